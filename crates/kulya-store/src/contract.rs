@@ -1,0 +1,251 @@
+//! The trait every backend implements, and the values that cross it.
+
+use crate::{EventPointer, Result, Scope, SegmentId, StreamId, StreamName, TableId};
+use async_trait::async_trait;
+use bytes::Bytes;
+
+/// One store, many backends. All calls may be cancelled at any await; an error never means "partly applied".
+#[async_trait]
+pub trait StreamStore: Send + Sync + 'static {
+    /// Makes a scope; `false` when it was there.
+    async fn create_scope(&self, scope: &Scope) -> Result<bool>;
+
+    /// Every scope, the system's own included, in name order.
+    async fn scopes(&self) -> Result<Vec<Scope>>;
+
+    /// Makes a stream; `false` when it was there (with whatever configuration). The scope must exist.
+    async fn create_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<bool>;
+
+    /// The streams of a scope in name order.
+    async fn streams(&self, scope: &Scope) -> Result<Vec<StreamName>>;
+
+    /// The segments of a stream in number order, each with the offsets between which it can be read now.
+    async fn segments(&self, stream: &StreamId) -> Result<Vec<SegmentInfo>>;
+
+    /// Whole events from `offset` on, of about `max_bytes` together (one event at the least, if there is one).
+    /// Only durable events are ever seen. At the tail the chunk is empty.
+    async fn read(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk>;
+
+    /// Returns once the segment's tail lies beyond `offset` (at once when it does already).
+    async fn wait_beyond(&self, segment: &SegmentId, offset: u64) -> Result<()>;
+
+    /// The event a pointer leads to.
+    async fn event(&self, pointer: &EventPointer) -> Result<Bytes>;
+
+    /// Writes all of it or none, durably: on return it survives a power cut.
+    async fn commit(&self, commit: Commit) -> Result<Committed>;
+
+    /// Opens a transaction for more events than one commit should hold in memory. What is staged is seen by
+    /// nobody until its commit; one that is dropped, or whose process ends, leaves nothing behind.
+    async fn begin(&self) -> Result<Box<dyn Transaction>>;
+
+    /// Makes a table; `false` when it was there. The scope must exist.
+    async fn create_table(&self, table: &TableId) -> Result<bool>;
+
+    /// The entry under a key.
+    async fn get(&self, table: &TableId, key: &[u8]) -> Result<Option<Entry>>;
+
+    /// At most `limit` entries whose key begins with `prefix` and lies beyond `after`, in key order.
+    async fn scan(&self, table: &TableId, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Entry>>;
+
+    /// Ends the store: later calls answer `Closed`. Everything committed is kept.
+    async fn close(&self) -> Result<()>;
+}
+
+/// Events gathered for one commit, kept outside the caller's memory where the backend can.
+#[async_trait]
+pub trait Transaction: Send {
+    /// Adds events, in order, behind those staged before.
+    async fn stage(&mut self, appends: Vec<Append>) -> Result<()>;
+
+    /// Makes everything staged visible at once, together with the table changes (all conditions hold, or
+    /// nothing happens and the transaction is over).
+    async fn commit(self: Box<Self>, changes: Vec<TableChange>) -> Result<Committed>;
+
+    /// Forgets everything staged. Dropping does the same.
+    async fn abort(self: Box<Self>) -> Result<()>;
+}
+
+/// How a stream is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamConfig {
+    /// The number of segments, at least 1: what may be written and read side by side.
+    pub segments: u32,
+}
+
+impl StreamConfig {
+    /// A fixed number of segments.
+    pub fn with_segments(segments: u32) -> Self {
+        Self { segments }
+    }
+
+    /// Refuses what no backend can hold.
+    pub fn check(&self, stream: &StreamId) -> Result<()> {
+        match self.segments {
+            1..=10_000 => Ok(()),
+            n => Err(crate::Error::invalid(format!("stream {stream} cannot have {n} segments: choose 1 to 10000"))),
+        }
+    }
+}
+
+/// One event to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Append {
+    /// Where to.
+    pub stream: StreamId,
+    /// Events of one key stay in order. Without a key the store spreads events over the segments as it likes.
+    pub routing_key: Option<String>,
+    /// The event, at most [`MAX_EVENT_BYTES`](crate::framing::MAX_EVENT_BYTES).
+    pub event: Bytes,
+}
+
+impl Append {
+    /// An event whose order among those of the same key is kept.
+    pub fn keyed(stream: &StreamId, routing_key: impl Into<String>, event: impl Into<Bytes>) -> Self {
+        Self { stream: stream.clone(), routing_key: Some(routing_key.into()), event: event.into() }
+    }
+
+    /// An event of which only the presence matters.
+    pub fn unkeyed(stream: &StreamId, event: impl Into<Bytes>) -> Self {
+        Self { stream: stream.clone(), routing_key: None, event: event.into() }
+    }
+}
+
+/// What is written together.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Commit {
+    /// Events, in order.
+    pub appends: Vec<Append>,
+    /// Table changes, each with its condition. One key may stand here once.
+    pub changes: Vec<TableChange>,
+}
+
+impl Commit {
+    /// Events alone.
+    pub fn events(appends: Vec<Append>) -> Self {
+        Self { appends, changes: Vec::new() }
+    }
+
+    /// Table changes alone.
+    pub fn changes(changes: Vec<TableChange>) -> Self {
+        Self { appends: Vec::new(), changes }
+    }
+}
+
+/// What a commit gave.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// A pointer for each event, in the order of the appends. Empty for a [`Transaction`], whose events may be
+    /// more than memory holds pointers for.
+    pub pointers: Vec<EventPointer>,
+    /// The version of each changed entry, in the order of the changes.
+    pub versions: Vec<Version>,
+}
+
+/// A table entry's version: grows with each commit of the store and is never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(pub u64);
+
+/// What must be so for a table change to happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// Nothing.
+    Any,
+    /// There is no entry.
+    Absent,
+    /// The entry has this very version.
+    At(Version),
+}
+
+impl Condition {
+    /// Whether it holds for an entry of this version (or no entry).
+    pub fn holds(self, actual: Option<Version>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Absent => actual.is_none(),
+            Self::At(version) => actual == Some(version),
+        }
+    }
+}
+
+/// One change of one table entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableChange {
+    /// The table.
+    pub table: TableId,
+    /// The key, any bytes.
+    pub key: Bytes,
+    /// What must be so.
+    pub condition: Condition,
+    /// The new value; `None` removes the entry.
+    pub value: Option<Bytes>,
+}
+
+impl TableChange {
+    /// Sets a value under a condition.
+    pub fn put(table: &TableId, key: impl Into<Bytes>, condition: Condition, value: impl Into<Bytes>) -> Self {
+        Self { table: table.clone(), key: key.into(), condition, value: Some(value.into()) }
+    }
+
+    /// Removes an entry under a condition.
+    pub fn remove(table: &TableId, key: impl Into<Bytes>, condition: Condition) -> Self {
+        Self { table: table.clone(), key: key.into(), condition, value: None }
+    }
+
+    /// The refusal for a condition that does not hold.
+    pub fn conflict(&self, actual: Option<Version>) -> crate::Error {
+        let found = match actual {
+            Some(version) => format!("version {}", version.0),
+            None => "no entry".into(),
+        };
+        let key = self.key.escape_ascii();
+        crate::Error::new(
+            crate::ErrorKind::Conflict,
+            format!("{}: key \"{key}\" has {found}, not {:?} as asked", self.table, self.condition),
+        )
+    }
+}
+
+/// A table entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its key.
+    pub key: Bytes,
+    /// Its value.
+    pub value: Bytes,
+    /// Its version.
+    pub version: Version,
+}
+
+/// A segment and what can be read of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SegmentInfo {
+    /// The segment.
+    pub id: SegmentId,
+    /// The routing-key positions it answers for, `low..high` within `[0, 1]`.
+    pub key_range: std::ops::Range<f64>,
+    /// Offset of the first event still kept.
+    pub head: u64,
+    /// Offset behind the last durable event.
+    pub tail: u64,
+}
+
+/// Some events of one segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadChunk {
+    /// Offset and payload of each event.
+    pub events: Vec<(u64, Bytes)>,
+    /// Where the next read goes on.
+    pub next: u64,
+}
+
+impl ReadChunk {
+    /// The pointers of these events.
+    pub fn pointers<'a>(&'a self, segment: &'a SegmentId) -> impl Iterator<Item = EventPointer> + 'a {
+        self.events.iter().map(|(offset, event)| EventPointer {
+            segment: segment.clone(),
+            offset: *offset,
+            length: crate::framing::framed_len(event.len()) as u32,
+        })
+    }
+}

@@ -1,0 +1,77 @@
+//! What can go wrong, sorted by what the caller does next.
+
+use std::fmt;
+
+/// The store's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Few kinds, each told apart by the caller's next act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The named scope, stream, segment, table or transaction is not there: create it, or mend the name.
+    NotFound,
+    /// A table's condition did not hold: read again and decide again.
+    Conflict,
+    /// The request itself is wrong (a bad name, an event too large, an offset inside an event): mend it.
+    InvalidInput,
+    /// No room on the disk. Nothing of the request was written: make room and ask again.
+    Full,
+    /// Another process owns the folder: stop it, or ask it.
+    Locked,
+    /// What is on the disk is not what was written, or not ours. Nothing was changed: look at the named file.
+    Corrupt,
+    /// The disk failed under a write; the outcome of that request is unknown. Open the store again.
+    Failed,
+    /// The store was closed: open it again.
+    Closed,
+}
+
+/// An error of the store: its kind, what it was about, and the cause.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    what: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error without a deeper cause. `what` is lower case, without a full stop, and names the thing.
+    pub fn new(kind: ErrorKind, what: impl Into<String>) -> Self {
+        Self { kind, what: what.into(), source: None }
+    }
+
+    /// Attaches the cause.
+    #[must_use]
+    pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What the caller does next.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The named stream, table, … is not there.
+    pub fn not_found(thing: impl fmt::Display) -> Self {
+        Self::new(ErrorKind::NotFound, format!("{thing} does not exist"))
+    }
+
+    /// The request itself is wrong.
+    pub fn invalid(what: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidInput, what)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|e| e as _)
+    }
+}

@@ -1,0 +1,129 @@
+//! A store that fails when told to: wraps any backend, so that the rooms above can be tested against a full disk
+//! or a conflict at any call.
+
+use crate::{
+    Commit, Committed, Entry, Error, ErrorKind, EventPointer, ReadChunk, Result, Scope, SegmentId, SegmentInfo,
+    StreamConfig, StreamId, StreamName, StreamStore, TableChange, TableId, Transaction,
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Lets `allowed` writes through and answers the later ones with an error of the given kind, writing nothing.
+pub struct FaultyStore<S> {
+    inner: S,
+    allowed: Arc<AtomicU64>,
+    kind: ErrorKind,
+}
+
+impl<S: StreamStore> FaultyStore<S> {
+    /// Wraps `inner`; the write after the next `allowed` ones fails with `kind`.
+    pub fn failing_after(inner: S, allowed: u64, kind: ErrorKind) -> Self {
+        Self { inner, allowed: Arc::new(AtomicU64::new(allowed)), kind }
+    }
+
+    /// Lets that many further writes through.
+    pub fn allow(&self, writes: u64) {
+        self.allowed.store(writes, Ordering::SeqCst);
+    }
+
+    fn pass(&self) -> Result<()> {
+        pass(&self.allowed, self.kind)
+    }
+}
+
+fn pass(allowed: &AtomicU64, kind: ErrorKind) -> Result<()> {
+    let left = allowed.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+    left.map(drop).map_err(|_| match kind {
+        ErrorKind::Full => Error::new(kind, "no space left in the store: nothing was written; make room and try again"),
+        kind => Error::new(kind, "a fault asked for by the test"),
+    })
+}
+
+#[async_trait]
+impl<S: StreamStore> StreamStore for FaultyStore<S> {
+    async fn create_scope(&self, scope: &Scope) -> Result<bool> {
+        self.pass()?;
+        self.inner.create_scope(scope).await
+    }
+
+    async fn scopes(&self) -> Result<Vec<Scope>> {
+        self.inner.scopes().await
+    }
+
+    async fn create_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<bool> {
+        self.pass()?;
+        self.inner.create_stream(stream, config).await
+    }
+
+    async fn streams(&self, scope: &Scope) -> Result<Vec<StreamName>> {
+        self.inner.streams(scope).await
+    }
+
+    async fn segments(&self, stream: &StreamId) -> Result<Vec<SegmentInfo>> {
+        self.inner.segments(stream).await
+    }
+
+    async fn read(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
+        self.inner.read(segment, offset, max_bytes).await
+    }
+
+    async fn wait_beyond(&self, segment: &SegmentId, offset: u64) -> Result<()> {
+        self.inner.wait_beyond(segment, offset).await
+    }
+
+    async fn event(&self, pointer: &EventPointer) -> Result<Bytes> {
+        self.inner.event(pointer).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed> {
+        self.pass()?;
+        self.inner.commit(commit).await
+    }
+
+    async fn begin(&self) -> Result<Box<dyn Transaction>> {
+        let inner = self.inner.begin().await?;
+        Ok(Box::new(FaultyTransaction { inner, allowed: Arc::clone(&self.allowed), kind: self.kind }))
+    }
+
+    async fn create_table(&self, table: &TableId) -> Result<bool> {
+        self.pass()?;
+        self.inner.create_table(table).await
+    }
+
+    async fn get(&self, table: &TableId, key: &[u8]) -> Result<Option<Entry>> {
+        self.inner.get(table, key).await
+    }
+
+    async fn scan(&self, table: &TableId, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Entry>> {
+        self.inner.scan(table, prefix, after, limit).await
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.inner.close().await
+    }
+}
+
+struct FaultyTransaction {
+    inner: Box<dyn Transaction>,
+    allowed: Arc<AtomicU64>,
+    kind: ErrorKind,
+}
+
+#[async_trait]
+impl Transaction for FaultyTransaction {
+    async fn stage(&mut self, appends: Vec<crate::Append>) -> Result<()> {
+        pass(&self.allowed, self.kind)?;
+        self.inner.stage(appends).await
+    }
+
+    async fn commit(self: Box<Self>, changes: Vec<TableChange>) -> Result<Committed> {
+        pass(&self.allowed, self.kind)?;
+        self.inner.commit(changes).await
+    }
+
+    async fn abort(self: Box<Self>) -> Result<()> {
+        self.inner.abort().await
+    }
+}

@@ -1,0 +1,47 @@
+//! The stream store's contract: what Kulya asks of the place where events, schemas and positions live.
+//!
+//! A [`StreamStore`] holds *scopes*; a scope holds *streams* and *tables*. A stream is cut into *segments* by
+//! the hash of each event's routing key ([`hash`]), so that all events of one key stand in one segment, in
+//! order. An event has an [`EventPointer`], which leads back to it for as long as it is kept. A table is an
+//! ordered map from bytes to bytes whose entries carry a [`Version`], changed under a [`Condition`].
+//! Everything is written through one door, [`StreamStore::commit`]: events of any number of streams and changes
+//! of any number of tables, all or none.
+//!
+//! Names, hashes, framing and pointer bytes are Pravega's own, so that order and pointers mean the same on
+//! every backend.
+//!
+//! Backends: [`memory`] here (the oracle for the others), `kulya-store-embedded` for one directory. A backend
+//! is believed when it passes [`conformance`], and nothing else is asked of it.
+//!
+//! ```
+//! use kulya_store::{memory::MemoryStore, Append, Commit, Scope, StreamConfig, StreamId, StreamStore};
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! let store = MemoryStore::new();
+//! let stream = StreamId::new("shop", "orders")?;
+//! store.create_scope(&stream.scope).await?;
+//! store.create_stream(&stream, StreamConfig::with_segments(4)).await?;
+//! let done = store.commit(Commit::events(vec![Append::keyed(&stream, "order-1", "hello")])).await?;
+//! assert_eq!(store.event(&done.pointers[0]).await?, "hello");
+//! # Ok::<(), kulya_store::Error>(()) }).unwrap();
+//! ```
+
+pub mod clock;
+pub mod conformance;
+mod contract;
+mod error;
+pub mod fault;
+mod follow;
+pub mod framing;
+pub mod hash;
+pub mod memory;
+mod name;
+mod pointer;
+
+pub use contract::{
+    Append, Commit, Committed, Condition, Entry, ReadChunk, SegmentInfo, StreamConfig, StreamStore, TableChange,
+    Transaction, Version,
+};
+pub use error::{Error, ErrorKind, Result};
+pub use follow::{Position, bounded_read, tail_cut};
+pub use name::{Scope, SegmentId, StreamId, StreamName, TableId};
+pub use pointer::EventPointer;
