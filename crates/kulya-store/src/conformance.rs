@@ -3,8 +3,8 @@
 //! [`MemoryStore`](crate::memory::MemoryStore).
 
 use crate::{
-    Append, Commit, Condition, ErrorKind, EventPointer, Scope, SegmentId, StreamConfig, StreamId, StreamStore,
-    TableChange, TableId, bounded_read, framing, hash,
+    Append, Commit, Condition, ErrorKind, EventPointer, Scope, SegmentId, StreamConfig, StreamId,
+    StreamStore, TableChange, TableId, bounded_read, framing, hash,
 };
 use bytes::Bytes;
 use std::future::Future;
@@ -76,7 +76,8 @@ async fn scopes_and_streams_are_listed(store: Arc<impl StreamStore>) {
     assert!(store.create_stream(&orders, StreamConfig::with_segments(3)).await.expect("made"));
     assert!(!store.create_stream(&orders, StreamConfig::with_segments(5)).await.expect("known"));
     stream(&*store, "a", 1).await;
-    let names: Vec<_> = store.streams(&scope).await.expect("listed").iter().map(ToString::to_string).collect();
+    let names: Vec<_> =
+        store.streams(&scope).await.expect("listed").iter().map(ToString::to_string).collect();
     assert_eq!(names, ["a", "orders"], "streams are listed in name order");
     assert!(store.scopes().await.expect("listed").contains(&scope));
     let segments = store.segments(&orders).await.expect("listed");
@@ -112,17 +113,23 @@ async fn what_is_not_there_is_not_found(store: Arc<impl StreamStore>) {
 async fn keys_choose_segments_and_keep_order(store: Arc<impl StreamStore>) {
     let orders = stream(&*store, "orders", 4).await;
     for round in 0..20 {
-        let appends = (0..10).map(|key| Append::keyed(&orders, format!("key-{key}"), format!("{key}:{round}")));
+        let appends =
+            (0..10).map(|key| Append::keyed(&orders, format!("key-{key}"), format!("{key}:{round}")));
         let done = store.commit(Commit::events(appends.collect())).await.expect("committed");
         for (key, pointer) in done.pointers.iter().enumerate() {
-            assert_eq!(pointer.segment.number, hash::segment_of(&format!("key-{key}"), 4), "the key's hash decides");
+            assert_eq!(
+                pointer.segment.number,
+                hash::segment_of(&format!("key-{key}"), 4),
+                "the key's hash decides"
+            );
         }
     }
     let all = texts(&*store, &orders).await;
     assert_eq!(all.len(), 200);
     for key in 0..10 {
         let prefix = format!("{key}:");
-        let rounds: Vec<_> = all.iter().filter_map(|e| e.strip_prefix(&prefix)).map(|r| r.parse::<i32>()).collect();
+        let rounds: Vec<_> =
+            all.iter().filter_map(|e| e.strip_prefix(&prefix)).map(|r| r.parse::<i32>()).collect();
         assert_eq!(rounds, (0..20).map(Ok).collect::<Vec<_>>(), "events of one key stay in order");
     }
 }
@@ -131,7 +138,8 @@ async fn events_without_a_key_are_all_kept(store: Arc<impl StreamStore>) {
     let orders = stream(&*store, "orders", 3).await;
     let appends = (0..100).map(|n| Append::unkeyed(&orders, n.to_string())).collect();
     store.commit(Commit::events(appends)).await.expect("committed");
-    let mut all: Vec<i32> = texts(&*store, &orders).await.iter().map(|e| e.parse().expect("a number")).collect();
+    let mut all: Vec<i32> =
+        texts(&*store, &orders).await.iter().map(|e| e.parse().expect("a number")).collect();
     all.sort_unstable();
     assert_eq!(all, (0..100).collect::<Vec<_>>());
     let segments = store.segments(&orders).await.expect("listed");
@@ -149,7 +157,11 @@ async fn pointers_lead_back(store: Arc<impl StreamStore>) {
         assert_eq!(store.event(&again).await.expect("found"), *event);
     }
     let read = bounded_read(&*store, &orders).await.expect("read");
-    assert_eq!(read.into_iter().map(|(p, _)| p).collect::<Vec<_>>(), done.pointers, "a read gives the same pointers");
+    assert_eq!(
+        read.into_iter().map(|(p, _)| p).collect::<Vec<_>>(),
+        done.pointers,
+        "a read gives the same pointers"
+    );
     let off = EventPointer { offset: done.pointers[1].offset + 1, ..done.pointers[1].clone() };
     assert_eq!(kind(store.event(&off).await), ErrorKind::InvalidInput, "inside an event is nowhere");
     let beyond = EventPointer { offset: 1 << 40, ..done.pointers[1].clone() };
@@ -161,7 +173,10 @@ async fn pointers_lead_back(store: Arc<impl StreamStore>) {
 async fn reads_go_on_where_they_ended(store: Arc<impl StreamStore>) {
     let orders = stream(&*store, "orders", 1).await;
     for n in 0..50 {
-        store.commit(Commit::events(vec![Append::keyed(&orders, "k", format!("event {n}"))])).await.expect("committed");
+        store
+            .commit(Commit::events(vec![Append::keyed(&orders, "k", format!("event {n}"))]))
+            .await
+            .expect("committed");
     }
     let segment = orders.segment(0);
     let (mut offset, mut seen) = (0, Vec::new());
@@ -215,7 +230,11 @@ async fn tables_compare_and_set(store: Arc<impl StreamStore>) {
     assert_eq!(kind(put(Condition::Absent, "two").await), ErrorKind::Conflict);
     let second = put(Condition::At(first), "two").await.expect("at its version");
     assert!(second > first, "versions grow");
-    assert_eq!(kind(put(Condition::At(first), "three").await), ErrorKind::Conflict, "a stale version is refused");
+    assert_eq!(
+        kind(put(Condition::At(first), "three").await),
+        ErrorKind::Conflict,
+        "a stale version is refused"
+    );
     let entry = store.get(&table, b"k").await.expect("read").expect("there");
     assert_eq!((entry.value, entry.version), ("two".into(), second));
     let remove = TableChange::remove(&table, "k", Condition::At(second));
@@ -223,18 +242,25 @@ async fn tables_compare_and_set(store: Arc<impl StreamStore>) {
     assert_eq!(store.get(&table, b"k").await.expect("read"), None);
     assert!(put(Condition::Any, "four").await.expect("any") > second, "no version comes twice");
     let twice = TableChange::put(&table, "x", Condition::Any, "1");
-    assert_eq!(kind(store.commit(Commit::changes(vec![twice.clone(), twice])).await), ErrorKind::InvalidInput);
+    assert_eq!(
+        kind(store.commit(Commit::changes(vec![twice.clone(), twice])).await),
+        ErrorKind::InvalidInput
+    );
 }
 
 async fn tables_are_ordered_and_paged(store: Arc<impl StreamStore>) {
     let table = table(&*store, "positions").await;
     let keys = ["b", "a/2", "a/10", "a/1", "a", "c/1", ""];
-    let puts = keys.iter().map(|key| TableChange::put(&table, *key, Condition::Any, format!("value of {key}")));
+    let puts =
+        keys.iter().map(|key| TableChange::put(&table, *key, Condition::Any, format!("value of {key}")));
     store.commit(Commit::changes(puts.collect())).await.expect("committed");
     let list = |prefix: &'static str, after: Option<&'static str>, limit| {
         let (store, table) = (Arc::clone(&store), table.clone());
         async move {
-            let found = store.scan(&table, prefix.as_bytes(), after.map(str::as_bytes), limit).await.expect("scanned");
+            let found = store
+                .scan(&table, prefix.as_bytes(), after.map(str::as_bytes), limit)
+                .await
+                .expect("scanned");
             found.into_iter().map(|e| String::from_utf8_lossy(&e.key).into_owned()).collect::<Vec<_>>()
         }
     };
@@ -274,7 +300,11 @@ async fn a_large_event_is_refused_whole(store: Arc<impl StreamStore>) {
     let over = Bytes::from(vec![1u8; framing::MAX_EVENT_BYTES + 1]);
     let both = vec![Append::keyed(&orders, "k", "small"), Append::keyed(&orders, "k", over)];
     assert_eq!(kind(store.commit(Commit::events(both)).await), ErrorKind::InvalidInput);
-    assert_eq!(bounded_read(&*store, &orders).await.expect("read").len(), 1, "its neighbour was not written either");
+    assert_eq!(
+        bounded_read(&*store, &orders).await.expect("read").len(),
+        1,
+        "its neighbour was not written either"
+    );
 }
 
 async fn a_transaction_is_seen_at_its_commit(store: Arc<impl StreamStore>) {
@@ -282,7 +312,10 @@ async fn a_transaction_is_seen_at_its_commit(store: Arc<impl StreamStore>) {
     let positions = table(&*store, "positions").await;
     let mut transaction = store.begin().await.expect("begun");
     for n in 0..10 {
-        let appends = vec![Append::keyed(&orders, "k", format!("order {n}")), Append::unkeyed(&lines, format!("line {n}"))];
+        let appends = vec![
+            Append::keyed(&orders, "k", format!("order {n}")),
+            Append::unkeyed(&lines, format!("line {n}")),
+        ];
         transaction.stage(appends).await.expect("staged");
     }
     assert!(texts(&*store, &orders).await.is_empty(), "what is staged is not seen");
@@ -332,7 +365,11 @@ async fn transactions_and_commits_interleave(store: Arc<impl StreamStore>) {
     one.stage(append("one b")).await.expect("staged");
     two.commit(Vec::new()).await.expect("committed");
     one.commit(Vec::new()).await.expect("committed");
-    assert_eq!(texts(&*store, &orders).await, ["direct", "two a", "one a", "one b"], "commits decide the order");
+    assert_eq!(
+        texts(&*store, &orders).await,
+        ["direct", "two a", "one a", "one b"],
+        "commits decide the order"
+    );
 }
 
 async fn concurrent_writers_lose_nothing(store: Arc<impl StreamStore>) {
@@ -346,12 +383,24 @@ async fn concurrent_writers_lose_nothing(store: Arc<impl StreamStore>) {
                     loop {
                         let entry = store.get(&counter, b"n").await.expect("read");
                         let (condition, value) = match &entry {
-                            Some(e) => (Condition::At(e.version), String::from_utf8_lossy(&e.value).parse::<u32>().expect("a number")),
+                            Some(e) => (
+                                Condition::At(e.version),
+                                String::from_utf8_lossy(&e.value).parse::<u32>().expect("a number"),
+                            ),
                             None => (Condition::Absent, 0),
                         };
                         let commit = Commit {
-                            appends: vec![Append::keyed(&orders, writer.to_string(), format!("{writer}:{n}"))],
-                            changes: vec![TableChange::put(&counter, "n", condition, (value + 1).to_string())],
+                            appends: vec![Append::keyed(
+                                &orders,
+                                writer.to_string(),
+                                format!("{writer}:{n}"),
+                            )],
+                            changes: vec![TableChange::put(
+                                &counter,
+                                "n",
+                                condition,
+                                (value + 1).to_string(),
+                            )],
                         };
                         match store.commit(commit).await {
                             Ok(_) => break,
@@ -368,7 +417,11 @@ async fn concurrent_writers_lose_nothing(store: Arc<impl StreamStore>) {
     }
     let count = store.get(&counter, b"n").await.expect("read").expect("there");
     assert_eq!(count.value, "100", "compare-and-set lost no update");
-    assert_eq!(texts(&*store, &orders).await.len(), 100, "an event was written for each update, and no other");
+    assert_eq!(
+        texts(&*store, &orders).await.len(),
+        100,
+        "an event was written for each update, and no other"
+    );
 }
 
 async fn a_closed_store_says_so(store: Arc<impl StreamStore>) {

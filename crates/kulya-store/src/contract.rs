@@ -46,7 +46,13 @@ pub trait StreamStore: Send + Sync + 'static {
     async fn get(&self, table: &TableId, key: &[u8]) -> Result<Option<Entry>>;
 
     /// At most `limit` entries whose key begins with `prefix` and lies beyond `after`, in key order.
-    async fn scan(&self, table: &TableId, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Entry>>;
+    async fn scan(
+        &self,
+        table: &TableId,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Entry>>;
 
     /// Ends the store: later calls answer `Closed`. Everything committed is kept.
     async fn close(&self) -> Result<()>;
@@ -83,7 +89,9 @@ impl StreamConfig {
     pub fn check(&self, stream: &StreamId) -> Result<()> {
         match self.segments {
             1..=10_000 => Ok(()),
-            n => Err(crate::Error::invalid(format!("stream {stream} cannot have {n} segments: choose 1 to 10000"))),
+            n => Err(crate::Error::invalid(format!(
+                "stream {stream} cannot have {n} segments: choose 1 to 10000"
+            ))),
         }
     }
 }
@@ -183,7 +191,12 @@ pub struct TableChange {
 
 impl TableChange {
     /// Sets a value under a condition.
-    pub fn put(table: &TableId, key: impl Into<Bytes>, condition: Condition, value: impl Into<Bytes>) -> Self {
+    pub fn put(
+        table: &TableId,
+        key: impl Into<Bytes>,
+        condition: Condition,
+        value: impl Into<Bytes>,
+    ) -> Self {
         Self { table: table.clone(), key: key.into(), condition, value: Some(value.into()) }
     }
 

@@ -2,8 +2,8 @@
 //! or a conflict at any call.
 
 use crate::{
-    Commit, Committed, Entry, Error, ErrorKind, EventPointer, ReadChunk, Result, Scope, SegmentId, SegmentInfo,
-    StreamConfig, StreamId, StreamName, StreamStore, TableChange, TableId, Transaction,
+    Commit, Committed, Entry, Error, ErrorKind, EventPointer, ReadChunk, Result, Scope, SegmentId,
+    SegmentInfo, StreamConfig, StreamId, StreamName, StreamStore, TableChange, TableId, Transaction,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -36,7 +36,9 @@ impl<S: StreamStore> FaultyStore<S> {
 fn pass(allowed: &AtomicU64, kind: ErrorKind) -> Result<()> {
     let left = allowed.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
     left.map(drop).map_err(|_| match kind {
-        ErrorKind::Full => Error::new(kind, "no space left in the store: nothing was written; make room and try again"),
+        ErrorKind::Full => {
+            Error::new(kind, "no space left in the store: nothing was written; make room and try again")
+        }
         kind => Error::new(kind, "a fault asked for by the test"),
     })
 }
@@ -96,7 +98,13 @@ impl<S: StreamStore> StreamStore for FaultyStore<S> {
         self.inner.get(table, key).await
     }
 
-    async fn scan(&self, table: &TableId, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Entry>> {
+    async fn scan(
+        &self,
+        table: &TableId,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Entry>> {
         self.inner.scan(table, prefix, after, limit).await
     }
 

@@ -30,7 +30,11 @@ pub async fn bounded_read(store: &dyn StreamStore, stream: &StreamId) -> Result<
             let chunk = store.read(&segment.id, offset, CHUNK_BYTES).await?;
             let pointers: Vec<_> = chunk.pointers(&segment.id).collect();
             found.extend(
-                pointers.into_iter().zip(chunk.events.iter()).filter(|(p, _)| p.offset < segment.tail).map(|(p, (_, e))| (p, e.clone())),
+                pointers
+                    .into_iter()
+                    .zip(chunk.events.iter())
+                    .filter(|(p, _)| p.offset < segment.tail)
+                    .map(|(p, (_, e))| (p, e.clone())),
             );
             offset = chunk.next;
         }

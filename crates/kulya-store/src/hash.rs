@@ -10,7 +10,8 @@ const SEED: u32 = 1_741_865_571;
 /// A routing key's place in `[0, 1)`.
 pub fn position(routing_key: &str) -> f64 {
     let units: Vec<u8> = routing_key.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let hash = murmur3::murmur3_x64_128(&mut units.as_slice(), SEED).expect("reading from a slice cannot fail") as u64;
+    let hash = murmur3::murmur3_x64_128(&mut units.as_slice(), SEED)
+        .expect("reading from a slice cannot fail") as u64;
     (hash >> 12) as f64 / (1u64 << 52) as f64
 }
 

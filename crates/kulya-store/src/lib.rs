@@ -38,8 +38,8 @@ mod name;
 mod pointer;
 
 pub use contract::{
-    Append, Commit, Committed, Condition, Entry, ReadChunk, SegmentInfo, StreamConfig, StreamStore, TableChange,
-    Transaction, Version,
+    Append, Commit, Committed, Condition, Entry, ReadChunk, SegmentInfo, StreamConfig, StreamStore,
+    TableChange, Transaction, Version,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use follow::{Position, bounded_read, tail_cut};

@@ -1,8 +1,9 @@
 //! The store in memory: the plainest thing that keeps the contract, and the oracle for the other backends.
 
 use crate::{
-    Append, Commit, Committed, Entry, Error, ErrorKind, EventPointer, ReadChunk, Result, Scope, SegmentId, SegmentInfo,
-    StreamConfig, StreamId, StreamName, StreamStore, TableChange, TableId, Transaction, Version, framing, hash,
+    Append, Commit, Committed, Entry, Error, ErrorKind, EventPointer, ReadChunk, Result, Scope, SegmentId,
+    SegmentInfo, StreamConfig, StreamId, StreamName, StreamStore, TableChange, TableId, Transaction, Version,
+    framing, hash,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -215,7 +216,7 @@ impl StreamStore for MemoryStore {
     }
 
     async fn begin(&self) -> Result<Box<dyn Transaction>> {
-        self.state()?;
+        drop(self.state()?);
         Ok(Box::new(Staged { store: self.clone(), appends: Vec::new() }))
     }
 
@@ -232,18 +233,31 @@ impl StreamStore for MemoryStore {
     async fn get(&self, table: &TableId, key: &[u8]) -> Result<Option<Entry>> {
         let state = self.state()?;
         let found = state.table(table)?.get_key_value(key);
-        Ok(found.map(|(key, (value, version))| Entry { key: key.clone(), value: value.clone(), version: *version }))
+        Ok(found.map(|(key, (value, version))| Entry {
+            key: key.clone(),
+            value: value.clone(),
+            version: *version,
+        }))
     }
 
-    async fn scan(&self, table: &TableId, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Entry>> {
+    async fn scan(
+        &self,
+        table: &TableId,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Entry>> {
         let state = self.state()?;
         let from = match after {
             Some(after) if after >= prefix => Bound::Excluded(after),
             _ => Bound::Included(prefix),
         };
         let entries = state.table(table)?.range::<[u8], _>((from, Bound::Unbounded));
-        let entry =
-            |(k, (v, n)): (&Bytes, &(Bytes, Version))| Entry { key: k.clone(), value: v.clone(), version: *n };
+        let entry = |(k, (v, n)): (&Bytes, &(Bytes, Version))| Entry {
+            key: k.clone(),
+            value: v.clone(),
+            version: *n,
+        };
         Ok(entries.take_while(|(key, _)| key.starts_with(prefix)).take(limit).map(entry).collect())
     }
 

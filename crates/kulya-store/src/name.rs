@@ -15,7 +15,10 @@ fn check(what: &str, name: &str) -> Result<()> {
         return Err(Error::invalid(format!("a {what} name must not be empty")));
     }
     if name.len() > MAX_NAME_BYTES {
-        return Err(Error::invalid(format!("{what} name {:.40}… is longer than {MAX_NAME_BYTES} bytes", name)));
+        return Err(Error::invalid(format!(
+            "{what} name {:.40}… is longer than {MAX_NAME_BYTES} bytes",
+            name
+        )));
     }
     if let Some(bad) = name.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))) {
         return Err(Error::invalid(format!(

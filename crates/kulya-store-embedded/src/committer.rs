@@ -1,0 +1,146 @@
+//! The one writer: takes every request that is waiting, writes them as one frame, syncs once, and only then lets
+//! the state show it and answers. The sync in progress is the only delay; requests that come meanwhile form the
+//! next group.
+
+use crate::disk::{Disk, LogFile};
+use crate::folder::{Folder, from_io};
+use crate::frame;
+use crate::op::Reader;
+use crate::plan::{Plan, Reply, Request};
+use crate::state::State;
+use kulya_store::{Error, ErrorKind, Result};
+use std::collections::VecDeque;
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
+
+/// A group takes no further request once its frame is this long.
+const GROUP_BYTES: usize = 1 << 20;
+/// A log file takes no further frame once it is this long.
+pub(crate) const LOG_FILE_BYTES: u64 = 256 << 20;
+
+/// A request on its way, with the room it takes in the queue.
+pub(crate) struct Waiting {
+    pub(crate) request: Request,
+    pub(crate) reply: oneshot::Sender<Result<Reply>>,
+    pub(crate) _room: OwnedSemaphorePermit,
+}
+
+/// Runs on a thread of its own until every sender of requests is gone.
+pub(crate) struct Committer {
+    pub(crate) state: Arc<RwLock<State>>,
+    pub(crate) commits: watch::Sender<u64>,
+    pub(crate) folder: Arc<Folder>,
+    pub(crate) disk: Box<dyn Disk>,
+    pub(crate) log: Box<dyn LogFile>,
+    pub(crate) file: u32,
+    pub(crate) length: u64,
+    pub(crate) unkeyed: u32,
+    /// Set when the disk failed in a way that leaves unknown what it holds: every later request fails.
+    pub(crate) failed: bool,
+}
+
+impl Committer {
+    pub(crate) fn run(mut self, requests: &Receiver<Waiting>) {
+        let mut queue = VecDeque::new();
+        while let Some(first) = queue.pop_front().or_else(|| requests.recv().ok()) {
+            queue.push_front(first);
+            queue.extend(requests.try_iter());
+            self.group(&mut queue);
+        }
+    }
+
+    /// Writes one group from the front of the queue, which is not empty.
+    fn group(&mut self, queue: &mut VecDeque<Waiting>) {
+        let state = Arc::clone(&self.state);
+        let (mut planned, sequence, frame) = {
+            let state = state.read().unwrap_or_else(PoisonError::into_inner);
+            let mut plan = Plan::new(&state, self.unkeyed);
+            let mut planned = Vec::new();
+            while let Some(next) = queue.front() {
+                let alone = Plan::stands_alone(&next.request);
+                if alone && !planned.is_empty() || plan.frame.len() > GROUP_BYTES {
+                    break;
+                }
+                let Some(waiting) = queue.pop_front() else { break };
+                match plan.add(&waiting.request) {
+                    Ok(reply) => planned.push((waiting, reply)),
+                    Err(refusal) => drop(waiting.reply.send(Err(refusal))),
+                }
+                if alone {
+                    break;
+                }
+            }
+            self.unkeyed = plan.unkeyed();
+            let sequence = state.sequence + 1;
+            let frame = (!plan.is_empty()).then_some(plan.frame);
+            (planned, sequence, frame)
+        };
+        let written = frame.map_or(Ok(()), |frame| self.write(frame, sequence));
+        for (waiting, reply) in planned.drain(..) {
+            let answer = match &written {
+                Ok(()) => Ok(reply),
+                Err((kind, what)) => Err(Error::new(*kind, what.clone())),
+            };
+            // whoever asked may have gone; what was written stays written
+            let _ = waiting.reply.send(answer);
+        }
+    }
+
+    /// Writes and syncs one frame, then lets the state take it over. An error tells kind and text, to be given to
+    /// everyone in the group.
+    fn write(&mut self, mut frame: Vec<u8>, sequence: u64) -> std::result::Result<(), (ErrorKind, String)> {
+        if self.failed {
+            return Err((
+                ErrorKind::Failed,
+                "the disk failed under an earlier write: open the store again".into(),
+            ));
+        }
+        frame::seal(&mut frame, sequence);
+        if let Err(error) = self.roll().and_then(|()| self.append(&frame)) {
+            return Err((error.kind(), error.to_string()));
+        }
+        let position = self.length;
+        self.length += frame.len() as u64;
+        let body = frame.get(frame::HEADER_BYTES..).unwrap_or_default();
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let mut ops = Reader::new(body);
+        while let Some((op, at)) = ops.next().expect("we have just written these ops") {
+            let at = position + (frame::HEADER_BYTES + at) as u64;
+            state.apply(&op, self.file, at).expect("the plan was made against this state");
+        }
+        state.sequence = sequence;
+        drop(state);
+        self.commits.send_replace(sequence);
+        Ok(())
+    }
+
+    /// Goes on to the next file when this one is long enough.
+    fn roll(&mut self) -> Result<()> {
+        if self.length < LOG_FILE_BYTES {
+            return Ok(());
+        }
+        let path = self.folder.log(self.file + 1);
+        self.log =
+            self.disk.open(&path, 0).map_err(|e| from_io(&format!("cannot make {}", path.display()), e))?;
+        self.file += 1;
+        self.length = 0;
+        Ok(())
+    }
+
+    fn append(&mut self, frame: &[u8]) -> Result<()> {
+        let path = self.folder.log(self.file);
+        if let Err(error) = self.log.append(frame) {
+            let error = from_io(&format!("cannot write to {}", path.display()), error);
+            // take back what part of the frame got there; then the store is as before and may go on
+            self.failed = self.log.truncate(self.length).is_err() || error.kind() != ErrorKind::Full;
+            return Err(error);
+        }
+        self.log.sync().map_err(|error| {
+            // after a failed sync nobody knows what the disk holds, and asking again would lie
+            self.failed = true;
+            Error::new(ErrorKind::Failed, format!("cannot sync {}: open the store again", path.display()))
+                .because(error)
+        })
+    }
+}

@@ -1,0 +1,234 @@
+//! What a frame's body says: a run of ops, each a tag byte and its fields, big-endian.
+//!
+//! | tag | op | fields |
+//! |---|---|---|
+//! | 1 | create scope | name |
+//! | 2 | create stream | stream id u32, segments u32, scope, name |
+//! | 3 | create table | table id u32, scope, name |
+//! | 4 | append | stream id u32, segment number u32, length u32, framed events |
+//! | 5 | put | table id u32, version u64, key (u32 length), value (u32 length) |
+//! | 6 | remove | table id u32, version u64, key (u32 length) |
+//! | 7 | stage | transaction u64, stream id u32, segment number u32, length u32, framed events |
+//! | 8 | commit staged | transaction u64 |
+//! | 9 | abort staged | transaction u64 |
+//!
+//! Names are a u16 length and text. Appended events carry no offset: they begin where the segment ended, in the
+//! order of the log.
+
+use bytes::{BufMut, Bytes};
+
+/// A segment within this folder: stream id and segment number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct SegmentKey {
+    pub(crate) stream: u32,
+    pub(crate) number: u32,
+}
+
+/// One op; `'a` is the frame it was read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Op<'a> {
+    CreateScope { name: &'a str },
+    CreateStream { id: u32, segments: u32, scope: &'a str, name: &'a str },
+    CreateTable { id: u32, scope: &'a str, name: &'a str },
+    Append { segment: SegmentKey, events: &'a [u8] },
+    Put { table: u32, version: u64, key: &'a [u8], value: &'a [u8] },
+    Remove { table: u32, version: u64, key: &'a [u8] },
+    Stage { transaction: u64, segment: SegmentKey, events: &'a [u8] },
+    CommitStaged { transaction: u64 },
+    AbortStaged { transaction: u64 },
+}
+
+/// Writes an op behind the others. For `Append` and `Stage`, gives where in `out` the events begin.
+pub(crate) fn put(out: &mut Vec<u8>, op: &Op<'_>) -> usize {
+    match op {
+        Op::CreateScope { name } => {
+            out.put_u8(1);
+            put_name(out, name);
+        }
+        Op::CreateStream { id, segments, scope, name } => {
+            out.put_u8(2);
+            out.put_u32(*id);
+            out.put_u32(*segments);
+            put_name(out, scope);
+            put_name(out, name);
+        }
+        Op::CreateTable { id, scope, name } => {
+            out.put_u8(3);
+            out.put_u32(*id);
+            put_name(out, scope);
+            put_name(out, name);
+        }
+        Op::Append { segment, events } => {
+            out.put_u8(4);
+            return put_events(out, *segment, events);
+        }
+        Op::Put { table, version, key, value } => {
+            out.put_u8(5);
+            out.put_u32(*table);
+            out.put_u64(*version);
+            put_bytes(out, key);
+            put_bytes(out, value);
+        }
+        Op::Remove { table, version, key } => {
+            out.put_u8(6);
+            out.put_u32(*table);
+            out.put_u64(*version);
+            put_bytes(out, key);
+        }
+        Op::Stage { transaction, segment, events } => {
+            out.put_u8(7);
+            out.put_u64(*transaction);
+            return put_events(out, *segment, events);
+        }
+        Op::CommitStaged { transaction } => {
+            out.put_u8(8);
+            out.put_u64(*transaction);
+        }
+        Op::AbortStaged { transaction } => {
+            out.put_u8(9);
+            out.put_u64(*transaction);
+        }
+    }
+    out.len()
+}
+
+fn put_name(out: &mut Vec<u8>, name: &str) {
+    // names are at most 255 bytes
+    out.put_u16(name.len() as u16);
+    out.put_slice(name.as_bytes());
+}
+
+fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.put_u32(bytes.len() as u32);
+    out.put_slice(bytes);
+}
+
+fn put_events(out: &mut Vec<u8>, segment: SegmentKey, events: &[u8]) -> usize {
+    out.put_u32(segment.stream);
+    out.put_u32(segment.number);
+    out.put_u32(events.len() as u32);
+    let at = out.len();
+    out.put_slice(events);
+    at
+}
+
+/// Takes ops off the front of a frame's body, one by one.
+pub(crate) struct Reader<'a> {
+    body: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(body: &'a [u8]) -> Self {
+        Self { body, at: 0 }
+    }
+
+    /// The next op and, for events, where in the body they begin; `None` at the end; `Err` when the body is not
+    /// made of ops.
+    pub(crate) fn next(&mut self) -> Result<Option<(Op<'a>, usize)>, ()> {
+        if self.at == self.body.len() {
+            return Ok(None);
+        }
+        self.op().map(Some).ok_or(())
+    }
+
+    fn op(&mut self) -> Option<(Op<'a>, usize)> {
+        let op = match self.take(1)?[0] {
+            1 => Op::CreateScope { name: self.name()? },
+            2 => Op::CreateStream {
+                id: self.u32()?,
+                segments: self.u32()?,
+                scope: self.name()?,
+                name: self.name()?,
+            },
+            3 => Op::CreateTable { id: self.u32()?, scope: self.name()?, name: self.name()? },
+            4 => Op::Append { segment: self.segment()?, events: self.bytes()? },
+            5 => {
+                Op::Put { table: self.u32()?, version: self.u64()?, key: self.bytes()?, value: self.bytes()? }
+            }
+            6 => Op::Remove { table: self.u32()?, version: self.u64()?, key: self.bytes()? },
+            7 => Op::Stage { transaction: self.u64()?, segment: self.segment()?, events: self.bytes()? },
+            8 => Op::CommitStaged { transaction: self.u64()? },
+            9 => Op::AbortStaged { transaction: self.u64()? },
+            _ => return None,
+        };
+        let events = match &op {
+            Op::Append { events, .. } | Op::Stage { events, .. } => events.len(),
+            _ => 0,
+        };
+        Some((op, self.at - events))
+    }
+
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let end = self.at.checked_add(length)?;
+        let taken = self.body.get(self.at..end)?;
+        self.at = end;
+        Some(taken)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.take(4)?.try_into().ok().map(u32::from_be_bytes)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.take(8)?.try_into().ok().map(u64::from_be_bytes)
+    }
+
+    fn name(&mut self) -> Option<&'a str> {
+        let length = self.take(2)?.try_into().ok().map(u16::from_be_bytes)?;
+        std::str::from_utf8(self.take(usize::from(length))?).ok()
+    }
+
+    fn bytes(&mut self) -> Option<&'a [u8]> {
+        let length = self.u32()? as usize;
+        self.take(length)
+    }
+
+    fn segment(&mut self) -> Option<SegmentKey> {
+        Some(SegmentKey { stream: self.u32()?, number: self.u32()? })
+    }
+}
+
+/// The table side of an op, as the state keeps it.
+pub(crate) fn owned(bytes: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn ops_read_back_with_the_place_of_their_events() {
+        let segment = SegmentKey { stream: 2, number: 1 };
+        let ops = [
+            Op::CreateScope { name: "shop" },
+            Op::CreateStream { id: 2, segments: 4, scope: "shop", name: "orders" },
+            Op::CreateTable { id: 1, scope: "shop", name: "t" },
+            Op::Append { segment, events: b"events" },
+            Op::Put { table: 1, version: 9, key: b"k", value: b"" },
+            Op::Remove { table: 1, version: 10, key: b"k" },
+            Op::Stage { transaction: 5, segment, events: b"staged" },
+            Op::CommitStaged { transaction: 5 },
+            Op::AbortStaged { transaction: 6 },
+        ];
+        let mut body = Vec::new();
+        let places: Vec<_> = ops.iter().map(|op| put(&mut body, op)).collect();
+        let mut reader = Reader::new(&body);
+        for (op, place) in ops.iter().zip(places) {
+            let (read, at) = reader.next().unwrap().unwrap();
+            assert_eq!(read, *op);
+            assert_eq!(at, place, "{op:?}");
+        }
+        assert_eq!(reader.next(), Ok(None));
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_is_read_or_refused(body: Vec<u8>) {
+            let mut reader = Reader::new(&body);
+            while let Ok(Some(_)) = reader.next() {}
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! From requests to ops: what a group of requests would do, judged one after the other against the state and
+//! what the earlier ones of the group will have done. Nothing here touches the disk or changes the state.
+
+use crate::op::{self, Op, SegmentKey};
+use crate::state::State;
+use bytes::Bytes;
+use kulya_store::{
+    Append, Commit, Committed, Error, EventPointer, Result, Scope, StreamConfig, StreamId, TableChange,
+    TableId, Version, framing, hash,
+};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// The most bytes of events and values one commit may hold; more is a transaction's business.
+const MAX_COMMIT_BYTES: usize = 64 << 20;
+
+/// What somebody asks the committer for.
+#[derive(Debug)]
+pub(crate) enum Request {
+    CreateScope(Scope),
+    CreateStream(StreamId, StreamConfig),
+    CreateTable(TableId),
+    Commit(Commit),
+    Stage { transaction: u64, appends: Vec<Append> },
+    CommitStaged { transaction: u64, changes: Vec<TableChange> },
+    AbortStaged { transaction: u64 },
+}
+
+/// What a request gives.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// Whether the thing is new.
+    Created(bool),
+    Committed(Committed),
+}
+
+/// One group's frame under construction, and what it will have changed.
+pub(crate) struct Plan<'a> {
+    state: &'a State,
+    pub(crate) frame: Vec<u8>,
+    tails: HashMap<SegmentKey, u64>,
+    versions: HashMap<(u32, Bytes), Option<Version>>,
+    version: u64,
+    unkeyed: u32,
+}
+
+impl<'a> Plan<'a> {
+    pub(crate) fn new(state: &'a State, unkeyed: u32) -> Self {
+        let frame = crate::frame::begin();
+        Self {
+            state,
+            frame,
+            tails: HashMap::new(),
+            versions: HashMap::new(),
+            version: state.version,
+            unkeyed,
+        }
+    }
+
+    /// Whether any request so far has something to write.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.frame.len() == crate::frame::HEADER_BYTES
+    }
+
+    /// How many events without a key were spread so far.
+    pub(crate) fn unkeyed(&self) -> u32 {
+        self.unkeyed
+    }
+
+    /// Whether a request must be alone in its group: what it creates is not seen by the others' planning, and a
+    /// staged transaction's length is not known to it.
+    pub(crate) fn stands_alone(request: &Request) -> bool {
+        !matches!(request, Request::Commit(_) | Request::Stage { .. })
+    }
+
+    /// Adds a request's ops, or refuses it and adds nothing.
+    pub(crate) fn add(&mut self, request: &Request) -> Result<Reply> {
+        match request {
+            Request::CreateScope(scope) => {
+                let is_new = !self.state.scopes.contains(scope);
+                Ok(self.create(is_new, &Op::CreateScope { name: scope.as_str() }))
+            }
+            Request::CreateStream(stream, config) => {
+                config.check(stream)?;
+                self.state.scope(&stream.scope)?;
+                let op = Op::CreateStream {
+                    id: self.state.next_stream_id(),
+                    segments: config.segments,
+                    scope: stream.scope.as_str(),
+                    name: stream.name.as_str(),
+                };
+                Ok(self.create(!self.state.streams.contains_key(stream), &op))
+            }
+            Request::CreateTable(table) => {
+                self.state.scope(&table.scope)?;
+                let op = Op::CreateTable {
+                    id: self.state.next_table_id(),
+                    scope: table.scope.as_str(),
+                    name: table.name.as_str(),
+                };
+                Ok(self.create(!self.state.tables.contains_key(table), &op))
+            }
+            Request::Commit(commit) => {
+                let changes = self.check_changes(&commit.changes)?;
+                let runs = self.runs(&commit.appends, true)?;
+                for (segment, events) in &runs.by_segment {
+                    op::put(&mut self.frame, &Op::Append { segment: *segment, events });
+                }
+                let versions = self.put_changes(&commit.changes, changes);
+                Ok(Reply::Committed(Committed { pointers: runs.pointers, versions }))
+            }
+            Request::Stage { transaction, appends } => {
+                for (segment, events) in &self.runs(appends, false)?.by_segment {
+                    op::put(
+                        &mut self.frame,
+                        &Op::Stage { transaction: *transaction, segment: *segment, events },
+                    );
+                }
+                Ok(Reply::Committed(Committed::default()))
+            }
+            Request::CommitStaged { transaction, changes } => {
+                let checked = self.check_changes(changes)?;
+                op::put(&mut self.frame, &Op::CommitStaged { transaction: *transaction });
+                let versions = self.put_changes(changes, checked);
+                Ok(Reply::Committed(Committed { pointers: Vec::new(), versions }))
+            }
+            Request::AbortStaged { transaction } => {
+                op::put(&mut self.frame, &Op::AbortStaged { transaction: *transaction });
+                Ok(Reply::Committed(Committed::default()))
+            }
+        }
+    }
+
+    fn create(&mut self, is_new: bool, op: &Op<'_>) -> Reply {
+        if is_new {
+            op::put(&mut self.frame, op);
+        }
+        Reply::Created(is_new)
+    }
+
+    /// Frames the events, segment by segment. With `placed`, they get their offsets now.
+    fn runs(&mut self, appends: &[Append], placed: bool) -> Result<Runs> {
+        let total: usize = appends.iter().map(|append| append.event.len() + framing::HEADER_BYTES).sum();
+        if total > MAX_COMMIT_BYTES.max(framing::MAX_EVENT_BYTES + framing::HEADER_BYTES) {
+            return Err(Error::invalid(format!(
+                "a commit of {total} bytes is larger than {MAX_COMMIT_BYTES}: use a transaction"
+            )));
+        }
+        // look at every append before any counter moves
+        for append in appends {
+            self.state.stream(&append.stream)?;
+            framing::check_size(&append.stream, append.event.len())?;
+        }
+        let mut runs = Runs::default();
+        for append in appends {
+            let stream = self.state.stream(&append.stream)?;
+            let count = stream.segments.len() as u32;
+            let number = match &append.routing_key {
+                Some(key) => hash::segment_of(key, count),
+                None => {
+                    self.unkeyed = self.unkeyed.wrapping_add(1);
+                    self.unkeyed % count
+                }
+            };
+            let key = SegmentKey { stream: stream.id, number };
+            framing::put(runs.by_segment.entry(key).or_default(), &append.event);
+            if placed {
+                let settled = stream.segments.get(number as usize).map_or(0, |segment| segment.tail);
+                let tail = self.tails.entry(key).or_insert(settled);
+                let length = framing::framed_len(append.event.len());
+                runs.pointers.push(EventPointer {
+                    segment: append.stream.segment(number),
+                    offset: *tail,
+                    length: length as u32,
+                });
+                *tail += length;
+            }
+        }
+        Ok(runs)
+    }
+
+    /// Judges every condition; gives each change's table id.
+    fn check_changes(&self, changes: &[TableChange]) -> Result<Vec<u32>> {
+        let mut keys = HashSet::new();
+        let mut ids = Vec::with_capacity(changes.len());
+        let total: usize = changes.iter().map(|c| c.key.len() + c.value.as_ref().map_or(0, Bytes::len)).sum();
+        if total > MAX_COMMIT_BYTES {
+            return Err(Error::invalid(format!(
+                "table changes of {total} bytes are larger than {MAX_COMMIT_BYTES}"
+            )));
+        }
+        for change in changes {
+            let table = self.state.table(&change.table)?;
+            if !keys.insert((table.id, &change.key)) {
+                return Err(Error::invalid(format!("{}: one commit changes a key twice", change.table)));
+            }
+            let actual = match self.versions.get(&(table.id, change.key.clone())) {
+                Some(pending) => *pending,
+                None => table.entries.get(&change.key).map(|(_, version)| *version),
+            };
+            if !change.condition.holds(actual) {
+                return Err(change.conflict(actual));
+            }
+            ids.push(table.id);
+        }
+        Ok(ids)
+    }
+
+    fn put_changes(&mut self, changes: &[TableChange], tables: Vec<u32>) -> Vec<Version> {
+        if changes.is_empty() {
+            return Vec::new();
+        }
+        self.version += 1;
+        let version = self.version;
+        for (change, table) in changes.iter().zip(tables) {
+            let op = match &change.value {
+                Some(value) => Op::Put { table, version, key: &change.key, value },
+                None => Op::Remove { table, version, key: &change.key },
+            };
+            op::put(&mut self.frame, &op);
+            let now = change.value.as_ref().map(|_| Version(version));
+            self.versions.insert((table, change.key.clone()), now);
+        }
+        vec![Version(version); changes.len()]
+    }
+}
+
+#[derive(Default)]
+struct Runs {
+    by_segment: BTreeMap<SegmentKey, Vec<u8>>,
+    pointers: Vec<EventPointer>,
+}

@@ -1,0 +1,90 @@
+//! Opening: reads every frame of every log file into a [`State`], and tells a torn tail (the last write did not
+//! finish, nobody was told it did: cut it off) from a hole (something acknowledged is damaged: refuse, and say
+//! where).
+
+use crate::folder::{Folder, from_io};
+use crate::frame::{self, Found, HEADER_BYTES};
+use crate::op::Reader;
+use crate::state::State;
+use kulya_store::{Error, ErrorKind, Result};
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// What was read, and where writing goes on.
+pub(crate) struct Recovered {
+    pub(crate) state: State,
+    /// The number of the file to append to.
+    pub(crate) file: u32,
+    /// Its length up to the last whole frame; everything behind is the torn end of a write.
+    pub(crate) length: u64,
+}
+
+/// Reads the whole log.
+pub(crate) fn recover(folder: &Folder) -> Result<Recovered> {
+    let mut recovered = Recovered { state: State::default(), file: 0, length: 0 };
+    let logs = folder.logs()?;
+    for number in &logs {
+        recovered.file = *number;
+        recovered.length =
+            read_log(&folder.log(*number), *number, logs.last() == Some(number), &mut recovered.state)?;
+    }
+    recovered.state.forget_staged();
+    Ok(recovered)
+}
+
+/// Reads one file; gives its length up to the last whole frame.
+fn read_log(path: &Path, number: u32, is_last: bool, state: &mut State) -> Result<u64> {
+    let failed = |e| from_io(&format!("cannot read {}", path.display()), e);
+    let mut input = BufReader::with_capacity(1 << 20, File::open(path).map_err(failed)?);
+    let mut position = 0u64;
+    loop {
+        let (sequence, body) = match frame::read(&mut input).map_err(failed)? {
+            Found::Frame { sequence, body } => (sequence, body),
+            Found::End => return Ok(position),
+            Found::Bad => break,
+        };
+        if sequence != state.sequence + 1 {
+            return Err(damaged(
+                path,
+                position,
+                &format!("frame {sequence} follows frame {}", state.sequence),
+            ));
+        }
+        apply(&body, number, position + HEADER_BYTES as u64, state)
+            .map_err(|what| damaged(path, position, &what))?;
+        state.sequence = sequence;
+        position += (HEADER_BYTES + body.len()) as u64;
+    }
+    let mut rest = Vec::new();
+    input.seek(SeekFrom::Start(position)).and_then(|_| input.read_to_end(&mut rest)).map_err(failed)?;
+    if let Some(later) = frame::later_frame(&rest, state.sequence) {
+        return Err(damaged(
+            path,
+            position,
+            &format!("whole frames follow it at byte {}", position + later as u64),
+        ));
+    }
+    if !is_last {
+        return Err(damaged(path, position, "later log files follow it"));
+    }
+    Ok(position)
+}
+
+fn apply(body: &[u8], file: u32, position: u64, state: &mut State) -> std::result::Result<(), String> {
+    let mut ops = Reader::new(body);
+    while let Some((op, at)) = ops.next().map_err(|()| "its checksum is right but its ops cannot be read")? {
+        state.apply(&op, file, position + at as u64)?;
+    }
+    Ok(())
+}
+
+fn damaged(path: &Path, position: u64, what: &str) -> Error {
+    Error::new(
+        ErrorKind::Corrupt,
+        format!(
+            "log file {} is damaged at byte {position}: {what}; nothing was changed, restore the folder from a copy",
+            path.display()
+        ),
+    )
+}

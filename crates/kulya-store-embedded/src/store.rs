@@ -1,0 +1,427 @@
+//! The store itself: requests go to the committer, reads go to the state and the log files.
+
+use crate::committer::{Committer, Waiting};
+use crate::disk::{Disk, FileSystem};
+use crate::folder::{Folder, from_io};
+use crate::plan::{Reply, Request};
+use crate::recovery;
+use crate::state::{Extent, State};
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use kulya_store::{
+    Append, Commit, Committed, Entry, Error, ErrorKind, EventPointer, ReadChunk, Result, Scope, SegmentId,
+    SegmentInfo, StreamConfig, StreamId, StreamName, StreamStore, TableChange, TableId, Transaction, framing,
+};
+use std::collections::HashMap;
+use std::fs::File;
+use std::ops::Bound;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, mpsc};
+use std::thread::JoinHandle;
+use tokio::sync::{Semaphore, oneshot, watch};
+
+/// The bytes of requests that may wait for the committer; who comes later waits outside.
+const QUEUE_BYTES: usize = 64 << 20;
+/// One read gives no more, however much is asked.
+const MAX_READ_BYTES: usize = 32 << 20;
+
+/// A stream store in one directory, owned by this process. Clones share it; the last one dropped lets the
+/// directory go.
+#[derive(Clone)]
+pub struct EmbeddedStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    state: Arc<RwLock<State>>,
+    commits: watch::Sender<u64>,
+    requests: Mutex<Option<mpsc::Sender<Waiting>>>,
+    room: Arc<Semaphore>,
+    folder: Arc<Folder>,
+    files: Mutex<HashMap<u32, Arc<File>>>,
+    last_transaction: AtomicU64,
+    closed: AtomicBool,
+    committer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for EmbeddedStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EmbeddedStore").finish_non_exhaustive()
+    }
+}
+
+impl EmbeddedStore {
+    /// Opens the store in `path`, or makes one when the folder is empty or not there. Reads the whole log.
+    ///
+    /// Errors: `Locked` (another process owns it), `InvalidInput` (a folder of something else), `Corrupt` (damage
+    /// in the middle of the log, or a newer format), `Full`.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_on(path.as_ref(), Box::new(FileSystem))
+    }
+
+    /// The same on a given disk.
+    pub(crate) fn open_on(path: &Path, disk: Box<dyn Disk>) -> Result<Self> {
+        let folder = Arc::new(Folder::take(path)?);
+        let recovered = recovery::recover(&folder)?;
+        let name = folder.log(recovered.file);
+        let failed = |e| from_io(&format!("cannot open {}", name.display()), e);
+        let log = disk.open(&name, recovered.length).map_err(failed)?;
+        let commits = watch::channel(recovered.state.sequence).0;
+        let last_transaction = AtomicU64::new(recovered.state.last_transaction);
+        let state = Arc::new(RwLock::new(recovered.state));
+        let (requests, queue) = mpsc::channel();
+        let committer = Committer {
+            state: Arc::clone(&state),
+            commits: commits.clone(),
+            folder: Arc::clone(&folder),
+            disk,
+            log,
+            file: recovered.file,
+            length: recovered.length,
+            unkeyed: 0,
+            failed: false,
+        };
+        let committer = std::thread::Builder::new()
+            .name("kulya-commit".into())
+            .spawn(move || committer.run(&queue))
+            .map_err(|e| Error::new(ErrorKind::Failed, "cannot start the committer's thread").because(e))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                state,
+                commits,
+                requests: Mutex::new(Some(requests)),
+                room: Arc::new(Semaphore::new(QUEUE_BYTES)),
+                folder,
+                files: Mutex::default(),
+                last_transaction,
+                closed: AtomicBool::new(false),
+                committer: Mutex::new(Some(committer)),
+            }),
+        })
+    }
+
+    fn state(&self) -> Result<RwLockReadGuard<'_, State>> {
+        if self.inner.closed.load(Ordering::Acquire) {
+            return Err(closed());
+        }
+        Ok(self.inner.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn ask(&self, request: Request) -> Result<Reply> {
+        let room =
+            u32::try_from(room_of(&request).min(QUEUE_BYTES)).expect("the queue is smaller than 4 GiB");
+        let room = Arc::clone(&self.inner.room).acquire_many_owned(room).await.map_err(|_| closed())?;
+        let (reply, answer) = oneshot::channel();
+        let waiting = Waiting { request, reply, _room: room };
+        let requests = self.inner.requests.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        requests.and_then(|requests| requests.send(waiting).ok()).ok_or_else(closed)?;
+        answer
+            .await
+            .map_err(|_| Error::new(ErrorKind::Failed, "the committer ended: open the store again"))?
+    }
+
+    async fn create(&self, request: Request) -> Result<bool> {
+        match self.ask(request).await? {
+            Reply::Created(is_new) => Ok(is_new),
+            Reply::Committed(_) => Ok(false),
+        }
+    }
+
+    async fn change(&self, request: Request) -> Result<Committed> {
+        match self.ask(request).await? {
+            Reply::Committed(done) => Ok(done),
+            Reply::Created(_) => Ok(Committed::default()),
+        }
+    }
+
+    /// The segment's extents from `offset` on, of `bytes` together or a little more, and its tail.
+    fn extents(&self, segment: &SegmentId, offset: u64, bytes: usize) -> Result<(Vec<Extent>, u64)> {
+        let state = self.state()?;
+        let found = state.segment(segment)?;
+        let mut wanted = bytes as u64;
+        let mut extents = Vec::new();
+        for extent in found.extents_from(offset) {
+            extents.push(*extent);
+            let skipped = offset.saturating_sub(extent.start);
+            wanted = wanted.saturating_sub(u64::from(extent.length) - skipped);
+            if wanted == 0 {
+                break;
+            }
+        }
+        Ok((extents, found.tail))
+    }
+
+    fn file(&self, number: u32) -> Result<Arc<File>> {
+        let mut files = self.inner.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = files.get(&number) {
+            return Ok(Arc::clone(file));
+        }
+        let path = self.inner.folder.log(number);
+        let file = File::open(&path).map_err(|e| from_io(&format!("cannot read {}", path.display()), e))?;
+        let file = Arc::new(file);
+        files.insert(number, Arc::clone(&file));
+        Ok(file)
+    }
+
+    /// `length` bytes of an extent from segment offset `offset` on.
+    fn bytes_at(&self, extent: &Extent, offset: u64, length: usize) -> Result<Bytes> {
+        let mut bytes = BytesMut::zeroed(length);
+        let position = extent.position + (offset - extent.start);
+        self.file(extent.file)?.read_exact_at(&mut bytes, position).map_err(|e| {
+            from_io(&format!("cannot read {}", self.inner.folder.log(extent.file).display()), e)
+        })?;
+        Ok(bytes.freeze())
+    }
+
+    /// What is left of an extent behind `offset`.
+    fn left(extent: &Extent, offset: u64) -> usize {
+        (u64::from(extent.length) - (offset - extent.start)) as usize
+    }
+
+    fn read_now(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
+        let max_bytes = max_bytes.clamp(1, MAX_READ_BYTES);
+        let (extents, tail) = self.extents(segment, offset, max_bytes)?;
+        let mut chunk = ReadChunk { events: Vec::new(), next: offset };
+        if offset > tail {
+            return Err(no_event(segment, offset));
+        }
+        for extent in extents {
+            let at = chunk.next;
+            let wanted = max_bytes.saturating_sub((at - offset) as usize);
+            if wanted == 0 {
+                break;
+            }
+            let left = Self::left(&extent, at);
+            let mut bytes = self.bytes_at(&extent, at, left.min(wanted.max(framing::HEADER_BYTES)))?;
+            let first = framing::payload_len(at, &bytes).map_err(|e| no_event(segment, at).because(e))?;
+            let first = first.map_or(usize::MAX, |payload| framing::HEADER_BYTES + payload);
+            if first > left {
+                return Err(no_event(segment, at));
+            }
+            if first > bytes.len() {
+                if !chunk.events.is_empty() {
+                    break;
+                }
+                bytes = self.bytes_at(&extent, at, first)?;
+            }
+            let events = framing::events(at, &bytes).map_err(|e| no_event(segment, at).because(e))?;
+            chunk.next =
+                events.iter().map(|(at, event)| at + framing::framed_len(event.len())).max().unwrap_or(at);
+            chunk.events.extend(events);
+            if chunk.next < extent.start + u64::from(extent.length) {
+                break;
+            }
+        }
+        Ok(chunk)
+    }
+
+    fn event_now(&self, pointer: &EventPointer) -> Result<Bytes> {
+        let nothing = || Error::invalid(format!("no event stands at {pointer}"));
+        let (extents, tail) = self.extents(&pointer.segment, pointer.offset, 1)?;
+        let extent = extents.first().filter(|_| pointer.offset < tail).ok_or_else(nothing)?;
+        let length = pointer.length as usize;
+        if length < framing::HEADER_BYTES || length > Self::left(extent, pointer.offset) {
+            return Err(nothing());
+        }
+        let bytes = self.bytes_at(extent, pointer.offset, length)?;
+        match framing::payload_len(pointer.offset, &bytes) {
+            Ok(Some(payload)) if payload + framing::HEADER_BYTES == length => {
+                Ok(bytes.slice(framing::HEADER_BYTES..))
+            }
+            _ => Err(nothing()),
+        }
+    }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the store is closed")
+}
+
+fn no_event(segment: &SegmentId, offset: u64) -> Error {
+    Error::invalid(format!("no event of segment {segment} begins at offset {offset}"))
+}
+
+/// About how many bytes a request holds while it waits.
+fn room_of(request: &Request) -> usize {
+    let appends = |appends: &[Append]| appends.iter().map(|a| a.event.len() + 64).sum::<usize>();
+    let changes = |changes: &[TableChange]| {
+        changes.iter().map(|c| c.key.len() + c.value.as_ref().map_or(0, Bytes::len) + 64).sum::<usize>()
+    };
+    64 + match request {
+        Request::Commit(commit) => appends(&commit.appends) + changes(&commit.changes),
+        Request::Stage { appends: staged, .. } => appends(staged),
+        Request::CommitStaged { changes: wanted, .. } => changes(wanted),
+        _ => 0,
+    }
+}
+
+#[async_trait]
+impl StreamStore for EmbeddedStore {
+    async fn create_scope(&self, scope: &Scope) -> Result<bool> {
+        self.create(Request::CreateScope(scope.clone())).await
+    }
+
+    async fn scopes(&self) -> Result<Vec<Scope>> {
+        Ok(self.state()?.scopes.iter().cloned().collect())
+    }
+
+    async fn create_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<bool> {
+        self.create(Request::CreateStream(stream.clone(), config)).await
+    }
+
+    async fn streams(&self, scope: &Scope) -> Result<Vec<StreamName>> {
+        let state = self.state()?;
+        state.scope(scope)?;
+        Ok(state.streams.keys().filter(|s| s.scope == *scope).map(|s| s.name.clone()).collect())
+    }
+
+    async fn segments(&self, stream: &StreamId) -> Result<Vec<SegmentInfo>> {
+        let state = self.state()?;
+        let segments = &state.stream(stream)?.segments;
+        let count = segments.len() as f64;
+        Ok((0u32..)
+            .zip(segments)
+            .map(|(number, segment)| SegmentInfo {
+                id: stream.segment(number),
+                key_range: f64::from(number) / count..f64::from(number + 1) / count,
+                head: 0,
+                tail: segment.tail,
+            })
+            .collect())
+    }
+
+    async fn read(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
+        let (store, segment) = (self.clone(), segment.clone());
+        let read = tokio::task::spawn_blocking(move || store.read_now(&segment, offset, max_bytes));
+        read.await.map_err(|e| Error::new(ErrorKind::Failed, "a read was cut off").because(e))?
+    }
+
+    async fn wait_beyond(&self, segment: &SegmentId, offset: u64) -> Result<()> {
+        let mut commits = self.inner.commits.subscribe();
+        loop {
+            commits.borrow_and_update();
+            if self.state()?.segment(segment)?.tail > offset {
+                return Ok(());
+            }
+            commits.changed().await.map_err(|_| closed())?;
+        }
+    }
+
+    async fn event(&self, pointer: &EventPointer) -> Result<Bytes> {
+        // one small read: cheaper than handing it to another thread
+        self.event_now(pointer)
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed> {
+        self.change(Request::Commit(commit)).await
+    }
+
+    async fn begin(&self) -> Result<Box<dyn Transaction>> {
+        drop(self.state()?);
+        let transaction = self.inner.last_transaction.fetch_add(1, Ordering::Relaxed) + 1;
+        Ok(Box::new(Staged { store: self.clone(), transaction, begun: false }))
+    }
+
+    async fn create_table(&self, table: &TableId) -> Result<bool> {
+        self.create(Request::CreateTable(table.clone())).await
+    }
+
+    async fn get(&self, table: &TableId, key: &[u8]) -> Result<Option<Entry>> {
+        let state = self.state()?;
+        let found = state.table(table)?.entries.get_key_value(key);
+        Ok(found.map(|(key, (value, version))| Entry {
+            key: key.clone(),
+            value: value.clone(),
+            version: *version,
+        }))
+    }
+
+    async fn scan(
+        &self,
+        table: &TableId,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Entry>> {
+        let state = self.state()?;
+        let from = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        let entries = state.table(table)?.entries.range::<[u8], _>((from, Bound::Unbounded));
+        let entries = entries.take_while(|(key, _)| key.starts_with(prefix)).take(limit);
+        Ok(entries.map(|(k, (v, n))| Entry { key: k.clone(), value: v.clone(), version: *n }).collect())
+    }
+
+    async fn close(&self) -> Result<()> {
+        let inner = Arc::clone(&self.inner);
+        let ended = tokio::task::spawn_blocking(move || inner.end());
+        ended.await.map_err(|e| Error::new(ErrorKind::Failed, "closing was cut off").because(e))
+    }
+}
+
+impl Inner {
+    /// Lets the committer finish what waits, then ends it.
+    fn end(&self) {
+        drop(self.requests.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if let Some(committer) = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = committer.join();
+        }
+        self.closed.store(true, Ordering::Release);
+        self.commits.send_modify(|_| ());
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// A transaction whose events are in the log already, invisible until its commit.
+struct Staged {
+    store: EmbeddedStore,
+    transaction: u64,
+    /// Whether the log knows of it.
+    begun: bool,
+}
+
+#[async_trait]
+impl Transaction for Staged {
+    async fn stage(&mut self, appends: Vec<Append>) -> Result<()> {
+        self.begun = true;
+        self.store.change(Request::Stage { transaction: self.transaction, appends }).await.map(drop)
+    }
+
+    async fn commit(mut self: Box<Self>, changes: Vec<TableChange>) -> Result<Committed> {
+        let request = Request::CommitStaged { transaction: self.transaction, changes };
+        let done = self.store.change(request).await;
+        // a refused commit ends the transaction too, by the drop
+        self.begun = done.is_err();
+        done
+    }
+
+    async fn abort(mut self: Box<Self>) -> Result<()> {
+        if std::mem::take(&mut self.begun) {
+            self.store.change(Request::AbortStaged { transaction: self.transaction }).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if !self.begun {
+            return;
+        }
+        // nobody waits for this: should it not get there, the next opening forgets the transaction anyway
+        let Ok(room) = Arc::clone(&self.store.inner.room).try_acquire_many_owned(1) else { return };
+        let requests = self.store.inner.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(requests) = requests.as_ref() {
+            let request = Request::AbortStaged { transaction: self.transaction };
+            let _ = requests.send(Waiting { request, reply: oneshot::channel().0, _room: room });
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! What the store promises beyond the contract: it survives its end, refuses damage, and says so when the disk
+//! is full.
+
+use crate::EmbeddedStore;
+use crate::disk::{Disk, FileSystem, LogFile};
+use kulya_store::memory::MemoryStore;
+use kulya_store::{
+    Append, Commit, Condition, ErrorKind, StreamConfig, StreamId, StreamStore, TableChange, TableId,
+    bounded_read,
+};
+use proptest::prelude::*;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+fn open(folder: &Path) -> EmbeddedStore {
+    EmbeddedStore::open(folder).unwrap()
+}
+
+fn log(folder: &Path) -> PathBuf {
+    folder.join("log/0000000000000000.log")
+}
+
+fn orders() -> StreamId {
+    StreamId::new("shop", "orders").unwrap()
+}
+
+fn positions() -> TableId {
+    TableId::new("shop", "positions").unwrap()
+}
+
+async fn make(store: &dyn StreamStore) {
+    store.create_scope(&orders().scope).await.unwrap();
+    store.create_stream(&orders(), StreamConfig::with_segments(2)).await.unwrap();
+    store.create_table(&positions()).await.unwrap();
+}
+
+async fn write(store: &dyn StreamStore, event: &str) -> kulya_store::Result<()> {
+    let commit = Commit {
+        appends: vec![Append::keyed(&orders(), "k", event.to_owned())],
+        changes: vec![TableChange::put(&positions(), "last", Condition::Any, event.to_owned())],
+    };
+    store.commit(commit).await.map(drop)
+}
+
+async fn events(store: &dyn StreamStore) -> Vec<String> {
+    let read = bounded_read(store, &orders()).await.unwrap();
+    read.into_iter().map(|(_, event)| String::from_utf8(event.to_vec()).unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keeps_the_contract() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = AtomicU64::new(0);
+    kulya_store::conformance::all(|| {
+        let path = folder.path().join(made.fetch_add(1, Ordering::Relaxed).to_string());
+        async move { Arc::new(open(&path)) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn everything_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    make(&store).await;
+    write(&store, "one").await.unwrap();
+    let mut committed = store.begin().await.unwrap();
+    committed.stage(vec![Append::keyed(&orders(), "k", "two")]).await.unwrap();
+    let mut open_end = store.begin().await.unwrap();
+    open_end.stage(vec![Append::keyed(&orders(), "k", "never")]).await.unwrap();
+    committed.commit(vec![]).await.unwrap();
+    let before = bounded_read(&store, &orders()).await.unwrap();
+    std::mem::forget(open_end); // the process ends without a word
+    store.close().await.unwrap();
+    drop(store);
+
+    // the forgotten transaction keeps the first store's lock alive in this process: look at a copy
+    let copy = tempfile::tempdir().unwrap();
+    copy_folder(folder.path(), copy.path());
+    let store = open(copy.path());
+    assert_eq!(bounded_read(&store, &orders()).await.unwrap(), before);
+    assert_eq!(events(&store).await, ["one", "two"]);
+    let entry = store.get(&positions(), b"last").await.unwrap().unwrap();
+    assert_eq!(entry.value, "one");
+    write(&store, "three").await.unwrap();
+    let later = store.get(&positions(), b"last").await.unwrap().unwrap();
+    assert!(later.version > entry.version, "versions go on growing");
+    assert_eq!(events(&store).await, ["one", "two", "three"]);
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to.join("log")).unwrap();
+    std::fs::copy(from.join("FORMAT"), to.join("FORMAT")).unwrap();
+    for entry in std::fs::read_dir(from.join("log")).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join("log").join(entry.file_name())).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_second_owner_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let refused = EmbeddedStore::open(folder.path()).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Locked);
+    let text = refused.to_string();
+    assert!(text.contains(&std::process::id().to_string()) && text.contains("stop it first"), "{text}");
+    drop(store);
+    open(folder.path());
+}
+
+#[test]
+fn foreign_and_newer_folders_are_refused() {
+    let foreign = tempfile::tempdir().unwrap();
+    std::fs::write(foreign.path().join("letters.txt"), "dear").unwrap();
+    let refused = EmbeddedStore::open(foreign.path()).unwrap_err();
+    assert!(refused.to_string().contains("choose a new or empty folder"), "{refused}");
+    assert!(!foreign.path().join("log").exists(), "nothing was made there");
+
+    let newer = tempfile::tempdir().unwrap();
+    drop(open(newer.path()));
+    std::fs::write(newer.path().join("FORMAT"), "kulya-store 2\n").unwrap();
+    assert!(EmbeddedStore::open(newer.path()).unwrap_err().to_string().contains("use a newer kulya"));
+
+    let file = tempfile::NamedTempFile::new().unwrap();
+    assert!(EmbeddedStore::open(file.path()).unwrap_err().to_string().contains("not a folder"));
+}
+
+#[tokio::test]
+async fn a_torn_tail_is_cut_and_a_hole_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    make(&store).await;
+    let mut lengths = Vec::new();
+    for n in 0..5 {
+        write(&store, &format!("event {n}")).await.unwrap();
+        lengths.push(std::fs::metadata(log(folder.path())).unwrap().len());
+    }
+    store.close().await.unwrap();
+    drop(store);
+    let whole = std::fs::read(log(folder.path())).unwrap();
+
+    // every way of tearing the last frame
+    for cut in lengths[3]..lengths[4] {
+        let copy = tempfile::tempdir().unwrap();
+        copy_folder(folder.path(), copy.path());
+        std::fs::write(log(copy.path()), &whole[..cut as usize]).unwrap();
+        let store = open(copy.path());
+        assert_eq!(events(&store).await.len(), 4, "cut at {cut}");
+        write(&store, "again").await.unwrap();
+        drop(store);
+        assert_eq!(events(&open(copy.path())).await.len(), 5, "goes on behind the cut at {cut}");
+    }
+    // garbage and zeros behind the last frame
+    for tail in [vec![0u8; 5000], vec![0xa5; 5000]] {
+        let copy = tempfile::tempdir().unwrap();
+        copy_folder(folder.path(), copy.path());
+        std::fs::write(log(copy.path()), [whole.as_slice(), &tail].concat()).unwrap();
+        assert_eq!(events(&open(copy.path())).await.len(), 5);
+    }
+    // a flipped bit anywhere before the last frame
+    for at in (0..lengths[3] as usize).step_by(7) {
+        let copy = tempfile::tempdir().unwrap();
+        copy_folder(folder.path(), copy.path());
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x10;
+        std::fs::write(log(copy.path()), &damaged).unwrap();
+        let refused = EmbeddedStore::open(copy.path()).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Corrupt, "byte {at}");
+        assert!(refused.to_string().contains("damaged at byte"), "{refused}");
+        assert_eq!(std::fs::read(log(copy.path())).unwrap(), damaged, "nothing was changed");
+    }
+}
+
+/// A disk with room for so many bytes, or one whose sync fails.
+#[derive(Clone, Default)]
+struct SmallDisk {
+    room: Arc<AtomicU64>,
+    sync_fails: Arc<AtomicU64>,
+}
+
+struct SmallFile(Box<dyn LogFile>, SmallDisk);
+
+impl Disk for SmallDisk {
+    fn open(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
+        Ok(Box::new(SmallFile(FileSystem.open(path, length)?, self.clone())))
+    }
+}
+
+impl LogFile for SmallFile {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let room = self.1.room.load(Ordering::SeqCst) as usize;
+        if bytes.len() > room {
+            // as a real disk does: part of it gets there
+            self.0.append(&bytes[..room])?;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.1.room.fetch_sub(bytes.len() as u64, Ordering::SeqCst);
+        self.0.append(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        if self.1.sync_fails.load(Ordering::SeqCst) > 0 {
+            return Err(io::Error::other("the disk is gone"));
+        }
+        self.0.sync()
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        self.0.truncate(length)
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_whole_commits_and_recovers_with_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = SmallDisk::default();
+    disk.room.store(2000, Ordering::SeqCst);
+    let store = EmbeddedStore::open_on(folder.path(), Box::new(disk.clone())).unwrap();
+    make(&store).await;
+    let mut written = 0;
+    let refused = loop {
+        match write(&store, &format!("event {written}")).await {
+            Ok(()) => written += 1,
+            Err(refused) => break refused,
+        }
+    };
+    assert_eq!(refused.kind(), ErrorKind::Full);
+    assert!(refused.to_string().contains("make room and try again"), "{refused}");
+    assert_eq!(events(&store).await.len(), written, "a refused commit left nothing to see");
+    disk.room.store(10_000, Ordering::SeqCst);
+    write(&store, "with room").await.unwrap();
+    drop(store);
+    let store = open(folder.path());
+    assert_eq!(events(&store).await.len(), written + 1, "and nothing on the disk");
+}
+
+#[tokio::test]
+async fn a_failed_sync_ends_all_writing() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = SmallDisk::default();
+    disk.room.store(1 << 20, Ordering::SeqCst);
+    let store = EmbeddedStore::open_on(folder.path(), Box::new(disk.clone())).unwrap();
+    make(&store).await;
+    disk.sync_fails.store(1, Ordering::SeqCst);
+    assert_eq!(write(&store, "lost").await.unwrap_err().kind(), ErrorKind::Failed);
+    disk.sync_fails.store(0, Ordering::SeqCst);
+    assert_eq!(
+        write(&store, "refused").await.unwrap_err().kind(),
+        ErrorKind::Failed,
+        "a sync is never tried again"
+    );
+    assert!(events(&store).await.is_empty(), "what was not synced is not seen");
+}
+
+/// A step of the model test.
+#[derive(Debug, Clone)]
+enum Step {
+    Commit(Vec<(u8, Vec<u8>)>, Vec<(u8, Option<u8>, u8)>),
+    Transaction(Vec<Vec<(u8, Vec<u8>)>>, bool),
+    Restart,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let events = || prop::collection::vec((any::<u8>(), prop::collection::vec(any::<u8>(), 0..40)), 0..4);
+    prop_oneof![
+        4 => (events(), prop::collection::vec((0u8..4, any::<Option<u8>>(), 0u8..3), 0..3)).prop_map(|(e, c)| Step::Commit(e, c)),
+        2 => (prop::collection::vec(events(), 0..3), any::<bool>()).prop_map(|(e, c)| Step::Transaction(e, c)),
+        1 => Just(Step::Restart),
+    ]
+}
+
+fn appends(events: &[(u8, Vec<u8>)]) -> Vec<Append> {
+    events.iter().map(|(key, event)| Append::keyed(&orders(), key.to_string(), event.clone())).collect()
+}
+
+/// The same steps on both stores; every answer and, in the end, everything readable must agree.
+async fn agree(steps: Vec<Step>) {
+    let folder = tempfile::tempdir().unwrap();
+    let model = MemoryStore::new();
+    let mut store = open(folder.path());
+    make(&model).await;
+    make(&store).await;
+    for step in steps {
+        match step {
+            Step::Commit(events, changes) => {
+                let commit = |versions: &[Option<kulya_store::Entry>]| Commit {
+                    appends: appends(&events),
+                    changes: changes
+                        .iter()
+                        .zip(versions)
+                        .map(|((key, value, condition), entry)| TableChange {
+                            table: positions(),
+                            key: vec![*key].into(),
+                            condition: match (condition, entry) {
+                                (0, _) => Condition::Any,
+                                (1, _) | (_, None) => Condition::Absent,
+                                (_, Some(entry)) => Condition::At(entry.version),
+                            },
+                            value: value.map(|v| vec![v].into()),
+                        })
+                        .collect(),
+                };
+                let mut outcomes = Vec::new();
+                for store in [&model as &dyn StreamStore, &store] {
+                    let mut entries = Vec::new();
+                    for (key, ..) in &changes {
+                        entries.push(store.get(&positions(), &[*key]).await.unwrap());
+                    }
+                    let done = store.commit(commit(&entries)).await;
+                    outcomes.push(done.map(|d| d.pointers).map_err(|e| e.kind()));
+                }
+                assert_eq!(outcomes[0], outcomes[1]);
+            }
+            Step::Transaction(runs, commits) => {
+                for store in [&model as &dyn StreamStore, &store] {
+                    let mut transaction = store.begin().await.unwrap();
+                    for events in &runs {
+                        transaction.stage(appends(events)).await.unwrap();
+                    }
+                    if commits {
+                        transaction.commit(vec![]).await.unwrap();
+                    }
+                }
+            }
+            Step::Restart => {
+                store.close().await.unwrap();
+                drop(store);
+                store = open(folder.path());
+            }
+        }
+    }
+    assert_eq!(
+        bounded_read(&model, &orders()).await.unwrap(),
+        bounded_read(&store, &orders()).await.unwrap()
+    );
+    let entries =
+        |entries: Vec<kulya_store::Entry>| entries.into_iter().map(|e| (e.key, e.value)).collect::<Vec<_>>();
+    assert_eq!(
+        entries(model.scan(&positions(), b"", None, 100).await.unwrap()),
+        entries(store.scan(&positions(), b"", None, 100).await.unwrap())
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn agrees_with_the_store_in_memory(steps in prop::collection::vec(step(), 1..25)) {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(agree(steps));
+    }
+}

@@ -1,0 +1,112 @@
+//! The rules of the house that a program can check: each crate's place among the rings, who may own a heavy
+//! dependency, room names that say nothing, files too long to remember.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+
+/// Each crate and its ring; a crate may use only crates of lower rings.
+const RINGS: &[(&str, u8)] = &[
+    ("kulya-schema", 0),
+    ("kulya-store", 0),
+    ("kulya-store-embedded", 1),
+    ("kulya-codec", 1),
+    ("kulya-registry", 2),
+    ("kulya-client", 2),
+    ("kulya-cdc", 2),
+    ("kulya-sql", 3),
+    ("kulya-server", 3),
+    ("kulya", 4),
+    ("xtask", 5),
+];
+
+/// Heavy dependencies and the one crate that may know them.
+const OWNERS: &[(&str, &str)] = &[
+    ("datafusion", "kulya-sql"),
+    ("axum", "kulya-server"),
+    ("reqwest", "kulya-client"),
+    ("pgwire-replication", "kulya-cdc"),
+    ("tokio-postgres", "kulya-cdc"),
+    ("apache-avro", "kulya-codec"),
+    ("arrow-avro", "kulya-codec"),
+    ("clap", "kulya"),
+];
+
+const NAMES_THAT_SAY_NOTHING: &[&str] =
+    &["util", "utils", "common", "helper", "helpers", "misc", "manager", "shared", "types"];
+
+/// A file longer than this wants to be a folder (tests and data not counted).
+const MOST_LINES: usize = 700;
+
+/// Checks everything; the error lists every finding.
+pub(crate) fn run() -> Result<()> {
+    let mut findings = Vec::new();
+    let metadata = Command::new("cargo").args(["metadata", "--format-version", "1", "--no-deps"]).output()?;
+    let metadata: Value = serde_json::from_slice(&metadata.stdout).context("cargo metadata gives JSON")?;
+    for package in metadata["packages"].as_array().context("cargo metadata lists packages")? {
+        check_package(package, &mut findings);
+    }
+    for folder in ["crates", "xtask"] {
+        check_files(Path::new(folder), &mut findings)?;
+    }
+    ensure!(findings.is_empty(), "tidy:\n  {}", findings.join("\n  "));
+    Ok(())
+}
+
+fn ring(name: &str) -> Option<u8> {
+    RINGS.iter().find(|(crate_name, _)| *crate_name == name).map(|(_, ring)| *ring)
+}
+
+fn check_package(package: &Value, findings: &mut Vec<String>) {
+    let name = package["name"].as_str().unwrap_or_default();
+    let Some(own) = ring(name) else {
+        findings.push(format!("{name}: give it a ring in xtask/src/tidy.rs and a room in ARCHITECTURE.md"));
+        return;
+    };
+    for dependency in package["dependencies"].as_array().into_iter().flatten() {
+        // what only tests use may come from anywhere
+        if dependency["kind"].as_str() == Some("dev") {
+            continue;
+        }
+        let used = dependency["name"].as_str().unwrap_or_default();
+        if ring(used).is_some_and(|other| other >= own) {
+            findings.push(format!("{name} (ring {own}) uses {used}, which is not in a lower ring"));
+        }
+        if let Some((_, owner)) = OWNERS.iter().find(|(heavy, owner)| *heavy == used && *owner != name) {
+            findings.push(format!("{name} uses {used}, which only {owner} may know"));
+        }
+    }
+}
+
+fn check_files(folder: &Path, findings: &mut Vec<String>) -> Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default();
+        if NAMES_THAT_SAY_NOTHING.contains(&stem)
+            && (path.is_dir() || path.extension().is_some_and(|e| e == "rs"))
+        {
+            findings.push(format!("{}: a name that says nothing", path.display()));
+        }
+        if path.is_dir() {
+            check_files(&path, findings)?;
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            check_source(&path, stem, findings)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_source(path: &Path, stem: &str, findings: &mut Vec<String>) -> Result<()> {
+    let text = std::fs::read_to_string(path)?;
+    let lines = text.lines().count();
+    let is_test = stem == "tests"
+        || path.components().any(|c| matches!(c.as_os_str().to_str(), Some("tests" | "benches")));
+    if lines > MOST_LINES && !is_test {
+        findings.push(format!("{}: {lines} lines, more than {MOST_LINES}: make it a folder", path.display()));
+    }
+    if !is_test && !text.starts_with("//!") {
+        findings.push(format!("{}: says in no first paragraph what it is", path.display()));
+    }
+    Ok(())
+}
