@@ -1,11 +1,30 @@
 //! The registry's rules as functions on values: groups, schema versions, encodings, formats and compatibility.
 //!
 //! Pure: no clock, no disk, no network, no async. What a registry *keeps* is `kulya-registry`'s concern; what it
-//! *decides* is decided here, and can be tested in one line.
+//! *decides* is decided here, and can be tested in one line:
 //!
-//! - [`model`]: the nouns, with the JSON shapes of the registry contract.
+//! - [`model`]: the nouns, with the JSON shapes of the registry contract;
+//! - [`limits`]: how much a request may hold;
+//! - [`normalize`]: when two schemas are the same;
+//! - [`avro`]: Avro schemas as a tree, and whether one reads what another wrote, with every reason;
+//! - [`decide`]: whether a schema may follow those a group has.
+//!
+//! ```
+//! use kulya_schema::avro;
+//! let writer = avro::parse(r#"{"type":"record","name":"User","fields":[{"name":"id","type":"int"}]}"#)?;
+//! let reader = avro::parse(r#"{"type":"record","name":"User","fields":[{"name":"name","type":"string"}]}"#)?;
+//! let reasons = avro::can_read(&reader, &writer);
+//! assert_eq!(reasons[0].reader_path, "User.name");
+//! # Ok::<(), kulya_schema::Error>(())
+//! ```
+
+pub mod avro;
+pub mod decide;
 mod error;
+pub mod limits;
 pub mod model;
+mod normal;
 
 pub use error::{Error, Result};
 pub use model::*;
+pub use normal::{Normal, normalize};

@@ -1,5 +1,7 @@
 //! The nouns of the registry: what a group, a schema, a version and an encoding are.
 
+mod json;
+
 use std::collections::BTreeMap;
 use std::fmt;
 

@@ -1,0 +1,164 @@
+//! Avro schemas: the JSON text as a tree ([`parse`]), the text that tells two schemas apart ([`Schema::normal_form`]),
+//! and whether one schema reads what another wrote ([`can_read`]).
+//!
+//! Sources: the Avro specification 1.11 ("Schema Declaration", "Schema Resolution"), and the registry contract §2.1
+//! and §3.4 where Java's verdict differs from the specification.
+
+mod parse;
+mod resolve;
+mod text;
+
+pub use parse::parse;
+pub use resolve::{Incompatibility, Rule, can_read};
+
+use serde_json::{Map, Value};
+
+/// A parsed schema: a root and the named types it defines, which refer to each other by number.
+#[derive(Debug, Clone)]
+pub struct Schema {
+    pub(crate) root: Node,
+    pub(crate) named: Vec<Named>,
+}
+
+/// One place where a type stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub(crate) kind: Kind,
+    /// What stands beside it and is no part of the type itself: logical types, custom properties.
+    pub(crate) properties: Map<String, Value>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Kind {
+    Primitive(Primitive),
+    Array(Box<Node>),
+    Map(Box<Node>),
+    Union(Vec<Node>),
+    /// A record, enum or fixed, by its number.
+    Named(usize),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Primitive {
+    Null,
+    Boolean,
+    Int,
+    Long,
+    Float,
+    Double,
+    Bytes,
+    String,
+}
+
+impl Primitive {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Boolean => "boolean",
+            Self::Int => "int",
+            Self::Long => "long",
+            Self::Float => "float",
+            Self::Double => "double",
+            Self::Bytes => "bytes",
+            Self::String => "string",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        use Primitive::{Boolean, Bytes, Double, Float, Int, Long, Null, String};
+        [Null, Boolean, Int, Long, Float, Double, Bytes, String].into_iter().find(|p| p.name() == name)
+    }
+}
+
+/// A full name in its two parts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Name {
+    /// Empty for none.
+    pub(crate) namespace: String,
+    pub(crate) simple: String,
+}
+
+impl Name {
+    pub(crate) fn full(&self) -> String {
+        if self.namespace.is_empty() {
+            self.simple.clone()
+        } else {
+            format!("{}.{}", self.namespace, self.simple)
+        }
+    }
+}
+
+/// A record, enum or fixed.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    pub(crate) name: Name,
+    pub(crate) aliases: Vec<String>,
+    pub(crate) doc: Option<String>,
+    pub(crate) properties: Map<String, Value>,
+    pub(crate) shape: Shape,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Shape {
+    /// Known by name, its body not read yet: a type that refers to itself.
+    Pending,
+    Record(Vec<Field>),
+    Enum {
+        symbols: Vec<String>,
+        default: Option<String>,
+    },
+    Fixed(u64),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Field {
+    pub(crate) name: String,
+    pub(crate) node: Node,
+    pub(crate) default: Option<Value>,
+    pub(crate) doc: Option<String>,
+    pub(crate) order: Option<String>,
+    pub(crate) aliases: Vec<String>,
+    pub(crate) properties: Map<String, Value>,
+}
+
+impl Schema {
+    /// The name of the root's type: a full name, or the kind (`string`, `array`, `union`, …) of what has none.
+    pub fn type_name(&self) -> String {
+        let (namespace, simple) = self.root_name();
+        Name { namespace, simple }.full()
+    }
+
+    /// Namespace (empty for none) and simple name of the root.
+    pub(crate) fn root_name(&self) -> (String, String) {
+        match &self.root.kind {
+            Kind::Named(number) => {
+                let name = self.named.get(*number).map(|named| named.name.clone());
+                name.map(|name| (name.namespace, name.simple)).unwrap_or_default()
+            }
+            kind => (String::new(), kind_name(kind).to_owned()),
+        }
+    }
+
+    /// For a root union, the member of this simple name as a schema of its own.
+    pub(crate) fn member(&self, simple: &str) -> Option<Self> {
+        let Kind::Union(members) = &self.root.kind else { return None };
+        members.iter().find_map(|member| {
+            let schema = Self { root: member.clone(), named: self.named.clone() };
+            (schema.root_name().1 == simple).then_some(schema)
+        })
+    }
+}
+
+/// The kind's own word, as in a schema's `type`.
+pub(crate) fn kind_name(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::Primitive(primitive) => primitive.name(),
+        Kind::Array(_) => "array",
+        Kind::Map(_) => "map",
+        Kind::Union(_) => "union",
+        Kind::Named(_) => "named",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,221 @@
+//! When two schemas are the same (contract §2.1): the type's full name, the normal form, and its fingerprint.
+
+use crate::{Error, Format, Result, SchemaInfo, avro, limits};
+use prost::Message;
+use prost_types::FileDescriptorSet;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// How deep a JSON schema document may nest.
+const MAX_JSON_DEPTH: usize = 100;
+
+/// A schema as the registry keeps it: the sender's bytes, under its full type name, and what identifies it.
+#[derive(Debug, Clone)]
+pub struct Normal {
+    /// The schema with its type's full name and the bytes as they were sent.
+    pub schema: SchemaInfo,
+    /// SHA-256 of the normal form.
+    pub fingerprint: [u8; 32],
+}
+
+/// Parses, checks and normalises a schema. The error is the sender's to mend.
+pub fn normalize(schema: SchemaInfo) -> Result<Normal> {
+    limits::check_schema(&schema)?;
+    let (type_name, form) = match schema.format {
+        Format::Avro => avro_form(&schema)?,
+        Format::Json => (schema.type_name.clone(), json_form(&schema.data)?.into_bytes()),
+        Format::Protobuf => protobuf_form(&schema)?,
+        Format::Custom(_) | Format::Any => (schema.type_name.clone(), schema.data.clone()),
+    };
+    Ok(Normal { fingerprint: Sha256::digest(&form).into(), schema: SchemaInfo { type_name, ..schema } })
+}
+
+fn unparsable(format: &Format, why: impl std::fmt::Display) -> Error {
+    Error::new(format!("Unable to parse schema. {format} schema: {why}"))
+}
+
+/// A requested type name, split at its last dot. A qualifier without a name is refused.
+fn split(type_name: &str) -> Result<(&str, &str)> {
+    let (qualifier, name) = type_name.rsplit_once('.').unwrap_or(("", type_name));
+    if name.is_empty() && !qualifier.is_empty() {
+        return Err(Error::new(format!("type {type_name:?} ends with a dot: give the full name, or none")));
+    }
+    Ok((qualifier, name))
+}
+
+fn avro_form(schema: &SchemaInfo) -> Result<(String, Vec<u8>)> {
+    let text = std::str::from_utf8(&schema.data).map_err(|e| unparsable(&schema.format, e))?;
+    let parsed = avro::parse(text).map_err(|e| unparsable(&schema.format, e))?;
+    let (qualifier, name) = split(&schema.type_name)?;
+    let (own_qualifier, own_name) = parsed.root_name();
+    let (qualifier, name) = match (qualifier, name) {
+        ("", "") => (own_qualifier, own_name),
+        ("", name) => (own_qualifier, name.to_owned()),
+        (qualifier, name) => (qualifier.to_owned(), name.to_owned()),
+    };
+    let chosen = parsed.member(&name).unwrap_or(parsed);
+    let (chosen_qualifier, chosen_name) = chosen.root_name();
+    if chosen_name != name || !(qualifier.is_empty() || qualifier == chosen_qualifier) {
+        return Err(Error::new(format!(
+            "Type mismatch. Type should be full name for avro message. Hint: namespace.recordname. The schema is {}, \
+             not {:?}",
+            chosen.type_name(),
+            schema.type_name
+        )));
+    }
+    let full = if qualifier.is_empty() { name } else { format!("{qualifier}.{name}") };
+    Ok((full, chosen.normal_form().into_bytes()))
+}
+
+fn json_form(data: &[u8]) -> Result<String> {
+    let text = std::str::from_utf8(data).map_err(|e| unparsable(&Format::Json, e))?;
+    let value: Value = serde_json::from_str(text).map_err(|e| unparsable(&Format::Json, e))?;
+    let Value::Object(object) = &value else {
+        return Err(unparsable(&Format::Json, "the document must be an object"));
+    };
+    check_type_words(&value, 0)?;
+    debug_assert!(object.len() <= data.len());
+    Ok(sorted(&value).to_string())
+}
+
+/// The `type` words of a JSON schema, at the root and below `properties` and `items`.
+fn check_type_words(schema: &Value, depth: usize) -> Result<()> {
+    const WORDS: [&str; 8] = ["string", "number", "integer", "boolean", "object", "array", "null", "any"];
+    if depth > MAX_JSON_DEPTH {
+        return Err(unparsable(&Format::Json, "it nests too deeply"));
+    }
+    let Value::Object(object) = schema else { return Ok(()) };
+    let words: Vec<&Value> = match object.get("type") {
+        Some(Value::Array(words)) => words.iter().collect(),
+        Some(word) => vec![word],
+        None => Vec::new(),
+    };
+    for word in words {
+        match word {
+            Value::String(word) if !WORDS.contains(&word.as_str()) => {
+                return Err(unparsable(&Format::Json, format!("unknown type {word:?}")));
+            }
+            Value::String(_) | Value::Object(_) => {}
+            other => return Err(unparsable(&Format::Json, format!("a type is a text, not {other}"))),
+        }
+    }
+    let properties = object.get("properties").and_then(Value::as_object).into_iter().flat_map(|o| o.values());
+    for inner in properties.chain(object.get("items")) {
+        check_type_words(inner, depth + 1)?;
+    }
+    Ok(())
+}
+
+/// Object keys in order, all the way down.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(object) => {
+            let mut members: Vec<_> =
+                object.iter().map(|(key, value)| (key.clone(), sorted(value))).collect();
+            members.sort_by(|one, other| one.0.cmp(&other.0));
+            Value::Object(members.into_iter().collect())
+        }
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        scalar => scalar.clone(),
+    }
+}
+
+fn protobuf_form(schema: &SchemaInfo) -> Result<(String, Vec<u8>)> {
+    let set = FileDescriptorSet::decode(schema.data.as_slice()).map_err(|e| unparsable(&schema.format, e))?;
+    let first =
+        set.file.first().ok_or_else(|| unparsable(&schema.format, "the descriptor set holds no file"))?;
+    let (qualifier, name) = split(&schema.type_name)?;
+    let name = match name {
+        "" => first.message_type.first().map(|message| message.name().to_owned()).unwrap_or_default(),
+        name => name.to_owned(),
+    };
+    let qualifier = if qualifier.is_empty() { first.package().to_owned() } else { qualifier.to_owned() };
+    let holds = |file: &prost_types::FileDescriptorProto| {
+        (qualifier.is_empty() || file.package() == qualifier)
+            && file.message_type.iter().any(|m| m.name() == name)
+    };
+    if !set.file.iter().any(holds) {
+        return Err(Error::new(format!(
+            "Type mismatch. Type should match one of the protobuf messages in the descriptor set, and {:?} does not",
+            schema.type_name
+        )));
+    }
+    let full = if qualifier.is_empty() { name } else { format!("{qualifier}.{name}") };
+    Ok((full, set.encode_to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn avro(type_name: &str, data: &str) -> Result<String> {
+        normalize(SchemaInfo::new(type_name, Format::Avro, data)).map(|normal| normal.schema.type_name)
+    }
+
+    const MINE: &str = r#"{"type":"record","name":"MyRec","namespace":"a.b.c","fields":[]}"#;
+    const UNION: &str = r#"["null",{"type":"record","name":"A","namespace":"x","fields":[]},{"type":"record","name":"B","fields":[]}]"#;
+
+    #[test]
+    fn avro_types_get_their_full_name() {
+        for (asked, schema, full) in [
+            ("", MINE, "a.b.c.MyRec"),
+            ("MyRec", MINE, "a.b.c.MyRec"),
+            ("a.b.c.MyRec", MINE, "a.b.c.MyRec"),
+            ("", "\"string\"", "string"),
+            ("", r#"{"type":"array","items":"int"}"#, "array"),
+            ("", UNION, "union"),
+            ("union", UNION, "union"),
+            ("A", UNION, "A"),
+            ("x.A", UNION, "x.A"),
+            ("B", UNION, "B"),
+        ] {
+            assert_eq!(avro(asked, schema).as_deref(), Ok(full), "{asked} of {schema}");
+        }
+        for (asked, schema) in
+            [("Other", MINE), ("a.MyRec", MINE), ("a.b.", MINE), ("C", UNION), ("y.A", UNION)]
+        {
+            avro(asked, schema).unwrap_err();
+        }
+    }
+
+    fn json(data: &str) -> Result<[u8; 32]> {
+        normalize(SchemaInfo::new("", Format::Json, data)).map(|normal| normal.fingerprint)
+    }
+
+    #[test]
+    fn json_documents_are_the_same_whatever_their_order() {
+        assert_eq!(json(r#"{"type":"object","title":"a"}"#), json(r#"{ "title":"a", "type":"object" }"#));
+        assert_ne!(json(r#"{"type":"object","title":"a"}"#), json(r#"{"type":"object","title":"b"}"#));
+        json("{}").unwrap();
+        for bad in
+            ["true", "\"object\"", "[]", "{", r#"{"type":"thing"}"#, r#"{"properties":{"a":{"type":7}}}"#]
+        {
+            json(bad).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn protobuf_types_are_messages_of_the_set() {
+        let file = prost_types::FileDescriptorProto {
+            name: Some("user.proto".into()),
+            package: Some("p".into()),
+            message_type: vec![prost_types::DescriptorProto {
+                name: Some("User".into()),
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        let data = FileDescriptorSet { file: vec![file] }.encode_to_vec();
+        let full = |asked: &str| {
+            normalize(SchemaInfo::new(asked, Format::Protobuf, data.clone()))
+                .map(|normal| normal.schema.type_name)
+        };
+        assert_eq!(full("").as_deref(), Ok("p.User"));
+        assert_eq!(full("User").as_deref(), Ok("p.User"));
+        assert_eq!(full("p.User").as_deref(), Ok("p.User"));
+        full("q.User").unwrap_err();
+        full("p.Nobody").unwrap_err();
+        normalize(SchemaInfo::new("", Format::Protobuf, Vec::new())).unwrap_err();
+        normalize(SchemaInfo::new("", Format::Protobuf, vec![0xff; 20])).unwrap_err();
+    }
+}
