@@ -1,1 +1,28 @@
-//! The schema registry: the rules of kulya-schema kept in a stream store's tables.
+//! The schema registry: the rules of `kulya-schema`, kept in a stream store's tables.
+//!
+//! The registry has no memory of its own: every answer comes from the store's tables, every change is one
+//! compare-and-set commit there, so several registries on one store stay right without a leader. Each group is
+//! linearised by its head entry, which every change of the group replaces.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use kulya_store::{clock::SystemClock, memory::MemoryStore};
+//! use kulya_codec::SchemaRegistry;
+//! use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! let registry = kulya_registry::Registry::open(Arc::new(MemoryStore::new()), Arc::new(SystemClock)).await?;
+//! let group = GroupId::new("shop", "orders");
+//! registry.create_group(&group, GroupProperties::new(Format::Avro, Compatibility::Backward, false)).await?;
+//! let schema = r#"{"type":"record","name":"Order","fields":[{"name":"id","type":"long"}]}"#;
+//! let version = registry.add_schema(&group, SchemaInfo::new("Order", Format::Avro, schema)).await?;
+//! assert_eq!((version.id, version.version), (0, 0));
+//! # Ok::<(), kulya_codec::RegistryError>(()) }).unwrap();
+//! ```
+
+mod group;
+mod keys;
+mod records;
+mod registry;
+mod table;
+
+pub use registry::{AddedTo, Page, Registry};

@@ -5,6 +5,7 @@ use crate::avro::{self, Incompatibility};
 use crate::{
     Compatibility, Error, Format, GroupProperties, Result, SchemaInfo, SchemaWithVersion, Side, VersionInfo,
 };
+use std::collections::HashMap;
 use std::fmt;
 
 /// Why a schema may not follow: every reason, against every version it was judged against.
@@ -85,18 +86,22 @@ fn sides(policy: &Compatibility) -> Option<Sides<'_>> {
     Some(Sides { backward, forward })
 }
 
+/// The latest version of every (format, type), in id order, of versions in id order.
+pub fn latest_of_each<'a>(live: impl Iterator<Item = &'a VersionInfo>) -> Vec<VersionInfo> {
+    let latest: HashMap<_, _> =
+        live.map(|version| ((&version.format, &version.type_name), version)).collect();
+    let mut latest: Vec<VersionInfo> = latest.into_values().cloned().collect();
+    latest.sort_by_key(|version| version.id);
+    latest
+}
+
 /// Which of a group's live versions (in id order) a schema of this type is judged against, in id order.
 pub fn consulted(group: &GroupProperties, type_name: &str, live: &[VersionInfo]) -> Vec<VersionInfo> {
     let Some(sides) = sides(&group.compatibility) else {
-        // the latest of every type
-        let last_of = |version: &&VersionInfo| {
-            !live
-                .iter()
-                .any(|v| v.type_name == version.type_name && v.format == version.format && v.id > version.id)
-        };
-        return live.iter().filter(last_of).cloned().collect();
+        return latest_of_each(live.iter());
     };
-    let mut of_type = live.iter().filter(|version| !group.allow_multiple_types || version.type_name == type_name);
+    let mut of_type =
+        live.iter().filter(|version| !group.allow_multiple_types || version.type_name == type_name);
     let both = [sides.backward, sides.forward];
     let till = both
         .iter()

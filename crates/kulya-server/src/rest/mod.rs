@@ -1,0 +1,3 @@
+//! HTTP with JSON.
+
+pub mod v1;

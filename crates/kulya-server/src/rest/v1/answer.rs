@@ -1,0 +1,97 @@
+//! Statuses and bodies. The one table from an error's kind to a status stands here (contract §1.1, §1.3).
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use kulya_codec::{RegistryError, RegistryErrorKind};
+use serde::Serialize;
+
+/// What goes back.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    content_type: Option<&'static str>,
+    allow: Option<&'static str>,
+    body: String,
+}
+
+const JSON: &str = "application/json";
+const TEXT: &str = "text/plain";
+
+impl Answer {
+    /// A status without a body.
+    pub(crate) fn empty(status: StatusCode) -> Self {
+        Self { status, content_type: None, allow: None, body: String::new() }
+    }
+
+    pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Self {
+        match serde_json::to_string(value) {
+            Ok(body) => Self { status, content_type: Some(JSON), allow: None, body },
+            Err(error) => Self::said(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        }
+    }
+
+    pub(crate) fn ok(value: &impl Serialize) -> Self {
+        Self::json(StatusCode::OK, value)
+    }
+
+    fn said(status: StatusCode, text: String) -> Self {
+        Self { status, content_type: Some(TEXT), allow: None, body: text }
+    }
+
+    pub(crate) fn bad(text: impl Into<String>) -> Self {
+        Self::said(StatusCode::BAD_REQUEST, text.into())
+    }
+
+    pub(crate) fn not_found() -> Self {
+        Self::empty(StatusCode::NOT_FOUND)
+    }
+
+    pub(crate) fn not_allowed(allow: &'static str) -> Self {
+        Self { allow: Some(allow), ..Self::empty(StatusCode::METHOD_NOT_ALLOWED) }
+    }
+
+    pub(crate) fn unsupported_media_type(kind: &str) -> Self {
+        Self::said(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            format!("Content-Type {kind:?} is not supported: send application/json"),
+        )
+    }
+
+    pub(crate) fn too_large(most: usize) -> Self {
+        Self::said(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body cannot be read or is larger than {most} bytes"),
+        )
+    }
+
+    /// The body as text.
+    pub(crate) fn text(&self) -> &str {
+        &self.body
+    }
+
+    pub(crate) fn into_response(self) -> Response<Body> {
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() = self.status;
+        for (name, value) in [(header::CONTENT_TYPE, self.content_type), (header::ALLOW, self.allow)] {
+            if let Some(value) = value {
+                response.headers_mut().insert(name, HeaderValue::from_static(value));
+            }
+        }
+        response
+    }
+}
+
+/// Error bodies are ours to choose: the Java client never reads them. So each says what is wrong.
+impl From<RegistryError> for Answer {
+    fn from(error: RegistryError) -> Self {
+        let status = match error.kind() {
+            RegistryErrorKind::NotFound => StatusCode::NOT_FOUND,
+            RegistryErrorKind::Incompatible => StatusCode::CONFLICT,
+            RegistryErrorKind::FormatMismatch => StatusCode::EXPECTATION_FAILED,
+            RegistryErrorKind::CodecUnknown => StatusCode::PRECONDITION_FAILED,
+            RegistryErrorKind::InvalidInput => StatusCode::BAD_REQUEST,
+            RegistryErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::said(status, error.to_string())
+    }
+}

@@ -1,0 +1,199 @@
+//! The operations of REST v1, a few lines each (contract §1.3).
+
+use super::Call;
+use super::answer::Answer;
+use super::path::Route;
+use axum::http::{Method, StatusCode};
+use kulya_codec::SchemaRegistry;
+use kulya_registry::{AddedTo, Registry};
+use kulya_schema::{
+    CodecType, Compatibility, EncodingId, GroupId, GroupProperties, HistoryRecord, SchemaInfo,
+    SchemaWithVersion, VersionInfo,
+};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+const DEFAULT_LIMIT: usize = 100;
+/// Of how many groups a page may be made, whatever is asked.
+const MOST_LIMIT: usize = 10_000;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CreateGroup {
+    group_name: String,
+    group_properties: GroupProperties,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ListGroups {
+    groups: BTreeMap<String, GroupProperties>,
+    continuation_token: String,
+}
+
+#[derive(Serialize)]
+struct Schemas {
+    schemas: Vec<SchemaWithVersion>,
+}
+
+#[derive(Serialize)]
+struct History {
+    history: Vec<HistoryRecord>,
+}
+
+#[derive(Serialize)]
+struct Groups {
+    groups: AddedTo,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CodecTypes {
+    codec_types: Vec<CodecType>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Validate {
+    schema_info: SchemaInfo,
+    compatibility: Option<Compatibility>,
+}
+
+#[derive(Serialize)]
+struct Valid {
+    valid: bool,
+}
+
+#[derive(Serialize)]
+struct CanRead {
+    compatible: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct GetEncodingId {
+    version_info: VersionInfo,
+    codec_type: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UpdateCompatibility {
+    compatibility: Compatibility,
+    previous_compatibility: Option<Compatibility>,
+}
+
+/// Runs the operation that method and route name.
+pub(crate) async fn dispatch(registry: &Registry, route: Route, call: &Call) -> Answer {
+    operate(registry, route, call).await.unwrap_or_else(|answer| answer)
+}
+
+fn body<T: DeserializeOwned>(call: &Call) -> Result<T, Answer> {
+    if call.body.is_empty() {
+        return Err(Answer::bad("the request has no body: send a JSON object"));
+    }
+    serde_json::from_slice(&call.body).map_err(|e| Answer::bad(format!("the request's body is wrong: {e}")))
+}
+
+async fn operate(registry: &Registry, route: Route, call: &Call) -> Result<Answer, Answer> {
+    let group = |name: String| GroupId::new(&call.namespace, name);
+    let type_name = call.query.get("type").map(String::as_str);
+    let (get, post) = (call.method == Method::GET, call.method == Method::POST);
+    let (put, delete) = (call.method == Method::PUT, call.method == Method::DELETE);
+    Ok(match route {
+        Route::Ping if get => Answer::empty(StatusCode::OK),
+        Route::Groups if get => list_groups(registry, call).await?,
+        Route::Groups if post => {
+            let CreateGroup { group_name, group_properties } = body(call)?;
+            let is_new = registry.create_group(&group(group_name), group_properties).await?;
+            Answer::empty(if is_new { StatusCode::CREATED } else { StatusCode::CONFLICT })
+        }
+        Route::Group(name) if get => Answer::ok(&registry.group(&group(name)).await?),
+        Route::Group(name) if delete => {
+            registry.delete_group(&group(name)).await?;
+            Answer::empty(StatusCode::NO_CONTENT)
+        }
+        Route::History(name) if get => {
+            Answer::ok(&History { history: registry.history(&group(name)).await? })
+        }
+        Route::Compatibility(name) if put => {
+            let UpdateCompatibility { compatibility, previous_compatibility } = body(call)?;
+            let done =
+                registry.update_compatibility(&group(name), compatibility, previous_compatibility).await?;
+            Answer::empty(if done { StatusCode::OK } else { StatusCode::CONFLICT })
+        }
+        Route::Schemas(name) if get => {
+            Answer::ok(&Schemas { schemas: registry.latest_schemas(&group(name), type_name).await? })
+        }
+        Route::Schemas(name) if post => {
+            Answer::json(StatusCode::CREATED, &registry.add_schema(&group(name), body(call)?).await?)
+        }
+        Route::Versions(name) if get => {
+            Answer::ok(&Schemas { schemas: registry.schema_versions(&group(name), type_name).await? })
+        }
+        Route::Find(name) if post => Answer::ok(&registry.find_schema(&group(name), body(call)?).await?),
+        Route::Validate(name) if post => {
+            let Validate { schema_info, compatibility } = body(call)?;
+            Answer::ok(&Valid { valid: registry.validate(&group(name), schema_info, compatibility).await? })
+        }
+        Route::CanRead(name) if post => {
+            Answer::ok(&CanRead { compatible: registry.can_read(&group(name), body(call)?).await? })
+        }
+        Route::SchemaById(name, id) if get => Answer::ok(&registry.schema(&group(name), id).await?),
+        Route::SchemaById(name, id) if delete => {
+            registry.delete_schema(&group(name), id).await?;
+            Answer::empty(StatusCode::NO_CONTENT)
+        }
+        Route::SchemaByVersion { group: name, format, type_name, version } if get || delete => {
+            let group = group(name);
+            let id = registry.version_id(&group, &format, &type_name, version).await?;
+            if get {
+                Answer::ok(&registry.schema(&group, id).await?)
+            } else {
+                registry.delete_schema(&group, id).await?;
+                Answer::empty(StatusCode::NO_CONTENT)
+            }
+        }
+        Route::Encodings(name) if put => {
+            let GetEncodingId { version_info, codec_type } = body(call)?;
+            Answer::ok(&registry.encoding_id(&group(name), &version_info, &codec_type).await?)
+        }
+        Route::EncodingById(name, id) if get => {
+            Answer::ok(&registry.encoding(&group(name), EncodingId(id)).await?)
+        }
+        Route::CodecTypes(name) if get => {
+            Answer::ok(&CodecTypes { codec_types: registry.codec_types(&group(name)).await? })
+        }
+        Route::CodecTypes(name) if post => {
+            registry.add_codec_type(&group(name), body(call)?).await?;
+            Answer::empty(StatusCode::CREATED)
+        }
+        Route::AddedTo if post => {
+            Answer::ok(&Groups { groups: registry.added_to(&call.namespace, body(call)?).await? })
+        }
+        other => Answer::not_allowed(allowed(&other)),
+    })
+}
+
+async fn list_groups(registry: &Registry, call: &Call) -> Result<Answer, Answer> {
+    let limit = match call.query.get("limit") {
+        // a number that is none is an unknown place, as on the Java server
+        Some(limit) => limit.parse::<usize>().map_err(|_| Answer::not_found())?.clamp(1, MOST_LIMIT),
+        None => DEFAULT_LIMIT,
+    };
+    let token = call.query.get("continuationToken").map(String::as_str).unwrap_or_default();
+    let page = registry.groups_page(&call.namespace, token, limit).await?;
+    let groups = page.groups.into_iter().map(|(id, properties)| (id.name, properties)).collect();
+    Ok(Answer::ok(&ListGroups { groups, continuation_token: page.token }))
+}
+
+fn allowed(route: &Route) -> &'static str {
+    match route {
+        Route::Groups | Route::Schemas(_) | Route::CodecTypes(_) => "GET,HEAD,POST",
+        Route::Group(_) | Route::SchemaById(..) | Route::SchemaByVersion { .. } => "GET,HEAD,DELETE",
+        Route::Compatibility(_) | Route::Encodings(_) => "PUT",
+        Route::Find(_) | Route::Validate(_) | Route::CanRead(_) | Route::AddedTo => "POST",
+        Route::Ping | Route::History(_) | Route::Versions(_) | Route::EncodingById(..) => "GET,HEAD",
+    }
+}

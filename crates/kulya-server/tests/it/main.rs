@@ -1,0 +1,32 @@
+//! The registry through its widest doors: REST transcripts, wrong requests, and one list of functions that the
+//! registry in process and the one over HTTP both pass.
+
+mod contract;
+mod requests;
+mod stores;
+
+use kulya_registry::Registry;
+use kulya_store::StreamStore;
+use kulya_store::clock::ManualClock;
+use kulya_store::memory::MemoryStore;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// When everything in these tests happens.
+const NOW_MS: u64 = 1_795_474_607_906;
+
+async fn registry_on(store: Arc<dyn StreamStore>) -> Registry {
+    Registry::open(store, Arc::new(ManualClock::at(Duration::from_millis(NOW_MS)))).await.unwrap()
+}
+
+/// A server on a free port, and its URL. It ends with the test's runtime.
+async fn serve(registry: Registry) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(kulya_server::serve(listener, Arc::new(registry), std::future::pending()));
+    url
+}
+
+async fn serve_memory() -> String {
+    serve(registry_on(Arc::new(MemoryStore::new())).await).await
+}
