@@ -1,8 +1,26 @@
 //! From values to event bytes and back.
 //!
-//! An event is a protocol byte, a four-byte encoding id and a payload; the id leads, through a
-//! [`SchemaRegistry`], to the writer's schema and the codec. The registry is a trait here so that writers and
-//! readers work alike against the one in process (`kulya-registry`) and one over HTTP (`kulya-client`).
-mod registry;
+//! An event is a protocol byte, a four-byte encoding id and a payload ([`header`]); the id leads, through a
+//! [`SchemaRegistry`], to the writer's schema and the codec ([`compression`]) that the payload went through. The
+//! registry is a trait here so that writers and readers work alike against the one in process (`kulya-registry`)
+//! and one over HTTP (`kulya-client`).
+//!
+//! - [`Serializer`] and [`Deserializer`] write and read single values, Avro and JSON;
+//! - with the feature `arrow`, `arrow` decodes whole batches of events for query engines.
 
+#[cfg(feature = "arrow")]
+pub mod arrow;
+pub mod compression;
+mod deserializer;
+mod encodings;
+mod error;
+pub mod header;
+mod registry;
+mod serializer;
+
+pub use apache_avro::types::Value as AvroValue;
+pub use deserializer::Deserializer;
+pub use encodings::Encodings;
+pub use error::{CodecError, CodecResult};
 pub use registry::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
+pub use serializer::{Serializer, SerializerConfig};

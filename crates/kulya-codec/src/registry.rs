@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use kulya_schema::{
-    CodecType, EncodingId, EncodingInfo, GroupId, GroupProperties, HistoryRecord, SchemaInfo, SchemaWithVersion,
-    VersionInfo,
+    CodecType, EncodingId, EncodingInfo, GroupId, GroupProperties, HistoryRecord, SchemaInfo,
+    SchemaWithVersion, VersionInfo,
 };
 use std::fmt;
 
@@ -27,9 +27,17 @@ pub trait SchemaRegistry: Send + Sync + 'static {
     /// The version of a schema that was registered.
     async fn find_schema(&self, group: &GroupId, schema: SchemaInfo) -> RegistryResult<VersionInfo>;
     /// The latest version of each type, or of one.
-    async fn latest_schemas(&self, group: &GroupId, type_name: Option<&str>) -> RegistryResult<Vec<SchemaWithVersion>>;
+    async fn latest_schemas(
+        &self,
+        group: &GroupId,
+        type_name: Option<&str>,
+    ) -> RegistryResult<Vec<SchemaWithVersion>>;
     /// Every live version in id order, of one type or all.
-    async fn schema_versions(&self, group: &GroupId, type_name: Option<&str>) -> RegistryResult<Vec<SchemaWithVersion>>;
+    async fn schema_versions(
+        &self,
+        group: &GroupId,
+        type_name: Option<&str>,
+    ) -> RegistryResult<Vec<SchemaWithVersion>>;
     /// A schema by its id.
     async fn schema(&self, group: &GroupId, id: u32) -> RegistryResult<SchemaInfo>;
     /// Whether this schema may read what the group holds, by the group's rule.
@@ -38,7 +46,12 @@ pub trait SchemaRegistry: Send + Sync + 'static {
     async fn history(&self, group: &GroupId) -> RegistryResult<Vec<HistoryRecord>>;
 
     /// The encoding id of a schema version and a codec's name (`""`: none), made on first use.
-    async fn encoding_id(&self, group: &GroupId, version: &VersionInfo, codec: &str) -> RegistryResult<EncodingId>;
+    async fn encoding_id(
+        &self,
+        group: &GroupId,
+        version: &VersionInfo,
+        codec: &str,
+    ) -> RegistryResult<EncodingId>;
     /// What an encoding id stands for. Never changes, so it may be cached for ever.
     async fn encoding(&self, group: &GroupId, id: EncodingId) -> RegistryResult<EncodingInfo>;
     /// The codecs a group's readers must know.
