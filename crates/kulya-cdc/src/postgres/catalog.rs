@@ -1,0 +1,231 @@
+//! What the database's catalog says of tables and types, and the publication that names what is captured.
+
+use super::column::{CatalogType, Kind};
+use super::pgoutput::Relation;
+use super::session::{Session, identifier};
+use super::settings::PostgresSettings;
+use super::table::{Column, Table};
+use crate::{CdcError, CdcErrorKind, CdcResult};
+use std::collections::{HashMap, HashSet};
+
+/// A table to be read whole.
+#[derive(Debug, Clone)]
+pub(crate) struct Listed {
+    pub(crate) oid: u32,
+    pub(crate) schema: String,
+    pub(crate) table: String,
+    /// PostgreSQL's estimate.
+    pub(crate) rows: u64,
+}
+
+/// The types seen so far, by OID.
+#[derive(Debug, Default)]
+pub(crate) struct Catalog {
+    types: HashMap<u32, CatalogType>,
+}
+
+/// The tables that are asked for, by name. Not those of extensions or the system, and of a partitioned table its
+/// leaves.
+pub(crate) async fn tables(session: &Session, settings: &PostgresSettings) -> CdcResult<Vec<Listed>> {
+    let rows = session
+        .rows(
+            "SELECT c.oid, n.nspname, c.relname, greatest(c.reltuples, 0)::bigint FROM pg_class c \
+             JOIN pg_namespace n ON n.oid = c.relnamespace \
+             WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname !~ '^pg_' \
+             AND n.nspname <> 'information_schema' ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\"",
+        )
+        .await?;
+    let mut found = Vec::new();
+    for row in rows {
+        let text = |column: usize| row.get(column).unwrap_or_default().to_owned();
+        if settings.wants(&text(1), &text(2)) {
+            let (oid, rows) = (number(&text(0))?, text(3).parse().unwrap_or(0));
+            found.push(Listed { oid, schema: text(1), table: text(2), rows });
+        }
+    }
+    if found.is_empty() && !settings.tables.is_empty() {
+        return Err(CdcError::configuration(format!(
+            "no table matches {}: check the patterns (schema.table, case counts)",
+            settings.tables.join(", ")
+        )));
+    }
+    Ok(found)
+}
+
+/// Makes the publication if it is not there: for all tables where a pattern may match later ones too and the user
+/// may, else for the tables there are now.
+pub(crate) async fn publish(
+    session: &Session,
+    settings: &PostgresSettings,
+    superuser: bool,
+) -> CdcResult<()> {
+    let name = &settings.publication;
+    if session.has_publication(name).await? {
+        return Ok(());
+    }
+    let open_ended =
+        settings.tables.is_empty() || settings.tables.iter().any(|pattern| pattern.contains('*'));
+    let what = if superuser && open_ended {
+        "FOR ALL TABLES".to_owned()
+    } else {
+        let tables = tables(session, settings).await?;
+        if tables.is_empty() {
+            return Err(CdcError::configuration("the database has no table to capture: create one first"));
+        }
+        let names = tables.iter().map(|t| format!("{}.{}", identifier(&t.schema), identifier(&t.table)));
+        format!("FOR TABLE {}", names.collect::<Vec<_>>().join(", "))
+    };
+    session.execute(&format!("CREATE PUBLICATION {} {what}", identifier(name))).await.map_err(|e| {
+        CdcError::new(
+            CdcErrorKind::Configuration,
+            format!("publication {name} is not there and cannot be made: CREATE PUBLICATION {name} {what}"),
+        )
+        .because(e)
+    })
+}
+
+fn number(text: &str) -> CdcResult<u32> {
+    text.parse().map_err(|_| CdcError::source(format!("the catalog gives {text:?} for a number")))
+}
+
+struct CatalogColumn {
+    name: String,
+    required: bool,
+    type_oid: u32,
+    type_modifier: i32,
+}
+
+async fn columns(session: &Session, table: u32) -> CdcResult<Vec<CatalogColumn>> {
+    let sql = format!(
+        "SELECT attname, attnotnull, atttypid, atttypmod FROM pg_attribute \
+         WHERE attrelid = {table} AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+    );
+    let mut columns = Vec::new();
+    for row in session.rows(&sql).await? {
+        let text = |column: usize| row.get(column).unwrap_or_default();
+        columns.push(CatalogColumn {
+            name: text(0).to_owned(),
+            required: text(1) == "t",
+            type_oid: number(text(2))?,
+            type_modifier: text(3).parse().unwrap_or(-1),
+        });
+    }
+    Ok(columns)
+}
+
+/// The primary key's columns in key order.
+async fn primary_key(session: &Session, table: u32) -> CdcResult<Vec<String>> {
+    let sql = format!(
+        "SELECT a.attname FROM pg_index i CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place) \
+         JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum \
+         WHERE i.indrelid = {table} AND i.indisprimary ORDER BY k.place"
+    );
+    let rows = session.rows(&sql).await?;
+    Ok(rows.iter().filter_map(|row| row.get(0)).map(str::to_owned).collect())
+}
+
+impl Catalog {
+    /// A table as it is now, with every column: for the snapshot.
+    pub(crate) async fn listed(
+        &mut self,
+        session: &Session,
+        prefix: &str,
+        listed: &Listed,
+    ) -> CdcResult<Table> {
+        let mut shown = Vec::new();
+        for column in columns(session, listed.oid).await? {
+            let kind = self.kind(session, column.type_oid, column.type_modifier).await?;
+            shown.push(Column { name: column.name, optional: !column.required, kind });
+        }
+        let key = primary_key(session, listed.oid).await?;
+        Ok(Table::new(prefix, &listed.schema, &listed.table, shown, key))
+    }
+
+    /// A table as the log describes it. What the log does not say (which columns may be null, and the primary key) is
+    /// the catalog's, or, for a table that is gone, a guess from the replica identity.
+    pub(crate) async fn relation(
+        &mut self,
+        session: &Session,
+        prefix: &str,
+        relation: &Relation,
+    ) -> CdcResult<Table> {
+        let required: HashSet<String> =
+            columns(session, relation.id).await?.into_iter().filter(|c| c.required).map(|c| c.name).collect();
+        let mut shown = Vec::new();
+        for column in &relation.columns {
+            let kind = self.kind(session, column.type_oid, column.type_modifier).await?;
+            shown.push(Column {
+                name: column.name.clone(),
+                optional: !required.contains(&column.name),
+                kind,
+            });
+        }
+        let mut key = primary_key(session, relation.id).await?;
+        let gone = || "SELECT 1 FROM pg_class WHERE oid = ".to_owned() + &relation.id.to_string();
+        if key.is_empty() && session.row(&gone()).await?.is_none() {
+            let identity: Vec<_> = relation.columns.iter().filter(|c| c.identity).collect();
+            if identity.len() < relation.columns.len() {
+                key = identity.into_iter().map(|c| c.name.clone()).collect();
+            }
+        }
+        // a key column that the log does not have (yet, or any more) makes no key
+        if key.iter().any(|name| !relation.columns.iter().any(|c| c.name == *name)) {
+            key.clear();
+        }
+        Ok(Table::new(prefix, &relation.schema, &relation.table, shown, key))
+    }
+
+    async fn kind(&mut self, session: &Session, oid: u32, modifier: i32) -> CdcResult<Option<Kind>> {
+        let mut found = self.look_up(session, oid).await?;
+        if modifier != -1 {
+            found.modifier = modifier;
+            if let Some(items) = &mut found.items {
+                items.modifier = modifier;
+            }
+        }
+        Ok(Kind::of(&found))
+    }
+
+    async fn look_up(&mut self, session: &Session, oid: u32) -> CdcResult<CatalogType> {
+        if let Some(known) = self.types.get(&oid) {
+            return Ok(known.clone());
+        }
+        let sql = format!(
+            "SELECT typname, typtype, typbasetype, typtypmod, CASE WHEN typcategory = 'A' THEN typelem ELSE 0 END \
+             FROM pg_type WHERE oid = {oid}"
+        );
+        let unknown = CatalogType {
+            oid,
+            name: String::new(),
+            kind: 'p',
+            modifier: -1,
+            labels: Vec::new(),
+            items: None,
+        };
+        let Some(row) = session.row(&sql).await? else { return Ok(unknown) };
+        let text = |column: usize| row.get(column).unwrap_or_default();
+        let kind = text(1).chars().next().unwrap_or('p');
+        let found = if kind == 'd' {
+            let mut base = Box::pin(self.look_up(session, number(text(2))?)).await?;
+            if let Ok(modifier @ 0..) = text(3).parse() {
+                base.modifier = modifier;
+            }
+            base
+        } else {
+            let items = match number(text(4))? {
+                0 => None,
+                items => Some(Box::new(Box::pin(self.look_up(session, items)).await?)),
+            };
+            let labels = if kind == 'e' { labels(session, oid).await? } else { Vec::new() };
+            CatalogType { name: text(0).to_owned(), kind, labels, items, ..unknown }
+        };
+        self.types.insert(oid, found.clone());
+        Ok(found)
+    }
+}
+
+async fn labels(session: &Session, oid: u32) -> CdcResult<Vec<String>> {
+    let sql = format!("SELECT enumlabel FROM pg_enum WHERE enumtypid = {oid} ORDER BY enumsortorder");
+    let rows = session.rows(&sql).await?;
+    Ok(rows.iter().filter_map(|row| row.get(0)).map(str::to_owned).collect())
+}

@@ -1,0 +1,113 @@
+//! What a sink gets: records, and what the rows in them look like.
+
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// One event on its way to a sink.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// Debezium's name of the place: `prefix.schema.table`, with `_` for what a topic may not hold.
+    pub topic: String,
+    /// The table it is about; `None` for transaction marks and messages.
+    pub table: Option<Arc<RowSchema>>,
+    /// The key as JSON; `None` for tables without one.
+    pub key: Option<String>,
+    /// The envelope as JSON; `None` for a tombstone, which follows a delete.
+    pub value: Option<String>,
+    /// Debezium's headers: name and JSON payload.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+/// What the rows of a table look like.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowSchema {
+    /// Debezium's `topic.prefix`.
+    pub prefix: String,
+    /// The table's schema.
+    pub schema: String,
+    /// The table's name.
+    pub table: String,
+    /// The columns that events show, in table order.
+    pub columns: Vec<ColumnDescription>,
+    /// The primary key's columns in key order; empty for none.
+    pub key: Vec<String>,
+}
+
+/// A column, in Kafka Connect's terms (`docs/spec/cdc-schema.md`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColumnDescription {
+    /// Its name.
+    pub name: String,
+    /// Whether it may be null.
+    pub optional: bool,
+    /// Connect's type: `int32`, `string`, `bytes`, `array`, `struct`, …
+    pub connect_type: &'static str,
+    /// The semantic type, for example `io.debezium.time.Date`.
+    pub connect_name: Option<&'static str>,
+    /// What the semantic type needs to know, for example the scale.
+    pub parameters: Vec<(&'static str, String)>,
+    /// For an array, its items.
+    pub items: Option<Box<ColumnDescription>>,
+}
+
+impl ColumnDescription {
+    fn json_schema(&self) -> Value {
+        let word = match self.connect_type {
+            "int16" | "int32" | "int64" => "integer",
+            "float32" | "float64" => "number",
+            "boolean" => "boolean",
+            "array" => "array",
+            "struct" => "object",
+            _ => "string",
+        };
+        let mut schema = Map::new();
+        schema.insert("type".into(), if self.optional { json!(["null", word]) } else { json!(word) });
+        schema.insert("connect.type".into(), json!(self.connect_type));
+        if let Some(name) = self.connect_name {
+            schema.insert("connect.name".into(), json!(name));
+        }
+        if !self.parameters.is_empty() {
+            let parameters: Map<String, Value> =
+                self.parameters.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
+            schema.insert("connect.parameters".into(), Value::Object(parameters));
+        }
+        if let Some(items) = &self.items {
+            schema.insert("items".into(), items.json_schema());
+        }
+        Value::Object(schema)
+    }
+}
+
+impl RowSchema {
+    /// `prefix.schema.table`, as Debezium names topics.
+    pub fn topic(&self) -> String {
+        let name = format!("{}.{}.{}", self.prefix, self.schema, self.table);
+        let lawful = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        name.chars().map(|c| if lawful(c) { c } else { '_' }).collect()
+    }
+
+    /// `schema.table`, as written in a pattern.
+    pub fn table_name(&self) -> String {
+        format!("{}.{}", self.schema, self.table)
+    }
+
+    /// The name of the row's schema in a registry.
+    pub fn type_name(&self) -> String {
+        format!("{}.Value", self.topic())
+    }
+
+    /// The row as a JSON schema whose annotations say what JSON cannot (`docs/spec/cdc-schema.md`).
+    pub fn json_schema(&self) -> String {
+        let columns = || self.columns.iter();
+        let properties: Map<String, Value> = columns().map(|c| (c.name.clone(), c.json_schema())).collect();
+        let required: Vec<&str> = columns().filter(|c| !c.optional).map(|c| c.name.as_str()).collect();
+        json!({
+            "title": self.type_name(),
+            "type": "object",
+            "properties": properties,
+            "required": required,
+            "x-primary-key": self.key,
+        })
+        .to_string()
+    }
+}

@@ -1,0 +1,113 @@
+//! A database for one test, and a sink that keeps what it gets.
+
+use async_trait::async_trait;
+use kulya_cdc::{CdcResult, Position, PostgresSettings, Record, RowSchema, Sink, Surroundings, Until};
+use kulya_store::clock::SystemClock;
+use std::sync::Arc;
+use tokio_postgres::{Client, NoTls};
+use tokio_util::sync::CancellationToken;
+
+/// The URL of a server that `cargo xtask test` starts.
+pub(crate) fn server(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run cargo xtask test"))
+}
+
+pub(crate) struct Database {
+    pub(crate) client: Client,
+    pub(crate) name: String,
+    admin: Client,
+}
+
+async fn connect(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+impl Database {
+    /// A new, empty database called `name`.
+    pub(crate) async fn create(name: &str) -> Self {
+        let url = server("KULYA_TEST_POSTGRES");
+        let admin = connect(&url).await;
+        let this = Self { client: connect(&url).await, name: name.to_owned(), admin };
+        this.drop_everything().await;
+        this.admin.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
+        Self { client: connect(&this.url()).await, ..this }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        server("KULYA_TEST_POSTGRES")
+            .replace("/postgres", &format!("/{}", self.name))
+            .replace(&format!("{}://", self.name), "postgres://")
+    }
+
+    pub(crate) fn settings(&self) -> PostgresSettings {
+        PostgresSettings { url: self.url(), ..Default::default() }
+    }
+
+    /// Runs a script, one line after the other, each in a transaction of its own unless it says otherwise.
+    pub(crate) async fn script(&self, text: &str) {
+        for line in text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with("--")) {
+            self.client.batch_execute(line).await.unwrap_or_else(|e| panic!("{line}: {e:?}"));
+        }
+    }
+
+    pub(crate) async fn drop_everything(&self) {
+        let slot = format!("kulya_{}", self.name);
+        let drop_slot = format!(
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{slot}'"
+        );
+        // the server needs a moment to notice that a walsender's peer is gone: ending it by its id is at once
+        let end = format!(
+            "SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE slot_name = '{slot}' AND active_pid IS NOT NULL"
+        );
+        self.admin.batch_execute(&end).await.unwrap();
+        self.admin.batch_execute(&drop_slot).await.unwrap();
+        self.admin
+            .batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name))
+            .await
+            .unwrap();
+    }
+}
+
+/// Runs until everything committed so far is in the sink.
+pub(crate) async fn catch_up(settings: &PostgresSettings, sink: &mut dyn Sink) -> CdcResult<()> {
+    let around = Surroundings {
+        sink,
+        clock: Arc::new(SystemClock),
+        progress: &|_| (),
+        stop: CancellationToken::new(),
+    };
+    kulya_cdc::postgres::run(settings.clone(), Until::CaughtUp, around).await
+}
+
+/// Keeps records in memory.
+#[derive(Default)]
+pub(crate) struct Kept {
+    pub(crate) records: Vec<Record>,
+    written: Vec<Record>,
+    position: Option<Position>,
+}
+
+#[async_trait]
+impl Sink for Kept {
+    async fn position(&mut self) -> CdcResult<Option<Position>> {
+        self.written.clear();
+        Ok(self.position.clone())
+    }
+
+    async fn table(&mut self, _: &Arc<RowSchema>) -> CdcResult<()> {
+        Ok(())
+    }
+
+    async fn write(&mut self, record: Record) -> CdcResult<()> {
+        self.written.push(record);
+        Ok(())
+    }
+
+    async fn commit(&mut self, position: &Position) -> CdcResult<()> {
+        self.records.append(&mut self.written);
+        self.position = Some(position.clone());
+        Ok(())
+    }
+}
