@@ -1,6 +1,8 @@
 //! Events against a registry: the Java client's bytes, codecs, evolution, and wrong bytes.
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod batches;
+
 use kulya_codec::compression::Gzip;
 use kulya_codec::{AvroValue, Deserializer, SchemaRegistry, Serializer, SerializerConfig};
 use kulya_registry::Registry;

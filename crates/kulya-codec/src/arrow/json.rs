@@ -1,0 +1,338 @@
+//! JSON events to batches: each value by its column's type, refused by name when it is none.
+
+use super::BATCH_ROWS;
+use super::column::{Column, ColumnType, arrow_schema};
+use crate::compression::Codecs;
+use crate::deserializer::trim_zeros;
+use crate::{CodecError, CodecResult, Encodings, SchemaRegistry, header};
+use arrow::array::{
+    Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array,
+    Int16Array, Int32Array, Int64Array, ListArray, RecordBatch, RecordBatchOptions, StringArray,
+    Time32MillisecondArray, Time64MicrosecondArray, TimestampMicrosecondArray, TimestampMillisecondArray,
+    new_empty_array,
+};
+use arrow::buffer::{NullBuffer, OffsetBuffer};
+use arrow::datatypes::{Field, SchemaRef};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
+use kulya_schema::{Format, GroupId};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// Decodes the events of one JSON group into batches.
+pub struct JsonBatches {
+    encodings: Encodings,
+    codecs: Codecs,
+    columns: Vec<Column>,
+    rows: Vec<Map<String, Value>>,
+    ready: Vec<RecordBatch>,
+}
+
+impl JsonBatches {
+    /// Events of `group`, of whose members those in `columns` are read.
+    pub fn new(registry: Arc<dyn SchemaRegistry>, group: GroupId, columns: Vec<Column>) -> Self {
+        let encodings = Encodings::new(registry, group);
+        Self { encodings, codecs: Codecs::default(), columns, rows: Vec::new(), ready: Vec::new() }
+    }
+
+    /// The columns of every batch.
+    pub fn schema(&self) -> SchemaRef {
+        arrow_schema(&self.columns)
+    }
+
+    /// Adds an event; a top-level array of objects is several rows.
+    pub async fn push(&mut self, event: &[u8]) -> CodecResult<()> {
+        let (id, payload) = header::split(event)?;
+        let encoding = self.encodings.encoding(id).await?;
+        if encoding.schema.format != Format::Json {
+            let format = &encoding.schema.format;
+            return Err(CodecError::Schema(format!(
+                "the event is written as {format}, the table is read as Json"
+            )));
+        }
+        let wrong = |why: String| CodecError::Payload {
+            type_name: format!("JSON {}", encoding.version.type_name),
+            why,
+        };
+        let payload = self.codecs.decode(payload, &encoding.codec)?;
+        let value = serde_json::from_slice(trim_zeros(&payload)).map_err(|e| wrong(e.to_string()))?;
+        let rows = match value {
+            Value::Object(row) => vec![row],
+            Value::Array(items) => {
+                let row = |item| if let Value::Object(row) = item { Some(row) } else { None };
+                let rows: Option<Vec<_>> = items.into_iter().map(row).collect();
+                rows.ok_or_else(|| wrong("an item of the array is no object".into()))?
+            }
+            _ => return Err(wrong("it is no object".into())),
+        };
+        // judged now, so that an error is about this event
+        rows_to_batch(&self.columns, &rows).map_err(|e| wrong(e.to_string()))?;
+        self.rows.extend(rows);
+        if self.rows.len() >= BATCH_ROWS {
+            self.finish()?;
+        }
+        Ok(())
+    }
+
+    /// The batches that are whole; with `all`, also what is left.
+    pub fn take(&mut self, all: bool) -> CodecResult<Vec<RecordBatch>> {
+        if all && !self.rows.is_empty() {
+            self.finish()?;
+        }
+        Ok(std::mem::take(&mut self.ready))
+    }
+
+    fn finish(&mut self) -> CodecResult<()> {
+        self.ready.push(rows_to_batch(&self.columns, &std::mem::take(&mut self.rows))?);
+        Ok(())
+    }
+}
+
+/// Rows as a batch. The error names the column and the value.
+pub fn rows_to_batch(columns: &[Column], rows: &[Map<String, Value>]) -> CodecResult<RecordBatch> {
+    let mut arrays = Vec::with_capacity(columns.len());
+    for column in columns {
+        let values: Vec<&Value> =
+            rows.iter().map(|row| row.get(&column.name).unwrap_or(&Value::Null)).collect();
+        if !column.nullable && values.iter().any(|value| value.is_null()) {
+            return Err(CodecError::Schema(format!(
+                "column {} must not be null, and is missing",
+                column.name
+            )));
+        }
+        let array = array(&column.kind, &values);
+        arrays.push(array.map_err(|value| {
+            let shown = value.to_string();
+            CodecError::Schema(format!(
+                "column {}: {shown:.60} is no {:?}",
+                column.name,
+                column.kind.data_type()
+            ))
+        })?);
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+    RecordBatch::try_new_with_options(arrow_schema(columns), arrays, &options)
+        .map_err(|e| CodecError::Schema(format!("rows cannot be put together: {e}")))
+}
+
+/// Reads each value by `read`; the first that it does not take is the error.
+fn all<'a, T>(
+    values: &[&'a Value],
+    read: impl Fn(&'a Value) -> Option<T>,
+) -> Result<Vec<Option<T>>, &'a Value> {
+    values
+        .iter()
+        .map(|value| if value.is_null() { Ok(None) } else { read(value).map(Some).ok_or(*value) })
+        .collect()
+}
+
+fn array<'a>(kind: &ColumnType, values: &[&'a Value]) -> Result<ArrayRef, &'a Value> {
+    Ok(match kind {
+        ColumnType::Boolean => Arc::new(BooleanArray::from(all(values, boolean)?)),
+        ColumnType::Int16 => Arc::new(Int16Array::from(all(values, |v| integer(v)?.try_into().ok())?)),
+        ColumnType::Int32 => Arc::new(Int32Array::from(all(values, |v| integer(v)?.try_into().ok())?)),
+        ColumnType::Int64 => Arc::new(Int64Array::from(all(values, integer)?)),
+        ColumnType::Float32 => Arc::new(Float32Array::from(all(values, |v| number(v).map(|n| n as f32))?)),
+        ColumnType::Float64 => Arc::new(Float64Array::from(all(values, number)?)),
+        ColumnType::Text => Arc::new(StringArray::from(all(values, |v| Some(text(v)))?)),
+        ColumnType::VariableDecimal => Arc::new(StringArray::from(all(values, variable_decimal)?)),
+        ColumnType::Bytes => {
+            let bytes = all(values, |v| STANDARD.decode(v.as_str()?).ok())?;
+            Arc::new(bytes.iter().map(|b| b.as_deref()).collect::<BinaryArray>())
+        }
+        ColumnType::DateDays => Arc::new(Date32Array::from(all(values, |v| integer(v)?.try_into().ok())?)),
+        ColumnType::DateText => Arc::new(Date32Array::from(all(values, date)?)),
+        ColumnType::TimeMillis => {
+            Arc::new(Time32MillisecondArray::from(all(values, |v| integer(v)?.try_into().ok())?))
+        }
+        ColumnType::TimeMicros => Arc::new(Time64MicrosecondArray::from(all(values, integer)?)),
+        ColumnType::TimeText => Arc::new(Time64MicrosecondArray::from(all(values, time)?)),
+        ColumnType::TimestampMillis => Arc::new(TimestampMillisecondArray::from(all(values, integer)?)),
+        ColumnType::TimestampMicros => Arc::new(TimestampMicrosecondArray::from(all(values, integer)?)),
+        ColumnType::TimestampText => Arc::new(TimestampMicrosecondArray::from(all(values, timestamp)?)),
+        ColumnType::InstantText => {
+            let instants = TimestampMicrosecondArray::from(all(values, instant)?);
+            Arc::new(instants.with_timezone("+00:00"))
+        }
+        ColumnType::Decimal { precision, scale } => {
+            let decimals = Decimal128Array::from(all(values, decimal)?);
+            let shaped = decimals.with_precision_and_scale(*precision, *scale);
+            Arc::new(shaped.map_err(|_| values.first().copied().unwrap_or(&Value::Null))?)
+        }
+        ColumnType::List(items) => list(items, values)?,
+    })
+}
+
+fn list<'a>(items: &ColumnType, values: &[&'a Value]) -> Result<ArrayRef, &'a Value> {
+    let mut flat = Vec::new();
+    let mut lengths = Vec::with_capacity(values.len());
+    for value in values {
+        let inner = match value {
+            Value::Array(inner) => inner.as_slice(),
+            Value::Null => &[],
+            other => return Err(other),
+        };
+        flat.extend(inner);
+        lengths.push(inner.len());
+    }
+    let values_array =
+        if flat.is_empty() { new_empty_array(&items.data_type()) } else { array(items, &flat)? };
+    let nulls: NullBuffer = values.iter().map(|value| !value.is_null()).collect();
+    let field = Arc::new(Field::new("item", items.data_type(), true));
+    let built = ListArray::try_new(field, OffsetBuffer::from_lengths(lengths), values_array, Some(nulls));
+    Ok(Arc::new(built.map_err(|_| values.first().copied().unwrap_or(&Value::Null))?) as Arc<dyn Array>)
+}
+
+fn boolean(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(flag) => Some(*flag),
+        Value::String(text) => Some(text.eq_ignore_ascii_case("true")),
+        _ => None,
+    }
+}
+
+fn integer(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64().or_else(|| {
+            let float = number.as_f64()?;
+            (float.fract() == 0.0 && float.abs() < 9e15).then_some(float as i64)
+        }),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        // "NaN" and the infinities among them
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// A text as it is; anything else as its JSON.
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn date(value: &Value) -> Option<i32> {
+    let date = NaiveDate::parse_from_str(value.as_str()?, "%Y-%m-%d").ok()?;
+    i32::try_from(date.signed_duration_since(NaiveDate::default()).num_days()).ok()
+}
+
+fn time(value: &Value) -> Option<i64> {
+    let time = NaiveTime::parse_from_str(value.as_str()?.trim_end_matches('Z'), "%H:%M:%S%.f").ok()?;
+    Some(i64::from(time.num_seconds_from_midnight()) * 1_000_000 + i64::from(time.nanosecond() / 1000))
+}
+
+fn timestamp(value: &Value) -> Option<i64> {
+    let text = value.as_str()?.trim_end_matches('Z').replacen('T', " ", 1);
+    Some(NaiveDateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S%.f").ok()?.and_utc().timestamp_micros())
+}
+
+fn instant(value: &Value) -> Option<i64> {
+    match value.as_str()? {
+        // what has no place on Arrow's axis lies at its ends
+        "infinity" => Some(i64::MAX),
+        "-infinity" => Some(i64::MIN),
+        text => Some(DateTime::parse_from_rfc3339(text).ok()?.timestamp_micros()),
+    }
+}
+
+/// The unscaled number of base64 bytes in two's complement.
+fn decimal(value: &Value) -> Option<i128> {
+    let bytes = STANDARD.decode(value.as_str()?).ok()?;
+    let sign = if bytes.first()? & 0x80 == 0 { 0 } else { 0xff };
+    let extra = bytes.len().saturating_sub(16);
+    let (head, tail) = bytes.split_at_checked(extra)?;
+    if head.iter().any(|byte| *byte != sign) {
+        return None;
+    }
+    let mut whole = [sign; 16];
+    whole.get_mut(16 - tail.len()..)?.copy_from_slice(tail);
+    Some(i128::from_be_bytes(whole))
+}
+
+fn variable_decimal(value: &Value) -> Option<String> {
+    let scale = usize::try_from(value.get("scale")?.as_u64()?).ok().filter(|scale| *scale <= 20_000)?;
+    let number = decimal(value.get("value")?)?;
+    let digits = format!("{:0>width$}", number.unsigned_abs(), width = scale + 1);
+    let (whole, fraction) = digits.split_at_checked(digits.len() - scale)?;
+    let sign = if number < 0 { "-" } else { "" };
+    Some(if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::column::columns;
+    use super::*;
+    use arrow::util::display::array_value_to_string;
+    use kulya_schema::SchemaInfo;
+    use serde_json::json;
+
+    fn shown(property: &Value, value: Value) -> Result<String, String> {
+        let schema = json!({ "type": "object", "properties": { "v": property } }).to_string();
+        let columns = columns(&SchemaInfo::new("", Format::Json, schema)).unwrap();
+        let row = json!({ "v": value });
+        let batch =
+            rows_to_batch(&columns, &[row.as_object().unwrap().clone()]).map_err(|e| e.to_string())?;
+        Ok(array_value_to_string(batch.column(0), 0).unwrap())
+    }
+
+    #[test]
+    fn values_get_their_columns_types() {
+        let named = |name: &str| json!({ "type": "string", "connect.name": name });
+        let decimal = json!({ "type": "string", "connect.type": "bytes", "connect.name": "org.apache.kafka.connect.data.Decimal", "connect.parameters": { "scale": "2", "connect.decimal.precision": "5" } });
+        for (property, value, expected) in [
+            (json!({ "type": "integer" }), json!(7), "7"),
+            (json!({ "type": "integer" }), json!("8"), "8"),
+            (json!({ "type": ["null", "number"] }), json!(1.5), "1.5"),
+            (json!({ "type": "number" }), json!("NaN"), "NaN"),
+            (json!({ "type": "boolean" }), json!(true), "true"),
+            (json!({ "type": "string" }), json!({ "a": 1 }), r#"{"a":1}"#),
+            (json!({ "type": "string", "format": "date" }), json!("2024-02-29"), "2024-02-29"),
+            (
+                json!({ "type": "string", "format": "date-time" }),
+                json!("2024-02-29T01:02:03.5Z"),
+                "2024-02-29T01:02:03.500",
+            ),
+            (
+                json!({ "type": "string", "format": "date-time" }),
+                json!("2024-02-29 01:02:03"),
+                "2024-02-29T01:02:03",
+            ),
+            (json!({ "type": "string", "contentEncoding": "base64" }), json!("AP8="), "00ff"),
+            (json!({ "type": "array", "items": { "type": "integer" } }), json!([1, null]), "[1, ]"),
+            (json!({ "type": "object" }), json!({ "x": [] }), r#"{"x":[]}"#),
+            (named("io.debezium.time.Date"), json!(19782), "2024-02-29"),
+            (
+                named("io.debezium.time.MicroTimestamp"),
+                json!(1_709_210_096_789_012_i64),
+                "2024-02-29T12:34:56.789012",
+            ),
+            (
+                named("io.debezium.time.ZonedTimestamp"),
+                json!("2024-02-29T10:34:56.789Z"),
+                "2024-02-29T10:34:56.789Z",
+            ),
+            (named("io.debezium.data.VariableScaleDecimal"), json!({ "scale": 1, "value": "Cw==" }), "1.1"),
+            (decimal.clone(), json!("/nlh"), "-999.99"),
+        ] {
+            assert_eq!(shown(&property, value.clone()).as_deref(), Ok(expected), "{property} {value}");
+            assert_eq!(shown(&property, Value::Null).as_deref(), Ok(""), "{property} null");
+        }
+        for (property, value) in [
+            (json!({ "type": "integer" }), json!(1.5)),
+            (decimal, json!("*")),
+            (json!({ "type": "boolean" }), json!(1)),
+        ] {
+            let refused = shown(&property, value).unwrap_err();
+            assert!(refused.contains("column v"), "{refused}");
+        }
+    }
+}
