@@ -2,12 +2,14 @@
 //!
 //! - `test`: tidy, then every test of the workspace, with the real servers they need.
 //! - `postgres -- CMD…`: starts throw-away PostgreSQL servers, runs CMD with their URLs in the environment, stops them.
+//! - `record-demo`: records the demo's change log anew, from a real PostgreSQL.
 //! - `tidy`: the rules of the house that a program can check.
 
 mod postgres;
 mod tidy;
 
 use anyhow::{Context, Result, bail, ensure};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 fn main() -> ExitCode {
@@ -26,15 +28,18 @@ fn run() -> Result<()> {
     match words.as_slice() {
         ["test", rest @ ..] => test(rest),
         ["postgres", "--", program, rest @ ..] => with_postgres(Command::new(program).args(rest)),
+        ["record-demo"] => record_demo(),
         ["tidy"] => tidy::run(),
-        _ => bail!("usage: cargo xtask test [cargo test arguments] | postgres -- COMMAND… | tidy"),
+        _ => bail!(
+            "usage: cargo xtask test [cargo test arguments] | postgres -- COMMAND… | record-demo | tidy"
+        ),
     }
 }
 
 /// Every test, those that need a server included. With arguments, they go to `cargo test` instead of `--workspace`.
 fn test(args: &[&str]) -> Result<()> {
     tidy::run()?;
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = cargo();
     cargo.arg("test");
     if args.is_empty() {
         cargo.arg("--workspace");
@@ -46,15 +51,55 @@ fn test(args: &[&str]) -> Result<()> {
     with_postgres(cargo.arg("--include-ignored"))
 }
 
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+fn run_to_end(command: &mut Command) -> Result<()> {
+    let program = command.get_program().to_owned();
+    let status = command.status().with_context(|| format!("cannot run {}", program.display()))?;
+    ensure!(status.success(), "{} ended with {status}", program.display());
+    Ok(())
+}
+
+/// Two runs of `kulya cdc --record`: the customers as they are, then what happens to them.
+fn record_demo() -> Result<()> {
+    let programs = postgres::find_or_install()?;
+    let server = postgres::Server::start(&programs, "logical")?;
+    let folder = Path::new("crates/kulya/demo");
+    // the program holds the old one while it records the new one
+    let (log, new) = (folder.join("customers.jsonl"), folder.join("customers.jsonl.new"));
+    let _ = std::fs::remove_file(&new);
+    run_to_end(programs.psql(&server.url()).args(["-c", "CREATE DATABASE shop"]))?;
+    let url = server.url().replace("/postgres", "/shop").replace("shop://", "postgres://");
+    for script in ["customers.sql", "changes.sql"] {
+        run_to_end(programs.psql(&url).arg("-f").arg(folder.join(script)))?;
+        let mut kulya = cargo();
+        kulya.args([
+            "run",
+            "--quiet",
+            "--bin",
+            "kulya",
+            "--",
+            "cdc",
+            "--until-caught-up",
+            "--postgres",
+            &url,
+        ]);
+        kulya.args(["--name", "shop", "--table", "public.customers", "--record"]).arg(&new);
+        run_to_end(&mut kulya)?;
+    }
+    std::fs::rename(new, log)?;
+    Ok(())
+}
+
 fn with_postgres(command: &mut Command) -> Result<()> {
     let programs = postgres::find_or_install()?;
     let logical = postgres::Server::start(&programs, "logical")?;
     let replica = postgres::Server::start(&programs, "replica")?;
     command.env("KULYA_TEST_POSTGRES", logical.url());
     command.env("KULYA_TEST_POSTGRES_NOT_LOGICAL", replica.url());
-    let status =
-        command.status().with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    let done = run_to_end(command);
     drop((logical, replica));
-    ensure!(status.success(), "{} ended with {status}", command.get_program().display());
-    Ok(())
+    done
 }

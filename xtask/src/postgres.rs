@@ -13,6 +13,15 @@ use std::sync::mpsc;
 /// Where the server's programs are.
 pub(crate) struct Programs(PathBuf);
 
+impl Programs {
+    /// `psql` on a database, which ends at the first error.
+    pub(crate) fn psql(&self, url: &str) -> Command {
+        let mut psql = Command::new(self.0.join("psql"));
+        psql.args(["--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", "-d", url]);
+        psql
+    }
+}
+
 const READY: &str = "database system is ready to accept connections";
 const PASSWORD: &str = "kulya";
 

@@ -6,12 +6,14 @@
 //! lost and nothing comes twice.
 //!
 //! - [`postgres::run`] captures a PostgreSQL database through `pgoutput`;
-//! - [`StoreSink`] writes to a stream store and registers each table's schema; other sinks are anybody's to write.
+//! - [`StoreSink`] writes to a stream store and registers each table's schema; [`RecordingSink`]
+//!   writes to a file, and [`replay`] plays one back; other sinks are anybody's to write.
 
 mod error;
 mod position;
 pub mod postgres;
 mod record;
+mod recording;
 mod sink;
 mod store_sink;
 
@@ -20,5 +22,6 @@ pub use position::{Position, SnapshotCut};
 pub use postgres::settings::PostgresSettings;
 pub use postgres::{Surroundings, Until};
 pub use record::{ColumnDescription, Record, RowSchema};
+pub use recording::{RecordingSink, replay};
 pub use sink::{Progress, Sink};
 pub use store_sink::{StoreSettings, StoreSink};

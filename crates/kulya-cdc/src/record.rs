@@ -1,6 +1,8 @@
 //! What a sink gets: records, and what the rows in them look like.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// One event on its way to a sink.
@@ -15,11 +17,11 @@ pub struct Record {
     /// The envelope as JSON; `None` for a tombstone, which follows a delete.
     pub value: Option<String>,
     /// Debezium's headers: name and JSON payload.
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(Cow<'static, str>, String)>,
 }
 
 /// What the rows of a table look like.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RowSchema {
     /// Debezium's `topic.prefix`.
     pub prefix: String,
@@ -34,25 +36,28 @@ pub struct RowSchema {
 }
 
 /// A column, in Kafka Connect's terms (`docs/spec/cdc-schema.md`).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ColumnDescription {
     /// Its name.
     pub name: String,
     /// Whether it may be null.
     pub optional: bool,
     /// Connect's type: `int32`, `string`, `bytes`, `array`, `struct`, …
-    pub connect_type: &'static str,
+    pub connect_type: Cow<'static, str>,
     /// The semantic type, for example `io.debezium.time.Date`.
-    pub connect_name: Option<&'static str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_name: Option<Cow<'static, str>>,
     /// What the semantic type needs to know, for example the scale.
-    pub parameters: Vec<(&'static str, String)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<(Cow<'static, str>, String)>,
     /// For an array, its items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<Box<ColumnDescription>>,
 }
 
 impl ColumnDescription {
     fn json_schema(&self) -> Value {
-        let word = match self.connect_type {
+        let word = match &*self.connect_type {
             "int16" | "int32" | "int64" => "integer",
             "float32" | "float64" => "number",
             "boolean" => "boolean",
@@ -63,12 +68,12 @@ impl ColumnDescription {
         let mut schema = Map::new();
         schema.insert("type".into(), if self.optional { json!(["null", word]) } else { json!(word) });
         schema.insert("connect.type".into(), json!(self.connect_type));
-        if let Some(name) = self.connect_name {
+        if let Some(name) = &self.connect_name {
             schema.insert("connect.name".into(), json!(name));
         }
         if !self.parameters.is_empty() {
             let parameters: Map<String, Value> =
-                self.parameters.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
+                self.parameters.iter().map(|(key, value)| (key.to_string(), json!(value))).collect();
             schema.insert("connect.parameters".into(), Value::Object(parameters));
         }
         if let Some(items) = &self.items {

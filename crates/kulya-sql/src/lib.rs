@@ -1,1 +1,26 @@
-//! Catalog and SQL: scopes are databases, streams with their schemas are tables. The only crate that knows DataFusion.
+//! Catalog and SQL: scopes are databases, streams with their schemas are tables. The only crate that knows
+//! DataFusion.
+//!
+//! A [`Session`] takes statements in Flink's dialect and gives [`Outcome`]s. Statements about the catalog (CREATE
+//! CATALOG, USE, SHOW, DESCRIBE) are answered here; queries go to DataFusion, over tables that are looked up for each
+//! statement anew: there is no copy of a schema. A query is bounded: it sees what was in the streams when it began.
+//!
+//! What a stream's rows are is decided by its registry group: Avro and JSON events are rows; a change log's events
+//! are read as the table's current rows ([`CurrentRows`]).
+
+mod catalog;
+mod changelog;
+mod error;
+mod names;
+mod output;
+mod scan;
+mod session;
+mod statement;
+mod table;
+
+pub use catalog::Backend;
+pub use changelog::CurrentRows;
+pub use error::{SqlError, SqlResult};
+pub use output::{Outcome, Shape};
+pub use session::{CatalogOptions, Opener, Session};
+pub use statement::{Statement, parse as statements};

@@ -1,1 +1,80 @@
-fn main() {}
+//! The program: arguments and settings become components, and one of the commands runs with them.
+//!
+//! Nothing is decided here that a library could decide: a command opens a store, puts the registry, the faces,
+//! a change source or a query session on it, and prints what happens.
+
+mod args;
+mod cdc;
+mod demo;
+mod open;
+mod progress;
+mod serve;
+mod settings;
+mod sql;
+mod stop;
+mod stream;
+
+use args::{Args, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Prints a line to standard output. When nobody reads it any more the program ends, as `head` expects.
+macro_rules! say {
+    ($($words:tt)*) => {
+        if std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($words)*))).is_err() {
+            std::process::exit(0);
+        }
+    };
+}
+pub(crate) use say;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(args.log_filter())
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&anyhow::Error::from(error).context("cannot start")),
+    };
+    let done = runtime.block_on(run(args));
+    // a prompt or a blocked read must not keep the program from ending
+    runtime.shutdown_background();
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    let is_broken_pipe = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::BrokenPipe;
+    if error.downcast_ref().is_some_and(is_broken_pipe) {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("kulya: {}", line(error));
+    ExitCode::FAILURE
+}
+
+/// One line: what went wrong, and its causes behind it.
+fn line(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = if text.is_empty() { cause } else { format!("{text}: {cause}") };
+        }
+    }
+    text.replace('\n', " ")
+}
+
+async fn run(args: Args) -> anyhow::Result<()> {
+    let settings = settings::load(args.config.as_deref())?;
+    match args.command {
+        Command::Serve(serve) => serve::run(settings, serve).await,
+        Command::Cdc(cdc) => cdc::run(settings, *cdc).await,
+        Command::Sql(sql) => sql::run(settings, sql).await,
+        Command::Stream(stream) => stream::run(settings, stream).await,
+        Command::Demo(demo) => demo::run(demo).await,
+    }
+}

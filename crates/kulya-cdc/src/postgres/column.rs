@@ -120,7 +120,14 @@ impl Kind {
             Self::Array(items) => Some(Box::new(items.describe("", true))),
             _ => None,
         };
-        ColumnDescription { name: name.to_owned(), optional, connect_type, connect_name, parameters, items }
+        ColumnDescription {
+            name: name.to_owned(),
+            optional,
+            connect_type: connect_type.into(),
+            connect_name: connect_name.map(Into::into),
+            parameters: parameters.into_iter().map(|(key, value)| (key.into(), value)).collect(),
+            items,
+        }
     }
 
     fn connect(&self) -> (&'static str, Option<&'static str>, Vec<(&'static str, String)>) {

@@ -3,6 +3,7 @@
 use super::table::Table;
 use crate::Record;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,8 +107,8 @@ pub(crate) fn records(
     if let (Operation::Update, Some(old), Some(new)) = (change.operation, &old, &new)
         && old != new
     {
-        let to = vec![("__debezium.newkey", new.to_string())];
-        let from = vec![("__debezium.oldkey", old.to_string())];
+        let to = vec![("__debezium.newkey".into(), new.to_string())];
+        let from = vec![("__debezium.oldkey".into(), old.to_string())];
         let delete = Change { operation: Operation::Delete, before: change.before, after: None };
         let create = Change { operation: Operation::Create, before: None, after: change.after };
         let gone = record(table, delete, Some(old), to, origin, place(), now);
@@ -128,7 +129,7 @@ fn record(
     table: &Table,
     change: Change,
     key: Option<&Value>,
-    headers: Vec<(&'static str, String)>,
+    headers: Vec<(Cow<'static, str>, String)>,
     origin: &Origin<'_>,
     place: Option<Place>,
     now: Duration,

@@ -10,7 +10,7 @@ fn masked(record: &Record) -> Value {
     let parse = |text: &String| serde_json::from_str::<Value>(text).unwrap();
     let mut key = record.key.as_ref().map_or(Value::Null, parse);
     let mut value = record.value.as_ref().map_or(Value::Null, parse);
-    let headers = record.headers.iter().map(|(name, text)| ((*name).to_owned(), parse(text)));
+    let headers = record.headers.iter().map(|(name, text)| (name.to_string(), parse(text)));
     if let Value::Object(value) = &mut value {
         for time in ["ts_ms", "ts_us", "ts_ns"] {
             value.remove(time);

@@ -1,0 +1,313 @@
+//! A change log as a file: what a database did, to be played back without it.
+//!
+//! One JSON object a line, each with one member: `{"table": …}` tells of a table ([`RowSchema`]), `{"record": …}` is an
+//! event (topic, key, value, headers), `{"commit": …}` ends what was stored together and holds the position. What
+//! stands behind the last commit was never committed; opening the file cuts it off.
+
+use crate::{CdcError, CdcErrorKind, CdcResult, Position, Record, RowSchema, Sink};
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+enum Line {
+    Table(RowSchema),
+    Record(RecordLine),
+    Commit(Position),
+}
+
+/// Key, value and headers are JSON already and stand in the line as they are.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecordLine {
+    topic: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<Box<RawValue>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    value: Option<Box<RawValue>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    headers: Vec<(String, Box<RawValue>)>,
+}
+
+impl RecordLine {
+    fn of(record: Record) -> serde_json::Result<Self> {
+        let raw = |text: Option<String>| text.map(RawValue::from_string).transpose();
+        let headers = record
+            .headers
+            .into_iter()
+            .map(|(name, text)| Ok((name.into_owned(), RawValue::from_string(text)?)));
+        Ok(Self {
+            topic: record.topic,
+            key: raw(record.key)?,
+            value: raw(record.value)?,
+            headers: headers.collect::<serde_json::Result<_>>()?,
+        })
+    }
+
+    fn record(self, table: Option<Arc<RowSchema>>) -> Record {
+        let text = |raw: Box<RawValue>| raw.get().to_owned();
+        Record {
+            topic: self.topic,
+            table,
+            key: self.key.map(text),
+            value: self.value.map(text),
+            headers: self.headers.into_iter().map(|(name, raw)| (name.into(), text(raw))).collect(),
+        }
+    }
+}
+
+/// Writes a change log to a file, each commit durably. A file that is there is gone on with.
+pub struct RecordingSink {
+    path: PathBuf,
+    file: File,
+    position: Option<Position>,
+    /// The tables that the file tells of, and those that the next commit does.
+    tables: HashMap<String, Arc<RowSchema>>,
+    new_tables: HashMap<String, Arc<RowSchema>>,
+    written: Vec<u8>,
+}
+
+impl RecordingSink {
+    /// Opens the file, or makes it.
+    pub fn open(path: impl AsRef<Path>) -> CdcResult<Self> {
+        let path = path.as_ref().to_owned();
+        let failed = |e: std::io::Error| unwritable(&path, e);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(failed)?;
+        let (mut position, mut at, mut end) = (None, 0, 0);
+        let (mut tables, mut new_tables) = (HashMap::new(), HashMap::new());
+        let mut lines = BufReader::new(&file);
+        let mut line = String::new();
+        while lines.read_line(&mut line).map_err(failed)? > 0 {
+            at += line.len() as u64;
+            match serde_json::from_str(&line) {
+                Ok(Line::Commit(stored)) => {
+                    (position, end) = (Some(stored), at);
+                    tables.extend(new_tables.drain());
+                }
+                Ok(Line::Table(schema)) => drop(new_tables.insert(schema.topic(), Arc::new(schema))),
+                Ok(Line::Record(_)) => {}
+                // the last line of a run that was cut short
+                Err(_) if !line.ends_with('\n') => {}
+                Err(error) => {
+                    let what = format!("{} is no recorded change log: choose another file", path.display());
+                    return Err(CdcError::new(CdcErrorKind::Configuration, what).because(error));
+                }
+            }
+            line.clear();
+        }
+        file.set_len(end).and_then(|()| file.seek(SeekFrom::End(0))).map_err(failed)?;
+        Ok(Self { path, file, position, tables, new_tables: HashMap::new(), written: Vec::new() })
+    }
+
+    fn line(&mut self, line: &Line) -> CdcResult<()> {
+        serde_json::to_writer(&mut self.written, line).map_err(|e| unwritable(&self.path, e.into()))?;
+        self.written.push(b'\n');
+        Ok(())
+    }
+}
+
+fn unwritable(path: &Path, error: std::io::Error) -> CdcError {
+    CdcError::new(CdcErrorKind::Store, format!("cannot use the change log {}", path.display())).because(error)
+}
+
+#[async_trait]
+impl Sink for RecordingSink {
+    async fn position(&mut self) -> CdcResult<Option<Position>> {
+        self.written.clear();
+        self.new_tables.clear();
+        Ok(self.position.clone())
+    }
+
+    async fn table(&mut self, schema: &Arc<RowSchema>) -> CdcResult<()> {
+        let topic = schema.topic();
+        if self.new_tables.get(&topic).or_else(|| self.tables.get(&topic)) != Some(schema) {
+            self.line(&Line::Table(RowSchema::clone(schema)))?;
+            self.new_tables.insert(topic, Arc::clone(schema));
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, record: Record) -> CdcResult<()> {
+        let line = RecordLine::of(record).map_err(|e| unwritable(&self.path, e.into()))?;
+        self.line(&Line::Record(line))
+    }
+
+    async fn commit(&mut self, position: &Position) -> CdcResult<()> {
+        self.line(&Line::Commit(position.clone()))?;
+        let written = std::mem::take(&mut self.written);
+        let done = self.file.write_all(&written).and_then(|()| self.file.sync_data());
+        done.map_err(|e| unwritable(&self.path, e))?;
+        self.position = Some(position.clone());
+        self.tables.extend(self.new_tables.drain());
+        Ok(())
+    }
+}
+
+/// Plays a recorded change log into a sink, commit by commit, from the sink's position on; gives the number of records
+/// that it wrote. What stands behind the last commit is left out.
+pub async fn replay(log: impl BufRead + Send, sink: &mut dyn Sink) -> CdcResult<u64> {
+    let stored = sink.position().await?;
+    let mut reached = stored.is_none();
+    let mut tables: HashMap<String, Arc<RowSchema>> = HashMap::new();
+    let (mut waiting, mut records) = (Vec::new(), 0);
+    for (number, text) in (1..).zip(log.lines()) {
+        let wrong = |e: Box<dyn std::error::Error + Send + Sync>| {
+            CdcError::new(CdcErrorKind::Source, format!("line {number} of the change log cannot be read"))
+                .because(e)
+        };
+        match serde_json::from_str(&text.map_err(|e| wrong(e.into()))?).map_err(|e| wrong(e.into()))? {
+            Line::Table(schema) => {
+                let schema = Arc::new(schema);
+                sink.table(&schema).await?;
+                tables.insert(schema.topic(), schema);
+            }
+            Line::Record(line) => waiting.push(line),
+            Line::Commit(position) if reached => {
+                for line in waiting.drain(..) {
+                    let table = tables.get(&line.topic).cloned();
+                    sink.write(line.record(table)).await?;
+                    records += 1;
+                }
+                sink.commit(&position).await?;
+            }
+            Line::Commit(position) => {
+                waiting.clear();
+                reached = stored.as_ref() == Some(&position);
+            }
+        }
+    }
+    if reached {
+        return Ok(records);
+    }
+    Err(CdcError::new(
+        CdcErrorKind::Position,
+        "what is stored under this name does not come from this change log: play it back under another name",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ColumnDescription, StoreSettings, StoreSink};
+    use kulya_registry::Registry;
+    use kulya_store::clock::ManualClock;
+    use kulya_store::memory::MemoryStore;
+    use kulya_store::{StreamId, bounded_read};
+
+    fn schema() -> Arc<RowSchema> {
+        let id = ColumnDescription {
+            name: "id".into(),
+            optional: false,
+            connect_type: "int32".into(),
+            connect_name: None,
+            parameters: vec![("a".into(), "b".into())],
+            items: None,
+        };
+        let (prefix, schema, table) = ("p".into(), "public".into(), "t".into());
+        Arc::new(RowSchema { prefix, schema, table, columns: vec![id], key: vec!["id".into()] })
+    }
+
+    fn record(id: u32) -> Record {
+        Record {
+            topic: "p.public.t".into(),
+            table: Some(schema()),
+            key: Some(format!("{{\"id\":{id}}}")),
+            value: Some(format!("{{\"op\":\"c\", \"n\":1.10,\"id\":{id}}}")),
+            headers: vec![("h".into(), "{}".into())],
+        }
+    }
+
+    fn position(lsn: u64) -> Position {
+        let (system, database, slot) = ("1".into(), "d".into(), "s".into());
+        Position { system, database, slot, lsn, message_lsn: 0, snapshot: None }
+    }
+
+    async fn commit(sink: &mut RecordingSink, ids: std::ops::Range<u32>, lsn: u64) {
+        sink.table(&schema()).await.unwrap();
+        for id in ids {
+            sink.write(record(id)).await.unwrap();
+        }
+        sink.commit(&position(lsn)).await.unwrap();
+    }
+
+    async fn house() -> (Arc<MemoryStore>, Arc<Registry>) {
+        let store = Arc::new(MemoryStore::new());
+        let clock = Arc::new(ManualClock::default());
+        let registry = Registry::open(Arc::clone(&store) as Arc<_>, clock).await.unwrap();
+        (store, Arc::new(registry))
+    }
+
+    async fn play(log: &str, store: &Arc<MemoryStore>, registry: &Arc<Registry>) -> CdcResult<u64> {
+        let settings = StoreSettings {
+            name: "p".into(),
+            scope: "s".into(),
+            stream_template: "{table}".into(),
+            segments: 2,
+        };
+        let mut sink =
+            StoreSink::new(Arc::clone(store) as _, Arc::clone(registry) as _, settings).await.unwrap();
+        replay(log.as_bytes(), &mut sink).await
+    }
+
+    #[tokio::test]
+    async fn what_was_committed_plays_back_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let mut sink = RecordingSink::open(&path).unwrap();
+        commit(&mut sink, 0..3, 10).await;
+        sink.write(record(99)).await.unwrap();
+        drop(sink);
+        // a second run goes on behind what was cut short
+        OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .unwrap()
+            .write_all(b"{\"record\":{\"topic\":\"p.pub")
+            .unwrap();
+        let mut sink = RecordingSink::open(&path).unwrap();
+        assert_eq!(sink.position().await.unwrap(), Some(position(10)));
+        let half = std::fs::read_to_string(&path).unwrap();
+        commit(&mut sink, 3..5, 20).await;
+        let whole = std::fs::read_to_string(&path).unwrap();
+        assert!(whole.starts_with(&half) && !whole.contains("99"));
+        assert_eq!(whole.matches("\"table\":{").count(), 1, "{whole}");
+
+        let (store, registry) = house().await;
+        assert_eq!(play(&half, &store, &registry).await.unwrap(), 3);
+        assert_eq!(play(&whole, &store, &registry).await.unwrap(), 2);
+        assert_eq!(play(&whole, &store, &registry).await.unwrap(), 0);
+        let events = bounded_read(&*store, &StreamId::new("s", "t").unwrap()).await.unwrap();
+        let mut events: Vec<_> = events.into_iter().map(|(_, event)| event).collect();
+        events.sort();
+        let expected: Vec<_> = (0..5).map(|id| record(id).value.unwrap()).collect();
+        assert_eq!(events, expected, "values are kept to the byte");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_log_of_this_store_is_refused() {
+        let (store, registry) = house().await;
+        let commit = |lsn| serde_json::to_string(&Line::Commit(position(lsn))).unwrap();
+        play(&commit(1), &store, &registry).await.unwrap();
+        let other = play(&commit(2), &store, &registry).await.unwrap_err();
+        assert_eq!(other.kind(), CdcErrorKind::Position);
+        let bad = play("\n", &store, &registry).await.unwrap_err();
+        assert!(bad.to_string().contains("line 1"), "{bad}");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("text");
+        std::fs::write(&path, "hello\nworld\n").unwrap();
+        assert!(RecordingSink::open(&path).err().unwrap().to_string().contains("text is no recorded"));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "hello\nworld\n");
+    }
+}

@@ -1,0 +1,69 @@
+//! What can be wrong with a statement, in one line for the one who typed it.
+
+use datafusion::error::DataFusionError;
+
+/// The result of a statement.
+pub type SqlResult<T> = Result<T, SqlError>;
+
+/// An error of a statement: one line that names the thing and, where it can, what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct SqlError {
+    what: String,
+    #[source]
+    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl SqlError {
+    /// Lower case, no full stop.
+    pub fn new(what: impl Into<String>) -> Self {
+        Self { what: what.into(), cause: None }
+    }
+
+    /// Attaches the cause.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    pub(crate) fn not_supported(what: impl std::fmt::Display) -> Self {
+        Self::new(format!("{what} is not supported yet"))
+    }
+}
+
+impl From<kulya_store::Error> for SqlError {
+    fn from(error: kulya_store::Error) -> Self {
+        Self::new(error.to_string()).because(error)
+    }
+}
+
+impl From<kulya_codec::RegistryError> for SqlError {
+    fn from(error: kulya_codec::RegistryError) -> Self {
+        Self::new(error.to_string()).because(error)
+    }
+}
+
+impl From<kulya_codec::CodecError> for SqlError {
+    fn from(error: kulya_codec::CodecError) -> Self {
+        Self::new(error.to_string()).because(error)
+    }
+}
+
+impl From<DataFusionError> for SqlError {
+    fn from(error: DataFusionError) -> Self {
+        // the engine wraps an error once for every layer it passed; the innermost says what happened
+        let text = match error.find_root() {
+            DataFusionError::External(own) => own.to_string(),
+            root => root.strip_backtrace(),
+        };
+        let line = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+        Self::new(line).because(error)
+    }
+}
+
+impl From<SqlError> for DataFusionError {
+    fn from(error: SqlError) -> Self {
+        Self::External(Box::new(error))
+    }
+}

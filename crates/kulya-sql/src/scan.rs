@@ -1,0 +1,149 @@
+//! Reading one segment, event by event, as rows.
+
+use crate::table::Table;
+use crate::{Backend, SqlError, SqlResult};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::error::DataFusionError;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::PartitionStream;
+use futures::TryStreamExt;
+use kulya_codec::CodecResult;
+use kulya_codec::arrow::{AvroBatches, Column, JsonBatches};
+use kulya_schema::{GroupId, SchemaInfo};
+use kulya_store::{EventPointer, SegmentInfo, StreamId, framing};
+use std::sync::Arc;
+
+/// Bytes asked of the store at a time.
+pub(crate) const CHUNK_BYTES: usize = 1 << 20;
+
+/// What the events of a segment are read as.
+#[derive(Clone)]
+pub(crate) enum Rows {
+    Avro { reader: SchemaInfo, projection: Option<Vec<usize>> },
+    Json(Vec<Column>),
+}
+
+/// One segment, up to where it ended when the query began.
+#[derive(Clone)]
+pub(crate) struct EventScan {
+    backend: Backend,
+    stream: StreamId,
+    schema: SchemaRef,
+    segment: SegmentInfo,
+    rows: Rows,
+}
+
+impl std::fmt::Debug for EventScan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "EventScan({})", self.segment.id)
+    }
+}
+
+impl EventScan {
+    pub(crate) fn new(table: &Table, schema: SchemaRef, segment: SegmentInfo, rows: Rows) -> Self {
+        Self { backend: table.backend.clone(), stream: table.stream.clone(), schema, segment, rows }
+    }
+
+    fn batches(&self) -> CodecResult<Batches> {
+        let group = GroupId::new(self.stream.scope.as_str(), self.stream.name.as_str());
+        let registry = Arc::clone(&self.backend.registry);
+        Ok(match &self.rows {
+            Rows::Avro { reader, projection } => {
+                Batches::Avro(Box::new(AvroBatches::new(registry, group, reader, projection.clone())?))
+            }
+            Rows::Json(columns) => Batches::Json(JsonBatches::new(registry, group, columns.clone())),
+        })
+    }
+}
+
+enum Batches {
+    Avro(Box<AvroBatches>),
+    Json(JsonBatches),
+}
+
+impl Batches {
+    async fn push(&mut self, event: &[u8]) -> CodecResult<()> {
+        match self {
+            Self::Avro(batches) => batches.push(event).await,
+            Self::Json(batches) => batches.push(event).await,
+        }
+    }
+
+    fn take(&mut self, all: bool) -> CodecResult<Vec<RecordBatch>> {
+        match self {
+            Self::Avro(batches) => batches.take(all),
+            Self::Json(batches) => batches.take(all),
+        }
+    }
+}
+
+/// The error of an event that cannot be read, with the way back to it.
+pub(crate) fn unreadable(
+    segment: &SegmentInfo,
+    offset: u64,
+    event: &[u8],
+    why: &dyn std::fmt::Display,
+) -> SqlError {
+    let length = framing::framed_len(event.len()) as u32;
+    let pointer = EventPointer { segment: segment.id.clone(), offset, length };
+    SqlError::new(format!("event {pointer} of stream {} cannot be read: {why}", segment.id.stream))
+}
+
+struct Progress {
+    scan: EventScan,
+    batches: Batches,
+    offset: u64,
+    done: bool,
+}
+
+impl Progress {
+    /// Reads on until there is something to show.
+    async fn next(&mut self) -> SqlResult<Option<Vec<RecordBatch>>> {
+        let segment = &self.scan.segment;
+        while !self.done {
+            if self.offset < segment.tail {
+                let chunk = self.scan.backend.store.read(&segment.id, self.offset, CHUNK_BYTES).await?;
+                for (offset, event) in chunk.events.iter().filter(|(offset, _)| *offset < segment.tail) {
+                    let pushed = self.batches.push(event).await;
+                    pushed.map_err(|e| unreadable(segment, *offset, event, &e).because(e))?;
+                }
+                self.offset = chunk.next;
+            }
+            self.done = self.offset >= segment.tail;
+            let ready = self.batches.take(self.done)?;
+            if !ready.is_empty() {
+                return Ok(Some(ready));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl PartitionStream for EventScan {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let scan = self.clone();
+        let begin = move || -> SqlResult<Progress> {
+            let (batches, offset) = (scan.batches()?, scan.segment.head);
+            Ok(Progress { scan, batches, offset, done: false })
+        };
+        let groups = futures::stream::try_unfold(None, move |progress: Option<Progress>| {
+            let begun = match progress {
+                Some(progress) => Ok(progress),
+                None => begin.clone()(),
+            };
+            async move {
+                let mut progress = begun?;
+                let ready = progress.next().await?;
+                Ok::<_, DataFusionError>(ready.map(|batches| (batches, Some(progress))))
+            }
+        });
+        let flat = groups.map_ok(|batches| futures::stream::iter(batches.into_iter().map(Ok))).try_flatten();
+        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), flat))
+    }
+}

@@ -1,0 +1,193 @@
+//! What may be typed: commands, flags and their help. Nothing is interpreted here.
+
+use clap::{Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use tracing_subscriber::EnvFilter;
+
+/// Turns the events of a stream store and the changes of a database into governed, typed tables.
+///
+/// Settings come from a file (--config, or kulya.toml in this folder), from the environment (KULYA_…) and from
+/// flags; the later one wins. Start with: kulya demo
+#[derive(Debug, Parser)]
+#[command(name = "kulya", version, max_term_width = 100)]
+pub(crate) struct Args {
+    /// A TOML file with settings; without it, kulya.toml in this folder if there is one
+    #[arg(long, global = true, env = "KULYA_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// What to log to standard error: off, error, warn, info, debug, trace, or by module
+    #[arg(long, global = true, env = "KULYA_LOG", default_value = "warn", value_name = "LEVEL")]
+    pub(crate) log: String,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+impl Args {
+    pub(crate) fn log_filter(&self) -> EnvFilter {
+        EnvFilter::try_new(&self.log).unwrap_or_else(|_| EnvFilter::new("warn"))
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the schema registry over HTTP, and run the change capture that the settings name
+    Serve(ServeArgs),
+    /// Capture a PostgreSQL database's changes as Debezium events, each transaction exactly once
+    Cdc(Box<CdcArgs>),
+    /// Query streams as tables: a prompt, or -e / -f
+    Sql(SqlArgs),
+    /// Write and read raw events, for trying things
+    Stream(StreamArgs),
+    /// See it all work once: events, schemas, changes of a database, and SQL over them
+    Demo(DemoArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServeArgs {
+    /// The folder of the store [default: kulya-data]
+    #[arg(long, env = "KULYA_DATA", value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Where to answer [default: 127.0.0.1:9092]
+    #[arg(long, env = "KULYA_LISTEN", value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CdcArgs {
+    /// The folder of the store [default: kulya-data]
+    #[arg(long, env = "KULYA_DATA", value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// The database, as postgres://user:password@host:port/database
+    #[arg(long, env = "KULYA_POSTGRES", value_name = "URL")]
+    pub(crate) postgres: Option<String>,
+    /// A name for this source: Debezium's topic.prefix, and the default scope [default: the database's name]
+    #[arg(long, env = "KULYA_CDC_NAME", value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// The scope that holds the streams [default: the name]
+    #[arg(long, env = "KULYA_CDC_SCOPE", value_name = "SCOPE")]
+    pub(crate) scope: Option<String>,
+    /// A table to capture, as schema.table; * stands for any text; may be repeated [default: all]
+    #[arg(long = "table", env = "KULYA_CDC_TABLES", value_delimiter = ',', value_name = "PATTERN")]
+    pub(crate) tables: Vec<String>,
+    /// How a table's stream is called, from {prefix}, {schema} and {table} [default: {prefix}.{schema}.{table}]
+    #[arg(long, env = "KULYA_CDC_STREAM", value_name = "TEMPLATE")]
+    pub(crate) stream: Option<String>,
+    /// Segments of a new stream: what may be read side by side [default: 1]
+    #[arg(long, env = "KULYA_CDC_SEGMENTS", value_name = "N")]
+    pub(crate) segments: Option<u32>,
+    /// The replication slot [default: kulya_ and the name]
+    #[arg(long, env = "KULYA_CDC_SLOT", value_name = "SLOT")]
+    pub(crate) slot: Option<String>,
+    /// The publication [default: kulya_ and the name]
+    #[arg(long, env = "KULYA_CDC_PUBLICATION", value_name = "PUBLICATION")]
+    pub(crate) publication: Option<String>,
+    /// End once everything up to now is stored, instead of following the database
+    #[arg(long)]
+    pub(crate) until_caught_up: bool,
+    /// Record the change log as JSON lines in this file, instead of in a store
+    #[arg(long, value_name = "FILE", conflicts_with = "data")]
+    pub(crate) record: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SqlArgs {
+    /// The folder of the store [default: kulya-data]
+    #[arg(long, env = "KULYA_DATA", value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Run these statements and end
+    #[arg(short, long, value_name = "SQL")]
+    pub(crate) execute: Option<String>,
+    /// Run the statements of this file and end
+    #[arg(short, long, value_name = "FILE", conflicts_with = "execute")]
+    pub(crate) file: Option<PathBuf>,
+    /// How rows are shown
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// Columns with lines around them
+    Table,
+    /// A header line, then values with commas between them
+    Csv,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct StreamArgs {
+    /// The folder of the store [default: kulya-data]
+    #[arg(long, global = true, env = "KULYA_DATA", value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: StreamCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StreamCommand {
+    /// Append one event; the scope and the stream are made when they are not there
+    Append {
+        /// The stream, as scope/stream
+        stream: String,
+        /// The event as hexadecimal digits
+        #[arg(long, value_name = "HEX", conflicts_with_all = ["file", "text"], required_unless_present_any = ["file", "text"])]
+        hex: Option<String>,
+        /// The event as text
+        #[arg(long, value_name = "TEXT", conflicts_with = "file")]
+        text: Option<String>,
+        /// The event is this file's content; - is standard input
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// The routing key: events of one key stay in order
+        #[arg(long, value_name = "KEY")]
+        key: Option<String>,
+        /// Segments of a new stream
+        #[arg(long, default_value_t = 1, value_name = "N")]
+        segments: u32,
+    },
+    /// Print the events of a stream, each with its pointer
+    Read {
+        /// The stream, as scope/stream
+        stream: String,
+        /// How an event is printed
+        #[arg(long, value_enum, default_value_t = EventOutput::Hex)]
+        output: EventOutput,
+        /// Print no more than this many
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
+        /// Go on with new events as they come; Ctrl-C ends
+        #[arg(long)]
+        tail: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EventOutput {
+    /// Pointer and event, both as hexadecimal digits
+    Hex,
+    /// The event alone, as text
+    Text,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DemoArgs {
+    /// The folder to work in; run again, it goes on with what is there
+    #[arg(long, default_value = "kulya-demo", value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Take the customers from this PostgreSQL database instead of the recorded change log
+    #[arg(long, value_name = "URL")]
+    pub(crate) postgres: Option<String>,
+    /// Print the SQL that makes the table of customers for --postgres, and end
+    #[arg(long)]
+    pub(crate) customers_sql: bool,
+    /// Where the registry answers [default: 127.0.0.1:9092, or a free port when that is taken]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// How many orders to write
+    #[arg(long, default_value_t = 100_000, value_name = "N")]
+    pub(crate) orders: u32,
+    /// Leave the registry up at the end, with an SQL prompt when this is a terminal; Ctrl-C ends
+    #[arg(long)]
+    pub(crate) keep: bool,
+}

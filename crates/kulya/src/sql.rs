@@ -1,0 +1,192 @@
+//! `kulya sql`: statements from the command line, a file, a pipe, or a prompt.
+
+use crate::args::{Output, SqlArgs};
+use crate::open::{self, House};
+use crate::say;
+use crate::settings::Settings;
+use crate::stop;
+use anyhow::{Context, Result, bail};
+use async_trait::async_trait;
+use kulya_client::HttpRegistry;
+use kulya_codec::SchemaRegistry;
+use kulya_sql::{Backend, CatalogOptions, Opener, Session, Shape, SqlError, SqlResult};
+use rustyline::DefaultEditor;
+use rustyline::error::ReadlineError;
+use std::io::{IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// The name of the catalog of the folder's own store.
+const CATALOG: &str = "kulya";
+
+const HELP: &str = "\
+SHOW DATABASES;  USE database;  SHOW TABLES;  DESCRIBE table;  SELECT …;  EXPLAIN SELECT …;
+SHOW CATALOGS;   CREATE CATALOG name WITH ('type' = 'pravega', …);  USE CATALOG name;
+A statement ends with a semicolon. Names with dots go in backticks: SELECT * FROM `shop.public.customers`;
+Ctrl-C drops what was typed, or ends a running query; Ctrl-D, or quit, ends.";
+
+pub(crate) async fn run(settings: Settings, args: SqlArgs) -> Result<()> {
+    let data = settings.data(args.data);
+    if !data.exists() {
+        bail!(
+            "folder {} does not exist: kulya serve, kulya cdc or kulya demo make one, --data names another",
+            data.display()
+        );
+    }
+    let text = match (args.execute, args.file) {
+        (Some(text), _) => Some(text),
+        (None, Some(path)) => {
+            Some(std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?)
+        }
+        (None, None) if std::io::stdin().is_terminal() => None,
+        (None, None) => {
+            let mut piped = String::new();
+            std::io::stdin().read_to_string(&mut piped).context("cannot read standard input")?;
+            Some(piped)
+        }
+    };
+    let house = open::folder(&data).await?;
+    let mut session = session(&house, &data).await?;
+    let shape = shape(args.output);
+    match text {
+        Some(text) => {
+            let stop = stop::on_signal()?;
+            tokio::select! {
+                done = execute(&mut session, &text, shape) => done?,
+                () = stop.cancelled() => bail!("interrupted"),
+            }
+        }
+        None => prompt(&mut session, shape).await?,
+    }
+    house.store.close().await?;
+    Ok(())
+}
+
+fn shape(output: Output) -> Shape {
+    match output {
+        Output::Table => Shape::Table,
+        Output::Csv => Shape::Csv,
+        Output::Json => Shape::Json,
+    }
+}
+
+/// A session on a house.
+pub(crate) async fn session(house: &House, folder: &Path) -> SqlResult<Session> {
+    let backend = Backend { store: Arc::clone(&house.store), registry: Arc::clone(&house.registry) as _ };
+    let opener = FolderOpener { own: folder.to_owned(), backend: backend.clone() };
+    Ok(Session::new(CATALOG, backend).await?.opener(opener))
+}
+
+/// Opens the folders and registries that CREATE CATALOG names. The session's own folder is open already.
+struct FolderOpener {
+    own: PathBuf,
+    backend: Backend,
+}
+
+#[async_trait]
+impl Opener for FolderOpener {
+    async fn open(&self, options: &CatalogOptions) -> SqlResult<Backend> {
+        let mut backend = match &options.folder {
+            Some(folder) if !same(folder, &self.own) => {
+                if !folder.exists() {
+                    return Err(SqlError::new(format!("folder {} does not exist", folder.display())));
+                }
+                let house =
+                    open::folder(folder).await.map_err(|e| SqlError::new(e.to_string()).because(e))?;
+                Backend { store: house.store, registry: house.registry as _ }
+            }
+            _ => self.backend.clone(),
+        };
+        if let Some(url) = &options.registry {
+            let registry = HttpRegistry::new(url)?;
+            // a wrong address is said now, and not by the first query
+            registry.groups("").await?;
+            backend.registry = Arc::new(registry);
+        }
+        Ok(backend)
+    }
+}
+
+fn same(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+async fn execute(session: &mut Session, text: &str, shape: Shape) -> Result<()> {
+    for statement in kulya_sql::statements(text)? {
+        let written = session.run(statement).await?.write(shape)?;
+        let mut out = std::io::stdout().lock();
+        out.write_all(written.as_bytes()).and_then(|()| out.flush())?;
+    }
+    Ok(())
+}
+
+/// Reads statements from the terminal until Ctrl-D or `quit`.
+pub(crate) async fn prompt(session: &mut Session, shape: Shape) -> Result<()> {
+    let history = std::env::home_dir().map(|home| home.join(".kulya_history"));
+    let mut editor = DefaultEditor::new().context("this terminal cannot be used")?;
+    if let Some(history) = &history {
+        let _ = editor.load_history(history);
+    }
+    say!("Statements end with a semicolon; help; says more, Ctrl-D ends.");
+    let mut typed = String::new();
+    loop {
+        let prompt = if typed.is_empty() { format!("{}> ", session.place()) } else { "      -> ".to_owned() };
+        let (back, line) = tokio::task::spawn_blocking(move || {
+            let line = editor.readline(&prompt);
+            (editor, line)
+        })
+        .await?;
+        editor = back;
+        match line {
+            Ok(line) => typed = if typed.is_empty() { line } else { format!("{typed}\n{line}") },
+            Err(ReadlineError::Interrupted) => {
+                typed.clear();
+                continue;
+            }
+            Err(ReadlineError::Eof) => break,
+            Err(error) => return Err(error).context("the terminal failed"),
+        }
+        let word = typed.trim().trim_end_matches(';').trim_end().to_ascii_lowercase();
+        if word == "quit" || word == "exit" {
+            break;
+        }
+        if word != "help" && !typed.trim_end().ends_with(';') {
+            if typed.trim().is_empty() {
+                typed.clear();
+            }
+            continue;
+        }
+        let _ = editor.add_history_entry(typed.trim());
+        if let Some(history) = &history {
+            let _ = editor.append_history(history);
+        }
+        if word == "help" {
+            say!("{HELP}");
+        } else {
+            answer(session, &typed, shape).await;
+        }
+        typed.clear();
+    }
+    Ok(())
+}
+
+/// Runs what was typed; an error is shown, and the prompt goes on. Ctrl-C ends the query alone.
+async fn answer(session: &mut Session, text: &str, shape: Shape) {
+    let interrupted = CancellationToken::new();
+    let cancel = interrupted.clone();
+    let watch = tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            cancel.cancel();
+        }
+    });
+    tokio::select! {
+        done = execute(session, text, shape) => {
+            if let Err(error) = done {
+                eprintln!("{}", crate::line(&error));
+            }
+        }
+        () = interrupted.cancelled() => eprintln!("interrupted"),
+    }
+    watch.abort();
+}
