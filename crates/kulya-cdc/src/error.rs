@@ -11,6 +11,9 @@ pub type CdcResult<T> = Result<T, CdcError>;
 pub enum CdcErrorKind {
     /// The database does not answer, or the connection broke: it is worth trying again.
     Unreachable,
+    /// The replication slot is held by another connection: of a process that has just ended, then it is free in a
+    /// moment; or of one that runs, then somebody must decide.
+    Busy,
     /// Settings or the database's own configuration must change first; the text says what.
     Configuration,
     /// The stored position and the database do not belong together (any more): somebody must decide.

@@ -156,7 +156,7 @@ impl Sink for RecordingSink {
 }
 
 /// Plays a recorded change log into a sink, commit by commit, from the sink's position on; gives the number of records
-/// that it wrote. What stands behind the last commit is left out.
+/// that it wrote, tombstones not counted. What stands behind the last commit is left out.
 pub async fn replay(log: impl BufRead + Send, sink: &mut dyn Sink) -> CdcResult<u64> {
     let stored = sink.position().await?;
     let mut reached = stored.is_none();
@@ -177,8 +177,8 @@ pub async fn replay(log: impl BufRead + Send, sink: &mut dyn Sink) -> CdcResult<
             Line::Commit(position) if reached => {
                 for line in waiting.drain(..) {
                     let table = tables.get(&line.topic).cloned();
+                    records += u64::from(line.value.is_some());
                     sink.write(line.record(table)).await?;
-                    records += 1;
                 }
                 sink.commit(&position).await?;
             }

@@ -64,7 +64,7 @@ async fn keep_capturing(house: House, source: PostgresSettings, stop: Cancellati
                 Ok(()) => return,
                 Err(error) => error,
             };
-        let again = error.kind() == CdcErrorKind::Unreachable;
+        let again = matches!(error.kind(), CdcErrorKind::Unreachable | CdcErrorKind::Busy);
         let then = if again { "trying again" } else { "this capture has ended: mend it and start again" };
         eprintln!("{name}: {}; {then}", crate::line(&anyhow::Error::from(error)));
         if !again {

@@ -37,11 +37,12 @@ pub(crate) async fn run(settings: Settings, args: StreamArgs) -> Result<()> {
             if !data.exists() {
                 bail!("folder {} does not exist", data.display());
             }
+            let stop = stop::on_signal()?;
             let store = EmbeddedStore::open(&data)?;
             let mut printer = Printer { output, left: limit.unwrap_or(usize::MAX) };
             let cut = printer.everything(&store, &stream).await?;
             if tail && printer.left > 0 {
-                printer.follow(Arc::new(store), cut, stop::on_signal()?).await?;
+                printer.follow(Arc::new(store), cut, stop).await?;
             }
         }
     }

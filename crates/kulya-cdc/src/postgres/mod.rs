@@ -65,8 +65,8 @@ pub async fn run(settings: PostgresSettings, until: Until, mut around: Surroundi
     loop {
         let done = once(&target, until, &mut around).await;
         let error = match done {
-            Err(error) if error.kind() == CdcErrorKind::Unreachable && !around.stop.is_cancelled() => error,
             Err(_) if around.stop.is_cancelled() => return Ok(()),
+            Err(error) if matches!(error.kind(), CdcErrorKind::Unreachable | CdcErrorKind::Busy) => error,
             other => return other,
         };
         let position = around.sink.position().await?;
@@ -74,7 +74,8 @@ pub async fn run(settings: PostgresSettings, until: Until, mut around: Surroundi
         failures = if lsn == last_lsn { failures + 1 } else { 1 };
         last_lsn = lsn;
         // before anything was stored there is nothing to go on with: the caller sees the cause at once
-        if lsn.is_none() || failures > TRIES {
+        let is_first = lsn.is_none() && error.kind() == CdcErrorKind::Unreachable;
+        if is_first || failures > TRIES {
             return Err(error);
         }
         tracing::warn!(%error, "trying again");
@@ -150,9 +151,12 @@ async fn first(
             match slot.active_process {
                 None => slot.confirmed_lsn,
                 Some(process) => {
-                    return Err(CdcError::configuration(format!(
-                        "replication slot {name} is in use by process {process} of the database: set another slot"
-                    )));
+                    return Err(CdcError::new(
+                        CdcErrorKind::Busy,
+                        format!(
+                            "replication slot {name} is in use by process {process} of the database: stop who uses it, or set another slot"
+                        ),
+                    ));
                 }
             }
         }

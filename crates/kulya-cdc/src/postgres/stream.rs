@@ -41,7 +41,7 @@ pub(crate) struct Follower<'a> {
     relations: HashMap<u32, Option<Table>>,
     transaction: Option<Transaction>,
     last_commit: Option<LastCommit>,
-    /// Records written to the sink and not committed.
+    /// Records written to the sink and not committed, tombstones not counted.
     pending: u64,
     marked: bool,
 }
@@ -241,7 +241,8 @@ impl<'a> Follower<'a> {
     }
 
     async fn write(&mut self, record: Record, sink: &mut dyn Sink) -> CdcResult<()> {
-        self.pending += 1;
+        // a tombstone comes with its delete and counts for nothing
+        self.pending += u64::from(record.value.is_some());
         sink.write(record).await
     }
 
@@ -386,7 +387,7 @@ pub(crate) fn broken(target: &Target, error: PgWireError) -> CdcError {
     let slot = &target.settings.slot;
     let (kind, what) = match &error {
         PgWireError::Server(text) if text.contains("is active for PID") => (
-            CdcErrorKind::Unreachable,
+            CdcErrorKind::Busy,
             format!("replication slot {slot} is in use by another process: stop it, or set another slot"),
         ),
         PgWireError::Server(text) => {

@@ -8,7 +8,6 @@ use crate::say;
 use anyhow::{Context, Result, bail};
 use kulya_cdc::{PostgresSettings, StoreSink, Until, replay};
 use kulya_codec::SchemaRegistry;
-use kulya_store::StreamId;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +26,8 @@ fn settings(url: &str) -> PostgresSettings {
         name: SCOPE.to_owned(),
         tables: vec!["public.customers".to_owned()],
         stream: "{table}".to_owned(),
+        slot: "kulya_demo".to_owned(),
+        publication: "kulya_demo".to_owned(),
         ..PostgresSettings::default()
     }
 }
@@ -39,9 +40,9 @@ pub(super) async fn capture(house: &House, url: Option<&str>, stop: Cancellation
     match url {
         Some(url) => {
             let progress = CaptureProgress::new(SCOPE);
-            cdc::into_house(house, settings(url), Until::CaughtUp, &progress, stop)
-                .await
-                .context("the customers cannot be captured")?;
+            cdc::into_house(house, settings(url), Until::CaughtUp, &progress, stop).await.context(
+                "the customers cannot be captured; kulya demo --customers-sql | psql URL makes the table",
+            )?;
             progress.finish(began);
         }
         None => {
@@ -63,11 +64,7 @@ pub(super) async fn capture(house: &House, url: Option<&str>, stop: Cancellation
 
 /// Says what is missing before the question does.
 async fn check(house: &House) -> Result<()> {
-    let how = "make one with: kulya demo --customers-sql | psql URL";
-    let stream = StreamId::new(SCOPE, "customers")?;
-    if house.store.segments(&stream).await.is_err() {
-        bail!("the database has no table public.customers: {how}");
-    }
+    let how = "make another with: kulya demo --customers-sql | psql URL";
     let group = kulya_schema::GroupId::new(SCOPE, "customers");
     let latest = house.registry.latest_schemas(&group, None).await?;
     let text = latest.first().map(|latest| String::from_utf8_lossy(&latest.schema.data).into_owned());

@@ -1,0 +1,83 @@
+//! A database's changes through the program: into streams, out as rows.
+
+use crate::program::{Running, command, database, http, kulya, run};
+use tempfile::tempdir;
+
+const SETUP: &str = "CREATE TABLE item (id int PRIMARY KEY, name text NOT NULL, price numeric(8,2));
+    INSERT INTO item SELECT i, 'item ' || i, i / 4.0 FROM generate_series(1, 100) i;";
+const CHANGES: &str = "UPDATE item SET price = 99.99 WHERE id = 1; DELETE FROM item WHERE id > 10;
+    INSERT INTO item VALUES (200, 'new', NULL);";
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run cargo xtask test"]
+async fn a_table_is_read_as_its_current_rows() {
+    let (client, url) = database("capture_rows").await;
+    client.batch_execute(SETUP).await.unwrap();
+    let folder = tempdir().unwrap();
+    let capture = ["cdc", "--postgres", &url, "--name", "shop", "--segments", "3", "--until-caught-up"];
+    kulya(&folder, &capture);
+    client.batch_execute(CHANGES).await.unwrap();
+    let again = run(&mut command(folder.path(), &capture));
+    assert!(again.code == Some(0) && again.err.contains("92 records stored"), "{again:?}");
+    let sql = |query| kulya(&folder, &["sql", "--output", "csv", "-e", query]);
+    assert_eq!(
+        sql("SELECT count(*) AS n, sum(price) AS sum FROM shop.`shop.public.item`"),
+        "n,sum\n11,113.49\n"
+    );
+    assert_eq!(
+        sql("SELECT * FROM shop.`shop.public.item` WHERE id IN (1, 200) ORDER BY id"),
+        "id,name,price\n1,item 1,99.99\n200,new,\n"
+    );
+    let described = sql("USE shop; DESCRIBE `shop.public.item`");
+    assert!(
+        described.contains("id,INT,false,PRI(id)\n") && described.contains("price,\"DECIMAL(8, 2)\",true,"),
+        "{described}"
+    );
+    client.batch_execute("TRUNCATE item; INSERT INTO item VALUES (7, 'seven', 7)").await.unwrap();
+    kulya(&folder, &capture);
+    assert_eq!(sql("SELECT id FROM shop.`shop.public.item`"), "id\n7\n");
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run cargo xtask test"]
+async fn the_server_captures_what_its_settings_name() {
+    let (client, url) = database("capture_served").await;
+    client.batch_execute(SETUP).await.unwrap();
+    let folder = tempdir().unwrap();
+    let settings = format!("[[cdc]]\nurl = \"{url}\"\nname = \"market\"\nstream = \"{{table}}\"\n");
+    std::fs::write(folder.path().join("kulya.toml"), settings).unwrap();
+    let mut server_command = command(folder.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    let mut server = Running::start(server_command.env("KULYA_LOG", "info"));
+    server.wait_for("market: following the log");
+    client.batch_execute(CHANGES).await.unwrap();
+    server.wait_for("stored ");
+    assert_eq!(server.interrupt(), Some(0));
+    let rows = kulya(&folder, &["sql", "--output", "csv", "-e", "SELECT count(*) AS n FROM market.item"]);
+    assert!(rows == "n\n11\n" || rows == "n\n100\n" || rows == "n\n10\n", "whole transactions only: {rows}");
+    // the same settings name the database for a run of its own
+    kulya(&folder, &["cdc", "--until-caught-up"]);
+    let rows = kulya(&folder, &["sql", "--output", "csv", "-e", "SELECT count(*) AS n FROM market.item"]);
+    assert_eq!(rows, "n\n11\n");
+    let (_server, url) = Running::serve(&folder, &[]);
+    let (status, group) = http("GET", &format!("{url}/v1/groups/item?namespace=market"), "");
+    assert!(status == 200 && group.contains(r#""format":"debezium-json""#), "{group}");
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run cargo xtask test"]
+async fn a_database_that_was_replaced_is_not_gone_on_with() {
+    let (client, url) = database("capture_replaced").await;
+    client.batch_execute(SETUP).await.unwrap();
+    let folder = tempdir().unwrap();
+    let capture = ["cdc", "--postgres", &url, "--until-caught-up"];
+    kulya(&folder, &capture);
+    client.batch_execute("SELECT pg_drop_replication_slot('kulya_capture_replaced')").await.unwrap();
+    let refused = run(&mut command(folder.path(), &capture));
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(
+        refused.err.contains(
+            "replication slot kulya_capture_replaced of capture_replaced is gone; changes may be missing"
+        ),
+        "{refused:?}"
+    );
+}

@@ -1,0 +1,88 @@
+//! The newcomer's first command.
+
+use crate::program::{Running, command, database, http, kulya, run};
+use std::io::{BufRead, Read};
+use std::process::Stdio;
+use tempfile::tempdir;
+
+const DEMO: &[&str] = &["demo", "--orders", "2000", "--listen", "127.0.0.1:0"];
+
+#[test]
+fn it_does_the_main_job_and_goes_on_with_what_is_there() {
+    let folder = tempdir().unwrap();
+    let first = kulya(&folder, DEMO);
+    for said in [
+        "registry at http://127.0.0.1:",
+        "2000 orders in ",
+        "shop.Order is version 1",
+        "schema shop.Order is refused by policy BackwardTransitive",
+        "Order.customer_id: type int cannot be read as string",
+        "Order.coupon: the writer has no such field, and it has no default",
+        "197 records of a change log",
+        "| Portugal ",
+        "sql --data kulya-demo",
+    ] {
+        assert!(first.contains(said), "{said}\n{first}");
+    }
+    let second = kulya(&folder, DEMO);
+    assert!(second.contains("2200 orders are there from before"), "{second}");
+    assert!(second.contains("change log is stored already"), "{second}");
+    let sql = |query| kulya(&folder, &["sql", "--data", "kulya-demo", "--output", "csv", "-e", query]);
+    assert_eq!(
+        sql("SELECT count(*), count(DISTINCT order_id), max(order_id) FROM shop.orders"),
+        "count(*),count(DISTINCT shop.orders.order_id),max(shop.orders.order_id)\n4400,4400,4400\n"
+    );
+    assert_eq!(
+        sql("SELECT channel, count(*) AS n FROM shop.orders GROUP BY channel ORDER BY n DESC LIMIT 1"),
+        "channel,n\nweb,4000\n"
+    );
+    // 150 rows, 2 inserted, 3 deleted; a rolled back delete is none, and a new key is the same row
+    assert_eq!(
+        sql("SELECT count(*) AS n, min(id) AS low, max(id) AS high FROM shop.customers"),
+        "n,low,high\n149,1,160\n"
+    );
+}
+
+#[test]
+fn with_keep_the_registry_stays_up_until_the_signal() {
+    let folder = tempdir().unwrap();
+    let mut demo = Running::start(&mut command(folder.path(), &[DEMO, &["--keep"]].concat()));
+    let mut url = String::new();
+    for line in demo.out.by_ref().lines().map_while(Result::ok) {
+        if let Some(found) = line.split('\'').find(|word| word.starts_with("http://")) {
+            url = found.split("/v1").next().unwrap().to_owned();
+        }
+        if line.contains("stays up") {
+            break;
+        }
+    }
+    let (status, listed) = http("GET", &format!("{url}/v1/groups?namespace=shop"), "");
+    assert!(listed.contains("\"orders\":{") && listed.contains("\"customers\":{"), "{status} {listed}");
+    assert_eq!(demo.interrupt(), Some(0));
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it_quietly() {
+    let folder = tempdir().unwrap();
+    let mut demo =
+        command(folder.path(), DEMO).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(demo.stdout.take());
+    let mut said = String::new();
+    demo.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!((demo.wait().unwrap().code(), said.as_str()), (Some(0), ""));
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run cargo xtask test"]
+async fn a_live_database_takes_the_place_of_the_recorded_one() {
+    let (client, url) = database("demo_live").await;
+    let folder = tempdir().unwrap();
+    let live = [DEMO, &["--postgres", &url]].concat();
+    let refused = run(&mut command(folder.path(), &live));
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.err.contains("kulya demo --customers-sql | psql URL makes the table"), "{refused:?}");
+    client.batch_execute(&kulya(&folder, &["demo", "--customers-sql"])).await.unwrap();
+    client.batch_execute("UPDATE customers SET country = 'Atlantis' WHERE id < 100").await.unwrap();
+    let shown = kulya(&folder, &live);
+    assert!(shown.contains("| Atlantis "), "{shown}");
+}

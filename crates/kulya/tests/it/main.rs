@@ -1,0 +1,9 @@
+//! The program as its users meet it: command line in, text, exit code and stored events out.
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+
+mod capture;
+mod demo;
+mod kill;
+mod program;
+mod serve;
+mod wrong;

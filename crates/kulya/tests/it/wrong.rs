@@ -1,0 +1,160 @@
+//! What is wrong gets one clear line that says what to do, and exit code 1 (2 where the command line itself is wrong).
+
+use crate::program::{Ran, Running, command, kulya, run, server};
+use std::io::Write;
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
+use tempfile::{TempDir, tempdir};
+
+fn refused(ran: &Ran, says: &[&str]) {
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert_eq!(ran.err.lines().count(), 1, "one line: {ran:?}");
+    assert!(ran.err.starts_with("kulya: "), "{ran:?}");
+    for text in says {
+        assert!(ran.err.contains(text), "{text}: {ran:?}");
+    }
+}
+
+fn check(folder: &TempDir, args: &[&str], says: &[&str]) {
+    refused(&run(&mut command(folder.path(), args)), says);
+}
+
+#[test]
+fn wrong_folders_settings_and_addresses() {
+    let folder = tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("photos")).unwrap();
+    std::fs::write(folder.path().join("photos/cat.jpg"), "cat").unwrap();
+    std::fs::write(folder.path().join("bad.toml"), "data = \"x\"\nlisen = \"y\"").unwrap();
+    std::fs::write(folder.path().join("cdc.toml"), "[[cdc]]\nurl = \"mysql://x\"").unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    for (args, says) in [
+        (&["sql", "-e", "SELECT 1"][..], &["folder kulya-data does not exist", "kulya demo"][..]),
+        (&["stream", "read", "s/t"], &["folder kulya-data does not exist"]),
+        (&["serve", "--data", "photos"], &["folder photos is not empty and holds no Kulya store"]),
+        (&["serve", "--data", "photos/cat.jpg"], &["photos/cat.jpg", "not a folder"]),
+        (&["serve", "--listen", &taken], &["cannot listen on", &taken, "--listen"]),
+        (&["serve", "--config", "none.toml"], &["cannot read settings none.toml"]),
+        (&["serve", "--config", "bad.toml"], &["bad.toml", "line 2", "lisen"]),
+        (&["serve", "--config", "cdc.toml"], &["does not begin with postgres://"]),
+        (&["cdc"], &["no database is named", "--postgres URL"]),
+        (&["cdc", "--postgres", "http://x"], &["database URL is wrong", "postgres://user:password@host"]),
+        (&["cdc", "--postgres", "postgres://me:secret@127.0.0.1:1/x"], &["127.0.0.1:1"]),
+        (&["cdc", "--postgres", "postgres://me@h/x", "--table", "orders"], &["orders", "schema.table"]),
+        (&["cdc", "--postgres", "postgres://me@h/x", "--scope", "a_b"], &["a_b", "'_'"]),
+        (&["stream", "append", "s", "--text", "x"], &["\"s\"", "scope/stream"]),
+        (&["stream", "append", "s/t", "--hex", "0"], &["hexadecimal"]),
+        (&["stream", "append", "s/t", "--file", "none"], &["cannot read none"]),
+        (&["stream", "append", "s/t", "--text", "x", "--segments", "0"], &["s/t", "1 to 10000"]),
+    ] {
+        check(&folder, args, says);
+    }
+    let secret =
+        run(&mut command(folder.path(), &["cdc", "--postgres", "postgres://me:secret@127.0.0.1:1/x"]));
+    assert!(!secret.err.contains("secret"), "{secret:?}");
+    for args in [&["serv"][..], &["sql", "--output", "xml"], &["stream", "append", "s/t"]] {
+        let ran = run(&mut command(folder.path(), args));
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        assert!(ran.err.contains("--help"), "{ran:?}");
+    }
+}
+
+#[test]
+fn wrong_statements() {
+    let folder = tempdir().unwrap();
+    kulya(&folder, &["stream", "append", "s/t", "--text", "x"]);
+    kulya(&folder, &["stream", "append", "s/u", "--text", "x"]);
+    for (sql, says) in [
+        ("SELEC 1", "no statement begins with SELEC"),
+        ("SELECT FROM WHERE", "WHERE"),
+        ("SELECT * FROM nothing", "no table nothing"),
+        ("SELECT * FROM t", "stream s/t has no schema: register one in namespace s, group t"),
+        ("SELECT nothing", "nothing"),
+        ("USE nowhere", "no database nowhere: it has s"),
+        ("USE CATALOG c", "there is no catalog c: there are kulya"),
+        ("CREATE CATALOG c WITH ('type' = 'hive')", "type hive is unknown"),
+        (
+            "CREATE CATALOG c WITH ('type' = 'pravega', 'controller-uri' = 'tcp://localhost:9090')",
+            "not supported yet",
+        ),
+        (
+            "CREATE CATALOG c WITH ('type' = 'pravega', 'controller-uri' = 'nowhere')",
+            "folder nowhere does not exist",
+        ),
+        (
+            "CREATE CATALOG c WITH ('type' = 'pravega', 'schema-registry-uri' = 'http://127.0.0.1:1')",
+            "does not answer",
+        ),
+        ("CREATE CATALOG c WITH ('type' = 'pravega', 'default-database' = 'x')", "no database x"),
+        ("CREATE TABLE x (a INT)", "CREATE TABLE is not supported yet"),
+        ("INSERT INTO t VALUES (1)", "INSERT is not supported yet"),
+        ("SELECT 1 / 0", "ivide by zero"),
+    ] {
+        check(&folder, &["sql", "-e", sql], &[says]);
+    }
+    // what stands before the wrong one has run
+    let ran = run(&mut command(
+        folder.path(),
+        &["sql", "--output", "csv", "-e", "SELECT 1 AS a; SELECT x; SELECT 2"],
+    ));
+    assert_eq!((ran.code, ran.out.as_str()), (Some(1), "a\n1\n"));
+}
+
+#[test]
+fn a_second_process_is_told_who_has_the_folder() {
+    let folder = tempdir().unwrap();
+    let (server, _) = Running::serve(&folder, &[]);
+    let owner = format!("is in use by process {}", server.child.id());
+    for args in
+        [&["sql", "-e", "SELECT 1"][..], &["serve", "--listen", "127.0.0.1:0"], &["stream", "read", "s/t"]]
+    {
+        check(&folder, args, &["folder kulya-data", &owner, "stop it first"]);
+    }
+    assert_eq!(server.interrupt(), Some(0));
+    kulya(&folder, &["sql", "-e", "SELECT 1"]);
+}
+
+/// A process that may write files of 64 KiB, and is told so by an error instead of a signal: as on a full disk.
+#[test]
+fn a_full_disk_is_said_and_what_was_there_is_kept() {
+    let folder = tempdir().unwrap();
+    kulya(&folder, &["stream", "append", "s/t", "--text", "kept"]);
+    let script = "trap '' XFSZ; ulimit -f 64; exec \"$0\" stream append s/t --file -";
+    let mut child = Command::new("bash")
+        .args(["-c", script, env!("CARGO_BIN_EXE_kulya")])
+        .current_dir(folder.path())
+        .env_remove("KULYA_DATA")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&vec![b'x'; 1 << 20]).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let ran = Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) };
+    refused(
+        &ran,
+        &["0000000000000000.log", "the disk is full", "nothing of this request was kept", "make room"],
+    );
+    assert_eq!(kulya(&folder, &["stream", "read", "s/t", "--output", "text"]), "kept\n");
+    kulya(&folder, &["stream", "append", "s/t", "--text", "more"]);
+    assert_eq!(kulya(&folder, &["stream", "read", "s/t", "--output", "text"]), "kept\nmore\n");
+}
+
+#[test]
+#[ignore = "needs PostgreSQL: run cargo xtask test"]
+fn databases_that_cannot_be_captured() {
+    let folder = tempdir().unwrap();
+    let logical = server("KULYA_TEST_POSTGRES");
+    let replica = server("KULYA_TEST_POSTGRES_NOT_LOGICAL");
+    let wrong_password = logical.replace("kulya:kulya@", "kulya:other@");
+    let wrong_database = logical.replace("/postgres", "/nothing").replace("nothing://", "postgres://");
+    for (url, says) in [
+        (&replica, "wal_level"),
+        (&wrong_password, "password authentication failed"),
+        (&wrong_database, "\"nothing\" does not exist"),
+    ] {
+        check(&folder, &["cdc", "--postgres", url, "--until-caught-up"], &[says]);
+    }
+}
