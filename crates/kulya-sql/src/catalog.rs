@@ -3,8 +3,8 @@
 use crate::table::Table;
 use crate::{SqlError, SqlResult};
 use kulya_codec::{RegistryErrorKind, SchemaRegistry};
-use kulya_schema::GroupId;
-use kulya_store::{ErrorKind, Scope, StreamId, StreamName, StreamStore};
+use kulya_schema::{GroupId, GroupProperties};
+use kulya_store::{ErrorKind, Scope, StreamId, StreamStore};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -39,10 +39,27 @@ impl Backend {
     pub(crate) async fn tables(&self, database: &str) -> SqlResult<Vec<String>> {
         let scope = Scope::new(database)?;
         let streams = self.store.streams(&scope).await?;
-        let groups = self.registry.groups(database).await?;
-        let groups: HashSet<String> = groups.into_iter().map(|(id, _)| id.name).collect();
-        let name = |stream: &StreamName| stream.to_string();
-        Ok(streams.iter().filter(|s| !s.is_system()).map(name).filter(|s| groups.contains(s)).collect())
+        let own = self.registry.groups(database).await?;
+        let prefix = format!("{database}/");
+        let default = self.registry.groups("").await?;
+        let default = default.iter().filter_map(|(id, _)| id.name.strip_prefix(&prefix));
+        let groups: HashSet<&str> = own.iter().map(|(id, _)| id.name.as_str()).chain(default).collect();
+        let streams = streams.iter().filter(|s| !s.is_system()).map(ToString::to_string);
+        Ok(streams.filter(|stream| groups.contains(stream.as_str())).collect())
+    }
+
+    /// The group of a stream: its name in the namespace of its scope, or, as Java programs without namespaces have it,
+    /// `scope/stream` in the default one.
+    async fn group(&self, stream: &StreamId) -> SqlResult<Option<(GroupId, GroupProperties)>> {
+        let (scope, name) = (stream.scope.as_str(), stream.name.as_str());
+        for group in [GroupId::new(scope, name), GroupId::new("", format!("{scope}/{name}"))] {
+            match self.registry.group(&group).await {
+                Ok(properties) => return Ok(Some((group, properties))),
+                Err(error) if error.kind() == RegistryErrorKind::NotFound => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(None)
     }
 
     /// A table as it is now.
@@ -56,20 +73,15 @@ impl Backend {
             Err(error) if error.kind() == ErrorKind::NotFound => return Err(unknown()),
             Err(error) => return Err(error.into()),
         }
-        let group = GroupId::new(database, name);
-        let properties = match self.registry.group(&group).await {
-            Ok(properties) => properties,
-            Err(error) if error.kind() == RegistryErrorKind::NotFound => {
-                return Err(SqlError::new(format!(
-                    "stream {stream} has no schema: register one in namespace {database}, group {name}, to read it as a table"
-                )));
-            }
-            Err(error) => return Err(error.into()),
+        let Some((group, properties)) = self.group(&stream).await? else {
+            return Err(SqlError::new(format!(
+                "stream {stream} has no schema: register one in namespace {database}, group {name}, to read it as a table"
+            )));
         };
         let versions = self.registry.latest_schemas(&group, None).await?;
         let latest = versions.into_iter().max_by_key(|version| version.version.id);
         let latest =
             latest.ok_or_else(|| SqlError::new(format!("table {name} has no schema in its group yet")))?;
-        Table::new(self.clone(), stream, &properties, latest.schema)
+        Table::new(self.clone(), stream, group, &properties, latest.schema)
     }
 }

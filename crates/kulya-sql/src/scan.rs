@@ -12,7 +12,7 @@ use futures::TryStreamExt;
 use kulya_codec::CodecResult;
 use kulya_codec::arrow::{AvroBatches, Column, JsonBatches};
 use kulya_schema::{GroupId, SchemaInfo};
-use kulya_store::{EventPointer, SegmentInfo, StreamId, framing};
+use kulya_store::{EventPointer, SegmentInfo, framing};
 use std::sync::Arc;
 
 /// Bytes asked of the store at a time.
@@ -29,7 +29,7 @@ pub(crate) enum Rows {
 #[derive(Clone)]
 pub(crate) struct EventScan {
     backend: Backend,
-    stream: StreamId,
+    group: GroupId,
     schema: SchemaRef,
     segment: SegmentInfo,
     rows: Rows,
@@ -43,24 +43,26 @@ impl std::fmt::Debug for EventScan {
 
 impl EventScan {
     pub(crate) fn new(table: &Table, schema: SchemaRef, segment: SegmentInfo, rows: Rows) -> Self {
-        Self { backend: table.backend.clone(), stream: table.stream.clone(), schema, segment, rows }
+        Self { backend: table.backend.clone(), group: table.group.clone(), schema, segment, rows }
     }
 
     fn batches(&self) -> CodecResult<Batches> {
-        let group = GroupId::new(self.stream.scope.as_str(), self.stream.name.as_str());
+        let group = self.group.clone();
         let registry = Arc::clone(&self.backend.registry);
         Ok(match &self.rows {
             Rows::Avro { reader, projection } => {
                 Batches::Avro(Box::new(AvroBatches::new(registry, group, reader, projection.clone())?))
             }
-            Rows::Json(columns) => Batches::Json(JsonBatches::new(registry, group, columns.clone())),
+            Rows::Json(columns) => {
+                Batches::Json(Box::new(JsonBatches::new(registry, group, columns.clone())))
+            }
         })
     }
 }
 
 enum Batches {
     Avro(Box<AvroBatches>),
-    Json(JsonBatches),
+    Json(Box<JsonBatches>),
 }
 
 impl Batches {

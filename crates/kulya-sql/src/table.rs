@@ -26,6 +26,8 @@ const DEBEZIUM_JSON: &str = "debezium-json";
 pub(crate) struct Table {
     pub(crate) backend: Backend,
     pub(crate) stream: StreamId,
+    /// Where its schemas are.
+    pub(crate) group: GroupId,
     pub(crate) schema: SchemaRef,
     kind: Kind,
 }
@@ -52,6 +54,7 @@ impl Table {
     pub(crate) fn new(
         backend: Backend,
         stream: StreamId,
+        group: GroupId,
         properties: &GroupProperties,
         latest: SchemaInfo,
     ) -> SqlResult<Self> {
@@ -64,9 +67,8 @@ impl Table {
             Some(other) => return Err(SqlError::not_supported(format!("stream {stream}: format {other}"))),
             None => match latest.format {
                 Format::Avro => {
-                    let group = GroupId::new(stream.scope.as_str(), stream.name.as_str());
-                    let schema =
-                        AvroBatches::new(Arc::clone(&backend.registry), group, &latest, None)?.schema();
+                    let registry = Arc::clone(&backend.registry);
+                    let schema = AvroBatches::new(registry, group.clone(), &latest, None)?.schema();
                     (Kind::Avro(latest), schema)
                 }
                 Format::Json => {
@@ -79,7 +81,7 @@ impl Table {
                 }
             },
         };
-        Ok(Self { backend, stream, schema, kind })
+        Ok(Self { backend, stream, group, schema, kind })
     }
 
     /// The primary key's columns; empty for none.

@@ -1,0 +1,265 @@
+//! Statements in, text out, over a store and a registry in memory.
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+
+use async_trait::async_trait;
+use kulya_codec::compression::Gzip;
+use kulya_codec::{Serializer, SerializerConfig};
+use kulya_registry::Registry;
+use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
+use kulya_sql::{Backend, CatalogOptions, Opener, Session, Shape, SqlResult};
+use kulya_store::clock::ManualClock;
+use kulya_store::memory::MemoryStore;
+use kulya_store::{Append, Commit, StreamConfig, StreamId, StreamStore};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+struct House {
+    backend: Backend,
+}
+
+impl House {
+    async fn new() -> Self {
+        let store: Arc<dyn StreamStore> = Arc::new(MemoryStore::new());
+        let registry = Registry::open(Arc::clone(&store), Arc::new(ManualClock::default())).await.unwrap();
+        Self { backend: Backend { store, registry: Arc::new(registry) } }
+    }
+
+    async fn stream(&self, stream: &str, segments: u32) -> StreamId {
+        let stream: StreamId = stream.parse().unwrap();
+        self.backend.store.create_scope(&stream.scope).await.unwrap();
+        self.backend.store.create_stream(&stream, StreamConfig::with_segments(segments)).await.unwrap();
+        stream
+    }
+
+    async fn append(&self, stream: &StreamId, key: &str, event: impl Into<bytes::Bytes>) {
+        let append = Append::keyed(stream, key, event);
+        self.backend.store.commit(Commit::events(vec![append])).await.unwrap();
+    }
+
+    /// A writer of a stream's events: the group is made, the schema registered.
+    async fn writer(&self, group: GroupId, schema: SchemaInfo) -> Serializer {
+        let properties = GroupProperties::new(schema.format.clone(), Compatibility::Backward, false);
+        let properties = match schema.format {
+            Format::Json => GroupProperties { compatibility: Compatibility::AllowAny, ..properties },
+            _ => properties,
+        };
+        let config = SerializerConfig::new(group).create_group(properties).register_schema().codec(Gzip);
+        Serializer::new(&*self.backend.registry, schema, config).await.unwrap()
+    }
+
+    /// Orders: three of the first schema, one of a grown one, over two segments.
+    async fn orders(&self) {
+        let stream = self.stream("shop/orders", 2).await;
+        let group = GroupId::new("shop", "orders");
+        let schema = |fields: &str| {
+            let text = format!(
+                r#"{{"type":"record","name":"Order","fields":[{{"name":"id","type":"long"}},{{"name":"customer","type":"int"}}{fields}]}}"#
+            );
+            SchemaInfo::new("Order", Format::Avro, text)
+        };
+        let writer = self.writer(group.clone(), schema("")).await;
+        for (id, customer) in [(1, 7), (2, 8), (3, 7)] {
+            let event = writer.serialize(&Order { id, customer }).unwrap();
+            self.append(&stream, &customer.to_string(), event).await;
+        }
+        let grown = schema(
+            r#",{"name":"channel","type":["null","string"],"default":null},{"name":"n","type":"int","default":1}"#,
+        );
+        let writer = self.writer(group, grown).await;
+        let event =
+            writer.serialize(&Grown { id: 4, customer: 9, channel: Some("app".into()), n: 5 }).unwrap();
+        self.append(&stream, "9", event).await;
+    }
+
+    /// A change log of customers: 7 and 8 are left.
+    async fn customers(&self) {
+        let stream = self.stream("shop/db.public.customers", 3).await;
+        let group = GroupId::new("shop", "db.public.customers");
+        let mut properties = GroupProperties::new(Format::Json, Compatibility::AllowAny, true);
+        properties.properties.insert("format".into(), "debezium-json".into());
+        self.backend.registry.create_group(&group, properties).await.unwrap();
+        let schema = json!({
+            "type": "object",
+            "properties": {
+                "id": { "type": "integer", "connect.type": "int32" },
+                "name": { "type": ["null", "string"], "connect.type": "string" },
+                "born": { "type": ["null", "integer"], "connect.type": "int32", "connect.name": "io.debezium.time.Date" },
+            },
+            "required": ["id"],
+            "x-primary-key": ["id"],
+        });
+        let schema = SchemaInfo::new("db.public.customers.Value", Format::Json, schema.to_string());
+        self.backend.registry.add_schema(&group, schema).await.unwrap();
+        let row = |id: i32, name: &str| json!({ "id": id, "name": name, "born": 19782 });
+        for (id, op, before, after) in [
+            (7, "r", Value::Null, row(7, "Asha")),
+            (8, "c", Value::Null, row(8, "Bo")),
+            (9, "c", Value::Null, row(9, "Chen")),
+            (8, "u", Value::Null, row(8, "Boris")),
+            (9, "d", row(9, "Chen"), Value::Null),
+        ] {
+            let event = json!({ "before": before, "after": after, "op": op, "source": { "lsn": 1 } });
+            self.append(&stream, &id.to_string(), event.to_string()).await;
+        }
+    }
+
+    async fn session(&self) -> Session {
+        Session::new("kulya", self.backend.clone()).await.unwrap()
+    }
+}
+
+#[derive(serde::Serialize)]
+struct Order {
+    id: i64,
+    customer: i32,
+}
+
+#[derive(serde::Serialize)]
+struct Grown {
+    id: i64,
+    customer: i32,
+    channel: Option<String>,
+    n: i32,
+}
+
+/// What the last statement gives, as CSV without its header.
+async fn rows(session: &mut Session, sql: &str) -> String {
+    let outcome = session.execute(sql).await.unwrap_or_else(|e| panic!("{sql}: {e}")).pop().unwrap();
+    let text = outcome.write(Shape::Csv).unwrap();
+    text.split_once('\n').map_or(String::new(), |(_, rows)| rows.to_owned())
+}
+
+async fn refused(session: &mut Session, sql: &str) -> String {
+    session.execute(sql).await.expect_err(sql).to_string()
+}
+
+#[tokio::test]
+async fn events_of_every_version_are_rows_of_the_latest() {
+    let house = House::new().await;
+    house.orders().await;
+    let mut session = house.session().await;
+    for (sql, expected) in [
+        ("SELECT * FROM orders ORDER BY id", "1,7,,1\n2,8,,1\n3,7,,1\n4,9,app,5\n"),
+        ("SELECT n, id FROM shop.orders WHERE channel = 'app'", "5,4\n"),
+        ("SELECT count(*) FROM kulya.shop.orders", "4\n"),
+        ("SELECT `customer`, count(*) AS c FROM orders GROUP BY customer ORDER BY c DESC LIMIT 1", "7,2\n"),
+        ("SELECT upper(channel) FROM orders WHERE channel IS NOT NULL", "APP\n"),
+        ("WITH x AS (SELECT id FROM orders) SELECT sum(id) FROM x", "10\n"),
+        ("VALUES (1, 'a')", "1,a\n"),
+        ("SELECT 'it''s; fine' AS s; SELECT 2", "2\n"),
+        ("DESCRIBE orders", "id,BIGINT,false,\ncustomer,INT,false,\nchannel,STRING,true,\nn,INT,false,\n"),
+        ("SHOW TABLES", "orders\n"),
+        ("SHOW DATABASES", "shop\n"),
+        ("SHOW CURRENT DATABASE", "shop\n"),
+    ] {
+        assert_eq!(rows(&mut session, sql).await, expected, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_log_is_its_tables_current_rows() {
+    let house = House::new().await;
+    house.orders().await;
+    house.customers().await;
+    let mut session = house.session().await;
+    for (sql, expected) in [
+        ("SHOW TABLES", "db.public.customers\norders\n"),
+        ("SELECT * FROM `db.public.customers` ORDER BY id", "7,Asha,2024-02-29\n8,Boris,2024-02-29\n"),
+        ("SELECT count(*) FROM `db.public.customers`", "2\n"),
+        (
+            "SELECT c.name, count(*) AS n FROM orders o JOIN `db.public.customers` c ON o.customer = c.id GROUP BY c.name ORDER BY n DESC",
+            "Asha,2\nBoris,1\n",
+        ),
+        ("DESCRIBE `db.public.customers`", "id,INT,false,PRI(id)\nname,STRING,true,\nborn,DATE,true,\n"),
+    ] {
+        assert_eq!(rows(&mut session, sql).await, expected, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn json_events_are_rows_by_their_schema_in_either_namespace() {
+    let house = House::new().await;
+    let stream = house.stream("web/clicks", 1).await;
+    let schema = json!({ "type": "object", "properties": {
+        "url": { "type": "string" }, "at": { "type": "string", "format": "date-time" }, "ms": { "type": "number" } } });
+    // as a Java program without namespaces names it
+    let group = GroupId::new("", "web/clicks");
+    let writer = house.writer(group, SchemaInfo::new("", Format::Json, schema.to_string())).await;
+    for click in
+        [json!({ "url": "/a", "at": "2026-01-02T03:04:05", "ms": 1.5, "more": [1] }), json!({ "url": "/b" })]
+    {
+        house.append(&stream, "k", writer.serialize(&click).unwrap()).await;
+    }
+    let mut session = house.session().await;
+    assert_eq!(rows(&mut session, "SHOW TABLES").await, "clicks\n");
+    assert_eq!(
+        rows(&mut session, "SELECT * FROM clicks ORDER BY url").await,
+        "/a,2026-01-02T03:04:05,1.5\n/b,,\n"
+    );
+    // a query sees what was there when it began, and the next one more
+    house.append(&stream, "k", writer.serialize(&json!({ "ms": 2 })).unwrap()).await;
+    assert_eq!(rows(&mut session, "SELECT sum(ms) FROM clicks").await, "3.5\n");
+}
+
+/// Opens anything as the same store, and tells what was asked for.
+struct Same(Backend);
+
+#[async_trait]
+impl Opener for Same {
+    async fn open(&self, options: &CatalogOptions) -> SqlResult<Backend> {
+        assert_eq!(options.registry.as_deref(), Some("http://localhost:9092"), "spaces are dropped");
+        Ok(self.0.clone())
+    }
+}
+
+#[tokio::test]
+async fn catalogs_are_made_chosen_and_dropped() {
+    let house = House::new().await;
+    house.orders().await;
+    let other = House::new().await;
+    other.orders().await;
+    other.stream("empty/x", 1).await;
+    let mut session = house.session().await.opener(Same(other.backend.clone()));
+    assert_eq!(session.place(), "kulya.shop");
+    let create = "CREATE CATALOG remote WITH ('type' = 'pravega', 'default-database' = 'shop', 'schema-registry-uri' = ' http://localhost:9092')";
+    rows(&mut session, create).await;
+    assert!(refused(&mut session, create).await.contains("there is a catalog remote already"));
+    rows(&mut session, "CREATE CATALOG IF NOT EXISTS remote WITH ('type' = 'pravega')").await;
+    assert_eq!(rows(&mut session, "SHOW CATALOGS").await, "kulya\nremote\n");
+    let joined = "SELECT count(*) FROM orders a JOIN remote.shop.orders b ON a.id = b.id";
+    assert_eq!(rows(&mut session, joined).await, "4\n");
+    assert_eq!(rows(&mut session, "USE CATALOG remote; SHOW CURRENT CATALOG").await, "remote\n");
+    assert_eq!(session.place(), "remote.shop");
+    assert!(refused(&mut session, "DROP CATALOG remote").await.contains("in use"));
+    rows(&mut session, "USE kulya.shop; DROP CATALOG remote; DROP CATALOG IF EXISTS remote").await;
+    assert!(
+        refused(&mut session, "SELECT * FROM remote.shop.orders")
+            .await
+            .contains("there is no catalog remote")
+    );
+    assert!(refused(&mut session, "DROP CATALOG remote").await.contains("there is no catalog remote"));
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_is_pointed_at() {
+    let house = House::new().await;
+    house.orders().await;
+    house.customers().await;
+    let orders: StreamId = "shop/orders".parse().unwrap();
+    house.append(&orders, "7", &b"\x01\x00\x00\x00\x63"[..]).await;
+    let mut session = house.session().await;
+    let error = refused(&mut session, "SELECT * FROM orders").await;
+    assert!(
+        error.contains("event shop/orders/") && error.contains(".#epoch.0@") && error.contains("encoding 99"),
+        "{error}"
+    );
+    let customers: StreamId = "shop/db.public.customers".parse().unwrap();
+    house.append(&customers, "7", &b"hello"[..]).await;
+    let error = refused(&mut session, "SELECT * FROM `db.public.customers`").await;
+    assert!(
+        error.contains("no Debezium envelope") && error.contains("event shop/db.public.customers/"),
+        "{error}"
+    );
+    let error = refused(&mut session, "SELECT nothing FROM orders").await;
+    assert!(error.contains("nothing"), "{error}");
+}
