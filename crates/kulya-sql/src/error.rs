@@ -52,13 +52,27 @@ impl From<kulya_codec::CodecError> for SqlError {
 
 impl From<DataFusionError> for SqlError {
     fn from(error: DataFusionError) -> Self {
-        // the engine wraps an error once for every layer it passed; the innermost says what happened
+        let error = match unwrapped(error) {
+            DataFusionError::External(own) => match own.downcast::<Self>() {
+                Ok(own) => return *own,
+                Err(other) => DataFusionError::External(other),
+            },
+            error => error,
+        };
         let text = match error.find_root() {
-            DataFusionError::External(own) => own.to_string(),
+            DataFusionError::External(own) => return Self::new(own.to_string()),
             root => root.strip_backtrace(),
         };
         let line = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
-        Self::new(line).because(error)
+        Self::new(line)
+    }
+}
+
+/// The engine wraps an error once for every layer it passed; the innermost says what happened.
+fn unwrapped(error: DataFusionError) -> DataFusionError {
+    match error {
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => unwrapped(*inner),
+        other => other,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is wrong gets one clear line that says what to do, and exit code 1 (2 where the command line itself is wrong).
 
-use crate::program::{Ran, Running, command, kulya, run, server};
+use crate::program::{Ran, Running, command, http, kulya, run, server};
 use std::io::Write;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ use tempfile::{TempDir, tempdir};
 fn refused(ran: &Ran, says: &[&str]) {
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert_eq!(ran.err.lines().count(), 1, "one line: {ran:?}");
-    assert!(ran.err.starts_with("kulya: "), "{ran:?}");
+    assert!(ran.err.starts_with("kulya: ") && !ran.err.contains("External error"), "{ran:?}");
     for text in says {
         assert!(ran.err.contains(text), "{text}: {ran:?}");
     }
@@ -63,7 +63,38 @@ fn wrong_folders_settings_and_addresses() {
 fn wrong_statements() {
     let folder = tempdir().unwrap();
     kulya(&folder, &["stream", "append", "s/t", "--text", "x"]);
-    kulya(&folder, &["stream", "append", "s/u", "--text", "x"]);
+    let (server, url) = Running::serve(&folder, &[]);
+    for (method, path, body, status) in [
+        (
+            "POST",
+            "groups",
+            r#"{"groupName":"java","groupProperties":{"serializationFormat":{"serializationFormat":"Avro"},"compatibility":{"policy":"AllowAny"},"allowMultipleTypes":true}}"#,
+            201,
+        ),
+        (
+            "POST",
+            "groups/java/schemas",
+            r#"{"type":"int","serializationFormat":{"serializationFormat":"Avro"},"schemaData":"eyJ0eXBlIjoicmVjb3JkIiwibmFtZSI6IlUiLCJmaWVsZHMiOlt7Im5hbWUiOiJuIiwidHlwZSI6ImludCJ9XX0=","properties":{}}"#,
+            400,
+        ),
+        (
+            "POST",
+            "groups/java/schemas",
+            r#"{"type":"U","serializationFormat":{"serializationFormat":"Avro"},"schemaData":"eyJ0eXBlIjoicmVjb3JkIiwibmFtZSI6IlUiLCJmaWVsZHMiOlt7Im5hbWUiOiJuIiwidHlwZSI6ImludCJ9XX0=","properties":{}}"#,
+            201,
+        ),
+        ("POST", "groups/java/codecTypes", r#"{"name":"application/x-other","properties":{}}"#, 201),
+        (
+            "PUT",
+            "groups/java/encodings",
+            r#"{"versionInfo":{"type":"U","serializationFormat":"Avro","version":0,"id":0},"codecType":"application/x-other"}"#,
+            200,
+        ),
+    ] {
+        assert_eq!(http(method, &format!("{url}/v1/{path}?namespace=s"), body).0, status, "{path}");
+    }
+    assert_eq!(server.interrupt(), Some(0));
+    kulya(&folder, &["stream", "append", "s/java", "--hex", "010000000054"]);
     for (sql, says) in [
         ("SELEC 1", "no statement begins with SELEC"),
         ("SELECT FROM WHERE", "WHERE"),
@@ -89,6 +120,7 @@ fn wrong_statements() {
         ("CREATE TABLE x (a INT)", "CREATE TABLE is not supported yet"),
         ("INSERT INTO t VALUES (1)", "INSERT is not supported yet"),
         ("SELECT 1 / 0", "ivide by zero"),
+        ("SELECT * FROM java", "codec \"application/x-other\" is not supported yet; known are"),
     ] {
         check(&folder, &["sql", "-e", sql], &[says]);
     }
