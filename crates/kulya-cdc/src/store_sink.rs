@@ -180,7 +180,11 @@ impl Sink for StoreSink {
         } else {
             self.buffered = 0;
             self.store
-                .commit(Commit { appends: std::mem::take(&mut self.buffer), changes: vec![change] })
+                .commit(Commit {
+                    appends: std::mem::take(&mut self.buffer),
+                    changes: vec![change],
+                    ..Commit::default()
+                })
                 .await?
         };
         self.version = done.versions.first().copied();

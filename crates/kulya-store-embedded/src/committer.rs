@@ -1,6 +1,6 @@
-//! The one writer: takes every request that is waiting, writes them as one frame, syncs once, and only then lets
-//! the state show it and answers. The sync in progress is the only delay; requests that come meanwhile form the
-//! next group.
+//! The one writer: takes every request that is waiting, writes them as one frame, syncs once if any of them asks for
+//! it, and only then lets the state show it and answers. The sync in progress is the only delay; requests that come
+//! meanwhile form the next group.
 
 use crate::disk::{Disk, LogFile};
 use crate::folder::{Folder, from_io};
@@ -8,7 +8,7 @@ use crate::frame;
 use crate::op::Reader;
 use crate::plan::{Plan, Reply, Request};
 use crate::state::State;
-use kulya_store::{Error, ErrorKind, Result};
+use kulya_store::{Durability, Error, ErrorKind, Result};
 use std::collections::VecDeque;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -35,6 +35,8 @@ pub(crate) struct Committer {
     pub(crate) log: Box<dyn LogFile>,
     pub(crate) file: u32,
     pub(crate) length: u64,
+    /// The last frame that is known to be synced.
+    pub(crate) synced: u64,
     pub(crate) unkeyed: u32,
     /// Set when the disk failed in a way that leaves unknown what it holds: every later request fails.
     pub(crate) failed: bool,
@@ -48,11 +50,17 @@ impl Committer {
             queue.extend(requests.try_iter());
             self.group(&mut queue);
         }
+        // what was only written becomes durable at an orderly end
+        let last = self.state.read().unwrap_or_else(PoisonError::into_inner).sequence;
+        if !self.failed && self.synced < last {
+            let _ = self.sync(last);
+        }
     }
 
     /// Writes one group from the front of the queue, which is not empty.
     fn group(&mut self, queue: &mut VecDeque<Waiting>) {
         let state = Arc::clone(&self.state);
+        let mut durability = Durability::Written;
         let (mut planned, sequence, frame) = {
             let state = state.read().unwrap_or_else(PoisonError::into_inner);
             let mut plan = Plan::new(&state, self.unkeyed);
@@ -64,7 +72,12 @@ impl Committer {
                 }
                 let Some(waiting) = queue.pop_front() else { break };
                 match plan.add(&waiting.request) {
-                    Ok(reply) => planned.push((waiting, reply)),
+                    Ok(reply) => {
+                        if waiting.request.durability() == Durability::Synced {
+                            durability = Durability::Synced;
+                        }
+                        planned.push((waiting, reply));
+                    }
                     Err(refusal) => drop(waiting.reply.send(Err(refusal))),
                 }
                 if alone {
@@ -76,7 +89,14 @@ impl Committer {
             let frame = (!plan.is_empty()).then_some(plan.frame);
             (planned, sequence, frame)
         };
-        let written = frame.map_or(Ok(()), |frame| self.write(frame, sequence));
+        let written = match frame {
+            Some(frame) => self.write(frame, sequence, durability),
+            // a repetition of something that was only written must not be answered as if it were synced
+            None if durability == Durability::Synced && self.synced + 1 < sequence => {
+                self.sync(sequence - 1).map_err(|e| (e.kind(), e.to_string()))
+            }
+            None => Ok(()),
+        };
         for (waiting, reply) in planned.drain(..) {
             let answer = match &written {
                 Ok(()) => Ok(reply),
@@ -89,15 +109,19 @@ impl Committer {
 
     /// Writes and syncs one frame, then lets the state take it over. An error tells kind and text, to be given to
     /// everyone in the group.
-    fn write(&mut self, mut frame: Vec<u8>, sequence: u64) -> std::result::Result<(), (ErrorKind, String)> {
+    fn write(
+        &mut self,
+        mut frame: Vec<u8>,
+        sequence: u64,
+        durability: Durability,
+    ) -> std::result::Result<(), (ErrorKind, String)> {
         if self.failed {
             return Err((
                 ErrorKind::Failed,
                 "the disk failed under an earlier write: open the store again".into(),
             ));
         }
-        frame::seal(&mut frame, sequence);
-        if let Err(error) = self.roll().and_then(|()| self.append(&frame)) {
+        if let Err(error) = self.roll(sequence).and_then(|()| self.append(&mut frame, sequence, durability)) {
             return Err((error.kind(), error.to_string()));
         }
         let position = self.length;
@@ -116,10 +140,12 @@ impl Committer {
     }
 
     /// Goes on to the next file when this one is long enough.
-    fn roll(&mut self) -> Result<()> {
+    fn roll(&mut self, sequence: u64) -> Result<()> {
         if self.length < LOG_FILE_BYTES {
             return Ok(());
         }
+        // a file is whole before another follows it
+        self.sync_before(sequence)?;
         let path = self.folder.log(self.file + 1);
         self.log =
             self.disk.open(&path, 0).map_err(|e| from_io(&format!("cannot make {}", path.display()), e))?;
@@ -128,19 +154,35 @@ impl Committer {
         Ok(())
     }
 
-    fn append(&mut self, frame: &[u8]) -> Result<()> {
-        let path = self.folder.log(self.file);
+    fn append(&mut self, frame: &mut [u8], sequence: u64, durability: Durability) -> Result<()> {
+        if durability == Durability::Synced {
+            // so that a synced frame says of itself that everything before it is synced
+            self.sync_before(sequence)?;
+        }
+        frame::seal(frame, sequence, self.synced);
         if let Err(error) = self.log.append(frame) {
-            let error = from_io(&format!("cannot write to {}", path.display()), error);
+            let error = from_io(&format!("cannot write to {}", self.folder.log(self.file).display()), error);
             // take back what part of the frame got there; then the store is as before and may go on
             self.failed = self.log.truncate(self.length).is_err() || error.kind() != ErrorKind::Full;
             return Err(error);
         }
+        if durability == Durability::Synced { self.sync(sequence) } else { Ok(()) }
+    }
+
+    fn sync_before(&mut self, sequence: u64) -> Result<()> {
+        if self.synced + 1 < sequence { self.sync(sequence - 1) } else { Ok(()) }
+    }
+
+    /// Makes everything up to this frame durable.
+    fn sync(&mut self, sequence: u64) -> Result<()> {
         self.log.sync().map_err(|error| {
             // after a failed sync nobody knows what the disk holds, and asking again would lie
             self.failed = true;
+            let path = self.folder.log(self.file);
             Error::new(ErrorKind::Failed, format!("cannot sync {}: open the store again", path.display()))
                 .because(error)
-        })
+        })?;
+        self.synced = sequence;
+        Ok(())
     }
 }

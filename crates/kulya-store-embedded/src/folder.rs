@@ -12,7 +12,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-const FORMAT: &str = "kulya-store 1";
+/// What a folder of ours says of itself.
+pub(crate) const FORMAT: &str = "kulya-store 1";
 
 /// A folder that is ours for as long as this value lives.
 pub(crate) struct Folder {

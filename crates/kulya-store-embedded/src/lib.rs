@@ -16,6 +16,7 @@
 //! assert_eq!(EmbeddedStore::open(folder.path()).unwrap_err().kind(), kulya_store::ErrorKind::Locked);
 //! ```
 
+mod backup;
 mod committer;
 mod disk;
 mod folder;

@@ -3,14 +3,21 @@
 //! | tag | op | fields |
 //! |---|---|---|
 //! | 1 | create scope | name |
-//! | 2 | create stream | stream id u32, segments u32, scope, name |
+//! | 2 | create stream | stream id u32, segments u32, epoch u32, scope, name |
 //! | 3 | create table | table id u32, scope, name |
 //! | 4 | append | stream id u32, segment number u32, length u32, framed events |
 //! | 5 | put | table id u32, version u64, key (u32 length), value (u32 length) |
 //! | 6 | remove | table id u32, version u64, key (u32 length) |
 //! | 7 | stage | transaction u64, stream id u32, segment number u32, length u32, framed events |
-//! | 8 | commit staged | transaction u64 |
+//! | 8 | commit staged | transaction u64, version u64, number of table changes u32 |
 //! | 9 | abort staged | transaction u64 |
+//! | 10 | delete scope | name |
+//! | 11 | seal stream | stream id u32 |
+//! | 12 | delete stream | stream id u32 |
+//! | 13 | truncate | stream id u32, segment number u32, offset u64 |
+//! | 14 | delete table | table id u32 |
+//! | 15 | writer mark | writer u128, event number u64 |
+//! | 16 | reserve transactions | the highest id u64 |
 //!
 //! Names are a u16 length and text. Appended events carry no offset: they begin where the segment ended, in the
 //! order of the log.
@@ -28,14 +35,21 @@ pub(crate) struct SegmentKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Op<'a> {
     CreateScope { name: &'a str },
-    CreateStream { id: u32, segments: u32, scope: &'a str, name: &'a str },
+    CreateStream { id: u32, segments: u32, epoch: u32, scope: &'a str, name: &'a str },
     CreateTable { id: u32, scope: &'a str, name: &'a str },
     Append { segment: SegmentKey, events: &'a [u8] },
     Put { table: u32, version: u64, key: &'a [u8], value: &'a [u8] },
     Remove { table: u32, version: u64, key: &'a [u8] },
     Stage { transaction: u64, segment: SegmentKey, events: &'a [u8] },
-    CommitStaged { transaction: u64 },
+    CommitStaged { transaction: u64, version: u64, changes: u32 },
     AbortStaged { transaction: u64 },
+    DeleteScope { name: &'a str },
+    SealStream { id: u32 },
+    DeleteStream { id: u32 },
+    Truncate { segment: SegmentKey, offset: u64 },
+    DeleteTable { id: u32 },
+    WriterMark { writer: u128, event_number: u64 },
+    ReserveTransactions { up_to: u64 },
 }
 
 /// Writes an op behind the others. For `Append` and `Stage`, gives where in `out` the events begin.
@@ -45,10 +59,11 @@ pub(crate) fn put(out: &mut Vec<u8>, op: &Op<'_>) -> usize {
             out.put_u8(1);
             put_name(out, name);
         }
-        Op::CreateStream { id, segments, scope, name } => {
+        Op::CreateStream { id, segments, epoch, scope, name } => {
             out.put_u8(2);
             out.put_u32(*id);
             out.put_u32(*segments);
+            out.put_u32(*epoch);
             put_name(out, scope);
             put_name(out, name);
         }
@@ -80,13 +95,46 @@ pub(crate) fn put(out: &mut Vec<u8>, op: &Op<'_>) -> usize {
             out.put_u64(*transaction);
             return put_events(out, *segment, events);
         }
-        Op::CommitStaged { transaction } => {
+        Op::CommitStaged { transaction, version, changes } => {
             out.put_u8(8);
             out.put_u64(*transaction);
+            out.put_u64(*version);
+            out.put_u32(*changes);
         }
         Op::AbortStaged { transaction } => {
             out.put_u8(9);
             out.put_u64(*transaction);
+        }
+        Op::DeleteScope { name } => {
+            out.put_u8(10);
+            put_name(out, name);
+        }
+        Op::SealStream { id } => {
+            out.put_u8(11);
+            out.put_u32(*id);
+        }
+        Op::DeleteStream { id } => {
+            out.put_u8(12);
+            out.put_u32(*id);
+        }
+        Op::Truncate { segment, offset } => {
+            out.put_u8(13);
+            out.put_u32(segment.stream);
+            out.put_u32(segment.number);
+            out.put_u64(*offset);
+        }
+        Op::DeleteTable { id } => {
+            out.put_u8(14);
+            out.put_u32(*id);
+        }
+        Op::WriterMark { writer, event_number } => {
+            out.put_u8(15);
+            out.put_u128(*writer);
+            out.put_u64(*event_number);
+        }
+        Op::ReserveTransactions { up_to } => {
+            out.put_u8(16);
+            out.put_u64(*up_to);
         }
     }
     out.len()
@@ -138,6 +186,7 @@ impl<'a> Reader<'a> {
             2 => Op::CreateStream {
                 id: self.u32()?,
                 segments: self.u32()?,
+                epoch: self.u32()?,
                 scope: self.name()?,
                 name: self.name()?,
             },
@@ -148,8 +197,15 @@ impl<'a> Reader<'a> {
             }
             6 => Op::Remove { table: self.u32()?, version: self.u64()?, key: self.bytes()? },
             7 => Op::Stage { transaction: self.u64()?, segment: self.segment()?, events: self.bytes()? },
-            8 => Op::CommitStaged { transaction: self.u64()? },
+            8 => Op::CommitStaged { transaction: self.u64()?, version: self.u64()?, changes: self.u32()? },
             9 => Op::AbortStaged { transaction: self.u64()? },
+            10 => Op::DeleteScope { name: self.name()? },
+            11 => Op::SealStream { id: self.u32()? },
+            12 => Op::DeleteStream { id: self.u32()? },
+            13 => Op::Truncate { segment: self.segment()?, offset: self.u64()? },
+            14 => Op::DeleteTable { id: self.u32()? },
+            15 => Op::WriterMark { writer: self.u128()?, event_number: self.u64()? },
+            16 => Op::ReserveTransactions { up_to: self.u64()? },
             _ => return None,
         };
         let events = match &op {
@@ -172,6 +228,10 @@ impl<'a> Reader<'a> {
 
     fn u64(&mut self) -> Option<u64> {
         self.take(8)?.try_into().ok().map(u64::from_be_bytes)
+    }
+
+    fn u128(&mut self) -> Option<u128> {
+        self.take(16)?.try_into().ok().map(u128::from_be_bytes)
     }
 
     fn name(&mut self) -> Option<&'a str> {
@@ -204,14 +264,21 @@ mod tests {
         let segment = SegmentKey { stream: 2, number: 1 };
         let ops = [
             Op::CreateScope { name: "shop" },
-            Op::CreateStream { id: 2, segments: 4, scope: "shop", name: "orders" },
+            Op::CreateStream { id: 2, segments: 4, epoch: 1, scope: "shop", name: "orders" },
             Op::CreateTable { id: 1, scope: "shop", name: "t" },
             Op::Append { segment, events: b"events" },
             Op::Put { table: 1, version: 9, key: b"k", value: b"" },
             Op::Remove { table: 1, version: 10, key: b"k" },
             Op::Stage { transaction: 5, segment, events: b"staged" },
-            Op::CommitStaged { transaction: 5 },
+            Op::CommitStaged { transaction: 5, version: 11, changes: 2 },
             Op::AbortStaged { transaction: 6 },
+            Op::DeleteScope { name: "shop" },
+            Op::SealStream { id: 2 },
+            Op::DeleteStream { id: 2 },
+            Op::Truncate { segment, offset: 1 << 40 },
+            Op::DeleteTable { id: 1 },
+            Op::WriterMark { writer: 1 << 100, event_number: 3 },
+            Op::ReserveTransactions { up_to: 1 << 33 },
         ];
         let mut body = Vec::new();
         let places: Vec<_> = ops.iter().map(|op| put(&mut body, op)).collect();

@@ -5,8 +5,8 @@ use crate::op::{self, Op, SegmentKey};
 use crate::state::State;
 use bytes::Bytes;
 use kulya_store::{
-    Append, Commit, Committed, Error, EventPointer, Result, Scope, StreamConfig, StreamId, TableChange,
-    TableId, Version, framing, hash,
+    Append, Commit, Committed, Durability, Error, EventPointer, Result, Scope, SegmentId, StreamConfig,
+    StreamCut, StreamId, TableChange, TableId, Version, WriterId, WriterMark, framing, hash,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -19,16 +19,44 @@ pub(crate) enum Request {
     CreateScope(Scope),
     CreateStream(StreamId, StreamConfig),
     CreateTable(TableId),
+    DeleteScope(Scope),
+    SealStream(StreamId),
+    DeleteStream(StreamId),
+    DeleteTable(TableId),
+    /// Each offset is known to be the beginning of an event, or the tail.
+    Truncate(StreamCut),
+    ReserveTransactions {
+        up_to: u64,
+    },
     Commit(Commit),
-    Stage { transaction: u64, appends: Vec<Append> },
-    CommitStaged { transaction: u64, changes: Vec<TableChange> },
-    AbortStaged { transaction: u64 },
+    Stage {
+        transaction: u64,
+        appends: Vec<Append>,
+    },
+    CommitStaged {
+        transaction: u64,
+        changes: Vec<TableChange>,
+    },
+    AbortStaged {
+        transaction: u64,
+    },
+}
+
+impl Request {
+    /// What its answer promises. What nobody waits for, and what means nothing before its commit, needs no sync.
+    pub(crate) fn durability(&self) -> Durability {
+        match self {
+            Self::Commit(commit) => commit.durability,
+            Self::Stage { .. } | Self::AbortStaged { .. } => Durability::Written,
+            _ => Durability::Synced,
+        }
+    }
 }
 
 /// What a request gives.
 #[derive(Debug)]
 pub(crate) enum Reply {
-    /// Whether the thing is new.
+    /// Whether the thing is new; or, for an end, whether it was there.
     Created(bool),
     Committed(Committed),
 }
@@ -39,6 +67,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) frame: Vec<u8>,
     tails: HashMap<SegmentKey, u64>,
     versions: HashMap<(u32, Bytes), Option<Version>>,
+    writers: HashMap<WriterId, u64>,
     version: u64,
     unkeyed: u32,
 }
@@ -51,6 +80,7 @@ impl<'a> Plan<'a> {
             frame,
             tails: HashMap::new(),
             versions: HashMap::new(),
+            writers: HashMap::new(),
             version: state.version,
             unkeyed,
         }
@@ -85,6 +115,7 @@ impl<'a> Plan<'a> {
                 let op = Op::CreateStream {
                     id: self.state.next_stream_id(),
                     segments: config.segments,
+                    epoch: self.state.next_epoch(stream),
                     scope: stream.scope.as_str(),
                     name: stream.name.as_str(),
                 };
@@ -99,16 +130,48 @@ impl<'a> Plan<'a> {
                 };
                 Ok(self.create(!self.state.tables.contains_key(table), &op))
             }
+            Request::DeleteScope(scope) => {
+                if !self.state.is_empty(scope) {
+                    return Err(Error::not_empty(scope));
+                }
+                Ok(self.create(self.state.scopes.contains(scope), &Op::DeleteScope { name: scope.as_str() }))
+            }
+            Request::SealStream(stream) => {
+                let found = self.state.stream(stream)?;
+                Ok(self.create(!found.sealed, &Op::SealStream { id: found.id }))
+            }
+            Request::DeleteStream(stream) => match self.state.streams.get(stream) {
+                Some(found) if !found.sealed => Err(Error::not_sealed(stream)),
+                Some(found) => Ok(self.create(true, &Op::DeleteStream { id: found.id })),
+                None => Ok(Reply::Created(false)),
+            },
+            Request::DeleteTable(table) => match self.state.tables.get(table) {
+                Some(found) => Ok(self.create(true, &Op::DeleteTable { id: found.id })),
+                None => Ok(Reply::Created(false)),
+            },
+            Request::Truncate(cut) => self.truncate(cut),
+            Request::ReserveTransactions { up_to } => {
+                Ok(self.create(true, &Op::ReserveTransactions { up_to: *up_to }))
+            }
             Request::Commit(commit) => {
+                if commit.writer.is_some_and(|mark| self.is_stored(mark)) {
+                    return Ok(Reply::Committed(Committed::duplicate()));
+                }
+                self.check_appends(&commit.appends)?;
                 let changes = self.check_changes(&commit.changes)?;
                 let runs = self.runs(&commit.appends, true)?;
                 for (segment, events) in &runs.by_segment {
                     op::put(&mut self.frame, &Op::Append { segment: *segment, events });
                 }
                 let versions = self.put_changes(&commit.changes, changes);
-                Ok(Reply::Committed(Committed { pointers: runs.pointers, versions }))
+                if let Some(WriterMark { writer, event_number }) = commit.writer {
+                    op::put(&mut self.frame, &Op::WriterMark { writer: writer.0, event_number });
+                    self.writers.insert(writer, event_number);
+                }
+                Ok(Reply::Committed(Committed { pointers: runs.pointers, versions, duplicate: false }))
             }
             Request::Stage { transaction, appends } => {
+                self.check_appends(appends)?;
                 for (segment, events) in &self.runs(appends, false)?.by_segment {
                     op::put(
                         &mut self.frame,
@@ -118,10 +181,14 @@ impl<'a> Plan<'a> {
                 Ok(Reply::Committed(Committed::default()))
             }
             Request::CommitStaged { transaction, changes } => {
+                self.state.check_staged(*transaction)?;
                 let checked = self.check_changes(changes)?;
-                op::put(&mut self.frame, &Op::CommitStaged { transaction: *transaction });
+                let version = self.version + u64::from(!changes.is_empty());
+                let changed = changes.len() as u32;
+                let op = Op::CommitStaged { transaction: *transaction, version, changes: changed };
+                op::put(&mut self.frame, &op);
                 let versions = self.put_changes(changes, checked);
-                Ok(Reply::Committed(Committed { pointers: Vec::new(), versions }))
+                Ok(Reply::Committed(Committed { versions, ..Committed::default() }))
             }
             Request::AbortStaged { transaction } => {
                 op::put(&mut self.frame, &Op::AbortStaged { transaction: *transaction });
@@ -137,19 +204,44 @@ impl<'a> Plan<'a> {
         Reply::Created(is_new)
     }
 
-    /// Frames the events, segment by segment. With `placed`, they get their offsets now.
-    fn runs(&mut self, appends: &[Append], placed: bool) -> Result<Runs> {
+    /// Whether a writer's commit is stored, or will be by this group.
+    fn is_stored(&self, mark: WriterMark) -> bool {
+        match self.writers.get(&mark.writer) {
+            Some(pending) => mark.event_number <= *pending,
+            None => self.state.writers.has(mark),
+        }
+    }
+
+    fn truncate(&mut self, cut: &StreamCut) -> Result<Reply> {
+        let stream = self.state.stream(&cut.stream)?;
+        for (SegmentId { number, .. }, offset) in cut.offsets() {
+            if stream.segments.get(number as usize).is_some_and(|segment| offset > segment.head) {
+                let segment = SegmentKey { stream: stream.id, number };
+                op::put(&mut self.frame, &Op::Truncate { segment, offset });
+            }
+        }
+        Ok(Reply::Created(true))
+    }
+
+    /// Looks at every append before anything moves.
+    fn check_appends(&self, appends: &[Append]) -> Result<()> {
         let total: usize = appends.iter().map(|append| append.event.len() + framing::HEADER_BYTES).sum();
         if total > MAX_COMMIT_BYTES.max(framing::MAX_EVENT_BYTES + framing::HEADER_BYTES) {
             return Err(Error::invalid(format!(
                 "a commit of {total} bytes is larger than {MAX_COMMIT_BYTES}: use a transaction"
             )));
         }
-        // look at every append before any counter moves
         for append in appends {
-            self.state.stream(&append.stream)?;
+            if self.state.stream(&append.stream)?.sealed {
+                return Err(Error::sealed(&append.stream));
+            }
             framing::check_size(&append.stream, append.event.len())?;
         }
+        Ok(())
+    }
+
+    /// Frames the events, segment by segment. With `placed`, they get their offsets now.
+    fn runs(&mut self, appends: &[Append], placed: bool) -> Result<Runs> {
         let mut runs = Runs::default();
         for append in appends {
             let stream = self.state.stream(&append.stream)?;
@@ -168,7 +260,7 @@ impl<'a> Plan<'a> {
                 let tail = self.tails.entry(key).or_insert(settled);
                 let length = framing::framed_len(append.event.len());
                 runs.pointers.push(EventPointer {
-                    segment: append.stream.segment(number),
+                    segment: SegmentId { stream: append.stream.clone(), number, epoch: stream.epoch },
                     offset: *tail,
                     length: length as u32,
                 });

@@ -1,5 +1,5 @@
-//! Opening: reads every frame of every log file into a [`State`], and tells a torn tail (the last write did not
-//! finish, nobody was told it did: cut it off) from a hole (something acknowledged is damaged: refuse, and say
+//! Opening: reads every frame of every log file into a [`State`], and tells a torn tail (the last writes were never
+//! synced, nobody was told they were: cut them off) from a hole (something acknowledged is damaged: refuse, and say
 //! where).
 
 use crate::folder::{Folder, from_io};
@@ -40,7 +40,7 @@ fn read_log(path: &Path, number: u32, is_last: bool, state: &mut State) -> Resul
     let mut position = 0u64;
     loop {
         let (sequence, body) = match frame::read(&mut input).map_err(failed)? {
-            Found::Frame { sequence, body } => (sequence, body),
+            Found::Frame { sequence, body, .. } => (sequence, body),
             Found::End => return Ok(position),
             Found::Bad => break,
         };
@@ -62,7 +62,7 @@ fn read_log(path: &Path, number: u32, is_last: bool, state: &mut State) -> Resul
         return Err(damaged(
             path,
             position,
-            &format!("whole frames follow it at byte {}", position + later as u64),
+            &format!("frames that were synced later follow it at byte {}", position + later as u64),
         ));
     }
     if !is_last {

@@ -3,7 +3,10 @@
 
 use crate::op::{Op, SegmentKey, owned};
 use bytes::Bytes;
-use kulya_store::{Error, Result, Scope, SegmentId, StreamId, StreamName, TableId, Version};
+use kulya_store::{
+    Committed, Error, REMEMBERED_OUTCOMES, Result, Scope, SegmentId, StreamId, StreamName, TableId, Version,
+    WriterId, WriterMark, WriterMarks,
+};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Where a run of framed events lies: in which log file, from which byte on.
@@ -20,6 +23,8 @@ pub(crate) struct Extent {
 pub(crate) struct Segment {
     /// In order of `start`, without gaps.
     extents: Vec<Extent>,
+    /// Where it begins: what lies before is no longer kept.
+    pub(crate) head: u64,
     pub(crate) tail: u64,
 }
 
@@ -34,10 +39,19 @@ impl Segment {
         let first = self.extents.partition_point(|e| e.start + u64::from(e.length) <= offset);
         self.extents.get(first..).unwrap_or_default()
     }
+
+    fn truncate(&mut self, offset: u64) {
+        self.head = self.head.max(offset);
+        let head = self.head;
+        let gone = self.extents.partition_point(|e| e.start + u64::from(e.length) <= head);
+        self.extents.drain(..gone);
+    }
 }
 
 pub(crate) struct Stream {
     pub(crate) id: u32,
+    pub(crate) epoch: u32,
+    pub(crate) sealed: bool,
     pub(crate) segments: Vec<Segment>,
 }
 
@@ -62,22 +76,53 @@ pub(crate) struct State {
     stream_names: HashMap<u32, StreamId>,
     pub(crate) tables: BTreeMap<TableId, Table>,
     table_names: HashMap<u32, TableId>,
+    /// The epoch of each stream that was deleted.
+    ended: HashMap<StreamId, u32>,
+    next_stream: u32,
+    next_table: u32,
+    pub(crate) writers: WriterMarks,
+    /// What the last transactions' commits gave; ids rise, so the first are the oldest.
+    pub(crate) outcomes: BTreeMap<u64, Committed>,
     staged: HashMap<u64, Vec<StagedRun>>,
     /// The sequence of the last frame.
     pub(crate) sequence: u64,
     /// The last version given to a table entry.
     pub(crate) version: u64,
-    /// The highest transaction id ever seen.
+    /// The highest transaction id that was ever reserved or used.
     pub(crate) last_transaction: u64,
 }
 
 impl State {
     pub(crate) fn next_stream_id(&self) -> u32 {
-        self.stream_names.len() as u32
+        self.next_stream
     }
 
     pub(crate) fn next_table_id(&self) -> u32 {
-        self.table_names.len() as u32
+        self.next_table
+    }
+
+    /// The epoch that a stream of this name would get.
+    pub(crate) fn next_epoch(&self, stream: &StreamId) -> u32 {
+        self.ended.get(stream).map_or(0, |ended| ended + 1)
+    }
+
+    /// Refuses a transaction that was staged for a stream which takes its events no more.
+    pub(crate) fn check_staged(&self, transaction: u64) -> Result<()> {
+        for run in self.staged.get(&transaction).into_iter().flatten() {
+            let Some(name) = self.stream_names.get(&run.segment.stream) else {
+                return Err(Error::not_found("a stream that this transaction has staged events for"));
+            };
+            if self.stream(name)?.sealed {
+                return Err(Error::sealed(name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a scope holds nothing.
+    pub(crate) fn is_empty(&self, scope: &Scope) -> bool {
+        !self.streams.keys().any(|stream| stream.scope == *scope)
+            && !self.tables.keys().any(|table| table.scope == *scope)
     }
 
     pub(crate) fn scope(&self, scope: &Scope) -> Result<()> {
@@ -89,7 +134,8 @@ impl State {
     }
 
     pub(crate) fn segment(&self, id: &SegmentId) -> Result<&Segment> {
-        let segment = self.stream(&id.stream)?.segments.get(id.number as usize).filter(|_| id.epoch == 0);
+        let stream = self.stream(&id.stream)?;
+        let segment = stream.segments.get(id.number as usize).filter(|_| id.epoch == stream.epoch);
         segment.ok_or_else(|| Error::not_found(format!("segment {id}")))
     }
 
@@ -109,20 +155,22 @@ impl State {
             Op::CreateScope { name } => {
                 self.scopes.insert(Scope::stored(name).map_err(|e| e.to_string())?);
             }
-            Op::CreateStream { id, segments, scope, name } => {
+            Op::CreateStream { id, segments, epoch, scope, name } => {
                 let stream = StreamId {
                     scope: Scope::stored(scope).map_err(|e| e.to_string())?,
                     name: StreamName::stored(name).map_err(|e| e.to_string())?,
                 };
                 let segments = (0..*segments).map(|_| Segment::default()).collect();
+                self.next_stream = self.next_stream.max(id.saturating_add(1));
                 self.stream_names.insert(*id, stream.clone());
-                self.streams.insert(stream, Stream { id: *id, segments });
+                self.streams.insert(stream, Stream { id: *id, epoch: *epoch, sealed: false, segments });
             }
             Op::CreateTable { id, scope, name } => {
                 let table = TableId {
                     scope: Scope::stored(scope).map_err(|e| e.to_string())?,
                     name: StreamName::stored(name).map_err(|e| e.to_string())?,
                 };
+                self.next_table = self.next_table.max(id.saturating_add(1));
                 self.table_names.insert(*id, table.clone());
                 self.tables.insert(table, Table { id: *id, entries: BTreeMap::new() });
             }
@@ -143,8 +191,15 @@ impl State {
                 let run = StagedRun { segment: *segment, file, position, length: events.len() as u32 };
                 self.staged.entry(*transaction).or_default().push(run);
             }
-            Op::CommitStaged { transaction } => {
+            Op::CommitStaged { transaction, version, changes } => {
                 self.last_transaction = self.last_transaction.max(*transaction);
+                // an answer is as long as its changes, which are in this frame: no more than a frame holds
+                let versions =
+                    vec![Version(*version); (*changes as usize).min(crate::frame::MAX_BODY_BYTES / 16)];
+                self.outcomes.insert(*transaction, Committed { versions, ..Committed::default() });
+                if self.outcomes.len() > REMEMBERED_OUTCOMES {
+                    self.outcomes.pop_first();
+                }
                 for run in self.staged.remove(transaction).unwrap_or_default() {
                     self.segment_mut(run.segment)?.add(run.file, run.position, run.length);
                 }
@@ -153,16 +208,44 @@ impl State {
                 self.last_transaction = self.last_transaction.max(*transaction);
                 self.staged.remove(transaction);
             }
+            Op::DeleteScope { name } => {
+                self.scopes.remove(&Scope::stored(name).map_err(|e| e.to_string())?);
+            }
+            Op::SealStream { id } => self.stream_mut(*id)?.sealed = true,
+            Op::DeleteStream { id } => {
+                let epoch = self.stream_mut(*id)?.epoch;
+                if let Some(name) = self.stream_names.remove(id) {
+                    self.streams.remove(&name);
+                    self.ended.insert(name, epoch);
+                }
+            }
+            Op::Truncate { segment, offset } => self.segment_mut(*segment)?.truncate(*offset),
+            Op::DeleteTable { id } => {
+                self.table_mut(*id)?;
+                if let Some(name) = self.table_names.remove(id) {
+                    self.tables.remove(&name);
+                }
+            }
+            Op::WriterMark { writer, event_number } => {
+                self.writers.store(WriterMark { writer: WriterId(*writer), event_number: *event_number });
+            }
+            Op::ReserveTransactions { up_to } => {
+                self.last_transaction = self.last_transaction.max(*up_to);
+            }
         }
         Ok(())
     }
 
+    fn stream_mut(&mut self, id: u32) -> std::result::Result<&mut Stream, String> {
+        let name = self.stream_names.get(&id);
+        name.and_then(|name| self.streams.get_mut(name))
+            .ok_or_else(|| format!("an op speaks of an unknown stream {id}"))
+    }
+
     fn segment_mut(&mut self, key: SegmentKey) -> std::result::Result<&mut Segment, String> {
-        let name = self.stream_names.get(&key.stream);
-        let stream = name.and_then(|name| self.streams.get_mut(name));
-        let segment = stream.and_then(|stream| stream.segments.get_mut(key.number as usize));
+        let segment = self.stream_mut(key.stream)?.segments.get_mut(key.number as usize);
         segment.ok_or_else(|| {
-            format!("an op speaks of segment {} of an unknown stream {}", key.number, key.stream)
+            format!("an op speaks of an unknown segment {} of stream {}", key.number, key.stream)
         })
     }
 

@@ -5,25 +5,28 @@ use crate::disk::{Disk, FileSystem};
 use crate::folder::{Folder, from_io};
 use crate::plan::{Reply, Request};
 use crate::recovery;
-use crate::state::{Extent, State};
+use crate::state::{Extent, Segment, State};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use kulya_store::{
-    Append, Commit, Committed, Entry, Error, ErrorKind, EventPointer, ReadChunk, Result, Scope, SegmentId,
-    SegmentInfo, StreamConfig, StreamId, StreamName, StreamStore, TableChange, TableId, Transaction, framing,
+    Append, Commit, Committed, Entry, Error, ErrorKind, EventPointer, Outcome, ReadChunk, Result, Scope,
+    SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName, StreamStore,
+    TableChange, TableId, Transaction, TransactionId, WriterId, framing,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::ops::Bound;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, mpsc};
 use std::thread::JoinHandle;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 /// The bytes of requests that may wait for the committer; who comes later waits outside.
 const QUEUE_BYTES: usize = 64 << 20;
+/// Transaction ids are reserved in the log so many at a time, so that none is used again after a crash.
+const RESERVED_TRANSACTIONS: u64 = 1 << 20;
 /// One read gives no more, however much is asked.
 const MAX_READ_BYTES: usize = 32 << 20;
 
@@ -41,9 +44,16 @@ struct Inner {
     room: Arc<Semaphore>,
     folder: Arc<Folder>,
     files: Mutex<HashMap<u32, Arc<File>>>,
-    last_transaction: AtomicU64,
+    transactions: tokio::sync::Mutex<Ids>,
+    open: Mutex<HashSet<u64>>,
     closed: AtomicBool,
     committer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Transaction ids: the last one given, and up to which they are reserved.
+struct Ids {
+    last: u64,
+    reserved: u64,
 }
 
 impl std::fmt::Debug for EmbeddedStore {
@@ -67,9 +77,12 @@ impl EmbeddedStore {
         let recovered = recovery::recover(&folder)?;
         let name = folder.log(recovered.file);
         let failed = |e| from_io(&format!("cannot open {}", name.display()), e);
-        let log = disk.open(&name, recovered.length).map_err(failed)?;
+        let mut log = disk.open(&name, recovered.length).map_err(failed)?;
+        // the frames of an owner that was killed may still be on their way to the disk
+        log.sync().map_err(failed)?;
         let commits = watch::channel(recovered.state.sequence).0;
-        let last_transaction = AtomicU64::new(recovered.state.last_transaction);
+        let last = recovered.state.last_transaction;
+        let synced = recovered.state.sequence;
         let state = Arc::new(RwLock::new(recovered.state));
         let (requests, queue) = mpsc::channel();
         let committer = Committer {
@@ -80,6 +93,7 @@ impl EmbeddedStore {
             log,
             file: recovered.file,
             length: recovered.length,
+            synced,
             unkeyed: 0,
             failed: false,
         };
@@ -95,11 +109,34 @@ impl EmbeddedStore {
                 room: Arc::new(Semaphore::new(QUEUE_BYTES)),
                 folder,
                 files: Mutex::default(),
-                last_transaction,
+                transactions: tokio::sync::Mutex::new(Ids { last, reserved: last }),
+                open: Mutex::default(),
                 closed: AtomicBool::new(false),
                 committer: Mutex::new(Some(committer)),
             }),
         })
+    }
+
+    /// The format that this program writes.
+    pub const FORMAT: &str = crate::folder::FORMAT;
+
+    /// Copies the store, as it is now, to a new or empty folder, while it is in use; gives the number of bytes. What was
+    /// acknowledged before the call is in the copy.
+    pub fn backup(&self, to: impl AsRef<Path>) -> Result<u64> {
+        drop(self.state()?);
+        crate::backup::copy(&self.inner.folder, to.as_ref())
+    }
+
+    /// How many log files there are, and their bytes together.
+    pub fn disk_usage(&self) -> Result<(usize, u64)> {
+        let logs = self.inner.folder.logs()?;
+        let mut bytes = 0;
+        for number in &logs {
+            let path = self.inner.folder.log(*number);
+            let metadata = std::fs::metadata(&path);
+            bytes += metadata.map_err(|e| from_io(&format!("cannot read {}", path.display()), e))?.len();
+        }
+        Ok((logs.len(), bytes))
     }
 
     fn state(&self) -> Result<RwLockReadGuard<'_, State>> {
@@ -136,8 +173,8 @@ impl EmbeddedStore {
         }
     }
 
-    /// The segment's extents from `offset` on, of `bytes` together or a little more, and its tail.
-    fn extents(&self, segment: &SegmentId, offset: u64, bytes: usize) -> Result<(Vec<Extent>, u64)> {
+    /// The segment's extents from `offset` on, of `bytes` together or a little more, and where it begins and ends.
+    fn extents(&self, segment: &SegmentId, offset: u64, bytes: usize) -> Result<Extents> {
         let state = self.state()?;
         let found = state.segment(segment)?;
         let mut wanted = bytes as u64;
@@ -150,7 +187,7 @@ impl EmbeddedStore {
                 break;
             }
         }
-        Ok((extents, found.tail))
+        Ok(Extents { extents, head: found.head, tail: found.tail })
     }
 
     fn file(&self, number: u32) -> Result<Arc<File>> {
@@ -182,7 +219,10 @@ impl EmbeddedStore {
 
     fn read_now(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
         let max_bytes = max_bytes.clamp(1, MAX_READ_BYTES);
-        let (extents, tail) = self.extents(segment, offset, max_bytes)?;
+        let Extents { extents, head, tail } = self.extents(segment, offset, max_bytes)?;
+        if offset < head {
+            return Err(Error::truncated(segment, offset, head));
+        }
         let mut chunk = ReadChunk { events: Vec::new(), next: offset };
         if offset > tail {
             return Err(no_event(segment, offset));
@@ -217,9 +257,26 @@ impl EmbeddedStore {
         Ok(chunk)
     }
 
+    /// Refuses an offset at which no event begins, and that is not the tail either.
+    fn check_boundary(&self, segment: &SegmentId, offset: u64) -> Result<()> {
+        let Extents { extents, head, tail } = self.extents(segment, offset, 1)?;
+        if offset <= head || offset == tail {
+            return Ok(());
+        }
+        // a payload may look like events: only walking from where events are known to begin is sure
+        let extent = extents.first().ok_or_else(|| no_event(segment, offset))?;
+        let bytes = self.bytes_at(extent, extent.start, extent.length as usize)?;
+        let events = framing::events(extent.start, &bytes)?;
+        let found = events.binary_search_by_key(&offset, |(at, _)| *at);
+        found.map(drop).map_err(|_| no_event(segment, offset))
+    }
+
     fn event_now(&self, pointer: &EventPointer) -> Result<Bytes> {
         let nothing = || Error::invalid(format!("no event stands at {pointer}"));
-        let (extents, tail) = self.extents(&pointer.segment, pointer.offset, 1)?;
+        let Extents { extents, head, tail } = self.extents(&pointer.segment, pointer.offset, 1)?;
+        if pointer.offset < head {
+            return Err(Error::truncated(&pointer.segment, pointer.offset, head));
+        }
         let extent = extents.first().filter(|_| pointer.offset < tail).ok_or_else(nothing)?;
         let length = pointer.length as usize;
         if length < framing::HEADER_BYTES || length > Self::left(extent, pointer.offset) {
@@ -233,6 +290,13 @@ impl EmbeddedStore {
             _ => Err(nothing()),
         }
     }
+}
+
+/// A part of a segment.
+struct Extents {
+    extents: Vec<Extent>,
+    head: u64,
+    tail: u64,
 }
 
 fn closed() -> Error {
@@ -263,12 +327,41 @@ impl StreamStore for EmbeddedStore {
         self.create(Request::CreateScope(scope.clone())).await
     }
 
+    async fn delete_scope(&self, scope: &Scope) -> Result<bool> {
+        self.create(Request::DeleteScope(scope.clone())).await
+    }
+
     async fn scopes(&self) -> Result<Vec<Scope>> {
         Ok(self.state()?.scopes.iter().cloned().collect())
     }
 
     async fn create_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<bool> {
         self.create(Request::CreateStream(stream.clone(), config)).await
+    }
+
+    async fn stream(&self, stream: &StreamId) -> Result<StreamInfo> {
+        let state = self.state()?;
+        let found = state.stream(stream)?;
+        let config = StreamConfig::with_segments(found.segments.len() as u32);
+        Ok(StreamInfo { config, sealed: found.sealed })
+    }
+
+    async fn seal_stream(&self, stream: &StreamId) -> Result<bool> {
+        self.create(Request::SealStream(stream.clone())).await
+    }
+
+    async fn delete_stream(&self, stream: &StreamId) -> Result<bool> {
+        self.create(Request::DeleteStream(stream.clone())).await
+    }
+
+    async fn truncate(&self, cut: &StreamCut) -> Result<()> {
+        cut.check(&self.segments(&cut.stream).await?)?;
+        let (store, checked) = (self.clone(), cut.clone());
+        let check = tokio::task::spawn_blocking(move || {
+            checked.offsets().try_for_each(|(segment, offset)| store.check_boundary(&segment, offset))
+        });
+        check.await.map_err(|e| Error::new(ErrorKind::Failed, "a read was cut off").because(e))??;
+        self.create(Request::Truncate(cut.clone())).await.map(drop)
     }
 
     async fn streams(&self, scope: &Scope) -> Result<Vec<StreamName>> {
@@ -279,17 +372,15 @@ impl StreamStore for EmbeddedStore {
 
     async fn segments(&self, stream: &StreamId) -> Result<Vec<SegmentInfo>> {
         let state = self.state()?;
-        let segments = &state.stream(stream)?.segments;
-        let count = segments.len() as f64;
-        Ok((0u32..)
-            .zip(segments)
-            .map(|(number, segment)| SegmentInfo {
-                id: stream.segment(number),
-                key_range: f64::from(number) / count..f64::from(number + 1) / count,
-                head: 0,
-                tail: segment.tail,
-            })
-            .collect())
+        let found = state.stream(stream)?;
+        let count = found.segments.len() as f64;
+        let info = |(number, segment): (u32, &Segment)| SegmentInfo {
+            id: SegmentId { stream: stream.clone(), number, epoch: found.epoch },
+            key_range: f64::from(number) / count..f64::from(number + 1) / count,
+            head: segment.head,
+            tail: segment.tail,
+        };
+        Ok((0u32..).zip(&found.segments).map(info).collect())
     }
 
     async fn read(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
@@ -302,8 +393,14 @@ impl StreamStore for EmbeddedStore {
         let mut commits = self.inner.commits.subscribe();
         loop {
             commits.borrow_and_update();
-            if self.state()?.segment(segment)?.tail > offset {
-                return Ok(());
+            {
+                let state = self.state()?;
+                if state.segment(segment)?.tail > offset {
+                    return Ok(());
+                }
+                if state.stream(&segment.stream)?.sealed {
+                    return Err(Error::sealed(&segment.stream));
+                }
             }
             commits.changed().await.map_err(|_| closed())?;
         }
@@ -320,8 +417,40 @@ impl StreamStore for EmbeddedStore {
 
     async fn begin(&self) -> Result<Box<dyn Transaction>> {
         drop(self.state()?);
-        let transaction = self.inner.last_transaction.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut ids = self.inner.transactions.lock().await;
+        if ids.last == ids.reserved {
+            let up_to = ids.reserved + RESERVED_TRANSACTIONS;
+            self.create(Request::ReserveTransactions { up_to }).await?;
+            ids.reserved = up_to;
+        }
+        ids.last += 1;
+        let transaction = ids.last;
+        drop(ids);
+        self.inner.open.lock().unwrap_or_else(PoisonError::into_inner).insert(transaction);
         Ok(Box::new(Staged { store: self.clone(), transaction, begun: false }))
+    }
+
+    async fn outcome(&self, transaction: TransactionId) -> Result<Outcome> {
+        let Ok(id) = u64::try_from(transaction.0) else { return Ok(Outcome::Unknown) };
+        if let Some(done) = self.state()?.outcomes.get(&id) {
+            return Ok(Outcome::Committed(done.clone()));
+        }
+        let open = self.inner.open.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(if open.contains(&id) { Outcome::Open } else { Outcome::Unknown })
+    }
+
+    async fn last_event_number(&self, writer: WriterId) -> Result<Option<u64>> {
+        Ok(self.state()?.writers.last(writer))
+    }
+
+    async fn tables(&self, scope: &Scope) -> Result<Vec<StreamName>> {
+        let state = self.state()?;
+        state.scope(scope)?;
+        Ok(state.tables.keys().filter(|t| t.scope == *scope).map(|t| t.name.clone()).collect())
+    }
+
+    async fn delete_table(&self, table: &TableId) -> Result<bool> {
+        self.create(Request::DeleteTable(table.clone())).await
     }
 
     async fn create_table(&self, table: &TableId) -> Result<bool> {
@@ -390,6 +519,10 @@ struct Staged {
 
 #[async_trait]
 impl Transaction for Staged {
+    fn id(&self) -> TransactionId {
+        TransactionId(self.transaction.into())
+    }
+
     async fn stage(&mut self, appends: Vec<Append>) -> Result<()> {
         self.begun = true;
         self.store.change(Request::Stage { transaction: self.transaction, appends }).await.map(drop)
@@ -413,6 +546,7 @@ impl Transaction for Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
+        self.store.inner.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.transaction);
         if !self.begun {
             return;
         }

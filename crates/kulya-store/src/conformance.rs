@@ -3,8 +3,9 @@
 //! [`MemoryStore`](crate::memory::MemoryStore).
 
 use crate::{
-    Append, Commit, Condition, ErrorKind, EventPointer, Scope, SegmentId, StreamConfig, StreamId,
-    StreamStore, TableChange, TableId, bounded_read, framing, hash,
+    Append, Commit, Committed, Condition, Durability, ErrorKind, EventPointer, Outcome, Scope, SegmentId,
+    StreamConfig, StreamCut, StreamId, StreamStore, TableChange, TableId, TransactionId, WriterId,
+    bounded_read, framing, hash, head_cut, tail_cut,
 };
 use bytes::Bytes;
 use std::future::Future;
@@ -38,6 +39,16 @@ where
         a_transaction_with_a_broken_condition_leaves_nothing,
         transactions_and_commits_interleave,
         concurrent_writers_lose_nothing,
+        a_repeated_commit_writes_nothing,
+        written_is_seen_and_synced_later,
+        a_transactions_outcome_is_remembered,
+        a_sealed_stream_takes_no_events,
+        a_deleted_stream_comes_back_as_another,
+        a_sealed_or_deleted_stream_fails_open_transactions,
+        a_truncated_stream_begins_at_its_cut,
+        a_wrong_cut_is_refused_whole,
+        tables_are_listed_and_deleted,
+        an_empty_scope_can_be_deleted,
         a_closed_store_says_so,
     );
     ran
@@ -281,6 +292,7 @@ async fn a_commit_is_all_or_nothing(store: Arc<impl StreamStore>) {
             TableChange::put(&positions, "free", Condition::Any, "1"),
             TableChange::put(&positions, "source", condition, "42"),
         ],
+        ..Commit::default()
     };
     let done = store.commit(commit(Condition::Absent)).await.expect("committed");
     assert_eq!((done.pointers.len(), done.versions.len()), (2, 2));
@@ -401,6 +413,7 @@ async fn concurrent_writers_lose_nothing(store: Arc<impl StreamStore>) {
                                 condition,
                                 (value + 1).to_string(),
                             )],
+                            ..Commit::default()
                         };
                         match store.commit(commit).await {
                             Ok(_) => break,
@@ -422,6 +435,239 @@ async fn concurrent_writers_lose_nothing(store: Arc<impl StreamStore>) {
         100,
         "an event was written for each update, and no other"
     );
+}
+
+async fn a_repeated_commit_writes_nothing(store: Arc<impl StreamStore>) {
+    let orders = stream(&*store, "orders", 2).await;
+    let positions = table(&*store, "positions").await;
+    let (one, two) = (WriterId(7 << 100), WriterId(8));
+    assert_eq!(store.last_event_number(one).await.expect("asked"), None, "a new writer has written nothing");
+    let commit = |writer, number: u64| {
+        let commit = Commit {
+            appends: vec![Append::keyed(&orders, "k", format!("{writer}:{number}"))],
+            changes: vec![TableChange::put(&positions, "last", Condition::Any, number.to_string())],
+            ..Commit::default()
+        };
+        store.commit(commit.by(writer, number))
+    };
+    let first = commit(one, 10).await.expect("committed");
+    assert!(!first.duplicate && first.pointers.len() == 1);
+    commit(two, 10).await.expect("another writer has its own numbers");
+    assert_eq!(commit(one, 10).await.expect("repeated"), Committed::duplicate());
+    assert_eq!(commit(one, 9).await.expect("an older one"), Committed::duplicate());
+    assert!(!commit(one, 11).await.expect("the next one").duplicate);
+    assert_eq!(texts(&*store, &orders).await.len(), 3, "repetitions wrote no event");
+    let last = store.get(&positions, b"last").await.expect("read").expect("there");
+    assert_eq!(last.value, "11", "repetitions changed no table");
+    assert_eq!(store.last_event_number(one).await.expect("asked"), Some(11));
+    let refused = Commit {
+        changes: vec![TableChange::put(&positions, "last", Condition::Absent, "x")],
+        ..Commit::default()
+    };
+    assert_eq!(kind(store.commit(refused.by(one, 12)).await), ErrorKind::Conflict);
+    assert_eq!(
+        store.last_event_number(one).await.expect("asked"),
+        Some(11),
+        "a refused commit counts for nothing"
+    );
+    // sent twice at once, as by a retry that was too quick
+    let (left, right) = tokio::join!(commit(one, 20), commit(one, 20));
+    let duplicates = [left, right].map(|done| done.expect("committed").duplicate);
+    assert!(duplicates[0] != duplicates[1], "exactly one of two wrote");
+    assert_eq!(texts(&*store, &orders).await.len(), 4);
+}
+
+async fn written_is_seen_and_synced_later(store: Arc<impl StreamStore>) {
+    let orders = stream(&*store, "orders", 1).await;
+    for n in 0..20 {
+        let durability = if n % 5 == 4 { Durability::Synced } else { Durability::Written };
+        let commit = Commit::events(vec![Append::keyed(&orders, "k", n.to_string())]).durability(durability);
+        let done = store.commit(commit).await.expect("committed");
+        assert_eq!(store.event(&done.pointers[0]).await.expect("found"), n.to_string());
+    }
+    assert_eq!(texts(&*store, &orders).await, (0..20).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+async fn a_transactions_outcome_is_remembered(store: Arc<impl StreamStore>) {
+    let orders = stream(&*store, "orders", 1).await;
+    let positions = table(&*store, "positions").await;
+    let mut transaction = store.begin().await.expect("begun");
+    let id = transaction.id();
+    assert_eq!(store.outcome(id).await.expect("asked"), Outcome::Open);
+    transaction.stage(vec![Append::keyed(&orders, "k", "an event")]).await.expect("staged");
+    assert_eq!(store.outcome(id).await.expect("asked"), Outcome::Open);
+    let change = TableChange::put(&positions, "p", Condition::Absent, "1");
+    let done = transaction.commit(vec![change]).await.expect("committed");
+    assert_eq!(store.outcome(id).await.expect("asked"), Outcome::Committed(done), "the same answer again");
+    let empty = store.begin().await.expect("begun");
+    let empty_id = empty.id();
+    assert!(empty_id != id, "no id comes twice");
+    empty.commit(Vec::new()).await.expect("nothing is a transaction too");
+    assert!(matches!(store.outcome(empty_id).await.expect("asked"), Outcome::Committed(_)));
+    let mut aborted = store.begin().await.expect("begun");
+    let aborted_id = aborted.id();
+    aborted.stage(vec![Append::keyed(&orders, "k", "never")]).await.expect("staged");
+    aborted.abort().await.expect("aborted");
+    assert_eq!(store.outcome(aborted_id).await.expect("asked"), Outcome::Unknown);
+    assert_eq!(store.outcome(TransactionId(u128::MAX)).await.expect("asked"), Outcome::Unknown);
+}
+
+async fn a_sealed_stream_takes_no_events(store: Arc<impl StreamStore>) {
+    let orders = stream(&*store, "orders", 3).await;
+    let open = store.stream(&orders).await.expect("there");
+    assert_eq!((open.config, open.sealed), (StreamConfig::with_segments(3), false));
+    let append = || Commit::events(vec![Append::keyed(&orders, "k", "an event")]);
+    let done = store.commit(append()).await.expect("committed");
+    let segment = done.pointers[0].segment.clone();
+    let tail = tail_cut(&*store, &orders).await.expect("there").offset(&segment).expect("named");
+    let waiting = {
+        let (store, segment) = (Arc::clone(&store), segment.clone());
+        tokio::spawn(async move { store.wait_beyond(&segment, tail).await })
+    };
+    tokio::task::yield_now().await;
+    assert!(store.seal_stream(&orders).await.expect("sealed"), "it was not sealed before");
+    assert!(!store.seal_stream(&orders).await.expect("sealed"), "now it was");
+    assert_eq!(
+        kind(waiting.await.expect("joined")),
+        ErrorKind::Sealed,
+        "who waits is told that nothing follows"
+    );
+    assert_eq!(kind(store.commit(append()).await), ErrorKind::Sealed);
+    assert!(store.stream(&orders).await.expect("there").sealed);
+    store.wait_beyond(&segment, 0).await.expect("what is there is no wait");
+    assert_eq!(texts(&*store, &orders).await, ["an event"], "what it holds is read on");
+    assert!(!store.create_stream(&orders, StreamConfig::with_segments(1)).await.expect("known"));
+    let other = StreamId::new(SHOP, "other").expect("a right name");
+    assert_eq!(kind(store.seal_stream(&other).await), ErrorKind::NotFound);
+    assert_eq!(kind(store.stream(&other).await), ErrorKind::NotFound);
+}
+
+async fn a_deleted_stream_comes_back_as_another(store: Arc<impl StreamStore>) {
+    let orders = stream(&*store, "orders", 2).await;
+    let other = stream(&*store, "other", 1).await;
+    let append = |text: &'static str| Commit::events(vec![Append::keyed(&orders, "k", text)]);
+    let old = store.commit(append("old")).await.expect("committed").pointers[0].clone();
+    store.commit(Commit::events(vec![Append::keyed(&other, "k", "kept")])).await.expect("committed");
+    assert_eq!(kind(store.delete_stream(&orders).await), ErrorKind::InvalidInput, "it is sealed first");
+    store.seal_stream(&orders).await.expect("sealed");
+    assert!(store.delete_stream(&orders).await.expect("deleted"));
+    assert!(!store.delete_stream(&orders).await.expect("gone"));
+    assert_eq!(kind(store.segments(&orders).await), ErrorKind::NotFound);
+    assert_eq!(kind(store.event(&old).await), ErrorKind::NotFound);
+    assert_eq!(kind(store.commit(append("lost")).await), ErrorKind::NotFound);
+    assert_eq!(store.streams(&orders.scope).await.expect("listed"), std::slice::from_ref(&other.name));
+    assert!(store.create_stream(&orders, StreamConfig::with_segments(3)).await.expect("made"));
+    assert!(texts(&*store, &orders).await.is_empty(), "nothing of the old one is in the new one");
+    let new = store.commit(append("new")).await.expect("committed").pointers[0].clone();
+    assert!(new.segment.epoch > old.segment.epoch, "its segments are other ones");
+    assert_eq!(store.event(&new).await.expect("found"), "new");
+    assert_eq!(kind(store.event(&old).await), ErrorKind::NotFound, "an old pointer finds no new event");
+    assert_eq!(kind(store.read(&old.segment, 0, 100).await), ErrorKind::NotFound);
+    assert_eq!(texts(&*store, &orders).await, ["new"]);
+    assert_eq!(texts(&*store, &other).await, ["kept"], "its neighbour is as it was");
+}
+
+async fn a_sealed_or_deleted_stream_fails_open_transactions(store: Arc<impl StreamStore>) {
+    let (orders, lines) = (stream(&*store, "orders", 1).await, stream(&*store, "lines", 1).await);
+    let both = || vec![Append::keyed(&lines, "k", "a line"), Append::keyed(&orders, "k", "an order")];
+    let (mut one, mut two) = (store.begin().await.expect("begun"), store.begin().await.expect("begun"));
+    one.stage(both()).await.expect("staged");
+    two.stage(both()).await.expect("staged");
+    store.seal_stream(&orders).await.expect("sealed");
+    assert_eq!(kind(one.commit(Vec::new()).await), ErrorKind::Sealed);
+    store.delete_stream(&orders).await.expect("deleted");
+    store.create_stream(&orders, StreamConfig::with_segments(1)).await.expect("made");
+    assert_eq!(
+        kind(two.commit(Vec::new()).await),
+        ErrorKind::NotFound,
+        "the stream it was staged for is gone"
+    );
+    assert!(texts(&*store, &lines).await.is_empty(), "a failed transaction leaves nothing anywhere");
+    assert!(texts(&*store, &orders).await.is_empty());
+}
+
+async fn a_truncated_stream_begins_at_its_cut(store: Arc<impl StreamStore>) {
+    let orders = stream(&*store, "orders", 2).await;
+    let append = |n: i32| Append::keyed(&orders, (n % 7).to_string(), format!("event {n}"));
+    let first = store.commit(Commit::events((0..20).map(append).collect())).await.expect("committed");
+    let cut = tail_cut(&*store, &orders).await.expect("there");
+    let second = store.commit(Commit::events((20..40).map(append).collect())).await.expect("committed");
+    store.truncate(&cut).await.expect("truncated");
+    assert_eq!(head_cut(&*store, &orders).await.expect("there"), cut);
+    let kept: Vec<_> =
+        bounded_read(&*store, &orders).await.expect("read").into_iter().map(|(p, _)| p).collect();
+    assert_eq!(kept.len(), 20);
+    assert!(second.pointers.iter().all(|pointer| kept.contains(pointer)), "pointers stay as they were");
+    for pointer in &first.pointers {
+        assert_eq!(kind(store.event(pointer).await), ErrorKind::Truncated);
+        assert_eq!(kind(store.read(&pointer.segment, pointer.offset, 100).await), ErrorKind::Truncated);
+    }
+    for pointer in &second.pointers {
+        assert!(store.event(pointer).await.is_ok());
+    }
+    let back = StreamCut::of(&orders, first.pointers.iter().take(0).map(|p| (&p.segment, 0)));
+    assert_eq!(kind(store.truncate(&back).await), ErrorKind::InvalidInput, "a cut names every segment");
+    let mut zero = cut.clone();
+    for (segment, _) in cut.offsets() {
+        zero.advance(&segment, 0);
+    }
+    store.truncate(&zero).await.expect("an earlier cut changes nothing");
+    assert_eq!(head_cut(&*store, &orders).await.expect("there"), cut);
+    let tail = tail_cut(&*store, &orders).await.expect("there");
+    store.truncate(&tail).await.expect("everything may go");
+    assert!(texts(&*store, &orders).await.is_empty());
+    let next = store.commit(Commit::events(vec![append(40)])).await.expect("committed").pointers[0].clone();
+    assert_eq!(Some(next.offset), tail.offset(&next.segment), "offsets go on where they were");
+}
+
+async fn a_wrong_cut_is_refused_whole(store: Arc<impl StreamStore>) {
+    let orders = stream(&*store, "orders", 2).await;
+    let (first, second) = (orders.segment(0), orders.segment(1));
+    let appends = (0..20).map(|n| Append::keyed(&orders, n.to_string(), "event"));
+    store.commit(Commit::events(appends.collect())).await.expect("committed");
+    for (left, right) in [(13, 5), (13, 1 << 40), (0, 12)] {
+        let cut = StreamCut::of(&orders, [(&first, left), (&second, right)]);
+        assert_eq!(kind(store.truncate(&cut).await), ErrorKind::InvalidInput, "{cut}");
+    }
+    let strange = orders.segment(2);
+    let cut = StreamCut::of(&orders, [(&first, 0), (&second, 0), (&strange, 0)]);
+    assert_eq!(kind(store.truncate(&cut).await), ErrorKind::InvalidInput, "no such segment");
+    let other = StreamId::new(SHOP, "other").expect("a right name");
+    assert_eq!(kind(store.truncate(&StreamCut::of(&other, [])).await), ErrorKind::NotFound);
+    assert_eq!(texts(&*store, &orders).await.len(), 20, "a refused cut moved no segment");
+}
+
+async fn tables_are_listed_and_deleted(store: Arc<impl StreamStore>) {
+    let (a, b) = (table(&*store, "a").await, table(&*store, "b").await);
+    stream(&*store, "c", 1).await;
+    assert_eq!(store.tables(&a.scope).await.expect("listed"), [a.name.clone(), b.name.clone()]);
+    let put = |condition| Commit::changes(vec![TableChange::put(&a, "k", condition, "v")]);
+    let first = store.commit(put(Condition::Any)).await.expect("committed").versions[0];
+    assert!(store.delete_table(&a).await.expect("deleted"));
+    assert!(!store.delete_table(&a).await.expect("gone"));
+    assert_eq!(kind(store.get(&a, b"k").await), ErrorKind::NotFound);
+    assert_eq!(store.tables(&a.scope).await.expect("listed"), std::slice::from_ref(&b.name));
+    assert!(store.create_table(&a).await.expect("made"));
+    assert_eq!(store.get(&a, b"k").await.expect("read"), None, "nothing of the old one is in the new one");
+    let second = store.commit(put(Condition::Absent)).await.expect("committed").versions[0];
+    assert!(second > first, "no version comes twice");
+    assert_eq!(kind(store.tables(&Scope::new("nowhere").expect("a right name")).await), ErrorKind::NotFound);
+}
+
+async fn an_empty_scope_can_be_deleted(store: Arc<impl StreamStore>) {
+    let orders = stream(&*store, "orders", 1).await;
+    let positions = table(&*store, "positions").await;
+    let scope = &orders.scope;
+    assert_eq!(kind(store.delete_scope(scope).await), ErrorKind::InvalidInput, "it holds something");
+    store.seal_stream(&orders).await.expect("sealed");
+    store.delete_stream(&orders).await.expect("deleted");
+    assert_eq!(kind(store.delete_scope(scope).await), ErrorKind::InvalidInput, "it holds a table");
+    store.delete_table(&positions).await.expect("deleted");
+    assert!(store.delete_scope(scope).await.expect("deleted"));
+    assert!(!store.delete_scope(scope).await.expect("gone"));
+    assert!(!store.scopes().await.expect("listed").contains(scope));
+    assert_eq!(kind(store.streams(scope).await), ErrorKind::NotFound);
+    assert!(store.create_scope(scope).await.expect("made"), "its name is free");
 }
 
 async fn a_closed_store_says_so(store: Arc<impl StreamStore>) {

@@ -1,6 +1,8 @@
 //! The trait every backend implements, and the values that cross it.
 
-use crate::{EventPointer, Result, Scope, SegmentId, StreamId, StreamName, TableId};
+use crate::{
+    EventPointer, Result, Scope, SegmentId, StreamCut, StreamId, StreamName, TableId, WriterId, WriterMark,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -13,8 +15,25 @@ pub trait StreamStore: Send + Sync + 'static {
     /// Every scope, the system's own included, in name order.
     async fn scopes(&self) -> Result<Vec<Scope>>;
 
-    /// Makes a stream; `false` when it was there (with whatever configuration). The scope must exist.
+    /// Removes a scope; `false` when there was none. One that still holds streams or tables is refused.
+    async fn delete_scope(&self, scope: &Scope) -> Result<bool>;
+
+    /// Makes a stream; `false` when it was there (with whatever configuration). The scope must exist. A stream made
+    /// again after its end has segments of a higher epoch, so that old pointers lead nowhere.
     async fn create_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<bool>;
+
+    /// How a stream is laid out, and whether it takes events.
+    async fn stream(&self, stream: &StreamId) -> Result<StreamInfo>;
+
+    /// Lets a stream take no more events, for ever; `false` when it was sealed before. What it holds is read on.
+    async fn seal_stream(&self, stream: &StreamId) -> Result<bool>;
+
+    /// Removes a stream with all it holds; `false` when there was none. One that is not sealed is refused.
+    async fn delete_stream(&self, stream: &StreamId) -> Result<bool>;
+
+    /// Lets a stream begin at a cut: what lies before it is no longer kept, and reading it answers `Truncated`. A
+    /// segment never goes back: an offset before its head changes nothing.
+    async fn truncate(&self, cut: &StreamCut) -> Result<()>;
 
     /// The streams of a scope in name order.
     async fn streams(&self, scope: &Scope) -> Result<Vec<StreamName>>;
@@ -23,24 +42,38 @@ pub trait StreamStore: Send + Sync + 'static {
     async fn segments(&self, stream: &StreamId) -> Result<Vec<SegmentInfo>>;
 
     /// Whole events from `offset` on, of about `max_bytes` together (one event at the least, if there is one).
-    /// Only durable events are ever seen. At the tail the chunk is empty.
+    /// Only events whose writer has been answered, or will be, are seen: durable ones, or written ones where the writer
+    /// asked for no more. At the tail the chunk is empty.
     async fn read(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk>;
 
-    /// Returns once the segment's tail lies beyond `offset` (at once when it does already).
+    /// Returns once the segment's tail lies beyond `offset` (at once when it does already). When nothing can follow any
+    /// more the answer is `Sealed`.
     async fn wait_beyond(&self, segment: &SegmentId, offset: u64) -> Result<()>;
 
     /// The event a pointer leads to.
     async fn event(&self, pointer: &EventPointer) -> Result<Bytes>;
 
-    /// Writes all of it or none, durably: on return it survives a power cut.
+    /// Writes all of it or none; on return it is as durable as the commit asks.
     async fn commit(&self, commit: Commit) -> Result<Committed>;
 
     /// Opens a transaction for more events than one commit should hold in memory. What is staged is seen by
     /// nobody until its commit; one that is dropped, or whose process ends, leaves nothing behind.
     async fn begin(&self) -> Result<Box<dyn Transaction>>;
 
+    /// What became of a transaction: for whoever lost the answer to its commit.
+    async fn outcome(&self, transaction: TransactionId) -> Result<Outcome>;
+
+    /// The number of a writer's last stored commit: where a writer goes on after its own end.
+    async fn last_event_number(&self, writer: WriterId) -> Result<Option<u64>>;
+
     /// Makes a table; `false` when it was there. The scope must exist.
     async fn create_table(&self, table: &TableId) -> Result<bool>;
+
+    /// The tables of a scope in name order.
+    async fn tables(&self, scope: &Scope) -> Result<Vec<StreamName>>;
+
+    /// Removes a table with its entries; `false` when there was none.
+    async fn delete_table(&self, table: &TableId) -> Result<bool>;
 
     /// The entry under a key.
     async fn get(&self, table: &TableId, key: &[u8]) -> Result<Option<Entry>>;
@@ -61,6 +94,9 @@ pub trait StreamStore: Send + Sync + 'static {
 /// Events gathered for one commit, kept outside the caller's memory where the backend can.
 #[async_trait]
 pub trait Transaction: Send {
+    /// Its name, by which [`StreamStore::outcome`] knows it.
+    fn id(&self) -> TransactionId;
+
     /// Adds events, in order, behind those staged before.
     async fn stage(&mut self, appends: Vec<Append>) -> Result<()>;
 
@@ -70,6 +106,33 @@ pub trait Transaction: Send {
 
     /// Forgets everything staged. Dropping does the same.
     async fn abort(self: Box<Self>) -> Result<()>;
+}
+
+/// A transaction's name: never used again by this store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TransactionId(pub u128);
+
+/// What became of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It can still be committed or aborted.
+    Open,
+    /// It was committed, and this is what its commit gave.
+    Committed(Committed),
+    /// It was aborted, never begun, or committed so long ago that nobody remembers ([`REMEMBERED_OUTCOMES`]).
+    Unknown,
+}
+
+/// So many committed transactions are remembered, the last ones.
+pub const REMEMBERED_OUTCOMES: usize = 10_000;
+
+/// A stream as it is now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamInfo {
+    /// How it was made.
+    pub config: StreamConfig,
+    /// Whether it takes no more events.
+    pub sealed: bool,
 }
 
 /// How a stream is laid out.
@@ -126,17 +189,45 @@ pub struct Commit {
     pub appends: Vec<Append>,
     /// Table changes, each with its condition. One key may stand here once.
     pub changes: Vec<TableChange>,
+    /// Whose commit this is: a number that is stored already makes it a repetition, which writes nothing.
+    pub writer: Option<WriterMark>,
+    /// What the answer promises.
+    pub durability: Durability,
+}
+
+/// What the answer to a commit promises.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// It survives a power cut.
+    #[default]
+    Synced,
+    /// It survives the end of this process; a power cut may take it, together with whatever was written after it.
+    Written,
 }
 
 impl Commit {
     /// Events alone.
     pub fn events(appends: Vec<Append>) -> Self {
-        Self { appends, changes: Vec::new() }
+        Self { appends, ..Self::default() }
+    }
+
+    /// Says whose commit this is.
+    #[must_use]
+    pub fn by(mut self, writer: WriterId, event_number: u64) -> Self {
+        self.writer = Some(WriterMark { writer, event_number });
+        self
+    }
+
+    /// Asks for less than a sync.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
     }
 
     /// Table changes alone.
     pub fn changes(changes: Vec<TableChange>) -> Self {
-        Self { appends: Vec::new(), changes }
+        Self { changes, ..Self::default() }
     }
 }
 
@@ -148,6 +239,15 @@ pub struct Committed {
     pub pointers: Vec<EventPointer>,
     /// The version of each changed entry, in the order of the changes.
     pub versions: Vec<Version>,
+    /// Whether the writer's number was stored before: then nothing was written, and the rest is empty.
+    pub duplicate: bool,
+}
+
+impl Committed {
+    /// The answer to a repetition.
+    pub fn duplicate() -> Self {
+        Self { duplicate: true, ..Self::default() }
+    }
 }
 
 /// A table entry's version: grows with each commit of the store and is never used again.

@@ -15,6 +15,10 @@ pub enum ErrorKind {
     Conflict,
     /// The request itself is wrong (a bad name, an event too large, an offset inside an event): mend it.
     InvalidInput,
+    /// The stream takes no more events: nothing follows its tail.
+    Sealed,
+    /// What was asked for lies before the stream's head and is no longer kept: begin at the head.
+    Truncated,
     /// No room on the disk. Nothing of the request was written: make room and ask again.
     Full,
     /// Another process owns the folder: stop it, or ask it.
@@ -56,6 +60,27 @@ impl Error {
     /// The named stream, table, … is not there.
     pub fn not_found(thing: impl fmt::Display) -> Self {
         Self::new(ErrorKind::NotFound, format!("{thing} does not exist"))
+    }
+
+    /// The stream takes no more events.
+    pub fn sealed(stream: impl fmt::Display) -> Self {
+        Self::new(ErrorKind::Sealed, format!("stream {stream} is sealed: it takes no more events"))
+    }
+
+    /// A stream must be sealed before it is removed, so that nobody's event is lost on the way.
+    pub fn not_sealed(stream: impl fmt::Display) -> Self {
+        Self::invalid(format!("stream {stream} still takes events: seal it before you delete it"))
+    }
+
+    /// A scope must be empty before it is removed.
+    pub fn not_empty(scope: impl fmt::Display) -> Self {
+        Self::invalid(format!("scope {scope} still holds streams or tables: delete them first"))
+    }
+
+    /// The place lies before the head.
+    pub fn truncated(segment: impl fmt::Display, offset: u64, head: u64) -> Self {
+        let what = format!("offset {offset} of segment {segment} is no longer kept: it begins at {head}");
+        Self::new(ErrorKind::Truncated, what)
     }
 
     /// The request itself is wrong.

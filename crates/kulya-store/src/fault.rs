@@ -2,8 +2,9 @@
 //! or a conflict at any call.
 
 use crate::{
-    Commit, Committed, Entry, Error, ErrorKind, EventPointer, ReadChunk, Result, Scope, SegmentId,
-    SegmentInfo, StreamConfig, StreamId, StreamName, StreamStore, TableChange, TableId, Transaction,
+    Commit, Committed, Entry, Error, ErrorKind, EventPointer, Outcome, ReadChunk, Result, Scope, SegmentId,
+    SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName, StreamStore, TableChange,
+    TableId, Transaction, TransactionId, WriterId,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -54,9 +55,33 @@ impl<S: StreamStore> StreamStore for FaultyStore<S> {
         self.inner.scopes().await
     }
 
+    async fn delete_scope(&self, scope: &Scope) -> Result<bool> {
+        self.pass()?;
+        self.inner.delete_scope(scope).await
+    }
+
     async fn create_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<bool> {
         self.pass()?;
         self.inner.create_stream(stream, config).await
+    }
+
+    async fn stream(&self, stream: &StreamId) -> Result<StreamInfo> {
+        self.inner.stream(stream).await
+    }
+
+    async fn seal_stream(&self, stream: &StreamId) -> Result<bool> {
+        self.pass()?;
+        self.inner.seal_stream(stream).await
+    }
+
+    async fn delete_stream(&self, stream: &StreamId) -> Result<bool> {
+        self.pass()?;
+        self.inner.delete_stream(stream).await
+    }
+
+    async fn truncate(&self, cut: &StreamCut) -> Result<()> {
+        self.pass()?;
+        self.inner.truncate(cut).await
     }
 
     async fn streams(&self, scope: &Scope) -> Result<Vec<StreamName>> {
@@ -87,6 +112,23 @@ impl<S: StreamStore> StreamStore for FaultyStore<S> {
     async fn begin(&self) -> Result<Box<dyn Transaction>> {
         let inner = self.inner.begin().await?;
         Ok(Box::new(FaultyTransaction { inner, allowed: Arc::clone(&self.allowed), kind: self.kind }))
+    }
+
+    async fn outcome(&self, transaction: TransactionId) -> Result<Outcome> {
+        self.inner.outcome(transaction).await
+    }
+
+    async fn last_event_number(&self, writer: WriterId) -> Result<Option<u64>> {
+        self.inner.last_event_number(writer).await
+    }
+
+    async fn tables(&self, scope: &Scope) -> Result<Vec<StreamName>> {
+        self.inner.tables(scope).await
+    }
+
+    async fn delete_table(&self, table: &TableId) -> Result<bool> {
+        self.pass()?;
+        self.inner.delete_table(table).await
     }
 
     async fn create_table(&self, table: &TableId) -> Result<bool> {
@@ -121,6 +163,10 @@ struct FaultyTransaction {
 
 #[async_trait]
 impl Transaction for FaultyTransaction {
+    fn id(&self) -> TransactionId {
+        self.inner.id()
+    }
+
     async fn stage(&mut self, appends: Vec<crate::Append>) -> Result<()> {
         pass(&self.allowed, self.kind)?;
         self.inner.stage(appends).await

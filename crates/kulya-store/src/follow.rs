@@ -1,24 +1,19 @@
-//! Reading a whole stream: where each segment's tail is now, and everything before it.
+//! Reading a whole stream: where it begins and ends now, and everything in between.
 
-use crate::{EventPointer, Result, SegmentId, StreamId, StreamStore};
+use crate::{EventPointer, Result, StreamCut, StreamId, StreamStore};
 use bytes::Bytes;
 
 /// Bytes asked of the store at a time.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// A place in a segment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Position {
-    /// The segment.
-    pub segment: SegmentId,
-    /// Offset of the next event to be read.
-    pub offset: u64,
+/// Where a stream begins now.
+pub async fn head_cut(store: &dyn StreamStore, stream: &StreamId) -> Result<StreamCut> {
+    Ok(StreamCut::head(stream, &store.segments(stream).await?))
 }
 
-/// Where a stream ends now: each segment's tail, in number order.
-pub async fn tail_cut(store: &dyn StreamStore, stream: &StreamId) -> Result<Vec<Position>> {
-    let segments = store.segments(stream).await?;
-    Ok(segments.into_iter().map(|s| Position { segment: s.id, offset: s.tail }).collect())
+/// Where a stream ends now.
+pub async fn tail_cut(store: &dyn StreamStore, stream: &StreamId) -> Result<StreamCut> {
+    Ok(StreamCut::tail(stream, &store.segments(stream).await?))
 }
 
 /// Every event the stream holds at the time of the call, segment after segment, each with its pointer.

@@ -28,6 +28,7 @@
 pub mod clock;
 pub mod conformance;
 mod contract;
+mod cut;
 mod error;
 pub mod fault;
 mod follow;
@@ -36,12 +37,15 @@ pub mod hash;
 pub mod memory;
 mod name;
 mod pointer;
+mod writer;
 
 pub use contract::{
-    Append, Commit, Committed, Condition, Entry, ReadChunk, SegmentInfo, StreamConfig, StreamStore,
-    TableChange, Transaction, Version,
+    Append, Commit, Committed, Condition, Durability, Entry, Outcome, REMEMBERED_OUTCOMES, ReadChunk,
+    SegmentInfo, StreamConfig, StreamInfo, StreamStore, TableChange, Transaction, TransactionId, Version,
 };
+pub use cut::StreamCut;
 pub use error::{Error, ErrorKind, Result};
-pub use follow::{Position, bounded_read, tail_cut};
+pub use follow::{bounded_read, head_cut, tail_cut};
 pub use name::{Scope, SegmentId, StreamId, StreamName, TableId};
 pub use pointer::EventPointer;
+pub use writer::{MOST_WRITERS, WriterId, WriterMark, WriterMarks};

@@ -1,9 +1,10 @@
 //! The store in memory: the plainest thing that keeps the contract, and the oracle for the other backends.
 
 use crate::{
-    Append, Commit, Committed, Entry, Error, ErrorKind, EventPointer, ReadChunk, Result, Scope, SegmentId,
-    SegmentInfo, StreamConfig, StreamId, StreamName, StreamStore, TableChange, TableId, Transaction, Version,
-    framing, hash,
+    Append, Commit, Committed, Entry, Error, ErrorKind, EventPointer, Outcome, REMEMBERED_OUTCOMES,
+    ReadChunk, Result, Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo,
+    StreamName, StreamStore, TableChange, TableId, Transaction, TransactionId, Version, WriterId,
+    WriterMarks, framing, hash,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -23,17 +24,31 @@ pub struct MemoryStore {
 #[derive(Default)]
 struct State {
     scopes: BTreeSet<Scope>,
-    streams: BTreeMap<StreamId, Vec<Segment>>,
+    streams: BTreeMap<StreamId, Stream>,
+    /// The epoch of each stream that was deleted.
+    ended: BTreeMap<StreamId, u32>,
     tables: BTreeMap<TableId, BTreeMap<Bytes, (Bytes, Version)>>,
+    writers: WriterMarks,
+    open: BTreeSet<TransactionId>,
+    /// By id, which rises: the first are the oldest.
+    committed: BTreeMap<TransactionId, Committed>,
+    transactions: u128,
     commits: u64,
     /// Where the next event without a key goes.
     unkeyed: u32,
     closed: bool,
 }
 
+struct Stream {
+    epoch: u32,
+    sealed: bool,
+    segments: Vec<Segment>,
+}
+
 #[derive(Default)]
 struct Segment {
     events: BTreeMap<u64, Bytes>,
+    head: u64,
     tail: u64,
 }
 
@@ -69,13 +84,32 @@ impl State {
         if self.scopes.contains(scope) { Ok(()) } else { Err(Error::not_found(format!("scope {scope}"))) }
     }
 
-    fn segments(&self, stream: &StreamId) -> Result<&Vec<Segment>> {
+    fn stream(&self, stream: &StreamId) -> Result<&Stream> {
         self.streams.get(stream).ok_or_else(|| Error::not_found(format!("stream {stream}")))
     }
 
-    fn segment(&self, id: &SegmentId) -> Result<&Segment> {
-        let segment = self.segments(&id.stream)?.get(id.number as usize).filter(|_| id.epoch == 0);
-        segment.ok_or_else(|| Error::not_found(format!("segment {id}")))
+    fn stream_mut(&mut self, stream: &StreamId) -> Result<&mut Stream> {
+        self.streams.get_mut(stream).ok_or_else(|| Error::not_found(format!("stream {stream}")))
+    }
+
+    fn segment(&self, id: &SegmentId) -> Result<(&Segment, bool)> {
+        let stream = self.stream(&id.stream)?;
+        let segment = stream.segments.get(id.number as usize).filter(|_| id.epoch == stream.epoch);
+        segment
+            .map(|segment| (segment, stream.sealed))
+            .ok_or_else(|| Error::not_found(format!("segment {id}")))
+    }
+
+    fn infos(&self, id: &StreamId) -> Result<Vec<SegmentInfo>> {
+        let stream = self.stream(id)?;
+        let count = stream.segments.len() as f64;
+        let info = |(number, segment): (usize, &Segment)| SegmentInfo {
+            id: SegmentId { stream: id.clone(), number: number as u32, epoch: stream.epoch },
+            key_range: number as f64 / count..(number + 1) as f64 / count,
+            head: segment.head,
+            tail: segment.tail,
+        };
+        Ok(stream.segments.iter().enumerate().map(info).collect())
     }
 
     fn table(&self, table: &TableId) -> Result<&BTreeMap<Bytes, (Bytes, Version)>> {
@@ -84,7 +118,9 @@ impl State {
 
     fn check(&self, commit: &Commit) -> Result<()> {
         for append in &commit.appends {
-            self.segments(&append.stream)?;
+            if self.stream(&append.stream)?.sealed {
+                return Err(Error::sealed(&append.stream));
+            }
             framing::check_size(&append.stream, append.event.len())?;
         }
         let mut keys = HashSet::new();
@@ -101,7 +137,13 @@ impl State {
     }
 
     fn commit(&mut self, commit: &Commit) -> Result<Committed> {
+        if commit.writer.is_some_and(|mark| self.writers.has(mark)) {
+            return Ok(Committed::duplicate());
+        }
         self.check(commit)?;
+        if let Some(mark) = commit.writer {
+            self.writers.store(mark);
+        }
         self.commits += 1;
         let version = Version(self.commits);
         let pointers = commit.appends.iter().map(|append| self.append(append)).collect();
@@ -112,11 +154,12 @@ impl State {
                 None => table.remove(&change.key),
             };
         }
-        Ok(Committed { pointers, versions: vec![version; commit.changes.len()] })
+        Ok(Committed { pointers, versions: vec![version; commit.changes.len()], duplicate: false })
     }
 
     fn append(&mut self, append: &Append) -> EventPointer {
-        let segments = self.streams.get_mut(&append.stream).expect("checked before");
+        let stream = self.streams.get_mut(&append.stream).expect("checked before");
+        let (epoch, segments) = (stream.epoch, &mut stream.segments);
         let number = match &append.routing_key {
             Some(key) => hash::segment_of(key, segments.len() as u32),
             None => {
@@ -129,7 +172,8 @@ impl State {
         let length = framing::framed_len(append.event.len());
         segment.events.insert(offset, append.event.clone());
         segment.tail += length;
-        EventPointer { segment: append.stream.segment(number), offset, length: length as u32 }
+        let segment = SegmentId { stream: append.stream.clone(), number, epoch };
+        EventPointer { segment, offset, length: length as u32 }
     }
 }
 
@@ -137,6 +181,15 @@ impl State {
 impl StreamStore for MemoryStore {
     async fn create_scope(&self, scope: &Scope) -> Result<bool> {
         Ok(self.state()?.scopes.insert(scope.clone()))
+    }
+
+    async fn delete_scope(&self, scope: &Scope) -> Result<bool> {
+        let mut state = self.state()?;
+        let streams = state.streams.keys().any(|stream| stream.scope == *scope);
+        if streams || state.tables.keys().any(|table| table.scope == *scope) {
+            return Err(Error::not_empty(scope));
+        }
+        Ok(state.scopes.remove(scope))
     }
 
     async fn scopes(&self) -> Result<Vec<Scope>> {
@@ -150,8 +203,59 @@ impl StreamStore for MemoryStore {
         if state.streams.contains_key(stream) {
             return Ok(false);
         }
-        state.streams.insert(stream.clone(), (0..config.segments).map(|_| Segment::default()).collect());
+        let segments = (0..config.segments).map(|_| Segment::default()).collect();
+        let epoch = state.ended.get(stream).map_or(0, |ended| ended + 1);
+        state.streams.insert(stream.clone(), Stream { epoch, sealed: false, segments });
         Ok(true)
+    }
+
+    async fn stream(&self, stream: &StreamId) -> Result<StreamInfo> {
+        let state = self.state()?;
+        let found = state.stream(stream)?;
+        let config = StreamConfig::with_segments(found.segments.len() as u32);
+        Ok(StreamInfo { config, sealed: found.sealed })
+    }
+
+    async fn seal_stream(&self, stream: &StreamId) -> Result<bool> {
+        let mut state = self.state()?;
+        let was = std::mem::replace(&mut state.stream_mut(stream)?.sealed, true);
+        drop(state);
+        self.commits.send_modify(|_| ());
+        Ok(!was)
+    }
+
+    async fn delete_stream(&self, stream: &StreamId) -> Result<bool> {
+        let mut state = self.state()?;
+        let Some(found) = state.streams.get(stream) else { return Ok(false) };
+        if !found.sealed {
+            return Err(Error::not_sealed(stream));
+        }
+        let epoch = found.epoch;
+        state.ended.insert(stream.clone(), epoch);
+        state.streams.remove(stream);
+        drop(state);
+        self.commits.send_modify(|_| ());
+        Ok(true)
+    }
+
+    async fn truncate(&self, cut: &StreamCut) -> Result<()> {
+        let mut state = self.state()?;
+        cut.check(&state.infos(&cut.stream)?)?;
+        for (id, offset) in cut.offsets() {
+            let (segment, _) = state.segment(&id)?;
+            if offset > segment.head && offset != segment.tail && !segment.events.contains_key(&offset) {
+                return Err(no_event(&id, offset));
+            }
+        }
+        for (id, offset) in cut.offsets() {
+            if let Some(segment) = state.stream_mut(&cut.stream)?.segments.get_mut(id.number as usize)
+                && offset > segment.head
+            {
+                segment.head = offset;
+                segment.events = segment.events.split_off(&offset);
+            }
+        }
+        Ok(())
     }
 
     async fn streams(&self, scope: &Scope) -> Result<Vec<StreamName>> {
@@ -161,23 +265,17 @@ impl StreamStore for MemoryStore {
     }
 
     async fn segments(&self, stream: &StreamId) -> Result<Vec<SegmentInfo>> {
-        let state = self.state()?;
-        let segments = state.segments(stream)?;
-        let count = segments.len() as f64;
-        let info = |(number, segment): (usize, &Segment)| SegmentInfo {
-            id: stream.segment(number as u32),
-            key_range: number as f64 / count..(number + 1) as f64 / count,
-            head: 0,
-            tail: segment.tail,
-        };
-        Ok(segments.iter().enumerate().map(info).collect())
+        self.state()?.infos(stream)
     }
 
     async fn read(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
         let state = self.state()?;
-        let found = state.segment(segment)?;
+        let (found, _) = state.segment(segment)?;
+        if offset < found.head {
+            return Err(Error::truncated(segment, offset, found.head));
+        }
         if offset != found.tail && !found.events.contains_key(&offset) {
-            return Err(Error::invalid(format!("no event of segment {segment} begins at offset {offset}")));
+            return Err(no_event(segment, offset));
         }
         let mut chunk = ReadChunk { events: Vec::new(), next: offset };
         for (at, event) in found.events.range(offset..) {
@@ -195,8 +293,10 @@ impl StreamStore for MemoryStore {
         let mut commits = self.commits.subscribe();
         loop {
             commits.borrow_and_update();
-            if self.state()?.segment(segment)?.tail > offset {
-                return Ok(());
+            match self.state()?.segment(segment)? {
+                (found, _) if found.tail > offset => return Ok(()),
+                (_, true) => return Err(Error::sealed(&segment.stream)),
+                _ => {}
             }
             let _ = commits.changed().await;
         }
@@ -204,8 +304,11 @@ impl StreamStore for MemoryStore {
 
     async fn event(&self, pointer: &EventPointer) -> Result<Bytes> {
         let state = self.state()?;
-        let event = state.segment(&pointer.segment)?.events.get(&pointer.offset);
-        match event {
+        let (segment, _) = state.segment(&pointer.segment)?;
+        if pointer.offset < segment.head {
+            return Err(Error::truncated(&pointer.segment, pointer.offset, segment.head));
+        }
+        match segment.events.get(&pointer.offset) {
             Some(event) if framing::framed_len(event.len()) == u64::from(pointer.length) => Ok(event.clone()),
             _ => Err(Error::invalid(format!("no event stands at {pointer}"))),
         }
@@ -216,8 +319,33 @@ impl StreamStore for MemoryStore {
     }
 
     async fn begin(&self) -> Result<Box<dyn Transaction>> {
-        drop(self.state()?);
-        Ok(Box::new(Staged { store: self.clone(), appends: Vec::new() }))
+        let mut state = self.state()?;
+        state.transactions += 1;
+        let id = TransactionId(state.transactions);
+        state.open.insert(id);
+        Ok(Box::new(Staged { store: self.clone(), id, appends: Vec::new(), epochs: BTreeMap::new() }))
+    }
+
+    async fn outcome(&self, transaction: TransactionId) -> Result<Outcome> {
+        let state = self.state()?;
+        if state.open.contains(&transaction) {
+            return Ok(Outcome::Open);
+        }
+        Ok(state.committed.get(&transaction).cloned().map_or(Outcome::Unknown, Outcome::Committed))
+    }
+
+    async fn last_event_number(&self, writer: WriterId) -> Result<Option<u64>> {
+        Ok(self.state()?.writers.last(writer))
+    }
+
+    async fn tables(&self, scope: &Scope) -> Result<Vec<StreamName>> {
+        let state = self.state()?;
+        state.scope(scope)?;
+        Ok(state.tables.keys().filter(|t| t.scope == *scope).map(|t| t.name.clone()).collect())
+    }
+
+    async fn delete_table(&self, table: &TableId) -> Result<bool> {
+        Ok(self.state()?.tables.remove(table).is_some())
     }
 
     async fn create_table(&self, table: &TableId) -> Result<bool> {
@@ -268,27 +396,67 @@ impl StreamStore for MemoryStore {
     }
 }
 
+fn no_event(segment: &SegmentId, offset: u64) -> Error {
+    Error::invalid(format!("no event of segment {segment} begins at offset {offset}"))
+}
+
 struct Staged {
     store: MemoryStore,
+    id: TransactionId,
     appends: Vec<Append>,
+    /// The epoch in which each stream was staged for: one made again since is another stream.
+    epochs: BTreeMap<StreamId, u32>,
 }
 
 #[async_trait]
 impl Transaction for Staged {
+    fn id(&self) -> TransactionId {
+        self.id
+    }
+
     async fn stage(&mut self, appends: Vec<Append>) -> Result<()> {
         let commit = Commit::events(appends);
-        self.store.state()?.check(&commit)?;
-        self.appends.extend(commit.appends);
+        let state = self.store.state()?;
+        state.check(&commit)?;
+        for append in commit.appends {
+            let epoch = state.stream(&append.stream)?.epoch;
+            self.epochs.entry(append.stream.clone()).or_insert(epoch);
+            self.appends.push(append);
+        }
         Ok(())
     }
 
-    async fn commit(self: Box<Self>, changes: Vec<TableChange>) -> Result<Committed> {
-        let done = self.store.write(&Commit { appends: self.appends, changes })?;
-        Ok(Committed { pointers: Vec::new(), ..done })
+    async fn commit(mut self: Box<Self>, changes: Vec<TableChange>) -> Result<Committed> {
+        let commit = Commit { appends: std::mem::take(&mut self.appends), changes, ..Commit::default() };
+        let mut state = self.store.state()?;
+        for (stream, epoch) in &self.epochs {
+            if state.stream(stream)?.epoch != *epoch {
+                return Err(Error::not_found(format!(
+                    "stream {stream}, as it was when the events were staged,"
+                )));
+            }
+        }
+        let done = Committed { pointers: Vec::new(), ..state.commit(&commit)? };
+        state.committed.insert(self.id, done.clone());
+        if state.committed.len() > REMEMBERED_OUTCOMES {
+            state.committed.pop_first();
+        }
+        let commits = state.commits;
+        drop(state);
+        self.store.commits.send_replace(commits);
+        Ok(done)
     }
 
     async fn abort(self: Box<Self>) -> Result<()> {
         Ok(())
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if let Ok(mut state) = self.store.state() {
+            state.open.remove(&self.id);
+        }
     }
 }
 

@@ -36,8 +36,10 @@ pub(crate) enum Command {
     Cdc(Box<CdcArgs>),
     /// Query streams as tables: a prompt, or -e / -f
     Sql(SqlArgs),
-    /// Write and read raw events, for trying things
+    /// Streams and their raw events: make, list, append, read, truncate, seal, delete
     Stream(StreamArgs),
+    /// Look at a store's folder, and check every byte of it
+    Store(StoreArgs),
     /// See it all work once: events, schemas, changes of a database, and SQL over them
     Demo(DemoArgs),
 }
@@ -126,6 +128,24 @@ pub(crate) struct StreamArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum StreamCommand {
+    /// Make a stream, and its scope when that is not there
+    Create {
+        /// The stream, as scope/stream
+        stream: String,
+        /// What may be written and read side by side
+        #[arg(long, default_value_t = 1, value_name = "N")]
+        segments: u32,
+    },
+    /// List the streams of a scope, or of all
+    List {
+        /// The scope
+        scope: Option<String>,
+    },
+    /// Show a stream's segments, and where they begin and end
+    Describe {
+        /// The stream, as scope/stream
+        stream: String,
+    },
     /// Append one event; the scope and the stream are made when they are not there
     Append {
         /// The stream, as scope/stream
@@ -150,16 +170,47 @@ pub(crate) enum StreamCommand {
     Read {
         /// The stream, as scope/stream
         stream: String,
-        /// How an event is printed
-        #[arg(long, value_enum, default_value_t = EventOutput::Hex)]
-        output: EventOutput,
-        /// Print no more than this many
-        #[arg(long, value_name = "N")]
-        limit: Option<usize>,
+        #[command(flatten)]
+        reading: Reading,
         /// Go on with new events as they come; Ctrl-C ends
         #[arg(long)]
         tail: bool,
     },
+    /// Print the events of a stream as they come, from its end on; Ctrl-C ends
+    Tail {
+        /// The stream, as scope/stream
+        stream: String,
+        #[command(flatten)]
+        reading: Reading,
+    },
+    /// Let a stream begin later: what lies before is no longer kept
+    Truncate {
+        /// The stream, as scope/stream
+        stream: String,
+        /// Where it shall begin, as describe prints it; without it, at its end
+        #[arg(long, value_name = "CUT")]
+        at: Option<String>,
+    },
+    /// Let a stream take no more events, for ever
+    Seal {
+        /// The stream, as scope/stream
+        stream: String,
+    },
+    /// Delete a sealed stream with all it holds
+    Delete {
+        /// The stream, as scope/stream
+        stream: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Reading {
+    /// How an event is printed
+    #[arg(long, value_enum, default_value_t = EventOutput::Hex)]
+    pub(crate) output: EventOutput,
+    /// Print no more than this many
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -168,6 +219,33 @@ pub(crate) enum EventOutput {
     Hex,
     /// The event alone, as text
     Text,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct StoreArgs {
+    /// The folder of the store [default: kulya-data]
+    #[arg(long, global = true, env = "KULYA_DATA", value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: StoreCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Say what the store holds
+    Info,
+    /// Read the whole store, every event and every table entry; changes nothing
+    Check,
+    /// Copy the store, as it is now, to a new folder
+    Backup {
+        /// The new folder
+        to: PathBuf,
+    },
+    /// Make the store's folder from such a copy
+    Restore {
+        /// The copy
+        from: PathBuf,
+    },
 }
 
 #[derive(Debug, clap::Args)]

@@ -12,6 +12,7 @@ mod serve;
 mod settings;
 mod sql;
 mod stop;
+mod store;
 mod stream;
 
 use args::{Args, Command};
@@ -76,6 +77,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         Command::Cdc(cdc) => cdc::run(settings, *cdc).await,
         Command::Sql(sql) => sql::run(settings, sql).await,
         Command::Stream(stream) => stream::run(settings, stream).await,
+        Command::Store(store) => store::run(settings, store).await,
         Command::Demo(demo) => demo::run(demo).await,
     }
 }

@@ -1,16 +1,18 @@
-//! `kulya stream`: raw events in and out, for trying things.
+//! `kulya stream`: streams and their raw events.
 
-use crate::args::{EventOutput, StreamArgs, StreamCommand};
+use crate::args::{EventOutput, Reading, StreamArgs, StreamCommand};
 use crate::say;
 use crate::settings::Settings;
 use crate::stop;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use kulya_store::{Append, Commit, EventPointer, Position, StreamConfig, StreamId, StreamStore};
+use kulya_store::{
+    Append, Commit, ErrorKind, EventPointer, Scope, SegmentId, StreamConfig, StreamCut, StreamId,
+    StreamStore, tail_cut,
+};
 use kulya_store_embedded::EmbeddedStore;
 use std::io::{Read, Write};
 use std::path::Path;
-use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// Bytes asked of the store at a time.
@@ -18,7 +20,24 @@ const CHUNK_BYTES: usize = 1 << 20;
 
 pub(crate) async fn run(settings: Settings, args: StreamArgs) -> Result<()> {
     let data = settings.data(args.data);
+    let makes = matches!(args.command, StreamCommand::Create { .. } | StreamCommand::Append { .. });
+    if !makes && !data.exists() {
+        bail!("folder {} does not exist", data.display());
+    }
     match args.command {
+        StreamCommand::Create { stream, segments } => {
+            let stream: StreamId = stream.parse()?;
+            let store = EmbeddedStore::open(&data)?;
+            store.create_scope(&stream.scope).await?;
+            if !store.create_stream(&stream, StreamConfig::with_segments(segments)).await? {
+                bail!("there is a stream {stream} already");
+            }
+            store.close().await?;
+        }
+        StreamCommand::List { scope } => list(&EmbeddedStore::open(&data)?, scope.as_deref()).await?,
+        StreamCommand::Describe { stream } => {
+            describe(&EmbeddedStore::open(&data)?, &stream.parse()?).await?
+        }
         StreamCommand::Append { stream, hex, text, file, key, segments } => {
             let stream: StreamId = stream.parse()?;
             let event = event(hex.as_deref(), text, file.as_deref())?;
@@ -32,19 +51,87 @@ pub(crate) async fn run(settings: Settings, args: StreamArgs) -> Result<()> {
             }
             store.close().await?;
         }
-        StreamCommand::Read { stream, output, limit, tail } => {
+        StreamCommand::Read { stream, reading, tail } => {
             let stream: StreamId = stream.parse()?;
-            if !data.exists() {
-                bail!("folder {} does not exist", data.display());
-            }
             let stop = stop::on_signal()?;
             let store = EmbeddedStore::open(&data)?;
-            let mut printer = Printer { output, left: limit.unwrap_or(usize::MAX) };
+            let mut printer = Printer::new(&reading);
             let cut = printer.everything(&store, &stream).await?;
-            if tail && printer.left > 0 {
-                printer.follow(Arc::new(store), cut, stop).await?;
+            if tail {
+                printer.follow(&store, cut, &stop).await?;
             }
         }
+        StreamCommand::Tail { stream, reading } => {
+            let stream: StreamId = stream.parse()?;
+            let stop = stop::on_signal()?;
+            let store = EmbeddedStore::open(&data)?;
+            let cut = tail_cut(&store, &stream).await?;
+            Printer::new(&reading).follow(&store, cut, &stop).await?;
+        }
+        StreamCommand::Truncate { stream, at } => {
+            let stream: StreamId = stream.parse()?;
+            let store = EmbeddedStore::open(&data)?;
+            let cut = match at {
+                Some(text) => text.parse()?,
+                None => tail_cut(&store, &stream).await?,
+            };
+            if cut.stream != stream {
+                bail!("cut {cut} is one of another stream than {stream}");
+            }
+            store.truncate(&cut).await?;
+            say!("{stream} begins at {cut}");
+            store.close().await?;
+        }
+        StreamCommand::Seal { stream } => {
+            let stream: StreamId = stream.parse()?;
+            let store = EmbeddedStore::open(&data)?;
+            let is_new = store.seal_stream(&stream).await?;
+            say!("{stream} {}", if is_new { "is sealed" } else { "was sealed before" });
+            store.close().await?;
+        }
+        StreamCommand::Delete { stream } => {
+            let stream: StreamId = stream.parse()?;
+            let store = EmbeddedStore::open(&data)?;
+            if !store.delete_stream(&stream).await? {
+                bail!("stream {stream} does not exist");
+            }
+            store.close().await?;
+        }
+    }
+    Ok(())
+}
+
+async fn list(store: &dyn StreamStore, scope: Option<&str>) -> Result<()> {
+    let scopes = match scope {
+        Some(scope) => vec![Scope::new(scope)?],
+        None => store.scopes().await?.into_iter().filter(|scope| !scope.is_system()).collect(),
+    };
+    for scope in scopes {
+        for name in store.streams(&scope).await? {
+            let stream = StreamId { scope: scope.clone(), name };
+            let info = store.stream(&stream).await?;
+            let bytes: u64 =
+                store.segments(&stream).await?.iter().map(|segment| segment.tail - segment.head).sum();
+            let sealed = if info.sealed { ", sealed" } else { "" };
+            say!("{stream}  {} segments, {bytes} bytes{sealed}", info.config.segments);
+        }
+    }
+    Ok(())
+}
+
+async fn describe(store: &dyn StreamStore, stream: &StreamId) -> Result<()> {
+    let segments = store.segments(stream).await?;
+    say!("stream  {stream}{}", if store.stream(stream).await?.sealed { ", sealed" } else { "" });
+    say!("head    {}", StreamCut::head(stream, &segments));
+    say!("tail    {}", StreamCut::tail(stream, &segments));
+    for segment in &segments {
+        let (from, to) = (segment.key_range.start, segment.key_range.end);
+        say!(
+            "segment {}  keys {from:.4} to {to:.4}  offsets {} to {}",
+            segment.id,
+            segment.head,
+            segment.tail
+        );
     }
     Ok(())
 }
@@ -89,30 +176,34 @@ struct Printer {
 }
 
 impl Printer {
+    fn new(reading: &Reading) -> Self {
+        Self { output: reading.output, left: reading.limit.unwrap_or(usize::MAX) }
+    }
+
     /// Prints what is there now; gives where it ended.
-    async fn everything(&mut self, store: &dyn StreamStore, stream: &StreamId) -> Result<Vec<Position>> {
-        let mut cut = Vec::new();
-        for segment in store.segments(stream).await? {
-            let mut position = Position { segment: segment.id, offset: segment.head };
-            while position.offset < segment.tail && self.left > 0 {
-                self.chunk(store, &mut position).await?;
+    async fn everything(&mut self, store: &dyn StreamStore, stream: &StreamId) -> Result<StreamCut> {
+        let segments = store.segments(stream).await?;
+        let mut cut = StreamCut::head(stream, &segments);
+        for segment in segments {
+            let mut offset = segment.head;
+            while offset < segment.tail && self.left > 0 {
+                offset = self.chunk(store, &segment.id, offset).await?;
             }
-            cut.push(position);
+            cut.advance(&segment.id, offset);
         }
         Ok(cut)
     }
 
-    /// Prints one chunk and moves the position behind it.
-    async fn chunk(&mut self, store: &dyn StreamStore, position: &mut Position) -> Result<()> {
-        let chunk = store.read(&position.segment, position.offset, CHUNK_BYTES).await?;
+    /// Prints one chunk; gives the offset behind it.
+    async fn chunk(&mut self, store: &dyn StreamStore, segment: &SegmentId, offset: u64) -> Result<u64> {
+        let chunk = store.read(segment, offset, CHUNK_BYTES).await?;
         let mut out = std::io::stdout().lock();
-        for (pointer, (_, event)) in chunk.pointers(&position.segment).zip(&chunk.events).take(self.left) {
+        for (pointer, (_, event)) in chunk.pointers(segment).zip(&chunk.events).take(self.left) {
             self.print(&mut out, &pointer, event)?;
         }
         out.flush()?;
         self.left = self.left.saturating_sub(chunk.events.len());
-        position.offset = chunk.next;
-        Ok(())
+        Ok(chunk.next)
     }
 
     fn print(&self, out: &mut impl Write, pointer: &EventPointer, event: &[u8]) -> std::io::Result<()> {
@@ -125,19 +216,25 @@ impl Printer {
     /// Prints events as they come, from every segment, until the token is cancelled or enough were printed.
     async fn follow(
         &mut self,
-        store: Arc<dyn StreamStore>,
-        mut cut: Vec<Position>,
-        stop: CancellationToken,
+        store: &dyn StreamStore,
+        mut cut: StreamCut,
+        stop: &CancellationToken,
     ) -> Result<()> {
         while self.left > 0 {
-            let waits = cut.iter().map(|position| store.wait_beyond(&position.segment, position.offset));
-            let waits: Vec<_> = waits.collect();
+            let places: Vec<_> = cut.offsets().collect();
+            let waits: Vec<_> =
+                places.iter().map(|(segment, offset)| store.wait_beyond(segment, *offset)).collect();
             let ready = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                (ready, index, _) = futures::future::select_all(waits) => ready.map(|()| index)?,
+                (ready, index, _) = futures::future::select_all(waits) => ready.map(|()| index),
             };
-            if let Some(position) = cut.get_mut(ready) {
-                self.chunk(&*store, position).await?;
+            let ready = match ready {
+                Err(error) if error.kind() == ErrorKind::Sealed => return Ok(()),
+                ready => ready?,
+            };
+            if let Some((segment, offset)) = places.get(ready) {
+                let next = self.chunk(store, segment, *offset).await?;
+                cut.advance(segment, next);
             }
         }
         Ok(())

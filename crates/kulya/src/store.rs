@@ -1,0 +1,121 @@
+//! `kulya store`: what a folder holds, whether all of it can be read, and a copy of it.
+
+use crate::args::{StoreArgs, StoreCommand};
+use crate::settings::Settings;
+use crate::{progress, say};
+use anyhow::{Result, bail};
+use kulya_store::{ErrorKind, SegmentInfo, StreamId, StreamStore, TableId};
+use kulya_store_embedded::EmbeddedStore;
+use std::path::Path;
+use std::time::Instant;
+
+/// Bytes asked of the store at a time.
+const CHUNK_BYTES: usize = 4 << 20;
+/// Entries asked of a table at a time.
+const PAGE: usize = 1000;
+
+pub(crate) async fn run(settings: Settings, args: StoreArgs) -> Result<()> {
+    let data = settings.data(args.data);
+    if !data.exists() && !matches!(args.command, StoreCommand::Restore { .. }) {
+        bail!("folder {} does not exist", data.display());
+    }
+    let began = Instant::now();
+    if let StoreCommand::Restore { from } = &args.command {
+        return restore(from, &data, began);
+    }
+    let store = EmbeddedStore::open(&data)?;
+    let opened = began.elapsed();
+    match args.command {
+        StoreCommand::Info => info(&store, &data, opened.as_secs_f64()).await?,
+        StoreCommand::Check => check(&store).await?,
+        StoreCommand::Backup { to } => {
+            let bytes = store.backup(&to)?;
+            say!("{bytes} bytes copied to {} in {:.2} s", to.display(), began.elapsed().as_secs_f64());
+        }
+        StoreCommand::Restore { .. } => {}
+    }
+    store.close().await?;
+    Ok(())
+}
+
+/// A copy is a store like any other: it is opened, and so read whole, and copied.
+fn restore(from: &Path, data: &Path, began: Instant) -> Result<()> {
+    if !from.exists() {
+        bail!("folder {} does not exist", from.display());
+    }
+    let bytes = EmbeddedStore::open(from)?.backup(data)?;
+    say!("{bytes} bytes restored to {} in {:.2} s", data.display(), began.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Every stream with its segments, and every table.
+async fn contents(store: &dyn StreamStore) -> Result<(Vec<(StreamId, Vec<SegmentInfo>)>, Vec<TableId>)> {
+    let (mut streams, mut tables) = (Vec::new(), Vec::new());
+    for scope in store.scopes().await? {
+        for name in store.streams(&scope).await? {
+            let stream = StreamId { scope: scope.clone(), name };
+            let segments = store.segments(&stream).await?;
+            streams.push((stream, segments));
+        }
+        let names = store.tables(&scope).await?;
+        tables.extend(names.into_iter().map(|name| TableId { scope: scope.clone(), name }));
+    }
+    Ok((streams, tables))
+}
+
+async fn info(store: &EmbeddedStore, data: &Path, opened: f64) -> Result<()> {
+    let (streams, tables) = contents(store).await?;
+    let segments = || streams.iter().flat_map(|(_, segments)| segments);
+    let bytes: u64 = segments().map(|segment| segment.tail - segment.head).sum();
+    say!("folder   {}", data.display());
+    say!("format   {}", EmbeddedStore::FORMAT);
+    let (files, on_disk) = store.disk_usage()?;
+    say!("on disk  {on_disk} bytes in {files} log files");
+    say!("opened   in {opened:.3} s");
+    say!("scopes   {}", store.scopes().await?.len());
+    say!("streams  {} with {} segments, {bytes} bytes of events", streams.len(), segments().count());
+    say!("tables   {}", tables.len());
+    Ok(())
+}
+
+/// Opening has read every frame; this reads every event by the way that readers take, and every entry.
+async fn check(store: &dyn StreamStore) -> Result<()> {
+    let began = Instant::now();
+    let (streams, tables) = contents(store).await?;
+    let total =
+        streams.iter().flat_map(|(_, segments)| segments).map(|segment| segment.tail - segment.head).sum();
+    let bar = progress::bar(total, "bytes");
+    let mut events = 0;
+    for segment in streams.iter().flat_map(|(_, segments)| segments) {
+        let mut offset = segment.head;
+        while offset < segment.tail {
+            let chunk = store.read(&segment.id, offset, CHUNK_BYTES).await?;
+            if chunk.next == offset {
+                bail!("segment {} cannot be read on from offset {offset}", segment.id);
+            }
+            events += chunk.events.len();
+            bar.inc(chunk.next - offset);
+            offset = chunk.next;
+        }
+    }
+    let mut entries = 0;
+    for table in &tables {
+        let mut after = None;
+        loop {
+            let page = match store.scan(table, b"", after.as_deref(), PAGE).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => break,
+                page => page?,
+            };
+            let Some(last) = page.last() else { break };
+            entries += page.len();
+            after = Some(last.key.clone());
+        }
+    }
+    bar.finish_and_clear();
+    let seconds = began.elapsed().as_secs_f64();
+    let rate = total as f64 / 1e6 / seconds.max(1e-9);
+    say!(
+        "{events} events ({total} bytes) and {entries} table entries are whole; read in {seconds:.2} s ({rate:.0} MB/s)"
+    );
+    Ok(())
+}

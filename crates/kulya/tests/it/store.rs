@@ -1,0 +1,90 @@
+//! Streams and stores by the command line: a stream's life, and a store's copy.
+
+use crate::program::{command, kulya, run};
+use tempfile::tempdir;
+
+#[test]
+fn a_streams_life() {
+    let folder = tempdir().unwrap();
+    let stream = |args: &[&str]| kulya(&folder, &[&["stream"], args].concat());
+    stream(&["create", "s/t", "--segments", "2"]);
+    for n in 0..6 {
+        stream(&["append", "s/t", "--text", &format!("event {n}"), "--key", &n.to_string()]);
+    }
+    assert_eq!(stream(&["list"]), "s/t  2 segments, 90 bytes\n");
+    assert_eq!(stream(&["list", "s"]), "s/t  2 segments, 90 bytes\n");
+    let described = stream(&["describe", "s/t"]);
+    let tail = described.lines().find_map(|line| line.strip_prefix("tail    ")).unwrap().to_owned();
+    assert!(described.contains("head    s/t@0.0:0,1.0:0\n") && tail.starts_with("s/t@0.0:"), "{described}");
+    assert!(
+        described.contains("segment s/t/0.#epoch.0  keys 0.0000 to 0.5000  offsets 0 to "),
+        "{described}"
+    );
+    assert_eq!(stream(&["truncate", "s/t", "--at", &tail]), format!("s/t begins at {tail}\n"));
+    assert_eq!(stream(&["read", "s/t"]), "");
+    stream(&["append", "s/t", "--text", "kept"]);
+    assert_eq!(stream(&["read", "s/t", "--output", "text"]), "kept\n");
+    assert_eq!(stream(&["seal", "s/t"]), "s/t is sealed\n");
+    assert_eq!(stream(&["seal", "s/t"]), "s/t was sealed before\n");
+    assert_eq!(stream(&["tail", "s/t", "--output", "text"]), "", "nothing follows in a sealed stream");
+    assert_eq!(stream(&["read", "s/t", "--tail", "--output", "text"]), "kept\n");
+    stream(&["delete", "s/t"]);
+    assert_eq!(stream(&["list"]), "");
+}
+
+#[test]
+fn a_store_is_described_checked_copied_and_restored() {
+    let folder = tempdir().unwrap();
+    kulya(&folder, &["demo", "--data", "d", "--orders", "500", "--listen", "127.0.0.1:0"]);
+    let store = |data: &str, args: &[&str]| kulya(&folder, &[&["store", "--data", data], args].concat());
+    let info = store("d", &["info"]);
+    assert!(
+        info.contains("format   kulya-store 1\n") && info.contains("streams  2 with 5 segments, "),
+        "{info}"
+    );
+    let whole = |data: &str| store(data, &["check"]).split(';').next().unwrap().to_owned();
+    let before = whole("d");
+    assert!(before.starts_with("747 events ("), "550 orders and 197 changes: {before}");
+    store("d", &["backup", "copy"]);
+    assert_eq!(whole("copy"), before);
+    store("restored", &["restore", "copy"]);
+    assert_eq!(whole("restored"), before);
+    for (args, says) in [
+        (&["store", "--data", "d", "backup", "copy"][..], "folder copy is not empty"),
+        (&["store", "--data", "d", "restore", "nowhere"], "folder nowhere does not exist"),
+        (&["store", "--data", "nowhere", "check"], "folder nowhere does not exist"),
+        (&["stream", "--data", "d", "create", "shop/orders"], "there is a stream shop/orders already"),
+        (
+            &["stream", "--data", "d", "delete", "shop/orders"],
+            "stream shop/orders still takes events: seal it",
+        ),
+        (&["stream", "--data", "d", "delete", "shop/none"], "stream shop/none does not exist"),
+        (&["stream", "--data", "d", "seal", "shop/none"], "stream shop/none does not exist"),
+        (
+            &["stream", "--data", "d", "truncate", "shop/orders", "--at", "here"],
+            "must be written as scope/stream@",
+        ),
+        (&["stream", "--data", "d", "truncate", "shop/orders", "--at", "shop/x@0.0:1"], "of another stream"),
+        (
+            &["stream", "--data", "d", "truncate", "shop/orders", "--at", "shop/orders@0.0:1"],
+            "does not name each segment",
+        ),
+        (
+            &["stream", "--data", "d", "truncate", "shop/customers", "--at", "shop/customers@0.0:1"],
+            "no event of segment",
+        ),
+        (&["stream", "--data", "d", "list", "nowhere"], "scope nowhere does not exist"),
+    ] {
+        let ran = run(&mut command(folder.path(), args));
+        assert_eq!((ran.code, ran.err.lines().count()), (Some(1), 1), "{ran:?}");
+        assert!(ran.err.contains(says), "{says}: {ran:?}");
+    }
+    // damage in the middle is refused by every command, and named
+    let log = folder.path().join("d/log/0000000000000000.log");
+    let mut bytes = std::fs::read(&log).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&log, bytes).unwrap();
+    let ran = run(&mut command(folder.path(), &["store", "--data", "d", "check"]));
+    assert!(ran.code == Some(1) && ran.err.contains("0000000000000000.log is damaged at byte"), "{ran:?}");
+}
