@@ -17,6 +17,7 @@ const RINGS: &[(&str, u8)] = &[
     ("kulya-cdc", 2),
     ("kulya-sql", 3),
     ("kulya-server", 3),
+    ("kulya-sim", 4),
     ("kulya", 4),
     ("xtask", 5),
 ];

@@ -2,11 +2,11 @@
 //! copied in their order, each as long as it is then, and the end of a write that was under way is cut off when the copy
 //! is opened.
 
-use crate::disk::sync_folder;
+use crate::disk::{Sequential, sync_folder};
 use crate::folder::{FORMAT, Folder, from_io};
 use kulya_store::{Error, Result};
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, BufReader, Write};
 use std::path::Path;
 
 /// Copies the store to a folder that is not there, or empty; gives the number of bytes. The file `FORMAT` comes last:
@@ -28,7 +28,9 @@ pub(crate) fn copy(folder: &Folder, to: &Path) -> Result<u64> {
         let unread = |e: io::Error| from_io(&format!("cannot copy {}", from.display()), e);
         let name = from.file_name().map(Path::new).unwrap_or(Path::new("log"));
         let mut copy = File::create(to.join("log").join(name)).map_err(failed)?;
-        bytes += io::copy(&mut File::open(&from).map_err(unread)?, &mut copy).map_err(unread)?;
+        let mut source =
+            BufReader::with_capacity(1 << 20, Sequential { file: folder.read_log(number)?, offset: 0 });
+        bytes += io::copy(&mut source, &mut copy).map_err(unread)?;
         copy.sync_all().map_err(failed)?;
     }
     sync_folder(&to.join("log")).map_err(failed)?;

@@ -2,7 +2,7 @@
 //! it, and only then lets the state show it and answers. The sync in progress is the only delay; requests that come
 //! meanwhile form the next group.
 
-use crate::disk::{Disk, LogFile};
+use crate::disk::LogFile;
 use crate::folder::{Folder, from_io};
 use crate::frame;
 use crate::op::Reader;
@@ -16,8 +16,6 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 /// A group takes no further request once its frame is this long.
 const GROUP_BYTES: usize = 1 << 20;
-/// A log file takes no further frame once it is this long.
-pub(crate) const LOG_FILE_BYTES: u64 = 256 << 20;
 
 /// A request on its way, with the room it takes in the queue.
 pub(crate) struct Waiting {
@@ -31,10 +29,11 @@ pub(crate) struct Committer {
     pub(crate) state: Arc<RwLock<State>>,
     pub(crate) commits: watch::Sender<u64>,
     pub(crate) folder: Arc<Folder>,
-    pub(crate) disk: Box<dyn Disk>,
     pub(crate) log: Box<dyn LogFile>,
     pub(crate) file: u32,
     pub(crate) length: u64,
+    /// A log file takes no further frame once it is this long.
+    pub(crate) file_bytes: u64,
     /// The last frame that is known to be synced.
     pub(crate) synced: u64,
     pub(crate) unkeyed: u32,
@@ -50,7 +49,11 @@ impl Committer {
             queue.extend(requests.try_iter());
             self.group(&mut queue);
         }
-        // what was only written becomes durable at an orderly end
+        self.finish();
+    }
+
+    /// An orderly end: what was only written becomes durable.
+    pub(crate) fn finish(&mut self) {
         let last = self.state.read().unwrap_or_else(PoisonError::into_inner).sequence;
         if !self.failed && self.synced < last {
             let _ = self.sync(last);
@@ -58,7 +61,7 @@ impl Committer {
     }
 
     /// Writes one group from the front of the queue, which is not empty.
-    fn group(&mut self, queue: &mut VecDeque<Waiting>) {
+    pub(crate) fn group(&mut self, queue: &mut VecDeque<Waiting>) {
         let state = Arc::clone(&self.state);
         let mut durability = Durability::Written;
         let (mut planned, sequence, frame) = {
@@ -141,14 +144,17 @@ impl Committer {
 
     /// Goes on to the next file when this one is long enough.
     fn roll(&mut self, sequence: u64) -> Result<()> {
-        if self.length < LOG_FILE_BYTES {
+        if self.length < self.file_bytes {
             return Ok(());
         }
         // a file is whole before another follows it
         self.sync_before(sequence)?;
         let path = self.folder.log(self.file + 1);
-        self.log =
-            self.disk.open(&path, 0).map_err(|e| from_io(&format!("cannot make {}", path.display()), e))?;
+        self.log = self
+            .folder
+            .disk
+            .append_to(&path, 0)
+            .map_err(|e| from_io(&format!("cannot make {}", path.display()), e))?;
         self.file += 1;
         self.length = 0;
         Ok(())

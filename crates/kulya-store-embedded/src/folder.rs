@@ -6,11 +6,12 @@
 //! log/{number:016x}.log
 //! ```
 
-use crate::disk::sync_folder;
+use crate::disk::{Disk, Locking, ReadFile};
 use kulya_store::{Error, ErrorKind, Result};
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, Write};
+use std::any::Any;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What a folder of ours says of itself.
 pub(crate) const FORMAT: &str = "kulya-store 1";
@@ -18,34 +19,43 @@ pub(crate) const FORMAT: &str = "kulya-store 1";
 /// A folder that is ours for as long as this value lives.
 pub(crate) struct Folder {
     path: PathBuf,
-    _lock: File,
+    pub(crate) disk: Arc<dyn Disk>,
+    _lock: Box<dyn Any + Send + Sync>,
 }
 
 impl Folder {
     /// Takes the folder, making it when it is not there or empty.
-    pub(crate) fn take(path: &Path) -> Result<Self> {
+    pub(crate) fn take(path: &Path, disk: Arc<dyn Disk>) -> Result<Self> {
         let failed = |e: io::Error| from_io(&format!("cannot use folder {}", path.display()), e);
-        fs::create_dir_all(path).map_err(failed)?;
+        disk.make_folder(path).map_err(failed)?;
         let format = path.join("FORMAT");
-        let is_ours = format.exists();
-        if !is_ours && fs::read_dir(path).map_err(failed)?.flatten().any(|e| e.file_name() != "LOCK") {
+        let names = disk.list(path).map_err(failed)?;
+        let is_ours = names.iter().any(|name| name == "FORMAT");
+        // what an owner leaves that was cut off before it wrote FORMAT
+        let is_begun = |name: &String| matches!(name.as_str(), "LOCK" | "log" | "FORMAT.new");
+        let began =
+            names.iter().all(is_begun) && disk.list(&path.join("log")).is_ok_and(|logs| logs.is_empty());
+        if !is_ours && !began && names.iter().any(|name| name != "LOCK") {
             return Err(Error::invalid(format!(
                 "folder {} is not empty and holds no Kulya store: choose a new or empty folder",
                 path.display()
             )));
         }
-        let lock = lock(path)?;
+        let lock = lock(path, &*disk)?;
         if is_ours {
-            check_format(path, &fs::read_to_string(&format).map_err(failed)?)?;
-        } else {
-            fs::create_dir_all(path.join("log")).map_err(failed)?;
-            let mut file = File::create(&format).map_err(failed)?;
-            file.write_all(format!("{FORMAT}\n").as_bytes())
-                .and_then(|()| file.sync_all())
-                .map_err(failed)?;
-            sync_folder(path).map_err(failed)?;
+            check_format(path, &String::from_utf8_lossy(&disk.read_whole(&format).map_err(failed)?))?;
         }
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        disk.make_folder(&path.join("log")).map_err(failed)?;
+        if !is_ours {
+            disk.write_whole(&format, format!("{FORMAT}\n").as_bytes()).map_err(failed)?;
+        }
+        Ok(Self { path: path.to_owned(), disk, _lock: lock })
+    }
+
+    /// Opens a log file for reading.
+    pub(crate) fn read_log(&self, number: u32) -> Result<Arc<dyn ReadFile>> {
+        let path = self.log(number);
+        self.disk.read_from(&path).map_err(|e| from_io(&format!("cannot read {}", path.display()), e))
     }
 
     /// The path of a log file.
@@ -56,11 +66,10 @@ impl Folder {
     /// The numbers of the log files, ascending. A gap is damage.
     pub(crate) fn logs(&self) -> Result<Vec<u32>> {
         let folder = self.path.join("log");
-        let entries =
-            fs::read_dir(&folder).map_err(|e| from_io(&format!("cannot list {}", folder.display()), e))?;
-        let number = |name: &str| u32::from_str_radix(name.strip_suffix(".log")?, 16).ok();
-        let mut numbers: Vec<u32> =
-            entries.flatten().filter_map(|e| number(e.file_name().to_str()?)).collect();
+        let names =
+            self.disk.list(&folder).map_err(|e| from_io(&format!("cannot list {}", folder.display()), e))?;
+        let number = |name: &String| u32::from_str_radix(name.strip_suffix(".log")?, 16).ok();
+        let mut numbers: Vec<u32> = names.iter().filter_map(number).collect();
         numbers.sort_unstable();
         for (expected, found) in (0..).zip(&numbers) {
             if expected != *found {
@@ -92,30 +101,19 @@ fn check_format(path: &Path, text: &str) -> Result<()> {
     }
 }
 
-fn lock(path: &Path) -> Result<File> {
+fn lock(path: &Path, disk: &dyn Disk) -> Result<Box<dyn Any + Send + Sync>> {
     let name = path.join("LOCK");
-    let failed = |e: io::Error| from_io(&format!("cannot lock {}", name.display()), e);
-    let mut file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&name).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut owner = String::new();
-            let _ = file.read_to_string(&mut owner);
-            return Err(Error::new(
-                ErrorKind::Locked,
-                format!(
-                    "folder {} is in use by process {}: stop it first, or choose another folder",
-                    path.display(),
-                    owner.trim()
-                ),
-            ));
-        }
-        Err(TryLockError::Error(e)) => return Err(failed(e)),
+    let locking = disk.lock(&name, &std::process::id().to_string());
+    match locking.map_err(|e| from_io(&format!("cannot lock {}", name.display()), e))? {
+        Locking::Taken(lock) => Ok(lock),
+        Locking::Held { owner } => Err(Error::new(
+            ErrorKind::Locked,
+            format!(
+                "folder {} is in use by process {owner}: stop it first, or choose another folder",
+                path.display()
+            ),
+        )),
     }
-    file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
-    writeln!(file, "{}", std::process::id()).map_err(failed)?;
-    Ok(file)
 }
 
 /// An error of the disk, by what the caller does next.

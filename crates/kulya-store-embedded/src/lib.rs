@@ -18,7 +18,8 @@
 
 mod backup;
 mod committer;
-mod disk;
+pub mod disk;
+mod door;
 mod folder;
 mod frame;
 mod op;
@@ -27,7 +28,7 @@ mod recovery;
 mod state;
 mod store;
 
-pub use store::EmbeddedStore;
+pub use store::{Components, EmbeddedStore};
 
 #[cfg(test)]
 mod tests;

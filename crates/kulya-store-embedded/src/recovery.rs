@@ -2,14 +2,15 @@
 //! synced, nobody was told they were: cut them off) from a hole (something acknowledged is damaged: refuse, and say
 //! where).
 
+use crate::disk::Sequential;
 use crate::folder::{Folder, from_io};
 use crate::frame::{self, Found, HEADER_BYTES};
 use crate::op::Reader;
 use crate::state::State;
 use kulya_store::{Error, ErrorKind, Result};
-use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 /// What was read, and where writing goes on.
 pub(crate) struct Recovered {
@@ -26,17 +27,18 @@ pub(crate) fn recover(folder: &Folder) -> Result<Recovered> {
     let logs = folder.logs()?;
     for number in &logs {
         recovered.file = *number;
-        recovered.length =
-            read_log(&folder.log(*number), *number, logs.last() == Some(number), &mut recovered.state)?;
+        recovered.length = read_log(folder, *number, logs.last() == Some(number), &mut recovered.state)?;
     }
     recovered.state.forget_staged();
     Ok(recovered)
 }
 
 /// Reads one file; gives its length up to the last whole frame.
-fn read_log(path: &Path, number: u32, is_last: bool, state: &mut State) -> Result<u64> {
+fn read_log(folder: &Folder, number: u32, is_last: bool, state: &mut State) -> Result<u64> {
+    let path = &folder.log(number);
     let failed = |e| from_io(&format!("cannot read {}", path.display()), e);
-    let mut input = BufReader::with_capacity(1 << 20, File::open(path).map_err(failed)?);
+    let file = folder.read_log(number)?;
+    let mut input = BufReader::with_capacity(1 << 20, Sequential { file: Arc::clone(&file), offset: 0 });
     let mut position = 0u64;
     loop {
         let (sequence, body) = match frame::read(&mut input).map_err(failed)? {
@@ -57,7 +59,7 @@ fn read_log(path: &Path, number: u32, is_last: bool, state: &mut State) -> Resul
         position += (HEADER_BYTES + body.len()) as u64;
     }
     let mut rest = Vec::new();
-    input.seek(SeekFrom::Start(position)).and_then(|_| input.read_to_end(&mut rest)).map_err(failed)?;
+    Sequential { file, offset: position }.read_to_end(&mut rest).map_err(failed)?;
     if let Some(later) = frame::later_frame(&rest, state.sequence) {
         return Err(damaged(
             path,

@@ -1,7 +1,8 @@
 //! The store itself: requests go to the committer, reads go to the state and the log files.
 
 use crate::committer::{Committer, Waiting};
-use crate::disk::{Disk, FileSystem};
+use crate::disk::{Disk, FileSystem, ReadFile, read_exact_at};
+use crate::door::Door;
 use crate::folder::{Folder, from_io};
 use crate::plan::{Reply, Request};
 use crate::recovery;
@@ -14,13 +15,10 @@ use kulya_store::{
     TableChange, TableId, Transaction, TransactionId, WriterId, framing,
 };
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
 use std::ops::Bound;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, mpsc};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use tokio::sync::{Semaphore, oneshot, watch};
 
 /// The bytes of requests that may wait for the committer; who comes later waits outside.
@@ -40,14 +38,30 @@ pub struct EmbeddedStore {
 struct Inner {
     state: Arc<RwLock<State>>,
     commits: watch::Sender<u64>,
-    requests: Mutex<Option<mpsc::Sender<Waiting>>>,
+    door: Door,
     room: Arc<Semaphore>,
     folder: Arc<Folder>,
-    files: Mutex<HashMap<u32, Arc<File>>>,
+    files: Mutex<HashMap<u32, Arc<dyn ReadFile>>>,
     transactions: tokio::sync::Mutex<Ids>,
     open: Mutex<HashSet<u64>>,
     closed: AtomicBool,
-    committer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What a store stands on, where it is not the usual.
+pub struct Components {
+    /// The disk.
+    pub disk: Arc<dyn Disk>,
+    /// A log file takes no further frame once it is this long.
+    pub log_file_bytes: u64,
+    /// Whether requests are written, and reads done, by whoever asks, instead of by threads of the store's own: then
+    /// the same requests in the same order always do the same.
+    pub inline: bool,
+}
+
+impl Default for Components {
+    fn default() -> Self {
+        Self { disk: Arc::new(FileSystem), log_file_bytes: 256 << 20, inline: false }
+    }
 }
 
 /// Transaction ids: the last one given, and up to which they are reserved.
@@ -68,51 +82,47 @@ impl EmbeddedStore {
     /// Errors: `Locked` (another process owns it), `InvalidInput` (a folder of something else), `Corrupt` (damage
     /// in the middle of the log, or a newer format), `Full`.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Self::open_on(path.as_ref(), Box::new(FileSystem))
+        Self::open_with(path, Components::default())
     }
 
-    /// The same on a given disk.
-    pub(crate) fn open_on(path: &Path, disk: Box<dyn Disk>) -> Result<Self> {
-        let folder = Arc::new(Folder::take(path)?);
+    /// The same on other components.
+    pub fn open_with(path: impl AsRef<Path>, components: Components) -> Result<Self> {
+        let Components { disk, log_file_bytes, inline } = components;
+        let folder = Arc::new(Folder::take(path.as_ref(), disk)?);
         let recovered = recovery::recover(&folder)?;
         let name = folder.log(recovered.file);
         let failed = |e| from_io(&format!("cannot open {}", name.display()), e);
-        let mut log = disk.open(&name, recovered.length).map_err(failed)?;
+        let mut log = folder.disk.append_to(&name, recovered.length).map_err(failed)?;
         // the frames of an owner that was killed may still be on their way to the disk
         log.sync().map_err(failed)?;
         let commits = watch::channel(recovered.state.sequence).0;
         let last = recovered.state.last_transaction;
         let synced = recovered.state.sequence;
         let state = Arc::new(RwLock::new(recovered.state));
-        let (requests, queue) = mpsc::channel();
         let committer = Committer {
             state: Arc::clone(&state),
             commits: commits.clone(),
             folder: Arc::clone(&folder),
-            disk,
             log,
             file: recovered.file,
             length: recovered.length,
+            file_bytes: log_file_bytes,
             synced,
             unkeyed: 0,
             failed: false,
         };
-        let committer = std::thread::Builder::new()
-            .name("kulya-commit".into())
-            .spawn(move || committer.run(&queue))
-            .map_err(|e| Error::new(ErrorKind::Failed, "cannot start the committer's thread").because(e))?;
+        let door = if inline { Door::inline(committer) } else { Door::thread(committer)? };
         Ok(Self {
             inner: Arc::new(Inner {
                 state,
                 commits,
-                requests: Mutex::new(Some(requests)),
+                door,
                 room: Arc::new(Semaphore::new(QUEUE_BYTES)),
                 folder,
                 files: Mutex::default(),
                 transactions: tokio::sync::Mutex::new(Ids { last, reserved: last }),
                 open: Mutex::default(),
                 closed: AtomicBool::new(false),
-                committer: Mutex::new(Some(committer)),
             }),
         })
     }
@@ -132,9 +142,9 @@ impl EmbeddedStore {
         let logs = self.inner.folder.logs()?;
         let mut bytes = 0;
         for number in &logs {
+            let length = self.file(*number)?.length();
             let path = self.inner.folder.log(*number);
-            let metadata = std::fs::metadata(&path);
-            bytes += metadata.map_err(|e| from_io(&format!("cannot read {}", path.display()), e))?.len();
+            bytes += length.map_err(|e| from_io(&format!("cannot read {}", path.display()), e))?;
         }
         Ok((logs.len(), bytes))
     }
@@ -152,8 +162,7 @@ impl EmbeddedStore {
         let room = Arc::clone(&self.inner.room).acquire_many_owned(room).await.map_err(|_| closed())?;
         let (reply, answer) = oneshot::channel();
         let waiting = Waiting { request, reply, _room: room };
-        let requests = self.inner.requests.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        requests.and_then(|requests| requests.send(waiting).ok()).ok_or_else(closed)?;
+        self.inner.door.send(waiting).await.ok_or_else(closed)?;
         answer
             .await
             .map_err(|_| Error::new(ErrorKind::Failed, "the committer ended: open the store again"))?
@@ -190,23 +199,34 @@ impl EmbeddedStore {
         Ok(Extents { extents, head: found.head, tail: found.tail })
     }
 
-    fn file(&self, number: u32) -> Result<Arc<File>> {
+    fn file(&self, number: u32) -> Result<Arc<dyn ReadFile>> {
         let mut files = self.inner.files.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = files.get(&number) {
             return Ok(Arc::clone(file));
         }
-        let path = self.inner.folder.log(number);
-        let file = File::open(&path).map_err(|e| from_io(&format!("cannot read {}", path.display()), e))?;
-        let file = Arc::new(file);
+        let file = self.inner.folder.read_log(number)?;
         files.insert(number, Arc::clone(&file));
         Ok(file)
+    }
+
+    /// Does what waits for the disk where it holds nobody else up.
+    async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        if self.inner.door.is_inline() {
+            return work(self);
+        }
+        let store = self.clone();
+        let done = tokio::task::spawn_blocking(move || work(&store)).await;
+        done.map_err(|e| Error::new(ErrorKind::Failed, "a read was cut off").because(e))?
     }
 
     /// `length` bytes of an extent from segment offset `offset` on.
     fn bytes_at(&self, extent: &Extent, offset: u64, length: usize) -> Result<Bytes> {
         let mut bytes = BytesMut::zeroed(length);
         let position = extent.position + (offset - extent.start);
-        self.file(extent.file)?.read_exact_at(&mut bytes, position).map_err(|e| {
+        read_exact_at(&*self.file(extent.file)?, &mut bytes, position).map_err(|e| {
             from_io(&format!("cannot read {}", self.inner.folder.log(extent.file).display()), e)
         })?;
         Ok(bytes.freeze())
@@ -356,11 +376,11 @@ impl StreamStore for EmbeddedStore {
 
     async fn truncate(&self, cut: &StreamCut) -> Result<()> {
         cut.check(&self.segments(&cut.stream).await?)?;
-        let (store, checked) = (self.clone(), cut.clone());
-        let check = tokio::task::spawn_blocking(move || {
+        let checked = cut.clone();
+        let check = move |store: &Self| {
             checked.offsets().try_for_each(|(segment, offset)| store.check_boundary(&segment, offset))
-        });
-        check.await.map_err(|e| Error::new(ErrorKind::Failed, "a read was cut off").because(e))??;
+        };
+        self.aside(check).await?;
         self.create(Request::Truncate(cut.clone())).await.map(drop)
     }
 
@@ -384,9 +404,8 @@ impl StreamStore for EmbeddedStore {
     }
 
     async fn read(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
-        let (store, segment) = (self.clone(), segment.clone());
-        let read = tokio::task::spawn_blocking(move || store.read_now(&segment, offset, max_bytes));
-        read.await.map_err(|e| Error::new(ErrorKind::Failed, "a read was cut off").because(e))?
+        let segment = segment.clone();
+        self.aside(move |store| store.read_now(&segment, offset, max_bytes)).await
     }
 
     async fn wait_beyond(&self, segment: &SegmentId, offset: u64) -> Result<()> {
@@ -485,19 +504,18 @@ impl StreamStore for EmbeddedStore {
     }
 
     async fn close(&self) -> Result<()> {
-        let inner = Arc::clone(&self.inner);
-        let ended = tokio::task::spawn_blocking(move || inner.end());
-        ended.await.map_err(|e| Error::new(ErrorKind::Failed, "closing was cut off").because(e))
+        self.aside(|store| {
+            store.inner.end();
+            Ok(())
+        })
+        .await
     }
 }
 
 impl Inner {
     /// Lets the committer finish what waits, then ends it.
     fn end(&self) {
-        drop(self.requests.lock().unwrap_or_else(PoisonError::into_inner).take());
-        if let Some(committer) = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            let _ = committer.join();
-        }
+        self.door.close();
         self.closed.store(true, Ordering::Release);
         self.commits.send_modify(|_| ());
     }
@@ -552,10 +570,7 @@ impl Drop for Staged {
         }
         // nobody waits for this: should it not get there, the next opening forgets the transaction anyway
         let Ok(room) = Arc::clone(&self.store.inner.room).try_acquire_many_owned(1) else { return };
-        let requests = self.store.inner.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(requests) = requests.as_ref() {
-            let request = Request::AbortStaged { transaction: self.transaction };
-            let _ = requests.send(Waiting { request, reply: oneshot::channel().0, _room: room });
-        }
+        let request = Request::AbortStaged { transaction: self.transaction };
+        self.store.inner.door.post(Waiting { request, reply: oneshot::channel().0, _room: room });
     }
 }

@@ -1,13 +1,14 @@
 //! What the store promises beyond the contract: it survives its end, refuses damage, and says so when the disk
 //! is full.
 
-use crate::EmbeddedStore;
-use crate::disk::{Disk, FileSystem, LogFile};
+use crate::disk::{Disk, FileSystem, Locking, LogFile, ReadFile};
+use crate::{Components, EmbeddedStore};
 use kulya_store::Durability::{Synced, Written};
 use kulya_store::memory::MemoryStore;
+use kulya_store::model::{self, Step};
 use kulya_store::{
-    Append, Commit, Condition, ErrorKind, Outcome, StreamConfig, StreamId, StreamStore, TableChange, TableId,
-    WriterId, WriterMark, bounded_read, head_cut,
+    Append, Commit, Condition, ErrorKind, StreamConfig, StreamId, StreamStore, TableChange, TableId,
+    bounded_read,
 };
 use proptest::prelude::*;
 use std::io;
@@ -186,8 +187,32 @@ struct SmallDisk {
 struct SmallFile(Box<dyn LogFile>, SmallDisk);
 
 impl Disk for SmallDisk {
-    fn open(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
-        Ok(Box::new(SmallFile(FileSystem.open(path, length)?, self.clone())))
+    fn append_to(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
+        Ok(Box::new(SmallFile(FileSystem.append_to(path, length)?, self.clone())))
+    }
+
+    fn make_folder(&self, path: &Path) -> io::Result<()> {
+        FileSystem.make_folder(path)
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        FileSystem.list(folder)
+    }
+
+    fn read_whole(&self, path: &Path) -> io::Result<Vec<u8>> {
+        FileSystem.read_whole(path)
+    }
+
+    fn write_whole(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        FileSystem.write_whole(path, content)
+    }
+
+    fn lock(&self, path: &Path, owner: &str) -> io::Result<Locking> {
+        FileSystem.lock(path, owner)
+    }
+
+    fn read_from(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
+        FileSystem.read_from(path)
     }
 }
 
@@ -215,12 +240,16 @@ impl LogFile for SmallFile {
     }
 }
 
+fn on(disk: &SmallDisk) -> Components {
+    Components { disk: Arc::new(disk.clone()), ..Components::default() }
+}
+
 #[tokio::test]
 async fn a_full_disk_refuses_whole_commits_and_recovers_with_room() {
     let folder = tempfile::tempdir().unwrap();
     let disk = SmallDisk::default();
     disk.room.store(2000, Ordering::SeqCst);
-    let store = EmbeddedStore::open_on(folder.path(), Box::new(disk.clone())).unwrap();
+    let store = EmbeddedStore::open_with(folder.path(), on(&disk)).unwrap();
     make(&store).await;
     let mut written = 0;
     let refused = loop {
@@ -244,7 +273,7 @@ async fn a_failed_sync_ends_all_writing() {
     let folder = tempfile::tempdir().unwrap();
     let disk = SmallDisk::default();
     disk.room.store(1 << 20, Ordering::SeqCst);
-    let store = EmbeddedStore::open_on(folder.path(), Box::new(disk.clone())).unwrap();
+    let store = EmbeddedStore::open_with(folder.path(), on(&disk)).unwrap();
     make(&store).await;
     disk.sync_fails.store(1, Ordering::SeqCst);
     assert_eq!(write(&store, "lost").await.unwrap_err().kind(), ErrorKind::Failed);
@@ -293,134 +322,47 @@ async fn what_was_never_synced_may_go_and_what_was_may_not() {
     }
 }
 
-/// A step of the model test.
-#[derive(Debug, Clone)]
-enum Step {
-    Commit(Vec<(u8, Vec<u8>)>, Vec<(u8, Option<u8>, u8)>, Option<(u8, u8)>),
-    Transaction(Vec<Vec<(u8, Vec<u8>)>>, bool),
-    /// To this part of each segment's events, in 256ths.
-    Truncate(u8),
-    Seal,
-    Replace(u32),
-    Restart,
+fn event() -> impl Strategy<Value = model::Event> {
+    (0..model::STREAMS, any::<u8>(), prop::collection::vec(any::<u8>(), 0..40))
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    let events = || prop::collection::vec((any::<u8>(), prop::collection::vec(any::<u8>(), 0..40)), 0..4);
+/// A step, or a restart.
+fn step() -> impl Strategy<Value = Option<Step>> {
+    let events = || prop::collection::vec(event(), 0..4);
     let changes = prop::collection::vec((0u8..4, any::<Option<u8>>(), 0u8..3), 0..3);
     let writer = prop::option::of((0u8..3, 0u8..10));
+    let number = || 0..model::STREAMS;
     prop_oneof![
-        6 => (events(), changes, writer).prop_map(|(e, c, w)| Step::Commit(e, c, w)),
-        3 => (prop::collection::vec(events(), 0..3), any::<bool>()).prop_map(|(e, c)| Step::Transaction(e, c)),
-        1 => any::<u8>().prop_map(Step::Truncate),
-        1 => Just(Step::Seal),
-        2 => (1u32..4).prop_map(Step::Replace),
-        2 => Just(Step::Restart),
+        6 => (events(), changes, writer, any::<bool>())
+            .prop_map(|(events, changes, writer, synced)| Some(Step::Commit { events, changes, writer, synced })),
+        3 => (prop::collection::vec(events(), 0..3), any::<bool>())
+            .prop_map(|(runs, commits)| Some(Step::Transaction { runs, commits })),
+        1 => (number(), any::<u8>()).prop_map(|(stream, part)| Some(Step::Truncate(stream, part))),
+        1 => number().prop_map(|stream| Some(Step::Seal(stream))),
+        1 => number().prop_map(|stream| Some(Step::Delete(stream))),
+        2 => (number(), 1u32..4).prop_map(|(stream, segments)| Some(Step::Create(stream, segments))),
+        2 => Just(None),
     ]
 }
 
-fn appends(events: &[(u8, Vec<u8>)]) -> Vec<Append> {
-    events.iter().map(|(key, event)| Append::keyed(&orders(), key.to_string(), event.clone())).collect()
-}
-
-/// Runs a step; gives whatever the two stores must agree on.
-async fn take(store: &dyn StreamStore, step: &Step) -> String {
-    let shown = |result: kulya_store::Result<String>| result.unwrap_or_else(|e| format!("{:?}", e.kind()));
-    match step {
-        Step::Commit(events, changes, writer) => {
-            let mut table_changes = Vec::new();
-            for (key, value, condition) in changes {
-                let entry = store.get(&positions(), &[*key]).await.unwrap();
-                let condition = match (condition, entry) {
-                    (0, _) => Condition::Any,
-                    (1, _) | (_, None) => Condition::Absent,
-                    (_, Some(entry)) => Condition::At(entry.version),
-                };
-                let value = value.map(|v| vec![v].into());
-                table_changes.push(TableChange {
-                    table: positions(),
-                    key: vec![*key].into(),
-                    condition,
-                    value,
-                });
-            }
-            let mark = writer.map(|(writer, number)| WriterMark {
-                writer: WriterId(writer.into()),
-                event_number: number.into(),
-            });
-            let commit = Commit {
-                appends: appends(events),
-                changes: table_changes,
-                writer: mark,
-                ..Commit::default()
-            };
-            shown(store.commit(commit).await.map(|done| format!("{:?} {}", done.pointers, done.duplicate)))
-        }
-        Step::Transaction(runs, commits) => {
-            let mut transaction = store.begin().await.unwrap();
-            let id = transaction.id();
-            let mut staged = Vec::new();
-            for events in runs {
-                staged.push(shown(transaction.stage(appends(events)).await.map(|()| String::new())));
-            }
-            if *commits {
-                staged
-                    .push(shown(transaction.commit(vec![]).await.map(|done| format!("{:?}", done.pointers))));
-            } else {
-                transaction.abort().await.unwrap();
-            }
-            format!("{staged:?} {}", matches!(store.outcome(id).await.unwrap(), Outcome::Committed(_)))
-        }
-        Step::Truncate(part) => {
-            let mut cut = head_cut(store, &orders()).await.unwrap();
-            for (segment, head) in cut.clone().offsets() {
-                let kept = store.read(&segment, head, 1 << 20).await.unwrap();
-                let at = kept.events.len() * usize::from(*part) / 256;
-                cut.advance(&segment, kept.events.get(at).map_or(kept.next, |(offset, _)| *offset));
-            }
-            shown(store.truncate(&cut).await.map(|()| cut.to_string()))
-        }
-        Step::Seal => format!("{}", store.seal_stream(&orders()).await.unwrap()),
-        Step::Replace(segments) => {
-            store.seal_stream(&orders()).await.unwrap();
-            assert!(store.delete_stream(&orders()).await.unwrap());
-            let made = store.create_stream(&orders(), StreamConfig::with_segments(*segments)).await;
-            format!("{}", made.unwrap())
-        }
-        Step::Restart => String::new(),
-    }
-}
-
-/// Everything that can be read of a store, but for the versions, which are each store's own.
-async fn all_of(store: &dyn StreamStore) -> String {
-    let segments = store.segments(&orders()).await.unwrap();
-    let events = bounded_read(store, &orders()).await.unwrap();
-    let entries = store.scan(&positions(), b"", None, 100).await.unwrap();
-    let entries: Vec<_> = entries.into_iter().map(|entry| (entry.key, entry.value)).collect();
-    let mut writers = Vec::new();
-    for writer in 0..3 {
-        writers.push(store.last_event_number(WriterId(writer)).await.unwrap());
-    }
-    format!("{segments:?} {events:?} {entries:?} {writers:?} {:?}", store.stream(&orders()).await.unwrap())
-}
-
 /// The same steps on both stores; every answer and, in the end, everything readable must agree.
-async fn agree(steps: Vec<Step>) {
+async fn agree(steps: Vec<Option<Step>>) {
     let folder = tempfile::tempdir().unwrap();
-    let model = MemoryStore::new();
+    let oracle = MemoryStore::new();
     let mut store = open(folder.path());
-    make(&model).await;
-    make(&store).await;
+    model::make(&oracle).await.unwrap();
+    model::make(&store).await.unwrap();
     for step in steps {
-        assert_eq!(take(&model, &step).await, take(&store, &step).await, "{step:?}");
-        if matches!(step, Step::Restart) {
+        if let Some(step) = &step {
+            let (expected, found) = (model::take(&oracle, step).await, model::take(&store, step).await);
+            assert_eq!(expected.unwrap(), found.unwrap(), "{step:?}");
+        } else {
             store.close().await.unwrap();
             drop(store);
             store = open(folder.path());
-            assert_eq!(all_of(&model).await, all_of(&store).await);
         }
+        assert_eq!(model::digest(&oracle).await.unwrap(), model::digest(&store).await.unwrap(), "{step:?}");
     }
-    assert_eq!(all_of(&model).await, all_of(&store).await);
 }
 
 proptest! {

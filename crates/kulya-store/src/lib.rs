@@ -11,7 +11,7 @@
 //! every backend.
 //!
 //! Backends: [`memory`] here (the oracle for the others), `kulya-store-embedded` for one directory. A backend
-//! is believed when it passes [`conformance`], and nothing else is asked of it.
+//! is believed when it passes [`conformance`], and nothing else is asked of it; [`model`] compares it with the oracle.
 //!
 //! ```
 //! use kulya_store::{memory::MemoryStore, Append, Commit, Scope, StreamConfig, StreamId, StreamStore};
@@ -35,6 +35,7 @@ mod follow;
 pub mod framing;
 pub mod hash;
 pub mod memory;
+pub mod model;
 mod name;
 mod pointer;
 mod writer;

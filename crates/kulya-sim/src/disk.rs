@@ -1,0 +1,287 @@
+//! A disk that remembers what was synced, and forgets, tears, fills up, fails or dies when told to.
+
+use crate::Dice;
+use kulya_store_embedded::disk::{Disk, Locking, LogFile, ReadFile};
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What a power cut keeps or loses at once.
+const SECTOR_BYTES: usize = 512;
+
+/// A disk in memory. Clones are the same disk.
+#[derive(Clone, Default)]
+pub struct SimDisk(Arc<Mutex<Platter>>);
+
+#[derive(Default)]
+struct Platter {
+    files: BTreeMap<PathBuf, SimFile>,
+    folders: BTreeSet<PathBuf>,
+    locked: bool,
+    /// Rises with each crash: what an owner of before holds is dead.
+    life: u64,
+    dice: Option<Dice>,
+    faults: Faults,
+}
+
+/// What goes wrong next.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Faults {
+    /// The next append finds no room, after a part of it.
+    pub full: bool,
+    /// The next append fails, after a part of it.
+    pub broken_append: bool,
+    /// The next sync fails.
+    pub broken_sync: bool,
+    /// After so many operations the power is gone, in the middle of one.
+    pub dies_after: Option<u64>,
+}
+
+#[derive(Default)]
+struct SimFile {
+    /// What readers see.
+    bytes: Vec<u8>,
+    /// So many of them survive a power cut for certain.
+    synced: usize,
+    /// How long it has been since the last sync: sectors up to here may hold anything.
+    longest: usize,
+}
+
+fn dead() -> io::Error {
+    io::Error::other("the power is gone")
+}
+
+impl Platter {
+    fn dice(&mut self) -> &mut Dice {
+        self.dice.get_or_insert_with(|| Dice::new(0))
+    }
+
+    /// Counts an operation that changes something; an error when the power goes with it.
+    fn operate(&mut self) -> io::Result<()> {
+        match &mut self.faults.dies_after {
+            Some(0) => Err(dead()),
+            Some(left) => {
+                *left -= 1;
+                if *left == 0 { Err(dead()) } else { Ok(()) }
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn file(&mut self, path: &Path) -> io::Result<&mut SimFile> {
+        self.files.get_mut(path).ok_or_else(|| ErrorKind::NotFound.into())
+    }
+}
+
+impl SimDisk {
+    /// An empty disk whose accidents come from these dice.
+    pub fn new(dice: Dice) -> Self {
+        let disk = Self::default();
+        disk.platter().dice = Some(dice);
+        disk
+    }
+
+    fn platter(&self) -> MutexGuard<'_, Platter> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says what goes wrong next; what was said before is forgotten.
+    pub fn faults(&self, faults: Faults) {
+        self.platter().faults = faults;
+    }
+
+    /// The owner is gone without a word; what it wrote is there.
+    pub fn kill(&self) {
+        let mut platter = self.platter();
+        platter.life += 1;
+        platter.locked = false;
+        platter.faults = Faults::default();
+    }
+
+    /// The power is gone: of what was not synced, any sector may be new, old, or rubbish.
+    pub fn cut_power(&self) {
+        self.kill();
+        let mut platter = self.platter();
+        let Platter { files, dice, .. } = &mut *platter;
+        let dice = dice.get_or_insert_with(|| Dice::new(0));
+        for file in files.values_mut() {
+            let longest = file.longest.max(file.bytes.len());
+            let length = file.synced + dice.roll((longest - file.synced) as u64 + 1) as usize;
+            file.bytes.resize(length, 0);
+            let mut at = file.synced;
+            while at < length {
+                let end = ((at / SECTOR_BYTES + 1) * SECTOR_BYTES).min(length);
+                match dice.roll(4) {
+                    0 => file.bytes[at..end].fill(0),
+                    1 => file.bytes[at..end].iter_mut().for_each(|byte| *byte = dice.byte()),
+                    _ => {}
+                }
+                at = end;
+            }
+            file.synced = length;
+            file.longest = length;
+        }
+    }
+
+    /// The log files and how much of each is certain to survive.
+    pub fn synced(&self) -> Vec<(PathBuf, usize)> {
+        let platter = self.platter();
+        let logs = platter.files.iter().filter(|(path, _)| path.extension().is_some_and(|e| e == "log"));
+        logs.map(|(path, file)| (path.clone(), file.synced)).collect()
+    }
+
+    /// Flips one bit.
+    pub fn flip(&self, path: &Path, byte: usize, bit: u8) {
+        if let Some(byte) = self.platter().files.get_mut(path).and_then(|file| file.bytes.get_mut(byte)) {
+            *byte ^= 1 << (bit % 8);
+        }
+    }
+}
+
+impl Disk for SimDisk {
+    fn make_folder(&self, path: &Path) -> io::Result<()> {
+        let mut platter = self.platter();
+        if !platter.folders.contains(path) {
+            platter.operate()?;
+            platter.folders.insert(path.to_owned());
+        }
+        Ok(())
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        let platter = self.platter();
+        if !platter.folders.contains(folder) {
+            return Err(ErrorKind::NotFound.into());
+        }
+        let inside =
+            platter.files.keys().chain(&platter.folders).filter(|path| path.parent() == Some(folder));
+        let name = |path: &PathBuf| Some(path.file_name()?.to_string_lossy().into_owned());
+        Ok(inside.filter_map(name).collect())
+    }
+
+    fn read_whole(&self, path: &Path) -> io::Result<Vec<u8>> {
+        Ok(self.platter().file(path)?.bytes.clone())
+    }
+
+    fn write_whole(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        let mut platter = self.platter();
+        platter.operate()?;
+        let length = content.len();
+        let file = SimFile { bytes: content.to_vec(), synced: length, longest: length };
+        platter.files.insert(path.to_owned(), file);
+        Ok(())
+    }
+
+    fn lock(&self, _: &Path, _: &str) -> io::Result<Locking> {
+        struct Lock(SimDisk, u64);
+        impl Drop for Lock {
+            fn drop(&mut self) {
+                let mut platter = self.0.platter();
+                if platter.life == self.1 {
+                    platter.locked = false;
+                }
+            }
+        }
+        let mut platter = self.platter();
+        if std::mem::replace(&mut platter.locked, true) {
+            return Ok(Locking::Held { owner: "another".to_owned() });
+        }
+        let lock: Box<dyn Any + Send + Sync> = Box::new(Lock(self.clone(), platter.life));
+        Ok(Locking::Taken(lock))
+    }
+
+    fn append_to(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
+        let mut platter = self.platter();
+        platter.operate()?;
+        let file = platter.files.entry(path.to_owned()).or_default();
+        if file.bytes.len() > length as usize {
+            file.bytes.truncate(length as usize);
+            file.synced = length as usize;
+            file.longest = length as usize;
+        }
+        let life = platter.life;
+        Ok(Box::new(Handle { disk: self.clone(), path: path.to_owned(), life }))
+    }
+
+    fn read_from(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
+        self.platter().file(path)?;
+        Ok(Arc::new(Handle { disk: self.clone(), path: path.to_owned(), life: u64::MAX }))
+    }
+}
+
+/// An open file.
+struct Handle {
+    disk: SimDisk,
+    path: PathBuf,
+    /// The life of the owner that may write through it.
+    life: u64,
+}
+
+impl Handle {
+    fn platter(&self) -> io::Result<MutexGuard<'_, Platter>> {
+        let platter = self.disk.platter();
+        if platter.life == self.life { Ok(platter) } else { Err(dead()) }
+    }
+}
+
+impl LogFile for Handle {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut platter = self.platter()?;
+        let power = platter.operate();
+        let fault = if power.is_err() {
+            Some(dead())
+        } else if std::mem::take(&mut platter.faults.full) {
+            Some(ErrorKind::StorageFull.into())
+        } else if std::mem::take(&mut platter.faults.broken_append) {
+            Some(io::Error::other("the disk is broken"))
+        } else {
+            None
+        };
+        let written = match &fault {
+            Some(_) => platter.dice().roll(bytes.len() as u64 + 1) as usize,
+            None => bytes.len(),
+        };
+        let file = platter.file(&self.path)?;
+        file.bytes.extend_from_slice(bytes.get(..written).unwrap_or(bytes));
+        file.longest = file.longest.max(file.bytes.len());
+        fault.map_or(Ok(()), Err)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        let mut platter = self.platter()?;
+        platter.operate()?;
+        if std::mem::take(&mut platter.faults.broken_sync) {
+            return Err(io::Error::other("the disk is broken"));
+        }
+        let file = platter.file(&self.path)?;
+        file.synced = file.bytes.len();
+        file.longest = file.synced;
+        Ok(())
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        let mut platter = self.platter()?;
+        platter.operate()?;
+        let file = platter.file(&self.path)?;
+        file.bytes.truncate(length as usize);
+        file.synced = file.synced.min(length as usize);
+        Ok(())
+    }
+}
+
+impl ReadFile for Handle {
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.disk.platter().file(&self.path)?.bytes.len() as u64)
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut platter = self.disk.platter();
+        let bytes = &platter.file(&self.path)?.bytes;
+        let rest = bytes.get(offset as usize..).unwrap_or_default();
+        let read = rest.len().min(buffer.len());
+        buffer[..read].copy_from_slice(&rest[..read]);
+        Ok(read)
+    }
+}

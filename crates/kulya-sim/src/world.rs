@@ -1,0 +1,292 @@
+//! A world: one embedded store on a simulated disk, an oracle in memory, and what happens to them by the dice.
+//!
+//! The invariant after every crash: the store is exactly what the oracle was after some step, at or behind the last one
+//! that was promised to survive, and at or before the last one that was begun. So everything acknowledged is there, what
+//! was not acknowledged is there whole or not at all, order and offsets and pointers are as they were, transactions are
+//! all or nothing, and a repeated commit gives the same answer as before.
+
+use crate::{Dice, Faults, SimDisk};
+use kulya_store::memory::MemoryStore;
+use kulya_store::model::{self, Event, STREAMS, Step};
+use kulya_store::{ErrorKind, StreamStore};
+use kulya_store_embedded::{Components, EmbeddedStore};
+use std::fmt::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+/// So short that a world goes through many log files.
+const LOG_FILE_BYTES: u64 = 4096;
+/// Steps between two crashes, at most.
+const MOST_STEPS: u64 = 30;
+
+/// What a world has seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Steps that were taken.
+    pub steps: u64,
+    /// Times that the store ended in other than an orderly way.
+    pub crashes: u64,
+    /// Crashes after which something that was never promised was gone.
+    pub losses: u64,
+    /// Damages in the middle that were refused.
+    pub refusals: u64,
+    /// Everything that happened, a line each.
+    pub trace: String,
+}
+
+struct World {
+    dice: Dice,
+    disk: SimDisk,
+    store: EmbeddedStore,
+    oracle: MemoryStore,
+    /// The steps that made the oracle what it is.
+    taken: Vec<Step>,
+    /// What the oracle was: first after the last step that is certain, then after each since, with the number of steps.
+    possible: Vec<(String, usize)>,
+    report: Report,
+}
+
+/// Lives through so many crashes; panics, with the trace, when the invariant breaks.
+pub async fn live(seed: u64, crashes: u64) -> Report {
+    let mut dice = Dice::new(seed);
+    let disk = SimDisk::new(Dice::new(dice.roll(u64::MAX)));
+    let store = open(&disk).expect("an empty disk takes a store");
+    let oracle = MemoryStore::new();
+    model::make(&store).await.expect("the world is made");
+    model::make(&oracle).await.expect("the world is made");
+    let start = model::digest(&oracle).await.expect("memory can be read");
+    let (taken, possible) = (Vec::new(), vec![(start, 0)]);
+    let mut world = World { dice, disk, store, oracle, taken, possible, report: Report::default() };
+    for _ in 0..crashes {
+        world.steps().await;
+        world.crash().await;
+    }
+    world.report
+}
+
+fn open(disk: &SimDisk) -> kulya_store::Result<EmbeddedStore> {
+    let components =
+        Components { disk: Arc::new(disk.clone()), log_file_bytes: LOG_FILE_BYTES, inline: true };
+    EmbeddedStore::open_with(Path::new("store"), components)
+}
+
+impl World {
+    fn note(&mut self, what: &str) {
+        let _ = writeln!(self.report.trace, "{what}");
+    }
+
+    /// Takes steps until chance, or a fault, ends it.
+    async fn steps(&mut self) {
+        for _ in 0..self.dice.roll(MOST_STEPS) {
+            let faults = self.draw_faults();
+            self.disk.faults(faults);
+            let group = self.draw_group();
+            self.note(&format!("{group:?} {faults:?}"));
+            if !self.take(group).await {
+                return;
+            }
+        }
+    }
+
+    fn draw_faults(&mut self) -> Faults {
+        let mut faults = Faults::default();
+        match self.dice.roll(40) {
+            0 | 1 => faults.full = true,
+            2 => faults.broken_append = true,
+            3 => faults.broken_sync = true,
+            4..7 => faults.dies_after = Some(1 + self.dice.roll(6)),
+            _ => {}
+        }
+        faults
+    }
+
+    /// One step; or commits that are asked for at the same time, and so share a frame.
+    fn draw_group(&mut self) -> Vec<Step> {
+        if self.dice.once_in(4) {
+            let count = 2 + self.dice.roll(3);
+            return (0..count).map(|_| self.draw_commit(false)).collect();
+        }
+        let stream = self.dice.roll(STREAMS.into()) as u8;
+        vec![match self.dice.roll(24) {
+            0 => Step::Truncate(stream, self.dice.byte()),
+            1 => Step::Seal(stream),
+            2 => Step::Delete(stream),
+            3..6 => Step::Create(stream, 1 + self.dice.roll(3) as u32),
+            6..11 => Step::Transaction {
+                runs: (0..self.dice.roll(4)).map(|_| self.draw_events(6)).collect(),
+                commits: !self.dice.once_in(3),
+            },
+            _ => self.draw_commit(true),
+        }]
+    }
+
+    fn draw_commit(&mut self, conditional: bool) -> Step {
+        let events = self.draw_events(5);
+        let mut changes: Vec<model::Change> = Vec::new();
+        for _ in 0..self.dice.roll(3) {
+            let value = (!self.dice.once_in(3)).then(|| self.dice.byte());
+            let condition = if conditional { self.dice.roll(3) as u8 } else { 0 };
+            changes.push((self.dice.roll(4) as u8, value, condition));
+        }
+        let writer = self.dice.once_in(3).then(|| (self.dice.roll(4) as u8, self.dice.byte()));
+        Step::Commit { events, changes, writer, synced: !self.dice.once_in(3) }
+    }
+
+    fn draw_events(&mut self, most: u64) -> Vec<Event> {
+        let count = self.dice.roll(most);
+        (0..count)
+            .map(|_| {
+                let length = if self.dice.once_in(12) { 2000 } else { 60 };
+                let length = self.dice.roll(length) as usize;
+                let event = vec![self.dice.byte(); length];
+                (self.dice.roll(STREAMS.into()) as u8, self.dice.roll(9) as u8, event)
+            })
+            .collect()
+    }
+
+    /// Takes steps at the same time on the store, one after the other on the oracle; `false` when the store must be
+    /// opened again.
+    async fn take(&mut self, group: Vec<Step>) -> bool {
+        self.report.steps += group.len() as u64;
+        let answers =
+            futures::future::join_all(group.iter().map(|step| model::take(&self.store, step))).await;
+        let full = |answer: &kulya_store::Result<_>| matches!(answer, Err(e) if e.kind() == ErrorKind::Full);
+        if answers.iter().all(full) {
+            // nothing of it happened
+            return true;
+        }
+        let mut goes_on = true;
+        let mut is_certain = false;
+        for (step, answer) in group.iter().zip(answers) {
+            let expected = model::take(&self.oracle, step).await.expect("memory has no disk");
+            match answer {
+                Ok(found) => {
+                    self.ensure(found == expected, &format!("{step:?} gave {found:?} and not {expected:?}"));
+                    let asks = !matches!(step, Step::Commit { synced: false, .. });
+                    // an abort promises nothing, and what changes nothing needs no promise
+                    let ends = !matches!(step, Step::Transaction { commits: false, .. });
+                    is_certain |= asks && ends && !found.refused;
+                }
+                // the outcome is unknown until the store is opened again
+                Err(_) => goes_on = false,
+            }
+        }
+        self.taken.extend(group);
+        let digest = model::digest(&self.oracle).await.expect("memory can be read");
+        if is_certain && goes_on {
+            self.possible.clear();
+        }
+        self.possible.push((digest, self.taken.len()));
+        if goes_on {
+            let found = model::digest(&self.store).await;
+            let expected = self.possible.last().map(|(digest, _)| digest.clone());
+            self.ensure(found.as_ref().ok() == expected.as_ref(), &format!("the store reads as {found:?}"));
+        }
+        goes_on
+    }
+
+    fn ensure(&self, holds: bool, what: &str) {
+        assert!(holds, "{what}\n{}", self.report.trace);
+    }
+
+    /// The store ends, in one way or another, and is opened again.
+    async fn crash(&mut self) {
+        self.report.crashes += 1;
+        let how = self.dice.roll(4);
+        match how {
+            0 => {
+                self.disk.faults(Faults::default());
+                self.note("an orderly end");
+                let _ = self.store.close().await;
+                self.disk.kill();
+            }
+            1 => {
+                self.note("killed");
+                self.disk.kill();
+            }
+            _ => {
+                self.note("the power is cut");
+                self.disk.cut_power();
+            }
+        }
+        if how == 0 && self.dice.once_in(2) {
+            self.damage();
+        }
+        let mut opened = None;
+        for _ in 0..5 {
+            if self.dice.once_in(6) {
+                let dies_after = Some(1 + self.dice.roll(4));
+                self.disk.faults(Faults { dies_after, ..Faults::default() });
+            }
+            match open(&self.disk) {
+                Ok(store) => {
+                    self.disk.faults(Faults::default());
+                    opened = Some(store);
+                    break;
+                }
+                Err(error) if error.kind() == ErrorKind::Failed => {
+                    self.note("the power is cut while it opens");
+                    self.disk.cut_power();
+                }
+                Err(error) => panic!("it does not open: {error}\n{}", self.report.trace),
+            }
+        }
+        self.store = match opened {
+            Some(store) => store,
+            None => {
+                open(&self.disk).unwrap_or_else(|e| panic!("it does not open: {e}\n{}", self.report.trace))
+            }
+        };
+        self.settle().await;
+    }
+
+    /// Finds which of the possible states the store is in, and makes the oracle that.
+    async fn settle(&mut self) {
+        let found = model::digest(&self.store).await;
+        let found = found.unwrap_or_else(|e| panic!("it cannot be read: {e}\n{}", self.report.trace));
+        let place = self.possible.iter().rposition(|(digest, _)| *digest == found);
+        let Some(place) = place else {
+            let states: Vec<_> = self.possible.iter().map(|(digest, _)| digest).collect();
+            panic!("the store is\n{found}\nand none of\n{states:#?}\n{}", self.report.trace);
+        };
+        if place + 1 < self.possible.len() {
+            self.report.losses += 1;
+        }
+        let steps = self.possible.get(place).map_or(0, |(_, steps)| *steps);
+        self.note(&format!("open again, as after step {steps} of {}", self.taken.len()));
+        if steps < self.taken.len() {
+            self.taken.truncate(steps);
+            self.oracle = MemoryStore::new();
+            model::make(&self.oracle).await.expect("the world is made");
+            for step in &self.taken {
+                model::take(&self.oracle, step).await.expect("memory has no disk");
+            }
+        }
+        // what was read after opening is certain: opening has synced it
+        self.possible = vec![(found, steps)];
+    }
+
+    /// A bit flips in the middle of what was synced: the store must not open until it is flipped back.
+    fn damage(&mut self) {
+        let logs = self.disk.synced();
+        let Some(((path, length), later)) = logs.split_first().map(|(first, rest)| (first, !rest.is_empty()))
+        else {
+            return;
+        };
+        // in the last file the last frame's damage cannot be told from a torn write
+        if !later || *length == 0 {
+            return;
+        }
+        let (byte, bit) = (self.dice.roll(*length as u64) as usize, self.dice.byte());
+        self.disk.flip(path, byte, bit);
+        let refused = open(&self.disk).err().map(|error| error.kind());
+        self.ensure(
+            refused == Some(ErrorKind::Corrupt),
+            &format!("byte {byte} is damaged, and it says {refused:?}"),
+        );
+        self.disk.flip(path, byte, bit);
+        self.disk.kill();
+        self.report.refusals += 1;
+        self.note("a flipped bit was refused");
+    }
+}
