@@ -125,11 +125,11 @@ impl SimDisk {
         }
     }
 
-    /// The log files and how much of each is certain to survive.
-    pub fn synced(&self) -> Vec<(PathBuf, usize)> {
+    /// The log files, in order, and their lengths.
+    pub fn logs(&self) -> Vec<(PathBuf, usize)> {
         let platter = self.platter();
         let logs = platter.files.iter().filter(|(path, _)| path.extension().is_some_and(|e| e == "log"));
-        logs.map(|(path, file)| (path.clone(), file.synced)).collect()
+        logs.map(|(path, file)| (path.clone(), file.bytes.len())).collect()
     }
 
     /// Flips one bit.

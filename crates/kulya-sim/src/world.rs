@@ -43,6 +43,8 @@ struct World {
     taken: Vec<Step>,
     /// What the oracle was: first after the last step that is certain, then after each since, with the number of steps.
     possible: Vec<(String, usize)>,
+    /// In the last log file, where the last frame begins that was promised to survive: damage before it is no torn write.
+    guarded: usize,
     report: Report,
 }
 
@@ -56,7 +58,8 @@ pub async fn live(seed: u64, crashes: u64) -> Report {
     model::make(&oracle).await.expect("the world is made");
     let start = model::digest(&oracle).await.expect("memory can be read");
     let (taken, possible) = (Vec::new(), vec![(start, 0)]);
-    let mut world = World { dice, disk, store, oracle, taken, possible, report: Report::default() };
+    let mut world =
+        World { dice, disk, store, oracle, taken, possible, guarded: 0, report: Report::default() };
     for _ in 0..crashes {
         world.steps().await;
         world.crash().await;
@@ -148,8 +151,13 @@ impl World {
     /// opened again.
     async fn take(&mut self, group: Vec<Step>) -> bool {
         self.report.steps += group.len() as u64;
+        let before = self.disk.logs();
         let answers =
             futures::future::join_all(group.iter().map(|step| model::take(&self.store, step))).await;
+        let after = self.disk.logs();
+        if before.len() < after.len() {
+            self.guarded = 0;
+        }
         let full = |answer: &kulya_store::Result<_>| matches!(answer, Err(e) if e.kind() == ErrorKind::Full);
         if answers.iter().all(full) {
             // nothing of it happened
@@ -173,6 +181,9 @@ impl World {
         }
         self.taken.extend(group);
         let digest = model::digest(&self.oracle).await.expect("memory can be read");
+        if is_certain && goes_on && before.len() == after.len() && before != after {
+            self.guarded = before.last().map_or(0, |(_, length)| *length);
+        }
         if is_certain && goes_on {
             self.possible.clear();
         }
@@ -209,7 +220,7 @@ impl World {
                 self.disk.cut_power();
             }
         }
-        if how == 0 && self.dice.once_in(2) {
+        if self.dice.once_in(2) {
             self.damage();
         }
         let mut opened = None;
@@ -266,24 +277,22 @@ impl World {
         self.possible = vec![(found, steps)];
     }
 
-    /// A bit flips in the middle of what was synced: the store must not open until it is flipped back.
+    /// A bit flips in the middle of what was synced: the store must not open until it is flipped back. The last frame's
+    /// damage is left out: it cannot be told from a torn write.
     fn damage(&mut self) {
-        let logs = self.disk.synced();
-        let Some(((path, length), later)) = logs.split_first().map(|(first, rest)| (first, !rest.is_empty()))
-        else {
-            return;
-        };
-        // in the last file the last frame's damage cannot be told from a torn write
-        if !later || *length == 0 {
+        let logs = self.disk.logs();
+        let file = self.dice.roll(logs.len() as u64) as usize;
+        let Some((path, length)) = logs.get(file) else { return };
+        let length = if file + 1 < logs.len() { *length } else { self.guarded };
+        if length == 0 {
             return;
         }
-        let (byte, bit) = (self.dice.roll(*length as u64) as usize, self.dice.byte());
+        let (byte, bit) = (self.dice.roll(length as u64) as usize, self.dice.byte());
         self.disk.flip(path, byte, bit);
         let refused = open(&self.disk).err().map(|error| error.kind());
-        self.ensure(
-            refused == Some(ErrorKind::Corrupt),
-            &format!("byte {byte} is damaged, and it says {refused:?}"),
-        );
+        let what =
+            format!("byte {byte} of {length} in {} is damaged, and it says {refused:?}", path.display());
+        self.ensure(refused == Some(ErrorKind::Corrupt), &what);
         self.disk.flip(path, byte, bit);
         self.disk.kill();
         self.report.refusals += 1;
