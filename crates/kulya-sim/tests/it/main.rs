@@ -1,4 +1,4 @@
-//! Seeds. Each that once broke the invariant is kept below, with what it found.
+//! A thousand seeds, ten crashes each. A seed that ever breaks the invariant is kept here, with what it found.
 
 use kulya_sim::{Report, live};
 
@@ -15,10 +15,10 @@ fn a_seed_is_one_history() {
     assert_ne!(first.trace, lived(2, 10).trace);
 }
 
-#[test]
-fn seeds_keep_the_invariant() {
+/// So many seeds from one on, each through ten crashes.
+fn seeds(from: u64) {
     let mut total = Report::default();
-    for seed in 0..1000 {
+    for seed in from..from + 250 {
         let report = lived(seed, 10);
         total.steps += report.steps;
         total.crashes += report.crashes;
@@ -26,6 +26,28 @@ fn seeds_keep_the_invariant() {
         total.refusals += report.refusals;
     }
     // the world does what it is there for
-    assert_eq!(total.crashes, 10_000);
-    assert!(total.losses > 100 && total.refusals > 100 && total.steps > 50_000, "{total:?}");
+    assert_eq!(total.crashes, 2500);
+    assert!(total.losses > 300 && total.refusals > 500 && total.steps > 20_000, "{total:?}");
+}
+
+// in parts, so that they run side by side
+
+#[test]
+fn seeds_keep_the_invariant_1() {
+    seeds(0);
+}
+
+#[test]
+fn seeds_keep_the_invariant_2() {
+    seeds(250);
+}
+
+#[test]
+fn seeds_keep_the_invariant_3() {
+    seeds(500);
+}
+
+#[test]
+fn seeds_keep_the_invariant_4() {
+    seeds(750);
 }
