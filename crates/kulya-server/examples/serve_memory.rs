@@ -5,6 +5,8 @@
 //! ```
 
 use kulya_registry::Registry;
+use kulya_server::House;
+use kulya_store::StreamStore;
 use kulya_store::clock::SystemClock;
 use kulya_store::memory::MemoryStore;
 use std::sync::Arc;
@@ -14,7 +16,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:0".to_owned());
     let listener = tokio::net::TcpListener::bind(address).await?;
     println!("http://{}", listener.local_addr()?);
-    let registry = Registry::open(Arc::new(MemoryStore::new()), Arc::new(SystemClock)).await?;
-    kulya_server::serve(listener, Arc::new(registry), std::future::pending()).await?;
+    let store: Arc<dyn StreamStore> = Arc::new(MemoryStore::new());
+    let registry = Arc::new(Registry::open(Arc::clone(&store), Arc::new(SystemClock)).await?);
+    kulya_server::serve(listener, House { registry, store }, std::future::pending()).await?;
     Ok(())
 }

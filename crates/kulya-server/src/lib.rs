@@ -1,25 +1,39 @@
 //! The faces of the registry. A face translates: path and body to the domain's nouns, the answer to a status and a
 //! body. It decides nothing, and it has no disk.
 //!
-//! [`rest::v1`] speaks the Pravega Schema Registry's REST v1 to the letter, so that its Java clients work unmodified.
+//! [`rest::v1`] speaks the Pravega Schema Registry's REST v1 to the letter, so that its Java clients work unmodified;
+//! [`rest::v2`] gives the store's streams to whoever has `curl`.
 
 pub mod rest;
 
 use kulya_registry::Registry;
+use kulya_store::StreamStore;
 use std::future::Future;
 use std::sync::Arc;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
-/// Everything that is served, as one router.
-pub fn router(registry: Arc<Registry>) -> axum::Router {
-    rest::v1::router(registry)
+/// What is served.
+#[derive(Clone)]
+pub struct House {
+    /// The registry.
+    pub registry: Arc<Registry>,
+    /// The store under it.
+    pub store: Arc<dyn StreamStore>,
 }
 
-/// Answers on `listener` until `shutdown` ends; then lets the requests in flight finish.
+/// Answers on `listener` until `shutdown` ends; then lets the requests in flight finish, and ends those that follow a
+/// stream.
 pub async fn serve(
     listener: TcpListener,
-    registry: Arc<Registry>,
+    house: House,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    axum::serve(listener, router(registry)).with_graceful_shutdown(shutdown).await
+    let (ending, ends) = watch::channel(false);
+    let shutdown = async move {
+        shutdown.await;
+        ending.send_replace(true);
+    };
+    let router = rest::v1::router(house.registry).merge(rest::v2::router(house.store, ends));
+    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
 }

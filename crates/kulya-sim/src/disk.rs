@@ -47,6 +47,8 @@ struct SimFile {
     synced: usize,
     /// How long it has been since the last sync: sectors up to here may hold anything.
     longest: usize,
+    /// Whether its name survives a power cut.
+    is_named: bool,
 }
 
 fn dead() -> io::Error {
@@ -87,6 +89,11 @@ impl SimDisk {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The disk for a process that begins now.
+    pub fn owner(&self) -> Owner {
+        Owner { disk: self.clone(), life: self.platter().life }
+    }
+
     /// Says what goes wrong next; what was said before is forgotten.
     pub fn faults(&self, faults: Faults) {
         self.platter().faults = faults;
@@ -106,7 +113,9 @@ impl SimDisk {
         let mut platter = self.platter();
         let Platter { files, dice, .. } = &mut *platter;
         let dice = dice.get_or_insert_with(|| Dice::new(0));
+        files.retain(|_, file| file.is_named || dice.once_in(2));
         for file in files.values_mut() {
+            file.is_named = true;
             let longest = file.longest.max(file.bytes.len());
             let length = file.synced + dice.roll((longest - file.synced) as u64 + 1) as usize;
             file.bytes.resize(length, 0);
@@ -140,9 +149,22 @@ impl SimDisk {
     }
 }
 
-impl Disk for SimDisk {
+/// The disk as one process has it: dead with that process.
+pub struct Owner {
+    disk: SimDisk,
+    life: u64,
+}
+
+impl Owner {
+    fn platter(&self) -> io::Result<MutexGuard<'_, Platter>> {
+        let platter = self.disk.platter();
+        if platter.life == self.life { Ok(platter) } else { Err(dead()) }
+    }
+}
+
+impl Disk for Owner {
     fn make_folder(&self, path: &Path) -> io::Result<()> {
-        let mut platter = self.platter();
+        let mut platter = self.platter()?;
         if !platter.folders.contains(path) {
             platter.operate()?;
             platter.folders.insert(path.to_owned());
@@ -151,7 +173,7 @@ impl Disk for SimDisk {
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
-        let platter = self.platter();
+        let platter = self.platter()?;
         if !platter.folders.contains(folder) {
             return Err(ErrorKind::NotFound.into());
         }
@@ -162,14 +184,14 @@ impl Disk for SimDisk {
     }
 
     fn read_whole(&self, path: &Path) -> io::Result<Vec<u8>> {
-        Ok(self.platter().file(path)?.bytes.clone())
+        Ok(self.platter()?.file(path)?.bytes.clone())
     }
 
     fn write_whole(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        let mut platter = self.platter();
+        let mut platter = self.platter()?;
         platter.operate()?;
         let length = content.len();
-        let file = SimFile { bytes: content.to_vec(), synced: length, longest: length };
+        let file = SimFile { bytes: content.to_vec(), synced: length, longest: length, is_named: true };
         platter.files.insert(path.to_owned(), file);
         Ok(())
     }
@@ -184,30 +206,35 @@ impl Disk for SimDisk {
                 }
             }
         }
-        let mut platter = self.platter();
+        let mut platter = self.platter()?;
         if std::mem::replace(&mut platter.locked, true) {
             return Ok(Locking::Held { owner: "another".to_owned() });
         }
-        let lock: Box<dyn Any + Send + Sync> = Box::new(Lock(self.clone(), platter.life));
+        let lock: Box<dyn Any + Send + Sync> = Box::new(Lock(self.disk.clone(), self.life));
         Ok(Locking::Taken(lock))
     }
 
     fn append_to(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
-        let mut platter = self.platter();
-        platter.operate()?;
+        let mut platter = self.platter()?;
+        if let Err(gone) = platter.operate() {
+            if platter.dice().once_in(2) {
+                platter.files.entry(path.to_owned()).or_default();
+            }
+            return Err(gone);
+        }
         let file = platter.files.entry(path.to_owned()).or_default();
+        file.is_named |= length == 0;
         if file.bytes.len() > length as usize {
             file.bytes.truncate(length as usize);
             file.synced = length as usize;
             file.longest = length as usize;
         }
-        let life = platter.life;
-        Ok(Box::new(Handle { disk: self.clone(), path: path.to_owned(), life }))
+        Ok(Box::new(Handle { disk: self.disk.clone(), path: path.to_owned(), life: self.life }))
     }
 
     fn read_from(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
-        self.platter().file(path)?;
-        Ok(Arc::new(Handle { disk: self.clone(), path: path.to_owned(), life: u64::MAX }))
+        self.platter()?.file(path)?;
+        Ok(Arc::new(Handle { disk: self.disk.clone(), path: path.to_owned(), life: self.life }))
     }
 }
 
@@ -215,7 +242,7 @@ impl Disk for SimDisk {
 struct Handle {
     disk: SimDisk,
     path: PathBuf,
-    /// The life of the owner that may write through it.
+    /// The life of the process that has it.
     life: u64,
 }
 
@@ -273,11 +300,11 @@ impl LogFile for Handle {
 
 impl ReadFile for Handle {
     fn length(&self) -> io::Result<u64> {
-        Ok(self.disk.platter().file(&self.path)?.bytes.len() as u64)
+        Ok(self.platter()?.file(&self.path)?.bytes.len() as u64)
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let mut platter = self.disk.platter();
+        let mut platter = self.platter()?;
         let bytes = &platter.file(&self.path)?.bytes;
         let rest = bytes.get(offset as usize..).unwrap_or_default();
         let read = rest.len().min(buffer.len());

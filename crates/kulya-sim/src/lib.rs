@@ -9,5 +9,5 @@ mod disk;
 mod world;
 
 pub use dice::Dice;
-pub use disk::{Faults, SimDisk};
+pub use disk::{Faults, Owner, SimDisk};
 pub use world::{Report, live};

@@ -69,8 +69,26 @@ pub async fn live(seed: u64, crashes: u64) -> Report {
 
 fn open(disk: &SimDisk) -> kulya_store::Result<EmbeddedStore> {
     let components =
-        Components { disk: Arc::new(disk.clone()), log_file_bytes: LOG_FILE_BYTES, inline: true };
+        Components { disk: Arc::new(disk.owner()), log_file_bytes: LOG_FILE_BYTES, inline: true };
     EmbeddedStore::open_with(Path::new("store"), components)
+}
+
+/// Steps as a line; an event is one byte repeated, and shown so.
+fn shown(group: &[Step], faults: &Faults) -> String {
+    let text = format!("{group:?} {faults:?}");
+    let mut line = String::new();
+    for part in text.split_inclusive(']') {
+        match part.rsplit_once('[') {
+            Some((before, bytes))
+                if bytes.len() > 12 && bytes.bytes().all(|b| b.is_ascii_digit() || b", ]".contains(&b)) =>
+            {
+                let (byte, count) = (bytes.split(',').next().unwrap_or_default(), bytes.split(',').count());
+                let _ = write!(line, "{before}[{byte}; {count}]");
+            }
+            _ => line.push_str(part),
+        }
+    }
+    line
 }
 
 impl World {
@@ -84,7 +102,7 @@ impl World {
             let faults = self.draw_faults();
             self.disk.faults(faults);
             let group = self.draw_group();
-            self.note(&format!("{group:?} {faults:?}"));
+            self.note(&shown(&group, &faults));
             if !self.take(group).await {
                 return;
             }

@@ -25,8 +25,8 @@ pub trait Disk: Send + Sync + 'static {
     /// Takes the lock that this file is, and writes `owner` into it.
     fn lock(&self, path: &Path, owner: &str) -> io::Result<Locking>;
 
-    /// Opens a log file for appending behind its first `length` bytes (everything later is cut off), making it, name and
-    /// all, if it is not there.
+    /// Opens a log file for appending behind its first `length` bytes (everything later is cut off), making it if it is
+    /// not there. On return the name of a file of length 0 survives a power cut.
     fn append_to(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>>;
 
     /// Opens a log file for reading.
@@ -108,13 +108,13 @@ impl Disk for FileSystem {
     }
 
     fn append_to(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
-        let is_new = !path.exists();
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         if file.metadata()?.len() > length {
             file.set_len(length)?;
             file.sync_all()?;
         }
-        if is_new {
+        if length == 0 {
+            // also when it is there: who made it may have been cut off before its name was durable
             file.sync_all()?;
             sync_folder(path.parent().unwrap_or(path))?;
         }

@@ -1,6 +1,6 @@
-//! Reading a whole stream: where it begins and ends now, and everything in between.
+//! Reading a whole stream: where it begins and ends now, everything in between, and what comes behind.
 
-use crate::{EventPointer, Result, StreamCut, StreamId, StreamStore};
+use crate::{ErrorKind, EventPointer, ReadChunk, Result, SegmentId, StreamCut, StreamId, StreamStore};
 use bytes::Bytes;
 
 /// Bytes asked of the store at a time.
@@ -35,4 +35,53 @@ pub async fn bounded_read(store: &dyn StreamStore, stream: &StreamId) -> Result<
         }
     }
     Ok(found)
+}
+
+/// A reader at a stream's end: gives events as they come, from every segment in turn.
+#[derive(Debug, Clone)]
+pub struct Tail {
+    /// Where it is.
+    pub cut: StreamCut,
+    turn: usize,
+}
+
+impl Tail {
+    /// Begins at a cut.
+    pub fn from(cut: StreamCut) -> Self {
+        Self { cut, turn: 0 }
+    }
+
+    /// Waits for events behind the cut and gives about `max_bytes` of one segment's; the cut moves behind them. `None`
+    /// when the stream is sealed and everything was read. Cancel-safe: the cut moves only with an answer.
+    pub async fn next(
+        &mut self,
+        store: &dyn StreamStore,
+        max_bytes: usize,
+    ) -> Result<Option<(SegmentId, ReadChunk)>> {
+        let mut places: Vec<_> = self.cut.offsets().collect();
+        if places.is_empty() {
+            return Ok(None);
+        }
+        // a busy segment must not keep the others waiting for ever
+        let turn = self.turn % places.len();
+        places.rotate_left(turn);
+        let waits = places.iter().map(|(segment, offset)| store.wait_beyond(segment, *offset));
+        let (ready, place, _) = futures::future::select_all(waits).await;
+        let place = match ready {
+            Ok(()) => Some(place),
+            // nothing more will come; what is there in other segments is still to be read
+            Err(error) if error.kind() == ErrorKind::Sealed => {
+                let tails = tail_cut(store, &self.cut.stream).await?;
+                places
+                    .iter()
+                    .position(|(segment, offset)| tails.offset(segment).is_some_and(|tail| tail > *offset))
+            }
+            Err(error) => return Err(error),
+        };
+        let Some((segment, offset)) = place.and_then(|place| places.get(place)) else { return Ok(None) };
+        let chunk = store.read(segment, *offset, max_bytes).await?;
+        self.cut.advance(segment, chunk.next);
+        self.turn = self.turn.wrapping_add(1);
+        Ok(Some((segment.clone(), chunk)))
+    }
 }

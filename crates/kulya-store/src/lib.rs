@@ -46,7 +46,7 @@ pub use contract::{
 };
 pub use cut::StreamCut;
 pub use error::{Error, ErrorKind, Result};
-pub use follow::{bounded_read, head_cut, tail_cut};
+pub use follow::{Tail, bounded_read, head_cut, tail_cut};
 pub use name::{Scope, SegmentId, StreamId, StreamName, TableId};
 pub use pointer::EventPointer;
 pub use writer::{MOST_WRITERS, WriterId, WriterMark, WriterMarks};

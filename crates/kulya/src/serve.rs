@@ -49,8 +49,9 @@ pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener> {
 
 /// Serves the registry until told to stop.
 pub(crate) async fn registry(listener: TcpListener, house: &House, stop: CancellationToken) -> Result<()> {
-    let registry = Arc::clone(&house.registry);
-    kulya_server::serve(listener, registry, stop.cancelled_owned()).await.context("the HTTP server failed")
+    let house =
+        kulya_server::House { registry: Arc::clone(&house.registry), store: Arc::clone(&house.store) };
+    kulya_server::serve(listener, house, stop.cancelled_owned()).await.context("the HTTP server failed")
 }
 
 /// Captures until told to stop. A database that does not answer is tried again for ever; what needs somebody's decision

@@ -7,8 +7,8 @@ use crate::stop;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use kulya_store::{
-    Append, Commit, ErrorKind, EventPointer, Scope, SegmentId, StreamConfig, StreamCut, StreamId,
-    StreamStore, tail_cut,
+    Append, Commit, EventPointer, ReadChunk, Scope, SegmentId, StreamConfig, StreamCut, StreamId,
+    StreamStore, Tail, tail_cut,
 };
 use kulya_store_embedded::EmbeddedStore;
 use std::io::{Read, Write};
@@ -187,23 +187,23 @@ impl Printer {
         for segment in segments {
             let mut offset = segment.head;
             while offset < segment.tail && self.left > 0 {
-                offset = self.chunk(store, &segment.id, offset).await?;
+                let chunk = store.read(&segment.id, offset, CHUNK_BYTES).await?;
+                self.chunk(&segment.id, &chunk)?;
+                offset = chunk.next;
             }
             cut.advance(&segment.id, offset);
         }
         Ok(cut)
     }
 
-    /// Prints one chunk; gives the offset behind it.
-    async fn chunk(&mut self, store: &dyn StreamStore, segment: &SegmentId, offset: u64) -> Result<u64> {
-        let chunk = store.read(segment, offset, CHUNK_BYTES).await?;
+    fn chunk(&mut self, segment: &SegmentId, chunk: &ReadChunk) -> Result<()> {
         let mut out = std::io::stdout().lock();
         for (pointer, (_, event)) in chunk.pointers(segment).zip(&chunk.events).take(self.left) {
             self.print(&mut out, &pointer, event)?;
         }
         out.flush()?;
         self.left = self.left.saturating_sub(chunk.events.len());
-        Ok(chunk.next)
+        Ok(())
     }
 
     fn print(&self, out: &mut impl Write, pointer: &EventPointer, event: &[u8]) -> std::io::Result<()> {
@@ -213,29 +213,21 @@ impl Printer {
         }
     }
 
-    /// Prints events as they come, from every segment, until the token is cancelled or enough were printed.
+    /// Prints events as they come, from every segment, until the token is cancelled, enough were printed, or none can come.
     async fn follow(
         &mut self,
         store: &dyn StreamStore,
-        mut cut: StreamCut,
+        cut: StreamCut,
         stop: &CancellationToken,
     ) -> Result<()> {
+        let mut tail = Tail::from(cut);
         while self.left > 0 {
-            let places: Vec<_> = cut.offsets().collect();
-            let waits: Vec<_> =
-                places.iter().map(|(segment, offset)| store.wait_beyond(segment, *offset)).collect();
-            let ready = tokio::select! {
+            let next = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                (ready, index, _) = futures::future::select_all(waits) => ready.map(|()| index),
+                next = tail.next(store, CHUNK_BYTES) => next?,
             };
-            let ready = match ready {
-                Err(error) if error.kind() == ErrorKind::Sealed => return Ok(()),
-                ready => ready?,
-            };
-            if let Some((segment, offset)) = places.get(ready) {
-                let next = self.chunk(store, segment, *offset).await?;
-                cut.advance(segment, next);
-            }
+            let Some((segment, chunk)) = next else { return Ok(()) };
+            self.chunk(&segment, &chunk)?;
         }
         Ok(())
     }

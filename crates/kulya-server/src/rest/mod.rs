@@ -1,3 +1,4 @@
-//! HTTP with JSON.
+//! HTTP: [`v1`] is the Pravega Schema Registry's, to the letter; [`v2`] is our own.
 
 pub mod v1;
+pub mod v2;

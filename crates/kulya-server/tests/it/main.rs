@@ -6,8 +6,10 @@
 mod contract;
 mod requests;
 mod stores;
+mod streams;
 
 use kulya_registry::Registry;
+use kulya_server::House;
 use kulya_store::StreamStore;
 use kulya_store::clock::ManualClock;
 use kulya_store::memory::MemoryStore;
@@ -23,9 +25,14 @@ async fn registry_on(store: Arc<dyn StreamStore>) -> Registry {
 
 /// A server on a free port, and its URL. It ends with the test's runtime.
 async fn serve(registry: Registry) -> String {
+    serve_house(House { registry: Arc::new(registry), store: Arc::new(MemoryStore::new()) }).await
+}
+
+/// The same with a store whose streams are asked for.
+async fn serve_house(house: House) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(kulya_server::serve(listener, Arc::new(registry), std::future::pending()));
+    tokio::spawn(kulya_server::serve(listener, house, std::future::pending()));
     url
 }
 

@@ -1,0 +1,181 @@
+//! Making, describing, writing and reading streams.
+
+use super::Served;
+use super::event::{from_hex, hex, shown};
+use super::refusal::{Refusal, wrong};
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use kulya_store::{Append, Commit, EventPointer, Scope, StreamConfig, StreamCut, StreamId, WriterId};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Events of one answer, when nothing else is asked for, and at most.
+const DEFAULT_LIMIT: usize = 1000;
+const MOST_EVENTS: usize = 10_000;
+/// An answer ends behind the event that makes it this long.
+const ANSWER_BYTES: usize = 8 << 20;
+
+pub(super) async fn list(
+    State(served): State<Served>,
+    Path(scope): Path<String>,
+) -> Result<Json<Value>, Refusal> {
+    let names = served.store.streams(&Scope::new(&scope)?).await?;
+    let names: Vec<_> = names.iter().filter(|name| !name.is_system()).map(ToString::to_string).collect();
+    Ok(Json(json!({ "streams": names })))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Creating {
+    #[serde(default = "one")]
+    segments: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+pub(super) async fn create(
+    State(served): State<Served>,
+    Path((scope, stream)): Path<(String, String)>,
+    Query(Creating { segments }): Query<Creating>,
+) -> Result<StatusCode, Refusal> {
+    let stream = StreamId::new(&scope, &stream)?;
+    served.store.create_scope(&stream.scope).await?;
+    let is_new = served.store.create_stream(&stream, StreamConfig::with_segments(segments)).await?;
+    Ok(if is_new { StatusCode::CREATED } else { StatusCode::OK })
+}
+
+pub(super) async fn describe(
+    State(served): State<Served>,
+    Path((scope, stream)): Path<(String, String)>,
+) -> Result<Json<Value>, Refusal> {
+    let stream = StreamId::new(&scope, &stream)?;
+    let info = served.store.stream(&stream).await?;
+    let segments = served.store.segments(&stream).await?;
+    let shown = segments.iter().map(|segment| {
+        json!({
+            "segment": segment.id.to_string(),
+            "keys": [segment.key_range.start, segment.key_range.end],
+            "head": segment.head,
+            "tail": segment.tail,
+        })
+    });
+    Ok(Json(json!({
+        "stream": stream.to_string(),
+        "sealed": info.sealed,
+        "head": StreamCut::head(&stream, &segments).to_string(),
+        "tail": StreamCut::tail(&stream, &segments).to_string(),
+        "segments": shown.collect::<Vec<_>>(),
+    })))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Appending {
+    key: Option<String>,
+}
+
+pub(super) async fn append(
+    State(served): State<Served>,
+    Path((scope, stream)): Path<(String, String)>,
+    Query(Appending { key }): Query<Appending>,
+    headers: HeaderMap,
+    event: Bytes,
+) -> Result<Response, Refusal> {
+    let stream = StreamId::new(&scope, &stream)?;
+    let commit = Commit::events(vec![Append { stream, routing_key: key, event }]);
+    let commit = match writer(&headers)? {
+        Some((writer, event_number)) => commit.by(writer, event_number),
+        None => commit,
+    };
+    let done = served.store.commit(commit).await?;
+    Ok(match done.pointers.first() {
+        Some(pointer) => {
+            let place = json!({
+                "pointer": hex(&pointer.to_bytes()),
+                "segment": pointer.segment.to_string(),
+                "offset": pointer.offset,
+            });
+            (StatusCode::CREATED, Json(place)).into_response()
+        }
+        None => Json(json!({ "duplicate": true })).into_response(),
+    })
+}
+
+/// Who writes, and which of its events this is: both headers or none.
+fn writer(headers: &HeaderMap) -> Result<Option<(WriterId, u64)>, Refusal> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let (writer, number) = match (text("kulya-writer"), text("kulya-event-number")) {
+        (None, None) => return Ok(None),
+        (Some(writer), Some(number)) => (writer, number),
+        _ => return Err(wrong("Kulya-Writer and Kulya-Event-Number go together: send both or none")),
+    };
+    let id = u128::from_str_radix(writer, 16).ok().filter(|_| writer.len() == 32);
+    let id = id.ok_or_else(|| wrong(format!("Kulya-Writer {writer:?} is not 32 hexadecimal digits")))?;
+    let number =
+        number.parse().map_err(|_| wrong(format!("Kulya-Event-Number {number:?} is not a whole number")))?;
+    Ok(Some((WriterId(id), number)))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Reading {
+    from: Option<String>,
+    limit: Option<usize>,
+}
+
+pub(super) async fn read(
+    State(served): State<Served>,
+    Path((scope, stream)): Path<(String, String)>,
+    Query(Reading { from, limit }): Query<Reading>,
+) -> Result<Response, Refusal> {
+    let stream = StreamId::new(&scope, &stream)?;
+    let segments = served.store.segments(&stream).await?;
+    let mut cut = match from {
+        Some(text) => cut_of(&stream, &text)?,
+        None => StreamCut::head(&stream, &segments),
+    };
+    cut.check(&segments)?;
+    let mut left = limit.unwrap_or(DEFAULT_LIMIT).min(MOST_EVENTS);
+    let mut lines = String::new();
+    for segment in &segments {
+        let mut offset = cut.offset(&segment.id).unwrap_or(segment.head);
+        while offset < segment.tail && left > 0 && lines.len() < ANSWER_BYTES {
+            let chunk = served.store.read(&segment.id, offset, 1 << 20).await?;
+            let pointers: Vec<EventPointer> = chunk.pointers(&segment.id).collect();
+            for (pointer, (at, event)) in pointers.iter().zip(&chunk.events) {
+                if *at >= segment.tail || left == 0 || lines.len() >= ANSWER_BYTES {
+                    break;
+                }
+                lines += &shown(pointer, event).to_string();
+                lines.push('\n');
+                left -= 1;
+                offset = at + u64::from(pointer.length);
+            }
+        }
+        cut.advance(&segment.id, offset);
+    }
+    let headers =
+        [(header::CONTENT_TYPE.as_str(), "application/x-ndjson".to_owned()), ("kulya-next", cut.to_string())];
+    Ok((headers, lines).into_response())
+}
+
+/// A cut of this very stream.
+pub(super) fn cut_of(stream: &StreamId, text: &str) -> Result<StreamCut, Refusal> {
+    let cut: StreamCut = text.parse()?;
+    if cut.stream == *stream {
+        Ok(cut)
+    } else {
+        Err(wrong(format!("cut {cut} is one of another stream than {stream}")))
+    }
+}
+
+pub(super) async fn event(
+    State(served): State<Served>,
+    Path(pointer): Path<String>,
+) -> Result<Bytes, Refusal> {
+    let bytes = from_hex(&pointer)
+        .ok_or_else(|| wrong(format!("{pointer:.80?} is no event pointer in hexadecimal digits")))?;
+    Ok(served.store.event(&EventPointer::from_bytes(&bytes)?).await?)
+}

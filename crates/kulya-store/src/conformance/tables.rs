@@ -1,0 +1,150 @@
+//! Tables: conditions, versions, order; and commits over events and tables.
+
+use super::{kind, stream, table, texts};
+use crate::{Append, Commit, Condition, ErrorKind, Scope, StreamStore, TableChange};
+use std::sync::Arc;
+
+pub(super) async fn tables_compare_and_set(store: Arc<impl StreamStore>) {
+    let table = table(&*store, "positions").await;
+    assert!(!store.create_table(&table).await.expect("known"));
+    assert_eq!(store.get(&table, b"k").await.expect("read"), None);
+    let put = |condition, value: &'static str| {
+        let commit = Commit::changes(vec![TableChange::put(&table, "k", condition, value)]);
+        let store = Arc::clone(&store);
+        async move { store.commit(commit).await.map(|done| done.versions[0]) }
+    };
+    let first = put(Condition::Absent, "one").await.expect("absent");
+    assert_eq!(kind(put(Condition::Absent, "two").await), ErrorKind::Conflict);
+    let second = put(Condition::At(first), "two").await.expect("at its version");
+    assert!(second > first, "versions grow");
+    assert_eq!(
+        kind(put(Condition::At(first), "three").await),
+        ErrorKind::Conflict,
+        "a stale version is refused"
+    );
+    let entry = store.get(&table, b"k").await.expect("read").expect("there");
+    assert_eq!((entry.value, entry.version), ("two".into(), second));
+    let remove = TableChange::remove(&table, "k", Condition::At(second));
+    store.commit(Commit::changes(vec![remove])).await.expect("removed");
+    assert_eq!(store.get(&table, b"k").await.expect("read"), None);
+    assert!(put(Condition::Any, "four").await.expect("any") > second, "no version comes twice");
+    let twice = TableChange::put(&table, "x", Condition::Any, "1");
+    assert_eq!(
+        kind(store.commit(Commit::changes(vec![twice.clone(), twice])).await),
+        ErrorKind::InvalidInput
+    );
+}
+
+pub(super) async fn tables_are_ordered_and_paged(store: Arc<impl StreamStore>) {
+    let table = table(&*store, "positions").await;
+    let keys = ["b", "a/2", "a/10", "a/1", "a", "c/1", ""];
+    let puts =
+        keys.iter().map(|key| TableChange::put(&table, *key, Condition::Any, format!("value of {key}")));
+    store.commit(Commit::changes(puts.collect())).await.expect("committed");
+    let list = |prefix: &'static str, after: Option<&'static str>, limit| {
+        let (store, table) = (Arc::clone(&store), table.clone());
+        async move {
+            let found = store
+                .scan(&table, prefix.as_bytes(), after.map(str::as_bytes), limit)
+                .await
+                .expect("scanned");
+            found.into_iter().map(|e| String::from_utf8_lossy(&e.key).into_owned()).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(list("", None, 100).await, ["", "a", "a/1", "a/10", "a/2", "b", "c/1"]);
+    assert_eq!(list("a/", None, 100).await, ["a/1", "a/10", "a/2"]);
+    assert_eq!(list("a/", None, 2).await, ["a/1", "a/10"]);
+    assert_eq!(list("a/", Some("a/10"), 2).await, ["a/2"]);
+    assert_eq!(list("a/", Some("a"), 1).await, ["a/1"], "`after` before the prefix changes nothing");
+    assert!(list("x", None, 2).await.is_empty());
+}
+
+pub(super) async fn tables_are_listed_and_deleted(store: Arc<impl StreamStore>) {
+    let (a, b) = (table(&*store, "a").await, table(&*store, "b").await);
+    stream(&*store, "c", 1).await;
+    assert_eq!(store.tables(&a.scope).await.expect("listed"), [a.name.clone(), b.name.clone()]);
+    let put = |condition| Commit::changes(vec![TableChange::put(&a, "k", condition, "v")]);
+    let first = store.commit(put(Condition::Any)).await.expect("committed").versions[0];
+    assert!(store.delete_table(&a).await.expect("deleted"));
+    assert!(!store.delete_table(&a).await.expect("gone"));
+    assert_eq!(kind(store.get(&a, b"k").await), ErrorKind::NotFound);
+    assert_eq!(store.tables(&a.scope).await.expect("listed"), std::slice::from_ref(&b.name));
+    assert!(store.create_table(&a).await.expect("made"));
+    assert_eq!(store.get(&a, b"k").await.expect("read"), None, "nothing of the old one is in the new one");
+    let second = store.commit(put(Condition::Absent)).await.expect("committed").versions[0];
+    assert!(second > first, "no version comes twice");
+    assert_eq!(kind(store.tables(&Scope::new("nowhere").expect("a right name")).await), ErrorKind::NotFound);
+}
+
+pub(super) async fn a_commit_is_all_or_nothing(store: Arc<impl StreamStore>) {
+    let (orders, lines) = (stream(&*store, "orders", 2).await, stream(&*store, "lines", 1).await);
+    let positions = table(&*store, "positions").await;
+    let commit = |condition| Commit {
+        appends: vec![Append::keyed(&orders, "1", "an order"), Append::keyed(&lines, "1", "its line")],
+        changes: vec![
+            TableChange::put(&positions, "free", Condition::Any, "1"),
+            TableChange::put(&positions, "source", condition, "42"),
+        ],
+        ..Commit::default()
+    };
+    let done = store.commit(commit(Condition::Absent)).await.expect("committed");
+    assert_eq!((done.pointers.len(), done.versions.len()), (2, 2));
+    assert_eq!(kind(store.commit(commit(Condition::Absent)).await), ErrorKind::Conflict);
+    assert_eq!(texts(&*store, &orders).await, ["an order"], "a refused commit wrote no event");
+    assert_eq!(texts(&*store, &lines).await, ["its line"]);
+    let free = store.get(&positions, b"free").await.expect("read").expect("there");
+    assert_eq!(free.version, done.versions[0], "a refused commit changed no other key");
+}
+
+pub(super) async fn concurrent_writers_lose_nothing(store: Arc<impl StreamStore>) {
+    let orders = stream(&*store, "orders", 2).await;
+    let counter = table(&*store, "counter").await;
+    let writers: Vec<_> = (0..4)
+        .map(|writer| {
+            let (store, orders, counter) = (Arc::clone(&store), orders.clone(), counter.clone());
+            tokio::spawn(async move {
+                for n in 0..25 {
+                    loop {
+                        let entry = store.get(&counter, b"n").await.expect("read");
+                        let (condition, value) = match &entry {
+                            Some(e) => (
+                                Condition::At(e.version),
+                                String::from_utf8_lossy(&e.value).parse::<u32>().expect("a number"),
+                            ),
+                            None => (Condition::Absent, 0),
+                        };
+                        let commit = Commit {
+                            appends: vec![Append::keyed(
+                                &orders,
+                                writer.to_string(),
+                                format!("{writer}:{n}"),
+                            )],
+                            changes: vec![TableChange::put(
+                                &counter,
+                                "n",
+                                condition,
+                                (value + 1).to_string(),
+                            )],
+                            ..Commit::default()
+                        };
+                        match store.commit(commit).await {
+                            Ok(_) => break,
+                            Err(e) if e.kind() == ErrorKind::Conflict => tokio::task::yield_now().await,
+                            Err(e) => panic!("{e}"),
+                        }
+                    }
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.expect("joined");
+    }
+    let count = store.get(&counter, b"n").await.expect("read").expect("there");
+    assert_eq!(count.value, "100", "compare-and-set lost no update");
+    assert_eq!(
+        texts(&*store, &orders).await.len(),
+        100,
+        "an event was written for each update, and no other"
+    );
+}
