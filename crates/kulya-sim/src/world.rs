@@ -11,7 +11,7 @@ use kulya_store::model::{self, Event, STREAMS, Step};
 use kulya_store::{ErrorKind, StreamStore};
 use kulya_store_embedded::{Components, EmbeddedStore};
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// So short that a world goes through many log files.
@@ -43,8 +43,8 @@ struct World {
     taken: Vec<Step>,
     /// What the oracle was: first after the last step that is certain, then after each since, with the number of steps.
     possible: Vec<(String, usize)>,
-    /// In the last log file, where the last frame begins that was promised to survive: damage before it is no torn write.
-    guarded: usize,
+    /// A log file, and where in it the last frame begins that was promised to survive: damage before it is no torn write.
+    guarded: Option<(PathBuf, usize)>,
     report: Report,
 }
 
@@ -59,7 +59,7 @@ pub async fn live(seed: u64, crashes: u64) -> Report {
     let start = model::digest(&oracle).await.expect("memory can be read");
     let (taken, possible) = (Vec::new(), vec![(start, 0)]);
     let mut world =
-        World { dice, disk, store, oracle, taken, possible, guarded: 0, report: Report::default() };
+        World { dice, disk, store, oracle, taken, possible, guarded: None, report: Report::default() };
     for _ in 0..crashes {
         world.steps().await;
         world.crash().await;
@@ -173,9 +173,6 @@ impl World {
         let answers =
             futures::future::join_all(group.iter().map(|step| model::take(&self.store, step))).await;
         let after = self.disk.logs();
-        if before.len() < after.len() {
-            self.guarded = 0;
-        }
         let full = |answer: &kulya_store::Result<_>| matches!(answer, Err(e) if e.kind() == ErrorKind::Full);
         if answers.iter().all(full) {
             // nothing of it happened
@@ -200,7 +197,7 @@ impl World {
         self.taken.extend(group);
         let digest = model::digest(&self.oracle).await.expect("memory can be read");
         if is_certain && goes_on && before.len() == after.len() && before != after {
-            self.guarded = before.last().map_or(0, |(_, length)| *length);
+            self.guarded = before.last().cloned();
         }
         if is_certain && goes_on {
             self.possible.clear();
@@ -301,7 +298,11 @@ impl World {
         let logs = self.disk.logs();
         let file = self.dice.roll(logs.len() as u64) as usize;
         let Some((path, length)) = logs.get(file) else { return };
-        let length = if file + 1 < logs.len() { *length } else { self.guarded };
+        let length = match &self.guarded {
+            _ if file + 1 < logs.len() => *length,
+            Some((guarded, length)) if guarded == path => *length,
+            _ => 0,
+        };
         if length == 0 {
             return;
         }
