@@ -15,7 +15,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use futures::{StreamExt, TryStreamExt};
 use kulya_codec::arrow::{BATCH_ROWS, Column, rows_to_batch};
-use kulya_store::SegmentInfo;
+use kulya_store::{BoundedSegment, SegmentInfo};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -161,16 +161,14 @@ pub(crate) struct ChangelogScan {
     backend: Backend,
     schema: SchemaRef,
     segments: Vec<SegmentInfo>,
-    /// All columns, by which a row is told from another.
-    columns: Vec<Column>,
-    /// Those that are asked for.
+    /// The columns that are asked for.
     shown: Vec<Column>,
     key: Vec<String>,
 }
 
 impl std::fmt::Debug for ChangelogScan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "ChangelogScan({} columns, {} segments)", self.columns.len(), self.segments.len())
+        write!(f, "ChangelogScan({} columns, {} segments)", self.shown.len(), self.segments.len())
     }
 }
 
@@ -179,23 +177,20 @@ impl ChangelogScan {
         table: &Table,
         schema: SchemaRef,
         segments: Vec<SegmentInfo>,
-        columns: Vec<Column>,
         shown: Vec<Column>,
         key: Vec<String>,
     ) -> Self {
-        Self { backend: table.backend.clone(), schema, segments, columns, shown, key }
+        Self { backend: table.backend.clone(), schema, segments, shown, key }
     }
 
     async fn rows(&self) -> SqlResult<Vec<Row>> {
         let mut current = CurrentRows::new(self.key.clone());
         for segment in &self.segments {
-            let mut offset = segment.head;
-            while offset < segment.tail {
-                let chunk = self.backend.store.read(&segment.id, offset, CHUNK_BYTES).await?;
-                for (at, event) in chunk.events.iter().filter(|(at, _)| *at < segment.tail) {
+            let mut reader = BoundedSegment::new(segment.clone());
+            while let Some(chunk) = reader.next(&*self.backend.store, CHUNK_BYTES).await? {
+                for (at, event) in &chunk.events {
                     current.apply(event).map_err(|why| unreadable(segment, *at, event, &why))?;
                 }
-                offset = chunk.next;
             }
         }
         Ok(current.into_rows())

@@ -12,7 +12,7 @@ use futures::TryStreamExt;
 use kulya_codec::CodecResult;
 use kulya_codec::arrow::{AvroBatches, Column, JsonBatches};
 use kulya_schema::{GroupId, SchemaInfo};
-use kulya_store::{EventPointer, SegmentInfo, framing};
+use kulya_store::{BoundedSegment, EventPointer, SegmentInfo, framing};
 use std::sync::Arc;
 
 /// Bytes asked of the store at a time.
@@ -96,24 +96,23 @@ pub(crate) fn unreadable(
 struct Progress {
     scan: EventScan,
     batches: Batches,
-    offset: u64,
+    reader: BoundedSegment,
     done: bool,
 }
 
 impl Progress {
     /// Reads on until there is something to show.
     async fn next(&mut self) -> SqlResult<Option<Vec<RecordBatch>>> {
-        let segment = &self.scan.segment;
         while !self.done {
-            if self.offset < segment.tail {
-                let chunk = self.scan.backend.store.read(&segment.id, self.offset, CHUNK_BYTES).await?;
-                for (offset, event) in chunk.events.iter().filter(|(offset, _)| *offset < segment.tail) {
-                    let pushed = self.batches.push(event).await;
-                    pushed.map_err(|e| unreadable(segment, *offset, event, &e).because(e))?;
+            match self.reader.next(&*self.scan.backend.store, CHUNK_BYTES).await? {
+                Some(chunk) => {
+                    for (offset, event) in &chunk.events {
+                        let pushed = self.batches.push(event).await;
+                        pushed.map_err(|e| unreadable(&self.scan.segment, *offset, event, &e).because(e))?;
+                    }
                 }
-                self.offset = chunk.next;
+                None => self.done = true,
             }
-            self.done = self.offset >= segment.tail;
             let ready = self.batches.take(self.done)?;
             if !ready.is_empty() {
                 return Ok(Some(ready));
@@ -131,8 +130,8 @@ impl PartitionStream for EventScan {
     fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
         let scan = self.clone();
         let begin = move || -> SqlResult<Progress> {
-            let (batches, offset) = (scan.batches()?, scan.segment.head);
-            Ok(Progress { scan, batches, offset, done: false })
+            let (batches, reader) = (scan.batches()?, BoundedSegment::new(scan.segment.clone()));
+            Ok(Progress { scan, batches, reader, done: false })
         };
         let groups = futures::stream::try_unfold(None, move |progress: Option<Progress>| {
             let begun = match progress {

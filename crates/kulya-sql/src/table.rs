@@ -126,8 +126,8 @@ impl TableProvider for Table {
         };
         let partitions: Vec<Arc<dyn PartitionStream>> = match &self.kind {
             Kind::Changelog { columns, key } => {
-                let (all, shown) = (columns.clone(), projected(columns, projection));
-                vec![Arc::new(ChangelogScan::new(self, schema.clone(), segments, all, shown, key.clone()))]
+                let shown = projected(columns, projection);
+                vec![Arc::new(ChangelogScan::new(self, schema.clone(), segments, shown, key.clone()))]
             }
             Kind::Avro(reader) => segments
                 .into_iter()

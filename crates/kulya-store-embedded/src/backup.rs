@@ -2,11 +2,11 @@
 //! copied in their order, each as long as it is then, and the end of a write that was under way is cut off when the copy
 //! is opened.
 
-use crate::disk::{Sequential, sync_folder};
+use crate::disk::{Disk, FileSystem, Sequential, sync_folder};
 use crate::folder::{FORMAT, Folder, from_io};
 use kulya_store::{Error, Result};
 use std::fs::{self, File};
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufReader};
 use std::path::Path;
 
 /// Copies the store to a folder that is not there, or empty; gives the number of bytes. The file `FORMAT` comes last:
@@ -34,8 +34,6 @@ pub(crate) fn copy(folder: &Folder, to: &Path) -> Result<u64> {
         copy.sync_all().map_err(failed)?;
     }
     sync_folder(&to.join("log")).map_err(failed)?;
-    let mut format = File::create(to.join("FORMAT")).map_err(failed)?;
-    format.write_all(format!("{FORMAT}\n").as_bytes()).and_then(|()| format.sync_all()).map_err(failed)?;
-    sync_folder(to).map_err(failed)?;
+    FileSystem.write_whole(&to.join("FORMAT"), format!("{FORMAT}\n").as_bytes()).map_err(failed)?;
     Ok(bytes)
 }

@@ -1,6 +1,9 @@
 //! Reading a whole stream: where it begins and ends now, everything in between, and what comes behind.
 
-use crate::{ErrorKind, EventPointer, ReadChunk, Result, SegmentId, StreamCut, StreamId, StreamStore};
+use crate::{
+    Error, ErrorKind, EventPointer, ReadChunk, Result, SegmentId, SegmentInfo, StreamCut, StreamId,
+    StreamStore,
+};
 use bytes::Bytes;
 
 /// Bytes asked of the store at a time.
@@ -16,22 +19,49 @@ pub async fn tail_cut(store: &dyn StreamStore, stream: &StreamId) -> Result<Stre
     Ok(StreamCut::tail(stream, &store.segments(stream).await?))
 }
 
+/// One segment, read up to where it ended when it was looked up.
+#[derive(Debug, Clone)]
+pub struct BoundedSegment {
+    /// The segment.
+    pub segment: SegmentInfo,
+    /// Where the next chunk begins.
+    pub offset: u64,
+}
+
+impl BoundedSegment {
+    /// Begins at the segment's head.
+    pub fn new(segment: SegmentInfo) -> Self {
+        Self { offset: segment.head, segment }
+    }
+
+    /// The next events, of about `max_bytes` together; `None` at the end. Cancel-safe.
+    pub async fn next(&mut self, store: &dyn StreamStore, max_bytes: usize) -> Result<Option<ReadChunk>> {
+        let SegmentInfo { id, tail, .. } = &self.segment;
+        if self.offset >= *tail {
+            return Ok(None);
+        }
+        let mut chunk = store.read(id, self.offset, max_bytes).await?;
+        if chunk.next == self.offset {
+            let what =
+                format!("segment {id} cannot be read on from offset {}, before its tail {tail}", self.offset);
+            return Err(Error::new(ErrorKind::Corrupt, what));
+        }
+        // what has come since is the next reader's
+        chunk.events.retain(|(at, _)| at < tail);
+        chunk.next = chunk.next.min(*tail);
+        self.offset = chunk.next;
+        Ok(Some(chunk))
+    }
+}
+
 /// Every event the stream holds at the time of the call, segment after segment, each with its pointer.
 pub async fn bounded_read(store: &dyn StreamStore, stream: &StreamId) -> Result<Vec<(EventPointer, Bytes)>> {
     let mut found = Vec::new();
     for segment in store.segments(stream).await? {
-        let mut offset = segment.head;
-        while offset < segment.tail {
-            let chunk = store.read(&segment.id, offset, CHUNK_BYTES).await?;
-            let pointers: Vec<_> = chunk.pointers(&segment.id).collect();
-            found.extend(
-                pointers
-                    .into_iter()
-                    .zip(chunk.events.iter())
-                    .filter(|(p, _)| p.offset < segment.tail)
-                    .map(|(p, (_, e))| (p, e.clone())),
-            );
-            offset = chunk.next;
+        let mut reader = BoundedSegment::new(segment);
+        while let Some(chunk) = reader.next(store, CHUNK_BYTES).await? {
+            let pointers: Vec<_> = chunk.pointers(&reader.segment.id).collect();
+            found.extend(pointers.into_iter().zip(chunk.events.into_iter().map(|(_, event)| event)));
         }
     }
     Ok(found)

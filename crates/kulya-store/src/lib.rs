@@ -34,6 +34,7 @@ pub mod fault;
 mod follow;
 pub mod framing;
 pub mod hash;
+pub mod hex;
 pub mod memory;
 pub mod model;
 mod name;
@@ -46,7 +47,7 @@ pub use contract::{
 };
 pub use cut::StreamCut;
 pub use error::{Error, ErrorKind, Result};
-pub use follow::{Tail, bounded_read, head_cut, tail_cut};
+pub use follow::{BoundedSegment, Tail, bounded_read, head_cut, tail_cut};
 pub use name::{Scope, SegmentId, StreamId, StreamName, TableId};
 pub use pointer::EventPointer;
 pub use writer::{MOST_WRITERS, WriterId, WriterMark, WriterMarks};

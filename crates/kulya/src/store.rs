@@ -4,7 +4,7 @@ use crate::args::{StoreArgs, StoreCommand};
 use crate::settings::Settings;
 use crate::{progress, say};
 use anyhow::{Result, bail};
-use kulya_store::{ErrorKind, SegmentInfo, StreamId, StreamStore, TableId};
+use kulya_store::{BoundedSegment, ErrorKind, SegmentInfo, StreamId, StreamStore, TableId};
 use kulya_store_embedded::EmbeddedStore;
 use std::path::Path;
 use std::time::Instant;
@@ -86,16 +86,15 @@ async fn check(store: &dyn StreamStore) -> Result<()> {
         streams.iter().flat_map(|(_, segments)| segments).map(|segment| segment.tail - segment.head).sum();
     let bar = progress::bar(total, "bytes");
     let mut events = 0;
-    for segment in streams.iter().flat_map(|(_, segments)| segments) {
-        let mut offset = segment.head;
-        while offset < segment.tail {
-            let chunk = store.read(&segment.id, offset, CHUNK_BYTES).await?;
-            if chunk.next == offset {
-                bail!("segment {} cannot be read on from offset {offset}", segment.id);
+    for (_, segments) in streams {
+        for segment in segments {
+            let mut reader = BoundedSegment::new(segment);
+            let mut begin = reader.offset;
+            while let Some(chunk) = reader.next(store, CHUNK_BYTES).await? {
+                events += chunk.events.len();
+                bar.inc(chunk.next - begin);
+                begin = chunk.next;
             }
-            events += chunk.events.len();
-            bar.inc(chunk.next - offset);
-            offset = chunk.next;
         }
     }
     let mut entries = 0;

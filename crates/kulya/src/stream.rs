@@ -7,8 +7,8 @@ use crate::stop;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use kulya_store::{
-    Append, Commit, EventPointer, ReadChunk, Scope, SegmentId, StreamConfig, StreamCut, StreamId,
-    StreamStore, Tail, tail_cut,
+    Append, BoundedSegment, Commit, EventPointer, ReadChunk, Scope, SegmentId, StreamConfig, StreamCut,
+    StreamId, StreamStore, Tail, hex, tail_cut,
 };
 use kulya_store_embedded::EmbeddedStore;
 use std::io::{Read, Write};
@@ -47,7 +47,7 @@ pub(crate) async fn run(settings: Settings, args: StreamArgs) -> Result<()> {
             let append = Append { stream, routing_key: key, event };
             let done = store.commit(Commit::events(vec![append])).await?;
             for pointer in &done.pointers {
-                say!("{} {pointer}", to_hex(&pointer.to_bytes()));
+                say!("{} {pointer}", hex::encode(&pointer.to_bytes()));
             }
             store.close().await?;
         }
@@ -155,19 +155,8 @@ fn event(hex: Option<&str>, text: Option<String>, file: Option<&Path>) -> Result
 
 fn from_hex(text: &str) -> Result<Bytes> {
     let digits: Vec<u8> = text.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
-    let byte = |pair: &[u8]| {
-        let digit = |d: &u8| char::from(*d).to_digit(16);
-        match pair {
-            [high, low] => Some((digit(high)? << 4 | digit(low)?) as u8),
-            _ => None,
-        }
-    };
-    let bytes: Option<Vec<u8>> = digits.chunks(2).map(byte).collect();
+    let bytes = hex::decode(&digits);
     bytes.map(Bytes::from).with_context(|| format!("{text:?} is not an even number of hexadecimal digits"))
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 struct Printer {
@@ -185,13 +174,12 @@ impl Printer {
         let segments = store.segments(stream).await?;
         let mut cut = StreamCut::head(stream, &segments);
         for segment in segments {
-            let mut offset = segment.head;
-            while offset < segment.tail && self.left > 0 {
-                let chunk = store.read(&segment.id, offset, CHUNK_BYTES).await?;
-                self.chunk(&segment.id, &chunk)?;
-                offset = chunk.next;
+            let mut reader = BoundedSegment::new(segment);
+            while self.left > 0 {
+                let Some(chunk) = reader.next(store, CHUNK_BYTES).await? else { break };
+                self.chunk(&reader.segment.id, &chunk)?;
             }
-            cut.advance(&segment.id, offset);
+            cut.advance(&reader.segment.id, reader.offset);
         }
         Ok(cut)
     }
@@ -208,7 +196,7 @@ impl Printer {
 
     fn print(&self, out: &mut impl Write, pointer: &EventPointer, event: &[u8]) -> std::io::Result<()> {
         match self.output {
-            EventOutput::Hex => writeln!(out, "{} {}", to_hex(&pointer.to_bytes()), to_hex(event)),
+            EventOutput::Hex => writeln!(out, "{} {}", hex::encode(&pointer.to_bytes()), hex::encode(event)),
             EventOutput::Text => writeln!(out, "{}", String::from_utf8_lossy(event)),
         }
     }
@@ -240,7 +228,7 @@ mod tests {
     #[test]
     fn hexadecimal_is_read_and_refused() {
         assert_eq!(from_hex("01 00fF").unwrap(), Bytes::from_static(&[1, 0, 255]));
-        assert_eq!(to_hex(&[1, 0, 255]), "0100ff");
+        assert_eq!(hex::encode(&[1, 0, 255]), "0100ff");
         for bad in ["1", "0g", "é0"] {
             assert!(from_hex(bad).unwrap_err().to_string().contains("hexadecimal"), "{bad}");
         }

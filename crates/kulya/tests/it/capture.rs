@@ -71,7 +71,11 @@ async fn a_database_that_was_replaced_is_not_gone_on_with() {
     let folder = tempdir().unwrap();
     let capture = ["cdc", "--postgres", &url, "--until-caught-up"];
     kulya(&folder, &capture);
-    client.batch_execute("SELECT pg_drop_replication_slot('kulya_capture_replaced')").await.unwrap();
+    // the server may not have noticed yet that the program has gone: its sender is ended by its id first
+    let slot = "FROM pg_replication_slots WHERE slot_name = 'kulya_capture_replaced'";
+    let end = format!("SELECT pg_terminate_backend(active_pid, 10000) {slot} AND active_pid IS NOT NULL");
+    client.batch_execute(&end).await.unwrap();
+    client.batch_execute(&format!("SELECT pg_drop_replication_slot(slot_name) {slot}")).await.unwrap();
     let refused = run(&mut command(folder.path(), &capture));
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(

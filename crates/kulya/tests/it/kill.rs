@@ -5,6 +5,7 @@
 //! from a seed (`KULYA_SEED` sets another) and moments are told by what has happened, never by time.
 
 use crate::program::{Running, command, connect, database, kulya};
+use kulya_sim::Dice;
 use kulya_store::{StreamId, StreamStore, bounded_read};
 use kulya_store_embedded::EmbeddedStore;
 use serde_json::Value;
@@ -22,18 +23,6 @@ const WRITERS: u64 = 2;
 const KEYS: u64 = 40;
 /// Rows that are there before anything is captured, so that reading them takes a while.
 const OTHER_ROWS: u64 = 20_000;
-
-/// splitmix64.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ mixed >> 31) % sides
-    }
-}
 
 /// What happened to a key: `c`, `u` or `d`, and the row's sequence number before and after.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,7 +109,7 @@ impl Workload {
             let history = History::default();
             let writer = Writer {
                 client: connect(url).await,
-                dice: Dice(seed + number),
+                dice: Dice::new(seed + number),
                 first_key: number * 1000,
                 sequence: 0,
                 rows: BTreeMap::new(),
@@ -164,7 +153,7 @@ async fn killed_twenty_times_it_loses_nothing_and_repeats_nothing() {
 
     let folder = tempdir().unwrap();
     let capture = ["cdc", "--postgres", &url, "--name", "k", "--stream", "{table}", "--segments", "3"];
-    let mut dice = Dice(seed ^ 0xd1ce);
+    let mut dice = Dice::new(seed ^ 0xd1ce);
     for round in 0..KILLS {
         let mut running = Running::start(command(folder.path(), &capture).env("KULYA_LOG", "info"));
         // the first rounds die before the rows are stored, so that reading them begins anew

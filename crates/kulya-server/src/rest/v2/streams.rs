@@ -1,14 +1,16 @@
 //! Making, describing, writing and reading streams.
 
 use super::Served;
-use super::event::{from_hex, hex, shown};
+use super::event::shown;
 use super::refusal::{Refusal, wrong};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use kulya_store::{Append, Commit, EventPointer, Scope, StreamConfig, StreamCut, StreamId, WriterId};
+use kulya_store::{
+    Append, BoundedSegment, Commit, EventPointer, Scope, StreamConfig, StreamCut, StreamId, WriterId, hex,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -94,7 +96,7 @@ pub(super) async fn append(
     Ok(match done.pointers.first() {
         Some(pointer) => {
             let place = json!({
-                "pointer": hex(&pointer.to_bytes()),
+                "pointer": hex::encode(&pointer.to_bytes()),
                 "segment": pointer.segment.to_string(),
                 "offset": pointer.offset,
             });
@@ -139,22 +141,23 @@ pub(super) async fn read(
     cut.check(&segments)?;
     let mut left = limit.unwrap_or(DEFAULT_LIMIT).min(MOST_EVENTS);
     let mut lines = String::new();
-    for segment in &segments {
-        let mut offset = cut.offset(&segment.id).unwrap_or(segment.head);
-        while offset < segment.tail && left > 0 && lines.len() < ANSWER_BYTES {
-            let chunk = served.store.read(&segment.id, offset, 1 << 20).await?;
-            let pointers: Vec<EventPointer> = chunk.pointers(&segment.id).collect();
-            for (pointer, (at, event)) in pointers.iter().zip(&chunk.events) {
-                if *at >= segment.tail || left == 0 || lines.len() >= ANSWER_BYTES {
+    for segment in segments {
+        let mut reader = BoundedSegment::new(segment);
+        reader.offset = cut.offset(&reader.segment.id).unwrap_or(reader.offset);
+        let mut offset = reader.offset;
+        while left > 0 && lines.len() < ANSWER_BYTES {
+            let Some(chunk) = reader.next(&*served.store, 1 << 20).await? else { break };
+            for (pointer, (at, event)) in chunk.pointers(&reader.segment.id).zip(&chunk.events) {
+                if left == 0 || lines.len() >= ANSWER_BYTES {
                     break;
                 }
-                lines += &shown(pointer, event).to_string();
+                lines += &shown(&pointer, event).to_string();
                 lines.push('\n');
                 left -= 1;
                 offset = at + u64::from(pointer.length);
             }
         }
-        cut.advance(&segment.id, offset);
+        cut.advance(&reader.segment.id, offset);
     }
     let headers =
         [(header::CONTENT_TYPE.as_str(), "application/x-ndjson".to_owned()), ("kulya-next", cut.to_string())];
@@ -175,7 +178,7 @@ pub(super) async fn event(
     State(served): State<Served>,
     Path(pointer): Path<String>,
 ) -> Result<Bytes, Refusal> {
-    let bytes = from_hex(&pointer)
+    let bytes = hex::decode(pointer.as_bytes())
         .ok_or_else(|| wrong(format!("{pointer:.80?} is no event pointer in hexadecimal digits")))?;
     Ok(served.store.event(&EventPointer::from_bytes(&bytes)?).await?)
 }
