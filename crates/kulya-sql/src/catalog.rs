@@ -82,6 +82,12 @@ impl Backend {
         let latest = versions.into_iter().max_by_key(|version| version.version.id);
         let latest =
             latest.ok_or_else(|| SqlError::new(format!("table {name} has no schema in its group yet")))?;
-        Table::new(self.clone(), stream, group, &properties, latest.schema)
+        let mut table = Table::new(self.clone(), stream, group, &properties, latest.schema)?;
+        if table.is_changelog() {
+            let type_name = Some(latest.version.type_name.as_str());
+            let versions = self.registry.schema_versions(&table.group, type_name).await?;
+            table.written_with(versions.iter().map(|version| &version.schema))?;
+        }
+        Ok(table)
     }
 }

@@ -84,6 +84,27 @@ impl Table {
         Ok(Self { backend, stream, group, schema, kind })
     }
 
+    pub(crate) fn is_changelog(&self) -> bool {
+        matches!(self.kind, Kind::Changelog { .. })
+    }
+
+    /// A change log's rows are as they were when they were written: a column that one of these schemas lacks, or lets be
+    /// null, may be null whatever the latest says.
+    pub(crate) fn written_with<'a>(
+        &mut self,
+        schemas: impl Iterator<Item = &'a SchemaInfo>,
+    ) -> SqlResult<()> {
+        let Kind::Changelog { columns: own, .. } = &mut self.kind else { return Ok(()) };
+        for schema in schemas {
+            let then = columns(schema)?;
+            for column in own.iter_mut() {
+                column.nullable |= then.iter().all(|before| before.name != column.name || before.nullable);
+            }
+        }
+        self.schema = arrow_schema(own);
+        Ok(())
+    }
+
     /// The primary key's columns; empty for none.
     pub(crate) fn key(&self) -> &[String] {
         match &self.kind {

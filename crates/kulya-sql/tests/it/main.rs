@@ -177,6 +177,38 @@ async fn a_change_log_is_its_tables_current_rows() {
 }
 
 #[tokio::test]
+async fn rows_from_before_a_column_have_null_there() {
+    let house = House::new().await;
+    house.customers().await;
+    let group = GroupId::new("shop", "db.public.customers");
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "id": { "type": "integer", "connect.type": "int32" },
+            "name": { "type": "string", "connect.type": "string" },
+            "tier": { "type": "string", "connect.type": "string" },
+        },
+        "required": ["id", "name", "tier"],
+        "x-primary-key": ["id"],
+    });
+    let schema = SchemaInfo::new("db.public.customers.Value", Format::Json, schema.to_string());
+    house.backend.registry.add_schema(&group, schema).await.unwrap();
+    let stream: StreamId = "shop/db.public.customers".parse().unwrap();
+    let event =
+        json!({ "after": { "id": 10, "name": "Dan", "tier": "gold" }, "op": "c", "source": { "lsn": 2 } });
+    house.append(&stream, "10", event.to_string()).await;
+    let mut session = house.session().await;
+    assert_eq!(
+        rows(&mut session, "SELECT * FROM `db.public.customers` ORDER BY id").await,
+        "7,Asha,\n8,Boris,\n10,Dan,gold\n"
+    );
+    assert_eq!(
+        rows(&mut session, "DESCRIBE `db.public.customers`").await,
+        "id,INT,false,PRI(id)\nname,STRING,true,\ntier,STRING,true,\n"
+    );
+}
+
+#[tokio::test]
 async fn json_events_are_rows_by_their_schema_in_either_namespace() {
     let house = House::new().await;
     let stream = house.stream("web/clicks", 1).await;
