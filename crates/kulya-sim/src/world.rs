@@ -6,6 +6,7 @@
 //! all or nothing, and a repeated commit gives the same answer as before.
 
 use crate::{Dice, Faults, SimDisk};
+use kulya_store::clock::{Clock, ManualClock};
 use kulya_store::memory::MemoryStore;
 use kulya_store::model::{self, Event, STREAMS, Step};
 use kulya_store::{ErrorKind, StreamStore};
@@ -13,6 +14,7 @@ use kulya_store_embedded::{Components, EmbeddedStore};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// So short that a world goes through many log files.
 const LOG_FILE_BYTES: u64 = 4096;
@@ -39,8 +41,9 @@ struct World {
     disk: SimDisk,
     store: EmbeddedStore,
     oracle: MemoryStore,
-    /// The steps that made the oracle what it is.
-    taken: Vec<Step>,
+    clock: Arc<ManualClock>,
+    /// The steps that made the oracle what it is, each with the time.
+    taken: Vec<(Duration, Step)>,
     /// What the oracle was: first after the last step that is certain, then after each since, with the number of steps.
     possible: Vec<(String, usize)>,
     /// A log file, and where in it the last frame begins that was promised to survive: damage before it is no torn write.
@@ -52,14 +55,15 @@ struct World {
 pub async fn live(seed: u64, crashes: u64) -> Report {
     let mut dice = Dice::new(seed);
     let disk = SimDisk::new(Dice::new(dice.roll(u64::MAX)));
-    let store = open(&disk).expect("an empty disk takes a store");
-    let oracle = MemoryStore::new();
+    let clock = Arc::new(ManualClock::default());
+    let store = open(&disk, &clock).expect("an empty disk takes a store");
+    let oracle = MemoryStore::with_clock(clock.clone());
     model::make(&store).await.expect("the world is made");
     model::make(&oracle).await.expect("the world is made");
     let start = model::digest(&oracle).await.expect("memory can be read");
     let (taken, possible) = (Vec::new(), vec![(start, 0)]);
     let mut world =
-        World { dice, disk, store, oracle, taken, possible, guarded: None, report: Report::default() };
+        World { dice, disk, store, oracle, clock, taken, possible, guarded: None, report: Report::default() };
     for _ in 0..crashes {
         world.steps().await;
         world.crash().await;
@@ -67,9 +71,13 @@ pub async fn live(seed: u64, crashes: u64) -> Report {
     world.report
 }
 
-fn open(disk: &SimDisk) -> kulya_store::Result<EmbeddedStore> {
-    let components =
-        Components { disk: Arc::new(disk.owner()), log_file_bytes: LOG_FILE_BYTES, inline: true };
+fn open(disk: &SimDisk, clock: &Arc<ManualClock>) -> kulya_store::Result<EmbeddedStore> {
+    let components = Components {
+        disk: Arc::new(disk.owner()),
+        log_file_bytes: LOG_FILE_BYTES,
+        inline: true,
+        clock: clock.clone(),
+    };
     EmbeddedStore::open_with(Path::new("store"), components)
 }
 
@@ -89,6 +97,19 @@ fn shown(group: &[Step], faults: &Faults) -> String {
         }
     }
     line
+}
+
+/// Whether a step that was not refused has certainly written a frame of its own.
+fn surely_writes(step: &Step, answer: &str) -> bool {
+    match step {
+        Step::Commit { events, changes, .. } => {
+            let says_nothing = events.is_empty() && changes.is_empty();
+            !says_nothing && !answer.ends_with("true")
+        }
+        Step::Transaction { commits, .. } => *commits,
+        Step::Create(..) | Step::Seal(_) | Step::Delete(_) => answer == "true",
+        Step::Truncate(..) => false,
+    }
 }
 
 impl World {
@@ -169,6 +190,7 @@ impl World {
     /// opened again.
     async fn take(&mut self, group: Vec<Step>) -> bool {
         self.report.steps += group.len() as u64;
+        self.clock.advance(Duration::from_millis(self.dice.roll(8)));
         let before = self.disk.logs();
         let answers =
             futures::future::join_all(group.iter().map(|step| model::take(&self.store, step))).await;
@@ -179,7 +201,7 @@ impl World {
             return true;
         }
         let mut goes_on = true;
-        let mut is_certain = false;
+        let (mut is_certain, mut is_framed) = (false, false);
         for (step, answer) in group.iter().zip(answers) {
             let expected = model::take(&self.oracle, step).await.expect("memory has no disk");
             match answer {
@@ -189,14 +211,16 @@ impl World {
                     // an abort promises nothing, and what changes nothing needs no promise
                     let ends = !matches!(step, Step::Transaction { commits: false, .. });
                     is_certain |= asks && ends && !found.refused;
+                    is_framed |= asks && !found.refused && surely_writes(step, &found.text);
                 }
                 // the outcome is unknown until the store is opened again
                 Err(_) => goes_on = false,
             }
         }
-        self.taken.extend(group);
+        let now = self.clock.since_epoch();
+        self.taken.extend(group.into_iter().map(|step| (now, step)));
         let digest = model::digest(&self.oracle).await.expect("memory can be read");
-        if is_certain && goes_on && before.len() == after.len() && before != after {
+        if is_framed && goes_on && before.len() == after.len() && before != after {
             self.guarded = before.last().cloned();
         }
         if is_certain && goes_on {
@@ -244,7 +268,7 @@ impl World {
                 let dies_after = Some(1 + self.dice.roll(4));
                 self.disk.faults(Faults { dies_after, ..Faults::default() });
             }
-            match open(&self.disk) {
+            match open(&self.disk, &self.clock) {
                 Ok(store) => {
                     self.disk.faults(Faults::default());
                     opened = Some(store);
@@ -259,9 +283,8 @@ impl World {
         }
         self.store = match opened {
             Some(store) => store,
-            None => {
-                open(&self.disk).unwrap_or_else(|e| panic!("it does not open: {e}\n{}", self.report.trace))
-            }
+            None => open(&self.disk, &self.clock)
+                .unwrap_or_else(|e| panic!("it does not open: {e}\n{}", self.report.trace)),
         };
         self.settle().await;
     }
@@ -282,11 +305,14 @@ impl World {
         self.note(&format!("open again, as after step {steps} of {}", self.taken.len()));
         if steps < self.taken.len() {
             self.taken.truncate(steps);
-            self.oracle = MemoryStore::new();
+            let now = self.clock.since_epoch();
+            self.oracle = MemoryStore::with_clock(self.clock.clone());
             model::make(&self.oracle).await.expect("the world is made");
-            for step in &self.taken {
+            for (time, step) in &self.taken {
+                self.clock.set(*time);
                 model::take(&self.oracle, step).await.expect("memory has no disk");
             }
+            self.clock.set(now);
         }
         // what was read after opening is certain: opening has synced it
         self.possible = vec![(found, steps)];
@@ -308,7 +334,7 @@ impl World {
         }
         let (byte, bit) = (self.dice.roll(length as u64) as usize, self.dice.byte());
         self.disk.flip(path, byte, bit);
-        let refused = open(&self.disk).err().map(|error| error.kind());
+        let refused = open(&self.disk, &self.clock).err().map(|error| error.kind());
         let what =
             format!("byte {byte} of {length} in {} is damaged, and it says {refused:?}", path.display());
         self.ensure(refused == Some(ErrorKind::Corrupt), &what);

@@ -8,6 +8,7 @@ use crate::frame;
 use crate::op::Reader;
 use crate::plan::{Plan, Reply, Request};
 use crate::state::State;
+use kulya_store::clock::Clock;
 use kulya_store::{Durability, Error, ErrorKind, Result};
 use std::collections::VecDeque;
 use std::sync::mpsc::Receiver;
@@ -37,6 +38,7 @@ pub(crate) struct Committer {
     /// The last frame that is known to be synced.
     pub(crate) synced: u64,
     pub(crate) unkeyed: u32,
+    pub(crate) clock: Arc<dyn Clock>,
     /// Set when the disk failed in a way that leaves unknown what it holds: every later request fails.
     pub(crate) failed: bool,
 }
@@ -66,7 +68,7 @@ impl Committer {
         let mut durability = Durability::Written;
         let (mut planned, sequence, frame) = {
             let state = state.read().unwrap_or_else(PoisonError::into_inner);
-            let mut plan = Plan::new(&state, self.unkeyed);
+            let mut plan = Plan::new(&state, self.unkeyed, self.clock.since_epoch().as_millis() as u64);
             let mut planned = Vec::new();
             while let Some(next) = queue.front() {
                 let alone = Plan::stands_alone(&next.request);

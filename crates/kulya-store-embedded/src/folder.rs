@@ -1,7 +1,7 @@
 //! The directory: whose it is, which format it has, which log files it holds.
 //!
 //! ```text
-//! FORMAT               "kulya-store 1"
+//! FORMAT               "kulya-store 2"
 //! LOCK                 held by the owner; its text is the owner's process id
 //! log/{number:016x}.log
 //! ```
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What a folder of ours says of itself.
-pub(crate) const FORMAT: &str = "kulya-store 1";
+pub(crate) const FORMAT: &str = "kulya-store 2";
 
 /// A folder that is ours for as long as this value lives.
 pub(crate) struct Folder {
@@ -87,6 +87,13 @@ impl Folder {
 fn check_format(path: &Path, text: &str) -> Result<()> {
     match text.trim() {
         FORMAT => Ok(()),
+        "kulya-store 1" => Err(Error::new(
+            ErrorKind::Corrupt,
+            format!(
+                "folder {} has format \"kulya-store 1\", of before the first release, which is read no more: choose a new folder",
+                path.display()
+            ),
+        )),
         other if other.starts_with("kulya-store ") => Err(Error::new(
             ErrorKind::Corrupt,
             format!(

@@ -5,11 +5,11 @@
 //! | 1 | create scope | name |
 //! | 2 | create stream | stream id u32, segments u32, epoch u32, scope, name |
 //! | 3 | create table | table id u32, scope, name |
-//! | 4 | append | stream id u32, segment number u32, length u32, framed events |
+//! | 4 | append | stream id u32, segment number u32, start offset u64, time u64, CRC-32C u32, length u32, framed events |
 //! | 5 | put | table id u32, version u64, key (u32 length), value (u32 length) |
 //! | 6 | remove | table id u32, version u64, key (u32 length) |
-//! | 7 | stage | transaction u64, stream id u32, segment number u32, length u32, framed events |
-//! | 8 | commit staged | transaction u64, version u64, number of table changes u32 |
+//! | 7 | stage | transaction u64, stream id u32, segment number u32, place u64, CRC-32C u32, length u32, framed events |
+//! | 8 | commit staged | transaction u64, version u64, number of table changes u32, time u64, number of segments u32, for each: stream id u32, segment number u32, start offset u64 |
 //! | 9 | abort staged | transaction u64 |
 //! | 10 | delete scope | name |
 //! | 11 | seal stream | stream id u32 |
@@ -18,11 +18,16 @@
 //! | 14 | delete table | table id u32 |
 //! | 15 | writer mark | writer u128, event number u64 |
 //! | 16 | reserve transactions | the highest id u64 |
+//! | 17 | update stream | stream id u32, retention |
 //!
-//! Names are a u16 length and text. Appended events carry no offset: they begin where the segment ended, in the
-//! order of the log.
+//! Names are a u16 length and text. Retention is an age u64 and bytes u64, all ones for none. Times and ages are
+//! milliseconds, times since 1970-01-01 00:00 UTC. The checksum of an append or a stage is that of its events, for those
+//! who read them without their frame. A stage's place is its offset among the transaction's events for that segment; a
+//! commit says where these begin in it.
 
 use bytes::{BufMut, Bytes};
+use kulya_store::Retention;
+use std::time::Duration;
 
 /// A segment within this folder: stream id and segment number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,13 +40,13 @@ pub(crate) struct SegmentKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Op<'a> {
     CreateScope { name: &'a str },
-    CreateStream { id: u32, segments: u32, epoch: u32, scope: &'a str, name: &'a str },
+    CreateStream { id: u32, segments: u32, epoch: u32, retention: Retention, scope: &'a str, name: &'a str },
     CreateTable { id: u32, scope: &'a str, name: &'a str },
-    Append { segment: SegmentKey, events: &'a [u8] },
+    Append { segment: SegmentKey, start: u64, time: u64, checksum: u32, events: &'a [u8] },
     Put { table: u32, version: u64, key: &'a [u8], value: &'a [u8] },
     Remove { table: u32, version: u64, key: &'a [u8] },
-    Stage { transaction: u64, segment: SegmentKey, events: &'a [u8] },
-    CommitStaged { transaction: u64, version: u64, changes: u32 },
+    Stage { transaction: u64, segment: SegmentKey, place: u64, checksum: u32, events: &'a [u8] },
+    CommitStaged { transaction: u64, version: u64, changes: u32, time: u64, starts: Vec<(SegmentKey, u64)> },
     AbortStaged { transaction: u64 },
     DeleteScope { name: &'a str },
     SealStream { id: u32 },
@@ -50,6 +55,7 @@ pub(crate) enum Op<'a> {
     DeleteTable { id: u32 },
     WriterMark { writer: u128, event_number: u64 },
     ReserveTransactions { up_to: u64 },
+    UpdateStream { id: u32, retention: Retention },
 }
 
 /// Writes an op behind the others. For `Append` and `Stage`, gives where in `out` the events begin.
@@ -59,11 +65,12 @@ pub(crate) fn put(out: &mut Vec<u8>, op: &Op<'_>) -> usize {
             out.put_u8(1);
             put_name(out, name);
         }
-        Op::CreateStream { id, segments, epoch, scope, name } => {
+        Op::CreateStream { id, segments, epoch, retention, scope, name } => {
             out.put_u8(2);
             out.put_u32(*id);
             out.put_u32(*segments);
             out.put_u32(*epoch);
+            put_retention(out, *retention);
             put_name(out, scope);
             put_name(out, name);
         }
@@ -73,9 +80,13 @@ pub(crate) fn put(out: &mut Vec<u8>, op: &Op<'_>) -> usize {
             put_name(out, scope);
             put_name(out, name);
         }
-        Op::Append { segment, events } => {
+        Op::Append { segment, start, time, checksum, events } => {
             out.put_u8(4);
-            return put_events(out, *segment, events);
+            put_segment(out, *segment);
+            out.put_u64(*start);
+            out.put_u64(*time);
+            out.put_u32(*checksum);
+            return put_events(out, events);
         }
         Op::Put { table, version, key, value } => {
             out.put_u8(5);
@@ -90,16 +101,25 @@ pub(crate) fn put(out: &mut Vec<u8>, op: &Op<'_>) -> usize {
             out.put_u64(*version);
             put_bytes(out, key);
         }
-        Op::Stage { transaction, segment, events } => {
+        Op::Stage { transaction, segment, place, checksum, events } => {
             out.put_u8(7);
             out.put_u64(*transaction);
-            return put_events(out, *segment, events);
+            put_segment(out, *segment);
+            out.put_u64(*place);
+            out.put_u32(*checksum);
+            return put_events(out, events);
         }
-        Op::CommitStaged { transaction, version, changes } => {
+        Op::CommitStaged { transaction, version, changes, time, starts } => {
             out.put_u8(8);
             out.put_u64(*transaction);
             out.put_u64(*version);
             out.put_u32(*changes);
+            out.put_u64(*time);
+            out.put_u32(starts.len() as u32);
+            for (segment, start) in starts {
+                put_segment(out, *segment);
+                out.put_u64(*start);
+            }
         }
         Op::AbortStaged { transaction } => {
             out.put_u8(9);
@@ -119,8 +139,7 @@ pub(crate) fn put(out: &mut Vec<u8>, op: &Op<'_>) -> usize {
         }
         Op::Truncate { segment, offset } => {
             out.put_u8(13);
-            out.put_u32(segment.stream);
-            out.put_u32(segment.number);
+            put_segment(out, *segment);
             out.put_u64(*offset);
         }
         Op::DeleteTable { id } => {
@@ -135,6 +154,11 @@ pub(crate) fn put(out: &mut Vec<u8>, op: &Op<'_>) -> usize {
         Op::ReserveTransactions { up_to } => {
             out.put_u8(16);
             out.put_u64(*up_to);
+        }
+        Op::UpdateStream { id, retention } => {
+            out.put_u8(17);
+            out.put_u32(*id);
+            put_retention(out, *retention);
         }
     }
     out.len()
@@ -151,13 +175,21 @@ fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.put_slice(bytes);
 }
 
-fn put_events(out: &mut Vec<u8>, segment: SegmentKey, events: &[u8]) -> usize {
-    out.put_u32(segment.stream);
-    out.put_u32(segment.number);
+fn put_events(out: &mut Vec<u8>, events: &[u8]) -> usize {
     out.put_u32(events.len() as u32);
     let at = out.len();
     out.put_slice(events);
     at
+}
+
+fn put_segment(out: &mut Vec<u8>, segment: SegmentKey) {
+    out.put_u32(segment.stream);
+    out.put_u32(segment.number);
+}
+
+fn put_retention(out: &mut Vec<u8>, retention: Retention) {
+    out.put_u64(retention.age.map_or(u64::MAX, |age| age.as_millis() as u64));
+    out.put_u64(retention.bytes.unwrap_or(u64::MAX));
 }
 
 /// Takes ops off the front of a frame's body, one by one.
@@ -187,17 +219,39 @@ impl<'a> Reader<'a> {
                 id: self.u32()?,
                 segments: self.u32()?,
                 epoch: self.u32()?,
+                retention: self.retention()?,
                 scope: self.name()?,
                 name: self.name()?,
             },
             3 => Op::CreateTable { id: self.u32()?, scope: self.name()?, name: self.name()? },
-            4 => Op::Append { segment: self.segment()?, events: self.bytes()? },
+            4 => Op::Append {
+                segment: self.segment()?,
+                start: self.u64()?,
+                time: self.u64()?,
+                checksum: self.u32()?,
+                events: self.bytes()?,
+            },
             5 => {
                 Op::Put { table: self.u32()?, version: self.u64()?, key: self.bytes()?, value: self.bytes()? }
             }
             6 => Op::Remove { table: self.u32()?, version: self.u64()?, key: self.bytes()? },
-            7 => Op::Stage { transaction: self.u64()?, segment: self.segment()?, events: self.bytes()? },
-            8 => Op::CommitStaged { transaction: self.u64()?, version: self.u64()?, changes: self.u32()? },
+            7 => Op::Stage {
+                transaction: self.u64()?,
+                segment: self.segment()?,
+                place: self.u64()?,
+                checksum: self.u32()?,
+                events: self.bytes()?,
+            },
+            8 => Op::CommitStaged {
+                transaction: self.u64()?,
+                version: self.u64()?,
+                changes: self.u32()?,
+                time: self.u64()?,
+                // an iterator of options collects no more than the body has
+                starts: (0..self.u32()?)
+                    .map(|_| Some((self.segment()?, self.u64()?)))
+                    .collect::<Option<_>>()?,
+            },
             9 => Op::AbortStaged { transaction: self.u64()? },
             10 => Op::DeleteScope { name: self.name()? },
             11 => Op::SealStream { id: self.u32()? },
@@ -206,6 +260,7 @@ impl<'a> Reader<'a> {
             14 => Op::DeleteTable { id: self.u32()? },
             15 => Op::WriterMark { writer: self.u128()?, event_number: self.u64()? },
             16 => Op::ReserveTransactions { up_to: self.u64()? },
+            17 => Op::UpdateStream { id: self.u32()?, retention: self.retention()? },
             _ => return None,
         };
         let events = match &op {
@@ -244,6 +299,11 @@ impl<'a> Reader<'a> {
         self.take(length)
     }
 
+    fn retention(&mut self) -> Option<Retention> {
+        let mut limit = || self.u64().map(|limit| (limit != u64::MAX).then_some(limit));
+        Some(Retention { age: limit()?.map(Duration::from_millis), bytes: limit()? })
+    }
+
     fn segment(&mut self) -> Option<SegmentKey> {
         Some(SegmentKey { stream: self.u32()?, number: self.u32()? })
     }
@@ -262,15 +322,22 @@ mod tests {
     #[test]
     fn ops_read_back_with_the_place_of_their_events() {
         let segment = SegmentKey { stream: 2, number: 1 };
+        let retention = Retention { age: Some(Duration::from_millis(5)), bytes: Some(6) };
         let ops = [
             Op::CreateScope { name: "shop" },
-            Op::CreateStream { id: 2, segments: 4, epoch: 1, scope: "shop", name: "orders" },
+            Op::CreateStream { id: 2, segments: 4, epoch: 1, retention, scope: "shop", name: "orders" },
             Op::CreateTable { id: 1, scope: "shop", name: "t" },
-            Op::Append { segment, events: b"events" },
+            Op::Append { segment, start: 7, time: 8, checksum: 9, events: b"events" },
             Op::Put { table: 1, version: 9, key: b"k", value: b"" },
             Op::Remove { table: 1, version: 10, key: b"k" },
-            Op::Stage { transaction: 5, segment, events: b"staged" },
-            Op::CommitStaged { transaction: 5, version: 11, changes: 2 },
+            Op::Stage { transaction: 5, segment, place: 3, checksum: 4, events: b"staged" },
+            Op::CommitStaged {
+                transaction: 5,
+                version: 11,
+                changes: 2,
+                time: 12,
+                starts: vec![(segment, 100)],
+            },
             Op::AbortStaged { transaction: 6 },
             Op::DeleteScope { name: "shop" },
             Op::SealStream { id: 2 },
@@ -279,6 +346,7 @@ mod tests {
             Op::DeleteTable { id: 1 },
             Op::WriterMark { writer: 1 << 100, event_number: 3 },
             Op::ReserveTransactions { up_to: 1 << 33 },
+            Op::UpdateStream { id: 2, retention: Retention::default() },
         ];
         let mut body = Vec::new();
         let places: Vec<_> = ops.iter().map(|op| put(&mut body, op)).collect();

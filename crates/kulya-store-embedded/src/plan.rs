@@ -2,22 +2,26 @@
 //! what the earlier ones of the group will have done. Nothing here touches the disk or changes the state.
 
 use crate::op::{self, Op, SegmentKey};
-use crate::state::State;
+use crate::state::{State, Stream};
 use bytes::Bytes;
 use kulya_store::{
     Append, Commit, Committed, Durability, Error, EventPointer, Result, Scope, SegmentId, StreamConfig,
     StreamCut, StreamId, TableChange, TableId, Version, WriterId, WriterMark, framing, hash,
 };
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 /// The most bytes of events and values one commit may hold; more is a transaction's business.
 const MAX_COMMIT_BYTES: usize = 64 << 20;
+
+/// A run has no more, unless one event has: whoever reads one event reads its run, for the checksum.
+const RUN_BYTES: u64 = 16 << 10;
 
 /// What somebody asks the committer for.
 #[derive(Debug)]
 pub(crate) enum Request {
     CreateScope(Scope),
     CreateStream(StreamId, StreamConfig),
+    UpdateStream(StreamId, StreamConfig),
     CreateTable(TableId),
     DeleteScope(Scope),
     SealStream(StreamId),
@@ -66,19 +70,25 @@ pub(crate) struct Plan<'a> {
     state: &'a State,
     pub(crate) frame: Vec<u8>,
     tails: HashMap<SegmentKey, u64>,
+    staged: HashMap<(u64, SegmentKey), u64>,
     versions: HashMap<(u32, Bytes), Option<Version>>,
     writers: HashMap<WriterId, u64>,
     version: u64,
     unkeyed: u32,
+    /// Of the commits of this group, in milliseconds since 1970.
+    time: u64,
 }
 
 impl<'a> Plan<'a> {
-    pub(crate) fn new(state: &'a State, unkeyed: u32) -> Self {
+    /// `now` in milliseconds since 1970; the time of commits never goes back, whatever the clock does.
+    pub(crate) fn new(state: &'a State, unkeyed: u32, now: u64) -> Self {
         let frame = crate::frame::begin();
         Self {
             state,
             frame,
+            time: now.max(state.time),
             tails: HashMap::new(),
+            staged: HashMap::new(),
             versions: HashMap::new(),
             writers: HashMap::new(),
             version: state.version,
@@ -116,10 +126,17 @@ impl<'a> Plan<'a> {
                     id: self.state.next_stream_id(),
                     segments: config.segments,
                     epoch: self.state.next_epoch(stream),
+                    retention: config.retention,
                     scope: stream.scope.as_str(),
                     name: stream.name.as_str(),
                 };
                 Ok(self.create(!self.state.streams.contains_key(stream), &op))
+            }
+            Request::UpdateStream(stream, config) => {
+                let found = self.state.stream(stream)?;
+                config.check_update(stream, &found.config())?;
+                let is_new = found.retention != config.retention;
+                Ok(self.create(is_new, &Op::UpdateStream { id: found.id, retention: config.retention }))
             }
             Request::CreateTable(table) => {
                 self.state.scope(&table.scope)?;
@@ -159,33 +176,36 @@ impl<'a> Plan<'a> {
                 }
                 self.check_appends(&commit.appends)?;
                 let changes = self.check_changes(&commit.changes)?;
-                let runs = self.runs(&commit.appends, true)?;
-                for (segment, events) in &runs.by_segment {
-                    op::put(&mut self.frame, &Op::Append { segment: *segment, events });
+                let time = self.time;
+                let (runs, pointers) = self.runs(&commit.appends)?;
+                for Run { segment, start, events } in &runs {
+                    let checksum = crc32c::crc32c(events);
+                    let op = Op::Append { segment: *segment, start: *start, time, checksum, events };
+                    op::put(&mut self.frame, &op);
                 }
                 let versions = self.put_changes(&commit.changes, changes);
                 if let Some(WriterMark { writer, event_number }) = commit.writer {
                     op::put(&mut self.frame, &Op::WriterMark { writer: writer.0, event_number });
                     self.writers.insert(writer, event_number);
                 }
-                Ok(Reply::Committed(Committed { pointers: runs.pointers, versions, duplicate: false }))
+                Ok(Reply::Committed(Committed { pointers, versions, duplicate: false }))
             }
             Request::Stage { transaction, appends } => {
                 self.check_appends(appends)?;
-                for (segment, events) in &self.runs(appends, false)?.by_segment {
-                    op::put(
-                        &mut self.frame,
-                        &Op::Stage { transaction: *transaction, segment: *segment, events },
-                    );
+                for Run { segment, start, events } in &self.staged_runs(*transaction, appends)? {
+                    let (transaction, segment, place) = (*transaction, *segment, *start);
+                    let checksum = crc32c::crc32c(events);
+                    op::put(&mut self.frame, &Op::Stage { transaction, segment, place, checksum, events });
                 }
                 Ok(Reply::Committed(Committed::default()))
             }
             Request::CommitStaged { transaction, changes } => {
-                self.state.check_staged(*transaction)?;
+                let starts = self.state.staged_starts(*transaction)?;
                 let checked = self.check_changes(changes)?;
                 let version = self.version + u64::from(!changes.is_empty());
                 let changed = changes.len() as u32;
-                let op = Op::CommitStaged { transaction: *transaction, version, changes: changed };
+                let (transaction, time) = (*transaction, self.time);
+                let op = Op::CommitStaged { transaction, version, changes: changed, time, starts };
                 op::put(&mut self.frame, &op);
                 let versions = self.put_changes(changes, checked);
                 Ok(Reply::Committed(Committed { versions, ..Committed::default() }))
@@ -240,34 +260,36 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    /// Frames the events, segment by segment. With `placed`, they get their offsets now.
-    fn runs(&mut self, appends: &[Append], placed: bool) -> Result<Runs> {
+    /// Frames the events, run by run, each where its segment ends then; and a pointer to each.
+    fn runs(&mut self, appends: &[Append]) -> Result<(Vec<Run>, Vec<EventPointer>)> {
         let mut runs = Runs::default();
+        let mut pointers = Vec::with_capacity(appends.len());
         for append in appends {
             let stream = self.state.stream(&append.stream)?;
-            let count = stream.segments.len() as u32;
-            let number = match &append.routing_key {
-                Some(key) => hash::segment_of(key, count),
-                None => {
-                    self.unkeyed = self.unkeyed.wrapping_add(1);
-                    self.unkeyed % count
-                }
-            };
-            let key = SegmentKey { stream: stream.id, number };
-            framing::put(runs.by_segment.entry(key).or_default(), &append.event);
-            if placed {
-                let settled = stream.segments.get(number as usize).map_or(0, |segment| segment.tail);
-                let tail = self.tails.entry(key).or_insert(settled);
-                let length = framing::framed_len(append.event.len());
-                runs.pointers.push(EventPointer {
-                    segment: SegmentId { stream: append.stream.clone(), number, epoch: stream.epoch },
-                    offset: *tail,
-                    length: length as u32,
-                });
-                *tail += length;
-            }
+            let key = choose(stream, append, &mut self.unkeyed);
+            let settled = || stream.segments.get(key.number as usize).map_or(0, |segment| segment.tail);
+            let tail = self.tails.entry(key).or_insert_with(settled);
+            let length = runs.put(key, *tail, &append.event);
+            pointers.push(EventPointer {
+                segment: SegmentId { stream: append.stream.clone(), number: key.number, epoch: stream.epoch },
+                offset: *tail,
+                length: length as u32,
+            });
+            *tail += length;
         }
-        Ok(runs)
+        Ok((runs.runs, pointers))
+    }
+
+    /// The same for a transaction, whose runs begin where what it has staged for their segment ends.
+    fn staged_runs(&mut self, transaction: u64, appends: &[Append]) -> Result<Vec<Run>> {
+        let mut runs = Runs::default();
+        for append in appends {
+            let key = choose(self.state.stream(&append.stream)?, append, &mut self.unkeyed);
+            let settled = || self.state.staged_length(transaction, key);
+            let place = self.staged.entry((transaction, key)).or_insert_with(settled);
+            *place += runs.put(key, *place, &append.event);
+        }
+        Ok(runs.runs)
     }
 
     /// Judges every condition; gives each change's table id.
@@ -316,8 +338,48 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// The segment that an event goes to.
+fn choose(stream: &Stream, append: &Append, unkeyed: &mut u32) -> SegmentKey {
+    let count = stream.segments.len() as u32;
+    let number = match &append.routing_key {
+        Some(key) => hash::segment_of(key, count),
+        None => {
+            *unkeyed = unkeyed.wrapping_add(1);
+            *unkeyed % count
+        }
+    };
+    SegmentKey { stream: stream.id, number }
+}
+
+/// Framed events of one segment.
+struct Run {
+    segment: SegmentKey,
+    start: u64,
+    events: Vec<u8>,
+}
+
+/// Runs under construction, in the order of their beginnings.
 #[derive(Default)]
 struct Runs {
-    by_segment: BTreeMap<SegmentKey, Vec<u8>>,
-    pointers: Vec<EventPointer>,
+    runs: Vec<Run>,
+    /// The run of each segment that takes its next event.
+    last: HashMap<SegmentKey, usize>,
+}
+
+impl Runs {
+    /// Adds an event that stands at `offset`; gives its framed length.
+    fn put(&mut self, segment: SegmentKey, offset: u64, event: &[u8]) -> u64 {
+        let length = framing::framed_len(event.len());
+        let open = self.last.get(&segment).and_then(|run| self.runs.get_mut(*run));
+        let run = match open.filter(|run| run.events.len() as u64 + length <= RUN_BYTES) {
+            Some(run) => run,
+            None => {
+                self.last.insert(segment, self.runs.len());
+                self.runs.push(Run { segment, start: offset, events: Vec::new() });
+                self.runs.last_mut().expect("it was just pushed")
+            }
+        };
+        framing::put(&mut run.events, event);
+        length
+    }
 }

@@ -4,8 +4,8 @@
 use crate::op::{Op, SegmentKey, owned};
 use bytes::Bytes;
 use kulya_store::{
-    Committed, Error, REMEMBERED_OUTCOMES, Result, Scope, SegmentId, StreamId, StreamName, TableId, Version,
-    WriterId, WriterMark, WriterMarks,
+    Committed, Error, REMEMBERED_OUTCOMES, Result, Retention, Scope, SegmentId, StreamConfig, StreamId,
+    StreamName, TableId, Version, WriterId, WriterMark, WriterMarks,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -14,9 +14,20 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 pub(crate) struct Extent {
     /// Segment offset of its first byte.
     pub(crate) start: u64,
+    /// When its events were committed, in milliseconds since 1970.
+    pub(crate) time: u64,
     pub(crate) file: u32,
     pub(crate) position: u64,
     pub(crate) length: u32,
+    /// Of its bytes.
+    pub(crate) checksum: u32,
+}
+
+impl Extent {
+    /// The segment offset behind it.
+    pub(crate) fn end(&self) -> u64 {
+        self.start + u64::from(self.length)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -29,21 +40,27 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    fn add(&mut self, file: u32, position: u64, length: u32) {
-        self.extents.push(Extent { start: self.tail, file, position, length });
-        self.tail += u64::from(length);
+    fn add(&mut self, extent: Extent) {
+        self.tail = extent.end();
+        self.extents.push(extent);
     }
 
     /// The extents from the one that holds `offset` on.
     pub(crate) fn extents_from(&self, offset: u64) -> &[Extent] {
-        let first = self.extents.partition_point(|e| e.start + u64::from(e.length) <= offset);
+        let first = self.extents.partition_point(|extent| extent.end() <= offset);
         self.extents.get(first..).unwrap_or_default()
+    }
+
+    /// Where the first events begin that were committed at or after a time.
+    pub(crate) fn offset_at(&self, time: u64) -> u64 {
+        let first = self.extents.partition_point(|extent| extent.time < time);
+        self.extents.get(first).map_or(self.tail, |extent| extent.start.max(self.head))
     }
 
     fn truncate(&mut self, offset: u64) {
         self.head = self.head.max(offset);
         let head = self.head;
-        let gone = self.extents.partition_point(|e| e.start + u64::from(e.length) <= head);
+        let gone = self.extents.partition_point(|extent| extent.end() <= head);
         self.extents.drain(..gone);
     }
 }
@@ -52,7 +69,14 @@ pub(crate) struct Stream {
     pub(crate) id: u32,
     pub(crate) epoch: u32,
     pub(crate) sealed: bool,
+    pub(crate) retention: Retention,
     pub(crate) segments: Vec<Segment>,
+}
+
+impl Stream {
+    pub(crate) fn config(&self) -> StreamConfig {
+        StreamConfig::with_segments(self.segments.len() as u32).retention(self.retention)
+    }
 }
 
 #[derive(Default)]
@@ -61,12 +85,13 @@ pub(crate) struct Table {
     pub(crate) entries: BTreeMap<Bytes, (Bytes, Version)>,
 }
 
-/// Events staged for one segment, by where they lie; their offsets come with the commit.
-struct StagedRun {
-    segment: SegmentKey,
-    file: u32,
-    position: u64,
-    length: u32,
+/// The events of a transaction that is still open.
+#[derive(Default)]
+struct Staged {
+    /// By where they lie; an extent's start is its place among those of its segment, until the commit.
+    runs: Vec<(SegmentKey, Extent)>,
+    /// The bytes for each segment.
+    lengths: BTreeMap<SegmentKey, u64>,
 }
 
 #[derive(Default)]
@@ -83,13 +108,15 @@ pub(crate) struct State {
     pub(crate) writers: WriterMarks,
     /// What the last transactions' commits gave; ids rise, so the first are the oldest.
     pub(crate) outcomes: BTreeMap<u64, Committed>,
-    staged: HashMap<u64, Vec<StagedRun>>,
+    staged: HashMap<u64, Staged>,
     /// The sequence of the last frame.
     pub(crate) sequence: u64,
     /// The last version given to a table entry.
     pub(crate) version: u64,
     /// The highest transaction id that was ever reserved or used.
     pub(crate) last_transaction: u64,
+    /// When the last commit was, in milliseconds since 1970.
+    pub(crate) time: u64,
 }
 
 impl State {
@@ -106,17 +133,27 @@ impl State {
         self.ended.get(stream).map_or(0, |ended| ended + 1)
     }
 
-    /// Refuses a transaction that was staged for a stream which takes its events no more.
-    pub(crate) fn check_staged(&self, transaction: u64) -> Result<()> {
-        for run in self.staged.get(&transaction).into_iter().flatten() {
-            let Some(name) = self.stream_names.get(&run.segment.stream) else {
+    /// How many bytes a transaction has staged for a segment.
+    pub(crate) fn staged_length(&self, transaction: u64, segment: SegmentKey) -> u64 {
+        let lengths = self.staged.get(&transaction).map(|staged| &staged.lengths);
+        lengths.and_then(|lengths| lengths.get(&segment)).copied().unwrap_or_default()
+    }
+
+    /// Where the events of a transaction would begin in each of its segments. Refuses one that was staged for a stream
+    /// which takes its events no more.
+    pub(crate) fn staged_starts(&self, transaction: u64) -> Result<Vec<(SegmentKey, u64)>> {
+        let lengths = self.staged.get(&transaction).map(|staged| &staged.lengths);
+        let start = |segment: &SegmentKey| {
+            let Some(name) = self.stream_names.get(&segment.stream) else {
                 return Err(Error::not_found("a stream that this transaction has staged events for"));
             };
-            if self.stream(name)?.sealed {
+            let stream = self.stream(name)?;
+            if stream.sealed {
                 return Err(Error::sealed(name));
             }
-        }
-        Ok(())
+            Ok((*segment, stream.segments.get(segment.number as usize).map_or(0, |segment| segment.tail)))
+        };
+        lengths.into_iter().flat_map(BTreeMap::keys).map(start).collect()
     }
 
     /// Whether a scope holds nothing.
@@ -155,7 +192,7 @@ impl State {
             Op::CreateScope { name } => {
                 self.scopes.insert(Scope::stored(name).map_err(|e| e.to_string())?);
             }
-            Op::CreateStream { id, segments, epoch, scope, name } => {
+            Op::CreateStream { id, segments, epoch, retention, scope, name } => {
                 let stream = StreamId {
                     scope: Scope::stored(scope).map_err(|e| e.to_string())?,
                     name: StreamName::stored(name).map_err(|e| e.to_string())?,
@@ -163,8 +200,10 @@ impl State {
                 let segments = (0..*segments).map(|_| Segment::default()).collect();
                 self.next_stream = self.next_stream.max(id.saturating_add(1));
                 self.stream_names.insert(*id, stream.clone());
-                self.streams.insert(stream, Stream { id: *id, epoch: *epoch, sealed: false, segments });
+                let made = Stream { id: *id, epoch: *epoch, sealed: false, retention: *retention, segments };
+                self.streams.insert(stream, made);
             }
+            Op::UpdateStream { id, retention } => self.stream_mut(*id)?.retention = *retention,
             Op::CreateTable { id, scope, name } => {
                 let table = TableId {
                     scope: Scope::stored(scope).map_err(|e| e.to_string())?,
@@ -174,8 +213,18 @@ impl State {
                 self.table_names.insert(*id, table.clone());
                 self.tables.insert(table, Table { id: *id, entries: BTreeMap::new() });
             }
-            Op::Append { segment, events } => {
-                self.segment_mut(*segment)?.add(file, position, events.len() as u32);
+            Op::Append { segment, start, time, checksum, events } => {
+                self.time = self.time.max(*time);
+                let found = self.segment_mut(*segment)?;
+                if found.tail != *start {
+                    let number = segment.number;
+                    return Err(format!(
+                        "events for offset {start} of segment {number} follow {}",
+                        found.tail
+                    ));
+                }
+                let (time, length, checksum) = (*time, events.len() as u32, *checksum);
+                found.add(Extent { start: *start, time, file, position, length, checksum });
             }
             Op::Put { table, version, key, value } => {
                 self.version = self.version.max(*version);
@@ -185,13 +234,17 @@ impl State {
                 self.version = self.version.max(*version);
                 self.table_mut(*table)?.entries.remove(*key);
             }
-            Op::Stage { transaction, segment, events } => {
+            Op::Stage { transaction, segment, place, checksum, events } => {
                 self.last_transaction = self.last_transaction.max(*transaction);
                 self.segment_mut(*segment)?;
-                let run = StagedRun { segment: *segment, file, position, length: events.len() as u32 };
-                self.staged.entry(*transaction).or_default().push(run);
+                let (length, checksum) = (events.len() as u32, *checksum);
+                let extent = Extent { start: *place, time: 0, file, position, length, checksum };
+                let staged = self.staged.entry(*transaction).or_default();
+                staged.lengths.insert(*segment, extent.end());
+                staged.runs.push((*segment, extent));
             }
-            Op::CommitStaged { transaction, version, changes } => {
+            Op::CommitStaged { transaction, version, changes, time, starts } => {
+                self.time = self.time.max(*time);
                 self.last_transaction = self.last_transaction.max(*transaction);
                 // an answer is as long as its changes, which are in this frame: no more than a frame holds
                 let versions =
@@ -200,8 +253,13 @@ impl State {
                 if self.outcomes.len() > REMEMBERED_OUTCOMES {
                     self.outcomes.pop_first();
                 }
-                for run in self.staged.remove(transaction).unwrap_or_default() {
-                    self.segment_mut(run.segment)?.add(run.file, run.position, run.length);
+                let starts: BTreeMap<SegmentKey, u64> = starts.iter().copied().collect();
+                for (segment, extent) in self.staged.remove(transaction).unwrap_or_default().runs {
+                    let Some(start) = starts.get(&segment) else {
+                        return Err(format!("transaction {transaction} was committed without all of it"));
+                    };
+                    let extent = Extent { start: start + extent.start, time: *time, ..extent };
+                    self.segment_mut(segment)?.add(extent);
                 }
             }
             Op::AbortStaged { transaction } => {

@@ -9,6 +9,7 @@ use crate::recovery;
 use crate::state::{Extent, Segment, State};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use kulya_store::clock::{Clock, SystemClock};
 use kulya_store::{
     Append, Commit, Committed, Entry, Error, ErrorKind, EventPointer, Outcome, ReadChunk, Result, Scope,
     SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName, StreamStore,
@@ -19,6 +20,7 @@ use std::ops::Bound;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot, watch};
 
 /// The bytes of requests that may wait for the committer; who comes later waits outside.
@@ -56,11 +58,18 @@ pub struct Components {
     /// Whether requests are written, and reads done, by whoever asks, instead of by threads of the store's own: then
     /// the same requests in the same order always do the same.
     pub inline: bool,
+    /// Tells when commits are made.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Default for Components {
     fn default() -> Self {
-        Self { disk: Arc::new(FileSystem), log_file_bytes: 256 << 20, inline: false }
+        Self {
+            disk: Arc::new(FileSystem),
+            log_file_bytes: 256 << 20,
+            inline: false,
+            clock: Arc::new(SystemClock),
+        }
     }
 }
 
@@ -87,7 +96,7 @@ impl EmbeddedStore {
 
     /// The same on other components.
     pub fn open_with(path: impl AsRef<Path>, components: Components) -> Result<Self> {
-        let Components { disk, log_file_bytes, inline } = components;
+        let Components { disk, log_file_bytes, inline, clock } = components;
         let folder = Arc::new(Folder::take(path.as_ref(), disk)?);
         let recovered = recovery::recover(&folder)?;
         let name = folder.log(recovered.file);
@@ -109,6 +118,7 @@ impl EmbeddedStore {
             file_bytes: log_file_bytes,
             synced,
             unkeyed: 0,
+            clock,
             failed: false,
         };
         let door = if inline { Door::inline(committer) } else { Door::thread(committer)? };
@@ -183,10 +193,10 @@ impl EmbeddedStore {
     }
 
     /// The segment's extents from `offset` on, of `bytes` together or a little more, and where it begins and ends.
-    fn extents(&self, segment: &SegmentId, offset: u64, bytes: usize) -> Result<Extents> {
+    fn extents(&self, segment: &SegmentId, offset: u64, bytes: u64) -> Result<Extents> {
         let state = self.state()?;
         let found = state.segment(segment)?;
-        let mut wanted = bytes as u64;
+        let mut wanted = bytes;
         let mut extents = Vec::new();
         for extent in found.extents_from(offset) {
             extents.push(*extent);
@@ -222,56 +232,45 @@ impl EmbeddedStore {
         done.map_err(|e| Error::new(ErrorKind::Failed, "a read was cut off").because(e))?
     }
 
-    /// `length` bytes of an extent from segment offset `offset` on.
-    fn bytes_at(&self, extent: &Extent, offset: u64, length: usize) -> Result<Bytes> {
-        let mut bytes = BytesMut::zeroed(length);
-        let position = extent.position + (offset - extent.start);
-        read_exact_at(&*self.file(extent.file)?, &mut bytes, position).map_err(|e| {
-            from_io(&format!("cannot read {}", self.inner.folder.log(extent.file).display()), e)
-        })?;
+    /// The whole of an extent, as it was written: anything else is damage.
+    fn bytes_of(&self, segment: &SegmentId, extent: &Extent) -> Result<Bytes> {
+        let mut bytes = BytesMut::zeroed(extent.length as usize);
+        let path = || self.inner.folder.log(extent.file);
+        read_exact_at(&*self.file(extent.file)?, &mut bytes, extent.position)
+            .map_err(|e| from_io(&format!("cannot read {}", path().display()), e))?;
+        if crc32c::crc32c(&bytes) != extent.checksum {
+            return Err(Error::new(
+                ErrorKind::Corrupt,
+                format!(
+                    "log file {} is damaged at byte {}: the events of segment {segment} from offset {} on are not what was written",
+                    path().display(),
+                    extent.position,
+                    extent.start
+                ),
+            ));
+        }
         Ok(bytes.freeze())
     }
 
-    /// What is left of an extent behind `offset`.
-    fn left(extent: &Extent, offset: u64) -> usize {
-        (u64::from(extent.length) - (offset - extent.start)) as usize
-    }
-
     fn read_now(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
-        let max_bytes = max_bytes.clamp(1, MAX_READ_BYTES);
+        let max_bytes = max_bytes.clamp(1, MAX_READ_BYTES) as u64;
         let Extents { extents, head, tail } = self.extents(segment, offset, max_bytes)?;
         if offset < head {
             return Err(Error::truncated(segment, offset, head));
         }
-        let mut chunk = ReadChunk { events: Vec::new(), next: offset };
         if offset > tail {
             return Err(no_event(segment, offset));
         }
+        let mut chunk = ReadChunk { events: Vec::new(), next: offset };
         for extent in extents {
-            let at = chunk.next;
-            let wanted = max_bytes.saturating_sub((at - offset) as usize);
-            if wanted == 0 {
-                break;
-            }
-            let left = Self::left(&extent, at);
-            let mut bytes = self.bytes_at(&extent, at, left.min(wanted.max(framing::HEADER_BYTES)))?;
-            let first = framing::payload_len(at, &bytes).map_err(|e| no_event(segment, at).because(e))?;
-            let first = first.map_or(usize::MAX, |payload| framing::HEADER_BYTES + payload);
-            if first > left {
-                return Err(no_event(segment, at));
-            }
-            if first > bytes.len() {
-                if !chunk.events.is_empty() {
-                    break;
+            let bytes = self.bytes_of(segment, &extent)?;
+            for (at, event) in events_from(segment, &extent, &bytes, chunk.next)? {
+                let next = at + framing::framed_len(event.len());
+                if !chunk.events.is_empty() && next - offset > max_bytes {
+                    return Ok(chunk);
                 }
-                bytes = self.bytes_at(&extent, at, first)?;
-            }
-            let events = framing::events(at, &bytes).map_err(|e| no_event(segment, at).because(e))?;
-            chunk.next =
-                events.iter().map(|(at, event)| at + framing::framed_len(event.len())).max().unwrap_or(at);
-            chunk.events.extend(events);
-            if chunk.next < extent.start + u64::from(extent.length) {
-                break;
+                chunk.next = next;
+                chunk.events.push((at, event));
             }
         }
         Ok(chunk)
@@ -283,33 +282,47 @@ impl EmbeddedStore {
         if offset <= head || offset == tail {
             return Ok(());
         }
-        // a payload may look like events: only walking from where events are known to begin is sure
         let extent = extents.first().ok_or_else(|| no_event(segment, offset))?;
-        let bytes = self.bytes_at(extent, extent.start, extent.length as usize)?;
-        let events = framing::events(extent.start, &bytes)?;
-        let found = events.binary_search_by_key(&offset, |(at, _)| *at);
-        found.map(drop).map_err(|_| no_event(segment, offset))
+        events_from(segment, extent, &self.bytes_of(segment, extent)?, offset).map(drop)
     }
 
     fn event_now(&self, pointer: &EventPointer) -> Result<Bytes> {
         let nothing = || Error::invalid(format!("no event stands at {pointer}"));
-        let Extents { extents, head, tail } = self.extents(&pointer.segment, pointer.offset, 1)?;
-        if pointer.offset < head {
-            return Err(Error::truncated(&pointer.segment, pointer.offset, head));
+        let EventPointer { segment, offset, length } = pointer;
+        let Extents { extents, head, tail } = self.extents(segment, *offset, 1)?;
+        if *offset < head {
+            return Err(Error::truncated(segment, *offset, head));
         }
-        let extent = extents.first().filter(|_| pointer.offset < tail).ok_or_else(nothing)?;
-        let length = pointer.length as usize;
-        if length < framing::HEADER_BYTES || length > Self::left(extent, pointer.offset) {
-            return Err(nothing());
-        }
-        let bytes = self.bytes_at(extent, pointer.offset, length)?;
-        match framing::payload_len(pointer.offset, &bytes) {
-            Ok(Some(payload)) if payload + framing::HEADER_BYTES == length => {
-                Ok(bytes.slice(framing::HEADER_BYTES..))
-            }
+        let extent = extents.first().filter(|_| *offset < tail).ok_or_else(nothing)?;
+        let bytes = self.bytes_of(segment, extent)?;
+        let events = events_from(segment, extent, &bytes, *offset).map_err(|_| nothing())?;
+        match events.into_iter().next() {
+            Some((_, event)) if framing::framed_len(event.len()) == u64::from(*length) => Ok(event),
             _ => Err(nothing()),
         }
     }
+}
+
+/// The events of an extent from `offset` on, where one must begin: found by walking from the extent's beginning, since a
+/// payload may look like events.
+fn events_from(
+    segment: &SegmentId,
+    extent: &Extent,
+    bytes: &Bytes,
+    offset: u64,
+) -> Result<Vec<(u64, Bytes)>> {
+    let mut at = 0usize;
+    while extent.start + (at as u64) < offset {
+        let rest = bytes.get(at..).unwrap_or_default();
+        match framing::payload_len(extent.start + at as u64, rest)? {
+            Some(payload) => at += framing::HEADER_BYTES + payload,
+            None => break,
+        }
+    }
+    if extent.start + at as u64 != offset {
+        return Err(no_event(segment, offset));
+    }
+    framing::events(offset, &bytes.slice(at.min(bytes.len())..))
 }
 
 /// A part of a segment.
@@ -362,8 +375,22 @@ impl StreamStore for EmbeddedStore {
     async fn stream(&self, stream: &StreamId) -> Result<StreamInfo> {
         let state = self.state()?;
         let found = state.stream(stream)?;
-        let config = StreamConfig::with_segments(found.segments.len() as u32);
-        Ok(StreamInfo { config, sealed: found.sealed })
+        Ok(StreamInfo { config: found.config(), sealed: found.sealed })
+    }
+
+    async fn update_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<()> {
+        self.create(Request::UpdateStream(stream.clone(), config)).await.map(drop)
+    }
+
+    async fn cut_at(&self, stream: &StreamId, since_epoch: Duration) -> Result<StreamCut> {
+        // a part of a millisecond: what was committed in it is rounded down to its beginning
+        let time = since_epoch.as_nanos().div_ceil(1_000_000) as u64;
+        let state = self.state()?;
+        let found = state.stream(stream)?;
+        let id = |number| SegmentId { stream: stream.clone(), number, epoch: found.epoch };
+        let ids: Vec<_> = (0u32..).take(found.segments.len()).map(id).collect();
+        let offsets = found.segments.iter().map(|segment| segment.offset_at(time));
+        Ok(StreamCut::of(stream, ids.iter().zip(offsets)))
     }
 
     async fn seal_stream(&self, stream: &StreamId) -> Result<bool> {

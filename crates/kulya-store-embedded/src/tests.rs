@@ -4,6 +4,7 @@
 use crate::disk::{Disk, FileSystem, Locking, LogFile, ReadFile};
 use crate::{Components, EmbeddedStore};
 use kulya_store::Durability::{Synced, Written};
+use kulya_store::clock::ManualClock;
 use kulya_store::memory::MemoryStore;
 use kulya_store::model::{self, Step};
 use kulya_store::{
@@ -15,6 +16,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 fn open(folder: &Path) -> EmbeddedStore {
     EmbeddedStore::open(folder).unwrap()
@@ -56,11 +58,12 @@ async fn events(store: &dyn StreamStore) -> Vec<String> {
 async fn keeps_the_contract() {
     let folder = tempfile::tempdir().unwrap();
     let made = AtomicU64::new(0);
-    kulya_store::conformance::all(|| {
+    let report = kulya_store::conformance::all(|| {
         let path = folder.path().join(made.fetch_add(1, Ordering::Relaxed).to_string());
         async move { Arc::new(open(&path)) }
     })
     .await;
+    assert_eq!(report.left_out, [], "nothing is left out");
 }
 
 #[tokio::test]
@@ -124,7 +127,7 @@ fn foreign_and_newer_folders_are_refused() {
 
     let newer = tempfile::tempdir().unwrap();
     drop(open(newer.path()));
-    std::fs::write(newer.path().join("FORMAT"), "kulya-store 2\n").unwrap();
+    std::fs::write(newer.path().join("FORMAT"), "kulya-store 99\n").unwrap();
     assert!(EmbeddedStore::open(newer.path()).unwrap_err().to_string().contains("use a newer kulya"));
 
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -346,13 +349,19 @@ fn step() -> impl Strategy<Value = Option<Step>> {
 }
 
 /// The same steps on both stores; every answer and, in the end, everything readable must agree.
-async fn agree(steps: Vec<Option<Step>>) {
+async fn agree(steps: Vec<(u8, Option<Step>)>) {
     let folder = tempfile::tempdir().unwrap();
-    let oracle = MemoryStore::new();
+    let clock = Arc::new(ManualClock::default());
+    let oracle = MemoryStore::with_clock(clock.clone());
+    let open = |path| {
+        let components = Components { clock: clock.clone(), ..Components::default() };
+        EmbeddedStore::open_with(path, components).unwrap()
+    };
     let mut store = open(folder.path());
     model::make(&oracle).await.unwrap();
     model::make(&store).await.unwrap();
-    for step in steps {
+    for (milliseconds, step) in steps {
+        clock.advance(Duration::from_millis(milliseconds.into()));
         if let Some(step) = &step {
             let (expected, found) = (model::take(&oracle, step).await, model::take(&store, step).await);
             assert_eq!(expected.unwrap(), found.unwrap(), "{step:?}");
@@ -369,7 +378,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn agrees_with_the_store_in_memory(steps in prop::collection::vec(step(), 1..25)) {
+    fn agrees_with_the_store_in_memory(steps in prop::collection::vec((any::<u8>(), step()), 1..25)) {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(agree(steps));
     }
 }

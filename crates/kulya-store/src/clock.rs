@@ -31,6 +31,11 @@ impl ManualClock {
         Self(AtomicU64::new(since_epoch.as_micros() as u64))
     }
 
+    /// Sets the clock.
+    pub fn set(&self, since_epoch: Duration) {
+        self.0.store(since_epoch.as_micros() as u64, Ordering::Relaxed);
+    }
+
     /// Moves the clock forward.
     pub fn advance(&self, by: Duration) {
         self.0.fetch_add(by.as_micros() as u64, Ordering::Relaxed);

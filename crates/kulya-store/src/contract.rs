@@ -5,10 +5,16 @@ use crate::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
+use std::time::Duration;
 
 /// One store, many backends. All calls may be cancelled at any await; an error never means "partly applied".
 #[async_trait]
 pub trait StreamStore: Send + Sync + 'static {
+    /// What this backend does not do, each with the reason. The embedded store does everything.
+    fn lacks(&self) -> &'static [(Capability, &'static str)] {
+        &[]
+    }
+
     /// Makes a scope; `false` when it was there.
     async fn create_scope(&self, scope: &Scope) -> Result<bool>;
 
@@ -25,6 +31,9 @@ pub trait StreamStore: Send + Sync + 'static {
     /// How a stream is laid out, and whether it takes events.
     async fn stream(&self, stream: &StreamId) -> Result<StreamInfo>;
 
+    /// Changes how a stream is kept. The number of segments stays what it is: another one is refused.
+    async fn update_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<()>;
+
     /// Lets a stream take no more events, for ever; `false` when it was sealed before. What it holds is read on.
     async fn seal_stream(&self, stream: &StreamId) -> Result<bool>;
 
@@ -34,6 +43,10 @@ pub trait StreamStore: Send + Sync + 'static {
     /// Lets a stream begin at a cut: what lies before it is no longer kept, and reading it answers `Truncated`. A
     /// segment never goes back: an offset before its head changes nothing.
     async fn truncate(&self, cut: &StreamCut) -> Result<()>;
+
+    /// The earliest cut behind which every event was committed at or after a time (since 1970-01-01 00:00 UTC, to the
+    /// millisecond): never later than that, and no earlier than the commit that holds such an event begins.
+    async fn cut_at(&self, stream: &StreamId, since_epoch: Duration) -> Result<StreamCut>;
 
     /// The streams of a scope in name order.
     async fn streams(&self, scope: &Scope) -> Result<Vec<StreamName>>;
@@ -135,17 +148,46 @@ pub struct StreamInfo {
     pub sealed: bool,
 }
 
-/// How a stream is laid out.
+/// Something that not every backend can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Capability {
+    /// Readers see a commit over several streams and tables at one moment. Without it they may see a part of it first,
+    /// and all of it in the end.
+    VisibleAtOnce,
+    /// [`StreamStore::cut_at`] knows when events were committed.
+    CutAtTime,
+}
+
+/// How a stream is laid out and how long its events are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamConfig {
     /// The number of segments, at least 1: what may be written and read side by side.
     pub segments: u32,
+    /// What is kept.
+    pub retention: Retention,
+}
+
+/// What of a stream is kept; the older part beyond either limit is truncated, now and then. By default everything is
+/// kept, until somebody truncates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Events older than this go; to the millisecond.
+    pub age: Option<Duration>,
+    /// The oldest events go while the stream has more bytes than this.
+    pub bytes: Option<u64>,
 }
 
 impl StreamConfig {
-    /// A fixed number of segments.
+    /// A fixed number of segments whose events are kept.
     pub fn with_segments(segments: u32) -> Self {
-        Self { segments }
+        Self { segments, retention: Retention::default() }
+    }
+
+    /// Says what is kept.
+    #[must_use]
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
+        self
     }
 
     /// Refuses what no backend can hold.
@@ -156,6 +198,17 @@ impl StreamConfig {
                 "stream {stream} cannot have {n} segments: choose 1 to 10000"
             ))),
         }
+    }
+
+    /// Refuses to become what the stream cannot become.
+    pub fn check_update(&self, stream: &StreamId, now: &Self) -> Result<()> {
+        if self.segments == now.segments {
+            return Ok(());
+        }
+        Err(crate::Error::invalid(format!(
+            "stream {stream} has {} segments and cannot get {}: the number of segments is chosen when a stream is made",
+            now.segments, self.segments
+        )))
     }
 }
 

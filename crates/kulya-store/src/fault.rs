@@ -46,6 +46,10 @@ fn pass(allowed: &AtomicU64, kind: ErrorKind) -> Result<()> {
 
 #[async_trait]
 impl<S: StreamStore> StreamStore for FaultyStore<S> {
+    fn lacks(&self) -> &'static [(crate::Capability, &'static str)] {
+        self.inner.lacks()
+    }
+
     async fn create_scope(&self, scope: &Scope) -> Result<bool> {
         self.pass()?;
         self.inner.create_scope(scope).await
@@ -77,6 +81,15 @@ impl<S: StreamStore> StreamStore for FaultyStore<S> {
     async fn delete_stream(&self, stream: &StreamId) -> Result<bool> {
         self.pass()?;
         self.inner.delete_stream(stream).await
+    }
+
+    async fn update_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<()> {
+        self.pass()?;
+        self.inner.update_stream(stream, config).await
+    }
+
+    async fn cut_at(&self, stream: &StreamId, since_epoch: std::time::Duration) -> Result<StreamCut> {
+        self.inner.cut_at(stream, since_epoch).await
     }
 
     async fn truncate(&self, cut: &StreamCut) -> Result<()> {

@@ -39,15 +39,20 @@ pub mod memory;
 pub mod model;
 mod name;
 mod pointer;
+mod position;
+mod retention;
 mod writer;
 
 pub use contract::{
-    Append, Commit, Committed, Condition, Durability, Entry, Outcome, REMEMBERED_OUTCOMES, ReadChunk,
-    SegmentInfo, StreamConfig, StreamInfo, StreamStore, TableChange, Transaction, TransactionId, Version,
+    Append, Capability, Commit, Committed, Condition, Durability, Entry, Outcome, REMEMBERED_OUTCOMES,
+    ReadChunk, Retention, SegmentInfo, StreamConfig, StreamInfo, StreamStore, TableChange, Transaction,
+    TransactionId, Version,
 };
 pub use cut::StreamCut;
 pub use error::{Error, ErrorKind, Result};
 pub use follow::{BoundedSegment, Tail, bounded_read, head_cut, tail_cut};
 pub use name::{Scope, SegmentId, StreamId, StreamName, TableId};
 pub use pointer::EventPointer;
+pub use position::{Positions, SavedPosition};
+pub use retention::retain;
 pub use writer::{MOST_WRITERS, WriterId, WriterMark, WriterMarks};

@@ -7,6 +7,7 @@ use crate::{
     StreamStore, TableChange, TableId, WriterId, WriterMark, bounded_read, head_cut,
 };
 use std::fmt::Write;
+use std::time::Duration;
 
 /// Streams of the world, by number.
 pub const STREAMS: u8 = 2;
@@ -160,6 +161,9 @@ async fn transaction(store: &dyn StreamStore, runs: &[Vec<Event>], commits: bool
     Ok(Answer { text: format!("{text}{} {is_committed}", ended.text), refused: ended.refused })
 }
 
+/// When the digest asks for cuts, in milliseconds: the world's clock should begin at 0 and go slowly.
+const TIMES: [u64; 6] = [1, 20, 100, 250, 500, 1000];
+
 /// Everything that can be read of the world, but for the versions, which are each store's own.
 pub async fn digest(store: &dyn StreamStore) -> Result<String> {
     let mut all = String::new();
@@ -175,6 +179,10 @@ pub async fn digest(store: &dyn StreamStore) -> Result<String> {
             assert_eq!(store.event(pointer).await?, *event, "a pointer leads to its event");
         }
         write!(all, "{info:?} {segments:?} {events:?} ").expect("a text can be written to");
+        for time in TIMES {
+            let cut = store.cut_at(&stream, Duration::from_millis(time)).await?;
+            write!(all, "{cut} ").expect("a text can be written to");
+        }
     }
     let entries = store.scan(&table(), b"", None, 1000).await?;
     let entries: Vec<_> = entries.into_iter().map(|entry| (entry.key, entry.value)).collect();

@@ -1,13 +1,13 @@
 //! The contract as functions: each takes an empty store and panics, with the sentence that is broken, when the
 //! store does not keep it. A backend's test is one call of [`all`]; the oracle is
-//! [`MemoryStore`](crate::memory::MemoryStore).
+//! [`MemoryStore`](crate::memory::MemoryStore). What a backend lacks is not asked of it, and named in the [`Report`].
 
 mod events;
 mod streams;
 mod tables;
 mod transactions;
 
-use crate::{ErrorKind, StreamConfig, StreamId, StreamStore, TableId, bounded_read};
+use crate::{Capability, ErrorKind, StreamConfig, StreamId, StreamStore, TableId, bounded_read};
 use events::{
     a_large_event_is_refused_whole, a_repeated_commit_writes_nothing,
     a_tail_gives_every_event_and_ends_when_sealed, a_tail_wakes_its_reader, a_wrong_offset_is_refused,
@@ -17,13 +17,14 @@ use events::{
 use std::future::Future;
 use std::sync::Arc;
 use streams::{
-    a_closed_store_says_so, a_deleted_stream_comes_back_as_another, a_sealed_stream_takes_no_events,
+    a_closed_store_says_so, a_cut_at_a_time_leaves_nothing_out, a_deleted_stream_comes_back_as_another,
+    a_sealed_stream_takes_no_events, a_stream_is_kept_as_it_was_last_told,
     a_truncated_stream_begins_at_its_cut, a_wrong_cut_is_refused_whole, an_empty_scope_can_be_deleted,
     scopes_and_streams_are_listed, what_is_not_there_is_not_found,
 };
 use tables::{
-    a_commit_is_all_or_nothing, concurrent_writers_lose_nothing, tables_are_listed_and_deleted,
-    tables_are_ordered_and_paged, tables_compare_and_set,
+    a_commit_is_all_or_nothing, a_readers_position_is_compared_and_set, concurrent_writers_lose_nothing,
+    tables_are_listed_and_deleted, tables_are_ordered_and_paged, tables_compare_and_set,
 };
 use transactions::{
     a_sealed_or_deleted_stream_fails_open_transactions, a_transaction_dropped_leaves_nothing,
@@ -31,15 +32,34 @@ use transactions::{
     a_transactions_outcome_is_remembered, transactions_and_commits_interleave,
 };
 
-/// Runs every function of the suite, each on a store that `fresh` makes; returns how many there were.
-pub async fn all<F, S>(fresh: impl Fn() -> F) -> usize
+/// What the suite asked of a backend.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// How many cases ran.
+    pub ran: usize,
+    /// The cases that were left out, each with what the backend lacks for it and why.
+    pub left_out: Vec<(&'static str, Capability, &'static str)>,
+}
+
+/// Runs every function of the suite, each on a store that `fresh` makes.
+pub async fn all<F, S>(fresh: impl Fn() -> F) -> Report
 where
     F: Future<Output = Arc<S>>,
     S: StreamStore,
 {
-    let mut ran = 0;
+    let mut report = Report::default();
     macro_rules! run {
-        ($($case:ident),* $(,)?) => { $( $case(fresh().await).await; ran += 1; )* };
+        ($($case:ident $(needs $capability:ident)?),* $(,)?) => { $({
+            let needs: &[Capability] = &[$(Capability::$capability)?];
+            let store = fresh().await;
+            let lack = store.lacks().iter().find(|(capability, _)| needs.contains(capability));
+            if let Some((capability, reason)) = lack {
+                report.left_out.push((stringify!($case), *capability, reason));
+            } else {
+                $case(store).await;
+                report.ran += 1;
+            }
+        })* };
     }
     run!(
         scopes_and_streams_are_listed,
@@ -70,9 +90,12 @@ where
         a_wrong_cut_is_refused_whole,
         tables_are_listed_and_deleted,
         an_empty_scope_can_be_deleted,
+        a_stream_is_kept_as_it_was_last_told,
+        a_cut_at_a_time_leaves_nothing_out needs CutAtTime,
+        a_readers_position_is_compared_and_set,
         a_closed_store_says_so,
     );
-    ran
+    report
 }
 
 const SHOP: &str = "shop";

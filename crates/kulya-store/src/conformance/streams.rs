@@ -2,10 +2,11 @@
 
 use super::{SHOP, kind, stream, table, texts};
 use crate::{
-    Append, Commit, Condition, ErrorKind, Scope, StreamConfig, StreamCut, StreamId, StreamStore, TableChange,
-    TableId, bounded_read, head_cut, tail_cut,
+    Append, Commit, Condition, ErrorKind, Retention, Scope, StreamConfig, StreamCut, StreamId, StreamStore,
+    TableChange, TableId, bounded_read, head_cut, tail_cut,
 };
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(super) async fn scopes_and_streams_are_listed(store: Arc<impl StreamStore>) {
     let scope = Scope::new(SHOP).expect("a right name");
@@ -177,4 +178,37 @@ pub(super) async fn a_closed_store_says_so(store: Arc<impl StreamStore>) {
     assert_eq!(kind(store.segments(&orders).await), ErrorKind::Closed);
     let append = Append::keyed(&orders, "k", "e");
     assert_eq!(kind(store.commit(Commit::events(vec![append])).await), ErrorKind::Closed);
+}
+
+pub(super) async fn a_stream_is_kept_as_it_was_last_told(store: Arc<impl StreamStore>) {
+    let orders = StreamId::new(SHOP, "orders").expect("a right name");
+    store.create_scope(&orders.scope).await.expect("made");
+    let day = Retention { age: Some(Duration::from_secs(86_400)), bytes: Some(1 << 30) };
+    let config = StreamConfig::with_segments(2);
+    store.create_stream(&orders, config.retention(day)).await.expect("made");
+    assert_eq!(store.stream(&orders).await.expect("there").config, config.retention(day));
+    store.update_stream(&orders, config).await.expect("updated");
+    assert_eq!(store.stream(&orders).await.expect("there").config, config);
+    let more = StreamConfig::with_segments(3);
+    assert_eq!(kind(store.update_stream(&orders, more).await), ErrorKind::InvalidInput, "segments stay");
+    let other = StreamId::new(SHOP, "other").expect("a right name");
+    assert_eq!(kind(store.update_stream(&other, config).await), ErrorKind::NotFound);
+}
+
+pub(super) async fn a_cut_at_a_time_leaves_nothing_out(store: Arc<impl StreamStore>) {
+    let orders = stream(&*store, "orders", 2).await;
+    for key in ["a", "key-1", "a"] {
+        let append = Append::keyed(&orders, key, "an event");
+        store.commit(Commit::events(vec![append])).await.expect("committed");
+    }
+    // the clock is the backend's own: only the two ends of time are known here
+    let head = head_cut(&*store, &orders).await.expect("there");
+    let tail = tail_cut(&*store, &orders).await.expect("there");
+    let never = Duration::from_secs(1 << 40);
+    assert_eq!(store.cut_at(&orders, Duration::ZERO).await.expect("a cut"), head);
+    assert_eq!(store.cut_at(&orders, never).await.expect("a cut"), tail);
+    store.truncate(&tail).await.expect("truncated");
+    assert_eq!(store.cut_at(&orders, Duration::ZERO).await.expect("a cut"), tail, "no earlier than the head");
+    let other = StreamId::new(SHOP, "other").expect("a right name");
+    assert_eq!(kind(store.cut_at(&other, never).await), ErrorKind::NotFound);
 }

@@ -1,7 +1,7 @@
 //! Tables: conditions, versions, order; and commits over events and tables.
 
 use super::{kind, stream, table, texts};
-use crate::{Append, Commit, Condition, ErrorKind, Scope, StreamStore, TableChange};
+use crate::{Append, Commit, Condition, ErrorKind, Positions, Scope, StreamStore, TableChange, head_cut};
 use std::sync::Arc;
 
 pub(super) async fn tables_compare_and_set(store: Arc<impl StreamStore>) {
@@ -147,4 +147,29 @@ pub(super) async fn concurrent_writers_lose_nothing(store: Arc<impl StreamStore>
         100,
         "an event was written for each update, and no other"
     );
+}
+
+pub(super) async fn a_readers_position_is_compared_and_set(store: Arc<impl StreamStore>) {
+    let orders = stream(&*store, "orders", 2).await;
+    let positions = Positions::open(store.clone(), &orders.scope).await.expect("opened");
+    let begin = positions.of("billing", &orders).await.expect("read");
+    assert_eq!(begin.cut, None, "a new reader has been nowhere");
+    let head = head_cut(&*store, &orders).await.expect("there");
+    let saved = positions.save(&begin, &head).await.expect("saved");
+    assert_eq!(positions.of("billing", &orders).await.expect("read"), saved);
+    assert_eq!(kind(positions.save(&begin, &head).await), ErrorKind::Conflict, "another one moved it");
+    assert_eq!(positions.of("mail", &orders).await.expect("read").cut, None, "each reader has its own");
+
+    // reading, writing and remembering are one act
+    let append = Append::keyed(&orders, "k", "an event");
+    let mut commit = Commit::events(vec![append]);
+    commit.changes = vec![positions.change(&saved, &head).expect("a change")];
+    store.commit(commit.clone()).await.expect("committed");
+    assert_eq!(kind(store.commit(commit).await), ErrorKind::Conflict, "not twice");
+    assert_eq!(texts(&*store, &orders).await.len(), 1);
+
+    let other = stream(&*store, "other", 2).await;
+    let elsewhere = head_cut(&*store, &other).await.expect("there");
+    assert_eq!(kind(positions.save(&saved, &elsewhere).await), ErrorKind::InvalidInput);
+    assert_eq!(kind(positions.of("", &orders).await), ErrorKind::InvalidInput);
 }

@@ -39,7 +39,7 @@ fn a_store_is_described_checked_copied_and_restored() {
     let store = |data: &str, args: &[&str]| kulya(&folder, &[&["store", "--data", data], args].concat());
     let info = store("d", &["info"]);
     assert!(
-        info.contains("format   kulya-store 1\n") && info.contains("streams  2 with 5 segments, "),
+        info.contains("format   kulya-store 2\n") && info.contains("streams  2 with 5 segments, "),
         "{info}"
     );
     let whole = |data: &str| store(data, &["check"]).split(';').next().unwrap().to_owned();

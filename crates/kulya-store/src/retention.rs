@@ -1,0 +1,100 @@
+//! What a stream's [`Retention`](crate::Retention) lets go of, found with the contract's own calls.
+
+use crate::{Result, StreamCut, StreamId, StreamStore};
+use std::time::Duration;
+
+/// Truncates a stream to what its configuration keeps at `now` (since 1970-01-01 00:00 UTC); `false` when all of it is
+/// kept. Segments are cut at the same time, so that what is left is whole from some moment on.
+pub async fn retain(store: &dyn StreamStore, stream: &StreamId, now: Duration) -> Result<bool> {
+    let retention = store.stream(stream).await?.config.retention;
+    let mut from = Duration::ZERO;
+    if let Some(age) = retention.age {
+        from = now.saturating_sub(age);
+    }
+    if let Some(bytes) = retention.bytes {
+        from = from.max(time_within(store, stream, bytes, now).await?);
+    }
+    if from.is_zero() {
+        return Ok(false);
+    }
+    let cut = store.cut_at(stream, from).await?;
+    let goes = size_behind(store, stream, &cut).await?
+        < size_behind(store, stream, &head(store, stream).await?).await?;
+    if goes {
+        store.truncate(&cut).await?;
+    }
+    Ok(goes)
+}
+
+async fn head(store: &dyn StreamStore, stream: &StreamId) -> Result<StreamCut> {
+    crate::head_cut(store, stream).await
+}
+
+/// The bytes of a stream behind a cut.
+async fn size_behind(store: &dyn StreamStore, stream: &StreamId, cut: &StreamCut) -> Result<u64> {
+    let segments = store.segments(stream).await?;
+    let behind =
+        segments.iter().map(|s| s.tail.saturating_sub(cut.offset(&s.id).unwrap_or(s.head).max(s.head)));
+    Ok(behind.sum())
+}
+
+/// The earliest time behind which a stream has at most so many bytes; to the millisecond.
+async fn time_within(
+    store: &dyn StreamStore,
+    stream: &StreamId,
+    bytes: u64,
+    now: Duration,
+) -> Result<Duration> {
+    if size_behind(store, stream, &head(store, stream).await?).await? <= bytes {
+        return Ok(Duration::ZERO);
+    }
+    // behind `low` there is too much; behind `high` there is nothing
+    let (mut low, mut high) = (0u64, now.as_millis() as u64 + 1);
+    while low + 1 < high {
+        let middle = low + (high - low) / 2;
+        let cut = store.cut_at(stream, Duration::from_millis(middle)).await?;
+        if size_behind(store, stream, &cut).await? <= bytes { high = middle } else { low = middle }
+    }
+    Ok(Duration::from_millis(high))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::memory::MemoryStore;
+    use crate::{Append, Commit, Retention, Scope, StreamConfig};
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn the_older_part_goes_by_age_and_by_size() {
+        let clock = Arc::new(ManualClock::at(Duration::from_secs(1000)));
+        let store = MemoryStore::with_clock(clock.clone());
+        let stream = StreamId::new("shop", "orders").unwrap();
+        store.create_scope(&Scope::new("shop").unwrap()).await.unwrap();
+        store.create_stream(&stream, StreamConfig::with_segments(2)).await.unwrap();
+        for second in 0..10 {
+            let event = |key: &str| Append::keyed(&stream, key, format!("{second:02}"));
+            // each event takes 10 bytes; the two keys lie in different segments
+            store.commit(Commit::events(vec![event("a"), event("key-1")])).await.unwrap();
+            clock.advance(Duration::from_secs(1));
+        }
+        let kept = async |retention, now| {
+            let config = StreamConfig::with_segments(2).retention(retention);
+            store.update_stream(&stream, config).await.unwrap();
+            let went = retain(&store, &stream, Duration::from_secs(now)).await.unwrap();
+            let events = crate::bounded_read(&store, &stream).await.unwrap();
+            (went, events.len())
+        };
+        let age = |seconds| Retention { age: Some(Duration::from_secs(seconds)), bytes: None };
+        let bytes = |bytes| Retention { age: None, bytes: Some(bytes) };
+        assert_eq!(kept(Retention::default(), 1010).await, (false, 20));
+        assert_eq!(kept(age(9), 1010).await, (true, 18), "the events of 1000 are older than nine seconds");
+        assert_eq!(kept(age(9), 1010).await, (false, 18));
+        assert_eq!(kept(bytes(180), 1010).await, (false, 18));
+        assert_eq!(kept(bytes(100), 1010).await, (true, 10));
+        assert_eq!(kept(bytes(99), 1010).await, (true, 8), "a commit goes as a whole");
+        assert_eq!(kept(Retention { bytes: Some(80), ..age(3) }, 1010).await, (true, 6));
+        assert_eq!(kept(age(1), 2000).await, (true, 0));
+    }
+}
