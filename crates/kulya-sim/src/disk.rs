@@ -19,6 +19,8 @@ pub struct SimDisk(Arc<Mutex<Platter>>);
 struct Platter {
     files: BTreeMap<PathBuf, SimFile>,
     folders: BTreeSet<PathBuf>,
+    /// What was removed, and may come back when the power is cut.
+    removed: BTreeMap<PathBuf, SimFile>,
     locked: bool,
     /// Rises with each crash: what an owner of before holds is dead.
     life: u64,
@@ -111,8 +113,13 @@ impl SimDisk {
     pub fn cut_power(&self) {
         self.kill();
         let mut platter = self.platter();
-        let Platter { files, dice, .. } = &mut *platter;
+        let Platter { files, removed, dice, .. } = &mut *platter;
         let dice = dice.get_or_insert_with(|| Dice::new(0));
+        for (path, file) in std::mem::take(removed) {
+            if dice.once_in(2) {
+                files.entry(path).or_insert(file);
+            }
+        }
         files.retain(|_, file| file.is_named || dice.once_in(2));
         for file in files.values_mut() {
             file.is_named = true;
@@ -132,6 +139,18 @@ impl SimDisk {
             file.synced = length;
             file.longest = length;
         }
+    }
+
+    /// Whether the power is gone for the owner of now.
+    pub fn is_dead(&self) -> bool {
+        self.platter().faults.dies_after == Some(0)
+    }
+
+    /// Counts an operation beside the files; an error when the power goes with it, and whether it happened all the same.
+    pub(crate) fn operate(&self) -> Result<(), (io::Error, bool)> {
+        let mut platter = self.platter();
+        let was_dead = platter.faults.dies_after == Some(0);
+        platter.operate().map_err(|gone| (gone, !was_dead && platter.dice().once_in(2)))
     }
 
     /// The log files, in order, and their lengths.
@@ -235,6 +254,29 @@ impl Disk for Owner {
     fn read_from(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
         self.platter()?.file(path)?;
         Ok(Arc::new(Handle { disk: self.disk.clone(), path: path.to_owned(), life: self.life }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut platter = self.platter()?;
+        platter.file(from)?;
+        let was_dead = platter.faults.dies_after == Some(0);
+        let power = platter.operate();
+        if power.is_err() && (was_dead || platter.dice().once_in(2)) {
+            return power;
+        }
+        if let Some(mut file) = platter.files.remove(from) {
+            file.is_named = true;
+            platter.files.insert(to.to_owned(), file);
+        }
+        power
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let mut platter = self.platter()?;
+        platter.operate()?;
+        let file = platter.files.remove(path).ok_or(ErrorKind::NotFound)?;
+        platter.removed.insert(path.to_owned(), file);
+        Ok(())
     }
 }
 

@@ -6,8 +6,10 @@
 
 mod dice;
 mod disk;
+mod index;
 mod world;
 
 pub use dice::Dice;
 pub use disk::{Faults, Owner, SimDisk};
+pub use index::SimIndex;
 pub use world::{Report, live};

@@ -23,10 +23,11 @@ fn main() -> ExitCode {
         total.crashes += report.crashes;
         total.losses += report.losses;
         total.refusals += report.refusals;
+        total.upkeeps += report.upkeeps;
+        total.compactions += report.compactions;
     }
-    let kulya_sim::Report { steps, crashes, losses, refusals, .. } = total;
-    println!(
-        "{count} seeds: {steps} steps, {crashes} crashes ({losses} took what was never promised), {refusals} damages refused"
-    );
+    let kulya_sim::Report { steps, crashes, losses, refusals, upkeeps, compactions, .. } = total;
+    println!("{count} seeds: {steps} steps, {upkeeps} upkeeps with {compactions} compactions");
+    println!("{crashes} crashes ({losses} took what was never promised), {refusals} damages refused");
     ExitCode::SUCCESS
 }

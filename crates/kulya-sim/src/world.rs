@@ -5,7 +5,7 @@
 //! was not acknowledged is there whole or not at all, order and offsets and pointers are as they were, transactions are
 //! all or nothing, and a repeated commit gives the same answer as before.
 
-use crate::{Dice, Faults, SimDisk};
+use crate::{Dice, Faults, SimDisk, SimIndex};
 use kulya_store::clock::{Clock, ManualClock};
 use kulya_store::memory::MemoryStore;
 use kulya_store::model::{self, Event, STREAMS, Step};
@@ -32,6 +32,10 @@ pub struct Report {
     pub losses: u64,
     /// Damages in the middle that were refused.
     pub refusals: u64,
+    /// Times that the store did its upkeep, and those in which log files were compacted.
+    pub upkeeps: u64,
+    /// See `upkeeps`.
+    pub compactions: u64,
     /// Everything that happened, a line each.
     pub trace: String,
 }
@@ -39,6 +43,7 @@ pub struct Report {
 struct World {
     dice: Dice,
     disk: SimDisk,
+    index: SimIndex,
     store: EmbeddedStore,
     oracle: MemoryStore,
     clock: Arc<ManualClock>,
@@ -55,15 +60,26 @@ struct World {
 pub async fn live(seed: u64, crashes: u64) -> Report {
     let mut dice = Dice::new(seed);
     let disk = SimDisk::new(Dice::new(dice.roll(u64::MAX)));
+    let index = SimIndex::beside(&disk);
     let clock = Arc::new(ManualClock::default());
-    let store = open(&disk, &clock).expect("an empty disk takes a store");
+    let store = open(&disk, &index, &clock).expect("an empty disk takes a store");
     let oracle = MemoryStore::with_clock(clock.clone());
     model::make(&store).await.expect("the world is made");
     model::make(&oracle).await.expect("the world is made");
     let start = model::digest(&oracle).await.expect("memory can be read");
     let (taken, possible) = (Vec::new(), vec![(start, 0)]);
-    let mut world =
-        World { dice, disk, store, oracle, clock, taken, possible, guarded: None, report: Report::default() };
+    let mut world = World {
+        dice,
+        disk,
+        index,
+        store,
+        oracle,
+        clock,
+        taken,
+        possible,
+        guarded: None,
+        report: Report::default(),
+    };
     for _ in 0..crashes {
         world.steps().await;
         world.crash().await;
@@ -71,12 +87,13 @@ pub async fn live(seed: u64, crashes: u64) -> Report {
     world.report
 }
 
-fn open(disk: &SimDisk, clock: &Arc<ManualClock>) -> kulya_store::Result<EmbeddedStore> {
+fn open(disk: &SimDisk, index: &SimIndex, clock: &Arc<ManualClock>) -> kulya_store::Result<EmbeddedStore> {
     let components = Components {
         disk: Arc::new(disk.owner()),
         log_file_bytes: LOG_FILE_BYTES,
         inline: true,
         clock: clock.clone(),
+        index: Some(Arc::new(index.clone())),
     };
     EmbeddedStore::open_with(Path::new("store"), components)
 }
@@ -122,12 +139,36 @@ impl World {
         for _ in 0..self.dice.roll(MOST_STEPS) {
             let faults = self.draw_faults();
             self.disk.faults(faults);
+            if self.dice.once_in(6) && !self.maintain(&faults).await {
+                return;
+            }
             let group = self.draw_group();
             self.note(&shown(&group, &faults));
             if !self.take(group).await {
                 return;
             }
         }
+    }
+
+    /// The store's upkeep, of which nobody may notice anything; `false` when the store must be opened again.
+    async fn maintain(&mut self, faults: &Faults) -> bool {
+        self.report.upkeeps += 1;
+        let names = |disk: &SimDisk| disk.logs().into_iter().map(|(path, _)| path).collect::<Vec<_>>();
+        let before = names(&self.disk);
+        let done = self.store.maintain().await;
+        let after = names(&self.disk);
+        self.note(&format!("upkeep {faults:?}: {done:?}, {} log files, then {}", before.len(), after.len()));
+        self.report.compactions += u64::from(before != after);
+        if self.disk.is_dead() {
+            return false;
+        }
+        let found = model::digest(&self.store).await;
+        let expected = self.possible.last().map(|(digest, _)| digest.clone());
+        self.ensure(
+            found.as_ref().ok() == expected.as_ref(),
+            &format!("after upkeep the store reads as {found:?}"),
+        );
+        true
     }
 
     fn draw_faults(&mut self) -> Faults {
@@ -259,8 +300,13 @@ impl World {
                 self.disk.cut_power();
             }
         }
+        match self.dice.roll(8) {
+            0 => self.index.lose_all(),
+            1 => self.index.lose_last_write(),
+            _ => {}
+        }
         if self.dice.once_in(2) {
-            self.damage();
+            self.damage().await;
         }
         let mut opened = None;
         for _ in 0..5 {
@@ -268,7 +314,7 @@ impl World {
                 let dies_after = Some(1 + self.dice.roll(4));
                 self.disk.faults(Faults { dies_after, ..Faults::default() });
             }
-            match open(&self.disk, &self.clock) {
+            match open(&self.disk, &self.index, &self.clock) {
                 Ok(store) => {
                     self.disk.faults(Faults::default());
                     opened = Some(store);
@@ -283,7 +329,7 @@ impl World {
         }
         self.store = match opened {
             Some(store) => store,
-            None => open(&self.disk, &self.clock)
+            None => open(&self.disk, &self.index, &self.clock)
                 .unwrap_or_else(|e| panic!("it does not open: {e}\n{}", self.report.trace)),
         };
         self.settle().await;
@@ -318,9 +364,9 @@ impl World {
         self.possible = vec![(found, steps)];
     }
 
-    /// A bit flips in the middle of what was synced: the store must not open until it is flipped back. The last frame's
-    /// damage is left out: it cannot be told from a torn write.
-    fn damage(&mut self) {
+    /// A bit flips in the middle of what was synced: the store does not open, or a verification finds it; and whatever is
+    /// read is right or refused. The last frame's damage is left out: it cannot be told from a torn write.
+    async fn damage(&mut self) {
         let logs = self.disk.logs();
         let file = self.dice.roll(logs.len() as u64) as usize;
         let Some((path, length)) = logs.get(file) else { return };
@@ -334,7 +380,24 @@ impl World {
         }
         let (byte, bit) = (self.dice.roll(length as u64) as usize, self.dice.byte());
         self.disk.flip(path, byte, bit);
-        let refused = open(&self.disk, &self.clock).err().map(|error| error.kind());
+        let refused = match open(&self.disk, &self.index, &self.clock) {
+            Ok(store) => {
+                let found = model::digest(&store).await;
+                let is_right = match &found {
+                    Ok(digest) => self.possible.iter().any(|(possible, _)| possible == digest),
+                    Err(error) => error.kind() == ErrorKind::Corrupt,
+                };
+                self.ensure(is_right, &format!("a damaged store reads as {found:?}"));
+                store.verify().await.err()
+            }
+            Err(error) => Some(error),
+        };
+        let refused = refused.map(|error| error.kind());
+        if refused.is_none() && !self.disk.logs().iter().any(|(left, _)| left == path) {
+            self.disk.kill();
+            self.note("a damaged file that a compaction had left behind was removed");
+            return;
+        }
         let what =
             format!("byte {byte} of {length} in {} is damaged, and it says {refused:?}", path.display());
         self.ensure(refused == Some(ErrorKind::Corrupt), &what);

@@ -1,9 +1,9 @@
 //! A copy of a store that is in use. The log is only ever appended to, so any prefix of it is a store: the files are
 //! copied in their order, each as long as it is then, and the end of a write that was under way is cut off when the copy
-//! is opened.
+//! is opened. The index is not copied: it is made again.
 
 use crate::disk::{Disk, FileSystem, Sequential, sync_folder};
-use crate::folder::{FORMAT, Folder, from_io};
+use crate::folder::{FORMAT, Folder, LogName, from_io};
 use kulya_store::{Error, Result};
 use std::fs::{self, File};
 use std::io::{self, BufReader};
@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// Copies the store to a folder that is not there, or empty; gives the number of bytes. The file `FORMAT` comes last:
 /// without it the copy is not complete, and no store.
-pub(crate) fn copy(folder: &Folder, to: &Path) -> Result<u64> {
+pub(crate) fn copy(folder: &Folder, names: &[LogName], to: &Path) -> Result<u64> {
     let failed = |e: io::Error| from_io(&format!("cannot write to {}", to.display()), e);
     fs::create_dir_all(to.join("log")).map_err(failed)?;
     let mut found = fs::read_dir(to).map_err(failed)?.flatten().map(|entry| entry.file_name());
@@ -23,13 +23,12 @@ pub(crate) fn copy(folder: &Folder, to: &Path) -> Result<u64> {
         )));
     }
     let mut bytes = 0;
-    for number in folder.logs()? {
-        let from = folder.log(number);
+    for name in names {
+        let from = folder.log(*name);
         let unread = |e: io::Error| from_io(&format!("cannot copy {}", from.display()), e);
-        let name = from.file_name().map(Path::new).unwrap_or(Path::new("log"));
-        let mut copy = File::create(to.join("log").join(name)).map_err(failed)?;
-        let mut source =
-            BufReader::with_capacity(1 << 20, Sequential { file: folder.read_log(number)?, offset: 0 });
+        let mut copy = File::create(to.join("log").join(name.to_string())).map_err(failed)?;
+        let file = folder.read_log(*name)?.ok_or_else(|| unread(io::ErrorKind::NotFound.into()))?;
+        let mut source = BufReader::with_capacity(1 << 20, Sequential { file, offset: 0 });
         bytes += io::copy(&mut source, &mut copy).map_err(unread)?;
         copy.sync_all().map_err(failed)?;
     }

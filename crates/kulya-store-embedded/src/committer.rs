@@ -2,12 +2,14 @@
 //! it, and only then lets the state show it and answers. The sync in progress is the only delay; requests that come
 //! meanwhile form the next group.
 
+use crate::bell::Bell;
+use crate::checkpoint::Position;
 use crate::disk::LogFile;
-use crate::folder::{Folder, from_io};
+use crate::folder::{Folder, LogName, from_io};
 use crate::frame;
 use crate::op::Reader;
 use crate::plan::{Plan, Reply, Request};
-use crate::state::State;
+use crate::state::{LogInfo, State};
 use kulya_store::clock::Clock;
 use kulya_store::{Durability, Error, ErrorKind, Result};
 use std::collections::VecDeque;
@@ -31,8 +33,9 @@ pub(crate) struct Committer {
     pub(crate) commits: watch::Sender<u64>,
     pub(crate) folder: Arc<Folder>,
     pub(crate) log: Box<dyn LogFile>,
-    pub(crate) file: u32,
-    pub(crate) length: u64,
+    /// The file that is written to, and its length.
+    pub(crate) end: Position,
+    pub(crate) name: LogName,
     /// A log file takes no further frame once it is this long.
     pub(crate) file_bytes: u64,
     /// The last frame that is known to be synced.
@@ -41,6 +44,8 @@ pub(crate) struct Committer {
     pub(crate) clock: Arc<dyn Clock>,
     /// Set when the disk failed in a way that leaves unknown what it holds: every later request fails.
     pub(crate) failed: bool,
+    /// Rung when there is something for the upkeep to do.
+    pub(crate) bell: Arc<Bell>,
 }
 
 impl Committer {
@@ -129,36 +134,52 @@ impl Committer {
         if let Err(error) = self.roll(sequence).and_then(|()| self.append(&mut frame, sequence, durability)) {
             return Err((error.kind(), error.to_string()));
         }
-        let position = self.length;
-        self.length += frame.len() as u64;
+        let position = self.end.length;
+        self.end.length += frame.len() as u64;
         let body = frame.get(frame::HEADER_BYTES..).unwrap_or_default();
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let mut ops = Reader::new(body);
         while let Some((op, at)) = ops.next().expect("we have just written these ops") {
             let at = position + (frame::HEADER_BYTES + at) as u64;
-            state.apply(&op, self.file, at).expect("the plan was made against this state");
+            state.apply(&op, self.end.file, at).expect("the plan was made against this state");
         }
         state.sequence = sequence;
+        state.position = self.end;
+        let is_crowded = state.is_crowded();
         drop(state);
+        if is_crowded {
+            self.bell.ring();
+        }
         self.commits.send_replace(sequence);
         Ok(())
     }
 
     /// Goes on to the next file when this one is long enough.
     fn roll(&mut self, sequence: u64) -> Result<()> {
-        if self.length < self.file_bytes {
+        if self.end.length < self.file_bytes {
             return Ok(());
         }
         // a file is whole before another follows it
         self.sync_before(sequence)?;
-        let path = self.folder.log(self.file + 1);
+        let number = self.name.last.checked_add(1);
+        let number = number.ok_or_else(|| Error::new(ErrorKind::Full, "the log has no file numbers left"))?;
+        let name = LogName::plain(number);
+        let path = self.folder.log(name);
         self.log = self
             .folder
             .disk
             .append_to(&path, 0)
             .map_err(|e| from_io(&format!("cannot make {}", path.display()), e))?;
-        self.file += 1;
-        self.length = 0;
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(info) = state.files.by_id.get_mut(&self.end.file) {
+            info.bytes = self.end.length;
+        }
+        let file = state.files.add(LogInfo { name, bytes: 0, live: 0, overhead: 0 });
+        self.end = Position { file, length: 0 };
+        self.name = name;
+        state.position = self.end;
+        drop(state);
+        self.bell.ring();
         Ok(())
     }
 
@@ -169,9 +190,9 @@ impl Committer {
         }
         frame::seal(frame, sequence, self.synced);
         if let Err(error) = self.log.append(frame) {
-            let error = from_io(&format!("cannot write to {}", self.folder.log(self.file).display()), error);
+            let error = from_io(&format!("cannot write to {}", self.folder.log(self.name).display()), error);
             // take back what part of the frame got there; then the store is as before and may go on
-            self.failed = self.log.truncate(self.length).is_err() || error.kind() != ErrorKind::Full;
+            self.failed = self.log.truncate(self.end.length).is_err() || error.kind() != ErrorKind::Full;
             return Err(error);
         }
         if durability == Durability::Synced { self.sync(sequence) } else { Ok(()) }
@@ -186,7 +207,7 @@ impl Committer {
         self.log.sync().map_err(|error| {
             // after a failed sync nobody knows what the disk holds, and asking again would lie
             self.failed = true;
-            let path = self.folder.log(self.file);
+            let path = self.folder.log(self.name);
             Error::new(ErrorKind::Failed, format!("cannot sync {}: open the store again", path.display()))
                 .because(error)
         })?;

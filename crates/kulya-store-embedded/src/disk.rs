@@ -31,6 +31,12 @@ pub trait Disk: Send + Sync + 'static {
 
     /// Opens a log file for reading.
     fn read_from(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>>;
+
+    /// Gives a file another name in its folder; on return that survives a power cut.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file; a power cut may bring it back. Whoever has it open reads on.
+    fn remove(&self, path: &Path) -> io::Result<()>;
 }
 
 /// The answer to a wish for a lock.
@@ -123,6 +129,15 @@ impl Disk for FileSystem {
 
     fn read_from(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
         Ok(Arc::new(File::open(path)?))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)?;
+        sync_folder(to.parent().unwrap_or(to))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
     }
 }
 

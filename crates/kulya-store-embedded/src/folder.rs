@@ -3,12 +3,16 @@
 //! ```text
 //! FORMAT               "kulya-store 2"
 //! LOCK                 held by the owner; its text is the owner's process id
-//! log/{number:016x}.log
+//! log/{number:016x}.log                              as it was written
+//! log/{first:016x}-{last:016x}-{generation:08x}.log   several of them, compacted
+//! index/                                             made from the log, and made again when it is lost
 //! ```
 
 use crate::disk::{Disk, Locking, ReadFile};
 use kulya_store::{Error, ErrorKind, Result};
+use serde::{Deserialize, Serialize};
 use std::any::Any;
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,36 +56,108 @@ impl Folder {
         Ok(Self { path: path.to_owned(), disk, _lock: lock })
     }
 
-    /// Opens a log file for reading.
-    pub(crate) fn read_log(&self, number: u32) -> Result<Arc<dyn ReadFile>> {
-        let path = self.log(number);
-        self.disk.read_from(&path).map_err(|e| from_io(&format!("cannot read {}", path.display()), e))
+    /// Opens a log file for reading; `None` when it is not there (any more).
+    pub(crate) fn read_log(&self, name: LogName) -> Result<Option<Arc<dyn ReadFile>>> {
+        let path = self.log(name);
+        match self.disk.read_from(&path) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(from_io(&format!("cannot read {}", path.display()), error)),
+        }
     }
 
     /// The path of a log file.
-    pub(crate) fn log(&self, number: u32) -> PathBuf {
-        self.path.join("log").join(format!("{number:016x}.log"))
+    pub(crate) fn log(&self, name: LogName) -> PathBuf {
+        self.path.join("log").join(name.to_string())
     }
 
-    /// The numbers of the log files, ascending. A gap is damage.
-    pub(crate) fn logs(&self) -> Result<Vec<u32>> {
+    /// Where the index is.
+    pub(crate) fn index(&self) -> PathBuf {
+        self.path.join("index")
+    }
+
+    /// The log files, in the order of the log. What an unfinished compaction left is removed.
+    pub(crate) fn logs(&self) -> Result<Vec<LogName>> {
         let folder = self.path.join("log");
         let names =
             self.disk.list(&folder).map_err(|e| from_io(&format!("cannot list {}", folder.display()), e))?;
-        let number = |name: &String| u32::from_str_radix(name.strip_suffix(".log")?, 16).ok();
-        let mut numbers: Vec<u32> = names.iter().filter_map(number).collect();
-        numbers.sort_unstable();
-        for (expected, found) in (0..).zip(&numbers) {
-            if expected != *found {
-                let missing = self.log(expected);
-                return Err(Error::new(
-                    ErrorKind::Corrupt,
-                    format!("log file {} is missing", missing.display()),
-                ));
-            }
+        for unfinished in names.iter().filter(|name| name.ends_with(".new")) {
+            let path = folder.join(unfinished);
+            self.disk.remove(&path).map_err(|e| from_io(&format!("cannot remove {}", path.display()), e))?;
         }
-        Ok(numbers)
+        let mut names: Vec<LogName> = names.iter().filter_map(|name| LogName::read(name)).collect();
+        names.sort_unstable();
+        Ok(names)
     }
+}
+
+/// A log file's name: the numbers of the files that it stands for, and how often they were compacted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) struct LogName {
+    pub(crate) first: u32,
+    pub(crate) last: u32,
+    /// 0 for a file as it was written.
+    pub(crate) generation: u32,
+}
+
+impl LogName {
+    /// A file as it is written.
+    pub(crate) fn plain(number: u32) -> Self {
+        Self { first: number, last: number, generation: 0 }
+    }
+
+    pub(crate) fn is_compacted(self) -> bool {
+        self.generation > 0
+    }
+
+    /// Whether this file stands for all that the other one does, and more or more often.
+    pub(crate) fn replaces(self, other: Self) -> bool {
+        self != other
+            && self.first <= other.first
+            && other.last <= self.last
+            && ((self.first, self.last) != (other.first, other.last) || self.generation > other.generation)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let text = text.strip_suffix(".log")?;
+        let number = |text: &str| u32::from_str_radix(text, 16).ok();
+        let name = match text.split('-').collect::<Vec<_>>().as_slice() {
+            [plain] => Self::plain(number(plain)?),
+            [first, last, generation] => {
+                Self { first: number(first)?, last: number(last)?, generation: number(generation)? }
+            }
+            _ => return None,
+        };
+        (name.first <= name.last).then_some(name)
+    }
+}
+
+impl fmt::Display for LogName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { first, last, generation } = self;
+        if self.is_compacted() {
+            write!(f, "{first:016x}-{last:016x}-{generation:08x}.log")
+        } else {
+            write!(f, "{first:016x}.log")
+        }
+    }
+}
+
+/// Of all files that are there, those that are the log: the ones that no other replaces, from number 0 on without a gap.
+/// The others are what a compaction has left behind it.
+pub(crate) fn current(folder: &Folder, names: &[LogName]) -> Result<Vec<LogName>> {
+    let stays = |name: &&LogName| !names.iter().any(|other| other.replaces(**name));
+    let current: Vec<LogName> = names.iter().filter(stays).copied().collect();
+    let mut next = Some(0);
+    for name in &current {
+        if next != Some(name.first) {
+            let missing = folder.log(LogName::plain(next.unwrap_or_default()));
+            let what = format!("log file {} is missing: restore the folder from a copy", missing.display());
+            return Err(Error::new(ErrorKind::Corrupt, what));
+        }
+        next = name.last.checked_add(1);
+    }
+    Ok(current)
 }
 
 fn check_format(path: &Path, text: &str) -> Result<()> {

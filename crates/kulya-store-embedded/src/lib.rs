@@ -17,18 +17,27 @@
 //! ```
 
 mod backup;
+mod bell;
+mod checkpoint;
 mod committer;
+mod compaction;
 pub mod disk;
 mod door;
 mod folder;
 mod frame;
+mod index;
+mod keeper;
 mod op;
 mod plan;
 mod recovery;
 mod state;
 mod store;
+mod upkeep;
+mod verify;
 
+pub use index::{Index, IndexChange, IndexEntry};
 pub use store::{Components, EmbeddedStore};
+pub use verify::Verified;
 
 #[cfg(test)]
 mod tests;

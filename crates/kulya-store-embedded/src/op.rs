@@ -19,6 +19,14 @@
 //! | 15 | writer mark | writer u128, event number u64 |
 //! | 16 | reserve transactions | the highest id u64 |
 //! | 17 | update stream | stream id u32, retention |
+//! | 18 | ended | epoch u32, scope, name |
+//! | 19 | outcome | transaction u64, version u64, number of table changes u32 |
+//! | 20 | whole | see below |
+//!
+//! The last three stand only in files that were compacted: a stream that was deleted, and its last epoch; a transaction
+//! that was committed; and, at the end, that the file is whole: number of frames before this u32, the last sequence of what
+//! was compacted u64, version u64, transaction id u64, next stream id u32, next table id u32, time u64, none of which is
+//! ever to be given again.
 //!
 //! Names are a u16 length and text. Retention is an age u64 and bytes u64, all ones for none. Times and ages are
 //! milliseconds, times since 1970-01-01 00:00 UTC. The checksum of an append or a stage is that of its events, for those
@@ -39,23 +47,103 @@ pub(crate) struct SegmentKey {
 /// One op; `'a` is the frame it was read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Op<'a> {
-    CreateScope { name: &'a str },
-    CreateStream { id: u32, segments: u32, epoch: u32, retention: Retention, scope: &'a str, name: &'a str },
-    CreateTable { id: u32, scope: &'a str, name: &'a str },
-    Append { segment: SegmentKey, start: u64, time: u64, checksum: u32, events: &'a [u8] },
-    Put { table: u32, version: u64, key: &'a [u8], value: &'a [u8] },
-    Remove { table: u32, version: u64, key: &'a [u8] },
-    Stage { transaction: u64, segment: SegmentKey, place: u64, checksum: u32, events: &'a [u8] },
-    CommitStaged { transaction: u64, version: u64, changes: u32, time: u64, starts: Vec<(SegmentKey, u64)> },
-    AbortStaged { transaction: u64 },
-    DeleteScope { name: &'a str },
-    SealStream { id: u32 },
-    DeleteStream { id: u32 },
-    Truncate { segment: SegmentKey, offset: u64 },
-    DeleteTable { id: u32 },
-    WriterMark { writer: u128, event_number: u64 },
-    ReserveTransactions { up_to: u64 },
-    UpdateStream { id: u32, retention: Retention },
+    CreateScope {
+        name: &'a str,
+    },
+    CreateStream {
+        id: u32,
+        segments: u32,
+        epoch: u32,
+        retention: Retention,
+        scope: &'a str,
+        name: &'a str,
+    },
+    CreateTable {
+        id: u32,
+        scope: &'a str,
+        name: &'a str,
+    },
+    Append {
+        segment: SegmentKey,
+        start: u64,
+        time: u64,
+        checksum: u32,
+        events: &'a [u8],
+    },
+    Put {
+        table: u32,
+        version: u64,
+        key: &'a [u8],
+        value: &'a [u8],
+    },
+    Remove {
+        table: u32,
+        version: u64,
+        key: &'a [u8],
+    },
+    Stage {
+        transaction: u64,
+        segment: SegmentKey,
+        place: u64,
+        checksum: u32,
+        events: &'a [u8],
+    },
+    CommitStaged {
+        transaction: u64,
+        version: u64,
+        changes: u32,
+        time: u64,
+        starts: Vec<(SegmentKey, u64)>,
+    },
+    AbortStaged {
+        transaction: u64,
+    },
+    DeleteScope {
+        name: &'a str,
+    },
+    SealStream {
+        id: u32,
+    },
+    DeleteStream {
+        id: u32,
+    },
+    Truncate {
+        segment: SegmentKey,
+        offset: u64,
+    },
+    DeleteTable {
+        id: u32,
+    },
+    WriterMark {
+        writer: u128,
+        event_number: u64,
+    },
+    ReserveTransactions {
+        up_to: u64,
+    },
+    UpdateStream {
+        id: u32,
+        retention: Retention,
+    },
+    Ended {
+        epoch: u32,
+        scope: &'a str,
+        name: &'a str,
+    },
+    Outcome {
+        transaction: u64,
+        version: u64,
+        changes: u32,
+    },
+    Whole {
+        frames: u32,
+        sequence: u64,
+        version: u64,
+        last_transaction: u64,
+        next_stream: u32,
+        next_table: u32,
+        time: u64,
+    },
 }
 
 /// Writes an op behind the others. For `Append` and `Stage`, gives where in `out` the events begin.
@@ -160,6 +248,28 @@ pub(crate) fn put(out: &mut Vec<u8>, op: &Op<'_>) -> usize {
             out.put_u32(*id);
             put_retention(out, *retention);
         }
+        Op::Ended { epoch, scope, name } => {
+            out.put_u8(18);
+            out.put_u32(*epoch);
+            put_name(out, scope);
+            put_name(out, name);
+        }
+        Op::Outcome { transaction, version, changes } => {
+            out.put_u8(19);
+            out.put_u64(*transaction);
+            out.put_u64(*version);
+            out.put_u32(*changes);
+        }
+        Op::Whole { frames, sequence, version, last_transaction, next_stream, next_table, time } => {
+            out.put_u8(20);
+            out.put_u32(*frames);
+            out.put_u64(*sequence);
+            out.put_u64(*version);
+            out.put_u64(*last_transaction);
+            out.put_u32(*next_stream);
+            out.put_u32(*next_table);
+            out.put_u64(*time);
+        }
     }
     out.len()
 }
@@ -261,6 +371,17 @@ impl<'a> Reader<'a> {
             15 => Op::WriterMark { writer: self.u128()?, event_number: self.u64()? },
             16 => Op::ReserveTransactions { up_to: self.u64()? },
             17 => Op::UpdateStream { id: self.u32()?, retention: self.retention()? },
+            18 => Op::Ended { epoch: self.u32()?, scope: self.name()?, name: self.name()? },
+            19 => Op::Outcome { transaction: self.u64()?, version: self.u64()?, changes: self.u32()? },
+            20 => Op::Whole {
+                frames: self.u32()?,
+                sequence: self.u64()?,
+                version: self.u64()?,
+                last_transaction: self.u64()?,
+                next_stream: self.u32()?,
+                next_table: self.u32()?,
+                time: self.u64()?,
+            },
             _ => return None,
         };
         let events = match &op {
@@ -347,6 +468,17 @@ mod tests {
             Op::WriterMark { writer: 1 << 100, event_number: 3 },
             Op::ReserveTransactions { up_to: 1 << 33 },
             Op::UpdateStream { id: 2, retention: Retention::default() },
+            Op::Ended { epoch: 3, scope: "shop", name: "orders" },
+            Op::Outcome { transaction: 5, version: 6, changes: 7 },
+            Op::Whole {
+                frames: 1,
+                sequence: 2,
+                version: 3,
+                last_transaction: 4,
+                next_stream: 5,
+                next_table: 6,
+                time: 7,
+            },
         ];
         let mut body = Vec::new();
         let places: Vec<_> = ops.iter().map(|op| put(&mut body, op)).collect();

@@ -5,8 +5,8 @@ use crate::op::{self, Op, SegmentKey};
 use crate::state::{State, Stream};
 use bytes::Bytes;
 use kulya_store::{
-    Append, Commit, Committed, Durability, Error, EventPointer, Result, Scope, SegmentId, StreamConfig,
-    StreamCut, StreamId, TableChange, TableId, Version, WriterId, WriterMark, framing, hash,
+    Append, Commit, Committed, Condition, Durability, Error, EventPointer, Result, Scope, SegmentId,
+    StreamConfig, StreamCut, StreamId, TableChange, TableId, Version, WriterId, WriterMark, framing, hash,
 };
 use std::collections::{HashMap, HashSet};
 
@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 const MAX_COMMIT_BYTES: usize = 64 << 20;
 
 /// A run has no more, unless one event has: whoever reads one event reads its run, for the checksum.
-const RUN_BYTES: u64 = 16 << 10;
+pub(crate) const RUN_BYTES: u64 = 16 << 10;
 
 /// What somebody asks the committer for.
 #[derive(Debug)]
@@ -307,12 +307,17 @@ impl<'a> Plan<'a> {
             if !keys.insert((table.id, &change.key)) {
                 return Err(Error::invalid(format!("{}: one commit changes a key twice", change.table)));
             }
-            let actual = match self.versions.get(&(table.id, change.key.clone())) {
-                Some(pending) => *pending,
-                None => table.entries.get(&change.key).map(|(_, version)| *version),
-            };
-            if !change.condition.holds(actual) {
-                return Err(change.conflict(actual));
+            if change.condition != Condition::Any {
+                let actual = match self.versions.get(&(table.id, change.key.clone())) {
+                    Some(pending) => *pending,
+                    None => {
+                        let slot = self.state.slot(table, &change.key)?;
+                        slot.filter(|slot| slot.value.is_some()).map(|slot| slot.version)
+                    }
+                };
+                if !change.condition.holds(actual) {
+                    return Err(change.conflict(actual));
+                }
             }
             ids.push(table.id);
         }

@@ -1,12 +1,14 @@
-//! Opening: reads every frame of every log file into a [`State`], and tells a torn tail (the last writes were never
-//! synced, nobody was told they were: cut them off) from a hole (something acknowledged is damaged: refuse, and say
-//! where).
+//! Opening: the state of the last checkpoint, and the log behind it; or, when the index is lost or speaks of other files,
+//! the whole log. Tells a torn tail (the last writes were never synced, nobody was told they were: cut them off) from a hole
+//! (something acknowledged is damaged: refuse, and say where).
 
-use crate::disk::Sequential;
-use crate::folder::{Folder, from_io};
+use crate::checkpoint::{self, Checkpoint, Position};
+use crate::disk::{ReadFile, Sequential};
+use crate::folder::{self, Folder, LogName, from_io};
 use crate::frame::{self, Found, HEADER_BYTES};
-use crate::op::Reader;
-use crate::state::State;
+use crate::index::Index;
+use crate::op::{Op, Reader};
+use crate::state::{self, LogInfo, State};
 use kulya_store::{Error, ErrorKind, Result};
 use std::io::{BufReader, Read};
 use std::path::Path;
@@ -15,57 +17,265 @@ use std::sync::Arc;
 /// What was read, and where writing goes on.
 pub(crate) struct Recovered {
     pub(crate) state: State,
-    /// The number of the file to append to.
-    pub(crate) file: u32,
-    /// Its length up to the last whole frame; everything behind is the torn end of a write.
-    pub(crate) length: u64,
+    /// The file to append to, and its length up to the last whole frame; everything behind is the torn end of a write.
+    pub(crate) end: Position,
+    /// The last checkpoint; `None` when the index knows nothing.
+    pub(crate) checkpoint: Option<Checkpoint>,
 }
 
-/// Reads the whole log.
-pub(crate) fn recover(folder: &Folder) -> Result<Recovered> {
-    let mut recovered = Recovered { state: State::default(), file: 0, length: 0 };
-    let logs = folder.logs()?;
-    for number in &logs {
-        recovered.file = *number;
-        recovered.length = read_log(folder, *number, logs.last() == Some(number), &mut recovered.state)?;
+/// Finds the store's state.
+pub(crate) fn recover(folder: &Folder, index: &Arc<dyn Index>) -> Result<Recovered> {
+    let names = folder.logs()?;
+    if let Ok(Some((state, position))) = checkpoint::load(index)
+        && fits(folder, &state, position, &names)?
+    {
+        return go_on(folder, state, position, &names);
     }
-    recovered.state.forget_staged();
-    Ok(recovered)
+    index.clear().map_err(state::index_failed)?;
+    read_all(folder, index, &names)
 }
 
-/// Reads one file; gives its length up to the last whole frame.
-fn read_log(folder: &Folder, number: u32, is_last: bool, state: &mut State) -> Result<u64> {
-    let path = &folder.log(number);
+/// Whether every file that the index speaks of is there, with all that it had then.
+fn fits(folder: &Folder, state: &State, position: Position, names: &[LogName]) -> Result<bool> {
+    let here = |info: &LogInfo| -> Result<bool> {
+        let Some(file) = folder.read_log(info.name)? else { return Ok(false) };
+        let path = folder.log(info.name);
+        let length = file.length().map_err(|e| from_io(&format!("cannot read {}", path.display()), e))?;
+        if length < info.bytes {
+            let what = format!("only {length} bytes of {} that were synced are there", info.bytes);
+            return Err(damaged(&path, length, &what));
+        }
+        Ok(true)
+    };
+    for info in state.files.by_id.values() {
+        if !here(info)? {
+            return Ok(false);
+        }
+    }
+    let Some(written) = state.files.by_id.get(&position.file) else { return Ok(false) };
+    let spoken = state.files.in_order();
+    let is_last = spoken.last().is_some_and(|(id, _)| *id == position.file);
+    let follows = |name: &LogName| name.first > written.name.last && !name.is_compacted();
+    let known = |name: &LogName| spoken.iter().any(|(_, info)| info.name == *name);
+    // what a compaction has left behind, before or after the index learned of it
+    let is_left =
+        |name: &LogName| spoken.iter().any(|(_, info)| info.name.replaces(*name) || name.replaces(info.name));
+    // a file that stands for what the index knows by other names: fine as long as these are there
+    Ok(is_last && names.iter().all(|name| known(name) || follows(name) || is_left(name)))
+}
+
+/// Reads the log behind a checkpoint.
+fn go_on(folder: &Folder, mut state: State, position: Position, names: &[LogName]) -> Result<Recovered> {
+    let (sequence, files, writers) = (state.sequence, state.files.by_id.clone(), state.writers.clone());
+    let checkpoint = Some(Checkpoint { sequence, position, files, writers });
+    let written = state.files.by_id.get(&position.file).map(|info| info.name).expect("it was looked for");
+    for name in names.iter().filter(|name| name.first <= written.last) {
+        if !state.files.by_id.values().any(|info| info.name == *name) {
+            remove(folder, *name)?;
+        }
+    }
+    let newer: Vec<LogName> = names.iter().filter(|name| name.first > written.last).copied().collect();
+    let mut end = position;
+    let mut before = written;
+    let length = read_plain(folder, written, position, newer.is_empty(), &mut state)?;
+    end.length = length;
+    note_length(&mut state, end);
+    for (number, name) in newer.iter().enumerate() {
+        if Some(name.first) != before.last.checked_add(1) {
+            return Err(missing(folder, before));
+        }
+        let id = state.files.add(LogInfo { name: *name, bytes: 0, live: 0, overhead: 0 });
+        let start = Position { file: id, length: 0 };
+        end = Position {
+            length: read_plain(folder, *name, start, number + 1 == newer.len(), &mut state)?,
+            ..start
+        };
+        note_length(&mut state, end);
+        before = *name;
+    }
+    state.forget_staged();
+    state.position = end;
+    Ok(Recovered { state, end, checkpoint })
+}
+
+/// Reads every frame of every file.
+fn read_all(folder: &Folder, index: &Arc<dyn Index>, names: &[LogName]) -> Result<Recovered> {
+    let current = folder::current(folder, names)?;
+    for name in names.iter().filter(|name| !current.contains(name)) {
+        remove(folder, *name)?;
+    }
+    let mut state = State::new(Arc::clone(index));
+    let mut end = None;
+    let mut indexed = None;
+    for (number, name) in current.iter().enumerate() {
+        let id = state.files.add(LogInfo { name: *name, bytes: 0, live: 0, overhead: 0 });
+        let start = Position { file: id, length: 0 };
+        let is_last = number + 1 == current.len();
+        let length = if name.is_compacted() {
+            read_compacted(folder, *name, id, &mut state)?
+        } else {
+            read_plain(folder, *name, start, is_last, &mut state)?
+        };
+        let position = Position { length, ..start };
+        note_length(&mut state, position);
+        if name.is_compacted() {
+            let info = state.files.by_id.get_mut(&id).expect("it was just added");
+            info.overhead = info.bytes.saturating_sub(info.live);
+        }
+        if state.is_crowded() {
+            // not a checkpoint yet: it lacks the sync of the last file, and what was staged is not known to be dead
+            learn(&mut state, position)?;
+            indexed = Some(position);
+        }
+        end = Some(position);
+    }
+    state.forget_staged();
+    let end = match end {
+        Some(end) if !current.last().is_some_and(|name| name.is_compacted()) => end,
+        // an empty folder, or a crash between the end of one file and the beginning of the next
+        _ => {
+            let number = current.last().map_or(Some(0), |name| name.last.checked_add(1));
+            let number =
+                number.ok_or_else(|| Error::new(ErrorKind::Full, "the log has no file numbers left"))?;
+            let name = LogName::plain(number);
+            Position { file: state.files.add(LogInfo { name, bytes: 0, live: 0, overhead: 0 }), length: 0 }
+        }
+    };
+    let compacted = current.iter().any(|name| name.is_compacted());
+    if indexed.is_some() || compacted {
+        // extents came out of order: they are in order in the index
+        learn(&mut state, end)?;
+        check_dense(&state)?;
+    }
+    state.position = end;
+    // the index has no checkpoint that counts until the log is synced: the store takes one then
+    Ok(Recovered { state, end, checkpoint: None })
+}
+
+fn note_length(state: &mut State, position: Position) {
+    if let Some(info) = state.files.by_id.get_mut(&position.file) {
+        info.bytes = position.length;
+    }
+}
+
+/// Lets the index learn what the state has found so far.
+fn learn(state: &mut State, position: Position) -> Result<()> {
+    let mut taken = checkpoint::take(state, position);
+    taken.changes.retain(|(key, _)| key != crate::index::CHECKPOINT);
+    for (file, bytes) in checkpoint::replaced(&*state.index, &taken).map_err(state::index_failed)? {
+        state.files.lose(file, bytes);
+    }
+    state.index.write(std::mem::take(&mut taken.changes)).map_err(state::index_failed)?;
+    checkpoint::forget(state, taken);
+    Ok(())
+}
+
+/// Every segment's events must be there from its head to its tail.
+fn check_dense(state: &State) -> Result<()> {
+    for (name, stream) in &state.streams {
+        for (number, segment) in (0u32..).zip(&stream.segments) {
+            let key = crate::op::SegmentKey { stream: stream.id, number };
+            let mut at = segment.head;
+            while at < segment.tail {
+                let extents = state.extents(key, segment, at, 1 << 20)?;
+                for extent in &extents {
+                    if extent.start > at {
+                        break;
+                    }
+                    at = at.max(extent.end());
+                }
+                if extents.first().is_none_or(|extent| extent.start > at || extent.end() > at) {
+                    return Err(Error::new(
+                        ErrorKind::Corrupt,
+                        format!(
+                            "events of stream {name}, segment {number}, from offset {at} on are in no log file: restore the folder from a copy"
+                        ),
+                    ));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn remove(folder: &Folder, name: LogName) -> Result<()> {
+    let path = folder.log(name);
+    folder.disk.remove(&path).map_err(|e| from_io(&format!("cannot remove {}", path.display()), e))
+}
+
+fn missing(folder: &Folder, before: LogName) -> Error {
+    let path = folder.log(LogName::plain(before.last.saturating_add(1)));
+    let what = format!("log file {} is missing: restore the folder from a copy", path.display());
+    Error::new(ErrorKind::Corrupt, what)
+}
+
+/// A log file read frame by frame.
+pub(crate) struct Frames {
+    file: Arc<dyn ReadFile>,
+    input: BufReader<Sequential>,
+    pub(crate) position: u64,
+}
+
+impl Frames {
+    pub(crate) fn open(folder: &Folder, name: LogName, position: u64) -> Result<Option<Self>> {
+        let Some(file) = folder.read_log(name)? else { return Ok(None) };
+        let input = Sequential { file: Arc::clone(&file), offset: position };
+        Ok(Some(Self { file, input: BufReader::with_capacity(1 << 20, input), position }))
+    }
+
+    /// Whether what stands at the position may be the end of a write that is under way: then no whole frame follows it.
+    pub(crate) fn is_torn(&self) -> Result<bool> {
+        let mut rest = Vec::new();
+        let mut input = Sequential { file: Arc::clone(&self.file), offset: self.position };
+        input.read_to_end(&mut rest).map_err(|e| from_io("cannot read a log file", e))?;
+        Ok(frame::later_frame(&rest, 0).is_none())
+    }
+
+    /// What stands at the position, which moves behind it when it is a frame.
+    pub(crate) fn next(&mut self) -> std::io::Result<Found> {
+        let found = frame::read(&mut self.input)?;
+        if let Found::Frame { body, .. } = &found {
+            self.position += (HEADER_BYTES + body.len()) as u64;
+        }
+        Ok(found)
+    }
+}
+
+/// Reads a file as it was written, from a position on; gives its length up to the last whole frame.
+fn read_plain(
+    folder: &Folder,
+    name: LogName,
+    from: Position,
+    is_last: bool,
+    state: &mut State,
+) -> Result<u64> {
+    let path = &folder.log(name);
     let failed = |e| from_io(&format!("cannot read {}", path.display()), e);
-    let file = folder.read_log(number)?;
-    let mut input = BufReader::with_capacity(1 << 20, Sequential { file: Arc::clone(&file), offset: 0 });
-    let mut position = 0u64;
+    let Some(mut frames) = Frames::open(folder, name, from.length)? else {
+        let what = format!("log file {} is missing: restore the folder from a copy", path.display());
+        return Err(Error::new(ErrorKind::Corrupt, what));
+    };
     loop {
-        let (sequence, body) = match frame::read(&mut input).map_err(failed)? {
+        let position = frames.position;
+        let (sequence, body) = match frames.next().map_err(failed)? {
             Found::Frame { sequence, body, .. } => (sequence, body),
             Found::End => return Ok(position),
             Found::Bad => break,
         };
         if sequence != state.sequence + 1 {
-            return Err(damaged(
-                path,
-                position,
-                &format!("frame {sequence} follows frame {}", state.sequence),
-            ));
+            let what = format!("frame {sequence} follows frame {}", state.sequence);
+            return Err(damaged(path, position, &what));
         }
-        apply(&body, number, position + HEADER_BYTES as u64, state)
+        apply(&body, from.file, position + HEADER_BYTES as u64, state)
             .map_err(|what| damaged(path, position, &what))?;
         state.sequence = sequence;
-        position += (HEADER_BYTES + body.len()) as u64;
     }
+    let position = frames.position;
     let mut rest = Vec::new();
-    Sequential { file, offset: position }.read_to_end(&mut rest).map_err(failed)?;
+    Sequential { file: frames.file, offset: position }.read_to_end(&mut rest).map_err(failed)?;
     if let Some(later) = frame::later_frame(&rest, state.sequence) {
-        return Err(damaged(
-            path,
-            position,
-            &format!("frames that were synced later follow it at byte {}", position + later as u64),
-        ));
+        let what = format!("frames that were synced later follow it at byte {}", position + later as u64);
+        return Err(damaged(path, position, &what));
     }
     if !is_last {
         return Err(damaged(path, position, "later log files follow it"));
@@ -73,6 +283,56 @@ fn read_log(folder: &Folder, number: u32, is_last: bool, state: &mut State) -> R
     Ok(position)
 }
 
+/// Reads a file that was compacted, which is whole or damaged; gives its length.
+fn read_compacted(folder: &Folder, name: LogName, file: u32, state: &mut State) -> Result<u64> {
+    let mut end = None;
+    let length = each_compacted_frame(folder, name, |body, position| {
+        end = whole(body).or(end);
+        apply(body, file, position, state)
+    })?;
+    if let Some(sequence) = end {
+        state.sequence = sequence;
+    }
+    Ok(length)
+}
+
+/// The last sequence of what a file was compacted from, if this is its last frame.
+pub(crate) fn whole(body: &[u8]) -> Option<u64> {
+    match Reader::new(body).next() {
+        Ok(Some((Op::Whole { sequence, .. }, _))) => Some(sequence),
+        _ => None,
+    }
+}
+
+/// Gives every frame of a compacted file, with the position of its body; an error when the file is not whole.
+pub(crate) fn each_compacted_frame(
+    folder: &Folder,
+    name: LogName,
+    mut each: impl FnMut(&[u8], u64) -> std::result::Result<(), String>,
+) -> Result<u64> {
+    let path = &folder.log(name);
+    let failed = |e| from_io(&format!("cannot read {}", path.display()), e);
+    let Some(mut frames) = Frames::open(folder, name, 0)? else {
+        let what = format!("log file {} is missing: restore the folder from a copy", path.display());
+        return Err(Error::new(ErrorKind::Corrupt, what));
+    };
+    let mut ended = false;
+    for number in 0.. {
+        let position = frames.position;
+        let body = match frames.next().map_err(failed)? {
+            Found::Frame { sequence, body, .. } if sequence == number && !ended => body,
+            Found::End if ended => return Ok(position),
+            _ => return Err(damaged(path, position, "it was compacted, and is not what was written then")),
+        };
+        if let Ok(Some((Op::Whole { frames: before, .. }, _))) = Reader::new(&body).next() {
+            ended = u64::from(before) == number;
+        }
+        each(&body, position + HEADER_BYTES as u64).map_err(|what| damaged(path, position, &what))?;
+    }
+    Ok(frames.position)
+}
+
+/// Takes over the ops of a frame; `position` is that of its body.
 fn apply(body: &[u8], file: u32, position: u64, state: &mut State) -> std::result::Result<(), String> {
     let mut ops = Reader::new(body);
     while let Some((op, at)) = ops.next().map_err(|()| "its checksum is right but its ops cannot be read")? {
@@ -81,7 +341,7 @@ fn apply(body: &[u8], file: u32, position: u64, state: &mut State) -> std::resul
     Ok(())
 }
 
-fn damaged(path: &Path, position: u64, what: &str) -> Error {
+pub(crate) fn damaged(path: &Path, position: u64, what: &str) -> Error {
     Error::new(
         ErrorKind::Corrupt,
         format!(

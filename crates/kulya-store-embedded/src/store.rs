@@ -1,12 +1,18 @@
 //! The store itself: requests go to the committer, reads go to the state and the log files.
 
+use crate::bell::Bell;
 use crate::committer::{Committer, Waiting};
 use crate::disk::{Disk, FileSystem, ReadFile, read_exact_at};
 use crate::door::Door;
-use crate::folder::{Folder, from_io};
+use crate::folder::{Folder, LogName, from_io};
+use crate::index::{Index, LsmIndex};
+use crate::keeper;
+use crate::op::SegmentKey;
 use crate::plan::{Reply, Request};
-use crate::recovery;
-use crate::state::{Extent, Segment, State};
+use crate::recovery::{self, Recovered};
+use crate::state::{Extent, Segment, Slot, State};
+use crate::upkeep::Upkeep;
+use crate::verify::{self, Verified};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use kulya_store::clock::{Clock, SystemClock};
@@ -16,10 +22,10 @@ use kulya_store::{
     TableChange, TableId, Transaction, TransactionId, WriterId, framing,
 };
 use std::collections::{HashMap, HashSet};
-use std::ops::Bound;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot, watch};
 
@@ -29,21 +35,28 @@ const QUEUE_BYTES: usize = 64 << 20;
 const RESERVED_TRANSACTIONS: u64 = 1 << 20;
 /// One read gives no more, however much is asked.
 const MAX_READ_BYTES: usize = 32 << 20;
+/// A read begins anew no more often than this because what it reads was moved.
+const MOST_MOVES: usize = 100;
 
 /// A stream store in one directory, owned by this process. Clones share it; the last one dropped lets the
 /// directory go.
 #[derive(Clone)]
 pub struct EmbeddedStore {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
-    state: Arc<RwLock<State>>,
+pub(crate) struct Inner {
+    pub(crate) state: Arc<RwLock<State>>,
     commits: watch::Sender<u64>,
     door: Door,
     room: Arc<Semaphore>,
     folder: Arc<Folder>,
-    files: Mutex<HashMap<u32, Arc<dyn ReadFile>>>,
+    /// Log files that are open for reading, by their numbers.
+    pub(crate) files: Mutex<HashMap<u32, Arc<dyn ReadFile>>>,
+    pub(crate) upkeep: tokio::sync::Mutex<Upkeep>,
+    pub(crate) bell: Arc<Bell>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) keeper: Mutex<Option<JoinHandle<()>>>,
     transactions: tokio::sync::Mutex<Ids>,
     open: Mutex<HashSet<u64>>,
     closed: AtomicBool,
@@ -60,6 +73,8 @@ pub struct Components {
     pub inline: bool,
     /// Tells when commits are made.
     pub clock: Arc<dyn Clock>,
+    /// The index; `None` for the usual one, in the folder. Whatever it holds may be lost at any time.
+    pub index: Option<Arc<dyn Index>>,
 }
 
 impl Default for Components {
@@ -69,6 +84,7 @@ impl Default for Components {
             log_file_bytes: 256 << 20,
             inline: false,
             clock: Arc::new(SystemClock),
+            index: None,
         }
     }
 }
@@ -96,45 +112,65 @@ impl EmbeddedStore {
 
     /// The same on other components.
     pub fn open_with(path: impl AsRef<Path>, components: Components) -> Result<Self> {
-        let Components { disk, log_file_bytes, inline, clock } = components;
+        let Components { disk, log_file_bytes, inline, clock, index } = components;
         let folder = Arc::new(Folder::take(path.as_ref(), disk)?);
-        let recovered = recovery::recover(&folder)?;
-        let name = folder.log(recovered.file);
-        let failed = |e| from_io(&format!("cannot open {}", name.display()), e);
-        let mut log = folder.disk.append_to(&name, recovered.length).map_err(failed)?;
+        let index = index.unwrap_or_else(|| Arc::new(LsmIndex::at(&folder.index())));
+        let Recovered { state, end, checkpoint } = recovery::recover(&folder, &index)?;
+        let name = state.files.by_id.get(&end.file).map(|info| info.name).expect("the last file is known");
+        let path = folder.log(name);
+        let failed = |e| from_io(&format!("cannot open {}", path.display()), e);
+        let mut log = folder.disk.append_to(&path, end.length).map_err(failed)?;
         // the frames of an owner that was killed may still be on their way to the disk
         log.sync().map_err(failed)?;
-        let commits = watch::channel(recovered.state.sequence).0;
-        let last = recovered.state.last_transaction;
-        let synced = recovered.state.sequence;
-        let state = Arc::new(RwLock::new(recovered.state));
+        let commits = watch::channel(state.sequence).0;
+        let last_id = state.last_transaction;
+        let synced = state.sequence;
+        let is_crowded = state.is_crowded() || state.files.by_id.len() > 1 && checkpoint.is_none();
+        let state = Arc::new(RwLock::new(state));
+        let bell = Arc::new(Bell::default());
         let committer = Committer {
             state: Arc::clone(&state),
             commits: commits.clone(),
             folder: Arc::clone(&folder),
             log,
-            file: recovered.file,
-            length: recovered.length,
+            end,
+            name,
             file_bytes: log_file_bytes,
             synced,
             unkeyed: 0,
-            clock,
+            clock: Arc::clone(&clock),
             failed: false,
+            bell: Arc::clone(&bell),
         };
         let door = if inline { Door::inline(committer) } else { Door::thread(committer)? };
-        Ok(Self {
-            inner: Arc::new(Inner {
-                state,
-                commits,
-                door,
-                room: Arc::new(Semaphore::new(QUEUE_BYTES)),
-                folder,
-                files: Mutex::default(),
-                transactions: tokio::sync::Mutex::new(Ids { last, reserved: last }),
-                open: Mutex::default(),
-                closed: AtomicBool::new(false),
-            }),
-        })
+        let upkeep = Upkeep {
+            state: Arc::clone(&state),
+            folder: Arc::clone(&folder),
+            file_bytes: log_file_bytes,
+            last: checkpoint,
+        };
+        let inner = Arc::new(Inner {
+            state,
+            commits,
+            door,
+            room: Arc::new(Semaphore::new(QUEUE_BYTES)),
+            folder,
+            files: Mutex::default(),
+            upkeep: tokio::sync::Mutex::new(upkeep),
+            bell,
+            clock,
+            keeper: Mutex::default(),
+            transactions: tokio::sync::Mutex::new(Ids { last: last_id, reserved: last_id }),
+            open: Mutex::default(),
+            closed: AtomicBool::new(false),
+        });
+        if !inline {
+            keeper::start(&inner)?;
+        }
+        if is_crowded {
+            inner.bell.ring();
+        }
+        Ok(Self { inner })
     }
 
     /// The format that this program writes.
@@ -142,21 +178,44 @@ impl EmbeddedStore {
 
     /// Copies the store, as it is now, to a new or empty folder, while it is in use; gives the number of bytes. What was
     /// acknowledged before the call is in the copy.
-    pub fn backup(&self, to: impl AsRef<Path>) -> Result<u64> {
+    pub async fn backup(&self, to: impl AsRef<Path>) -> Result<u64> {
         drop(self.state()?);
-        crate::backup::copy(&self.inner.folder, to.as_ref())
+        // no file is compacted away meanwhile
+        let _upkeep = self.inner.upkeep.lock().await;
+        crate::backup::copy(&self.inner.folder, &self.log_names()?, to.as_ref())
+    }
+
+    /// Reads every frame of the log and compares it with its checksum. The index is not asked.
+    pub async fn verify(&self) -> Result<Verified> {
+        drop(self.state()?);
+        let _upkeep = self.inner.upkeep.lock().await;
+        let names = self.log_names()?;
+        self.aside(move |store| verify::verify(&store.inner.folder, &names)).await
+    }
+
+    /// Does now what the store does from time to time: applies the streams' retention, takes a checkpoint, and gives back
+    /// the room of what cannot be read any more. Errors leave the store as it was.
+    pub async fn maintain(&self) -> Result<()> {
+        drop(self.state()?);
+        keeper::maintain(&self.inner, true).await
     }
 
     /// How many log files there are, and their bytes together.
     pub fn disk_usage(&self) -> Result<(usize, u64)> {
-        let logs = self.inner.folder.logs()?;
+        let names = self.log_names()?;
         let mut bytes = 0;
-        for number in &logs {
-            let length = self.file(*number)?.length();
-            let path = self.inner.folder.log(*number);
-            bytes += length.map_err(|e| from_io(&format!("cannot read {}", path.display()), e))?;
+        for name in &names {
+            // what was compacted meanwhile is counted under its new name the next time
+            let Some(file) = self.inner.folder.read_log(*name)? else { continue };
+            let path = self.inner.folder.log(*name);
+            bytes += file.length().map_err(|e| from_io(&format!("cannot read {}", path.display()), e))?;
         }
-        Ok((logs.len(), bytes))
+        Ok((names.len(), bytes))
+    }
+
+    /// The log files, in the order of the log.
+    fn log_names(&self) -> Result<Vec<LogName>> {
+        Ok(self.state()?.files.in_order().into_iter().map(|(_, info)| info.name).collect())
     }
 
     fn state(&self) -> Result<RwLockReadGuard<'_, State>> {
@@ -185,7 +244,7 @@ impl EmbeddedStore {
         }
     }
 
-    async fn change(&self, request: Request) -> Result<Committed> {
+    pub(crate) async fn change(&self, request: Request) -> Result<Committed> {
         match self.ask(request).await? {
             Reply::Committed(done) => Ok(done),
             Reply::Created(_) => Ok(Committed::default()),
@@ -195,27 +254,24 @@ impl EmbeddedStore {
     /// The segment's extents from `offset` on, of `bytes` together or a little more, and where it begins and ends.
     fn extents(&self, segment: &SegmentId, offset: u64, bytes: u64) -> Result<Extents> {
         let state = self.state()?;
-        let found = state.segment(segment)?;
-        let mut wanted = bytes;
-        let mut extents = Vec::new();
-        for extent in found.extents_from(offset) {
-            extents.push(*extent);
-            let skipped = offset.saturating_sub(extent.start);
-            wanted = wanted.saturating_sub(u64::from(extent.length) - skipped);
-            if wanted == 0 {
-                break;
-            }
-        }
+        let (key, found) = state.segment(segment)?;
+        let is_inside = found.head <= offset && offset < found.tail;
+        let extents = if is_inside { state.extents(key, found, offset, bytes)? } else { Vec::new() };
         Ok(Extents { extents, head: found.head, tail: found.tail })
     }
 
-    fn file(&self, number: u32) -> Result<Arc<dyn ReadFile>> {
-        let mut files = self.inner.files.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(file) = files.get(&number) {
-            return Ok(Arc::clone(file));
+    /// A log file; `None` when it was compacted away since its number was looked up.
+    fn file(&self, number: u32) -> Result<Option<Arc<dyn ReadFile>>> {
+        let files = || self.inner.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = files().get(&number) {
+            return Ok(Some(Arc::clone(file)));
         }
-        let file = self.inner.folder.read_log(number)?;
-        files.insert(number, Arc::clone(&file));
+        let name = self.state()?.files.by_id.get(&number).map(|info| info.name);
+        let Some(name) = name else { return Ok(None) };
+        let file = self.inner.folder.read_log(name)?;
+        if let Some(file) = &file {
+            files().insert(number, Arc::clone(file));
+        }
         Ok(file)
     }
 
@@ -232,11 +288,17 @@ impl EmbeddedStore {
         done.map_err(|e| Error::new(ErrorKind::Failed, "a read was cut off").because(e))?
     }
 
-    /// The whole of an extent, as it was written: anything else is damage.
-    fn bytes_of(&self, segment: &SegmentId, extent: &Extent) -> Result<Bytes> {
+    /// The whole of an extent, as it was written: anything else is damage. `None` when its file was compacted away since
+    /// the extent was looked up.
+    fn bytes_of(&self, segment: &SegmentId, extent: &Extent) -> Result<Option<Bytes>> {
+        let Some(file) = self.file(extent.file)? else { return Ok(None) };
+        let path = || {
+            let name =
+                self.state().ok().and_then(|state| state.files.by_id.get(&extent.file).map(|info| info.name));
+            name.map_or_else(PathBuf::new, |name| self.inner.folder.log(name))
+        };
         let mut bytes = BytesMut::zeroed(extent.length as usize);
-        let path = || self.inner.folder.log(extent.file);
-        read_exact_at(&*self.file(extent.file)?, &mut bytes, extent.position)
+        read_exact_at(&*file, &mut bytes, extent.position)
             .map_err(|e| from_io(&format!("cannot read {}", path().display()), e))?;
         if crc32c::crc32c(&bytes) != extent.checksum {
             return Err(Error::new(
@@ -249,57 +311,76 @@ impl EmbeddedStore {
                 ),
             ));
         }
-        Ok(bytes.freeze())
+        Ok(Some(bytes.freeze()))
+    }
+
+    /// Does something with extents again for as long as their files are compacted away under it.
+    fn unmoved<T>(mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+        for _ in 0..MOST_MOVES {
+            if let Some(done) = attempt()? {
+                return Ok(done);
+            }
+        }
+        Err(Error::new(ErrorKind::Failed, "log files are moved faster than they can be read: try again"))
     }
 
     fn read_now(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
         let max_bytes = max_bytes.clamp(1, MAX_READ_BYTES) as u64;
-        let Extents { extents, head, tail } = self.extents(segment, offset, max_bytes)?;
-        if offset < head {
-            return Err(Error::truncated(segment, offset, head));
-        }
-        if offset > tail {
-            return Err(no_event(segment, offset));
-        }
-        let mut chunk = ReadChunk { events: Vec::new(), next: offset };
-        for extent in extents {
-            let bytes = self.bytes_of(segment, &extent)?;
-            for (at, event) in events_from(segment, &extent, &bytes, chunk.next)? {
-                let next = at + framing::framed_len(event.len());
-                if !chunk.events.is_empty() && next - offset > max_bytes {
-                    return Ok(chunk);
-                }
-                chunk.next = next;
-                chunk.events.push((at, event));
+        Self::unmoved(|| {
+            let Extents { extents, head, tail } = self.extents(segment, offset, max_bytes)?;
+            if offset < head {
+                return Err(Error::truncated(segment, offset, head));
             }
-        }
-        Ok(chunk)
+            if offset > tail {
+                return Err(no_event(segment, offset));
+            }
+            let mut chunk = ReadChunk { events: Vec::new(), next: offset };
+            for extent in extents {
+                let Some(bytes) = self.bytes_of(segment, &extent)? else {
+                    return Ok((!chunk.events.is_empty()).then_some(chunk));
+                };
+                for (at, event) in events_from(segment, &extent, &bytes, chunk.next)? {
+                    let next = at + framing::framed_len(event.len());
+                    if !chunk.events.is_empty() && next - offset > max_bytes {
+                        return Ok(Some(chunk));
+                    }
+                    chunk.next = next;
+                    chunk.events.push((at, event));
+                }
+            }
+            Ok(Some(chunk))
+        })
     }
 
     /// Refuses an offset at which no event begins, and that is not the tail either.
     fn check_boundary(&self, segment: &SegmentId, offset: u64) -> Result<()> {
-        let Extents { extents, head, tail } = self.extents(segment, offset, 1)?;
-        if offset <= head || offset == tail {
-            return Ok(());
-        }
-        let extent = extents.first().ok_or_else(|| no_event(segment, offset))?;
-        events_from(segment, extent, &self.bytes_of(segment, extent)?, offset).map(drop)
+        Self::unmoved(|| {
+            let Extents { extents, head, tail } = self.extents(segment, offset, 1)?;
+            if offset <= head || offset == tail {
+                return Ok(Some(()));
+            }
+            let extent = extents.first().ok_or_else(|| no_event(segment, offset))?;
+            let Some(bytes) = self.bytes_of(segment, extent)? else { return Ok(None) };
+            events_from(segment, extent, &bytes, offset).map(|_| Some(()))
+        })
     }
 
     fn event_now(&self, pointer: &EventPointer) -> Result<Bytes> {
         let nothing = || Error::invalid(format!("no event stands at {pointer}"));
         let EventPointer { segment, offset, length } = pointer;
-        let Extents { extents, head, tail } = self.extents(segment, *offset, 1)?;
-        if *offset < head {
-            return Err(Error::truncated(segment, *offset, head));
-        }
-        let extent = extents.first().filter(|_| *offset < tail).ok_or_else(nothing)?;
-        let bytes = self.bytes_of(segment, extent)?;
-        let events = events_from(segment, extent, &bytes, *offset).map_err(|_| nothing())?;
-        match events.into_iter().next() {
-            Some((_, event)) if framing::framed_len(event.len()) == u64::from(*length) => Ok(event),
-            _ => Err(nothing()),
-        }
+        Self::unmoved(|| {
+            let Extents { extents, head, .. } = self.extents(segment, *offset, 1)?;
+            if *offset < head {
+                return Err(Error::truncated(segment, *offset, head));
+            }
+            let extent = extents.first().ok_or_else(nothing)?;
+            let Some(bytes) = self.bytes_of(segment, extent)? else { return Ok(None) };
+            let events = events_from(segment, extent, &bytes, *offset).map_err(|_| nothing())?;
+            match events.into_iter().next() {
+                Some((_, event)) if framing::framed_len(event.len()) == u64::from(*length) => Ok(Some(event)),
+                _ => Err(nothing()),
+            }
+        })
     }
 }
 
@@ -384,13 +465,16 @@ impl StreamStore for EmbeddedStore {
 
     async fn cut_at(&self, stream: &StreamId, since_epoch: Duration) -> Result<StreamCut> {
         // a part of a millisecond: what was committed in it is rounded down to its beginning
-        let time = since_epoch.as_nanos().div_ceil(1_000_000) as u64;
+        let time = u64::try_from(since_epoch.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
         let state = self.state()?;
         let found = state.stream(stream)?;
-        let id = |number| SegmentId { stream: stream.clone(), number, epoch: found.epoch };
-        let ids: Vec<_> = (0u32..).take(found.segments.len()).map(id).collect();
-        let offsets = found.segments.iter().map(|segment| segment.offset_at(time));
-        Ok(StreamCut::of(stream, ids.iter().zip(offsets)))
+        let mut cut = StreamCut::of(stream, []);
+        for (number, segment) in (0u32..).zip(&found.segments) {
+            let key = SegmentKey { stream: found.id, number };
+            let id = SegmentId { stream: stream.clone(), number, epoch: found.epoch };
+            cut.advance(&id, state.offset_at(key, segment, time)?);
+        }
+        Ok(cut)
     }
 
     async fn seal_stream(&self, stream: &StreamId) -> Result<bool> {
@@ -441,7 +525,7 @@ impl StreamStore for EmbeddedStore {
             commits.borrow_and_update();
             {
                 let state = self.state()?;
-                if state.segment(segment)?.tail > offset {
+                if state.segment(segment)?.1.tail > offset {
                     return Ok(());
                 }
                 if state.stream(&segment.stream)?.sealed {
@@ -505,12 +589,11 @@ impl StreamStore for EmbeddedStore {
 
     async fn get(&self, table: &TableId, key: &[u8]) -> Result<Option<Entry>> {
         let state = self.state()?;
-        let found = state.table(table)?.entries.get_key_value(key);
-        Ok(found.map(|(key, (value, version))| Entry {
-            key: key.clone(),
-            value: value.clone(),
-            version: *version,
-        }))
+        let found = state.slot(state.table(table)?, key)?;
+        let entry = |slot: Slot| {
+            Some(Entry { key: Bytes::copy_from_slice(key), value: slot.value?, version: slot.version })
+        };
+        Ok(found.and_then(entry))
     }
 
     async fn scan(
@@ -521,13 +604,7 @@ impl StreamStore for EmbeddedStore {
         limit: usize,
     ) -> Result<Vec<Entry>> {
         let state = self.state()?;
-        let from = match after {
-            Some(after) if after >= prefix => Bound::Excluded(after),
-            _ => Bound::Included(prefix),
-        };
-        let entries = state.table(table)?.entries.range::<[u8], _>((from, Bound::Unbounded));
-        let entries = entries.take_while(|(key, _)| key.starts_with(prefix)).take(limit);
-        Ok(entries.map(|(k, (v, n))| Entry { key: k.clone(), value: v.clone(), version: *n }).collect())
+        state.entries(state.table(table)?, prefix, after, limit)
     }
 
     async fn close(&self) -> Result<()> {
@@ -542,6 +619,12 @@ impl StreamStore for EmbeddedStore {
 impl Inner {
     /// Lets the committer finish what waits, then ends it.
     fn end(&self) {
+        self.bell.close();
+        let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // the keeper's own thread may be the last to hold the store
+        if let Some(keeper) = keeper.filter(|keeper| keeper.thread().id() != std::thread::current().id()) {
+            let _ = keeper.join();
+        }
         self.door.close();
         self.closed.store(true, Ordering::Release);
         self.commits.send_modify(|_| ());

@@ -217,6 +217,14 @@ impl Disk for SmallDisk {
     fn read_from(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
         FileSystem.read_from(path)
     }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        FileSystem.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        FileSystem.remove(path)
+    }
 }
 
 impl LogFile for SmallFile {
@@ -329,56 +337,75 @@ fn event() -> impl Strategy<Value = model::Event> {
     (0..model::STREAMS, any::<u8>(), prop::collection::vec(any::<u8>(), 0..40))
 }
 
-/// A step, or a restart.
-fn step() -> impl Strategy<Value = Option<Step>> {
+/// What happens to the store.
+#[derive(Debug, Clone)]
+enum Act {
+    Step(Step),
+    Maintain,
+    Restart { loses_index: bool },
+}
+
+fn act() -> impl Strategy<Value = Act> {
     let events = || prop::collection::vec(event(), 0..4);
     let changes = prop::collection::vec((0u8..4, any::<Option<u8>>(), 0u8..3), 0..3);
     let writer = prop::option::of((0u8..3, 0u8..10));
     let number = || 0..model::STREAMS;
-    prop_oneof![
+    let step = prop_oneof![
         6 => (events(), changes, writer, any::<bool>())
-            .prop_map(|(events, changes, writer, synced)| Some(Step::Commit { events, changes, writer, synced })),
+            .prop_map(|(events, changes, writer, synced)| Step::Commit { events, changes, writer, synced }),
         3 => (prop::collection::vec(events(), 0..3), any::<bool>())
-            .prop_map(|(runs, commits)| Some(Step::Transaction { runs, commits })),
-        1 => (number(), any::<u8>()).prop_map(|(stream, part)| Some(Step::Truncate(stream, part))),
-        1 => number().prop_map(|stream| Some(Step::Seal(stream))),
-        1 => number().prop_map(|stream| Some(Step::Delete(stream))),
-        2 => (number(), 1u32..4).prop_map(|(stream, segments)| Some(Step::Create(stream, segments))),
-        2 => Just(None),
+            .prop_map(|(runs, commits)| Step::Transaction { runs, commits }),
+        1 => (number(), any::<u8>()).prop_map(|(stream, part)| Step::Truncate(stream, part)),
+        1 => number().prop_map(Step::Seal),
+        1 => number().prop_map(Step::Delete),
+        2 => (number(), 1u32..4).prop_map(|(stream, segments)| Step::Create(stream, segments)),
+    ];
+    prop_oneof![
+        8 => step.prop_map(Act::Step),
+        2 => Just(Act::Maintain),
+        1 => any::<bool>().prop_map(|loses_index| Act::Restart { loses_index }),
     ]
 }
 
 /// The same steps on both stores; every answer and, in the end, everything readable must agree.
-async fn agree(steps: Vec<(u8, Option<Step>)>) {
+async fn agree(acts: Vec<(u8, Act)>) {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::default());
     let oracle = MemoryStore::with_clock(clock.clone());
     let open = |path| {
-        let components = Components { clock: clock.clone(), ..Components::default() };
+        let components = Components { clock: clock.clone(), log_file_bytes: 500, ..Components::default() };
         EmbeddedStore::open_with(path, components).unwrap()
     };
     let mut store = open(folder.path());
     model::make(&oracle).await.unwrap();
     model::make(&store).await.unwrap();
-    for (milliseconds, step) in steps {
+    for (milliseconds, act) in acts {
         clock.advance(Duration::from_millis(milliseconds.into()));
-        if let Some(step) = &step {
-            let (expected, found) = (model::take(&oracle, step).await, model::take(&store, step).await);
-            assert_eq!(expected.unwrap(), found.unwrap(), "{step:?}");
-        } else {
-            store.close().await.unwrap();
-            drop(store);
-            store = open(folder.path());
+        match &act {
+            Act::Step(step) => {
+                let (expected, found) = (model::take(&oracle, step).await, model::take(&store, step).await);
+                assert_eq!(expected.unwrap(), found.unwrap(), "{act:?}");
+            }
+            Act::Maintain => store.maintain().await.unwrap(),
+            Act::Restart { loses_index } => {
+                store.close().await.unwrap();
+                drop(store);
+                if *loses_index {
+                    let _ = std::fs::remove_dir_all(folder.path().join("index"));
+                }
+                store = open(folder.path());
+            }
         }
-        assert_eq!(model::digest(&oracle).await.unwrap(), model::digest(&store).await.unwrap(), "{step:?}");
+        assert_eq!(model::digest(&oracle).await.unwrap(), model::digest(&store).await.unwrap(), "{act:?}");
     }
+    store.verify().await.unwrap();
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn agrees_with_the_store_in_memory(steps in prop::collection::vec((any::<u8>(), step()), 1..25)) {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(agree(steps));
+    fn agrees_with_the_store_in_memory(acts in prop::collection::vec((any::<u8>(), act()), 1..40)) {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(agree(acts));
     }
 }

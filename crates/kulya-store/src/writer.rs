@@ -41,6 +41,13 @@ impl WriterMarks {
         self.last.get(&writer).map(|(number, _)| *number)
     }
 
+    /// Every writer's last number, whoever wrote longest ago first.
+    pub fn in_order(&self) -> impl Iterator<Item = WriterMark> + '_ {
+        self.order
+            .values()
+            .filter_map(|writer| Some(WriterMark { writer: *writer, event_number: self.last(*writer)? }))
+    }
+
     /// Whether this commit is stored already.
     pub fn has(&self, mark: WriterMark) -> bool {
         self.last(mark.writer).is_some_and(|last| mark.event_number <= last)

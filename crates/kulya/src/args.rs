@@ -236,6 +236,9 @@ pub(crate) enum StoreCommand {
     Info,
     /// Read the whole store, every event and every table entry; changes nothing
     Check,
+    /// Apply the streams' retention and give back the room of what cannot be read any more; a store that is served does so
+    /// by itself
+    Compact,
     /// Copy the store, as it is now, to a new folder
     Backup {
         /// The new folder

@@ -5,7 +5,7 @@ use crate::settings::Settings;
 use crate::{progress, say};
 use anyhow::{Result, bail};
 use kulya_store::{BoundedSegment, ErrorKind, SegmentInfo, StreamId, StreamStore, TableId};
-use kulya_store_embedded::EmbeddedStore;
+use kulya_store_embedded::{EmbeddedStore, Verified};
 use std::path::Path;
 use std::time::Instant;
 
@@ -21,15 +21,16 @@ pub(crate) async fn run(settings: Settings, args: StoreArgs) -> Result<()> {
     }
     let began = Instant::now();
     if let StoreCommand::Restore { from } = &args.command {
-        return restore(from, &data, began);
+        return restore(from, &data, began).await;
     }
     let store = EmbeddedStore::open(&data)?;
     let opened = began.elapsed();
     match args.command {
         StoreCommand::Info => info(&store, &data, opened.as_secs_f64()).await?,
         StoreCommand::Check => check(&store).await?,
+        StoreCommand::Compact => compact(&store).await?,
         StoreCommand::Backup { to } => {
-            let bytes = store.backup(&to)?;
+            let bytes = store.backup(&to).await?;
             say!("{bytes} bytes copied to {} in {:.2} s", to.display(), began.elapsed().as_secs_f64());
         }
         StoreCommand::Restore { .. } => {}
@@ -38,12 +39,14 @@ pub(crate) async fn run(settings: Settings, args: StoreArgs) -> Result<()> {
     Ok(())
 }
 
-/// A copy is a store like any other: it is opened, and so read whole, and copied.
-fn restore(from: &Path, data: &Path, began: Instant) -> Result<()> {
+/// A copy is a store like any other: it is opened, verified, and copied.
+async fn restore(from: &Path, data: &Path, began: Instant) -> Result<()> {
     if !from.exists() {
         bail!("folder {} does not exist", from.display());
     }
-    let bytes = EmbeddedStore::open(from)?.backup(data)?;
+    let copy = EmbeddedStore::open(from)?;
+    copy.verify().await?;
+    let bytes = copy.backup(data).await?;
     say!("{bytes} bytes restored to {} in {:.2} s", data.display(), began.elapsed().as_secs_f64());
     Ok(())
 }
@@ -78,9 +81,21 @@ async fn info(store: &EmbeddedStore, data: &Path, opened: f64) -> Result<()> {
     Ok(())
 }
 
-/// Opening has read every frame; this reads every event by the way that readers take, and every entry.
-async fn check(store: &dyn StreamStore) -> Result<()> {
+/// Gives back the room of what cannot be read any more.
+async fn compact(store: &EmbeddedStore) -> Result<()> {
     let began = Instant::now();
+    let (_, before) = store.disk_usage()?;
+    store.maintain().await?;
+    let (files, after) = store.disk_usage()?;
+    let seconds = began.elapsed().as_secs_f64();
+    say!("{before} bytes before, {after} bytes in {files} log files now; took {seconds:.2} s");
+    Ok(())
+}
+
+/// Reads every frame as it was written, then every event and every entry by the way that readers take.
+async fn check(store: &EmbeddedStore) -> Result<()> {
+    let began = Instant::now();
+    let Verified { files, frames, bytes } = store.verify().await?;
     let (streams, tables) = contents(store).await?;
     let total =
         streams.iter().flat_map(|(_, segments)| segments).map(|segment| segment.tail - segment.head).sum();
@@ -113,6 +128,7 @@ async fn check(store: &dyn StreamStore) -> Result<()> {
     bar.finish_and_clear();
     let seconds = began.elapsed().as_secs_f64();
     let rate = total as f64 / 1e6 / seconds.max(1e-9);
+    say!("{frames} frames in {files} log files ({bytes} bytes) are as they were written");
     say!(
         "{events} events ({total} bytes) and {entries} table entries are whole; read in {seconds:.2} s ({rate:.0} MB/s)"
     );

@@ -24,10 +24,14 @@ fn seeds(from: u64) {
         total.crashes += report.crashes;
         total.losses += report.losses;
         total.refusals += report.refusals;
+        total.compactions += report.compactions;
     }
     // the world does what it is there for
     assert_eq!(total.crashes, 2500);
-    assert!(total.losses > 300 && total.refusals > 500 && total.steps > 20_000, "{total:?}");
+    assert!(
+        total.losses > 300 && total.refusals > 500 && total.steps > 20_000 && total.compactions > 500,
+        "{total:?}"
+    );
 }
 
 // in parts, so that they run side by side

@@ -1,0 +1,352 @@
+//! Checkpoints: what the state was after some frame, in the index, so that the next opening reads only the log behind it.
+//!
+//! A checkpoint is taken while the store is in use: what the index does not know yet is copied out of the state, the log
+//! is synced up to there, all of it is written to the index in one batch, and only then forgotten by the state. The index
+//! so never knows of anything that the log could still lose.
+
+use crate::folder::LogName;
+use crate::index::{self, BLOCK_EXTENTS, Index, IndexChange};
+use crate::op::SegmentKey;
+use crate::state::{self, Extent, LogInfo, Segment, Slot, Staged, State, Stream, Table};
+use kulya_store::{
+    Committed, Retention, Scope, StreamId, StreamName, TableId, Version, WriterId, WriterMark, WriterMarks,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where a checkpoint stands in the log: behind this many bytes of this file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Position {
+    pub(crate) file: u32,
+    pub(crate) length: u64,
+}
+
+/// A checkpoint that the index has.
+pub(crate) struct Checkpoint {
+    pub(crate) sequence: u64,
+    pub(crate) position: Position,
+    /// The log files as the index has them.
+    pub(crate) files: BTreeMap<u32, LogInfo>,
+    /// Each writer's last number.
+    pub(crate) writers: WriterMarks,
+}
+
+/// The small things, as they were: everything but extents and table entries.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    position: Position,
+    sequence: u64,
+    version: u64,
+    last_transaction: u64,
+    time: u64,
+    next_stream: u32,
+    next_table: u32,
+    next_file: u32,
+    scopes: Vec<String>,
+    streams: Vec<StreamRecord>,
+    tables: Vec<(String, String, u32)>,
+    ended: Vec<(String, String, u32)>,
+    /// Whoever wrote longest ago first.
+    writers: Vec<(u128, u64)>,
+    /// Id, version, number of changes.
+    outcomes: Vec<(u64, u64, u32)>,
+    staged: Vec<(u64, Vec<StagedRecord>)>,
+    unswept_streams: Vec<u32>,
+    unswept_tables: Vec<u32>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StreamRecord {
+    scope: String,
+    name: String,
+    id: u32,
+    epoch: u32,
+    sealed: bool,
+    age: Option<u64>,
+    bytes: Option<u64>,
+    /// Head, tail, and from where on the index may know more than that.
+    segments: Vec<(u64, u64, u64)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StagedRecord {
+    segment: (u32, u32),
+    place: u64,
+    file: u32,
+    position: u64,
+    length: u32,
+    checksum: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FileRecord {
+    id: u32,
+    name: LogName,
+    bytes: u64,
+    live: u64,
+    overhead: u64,
+}
+
+/// What was copied out of the state, and what is to be done once the index has it.
+pub(crate) struct Taken {
+    pub(crate) sequence: u64,
+    pub(crate) changes: Vec<IndexChange>,
+    /// Up to where the index knows each segment then.
+    segments: Vec<(SegmentKey, u64)>,
+    /// The table entries that the index knows then, each with its version and what it takes in the log.
+    entries: Vec<(u32, Vec<u8>, Version)>,
+    placed: usize,
+    recent: (usize, usize),
+    /// The files as they were, less what this checkpoint makes useless.
+    pub(crate) files: BTreeMap<u32, LogInfo>,
+    /// Each writer's last number.
+    pub(crate) writers: WriterMarks,
+}
+
+/// Copies out what the index does not know yet.
+pub(crate) fn take(state: &State, position: Position) -> Taken {
+    let mut taken = Taken {
+        sequence: state.sequence,
+        changes: Vec::new(),
+        segments: Vec::new(),
+        entries: Vec::new(),
+        placed: state.placed.len(),
+        recent: state.recent,
+        files: state.files.by_id.clone(),
+        writers: state.writers.clone(),
+    };
+    if let Some(info) = taken.files.get_mut(&position.file) {
+        info.bytes = position.length;
+    }
+    for stream in state.streams.values() {
+        for (number, segment) in (0u32..).zip(&stream.segments) {
+            if !segment.recent.is_empty() {
+                take_segment(SegmentKey { stream: stream.id, number }, segment, &mut taken);
+            }
+        }
+    }
+    for table in state.tables.values() {
+        for (key, slot) in &table.recent {
+            let Slot { version, file, value } = slot;
+            let stored = value.as_ref().map(|value| index::Stored::encode(version.0, *file, value));
+            taken.changes.push((index::entry_key(table.id, key), stored));
+            taken.entries.push((table.id, key.to_vec(), *version));
+        }
+    }
+    for placed in &state.placed {
+        let key = index::staged_key(placed.file, placed.transaction, placed.segment);
+        taken.changes.push((key, Some(placed.start.to_be_bytes().to_vec())));
+    }
+    let record =
+        postcard::to_stdvec(&record(state, position)).expect("values of ours can be written to memory");
+    taken.changes.push((index::CHECKPOINT.to_vec(), Some(checked(record))));
+    taken
+}
+
+fn take_segment(key: SegmentKey, segment: &Segment, taken: &mut Taken) {
+    let mut extents = segment.recent.clone();
+    // in order already, unless they come from files that were compacted
+    extents.sort_by_key(|extent| extent.start);
+    taken.changes.extend(blocks(key, &extents));
+    taken.segments.push((key, extents.last().map_or(0, Extent::end)));
+}
+
+/// Extents of one segment, in order, as blocks of the index.
+pub(crate) fn blocks(key: SegmentKey, extents: &[Extent]) -> impl Iterator<Item = IndexChange> + '_ {
+    let of_one_file = extents.chunk_by(|a, b| a.file == b.file);
+    of_one_file.flat_map(|extents| extents.chunks(BLOCK_EXTENTS)).filter_map(move |extents| {
+        Some((index::block_key(key, extents.first()?.start), Some(index::pack(extents))))
+    })
+}
+
+/// The files, as the index keeps them.
+pub(crate) fn files(files: &BTreeMap<u32, LogInfo>) -> IndexChange {
+    let record = |(id, info): (&u32, &LogInfo)| FileRecord {
+        id: *id,
+        name: info.name,
+        bytes: info.bytes,
+        live: info.live,
+        overhead: info.overhead,
+    };
+    let records: Vec<FileRecord> = files.iter().map(record).collect();
+    let bytes = postcard::to_stdvec(&records).expect("values of ours can be written to memory");
+    (index::FILES.to_vec(), Some(checked(bytes)))
+}
+
+/// The table entries that a checkpoint replaces in the index: by log file, what they took there is of no use any more.
+pub(crate) fn replaced(index: &dyn Index, taken: &Taken) -> io::Result<Vec<(u32, u64)>> {
+    let mut found = Vec::new();
+    for (table, key, version) in &taken.entries {
+        if let Some(Slot { file, value: Some(value), version: before }) =
+            state::indexed_slot(index, *table, key)?
+            && before != *version
+        {
+            found.push((file, Slot::size(key, &value)));
+        }
+    }
+    Ok(found)
+}
+
+/// Lets the state forget what the index knows now.
+pub(crate) fn forget(state: &mut State, taken: Taken) {
+    for (key, end) in taken.segments {
+        if let Ok(segment) = state.segment_mut(key) {
+            segment.indexed(end);
+        }
+    }
+    for (table, key, version) in taken.entries {
+        if let Ok(table) = state.table_mut(table)
+            && table.recent.get(key.as_slice()).is_some_and(|slot| slot.version == version)
+        {
+            table.recent.remove(key.as_slice());
+        }
+    }
+    state.placed.drain(..taken.placed.min(state.placed.len()));
+    state.recent.0 = state.recent.0.saturating_sub(taken.recent.0);
+    state.recent.1 = state.recent.1.saturating_sub(taken.recent.1);
+}
+
+fn record(state: &State, position: Position) -> Record {
+    let stream = |(name, stream): (&StreamId, &Stream)| StreamRecord {
+        scope: name.scope.to_string(),
+        name: name.name.to_string(),
+        id: stream.id,
+        epoch: stream.epoch,
+        sealed: stream.sealed,
+        age: stream.retention.age.map(|age| age.as_millis() as u64),
+        bytes: stream.retention.bytes,
+        segments: stream.segments.iter().map(|s| (s.head, s.tail, s.swept)).collect(),
+    };
+    let run = |(segment, extent): &(SegmentKey, Extent)| StagedRecord {
+        segment: (segment.stream, segment.number),
+        place: extent.start,
+        file: extent.file,
+        position: extent.position,
+        length: extent.length,
+        checksum: extent.checksum,
+    };
+    let outcome = |(id, done): (&u64, &Committed)| {
+        (*id, done.versions.first().map_or(0, |version| version.0), done.versions.len() as u32)
+    };
+    Record {
+        position,
+        sequence: state.sequence,
+        version: state.version,
+        last_transaction: state.last_transaction,
+        time: state.time,
+        next_stream: state.next_stream,
+        next_table: state.next_table,
+        next_file: state.files.next,
+        scopes: state.scopes.iter().map(ToString::to_string).collect(),
+        streams: state.streams.iter().map(stream).collect(),
+        tables: state
+            .tables
+            .iter()
+            .map(|(t, found)| (t.scope.to_string(), t.name.to_string(), found.id))
+            .collect(),
+        ended: state
+            .ended
+            .iter()
+            .map(|(s, epoch)| (s.scope.to_string(), s.name.to_string(), *epoch))
+            .collect(),
+        writers: state.writers.in_order().map(|mark| (mark.writer.0, mark.event_number)).collect(),
+        outcomes: state.outcomes.iter().map(outcome).collect(),
+        staged: state
+            .staged
+            .iter()
+            .map(|(id, staged)| (*id, staged.runs.iter().map(run).collect()))
+            .collect(),
+        unswept_streams: state.unswept.streams.iter().copied().collect(),
+        unswept_tables: state.unswept.tables.iter().copied().collect(),
+    }
+}
+
+/// The state of the last checkpoint and where it stands; `None` when there is none. An error means that the index is of no
+/// use.
+pub(crate) fn load(index: &Arc<dyn Index>) -> io::Result<Option<(State, Position)>> {
+    let (Some(record), Some(files)) = (index.get(index::CHECKPOINT)?, index.get(index::FILES)?) else {
+        return Ok(None);
+    };
+    let record: Record = postcard::from_bytes(unchecked(&record)?).map_err(io::Error::other)?;
+    let files: Vec<FileRecord> = postcard::from_bytes(unchecked(&files)?).map_err(io::Error::other)?;
+    let position = record.position;
+    let mut state = State::new(Arc::clone(index));
+    for FileRecord { id, name, bytes, live, overhead } in files {
+        state.files.by_id.insert(id, LogInfo { name, bytes, live, overhead });
+    }
+    // a compaction may have added a file since
+    let above = state.files.by_id.keys().next_back().map_or(0, |last| last.saturating_add(1));
+    state.files.next = record.next_file.max(above);
+    restore(record, &mut state).map_err(io::Error::other)?;
+    Ok(Some((state, position)))
+}
+
+fn restore(record: Record, state: &mut State) -> kulya_store::Result<()> {
+    state.sequence = record.sequence;
+    state.version = record.version;
+    state.last_transaction = record.last_transaction;
+    state.time = record.time;
+    state.next_stream = record.next_stream;
+    state.next_table = record.next_table;
+    for scope in record.scopes {
+        state.scopes.insert(Scope::stored(&scope)?);
+    }
+    for found in record.streams {
+        let name = StreamId { scope: Scope::stored(&found.scope)?, name: StreamName::stored(&found.name)? };
+        let segment = |(head, tail, swept)| Segment { head, tail, swept, ..Segment::default() };
+        let segments: Vec<Segment> = found.segments.into_iter().map(segment).collect();
+        for (number, segment) in (0u32..).zip(&segments) {
+            if segment.swept < segment.head {
+                state.unswept.segments.insert(SegmentKey { stream: found.id, number });
+            }
+        }
+        let retention = Retention { age: found.age.map(Duration::from_millis), bytes: found.bytes };
+        let stream = Stream { id: found.id, epoch: found.epoch, sealed: found.sealed, retention, segments };
+        state.stream_names.insert(found.id, name.clone());
+        state.streams.insert(name, stream);
+    }
+    for (scope, name, id) in record.tables {
+        let name = TableId { scope: Scope::stored(&scope)?, name: StreamName::stored(&name)? };
+        state.table_names.insert(id, name.clone());
+        state.tables.insert(name, Table { id, recent: BTreeMap::new() });
+    }
+    for (scope, name, epoch) in record.ended {
+        let name = StreamId { scope: Scope::stored(&scope)?, name: StreamName::stored(&name)? };
+        state.ended.insert(name, epoch);
+    }
+    let mut writers = WriterMarks::default();
+    for (writer, event_number) in record.writers {
+        writers.store(WriterMark { writer: WriterId(writer), event_number });
+    }
+    state.writers = writers;
+    for (id, version, changes) in record.outcomes {
+        state.remember(id, version, changes);
+    }
+    let mut staged: HashMap<u64, Staged> = HashMap::new();
+    for (id, runs) in record.staged {
+        let found = staged.entry(id).or_default();
+        for StagedRecord { segment, place, file, position, length, checksum } in runs {
+            let segment = SegmentKey { stream: segment.0, number: segment.1 };
+            let extent = Extent { start: place, time: 0, file, position, length, checksum };
+            found.lengths.insert(segment, place.saturating_add(length.into()));
+            found.runs.push((segment, extent));
+        }
+    }
+    state.staged = staged;
+    state.unswept.streams.extend(record.unswept_streams);
+    state.unswept.tables.extend(record.unswept_tables);
+    Ok(())
+}
+
+/// With a checksum in front, since what is read of it decides what is read of the log.
+fn checked(bytes: Vec<u8>) -> Vec<u8> {
+    [crc32c::crc32c(&bytes).to_be_bytes().as_slice(), &bytes].concat()
+}
+
+fn unchecked(bytes: &[u8]) -> io::Result<&[u8]> {
+    let (checksum, bytes) = bytes.split_first_chunk::<4>().ok_or_else(index::damaged)?;
+    if crc32c::crc32c(bytes) == u32::from_be_bytes(*checksum) { Ok(bytes) } else { Err(index::damaged()) }
+}

@@ -1,0 +1,340 @@
+//! Writing one file for several.
+
+use super::keeping::Facts;
+use crate::checkpoint;
+use crate::disk::{LogFile, ReadFile, read_exact_at};
+use crate::folder::{Folder, LogName, from_io};
+use crate::frame::{self, Found, HEADER_BYTES};
+use crate::index::{self, Index, IndexChange};
+use crate::op::{self, Op, Reader, SegmentKey};
+use crate::plan::RUN_BYTES;
+use crate::recovery::{Frames, damaged};
+use crate::state::{self, Extent, LogInfo, Slot, State};
+use kulya_store::{Error, ErrorKind, Result, WriterMarks};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+/// A frame takes no further op once it is this long.
+const FRAME_BYTES: usize = 1 << 20;
+
+/// A compacted file, and what it means for the index.
+pub(crate) struct Compacted {
+    pub(crate) info: LogInfo,
+    pub(crate) changes: Vec<IndexChange>,
+}
+
+/// Writes the files of these numbers, neighbours in the log, anew as one whose number is `id`. On return it is there under
+/// its name, for good; the old ones are there too.
+pub(crate) fn compact(
+    folder: &Folder,
+    state: &RwLock<State>,
+    files: &[(u32, LogName)],
+    id: u32,
+    writers: WriterMarks,
+) -> Result<Compacted> {
+    let bounds = || Some((files.first()?.1, files.last()?.1));
+    let (first, last) = bounds().expect("something was chosen");
+    let generation = files.iter().map(|(_, name)| name.generation).max().unwrap_or_default() + 1;
+    let name = LogName { first: first.first, last: last.last, generation };
+    let path = folder.log(name);
+    let unfinished = path.with_extension("log.new");
+    let written = Compaction::begin(folder, state, files, id, &unfinished)
+        .and_then(|compaction| compaction.run(writers, name.first == 0));
+    let (info, changes) = match written {
+        Ok(Written { length, live, changes }) => {
+            (LogInfo { name, bytes: length, live, overhead: length - live }, changes)
+        }
+        Err(error) => {
+            let _ = folder.disk.remove(&unfinished);
+            return Err(error);
+        }
+    };
+    let failed = |e| from_io(&format!("cannot make {}", path.display()), e);
+    folder.disk.rename(&unfinished, &path).map_err(failed)?;
+    Ok(Compacted { info, changes })
+}
+
+struct Written {
+    length: u64,
+    live: u64,
+    changes: Vec<IndexChange>,
+}
+
+struct Compaction<'a> {
+    folder: &'a Folder,
+    state: &'a RwLock<State>,
+    index: Arc<dyn Index>,
+    /// The old files.
+    files: &'a [(u32, LogName)],
+    sources: BTreeMap<u32, Arc<dyn ReadFile>>,
+    id: u32,
+    output: Output,
+    live: u64,
+    changes: Vec<IndexChange>,
+    /// For each segment, between which offsets its events in these files begin.
+    touched: BTreeMap<SegmentKey, (u64, u64)>,
+}
+
+impl<'a> Compaction<'a> {
+    fn begin(
+        folder: &'a Folder,
+        state: &'a RwLock<State>,
+        files: &'a [(u32, LogName)],
+        id: u32,
+        path: &Path,
+    ) -> Result<Self> {
+        let mut sources = BTreeMap::new();
+        for (id, name) in files {
+            let file = folder.read_log(*name)?.ok_or_else(|| {
+                Error::new(ErrorKind::Corrupt, format!("log file {} is missing", folder.log(*name).display()))
+            })?;
+            sources.insert(*id, file);
+        }
+        let output = Output::begin(folder, path)?;
+        let index = Arc::clone(&lock(state).index);
+        let (changes, touched) = (Vec::new(), BTreeMap::new());
+        Ok(Self { folder, state, index, files, sources, id, output, live: 0, changes, touched })
+    }
+
+    fn run(mut self, writers: WriterMarks, from_the_start: bool) -> Result<Written> {
+        let mut facts = Facts::new(writers, from_the_start);
+        let sequence = self.look(&mut facts)?;
+        self.write_changes(&mut facts)?;
+        for (segment, (from, to)) in std::mem::take(&mut self.touched) {
+            self.write_events(segment, from, to)?;
+        }
+        for (file, _) in self.files {
+            let (from, to) = index::staged_range(*file);
+            for entry in self.index.range(&from, &to) {
+                self.changes.push((entry.map_err(state::index_failed)?.0.to_vec(), None));
+            }
+        }
+        let length = self.output.end(&lock(self.state), sequence)?;
+        Ok(Written { length, live: self.live, changes: self.changes })
+    }
+
+    /// The first reading: what there is, and the last sequence of it.
+    fn look(&mut self, facts: &mut Facts) -> Result<u64> {
+        let mut last = 0;
+        let mut touched = std::mem::take(&mut self.touched);
+        let mut touch = |segment: SegmentKey, start: u64| {
+            let (from, to) = touched.entry(segment).or_insert((start, start));
+            *from = start.min(*from);
+            *to = start.max(*to);
+        };
+        for (file, name) in self.files {
+            each_frame(self.folder, *name, |sequence, body| {
+                last = sequence;
+                each_op(body, |op| {
+                    facts.note(op);
+                    match op {
+                        Op::Append { segment, start, .. } => touch(*segment, *start),
+                        Op::Stage { transaction, segment, place, .. } => {
+                            let key = index::staged_key(*file, *transaction, *segment);
+                            let start = self.index.get(&key).map_err(state::index_failed)?;
+                            if let Some(start) = start.as_deref().and_then(|start| start.try_into().ok()) {
+                                touch(*segment, u64::from_be_bytes(start) + place);
+                            }
+                        }
+                        // of a compacted file, whose own frames count from 0
+                        Op::Whole { sequence, .. } => last = *sequence,
+                        _ => {}
+                    }
+                    Ok(())
+                })
+            })?;
+        }
+        self.touched = touched;
+        Ok(last)
+    }
+
+    /// The second reading: the changes of the catalog and the tables, in their order.
+    fn write_changes(&mut self, facts: &mut Facts) -> Result<()> {
+        for (_, name) in self.files {
+            each_frame(self.folder, *name, |_, body| {
+                let state = lock(self.state);
+                each_op(body, |op| {
+                    let Some(kept) = facts.kept(op, &state)? else { return Ok(()) };
+                    self.output.op(&kept)?;
+                    if let Op::Put { table, version, key, value } = kept {
+                        self.live += Slot::size(key, value);
+                        let stored = index::Stored::encode(version, self.id, value);
+                        self.changes.push((index::entry_key(table, key), Some(stored)));
+                    }
+                    Ok(())
+                })
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The events of a segment that begin between two offsets, both with it, as far as they are in these files and can
+    /// still be read.
+    fn write_events(&mut self, segment: SegmentKey, from: u64, to: u64) -> Result<()> {
+        let head = {
+            let state = lock(self.state);
+            let stream = state.stream_names.get(&segment.stream).and_then(|name| state.streams.get(name));
+            // what a deleted stream has left in the index is swept out
+            let Some(found) = stream.and_then(|s| s.segments.get(segment.number as usize)) else {
+                return Ok(());
+            };
+            found.head
+        };
+        let mut removed = Vec::new();
+        let mut extents = Vec::new();
+        let first = self.index.last(&index::block_key(segment, 0), &index::block_key(segment, from));
+        let first = first
+            .map_err(state::index_failed)?
+            .map_or(index::block_key(segment, from), |(key, _)| key.to_vec());
+        for entry in self.index.range(&first, &index::blocks_end(segment)) {
+            let entry = entry.map_err(state::index_failed)?;
+            let (start, block) = state::block(&entry).map_err(state::index_failed)?;
+            if start > to {
+                break;
+            }
+            if block.first().is_some_and(|extent| self.sources.contains_key(&extent.file)) {
+                removed.push((entry.0.to_vec(), None));
+                extents.extend(block.into_iter().filter(|extent| extent.end() > head));
+            }
+        }
+        let mut moved: Vec<Extent> = Vec::new();
+        let mut run: Option<(Extent, Vec<u8>)> = None;
+        for extent in extents {
+            let bytes = self.read(segment, &extent)?;
+            match &mut run {
+                Some((begun, events))
+                    if begun.end() == extent.start
+                        && begun.time == extent.time
+                        && u64::from(begun.length) + u64::from(extent.length) <= RUN_BYTES =>
+                {
+                    begun.length += extent.length;
+                    events.extend(bytes);
+                }
+                _ => {
+                    if let Some(run) = run.replace((extent, bytes)) {
+                        moved.push(self.append(segment, run)?);
+                    }
+                }
+            }
+        }
+        if let Some(run) = run {
+            moved.push(self.append(segment, run)?);
+        }
+        // a new block may have the key of an old one
+        let mut changes: BTreeMap<Vec<u8>, Option<Vec<u8>>> = removed.into_iter().collect();
+        changes.extend(checkpoint::blocks(segment, &moved));
+        self.changes.extend(changes);
+        Ok(())
+    }
+
+    fn append(&mut self, segment: SegmentKey, (extent, events): (Extent, Vec<u8>)) -> Result<Extent> {
+        let checksum = crc32c::crc32c(&events);
+        let (start, time) = (extent.start, extent.time);
+        let position = self.output.op(&Op::Append { segment, start, time, checksum, events: &events })?;
+        self.live += u64::from(extent.length);
+        Ok(Extent { file: self.id, position, checksum, ..extent })
+    }
+
+    /// An extent's bytes; damage must not be given a new checksum.
+    fn read(&self, segment: SegmentKey, extent: &Extent) -> Result<Vec<u8>> {
+        let name = self.files.iter().find(|(id, _)| *id == extent.file).map(|(_, name)| *name);
+        let path = || name.map_or_else(PathBuf::new, |name| self.folder.log(name));
+        let source = self.sources.get(&extent.file).expect("the extent was chosen by its file");
+        let mut bytes = vec![0; extent.length as usize];
+        read_exact_at(&**source, &mut bytes, extent.position)
+            .map_err(|e| from_io(&format!("cannot read {}", path().display()), e))?;
+        if crc32c::crc32c(&bytes) != extent.checksum {
+            let what = format!("the events of segment {} of stream {} there", segment.number, segment.stream);
+            return Err(damaged(&path(), extent.position, &format!("{what} are not what was written")));
+        }
+        Ok(bytes)
+    }
+}
+
+/// The new file under construction.
+struct Output {
+    log: Box<dyn LogFile>,
+    path: PathBuf,
+    frame: Vec<u8>,
+    frames: u32,
+    length: u64,
+}
+
+impl Output {
+    fn begin(folder: &Folder, path: &Path) -> Result<Self> {
+        let log = folder.disk.append_to(path, 0);
+        let log = log.map_err(|e| from_io(&format!("cannot make {}", path.display()), e))?;
+        Ok(Self { log, path: path.to_owned(), frame: frame::begin(), frames: 0, length: 0 })
+    }
+
+    /// Writes an op; for events, gives where in the file they begin.
+    fn op(&mut self, op: &Op<'_>) -> Result<u64> {
+        if self.frame.len() > FRAME_BYTES {
+            self.flush()?;
+        }
+        let at = op::put(&mut self.frame, op);
+        Ok(self.length + at as u64)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        if self.frame.len() == HEADER_BYTES {
+            return Ok(());
+        }
+        frame::seal(&mut self.frame, self.frames.into(), 0);
+        let failed = |e| from_io(&format!("cannot write to {}", self.path.display()), e);
+        self.log.append(&self.frame).map_err(failed)?;
+        self.length += self.frame.len() as u64;
+        self.frames += 1;
+        self.frame.truncate(HEADER_BYTES);
+        Ok(())
+    }
+
+    /// Says that the file is whole; on return it survives a power cut. Gives its length.
+    fn end(&mut self, state: &State, sequence: u64) -> Result<u64> {
+        self.flush()?;
+        let whole = Op::Whole {
+            frames: self.frames,
+            sequence,
+            version: state.version,
+            last_transaction: state.last_transaction,
+            next_stream: state.next_stream,
+            next_table: state.next_table,
+            time: state.time,
+        };
+        self.op(&whole)?;
+        self.flush()?;
+        self.log.sync().map_err(|e| from_io(&format!("cannot sync {}", self.path.display()), e))?;
+        Ok(self.length)
+    }
+}
+
+fn lock(state: &RwLock<State>) -> RwLockReadGuard<'_, State> {
+    state.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Gives every frame of a file that is known to be whole.
+fn each_frame(folder: &Folder, name: LogName, mut each: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
+    let path = folder.log(name);
+    let gone = || Error::new(ErrorKind::Corrupt, format!("log file {} is missing", path.display()));
+    let mut frames = Frames::open(folder, name, 0)?.ok_or_else(gone)?;
+    loop {
+        let position = frames.position;
+        match frames.next().map_err(|e| from_io(&format!("cannot read {}", path.display()), e))? {
+            Found::Frame { sequence, body, .. } => each(sequence, &body)?,
+            Found::End => return Ok(()),
+            Found::Bad => return Err(damaged(&path, position, "no whole frame is there")),
+        }
+    }
+}
+
+fn each_op(body: &[u8], mut each: impl FnMut(&Op<'_>) -> Result<()>) -> Result<()> {
+    let mut ops = Reader::new(body);
+    loop {
+        match ops.next() {
+            Ok(Some((op, _))) => each(&op)?,
+            Ok(None) => return Ok(()),
+            Err(()) => return Err(Error::new(ErrorKind::Corrupt, "a frame's ops cannot be read")),
+        }
+    }
+}

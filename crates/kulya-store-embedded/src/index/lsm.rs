@@ -1,0 +1,113 @@
+//! The index of a folder: an LSM tree of fjall's. It is made when there is something to write into it; a store that is
+//! small enough to be read from its log has none.
+
+use super::{Index, IndexChange, IndexEntry};
+use bytes::Bytes;
+use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, PersistMode};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Memory for blocks that were read.
+const CACHE_BYTES: u64 = 8 << 20;
+/// Memory for what was written and not yet sorted into files.
+const MEMTABLE_BYTES: u64 = 8 << 20;
+
+pub(crate) struct LsmIndex {
+    path: PathBuf,
+    open: Mutex<Option<Tree>>,
+}
+
+#[derive(Clone)]
+struct Tree {
+    database: Database,
+    entries: Keyspace,
+}
+
+impl LsmIndex {
+    /// The index in this folder, should it be there or be needed.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned(), open: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Tree>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The tree, if there is one.
+    fn found(&self) -> io::Result<Option<Tree>> {
+        let mut open = self.lock();
+        if open.is_none() && self.path.exists() {
+            *open = Some(Tree::open(&self.path)?);
+        }
+        Ok(open.clone())
+    }
+
+    fn made(&self) -> io::Result<Tree> {
+        let mut open = self.lock();
+        match &*open {
+            Some(tree) => Ok(tree.clone()),
+            None => Ok(open.insert(Tree::open(&self.path)?).clone()),
+        }
+    }
+}
+
+impl Tree {
+    fn open(path: &Path) -> io::Result<Self> {
+        let database = Database::builder(path).cache_size(CACHE_BYTES).worker_threads(1).open();
+        let database = database.map_err(failed)?;
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+        let entries = database.keyspace("entries", options).map_err(failed)?;
+        Ok(Self { database, entries })
+    }
+}
+
+fn failed(error: fjall::Error) -> io::Error {
+    io::Error::other(error)
+}
+
+fn entry(guard: Guard) -> io::Result<IndexEntry> {
+    let (key, value) = guard.into_inner().map_err(failed)?;
+    Ok((key.into(), value.into()))
+}
+
+impl Index for LsmIndex {
+    fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>> {
+        let Some(tree) = self.found()? else { return Ok(None) };
+        Ok(tree.entries.get(key).map_err(failed)?.map(Bytes::from))
+    }
+
+    fn range<'a>(&'a self, from: &[u8], to: &[u8]) -> Box<dyn Iterator<Item = io::Result<IndexEntry>> + 'a> {
+        match self.found() {
+            Ok(Some(tree)) if from < to => Box::new(tree.entries.range(from..to).map(entry)),
+            Ok(_) => Box::new(std::iter::empty()),
+            Err(error) => Box::new(std::iter::once(Err(error))),
+        }
+    }
+
+    fn last(&self, from: &[u8], to: &[u8]) -> io::Result<Option<IndexEntry>> {
+        let Some(tree) = self.found()?.filter(|_| from <= to) else { return Ok(None) };
+        tree.entries.range(from..=to).next_back().map(entry).transpose()
+    }
+
+    fn write(&self, changes: Vec<IndexChange>) -> io::Result<()> {
+        let tree = self.made()?;
+        let mut batch = tree.database.batch().durability(Some(PersistMode::SyncData));
+        for (key, value) in changes {
+            match value {
+                Some(value) => batch.insert(&tree.entries, key, value),
+                None => batch.remove(&tree.entries, key),
+            }
+        }
+        batch.commit().map_err(failed)
+    }
+
+    fn clear(&self) -> io::Result<()> {
+        let mut open = self.lock();
+        drop(open.take());
+        match std::fs::remove_dir_all(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The log files, and how much of each is still of use.
+
+use crate::folder::LogName;
+use std::collections::BTreeMap;
+
+/// A log file. Its number in memory and in the index is no part of its name: a name may come back, a number does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LogInfo {
+    pub(crate) name: LogName,
+    /// Its length; of the file that is written to, its length when it was last looked at.
+    pub(crate) bytes: u64,
+    /// Bytes of events and entries in it that can still be read.
+    pub(crate) live: u64,
+    /// Bytes that compacting it would not save.
+    pub(crate) overhead: u64,
+}
+
+impl LogInfo {
+    /// What compacting it would save, about.
+    pub(crate) fn dead(&self) -> u64 {
+        self.bytes.saturating_sub(self.live + self.overhead)
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct LogFiles {
+    pub(crate) by_id: BTreeMap<u32, LogInfo>,
+    pub(crate) next: u32,
+}
+
+impl LogFiles {
+    /// Takes in a file; gives its number.
+    pub(crate) fn add(&mut self, info: LogInfo) -> u32 {
+        let id = self.next;
+        self.next += 1;
+        self.by_id.insert(id, info);
+        id
+    }
+
+    pub(crate) fn gain(&mut self, file: u32, bytes: u64) {
+        if let Some(info) = self.by_id.get_mut(&file) {
+            info.live += bytes;
+        }
+    }
+
+    pub(crate) fn lose(&mut self, file: u32, bytes: u64) {
+        if let Some(info) = self.by_id.get_mut(&file) {
+            info.live = info.live.saturating_sub(bytes);
+        }
+    }
+
+    /// The files in the order of the log.
+    pub(crate) fn in_order(&self) -> Vec<(u32, &LogInfo)> {
+        let mut files: Vec<_> = self.by_id.iter().map(|(id, info)| (*id, info)).collect();
+        files.sort_by_key(|(_, info)| info.name.first);
+        files
+    }
+}

@@ -1,0 +1,241 @@
+//! Upkeep: what a store does for itself beside its writers' way. Checkpoints, so that memory and the next opening stay
+//! small; retention; sweeping out of the index what nobody can read any more; compaction of files that are mostly that.
+
+use crate::checkpoint::{self, Checkpoint, Position};
+use crate::compaction;
+use crate::folder::{Folder, LogName, from_io};
+use crate::index::{self, Index, IndexChange};
+use crate::op::SegmentKey;
+use crate::state::{self, LogInfo, Slot, State};
+use kulya_store::Result;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// The index learns of so many changes at a time when it is swept.
+const SWEEP_CHANGES: usize = 10_000;
+
+/// What upkeep remembers from one time to the next.
+pub(crate) struct Upkeep {
+    pub(crate) state: Arc<RwLock<State>>,
+    pub(crate) folder: Arc<Folder>,
+    /// A log file is about this long.
+    pub(crate) file_bytes: u64,
+    /// The last checkpoint, and the log files as the index has them.
+    pub(crate) last: Option<Checkpoint>,
+}
+
+impl Upkeep {
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn index(&self) -> Arc<dyn Index> {
+        Arc::clone(&self.read().index)
+    }
+
+    /// Whether there is anything that the last checkpoint does not know.
+    pub(crate) fn is_due(&self) -> bool {
+        let sequence = self.read().sequence;
+        sequence > 0 && self.last.as_ref().is_none_or(|last| last.sequence < sequence)
+    }
+
+    /// Whether memory holds much that the index should learn, or a log file was filled.
+    pub(crate) fn is_crowded(&self) -> bool {
+        let state = self.read();
+        let written = self.last.as_ref().map_or(0, |last| last.position.file);
+        state.is_crowded() || state.position.file != written
+    }
+
+    /// How much of the log the next opening would read.
+    pub(crate) fn unread(&self) -> u64 {
+        let state = self.read();
+        match &self.last {
+            Some(last) if last.position.file == state.position.file => {
+                state.position.length - last.position.length
+            }
+            _ => state.files.by_id.values().map(|info| info.bytes).sum::<u64>() + state.position.length,
+        }
+    }
+
+    /// The first half of a checkpoint: what the index does not know yet.
+    pub(crate) fn take(&self) -> (checkpoint::Taken, Position) {
+        let state = self.read();
+        let position = state.position;
+        (checkpoint::take(&state, position), position)
+    }
+
+    /// The second half: the log is synced up to there.
+    pub(crate) fn keep(&mut self, mut taken: checkpoint::Taken, position: Position) -> Result<()> {
+        let index = self.index();
+        let replaced = checkpoint::replaced(&*index, &taken).map_err(state::index_failed)?;
+        let mut files = std::mem::take(&mut taken.files);
+        for (file, bytes) in &replaced {
+            lose(&mut files, *file, *bytes);
+        }
+        let mut changes = std::mem::take(&mut taken.changes);
+        changes.push(checkpoint::files(&files));
+        index.write(changes).map_err(state::index_failed)?;
+        let (sequence, writers) = (taken.sequence, std::mem::take(&mut taken.writers));
+        let mut state = self.write();
+        for (file, bytes) in replaced {
+            state.files.lose(file, bytes);
+        }
+        checkpoint::forget(&mut state, taken);
+        drop(state);
+        self.last = Some(Checkpoint { sequence, position, files, writers });
+        Ok(())
+    }
+
+    /// Takes out of the index what nobody can read any more.
+    pub(crate) fn sweep(&mut self) -> Result<()> {
+        let (segments, streams, tables) = {
+            let state = self.read();
+            let head = |key: &SegmentKey| {
+                let stream = state.stream_names.get(&key.stream).and_then(|name| state.streams.get(name));
+                stream.and_then(|stream| stream.segments.get(key.number as usize)).map(|s| (*key, s.head))
+            };
+            let segments: Vec<_> = state.unswept.segments.iter().filter_map(head).collect();
+            let streams: Vec<u32> = state.unswept.streams.iter().copied().collect();
+            let tables: Vec<u32> = state.unswept.tables.iter().copied().collect();
+            (segments, streams, tables)
+        };
+        for (key, head) in segments {
+            self.sweep_range(index::block_key(key, 0), index::block_key(key, head), head)?;
+            let mut state = self.write();
+            let is_done = match state.segment_mut(key) {
+                Ok(segment) => {
+                    segment.swept = head;
+                    // it may have moved on meanwhile
+                    segment.head == head
+                }
+                Err(_) => true,
+            };
+            if is_done {
+                state.unswept.segments.remove(&key);
+            }
+        }
+        for stream in streams {
+            let (from, to) = index::stream_range(stream);
+            self.sweep_range(from, to, u64::MAX)?;
+            self.write().unswept.streams.remove(&stream);
+        }
+        for table in tables {
+            let (from, to) = index::table_range(table);
+            self.sweep_range(from, to, u64::MAX)?;
+            self.write().unswept.tables.remove(&table);
+        }
+        Ok(())
+    }
+
+    /// Takes out the entries of a range; of extents, those whose block ends at or before an offset.
+    fn sweep_range(&mut self, from: Vec<u8>, to: Vec<u8>, end: u64) -> Result<()> {
+        let index = self.index();
+        let mut changes: Vec<IndexChange> = Vec::new();
+        let mut lost = Vec::new();
+        for entry in index.range(&from, &to) {
+            let entry = entry.map_err(state::index_failed)?;
+            if index::segment_of(&entry.0).is_some() {
+                let (_, block) = state::block(&entry).map_err(state::index_failed)?;
+                if block.last().is_some_and(|last| last.end() > end) {
+                    break;
+                }
+                lost.extend(block.iter().map(|extent| (extent.file, u64::from(extent.length))));
+            } else {
+                let stored = index::Stored::decode(&entry.1);
+                let stored = stored.ok_or_else(|| state::index_failed(index::damaged()))?;
+                let key = entry.0.get(5..).unwrap_or_default();
+                lost.push((stored.file, Slot::size(key, &stored.value)));
+            }
+            changes.push((entry.0.to_vec(), None));
+            if changes.len() == SWEEP_CHANGES {
+                self.sweep_out(&*index, std::mem::take(&mut changes), std::mem::take(&mut lost))?;
+            }
+        }
+        self.sweep_out(&*index, changes, lost)
+    }
+
+    fn sweep_out(
+        &mut self,
+        index: &dyn Index,
+        mut changes: Vec<IndexChange>,
+        lost: Vec<(u32, u64)>,
+    ) -> Result<()> {
+        let Some(last) = self.last.as_mut().filter(|_| !changes.is_empty()) else { return Ok(()) };
+        for (file, bytes) in &lost {
+            lose(&mut last.files, *file, *bytes);
+        }
+        changes.push(checkpoint::files(&last.files));
+        index.write(changes).map_err(state::index_failed)?;
+        let mut state = self.write();
+        for (file, bytes) in lost {
+            state.files.lose(file, bytes);
+        }
+        Ok(())
+    }
+
+    /// Compacts once, if anything is worth it; gives the numbers of the files that are no more.
+    pub(crate) fn compact(&mut self) -> Result<Option<Vec<u32>>> {
+        let Some(last) = &self.last else { return Ok(None) };
+        let in_use: HashSet<u32> = {
+            let state = self.read();
+            let staged = state.staged.values().flat_map(|staged| &staged.runs).map(|(_, extent)| extent.file);
+            // also when it was committed, for as long as the index does not know
+            staged.chain(state.placed.iter().map(|placed| placed.file)).collect()
+        };
+        let written = last.files.get(&last.position.file).map_or(0, |info| info.name.first);
+        let mut files: Vec<(u32, LogInfo)> =
+            last.files.iter().map(|(id, info)| (*id, info.clone())).collect();
+        files.sort_by_key(|(_, info)| info.name.first);
+        // what an open transaction has staged stays where it is
+        let stretches = files.split(|(id, info)| info.name.last >= written || in_use.contains(id));
+        let chosen = stretches.into_iter().find_map(|files| compaction::choose(files, self.file_bytes));
+        let Some(chosen) = chosen else { return Ok(None) };
+        let name = |id: &u32| Some((*id, last.files.get(id)?.name));
+        let files: Vec<(u32, LogName)> = chosen.iter().filter_map(name).collect();
+        let writers = last.writers.clone();
+        let id = {
+            let mut state = self.write();
+            let id = state.files.next;
+            state.files.next += 1;
+            id
+        };
+        let compaction::Compacted { info, mut changes } =
+            compaction::compact(&self.folder, &self.state, &files, id, writers)?;
+        let Some(last) = self.last.as_mut() else { return Ok(None) };
+        let mut known = last.files.clone();
+        known.retain(|id, _| !chosen.contains(id));
+        known.insert(id, info.clone());
+        changes.push(checkpoint::files(&known));
+        // readers that find the new place must find the file
+        self.state.write().unwrap_or_else(PoisonError::into_inner).files.by_id.insert(id, info);
+        let index = self.index();
+        if let Err(error) = index.write(changes) {
+            self.write().files.by_id.remove(&id);
+            return Err(state::index_failed(error));
+        }
+        if let Some(last) = self.last.as_mut() {
+            last.files = known;
+        }
+        let mut state = self.write();
+        state.files.by_id.retain(|id, _| !chosen.contains(id));
+        drop(state);
+        for (_, name) in files {
+            let path = self.folder.log(name);
+            self.folder
+                .disk
+                .remove(&path)
+                .map_err(|e| from_io(&format!("cannot remove {}", path.display()), e))?;
+        }
+        Ok(Some(chosen))
+    }
+}
+
+fn lose(files: &mut BTreeMap<u32, LogInfo>, file: u32, bytes: u64) {
+    if let Some(info) = files.get_mut(&file) {
+        info.live = info.live.saturating_sub(bytes);
+    }
+}
