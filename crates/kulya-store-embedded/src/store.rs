@@ -288,45 +288,58 @@ impl EmbeddedStore {
         done.map_err(|e| Error::new(ErrorKind::Failed, "a read was cut off").because(e))?
     }
 
-    /// The whole of an extent, as it was written: anything else is damage. `None` when its file was compacted away since
-    /// the extent was looked up.
-    fn bytes_of(&self, segment: &SegmentId, extent: &Extent) -> Result<Option<Bytes>> {
-        let Some(file) = self.file(extent.file)? else { return Ok(None) };
-        let path = || {
-            let name =
-                self.state().ok().and_then(|state| state.files.by_id.get(&extent.file).map(|info| info.name));
-            name.map_or_else(PathBuf::new, |name| self.inner.folder.log(name))
-        };
-        let mut bytes = BytesMut::zeroed(extent.length as usize);
-        read_exact_at(&*file, &mut bytes, extent.position)
-            .map_err(|e| from_io(&format!("cannot read {}", path().display()), e))?;
-        if crc32c::crc32c(&bytes) != extent.checksum {
-            return Err(Error::new(
-                ErrorKind::Corrupt,
-                format!(
-                    "log file {} is damaged at byte {}: the events of segment {segment} from offset {} on are not what was written",
-                    path().display(),
-                    extent.position,
-                    extent.start
-                ),
-            ));
+    /// The bytes of a segment from the beginning of the first extent to the end of the last, as they were written:
+    /// anything else is damage. `None` when a file was compacted away since the extents were looked up.
+    fn bytes_of(&self, segment: &SegmentId, extents: &[Extent]) -> Result<Option<Bytes>> {
+        let total = extents.iter().map(|extent| extent.length as usize).sum();
+        let mut bytes = BytesMut::zeroed(total);
+        let mut rest = bytes.as_mut();
+        let mut last: Option<(u32, Arc<dyn ReadFile>)> = None;
+        for extent in extents {
+            let file = match &last {
+                Some((number, file)) if *number == extent.file => file,
+                _ => {
+                    let Some(file) = self.file(extent.file)? else { return Ok(None) };
+                    &last.insert((extent.file, file)).1
+                }
+            };
+            let (room, behind) = rest.split_at_mut(extent.length as usize);
+            rest = behind;
+            read_exact_at(&**file, room, extent.position)
+                .map_err(|e| from_io(&format!("cannot read {}", self.path_of(extent).display()), e))?;
+            if crc32c::crc32c(room) != extent.checksum {
+                return Err(self.damaged(segment, extent));
+            }
         }
         Ok(Some(bytes.freeze()))
     }
 
+    fn path_of(&self, extent: &Extent) -> PathBuf {
+        let name =
+            self.state().ok().and_then(|state| state.files.by_id.get(&extent.file).map(|info| info.name));
+        name.map_or_else(PathBuf::new, |name| self.inner.folder.log(name))
+    }
+
+    fn damaged(&self, segment: &SegmentId, extent: &Extent) -> Error {
+        let (path, position, start) = (self.path_of(extent), extent.position, extent.start);
+        let what = format!("the events of segment {segment} from offset {start} on are not what was written");
+        recovery::damaged(&path, position, &what)
+    }
+
     /// Does something with extents again for as long as their files are compacted away under it.
-    fn unmoved<T>(mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    fn unmoved<T>(&self, mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<T> {
         for _ in 0..MOST_MOVES {
             if let Some(done) = attempt()? {
                 return Ok(done);
             }
+            self.state()?.forget_blocks();
         }
         Err(Error::new(ErrorKind::Failed, "log files are moved faster than they can be read: try again"))
     }
 
     fn read_now(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
         let max_bytes = max_bytes.clamp(1, MAX_READ_BYTES) as u64;
-        Self::unmoved(|| {
+        self.unmoved(|| {
             let Extents { extents, head, tail } = self.extents(segment, offset, max_bytes)?;
             if offset < head {
                 return Err(Error::truncated(segment, offset, head));
@@ -335,32 +348,26 @@ impl EmbeddedStore {
                 return Err(no_event(segment, offset));
             }
             let mut chunk = ReadChunk { events: Vec::new(), next: offset };
-            for extent in extents {
-                let Some(bytes) = self.bytes_of(segment, &extent)? else {
-                    return Ok((!chunk.events.is_empty()).then_some(chunk));
-                };
-                for (at, event) in events_from(segment, &extent, &bytes, chunk.next)? {
-                    let next = at + framing::framed_len(event.len());
-                    if !chunk.events.is_empty() && next - offset > max_bytes {
-                        return Ok(Some(chunk));
-                    }
-                    chunk.next = next;
-                    chunk.events.push((at, event));
-                }
-            }
+            let Some(first) = extents.first() else { return Ok(Some(chunk)) };
+            let Some(bytes) = self.bytes_of(segment, &extents)? else { return Ok(None) };
+            chunk.events = events_from(segment, first, &bytes, offset)?;
+            let behind = |(at, event): &(u64, Bytes)| at + framing::framed_len(event.len());
+            let fits = chunk.events.partition_point(|event| behind(event) - offset <= max_bytes);
+            chunk.events.truncate(fits.max(1));
+            chunk.next = chunk.events.last().map_or(offset, behind);
             Ok(Some(chunk))
         })
     }
 
     /// Refuses an offset at which no event begins, and that is not the tail either.
     fn check_boundary(&self, segment: &SegmentId, offset: u64) -> Result<()> {
-        Self::unmoved(|| {
+        self.unmoved(|| {
             let Extents { extents, head, tail } = self.extents(segment, offset, 1)?;
             if offset <= head || offset == tail {
                 return Ok(Some(()));
             }
             let extent = extents.first().ok_or_else(|| no_event(segment, offset))?;
-            let Some(bytes) = self.bytes_of(segment, extent)? else { return Ok(None) };
+            let Some(bytes) = self.bytes_of(segment, std::slice::from_ref(extent))? else { return Ok(None) };
             events_from(segment, extent, &bytes, offset).map(|_| Some(()))
         })
     }
@@ -368,13 +375,13 @@ impl EmbeddedStore {
     fn event_now(&self, pointer: &EventPointer) -> Result<Bytes> {
         let nothing = || Error::invalid(format!("no event stands at {pointer}"));
         let EventPointer { segment, offset, length } = pointer;
-        Self::unmoved(|| {
+        self.unmoved(|| {
             let Extents { extents, head, .. } = self.extents(segment, *offset, 1)?;
             if *offset < head {
                 return Err(Error::truncated(segment, *offset, head));
             }
             let extent = extents.first().ok_or_else(nothing)?;
-            let Some(bytes) = self.bytes_of(segment, extent)? else { return Ok(None) };
+            let Some(bytes) = self.bytes_of(segment, std::slice::from_ref(extent))? else { return Ok(None) };
             let events = events_from(segment, extent, &bytes, *offset).map_err(|_| nothing())?;
             match events.into_iter().next() {
                 Some((_, event)) if framing::framed_len(event.len()) == u64::from(*length) => Ok(Some(event)),

@@ -9,11 +9,24 @@ const SEED: u32 = 1_741_865_571;
 
 /// A routing key's place in `[0, 1)`.
 pub fn position(routing_key: &str) -> f64 {
-    let units: Vec<u8> = routing_key.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let hash = murmur3::murmur3_x64_128(&mut units.as_slice(), SEED)
-        .expect("reading from a slice cannot fail") as u64;
+    let mut short = [0; 2 * SHORT_KEY];
+    let long: Vec<u8>;
+    let units = if routing_key.is_ascii() && routing_key.len() <= SHORT_KEY {
+        // most keys are, and need no memory of their own
+        for (unit, byte) in short.chunks_exact_mut(2).zip(routing_key.bytes()) {
+            unit[0] = byte;
+        }
+        short.get(..2 * routing_key.len()).unwrap_or_default()
+    } else {
+        long = routing_key.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        &long
+    };
+    let hash = murmur3::murmur3_x64_128(&mut &*units, SEED).expect("reading from a slice cannot fail") as u64;
     (hash >> 12) as f64 / (1u64 << 52) as f64
 }
+
+/// Characters.
+const SHORT_KEY: usize = 64;
 
 /// The number of the segment, of `segments` equal ranges, that a key belongs to.
 pub fn segment_of(routing_key: &str, segments: u32) -> u32 {
@@ -33,5 +46,18 @@ mod tests {
         assert_eq!(segment_of("a", 4), 3);
         assert_eq!(segment_of("key-1", 4), 1);
         assert_eq!(segment_of("a", 1), 0);
+    }
+
+    #[test]
+    fn short_and_long_keys_hash_the_same_way() {
+        let murmur = |key: &str| {
+            let units: Vec<u8> = key.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            (murmur3::murmur3_x64_128(&mut units.as_slice(), SEED).unwrap() as u64 >> 12) as f64
+                / (1u64 << 52) as f64
+        };
+        for length in [0, 1, 7, 63, 64, 65, 200] {
+            let key = "k1-".repeat(67)[..length].to_owned();
+            assert_eq!(position(&key), murmur(&key), "{length}");
+        }
     }
 }

@@ -101,6 +101,12 @@ impl StreamId {
         Ok(Self { scope: Scope::new(scope)?, name: StreamName::new(name)? })
     }
 
+    /// Where its names lie in memory. Two that are alive and have the same identity are equal; two that are equal may have
+    /// different ones. For those who look up the same stream a million times.
+    pub fn identity(&self) -> (usize, usize) {
+        (self.scope.0.as_ptr() as usize, self.name.0.as_ptr() as usize)
+    }
+
     /// Its first segment `number`, of epoch 0.
     pub fn segment(&self, number: u32) -> SegmentId {
         SegmentId { stream: self.clone(), number, epoch: 0 }

@@ -1,10 +1,12 @@
 //! What the log says: the catalog, and the changes that the index does not know yet, in memory; the rest through the index.
 //! Built by applying ops in the order of the log, at opening and at each commit alike.
 
+mod blocks;
 mod files;
 mod segment;
 mod table;
 
+use blocks::{Block, Blocks};
 pub(crate) use files::{LogFiles, LogInfo};
 pub(crate) use segment::{Extent, Segment};
 pub(crate) use table::{Slot, Table};
@@ -65,6 +67,7 @@ pub(crate) struct Unswept {
 
 pub(crate) struct State {
     pub(crate) index: Arc<dyn Index>,
+    blocks: Blocks,
     pub(crate) files: LogFiles,
     pub(crate) scopes: BTreeSet<Scope>,
     pub(crate) streams: BTreeMap<StreamId, Stream>,
@@ -104,6 +107,7 @@ impl State {
     pub(crate) fn new(index: Arc<dyn Index>) -> Self {
         Self {
             index,
+            blocks: Blocks::default(),
             files: LogFiles::default(),
             scopes: BTreeSet::new(),
             streams: BTreeMap::new(),
@@ -204,7 +208,7 @@ impl State {
         if offset < recent_from {
             let first = self.block_at(key, offset).map_err(index_failed)?;
             if let Some((start, first)) = first {
-                found.extend(first);
+                found.extend_from_slice(&first);
                 let from = index::block_key(key, start + 1);
                 for entry in self.index.range(&from, &index::blocks_end(key)) {
                     if enough(&found) {
@@ -225,9 +229,19 @@ impl State {
     }
 
     /// The block of the index that begins at or before an offset, with its start.
-    fn block_at(&self, key: SegmentKey, offset: u64) -> io::Result<Option<(u64, Vec<Extent>)>> {
+    fn block_at(&self, key: SegmentKey, offset: u64) -> io::Result<Option<(u64, Block)>> {
+        if let Some(found) = self.blocks.find(key, offset) {
+            return Ok(Some(found));
+        }
         let found = self.index.last(&index::block_key(key, 0), &index::block_key(key, offset))?;
-        found.map(|entry| block(&entry)).transpose()
+        let Some(entry) = found else { return Ok(None) };
+        let (start, extents) = block(&entry)?;
+        Ok(Some((start, self.blocks.keep(key, start, extents))))
+    }
+
+    /// Forgets what is remembered of the index, some of which has proved to be old.
+    pub(crate) fn forget_blocks(&self) {
+        self.blocks.forget();
     }
 
     /// Where a segment's first events begin that were committed at or after a time.
@@ -241,7 +255,8 @@ impl State {
         // what lies before `low` is too early, what lies behind `high` is not
         while low < high {
             let middle = low + (high - low) / 2;
-            let Some((start, mut extents)) = self.block_at(key, middle).map_err(index_failed)? else { break };
+            let Some((start, block)) = self.block_at(key, middle).map_err(index_failed)? else { break };
+            let mut extents = block.to_vec();
             extents.retain(|extent| extent.start < recent_from && extent.end() > segment.head);
             match first_of(&extents) {
                 // the last too early one is in the block before

@@ -1,20 +1,23 @@
 //! From requests to ops: what a group of requests would do, judged one after the other against the state and
 //! what the earlier ones of the group will have done. Nothing here touches the disk or changes the state.
 
+mod layout;
+
+pub(crate) use layout::RUN_BYTES;
+
 use crate::op::{self, Op, SegmentKey};
 use crate::state::{State, Stream};
 use bytes::Bytes;
 use kulya_store::{
     Append, Commit, Committed, Condition, Durability, Error, EventPointer, Result, Scope, SegmentId,
-    StreamConfig, StreamCut, StreamId, TableChange, TableId, Version, WriterId, WriterMark, framing, hash,
+    StreamConfig, StreamCut, StreamId, TableChange, TableId, Version, WriterId, WriterMark, framing,
 };
+use layout::{Layout, Streams, choose};
+use rustc_hash::FxHashMap;
 use std::collections::{HashMap, HashSet};
 
 /// The most bytes of events and values one commit may hold; more is a transaction's business.
 const MAX_COMMIT_BYTES: usize = 64 << 20;
-
-/// A run has no more, unless one event has: whoever reads one event reads its run, for the checksum.
-pub(crate) const RUN_BYTES: u64 = 16 << 10;
 
 /// What somebody asks the committer for.
 #[derive(Debug)]
@@ -69,7 +72,8 @@ pub(crate) enum Reply {
 pub(crate) struct Plan<'a> {
     state: &'a State,
     pub(crate) frame: Vec<u8>,
-    tails: HashMap<SegmentKey, u64>,
+    streams: Streams<'a>,
+    tails: FxHashMap<SegmentKey, u64>,
     staged: HashMap<(u64, SegmentKey), u64>,
     versions: HashMap<(u32, Bytes), Option<Version>>,
     writers: HashMap<WriterId, u64>,
@@ -87,7 +91,8 @@ impl<'a> Plan<'a> {
             state,
             frame,
             time: now.max(state.time),
-            tails: HashMap::new(),
+            streams: Streams::default(),
+            tails: FxHashMap::default(),
             staged: HashMap::new(),
             versions: HashMap::new(),
             writers: HashMap::new(),
@@ -174,15 +179,9 @@ impl<'a> Plan<'a> {
                 if commit.writer.is_some_and(|mark| self.is_stored(mark)) {
                     return Ok(Reply::Committed(Committed::duplicate()));
                 }
-                self.check_appends(&commit.appends)?;
+                let streams = self.check_appends(&commit.appends)?;
                 let changes = self.check_changes(&commit.changes)?;
-                let time = self.time;
-                let (runs, pointers) = self.runs(&commit.appends)?;
-                for Run { segment, start, events } in &runs {
-                    let checksum = crc32c::crc32c(events);
-                    let op = Op::Append { segment: *segment, start: *start, time, checksum, events };
-                    op::put(&mut self.frame, &op);
-                }
+                let pointers = self.append(&commit.appends, &streams);
                 let versions = self.put_changes(&commit.changes, changes);
                 if let Some(WriterMark { writer, event_number }) = commit.writer {
                     op::put(&mut self.frame, &Op::WriterMark { writer: writer.0, event_number });
@@ -191,12 +190,8 @@ impl<'a> Plan<'a> {
                 Ok(Reply::Committed(Committed { pointers, versions, duplicate: false }))
             }
             Request::Stage { transaction, appends } => {
-                self.check_appends(appends)?;
-                for Run { segment, start, events } in &self.staged_runs(*transaction, appends)? {
-                    let (transaction, segment, place) = (*transaction, *segment, *start);
-                    let checksum = crc32c::crc32c(events);
-                    op::put(&mut self.frame, &Op::Stage { transaction, segment, place, checksum, events });
-                }
+                let streams = self.check_appends(appends)?;
+                self.stage(*transaction, appends, &streams);
                 Ok(Reply::Committed(Committed::default()))
             }
             Request::CommitStaged { transaction, changes } => {
@@ -243,33 +238,35 @@ impl<'a> Plan<'a> {
         Ok(Reply::Created(true))
     }
 
-    /// Looks at every append before anything moves.
-    fn check_appends(&self, appends: &[Append]) -> Result<()> {
+    /// Looks at every append before anything moves; gives each one's stream.
+    fn check_appends(&mut self, appends: &[Append]) -> Result<Vec<&'a Stream>> {
         let total: usize = appends.iter().map(|append| append.event.len() + framing::HEADER_BYTES).sum();
         if total > MAX_COMMIT_BYTES.max(framing::MAX_EVENT_BYTES + framing::HEADER_BYTES) {
             return Err(Error::invalid(format!(
                 "a commit of {total} bytes is larger than {MAX_COMMIT_BYTES}: use a transaction"
             )));
         }
+        let mut streams = Vec::with_capacity(appends.len());
         for append in appends {
-            if self.state.stream(&append.stream)?.sealed {
+            let stream = self.streams.find(self.state, &append.stream)?;
+            if stream.sealed {
                 return Err(Error::sealed(&append.stream));
             }
             framing::check_size(&append.stream, append.event.len())?;
+            streams.push(stream);
         }
-        Ok(())
+        Ok(streams)
     }
 
-    /// Frames the events, run by run, each where its segment ends then; and a pointer to each.
-    fn runs(&mut self, appends: &[Append]) -> Result<(Vec<Run>, Vec<EventPointer>)> {
-        let mut runs = Runs::default();
+    /// Appends events, each where its segment ends then; gives a pointer to each.
+    fn append(&mut self, appends: &[Append], streams: &[&Stream]) -> Vec<EventPointer> {
+        let mut layout = Layout::with_capacity(appends.len());
         let mut pointers = Vec::with_capacity(appends.len());
-        for append in appends {
-            let stream = self.state.stream(&append.stream)?;
+        for (append, stream) in appends.iter().zip(streams) {
             let key = choose(stream, append, &mut self.unkeyed);
             let settled = || stream.segments.get(key.number as usize).map_or(0, |segment| segment.tail);
             let tail = self.tails.entry(key).or_insert_with(settled);
-            let length = runs.put(key, *tail, &append.event);
+            let length = layout.place(key, *tail, &append.event);
             pointers.push(EventPointer {
                 segment: SegmentId { stream: append.stream.clone(), number: key.number, epoch: stream.epoch },
                 offset: *tail,
@@ -277,19 +274,33 @@ impl<'a> Plan<'a> {
             });
             *tail += length;
         }
-        Ok((runs.runs, pointers))
+        let time = self.time;
+        layout.write(&mut self.frame, appends, |run| Op::Append {
+            segment: run.segment,
+            start: run.start,
+            time,
+            checksum: 0,
+            events: &[],
+        });
+        pointers
     }
 
     /// The same for a transaction, whose runs begin where what it has staged for their segment ends.
-    fn staged_runs(&mut self, transaction: u64, appends: &[Append]) -> Result<Vec<Run>> {
-        let mut runs = Runs::default();
-        for append in appends {
-            let key = choose(self.state.stream(&append.stream)?, append, &mut self.unkeyed);
+    fn stage(&mut self, transaction: u64, appends: &[Append], streams: &[&Stream]) {
+        let mut layout = Layout::with_capacity(appends.len());
+        for (append, stream) in appends.iter().zip(streams) {
+            let key = choose(stream, append, &mut self.unkeyed);
             let settled = || self.state.staged_length(transaction, key);
             let place = self.staged.entry((transaction, key)).or_insert_with(settled);
-            *place += runs.put(key, *place, &append.event);
+            *place += layout.place(key, *place, &append.event);
         }
-        Ok(runs.runs)
+        layout.write(&mut self.frame, appends, |run| Op::Stage {
+            transaction,
+            segment: run.segment,
+            place: run.start,
+            checksum: 0,
+            events: &[],
+        });
     }
 
     /// Judges every condition; gives each change's table id.
@@ -340,51 +351,5 @@ impl<'a> Plan<'a> {
             self.versions.insert((table, change.key.clone()), now);
         }
         vec![Version(version); changes.len()]
-    }
-}
-
-/// The segment that an event goes to.
-fn choose(stream: &Stream, append: &Append, unkeyed: &mut u32) -> SegmentKey {
-    let count = stream.segments.len() as u32;
-    let number = match &append.routing_key {
-        Some(key) => hash::segment_of(key, count),
-        None => {
-            *unkeyed = unkeyed.wrapping_add(1);
-            *unkeyed % count
-        }
-    };
-    SegmentKey { stream: stream.id, number }
-}
-
-/// Framed events of one segment.
-struct Run {
-    segment: SegmentKey,
-    start: u64,
-    events: Vec<u8>,
-}
-
-/// Runs under construction, in the order of their beginnings.
-#[derive(Default)]
-struct Runs {
-    runs: Vec<Run>,
-    /// The run of each segment that takes its next event.
-    last: HashMap<SegmentKey, usize>,
-}
-
-impl Runs {
-    /// Adds an event that stands at `offset`; gives its framed length.
-    fn put(&mut self, segment: SegmentKey, offset: u64, event: &[u8]) -> u64 {
-        let length = framing::framed_len(event.len());
-        let open = self.last.get(&segment).and_then(|run| self.runs.get_mut(*run));
-        let run = match open.filter(|run| run.events.len() as u64 + length <= RUN_BYTES) {
-            Some(run) => run,
-            None => {
-                self.last.insert(segment, self.runs.len());
-                self.runs.push(Run { segment, start: offset, events: Vec::new() });
-                self.runs.last_mut().expect("it was just pushed")
-            }
-        };
-        framing::put(&mut run.events, event);
-        length
     }
 }
