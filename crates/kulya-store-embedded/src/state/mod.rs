@@ -201,26 +201,33 @@ impl State {
         offset: u64,
         bytes: u64,
     ) -> Result<Vec<Extent>> {
-        let mut found = Vec::new();
-        let enough =
-            |found: &[Extent]| found.last().is_some_and(|last| last.end() >= offset.saturating_add(bytes));
+        let mut found: Vec<Extent> = Vec::new();
+        let enough = offset.saturating_add(bytes);
+        let is_enough = |found: &[Extent]| found.last().is_some_and(|last| last.end() >= enough);
         let recent_from = segment.recent_from();
-        if offset < recent_from {
-            let first = self.block_at(key, offset).map_err(index_failed)?;
-            if let Some((start, first)) = first {
-                found.extend_from_slice(&first);
+        // those of a block that are asked for
+        let of = |block: &[Extent]| {
+            let from = block.partition_point(|extent| extent.end() <= offset);
+            let to = block.partition_point(|extent| extent.start < recent_from.min(enough));
+            from..to.max(from)
+        };
+        if offset < recent_from
+            && let Some((start, block)) = self.block_at(key, offset).map_err(index_failed)?
+        {
+            found.extend(block.get(of(&block)).unwrap_or_default());
+            if !is_enough(&found) {
                 let from = index::block_key(key, start + 1);
                 for entry in self.index.range(&from, &index::blocks_end(key)) {
-                    if enough(&found) {
+                    let (_, block) = entry.and_then(|entry| self::block(&entry)).map_err(index_failed)?;
+                    found.extend(block.get(of(&block)).unwrap_or_default());
+                    if is_enough(&found) || block.is_empty() {
                         break;
                     }
-                    found.extend(entry.and_then(|entry| block(&entry)).map_err(index_failed)?.1);
                 }
             }
-            found.retain(|extent| extent.end() > offset && extent.start < recent_from);
         }
         for extent in segment.recent_at(offset) {
-            if enough(&found) {
+            if is_enough(&found) {
                 break;
             }
             found.push(*extent);
