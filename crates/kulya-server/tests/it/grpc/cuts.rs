@@ -8,6 +8,7 @@ use kulya_store::memory::MemoryStore;
 use kulya_store::{
     Append, Commit, Condition, ErrorKind, Outcome, StreamStore, TableChange, WriterId, bounded_read,
 };
+use kulya_store_embedded::EmbeddedStore;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,6 +94,81 @@ async fn a_server_that_was_restarted_says_that_its_answer_is_lost() {
     }
     assert!(lost > 0, "at some cut the answer was on its way");
     assert_eq!(texts(&store).await, expected, "each once, and in order");
+}
+
+/// The same with a folder behind that was closed and opened again: what the store itself remembers.
+#[tokio::test]
+async fn a_commit_is_stored_once_though_everything_is_restarted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open_when_free(folder.path()).await;
+    make(&*store).await;
+    let mut server = Server::of(store.clone()).await;
+    let proxy = Proxy::to(server.address).await;
+    let remote = connect(proxy.address).await;
+    let mut expected = Vec::new();
+    for (number, (way, bytes)) in cuts().step_by(9).enumerate() {
+        let before = proxy.cuts();
+        proxy.then_to_nobody();
+        proxy.cut_after(way, bytes);
+        let writing = tokio::spawn({
+            let remote = remote.clone();
+            async move { remote.commit(event("k", number.to_string())).await }
+        });
+        while proxy.cuts() == before && !writing.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        proxy.cut_now(None);
+        server.end().await;
+        store.close().await.unwrap();
+        drop(store);
+        store = open_when_free(folder.path()).await;
+        server = Server::of(store.clone()).await;
+        proxy.cut_now(Some(server.address));
+        match writing.await.unwrap() {
+            Ok(done) => assert_eq!(store.event(&done.pointers[0]).await.unwrap(), number.to_string()),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::AnswerLost, "{error}"),
+        }
+        expected.push(number.to_string());
+    }
+    assert_eq!(texts(&*store).await, expected, "each once, and in order");
+}
+
+/// A call that was carried on without its client may hold the store for a moment.
+async fn open_when_free(folder: &std::path::Path) -> Arc<EmbeddedStore> {
+    loop {
+        match EmbeddedStore::open(folder) {
+            Ok(store) => return Arc::new(store),
+            Err(error) if error.kind() == ErrorKind::Locked => tokio::task::yield_now().await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_commit_whose_caller_has_gone_is_there_once_or_not_at_all() {
+    let (store, proxy, remote) = wired().await;
+    for number in 0..100usize {
+        if number % 5 == 0 {
+            proxy.cut_after(Way::ToClient, number);
+        }
+        let patience = async {
+            for _ in 0..number % 23 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            done = remote.commit(event("k", format!("{number:03}"))) => assert!(!done.unwrap().duplicate),
+            () = patience => {}
+        }
+    }
+    remote.commit(event("k", "100")).await.unwrap();
+    let found = texts(&store).await;
+    let mut once = found.clone();
+    once.sort_unstable();
+    once.dedup();
+    assert_eq!(once.len(), found.len(), "nothing is there twice: {found:?}");
+    assert!(found.contains(&"100".to_owned()));
 }
 
 #[tokio::test]

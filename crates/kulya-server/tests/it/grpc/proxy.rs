@@ -29,8 +29,8 @@ struct Wire {
 struct State {
     /// `None`: nobody is there.
     server: Option<SocketAddr>,
-    /// The server from the next cut on.
-    next: Option<SocketAddr>,
+    /// Who is there from the next cut on, when that is another one.
+    next: Option<Option<SocketAddr>>,
     /// So many bytes pass that way before all connections are cut.
     left: Option<(Way, usize)>,
 }
@@ -53,7 +53,12 @@ impl Proxy {
 
     /// At the next cut another server takes over.
     pub(super) fn then_to(&self, server: SocketAddr) {
-        self.wire.state.lock().unwrap().next = Some(server);
+        self.wire.state.lock().unwrap().next = Some(Some(server));
+    }
+
+    /// At the next cut the server goes.
+    pub(super) fn then_to_nobody(&self) {
+        self.wire.state.lock().unwrap().next = Some(None);
     }
 
     /// Cuts everything now; who comes finds this server, or nobody.
@@ -123,7 +128,7 @@ impl Wire {
                 }
                 let passing = *left;
                 state.left = None;
-                state.server = state.next.take().or(state.server);
+                state.server = state.next.take().unwrap_or(state.server);
                 passing
             }
             _ => count,
