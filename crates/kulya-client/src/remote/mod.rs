@@ -19,6 +19,8 @@
 //! a reader that stalls nor the bound on calls of one connection (200 at `kulya serve`) holds up another.
 //!
 //! **Sizes.** A commit, or one stage of a transaction, has at most [`kulya_wire::MAX_COMMIT_BYTES`].
+//!
+//! Why so: `docs/design/0003-the-store-over-the-network.md`.
 
 mod lane;
 mod line;
@@ -38,6 +40,20 @@ pub use tail::RemoteTail;
 use waits::Waits;
 
 /// A store at a URL. Clones share its connections.
+///
+/// ```no_run
+/// use kulya_client::{RemoteSettings, RemoteStore};
+/// use kulya_store::{Append, Commit, StreamId, StreamStore, tail_cut};
+/// # async fn example() -> kulya_store::Result<()> {
+/// let store = RemoteStore::connect(RemoteSettings::new("http://127.0.0.1:9092")).await?;
+/// let orders = StreamId::new("shop", "orders")?;
+/// let mut tail = store.tail(tail_cut(&store, &orders).await?, 1 << 20);
+/// store.commit(Commit::events(vec![Append::keyed(&orders, "order-1", "hello")])).await?;
+/// while let Some((_segment, chunk)) = tail.next().await? {
+///     println!("{} events", chunk.events.len());
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct RemoteStore(Arc<Remote>);
 
