@@ -78,9 +78,11 @@ pub(crate) fn contended(what: impl std::fmt::Display) -> RegistryError {
 /// A store's error, by what the registry's caller does next.
 pub(crate) fn from_store(error: Error) -> RegistryError {
     let kind = match error.kind() {
-        ErrorKind::Full | ErrorKind::Failed | ErrorKind::Closed | ErrorKind::Locked => {
-            RegistryErrorKind::Unavailable
-        }
+        ErrorKind::Full
+        | ErrorKind::Failed
+        | ErrorKind::Closed
+        | ErrorKind::Locked
+        | ErrorKind::Unreachable => RegistryErrorKind::Unavailable,
         ErrorKind::InvalidInput => RegistryErrorKind::InvalidInput,
         _ => RegistryErrorKind::Failed,
     };

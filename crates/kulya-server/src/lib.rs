@@ -1,9 +1,12 @@
-//! The faces of the registry. A face translates: path and body to the domain's nouns, the answer to a status and a
-//! body. It decides nothing, and it has no disk.
+//! The faces of a store and its registry. A face translates: path and body to the domain's nouns, the answer to a status
+//! and a body. It decides nothing, and it has no disk.
 //!
 //! [`rest::v1`] speaks the Pravega Schema Registry's REST v1 to the letter, so that its Java clients work unmodified;
-//! [`rest::v2`] gives the store's streams to whoever has `curl`.
+//! [`rest::v2`] gives the store's streams to whoever has `curl`; [`grpc`] gives the whole store to other processes. All
+//! of them stand on one port: HTTP/1, and HTTP/2 for whoever begins with it.
 
+pub mod grpc;
+mod listen;
 pub mod rest;
 
 use kulya_registry::Registry;
@@ -22,8 +25,8 @@ pub struct House {
     pub store: Arc<dyn StreamStore>,
 }
 
-/// Answers on `listener` until `shutdown` ends; then lets the requests in flight finish, and ends those that follow a
-/// stream.
+/// Answers on `listener` until `shutdown` ends; then lets the requests in flight finish (for ten seconds at most), ends
+/// those that follow a stream, and aborts open transactions.
 pub async fn serve(
     listener: TcpListener,
     house: House,
@@ -34,6 +37,9 @@ pub async fn serve(
         shutdown.await;
         ending.send_replace(true);
     };
-    let router = rest::v1::router(house.registry).merge(rest::v2::router(house.store, ends));
-    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+    let router = rest::v1::router(house.registry)
+        .merge(rest::v2::router(Arc::clone(&house.store), ends.clone()))
+        .merge(grpc::router(house.store, ends));
+    listen::serve(listener, router, shutdown).await;
+    Ok(())
 }

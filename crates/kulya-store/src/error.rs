@@ -29,6 +29,12 @@ pub enum ErrorKind {
     Failed,
     /// The store was closed: open it again.
     Closed,
+    /// The server that keeps the store does not answer, and was asked for as long as one should. What was asked may have
+    /// happened; a commit of a numbered writer can be asked again: start the server, or mend the address.
+    Unreachable,
+    /// The commit is stored, once, but its answer went down with the server that gave it: do not repeat it, and read
+    /// what the answer would have told.
+    AnswerLost,
 }
 
 /// An error of the store: its kind, what it was about, and the cause.

@@ -10,8 +10,9 @@
 //! Names, hashes, framing and pointer bytes are Pravega's own, so that order and pointers mean the same on
 //! every backend.
 //!
-//! Backends: [`memory`] here (the oracle for the others), `kulya-store-embedded` for one directory. A backend
-//! is believed when it passes [`conformance`], and nothing else is asked of it; [`model`] compares it with the oracle.
+//! Backends: [`memory`] here (the oracle for the others), `kulya-store-embedded` for one directory, `kulya-client` for
+//! what a server keeps. A backend is believed when it passes [`conformance`], and nothing else is asked of it; [`model`]
+//! compares it with the oracle.
 //!
 //! ```
 //! use kulya_store::{memory::MemoryStore, Append, Commit, Scope, StreamConfig, StreamId, StreamStore};

@@ -1,9 +1,10 @@
-//! The registry through its widest doors: REST transcripts, wrong requests, and one list of functions that the
+//! The faces through their widest doors: REST transcripts, wrong requests, one list of functions that the
 //! registry in process and the one over HTTP both pass.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod contract;
+mod grpc;
 mod requests;
 mod stores;
 mod streams;

@@ -1,0 +1,185 @@
+//! The line to the server: connections, what an answer means, and asking again: [`Line`].
+
+use super::settings::RemoteSettings;
+use kulya_store::{Error, ErrorKind, Result};
+use kulya_wire::v1::stream_store_client::StreamStoreClient;
+use kulya_wire::{MAX_MESSAGE_BYTES, error};
+use std::error::Error as _;
+use std::future::Future;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Response, Status};
+
+/// Pauses between tries: the first, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+pub(super) type Client = StreamStoreClient<InterceptedService<Channel, Bearer>>;
+
+/// Shows the token.
+#[derive(Clone)]
+pub(super) struct Bearer(Option<MetadataValue<Ascii>>);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> std::result::Result<Request<()>, Status> {
+        if let Some(token) = &self.0 {
+            request.metadata_mut().insert("authorization", token.clone());
+        }
+        Ok(request)
+    }
+}
+
+pub(super) struct Line {
+    address: String,
+    endpoint: Endpoint,
+    bearer: Bearer,
+    /// The connection of short calls.
+    client: Client,
+    patience: Duration,
+    closed: watch::Sender<bool>,
+}
+
+impl Line {
+    /// Nothing is connected yet.
+    pub(super) fn new(settings: RemoteSettings) -> Result<Self> {
+        let endpoint = settings.endpoint()?;
+        let bearer = Bearer(settings.authorization()?);
+        let client = client(&endpoint, &bearer);
+        let (address, patience) = (settings.address().to_owned(), settings.patience);
+        Ok(Self { address, endpoint, bearer, client, patience, closed: watch::Sender::new(false) })
+    }
+
+    /// A client with a connection of its own, for a long call.
+    pub(super) fn own_client(&self) -> Client {
+        client(&self.endpoint, &self.bearer)
+    }
+
+    /// Asks until there is an answer: what the call gives, the store's error, or `Unreachable`.
+    pub(super) async fn ask<T, F>(&self, act: impl Fn(Client) -> F) -> Result<T>
+    where
+        F: Future<Output = std::result::Result<Response<T>, Status>>,
+    {
+        let mut patience = self.patience();
+        loop {
+            match self.while_open(act(self.client.clone())).await? {
+                Ok(answer) => return Ok(answer.into_inner()),
+                Err(status) => patience.endure(status).await?,
+            }
+        }
+    }
+
+    /// Cuts short what is unanswered when patience is over: for a first call, to a server that may never speak.
+    pub(super) async fn within_patience<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
+        // the last try may take its second
+        match tokio::time::timeout(self.patience + LONGEST_PAUSE, call).await {
+            Ok(answer) => answer,
+            Err(elapsed) => Err(self.unreachable().because(elapsed)),
+        }
+    }
+
+    /// The call's output, or `Closed` once the store is closed.
+    pub(super) async fn while_open<T>(&self, call: impl Future<Output = T>) -> Result<T> {
+        let mut closed = self.closed.subscribe();
+        tokio::select! {
+            biased;
+            _ = closed.wait_for(|closed| *closed) => {
+                Err(Error::new(ErrorKind::Closed, format!("the connection to {} is closed", self.address)))
+            }
+            output = call => Ok(output),
+        }
+    }
+
+    /// Ends every call, now and later.
+    pub(super) fn close(&self) {
+        self.closed.send_replace(true);
+    }
+
+    pub(super) fn patience(&self) -> Patience<'_> {
+        Patience { line: self, over: None, pause: FIRST_PAUSE }
+    }
+
+    pub(super) fn unreachable(&self) -> Error {
+        let what = format!("no Kulya answers at {}: is it running, and is the URL right?", self.address);
+        Error::new(ErrorKind::Unreachable, what)
+    }
+
+    /// The address as messages show it.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// An answer that is none: a server of another make, or of another time.
+    pub(super) fn unreadable(&self, cause: Error) -> Error {
+        let what = format!("the answer of {} cannot be read", self.address);
+        Error::new(ErrorKind::Failed, what).because(cause)
+    }
+
+    /// The error that a status is, when asking again will not help; `None` when the line was cut.
+    fn error(&self, status: &Status) -> Option<Error> {
+        if let Some(error) = error::carried(status) {
+            return Some(error);
+        }
+        // a status with a source was made here, of what befell the connection
+        if status.source().is_some() {
+            return None;
+        }
+        let address = &self.address;
+        let (kind, what) = match status.code() {
+            Code::Unavailable | Code::Unknown | Code::Cancelled | Code::Internal | Code::DeadlineExceeded => {
+                return None;
+            }
+            Code::Unimplemented => (
+                ErrorKind::InvalidInput,
+                format!("what answers at {address} keeps no stream store: is the URL that of a kulya serve?"),
+            ),
+            Code::Unauthenticated | Code::PermissionDenied => (
+                ErrorKind::InvalidInput,
+                format!("the server at {address} does not let us in: give its token"),
+            ),
+            code => (ErrorKind::Failed, format!("the server at {address} answers {code:?}")),
+        };
+        Some(Error::new(kind, what).because(status.clone()))
+    }
+}
+
+fn client(endpoint: &Endpoint, bearer: &Bearer) -> Client {
+    StreamStoreClient::with_interceptor(endpoint.connect_lazy(), bearer.clone())
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES)
+}
+
+/// How long a cut line is still hoped for.
+pub(super) struct Patience<'a> {
+    line: &'a Line,
+    /// From the first cut on.
+    over: Option<Instant>,
+    pause: Duration,
+}
+
+impl Patience<'_> {
+    /// Returns when it is time to ask again; the error is the caller's answer.
+    pub(super) async fn endure(&mut self, status: Status) -> Result<()> {
+        if let Some(error) = self.line.error(&status) {
+            return Err(error);
+        }
+        let now = Instant::now();
+        let over = *self.over.get_or_insert(now + self.line.patience);
+        if now >= over {
+            return Err(self.line.unreachable().because(status));
+        }
+        let until = over.min(now + self.pause);
+        self.line.while_open(tokio::time::sleep_until(until)).await?;
+        self.pause = LONGEST_PAUSE.min(self.pause * 2);
+        Ok(())
+    }
+
+    /// The server was there: the next cut is a new one. Pauses stay long, for a server that is there for a moment only.
+    pub(super) fn renew(&mut self) {
+        self.over = None;
+    }
+}

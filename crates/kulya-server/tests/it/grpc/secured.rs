@@ -1,0 +1,117 @@
+//! Made ready for locks: TLS in front of the server, a token with every call, and reflection for foreign clients.
+
+use super::{Server, event, make, settings, texts};
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use kulya_client::{RemoteSettings, RemoteStore};
+use kulya_store::memory::MemoryStore;
+use kulya_store::{ErrorKind, StreamStore};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+/// What stands in front of a server and speaks TLS; gives its address and its authority's certificate.
+async fn with_tls(server: SocketAddr) -> (SocketAddr, String) {
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
+    let mut config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (client, _) = listener.accept().await.unwrap();
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(mut client) = acceptor.accept(client).await else { return };
+                let mut server = TcpStream::connect(server).await.unwrap();
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    (address, cert.pem())
+}
+
+#[tokio::test]
+async fn tls_with_a_given_authority() {
+    let store = MemoryStore::new();
+    make(&store).await;
+    let server = Server::of(Arc::new(store.clone())).await;
+    let (address, pem) = with_tls(server.address).await;
+    let mut settings = RemoteSettings::new(format!("https://localhost:{}", address.port()));
+    settings.ca_pem = Some(pem);
+    let remote = RemoteStore::connect(settings.clone()).await.unwrap();
+    remote.commit(event("k", "sealed")).await.unwrap();
+    assert_eq!(texts(&store).await, ["sealed"]);
+    // another authority
+    let (_, other) = with_tls(server.address).await;
+    (settings.ca_pem, settings.patience) = (Some(other), Duration::ZERO);
+    assert_eq!(RemoteStore::connect(settings).await.err().unwrap().kind(), ErrorKind::Unreachable);
+}
+
+async fn let_in(request: Request, next: Next) -> Response {
+    let token = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+    if token == Some("Bearer open sesame") {
+        next.run(request).await
+    } else {
+        StatusCode::UNAUTHORIZED.into_response()
+    }
+}
+
+#[tokio::test]
+async fn a_token_goes_with_every_call() {
+    let store = MemoryStore::new();
+    make(&store).await;
+    let (_ending, ends) = watch::channel(false);
+    let router: Router = kulya_server::grpc::router(Arc::new(store.clone()), ends);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(axum::serve(listener, router.layer(middleware::from_fn(let_in))).into_future());
+    let refused = RemoteStore::connect(settings(address)).await.err().unwrap();
+    assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+    assert!(refused.to_string().contains("token"), "{refused}");
+    let mut known = settings(address);
+    known.token = Some("open sesame".to_owned());
+    let remote = RemoteStore::connect(known).await.unwrap();
+    remote.begin().await.unwrap().commit(vec![]).await.unwrap();
+    remote.commit(event("k", "in")).await.unwrap();
+    let segment = kulya_store::hash::segment_of("k", 2);
+    remote.wait_beyond(&super::orders().segment(segment), 0).await.unwrap();
+    assert_eq!(texts(&remote).await, ["in"]);
+}
+
+#[tokio::test]
+async fn reflection_names_the_service() {
+    use tonic_reflection::pb::v1::ServerReflectionRequest;
+    use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+    use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+    use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+    let server = Server::of(Arc::new(MemoryStore::new())).await;
+    let channel =
+        tonic::transport::Endpoint::from_shared(format!("http://{}", server.address)).unwrap().connect_lazy();
+    let asked = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let mut client = ServerReflectionClient::new(channel);
+    let asked = futures::stream::iter([asked]);
+    let mut replies = client.server_reflection_info(asked).await.unwrap().into_inner();
+    let reply = replies.message().await.unwrap().unwrap();
+    let Some(MessageResponse::ListServicesResponse(services)) = reply.message_response else {
+        panic!("{reply:?}")
+    };
+    assert!(services.service.iter().any(|service| service.name == "kulya.store.v1.StreamStore"));
+}

@@ -1,0 +1,213 @@
+//! What is written together, and what that gives. Each stream, table and segment is named once in a message, because a
+//! commit may hold a million small events.
+
+use crate::name::id_bytes;
+use crate::{MAX_MESSAGE_BYTES, given, id_of, v1};
+use kulya_store::{
+    Append, Commit, Committed, Condition, Durability, Error, EventPointer, Result, SegmentId, StreamId,
+    TableChange, TableId, Version, WriterId, WriterMark, framing,
+};
+use std::collections::HashMap;
+use std::hash::Hash;
+
+/// The most that one commit, or one stage of a transaction, carries over the network, in bytes: events with their
+/// frames and routing keys, table keys and values.
+pub const MAX_COMMIT_BYTES: usize = 64 << 20;
+
+/// Bytes that a table change takes beside key and value.
+const CHANGE_BYTES: usize = 32;
+
+/// Refuses what is too large to be sent, before anything is.
+pub fn check_size(appends: &[Append], changes: &[TableChange]) -> Result<()> {
+    let append = |append: &Append| {
+        let key = append.routing_key.as_ref().map_or(0, String::len);
+        framing::framed_len(append.event.len()) as usize + key
+    };
+    let change = |change: &TableChange| {
+        CHANGE_BYTES + change.key.len() + change.value.as_ref().map_or(0, |value| value.len())
+    };
+    let total = appends.iter().map(append).sum::<usize>() + changes.iter().map(change).sum::<usize>();
+    if total <= MAX_COMMIT_BYTES {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "a commit of {total} bytes is larger than {MAX_COMMIT_BYTES}: use a transaction, and stage less at a time"
+    )))
+}
+
+/// The same for a message, whose names may be many and long.
+pub fn check_message(message: &impl prost::Message) -> Result<()> {
+    let total = message.encoded_len();
+    if total <= MAX_MESSAGE_BYTES {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "a message of {total} bytes is larger than {MAX_MESSAGE_BYTES}: write to fewer streams at a time"
+    )))
+}
+
+/// Each thing once, by number.
+struct Named<K, M> {
+    numbers: HashMap<K, u32>,
+    messages: Vec<M>,
+}
+
+impl<'a, K: Eq + Hash, M: From<&'a K>> Named<&'a K, M> {
+    fn new() -> Self {
+        Self { numbers: HashMap::new(), messages: Vec::new() }
+    }
+
+    fn number(&mut self, thing: &'a K) -> u32 {
+        let next = self.messages.len() as u32;
+        *self.numbers.entry(thing).or_insert_with(|| {
+            self.messages.push(M::from(thing));
+            next
+        })
+    }
+}
+
+fn named<'a, T>(things: &'a [T], number: u32, what: &str) -> Result<&'a T> {
+    let none = || Error::invalid(format!("the message has no {what} of number {number}"));
+    things.get(number as usize).ok_or_else(none)
+}
+
+impl From<&[Append]> for v1::Events {
+    fn from(appends: &[Append]) -> Self {
+        let mut streams: Named<&StreamId, v1::Stream> = Named::new();
+        let append = |append: &'_ Append, stream| v1::Append {
+            stream,
+            routing_key: append.routing_key.clone(),
+            event: append.event.clone(),
+        };
+        let appends = appends.iter().map(|each| append(each, streams.number(&each.stream))).collect();
+        Self { streams: streams.messages, appends }
+    }
+}
+
+/// The events of a message; none when it is absent.
+pub fn events_of(message: Option<v1::Events>) -> Result<Vec<Append>> {
+    let v1::Events { streams, appends } = message.unwrap_or_default();
+    let streams = streams.into_iter().map(StreamId::try_from).collect::<Result<Vec<_>>>()?;
+    let append = |message: v1::Append| {
+        let stream = named(&streams, message.stream, "stream")?.clone();
+        Ok(Append { stream, routing_key: message.routing_key, event: message.event })
+    };
+    appends.into_iter().map(append).collect()
+}
+
+impl From<&[TableChange]> for v1::Changes {
+    fn from(changes: &[TableChange]) -> Self {
+        let mut tables: Named<&TableId, v1::Table> = Named::new();
+        let change = |change: &'_ TableChange, table| v1::TableChange {
+            table,
+            key: change.key.clone(),
+            condition: match change.condition {
+                Condition::Any => None,
+                Condition::Absent => Some(v1::table_change::Condition::Absent(v1::Absent {})),
+                Condition::At(version) => Some(v1::table_change::Condition::AtVersion(version.0)),
+            },
+            value: change.value.clone(),
+        };
+        let changes = changes.iter().map(|each| change(each, tables.number(&each.table))).collect();
+        Self { tables: tables.messages, changes }
+    }
+}
+
+/// The table changes of a message; none when it is absent.
+pub fn changes_of(message: Option<v1::Changes>) -> Result<Vec<TableChange>> {
+    let v1::Changes { tables, changes } = message.unwrap_or_default();
+    let tables = tables.into_iter().map(TableId::try_from).collect::<Result<Vec<_>>>()?;
+    let change = |message: v1::TableChange| {
+        let table = named(&tables, message.table, "table")?.clone();
+        let condition = match message.condition {
+            None => Condition::Any,
+            Some(v1::table_change::Condition::Absent(_)) => Condition::Absent,
+            Some(v1::table_change::Condition::AtVersion(version)) => Condition::At(Version(version)),
+        };
+        Ok(TableChange { table, key: message.key, condition, value: message.value })
+    };
+    changes.into_iter().map(change).collect()
+}
+
+impl From<&Commit> for v1::CommitRequest {
+    fn from(commit: &Commit) -> Self {
+        let durability = match commit.durability {
+            Durability::Synced => v1::Durability::Synced,
+            Durability::Written => v1::Durability::Written,
+        };
+        let mark = |mark: WriterMark| v1::WriterMark {
+            writer: id_bytes(mark.writer.0),
+            event_number: mark.event_number,
+        };
+        Self {
+            events: Some(commit.appends.as_slice().into()),
+            changes: Some(commit.changes.as_slice().into()),
+            writer: commit.writer.map(mark),
+            durability: durability.into(),
+            call: None,
+        }
+    }
+}
+
+impl TryFrom<v1::CommitRequest> for Commit {
+    type Error = Error;
+
+    fn try_from(message: v1::CommitRequest) -> Result<Self> {
+        let durability = match v1::Durability::try_from(message.durability) {
+            Ok(v1::Durability::Synced) => Durability::Synced,
+            Ok(v1::Durability::Written) => Durability::Written,
+            Err(_) => {
+                return Err(Error::invalid(format!("durability {} is not known here", message.durability)));
+            }
+        };
+        let mark = |mark: v1::WriterMark| {
+            let writer = WriterId(id_of("writer", &mark.writer)?);
+            Ok(WriterMark { writer, event_number: mark.event_number })
+        };
+        Ok(Self {
+            appends: events_of(message.events)?,
+            changes: changes_of(message.changes)?,
+            writer: message.writer.map(mark).transpose()?,
+            durability,
+        })
+    }
+}
+
+impl From<&Committed> for v1::Committed {
+    fn from(done: &Committed) -> Self {
+        let mut segments: Named<&SegmentId, v1::Segment> = Named::new();
+        let mut pointers = v1::Pointers {
+            segment: done.pointers.iter().map(|pointer| segments.number(&pointer.segment)).collect(),
+            offset: done.pointers.iter().map(|pointer| pointer.offset).collect(),
+            length: done.pointers.iter().map(|pointer| pointer.length).collect(),
+            ..v1::Pointers::default()
+        };
+        pointers.segments = segments.messages;
+        Self {
+            pointers: Some(pointers),
+            versions: done.versions.iter().map(|version| version.0).collect(),
+            duplicate: done.duplicate,
+        }
+    }
+}
+
+impl TryFrom<v1::Committed> for Committed {
+    type Error = Error;
+
+    fn try_from(message: v1::Committed) -> Result<Self> {
+        let v1::Pointers { segments, segment, offset, length } = given(message.pointers, "pointers")?;
+        if segment.len() != offset.len() || segment.len() != length.len() {
+            return Err(Error::invalid("the message's pointers have columns of different lengths"));
+        }
+        let segments = segments.into_iter().map(SegmentId::try_from).collect::<Result<Vec<_>>>()?;
+        let pointer = |((number, offset), length)| {
+            let segment = named(&segments, number, "segment")?.clone();
+            Ok(EventPointer { segment, offset, length })
+        };
+        Ok(Self {
+            pointers: segment.into_iter().zip(offset).zip(length).map(pointer).collect::<Result<_>>()?,
+            versions: message.versions.into_iter().map(Version).collect(),
+            duplicate: message.duplicate,
+        })
+    }
+}

@@ -1,0 +1,205 @@
+//! A store's error on its way through gRPC: [`status`] packs it, [`carried`] unpacks it. Kind, text and the texts of
+//! its causes arrive as they were; only a very long text is cut, because headers are small.
+
+use crate::v1;
+use kulya_store::{Error, ErrorKind};
+use prost::Message;
+use std::error::Error as _;
+use std::fmt;
+use tonic::{Code, Status};
+
+/// Bytes of one text that cross. Base64 and percent-encoding make more of them, and clients take 16 KiB of headers.
+const MOST_TEXT: usize = 2048;
+/// Causes that cross, and bytes of each.
+const MOST_CAUSES: usize = 6;
+const MOST_CAUSE: usize = 512;
+/// What a detail is called in a `google.rpc.Status`.
+const TYPE_URL: &str = "type.googleapis.com/kulya.store.v1.ErrorDetail";
+
+/// `google.rpc.Status`, the envelope that gRPC clients know to open.
+#[derive(Clone, PartialEq, Message)]
+struct RpcStatus {
+    #[prost(int32, tag = "1")]
+    code: i32,
+    #[prost(string, tag = "2")]
+    message: String,
+    #[prost(message, repeated, tag = "3")]
+    details: Vec<prost_types::Any>,
+}
+
+/// Kind and message as gRPC carries them.
+pub fn detail(error: &Error) -> v1::ErrorDetail {
+    let mut causes = Vec::new();
+    let mut cause = error.source();
+    while let Some(source) = cause
+        && causes.len() < MOST_CAUSES
+    {
+        causes.push(cut(&source.to_string(), MOST_CAUSE));
+        cause = source.source();
+    }
+    let kind = to_wire(error.kind()) as i32;
+    v1::ErrorDetail { kind, message: cut(&error.to_string(), MOST_TEXT), causes }
+}
+
+/// The error that a detail tells of. A kind from a newer server is taken for `Failed`.
+pub fn of_detail(detail: v1::ErrorDetail) -> Error {
+    let error = Error::new(of_wire(detail.kind()), detail.message);
+    let causes = detail.causes.into_iter().rev();
+    match causes.fold(None, |source, text| Some(Cause { text, source: source.map(Box::new) })) {
+        Some(cause) => error.because(cause),
+        None => error,
+    }
+}
+
+/// The status that carries an error.
+pub fn status(error: &Error) -> Status {
+    detail_status(detail(error))
+}
+
+/// The same for an error that is a detail already.
+pub fn detail_status(detail: v1::ErrorDetail) -> Status {
+    let code = code(of_wire(detail.kind()));
+    let any = prost_types::Any { type_url: TYPE_URL.to_owned(), value: detail.encode_to_vec() };
+    let message = cut(&detail.message, MOST_CAUSE);
+    let envelope = RpcStatus { code: code as i32, message: message.clone(), details: vec![any] };
+    Status::with_details(code, message, envelope.encode_to_vec().into())
+}
+
+/// The store's error in a status; `None` when somebody else made it: the connection, or a server that is not ours.
+pub fn carried(status: &Status) -> Option<Error> {
+    let envelope = RpcStatus::decode(status.details()).ok()?;
+    let any = envelope.details.into_iter().find(|any| any.type_url == TYPE_URL)?;
+    v1::ErrorDetail::decode(any.value.as_slice()).ok().map(of_detail)
+}
+
+/// For clients that look no deeper than the code. `UNAVAILABLE` alone says that the same call may go well later.
+fn code(kind: ErrorKind) -> Code {
+    match kind {
+        ErrorKind::NotFound => Code::NotFound,
+        ErrorKind::Conflict => Code::Aborted,
+        ErrorKind::InvalidInput => Code::InvalidArgument,
+        ErrorKind::Sealed | ErrorKind::Locked => Code::FailedPrecondition,
+        ErrorKind::Truncated => Code::OutOfRange,
+        ErrorKind::Full => Code::ResourceExhausted,
+        ErrorKind::Corrupt => Code::DataLoss,
+        ErrorKind::Closed | ErrorKind::Unreachable => Code::Unavailable,
+        ErrorKind::AnswerLost => Code::AlreadyExists,
+        _ => Code::Internal,
+    }
+}
+
+fn to_wire(kind: ErrorKind) -> v1::ErrorKind {
+    match kind {
+        ErrorKind::NotFound => v1::ErrorKind::NotFound,
+        ErrorKind::Conflict => v1::ErrorKind::Conflict,
+        ErrorKind::InvalidInput => v1::ErrorKind::InvalidInput,
+        ErrorKind::Sealed => v1::ErrorKind::Sealed,
+        ErrorKind::Truncated => v1::ErrorKind::Truncated,
+        ErrorKind::Full => v1::ErrorKind::Full,
+        ErrorKind::Locked => v1::ErrorKind::Locked,
+        ErrorKind::Corrupt => v1::ErrorKind::Corrupt,
+        ErrorKind::Closed => v1::ErrorKind::Closed,
+        ErrorKind::Unreachable => v1::ErrorKind::Unreachable,
+        ErrorKind::AnswerLost => v1::ErrorKind::AnswerLost,
+        _ => v1::ErrorKind::Failed,
+    }
+}
+
+fn of_wire(kind: v1::ErrorKind) -> ErrorKind {
+    match kind {
+        v1::ErrorKind::NotFound => ErrorKind::NotFound,
+        v1::ErrorKind::Conflict => ErrorKind::Conflict,
+        v1::ErrorKind::InvalidInput => ErrorKind::InvalidInput,
+        v1::ErrorKind::Sealed => ErrorKind::Sealed,
+        v1::ErrorKind::Truncated => ErrorKind::Truncated,
+        v1::ErrorKind::Full => ErrorKind::Full,
+        v1::ErrorKind::Locked => ErrorKind::Locked,
+        v1::ErrorKind::Corrupt => ErrorKind::Corrupt,
+        v1::ErrorKind::Closed => ErrorKind::Closed,
+        v1::ErrorKind::Unreachable => ErrorKind::Unreachable,
+        v1::ErrorKind::AnswerLost => ErrorKind::AnswerLost,
+        v1::ErrorKind::Failed | v1::ErrorKind::Unspecified => ErrorKind::Failed,
+    }
+}
+
+fn cut(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    format!("{}…", &text[..text.floor_char_boundary(most)])
+}
+
+/// A cause that was told by text.
+#[derive(Debug)]
+struct Cause {
+    text: String,
+    source: Option<Box<Cause>>,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|cause| cause as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const KINDS: [ErrorKind; 12] = [
+        ErrorKind::NotFound,
+        ErrorKind::Conflict,
+        ErrorKind::InvalidInput,
+        ErrorKind::Sealed,
+        ErrorKind::Truncated,
+        ErrorKind::Full,
+        ErrorKind::Locked,
+        ErrorKind::Corrupt,
+        ErrorKind::Failed,
+        ErrorKind::Closed,
+        ErrorKind::Unreachable,
+        ErrorKind::AnswerLost,
+    ];
+
+    fn texts(error: &Error) -> Vec<String> {
+        let mut found = vec![error.to_string()];
+        let mut cause = error.source();
+        while let Some(source) = cause {
+            found.push(source.to_string());
+            cause = source.source();
+        }
+        found
+    }
+
+    #[test]
+    fn every_kind_crosses_with_its_causes() {
+        for kind in KINDS {
+            let deepest = std::io::Error::other("the deepest");
+            let error = Error::new(kind, "shown – first").because(Error::invalid("nearer").because(deepest));
+            let crossed = carried(&status(&error)).unwrap();
+            assert_eq!((crossed.kind(), texts(&crossed)), (kind, texts(&error)));
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_cut_to_what_headers_hold() {
+        let error = Error::invalid("é".repeat(100_000)).because(Error::invalid("x".repeat(100_000)));
+        let status = status(&error);
+        assert!(status.details().len() < 6000 && status.message().len() < 600);
+        assert!(carried(&status).unwrap().to_string().ends_with('…'));
+    }
+
+    proptest! {
+        #[test]
+        fn any_details_are_read_or_nobodys(bytes: Vec<u8>) {
+            let _ = carried(&Status::with_details(Code::Internal, "", bytes.into()));
+        }
+    }
+}

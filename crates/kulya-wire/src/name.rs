@@ -1,0 +1,105 @@
+//! Names and places: scopes, streams, tables, segments, cuts, pointers, and the 16 bytes of an id.
+
+use crate::{given, v1};
+use bytes::Bytes;
+use kulya_store::{Error, EventPointer, Result, Scope, SegmentId, StreamCut, StreamId, StreamName, TableId};
+use std::collections::BTreeSet;
+
+impl From<&StreamId> for v1::Stream {
+    fn from(id: &StreamId) -> Self {
+        Self { scope: id.scope.to_string(), name: id.name.to_string() }
+    }
+}
+
+/// The system's own names are let in: what a user may name is the business of the rooms above a store.
+impl TryFrom<v1::Stream> for StreamId {
+    type Error = Error;
+
+    fn try_from(message: v1::Stream) -> Result<Self> {
+        Ok(Self { scope: Scope::stored(&message.scope)?, name: StreamName::stored(&message.name)? })
+    }
+}
+
+impl From<&TableId> for v1::Table {
+    fn from(id: &TableId) -> Self {
+        Self { scope: id.scope.to_string(), name: id.name.to_string() }
+    }
+}
+
+impl TryFrom<v1::Table> for TableId {
+    type Error = Error;
+
+    fn try_from(message: v1::Table) -> Result<Self> {
+        Ok(Self { scope: Scope::stored(&message.scope)?, name: StreamName::stored(&message.name)? })
+    }
+}
+
+impl From<&SegmentId> for v1::Segment {
+    fn from(id: &SegmentId) -> Self {
+        Self { stream: Some((&id.stream).into()), number: id.number, epoch: id.epoch }
+    }
+}
+
+impl TryFrom<v1::Segment> for SegmentId {
+    type Error = Error;
+
+    fn try_from(message: v1::Segment) -> Result<Self> {
+        let v1::Segment { stream, number, epoch } = message;
+        Ok(Self { stream: given(stream, "stream")?.try_into()?, number, epoch })
+    }
+}
+
+impl From<&StreamCut> for v1::Cut {
+    fn from(cut: &StreamCut) -> Self {
+        let place = |(id, offset): (SegmentId, u64)| v1::Place { number: id.number, epoch: id.epoch, offset };
+        Self { stream: Some((&cut.stream).into()), places: cut.offsets().map(place).collect() }
+    }
+}
+
+impl TryFrom<v1::Cut> for StreamCut {
+    type Error = Error;
+
+    fn try_from(message: v1::Cut) -> Result<Self> {
+        let stream: StreamId = given(message.stream, "stream")?.try_into()?;
+        let mut named = BTreeSet::new();
+        for place in &message.places {
+            if !named.insert((place.number, place.epoch)) {
+                let segment = format!("{stream}/{}.#epoch.{}", place.number, place.epoch);
+                return Err(Error::invalid(format!("a cut names segment {segment} twice")));
+            }
+        }
+        let mut cut = Self::of(&stream, []);
+        for v1::Place { number, epoch, offset } in message.places {
+            cut.advance(&SegmentId { stream: stream.clone(), number, epoch }, offset);
+        }
+        Ok(cut)
+    }
+}
+
+impl From<&EventPointer> for v1::Pointer {
+    fn from(pointer: &EventPointer) -> Self {
+        Self { segment: Some((&pointer.segment).into()), offset: pointer.offset, length: pointer.length }
+    }
+}
+
+impl TryFrom<v1::Pointer> for EventPointer {
+    type Error = Error;
+
+    fn try_from(message: v1::Pointer) -> Result<Self> {
+        let v1::Pointer { segment, offset, length } = message;
+        Ok(Self { segment: given(segment, "segment")?.try_into()?, offset, length })
+    }
+}
+
+/// An id from its 16 bytes, big-endian; `what` names it in the refusal.
+pub fn id_of(what: &str, bytes: &Bytes) -> Result<u128> {
+    let sixteen = <[u8; 16]>::try_from(&bytes[..]);
+    sixteen
+        .map(u128::from_be_bytes)
+        .map_err(|_| Error::invalid(format!("a {what} id has 16 bytes, not {}", bytes.len())))
+}
+
+/// The 16 bytes of an id.
+pub(crate) fn id_bytes(id: u128) -> Bytes {
+    Bytes::copy_from_slice(&id.to_be_bytes())
+}

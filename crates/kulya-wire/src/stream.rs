@@ -1,0 +1,98 @@
+//! How a stream is laid out and kept, what it is now, and its segments.
+
+use crate::{given, v1};
+use kulya_store::{Capability, Error, Result, Retention, SegmentInfo, StreamConfig, StreamInfo};
+use std::time::Duration;
+
+impl From<StreamConfig> for v1::StreamConfig {
+    fn from(config: StreamConfig) -> Self {
+        let Retention { age, bytes } = config.retention;
+        Self { segments: config.segments, retention_age: age.map(time), retention_bytes: bytes }
+    }
+}
+
+impl TryFrom<v1::StreamConfig> for StreamConfig {
+    type Error = Error;
+
+    fn try_from(message: v1::StreamConfig) -> Result<Self> {
+        let age = message.retention_age.map(time_of).transpose()?;
+        let retention = Retention { age, bytes: message.retention_bytes };
+        Ok(Self { segments: message.segments, retention })
+    }
+}
+
+impl From<StreamInfo> for v1::StreamReply {
+    fn from(info: StreamInfo) -> Self {
+        Self { config: Some(info.config.into()), sealed: info.sealed }
+    }
+}
+
+impl TryFrom<v1::StreamReply> for StreamInfo {
+    type Error = Error;
+
+    fn try_from(message: v1::StreamReply) -> Result<Self> {
+        let config = given(message.config, "configuration")?.try_into()?;
+        Ok(Self { config, sealed: message.sealed })
+    }
+}
+
+impl From<&SegmentInfo> for v1::SegmentInfo {
+    fn from(info: &SegmentInfo) -> Self {
+        Self {
+            id: Some((&info.id).into()),
+            key_low: info.key_range.start,
+            key_high: info.key_range.end,
+            head: info.head,
+            tail: info.tail,
+        }
+    }
+}
+
+impl TryFrom<v1::SegmentInfo> for SegmentInfo {
+    type Error = Error;
+
+    fn try_from(message: v1::SegmentInfo) -> Result<Self> {
+        Ok(Self {
+            id: given(message.id, "segment")?.try_into()?,
+            key_range: message.key_low..message.key_high,
+            head: message.head,
+            tail: message.tail,
+        })
+    }
+}
+
+impl From<Capability> for v1::Capability {
+    fn from(capability: Capability) -> Self {
+        match capability {
+            Capability::VisibleAtOnce => Self::VisibleAtOnce,
+            Capability::CutAtTime => Self::CutAtTime,
+        }
+    }
+}
+
+impl From<Duration> for v1::CutAtRequest {
+    fn from(since_epoch: Duration) -> Self {
+        Self { stream: None, since_epoch: Some(time(since_epoch)) }
+    }
+}
+
+impl v1::CutAtRequest {
+    /// The time asked for.
+    pub fn time(&self) -> Result<Duration> {
+        time_of(given(self.since_epoch, "time")?)
+    }
+}
+
+/// A length of time beyond all calendars ends at their end.
+fn time(time: Duration) -> prost_types::Duration {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    prost_types::Duration { seconds, nanos: time.subsec_nanos() as i32 }
+}
+
+fn time_of(message: prost_types::Duration) -> Result<Duration> {
+    let (seconds, nanos) = (u64::try_from(message.seconds), u32::try_from(message.nanos));
+    match (seconds, nanos) {
+        (Ok(seconds), Ok(nanos)) if nanos < 1_000_000_000 => Ok(Duration::new(seconds, nanos)),
+        _ => Err(Error::invalid(format!("a time of {message:?} is none: it begins at 0"))),
+    }
+}

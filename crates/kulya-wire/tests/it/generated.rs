@@ -1,0 +1,40 @@
+//! What is checked in is what the proto file gives. `KULYA_REGENERATE=1 cargo test -p kulya-wire` writes it anew: first change
+//! the proto file, then generate, and only then the Rust that uses it (this test needs a crate that compiles).
+
+use std::path::{Path, PathBuf};
+
+/// Each generated file and what it must hold.
+fn generate() -> Vec<(PathBuf, Vec<u8>)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let proto = root.join("proto");
+    // the compiler in Rust: nobody needs protoc
+    let descriptor = protox::compile(["kulya/store/v1/store.proto"], [&proto]).unwrap();
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("generated");
+    std::fs::create_dir_all(&out).unwrap();
+    let set = out.join("kulya.store.v1.bin");
+    tonic_prost_build::configure()
+        .build_transport(false)
+        .bytes(".")
+        .out_dir(&out)
+        .compile_fds(descriptor.clone())
+        .unwrap();
+    // reflection needs no comments
+    let mut bare = descriptor;
+    bare.file.iter_mut().for_each(|file| file.source_code_info = None);
+    std::fs::write(&set, prost::Message::encode_to_vec(&bare)).unwrap();
+    ["kulya.store.v1.rs", "kulya.store.v1.bin"]
+        .map(|name| (root.join("generated").join(name), std::fs::read(out.join(name)).unwrap()))
+        .to_vec()
+}
+
+#[test]
+fn what_is_checked_in_is_what_the_proto_file_gives() {
+    for (path, generated) in generate() {
+        if std::env::var_os("KULYA_REGENERATE").is_some() {
+            std::fs::write(&path, generated).unwrap();
+        } else {
+            let is_same = std::fs::read(&path).unwrap() == generated;
+            assert!(is_same, "{}: set KULYA_REGENERATE=1 and run this test again", path.display());
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Every value of the contract comes back from its message as it was, and any message gives a value or a refusal.
+
+use bytes::Bytes;
+use kulya_store::{
+    Append, Capability, Commit, Committed, Condition, Durability, Entry, EventPointer, Outcome, ReadChunk,
+    Retention, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, TableChange, TableId,
+    TransactionId, Version, WriterId, WriterMark,
+};
+use kulya_wire::{Asked, MAX_COMMIT_BYTES, Told, check_size, id_of, v1};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use prost::Message;
+use std::time::Duration;
+
+/// Through bytes, as on the wire.
+fn crossed<M: Message + Default>(message: impl Into<M>) -> M {
+    M::decode(message.into().encode_to_vec().as_slice()).unwrap()
+}
+
+fn stream() -> impl Strategy<Value = StreamId> + Clone {
+    ("[a-z.-]{1,3}x", "[A-Z0-9]{1,3}").prop_map(|(scope, name)| StreamId::new(&scope, &name).unwrap())
+}
+
+fn table() -> impl Strategy<Value = TableId> {
+    prop_oneof![
+        stream().prop_map(|id| TableId { scope: id.scope, name: id.name }),
+        Just(TableId::system("_kulya", "groups").unwrap()),
+    ]
+}
+
+fn segment() -> impl Strategy<Value = SegmentId> {
+    (stream(), 0u32..9, 0u32..9).prop_map(|(stream, number, epoch)| SegmentId { stream, number, epoch })
+}
+
+fn pointer() -> impl Strategy<Value = EventPointer> {
+    (segment(), any::<u64>(), any::<u32>()).prop_map(|(segment, offset, length)| EventPointer {
+        segment,
+        offset,
+        length,
+    })
+}
+
+fn bytes() -> impl Strategy<Value = Bytes> {
+    vec(any::<u8>(), 0..20).prop_map(Bytes::from)
+}
+
+fn append() -> impl Strategy<Value = Append> {
+    (stream(), option::of(".{0,9}"), bytes()).prop_map(|(stream, routing_key, event)| Append {
+        stream,
+        routing_key,
+        event,
+    })
+}
+
+fn change() -> impl Strategy<Value = TableChange> {
+    let condition = prop_oneof![
+        Just(Condition::Any),
+        Just(Condition::Absent),
+        any::<u64>().prop_map(|version| Condition::At(Version(version))),
+    ];
+    (table(), bytes(), condition, option::of(bytes()))
+        .prop_map(|(table, key, condition, value)| TableChange { table, key, condition, value })
+}
+
+fn commit() -> impl Strategy<Value = Commit> {
+    let mark = (any::<u128>(), any::<u64>())
+        .prop_map(|(writer, event_number)| WriterMark { writer: WriterId(writer), event_number });
+    let durability = prop_oneof![Just(Durability::Synced), Just(Durability::Written)];
+    (vec(append(), 0..6), vec(change(), 0..6), option::of(mark), durability)
+        .prop_map(|(appends, changes, writer, durability)| Commit { appends, changes, writer, durability })
+}
+
+fn committed() -> impl Strategy<Value = Committed> {
+    (vec(pointer(), 0..6), vec(any::<u64>().prop_map(Version), 0..6), any::<bool>())
+        .prop_map(|(pointers, versions, duplicate)| Committed { pointers, versions, duplicate })
+}
+
+fn time() -> impl Strategy<Value = Duration> {
+    (0..i64::MAX as u64, 0u32..1_000_000_000).prop_map(|(seconds, nanos)| Duration::new(seconds, nanos))
+}
+
+fn config() -> impl Strategy<Value = StreamConfig> {
+    (any::<u32>(), option::of(time()), option::of(any::<u64>()))
+        .prop_map(|(segments, age, bytes)| StreamConfig { segments, retention: Retention { age, bytes } })
+}
+
+proptest! {
+    #[test]
+    fn commits_come_back(commit in commit(), committed in committed()) {
+        prop_assert_eq!(Commit::try_from(crossed::<v1::CommitRequest>(&commit)).unwrap(), commit);
+        prop_assert_eq!(Committed::try_from(crossed::<v1::Committed>(&committed)).unwrap(), committed.clone());
+        let outcome = Outcome::Committed(committed);
+        prop_assert_eq!(Outcome::try_from(crossed::<v1::OutcomeReply>(&outcome)).unwrap(), outcome);
+    }
+
+    #[test]
+    fn places_come_back(
+        pointer in pointer(),
+        stream in stream(),
+        places in vec((0u32..9, 0u32..9, any::<u64>()), 0..9),
+        ends in (any::<u64>(), any::<u64>()),
+    ) {
+        let mut cut = StreamCut::of(&stream, []);
+        for (number, epoch, offset) in places {
+            cut.advance(&SegmentId { stream: stream.clone(), number, epoch }, offset);
+        }
+        prop_assert_eq!(StreamCut::try_from(crossed::<v1::Cut>(&cut)).unwrap(), cut);
+        prop_assert_eq!(EventPointer::try_from(crossed::<v1::Pointer>(&pointer)).unwrap(), pointer.clone());
+        let info = SegmentInfo { id: pointer.segment, key_range: 0.25..0.5, head: ends.0, tail: ends.1 };
+        prop_assert_eq!(SegmentInfo::try_from(crossed::<v1::SegmentInfo>(&info)).unwrap(), info);
+    }
+
+    #[test]
+    fn streams_and_what_is_read_come_back(
+        config in config(),
+        sealed: bool,
+        since in time(),
+        events in vec((any::<u64>(), bytes()), 0..6),
+        next: u64,
+        (key, value) in (bytes(), bytes()),
+    ) {
+        let info = StreamInfo { config, sealed };
+        prop_assert_eq!(StreamInfo::try_from(crossed::<v1::StreamReply>(info)).unwrap(), info);
+        prop_assert_eq!(crossed::<v1::CutAtRequest>(since).time().unwrap(), since);
+        let chunk = ReadChunk { events, next };
+        prop_assert_eq!(ReadChunk::from(crossed::<v1::Chunk>(chunk.clone())), chunk);
+        let entry = Entry { key, value, version: Version(next) };
+        prop_assert_eq!(Entry::from(crossed::<v1::Entry>(entry.clone())), entry);
+    }
+
+    #[test]
+    fn a_transaction_is_spoken_of(appends in vec(append(), 0..6), changes in vec(change(), 0..6), id: u128) {
+        for asked in [Asked::Stage(appends), Asked::Commit(changes), Asked::Abort] {
+            prop_assert_eq!(Asked::try_from(crossed::<v1::TransactRequest>(&asked)).unwrap(), asked);
+        }
+        for told in [
+            Told::Begun(TransactionId(id)),
+            Told::Staged,
+            Told::Committed(Committed::duplicate()),
+            Told::Aborted,
+            Told::Refused(kulya_store::Error::sealed("s/t")),
+        ] {
+            let back = Told::try_from(crossed::<v1::TransactReply>(&told)).unwrap();
+            prop_assert_eq!(format!("{back:?}"), format!("{told:?}"));
+        }
+        let request = crossed::<v1::TransactionRequest>(TransactionId(id));
+        prop_assert_eq!(id_of("transaction", &request.transaction).unwrap(), id);
+    }
+
+    #[test]
+    fn any_message_is_read_or_refused(bytes: Vec<u8>, number: u32, short in vec(any::<u8>(), 0..32)) {
+        if let Ok(message) = v1::CommitRequest::decode(bytes.as_slice()) {
+            let _ = Commit::try_from(message);
+        }
+        if let Ok(message) = v1::TransactRequest::decode(bytes.as_slice()) {
+            let _ = Asked::try_from(message);
+        }
+        if let Ok(message) = v1::Cut::decode(bytes.as_slice()) {
+            let _ = StreamCut::try_from(message);
+        }
+        let nowhere = v1::Events {
+            streams: vec![],
+            appends: vec![v1::Append { stream: number, ..v1::Append::default() }],
+        };
+        prop_assert!(kulya_wire::events_of(Some(nowhere)).is_err());
+        let columns = v1::Pointers { segment: vec![number], ..v1::Pointers::default() };
+        let torn = v1::Committed { pointers: Some(columns), ..v1::Committed::default() };
+        prop_assert!(Committed::try_from(torn).is_err());
+        prop_assert_eq!(id_of("lane", &short.clone().into()).is_ok(), short.len() == 16);
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let place = v1::Place { number: 1, epoch: 0, offset: 5 };
+    let stream = Some(v1::Stream { scope: "s".to_owned(), name: "t".to_owned() });
+    let twice = v1::Cut { stream, places: vec![place, place] };
+    assert!(StreamCut::try_from(twice).unwrap_err().to_string().contains("s/t/1.#epoch.0 twice"));
+    let bad = v1::Stream { scope: "a_b".to_owned(), name: "t".to_owned() };
+    assert!(StreamId::try_from(bad).unwrap_err().to_string().contains("a_b"));
+    let lonely = v1::StreamReply::default();
+    assert!(StreamInfo::try_from(lonely).unwrap_err().to_string().contains("configuration"));
+    let before = prost_types::Duration { seconds: -1, nanos: 0 };
+    assert!(v1::CutAtRequest { since_epoch: Some(before), stream: None }.time().is_err());
+    for capability in [Capability::VisibleAtOnce, Capability::CutAtTime] {
+        assert_ne!(v1::Capability::from(capability), v1::Capability::Unspecified);
+    }
+}
+
+#[test]
+fn a_commit_has_room_for_what_a_store_takes_and_no_more() {
+    let stream = StreamId::new("s", "t").unwrap();
+    let eight = Bytes::from(vec![0; 8 << 20]);
+    let appends = |count| vec![Append::unkeyed(&stream, eight.clone()); count];
+    assert!(check_size(&appends(7), &[]).is_ok());
+    let table = TableId::new("s", "t").unwrap();
+    let change = TableChange::put(&table, "k", Condition::Any, eight.clone());
+    assert!(check_size(&appends(7), std::slice::from_ref(&change)).is_err());
+    let refused = check_size(&appends(8), &[]).unwrap_err().to_string();
+    assert!(refused.contains(&MAX_COMMIT_BYTES.to_string()) && refused.contains("transaction"), "{refused}");
+    // small ones take more of a message than of a store, but the message has room
+    let small = vec![Append::keyed(&stream, "k", ""); MAX_COMMIT_BYTES / 64];
+    assert!(check_size(&small, &[]).is_ok());
+    assert!(v1::Events::from(small.as_slice()).encoded_len() * 8 < kulya_wire::MAX_MESSAGE_BYTES * 2);
+}
