@@ -9,7 +9,7 @@ pub type CdcResult<T> = Result<T, CdcError>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CdcErrorKind {
-    /// The database does not answer, or the connection broke: it is worth trying again.
+    /// The database, or a store across a network, does not answer, or the connection broke: it is worth trying again.
     Unreachable,
     /// The replication slot is held by another connection: of a process that has just ended, then it is free in a
     /// moment; or of one that runs, then somebody must decide.
@@ -79,6 +79,10 @@ impl From<kulya_store::Error> for CdcError {
     fn from(error: kulya_store::Error) -> Self {
         let kind = match error.kind() {
             kulya_store::ErrorKind::Conflict => CdcErrorKind::Fenced,
+            // what was committed has its position with it: whoever goes on from there loses and repeats nothing
+            kulya_store::ErrorKind::Unreachable | kulya_store::ErrorKind::AnswerLost => {
+                CdcErrorKind::Unreachable
+            }
             _ => CdcErrorKind::Store,
         };
         let what = match kind {

@@ -160,6 +160,15 @@ impl SimDisk {
         logs.map(|(path, file)| (path.clone(), file.bytes.len())).collect()
     }
 
+    /// Puts a file there, as an owner of before would have left it.
+    pub fn put(&self, path: &Path, bytes: &[u8]) {
+        let length = bytes.len();
+        let file = SimFile { bytes: bytes.to_vec(), synced: length, longest: length, is_named: true };
+        let mut platter = self.platter();
+        platter.folders.extend(path.ancestors().skip(1).map(Path::to_owned));
+        platter.files.insert(path.to_owned(), file);
+    }
+
     /// Flips one bit.
     pub fn flip(&self, path: &Path, byte: usize, bit: u8) {
         if let Some(byte) = self.platter().files.get_mut(path).and_then(|file| file.bytes.get_mut(byte)) {

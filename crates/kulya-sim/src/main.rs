@@ -1,16 +1,43 @@
-//! Runs many seeds: `kulya-sim FROM COUNT [CRASHES]`. A seed that breaks the invariant is printed with its history.
+//! Runs many seeds: `kulya-sim FROM COUNT [CRASHES]` in the simulated world, `kulya-sim kill FROM COUNT [KILLS]` with real
+//! processes and files. A seed that breaks the invariant is printed with its history.
 
+use kulya_sim::{Kills, Report};
 use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let mut numbers = std::env::args().skip(1).map(|text| text.parse::<u64>());
-    let (Some(Ok(from)), Some(Ok(count)), crashes) = (numbers.next(), numbers.next(), numbers.next()) else {
-        eprintln!("usage: kulya-sim FROM COUNT [CRASHES]");
-        return ExitCode::from(2);
-    };
-    let crashes = crashes.and_then(Result::ok).unwrap_or(10);
-    let mut total = kulya_sim::Report::default();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let texts: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match texts.as_slice() {
+        ["child", folder, seed, from] => {
+            let (Ok(seed), Ok(from)) = (seed.parse(), from.parse()) else { return usage() };
+            let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+            runtime.block_on(kulya_sim::child(Path::new(folder), seed, from));
+            ExitCode::SUCCESS
+        }
+        ["kill", numbers @ ..] => kills(numbers),
+        numbers => worlds(numbers),
+    }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("usage: kulya-sim [kill] FROM COUNT [CRASHES]");
+    ExitCode::from(2)
+}
+
+/// First seed, number of seeds, crashes of each.
+fn numbers(texts: &[&str], crashes: u64) -> Option<(u64, u64, u64)> {
+    match texts {
+        [from, count] => Some((from.parse().ok()?, count.parse().ok()?, crashes)),
+        [from, count, crashes] => Some((from.parse().ok()?, count.parse().ok()?, crashes.parse().ok()?)),
+        _ => None,
+    }
+}
+
+fn worlds(texts: &[&str]) -> ExitCode {
+    let Some((from, count, crashes)) = numbers(texts, 10) else { return usage() };
+    let mut total = Report::default();
     for seed in from..from.saturating_add(count) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be made");
         let lived =
@@ -26,8 +53,32 @@ fn main() -> ExitCode {
         total.upkeeps += report.upkeeps;
         total.compactions += report.compactions;
     }
-    let kulya_sim::Report { steps, crashes, losses, refusals, upkeeps, compactions, .. } = total;
+    let Report { steps, crashes, losses, refusals, upkeeps, compactions, .. } = total;
     println!("{count} seeds: {steps} steps, {upkeeps} upkeeps with {compactions} compactions");
     println!("{crashes} crashes ({losses} took what was never promised), {refusals} damages refused");
+    ExitCode::SUCCESS
+}
+
+fn kills(texts: &[&str]) -> ExitCode {
+    let Some((from, count, times)) = numbers(texts, 20) else { return usage() };
+    let program = std::env::current_exe().expect("this program is somewhere");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+    let mut total = Kills::default();
+    for seed in from..from.saturating_add(count) {
+        let folder = std::env::temp_dir().join(format!("kulya-sim-{}-{seed}", std::process::id()));
+        let lived = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            runtime.block_on(kulya_sim::kill(&program, &folder, seed, times))
+        }));
+        let Ok(report) = lived else {
+            eprintln!("seed {seed} breaks the invariant; its folder is {}", folder.display());
+            return ExitCode::FAILURE;
+        };
+        let _ = std::fs::remove_dir_all(folder);
+        total.kills += report.kills;
+        total.steps += report.steps;
+        total.unspoken += report.unspoken;
+    }
+    let Kills { kills, steps, unspoken } = total;
+    println!("{kills} kills of {count} seeds: {steps} steps are there, {unspoken} of them unspoken of");
     ExitCode::SUCCESS
 }

@@ -8,7 +8,7 @@
 use crate::{Dice, Faults, SimDisk, SimIndex};
 use kulya_store::clock::{Clock, ManualClock};
 use kulya_store::memory::MemoryStore;
-use kulya_store::model::{self, Event, STREAMS, Step};
+use kulya_store::model::{self, Step};
 use kulya_store::{ErrorKind, StreamStore};
 use kulya_store_embedded::{Components, EmbeddedStore};
 use std::fmt::Write;
@@ -142,7 +142,7 @@ impl World {
             if self.dice.once_in(6) && !self.maintain(&faults).await {
                 return;
             }
-            let group = self.draw_group();
+            let group = self.dice.group();
             self.note(&shown(&group, &faults));
             if !self.take(group).await {
                 return;
@@ -181,50 +181,6 @@ impl World {
             _ => {}
         }
         faults
-    }
-
-    /// One step; or commits that are asked for at the same time, and so share a frame.
-    fn draw_group(&mut self) -> Vec<Step> {
-        if self.dice.once_in(4) {
-            let count = 2 + self.dice.roll(3);
-            return (0..count).map(|_| self.draw_commit(false)).collect();
-        }
-        let stream = self.dice.roll(STREAMS.into()) as u8;
-        vec![match self.dice.roll(24) {
-            0 => Step::Truncate(stream, self.dice.byte()),
-            1 => Step::Seal(stream),
-            2 => Step::Delete(stream),
-            3..6 => Step::Create(stream, 1 + self.dice.roll(3) as u32),
-            6..11 => Step::Transaction {
-                runs: (0..self.dice.roll(4)).map(|_| self.draw_events(6)).collect(),
-                commits: !self.dice.once_in(3),
-            },
-            _ => self.draw_commit(true),
-        }]
-    }
-
-    fn draw_commit(&mut self, conditional: bool) -> Step {
-        let events = self.draw_events(5);
-        let mut changes: Vec<model::Change> = Vec::new();
-        for _ in 0..self.dice.roll(3) {
-            let value = (!self.dice.once_in(3)).then(|| self.dice.byte());
-            let condition = if conditional { self.dice.roll(3) as u8 } else { 0 };
-            changes.push((self.dice.roll(4) as u8, value, condition));
-        }
-        let writer = self.dice.once_in(3).then(|| (self.dice.roll(4) as u8, self.dice.byte()));
-        Step::Commit { events, changes, writer, synced: !self.dice.once_in(3) }
-    }
-
-    fn draw_events(&mut self, most: u64) -> Vec<Event> {
-        let count = self.dice.roll(most);
-        (0..count)
-            .map(|_| {
-                let length = if self.dice.once_in(12) { 2000 } else { 60 };
-                let length = self.dice.roll(length) as usize;
-                let event = vec![self.dice.byte(); length];
-                (self.dice.roll(STREAMS.into()) as u8, self.dice.roll(9) as u8, event)
-            })
-            .collect()
     }
 
     /// Takes steps at the same time on the store, one after the other on the oracle; `false` when the store must be

@@ -28,6 +28,8 @@ mod frame;
 mod index;
 mod keeper;
 mod op;
+#[doc(hidden)]
+pub mod outside;
 mod plan;
 mod recovery;
 mod state;

@@ -54,11 +54,27 @@ pub(crate) struct ServeArgs {
     pub(crate) listen: Option<SocketAddr>,
 }
 
+/// Where the store is.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Place {
+    /// The folder of the store [default: kulya-data]
+    #[arg(long, global = true, env = "KULYA_DATA", value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// The store of a kulya serve instead, as http://host:port; goes before --data
+    #[arg(long, global = true, env = "KULYA_URL", value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// For https: the certificate, in PEM, of the authority that signed the server's
+    #[arg(long, global = true, env = "KULYA_CA", value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// A file with the token that the server asks for; KULYA_TOKEN has the token itself
+    #[arg(long, global = true, env = "KULYA_TOKEN_FILE", value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct CdcArgs {
-    /// The folder of the store [default: kulya-data]
-    #[arg(long, env = "KULYA_DATA", value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) place: Place,
     /// The database, as postgres://user:password@host:port/database
     #[arg(long, env = "KULYA_POSTGRES", value_name = "URL")]
     pub(crate) postgres: Option<String>,
@@ -87,15 +103,14 @@ pub(crate) struct CdcArgs {
     #[arg(long)]
     pub(crate) until_caught_up: bool,
     /// Record the change log as JSON lines in this file, instead of in a store
-    #[arg(long, value_name = "FILE", conflicts_with = "data")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "url"])]
     pub(crate) record: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SqlArgs {
-    /// The folder of the store [default: kulya-data]
-    #[arg(long, env = "KULYA_DATA", value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) place: Place,
     /// Run these statements and end
     #[arg(short, long, value_name = "SQL")]
     pub(crate) execute: Option<String>,
@@ -119,9 +134,8 @@ pub(crate) enum Output {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct StreamArgs {
-    /// The folder of the store [default: kulya-data]
-    #[arg(long, global = true, env = "KULYA_DATA", value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) place: Place,
     #[command(subcommand)]
     pub(crate) command: StreamCommand,
 }
@@ -135,6 +149,15 @@ pub(crate) enum StreamCommand {
         /// What may be written and read side by side
         #[arg(long, default_value_t = 1, value_name = "N")]
         segments: u32,
+        #[command(flatten)]
+        keep: Keep,
+    },
+    /// Change how long a stream's events are kept
+    Update {
+        /// The stream, as scope/stream
+        stream: String,
+        #[command(flatten)]
+        keep: Keep,
     },
     /// List the streams of a scope, or of all
     List {
@@ -175,6 +198,9 @@ pub(crate) enum StreamCommand {
         /// Go on with new events as they come; Ctrl-C ends
         #[arg(long)]
         tail: bool,
+        /// Only events that are no older than this: 90s, 15m, 36h, 7d
+        #[arg(long, value_name = "AGE")]
+        since: Option<String>,
     },
     /// Print the events of a stream as they come, from its end on; Ctrl-C ends
     Tail {
@@ -190,6 +216,9 @@ pub(crate) enum StreamCommand {
         /// Where it shall begin, as describe prints it; without it, at its end
         #[arg(long, value_name = "CUT")]
         at: Option<String>,
+        /// Let go of the events that are older than this: 90s, 15m, 36h, 7d
+        #[arg(long, value_name = "AGE", conflicts_with = "at")]
+        older_than: Option<String>,
     },
     /// Let a stream take no more events, for ever
     Seal {
@@ -201,6 +230,35 @@ pub(crate) enum StreamCommand {
         /// The stream, as scope/stream
         stream: String,
     },
+}
+
+impl StreamCommand {
+    /// The stream that it is about.
+    pub(crate) fn stream(&self) -> Option<&str> {
+        match self {
+            Self::List { .. } => None,
+            Self::Create { stream, .. }
+            | Self::Update { stream, .. }
+            | Self::Describe { stream }
+            | Self::Append { stream, .. }
+            | Self::Read { stream, .. }
+            | Self::Tail { stream, .. }
+            | Self::Truncate { stream, .. }
+            | Self::Seal { stream }
+            | Self::Delete { stream } => Some(stream),
+        }
+    }
+}
+
+/// What of a stream is kept; without either, everything.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Keep {
+    /// Events older than this go: 90s, 15m, 36h, 7d
+    #[arg(long, value_name = "AGE")]
+    pub(crate) keep_for: Option<String>,
+    /// The oldest events go while the stream is larger: 500MB, 2GiB
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) keep_bytes: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,7 +1,7 @@
-//! `kulya cdc`: one database's changes, into the store of a folder or into a file.
+//! `kulya cdc`: one database's changes, into the store of a folder or a server, or into a file.
 
 use crate::args::CdcArgs;
-use crate::open::{self, House};
+use crate::open::{self, Address, House};
 use crate::progress::CaptureProgress;
 use crate::settings::Settings;
 use crate::stop;
@@ -24,7 +24,8 @@ pub(crate) async fn run(settings: Settings, args: CdcArgs) -> Result<()> {
         let mut sink = RecordingSink::open(file)?;
         capture(source, until, &mut sink, Arc::new(SystemClock), &progress, stop).await?;
     } else {
-        let house = open::folder(&settings.data(args.data)).await?;
+        let store = Address::of(args.place, &settings)?.store(true).await?;
+        let house = open::on(store).await?;
         into_house(&house, source, until, &progress, stop).await?;
         house.store.close().await?;
     }

@@ -6,6 +6,7 @@
 mod args;
 mod cdc;
 mod demo;
+mod keep;
 mod open;
 mod progress;
 mod serve;

@@ -1,19 +1,65 @@
-//! Putting the registry on the store of a folder: what every command begins with.
+//! Finding the store that a command is about, in a folder or at a URL, and putting the registry on it: what every command
+//! begins with.
 
-use anyhow::Result;
+use crate::args::Place;
+use crate::settings::Settings;
+use anyhow::{Context, Result, bail};
+use kulya_client::{RemoteSettings, RemoteStore};
 use kulya_registry::Registry;
 use kulya_store::StreamStore;
 use kulya_store::clock::{Clock, SystemClock};
 use kulya_store_embedded::EmbeddedStore;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-/// A folder's store with its registry, owned by this process.
+/// A server that does not answer is tried for so long: whoever sits before a terminal waits for it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A store with its registry.
 #[derive(Clone)]
 pub(crate) struct House {
     pub(crate) store: Arc<dyn StreamStore>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// Where a store is, once flags, variables and the settings file have been asked.
+#[derive(Debug)]
+pub(crate) enum Address {
+    /// In a folder, which this process then owns.
+    Folder(PathBuf),
+    /// Behind a server.
+    Server(RemoteSettings),
+}
+
+impl Address {
+    pub(crate) fn of(place: Place, settings: &Settings) -> Result<Self> {
+        let Place { data, url, ca, token_file } = place;
+        let Some(url) = url else { return Ok(Self::Folder(settings.data(data))) };
+        let read = |path: PathBuf| {
+            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+        };
+        let mut remote = RemoteSettings::new(url);
+        remote.patience = PATIENCE;
+        remote.ca_pem = ca.map(read).transpose()?;
+        // a flag would show the token to everybody who lists processes
+        let token = token_file.map(read).transpose()?.or_else(|| std::env::var("KULYA_TOKEN").ok());
+        remote.token = token.map(|token| token.trim().to_owned());
+        Ok(Self::Server(remote))
+    }
+
+    /// Opens the store; makes a folder's when it is not there and `makes` says so.
+    pub(crate) async fn store(self, makes: bool) -> Result<Arc<dyn StreamStore>> {
+        match self {
+            Self::Folder(path) if !makes && !path.exists() => bail!(
+                "folder {} does not exist: kulya serve, kulya cdc or kulya demo make one, --data names another",
+                path.display()
+            ),
+            Self::Folder(path) => Ok(Arc::new(EmbeddedStore::open(path)?)),
+            Self::Server(remote) => Ok(Arc::new(RemoteStore::connect(remote).await?)),
+        }
+    }
 }
 
 /// Opens, or makes, the folder's store.

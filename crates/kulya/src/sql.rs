@@ -1,7 +1,7 @@
 //! `kulya sql`: statements from the command line, a file, a pipe, or a prompt.
 
 use crate::args::{Output, SqlArgs};
-use crate::open::{self, House};
+use crate::open::{self, Address, House};
 use crate::say;
 use crate::settings::Settings;
 use crate::stop;
@@ -27,13 +27,12 @@ A statement ends with a semicolon. Names with dots go in backticks: SELECT * FRO
 Ctrl-C drops what was typed, or ends a running query; Ctrl-D, or quit, ends.";
 
 pub(crate) async fn run(settings: Settings, args: SqlArgs) -> Result<()> {
-    let data = settings.data(args.data);
-    if !data.exists() {
-        bail!(
-            "folder {} does not exist: kulya serve, kulya cdc or kulya demo make one, --data names another",
-            data.display()
-        );
-    }
+    let address = Address::of(args.place, &settings)?;
+    let own = match &address {
+        Address::Folder(path) => Some(path.clone()),
+        Address::Server(_) => None,
+    };
+    let store = address.store(false).await?;
     let text = match (args.execute, args.file) {
         (Some(text), _) => Some(text),
         (None, Some(path)) => {
@@ -46,8 +45,8 @@ pub(crate) async fn run(settings: Settings, args: SqlArgs) -> Result<()> {
             Some(piped)
         }
     };
-    let house = open::folder(&data).await?;
-    let mut session = session(&house, &data).await?;
+    let house = open::on(store).await?;
+    let mut session = session(&house, own).await?;
     let shape = shape(args.output);
     match text {
         Some(text) => {
@@ -71,16 +70,16 @@ fn shape(output: Output) -> Shape {
     }
 }
 
-/// A session on a house.
-pub(crate) async fn session(house: &House, folder: &Path) -> SqlResult<Session> {
+/// A session on a house, whose store is in this folder if it is in one.
+pub(crate) async fn session(house: &House, folder: Option<PathBuf>) -> SqlResult<Session> {
     let backend = Backend { store: Arc::clone(&house.store), registry: Arc::clone(&house.registry) as _ };
-    let opener = FolderOpener { own: folder.to_owned(), backend: backend.clone() };
+    let opener = FolderOpener { own: folder, backend: backend.clone() };
     Ok(Session::new(CATALOG, backend).await?.opener(opener))
 }
 
 /// Opens the folders and registries that CREATE CATALOG names. The session's own folder is open already.
 struct FolderOpener {
-    own: PathBuf,
+    own: Option<PathBuf>,
     backend: Backend,
 }
 
@@ -88,7 +87,7 @@ struct FolderOpener {
 impl Opener for FolderOpener {
     async fn open(&self, options: &CatalogOptions) -> SqlResult<Backend> {
         let mut backend = match &options.folder {
-            Some(folder) if !same(folder, &self.own) => {
+            Some(folder) if !self.own.as_ref().is_some_and(|own| same(folder, own)) => {
                 if !folder.exists() {
                     return Err(SqlError::new(format!("folder {} does not exist", folder.display())));
                 }

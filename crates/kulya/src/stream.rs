@@ -1,16 +1,18 @@
 //! `kulya stream`: streams and their raw events.
 
 use crate::args::{EventOutput, Reading, StreamArgs, StreamCommand};
+use crate::keep::{age_text, duration};
+use crate::open::Address;
 use crate::say;
 use crate::settings::Settings;
 use crate::stop;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
+use kulya_store::clock::{Clock, SystemClock};
 use kulya_store::{
     Append, BoundedSegment, Commit, EventPointer, ReadChunk, Scope, SegmentId, StreamConfig, StreamCut,
     StreamId, StreamStore, Tail, hex, tail_cut,
 };
-use kulya_store_embedded::EmbeddedStore;
 use std::io::{Read, Write};
 use std::path::Path;
 use tokio_util::sync::CancellationToken;
@@ -19,86 +21,105 @@ use tokio_util::sync::CancellationToken;
 const CHUNK_BYTES: usize = 1 << 20;
 
 pub(crate) async fn run(settings: Settings, args: StreamArgs) -> Result<()> {
-    let data = settings.data(args.data);
+    let address = Address::of(args.place, &settings)?;
     let makes = matches!(args.command, StreamCommand::Create { .. } | StreamCommand::Append { .. });
-    if !makes && !data.exists() {
-        bail!("folder {} does not exist", data.display());
+    // what is typed wrongly is said before a folder is made or a server asked
+    let append = match &args.command {
+        StreamCommand::Append { hex, text, file, .. } => {
+            Some(event(hex.as_deref(), text.clone(), file.as_deref())?)
+        }
+        _ => None,
+    };
+    let stream = args.command.stream().map(str::parse).transpose()?;
+    let store = address.store(makes).await?;
+    match stream {
+        Some(stream) => on_stream(&*store, stream, args.command, append).await?,
+        None => {
+            if let StreamCommand::List { scope } = args.command {
+                list(&*store, scope.as_deref()).await?;
+            }
+        }
     }
-    match args.command {
-        StreamCommand::Create { stream, segments } => {
-            let stream: StreamId = stream.parse()?;
-            let store = EmbeddedStore::open(&data)?;
+    store.close().await?;
+    Ok(())
+}
+
+async fn on_stream(
+    store: &dyn StreamStore,
+    stream: StreamId,
+    command: StreamCommand,
+    event: Option<Bytes>,
+) -> Result<()> {
+    match command {
+        StreamCommand::List { scope } => list(store, scope.as_deref()).await?,
+        StreamCommand::Create { segments, keep, .. } => {
             store.create_scope(&stream.scope).await?;
-            if !store.create_stream(&stream, StreamConfig::with_segments(segments)).await? {
+            let config = StreamConfig::with_segments(segments).retention(keep.retention()?);
+            if !store.create_stream(&stream, config).await? {
                 bail!("there is a stream {stream} already");
             }
-            store.close().await?;
         }
-        StreamCommand::List { scope } => list(&EmbeddedStore::open(&data)?, scope.as_deref()).await?,
-        StreamCommand::Describe { stream } => {
-            describe(&EmbeddedStore::open(&data)?, &stream.parse()?).await?
+        StreamCommand::Update { keep, .. } => {
+            let config = store.stream(&stream).await?.config.retention(keep.retention()?);
+            store.update_stream(&stream, config).await?;
+            describe(store, &stream).await?;
         }
-        StreamCommand::Append { stream, hex, text, file, key, segments } => {
-            let stream: StreamId = stream.parse()?;
-            let event = event(hex.as_deref(), text, file.as_deref())?;
-            let store = EmbeddedStore::open(&data)?;
+        StreamCommand::Describe { .. } => describe(store, &stream).await?,
+        StreamCommand::Append { key, segments, .. } => {
             store.create_scope(&stream.scope).await?;
             store.create_stream(&stream, StreamConfig::with_segments(segments)).await?;
-            let append = Append { stream, routing_key: key, event };
+            let append = Append { stream, routing_key: key, event: event.unwrap_or_default() };
             let done = store.commit(Commit::events(vec![append])).await?;
             for pointer in &done.pointers {
                 say!("{} {pointer}", hex::encode(&pointer.to_bytes()));
             }
-            store.close().await?;
         }
-        StreamCommand::Read { stream, reading, tail } => {
-            let stream: StreamId = stream.parse()?;
+        StreamCommand::Read { reading, tail, since, .. } => {
             let stop = stop::on_signal()?;
-            let store = EmbeddedStore::open(&data)?;
             let mut printer = Printer::new(&reading);
-            let cut = printer.everything(&store, &stream).await?;
+            let from = match since {
+                Some(age) => Some(cut_before(store, &stream, &age).await?),
+                None => None,
+            };
+            let cut = printer.everything(store, &stream, from.as_ref()).await?;
             if tail {
-                printer.follow(&store, cut, &stop).await?;
+                printer.follow(store, cut, &stop).await?;
             }
         }
-        StreamCommand::Tail { stream, reading } => {
-            let stream: StreamId = stream.parse()?;
+        StreamCommand::Tail { reading, .. } => {
             let stop = stop::on_signal()?;
-            let store = EmbeddedStore::open(&data)?;
-            let cut = tail_cut(&store, &stream).await?;
-            Printer::new(&reading).follow(&store, cut, &stop).await?;
+            let cut = tail_cut(store, &stream).await?;
+            Printer::new(&reading).follow(store, cut, &stop).await?;
         }
-        StreamCommand::Truncate { stream, at } => {
-            let stream: StreamId = stream.parse()?;
-            let store = EmbeddedStore::open(&data)?;
-            let cut = match at {
-                Some(text) => text.parse()?,
-                None => tail_cut(&store, &stream).await?,
+        StreamCommand::Truncate { at, older_than, .. } => {
+            let cut = match (at, older_than) {
+                (Some(text), _) => text.parse()?,
+                (None, Some(age)) => cut_before(store, &stream, &age).await?,
+                (None, None) => tail_cut(store, &stream).await?,
             };
             if cut.stream != stream {
                 bail!("cut {cut} is one of another stream than {stream}");
             }
             store.truncate(&cut).await?;
             say!("{stream} begins at {cut}");
-            store.close().await?;
         }
-        StreamCommand::Seal { stream } => {
-            let stream: StreamId = stream.parse()?;
-            let store = EmbeddedStore::open(&data)?;
+        StreamCommand::Seal { .. } => {
             let is_new = store.seal_stream(&stream).await?;
             say!("{stream} {}", if is_new { "is sealed" } else { "was sealed before" });
-            store.close().await?;
         }
-        StreamCommand::Delete { stream } => {
-            let stream: StreamId = stream.parse()?;
-            let store = EmbeddedStore::open(&data)?;
+        StreamCommand::Delete { .. } => {
             if !store.delete_stream(&stream).await? {
                 bail!("stream {stream} does not exist");
             }
-            store.close().await?;
         }
     }
     Ok(())
+}
+
+/// Where the events begin that are no older than this.
+async fn cut_before(store: &dyn StreamStore, stream: &StreamId, age: &str) -> Result<StreamCut> {
+    let since = SystemClock.since_epoch().saturating_sub(duration(age)?);
+    Ok(store.cut_at(stream, since).await?)
 }
 
 async fn list(store: &dyn StreamStore, scope: Option<&str>) -> Result<()> {
@@ -124,6 +145,13 @@ async fn describe(store: &dyn StreamStore, stream: &StreamId) -> Result<()> {
     say!("stream  {stream}{}", if store.stream(stream).await?.sealed { ", sealed" } else { "" });
     say!("head    {}", StreamCut::head(stream, &segments));
     say!("tail    {}", StreamCut::tail(stream, &segments));
+    let kept = store.stream(stream).await?.config.retention;
+    if let Some(age) = kept.age {
+        say!("keeps   events of the last {}", age_text(age));
+    }
+    if let Some(bytes) = kept.bytes {
+        say!("keeps   {bytes} bytes at most");
+    }
     for segment in &segments {
         let (from, to) = (segment.key_range.start, segment.key_range.end);
         say!(
@@ -169,12 +197,19 @@ impl Printer {
         Self { output: reading.output, left: reading.limit.unwrap_or(usize::MAX) }
     }
 
-    /// Prints what is there now; gives where it ended.
-    async fn everything(&mut self, store: &dyn StreamStore, stream: &StreamId) -> Result<StreamCut> {
+    /// Prints what is there now, from a cut on; gives where it ended.
+    async fn everything(
+        &mut self,
+        store: &dyn StreamStore,
+        stream: &StreamId,
+        from: Option<&StreamCut>,
+    ) -> Result<StreamCut> {
         let segments = store.segments(stream).await?;
         let mut cut = StreamCut::head(stream, &segments);
         for segment in segments {
             let mut reader = BoundedSegment::new(segment);
+            let begin = from.and_then(|from| from.offset(&reader.segment.id));
+            reader.offset = reader.offset.max(begin.unwrap_or_default());
             while self.left > 0 {
                 let Some(chunk) = reader.next(store, CHUNK_BYTES).await? else { break };
                 self.chunk(&reader.segment.id, &chunk)?;

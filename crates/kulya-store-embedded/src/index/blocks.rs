@@ -41,6 +41,10 @@ pub(crate) fn unpack(start: u64, bytes: &[u8]) -> Option<Vec<Extent>> {
             file,
         };
         extent.start.checked_add(extent.length.into())?;
+        if extents.is_empty() && extent.start != start {
+            // the key says where it begins
+            return None;
+        }
         extents.push(extent);
         before = extent;
     }

@@ -58,7 +58,7 @@ async fn story(args: &DemoArgs, stop: CancellationToken) -> Result<()> {
     let registry = HttpRegistry::new(&url)?;
     orders::write(&house, &registry, args.orders).await?;
     customers::capture(&house, args.postgres.as_deref(), stop.clone()).await?;
-    let mut session = sql::session(&house, &args.data).await?;
+    let mut session = sql::session(&house, Some(args.data.clone())).await?;
     question(&mut session).await?;
     say!("\nDone in {:.1} s. To look further:", began.elapsed().as_secs_f64());
     if args.keep {

@@ -12,7 +12,6 @@ use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
 use kulya_store::{Append, Commit, Scope, StreamConfig, StreamId};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::path::Path;
 use std::time::Instant;
 
 const SEGMENTS: u32 = 4;
@@ -135,7 +134,7 @@ pub(super) async fn write(house: &House, registry: &HttpRegistry, orders: u32) -
 
 /// How many orders the stream holds.
 async fn there(house: &House) -> Result<u64> {
-    let mut session = sql::session(house, Path::new("")).await?;
+    let mut session = sql::session(house, None).await?;
     count(&mut session, &format!("SELECT count(*) FROM {SCOPE}.orders")).await
 }
 

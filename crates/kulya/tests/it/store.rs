@@ -1,13 +1,29 @@
 //! Streams and stores by the command line: a stream's life, and a store's copy.
 
-use crate::program::{command, kulya, run};
+use crate::program::{Running, command, kulya, run};
 use tempfile::tempdir;
 
 #[test]
 fn a_streams_life() {
     let folder = tempdir().unwrap();
-    let stream = |args: &[&str]| kulya(&folder, &[&["stream"], args].concat());
-    stream(&["create", "s/t", "--segments", "2"]);
+    live(|args| kulya(&folder, &[&["stream"], args].concat()));
+}
+
+#[test]
+fn a_streams_life_behind_a_server() {
+    let folder = tempdir().unwrap();
+    let (server, url) = Running::serve(&folder, &[]);
+    live(|args| kulya(&folder, &[&["stream", "--url", &url], args].concat()));
+    kulya(&folder, &["stream", "append", "s/kept", "--text", "{}", "--url", &url]);
+    let rows = kulya(&folder, &["sql", "--url", &url, "-e", "SHOW DATABASES;", "--output", "csv"]);
+    assert!(rows.lines().any(|line| line == "s"), "{rows}");
+    assert_eq!(server.interrupt(), Some(0));
+    assert_eq!(kulya(&folder, &["stream", "read", "s/kept", "--output", "text"]), "{}\n");
+}
+
+/// Everything that can be done with a stream.
+fn live(stream: impl Fn(&[&str]) -> String) {
+    stream(&["create", "s/t", "--segments", "2", "--keep-for", "36h"]);
     for n in 0..6 {
         stream(&["append", "s/t", "--text", &format!("event {n}"), "--key", &n.to_string()]);
     }
@@ -20,6 +36,11 @@ fn a_streams_life() {
         described.contains("segment s/t/0.#epoch.0  keys 0.0000 to 0.5000  offsets 0 to "),
         "{described}"
     );
+    assert!(described.contains("keeps   events of the last 36h\n"), "{described}");
+    let updated = stream(&["update", "s/t", "--keep-bytes", "2GiB"]);
+    assert!(updated.contains("keeps   2147483648 bytes") && !updated.contains("36h"), "{updated}");
+    assert_eq!(stream(&["read", "s/t", "--since", "1d", "--output", "text"]).lines().count(), 6);
+    assert_eq!(stream(&["truncate", "s/t", "--older-than", "1d"]), "s/t begins at s/t@0.0:0,1.0:0\n");
     assert_eq!(stream(&["truncate", "s/t", "--at", &tail]), format!("s/t begins at {tail}\n"));
     assert_eq!(stream(&["read", "s/t"]), "");
     stream(&["append", "s/t", "--text", "kept"]);
@@ -80,6 +101,13 @@ fn a_store_is_described_checked_copied_and_restored() {
             "no event of segment",
         ),
         (&["stream", "--data", "d", "list", "nowhere"], "scope nowhere does not exist"),
+        (&["stream", "--url", "localhost:9092", "list"], "write http://host:port"),
+        (&["stream", "--url", "http://127.0.0.1:1", "list"], "no Kulya answers at http://127.0.0.1:1"),
+        (&["sql", "--url", "https://127.0.0.1:1", "-e", "SHOW TABLES;"], "needs the certificate"),
+        (&["stream", "--url", "https://127.0.0.1:1", "--ca", "none", "list"], "cannot read none"),
+        (&["stream", "--data", "d", "create", "shop/new", "--keep-for", "2w"], "write 90s, 15m, 36h or 7d"),
+        (&["stream", "--data", "d", "update", "shop/orders", "--keep-bytes", "much"], "write 500MB or 2GiB"),
+        (&["stream", "--data", "d", "read", "shop/orders", "--since", "then"], "is no time span"),
     ] {
         let ran = run(&mut command(folder.path(), args));
         assert_eq!((ran.code, ran.err.lines().count()), (Some(1), 1), "{ran:?}");

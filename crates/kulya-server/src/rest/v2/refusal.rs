@@ -28,7 +28,7 @@ impl IntoResponse for Refusal {
             ErrorKind::InvalidInput => StatusCode::BAD_REQUEST,
             ErrorKind::Truncated => StatusCode::GONE,
             ErrorKind::Full => StatusCode::INSUFFICIENT_STORAGE,
-            ErrorKind::Closed | ErrorKind::Locked => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorKind::Closed | ErrorKind::Locked | ErrorKind::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         if status.is_server_error() {
