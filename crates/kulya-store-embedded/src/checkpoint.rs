@@ -87,6 +87,7 @@ struct FileRecord {
     name: LogName,
     bytes: u64,
     live: u64,
+    framing: u64,
     overhead: u64,
 }
 
@@ -156,8 +157,9 @@ fn take_segment(key: SegmentKey, segment: &Segment, taken: &mut Taken) {
 
 /// Extents of one segment, in order, as blocks of the index.
 pub(crate) fn blocks(key: SegmentKey, extents: &[Extent]) -> impl Iterator<Item = IndexChange> + '_ {
-    let of_one_file = extents.chunk_by(|a, b| a.file == b.file);
-    of_one_file.flat_map(|extents| extents.chunks(BLOCK_EXTENTS)).filter_map(move |extents| {
+    // a block has no gap: what lies in one is in another block, which would not be found behind it
+    let neighbours = extents.chunk_by(|a, b| a.file == b.file && a.end() == b.start);
+    neighbours.flat_map(|extents| extents.chunks(BLOCK_EXTENTS)).filter_map(move |extents| {
         Some((index::block_key(key, extents.first()?.start), Some(index::pack(extents))))
     })
 }
@@ -169,6 +171,7 @@ pub(crate) fn files(files: &BTreeMap<u32, LogInfo>) -> IndexChange {
         name: info.name,
         bytes: info.bytes,
         live: info.live,
+        framing: info.framing,
         overhead: info.overhead,
     };
     let records: Vec<FileRecord> = files.iter().map(record).collect();
@@ -274,8 +277,8 @@ pub(crate) fn load(index: &Arc<dyn Index>) -> io::Result<Option<(State, Position
     let files: Vec<FileRecord> = postcard::from_bytes(unchecked(&files)?).map_err(io::Error::other)?;
     let position = record.position;
     let mut state = State::new(Arc::clone(index));
-    for FileRecord { id, name, bytes, live, overhead } in files {
-        state.files.by_id.insert(id, LogInfo { name, bytes, live, overhead });
+    for FileRecord { id, name, bytes, live, framing, overhead } in files {
+        state.files.by_id.insert(id, LogInfo { name, bytes, live, framing, overhead });
     }
     // a compaction may have added a file since
     let above = state.files.by_id.keys().next_back().map_or(0, |last| last.saturating_add(1));

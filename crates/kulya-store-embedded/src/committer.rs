@@ -143,6 +143,7 @@ impl Committer {
             let at = position + (frame::HEADER_BYTES + at) as u64;
             state.apply(&op, self.end.file, at).expect("the plan was made against this state");
         }
+        state.files.frame(self.end.file);
         state.sequence = sequence;
         state.position = self.end;
         let is_crowded = state.is_crowded();
@@ -174,7 +175,7 @@ impl Committer {
         if let Some(info) = state.files.by_id.get_mut(&self.end.file) {
             info.bytes = self.end.length;
         }
-        let file = state.files.add(LogInfo { name, bytes: 0, live: 0, overhead: 0 });
+        let file = state.files.add(LogInfo::new(name));
         self.end = Position { file, length: 0 };
         self.name = name;
         state.position = self.end;

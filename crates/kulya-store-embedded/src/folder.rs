@@ -5,6 +5,7 @@
 //! LOCK                 held by the owner; its text is the owner's process id
 //! log/{number:016x}.log                              as it was written
 //! log/{first:016x}-{last:016x}-{generation:08x}.log   several of them, compacted
+//! damaged/                                           what a repair has put aside
 //! index/                                             made from the log, and made again when it is lost
 //! ```
 
@@ -69,6 +70,11 @@ impl Folder {
     /// The path of a log file.
     pub(crate) fn log(&self, name: LogName) -> PathBuf {
         self.path.join("log").join(name.to_string())
+    }
+
+    /// Where a repair puts what was damaged.
+    pub(crate) fn damaged(&self) -> PathBuf {
+        self.path.join("damaged")
     }
 
     /// Where the index is.
@@ -152,7 +158,10 @@ pub(crate) fn current(folder: &Folder, names: &[LogName]) -> Result<Vec<LogName>
     for name in &current {
         if next != Some(name.first) {
             let missing = folder.log(LogName::plain(next.unwrap_or_default()));
-            let what = format!("log file {} is missing: restore the folder from a copy", missing.display());
+            let what = format!(
+                "log file {} is missing: restore the folder from a copy, or give up what is lost with kulya store repair",
+                missing.display()
+            );
             return Err(Error::new(ErrorKind::Corrupt, what));
         }
         next = name.last.checked_add(1);

@@ -43,7 +43,7 @@ fn is_worth_it(inner: &Inner) -> bool {
 
 /// Applies retention, takes a checkpoint if it is due or asked for, and gives room back.
 pub(crate) async fn maintain(inner: &Arc<Inner>, checkpoint: bool) -> Result<()> {
-    let store = EmbeddedStore { inner: Arc::clone(inner) };
+    let store = EmbeddedStore { _open: None, inner: Arc::clone(inner) };
     for stream in limited(inner) {
         match retain(&store, &stream, inner.clock.since_epoch()).await {
             // it was deleted meanwhile

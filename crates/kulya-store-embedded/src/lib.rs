@@ -31,13 +31,16 @@ mod op;
 #[doc(hidden)]
 pub mod outside;
 mod plan;
+mod read;
 mod recovery;
+mod repair;
 mod state;
 mod store;
 mod upkeep;
 mod verify;
 
 pub use index::{Index, IndexChange, IndexEntry};
+pub use repair::Repaired;
 pub use store::{Components, EmbeddedStore};
 pub use verify::Verified;
 

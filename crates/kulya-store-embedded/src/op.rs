@@ -22,9 +22,10 @@
 //! | 18 | ended | epoch u32, scope, name |
 //! | 19 | outcome | transaction u64, version u64, number of table changes u32 |
 //! | 20 | whole | see below |
+//! | 21 | lost | stream id u32, segment number u32, start offset u64, time u64, length u32 |
 //!
-//! The last three stand only in files that were compacted: a stream that was deleted, and its last epoch; a transaction
-//! that was committed; and, at the end, that the file is whole: number of frames before this u32, the last sequence of what
+//! The last four stand only in files that were compacted: a stream that was deleted, and its last epoch; a transaction
+//! that was committed; events that a repair has given up; and, at the end, that the file is whole: number of frames before this u32, the last sequence of what
 //! was compacted u64, version u64, transaction id u64, next stream id u32, next table id u32, time u64, none of which is
 //! ever to be given again.
 //!
@@ -134,6 +135,12 @@ pub(crate) enum Op<'a> {
         transaction: u64,
         version: u64,
         changes: u32,
+    },
+    Lost {
+        segment: SegmentKey,
+        start: u64,
+        time: u64,
+        length: u32,
     },
     Whole {
         frames: u32,
@@ -259,6 +266,13 @@ pub(crate) fn put(out: &mut Vec<u8>, op: &Op<'_>) -> usize {
             out.put_u64(*transaction);
             out.put_u64(*version);
             out.put_u32(*changes);
+        }
+        Op::Lost { segment, start, time, length } => {
+            out.put_u8(21);
+            put_segment(out, *segment);
+            out.put_u64(*start);
+            out.put_u64(*time);
+            out.put_u32(*length);
         }
         Op::Whole { frames, sequence, version, last_transaction, next_stream, next_table, time } => {
             out.put_u8(20);
@@ -395,6 +409,12 @@ impl<'a> Reader<'a> {
             17 => Op::UpdateStream { id: self.u32()?, retention: self.retention()? },
             18 => Op::Ended { epoch: self.u32()?, scope: self.name()?, name: self.name()? },
             19 => Op::Outcome { transaction: self.u64()?, version: self.u64()?, changes: self.u32()? },
+            21 => Op::Lost {
+                segment: self.segment()?,
+                start: self.u64()?,
+                time: self.u64()?,
+                length: self.u32()?,
+            },
             20 => Op::Whole {
                 frames: self.u32()?,
                 sequence: self.u64()?,
@@ -492,6 +512,7 @@ mod tests {
             Op::UpdateStream { id: 2, retention: Retention::default() },
             Op::Ended { epoch: 3, scope: "shop", name: "orders" },
             Op::Outcome { transaction: 5, version: 6, changes: 7 },
+            Op::Lost { segment, start: 5, time: 6, length: 7 },
             Op::Whole {
                 frames: 1,
                 sequence: 2,

@@ -84,7 +84,7 @@ fn go_on(folder: &Folder, mut state: State, position: Position, names: &[LogName
         if Some(name.first) != before.last.checked_add(1) {
             return Err(missing(folder, before));
         }
-        let id = state.files.add(LogInfo { name: *name, bytes: 0, live: 0, overhead: 0 });
+        let id = state.files.add(LogInfo::new(*name));
         let start = Position { file: id, length: 0 };
         end = Position {
             length: read_plain(folder, *name, start, number + 1 == newer.len(), &mut state)?,
@@ -108,7 +108,7 @@ fn read_all(folder: &Folder, index: &Arc<dyn Index>, names: &[LogName]) -> Resul
     let mut end = None;
     let mut indexed = None;
     for (number, name) in current.iter().enumerate() {
-        let id = state.files.add(LogInfo { name: *name, bytes: 0, live: 0, overhead: 0 });
+        let id = state.files.add(LogInfo::new(*name));
         let start = Position { file: id, length: 0 };
         let is_last = number + 1 == current.len();
         let length = if name.is_compacted() {
@@ -138,7 +138,7 @@ fn read_all(folder: &Folder, index: &Arc<dyn Index>, names: &[LogName]) -> Resul
             let number =
                 number.ok_or_else(|| Error::new(ErrorKind::Full, "the log has no file numbers left"))?;
             let name = LogName::plain(number);
-            Position { file: state.files.add(LogInfo { name, bytes: 0, live: 0, overhead: 0 }), length: 0 }
+            Position { file: state.files.add(LogInfo::new(name)), length: 0 }
         }
     };
     let compacted = current.iter().any(|name| name.is_compacted());
@@ -159,7 +159,7 @@ fn note_length(state: &mut State, position: Position) {
 }
 
 /// Lets the index learn what the state has found so far.
-fn learn(state: &mut State, position: Position) -> Result<()> {
+pub(crate) fn learn(state: &mut State, position: Position) -> Result<()> {
     let mut taken = checkpoint::take(state, position);
     taken.changes.retain(|(key, _)| key != crate::index::CHECKPOINT);
     for (file, bytes) in checkpoint::replaced(&*state.index, &taken).map_err(state::index_failed)? {
@@ -188,7 +188,7 @@ fn check_dense(state: &State) -> Result<()> {
                     return Err(Error::new(
                         ErrorKind::Corrupt,
                         format!(
-                            "events of stream {name}, segment {number}, from offset {at} on are in no log file: restore the folder from a copy"
+                            "events of stream {name}, segment {number}, from offset {at} on are in no log file: restore the folder from a copy, or give them up with kulya store repair"
                         ),
                     ));
                 }
@@ -205,7 +205,10 @@ fn remove(folder: &Folder, name: LogName) -> Result<()> {
 
 fn missing(folder: &Folder, before: LogName) -> Error {
     let path = folder.log(LogName::plain(before.last.saturating_add(1)));
-    let what = format!("log file {} is missing: restore the folder from a copy", path.display());
+    let what = format!(
+        "log file {} is missing: restore the folder from a copy, or give up what is lost with kulya store repair",
+        path.display()
+    );
     Error::new(ErrorKind::Corrupt, what)
 }
 
@@ -252,7 +255,10 @@ fn read_plain(
     let path = &folder.log(name);
     let failed = |e| from_io(&format!("cannot read {}", path.display()), e);
     let Some(mut frames) = Frames::open(folder, name, from.length)? else {
-        let what = format!("log file {} is missing: restore the folder from a copy", path.display());
+        let what = format!(
+            "log file {} is missing: restore the folder from a copy, or give up what is lost with kulya store repair",
+            path.display()
+        );
         return Err(Error::new(ErrorKind::Corrupt, what));
     };
     loop {
@@ -268,6 +274,7 @@ fn read_plain(
         }
         apply(&body, from.file, position + HEADER_BYTES as u64, state)
             .map_err(|what| damaged(path, position, &what))?;
+        state.files.frame(from.file);
         state.sequence = sequence;
     }
     let position = frames.position;
@@ -313,7 +320,10 @@ pub(crate) fn each_compacted_frame(
     let path = &folder.log(name);
     let failed = |e| from_io(&format!("cannot read {}", path.display()), e);
     let Some(mut frames) = Frames::open(folder, name, 0)? else {
-        let what = format!("log file {} is missing: restore the folder from a copy", path.display());
+        let what = format!(
+            "log file {} is missing: restore the folder from a copy, or give up what is lost with kulya store repair",
+            path.display()
+        );
         return Err(Error::new(ErrorKind::Corrupt, what));
     };
     let mut ended = false;
@@ -345,7 +355,7 @@ pub(crate) fn damaged(path: &Path, position: u64, what: &str) -> Error {
     Error::new(
         ErrorKind::Corrupt,
         format!(
-            "log file {} is damaged at byte {position}: {what}; nothing was changed, restore the folder from a copy",
+            "log file {} is damaged at byte {position}: {what}; nothing was changed: restore the folder from a copy, or give up what is damaged with kulya store repair",
             path.display()
         ),
     )

@@ -2,7 +2,7 @@
 
 use crate::bell::Bell;
 use crate::committer::{Committer, Waiting};
-use crate::disk::{Disk, FileSystem, ReadFile, read_exact_at};
+use crate::disk::{Disk, FileSystem, ReadFile};
 use crate::door::Door;
 use crate::folder::{Folder, LogName, from_io};
 use crate::index::{Index, LsmIndex};
@@ -10,19 +10,20 @@ use crate::keeper;
 use crate::op::SegmentKey;
 use crate::plan::{Reply, Request};
 use crate::recovery::{self, Recovered};
-use crate::state::{Extent, Segment, Slot, State};
+use crate::repair::Repaired;
+use crate::state::{Segment, Slot, State};
 use crate::upkeep::Upkeep;
 use crate::verify::{self, Verified};
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use kulya_store::clock::{Clock, SystemClock};
 use kulya_store::{
     Append, Commit, Committed, Entry, Error, ErrorKind, EventPointer, Outcome, ReadChunk, Result, Scope,
     SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName, StreamStore,
-    TableChange, TableId, Transaction, TransactionId, WriterId, framing,
+    TableChange, TableId, Transaction, TransactionId, WriterId,
 };
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::JoinHandle;
@@ -33,16 +34,23 @@ use tokio::sync::{Semaphore, oneshot, watch};
 const QUEUE_BYTES: usize = 64 << 20;
 /// Transaction ids are reserved in the log so many at a time, so that none is used again after a crash.
 const RESERVED_TRANSACTIONS: u64 = 1 << 20;
-/// One read gives no more, however much is asked.
-const MAX_READ_BYTES: usize = 32 << 20;
-/// A read begins anew no more often than this because what it reads was moved.
-const MOST_MOVES: usize = 100;
 
 /// A stream store in one directory, owned by this process. Clones share it; the last one dropped lets the
 /// directory go.
 #[derive(Clone)]
 pub struct EmbeddedStore {
+    /// `None` for the store's own threads, which do not keep it open. Goes before what it ends.
+    pub(crate) _open: Option<Arc<Open>>,
     pub(crate) inner: Arc<Inner>,
+}
+
+/// Somebody has the store open.
+pub(crate) struct Open(Arc<Inner>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.end();
+    }
 }
 
 pub(crate) struct Inner {
@@ -50,7 +58,7 @@ pub(crate) struct Inner {
     commits: watch::Sender<u64>,
     door: Door,
     room: Arc<Semaphore>,
-    folder: Arc<Folder>,
+    pub(crate) folder: Arc<Folder>,
     /// Log files that are open for reading, by their numbers.
     pub(crate) files: Mutex<HashMap<u32, Arc<dyn ReadFile>>>,
     pub(crate) upkeep: tokio::sync::Mutex<Upkeep>,
@@ -170,7 +178,7 @@ impl EmbeddedStore {
         if is_crowded {
             inner.bell.ring();
         }
-        Ok(Self { inner })
+        Ok(Self { _open: Some(Arc::new(Open(Arc::clone(&inner)))), inner })
     }
 
     /// The format that this program writes.
@@ -191,6 +199,13 @@ impl EmbeddedStore {
         let _upkeep = self.inner.upkeep.lock().await;
         let names = self.log_names()?;
         self.aside(move |store| verify::verify(&store.inner.folder, &names)).await
+    }
+
+    /// Makes a store that does not open, because its log is damaged, one that does: gives up what is damaged, and nothing
+    /// else. What was damaged is kept in the folder `damaged`. A store that is whole is left as it is. Errors: as of
+    /// [`open`](Self::open).
+    pub fn repair(path: impl AsRef<Path>) -> Result<Repaired> {
+        crate::repair::repair(path.as_ref())
     }
 
     /// Does now what the store does from time to time: applies the streams' retention, takes a checkpoint, and gives back
@@ -218,7 +233,7 @@ impl EmbeddedStore {
         Ok(self.state()?.files.in_order().into_iter().map(|(_, info)| info.name).collect())
     }
 
-    fn state(&self) -> Result<RwLockReadGuard<'_, State>> {
+    pub(crate) fn state(&self) -> Result<RwLockReadGuard<'_, State>> {
         if self.inner.closed.load(Ordering::Acquire) {
             return Err(closed());
         }
@@ -251,17 +266,8 @@ impl EmbeddedStore {
         }
     }
 
-    /// The segment's extents from `offset` on, of `bytes` together or a little more, and where it begins and ends.
-    fn extents(&self, segment: &SegmentId, offset: u64, bytes: u64) -> Result<Extents> {
-        let state = self.state()?;
-        let (key, found) = state.segment(segment)?;
-        let is_inside = found.head <= offset && offset < found.tail;
-        let extents = if is_inside { state.extents(key, found, offset, bytes)? } else { Vec::new() };
-        Ok(Extents { extents, head: found.head, tail: found.tail })
-    }
-
     /// A log file; `None` when it was compacted away since its number was looked up.
-    fn file(&self, number: u32) -> Result<Option<Arc<dyn ReadFile>>> {
+    pub(crate) fn file(&self, number: u32) -> Result<Option<Arc<dyn ReadFile>>> {
         let files = || self.inner.files.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = files().get(&number) {
             return Ok(Some(Arc::clone(file)));
@@ -287,145 +293,10 @@ impl EmbeddedStore {
         let done = tokio::task::spawn_blocking(move || work(&store)).await;
         done.map_err(|e| Error::new(ErrorKind::Failed, "a read was cut off").because(e))?
     }
-
-    /// The bytes of a segment from the beginning of the first extent to the end of the last, as they were written:
-    /// anything else is damage. `None` when a file was compacted away since the extents were looked up.
-    fn bytes_of(&self, segment: &SegmentId, extents: &[Extent]) -> Result<Option<Bytes>> {
-        let total = extents.iter().map(|extent| extent.length as usize).sum();
-        let mut bytes = BytesMut::zeroed(total);
-        let mut rest = bytes.as_mut();
-        let mut last: Option<(u32, Arc<dyn ReadFile>)> = None;
-        for extent in extents {
-            let file = match &last {
-                Some((number, file)) if *number == extent.file => file,
-                _ => {
-                    let Some(file) = self.file(extent.file)? else { return Ok(None) };
-                    &last.insert((extent.file, file)).1
-                }
-            };
-            let (room, behind) = rest.split_at_mut(extent.length as usize);
-            rest = behind;
-            read_exact_at(&**file, room, extent.position)
-                .map_err(|e| from_io(&format!("cannot read {}", self.path_of(extent).display()), e))?;
-            if crc32c::crc32c(room) != extent.checksum {
-                return Err(self.damaged(segment, extent));
-            }
-        }
-        Ok(Some(bytes.freeze()))
-    }
-
-    fn path_of(&self, extent: &Extent) -> PathBuf {
-        let name =
-            self.state().ok().and_then(|state| state.files.by_id.get(&extent.file).map(|info| info.name));
-        name.map_or_else(PathBuf::new, |name| self.inner.folder.log(name))
-    }
-
-    fn damaged(&self, segment: &SegmentId, extent: &Extent) -> Error {
-        let (path, position, start) = (self.path_of(extent), extent.position, extent.start);
-        let what = format!("the events of segment {segment} from offset {start} on are not what was written");
-        recovery::damaged(&path, position, &what)
-    }
-
-    /// Does something with extents again for as long as their files are compacted away under it.
-    fn unmoved<T>(&self, mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<T> {
-        for _ in 0..MOST_MOVES {
-            if let Some(done) = attempt()? {
-                return Ok(done);
-            }
-            self.state()?.forget_blocks();
-        }
-        Err(Error::new(ErrorKind::Failed, "log files are moved faster than they can be read: try again"))
-    }
-
-    fn read_now(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
-        let max_bytes = max_bytes.clamp(1, MAX_READ_BYTES) as u64;
-        self.unmoved(|| {
-            let Extents { extents, head, tail } = self.extents(segment, offset, max_bytes)?;
-            if offset < head {
-                return Err(Error::truncated(segment, offset, head));
-            }
-            if offset > tail {
-                return Err(no_event(segment, offset));
-            }
-            let mut chunk = ReadChunk { events: Vec::new(), next: offset };
-            let Some(first) = extents.first() else { return Ok(Some(chunk)) };
-            let Some(bytes) = self.bytes_of(segment, &extents)? else { return Ok(None) };
-            chunk.events = events_from(segment, first, &bytes, offset)?;
-            let behind = |(at, event): &(u64, Bytes)| at + framing::framed_len(event.len());
-            let fits = chunk.events.partition_point(|event| behind(event) - offset <= max_bytes);
-            chunk.events.truncate(fits.max(1));
-            chunk.next = chunk.events.last().map_or(offset, behind);
-            Ok(Some(chunk))
-        })
-    }
-
-    /// Refuses an offset at which no event begins, and that is not the tail either.
-    fn check_boundary(&self, segment: &SegmentId, offset: u64) -> Result<()> {
-        self.unmoved(|| {
-            let Extents { extents, head, tail } = self.extents(segment, offset, 1)?;
-            if offset <= head || offset == tail {
-                return Ok(Some(()));
-            }
-            let extent = extents.first().ok_or_else(|| no_event(segment, offset))?;
-            let Some(bytes) = self.bytes_of(segment, std::slice::from_ref(extent))? else { return Ok(None) };
-            events_from(segment, extent, &bytes, offset).map(|_| Some(()))
-        })
-    }
-
-    fn event_now(&self, pointer: &EventPointer) -> Result<Bytes> {
-        let nothing = || Error::invalid(format!("no event stands at {pointer}"));
-        let EventPointer { segment, offset, length } = pointer;
-        self.unmoved(|| {
-            let Extents { extents, head, .. } = self.extents(segment, *offset, 1)?;
-            if *offset < head {
-                return Err(Error::truncated(segment, *offset, head));
-            }
-            let extent = extents.first().ok_or_else(nothing)?;
-            let Some(bytes) = self.bytes_of(segment, std::slice::from_ref(extent))? else { return Ok(None) };
-            let events = events_from(segment, extent, &bytes, *offset).map_err(|_| nothing())?;
-            match events.into_iter().next() {
-                Some((_, event)) if framing::framed_len(event.len()) == u64::from(*length) => Ok(Some(event)),
-                _ => Err(nothing()),
-            }
-        })
-    }
-}
-
-/// The events of an extent from `offset` on, where one must begin: found by walking from the extent's beginning, since a
-/// payload may look like events.
-fn events_from(
-    segment: &SegmentId,
-    extent: &Extent,
-    bytes: &Bytes,
-    offset: u64,
-) -> Result<Vec<(u64, Bytes)>> {
-    let mut at = 0usize;
-    while extent.start + (at as u64) < offset {
-        let rest = bytes.get(at..).unwrap_or_default();
-        match framing::payload_len(extent.start + at as u64, rest)? {
-            Some(payload) => at += framing::HEADER_BYTES + payload,
-            None => break,
-        }
-    }
-    if extent.start + at as u64 != offset {
-        return Err(no_event(segment, offset));
-    }
-    framing::events(offset, &bytes.slice(at.min(bytes.len())..))
-}
-
-/// A part of a segment.
-struct Extents {
-    extents: Vec<Extent>,
-    head: u64,
-    tail: u64,
 }
 
 fn closed() -> Error {
     Error::new(ErrorKind::Closed, "the store is closed")
-}
-
-fn no_event(segment: &SegmentId, offset: u64) -> Error {
-    Error::invalid(format!("no event of segment {segment} begins at offset {offset}"))
 }
 
 /// About how many bytes a request holds while it waits.
@@ -628,19 +499,12 @@ impl Inner {
     fn end(&self) {
         self.bell.close();
         let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // the keeper's own thread may be the last to hold the store
-        if let Some(keeper) = keeper.filter(|keeper| keeper.thread().id() != std::thread::current().id()) {
+        if let Some(keeper) = keeper {
             let _ = keeper.join();
         }
         self.door.close();
         self.closed.store(true, Ordering::Release);
         self.commits.send_modify(|_| ());
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.end();
     }
 }
 

@@ -143,7 +143,7 @@ impl Upkeep {
                 if block.last().is_some_and(|last| last.end() > end) {
                     break;
                 }
-                lost.extend(block.iter().map(|extent| (extent.file, u64::from(extent.length))));
+                lost.extend(block.iter().map(|extent| (extent.file, extent.size())));
             } else {
                 let stored = index::Stored::decode(&entry.1);
                 let stored = stored.ok_or_else(|| state::index_failed(index::damaged()))?;

@@ -294,6 +294,8 @@ pub(crate) enum StoreCommand {
     Info,
     /// Read the whole store, every event and every table entry; changes nothing
     Check,
+    /// Give up what of a damaged log cannot be read, and nothing else, so that the store opens again
+    Repair,
     /// Apply the streams' retention and give back the room of what cannot be read any more; a store that is served does so
     /// by itself
     Compact,

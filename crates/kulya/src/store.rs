@@ -5,7 +5,7 @@ use crate::settings::Settings;
 use crate::{progress, say};
 use anyhow::{Result, bail};
 use kulya_store::{BoundedSegment, ErrorKind, SegmentInfo, StreamId, StreamStore, TableId};
-use kulya_store_embedded::{EmbeddedStore, Verified};
+use kulya_store_embedded::{EmbeddedStore, Repaired, Verified};
 use std::path::Path;
 use std::time::Instant;
 
@@ -23,6 +23,9 @@ pub(crate) async fn run(settings: Settings, args: StoreArgs) -> Result<()> {
     if let StoreCommand::Restore { from } = &args.command {
         return restore(from, &data, began).await;
     }
+    if matches!(args.command, StoreCommand::Repair) {
+        return repair(&data);
+    }
     let store = EmbeddedStore::open(&data)?;
     let opened = began.elapsed();
     match args.command {
@@ -33,9 +36,28 @@ pub(crate) async fn run(settings: Settings, args: StoreArgs) -> Result<()> {
             let bytes = store.backup(&to).await?;
             say!("{bytes} bytes copied to {} in {:.2} s", to.display(), began.elapsed().as_secs_f64());
         }
-        StoreCommand::Restore { .. } => {}
+        StoreCommand::Restore { .. } | StoreCommand::Repair => {}
     }
     store.close().await?;
+    Ok(())
+}
+
+fn repair(data: &Path) -> Result<()> {
+    let Repaired { files, bytes, changes, gaps } = EmbeddedStore::repair(data)?;
+    if files.is_empty() {
+        say!("the log is whole; nothing was changed but the index, which is made again");
+        return Ok(());
+    }
+    for file in &files {
+        say!(
+            "log file {file} was damaged or missing; what there was of it is in {}",
+            data.join("damaged").display()
+        );
+    }
+    say!("{bytes} bytes could not be read; {changes} changes that speak of what is lost were left out");
+    for (stream, segment, from, to) in gaps {
+        say!("lost: the events of {stream}, segment {segment}, from offset {from} to {to}");
+    }
     Ok(())
 }
 

@@ -5,12 +5,12 @@ use crate::state::LogInfo;
 /// Neighbours of which more than half is dead, together with small ones among and beside them; no more than make one file
 /// of `file_bytes`. `sealed` are the files that may be compacted, in the order of the log.
 pub(crate) fn choose(sealed: &[(u32, LogInfo)], file_bytes: u64) -> Option<Vec<u32>> {
-    let is_poor = |info: &LogInfo| info.dead() * 2 > info.bytes;
+    let is_poor = |info: &LogInfo| info.dead() > info.stays();
     let is_small = |info: &LogInfo| info.bytes < file_bytes / 16;
     let mut chosen = Vec::new();
     let (mut left, mut poor) = (0, false);
     for (id, info) in sealed {
-        let stays = info.bytes.saturating_sub(info.dead());
+        let stays = info.stays();
         let fits = (is_poor(info) || is_small(info)) && left + stays <= file_bytes;
         if !fits && poor {
             break;
@@ -38,7 +38,7 @@ mod tests {
         let chosen = |files: &[(u64, u64)]| {
             let info = |(number, (bytes, live)): (u32, &(u64, u64))| {
                 let name = LogName::plain(number);
-                (number, LogInfo { name, bytes: *bytes, live: *live, overhead: 0 })
+                (number, LogInfo { bytes: *bytes, live: *live, ..LogInfo::new(name) })
             };
             let files: Vec<_> = (0..).zip(files).map(info).collect();
             choose(&files, 1600)

@@ -68,6 +68,11 @@ impl Facts {
                 let segment = stream.and_then(|stream| stream.segments.get(segment.number as usize));
                 segment.is_some_and(|segment| segment.head == *offset)
             }
+            Op::Lost { segment, start, length, .. } => {
+                let stream = state.stream_names.get(&segment.stream).and_then(|name| state.streams.get(name));
+                let segment = stream.and_then(|stream| stream.segments.get(segment.number as usize));
+                segment.is_some_and(|segment| segment.head < start.saturating_add(u64::from(*length)))
+            }
             Op::Put { table, version, key, .. } => {
                 state.table_names.contains_key(table)
                     && self.indexed_version(*table, key, state)?.is_some_and(|indexed| indexed == *version)

@@ -42,9 +42,10 @@ pub(crate) fn compact(
     let written = Compaction::begin(folder, state, files, id, &unfinished)
         .and_then(|compaction| compaction.run(writers, name.first == 0));
     let (info, changes) = match written {
-        Ok(Written { length, live, changes }) => {
-            (LogInfo { name, bytes: length, live, overhead: length - live }, changes)
-        }
+        Ok(Written { length, live, changes }) => (
+            LogInfo { bytes: length, live, overhead: length.saturating_sub(live), ..LogInfo::new(name) },
+            changes,
+        ),
         Err(error) => {
             let _ = folder.disk.remove(&unfinished);
             return Err(error);
@@ -232,7 +233,7 @@ impl<'a> Compaction<'a> {
         let checksum = crc32c::crc32c(&events);
         let (start, time) = (extent.start, extent.time);
         let position = self.output.op(&Op::Append { segment, start, time, checksum, events: &events })?;
-        self.live += u64::from(extent.length);
+        self.live += extent.size();
         Ok(Extent { file: self.id, position, checksum, ..extent })
     }
 
@@ -252,8 +253,8 @@ impl<'a> Compaction<'a> {
     }
 }
 
-/// The new file under construction.
-struct Output {
+/// A compacted file under construction.
+pub(crate) struct Output {
     log: Box<dyn LogFile>,
     path: PathBuf,
     frame: Vec<u8>,
@@ -262,14 +263,14 @@ struct Output {
 }
 
 impl Output {
-    fn begin(folder: &Folder, path: &Path) -> Result<Self> {
+    pub(crate) fn begin(folder: &Folder, path: &Path) -> Result<Self> {
         let log = folder.disk.append_to(path, 0);
         let log = log.map_err(|e| from_io(&format!("cannot make {}", path.display()), e))?;
         Ok(Self { log, path: path.to_owned(), frame: frame::begin(), frames: 0, length: 0 })
     }
 
     /// Writes an op; for events, gives where in the file they begin.
-    fn op(&mut self, op: &Op<'_>) -> Result<u64> {
+    pub(crate) fn op(&mut self, op: &Op<'_>) -> Result<u64> {
         if self.frame.len() > FRAME_BYTES {
             self.flush()?;
         }
@@ -291,7 +292,7 @@ impl Output {
     }
 
     /// Says that the file is whole; on return it survives a power cut. Gives its length.
-    fn end(&mut self, state: &State, sequence: u64) -> Result<u64> {
+    pub(crate) fn end(&mut self, state: &State, sequence: u64) -> Result<u64> {
         self.flush()?;
         let whole = Op::Whole {
             frames: self.frames,

@@ -1,6 +1,7 @@
 //! The log files, and how much of each is still of use.
 
 use crate::folder::LogName;
+use crate::frame::HEADER_BYTES;
 use std::collections::BTreeMap;
 
 /// A log file. Its number in memory and in the index is no part of its name: a name may come back, a number does not.
@@ -9,16 +10,28 @@ pub(crate) struct LogInfo {
     pub(crate) name: LogName,
     /// Its length; of the file that is written to, its length when it was last looked at.
     pub(crate) bytes: u64,
-    /// Bytes of events and entries in it that can still be read.
+    /// Bytes of events and entries in it that can still be read, with the ops that they stand in.
     pub(crate) live: u64,
-    /// Bytes that compacting it would not save.
+    /// Bytes of its frames' headers.
+    pub(crate) framing: u64,
+    /// Bytes beside these that compacting it would not save.
     pub(crate) overhead: u64,
 }
 
 impl LogInfo {
-    /// What compacting it would save, about.
+    /// A file that nothing is known of yet.
+    pub(crate) fn new(name: LogName) -> Self {
+        Self { name, bytes: 0, live: 0, framing: 0, overhead: 0 }
+    }
+
+    /// What compacting it would leave, about.
+    pub(crate) fn stays(&self) -> u64 {
+        self.live + self.overhead
+    }
+
+    /// What compacting it would save, about, beside the frames' headers.
     pub(crate) fn dead(&self) -> u64 {
-        self.bytes.saturating_sub(self.live + self.overhead)
+        self.bytes.saturating_sub(self.framing + self.stays())
     }
 }
 
@@ -35,6 +48,13 @@ impl LogFiles {
         self.next += 1;
         self.by_id.insert(id, info);
         id
+    }
+
+    /// Counts a frame's header.
+    pub(crate) fn frame(&mut self, file: u32) {
+        if let Some(info) = self.by_id.get_mut(&file) {
+            info.framing += HEADER_BYTES as u64;
+        }
     }
 
     pub(crate) fn gain(&mut self, file: u32, bytes: u64) {

@@ -351,7 +351,7 @@ impl State {
     /// Counts out what nobody can read any more.
     fn lose<'a>(&mut self, extents: impl Iterator<Item = &'a Extent>) {
         for extent in extents {
-            self.files.lose(extent.file, extent.length.into());
+            self.files.lose(extent.file, extent.size());
         }
     }
 
@@ -388,7 +388,7 @@ impl State {
                 let (time, length, checksum) = (*time, events.len() as u32, *checksum);
                 let extent = Extent { start: *start, time, file, position, length, checksum };
                 self.recent.0 += 1;
-                self.files.gain(file, length.into());
+                self.files.gain(file, extent.size());
                 self.segment_mut(*segment)?.add(extent);
             }
             Op::Put { table, version, key, value } => {
@@ -406,9 +406,9 @@ impl State {
             Op::Stage { transaction, segment, place, checksum, events } => {
                 self.last_transaction = self.last_transaction.max(*transaction);
                 self.segment_mut(*segment)?;
-                self.files.gain(file, events.len() as u64);
                 let (length, checksum) = (events.len() as u32, *checksum);
                 let extent = Extent { start: *place, time: 0, file, position, length, checksum };
+                self.files.gain(file, extent.size());
                 let staged = self.staged.entry(*transaction).or_default();
                 staged.lengths.insert(*segment, extent.end());
                 staged.runs.push((*segment, extent));
@@ -483,6 +483,11 @@ impl State {
                 *ended = (*ended).max(*epoch);
             }
             Op::Outcome { transaction, version, changes } => self.remember(*transaction, *version, *changes),
+            Op::Lost { segment, start, time, length } => {
+                start.checked_add(u64::from(*length)).ok_or("lost events lie beyond all offsets")?;
+                self.recent.0 += 1;
+                self.segment_mut(*segment)?.add(Extent::lost(*start, *time, *length));
+            }
             Op::Whole { version, last_transaction, next_stream, next_table, time, .. } => {
                 self.version = self.version.max(*version);
                 self.last_transaction = self.last_transaction.max(*last_transaction);

@@ -4,6 +4,9 @@ use bytes::Bytes;
 use kulya_store::Version;
 use std::collections::BTreeMap;
 
+/// A put without its key and its value.
+const PUT_HEADER_BYTES: usize = 21;
+
 /// What a key's last change made of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Slot {
@@ -16,9 +19,9 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// What an entry takes in its log file, about.
+    /// What an entry takes in its log file, with its op.
     pub(crate) fn size(key: &[u8], value: &[u8]) -> u64 {
-        (key.len() + value.len()) as u64
+        (PUT_HEADER_BYTES + key.len() + value.len()) as u64
     }
 }
 

@@ -121,4 +121,13 @@ fn a_store_is_described_checked_copied_and_restored() {
     std::fs::write(&log, bytes).unwrap();
     let ran = run(&mut command(folder.path(), &["store", "--data", "d", "check"]));
     assert!(ran.code == Some(1) && ran.err.contains("0000000000000000.log is damaged at byte"), "{ran:?}");
+    assert!(ran.err.contains("kulya store repair"), "{ran:?}");
+    let repaired = store("d", &["repair"]);
+    assert!(
+        repaired.contains("log file 0000000000000000.log was damaged")
+            && repaired.contains("lost: the events of"),
+        "{repaired}"
+    );
+    assert!(whole("d").contains(" events ("), "it opens again");
+    assert!(store("d", &["repair"]).contains("the log is whole"));
 }

@@ -1,0 +1,334 @@
+//! Room given back, an index that is lost or damaged, and what a repair leaves.
+
+use super::orders;
+use crate::{Components, EmbeddedStore};
+use kulya_store::clock::ManualClock;
+use kulya_store::{
+    Append, Commit, Condition, ErrorKind, EventPointer, Retention, StreamConfig, StreamId, StreamStore,
+    TableChange, TableId, bounded_read, head_cut, tail_cut,
+};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+const FILE_BYTES: u64 = 4000;
+
+fn open(path: &Path) -> kulya_store::Result<EmbeddedStore> {
+    EmbeddedStore::open_with(path, Components { log_file_bytes: FILE_BYTES, ..Components::default() })
+}
+
+fn other() -> StreamId {
+    StreamId::new("shop", "slow").unwrap()
+}
+
+fn table() -> TableId {
+    TableId::new("shop", "positions").unwrap()
+}
+
+/// Two streams and a table; of `events` rounds, each has one event of the first and changes one of four entries; every
+/// tenth has an event of the second.
+async fn fill(store: &EmbeddedStore, events: std::ops::Range<u32>) {
+    store.create_scope(&orders().scope).await.unwrap();
+    store.create_stream(&orders(), StreamConfig::with_segments(2)).await.unwrap();
+    store.create_stream(&other(), StreamConfig::with_segments(1)).await.unwrap();
+    store.create_table(&table()).await.unwrap();
+    for number in events {
+        let text = format!("event {number} {}", "x".repeat(60));
+        let mut commit = Commit::events(vec![Append::keyed(&orders(), number.to_string(), text)]);
+        if number % 10 == 0 {
+            commit.appends.push(Append::keyed(&other(), "k", format!("slow {number}")));
+        }
+        let key = vec![b'a' + (number % 4) as u8];
+        commit.changes = vec![TableChange::put(&table(), key, Condition::Any, number.to_string())];
+        store.commit(commit).await.unwrap();
+    }
+}
+
+async fn entries(store: &EmbeddedStore) -> Vec<(u8, String)> {
+    let entries = store.scan(&table(), b"", None, 100).await.unwrap();
+    entries.iter().map(|e| (e.key[0], String::from_utf8_lossy(&e.value).into_owned())).collect()
+}
+
+async fn everything(store: &EmbeddedStore) -> BTreeMap<EventPointer, bytes::Bytes> {
+    let mut all: BTreeMap<_, _> = bounded_read(store, &orders()).await.unwrap().into_iter().collect();
+    all.extend(bounded_read(store, &other()).await.unwrap());
+    all
+}
+
+fn copy_all(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().flatten() {
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_all(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+fn logs(folder: &Path) -> Vec<PathBuf> {
+    let mut logs: Vec<_> =
+        std::fs::read_dir(folder.join("log")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    logs.sort();
+    logs
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_stream_does_not_pin_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    fill(&store, 0..1000).await;
+    let slow: Vec<_> = bounded_read(&store, &other()).await.unwrap();
+    let (_, before) = store.disk_usage().unwrap();
+    let mut cut = tail_cut(&store, &orders()).await.unwrap();
+    store.truncate(&cut).await.unwrap();
+    store.maintain().await.unwrap();
+    let (files, after) = store.disk_usage().unwrap();
+    assert!(after * 5 < before, "{before} bytes became {after} in {files} files");
+    assert_eq!(bounded_read(&store, &other()).await.unwrap(), slow, "the slow stream lost nothing");
+    assert_eq!(entries(&store).await[3], (b'd', "999".to_owned()));
+    assert_eq!(head_cut(&store, &orders()).await.unwrap(), cut);
+    // the same after another round, a restart, and an index that is made again
+    fill(&store, 1000..2000).await;
+    cut = tail_cut(&store, &orders()).await.unwrap();
+    store.truncate(&cut).await.unwrap();
+    store.maintain().await.unwrap();
+    store.verify().await.unwrap();
+    let slow: Vec<_> = bounded_read(&store, &other()).await.unwrap();
+    assert_eq!(slow.len(), 200);
+    for loses_index in [false, true] {
+        let copy = tempfile::tempdir().unwrap();
+        store.backup(copy.path().join("copy")).await.unwrap();
+        let copy = copy.path().join("copy");
+        if !loses_index {
+            copy_all(&folder.path().join("index"), &copy.join("index"));
+        }
+        let store = open(&copy).unwrap();
+        assert_eq!(bounded_read(&store, &other()).await.unwrap(), slow);
+        assert_eq!(
+            tail_cut(&store, &orders()).await.unwrap(),
+            cut,
+            "a stream of which nothing is left ends there"
+        );
+        assert_eq!(entries(&store).await[3], (b'd', "1999".to_owned()));
+        fill(&store, 2000..2001).await;
+        assert_eq!(bounded_read(&store, &orders()).await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn retention_is_applied_by_the_upkeep() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at(Duration::from_secs(1000)));
+    let components = Components { clock: clock.clone(), inline: true, ..Components::default() };
+    let store = EmbeddedStore::open_with(folder.path(), components).unwrap();
+    fill(&store, 0..10).await;
+    let keeps = Retention { age: Some(Duration::from_secs(60)), bytes: None };
+    store.update_stream(&orders(), StreamConfig::with_segments(2).retention(keeps)).await.unwrap();
+    clock.advance(Duration::from_secs(50));
+    fill(&store, 10..15).await;
+    store.maintain().await.unwrap();
+    assert_eq!(bounded_read(&store, &orders()).await.unwrap().len(), 15);
+    clock.advance(Duration::from_secs(20));
+    store.maintain().await.unwrap();
+    assert_eq!(bounded_read(&store, &orders()).await.unwrap().len(), 5, "ten are older than a minute");
+    assert_eq!(bounded_read(&store, &other()).await.unwrap().len(), 2, "the other stream keeps everything");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_is_damaged_is_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    fill(&store, 0..300).await;
+    store.maintain().await.unwrap();
+    let (events, entered) = (everything(&store).await, entries(&store).await);
+    store.close().await.unwrap();
+    drop(store);
+    for damage in ["garbage", "cut", "foreign"] {
+        let copy = tempfile::tempdir().unwrap();
+        copy_all(folder.path(), copy.path());
+        let mut hit = 0;
+        let mut folders = vec![copy.path().join("index")];
+        while let Some(inside) = folders.pop() {
+            for entry in std::fs::read_dir(inside).unwrap().flatten() {
+                if entry.file_type().unwrap().is_dir() {
+                    folders.push(entry.path());
+                    continue;
+                }
+                let mut bytes = std::fs::read(entry.path()).unwrap();
+                match damage {
+                    "garbage" => bytes.iter_mut().for_each(|byte| *byte ^= 0x5a),
+                    "cut" => bytes.truncate(bytes.len() / 2),
+                    _ => bytes = b"a letter".to_vec(),
+                }
+                std::fs::write(entry.path(), bytes).unwrap();
+                hit += 1;
+            }
+        }
+        assert!(hit > 0, "there is an index");
+        let store = open(copy.path()).unwrap();
+        assert!(everything(&store).await == events && entries(&store).await == entered, "{damage}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_gives_up_what_is_damaged_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    fill(&store, 0..300).await;
+    let events = everything(&store).await;
+    store.close().await.unwrap();
+    drop(store);
+    assert_eq!(EmbeddedStore::repair(folder.path()).unwrap(), crate::Repaired::default(), "whole as it is");
+
+    let damaged = &logs(folder.path())[3];
+    let mut bytes = std::fs::read(damaged).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(damaged, bytes).unwrap();
+    let refused = open(folder.path()).unwrap_err();
+    assert!(refused.to_string().contains("kulya store repair"), "{refused}");
+    let repaired = EmbeddedStore::repair(folder.path()).unwrap();
+    assert_eq!(repaired.files, [damaged.file_name().unwrap().to_string_lossy()]);
+    assert!(folder.path().join("damaged").join(&repaired.files[0]).exists());
+
+    let store = open(folder.path()).unwrap();
+    store.verify().await.unwrap();
+    let left = everything(&store).await;
+    let lost: Vec<_> = events.keys().filter(|pointer| !left.contains_key(*pointer)).collect();
+    assert!((1..=2).contains(&lost.len()), "a frame had one event, or two: {lost:?}");
+    assert!(left.iter().all(|(pointer, event)| events.get(pointer) == Some(event)));
+    for pointer in &lost {
+        let gone = store.event(pointer).await.unwrap_err();
+        assert!(
+            gone.kind() == ErrorKind::Corrupt && gone.to_string().contains("given up by a repair"),
+            "{gone}"
+        );
+    }
+    let gaps: u64 = repaired.gaps.iter().map(|(.., from, to)| to - from).sum();
+    assert_eq!(
+        gaps,
+        lost.iter().map(|pointer| u64::from(pointer.length)).sum::<u64>(),
+        "the gap is what is lost"
+    );
+    // life goes on
+    fill(&store, 300..400).await;
+    store.truncate(&head_cut(&store, &orders()).await.unwrap()).await.unwrap();
+    store.maintain().await.unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    std::fs::remove_dir_all(folder.path().join("index")).unwrap();
+    let store = open(folder.path()).unwrap();
+    assert_eq!(everything(&store).await.len(), left.len() + 110);
+    assert_eq!(entries(&store).await[3].1, "399");
+}
+
+async fn damaged_anywhere(hits: Vec<(u8, u16, u8)>, removed: Option<u8>) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    fill(&store, 0..120).await;
+    let cut = tail_cut(&store, &orders()).await.unwrap();
+    store.truncate(&cut).await.unwrap();
+    store.maintain().await.unwrap();
+    fill(&store, 120..200).await;
+    let events = everything(&store).await;
+    store.close().await.unwrap();
+    drop(store);
+    let logs = logs(folder.path());
+    for (file, at, bit) in hits {
+        let path = &logs[usize::from(file) % logs.len()];
+        let mut bytes = std::fs::read(path).unwrap();
+        let at = usize::from(at) % bytes.len();
+        bytes[at] ^= 1 << (bit % 8);
+        std::fs::write(path, bytes).unwrap();
+    }
+    if let Some(removed) = removed {
+        std::fs::remove_file(&logs[usize::from(removed) % logs.len()]).unwrap();
+    }
+    EmbeddedStore::repair(folder.path()).unwrap();
+    let store = open(folder.path()).unwrap();
+    store.verify().await.unwrap();
+    for stream in [orders(), other()] {
+        // its making may be what was lost
+        match bounded_read(&store, &stream).await {
+            Ok(left) => {
+                let is_true = |(pointer, event): &(EventPointer, _)| events.get(pointer) == Some(event);
+                assert!(left.iter().all(is_true), "what is left is what was written");
+            }
+            Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound),
+        }
+    }
+    fill(&store, 200..210).await;
+    store.maintain().await.unwrap();
+    drop(store);
+    open(folder.path()).unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn any_damage_is_repaired(
+        hits in prop::collection::vec(any::<(u8, u16, u8)>(), 1..4),
+        removed in prop::option::weighted(0.3, any::<u8>()),
+    ) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        runtime.block_on(damaged_anywhere(hits, removed));
+    }
+}
+
+/// A folder as the first release made it, kept for ever: what is in it must be read by every later one.
+#[tokio::test]
+async fn the_first_releases_folder_is_read() {
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/format-2");
+    let folder = tempfile::tempdir().unwrap();
+    copy_all(&kept, folder.path());
+    let store = open(folder.path()).unwrap();
+    store.verify().await.unwrap();
+    let texts = |events: Vec<(EventPointer, bytes::Bytes)>| {
+        events.into_iter().map(|(_, event)| String::from_utf8_lossy(&event).into_owned()).collect::<Vec<_>>()
+    };
+    let slow = texts(bounded_read(&store, &other()).await.unwrap());
+    assert_eq!(slow, (0..10).map(|number| format!("slow {}", number * 10)).collect::<Vec<_>>());
+    let kept = texts(bounded_read(&store, &orders()).await.unwrap());
+    assert_eq!(kept.iter().filter(|event| event.starts_with("event ")).count(), 40);
+    assert_eq!(kept.iter().filter(|event| event.starts_with("staged ")).count(), 5);
+    assert_eq!(
+        entries(&store).await,
+        [(b'a', "96"), (b'b', "97"), (b'c', "98"), (b'd', "99")].map(|(k, v)| (k, v.to_owned()))
+    );
+    let sealed = StreamId::new("shop", "sealed").unwrap();
+    assert!(store.stream(&sealed).await.unwrap().sealed);
+    assert_eq!(store.last_event_number(kulya_store::WriterId(7)).await.unwrap(), Some(9));
+    fill(&store, 100..101).await;
+}
+
+/// Makes that folder. Run by hand, once, before the first release: what is there is never made again.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "makes the fixture, which is kept as it is"]
+async fn make_the_first_releases_folder() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/format-2");
+    assert!(!path.exists(), "the fixture is there");
+    let store = open(&path).unwrap();
+    fill(&store, 0..60).await;
+    let sealed = StreamId::new("shop", "sealed").unwrap();
+    let keeps = Retention { age: Some(Duration::from_secs(86_400)), bytes: Some(1 << 30) };
+    store.create_stream(&sealed, StreamConfig::with_segments(1).retention(keeps)).await.unwrap();
+    store.seal_stream(&sealed).await.unwrap();
+    store.truncate(&tail_cut(&store, &orders()).await.unwrap()).await.unwrap();
+    store.maintain().await.unwrap();
+    fill(&store, 60..100).await;
+    let mut transaction = store.begin().await.unwrap();
+    for number in 0..5 {
+        let append = Append::keyed(&orders(), "t", format!("staged {number}"));
+        transaction.stage(vec![append]).await.unwrap();
+    }
+    transaction.commit(vec![]).await.unwrap();
+    store.commit(Commit::default().by(kulya_store::WriterId(7), 9)).await.unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    std::fs::remove_dir_all(path.join("index")).unwrap();
+}
