@@ -156,6 +156,11 @@ pub enum Capability {
     VisibleAtOnce,
     /// [`StreamStore::cut_at`] knows when events were committed.
     CutAtTime,
+    /// A stream made again after its end has segments of a higher epoch. Without it they have higher numbers, which lead old
+    /// pointers nowhere as well.
+    HigherEpochs,
+    /// A stream is kept by age and by size at once. Without it a configuration has one limit, and one with both is refused.
+    TwoLimits,
 }
 
 /// How a stream is laid out and how long its events are kept.

@@ -18,7 +18,8 @@ use std::future::Future;
 use std::sync::Arc;
 use streams::{
     a_closed_store_says_so, a_cut_at_a_time_leaves_nothing_out, a_deleted_stream_comes_back_as_another,
-    a_sealed_stream_takes_no_events, a_stream_is_kept_as_it_was_last_told,
+    a_remade_streams_segments_have_a_higher_epoch, a_sealed_stream_takes_no_events,
+    a_stream_is_kept_as_it_was_last_told, a_stream_is_kept_by_age_and_size_at_once,
     a_truncated_stream_begins_at_its_cut, a_wrong_cut_is_refused_whole, an_empty_scope_can_be_deleted,
     scopes_and_streams_are_listed, what_is_not_there_is_not_found,
 };
@@ -91,6 +92,8 @@ where
         tables_are_listed_and_deleted,
         an_empty_scope_can_be_deleted,
         a_stream_is_kept_as_it_was_last_told,
+        a_remade_streams_segments_have_a_higher_epoch needs HigherEpochs,
+        a_stream_is_kept_by_age_and_size_at_once needs TwoLimits,
         a_cut_at_a_time_leaves_nothing_out needs CutAtTime,
         a_readers_position_is_compared_and_set,
         a_closed_store_says_so,
