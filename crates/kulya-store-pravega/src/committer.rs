@@ -236,7 +236,7 @@ fn again(error: &Error) -> Error {
 }
 
 /// Writes the state down, and lets the journal begin where nothing before is needed. Gives the checkpoint's size.
-async fn checkpoint(journal: &mut Journal) -> Result<u64> {
+pub(crate) async fn checkpoint(journal: &mut Journal) -> Result<u64> {
     let left_behind = journal.with(|state| state.left_behind());
     for transaction in left_behind {
         write(journal, Act::Abort(transaction)).await?;

@@ -65,6 +65,11 @@ impl Journal {
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    #[cfg(test)]
+    pub(crate) fn segment(&self) -> &SegmentId {
+        &self.segment
+    }
+
     pub(crate) fn instance(&self) -> u128 {
         self.instance
     }
