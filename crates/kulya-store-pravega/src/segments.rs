@@ -104,8 +104,11 @@ impl Segments {
         while found.len() < length {
             let missing = (length - found.len()).min(READ_BYTES as usize);
             match self.bytes(segment, offset + found.len() as u64, missing as u32).await? {
-                Some(bytes) if bytes.len() == length => return Ok(bytes),
-                Some(bytes) if !bytes.is_empty() && bytes.len() <= missing => found.extend_from_slice(&bytes),
+                Some(bytes) if found.is_empty() && bytes.len() >= length => return Ok(bytes.slice(..length)),
+                // a server may give more than was asked
+                Some(bytes) if !bytes.is_empty() => {
+                    found.extend_from_slice(bytes.get(..missing).unwrap_or(&bytes));
+                }
                 _ => return Err(no_event(segment, offset)),
             }
         }

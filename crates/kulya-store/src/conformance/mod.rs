@@ -11,8 +11,9 @@ use crate::{Capability, ErrorKind, StreamConfig, StreamId, StreamStore, TableId,
 use events::{
     a_large_event_is_refused_whole, a_repeated_commit_writes_nothing,
     a_tail_gives_every_event_and_ends_when_sealed, a_tail_wakes_its_reader, a_wrong_offset_is_refused,
-    events_without_a_key_are_all_kept, keys_choose_segments_and_keep_order, pointers_lead_back,
-    reads_go_on_where_they_ended, written_is_seen_and_synced_later,
+    events_without_a_key_are_all_kept, keys_choose_segments_and_keep_order,
+    many_events_are_read_in_chunks_of_any_size, pointers_lead_back, reads_go_on_where_they_ended,
+    written_is_seen_and_synced_later,
 };
 use std::future::Future;
 use std::sync::Arc;
@@ -69,6 +70,7 @@ where
         events_without_a_key_are_all_kept,
         pointers_lead_back,
         reads_go_on_where_they_ended,
+        many_events_are_read_in_chunks_of_any_size,
         a_wrong_offset_is_refused,
         a_tail_wakes_its_reader,
         tables_compare_and_set,
