@@ -103,7 +103,7 @@ impl Server {
     fn launch(programs: &Programs, folder: &Path, guarded: bool) -> Result<Result<Self, String>> {
         let [port, segment_store, zookeeper, health] = free_ports()?;
         let mut java = Command::new("java");
-        java.current_dir(folder).args(["-Xms256m", "-Xmx1500m", "-XX:MaxDirectMemorySize=1500m"]);
+        java.current_dir(folder).args(["-Xms256m", "-Xmx2g", "-XX:MaxDirectMemorySize=1g"]);
         java.args(OPENS.map(|package| format!("--add-opens=java.base/{package}=ALL-UNNAMED")));
         java.args(EXPORTS.map(|package| format!("--add-exports=java.base/{package}=ALL-UNNAMED")));
         for (setting, value) in [

@@ -2,15 +2,12 @@
 //! not above it, so whatever breaks, a batch is written once.
 
 use crate::connection::{Connection, Lost, unreachable};
-use crate::segments::{Lane, Segments, homeless, refused};
+use crate::segments::{Lane, Search, Segments, refused};
 use crate::wire::{Command, NO_EVENT_NUMBER, Reply};
 use bytes::Bytes;
 use kulya_store::{Result, SegmentId};
 use std::sync::Arc;
 use tokio::sync::Mutex;
-
-/// Set-ups that may fail one after the other before the writer gives up.
-const MOST_TRIES: usize = 5;
 
 /// A batch, and under which number it is known.
 #[derive(Debug, Clone)]
@@ -59,13 +56,11 @@ impl Appender {
     pub(crate) async fn append(&self, segments: &Segments, batch: &Batch) -> Result<Appended> {
         let mut open = self.open.lock().await;
         let mut lost = false;
-        for _ in 0..MOST_TRIES {
+        let mut search = segments.search();
+        loop {
             let mut ready = match open.take() {
                 Some(ready) if ready.connection.is_alive() => ready,
-                _ => match self.set_up(segments).await? {
-                    Some(ready) => ready,
-                    None => continue,
-                },
+                _ => self.set_up(segments, &mut search).await?,
             };
             if batch.number <= ready.last {
                 *open = Some(ready);
@@ -91,44 +86,51 @@ impl Appender {
                     *open = Some(ready);
                     return Ok(Appended::Moved);
                 }
-                Ok(Reply::WrongHost) => segments.forget_host(&self.segment),
+                Ok(Reply::WrongHost) => {
+                    segments.forget_host(&self.segment);
+                    search.wait(&self.segment).await?;
+                }
                 // somebody has finished our work, or is about to: set up again and see
-                Ok(Reply::InvalidEventNumber) => ready.connection.give_up(),
+                Ok(Reply::InvalidEventNumber) => {
+                    ready.connection.give_up();
+                    search.wait(&self.segment).await?;
+                }
                 Ok(other) => return Err(refused(&self.segment, other)),
                 Err(Lost) if lost => return Err(unreachable(ready.connection.host())),
                 Err(Lost) => lost = true,
             }
         }
-        Err(homeless(&self.segment))
     }
 
-    /// Learns the writer's last number; `None` when the segment was not there and should be looked for again.
-    async fn set_up(&self, segments: &Segments) -> Result<Option<Open>> {
-        let connection = segments.connection(&self.segment, Lane::Append).await?;
-        let (name, token) = segments.name_and_token(&self.segment).await?;
-        let command = Command::SetupAppend { writer: self.writer, segment: &name, token: &token };
-        match connection.call(&command).await {
-            Ok(Reply::AppendSetup { last_number }) => Ok(Some(Open { connection, last: last_number })),
-            Ok(Reply::WrongHost) => {
-                segments.forget_host(&self.segment);
-                Ok(None)
+    /// Learns the writer's last number, wherever the segment is.
+    async fn set_up(&self, segments: &Segments, search: &mut Search) -> Result<Open> {
+        let mut lost = false;
+        loop {
+            let connection = segments.connection(&self.segment, Lane::Append).await?;
+            let (name, token) = segments.name_and_token(&self.segment).await?;
+            let command = Command::SetupAppend { writer: self.writer, segment: &name, token: &token };
+            match connection.call(&command).await {
+                Ok(Reply::AppendSetup { last_number }) => return Ok(Open { connection, last: last_number }),
+                Ok(Reply::WrongHost) => {
+                    segments.forget_host(&self.segment);
+                    search.wait(&self.segment).await?;
+                }
+                Ok(other) => return Err(refused(&self.segment, other)),
+                Err(Lost) if lost => return Err(unreachable(connection.host())),
+                Err(Lost) => lost = true,
             }
-            Ok(other) => Err(refused(&self.segment, other)),
-            // the next try makes a connection, or says why it cannot
-            Err(Lost) => Ok(None),
         }
     }
 
     /// The writer's last number on this segment; 0 before its first.
     pub(crate) async fn last_number(&self, segments: &Segments) -> Result<i64> {
         let mut open = self.open.lock().await;
-        for _ in 0..MOST_TRIES {
-            if let Some(ready) = open.as_ref() {
-                return Ok(if ready.last == NO_EVENT_NUMBER { 0 } else { ready.last });
-            }
-            *open = self.set_up(segments).await?;
-        }
-        Err(homeless(&self.segment))
+        let ready = match open.take() {
+            Some(ready) => ready,
+            None => self.set_up(segments, &mut segments.search()).await?,
+        };
+        let last = open.insert(ready).last;
+        Ok(if last == NO_EVENT_NUMBER { 0 } else { last })
     }
 }
 

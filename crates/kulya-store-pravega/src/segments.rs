@@ -10,11 +10,10 @@ use kulya_store::{Error, ErrorKind, ReadChunk, Result, SegmentId, framing};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long a read at the tail waits at the server (a minute), and then some.
 const TAIL_PATIENCE: Duration = Duration::from_secs(90);
-/// A segment may move between servers while we look for it; more often than this it is not moving but lost.
-const MOST_MOVES: usize = 5;
 /// Segments whose place and tail are remembered.
 const REMEMBERED: usize = 100_000;
 /// The most that one read answers with.
@@ -35,11 +34,14 @@ pub(crate) struct Extent {
     pub(crate) sealed: bool,
 }
 
+type Slot = Arc<tokio::sync::Mutex<Option<Arc<Connection>>>>;
+
 /// The segment stores.
 pub(crate) struct Segments {
     pub(crate) controller: Arc<Controller>,
     settings: Settings,
-    connections: tokio::sync::Mutex<HashMap<(String, Lane), Arc<Connection>>>,
+    /// A slot for each, so that a server that does not answer keeps nobody from the others.
+    connections: Mutex<HashMap<(String, Lane), Slot>>,
     hosts: Mutex<HashMap<SegmentId, String>>,
     /// Segments end here or later.
     tails: Mutex<HashMap<SegmentId, u64>>,
@@ -262,20 +264,23 @@ impl Segments {
                 host
             }
         };
-        let mut connections = self.connections.lock().await;
-        let key = (host, lane);
-        if let Some(connection) = connections.get(&key)
+        let slot = {
+            let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(connections.entry((host.clone(), lane)).or_default())
+        };
+        let mut slot = slot.lock().await;
+        if let Some(connection) = slot.as_ref()
             && connection.is_alive()
         {
             return Ok(Arc::clone(connection));
         }
-        let opened = Connection::open(&key.0, &self.settings).await;
+        let opened = Connection::open(&host, &self.settings).await;
         if opened.is_err() {
             // perhaps it lives elsewhere by now
             self.forget_host(segment);
         }
         let opened = opened?;
-        connections.insert(key, Arc::clone(&opened));
+        *slot = Some(Arc::clone(&opened));
         Ok(opened)
     }
 
@@ -286,21 +291,47 @@ impl Segments {
 
     async fn ask(&self, segment: &SegmentId, command: &Command<'_>, patience: Duration) -> Result<Reply> {
         let mut lost = false;
-        for _ in 0..MOST_MOVES {
+        let mut search = self.search();
+        loop {
             let connection = self.connection(segment, Lane::Read).await?;
             match connection.call_within(command, patience).await {
-                Ok(Reply::WrongHost) => self.forget_host(segment),
+                Ok(Reply::WrongHost) => {
+                    self.forget_host(segment);
+                    search.wait(segment).await?;
+                }
                 Ok(reply) => return Ok(reply),
                 Err(Lost) if lost => return Err(unreachable(connection.host())),
                 Err(Lost) => lost = true,
             }
         }
-        Err(homeless(segment))
+    }
+
+    /// The search for a segment that is on its way from one server to another, which takes a while.
+    pub(crate) fn search(&self) -> Search {
+        Search { until: Instant::now() + self.settings.patience, pause: Duration::from_millis(20) }
+    }
+}
+
+/// Looks for a segment again and again, as long as patience lasts.
+pub(crate) struct Search {
+    until: Instant,
+    pause: Duration,
+}
+
+impl Search {
+    /// Waits a little longer each time; an error when it has been long enough.
+    pub(crate) async fn wait(&mut self, segment: &SegmentId) -> Result<()> {
+        if Instant::now() + self.pause > self.until {
+            return Err(homeless(segment));
+        }
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(Duration::from_secs(1));
+        Ok(())
     }
 }
 
 /// No server says that it has this segment.
-pub(crate) fn homeless(segment: &SegmentId) -> Error {
+fn homeless(segment: &SegmentId) -> Error {
     let what = format!("segment {segment} is held by no segment store of pravega just now: ask again");
     Error::new(ErrorKind::Failed, what)
 }
