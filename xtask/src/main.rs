@@ -31,7 +31,7 @@ fn run() -> Result<()> {
         ["test", rest @ ..] => test(rest),
         ["postgres", "--", program, rest @ ..] => with_postgres(Command::new(program).args(rest)),
         ["pravega", "--", program, rest @ ..] => {
-            with_pravega(Command::new(program).args(rest), &pravega::find_or_fetch()?)
+            with_pravega(Command::new(program).args(rest), &pravega::find_or_fetch()?, run_to_end)
         }
         ["record-demo"] => record_demo(),
         ["tidy"] => tidy::run(),
@@ -54,8 +54,15 @@ fn test(args: &[&str]) -> Result<()> {
         cargo.arg("--");
     }
     cargo.arg("--include-ignored");
+    // two Pravegas take a minute: who tests another crate alone does without
+    if !(args.is_empty() || args.contains(&"--workspace") || args.contains(&"kulya-store-pravega")) {
+        return with_postgres(&mut cargo);
+    }
     match pravega::find_or_fetch() {
-        Ok(programs) => with_pravega(&mut cargo, &programs),
+        Ok(programs) if args.contains(&"kulya-store-pravega") => {
+            with_pravega(&mut cargo, &programs, run_to_end)
+        }
+        Ok(programs) => with_pravega(&mut cargo, &programs, with_postgres),
         Err(missing) => {
             // left out by name, so that none of them is counted as passed
             let done = with_postgres(cargo.args(["--skip", "real_pravega"]));
@@ -107,7 +114,11 @@ fn record_demo() -> Result<()> {
     Ok(())
 }
 
-fn with_pravega(command: &mut Command, programs: &pravega::Programs) -> Result<()> {
+fn with_pravega(
+    command: &mut Command,
+    programs: &pravega::Programs,
+    run: impl FnOnce(&mut Command) -> Result<()>,
+) -> Result<()> {
     let (open, guarded) = std::thread::scope(|scope| {
         let open = scope.spawn(|| pravega::Server::start(programs, false));
         let guarded = pravega::Server::start(programs, true);
@@ -118,7 +129,7 @@ fn with_pravega(command: &mut Command, programs: &pravega::Programs) -> Result<(
     command.env("KULYA_TEST_PRAVEGA_GUARDED", guarded.uri());
     command.env("KULYA_TEST_PRAVEGA_GUARDED_AUTHORITY", guarded.authority());
     command.env("KULYA_TEST_PRAVEGA_GUARDED_PROCESS", guarded.process().to_string());
-    let done = run_to_end(command);
+    let done = run(command);
     drop((open, guarded));
     done
 }

@@ -2,7 +2,7 @@
 //! not above it, so whatever breaks, a batch is written once.
 
 use crate::connection::{Connection, Lost, unreachable};
-use crate::segments::{Lane, Search, Segments, refused};
+use crate::segments::{Lane, Search, Segments, homeless, refused};
 use crate::wire::{Command, NO_EVENT_NUMBER, Reply};
 use bytes::Bytes;
 use kulya_store::{Result, SegmentId};
@@ -55,7 +55,6 @@ impl Appender {
     /// leaves open whether it was written: the same batch may be given again.
     pub(crate) async fn append(&self, segments: &Segments, batch: &Batch) -> Result<Appended> {
         let mut open = self.open.lock().await;
-        let mut lost = false;
         let mut search = segments.search();
         loop {
             let mut ready = match open.take() {
@@ -88,23 +87,21 @@ impl Appender {
                 }
                 Ok(Reply::WrongHost) => {
                     segments.forget_host(&self.segment);
-                    search.wait(&self.segment).await?;
+                    search.wait(|| homeless(&self.segment)).await?;
                 }
                 // somebody has finished our work, or is about to: set up again and see
                 Ok(Reply::InvalidEventNumber) => {
                     ready.connection.give_up();
-                    search.wait(&self.segment).await?;
+                    search.wait(|| homeless(&self.segment)).await?;
                 }
                 Ok(other) => return Err(refused(&self.segment, other)),
-                Err(Lost) if lost => return Err(unreachable(ready.connection.host())),
-                Err(Lost) => lost = true,
+                Err(Lost) => search.wait(|| unreachable(ready.connection.host())).await?,
             }
         }
     }
 
     /// Learns the writer's last number, wherever the segment is.
     async fn set_up(&self, segments: &Segments, search: &mut Search) -> Result<Open> {
-        let mut lost = false;
         loop {
             let connection = segments.connection(&self.segment, Lane::Append).await?;
             let (name, token) = segments.name_and_token(&self.segment).await?;
@@ -113,11 +110,15 @@ impl Appender {
                 Ok(Reply::AppendSetup { last_number }) => return Ok(Open { connection, last: last_number }),
                 Ok(Reply::WrongHost) => {
                     segments.forget_host(&self.segment);
-                    search.wait(&self.segment).await?;
+                    search.wait(|| homeless(&self.segment)).await?;
+                }
+                // another process wrote under our name while the server looked: look again
+                Ok(Reply::InvalidEventNumber) => {
+                    connection.give_up();
+                    search.wait(|| homeless(&self.segment)).await?;
                 }
                 Ok(other) => return Err(refused(&self.segment, other)),
-                Err(Lost) if lost => return Err(unreachable(connection.host())),
-                Err(Lost) => lost = true,
+                Err(Lost) => search.wait(|| unreachable(connection.host())).await?,
             }
         }
     }

@@ -230,9 +230,14 @@ fn joined(pieces: &[Bytes]) -> Bytes {
     }
 }
 
-/// The same error for one more who waits.
-fn again(error: &Error) -> Error {
-    Error::new(error.kind(), error.to_string())
+/// The same error for one more who waits; of its cause the text.
+pub(crate) fn again(error: &Error) -> Error {
+    use std::error::Error as _;
+    let same = Error::new(error.kind(), error.to_string());
+    match error.source() {
+        Some(cause) => same.because(cause.to_string()),
+        None => same,
+    }
 }
 
 /// Writes the state down, and lets the journal begin where nothing before is needed. Gives the checkpoint's size.

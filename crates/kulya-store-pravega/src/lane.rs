@@ -2,6 +2,7 @@
 //! journal. While one is on its way the next ones gather, and go together.
 
 use crate::appender::{Appended, Appender, Batch};
+use crate::committer::again;
 use crate::segments::Segments;
 use bytes::{Bytes, BytesMut};
 use kulya_store::{Error, ErrorKind, Result, SegmentId, framing};
@@ -63,9 +64,7 @@ pub(crate) async fn run(
             }
             Err(error) => {
                 known = None;
-                gathered
-                    .into_iter()
-                    .for_each(|job| _ = job.reply.send(Err(Error::new(error.kind(), error.to_string()))));
+                gathered.into_iter().for_each(|job| _ = job.reply.send(Err(again(&error))));
             }
         }
     }

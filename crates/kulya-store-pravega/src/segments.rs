@@ -290,18 +290,16 @@ impl Segments {
     }
 
     async fn ask(&self, segment: &SegmentId, command: &Command<'_>, patience: Duration) -> Result<Reply> {
-        let mut lost = false;
         let mut search = self.search();
         loop {
             let connection = self.connection(segment, Lane::Read).await?;
             match connection.call_within(command, patience).await {
                 Ok(Reply::WrongHost) => {
                     self.forget_host(segment);
-                    search.wait(segment).await?;
+                    search.wait(|| homeless(segment)).await?;
                 }
                 Ok(reply) => return Ok(reply),
-                Err(Lost) if lost => return Err(unreachable(connection.host())),
-                Err(Lost) => lost = true,
+                Err(Lost) => search.wait(|| unreachable(connection.host())).await?,
             }
         }
     }
@@ -319,10 +317,10 @@ pub(crate) struct Search {
 }
 
 impl Search {
-    /// Waits a little longer each time; an error when it has been long enough.
-    pub(crate) async fn wait(&mut self, segment: &SegmentId) -> Result<()> {
+    /// Waits a little longer each time; gives the error when it has been long enough.
+    pub(crate) async fn wait(&mut self, error: impl FnOnce() -> Error) -> Result<()> {
         if Instant::now() + self.pause > self.until {
-            return Err(homeless(segment));
+            return Err(error());
         }
         tokio::time::sleep(self.pause).await;
         self.pause = (self.pause * 2).min(Duration::from_secs(1));
@@ -331,7 +329,7 @@ impl Search {
 }
 
 /// No server says that it has this segment.
-fn homeless(segment: &SegmentId) -> Error {
+pub(crate) fn homeless(segment: &SegmentId) -> Error {
     let what = format!("segment {segment} is held by no segment store of pravega just now: ask again");
     Error::new(ErrorKind::Failed, what)
 }
