@@ -2,10 +2,12 @@
 //!
 //! - `test`: tidy, then every test of the workspace, with the real servers they need.
 //! - `postgres -- CMD…`: starts throw-away PostgreSQL servers, runs CMD with their URLs in the environment, stops them.
+//! - `pravega -- CMD…`: the same with Pravega servers, where Java and Maven are.
 //! - `record-demo`: records the demo's change log anew, from a real PostgreSQL.
 //! - `tidy`: the rules of the house that a program can check.
 
 mod postgres;
+mod pravega;
 mod tidy;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -28,10 +30,13 @@ fn run() -> Result<()> {
     match words.as_slice() {
         ["test", rest @ ..] => test(rest),
         ["postgres", "--", program, rest @ ..] => with_postgres(Command::new(program).args(rest)),
+        ["pravega", "--", program, rest @ ..] => {
+            with_pravega(Command::new(program).args(rest), &pravega::find_or_fetch()?, run_to_end)
+        }
         ["record-demo"] => record_demo(),
         ["tidy"] => tidy::run(),
         _ => bail!(
-            "usage: cargo xtask test [cargo test arguments] | postgres -- COMMAND… | record-demo | tidy"
+            "usage: cargo xtask test [cargo test arguments] | postgres -- COMMAND… | pravega -- COMMAND… | record-demo | tidy"
         ),
     }
 }
@@ -48,7 +53,23 @@ fn test(args: &[&str]) -> Result<()> {
     if !args.contains(&"--") {
         cargo.arg("--");
     }
-    with_postgres(cargo.arg("--include-ignored"))
+    cargo.arg("--include-ignored");
+    // two Pravegas take a minute: who tests another crate alone does without
+    if !(args.is_empty() || args.contains(&"--workspace") || args.contains(&"kulya-store-pravega")) {
+        return with_postgres(&mut cargo);
+    }
+    match pravega::find_or_fetch() {
+        Ok(programs) if args.contains(&"kulya-store-pravega") => {
+            with_pravega(&mut cargo, &programs, run_to_end)
+        }
+        Ok(programs) => with_pravega(&mut cargo, &programs, with_postgres),
+        Err(missing) => {
+            // left out by name, so that none of them is counted as passed
+            let done = with_postgres(cargo.args(["--skip", "real_pravega"]));
+            eprintln!("NOT RUN: the tests on a real Pravega, because {missing:#}");
+            done
+        }
+    }
 }
 
 fn cargo() -> Command {
@@ -91,6 +112,26 @@ fn record_demo() -> Result<()> {
     }
     std::fs::rename(new, log)?;
     Ok(())
+}
+
+fn with_pravega(
+    command: &mut Command,
+    programs: &pravega::Programs,
+    run: impl FnOnce(&mut Command) -> Result<()>,
+) -> Result<()> {
+    let (open, guarded) = std::thread::scope(|scope| {
+        let open = scope.spawn(|| pravega::Server::start(programs, false));
+        let guarded = pravega::Server::start(programs, true);
+        (open.join().expect("starting a server does not panic"), guarded)
+    });
+    let (open, guarded) = (open?, guarded?);
+    command.env("KULYA_TEST_PRAVEGA", open.uri());
+    command.env("KULYA_TEST_PRAVEGA_GUARDED", guarded.uri());
+    command.env("KULYA_TEST_PRAVEGA_GUARDED_AUTHORITY", guarded.authority());
+    command.env("KULYA_TEST_PRAVEGA_GUARDED_PROCESS", guarded.process().to_string());
+    let done = run(command);
+    drop((open, guarded));
+    done
 }
 
 fn with_postgres(command: &mut Command) -> Result<()> {

@@ -115,8 +115,14 @@ fn live(program: &Path, folder: &Path, seed: u64, from: u64, (steps, more): (u64
         .expect("the program runs");
     let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines().map_while(Result::ok);
     let heard = lines.by_ref().take(steps as usize).last();
-    // not to wait for anything: any moment will do, and this makes them different ones
-    std::thread::sleep(more);
+    let pass = {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "nothing is waited for: any moment will do, and this makes them differ"
+        )]
+        std::thread::sleep
+    };
+    pass(more);
     child.kill().expect("it can be killed");
     // it has spoken on until it was dead; a line that was cut short is no number of the right kind
     let last = lines.last().or(heard).and_then(|line| line.parse::<u64>().ok());

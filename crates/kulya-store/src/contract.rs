@@ -11,7 +11,7 @@ use std::time::Duration;
 #[async_trait]
 pub trait StreamStore: Send + Sync + 'static {
     /// What this backend does not do, each with the reason. The embedded store does everything.
-    fn lacks(&self) -> &'static [(Capability, &'static str)] {
+    fn lacks(&self) -> &[(Capability, &'static str)] {
         &[]
     }
 
@@ -156,6 +156,16 @@ pub enum Capability {
     VisibleAtOnce,
     /// [`StreamStore::cut_at`] knows when events were committed.
     CutAtTime,
+    /// A stream made again after its end has segments of a higher epoch. Without it they have higher numbers, which lead old
+    /// pointers nowhere as well.
+    HigherEpochs,
+    /// A stream is kept by age and by size at once. Without it a configuration has one limit, and one with both is refused.
+    TwoLimits,
+}
+
+impl Capability {
+    /// Every one of them.
+    pub const ALL: [Self; 4] = [Self::VisibleAtOnce, Self::CutAtTime, Self::HigherEpochs, Self::TwoLimits];
 }
 
 /// How a stream is laid out and how long its events are kept.

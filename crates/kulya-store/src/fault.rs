@@ -46,7 +46,7 @@ fn pass(allowed: &AtomicU64, kind: ErrorKind) -> Result<()> {
 
 #[async_trait]
 impl<S: StreamStore> StreamStore for FaultyStore<S> {
-    fn lacks(&self) -> &'static [(crate::Capability, &'static str)] {
+    fn lacks(&self) -> &[(crate::Capability, &'static str)] {
         self.inner.lacks()
     }
 

@@ -41,16 +41,17 @@ impl WriterMarks {
         self.last.get(&writer).map(|(number, _)| *number)
     }
 
-    /// Every writer's last number, whoever wrote longest ago first.
-    pub fn in_order(&self) -> impl Iterator<Item = WriterMark> + '_ {
-        self.order
-            .values()
-            .filter_map(|writer| Some(WriterMark { writer: *writer, event_number: self.last(*writer)? }))
-    }
-
     /// Whether this commit is stored already.
     pub fn has(&self, mark: WriterMark) -> bool {
         self.last(mark.writer).is_some_and(|last| mark.event_number <= last)
+    }
+
+    /// Each writer's last commit, who wrote longest ago first: stored again in this order they make the same.
+    pub fn in_order(&self) -> impl Iterator<Item = WriterMark> + '_ {
+        let mark = |writer: &WriterId| {
+            self.last(*writer).map(|event_number| WriterMark { writer: *writer, event_number })
+        };
+        self.order.values().filter_map(mark)
     }
 
     /// Takes over a commit.
@@ -85,5 +86,9 @@ mod tests {
         marks.store(mark(MOST_WRITERS, 1));
         assert_eq!((marks.last(WriterId(0)), marks.last(WriterId(1))), (Some(6), None));
         assert_eq!(marks.order.len(), MOST_WRITERS);
+        let mut again = WriterMarks::default();
+        marks.in_order().for_each(|mark| again.store(mark));
+        assert!(marks.in_order().eq(again.in_order()));
+        assert_eq!(again.in_order().next(), Some(mark(2, 5)), "who wrote longest ago comes first");
     }
 }

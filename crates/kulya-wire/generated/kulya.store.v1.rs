@@ -500,6 +500,8 @@ pub enum Capability {
     Unspecified = 0,
     VisibleAtOnce = 1,
     CutAtTime = 2,
+    HigherEpochs = 3,
+    TwoLimits = 4,
 }
 impl Capability {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -511,6 +513,8 @@ impl Capability {
             Self::Unspecified => "CAPABILITY_UNSPECIFIED",
             Self::VisibleAtOnce => "CAPABILITY_VISIBLE_AT_ONCE",
             Self::CutAtTime => "CAPABILITY_CUT_AT_TIME",
+            Self::HigherEpochs => "CAPABILITY_HIGHER_EPOCHS",
+            Self::TwoLimits => "CAPABILITY_TWO_LIMITS",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -519,6 +523,8 @@ impl Capability {
             "CAPABILITY_UNSPECIFIED" => Some(Self::Unspecified),
             "CAPABILITY_VISIBLE_AT_ONCE" => Some(Self::VisibleAtOnce),
             "CAPABILITY_CUT_AT_TIME" => Some(Self::CutAtTime),
+            "CAPABILITY_HIGHER_EPOCHS" => Some(Self::HigherEpochs),
+            "CAPABILITY_TWO_LIMITS" => Some(Self::TwoLimits),
             _ => None,
         }
     }

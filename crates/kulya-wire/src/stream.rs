@@ -66,6 +66,8 @@ impl From<Capability> for v1::Capability {
         match capability {
             Capability::VisibleAtOnce => Self::VisibleAtOnce,
             Capability::CutAtTime => Self::CutAtTime,
+            Capability::HigherEpochs => Self::HigherEpochs,
+            Capability::TwoLimits => Self::TwoLimits,
         }
     }
 }

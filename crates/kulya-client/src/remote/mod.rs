@@ -20,7 +20,7 @@
 //!
 //! **Sizes.** A commit, or one stage of a transaction, has at most [`kulya_wire::MAX_COMMIT_BYTES`].
 //!
-//! Why so: `docs/design/0003-the-store-over-the-network.md`.
+//! Why so: `docs/design/0004-the-store-over-the-network.md`.
 
 mod lane;
 mod line;
@@ -61,7 +61,7 @@ struct Remote {
     line: Line,
     lanes: Lanes,
     waits: Waits,
-    lacks: &'static [(Capability, &'static str)],
+    lacks: Vec<(Capability, &'static str)>,
 }
 
 impl RemoteStore {
@@ -83,13 +83,8 @@ impl RemoteStore {
 }
 
 /// What the store behind the server does not do.
-fn lacks(hello: &v1::DescribeReply) -> &'static [(Capability, &'static str)] {
-    const WHY: &str = "the store behind the server does not";
-    let lacks = |capability: v1::Capability| hello.lacks.contains(&capability.into());
-    match (lacks(v1::Capability::VisibleAtOnce), lacks(v1::Capability::CutAtTime)) {
-        (false, false) => &[],
-        (true, false) => &[(Capability::VisibleAtOnce, WHY)],
-        (false, true) => &[(Capability::CutAtTime, WHY)],
-        (true, true) => &[(Capability::VisibleAtOnce, WHY), (Capability::CutAtTime, WHY)],
-    }
+fn lacks(hello: &v1::DescribeReply) -> Vec<(Capability, &'static str)> {
+    let lacks = |capability: &Capability| hello.lacks.contains(&v1::Capability::from(*capability).into());
+    let because = |capability| (capability, "the store behind the server does not");
+    Capability::ALL.into_iter().filter(lacks).map(because).collect()
 }

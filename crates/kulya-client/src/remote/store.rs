@@ -43,8 +43,8 @@ impl Remote {
 
 #[async_trait]
 impl StreamStore for RemoteStore {
-    fn lacks(&self) -> &'static [(Capability, &'static str)] {
-        self.0.lacks
+    fn lacks(&self) -> &[(Capability, &'static str)] {
+        &self.0.lacks
     }
 
     async fn create_scope(&self, scope: &Scope) -> Result<bool> {

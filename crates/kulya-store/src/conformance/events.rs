@@ -93,6 +93,27 @@ pub(super) async fn reads_go_on_where_they_ended(store: Arc<impl StreamStore>) {
     assert_eq!(large.events.len(), 1, "one event comes even when it is larger than asked");
 }
 
+pub(super) async fn many_events_are_read_in_chunks_of_any_size(store: Arc<impl StreamStore>) {
+    let orders = stream(&*store, "orders", 1).await;
+    let event = |n: usize| Bytes::from(format!("{n:0100}"));
+    for batch in 0..10 {
+        let append = |n: usize| Append::keyed(&orders, "k", event(batch * 3000 + n));
+        store.commit(Commit::events((0..3000).map(append).collect())).await.expect("committed");
+    }
+    for chunk_bytes in [1 << 30, 1 << 20, 100_001] {
+        let (mut offset, mut count) = (0, 0);
+        while count < 30_000 {
+            let chunk = store.read(&orders.segment(0), offset, chunk_bytes).await.expect("read");
+            assert!(!chunk.events.is_empty(), "there is more behind {count} events");
+            for (at, found) in chunk.events {
+                assert_eq!((at, found), (count as u64 * 108, event(count)));
+                count += 1;
+            }
+            offset = chunk.next;
+        }
+    }
+}
+
 pub(super) async fn a_wrong_offset_is_refused(store: Arc<impl StreamStore>) {
     let orders = stream(&*store, "orders", 1).await;
     store.commit(Commit::events(vec![Append::keyed(&orders, "k", "an event")])).await.expect("committed");

@@ -11,14 +11,16 @@ use crate::{Capability, ErrorKind, StreamConfig, StreamId, StreamStore, TableId,
 use events::{
     a_large_event_is_refused_whole, a_repeated_commit_writes_nothing,
     a_tail_gives_every_event_and_ends_when_sealed, a_tail_wakes_its_reader, a_wrong_offset_is_refused,
-    events_without_a_key_are_all_kept, keys_choose_segments_and_keep_order, pointers_lead_back,
-    reads_go_on_where_they_ended, written_is_seen_and_synced_later,
+    events_without_a_key_are_all_kept, keys_choose_segments_and_keep_order,
+    many_events_are_read_in_chunks_of_any_size, pointers_lead_back, reads_go_on_where_they_ended,
+    written_is_seen_and_synced_later,
 };
 use std::future::Future;
 use std::sync::Arc;
 use streams::{
     a_closed_store_says_so, a_cut_at_a_time_leaves_nothing_out, a_deleted_stream_comes_back_as_another,
-    a_sealed_stream_takes_no_events, a_stream_is_kept_as_it_was_last_told,
+    a_remade_streams_segments_have_a_higher_epoch, a_sealed_stream_takes_no_events,
+    a_stream_is_kept_as_it_was_last_told, a_stream_is_kept_by_age_and_size_at_once,
     a_truncated_stream_begins_at_its_cut, a_wrong_cut_is_refused_whole, an_empty_scope_can_be_deleted,
     scopes_and_streams_are_listed, what_is_not_there_is_not_found,
 };
@@ -68,6 +70,7 @@ where
         events_without_a_key_are_all_kept,
         pointers_lead_back,
         reads_go_on_where_they_ended,
+        many_events_are_read_in_chunks_of_any_size,
         a_wrong_offset_is_refused,
         a_tail_wakes_its_reader,
         tables_compare_and_set,
@@ -91,6 +94,8 @@ where
         tables_are_listed_and_deleted,
         an_empty_scope_can_be_deleted,
         a_stream_is_kept_as_it_was_last_told,
+        a_remade_streams_segments_have_a_higher_epoch needs HigherEpochs,
+        a_stream_is_kept_by_age_and_size_at_once needs TwoLimits,
         a_cut_at_a_time_leaves_nothing_out needs CutAtTime,
         a_readers_position_is_compared_and_set,
         a_closed_store_says_so,

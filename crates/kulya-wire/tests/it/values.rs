@@ -183,7 +183,7 @@ fn what_is_wrong_is_named() {
     assert!(StreamInfo::try_from(lonely).unwrap_err().to_string().contains("configuration"));
     let before = prost_types::Duration { seconds: -1, nanos: 0 };
     assert!(v1::CutAtRequest { since_epoch: Some(before), stream: None }.time().is_err());
-    for capability in [Capability::VisibleAtOnce, Capability::CutAtTime] {
+    for capability in Capability::ALL {
         assert_ne!(v1::Capability::from(capability), v1::Capability::Unspecified);
     }
 }

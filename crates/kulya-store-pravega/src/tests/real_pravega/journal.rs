@@ -1,0 +1,160 @@
+//! The end of a process in the middle of a commit, and of the journal's own beginning.
+
+use super::{another, instance, open, settings, stream, table, texts};
+use crate::Settings;
+use crate::appender::{Appended, Appender, Batch};
+use crate::block::{Act, Block, Change, CommitRecord, Name, Record, SegmentBatch};
+use crate::committer::checkpoint;
+use crate::controller::Controller;
+use crate::journal::Journal;
+use crate::segments::Segments;
+use bytes::Bytes;
+use kulya_store::{
+    Append, Commit, Condition, Outcome, Scope, StreamId, StreamName, StreamStore, TableChange, TableId,
+    WriterId, framing,
+};
+use std::sync::Arc;
+
+/// A process that is about to end: its journal, read to the end, and its way to the segments.
+async fn mortal(settings: &Settings) -> (Journal, Arc<Segments>) {
+    let controller = Arc::new(Controller::new(settings).unwrap());
+    let journal = StreamId { scope: Scope::system("_kulya"), name: StreamName::system("_journal") };
+    let segments = Arc::new(Segments::new(controller, settings.clone()));
+    let mut journal =
+        Journal::open(Arc::clone(&segments), journal.segment(0), settings.instance).await.unwrap();
+    journal.catch_up().await.unwrap();
+    (journal, segments)
+}
+
+fn batch(stream: &StreamId, segment: u32, text: &'static str) -> SegmentBatch {
+    let frames = framing::frame(text.as_bytes());
+    SegmentBatch { segment: stream.segment(segment).to_string(), count: 1, frames }
+}
+
+fn change(table: &TableId, transaction: u64) -> Record {
+    let change = Change {
+        table: Some(Name::of_table(table)),
+        key: Bytes::from_static(b"source"),
+        value: Some(Bytes::from_static(b"42")),
+    };
+    let commit = CommitRecord { changes: vec![change], transaction, ..CommitRecord::default() };
+    Record { act: Some(Act::Commit(commit)) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a real Pravega: cargo xtask test"]
+async fn what_a_process_leaves_unfinished_the_next_one_finishes() {
+    let settings = settings();
+    let store = open(settings.clone()).await;
+    let orders = stream(&store, "orders", 3).await;
+    let positions = table(&store).await;
+
+    // the end comes between the journal and the segments, the first of which has its events already
+    let dying = another(&settings);
+    let (mut journal, segments) = mortal(&dying).await;
+    let mut block = Block::of(dying.instance);
+    block.batches = vec![batch(&orders, 0, "one"), batch(&orders, 1, "two"), batch(&orders, 1, "three")];
+    block.records = vec![change(&positions, 0)];
+    journal.append(&mut block).await.unwrap().unwrap();
+    let written =
+        Batch { number: block.batch_number(0), count: 1, frames: block.batches[0].frames.clone(), at: None };
+    let appender = Appender::new(orders.segment(0), dying.instance);
+    assert_eq!(appender.append(&segments, &written).await.unwrap(), Appended::At(0));
+    drop((journal, appender));
+
+    // who sees the position sees the events, each once; another process that opens now as well
+    assert_eq!(store.get(&positions, b"source").await.unwrap().unwrap().value, "42");
+    assert_eq!(texts(&store, &orders).await, ["one", "three", "two"]);
+    let next = open(another(&settings)).await;
+    assert_eq!(texts(&next, &orders).await, ["one", "three", "two"]);
+
+    // what comes next stands behind it
+    next.commit(Commit::events(vec![
+        Append::keyed(&orders, "a", "four"),
+        Append::keyed(&orders, "key-1", "five"),
+    ]))
+    .await
+    .unwrap();
+    assert_eq!(texts(&store, &orders).await, ["five", "four", "one", "three", "two"]);
+
+    // the dying process was only slow: its own try to finish changes nothing
+    let slow = Appender::new(orders.segment(1), dying.instance);
+    let late =
+        Batch { number: block.batch_number(1), count: 1, frames: block.batches[1].frames.clone(), at: None };
+    assert_eq!(slow.append(&segments, &late).await.unwrap(), Appended::Before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a real Pravega: cargo xtask test"]
+async fn a_transaction_whose_process_ends_at_its_commit_becomes_visible() {
+    let settings = settings();
+    let store = open(settings.clone()).await;
+    let orders = stream(&store, "orders", 1).await;
+    let positions = table(&store).await;
+    let mut transaction = store.begin().await.unwrap();
+    for n in 0..3 {
+        transaction.stage(vec![Append::keyed(&orders, "k", n.to_string())]).await.unwrap();
+    }
+    let dying = another(&settings);
+    let (mut journal, _) = mortal(&dying).await;
+    let mut block = Block::of(dying.instance);
+    block.records = vec![change(&positions, transaction.id().0 as u64)];
+    journal.append(&mut block).await.unwrap().unwrap();
+    drop(journal);
+    let next = open(another(&settings)).await;
+    assert_eq!(texts(&next, &orders).await, ["0", "1", "2"]);
+    assert_eq!(next.get(&positions, b"source").await.unwrap().unwrap().value, "42");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a real Pravega: cargo xtask test"]
+async fn a_checkpoint_is_where_the_journal_begins() {
+    let settings = settings();
+    let store = open(settings.clone()).await;
+    let orders = stream(&store, "orders", 2).await;
+    let positions = table(&store).await;
+    let put = |store: &Arc<crate::PravegaStore>, n: u64| {
+        let commit = Commit {
+            appends: vec![Append::keyed(&orders, "k", n.to_string())],
+            changes: vec![TableChange::put(&positions, n.to_string(), Condition::Any, vec![7; 100_000])],
+            ..Commit::default()
+        };
+        let store = Arc::clone(store);
+        async move { store.commit(commit.by(WriterId(5), n)).await.unwrap() }
+    };
+    for n in 1..=30 {
+        put(&store, n).await;
+    }
+    let mut done = store.begin().await.unwrap();
+    done.stage(vec![Append::keyed(&orders, "k", "done")]).await.unwrap();
+    let done_id = done.id();
+    let outcome = done.commit(vec![]).await.unwrap();
+    let mut open_one = store.begin().await.unwrap();
+    open_one.stage(vec![Append::keyed(&orders, "k", "open")]).await.unwrap();
+    let lagging = open(another(&settings)).await;
+
+    let (mut journal, segments) = mortal(&another(&settings)).await;
+    put(&store, 31).await;
+    for _ in 0..2 {
+        assert!(
+            checkpoint(&mut journal).await.unwrap() > 3_000_000,
+            "thirty values of 100 kB in several pieces"
+        );
+    }
+    let head = segments.extent(journal.segment()).await.unwrap().head;
+    assert!(head > 3_000_000, "the journal begins behind the commits, at {head}");
+
+    // one that opens now, one that had not read so far, and one that goes on
+    let fresh = open(another(&settings)).await;
+    for store in [&fresh, &lagging, &store] {
+        assert_eq!(store.scan(&positions, b"", None, 100).await.unwrap().len(), 31);
+        assert_eq!(store.last_event_number(WriterId(5)).await.unwrap(), Some(31));
+        assert_eq!(store.outcome(done_id).await.unwrap(), Outcome::Committed(outcome.clone()));
+        assert_eq!(store.outcome(open_one.id()).await.unwrap(), Outcome::Open);
+        assert!(put(store, 31).await.duplicate);
+    }
+    open_one.commit(vec![]).await.unwrap();
+    assert_eq!(texts(&fresh, &orders).await.len(), 33);
+    let stranger = Settings { instance: instance(), ..settings };
+    assert!(open(stranger).await.commit(Commit::events(vec![])).await.is_ok());
+}

@@ -1,0 +1,223 @@
+//! Throw-away Pravega servers: the jars come through Maven once and are kept, a server is one Java process on free ports
+//! with everything in memory, stopped by its process id. Where there is no Java or no Maven there is no server, and whoever
+//! asks is told.
+
+use anyhow::{Context, Result, bail, ensure};
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+
+const POM: &str = include_str!("../pravega/pom.xml");
+const LOGBACK: &str = include_str!("../pravega/logback.xml");
+/// User and password are `kulya`; the rest is the password's PBKDF2 as Pravega keeps it, and what the user may do.
+const ACCOUNTS: &str = include_str!("../pravega/accounts");
+const READY: &str = "running locally now";
+/// So much of the log is shown when the server does not start.
+const LOG_LINES: usize = 40;
+const MAIN: &str = "io.pravega.local.LocalPravegaEmulator";
+
+/// What Java must open to Pravega's libraries, which are older than it.
+const OPENS: [&str; 5] = ["java.lang", "java.nio", "sun.nio.ch", "java.util", "java.util.concurrent"];
+const EXPORTS: [&str; 2] = ["jdk.internal.ref", "sun.nio.ch"];
+
+/// The jars of a Pravega.
+pub(crate) struct Programs {
+    classpath: String,
+}
+
+/// Finds the jars, or lets Maven fetch them; the error says what is missing.
+pub(crate) fn find_or_fetch() -> Result<Programs> {
+    for (program, argument) in [("java", "-version"), ("mvn", "-version")] {
+        let there = Command::new(program).arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        ensure!(
+            there.is_ok_and(|status| status.success()),
+            "{program} is not on the PATH: install a JDK 17 and Maven"
+        );
+    }
+    let folder = cache_folder()?;
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let (pom, list) = (folder.join("pom.xml"), folder.join("classpath"));
+    let is_fetched = std::fs::read_to_string(&pom).is_ok_and(|text| text == POM);
+    if let (true, Ok(classpath)) = (is_fetched, std::fs::read_to_string(&list))
+        && classpath.split(':').all(|jar| Path::new(jar).exists())
+    {
+        return Ok(Programs { classpath });
+    }
+    eprintln!("fetching Pravega through Maven");
+    std::fs::write(&pom, POM)?;
+    let _ = std::fs::remove_file(&list);
+    // the order of the jars matters: Maven's own is kept, because nothing is filtered
+    let status = Command::new("mvn")
+        .args(["-B", "-q", "dependency:build-classpath"])
+        .arg(format!("-Dmdep.outputFile={}", list.display()))
+        .arg("-f")
+        .arg(&pom)
+        .stdout(Stdio::null())
+        .status()?;
+    ensure!(status.success(), "maven could not fetch Pravega: see that Maven Central can be reached");
+    let classpath = std::fs::read_to_string(&list).context("maven wrote no list of jars")?;
+    Ok(Programs { classpath })
+}
+
+fn cache_folder() -> Result<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    Ok(cache.or_else(home).context("neither XDG_CACHE_HOME nor HOME is set")?.join("kulya/pravega-0.13"))
+}
+
+/// A running server. Dropping it stops it and removes its folder.
+pub(crate) struct Server {
+    process: Child,
+    folder: PathBuf,
+    port: u16,
+    guarded: bool,
+}
+
+impl Server {
+    /// Starts a server; a guarded one speaks TLS alone and knows one user.
+    pub(crate) fn start(programs: &Programs, guarded: bool) -> Result<Self> {
+        let name = if guarded { "guarded" } else { "open" };
+        let folder = std::env::temp_dir().join(format!("kulya-pravega-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        std::fs::write(folder.join("logback.xml"), LOGBACK)?;
+        std::fs::write(folder.join("accounts"), ACCOUNTS)?;
+        std::fs::write(folder.join("config"), "")?;
+        if guarded {
+            make_certificates(&folder)?;
+        }
+        let mut last = String::new();
+        for _ in 0..3 {
+            match Self::launch(programs, &folder, guarded)? {
+                Ok(server) => return Ok(server),
+                Err(log) => last = log,
+            }
+        }
+        bail!("Pravega does not start in {}:\n{last}", folder.display())
+    }
+
+    /// One try; the inner error is the end of the server's log (a port can be taken between its choice and its use).
+    fn launch(programs: &Programs, folder: &Path, guarded: bool) -> Result<Result<Self, String>> {
+        let [port, segment_store, zookeeper, health] = free_ports()?;
+        let mut java = Command::new("java");
+        java.current_dir(folder).args(["-Xms256m", "-Xmx2g", "-XX:MaxDirectMemorySize=1g"]);
+        java.args(OPENS.map(|package| format!("--add-opens=java.base/{package}=ALL-UNNAMED")));
+        java.args(EXPORTS.map(|package| format!("--add-exports=java.base/{package}=ALL-UNNAMED")));
+        for (setting, value) in [
+            ("java.io.tmpdir", folder.display().to_string()),
+            ("logback.configurationFile", folder.join("logback.xml").display().to_string()),
+            ("singlenode.configurationFile", folder.join("config").display().to_string()),
+            ("singlenode.controller.rpc.port", port.to_string()),
+            ("singlenode.controller.rest.enable", "false".to_owned()),
+            ("singlenode.segmentStore.port", segment_store.to_string()),
+            ("singlenode.admin.gateway.enable", "false".to_owned()),
+            ("singlenode.zk.port", zookeeper.to_string()),
+            ("pravegaservice.zk.connect.uri", format!("localhost:{zookeeper}")),
+            ("pravegaservice.rest.listener.port", health.to_string()),
+        ] {
+            java.arg(format!("-D{setting}={value}"));
+        }
+        if guarded {
+            for (setting, file) in [
+                ("auth.pwdAuthHandler.accountsDb", "accounts"),
+                ("tls.privateKey", "key.pem"),
+                ("tls.certificate", "certificate.pem"),
+                ("tls.keyStore", "key.p12"),
+                ("tls.keyStore.pwd", "password"),
+                ("tls.trustStore", "trust.jks"),
+            ] {
+                java.arg(format!("-Dsinglenode.security.{setting}.location={}", folder.join(file).display()));
+            }
+            java.args([
+                "-Dsinglenode.security.tls.enable=true",
+                "-Dsinglenode.security.auth.enable=true",
+                "-Dsinglenode.security.auth.credentials.username=kulya",
+                "-Dsinglenode.security.auth.credentials.pwd=kulya",
+            ]);
+        }
+        java.arg("-cp").arg(programs.classpath.trim()).arg(MAIN);
+        let mut process = java.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let log = process.stdout.take().context("the server's log is piped")?;
+        let (ready, wait) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut lines = VecDeque::new();
+            for line in BufReader::new(log).lines().map_while(Result::ok) {
+                if line.contains(READY) {
+                    let _ = ready.send(Ok(()));
+                }
+                lines.push_back(line);
+                if lines.len() > LOG_LINES {
+                    lines.pop_front();
+                }
+            }
+            let _ = ready.send(Err(Vec::from(lines).join("\n")));
+        });
+        match wait.recv()? {
+            Ok(()) => Ok(Ok(Self { process, folder: folder.to_owned(), port, guarded })),
+            Err(log) => {
+                process.wait()?;
+                Ok(Err(log))
+            }
+        }
+    }
+
+    /// Where its controller answers.
+    pub(crate) fn uri(&self) -> String {
+        format!("{}://localhost:{}", if self.guarded { "tls" } else { "tcp" }, self.port)
+    }
+
+    /// Its process, for a test that wants to see it go.
+    pub(crate) fn process(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Whom to trust under TLS.
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.folder.join("certificate.pem")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // everything it has is in memory: nothing is lost by stopping it at once
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn free_ports<const N: usize>() -> Result<[u16; N]> {
+    let listeners: Vec<_> = (0..N).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
+    let mut ports = [0; N];
+    for (port, listener) in ports.iter_mut().zip(&listeners) {
+        *port = listener.local_addr()?.port();
+    }
+    Ok(ports)
+}
+
+/// A key with a certificate that vouches for itself, for the names under which the server speaks of itself.
+fn make_certificates(folder: &Path) -> Result<()> {
+    std::fs::write(folder.join("password"), "kulyakulya")?;
+    let run = |program: &str, line: &str| -> Result<()> {
+        let output = Command::new(program).current_dir(folder).args(line.split(' ')).output();
+        let output = output.with_context(|| {
+            format!("{program} is not on the PATH, which makes the certificates of a guarded Pravega")
+        })?;
+        ensure!(output.status.success(), "{program} failed: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    };
+    run(
+        "openssl",
+        "req -x509 -newkey rsa:2048 -nodes -days 2 -keyout key.pem -out certificate.pem -subj /CN=localhost \
+         -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:localhost,IP:127.0.0.1,IP:0.0.0.0",
+    )?;
+    run("openssl", "pkcs12 -export -inkey key.pem -in certificate.pem -out key.p12 -passout file:password")?;
+    run(
+        "keytool",
+        "-importcert -noprompt -alias kulya -file certificate.pem -keystore trust.jks -storetype JKS \
+         -storepass kulyakulya",
+    )
+}
