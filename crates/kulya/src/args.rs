@@ -46,9 +46,8 @@ pub(crate) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServeArgs {
-    /// The folder of the store [default: kulya-data]
-    #[arg(long, env = "KULYA_DATA", value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) place: Place,
     /// Where to answer [default: 127.0.0.1:9092]
     #[arg(long, env = "KULYA_LISTEN", value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
@@ -60,10 +59,11 @@ pub(crate) struct Place {
     /// The folder of the store [default: kulya-data]
     #[arg(long, global = true, env = "KULYA_DATA", value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// The store of a kulya serve instead, as http://host:port; goes before --data
+    /// The store of a kulya serve instead, as http://host:port, or Pravega, as tcp://controller:9090 (or tls://); goes
+    /// before --data
     #[arg(long, global = true, env = "KULYA_URL", value_name = "URL")]
     pub(crate) url: Option<String>,
-    /// For https: the certificate, in PEM, of the authority that signed the server's
+    /// For https and tls: the certificate, in PEM, of the authority that signed the server's
     #[arg(long, global = true, env = "KULYA_CA", value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
     /// A file with the token that the server asks for; KULYA_TOKEN has the token itself

@@ -1,4 +1,4 @@
-//! Finding the store that a command is about, in a folder or at a URL, and putting the registry on it: what every command
+//! Finding the store that a command is about, in a folder, behind a server or in Pravega, and putting the registry on it: what every command
 //! begins with.
 
 use crate::args::Place;
@@ -9,6 +9,8 @@ use kulya_registry::Registry;
 use kulya_store::StreamStore;
 use kulya_store::clock::{Clock, SystemClock};
 use kulya_store_embedded::EmbeddedStore;
+use kulya_store_pravega::{Credentials, PravegaStore, Settings as PravegaSettings};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,12 +33,30 @@ pub(crate) enum Address {
     Folder(PathBuf),
     /// Behind a server.
     Server(RemoteSettings),
+    /// In Pravega.
+    Pravega(PravegaSettings),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(path) => write!(f, "{}", path.display()),
+            Self::Server(remote) => f.write_str(&remote.url),
+            Self::Pravega(pravega) => write!(f, "Pravega at {}", pravega.controller),
+        }
+    }
 }
 
 impl Address {
     pub(crate) fn of(place: Place, settings: &Settings) -> Result<Self> {
         let Place { data, url, ca, token_file } = place;
         let Some(url) = url else { return Ok(Self::Folder(settings.data(data))) };
+        if ["tcp:", "tls:"].iter().any(|scheme| url.trim().starts_with(scheme)) {
+            let mut pravega = PravegaSettings::new(url.parse()?, random());
+            pravega.credentials = Credentials::from_variables(|name| std::env::var(name).ok());
+            pravega.authorities = ca;
+            return Ok(Self::Pravega(pravega));
+        }
         let read = |path: PathBuf| {
             std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
         };
@@ -58,8 +78,16 @@ impl Address {
             ),
             Self::Folder(path) => Ok(Arc::new(EmbeddedStore::open(path)?)),
             Self::Server(remote) => Ok(Arc::new(RemoteStore::connect(remote).await?)),
+            Self::Pravega(pravega) => Ok(Arc::new(PravegaStore::open(pravega).await?)),
         }
     }
+}
+
+/// A number that nobody else draws.
+fn random() -> u128 {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the system gives random numbers");
+    u128::from_ne_bytes(bytes)
 }
 
 /// Opens, or makes, the folder's store.

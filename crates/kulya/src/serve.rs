@@ -1,8 +1,9 @@
-//! `kulya serve`: the registry over HTTP, and the captures that the settings name, in one process that owns the folder.
+//! `kulya serve`: the registry over HTTP, and the captures that the settings name, in one process, on a
+//! folder that it owns, or on Pravega.
 
 use crate::args::ServeArgs;
 use crate::cdc;
-use crate::open::{self, House};
+use crate::open::{self, Address, House};
 use crate::progress::CaptureProgress;
 use crate::say;
 use crate::settings::Settings;
@@ -20,15 +21,16 @@ use tokio_util::sync::CancellationToken;
 const PAUSE: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(settings: Settings, args: ServeArgs) -> Result<()> {
-    let data = settings.data(args.data);
+    let address = Address::of(args.place, &settings)?;
+    let place = address.to_string();
     for source in &settings.cdc {
         source.store_settings()?;
     }
     let listener = listen(settings.listen(args.listen)).await?;
-    let house = open::folder(&data).await?;
+    let house = open::on(address.store(true).await?).await?;
     let stop = stop::on_signal()?;
     let address = listener.local_addr()?;
-    say!("registry at http://{address}, store in {}; Ctrl-C ends", data.display());
+    say!("registry at http://{address}, store in {place}; Ctrl-C ends");
     let mut captures = JoinSet::new();
     for source in settings.cdc {
         captures.spawn(keep_capturing(house.clone(), source, stop.clone()));

@@ -280,39 +280,38 @@ proptest! {
     }
 }
 
-/// A folder as the first release made it, kept for ever: what is in it must be read by every later one.
-#[tokio::test]
+/// A folder as the first release makes it, kept for ever: what is in it must be read by every later one. What is made today
+/// says the same.
+#[tokio::test(flavor = "multi_thread")]
 async fn the_first_releases_folder_is_read() {
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/format-2");
-    let folder = tempfile::tempdir().unwrap();
-    copy_all(&kept, folder.path());
-    let store = open(folder.path()).unwrap();
-    store.verify().await.unwrap();
-    let texts = |events: Vec<(EventPointer, bytes::Bytes)>| {
-        events.into_iter().map(|(_, event)| String::from_utf8_lossy(&event).into_owned()).collect::<Vec<_>>()
-    };
-    let slow = texts(bounded_read(&store, &other()).await.unwrap());
-    assert_eq!(slow, (0..10).map(|number| format!("slow {}", number * 10)).collect::<Vec<_>>());
-    let kept = texts(bounded_read(&store, &orders()).await.unwrap());
-    assert_eq!(kept.iter().filter(|event| event.starts_with("event ")).count(), 40);
-    assert_eq!(kept.iter().filter(|event| event.starts_with("staged ")).count(), 5);
-    assert_eq!(
-        entries(&store).await,
-        [(b'a', "96"), (b'b', "97"), (b'c', "98"), (b'd', "99")].map(|(k, v)| (k, v.to_owned()))
-    );
-    let sealed = StreamId::new("shop", "sealed").unwrap();
-    assert!(store.stream(&sealed).await.unwrap().sealed);
-    assert_eq!(store.last_event_number(kulya_store::WriterId(7)).await.unwrap(), Some(9));
-    fill(&store, 100..101).await;
+    let (copy, today) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    copy_all(&kept, copy.path());
+    make_folder(today.path()).await;
+    for folder in [copy, today] {
+        let store = open(folder.path()).unwrap();
+        store.verify().await.unwrap();
+        let texts = |events: Vec<(EventPointer, bytes::Bytes)>| {
+            let text = |(_, event): (_, bytes::Bytes)| String::from_utf8_lossy(&event).into_owned();
+            events.into_iter().map(text).collect::<Vec<_>>()
+        };
+        let slow = texts(bounded_read(&store, &other()).await.unwrap());
+        assert_eq!(slow, (0..10).map(|number| format!("slow {}", number * 10)).collect::<Vec<_>>());
+        let kept = texts(bounded_read(&store, &orders()).await.unwrap());
+        assert_eq!(kept.iter().filter(|event| event.starts_with("event ")).count(), 40);
+        assert_eq!(kept.iter().filter(|event| event.starts_with("staged ")).count(), 5);
+        let last = [(b'a', "96"), (b'b', "97"), (b'c', "98"), (b'd', "99")];
+        assert_eq!(entries(&store).await, last.map(|(key, value)| (key, value.to_owned())));
+        let sealed = StreamId::new("shop", "sealed").unwrap();
+        assert!(store.stream(&sealed).await.unwrap().sealed);
+        assert_eq!(store.last_event_number(kulya_store::WriterId(7)).await.unwrap(), Some(9));
+        fill(&store, 100..101).await;
+    }
 }
 
-/// Makes that folder. Run by hand, once, before the first release: what is there is never made again.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "makes the fixture, which is kept as it is"]
-async fn make_the_first_releases_folder() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/format-2");
-    assert!(!path.exists(), "the fixture is there");
-    let store = open(&path).unwrap();
+/// How that folder was made.
+async fn make_folder(path: &Path) {
+    let store = open(path).unwrap();
     fill(&store, 0..60).await;
     let sealed = StreamId::new("shop", "sealed").unwrap();
     let keeps = Retention { age: Some(Duration::from_secs(86_400)), bytes: Some(1 << 30) };
@@ -329,6 +328,4 @@ async fn make_the_first_releases_folder() {
     transaction.commit(vec![]).await.unwrap();
     store.commit(Commit::default().by(kulya_store::WriterId(7), 9)).await.unwrap();
     store.close().await.unwrap();
-    drop(store);
-    std::fs::remove_dir_all(path.join("index")).unwrap();
 }

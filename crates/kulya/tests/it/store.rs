@@ -1,6 +1,6 @@
 //! Streams and stores by the command line: a stream's life, and a store's copy.
 
-use crate::program::{Running, command, kulya, run};
+use crate::program::{Running, command, kulya, run, server};
 use tempfile::tempdir;
 
 #[test]
@@ -19,6 +19,31 @@ fn a_streams_life_behind_a_server() {
     assert!(rows.lines().any(|line| line == "s"), "{rows}");
     assert_eq!(server.interrupt(), Some(0));
     assert_eq!(kulya(&folder, &["stream", "read", "s/kept", "--output", "text"]), "{}\n");
+}
+
+/// Everything on Pravega: a stream's events, the registry, and SQL; two processes of ours work on it side by side.
+#[test]
+fn real_pravega_is_a_store_like_any_other() {
+    let folder = tempdir().unwrap();
+    let pravega = server("KULYA_TEST_PRAVEGA");
+    let stream = |args: &[&str]| kulya(&folder, &[&["stream", "--url", &pravega], args].concat());
+    let (serving, url) = Running::serve(&folder, &["--url", &pravega]);
+    stream(&["create", "cli/t", "--segments", "2", "--keep-for", "36h"]);
+    for n in 0..6 {
+        stream(&["append", "cli/t", "--text", &format!("event {n}"), "--key", &n.to_string()]);
+    }
+    kulya(&folder, &["stream", "--url", &url, "append", "cli/t", "--text", "by the server"]);
+    let read = stream(&["read", "cli/t", "--output", "text"]);
+    assert!(read.lines().count() == 7 && read.contains("by the server\n"), "{read}");
+    assert!(stream(&["describe", "cli/t"]).contains("keeps   events of the last 36h\n"));
+    let databases = kulya(&folder, &["sql", "--url", &pravega, "-e", "SHOW DATABASES;", "--output", "csv"]);
+    assert!(databases.lines().any(|line| line == "cli"), "{databases}");
+    let ran =
+        run(&mut command(folder.path(), &["stream", "--url", &pravega, "read", "cli/t", "--since", "1d"]));
+    assert!(ran.code == Some(1) && ran.err.lines().count() == 1, "Pravega knows no cut at a time: {ran:?}");
+    assert_eq!(serving.interrupt(), Some(0));
+    stream(&["seal", "cli/t"]);
+    stream(&["delete", "cli/t"]);
 }
 
 /// Everything that can be done with a stream.
