@@ -1,7 +1,7 @@
 //! fjall used directly: an event's key is its segment and its offset.
 
 use crate::measure::{Fallible, Watch, resident_of, written};
-use crate::work::{BATCH, PAYLOAD, SEGMENTS, STREAMS, SYNCED, WRITTEN, payloads};
+use crate::work::{BATCH, BATCHERS, PAYLOAD, SEGMENTS, STREAMS, SYNCED, WRITTEN, payloads};
 use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use kulya_store::{framing, hash};
@@ -54,6 +54,7 @@ pub fn run(folder: &Path) -> Fallible {
         }
         watch.say(what, count);
     }
+    side_by_side(&events)?;
     let mut events = producers(events)?;
     let watch = Watch::start();
     let mut count = 0;
@@ -71,6 +72,32 @@ pub fn run(folder: &Path) -> Fallible {
     let payload = count as f64 * PAYLOAD as f64;
     println!("{:<46} {:.3}", "bytes written per byte of payload", written() as f64 / payload);
     println!("{:<46} {} kB", "resident", resident_of("self"));
+    Ok(())
+}
+
+/// The same batches from several producers at once, each with segments of its own.
+fn side_by_side(events: &Events) -> Fallible {
+    let watch = Watch::start();
+    let share = SYNCED / BATCHERS;
+    let producers: Vec<_> = (0..BATCHERS)
+        .map(|producer| {
+            let mut own = Events {
+                database: events.database.clone(),
+                keyspace: events.keyspace.clone(),
+                // behind everything that was written so far, and apart from each other
+                tails: vec![(producer + 1) << 40; events.tails.len()],
+                payloads: events.payloads.clone(),
+            };
+            std::thread::spawn(move || {
+                let mut batches = (0..share).step_by(BATCH as usize);
+                batches.try_for_each(|first| own.write(first..first + BATCH, true)).map_err(|e| e.to_string())
+            })
+        })
+        .collect();
+    for producer in producers {
+        producer.join().map_err(|_| "a producer failed")??;
+    }
+    watch.say("4 producers of batches of 1000, synced", SYNCED);
     Ok(())
 }
 

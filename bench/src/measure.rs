@@ -18,6 +18,13 @@ pub fn cpu_of(process: &str) -> f64 {
     (ticks(11) + ticks(12)) / 100.0
 }
 
+/// Seconds of it that were the kernel's.
+pub fn kernel_cpu() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    fields.get(12).and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or(0.0) / 100.0
+}
+
 /// Resident kilobytes of a process.
 pub fn resident_of(process: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
@@ -36,18 +43,20 @@ pub fn written() -> u64 {
 pub struct Watch {
     began: Instant,
     cpu: f64,
+    kernel: f64,
 }
 
 impl Watch {
     pub fn start() -> Self {
-        Self { began: Instant::now(), cpu: cpu_of("self") }
+        Self { began: Instant::now(), cpu: cpu_of("self"), kernel: kernel_cpu() }
     }
 
     /// Prints a line; gives events per second.
     pub fn say(&self, what: &str, events: u64) -> f64 {
         let (seconds, cpu) = (self.began.elapsed().as_secs_f64(), cpu_of("self") - self.cpu);
         let rate = events as f64 / seconds;
-        println!("{what:<46} {rate:>12.0} events/s {:>6.2} µs of CPU each", cpu * 1e6 / events as f64);
+        let (each, kernel) = (cpu * 1e6 / events as f64, (kernel_cpu() - self.kernel) * 1e6 / events as f64);
+        println!("{what:<46} {rate:>12.0} events/s {each:>6.2} µs of CPU each, {kernel:.2} in the kernel");
         rate
     }
 }

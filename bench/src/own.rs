@@ -2,8 +2,9 @@
 
 use crate::measure::{Fallible, Watch, resident_of, say_times, written};
 use crate::work::{
-    BATCH, PAYLOAD, SEGMENTS, STREAMS, SYNCED, WRITTEN, batch, payload, payloads, stream, streams,
+    BATCH, BATCHERS, PAYLOAD, SEGMENTS, STREAMS, SYNCED, WRITTEN, batch, payload, payloads, stream, streams,
 };
+use bytes::Bytes;
 use kulya_store::{Append, Commit, Durability, EventPointer, StreamId, StreamStore};
 use kulya_store_embedded::EmbeddedStore;
 use std::path::Path;
@@ -29,6 +30,7 @@ pub async fn run(folder: &Path) -> Fallible {
         }
         watch.say(what, events);
     }
+    side_by_side(&store, &streams, &payloads).await?;
     producers(&store).await?;
     tails(&store, &streams[0]).await?;
     let (events, pointers) = scan(&store, &streams).await?;
@@ -42,6 +44,28 @@ pub async fn run(folder: &Path) -> Fallible {
     println!("{:<46} {:.3}", "bytes of log per byte of payload", bytes as f64 / payload);
     println!("{:<46} {:.3}", "bytes written per byte of payload", written() as f64 / payload);
     println!("{:<46} {} kB", "resident", resident_of("self"));
+    Ok(())
+}
+
+/// The same batches from several producers at once.
+async fn side_by_side(store: &EmbeddedStore, streams: &[StreamId], payloads: &[Bytes]) -> Fallible {
+    let watch = Watch::start();
+    let share = SYNCED / BATCHERS;
+    let producers: Vec<_> = (0..BATCHERS)
+        .map(|producer| {
+            let (store, streams, payloads) = (store.clone(), streams.to_vec(), payloads.to_vec());
+            tokio::spawn(async move {
+                for first in (0..share).step_by(BATCH as usize) {
+                    store.commit(Commit::events(batch(producer + first, &streams, &payloads))).await?;
+                }
+                Ok::<_, kulya_store::Error>(())
+            })
+        })
+        .collect();
+    for producer in producers {
+        producer.await??;
+    }
+    watch.say("4 producers of batches of 1000, synced", SYNCED);
     Ok(())
 }
 

@@ -8,6 +8,8 @@ pub const STREAMS: u64 = 16;
 pub const SEGMENTS: u32 = 4;
 pub const BATCH: u64 = 1000;
 pub const PAYLOAD: usize = 100;
+/// Producers of batches side by side.
+pub const BATCHERS: u64 = 4;
 /// Events of the synced runs, and of those into the page cache.
 pub const SYNCED: u64 = 1_000_000;
 pub const WRITTEN: u64 = 2_000_000;

@@ -13,6 +13,9 @@ pub(crate) const HEADER_BYTES: usize = 28;
 /// A frame's body is never longer; a longer announcement is damage.
 pub(crate) const MAX_BODY_BYTES: usize = 256 << 20;
 
+/// Room that is made for a body before it is there.
+const BODY_ROOM: usize = 2 << 20;
+
 /// A frame's bytes under construction: room for the header in front, ops behind.
 pub(crate) fn begin() -> Vec<u8> {
     vec![0; HEADER_BYTES]
@@ -54,8 +57,8 @@ pub(crate) fn read(input: &mut impl Read) -> io::Result<Found> {
     if u32::from_be_bytes([m0, m1, m2, m3]) != MAGIC || length > MAX_BODY_BYTES {
         return Ok(Found::Bad);
     }
-    let mut body = Vec::new();
-    // `take` lets a wrong length cost no more memory than the file has bytes
+    // a wrong length costs no more memory than this, or than the file has bytes
+    let mut body = Vec::with_capacity(length.min(BODY_ROOM));
     input.take(length as u64).read_to_end(&mut body)?;
     let checksum = crc32c::crc32c_append(crc32c::crc32c(&numbers), &body);
     if body.len() != length || checksum != u32::from_be_bytes([c0, c1, c2, c3]) {

@@ -21,8 +21,10 @@ pub(crate) fn start(inner: &Arc<Inner>) -> Result<()> {
             let rung = bell.wait(PAUSE);
             let Some(inner) = Weak::upgrade(&store) else { return };
             // what fails is tried again the next time; nothing is lost meanwhile, only not given back
-            let _ =
-                futures::executor::block_on(maintain(&inner, rung == Rung::Closed && is_worth_it(&inner)));
+            let checkpoint = rung == Rung::Closed && is_worth_it(&inner);
+            if let Err(error) = futures::executor::block_on(maintain(&inner, checkpoint)) {
+                tracing::warn!("the store's upkeep failed and will be tried again: {error}");
+            }
             if rung == Rung::Closed {
                 return;
             }

@@ -100,7 +100,7 @@ pub(crate) struct State {
 }
 
 /// The index should learn of what is recent when it is this much: extents, bytes of table entries.
-const CROWD: (usize, usize) = (1 << 18, 32 << 20);
+const CROWD: (usize, usize) = (1 << 17, 16 << 20);
 
 impl State {
     /// Nothing, beside an index that may hold something.
