@@ -30,7 +30,12 @@ pub async fn run(folder: &Path) -> Fallible {
         }
         watch.say(what, events);
     }
-    side_by_side(&store, &streams, &payloads).await?;
+    for (what, durability) in [
+        ("4 producers of batches of 1000, synced", Durability::Synced),
+        ("4 producers of batches of 1000, page cache", Durability::Written),
+    ] {
+        side_by_side(&store, &streams, &payloads, what, durability).await?;
+    }
     producers(&store).await?;
     tails(&store, &streams[0]).await?;
     let (events, pointers) = scan(&store, &streams).await?;
@@ -48,7 +53,13 @@ pub async fn run(folder: &Path) -> Fallible {
 }
 
 /// The same batches from several producers at once.
-async fn side_by_side(store: &EmbeddedStore, streams: &[StreamId], payloads: &[Bytes]) -> Fallible {
+async fn side_by_side(
+    store: &EmbeddedStore,
+    streams: &[StreamId],
+    payloads: &[Bytes],
+    what: &str,
+    durability: Durability,
+) -> Fallible {
     let watch = Watch::start();
     let share = SYNCED / BATCHERS;
     let producers: Vec<_> = (0..BATCHERS)
@@ -56,7 +67,8 @@ async fn side_by_side(store: &EmbeddedStore, streams: &[StreamId], payloads: &[B
             let (store, streams, payloads) = (store.clone(), streams.to_vec(), payloads.to_vec());
             tokio::spawn(async move {
                 for first in (0..share).step_by(BATCH as usize) {
-                    store.commit(Commit::events(batch(producer + first, &streams, &payloads))).await?;
+                    let commit = Commit::events(batch(producer + first, &streams, &payloads));
+                    store.commit(commit.durability(durability)).await?;
                 }
                 Ok::<_, kulya_store::Error>(())
             })
@@ -65,7 +77,7 @@ async fn side_by_side(store: &EmbeddedStore, streams: &[StreamId], payloads: &[B
     for producer in producers {
         producer.await??;
     }
-    watch.say("4 producers of batches of 1000, synced", SYNCED);
+    watch.say(what, SYNCED);
     Ok(())
 }
 

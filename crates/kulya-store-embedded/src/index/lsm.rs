@@ -8,10 +8,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Memory for blocks that were read.
-const CACHE_BYTES: u64 = 8 << 20;
+/// Memory for blocks that were read; what is asked for again and again is kept unpacked elsewhere.
+const CACHE_BYTES: u64 = 2 << 20;
 /// Memory for what was written and not yet sorted into files.
-const MEMTABLE_BYTES: u64 = 8 << 20;
+const MEMTABLE_BYTES: u64 = 4 << 20;
 
 pub(crate) struct LsmIndex {
     path: PathBuf,

@@ -329,3 +329,41 @@ async fn make_folder(path: &Path) {
     store.commit(Commit::default().by(kulya_store::WriterId(7), 9)).await.unwrap();
     store.close().await.unwrap();
 }
+
+/// Log files are compacted away under readers, who notice nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn upkeep_is_not_seen_by_readers() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    fill(&store, 0..200).await;
+    let slow: Vec<_> = bounded_read(&store, &other()).await.unwrap();
+    let (ends, ended) = tokio::sync::watch::channel(false);
+    let readers: Vec<_> = (0..2)
+        .map(|_| {
+            let (store, slow, ended) = (store.clone(), slow.clone(), ended.clone());
+            tokio::spawn(async move {
+                let mut reads = 0;
+                while !*ended.borrow() {
+                    for (pointer, event) in &slow {
+                        assert_eq!(store.event(pointer).await.unwrap(), event);
+                    }
+                    let all = bounded_read(&store, &other()).await.unwrap();
+                    assert!(all.starts_with(&slow));
+                    reads += 1;
+                }
+                reads
+            })
+        })
+        .collect();
+    for round in 1..15 {
+        fill(&store, round * 200..(round + 1) * 200).await;
+        store.truncate(&tail_cut(&store, &orders()).await.unwrap()).await.unwrap();
+        store.maintain().await.unwrap();
+    }
+    ends.send_replace(true);
+    for reader in readers {
+        assert!(reader.await.unwrap() > 0);
+    }
+    let names: Vec<_> = logs(folder.path());
+    assert!(names.iter().any(|name| name.to_string_lossy().contains('-')), "files were compacted: {names:?}");
+}
