@@ -5,8 +5,8 @@ use crate::op::SegmentKey;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// So many are kept: about 5 MB.
-const MOST_BLOCKS: usize = 1024;
+/// So many are kept: about 10 MB.
+const MOST_BLOCKS: usize = 2048;
 
 pub(super) type Block = Arc<[Extent]>;
 
