@@ -10,19 +10,18 @@ pub fn say_load() {
     println!("load {}", load.trim());
 }
 
-/// Seconds of CPU that a process has had.
-pub fn cpu_of(process: &str) -> f64 {
+/// Seconds of CPU that a process has had: its own, and the kernel's for it.
+fn cpu_parts(process: &str) -> (f64, f64) {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = |field: usize| fields.get(field).and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or(0.0);
-    (ticks(11) + ticks(12)) / 100.0
+    (ticks(11) / 100.0, ticks(12) / 100.0)
 }
 
-/// Seconds of it that were the kernel's.
-pub fn kernel_cpu() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    fields.get(12).and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or(0.0) / 100.0
+/// Both together.
+pub fn cpu_of(process: &str) -> f64 {
+    let (own, kernel) = cpu_parts(process);
+    own + kernel
 }
 
 /// Resident kilobytes of a process.
@@ -42,21 +41,24 @@ pub fn written() -> u64 {
 /// Says how fast it was.
 pub struct Watch {
     began: Instant,
-    cpu: f64,
+    own: f64,
     kernel: f64,
 }
 
 impl Watch {
     pub fn start() -> Self {
-        Self { began: Instant::now(), cpu: cpu_of("self"), kernel: kernel_cpu() }
+        let (own, kernel) = cpu_parts("self");
+        Self { began: Instant::now(), own, kernel }
     }
 
     /// Prints a line; gives events per second.
     pub fn say(&self, what: &str, events: u64) -> f64 {
-        let (seconds, cpu) = (self.began.elapsed().as_secs_f64(), cpu_of("self") - self.cpu);
+        let seconds = self.began.elapsed().as_secs_f64();
+        let (own, kernel) = cpu_parts("self");
+        let each = |seconds: f64| seconds * 1e6 / events as f64;
         let rate = events as f64 / seconds;
-        let (each, kernel) = (cpu * 1e6 / events as f64, (kernel_cpu() - self.kernel) * 1e6 / events as f64);
-        println!("{what:<46} {rate:>12.0} events/s {each:>6.2} µs of CPU each, {kernel:.2} in the kernel");
+        let (all, kernel) = (each(own + kernel - self.own - self.kernel), each(kernel - self.kernel));
+        println!("{what:<46} {rate:>12.0} events/s {all:>6.2} µs of CPU each, {kernel:.2} in the kernel");
         rate
     }
 }

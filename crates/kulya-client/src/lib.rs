@@ -13,3 +13,11 @@ use kulya_codec::SchemaRegistry;
 #[cfg(doc)]
 use kulya_store::StreamStore;
 pub use remote::{RemoteSettings, RemoteStore, RemoteTail};
+
+/// A number that nobody else draws, for whoever must be told apart from all others: from the system's randomness, which
+/// nothing is tested by.
+pub fn random_id() -> u128 {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the system gives random numbers");
+    u128::from_ne_bytes(bytes)
+}

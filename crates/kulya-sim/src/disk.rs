@@ -91,6 +91,12 @@ impl SimDisk {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// For a process of this life, while it lasts.
+    fn platter_of(&self, life: u64) -> io::Result<MutexGuard<'_, Platter>> {
+        let platter = self.platter();
+        if platter.life == life { Ok(platter) } else { Err(dead()) }
+    }
+
     /// The disk for a process that begins now.
     pub fn owner(&self) -> Owner {
         Owner { disk: self.clone(), life: self.platter().life }
@@ -185,8 +191,7 @@ pub struct Owner {
 
 impl Owner {
     fn platter(&self) -> io::Result<MutexGuard<'_, Platter>> {
-        let platter = self.disk.platter();
-        if platter.life == self.life { Ok(platter) } else { Err(dead()) }
+        self.disk.platter_of(self.life)
     }
 }
 
@@ -299,8 +304,7 @@ struct Handle {
 
 impl Handle {
     fn platter(&self) -> io::Result<MutexGuard<'_, Platter>> {
-        let platter = self.disk.platter();
-        if platter.life == self.life { Ok(platter) } else { Err(dead()) }
+        self.disk.platter_of(self.life)
     }
 }
 

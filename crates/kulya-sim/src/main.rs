@@ -46,12 +46,7 @@ fn worlds(texts: &[&str]) -> ExitCode {
             eprintln!("seed {seed} breaks the invariant");
             return ExitCode::FAILURE;
         };
-        total.steps += report.steps;
-        total.crashes += report.crashes;
-        total.losses += report.losses;
-        total.refusals += report.refusals;
-        total.upkeeps += report.upkeeps;
-        total.compactions += report.compactions;
+        total.add(&report);
     }
     let Report { steps, crashes, losses, refusals, upkeeps, compactions, .. } = total;
     println!("{count} seeds: {steps} steps, {upkeeps} upkeeps with {compactions} compactions");

@@ -40,6 +40,18 @@ pub struct Report {
     pub trace: String,
 }
 
+impl Report {
+    /// Adds what another world has seen, but for its trace.
+    pub fn add(&mut self, other: &Self) {
+        self.steps += other.steps;
+        self.crashes += other.crashes;
+        self.losses += other.losses;
+        self.refusals += other.refusals;
+        self.upkeeps += other.upkeeps;
+        self.compactions += other.compactions;
+    }
+}
+
 struct World {
     dice: Dice,
     disk: SimDisk,

@@ -27,7 +27,7 @@ pub(crate) fn copy(folder: &Folder, names: &[LogName], to: &Path) -> Result<u64>
         let from = folder.log(*name);
         let unread = |e: io::Error| from_io(&format!("cannot copy {}", from.display()), e);
         let mut copy = File::create(to.join("log").join(name.to_string())).map_err(failed)?;
-        let file = folder.read_log(*name)?.ok_or_else(|| unread(io::ErrorKind::NotFound.into()))?;
+        let file = folder.open_log(*name)?;
         let mut source = BufReader::with_capacity(1 << 20, Sequential { file, offset: 0 });
         bytes += io::copy(&mut source, &mut copy).map_err(unread)?;
         copy.sync_all().map_err(failed)?;

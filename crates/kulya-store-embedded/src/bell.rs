@@ -38,6 +38,12 @@ impl Bell {
         self.wakes.notify_all();
     }
 
+    /// Waits so long, whoever rings, unless nobody will ring again.
+    pub(crate) fn rest(&self, most: Duration) {
+        let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.wakes.wait_timeout_while(rung, most, |rung| *rung != Rung::Closed));
+    }
+
     /// Waits until it rings, or so long.
     pub(crate) fn wait(&self, most: Duration) -> Rung {
         let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,9 +7,9 @@
 use crate::folder::LogName;
 use crate::index::{self, BLOCK_EXTENTS, Index, IndexChange};
 use crate::op::SegmentKey;
-use crate::state::{self, Extent, LogInfo, Segment, Slot, Staged, State, Stream, Table};
+use crate::state::{self, Extent, LogFiles, LogInfo, Segment, Slot, Staged, State, Stream, Table};
 use kulya_store::{
-    Committed, Retention, Scope, StreamId, StreamName, TableId, Version, WriterId, WriterMark, WriterMarks,
+    Committed, Retention, Scope, StreamId, TableId, Version, WriterId, WriterMark, WriterMarks,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -29,7 +29,7 @@ pub(crate) struct Checkpoint {
     pub(crate) sequence: u64,
     pub(crate) position: Position,
     /// The log files as the index has them.
-    pub(crate) files: BTreeMap<u32, LogInfo>,
+    pub(crate) files: LogFiles,
     /// Each writer's last number.
     pub(crate) writers: WriterMarks,
 }
@@ -94,6 +94,7 @@ struct FileRecord {
 /// What was copied out of the state, and what is to be done once the index has it.
 pub(crate) struct Taken {
     pub(crate) sequence: u64,
+    pub(crate) position: Position,
     pub(crate) changes: Vec<IndexChange>,
     /// Up to where the index knows each segment then.
     segments: Vec<(SegmentKey, u64)>,
@@ -101,27 +102,25 @@ pub(crate) struct Taken {
     entries: Vec<(u32, Vec<u8>, Version)>,
     placed: usize,
     recent: (usize, usize),
-    /// The files as they were, less what this checkpoint makes useless.
-    pub(crate) files: BTreeMap<u32, LogInfo>,
+    /// The files as they were.
+    pub(crate) files: LogFiles,
     /// Each writer's last number.
     pub(crate) writers: WriterMarks,
 }
 
 /// Copies out what the index does not know yet.
-pub(crate) fn take(state: &State, position: Position) -> Taken {
+pub(crate) fn take(state: &State) -> Taken {
     let mut taken = Taken {
         sequence: state.sequence,
+        position: state.position,
         changes: Vec::new(),
         segments: Vec::new(),
         entries: Vec::new(),
         placed: state.placed.len(),
         recent: state.recent,
-        files: state.files.by_id.clone(),
+        files: state.files.clone(),
         writers: state.writers.clone(),
     };
-    if let Some(info) = taken.files.get_mut(&position.file) {
-        info.bytes = position.length;
-    }
     for stream in state.streams.values() {
         for (number, segment) in (0u32..).zip(&stream.segments) {
             if !segment.recent.is_empty() {
@@ -141,8 +140,7 @@ pub(crate) fn take(state: &State, position: Position) -> Taken {
         let key = index::staged_key(placed.file, placed.transaction, placed.segment);
         taken.changes.push((key, Some(placed.start.to_be_bytes().to_vec())));
     }
-    let record =
-        postcard::to_stdvec(&record(state, position)).expect("values of ours can be written to memory");
+    let record = postcard::to_stdvec(&record(state)).expect("values of ours can be written to memory");
     taken.changes.push((index::CHECKPOINT.to_vec(), Some(checked(record))));
     taken
 }
@@ -165,7 +163,7 @@ pub(crate) fn blocks(key: SegmentKey, extents: &[Extent]) -> impl Iterator<Item 
 }
 
 /// The files, as the index keeps them.
-pub(crate) fn files(files: &BTreeMap<u32, LogInfo>) -> IndexChange {
+pub(crate) fn files(files: &LogFiles) -> IndexChange {
     let record = |(id, info): (&u32, &LogInfo)| FileRecord {
         id: *id,
         name: info.name,
@@ -174,7 +172,7 @@ pub(crate) fn files(files: &BTreeMap<u32, LogInfo>) -> IndexChange {
         framing: info.framing,
         overhead: info.overhead,
     };
-    let records: Vec<FileRecord> = files.iter().map(record).collect();
+    let records: Vec<FileRecord> = files.by_id.iter().map(record).collect();
     let bytes = postcard::to_stdvec(&records).expect("values of ours can be written to memory");
     (index::FILES.to_vec(), Some(checked(bytes)))
 }
@@ -212,7 +210,7 @@ pub(crate) fn forget(state: &mut State, taken: Taken) {
     state.recent.1 = state.recent.1.saturating_sub(taken.recent.1);
 }
 
-fn record(state: &State, position: Position) -> Record {
+fn record(state: &State) -> Record {
     let stream = |(name, stream): (&StreamId, &Stream)| StreamRecord {
         scope: name.scope.to_string(),
         name: name.name.to_string(),
@@ -235,7 +233,7 @@ fn record(state: &State, position: Position) -> Record {
         (*id, done.versions.first().map_or(0, |version| version.0), done.versions.len() as u32)
     };
     Record {
-        position,
+        position: state.position,
         sequence: state.sequence,
         version: state.version,
         last_transaction: state.last_transaction,
@@ -267,15 +265,14 @@ fn record(state: &State, position: Position) -> Record {
     }
 }
 
-/// The state of the last checkpoint and where it stands; `None` when there is none. An error means that the index is of no
+/// The state of the last checkpoint, which knows where it stands; `None` when there is none. An error means that the index is of no
 /// use.
-pub(crate) fn load(index: &Arc<dyn Index>) -> io::Result<Option<(State, Position)>> {
+pub(crate) fn load(index: &Arc<dyn Index>) -> io::Result<Option<State>> {
     let (Some(record), Some(files)) = (index.get(index::CHECKPOINT)?, index.get(index::FILES)?) else {
         return Ok(None);
     };
     let record: Record = postcard::from_bytes(unchecked(&record)?).map_err(io::Error::other)?;
     let files: Vec<FileRecord> = postcard::from_bytes(unchecked(&files)?).map_err(io::Error::other)?;
-    let position = record.position;
     let mut state = State::new(Arc::clone(index));
     for FileRecord { id, name, bytes, live, framing, overhead } in files {
         state.files.by_id.insert(id, LogInfo { name, bytes, live, framing, overhead });
@@ -284,10 +281,11 @@ pub(crate) fn load(index: &Arc<dyn Index>) -> io::Result<Option<(State, Position
     let above = state.files.by_id.keys().next_back().map_or(0, |last| last.saturating_add(1));
     state.files.next = record.next_file.max(above);
     restore(record, &mut state).map_err(io::Error::other)?;
-    Ok(Some((state, position)))
+    Ok(Some(state))
 }
 
 fn restore(record: Record, state: &mut State) -> kulya_store::Result<()> {
+    state.position = record.position;
     state.sequence = record.sequence;
     state.version = record.version;
     state.last_transaction = record.last_transaction;
@@ -298,7 +296,7 @@ fn restore(record: Record, state: &mut State) -> kulya_store::Result<()> {
         state.scopes.insert(Scope::stored(&scope)?);
     }
     for found in record.streams {
-        let name = StreamId { scope: Scope::stored(&found.scope)?, name: StreamName::stored(&found.name)? };
+        let name = StreamId::stored(&found.scope, &found.name)?;
         let segment = |(head, tail, swept)| Segment { head, tail, swept, ..Segment::default() };
         let segments: Vec<Segment> = found.segments.into_iter().map(segment).collect();
         for (number, segment) in (0u32..).zip(&segments) {
@@ -312,12 +310,12 @@ fn restore(record: Record, state: &mut State) -> kulya_store::Result<()> {
         state.streams.insert(name, stream);
     }
     for (scope, name, id) in record.tables {
-        let name = TableId { scope: Scope::stored(&scope)?, name: StreamName::stored(&name)? };
+        let name = TableId::stored(&scope, &name)?;
         state.table_names.insert(id, name.clone());
         state.tables.insert(name, Table { id, recent: BTreeMap::new() });
     }
     for (scope, name, epoch) in record.ended {
-        let name = StreamId { scope: Scope::stored(&scope)?, name: StreamName::stored(&name)? };
+        let name = StreamId::stored(&scope, &name)?;
         state.ended.insert(name, epoch);
     }
     let mut writers = WriterMarks::default();

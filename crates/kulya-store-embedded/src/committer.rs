@@ -145,7 +145,7 @@ impl Committer {
         }
         state.files.frame(self.end.file);
         state.sequence = sequence;
-        state.position = self.end;
+        state.move_to(self.end);
         let is_crowded = state.is_crowded();
         drop(state);
         if is_crowded {
@@ -172,13 +172,10 @@ impl Committer {
             .append_to(&path, 0)
             .map_err(|e| from_io(&format!("cannot make {}", path.display()), e))?;
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(info) = state.files.by_id.get_mut(&self.end.file) {
-            info.bytes = self.end.length;
-        }
         let file = state.files.add(LogInfo::new(name));
         self.end = Position { file, length: 0 };
         self.name = name;
-        state.position = self.end;
+        state.move_to(self.end);
         drop(state);
         self.bell.ring();
         Ok(())

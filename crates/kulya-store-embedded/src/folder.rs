@@ -67,6 +67,26 @@ impl Folder {
         }
     }
 
+    /// Opens a log file that must be there.
+    pub(crate) fn open_log(&self, name: LogName) -> Result<Arc<dyn ReadFile>> {
+        self.read_log(name)?.ok_or_else(|| self.missing(name))
+    }
+
+    /// The error for a log file that is not there.
+    pub(crate) fn missing(&self, name: LogName) -> Error {
+        let what = format!(
+            "log file {} is missing: restore the folder from a copy, or give up what is lost with kulya store repair",
+            self.log(name).display()
+        );
+        Error::new(ErrorKind::Corrupt, what)
+    }
+
+    /// Removes a log file.
+    pub(crate) fn remove_log(&self, name: LogName) -> Result<()> {
+        let path = self.log(name);
+        self.disk.remove(&path).map_err(|e| from_io(&format!("cannot remove {}", path.display()), e))
+    }
+
     /// The path of a log file.
     pub(crate) fn log(&self, name: LogName) -> PathBuf {
         self.path.join("log").join(name.to_string())
@@ -157,12 +177,7 @@ pub(crate) fn current(folder: &Folder, names: &[LogName]) -> Result<Vec<LogName>
     let mut next = Some(0);
     for name in &current {
         if next != Some(name.first) {
-            let missing = folder.log(LogName::plain(next.unwrap_or_default()));
-            let what = format!(
-                "log file {} is missing: restore the folder from a copy, or give up what is lost with kulya store repair",
-                missing.display()
-            );
-            return Err(Error::new(ErrorKind::Corrupt, what));
+            return Err(folder.missing(LogName::plain(next.unwrap_or_default())));
         }
         next = name.last.checked_add(1);
     }

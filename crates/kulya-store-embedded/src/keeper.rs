@@ -24,6 +24,8 @@ pub(crate) fn start(inner: &Arc<Inner>) -> Result<()> {
             let checkpoint = rung == Rung::Closed && is_worth_it(&inner);
             if let Err(error) = futures::executor::block_on(maintain(&inner, checkpoint)) {
                 tracing::warn!("the store's upkeep failed and will be tried again: {error}");
+                // each commit may ring, and what has failed will not be better a moment later
+                bell.rest(PAUSE);
             }
             if rung == Rung::Closed {
                 return;
@@ -55,10 +57,10 @@ pub(crate) async fn maintain(inner: &Arc<Inner>, checkpoint: bool) -> Result<()>
     }
     let mut upkeep = inner.upkeep.lock().await;
     if upkeep.is_due() && (checkpoint || upkeep.is_crowded()) {
-        let (taken, position) = upkeep.take();
+        let taken = upkeep.take();
         // the index must not know what the log could still lose
         store.change(Request::Commit(Commit::default())).await?;
-        upkeep.keep(taken, position)?;
+        upkeep.keep(taken)?;
     }
     upkeep.sweep()?;
     while let Some(gone) = upkeep.compact()? {

@@ -7,18 +7,17 @@ use crate::disk::{ReadFile, Sequential};
 use crate::folder::{self, Folder, LogName, from_io};
 use crate::frame::{self, Found, HEADER_BYTES};
 use crate::index::Index;
-use crate::op::{Op, Reader};
+use crate::op::{Op, Reader, SegmentKey};
 use crate::state::{self, LogInfo, State};
 use kulya_store::{Error, ErrorKind, Result};
-use std::io::{BufReader, Read};
-use std::path::Path;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What was read, and where writing goes on.
 pub(crate) struct Recovered {
+    /// Its position is where writing goes on; everything behind is the torn end of a write.
     pub(crate) state: State,
-    /// The file to append to, and its length up to the last whole frame; everything behind is the torn end of a write.
-    pub(crate) end: Position,
     /// The last checkpoint; `None` when the index knows nothing.
     pub(crate) checkpoint: Option<Checkpoint>,
 }
@@ -26,17 +25,17 @@ pub(crate) struct Recovered {
 /// Finds the store's state.
 pub(crate) fn recover(folder: &Folder, index: &Arc<dyn Index>) -> Result<Recovered> {
     let names = folder.logs()?;
-    if let Ok(Some((state, position))) = checkpoint::load(index)
-        && fits(folder, &state, position, &names)?
+    if let Ok(Some(state)) = checkpoint::load(index)
+        && fits(folder, &state, &names)?
     {
-        return go_on(folder, state, position, &names);
+        return go_on(folder, state, &names);
     }
     index.clear().map_err(state::index_failed)?;
     read_all(folder, index, &names)
 }
 
 /// Whether every file that the index speaks of is there, with all that it had then.
-fn fits(folder: &Folder, state: &State, position: Position, names: &[LogName]) -> Result<bool> {
+fn fits(folder: &Folder, state: &State, names: &[LogName]) -> Result<bool> {
     let here = |info: &LogInfo| -> Result<bool> {
         let Some(file) = folder.read_log(info.name)? else { return Ok(false) };
         let path = folder.log(info.name);
@@ -52,9 +51,9 @@ fn fits(folder: &Folder, state: &State, position: Position, names: &[LogName]) -
             return Ok(false);
         }
     }
-    let Some(written) = state.files.by_id.get(&position.file) else { return Ok(false) };
+    let Some(written) = state.files.by_id.get(&state.position.file) else { return Ok(false) };
     let spoken = state.files.in_order();
-    let is_last = spoken.last().is_some_and(|(id, _)| *id == position.file);
+    let is_last = spoken.last().is_some_and(|(id, _)| *id == state.position.file);
     let follows = |name: &LogName| name.first > written.name.last && !name.is_compacted();
     let known = |name: &LogName| spoken.iter().any(|(_, info)| info.name == *name);
     // what a compaction has left behind, before or after the index learned of it
@@ -65,102 +64,73 @@ fn fits(folder: &Folder, state: &State, position: Position, names: &[LogName]) -
 }
 
 /// Reads the log behind a checkpoint.
-fn go_on(folder: &Folder, mut state: State, position: Position, names: &[LogName]) -> Result<Recovered> {
-    let (sequence, files, writers) = (state.sequence, state.files.by_id.clone(), state.writers.clone());
+fn go_on(folder: &Folder, mut state: State, names: &[LogName]) -> Result<Recovered> {
+    let (sequence, position) = (state.sequence, state.position);
+    let (files, writers) = (state.files.clone(), state.writers.clone());
     let checkpoint = Some(Checkpoint { sequence, position, files, writers });
     let written = state.files.by_id.get(&position.file).map(|info| info.name).expect("it was looked for");
-    for name in names.iter().filter(|name| name.first <= written.last) {
-        if !state.files.by_id.values().any(|info| info.name == *name) {
-            remove(folder, *name)?;
-        }
-    }
     let newer: Vec<LogName> = names.iter().filter(|name| name.first > written.last).copied().collect();
-    let mut end = position;
+    read_plain(folder, written, position, newer.is_empty(), &mut state)?;
     let mut before = written;
-    let length = read_plain(folder, written, position, newer.is_empty(), &mut state)?;
-    end.length = length;
-    note_length(&mut state, end);
     for (number, name) in newer.iter().enumerate() {
         if Some(name.first) != before.last.checked_add(1) {
-            return Err(missing(folder, before));
+            return Err(folder.missing(LogName::plain(before.last.saturating_add(1))));
         }
-        let id = state.files.add(LogInfo::new(*name));
-        let start = Position { file: id, length: 0 };
-        end = Position {
-            length: read_plain(folder, *name, start, number + 1 == newer.len(), &mut state)?,
-            ..start
-        };
-        note_length(&mut state, end);
+        let start = Position { file: state.files.add(LogInfo::new(*name)), length: 0 };
+        read_plain(folder, *name, start, number + 1 == newer.len(), &mut state)?;
         before = *name;
     }
     state.forget_staged();
-    state.position = end;
-    Ok(Recovered { state, end, checkpoint })
+    for name in names.iter().filter(|name| name.first <= written.last) {
+        if !state.files.by_id.values().any(|info| info.name == *name) {
+            folder.remove_log(*name)?;
+        }
+    }
+    Ok(Recovered { state, checkpoint })
 }
 
 /// Reads every frame of every file.
 fn read_all(folder: &Folder, index: &Arc<dyn Index>, names: &[LogName]) -> Result<Recovered> {
     let current = folder::current(folder, names)?;
-    for name in names.iter().filter(|name| !current.contains(name)) {
-        remove(folder, *name)?;
-    }
     let mut state = State::new(Arc::clone(index));
-    let mut end = None;
-    let mut indexed = None;
+    let mut indexed = false;
     for (number, name) in current.iter().enumerate() {
-        let id = state.files.add(LogInfo::new(*name));
-        let start = Position { file: id, length: 0 };
-        let is_last = number + 1 == current.len();
-        let length = if name.is_compacted() {
-            read_compacted(folder, *name, id, &mut state)?
-        } else {
-            read_plain(folder, *name, start, is_last, &mut state)?
-        };
-        let position = Position { length, ..start };
-        note_length(&mut state, position);
+        let start = Position { file: state.files.add(LogInfo::new(*name)), length: 0 };
         if name.is_compacted() {
-            let info = state.files.by_id.get_mut(&id).expect("it was just added");
-            info.overhead = info.bytes.saturating_sub(info.live);
+            read_compacted(folder, *name, start.file, &mut state)?;
+        } else {
+            read_plain(folder, *name, start, number + 1 == current.len(), &mut state)?;
         }
         if state.is_crowded() {
             // not a checkpoint yet: it lacks the sync of the last file, and what was staged is not known to be dead
-            learn(&mut state, position)?;
-            indexed = Some(position);
+            learn(&mut state)?;
+            indexed = true;
         }
-        end = Some(position);
     }
     state.forget_staged();
-    let end = match end {
-        Some(end) if !current.last().is_some_and(|name| name.is_compacted()) => end,
+    if current.last().is_none_or(|name| name.is_compacted()) {
         // an empty folder, or a crash between the end of one file and the beginning of the next
-        _ => {
-            let number = current.last().map_or(Some(0), |name| name.last.checked_add(1));
-            let number =
-                number.ok_or_else(|| Error::new(ErrorKind::Full, "the log has no file numbers left"))?;
-            let name = LogName::plain(number);
-            Position { file: state.files.add(LogInfo::new(name)), length: 0 }
-        }
-    };
+        let number = current.last().map_or(Some(0), |name| name.last.checked_add(1));
+        let number = number.ok_or_else(|| Error::new(ErrorKind::Full, "the log has no file numbers left"))?;
+        let file = state.files.add(LogInfo::new(LogName::plain(number)));
+        state.position = Position { file, length: 0 };
+    }
     let compacted = current.iter().any(|name| name.is_compacted());
-    if indexed.is_some() || compacted {
+    if indexed || compacted {
         // extents came out of order: they are in order in the index
-        learn(&mut state, end)?;
+        learn(&mut state)?;
         check_dense(&state)?;
     }
-    state.position = end;
-    // the index has no checkpoint that counts until the log is synced: the store takes one then
-    Ok(Recovered { state, end, checkpoint: None })
-}
-
-fn note_length(state: &mut State, position: Position) {
-    if let Some(info) = state.files.by_id.get_mut(&position.file) {
-        info.bytes = position.length;
+    for name in names.iter().filter(|name| !current.contains(name)) {
+        folder.remove_log(*name)?;
     }
+    // the index has no checkpoint that counts until the log is synced: the store takes one then
+    Ok(Recovered { state, checkpoint: None })
 }
 
 /// Lets the index learn what the state has found so far.
-pub(crate) fn learn(state: &mut State, position: Position) -> Result<()> {
-    let mut taken = checkpoint::take(state, position);
+pub(crate) fn learn(state: &mut State) -> Result<()> {
+    let mut taken = checkpoint::take(state);
     taken.changes.retain(|(key, _)| key != crate::index::CHECKPOINT);
     for (file, bytes) in checkpoint::replaced(&*state.index, &taken).map_err(state::index_failed)? {
         state.files.lose(file, bytes);
@@ -174,7 +144,7 @@ pub(crate) fn learn(state: &mut State, position: Position) -> Result<()> {
 fn check_dense(state: &State) -> Result<()> {
     for (name, stream) in &state.streams {
         for (number, segment) in (0u32..).zip(&stream.segments) {
-            let key = crate::op::SegmentKey { stream: stream.id, number };
+            let key = SegmentKey { stream: stream.id, number };
             let mut at = segment.head;
             while at < segment.tail {
                 let extents = state.extents(key, segment, at, 1 << 20)?;
@@ -198,100 +168,90 @@ fn check_dense(state: &State) -> Result<()> {
     Ok(())
 }
 
-fn remove(folder: &Folder, name: LogName) -> Result<()> {
-    let path = folder.log(name);
-    folder.disk.remove(&path).map_err(|e| from_io(&format!("cannot remove {}", path.display()), e))
-}
-
-fn missing(folder: &Folder, before: LogName) -> Error {
-    let path = folder.log(LogName::plain(before.last.saturating_add(1)));
-    let what = format!(
-        "log file {} is missing: restore the folder from a copy, or give up what is lost with kulya store repair",
-        path.display()
-    );
-    Error::new(ErrorKind::Corrupt, what)
-}
-
 /// A log file read frame by frame.
 pub(crate) struct Frames {
+    path: PathBuf,
     file: Arc<dyn ReadFile>,
     input: BufReader<Sequential>,
+    /// Behind the last frame.
     pub(crate) position: u64,
 }
 
 impl Frames {
-    pub(crate) fn open(folder: &Folder, name: LogName, position: u64) -> Result<Option<Self>> {
-        let Some(file) = folder.read_log(name)? else { return Ok(None) };
+    pub(crate) fn open(folder: &Folder, name: LogName, position: u64) -> Result<Self> {
+        let file = folder.open_log(name)?;
         let input = Sequential { file: Arc::clone(&file), offset: position };
-        Ok(Some(Self { file, input: BufReader::with_capacity(1 << 20, input), position }))
+        Ok(Self { path: folder.log(name), file, input: BufReader::with_capacity(1 << 20, input), position })
     }
 
-    /// Whether what stands at the position may be the end of a write that is under way: then no whole frame follows it.
-    pub(crate) fn is_torn(&self) -> Result<bool> {
-        let mut rest = Vec::new();
-        let mut input = Sequential { file: Arc::clone(&self.file), offset: self.position };
-        input.read_to_end(&mut rest).map_err(|e| from_io("cannot read a log file", e))?;
-        Ok(frame::later_frame(&rest, 0).is_none())
+    fn failed(&self, error: io::Error) -> Error {
+        from_io(&format!("cannot read {}", self.path.display()), error)
     }
 
     /// What stands at the position, which moves behind it when it is a frame.
-    pub(crate) fn next(&mut self) -> std::io::Result<Found> {
-        let found = frame::read(&mut self.input)?;
+    pub(crate) fn next(&mut self) -> Result<Found> {
+        let found = frame::read(&mut self.input).map_err(|e| self.failed(e))?;
         if let Found::Frame { body, .. } = &found {
             self.position += (HEADER_BYTES + body.len()) as u64;
         }
         Ok(found)
     }
+
+    /// What is not a whole frame at the position is the end of a write that was never synced, unless a frame follows it that
+    /// was synced after the one of this sequence: gives where that begins.
+    pub(crate) fn later(&self, sequence: u64) -> Result<Option<u64>> {
+        let mut rest = Vec::new();
+        let mut input = Sequential { file: Arc::clone(&self.file), offset: self.position };
+        input.read_to_end(&mut rest).map_err(|e| self.failed(e))?;
+        Ok(frame::later_frame(&rest, sequence).map(|later| self.position + later as u64))
+    }
+
+    pub(crate) fn damaged(&self, position: u64, what: &str) -> Error {
+        damaged(&self.path, position, what)
+    }
 }
 
-/// Reads a file as it was written, from a position on; gives its length up to the last whole frame.
+/// Reads a file as it was written, from a position on; the state's position then is behind the last whole frame.
 fn read_plain(
     folder: &Folder,
     name: LogName,
     from: Position,
     is_last: bool,
     state: &mut State,
-) -> Result<u64> {
-    let path = &folder.log(name);
-    let failed = |e| from_io(&format!("cannot read {}", path.display()), e);
-    let Some(mut frames) = Frames::open(folder, name, from.length)? else {
-        let what = format!(
-            "log file {} is missing: restore the folder from a copy, or give up what is lost with kulya store repair",
-            path.display()
-        );
-        return Err(Error::new(ErrorKind::Corrupt, what));
-    };
-    loop {
+) -> Result<()> {
+    let mut frames = Frames::open(folder, name, from.length)?;
+    let is_whole = loop {
         let position = frames.position;
-        let (sequence, body) = match frames.next().map_err(failed)? {
+        let (sequence, body) = match frames.next()? {
             Found::Frame { sequence, body, .. } => (sequence, body),
-            Found::End => return Ok(position),
-            Found::Bad => break,
+            Found::End => break true,
+            Found::Bad => break false,
         };
         if sequence != state.sequence + 1 {
             let what = format!("frame {sequence} follows frame {}", state.sequence);
-            return Err(damaged(path, position, &what));
+            return Err(frames.damaged(position, &what));
         }
         apply(&body, from.file, position + HEADER_BYTES as u64, state)
-            .map_err(|what| damaged(path, position, &what))?;
+            .map_err(|what| frames.damaged(position, &what))?;
         state.files.frame(from.file);
         state.sequence = sequence;
+    };
+    let length = frames.position;
+    if !is_whole {
+        if let Some(later) = frames.later(state.sequence)? {
+            let what = format!("frames that were synced later follow it at byte {later}");
+            return Err(frames.damaged(length, &what));
+        }
+        if !is_last {
+            return Err(frames.damaged(length, "later log files follow it"));
+        }
     }
-    let position = frames.position;
-    let mut rest = Vec::new();
-    Sequential { file: frames.file, offset: position }.read_to_end(&mut rest).map_err(failed)?;
-    if let Some(later) = frame::later_frame(&rest, state.sequence) {
-        let what = format!("frames that were synced later follow it at byte {}", position + later as u64);
-        return Err(damaged(path, position, &what));
-    }
-    if !is_last {
-        return Err(damaged(path, position, "later log files follow it"));
-    }
-    Ok(position)
+    state.move_to(Position { length, ..from });
+    Ok(())
 }
 
-/// Reads a file that was compacted, which is whole or damaged; gives its length.
-fn read_compacted(folder: &Folder, name: LogName, file: u32, state: &mut State) -> Result<u64> {
+/// Reads a file that was compacted, which is whole or damaged; the state's position then is its end.
+fn read_compacted(folder: &Folder, name: LogName, file: u32, state: &mut State) -> Result<()> {
     let mut end = None;
     let length = each_compacted_frame(folder, name, |body, position| {
         end = whole(body).or(end);
@@ -300,7 +260,10 @@ fn read_compacted(folder: &Folder, name: LogName, file: u32, state: &mut State) 
     if let Some(sequence) = end {
         state.sequence = sequence;
     }
-    Ok(length)
+    state.move_to(Position { file, length });
+    let info = state.files.by_id.get_mut(&file).expect("it was added to be read");
+    info.overhead = info.bytes.saturating_sub(info.live);
+    Ok(())
 }
 
 /// The last sequence of what a file was compacted from, if this is its last frame.
@@ -317,27 +280,19 @@ pub(crate) fn each_compacted_frame(
     name: LogName,
     mut each: impl FnMut(&[u8], u64) -> std::result::Result<(), String>,
 ) -> Result<u64> {
-    let path = &folder.log(name);
-    let failed = |e| from_io(&format!("cannot read {}", path.display()), e);
-    let Some(mut frames) = Frames::open(folder, name, 0)? else {
-        let what = format!(
-            "log file {} is missing: restore the folder from a copy, or give up what is lost with kulya store repair",
-            path.display()
-        );
-        return Err(Error::new(ErrorKind::Corrupt, what));
-    };
+    let mut frames = Frames::open(folder, name, 0)?;
     let mut ended = false;
     for number in 0.. {
         let position = frames.position;
-        let body = match frames.next().map_err(failed)? {
+        let body = match frames.next()? {
             Found::Frame { sequence, body, .. } if sequence == number && !ended => body,
             Found::End if ended => return Ok(position),
-            _ => return Err(damaged(path, position, "it was compacted, and is not what was written then")),
+            _ => return Err(frames.damaged(position, "it was compacted, and is not what was written then")),
         };
         if let Ok(Some((Op::Whole { frames: before, .. }, _))) = Reader::new(&body).next() {
             ended = u64::from(before) == number;
         }
-        each(&body, position + HEADER_BYTES as u64).map_err(|what| damaged(path, position, &what))?;
+        each(&body, position + HEADER_BYTES as u64).map_err(|what| frames.damaged(position, &what))?;
     }
     Ok(frames.position)
 }

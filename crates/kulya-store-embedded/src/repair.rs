@@ -2,7 +2,6 @@
 //! nothing else. What can be read of a damaged file is written anew; the file itself is kept aside. Events that were lost
 //! leave a gap at their offsets, which readers pass over: nothing behind it moves, and a pointer into it says why.
 
-use crate::checkpoint::Position;
 use crate::compaction::Output;
 use crate::disk::{FileSystem, ReadFile, Sequential};
 use crate::folder::{Folder, LogName, from_io};
@@ -78,8 +77,7 @@ impl Repair<'_> {
         }
         self.state.forget_staged();
         let Some(last) = last else { return Ok(()) };
-        let id = self.state.files.next;
-        learn(&mut self.state, Position { file: id, length: 0 })?;
+        learn(&mut self.state)?;
         self.gaps()?;
         if !self.done.gaps.is_empty() {
             self.give_up(last.last.saturating_add(1))?;
@@ -99,7 +97,7 @@ impl Repair<'_> {
         let salvage = self.read(name, id, &file, is_last)?;
         self.state.sequence = salvage.sequence;
         if self.state.is_crowded() {
-            learn(&mut self.state, Position { file: id, length: 0 })?;
+            learn(&mut self.state)?;
         }
         if salvage.is_less {
             self.done.files.push(name.to_string());

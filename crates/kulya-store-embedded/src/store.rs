@@ -110,7 +110,8 @@ impl std::fmt::Debug for EmbeddedStore {
 }
 
 impl EmbeddedStore {
-    /// Opens the store in `path`, or makes one when the folder is empty or not there. Reads the whole log.
+    /// Opens the store in `path`, or makes one when the folder is empty or not there. Reads the log behind the last
+    /// checkpoint; all of it when the index is lost.
     ///
     /// Errors: `Locked` (another process owns it), `InvalidInput` (a folder of something else), `Corrupt` (damage
     /// in the middle of the log, or a newer format), `Full`.
@@ -123,7 +124,8 @@ impl EmbeddedStore {
         let Components { disk, log_file_bytes, inline, clock, index } = components;
         let folder = Arc::new(Folder::take(path.as_ref(), disk)?);
         let index = index.unwrap_or_else(|| Arc::new(LsmIndex::at(&folder.index())));
-        let Recovered { state, end, checkpoint } = recovery::recover(&folder, &index)?;
+        let Recovered { state, checkpoint } = recovery::recover(&folder, &index)?;
+        let end = state.position;
         let name = state.files.by_id.get(&end.file).map(|info| info.name).expect("the last file is known");
         let path = folder.log(name);
         let failed = |e| from_io(&format!("cannot open {}", path.display()), e);

@@ -1,14 +1,14 @@
 //! Upkeep: what a store does for itself beside its writers' way. Checkpoints, so that memory and the next opening stay
 //! small; retention; sweeping out of the index what nobody can read any more; compaction of files that are mostly that.
 
-use crate::checkpoint::{self, Checkpoint, Position};
+use crate::checkpoint::{self, Checkpoint};
 use crate::compaction;
-use crate::folder::{Folder, LogName, from_io};
+use crate::folder::{Folder, LogName};
 use crate::index::{self, Index, IndexChange};
 use crate::op::SegmentKey;
-use crate::state::{self, LogInfo, Slot, State};
+use crate::state::{self, Slot, State};
 use kulya_store::Result;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The index learns of so many changes at a time when it is swept.
@@ -62,42 +62,39 @@ impl Upkeep {
     }
 
     /// The first half of a checkpoint: what the index does not know yet.
-    pub(crate) fn take(&self) -> (checkpoint::Taken, Position) {
-        let state = self.read();
-        let position = state.position;
-        (checkpoint::take(&state, position), position)
+    pub(crate) fn take(&self) -> checkpoint::Taken {
+        checkpoint::take(&self.read())
     }
 
     /// The second half: the log is synced up to there.
-    pub(crate) fn keep(&mut self, mut taken: checkpoint::Taken, position: Position) -> Result<()> {
+    pub(crate) fn keep(&mut self, mut taken: checkpoint::Taken) -> Result<()> {
         let index = self.index();
         let replaced = checkpoint::replaced(&*index, &taken).map_err(state::index_failed)?;
-        let mut files = std::mem::take(&mut taken.files);
-        for (file, bytes) in &replaced {
-            lose(&mut files, *file, *bytes);
-        }
+        taken.files.lose_all(&replaced);
         let mut changes = std::mem::take(&mut taken.changes);
-        changes.push(checkpoint::files(&files));
+        changes.push(checkpoint::files(&taken.files));
         index.write(changes).map_err(state::index_failed)?;
-        let (sequence, writers) = (taken.sequence, std::mem::take(&mut taken.writers));
+        self.last = Some(Checkpoint {
+            sequence: taken.sequence,
+            position: taken.position,
+            files: std::mem::take(&mut taken.files),
+            writers: std::mem::take(&mut taken.writers),
+        });
         let mut state = self.write();
-        for (file, bytes) in replaced {
-            state.files.lose(file, bytes);
-        }
+        state.files.lose_all(&replaced);
         checkpoint::forget(&mut state, taken);
-        drop(state);
-        self.last = Some(Checkpoint { sequence, position, files, writers });
         Ok(())
     }
 
     /// Takes out of the index what nobody can read any more.
     pub(crate) fn sweep(&mut self) -> Result<()> {
+        if self.last.is_none() {
+            // the first checkpoint comes before anything is taken out
+            return Ok(());
+        }
         let (segments, streams, tables) = {
             let state = self.read();
-            let head = |key: &SegmentKey| {
-                let stream = state.stream_names.get(&key.stream).and_then(|name| state.streams.get(name));
-                stream.and_then(|stream| stream.segments.get(key.number as usize)).map(|s| (*key, s.head))
-            };
+            let head = |key: &SegmentKey| Some((*key, state.segment_at(*key)?.head));
             let segments: Vec<_> = state.unswept.segments.iter().filter_map(head).collect();
             let streams: Vec<u32> = state.unswept.streams.iter().copied().collect();
             let tables: Vec<u32> = state.unswept.tables.iter().copied().collect();
@@ -165,15 +162,10 @@ impl Upkeep {
         lost: Vec<(u32, u64)>,
     ) -> Result<()> {
         let Some(last) = self.last.as_mut().filter(|_| !changes.is_empty()) else { return Ok(()) };
-        for (file, bytes) in &lost {
-            lose(&mut last.files, *file, *bytes);
-        }
+        last.files.lose_all(&lost);
         changes.push(checkpoint::files(&last.files));
         index.write(changes).map_err(state::index_failed)?;
-        let mut state = self.write();
-        for (file, bytes) in lost {
-            state.files.lose(file, bytes);
-        }
+        self.write().files.lose_all(&lost);
         Ok(())
     }
 
@@ -186,56 +178,34 @@ impl Upkeep {
             // also when it was committed, for as long as the index does not know
             staged.chain(state.placed.iter().map(|placed| placed.file)).collect()
         };
-        let written = last.files.get(&last.position.file).map_or(0, |info| info.name.first);
-        let mut files: Vec<(u32, LogInfo)> =
-            last.files.iter().map(|(id, info)| (*id, info.clone())).collect();
-        files.sort_by_key(|(_, info)| info.name.first);
+        let files = last.files.in_order();
+        let written = last.files.by_id.get(&last.position.file).map_or(0, |info| info.name.first);
         // what an open transaction has staged stays where it is
-        let stretches = files.split(|(id, info)| info.name.last >= written || in_use.contains(id));
-        let chosen = stretches.into_iter().find_map(|files| compaction::choose(files, self.file_bytes));
+        let mut stretches = files.split(|(id, info)| info.name.last >= written || in_use.contains(id));
+        let chosen = stretches.find_map(|files| compaction::choose(files, self.file_bytes));
         let Some(chosen) = chosen else { return Ok(None) };
-        let name = |id: &u32| Some((*id, last.files.get(id)?.name));
-        let files: Vec<(u32, LogName)> = chosen.iter().filter_map(name).collect();
-        let writers = last.writers.clone();
-        let id = {
-            let mut state = self.write();
-            let id = state.files.next;
-            state.files.next += 1;
-            id
-        };
+        let name = |id: &u32| Some((*id, last.files.by_id.get(id)?.name));
+        let old: Vec<(u32, LogName)> = chosen.iter().filter_map(name).collect();
+        let id = self.write().files.reserve();
         let compaction::Compacted { info, mut changes } =
-            compaction::compact(&self.folder, &self.state, &files, id, writers)?;
-        let Some(last) = self.last.as_mut() else { return Ok(None) };
-        let mut known = last.files.clone();
-        known.retain(|id, _| !chosen.contains(id));
-        known.insert(id, info.clone());
-        changes.push(checkpoint::files(&known));
+            compaction::compact(&self.folder, &self.state, &old, id, last.writers.clone())?;
+        let mut files = last.files.clone();
+        files.by_id.retain(|id, _| !chosen.contains(id));
+        files.by_id.insert(id, info.clone());
+        changes.push(checkpoint::files(&files));
         // readers that find the new place must find the file
-        self.state.write().unwrap_or_else(PoisonError::into_inner).files.by_id.insert(id, info);
-        let index = self.index();
-        if let Err(error) = index.write(changes) {
+        self.write().files.by_id.insert(id, info);
+        if let Err(error) = self.index().write(changes) {
             self.write().files.by_id.remove(&id);
             return Err(state::index_failed(error));
         }
-        if let Some(last) = self.last.as_mut() {
-            last.files = known;
+        self.write().files.by_id.retain(|id, _| !chosen.contains(id));
+        if let Some(last) = &mut self.last {
+            last.files = files;
         }
-        let mut state = self.write();
-        state.files.by_id.retain(|id, _| !chosen.contains(id));
-        drop(state);
-        for (_, name) in files {
-            let path = self.folder.log(name);
-            self.folder
-                .disk
-                .remove(&path)
-                .map_err(|e| from_io(&format!("cannot remove {}", path.display()), e))?;
+        for (_, name) in old {
+            self.folder.remove_log(name)?;
         }
         Ok(Some(chosen))
-    }
-}
-
-fn lose(files: &mut BTreeMap<u32, LogInfo>, file: u32, bytes: u64) {
-    if let Some(info) = files.get_mut(&file) {
-        info.live = info.live.saturating_sub(bytes);
     }
 }

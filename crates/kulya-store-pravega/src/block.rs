@@ -4,8 +4,7 @@
 
 use bytes::{Bytes, BytesMut};
 use kulya_store::{
-    Error, ErrorKind, Result, Scope, SegmentId, StreamId, StreamName, TableId, Version, WriterId, WriterMark,
-    framing,
+    Error, ErrorKind, Result, SegmentId, StreamId, TableId, Version, WriterId, WriterMark, framing,
 };
 use prost::Message;
 
@@ -266,11 +265,11 @@ impl Name {
     }
 
     pub(crate) fn table(&self) -> Result<TableId> {
-        Ok(TableId { scope: Scope::stored(&self.scope)?, name: StreamName::stored(&self.name)? })
+        TableId::stored(&self.scope, &self.name)
     }
 
     pub(crate) fn stream(&self) -> Result<StreamId> {
-        Ok(StreamId { scope: Scope::stored(&self.scope)?, name: StreamName::stored(&self.name)? })
+        StreamId::stored(&self.scope, &self.name)
     }
 }
 

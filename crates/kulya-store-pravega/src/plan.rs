@@ -4,7 +4,7 @@ use crate::block::{Act, Change, CommitRecord, MOST_RECORDS, Mark, Name, Nothing,
 use crate::state::State;
 use bytes::Bytes;
 use kulya_store::{
-    Committed, Condition, Error, Result, StreamId, TableChange, TableId, WriterId, WriterMark,
+    Committed, Error, Result, StreamId, TableChange, TableId, WriterId, WriterMark, check_changes,
 };
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -165,7 +165,8 @@ fn decide_commit(state: &State, touched: &mut Touched, commit: &CommitAsk) -> Ve
     if !commit.streams.iter().all(|(stream, as_of)| state.is_current(stream, *as_of)) {
         return Verdict::Say(Ok(Answer::Stale));
     }
-    if let Err(error) = check_changes(state, &commit.changes) {
+    let version = |change: &TableChange| Ok(state.table(&change.table)?.version(&change.key));
+    if let Err(error) = check_changes(&commit.changes, version) {
         return Verdict::Say(Err(error));
     }
     touched.records += 1;
@@ -190,20 +191,6 @@ fn decide_commit(state: &State, touched: &mut Touched, commit: &CommitAsk) -> Ve
 
 fn touches_table(touched: &Touched, table: &TableId) -> bool {
     touched.tables.contains(table) || touched.keys.iter().any(|(other, _)| other == table)
-}
-
-fn check_changes(state: &State, changes: &[TableChange]) -> Result<()> {
-    let mut keys = HashSet::new();
-    for change in changes {
-        if !keys.insert((&change.table, &change.key)) {
-            return Err(Error::invalid(format!("{}: one commit changes a key twice", change.table)));
-        }
-        let actual = state.version(&change.table, &change.key)?;
-        if change.condition != Condition::Any && !change.condition.holds(actual) {
-            return Err(change.conflict(actual));
-        }
-    }
-    Ok(())
 }
 
 fn batch_bytes(batch: &SegmentBatch) -> usize {
@@ -246,6 +233,7 @@ mod tests {
     use super::*;
     use crate::block::{Block, Record};
     use crate::state::Place;
+    use kulya_store::Condition;
 
     fn table() -> TableId {
         TableId::new("s", "t").unwrap()

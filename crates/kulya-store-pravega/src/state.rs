@@ -6,11 +6,10 @@ use crate::block::{
 };
 use bytes::Bytes;
 use kulya_store::{
-    Committed, Entry, Error, Outcome, REMEMBERED_OUTCOMES, Result, Scope, StreamId, StreamName, TableId,
-    TransactionId, Version, WriterId, WriterMarks,
+    Committed, Entries, Entry, Error, Outcome, REMEMBERED_OUTCOMES, Result, Scope, StreamId, StreamName,
+    TableId, TransactionId, Version, WriterId, WriterMarks,
 };
 use std::collections::{BTreeMap, HashMap};
-use std::ops::Bound;
 
 /// A piece of a checkpoint is about this large.
 const PIECE_BYTES: usize = 1 << 20;
@@ -31,8 +30,6 @@ struct Done {
     version: u64,
     changes: u32,
 }
-
-type Entries = BTreeMap<Bytes, (Bytes, Version)>;
 
 /// The state at one offset of the journal.
 #[derive(Debug, Default)]
@@ -66,13 +63,8 @@ impl State {
                     for change in &commit.changes {
                         let table = change.table.clone().unwrap_or_default().table()?;
                         let entries = self.tables.get_mut(&table).ok_or_else(|| unreadable(place.offset))?;
-                        match &change.value {
-                            // the block's bytes would be kept whole for one small value
-                            Some(value) => {
-                                _ = entries.insert(owned(&change.key), (owned(value), Version(mark)))
-                            }
-                            None => _ = entries.remove(&change.key),
-                        }
+                        // the block's bytes would be kept whole for one small value
+                        entries.set(owned(&change.key), change.value.as_ref().map(owned), Version(mark));
                     }
                     if let Some(writer) = &commit.writer {
                         self.writers.store(writer.mark());
@@ -116,40 +108,6 @@ impl State {
         self.tables.get(table).ok_or_else(|| Error::not_found(table))
     }
 
-    pub(crate) fn version(&self, table: &TableId, key: &Bytes) -> Result<Option<Version>> {
-        Ok(self.table(table)?.get(key).map(|(_, version)| *version))
-    }
-
-    pub(crate) fn get(&self, table: &TableId, key: &[u8]) -> Result<Option<Entry>> {
-        let found = self.table(table)?.get_key_value(key);
-        Ok(found.map(|(key, (value, version))| Entry {
-            key: key.clone(),
-            value: value.clone(),
-            version: *version,
-        }))
-    }
-
-    pub(crate) fn scan(
-        &self,
-        table: &TableId,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        limit: usize,
-    ) -> Result<Vec<Entry>> {
-        let from = match after {
-            Some(after) if after >= prefix => Bound::Excluded(after),
-            _ => Bound::Included(prefix),
-        };
-        let entries = self.table(table)?.range::<[u8], _>((from, Bound::Unbounded));
-        let found = entries.take_while(|(key, _)| key.starts_with(prefix)).take(limit);
-        let entry = |(key, (value, version)): (&Bytes, &(Bytes, Version))| Entry {
-            key: key.clone(),
-            value: value.clone(),
-            version: *version,
-        };
-        Ok(found.map(entry).collect())
-    }
-
     pub(crate) fn tables_of(&self, scope: &Scope) -> Vec<StreamName> {
         self.tables.keys().filter(|table| table.scope == *scope).map(|table| table.name.clone()).collect()
     }
@@ -190,11 +148,9 @@ impl State {
             Pieces { at: self.applied, size: 0, done: vec![Piece { at: self.applied, ..Piece::default() }] };
         for (table, entries) in &self.tables {
             pieces.with(64).tables.push(Name::of_table(table));
-            for (key, (value, version)) in entries {
-                pieces
-                    .with(key.len() + value.len() + 100)
-                    .entries
-                    .push(EntryPiece::new(table, key, value, *version));
+            for Entry { key, value, version } in entries.iter() {
+                let piece = EntryPiece::new(table, &key, &value, version);
+                pieces.with(key.len() + value.len() + 100).entries.push(piece);
             }
         }
         self.writers.in_order().for_each(|mark| pieces.with(32).writers.push(Mark::of(mark)));
@@ -216,12 +172,12 @@ impl State {
         let mut state = Self { applied: at, landed: at, layouts_from: at, ..Self::default() };
         for piece in pieces {
             for table in &piece.tables {
-                state.tables.insert(table.table()?, Entries::new());
+                state.tables.insert(table.table()?, Entries::default());
             }
             for entry in &piece.entries {
                 let table = entry.table.clone().unwrap_or_default().table()?;
-                let value = (owned(&entry.value), Version(entry.version));
-                state.tables.entry(table).or_default().insert(owned(&entry.key), value);
+                let entries = state.tables.entry(table).or_default();
+                entries.set(owned(&entry.key), Some(owned(&entry.value)), Version(entry.version));
             }
             piece.writers.iter().for_each(|writer| state.writers.store(writer.mark()));
             for OutcomePiece { transaction, version, changes } in &piece.outcomes {

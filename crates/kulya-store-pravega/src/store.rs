@@ -526,7 +526,7 @@ impl StreamStore for PravegaStore {
 
     async fn get(&self, table: &TableId, key: &[u8]) -> Result<Option<Entry>> {
         self.inner.sync().await?;
-        self.inner.with(|state| state.get(table, key))
+        self.inner.with(|state| Ok(state.table(table)?.get(key)))
     }
 
     async fn scan(
@@ -537,7 +537,7 @@ impl StreamStore for PravegaStore {
         limit: usize,
     ) -> Result<Vec<Entry>> {
         self.inner.sync().await?;
-        self.inner.with(|state| state.scan(table, prefix, after, limit))
+        self.inner.with(|state| Ok(state.table(table)?.scan(prefix, after, limit)))
     }
 
     async fn close(&self) -> Result<()> {

@@ -5,6 +5,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// One store, many backends. All calls may be cancelled at any await; an error never means "partly applied".
@@ -380,6 +381,25 @@ impl TableChange {
             format!("{}: key \"{key}\" has {found}, not {:?} as asked", self.table, self.condition),
         )
     }
+}
+
+/// Judges the changes of one commit: no key may stand there twice, and each condition must hold for the version that
+/// `actual` finds, which also refuses a table that is not there.
+pub fn check_changes(
+    changes: &[TableChange],
+    mut actual: impl FnMut(&TableChange) -> Result<Option<Version>>,
+) -> Result<()> {
+    let mut keys = HashSet::new();
+    for change in changes {
+        if !keys.insert((&change.table, &change.key)) {
+            return Err(crate::Error::invalid(format!("{}: one commit changes a key twice", change.table)));
+        }
+        let actual = actual(change)?;
+        if !change.condition.holds(actual) {
+            return Err(change.conflict(actual));
+        }
+    }
+    Ok(())
 }
 
 /// A table entry.

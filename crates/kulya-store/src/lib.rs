@@ -30,6 +30,7 @@ pub mod clock;
 pub mod conformance;
 mod contract;
 mod cut;
+mod entries;
 mod error;
 pub mod fault;
 mod follow;
@@ -47,9 +48,10 @@ mod writer;
 pub use contract::{
     Append, Capability, Commit, Committed, Condition, Durability, Entry, Outcome, REMEMBERED_OUTCOMES,
     ReadChunk, Retention, SegmentInfo, StreamConfig, StreamInfo, StreamStore, TableChange, Transaction,
-    TransactionId, Version,
+    TransactionId, Version, check_changes,
 };
 pub use cut::StreamCut;
+pub use entries::Entries;
 pub use error::{Error, ErrorKind, Result};
 pub use follow::{BoundedSegment, Tail, bounded_read, head_cut, tail_cut};
 pub use name::{Scope, SegmentId, StreamId, StreamName, TableId};

@@ -2,15 +2,14 @@
 
 use crate::clock::{Clock, SystemClock};
 use crate::{
-    Append, Commit, Committed, Entry, Error, ErrorKind, EventPointer, Outcome, REMEMBERED_OUTCOMES,
+    Append, Commit, Committed, Entries, Entry, Error, ErrorKind, EventPointer, Outcome, REMEMBERED_OUTCOMES,
     ReadChunk, Result, Retention, Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId,
     StreamInfo, StreamName, StreamStore, TableChange, TableId, Transaction, TransactionId, Version, WriterId,
-    WriterMarks, framing, hash,
+    WriterMarks, check_changes, framing, hash,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::ops::Bound;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -30,7 +29,7 @@ struct State {
     streams: BTreeMap<StreamId, Stream>,
     /// The epoch of each stream that was deleted.
     ended: BTreeMap<StreamId, u32>,
-    tables: BTreeMap<TableId, BTreeMap<Bytes, (Bytes, Version)>>,
+    tables: BTreeMap<TableId, Entries>,
     writers: WriterMarks,
     open: BTreeSet<TransactionId>,
     /// By id, which rises: the first are the oldest.
@@ -130,7 +129,7 @@ impl State {
         Ok(stream.segments.iter().enumerate().map(info).collect())
     }
 
-    fn table(&self, table: &TableId) -> Result<&BTreeMap<Bytes, (Bytes, Version)>> {
+    fn table(&self, table: &TableId) -> Result<&Entries> {
         self.tables.get(table).ok_or_else(|| Error::not_found(table))
     }
 
@@ -141,17 +140,7 @@ impl State {
             }
             framing::check_size(&append.stream, append.event.len())?;
         }
-        let mut keys = HashSet::new();
-        for change in &commit.changes {
-            if !keys.insert((&change.table, &change.key)) {
-                return Err(Error::invalid(format!("{}: one commit changes a key twice", change.table)));
-            }
-            let actual = self.table(&change.table)?.get(&change.key).map(|(_, version)| *version);
-            if !change.condition.holds(actual) {
-                return Err(change.conflict(actual));
-            }
-        }
-        Ok(())
+        check_changes(&commit.changes, |change| Ok(self.table(&change.table)?.version(&change.key)))
     }
 
     fn commit(&mut self, commit: &Commit, now: Duration) -> Result<Committed> {
@@ -168,10 +157,7 @@ impl State {
         let pointers = commit.appends.iter().map(|append| self.append(append)).collect();
         for change in &commit.changes {
             let table = self.tables.entry(change.table.clone()).or_default();
-            match &change.value {
-                Some(value) => table.insert(change.key.clone(), (value.clone(), version)),
-                None => table.remove(&change.key),
-            };
+            table.set(change.key.clone(), change.value.clone(), version);
         }
         Ok(Committed { pointers, versions: vec![version; commit.changes.len()], duplicate: false })
     }
@@ -395,18 +381,12 @@ impl StreamStore for MemoryStore {
         if state.tables.contains_key(table) {
             return Ok(false);
         }
-        state.tables.insert(table.clone(), BTreeMap::new());
+        state.tables.insert(table.clone(), Entries::default());
         Ok(true)
     }
 
     async fn get(&self, table: &TableId, key: &[u8]) -> Result<Option<Entry>> {
-        let state = self.state()?;
-        let found = state.table(table)?.get_key_value(key);
-        Ok(found.map(|(key, (value, version))| Entry {
-            key: key.clone(),
-            value: value.clone(),
-            version: *version,
-        }))
+        Ok(self.state()?.table(table)?.get(key))
     }
 
     async fn scan(
@@ -416,18 +396,7 @@ impl StreamStore for MemoryStore {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<Entry>> {
-        let state = self.state()?;
-        let from = match after {
-            Some(after) if after >= prefix => Bound::Excluded(after),
-            _ => Bound::Included(prefix),
-        };
-        let entries = state.table(table)?.range::<[u8], _>((from, Bound::Unbounded));
-        let entry = |(k, (v, n)): (&Bytes, &(Bytes, Version))| Entry {
-            key: k.clone(),
-            value: v.clone(),
-            version: *n,
-        };
-        Ok(entries.take_while(|(key, _)| key.starts_with(prefix)).take(limit).map(entry).collect())
+        Ok(self.state()?.table(table)?.scan(prefix, after, limit))
     }
 
     async fn close(&self) -> Result<()> {

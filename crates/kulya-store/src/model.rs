@@ -193,3 +193,24 @@ pub async fn digest(store: &dyn StreamStore) -> Result<String> {
     }
     Ok(all)
 }
+
+/// Any step, for whoever compares two stores by random histories.
+#[cfg(feature = "proptest")]
+pub fn any_step() -> impl proptest::strategy::Strategy<Value = Step> {
+    use proptest::prelude::*;
+    let event = (0..STREAMS, any::<u8>(), prop::collection::vec(any::<u8>(), 0..40));
+    let events = || prop::collection::vec(event.clone(), 0..4);
+    let changes = prop::collection::vec((0u8..4, any::<Option<u8>>(), 0u8..3), 0..3);
+    let writer = prop::option::of((0u8..3, 0u8..10));
+    let number = || 0..STREAMS;
+    prop_oneof![
+        6 => (events(), changes, writer, any::<bool>())
+            .prop_map(|(events, changes, writer, synced)| Step::Commit { events, changes, writer, synced }),
+        3 => (prop::collection::vec(events(), 0..3), any::<bool>())
+            .prop_map(|(runs, commits)| Step::Transaction { runs, commits }),
+        1 => (number(), any::<u8>()).prop_map(|(stream, part)| Step::Truncate(stream, part)),
+        1 => number().prop_map(Step::Seal),
+        1 => number().prop_map(Step::Delete),
+        2 => (number(), 1u32..4).prop_map(|(stream, segments)| Step::Create(stream, segments)),
+    ]
+}

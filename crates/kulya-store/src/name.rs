@@ -107,6 +107,11 @@ impl StreamId {
         (self.scope.0.as_ptr() as usize, self.name.0.as_ptr() as usize)
     }
 
+    /// As a backend finds it in its own files, the system's own included.
+    pub fn stored(scope: &str, name: &str) -> Result<Self> {
+        Ok(Self { scope: Scope::stored(scope)?, name: StreamName::stored(name)? })
+    }
+
     /// Its first segment `number`, of epoch 0.
     pub fn segment(&self, number: u32) -> SegmentId {
         SegmentId { stream: self.clone(), number, epoch: 0 }
@@ -176,6 +181,11 @@ impl TableId {
     /// From two texts, both checked.
     pub fn new(scope: &str, name: &str) -> Result<Self> {
         Ok(Self { scope: Scope::new(scope)?, name: StreamName::new(name)? })
+    }
+
+    /// As a backend finds it in its own files, the system's own included.
+    pub fn stored(scope: &str, name: &str) -> Result<Self> {
+        Ok(Self { scope: Scope::stored(scope)?, name: StreamName::stored(name)? })
     }
 
     /// A table of the system's own, in a system scope.

@@ -2,7 +2,7 @@
 
 use crate::{given, v1};
 use bytes::Bytes;
-use kulya_store::{Error, EventPointer, Result, Scope, SegmentId, StreamCut, StreamId, StreamName, TableId};
+use kulya_store::{Error, EventPointer, Result, SegmentId, StreamCut, StreamId, TableId};
 use std::collections::BTreeSet;
 
 impl From<&StreamId> for v1::Stream {
@@ -16,7 +16,7 @@ impl TryFrom<v1::Stream> for StreamId {
     type Error = Error;
 
     fn try_from(message: v1::Stream) -> Result<Self> {
-        Ok(Self { scope: Scope::stored(&message.scope)?, name: StreamName::stored(&message.name)? })
+        Self::stored(&message.scope, &message.name)
     }
 }
 
@@ -30,7 +30,7 @@ impl TryFrom<v1::Table> for TableId {
     type Error = Error;
 
     fn try_from(message: v1::Table) -> Result<Self> {
-        Ok(Self { scope: Scope::stored(&message.scope)?, name: StreamName::stored(&message.name)? })
+        Self::stored(&message.scope, &message.name)
     }
 }
 

@@ -142,6 +142,18 @@ pub(crate) struct StreamArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum StreamCommand {
+    #[command(flatten)]
+    One(OneStream),
+    /// List the streams of a scope, or of all
+    List {
+        /// The scope
+        scope: Option<String>,
+    },
+}
+
+/// What is done with one stream.
+#[derive(Debug, Subcommand)]
+pub(crate) enum OneStream {
     /// Make a stream, and its scope when that is not there
     Create {
         /// The stream, as scope/stream
@@ -158,11 +170,6 @@ pub(crate) enum StreamCommand {
         stream: String,
         #[command(flatten)]
         keep: Keep,
-    },
-    /// List the streams of a scope, or of all
-    List {
-        /// The scope
-        scope: Option<String>,
     },
     /// Show a stream's segments, and where they begin and end
     Describe {
@@ -232,11 +239,10 @@ pub(crate) enum StreamCommand {
     },
 }
 
-impl StreamCommand {
-    /// The stream that it is about.
-    pub(crate) fn stream(&self) -> Option<&str> {
+impl OneStream {
+    /// Which one.
+    pub(crate) fn stream(&self) -> &str {
         match self {
-            Self::List { .. } => None,
             Self::Create { stream, .. }
             | Self::Update { stream, .. }
             | Self::Describe { stream }
@@ -245,7 +251,7 @@ impl StreamCommand {
             | Self::Tail { stream, .. }
             | Self::Truncate { stream, .. }
             | Self::Seal { stream }
-            | Self::Delete { stream } => Some(stream),
+            | Self::Delete { stream } => stream,
         }
     }
 }

@@ -4,7 +4,7 @@
 use crate::args::Place;
 use crate::settings::Settings;
 use anyhow::{Context, Result, bail};
-use kulya_client::{RemoteSettings, RemoteStore};
+use kulya_client::{RemoteSettings, RemoteStore, random_id};
 use kulya_registry::Registry;
 use kulya_store::StreamStore;
 use kulya_store::clock::{Clock, SystemClock};
@@ -52,7 +52,7 @@ impl Address {
         let Place { data, url, ca, token_file } = place;
         let Some(url) = url else { return Ok(Self::Folder(settings.data(data))) };
         if ["tcp:", "tls:"].iter().any(|scheme| url.trim().starts_with(scheme)) {
-            let mut pravega = PravegaSettings::new(url.parse()?, random());
+            let mut pravega = PravegaSettings::new(url.parse()?, random_id());
             pravega.credentials = Credentials::from_variables(|name| std::env::var(name).ok());
             pravega.authorities = ca;
             return Ok(Self::Pravega(pravega));
@@ -81,13 +81,6 @@ impl Address {
             Self::Pravega(pravega) => Ok(Arc::new(PravegaStore::open(pravega).await?)),
         }
     }
-}
-
-/// A number that nobody else draws.
-fn random() -> u128 {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the system gives random numbers");
-    u128::from_ne_bytes(bytes)
 }
 
 /// Opens, or makes, the folder's store.

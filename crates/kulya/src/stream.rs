@@ -1,6 +1,6 @@
 //! `kulya stream`: streams and their raw events.
 
-use crate::args::{EventOutput, Reading, StreamArgs, StreamCommand};
+use crate::args::{EventOutput, OneStream, Reading, StreamArgs, StreamCommand};
 use crate::keep::{age_text, duration};
 use crate::open::Address;
 use crate::say;
@@ -22,59 +22,61 @@ const CHUNK_BYTES: usize = 1 << 20;
 
 pub(crate) async fn run(settings: Settings, args: StreamArgs) -> Result<()> {
     let address = Address::of(args.place, &settings)?;
-    let makes = matches!(args.command, StreamCommand::Create { .. } | StreamCommand::Append { .. });
-    // what is typed wrongly is said before a folder is made or a server asked
-    let append = match &args.command {
-        StreamCommand::Append { hex, text, file, .. } => {
-            Some(event(hex.as_deref(), text.clone(), file.as_deref())?)
+    match args.command {
+        StreamCommand::One(command) => {
+            let makes = matches!(command, OneStream::Create { .. } | OneStream::Append { .. });
+            // what is typed wrongly is said before a folder is made or a server asked
+            let stream = command.stream().parse()?;
+            let event = match &command {
+                OneStream::Append { hex, text, file, .. } => {
+                    event(hex.as_deref(), text.clone(), file.as_deref())?
+                }
+                _ => Bytes::new(),
+            };
+            let store = address.store(makes).await?;
+            on_stream(&*store, stream, command, event).await?;
+            store.close().await?;
         }
-        _ => None,
-    };
-    let stream = args.command.stream().map(str::parse).transpose()?;
-    let store = address.store(makes).await?;
-    match stream {
-        Some(stream) => on_stream(&*store, stream, args.command, append).await?,
-        None => {
-            if let StreamCommand::List { scope } = args.command {
-                list(&*store, scope.as_deref()).await?;
-            }
+        StreamCommand::List { scope } => {
+            let store = address.store(false).await?;
+            list(&*store, scope.as_deref()).await?;
+            store.close().await?;
         }
     }
-    store.close().await?;
     Ok(())
 }
 
+/// Does what is asked; `event` is what an append appends.
 async fn on_stream(
     store: &dyn StreamStore,
     stream: StreamId,
-    command: StreamCommand,
-    event: Option<Bytes>,
+    command: OneStream,
+    event: Bytes,
 ) -> Result<()> {
     match command {
-        StreamCommand::List { scope } => list(store, scope.as_deref()).await?,
-        StreamCommand::Create { segments, keep, .. } => {
+        OneStream::Create { segments, keep, .. } => {
             store.create_scope(&stream.scope).await?;
             let config = StreamConfig::with_segments(segments).retention(keep.retention()?);
             if !store.create_stream(&stream, config).await? {
                 bail!("there is a stream {stream} already");
             }
         }
-        StreamCommand::Update { keep, .. } => {
+        OneStream::Update { keep, .. } => {
             let config = store.stream(&stream).await?.config.retention(keep.retention()?);
             store.update_stream(&stream, config).await?;
             describe(store, &stream).await?;
         }
-        StreamCommand::Describe { .. } => describe(store, &stream).await?,
-        StreamCommand::Append { key, segments, .. } => {
+        OneStream::Describe { .. } => describe(store, &stream).await?,
+        OneStream::Append { key, segments, .. } => {
             store.create_scope(&stream.scope).await?;
             store.create_stream(&stream, StreamConfig::with_segments(segments)).await?;
-            let append = Append { stream, routing_key: key, event: event.unwrap_or_default() };
+            let append = Append { stream, routing_key: key, event };
             let done = store.commit(Commit::events(vec![append])).await?;
             for pointer in &done.pointers {
                 say!("{} {pointer}", hex::encode(&pointer.to_bytes()));
             }
         }
-        StreamCommand::Read { reading, tail, since, .. } => {
+        OneStream::Read { reading, tail, since, .. } => {
             let stop = stop::on_signal()?;
             let mut printer = Printer::new(&reading);
             let from = match since {
@@ -86,12 +88,12 @@ async fn on_stream(
                 printer.follow(store, cut, &stop).await?;
             }
         }
-        StreamCommand::Tail { reading, .. } => {
+        OneStream::Tail { reading, .. } => {
             let stop = stop::on_signal()?;
             let cut = tail_cut(store, &stream).await?;
             Printer::new(&reading).follow(store, cut, &stop).await?;
         }
-        StreamCommand::Truncate { at, older_than, .. } => {
+        OneStream::Truncate { at, older_than, .. } => {
             let cut = match (at, older_than) {
                 (Some(text), _) => text.parse()?,
                 (None, Some(age)) => cut_before(store, &stream, &age).await?,
@@ -103,11 +105,11 @@ async fn on_stream(
             store.truncate(&cut).await?;
             say!("{stream} begins at {cut}");
         }
-        StreamCommand::Seal { .. } => {
+        OneStream::Seal { .. } => {
             let is_new = store.seal_stream(&stream).await?;
             say!("{stream} {}", if is_new { "is sealed" } else { "was sealed before" });
         }
-        StreamCommand::Delete { .. } => {
+        OneStream::Delete { .. } => {
             if !store.delete_stream(&stream).await? {
                 bail!("stream {stream} does not exist");
             }

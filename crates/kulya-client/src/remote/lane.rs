@@ -1,6 +1,7 @@
 //! Lanes: each is a writer of this client's own, whose calls follow one another: [`Lanes`]. A call that changes
 //! something takes a free one, so that side by side there are as many lanes as calls, and numbers rise on each.
 
+use crate::random_id;
 use kulya_store::{WriterId, WriterMark};
 use kulya_wire::v1;
 use std::sync::{Mutex, PoisonError};
@@ -19,7 +20,7 @@ pub(super) struct Lane<'a> {
 impl Lanes {
     pub(super) fn take(&self) -> Lane<'_> {
         let free = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let (id, last) = free.unwrap_or_else(|| (random(), 0));
+        let (id, last) = free.unwrap_or_else(|| (random_id(), 0));
         Lane { lanes: self, id, number: last + 1 }
     }
 }
@@ -42,13 +43,6 @@ impl Drop for Lane<'_> {
     fn drop(&mut self) {
         self.lanes.0.lock().unwrap_or_else(PoisonError::into_inner).push((self.id, self.number));
     }
-}
-
-/// A number that nobody else draws: from the system's randomness, which nothing in here is tested by.
-fn random() -> u128 {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the system gives random numbers");
-    u128::from_ne_bytes(bytes)
 }
 
 #[cfg(test)]

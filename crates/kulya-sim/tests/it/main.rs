@@ -19,12 +19,7 @@ fn a_seed_is_one_history() {
 fn seeds(from: u64) {
     let mut total = Report::default();
     for seed in from..from + 250 {
-        let report = lived(seed, 10);
-        total.steps += report.steps;
-        total.crashes += report.crashes;
-        total.losses += report.losses;
-        total.refusals += report.refusals;
-        total.compactions += report.compactions;
+        total.add(&lived(seed, 10));
     }
     // the world does what it is there for
     assert_eq!(total.crashes, 2500);

@@ -4,7 +4,7 @@ use crate::state::LogInfo;
 
 /// Neighbours of which more than half is dead, together with small ones among and beside them; no more than make one file
 /// of `file_bytes`. `sealed` are the files that may be compacted, in the order of the log.
-pub(crate) fn choose(sealed: &[(u32, LogInfo)], file_bytes: u64) -> Option<Vec<u32>> {
+pub(crate) fn choose(sealed: &[(u32, &LogInfo)], file_bytes: u64) -> Option<Vec<u32>> {
     let is_poor = |info: &LogInfo| info.dead() > info.stays();
     let is_small = |info: &LogInfo| info.bytes < file_bytes / 16;
     let mut chosen = Vec::new();
@@ -41,6 +41,7 @@ mod tests {
                 (number, LogInfo { bytes: *bytes, live: *live, ..LogInfo::new(name) })
             };
             let files: Vec<_> = (0..).zip(files).map(info).collect();
+            let files: Vec<_> = files.iter().map(|(number, info)| (*number, info)).collect();
             choose(&files, 1600)
         };
         assert_eq!(chosen(&[(1600, 1600), (1600, 800)]), None, "half alive is alive");

@@ -64,14 +64,11 @@ impl Facts {
             }
             Op::CreateTable { id, .. } | Op::DeleteTable { id } => !self.gone_tables.contains(id),
             Op::Truncate { segment, offset } => {
-                let stream = state.stream_names.get(&segment.stream).and_then(|name| state.streams.get(name));
-                let segment = stream.and_then(|stream| stream.segments.get(segment.number as usize));
-                segment.is_some_and(|segment| segment.head == *offset)
+                state.segment_at(*segment).is_some_and(|segment| segment.head == *offset)
             }
             Op::Lost { segment, start, length, .. } => {
-                let stream = state.stream_names.get(&segment.stream).and_then(|name| state.streams.get(name));
-                let segment = stream.and_then(|stream| stream.segments.get(segment.number as usize));
-                segment.is_some_and(|segment| segment.head < start.saturating_add(u64::from(*length)))
+                let end = start.saturating_add(u64::from(*length));
+                state.segment_at(*segment).is_some_and(|segment| segment.head < end)
             }
             Op::Put { table, version, key, .. } => {
                 state.table_names.contains_key(table)

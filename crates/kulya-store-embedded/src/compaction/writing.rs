@@ -87,10 +87,7 @@ impl<'a> Compaction<'a> {
     ) -> Result<Self> {
         let mut sources = BTreeMap::new();
         for (id, name) in files {
-            let file = folder.read_log(*name)?.ok_or_else(|| {
-                Error::new(ErrorKind::Corrupt, format!("log file {} is missing", folder.log(*name).display()))
-            })?;
-            sources.insert(*id, file);
+            sources.insert(*id, folder.open_log(*name)?);
         }
         let output = Output::begin(folder, path)?;
         let index = Arc::clone(&lock(state).index);
@@ -173,15 +170,8 @@ impl<'a> Compaction<'a> {
     /// The events of a segment that begin between two offsets, both with it, as far as they are in these files and can
     /// still be read.
     fn write_events(&mut self, segment: SegmentKey, from: u64, to: u64) -> Result<()> {
-        let head = {
-            let state = lock(self.state);
-            let stream = state.stream_names.get(&segment.stream).and_then(|name| state.streams.get(name));
-            // what a deleted stream has left in the index is swept out
-            let Some(found) = stream.and_then(|s| s.segments.get(segment.number as usize)) else {
-                return Ok(());
-            };
-            found.head
-        };
+        // what a deleted stream has left in the index is swept out
+        let Some(head) = lock(self.state).segment_at(segment).map(|found| found.head) else { return Ok(()) };
         let mut removed = Vec::new();
         let mut extents = Vec::new();
         let first = self.index.last(&index::block_key(segment, 0), &index::block_key(segment, from));
@@ -316,15 +306,13 @@ fn lock(state: &RwLock<State>) -> RwLockReadGuard<'_, State> {
 
 /// Gives every frame of a file that is known to be whole.
 fn each_frame(folder: &Folder, name: LogName, mut each: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
-    let path = folder.log(name);
-    let gone = || Error::new(ErrorKind::Corrupt, format!("log file {} is missing", path.display()));
-    let mut frames = Frames::open(folder, name, 0)?.ok_or_else(gone)?;
+    let mut frames = Frames::open(folder, name, 0)?;
     loop {
         let position = frames.position;
-        match frames.next().map_err(|e| from_io(&format!("cannot read {}", path.display()), e))? {
+        match frames.next()? {
             Found::Frame { sequence, body, .. } => each(sequence, &body)?,
             Found::End => return Ok(()),
-            Found::Bad => return Err(damaged(&path, position, "no whole frame is there")),
+            Found::Bad => return Err(frames.damaged(position, "no whole frame is there")),
         }
     }
 }

@@ -10,11 +10,12 @@ use crate::state::{State, Stream};
 use bytes::Bytes;
 use kulya_store::{
     Append, Commit, Committed, Condition, Durability, Error, EventPointer, Result, Scope, SegmentId,
-    StreamConfig, StreamCut, StreamId, TableChange, TableId, Version, WriterId, WriterMark, framing,
+    StreamConfig, StreamCut, StreamId, TableChange, TableId, Version, WriterId, WriterMark, check_changes,
+    framing,
 };
 use layout::{Layout, Streams, choose};
 use rustc_hash::FxHashMap;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// The most bytes of events and values one commit may hold; more is a transaction's business.
 const MAX_COMMIT_BYTES: usize = 64 << 20;
@@ -305,33 +306,26 @@ impl<'a> Plan<'a> {
 
     /// Judges every condition; gives each change's table id.
     fn check_changes(&self, changes: &[TableChange]) -> Result<Vec<u32>> {
-        let mut keys = HashSet::new();
-        let mut ids = Vec::with_capacity(changes.len());
         let total: usize = changes.iter().map(|c| c.key.len() + c.value.as_ref().map_or(0, Bytes::len)).sum();
         if total > MAX_COMMIT_BYTES {
             return Err(Error::invalid(format!(
                 "table changes of {total} bytes are larger than {MAX_COMMIT_BYTES}"
             )));
         }
-        for change in changes {
+        let mut ids = Vec::with_capacity(changes.len());
+        check_changes(changes, |change| {
             let table = self.state.table(&change.table)?;
-            if !keys.insert((table.id, &change.key)) {
-                return Err(Error::invalid(format!("{}: one commit changes a key twice", change.table)));
-            }
-            if change.condition != Condition::Any {
-                let actual = match self.versions.get(&(table.id, change.key.clone())) {
-                    Some(pending) => *pending,
-                    None => {
-                        let slot = self.state.slot(table, &change.key)?;
-                        slot.filter(|slot| slot.value.is_some()).map(|slot| slot.version)
-                    }
-                };
-                if !change.condition.holds(actual) {
-                    return Err(change.conflict(actual));
-                }
-            }
             ids.push(table.id);
-        }
+            if change.condition == Condition::Any {
+                // it holds for whatever a look-up would find
+                return Ok(None);
+            }
+            if let Some(pending) = self.versions.get(&(table.id, change.key.clone())) {
+                return Ok(*pending);
+            }
+            let slot = self.state.slot(table, &change.key)?.filter(|slot| slot.value.is_some());
+            Ok(slot.map(|slot| slot.version))
+        })?;
         Ok(ids)
     }
 

@@ -35,17 +35,23 @@ impl LogInfo {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct LogFiles {
     pub(crate) by_id: BTreeMap<u32, LogInfo>,
     pub(crate) next: u32,
 }
 
 impl LogFiles {
-    /// Takes in a file; gives its number.
-    pub(crate) fn add(&mut self, info: LogInfo) -> u32 {
+    /// A number for a file that is to be taken in later.
+    pub(crate) fn reserve(&mut self) -> u32 {
         let id = self.next;
         self.next += 1;
+        id
+    }
+
+    /// Takes in a file; gives its number.
+    pub(crate) fn add(&mut self, info: LogInfo) -> u32 {
+        let id = self.reserve();
         self.by_id.insert(id, info);
         id
     }
@@ -66,6 +72,13 @@ impl LogFiles {
     pub(crate) fn lose(&mut self, file: u32, bytes: u64) {
         if let Some(info) = self.by_id.get_mut(&file) {
             info.live = info.live.saturating_sub(bytes);
+        }
+    }
+
+    /// The same for several: by file, so many bytes.
+    pub(crate) fn lose_all(&mut self, lost: &[(u32, u64)]) {
+        for (file, bytes) in lost {
+            self.lose(*file, *bytes);
         }
     }
 

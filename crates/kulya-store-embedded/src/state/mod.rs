@@ -17,7 +17,7 @@ use crate::op::{Op, SegmentKey, owned};
 use bytes::Bytes;
 use kulya_store::{
     Committed, Entry, Error, ErrorKind, REMEMBERED_OUTCOMES, Result, Retention, Scope, SegmentId,
-    StreamConfig, StreamId, StreamName, TableId, Version, WriterId, WriterMark, WriterMarks,
+    StreamConfig, StreamId, TableId, Version, WriterId, WriterMark, WriterMarks,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
@@ -128,6 +128,14 @@ impl State {
             last_transaction: 0,
             time: 0,
             position: Position { file: 0, length: 0 },
+        }
+    }
+
+    /// The log has been read, or written, up to here.
+    pub(crate) fn move_to(&mut self, position: Position) {
+        self.position = position;
+        if let Some(info) = self.files.by_id.get_mut(&position.file) {
+            info.bytes = position.length;
         }
     }
 
@@ -363,10 +371,7 @@ impl State {
                 self.scopes.insert(Scope::stored(name).map_err(|e| e.to_string())?);
             }
             Op::CreateStream { id, segments, epoch, retention, scope, name } => {
-                let stream = StreamId {
-                    scope: Scope::stored(scope).map_err(|e| e.to_string())?,
-                    name: StreamName::stored(name).map_err(|e| e.to_string())?,
-                };
+                let stream = StreamId::stored(scope, name).map_err(|e| e.to_string())?;
                 let segments = (0..*segments).map(|_| Segment::default()).collect();
                 self.next_stream = self.next_stream.max(id.saturating_add(1));
                 self.stream_names.insert(*id, stream.clone());
@@ -375,10 +380,7 @@ impl State {
             }
             Op::UpdateStream { id, retention } => self.stream_mut(*id)?.retention = *retention,
             Op::CreateTable { id, scope, name } => {
-                let table = TableId {
-                    scope: Scope::stored(scope).map_err(|e| e.to_string())?,
-                    name: StreamName::stored(name).map_err(|e| e.to_string())?,
-                };
+                let table = TableId::stored(scope, name).map_err(|e| e.to_string())?;
                 self.next_table = self.next_table.max(id.saturating_add(1));
                 self.table_names.insert(*id, table.clone());
                 self.tables.insert(table, Table { id: *id, recent: BTreeMap::new() });
@@ -475,10 +477,7 @@ impl State {
                 self.last_transaction = self.last_transaction.max(*up_to);
             }
             Op::Ended { epoch, scope, name } => {
-                let stream = StreamId {
-                    scope: Scope::stored(scope).map_err(|e| e.to_string())?,
-                    name: StreamName::stored(name).map_err(|e| e.to_string())?,
-                };
+                let stream = StreamId::stored(scope, name).map_err(|e| e.to_string())?;
                 let ended = self.ended.entry(stream).or_default();
                 *ended = (*ended).max(*epoch);
             }
@@ -522,6 +521,12 @@ impl State {
         let name = self.stream_names.get(&id);
         name.and_then(|name| self.streams.get_mut(name))
             .ok_or_else(|| format!("an op speaks of an unknown stream {id}"))
+    }
+
+    /// A segment by its key; `None` when its stream is no more.
+    pub(crate) fn segment_at(&self, key: SegmentKey) -> Option<&Segment> {
+        let name = self.stream_names.get(&key.stream)?;
+        self.streams.get(name)?.segments.get(key.number as usize)
     }
 
     pub(crate) fn segment_mut(&mut self, key: SegmentKey) -> std::result::Result<&mut Segment, String> {

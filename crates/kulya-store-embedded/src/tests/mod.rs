@@ -335,10 +335,6 @@ async fn what_was_never_synced_may_go_and_what_was_may_not() {
     }
 }
 
-fn event() -> impl Strategy<Value = model::Event> {
-    (0..model::STREAMS, any::<u8>(), prop::collection::vec(any::<u8>(), 0..40))
-}
-
 /// What happens to the store.
 #[derive(Debug, Clone)]
 enum Act {
@@ -348,22 +344,8 @@ enum Act {
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    let events = || prop::collection::vec(event(), 0..4);
-    let changes = prop::collection::vec((0u8..4, any::<Option<u8>>(), 0u8..3), 0..3);
-    let writer = prop::option::of((0u8..3, 0u8..10));
-    let number = || 0..model::STREAMS;
-    let step = prop_oneof![
-        6 => (events(), changes, writer, any::<bool>())
-            .prop_map(|(events, changes, writer, synced)| Step::Commit { events, changes, writer, synced }),
-        3 => (prop::collection::vec(events(), 0..3), any::<bool>())
-            .prop_map(|(runs, commits)| Step::Transaction { runs, commits }),
-        1 => (number(), any::<u8>()).prop_map(|(stream, part)| Step::Truncate(stream, part)),
-        1 => number().prop_map(Step::Seal),
-        1 => number().prop_map(Step::Delete),
-        2 => (number(), 1u32..4).prop_map(|(stream, segments)| Step::Create(stream, segments)),
-    ];
     prop_oneof![
-        8 => step.prop_map(Act::Step),
+        8 => model::any_step().prop_map(Act::Step),
         2 => Just(Act::Maintain),
         1 => any::<bool>().prop_map(|loses_index| Act::Restart { loses_index }),
     ]

@@ -35,27 +35,6 @@ async fn keeps_the_contract_with_a_folder_behind() {
     assert_eq!(report.left_out, [], "nothing is left out");
 }
 
-fn event() -> impl Strategy<Value = model::Event> {
-    (0..model::STREAMS, any::<u8>(), prop::collection::vec(any::<u8>(), 0..40))
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let events = || prop::collection::vec(event(), 0..4);
-    let changes = prop::collection::vec((0u8..4, any::<Option<u8>>(), 0u8..3), 0..3);
-    let writer = prop::option::of((0u8..3, 0u8..10));
-    let number = || 0..model::STREAMS;
-    prop_oneof![
-        6 => (events(), changes, writer, any::<bool>())
-            .prop_map(|(events, changes, writer, synced)| Step::Commit { events, changes, writer, synced }),
-        3 => (prop::collection::vec(events(), 0..3), any::<bool>())
-            .prop_map(|(runs, commits)| Step::Transaction { runs, commits }),
-        1 => (number(), any::<u8>()).prop_map(|(stream, part)| Step::Truncate(stream, part)),
-        1 => number().prop_map(Step::Seal),
-        1 => number().prop_map(Step::Delete),
-        2 => (number(), 1u32..4).prop_map(|(stream, segments)| Step::Create(stream, segments)),
-    ]
-}
-
 /// The same steps on both stores; every answer and, in the end, everything readable must agree.
 async fn agree(steps: Vec<(u8, Step)>) {
     let clock = Arc::new(ManualClock::default());
@@ -76,7 +55,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn agrees_with_the_store_in_memory(steps in prop::collection::vec((any::<u8>(), step()), 1..25)) {
+    fn agrees_with_the_store_in_memory(steps in prop::collection::vec((any::<u8>(), model::any_step()), 1..25)) {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(agree(steps));
     }
 }
