@@ -65,18 +65,17 @@ impl Repair<'_> {
     fn log(&mut self) -> Result<()> {
         let names = self.folder.logs()?;
         let is_replaced = |name: &&LogName| names.iter().any(|other| other.replaces(**name));
+        let names: Vec<LogName> = names.iter().filter(|name| !is_replaced(name)).copied().collect();
         let mut next = 0;
-        let mut last = None;
-        for name in names.iter().filter(|name| !is_replaced(name)) {
+        for (number, name) in names.iter().enumerate() {
             if name.first > next {
                 self.missing(LogName { first: next, last: name.first - 1, generation: 1 }, *name)?;
             }
-            self.file(*name, names.last() == Some(name))?;
+            self.file(*name, names.get(number + 1).copied())?;
             next = name.last.saturating_add(1);
-            last = Some(*name);
         }
         self.state.forget_staged();
-        let Some(last) = last else { return Ok(()) };
+        let Some(last) = names.last() else { return Ok(()) };
         learn(&mut self.state)?;
         self.gaps()?;
         if !self.done.gaps.is_empty() {
@@ -91,10 +90,14 @@ impl Repair<'_> {
     }
 
     /// Reads what can be read of a file; writes it anew when that is less than all.
-    fn file(&mut self, name: LogName, is_last: bool) -> Result<()> {
+    fn file(&mut self, name: LogName, next: Option<LogName>) -> Result<()> {
         let id = self.state.files.add(LogInfo::new(name));
-        let Some(file) = self.folder.read_log(name)? else { return Ok(()) };
-        let salvage = self.read(name, id, &file, is_last)?;
+        let file = self.folder.open_log(name)?;
+        let mut salvage = self.read(name, id, &file, next.is_none())?;
+        if let Some(next) = next.filter(|_| salvage.is_less) {
+            // what says where it ended may be what is damaged; the next one goes on there
+            salvage.sequence = self.sequence_before(next)?.unwrap_or(salvage.sequence);
+        }
         self.state.sequence = salvage.sequence;
         if self.state.is_crowded() {
             learn(&mut self.state)?;
@@ -124,7 +127,7 @@ impl Repair<'_> {
                         is_whole = false;
                     } else {
                         // one that is gone without a trace: a file that was cut short before this one
-                        salvage.is_less |= before > 0 && sequence != before + 1;
+                        salvage.is_less |= sequence != before + 1;
                         salvage.sequence = sequence;
                     }
                     let position = (at + HEADER_BYTES) as u64;
@@ -183,18 +186,21 @@ impl Repair<'_> {
     /// A file that is not there: an empty one takes its place, so that the log has no gap.
     fn missing(&mut self, name: LogName, next: LogName) -> Result<()> {
         self.done.files.push(LogName::plain(name.first).to_string());
-        let sequence = match self.folder.read_log(next)? {
-            Some(file) if !next.is_compacted() => {
-                let mut input = Sequential { file, offset: 0 };
-                match frame::read(&mut input).map_err(self.failed(next))? {
-                    Found::Frame { sequence, .. } => sequence.saturating_sub(1),
-                    _ => self.state.sequence,
-                }
-            }
-            _ => self.state.sequence,
-        };
+        let sequence = self.sequence_before(next)?.unwrap_or(self.state.sequence);
         self.state.sequence = sequence;
         self.write(name, &[], sequence)
+    }
+
+    /// The sequence behind which a file goes on; `None` when it does not say so: it was compacted, or is itself damaged.
+    fn sequence_before(&self, name: LogName) -> Result<Option<u64>> {
+        if name.is_compacted() {
+            return Ok(None);
+        }
+        let mut input = Sequential { file: self.folder.open_log(name)?, offset: 0 };
+        match frame::read(&mut input).map_err(self.failed(name))? {
+            Found::Frame { sequence, .. } => Ok(sequence.checked_sub(1)),
+            _ => Ok(None),
+        }
     }
 
     fn write(&self, name: LogName, bodies: &[Vec<u8>], sequence: u64) -> Result<()> {
