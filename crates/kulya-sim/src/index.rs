@@ -16,16 +16,36 @@ pub struct SimIndex {
     disk: SimDisk,
     /// As it is, and as it was before the last write.
     entries: Arc<Mutex<(Entries, Entries)>>,
+    watch: Arc<Mutex<Option<Watch>>>,
 }
+
+/// Looks at the store from the midst of a write.
+type Watch = Box<dyn FnMut() + Send>;
 
 impl SimIndex {
     /// An empty index.
     pub fn beside(disk: &SimDisk) -> Self {
-        Self { disk: disk.clone(), entries: Arc::default() }
+        Self { disk: disk.clone(), entries: Arc::default(), watch: Arc::default() }
     }
 
     fn entries(&self) -> MutexGuard<'_, (Entries, Entries)> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls this before each write and after it, when the writer does not know yet that it is done: what other threads
+    /// may do then, a world can have done at that very moment.
+    pub fn watch(&self, watch: Option<Watch>) {
+        *self.watched() = watch;
+    }
+
+    fn watched(&self) -> MutexGuard<'_, Option<Watch>> {
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn look(&self) {
+        if let Some(watch) = self.watched().as_mut() {
+            watch();
+        }
     }
 
     /// The last write is gone, though it was acknowledged.
@@ -64,6 +84,21 @@ impl Index for SimIndex {
     }
 
     fn write(&self, changes: Vec<IndexChange>) -> io::Result<()> {
+        self.look();
+        self.change(changes)?;
+        self.look();
+        Ok(())
+    }
+
+    fn clear(&self) -> io::Result<()> {
+        self.disk.operate().map_err(|(gone, _)| gone)?;
+        self.lose_all();
+        Ok(())
+    }
+}
+
+impl SimIndex {
+    fn change(&self, changes: Vec<IndexChange>) -> io::Result<()> {
         let power = self.disk.operate();
         let mut entries = self.entries();
         if matches!(power, Err((_, false))) {
@@ -77,11 +112,5 @@ impl Index for SimIndex {
             };
         }
         power.map_err(|(gone, _)| gone)
-    }
-
-    fn clear(&self) -> io::Result<()> {
-        self.disk.operate().map_err(|(gone, _)| gone)?;
-        self.lose_all();
-        Ok(())
     }
 }

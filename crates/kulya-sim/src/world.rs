@@ -13,7 +13,7 @@ use kulya_store::{ErrorKind, StreamStore};
 use kulya_store_embedded::{Components, EmbeddedStore};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// So short that a world goes through many log files.
@@ -167,20 +167,35 @@ impl World {
         self.report.upkeeps += 1;
         let names = |disk: &SimDisk| disk.logs().into_iter().map(|(path, _)| path).collect::<Vec<_>>();
         let before = names(&self.disk);
+        let seen = self.watch();
         let done = self.store.maintain().await;
+        self.index.watch(None);
         let after = names(&self.disk);
         self.note(&format!("upkeep {faults:?}: {done:?}, {} log files, then {}", before.len(), after.len()));
         self.report.compactions += u64::from(before != after);
         if self.disk.is_dead() {
             return false;
         }
-        let found = model::digest(&self.store).await;
         let expected = self.possible.last().map(|(digest, _)| digest.clone());
-        self.ensure(
-            found.as_ref().ok() == expected.as_ref(),
-            &format!("after upkeep the store reads as {found:?}"),
-        );
+        let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
+        for found in seen.into_iter().chain([model::digest(&self.store).await]) {
+            self.ensure(
+                found.as_ref().ok() == expected.as_ref(),
+                &format!("in the midst of upkeep or after it the store reads as {found:?}"),
+            );
+        }
         true
+    }
+
+    /// Has the store read whenever its index is written to; gives what it read as.
+    fn watch(&self) -> Arc<Mutex<Vec<kulya_store::Result<String>>>> {
+        let seen: Arc<Mutex<Vec<_>>> = Arc::default();
+        let (store, noted) = (self.store.clone(), Arc::clone(&seen));
+        self.index.watch(Some(Box::new(move || {
+            let found = futures::executor::block_on(model::digest(&store));
+            noted.lock().unwrap_or_else(PoisonError::into_inner).push(found);
+        })));
+        seen
     }
 
     fn draw_faults(&mut self) -> Faults {

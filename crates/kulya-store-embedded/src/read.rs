@@ -1,5 +1,5 @@
-//! Reading events: from a segment's extents to its bytes, compared with their checksums, to the events in them. A log file
-//! that is compacted away in the middle of it is looked for again.
+//! Reading events: from a segment's extents to its bytes, compared with their checksums, to the events in them. What is
+//! compacted away in the middle of it is looked for again.
 
 use crate::disk::{ReadFile, read_exact_at};
 use crate::folder::from_io;
@@ -18,12 +18,15 @@ const MOST_MOVES: usize = 100;
 
 impl EmbeddedStore {
     /// The segment's extents from `offset` on, of `bytes` together or a little more, and where it begins and ends.
-    fn extents(&self, segment: &SegmentId, offset: u64, bytes: u64) -> Result<Extents> {
+    /// `None` when some were moved between two looks at the index: a remembered block is as it was before a compaction,
+    /// and the one that follows as it is behind it, so that what lies between them is in neither.
+    fn extents(&self, segment: &SegmentId, offset: u64, bytes: u64) -> Result<Option<Extents>> {
         let state = self.state()?;
         let (key, found) = state.segment(segment)?;
         let is_inside = found.head <= offset && offset < found.tail;
         let extents = if is_inside { state.extents(key, found, offset, bytes)? } else { Vec::new() };
-        Ok(Extents { extents, head: found.head, tail: found.tail })
+        let is_whole = !is_inside || is_seamless(&extents, offset);
+        Ok(is_whole.then(|| Extents { extents, head: found.head, tail: found.tail }))
     }
 
     /// The bytes of a segment from the beginning of the first extent to the end of the last, as they were written:
@@ -64,7 +67,7 @@ impl EmbeddedStore {
         recovery::damaged(&path, position, &what)
     }
 
-    /// Does something with extents again for as long as their files are compacted away under it.
+    /// Does something with extents again for as long as they are moved under it.
     fn unmoved<T>(&self, mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<T> {
         for _ in 0..MOST_MOVES {
             if let Some(done) = attempt()? {
@@ -72,13 +75,17 @@ impl EmbeddedStore {
             }
             self.state()?.forget_blocks();
         }
-        Err(Error::new(ErrorKind::Failed, "log files are moved faster than they can be read: try again"))
+        Err(Error::new(
+            ErrorKind::Failed,
+            "the index does not say where these events are: try again, and if it stays so, close the store and remove its index, which is made again from the log",
+        ))
     }
 
     pub(crate) fn read_now(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
         let max_bytes = max_bytes.clamp(1, MAX_READ_BYTES) as u64;
         self.unmoved(|| {
-            let Extents { extents, head, tail } = self.extents(segment, offset, max_bytes)?;
+            let Some(found) = self.extents(segment, offset, max_bytes)? else { return Ok(None) };
+            let Extents { extents, head, tail } = found;
             if offset < head {
                 return Err(Error::truncated(segment, offset, head));
             }
@@ -107,7 +114,8 @@ impl EmbeddedStore {
     /// Refuses an offset at which no event begins, and that is not the tail either.
     pub(crate) fn check_boundary(&self, segment: &SegmentId, offset: u64) -> Result<()> {
         self.unmoved(|| {
-            let Extents { extents, head, tail } = self.extents(segment, offset, 1)?;
+            let Some(found) = self.extents(segment, offset, 1)? else { return Ok(None) };
+            let Extents { extents, head, tail } = found;
             if offset <= head || offset == tail {
                 return Ok(Some(()));
             }
@@ -125,7 +133,9 @@ impl EmbeddedStore {
         let nothing = || Error::invalid(format!("no event stands at {pointer}"));
         let EventPointer { segment, offset, length } = pointer;
         self.unmoved(|| {
-            let Extents { extents, head, .. } = self.extents(segment, *offset, 1)?;
+            let Some(Extents { extents, head, .. }) = self.extents(segment, *offset, 1)? else {
+                return Ok(None);
+            };
             if *offset < head {
                 return Err(Error::truncated(segment, *offset, head));
             }
@@ -164,6 +174,12 @@ fn events_from(
         return Err(no_event(segment, offset));
     }
     framing::events(offset, &bytes.slice(at.min(bytes.len())..))
+}
+
+/// Whether the first of these extents holds `offset` and each begins where the one before it ends.
+fn is_seamless(extents: &[Extent], offset: u64) -> bool {
+    let holds = |first: &Extent| first.start <= offset && offset < first.end();
+    extents.first().is_some_and(holds) && extents.is_sorted_by(|one, next| one.end() == next.start)
 }
 
 /// A part of a segment.

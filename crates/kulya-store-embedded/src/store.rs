@@ -279,6 +279,10 @@ impl EmbeddedStore {
         let file = self.inner.folder.read_log(name)?;
         if let Some(file) = &file {
             files().insert(number, Arc::clone(file));
+            if !self.state()?.files.by_id.contains_key(&number) {
+                // compacted away meanwhile: to keep it open would keep its room
+                files().remove(&number);
+            }
         }
         Ok(file)
     }

@@ -3,7 +3,7 @@
 
 use super::{Index, IndexChange, IndexEntry};
 use bytes::Bytes;
-use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -60,6 +60,12 @@ impl Tree {
         let entries = database.keyspace("entries", options).map_err(failed)?;
         Ok(Self { database, entries })
     }
+
+    /// What the tree holds now. Asked without one, it shows a batch while it is taken in, a part of it there and a part
+    /// not.
+    fn now(&self) -> impl Readable {
+        self.database.snapshot()
+    }
 }
 
 fn failed(error: fjall::Error) -> io::Error {
@@ -74,12 +80,12 @@ fn entry(guard: Guard) -> io::Result<IndexEntry> {
 impl Index for LsmIndex {
     fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>> {
         let Some(tree) = self.found()? else { return Ok(None) };
-        Ok(tree.entries.get(key).map_err(failed)?.map(Bytes::from))
+        Ok(tree.now().get(&tree.entries, key).map_err(failed)?.map(Bytes::from))
     }
 
     fn range<'a>(&'a self, from: &[u8], to: &[u8]) -> Box<dyn Iterator<Item = io::Result<IndexEntry>> + 'a> {
         match self.found() {
-            Ok(Some(tree)) if from < to => Box::new(tree.entries.range(from..to).map(entry)),
+            Ok(Some(tree)) if from < to => Box::new(tree.now().range(&tree.entries, from..to).map(entry)),
             Ok(_) => Box::new(std::iter::empty()),
             Err(error) => Box::new(std::iter::once(Err(error))),
         }
@@ -87,7 +93,7 @@ impl Index for LsmIndex {
 
     fn last(&self, from: &[u8], to: &[u8]) -> io::Result<Option<IndexEntry>> {
         let Some(tree) = self.found()?.filter(|_| from <= to) else { return Ok(None) };
-        tree.entries.range(from..=to).next_back().map(entry).transpose()
+        tree.now().range(&tree.entries, from..=to).next_back().map(entry).transpose()
     }
 
     fn write(&self, changes: Vec<IndexChange>) -> io::Result<()> {
@@ -109,5 +115,28 @@ impl Index for LsmIndex {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_sees_a_write_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let index = LsmIndex::at(&folder.path().join("index"));
+        let batch =
+            |value: u8| -> Vec<IndexChange> { (0..100).map(|key| (vec![key], Some(vec![value]))).collect() };
+        index.write(batch(0)).unwrap();
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| (1..100).for_each(|value| index.write(batch(value)).unwrap()));
+            while !writer.is_finished() {
+                let seen: Vec<Bytes> =
+                    index.range(&[0], &[100]).map(|entry| entry.map(|(_, value)| value).unwrap()).collect();
+                assert_eq!(seen.len(), 100);
+                assert!(seen.windows(2).all(|pair| pair.first() == pair.last()), "part of a write: {seen:?}");
+            }
+        });
     }
 }

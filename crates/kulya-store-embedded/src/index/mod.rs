@@ -29,7 +29,8 @@ pub type IndexChange = (Vec<u8>, Option<Vec<u8>>);
 /// Keys and values as an index gives them.
 pub type IndexEntry = (Bytes, Bytes);
 
-/// An ordered map from bytes to bytes that outlives the process. The machine's own is an LSM tree beside the log.
+/// An ordered map from bytes to bytes that outlives the process. The machine's own is an LSM tree beside the log. A reader
+/// sees each write whole or not at all.
 pub trait Index: Send + Sync + 'static {
     /// The value of a key.
     fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>>;
