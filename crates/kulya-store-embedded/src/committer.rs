@@ -13,18 +13,27 @@ use crate::state::{LogInfo, State};
 use kulya_store::clock::Clock;
 use kulya_store::{Durability, Error, ErrorKind, Result};
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 /// A group takes no further request once its frame is this long.
 const GROUP_BYTES: usize = 1 << 20;
+/// A buffer that has grown beyond this is not kept.
+const BUFFER_BYTES: usize = 4 << 20;
 
-/// A request on its way, with the room it takes in the queue.
+/// A request on its way, with the room it takes in the queue. It goes back with its answer: what it holds is let go by
+/// whoever asked, beside the committer.
 pub(crate) struct Waiting {
     pub(crate) request: Request,
-    pub(crate) reply: oneshot::Sender<Result<Reply>>,
+    pub(crate) reply: oneshot::Sender<(Request, Result<Reply>)>,
     pub(crate) _room: OwnedSemaphorePermit,
+}
+
+/// The number of an event without a key.
+pub(crate) fn spread(unkeyed: &AtomicU32) -> u32 {
+    unkeyed.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Runs on a thread of its own until every sender of requests is gone.
@@ -40,8 +49,11 @@ pub(crate) struct Committer {
     pub(crate) file_bytes: u64,
     /// The last frame that is known to be synced.
     pub(crate) synced: u64,
-    pub(crate) unkeyed: u32,
+    /// Events without a key so far, which are spread by their number.
+    pub(crate) unkeyed: Arc<AtomicU32>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Where frames are built, one after the other: new memory for each would cost more than what is done in it.
+    pub(crate) buffer: Vec<u8>,
     /// Set when the disk failed in a way that leaves unknown what it holds: every later request fails.
     pub(crate) failed: bool,
     /// Rung when there is something for the upkeep to do.
@@ -71,57 +83,63 @@ impl Committer {
     pub(crate) fn group(&mut self, queue: &mut VecDeque<Waiting>) {
         let state = Arc::clone(&self.state);
         let mut durability = Durability::Written;
-        let (mut planned, sequence, frame) = {
+        let (mut planned, sequence, has_ops) = {
             let state = state.read().unwrap_or_else(PoisonError::into_inner);
-            let mut plan = Plan::new(&state, self.unkeyed, self.clock.since_epoch().as_millis() as u64);
+            let mut plan = Plan::new(
+                &state,
+                std::mem::take(&mut self.buffer),
+                self.clock.since_epoch().as_millis() as u64,
+            );
             let mut planned = Vec::new();
             while let Some(next) = queue.front() {
                 let alone = Plan::stands_alone(&next.request);
                 if alone && !planned.is_empty() || plan.frame.len() > GROUP_BYTES {
                     break;
                 }
-                let Some(waiting) = queue.pop_front() else { break };
-                match plan.add(&waiting.request) {
+                let Some(mut waiting) = queue.pop_front() else { break };
+                match plan.add(&mut waiting.request, || spread(&self.unkeyed)) {
                     Ok(reply) => {
                         if waiting.request.durability() == Durability::Synced {
                             durability = Durability::Synced;
                         }
                         planned.push((waiting, reply));
                     }
-                    Err(refusal) => drop(waiting.reply.send(Err(refusal))),
+                    Err(refusal) => drop(waiting.reply.send((waiting.request, Err(refusal)))),
                 }
                 if alone {
                     break;
                 }
             }
-            self.unkeyed = plan.unkeyed();
             let sequence = state.sequence + 1;
-            let frame = (!plan.is_empty()).then_some(plan.frame);
-            (planned, sequence, frame)
+            let has_ops = !plan.is_empty();
+            self.buffer = plan.frame;
+            (planned, sequence, has_ops)
         };
-        let written = match frame {
-            Some(frame) => self.write(frame, sequence, durability),
+        let written = match has_ops {
+            true => self.write(sequence, durability),
             // a repetition of something that was only written must not be answered as if it were synced
-            None if durability == Durability::Synced && self.synced + 1 < sequence => {
+            false if durability == Durability::Synced && self.synced + 1 < sequence => {
                 self.sync(sequence - 1).map_err(|e| (e.kind(), e.to_string()))
             }
-            None => Ok(()),
+            false => Ok(()),
         };
+        if self.buffer.capacity() > BUFFER_BYTES {
+            self.buffer = Vec::new();
+        }
         for (waiting, reply) in planned.drain(..) {
             let answer = match &written {
                 Ok(()) => Ok(reply),
                 Err((kind, what)) => Err(Error::new(*kind, what.clone())),
             };
             // whoever asked may have gone; what was written stays written
-            let _ = waiting.reply.send(answer);
+            let _ = waiting.reply.send((waiting.request, answer));
         }
     }
 
-    /// Writes and syncs one frame, then lets the state take it over. An error tells kind and text, to be given to
+    /// Writes and syncs the frame in the buffer, then lets the state take it over. An error tells kind and text, to be given to
     /// everyone in the group.
     fn write(
         &mut self,
-        mut frame: Vec<u8>,
         sequence: u64,
         durability: Durability,
     ) -> std::result::Result<(), (ErrorKind, String)> {
@@ -131,12 +149,12 @@ impl Committer {
                 "the disk failed under an earlier write: open the store again".into(),
             ));
         }
-        if let Err(error) = self.roll(sequence).and_then(|()| self.append(&mut frame, sequence, durability)) {
+        if let Err(error) = self.roll(sequence).and_then(|()| self.append(sequence, durability)) {
             return Err((error.kind(), error.to_string()));
         }
         let position = self.end.length;
-        self.end.length += frame.len() as u64;
-        let body = frame.get(frame::HEADER_BYTES..).unwrap_or_default();
+        self.end.length += self.buffer.len() as u64;
+        let body = self.buffer.get(frame::HEADER_BYTES..).unwrap_or_default();
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let mut ops = Reader::new(body);
         while let Some((op, at)) = ops.next().expect("we have just written these ops") {
@@ -181,13 +199,13 @@ impl Committer {
         Ok(())
     }
 
-    fn append(&mut self, frame: &mut [u8], sequence: u64, durability: Durability) -> Result<()> {
+    fn append(&mut self, sequence: u64, durability: Durability) -> Result<()> {
         if durability == Durability::Synced {
             // so that a synced frame says of itself that everything before it is synced
             self.sync_before(sequence)?;
         }
-        frame::seal(frame, sequence, self.synced);
-        if let Err(error) = self.log.append(frame) {
+        frame::seal(&mut self.buffer, sequence, self.synced);
+        if let Err(error) = self.log.append(&self.buffer) {
             let error = from_io(&format!("cannot write to {}", self.folder.log(self.name).display()), error);
             // take back what part of the frame got there; then the store is as before and may go on
             self.failed = self.log.truncate(self.end.length).is_err() || error.kind() != ErrorKind::Full;

@@ -54,8 +54,7 @@ impl Door {
     pub(crate) fn post(&self, waiting: Waiting) -> Option<()> {
         match self {
             Self::Thread { requests, .. } => {
-                let requests = lock(requests).clone();
-                requests.and_then(|requests| requests.send(waiting).ok())
+                lock(requests).as_ref().and_then(|requests| requests.send(waiting).ok())
             }
             Self::Inline(inline) => lock(inline).as_mut().map(|inline| inline.queue.push_back(waiting)),
         }

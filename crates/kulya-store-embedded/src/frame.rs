@@ -18,7 +18,14 @@ const BODY_ROOM: usize = 2 << 20;
 
 /// A frame's bytes under construction: room for the header in front, ops behind.
 pub(crate) fn begin() -> Vec<u8> {
-    vec![0; HEADER_BYTES]
+    begin_in(Vec::new())
+}
+
+/// The same in a buffer that may have been used before.
+pub(crate) fn begin_in(mut buffer: Vec<u8>) -> Vec<u8> {
+    buffer.clear();
+    buffer.resize(HEADER_BYTES, 0);
+    buffer
 }
 
 /// Fills in the header once the ops are there.

@@ -1,9 +1,8 @@
 //! The keeper: a thread beside the committer that does the [upkeep](crate::upkeep), now and then or when the bell rings.
 
 use crate::bell::Rung;
-use crate::plan::Request;
 use crate::store::{EmbeddedStore, Inner};
-use kulya_store::{Commit, Error, ErrorKind, Result, StreamId, retain};
+use kulya_store::{Error, ErrorKind, Result, StreamId, retain};
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
@@ -59,7 +58,7 @@ pub(crate) async fn maintain(inner: &Arc<Inner>, checkpoint: bool) -> Result<()>
     if upkeep.is_due() && (checkpoint || upkeep.is_crowded()) {
         let taken = upkeep.take();
         // the index must not know what the log could still lose
-        store.change(Request::Commit(Commit::default())).await?;
+        store.sync().await?;
         upkeep.keep(taken)?;
     }
     upkeep.sweep()?;

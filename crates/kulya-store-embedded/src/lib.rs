@@ -18,6 +18,7 @@
 
 mod backup;
 mod bell;
+mod buffers;
 mod checkpoint;
 mod committer;
 mod compaction;

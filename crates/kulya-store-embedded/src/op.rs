@@ -291,25 +291,6 @@ pub(crate) fn put(out: &mut Vec<u8>, op: &Op<'_>) -> usize {
 /// Bytes before the events of an append or a stage, at most.
 pub(crate) const EVENTS_HEADER_BYTES: usize = 33;
 
-/// Writes an append or a stage that has no events, and room for `length` bytes of them; gives where in `out` that is.
-/// Once they are there, [`put_checksum`] is to be called.
-pub(crate) fn put_room(out: &mut Vec<u8>, op: &Op<'_>, length: usize) -> usize {
-    let at = put(out, op);
-    if let Some(field) = out.last_chunk_mut::<4>() {
-        *field = (length as u32).to_be_bytes();
-    }
-    out.resize(at + length, 0);
-    at
-}
-
-/// Fills in the checksum of events, which stands before their length, which stands before them.
-pub(crate) fn put_checksum(out: &mut [u8], at: usize, length: usize) {
-    let checksum = out.get(at..at + length).map(crc32c::crc32c).unwrap_or_default();
-    if let Some(field) = out.get_mut(at - 8..at - 4) {
-        field.copy_from_slice(&checksum.to_be_bytes());
-    }
-}
-
 fn put_name(out: &mut Vec<u8>, name: &str) {
     // names are at most 255 bytes
     out.put_u16(name.len() as u16);

@@ -26,7 +26,7 @@ impl EmbeddedStore {
         let is_inside = found.head <= offset && offset < found.tail;
         let extents = if is_inside { state.extents(key, found, offset, bytes)? } else { Vec::new() };
         let is_whole = !is_inside || is_seamless(&extents, offset);
-        Ok(is_whole.then(|| Extents { extents, head: found.head, tail: found.tail }))
+        Ok(is_whole.then_some(Extents { extents, head: found.head, tail: found.tail }))
     }
 
     /// The bytes of a segment from the beginning of the first extent to the end of the last, as they were written:

@@ -1,14 +1,15 @@
 //! The store itself: requests go to the committer, reads go to the state and the log files.
 
 use crate::bell::Bell;
-use crate::committer::{Committer, Waiting};
+use crate::buffers::Buffers;
+use crate::committer::{Committer, Waiting, spread};
 use crate::disk::{Disk, FileSystem, ReadFile};
 use crate::door::Door;
 use crate::folder::{Folder, LogName, from_io};
 use crate::index::{Index, LsmIndex};
 use crate::keeper;
 use crate::op::SegmentKey;
-use crate::plan::{Reply, Request};
+use crate::plan::{Batch, Laid, Reply, Request, Targets};
 use crate::recovery::{self, Recovered};
 use crate::repair::Repaired;
 use crate::state::{Segment, Slot, State};
@@ -18,13 +19,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use kulya_store::clock::{Clock, SystemClock};
 use kulya_store::{
-    Append, Commit, Committed, Entry, Error, ErrorKind, EventPointer, Outcome, ReadChunk, Result, Scope,
-    SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName, StreamStore,
+    Append, Commit, Committed, Durability, Entry, Error, ErrorKind, EventPointer, Outcome, ReadChunk, Result,
+    Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName, StreamStore,
     TableChange, TableId, Transaction, TransactionId, WriterId,
 };
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -32,6 +33,8 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 /// The bytes of requests that may wait for the committer; who comes later waits outside.
 const QUEUE_BYTES: usize = 64 << 20;
+/// Events of more bytes are laid out where they hold nobody else up.
+const BYTES_AT_ONCE: usize = 1 << 20;
 /// Transaction ids are reserved in the log so many at a time, so that none is used again after a crash.
 const RESERVED_TRANSACTIONS: u64 = 1 << 20;
 
@@ -67,6 +70,9 @@ pub(crate) struct Inner {
     pub(crate) keeper: Mutex<Option<JoinHandle<()>>>,
     transactions: tokio::sync::Mutex<Ids>,
     open: Mutex<HashSet<u64>>,
+    /// Events without a key so far.
+    unkeyed: Arc<AtomicU32>,
+    buffers: Buffers,
     closed: AtomicBool,
 }
 
@@ -138,6 +144,7 @@ impl EmbeddedStore {
         let is_crowded = state.is_crowded() || state.files.by_id.len() > 1 && checkpoint.is_none();
         let state = Arc::new(RwLock::new(state));
         let bell = Arc::new(Bell::default());
+        let unkeyed = Arc::new(AtomicU32::new(0));
         let committer = Committer {
             state: Arc::clone(&state),
             commits: commits.clone(),
@@ -147,8 +154,9 @@ impl EmbeddedStore {
             name,
             file_bytes: log_file_bytes,
             synced,
-            unkeyed: 0,
+            unkeyed: Arc::clone(&unkeyed),
             clock: Arc::clone(&clock),
+            buffer: Vec::new(),
             failed: false,
             bell: Arc::clone(&bell),
         };
@@ -172,6 +180,8 @@ impl EmbeddedStore {
             keeper: Mutex::default(),
             transactions: tokio::sync::Mutex::new(Ids { last: last_id, reserved: last_id }),
             open: Mutex::default(),
+            unkeyed,
+            buffers: Buffers::default(),
             closed: AtomicBool::new(false),
         });
         if !inline {
@@ -242,30 +252,56 @@ impl EmbeddedStore {
         Ok(self.inner.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn ask(&self, request: Request) -> Result<Reply> {
+    /// Has the committer do something; gives what was asked back, with the answer.
+    async fn ask(&self, request: Request) -> Result<(Request, Reply)> {
         let room =
             u32::try_from(room_of(&request).min(QUEUE_BYTES)).expect("the queue is smaller than 4 GiB");
         let room = Arc::clone(&self.inner.room).acquire_many_owned(room).await.map_err(|_| closed())?;
         let (reply, answer) = oneshot::channel();
         let waiting = Waiting { request, reply, _room: room };
         self.inner.door.send(waiting).await.ok_or_else(closed)?;
-        answer
-            .await
-            .map_err(|_| Error::new(ErrorKind::Failed, "the committer ended: open the store again"))?
+        let ended = |_| Error::new(ErrorKind::Failed, "the committer ended: open the store again");
+        let (request, reply) = answer.await.map_err(ended)?;
+        Ok((request, reply?))
     }
 
     async fn create(&self, request: Request) -> Result<bool> {
         match self.ask(request).await? {
-            Reply::Created(is_new) => Ok(is_new),
-            Reply::Committed(_) => Ok(false),
+            (_, Reply::Created(is_new)) => Ok(is_new),
+            (_, Reply::Committed { .. }) => Ok(false),
         }
     }
 
-    pub(crate) async fn change(&self, request: Request) -> Result<Committed> {
-        match self.ask(request).await? {
-            Reply::Committed(done) => Ok(done),
-            Reply::Created(_) => Ok(Committed::default()),
+    async fn change(&self, request: Request) -> Result<Committed> {
+        let (request, reply) = self.ask(request).await?;
+        let Reply::Committed { starts, versions, duplicate } = reply else { return Ok(Committed::default()) };
+        let mut pointers = Vec::new();
+        if let Request::Commit { batch, .. } = request {
+            pointers = batch.pointers(&starts);
+            self.inner.buffers.keep(batch.laid.map_or_else(Vec::new, Laid::into_buffer));
         }
+        Ok(Committed { pointers, versions, duplicate })
+    }
+
+    /// Nothing, after which everything that was written is synced.
+    pub(crate) async fn sync(&self) -> Result<()> {
+        let (batch, changes, durability) = (Batch::default(), Vec::new(), Durability::Synced);
+        self.change(Request::Commit { batch, changes, writer: None, durability }).await.map(drop)
+    }
+
+    /// Lays events out for the committer, which judges them: what cannot be laid out here it will refuse, or not, as
+    /// things stand when their turn comes.
+    async fn batch(&self, appends: Vec<Append>) -> Result<Batch> {
+        let bytes: usize = appends.iter().map(|append| append.event.len()).sum();
+        if bytes > BYTES_AT_ONCE { self.aside(|store| store.lay(appends)).await } else { self.lay(appends) }
+    }
+
+    fn lay(&self, appends: Vec<Append>) -> Result<Batch> {
+        let targets = Targets::find(&*self.state()?, &appends);
+        let laid = targets.ok().map(|targets| {
+            Laid::out(&targets, &appends, self.inner.buffers.take(), || spread(&self.inner.unkeyed))
+        });
+        Ok(Batch { appends, laid })
     }
 
     /// A log file; `None` when it was compacted away since its number was looked up.
@@ -307,13 +343,13 @@ fn closed() -> Error {
 
 /// About how many bytes a request holds while it waits.
 fn room_of(request: &Request) -> usize {
-    let appends = |appends: &[Append]| appends.iter().map(|a| a.event.len() + 64).sum::<usize>();
+    let appends = |appends: &[Append]| appends.iter().map(|a| 2 * a.event.len() + 64).sum::<usize>();
     let changes = |changes: &[TableChange]| {
         changes.iter().map(|c| c.key.len() + c.value.as_ref().map_or(0, Bytes::len) + 64).sum::<usize>()
     };
     64 + match request {
-        Request::Commit(commit) => appends(&commit.appends) + changes(&commit.changes),
-        Request::Stage { appends: staged, .. } => appends(staged),
+        Request::Commit { batch, changes: wanted, .. } => appends(&batch.appends) + changes(wanted),
+        Request::Stage { batch, .. } => appends(&batch.appends),
         Request::CommitStaged { changes: wanted, .. } => changes(wanted),
         _ => 0,
     }
@@ -426,7 +462,9 @@ impl StreamStore for EmbeddedStore {
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed> {
-        self.change(Request::Commit(commit)).await
+        let Commit { appends, changes, writer, durability } = commit;
+        let batch = self.batch(appends).await?;
+        self.change(Request::Commit { batch, changes, writer, durability }).await
     }
 
     async fn begin(&self) -> Result<Box<dyn Transaction>> {
@@ -530,7 +568,8 @@ impl Transaction for Staged {
 
     async fn stage(&mut self, appends: Vec<Append>) -> Result<()> {
         self.begun = true;
-        self.store.change(Request::Stage { transaction: self.transaction, appends }).await.map(drop)
+        let batch = self.store.batch(appends).await?;
+        self.store.change(Request::Stage { transaction: self.transaction, batch }).await.map(drop)
     }
 
     async fn commit(mut self: Box<Self>, changes: Vec<TableChange>) -> Result<Committed> {

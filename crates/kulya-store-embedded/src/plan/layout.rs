@@ -1,103 +1,196 @@
-//! Where the events of a request go: run by run, each run in one segment, and in the frame right away, so that an event is
-//! copied once.
+//! Where the events of a request go: run by run, each run in one segment, framed as the log has them and with their
+//! checksum. Whoever appends lays its events out on its own thread; the one committer only has to say where each run begins.
 
-use crate::op::{self, Op, SegmentKey};
+use crate::op::SegmentKey;
 use crate::state::{State, Stream};
-use kulya_store::{Append, Result, StreamId, framing, hash};
+use kulya_store::{Append, Error, EventPointer, Result, SegmentId, StreamId, framing, hash};
 use rustc_hash::FxHashMap;
 
 /// A run has no more, unless one event has: whoever reads one event reads its run, for the checksum.
 pub(crate) const RUN_BYTES: u64 = 16 << 10;
+/// The most bytes of events one commit may hold; more is a transaction's business.
+pub(super) const MAX_COMMIT_BYTES: usize = 64 << 20;
 
-/// The streams that a group's requests name.
-#[derive(Default)]
-pub(super) struct Streams<'a> {
-    /// By the identity of their names, which stay alive here.
-    known: FxHashMap<(usize, usize), (StreamId, &'a Stream)>,
+/// Events to be appended, and how they are laid out, if somebody has done that.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) appends: Vec<Append>,
+    pub(crate) laid: Option<Laid>,
 }
 
-impl<'a> Streams<'a> {
-    pub(super) fn find(&mut self, state: &'a State, name: &StreamId) -> Result<&'a Stream> {
-        if let Some((_, stream)) = self.known.get(&name.identity()) {
-            return Ok(stream);
-        }
-        let stream = state.stream(name)?;
-        self.known.insert(name.identity(), (name.clone(), stream));
-        Ok(stream)
+impl Batch {
+    /// A pointer to each event, its runs beginning where the committer has placed them.
+    pub(crate) fn pointers(&self, starts: &[u64]) -> Vec<EventPointer> {
+        let Some(laid) = &self.laid else { return Vec::new() };
+        let pointer = |(append, (run, at)): (&Append, &(u32, u32))| {
+            let (start, run) = (starts.get(*run as usize)?, laid.runs.get(*run as usize)?);
+            Some(EventPointer {
+                segment: SegmentId {
+                    stream: append.stream.clone(),
+                    number: run.segment.number,
+                    epoch: run.epoch,
+                },
+                offset: start + u64::from(*at),
+                length: framing::framed_len(append.event.len()) as u32,
+            })
+        };
+        self.appends.iter().zip(&laid.of_event).filter_map(pointer).collect()
     }
+}
+
+/// Events in the order in which the log will have them.
+#[derive(Debug, Default)]
+pub(crate) struct Laid {
+    runs: Vec<Run>,
+    /// The framed events, run behind run.
+    bytes: Vec<u8>,
+    /// The run of each event, and where in it.
+    of_event: Vec<(u32, u32)>,
 }
 
 /// Framed events of one segment.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Run {
     pub(super) segment: SegmentKey,
-    pub(super) start: u64,
-    length: u64,
-    /// Where in the frame its next event goes.
-    at: usize,
+    epoch: u32,
+    pub(super) length: u32,
+    pub(super) checksum: u32,
 }
 
-/// The runs of one request, in the order of their beginnings.
-#[derive(Default)]
-pub(super) struct Layout {
-    runs: Vec<Run>,
-    /// The run of each segment that takes its next event.
-    last: FxHashMap<SegmentKey, u32>,
-    /// The run of each event.
-    of_event: Vec<u32>,
+/// What is to be known of a stream to lay events out for it. None of it changes while the stream is there.
+#[derive(Debug, Clone, Copy)]
+struct Target {
+    stream: u32,
+    epoch: u32,
+    segments: u32,
 }
 
-impl Layout {
-    pub(super) fn with_capacity(events: usize) -> Self {
-        Self { of_event: Vec::with_capacity(events), ..Self::default() }
+/// The streams of these events, as they are now. Refuses what no stream takes.
+pub(crate) struct Targets(Vec<Target>);
+
+impl Targets {
+    pub(crate) fn find(state: &State, appends: &[Append]) -> Result<Self> {
+        let total: usize = appends.iter().map(|append| append.event.len() + framing::HEADER_BYTES).sum();
+        if total > MAX_COMMIT_BYTES.max(framing::MAX_EVENT_BYTES + framing::HEADER_BYTES) {
+            return Err(Error::invalid(format!(
+                "a commit of {total} bytes is larger than {MAX_COMMIT_BYTES}: use a transaction"
+            )));
+        }
+        // by the identity of their names, which stay alive meanwhile
+        let mut known: FxHashMap<(usize, usize), Target> = FxHashMap::default();
+        let mut targets = Vec::with_capacity(appends.len());
+        for append in appends {
+            framing::check_size(&append.stream, append.event.len())?;
+            let identity = append.stream.identity();
+            let target = match known.get(&identity) {
+                Some(target) => *target,
+                None => *known.entry(identity).or_insert(target(state, &append.stream)?),
+            };
+            targets.push(target);
+        }
+        Ok(Self(targets))
     }
+}
 
-    /// Gives an event a place: at `offset` of its segment, behind the one that was placed there before. Gives its framed
-    /// length.
-    pub(super) fn place(&mut self, segment: SegmentKey, offset: u64, event: &[u8]) -> u64 {
-        let length = framing::framed_len(event.len());
-        let next = self.runs.len() as u32;
-        let last = self.last.entry(segment).or_insert(next);
-        match self.runs.get_mut(*last as usize) {
-            Some(run) if run.length + length <= RUN_BYTES => run.length += length,
-            _ => {
-                *last = next;
-                self.runs.push(Run { segment, start: offset, length, at: 0 });
+fn target(state: &State, name: &StreamId) -> Result<Target> {
+    let stream = state.stream(name)?;
+    if stream.sealed {
+        return Err(Error::sealed(name));
+    }
+    Ok(Target { stream: stream.id, epoch: stream.epoch, segments: stream.segments.len() as u32 })
+}
+
+impl Laid {
+    /// Lays events out, in a buffer that may have been used before; `spread` gives a number for each event without a key.
+    pub(crate) fn out(
+        targets: &Targets,
+        appends: &[Append],
+        buffer: Vec<u8>,
+        mut spread: impl FnMut() -> u32,
+    ) -> Self {
+        let Targets(targets) = targets;
+        let mut runs: Vec<Run> = Vec::new();
+        let mut of_event = Vec::with_capacity(appends.len());
+        // the run of each segment that takes its next event
+        let mut last: FxHashMap<SegmentKey, u32> = FxHashMap::default();
+        for (append, target) in appends.iter().zip(targets) {
+            let number = match &append.routing_key {
+                Some(key) => hash::segment_of(key, target.segments),
+                None => spread() % target.segments,
+            };
+            let segment = SegmentKey { stream: target.stream, number };
+            let length = framing::framed_len(append.event.len()) as u32;
+            let next = runs.len() as u32;
+            let run = last.entry(segment).or_insert(next);
+            match runs.get_mut(*run as usize) {
+                Some(found) if u64::from(found.length) + u64::from(length) <= RUN_BYTES => {
+                    of_event.push((*run, found.length));
+                    found.length += length;
+                }
+                _ => {
+                    *run = next;
+                    of_event.push((next, 0));
+                    runs.push(Run { segment, epoch: target.epoch, length, checksum: 0 });
+                }
             }
         }
-        self.of_event.push(*last);
-        length
+        let mut laid = Self { runs, bytes: buffer, of_event };
+        laid.fill(appends);
+        laid
     }
 
-    /// Writes the runs behind what is in a frame; `op` makes a run's op, without its checksum and its events.
-    pub(super) fn write<'a>(mut self, frame: &mut Vec<u8>, appends: &[Append], op: impl Fn(&Run) -> Op<'a>) {
-        let bytes: u64 = self.runs.iter().map(|run| run.length).sum();
-        frame.reserve(bytes as usize + self.runs.len() * op::EVENTS_HEADER_BYTES);
-        for run in &mut self.runs {
-            run.at = op::put_room(frame, &op(run), run.length as usize);
+    /// Copies the events to where they belong.
+    fn fill(&mut self, appends: &[Append]) {
+        let total: usize = self.runs.iter().map(|run| run.length as usize).sum();
+        self.bytes.clear();
+        self.bytes.resize(total, 0);
+        let mut rooms = Vec::with_capacity(self.runs.len());
+        let mut rest = self.bytes.as_mut_slice();
+        for run in &self.runs {
+            let (room, behind) = rest.split_at_mut(run.length as usize);
+            rooms.push(room);
+            rest = behind;
         }
-        for (append, run) in appends.iter().zip(&self.of_event) {
-            let Some(run) = self.runs.get_mut(*run as usize) else { continue };
-            if let Some(mut room) = frame.get_mut(run.at..) {
+        for (append, (run, at)) in appends.iter().zip(&self.of_event) {
+            let room = rooms.get_mut(*run as usize).and_then(|room| room.get_mut(*at as usize..));
+            if let Some(mut room) = room {
                 framing::put(&mut room, &append.event);
             }
-            run.at += framing::HEADER_BYTES + append.event.len();
         }
-        for run in &self.runs {
-            op::put_checksum(frame, run.at - run.length as usize, run.length as usize);
+        for (run, room) in self.runs.iter_mut().zip(rooms) {
+            run.checksum = crc32c::crc32c(room);
         }
+    }
+
+    /// The buffer, once the events are in the log.
+    pub(crate) fn into_buffer(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// Each run with its bytes.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (Run, &[u8])> {
+        let mut rest = self.bytes.as_slice();
+        self.runs.iter().map(move |run| {
+            let (events, behind) = rest.split_at(run.length as usize);
+            rest = behind;
+            (*run, events)
+        })
     }
 }
 
-/// The segment that an event goes to.
-pub(super) fn choose(stream: &Stream, append: &Append, unkeyed: &mut u32) -> SegmentKey {
-    let count = stream.segments.len() as u32;
-    let number = match &append.routing_key {
-        Some(key) => hash::segment_of(key, count),
-        None => {
-            *unkeyed = unkeyed.wrapping_add(1);
-            *unkeyed % count
+/// The streams that a group's requests write to, by their numbers.
+#[derive(Default)]
+pub(super) struct Streams<'a>(FxHashMap<u32, (&'a StreamId, &'a Stream)>);
+
+impl<'a> Streams<'a> {
+    /// The stream of this number, should it still be there.
+    pub(super) fn find(&mut self, state: &'a State, number: u32) -> Option<(&'a StreamId, &'a Stream)> {
+        if let Some(found) = self.0.get(&number) {
+            return Some(*found);
         }
-    };
-    SegmentKey { stream: stream.id, number }
+        let name = state.stream_names.get(&number)?;
+        let found = (name, state.streams.get(name)?);
+        self.0.insert(number, found);
+        Some(found)
+    }
 }

@@ -3,22 +3,18 @@
 
 mod layout;
 
-pub(crate) use layout::RUN_BYTES;
+pub(crate) use layout::{Batch, Laid, RUN_BYTES, Targets};
 
 use crate::op::{self, Op, SegmentKey};
-use crate::state::{State, Stream};
+use crate::state::State;
 use bytes::Bytes;
 use kulya_store::{
-    Append, Commit, Committed, Condition, Durability, Error, EventPointer, Result, Scope, SegmentId,
-    StreamConfig, StreamCut, StreamId, TableChange, TableId, Version, WriterId, WriterMark, check_changes,
-    framing,
+    Condition, Durability, Error, Result, Scope, SegmentId, StreamConfig, StreamCut, StreamId, TableChange,
+    TableId, Version, WriterId, WriterMark, check_changes,
 };
-use layout::{Layout, Streams, choose};
+use layout::{MAX_COMMIT_BYTES, Run, Streams};
 use rustc_hash::FxHashMap;
 use std::collections::HashMap;
-
-/// The most bytes of events and values one commit may hold; more is a transaction's business.
-const MAX_COMMIT_BYTES: usize = 64 << 20;
 
 /// What somebody asks the committer for.
 #[derive(Debug)]
@@ -36,10 +32,15 @@ pub(crate) enum Request {
     ReserveTransactions {
         up_to: u64,
     },
-    Commit(Commit),
+    Commit {
+        batch: Batch,
+        changes: Vec<TableChange>,
+        writer: Option<WriterMark>,
+        durability: Durability,
+    },
     Stage {
         transaction: u64,
-        appends: Vec<Append>,
+        batch: Batch,
     },
     CommitStaged {
         transaction: u64,
@@ -54,7 +55,7 @@ impl Request {
     /// What its answer promises. What nobody waits for, and what means nothing before its commit, needs no sync.
     pub(crate) fn durability(&self) -> Durability {
         match self {
-            Self::Commit(commit) => commit.durability,
+            Self::Commit { durability, .. } => *durability,
             Self::Stage { .. } | Self::AbortStaged { .. } => Durability::Written,
             _ => Durability::Synced,
         }
@@ -66,7 +67,19 @@ impl Request {
 pub(crate) enum Reply {
     /// Whether the thing is new; or, for an end, whether it was there.
     Created(bool),
-    Committed(Committed),
+    Committed {
+        /// Where each run of the batch begins in its segment.
+        starts: Vec<u64>,
+        versions: Vec<Version>,
+        duplicate: bool,
+    },
+}
+
+impl Reply {
+    /// It was done, and there is nothing to tell.
+    fn done() -> Self {
+        Self::Committed { starts: Vec::new(), versions: Vec::new(), duplicate: false }
+    }
 }
 
 /// One group's frame under construction, and what it will have changed.
@@ -79,15 +92,15 @@ pub(crate) struct Plan<'a> {
     versions: HashMap<(u32, Bytes), Option<Version>>,
     writers: HashMap<WriterId, u64>,
     version: u64,
-    unkeyed: u32,
     /// Of the commits of this group, in milliseconds since 1970.
     time: u64,
 }
 
 impl<'a> Plan<'a> {
-    /// `now` in milliseconds since 1970; the time of commits never goes back, whatever the clock does.
-    pub(crate) fn new(state: &'a State, unkeyed: u32, now: u64) -> Self {
-        let frame = crate::frame::begin();
+    /// `now` in milliseconds since 1970; the time of commits never goes back, whatever the clock does. The frame is built
+    /// in a buffer that may have been used before.
+    pub(crate) fn new(state: &'a State, buffer: Vec<u8>, now: u64) -> Self {
+        let frame = crate::frame::begin_in(buffer);
         Self {
             state,
             frame,
@@ -98,7 +111,6 @@ impl<'a> Plan<'a> {
             versions: HashMap::new(),
             writers: HashMap::new(),
             version: state.version,
-            unkeyed,
         }
     }
 
@@ -107,19 +119,15 @@ impl<'a> Plan<'a> {
         self.frame.len() == crate::frame::HEADER_BYTES
     }
 
-    /// How many events without a key were spread so far.
-    pub(crate) fn unkeyed(&self) -> u32 {
-        self.unkeyed
-    }
-
     /// Whether a request must be alone in its group: what it creates is not seen by the others' planning, and a
     /// staged transaction's length is not known to it.
     pub(crate) fn stands_alone(request: &Request) -> bool {
-        !matches!(request, Request::Commit(_) | Request::Stage { .. })
+        !matches!(request, Request::Commit { .. } | Request::Stage { .. })
     }
 
-    /// Adds a request's ops, or refuses it and adds nothing.
-    pub(crate) fn add(&mut self, request: &Request) -> Result<Reply> {
+    /// Adds a request's ops, or refuses it and adds nothing. A batch that is not laid out, or for a stream that has gone
+    /// since, is laid out; `spread` gives a number for each of its events without a key.
+    pub(crate) fn add(&mut self, request: &mut Request, spread: impl FnMut() -> u32) -> Result<Reply> {
         match request {
             Request::CreateScope(scope) => {
                 let is_new = !self.state.scopes.contains(scope);
@@ -176,24 +184,28 @@ impl<'a> Plan<'a> {
             Request::ReserveTransactions { up_to } => {
                 Ok(self.create(true, &Op::ReserveTransactions { up_to: *up_to }))
             }
-            Request::Commit(commit) => {
-                if commit.writer.is_some_and(|mark| self.is_stored(mark)) {
-                    return Ok(Reply::Committed(Committed::duplicate()));
+            Request::Commit { batch, changes, writer, .. } => {
+                if writer.is_some_and(|mark| self.is_stored(mark)) {
+                    return Ok(Reply::Committed {
+                        starts: Vec::new(),
+                        versions: Vec::new(),
+                        duplicate: true,
+                    });
                 }
-                let streams = self.check_appends(&commit.appends)?;
-                let changes = self.check_changes(&commit.changes)?;
-                let pointers = self.append(&commit.appends, &streams);
-                let versions = self.put_changes(&commit.changes, changes);
-                if let Some(WriterMark { writer, event_number }) = commit.writer {
+                let laid = self.laid(batch, spread)?;
+                let checked = self.check_changes(changes)?;
+                let starts = self.append(laid);
+                let versions = self.put_changes(changes, checked);
+                if let Some(WriterMark { writer, event_number }) = *writer {
                     op::put(&mut self.frame, &Op::WriterMark { writer: writer.0, event_number });
                     self.writers.insert(writer, event_number);
                 }
-                Ok(Reply::Committed(Committed { pointers, versions, duplicate: false }))
+                Ok(Reply::Committed { starts, versions, duplicate: false })
             }
-            Request::Stage { transaction, appends } => {
-                let streams = self.check_appends(appends)?;
-                self.stage(*transaction, appends, &streams);
-                Ok(Reply::Committed(Committed::default()))
+            Request::Stage { transaction, batch } => {
+                let laid = self.laid(batch, spread)?;
+                self.stage(*transaction, laid);
+                Ok(Reply::done())
             }
             Request::CommitStaged { transaction, changes } => {
                 let starts = self.state.staged_starts(*transaction)?;
@@ -204,11 +216,11 @@ impl<'a> Plan<'a> {
                 let op = Op::CommitStaged { transaction, version, changes: changed, time, starts };
                 op::put(&mut self.frame, &op);
                 let versions = self.put_changes(changes, checked);
-                Ok(Reply::Committed(Committed { versions, ..Committed::default() }))
+                Ok(Reply::Committed { starts: Vec::new(), versions, duplicate: false })
             }
             Request::AbortStaged { transaction } => {
                 op::put(&mut self.frame, &Op::AbortStaged { transaction: *transaction });
-                Ok(Reply::Committed(Committed::default()))
+                Ok(Reply::done())
             }
         }
     }
@@ -239,69 +251,54 @@ impl<'a> Plan<'a> {
         Ok(Reply::Created(true))
     }
 
-    /// Looks at every append before anything moves; gives each one's stream.
-    fn check_appends(&mut self, appends: &[Append]) -> Result<Vec<&'a Stream>> {
-        let total: usize = appends.iter().map(|append| append.event.len() + framing::HEADER_BYTES).sum();
-        if total > MAX_COMMIT_BYTES.max(framing::MAX_EVENT_BYTES + framing::HEADER_BYTES) {
-            return Err(Error::invalid(format!(
-                "a commit of {total} bytes is larger than {MAX_COMMIT_BYTES}: use a transaction"
-            )));
+    /// How a batch is laid out, all of its streams being there and taking events.
+    fn laid<'b>(&mut self, batch: &'b mut Batch, spread: impl FnMut() -> u32) -> Result<&'b Laid> {
+        let is_there = |(run, _): (Run, &[u8])| self.streams.find(self.state, run.segment.stream).is_some();
+        if !batch.laid.as_ref().is_some_and(|laid| laid.runs().all(is_there)) {
+            let targets = Targets::find(self.state, &batch.appends)?;
+            batch.laid = Some(Laid::out(&targets, &batch.appends, Vec::new(), spread));
         }
-        let mut streams = Vec::with_capacity(appends.len());
-        for append in appends {
-            let stream = self.streams.find(self.state, &append.stream)?;
-            if stream.sealed {
-                return Err(Error::sealed(&append.stream));
+        let laid = batch.laid.get_or_insert_default();
+        for (run, _) in laid.runs() {
+            if let Some((name, stream)) = self.streams.find(self.state, run.segment.stream)
+                && stream.sealed
+            {
+                return Err(Error::sealed(name));
             }
-            framing::check_size(&append.stream, append.event.len())?;
-            streams.push(stream);
         }
-        Ok(streams)
+        Ok(laid)
     }
 
-    /// Appends events, each where its segment ends then; gives a pointer to each.
-    fn append(&mut self, appends: &[Append], streams: &[&Stream]) -> Vec<EventPointer> {
-        let mut layout = Layout::with_capacity(appends.len());
-        let mut pointers = Vec::with_capacity(appends.len());
-        for (append, stream) in appends.iter().zip(streams) {
-            let key = choose(stream, append, &mut self.unkeyed);
-            let settled = || stream.segments.get(key.number as usize).map_or(0, |segment| segment.tail);
-            let tail = self.tails.entry(key).or_insert_with(settled);
-            let length = layout.place(key, *tail, &append.event);
-            pointers.push(EventPointer {
-                segment: SegmentId { stream: append.stream.clone(), number: key.number, epoch: stream.epoch },
-                offset: *tail,
-                length: length as u32,
-            });
-            *tail += length;
-        }
-        let time = self.time;
-        layout.write(&mut self.frame, appends, |run| Op::Append {
-            segment: run.segment,
-            start: run.start,
-            time,
-            checksum: 0,
-            events: &[],
-        });
-        pointers
+    /// Appends runs, each where its segment ends then; gives where each begins.
+    fn append(&mut self, laid: &Laid) -> Vec<u64> {
+        let place = |(run, events): (Run, &[u8])| {
+            let Run { segment, length, checksum, .. } = run;
+            let tail = match self.tails.get_mut(&segment) {
+                Some(tail) => tail,
+                None => {
+                    let found = self.streams.find(self.state, segment.stream);
+                    let found = found.and_then(|(_, stream)| stream.segments.get(segment.number as usize));
+                    self.tails.entry(segment).or_insert(found.map_or(0, |segment| segment.tail))
+                }
+            };
+            let start = *tail;
+            *tail += u64::from(length);
+            op::put(&mut self.frame, &Op::Append { segment, start, time: self.time, checksum, events });
+            start
+        };
+        laid.runs().map(place).collect()
     }
 
     /// The same for a transaction, whose runs begin where what it has staged for their segment ends.
-    fn stage(&mut self, transaction: u64, appends: &[Append], streams: &[&Stream]) {
-        let mut layout = Layout::with_capacity(appends.len());
-        for (append, stream) in appends.iter().zip(streams) {
-            let key = choose(stream, append, &mut self.unkeyed);
-            let settled = || self.state.staged_length(transaction, key);
-            let place = self.staged.entry((transaction, key)).or_insert_with(settled);
-            *place += layout.place(key, *place, &append.event);
+    fn stage(&mut self, transaction: u64, laid: &Laid) {
+        for (run, events) in laid.runs() {
+            let Run { segment, length, checksum, .. } = run;
+            let settled = || self.state.staged_length(transaction, segment);
+            let end = self.staged.entry((transaction, segment)).or_insert_with(settled);
+            let place = *end;
+            *end += u64::from(length);
+            op::put(&mut self.frame, &Op::Stage { transaction, segment, place, checksum, events });
         }
-        layout.write(&mut self.frame, appends, |run| Op::Stage {
-            transaction,
-            segment: run.segment,
-            place: run.start,
-            checksum: 0,
-            events: &[],
-        });
     }
 
     /// Judges every condition; gives each change's table id.

@@ -219,14 +219,18 @@ impl State {
             let to = block.partition_point(|extent| extent.start < recent_from.min(enough));
             from..to.max(from)
         };
-        if offset < recent_from
-            && let Some((start, block)) = self.block_at(key, offset).map_err(index_failed)?
-        {
-            found.extend(block.get(of(&block)).unwrap_or_default());
+        if offset < recent_from {
+            let from = match self.block_at(key, offset).map_err(index_failed)? {
+                Some((start, block)) => {
+                    found.extend(block.get(of(&block)).unwrap_or_default());
+                    start + 1
+                }
+                // what is there may begin behind it: the rest was lost
+                None => offset,
+            };
             if !is_enough(&found) {
-                let from = index::block_key(key, start + 1);
-                for entry in self.index.range(&from, &index::blocks_end(key)) {
-                    let (_, block) = entry.and_then(|entry| self::block(&entry)).map_err(index_failed)?;
+                for entry in self.index.range(&index::block_key(key, from), &index::blocks_end(key)) {
+                    let (_, block) = entry.and_then(|entry| block(&entry)).map_err(index_failed)?;
                     found.extend(block.get(of(&block)).unwrap_or_default());
                     if is_enough(&found) || block.is_empty() {
                         break;

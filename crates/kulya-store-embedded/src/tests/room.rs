@@ -238,15 +238,20 @@ async fn damaged_anywhere(hits: Vec<(u8, u16, u8)>, removed: Option<u8>) {
     store.close().await.unwrap();
     drop(store);
     let logs = logs(folder.path());
+    let mut intact: BTreeMap<_, _> =
+        logs.iter().map(|path| (path.clone(), std::fs::read(path).unwrap())).collect();
     for (file, at, bit) in hits {
         let path = &logs[usize::from(file) % logs.len()];
+        intact.remove(path);
         let mut bytes = std::fs::read(path).unwrap();
         let at = usize::from(at) % bytes.len();
         bytes[at] ^= 1 << (bit % 8);
         std::fs::write(path, bytes).unwrap();
     }
     if let Some(removed) = removed {
-        std::fs::remove_file(&logs[usize::from(removed) % logs.len()]).unwrap();
+        let path = &logs[usize::from(removed) % logs.len()];
+        std::fs::remove_file(path).unwrap();
+        intact.remove(path);
     }
     EmbeddedStore::repair(folder.path()).unwrap();
     let store = open(folder.path()).unwrap();
@@ -257,6 +262,14 @@ async fn damaged_anywhere(hits: Vec<(u8, u16, u8)>, removed: Option<u8>) {
             Ok(left) => {
                 let is_true = |(pointer, event): &(EventPointer, _)| events.get(pointer) == Some(event);
                 assert!(left.iter().all(is_true), "what is left is what was written");
+                for (pointer, event) in events.iter().filter(|(pointer, _)| pointer.segment.stream == stream)
+                {
+                    let framed = kulya_store::framing::frame(event);
+                    let is_intact =
+                        intact.values().any(|file| file.windows(framed.len()).any(|at| at == framed));
+                    let is_left = left.iter().any(|(found, _)| found == pointer);
+                    assert!(is_left || !is_intact, "{pointer} was in a file that was not damaged");
+                }
             }
             Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound),
         }
