@@ -28,7 +28,6 @@ const RINGS: &[(&str, u8)] = &[
 const OWNERS: &[(&str, &str)] = &[
     ("datafusion", "kulya-sql"),
     ("axum", "kulya-server"),
-    ("hyper-util", "kulya-server"),
     ("tonic-reflection", "kulya-server"),
     ("reqwest", "kulya-client"),
     ("pgwire-replication", "kulya-cdc"),

@@ -12,7 +12,7 @@ pub use http::HttpRegistry;
 use kulya_codec::SchemaRegistry;
 #[cfg(doc)]
 use kulya_store::StreamStore;
-pub use remote::{RemoteSettings, RemoteStore, RemoteTail};
+pub use remote::{Connection, Network, RemoteSettings, RemoteStore, RemoteTail};
 
 /// A number that nobody else draws, for whoever must be told apart from all others: from the system's randomness, which
 /// nothing is tested by.

@@ -11,6 +11,7 @@ pub mod rest;
 
 use kulya_registry::Registry;
 use kulya_store::StreamStore;
+pub use listen::Faces;
 use std::future::Future;
 use std::sync::Arc;
 use tokio::net::TcpListener;

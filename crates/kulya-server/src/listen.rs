@@ -3,15 +3,21 @@
 //! Not `axum::serve`, because that cannot ask a silent HTTP/2 client whether it is still there: a transaction whose
 //! client's machine lost its power would stay open for ever.
 
+use crate::grpc;
 use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use kulya_store::StreamStore;
+use std::error::Error;
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// A client that says nothing for so long is asked whether it is there, and has as long again to answer.
@@ -23,7 +29,30 @@ const GRACE: Duration = Duration::from_secs(10);
 /// When the process has no more sockets, some may be free after this.
 const PAUSE: Duration = Duration::from_secs(1);
 
-pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
+/// The faces without a socket, for whoever has connections of another kind. Clones are one server.
+#[derive(Clone)]
+pub struct Faces(Router);
+
+impl Faces {
+    /// The store's face alone: gRPC. Calls that follow a stream, wait or hold a transaction end when `ends` becomes true.
+    pub fn of_store(store: Arc<dyn StreamStore>, ends: watch::Receiver<bool>) -> Self {
+        Self(grpc::router(store, ends))
+    }
+
+    /// Speaks with one client until it goes, as [`serve`](crate::serve) does with each client of its socket.
+    ///
+    /// # Errors
+    /// What went wrong with the connection, which concerns that client alone.
+    pub async fn converse<C>(&self, connection: C) -> Result<(), Box<dyn Error + Send + Sync>>
+    where
+        C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let service = TowerToHyperService::new(self.0.clone());
+        speaking().serve_connection(TokioIo::new(connection), service).await
+    }
+}
+
+fn speaking() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http2()
@@ -31,6 +60,11 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: impl 
         .keep_alive_interval(SILENCE)
         .keep_alive_timeout(SILENCE)
         .max_concurrent_streams(MOST_CALLS);
+    builder
+}
+
+pub(crate) async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) {
+    let builder = speaking();
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);

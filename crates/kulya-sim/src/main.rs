@@ -1,7 +1,7 @@
-//! Runs many seeds: `kulya-sim FROM COUNT [CRASHES]` in the simulated world, `kulya-sim kill FROM COUNT [KILLS]` with real
-//! processes and files. A seed that breaks the invariant is printed with its history.
+//! Runs many seeds: `kulya-sim FROM COUNT [CRASHES]` in the simulated world, `kulya-sim wired FROM COUNT [STEPS]` in the
+//! one with a network, `kulya-sim kill FROM COUNT [KILLS]` with real processes and files. A seed that breaks the invariant is printed with its history.
 
-use kulya_sim::{Kills, Report};
+use kulya_sim::{Kills, Report, Wired};
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::ExitCode;
@@ -17,12 +17,13 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         ["kill", numbers @ ..] => kills(numbers),
+        ["wired", numbers @ ..] => wired(numbers),
         numbers => worlds(numbers),
     }
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: kulya-sim [kill] FROM COUNT [CRASHES]");
+    eprintln!("usage: kulya-sim [kill|wired] FROM COUNT [CRASHES|KILLS|STEPS]");
     ExitCode::from(2)
 }
 
@@ -52,6 +53,31 @@ fn worlds(texts: &[&str]) -> ExitCode {
     println!("{count} seeds: {steps} steps, {upkeeps} upkeeps with {compactions} compactions");
     println!("{crashes} crashes ({losses} took what was never promised), {refusals} damages refused");
     ExitCode::SUCCESS
+}
+
+fn wired(texts: &[&str]) -> ExitCode {
+    let Some((from, count, steps)) = numbers(texts, 50) else { return usage() };
+    let mut total = Wired::default();
+    for seed in from..from.saturating_add(count) {
+        let lived = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            still().block_on(kulya_sim::live_wired(seed, steps))
+        }));
+        let Ok(report) = lived else {
+            eprintln!("seed {seed} breaks the invariant");
+            return ExitCode::FAILURE;
+        };
+        total.add(&report);
+    }
+    let Wired { steps, cuts, restarts, lost, aborted, followed, .. } = total;
+    println!("{count} seeds: {steps} steps, {cuts} cuts, {restarts} of them with the server's end");
+    println!("{lost} answers were lost, {aborted} transactions were cut, {followed} events were followed");
+    ExitCode::SUCCESS
+}
+
+/// One thread, and a clock that goes on only when nothing else does.
+fn still() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_time().start_paused(true).build().expect("a runtime can be made")
 }
 
 fn kills(texts: &[&str]) -> ExitCode {

@@ -1,14 +1,17 @@
 //! Lanes: each is a writer of this client's own, whose calls follow one another: [`Lanes`]. A call that changes
 //! something takes a free one, so that side by side there are as many lanes as calls, and numbers rise on each.
 
+use super::Network;
 use crate::random_id;
 use kulya_store::{WriterId, WriterMark};
 use kulya_wire::v1;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The lanes that no call is on. The last one used is taken first, so that they stay few.
-#[derive(Default)]
-pub(super) struct Lanes(Mutex<Vec<(u128, u64)>>);
+pub(super) struct Lanes {
+    free: Mutex<Vec<(u128, u64)>>,
+    network: Option<Arc<dyn Network>>,
+}
 
 /// A lane for one call; then it is free again.
 pub(super) struct Lane<'a> {
@@ -18,9 +21,15 @@ pub(super) struct Lane<'a> {
 }
 
 impl Lanes {
+    /// Of a client on this network, or the machine's.
+    pub(super) fn new(network: Option<Arc<dyn Network>>) -> Self {
+        Self { free: Mutex::default(), network }
+    }
+
     pub(super) fn take(&self) -> Lane<'_> {
-        let free = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let (id, last) = free.unwrap_or_else(|| (random_id(), 0));
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let (id, last) = free
+            .unwrap_or_else(|| (self.network.as_ref().map_or_else(random_id, |network| network.draw()), 0));
         Lane { lanes: self, id, number: last + 1 }
     }
 }
@@ -41,7 +50,7 @@ impl Lane<'_> {
 /// A caller that goes away leaves its call behind; that is no harm, the next one has a higher number.
 impl Drop for Lane<'_> {
     fn drop(&mut self) {
-        self.lanes.0.lock().unwrap_or_else(PoisonError::into_inner).push((self.id, self.number));
+        self.lanes.free.lock().unwrap_or_else(PoisonError::into_inner).push((self.id, self.number));
     }
 }
 
@@ -51,7 +60,7 @@ mod tests {
 
     #[test]
     fn numbers_rise_on_a_lane_and_calls_side_by_side_have_their_own() {
-        let lanes = Lanes::default();
+        let lanes = Lanes::new(None);
         let first = lanes.take().mark();
         let second = lanes.take();
         assert_eq!((second.id, second.number), (first.writer.0, first.event_number + 1));

@@ -1,11 +1,14 @@
 //! The line to the server: connections, what an answer means, and asking again: [`Line`].
 
+use super::network::Network;
 use super::settings::RemoteSettings;
+use hyper_util::rt::TokioIo;
 use kulya_store::{Error, ErrorKind, Result};
 use kulya_wire::v1::stream_store_client::StreamStoreClient;
 use kulya_wire::{MAX_MESSAGE_BYTES, error};
 use std::error::Error as _;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -14,6 +17,7 @@ use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Response, Status};
+use tower::service_fn;
 
 /// Pauses between tries: the first, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -37,6 +41,8 @@ impl Interceptor for Bearer {
 pub(super) struct Line {
     address: String,
     endpoint: Endpoint,
+    /// Where it is not the machine's.
+    network: Option<Arc<dyn Network>>,
     bearer: Bearer,
     /// The connection of short calls.
     client: Client,
@@ -46,17 +52,17 @@ pub(super) struct Line {
 
 impl Line {
     /// Nothing is connected yet.
-    pub(super) fn new(settings: RemoteSettings) -> Result<Self> {
+    pub(super) fn new(settings: RemoteSettings, network: Option<Arc<dyn Network>>) -> Result<Self> {
         let endpoint = settings.endpoint()?;
         let bearer = Bearer(settings.authorization()?);
-        let client = client(&endpoint, &bearer);
+        let client = client(&endpoint, network.as_ref(), &bearer);
         let (address, patience) = (settings.address().to_owned(), settings.patience);
-        Ok(Self { address, endpoint, bearer, client, patience, closed: watch::Sender::new(false) })
+        Ok(Self { address, endpoint, network, bearer, client, patience, closed: watch::Sender::new(false) })
     }
 
     /// A client with a connection of its own, for a long call.
     pub(super) fn own_client(&self) -> Client {
-        client(&self.endpoint, &self.bearer)
+        client(&self.endpoint, self.network.as_ref(), &self.bearer)
     }
 
     /// Asks until there is an answer: what the call gives, the store's error, or `Unreachable`.
@@ -147,8 +153,15 @@ impl Line {
     }
 }
 
-fn client(endpoint: &Endpoint, bearer: &Bearer) -> Client {
-    StreamStoreClient::with_interceptor(endpoint.connect_lazy(), bearer.clone())
+fn client(endpoint: &Endpoint, network: Option<&Arc<dyn Network>>, bearer: &Bearer) -> Client {
+    let channel = match network.cloned() {
+        None => endpoint.connect_lazy(),
+        Some(network) => endpoint.connect_with_connector_lazy(service_fn(move |_| {
+            let network = Arc::clone(&network);
+            async move { network.connect().await.map(TokioIo::new) }
+        })),
+    };
+    StreamStoreClient::with_interceptor(channel, bearer.clone())
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES)
 }

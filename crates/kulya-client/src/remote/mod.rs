@@ -24,6 +24,7 @@
 
 mod lane;
 mod line;
+mod network;
 mod settings;
 mod store;
 mod tail;
@@ -34,6 +35,7 @@ use kulya_store::{Capability, Result, StreamCut};
 use kulya_wire::v1;
 use lane::Lanes;
 use line::Line;
+pub use network::{Connection, Network};
 pub use settings::RemoteSettings;
 use std::sync::Arc;
 pub use tail::RemoteTail;
@@ -68,11 +70,20 @@ impl RemoteStore {
     /// Connects, and asks who is there. Errors: `InvalidInput` for a wrong URL, certificate or token, and for a server
     /// that is no Kulya; `Unreachable` when nobody answers for as long as the settings' patience.
     pub async fn connect(settings: RemoteSettings) -> Result<Self> {
-        let line = Line::new(settings)?;
+        Self::begin(settings, None).await
+    }
+
+    /// The same over another network than the machine's own.
+    pub async fn connect_over(settings: RemoteSettings, network: Arc<dyn Network>) -> Result<Self> {
+        Self::begin(settings, Some(network)).await
+    }
+
+    async fn begin(settings: RemoteSettings, network: Option<Arc<dyn Network>>) -> Result<Self> {
+        let line = Line::new(settings, network.clone())?;
         let hello = line.ask(|mut client| async move { client.describe(v1::DescribeRequest {}).await });
         let hello = line.within_patience(hello).await?;
         let lacks = lacks(&hello);
-        Ok(Self(Arc::new(Remote { line, lanes: Lanes::default(), waits: Waits::default(), lacks })))
+        Ok(Self(Arc::new(Remote { line, lanes: Lanes::new(network), waits: Waits::default(), lacks })))
     }
 
     /// Follows a stream from a cut on, by chunks of about `max_bytes` (1 MiB at most): as [`kulya_store::Tail`] does, but

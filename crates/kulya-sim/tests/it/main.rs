@@ -1,6 +1,6 @@
 //! A thousand seeds, ten crashes each. A seed that ever breaks the invariant is kept here, with what it found.
 
-use kulya_sim::{Report, live};
+use kulya_sim::{Report, Wired, live, live_wired};
 
 fn lived(seed: u64, crashes: u64) -> Report {
     println!("seed {seed}");
@@ -81,4 +81,28 @@ fn killed_processes_lose_nothing() {
         let kills = runtime.block_on(kulya_sim::kill(program, folder.path(), seed, 20));
         assert!(kills.kills == 20 && kills.steps > 100, "{kills:?}");
     }
+}
+
+fn wired(seed: u64) -> Wired {
+    println!("wired seed {seed}");
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_time().start_paused(true).build().expect("a runtime can be made");
+    runtime.block_on(live_wired(seed, 40))
+}
+
+#[test]
+fn a_wired_seed_is_one_history() {
+    let first = wired(1);
+    assert_eq!(first, wired(1));
+    assert_ne!(first.trace, wired(2).trace);
+}
+
+#[test]
+fn no_cut_changes_what_a_call_does() {
+    let mut total = Wired::default();
+    for seed in 0..60 {
+        total.add(&wired(seed));
+    }
+    // the network does what it is there for
+    assert!(total.cuts > 1000 && total.restarts > 300 && total.lost > 20 && total.aborted > 5, "{total:?}");
 }
