@@ -21,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 /// A group takes no further request once its frame is this long.
 const GROUP_BYTES: usize = 1 << 20;
 /// A buffer that has grown beyond this is not kept.
-const BUFFER_BYTES: usize = 4 << 20;
+const BUFFER_BYTES: usize = 2 << 20;
 
 /// A request on its way, with the room it takes in the queue. It goes back with its answer: what it holds is let go by
 /// whoever asked, beside the committer.

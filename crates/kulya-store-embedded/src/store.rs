@@ -19,9 +19,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use kulya_store::clock::{Clock, SystemClock};
 use kulya_store::{
-    Append, Commit, Committed, Durability, Entry, Error, ErrorKind, EventPointer, Outcome, ReadChunk, Result,
-    Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName, StreamStore,
-    TableChange, TableId, Transaction, TransactionId, WriterId,
+    Append, Commit, Committed, Durability, Entry, Error, ErrorKind, EventPointer, Outcome, Pointers,
+    ReadChunk, Result, Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo,
+    StreamName, StreamStore, TableChange, TableId, Transaction, TransactionId, WriterId,
 };
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -275,7 +275,7 @@ impl EmbeddedStore {
     async fn change(&self, request: Request) -> Result<Committed> {
         let (request, reply) = self.ask(request).await?;
         let Reply::Committed { starts, versions, duplicate } = reply else { return Ok(Committed::default()) };
-        let mut pointers = Vec::new();
+        let mut pointers = Pointers::default();
         if let Request::Commit { batch, .. } = request {
             pointers = batch.pointers(&starts);
             self.inner.buffers.keep(batch.laid.map_or_else(Vec::new, Laid::into_buffer));

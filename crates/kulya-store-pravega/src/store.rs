@@ -15,9 +15,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::try_join_all;
 use kulya_store::{
-    Append, Capability, Commit, Committed, Entry, Error, ErrorKind, EventPointer, Outcome, ReadChunk, Result,
-    Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName, StreamStore,
-    TableId, Transaction, TransactionId, WriterId, framing,
+    Append, Capability, Commit, Committed, Entry, Error, ErrorKind, EventPointer, Outcome, Pointers,
+    ReadChunk, Result, Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo,
+    StreamName, StreamStore, TableId, Transaction, TransactionId, WriterId, framing,
 };
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -318,7 +318,7 @@ impl Inner {
     }
 }
 
-fn pointers(commit: &Commit, laid: &Laid, start: impl Fn(usize) -> u64) -> Vec<EventPointer> {
+fn pointers(commit: &Commit, laid: &Laid, start: impl Fn(usize) -> u64) -> Pointers {
     let pointer = |(append, (batch, behind)): (&Append, &(usize, u64))| EventPointer {
         segment: laid.segments.get(*batch).expect("each batch has a segment").clone(),
         offset: start(*batch) + behind,

@@ -1,7 +1,8 @@
 //! The trait every backend implements, and the values that cross it.
 
 use crate::{
-    EventPointer, Result, Scope, SegmentId, StreamCut, StreamId, StreamName, TableId, WriterId, WriterMark,
+    EventPointer, Pointers, Result, Scope, SegmentId, StreamCut, StreamId, StreamName, TableId, WriterId,
+    WriterMark,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -300,7 +301,7 @@ impl Commit {
 pub struct Committed {
     /// A pointer for each event, in the order of the appends. Empty for a [`Transaction`], whose events may be
     /// more than memory holds pointers for.
-    pub pointers: Vec<EventPointer>,
+    pub pointers: Pointers,
     /// The version of each changed entry, in the order of the changes.
     pub versions: Vec<Version>,
     /// Whether the writer's number was stored before: then nothing was written, and the rest is empty.

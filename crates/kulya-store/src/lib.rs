@@ -22,7 +22,7 @@
 //! store.create_scope(&stream.scope).await?;
 //! store.create_stream(&stream, StreamConfig::with_segments(4)).await?;
 //! let done = store.commit(Commit::events(vec![Append::keyed(&stream, "order-1", "hello")])).await?;
-//! assert_eq!(store.event(&done.pointers[0]).await?, "hello");
+//! assert_eq!(store.event(&done.pointers.first().unwrap()).await?, "hello");
 //! # Ok::<(), kulya_store::Error>(()) }).unwrap();
 //! ```
 
@@ -41,6 +41,7 @@ pub mod memory;
 pub mod model;
 mod name;
 mod pointer;
+mod pointers;
 mod position;
 mod retention;
 mod writer;
@@ -56,6 +57,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use follow::{BoundedSegment, Tail, bounded_read, head_cut, tail_cut};
 pub use name::{Scope, SegmentId, StreamId, StreamName, TableId};
 pub use pointer::EventPointer;
+pub use pointers::Pointers;
 pub use position::{Positions, SavedPosition};
 pub use retention::retain;
 pub use writer::{MOST_WRITERS, WriterId, WriterMark, WriterMarks};

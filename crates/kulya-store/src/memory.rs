@@ -2,10 +2,10 @@
 
 use crate::clock::{Clock, SystemClock};
 use crate::{
-    Append, Commit, Committed, Entries, Entry, Error, ErrorKind, EventPointer, Outcome, REMEMBERED_OUTCOMES,
-    ReadChunk, Result, Retention, Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId,
-    StreamInfo, StreamName, StreamStore, TableChange, TableId, Transaction, TransactionId, Version, WriterId,
-    WriterMarks, check_changes, framing, hash,
+    Append, Commit, Committed, Entries, Entry, Error, ErrorKind, EventPointer, Outcome, Pointers,
+    REMEMBERED_OUTCOMES, ReadChunk, Result, Retention, Scope, SegmentId, SegmentInfo, StreamConfig,
+    StreamCut, StreamId, StreamInfo, StreamName, StreamStore, TableChange, TableId, Transaction,
+    TransactionId, Version, WriterId, WriterMarks, check_changes, framing, hash,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -447,7 +447,7 @@ impl Transaction for Staged {
                 )));
             }
         }
-        let done = Committed { pointers: Vec::new(), ..state.commit(&commit, now)? };
+        let done = Committed { pointers: Pointers::default(), ..state.commit(&commit, now)? };
         state.committed.insert(self.id, done.clone());
         if state.committed.len() > REMEMBERED_OUTCOMES {
             state.committed.pop_first();

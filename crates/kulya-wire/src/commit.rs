@@ -4,7 +4,7 @@
 use crate::name::id_bytes;
 use crate::{MAX_MESSAGE_BYTES, given, id_of, v1};
 use kulya_store::{
-    Append, Commit, Committed, Condition, Durability, Error, EventPointer, Result, SegmentId, StreamId,
+    Append, Commit, Committed, Condition, Durability, Error, Pointers, Result, SegmentId, StreamId,
     TableChange, TableId, Version, WriterId, WriterMark, framing,
 };
 use std::collections::HashMap;
@@ -175,14 +175,13 @@ impl TryFrom<v1::CommitRequest> for Commit {
 
 impl From<&Committed> for v1::Committed {
     fn from(done: &Committed) -> Self {
-        let mut segments: Named<&SegmentId, v1::Segment> = Named::new();
-        let mut pointers = v1::Pointers {
-            segment: done.pointers.iter().map(|pointer| segments.number(&pointer.segment)).collect(),
-            offset: done.pointers.iter().map(|pointer| pointer.offset).collect(),
-            length: done.pointers.iter().map(|pointer| pointer.length).collect(),
-            ..v1::Pointers::default()
+        let places = done.pointers.places();
+        let pointers = v1::Pointers {
+            segments: done.pointers.segments().iter().map(Into::into).collect(),
+            segment: places.iter().map(|(segment, ..)| *segment).collect(),
+            offset: places.iter().map(|(_, offset, _)| *offset).collect(),
+            length: places.iter().map(|(.., length)| *length).collect(),
         };
-        pointers.segments = segments.messages;
         Self {
             pointers: Some(pointers),
             versions: done.versions.iter().map(|version| version.0).collect(),
@@ -200,12 +199,15 @@ impl TryFrom<v1::Committed> for Committed {
             return Err(Error::invalid("the message's pointers have columns of different lengths"));
         }
         let segments = segments.into_iter().map(SegmentId::try_from).collect::<Result<Vec<_>>>()?;
-        let pointer = |((number, offset), length)| {
-            let segment = named(&segments, number, "segment")?.clone();
-            Ok(EventPointer { segment, offset, length })
-        };
+        for number in &segment {
+            named(&segments, *number, "segment")?;
+        }
+        let mut pointers = Pointers::into_segments(segments, segment.len());
+        for ((segment, offset), length) in segment.into_iter().zip(offset).zip(length) {
+            pointers.push(segment, offset, length);
+        }
         Ok(Self {
-            pointers: segment.into_iter().zip(offset).zip(length).map(pointer).collect::<Result<_>>()?,
+            pointers,
             versions: message.versions.into_iter().map(Version).collect(),
             duplicate: message.duplicate,
         })

@@ -72,7 +72,7 @@ async fn on_stream(
             store.create_stream(&stream, StreamConfig::with_segments(segments)).await?;
             let append = Append { stream, routing_key: key, event };
             let done = store.commit(Commit::events(vec![append])).await?;
-            for pointer in &done.pointers {
+            for pointer in done.pointers.iter() {
                 say!("{} {pointer}", hex::encode(&pointer.to_bytes()));
             }
         }

@@ -3,7 +3,7 @@
 
 use crate::op::SegmentKey;
 use crate::state::{State, Stream};
-use kulya_store::{Append, Error, EventPointer, Result, SegmentId, StreamId, framing, hash};
+use kulya_store::{Append, Error, Pointers, Result, SegmentId, StreamId, framing, hash};
 use rustc_hash::FxHashMap;
 
 /// A run has no more, unless one event has: whoever reads one event reads its run, for the checksum.
@@ -20,21 +20,30 @@ pub(crate) struct Batch {
 
 impl Batch {
     /// A pointer to each event, its runs beginning where the committer has placed them.
-    pub(crate) fn pointers(&self, starts: &[u64]) -> Vec<EventPointer> {
-        let Some(laid) = &self.laid else { return Vec::new() };
-        let pointer = |(append, (run, at)): (&Append, &(u32, u32))| {
-            let (start, run) = (starts.get(*run as usize)?, laid.runs.get(*run as usize)?);
-            Some(EventPointer {
-                segment: SegmentId {
-                    stream: append.stream.clone(),
-                    number: run.segment.number,
-                    epoch: run.epoch,
-                },
-                offset: start + u64::from(*at),
-                length: framing::framed_len(append.event.len()) as u32,
-            })
-        };
-        self.appends.iter().zip(&laid.of_event).filter_map(pointer).collect()
+    pub(crate) fn pointers(&self, starts: &[u64]) -> Pointers {
+        let Some(laid) = &self.laid else { return Pointers::default() };
+        let mut segments = Vec::new();
+        // the number of each run's segment among them, and where the run begins
+        let mut runs: Vec<(u32, u64)> = Vec::with_capacity(laid.runs.len());
+        let mut known: FxHashMap<SegmentKey, u32> = FxHashMap::default();
+        for ((run, first), start) in laid.runs.iter().zip(&laid.firsts).zip(starts) {
+            let number = *known.entry(run.segment).or_insert_with(|| {
+                if let Some(append) = self.appends.get(*first as usize) {
+                    let (stream, number) = (append.stream.clone(), run.segment.number);
+                    segments.push(SegmentId { stream, number, epoch: run.epoch });
+                }
+                segments.len() as u32 - 1
+            });
+            runs.push((number, *start));
+        }
+        let mut pointers = Pointers::into_segments(segments, self.appends.len());
+        for (append, (run, at)) in self.appends.iter().zip(&laid.of_event) {
+            if let Some((segment, start)) = runs.get(*run as usize) {
+                let length = framing::framed_len(append.event.len()) as u32;
+                pointers.push(*segment, start + u64::from(*at), length);
+            }
+        }
+        pointers
     }
 }
 
@@ -44,6 +53,8 @@ pub(crate) struct Laid {
     runs: Vec<Run>,
     /// The framed events, run behind run.
     bytes: Vec<u8>,
+    /// The number of each run's first event.
+    firsts: Vec<u32>,
     /// The run of each event, and where in it.
     of_event: Vec<(u32, u32)>,
 }
@@ -110,6 +121,7 @@ impl Laid {
     ) -> Self {
         let Targets(targets) = targets;
         let mut runs: Vec<Run> = Vec::new();
+        let mut firsts = Vec::new();
         let mut of_event = Vec::with_capacity(appends.len());
         // the run of each segment that takes its next event
         let mut last: FxHashMap<SegmentKey, u32> = FxHashMap::default();
@@ -129,12 +141,13 @@ impl Laid {
                 }
                 _ => {
                     *run = next;
+                    firsts.push(of_event.len() as u32);
                     of_event.push((next, 0));
                     runs.push(Run { segment, epoch: target.epoch, length, checksum: 0 });
                 }
             }
         }
-        let mut laid = Self { runs, bytes: buffer, of_event };
+        let mut laid = Self { runs, bytes: buffer, firsts, of_event };
         laid.fill(appends);
         laid
     }

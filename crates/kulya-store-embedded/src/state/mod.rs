@@ -6,7 +6,7 @@ mod files;
 mod segment;
 mod table;
 
-use blocks::{Block, Blocks};
+use blocks::Blocks;
 pub(crate) use files::{LogFiles, LogInfo};
 pub(crate) use segment::{Extent, Segment};
 pub(crate) use table::{Slot, Table};
@@ -100,7 +100,7 @@ pub(crate) struct State {
 }
 
 /// The index should learn of what is recent when it is this much: extents, bytes of table entries.
-const CROWD: (usize, usize) = (1 << 17, 16 << 20);
+const CROWD: (usize, usize) = (1 << 16, 16 << 20);
 
 impl State {
     /// Nothing, beside an index that may hold something.
@@ -248,14 +248,15 @@ impl State {
     }
 
     /// The block of the index that begins at or before an offset, with its start.
-    fn block_at(&self, key: SegmentKey, offset: u64) -> io::Result<Option<(u64, Block)>> {
+    fn block_at(&self, key: SegmentKey, offset: u64) -> io::Result<Option<(u64, Vec<Extent>)>> {
         if let Some(found) = self.blocks.find(key, offset) {
             return Ok(Some(found));
         }
         let found = self.index.last(&index::block_key(key, 0), &index::block_key(key, offset))?;
         let Some(entry) = found else { return Ok(None) };
         let (start, extents) = block(&entry)?;
-        Ok(Some((start, self.blocks.keep(key, start, extents))))
+        self.blocks.keep(key, start, &entry.1, &extents);
+        Ok(Some((start, extents)))
     }
 
     /// Forgets what is remembered of the index, some of which has proved to be old.
@@ -274,8 +275,7 @@ impl State {
         // what lies before `low` is too early, what lies behind `high` is not
         while low < high {
             let middle = low + (high - low) / 2;
-            let Some((start, block)) = self.block_at(key, middle).map_err(index_failed)? else { break };
-            let mut extents = block.to_vec();
+            let Some((start, mut extents)) = self.block_at(key, middle).map_err(index_failed)? else { break };
             extents.retain(|extent| extent.start < recent_from && extent.end() > segment.head);
             match first_of(&extents) {
                 // the last too early one is in the block before

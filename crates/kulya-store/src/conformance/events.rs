@@ -50,21 +50,28 @@ pub(super) async fn pointers_lead_back(store: Arc<impl StreamStore>) {
     let appends = events.iter().map(|e| Append::keyed(&orders, "k", e.clone())).collect();
     let done = store.commit(Commit::events(appends)).await.expect("committed");
     for (pointer, event) in done.pointers.iter().zip(&events) {
-        assert_eq!(store.event(pointer).await.expect("found"), *event);
+        assert_eq!(store.event(&pointer).await.expect("found"), *event);
         let again = EventPointer::from_bytes(&pointer.to_bytes()).expect("pointer bytes read back");
         assert_eq!(store.event(&again).await.expect("found"), *event);
     }
     let read = bounded_read(&*store, &orders).await.expect("read");
     assert_eq!(
-        read.into_iter().map(|(p, _)| p).collect::<Vec<_>>(),
+        read.into_iter().map(|(p, _)| p).collect::<crate::Pointers>(),
         done.pointers,
         "a read gives the same pointers"
     );
-    let off = EventPointer { offset: done.pointers[1].offset + 1, ..done.pointers[1].clone() };
+    let off = EventPointer {
+        offset: done.pointers.get(1).expect("each event has one").offset + 1,
+        ..done.pointers.get(1).expect("each event has one").clone()
+    };
     assert_eq!(kind(store.event(&off).await), ErrorKind::InvalidInput, "inside an event is nowhere");
-    let beyond = EventPointer { offset: 1 << 40, ..done.pointers[1].clone() };
+    let beyond =
+        EventPointer { offset: 1 << 40, ..done.pointers.get(1).expect("each event has one").clone() };
     assert_eq!(kind(store.event(&beyond).await), ErrorKind::InvalidInput, "behind the tail is nowhere");
-    let long = EventPointer { length: done.pointers[1].length + 1, ..done.pointers[1].clone() };
+    let long = EventPointer {
+        length: done.pointers.get(1).expect("each event has one").length + 1,
+        ..done.pointers.get(1).expect("each event has one").clone()
+    };
     assert_eq!(kind(store.event(&long).await), ErrorKind::InvalidInput, "another length is another event");
 }
 
@@ -164,7 +171,8 @@ pub(super) async fn a_large_event_is_refused_whole(store: Arc<impl StreamStore>)
     let orders = stream(&*store, "orders", 1).await;
     let largest = Bytes::from(vec![1u8; framing::MAX_EVENT_BYTES]);
     let done = store.commit(Commit::events(vec![Append::keyed(&orders, "k", largest.clone())])).await;
-    let pointer = done.expect("the largest event is taken").pointers[0].clone();
+    let pointer =
+        done.expect("the largest event is taken").pointers.first().expect("each event has one").clone();
     assert_eq!(store.event(&pointer).await.expect("found").len(), largest.len());
     let over = Bytes::from(vec![1u8; framing::MAX_EVENT_BYTES + 1]);
     let both = vec![Append::keyed(&orders, "k", "small"), Append::keyed(&orders, "k", over)];
@@ -222,7 +230,10 @@ pub(super) async fn written_is_seen_and_synced_later(store: Arc<impl StreamStore
         let durability = if n % 5 == 4 { Durability::Synced } else { Durability::Written };
         let commit = Commit::events(vec![Append::keyed(&orders, "k", n.to_string())]).durability(durability);
         let done = store.commit(commit).await.expect("committed");
-        assert_eq!(store.event(&done.pointers[0]).await.expect("found"), n.to_string());
+        assert_eq!(
+            store.event(&done.pointers.first().expect("each event has one")).await.expect("found"),
+            n.to_string()
+        );
     }
     assert_eq!(texts(&*store, &orders).await, (0..20).map(|n| n.to_string()).collect::<Vec<_>>());
 }

@@ -72,8 +72,13 @@ fn commit() -> impl Strategy<Value = Commit> {
 }
 
 fn committed() -> impl Strategy<Value = Committed> {
-    (vec(pointer(), 0..6), vec(any::<u64>().prop_map(Version), 0..6), any::<bool>())
-        .prop_map(|(pointers, versions, duplicate)| Committed { pointers, versions, duplicate })
+    (vec(pointer(), 0..6), vec(any::<u64>().prop_map(Version), 0..6), any::<bool>()).prop_map(
+        |(pointers, versions, duplicate)| Committed {
+            pointers: pointers.into_iter().collect(),
+            versions,
+            duplicate,
+        },
+    )
 }
 
 fn time() -> impl Strategy<Value = Duration> {

@@ -30,7 +30,11 @@ async fn a_cut_commit_is_written_once_and_answered_truly() {
         for (done, text) in [(mine_done, &mine), (yours_done, &yours)] {
             let done = done.unwrap_or_else(|e| panic!("{way:?} {bytes}: {e}"));
             assert!(!done.duplicate && done.pointers.len() == 1, "{way:?} {bytes}: {done:?}");
-            assert_eq!(store.event(&done.pointers[0]).await.unwrap(), **text, "{way:?} {bytes}");
+            assert_eq!(
+                store.event(&done.pointers.first().unwrap()).await.unwrap(),
+                **text,
+                "{way:?} {bytes}"
+            );
         }
         expected.push(number.to_string());
     }
@@ -82,7 +86,7 @@ async fn a_server_that_was_restarted_says_that_its_answer_is_lost() {
         proxy.cut_after(way, bytes);
         match remote.commit(event("k", number.to_string())).await {
             Ok(done) => {
-                assert_eq!(store.event(&done.pointers[0]).await.unwrap(), number.to_string());
+                assert_eq!(store.event(&done.pointers.first().unwrap()).await.unwrap(), number.to_string());
             }
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::AnswerLost, "{error}");
@@ -125,7 +129,9 @@ async fn a_commit_is_stored_once_though_everything_is_restarted() {
         server = Server::of(store.clone()).await;
         proxy.cut_now(Some(server.address));
         match writing.await.unwrap() {
-            Ok(done) => assert_eq!(store.event(&done.pointers[0]).await.unwrap(), number.to_string()),
+            Ok(done) => {
+                assert_eq!(store.event(&done.pointers.first().unwrap()).await.unwrap(), number.to_string())
+            }
             Err(error) => assert_eq!(error.kind(), ErrorKind::AnswerLost, "{error}"),
         }
         expected.push(number.to_string());
