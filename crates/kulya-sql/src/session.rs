@@ -17,12 +17,21 @@ use std::sync::Arc;
 /// What CREATE CATALOG says, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CatalogOptions {
-    /// The store's folder; `None` for the session's own store.
-    pub folder: Option<PathBuf>,
+    /// Where the store is; `None` for the session's own store.
+    pub store: Option<StoreAddress>,
     /// The registry's URL; `None` for the store's own registry.
     pub registry: Option<String>,
     /// The database that USE CATALOG chooses.
     pub default_database: Option<String>,
+}
+
+/// Where a catalog's store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreAddress {
+    /// In a folder.
+    Folder(PathBuf),
+    /// At a URL: `tcp://` or `tls://` for Pravega, `http://` or `https://` for a Kulya that serves.
+    Url(String),
 }
 
 /// Opens what a catalog stands on. The program brings it: this crate has no disk and no network.
@@ -157,14 +166,14 @@ impl Session {
             return Err(SqlError::new(format!("there is a catalog {name} already")));
         }
         let options = catalog_options(&name, options)?;
-        let backend = if options.folder.is_none() && options.registry.is_none() {
+        let backend = if options.store.is_none() && options.registry.is_none() {
             self.backend(&self.catalog)?.clone()
         } else {
             let opener = self.opener.as_ref();
             let opener =
                 opener.ok_or_else(|| SqlError::not_supported("opening another store in this session"))?;
             let mut opened = opener.open(&options).await?;
-            if options.folder.is_none() {
+            if options.store.is_none() {
                 opened.store = Arc::clone(&self.backend(&self.catalog)?.store);
             }
             opened
@@ -255,7 +264,7 @@ impl Session {
 /// Checks what CREATE CATALOG says. Spaces around URIs are dropped; a registry's may say tcp:// for http://.
 fn catalog_options(name: &str, options: Vec<(String, String)>) -> SqlResult<CatalogOptions> {
     const KNOWN: &str = "type, default-database, controller-uri, schema-registry-uri";
-    let mut checked = CatalogOptions { folder: None, registry: None, default_database: None };
+    let mut checked = CatalogOptions { store: None, registry: None, default_database: None };
     let mut kind = None;
     for (key, value) in options {
         let value = value.trim().to_owned();
@@ -264,20 +273,16 @@ fn catalog_options(name: &str, options: Vec<(String, String)>) -> SqlResult<Cata
             "default-database" => checked.default_database = Some(value),
             "schema-registry-uri" => checked.registry = Some(value),
             "controller-uri" => {
-                checked.folder = match value.split_once("://") {
-                    Some(("file", path)) => Some(path.into()),
-                    Some(("tcp" | "tls", _)) => {
-                        return Err(SqlError::not_supported(format!(
-                            "catalog {name}: a store at {value} (real Pravega)"
-                        )));
-                    }
+                checked.store = Some(match value.split_once("://") {
+                    Some(("file", path)) => StoreAddress::Folder(path.into()),
+                    Some(("tcp" | "tls" | "http" | "https", _)) => StoreAddress::Url(value),
                     Some(_) => {
                         return Err(SqlError::new(format!(
-                            "controller-uri {value} is neither a folder nor tcp://"
+                            "controller-uri {value} is neither a folder nor tcp://, tls://, http:// or https://"
                         )));
                     }
-                    None => Some(value.into()),
-                }
+                    None => StoreAddress::Folder(value.into()),
+                });
             }
             other => {
                 return Err(SqlError::new(format!(
@@ -311,12 +316,14 @@ mod tests {
             ("schema-registry-uri", " http://h:1"),
         ]);
         let found = found.unwrap();
-        assert_eq!((found.folder, found.registry.as_deref()), (Some("/data".into()), Some("http://h:1")));
+        assert_eq!(found.store, Some(StoreAddress::Folder("/data".into())));
+        assert_eq!(found.registry.as_deref(), Some("http://h:1"));
+        let found = options(&[("type", "pravega"), ("controller-uri", " tcp://localhost:9090 ")]).unwrap();
+        assert_eq!(found.store, Some(StoreAddress::Url("tcp://localhost:9090".into())));
         for (pairs, says) in [
             (&[("type", "hive")][..], "type hive is unknown"),
             (&[], "needs 'type'"),
             (&[("type", "pravega"), ("colour", "red")], "option colour is unknown; known are"),
-            (&[("type", "pravega"), ("controller-uri", "tcp://localhost:9090")], "is not supported yet"),
             (&[("type", "pravega"), ("controller-uri", "s3://x")], "neither"),
         ] {
             let refused = options(pairs).unwrap_err().to_string();

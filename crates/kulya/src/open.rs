@@ -50,7 +50,14 @@ impl fmt::Display for Address {
 impl Address {
     pub(crate) fn of(place: Place, settings: &Settings) -> Result<Self> {
         let Place { data, url, ca, token_file } = place;
-        let Some(url) = url else { return Ok(Self::Folder(settings.data(data))) };
+        match url {
+            Some(url) => Self::at(&url, ca, token_file),
+            None => Ok(Self::Folder(settings.data(data))),
+        }
+    }
+
+    /// What a URL names: `tcp://` and `tls://` Pravega, the rest a server.
+    pub(crate) fn at(url: &str, ca: Option<PathBuf>, token_file: Option<PathBuf>) -> Result<Self> {
         if ["tcp:", "tls:"].iter().any(|scheme| url.trim().starts_with(scheme)) {
             let mut pravega = PravegaSettings::new(url.parse()?, random_id());
             pravega.credentials = Credentials::from_variables(|name| std::env::var(name).ok());

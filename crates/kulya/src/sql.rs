@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
 use kulya_client::HttpRegistry;
 use kulya_codec::SchemaRegistry;
-use kulya_sql::{Backend, CatalogOptions, Opener, Session, Shape, SqlError, SqlResult};
+use kulya_sql::{Backend, CatalogOptions, Opener, Session, Shape, SqlError, SqlResult, StoreAddress};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 use std::io::{IsTerminal, Read, Write};
@@ -73,30 +73,35 @@ fn shape(output: Output) -> Shape {
 /// A session on a house, whose store is in this folder if it is in one.
 pub(crate) async fn session(house: &House, folder: Option<PathBuf>) -> SqlResult<Session> {
     let backend = Backend { store: Arc::clone(&house.store), registry: Arc::clone(&house.registry) as _ };
-    let opener = FolderOpener { own: folder, backend: backend.clone() };
+    let opener = StoreOpener { own: folder, backend: backend.clone() };
     Ok(Session::new(CATALOG, backend).await?.opener(opener))
 }
 
-/// Opens the folders and registries that CREATE CATALOG names. The session's own folder is open already.
-struct FolderOpener {
+/// Opens the stores and registries that CREATE CATALOG names. The session's own folder is open already.
+struct StoreOpener {
     own: Option<PathBuf>,
     backend: Backend,
 }
 
 #[async_trait]
-impl Opener for FolderOpener {
+impl Opener for StoreOpener {
     async fn open(&self, options: &CatalogOptions) -> SqlResult<Backend> {
-        let mut backend = match &options.folder {
-            Some(folder) if !self.own.as_ref().is_some_and(|own| same(folder, own)) => {
+        let said = |error: anyhow::Error| SqlError::new(format!("{error:#}"));
+        let address = match &options.store {
+            Some(StoreAddress::Folder(folder)) if !self.own.as_ref().is_some_and(|own| same(folder, own)) => {
                 if !folder.exists() {
                     return Err(SqlError::new(format!("folder {} does not exist", folder.display())));
                 }
-                let house =
-                    open::folder(folder).await.map_err(|e| SqlError::new(e.to_string()).because(e))?;
-                Backend { store: house.store, registry: house.registry as _ }
+                Some(Address::Folder(folder.clone()))
             }
-            _ => self.backend.clone(),
+            Some(StoreAddress::Url(url)) => Some(Address::at(url, None, None).map_err(said)?),
+            _ => None,
         };
+        let mut backend = self.backend.clone();
+        if let Some(address) = address {
+            let house = open::on(address.store(false).await.map_err(said)?).await.map_err(said)?;
+            backend = Backend { store: house.store, registry: house.registry as _ };
+        }
         if let Some(url) = &options.registry {
             let registry = HttpRegistry::new(url)?;
             // a wrong address is said now, and not by the first query

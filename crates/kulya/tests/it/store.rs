@@ -38,6 +38,13 @@ fn real_pravega_is_a_store_like_any_other() {
     assert!(stream(&["describe", "cli/t"]).contains("keeps   events of the last 36h\n"));
     let databases = kulya(&folder, &["sql", "--url", &pravega, "-e", "SHOW DATABASES;", "--output", "csv"]);
     assert!(databases.lines().any(|line| line == "cli"), "{databases}");
+    for address in [&pravega, &url] {
+        let sql = format!(
+            "CREATE CATALOG c WITH ('type' = 'pravega', 'controller-uri' = '{address}'); USE CATALOG c; SHOW DATABASES;"
+        );
+        let databases = kulya(&folder, &["sql", "--url", &url, "-e", &sql, "--output", "csv"]);
+        assert!(databases.lines().any(|line| line == "cli"), "{address}: {databases}");
+    }
     let ran =
         run(&mut command(folder.path(), &["stream", "--url", &pravega, "read", "cli/t", "--since", "1d"]));
     assert!(ran.code == Some(1) && ran.err.lines().count() == 1, "Pravega knows no cut at a time: {ran:?}");

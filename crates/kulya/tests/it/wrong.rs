@@ -105,8 +105,8 @@ fn wrong_statements() {
         ("USE CATALOG c", "there is no catalog c: there are kulya"),
         ("CREATE CATALOG c WITH ('type' = 'hive')", "type hive is unknown"),
         (
-            "CREATE CATALOG c WITH ('type' = 'pravega', 'controller-uri' = 'tcp://localhost:9090')",
-            "not supported yet",
+            "CREATE CATALOG c WITH ('type' = 'pravega', 'controller-uri' = 'http://127.0.0.1:1')",
+            "no Kulya answers at http://127.0.0.1:1",
         ),
         (
             "CREATE CATALOG c WITH ('type' = 'pravega', 'controller-uri' = 'nowhere')",
