@@ -175,9 +175,12 @@ impl SimDisk {
         platter.files.insert(path.to_owned(), file);
     }
 
-    /// Flips one bit.
+    /// Flips one bit, also in a file that was removed and may come back.
     pub fn flip(&self, path: &Path, byte: usize, bit: u8) {
-        if let Some(byte) = self.platter().files.get_mut(path).and_then(|file| file.bytes.get_mut(byte)) {
+        let mut platter = self.platter();
+        let Platter { files, removed, .. } = &mut *platter;
+        let file = files.get_mut(path).or_else(|| removed.get_mut(path));
+        if let Some(byte) = file.and_then(|file| file.bytes.get_mut(byte)) {
             *byte ^= 1 << (bit % 8);
         }
     }

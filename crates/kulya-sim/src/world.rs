@@ -377,6 +377,8 @@ impl World {
         };
         let refused = refused.map(|error| error.kind());
         if refused.is_none() && !self.disk.logs().iter().any(|(left, _)| left == path) {
+            // a power cut may bring it back, and an index that has lost its last write be content with it
+            self.disk.flip(path, byte, bit);
             self.disk.kill();
             self.note("a damaged file that a compaction had left behind was removed");
             return;

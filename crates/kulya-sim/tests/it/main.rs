@@ -15,6 +15,12 @@ fn a_seed_is_one_history() {
     assert_ne!(first.trace, lived(2, 10).trace);
 }
 
+/// A file that was removed came back with a bit flipped that the world had forgotten to flip back.
+#[test]
+fn a_seed_that_broke_the_world() {
+    lived(43557, 10);
+}
+
 /// So many seeds from one on, each through ten crashes.
 fn seeds(from: u64) {
     let mut total = Report::default();
