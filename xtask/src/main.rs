@@ -3,11 +3,14 @@
 //! - `test`: tidy, then every test of the workspace, with the real servers they need.
 //! - `postgres -- CMD…`: starts throw-away PostgreSQL servers, runs CMD with their URLs in the environment, stops them.
 //! - `pravega -- CMD…`: the same with Pravega servers, where Java and Maven are.
+//! - `registry -- CMD…`: the same with a Java schema registry.
 //! - `record-demo`: records the demo's change log anew, from a real PostgreSQL.
 //! - `tidy`: the rules of the house that a program can check.
 
+mod jars;
 mod postgres;
 mod pravega;
+mod registry;
 mod tidy;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -33,10 +36,13 @@ fn run() -> Result<()> {
         ["pravega", "--", program, rest @ ..] => {
             with_pravega(Command::new(program).args(rest), &pravega::find_or_fetch()?, run_to_end)
         }
+        ["registry", "--", program, rest @ ..] => {
+            with_registry(Command::new(program).args(rest), &registry::find_or_fetch()?, run_to_end)
+        }
         ["record-demo"] => record_demo(),
         ["tidy"] => tidy::run(),
         _ => bail!(
-            "usage: cargo xtask test [cargo test arguments] | postgres -- COMMAND… | pravega -- COMMAND… | record-demo | tidy"
+            "usage: cargo xtask test [cargo test arguments] | postgres -- COMMAND… | pravega -- COMMAND… | registry -- COMMAND… | record-demo | tidy"
         ),
     }
 }
@@ -55,21 +61,31 @@ fn test(args: &[&str]) -> Result<()> {
     }
     cargo.arg("--include-ignored");
     // two Pravegas take a minute: who tests another crate alone does without
-    if !(args.is_empty() || args.contains(&"--workspace") || args.contains(&"kulya-store-pravega")) {
-        return with_postgres(&mut cargo);
+    let is_asked = |krate: &str| args.is_empty() || args.contains(&"--workspace") || args.contains(&krate);
+    let pravega = is_asked("kulya-store-pravega").then(pravega::find_or_fetch).transpose();
+    let registry = is_asked("kulya-server").then(registry::find_or_fetch).transpose();
+    // left out by name, so that none of them is counted as passed
+    let mut missing = Vec::new();
+    if let Err(why) = &pravega {
+        cargo.args(["--skip", "real_pravega"]);
+        missing.push(format!("the tests on a real Pravega, because {why:#}"));
     }
-    match pravega::find_or_fetch() {
-        Ok(programs) if args.contains(&"kulya-store-pravega") => {
-            with_pravega(&mut cargo, &programs, run_to_end)
-        }
-        Ok(programs) => with_pravega(&mut cargo, &programs, with_postgres),
-        Err(missing) => {
-            // left out by name, so that none of them is counted as passed
-            let done = with_postgres(cargo.args(["--skip", "real_pravega"]));
-            eprintln!("NOT RUN: the tests on a real Pravega, because {missing:#}");
-            done
-        }
+    if let Err(why) = &registry {
+        cargo.args(["--skip", "java_registry"]);
+        missing.push(format!("the tests beside the Java registry, because {why:#}"));
     }
+    let run = |cargo: &mut Command| match registry.as_ref().ok().and_then(Option::as_ref) {
+        Some(classpath) => with_registry(cargo, classpath, with_postgres),
+        None => with_postgres(cargo),
+    };
+    let done = match pravega.as_ref().ok().and_then(Option::as_ref) {
+        Some(programs) => with_pravega(&mut cargo, programs, run),
+        None => run(&mut cargo),
+    };
+    for missing in missing {
+        eprintln!("NOT RUN: {missing}");
+    }
+    done
 }
 
 fn cargo() -> Command {
@@ -131,6 +147,18 @@ fn with_pravega(
     command.env("KULYA_TEST_PRAVEGA_GUARDED_PROCESS", guarded.process().to_string());
     let done = run(command);
     drop((open, guarded));
+    done
+}
+
+fn with_registry(
+    command: &mut Command,
+    classpath: &str,
+    run: impl FnOnce(&mut Command) -> Result<()>,
+) -> Result<()> {
+    let server = registry::Server::start(classpath)?;
+    command.env("KULYA_TEST_JAVA_REGISTRY", server.url());
+    let done = run(command);
+    drop(server);
     done
 }
 

@@ -1,22 +1,15 @@
-//! Throw-away Pravega servers: the jars come through Maven once and are kept, a server is one Java process on free ports
-//! with everything in memory, stopped by its process id. Where there is no Java or no Maven there is no server, and whoever
-//! asks is told.
+//! Throw-away Pravega servers: each is one Java process with everything in memory.
 
+use crate::jars;
 use anyhow::{Context, Result, bail, ensure};
-use std::collections::VecDeque;
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::process::{Child, Command};
 
 const POM: &str = include_str!("../pravega/pom.xml");
 const LOGBACK: &str = include_str!("../pravega/logback.xml");
 /// User and password are `kulya`; the rest is the password's PBKDF2 as Pravega keeps it, and what the user may do.
 const ACCOUNTS: &str = include_str!("../pravega/accounts");
 const READY: &str = "running locally now";
-/// So much of the log is shown when the server does not start.
-const LOG_LINES: usize = 40;
 const MAIN: &str = "io.pravega.local.LocalPravegaEmulator";
 
 /// What Java must open to Pravega's libraries, which are older than it.
@@ -30,42 +23,7 @@ pub(crate) struct Programs {
 
 /// Finds the jars, or lets Maven fetch them; the error says what is missing.
 pub(crate) fn find_or_fetch() -> Result<Programs> {
-    for (program, argument) in [("java", "-version"), ("mvn", "-version")] {
-        let there = Command::new(program).arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status();
-        ensure!(
-            there.is_ok_and(|status| status.success()),
-            "{program} is not on the PATH: install a JDK 17 and Maven"
-        );
-    }
-    let folder = cache_folder()?;
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let (pom, list) = (folder.join("pom.xml"), folder.join("classpath"));
-    let is_fetched = std::fs::read_to_string(&pom).is_ok_and(|text| text == POM);
-    if let (true, Ok(classpath)) = (is_fetched, std::fs::read_to_string(&list))
-        && classpath.split(':').all(|jar| Path::new(jar).exists())
-    {
-        return Ok(Programs { classpath });
-    }
-    eprintln!("fetching Pravega through Maven");
-    std::fs::write(&pom, POM)?;
-    let _ = std::fs::remove_file(&list);
-    // the order of the jars matters: Maven's own is kept, because nothing is filtered
-    let status = Command::new("mvn")
-        .args(["-B", "-q", "dependency:build-classpath"])
-        .arg(format!("-Dmdep.outputFile={}", list.display()))
-        .arg("-f")
-        .arg(&pom)
-        .stdout(Stdio::null())
-        .status()?;
-    ensure!(status.success(), "maven could not fetch Pravega: see that Maven Central can be reached");
-    let classpath = std::fs::read_to_string(&list).context("maven wrote no list of jars")?;
-    Ok(Programs { classpath })
-}
-
-fn cache_folder() -> Result<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    Ok(cache.or_else(home).context("neither XDG_CACHE_HOME nor HOME is set")?.join("kulya/pravega-0.13"))
+    Ok(Programs { classpath: jars::find_or_fetch("pravega-0.13", POM)? })
 }
 
 /// A running server. Dropping it stops it and removes its folder.
@@ -101,7 +59,7 @@ impl Server {
 
     /// One try; the inner error is the end of the server's log (a port can be taken between its choice and its use).
     fn launch(programs: &Programs, folder: &Path, guarded: bool) -> Result<Result<Self, String>> {
-        let [port, segment_store, zookeeper, health] = free_ports()?;
+        let [port, segment_store, zookeeper, health] = jars::free_ports()?;
         let mut java = Command::new("java");
         java.current_dir(folder).args(["-Xms256m", "-Xmx2g", "-XX:MaxDirectMemorySize=1g"]);
         java.args(OPENS.map(|package| format!("--add-opens=java.base/{package}=ALL-UNNAMED")));
@@ -138,30 +96,9 @@ impl Server {
                 "-Dsinglenode.security.auth.credentials.pwd=kulya",
             ]);
         }
-        java.arg("-cp").arg(programs.classpath.trim()).arg(MAIN);
-        let mut process = java.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-        let log = process.stdout.take().context("the server's log is piped")?;
-        let (ready, wait) = mpsc::channel();
-        std::thread::spawn(move || {
-            let mut lines = VecDeque::new();
-            for line in BufReader::new(log).lines().map_while(Result::ok) {
-                if line.contains(READY) {
-                    let _ = ready.send(Ok(()));
-                }
-                lines.push_back(line);
-                if lines.len() > LOG_LINES {
-                    lines.pop_front();
-                }
-            }
-            let _ = ready.send(Err(Vec::from(lines).join("\n")));
-        });
-        match wait.recv()? {
-            Ok(()) => Ok(Ok(Self { process, folder: folder.to_owned(), port, guarded })),
-            Err(log) => {
-                process.wait()?;
-                Ok(Err(log))
-            }
-        }
+        java.arg("-cp").arg(&programs.classpath).arg(MAIN);
+        let launched = jars::launch(java, READY)?;
+        Ok(launched.map(|process| Self { process, folder: folder.to_owned(), port, guarded }))
     }
 
     /// Where its controller answers.
@@ -187,15 +124,6 @@ impl Drop for Server {
         let _ = self.process.wait();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
-}
-
-fn free_ports<const N: usize>() -> Result<[u16; N]> {
-    let listeners: Vec<_> = (0..N).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-    let mut ports = [0; N];
-    for (port, listener) in ports.iter_mut().zip(&listeners) {
-        *port = listener.local_addr()?.port();
-    }
-    Ok(ports)
 }
 
 /// A key with a certificate that vouches for itself, for the names under which the server speaks of itself.

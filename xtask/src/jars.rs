@@ -1,0 +1,92 @@
+//! Jars of Java programs, which come through Maven once and are kept, and these programs while they run: a process on free
+//! ports, stopped by its id. Where there is no Java or no Maven there is no such program, and whoever asks is told.
+
+use anyhow::{Context, Result, ensure};
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+
+/// So much of the log is shown when a program does not start.
+const LOG_LINES: usize = 40;
+
+/// The class path of what a pom names, found or fetched; it is kept in this folder of the cache. The error says what is
+/// missing.
+pub(crate) fn find_or_fetch(name: &str, pom_text: &str) -> Result<String> {
+    for (program, argument) in [("java", "-version"), ("mvn", "-version")] {
+        let there = Command::new(program).arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        ensure!(
+            there.is_ok_and(|status| status.success()),
+            "{program} is not on the PATH: install a JDK 17 and Maven"
+        );
+    }
+    let folder = cache_folder()?.join(name);
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let (pom, list) = (folder.join("pom.xml"), folder.join("classpath"));
+    let is_fetched = std::fs::read_to_string(&pom).is_ok_and(|text| text == pom_text);
+    if let (true, Ok(classpath)) = (is_fetched, std::fs::read_to_string(&list))
+        && classpath.trim().split(':').all(|jar| Path::new(jar).exists())
+    {
+        return Ok(classpath.trim().to_owned());
+    }
+    eprintln!("fetching {name} through Maven");
+    std::fs::write(&pom, pom_text)?;
+    let _ = std::fs::remove_file(&list);
+    // the order of the jars matters: Maven's own is kept, because nothing is filtered
+    let status = Command::new("mvn")
+        .args(["-B", "-q", "dependency:build-classpath"])
+        .arg(format!("-Dmdep.outputFile={}", list.display()))
+        .arg("-f")
+        .arg(&pom)
+        .stdout(Stdio::null())
+        .status()?;
+    ensure!(status.success(), "maven could not fetch {name}: see that Maven Central can be reached");
+    Ok(std::fs::read_to_string(&list).context("maven wrote no list of jars")?.trim().to_owned())
+}
+
+fn cache_folder() -> Result<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    Ok(cache.or_else(home).context("neither XDG_CACHE_HOME nor HOME is set")?.join("kulya"))
+}
+
+/// Starts a program that says when it is ready. The inner error is the end of what it said when it
+/// ended before (a port can be taken between its choice and its use).
+pub(crate) fn launch(mut java: Command, ready: &'static str) -> Result<Result<Child, String>> {
+    let (log, said) = std::io::pipe()?;
+    let mut process = java.stdin(Stdio::null()).stdout(said.try_clone()?).stderr(said).spawn()?;
+    // else it holds the pipe open when the process has ended
+    drop(java);
+    let (tell, wait) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut lines = VecDeque::new();
+        for line in BufReader::new(log).lines().map_while(Result::ok) {
+            if line.contains(ready) {
+                let _ = tell.send(Ok(()));
+            }
+            lines.push_back(line);
+            if lines.len() > LOG_LINES {
+                lines.pop_front();
+            }
+        }
+        let _ = tell.send(Err(Vec::from(lines).join("\n")));
+    });
+    match wait.recv()? {
+        Ok(()) => Ok(Ok(process)),
+        Err(log) => {
+            process.wait()?;
+            Ok(Err(log))
+        }
+    }
+}
+
+pub(crate) fn free_ports<const N: usize>() -> Result<[u16; N]> {
+    let listeners: Vec<_> = (0..N).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
+    let mut ports = [0; N];
+    for (port, listener) in ports.iter_mut().zip(&listeners) {
+        *port = listener.local_addr()?.port();
+    }
+    Ok(ports)
+}
