@@ -93,7 +93,7 @@ impl Registry {
             state.head.properties.compatibility = policy;
         }
         check_format(&state, &normal.schema)?;
-        Ok(self.judge(&state, &normal.schema).await?.is_ok())
+        Ok(self.judge(&state, &normal.judged()).await?.is_ok())
     }
 
     /// Deletes a version softly (contract §2.2); fine when it is deleted already.
@@ -167,13 +167,13 @@ impl Registry {
 
     /// One try to add a schema; `None` when somebody else changed the group meanwhile.
     async fn try_add(&self, group: &GroupId, normal: &Normal) -> RegistryResult<Option<VersionInfo>> {
-        let Normal { schema, fingerprint } = normal;
+        let Normal { schema, fingerprint, .. } = normal;
         let mut state = Group::read(&self.table, group).await?;
         if let Some(known) = state.find(schema, fingerprint).await? {
             return Ok(Some(known));
         }
         check_format(&state, schema)?;
-        if let Err(refusal) = self.judge(&state, schema).await? {
+        if let Err(refusal) = self.judge(&state, &normal.judged()).await? {
             return Err(RegistryError::new(
                 RegistryErrorKind::Incompatible,
                 format!("group {group}: {refusal}"),
@@ -364,7 +364,7 @@ impl SchemaRegistry for Registry {
         let live: Vec<VersionInfo> = state.head.live().cloned().collect();
         let consulted = decide::consulted(&state.head.properties, &normal.schema.type_name, &live);
         let consulted = state.schemas(consulted).await?;
-        decide::may_read(&state.head.properties, &normal.schema, &consulted).map_err(refused)
+        decide::may_read(&state.head.properties, &normal.judged(), &consulted).map_err(refused)
     }
 
     async fn history(&self, group: &GroupId) -> RegistryResult<Vec<HistoryRecord>> {

@@ -16,6 +16,15 @@ pub struct Normal {
     pub schema: SchemaInfo,
     /// SHA-256 of the normal form.
     pub fingerprint: [u8; 32],
+    form: Vec<u8>,
+}
+
+impl Normal {
+    /// The schema as a new one is judged, in its normal form: of a union, the member alone that the type names. (What is
+    /// registered already is judged as it was sent, contract §3.4.)
+    pub fn judged(&self) -> SchemaInfo {
+        SchemaInfo { data: self.form.clone(), ..self.schema.clone() }
+    }
 }
 
 /// Parses, checks and normalises a schema. The error is the sender's to mend.
@@ -27,7 +36,8 @@ pub fn normalize(schema: SchemaInfo) -> Result<Normal> {
         Format::Protobuf => protobuf_form(&schema)?,
         Format::Custom(_) | Format::Any => (schema.type_name.clone(), schema.data.clone()),
     };
-    Ok(Normal { fingerprint: Sha256::digest(&form).into(), schema: SchemaInfo { type_name, ..schema } })
+    let fingerprint = Sha256::digest(&form).into();
+    Ok(Normal { schema: SchemaInfo { type_name, ..schema }, fingerprint, form })
 }
 
 fn unparsable(format: &Format, why: impl std::fmt::Display) -> Error {

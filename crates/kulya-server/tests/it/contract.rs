@@ -23,6 +23,7 @@ async fn all(registry: &dyn SchemaRegistry) {
     groups_are_made_listed_and_removed(registry).await;
     schemas_get_versions_and_ids(registry).await;
     an_incompatible_schema_is_refused_with_reasons(registry).await;
+    a_member_of_a_union_is_judged_alone(registry).await;
     encodings_are_made_once(registry).await;
     a_group_made_again_starts_from_nothing(registry).await;
     names_may_hold_anything(registry).await;
@@ -120,6 +121,17 @@ async fn an_incompatible_schema_is_refused_with_reasons(registry: &dyn SchemaReg
         assert!(text.contains(part), "{part} in {text}");
     }
     assert_eq!(registry.schema_versions(&group, None).await.unwrap().len(), 2, "a refusal adds nothing");
+}
+
+/// As the Java server does it, for a new schema.
+async fn a_member_of_a_union_is_judged_alone(registry: &dyn SchemaRegistry) {
+    let group = GroupId::new("union", "g");
+    registry.create_group(&group, avro(Compatibility::Forward)).await.unwrap();
+    registry.add_schema(&group, user(&format!("{NAME},{AGE_DEFAULT}"))).await.unwrap();
+    let member = String::from_utf8(user(NAME).data.to_vec()).unwrap();
+    let union = format!(r#"[{member},{{"type":"enum","name":"E","symbols":["A"]}}]"#);
+    let union = SchemaInfo::new("User", Format::Avro, union);
+    assert_eq!(registry.add_schema(&group, union).await.unwrap().version, 1);
 }
 
 async fn encodings_are_made_once(registry: &dyn SchemaRegistry) {

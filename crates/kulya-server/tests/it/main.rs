@@ -5,6 +5,7 @@
 
 mod contract;
 mod grpc;
+mod java_registry;
 mod requests;
 mod stores;
 mod streams;

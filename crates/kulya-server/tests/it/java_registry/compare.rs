@@ -1,0 +1,236 @@
+//! Two servers asked the same, and when their answers are the same.
+
+use super::draw::Request;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+/// A server that does not answer for so long will not.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// An answer: its status, and its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) text: String,
+}
+
+/// A difference that is meant.
+struct Meant {
+    name: &'static str,
+    /// Why ours is the better answer.
+    reason: &'static str,
+    holds: fn(&Request, java: &Answer, ours: &Answer) -> bool,
+    /// Whether the servers may hold different things from then on.
+    parts: bool,
+}
+
+const MEANT: &[Meant] = &[
+    Meant {
+        name: "words for an error",
+        reason: "no client reads them, and ours name the thing",
+        holds: |_, java, ours| java.status == ours.status && java.status >= 400,
+        parts: false,
+    },
+    Meant {
+        name: "a validation by the group's own rule",
+        reason: "the Java client always asks so, and the Java server fails on it (contract §0, 7)",
+        holds: |request, java, ours| {
+            request.operation == "validate"
+                && has_no_policy(request)
+                && java.status == 500
+                && ours.status != 500
+        },
+        parts: false,
+    },
+    Meant {
+        name: "the latest of a type that is not there",
+        reason: "404 tells a client what it is; the Java server fails (contract §0, 8)",
+        holds: |request, java, ours| {
+            request.operation == "latest" && java.status == 500 && ours.status == 404
+        },
+        parts: false,
+    },
+    Meant {
+        name: "a group's name with a slash behind a namespace in the path",
+        reason: "the name is one segment, as it is without a namespace (contract §1.1)",
+        holds: |request, java, _| {
+            request.path.starts_with("/v1/namespace/") && request.path.contains("%2F") && java.status == 404
+        },
+        parts: true,
+    },
+    Meant {
+        name: "the name of a format",
+        reason: "the Java server has one of each for all groups, and gives the one that it heard of last (contract §8)",
+        holds: |_, java, ours| {
+            let unnamed = |answer: &Answer| serde_json::from_str(&answer.text).map(without_format_names).ok();
+            java.status == ours.status && unnamed(java).map(in_order) == unnamed(ours).map(in_order)
+        },
+        parts: false,
+    },
+    Meant {
+        name: "a body that is not what it should be",
+        reason: "a request that is wrong is the client's fault: 400, not 500 (contract §1.1-1.3, §8)",
+        holds: |request, java, ours| request.is_wrong && java.status == 500 && ours.status == 400,
+        parts: false,
+    },
+    Meant {
+        name: "a schema's bytes as numbers",
+        reason: "bytes are base64, which is what every client sends; Java's reader also takes a list",
+        holds: |request, _, ours| {
+            let data = |body: &Value| body.get("schemaInfo").unwrap_or(body).get("schemaData").cloned();
+            ours.status == 400 && request.body.as_ref().and_then(data).is_some_and(|data| data.is_array())
+        },
+        parts: true,
+    },
+];
+
+/// With every format's own name the same.
+fn without_format_names(mut answer: Value) -> Value {
+    match &mut answer {
+        Value::Object(members) => {
+            if let Some(name) = members.get_mut("fullTypeName") {
+                *name = Value::Null;
+            }
+            // a version has the name alone
+            if let Some(Value::String(name)) = members.get_mut("serializationFormat")
+                && !["Avro", "Json", "Protobuf", "Any", "Custom"].contains(&name.as_str())
+            {
+                name.clear();
+            }
+            members.values_mut().for_each(|member| *member = without_format_names(member.take()));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| *item = without_format_names(item.take())),
+        _ => {}
+    }
+    answer
+}
+
+fn has_no_policy(request: &Request) -> bool {
+    request.body.as_ref().is_some_and(|body| body.get("compatibility").is_none_or(Value::is_null))
+}
+
+pub(super) struct Beside {
+    client: reqwest::Client,
+    java: String,
+    ours: String,
+    /// What was asked of both in this history.
+    history: String,
+    statuses: BTreeMap<u16, u64>,
+    meant: BTreeMap<&'static str, u64>,
+    /// By operation and the two statuses: how often, and the first history of it.
+    unmeant: BTreeMap<(&'static str, u16, u16), (u64, String)>,
+}
+
+impl Beside {
+    pub(super) fn of(java: String, ours: String) -> Self {
+        let (history, statuses, meant) = (String::new(), BTreeMap::new(), BTreeMap::new());
+        let unmeant = BTreeMap::new();
+        Self { client: reqwest::Client::new(), java, ours, history, statuses, meant, unmeant }
+    }
+
+    /// Begins a history in a namespace that neither has.
+    pub(super) fn begin(&mut self, namespace: &str) {
+        self.history = format!("namespace {namespace}\n");
+    }
+
+    pub(super) fn answered(&self, status: u16) -> u64 {
+        self.statuses.get(&status).copied().unwrap_or_default()
+    }
+
+    pub(super) fn summary(&self) -> String {
+        let mut text = format!("answers by status: {:?}\n", self.statuses);
+        for meant in MEANT {
+            let times = self.meant.get(meant.name).copied().unwrap_or_default();
+            let _ = writeln!(text, "{times:>6} times {}: {}", meant.name, meant.reason);
+        }
+        text
+    }
+
+    /// Every difference that nobody meant.
+    pub(super) fn differences(&self) -> String {
+        let mut text = String::new();
+        for ((operation, java, ours), (times, history)) in &self.unmeant {
+            let _ = writeln!(
+                text,
+                "== {operation}: Java says {java}, ours {ours}, {times} times; the first:\n{history}"
+            );
+        }
+        text
+    }
+
+    /// Asks both, and compares; `false` when they differ, and so may what they hold.
+    pub(super) async fn ask(&mut self, request: &Request) -> bool {
+        let java = self.answer(&self.java, request).await;
+        let ours = self.answer(&self.ours, request).await;
+        let Request { method, path, body, .. } = request;
+        let body = body.as_ref().map(Value::to_string).unwrap_or_default();
+        let _ = writeln!(self.history, "{method} {path} {body}\n  -> {} {}", java.status, java.text);
+        *self.statuses.entry(ours.status).or_default() += 1;
+        if same(request, &java, &ours) {
+            return true;
+        }
+        let meant = MEANT.iter().find(|meant| (meant.holds)(request, &java, &ours));
+        let Some(meant) = meant else {
+            let found = self.unmeant.entry((request.operation, java.status, ours.status)).or_default();
+            if found.0 == 0 {
+                found.1 = format!("{}ours: {} {}\n", self.history, ours.status, ours.text);
+            }
+            found.0 += 1;
+            return false;
+        };
+        *self.meant.entry(meant.name).or_default() += 1;
+        !meant.parts
+    }
+
+    async fn answer(&self, server: &str, request: &Request) -> Answer {
+        let Request { method, path, body, .. } = request;
+        let method = method.parse().expect("a method");
+        let mut asked = self.client.request(method, format!("{server}{path}"));
+        if let Some(body) = body {
+            asked = asked.json(body);
+        }
+        let answer = asked
+            .timeout(std::time::Duration::from_secs(10))
+            .send()
+            .await
+            .unwrap_or_else(|e| panic!("{e}: {request:?}\n{}", self.history));
+        let status = answer.status().as_u16();
+        Answer { status, text: answer.text().await.expect("the answer can be read") }
+    }
+}
+
+/// To the letter, but for the time, and the order of what has none.
+fn same(request: &Request, java: &Answer, ours: &Answer) -> bool {
+    if java.status != ours.status {
+        return false;
+    }
+    if java.text == ours.text {
+        return true;
+    }
+    let (Ok(java), Ok(ours)) = (serde_json::from_str(&java.text), serde_json::from_str(&ours.text)) else {
+        return false;
+    };
+    match request.operation {
+        "history" | "latest" | "listGroups" | "addedTo" => in_order(java) == in_order(ours),
+        _ => false,
+    }
+}
+
+/// With lists of schemas by their ids, and all at one time. Objects are compared whatever their order.
+fn in_order(mut answer: Value) -> Value {
+    if let Some(schemas) = answer.get_mut("schemas").and_then(Value::as_array_mut) {
+        schemas.sort_by_key(|schema| schema["versionInfo"]["id"].as_u64());
+    }
+    if let Some(history) = answer.get_mut("history").and_then(Value::as_array_mut) {
+        for record in history {
+            record["timestamp"] = 0.into();
+        }
+    }
+    // how far a listing has come is each server's own
+    if let Some(token) = answer.get_mut("continuationToken") {
+        *token = Value::Null;
+    }
+    answer
+}
