@@ -32,6 +32,7 @@ mod reserved;
 mod text;
 mod values;
 mod walk;
+mod well_known;
 
 pub use parse::{MAX_DEPTH, MAX_FIELDS, MAX_MESSAGES, MAX_NAME_BYTES, parse};
 pub use read::can_read;

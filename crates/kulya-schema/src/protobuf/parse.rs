@@ -1,9 +1,9 @@
 //! A descriptor set's bytes as messages that know each other. Total on any bytes, and bounded.
 //!
 //! Only what the type refers to is looked at: sets of Java's clients hold one file without what it imports (contract
-//! §5.2), which harms nobody until a field needs it. The type is found as Java finds it (§2.1).
+//! §5.2), which harms nobody until a field needs it, and the well-known types are known without. The type is found as Java finds it (§2.1).
 
-use super::{Enum, Field, Kind, Label, Message, Scalar, Schema};
+use super::{Enum, Field, Kind, Label, Message, Scalar, Schema, well_known};
 use crate::limits::MAX_SCHEMA_BYTES;
 use crate::{Error, Result};
 use prost::Message as _;
@@ -40,7 +40,9 @@ pub fn parse(bytes: &[u8], type_name: &str) -> Result<Schema> {
     }
     let set = prost_types::FileDescriptorSet::decode(bytes)
         .map_err(|e| Error::new(format!("the schema is no FileDescriptorSet: {e}")))?;
-    let index = Index::of(&set.file)?;
+    let well_known = well_known::file();
+    let mut index = Index::of(&set.file)?;
+    index.complete(&well_known);
     let root = root(&set.file, type_name)?;
     let mut builder = Builder::of(&index);
     builder.message(&root)?;
@@ -135,6 +137,23 @@ impl<'a> Index<'a> {
             }
         }
         Ok(index)
+    }
+
+    /// The types of this file that the set has not.
+    fn complete(&mut self, file: &'a FileDescriptorProto) {
+        let package = file.package();
+        for it in &file.enum_type {
+            let declared = Declared { file, what: What::Enum(it) };
+            self.types.entry(join(package, it.name())).or_insert(declared);
+        }
+        for it in &file.message_type {
+            let name = join(package, it.name());
+            for inner in &it.nested_type {
+                let declared = Declared { file, what: What::Message(inner) };
+                self.types.entry(join(&name, inner.name())).or_insert(declared);
+            }
+            self.types.entry(name).or_insert(Declared { file, what: What::Message(it) });
+        }
     }
 
     fn declare(&mut self, name: String, declared: Declared<'a>) -> Result<()> {

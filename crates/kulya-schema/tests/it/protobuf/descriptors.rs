@@ -133,6 +133,32 @@ fn what_is_missing_is_named_only_when_it_is_needed() {
 }
 
 #[test]
+fn the_well_known_types_need_no_import() {
+    const NAMES: [(&str, &[&str]); 6] = [
+        ("any", &["Any"]),
+        ("duration", &["Duration"]),
+        ("empty", &["Empty"]),
+        ("field_mask", &["FieldMask"]),
+        ("struct", &["Struct", "Value", "ListValue", "NullValue"]),
+        ("timestamp", &["Timestamp"]),
+    ];
+    const WRAPPERS: [&str; 9] =
+        ["Bool", "Bytes", "Double", "Float", "Int32", "Int64", "String", "UInt32", "UInt64"];
+    let mut text = "syntax = \"proto3\"; package t; import \"google/protobuf/wrappers.proto\";\n".to_owned();
+    let mut fields: Vec<String> = WRAPPERS.iter().map(|name| format!("{name}Value")).collect();
+    for (file, names) in NAMES {
+        text.push_str(&format!("import \"google/protobuf/{file}.proto\";\n"));
+        fields.extend(names.iter().map(|name| (*name).to_owned()));
+    }
+    let numbered = fields.iter().zip(1..).map(|(name, n)| format!("  google.protobuf.{name} f{n} = {n};\n"));
+    text.push_str(&format!("message M {{\n{}}}\n", numbered.collect::<String>()));
+    let files = [("m.proto", text.as_str())];
+    let [whole, alone] =
+        [true, false].map(|imports| parse(&compile(&files, imports).unwrap(), "t.M").unwrap());
+    assert_eq!(format!("{whole:?}"), format!("{alone:?}"), "ours are as Google's files have them");
+}
+
+#[test]
 fn references_may_be_relative_and_without_a_type() {
     let mut inner = message("In", vec![field("v", 1, Type::Int32)]);
     inner.field.push(FieldDescriptorProto { r#type: None, ..reference("up", 2, Type::Message, "M.In") });
