@@ -32,6 +32,7 @@ mod reserved;
 mod text;
 mod values;
 mod walk;
+mod weight;
 mod well_known;
 
 pub use parse::{MAX_DEPTH, MAX_FIELDS, MAX_MESSAGES, MAX_NAME_BYTES, parse};
@@ -39,6 +40,8 @@ pub use read::can_read;
 pub use reason::{Incompatibility, MAX_REASONS, Rule};
 pub use reserved::reuses_reserved;
 pub use walk::MAX_COMPARISONS;
+pub use weight::MAX_MEMORY_BYTES;
+pub(crate) use weight::decode;
 
 use std::ops::Range;
 

@@ -3,10 +3,8 @@
 //! Only what the type refers to is looked at: sets of Java's clients hold one file without what it imports (contract
 //! §5.2), which harms nobody until a field needs it, and the well-known types are known without. The type is found as Java finds it (§2.1).
 
-use super::{Enum, Field, Kind, Label, Message, Scalar, Schema, well_known};
-use crate::limits::MAX_SCHEMA_BYTES;
+use super::{Enum, Field, Kind, Label, Message, Scalar, Schema, weight, well_known};
 use crate::{Error, Result};
-use prost::Message as _;
 use prost_types::field_descriptor_proto::{Label as RawLabel, Type};
 use prost_types::{DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto};
 use std::collections::hash_map::Entry;
@@ -23,7 +21,8 @@ pub const MAX_NAME_BYTES: usize = 512;
 /// The largest number of a field (2^29 - 1).
 const MAX_NUMBER: i32 = 536_870_911;
 
-/// Reads a `google.protobuf.FileDescriptorSet` (at most [`MAX_SCHEMA_BYTES`]), and the type of this name in it.
+/// Reads a `google.protobuf.FileDescriptorSet` (at most [`MAX_SCHEMA_BYTES`](crate::limits::MAX_SCHEMA_BYTES) and
+/// [`MAX_MEMORY_BYTES`](super::MAX_MEMORY_BYTES)), and the type of this name in it.
 ///
 /// The name is a top-level message's full name, with or without a leading dot; a short name is one of the first file's
 /// package; an empty one is the first file's first message.
@@ -32,14 +31,7 @@ const MAX_NUMBER: i32 = 536_870_911;
 /// For bytes that are no such set, are over a limit, lack the type or one that it refers to (the text names the type, and
 /// the import that is missing), or use what is not supported yet: editions.
 pub fn parse(bytes: &[u8], type_name: &str) -> Result<Schema> {
-    if bytes.len() > MAX_SCHEMA_BYTES {
-        let size = bytes.len();
-        return Err(Error::new(format!(
-            "the descriptor set has {size} bytes; the most is {MAX_SCHEMA_BYTES}"
-        )));
-    }
-    let set = prost_types::FileDescriptorSet::decode(bytes)
-        .map_err(|e| Error::new(format!("the schema is no FileDescriptorSet: {e}")))?;
+    let set = weight::decode(bytes)?;
     let well_known = well_known::file();
     let mut index = Index::of(&set.file)?;
     index.complete(&well_known);
