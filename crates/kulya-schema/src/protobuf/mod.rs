@@ -12,14 +12,22 @@
 //! A reader reads a writer when every message of the writer decodes, and each field that both know keeps its value, but
 //! for what the guides allow:
 //! - Within {int32, uint32, int64, uint64, bool}, within {sint32, sint64}, {fixed32, sfixed32} and {fixed64, sfixed64}
-//!   a number that does not fit is cast as C++ does. An enum is read as one of the four integers, and an open enum (proto3)
-//!   reads them; a closed one (proto2) would drop what it does not know, and is refused.
+//!   a number that does not fit is cut as parsers in C++ cut it. An enum is read as one of the four integers, and an open
+//!   enum (proto3) reads them; a closed one (proto2) would drop what it does not know, and is refused.
 //! - `bytes` reads `string` and messages, not the other way: not all bytes are text, or a message.
 //! - A repeated field reads a singular one. A singular field reads the last of a repeated one, and the elements of a
 //!   message merged, but not numbers that are packed.
 //! - A map and a repeated message of its entries read each other; of equal keys the last stays.
 //! - A field that the reader has not is passed over; one that the writer has not is absent.
 //!
+//! # What is refused though it decodes
+//! - A field's or an enum value's name that moves to another number: the value that was written is passed over, or two
+//!   that changed places are read as each other.
+//! - A default that changes, which the guides allow: what is absent in an event would come to mean something else.
+//! - A message in a field that has another name than the writer's and no number of it: it would be empty.
+//! - An enum as `bool`, which the guides do not name.
+//!
+//! # In JSON
 //! In JSON ([`Safety::Json`]) names count instead of numbers, a number out of range is an error, and there is no list of
 //! one without brackets. Readers of JSON are taken to pass over unknown fields, which parsers offer as an option: else no
 //! writer could ever add one.
@@ -43,7 +51,8 @@ pub use walk::MAX_COMPARISONS;
 pub use weight::MAX_MEMORY_BYTES;
 pub(crate) use weight::decode;
 
-use std::ops::Range;
+use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
 
 /// How the events may be written and read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,8 +98,7 @@ struct Message {
     name: String,
     /// By number.
     fields: Vec<Field>,
-    reserved: Vec<Range<i32>>,
-    reserved_names: Vec<String>,
+    reserved: Reserved,
     map_entry: bool,
 }
 
@@ -166,9 +174,40 @@ struct Enum {
     name: String,
     /// In the order of the source; the first is the default.
     values: Vec<(String, i32)>,
+    /// The same by name.
+    numbers: HashMap<String, i32>,
     /// Values it does not know are no values of the field (proto2).
     closed: bool,
-    /// Ends included.
-    reserved: Vec<(i32, i32)>,
-    reserved_names: Vec<String>,
+    reserved: Reserved,
+}
+
+/// Numbers and names that are not to be used again.
+#[derive(Debug, Clone)]
+struct Reserved {
+    /// In order, and apart from each other.
+    ranges: Vec<RangeInclusive<i32>>,
+    names: HashSet<String>,
+}
+
+impl Reserved {
+    fn of(ranges: impl Iterator<Item = RangeInclusive<i32>>, names: &[String]) -> Self {
+        let mut given: Vec<_> = ranges.filter(|range| !range.is_empty()).collect();
+        given.sort_by_key(|range| *range.start());
+        let mut ranges: Vec<RangeInclusive<i32>> = Vec::new();
+        for range in given {
+            match ranges.last_mut() {
+                Some(last) if range.start() <= last.end() => {
+                    *last = *last.start()..=*last.end().max(range.end());
+                }
+                _ => ranges.push(range),
+            }
+        }
+        Self { ranges, names: names.iter().cloned().collect() }
+    }
+
+    /// The range that has the number.
+    fn range(&self, number: i32) -> Option<&RangeInclusive<i32>> {
+        let after = self.ranges.partition_point(|range| *range.start() <= number);
+        self.ranges.get(after.checked_sub(1)?).filter(|range| range.contains(&number))
+    }
 }

@@ -1,18 +1,19 @@
 //! A descriptor set's bytes as messages that know each other. Total on any bytes, and bounded.
 //!
 //! Only what the type refers to is looked at: sets of Java's clients hold one file without what it imports (contract
-//! §5.2), which harms nobody until a field needs it, and the well-known types are known without. The type is found as Java finds it (§2.1).
+//! §5.2), which harms nobody until a field needs it, and the well-known types are known without. The type is found as
+//! Java finds it (§2.1).
 
-use super::{Enum, Field, Kind, Label, Message, Scalar, Schema, weight, well_known};
+use super::{Enum, Field, Kind, Label, Message, Reserved, Scalar, Schema, weight, well_known};
 use crate::{Error, Result};
 use prost_types::field_descriptor_proto::{Label as RawLabel, Type};
 use prost_types::{DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto};
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The most messages and enums of a set, nested ones and those of maps included.
 pub const MAX_MESSAGES: usize = 10_000;
-/// The most fields and enum values of what a type refers to.
+/// The most fields, enum values and reservations of what a type refers to.
 pub const MAX_FIELDS: usize = 100_000;
 /// How deep messages may be declared in messages.
 pub const MAX_DEPTH: usize = 32;
@@ -187,7 +188,8 @@ impl<'a> Index<'a> {
 
     /// What is missing for a reference of this file: the imports that the set has not, if any.
     fn missing(&self, file: &FileDescriptorProto) -> String {
-        let has = |import: &&String| self.files.iter().any(|other| other.name() == import.as_str());
+        let names: HashSet<_> = self.files.iter().map(FileDescriptorProto::name).collect();
+        let has = |import: &&String| names.contains(import.as_str());
         let missing: Vec<_> =
             file.dependency.iter().filter(|it| !has(it)).take(8).map(|it| format!("{it:.80}")).collect();
         if missing.is_empty() {
@@ -260,7 +262,7 @@ impl<'a> Builder<'a> {
         self.fields = self.fields.saturating_add(more);
         if self.fields > MAX_FIELDS {
             return Err(Error::new(format!(
-                "more than {MAX_FIELDS} fields and enum values, met at {of:.80}: divide the schema"
+                "more than {MAX_FIELDS} fields, values and reservations, met at {of:.80}: divide the schema"
             )));
         }
         Ok(())
@@ -273,7 +275,7 @@ impl<'a> Builder<'a> {
         it: &'a DescriptorProto,
     ) -> Result<Message> {
         let proto3 = is_proto3(file)?;
-        self.count(it.field.len(), &name)?;
+        self.count(it.field.len() + it.reserved_range.len() + it.reserved_name.len(), &name)?;
         let mut fields = BTreeMap::new();
         for raw in &it.field {
             let field = self.read_field(&name, file, it, raw, proto3)?;
@@ -282,12 +284,11 @@ impl<'a> Builder<'a> {
                 return Err(Error::new(format!("number {number} of {name:.80} is given to two fields")));
             }
         }
-        let ranges = it.reserved_range.iter().map(|range| range.start()..range.end()).collect();
+        let ranges = it.reserved_range.iter().map(|range| range.start()..=range.end().saturating_sub(1));
         Ok(Message {
             name,
             fields: fields.into_values().collect(),
-            reserved: ranges,
-            reserved_names: it.reserved_name.clone(),
+            reserved: Reserved::of(ranges, &it.reserved_name),
             map_entry: it.options.as_ref().is_some_and(|options| options.map_entry()),
         })
     }
@@ -394,21 +395,23 @@ impl<'a> Builder<'a> {
         if let Some(known) = self.enum_numbers.get(&full) {
             return Ok(*known);
         }
-        self.count(it.value.len(), &full)?;
+        self.count(it.value.len() + it.reserved_range.len() + it.reserved_name.len(), &full)?;
         if it.value.is_empty() {
             return Err(Error::new(format!("the enum {full:.80} has no value")));
         }
         for value in &it.value {
             named("the value", &full, value.name())?;
         }
+        let ranges = it.reserved_range.iter().map(|range| range.start()..=range.end());
+        let values = || it.value.iter().map(|value| (value.name().to_owned(), value.number()));
         let number = self.enums.len();
         self.enum_numbers.insert(full.clone(), number);
         self.enums.push(Enum {
             name: full,
-            values: it.value.iter().map(|value| (value.name().to_owned(), value.number())).collect(),
+            values: values().collect(),
+            numbers: values().collect(),
             closed: !is_proto3(file)?,
-            reserved: it.reserved_range.iter().map(|range| (range.start(), range.end())).collect(),
-            reserved_names: it.reserved_name.clone(),
+            reserved: Reserved::of(ranges, &it.reserved_name),
         });
         Ok(number)
     }

@@ -6,7 +6,7 @@
 
 use super::walk::{Pair, Walk};
 use super::{Enum, Incompatibility, Message, Rule, Safety, Schema, text};
-use std::collections::HashSet;
+use std::ops::RangeInclusive;
 
 /// Each number that `new` uses and `old` reserved, and each name too when the events may be JSON. `new` stands for the
 /// reader in the reasons.
@@ -41,17 +41,13 @@ fn fields(
     before: &Message,
     safety: Safety,
 ) {
-    let names: HashSet<_> = before.reserved_names.iter().map(String::as_str).collect();
     for field in &now.fields {
-        let range = before.reserved.iter().find(|range| range.contains(&field.number));
-        let name = safety == Safety::Json && names.contains(field.name.as_str());
+        let range = before.reserved.range(field.number);
+        let name = safety == Safety::Json && before.reserved.names.contains(&field.name);
         let reader = || text::of_field(new, field);
         if let Some(range) = range {
-            let why = Incompatibility {
-                reader: reader(),
-                writer: range_text(range.start, range.end.saturating_sub(1)),
-                ..number_used(field.number)
-            };
+            let why =
+                Incompatibility { reader: reader(), writer: range_text(range), ..number_used(field.number) };
             walk.refuse(pair, (&field.name, ""), why);
         }
         if name {
@@ -66,19 +62,17 @@ fn fields(
 }
 
 fn values(walk: &mut Walk<'_>, pair: Pair, steps: (&str, &str), now: &Enum, before: &Enum, safety: Safety) {
-    let names: HashSet<_> = before.reserved_names.iter().map(String::as_str).collect();
     for value in &now.values {
         let place = format!("{}.{}", steps.0, value.0);
-        let range = before.reserved.iter().find(|(first, last)| (*first..=*last).contains(&value.1));
-        if let Some((first, last)) = range {
+        if let Some(range) = before.reserved.range(value.1) {
             let why = Incompatibility {
                 reader: text::of_value(value),
-                writer: range_text(*first, *last),
+                writer: range_text(range),
                 ..number_used(value.1)
             };
             walk.refuse(pair, (&place, steps.1), why);
         }
-        if safety == Safety::Json && names.contains(value.0.as_str()) {
+        if safety == Safety::Json && before.reserved.names.contains(&value.0) {
             let why = Incompatibility {
                 reader: text::of_value(value),
                 writer: format!("reserved {:?}", value.0),
@@ -89,7 +83,8 @@ fn values(walk: &mut Walk<'_>, pair: Pair, steps: (&str, &str), now: &Enum, befo
     }
 }
 
-fn range_text(first: i32, last: i32) -> String {
+fn range_text(range: &RangeInclusive<i32>) -> String {
+    let (first, last) = (range.start(), range.end());
     if first == last { format!("reserved {first}") } else { format!("reserved {first} to {last}") }
 }
 

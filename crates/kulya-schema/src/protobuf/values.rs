@@ -9,9 +9,7 @@ pub(super) fn enum_reasons<'a>(
     writer: &'a Enum,
     safety: Safety,
 ) -> Vec<(&'a str, Incompatibility)> {
-    let by_name: HashMap<_, _> =
-        reader.values.iter().map(|(name, number)| (name.as_str(), *number)).collect();
-    let numbers: HashSet<_> = reader.values.iter().map(|(_, number)| *number).collect();
+    let by_number: HashMap<_, _> = reader.values.iter().map(|value| (value.1, value)).collect();
     let mut reasons = Vec::new();
     let mut named = HashSet::new();
     for value in &writer.values {
@@ -19,7 +17,7 @@ pub(super) fn enum_reasons<'a>(
         // of several names for one number the first is written
         let is_first = named.insert(number);
         let written = text::of_value(value);
-        match by_name.get(name) {
+        match reader.numbers.get(name) {
             Some(other) if *other != number => {
                 let why = Incompatibility {
                     reader: text::of_value(&(name.to_owned(), *other)),
@@ -33,7 +31,7 @@ pub(super) fn enum_reasons<'a>(
                 };
                 reasons.push((name, why));
             }
-            None if reader.closed && is_first && !numbers.contains(&number) => {
+            None if reader.closed && is_first && !by_number.contains_key(&number) => {
                 let why = Incompatibility {
                     writer: written,
                     message: format!(
@@ -46,7 +44,7 @@ pub(super) fn enum_reasons<'a>(
                 reasons.push((name, why));
             }
             None if safety == Safety::Json && is_first => {
-                let same = reader.values.iter().find(|(_, other)| *other == number);
+                let same = by_number.get(&number).copied();
                 let why = Incompatibility {
                     reader: same.map(text::of_value).unwrap_or_default(),
                     writer: written,
@@ -95,8 +93,10 @@ fn absent(schema: &Schema, field: &Field) -> Option<Absent> {
         Kind::Message(_) | Kind::Group(_) => None,
         Kind::Enum(number) => {
             let it = schema.enumeration(number)?;
-            let chosen = given.and_then(|name| it.values.iter().find(|value| value.0 == name));
-            chosen.or_else(|| it.values.first()).map(|value| Absent::Number(value.1.into()))
+            let chosen = given.and_then(|name| it.numbers.get(name).copied());
+            chosen
+                .or_else(|| it.values.first().map(|value| value.1))
+                .map(|number| Absent::Number(number.into()))
         }
         Kind::Scalar(Scalar::String | Scalar::Bytes) => {
             Some(Absent::Text(given.unwrap_or_default().to_owned()))
