@@ -7,6 +7,7 @@
 //! - [`limits`]: how much a request may hold;
 //! - [`normalize`]: when two schemas are the same;
 //! - [`avro`]: Avro schemas as a tree, and whether one reads what another wrote, with every reason;
+//! - [`protobuf`]: the same for Protobuf, in the wire format and in JSON;
 //! - [`decide`]: whether a schema may follow those a group has.
 //!
 //! ```
@@ -24,6 +25,7 @@ mod error;
 pub mod limits;
 pub mod model;
 mod normal;
+pub mod protobuf;
 
 pub use error::{Error, Result};
 pub use model::*;

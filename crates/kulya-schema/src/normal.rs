@@ -1,8 +1,7 @@
 //! When two schemas are the same (contract §2.1): the type's full name, the normal form, and its fingerprint.
 
-use crate::{Error, Format, Result, SchemaInfo, avro, limits};
+use crate::{Error, Format, Result, SchemaInfo, avro, limits, protobuf};
 use prost::Message;
-use prost_types::FileDescriptorSet;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -131,7 +130,7 @@ fn sorted(value: &Value) -> Value {
 }
 
 fn protobuf_form(schema: &SchemaInfo) -> Result<(String, Vec<u8>)> {
-    let set = FileDescriptorSet::decode(schema.data.as_slice()).map_err(|e| unparsable(&schema.format, e))?;
+    let set = protobuf::decode(&schema.data).map_err(|e| unparsable(&schema.format, e))?;
     let first =
         set.file.first().ok_or_else(|| unparsable(&schema.format, "the descriptor set holds no file"))?;
     let (qualifier, name) = split(&schema.type_name)?;
@@ -157,6 +156,7 @@ fn protobuf_form(schema: &SchemaInfo) -> Result<(String, Vec<u8>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use prost_types::FileDescriptorSet;
 
     fn avro(type_name: &str, data: &str) -> Result<String> {
         normalize(SchemaInfo::new(type_name, Format::Avro, data)).map(|normal| normal.schema.type_name)

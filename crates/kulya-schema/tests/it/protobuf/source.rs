@@ -1,0 +1,47 @@
+//! Sources in memory, compiled as a client would.
+
+use kulya_schema::protobuf::{self, Schema};
+use prost_reflect::{DescriptorPool, MessageDescriptor};
+use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
+
+struct InMemory(Vec<(String, String)>);
+
+impl FileResolver for InMemory {
+    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
+        match self.0.iter().find(|file| file.0 == name) {
+            Some((name, text)) => File::from_source(name, text),
+            None => Err(protox::Error::file_not_found(name)),
+        }
+    }
+}
+
+/// The descriptor set of the first file, with or without what it imports.
+pub(super) fn compile(files: &[(&str, &str)], imports: bool) -> Result<Vec<u8>, protox::Error> {
+    let sources = files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    let mut resolver = ChainFileResolver::new();
+    resolver.add(InMemory(sources));
+    resolver.add(GoogleFileResolver::new());
+    let mut compiler = protox::Compiler::with_file_resolver(resolver);
+    compiler.include_imports(imports).open_file(files[0].0)?;
+    Ok(compiler.encode_file_descriptor_set())
+}
+
+/// `message M` of package `t` with this body, as the registry's rules and as the oracle know it.
+pub(super) struct Compiled {
+    pub(super) schema: Schema,
+    pub(super) oracle: MessageDescriptor,
+}
+
+pub(super) fn message(syntax: &str, body: &str) -> Result<Compiled, protox::Error> {
+    let mut imports = String::new();
+    for (word, file) in [("Timestamp", "timestamp"), ("Duration", "duration"), ("Value ", "wrappers")] {
+        if body.contains("google.protobuf.") && body.contains(word) {
+            imports.push_str(&format!("import \"google/protobuf/{file}.proto\";\n"));
+        }
+    }
+    let text = format!("syntax = \"{syntax}\";\npackage t;\n{imports}message M {{\n{body}\n}}\n");
+    let bytes = compile(&[("m.proto", &text)], true)?;
+    let schema = protobuf::parse(&bytes, "t.M").unwrap();
+    let oracle = DescriptorPool::decode(bytes.as_slice()).unwrap().get_message_by_name("t.M").unwrap();
+    Ok(Compiled { schema, oracle })
+}
