@@ -5,6 +5,7 @@ use super::{
     CodecType, Compatibility, EncodingId, EncodingInfo, Format, GroupProperties, HistoryRecord, SchemaInfo,
     SchemaWithVersion, Side, VersionInfo,
 };
+use crate::protobuf;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::{Error as _, Unexpected};
@@ -285,11 +286,13 @@ struct HistoryRecordShape {
 }
 
 impl HistoryRecord {
-    /// The schema as a person reads it: the text itself for Avro and JSON, empty for what has none.
+    /// The schema as a person reads it: the text itself for Avro and JSON, a descriptor set as JSON for Protobuf, empty for
+    /// what has none.
     pub fn schema_string(&self) -> String {
         match self.schema.format {
             Format::Avro | Format::Json => String::from_utf8_lossy(&self.schema.data).into_owned(),
-            _ => String::new(),
+            Format::Protobuf => protobuf::json_text(&self.schema.data).unwrap_or_default(),
+            Format::Custom(_) | Format::Any => String::new(),
         }
     }
 }

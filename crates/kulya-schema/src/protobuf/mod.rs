@@ -32,6 +32,7 @@
 //! one without brackets. Readers of JSON are taken to pass over unknown fields, which parsers offer as an option: else no
 //! writer could ever add one.
 
+mod json;
 mod kinds;
 mod parse;
 mod read;
@@ -43,6 +44,7 @@ mod walk;
 mod weight;
 mod well_known;
 
+pub(crate) use json::json_text;
 pub use parse::{MAX_DEPTH, MAX_FIELDS, MAX_MESSAGES, MAX_NAME_BYTES, parse};
 pub use read::can_read;
 pub use reason::{Incompatibility, MAX_REASONS, Rule};

@@ -1,0 +1,84 @@
+//! A descriptor set as a person reads it: the JSON of its fields, laid out as Google's Java library prints it, which is what
+//! the Java server shows in a group's history (contract §1.2).
+
+use super::weight;
+use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
+use serde_json::ser::{Formatter, Serializer};
+use std::io::{Result, Write};
+
+/// The text; `None` when the bytes are no descriptor set.
+pub(crate) fn json_text(bytes: &[u8]) -> Option<String> {
+    weight::decode(bytes).ok()?;
+    let set = DescriptorPool::global().get_message_by_name("google.protobuf.FileDescriptorSet")?;
+    let set = DynamicMessage::decode(set, bytes).ok()?;
+    let mut text = Vec::new();
+    let options = SerializeOptions::new().use_proto_field_name(true);
+    let mut serializer = Serializer::with_formatter(&mut text, Layout::default());
+    set.serialize_with_options(&mut serializer, &options).ok()?;
+    String::from_utf8(text).ok()
+}
+
+/// Members on lines of their own, the elements of a list side by side.
+#[derive(Default)]
+struct Layout {
+    depth: usize,
+    has_member: bool,
+}
+
+impl Layout {
+    fn indent<W: ?Sized + Write>(&self, out: &mut W) -> Result<()> {
+        (0..self.depth).try_for_each(|_| out.write_all(b"  "))
+    }
+}
+
+impl Formatter for Layout {
+    fn begin_object<W: ?Sized + Write>(&mut self, out: &mut W) -> Result<()> {
+        self.depth += 1;
+        self.has_member = false;
+        out.write_all(b"{\n")
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> Result<()> {
+        if !first {
+            out.write_all(b",\n")?;
+        }
+        self.indent(out)
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> Result<()> {
+        out.write_all(b": ")
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, _: &mut W) -> Result<()> {
+        self.has_member = true;
+        Ok(())
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, out: &mut W) -> Result<()> {
+        self.depth -= 1;
+        if self.has_member {
+            out.write_all(b"\n")?;
+        }
+        self.indent(out)?;
+        out.write_all(b"}")
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> Result<()> {
+        if first { Ok(()) } else { out.write_all(b", ") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the Java server 0.6 shows it.
+    #[test]
+    fn a_set_is_shown_as_java_shows_it() {
+        let set = b"\x0a\x0e\x0a\x07m.proto\x22\x03\x0a\x01M";
+        let shown = "{\n  \"file\": [{\n    \"name\": \"m.proto\",\n    \"message_type\": [{\n      \"name\": \"M\"\n    }]\n  }]\n}";
+        assert_eq!(json_text(set).as_deref(), Some(shown));
+        assert_eq!(json_text(b"").as_deref(), Some("{\n}"));
+        assert_eq!(json_text(b"\xff"), None);
+    }
+}
