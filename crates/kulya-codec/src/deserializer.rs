@@ -1,6 +1,6 @@
 //! Events to values.
 
-use crate::compression::Codecs;
+use crate::codec::Codecs;
 use crate::serializer::parse_avro;
 use crate::{AvroValue, CodecError, CodecResult, Encodings, SchemaRegistry, header};
 use apache_avro::reader::datum::GenericDatumReader;

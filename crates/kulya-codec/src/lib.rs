@@ -1,7 +1,7 @@
 //! From values to event bytes and back.
 //!
 //! An event is a protocol byte, a four-byte encoding id and a payload ([`header`]); the id leads, through a
-//! [`SchemaRegistry`], to the writer's schema and the codec ([`compression`]) that the payload went through. The
+//! [`SchemaRegistry`], to the writer's schema and the [`codec`] that the payload went through. The
 //! registry is a trait here so that writers and readers work alike against the one in process (`kulya-registry`)
 //! and one over HTTP (`kulya-client`).
 //!
@@ -10,7 +10,7 @@
 
 #[cfg(feature = "arrow")]
 pub mod arrow;
-pub mod compression;
+pub mod codec;
 mod deserializer;
 mod encodings;
 mod error;

@@ -1,6 +1,6 @@
 //! Values to events.
 
-use crate::compression::{Codec, NoCodec};
+use crate::codec::{Codec, NoCodec};
 use crate::{AvroValue, CodecError, CodecResult, SchemaRegistry, header};
 use apache_avro::writer::datum::GenericDatumWriter;
 use bytes::Bytes;

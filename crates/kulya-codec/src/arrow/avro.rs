@@ -2,7 +2,7 @@
 //! reader schema's columns.
 
 use super::BATCH_ROWS;
-use crate::compression::Codecs;
+use crate::codec::Codecs;
 use crate::deserializer::trim_zeros;
 use crate::serializer::parse_avro;
 use crate::{CodecError, CodecResult, Encodings, SchemaRegistry, header};

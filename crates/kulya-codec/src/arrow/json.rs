@@ -2,7 +2,7 @@
 
 use super::BATCH_ROWS;
 use super::column::{Column, ColumnType, arrow_schema};
-use crate::compression::Codecs;
+use crate::codec::Codecs;
 use crate::deserializer::trim_zeros;
 use crate::{CodecError, CodecResult, Encodings, SchemaRegistry, header};
 use arrow::array::{

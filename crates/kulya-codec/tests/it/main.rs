@@ -3,7 +3,7 @@
 
 mod batches;
 
-use kulya_codec::compression::Gzip;
+use kulya_codec::codec::{Gzip, Snappy};
 use kulya_codec::{AvroValue, Deserializer, SchemaRegistry, Serializer, SerializerConfig};
 use kulya_registry::Registry;
 use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
@@ -52,13 +52,18 @@ async fn bytes_are_the_java_clients_and_its_events_are_read() {
         let plain = Serializer::new(&*registry, schema(&format), config(&group, &format)).await.unwrap();
         let gzip =
             Serializer::new(&*registry, schema(&format), config(&group, &format).codec(Gzip)).await.unwrap();
+        let snappy = Serializer::new(&*registry, schema(&format), config(&group, &format).codec(Snappy))
+            .await
+            .unwrap();
         let name = format.full_name().to_lowercase();
         assert_eq!(plain.serialize(&alice()).unwrap(), java(&name, "none"));
         let reader = Deserializer::new(registry, group);
         for event in [
             plain.serialize(&alice()).unwrap(),
             gzip.serialize(&alice()).unwrap(),
+            snappy.serialize(&alice()).unwrap(),
             java(&name, "gzip").into(),
+            java(&name, "snappy").into(),
         ] {
             assert_eq!(reader.deserialize::<User>(&event).await.unwrap(), alice(), "{name} {event:?}");
         }
