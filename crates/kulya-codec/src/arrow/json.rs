@@ -36,6 +36,13 @@ impl JsonBatches {
         Self { encodings, codecs: Codecs::default(), columns, rows: Vec::new(), ready: Vec::new() }
     }
 
+    /// Knows these codecs instead of those without a key.
+    #[must_use]
+    pub fn codecs(mut self, codecs: Codecs) -> Self {
+        self.codecs = codecs;
+        self
+    }
+
     /// The columns of every batch.
     pub fn schema(&self) -> SchemaRef {
         arrow_schema(&self.columns)

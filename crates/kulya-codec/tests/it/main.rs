@@ -1,7 +1,9 @@
-//! Events against a registry: the Java client's bytes, codecs, evolution, and wrong bytes.
+//! Events against a registry: the Java client's bytes, codecs, evolution, and wrong bytes; each format's own in its file.
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod batches;
+mod formats;
+mod protobuf;
 
 use kulya_codec::codec::{Gzip, Snappy};
 use kulya_codec::{AvroValue, Deserializer, SchemaRegistry, Serializer, SerializerConfig};
@@ -37,7 +39,11 @@ async fn registry() -> Arc<dyn SchemaRegistry> {
 }
 
 fn schema(format: &Format) -> SchemaInfo {
-    SchemaInfo::new("", format.clone(), if *format == Format::Avro { USER } else { JSON })
+    match format {
+        Format::Protobuf => protobuf::user(),
+        Format::Avro => SchemaInfo::new("", Format::Avro, USER),
+        other => SchemaInfo::new("", other.clone(), JSON),
+    }
 }
 
 fn config(group: &GroupId, format: &Format) -> SerializerConfig {
