@@ -7,10 +7,13 @@
 //!
 //! - [`Serializer`] and [`Deserializer`] write and read single values: Avro, JSON, [`protobuf`], and a user's
 //!   [`CustomFormat`];
+//! - [`CachedRegistry`] asks another registry once for what never changes;
 //! - with the feature `arrow`, `arrow` decodes whole batches of events for query engines.
 
+mod answers;
 #[cfg(feature = "arrow")]
 pub mod arrow;
+mod cached;
 pub mod codec;
 mod custom;
 mod deserializer;
@@ -24,6 +27,7 @@ mod serializer;
 mod value;
 
 pub use apache_avro::types::Value as AvroValue;
+pub use cached::CachedRegistry;
 pub use custom::{CustomError, CustomFormat};
 pub use deserializer::Deserializer;
 pub use encodings::Encodings;

@@ -67,7 +67,7 @@ pub struct Serializer {
 
 impl Serializer {
     /// Finds, or by its configuration registers, the schema and its encoding. After that the registry is not asked
-    /// again.
+    /// again. Behind a [`CachedRegistry`](crate::CachedRegistry) a second one of the same schema asks nothing.
     pub async fn new(
         registry: &dyn SchemaRegistry,
         schema: SchemaInfo,

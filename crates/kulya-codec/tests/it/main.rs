@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod batches;
+mod cached;
 mod formats;
+mod outage;
 mod protobuf;
 
 use kulya_codec::codec::{Gzip, Snappy};
