@@ -1,5 +1,10 @@
-//! Any bytes, where the store reads bytes from outside: nothing panics, and nothing grows beyond what the bytes are. The
-//! fuzz targets call these functions; the tests call them with what the fuzzers have found worth keeping.
+//! Any bytes, where the store, and readers of events, read bytes from outside: nothing panics, and nothing grows beyond
+//! what the bytes are. The fuzz targets call these functions; the tests call them with what the fuzzers have found worth
+//! keeping.
+
+mod events;
+
+pub use events::{codec, header, protobuf};
 
 use crate::{Dice, SimDisk, SimIndex};
 use kulya_store::{
