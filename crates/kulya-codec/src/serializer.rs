@@ -170,11 +170,12 @@ impl Serializer {
     }
 
     fn event(&self, payload: Vec<u8>) -> CodecResult<Bytes> {
+        if payload.len() > MAX_DECODED_BYTES {
+            let why =
+                format_args!("its payload is larger than {MAX_DECODED_BYTES} bytes, which no reader takes");
+            return Err(self.misfit(&why));
+        }
         let payload = match &self.codec {
-            // readers would refuse it
-            Some(_) if payload.len() > MAX_DECODED_BYTES => {
-                return Err(self.misfit(&format_args!("it is larger than {MAX_DECODED_BYTES} bytes")));
-            }
             Some(codec) => codec.encode(&payload)?,
             None => payload,
         };

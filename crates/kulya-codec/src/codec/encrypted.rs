@@ -104,7 +104,6 @@ impl<C: Codec> Codec for Encrypted<C> {
     }
 
     fn decode(&self, bytes: &[u8], codec_type: &CodecType) -> CodecResult<Vec<u8>> {
-        super::fits(bytes.len() as u64, "encrypted")?;
         let Sealed { front, id, nonce, message } = Sealed::split(bytes)?;
         let covered = covered(front, &self.codec_type().name);
         let opened = self.cipher(id)?.decrypt(&nonce.into(), Payload { msg: message, aad: &covered });

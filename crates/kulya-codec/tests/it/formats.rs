@@ -2,7 +2,7 @@
 
 use crate::{USER, alice, config, java, protobuf, registry, schema};
 use kulya_codec::codec::{
-    Codecs, Encrypted, Gzip, KEY_BYTES, Key, KeyProvider, Keyring, NONCE_BYTES, Nonces,
+    Codecs, Encrypted, Gzip, KEY_BYTES, Key, KeyProvider, Keyring, MAX_DECODED_BYTES, NONCE_BYTES, Nonces,
 };
 use kulya_codec::{
     CodecError, CustomError, CustomFormat, Deserializer, SchemaRegistry, Serializer, SerializerConfig, Value,
@@ -24,6 +24,7 @@ impl CustomFormat for Digits {
     fn write(&self, schema: &SchemaInfo, value: &u32) -> Result<Vec<u8>, CustomError> {
         match &schema.data[..] {
             b"hex" => Ok(format!("{value:x}").into_bytes()),
+            b"huge" => Ok(vec![b'0'; MAX_DECODED_BYTES + *value as usize]),
             b"decimal" => Ok(value.to_string().into_bytes()),
             _ => Err("no such base".into()),
         }
@@ -72,6 +73,16 @@ async fn a_users_own_format_with_and_without_a_header() {
     let json = writer(&registry, schema(&Format::Json), any()).await;
     let refused = json.serialize_custom(&Digits, &1).unwrap_err().to_string();
     assert!(refused.contains("Json") && refused.contains("digits"), "{refused}");
+}
+
+#[tokio::test]
+async fn what_no_reader_would_take_is_not_written() {
+    let (registry, group) = (registry().await, GroupId::new("s", "t"));
+    let huge = writer(&registry, digits("huge"), config(&group, &Format::Any)).await;
+    let most = huge.serialize_custom(&Digits, &0).unwrap();
+    assert_eq!(Deserializer::new(registry, group).deserialize_custom(&Digits, &most).await.unwrap(), 0);
+    let refused = huge.serialize_custom(&Digits, &1).unwrap_err().to_string();
+    assert!(refused.contains("larger than"), "{refused}");
 }
 
 #[tokio::test]
