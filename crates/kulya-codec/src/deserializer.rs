@@ -1,62 +1,103 @@
 //! Events to values.
 
-use crate::compression::Codecs;
-use crate::serializer::parse_avro;
-use crate::{AvroValue, CodecError, CodecResult, Encodings, SchemaRegistry, header};
+use crate::codec::Codecs;
+use crate::custom::{self, CustomFormat};
+use crate::schema::{Parsed, not_of, parse_avro};
+use crate::{
+    AvroValue, CodecError, CodecResult, Encodings, SchemaRegistry, Value, WithSchema, header, protobuf,
+};
 use apache_avro::reader::datum::GenericDatumReader;
-use kulya_schema::{EncodingInfo, Format, GroupId, SchemaInfo};
+use kulya_schema::{CodecType, EncodingInfo, Format, GroupId, SchemaInfo, VersionInfo, normalize};
+use prost_reflect::{DynamicMessage, MessageDescriptor};
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Reads the events of one group. Writer schemas come from the registry, once for each encoding id.
+/// Reads the events of one group, whatever their formats: the encoding id leads to the writer's schema, and that has one.
+/// Schemas come from the registry, once for each encoding id; with those it has, a reader goes on while the registry is
+/// away.
 ///
 /// What Java's writers leave behind a payload that went through a codec, or that Flink wrote (zero bytes up to the
 /// size of their buffer, contract §5.4), is ignored.
 pub struct Deserializer {
-    encodings: Encodings,
+    writers: Writers,
     codecs: Codecs,
-    reader: Option<Box<apache_avro::Schema>>,
-    writers: Mutex<HashMap<u32, Arc<apache_avro::Schema>>>,
+    avro_reader: Option<Box<apache_avro::Schema>>,
+    message_reader: Option<MessageDescriptor>,
+    /// By the id of the writer's schema; as many as the group has.
+    parsed: Mutex<HashMap<u32, Arc<Parsed>>>,
+}
+
+/// How the writer's schema is known.
+enum Writers {
+    ByHeader(Encodings),
+    Always(Arc<EncodingInfo>),
 }
 
 impl Deserializer {
     /// Reads with each event's own schema.
     pub fn new(registry: Arc<dyn SchemaRegistry>, group: GroupId) -> Self {
+        Self::of(Writers::ByHeader(Encodings::new(registry, group)))
+    }
+
+    /// Reads events without a header, all written with this schema and no codec. Not for Avro (contract §5.1).
+    pub fn without_header(schema: SchemaInfo) -> CodecResult<Self> {
+        if matches!(schema.format, Format::Avro | Format::Any) {
+            let what = format!("{} events cannot be read without a header", schema.format);
+            return Err(CodecError::Schema(what));
+        }
+        let schema = normalize(schema).map_err(|e| CodecError::Schema(e.to_string()))?.schema;
+        let (type_name, format) = (schema.type_name.clone(), schema.format.full_name().to_owned());
+        let version = VersionInfo { type_name, format, version: 0, id: 0 };
+        let encoding = EncodingInfo { schema, version, codec: CodecType::default() };
+        Ok(Self::of(Writers::Always(Arc::new(encoding))))
+    }
+
+    fn of(writers: Writers) -> Self {
         Self {
-            encodings: Encodings::new(registry, group),
+            writers,
             codecs: Codecs::default(),
-            reader: None,
-            writers: Mutex::default(),
+            avro_reader: None,
+            message_reader: None,
+            parsed: Mutex::default(),
         }
     }
 
-    /// Knows these codecs instead of none and gzip.
+    /// Knows these codecs instead of those without a key.
     #[must_use]
     pub fn codecs(mut self, codecs: Codecs) -> Self {
         self.codecs = codecs;
         self
     }
 
-    /// Resolves Avro events to this schema.
+    /// Resolves Avro events to this schema; or, if it is a Protobuf schema, reads dynamic messages of its name by it. One of
+    /// each may be given. Other formats have no rules of evolution.
     pub fn reader_schema(mut self, schema: &SchemaInfo) -> CodecResult<Self> {
-        self.reader = Some(Box::new(parse_avro(schema)?));
+        match schema.format {
+            Format::Avro => self.avro_reader = Some(Box::new(parse_avro(schema)?)),
+            Format::Protobuf => {
+                let normal = normalize(schema.clone()).map_err(|e| CodecError::Schema(e.to_string()))?;
+                self.message_reader = Some(protobuf::message(&normal.schema)?);
+            }
+            ref other => {
+                return Err(CodecError::Schema(format!(
+                    "{other} has no reader schemas: each event is read by its own"
+                )));
+            }
+        }
         Ok(self)
     }
 
-    /// Reads an event as a `serde` type.
+    /// Reads an Avro or JSON event as a `serde` type.
     pub async fn deserialize<T: DeserializeOwned>(&self, event: &[u8]) -> CodecResult<T> {
         let (encoding, payload) = self.payload(event).await?;
         match encoding.schema.format {
-            Format::Json => {
-                let text = trim_zeros(&payload);
-                serde_json::from_slice(text).map_err(|e| mismatch(&encoding, &e))
-            }
+            Format::Json => json(&encoding, &payload),
             Format::Avro => {
                 let value = self.avro(&encoding, &payload)?;
                 apache_avro::from_value(&value).map_err(|e| mismatch(&encoding, &e))
             }
-            ref other => Err(CodecError::Schema(format!("reading {other} is not supported yet"))),
+            _ => Err(not_of("Avro or Json", &encoding.version)),
         }
     }
 
@@ -66,32 +107,88 @@ impl Deserializer {
         self.avro(&encoding, &payload)
     }
 
+    /// Reads an event as a typed Protobuf message, if its writer's message has that name. Fields that only the writer's has
+    /// are gone, fields that only the type has are at their defaults.
+    pub async fn deserialize_message<M: prost::Name + Default>(&self, event: &[u8]) -> CodecResult<M> {
+        let (encoding, payload) = self.payload(event).await?;
+        if encoding.schema.format != Format::Protobuf {
+            return Err(not_of("Protobuf", &encoding.version));
+        }
+        if encoding.version.type_name != M::full_name() {
+            return Err(mismatch(&encoding, &format_args!("it is to be read as {}", M::full_name())));
+        }
+        M::decode(protobuf::without_padding(&payload)).map_err(|e| mismatch(&encoding, &e))
+    }
+
+    /// Reads an event as a dynamic Protobuf message, by the descriptors that the registry has.
+    pub async fn deserialize_dynamic(&self, event: &[u8]) -> CodecResult<DynamicMessage> {
+        let (encoding, payload) = self.payload(event).await?;
+        self.message(&encoding, &payload)
+    }
+
+    /// Reads an event of the user's own format.
+    pub async fn deserialize_custom<F: CustomFormat>(
+        &self,
+        format: &F,
+        event: &[u8],
+    ) -> CodecResult<F::Value> {
+        let (encoding, payload) = self.payload(event).await?;
+        custom::read(format, &encoding.schema, &payload)
+    }
+
+    /// Reads an event of any format, with the schema it was written with.
+    pub async fn deserialize_any(&self, event: &[u8]) -> CodecResult<WithSchema> {
+        let (encoding, payload) = self.payload(event).await?;
+        let value = match encoding.schema.format {
+            Format::Avro => Value::Avro(self.avro(&encoding, &payload)?),
+            Format::Json => Value::Json(json(&encoding, &payload)?),
+            Format::Protobuf => Value::Protobuf(self.message(&encoding, &payload)?),
+            Format::Custom(_) => Value::Custom(payload),
+            Format::Any => return Err(not_of("of any format", &encoding.version)),
+        };
+        Ok(WithSchema { encoding, value })
+    }
+
     async fn payload(&self, event: &[u8]) -> CodecResult<(Arc<EncodingInfo>, Vec<u8>)> {
+        let encodings = match &self.writers {
+            Writers::ByHeader(encodings) => encodings,
+            Writers::Always(encoding) => return Ok((Arc::clone(encoding), event.to_vec())),
+        };
         let (id, payload) = header::split(event)?;
-        let encoding = self.encodings.encoding(id).await?;
+        let encoding = encodings.encoding(id).await?;
         let payload = self.codecs.decode(payload, &encoding.codec)?;
         Ok((encoding, payload))
     }
 
     fn avro(&self, encoding: &EncodingInfo, payload: &[u8]) -> CodecResult<AvroValue> {
-        let writer = self.writer(encoding)?;
-        let reader = GenericDatumReader::builder(&writer).maybe_reader_schema(self.reader.as_deref()).build();
+        let parsed = self.parsed(encoding)?;
+        let Parsed::Avro(writer) = &*parsed else { return Err(not_of("Avro", &encoding.version)) };
+        let reader =
+            GenericDatumReader::builder(writer).maybe_reader_schema(self.avro_reader.as_deref()).build();
         let reader = reader.map_err(|e| mismatch(encoding, &e))?;
         reader.read_value(&mut &payload[..]).map_err(|e| mismatch(encoding, &e))
     }
 
-    fn writer(&self, encoding: &EncodingInfo) -> CodecResult<Arc<apache_avro::Schema>> {
-        if encoding.schema.format != Format::Avro {
-            return Err(CodecError::Schema(format!("schema {} is not Avro", encoding.version.type_name)));
-        }
-        let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = writers.get(&encoding.version.id) {
+    fn message(&self, encoding: &EncodingInfo, payload: &[u8]) -> CodecResult<DynamicMessage> {
+        let parsed = self.parsed(encoding)?;
+        let Parsed::Protobuf(writer) = &*parsed else { return Err(not_of("Protobuf", &encoding.version)) };
+        let writer = (**writer).as_ref().map_err(|why| CodecError::Schema(why.clone()))?;
+        protobuf::read(writer, self.message_reader.as_ref(), payload).map_err(|e| mismatch(encoding, &e))
+    }
+
+    fn parsed(&self, encoding: &EncodingInfo) -> CodecResult<Arc<Parsed>> {
+        let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = parsed.get(&encoding.version.id) {
             return Ok(Arc::clone(known));
         }
-        let parsed = Arc::new(parse_avro(&encoding.schema)?);
-        writers.insert(encoding.version.id, Arc::clone(&parsed));
-        Ok(parsed)
+        let new = Arc::new(Parsed::new(&encoding.schema, &encoding.version)?);
+        parsed.insert(encoding.version.id, Arc::clone(&new));
+        Ok(new)
     }
+}
+
+fn json<T: DeserializeOwned>(encoding: &EncodingInfo, payload: &[u8]) -> CodecResult<T> {
+    serde_json::from_slice(trim_zeros(payload)).map_err(|e| mismatch(encoding, &e))
 }
 
 fn mismatch(encoding: &EncodingInfo, why: &dyn std::fmt::Display) -> CodecError {

@@ -1,32 +1,29 @@
 //! What encoding ids stand for, asked of the registry once for each id: an id never changes its meaning.
 
+use crate::answers::Answers;
 use crate::{RegistryResult, SchemaRegistry};
 use kulya_schema::{EncodingId, EncodingInfo, GroupId};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::OnceCell;
+use std::sync::Arc;
 
-/// The encodings of one group, cached for ever. Those that ask for the same new id at once wait for one answer.
+/// More than any group has; ids that no encoding has are not kept.
+const MOST_KEPT: usize = 10_000;
+
+/// The encodings of one group, cached for as long as this lives: an id that was once asked for can be read while the
+/// registry is away. Those that ask for the same new id at once wait for one answer.
 pub struct Encodings {
     registry: Arc<dyn SchemaRegistry>,
     group: GroupId,
-    known: Mutex<HashMap<EncodingId, Arc<OnceCell<Arc<EncodingInfo>>>>>,
+    known: Answers<EncodingId, Arc<EncodingInfo>>,
 }
 
 impl Encodings {
     /// Nothing is asked before the first id.
     pub fn new(registry: Arc<dyn SchemaRegistry>, group: GroupId) -> Self {
-        Self { registry, group, known: Mutex::default() }
+        Self { registry, group, known: Answers::new(MOST_KEPT) }
     }
 
     /// What an id stands for. A failure is not remembered.
     pub async fn encoding(&self, id: EncodingId) -> RegistryResult<Arc<EncodingInfo>> {
-        let cell = {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(known.entry(id).or_default())
-        };
-        let asked =
-            cell.get_or_try_init(|| async { self.registry.encoding(&self.group, id).await.map(Arc::new) });
-        asked.await.cloned()
+        self.known.get(id, || async { self.registry.encoding(&self.group, id).await.map(Arc::new) }).await
     }
 }

@@ -17,7 +17,11 @@ pub enum CodecError {
     Header(String),
     /// The codec is not known here, or its bytes are damaged or too large.
     #[error("{0}")]
-    Compression(String),
+    Codec(String),
+    /// The key that an event is encrypted with is not known here, or the provider of keys failed: give it the key, or try
+    /// again. Never says more of a key than its id.
+    #[error("{0}")]
+    Key(String),
     /// The schema cannot be used for what was asked.
     #[error("{0}")]
     Schema(String),

@@ -6,6 +6,7 @@ use kulya_schema::{
     SchemaWithVersion, VersionInfo,
 };
 use std::fmt;
+use std::sync::Arc;
 
 /// The registry's result.
 pub type RegistryResult<T> = Result<T, RegistryError>;
@@ -80,12 +81,13 @@ pub enum RegistryErrorKind {
     Failed,
 }
 
-/// An error of a registry: its kind, a text that names the thing, and the cause.
-#[derive(Debug)]
+/// An error of a registry: its kind, a text that names the thing, and the cause. Those who waited for one answer share it,
+/// so it can be cloned.
+#[derive(Debug, Clone)]
 pub struct RegistryError {
     kind: RegistryErrorKind,
     what: String,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl RegistryError {
@@ -97,7 +99,7 @@ impl RegistryError {
     /// Attaches the cause.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        self.source = Some(Arc::from(source.into()));
         self
     }
 

@@ -2,9 +2,9 @@
 //! reader schema's columns.
 
 use super::BATCH_ROWS;
-use crate::compression::Codecs;
+use crate::codec::Codecs;
 use crate::deserializer::trim_zeros;
-use crate::serializer::parse_avro;
+use crate::schema::parse_avro;
 use crate::{CodecError, CodecResult, Encodings, SchemaRegistry, header};
 use apache_avro::reader::datum::GenericDatumReader;
 use arrow::array::RecordBatch;
@@ -62,6 +62,13 @@ impl AvroBatches {
             current: None,
             ready: Vec::new(),
         })
+    }
+
+    /// Knows these codecs instead of those without a key.
+    #[must_use]
+    pub fn codecs(mut self, codecs: Codecs) -> Self {
+        self.codecs = codecs;
+        self
     }
 
     /// The columns of every batch.

@@ -2,7 +2,7 @@
 
 use super::BATCH_ROWS;
 use super::column::{Column, ColumnType, arrow_schema};
-use crate::compression::Codecs;
+use crate::codec::Codecs;
 use crate::deserializer::trim_zeros;
 use crate::{CodecError, CodecResult, Encodings, SchemaRegistry, header};
 use arrow::array::{
@@ -34,6 +34,13 @@ impl JsonBatches {
     pub fn new(registry: Arc<dyn SchemaRegistry>, group: GroupId, columns: Vec<Column>) -> Self {
         let encodings = Encodings::new(registry, group);
         Self { encodings, codecs: Codecs::default(), columns, rows: Vec::new(), ready: Vec::new() }
+    }
+
+    /// Knows these codecs instead of those without a key.
+    #[must_use]
+    pub fn codecs(mut self, codecs: Codecs) -> Self {
+        self.codecs = codecs;
+        self
     }
 
     /// The columns of every batch.

@@ -1,9 +1,13 @@
-//! Events against a registry: the Java client's bytes, codecs, evolution, and wrong bytes.
+//! Events against a registry: the Java client's bytes, codecs, evolution, and wrong bytes; each format's own in its file.
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod batches;
+mod cached;
+mod formats;
+mod outage;
+mod protobuf;
 
-use kulya_codec::compression::Gzip;
+use kulya_codec::codec::{Gzip, Snappy};
 use kulya_codec::{AvroValue, Deserializer, SchemaRegistry, Serializer, SerializerConfig};
 use kulya_registry::Registry;
 use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
@@ -37,7 +41,11 @@ async fn registry() -> Arc<dyn SchemaRegistry> {
 }
 
 fn schema(format: &Format) -> SchemaInfo {
-    SchemaInfo::new("", format.clone(), if *format == Format::Avro { USER } else { JSON })
+    match format {
+        Format::Protobuf => protobuf::user(),
+        Format::Avro => SchemaInfo::new("", Format::Avro, USER),
+        other => SchemaInfo::new("", other.clone(), JSON),
+    }
 }
 
 fn config(group: &GroupId, format: &Format) -> SerializerConfig {
@@ -52,13 +60,18 @@ async fn bytes_are_the_java_clients_and_its_events_are_read() {
         let plain = Serializer::new(&*registry, schema(&format), config(&group, &format)).await.unwrap();
         let gzip =
             Serializer::new(&*registry, schema(&format), config(&group, &format).codec(Gzip)).await.unwrap();
+        let snappy = Serializer::new(&*registry, schema(&format), config(&group, &format).codec(Snappy))
+            .await
+            .unwrap();
         let name = format.full_name().to_lowercase();
         assert_eq!(plain.serialize(&alice()).unwrap(), java(&name, "none"));
         let reader = Deserializer::new(registry, group);
         for event in [
             plain.serialize(&alice()).unwrap(),
             gzip.serialize(&alice()).unwrap(),
+            snappy.serialize(&alice()).unwrap(),
             java(&name, "gzip").into(),
+            java(&name, "snappy").into(),
         ] {
             assert_eq!(reader.deserialize::<User>(&event).await.unwrap(), alice(), "{name} {event:?}");
         }

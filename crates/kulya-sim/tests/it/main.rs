@@ -76,6 +76,9 @@ fn the_fuzzers_corpora_break_nothing() {
     corpus("pointer", kulya_sim::bytes::pointer);
     corpus("cut", kulya_sim::bytes::cut);
     corpus("keys", kulya_sim::bytes::keys);
+    corpus("header", kulya_sim::bytes::header);
+    corpus("codec", kulya_sim::bytes::codec);
+    corpus("protobuf", kulya_sim::bytes::protobuf);
 }
 
 #[test]

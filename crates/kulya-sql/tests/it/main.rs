@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 use async_trait::async_trait;
-use kulya_codec::compression::Gzip;
+use kulya_codec::codec::Gzip;
 use kulya_codec::{Serializer, SerializerConfig};
 use kulya_registry::Registry;
 use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
