@@ -7,6 +7,7 @@
 //! - [`limits`]: how much a request may hold;
 //! - [`normalize`]: when two schemas are the same;
 //! - [`avro`]: Avro schemas as a tree, and whether one reads what another wrote, with every reason;
+//! - [`json_schema`]: JSON schemas as numbered subschemas, and whether one takes what another allows, or why it cannot be told;
 //! - [`decide`]: whether a schema may follow those a group has.
 //!
 //! ```
@@ -21,6 +22,7 @@
 pub mod avro;
 pub mod decide;
 mod error;
+pub mod json_schema;
 pub mod limits;
 pub mod model;
 mod normal;

@@ -1,0 +1,401 @@
+//! Whether a region of the writer's lies within a subschema of the reader's.
+//!
+//! Three answers. *Yes* is a proof: every rule used keeps to the larger region. *No* has a witness, a value that was
+//! built and then tried on both schemas. Everything else stays open. Schemas that refer to themselves are judged by
+//! coinduction: a question met again further inside the value is taken as answered, and an answer that rests on this
+//! is not remembered beyond the question it rests on.
+
+mod arrays;
+mod objects;
+mod plain;
+
+use super::reason::{Finding, Rule};
+use super::region::{EMPTY_DEPTH, Region};
+use super::sample::{self, Hints};
+use super::world::{Id, Side, World};
+use serde_json::Value;
+use std::collections::HashMap;
+
+/// How deep questions may lead to questions.
+const MAX_DEPTH: usize = 60;
+/// How many reasons are kept of one place.
+const MAX_FINDINGS: usize = 20;
+
+/// What was found out about one question.
+#[derive(Debug, Clone)]
+pub(super) struct Judgement {
+    /// With a witness each.
+    pub(super) certain: Vec<Finding>,
+    pub(super) open: Vec<Finding>,
+    /// The outermost unanswered question it rests on, by its depth.
+    rests_on: usize,
+}
+
+impl Judgement {
+    fn yes() -> Self {
+        Self { certain: Vec::new(), open: Vec::new(), rests_on: usize::MAX }
+    }
+
+    fn open(finding: Finding) -> Self {
+        Self { open: vec![finding], ..Self::yes() }
+    }
+
+    pub(super) fn is_yes(&self) -> bool {
+        self.certain.is_empty() && self.open.is_empty()
+    }
+
+    fn add(&mut self, other: Self) {
+        self.rests_on = self.rests_on.min(other.rests_on);
+        let room = |list: &Vec<Finding>| MAX_FINDINGS.saturating_sub(list.len());
+        let (certain, open) = (room(&self.certain), room(&self.open));
+        self.certain.extend(other.certain.into_iter().take(certain));
+        self.open.extend(other.open.into_iter().take(open));
+    }
+
+    fn witnesses(&self) -> Vec<Value> {
+        self.certain.iter().filter_map(|finding| finding.witness.clone()).collect()
+    }
+}
+
+/// A question that is being answered: at which depth, and how far inside the value.
+#[derive(Clone, Copy)]
+struct Asked {
+    depth: usize,
+    level: usize,
+}
+
+pub(super) struct Prover<'w, 'a> {
+    pub(super) world: &'w World<'a>,
+    known: HashMap<(Region, Id), Judgement>,
+    asked: HashMap<(Region, Id), Asked>,
+    depth: usize,
+    /// How many steps inside the value.
+    level: usize,
+}
+
+impl<'w, 'a> Prover<'w, 'a> {
+    pub(super) fn new(world: &'w World<'a>) -> Self {
+        Self { world, known: HashMap::new(), asked: HashMap::new(), depth: 0, level: 0 }
+    }
+
+    /// Whether every value of the region is valid under the reader's subschema.
+    pub(super) fn within(&mut self, region: &Region, reader: Id) -> Judgement {
+        if self.depth > MAX_DEPTH || !self.world.spend(2) {
+            let message = "the schemas are too large or too entangled to compare here";
+            return Judgement::open(self.finding(Rule::OverBudget, region, reader, "", message));
+        }
+        if region.is_empty(self.world, EMPTY_DEPTH) {
+            return Judgement::yes();
+        }
+        let question = (region.clone(), reader);
+        if let Some(known) = self.known.get(&question) {
+            return known.clone();
+        }
+        if let Some(asked) = self.asked.get(&question) {
+            if asked.level < self.level {
+                return Judgement { rests_on: asked.depth, ..Judgement::yes() };
+            }
+            let message = "the schemas refer to each other in a circle here";
+            return Judgement::open(self.finding(Rule::OverBudget, region, reader, "", message));
+        }
+        let depth = self.depth;
+        self.asked.insert(question.clone(), Asked { depth, level: self.level });
+        self.depth += 1;
+        let mut judgement = self.answer(region, reader);
+        self.depth -= 1;
+        self.asked.remove(&question);
+        if judgement.rests_on >= depth {
+            judgement.rests_on = usize::MAX;
+        }
+        if !judgement.is_yes() || judgement.rests_on == usize::MAX {
+            self.known.insert(question, judgement.clone());
+        }
+        judgement
+    }
+
+    /// The same question one step further inside the value.
+    fn within_inner(&mut self, region: &Region, reader: Id) -> Judgement {
+        self.level += 1;
+        let judgement = self.within(region, reader);
+        self.level -= 1;
+        judgement
+    }
+
+    fn answer(&mut self, region: &Region, reader: Id) -> Judgement {
+        let whole = self.whole(region, reader);
+        if whole.is_yes() || !whole.certain.is_empty() {
+            return whole;
+        }
+        let Some(parts) = self.parts(region) else { return whole };
+        let mut parted = Judgement::yes();
+        for part in parts {
+            if !self.refuted_in_parts(&part, &mut parted, 0) {
+                parted.add(self.within(&part, reader));
+            }
+            if self.world.is_spent() {
+                break;
+            }
+        }
+        if parted.is_yes() {
+            return parted;
+        }
+        // what refutes a part refutes the whole, if it belongs to it
+        let findings = std::mem::take(&mut parted.certain);
+        for finding in findings {
+            let witness = finding.witness.clone().into_iter().collect();
+            self.claim(&mut parted, region, reader, finding, witness);
+        }
+        if parted.certain.is_empty() { whole } else { parted }
+    }
+
+    /// The region by alternatives, or else by kinds of values.
+    fn parts(&self, region: &Region) -> Option<Vec<Region>> {
+        if let Some(parts) = region.part(self.world) {
+            return Some(parts);
+        }
+        use super::node::Types;
+        let types = region.types(self.world);
+        let groups = [Types::NULL, Types::BOOLEAN, Types::NUMBER, Types::STRING, Types::ARRAY, Types::OBJECT];
+        let parts: Vec<_> = groups
+            .into_iter()
+            .filter(|group| types.meets(*group))
+            .map(|group| region.with_kinds(self.world, group))
+            .collect();
+        (parts.len() > 1).then_some(parts)
+    }
+
+    /// Judges the region as a whole.
+    fn whole(&mut self, region: &Region, reader: Id) -> Judgement {
+        if region.holding().any(|held| self.world.same(held, reader)) {
+            return Judgement::yes();
+        }
+        let Some(node) = self.world.node(reader) else { return Judgement::yes() };
+        let Some(keywords) = node.keywords() else {
+            let mut judgement = Judgement::yes();
+            if node.always() == Some(false) {
+                let finding =
+                    self.finding(Rule::NothingAllowed, region, reader, "", "nothing is allowed here");
+                let samples = sample::values(self.world, region);
+                self.claim(&mut judgement, region, reader, finding, samples);
+            }
+            return judgement;
+        };
+        if let Some(values) = region.finite(self.world)
+            && !values.is_empty()
+            && values.iter().all(|value| self.world.accepts(reader, value) == Some(true))
+        {
+            return Judgement::yes();
+        }
+        let mut judgement = Judgement::yes();
+        self.unsure(&mut judgement, region, reader, keywords);
+        self.plain(&mut judgement, region, reader, keywords);
+        self.array(&mut judgement, region, reader, keywords);
+        self.object(&mut judgement, region, reader, keywords);
+        self.combined(&mut judgement, region, reader, keywords);
+        judgement
+    }
+
+    fn unsure(
+        &mut self,
+        judgement: &mut Judgement,
+        region: &Region,
+        reader: Id,
+        keywords: &super::node::Keywords,
+    ) {
+        if let Some(uri) = keywords.outside() {
+            let message = format!("{uri} is another document");
+            let finding = self.finding(Rule::OutsideReference, region, reader, "/$ref", message);
+            judgement.open.push(finding);
+        }
+        for word in &keywords.scalars.unsure {
+            let legacy = *word == "dependencies";
+            let rule = if legacy { Rule::LegacyDependencies } else { Rule::DynamicReference };
+            let message = format!("what {word} asks for cannot be told");
+            judgement.open.push(self.finding(rule, region, reader, &format!("/{word}"), message));
+        }
+    }
+
+    fn combined(
+        &mut self,
+        judgement: &mut Judgement,
+        region: &Region,
+        reader: Id,
+        keywords: &super::node::Keywords,
+    ) {
+        for number in keywords.all_of.iter().copied().chain(keywords.reference_number()) {
+            judgement.add(self.lift_in_place(region, reader, number));
+        }
+        if let Some(choices) = &keywords.any_of {
+            self.any_of(judgement, region, reader, choices);
+        }
+        if let Some(choices) = &keywords.one_of {
+            self.one_of(judgement, region, reader, choices);
+        }
+        if let Some(not) = keywords.not {
+            let both = region.with(self.world, reader.beside(not), true);
+            if !self.refuted(&both, judgement) {
+                let message = "the writer may write what is refused here";
+                let finding = self.finding(Rule::NotAdded, region, reader, "/not", message);
+                let mut candidates = sample::values(self.world, &both);
+                candidates.extend(sample::values(self.world, region));
+                self.claim(judgement, region, reader, finding, candidates);
+            }
+        }
+        if let Some(condition) = keywords.condition {
+            for (holds, then) in [(true, condition.then), (false, condition.otherwise)] {
+                let Some(then) = then else { continue };
+                let branch = region.with(self.world, reader.beside(condition.when), holds);
+                if self.refuted(&branch, judgement) {
+                    continue;
+                }
+                if !holds {
+                    let always = self.within(region, reader.beside(condition.when));
+                    if always.is_yes() {
+                        judgement.add(always);
+                        continue;
+                    }
+                }
+                let inner = self.within(&branch, reader.beside(then));
+                self.lift(judgement, region, reader, inner);
+            }
+        }
+    }
+
+    /// What a schema for the same value finds, as findings of the schema around it.
+    fn lift_in_place(&mut self, region: &Region, reader: Id, number: usize) -> Judgement {
+        let inner = self.within(region, reader.beside(number));
+        let mut judgement = Judgement::yes();
+        self.lift(&mut judgement, region, reader, inner);
+        judgement
+    }
+
+    /// Tries each witness on the region and the schema around; what fails there stays open.
+    fn lift(&mut self, judgement: &mut Judgement, region: &Region, reader: Id, inner: Judgement) {
+        judgement.rests_on = judgement.rests_on.min(inner.rests_on);
+        judgement.add(Judgement { certain: Vec::new(), ..inner.clone() });
+        for finding in inner.certain {
+            let witness = finding.witness.clone().into_iter().collect();
+            self.claim(judgement, region, reader, finding, witness);
+        }
+    }
+
+    fn any_of(&mut self, judgement: &mut Judgement, region: &Region, reader: Id, choices: &[usize]) {
+        let mut candidates = Vec::new();
+        for number in choices {
+            let inner = self.within(region, reader.beside(*number));
+            if inner.is_yes() {
+                judgement.add(inner);
+                return;
+            }
+            candidates.extend(inner.witnesses());
+        }
+        candidates.extend(sample::values(self.world, region));
+        let message = "no alternative takes everything that the writer may write";
+        let finding = self.finding(Rule::AnyOfNotCovered, region, reader, "/anyOf", message);
+        self.claim(judgement, region, reader, finding, candidates);
+    }
+
+    fn one_of(&mut self, judgement: &mut Judgement, region: &Region, reader: Id, choices: &[usize]) {
+        let mut candidates = Vec::new();
+        let mut holding = None;
+        for number in choices {
+            let inner = self.within(region, reader.beside(*number));
+            if inner.is_yes() {
+                judgement.add(inner);
+                holding = Some(*number);
+                break;
+            }
+            candidates.extend(inner.witnesses());
+        }
+        let mut message = "no alternative takes everything that the writer may write";
+        if let Some(holding) = holding {
+            let mut alone = true;
+            for number in choices.iter().filter(|number| **number != holding) {
+                let both = region.with(self.world, reader.beside(*number), true);
+                if !self.refuted(&both, judgement) {
+                    alone = false;
+                    candidates.extend(sample::values(self.world, &both));
+                }
+            }
+            if alone {
+                return;
+            }
+            message = "more than one alternative may take what the writer writes";
+        }
+        candidates.extend(sample::values(self.world, region));
+        let finding = self.finding(Rule::OneOfNotCovered, region, reader, "/oneOf", message);
+        self.claim(judgement, region, reader, finding, candidates);
+    }
+
+    /// Whether surely no value belongs to the region.
+    fn refuted(&mut self, region: &Region, judgement: &mut Judgement) -> bool {
+        self.refuted_in_parts(region, judgement, 6)
+    }
+
+    fn refuted_in_parts(&mut self, region: &Region, judgement: &mut Judgement, fuel: usize) -> bool {
+        if region.is_empty(self.world, EMPTY_DEPTH) {
+            return true;
+        }
+        if region.finite(self.world).is_some_and(|values| values.is_empty()) {
+            return !self.world.is_spent();
+        }
+        let refused: Vec<Id> = region.refused().collect();
+        for id in refused {
+            let inner = self.within(&region.without_refused(id), id);
+            if inner.is_yes() {
+                judgement.add(inner);
+                return true;
+            }
+        }
+        if fuel == 0 || self.depth > MAX_DEPTH {
+            return false;
+        }
+        let Some(parts) = region.part(self.world) else { return false };
+        parts.iter().all(|part| self.refuted_in_parts(part, judgement, fuel - 1))
+    }
+
+    /// A finding is certain with the first candidate that belongs to the region and is refused by the reader.
+    fn claim(
+        &mut self,
+        judgement: &mut Judgement,
+        region: &Region,
+        reader: Id,
+        finding: Finding,
+        candidates: Vec<Value>,
+    ) {
+        let world = self.world;
+        let refutes = |value: &Value| {
+            world.accepts(reader, value) == Some(false) && region.accepts(world, value) == Some(true)
+        };
+        let witness = candidates.into_iter().find(refutes);
+        let list = if witness.is_some() { &mut judgement.certain } else { &mut judgement.open };
+        if list.len() < MAX_FINDINGS {
+            list.push(Finding { witness, ..finding });
+        }
+    }
+
+    /// As [`Self::claim`], with values chosen near the hints.
+    fn claim_near(
+        &mut self,
+        judgement: &mut Judgement,
+        region: &Region,
+        reader: Id,
+        finding: Finding,
+        hints: &Hints,
+    ) {
+        let candidates = sample::values_for(self.world, region, hints);
+        self.claim(judgement, region, reader, finding, candidates);
+    }
+
+    fn finding(
+        &self,
+        rule: Rule,
+        region: &Region,
+        reader: Id,
+        keyword: &str,
+        message: impl Into<String>,
+    ) -> Finding {
+        let writer = region.holding().find(|id| id.side == Side::Writer);
+        Finding { rule, reader, keyword: keyword.to_owned(), writer, message: message.into(), witness: None }
+    }
+}
