@@ -7,7 +7,7 @@
 //! - [`limits`]: how much a request may hold;
 //! - [`normalize`]: when two schemas are the same;
 //! - [`avro`]: Avro schemas as a tree, and whether one reads what another wrote, with every reason;
-//! - [`json_schema`]: JSON schemas as numbered subschemas, and whether one takes what another allows, or why it cannot be told;
+//! - [`json_schema`]: JSON schemas, and whether one takes all that another allows, with a value that it does not take;
 //! - [`decide`]: whether a schema may follow those a group has.
 //!
 //! ```

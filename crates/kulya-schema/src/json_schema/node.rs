@@ -231,6 +231,19 @@ impl Keywords {
         inner
     }
 
+    /// The one schema that it refers to, when that is all it says.
+    pub(crate) fn wraps(&self) -> Option<usize> {
+        let only = match (self.reference_number(), self.all_of.as_slice()) {
+            (Some(only), []) => only,
+            (None, [only]) => *only,
+            _ => return None,
+        };
+        let silent =
+            self.inner().len() == 1 && self.outside().is_none() && self.scalars == Scalars::default();
+        // `anyOf: []` has no schemas, and takes nothing
+        (silent && self.any_of.is_none() && self.one_of.is_none()).then_some(only)
+    }
+
     pub(crate) fn reference_number(&self) -> Option<usize> {
         match self.reference {
             Some(Target::Local(number)) => Some(number),

@@ -95,9 +95,17 @@ impl Region {
             // a name is present in objects only, and what is asked beside it is asked of objects only
             let only_objects = self.types(world).without(Types::OBJECT).is_empty();
             let mut ahead: Vec<Id> = self.positive_ids().collect();
+            for id in &mut ahead {
+                let inner = world.unwrapped(*id);
+                if inner != *id {
+                    self.literals.remove(&(*id, true));
+                    self.literals.insert((inner, true));
+                    *id = inner;
+                }
+            }
             while let Some(id) = ahead.pop() {
                 let Some(keywords) = world.keywords(id) else { continue };
-                if !world.spend(1) {
+                if !world.spend(1 + keywords.scalars.required.len()) {
                     return;
                 }
                 let mut inner = keywords.all_of.clone();
@@ -106,8 +114,9 @@ impl Region {
                 let asked = dependent.filter(|(name, _)| only_objects && self.present.contains(*name));
                 inner.extend(asked.map(|(_, number)| *number));
                 for number in inner {
-                    if self.literals.insert((id.beside(number), true)) {
-                        ahead.push(id.beside(number));
+                    let inner = world.unwrapped(id.beside(number));
+                    if self.literals.insert((inner, true)) {
+                        ahead.push(inner);
                     }
                 }
                 if let Some(not) = keywords.not {
@@ -125,6 +134,11 @@ impl Region {
                 return;
             }
         }
+    }
+
+    /// How much there is to look at.
+    pub(super) fn size(&self) -> usize {
+        self.literals.len() + self.present.len() + self.parted.len()
     }
 
     fn positive_ids(&self) -> impl Iterator<Item = Id> {
@@ -330,6 +344,7 @@ impl Region {
     /// Every name that its schemas mention.
     pub(super) fn mentioned(&self, world: &World<'_>) -> BTreeSet<String> {
         let mut names = self.present.clone();
+        world.spend(names.len());
         names.extend(self.absent.iter().cloned());
         for (id, keywords) in self.positives(world) {
             for (_, inner) in in_place(world, id, keywords).into_iter().chain([(id, keywords)]) {
@@ -388,7 +403,7 @@ impl Region {
     /// The kinds of which a value may belong to it.
     pub(super) fn possible_types(&self, world: &World<'_>, depth: usize) -> Types {
         let mut types = self.types(world);
-        if depth == 0 || !world.spend(1) {
+        if depth == 0 || !world.spend(1 + self.literals.len() / 4) {
             return types;
         }
         if let Some(values) = self.finite(world) {

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 /// How many steps a comparison may take: a step looks at one subschema, name or value. More is answered with
 /// `Unknown`.
-pub const MAX_STEPS: u64 = 300_000;
+pub const MAX_STEPS: u64 = 500_000;
 
 /// Whose subschema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,6 +58,17 @@ impl<'a> World<'a> {
 
     pub(super) fn draft(&self, id: Id) -> Draft {
         self.schema(id.side).draft
+    }
+
+    /// The subschema that this one only refers to, through any number of steps.
+    pub(super) fn unwrapped(&self, id: Id) -> Id {
+        let mut id = id;
+        while let Some(only) = self.keywords(id).and_then(Keywords::wraps)
+            && self.spend(1)
+        {
+            id = id.beside(only);
+        }
+        id
     }
 
     /// False when nothing is left to spend.

@@ -139,7 +139,7 @@ impl Prover<'_, '_> {
         if least > 0 && !self.contains_enough(out, region, contains, least, &written, &mut others) {
             let message = "the writer need not write such an item";
             let finding = self.finding(Rule::ContainsNarrowed, region, reader, "/contains", message);
-            let mut candidates = sample::values(self.world, region);
+            let mut candidates = self.samples(region);
             for other in &others {
                 candidates.extend(sample::arrays(self.world, region, 0, other));
             }

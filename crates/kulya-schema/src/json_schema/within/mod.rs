@@ -14,7 +14,7 @@ use super::region::{EMPTY_DEPTH, Region};
 use super::sample::{self, Hints};
 use super::world::{Id, Side, World};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// How deep questions may lead to questions.
 const MAX_DEPTH: usize = 60;
@@ -67,26 +67,32 @@ struct Asked {
 pub(super) struct Prover<'w, 'a> {
     pub(super) world: &'w World<'a>,
     known: HashMap<(Region, Id), Judgement>,
+    /// Questions whose answer is not yes; what it is instead was not looked for.
+    unproved: HashSet<(Region, Id)>,
     asked: HashMap<(Region, Id), Asked>,
     depth: usize,
     /// How many steps inside the value.
     level: usize,
+    /// Only a yes is of use now: no witness is looked for, and the first doubt ends it.
+    proving: bool,
 }
 
 impl<'w, 'a> Prover<'w, 'a> {
     pub(super) fn new(world: &'w World<'a>) -> Self {
-        Self { world, known: HashMap::new(), asked: HashMap::new(), depth: 0, level: 0 }
+        let (known, unproved, asked) = (HashMap::new(), HashSet::new(), HashMap::new());
+        Self { world, known, unproved, asked, depth: 0, level: 0, proving: false }
     }
 
     /// Whether every value of the region is valid under the reader's subschema.
     pub(super) fn within(&mut self, region: &Region, reader: Id) -> Judgement {
-        if self.depth > MAX_DEPTH || !self.world.spend(2) {
+        if self.depth > MAX_DEPTH || !self.world.spend(1 + region.size()) {
             let message = "the schemas are too large or too entangled to compare here";
             return Judgement::open(self.finding(Rule::OverBudget, region, reader, "", message));
         }
         if region.is_empty(self.world, EMPTY_DEPTH) {
             return Judgement::yes();
         }
+        let reader = self.world.unwrapped(reader);
         let question = (region.clone(), reader);
         if let Some(known) = self.known.get(&question) {
             return known.clone();
@@ -98,6 +104,9 @@ impl<'w, 'a> Prover<'w, 'a> {
             let message = "the schemas refer to each other in a circle here";
             return Judgement::open(self.finding(Rule::OverBudget, region, reader, "", message));
         }
+        if self.proving && self.unproved.contains(&question) {
+            return Judgement::open(self.finding(Rule::OverBudget, region, reader, "", "not proved"));
+        }
         let depth = self.depth;
         self.asked.insert(question.clone(), Asked { depth, level: self.level });
         self.depth += 1;
@@ -107,7 +116,9 @@ impl<'w, 'a> Prover<'w, 'a> {
         if judgement.rests_on >= depth {
             judgement.rests_on = usize::MAX;
         }
-        if !judgement.is_yes() || judgement.rests_on == usize::MAX {
+        if self.proving && !judgement.is_yes() {
+            self.unproved.insert(question);
+        } else if !judgement.is_yes() || judgement.rests_on == usize::MAX {
             self.known.insert(question, judgement.clone());
         }
         judgement
@@ -121,7 +132,29 @@ impl<'w, 'a> Prover<'w, 'a> {
         judgement
     }
 
+    /// The same question, when only a yes is of use.
+    fn proved(&mut self, region: &Region, reader: Id) -> Judgement {
+        let before = std::mem::replace(&mut self.proving, true);
+        let judgement = self.within(region, reader);
+        self.proving = before;
+        judgement
+    }
+
+    /// Proofs are cheap, and witnesses are not: these are looked for only when no proof is found.
     fn answer(&mut self, region: &Region, reader: Id) -> Judgement {
+        if !self.proving && !self.unproved.contains(&(region.clone(), reader)) {
+            self.proving = true;
+            let judgement = self.attempt(region, reader);
+            self.proving = false;
+            if judgement.is_yes() {
+                return judgement;
+            }
+            self.unproved.insert((region.clone(), reader));
+        }
+        self.attempt(region, reader)
+    }
+
+    fn attempt(&mut self, region: &Region, reader: Id) -> Judgement {
         let whole = self.whole(region, reader);
         if whole.is_yes() || !whole.certain.is_empty() {
             return whole;
@@ -132,7 +165,7 @@ impl<'w, 'a> Prover<'w, 'a> {
             if !self.refuted_in_parts(&part, &mut parted, 0) {
                 parted.add(self.within(&part, reader));
             }
-            if self.world.is_spent() {
+            if self.world.is_spent() || (self.proving && !parted.is_yes()) {
                 break;
             }
         }
@@ -175,7 +208,7 @@ impl<'w, 'a> Prover<'w, 'a> {
             if node.always() == Some(false) {
                 let finding =
                     self.finding(Rule::NothingAllowed, region, reader, "", "nothing is allowed here");
-                let samples = sample::values(self.world, region);
+                let samples = self.samples(region);
                 self.claim(&mut judgement, region, reader, finding, samples);
             }
             return judgement;
@@ -186,12 +219,15 @@ impl<'w, 'a> Prover<'w, 'a> {
         {
             return Judgement::yes();
         }
+        let families =
+            [Self::unsure, Self::plain, Self::array, Self::object, Self::in_place, Self::alternatives];
         let mut judgement = Judgement::yes();
-        self.unsure(&mut judgement, region, reader, keywords);
-        self.plain(&mut judgement, region, reader, keywords);
-        self.array(&mut judgement, region, reader, keywords);
-        self.object(&mut judgement, region, reader, keywords);
-        self.combined(&mut judgement, region, reader, keywords);
+        for family in families {
+            family(self, &mut judgement, region, reader, keywords);
+            if self.proving && !judgement.is_yes() {
+                break;
+            }
+        }
         judgement
     }
 
@@ -215,7 +251,7 @@ impl<'w, 'a> Prover<'w, 'a> {
         }
     }
 
-    fn combined(
+    fn in_place(
         &mut self,
         judgement: &mut Judgement,
         region: &Region,
@@ -223,8 +259,18 @@ impl<'w, 'a> Prover<'w, 'a> {
         keywords: &super::node::Keywords,
     ) {
         for number in keywords.all_of.iter().copied().chain(keywords.reference_number()) {
-            judgement.add(self.lift_in_place(region, reader, number));
+            let inner = self.within(region, reader.beside(number));
+            self.lift(judgement, region, reader, inner);
         }
+    }
+
+    fn alternatives(
+        &mut self,
+        judgement: &mut Judgement,
+        region: &Region,
+        reader: Id,
+        keywords: &super::node::Keywords,
+    ) {
         if let Some(choices) = &keywords.any_of {
             self.any_of(judgement, region, reader, choices);
         }
@@ -236,8 +282,8 @@ impl<'w, 'a> Prover<'w, 'a> {
             if !self.refuted(&both, judgement) {
                 let message = "the writer may write what is refused here";
                 let finding = self.finding(Rule::NotAdded, region, reader, "/not", message);
-                let mut candidates = sample::values(self.world, &both);
-                candidates.extend(sample::values(self.world, region));
+                let mut candidates = self.samples(&both);
+                candidates.extend(self.samples(region));
                 self.claim(judgement, region, reader, finding, candidates);
             }
         }
@@ -249,7 +295,7 @@ impl<'w, 'a> Prover<'w, 'a> {
                     continue;
                 }
                 if !holds {
-                    let always = self.within(region, reader.beside(condition.when));
+                    let always = self.proved(region, reader.beside(condition.when));
                     if always.is_yes() {
                         judgement.add(always);
                         continue;
@@ -259,14 +305,6 @@ impl<'w, 'a> Prover<'w, 'a> {
                 self.lift(judgement, region, reader, inner);
             }
         }
-    }
-
-    /// What a schema for the same value finds, as findings of the schema around it.
-    fn lift_in_place(&mut self, region: &Region, reader: Id, number: usize) -> Judgement {
-        let inner = self.within(region, reader.beside(number));
-        let mut judgement = Judgement::yes();
-        self.lift(&mut judgement, region, reader, inner);
-        judgement
     }
 
     /// Tries each witness on the region and the schema around; what fails there stays open.
@@ -280,51 +318,80 @@ impl<'w, 'a> Prover<'w, 'a> {
     }
 
     fn any_of(&mut self, judgement: &mut Judgement, region: &Region, reader: Id, choices: &[usize]) {
-        let mut candidates = Vec::new();
-        for number in choices {
-            let inner = self.within(region, reader.beside(*number));
-            if inner.is_yes() {
-                judgement.add(inner);
-                return;
-            }
-            candidates.extend(inner.witnesses());
+        if let Some((_, inner)) = self.holding(region, reader, choices) {
+            return judgement.add(inner);
         }
-        candidates.extend(sample::values(self.world, region));
         let message = "no alternative takes everything that the writer may write";
         let finding = self.finding(Rule::AnyOfNotCovered, region, reader, "/anyOf", message);
-        self.claim(judgement, region, reader, finding, candidates);
+        self.claim_of_choices(judgement, region, reader, finding, choices);
     }
 
     fn one_of(&mut self, judgement: &mut Judgement, region: &Region, reader: Id, choices: &[usize]) {
+        let Some((holding, inner)) = self.holding(region, reader, choices) else {
+            let message = "no alternative takes everything that the writer may write";
+            let finding = self.finding(Rule::OneOfNotCovered, region, reader, "/oneOf", message);
+            return self.claim_of_choices(judgement, region, reader, finding, choices);
+        };
+        judgement.add(inner);
         let mut candidates = Vec::new();
-        let mut holding = None;
-        for number in choices {
-            let inner = self.within(region, reader.beside(*number));
-            if inner.is_yes() {
-                judgement.add(inner);
-                holding = Some(*number);
-                break;
+        let mut alone = true;
+        for number in choices.iter().filter(|number| **number != holding) {
+            let both = region.with(self.world, reader.beside(*number), true);
+            if !self.refuted(&both, judgement) {
+                alone = false;
+                candidates.extend(self.samples(&both));
             }
-            candidates.extend(inner.witnesses());
         }
-        let mut message = "no alternative takes everything that the writer may write";
-        if let Some(holding) = holding {
-            let mut alone = true;
-            for number in choices.iter().filter(|number| **number != holding) {
-                let both = region.with(self.world, reader.beside(*number), true);
-                if !self.refuted(&both, judgement) {
-                    alone = false;
-                    candidates.extend(sample::values(self.world, &both));
-                }
-            }
-            if alone {
-                return;
-            }
-            message = "more than one alternative may take what the writer writes";
+        if alone {
+            return;
         }
-        candidates.extend(sample::values(self.world, region));
+        let message = "more than one alternative may take what the writer writes";
+        candidates.extend(self.samples(region));
         let finding = self.finding(Rule::OneOfNotCovered, region, reader, "/oneOf", message);
         self.claim(judgement, region, reader, finding, candidates);
+    }
+
+    /// An alternative that takes the whole region.
+    fn holding(&mut self, region: &Region, reader: Id, choices: &[usize]) -> Option<(usize, Judgement)> {
+        for number in choices {
+            // what has nothing in common with it does not take it; the region is not empty
+            if region.with(self.world, reader.beside(*number), true).is_empty(self.world, EMPTY_DEPTH) {
+                continue;
+            }
+            let inner = self.proved(region, reader.beside(*number));
+            if inner.is_yes() {
+                return Some((*number, inner));
+            }
+        }
+        None
+    }
+
+    /// Tries what the region holds, and else what each alternative refuses.
+    fn claim_of_choices(
+        &mut self,
+        judgement: &mut Judgement,
+        region: &Region,
+        reader: Id,
+        finding: Finding,
+        choices: &[usize],
+    ) {
+        let mut found = Judgement::yes();
+        let candidates = self.samples(region);
+        self.claim(&mut found, region, reader, finding.clone(), candidates);
+        if found.certain.is_empty() && !self.proving {
+            let mut candidates = Vec::new();
+            for number in choices {
+                candidates.extend(self.within(region, reader.beside(*number)).witnesses());
+            }
+            found = Judgement::yes();
+            self.claim(&mut found, region, reader, finding, candidates);
+        }
+        judgement.add(found);
+    }
+
+    /// Some values of the region, if witnesses are looked for.
+    fn samples(&self, region: &Region) -> Vec<Value> {
+        if self.proving { Vec::new() } else { sample::values(self.world, region) }
     }
 
     /// Whether surely no value belongs to the region.
@@ -341,7 +408,7 @@ impl<'w, 'a> Prover<'w, 'a> {
         }
         let refused: Vec<Id> = region.refused().collect();
         for id in refused {
-            let inner = self.within(&region.without_refused(id), id);
+            let inner = self.proved(&region.without_refused(id), id);
             if inner.is_yes() {
                 judgement.add(inner);
                 return true;
@@ -383,7 +450,8 @@ impl<'w, 'a> Prover<'w, 'a> {
         finding: Finding,
         hints: &Hints,
     ) {
-        let candidates = sample::values_for(self.world, region, hints);
+        let candidates =
+            if self.proving { Vec::new() } else { sample::values_for(self.world, region, hints) };
         self.claim(judgement, region, reader, finding, candidates);
     }
 

@@ -250,7 +250,7 @@ impl Prover<'_, '_> {
         };
         let finding = self.finding(rule, region, reader, &own.keyword, told);
         let mut values = inner.witnesses();
-        values.extend(sample::values(self.world, member).into_iter().take(4));
+        values.extend(self.samples(member).into_iter().take(4));
         let candidates = self.with_member(region, names, &values);
         self.claim(out, region, reader, finding, candidates);
     }
@@ -273,6 +273,9 @@ impl Prover<'_, '_> {
 
     fn with_member(&self, region: &Region, names: &BTreeSet<String>, values: &[Value]) -> Vec<Value> {
         let mut objects = Vec::new();
+        if self.proving {
+            return objects;
+        }
         for value in values.iter().take(6) {
             for name in names {
                 objects.extend(sample::objects(self.world, region, &[(name.clone(), value.clone())]));
@@ -293,7 +296,7 @@ impl Prover<'_, '_> {
             let finding =
                 self.finding(Rule::PropertyNamesNarrowed, region, reader, "/propertyNames", message);
             let member = region.member(self.world, Name::Named(&name));
-            let values = member.map(|member| sample::values(self.world, &member)).unwrap_or_default();
+            let values = member.map(|member| self.samples(&member)).unwrap_or_default();
             let candidates = self.with_member(region, &BTreeSet::from([name]), &values);
             self.claim(out, region, reader, finding, candidates);
         }
@@ -315,7 +318,7 @@ impl Prover<'_, '_> {
         let mut candidates = Vec::new();
         for name in names {
             let member = region.member(self.world, Name::Named(&name));
-            let values = member.map(|member| sample::values(self.world, &member)).unwrap_or_default();
+            let values = member.map(|member| self.samples(&member)).unwrap_or_default();
             candidates.extend(self.with_member(region, &BTreeSet::from([name]), &values));
         }
         self.claim(out, region, reader, finding, candidates);
@@ -367,9 +370,9 @@ impl Prover<'_, '_> {
     }
 
     fn having(&self, region: &Region, having: &Region, name: &str) -> Vec<Value> {
-        let mut candidates = sample::values(self.world, having);
+        let mut candidates = self.samples(having);
         let member = region.member(self.world, Name::Named(name));
-        let values = member.map(|member| sample::values(self.world, &member)).unwrap_or_default();
+        let values = member.map(|member| self.samples(&member)).unwrap_or_default();
         candidates.extend(self.with_member(region, &BTreeSet::from([name.to_owned()]), &values));
         candidates
     }
