@@ -148,10 +148,10 @@ impl Sampler<'_, '_> {
         let mut units: Vec<Decimal> =
             part.positives(self.world).filter_map(|(_, keywords)| keywords.scalars.multiple_of).collect();
         units.extend(hints.units.iter().copied());
-        let mut near = vec![Decimal::ZERO, Decimal::ONE];
+        let mut near = hints.numbers.clone();
+        near.extend([Decimal::ZERO, Decimal::ONE]);
         near.extend(lower.map(|bound| bound.at));
         near.extend(upper.map(|bound| bound.at));
-        near.extend(hints.numbers.iter().copied());
         let tenth = Decimal::ONE.tenth();
         let half = middle(Decimal::ZERO, Decimal::ONE).unwrap_or(tenth);
         let mut steps = vec![Decimal::ONE, half, tenth];
@@ -189,9 +189,9 @@ impl Sampler<'_, '_> {
     fn texts(&self, part: &Region, hints: &Hints) -> Vec<Value> {
         let least = part.least(self.world, |keywords| keywords.scalars.min_length);
         let most = part.most(self.world, |keywords| keywords.scalars.max_length);
-        let mut lengths = vec![least, least.saturating_add(1)];
+        let mut lengths = hints.lengths.clone();
+        lengths.extend([least, least.saturating_add(1)]);
         lengths.extend(most);
-        lengths.extend(hints.lengths.iter().copied());
         lengths.retain(|length| *length <= MAX_LENGTH && *length >= least);
         let mut texts = Vec::new();
         for (_, keywords) in part.positives(self.world) {

@@ -175,6 +175,24 @@ fn pointers(value: &Value, at: String, places: &mut Vec<String>) {
     places.push(at);
 }
 
+/// The values that a schema lists, alone and as members: nearer to its borders than any.
+fn listed(schema: &Value, instances: &mut Vec<Value>) {
+    let mut places = Vec::new();
+    pointers(schema, String::new(), &mut places);
+    for place in places {
+        let mut steps = place.rsplit('/');
+        let near = steps.next() == Some("const") || steps.next() == Some("enum");
+        let Some(value) = schema.pointer(&place).filter(|value| near || value.is_number()) else { continue };
+        if instances.len() > 200 {
+            return;
+        }
+        instances.push(value.clone());
+        instances.push(json!([value]));
+        instances.extend(NAMES.map(|name| json!({ name: value })));
+        instances.push(json!({"a": value, "b": value}));
+    }
+}
+
 fn validator(document: &Value) -> Option<Validator> {
     jsonschema::options().should_validate_formats(true).build(document).ok()
 }
@@ -216,11 +234,15 @@ proptest! {
         other in schema(),
         definitions in vec(schema(), 2),
         draft in prop::sample::select(&DRAFTS[..]),
+        other_draft in prop::sample::select(&DRAFTS[..]),
         seed: u64,
         instances in vec(instance(), 40),
     ) {
         let written = document(&writer, &definitions, draft);
         let read = changed(&written, seed);
+        let mut instances = instances;
+        listed(&written, &mut instances);
+        listed(&read, &mut instances);
         let unrelated = document(&other, &definitions, draft);
         check(&read, &written, &instances)?;
         check(&written, &read, &instances)?;
@@ -232,6 +254,12 @@ proptest! {
         check(&both(&writer, &other, "oneOf"), &written, &instances)?;
         check(&written, &both(&writer, &other, "allOf"), &instances)?;
         check(&read, &both(&writer, &other, "anyOf"), &instances)?;
+        let mut elsewhere = read.clone();
+        if let Some(dialect) = elsewhere.get_mut("$schema") {
+            *dialect = json!(other_draft);
+            check(&elsewhere, &written, &instances)?;
+            check(&written, &elsewhere, &instances)?;
+        }
     }
 
     #[test]
