@@ -15,7 +15,7 @@
 //! (that is [`crate::normalize`]'s).
 //!
 //! Taken as they are: numbers are 64-bit integers or doubles, as `serde_json` reads them; texts are counted in
-//! characters; an unknown keyword says nothing. `format` and, in drafts 6 and 7, `contentEncoding` and
+//! characters; an unknown keyword says nothing; one absolute URI is the same other document on both sides. `format` and, in drafts 6 and 7, `contentEncoding` and
 //! `contentMediaType` may or may not refuse a value: the same word on both sides is compatible, another is unknown.
 //!
 //! ```
@@ -59,6 +59,8 @@ pub struct Schema {
     root: usize,
     nodes: Vec<Node>,
     document: Value,
+    /// Whether a dynamic reference of another document may lead here.
+    dynamic: bool,
 }
 
 /// The dialect of a document, told by its `$schema`.

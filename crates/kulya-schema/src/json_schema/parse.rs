@@ -38,11 +38,11 @@ pub fn parse(text: &str) -> Result<Schema> {
     let root = parser.node(&document, "", Frame { resource: 0, depth: 0 })?;
     parser.follow_references(&document)?;
     let mut nodes = Vec::with_capacity(parser.nodes.len());
-    for node in parser.nodes {
+    for node in std::mem::take(&mut parser.nodes) {
         nodes.push(node.ok_or_else(|| Error::new("#: a subschema was not read"))?);
     }
     refuse_standing_cycles(&nodes)?;
-    Ok(Schema { draft, root, nodes, document })
+    Ok(Schema { draft, root, nodes, document, dynamic: parser.dynamic })
 }
 
 fn draft_of(uri: &Value) -> Result<Draft> {
@@ -103,6 +103,8 @@ struct Parser {
     places: HashMap<String, usize>,
     resources: Vec<Resource>,
     anchors: HashMap<(usize, String), usize>,
+    /// Whether it has anchors that another document may lead to.
+    dynamic: bool,
     /// References to resolve: who refers, to what, seen from which resource.
     references: Vec<(usize, String, usize)>,
 }
@@ -206,6 +208,7 @@ impl Parser {
             }
         }
         if self.draft >= Draft::Draft201909 {
+            self.dynamic |= object.contains_key("$dynamicAnchor") || object.contains_key("$recursiveAnchor");
             for word in ["$anchor", "$dynamicAnchor"] {
                 if let Some(Value::String(name)) = object.get(word) {
                     self.anchors.insert((resource, name.clone()), number);

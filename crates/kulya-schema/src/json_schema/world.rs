@@ -132,7 +132,8 @@ impl<'a> World<'a> {
             return false;
         }
         let outside = |keywords: &Keywords| keywords.outside().map(str::to_owned);
-        let known = |uri: &String| uri.contains(':');
+        let dynamic = self.schema(one.side).dynamic || self.schema(other.side).dynamic;
+        let known = |uri: &String| uri.contains(':') && !dynamic;
         keywords.scalars.unsure.is_empty()
             && keywords.scalars == other_keywords.scalars
             && outside(keywords) == outside(other_keywords)

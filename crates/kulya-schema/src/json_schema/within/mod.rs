@@ -215,7 +215,7 @@ impl<'w, 'a> Prover<'w, 'a> {
         };
         if let Some(values) = region.finite(self.world)
             && !values.is_empty()
-            && values.iter().all(|value| self.world.accepts(reader, value) == Some(true))
+            && values.iter().all(|value| self.takes(reader, value))
         {
             return Judgement::yes();
         }
@@ -229,6 +229,12 @@ impl<'w, 'a> Prover<'w, 'a> {
             }
         }
         judgement
+    }
+
+    /// Whether the reader takes the value, however its numbers are written: draft 4 tells `1.0` from `1`.
+    fn takes(&self, reader: Id, value: &Value) -> bool {
+        let taken = |value: &Value| self.world.accepts(reader, value) == Some(true);
+        taken(value) && (self.world.draft(reader) != super::Draft::Draft4 || taken(&as_fractions(value)))
     }
 
     fn unsure(
@@ -465,5 +471,17 @@ impl<'w, 'a> Prover<'w, 'a> {
     ) -> Finding {
         let writer = region.holding().find(|id| id.side == Side::Writer);
         Finding { rule, reader, keyword: keyword.to_owned(), writer, message: message.into(), witness: None }
+    }
+}
+
+/// The value with every integer written as `1.0`.
+fn as_fractions(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => number.as_f64().map_or(Value::Null, Value::from),
+        Value::Array(items) => items.iter().map(as_fractions).collect(),
+        Value::Object(members) => {
+            members.iter().map(|(name, member)| (name.clone(), as_fractions(member))).collect()
+        }
+        other => other.clone(),
     }
 }
