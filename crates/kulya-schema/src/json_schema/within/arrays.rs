@@ -101,8 +101,9 @@ impl Prover<'_, '_> {
         out.add(Judgement { certain: Vec::new(), ..inner.clone() });
         for finding in inner.certain {
             let witness = finding.witness.as_ref();
-            let candidates = witness.map(|value| sample::arrays(self.world, region, place, value));
-            self.claim(out, region, reader, finding.clone(), candidates.unwrap_or_default());
+            let arrays = witness.map(|value| sample::arrays(self.world, region, place, value));
+            let candidates = arrays.into_iter().flatten().chain(self.samples(region)).collect();
+            self.claim(out, region, reader, finding.clone(), candidates);
         }
     }
 
