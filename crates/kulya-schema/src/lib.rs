@@ -8,6 +8,7 @@
 //! - [`normalize`]: when two schemas are the same;
 //! - [`avro`]: Avro schemas as a tree, and whether one reads what another wrote, with every reason;
 //! - [`protobuf`]: the same for Protobuf, in the wire format and in JSON;
+//! - [`json_schema`]: JSON schemas, and whether one takes all that another allows, with a value that it does not take;
 //! - [`decide`]: whether a schema may follow those a group has.
 //!
 //! ```
@@ -22,6 +23,7 @@
 pub mod avro;
 pub mod decide;
 mod error;
+pub mod json_schema;
 pub mod limits;
 pub mod model;
 mod normal;

@@ -1,0 +1,176 @@
+use super::decimal::Decimal;
+use super::pattern::Pattern;
+use super::*;
+use serde_json::{Map, Number, json};
+
+fn decimal(text: &str) -> Decimal {
+    Decimal::from_number(&serde_json::from_str::<Number>(text).unwrap())
+}
+
+#[test]
+fn decimals_are_exact() {
+    for (number, unit, expected) in [
+        ("0.3", "0.1", true),
+        ("1", "0.01", true),
+        ("1.005", "0.01", false),
+        ("7", "2", false),
+        ("-8", "2", true),
+        ("1e300", "3", false),
+        ("9e300", "3", true),
+        ("18446744073709551615", "5", true),
+        ("0", "7", true),
+    ] {
+        assert_eq!(decimal(number).is_multiple_of(decimal(unit)), Some(expected), "{number} of {unit}");
+    }
+    let rising = [
+        "-1e300",
+        "-2.5",
+        "-2",
+        "0",
+        "1e-300",
+        "0.1",
+        "1",
+        "9007199254740993",
+        "18446744073709551615",
+        "1e300",
+    ];
+    for pair in rising.windows(2) {
+        assert!(decimal(pair[0]) < decimal(pair[1]), "{pair:?}");
+    }
+    assert_eq!(decimal("1.0"), decimal("1"));
+    assert_eq!(decimal("-2.5").ceiling(), Some(decimal("-2")));
+    assert_eq!(decimal("2.5").ceiling(), Some(decimal("3")));
+    assert_eq!(decimal("1e-300").ceiling(), Some(decimal("1")));
+    assert_eq!(decimal("-0.5").next_multiple(decimal("0.2")), Some(decimal("-0.4")));
+    assert_eq!(decimal("0.01").to_value(), json!(0.01));
+}
+
+#[test]
+fn patterns_match_as_in_ecmascript() {
+    let matches = |pattern: &str, text: &str| Pattern::parse(pattern).and_then(|p| p.matches(text));
+    for (pattern, text, expected) in [
+        ("b", "abc", true),
+        ("^b", "abc", false),
+        ("^a.c$", "abc", true),
+        ("^a.c$", "a\nc", false),
+        ("^[a-c]{2,3}$", "abca", false),
+        ("^(ab|c)+$", "abcab", true),
+        ("^(?:a|b)?$", "", true),
+        (r"^\d{4}-\d\d$", "2020-01", true),
+        (r"^\d$", "٣", false),
+        (r"^\w+\s\S$", "ab c", true),
+        ("^[^a]$", "a", false),
+        ("^(a*)*$", "aaaa", true),
+        ("^(a*)+b$", "aaaa", false),
+        ("a$|^b", "ba", true),
+        (r"^[\w.-]+$", "a.b-c", true),
+        (r"^\.$", "a", false),
+    ] {
+        assert_eq!(matches(pattern, text), Some(expected), "{pattern} {text:?}");
+    }
+    for pattern in
+        ["(?=a)", r"\1", r"\ba", r"\p{L}", "a**", "(", ")", "[", "a{2", "a{3,2}", "[b-a]", "^*", "𝒳"]
+    {
+        assert!(Pattern::parse(pattern).is_none(), "{pattern}");
+    }
+    assert_eq!(matches("^(a|aa)+$", &"a".repeat(299)), Some(true));
+    assert_eq!(matches("^(a|aa)+b$", &"a".repeat(200)), None, "too long to tell");
+    assert_eq!(matches("a", &"b".repeat(301)), None);
+    for pattern in ["^[A-Z]{3}-[0-9]+$", "^x-", "[^a-z]", r"^(a|b)\.c{2,}$", "^[a-z]{0,40}$"] {
+        let parsed = Pattern::parse(pattern).unwrap();
+        let found = parsed.samples(8);
+        assert!(found.iter().any(|text| parsed.matches(text) == Some(true)), "{pattern}: {found:?}");
+    }
+}
+
+#[test]
+fn references_are_joined_as_in_rfc_3986() {
+    let base = "http://a/b/c/d;p?q";
+    for (relative, expected) in [
+        ("g", "http://a/b/c/g"),
+        ("./g", "http://a/b/c/g"),
+        ("g/", "http://a/b/c/g/"),
+        ("/g", "http://a/g"),
+        ("//g", "http://g"),
+        ("?y", "http://a/b/c/d;p?y"),
+        ("g?y#s", "http://a/b/c/g?y"),
+        ("", "http://a/b/c/d;p?q"),
+        (".", "http://a/b/c/"),
+        ("..", "http://a/b/"),
+        ("../g", "http://a/b/g"),
+        ("../../g", "http://a/g"),
+        ("../../../g", "http://a/g"),
+        ("urn:x", "urn:x"),
+    ] {
+        assert_eq!(reference::join(base, relative), expected, "{relative}");
+    }
+    assert_eq!(reference::join("", "a.json"), "a.json");
+    assert_eq!(reference::join("http://a", "b"), "http://a/b");
+    assert_eq!(reference::decoded("/a%20b%zz%e2%82%ac"), "/a b%zz€");
+}
+
+/// Nothing here may exhaust a small stack: the longest ways are chains of references and of levels.
+#[test]
+fn long_ways_are_answered() {
+    let chain = |kind: &str, word: &str| {
+        let link = |n: usize| {
+            let next = json!({"$ref": format!("#/$defs/d{}", n + 1)});
+            let inner =
+                if word == "not" { json!({"not": next}) } else { json!({word: [next, {"title": "b"}]}) };
+            (format!("d{n}"), inner)
+        };
+        let mut definitions: Map<_, _> = (0..2000).map(link).collect();
+        definitions.insert("d2000".to_owned(), json!({"type": kind}));
+        json!({"properties": {"a": {"$ref": "#/$defs/d0"}}, "$defs": definitions})
+    };
+    let levels = |kind: &str| {
+        let level = |n: usize| {
+            let next = json!({"$ref": format!("#/$defs/d{}", n + 1)});
+            let inner = json!({"anyOf": [
+                {"type": "object", "properties": {"a": next}, "required": ["a"], "additionalProperties": false},
+                {"type": "array", "prefixItems": [next], "minItems": 1},
+            ]});
+            (format!("d{n}"), inner)
+        };
+        let mut definitions: Map<_, _> = (0..300).map(level).collect();
+        definitions.insert("d300".to_owned(), json!({"type": kind}));
+        json!({"$ref": "#/$defs/d0", "$defs": definitions})
+    };
+    for (reader, writer) in [
+        (chain("number", "allOf"), chain("integer", "allOf")),
+        (chain("integer", "allOf"), chain("number", "allOf")),
+        (chain("integer", "anyOf"), chain("number", "oneOf")),
+        (chain("number", "not"), chain("integer", "not")),
+        (chain("integer", "not"), chain("number", "anyOf")),
+        (levels("number"), levels("integer")),
+        (levels("integer"), levels("number")),
+        (json!({}), levels("number")),
+        (levels("number"), json!({})),
+    ] {
+        let (reader, writer) = (parse(&reader.to_string()).unwrap(), parse(&writer.to_string()).unwrap());
+        let (verdict, steps) = judge(&reader, &writer);
+        assert!(steps <= MAX_STEPS, "{verdict:?}");
+    }
+}
+
+#[test]
+fn a_reason_says_what_and_where() {
+    let writer = parse(r#"{"properties": {"a": {"items": {"maxLength": 9}}}}"#).unwrap();
+    let reader = parse(r#"{"properties": {"a": {"items": {"maxLength": 5}}}}"#).unwrap();
+    let Verdict::Incompatible(reasons) = can_read(&reader, &writer) else {
+        panic!("longer texts are refused")
+    };
+    let [reason] = reasons.as_slice() else { panic!("one reason: {reasons:?}") };
+    assert_eq!(reason.rule, Rule::MaxLengthLowered);
+    assert_eq!(reason.reader_path, "#/properties/a/items/maxLength");
+    assert_eq!(reason.writer_path, "#/properties/a/items");
+    assert_eq!(
+        (reason.reader_fragment.as_str(), reason.writer_fragment.as_str()),
+        ("5", r#"{"maxLength":9}"#)
+    );
+    assert_eq!(reason.witness, Some(json!({"a": ["aaaaaa"]})));
+    assert_eq!(
+        reason.to_string(),
+        r##"#/properties/a/items/maxLength: texts longer than 5 are not taken; for example {"a":["aaaaaa"]}"##
+    );
+}
