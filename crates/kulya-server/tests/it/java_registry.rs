@@ -24,7 +24,8 @@ async fn java_registry_and_ours_answer_alike() {
     let java = std::env::var("KULYA_TEST_JAVA_REGISTRY").expect("cargo xtask sets KULYA_TEST_JAVA_REGISTRY");
     let mut beside = Beside::of(java, serve_memory().await);
     let seed = number("KULYA_SEED").unwrap_or(0);
-    for history in seed..seed + number("KULYA_CASES").unwrap_or(200) {
+    let histories = number("KULYA_CASES").unwrap_or(200);
+    for history in seed..seed + histories {
         let mut dice = Dice::new(history);
         // nothing of an earlier history is seen in a namespace of its own
         let namespace = format!("{}-{history}", std::process::id());
@@ -40,5 +41,7 @@ async fn java_registry_and_ours_answer_alike() {
     assert!(differences.is_empty(), "{differences}");
     println!("{}", beside.summary());
     // the histories reach what they are there for
-    assert!(beside.answered(200) > 500 && beside.answered(201) > 500 && beside.answered(409) > 50);
+    for (status, least) in [(200, histories), (201, histories), (409, histories / 5)] {
+        assert!(beside.answered(status) > least, "{}", beside.summary());
+    }
 }
