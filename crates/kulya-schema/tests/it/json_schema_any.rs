@@ -5,6 +5,7 @@ use kulya_schema::json_schema::{Rule, Verdict, can_read, parse};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 const NAMES: [&str; 4] = ["a", "b", "c", "x-a"];
 const PATTERNS: [&str; 5] = ["^x-", "^[a-z]$", "b", "^a?$", "^(?=a)"];
@@ -197,8 +198,23 @@ fn validator(document: &Value) -> Option<Validator> {
     jsonschema::options().should_validate_formats(true).build(document).ok()
 }
 
+/// Whether a list of names has one twice, as `required` must not: the other validator counts on it.
+fn repeats_a_name(schema: &Value) -> bool {
+    match schema {
+        Value::Array(items) => {
+            let names: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+            names.len() > names.iter().collect::<BTreeSet<_>>().len() || items.iter().any(repeats_a_name)
+        }
+        Value::Object(members) => members.values().any(repeats_a_name),
+        _ => false,
+    }
+}
+
 /// What the other validator says of the verdict.
 fn check(reader: &Value, writer: &Value, instances: &[Value]) -> Result<(), TestCaseError> {
+    if repeats_a_name(reader) || repeats_a_name(writer) {
+        return Ok(());
+    }
     let (Ok(reads), Ok(writes)) = (parse(&reader.to_string()), parse(&writer.to_string())) else {
         return Ok(());
     };
