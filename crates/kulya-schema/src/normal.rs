@@ -22,7 +22,9 @@ impl Normal {
     /// The schema as a new one is judged, in its normal form: of a union, the member alone that the type names. (What is
     /// registered already is judged as it was sent, contract §3.4.)
     pub fn judged(&self) -> SchemaInfo {
-        SchemaInfo { data: self.form.clone(), ..self.schema.clone() }
+        let SchemaInfo { type_name, format, properties, .. } = &self.schema;
+        let (type_name, format, properties) = (type_name.clone(), format.clone(), properties.clone());
+        SchemaInfo { type_name, format, data: self.form.clone(), properties }
     }
 }
 

@@ -276,7 +276,8 @@ impl EmbeddedStore {
         let (request, reply) = self.ask(request).await?;
         let Reply::Committed { starts, versions, duplicate } = reply else { return Ok(Committed::default()) };
         let mut pointers = Pointers::default();
-        if let Request::Commit { batch, .. } = request {
+        if let Request::Commit { batch, .. } | Request::Stage { batch, .. } = request {
+            // of what was staged nothing has its place yet
             pointers = batch.pointers(&starts);
             self.inner.buffers.keep(batch.laid.map_or_else(Vec::new, Laid::into_buffer));
         }

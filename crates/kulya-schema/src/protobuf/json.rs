@@ -8,7 +8,7 @@ use std::io::{Result, Write};
 
 /// The text; `None` when the bytes are no descriptor set.
 pub(crate) fn json_text(bytes: &[u8]) -> Option<String> {
-    weight::decode(bytes).ok()?;
+    weight::check(bytes).ok()?;
     let set = DescriptorPool::global().get_message_by_name("google.protobuf.FileDescriptorSet")?;
     let set = DynamicMessage::decode(set, bytes).ok()?;
     let mut text = Vec::new();

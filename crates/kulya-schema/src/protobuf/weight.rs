@@ -21,8 +21,8 @@ pub const MAX_MEMORY_BYTES: usize = 256 * 1024 * 1024;
 /// What a field takes that is not a message: a string's or a list's own part.
 const PLAIN_BYTES: usize = size_of::<String>();
 
-/// Reads a descriptor set of at most [`MAX_SCHEMA_BYTES`], that takes at most [`MAX_MEMORY_BYTES`].
-pub(crate) fn decode(bytes: &[u8]) -> Result<FileDescriptorSet> {
+/// Refuses a descriptor set of more than [`MAX_SCHEMA_BYTES`], or that would take more than [`MAX_MEMORY_BYTES`].
+pub(super) fn check(bytes: &[u8]) -> Result<()> {
     if bytes.len() > MAX_SCHEMA_BYTES {
         let size = bytes.len();
         return Err(Error::new(format!(
@@ -34,6 +34,12 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<FileDescriptorSet> {
             "the descriptor set would take more than {MAX_MEMORY_BYTES} bytes of memory: divide it"
         )));
     }
+    Ok(())
+}
+
+/// Reads a descriptor set that passes the [`check`].
+pub(crate) fn decode(bytes: &[u8]) -> Result<FileDescriptorSet> {
+    check(bytes)?;
     FileDescriptorSet::decode(bytes)
         .map_err(|e| Error::new(format!("the schema is no FileDescriptorSet: {e}")))
 }

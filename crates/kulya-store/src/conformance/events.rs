@@ -1,6 +1,6 @@
 //! Events: where they go, how they are read, and who may repeat them.
 
-use super::{kind, stream, table, texts};
+use super::{committed, kind, stream, table, texts};
 use crate::{
     Append, Commit, Committed, Condition, Durability, ErrorKind, EventPointer, SegmentId, StreamStore,
     TableChange, Tail, WriterId, bounded_read, framing, hash, tail_cut,
@@ -60,18 +60,12 @@ pub(super) async fn pointers_lead_back(store: Arc<impl StreamStore>) {
         done.pointers,
         "a read gives the same pointers"
     );
-    let off = EventPointer {
-        offset: done.pointers.get(1).expect("each event has one").offset + 1,
-        ..done.pointers.get(1).expect("each event has one").clone()
-    };
+    let second = done.pointers.get(1).expect("each event has one");
+    let off = EventPointer { offset: second.offset + 1, ..second.clone() };
     assert_eq!(kind(store.event(&off).await), ErrorKind::InvalidInput, "inside an event is nowhere");
-    let beyond =
-        EventPointer { offset: 1 << 40, ..done.pointers.get(1).expect("each event has one").clone() };
+    let beyond = EventPointer { offset: 1 << 40, ..second.clone() };
     assert_eq!(kind(store.event(&beyond).await), ErrorKind::InvalidInput, "behind the tail is nowhere");
-    let long = EventPointer {
-        length: done.pointers.get(1).expect("each event has one").length + 1,
-        ..done.pointers.get(1).expect("each event has one").clone()
-    };
+    let long = EventPointer { length: second.length + 1, ..second.clone() };
     assert_eq!(kind(store.event(&long).await), ErrorKind::InvalidInput, "another length is another event");
 }
 
@@ -171,8 +165,7 @@ pub(super) async fn a_large_event_is_refused_whole(store: Arc<impl StreamStore>)
     let orders = stream(&*store, "orders", 1).await;
     let largest = Bytes::from(vec![1u8; framing::MAX_EVENT_BYTES]);
     let done = store.commit(Commit::events(vec![Append::keyed(&orders, "k", largest.clone())])).await;
-    let pointer =
-        done.expect("the largest event is taken").pointers.first().expect("each event has one").clone();
+    let pointer = done.expect("the largest event is taken").pointers.first().expect("each event has one");
     assert_eq!(store.event(&pointer).await.expect("found").len(), largest.len());
     let over = Bytes::from(vec![1u8; framing::MAX_EVENT_BYTES + 1]);
     let both = vec![Append::keyed(&orders, "k", "small"), Append::keyed(&orders, "k", over)];
@@ -229,11 +222,8 @@ pub(super) async fn written_is_seen_and_synced_later(store: Arc<impl StreamStore
     for n in 0..20 {
         let durability = if n % 5 == 4 { Durability::Synced } else { Durability::Written };
         let commit = Commit::events(vec![Append::keyed(&orders, "k", n.to_string())]).durability(durability);
-        let done = store.commit(commit).await.expect("committed");
-        assert_eq!(
-            store.event(&done.pointers.first().expect("each event has one")).await.expect("found"),
-            n.to_string()
-        );
+        let pointer = committed(&*store, commit).await;
+        assert_eq!(store.event(&pointer).await.expect("found"), n.to_string());
     }
     assert_eq!(texts(&*store, &orders).await, (0..20).map(|n| n.to_string()).collect::<Vec<_>>());
 }

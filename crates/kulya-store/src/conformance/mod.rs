@@ -7,7 +7,9 @@ mod streams;
 mod tables;
 mod transactions;
 
-use crate::{Capability, ErrorKind, StreamConfig, StreamId, StreamStore, TableId, bounded_read};
+use crate::{
+    Capability, Commit, ErrorKind, EventPointer, StreamConfig, StreamId, StreamStore, TableId, bounded_read,
+};
 use events::{
     a_large_event_is_refused_whole, a_repeated_commit_writes_nothing,
     a_tail_gives_every_event_and_ends_when_sealed, a_tail_wakes_its_reader, a_wrong_offset_is_refused,
@@ -117,6 +119,11 @@ async fn table(store: &impl StreamStore, name: &str) -> TableId {
     store.create_scope(&table.scope).await.expect("a scope can be made");
     store.create_table(&table).await.expect("a table can be made");
     table
+}
+
+/// Commits one event, or more, and gives the first one's pointer.
+async fn committed(store: &impl StreamStore, commit: Commit) -> EventPointer {
+    store.commit(commit).await.expect("committed").pointers.first().expect("each event has one")
 }
 
 async fn texts(store: &impl StreamStore, stream: &StreamId) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! Scopes and streams: made, listed, sealed, truncated, ended.
 
-use super::{SHOP, kind, stream, table, texts};
+use super::{SHOP, committed, kind, stream, table, texts};
 use crate::{
     Append, Commit, Condition, ErrorKind, Retention, Scope, StreamConfig, StreamCut, StreamId, StreamStore,
     TableChange, TableId, bounded_read, head_cut, tail_cut,
@@ -55,8 +55,7 @@ pub(super) async fn a_sealed_stream_takes_no_events(store: Arc<impl StreamStore>
     let open = store.stream(&orders).await.expect("there");
     assert_eq!((open.config, open.sealed), (StreamConfig::with_segments(3), false));
     let append = || Commit::events(vec![Append::keyed(&orders, "k", "an event")]);
-    let done = store.commit(append()).await.expect("committed");
-    let segment = done.pointers.first().expect("each event has one").segment.clone();
+    let segment = committed(&*store, append()).await.segment;
     let tail = tail_cut(&*store, &orders).await.expect("there").offset(&segment).expect("named");
     let waiting = {
         let (store, segment) = (Arc::clone(&store), segment.clone());
@@ -84,14 +83,7 @@ pub(super) async fn a_deleted_stream_comes_back_as_another(store: Arc<impl Strea
     let orders = stream(&*store, "orders", 2).await;
     let other = stream(&*store, "other", 1).await;
     let append = |text: &'static str| Commit::events(vec![Append::keyed(&orders, "k", text)]);
-    let old = store
-        .commit(append("old"))
-        .await
-        .expect("committed")
-        .pointers
-        .first()
-        .expect("each event has one")
-        .clone();
+    let old = committed(&*store, append("old")).await;
     store.commit(Commit::events(vec![Append::keyed(&other, "k", "kept")])).await.expect("committed");
     assert_eq!(kind(store.delete_stream(&orders).await), ErrorKind::InvalidInput, "it is sealed first");
     store.seal_stream(&orders).await.expect("sealed");
@@ -103,14 +95,7 @@ pub(super) async fn a_deleted_stream_comes_back_as_another(store: Arc<impl Strea
     assert_eq!(store.streams(&orders.scope).await.expect("listed"), std::slice::from_ref(&other.name));
     assert!(store.create_stream(&orders, StreamConfig::with_segments(3)).await.expect("made"));
     assert!(texts(&*store, &orders).await.is_empty(), "nothing of the old one is in the new one");
-    let new = store
-        .commit(append("new"))
-        .await
-        .expect("committed")
-        .pointers
-        .first()
-        .expect("each event has one")
-        .clone();
+    let new = committed(&*store, append("new")).await;
     assert!(new.segment != old.segment, "its segments are other ones");
     assert_eq!(store.event(&new).await.expect("found"), "new");
     assert_eq!(kind(store.event(&old).await), ErrorKind::NotFound, "an old pointer finds no new event");
@@ -161,14 +146,7 @@ pub(super) async fn a_truncated_stream_begins_at_its_cut(store: Arc<impl StreamS
     let tail = tail_cut(&*store, &orders).await.expect("there");
     store.truncate(&tail).await.expect("everything may go");
     assert!(texts(&*store, &orders).await.is_empty());
-    let next = store
-        .commit(Commit::events(vec![append(40)]))
-        .await
-        .expect("committed")
-        .pointers
-        .first()
-        .expect("each event has one")
-        .clone();
+    let next = committed(&*store, Commit::events(vec![append(40)])).await;
     assert_eq!(Some(next.offset), tail.offset(&next.segment), "offsets go on where they were");
 }
 
