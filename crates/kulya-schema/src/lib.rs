@@ -9,6 +9,7 @@
 //! - [`avro`]: Avro schemas as a tree, and whether one reads what another wrote, with every reason;
 //! - [`protobuf`]: the same for Protobuf, in the wire format and in JSON;
 //! - [`json_schema`]: JSON schemas, and whether one takes all that another allows, with a value that it does not take;
+//! - [`Rules`]: by whose rules a group's schemas are judged; [`Checker`]: a user's own format's;
 //! - [`decide`]: whether a schema may follow those a group has.
 //!
 //! ```
@@ -21,14 +22,22 @@
 //! ```
 
 pub mod avro;
+mod checker;
 pub mod decide;
 mod error;
+mod incompatibility;
 pub mod json_schema;
+mod judged;
 pub mod limits;
 pub mod model;
 mod normal;
 pub mod protobuf;
+mod rules;
 
+pub use checker::{Checker, Checkers};
 pub use error::{Error, Result};
+pub use incompatibility::Incompatibility;
+pub use judged::Judged;
 pub use model::*;
-pub use normal::{Normal, normalize};
+pub use normal::{Normal, Shape, normalize};
+pub use rules::{Rules, Strict, Unknown};

@@ -1,6 +1,6 @@
 //! How much a request may hold (contract §1.3).
 
-use crate::{CodecType, Error, Format, GroupId, GroupProperties, Result, SchemaInfo};
+use crate::{Checkers, CodecType, Error, Format, GroupId, GroupProperties, Result, Rules, SchemaInfo};
 use std::collections::BTreeMap;
 
 /// The largest schema, in bytes.
@@ -17,17 +17,29 @@ pub fn check_group(group: &GroupId) -> Result<()> {
     Ok(())
 }
 
-/// What a group may be made with. Only Avro has a checker, so other formats take only the policies that need none.
-pub fn check_properties(properties: &GroupProperties) -> Result<()> {
+/// What a group may be made with. By Java's rules only Avro has a checker, and a custom format has none but a user's own:
+/// without one a group takes only the policies that need none.
+pub fn check_properties(properties: &GroupProperties, checkers: &Checkers) -> Result<()> {
     use crate::Compatibility::{AllowAny, DenyAll};
-    if properties.format != Format::Avro && !matches!(properties.compatibility, AllowAny | DenyAll) {
-        return Err(Error::new(format!(
-            "policy {} is not supported for format {}: choose AllowAny or DenyAll",
-            properties.compatibility.policy(),
-            properties.format
-        )));
+    check_labels(&properties.properties)?;
+    let rules = Rules::of(&properties.properties)?;
+    let is_judged = match &properties.format {
+        Format::Avro => true,
+        Format::Custom(name) => checkers.get(name).is_some(),
+        Format::Json | Format::Protobuf | Format::Any => rules != Rules::Java,
+    };
+    if is_judged || matches!(properties.compatibility, AllowAny | DenyAll) {
+        return Ok(());
     }
-    check_labels(&properties.properties)
+    let instead = match &properties.format {
+        Format::Custom(_) => "or give the registry a checker for it",
+        _ => "or let the group be judged by its format's own rules (property \"kulya.rules\" = \"strict\")",
+    };
+    Err(Error::new(format!(
+        "policy {} is not supported for format {}: choose AllowAny or DenyAll, {instead}",
+        properties.compatibility.policy(),
+        properties.format
+    )))
 }
 
 /// A schema's size, format and labels.

@@ -2,6 +2,7 @@
 
 use crate::{Error, Format, Result, SchemaInfo, avro, limits, protobuf};
 use prost::Message;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -15,7 +16,39 @@ pub struct Normal {
     pub schema: SchemaInfo,
     /// SHA-256 of the normal form.
     pub fingerprint: [u8; 32],
+    /// What of it matters to compatibility.
+    pub shape: Shape,
     form: Vec<u8>,
+}
+
+/// What of a schema matters to compatibility, digested: schemas of one format and one shape get the same verdicts, whatever
+/// the rules. A text, because it is kept: another way to take shapes begins with another number, and so equals none of
+/// these.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Shape(String);
+
+/// With which shapes are taken now.
+const SHAPES: &str = "1-";
+
+impl Shape {
+    fn of(parts: &[&[u8]]) -> Self {
+        let mut digest = Sha256::new();
+        for part in parts {
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+        let mut text = SHAPES.to_owned();
+        for byte in digest.finalize().iter().take(16) {
+            text += &format!("{byte:02x}");
+        }
+        Self(text)
+    }
+
+    /// Whether it was taken as shapes are taken now. Others must not be compared with.
+    pub fn is_current(&self) -> bool {
+        self.0.starts_with(SHAPES)
+    }
 }
 
 impl Normal {
@@ -31,14 +64,25 @@ impl Normal {
 /// Parses, checks and normalises a schema. The error is the sender's to mend.
 pub fn normalize(schema: SchemaInfo) -> Result<Normal> {
     limits::check_schema(&schema)?;
-    let (type_name, form) = match schema.format {
+    let kind = schema.format.full_name().as_bytes();
+    let (type_name, form, shape) = match schema.format {
         Format::Avro => avro_form(&schema)?,
-        Format::Json => (schema.type_name.clone(), json_form(&schema.data)?.into_bytes()),
+        Format::Json => {
+            let form = json_form(&schema.data)?.into_bytes();
+            let shape = Shape::of(&[kind, &form]);
+            (schema.type_name.clone(), form, shape)
+        }
         Format::Protobuf => protobuf_form(&schema)?,
-        Format::Custom(_) | Format::Any => (schema.type_name.clone(), schema.data.clone()),
+        Format::Custom(_) | Format::Any => {
+            let mut parts = vec![kind, &schema.data];
+            // a checker may look at them
+            parts
+                .extend(schema.properties.iter().flat_map(|(key, value)| [key.as_bytes(), value.as_bytes()]));
+            (schema.type_name.clone(), schema.data.clone(), Shape::of(&parts))
+        }
     };
     let fingerprint = Sha256::digest(&form).into();
-    Ok(Normal { schema: SchemaInfo { type_name, ..schema }, fingerprint, form })
+    Ok(Normal { schema: SchemaInfo { type_name, ..schema }, fingerprint, shape, form })
 }
 
 fn unparsable(format: &Format, why: impl std::fmt::Display) -> Error {
@@ -54,7 +98,7 @@ fn split(type_name: &str) -> Result<(&str, &str)> {
     Ok((qualifier, name))
 }
 
-fn avro_form(schema: &SchemaInfo) -> Result<(String, Vec<u8>)> {
+fn avro_form(schema: &SchemaInfo) -> Result<(String, Vec<u8>, Shape)> {
     let text = std::str::from_utf8(&schema.data).map_err(|e| unparsable(&schema.format, e))?;
     let parsed = avro::parse(text).map_err(|e| unparsable(&schema.format, e))?;
     let (qualifier, name) = split(&schema.type_name)?;
@@ -64,6 +108,8 @@ fn avro_form(schema: &SchemaInfo) -> Result<(String, Vec<u8>)> {
         ("", name) => (own_qualifier, name.to_owned()),
         (qualifier, name) => (qualifier.to_owned(), name.to_owned()),
     };
+    // Java's rules judge the whole of a registered union, strict ones the member
+    let whole = parsed.shape();
     let chosen = parsed.member(&name).unwrap_or(parsed);
     let (chosen_qualifier, chosen_name) = chosen.root_name();
     if chosen_name != name || !(qualifier.is_empty() || qualifier == chosen_qualifier) {
@@ -75,7 +121,8 @@ fn avro_form(schema: &SchemaInfo) -> Result<(String, Vec<u8>)> {
         )));
     }
     let full = if qualifier.is_empty() { name } else { format!("{qualifier}.{name}") };
-    Ok((full, chosen.normal_form().into_bytes()))
+    let shape = Shape::of(&[b"Avro", whole.as_bytes(), chosen.shape().as_bytes()]);
+    Ok((full, chosen.normal_form().into_bytes(), shape))
 }
 
 fn json_form(data: &[u8]) -> Result<String> {
@@ -131,8 +178,8 @@ fn sorted(value: &Value) -> Value {
     }
 }
 
-fn protobuf_form(schema: &SchemaInfo) -> Result<(String, Vec<u8>)> {
-    let set = protobuf::decode(&schema.data).map_err(|e| unparsable(&schema.format, e))?;
+fn protobuf_form(schema: &SchemaInfo) -> Result<(String, Vec<u8>, Shape)> {
+    let mut set = protobuf::decode(&schema.data).map_err(|e| unparsable(&schema.format, e))?;
     let first =
         set.file.first().ok_or_else(|| unparsable(&schema.format, "the descriptor set holds no file"))?;
     let (qualifier, name) = split(&schema.type_name)?;
@@ -152,7 +199,11 @@ fn protobuf_form(schema: &SchemaInfo) -> Result<(String, Vec<u8>)> {
         )));
     }
     let full = if qualifier.is_empty() { name } else { format!("{qualifier}.{name}") };
-    Ok((full, set.encode_to_vec()))
+    let form = set.encode_to_vec();
+    // comments, and where in the source things stood
+    set.file.iter_mut().for_each(|file| file.source_code_info = None);
+    let shape = Shape::of(&[b"Protobuf", full.as_bytes(), &set.encode_to_vec()]);
+    Ok((full, form, shape))
 }
 
 #[cfg(test)]

@@ -1,15 +1,17 @@
 //! Avro schemas: the JSON text as a tree ([`parse`]), the text that tells two schemas apart ([`Schema::normal_form`]),
-//! and whether one schema reads what another wrote ([`can_read`]).
+//! whether one schema reads what another wrote ([`can_read`], [`resolve`]), and what of it matters to that
+//! ([`Schema::shape`]).
 //!
 //! Sources: the Avro specification 1.11 ("Schema Declaration", "Schema Resolution"), and the registry contract §2.1
 //! and §3.4 where Java's verdict differs from the specification.
 
 mod parse;
 mod resolve;
+mod shape;
 mod text;
 
 pub use parse::parse;
-pub use resolve::{Incompatibility, Rule, can_read};
+pub use resolve::{Incompatibility, Resolution, Rule, can_read, resolve};
 
 use serde_json::{Map, Value};
 

@@ -24,7 +24,7 @@
 //! let reader = parse(r#"{"properties": {"age": {"type": "integer"}}}"#)?;
 //! assert_eq!(can_read(&writer, &reader), Verdict::Compatible);
 //! let Verdict::Incompatible(reasons) = can_read(&reader, &writer) else { panic!("fractions are refused") };
-//! assert_eq!(reasons[0].rule.name(), "type_narrowed");
+//! assert_eq!(reasons[0].rule.name(), "type-narrowed");
 //! assert_eq!(reasons[0].reader_path, "#/properties/age/type");
 //! # Ok::<(), kulya_schema::Error>(())
 //! ```
@@ -41,6 +41,7 @@ mod sample;
 mod within;
 mod world;
 
+pub(crate) use parse::shortened;
 pub use parse::{MAX_BYTES, MAX_DEPTH, MAX_POINTER_BYTES, MAX_SUBSCHEMAS, parse};
 pub use reason::{Incompatibility, Rule};
 pub use world::MAX_STEPS;

@@ -67,7 +67,7 @@ fn draft_of(uri: &Value) -> Result<Draft> {
 }
 
 /// A value in at most some sixty characters.
-pub(super) fn shortened(value: &Value) -> String {
+pub(crate) fn shortened(value: &Value) -> String {
     const MOST: usize = 60;
     let text = value.to_string();
     if text.chars().count() <= MOST {

@@ -58,71 +58,71 @@ macro_rules! rules {
 
 rules! {
     /// `type` leaves out a kind that the writer may write.
-    TypeNarrowed "type_narrowed" "keep every type that the writer may write";
+    TypeNarrowed "type-narrowed" "keep every type that the writer may write";
     /// An integer of draft 4 may not be written as `1.0`; later drafts and many validators allow it.
-    Draft4Integer "draft4_integer" "use draft 6 or later on both sides";
+    Draft4Integer "draft4-integer" "use draft 6 or later on both sides";
     /// `enum` or `const` leaves out a value.
-    ValuesNarrowed "values_narrowed" "keep every value that the writer may write";
+    ValuesNarrowed "values-narrowed" "keep every value that the writer may write";
     /// A lower bound is above the writer's.
-    MinimumRaised "minimum_raised" "lower the bound to the writer's, or leave it out";
+    MinimumRaised "minimum-raised" "lower the bound to the writer's, or leave it out";
     /// An upper bound is below the writer's.
-    MaximumLowered "maximum_lowered" "raise the bound to the writer's, or leave it out";
+    MaximumLowered "maximum-lowered" "raise the bound to the writer's, or leave it out";
     /// Not every number of the writer's is a multiple.
-    MultipleOfNarrowed "multiple_of_narrowed" "use a divisor of the writer's multipleOf, or leave it out";
+    MultipleOfNarrowed "multiple-of-narrowed" "use a divisor of the writer's multipleOf, or leave it out";
     /// Shorter texts are refused.
-    MinLengthRaised "min_length_raised" "lower minLength to the writer's, or leave it out";
+    MinLengthRaised "min-length-raised" "lower minLength to the writer's, or leave it out";
     /// Longer texts are refused.
-    MaxLengthLowered "max_length_lowered" "raise maxLength to the writer's, or leave it out";
+    MaxLengthLowered "max-length-lowered" "raise maxLength to the writer's, or leave it out";
     /// `pattern` is not one of the writer's.
-    PatternChanged "pattern_changed" "keep the writer's pattern, or leave it out";
+    PatternChanged "pattern-changed" "keep the writer's pattern, or leave it out";
     /// `format` is not the writer's; whether it asserts anything is the validator's choice.
-    FormatChanged "format_changed" "keep the writer's format, or leave it out";
+    FormatChanged "format-changed" "keep the writer's format, or leave it out";
     /// `contentEncoding` or `contentMediaType` is not the writer's.
-    ContentChanged "content_changed" "keep what the writer says, or leave it out";
+    ContentChanged "content-changed" "keep what the writer says, or leave it out";
     /// Arrays of fewer items are refused.
-    MinItemsRaised "min_items_raised" "lower minItems to the writer's, or leave it out";
+    MinItemsRaised "min-items-raised" "lower minItems to the writer's, or leave it out";
     /// Arrays of more items are refused.
-    MaxItemsLowered "max_items_lowered" "raise maxItems to the writer's, or leave it out";
+    MaxItemsLowered "max-items-lowered" "raise maxItems to the writer's, or leave it out";
     /// Arrays that repeat an item are refused.
-    UniqueItemsAdded "unique_items_added" "leave uniqueItems out";
+    UniqueItemsAdded "unique-items-added" "leave uniqueItems out";
     /// Items behind the listed ones are refused.
-    ItemsClosed "items_closed" "allow the items that the writer may write";
+    ItemsClosed "items-closed" "allow the items that the writer may write";
     /// `contains` asks for what the writer need not write.
-    ContainsNarrowed "contains_narrowed" "ask for no more than the writer's contains";
+    ContainsNarrowed "contains-narrowed" "ask for no more than the writer's contains";
     /// More objects lack the name than the writer's.
-    RequiredAdded "required_added" "leave the name out of required, or require it of the writer first";
+    RequiredAdded "required-added" "leave the name out of required, or require it of the writer first";
     /// A property is described that the writer leaves open: anything may stand there already.
-    PropertyAddedToOpenContent "property_added_to_open_content" "close the writer's content first (additionalProperties: false), or allow any value";
+    PropertyAddedToOpenContent "property-added-to-open-content" "close the writer's content first (additionalProperties: false), or allow any value";
     /// A property of the writer's is not in the reader's closed content.
-    PropertyRemovedFromClosedContent "property_removed_from_closed_content" "keep the property, or open the content";
+    PropertyRemovedFromClosedContent "property-removed-from-closed-content" "keep the property, or open the content";
     /// `additionalProperties` refuses names that the writer's open content allows.
-    AdditionalPropertiesClosed "additional_properties_closed" "leave the content as open as the writer's";
+    AdditionalPropertiesClosed "additional-properties-closed" "leave the content as open as the writer's";
     /// `propertyNames` refuses a name.
-    PropertyNamesNarrowed "property_names_narrowed" "allow every name that the writer may write";
+    PropertyNamesNarrowed "property-names-narrowed" "allow every name that the writer may write";
     /// Objects of fewer members are refused.
-    MinPropertiesRaised "min_properties_raised" "lower minProperties to the writer's, or leave it out";
+    MinPropertiesRaised "min-properties-raised" "lower minProperties to the writer's, or leave it out";
     /// Objects of more members are refused.
-    MaxPropertiesLowered "max_properties_lowered" "raise maxProperties to the writer's, or leave it out";
+    MaxPropertiesLowered "max-properties-lowered" "raise maxProperties to the writer's, or leave it out";
     /// One name asks for another that the writer need not write beside it.
-    DependencyAdded "dependency_added" "ask for no name that the writer does not ask for";
+    DependencyAdded "dependency-added" "ask for no name that the writer does not ask for";
     /// What no keyword has judged is refused, and the writer may write it.
-    UnevaluatedClosed "unevaluated_closed" "leave the content as open as the writer's";
+    UnevaluatedClosed "unevaluated-closed" "leave the content as open as the writer's";
     /// No alternative of `anyOf` takes all of it.
-    AnyOfNotCovered "any_of_not_covered" "add an alternative for what the writer may write";
+    AnyOfNotCovered "any-of-not-covered" "add an alternative for what the writer may write";
     /// Not exactly one alternative of `oneOf` takes it.
-    OneOfNotCovered "one_of_not_covered" "add an alternative, or use anyOf if several may hold";
+    OneOfNotCovered "one-of-not-covered" "add an alternative, or use anyOf if several may hold";
     /// `not` refuses what the writer may write.
-    NotAdded "not_added" "exclude it from the writer's schema first";
+    NotAdded "not-added" "exclude it from the writer's schema first";
     /// The schema `false`.
-    NothingAllowed "nothing_allowed" "allow what the writer may write";
+    NothingAllowed "nothing-allowed" "allow what the writer may write";
     /// The reader's schema refers to another document, which is not loaded.
-    OutsideReference "outside_reference" "bring the schema into this document, under $defs";
+    OutsideReference "outside-reference" "bring the schema into this document, under $defs";
     /// What a dynamic reference means depends on who refers to it.
-    DynamicReference "dynamic_reference" "use $ref";
+    DynamicReference "dynamic-reference" "use $ref";
     /// `dependencies` has no meaning after draft 7, but some validators give it one.
-    LegacyDependencies "legacy_dependencies" "use dependentRequired or dependentSchemas";
+    LegacyDependencies "legacy-dependencies" "use dependentRequired or dependentSchemas";
     /// The schemas are too large or too entangled to compare.
-    OverBudget "over_budget" "simplify the schemas, above all nested anyOf and oneOf";
+    OverBudget "over-budget" "simplify the schemas, above all nested anyOf and oneOf";
 }
 
 /// A reason in the making: its place by number, its witness at the place where it was found.

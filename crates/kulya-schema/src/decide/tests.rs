@@ -1,0 +1,255 @@
+use super::*;
+use crate::Strict;
+use crate::protobuf::Safety;
+
+fn schema(fields: &str) -> SchemaInfo {
+    SchemaInfo::new("R", Format::Avro, format!(r#"{{"type":"record","name":"R","fields":[{fields}]}}"#))
+}
+
+fn version(format: &Format, id: u32) -> VersionInfo {
+    VersionInfo { type_name: "R".into(), format: format.full_name().into(), version: id, id }
+}
+
+fn versions(schemas: &[SchemaInfo]) -> Vec<SchemaWithVersion> {
+    let with = |(id, schema): (u32, &SchemaInfo)| SchemaWithVersion {
+        schema: schema.clone(),
+        version: VersionInfo { type_name: schema.type_name.clone(), ..version(&schema.format, id) },
+    };
+    (0..).zip(schemas).map(with).collect()
+}
+
+fn judge(compatibility: Compatibility, rules: Rules) -> Judge {
+    Judge { compatibility, rules, allow_multiple_types: true, checkers: Checkers::default() }
+}
+
+fn judged(judge: &Judge, live: &[SchemaInfo], new: &SchemaInfo) -> std::result::Result<(), Refusal> {
+    check(judge, &normalize(new.clone()).unwrap(), &versions(live)).unwrap()
+}
+
+fn verdict(policy: Compatibility, live: &[SchemaInfo], new: &SchemaInfo) -> bool {
+    judged(&judge(policy, Rules::Java), live, new).is_ok()
+}
+
+fn till(id: u32) -> Option<Side> {
+    Some(Side::Till(version(&Format::Avro, id)))
+}
+
+#[test]
+fn policies_ask_their_questions() {
+    use Compatibility::*;
+    let empty = schema("");
+    let a = schema(r#"{"name":"a","type":"int"}"#);
+    let a_default = schema(r#"{"name":"a","type":"int","default":0}"#);
+    let a_text = schema(r#"{"name":"a","type":"string"}"#);
+    for (policy, live, new, expected) in [
+        (AllowAny, vec![a.clone()], &a_text, true),
+        (DenyAll, vec![], &a, true),
+        (DenyAll, vec![a.clone()], &empty, false),
+        (Backward, vec![], &a, true),
+        (Backward, vec![empty.clone()], &a, false),
+        (Backward, vec![empty.clone()], &a_default, true),
+        (Backward, vec![a.clone()], &empty, true),
+        (Forward, vec![a.clone()], &empty, false),
+        (Forward, vec![empty.clone()], &a, true),
+        (Full, vec![empty.clone()], &a, false),
+        (Full, vec![empty.clone()], &a_default, true),
+        (Backward, vec![a_text.clone(), empty.clone()], &a_default, true),
+        (BackwardTransitive, vec![a_text.clone(), empty.clone()], &a_default, false),
+        (ForwardTransitive, vec![a_text.clone(), empty.clone()], &a, false),
+        (FullTransitive, vec![a_default.clone(), empty.clone()], &a_default, true),
+    ] {
+        assert_eq!(verdict(policy.clone(), &live, new), expected, "{policy:?} {live:?} {new:?}");
+        let strictly = judged(&judge(policy.clone(), Rules::strict()), &live, new).is_ok();
+        assert_eq!(strictly, expected, "strictly {policy:?} {live:?} {new:?}");
+    }
+    let limited = Advanced { backward: till(1), forward: None };
+    assert!(verdict(limited, &[a_text.clone(), empty.clone()], &a_default), "version 0 is before the limit");
+    let limited = Advanced { backward: till(0), forward: None };
+    assert!(!verdict(limited, &[a_text, empty], &a_default));
+}
+
+#[test]
+fn each_side_looks_as_far_as_it_says_when_strict() {
+    // the new schema reads all, and only the latest reads it
+    let live = [schema(r#"{"name":"a","type":"int"}"#), schema(r#"{"name":"a","type":"int","default":0}"#)];
+    let new = schema("");
+    let policy = Compatibility::Advanced { backward: Some(Side::Transitive), forward: Some(Side::Latest) };
+    assert!(judged(&judge(policy.clone(), Rules::strict()), &live, &new).is_ok());
+    let refusal = judged(&judge(policy, Rules::Java), &live, &new).unwrap_err();
+    assert_eq!(refusal.reasons[0].versions(), [version(&Format::Avro, 0)]);
+    // the latest lies before the limit of the other side
+    let policy = Compatibility::Advanced { backward: till(7), forward: Some(Side::Latest) };
+    let refusal = judged(&judge(policy, Rules::strict()), &live[..1], &new).unwrap_err();
+    assert!(matches!(refusal.reasons.as_slice(), [Reason::CannotBeRead { .. }]));
+}
+
+#[test]
+fn a_refusal_gives_every_reason_once() {
+    let live = [
+        schema(""),
+        schema(r#"{"name":"a","type":"string"}"#),
+        schema(r#"{"name":"a","type":"string","doc":"of the same shape"}"#),
+    ];
+    let judge = judge(Compatibility::BackwardTransitive, Rules::Java);
+    let refusal = judged(&judge, &live, &schema(r#"{"name":"a","type":"int"}"#)).unwrap_err();
+    let conflicts: Vec<usize> = refusal.reasons.iter().map(|reason| reason.versions().len()).collect();
+    assert_eq!(conflicts, [1, 2]);
+    let text = refusal.to_string();
+    assert!(text.contains("R.a") && text.contains("version 0") && text.contains("versions 1, 2"), "{text}");
+    let why = refusal.reasons[1].why().unwrap();
+    assert_eq!((why.reader.as_str(), why.writer.as_str()), ("int", "string"));
+    assert!(!why.fix.is_empty());
+    let shown = serde_json::to_string(&refusal).unwrap();
+    assert_eq!(serde_json::from_str::<Refusal>(&shown).unwrap(), refusal, "{shown}");
+}
+
+#[test]
+fn one_type_groups_take_one_type() {
+    let mut judge = judge(Compatibility::AllowAny, Rules::Java);
+    judge.allow_multiple_types = false;
+    let other = SchemaInfo::new("Other", Format::Avro, r#"{"type":"record","name":"Other","fields":[]}"#);
+    let refusal = judged(&judge, &[schema("")], &other).unwrap_err();
+    assert!(matches!(refusal.reasons.as_slice(), [Reason::OtherType { .. }]));
+}
+
+#[test]
+fn readers_are_judged_by_the_rules() {
+    use Compatibility::*;
+    let reads = |policy, rules, live: &[SchemaInfo], reader: &SchemaInfo| {
+        let judge = judge(policy, rules);
+        let alike = versions(live).into_iter().map(|old| Alike {
+            schema: Arc::new(Judged::registered(&old.schema, &judge)),
+            versions: vec![old.version],
+        });
+        let reader = Judged::new(&normalize(reader.clone()).unwrap(), &judge).unwrap();
+        may_read(&judge, &reader, &alike.collect::<Vec<_>>()).unwrap()
+    };
+    let a = schema(r#"{"name":"a","type":"int"}"#);
+    for rules in [Rules::Java, Rules::strict()] {
+        assert!(reads(AllowAny, rules, &[], &a));
+        assert!(reads(Backward, rules, &[], &a));
+        assert!(!reads(Backward, rules, &[schema("")], &a));
+        assert!(reads(Full, rules, std::slice::from_ref(&a), &schema("")));
+    }
+    assert!(!reads(Full, Rules::Java, &[], &a), "the Java server says no to an empty group");
+    assert!(reads(Full, Rules::strict(), &[], &a));
+}
+
+#[test]
+fn avros_holes_are_closed_when_strict() {
+    let record = |name: &str, inner: &str| {
+        let field = format!(r#"{{"name":"i","type":{{"type":"record","name":"{inner}","fields":[]}}}}"#);
+        SchemaInfo::new(
+            name,
+            Format::Avro,
+            format!(r#"{{"type":"record","name":"{name}","fields":[{field}]}}"#),
+        )
+    };
+    let symbols =
+        |symbols: &str| schema(&format!(r#"{{"name":"e","type":{{"type":"enum","name":"E",{symbols}}}}}"#));
+    for (old, new, rule) in [
+        (symbols(r#""symbols":["A","B"]"#), symbols(r#""symbols":["A"]"#), "avro/enum-symbol-missing"),
+        (record("R", "I"), record("R", "J"), "avro/name-mismatch"),
+    ] {
+        let by = |rules| judged(&judge(Compatibility::Backward, rules), std::slice::from_ref(&old), &new);
+        assert!(by(Rules::Java).is_ok(), "{new:?}");
+        assert_eq!(by(Rules::strict()).unwrap_err().reasons[0].why().unwrap().rule, rule);
+    }
+    let with_default = symbols(r#""symbols":["A"],"default":"A""#);
+    let old = symbols(r#""symbols":["A","B"]"#);
+    assert!(judged(&judge(Compatibility::Backward, Rules::strict()), &[old], &with_default).is_ok());
+    // a member of a union evolves as itself
+    let union = |field: &str| {
+        let data = format!(
+            r#"["null",{{"type":"record","name":"A","fields":[{field}]}},{{"type":"record","name":"B","fields":[]}}]"#
+        );
+        SchemaInfo::new("A", Format::Avro, data)
+    };
+    let (old, new) = (union(""), union(r#"{"name":"a","type":"int","default":1}"#));
+    assert!(judged(&judge(Compatibility::Backward, Rules::Java), std::slice::from_ref(&old), &new).is_err());
+    judged(&judge(Compatibility::Backward, Rules::strict()), &[old], &new).unwrap();
+}
+
+fn json(data: &str) -> SchemaInfo {
+    SchemaInfo::new("R", Format::Json, data)
+}
+
+#[test]
+fn json_schemas_are_judged_when_strict() {
+    let (wide, narrow) = (json(r#"{"type":["string","null"]}"#), json(r#"{"type":"string"}"#));
+    let unknown = json(r#"{"type":"string","pattern":"^(a|b)*c(?=d)"}"#);
+    let allow = Rules::Strict(Strict { unknown: Unknown::Allow, ..Strict::default() });
+    for (rules, old, new, passes) in [
+        (Rules::Java, &wide, &narrow, true),
+        (Rules::strict(), &wide, &narrow, false),
+        (Rules::strict(), &narrow, &wide, true),
+        (Rules::strict(), &json(r#"{"type":"string","pattern":"^a"}"#), &unknown, false),
+        (allow, &wide, &narrow, false),
+    ] {
+        let verdict = judged(&judge(Compatibility::Backward, rules), std::slice::from_ref(old), new);
+        assert_eq!(verdict.is_ok(), passes, "{rules:?} {old:?} {new:?} {verdict:?}");
+    }
+    // registered before the group was strict, and no schema of these rules
+    let odd = json(r#"{"properties":{"a":{"type":"any"}}}"#);
+    let by = |rules| judged(&judge(Compatibility::Backward, rules), std::slice::from_ref(&odd), &narrow);
+    assert!(by(Rules::Java).is_ok() && by(allow).is_ok());
+    let refusal = by(Rules::strict()).unwrap_err();
+    assert!(refusal.to_string().contains("cannot be told"), "{refusal}");
+    check(&judge(Compatibility::Backward, Rules::strict()), &normalize(odd).unwrap(), &[]).unwrap_err();
+}
+
+#[test]
+fn formats_do_not_mix() {
+    let (avro, json) = (schema(""), json("{}"));
+    let by = |rules, old: &SchemaInfo, new: &SchemaInfo| {
+        let new = normalize(new.clone()).unwrap();
+        check(&judge(Compatibility::Backward, rules), &new, &versions(std::slice::from_ref(old)))
+    };
+    assert!(by(Rules::Java, &json, &avro).unwrap_err().to_string().contains("should be avro"));
+    assert_eq!(by(Rules::Java, &avro, &json), Ok(Ok(())));
+    for (old, new) in [(&json, &avro), (&avro, &json)] {
+        let refusal = by(Rules::strict(), old, new).unwrap().unwrap_err();
+        assert_eq!(refusal.reasons[0].why().unwrap().rule, "schema/other-format");
+    }
+}
+
+/// A schema is a set of letters, and a reader must know every letter of the writer's.
+struct Letters;
+
+impl crate::Checker for Letters {
+    fn check(&self, schema: &SchemaInfo) -> Result<()> {
+        if schema.data.is_empty() { Err(Error::new("a schema has letters")) } else { Ok(()) }
+    }
+
+    fn can_read(&self, reader: &SchemaInfo, writer: &SchemaInfo) -> Vec<Incompatibility> {
+        let missing = writer.data.iter().filter(|letter| !reader.data.contains(letter));
+        let why = |letter| Incompatibility::unknown("letters/missing", format!("no {letter}"), "");
+        missing.map(|letter| Incompatibility { certain: true, ..why(letter) }).collect()
+    }
+}
+
+#[test]
+fn a_users_own_format_is_judged_by_its_checker() {
+    let letters = |data: &str| SchemaInfo::new("R", Format::Custom("letters".into()), data);
+    for rules in [Rules::Java, Rules::strict()] {
+        let without = judge(Compatibility::Backward, rules);
+        judged(&without, &[letters("ab")], &letters("b")).unwrap();
+        let with = Judge { checkers: Checkers::default().with("letters", Letters), ..without };
+        judged(&with, &[letters("ab")], &letters("abc")).unwrap();
+        assert_eq!(judged(&with, &[letters("ab")], &letters("b")).unwrap_err().reasons.len(), 1);
+        check(&with, &normalize(letters("")).unwrap(), &[]).unwrap_err();
+    }
+}
+
+#[test]
+fn groups_name_rules_that_there_are() {
+    let mut group = GroupProperties::new(Format::Json, Compatibility::Full, false);
+    let checkers = Checkers::default();
+    let refused = crate::limits::check_properties(&group, &checkers).unwrap_err().to_string();
+    assert!(refused.contains("kulya.rules"), "{refused}");
+    group.properties = Rules::Strict(Strict { protobuf: Safety::Json, unknown: Unknown::Refuse }).labels();
+    crate::limits::check_properties(&group, &checkers).unwrap();
+    group.format = Format::Custom("letters".into());
+    crate::limits::check_properties(&group, &checkers).unwrap_err();
+    crate::limits::check_properties(&group, &checkers.with("letters", Letters)).unwrap();
+}
