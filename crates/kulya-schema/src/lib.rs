@@ -9,6 +9,7 @@
 //! - [`avro`]: Avro schemas as a tree, and whether one reads what another wrote, with every reason;
 //! - [`protobuf`]: the same for Protobuf, in the wire format and in JSON;
 //! - [`json_schema`]: JSON schemas, and whether one takes all that another allows, with a value that it does not take;
+//! - [`fields`]: a schema's fields by name, and what changed between two schemas;
 //! - [`Rules`]: by whose rules a group's schemas are judged; [`Checker`]: a user's own format's;
 //! - [`decide`]: whether a schema may follow those a group has.
 //!
@@ -25,6 +26,7 @@ pub mod avro;
 mod checker;
 pub mod decide;
 mod error;
+mod fields;
 mod incompatibility;
 pub mod json_schema;
 mod judged;
@@ -36,6 +38,7 @@ mod rules;
 
 pub use checker::{Checker, Checkers};
 pub use error::{Error, Result};
+pub use fields::{Changed, Difference, Field, MAX_FIELDS, difference, fields};
 pub use incompatibility::Incompatibility;
 pub use judged::Judged;
 pub use model::*;

@@ -5,6 +5,7 @@
 //! Sources: the Avro specification 1.11 ("Schema Declaration", "Schema Resolution"), and the registry contract §2.1
 //! and §3.4 where Java's verdict differs from the specification.
 
+mod list;
 mod parse;
 mod resolve;
 mod shape;

@@ -337,7 +337,7 @@ const INDEXED: usize = 16;
 const LISTED: usize = 20;
 
 /// Names, as a reason shows them.
-fn listed(names: &[String]) -> String {
+pub(super) fn listed(names: &[String]) -> String {
     let shown = names.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(LISTED) {
         0 => format!("[{shown}]"),
@@ -346,7 +346,7 @@ fn listed(names: &[String]) -> String {
 }
 
 /// A type in a few words.
-fn describe(schema: &Schema, node: &Node) -> String {
+pub(super) fn describe(schema: &Schema, node: &Node) -> String {
     match &node.kind {
         Kind::Union(members) => {
             let members: Vec<_> = members.iter().map(|member| describe(schema, member)).collect();

@@ -31,6 +31,7 @@
 
 mod accept;
 mod decimal;
+mod list;
 mod node;
 mod parse;
 mod pattern;

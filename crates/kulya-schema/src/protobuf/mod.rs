@@ -34,6 +34,7 @@
 
 mod json;
 mod kinds;
+mod list;
 mod parse;
 mod read;
 mod reason;
