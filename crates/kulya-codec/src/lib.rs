@@ -32,6 +32,7 @@ pub use custom::{CustomError, CustomFormat};
 pub use deserializer::Deserializer;
 pub use encodings::Encodings;
 pub use error::{CodecError, CodecResult};
+pub use registry::administration;
 pub use registry::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
 pub use serializer::{Serializer, SerializerConfig};
 pub use value::{Value, WithSchema};

@@ -1,14 +1,26 @@
 //! One group's state at one moment: its head as read, and what is needed to change it if nobody else did.
 
+use crate::feed;
 use crate::keys;
-use crate::records::{self, Head, SchemaRecord};
+use crate::memory::{Memory, Versions};
+use crate::records::{self, Head, SchemaRecord, VersionRecord};
 use crate::table::Table;
+use kulya_codec::administration::ChangeEvent;
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
-use kulya_schema::{Format, GroupId, SchemaInfo, SchemaWithVersion, VersionInfo};
+use kulya_schema::decide::{self, Alike, Judge};
+use kulya_schema::{
+    Compatibility, Format, GroupId, HistoryRecord, Judged, Normal, Rules, SchemaInfo, SchemaWithVersion,
+    VersionInfo,
+};
 use kulya_store::{Condition, TableChange, Version};
+use std::sync::Arc;
+
+/// Versions, or schemas, read from the store at a time.
+const PAGE: usize = 1_000;
 
 pub(crate) struct Group<'a> {
     table: &'a Table,
+    memory: &'a Memory,
     pub(crate) id: &'a GroupId,
     pub(crate) head: Head,
     version: Version,
@@ -20,44 +32,176 @@ pub(crate) fn kind(format: &Format) -> &str {
 }
 
 impl<'a> Group<'a> {
-    pub(crate) async fn read(table: &'a Table, id: &'a GroupId) -> RegistryResult<Self> {
+    pub(crate) async fn read(table: &'a Table, memory: &'a Memory, id: &'a GroupId) -> RegistryResult<Self> {
         match table.record(&format!("group {id}"), &keys::group(id)).await? {
-            Some((head, version)) => Ok(Self { table, id, head, version }),
+            Some((head, version)) => Ok(Self { table, memory, id, head, version }),
             None => Err(not_found(format!("group {id} does not exist: create it first"))),
         }
     }
 
-    /// A change that puts the (changed) head in the place of the one that was read.
-    pub(crate) fn put_head(&self) -> TableChange {
+    /// Commits a change of this group: the (changed) head in the place of the one that was read, `more` beside it, and the
+    /// change's line in the feed. `false` when somebody else changed the group meanwhile.
+    pub(crate) async fn commit(
+        &self,
+        mut more: Vec<TableChange>,
+        event: ChangeEvent,
+        now_ms: u64,
+    ) -> RegistryResult<bool> {
         let condition = Condition::At(self.version);
-        TableChange::put(&self.table.id, keys::group(self.id), condition, records::write(&self.head))
+        let head = records::write(&self.head);
+        more.push(TableChange::put(&self.table.id, keys::group(self.id), condition, head));
+        self.table.change(more, vec![feed::line(self.id, event, now_ms)]).await
     }
 
-    pub(crate) async fn schema(&self, id: u32) -> RegistryResult<SchemaRecord> {
+    /// The versions that the head counts, and maybe some that came since.
+    pub(crate) async fn versions(&self) -> RegistryResult<Arc<Versions>> {
+        let incarnation = self.head.incarnation;
+        let known = self.memory.versions.get(&incarnation);
+        if let Some(known) = &known
+            && known.len() >= self.head.schemas
+        {
+            return Ok(Arc::clone(known));
+        }
+        // whoever extends it takes it out, so that it is not copied; others who come meanwhile read it anew
+        let known = known.and_then(|known| {
+            drop(known);
+            self.memory.versions.remove(&incarnation).map(|(_, versions)| versions)
+        });
+        let mut versions = known.map(Arc::unwrap_or_clone).unwrap_or_default();
+        while versions.len() < self.head.schemas {
+            let missing = (self.head.schemas - versions.len()) as usize;
+            let after = versions.len().checked_sub(1).map(|id| keys::version(incarnation, id));
+            let page = self.table.page(&keys::versions(incarnation), after, missing.min(PAGE)).await?;
+            if page.is_empty() {
+                // the group was deleted meanwhile, and what hung on it removed
+                return Err(not_found(format!("group {} does not exist any more", self.id)));
+            }
+            for entry in page {
+                let what = format!("version {} of group {}", versions.len(), self.id);
+                let record: VersionRecord = records::read(&what, &entry.value)?;
+                if record.version.id != versions.len() {
+                    let what = format!("the registry's record of {what} is missing");
+                    return Err(RegistryError::new(RegistryErrorKind::Failed, what));
+                }
+                versions.push(record);
+            }
+        }
+        let versions = Arc::new(versions);
+        self.memory.versions.insert(incarnation, Arc::clone(&versions));
+        Ok(versions)
+    }
+
+    /// Remembers a version that was just added, so that it need not be read.
+    pub(crate) fn remember(&self, record: VersionRecord) {
+        let incarnation = self.head.incarnation;
+        let Some((_, versions)) = self.memory.versions.remove(&incarnation) else { return };
+        let mut versions = Arc::unwrap_or_clone(versions);
+        if versions.len() == record.version.id {
+            versions.push(record);
+        }
+        self.memory.versions.insert(incarnation, Arc::new(versions));
+    }
+
+    /// The live ones of the versions, in id order.
+    pub(crate) fn live<'v>(
+        &'v self,
+        versions: &'v Versions,
+    ) -> impl DoubleEndedIterator<Item = &'v VersionRecord> {
+        let counted = versions.before(self.head.schemas).iter();
+        counted.filter(|record| !self.head.deleted.contains(record.version.id))
+    }
+
+    pub(crate) async fn schema(&self, id: u32) -> RegistryResult<Arc<SchemaRecord>> {
         let what = format!("schema {id} of group {}", self.id);
+        let missing = || not_found(format!("{what} does not exist"));
+        if id >= self.head.schemas {
+            return Err(missing());
+        }
+        let key = (self.head.incarnation, id);
+        if let Some(known) = self.memory.schemas.get(&key) {
+            return Ok(known);
+        }
         let found = self.table.record(&what, &keys::schema(self.head.incarnation, id)).await?;
-        found.map(|(record, _)| record).ok_or_else(|| not_found(format!("{what} does not exist")))
+        let (record, _) = found.ok_or_else(missing)?;
+        let record = Arc::new(record);
+        self.memory.schemas.insert(key, Arc::clone(&record));
+        Ok(record)
     }
 
-    pub(crate) async fn schemas(&self, versions: Vec<VersionInfo>) -> RegistryResult<Vec<SchemaWithVersion>> {
-        let mut schemas = Vec::with_capacity(versions.len());
+    pub(crate) async fn schemas(
+        &self,
+        versions: impl IntoIterator<Item = VersionInfo>,
+    ) -> RegistryResult<Vec<SchemaWithVersion>> {
+        let mut schemas = Vec::new();
         for version in versions {
-            schemas.push(SchemaWithVersion { schema: self.schema(version.id).await?.schema, version });
+            schemas
+                .push(SchemaWithVersion { schema: self.schema(version.id).await?.schema.clone(), version });
         }
         Ok(schemas)
     }
 
+    pub(crate) async fn history(&self) -> RegistryResult<Vec<HistoryRecord>> {
+        let versions = self.versions().await?;
+        let mut history = Vec::new();
+        for live in self.live(&versions) {
+            let record = self.schema(live.version.id).await?;
+            let SchemaRecord { schema, version, compatibility, timestamp_ms, .. } = (*record).clone();
+            history.push(HistoryRecord { schema, version, compatibility, timestamp_ms });
+        }
+        Ok(history)
+    }
+
     /// The live version that is this very schema.
-    pub(crate) async fn find(
-        &self,
-        schema: &SchemaInfo,
-        fingerprint: &[u8; 32],
-    ) -> RegistryResult<Option<VersionInfo>> {
-        let key =
-            keys::fingerprint(self.head.incarnation, fingerprint, kind(&schema.format), &schema.type_name);
-        let found = self.table.record::<u32>("a fingerprint", &key).await?;
-        let found = found.and_then(|(id, _)| self.head.versions.get(id as usize));
-        Ok(found.filter(|version| !version.deleted).map(|version| version.version.clone()))
+    pub(crate) async fn find(&self, normal: &Normal) -> RegistryResult<Option<VersionInfo>> {
+        let SchemaInfo { format, type_name, .. } = &normal.schema;
+        let key = keys::fingerprint(self.head.incarnation, &normal.fingerprint, kind(format), type_name);
+        let Some((id, _)) = self.table.record::<u32>("a fingerprint", &key).await? else { return Ok(None) };
+        if id >= self.head.schemas || self.head.deleted.contains(id) {
+            return Ok(None);
+        }
+        Ok(Some(self.schema(id).await?.version.clone()))
+    }
+
+    /// What a new schema of this type is judged against, made ready: one schema of each shape.
+    pub(crate) async fn consulted(&self, judge: &Judge, type_name: &str) -> RegistryResult<Vec<Alike>> {
+        self.prepared(judge, type_name, decide::compares(judge)).await
+    }
+
+    /// What a reader of this type is judged against.
+    pub(crate) async fn read_by(&self, judge: &Judge, type_name: &str) -> RegistryResult<Vec<Alike>> {
+        self.prepared(judge, type_name, judge.compatibility != Compatibility::AllowAny).await
+    }
+
+    async fn prepared(&self, judge: &Judge, type_name: &str, looks: bool) -> RegistryResult<Vec<Alike>> {
+        let versions = self.versions().await?;
+        let live = self.live(&versions).map(|record| &record.version);
+        let chosen = decide::consulted(judge, type_name, live);
+        if !looks {
+            return Ok(decide::uncompared(chosen));
+        }
+        let shape = |version: &VersionInfo| {
+            let record = versions.before(self.head.schemas).get(version.id as usize)?;
+            Some(record.shape.clone()).filter(kulya_schema::Shape::is_current)
+        };
+        let shaped = chosen.into_iter().map(|version| (version.clone(), shape(&version))).collect();
+        let mut consulted = Vec::new();
+        for versions in decide::alike(shaped) {
+            if let Some(first) = versions.first() {
+                consulted.push(Alike { schema: self.judged(first.id, judge).await?, versions });
+            }
+        }
+        Ok(consulted)
+    }
+
+    async fn judged(&self, id: u32, judge: &Judge) -> RegistryResult<Arc<Judged>> {
+        let key = (self.head.incarnation, id, judge.rules != Rules::Java);
+        if let Some((known, _)) = self.memory.judged.get(&key) {
+            return Ok(known);
+        }
+        let record = self.schema(id).await?;
+        let judged = Arc::new(Judged::registered(&record.schema, judge));
+        self.memory.keep_judged(key, Arc::clone(&judged), record.schema.data.len());
+        Ok(judged)
     }
 }
 

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `g/NAMESPACE/NAME` | the group's head |
 //! | `n` | the last incarnation |
+//! | `v/INCARNATION/ID` | a version: which it is, and its schema's shape |
 //! | `s/INCARNATION/ID` | a schema |
 //! | `f/INCARNATION/FINGERPRINT/FORMAT/TYPE` | the id of the live schema that is this one |
 //! | `e/INCARNATION/ID` | an encoding |
@@ -23,6 +24,27 @@ fn key(tag: u8, capacity: usize) -> BytesMut {
     key
 }
 
+/// All group heads begin with this.
+pub(crate) fn groups() -> Bytes {
+    Bytes::from_static(b"g")
+}
+
+/// The namespace and the name of a group head's key.
+pub(crate) fn group_of(key: &[u8]) -> Option<GroupId> {
+    let (length, rest) = key.strip_prefix(b"g")?.split_first_chunk::<4>()?;
+    let (namespace, name) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+    let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
+    Some(GroupId::new(text(namespace)?, text(name)?))
+}
+
+/// A key behind all group heads of a namespace, and before those of the next.
+pub(crate) fn behind_namespace(namespace: &str) -> Bytes {
+    let mut key = BytesMut::from(self::namespace(namespace).as_ref());
+    // no UTF-8 text has such a byte
+    key.put_u8(0xff);
+    key.freeze()
+}
+
 /// All group heads of a namespace begin with this.
 pub(crate) fn namespace(namespace: &str) -> Bytes {
     let mut key = key(b'g', 4 + namespace.len());
@@ -37,13 +59,28 @@ pub(crate) fn group(group: &GroupId) -> Bytes {
     key.freeze()
 }
 
-/// The group's name, from a key that begins with its [`namespace`].
-pub(crate) fn group_name(namespace: &str, key: &[u8]) -> String {
-    String::from_utf8_lossy(key.get(5 + namespace.len()..).unwrap_or_default()).into_owned()
-}
-
 pub(crate) fn incarnations() -> Bytes {
     Bytes::from_static(b"n")
+}
+
+/// What hangs on an incarnation, by the first bytes of its keys.
+pub(crate) fn of_incarnation(incarnation: u64) -> impl Iterator<Item = Bytes> {
+    b"vsfep".iter().map(move |tag| {
+        let mut key = key(*tag, 8);
+        key.put_u64(incarnation);
+        key.freeze()
+    })
+}
+
+/// All versions of an incarnation begin with this.
+pub(crate) fn versions(incarnation: u64) -> Bytes {
+    let mut key = key(b'v', 8);
+    key.put_u64(incarnation);
+    key.freeze()
+}
+
+pub(crate) fn version(incarnation: u64, id: u32) -> Bytes {
+    numbered(b'v', incarnation, id)
 }
 
 pub(crate) fn schema(incarnation: u64, id: u32) -> Bytes {
@@ -76,4 +113,21 @@ pub(crate) fn pair(incarnation: u64, schema: u32, codec: &str) -> Bytes {
     let mut key = BytesMut::from(numbered(b'p', incarnation, schema).as_ref());
     key.put_slice(codec.as_bytes());
     key.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_groups_key_tells_its_name() {
+        for id in [GroupId::new("", "a"), GroupId::new("n/s", "scope/stream"), GroupId::new("n", "")] {
+            assert_eq!(group_of(&group(&id)), Some(id.clone()));
+            assert!(group(&id) < behind_namespace(&id.namespace));
+        }
+        assert!(behind_namespace("a") < group(&GroupId::new("b", "")));
+        for wrong in [&b"g"[..], b"g\0\0\0\x09a", b"h\0\0\0\0a", b"g\0\0\0\x01\xffa"] {
+            assert_eq!(group_of(wrong), None);
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! The schema registry: the rules of `kulya-schema`, kept in a stream store's tables.
 //!
-//! The registry has no memory of its own: every answer comes from the store's tables, every change is one
-//! compare-and-set commit there, so several registries on one store stay right without a leader. Each group is
-//! linearised by its head entry, which every change of the group replaces.
+//! Every answer begins with the group's head in the store's table, and every change is one compare-and-set commit there, so
+//! several registries on one store stay right without a leader. Each group is linearised by its head, which every change of
+//! the group replaces. What is remembered ([`Registry`]'s clones share it) are things that never change: versions, schemas,
+//! parsed schemas. Each change also stands in the feed, by the same commit.
 //!
 //! ```
 //! # use std::sync::Arc;
@@ -19,10 +20,16 @@
 //! # Ok::<(), kulya_codec::RegistryError>(()) }).unwrap();
 //! ```
 
+mod administration;
+mod feed;
 mod group;
+mod groups;
 mod keys;
+mod memory;
 mod records;
 mod registry;
+mod search;
 mod table;
+mod transfer;
 
-pub use registry::{AddedTo, Page, Registry};
+pub use registry::Registry;

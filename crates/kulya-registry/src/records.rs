@@ -1,48 +1,80 @@
 //! What stands in the registry's table: JSON records, in the shapes of the contract where it has them.
 
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
-use kulya_schema::{CodecType, Compatibility, GroupProperties, SchemaInfo, VersionInfo};
+use kulya_schema::{CodecType, Compatibility, GroupProperties, SchemaInfo, Shape, VersionInfo};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// A group: everything of it that changes, so that one compare-and-set orders all changes. Grows by a few dozen
-/// bytes for each version; the schemas themselves stand in records of their own.
+/// A group: everything of it that changes, so that one compare-and-set orders all changes. It stays small: versions and
+/// schemas stand in records of their own, which are put with the head that counts them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Head {
     pub(crate) incarnation: u64,
     pub(crate) properties: GroupProperties,
-    /// Every version ever registered, in id order, the deleted ones marked.
-    pub(crate) versions: Vec<HeadVersion>,
+    /// How many versions were ever registered: the next id.
+    pub(crate) schemas: u32,
+    /// The ids that were deleted.
+    #[serde(default, skip_serializing_if = "IdSet::is_empty")]
+    pub(crate) deleted: IdSet,
     /// The next encoding id.
     pub(crate) encodings: u32,
     /// In order of registration.
     pub(crate) codecs: Vec<CodecType>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct HeadVersion {
-    pub(crate) version: VersionInfo,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) deleted: bool,
-}
-
 impl Head {
-    /// The live versions, in id order.
-    pub(crate) fn live(&self) -> impl DoubleEndedIterator<Item = &VersionInfo> {
-        self.versions.iter().filter(|v| !v.deleted).map(|v| &v.version)
-    }
-
-    /// The version a schema of this format and type gets.
-    pub(crate) fn next_version(&self, format: &str, type_name: &str) -> VersionInfo {
-        let alike =
-            self.versions.iter().filter(|v| v.version.format == format && v.version.type_name == type_name);
-        VersionInfo {
-            type_name: type_name.to_owned(),
-            format: format.to_owned(),
-            version: alike.count() as u32,
-            id: self.versions.len() as u32,
+    /// A group without schemas.
+    pub(crate) fn new(incarnation: u64, properties: GroupProperties) -> Self {
+        Self {
+            incarnation,
+            properties,
+            schemas: 0,
+            deleted: IdSet::default(),
+            encodings: 0,
+            codecs: Vec::new(),
         }
     }
+}
+
+/// A set of ids as ranges, each with its end inside: deletions come in rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct IdSet(Vec<(u32, u32)>);
+
+impl IdSet {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn contains(&self, id: u32) -> bool {
+        let after = self.0.partition_point(|(first, _)| *first <= id);
+        after.checked_sub(1).and_then(|at| self.0.get(at)).is_some_and(|(_, last)| id <= *last)
+    }
+
+    /// Adds an id; `false` when it was there.
+    pub(crate) fn insert(&mut self, id: u32) -> bool {
+        if self.contains(id) {
+            return false;
+        }
+        let at = self.0.partition_point(|(first, _)| *first <= id);
+        self.0.insert(at, (id, id));
+        let mut joined: Vec<(u32, u32)> = Vec::with_capacity(self.0.len());
+        for (first, last) in self.0.drain(..) {
+            match joined.last_mut() {
+                Some((_, end)) if end.checked_add(1) == Some(first) => *end = last,
+                _ => joined.push((first, last)),
+            }
+        }
+        self.0 = joined;
+        true
+    }
+}
+
+/// A version, apart from its schema, because there may be many; never changes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct VersionRecord {
+    pub(crate) version: VersionInfo,
+    pub(crate) shape: Shape,
 }
 
 /// A registered schema; never changes.
@@ -76,4 +108,20 @@ pub(crate) fn read<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> RegistryRes
         )
         .because(e)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_of_ids_joins_its_neighbours() {
+        let mut set = IdSet::default();
+        for id in [5, 3, 9, 4, 0, 10, u32::MAX] {
+            assert!(set.insert(id) && !set.insert(id), "{id}");
+        }
+        assert_eq!(set.0, [(0, 0), (3, 5), (9, 10), (u32::MAX, u32::MAX)]);
+        let held: Vec<u32> = (0..12).filter(|id| set.contains(*id)).collect();
+        assert_eq!(held, [0, 3, 4, 5, 9, 10]);
+    }
 }

@@ -1,9 +1,13 @@
 //! The registry's table in the store, and the loop of every change: read, decide, commit under the condition that
 //! what was read still stands, and again when it does not.
 
+use crate::feed;
 use crate::records;
+use bytes::Bytes;
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
-use kulya_store::{Commit, Entry, Error, ErrorKind, Scope, StreamStore, TableChange, TableId, Version};
+use kulya_store::{
+    Commit, Entry, Error, ErrorKind, Scope, StreamId, StreamStore, TableChange, TableId, Version,
+};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
@@ -14,6 +18,7 @@ pub(crate) const TRIES: usize = 100;
 pub(crate) struct Table {
     pub(crate) store: Arc<dyn StreamStore>,
     pub(crate) id: TableId,
+    pub(crate) feed: StreamId,
 }
 
 impl Table {
@@ -23,7 +28,9 @@ impl Table {
         let id = TableId::system("_schemaregistry", "registry").map_err(from_store)?;
         store.create_scope(&scope).await.map_err(from_store)?;
         store.create_table(&id).await.map_err(from_store)?;
-        Ok(Self { store, id })
+        let feed = feed::stream(&scope)?;
+        store.create_stream(&feed, feed::config()).await.map_err(from_store)?;
+        Ok(Self { store, id, feed })
     }
 
     pub(crate) async fn entry(&self, key: &[u8]) -> RegistryResult<Option<Entry>> {
@@ -42,28 +49,24 @@ impl Table {
         }
     }
 
-    /// Commits changes; `false` when a condition no longer holds.
-    pub(crate) async fn change(&self, changes: Vec<TableChange>) -> RegistryResult<bool> {
-        match self.store.commit(Commit::changes(changes)).await {
+    /// Commits changes, and lines of the feed with them; `false` when a condition no longer holds.
+    pub(crate) async fn change(&self, changes: Vec<TableChange>, lines: Vec<Bytes>) -> RegistryResult<bool> {
+        let appends = lines.into_iter().map(|line| feed::append(&self.feed, line)).collect();
+        match self.store.commit(Commit { appends, ..Commit::changes(changes) }).await {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == ErrorKind::Conflict => Ok(false),
             Err(error) => Err(from_store(error)),
         }
     }
 
-    /// All entries that begin with a prefix.
-    pub(crate) async fn all(&self, prefix: &[u8]) -> RegistryResult<Vec<Entry>> {
-        const PAGE: usize = 1000;
-        let mut found: Vec<Entry> = Vec::new();
-        loop {
-            let after = found.last().map(|entry| entry.key.clone());
-            let page = self.store.scan(&self.id, prefix, after.as_deref(), PAGE).await.map_err(from_store)?;
-            let is_last = page.len() < PAGE;
-            found.extend(page);
-            if is_last {
-                return Ok(found);
-            }
-        }
+    /// At most `limit` entries that begin with a prefix, behind a key.
+    pub(crate) async fn page(
+        &self,
+        prefix: &[u8],
+        after: Option<Bytes>,
+        limit: usize,
+    ) -> RegistryResult<Vec<Entry>> {
+        self.store.scan(&self.id, prefix, after.as_deref(), limit).await.map_err(from_store)
     }
 }
 
@@ -84,6 +87,7 @@ pub(crate) fn from_store(error: Error) -> RegistryError {
         | ErrorKind::Locked
         | ErrorKind::Unreachable => RegistryErrorKind::Unavailable,
         ErrorKind::InvalidInput => RegistryErrorKind::InvalidInput,
+        ErrorKind::Truncated => RegistryErrorKind::Gone,
         _ => RegistryErrorKind::Failed,
     };
     RegistryError::new(kind, error.to_string()).because(error)

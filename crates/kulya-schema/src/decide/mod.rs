@@ -125,6 +125,19 @@ pub fn alike(versions: Vec<(VersionInfo, Option<Shape>)>) -> Vec<Vec<VersionInfo
     alike
 }
 
+/// Whether the policy looks into schemas at all. If not, [`uncompared`] does in the place of [`alike`].
+pub fn compares(judge: &Judge) -> bool {
+    sides(&judge.compatibility).is_some()
+}
+
+/// Consulted versions for a policy that only counts them, and so needs no schemas. Not for [`may_read`].
+pub fn uncompared(versions: Vec<VersionInfo>) -> Vec<Alike> {
+    if versions.is_empty() {
+        return Vec::new();
+    }
+    vec![Alike { versions, schema: Arc::new(Judged::unseen()) }]
+}
+
 /// Whether the group takes this format at all; the error names it.
 pub fn takes_format(group: &GroupProperties, schema: &SchemaInfo) -> bool {
     group.format == Format::Any || group.format.same_kind(&schema.format)
@@ -279,6 +292,20 @@ pub fn check(
         consulted.push(Alike { schema: Arc::new(Judged::registered(one, judge)), versions });
     }
     may_add(judge, type_name, &judged, &consulted)
+}
+
+/// What keeps `new` from reading what `old` wrote, and what keeps `old` from reading what `new` writes. A schema that
+/// cannot be read is told as a reason.
+pub fn both_ways(
+    new: &SchemaInfo,
+    old: &SchemaInfo,
+    rules: Rules,
+    checkers: &Checkers,
+) -> (Vec<Incompatibility>, Vec<Incompatibility>) {
+    let (compatibility, checkers) = (Compatibility::Full, checkers.clone());
+    let judge = Judge { compatibility, rules, allow_multiple_types: true, checkers };
+    let (new, old) = (Judged::registered(new, &judge), Judged::registered(old, &judge));
+    (new.why_not(&old, &rules), old.why_not(&new, &rules))
 }
 
 #[cfg(test)]

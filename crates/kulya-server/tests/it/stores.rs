@@ -79,7 +79,7 @@ async fn everything_is_there_after_a_restart() {
 
 #[tokio::test]
 async fn a_full_disk_is_a_503_that_says_so() {
-    let store = Arc::new(FaultyStore::failing_after(MemoryStore::new(), 3, ErrorKind::Full));
+    let store = Arc::new(FaultyStore::failing_after(MemoryStore::new(), 4, ErrorKind::Full));
     let registry = registry_on(store.clone()).await;
     let http = HttpRegistry::new(&serve(registry).await).unwrap();
     http.create_group(&group(), properties()).await.unwrap();

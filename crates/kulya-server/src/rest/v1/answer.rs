@@ -89,6 +89,7 @@ impl From<RegistryError> for Answer {
             RegistryErrorKind::FormatMismatch => StatusCode::EXPECTATION_FAILED,
             RegistryErrorKind::CodecUnknown => StatusCode::PRECONDITION_FAILED,
             RegistryErrorKind::InvalidInput => StatusCode::BAD_REQUEST,
+            RegistryErrorKind::Gone => StatusCode::GONE,
             RegistryErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };

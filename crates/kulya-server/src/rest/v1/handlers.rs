@@ -5,7 +5,8 @@ use super::answer::Answer;
 use super::path::Route;
 use axum::http::{Method, StatusCode};
 use kulya_codec::SchemaRegistry;
-use kulya_registry::{AddedTo, Registry};
+use kulya_codec::administration::{AddedTo, PageRequest, Question, RegistryAdministration};
+use kulya_registry::Registry;
 use kulya_schema::{
     CodecType, Compatibility, EncodingId, GroupId, GroupProperties, HistoryRecord, SchemaInfo,
     SchemaWithVersion, VersionInfo,
@@ -135,7 +136,9 @@ async fn operate(registry: &Registry, route: Route, call: &Call) -> Result<Answe
         Route::Find(name) if post => Answer::ok(&registry.find_schema(&group(name), body(call)?).await?),
         Route::Validate(name) if post => {
             let Validate { schema_info, compatibility } = body(call)?;
-            Answer::ok(&Valid { valid: registry.validate(&group(name), schema_info, compatibility).await? })
+            let question = Question { compatibility, ..Question::default() };
+            let verdict = registry.check(&group(name), schema_info, question).await?;
+            Answer::ok(&Valid { valid: verdict.refusal.is_none() })
         }
         Route::CanRead(name) if post => {
             Answer::ok(&CanRead { compatible: registry.can_read(&group(name), body(call)?).await? })
@@ -183,9 +186,12 @@ async fn list_groups(registry: &Registry, call: &Call) -> Result<Answer, Answer>
         None => DEFAULT_LIMIT,
     };
     let token = call.query.get("continuationToken").map(String::as_str).unwrap_or_default();
-    let page = registry.groups_page(&call.namespace, token, limit).await?;
-    let groups = page.groups.into_iter().map(|(id, properties)| (id.name, properties)).collect();
-    Ok(Answer::ok(&ListGroups { groups, continuation_token: page.token }))
+    let page = registry.groups_page(&call.namespace, &PageRequest::after(token, limit)).await?;
+    // a client goes on until a page is empty, so the last page has a token too (contract §1.3)
+    let last = page.items.last().map(|(id, _)| id.name.clone());
+    let groups = page.items.into_iter().map(|(id, properties)| (id.name, properties)).collect();
+    let continuation_token = last.unwrap_or_else(|| token.to_owned());
+    Ok(Answer::ok(&ListGroups { groups, continuation_token }))
 }
 
 fn allowed(route: &Route) -> &'static str {

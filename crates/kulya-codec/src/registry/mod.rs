@@ -1,4 +1,7 @@
-//! What writers, readers, the catalog and CDC ask of a schema registry, wherever it runs.
+//! What writers, readers, the catalog and CDC ask of a schema registry, wherever it runs; what those who look after one
+//! ask beside it is in [`administration`].
+
+pub mod administration;
 
 use async_trait::async_trait;
 use kulya_schema::{
@@ -75,6 +78,8 @@ pub enum RegistryErrorKind {
     CodecUnknown,
     /// The request or the schema itself is wrong: mend it.
     InvalidInput,
+    /// What was asked for is no longer kept: read the whole again.
+    Gone,
     /// The registry, or its store, does not answer, or has no room: try again later.
     Unavailable,
     /// The registry failed; see its cause.

@@ -1,0 +1,248 @@
+//! What those who look after the registry ask.
+
+use crate::feed;
+use crate::group::{kind, not_found};
+use crate::keys;
+use crate::records::{self, Head};
+use crate::registry::{Registry, check_format, refused};
+use crate::table::{TRIES, contended};
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use kulya_codec::administration::{
+    AddedTo, Change, ChangeEvent, Comparison, Existing, ExportLine, Found, GroupChange, Imported, Page,
+    PageRequest, Question, RegistryAdministration, Search, Verdict, VersionEntry,
+};
+use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
+use kulya_schema::{
+    GroupId, GroupProperties, Rules, SchemaInfo, Strict, VersionInfo, decide, difference, limits, normalize,
+};
+use kulya_store::{Condition, TableChange};
+use std::sync::Arc;
+
+/// The most items of a page, whatever is asked.
+pub(crate) const MOST_ITEMS: usize = 10_000;
+
+pub(crate) fn limit(page: &PageRequest) -> usize {
+    page.limit.clamp(1, MOST_ITEMS)
+}
+
+/// The refusal of a page's beginning.
+pub(crate) fn no_page(of: &str, token: &str) -> RegistryError {
+    let what = format!("{token:.80?} is no page of {of}: give `next` back as it was given");
+    RegistryError::new(RegistryErrorKind::InvalidInput, what)
+}
+
+/// A page of `limit + 1` found items: whether one is left over tells whether there is another page.
+fn page_of<T>(mut items: Vec<T>, limit: usize, name: impl Fn(&T) -> String) -> Page<T> {
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = if more { items.last().map(name) } else { None };
+    Page { items, next }
+}
+
+#[async_trait]
+impl RegistryAdministration for Registry {
+    async fn namespaces(&self, page: &PageRequest) -> RegistryResult<Page<String>> {
+        let limit = limit(page);
+        let mut names: Vec<String> = Vec::new();
+        // the default namespace is "", so a token begins with a sign of its own
+        let mut behind = match (page.after.as_str(), page.after.strip_prefix('/')) {
+            ("", _) => None,
+            (_, Some(name)) => Some(keys::behind_namespace(name)),
+            (token, None) => return Err(no_page("namespaces", token)),
+        };
+        while names.len() <= limit {
+            let found = self.table.page(&keys::groups(), behind.take(), 1).await?;
+            let Some(id) = found.first().and_then(|entry| keys::group_of(&entry.key)) else { break };
+            behind = Some(keys::behind_namespace(&id.namespace));
+            names.push(id.namespace);
+        }
+        Ok(page_of(names, limit, |name| format!("/{name}")))
+    }
+
+    async fn groups_page(
+        &self,
+        namespace: &str,
+        page: &PageRequest,
+    ) -> RegistryResult<Page<(GroupId, GroupProperties)>> {
+        let limit = limit(page);
+        let after = (!page.after.is_empty()).then(|| keys::group(&GroupId::new(namespace, &page.after)));
+        let entries = self.table.page(&keys::namespace(namespace), after, limit + 1).await?;
+        let mut groups = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let Some(id) = keys::group_of(&entry.key) else { continue };
+            let head: Head = records::read(&format!("group {id}"), &entry.value)?;
+            groups.push((id, head.properties));
+        }
+        Ok(page_of(groups, limit, |(id, _)| id.name.clone()))
+    }
+
+    async fn change_group(
+        &self,
+        group: &GroupId,
+        change: GroupChange,
+    ) -> RegistryResult<Option<GroupProperties>> {
+        for _ in 0..TRIES {
+            let mut state = self.read(group).await?;
+            let properties = &mut state.head.properties;
+            if change.previous.as_ref().is_some_and(|previous| previous != properties) {
+                return Ok(None);
+            }
+            if let Some(compatibility) = &change.compatibility {
+                properties.compatibility = compatibility.clone();
+            }
+            if let Some(labels) = &change.properties {
+                properties.properties = labels.clone();
+            }
+            limits::check_properties(properties, self.checkers()).map_err(refused)?;
+            let changed = properties.clone();
+            let event = ChangeEvent::GroupChanged { properties: changed.clone() };
+            if state.commit(Vec::new(), event, self.now_ms()).await? {
+                return Ok(Some(changed));
+            }
+        }
+        Err(contended(format!("group {group}")))
+    }
+
+    async fn check(
+        &self,
+        group: &GroupId,
+        schema: SchemaInfo,
+        question: Question,
+    ) -> RegistryResult<Verdict> {
+        let normal = normalize(schema).map_err(refused)?;
+        let state = self.read(group).await?;
+        check_format(&state, &normal.schema)?;
+        let mut judge = self.judge_of(&state)?;
+        if let Some(compatibility) = question.compatibility {
+            judge.compatibility = compatibility;
+        }
+        if let Some(rules) = question.rules {
+            judge.rules = rules;
+        }
+        let registered = state.find(&normal).await?;
+        let refusal = self.judge(&state, &normal, &judge).await?.err();
+        Ok(Verdict { compatible: registered.is_some() || refusal.is_none(), registered, refusal })
+    }
+
+    async fn versions_page(
+        &self,
+        group: &GroupId,
+        type_name: Option<&str>,
+        page: &PageRequest,
+    ) -> RegistryResult<Page<VersionEntry>> {
+        let limit = limit(page);
+        let begin: u32 = match page.after.as_str() {
+            "" => 0,
+            after => {
+                let next = after.parse::<u32>().ok().and_then(|id| id.checked_add(1));
+                next.ok_or_else(|| no_page("versions", after))?
+            }
+        };
+        let state = self.read(group).await?;
+        let versions = state.versions().await?;
+        let behind = versions.before(state.head.schemas).get(begin as usize..).unwrap_or_default();
+        let wanted =
+            behind.iter().filter(|record| type_name.is_none_or(|name| record.version.type_name == name));
+        let entry = |record: &records::VersionRecord| VersionEntry {
+            version_info: record.version.clone(),
+            deleted: state.head.deleted.contains(record.version.id),
+        };
+        let entries = wanted.take(limit + 1).map(entry).collect();
+        Ok(page_of(entries, limit, |entry: &VersionEntry| entry.version_info.id.to_string()))
+    }
+
+    async fn version_id(
+        &self,
+        group: &GroupId,
+        format: &str,
+        type_name: &str,
+        version: u32,
+    ) -> RegistryResult<u32> {
+        let state = self.read(group).await?;
+        let versions = state.versions().await?;
+        let is_it = |v: &&VersionInfo| v.format == format && v.type_name == type_name && v.version == version;
+        let mut all = versions.before(state.head.schemas).iter().map(|record| &record.version);
+        all.find(is_it).map(|v| v.id).ok_or_else(|| {
+            not_found(format!("group {group} has no version {version} of {format} type {type_name:?}"))
+        })
+    }
+
+    async fn delete_schema(&self, group: &GroupId, id: u32) -> RegistryResult<()> {
+        for _ in 0..TRIES {
+            let mut state = self.read(group).await?;
+            let record = state.schema(id).await?;
+            if !state.head.deleted.insert(id) {
+                return Ok(());
+            }
+            let schema = &record.schema;
+            let fingerprint = keys::fingerprint(
+                state.head.incarnation,
+                &record.fingerprint,
+                kind(&schema.format),
+                &schema.type_name,
+            );
+            let forget = TableChange::remove(&self.table.id, fingerprint, Condition::Any);
+            let event = ChangeEvent::SchemaDeleted { version_info: record.version.clone() };
+            if state.commit(vec![forget], event, self.now_ms()).await? {
+                return Ok(());
+            }
+        }
+        Err(contended(format!("group {group}")))
+    }
+
+    async fn added_to(&self, namespace: &str, schema: SchemaInfo) -> RegistryResult<AddedTo> {
+        let normal = normalize(schema).map_err(refused)?;
+        let mut found = AddedTo::new();
+        for (id, _) in self.groups(namespace).await? {
+            let state = match self.read(&id).await {
+                Ok(state) => state,
+                // deleted meanwhile
+                Err(error) if error.kind() == RegistryErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            if let Some(version) = state.find(&normal).await? {
+                found.insert(id.name, version);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn compare(&self, group: &GroupId, from: u32, to: u32) -> RegistryResult<Comparison> {
+        let state = self.read(group).await?;
+        let (from, to) = (state.schema(from).await?, state.schema(to).await?);
+        let strict = match self.judge_of(&state)?.rules {
+            Rules::Java => Rules::Strict(Strict::default()),
+            strict => strict,
+        };
+        let fields = difference(&from.schema, &to.schema).map_err(refused)?;
+        let (backward, forward) = decide::both_ways(&to.schema, &from.schema, strict, self.checkers());
+        Ok(Comparison { from: from.schema.clone(), to: to.schema.clone(), fields, backward, forward })
+    }
+
+    async fn search(&self, search: &Search, page: &PageRequest) -> RegistryResult<Page<Found>> {
+        crate::search::run(self, search, page).await
+    }
+
+    async fn export(
+        &self,
+        namespace: Option<&str>,
+    ) -> RegistryResult<BoxStream<'static, RegistryResult<ExportLine>>> {
+        Ok(crate::transfer::export(self.clone(), namespace.map(str::to_owned)))
+    }
+
+    async fn import(
+        &self,
+        lines: BoxStream<'static, RegistryResult<ExportLine>>,
+        existing: Existing,
+    ) -> RegistryResult<Imported> {
+        crate::transfer::import(self, lines, existing).await
+    }
+
+    async fn changes(
+        &self,
+        from: Option<&str>,
+    ) -> RegistryResult<BoxStream<'static, RegistryResult<(String, Change)>>> {
+        feed::follow(Arc::clone(&self.table.store), &self.table.feed, from).await
+    }
+}

@@ -1,0 +1,133 @@
+//! Search: groups in key order, the versions of each by id. Only a search by field reads schemas; a page ends after so
+//! many of them, found or not, and the next goes on there.
+
+use crate::administration::{limit, no_page};
+use crate::group::Group;
+use crate::keys;
+use crate::registry::Registry;
+use kulya_codec::administration::{Found, Page, PageRequest, Search};
+use kulya_codec::{RegistryErrorKind, RegistryResult};
+use kulya_schema::{GroupId, VersionInfo, decide, fields};
+use kulya_store::hex;
+
+/// Groups and schemas looked into for one page.
+const MOST_GROUPS: usize = 10_000;
+const MOST_SCHEMAS: usize = 1_000;
+/// Groups read at a time.
+const PAGE: usize = 200;
+
+/// Where a page begins: in this group, behind this version, or behind all of it.
+struct Place {
+    group: GroupId,
+    behind: Option<u32>,
+}
+
+impl Place {
+    fn token(&self) -> String {
+        let key = hex::encode(&keys::group(&self.group));
+        let behind = self.behind.map_or_else(String::new, |id| id.to_string());
+        format!("{key}.{behind}")
+    }
+
+    fn parse(token: &str) -> RegistryResult<Self> {
+        let wrong = || no_page("found schemas", token);
+        let (key, behind) = token.split_once('.').ok_or_else(wrong)?;
+        let key = hex::decode(key.as_bytes()).ok_or_else(wrong)?;
+        let group = keys::group_of(&key).ok_or_else(wrong)?;
+        let behind = match behind {
+            "" => None,
+            id => Some(id.parse().map_err(|_| wrong())?),
+        };
+        Ok(Self { group, behind })
+    }
+}
+
+pub(crate) async fn run(
+    registry: &Registry,
+    search: &Search,
+    page: &PageRequest,
+) -> RegistryResult<Page<Found>> {
+    let limit = limit(page);
+    let prefix = search.namespace.as_deref().map_or_else(keys::groups, keys::namespace);
+    let mut begin = if page.after.is_empty() { None } else { Some(Place::parse(&page.after)?) };
+    let mut items = Vec::new();
+    let (mut groups, mut schemas) = (0, 0);
+    let mut after =
+        begin.as_ref().filter(|place| place.behind.is_none()).map(|place| keys::group(&place.group));
+    if let Some(Place { group, behind: Some(id) }) = &begin {
+        // the group in which the page before ended
+        let place = Place { group: group.clone(), behind: Some(*id) };
+        if let Some(next) = in_group(registry, search, place, limit, &mut items, &mut schemas).await? {
+            return Ok(Page { items, next: Some(next.token()) });
+        }
+        after = Some(keys::group(group));
+    }
+    begin.take();
+    loop {
+        let entries = registry.table.page(&prefix, after.take(), PAGE).await?;
+        let is_last = entries.len() < PAGE;
+        for entry in entries {
+            let Some(group) = keys::group_of(&entry.key) else { continue };
+            groups += 1;
+            if search.names_group(&group.name) {
+                let place = Place { group: group.clone(), behind: None };
+                if let Some(next) = in_group(registry, search, place, limit, &mut items, &mut schemas).await?
+                {
+                    return Ok(Page { items, next: Some(next.token()) });
+                }
+            }
+            if groups >= MOST_GROUPS {
+                return Ok(Page { items, next: Some(Place { group, behind: None }.token()) });
+            }
+            after = Some(entry.key);
+        }
+        if is_last {
+            return Ok(Page { items, next: None });
+        }
+    }
+}
+
+/// Looks through a group. Gives where to go on when the page is full.
+async fn in_group(
+    registry: &Registry,
+    search: &Search,
+    place: Place,
+    limit: usize,
+    items: &mut Vec<Found>,
+    schemas: &mut usize,
+) -> RegistryResult<Option<Place>> {
+    let state = match registry.read(&place.group).await {
+        Ok(state) => state,
+        // deleted meanwhile
+        Err(error) if error.kind() == RegistryErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    for version in candidates(&state, search).await? {
+        if place.behind.is_some_and(|behind| version.id <= behind) {
+            continue;
+        }
+        let mut found = Vec::new();
+        if search.field.is_some() {
+            *schemas += 1;
+            let record = state.schema(version.id).await?;
+            // a schema whose fields cannot be read has none
+            let listed = fields(&record.schema).unwrap_or_default();
+            found.extend(listed.into_iter().filter(|field| search.names_field(field)));
+        }
+        let id = version.id;
+        if search.field.is_none() || !found.is_empty() {
+            let GroupId { namespace, name: group } = place.group.clone();
+            items.push(Found { namespace, group, version_info: version, fields: found });
+        }
+        if items.len() >= limit || *schemas >= MOST_SCHEMAS {
+            return Ok(Some(Place { group: place.group, behind: Some(id) }));
+        }
+    }
+    Ok(None)
+}
+
+async fn candidates(state: &Group<'_>, search: &Search) -> RegistryResult<Vec<VersionInfo>> {
+    let versions = state.versions().await?;
+    let live = state.live(&versions).map(|record| &record.version).filter(|version| search.names(version));
+    Ok(if search.all_versions { live.cloned().collect() } else { decide::latest_of_each(live) })
+}
