@@ -157,6 +157,7 @@ fn with_registry(
 ) -> Result<()> {
     let server = registry::Server::start(classpath)?;
     command.env("KULYA_TEST_JAVA_REGISTRY", server.url());
+    command.env("KULYA_TEST_JAVA_REGISTRY_PROCESS", server.process().to_string());
     let done = run(command);
     drop(server);
     done

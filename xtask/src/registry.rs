@@ -46,6 +46,10 @@ impl Server {
         bail!("the Java registry does not start:\n{last}")
     }
 
+    pub(crate) fn process(&self) -> u32 {
+        self.process.id()
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }

@@ -82,9 +82,10 @@ impl RegistryAdministration for Registry {
         group: &GroupId,
         change: GroupChange,
     ) -> RegistryResult<Option<GroupProperties>> {
+        let _turn = self.memory.turn(group).await;
         for _ in 0..TRIES {
             let mut state = self.read(group).await?;
-            let properties = &mut state.head.properties;
+            let properties = &mut state.change().properties;
             if change.previous.as_ref().is_some_and(|previous| previous != properties) {
                 return Ok(None);
             }
@@ -169,10 +170,11 @@ impl RegistryAdministration for Registry {
     }
 
     async fn delete_schema(&self, group: &GroupId, id: u32) -> RegistryResult<()> {
+        let _turn = self.memory.turn(group).await;
         for _ in 0..TRIES {
             let mut state = self.read(group).await?;
             let record = state.schema(id).await?;
-            if !state.head.deleted.insert(id) {
+            if !state.change().deleted.insert(id) {
                 return Ok(());
             }
             let schema = &record.schema;

@@ -22,7 +22,7 @@ pub(crate) struct Group<'a> {
     table: &'a Table,
     memory: &'a Memory,
     pub(crate) id: &'a GroupId,
-    pub(crate) head: Head,
+    pub(crate) head: Arc<Head>,
     version: Version,
 }
 
@@ -33,10 +33,24 @@ pub(crate) fn kind(format: &Format) -> &str {
 
 impl<'a> Group<'a> {
     pub(crate) async fn read(table: &'a Table, memory: &'a Memory, id: &'a GroupId) -> RegistryResult<Self> {
-        match table.record(&format!("group {id}"), &keys::group(id)).await? {
-            Some((head, version)) => Ok(Self { table, memory, id, head, version }),
-            None => Err(not_found(format!("group {id} does not exist: create it first"))),
-        }
+        let Some(entry) = table.entry(&keys::group(id)).await? else {
+            return Err(not_found(format!("group {id} does not exist: create it first")));
+        };
+        let version = entry.version;
+        let head = match memory.heads.get(id) {
+            Some((known, head)) if known == version => head,
+            _ => {
+                let head = Arc::new(records::read(&format!("group {id}"), &entry.value)?);
+                memory.heads.insert(id.clone(), (version, Arc::clone(&head)));
+                head
+            }
+        };
+        Ok(Self { table, memory, id, head, version })
+    }
+
+    /// The head, to be changed.
+    pub(crate) fn change(&mut self) -> &mut Head {
+        Arc::make_mut(&mut self.head)
     }
 
     /// Commits a change of this group: the (changed) head in the place of the one that was read, `more` beside it, and the
@@ -48,7 +62,7 @@ impl<'a> Group<'a> {
         now_ms: u64,
     ) -> RegistryResult<bool> {
         let condition = Condition::At(self.version);
-        let head = records::write(&self.head);
+        let head = records::write(&*self.head);
         more.push(TableChange::put(&self.table.id, keys::group(self.id), condition, head));
         self.table.change(more, vec![feed::line(self.id, event, now_ms)]).await
     }
@@ -91,9 +105,10 @@ impl<'a> Group<'a> {
         Ok(versions)
     }
 
-    /// Remembers a version that was just added, so that it need not be read.
-    pub(crate) fn remember(&self, record: VersionRecord) {
+    /// Remembers what was just added, so that it need not be read.
+    pub(crate) fn remember(&self, record: VersionRecord, schema: SchemaRecord) {
         let incarnation = self.head.incarnation;
+        self.memory.schemas.insert((incarnation, record.version.id), Arc::new(schema));
         let Some((_, versions)) = self.memory.versions.remove(&incarnation) else { return };
         let mut versions = Arc::unwrap_or_clone(versions);
         if versions.len() == record.version.id {

@@ -10,12 +10,18 @@ use kulya_codec::administration::ChangeEvent;
 use kulya_schema::GroupId;
 use kulya_store::{Condition, TableChange};
 
+/// Whose turn is everybody's who makes a group: they all count up the incarnations.
+fn every() -> GroupId {
+    GroupId::new("", "")
+}
+
 /// Records removed in one commit.
 const SWEPT: usize = 500;
 
 impl Registry {
     /// An incarnation that nobody else has.
     pub(crate) async fn new_incarnation(&self) -> RegistryResult<u64> {
+        let _turn = self.memory.turn(&every()).await;
         for _ in 0..TRIES {
             let (incarnation, change) = self.next_incarnation().await?;
             if self.table.change(vec![change], Vec::new()).await? {
@@ -42,6 +48,7 @@ impl Registry {
         event: ChangeEvent,
         head: impl Fn(u64) -> Head,
     ) -> RegistryResult<bool> {
+        let _turn = self.memory.turn(&every()).await;
         for _ in 0..TRIES {
             if self.table.entry(&keys::group(group)).await?.is_some() {
                 return Ok(false);

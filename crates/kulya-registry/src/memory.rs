@@ -1,42 +1,82 @@
 //! What the registry remembers, all of it of things that never change: versions, schemas, and schemas made ready to be
-//! judged, by incarnation and id. Whether a group is there, and which of these it counts, is read from the store for each
-//! answer; so what is remembered cannot be wrong, only missing.
+//! judged, by incarnation and id; and a group's head by the version of its entry. Whether a group is there, and which of
+//! these it counts, is read from the store for each answer; so what is remembered cannot be wrong, only missing.
+//!
+//! Beside it, the order in which this process changes a group: whoever finds another at it waits, instead of losing to it
+//! by compare-and-set time after time.
 
-use crate::records::{SchemaRecord, VersionRecord};
-use kulya_schema::{Judged, VersionInfo};
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use crate::records::{Head, SchemaRecord, VersionRecord};
+use kulya_schema::{GroupId, Judged, VersionInfo};
+use kulya_store::Version;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// Of how many bytes about schemas, judged schemas and versions are each remembered.
 const SCHEMA_BYTES: u64 = 32 << 20;
-const JUDGED_BYTES: u64 = 64 << 20;
+const JUDGED_BYTES: u64 = 128 << 20;
 const VERSION_BYTES: u64 = 32 << 20;
+/// So many heads are remembered.
+const HEADS: usize = 10_000;
+/// Groups that share a turn; more cost only memory.
+const TURNS: usize = 256;
 /// A parsed schema takes so many times its text, about, and this much more.
 const JUDGED_TIMES: u64 = 6;
 const OVERHEAD: u64 = 400;
+/// A version.
+const VERSION: u64 = 200;
 
 pub(crate) struct Memory {
+    pub(crate) heads: Cache<GroupId, (Version, Arc<Head>)>,
     pub(crate) schemas: Cache<(u64, u32), Arc<SchemaRecord>, OfSchema>,
     /// By incarnation, id, and whether it was read as strict rules read it.
     pub(crate) judged: Cache<(u64, u32, bool), (Arc<Judged>, u64), OfJudged>,
     pub(crate) versions: Cache<u64, Arc<Versions>, OfVersions>,
+    turns: Vec<Mutex<()>>,
+    seed: RandomState,
 }
 
 impl Memory {
     pub(crate) fn new() -> Self {
         // how many there will be about decides only how much is set aside before there are any
         Self {
-            schemas: Cache::with_weighter(1_000, SCHEMA_BYTES, OfSchema),
-            judged: Cache::with_weighter(1_000, JUDGED_BYTES, OfJudged),
-            versions: Cache::with_weighter(100, VERSION_BYTES, OfVersions),
+            heads: Cache::new(HEADS),
+            schemas: whole(1_000, SCHEMA_BYTES, OfSchema),
+            judged: whole(1_000, JUDGED_BYTES, OfJudged),
+            versions: whole(100, VERSION_BYTES, OfVersions),
+            turns: std::iter::repeat_with(Mutex::default).take(TURNS).collect(),
+            seed: RandomState::new(),
         }
+    }
+
+    /// This process's turn to change a group.
+    pub(crate) async fn turn(&self, group: &GroupId) -> Option<MutexGuard<'_, ()>> {
+        let number = self.seed.hash_one(group) as usize % TURNS;
+        Some(self.turns.get(number)?.lock().await)
     }
 
     pub(crate) fn keep_judged(&self, key: (u64, u32, bool), judged: Arc<Judged>, bytes: usize) {
         self.judged.insert(key, (judged, bytes as u64 * JUDGED_TIMES + OVERHEAD));
     }
+}
+
+/// A cache in one part: in many, what weighs more than a part's share would never be kept.
+fn whole<Key: Eq + Hash, Val: Clone, We: Weighter<Key, Val> + Clone>(
+    items: usize,
+    bytes: u64,
+    weighter: We,
+) -> Cache<Key, Val, We> {
+    let lifecycle = DefaultLifecycle::default();
+    let options = OptionsBuilder::new()
+        .shards(1)
+        .estimated_items_capacity(items)
+        .weight_capacity(bytes)
+        .build()
+        .expect("all that is needed is given");
+    Cache::with_options(options, weighter, DefaultHashBuilder::default(), lifecycle)
 }
 
 /// The first versions of an incarnation, in id order.
@@ -97,6 +137,6 @@ pub(crate) struct OfVersions;
 
 impl Weighter<u64, Arc<Versions>> for OfVersions {
     fn weight(&self, _: &u64, versions: &Arc<Versions>) -> u64 {
-        versions.records.len() as u64 * OVERHEAD + OVERHEAD
+        versions.records.len() as u64 * VERSION + OVERHEAD
     }
 }

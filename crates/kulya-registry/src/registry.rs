@@ -60,12 +60,13 @@ impl Registry {
         compatibility: Compatibility,
         previous: Option<Compatibility>,
     ) -> RegistryResult<bool> {
+        let _turn = self.memory.turn(group).await;
         for _ in 0..TRIES {
             let mut state = self.read(group).await?;
             if previous.as_ref().is_some_and(|previous| *previous != state.head.properties.compatibility) {
                 return Ok(false);
             }
-            state.head.properties.compatibility = compatibility.clone();
+            state.change().properties.compatibility = compatibility.clone();
             let event = ChangeEvent::GroupChanged { properties: state.head.properties.clone() };
             if state.commit(Vec::new(), event, self.now_ms()).await? {
                 return Ok(true);
@@ -115,14 +116,26 @@ impl Registry {
         let version = VersionInfo { id: state.head.schemas, ..next };
         let compatibility = state.head.properties.compatibility.clone();
         let added = Added::new(normal, version.clone(), compatibility, self.now_ms());
-        state.head.schemas += 1;
+        state.change().schemas += 1;
         let changes = added.changes(&self.table, state.head.incarnation, true);
         let event = ChangeEvent::SchemaAdded { version_info: version.clone() };
         if !state.commit(changes, event, self.now_ms()).await? {
             return Ok(None);
         }
-        state.remember(added.version);
+        state.remember(added.version, added.schema);
         Ok(Some(version))
+    }
+
+    /// The id that a pair of schema and codec has.
+    async fn known_encoding(
+        &self,
+        state: &Group<'_>,
+        schema: u32,
+        codec: &str,
+    ) -> RegistryResult<Option<EncodingId>> {
+        let pair = keys::pair(state.head.incarnation, schema, codec);
+        let found = self.table.record::<u32>("an encoding", &pair).await?;
+        Ok(found.map(|(id, _)| EncodingId(id)))
     }
 
     /// One try to give a pair its encoding id.
@@ -133,9 +146,8 @@ impl Registry {
         codec: &str,
     ) -> RegistryResult<Option<EncodingId>> {
         let mut state = self.read(group).await?;
-        let pair = keys::pair(state.head.incarnation, schema, codec);
-        if let Some((id, _)) = self.table.record::<u32>("an encoding", &pair).await? {
-            return Ok(Some(EncodingId(id)));
+        if let Some(known) = self.known_encoding(&state, schema, codec).await? {
+            return Ok(Some(known));
         }
         if schema >= state.head.schemas || state.head.deleted.contains(schema) {
             return Err(not_found(format!("schema {schema} of group {group} does not exist")));
@@ -146,7 +158,7 @@ impl Registry {
             RegistryError::new(RegistryErrorKind::CodecUnknown, format!("codec {codec} not registered"))
         })?;
         let id = state.head.encodings;
-        state.head.encodings += 1;
+        state.change().encodings += 1;
         let (name, record) = (codec.name.clone(), EncodingRecord { schema, codec });
         let changes = encoding(&self.table, state.head.incarnation, id, &record);
         let event =
@@ -231,7 +243,7 @@ impl SchemaRegistry for Registry {
     }
 
     async fn group(&self, group: &GroupId) -> RegistryResult<GroupProperties> {
-        Ok(self.read(group).await?.head.properties)
+        Ok(self.read(group).await?.head.properties.clone())
     }
 
     async fn groups(&self, namespace: &str) -> RegistryResult<Vec<(GroupId, GroupProperties)>> {
@@ -253,6 +265,11 @@ impl SchemaRegistry for Registry {
 
     async fn add_schema(&self, group: &GroupId, schema: SchemaInfo) -> RegistryResult<VersionInfo> {
         let normal = normalize(schema).map_err(refused)?;
+        // most writers bring what is known
+        if let Some(known) = self.read(group).await?.find(&normal).await? {
+            return Ok(known);
+        }
+        let _turn = self.memory.turn(group).await;
         for _ in 0..TRIES {
             if let Some(version) = self.try_add(group, &normal).await? {
                 return Ok(version);
@@ -328,6 +345,10 @@ impl SchemaRegistry for Registry {
         version: &VersionInfo,
         codec: &str,
     ) -> RegistryResult<EncodingId> {
+        if let Some(known) = self.known_encoding(&self.read(group).await?, version.id, codec).await? {
+            return Ok(known);
+        }
+        let _turn = self.memory.turn(group).await;
         for _ in 0..TRIES {
             if let Some(id) = self.try_encoding(group, version.id, codec).await? {
                 return Ok(id);
@@ -347,17 +368,18 @@ impl SchemaRegistry for Registry {
     }
 
     async fn codec_types(&self, group: &GroupId) -> RegistryResult<Vec<CodecType>> {
-        Ok(self.read(group).await?.head.codecs)
+        Ok(self.read(group).await?.head.codecs.clone())
     }
 
     async fn add_codec_type(&self, group: &GroupId, codec: CodecType) -> RegistryResult<()> {
         limits::check_codec(&codec).map_err(refused)?;
+        let _turn = self.memory.turn(group).await;
         for _ in 0..TRIES {
             let mut state = self.read(group).await?;
             if state.head.codecs.iter().any(|known| known.name == codec.name) {
                 return Ok(());
             }
-            state.head.codecs.push(codec.clone());
+            state.change().codecs.push(codec.clone());
             let event = ChangeEvent::CodecAdded { codec_type: codec.clone() };
             if state.commit(Vec::new(), event, self.now_ms()).await? {
                 return Ok(());

@@ -16,6 +16,7 @@ use kulya_schema::{
 };
 use kulya_store::TableChange;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Groups, schemas and encodings read at a time.
 const PAGE: usize = 100;
@@ -67,8 +68,8 @@ struct Export {
 /// Where an export is.
 enum Step {
     Groups,
-    Schemas { head: Box<Head>, next: u32 },
-    Encodings { head: Box<Head>, next: u32 },
+    Schemas { head: Arc<Head>, next: u32 },
+    Encodings { head: Arc<Head>, next: u32 },
     Over,
 }
 
@@ -114,7 +115,7 @@ impl Export {
             encodings: head.encodings,
         });
         self.group = Some(id);
-        self.step = Step::Schemas { head: Box::new(head), next: 0 };
+        self.step = Step::Schemas { head, next: 0 };
         Ok(())
     }
 
@@ -129,7 +130,7 @@ impl Export {
         Ok(state)
     }
 
-    async fn schemas(&mut self, head: Box<Head>, next: u32) -> RegistryResult<()> {
+    async fn schemas(&mut self, head: Arc<Head>, next: u32) -> RegistryResult<()> {
         let end = head.schemas.min(next.saturating_add(PAGE as u32));
         let mut lines = VecDeque::new();
         let state = self.state(&head).await?;
@@ -153,7 +154,7 @@ impl Export {
         Ok(())
     }
 
-    async fn encodings(&mut self, head: Box<Head>, next: u32) -> RegistryResult<()> {
+    async fn encodings(&mut self, head: Arc<Head>, next: u32) -> RegistryResult<()> {
         let end = head.encodings.min(next.saturating_add(PAGE as u32));
         let mut lines = VecDeque::new();
         for id in next..end {

@@ -21,12 +21,14 @@ struct FormatShape {
 
 impl Serialize for Format {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let kind = if let Self::Custom(_) = self { "Custom" } else { self.full_name() };
-        FormatShape {
-            serialization_format: kind.to_owned(),
-            full_type_name: Some(self.full_name().to_owned()),
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Shown<'a> {
+            serialization_format: &'a str,
+            full_type_name: &'a str,
         }
-        .serialize(serializer)
+        let kind = if let Self::Custom(_) = self { "Custom" } else { self.full_name() };
+        Shown { serialization_format: kind, full_type_name: self.full_name() }.serialize(serializer)
     }
 }
 
@@ -177,7 +179,7 @@ impl<'de> Deserialize<'de> for Compatibility {
 /// The shapes whose members stand for themselves.
 macro_rules! shape {
     ($noun:ident as $shape:ident { $($field:ident $(: $attribute:meta)? => $own:ident: $type:ty),* $(,)? }) => {
-        #[derive(Serialize, Deserialize)]
+        #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
         struct $shape {
             $( $(#[$attribute])? $field: $type, )*
@@ -185,8 +187,12 @@ macro_rules! shape {
 
         impl Serialize for $noun {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let noun = self.clone();
-                $shape { $( $field: noun.$own, )* }.serialize(serializer)
+                #[derive(Serialize)]
+                #[serde(rename_all = "camelCase")]
+                struct Shown<'a> {
+                    $( $(#[$attribute])? $field: &'a $type, )*
+                }
+                Shown { $( $field: &self.$own, )* }.serialize(serializer)
             }
         }
 

@@ -42,9 +42,8 @@ async fn handle(State(registry): State<Arc<Registry>>, request: Request) -> Resp
         Ok((route, call)) => handlers::dispatch(&registry, route, &call).await,
         Err(answer) => answer,
     };
-    let (status, text) = (answer.status, answer.text().to_owned());
-    if status.is_server_error() {
-        tracing::error!(%status, "{text}");
+    if answer.status.is_server_error() {
+        tracing::error!(status = %answer.status, "{}", answer.text());
     }
     let response = answer.into_response();
     if is_head { response.map(|_| Body::empty()) } else { response }
