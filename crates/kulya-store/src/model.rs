@@ -3,8 +3,8 @@
 //! test's business.
 
 use crate::{
-    Append, Commit, Condition, Durability, Error, ErrorKind, Outcome, Result, StreamConfig, StreamId,
-    StreamStore, TableChange, TableId, WriterId, WriterMark, bounded_read, head_cut,
+    Append, Commit, Condition, Durability, ErrorKind, Outcome, Result, StreamConfig, StreamId, StreamStore,
+    TableChange, TableId, WriterId, WriterMark, bounded_read, head_cut,
 };
 use std::fmt::Write;
 use std::time::Duration;
@@ -125,8 +125,9 @@ pub async fn take(store: &dyn StreamStore, step: &Step) -> Result<Answer> {
         }
         Step::Transaction { runs, commits } => transaction(store, runs, *commits).await,
         Step::Truncate(number, part) => {
-            let Ok(mut cut) = head_cut(store, &stream(*number)).await else {
-                return answer(Err(Error::not_found(stream(*number))));
+            let mut cut = match head_cut(store, &stream(*number)).await {
+                Err(error) if error.kind() == ErrorKind::NotFound => return answer(Err(error)),
+                cut => cut?,
             };
             for (segment, head) in cut.clone().offsets() {
                 let kept = store.read(&segment, head, 1 << 20).await?;
