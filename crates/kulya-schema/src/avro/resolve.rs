@@ -1,10 +1,21 @@
 //! Whether a reader's schema resolves against a writer's: every reason why not, each with its place in both.
 //!
-//! The verdict is Avro Java's (contract §3.4): record names are not compared, removed enum symbols are not noticed.
+//! The verdict is Avro Java's (contract §3.4), step by step: record names are not compared, removed enum symbols are not
+//! noticed, a reader's union takes a record of another name if its own fields fit at first sight, and unions that say the
+//! same on both sides are not looked into. Two passes: the first finds what is read as what, the second tells what is wrong
+//! with it.
 
+use super::alias::{self, Clash};
 use super::{Field, Kind, Named, Node, Primitive, Schema, Shape, kind_name};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
+
+/// The most types that are compared; beyond it the answer is no.
+pub const MAX_COMPARISONS: usize = 500_000;
+/// The most reasons that are given; what follows is not looked for.
+pub const MAX_REASONS: usize = 1_000;
+/// How many types deep a comparison goes, along the names too.
+const MAX_CHAIN: usize = 400;
 
 /// One reason why a reader cannot read what a writer wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +44,10 @@ pub enum Rule {
     SizeMismatch,
     /// No member of the reader's union takes what the writer wrote.
     MissingUnionMember,
+    /// Aliases would give two of the writer's fields, or of a union's members, one name.
+    AliasClash,
+    /// The schemas are too large or too deep to compare.
+    OverBudget,
 }
 
 impl fmt::Display for Incompatibility {
@@ -41,167 +56,291 @@ impl fmt::Display for Incompatibility {
     }
 }
 
-/// Everything that keeps `reader` from reading what `writer` wrote; empty when it can.
+/// Everything that keeps `reader` from reading what `writer` wrote; empty when it can. At most [`MAX_REASONS`].
+///
+/// Bounded by [`MAX_COMPARISONS`]: what takes more is refused, by [`Rule::OverBudget`].
 pub fn can_read(reader: &Schema, writer: &Schema) -> Vec<Incompatibility> {
-    let mut resolver = Resolver { reader, writer, seen: HashSet::new(), reasons: Vec::new() };
-    let at = Place { reader: root_path(reader), writer: root_path(writer) };
-    resolver.node(&reader.root, &writer.root, &at);
-    resolver.reasons
-}
-
-fn root_path(schema: &Schema) -> String {
-    schema.root_name().1
-}
-
-struct Place {
-    reader: String,
-    writer: String,
-}
-
-impl Place {
-    fn both(&self, step: &str) -> Self {
-        Self { reader: format!("{}{step}", self.reader), writer: format!("{}{step}", self.writer) }
-    }
-}
-
-struct Resolver<'a> {
-    reader: &'a Schema,
-    writer: &'a Schema,
-    /// Pairs of named types that are being, or were, compared: recursive types meet themselves again.
-    seen: HashSet<(usize, usize)>,
-    reasons: Vec<Incompatibility>,
-}
-
-impl<'a> Resolver<'a> {
-    fn refuse(&mut self, rule: Rule, at: &Place, message: String) {
-        let (reader_path, writer_path) = (at.reader.clone(), at.writer.clone());
-        self.reasons.push(Incompatibility { rule, reader_path, writer_path, message });
-    }
-
-    fn mismatch(&mut self, reader: &Node, writer: &Node, at: &Place) {
+    let whole = |rule, message| {
+        let (reader_path, writer_path) = (reader.root_name().1, writer.root_name().1);
+        vec![Incompatibility { rule, reader_path, writer_path, message }]
+    };
+    let named = match alias::renamed(writer, reader) {
+        Ok(named) => named,
+        Err(Clash { place, name }) => {
+            let message = format!("aliases would make two of the writer's {place} one {name}");
+            return whole(Rule::AliasClash, message);
+        }
+    };
+    let mut matcher = Matcher::new(reader, &named);
+    let root = matcher.pair(&reader.root, &named.root, 0);
+    if matcher.is_spent {
         let message = format!(
-            "type {} cannot be read as {}",
-            describe(self.writer, writer),
-            describe(self.reader, reader)
+            "the schemas are too large to compare: more than {MAX_COMPARISONS} types, or more than {MAX_CHAIN} deep"
         );
-        self.refuse(Rule::TypeMismatch, at, message);
+        return whole(Rule::OverBudget, message);
+    }
+    let mut teller = Teller { matcher: &matcher, writer, told: HashSet::new(), reasons: Vec::new() };
+    teller.tell(root, &Place::ROOT);
+    teller.reasons
+}
+
+/// A writer's type, and the reader's that it is to become.
+struct Pair<'a> {
+    reader: &'a Node,
+    writer: &'a Node,
+    found: Found,
+}
+
+/// What becomes of a pair; pairs and records by their numbers.
+enum Found {
+    Fits,
+    Refused(Rule),
+    Items(usize),
+    Values(usize),
+    /// Of the writer's union, each.
+    Members(Vec<usize>),
+    /// Of the reader's union, the one that takes it.
+    Chosen(usize),
+    Record {
+        number: usize,
+        /// Not when it is met within itself.
+        is_whole: bool,
+    },
+}
+
+/// Two records' fields.
+#[derive(Default)]
+struct Records {
+    /// The number in the reader's and in the writer's record, and the pair of their types.
+    fields: Vec<(usize, usize, usize)>,
+    /// The reader's that have no default, and that the writer has not.
+    missing: Vec<usize>,
+    is_whole: bool,
+}
+
+struct Matcher<'a> {
+    reader: &'a Schema,
+    /// Under the names that the reader's aliases give it.
+    writer: &'a Schema,
+    pairs: Vec<Pair<'a>>,
+    records: Vec<Records>,
+    seen: HashMap<(usize, usize), usize>,
+    left: usize,
+    is_spent: bool,
+}
+
+impl<'a> Matcher<'a> {
+    fn new(reader: &'a Schema, writer: &'a Schema) -> Self {
+        let (pairs, records, seen) = (Vec::new(), Vec::new(), HashMap::new());
+        Self { reader, writer, pairs, records, seen, left: MAX_COMPARISONS, is_spent: false }
     }
 
-    fn node(&mut self, reader: &'a Node, writer: &'a Node, at: &Place) {
+    /// Whether there is more to be had; when not, nothing that was found counts.
+    fn spend(&mut self, comparisons: usize, depth: usize) -> bool {
+        self.is_spent |= depth > MAX_CHAIN || self.left < comparisons;
+        self.left = self.left.saturating_sub(comparisons);
+        !self.is_spent
+    }
+
+    fn pair(&mut self, reader: &'a Node, writer: &'a Node, depth: usize) -> usize {
+        let found = if self.spend(1, depth) { self.found(reader, writer, depth + 1) } else { Found::Fits };
+        self.pairs.push(Pair { reader, writer, found });
+        self.pairs.len() - 1
+    }
+
+    fn found(&mut self, reader: &'a Node, writer: &'a Node, depth: usize) -> Found {
         match (&reader.kind, &writer.kind) {
             (_, Kind::Union(members)) => {
-                for (number, member) in members.iter().enumerate() {
-                    let writer = format!("{}[{number}]", at.writer);
-                    self.node(reader, member, &Place { reader: at.reader.clone(), writer });
+                if self.same(reader, writer, &mut HashMap::new(), depth) {
+                    return Found::Fits;
                 }
+                Found::Members(members.iter().map(|member| self.pair(reader, member, depth)).collect())
             }
-            (Kind::Union(members), _) => self.reader_union(members, reader, writer, at),
-            (Kind::Primitive(to), Kind::Primitive(from)) if from == to || promotes(*from, *to) => {}
-            (Kind::Array(to), Kind::Array(from)) => self.node(to, from, &at.both("[]")),
-            (Kind::Map(to), Kind::Map(from)) => self.node(to, from, &at.both("{}")),
-            (Kind::Named(to), Kind::Named(from)) => self.named(*to, *from, reader, writer, at),
-            _ => self.mismatch(reader, writer, at),
+            (Kind::Union(members), _) => match self.choose(members, writer, depth) {
+                Some(member) => Found::Chosen(self.pair(member, writer, depth)),
+                None => Found::Refused(Rule::MissingUnionMember),
+            },
+            (Kind::Primitive(to), Kind::Primitive(from)) if from == to || promotes(*from, *to) => Found::Fits,
+            (Kind::Array(to), Kind::Array(from)) => Found::Items(self.pair(to, from, depth)),
+            (Kind::Map(to), Kind::Map(from)) => Found::Values(self.pair(to, from, depth)),
+            (Kind::Named(to), Kind::Named(from)) => self.named(*to, *from, depth),
+            _ => Found::Refused(Rule::TypeMismatch),
         }
     }
 
-    /// The member that Java would choose: the same kind (a record that resolves, an enum or fixed of the same full
-    /// name), else one the writer's type can be promoted to.
-    fn reader_union(&mut self, members: &'a [Node], reader: &Node, writer: &'a Node, at: &Place) {
-        let same = members.iter().find(|member| match (&member.kind, &writer.kind) {
-            (Kind::Primitive(to), Kind::Primitive(from)) => to == from,
-            (Kind::Array(_), Kind::Array(_)) | (Kind::Map(_), Kind::Map(_)) => true,
-            (Kind::Named(to), Kind::Named(from)) => {
-                match (self.reader.named.get(*to), self.writer.named.get(*from)) {
-                    (Some(to), Some(from)) => match (&to.shape, &from.shape) {
-                        (Shape::Record(_), Shape::Record(_)) => self.resolves(member, writer),
-                        (Shape::Enum { .. }, Shape::Enum { .. }) | (Shape::Fixed(_), Shape::Fixed(_)) => {
-                            to.name == from.name || to.aliases.contains(&from.name.full())
-                        }
-                        _ => false,
-                    },
-                    _ => false,
-                }
+    fn named(&mut self, to: usize, from: usize, depth: usize) -> Found {
+        let numbers = (to, from);
+        let (Some(to), Some(from)) = (self.reader.named.get(to), self.writer.named.get(from)) else {
+            return Found::Refused(Rule::TypeMismatch);
+        };
+        let has_name = to.name.simple == from.name.simple;
+        match (&to.shape, &from.shape) {
+            (Shape::Record(_), Shape::Record(_)) => {
+                let number = self.record(numbers, depth);
+                let is_whole = self.records.get(number).is_some_and(|record| record.is_whole);
+                Found::Record { number, is_whole }
             }
-            _ => false,
-        });
-        let promoted = || {
+            (Shape::Enum { .. }, Shape::Enum { .. }) if has_name => Found::Fits,
+            (Shape::Fixed(to), Shape::Fixed(from)) if has_name && to == from => Found::Fits,
+            (Shape::Fixed(_), Shape::Fixed(_)) if has_name => Found::Refused(Rule::SizeMismatch),
+            (Shape::Enum { .. }, Shape::Enum { .. }) | (Shape::Fixed(_), Shape::Fixed(_)) => {
+                Found::Refused(Rule::NameMismatch)
+            }
+            _ => Found::Refused(Rule::TypeMismatch),
+        }
+    }
+
+    fn record(&mut self, (to, from): (usize, usize), depth: usize) -> usize {
+        if let Some(number) = self.seen.get(&(to, from)) {
+            return *number;
+        }
+        let number = self.records.len();
+        self.records.push(Records::default());
+        self.seen.insert((to, from), number);
+        let (to, from) = (fields(self.reader, to), fields(self.writer, from));
+        if !self.spend(to.len() + from.len(), depth) {
+            return number;
+        }
+        let known: HashMap<&str, usize> =
+            to.iter().enumerate().map(|(place, field)| (field.name.as_str(), place)).collect();
+        let written: HashSet<&str> = from.iter().map(|field| field.name.as_str()).collect();
+        for (from_place, field) in from.iter().enumerate() {
+            let Some((place, read)) =
+                known.get(field.name.as_str()).and_then(|place| Some((*place, to.get(*place)?)))
+            else {
+                continue;
+            };
+            let pair = self.pair(&read.node, &field.node, depth);
+            if let Some(record) = self.records.get_mut(number) {
+                record.fields.push((place, from_place, pair));
+            }
+        }
+        let missing = to
+            .iter()
+            .enumerate()
+            .filter(|(_, field)| field.default.is_none() && !written.contains(field.name.as_str()));
+        if let Some(record) = self.records.get_mut(number) {
+            record.missing = missing.map(|(place, _)| place).collect();
+            record.is_whole = true;
+        }
+        number
+    }
+
+    /// The member that Java would choose: the same kind (an enum or fixed of the same full name; a record of it, else the
+    /// first whose fields fit at first sight, or the last of those that have the same simple name), else the first that the
+    /// writer's type can be promoted to.
+    fn choose(&mut self, members: &'a [Node], writer: &'a Node, depth: usize) -> Option<&'a Node> {
+        let mut similar = None;
+        for member in members {
+            match (&member.kind, &writer.kind) {
+                (Kind::Primitive(to), Kind::Primitive(from)) if to == from => return Some(member),
+                (Kind::Array(_), Kind::Array(_)) | (Kind::Map(_), Kind::Map(_)) => return Some(member),
+                (Kind::Named(to), Kind::Named(from)) => {
+                    let numbers = (*to, *from);
+                    let (to, from) = (self.reader.named.get(*to)?, self.writer.named.get(*from)?);
+                    if is_kind(&to.shape, &from.shape) && to.name == from.name {
+                        return Some(member);
+                    }
+                    if let (Shape::Record(_), Shape::Record(_)) = (&to.shape, &from.shape) {
+                        let number = self.record(numbers, depth);
+                        let is_near = to.name.simple == from.name.simple;
+                        if self.fits_at_first_sight(number) && (similar.is_none() || is_near) {
+                            similar = Some(member);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        similar.or_else(|| {
             members.iter().find(|member| match (&member.kind, &writer.kind) {
                 (Kind::Primitive(to), Kind::Primitive(from)) => promotes(*from, *to),
                 _ => false,
             })
-        };
-        match same.or_else(promoted) {
-            Some(member) => self.node(member, writer, at),
-            None => {
-                let message = format!(
-                    "no member of {} takes the writer's {}",
-                    describe(self.reader, reader),
-                    describe(self.writer, writer)
-                );
-                self.refuse(Rule::MissingUnionMember, at, message);
+        })
+    }
+
+    /// Not one field is missing, and none has a type that is refused itself; what is within them is not looked at.
+    fn fits_at_first_sight(&self, record: usize) -> bool {
+        let Some(record) = self.records.get(record) else { return false };
+        record.missing.is_empty() && !record.fields.iter().any(|(.., pair)| self.is_refused(*pair))
+    }
+
+    fn is_refused(&self, pair: usize) -> bool {
+        match self.pairs.get(pair).map(|pair| &pair.found) {
+            Some(Found::Refused(_)) => true,
+            Some(Found::Record { number, is_whole: true }) => {
+                self.records.get(*number).is_some_and(|record| !record.missing.is_empty())
             }
+            _ => false,
         }
     }
 
-    /// Whether a pair resolves, without noting why not.
-    fn resolves(&self, reader: &'a Node, writer: &'a Node) -> bool {
-        let mut trial = Resolver {
-            reader: self.reader,
-            writer: self.writer,
-            seen: self.seen.clone(),
-            reasons: Vec::new(),
-        };
-        trial.node(reader, writer, &Place { reader: String::new(), writer: String::new() });
-        trial.reasons.is_empty()
+    /// Whether both say the same: the same kinds, simple names, fields and symbols, all the way down.
+    fn same(
+        &mut self,
+        reader: &'a Node,
+        writer: &'a Node,
+        seen: &mut HashMap<(usize, usize), bool>,
+        depth: usize,
+    ) -> bool {
+        if !self.spend(1, depth) {
+            return false;
+        }
+        match (&reader.kind, &writer.kind) {
+            (Kind::Primitive(to), Kind::Primitive(from)) => to == from,
+            (Kind::Array(to), Kind::Array(from)) | (Kind::Map(to), Kind::Map(from)) => {
+                self.same(to, from, seen, depth + 1)
+            }
+            (Kind::Union(to), Kind::Union(from)) => {
+                to.len() == from.len()
+                    && to.iter().zip(from).all(|(to, from)| self.same(to, from, seen, depth + 1))
+            }
+            (Kind::Named(to), Kind::Named(from)) => self.same_named((*to, *from), seen, depth + 1),
+            _ => false,
+        }
     }
 
-    fn named(&mut self, to: usize, from: usize, reader: &Node, writer: &Node, at: &Place) {
-        if !self.seen.insert((to, from)) {
-            return;
+    fn same_named(
+        &mut self,
+        numbers: (usize, usize),
+        seen: &mut HashMap<(usize, usize), bool>,
+        depth: usize,
+    ) -> bool {
+        let (to, from) = (self.reader.named.get(numbers.0), self.writer.named.get(numbers.1));
+        let (Some(to), Some(from)) = (to, from) else { return false };
+        if to.name.simple != from.name.simple {
+            return false;
         }
-        let (Some(to), Some(from)) = (self.reader.named.get(to), self.writer.named.get(from)) else { return };
         match (&to.shape, &from.shape) {
-            (Shape::Record(to), Shape::Record(from)) => self.fields(to, from, at),
-            (Shape::Enum { .. }, Shape::Enum { .. }) => self.names(to, from, at),
-            (Shape::Fixed(to_size), Shape::Fixed(from_size)) => {
-                self.names(to, from, at);
-                if to_size != from_size {
-                    let message = format!("fixed of {from_size} bytes cannot be read as fixed of {to_size}");
-                    self.refuse(Rule::SizeMismatch, at, message);
+            (Shape::Enum { symbols: to, .. }, Shape::Enum { symbols: from, .. }) => to == from,
+            (Shape::Fixed(to), Shape::Fixed(from)) => to == from,
+            (Shape::Record(to), Shape::Record(from)) => {
+                if let Some(is_same) = seen.get(&numbers) {
+                    return *is_same;
                 }
+                seen.insert(numbers, true);
+                let is_same = to.len() == from.len()
+                    && to.iter().zip(from).all(|(to, from)| {
+                        to.name == from.name && self.same(&to.node, &from.node, seen, depth)
+                    });
+                seen.insert(numbers, is_same);
+                is_same
             }
-            _ => self.mismatch(reader, writer, at),
+            _ => false,
         }
     }
+}
 
-    fn names(&mut self, to: &Named, from: &Named, at: &Place) {
-        if to.name.simple != from.name.simple && !to.aliases.contains(&from.name.full()) {
-            let message =
-                format!("the writer's {} is another type than {}", from.name.full(), to.name.full());
-            self.refuse(Rule::NameMismatch, at, message);
-        }
+fn fields(schema: &Schema, number: usize) -> &[Field] {
+    match schema.named.get(number).map(|named| &named.shape) {
+        Some(Shape::Record(fields)) => fields,
+        _ => &[],
     }
+}
 
-    fn fields(&mut self, to: &'a [Field], from: &'a [Field], at: &Place) {
-        for field in to {
-            let by_name = from.iter().find(|written| written.name == field.name);
-            let written =
-                by_name.or_else(|| from.iter().find(|written| field.aliases.contains(&written.name)));
-            let reader = format!("{}.{}", at.reader, field.name);
-            match written {
-                Some(written) => {
-                    let writer = format!("{}.{}", at.writer, written.name);
-                    self.node(&field.node, &written.node, &Place { reader, writer });
-                }
-                None if field.default.is_some() => {}
-                None => {
-                    let at = Place { reader, writer: at.writer.clone() };
-                    let message = "the writer has no such field, and it has no default".to_owned();
-                    self.refuse(Rule::MissingDefault, &at, message);
-                }
-            }
-        }
-    }
+fn is_kind(one: &Shape, other: &Shape) -> bool {
+    std::mem::discriminant(one) == std::mem::discriminant(other)
 }
 
 /// Which primitive a writer's may be read as, beside itself.
@@ -217,12 +356,171 @@ fn promotes(from: Primitive, to: Primitive) -> bool {
     )
 }
 
+/// Where in both schemas: a way back to the roots, written out only for a reason.
+#[derive(Clone, Copy)]
+struct Place<'p> {
+    up: Option<&'p Place<'p>>,
+    reader: Step<'p>,
+    writer: Step<'p>,
+}
+
+#[derive(Clone, Copy)]
+enum Step<'p> {
+    /// Still where it was.
+    Stay,
+    Field(&'p str),
+    Items,
+    Values,
+    Member(usize),
+}
+
+impl<'p> Place<'p> {
+    const ROOT: Place<'static> = Place { up: None, reader: Step::Stay, writer: Step::Stay };
+
+    fn step(&'p self, reader: Step<'p>, writer: Step<'p>) -> Self {
+        Self { up: Some(self), reader, writer }
+    }
+
+    fn both(&'p self, step: Step<'p>) -> Self {
+        self.step(step, step)
+    }
+
+    /// As in `Order.lines[].quantity`.
+    fn path(&self, schema: &Schema, side: fn(&Self) -> Step<'p>) -> String {
+        let mut path = match self.up {
+            None => schema.root_name().1,
+            Some(up) => up.path(schema, side),
+        };
+        match side(self) {
+            Step::Stay => {}
+            Step::Field(name) => {
+                path.push('.');
+                path += name;
+            }
+            Step::Items => path += "[]",
+            Step::Values => path += "{}",
+            Step::Member(number) => path += &format!("[{number}]"),
+        }
+        path
+    }
+}
+
+/// Tells the reasons of what was found, each record's once.
+struct Teller<'a, 'm> {
+    matcher: &'m Matcher<'a>,
+    /// Under its own names.
+    writer: &'a Schema,
+    told: HashSet<usize>,
+    reasons: Vec<Incompatibility>,
+}
+
+impl Teller<'_, '_> {
+    fn tell(&mut self, pair: usize, at: &Place<'_>) {
+        let Some(Pair { reader, writer, found }) = self.matcher.pairs.get(pair) else { return };
+        if self.reasons.len() >= MAX_REASONS {
+            return;
+        }
+        match found {
+            Found::Fits => {}
+            Found::Refused(rule) => {
+                let message = self.message(*rule, reader, writer);
+                self.refuse(*rule, at, message);
+            }
+            Found::Items(inner) => self.tell(*inner, &at.both(Step::Items)),
+            Found::Values(inner) => self.tell(*inner, &at.both(Step::Values)),
+            Found::Members(members) => {
+                for (number, member) in members.iter().enumerate() {
+                    self.tell(*member, &at.step(Step::Stay, Step::Member(number)));
+                }
+            }
+            Found::Chosen(inner) => self.tell(*inner, at),
+            Found::Record { number, .. } => {
+                if let (Kind::Named(to), Kind::Named(from)) = (&reader.kind, &writer.kind)
+                    && self.told.insert(*number)
+                {
+                    self.record(*number, *to, *from, at);
+                }
+            }
+        }
+    }
+
+    /// In the order of the reader's fields.
+    fn record(&mut self, number: usize, to: usize, from: usize, at: &Place<'_>) {
+        let Some(record) = self.matcher.records.get(number) else { return };
+        let (to, from) = (fields(self.matcher.reader, to), fields(self.writer, from));
+        let found = record.fields.iter().map(|(read, written, pair)| (*read, Some((*written, *pair))));
+        let mut all: Vec<_> = found.chain(record.missing.iter().map(|read| (*read, None))).collect();
+        all.sort_unstable();
+        for (read, written) in all {
+            let Some(field) = to.get(read) else { continue };
+            match written {
+                Some((written, pair)) => {
+                    let written = from.get(written).map_or("", |field| field.name.as_str());
+                    self.tell(pair, &at.step(Step::Field(&field.name), Step::Field(written)));
+                }
+                None => {
+                    let message = "the writer has no such field, and it has no default".to_owned();
+                    let at = at.step(Step::Field(&field.name), Step::Stay);
+                    self.refuse(Rule::MissingDefault, &at, message);
+                }
+            }
+        }
+    }
+
+    fn refuse(&mut self, rule: Rule, at: &Place<'_>, message: String) {
+        let reader_path = at.path(self.matcher.reader, |place| place.reader);
+        let writer_path = at.path(self.writer, |place| place.writer);
+        if self.reasons.len() < MAX_REASONS {
+            self.reasons.push(Incompatibility { rule, reader_path, writer_path, message });
+        }
+    }
+
+    fn message(&self, rule: Rule, reader: &Node, writer: &Node) -> String {
+        let (to, from) = (describe(self.matcher.reader, reader), describe(self.writer, writer));
+        match rule {
+            Rule::MissingUnionMember => format!("no member of {to} takes the writer's {from}"),
+            Rule::NameMismatch => {
+                let (to, from) = (name(self.matcher.reader, reader), name(self.writer, writer));
+                format!("the writer's {from} is another type than {to}")
+            }
+            Rule::SizeMismatch => {
+                let (to, from) = (size(self.matcher.reader, reader), size(self.writer, writer));
+                format!("fixed of {from} bytes cannot be read as fixed of {to}")
+            }
+            _ => format!("type {from} cannot be read as {to}"),
+        }
+    }
+}
+
+fn named<'a>(schema: &'a Schema, node: &Node) -> Option<&'a Named> {
+    let Kind::Named(number) = node.kind else { return None };
+    schema.named.get(number)
+}
+
+fn name(schema: &Schema, node: &Node) -> String {
+    named(schema, node).map(|named| named.name.full()).unwrap_or_default()
+}
+
+fn size(schema: &Schema, node: &Node) -> u64 {
+    match named(schema, node).map(|named| &named.shape) {
+        Some(Shape::Fixed(size)) => *size,
+        _ => 0,
+    }
+}
+
+/// So many of a union's members are named.
+const MEMBERS: usize = 20;
+
 /// A type in a few words.
 fn describe(schema: &Schema, node: &Node) -> String {
     match &node.kind {
         Kind::Union(members) => {
-            let members: Vec<_> = members.iter().map(|member| describe(schema, member)).collect();
-            format!("union [{}]", members.join(", "))
+            let shown: Vec<_> = members.iter().take(MEMBERS).map(|member| describe(schema, member)).collect();
+            let more = match members.len().saturating_sub(MEMBERS) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!("union [{}{more}]", shown.join(", "))
         }
         Kind::Named(number) => match schema.named.get(*number) {
             Some(Named { name, shape: Shape::Record(_), .. }) => format!("record {}", name.full()),
