@@ -4,9 +4,11 @@
 //! - `postgres -- CMD…`: starts throw-away PostgreSQL servers, runs CMD with their URLs in the environment, stops them.
 //! - `pravega -- CMD…`: the same with Pravega servers, where Java and Maven are.
 //! - `registry -- CMD…`: the same with a Java schema registry.
+//! - `avro -- CMD…`: the same with Avro Java's schema resolution.
 //! - `record-demo`: records the demo's change log anew, from a real PostgreSQL.
 //! - `tidy`: the rules of the house that a program can check.
 
+mod avro;
 mod jars;
 mod postgres;
 mod pravega;
@@ -39,10 +41,13 @@ fn run() -> Result<()> {
         ["registry", "--", program, rest @ ..] => {
             with_registry(Command::new(program).args(rest), &registry::find_or_fetch()?, run_to_end)
         }
+        ["avro", "--", program, rest @ ..] => {
+            with_avro(Command::new(program).args(rest), &avro::find_or_fetch()?, run_to_end)
+        }
         ["record-demo"] => record_demo(),
         ["tidy"] => tidy::run(),
         _ => bail!(
-            "usage: cargo xtask test [cargo test arguments] | postgres -- COMMAND… | pravega -- COMMAND… | registry -- COMMAND… | record-demo | tidy"
+            "usage: cargo xtask test [cargo test arguments] | postgres -- COMMAND… | pravega -- COMMAND… | registry -- COMMAND… | avro -- COMMAND… | record-demo | tidy"
         ),
     }
 }
@@ -64,6 +69,7 @@ fn test(args: &[&str]) -> Result<()> {
     let is_asked = |krate: &str| args.is_empty() || args.contains(&"--workspace") || args.contains(&krate);
     let pravega = is_asked("kulya-store-pravega").then(pravega::find_or_fetch).transpose();
     let registry = is_asked("kulya-server").then(registry::find_or_fetch).transpose();
+    let avro = is_asked("kulya-schema").then(avro::find_or_fetch).transpose();
     // left out by name, so that none of them is counted as passed
     let mut missing = Vec::new();
     if let Err(why) = &pravega {
@@ -74,9 +80,17 @@ fn test(args: &[&str]) -> Result<()> {
         cargo.args(["--skip", "java_registry"]);
         missing.push(format!("the tests beside the Java registry, because {why:#}"));
     }
-    let run = |cargo: &mut Command| match registry.as_ref().ok().and_then(Option::as_ref) {
-        Some(classpath) => with_registry(cargo, classpath, with_postgres),
+    if let Err(why) = &avro {
+        cargo.args(["--skip", "avro_java"]);
+        missing.push(format!("the tests beside Avro Java, because {why:#}"));
+    }
+    let judged = |cargo: &mut Command| match avro.as_ref().ok().and_then(Option::as_ref) {
+        Some(classpath) => with_avro(cargo, classpath, with_postgres),
         None => with_postgres(cargo),
+    };
+    let run = |cargo: &mut Command| match registry.as_ref().ok().and_then(Option::as_ref) {
+        Some(classpath) => with_registry(cargo, classpath, judged),
+        None => judged(cargo),
     };
     let done = match pravega.as_ref().ok().and_then(Option::as_ref) {
         Some(programs) => with_pravega(&mut cargo, programs, run),
@@ -157,6 +171,18 @@ fn with_registry(
 ) -> Result<()> {
     let server = registry::Server::start(classpath)?;
     command.env("KULYA_TEST_JAVA_REGISTRY", server.url());
+    let done = run(command);
+    drop(server);
+    done
+}
+
+fn with_avro(
+    command: &mut Command,
+    classpath: &str,
+    run: impl FnOnce(&mut Command) -> Result<()>,
+) -> Result<()> {
+    let server = avro::Server::start(classpath)?;
+    command.env("KULYA_TEST_AVRO", server.address());
     let done = run(command);
     drop(server);
     done

@@ -1,8 +1,8 @@
 //! Random schemas that change at random, and messages that must confirm whatever the rules accept.
 
-use super::dice::Dice;
 use super::oracle::{random_message, reads_json, reads_wire};
 use super::source::{Compiled, message};
+use crate::dice::Dice;
 use kulya_schema::protobuf::{Safety, can_read};
 use std::fmt::Write as _;
 

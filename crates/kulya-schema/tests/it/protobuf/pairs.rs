@@ -1,8 +1,8 @@
 //! The table of pairs: each verdict as it is written there; and each confirmed by messages, whether yes or no.
 
-use super::dice::Dice;
 use super::oracle::{random_message, reads_json, reads_wire};
 use super::source::{Compiled, message};
+use crate::dice::Dice;
 use kulya_schema::protobuf::{Incompatibility, Rule, Safety, can_read, reuses_reserved};
 
 const PAIRS: &str = include_str!("../../data/protobuf/pairs.txt");
