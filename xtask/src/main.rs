@@ -5,10 +5,12 @@
 //! - `pravega -- CMD…`: the same with Pravega servers, where Java and Maven are.
 //! - `registry -- CMD…`: the same with a Java schema registry.
 //! - `avro -- CMD…`: the same with Avro Java's schema resolution.
+//! - `buf -- CMD…`: CMD with the path of `buf`, which compares Protobuf schemas.
 //! - `record-demo`: records the demo's change log anew, from a real PostgreSQL.
 //! - `tidy`: the rules of the house that a program can check.
 
 mod avro;
+mod buf;
 mod jars;
 mod postgres;
 mod pravega;
@@ -18,6 +20,9 @@ mod tidy;
 use anyhow::{Context, Result, bail, ensure};
 use std::path::Path;
 use std::process::{Command, ExitCode};
+
+/// Where a test finds `buf`.
+const BUF: &str = "KULYA_TEST_BUF";
 
 fn main() -> ExitCode {
     match run() {
@@ -44,10 +49,13 @@ fn run() -> Result<()> {
         ["avro", "--", program, rest @ ..] => {
             with_avro(Command::new(program).args(rest), &avro::find_or_fetch()?, run_to_end)
         }
+        ["buf", "--", program, rest @ ..] => {
+            run_to_end(Command::new(program).args(rest).env(BUF, buf::find_or_build()?))
+        }
         ["record-demo"] => record_demo(),
         ["tidy"] => tidy::run(),
         _ => bail!(
-            "usage: cargo xtask test [cargo test arguments] | postgres -- COMMAND… | pravega -- COMMAND… | registry -- COMMAND… | avro -- COMMAND… | record-demo | tidy"
+            "usage: cargo xtask test [cargo test arguments] | postgres -- COMMAND… | pravega -- COMMAND… | registry -- COMMAND… | avro -- COMMAND… | buf -- COMMAND… | record-demo | tidy"
         ),
     }
 }
@@ -83,6 +91,13 @@ fn test(args: &[&str]) -> Result<()> {
     if let Err(why) = &avro {
         cargo.args(["--skip", "avro_java"]);
         missing.push(format!("the tests beside Avro Java, because {why:#}"));
+    }
+    match is_asked("kulya-schema").then(buf::find_or_build).transpose() {
+        Ok(program) => _ = program.map(|program| cargo.env(BUF, program)),
+        Err(why) => {
+            cargo.args(["--skip", "buf_breaking"]);
+            missing.push(format!("the tests beside buf, because {why:#}"));
+        }
     }
     let judged = |cargo: &mut Command| match avro.as_ref().ok().and_then(Option::as_ref) {
         Some(classpath) => with_avro(cargo, classpath, with_postgres),

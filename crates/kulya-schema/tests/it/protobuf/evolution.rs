@@ -233,6 +233,16 @@ fn rest(model: &Model, field: &Field) -> String {
     format!("{} = {}{options}", field.name, field.number)
 }
 
+/// Two bodies of `message M` with their syntax, the second the first with a few changes. A compiler may refuse either.
+pub(super) fn draw(seed: u64) -> [(String, &'static str); 2] {
+    let mut dice = Dice(seed);
+    let old = model(&mut dice);
+    let mut new = old.clone();
+    (0..=dice.below(5)).for_each(|_| change(&mut new, &mut dice));
+    mend(&mut new);
+    [old, new].map(|model| (body(&model), if model.proto2 { "proto2" } else { "proto3" }))
+}
+
 fn compile(model: &Model) -> Option<Compiled> {
     message(if model.proto2 { "proto2" } else { "proto3" }, &body(model)).ok()
 }

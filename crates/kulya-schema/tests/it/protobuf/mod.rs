@@ -1,5 +1,6 @@
 //! Protobuf: pairs with their verdicts, and random messages that must confirm them.
 
+mod buf_breaking;
 mod descriptors;
 mod evolution;
 mod oracle;

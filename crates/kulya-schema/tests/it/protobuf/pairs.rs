@@ -8,17 +8,18 @@ use kulya_schema::protobuf::{Incompatibility, Rule, Safety, can_read, reuses_res
 const PAIRS: &str = include_str!("../../data/protobuf/pairs.txt");
 const MESSAGES: u64 = 200;
 
-struct Pair {
-    title: String,
-    old: (String, &'static str),
-    new: (String, &'static str),
+pub(super) struct Pair {
+    pub(super) title: String,
+    /// The message's body, and its syntax.
+    pub(super) old: (String, &'static str),
+    pub(super) new: (String, &'static str),
     wire: String,
     json: String,
     reserved: String,
     unseen: bool,
 }
 
-fn pairs() -> Vec<Pair> {
+pub(super) fn pairs() -> Vec<Pair> {
     let mut pairs: Vec<Pair> = Vec::new();
     for line in PAIRS.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         if let Some(title) = line.strip_prefix("=== ") {
