@@ -5,4 +5,5 @@ mod avro;
 mod dice;
 mod json_schema_any;
 mod json_schema_pairs;
+mod json_schema_suite;
 mod protobuf;
