@@ -34,7 +34,7 @@ impl Server {
             // a single source file is compiled as it is started
             let mut java = Command::new("java");
             java.current_dir(&folder)
-                .args(["-Xmx512m", "-cp", classpath])
+                .args(["-Xmx512m", "-XX:-OmitStackTraceInFastThrow", "-cp", classpath])
                 .arg(&program)
                 .arg(port.to_string());
             match jars::launch(java, READY)? {
