@@ -46,7 +46,7 @@ pub(crate) fn find_or_fetch(name: &str, pom_text: &str) -> Result<String> {
     Ok(std::fs::read_to_string(&list).context("maven wrote no list of jars")?.trim().to_owned())
 }
 
-/// Where fetched programs are kept.
+/// Where what is fetched or built once is kept.
 pub(crate) fn cache_folder() -> Result<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));

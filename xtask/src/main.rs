@@ -5,9 +5,13 @@
 //! - `pravega -- CMD…`: the same with Pravega servers, where Java and Maven are.
 //! - `registry -- CMD…`: the same with a Java schema registry.
 //! - `s3 -- CMD…`: the same with a server that speaks S3, where Python is.
+//! - `avro -- CMD…`: the same with Avro Java's schema resolution.
+//! - `buf -- CMD…`: CMD with the path of `buf`, which compares Protobuf schemas.
 //! - `record-demo`: records the demo's change log anew, from a real PostgreSQL.
 //! - `tidy`: the rules of the house that a program can check.
 
+mod avro;
+mod buf;
 mod jars;
 mod postgres;
 mod pravega;
@@ -18,6 +22,9 @@ mod tidy;
 use anyhow::{Context, Result, bail, ensure};
 use std::path::Path;
 use std::process::{Command, ExitCode};
+
+/// Where a test finds `buf`.
+const BUF: &str = "KULYA_TEST_BUF";
 
 fn main() -> ExitCode {
     match run() {
@@ -44,10 +51,16 @@ fn run() -> Result<()> {
         ["s3", "--", program, rest @ ..] => {
             with_s3(Command::new(program).args(rest), &s3::find_or_fetch()?, run_to_end)
         }
+        ["avro", "--", program, rest @ ..] => {
+            with_avro(Command::new(program).args(rest), &avro::find_or_fetch()?, run_to_end)
+        }
+        ["buf", "--", program, rest @ ..] => {
+            run_to_end(Command::new(program).args(rest).env(BUF, buf::find_or_build()?))
+        }
         ["record-demo"] => record_demo(),
         ["tidy"] => tidy::run(),
         _ => bail!(
-            "usage: cargo xtask test [cargo test arguments] | postgres -- COMMAND… | pravega -- COMMAND… | registry -- COMMAND… | s3 -- COMMAND… | record-demo | tidy"
+            "usage: cargo xtask test [cargo test arguments] | postgres -- COMMAND… | pravega -- COMMAND… | registry -- COMMAND… | s3 -- COMMAND… | avro -- COMMAND… | buf -- COMMAND… | record-demo | tidy"
         ),
     }
 }
@@ -70,6 +83,7 @@ fn test(args: &[&str]) -> Result<()> {
     let pravega = is_asked("kulya-store-pravega").then(pravega::find_or_fetch).transpose();
     let registry = is_asked("kulya-server").then(registry::find_or_fetch).transpose();
     let s3 = (is_asked("kulya-store-object") || is_asked("kulya")).then(s3::find_or_fetch).transpose();
+    let avro = is_asked("kulya-schema").then(avro::find_or_fetch).transpose();
     // left out by name, so that none of them is counted as passed
     let mut missing = Vec::new();
     if let Err(why) = &pravega {
@@ -84,9 +98,24 @@ fn test(args: &[&str]) -> Result<()> {
         cargo.args(["--skip", "real_s3"]);
         missing.push(format!("the tests on a real S3, because {why:#}"));
     }
-    let run = |cargo: &mut Command| match registry.as_ref().ok().and_then(Option::as_ref) {
-        Some(classpath) => with_registry(cargo, classpath, with_postgres),
+    if let Err(why) = &avro {
+        cargo.args(["--skip", "avro_java"]);
+        missing.push(format!("the tests beside Avro Java, because {why:#}"));
+    }
+    match is_asked("kulya-schema").then(buf::find_or_build).transpose() {
+        Ok(program) => _ = program.map(|program| cargo.env(BUF, program)),
+        Err(why) => {
+            cargo.args(["--skip", "buf_breaking"]);
+            missing.push(format!("the tests beside buf, because {why:#}"));
+        }
+    }
+    let judged = |cargo: &mut Command| match avro.as_ref().ok().and_then(Option::as_ref) {
+        Some(classpath) => with_avro(cargo, classpath, with_postgres),
         None => with_postgres(cargo),
+    };
+    let run = |cargo: &mut Command| match registry.as_ref().ok().and_then(Option::as_ref) {
+        Some(classpath) => with_registry(cargo, classpath, judged),
+        None => judged(cargo),
     };
     let run = |cargo: &mut Command| match s3.as_ref().ok().and_then(Option::as_ref) {
         Some(python) => with_s3(cargo, python, run),
@@ -184,6 +213,18 @@ fn with_s3(
 ) -> Result<()> {
     let server = s3::Server::start(python)?;
     command.env("KULYA_TEST_S3", server.url());
+    let done = run(command);
+    drop(server);
+    done
+}
+
+fn with_avro(
+    command: &mut Command,
+    classpath: &str,
+    run: impl FnOnce(&mut Command) -> Result<()>,
+) -> Result<()> {
+    let server = avro::Server::start(classpath)?;
+    command.env("KULYA_TEST_AVRO", server.address());
     let done = run(command);
     drop(server);
     done

@@ -178,16 +178,32 @@ impl<'a> Group<'a> {
     }
 
     /// What a new schema of this type is judged against, made ready: one schema of each shape.
-    pub(crate) async fn consulted(&self, judge: &Judge, type_name: &str) -> RegistryResult<Vec<Alike>> {
-        self.prepared(judge, type_name, decide::compares(judge)).await
+    pub(crate) async fn consulted(
+        &self,
+        judge: &Judge,
+        type_name: &str,
+        new: &Judged,
+    ) -> RegistryResult<Vec<Alike>> {
+        self.prepared(judge, type_name, new, decide::compares(judge)).await
     }
 
     /// What a reader of this type is judged against.
-    pub(crate) async fn read_by(&self, judge: &Judge, type_name: &str) -> RegistryResult<Vec<Alike>> {
-        self.prepared(judge, type_name, judge.compatibility != Compatibility::AllowAny).await
+    pub(crate) async fn read_by(
+        &self,
+        judge: &Judge,
+        type_name: &str,
+        reader: &Judged,
+    ) -> RegistryResult<Vec<Alike>> {
+        self.prepared(judge, type_name, reader, judge.compatibility != Compatibility::AllowAny).await
     }
 
-    async fn prepared(&self, judge: &Judge, type_name: &str, looks: bool) -> RegistryResult<Vec<Alike>> {
+    async fn prepared(
+        &self,
+        judge: &Judge,
+        type_name: &str,
+        judged: &Judged,
+        looks: bool,
+    ) -> RegistryResult<Vec<Alike>> {
         let versions = self.versions().await?;
         let live = self.live(&versions).map(|record| &record.version);
         let chosen = decide::consulted(judge, type_name, live);
@@ -196,7 +212,7 @@ impl<'a> Group<'a> {
         }
         let shape = |version: &VersionInfo| {
             let record = versions.before(self.head.schemas).get(version.id as usize)?;
-            Some(record.shape.clone()).filter(kulya_schema::Shape::is_current)
+            Some(record.shape.clone()).filter(|shape| judged.goes_by_shape() && shape.is_current())
         };
         let shaped = chosen.into_iter().map(|version| (version.clone(), shape(&version))).collect();
         let mut consulted = Vec::new();

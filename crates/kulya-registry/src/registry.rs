@@ -93,7 +93,7 @@ impl Registry {
     ) -> RegistryResult<Result<(), Refusal>> {
         let new = Judged::new(normal, judge).map_err(refused)?;
         let type_name = &normal.schema.type_name;
-        let consulted = state.consulted(judge, type_name).await?;
+        let consulted = state.consulted(judge, type_name, &new).await?;
         decide::may_add(judge, type_name, &new, &consulted).map_err(refused)
     }
 
@@ -331,7 +331,7 @@ impl SchemaRegistry for Registry {
         let state = self.read(group).await?;
         let judge = self.judge_of(&state)?;
         let reader = Judged::new(&normal, &judge).map_err(refused)?;
-        let consulted = state.read_by(&judge, &normal.schema.type_name).await?;
+        let consulted = state.read_by(&judge, &normal.schema.type_name, &reader).await?;
         decide::may_read(&judge, &reader, &consulted).map_err(refused)
     }
 

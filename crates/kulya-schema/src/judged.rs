@@ -58,6 +58,11 @@ impl Judged {
         Self { body: Body::Opaque(Format::Any) }
     }
 
+    /// Whether schemas of one shape get one verdict by this one, in both directions.
+    pub fn goes_by_shape(&self) -> bool {
+        !matches!(&self.body, Body::Avro(schema) if schema.has_aliases())
+    }
+
     pub(crate) fn is_avro(&self) -> bool {
         matches!(self.body, Body::Avro(_))
     }

@@ -5,6 +5,7 @@
 //! Sources: the Avro specification 1.11 ("Schema Declaration", "Schema Resolution"), and the registry contract §2.1
 //! and §3.4 where Java's verdict differs from the specification.
 
+mod alias;
 mod list;
 mod parse;
 mod resolve;
@@ -12,7 +13,7 @@ mod shape;
 mod text;
 
 pub use parse::parse;
-pub use resolve::{Incompatibility, Resolution, Rule, can_read, resolve};
+pub use resolve::{Incompatibility, MAX_COMPARISONS, MAX_REASONS, Resolution, Rule, can_read, resolve};
 
 use serde_json::{Map, Value};
 
@@ -82,6 +83,12 @@ pub(crate) struct Name {
 }
 
 impl Name {
+    /// A name as it stands in a schema: full when it has a dot, else one of the namespace around it.
+    pub(crate) fn in_space(text: &str, space: &str) -> Self {
+        let (namespace, simple) = text.rsplit_once('.').unwrap_or((space, text));
+        Self { namespace: namespace.to_owned(), simple: simple.to_owned() }
+    }
+
     pub(crate) fn full(&self) -> String {
         if self.namespace.is_empty() {
             self.simple.clone()
@@ -95,7 +102,9 @@ impl Name {
 #[derive(Debug, Clone)]
 pub(crate) struct Named {
     pub(crate) name: Name,
-    pub(crate) aliases: Vec<String>,
+    /// A record that a protocol throws; nothing else tells it from others.
+    pub(crate) is_error: bool,
+    pub(crate) aliases: Vec<Name>,
     pub(crate) doc: Option<String>,
     pub(crate) properties: Map<String, Value>,
     pub(crate) shape: Shape,

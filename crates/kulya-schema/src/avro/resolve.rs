@@ -1,11 +1,21 @@
 //! Whether a reader's schema resolves against a writer's: every reason why not, each with its place in both.
 //!
-//! Two verdicts: Avro Java's (contract §3.4), which compares no record names and does not notice removed enum symbols,
-//! and the specification's, which does both.
+//! Two verdicts. Avro Java's (contract §3.4), step by step: record names are not compared, removed enum symbols are not
+//! noticed, a reader's union takes a record of another name if its own fields fit at first sight, and unions that say the
+//! same on both sides are not looked into. And the specification's, which compares names and symbols. Two passes: the first
+//! finds what is read as what, the second tells what is wrong with it.
 
+use super::alias::{self, Clash};
 use super::{Field, Kind, Named, Node, Primitive, Schema, Shape, kind_name};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+
+/// The most types that are compared; beyond it the answer is no.
+pub const MAX_COMPARISONS: usize = 500_000;
+/// The most reasons that are given; what follows is not looked for.
+pub const MAX_REASONS: usize = 1_000;
+/// How many types deep a comparison goes, along the names too.
+const MAX_CHAIN: usize = 400;
 
 /// Whose verdict is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -50,8 +60,12 @@ pub enum Rule {
     SizeMismatch,
     /// No member of the reader's union takes what the writer wrote.
     MissingUnionMember,
-    /// The writer's enum has a symbol that the reader's has not, and the reader's has no default.
+    /// The writer's enum has symbols that the reader's has not, and the reader's has no default.
     EnumSymbolMissing,
+    /// Aliases would give two of the writer's fields, or of a union's members, one name.
+    AliasClash,
+    /// The schemas are too large or too deep to compare.
+    OverBudget,
 }
 
 impl Rule {
@@ -64,6 +78,8 @@ impl Rule {
             Self::SizeMismatch => "size-mismatch",
             Self::MissingUnionMember => "missing-union-member",
             Self::EnumSymbolMissing => "enum-symbol-missing",
+            Self::AliasClash => "alias-clash",
+            Self::OverBudget => "over-budget",
         }
     }
 
@@ -77,7 +93,9 @@ impl Rule {
             Self::NameMismatch => "keep the name, or give the reader's type the other as an alias",
             Self::SizeMismatch => "keep the size, or add a field of the new type under another name",
             Self::MissingUnionMember => "keep every member that was written in the union",
-            Self::EnumSymbolMissing => "keep the symbol, or give the enum a default",
+            Self::EnumSymbolMissing => "keep the symbols, or give the enum a default",
+            Self::AliasClash => "leave out an alias that is the name of another field or member",
+            Self::OverBudget => "make the schemas smaller, or nest them less",
         }
     }
 }
@@ -93,11 +111,324 @@ pub fn can_read(reader: &Schema, writer: &Schema) -> Vec<Incompatibility> {
     resolve(reader, writer, Resolution::Java)
 }
 
-/// Everything that keeps `reader` from reading what `writer` wrote; empty when it can.
+/// Everything that keeps `reader` from reading what `writer` wrote; empty when it can. At most [`MAX_REASONS`].
+///
+/// Bounded by [`MAX_COMPARISONS`]: what takes more is refused, by [`Rule::OverBudget`].
 pub fn resolve(reader: &Schema, writer: &Schema, by: Resolution) -> Vec<Incompatibility> {
-    let mut resolver = Resolver { reader, writer, by, seen: HashSet::new(), reasons: Vec::new() };
-    resolver.node(&reader.root, &writer.root, &Place::ROOT);
-    resolver.reasons
+    let whole = |rule, message| {
+        let (reader_path, writer_path) = (reader.root_name().1, writer.root_name().1);
+        let (to, from) = (describe(reader, &reader.root), describe(writer, &writer.root));
+        vec![Incompatibility { rule, reader_path, writer_path, reader: to, writer: from, message }]
+    };
+    let named = match alias::renamed(writer, reader) {
+        Ok(named) => named,
+        Err(Clash { place, name }) => {
+            let message = format!("aliases would make two of the writer's {place} one {name}");
+            return whole(Rule::AliasClash, message);
+        }
+    };
+    let mut matcher = Matcher::new(reader, &named, by);
+    let root = matcher.pair(&reader.root, &named.root, 0);
+    if matcher.is_spent {
+        let message = format!(
+            "the schemas are too large to compare: more than {MAX_COMPARISONS} types, or more than {MAX_CHAIN} deep"
+        );
+        return whole(Rule::OverBudget, message);
+    }
+    let mut teller = Teller { matcher: &matcher, writer, told: HashSet::new(), reasons: Vec::new() };
+    teller.tell(root, &Place::ROOT);
+    teller.reasons
+}
+
+/// A writer's type, and the reader's that it is to become.
+struct Pair<'a> {
+    reader: &'a Node,
+    writer: &'a Node,
+    found: Found,
+}
+
+/// What becomes of a pair; pairs and records by their numbers.
+enum Found {
+    Fits,
+    Refused(Rule),
+    Items(usize),
+    Values(usize),
+    /// Of the writer's union, each.
+    Members(Vec<usize>),
+    /// Of the reader's union, the one that takes it.
+    Chosen(usize),
+    Record {
+        number: usize,
+        /// Not when it is met within itself.
+        is_whole: bool,
+    },
+}
+
+/// Two records' fields.
+#[derive(Default)]
+struct Records {
+    /// The number in the reader's and in the writer's record, and the pair of their types.
+    fields: Vec<(usize, usize, usize)>,
+    /// The reader's that have no default, and that the writer has not.
+    missing: Vec<usize>,
+    is_whole: bool,
+}
+
+struct Matcher<'a> {
+    reader: &'a Schema,
+    /// Under the names that the reader's aliases give it.
+    writer: &'a Schema,
+    by: Resolution,
+    pairs: Vec<Pair<'a>>,
+    records: Vec<Records>,
+    seen: HashMap<(usize, usize), usize>,
+    left: usize,
+    is_spent: bool,
+}
+
+impl<'a> Matcher<'a> {
+    fn new(reader: &'a Schema, writer: &'a Schema, by: Resolution) -> Self {
+        let (pairs, records, seen) = (Vec::new(), Vec::new(), HashMap::new());
+        Self { reader, writer, by, pairs, records, seen, left: MAX_COMPARISONS, is_spent: false }
+    }
+
+    /// Whether there is more to be had; when not, nothing that was found counts.
+    fn spend(&mut self, comparisons: usize, depth: usize) -> bool {
+        self.is_spent |= depth > MAX_CHAIN || self.left < comparisons;
+        self.left = self.left.saturating_sub(comparisons);
+        !self.is_spent
+    }
+
+    fn pair(&mut self, reader: &'a Node, writer: &'a Node, depth: usize) -> usize {
+        let found = if self.spend(1, depth) { self.found(reader, writer, depth + 1) } else { Found::Fits };
+        self.pairs.push(Pair { reader, writer, found });
+        self.pairs.len() - 1
+    }
+
+    fn found(&mut self, reader: &'a Node, writer: &'a Node, depth: usize) -> Found {
+        match (&reader.kind, &writer.kind) {
+            (_, Kind::Union(members)) => {
+                if self.same(reader, writer, &mut HashMap::new(), depth) {
+                    return Found::Fits;
+                }
+                Found::Members(members.iter().map(|member| self.pair(reader, member, depth)).collect())
+            }
+            (Kind::Union(members), _) => match self.choose(members, writer, depth) {
+                Some(member) => Found::Chosen(self.pair(member, writer, depth)),
+                None => Found::Refused(Rule::MissingUnionMember),
+            },
+            (Kind::Primitive(to), Kind::Primitive(from)) if from == to || promotes(*from, *to) => Found::Fits,
+            (Kind::Array(to), Kind::Array(from)) => Found::Items(self.pair(to, from, depth)),
+            (Kind::Map(to), Kind::Map(from)) => Found::Values(self.pair(to, from, depth)),
+            (Kind::Named(to), Kind::Named(from)) => self.named(*to, *from, depth),
+            _ => Found::Refused(Rule::TypeMismatch),
+        }
+    }
+
+    fn named(&mut self, to: usize, from: usize, depth: usize) -> Found {
+        let numbers = (to, from);
+        let (Some(to), Some(from)) = (self.reader.named.get(to), self.writer.named.get(from)) else {
+            return Found::Refused(Rule::TypeMismatch);
+        };
+        let has_name = to.name.simple == from.name.simple;
+        let is_strict = self.by == Resolution::Specification;
+        match (&to.shape, &from.shape) {
+            (Shape::Record(_), Shape::Record(_)) if is_strict && !has_name => {
+                Found::Refused(Rule::NameMismatch)
+            }
+            (Shape::Enum { symbols, default: None }, Shape::Enum { symbols: written, .. })
+                if is_strict && has_name && !missing(symbols, written).is_empty() =>
+            {
+                Found::Refused(Rule::EnumSymbolMissing)
+            }
+            (Shape::Record(_), Shape::Record(_)) => {
+                let number = self.record(numbers, depth);
+                let is_whole = self.records.get(number).is_some_and(|record| record.is_whole);
+                Found::Record { number, is_whole }
+            }
+            (Shape::Enum { .. }, Shape::Enum { .. }) if has_name => Found::Fits,
+            (Shape::Fixed(to), Shape::Fixed(from)) if has_name && to == from => Found::Fits,
+            (Shape::Fixed(_), Shape::Fixed(_)) if has_name => Found::Refused(Rule::SizeMismatch),
+            (Shape::Enum { .. }, Shape::Enum { .. }) | (Shape::Fixed(_), Shape::Fixed(_)) => {
+                Found::Refused(Rule::NameMismatch)
+            }
+            _ => Found::Refused(Rule::TypeMismatch),
+        }
+    }
+
+    fn record(&mut self, (to, from): (usize, usize), depth: usize) -> usize {
+        if let Some(number) = self.seen.get(&(to, from)) {
+            return *number;
+        }
+        let number = self.records.len();
+        self.records.push(Records::default());
+        self.seen.insert((to, from), number);
+        let (to, from) = (fields(self.reader, to), fields(self.writer, from));
+        if !self.spend(to.len() + from.len(), depth) {
+            return number;
+        }
+        let known: HashMap<&str, usize> =
+            to.iter().enumerate().map(|(place, field)| (field.name.as_str(), place)).collect();
+        let written: HashSet<&str> = from.iter().map(|field| field.name.as_str()).collect();
+        for (from_place, field) in from.iter().enumerate() {
+            let Some((place, read)) =
+                known.get(field.name.as_str()).and_then(|place| Some((*place, to.get(*place)?)))
+            else {
+                continue;
+            };
+            let pair = self.pair(&read.node, &field.node, depth);
+            if let Some(record) = self.records.get_mut(number) {
+                record.fields.push((place, from_place, pair));
+            }
+        }
+        let missing = to
+            .iter()
+            .enumerate()
+            .filter(|(_, field)| field.default.is_none() && !written.contains(field.name.as_str()));
+        if let Some(record) = self.records.get_mut(number) {
+            record.missing = missing.map(|(place, _)| place).collect();
+            record.is_whole = true;
+        }
+        number
+    }
+
+    /// The member that Java would choose: the same kind (an enum or fixed of the same full name; a record of it, else the
+    /// first whose fields fit at first sight, or the last of those that have the same simple name), else the first that the
+    /// writer's type can be promoted to.
+    fn choose(&mut self, members: &'a [Node], writer: &'a Node, depth: usize) -> Option<&'a Node> {
+        let mut similar = None;
+        for member in members {
+            match (&member.kind, &writer.kind) {
+                (Kind::Primitive(to), Kind::Primitive(from)) if to == from => return Some(member),
+                (Kind::Array(_), Kind::Array(_)) | (Kind::Map(_), Kind::Map(_)) => return Some(member),
+                (Kind::Named(to), Kind::Named(from)) => {
+                    let numbers = (*to, *from);
+                    let (to, from) = (self.reader.named.get(*to)?, self.writer.named.get(*from)?);
+                    if is_kind(&to.shape, &from.shape) && to.name == from.name {
+                        return Some(member);
+                    }
+                    if let (Shape::Record(_), Shape::Record(_)) = (&to.shape, &from.shape) {
+                        let number = self.record(numbers, depth);
+                        let is_near = to.name.simple == from.name.simple;
+                        if self.by == Resolution::Specification && !is_near {
+                            continue;
+                        }
+                        if self.fits_at_first_sight(number) && (similar.is_none() || is_near) {
+                            similar = Some(member);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        similar.or_else(|| {
+            members.iter().find(|member| match (&member.kind, &writer.kind) {
+                (Kind::Primitive(to), Kind::Primitive(from)) => promotes(*from, *to),
+                _ => false,
+            })
+        })
+    }
+
+    /// Not one field is missing, and none has a type that is refused itself; what is within them is not looked at.
+    fn fits_at_first_sight(&self, record: usize) -> bool {
+        let Some(record) = self.records.get(record) else { return false };
+        record.missing.is_empty() && !record.fields.iter().any(|(.., pair)| self.is_refused(*pair))
+    }
+
+    fn is_refused(&self, pair: usize) -> bool {
+        match self.pairs.get(pair).map(|pair| &pair.found) {
+            Some(Found::Refused(_)) => true,
+            Some(Found::Record { number, is_whole: true }) => {
+                self.records.get(*number).is_some_and(|record| !record.missing.is_empty())
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether both say the same: the same kinds, simple names, fields and symbols, all the way down.
+    fn same(
+        &mut self,
+        reader: &'a Node,
+        writer: &'a Node,
+        seen: &mut HashMap<(usize, usize), bool>,
+        depth: usize,
+    ) -> bool {
+        if !self.spend(1, depth) {
+            return false;
+        }
+        match (&reader.kind, &writer.kind) {
+            (Kind::Primitive(to), Kind::Primitive(from)) => to == from,
+            (Kind::Array(to), Kind::Array(from)) | (Kind::Map(to), Kind::Map(from)) => {
+                self.same(to, from, seen, depth + 1)
+            }
+            (Kind::Union(to), Kind::Union(from)) => {
+                to.len() == from.len()
+                    && to.iter().zip(from).all(|(to, from)| self.same(to, from, seen, depth + 1))
+            }
+            (Kind::Named(to), Kind::Named(from)) => self.same_named((*to, *from), seen, depth + 1),
+            _ => false,
+        }
+    }
+
+    fn same_named(
+        &mut self,
+        numbers: (usize, usize),
+        seen: &mut HashMap<(usize, usize), bool>,
+        depth: usize,
+    ) -> bool {
+        let (to, from) = (self.reader.named.get(numbers.0), self.writer.named.get(numbers.1));
+        let (Some(to), Some(from)) = (to, from) else { return false };
+        if to.name.simple != from.name.simple {
+            return false;
+        }
+        match (&to.shape, &from.shape) {
+            (Shape::Enum { symbols: to, .. }, Shape::Enum { symbols: from, .. }) => to == from,
+            (Shape::Fixed(to), Shape::Fixed(from)) => to == from,
+            (Shape::Record(to), Shape::Record(from)) => {
+                if let Some(is_same) = seen.get(&numbers) {
+                    return *is_same;
+                }
+                seen.insert(numbers, true);
+                let is_same = to.len() == from.len()
+                    && to.iter().zip(from).all(|(to, from)| {
+                        to.name == from.name && self.same(&to.node, &from.node, seen, depth)
+                    });
+                seen.insert(numbers, is_same);
+                is_same
+            }
+            _ => false,
+        }
+    }
+}
+
+fn fields(schema: &Schema, number: usize) -> &[Field] {
+    match schema.named.get(number).map(|named| &named.shape) {
+        Some(Shape::Record(fields)) => fields,
+        _ => &[],
+    }
+}
+
+fn is_kind(one: &Shape, other: &Shape) -> bool {
+    std::mem::discriminant(one) == std::mem::discriminant(other)
+}
+
+/// The written symbols that are not known.
+fn missing(symbols: &[String], written: &[String]) -> Vec<String> {
+    let known: HashSet<&String> = symbols.iter().collect();
+    written.iter().filter(|symbol| !known.contains(symbol)).cloned().collect()
+}
+
+/// Which primitive a writer's may be read as, beside itself.
+fn promotes(from: Primitive, to: Primitive) -> bool {
+    use Primitive::{Bytes, Double, Float, Int, Long, String};
+    matches!(
+        (from, to),
+        (Int, Long | Float | Double)
+            | (Long, Float | Double)
+            | (Float, Double)
+            | (String, Bytes)
+            | (Bytes, String)
+    )
 }
 
 /// Where in both schemas: a way back to the roots, written out only for a reason.
@@ -149,190 +480,133 @@ impl<'p> Place<'p> {
     }
 }
 
-struct Resolver<'a> {
-    reader: &'a Schema,
+/// Tells the reasons of what was found, each record's once.
+struct Teller<'a, 'm> {
+    matcher: &'m Matcher<'a>,
+    /// Under its own names.
     writer: &'a Schema,
-    by: Resolution,
-    /// Pairs of named types that are being, or were, compared: recursive types meet themselves again.
-    seen: HashSet<(usize, usize)>,
+    told: HashSet<usize>,
     reasons: Vec<Incompatibility>,
 }
 
-impl<'a> Resolver<'a> {
-    fn refuse(&mut self, rule: Rule, at: &Place<'_>, (reader, writer): (String, String), message: String) {
-        let reader_path = at.path(self.reader, |place| place.reader);
-        let writer_path = at.path(self.writer, |place| place.writer);
-        self.reasons.push(Incompatibility { rule, reader_path, writer_path, reader, writer, message });
-    }
-
-    /// Both types in a few words.
-    fn described(&self, reader: &Node, writer: &Node) -> (String, String) {
-        (describe(self.reader, reader), describe(self.writer, writer))
-    }
-
-    fn mismatch(&mut self, reader: &Node, writer: &Node, at: &Place<'_>) {
-        let (to, from) = self.described(reader, writer);
-        let message = format!("type {from} cannot be read as {to}");
-        self.refuse(Rule::TypeMismatch, at, (to, from), message);
-    }
-
-    fn node(&mut self, reader: &'a Node, writer: &'a Node, at: &Place<'_>) {
-        match (&reader.kind, &writer.kind) {
-            (_, Kind::Union(members)) => {
-                for (number, member) in members.iter().enumerate() {
-                    self.node(reader, member, &at.step(Step::Stay, Step::Member(number)));
-                }
-            }
-            (Kind::Union(members), _) => self.reader_union(members, reader, writer, at),
-            (Kind::Primitive(to), Kind::Primitive(from)) if from == to || promotes(*from, *to) => {}
-            (Kind::Array(to), Kind::Array(from)) => self.node(to, from, &at.both(Step::Items)),
-            (Kind::Map(to), Kind::Map(from)) => self.node(to, from, &at.both(Step::Values)),
-            (Kind::Named(to), Kind::Named(from)) => self.named(*to, *from, reader, writer, at),
-            _ => self.mismatch(reader, writer, at),
-        }
-    }
-
-    /// The member that Java would choose: the same kind (a record that resolves, an enum or fixed of the same full
-    /// name), else one the writer's type can be promoted to.
-    fn reader_union(&mut self, members: &'a [Node], reader: &Node, writer: &'a Node, at: &Place<'_>) {
-        let same = members.iter().find(|member| match (&member.kind, &writer.kind) {
-            (Kind::Primitive(to), Kind::Primitive(from)) => to == from,
-            (Kind::Array(_), Kind::Array(_)) | (Kind::Map(_), Kind::Map(_)) => true,
-            (Kind::Named(to), Kind::Named(from)) => {
-                match (self.reader.named.get(*to), self.writer.named.get(*from)) {
-                    (Some(to), Some(from)) => match (&to.shape, &from.shape) {
-                        (Shape::Record(_), Shape::Record(_)) => self.resolves(member, writer),
-                        (Shape::Enum { .. }, Shape::Enum { .. }) | (Shape::Fixed(_), Shape::Fixed(_)) => {
-                            to.name == from.name || to.aliases.contains(&from.name.full())
-                        }
-                        _ => false,
-                    },
-                    _ => false,
-                }
-            }
-            _ => false,
-        });
-        let promoted = || {
-            members.iter().find(|member| match (&member.kind, &writer.kind) {
-                (Kind::Primitive(to), Kind::Primitive(from)) => promotes(*from, *to),
-                _ => false,
-            })
-        };
-        match same.or_else(promoted) {
-            Some(member) => self.node(member, writer, at),
-            None => {
-                let (to, from) = self.described(reader, writer);
-                let message = format!("no member of {to} takes the writer's {from}");
-                self.refuse(Rule::MissingUnionMember, at, (to, from), message);
-            }
-        }
-    }
-
-    /// Whether a pair resolves, without noting why not.
-    fn resolves(&self, reader: &'a Node, writer: &'a Node) -> bool {
-        let mut trial = Resolver {
-            reader: self.reader,
-            writer: self.writer,
-            by: self.by,
-            seen: self.seen.clone(),
-            reasons: Vec::new(),
-        };
-        trial.node(reader, writer, &Place::ROOT);
-        trial.reasons.is_empty()
-    }
-
-    fn named(&mut self, to: usize, from: usize, reader: &Node, writer: &Node, at: &Place<'_>) {
-        if !self.seen.insert((to, from)) {
+impl Teller<'_, '_> {
+    fn tell(&mut self, pair: usize, at: &Place<'_>) {
+        let Some(Pair { reader, writer, found }) = self.matcher.pairs.get(pair) else { return };
+        if self.reasons.len() >= MAX_REASONS {
             return;
         }
-        let (Some(to), Some(from)) = (self.reader.named.get(to), self.writer.named.get(from)) else { return };
-        match (&to.shape, &from.shape) {
-            (Shape::Record(fields), Shape::Record(written)) => {
-                if self.by == Resolution::Specification {
-                    self.names(to, from, (reader, writer), at);
-                }
-                self.fields(fields, written, from, at);
+        match found {
+            Found::Fits => {}
+            Found::Refused(rule) => {
+                let message = self.message(*rule, reader, writer);
+                let shown = |schema, node| match symbols(schema, node) {
+                    Some(symbols) if *rule == Rule::EnumSymbolMissing => listed(symbols),
+                    _ => describe(schema, node),
+                };
+                let shown = (shown(self.matcher.reader, reader), shown(self.writer, writer));
+                self.refuse(*rule, at, shown, message);
             }
-            (Shape::Enum { symbols, default }, Shape::Enum { symbols: written, .. }) => {
-                self.names(to, from, (reader, writer), at);
-                if self.by == Resolution::Specification && default.is_none() {
-                    self.symbols(symbols, written, at);
-                }
-            }
-            (Shape::Fixed(to_size), Shape::Fixed(from_size)) => {
-                self.names(to, from, (reader, writer), at);
-                if to_size != from_size {
-                    let message = format!("fixed of {from_size} bytes cannot be read as fixed of {to_size}");
-                    let described = self.described(reader, writer);
-                    self.refuse(Rule::SizeMismatch, at, described, message);
+            Found::Items(inner) => self.tell(*inner, &at.both(Step::Items)),
+            Found::Values(inner) => self.tell(*inner, &at.both(Step::Values)),
+            Found::Members(members) => {
+                for (number, member) in members.iter().enumerate() {
+                    self.tell(*member, &at.step(Step::Stay, Step::Member(number)));
                 }
             }
-            _ => self.mismatch(reader, writer, at),
+            Found::Chosen(inner) => self.tell(*inner, at),
+            Found::Record { number, .. } => {
+                if let (Kind::Named(to), Kind::Named(from)) = (&reader.kind, &writer.kind)
+                    && self.told.insert(*number)
+                {
+                    self.record(*number, *to, *from, at);
+                }
+            }
         }
     }
 
-    fn names(&mut self, to: &Named, from: &Named, nodes: (&Node, &Node), at: &Place<'_>) {
-        if to.name.simple != from.name.simple && !to.aliases.contains(&from.name.full()) {
-            let message =
-                format!("the writer's {} is another type than {}", from.name.full(), to.name.full());
-            let described = self.described(nodes.0, nodes.1);
-            self.refuse(Rule::NameMismatch, at, described, message);
-        }
-    }
-
-    fn symbols(&mut self, symbols: &[String], written: &[String], at: &Place<'_>) {
-        let known: HashSet<&String> = symbols.iter().collect();
-        for symbol in written.iter().filter(|symbol| !known.contains(symbol)) {
-            let message =
-                format!("the writer's symbol {symbol} is none of the enum's, and it has no default");
-            let described = (listed(symbols), listed(written));
-            self.refuse(Rule::EnumSymbolMissing, at, described, message);
-        }
-    }
-
-    fn fields(&mut self, to: &'a [Field], from: &'a [Field], record: &Named, at: &Place<'_>) {
-        let index = (from.len() > INDEXED)
-            .then(|| from.iter().map(|field| (field.name.as_str(), field)).collect::<HashMap<_, _>>());
-        let by_name = |name: &str| match &index {
-            Some(index) => index.get(name).copied(),
-            None => from.iter().find(|written| written.name == name),
-        };
-        for field in to {
-            let by_alias = || from.iter().find(|written| field.aliases.contains(&written.name));
-            match by_name(&field.name).or_else(by_alias) {
-                Some(written) => {
-                    let at = at.step(Step::Field(&field.name), Step::Field(&written.name));
-                    self.node(&field.node, &written.node, &at);
+    /// In the order of the reader's fields.
+    fn record(&mut self, number: usize, to: usize, from: usize, at: &Place<'_>) {
+        let Some(record) = self.matcher.records.get(number) else { return };
+        let name = self.writer.named.get(from).map(|named| named.name.full()).unwrap_or_default();
+        let (to, from) = (fields(self.matcher.reader, to), fields(self.writer, from));
+        let found = record.fields.iter().map(|(read, written, pair)| (*read, Some((*written, *pair))));
+        let mut all: Vec<_> = found.chain(record.missing.iter().map(|read| (*read, None))).collect();
+        all.sort_unstable();
+        for (read, written) in all {
+            let Some(field) = to.get(read) else { continue };
+            match written {
+                Some((written, pair)) => {
+                    let written = from.get(written).map_or("", |field| field.name.as_str());
+                    self.tell(pair, &at.step(Step::Field(&field.name), Step::Field(written)));
                 }
-                None if field.default.is_some() => {}
                 None => {
                     let message = "the writer has no such field, and it has no default".to_owned();
-                    let shown = format!("{}: {}", field.name, describe(self.reader, &field.node));
-                    let fields: Vec<_> = from.iter().map(|field| field.name.clone()).collect();
-                    let written = format!("record {} {}", record.name.full(), listed(&fields));
                     let at = at.step(Step::Field(&field.name), Step::Stay);
+                    let shown = format!("{}: {}", field.name, describe(self.matcher.reader, &field.node));
+                    let names: Vec<String> = from.iter().map(|field| field.name.clone()).collect();
+                    let written = format!("record {name} {}", listed(&names));
                     self.refuse(Rule::MissingDefault, &at, (shown, written), message);
                 }
             }
         }
     }
+
+    fn refuse(&mut self, rule: Rule, at: &Place<'_>, (reader, writer): (String, String), message: String) {
+        let reader_path = at.path(self.matcher.reader, |place| place.reader);
+        let writer_path = at.path(self.writer, |place| place.writer);
+        if self.reasons.len() < MAX_REASONS {
+            self.reasons.push(Incompatibility { rule, reader_path, writer_path, reader, writer, message });
+        }
+    }
+
+    fn message(&self, rule: Rule, reader: &Node, writer: &Node) -> String {
+        let (to, from) = (describe(self.matcher.reader, reader), describe(self.writer, writer));
+        match rule {
+            Rule::MissingUnionMember => format!("no member of {to} takes the writer's {from}"),
+            Rule::NameMismatch => {
+                let (to, from) = (name(self.matcher.reader, reader), name(self.writer, writer));
+                format!("the writer's {from} is another type than {to}")
+            }
+            Rule::SizeMismatch => {
+                let (to, from) = (size(self.matcher.reader, reader), size(self.writer, writer));
+                format!("fixed of {from} bytes cannot be read as fixed of {to}")
+            }
+            Rule::EnumSymbolMissing => {
+                let (to, from) = (symbols(self.matcher.reader, reader), symbols(self.writer, writer));
+                let missing = missing(to.unwrap_or_default(), from.unwrap_or_default());
+                format!(
+                    "the writer's symbols {} are none of the enum's, and it has no default",
+                    listed(&missing)
+                )
+            }
+            _ => format!("type {from} cannot be read as {to}"),
+        }
+    }
 }
 
-/// Which primitive a writer's may be read as, beside itself.
-fn promotes(from: Primitive, to: Primitive) -> bool {
-    use Primitive::{Bytes, Double, Float, Int, Long, String};
-    matches!(
-        (from, to),
-        (Int, Long | Float | Double)
-            | (Long, Float | Double)
-            | (Float, Double)
-            | (String, Bytes)
-            | (Bytes, String)
-    )
+fn named<'a>(schema: &'a Schema, node: &Node) -> Option<&'a Named> {
+    let Kind::Named(number) = node.kind else { return None };
+    schema.named.get(number)
 }
 
-/// Records of more fields are looked up by a map.
-const INDEXED: usize = 16;
+fn name(schema: &Schema, node: &Node) -> String {
+    named(schema, node).map(|named| named.name.full()).unwrap_or_default()
+}
+
+fn size(schema: &Schema, node: &Node) -> u64 {
+    match named(schema, node).map(|named| &named.shape) {
+        Some(Shape::Fixed(size)) => *size,
+        _ => 0,
+    }
+}
+
+fn symbols<'a>(schema: &'a Schema, node: &Node) -> Option<&'a [String]> {
+    match named(schema, node).map(|named| &named.shape) {
+        Some(Shape::Enum { symbols, .. }) => Some(symbols),
+        _ => None,
+    }
+}
+
 /// So many names are listed, and the rest are counted.
 const LISTED: usize = 20;
 
@@ -349,8 +623,12 @@ pub(super) fn listed(names: &[String]) -> String {
 pub(super) fn describe(schema: &Schema, node: &Node) -> String {
     match &node.kind {
         Kind::Union(members) => {
-            let members: Vec<_> = members.iter().map(|member| describe(schema, member)).collect();
-            format!("union [{}]", members.join(", "))
+            let shown: Vec<_> = members.iter().take(LISTED).map(|member| describe(schema, member)).collect();
+            let more = match members.len().saturating_sub(LISTED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!("union [{}{more}]", shown.join(", "))
         }
         Kind::Named(number) => match schema.named.get(*number) {
             Some(Named { name, shape: Shape::Record(_), .. }) => format!("record {}", name.full()),

@@ -1,5 +1,7 @@
 //! What of a schema matters to whether it reads or is read: two of one shape get the same verdicts, whatever their
-//! documentation, defaults' values, logical types and order of sorting are.
+//! documentation, defaults' values, logical types and order of sorting are. With one exception: aliases do not count
+//! between schemas that are equal but for them, and equal they are with all of that. So a schema that has aliases gets a
+//! shape of its own, and others are judged by it one by one.
 
 use super::{Field, Kind, Node, Schema, Shape};
 use std::collections::HashMap;
@@ -8,9 +10,21 @@ use std::fmt::Write;
 impl Schema {
     /// A text that is equal for schemas that resolve alike, by either [`Resolution`](super::Resolution).
     pub fn shape(&self) -> String {
+        if self.has_aliases() {
+            return format!("={}", self.normal_form());
+        }
         let mut writer = Writer { schema: self, numbers: HashMap::new(), text: String::new() };
         writer.node(&self.root);
         writer.text
+    }
+
+    /// Whether anything in it has another name.
+    pub(crate) fn has_aliases(&self) -> bool {
+        let of_fields = |shape: &Shape| match shape {
+            Shape::Record(fields) => fields.iter().any(|field| !field.aliases.is_empty()),
+            _ => false,
+        };
+        self.named.iter().any(|named| !named.aliases.is_empty() || of_fields(&named.shape))
     }
 }
 
@@ -58,7 +72,6 @@ impl Writer<'_> {
         let schema = self.schema;
         let Some(named) = schema.named.get(number) else { return };
         self.put(format_args!("{}:{}", named.name.namespace, named.name.simple));
-        self.names('@', &named.aliases);
         match &named.shape {
             Shape::Record(fields) => {
                 self.text.push('{');
@@ -68,7 +81,9 @@ impl Writer<'_> {
                 self.text.push('}');
             }
             Shape::Enum { symbols, default } => {
-                self.names('$', symbols);
+                for symbol in symbols {
+                    self.put(format_args!("${symbol}"));
+                }
                 if default.is_some() {
                     self.text.push('=');
                 }
@@ -80,18 +95,9 @@ impl Writer<'_> {
 
     fn field(&mut self, field: &Field) {
         self.text += &field.name;
-        self.names('@', &field.aliases);
         self.text.push(if field.default.is_some() { '=' } else { ' ' });
         self.node(&field.node);
         self.text.push(';');
-    }
-
-    fn names(&mut self, sign: char, names: &[String]) {
-        for name in names {
-            self.text.push(sign);
-            // an alias is any text
-            self.put(format_args!("{name:?}"));
-        }
     }
 
     fn put(&mut self, words: std::fmt::Arguments<'_>) {

@@ -85,6 +85,29 @@ fn wrong_schemas_are_refused_with_their_place() {
         (r#"{"type":"enum","name":"E","symbols":["A","A"]}"#, "twice"),
         (r#"{"type":"enum","name":"E","symbols":["A"],"default":"B"}"#, "default"),
         (r#"{"type":"fixed","name":"F","size":"4"}"#, "size"),
+        (r#"{"type":"fixed","name":"F","size":2147483640}"#, "up to 2147483639"),
+        (r#"{"type":"fixed","name":"F","size":-1}"#, "size"),
+        (r#"{"type":{"type":"int"}}"#, "in the object's place"),
+        (r#"{"type":["null","int"]}"#, "in the object's place"),
+        (r#"{"type":"fixed","name":"F","size":1,"aliases":null}"#, "aliases"),
+        (r#"{"type":"fixed","name":"F","size":1,"aliases":["a-b"]}"#, "a-b"),
+        (&record(r#"{"name":"a","type":"int","order":"sideways"}"#), "R.a: order \"sideways\""),
+        (&record(r#"{"name":"a","type":["null","int"],"default":1}"#), "R.a: the default 1"),
+        (&record(r#"{"name":"a","type":[],"default":1}"#), "R.a: the default 1"),
+        (&record(r#"{"name":"a","type":"float","default":"much"}"#), "R.a: the default \"much\""),
+        // a record that is not whole yet has no default
+        (
+            &record(
+                r#"{"name":"a","type":"int","default":0},{"name":"b","type":{"type":"array","items":"R"},"default":[{"b":[]}]}"#,
+            ),
+            "R.b: the default",
+        ),
+        (
+            r#"[{"type":"fixed","name":"F","size":1},{"type":"record","name":"n.R","fields":[{"name":"a","type":{"type":"F"}}]}]"#,
+            "\"F\" is not defined",
+        ),
+        ("\"\u{1d49c}\"", "not defined"),
+        (r#"{"type":"fixed","name":"\ud835\udc9c","size":1}"#, "no name"),
     ] {
         let refused = parse(schema).unwrap_err().to_string();
         assert!(refused.contains(says), "{schema}: {refused}");
@@ -111,6 +134,104 @@ fn the_normal_form_forgets_only_order_and_space() {
     assert_eq!(normal(twice), twice);
     assert_eq!(parse(one).unwrap().type_name(), "a.b.User");
     assert_eq!(parse(r#"["null","int"]"#).unwrap().type_name(), "union");
+}
+
+/// Schema, and its normal form, as Java has them.
+#[test]
+fn odd_schemas_are_taken_as_by_java() {
+    let f = r#"{"type":"fixed","name":"F","size":1}"#;
+    for (schema, form) in [
+        (r#"{"type":"int","doc":"x","size":1,"aliases":7}"#, "\"int\""),
+        (r#"{"type":"int","default":1}"#, r#"{"type":"int","default":1}"#),
+        (r#"{"type":"fixed","name":".F","size":1}"#, f),
+        (r#"{"type":"fixed","name":"F","namespace":7,"size":1}"#, f),
+        (
+            r#"{"type":"fixed","name":"F","namespace":"a-b","size":1}"#,
+            r#"{"type":"fixed","name":"F","namespace":"a-b","size":1}"#,
+        ),
+        (
+            r#"{"type":"fixed","name":"F","namespace":"n","size":1,"aliases":["G","n.G","m.G"]}"#,
+            r#"{"type":"fixed","name":"F","namespace":"n","size":1,"aliases":["G","m.G"]}"#,
+        ),
+        (r#"{"type":"error","name":"R","fields":[]}"#, r#"{"type":"error","name":"R","fields":[]}"#),
+        (
+            r#"{"type":"record","name":"n.map","fields":[{"name":"a","type":["null","map"],"order":"IGNORE","default":null}]}"#,
+            r#"{"type":"record","name":"map","namespace":"n","fields":[{"name":"a","type":["null","n.map"],"default":null,"order":"ignore"}]}"#,
+        ),
+        (
+            &record(
+                r#"{"name":"a","type":"float","default":" 2f "},{"name":"b","type":"double","default":"-Infinity"}"#,
+            ),
+            &record(
+                r#"{"name":"a","type":"float","default":2.0},{"name":"b","type":"double","default":"-Infinity"}"#,
+            ),
+        ),
+        (
+            &record(r#"{"name":"a","type":["string","null"],"default":"x"}"#),
+            &record(r#"{"name":"a","type":["string","null"],"default":"x"}"#),
+        ),
+    ] {
+        let parsed = parse(schema).unwrap_or_else(|e| panic!("{schema}: {e}"));
+        assert_eq!(parsed.normal_form(), form, "{schema}");
+    }
+}
+
+/// Schemas that grow a little, and whose comparison could grow much, or deep.
+#[test]
+fn a_comparison_is_bounded() {
+    let named =
+        |name: usize, fields: &str| format!(r#"{{"type":"record","name":"T{name}","fields":[{fields}]}}"#);
+    // each of two fields may be any of two records that have two such fields
+    let doubling = |last: &str| {
+        let leaf = |name: usize| named(name, &format!(r#"{{"name":"v","type":"{last}"}}"#));
+        let mut types = format!(r#"{},{}"#, leaf(1000), leaf(1001));
+        for level in 0..40 {
+            let (below, at) = (if level == 0 { 1000 } else { 2 * level - 2 }, 2 * level);
+            let either = format!(r#"["T{below}","T{}"]"#, below + 1);
+            let fields = format!(r#"{{"name":"l","type":{either}}},{{"name":"r","type":{either}}}"#);
+            types += &format!(",{},{}", named(at, &fields), named(at + 1, &fields));
+        }
+        format!("[{types}]")
+    };
+    let (one, other) = (parse(&doubling("long")).unwrap(), parse(&doubling("int")).unwrap());
+    assert_eq!(can_read(&one, &other), Vec::new());
+    assert!(!can_read(&other, &one).is_empty());
+    // a chain of types, of which the last is met first
+    let chain = |kind: &str, first: &str| {
+        let mut types = named(0, &format!(r#"{{"name":"v","type":"{kind}"}}"#));
+        for name in 1..5_000 {
+            types += &format!(",{}", named(name, &format!(r#"{{"name":"v","type":"T{}"}}"#, name - 1)));
+        }
+        let first = format!(r#"{{"name":"{first}","type":["null",{types}],"default":null}}"#);
+        record(&format!(r#"{first},{{"name":"last","type":"T4999"}}"#))
+    };
+    let (reader, writer) = (parse(&chain("long", "a")).unwrap(), parse(&chain("int", "b")).unwrap());
+    let refused = can_read(&reader, &writer);
+    assert_eq!(refused.first().map(|reason| reason.rule), Some(Rule::OverBudget));
+    // every record against every other
+    let many = |field: &str| {
+        let types: Vec<_> =
+            (0..800).map(|n| named(n, &format!(r#"{{"name":"{field}","type":"int"}}"#))).collect();
+        format!("[{}]", types.join(",").replace("\"T", &format!("\"{field}")))
+    };
+    let refused = can_read(&parse(&many("a")).unwrap(), &parse(&many("b")).unwrap());
+    assert_eq!(refused.first().map(|reason| reason.rule), Some(Rule::OverBudget));
+    // defaults within defaults
+    let mut types = named(0, r#"{"name":"a","type":"int","default":0}"#);
+    for name in 1..90 {
+        let field = |field: &str| format!(r#"{{"name":"{field}","type":"T{}","default":{{}}}}"#, name - 1);
+        types += &format!(",{}", named(name, &format!("{},{}", field("a"), field("b"))));
+    }
+    parse(&format!("[{types}]")).unwrap();
+    let fields: Vec<_> =
+        (0..10_000).map(|n| format!(r#"{{"name":"f{n}","type":"int","default":0}}"#)).collect();
+    let values = vec!["{}"; 1001].join(",");
+    let field = format!(
+        r#"{{"name":"a","type":{{"type":"array","items":{}}},"default":[{values}]}}"#,
+        named(0, &fields.join(","))
+    );
+    let refused = parse(&record(&field)).unwrap_err().to_string();
+    assert!(refused.contains("more than 10000000 values"), "{refused}");
 }
 
 proptest! {

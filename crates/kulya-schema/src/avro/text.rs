@@ -1,20 +1,27 @@
 //! The normal form: Avro Java's own compact text of a schema, so that white space and the order of attributes do not
 //! tell schemas apart, and everything else does (contract §2.1).
 
-use super::{Field, Kind, Named, Node, Schema, Shape};
+use super::{Field, Kind, Name, Named, Node, Schema, Shape};
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
 
 impl Schema {
     /// The compact text. Each named type is written out where it first stands, by name elsewhere.
     pub fn normal_form(&self) -> String {
-        let mut writer = Writer { schema: self, written: HashSet::new() };
+        let mut writer = Writer { schema: self, is_bare: false, written: HashSet::new() };
         writer.node(&self.root, "").to_string()
+    }
+
+    /// What Java compares when it asks whether two schemas are equal: no documentation, no aliases.
+    pub(super) fn bare(&self) -> Value {
+        let mut writer = Writer { schema: self, is_bare: true, written: HashSet::new() };
+        writer.node(&self.root, "")
     }
 }
 
 struct Writer<'a> {
     schema: &'a Schema,
+    is_bare: bool,
     written: HashSet<usize>,
 }
 
@@ -43,49 +50,63 @@ impl Writer<'_> {
         let schema = self.schema;
         let Some(named) = schema.named.get(number) else { return Value::Null };
         if !self.written.insert(number) {
-            let is_near = named.name.namespace == space;
-            return json!(if is_near { named.name.simple.clone() } else { named.name.full() });
+            return json!(short(&named.name, space));
         }
         let mut object = Map::new();
         match &named.shape {
             Shape::Record(fields) => {
-                head(&mut object, "record", named, space);
+                let is_error = named.is_error && !self.is_bare;
+                self.head(&mut object, if is_error { "error" } else { "record" }, named, space);
                 let fields = fields.iter().map(|field| self.field(field, &named.name.namespace)).collect();
                 object.insert("fields".into(), fields);
             }
             Shape::Enum { symbols, default } => {
-                head(&mut object, "enum", named, space);
+                self.head(&mut object, "enum", named, space);
                 object.insert("symbols".into(), json!(symbols));
-                if let Some(default) = default {
+                if let (Some(default), false) = (default, self.is_bare) {
                     object.insert("default".into(), json!(default));
                 }
             }
             Shape::Fixed(size) => {
-                head(&mut object, "fixed", named, space);
+                self.head(&mut object, "fixed", named, space);
                 object.insert("size".into(), json!(size));
             }
             Shape::Pending => {}
         }
         extend(&mut object, &named.properties);
-        if !named.aliases.is_empty() {
-            object.insert("aliases".into(), json!(named.aliases));
+        if !named.aliases.is_empty() && !self.is_bare {
+            let aliases: Vec<_> =
+                named.aliases.iter().map(|alias| short(alias, &named.name.namespace)).collect();
+            object.insert("aliases".into(), json!(aliases));
         }
         Value::Object(object)
+    }
+
+    fn head(&self, object: &mut Map<String, Value>, kind: &str, named: &Named, space: &str) {
+        object.insert("type".into(), json!(kind));
+        object.insert("name".into(), json!(named.name.simple));
+        if named.name.namespace != space {
+            object.insert("namespace".into(), json!(named.name.namespace));
+        }
+        if let (Some(doc), false) = (&named.doc, self.is_bare) {
+            object.insert("doc".into(), json!(doc));
+        }
     }
 
     fn field(&mut self, field: &Field, space: &str) -> Value {
         let mut object = Map::new();
         object.insert("name".into(), json!(field.name));
         object.insert("type".into(), self.node(&field.node, space));
-        for (key, text) in [("doc", &field.doc), ("order", &field.order)] {
-            if let Some(text) = text {
-                object.insert(key.into(), json!(text));
-            }
+        if let (Some(doc), false) = (&field.doc, self.is_bare) {
+            object.insert("doc".into(), json!(doc));
         }
         if let Some(default) = &field.default {
             object.insert("default".into(), default.clone());
         }
-        if !field.aliases.is_empty() {
+        if let Some(order) = &field.order {
+            object.insert("order".into(), json!(order));
+        }
+        if !field.aliases.is_empty() && !self.is_bare {
             object.insert("aliases".into(), json!(field.aliases));
         }
         extend(&mut object, &field.properties);
@@ -93,15 +114,14 @@ impl Writer<'_> {
     }
 }
 
-fn head(object: &mut Map<String, Value>, kind: &str, named: &Named, space: &str) {
-    object.insert("type".into(), json!(kind));
-    object.insert("name".into(), json!(named.name.simple));
-    if named.name.namespace != space {
-        object.insert("namespace".into(), json!(named.name.namespace));
-    }
-    if let Some(doc) = &named.doc {
-        object.insert("doc".into(), json!(doc));
-    }
+/// A name as it stands in this namespace: in full where it would be taken for a kind of types.
+fn short(name: &Name, space: &str) -> String {
+    const KINDS: [&str; 14] = [
+        "record", "enum", "array", "map", "union", "fixed", "string", "bytes", "int", "long", "float",
+        "double", "boolean", "null",
+    ];
+    let is_near = name.namespace == space && !KINDS.contains(&name.simple.as_str());
+    if is_near { name.simple.clone() } else { name.full() }
 }
 
 /// Properties in name order: their order in the text tells no schemas apart.

@@ -110,7 +110,8 @@ pub fn consulted<'a>(
     }
 }
 
-/// Puts versions of one shape together, in the order of the first of each. A version without a shape stands alone.
+/// Puts versions of one shape together, in the order of the first of each. A version without a shape stands alone: one
+/// whose shape is not known, and all of them when the schema in question does not [go by shape](Judged::goes_by_shape).
 pub fn alike(versions: Vec<(VersionInfo, Option<Shape>)>) -> Vec<Vec<VersionInfo>> {
     let mut places: HashMap<Shape, usize> = HashMap::new();
     let mut alike: Vec<Vec<VersionInfo>> = Vec::new();
@@ -284,7 +285,12 @@ pub fn check(
     let chosen = consulted(judge, type_name, live.iter().map(|old| &old.version));
     let known: HashMap<u32, &SchemaInfo> = live.iter().map(|old| (old.version.id, &old.schema)).collect();
     let schema = |version: &VersionInfo| known.get(&version.id).copied();
-    let shape = |version: &VersionInfo| Some(normalize(schema(version)?.clone()).ok()?.shape);
+    let shape = |version: &VersionInfo| {
+        if !judged.goes_by_shape() {
+            return None;
+        }
+        Some(normalize(schema(version)?.clone()).ok()?.shape)
+    };
     let shaped = chosen.into_iter().map(|version| (version.clone(), shape(&version))).collect();
     let mut consulted = Vec::new();
     for versions in alike(shaped) {

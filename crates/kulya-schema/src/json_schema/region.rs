@@ -322,6 +322,9 @@ impl Region {
                 region.literals.insert((id.beside(schema), true));
             } else if let Some(unevaluated) = keywords.unevaluated_items
                 && keywords.contains.is_none()
+                // what is not known, and a dynamic reference, may judge it too
+                && keywords.outside().is_none()
+                && keywords.scalars.unsure.is_empty()
                 && !in_place(world, id, keywords).iter().any(|(_, inner)| judges_items(inner))
             {
                 region.literals.insert((id.beside(unevaluated), true));

@@ -277,7 +277,11 @@ impl<'a> Builder<'a> {
         let proto3 = is_proto3(file)?;
         self.count(it.field.len() + it.reserved_range.len() + it.reserved_name.len(), &name)?;
         let mut fields = BTreeMap::new();
+        let mut names = HashSet::new();
         for raw in &it.field {
+            if !names.insert(raw.name()) {
+                return Err(Error::new(format!("two fields of {name:.80} are called {:.80}", raw.name())));
+            }
             let field = self.read_field(&name, file, it, raw, proto3)?;
             if let Some(twice) = fields.insert(field.number, field) {
                 let number = twice.number;
@@ -399,8 +403,12 @@ impl<'a> Builder<'a> {
         if it.value.is_empty() {
             return Err(Error::new(format!("the enum {full:.80} has no value")));
         }
+        let mut names = HashSet::new();
         for value in &it.value {
             named("the value", &full, value.name())?;
+            if !names.insert(value.name()) {
+                return Err(Error::new(format!("two values of {full:.80} are called {:.80}", value.name())));
+            }
         }
         let ranges = it.reserved_range.iter().map(|range| range.start()..=range.end());
         let values = || it.value.iter().map(|value| (value.name().to_owned(), value.number()));

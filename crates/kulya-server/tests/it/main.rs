@@ -9,6 +9,7 @@ mod java_registry;
 mod requests;
 mod stores;
 mod streams;
+mod wrong;
 
 use kulya_registry::Registry;
 use kulya_server::House;

@@ -48,7 +48,7 @@ async fn a_session() {
         ("GET /ping", "", 200, ""),
         ("GET /v1/groups", "", 200, r#"{"groups":{},"continuationToken":""}"#),
         ("POST /v1/groups", GROUP, 201, ""),
-        ("POST /v1/groups", GROUP, 409, ""),
+        ("POST /v1/groups", GROUP, 409, "group \"mygroup\" is there already, and stays as it is"),
         ("GET /v1/groups/mygroup", "", 200, properties),
         ("GET /v1/groups/mygroup/", "", 200, properties),
         ("POST /v1/groups?namespace=ns1", thrift, 201, ""),
@@ -111,7 +111,7 @@ async fn a_session() {
             "PUT /v1/groups/mygroup/compatibility",
             r#"{"compatibility":{"policy":"Backward"},"previousCompatibility":{"policy":"Forward"}}"#,
             409,
-            "",
+            "the policy of group \"mygroup\" is not previousCompatibility any more: read it again",
         ),
         (
             "PUT /v1/groups/mygroup/compatibility",

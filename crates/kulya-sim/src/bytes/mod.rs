@@ -1,10 +1,14 @@
-//! Any bytes, where the store, and readers of events, read bytes from outside: nothing panics, and nothing grows beyond
-//! what the bytes are. The fuzz targets call these functions; the tests call them with what the fuzzers have found worth
-//! keeping.
+//! Any bytes, where the store, readers of events, and the registry read bytes from outside: nothing panics, and nothing
+//! grows beyond what the bytes are. The fuzz targets call these functions; the tests call them with what the fuzzers have
+//! found worth keeping.
 
 mod events;
+mod requests;
+mod schemas;
 
 pub use events::{codec, header, protobuf};
+pub use requests::registry_rest;
+pub use schemas::{avro_schema, json_schema, protobuf_schema};
 
 use crate::{Dice, SimDisk, SimIndex};
 use kulya_store::{

@@ -79,6 +79,10 @@ fn the_fuzzers_corpora_break_nothing() {
     corpus("header", kulya_sim::bytes::header);
     corpus("codec", kulya_sim::bytes::codec);
     corpus("protobuf", kulya_sim::bytes::protobuf);
+    corpus("avro_schema", kulya_sim::bytes::avro_schema);
+    corpus("json_schema", kulya_sim::bytes::json_schema);
+    corpus("protobuf_schema", kulya_sim::bytes::protobuf_schema);
+    corpus("registry_rest", kulya_sim::bytes::registry_rest);
 }
 
 #[test]

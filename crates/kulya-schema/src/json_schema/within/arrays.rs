@@ -56,7 +56,8 @@ impl Prover<'_, '_> {
         let most = region.most_items(self.world, EMPTY_DEPTH);
         let reachable =
             |place: usize| most.is_none_or(|most| u64::try_from(place).is_ok_and(|place| place < most));
-        let last = listed.max(region.listed_items(self.world));
+        let judged = if keywords.unevaluated_items.is_some() { self.judged_items(reader) } else { 0 };
+        let last = listed.max(region.listed_items(self.world)).max(judged);
         if last > MAX_PLACES {
             let message = "the list of items is too long to compare";
             out.open.push(self.finding(Rule::OverBudget, region, reader, "/items", message));
@@ -123,6 +124,23 @@ impl Prover<'_, '_> {
             ahead.extend(inner.map(|number| id.beside(number)));
         }
         false
+    }
+
+    /// Up to which place the reader's keywords for the same value list items: behind it, none is judged that is not judged
+    /// everywhere.
+    fn judged_items(&self, reader: Id) -> usize {
+        let mut longest = 0;
+        let mut ahead = vec![reader];
+        while let Some(id) = ahead.pop() {
+            let Some(keywords) = self.world.keywords(id) else { continue };
+            longest = longest.max(keywords.prefix.len());
+            if !self.world.spend(1) {
+                return longest;
+            }
+            let inner = keywords.all_of.iter().copied().chain(keywords.reference_number());
+            ahead.extend(inner.map(|number| id.beside(number)));
+        }
+        longest
     }
 
     fn contains(&mut self, out: &mut Judgement, region: &Region, reader: Id, keywords: &Keywords) {

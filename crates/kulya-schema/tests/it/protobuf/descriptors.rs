@@ -193,6 +193,13 @@ fn wrong_sets_are_refused_with_their_place() {
     with_entry.nested_type.push(entry);
     let mut empty_enum = message("M", vec![reference("v", 1, Type::Enum, ".p.M.E")]);
     empty_enum.enum_type.push(EnumDescriptorProto { name: Some("E".into()), ..Default::default() });
+    let mut twice_named = empty_enum.clone();
+    let values = [0, 1].map(|number| EnumValueDescriptorProto {
+        name: Some("Z".into()),
+        number: Some(number),
+        options: None,
+    });
+    twice_named.enum_type[0].value = values.to_vec();
     for (bytes, word) in [
         (vec![0xff; 20], "FileDescriptorSet"),
         (Vec::new(), "no file"),
@@ -209,6 +216,8 @@ fn wrong_sets_are_refused_with_their_place() {
         (one(message("", vec![])), "must have a full name"),
         (one(message(&"M".repeat(MAX_NAME_BYTES), vec![])), "must have a full name"),
         (one(with_entry), "map entry p.M.E"),
+        (m(vec![int(1), int(2)]), "two fields of p.M are called v"),
+        (one(twice_named), "two values of p.M.E are called Z"),
         (one(empty_enum), "enum p.M.E has no value"),
         (set(vec![editions]), "editions are not supported yet"),
         (set(vec![syntax]), "unknown syntax"),

@@ -1,8 +1,8 @@
 //! Random schemas that change at random, and messages that must confirm whatever the rules accept.
 
-use super::dice::Dice;
 use super::oracle::{random_message, reads_json, reads_wire};
 use super::source::{Compiled, message};
+use crate::dice::Dice;
 use kulya_schema::protobuf::{Safety, can_read};
 use std::fmt::Write as _;
 
@@ -231,6 +231,16 @@ fn rest(model: &Model, field: &Field) -> String {
     }
     let options = if options.is_empty() { String::new() } else { format!(" [{}]", options.join(", ")) };
     format!("{} = {}{options}", field.name, field.number)
+}
+
+/// Two bodies of `message M` with their syntax, the second the first with a few changes. A compiler may refuse either.
+pub(super) fn draw(seed: u64) -> [(String, &'static str); 2] {
+    let mut dice = Dice(seed);
+    let old = model(&mut dice);
+    let mut new = old.clone();
+    (0..=dice.below(5)).for_each(|_| change(&mut new, &mut dice));
+    mend(&mut new);
+    [old, new].map(|model| (body(&model), if model.proto2 { "proto2" } else { "proto3" }))
 }
 
 fn compile(model: &Model) -> Option<Compiled> {

@@ -1,7 +1,7 @@
 //! Protobuf: pairs with their verdicts, and random messages that must confirm them.
 
+mod buf_breaking;
 mod descriptors;
-mod dice;
 mod evolution;
 mod oracle;
 mod pairs;

@@ -1,24 +1,25 @@
 //! The table of pairs: each verdict as it is written there; and each confirmed by messages, whether yes or no.
 
-use super::dice::Dice;
 use super::oracle::{random_message, reads_json, reads_wire};
 use super::source::{Compiled, message};
+use crate::dice::Dice;
 use kulya_schema::protobuf::{Incompatibility, Rule, Safety, can_read, reuses_reserved};
 
 const PAIRS: &str = include_str!("../../data/protobuf/pairs.txt");
 const MESSAGES: u64 = 200;
 
-struct Pair {
-    title: String,
-    old: (String, &'static str),
-    new: (String, &'static str),
+pub(super) struct Pair {
+    pub(super) title: String,
+    /// The message's body, and its syntax.
+    pub(super) old: (String, &'static str),
+    pub(super) new: (String, &'static str),
     wire: String,
     json: String,
     reserved: String,
     unseen: bool,
 }
 
-fn pairs() -> Vec<Pair> {
+pub(super) fn pairs() -> Vec<Pair> {
     let mut pairs: Vec<Pair> = Vec::new();
     for line in PAIRS.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         if let Some(title) = line.strip_prefix("=== ") {

@@ -32,15 +32,19 @@ pub(super) struct Compiled {
     pub(super) oracle: MessageDescriptor,
 }
 
-pub(super) fn message(syntax: &str, body: &str) -> Result<Compiled, protox::Error> {
+/// A file of this package whose `message M` has this body.
+pub(super) fn source(package: &str, syntax: &str, body: &str) -> String {
     let mut imports = String::new();
     for (word, file) in [("Timestamp", "timestamp"), ("Duration", "duration"), ("Value ", "wrappers")] {
         if body.contains("google.protobuf.") && body.contains(word) {
             imports.push_str(&format!("import \"google/protobuf/{file}.proto\";\n"));
         }
     }
-    let text = format!("syntax = \"{syntax}\";\npackage t;\n{imports}message M {{\n{body}\n}}\n");
-    let bytes = compile(&[("m.proto", &text)], true)?;
+    format!("syntax = \"{syntax}\";\npackage {package};\n{imports}message M {{\n{body}\n}}\n")
+}
+
+pub(super) fn message(syntax: &str, body: &str) -> Result<Compiled, protox::Error> {
+    let bytes = compile(&[("m.proto", &source("t", syntax, body))], true)?;
     let schema = protobuf::parse(&bytes, "t.M").unwrap();
     let oracle = DescriptorPool::decode(bytes.as_slice()).unwrap().get_message_by_name("t.M").unwrap();
     Ok(Compiled { schema, oracle })

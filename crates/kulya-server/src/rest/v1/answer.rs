@@ -41,12 +41,18 @@ impl Answer {
         Self::said(StatusCode::BAD_REQUEST, text.into())
     }
 
-    pub(crate) fn not_found() -> Self {
-        Self::empty(StatusCode::NOT_FOUND)
+    /// There is no such place, or what is to be a number is none.
+    pub(crate) fn not_found(text: impl Into<String>) -> Self {
+        Self::said(StatusCode::NOT_FOUND, text.into())
     }
 
-    pub(crate) fn not_allowed(allow: &'static str) -> Self {
-        Self { allow: Some(allow), ..Self::empty(StatusCode::METHOD_NOT_ALLOWED) }
+    pub(crate) fn conflict(text: impl Into<String>) -> Self {
+        Self::said(StatusCode::CONFLICT, text.into())
+    }
+
+    pub(crate) fn not_allowed(method: &str, allow: &'static str) -> Self {
+        let text = format!("{method} is not supported here: use one of {allow}");
+        Self { allow: Some(allow), ..Self::said(StatusCode::METHOD_NOT_ALLOWED, text) }
     }
 
     pub(crate) fn unsupported_media_type(kind: &str) -> Self {

@@ -107,8 +107,12 @@ async fn operate(registry: &Registry, route: Route, call: &Call) -> Result<Answe
         Route::Groups if get => list_groups(registry, call).await?,
         Route::Groups if post => {
             let CreateGroup { group_name, group_properties } = body(call)?;
-            let is_new = registry.create_group(&group(group_name), group_properties).await?;
-            Answer::empty(if is_new { StatusCode::CREATED } else { StatusCode::CONFLICT })
+            let group = group(group_name);
+            if registry.create_group(&group, group_properties).await? {
+                Answer::empty(StatusCode::CREATED)
+            } else {
+                Answer::conflict(format!("group {:?} is there already, and stays as it is", group.name))
+            }
         }
         Route::Group(name) if get => Answer::ok(&registry.group(&group(name)).await?),
         Route::Group(name) if delete => {
@@ -120,9 +124,15 @@ async fn operate(registry: &Registry, route: Route, call: &Call) -> Result<Answe
         }
         Route::Compatibility(name) if put => {
             let UpdateCompatibility { compatibility, previous_compatibility } = body(call)?;
-            let done =
-                registry.update_compatibility(&group(name), compatibility, previous_compatibility).await?;
-            Answer::empty(if done { StatusCode::OK } else { StatusCode::CONFLICT })
+            let group = group(name);
+            if registry.update_compatibility(&group, compatibility, previous_compatibility).await? {
+                Answer::empty(StatusCode::OK)
+            } else {
+                Answer::conflict(format!(
+                    "the policy of group {:?} is not previousCompatibility any more: read it again",
+                    group.name
+                ))
+            }
         }
         Route::Schemas(name) if get => {
             Answer::ok(&Schemas { schemas: registry.latest_schemas(&group(name), type_name).await? })
@@ -175,14 +185,17 @@ async fn operate(registry: &Registry, route: Route, call: &Call) -> Result<Answe
         Route::AddedTo if post => {
             Answer::ok(&Groups { groups: registry.added_to(&call.namespace, body(call)?).await? })
         }
-        other => Answer::not_allowed(allowed(&other)),
+        other => Answer::not_allowed(call.method.as_str(), allowed(&other)),
     })
 }
 
 async fn list_groups(registry: &Registry, call: &Call) -> Result<Answer, Answer> {
     let limit = match call.query.get("limit") {
         // a number that is none is an unknown place, as on the Java server
-        Some(limit) => limit.parse::<usize>().map_err(|_| Answer::not_found())?.clamp(1, MOST_LIMIT),
+        Some(limit) => {
+            let wrong = |_| Answer::not_found(format!("limit {limit:.40?} is no whole number"));
+            limit.parse::<usize>().map_err(wrong)?.clamp(1, MOST_LIMIT)
+        }
         None => DEFAULT_LIMIT,
     };
     let token = call.query.get("continuationToken").map(String::as_str).unwrap_or_default();

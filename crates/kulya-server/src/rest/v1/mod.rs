@@ -23,6 +23,9 @@ use std::sync::Arc;
 /// Bodies may be this large: an 8 MiB schema in base64, and what stands around it.
 const MAX_BODY_BYTES: usize = 12 * 1024 * 1024;
 
+/// So much of a path is repeated to whoever asked for it.
+const SHOWN: usize = 200;
+
 /// All of REST v1, and `/ping`.
 pub fn router(registry: Arc<Registry>) -> Router {
     Router::new().fallback(handle).with_state(registry)
@@ -52,7 +55,12 @@ async fn handle(State(registry): State<Arc<Registry>>, request: Request) -> Resp
 async fn read(request: Request) -> Result<(Route, Call), Answer> {
     let (parts, body) = request.into_parts();
     let mut query = path::query(parts.uri.query().unwrap_or_default());
-    let (route, in_path) = path::route(parts.uri.path()).ok_or_else(Answer::not_found)?;
+    let (route, in_path) = path::route(parts.uri.path()).ok_or_else(|| {
+        let path: String = parts.uri.path().chars().take(SHOWN).collect();
+        Answer::not_found(format!(
+            "there is nothing at {path:?}: see that each part is right, percent-encoded as UTF-8, and each id a number"
+        ))
+    })?;
     let namespace = in_path.or_else(|| query.remove("namespace")).unwrap_or_default();
     let method = if parts.method == Method::HEAD { Method::GET } else { parts.method };
     if method == Method::POST || method == Method::PUT {

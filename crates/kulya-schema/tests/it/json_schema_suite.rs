@@ -1,0 +1,132 @@
+//! The JSON Schema Test Suite's schemas against each other (its data, and licence, are in `data/json_schema_suite`): what is
+//! said of a pair must hold of the suite's instances, with another validator as the judge.
+
+use crate::dice::Dice;
+use jsonschema::Validator;
+use kulya_schema::json_schema::{Schema, Verdict, can_read, parse};
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Dialect, groups of the suite.
+const SUITE: [(&str, &str); 5] = [
+    ("http://json-schema.org/draft-04/schema#", include_str!("../data/json_schema_suite/draft-04.jsonl")),
+    ("http://json-schema.org/draft-06/schema#", include_str!("../data/json_schema_suite/draft-06.jsonl")),
+    ("http://json-schema.org/draft-07/schema#", include_str!("../data/json_schema_suite/draft-07.jsonl")),
+    ("https://json-schema.org/draft/2019-09/schema", include_str!("../data/json_schema_suite/2019-09.jsonl")),
+    ("https://json-schema.org/draft/2020-12/schema", include_str!("../data/json_schema_suite/2020-12.jsonl")),
+];
+
+#[derive(Deserialize)]
+struct Line {
+    /// The suite's file: schemas of one keyword.
+    file: String,
+    schema: Value,
+    instances: Vec<Value>,
+}
+
+struct Group {
+    file: String,
+    document: Value,
+    schema: Schema,
+    validator: Validator,
+    instances: Vec<Value>,
+}
+
+/// What both can read: no schemas that refer to other documents.
+fn groups(dialect: &str, lines: &str) -> Vec<Group> {
+    lines.lines().filter_map(|line| group(dialect, line)).collect()
+}
+
+fn group(dialect: &str, line: &str) -> Option<Group> {
+    let Line { file, mut schema, instances } = serde_json::from_str(line).unwrap();
+    if let Value::Object(members) = &mut schema {
+        members.entry("$schema").or_insert_with(|| Value::from(dialect));
+    } else if !dialect.contains("2020-12") {
+        // a boolean cannot say of which draft it is
+        return None;
+    }
+    let parsed = parse(&schema.to_string()).ok()?;
+    let validator = jsonschema::options().should_validate_formats(true).build(&schema).ok()?;
+    Some(Group { file, document: schema, schema: parsed, validator, instances })
+}
+
+fn setting(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+#[test]
+fn verdicts_hold_of_the_suites_instances() {
+    let (seed, cases) = (setting("KULYA_SEED", 1), setting("KULYA_CASES", 1000));
+    println!("KULYA_SEED={seed} KULYA_CASES={cases}");
+    let mut dice = Dice(seed);
+    for (dialect, lines) in SUITE {
+        let groups = groups(dialect, lines);
+        assert!(groups.len() > 100, "{} groups of {dialect}", groups.len());
+        let mut verdicts = [0usize; 3];
+        let mut wrong = BTreeSet::new();
+        for _ in 0..cases {
+            let writer = &groups[dice.below(groups.len())];
+            let near: Vec<_> = groups.iter().filter(|group| group.file == writer.file).collect();
+            // most pairs that have nothing to do with each other are told apart at once
+            let reader = if dice.once_in(3) {
+                &groups[dice.below(groups.len())]
+            } else {
+                near[dice.below(near.len())]
+            };
+            let shown = || format!("reader {}\nwriter {}", reader.document, writer.document);
+            match can_read(&reader.schema, &writer.schema) {
+                Verdict::Compatible => {
+                    verdicts[0] += 1;
+                    let others = (0..20).map(|_| &groups[dice.below(groups.len())]).collect::<Vec<_>>();
+                    let near = near.iter().copied().chain(others).flat_map(|group| &group.instances);
+                    for instance in near.chain(&reader.instances) {
+                        if writer.validator.is_valid(instance) && !reader.validator.is_valid(instance) {
+                            wrong.insert(format!("compatible, and {instance} is not taken\n{}", shown()));
+                        }
+                    }
+                }
+                Verdict::Incompatible(reasons) => {
+                    verdicts[1] += 1;
+                    for reason in reasons {
+                        let witness = reason.witness.clone().unwrap();
+                        if !writer.validator.is_valid(&witness) || reader.validator.is_valid(&witness) {
+                            wrong.insert(format!("{witness} is no witness: {reason}\n{}", shown()));
+                        }
+                    }
+                }
+                Verdict::Unknown(_) => verdicts[2] += 1,
+            }
+        }
+        println!("{dialect}: {} schemas; compatible, not, unknown: {verdicts:?}", groups.len());
+        assert!(wrong.is_empty(), "{dialect}: {}\n{}", wrong.len(), Vec::from_iter(wrong).join("\n\n"));
+        assert!(
+            verdicts[0] > cases as usize / 10
+                && verdicts[1] > cases as usize / 3
+                && verdicts[2] < cases as usize / 3,
+            "{dialect} {verdicts:?}"
+        );
+    }
+}
+
+/// Found by the suite: behind what a reference lists, an item is not judged.
+#[test]
+fn unevaluated_items_begin_behind_what_a_reference_lists() {
+    let reader = r##"{"prefixItems":[{"type":"string"}],"unevaluatedItems":false,"$ref":"#/$defs/two","$defs":{"two":{"prefixItems":[true,{"type":"string"}]}}}"##;
+    let verdict = |most: usize| {
+        let writer = format!(r#"{{"type":"array","items":{{"type":"string"}},"maxItems":{most}}}"#);
+        can_read(&parse(reader).unwrap(), &parse(&writer).unwrap())
+    };
+    assert_eq!(verdict(2), Verdict::Compatible);
+    let Verdict::Incompatible(reasons) = verdict(3) else { panic!("the third is not taken") };
+    assert_eq!(reasons[0].rule.name(), "unevaluated-closed");
+}
+
+/// Found by the suite: a dynamic reference may judge items too.
+#[test]
+fn a_dynamic_reference_may_judge_items() {
+    let writer = r##"{"prefixItems":[{"type":"string"}],"unevaluatedItems":false,"$dynamicRef":"#other","$defs":{"other":{"$dynamicAnchor":"other"}}}"##;
+    let reader = r#"{"prefixItems":[true,{"type":"number"}]}"#;
+    let verdict = can_read(&parse(reader).unwrap(), &parse(writer).unwrap());
+    assert!(matches!(verdict, Verdict::Unknown(_)), "{verdict:?}");
+}
