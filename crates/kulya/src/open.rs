@@ -70,7 +70,9 @@ impl Address {
     pub(crate) fn at(url: &str, ca: Option<PathBuf>, token_file: Option<PathBuf>) -> Result<Self> {
         if is_object_url(url.trim()) {
             if ca.is_some() {
-                bail!("--ca is for servers and Pravega: object storage is trusted by the authorities of this machine");
+                bail!(
+                    "--ca is for servers and Pravega: object storage is trusted by the authorities of this machine"
+                );
             }
             return Ok(Self::Objects(Location::of(url, |name| std::env::var(name).ok())?));
         }
