@@ -65,7 +65,7 @@ fn share(data: &str) {
     let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map(|name| (name, "kulya"));
     let args = ["serve", "--listen", "127.0.0.1:0", "--data", data];
     let serve = || Running::serving(command(folder.path(), &args).envs(keys));
-    let ((mut one, left), (mut two, right)) = (serve(), serve());
+    let ((one, left), (two, right)) = (serve(), serve());
     assert_eq!(http("POST", &format!("{left}/v1/groups?namespace=s"), GROUP).0, 201);
     assert_eq!(http("POST", &format!("{right}/v1/groups?namespace=s"), GROUP).0, 409);
     let add =
