@@ -14,6 +14,7 @@ const RINGS: &[(&str, u8)] = &[
     ("kulya-store-pravega", 1),
     ("kulya-codec", 1),
     ("kulya-wire", 1),
+    ("kulya-guard", 1),
     ("kulya-registry", 2),
     ("kulya-client", 2),
     ("kulya-cdc", 2),
@@ -28,6 +29,7 @@ const RINGS: &[(&str, u8)] = &[
 const OWNERS: &[(&str, &str)] = &[
     ("datafusion", "kulya-sql"),
     ("axum", "kulya-server"),
+    ("jsonwebtoken", "kulya-guard"),
     ("tonic-reflection", "kulya-server"),
     ("reqwest", "kulya-client"),
     ("pgwire-replication", "kulya-cdc"),
