@@ -39,6 +39,11 @@ impl Caller {
         self.0.name.as_deref()
     }
 
+    /// Whether no right need be asked for.
+    pub fn may_everything(&self) -> bool {
+        self.0.acl.is_none()
+    }
+
     /// Whether they may do what needs this.
     pub fn may(&self, need: &Need) -> bool {
         self.0.acl.as_ref().is_none_or(|acl| acl.allows(need))

@@ -31,6 +31,15 @@ impl Rates {
 
     /// Takes one request's token; the error is how long to wait for the next.
     pub fn take(&self, caller: &str) -> Result<(), Duration> {
+        self.ask(caller, 1.0)
+    }
+
+    /// Whether there is a token; takes none.
+    pub fn would_take(&self, caller: &str) -> Result<(), Duration> {
+        self.ask(caller, 0.0)
+    }
+
+    fn ask(&self, caller: &str, taken: f64) -> Result<(), Duration> {
         if self.per_second == 0 {
             return Ok(());
         }
@@ -48,7 +57,7 @@ impl Rates {
         if bucket.tokens < 1.0 {
             return Err(Duration::from_secs_f64((1.0 - bucket.tokens) / rate));
         }
-        bucket.tokens -= 1.0;
+        bucket.tokens -= taken;
         Ok(())
     }
 }
@@ -146,6 +155,8 @@ mod tests {
             assert_eq!(rates.take("a"), Ok(()));
         }
         assert_eq!(rates.take("a"), Err(Duration::from_millis(500)));
+        assert_eq!(rates.would_take("a"), Err(Duration::from_millis(500)));
+        assert!((0..9).all(|_| rates.would_take("c").is_ok()), "asking takes nothing");
         assert_eq!(rates.take("b"), Ok(()), "another caller has another bucket");
         clock.advance(Duration::from_millis(250));
         assert_eq!(rates.take("a"), Err(Duration::from_millis(250)));

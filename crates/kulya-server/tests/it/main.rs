@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod contract;
+mod door;
 mod grpc;
 mod http_client;
 mod java_registry;

@@ -5,6 +5,7 @@ use super::answer::Answer;
 use super::path::Route;
 use axum::http::{Method, StatusCode};
 use kulya_codec::SchemaRegistry;
+use kulya_guard::operation::{self, RegistryCall};
 use kulya_registry::{AddedTo, Registry};
 use kulya_schema::{
     CodecType, Compatibility, EncodingId, GroupId, GroupProperties, HistoryRecord, SchemaInfo,
@@ -182,13 +183,27 @@ async fn list_groups(registry: &Registry, call: &Call) -> Result<Answer, Answer>
         Some(limit) => limit.parse::<usize>().map_err(|_| Answer::not_found())?.clamp(1, MOST_LIMIT),
         None => DEFAULT_LIMIT,
     };
-    let token = call.query.get("continuationToken").map(String::as_str).unwrap_or_default();
-    let page = registry.groups_page(&call.namespace, token, limit).await?;
-    let groups = page.groups.into_iter().map(|(id, properties)| (id.name, properties)).collect();
-    Ok(Answer::ok(&ListGroups { groups, continuation_token: page.token }))
+    let mut token = call.query.get("continuationToken").cloned().unwrap_or_default();
+    let mut groups = BTreeMap::new();
+    // what a caller may not read is left out, and the page filled up: an empty one says that there are no more
+    while groups.len() < limit {
+        let page = registry.groups_page(&call.namespace, &token, limit - groups.len()).await?;
+        token = page.token;
+        if page.groups.is_empty() {
+            break;
+        }
+        let names = call.visit.names();
+        let may_read = |id: &GroupId| {
+            call.visit.may(&operation::registry(names, RegistryCall::ReadGroup, &id.namespace, &id.name))
+        };
+        let shown = page.groups.into_iter().filter(|(id, _)| may_read(id));
+        groups.extend(shown.map(|(id, properties)| (id.name, properties)));
+    }
+    Ok(Answer::ok(&ListGroups { groups, continuation_token: token }))
 }
 
-fn allowed(route: &Route) -> &'static str {
+/// The methods of a place.
+pub(super) fn allowed(route: &Route) -> &'static str {
     match route {
         Route::Groups | Route::Schemas(_) | Route::CodecTypes(_) => "GET,HEAD,POST",
         Route::Group(_) | Route::SchemaById(..) | Route::SchemaByVersion { .. } => "GET,HEAD,DELETE",
