@@ -5,10 +5,10 @@ use crate::settings::{Auth, Settings, Tls};
 use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
 use kulya_client::random_id;
+use kulya_guard::Guard;
 use kulya_guard::audit::{AppendedFile, Audit};
 use kulya_guard::document::File;
 use kulya_guard::token::{KeySource, Refreshing, Rules, Tokens};
-use kulya_guard::Guard;
 use kulya_server::{Door, Limits};
 use kulya_store::clock::{Clock, SystemClock};
 use std::net::SocketAddr;
@@ -168,7 +168,7 @@ mod tests {
         let usual = Limits::default();
         let given = |pairs: &[&str]| {
             let pairs: Vec<_> = pairs.iter().map(|pair| (*pair).to_owned()).collect();
-            limits(crate::settings::Limits { connections: Some(7), ..Default::default() }, &pairs)
+            limits(toml::from_str("connections = 7").unwrap(), &pairs)
         };
         assert_eq!(given(&[]).unwrap(), Limits { connections: 7, ..usual.clone() });
         let changed = given(&["connections=8", "megabytes=2", "requests-per-second=5"]).unwrap();
