@@ -15,6 +15,7 @@ const RINGS: &[(&str, u8)] = &[
     ("kulya-store-object", 1),
     ("kulya-codec", 1),
     ("kulya-wire", 1),
+    ("kulya-guard", 1),
     ("kulya-registry", 2),
     ("kulya-client", 2),
     ("kulya-cdc", 2),
@@ -29,6 +30,7 @@ const RINGS: &[(&str, u8)] = &[
 const OWNERS: &[(&str, &str)] = &[
     ("datafusion", "kulya-sql"),
     ("axum", "kulya-server"),
+    ("jsonwebtoken", "kulya-guard"),
     ("tonic-reflection", "kulya-server"),
     ("reqwest", "kulya-client"),
     ("pgwire-replication", "kulya-cdc"),

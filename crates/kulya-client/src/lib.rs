@@ -4,10 +4,14 @@
 //! [`SchemaRegistry`]. [`RemoteStore`] is the store of a `kulya serve`, over gRPC, as a [`StreamStore`]: what is written
 //! for a folder runs over the network unchanged.
 
+pub mod blocking;
+mod fetch;
 mod http;
 mod remote;
+mod trust;
 
-pub use http::HttpRegistry;
+pub use fetch::fetch;
+pub use http::{FreshToken, HttpRegistry, Login, RegistrySettings, TokenSource};
 #[cfg(doc)]
 use kulya_codec::SchemaRegistry;
 #[cfg(doc)]

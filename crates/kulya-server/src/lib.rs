@@ -4,13 +4,18 @@
 //! [`rest::v1`] speaks the Pravega Schema Registry's REST v1 to the letter, so that its Java clients work unmodified;
 //! [`rest::v2`] gives the store's streams to whoever has `curl`; [`grpc`] gives the whole store to other processes. All
 //! of them stand on one port: HTTP/1, and HTTP/2 for whoever begins with it.
+//!
+//! Every request comes through a [`Door`]: TLS, who is calling, what they may do, and how much there may be of it.
 
+mod door;
 pub mod grpc;
 mod listen;
 pub mod rest;
 
+pub use door::{Door, Limits, Tls};
 use kulya_registry::Registry;
 use kulya_store::StreamStore;
+use kulya_store::clock::SystemClock;
 pub use listen::Faces;
 use std::future::Future;
 use std::sync::Arc;
@@ -27,8 +32,18 @@ pub struct House {
 }
 
 /// Answers on `listener` until `shutdown` ends; then lets the requests in flight finish (for ten seconds at most), ends
-/// those that follow a stream, and aborts open transactions.
+/// those that follow a stream, and aborts open transactions. The door is open to all: for loopback.
 pub async fn serve(
+    listener: TcpListener,
+    house: House,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    serve_behind(Door::open_to_all(Arc::new(SystemClock)), listener, house, shutdown).await
+}
+
+/// The same behind a door.
+pub async fn serve_behind(
+    door: Door,
     listener: TcpListener,
     house: House,
     shutdown: impl Future<Output = ()> + Send + 'static,
@@ -40,7 +55,7 @@ pub async fn serve(
     };
     let router = rest::v1::router(house.registry)
         .merge(rest::v2::router(Arc::clone(&house.store), ends.clone()))
-        .merge(grpc::router(house.store, ends));
-    listen::serve(listener, router, shutdown).await;
+        .merge(grpc::router(house.store, ends.clone()));
+    listen::serve(listener, router, door, ends, shutdown).await;
     Ok(())
 }

@@ -22,5 +22,5 @@ pub use catalog::Backend;
 pub use changelog::CurrentRows;
 pub use error::{SqlError, SqlResult};
 pub use output::{Outcome, Shape};
-pub use session::{CatalogOptions, Opener, Session, StoreAddress};
+pub use session::{CatalogOptions, Opener, Security, Session, StoreAddress};
 pub use statement::{Statement, parse as statements};

@@ -11,6 +11,7 @@ use datafusion::common::TableReference;
 use datafusion::config::Dialect;
 use datafusion::execution::context::{SessionConfig, SessionContext};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -23,6 +24,26 @@ pub struct CatalogOptions {
     pub registry: Option<String>,
     /// The database that USE CATALOG chooses.
     pub default_database: Option<String>,
+    /// How the servers at these URLs are spoken to.
+    pub security: Security,
+}
+
+/// How servers are spoken to: the Flink connector's options `security.…`.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Security {
+    /// `auth-type` and `auth-token`: the two words of the authorization header.
+    pub authorization: Option<(String, String)>,
+    /// `trust-store`: a file, in PEM, with the certificate of the authority that signed the servers'.
+    pub authority: Option<PathBuf>,
+}
+
+/// Without the token.
+impl fmt::Debug for Security {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { authorization, authority } = self;
+        let method = authorization.as_ref().map(|(method, _)| method);
+        f.debug_struct("Security").field("method", &method).field("authority", authority).finish()
+    }
 }
 
 /// Where a catalog's store is.
@@ -263,15 +284,25 @@ impl Session {
 
 /// Checks what CREATE CATALOG says. Spaces around URIs are dropped; a registry's may say tcp:// for http://.
 fn catalog_options(name: &str, options: Vec<(String, String)>) -> SqlResult<CatalogOptions> {
-    const KNOWN: &str = "type, default-database, controller-uri, schema-registry-uri";
-    let mut checked = CatalogOptions { store: None, registry: None, default_database: None };
-    let mut kind = None;
+    const KNOWN: &str = "type, default-database, controller-uri, schema-registry-uri, security.auth-type, security.auth-token, security.trust-store, security.validate-hostname";
+    let security = Security::default();
+    let mut checked = CatalogOptions { store: None, registry: None, default_database: None, security };
+    let (mut kind, mut method, mut token) = (None, None, None);
     for (key, value) in options {
         let value = value.trim().to_owned();
         match key.as_str() {
             "type" => kind = Some(value),
             "default-database" => checked.default_database = Some(value),
             "schema-registry-uri" => checked.registry = Some(value),
+            "security.auth-type" => method = Some(value),
+            "security.auth-token" => token = Some(value),
+            "security.trust-store" => checked.security.authority = Some(value.into()),
+            "security.validate-hostname" if value == "true" => {}
+            "security.validate-hostname" => {
+                return Err(SqlError::new(format!(
+                    "catalog {name}: security.validate-hostname {value} is not supported: names are always checked"
+                )));
+            }
             "controller-uri" => {
                 checked.store = Some(match value.split_once("://") {
                     Some(("file", path)) => StoreAddress::Folder(path.into()),
@@ -291,6 +322,14 @@ fn catalog_options(name: &str, options: Vec<(String, String)>) -> SqlResult<Cata
             }
         }
     }
+    checked.security.authorization = match (method, token) {
+        (None, None) => None,
+        (Some(method), Some(token)) => Some((method, token)),
+        _ => {
+            let what = "security.auth-type and security.auth-token go together: give both or none";
+            return Err(SqlError::new(format!("catalog {name}: {what}")));
+        }
+    };
     match kind.as_deref() {
         Some("pravega" | "kulya") => Ok(checked),
         Some(other) => Err(SqlError::new(format!(
@@ -320,11 +359,23 @@ mod tests {
         assert_eq!(found.registry.as_deref(), Some("http://h:1"));
         let found = options(&[("type", "pravega"), ("controller-uri", " tcp://localhost:9090 ")]).unwrap();
         assert_eq!(found.store, Some(StoreAddress::Url("tcp://localhost:9090".into())));
+        let secured = options(&[
+            ("type", "pravega"),
+            ("security.auth-type", "Basic"),
+            ("security.auth-token", "hidden"),
+            ("security.trust-store", "/ca.pem"),
+            ("security.validate-hostname", "true"),
+        ]);
+        let security = secured.unwrap().security;
+        assert_eq!(security.authorization, Some(("Basic".to_owned(), "hidden".to_owned())));
+        assert!(security.authority == Some("/ca.pem".into()) && !format!("{security:?}").contains("hidden"));
         for (pairs, says) in [
             (&[("type", "hive")][..], "type hive is unknown"),
             (&[], "needs 'type'"),
             (&[("type", "pravega"), ("colour", "red")], "option colour is unknown; known are"),
             (&[("type", "pravega"), ("controller-uri", "s3://x")], "neither"),
+            (&[("type", "pravega"), ("security.auth-type", "Basic")], "both or none"),
+            (&[("type", "pravega"), ("security.validate-hostname", "false")], "always checked"),
         ] {
             let refused = options(pairs).unwrap_err().to_string();
             assert!(refused.contains(says), "{refused}");

@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Stream(StreamArgs),
     /// Look at a store's folder, and check every byte of it
     Store(StoreArgs),
+    /// Accounts for kulya serve --accounts: hash passwords, make lines of the file
+    Account(AccountArgs),
     /// See it all work once: events, schemas, changes of a database, and SQL over them
     Demo(DemoArgs),
 }
@@ -51,6 +53,37 @@ pub(crate) struct ServeArgs {
     /// Where to answer [default: 127.0.0.1:9092]
     #[arg(long, env = "KULYA_LISTEN", value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) door: DoorArgs,
+}
+
+/// Who is let in, and how.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct DoorArgs {
+    /// Speak TLS with this certificate, in PEM; read again when it changes
+    #[arg(long, env = "KULYA_TLS_CERTIFICATE", value_name = "FILE")]
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// The certificate's private key, in PEM
+    #[arg(long, env = "KULYA_TLS_KEY", value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Let in the users of this account file (see: kulya account); read again when it changes
+    #[arg(long, env = "KULYA_ACCOUNTS", value_name = "FILE")]
+    pub(crate) accounts: Option<PathBuf>,
+    /// Let in bearers of tokens (JWT) that these keys signed: a JSON Web Key Set in a file or at an https URL
+    #[arg(long, env = "KULYA_JWKS", value_name = "FILE|URL")]
+    pub(crate) jwks: Option<String>,
+    /// Who makes the tokens: their iss
+    #[arg(long, env = "KULYA_ISSUER", value_name = "NAME")]
+    pub(crate) issuer: Option<String>,
+    /// For whom the tokens are: their aud
+    #[arg(long, env = "KULYA_AUDIENCE", value_name = "NAME")]
+    pub(crate) audience: Option<String>,
+    /// Append a JSON line for each change and each refusal to this file
+    #[arg(long, env = "KULYA_AUDIT_LOG", value_name = "FILE")]
+    pub(crate) audit_log: Option<PathBuf>,
+    /// A limit, such as requests-per-second=500; may be repeated (all: docs/security.md)
+    #[arg(long = "limit", env = "KULYA_LIMITS", value_delimiter = ',', value_name = "NAME=N")]
+    pub(crate) limits: Vec<String>,
 }
 
 /// Where the store is.
@@ -70,6 +103,12 @@ pub(crate) struct Place {
     /// A file with the token that the server asks for; KULYA_TOKEN has the token itself
     #[arg(long, global = true, env = "KULYA_TOKEN_FILE", value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
+    /// The user that the server knows us as, instead of a token
+    #[arg(long, global = true, env = "KULYA_USER", value_name = "NAME")]
+    pub(crate) user: Option<String>,
+    /// A file with the user's password; KULYA_PASSWORD has the password itself
+    #[arg(long, global = true, env = "KULYA_PASSWORD_FILE", value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -315,6 +354,29 @@ pub(crate) enum StoreCommand {
     Restore {
         /// The copy
         from: PathBuf,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct AccountArgs {
+    /// How much work a password's hash is
+    #[arg(long, global = true, default_value_t = kulya_guard::ITERATIONS, value_name = "N")]
+    pub(crate) iterations: std::num::NonZeroU32,
+    #[command(subcommand)]
+    pub(crate) command: AccountCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCommand {
+    /// Print the hash of a password, which is asked for, or the first line of standard input
+    Hash,
+    /// Print the line of a user, for the account file; the password likewise
+    Add {
+        /// The user's name
+        user: String,
+        /// What the user may do, such as 'prn::/scope:shop/*,READ' [default: nothing]
+        #[arg(default_value = "", hide_default_value = true)]
+        acl: String,
     },
 }
 

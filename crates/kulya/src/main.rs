@@ -3,9 +3,11 @@
 //! Nothing is decided here that a library could decide: a command opens a store, puts the registry, the faces,
 //! a change source or a query session on it, and prints what happens.
 
+mod account;
 mod args;
 mod cdc;
 mod demo;
+mod door;
 mod keep;
 mod open;
 mod progress;
@@ -79,6 +81,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         Command::Sql(sql) => sql::run(settings, sql).await,
         Command::Stream(stream) => stream::run(settings, stream).await,
         Command::Store(store) => store::run(settings, store).await,
+        Command::Account(account) => account::run(account),
         Command::Demo(demo) => demo::run(demo).await,
     }
 }

@@ -53,21 +53,19 @@ impl fmt::Display for Address {
 
 impl Address {
     pub(crate) fn of(place: Place, settings: &Settings) -> Result<Self> {
-        let Place { data, url, ca, token_file } = place;
-        match url {
-            Some(url) => Self::at(&url, ca, token_file),
-            None => {
-                let data = settings.data(data);
-                match data.to_str().filter(|text| is_object_url(text)) {
-                    Some(url) => Self::at(url, None, None),
-                    None => Ok(Self::Folder(data)),
-                }
-            }
+        if let Some(url) = &place.url {
+            return Self::at(url, &place);
+        }
+        let data = settings.data(place.data.clone());
+        match data.to_str().filter(|text| is_object_url(text)) {
+            Some(url) => Self::at(url, &Place::default()),
+            None => Ok(Self::Folder(data)),
         }
     }
 
     /// What a URL names: `tcp://` and `tls://` Pravega, `s3://` and `file://` object storage, the rest a server.
-    pub(crate) fn at(url: &str, ca: Option<PathBuf>, token_file: Option<PathBuf>) -> Result<Self> {
+    pub(crate) fn at(url: &str, place: &Place) -> Result<Self> {
+        let Place { ca, token_file, user, password_file, .. } = place;
         if is_object_url(url.trim()) {
             if ca.is_some() {
                 bail!(
@@ -79,18 +77,32 @@ impl Address {
         if ["tcp:", "tls:"].iter().any(|scheme| url.trim().starts_with(scheme)) {
             let mut pravega = PravegaSettings::new(url.parse()?, random_id());
             pravega.credentials = Credentials::from_variables(|name| std::env::var(name).ok());
-            pravega.authorities = ca;
+            pravega.authorities = ca.clone();
             return Ok(Self::Pravega(pravega));
         }
-        let read = |path: PathBuf| {
-            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+        let read = |path: &PathBuf| {
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
         };
         let mut remote = RemoteSettings::new(url);
         remote.patience = PATIENCE;
-        remote.ca_pem = ca.map(read).transpose()?;
+        remote.ca_pem = ca.as_ref().map(read).transpose()?;
         // a flag would show the token to everybody who lists processes
-        let token = token_file.map(read).transpose()?.or_else(|| std::env::var("KULYA_TOKEN").ok());
-        remote.token = token.map(|token| token.trim().to_owned());
+        let secret = |file: &Option<PathBuf>, variable: &str| {
+            let text = file.as_ref().map(read).transpose()?.or_else(|| std::env::var(variable).ok());
+            anyhow::Ok(text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()))
+        };
+        match user {
+            Some(user) => {
+                let password = secret(password_file, "KULYA_PASSWORD")?;
+                let password =
+                    password.context("a user needs a password: give --password-file or KULYA_PASSWORD")?;
+                remote.basic = Some((user.clone(), password));
+            }
+            None => {
+                let token = secret(token_file, "KULYA_TOKEN")?;
+                remote.token = token.map(|token| token.trim().to_owned());
+            }
+        }
         Ok(Self::Server(remote))
     }
 

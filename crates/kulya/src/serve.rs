@@ -3,6 +3,7 @@
 
 use crate::args::ServeArgs;
 use crate::cdc;
+use crate::door;
 use crate::open::{self, Address, House};
 use crate::progress::CaptureProgress;
 use crate::say;
@@ -10,6 +11,7 @@ use crate::settings::Settings;
 use crate::stop;
 use anyhow::{Context, Result};
 use kulya_cdc::{CdcErrorKind, PostgresSettings, Until};
+use kulya_server::Door;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,16 +28,20 @@ pub(crate) async fn run(settings: Settings, args: ServeArgs) -> Result<()> {
     for source in &settings.cdc {
         source.store_settings()?;
     }
+    let front = door::of(args.door, &settings).await?;
     let listener = listen(settings.listen(args.listen)).await?;
     let house = open::on(address.store(true).await?).await?;
     let stop = stop::on_signal()?;
     let address = listener.local_addr()?;
-    say!("registry at http://{address}, store in {place}; Ctrl-C ends");
+    say!("registry at {}, store in {place}; Ctrl-C ends", front.url(address));
+    if let Some(warning) = front.warning(address) {
+        eprintln!("kulya: warning: {address} is not on this machine alone, and {warning}");
+    }
     let mut captures = JoinSet::new();
     for source in settings.cdc {
         captures.spawn(keep_capturing(house.clone(), source, stop.clone()));
     }
-    registry(listener, &house, stop.clone()).await?;
+    behind(front.door, listener, &house, stop.clone()).await?;
     // the server may have ended by itself
     stop.cancel();
     captures.join_all().await;
@@ -49,11 +55,17 @@ pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(taken)
 }
 
-/// Serves the registry until told to stop.
+/// Serves the registry to all until told to stop.
 pub(crate) async fn registry(listener: TcpListener, house: &House, stop: CancellationToken) -> Result<()> {
+    behind(Door::open_to_all(Arc::clone(&house.clock)), listener, house, stop).await
+}
+
+async fn behind(door: Door, listener: TcpListener, house: &House, stop: CancellationToken) -> Result<()> {
     let house =
         kulya_server::House { registry: Arc::clone(&house.registry), store: Arc::clone(&house.store) };
-    kulya_server::serve(listener, house, stop.cancelled_owned()).await.context("the HTTP server failed")
+    kulya_server::serve_behind(door, listener, house, stop.cancelled_owned())
+        .await
+        .context("the HTTP server failed")
 }
 
 /// Captures until told to stop. A database that does not answer is tried again for ever; what needs somebody's decision

@@ -2,9 +2,11 @@
 
 use anyhow::{Context, Result};
 use kulya_cdc::PostgresSettings;
+use kulya_guard::resource::Names;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "kulya.toml";
@@ -18,6 +20,18 @@ pub(crate) const DEFAULT_LISTEN: SocketAddr =
 /// data = "/var/lib/kulya"
 /// listen = "127.0.0.1:9092"
 ///
+/// audit-log = "/var/log/kulya/audit.jsonl"
+///
+/// [tls]
+/// certificate = "/etc/kulya/server.pem"
+/// private-key = "/etc/kulya/server.key"
+///
+/// [auth]
+/// accounts = "/etc/kulya/accounts"
+///
+/// [limits]
+/// requests-per-second = 500
+///
 /// [[cdc]]
 /// name = "shop"
 /// url = "postgres://kulya:secret@db:5432/shop"
@@ -30,9 +44,137 @@ pub(crate) struct Settings {
     data: Option<PathBuf>,
     /// Where the registry answers.
     listen: Option<SocketAddr>,
+    /// Where changes and refusals are written down.
+    pub(crate) audit_log: Option<PathBuf>,
+    /// The certificate of the server.
+    #[serde(default)]
+    pub(crate) tls: Tls,
+    /// Who is let in.
+    #[serde(default)]
+    pub(crate) auth: Auth,
+    /// How much there may be of what.
+    #[serde(default)]
+    pub(crate) limits: Limits,
     /// The databases whose changes `kulya serve` captures.
     #[serde(default)]
     pub(crate) cdc: Vec<PostgresSettings>,
+}
+
+/// Files in PEM; read again when they change.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Tls {
+    /// The server's certificate, and those up to its authority.
+    pub(crate) certificate: Option<PathBuf>,
+    /// Its private key.
+    pub(crate) private_key: Option<PathBuf>,
+}
+
+/// Who is let in. With neither accounts nor a key set: everybody.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Auth {
+    /// The account file; read again when it changes.
+    pub(crate) accounts: Option<PathBuf>,
+    /// The issuer's key set: a file, or an https URL.
+    pub(crate) jwks: Option<String>,
+    /// For that URL: the authority's certificate in PEM, where it is not one of the machine's.
+    pub(crate) jwks_ca: Option<PathBuf>,
+    /// Who makes tokens: their `iss`.
+    pub(crate) issuer: Option<String>,
+    /// For whom they are: their `aud`.
+    pub(crate) audience: Option<String>,
+    /// By how much clocks may differ.
+    pub(crate) leeway_seconds: Option<u64>,
+    /// The claim that has a token's rights.
+    pub(crate) acl_claim: Option<String>,
+    /// Whether a token without that claim has the rights of the account that its `sub` names.
+    #[serde(default)]
+    pub(crate) subject_is_account: bool,
+    /// What resources are called in rights.
+    #[serde(default)]
+    pub(crate) resources: Resources,
+}
+
+/// What the parts of a resource are called.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Resources {
+    domain: Option<String>,
+    namespace: Option<String>,
+    group: Option<String>,
+}
+
+impl From<Resources> for Names {
+    fn from(Resources { domain, namespace, group }: Resources) -> Self {
+        let usual = Self::default();
+        Self {
+            domain: domain.unwrap_or(usual.domain),
+            namespace: namespace.unwrap_or(usual.namespace),
+            group: group.unwrap_or(usual.group),
+        }
+    }
+}
+
+/// How much there may be of what; what is not named is as usual.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Limits {
+    pub(crate) connections: Option<u32>,
+    handshakes: Option<u32>,
+    handshake_seconds: Option<u32>,
+    requests: Option<u32>,
+    requests_per_second: Option<u32>,
+    burst: Option<u32>,
+    failures_per_second: Option<u32>,
+    megabytes: Option<u32>,
+}
+
+impl Limits {
+    /// For messages.
+    pub(crate) const NAMES: &str = "connections, handshakes, handshake-seconds, requests, requests-per-second, burst, failures-per-second, megabytes";
+
+    /// A limit by its name.
+    pub(crate) fn of(&mut self, name: &str) -> Option<&mut Option<u32>> {
+        Some(match name {
+            "connections" => &mut self.connections,
+            "handshakes" => &mut self.handshakes,
+            "handshake-seconds" => &mut self.handshake_seconds,
+            "requests" => &mut self.requests,
+            "requests-per-second" => &mut self.requests_per_second,
+            "burst" => &mut self.burst,
+            "failures-per-second" => &mut self.failures_per_second,
+            "megabytes" => &mut self.megabytes,
+            _ => return None,
+        })
+    }
+
+    /// The server's. Rates may be 0, for none; of the rest nothing works without one.
+    pub(crate) fn into_limits(self) -> Result<kulya_server::Limits> {
+        let usual = kulya_server::Limits::default();
+        let some = |name: &str, given: Option<u32>, usual: usize| match given {
+            Some(0) => Err(anyhow::anyhow!("limit {name} is 0: nobody would be served")),
+            Some(number) => Ok(number as usize),
+            None => Ok(usual),
+        };
+        let burst = match (self.burst, self.requests_per_second) {
+            (Some(burst), _) => burst,
+            (None, Some(per_second)) => per_second.saturating_mul(2),
+            (None, None) => usual.burst,
+        };
+        let seconds =
+            some("handshake-seconds", self.handshake_seconds, usual.handshake_time.as_secs() as usize)?;
+        Ok(kulya_server::Limits {
+            connections: some("connections", self.connections, usual.connections)?,
+            handshakes: some("handshakes", self.handshakes, usual.handshakes)?,
+            handshake_time: Duration::from_secs(seconds as u64),
+            requests: some("requests", self.requests, usual.requests)?,
+            requests_per_second: self.requests_per_second.unwrap_or(usual.requests_per_second),
+            burst,
+            failures_per_second: self.failures_per_second.unwrap_or(usual.failures_per_second),
+            bytes: some("megabytes", self.megabytes, usual.bytes >> 20)?.saturating_mul(1 << 20),
+        })
+    }
 }
 
 impl Settings {

@@ -1,15 +1,18 @@
 //! `kulya sql`: statements from the command line, a file, a pipe, or a prompt.
 
-use crate::args::{Output, SqlArgs};
+use crate::args::{Output, Place, SqlArgs};
 use crate::open::{self, Address, House};
 use crate::say;
 use crate::settings::Settings;
 use crate::stop;
 use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
-use kulya_client::HttpRegistry;
+use kulya_client::{HttpRegistry, Login, RegistrySettings};
 use kulya_codec::SchemaRegistry;
-use kulya_sql::{Backend, CatalogOptions, Opener, Session, Shape, SqlError, SqlResult, StoreAddress};
+use kulya_guard::Credentials;
+use kulya_sql::{
+    Backend, CatalogOptions, Opener, Security, Session, Shape, SqlError, SqlResult, StoreAddress,
+};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 use std::io::{IsTerminal, Read, Write};
@@ -94,7 +97,7 @@ impl Opener for StoreOpener {
                 }
                 Some(Address::Folder(folder.clone()))
             }
-            Some(StoreAddress::Url(url)) => Some(Address::at(url, None, None).map_err(said)?),
+            Some(StoreAddress::Url(url)) => Some(secured(url, &options.security).map_err(said)?),
             _ => None,
         };
         let mut backend = self.backend.clone();
@@ -103,13 +106,82 @@ impl Opener for StoreOpener {
             backend = Backend { store: house.store, registry: house.registry as _ };
         }
         if let Some(url) = &options.registry {
-            let registry = HttpRegistry::new(url)?;
+            let mut settings = RegistrySettings::new(url);
+            // one option says both: an authority is no matter of a registry that speaks no TLS
+            if ["https://", "tls://"].iter().any(|scheme| url.starts_with(scheme)) {
+                settings.ca_pem = authority(&options.security).map_err(said)?;
+            }
+            settings.login = match login(&options.security).map_err(said)? {
+                None => Login::Nobody,
+                Some(Shown::User(user, password)) => Login::Basic { user, password },
+                Some(Shown::Token(token)) => Login::Token(token),
+            };
+            let registry = HttpRegistry::with(settings)?;
             // a wrong address is said now, and not by the first query
             registry.groups("").await?;
             backend.registry = Arc::new(registry);
         }
         Ok(backend)
     }
+}
+
+/// What a catalog's options show.
+enum Shown {
+    User(String, String),
+    Token(String),
+}
+
+fn login(security: &Security) -> Result<Option<Shown>> {
+    let Some((method, token)) = &security.authorization else { return Ok(None) };
+    // the token itself is not shown
+    match method.as_str() {
+        "Bearer" => Ok(Some(Shown::Token(token.clone()))),
+        "Basic" => match Credentials::parse(&format!("Basic {token}")) {
+            Some(Credentials::Basic { user, password }) => {
+                let password = String::from_utf8(password.reveal().to_vec());
+                Ok(Some(Shown::User(
+                    user,
+                    password.context("the password in security.auth-token is no text")?,
+                )))
+            }
+            _ => bail!("security.auth-token is not the base64 of user:password, as auth-type Basic wants it"),
+        },
+        other => bail!("security.auth-type {other} is not supported: Basic or Bearer"),
+    }
+}
+
+fn authority(security: &Security) -> Result<Option<String>> {
+    let read = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path);
+        text.with_context(|| format!("cannot read security.trust-store {} (a file in PEM)", path.display()))
+    };
+    security.authority.as_ref().map(read).transpose()
+}
+
+fn secured(url: &str, security: &Security) -> Result<Address> {
+    Ok(match Address::at(url, &Place::default())? {
+        Address::Server(mut remote) => {
+            if url.starts_with("https://") {
+                remote.ca_pem = authority(security)?;
+            }
+            match login(security)? {
+                None => {}
+                Some(Shown::User(user, password)) => {
+                    (remote.basic, remote.token) = (Some((user, password)), None)
+                }
+                Some(Shown::Token(token)) => remote.token = Some(token),
+            }
+            Address::Server(remote)
+        }
+        Address::Pravega(mut pravega) => {
+            if let Some((method, token)) = security.authorization.clone() {
+                pravega.credentials = Some(kulya_store_pravega::Credentials { method, token });
+            }
+            pravega.authorities = security.authority.clone().or(pravega.authorities);
+            Address::Pravega(pravega)
+        }
+        folder => folder,
+    })
 }
 
 fn same(one: &Path, other: &Path) -> bool {

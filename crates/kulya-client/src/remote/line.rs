@@ -143,9 +143,17 @@ impl Line {
                 ErrorKind::InvalidInput,
                 format!("what answers at {address} keeps no stream store: is the URL that of a kulya serve?"),
             ),
-            Code::Unauthenticated | Code::PermissionDenied => (
+            // the server has no room now, or we ask too often: it has done nothing
+            Code::ResourceExhausted => return None,
+            Code::Unauthenticated => (
                 ErrorKind::InvalidInput,
-                format!("the server at {address} does not let us in: give its token"),
+                format!(
+                    "the server at {address} does not let us in: give its token, or a user and a password"
+                ),
+            ),
+            Code::PermissionDenied => (
+                ErrorKind::InvalidInput,
+                format!("the server at {address} does not allow us this: ask for the right"),
             ),
             code => (ErrorKind::Failed, format!("the server at {address} answers {code:?}")),
         };

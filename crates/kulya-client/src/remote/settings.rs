@@ -1,5 +1,7 @@
 //! Where the server is, and how it is spoken to: [`RemoteSettings`].
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use kulya_store::{Error, Result};
 use std::fmt;
 use std::time::Duration;
@@ -21,6 +23,8 @@ pub struct RemoteSettings {
     pub ca_pem: Option<String>,
     /// Sent with every call as `authorization: Bearer …`.
     pub token: Option<String>,
+    /// Sent with every call as `authorization: Basic …`: a user and a password, where there is no token.
+    pub basic: Option<(String, String)>,
     /// For so long a server that does not answer is tried again.
     pub patience: Duration,
 }
@@ -28,7 +32,7 @@ pub struct RemoteSettings {
 impl RemoteSettings {
     /// A server without a token, tried for 30 seconds.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), ca_pem: None, token: None, patience: Duration::from_secs(30) }
+        Self { url: url.into(), ca_pem: None, token: None, basic: None, patience: Duration::from_secs(30) }
     }
 
     /// The address as messages show it.
@@ -78,8 +82,18 @@ impl RemoteSettings {
     }
 
     pub(super) fn authorization(&self) -> Result<Option<MetadataValue<Ascii>>> {
-        let Some(token) = &self.token else { return Ok(None) };
-        let mut value = MetadataValue::try_from(format!("Bearer {token}")).map_err(|e| {
+        let shown = match (&self.token, &self.basic) {
+            (None, None) => return Ok(None),
+            (Some(_), Some(_)) => return Err(Error::invalid("a token or a user is given, not both")),
+            (Some(token), None) => format!("Bearer {token}"),
+            (None, Some((user, _))) if user.contains(':') => {
+                return Err(Error::invalid(format!("user {user:?} has a colon, which no login can have")));
+            }
+            (None, Some((user, password))) => {
+                format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+            }
+        };
+        let mut value = MetadataValue::try_from(shown).map_err(|e| {
             Error::invalid("the token has signs that no header may have: it is printable ASCII").because(e)
         })?;
         value.set_sensitive(true);
@@ -90,11 +104,12 @@ impl RemoteSettings {
 /// Without the token.
 impl fmt::Debug for RemoteSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url, ca_pem, token, patience } = self;
+        let Self { url, ca_pem, token, basic, patience } = self;
         f.debug_struct("RemoteSettings")
             .field("url", url)
             .field("ca_pem", ca_pem)
             .field("token", &token.as_ref().map(|_| "…"))
+            .field("user", &basic.as_ref().map(|(user, _)| user))
             .field("patience", patience)
             .finish()
     }
@@ -126,7 +141,12 @@ mod tests {
         let mut settings = RemoteSettings::new("http://h:1");
         settings.token = Some("secret".to_owned());
         assert!(!format!("{settings:?} {:?}", settings.authorization().unwrap()).contains("secret"));
-        settings.token = Some("bad\n".to_owned());
+        settings.basic = Some(("anna".to_owned(), "hidden".to_owned()));
+        assert!(settings.authorization().is_err(), "one or the other");
+        settings.token = None;
+        assert_eq!(settings.authorization().unwrap().unwrap().to_str().unwrap(), "Basic YW5uYTpoaWRkZW4=");
+        assert!(!format!("{settings:?} {:?}", settings.authorization().unwrap()).contains("hidden"));
+        (settings.basic, settings.token) = (None, Some("bad\n".to_owned()));
         assert!(settings.authorization().is_err());
     }
 }

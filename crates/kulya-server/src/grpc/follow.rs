@@ -4,7 +4,9 @@
 //! Both are pulled: HTTP/2 asks for the next reply when the client has taken the last ones, and only then is the store
 //! read on. That is the whole backpressure.
 
+use super::right::Rights;
 use super::service::refusal;
+use crate::door::Denied;
 use futures::future::{AbortHandle, Abortable, Aborted, BoxFuture, FutureExt};
 use futures::stream::{self, BoxStream, FuturesUnordered, StreamExt};
 use kulya_store::{Error, Result, SegmentId, StreamCut, StreamStore, Tail};
@@ -94,6 +96,7 @@ type Waiting = Abortable<BoxFuture<'static, (u64, Result<()>)>>;
 pub(super) struct Waits {
     store: Arc<dyn StreamStore>,
     ends: watch::Receiver<bool>,
+    rights: Rights,
     requests: Streaming<v1::WaitRequest>,
     /// Whether the client may ask for more.
     is_open: bool,
@@ -105,14 +108,24 @@ impl Waits {
     pub(super) fn new(
         store: Arc<dyn StreamStore>,
         ends: watch::Receiver<bool>,
+        rights: Rights,
         requests: Streaming<v1::WaitRequest>,
     ) -> Self {
         let (waiting, handles) = (FuturesUnordered::new(), HashMap::new());
-        Self { store, ends, requests, is_open: true, waiting, handles }
+        Self { store, ends, rights, requests, is_open: true, waiting, handles }
     }
 
-    /// Begins or ends a wait; an error is what the client is told at once.
-    fn take(&mut self, id: u64, what: Option<What>) -> Result<()> {
+    /// Begins or ends a wait. What may not be seen ends the call; another error is what the client is told at once.
+    fn take(&mut self, id: u64, what: Option<What>) -> std::result::Result<Result<()>, Denied> {
+        if let Some(What::Beyond(v1::Beyond { segment: Some(segment), .. })) = &what
+            && let Ok(segment) = SegmentId::try_from(segment.clone())
+        {
+            self.rights.read(&segment.stream)?;
+        }
+        Ok(self.begin(id, what))
+    }
+
+    fn begin(&mut self, id: u64, what: Option<What>) -> Result<()> {
         let beyond = match what {
             Some(What::Beyond(beyond)) => beyond,
             Some(What::Cancel(_)) => {
@@ -166,8 +179,13 @@ impl LongCall for Waits {
             let (id, told) = match happened {
                 Happened::ServerEnds => return Some(Err(ending())),
                 Happened::Asked(Ok(Some(v1::WaitRequest { id, what }))) => match self.take(id, what) {
-                    Ok(()) => continue,
-                    Err(error) => (id, Err(error)),
+                    Ok(Ok(())) => continue,
+                    Ok(Err(error)) => (id, Err(error)),
+                    Err(denied) => {
+                        (self.is_open, self.waiting, self.handles) =
+                            (false, FuturesUnordered::new(), HashMap::new());
+                        return Some(Err(denied.into()));
+                    }
                 },
                 Happened::Asked(Ok(None)) => {
                     self.is_open = false;

@@ -11,10 +11,13 @@
 
 mod answers;
 mod follow;
+mod right;
 mod service;
 mod transact;
 
+use crate::door::{Asked, Form};
 use axum::Router;
+use kulya_guard::operation::Need;
 use kulya_store::StreamStore;
 use kulya_wire::v1::stream_store_server::StreamStoreServer;
 use kulya_wire::{DESCRIPTOR, MAX_MESSAGE_BYTES};
@@ -42,4 +45,15 @@ pub fn router(store: Arc<dyn StreamStore>, ends: watch::Receiver<bool>) -> Route
     Router::new()
         .route_service("/kulya.store.v1.StreamStore/{call}", service)
         .route_service("/grpc.reflection.v1.ServerReflection/{call}", reflection)
+}
+
+/// What a call of these services asks for; `None` is a call of none of them. The store's calls say it in their messages.
+pub(crate) fn asked(path: &str) -> Option<Asked> {
+    let (service, call) = path.strip_prefix('/')?.split_once('/')?;
+    let (face, need) = match service {
+        "kulya.store.v1.StreamStore" => ("store", None),
+        "grpc.reflection.v1.ServerReflection" => ("reflection", Some(Need::Known)),
+        _ => return None,
+    };
+    Some(Asked { face, operation: call.to_owned().into(), need, is_change: false, form: Form::Grpc })
 }

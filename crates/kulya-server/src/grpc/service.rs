@@ -3,11 +3,13 @@
 use super::Served;
 use super::answers::Answer;
 use super::follow::{self, Follower, Waits};
+use super::right::Rights;
 use super::transact::Transacting;
 use futures::stream::{self, BoxStream, StreamExt};
+use kulya_guard::operation::StoreCall;
 use kulya_store::{
-    Commit, Error, ErrorKind, EventPointer, Result, Scope, SegmentId, StreamConfig, StreamCut, StreamId,
-    StreamStore, TableId, TransactionId, WriterId,
+    Commit, Error, ErrorKind, EventPointer, Outcome, Result, Scope, SegmentId, StreamConfig, StreamCut,
+    StreamId, StreamName, StreamStore, TableId, TransactionId, WriterId,
 };
 use kulya_wire::v1::stream_store_server;
 use kulya_wire::{error, id_of, v1};
@@ -77,36 +79,48 @@ impl stream_store_server::StreamStore for Served {
     }
 
     async fn create_scope(&self, request: Request<v1::ScopeRequest>) -> Told<v1::WasReply> {
+        let rights = Rights::of(&request);
         let v1::ScopeRequest { scope: name, call } = request.into_inner();
         let scope = scope(&name)?;
+        rights.change_scopes(&scope)?;
         self.was(call, |store| async move { store.create_scope(&scope).await }).await
     }
 
-    async fn list_scopes(&self, _: Request<v1::ListScopesRequest>) -> Told<v1::NamesReply> {
-        Ok(names(self.store.scopes().await.map_err(refusal)?))
+    async fn list_scopes(&self, request: Request<v1::ListScopesRequest>) -> Told<v1::NamesReply> {
+        let rights = Rights::of(&request);
+        let found = self.store.scopes().await.map_err(refusal)?;
+        Ok(names(found.iter().filter(|scope| rights.sees_scope(scope))))
     }
 
     async fn delete_scope(&self, request: Request<v1::ScopeRequest>) -> Told<v1::WasReply> {
+        let rights = Rights::of(&request);
         let v1::ScopeRequest { scope: name, call } = request.into_inner();
         let scope = scope(&name)?;
+        rights.change_scopes(&scope)?;
         self.was(call, |store| async move { store.delete_scope(&scope).await }).await
     }
 
     async fn create_stream(&self, request: Request<v1::StreamConfigRequest>) -> Told<v1::WasReply> {
+        let rights = Rights::of(&request);
         let v1::StreamConfigRequest { stream, config, call } = request.into_inner();
         let stream: StreamId = parsed(stream, "stream")?;
+        rights.change_stream(&stream)?;
         let config: StreamConfig = parsed(config, "configuration")?;
         self.was(call, |store| async move { store.create_stream(&stream, config).await }).await
     }
 
     async fn describe_stream(&self, request: Request<v1::StreamRequest>) -> Told<v1::StreamReply> {
+        let rights = Rights::of(&request);
         let stream: StreamId = parsed(request.into_inner().stream, "stream")?;
+        rights.read(&stream)?;
         Ok(Response::new(self.store.stream(&stream).await.map_err(refusal)?.into()))
     }
 
     async fn update_stream(&self, request: Request<v1::StreamConfigRequest>) -> Told<v1::WasReply> {
+        let rights = Rights::of(&request);
         let v1::StreamConfigRequest { stream, config, call } = request.into_inner();
         let stream: StreamId = parsed(stream, "stream")?;
+        rights.write(&stream)?;
         let config: StreamConfig = parsed(config, "configuration")?;
         let update = |store: Arc<dyn StreamStore>| async move {
             store.update_stream(&stream, config).await.map(|()| true)
@@ -115,45 +129,61 @@ impl stream_store_server::StreamStore for Served {
     }
 
     async fn seal_stream(&self, request: Request<v1::StreamRequest>) -> Told<v1::WasReply> {
+        let rights = Rights::of(&request);
         let v1::StreamRequest { stream, call } = request.into_inner();
         let stream: StreamId = parsed(stream, "stream")?;
+        rights.write(&stream)?;
         self.was(call, |store| async move { store.seal_stream(&stream).await }).await
     }
 
     async fn delete_stream(&self, request: Request<v1::StreamRequest>) -> Told<v1::WasReply> {
+        let rights = Rights::of(&request);
         let v1::StreamRequest { stream, call } = request.into_inner();
         let stream: StreamId = parsed(stream, "stream")?;
+        rights.change_stream(&stream)?;
         self.was(call, |store| async move { store.delete_stream(&stream).await }).await
     }
 
     async fn list_streams(&self, request: Request<v1::ScopeRequest>) -> Told<v1::NamesReply> {
+        let rights = Rights::of(&request);
         let scope = scope(&request.into_inner().scope)?;
-        Ok(names(self.store.streams(&scope).await.map_err(refusal)?))
+        rights.read_scope(&scope)?;
+        let found = self.store.streams(&scope).await.map_err(refusal)?;
+        let sees = |name: &&StreamName| rights.sees(StoreCall::ReadStream, scope.as_str(), name.as_str());
+        Ok(names(found.iter().filter(sees)))
     }
 
     async fn list_segments(&self, request: Request<v1::StreamRequest>) -> Told<v1::SegmentsReply> {
+        let rights = Rights::of(&request);
         let stream: StreamId = parsed(request.into_inner().stream, "stream")?;
+        rights.read(&stream)?;
         let segments = self.store.segments(&stream).await.map_err(refusal)?;
         Ok(Response::new(v1::SegmentsReply { segments: segments.iter().map(Into::into).collect() }))
     }
 
     async fn cut_at(&self, request: Request<v1::CutAtRequest>) -> Told<v1::Cut> {
+        let rights = Rights::of(&request);
         let request = request.into_inner();
         let time = request.time().map_err(refusal)?;
         let stream: StreamId = parsed(request.stream, "stream")?;
+        rights.read(&stream)?;
         let cut = self.store.cut_at(&stream, time).await.map_err(refusal)?;
         Ok(Response::new((&cut).into()))
     }
 
     async fn truncate(&self, request: Request<v1::TruncateRequest>) -> Told<v1::WasReply> {
+        let rights = Rights::of(&request);
         let v1::TruncateRequest { cut, call } = request.into_inner();
         let cut: StreamCut = parsed(cut, "cut")?;
+        rights.write(&cut.stream)?;
         self.was(call, |store| async move { store.truncate(&cut).await.map(|()| true) }).await
     }
 
     async fn read(&self, request: Request<v1::ReadRequest>) -> Told<v1::Chunk> {
+        let rights = Rights::of(&request);
         let v1::ReadRequest { segment, offset, max_bytes } = request.into_inner();
         let segment: SegmentId = parsed(segment, "segment")?;
+        rights.read(&segment.stream)?;
         let chunk = self.store.read(&segment, offset, max_bytes.min(READ_BYTES) as usize).await;
         Ok(Response::new(chunk.map_err(refusal)?.into()))
     }
@@ -161,8 +191,10 @@ impl stream_store_server::StreamStore for Served {
     type TailStream = BoxStream<'static, std::result::Result<v1::TailReply, Status>>;
 
     async fn tail(&self, request: Request<v1::TailRequest>) -> Told<Self::TailStream> {
+        let rights = Rights::of(&request);
         let v1::TailRequest { from, max_bytes } = request.into_inner();
         let from: StreamCut = parsed(from, "cut")?;
+        rights.read(&from.stream)?;
         let follower = Follower::new(Arc::clone(&self.store), self.ends.clone(), from, max_bytes);
         Ok(Response::new(follow::replies(follower)))
     }
@@ -170,20 +202,26 @@ impl stream_store_server::StreamStore for Served {
     type WaitStream = BoxStream<'static, std::result::Result<v1::WaitReply, Status>>;
 
     async fn wait(&self, request: Request<Streaming<v1::WaitRequest>>) -> Told<Self::WaitStream> {
-        let waits = Waits::new(Arc::clone(&self.store), self.ends.clone(), request.into_inner());
+        let rights = Rights::of(&request);
+        let waits = Waits::new(Arc::clone(&self.store), self.ends.clone(), rights, request.into_inner());
         Ok(Response::new(follow::replies(waits)))
     }
 
     async fn get_event(&self, request: Request<v1::Pointer>) -> Told<v1::EventReply> {
+        let rights = Rights::of(&request);
         let pointer = EventPointer::try_from(request.into_inner()).map_err(refusal)?;
+        rights.read(&pointer.segment.stream)?;
         let event = self.store.event(&pointer).await.map_err(refusal)?;
         Ok(Response::new(v1::EventReply { event }))
     }
 
     async fn commit(&self, request: Request<v1::CommitRequest>) -> Told<v1::Committed> {
+        let rights = Rights::of(&request);
         let mut request = request.into_inner();
         let call = request.call.take();
         let commit = Commit::try_from(request).map_err(refusal)?;
+        rights.append(&commit.appends)?;
+        rights.change(&commit.changes)?;
         let store = Arc::clone(&self.store);
         let act = async move {
             let done = store.commit(commit).await?;
@@ -204,37 +242,53 @@ impl stream_store_server::StreamStore for Served {
     type TransactStream = BoxStream<'static, std::result::Result<v1::TransactReply, Status>>;
 
     async fn transact(&self, request: Request<Streaming<v1::TransactRequest>>) -> Told<Self::TransactStream> {
+        let rights = Rights::of(&request);
         let transaction = self.store.begin().await.map_err(refusal)?;
-        let transacting = Transacting::new(transaction, self.ends.clone(), request.into_inner());
+        let transacting = Transacting::new(transaction, self.ends.clone(), rights, request.into_inner());
         Ok(Response::new(follow::replies(transacting)))
     }
 
     async fn outcome(&self, request: Request<v1::TransactionRequest>) -> Told<v1::OutcomeReply> {
+        let rights = Rights::of(&request);
         let id = id_of("transaction", &request.into_inner().transaction).map_err(refusal)?;
         let outcome = self.store.outcome(TransactionId(id)).await.map_err(refusal)?;
+        // its number is known to its owner alone; should somebody else have it, they learn nothing of what they may not see
+        if let Outcome::Committed(done) = &outcome {
+            done.pointers.segments().iter().try_for_each(|segment| rights.read(&segment.stream))?;
+        }
         Ok(Response::new((&outcome).into()))
     }
 
     async fn create_table(&self, request: Request<v1::TableRequest>) -> Told<v1::WasReply> {
+        let rights = Rights::of(&request);
         let v1::TableRequest { table, call } = request.into_inner();
         let table: TableId = parsed(table, "table")?;
+        rights.change_table(&table)?;
         self.was(call, |store| async move { store.create_table(&table).await }).await
     }
 
     async fn list_tables(&self, request: Request<v1::ScopeRequest>) -> Told<v1::NamesReply> {
+        let rights = Rights::of(&request);
         let scope = scope(&request.into_inner().scope)?;
-        Ok(names(self.store.tables(&scope).await.map_err(refusal)?))
+        rights.read_scope(&scope)?;
+        let found = self.store.tables(&scope).await.map_err(refusal)?;
+        let sees = |name: &&StreamName| rights.sees(StoreCall::ReadTable, scope.as_str(), name.as_str());
+        Ok(names(found.iter().filter(sees)))
     }
 
     async fn delete_table(&self, request: Request<v1::TableRequest>) -> Told<v1::WasReply> {
+        let rights = Rights::of(&request);
         let v1::TableRequest { table, call } = request.into_inner();
         let table: TableId = parsed(table, "table")?;
+        rights.change_table(&table)?;
         self.was(call, |store| async move { store.delete_table(&table).await }).await
     }
 
     async fn get_entry(&self, request: Request<v1::GetEntryRequest>) -> Told<v1::EntryReply> {
+        let rights = Rights::of(&request);
         let v1::GetEntryRequest { table, key } = request.into_inner();
         let table: TableId = parsed(table, "table")?;
+        rights.read_table(&table)?;
         let entry = self.store.get(&table, &key).await.map_err(refusal)?;
         Ok(Response::new(v1::EntryReply { entry: entry.map(Into::into) }))
     }
@@ -243,8 +297,10 @@ impl stream_store_server::StreamStore for Served {
 
     /// One scan of the store, so that it is one moment's answer; only the messages are in pieces.
     async fn scan(&self, request: Request<v1::ScanRequest>) -> Told<Self::ScanStream> {
+        let rights = Rights::of(&request);
         let v1::ScanRequest { table, prefix, after, limit } = request.into_inner();
         let table: TableId = parsed(table, "table")?;
+        rights.read_table(&table)?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let found = self.store.scan(&table, &prefix, after.as_deref(), limit).await.map_err(refusal)?;
         let pieces = stream::unfold(found.into_iter(), |mut left| async move {

@@ -2,6 +2,8 @@
 //! only a commit that has arrived is carried out to its end, and its outcome can be asked for afterwards.
 
 use super::follow::{LongCall, ending};
+use super::right::Rights;
+use crate::door::Denied;
 use kulya_store::{Error, ErrorKind, Transaction};
 use kulya_wire::{Asked, Told, v1};
 use tokio::sync::watch;
@@ -12,6 +14,7 @@ pub(super) struct Transacting {
     transaction: Option<Box<dyn Transaction>>,
     is_named: bool,
     ends: watch::Receiver<bool>,
+    rights: Rights,
     requests: Streaming<v1::TransactRequest>,
 }
 
@@ -19,9 +22,18 @@ impl Transacting {
     pub(super) fn new(
         transaction: Box<dyn Transaction>,
         ends: watch::Receiver<bool>,
+        rights: Rights,
         requests: Streaming<v1::TransactRequest>,
     ) -> Self {
-        Self { transaction: Some(transaction), is_named: false, ends, requests }
+        Self { transaction: Some(transaction), is_named: false, ends, rights, requests }
+    }
+
+    fn allow(&self, asked: &Asked) -> Result<(), Denied> {
+        match asked {
+            Asked::Stage(appends) => self.rights.append(appends),
+            Asked::Commit(changes) => self.rights.change(changes),
+            Asked::Abort => Ok(()),
+        }
     }
 
     async fn told(&mut self, asked: Asked) -> Option<Told> {
@@ -60,7 +72,13 @@ impl LongCall for Transacting {
             return None;
         };
         let told = match Asked::try_from(request) {
-            Ok(asked) => self.told(asked).await?,
+            Ok(asked) => {
+                if let Err(denied) = self.allow(&asked) {
+                    self.transaction = None;
+                    return Some(Err(denied.into()));
+                }
+                self.told(asked).await?
+            }
             Err(refused) => Told::Refused(refused),
         };
         Some(Ok((&told).into()))

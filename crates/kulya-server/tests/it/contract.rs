@@ -19,7 +19,7 @@ async fn over_http() {
     all(&HttpRegistry::new(&serve_memory().await).unwrap()).await;
 }
 
-async fn all(registry: &dyn SchemaRegistry) {
+pub(crate) async fn all(registry: &dyn SchemaRegistry) {
     groups_are_made_listed_and_removed(registry).await;
     schemas_get_versions_and_ids(registry).await;
     an_incompatible_schema_is_refused_with_reasons(registry).await;

@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod contract;
+mod door;
 mod grpc;
+mod http_client;
 mod java_registry;
 mod requests;
 mod stores;
@@ -21,6 +23,12 @@ use std::time::Duration;
 
 /// When everything in these tests happens.
 const NOW_MS: u64 = 1_795_474_607_906;
+
+/// A client that knows which crypto library there is, though it speaks no TLS: it is made to look for one.
+fn client() -> reqwest::Client {
+    let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::new()
+}
 
 async fn registry_on(store: Arc<dyn StreamStore>) -> Registry {
     Registry::open(store, Arc::new(ManualClock::at(Duration::from_millis(NOW_MS)))).await.unwrap()

@@ -2,11 +2,11 @@
 
 use crate::serve_memory;
 use base64::Engine;
-use reqwest::{Client, Method};
+use reqwest::Method;
 
 async fn ask(base: &str, line: &str, body: &str) -> (u16, String) {
     let (method, path) = line.split_once(' ').unwrap();
-    let mut request = Client::new().request(method.parse::<Method>().unwrap(), format!("{base}{path}"));
+    let mut request = crate::client().request(method.parse::<Method>().unwrap(), format!("{base}{path}"));
     if !body.is_empty() {
         request = request.header("Content-Type", "application/json").body(body.to_owned());
     }
@@ -207,16 +207,16 @@ async fn wrong_requests_are_told_what_is_wrong() {
         assert_eq!(got, *status, "{line} {body}: {text}");
         assert!(text.contains(part), "{line} {body}: {text:?} names {part:?}");
     }
-    let plain = Client::new().post(format!("{base}/v1/groups")).body("{}").send().await.unwrap();
+    let plain = crate::client().post(format!("{base}/v1/groups")).body("{}").send().await.unwrap();
     assert_eq!(plain.status().as_u16(), 415);
-    let empty = Client::new()
+    let empty = crate::client()
         .post(format!("{base}/v1/groups"))
         .header("Content-Type", "application/json; charset=utf-8");
     let empty = empty.send().await.unwrap();
     assert_eq!((empty.status().as_u16(), empty.text().await.unwrap().contains("no body")), (400, true));
-    let wrong = Client::new().delete(format!("{base}/v1/groups")).send().await.unwrap();
+    let wrong = crate::client().delete(format!("{base}/v1/groups")).send().await.unwrap();
     assert_eq!(wrong.headers()["allow"], "GET,HEAD,POST");
-    let head = Client::new().head(format!("{base}/v1/groups/mygroup")).send().await.unwrap();
+    let head = crate::client().head(format!("{base}/v1/groups/mygroup")).send().await.unwrap();
     assert_eq!((head.status().as_u16(), head.text().await.unwrap()), (200, String::new()));
 }
 

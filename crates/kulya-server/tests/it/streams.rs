@@ -19,7 +19,7 @@ impl Served {
         let store: Arc<dyn StreamStore> = Arc::new(MemoryStore::new());
         let registry = Arc::new(registry_on(Arc::clone(&store)).await);
         let url = serve_house(House { registry, store: Arc::clone(&store) }).await;
-        let this = Self { url, store, client: Client::new() };
+        let this = Self { url, store, client: crate::client() };
         assert_eq!(this.client.put(this.at("s/t?segments=2")).send().await.unwrap().status(), 201);
         this
     }

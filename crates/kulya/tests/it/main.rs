@@ -3,6 +3,7 @@
 
 mod capture;
 mod demo;
+mod door;
 mod kill;
 mod program;
 mod serve;

@@ -6,6 +6,7 @@ use super::path::Route;
 use axum::http::{Method, StatusCode};
 use kulya_codec::SchemaRegistry;
 use kulya_codec::administration::{AddedTo, PageRequest, Question, RegistryAdministration};
+use kulya_guard::operation::{self, RegistryCall};
 use kulya_registry::Registry;
 use kulya_schema::{
     CodecType, Compatibility, EncodingId, GroupId, GroupProperties, HistoryRecord, SchemaInfo,
@@ -198,16 +199,31 @@ async fn list_groups(registry: &Registry, call: &Call) -> Result<Answer, Answer>
         }
         None => DEFAULT_LIMIT,
     };
-    let token = call.query.get("continuationToken").map(String::as_str).unwrap_or_default();
-    let page = registry.groups_page(&call.namespace, &PageRequest::after(token, limit)).await?;
-    // a client goes on until a page is empty, so the last page has a token too (contract §1.3)
-    let last = page.items.last().map(|(id, _)| id.name.clone());
-    let groups = page.items.into_iter().map(|(id, properties)| (id.name, properties)).collect();
-    let continuation_token = last.unwrap_or_else(|| token.to_owned());
-    Ok(Answer::ok(&ListGroups { groups, continuation_token }))
+    let mut token = call.query.get("continuationToken").cloned().unwrap_or_default();
+    let mut groups = BTreeMap::new();
+    // what a caller may not read is left out, and the page filled up: an empty one says that there are no more
+    while groups.len() < limit {
+        let request = PageRequest::after(&token, limit - groups.len());
+        let page = registry.groups_page(&call.namespace, &request).await?;
+        // a client goes on until a page is empty, so the last page has a token too (contract §1.3)
+        if let Some((last, _)) = page.items.last() {
+            token.clone_from(&last.name);
+        }
+        let names = call.visit.names();
+        let may_read = |id: &GroupId| {
+            call.visit.may(&operation::registry(names, RegistryCall::ReadGroup, &id.namespace, &id.name))
+        };
+        let shown = page.items.into_iter().filter(|(id, _)| may_read(id));
+        groups.extend(shown.map(|(id, properties)| (id.name, properties)));
+        if page.next.is_none() {
+            break;
+        }
+    }
+    Ok(Answer::ok(&ListGroups { groups, continuation_token: token }))
 }
 
-fn allowed(route: &Route) -> &'static str {
+/// The methods of a place.
+pub(super) fn allowed(route: &Route) -> &'static str {
     match route {
         Route::Groups | Route::Schemas(_) | Route::CodecTypes(_) => "GET,HEAD,POST",
         Route::Group(_) | Route::SchemaById(..) | Route::SchemaByVersion { .. } => "GET,HEAD,DELETE",

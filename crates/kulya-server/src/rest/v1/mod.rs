@@ -8,13 +8,16 @@ mod answer;
 mod handlers;
 mod path;
 
+use crate::door::{Asked, Visit};
 use answer::Answer;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{Method, header};
+use axum::http::{Method, Uri, header};
 use axum::response::Response;
 use bytes::Bytes;
+use kulya_guard::operation::{self, Need, RegistryCall};
+use kulya_guard::resource::Names;
 use kulya_registry::Registry;
 use path::Route;
 use std::collections::HashMap;
@@ -37,6 +40,62 @@ pub(crate) struct Call {
     pub(crate) namespace: String,
     pub(crate) query: HashMap<String, String>,
     pub(crate) body: Bytes,
+    pub(crate) visit: Visit,
+}
+
+/// What a request asks for. What is no operation asks for nothing: it is an unknown place, or a wrong method.
+pub(crate) fn asked(names: &Names, method: &Method, uri: &Uri) -> Asked {
+    let query = path::query(uri.query().unwrap_or_default());
+    let found =
+        path::route(uri.path()).and_then(|(route, in_path)| Some((operation(&route, method)?, in_path)));
+    let Some(((call, group), in_path)) = found else {
+        return Asked::rest("registry", "unknown", Need::Known, false);
+    };
+    let namespace = namespace(in_path, query);
+    let need = operation::registry(names, call, &namespace, &group);
+    Asked::rest("registry", call.name(), need, call.changes())
+}
+
+/// The operation of a place and a method, and the group that it is about.
+fn operation(route: &Route, method: &Method) -> Option<(RegistryCall, String)> {
+    use RegistryCall as Call;
+    let (get, post) = (method == Method::GET || method == Method::HEAD, method == Method::POST);
+    let (put, delete) = (method == Method::PUT, method == Method::DELETE);
+    let (call, group) = match route {
+        Route::Ping if get => (Call::Ping, ""),
+        Route::Groups if get => (Call::ListGroups, ""),
+        Route::Groups if post => (Call::CreateGroup, ""),
+        Route::AddedTo if post => (Call::AddedTo, ""),
+        Route::Group(group)
+        | Route::History(group)
+        | Route::Schemas(group)
+        | Route::Versions(group)
+        | Route::SchemaById(group, _)
+        | Route::SchemaByVersion { group, .. }
+        | Route::EncodingById(group, _)
+        | Route::CodecTypes(group)
+            if get =>
+        {
+            (Call::ReadGroup, group.as_str())
+        }
+        Route::Find(group) | Route::Validate(group) | Route::CanRead(group) if post => {
+            (Call::ReadGroup, group.as_str())
+        }
+        Route::Group(group) if delete => (Call::DeleteGroup, group.as_str()),
+        Route::Compatibility(group) if put => (Call::UpdateCompatibility, group.as_str()),
+        Route::Schemas(group) if post => (Call::AddSchema, group.as_str()),
+        Route::SchemaById(group, _) if delete => (Call::DeleteSchema, group.as_str()),
+        Route::SchemaByVersion { group, .. } if delete => (Call::DeleteVersion, group.as_str()),
+        Route::Encodings(group) if put => (Call::EncodingId, group.as_str()),
+        Route::CodecTypes(group) if post => (Call::AddCodecType, group.as_str()),
+        _ => return None,
+    };
+    Some((call, group.to_owned()))
+}
+
+/// The path's word goes before the query's.
+fn namespace(in_path: Option<String>, mut query: HashMap<String, String>) -> String {
+    in_path.or_else(|| query.remove("namespace")).unwrap_or_default()
 }
 
 async fn handle(State(registry): State<Arc<Registry>>, request: Request) -> Response<Body> {
@@ -54,14 +113,15 @@ async fn handle(State(registry): State<Arc<Registry>>, request: Request) -> Resp
 
 async fn read(request: Request) -> Result<(Route, Call), Answer> {
     let (parts, body) = request.into_parts();
-    let mut query = path::query(parts.uri.query().unwrap_or_default());
+    let visit = Visit::of(&parts.extensions);
+    let query = path::query(parts.uri.query().unwrap_or_default());
     let (route, in_path) = path::route(parts.uri.path()).ok_or_else(|| {
         let path: String = parts.uri.path().chars().take(SHOWN).collect();
         Answer::not_found(format!(
             "there is nothing at {path:?}: see that each part is right, percent-encoded as UTF-8, and each id a number"
         ))
     })?;
-    let namespace = in_path.or_else(|| query.remove("namespace")).unwrap_or_default();
+    let namespace = namespace(in_path, query.clone());
     let method = if parts.method == Method::HEAD { Method::GET } else { parts.method };
     if method == Method::POST || method == Method::PUT {
         let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
@@ -72,5 +132,46 @@ async fn read(request: Request) -> Result<(Route, Call), Answer> {
     }
     let body =
         axum::body::to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| Answer::too_large(MAX_BODY_BYTES))?;
-    Ok((route, Call { method, namespace, query, body }))
+    Ok((route, Call { method, namespace, query, body, visit }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A handler that no right is asked for would be open to everybody who is known.
+    #[test]
+    fn every_method_of_every_place_is_an_operation() {
+        let group = || "g".to_owned();
+        let by_version = || Route::SchemaByVersion {
+            group: group(),
+            format: "Avro".into(),
+            type_name: "T".into(),
+            version: 0,
+        };
+        for route in [
+            Route::Ping,
+            Route::Groups,
+            Route::Group(group()),
+            Route::History(group()),
+            Route::Compatibility(group()),
+            Route::Schemas(group()),
+            Route::Versions(group()),
+            Route::Find(group()),
+            Route::Validate(group()),
+            Route::CanRead(group()),
+            Route::SchemaById(group(), 0),
+            by_version(),
+            Route::Encodings(group()),
+            Route::EncodingById(group(), 0),
+            Route::CodecTypes(group()),
+            Route::AddedTo,
+        ] {
+            let allowed: Vec<&str> = handlers::allowed(&route).split(',').collect();
+            for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
+                let is_operation = operation(&route, &method.parse().unwrap()).is_some();
+                assert_eq!(is_operation, allowed.contains(&method), "{method} {route:?}");
+            }
+        }
+    }
 }

@@ -3,13 +3,16 @@
 use super::Served;
 use super::event::shown;
 use super::refusal::{Refusal, wrong};
-use axum::Json;
+use crate::door::Visit;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use bytes::Bytes;
+use kulya_guard::operation::{self, StoreCall};
 use kulya_store::{
-    Append, BoundedSegment, Commit, EventPointer, Scope, StreamConfig, StreamCut, StreamId, WriterId, hex,
+    Append, BoundedSegment, Commit, EventPointer, Scope, StreamConfig, StreamCut, StreamId, StreamName,
+    WriterId, hex,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -22,10 +25,16 @@ const ANSWER_BYTES: usize = 8 << 20;
 
 pub(super) async fn list(
     State(served): State<Served>,
+    visit: Option<Extension<Visit>>,
     Path(scope): Path<String>,
 ) -> Result<Json<Value>, Refusal> {
     let names = served.store.streams(&Scope::new(&scope)?).await?;
-    let names: Vec<_> = names.iter().filter(|name| !name.is_system()).map(ToString::to_string).collect();
+    let visit = visit.map_or_else(Visit::anybodys, |Extension(visit)| visit);
+    let may_read = |name: &StreamName| {
+        visit.may(&operation::store(visit.names(), StoreCall::ReadStream, &scope, name.as_str()))
+    };
+    let names = names.iter().filter(|name| !name.is_system() && may_read(name));
+    let names: Vec<_> = names.map(ToString::to_string).collect();
     Ok(Json(json!({ "streams": names })))
 }
 

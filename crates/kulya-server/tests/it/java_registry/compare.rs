@@ -129,7 +129,7 @@ impl Beside {
     pub(super) fn of(java: String, ours: String) -> Self {
         let (history, statuses, meant) = (String::new(), BTreeMap::new(), BTreeMap::new());
         let unmeant = BTreeMap::new();
-        Self { client: reqwest::Client::new(), java, ours, history, statuses, meant, unmeant }
+        Self { client: crate::client(), java, ours, history, statuses, meant, unmeant }
     }
 
     /// Begins a history in a namespace that neither has.

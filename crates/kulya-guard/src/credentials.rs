@@ -1,0 +1,114 @@
+//! What a caller shows: the `Authorization` header.
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::general_purpose::GeneralPurpose;
+use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// A longer header is not looked at, in bytes.
+const MAX_HEADER_BYTES: usize = 16 * 1024;
+
+/// As Java decodes: the padding may be missing.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Bytes that nobody is shown, and that are wiped when they go.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Zeroizing<Vec<u8>>);
+
+impl Secret {
+    /// Keeps a secret.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        Self(Zeroizing::new(bytes.into()))
+    }
+
+    /// The secret itself.
+    pub fn reveal(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// Who a caller says they are, and what they show for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credentials {
+    /// A user and a password.
+    Basic {
+        /// The user's name.
+        user: String,
+        /// The password.
+        password: Secret,
+    },
+    /// A token that an issuer signed.
+    Bearer(Secret),
+}
+
+impl Credentials {
+    /// Reads `<method> <token>`. The method's case counts, as with the Java servers; `None` is whatever cannot be read, a
+    /// Basic token that is no base64 included.
+    pub fn parse(header: &str) -> Option<Self> {
+        if header.len() > MAX_HEADER_BYTES {
+            return None;
+        }
+        let (method, token) = header.split_once(char::is_whitespace)?;
+        let token = token.trim();
+        match method {
+            "Basic" => {
+                let decoded = Zeroizing::new(BASE64.decode(token).ok()?);
+                let colon = decoded.iter().position(|byte| *byte == b':')?;
+                let (user, password) = (decoded.get(..colon)?, decoded.get(colon + 1..)?);
+                let user = String::from_utf8(user.to_vec()).ok()?;
+                Some(Self::Basic { user, password: Secret::new(password) })
+            }
+            "Bearer" if !token.is_empty() => Some(Self::Bearer(Secret::new(token))),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_read_or_not() {
+        let basic = |user: &str, password: &str| {
+            Some(Credentials::Basic { user: user.to_owned(), password: Secret::new(password) })
+        };
+        for (header, expected) in [
+            ("Basic YTpi", basic("a", "b")),
+            ("Basic   YTpi ", basic("a", "b")),
+            ("Basic YTpiOmM=", basic("a", "b:c")),
+            ("Basic YTpiOmM", basic("a", "b:c")),
+            ("Basic YTo=", basic("a", "")),
+            ("basic YTpi", None),
+            ("BASIC YTpi", None),
+            ("Basic", None),
+            ("Basic !!!!", None),
+            ("Basic YWI=", None),
+            ("Bearer a.b.c", Some(Credentials::Bearer(Secret::new("a.b.c")))),
+            ("bearer a.b.c", None),
+            ("Bearer ", None),
+            ("Digest x", None),
+            ("", None),
+        ] {
+            assert_eq!(Credentials::parse(header), expected, "{header}");
+        }
+        assert_eq!(Credentials::parse(&format!("Bearer {}", "a".repeat(20_000))), None);
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let shown = format!("{:?} {:?}", Credentials::parse("Basic dXNlcjpoaWRkZW4="), Secret::new("hidden"));
+        assert!(shown.contains("user") && !shown.contains("hidden") && !shown.contains("104"), "{shown}");
+    }
+}

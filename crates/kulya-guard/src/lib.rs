@@ -1,0 +1,43 @@
+//! Who is calling, and what they may do. The faces of `kulya-server` ask; this crate answers with values: a [`Caller`], a
+//! yes or a no, how long to wait. It has no socket, takes time from a [`Clock`], and reads no file but those that are
+//! handed in as a [`Document`].
+//!
+//! - [`account`]: the account file of the Java servers, to the letter: users, password hashes, rights.
+//! - [`token`]: bearer tokens (JWT) against an issuer's key set.
+//! - [`acl`]: rights as patterns over resources; the first that matches decides, and nothing matching is a no.
+//! - [`resource`] and [`operation`]: what each call of the registry and of the store asks for. Pure tables.
+//! - [`Guard`]: all of it together.
+//! - [`limit`] and [`audit`]: how much one may ask, and what is written down of it.
+//!
+//! ```
+//! use kulya_guard::acl::{Acl, Permission};
+//! use kulya_guard::operation::{StoreCall, store};
+//! use kulya_guard::resource::Names;
+//! let acl: Acl = "prn::/scope:shop/*,READ".parse()?;
+//! let need = store(&Names::default(), StoreCall::ReadStream, "shop", "orders");
+//! assert!(acl.allows(&need));
+//! assert!(!acl.allows(&store(&Names::default(), StoreCall::WriteStream, "shop", "orders")));
+//! # Ok::<(), kulya_guard::Error>(())
+//! ```
+
+pub mod account;
+pub mod acl;
+pub mod audit;
+mod credentials;
+pub mod document;
+mod error;
+mod guard;
+pub mod limit;
+pub mod operation;
+mod password;
+pub mod resource;
+pub mod token;
+mod verified;
+
+pub use credentials::{Credentials, Secret};
+pub use document::Document;
+pub use error::Error;
+pub use guard::{Caller, Guard, NotLetIn};
+#[cfg(doc)]
+use kulya_store::clock::Clock;
+pub use password::{ITERATIONS, PasswordHash};

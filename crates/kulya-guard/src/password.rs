@@ -1,0 +1,131 @@
+//! Password hashes as the Java servers keep them: the hexadecimal digits of `iterations:salt:key`, salt and key again in
+//! hexadecimal digits; the key is PBKDF2 with HMAC-SHA-256.
+
+use crate::Error;
+use kulya_store::hex;
+use ring::pbkdf2;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::str::FromStr;
+
+/// Iterations of a new hash. The Java servers make 5000 and read any number.
+pub const ITERATIONS: NonZeroU32 = NonZeroU32::new(200_000).expect("not zero");
+/// A hash that asks for more work than this is refused: each wrong password would cost it.
+const MOST_ITERATIONS: u32 = 10_000_000;
+const KEY_BYTES: usize = 64;
+/// Of salt and of key, each.
+const MOST_BYTES: usize = 1024;
+
+/// What is kept of a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash {
+    iterations: NonZeroU32,
+    salt: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl PasswordHash {
+    /// Hashes a password; `salt` is drawn at random by the caller, once for each hash. Takes a good part of a second at
+    /// [`ITERATIONS`].
+    pub fn new(password: &[u8], salt: [u8; 32], iterations: NonZeroU32) -> Self {
+        let mut key = vec![0; KEY_BYTES];
+        pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, &salt, password, &mut key);
+        Self { iterations, salt: salt.to_vec(), key }
+    }
+
+    /// Whether this is the password; the comparison takes the same time for every wrong one. As slow as making the hash.
+    pub fn is_of(&self, password: &[u8]) -> bool {
+        let (algorithm, salt) = (pbkdf2::PBKDF2_HMAC_SHA256, &self.salt);
+        pbkdf2::verify(algorithm, self.iterations, salt, password, &self.key).is_ok()
+    }
+
+    /// The iterations that it takes.
+    pub fn iterations(&self) -> NonZeroU32 {
+        self.iterations
+    }
+}
+
+impl FromStr for PasswordHash {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        parse(text).ok_or_else(|| {
+            let form = "the hexadecimal digits of iterations:salt:key";
+            Error::new(format!("a password hash is not {form}: make one with kulya account hash"))
+        })
+    }
+}
+
+fn parse(text: &str) -> Option<PasswordHash> {
+    let inner = String::from_utf8(hex::decode(text.as_bytes())?).ok()?;
+    let mut parts = inner.split(':');
+    let (iterations, salt, key) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    let iterations: u32 = iterations.parse().ok().filter(|asked| *asked <= MOST_ITERATIONS)?;
+    let bytes = |digits: &str| hex::decode(digits.as_bytes()).filter(|bytes| bytes.len() <= MOST_BYTES);
+    let key = bytes(key).filter(|key| !key.is_empty())?;
+    Some(PasswordHash { iterations: NonZeroU32::new(iterations)?, salt: bytes(salt)?, key })
+}
+
+/// As the account file has it.
+impl fmt::Display for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = format!("{}:{}:{}", self.iterations, hex::encode(&self.salt), hex::encode(&self.key));
+        f.write_str(&hex::encode(inner.as_bytes()))
+    }
+}
+
+/// Without what a guesser needs.
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PasswordHash").field("iterations", &self.iterations).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Made by the Java servers' own hasher.
+    const JAVA: &str = "353030303a313866373866383536383064633263626662383764386631326465343736323538386162363461613634313261613661633138623732346464316431643638303a6534656438313634366439356139323037383034383636323034393764666432336630376634613635333665633733393864396335366261373461633266613662383065326462333966643638376231303432613136626536356338613636316138323030383962653666616134356263626139333061613665663864636566";
+
+    #[test]
+    fn a_hash_of_the_java_servers_is_read() {
+        let hash: PasswordHash = JAVA.parse().unwrap();
+        assert!(hash.is_of(b"1111_aaaa") && !hash.is_of(b"1111_aaab"));
+        assert_eq!((hash.iterations().get(), hash.to_string().as_str()), (5000, JAVA));
+    }
+
+    #[test]
+    fn a_new_hash_has_the_java_form() {
+        let few = NonZeroU32::new(5000).unwrap();
+        let made = PasswordHash::new(b"1111_aaaa", [7; 32], few);
+        let text = made.to_string();
+        assert_eq!(text.len(), 396);
+        let read: PasswordHash = text.parse().unwrap();
+        assert!(read == made && read.is_of(b"1111_aaaa") && !read.is_of(b"1111_aaab") && !read.is_of(b""));
+        let inner = String::from_utf8(hex::decode(text.as_bytes()).unwrap()).unwrap();
+        assert!(inner.starts_with("5000:0707"), "{inner}");
+        assert!(!format!("{made:?}").contains(&inner[5..20]));
+    }
+
+    #[test]
+    fn what_is_no_hash_is_refused() {
+        let hexed = |inner: &str| hex::encode(inner.as_bytes());
+        for bad in [
+            "zz".to_owned(),
+            String::new(),
+            hexed("5000:aa"),
+            hexed("0:aa:bb"),
+            hexed("-1:aa:bb"),
+            hexed("5000:aa:bb:cc"),
+            hexed("5000:aa:"),
+            hexed("4000000000:aa:bb"),
+            hexed("5000:a:bb"),
+        ] {
+            assert!(bad.parse::<PasswordHash>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What a request asks for, by its method and path alone: the one table over all faces.
+
+use crate::{grpc, rest};
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
+use kulya_guard::operation::Need;
+use kulya_guard::resource::Names;
+use std::borrow::Cow;
+use std::time::Duration;
+use tonic::Status;
+
+/// How a refusal is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A status, and an empty body.
+    Rest,
+    /// A status of gRPC's own.
+    Grpc,
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// For the audit log.
+    pub(crate) face: &'static str,
+    /// For the audit log.
+    pub(crate) operation: Cow<'static, str>,
+    /// What the door must see; `None` where the message says it.
+    pub(crate) need: Option<Need>,
+    /// Whether it changes something, whatever it needs.
+    pub(crate) is_change: bool,
+    pub(crate) form: Form,
+}
+
+impl Asked {
+    pub(crate) fn rest(face: &'static str, operation: &'static str, need: Need, is_change: bool) -> Self {
+        Self { face, operation: operation.into(), need: Some(need), is_change, form: Form::Rest }
+    }
+}
+
+/// What a request asks for.
+pub(crate) fn asked(names: &Names, method: &Method, uri: &Uri, headers: &HeaderMap) -> Asked {
+    let path = uri.path();
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if let Some(asked) = grpc::asked(path) {
+        return asked;
+    }
+    if kind.starts_with("application/grpc") {
+        // a service that nobody named above
+        let need = Some(Need::unnamed(names));
+        let operation = path.trim_start_matches('/').to_owned().into();
+        return Asked { face: "grpc", operation, need, is_change: true, form: Form::Grpc };
+    }
+    if path.starts_with("/v2/") {
+        return rest::v2::asked(names, method, path)
+            .unwrap_or_else(|| Asked::rest("v2", "unnamed", Need::unnamed(names), true));
+    }
+    rest::v1::asked(names, method, uri)
+}
+
+impl Form {
+    /// Who is calling is not known.
+    pub(crate) fn unknown(self) -> Response<Body> {
+        match self {
+            Self::Rest => empty(StatusCode::UNAUTHORIZED),
+            Self::Grpc => Status::unauthenticated("no credentials that are known here").into_http(),
+        }
+    }
+
+    /// They may not.
+    pub(crate) fn denied(self) -> Response<Body> {
+        match self {
+            Self::Rest => empty(StatusCode::FORBIDDEN),
+            Self::Grpc => Status::permission_denied("the caller has no right to this").into_http(),
+        }
+    }
+
+    /// They ask too often.
+    pub(crate) fn too_often(self, wait: Duration) -> Response<Body> {
+        let response = match self {
+            Self::Rest => empty(StatusCode::TOO_MANY_REQUESTS),
+            Self::Grpc => Status::resource_exhausted("the caller asks too often").into_http(),
+        };
+        again_after(response, wait)
+    }
+
+    /// There is no room now.
+    pub(crate) fn busy(self) -> Response<Body> {
+        let response = match self {
+            Self::Rest => empty(StatusCode::SERVICE_UNAVAILABLE),
+            Self::Grpc => Status::resource_exhausted("the server has no room for more now").into_http(),
+        };
+        again_after(response, Duration::from_secs(1))
+    }
+
+    /// For the audit log: the HTTP status, or gRPC's code as far as it is known before the answer's end.
+    pub(crate) fn status_of(self, response: &Response<Body>) -> u16 {
+        match self {
+            Self::Rest => response.status().as_u16(),
+            Self::Grpc => {
+                let code = response.headers().get("grpc-status").and_then(|value| value.to_str().ok());
+                code.and_then(|code| code.parse().ok()).unwrap_or_default()
+            }
+        }
+    }
+}
+
+fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// In whole seconds, the next one.
+fn again_after(mut response: Response<Body>, wait: Duration) -> Response<Body> {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked_for(line: &str) -> String {
+        let (method, uri) = line.split_once(' ').unwrap();
+        let mut headers = HeaderMap::new();
+        let method = if method == "GRPC" {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+            Method::POST
+        } else {
+            method.parse().unwrap()
+        };
+        let asked = asked(&Names::default(), &method, &uri.parse().unwrap(), &headers);
+        let mark = if asked.is_change { "!" } else { "" };
+        let need = match asked.need {
+            None => "by message".to_owned(),
+            Some(Need::Known) => "known".to_owned(),
+            Some(Need::Right { resource, permission, .. }) => format!("{} {resource}", permission.as_str()),
+        };
+        format!("{} {}{mark} {need}", asked.face, asked.operation)
+    }
+
+    #[test]
+    fn every_face_and_operation_has_its_need() {
+        for (line, expected) in [
+            ("GET /ping", "registry ping known"),
+            ("GET /", "registry unknown known"),
+            ("GET /v1/nowhere", "registry unknown known"),
+            ("PATCH /v1/groups", "registry unknown known"),
+            ("GET /v1/groups?namespace=n", "registry listGroups known"),
+            ("POST /v1/groups", "registry createGroup! READ_UPDATE prn::/"),
+            ("POST /v1/groups?namespace=a+b", "registry createGroup! READ_UPDATE prn::/namespace:a+b"),
+            (
+                "POST /v1/namespace/n/groups?namespace=x",
+                "registry createGroup! READ_UPDATE prn::/namespace:n",
+            ),
+            ("GET /v1/groups/s%2Ft", "registry readGroup READ prn::/namespace:/group:s%2Ft"),
+            ("HEAD /v1/groups/g", "registry readGroup READ prn::/namespace:/group:g"),
+            ("GET /v1/groups/g/history", "registry readGroup READ prn::/namespace:/group:g"),
+            ("GET /v1/groups/g/schemas", "registry readGroup READ prn::/namespace:/group:g"),
+            ("GET /v1/groups/g/schemas/versions", "registry readGroup READ prn::/namespace:/group:g"),
+            ("POST /v1/groups/g/schemas/versions/find", "registry readGroup READ prn::/namespace:/group:g"),
+            (
+                "POST /v1/groups/g/schemas/versions/validate",
+                "registry readGroup READ prn::/namespace:/group:g",
+            ),
+            (
+                "POST /v1/groups/g/schemas/versions/canRead",
+                "registry readGroup READ prn::/namespace:/group:g",
+            ),
+            ("GET /v1/groups/g/schemas/schema/1", "registry readGroup READ prn::/namespace:/group:g"),
+            ("GET /v1/groups/g/encodings/1", "registry readGroup READ prn::/namespace:/group:g"),
+            ("GET /v1/groups/g/codecTypes", "registry readGroup READ prn::/namespace:/group:g"),
+            ("PUT /v1/groups/g/encodings", "registry encodingId! READ prn::/namespace:/group:g"),
+            ("POST /v1/groups/g/codecTypes", "registry addCodecType! READ prn::/namespace:/group:g/codecs:*"),
+            (
+                "PUT /v1/groups/g/compatibility",
+                "registry updateCompatibility! READ_UPDATE prn::/namespace:/group:g",
+            ),
+            ("DELETE /v1/groups/g", "registry deleteGroup! READ_UPDATE prn::/namespace:/group:g"),
+            (
+                "DELETE /v1/groups/g/schemas/schema/1",
+                "registry deleteSchema! READ_UPDATE prn::/namespace:/group:g",
+            ),
+            (
+                "POST /v1/groups/g/schemas",
+                "registry addSchema! READ_UPDATE prn::/namespace:/group:g/schemas:*",
+            ),
+            (
+                "DELETE /v1/groups/g/schemas/format/Avro/type/T/versions/0",
+                "registry deleteVersion! READ_UPDATE prn::/namespace:/group:g/schemas:*",
+            ),
+            ("POST /v1/schemas/addedTo?namespace=n", "registry addedTo READ prn::/namespace:n"),
+            ("GET /v2/streams/s", "streams list READ prn::/scope:s"),
+            ("PUT /v2/streams/s/t", "streams create! READ_UPDATE prn::/scope:s"),
+            ("GET /v2/streams/s/t", "streams describe READ prn::/scope:s/stream:t"),
+            ("HEAD /v2/streams/s/t", "streams describe READ prn::/scope:s/stream:t"),
+            ("POST /v2/streams/s/t/events", "streams append! READ_UPDATE prn::/scope:s/stream:t"),
+            ("GET /v2/streams/s/t/events", "streams read READ prn::/scope:s/stream:t"),
+            ("GET /v2/streams/%73/t/tail", "streams tail READ prn::/scope:s/stream:t"),
+            ("GET /v2/events/zz", "v2 unnamed! READ_UPDATE prn::/"),
+            ("DELETE /v2/streams/s/t", "v2 unnamed! READ_UPDATE prn::/"),
+            ("GET /v2/registry/anything", "v2 unnamed! READ_UPDATE prn::/"),
+            ("POST /kulya.store.v1.StreamStore/Commit", "store Commit by message"),
+            ("GRPC /kulya.store.v1.StreamStore/Commit", "store Commit by message"),
+            (
+                "GRPC /grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+                "reflection ServerReflectionInfo known",
+            ),
+            ("GRPC /other.Service/Call", "grpc other.Service/Call! READ_UPDATE prn::/"),
+        ] {
+            assert_eq!(asked_for(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn refusals_are_written_for_their_face() {
+        for (form, unknown, denied, often, busy) in
+            [(Form::Rest, 401, 403, 429, 503), (Form::Grpc, 16, 7, 8, 8)]
+        {
+            let wait = Duration::from_millis(1200);
+            let answers = [form.unknown(), form.denied(), form.too_often(wait), form.busy()];
+            assert_eq!(
+                answers.each_ref().map(|answer| form.status_of(answer)),
+                [unknown, denied, often, busy]
+            );
+            assert_eq!(answers[2].headers()[RETRY_AFTER], "2");
+            assert!(answers.iter().all(|answer| !answer.headers().contains_key("www-authenticate")));
+        }
+    }
+}

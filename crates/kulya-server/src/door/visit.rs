@@ -1,0 +1,117 @@
+//! Somebody's request on its way through a face: [`Visit`], found in the request's extensions.
+
+use super::asked::Asked;
+use axum::http::Extensions;
+use kulya_guard::Caller;
+use kulya_guard::audit::{Audit, Entry};
+use kulya_guard::operation::Need;
+use kulya_guard::resource::Names;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Who asks, and what was said to it. Clones are one visit.
+#[derive(Clone)]
+pub(crate) struct Visit(Arc<Within>);
+
+struct Within {
+    caller: Caller,
+    address: Option<SocketAddr>,
+    face: &'static str,
+    operation: String,
+    names: Arc<Names>,
+    audit: Option<Arc<Audit>>,
+    said: Mutex<Said>,
+}
+
+#[derive(Default)]
+struct Said {
+    /// What was changed or refused, and is not written down yet.
+    waiting: Vec<(Need, bool)>,
+    /// What was answered. What is said afterwards, in a call that goes on, is written down at once.
+    status: Option<u16>,
+}
+
+/// The caller has no right to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Denied;
+
+impl Visit {
+    pub(super) fn new(
+        caller: Caller,
+        address: Option<SocketAddr>,
+        asked: &Asked,
+        audit: Option<Arc<Audit>>,
+        names: Arc<Names>,
+    ) -> Self {
+        let (face, operation) = (asked.face, asked.operation.clone().into_owned());
+        Self(Arc::new(Within { caller, address, face, operation, names, audit, said: Mutex::default() }))
+    }
+
+    /// The visit that a request is. One that came through no door is anybody's: a face that stands alone is open.
+    pub(crate) fn of(extensions: &Extensions) -> Self {
+        extensions.get().cloned().unwrap_or_else(Self::anybodys)
+    }
+
+    pub(crate) fn anybodys() -> Self {
+        let within = Within {
+            caller: Caller::anybody(),
+            address: None,
+            face: "",
+            operation: String::new(),
+            names: Arc::default(),
+            audit: None,
+            said: Mutex::default(),
+        };
+        Self(Arc::new(within))
+    }
+
+    /// What resources are called.
+    pub(crate) fn names(&self) -> &Names {
+        &self.0.names
+    }
+
+    /// Whether nobody is refused anything and nothing is written down: then nothing need be asked.
+    pub(crate) fn is_free(&self) -> bool {
+        self.0.audit.is_none() && self.0.caller.may_everything()
+    }
+
+    /// Whether the caller may; for what is shown or left out. Nothing is written down.
+    pub(crate) fn may(&self, need: &Need) -> bool {
+        self.0.caller.may(need)
+    }
+
+    /// Whether the caller may; for what is done or refused, which is written down with the answer's status.
+    pub(crate) fn allow(&self, need: &Need, is_change: bool) -> Result<(), Denied> {
+        let allowed = self.0.caller.may(need);
+        if self.0.audit.is_some() && (is_change || !allowed) {
+            let mut said = self.0.said.lock().unwrap_or_else(PoisonError::into_inner);
+            match said.status {
+                None => said.waiting.push((need.clone(), allowed)),
+                // of a call that goes on: 7 is gRPC's word for a refusal
+                Some(status) => self.write(need, allowed, if allowed { status } else { 7 }),
+            }
+        }
+        if allowed { Ok(()) } else { Err(Denied) }
+    }
+
+    /// The answer begins.
+    pub(super) fn end(&self, status: u16) {
+        let mut said = self.0.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.status = Some(status);
+        for (need, allowed) in std::mem::take(&mut said.waiting) {
+            self.write(&need, allowed, status);
+        }
+    }
+
+    fn write(&self, need: &Need, allowed: bool, status: u16) {
+        let Within { caller, address, face, operation, audit, .. } = &*self.0;
+        let Some(audit) = audit else { return };
+        let (resource, permission) = match need {
+            Need::Known => (None, None),
+            Need::Right { resource, permission, .. } => (Some(resource.as_str()), Some(permission.as_str())),
+        };
+        let caller = caller.name();
+        let address = *address;
+        audit.write(&Entry { caller, address, face, operation, resource, permission, allowed, status });
+    }
+}

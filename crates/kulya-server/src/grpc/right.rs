@@ -1,0 +1,97 @@
+//! The rights of a call of the store: what its message names, asked of the [`Visit`] that brought it.
+
+use crate::door::{Denied, Visit};
+use kulya_guard::operation::{self, StoreCall};
+use kulya_store::{Append, Scope, StreamId, TableChange, TableId};
+use std::collections::BTreeSet;
+use tonic::{Request, Status};
+
+/// What a call may do.
+#[derive(Clone)]
+pub(super) struct Rights(Visit);
+
+impl From<Denied> for Status {
+    fn from(_: Denied) -> Self {
+        Self::permission_denied("the caller has no right to this")
+    }
+}
+
+impl Rights {
+    pub(super) fn of<T>(request: &Request<T>) -> Self {
+        // tonic keeps what the door put into the HTTP request
+        Self(request.extensions().get().cloned().unwrap_or_else(Visit::anybodys))
+    }
+
+    fn ask(&self, call: StoreCall, scope: &str, name: &str) -> Result<(), Denied> {
+        if self.0.is_free() {
+            return Ok(());
+        }
+        let is_change = !matches!(
+            call,
+            StoreCall::Known | StoreCall::ReadScope | StoreCall::ReadStream | StoreCall::ReadTable
+        );
+        self.0.allow(&operation::store(self.0.names(), call, scope, name), is_change)
+    }
+
+    pub(super) fn read_scope(&self, scope: &Scope) -> Result<(), Denied> {
+        self.ask(StoreCall::ReadScope, scope.as_str(), "")
+    }
+
+    pub(super) fn change_scopes(&self, scope: &Scope) -> Result<(), Denied> {
+        self.ask(StoreCall::ChangeScopes, scope.as_str(), "")
+    }
+
+    /// Makes or removes it.
+    pub(super) fn change_stream(&self, stream: &StreamId) -> Result<(), Denied> {
+        self.ask(StoreCall::ChangeStreams, stream.scope.as_str(), stream.name.as_str())
+    }
+
+    pub(super) fn read(&self, stream: &StreamId) -> Result<(), Denied> {
+        self.ask(StoreCall::ReadStream, stream.scope.as_str(), stream.name.as_str())
+    }
+
+    pub(super) fn write(&self, stream: &StreamId) -> Result<(), Denied> {
+        self.ask(StoreCall::WriteStream, stream.scope.as_str(), stream.name.as_str())
+    }
+
+    /// Makes or removes it.
+    pub(super) fn change_table(&self, table: &TableId) -> Result<(), Denied> {
+        self.ask(StoreCall::ChangeTables, table.scope.as_str(), table.name.as_str())
+    }
+
+    pub(super) fn read_table(&self, table: &TableId) -> Result<(), Denied> {
+        self.ask(StoreCall::ReadTable, table.scope.as_str(), table.name.as_str())
+    }
+
+    pub(super) fn write_table(&self, table: &TableId) -> Result<(), Denied> {
+        self.ask(StoreCall::WriteTable, table.scope.as_str(), table.name.as_str())
+    }
+
+    /// Each stream once, whatever the number of its events.
+    pub(super) fn append(&self, appends: &[Append]) -> Result<(), Denied> {
+        if self.0.is_free() {
+            return Ok(());
+        }
+        let streams: BTreeSet<&StreamId> = appends.iter().map(|append| &append.stream).collect();
+        streams.into_iter().try_for_each(|stream| self.write(stream))
+    }
+
+    /// Each table once.
+    pub(super) fn change(&self, changes: &[TableChange]) -> Result<(), Denied> {
+        if self.0.is_free() {
+            return Ok(());
+        }
+        let tables: BTreeSet<&TableId> = changes.iter().map(|change| &change.table).collect();
+        tables.into_iter().try_for_each(|table| self.write_table(table))
+    }
+
+    /// Whether a scope is shown.
+    pub(super) fn sees_scope(&self, scope: &Scope) -> bool {
+        self.sees(StoreCall::ReadScope, scope.as_str(), "")
+    }
+
+    /// Whether a stream or table of a scope is shown.
+    pub(super) fn sees(&self, call: StoreCall, scope: &str, name: &str) -> bool {
+        self.0.may(&operation::store(self.0.names(), call, scope, name))
+    }
+}

@@ -1,0 +1,116 @@
+//! The program behind its door: TLS, accounts, limits, and what is written down.
+
+use crate::program::{Ran, Running, command, run};
+use std::io::{BufRead, Write};
+use std::path::Path;
+use std::process::Stdio;
+use tempfile::{TempDir, tempdir};
+
+/// Runs the program with something on its standard input.
+fn with_input(folder: &Path, args: &[&str], input: &str) -> Ran {
+    let mut command = command(folder, args);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+fn serve(folder: &TempDir, args: &[&str]) -> (Running, String) {
+    let args = [&["serve", "--listen", "127.0.0.1:0"], args].concat();
+    let mut running = Running::start(&mut command(folder.path(), &args));
+    let mut line = String::new();
+    running.out.read_line(&mut line).unwrap();
+    let url = line.split([' ', ',']).find(|word| word.starts_with("http")).unwrap().to_owned();
+    (running, url)
+}
+
+#[test]
+fn a_user_comes_in_over_tls_and_is_written_down() {
+    let folder = tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let names = vec!["127.0.0.1".to_owned()];
+    let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(names).unwrap();
+    write("server.pem", &cert.pem());
+    write("server.key", &signing_key.serialize_pem());
+    let add = |user: &str, acl: &str| {
+        let args = ["account", "add", user, acl, "--iterations", "1000"];
+        let ran = with_input(folder.path(), &args, "1111_aaaa\n");
+        assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{ran:?}");
+        ran.out
+    };
+    write("accounts", &(add("admin", "prn::*,READ_UPDATE") + &add("reader", "prn::/scope:s/*,READ")));
+    write("password", "1111_aaaa\n");
+    write(
+        "kulya.toml",
+        "audit-log = \"audit.jsonl\"\n[tls]\ncertificate = \"server.pem\"\nprivate-key = \"server.key\"\n[auth]\naccounts = \"nobody\"\n",
+    );
+    let (server, url) = serve(&folder, &["--accounts", "accounts", "--limit", "connections=50"]);
+    assert!(url.starts_with("https://127.0.0.1:"), "{url}");
+    let stream = |user: &[&str], args: &[&str]| {
+        let there = ["--url", url.as_str(), "--ca", "server.pem"];
+        run(&mut command(folder.path(), &[&["stream"], args, &there, user].concat()))
+    };
+    let (admin, reader) = (
+        ["--user", "admin", "--password-file", "password"],
+        ["--user", "reader", "--password-file", "password"],
+    );
+    let append = ["append", "s/t", "--text", "one"];
+    let ran = stream(&admin, &append);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let ran = stream(&reader, &["read", "s/t", "--output", "text"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), "one\n"), "{ran:?}");
+    let ran = stream(&reader, &append);
+    assert!(ran.code == Some(1) && ran.err.contains("does not allow"), "{ran:?}");
+    let ran = stream(&[], &append);
+    assert!(ran.code == Some(1) && ran.err.contains("let us in"), "{ran:?}");
+    assert_eq!(server.interrupt(), Some(0));
+    let log = std::fs::read_to_string(folder.path().join("audit.jsonl")).unwrap();
+    for part in [
+        r#""caller":"admin""#,
+        r#""operation":"Commit","resource":"prn::/scope:s/stream:t","permission":"READ_UPDATE","allowed":true,"status":0}"#,
+        r#""caller":"reader""#,
+        r#""allowed":false,"status":7}"#,
+        r#""allowed":false,"status":16}"#,
+    ] {
+        assert!(log.contains(part), "{part} in {log}");
+    }
+    assert!(!log.contains("1111_aaaa") && !log.contains("MTExMV9hYWFh"), "{log}");
+}
+
+#[test]
+fn an_account_is_made_from_what_is_typed() {
+    let folder = tempdir().unwrap();
+    let hash = with_input(folder.path(), &["account", "hash", "--iterations", "5000"], "1111_aaaa\nmore\n");
+    assert_eq!((hash.code, hash.out.trim().len()), (Some(0), 396), "{hash:?}");
+    let again = with_input(folder.path(), &["account", "hash", "--iterations", "5000"], "1111_aaaa");
+    assert_ne!(hash.out, again.out, "each has its own salt");
+    for (args, input, says) in [
+        (vec!["account", "hash"], "", "empty"),
+        (vec!["account", "add", "a:b"], "x", "a:b"),
+        (vec!["account", "add", "a", "prn::/x,WRITE"], "x", "WRITE"),
+    ] {
+        let refused = with_input(folder.path(), &args, input);
+        assert!(refused.code == Some(1) && refused.err.contains(says), "{refused:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_door_is_said_at_once() {
+    let folder = tempdir().unwrap();
+    std::fs::write(folder.path().join("accounts"), "# mine\nadmin:hidden:*,READ\n").unwrap();
+    for (args, says) in [
+        (vec!["--accounts", "accounts"], "line 2"),
+        (vec!["--accounts", "nowhere"], "nowhere"),
+        (vec!["--tls-certificate", "accounts"], "give both"),
+        (vec!["--tls-certificate", "accounts", "--tls-key", "accounts"], "no certificate"),
+        (vec!["--limit", "connections=many"], "connections=many"),
+        (vec!["--jwks", "accounts", "--issuer", "i", "--audience", "a"], "no JSON"),
+    ] {
+        let ran =
+            run(&mut command(folder.path(), &[&["serve", "--listen", "127.0.0.1:0"], &args[..]].concat()));
+        assert!(ran.code == Some(1) && ran.err.contains(says), "{args:?}: {ran:?}");
+        assert!(!ran.err.contains("hidden") && ran.err.lines().count() == 1, "{args:?}: {ran:?}");
+    }
+}
