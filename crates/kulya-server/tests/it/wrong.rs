@@ -3,6 +3,7 @@
 
 use crate::{NOW_MS, registry_on, serve_house};
 use base64::Engine;
+use kulya_codec::administration::RegistryAdministration;
 use kulya_codec::codec::{Codecs, Gzip};
 use kulya_codec::{CodecError, Deserializer, SchemaRegistry};
 use kulya_schema::{CodecType, Compatibility, EncodingId, Format, GroupId, GroupProperties, SchemaInfo};
