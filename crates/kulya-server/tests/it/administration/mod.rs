@@ -1,6 +1,7 @@
 //! REST v2's registry: the suite that the registry in process passes too, every place with its answers held against the
 //! document, wrong requests.
 
+mod bounds;
 mod document;
 mod refused;
 mod walk;
@@ -25,6 +26,7 @@ async fn the_registry_over_http_conforms() {
 /// A client that holds every answer against the document.
 struct Asker {
     url: String,
+    store: Arc<dyn StreamStore>,
     client: Client,
     document: Value,
     /// Operations and statuses that were met.
@@ -35,9 +37,9 @@ impl Asker {
     async fn new() -> Self {
         let store: Arc<dyn StreamStore> = Arc::new(MemoryStore::new());
         let registry = Arc::new(registry_on(Arc::clone(&store)).await);
-        let url = serve_house(House { registry, store }).await;
+        let url = serve_house(House { registry, store: Arc::clone(&store) }).await;
         let (client, met) = (Client::new(), Mutex::default());
-        Self { url, client, document: kulya_server::rest::v2::document(), met }
+        Self { url, store, client, document: kulya_server::rest::v2::document(), met }
     }
 
     /// The operation of a path, without its query.
