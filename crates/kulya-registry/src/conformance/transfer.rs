@@ -6,6 +6,9 @@ use kulya_codec::administration::{EXPORT_VERSION, Existing, ExportLine, Imported
 use kulya_codec::{RegistryError, RegistryErrorKind};
 use kulya_schema::{CodecType, Compatibility, EncodingId, Format, GroupId, Rules};
 
+/// What damages an export.
+type Edit<'a> = &'a dyn Fn(&mut Vec<ExportLine>);
+
 /// Groups of all formats in two namespaces and in the default one, with deleted schemas, codecs and encodings.
 async fn filled(registry: &impl RegistryAdministration) {
     for format in FORMATS {
@@ -82,7 +85,7 @@ pub(super) async fn a_damaged_import_is_refused_and_leaves_no_group<R: RegistryA
     let good = exported(registry, None).await;
     // begin, group a, two schemas, two encodings, group b, its schema, end
     assert_eq!(good.len(), 9);
-    let edited = |edit: &dyn Fn(&mut Vec<ExportLine>)| {
+    let edited = |edit: Edit<'_>| {
         let mut lines = good.clone();
         edit(&mut lines);
         lines
@@ -115,7 +118,7 @@ pub(super) async fn a_damaged_import_is_refused_and_leaves_no_group<R: RegistryA
             *schema_id = 0;
         }
     };
-    let edits: [(&str, &dyn Fn(&mut Vec<ExportLine>)); 12] = [
+    let edits: [(&str, Edit<'_>); 12] = [
         ("nothing at all", &|lines| lines.clear()),
         ("no beginning", &|lines| drop(lines.remove(0))),
         ("another version", &other_version),
@@ -142,7 +145,7 @@ pub(super) async fn a_damaged_import_is_refused_and_leaves_no_group<R: RegistryA
     assert!(other.groups("shop").await.expect("listed").is_empty());
     // what was whole before the damage stays
     for (what, edit) in [
-        ("cut before its end", &(|lines: &mut Vec<ExportLine>| lines.truncate(8)) as &dyn Fn(&mut Vec<_>)),
+        ("cut before its end", &(|lines: &mut Vec<ExportLine>| lines.truncate(8)) as Edit<'_>),
         ("another number of groups", &|lines| lines[8] = ExportLine::End { groups: 3 }),
         ("a schema where a group should be", &|lines| drop(lines.remove(6))),
     ] {

@@ -38,7 +38,7 @@ pub(super) struct Told {
     error: String,
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    refusal: Option<decide::Refusal>,
+    refusal: Option<Box<decide::Refusal>>,
 }
 
 impl Refusal {
@@ -83,7 +83,7 @@ impl From<RegistryError> for Refusal {
             RegistryErrorKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
         };
-        let refusal = error.refusal().cloned();
+        let refusal = error.refusal().cloned().map(Box::new);
         let what = match error.source() {
             // its own text is what v1 must answer: the format's name alone
             Some(why) if error.kind() == RegistryErrorKind::FormatMismatch => why.to_string(),
