@@ -1,7 +1,7 @@
 //! Asking, and asking again: what may be repeated, after which pause, and for how long.
 
 use super::login::Shown;
-use super::settings::{RegistrySettings, invalid};
+use super::settings::RegistrySettings;
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
 use reqwest::header::{AUTHORIZATION, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
@@ -45,9 +45,12 @@ impl Asking {
         let (begun, mut pause, mut may_forget) = (Instant::now(), FIRST_PAUSE, true);
         loop {
             let header = self.shown.header().await?;
-            // bodies here are whole: they can be sent again
-            let once = request.try_clone().ok_or_else(|| invalid("the request cannot be repeated"))?;
-            let once = header.iter().fold(once, |once, header| once.header(AUTHORIZATION, header.clone()));
+            let named = |once: RequestBuilder| {
+                header.iter().fold(once, |once, header| once.header(AUTHORIZATION, header.clone()))
+            };
+            // a body that is streamed is gone when it was sent
+            let Some(once) = request.try_clone() else { return self.last(named(request).send().await) };
+            let once = named(once);
             let tried = once.send().await;
             if let Ok(response) = &tried
                 && response.status() == StatusCode::UNAUTHORIZED

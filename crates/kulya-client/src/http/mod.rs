@@ -1,6 +1,7 @@
 //! The schema registry over REST v1 (contract §1.3): [`HttpRegistry`]. One call for each of the trait's, and one for each
-//! operation that the trait does not have.
+//! operation that the trait does not have. [`administration`] speaks v2, which the Java registry has not.
 
+mod administration;
 mod asking;
 mod login;
 mod settings;
@@ -136,12 +137,15 @@ impl HttpRegistry {
                     format!("the registry at {base} does not allow us this at {path}: ask for the right");
                 return RegistryError::new(RegistryErrorKind::InvalidInput, what);
             }
+            StatusCode::GONE => RegistryErrorKind::Gone,
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => RegistryErrorKind::Unavailable,
             _ => RegistryErrorKind::Failed,
         };
         let path = response.url().path().to_owned();
         match response.text().await {
-            Ok(text) if !text.trim().is_empty() => RegistryError::new(kind, text.trim()),
+            Ok(text) if !text.trim().is_empty() => {
+                administration::told(&text).unwrap_or_else(|| RegistryError::new(kind, text.trim()))
+            }
             _ => RegistryError::new(
                 kind,
                 format!("the registry at {} answers {status} for {path}", self.0.base),
@@ -154,6 +158,10 @@ impl HttpRegistry {
         if response.status() == StatusCode::CONFLICT {
             return Err(self.refusal(response).await);
         }
+        self.read(response).await
+    }
+
+    async fn read<T: DeserializeOwned>(&self, response: Response) -> RegistryResult<T> {
         let what = format!("the answer of {} for {} cannot be read", self.0.base, response.url().path());
         response.json().await.map_err(|e| RegistryError::new(RegistryErrorKind::Failed, what).because(e))
     }

@@ -53,7 +53,7 @@ pub(crate) fn asked(names: &Names, method: &Method, uri: &Uri, headers: &HeaderM
         return Asked { face: "grpc", operation, need, is_change: true, form: Form::Grpc };
     }
     if path.starts_with("/v2/") {
-        return rest::v2::asked(names, method, path)
+        return rest::v2::asked(names, method, uri)
             .unwrap_or_else(|| Asked::rest("v2", "unnamed", Need::unnamed(names), true));
     }
     rest::v1::asked(names, method, uri)
@@ -203,6 +203,36 @@ mod tests {
             ("GET /v2/events/zz", "v2 unnamed! READ_UPDATE prn::/"),
             ("DELETE /v2/streams/s/t", "v2 unnamed! READ_UPDATE prn::/"),
             ("GET /v2/registry/anything", "v2 unnamed! READ_UPDATE prn::/"),
+            ("GET /v2/openapi.json", "registry document known"),
+            ("GET /v2/namespaces", "registry listNamespaces known"),
+            ("GET /v2/groups?namespace=n", "registry listGroups known"),
+            ("PUT /v2/groups/g?namespace=n", "registry createGroup! READ_UPDATE prn::/namespace:n"),
+            ("GET /v2/groups/g", "registry readGroup READ prn::/namespace:/group:g"),
+            ("PATCH /v2/groups/g", "registry changeGroup! READ_UPDATE prn::/namespace:/group:g"),
+            (
+                "DELETE /v2/groups/g?namespace=n",
+                "registry deleteGroup! READ_UPDATE prn::/namespace:n/group:g",
+            ),
+            (
+                "POST /v2/groups/s%2Ft/schemas",
+                "registry addSchema! READ_UPDATE prn::/namespace:/group:s%2Ft/schemas:*",
+            ),
+            ("POST /v2/groups/g/check", "registry readGroup READ prn::/namespace:/group:g"),
+            ("GET /v2/groups/g/schemas/1/text", "registry readGroup READ prn::/namespace:/group:g"),
+            ("DELETE /v2/groups/g/schemas/1", "registry deleteSchema! READ_UPDATE prn::/namespace:/group:g"),
+            (
+                "POST /v2/groups/g/codecs",
+                "registry addCodecType! READ_UPDATE prn::/namespace:/group:g/codecs:*",
+            ),
+            ("POST /v2/groups/g/encodings", "registry encodingId! READ prn::/namespace:/group:g"),
+            ("POST /v2/added-to?namespace=n", "registry addedTo READ prn::/namespace:n"),
+            ("GET /v2/search?namespace=n&field=f", "registry search READ prn::/namespace:n"),
+            ("GET /v2/search?field=f", "registry search READ prn::/"),
+            ("POST /v2/search", "registry search known"),
+            ("GET /v2/export?namespace=", "registry export READ prn::/namespace:"),
+            ("GET /v2/export", "registry export READ prn::/"),
+            ("POST /v2/import", "registry import! READ_UPDATE prn::/"),
+            ("GET /v2/changes", "registry changes READ prn::/"),
             ("POST /kulya.store.v1.StreamStore/Commit", "store Commit by message"),
             ("GRPC /kulya.store.v1.StreamStore/Commit", "store Commit by message"),
             (

@@ -5,4 +5,5 @@ mod descriptors;
 mod evolution;
 mod oracle;
 mod pairs;
+mod printed;
 mod source;

@@ -93,6 +93,11 @@ fn operation(route: &Route, method: &Method) -> Option<(RegistryCall, String)> {
     Some((call, group.to_owned()))
 }
 
+/// The namespace that a query names, also REST v2's.
+pub(super) fn namespace_of(query: &str) -> Option<String> {
+    path::query(query).remove("namespace")
+}
+
 /// The path's word goes before the query's.
 fn namespace(in_path: Option<String>, mut query: HashMap<String, String>) -> String {
     in_path.or_else(|| query.remove("namespace")).unwrap_or_default()
