@@ -12,6 +12,7 @@ const RINGS: &[(&str, u8)] = &[
     ("kulya-store", 0),
     ("kulya-store-embedded", 1),
     ("kulya-store-pravega", 1),
+    ("kulya-store-object", 1),
     ("kulya-codec", 1),
     ("kulya-wire", 1),
     ("kulya-registry", 2),

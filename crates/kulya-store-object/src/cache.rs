@@ -1,0 +1,79 @@
+//! Events that were read or written lately: so many bytes of them, the ones longest unused go first.
+
+use crate::state::Place;
+use bytes::Bytes;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+
+pub(crate) struct Cache {
+    most: usize,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// By object and place in it, the bytes and when they were used last.
+    by_place: HashMap<(u64, u64), (Bytes, u64)>,
+    by_use: BTreeMap<u64, (u64, u64)>,
+    uses: u64,
+    bytes: usize,
+}
+
+impl Cache {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, kept: Mutex::default() }
+    }
+
+    pub(crate) fn get(&self, place: &Place) -> Option<Bytes> {
+        let kept = &mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (place.object, place.at);
+        let (bytes, used) = kept.by_place.get_mut(&key)?;
+        kept.by_use.remove(used);
+        kept.uses += 1;
+        *used = kept.uses;
+        kept.by_use.insert(kept.uses, key);
+        Some(bytes.clone())
+    }
+
+    pub(crate) fn put(&self, object: u64, at: u64, bytes: Bytes) {
+        if bytes.len() > self.most {
+            return;
+        }
+        let kept = &mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.uses += 1;
+        kept.bytes += bytes.len();
+        kept.by_use.insert(kept.uses, (object, at));
+        if let Some((old, used)) = kept.by_place.insert((object, at), (bytes, kept.uses)) {
+            kept.bytes -= old.len();
+            kept.by_use.remove(&used);
+        }
+        while kept.bytes > self.most
+            && let Some((_, key)) = kept.by_use.pop_first()
+        {
+            if let Some((gone, _)) = kept.by_place.remove(&key) {
+                kept.bytes -= gone.len();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_longest_unused_goes_first() {
+        let cache = Cache::new(30);
+        let place = |object| Place { object, at: 0, length: 10, checksum: 0 };
+        for object in 0..3 {
+            cache.put(object, 0, vec![0; 10].into());
+        }
+        assert!(cache.get(&place(0)).is_some());
+        cache.put(3, 0, vec![0; 10].into());
+        cache.put(3, 0, vec![1; 10].into());
+        let there: Vec<bool> = (0..4).map(|object| cache.get(&place(object)).is_some()).collect();
+        assert_eq!(there, [true, false, true, true]);
+        cache.put(4, 0, vec![0; 31].into());
+        assert!(cache.get(&place(4)).is_none(), "what is too large is not kept");
+    }
+}

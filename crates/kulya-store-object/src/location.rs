@@ -1,0 +1,179 @@
+//! Where a store's objects are, as a URL says it: `s3://bucket/prefix`, `file:///folder`, `memory://`.
+
+use crate::folder::Folder;
+use kulya_store::{Error, Result};
+use object_store::ObjectStore;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use std::fmt;
+use std::sync::Arc;
+use url::Url;
+
+/// An object storage, and what the names of a store's objects begin with there.
+#[derive(Clone)]
+pub struct Location {
+    /// The storage.
+    pub objects: Arc<dyn ObjectStore>,
+    /// What the names begin with.
+    pub prefix: Path,
+}
+
+impl Location {
+    /// From a URL; `variable` looks up the usual variables of AWS, credentials among them, which are never shown.
+    ///
+    /// - `s3://bucket/prefix?region=…&endpoint=…`: S3, or at an endpoint what speaks like it. What the URL does not say the
+    ///   variables do (`AWS_REGION`, `AWS_ENDPOINT_URL`).
+    /// - `file:///folder`: a folder, made when it is not there.
+    /// - `memory://`: the memory of this process, anew with each call.
+    pub fn of(url: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let parsed = Url::parse(url.trim()).map_err(|error| bad(url, "it is no URL").because(error))?;
+        match parsed.scheme() {
+            "s3" => s3(&parsed, variable),
+            "file" => {
+                let path = parsed.to_file_path().map_err(|()| bad(url, "write it as file:///folder"))?;
+                let folder = Folder::open(&path)
+                    .map_err(|error| bad(url, "the folder cannot be used").because(error))?;
+                Ok(Self { objects: Arc::new(folder), prefix: Path::default() })
+            }
+            "memory" => Ok(Self { objects: Arc::new(InMemory::new()), prefix: Path::default() }),
+            other => Err(bad(url, &format!("{other} is not s3, file or memory"))),
+        }
+    }
+}
+
+/// Where it is, without anything secret.
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.prefix.as_ref() {
+            "" => write!(f, "{}", self.objects),
+            prefix => write!(f, "{} at {prefix}", self.objects),
+        }
+    }
+}
+
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+fn bad(url: &str, why: &str) -> Error {
+    Error::invalid(format!("{url:?} names no object storage: {why}"))
+}
+
+/// What the variables may say of S3.
+#[cfg(feature = "s3")]
+const VARIABLES: [&str; 15] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_DEFAULT_REGION",
+    "AWS_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL_STS",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_ALLOW_HTTP",
+];
+
+#[cfg(feature = "s3")]
+fn s3(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Result<Location> {
+    use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as Key};
+    use object_store::{ClientOptions, RetryConfig};
+    use std::time::Duration;
+
+    let bucket = url.host_str().filter(|bucket| !bucket.is_empty());
+    let bucket = bucket.ok_or_else(|| bad(url.as_str(), "write it as s3://bucket/prefix"))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Error::invalid(
+            "an s3 URL holds no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        ));
+    }
+    let prefix = Path::from_url_path(url.path().trim_matches('/'))
+        .map_err(|error| bad(url.as_str(), "its prefix is no name").because(error))?;
+    // what is asked again for too long is asked again by us, who know what it was
+    let retry =
+        RetryConfig { max_retries: 2, retry_timeout: Duration::from_secs(20), ..RetryConfig::default() };
+    let mut builder = AmazonS3Builder::new().with_bucket_name(bucket).with_retry(retry);
+    let mut endpoint = None;
+    for name in VARIABLES {
+        let Some(value) = variable(name).filter(|value| !value.is_empty()) else { continue };
+        if name.starts_with("AWS_ENDPOINT_URL") && name != "AWS_ENDPOINT_URL_STS" {
+            endpoint = Some(value);
+        } else if let Ok(key) = name.to_ascii_lowercase().parse::<Key>() {
+            builder = builder.with_config(key, value);
+        }
+    }
+    for (name, value) in url.query_pairs() {
+        match &*name {
+            "endpoint" => endpoint = Some(value.into_owned()),
+            "region" => builder = builder.with_region(value),
+            other => return Err(bad(url.as_str(), &format!("{other} is neither endpoint nor region"))),
+        }
+    }
+    if let Some(endpoint) = endpoint {
+        let is_plain = endpoint.starts_with("http://");
+        builder = builder.with_endpoint(endpoint);
+        if is_plain {
+            builder = builder.with_client_options(ClientOptions::new().with_allow_http(true));
+        }
+    }
+    let store = builder.build().map_err(|error| bad(url.as_str(), "see its settings").because(error))?;
+    Ok(Location { objects: Arc::new(store), prefix })
+}
+
+#[cfg(not(feature = "s3"))]
+fn s3(url: &Url, _: impl Fn(&str) -> Option<String>) -> Result<Location> {
+    Err(bad(url.as_str(), "this program was built without S3"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_names_a_storage_or_is_refused_with_a_reason() {
+        let none = |_: &str| None;
+        for (url, why) in [
+            ("nowhere", "no URL"),
+            ("gs://bucket", "not s3, file or memory"),
+            ("file://elsewhere/folder", "file:///folder"),
+        ] {
+            let refused = Location::of(url, none).unwrap_err().to_string();
+            assert!(refused.contains(why), "{refused}");
+        }
+        assert!(Location::of("memory://", none).is_ok());
+    }
+
+    #[cfg(feature = "s3")]
+    #[test]
+    fn an_s3_url_is_read_and_credentials_are_never_shown() {
+        let variable = |name: &str| match name {
+            "AWS_ACCESS_KEY_ID" => Some("the-key".to_owned()),
+            "AWS_SECRET_ACCESS_KEY" => Some("the-secret".to_owned()),
+            _ => None,
+        };
+        let url = "s3://bucket/some/where?endpoint=http://127.0.0.1:9&region=eu-west-1";
+        let location = Location::of(url, variable).unwrap();
+        assert_eq!(location.prefix, Path::from("some/where"));
+        let shown = format!("{location:?}");
+        assert!(
+            shown.contains("bucket") && !shown.contains("the-secret") && !shown.contains("the-key"),
+            "{shown}"
+        );
+        for (url, why) in [
+            ("s3:///prefix", "s3://bucket/prefix"),
+            ("s3://bucket/?colour=red", "neither endpoint nor region"),
+            ("s3://key:secret@bucket/", "AWS_ACCESS_KEY_ID"),
+        ] {
+            let refused = Location::of(url, variable).unwrap_err().to_string();
+            assert!(refused.contains(why), "{refused}");
+            assert!(!refused.contains("secret@"), "{refused}");
+        }
+    }
+}

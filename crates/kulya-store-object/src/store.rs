@@ -1,0 +1,242 @@
+//! The store: the contract's calls, each a request to the log or a look at its end.
+
+use crate::bucket::Bucket;
+use crate::committer::{self, Job};
+use crate::journal::Journal;
+use crate::plan::{Answer, Ask, MOST_BYTES};
+use crate::settings::Settings;
+use crate::state::State;
+use crate::transaction::StagedTransaction;
+use async_trait::async_trait;
+use bytes::Bytes;
+use kulya_store::{
+    Commit, Committed, Entry, Error, ErrorKind, EventPointer, Outcome, ReadChunk, Result, Scope, SegmentId,
+    SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName, StreamStore, TableId,
+    Transaction, TransactionId, WriterId,
+};
+use object_store::ObjectStore;
+use object_store::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+/// Bytes of commits that may be on their way.
+const ROOM_BYTES: usize = 64 << 20;
+
+/// A store on an object storage. Opening a second one on the same objects, in this process or another, is fine: they see the
+/// same.
+#[derive(Clone)]
+pub struct ObjectLogStore {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    journal: Arc<Journal>,
+    jobs: mpsc::UnboundedSender<Job>,
+    room: Arc<Semaphore>,
+    closed: watch::Sender<bool>,
+}
+
+impl ObjectLogStore {
+    /// Opens the store whose objects' names begin with `prefix`, and makes it where there is none: reads the newest checkpoint
+    /// and the log behind it. Must be called within a tokio runtime, in which a task then writes.
+    pub async fn open(objects: Arc<dyn ObjectStore>, prefix: &Path, settings: Settings) -> Result<Self> {
+        let journal = Arc::new(Journal::open(Bucket::new(objects, prefix, settings)).await?);
+        let (jobs, queue) = mpsc::unbounded_channel();
+        tokio::spawn(committer::run(Arc::clone(&journal), jobs.downgrade(), queue));
+        let room = Arc::new(Semaphore::new(ROOM_BYTES));
+        Ok(Self { inner: Arc::new(Inner { journal, jobs, room, closed: watch::Sender::new(false) }) })
+    }
+}
+
+impl Inner {
+    fn check_open(&self) -> Result<()> {
+        if *self.closed.borrow() { Err(closed()) } else { Ok(()) }
+    }
+
+    pub(crate) async fn ask(&self, ask: Ask) -> Result<Answer> {
+        self.check_open()?;
+        let bytes = ask.bytes();
+        if bytes > MOST_BYTES {
+            return Err(Error::invalid(format!(
+                "{bytes} bytes are more than are written at once: stage events in a transaction, at most {MOST_BYTES} bytes at a time"
+            )));
+        }
+        let room = Arc::clone(&self.room).acquire_many_owned(bytes.min(ROOM_BYTES) as u32).await;
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(Job { ask, reply, _room: room.ok() }).map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+
+    async fn change(&self, ask: Ask) -> Result<bool> {
+        Ok(matches!(self.ask(ask).await?, Answer::Done(true)))
+    }
+
+    /// Asks without waiting for the answer.
+    pub(crate) fn tell(&self, ask: Ask) {
+        committer::tell(&self.jobs, ask);
+    }
+
+    /// Looks at the state as it is at the log's end.
+    async fn look<T>(&self, act: impl FnOnce(&State) -> T) -> Result<T> {
+        self.check_open()?;
+        self.journal.sync().await?;
+        self.journal.with(act)
+    }
+
+    async fn wait_beyond(&self, segment: &SegmentId, offset: u64) -> Result<()> {
+        let mut moved = self.journal.moved.subscribe();
+        self.journal.sync().await?;
+        loop {
+            moved.borrow_and_update();
+            let looks = self.journal.looks();
+            let (tail, sealed) = self
+                .journal
+                .with(|state| state.segment(segment).map(|(found, sealed)| (found.tail, sealed)))??;
+            if tail > offset {
+                return Ok(());
+            }
+            if sealed {
+                return Err(Error::sealed(&segment.stream));
+            }
+            tokio::select! {
+                _ = moved.changed() => {}
+                () = tokio::time::sleep(self.journal.bucket.settings.poll) => {
+                    // of many who wait one looks
+                    if self.journal.looks() == looks {
+                        self.journal.sync().await?;
+                    }
+                }
+            }
+        }
+    }
+}
+
+pub(crate) fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the store is closed")
+}
+
+#[async_trait]
+impl StreamStore for ObjectLogStore {
+    async fn create_scope(&self, scope: &Scope) -> Result<bool> {
+        self.inner.change(Ask::CreateScope(scope.clone())).await
+    }
+
+    async fn scopes(&self) -> Result<Vec<Scope>> {
+        self.inner.look(|state| state.scopes.iter().cloned().collect()).await
+    }
+
+    async fn delete_scope(&self, scope: &Scope) -> Result<bool> {
+        self.inner.change(Ask::DeleteScope(scope.clone())).await
+    }
+
+    async fn create_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<bool> {
+        config.check(stream)?;
+        self.inner.change(Ask::CreateStream(stream.clone(), config)).await
+    }
+
+    async fn stream(&self, stream: &StreamId) -> Result<StreamInfo> {
+        self.inner.look(|state| state.info(stream)).await?
+    }
+
+    async fn update_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<()> {
+        self.inner.change(Ask::UpdateStream(stream.clone(), config)).await.map(drop)
+    }
+
+    async fn seal_stream(&self, stream: &StreamId) -> Result<bool> {
+        self.inner.change(Ask::SealStream(stream.clone())).await
+    }
+
+    async fn delete_stream(&self, stream: &StreamId) -> Result<bool> {
+        self.inner.change(Ask::DeleteStream(stream.clone())).await
+    }
+
+    async fn truncate(&self, cut: &StreamCut) -> Result<()> {
+        self.inner.check_open()?;
+        self.inner.journal.check_cut(cut).await?;
+        self.inner.change(Ask::Truncate(cut.clone())).await.map(drop)
+    }
+
+    async fn cut_at(&self, stream: &StreamId, since_epoch: Duration) -> Result<StreamCut> {
+        self.inner.look(|state| state.cut_at(stream, since_epoch)).await?
+    }
+
+    async fn streams(&self, scope: &Scope) -> Result<Vec<StreamName>> {
+        self.inner.look(|state| state.streams_of(scope)).await?
+    }
+
+    async fn segments(&self, stream: &StreamId) -> Result<Vec<SegmentInfo>> {
+        self.inner.look(|state| state.infos(stream)).await?
+    }
+
+    async fn read(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
+        self.inner.check_open()?;
+        self.inner.journal.read(segment, offset, max_bytes).await
+    }
+
+    async fn wait_beyond(&self, segment: &SegmentId, offset: u64) -> Result<()> {
+        let mut closing = self.inner.closed.subscribe();
+        tokio::select! {
+            biased;
+            _ = closing.wait_for(|closed| *closed) => Err(closed()),
+            waited = self.inner.wait_beyond(segment, offset) => waited,
+        }
+    }
+
+    async fn event(&self, pointer: &EventPointer) -> Result<Bytes> {
+        self.inner.check_open()?;
+        self.inner.journal.event(pointer).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Committed> {
+        let Commit { appends, changes, writer, durability: _ } = commit;
+        match self.inner.ask(Ask::Commit { appends, changes, writer }).await? {
+            Answer::Committed(done) => Ok(done),
+            Answer::Done(_) | Answer::Begun(_) => Err(closed()),
+        }
+    }
+
+    async fn begin(&self) -> Result<Box<dyn Transaction>> {
+        let Answer::Begun(name) = self.inner.ask(Ask::Begin).await? else { return Err(closed()) };
+        Ok(Box::new(StagedTransaction { inner: Arc::clone(&self.inner), name, over: false }))
+    }
+
+    async fn outcome(&self, transaction: TransactionId) -> Result<Outcome> {
+        self.inner.look(|state| state.outcome(transaction)).await
+    }
+
+    async fn last_event_number(&self, writer: WriterId) -> Result<Option<u64>> {
+        self.inner.look(|state| state.last_event_number(writer)).await
+    }
+
+    async fn create_table(&self, table: &TableId) -> Result<bool> {
+        self.inner.change(Ask::CreateTable(table.clone())).await
+    }
+
+    async fn tables(&self, scope: &Scope) -> Result<Vec<StreamName>> {
+        self.inner.look(|state| state.tables_of(scope)).await?
+    }
+
+    async fn delete_table(&self, table: &TableId) -> Result<bool> {
+        self.inner.change(Ask::DeleteTable(table.clone())).await
+    }
+
+    async fn get(&self, table: &TableId, key: &[u8]) -> Result<Option<Entry>> {
+        self.inner.look(|state| Ok(state.table(table)?.get(key))).await?
+    }
+
+    async fn scan(
+        &self,
+        table: &TableId,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Entry>> {
+        self.inner.look(|state| Ok(state.table(table)?.scan(prefix, after, limit))).await?
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.inner.closed.send_replace(true);
+        Ok(())
+    }
+}

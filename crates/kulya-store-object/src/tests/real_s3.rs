@@ -1,0 +1,102 @@
+//! What only a server that speaks S3 can say. Each store has a prefix of its own.
+
+use super::{event, make, orders, positions, settings, texts};
+use crate::{Location, ObjectLogStore};
+use kulya_store::{Append, Commit, Condition, ErrorKind, StreamStore, TableChange};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+/// Where the server is, under a prefix that nobody else has.
+fn location(prefix: &str) -> Location {
+    let url = std::env::var("KULYA_TEST_S3").expect("KULYA_TEST_S3 is not set: run cargo xtask test");
+    let (bucket, query) = url.split_once('?').unwrap();
+    let variable = |name: &str| {
+        ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].contains(&name).then(|| "kulya".to_owned())
+    };
+    Location::of(&format!("{bucket}/{prefix}?{query}"), variable).unwrap()
+}
+
+fn drawn() -> String {
+    format!("t{:016x}", RandomState::new().hash_one(0))
+}
+
+async fn open(location: &Location) -> Arc<ObjectLogStore> {
+    let Location { objects, prefix } = location.clone();
+    Arc::new(ObjectLogStore::open(objects, &prefix, settings()).await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server that speaks S3: cargo xtask test"]
+async fn keeps_the_contract() {
+    let report = kulya_store::conformance::all(|| async { open(&location(&drawn())).await }).await;
+    println!("{} cases ran", report.ran);
+    assert_eq!(report.left_out, [], "nothing is left out");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server that speaks S3: cargo xtask test"]
+async fn three_stores_count_together() {
+    let location = location(&drawn());
+    let stores = [open(&location).await, open(&location).await, open(&location).await];
+    make(&*stores[0]).await;
+    let tasks: Vec<_> = stores
+        .iter()
+        .enumerate()
+        .map(|(name, store)| {
+            let store = Arc::clone(store);
+            tokio::spawn(async move {
+                for n in 0..15 {
+                    loop {
+                        let entry = store.get(&positions(), b"n").await.unwrap();
+                        let condition =
+                            entry.as_ref().map_or(Condition::Absent, |e| Condition::At(e.version));
+                        let now: u32 =
+                            entry.map_or(0, |e| std::str::from_utf8(&e.value).unwrap().parse().unwrap());
+                        let append = Append::keyed(&orders(), "k", format!("{} {name}:{n}", now + 1));
+                        let mut commit = Commit::events(vec![append]);
+                        let next = (now + 1).to_string();
+                        commit.changes = vec![TableChange::put(&positions(), "n", condition, next)];
+                        match store.commit(commit).await {
+                            Ok(_) => break,
+                            Err(error) if error.kind() == ErrorKind::Conflict => {}
+                            Err(error) => panic!("{error:?}"),
+                        }
+                    }
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let last = open(&location).await;
+    let counts: Vec<u32> =
+        texts(&*last).await.iter().map(|text| text.split_once(' ').unwrap().0.parse().unwrap()).collect();
+    assert_eq!(counts, (1..=45).collect::<Vec<_>>(), "each count once, in order");
+    assert_eq!(texts(&*stores[1]).await, texts(&*last).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a server that speaks S3: cargo xtask test"]
+async fn what_is_spent_is_given_back() {
+    let location = location(&drawn());
+    let store = open(&location).await;
+    make(&*store).await;
+    store.commit(event("alive")).await.unwrap();
+    let away = open(&location).await;
+    let first = object_store::path::Path::from(format!("{}/log/{:020}", location.prefix, 0));
+    for n in 0.. {
+        assert!(n < 1000, "it stays");
+        store.commit(super::put(n)).await.unwrap();
+        let bytes = object_store::ObjectStoreExt::get(&*location.objects, &first).await.unwrap();
+        let bytes = bytes.bytes().await.unwrap();
+        if crate::object::Header::parse(&bytes).unwrap().kind == crate::object::Kind::GivenBack {
+            break;
+        }
+    }
+    store.commit(super::put("last")).await.unwrap();
+    for store in [&away, &store, &open(&location).await] {
+        assert_eq!(store.get(&positions(), b"last").await.unwrap().unwrap().value, "last");
+        assert_eq!(texts(&**store).await, ["alive"]);
+    }
+}

@@ -1,0 +1,270 @@
+//! Checkpoints, and room given back: what is alive stays, and who was away finds his way.
+
+use super::{event, instance, make, memory, open, orders, positions, put, settings, texts};
+use crate::object::{Header, Kind};
+use crate::{ObjectLogStore, Settings};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::TryStreamExt;
+use futures::stream::BoxStream;
+use kulya_store::clock::ManualClock;
+use kulya_store::{Append, ErrorKind, Outcome, StreamStore, WriterId, tail_cut};
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
+    PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+async fn sizes(objects: &Arc<dyn ObjectStore>, folder: &str) -> Vec<(u64, u64)> {
+    let prefix = Path::from(format!("a/store/{folder}"));
+    let found: Vec<_> = objects.list(Some(&prefix)).try_collect().await.unwrap();
+    let one = |meta: ObjectMeta| (meta.location.filename().unwrap().parse().unwrap(), meta.size);
+    let mut sizes: Vec<(u64, u64)> = found.into_iter().map(one).collect();
+    sizes.sort_unstable();
+    sizes
+}
+
+async fn is_given_back(objects: &Arc<dyn ObjectStore>, number: u64) -> bool {
+    let name = Path::from(format!("a/store/log/{number:020}"));
+    let bytes = objects.get(&name).await.unwrap().bytes().await.unwrap();
+    Header::parse(&bytes).unwrap().kind == Kind::GivenBack
+}
+
+/// Writes until an object was given back: tidying goes on beside the commits.
+async fn write_until_given_back(store: &ObjectLogStore, objects: &Arc<dyn ObjectStore>, number: u64) {
+    for n in 0..10_000 {
+        store.commit(put(n)).await.unwrap();
+        if is_given_back(objects, number).await {
+            return;
+        }
+    }
+    panic!("object {number} stays");
+}
+
+#[tokio::test]
+async fn what_is_spent_is_given_back_and_what_is_alive_stays() {
+    let objects = memory();
+    let store = open(&objects).await;
+    make(&store).await;
+    let pointer = store.commit(event("alive")).await.unwrap().pointers.first().unwrap();
+    let mut staged = store.begin().await.unwrap();
+    staged.stage(vec![Append::keyed(&orders(), "k", "staged")]).await.unwrap();
+    write_until_given_back(&store, &objects, 6).await;
+    // scope, stream and table are 0 to 2, the event 3, the transaction's beginning 4 and what it staged 5
+    let mut gone = Vec::new();
+    for number in 0..7 {
+        gone.push(is_given_back(&objects, number).await);
+    }
+    assert_eq!(gone, [true, true, true, false, true, false, true]);
+    assert!(sizes(&objects, "checkpoint").await.len() <= 3, "old checkpoints go");
+    assert_eq!(open(&objects).await.event(&pointer).await.unwrap(), "alive");
+    staged.commit(vec![]).await.unwrap();
+    for store in [&store, &open(&objects).await] {
+        assert_eq!(texts(store).await, ["alive", "staged"]);
+    }
+    store.truncate(&tail_cut(&store, &orders()).await.unwrap()).await.unwrap();
+    write_until_given_back(&store, &objects, 3).await;
+    write_until_given_back(&store, &objects, 5).await;
+    assert!(texts(&open(&objects).await).await.is_empty());
+    let numbers: Vec<_> = sizes(&objects, "log").await.into_iter().map(|(number, _)| number).collect();
+    assert!(numbers.iter().copied().eq(0..numbers.len() as u64), "no number is ever free again");
+}
+
+#[tokio::test]
+async fn who_was_away_goes_on_from_a_checkpoint() {
+    let objects = memory();
+    let (away, busy) = (open(&objects).await, open(&objects).await);
+    make(&away).await;
+    let pointer = away.commit(event("old")).await.unwrap().pointers.first().unwrap();
+    away.commit(put("old")).await.unwrap();
+    busy.truncate(&tail_cut(&busy, &orders()).await.unwrap()).await.unwrap();
+    write_until_given_back(&busy, &objects, 6).await;
+    busy.commit(put("new")).await.unwrap();
+    // to write is as good as to read: nothing is put where others have been
+    away.commit(event("after")).await.unwrap();
+    let entry = away.get(&positions(), b"last").await.unwrap().unwrap();
+    assert_eq!(entry.value, "new");
+    assert_eq!(away.event(&pointer).await.unwrap_err().kind(), ErrorKind::Truncated);
+    assert_eq!((texts(&away).await, texts(&busy).await), (vec!["after".into()], vec!["after".into()]));
+}
+
+#[tokio::test]
+async fn a_damaged_checkpoint_costs_only_time() {
+    let objects = memory();
+    let store = open(&objects).await;
+    make(&store).await;
+    write_until_given_back(&store, &objects, 0).await;
+    store.commit(put("last")).await.unwrap();
+    drop(store);
+    let checkpoints = sizes(&objects, "checkpoint").await;
+    let damage = async |number: u64| {
+        let name = Path::from(format!("a/store/checkpoint/{number:020}"));
+        let mut bytes = objects.get(&name).await.unwrap().bytes().await.unwrap().to_vec();
+        *bytes.last_mut().unwrap() ^= 1;
+        objects.put(&name, bytes.into()).await.unwrap();
+    };
+    damage(checkpoints.last().unwrap().0).await;
+    let store = open(&objects).await;
+    assert_eq!(store.get(&positions(), b"last").await.unwrap().unwrap().value, "last");
+    drop(store);
+    for (number, _) in &checkpoints[..checkpoints.len() - 1] {
+        damage(*number).await;
+    }
+    let refused =
+        ObjectLogStore::open(Arc::clone(&objects), &Path::from("a/store"), settings()).await.err().unwrap();
+    assert_eq!(refused.kind(), ErrorKind::Corrupt);
+    assert!(refused.to_string().contains("a/store/checkpoint/"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_transaction_left_behind_is_aborted_after_a_day() {
+    let objects = memory();
+    let clock = Arc::new(ManualClock::at(Duration::from_secs(1000)));
+    let settings = Settings { clock: clock.clone(), ..settings() };
+    let store = ObjectLogStore::open(Arc::clone(&objects), &Path::from("a/store"), settings).await.unwrap();
+    make(&store).await;
+    let mut left = store.begin().await.unwrap();
+    left.stage(vec![Append::keyed(&orders(), "k", "never")]).await.unwrap();
+    let id = left.id();
+    std::mem::forget(left); // its process ends without a word
+    for n in 0..20 {
+        store.commit(put(n)).await.unwrap();
+    }
+    assert_eq!(store.outcome(id).await.unwrap(), Outcome::Open, "another process may still have it");
+    clock.advance(Duration::from_millis(crate::upkeep::LEFT_BEHIND + 1));
+    for n in 0..1000 {
+        store.commit(put(n)).await.unwrap();
+        if store.outcome(id).await.unwrap() == Outcome::Unknown {
+            return;
+        }
+    }
+    panic!("it is open for ever");
+}
+
+/// Lets a log object be written, says that it was not, and keeps its writer waiting before he looks.
+#[derive(Debug)]
+struct Gate {
+    inner: Arc<dyn ObjectStore>,
+    armed: AtomicBool,
+    written: Semaphore,
+    open: Semaphore,
+}
+
+impl std::fmt::Display for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("gate")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Gate {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> object_store::Result<PutResult> {
+        let is_create = options.mode == PutMode::Create;
+        let done = self.inner.put_opts(location, payload, options).await;
+        if is_create && self.armed.swap(false, Ordering::SeqCst) {
+            self.written.add_permits(1);
+            self.open.acquire().await.unwrap().forget();
+            return Err(object_store::Error::Generic { store: "gate", source: "lost".into() });
+        }
+        done
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> object_store::Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(location, options).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> object_store::Result<GetResult> {
+        self.inner.get_opts(location, options).await
+    }
+
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, object_store::Result<Path>>,
+    ) -> BoxStream<'static, object_store::Result<Path>> {
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> object_store::Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}
+
+#[tokio::test]
+async fn an_object_given_back_before_its_writer_knew_of_it_counts_once() {
+    let objects = memory();
+    let gate = Arc::new(Gate {
+        inner: Arc::clone(&objects),
+        armed: AtomicBool::new(false),
+        written: Semaphore::new(0),
+        open: Semaphore::new(0),
+    });
+    let through: Arc<dyn ObjectStore> = gate.clone();
+    let (slow, quick) = (open(&through).await, open(&objects).await);
+    make(&quick).await;
+    slow.scopes().await.unwrap();
+    gate.armed.store(true, Ordering::SeqCst);
+    // without a writer's number: nothing but the object says whose it was
+    let commit = {
+        let slow = slow.clone();
+        tokio::spawn(async move { slow.commit(event("once")).await })
+    };
+    gate.written.acquire().await.unwrap().forget();
+    assert_eq!(texts(&quick).await, ["once"], "it is there, and its writer does not know");
+    quick.truncate(&tail_cut(&quick, &orders()).await.unwrap()).await.unwrap();
+    write_until_given_back(&quick, &objects, 3).await;
+    gate.open.add_permits(1);
+    let pointer = commit.await.unwrap().unwrap().pointers.first().unwrap();
+    assert_eq!((pointer.offset, pointer.length), (0, 12));
+    assert_eq!(slow.event(&pointer).await.unwrap_err().kind(), ErrorKind::Truncated);
+    for store in [&slow, &quick, &open(&objects).await] {
+        assert!(texts(store).await.is_empty(), "it was written a second time");
+    }
+}
+
+#[tokio::test]
+async fn writers_and_outcomes_are_in_a_checkpoint() {
+    let objects = memory();
+    let store = open(&objects).await;
+    make(&store).await;
+    let writer = WriterId(9 << 90);
+    store.commit(event("numbered").by(writer, 5)).await.unwrap();
+    let mut transaction = store.begin().await.unwrap();
+    let id = transaction.id();
+    transaction.stage(vec![Append::keyed(&orders(), "k", "staged")]).await.unwrap();
+    transaction.commit(vec![]).await.unwrap();
+    store.seal_stream(&orders()).await.unwrap();
+    write_until_given_back(&store, &objects, 4).await;
+    let outcome = store.outcome(id).await.unwrap();
+    assert!(matches!(outcome, Outcome::Committed(_)));
+    let entries = store.scan(&positions(), b"", None, 10).await.unwrap();
+    let (prefix, usual) = (Path::from("a/store"), Settings::new(instance()));
+    let again = ObjectLogStore::open(Arc::clone(&objects), &prefix, usual).await.unwrap();
+    assert_eq!(again.last_event_number(writer).await.unwrap(), Some(5));
+    assert_eq!(again.outcome(id).await.unwrap(), outcome);
+    assert!(again.stream(&orders()).await.unwrap().sealed);
+    assert_eq!(again.scan(&positions(), b"", None, 10).await.unwrap(), entries, "versions and all");
+    assert_eq!(texts(&again).await, ["numbered", "staged"]);
+    let _: Bytes =
+        again.event(&kulya_store::bounded_read(&again, &orders()).await.unwrap()[1].0).await.unwrap();
+}
