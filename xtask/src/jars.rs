@@ -46,7 +46,8 @@ pub(crate) fn find_or_fetch(name: &str, pom_text: &str) -> Result<String> {
     Ok(std::fs::read_to_string(&list).context("maven wrote no list of jars")?.trim().to_owned())
 }
 
-fn cache_folder() -> Result<PathBuf> {
+/// Where fetched programs are kept.
+pub(crate) fn cache_folder() -> Result<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
     Ok(cache.or_else(home).context("neither XDG_CACHE_HOME nor HOME is set")?.join("kulya"))

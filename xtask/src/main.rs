@@ -4,6 +4,7 @@
 //! - `postgres -- CMD…`: starts throw-away PostgreSQL servers, runs CMD with their URLs in the environment, stops them.
 //! - `pravega -- CMD…`: the same with Pravega servers, where Java and Maven are.
 //! - `registry -- CMD…`: the same with a Java schema registry.
+//! - `s3 -- CMD…`: the same with a server that speaks S3, where Python is.
 //! - `record-demo`: records the demo's change log anew, from a real PostgreSQL.
 //! - `tidy`: the rules of the house that a program can check.
 
@@ -11,6 +12,7 @@ mod jars;
 mod postgres;
 mod pravega;
 mod registry;
+mod s3;
 mod tidy;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -39,10 +41,13 @@ fn run() -> Result<()> {
         ["registry", "--", program, rest @ ..] => {
             with_registry(Command::new(program).args(rest), &registry::find_or_fetch()?, run_to_end)
         }
+        ["s3", "--", program, rest @ ..] => {
+            with_s3(Command::new(program).args(rest), &s3::find_or_fetch()?, run_to_end)
+        }
         ["record-demo"] => record_demo(),
         ["tidy"] => tidy::run(),
         _ => bail!(
-            "usage: cargo xtask test [cargo test arguments] | postgres -- COMMAND… | pravega -- COMMAND… | registry -- COMMAND… | record-demo | tidy"
+            "usage: cargo xtask test [cargo test arguments] | postgres -- COMMAND… | pravega -- COMMAND… | registry -- COMMAND… | s3 -- COMMAND… | record-demo | tidy"
         ),
     }
 }
@@ -64,6 +69,7 @@ fn test(args: &[&str]) -> Result<()> {
     let is_asked = |krate: &str| args.is_empty() || args.contains(&"--workspace") || args.contains(&krate);
     let pravega = is_asked("kulya-store-pravega").then(pravega::find_or_fetch).transpose();
     let registry = is_asked("kulya-server").then(registry::find_or_fetch).transpose();
+    let s3 = (is_asked("kulya-store-object") || is_asked("kulya")).then(s3::find_or_fetch).transpose();
     // left out by name, so that none of them is counted as passed
     let mut missing = Vec::new();
     if let Err(why) = &pravega {
@@ -74,9 +80,17 @@ fn test(args: &[&str]) -> Result<()> {
         cargo.args(["--skip", "java_registry"]);
         missing.push(format!("the tests beside the Java registry, because {why:#}"));
     }
+    if let Err(why) = &s3 {
+        cargo.args(["--skip", "real_s3"]);
+        missing.push(format!("the tests on a real S3, because {why:#}"));
+    }
     let run = |cargo: &mut Command| match registry.as_ref().ok().and_then(Option::as_ref) {
         Some(classpath) => with_registry(cargo, classpath, with_postgres),
         None => with_postgres(cargo),
+    };
+    let run = |cargo: &mut Command| match s3.as_ref().ok().and_then(Option::as_ref) {
+        Some(python) => with_s3(cargo, python, run),
+        None => run(cargo),
     };
     let done = match pravega.as_ref().ok().and_then(Option::as_ref) {
         Some(programs) => with_pravega(&mut cargo, programs, run),
@@ -94,6 +108,14 @@ fn cargo() -> Command {
 
 fn run_to_end(command: &mut Command) -> Result<()> {
     let program = command.get_program().to_owned();
+    // what cargo says to us about this package: a build script that asks for it would run again, and all behind it be built
+    // again, each time somebody goes from cargo to cargo xtask
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
     let status = command.status().with_context(|| format!("cannot run {}", program.display()))?;
     ensure!(status.success(), "{} ended with {status}", program.display());
     Ok(())
@@ -157,6 +179,18 @@ fn with_registry(
 ) -> Result<()> {
     let server = registry::Server::start(classpath)?;
     command.env("KULYA_TEST_JAVA_REGISTRY", server.url());
+    let done = run(command);
+    drop(server);
+    done
+}
+
+fn with_s3(
+    command: &mut Command,
+    python: &s3::Python,
+    run: impl FnOnce(&mut Command) -> Result<()>,
+) -> Result<()> {
+    let server = s3::Server::start(python)?;
+    command.env("KULYA_TEST_S3", server.url());
     let done = run(command);
     drop(server);
     done
