@@ -8,6 +8,7 @@ use kulya_store::fault::FaultyStore;
 use kulya_store::memory::MemoryStore;
 use kulya_store::{ErrorKind, StreamStore};
 use kulya_store_embedded::EmbeddedStore;
+use kulya_store_object::{Location, ObjectLogStore, Settings as ObjectSettings};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -30,7 +31,27 @@ fn schema(number: usize) -> SchemaInfo {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_registries_on_one_store_give_dense_ids() {
     let store: Arc<dyn StreamStore> = Arc::new(MemoryStore::new());
-    let (one, two) = (registry_on(Arc::clone(&store)).await, registry_on(Arc::clone(&store)).await);
+    ids_are_dense(Arc::clone(&store), store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_stores_on_the_same_objects_give_dense_ids() {
+    let location = Location::of("memory://", |_| None).unwrap();
+    let open = async |instance| {
+        let settings = ObjectSettings { checkpoint_every: 16, ..ObjectSettings::new(instance) };
+        let objects = Arc::clone(&location.objects);
+        let store = ObjectLogStore::open(objects, &location.prefix, settings).await.unwrap();
+        Arc::new(store) as Arc<dyn StreamStore>
+    };
+    ids_are_dense(open(1).await, open(2).await).await;
+    let third = registry_on(open(3).await).await;
+    assert_eq!(third.group(&group()).await.unwrap(), properties());
+    assert_eq!(third.add_schema(&group(), schema(500)).await.unwrap().id, 30, "who comes later goes on");
+}
+
+/// A registry on each of two stores that hold the same.
+async fn ids_are_dense(left: Arc<dyn StreamStore>, right: Arc<dyn StreamStore>) {
+    let (one, two) = (registry_on(left).await, registry_on(right).await);
     one.create_group(&group(), properties()).await.unwrap();
     let writers: Vec<_> = (0..4)
         .map(|writer| {
