@@ -56,7 +56,8 @@ pub(crate) struct ServeArgs {
 /// Where the store is.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Place {
-    /// The folder of the store [default: kulya-data]
+    /// The folder of the store [default: kulya-data]; or object storage, which several processes may share, as
+    /// s3://bucket/prefix?region=…&endpoint=… (credentials by AWS_ACCESS_KEY_ID and the like) or file:///folder
     #[arg(long, global = true, env = "KULYA_DATA", value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// The store of a kulya serve instead, as http://host:port, or Pravega, as tcp://controller:9090 (or tls://); goes

@@ -1,5 +1,5 @@
-//! Finding the store that a command is about, in a folder, behind a server or in Pravega, and putting the registry on it: what every command
-//! begins with.
+//! Finding the store that a command is about, in a folder, on object storage, behind a server or in Pravega, and putting the
+//! registry on it: what every command begins with.
 
 use crate::args::Place;
 use crate::settings::Settings;
@@ -9,6 +9,7 @@ use kulya_registry::Registry;
 use kulya_store::StreamStore;
 use kulya_store::clock::{Clock, SystemClock};
 use kulya_store_embedded::EmbeddedStore;
+use kulya_store_object::{Location, ObjectLogStore, Settings as ObjectSettings};
 use kulya_store_pravega::{Credentials, PravegaStore, Settings as PravegaSettings};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,8 @@ pub(crate) struct House {
 pub(crate) enum Address {
     /// In a folder, which this process then owns.
     Folder(PathBuf),
+    /// On object storage, which any number of processes share.
+    Objects(Location),
     /// Behind a server.
     Server(RemoteSettings),
     /// In Pravega.
@@ -41,6 +44,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(path) => write!(f, "{}", path.display()),
+            Self::Objects(location) => write!(f, "{location}"),
             Self::Server(remote) => f.write_str(&remote.url),
             Self::Pravega(pravega) => write!(f, "Pravega at {}", pravega.controller),
         }
@@ -52,12 +56,26 @@ impl Address {
         let Place { data, url, ca, token_file } = place;
         match url {
             Some(url) => Self::at(&url, ca, token_file),
-            None => Ok(Self::Folder(settings.data(data))),
+            None => {
+                let data = settings.data(data);
+                match data.to_str().filter(|text| is_object_url(text)) {
+                    Some(url) => Self::at(url, None, None),
+                    None => Ok(Self::Folder(data)),
+                }
+            }
         }
     }
 
-    /// What a URL names: `tcp://` and `tls://` Pravega, the rest a server.
+    /// What a URL names: `tcp://` and `tls://` Pravega, `s3://` and `file://` object storage, the rest a server.
     pub(crate) fn at(url: &str, ca: Option<PathBuf>, token_file: Option<PathBuf>) -> Result<Self> {
+        if is_object_url(url.trim()) {
+            if ca.is_some() {
+                bail!(
+                    "--ca is for servers and Pravega: object storage is trusted by the authorities of this machine"
+                );
+            }
+            return Ok(Self::Objects(Location::of(url, |name| std::env::var(name).ok())?));
+        }
         if ["tcp:", "tls:"].iter().any(|scheme| url.trim().starts_with(scheme)) {
             let mut pravega = PravegaSettings::new(url.parse()?, random_id());
             pravega.credentials = Credentials::from_variables(|name| std::env::var(name).ok());
@@ -84,10 +102,17 @@ impl Address {
                 path.display()
             ),
             Self::Folder(path) => Ok(Arc::new(EmbeddedStore::open(path)?)),
+            Self::Objects(Location { objects, prefix }) => {
+                Ok(Arc::new(ObjectLogStore::open(objects, &prefix, ObjectSettings::new(random_id())).await?))
+            }
             Self::Server(remote) => Ok(Arc::new(RemoteStore::connect(remote).await?)),
             Self::Pravega(pravega) => Ok(Arc::new(PravegaStore::open(pravega).await?)),
         }
     }
+}
+
+fn is_object_url(text: &str) -> bool {
+    ["s3://", "file://", "memory://"].iter().any(|scheme| text.starts_with(scheme))
 }
 
 /// Opens, or makes, the folder's store.

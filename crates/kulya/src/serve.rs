@@ -1,5 +1,5 @@
 //! `kulya serve`: the registry over HTTP, and the captures that the settings name, in one process, on a
-//! folder that it owns, or on Pravega.
+//! folder that it owns, on object storage, or on Pravega.
 
 use crate::args::ServeArgs;
 use crate::cdc;

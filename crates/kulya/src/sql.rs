@@ -30,7 +30,7 @@ pub(crate) async fn run(settings: Settings, args: SqlArgs) -> Result<()> {
     let address = Address::of(args.place, &settings)?;
     let own = match &address {
         Address::Folder(path) => Some(path.clone()),
-        Address::Server(_) | Address::Pravega(_) => None,
+        Address::Objects(_) | Address::Server(_) | Address::Pravega(_) => None,
     };
     let store = address.store(false).await?;
     let text = match (args.execute, args.file) {

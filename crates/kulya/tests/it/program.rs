@@ -56,7 +56,12 @@ impl Running {
     /// `kulya serve` on a free port: the process and its URL.
     pub(crate) fn serve(folder: &TempDir, args: &[&str]) -> (Self, String) {
         let args = [&["serve", "--listen", "127.0.0.1:0"], args].concat();
-        let mut running = Self::start(&mut command(folder.path(), &args));
+        Self::serving(&mut command(folder.path(), &args))
+    }
+
+    /// The same of a command that serves.
+    pub(crate) fn serving(command: &mut Command) -> (Self, String) {
+        let mut running = Self::start(command);
         let mut line = String::new();
         running.out.read_line(&mut line).unwrap();
         let url = line.split([' ', ',']).find(|word| word.starts_with("http://"));

@@ -7,6 +7,9 @@ use tempfile::tempdir;
 const GROUP: &str = r#"{"groupName":"t","groupProperties":{"serializationFormat":{"serializationFormat":"Avro"},"compatibility":{"policy":"Backward"},"allowMultipleTypes":false}}"#;
 const SCHEMA: &str = r#"{"type":"U","serializationFormat":{"serializationFormat":"Avro"},"schemaData":"eyJ0eXBlIjoicmVjb3JkIiwibmFtZSI6IlUiLCJmaWVsZHMiOlt7Im5hbWUiOiJuIiwidHlwZSI6ImludCJ9XX0=","properties":{}}"#;
 
+/// The schema's record with one more field, which has a default.
+const WIDER: &str = "eyJ0eXBlIjoicmVjb3JkIiwibmFtZSI6IlUiLCJmaWVsZHMiOlt7Im5hbWUiOiJuIiwidHlwZSI6ImludCJ9LHsibmFtZSI6Im0iLCJ0eXBlIjoiaW50IiwiZGVmYXVsdCI6MH1dfQ==";
+
 #[test]
 fn what_is_registered_survives_and_its_events_are_rows() {
     let folder = tempdir().unwrap();
@@ -37,6 +40,54 @@ fn what_is_registered_survives_and_its_events_are_rows() {
     );
     let shown = kulya(&other, &["sql", "-e", &catalog]);
     assert!(shown.contains("| 1 |"), "{shown}");
+}
+
+#[test]
+fn two_servers_share_a_folder_of_objects() {
+    let folder = tempdir().unwrap();
+    share(&format!("file://{}/objects", folder.path().display()));
+}
+
+mod real_s3 {
+    use crate::program::server;
+
+    #[test]
+    #[ignore = "needs a server that speaks S3: cargo xtask test"]
+    fn two_servers_share_a_bucket() {
+        let url = server("KULYA_TEST_S3");
+        super::share(&url.replacen('?', "/two-servers?", 1));
+    }
+}
+
+/// Two servers at once on one object storage give each schema one id, and what comes to one the other has.
+fn share(data: &str) {
+    let folder = tempdir().unwrap();
+    let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map(|name| (name, "kulya"));
+    let args = ["serve", "--listen", "127.0.0.1:0", "--data", data];
+    let serve = || Running::serving(command(folder.path(), &args).envs(keys));
+    let ((one, left), (two, right)) = (serve(), serve());
+    assert_eq!(http("POST", &format!("{left}/v1/groups?namespace=s"), GROUP).0, 201);
+    assert_eq!(http("POST", &format!("{right}/v1/groups?namespace=s"), GROUP).0, 409);
+    let add =
+        |url: &str, schema: &str| http("POST", &format!("{url}/v1/groups/t/schemas?namespace=s"), schema);
+    let version = r#"{"type":"U","serializationFormat":"Avro","version":0,"id":0}"#;
+    assert_eq!(add(&right, SCHEMA), (201, version.to_owned()));
+    assert_eq!(add(&left, SCHEMA), (201, version.to_owned()), "it is there already");
+    let (_, rest) = SCHEMA.split_once("schemaData").unwrap();
+    let (old, _) = rest.trim_start_matches("\":\"").split_once('"').unwrap();
+    let version = r#"{"type":"U","serializationFormat":"Avro","version":1,"id":1}"#;
+    assert_eq!(add(&left, &SCHEMA.replace(old, WIDER)), (201, version.to_owned()));
+    let latest = http("GET", &format!("{right}/v1/groups/t/schemas?namespace=s"), "").1;
+    assert!(latest.contains(WIDER) && latest.contains(version), "{latest}");
+    let say = ["stream", "append", "s/t", "--text", "hello", "--data", data];
+    let said = run(command(folder.path(), &say).envs(keys));
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for url in [left, right] {
+        let (status, events) = http("GET", &format!("{url}/v2/streams/s/t/events"), "");
+        assert!(status == 200 && events.contains("hello"), "{status} {events}");
+    }
+    assert_eq!((one.interrupt(), two.interrupt()), (Some(0), Some(0)));
+    assert!(!folder.path().join("kulya-data").exists(), "nothing is kept elsewhere");
 }
 
 #[test]
