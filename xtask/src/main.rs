@@ -137,6 +137,14 @@ fn cargo() -> Command {
 
 fn run_to_end(command: &mut Command) -> Result<()> {
     let program = command.get_program().to_owned();
+    // what cargo says to us about this package: a build script that asks for it would run again, and all behind it be built
+    // again, each time somebody goes from cargo to cargo xtask
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
     let status = command.status().with_context(|| format!("cannot run {}", program.display()))?;
     ensure!(status.success(), "{} ended with {status}", program.display());
     Ok(())
@@ -225,6 +233,18 @@ fn with_avro(
 ) -> Result<()> {
     let server = avro::Server::start(classpath)?;
     command.env("KULYA_TEST_AVRO", server.address());
+    let done = run(command);
+    drop(server);
+    done
+}
+
+fn with_s3(
+    command: &mut Command,
+    python: &s3::Python,
+    run: impl FnOnce(&mut Command) -> Result<()>,
+) -> Result<()> {
+    let server = s3::Server::start(python)?;
+    command.env("KULYA_TEST_S3", server.url());
     let done = run(command);
     drop(server);
     done
