@@ -61,7 +61,7 @@ impl Asker {
         let commit = |events, changes| {
             self.request(v1::CommitRequest { events, changes, writer: None, durability: 0, call: None })
         };
-        let told = match call {
+        match call {
             "Describe" => code(client.describe(self.request(v1::DescribeRequest {})).await),
             "CreateScope" => code(client.create_scope(of_scope()).await),
             "ListScopes" => code(client.list_scopes(self.request(v1::ListScopesRequest {})).await),
@@ -135,8 +135,7 @@ impl Asker {
                 }
             }
             other => panic!("no call {other}"),
-        };
-        told
+        }
     }
 }
 
