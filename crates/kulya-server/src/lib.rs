@@ -2,8 +2,8 @@
 //! and a body. It decides nothing, and it has no disk.
 //!
 //! [`rest::v1`] speaks the Pravega Schema Registry's REST v1 to the letter, so that its Java clients work unmodified;
-//! [`rest::v2`] gives the store's streams to whoever has `curl`; [`grpc`] gives the whole store to other processes. All
-//! of them stand on one port: HTTP/1, and HTTP/2 for whoever begins with it.
+//! [`rest::v2`] gives the store's streams to whoever has `curl`; [`grpc`] gives the whole store and the whole registry to
+//! other processes. All of them stand on one port: HTTP/1, and HTTP/2 for whoever begins with it.
 
 pub mod grpc;
 mod listen;
@@ -38,9 +38,9 @@ pub async fn serve(
         shutdown.await;
         ending.send_replace(true);
     };
-    let router = rest::v1::router(house.registry)
+    let router = rest::v1::router(Arc::clone(&house.registry))
         .merge(rest::v2::router(Arc::clone(&house.store), ends.clone()))
-        .merge(grpc::router(house.store, ends));
+        .merge(grpc::house_router(house.store, house.registry, ends));
     listen::serve(listener, router, shutdown).await;
     Ok(())
 }
