@@ -63,7 +63,7 @@ fn test(args: &[&str]) -> Result<()> {
     // two Pravegas take a minute: who tests another crate alone does without
     let is_asked = |krate: &str| args.is_empty() || args.contains(&"--workspace") || args.contains(&krate);
     let pravega = is_asked("kulya-store-pravega").then(pravega::find_or_fetch).transpose();
-    let registry = is_asked("kulya-server").then(registry::find_or_fetch).transpose();
+    let registry = (is_asked("kulya-server") || is_asked("kulya")).then(registry::find_or_fetch).transpose();
     // left out by name, so that none of them is counted as passed
     let mut missing = Vec::new();
     if let Err(why) = &pravega {

@@ -9,6 +9,7 @@ mod demo;
 mod keep;
 mod open;
 mod progress;
+mod registry;
 mod serve;
 mod settings;
 mod sql;
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
     // a prompt or a blocked read must not keep the program from ending
     runtime.shutdown_background();
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => fail(&error),
     }
 }
@@ -71,14 +72,17 @@ fn line(error: &anyhow::Error) -> String {
     text.replace('\n', " ")
 }
 
-async fn run(args: Args) -> anyhow::Result<()> {
+async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let settings = settings::load(args.config.as_deref())?;
-    match args.command {
+    let done = match args.command {
+        // whose verdict is its exit code
+        Command::Registry(registry) => return registry::run(settings, *registry).await,
         Command::Serve(serve) => serve::run(settings, serve).await,
         Command::Cdc(cdc) => cdc::run(settings, *cdc).await,
         Command::Sql(sql) => sql::run(settings, sql).await,
         Command::Stream(stream) => stream::run(settings, stream).await,
         Command::Store(store) => store::run(settings, store).await,
         Command::Demo(demo) => demo::run(demo).await,
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

@@ -52,7 +52,9 @@ impl TryFrom<v1::Format> for Format {
         if custom.is_empty() {
             return Ok(format);
         }
-        Err(wrong(format!("the message names {format} and the custom format {custom:.80?}: name one of them")))
+        Err(wrong(format!(
+            "the message names {format} and the custom format {custom:.80?}: name one of them"
+        )))
     }
 }
 

@@ -56,7 +56,8 @@ pub fn given<T>(field: Option<T>, what: &str) -> RegistryResult<T> {
 
 /// An enum by its number.
 fn known<E: TryFrom<i32>>(number: i32, what: &str) -> RegistryResult<E> {
-    let unknown = |_| wrong(format!("the message names a {what} by the number {number}, which means none here"));
+    let unknown =
+        |_| wrong(format!("the message names a {what} by the number {number}, which means none here"));
     E::try_from(number).map_err(unknown)
 }
 

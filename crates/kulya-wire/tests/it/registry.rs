@@ -82,15 +82,14 @@ fn compatibility() -> impl Strategy<Value = Compatibility> {
 }
 
 fn properties() -> impl Strategy<Value = GroupProperties> {
-    (format(), compatibility(), any::<bool>(), labels()).prop_map(
-        |(format, compatibility, allow_multiple_types, properties)| GroupProperties {
+    (format(), compatibility(), any::<bool>(), labels())
+        .prop_map(|(format, compatibility, allow_multiple_types, properties)| GroupProperties {
             format,
             compatibility,
             allow_multiple_types,
             properties,
-        },
-    )
-    .boxed()
+        })
+        .boxed()
 }
 
 fn schema() -> impl Strategy<Value = SchemaInfo> {

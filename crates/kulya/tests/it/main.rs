@@ -5,6 +5,7 @@ mod capture;
 mod demo;
 mod kill;
 mod program;
+mod registry;
 mod serve;
 mod store;
 mod wrong;
