@@ -81,7 +81,7 @@ fn test(args: &[&str]) -> Result<()> {
     // two Pravegas take a minute: who tests another crate alone does without
     let is_asked = |krate: &str| args.is_empty() || args.contains(&"--workspace") || args.contains(&krate);
     let pravega = is_asked("kulya-store-pravega").then(pravega::find_or_fetch).transpose();
-    let registry = is_asked("kulya-server").then(registry::find_or_fetch).transpose();
+    let registry = (is_asked("kulya-server") || is_asked("kulya")).then(registry::find_or_fetch).transpose();
     let s3 = (is_asked("kulya-store-object") || is_asked("kulya")).then(s3::find_or_fetch).transpose();
     let avro = is_asked("kulya-schema").then(avro::find_or_fetch).transpose();
     // left out by name, so that none of them is counted as passed
@@ -233,18 +233,6 @@ fn with_avro(
 ) -> Result<()> {
     let server = avro::Server::start(classpath)?;
     command.env("KULYA_TEST_AVRO", server.address());
-    let done = run(command);
-    drop(server);
-    done
-}
-
-fn with_s3(
-    command: &mut Command,
-    python: &s3::Python,
-    run: impl FnOnce(&mut Command) -> Result<()>,
-) -> Result<()> {
-    let server = s3::Server::start(python)?;
-    command.env("KULYA_TEST_S3", server.url());
     let done = run(command);
     drop(server);
     done

@@ -43,6 +43,11 @@ pub(crate) fn append(stream: &StreamId, line: Bytes) -> Append {
     Append { stream: stream.clone(), routing_key: Some(String::new()), event: line }
 }
 
+/// The place behind all changes so far.
+pub(crate) async fn end(store: &dyn StreamStore, stream: &StreamId) -> RegistryResult<String> {
+    Ok(tail_cut(store, stream).await.map_err(from_store)?.to_string())
+}
+
 /// The changes behind a place, or from now on.
 pub(crate) async fn follow(
     store: Arc<dyn StreamStore>,

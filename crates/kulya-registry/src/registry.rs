@@ -44,6 +44,12 @@ impl Registry {
         self
     }
 
+    /// The place behind all changes so far, from which [`changes`](RegistryAdministration::changes) tells those that come:
+    /// for whoever must not miss one that comes before it is told the first.
+    pub async fn end_of_changes(&self) -> RegistryResult<String> {
+        crate::feed::end(&*self.table.store, &self.table.feed).await
+    }
+
     pub(crate) fn now_ms(&self) -> u64 {
         self.clock.since_epoch().as_millis() as u64
     }

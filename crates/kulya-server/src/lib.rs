@@ -2,8 +2,8 @@
 //! and a body. It decides nothing, and it has no disk.
 //!
 //! [`rest::v1`] speaks the Pravega Schema Registry's REST v1 to the letter, so that its Java clients work unmodified;
-//! [`rest::v2`] gives the registry and the store's streams to whoever has `curl`; [`grpc`] gives the whole store to other processes. All
-//! of them stand on one port: HTTP/1, and HTTP/2 for whoever begins with it.
+//! [`rest::v2`] gives the registry and the store's streams to whoever has `curl`; [`grpc`] gives the whole store and the
+//! whole registry to other processes. All of them stand on one port: HTTP/1, and HTTP/2 for whoever begins with it.
 //!
 //! Every request comes through a [`Door`]: TLS, who is calling, what they may do, and how much there may be of it.
 
@@ -54,8 +54,12 @@ pub async fn serve_behind(
         ending.send_replace(true);
     };
     let router = rest::v1::router(Arc::clone(&house.registry))
-        .merge(rest::v2::router(house.registry, Arc::clone(&house.store), ends.clone()))
-        .merge(grpc::router(house.store, ends.clone()));
+        .merge(rest::v2::router(
+            Arc::clone(&house.registry) as Arc<_>,
+            Arc::clone(&house.store),
+            ends.clone(),
+        ))
+        .merge(grpc::house_router(house.store, house.registry, ends.clone()));
     listen::serve(listener, router, door, ends, shutdown).await;
     Ok(())
 }

@@ -1,51 +1,26 @@
 //! A store's error on its way through gRPC: [`status`] packs it, [`carried`] unpacks it. Kind, text and the texts of
 //! its causes arrive as they were; only a very long text is cut, because headers are small.
 
+use crate::envelope::{self, MOST_TEXT, cut};
 use crate::v1;
 use kulya_store::{Error, ErrorKind};
 use prost::Message;
-use std::error::Error as _;
-use std::fmt;
 use tonic::{Code, Status};
 
-/// Bytes of one text that cross. Base64 and percent-encoding make more of them, and clients take 16 KiB of headers.
-const MOST_TEXT: usize = 2048;
-/// Causes that cross, and bytes of each.
-const MOST_CAUSES: usize = 6;
-const MOST_CAUSE: usize = 512;
 /// What a detail is called in a `google.rpc.Status`.
 const TYPE_URL: &str = "type.googleapis.com/kulya.store.v1.ErrorDetail";
 
-/// `google.rpc.Status`, the envelope that gRPC clients know to open.
-#[derive(Clone, PartialEq, Message)]
-struct RpcStatus {
-    #[prost(int32, tag = "1")]
-    code: i32,
-    #[prost(string, tag = "2")]
-    message: String,
-    #[prost(message, repeated, tag = "3")]
-    details: Vec<prost_types::Any>,
-}
-
 /// Kind and message as gRPC carries them.
 pub fn detail(error: &Error) -> v1::ErrorDetail {
-    let mut causes = Vec::new();
-    let mut cause = error.source();
-    while let Some(source) = cause
-        && causes.len() < MOST_CAUSES
-    {
-        causes.push(cut(&source.to_string(), MOST_CAUSE));
-        cause = source.source();
-    }
     let kind = to_wire(error.kind()) as i32;
-    v1::ErrorDetail { kind, message: cut(&error.to_string(), MOST_TEXT), causes }
+    let (message, causes) = (cut(&error.to_string(), MOST_TEXT), envelope::causes(error));
+    v1::ErrorDetail { kind, message, causes }
 }
 
 /// The error that a detail tells of. A kind from a newer server is taken for `Failed`.
 pub fn of_detail(detail: v1::ErrorDetail) -> Error {
     let error = Error::new(of_wire(detail.kind()), detail.message);
-    let causes = detail.causes.into_iter().rev();
-    match causes.fold(None, |source, text| Some(Cause { text, source: source.map(Box::new) })) {
+    match envelope::cause(detail.causes) {
         Some(cause) => error.because(cause),
         None => error,
     }
@@ -59,17 +34,13 @@ pub fn status(error: &Error) -> Status {
 /// The same for an error that is a detail already.
 pub fn detail_status(detail: v1::ErrorDetail) -> Status {
     let code = code(of_wire(detail.kind()));
-    let any = prost_types::Any { type_url: TYPE_URL.to_owned(), value: detail.encode_to_vec() };
-    let message = cut(&detail.message, MOST_CAUSE);
-    let envelope = RpcStatus { code: code as i32, message: message.clone(), details: vec![any] };
-    Status::with_details(code, message, envelope.encode_to_vec().into())
+    envelope::status(code, &detail.message, TYPE_URL, detail.encode_to_vec())
 }
 
 /// The store's error in a status; `None` when somebody else made it: the connection, or a server that is not ours.
 pub fn carried(status: &Status) -> Option<Error> {
-    let envelope = RpcStatus::decode(status.details()).ok()?;
-    let any = envelope.details.into_iter().find(|any| any.type_url == TYPE_URL)?;
-    v1::ErrorDetail::decode(any.value.as_slice()).ok().map(of_detail)
+    let detail = envelope::detail(status, TYPE_URL)?;
+    v1::ErrorDetail::decode(detail.as_slice()).ok().map(of_detail)
 }
 
 /// For clients that look no deeper than the code. `UNAVAILABLE` alone says that the same call may go well later.
@@ -122,36 +93,11 @@ fn of_wire(kind: v1::ErrorKind) -> ErrorKind {
     }
 }
 
-fn cut(text: &str, most: usize) -> String {
-    if text.len() <= most {
-        return text.to_owned();
-    }
-    format!("{}…", &text[..text.floor_char_boundary(most)])
-}
-
-/// A cause that was told by text.
-#[derive(Debug)]
-struct Cause {
-    text: String,
-    source: Option<Box<Cause>>,
-}
-
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl std::error::Error for Cause {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_deref().map(|cause| cause as _)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::error::Error as _;
 
     const KINDS: [ErrorKind; 12] = [
         ErrorKind::NotFound,

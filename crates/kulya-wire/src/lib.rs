@@ -1,6 +1,7 @@
-//! The stream store's contract as gRPC messages: `proto/kulya/store/v1/store.proto`, what is generated of it ([`v1`]),
-//! and the conversions between its messages and the contract's values, in both directions. Both ends of a connection
-//! use it: `kulya-server` answers, `kulya-client` asks. It has no socket and keeps nothing.
+//! The contracts of the stream store and of the schema registry as gRPC messages: `proto/`, what is generated of it ([`v1`]
+//! the store's, [`registry::v1`] the registry's), and the conversions between its messages and the contracts' values, in
+//! both directions. Both ends of a connection use it: `kulya-server` answers, `kulya-client` asks. It has no socket and
+//! keeps nothing.
 //!
 //! What comes in is checked where it is converted: a name, a cut or a pointer that exists is right.
 //!
@@ -17,9 +18,11 @@
 //! ```
 
 mod commit;
+mod envelope;
 pub mod error;
 mod name;
 mod read;
+pub mod registry;
 mod stream;
 mod transaction;
 
@@ -42,7 +45,7 @@ pub mod v1 {
     include!("../generated/kulya.store.v1.rs");
 }
 
-/// The proto file as a descriptor set, for gRPC reflection.
+/// The store's proto file as a descriptor set, for gRPC reflection.
 pub const DESCRIPTOR: &[u8] = include_bytes!("../generated/kulya.store.v1.bin");
 
 /// The largest message that either end takes, in bytes. It has room for a commit of [`MAX_COMMIT_BYTES`] with its names

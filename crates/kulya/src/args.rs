@@ -1,5 +1,6 @@
 //! What may be typed: commands, flags and their help. Nothing is interpreted here.
 
+use crate::registry::RegistryArgs;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -38,6 +39,8 @@ pub(crate) enum Command {
     Sql(SqlArgs),
     /// Streams and their raw events: make, list, append, read, truncate, seal, delete
     Stream(StreamArgs),
+    /// The schema registry: groups, schemas, verdicts on schemas in files, export and import
+    Registry(Box<RegistryArgs>),
     /// Look at a store's folder, and check every byte of it
     Store(StoreArgs),
     /// Accounts for kulya serve --accounts: hash passwords, make lines of the file

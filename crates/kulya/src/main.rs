@@ -11,6 +11,7 @@ mod door;
 mod keep;
 mod open;
 mod progress;
+mod registry;
 mod serve;
 mod settings;
 mod sql;
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
     // a prompt or a blocked read must not keep the program from ending
     runtime.shutdown_background();
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => fail(&error),
     }
 }
@@ -73,9 +74,11 @@ fn line(error: &anyhow::Error) -> String {
     text.replace('\n', " ")
 }
 
-async fn run(args: Args) -> anyhow::Result<()> {
+async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let settings = settings::load(args.config.as_deref())?;
-    match args.command {
+    let done = match args.command {
+        // whose verdict is its exit code
+        Command::Registry(registry) => return registry::run(settings, *registry).await,
         Command::Serve(serve) => serve::run(settings, serve).await,
         Command::Cdc(cdc) => cdc::run(settings, *cdc).await,
         Command::Sql(sql) => sql::run(settings, sql).await,
@@ -83,5 +86,6 @@ async fn run(args: Args) -> anyhow::Result<()> {
         Command::Store(store) => store::run(settings, store).await,
         Command::Account(account) => account::run(account),
         Command::Demo(demo) => demo::run(demo).await,
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

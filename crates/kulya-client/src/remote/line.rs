@@ -23,7 +23,10 @@ use tower::service_fn;
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-pub(super) type Client = StreamStoreClient<InterceptedService<Channel, Bearer>>;
+/// A connection, with the token.
+pub(super) type Service = InterceptedService<Channel, Bearer>;
+/// Who asks the store on it.
+pub(super) type Client = StreamStoreClient<Service>;
 
 /// Shows the token.
 #[derive(Clone)]
@@ -45,7 +48,7 @@ pub(super) struct Line {
     network: Option<Arc<dyn Network>>,
     bearer: Bearer,
     /// The connection of short calls.
-    client: Client,
+    shared: Service,
     patience: Duration,
     closed: watch::Sender<bool>,
 }
@@ -55,14 +58,24 @@ impl Line {
     pub(super) fn new(settings: RemoteSettings, network: Option<Arc<dyn Network>>) -> Result<Self> {
         let endpoint = settings.endpoint()?;
         let bearer = Bearer(settings.authorization()?);
-        let client = client(&endpoint, network.as_ref(), &bearer);
+        let shared = service(&endpoint, network.as_ref(), &bearer);
         let (address, patience) = (settings.address().to_owned(), settings.patience);
-        Ok(Self { address, endpoint, network, bearer, client, patience, closed: watch::Sender::new(false) })
+        Ok(Self { address, endpoint, network, bearer, shared, patience, closed: watch::Sender::new(false) })
     }
 
-    /// A client with a connection of its own, for a long call.
+    /// The connection that short calls share.
+    pub(super) fn shared(&self) -> Service {
+        self.shared.clone()
+    }
+
+    /// A connection of its own, for a long call.
+    pub(super) fn own(&self) -> Service {
+        service(&self.endpoint, self.network.as_ref(), &self.bearer)
+    }
+
+    /// The store's client with a connection of its own.
     pub(super) fn own_client(&self) -> Client {
-        client(&self.endpoint, self.network.as_ref(), &self.bearer)
+        client(self.own())
     }
 
     /// Asks until there is an answer: what the call gives, the store's error, or `Unreachable`.
@@ -72,7 +85,7 @@ impl Line {
     {
         let mut patience = self.patience();
         loop {
-            match self.while_open(act(self.client.clone())).await? {
+            match self.while_open(act(client(self.shared()))).await? {
                 Ok(answer) => return Ok(answer.into_inner()),
                 Err(status) => patience.endure(status).await?,
             }
@@ -126,7 +139,7 @@ impl Line {
     }
 
     /// The error that a status is, when asking again will not help; `None` when the line was cut.
-    fn error(&self, status: &Status) -> Option<Error> {
+    pub(super) fn error(&self, status: &Status) -> Option<Error> {
         if let Some(error) = error::carried(status) {
             return Some(error);
         }
@@ -161,7 +174,7 @@ impl Line {
     }
 }
 
-fn client(endpoint: &Endpoint, network: Option<&Arc<dyn Network>>, bearer: &Bearer) -> Client {
+fn service(endpoint: &Endpoint, network: Option<&Arc<dyn Network>>, bearer: &Bearer) -> Service {
     let channel = match network.cloned() {
         None => endpoint.connect_lazy(),
         Some(network) => endpoint.connect_with_connector_lazy(service_fn(move |_| {
@@ -169,7 +182,11 @@ fn client(endpoint: &Endpoint, network: Option<&Arc<dyn Network>>, bearer: &Bear
             async move { network.connect().await.map(TokioIo::new) }
         })),
     };
-    StreamStoreClient::with_interceptor(channel, bearer.clone())
+    InterceptedService::new(channel, bearer.clone())
+}
+
+fn client(service: Service) -> Client {
+    StreamStoreClient::new(service)
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES)
 }

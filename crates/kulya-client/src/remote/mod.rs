@@ -1,4 +1,5 @@
-//! The stream store at the other end of a gRPC connection: [`RemoteStore`], one more backend that keeps the contract.
+//! The stream store at the other end of a gRPC connection: [`RemoteStore`], one more backend that keeps the contract; and
+//! the schema registry beside it: [`RemoteRegistry`].
 //!
 //! **A cut connection.** Every call is asked again, with growing pauses, until the server has been silent for the
 //! [patience](RemoteSettings::patience); then the error is `Unreachable` and names the address. What that means for a
@@ -25,6 +26,7 @@
 mod lane;
 mod line;
 mod network;
+mod registry;
 mod settings;
 mod store;
 mod tail;
@@ -36,6 +38,7 @@ use kulya_wire::v1;
 use lane::Lanes;
 use line::Line;
 pub use network::{Connection, Network};
+pub use registry::RemoteRegistry;
 pub use settings::RemoteSettings;
 use std::sync::Arc;
 pub use tail::RemoteTail;

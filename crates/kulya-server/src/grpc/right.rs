@@ -1,7 +1,9 @@
-//! The rights of a call of the store: what its message names, asked of the [`Visit`] that brought it.
+//! The rights of a call of the store or the registry: what its message names, asked of the [`Visit`] that brought it.
 
 use crate::door::{Denied, Visit};
-use kulya_guard::operation::{self, StoreCall};
+use kulya_guard::acl::Permission;
+use kulya_guard::operation::{self, Need, RegistryCall, StoreCall};
+use kulya_schema::GroupId;
 use kulya_store::{Append, Scope, StreamId, TableChange, TableId};
 use std::collections::BTreeSet;
 use tonic::{Request, Status};
@@ -31,6 +33,39 @@ impl Rights {
             StoreCall::Known | StoreCall::ReadScope | StoreCall::ReadStream | StoreCall::ReadTable
         );
         self.0.allow(&operation::store(self.0.names(), call, scope, name), is_change)
+    }
+
+    /// A call of the registry that names a group.
+    pub(super) fn of_group(&self, call: RegistryCall, group: &GroupId) -> Result<(), Denied> {
+        if self.0.is_free() {
+            return Ok(());
+        }
+        let need = operation::registry(self.0.names(), call, &group.namespace, &group.name);
+        self.0.allow(&need, call.changes())
+    }
+
+    /// Adds a codec. Java's face asks for reading only; ours asks for changing.
+    pub(super) fn change_codecs(&self, group: &GroupId) -> Result<(), Denied> {
+        let codecs = self.0.names().codecs(&group.namespace, &group.name);
+        self.0.allow(&Need::right(codecs, Permission::ReadUpdate), true)
+    }
+
+    /// A call over a namespace, or over all of the registry.
+    pub(super) fn over(&self, namespace: Option<&str>, permission: Permission) -> Result<(), Denied> {
+        let names = self.0.names();
+        let resource = namespace.map_or_else(|| names.root(), |namespace| names.namespace(namespace));
+        self.0.allow(&Need::right(resource, permission), permission == Permission::ReadUpdate)
+    }
+
+    /// For lists.
+    pub(super) fn may_read_group(&self, group: &GroupId) -> bool {
+        let names = self.0.names();
+        self.0.may(&operation::registry(names, RegistryCall::ReadGroup, &group.namespace, &group.name))
+    }
+
+    /// For lists.
+    pub(super) fn may_read_namespace(&self, namespace: &str) -> bool {
+        self.0.may(&Need::right(self.0.names().namespace(namespace), Permission::Read))
     }
 
     pub(super) fn read_scope(&self, scope: &Scope) -> Result<(), Denied> {

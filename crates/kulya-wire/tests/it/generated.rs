@@ -1,20 +1,25 @@
-//! What is checked in is what the proto file gives. `KULYA_REGENERATE=1 cargo test -p kulya-wire` writes it anew: first change
+//! What is checked in is what the proto files give. `KULYA_REGENERATE=1 cargo test -p kulya-wire` writes it anew: first change
 //! the proto file, then generate, and only then the Rust that uses it (this test needs a crate that compiles).
 
 use std::path::{Path, PathBuf};
 
-/// Each generated file and what it must hold.
-fn generate() -> Vec<(PathBuf, Vec<u8>)> {
+/// The packages, each in one file.
+const PACKAGES: [&str; 2] = ["store", "registry"];
+
+/// Each generated file of a package and what it must hold.
+fn generate(package: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let proto = root.join("proto");
     // the compiler in Rust: nobody needs protoc
-    let descriptor = protox::compile(["kulya/store/v1/store.proto"], [&proto]).unwrap();
+    let descriptor = protox::compile([format!("kulya/{package}/v1/{package}.proto")], [&proto]).unwrap();
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("generated");
     std::fs::create_dir_all(&out).unwrap();
-    let set = out.join("kulya.store.v1.bin");
+    let name = format!("kulya.{package}.v1");
+    let set = out.join(format!("{name}.bin"));
     tonic_prost_build::configure()
         .build_transport(false)
         .bytes(".")
+        .btree_map(".")
         .out_dir(&out)
         .compile_fds(descriptor.clone())
         .unwrap();
@@ -22,18 +27,19 @@ fn generate() -> Vec<(PathBuf, Vec<u8>)> {
     let mut bare = descriptor;
     bare.file.iter_mut().for_each(|file| file.source_code_info = None);
     std::fs::write(&set, prost::Message::encode_to_vec(&bare)).unwrap();
-    ["kulya.store.v1.rs", "kulya.store.v1.bin"]
-        .map(|name| (root.join("generated").join(name), std::fs::read(out.join(name)).unwrap()))
+    ["rs", "bin"]
+        .map(|ending| format!("{name}.{ending}"))
+        .map(|name| (root.join("generated").join(&name), std::fs::read(out.join(&name)).unwrap()))
         .to_vec()
 }
 
 #[test]
-fn what_is_checked_in_is_what_the_proto_file_gives() {
-    for (path, generated) in generate() {
+fn what_is_checked_in_is_what_the_proto_files_give() {
+    for (path, generated) in PACKAGES.into_iter().flat_map(generate) {
         if std::env::var_os("KULYA_REGENERATE").is_some() {
             std::fs::write(&path, generated).unwrap();
         } else {
-            let is_same = std::fs::read(&path).unwrap() == generated;
+            let is_same = std::fs::read(&path).is_ok_and(|known| known == generated);
             assert!(is_same, "{}: set KULYA_REGENERATE=1 and run this test again", path.display());
         }
     }

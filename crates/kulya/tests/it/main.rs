@@ -6,6 +6,7 @@ mod demo;
 mod door;
 mod kill;
 mod program;
+mod registry;
 mod serve;
 mod store;
 mod wrong;

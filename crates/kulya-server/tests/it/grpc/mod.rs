@@ -1,10 +1,11 @@
-//! The store over gRPC: one more backend, and what the network may do to it.
+//! The store over gRPC: one more backend, and what the network may do to it; and the registry over gRPC.
 
 mod backends;
 mod cuts;
 mod follow;
 mod proxy;
 mod refusals;
+mod registry;
 mod secured;
 
 use crate::registry_on;

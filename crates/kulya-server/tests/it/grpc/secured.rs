@@ -93,15 +93,14 @@ async fn a_token_goes_with_every_call() {
     assert_eq!(texts(&remote).await, ["in"]);
 }
 
-#[tokio::test]
-async fn reflection_names_the_service() {
+/// The names of the services that a server reflects.
+pub(super) async fn services(address: SocketAddr) -> Vec<String> {
     use tonic_reflection::pb::v1::ServerReflectionRequest;
     use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
     use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
     use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
-    let server = Server::of(Arc::new(MemoryStore::new())).await;
     let channel =
-        tonic::transport::Endpoint::from_shared(format!("http://{}", server.address)).unwrap().connect_lazy();
+        tonic::transport::Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
     let asked = ServerReflectionRequest {
         host: String::new(),
         message_request: Some(MessageRequest::ListServices(String::new())),
@@ -113,5 +112,12 @@ async fn reflection_names_the_service() {
     let Some(MessageResponse::ListServicesResponse(services)) = reply.message_response else {
         panic!("{reply:?}")
     };
-    assert!(services.service.iter().any(|service| service.name == "kulya.store.v1.StreamStore"));
+    services.service.into_iter().map(|service| service.name).collect()
+}
+
+#[tokio::test]
+async fn reflection_names_the_service() {
+    let server = Server::of(Arc::new(MemoryStore::new())).await;
+    let services = services(server.address).await;
+    assert!(services.iter().any(|service| service == "kulya.store.v1.StreamStore"));
 }

@@ -1,0 +1,101 @@
+//! The lines of an export, what an import does with groups that are there, and what it did.
+
+use super::{given, into_all, known, must, v1};
+use kulya_codec::RegistryError;
+use kulya_codec::administration::{Existing, ExportLine, Imported};
+use kulya_schema::GroupId;
+use v1::export_line::Line;
+
+impl From<ExportLine> for v1::ExportLine {
+    fn from(line: ExportLine) -> Self {
+        let line = match line {
+            ExportLine::Begin { kulya_registry_export: version } => Line::Begin(v1::Begin { version }),
+            ExportLine::Group { namespace, group, properties, codecs, schemas, encodings } => {
+                Line::Group(v1::GroupLine {
+                    group: Some(GroupId::new(namespace, group).into()),
+                    properties: Some(properties.into()),
+                    codecs: into_all(codecs),
+                    schemas,
+                    encodings,
+                })
+            }
+            ExportLine::Schema { schema_info, version_info, compatibility, timestamp, deleted } => {
+                Line::Schema(v1::SchemaLine {
+                    schema: Some(schema_info.into()),
+                    version: Some(version_info.into()),
+                    compatibility: Some(compatibility.into()),
+                    timestamp_ms: timestamp,
+                    deleted,
+                })
+            }
+            ExportLine::Encoding { encoding_id, schema_id, codec_type } => {
+                let codec = Some(codec_type.into());
+                Line::Encoding(v1::EncodingLine { id: encoding_id, schema: schema_id, codec })
+            }
+            ExportLine::End { groups } => Line::End(v1::End { groups }),
+        };
+        Self { line: Some(line) }
+    }
+}
+
+impl TryFrom<v1::ExportLine> for ExportLine {
+    type Error = RegistryError;
+
+    fn try_from(message: v1::ExportLine) -> Result<Self, RegistryError> {
+        Ok(match given(message.line, "line")? {
+            Line::Begin(v1::Begin { version }) => Self::Begin { kulya_registry_export: version },
+            Line::Group(v1::GroupLine { group, properties, codecs, schemas, encodings }) => {
+                let v1::Group { namespace, name } = given(group, "group")?;
+                let (properties, codecs) = (must(properties, "properties")?, into_all(codecs));
+                Self::Group { namespace, group: name, properties, codecs, schemas, encodings }
+            }
+            Line::Schema(v1::SchemaLine { schema, version, compatibility, timestamp_ms, deleted }) => {
+                Self::Schema {
+                    schema_info: must(schema, "schema")?,
+                    version_info: given(version, "version")?.into(),
+                    compatibility: must(compatibility, "policy")?,
+                    timestamp: timestamp_ms,
+                    deleted,
+                }
+            }
+            Line::Encoding(v1::EncodingLine { id, schema, codec }) => {
+                let codec_type = given(codec, "codec")?.into();
+                Self::Encoding { encoding_id: id, schema_id: schema, codec_type }
+            }
+            Line::End(v1::End { groups }) => Self::End { groups },
+        })
+    }
+}
+
+impl From<Existing> for v1::ImportBegin {
+    fn from(existing: Existing) -> Self {
+        let existing = match existing {
+            Existing::Refuse => v1::Existing::Refuse,
+            Existing::Skip => v1::Existing::Skip,
+        };
+        Self { existing: existing.into() }
+    }
+}
+
+impl TryFrom<v1::ImportBegin> for Existing {
+    type Error = RegistryError;
+
+    fn try_from(message: v1::ImportBegin) -> Result<Self, RegistryError> {
+        Ok(match known(message.existing, "way to treat groups that are there")? {
+            v1::Existing::Refuse => Self::Refuse,
+            v1::Existing::Skip => Self::Skip,
+        })
+    }
+}
+
+impl From<Imported> for v1::ImportReply {
+    fn from(Imported { groups, skipped, schemas, encodings }: Imported) -> Self {
+        Self { groups, skipped, schemas, encodings }
+    }
+}
+
+impl From<v1::ImportReply> for Imported {
+    fn from(v1::ImportReply { groups, skipped, schemas, encodings }: v1::ImportReply) -> Self {
+        Self { groups, skipped, schemas, encodings }
+    }
+}

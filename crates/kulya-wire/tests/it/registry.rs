@@ -1,0 +1,358 @@
+//! The registry's values, likewise: every one comes back from its message as it was, and any message gives a value or a
+//! refusal that names what is wrong.
+
+use kulya_codec::administration::{
+    Change, ChangeEvent, Comparison, Existing, ExportLine, Found, GroupChange, Imported, Page, PageRequest,
+    Search, Verdict, VersionEntry,
+};
+use kulya_codec::{RegistryError, RegistryErrorKind};
+use kulya_schema::decide::{Reason, Refusal};
+use kulya_schema::protobuf::Safety;
+use kulya_schema::{
+    Changed, CodecType, Compatibility, Difference, EncodingId, EncodingInfo, Field, Format, GroupId,
+    GroupProperties, HistoryRecord, Incompatibility, Rules, SchemaInfo, SchemaWithVersion, Side, Strict,
+    Unknown, VersionInfo,
+};
+use kulya_wire::registry::v1;
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+use prost::Message;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+/// There, through bytes, and back.
+fn comes_back<T, M>(value: &T)
+where
+    T: Clone + PartialEq + Debug + Into<M> + TryFrom<M>,
+    T::Error: Debug,
+    M: Message + Default,
+{
+    let message: M = value.clone().into();
+    let crossed = M::decode(message.encode_to_vec().as_slice()).unwrap();
+    assert_eq!(&T::try_from(crossed).unwrap(), value);
+}
+
+fn word() -> impl Strategy<Value = String> + Clone {
+    "[a-zé/ .]{0,8}"
+}
+
+fn labels() -> impl Strategy<Value = BTreeMap<String, String>> {
+    btree_map(word(), word(), 0..3)
+}
+
+fn format() -> impl Strategy<Value = Format> {
+    prop_oneof![
+        Just(Format::Avro),
+        Just(Format::Protobuf),
+        Just(Format::Json),
+        Just(Format::Any),
+        word().prop_map(Format::Custom)
+    ]
+}
+
+fn version() -> impl Strategy<Value = VersionInfo> + Clone {
+    (word(), word(), any::<u32>(), any::<u32>())
+        .prop_map(|(type_name, format, version, id)| VersionInfo { type_name, format, version, id })
+        .boxed()
+}
+
+fn side() -> impl Strategy<Value = Side> {
+    prop_oneof![Just(Side::Latest), Just(Side::Transitive), version().prop_map(Side::Till)]
+}
+
+fn compatibility() -> impl Strategy<Value = Compatibility> {
+    let advanced = (option::of(side()), option::of(side())).prop_map(|sides| match sides {
+        (None, None) => Compatibility::AllowAny,
+        (backward, forward) => Compatibility::Advanced { backward, forward },
+    });
+    prop_oneof![
+        Just(Compatibility::AllowAny),
+        Just(Compatibility::DenyAll),
+        Just(Compatibility::Backward),
+        Just(Compatibility::Forward),
+        Just(Compatibility::BackwardTransitive),
+        Just(Compatibility::ForwardTransitive),
+        Just(Compatibility::Full),
+        Just(Compatibility::FullTransitive),
+        advanced,
+    ]
+    .boxed()
+}
+
+fn properties() -> impl Strategy<Value = GroupProperties> {
+    (format(), compatibility(), any::<bool>(), labels())
+        .prop_map(|(format, compatibility, allow_multiple_types, properties)| GroupProperties {
+            format,
+            compatibility,
+            allow_multiple_types,
+            properties,
+        })
+        .boxed()
+}
+
+fn schema() -> impl Strategy<Value = SchemaInfo> {
+    (word(), format(), vec(any::<u8>(), 0..20), labels())
+        .prop_map(|(type_name, format, data, properties)| SchemaInfo { type_name, format, data, properties })
+        .boxed()
+}
+
+fn codec() -> impl Strategy<Value = CodecType> {
+    (word(), labels()).prop_map(|(name, properties)| CodecType { name, properties })
+}
+
+fn field() -> impl Strategy<Value = Field> {
+    (word(), word()).prop_map(|(path, kind)| Field { path, kind })
+}
+
+fn why() -> impl Strategy<Value = Incompatibility> {
+    let witness = option::of(prop_oneof![
+        Just(json!(null)),
+        any::<i64>().prop_map(|n| json!({"a": [n, 1.5, "é"], "b": {}})),
+        word().prop_map(|text| json!(text)),
+    ]);
+    (vec(word(), 7), witness, any::<bool>()).prop_map(|(words, witness, certain)| {
+        let [rule, reader_path, writer_path, reader, writer, message, fix] = words.try_into().unwrap();
+        Incompatibility { rule, reader_path, writer_path, reader, writer, message, fix, witness, certain }
+    })
+}
+
+fn reason() -> impl Strategy<Value = Reason> {
+    let versions = || vec(version(), 0..3);
+    prop_oneof![
+        versions().prop_map(|versions| Reason::OtherType { versions }),
+        versions().prop_map(|versions| Reason::Denied { versions }),
+        (versions(), why()).prop_map(|(versions, why)| Reason::CannotRead { versions, why }),
+        (versions(), why()).prop_map(|(versions, why)| Reason::CannotBeRead { versions, why }),
+        (versions(), why()).prop_map(|(versions, why)| Reason::UsesReserved { versions, why }),
+    ]
+    .boxed()
+}
+
+fn refusal() -> impl Strategy<Value = Refusal> {
+    (word(), word(), word(), vec(reason(), 0..4)).prop_map(|(type_name, policy, rules, reasons)| Refusal {
+        type_name,
+        policy,
+        rules,
+        reasons,
+    })
+}
+
+fn line() -> impl Strategy<Value = ExportLine> {
+    let group = (word(), word(), properties(), vec(codec(), 0..3), any::<u32>(), any::<u32>()).prop_map(
+        |(namespace, group, properties, codecs, schemas, encodings)| ExportLine::Group {
+            namespace,
+            group,
+            properties,
+            codecs,
+            schemas,
+            encodings,
+        },
+    );
+    let schema = (schema(), version(), compatibility(), any::<u64>(), any::<bool>()).prop_map(
+        |(schema_info, version_info, compatibility, timestamp, deleted)| ExportLine::Schema {
+            schema_info,
+            version_info,
+            compatibility,
+            timestamp,
+            deleted,
+        },
+    );
+    prop_oneof![
+        any::<u32>().prop_map(|version| ExportLine::Begin { kulya_registry_export: version }),
+        group.boxed(),
+        schema.boxed(),
+        (any::<u32>(), any::<u32>(), codec()).prop_map(|(encoding_id, schema_id, codec_type)| {
+            ExportLine::Encoding { encoding_id, schema_id, codec_type }
+        }),
+        any::<u64>().prop_map(|groups| ExportLine::End { groups }),
+    ]
+    .boxed()
+}
+
+fn event() -> impl Strategy<Value = ChangeEvent> {
+    prop_oneof![
+        properties().prop_map(|properties| ChangeEvent::GroupCreated { properties }),
+        (properties(), any::<u32>())
+            .prop_map(|(properties, schemas)| ChangeEvent::GroupImported { properties, schemas }),
+        properties().prop_map(|properties| ChangeEvent::GroupChanged { properties }),
+        Just(ChangeEvent::GroupDeleted),
+        version().prop_map(|version_info| ChangeEvent::SchemaAdded { version_info }),
+        version().prop_map(|version_info| ChangeEvent::SchemaDeleted { version_info }),
+        codec().prop_map(|codec_type| ChangeEvent::CodecAdded { codec_type }),
+        (any::<u32>(), any::<u32>(), word()).prop_map(|(id, schema_id, codec)| {
+            ChangeEvent::EncodingAdded { encoding_id: EncodingId(id), schema_id, codec }
+        }),
+    ]
+    .boxed()
+}
+
+const RULES: [Rules; 5] = [
+    Rules::Java,
+    Rules::Strict(Strict { protobuf: Safety::Wire, unknown: Unknown::Refuse }),
+    Rules::Strict(Strict { protobuf: Safety::Wire, unknown: Unknown::Allow }),
+    Rules::Strict(Strict { protobuf: Safety::Json, unknown: Unknown::Refuse }),
+    Rules::Strict(Strict { protobuf: Safety::Json, unknown: Unknown::Allow }),
+];
+
+proptest! {
+    #[test]
+    fn groups_come_back(
+        (namespace, name) in (word(), word()),
+        properties in properties(),
+        compatibility in option::of(compatibility()),
+        labels in option::of(labels()),
+        next in option::of(word()),
+    ) {
+        let group = GroupId::new(namespace, name);
+        comes_back::<_, v1::Group>(&group);
+        comes_back::<_, v1::GroupProperties>(&properties);
+        let previous = compatibility.as_ref().map(|_| properties.clone());
+        comes_back::<_, v1::ChangeGroupRequest>(&GroupChange { compatibility, properties: labels, previous });
+        let page = Page { items: vec![(group, properties)], next };
+        comes_back::<_, v1::GroupsReply>(&page);
+        let names = Page { items: page.items.into_iter().map(|(id, _)| id.name).collect(), next: page.next };
+        comes_back::<_, v1::NamespacesReply>(&names);
+    }
+
+    #[test]
+    fn schemas_come_back(
+        schema in schema(),
+        version in version(),
+        compatibility in compatibility(),
+        timestamp_ms: u64,
+        codec in codec(),
+        deleted: bool,
+        fields in vec(field(), 0..3),
+        next in option::of(word()),
+    ) {
+        comes_back::<_, v1::SchemaWithVersion>(&SchemaWithVersion { schema: schema.clone(), version: version.clone() });
+        let record = HistoryRecord { schema: schema.clone(), version: version.clone(), compatibility, timestamp_ms };
+        comes_back::<_, v1::HistoryRecord>(&record);
+        comes_back::<_, v1::Encoding>(&EncodingInfo { schema, version: version.clone(), codec });
+        let items = vec![VersionEntry { version_info: version.clone(), deleted }];
+        comes_back::<_, v1::VersionsReply>(&Page { items, next: next.clone() });
+        let (namespace, group) = (version.format.clone(), version.type_name.clone());
+        let found = Found { namespace, group, version_info: version, fields };
+        comes_back::<_, v1::SearchReply>(&Page { items: vec![found], next });
+    }
+
+    #[test]
+    fn judgements_come_back(
+        refusal in option::of(refusal()),
+        registered in option::of(version()),
+        compatible: bool,
+        (from, to) in (schema(), schema()),
+        fields in vec(field(), 0..3),
+        whys in vec(why(), 0..3),
+    ) {
+        comes_back::<_, v1::Verdict>(&Verdict { compatible, registered, refusal });
+        let changed = |field: &Field| {
+            Changed { path: field.path.clone(), from: field.kind.clone(), to: String::new() }
+        };
+        let changed = fields.iter().map(changed).collect();
+        let difference = Difference { added: fields.clone(), removed: fields, changed };
+        let (backward, forward) = (whys.clone(), whys);
+        comes_back::<_, v1::Comparison>(&Comparison { from, to, fields: difference, backward, forward });
+    }
+
+    #[test]
+    fn what_moves_and_changes_comes_back(
+        line in line(),
+        (namespace, group) in (word(), word()),
+        timestamp: u64,
+        event in event(),
+        after in word(),
+        limit: u32,
+        words in vec(option::of(word()), 5),
+        all_versions: bool,
+    ) {
+        comes_back::<_, v1::ExportLine>(&line);
+        comes_back::<_, v1::Change>(&Change { namespace, group, timestamp, event });
+        let page = PageRequest { after, limit: limit as usize };
+        prop_assert_eq!(PageRequest::from(v1::Page::from(&page)), page);
+        let [namespace, group, type_name, format, field] = words.try_into().unwrap();
+        let search = Search { namespace, group, type_name, format, field, all_versions };
+        comes_back::<_, v1::SearchRequest>(&search);
+        let imported = Imported { groups: timestamp, skipped: 1, schemas: limit.into(), encodings: 2 };
+        comes_back::<_, v1::ImportReply>(&imported);
+    }
+
+    #[test]
+    fn any_message_is_read_or_refused(bytes: Vec<u8>) {
+        fn read<T: TryFrom<M>, M: Message + Default>(bytes: &[u8]) {
+            if let Ok(message) = M::decode(bytes) {
+                let _ = T::try_from(message);
+            }
+        }
+        read::<GroupProperties, v1::GroupProperties>(&bytes);
+        read::<GroupChange, v1::ChangeGroupRequest>(&bytes);
+        read::<SchemaInfo, v1::Schema>(&bytes);
+        read::<Verdict, v1::Verdict>(&bytes);
+        read::<Comparison, v1::Comparison>(&bytes);
+        read::<ExportLine, v1::ExportLine>(&bytes);
+        read::<Change, v1::Change>(&bytes);
+        read::<Rules, v1::Rules>(&bytes);
+    }
+
+    #[test]
+    fn an_unknown_number_is_named(number in 100i32..) {
+        fn refused<T: Debug>(result: Result<T, RegistryError>, number: i32) {
+            let error = result.unwrap_err();
+            assert_eq!(error.kind(), RegistryErrorKind::InvalidInput);
+            assert!(error.to_string().contains(&number.to_string()), "{error}");
+        }
+        refused(Format::try_from(v1::Format { kind: number, custom: String::new() }), number);
+        let policy = v1::Compatibility { policy: number, ..v1::Compatibility::default() };
+        refused(Compatibility::try_from(policy), number);
+        refused(Existing::try_from(v1::ImportBegin { existing: number }), number);
+        for (protobuf, unknown) in [(number, 0), (0, number)] {
+            let strict = v1::rules::Rules::Strict(v1::StrictRules { protobuf, unknown });
+            refused(Rules::try_from(v1::Rules { rules: Some(strict) }), number);
+        }
+    }
+}
+
+#[test]
+fn few_values_come_back() {
+    for rules in RULES {
+        comes_back::<_, v1::Rules>(&rules);
+    }
+    for existing in [Existing::Refuse, Existing::Skip] {
+        comes_back::<_, v1::ImportBegin>(&existing);
+    }
+    // a page of more than fits the message is a page of many
+    assert_eq!(v1::Page::from(&PageRequest::first(usize::MAX)).limit, u32::MAX);
+}
+
+#[test]
+fn what_is_missing_or_twice_is_named() {
+    fn says<T: Debug>(result: Result<T, RegistryError>, words: &str) {
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), RegistryErrorKind::InvalidInput);
+        assert!(error.to_string().contains(words), "{words}: {error}");
+    }
+    says(Format::try_from(v1::Format::default()), "names no format");
+    let both = v1::Format { kind: v1::FormatKind::Avro.into(), custom: "thrift".to_owned() };
+    says(Format::try_from(both), "Avro and the custom format \"thrift\"");
+    says(Compatibility::try_from(v1::Compatibility::default()), "names no policy");
+    let latest = Some(v1::Side::from(Side::Latest));
+    let policy = |policy: v1::Policy, backward| v1::Compatibility {
+        policy: policy.into(),
+        backward,
+        ..v1::Compatibility::default()
+    };
+    says(Compatibility::try_from(policy(v1::Policy::Advanced, None)), "needs a backward or a forward");
+    says(Compatibility::try_from(policy(v1::Policy::Full, latest)), "policy Full has no sides");
+    let reachless = policy(v1::Policy::Advanced, Some(v1::Side::default()));
+    says(Compatibility::try_from(reachless), "reach of a policy's side");
+    says(GroupProperties::try_from(v1::GroupProperties::default()), "names no format");
+    says(SchemaInfo::try_from(v1::Schema::default()), "names no format");
+    says(Reason::try_from(v1::Reason::default()), "names no reason");
+    says(ExportLine::try_from(v1::ExportLine::default()), "names no line");
+    says(Change::try_from(v1::Change::default()), "names no group");
+    says(Rules::try_from(v1::Rules::default()), "names no rules");
+    let witness = v1::Incompatibility { witness: Some("{".to_owned()), ..v1::Incompatibility::default() };
+    says(Incompatibility::try_from(witness), "no JSON text");
+}

@@ -1,0 +1,515 @@
+//! The registry by the command line: groups and schemas in a folder and behind a server alike, verdicts on files, and a
+//! registry's move.
+
+use crate::program::{Ran, Running, command, http, kulya, run, server};
+use std::io::{BufRead, Write};
+use std::path::Path;
+use std::process::Stdio;
+use tempfile::{TempDir, tempdir};
+
+const ORDER: &str =
+    r#"{"type":"record","name":"Order","namespace":"shop","fields":[{"name":"id","type":"long"}]}"#;
+const ORDER_NOTE: &str = r#"{"type":"record","name":"Order","namespace":"shop","fields":[{"name":"id","type":"long"},{"name":"note","type":"string","default":""}]}"#;
+const ORDER_TOTAL: &str = r#"{"type":"record","name":"Order","namespace":"shop","fields":[{"name":"id","type":"long"},{"name":"total","type":"long"}]}"#;
+const CLICK: &str = r#"{"type":"object","properties":{"page":{"type":"string"}},"required":["page"]}"#;
+const CLICK_STRICTER: &str = r#"{"type":"object","properties":{"page":{"type":"string"},"at":{"type":"integer"}},"required":["page","at"]}"#;
+
+/// Schemas in files: versions of an Avro record, `v10` the newest by number, and two JSON schemas.
+fn files() -> TempDir {
+    let folder = tempdir().unwrap();
+    let path = folder.path();
+    std::fs::create_dir(path.join("orders")).unwrap();
+    for (name, text) in [
+        ("orders/v1.avsc", ORDER),
+        ("orders/v2.avsc", ORDER_NOTE),
+        ("orders/v10.avsc", ORDER_TOTAL),
+        ("orders/README.md", "not a schema"),
+        ("click1.json", CLICK),
+        ("click2.json", CLICK_STRICTER),
+        ("broken.avsc", "{"),
+        ("schema.txt", ORDER),
+    ] {
+        std::fs::write(path.join(name), text).unwrap();
+    }
+    folder
+}
+
+fn registry(folder: &TempDir, args: &[&str]) -> Ran {
+    run(&mut command(folder.path(), &[&["registry"], args].concat()))
+}
+
+#[test]
+fn files_are_judged_without_a_registry() {
+    let folder = files();
+    let check = |args: &[&str]| registry(&folder, &[&["check"], args].concat());
+    let ran = check(&["--policy", "BackwardTransitive", "orders/v1.avsc", "orders/v2.avsc"]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{ran:?}");
+    assert_eq!(ran.out, "v2.avsc may follow v1.avsc (policy BackwardTransitive, java rules)\n");
+    // a folder, in the order of numbers: v10 is the new one
+    let ran = check(&["--policy", "BackwardTransitive", "--rules", "strict", "orders"]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(1), ""), "{ran:?}");
+    let begin = "v10.avsc (shop.Order) is refused by policy BackwardTransitive, strict rules, for 2 reasons\n\n1. it cannot read what v1.avsc wrote\n   rule    avro/missing-default\n";
+    assert!(ran.out.starts_with(begin), "{}", ran.out);
+    for part in [
+        "\n   reader  ",
+        "\n   writer  ",
+        "\n   why     ",
+        "\n   fix     ",
+        "total",
+        "2. it cannot read what v2.avsc wrote",
+    ] {
+        assert!(ran.out.contains(part), "{part}: {}", ran.out);
+    }
+    // Backward alone looks at the latest
+    let ran = check(&["--policy", "backward", "orders/v10.avsc", "orders/v1.avsc"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    // the same again is there already
+    let ran = check(&["--policy", "DenyAll", "orders/v1.avsc", "orders/v1.avsc"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), "v1.avsc is there already: v1.avsc\n"));
+    let ran = check(&["--policy", "DenyAll", "orders/v1.avsc", "orders/v2.avsc"]);
+    assert!(ran.code == Some(1) && ran.out.contains("takes no further schema, and has v1.avsc"), "{ran:?}");
+    let ran = check(&["--policy", "Full", "orders/v1.avsc"]);
+    assert_eq!(ran.out, "v1.avsc may be the first (policy Full, java rules)\n");
+    // a side of its own, from a version on
+    let advanced = ["--policy", "Advanced", "--backward", "till:1"];
+    let ran = check(&[&advanced[..], &["orders/v10.avsc", "orders/v1.avsc", "orders/v2.avsc"]].concat());
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let ran = check(&["--backward", "transitive", "orders/v1.avsc", "orders/v10.avsc"]);
+    assert!(ran.code == Some(1) && ran.out.contains("policy Advanced"), "{ran:?}");
+    // a format that has rules of its own only; its witness is shown
+    let json = ["--policy", "Backward", "--rules", "strict", "click1.json", "click2.json"];
+    let ran = check(&json);
+    assert!(
+        ran.code == Some(1) && ran.out.contains("json-schema/") && ran.out.contains("\n   example "),
+        "{ran:?}"
+    );
+    let ran = check(&["--policy", "Forward", "--rules", "strict", "click1.json", "click2.json"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    // for programs
+    let ran = check(&[&["--json"], &json[..]].concat());
+    let verdict: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((ran.code, &verdict["compatible"]), (Some(1), &serde_json::json!(false)));
+    let reason = &verdict["refusal"]["reasons"][0];
+    assert_eq!(
+        (&reason["kind"], &reason["versions"][0]["id"]),
+        (&serde_json::json!("cannot-read"), &serde_json::json!(0))
+    );
+    let ran = check(&["--json", "--policy", "AllowAny", "--format", "avro", "schema.txt"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), "{\"compatible\":true}\n"));
+}
+
+#[test]
+fn two_files_are_compared() {
+    let folder = files();
+    let ran = registry(&folder, &["diff", "orders/v1.avsc", "orders/v10.avsc"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(
+        ran.out.starts_with("+ total long\n\nv10.avsc cannot read what v1.avsc wrote, for 1 reason\n"),
+        "{}",
+        ran.out
+    );
+    assert!(ran.out.ends_with("\nv1.avsc reads what v10.avsc wrote\n"), "{}", ran.out);
+    let ran = registry(&folder, &["diff", "--json", "orders/v2.avsc", "orders/v10.avsc"]);
+    let compared: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(compared["fields"]["removed"][0]["path"], "note");
+    let ran = registry(&folder, &["diff", "click1.json", "click1.json"]);
+    assert!(ran.out.starts_with("no field was added, removed or changed\n"), "{}", ran.out);
+}
+
+/// Everything that can be done with groups and schemas; `at` says where.
+fn live(folder: &TempDir, at: &[&str]) {
+    let ran = |args: &[&str]| registry(folder, &[at, args].concat());
+    let ok = |args: &[&str]| {
+        let ran = ran(args);
+        assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{args:?}: {ran:?}");
+        ran.out
+    };
+    let group = ["--group", "orders", "--namespace", "shop"];
+    let with = |args: &[&str]| ok(&[args, &group[..]].concat());
+    let made = ok(&[
+        "group",
+        "create",
+        "orders",
+        "--namespace",
+        "shop",
+        "--format",
+        "avro",
+        "--policy",
+        "Backward",
+        "--rules",
+        "strict",
+        "--label",
+        "team=a",
+    ]);
+    let expected = "group      orders\nnamespace  shop\nformat     Avro\npolicy     Backward\nrules      strict\ntypes      one\nlabel      kulya.rules=strict\nlabel      team=a\n";
+    assert_eq!(made, expected);
+    assert_eq!(ok(&["group", "describe", "orders", "--namespace", "shop"]), expected);
+    ok(&["group", "create", "scope/clicks", "--format", "json", "--policy", "AllowAny", "--multiple-types"]);
+    assert_eq!(
+        ok(&["group", "list"]),
+        "NAMESPACE  GROUP         FORMAT  POLICY    RULES   TYPES\n-          scope/clicks  Json    AllowAny  java    many\nshop       orders        Avro    Backward  strict  one\n"
+    );
+    assert_eq!(ok(&["group", "list", "--namespace", "shop"]).lines().count(), 2);
+    assert_eq!(ok(&["namespaces"]), "(default)\nshop\n");
+    assert_eq!(ok(&["namespaces", "--json"]), "\"\"\n\"shop\"\n");
+
+    assert_eq!(
+        with(&["schema", "add", "orders/v1.avsc", "--label", "by=me"]),
+        "shop.Order version 0 (id 0)\n"
+    );
+    assert_eq!(with(&["schema", "add", "orders/v2.avsc"]), "shop.Order version 1 (id 1)\n");
+    assert_eq!(
+        with(&["schema", "add", "orders/v1.avsc"]),
+        "shop.Order version 0 (id 0)\n",
+        "it is found again"
+    );
+    let refused = ran(&[&["schema", "add", "orders/v10.avsc"], &group[..]].concat());
+    assert_eq!((refused.code, refused.err.lines().count()), (Some(1), 1), "{refused:?}");
+    assert!(refused.err.contains("total"), "{refused:?}");
+    let refused = ran(&[&["check", "orders/v10.avsc"], &group[..]].concat());
+    assert_eq!((refused.code, refused.err.as_str()), (Some(1), ""), "{refused:?}");
+    assert!(refused.out.contains("it cannot read what shop.Order version 1 (id 1) wrote"), "{refused:?}");
+    let checked = with(&["check", "--policy", "Advanced", "--forward", "till:1", "orders/v10.avsc"]);
+    assert_eq!(checked, "v10.avsc may be added to group shop/orders\n");
+    assert!(with(&["check", "orders/v2.avsc"]).contains("is there already: shop.Order version 1 (id 1)"));
+    let diff = with(&["diff", "0", "1"]);
+    assert!(diff.starts_with("+ note string\n\nschema 1 reads what schema 0 wrote\n"), "{diff}");
+
+    assert_eq!(with(&["schema", "show", "0"]), format!("{ORDER}\n"));
+    assert_eq!(with(&["schema", "show", "0", "--raw"]), ORDER);
+    assert!(with(&["schema", "show", "0", "--json"]).contains("\"properties\":{\"by\":\"me\"}"));
+    ok(&["schema", "add", "click1.json", "--group", "scope/clicks", "--type", "click"]);
+    assert_eq!(
+        ok(&["search", "--field", "ID"]),
+        "NAMESPACE  GROUP   TYPE        FORMAT  VERSION  ID  FIELDS\nshop       orders  shop.Order  Avro    1        1   id long\n"
+    );
+    assert_eq!(ok(&["search", "--json", "--all-versions"]).lines().count(), 3);
+    assert_eq!(ok(&["search", "--format", "Json"]).lines().count(), 2);
+    assert_eq!(with(&["schema", "find", "orders/v2.avsc"]), "shop.Order version 1 (id 1)\n");
+    let found = ok(&["schema", "find", "orders/v2.avsc", "--namespace", "shop"]);
+    assert_eq!(found, "GROUP   TYPE        VERSION  ID\norders  shop.Order  1        1\n");
+
+    with(&["codec", "add", "application/x-gzip", "--property", "level=9"]);
+    assert_eq!(with(&["codec", "list"]), "CODEC               PROPERTIES\napplication/x-gzip  level=9\n");
+    assert_eq!(with(&["encoding", "id", "0"]), "0\n");
+    assert_eq!(with(&["encoding", "id", "1", "--codec", "application/x-gzip"]), "1\n");
+    let encoding = "encoding  1\nschema    Avro shop.Order version 1 (id 1)\ncodec     application/x-gzip\n";
+    assert_eq!(with(&["encoding", "show", "1"]), encoding);
+    // protocol 1, encoding 0, and 21 as Avro writes a long
+    let decoded = with(&["decode", "--hex", "01 00000000 2a"]);
+    let encoding = "encoding  0\nschema    Avro shop.Order version 0 (id 0)\ncodec     none\n";
+    assert_eq!(decoded, format!("{encoding}payload   2a\nvalue     {{\"id\":21}}\n"));
+    assert!(with(&["decode", "--json", "--hex", "01000000002a"]).contains("\"value\":{\"id\":21}"));
+
+    with(&["schema", "delete", "1"]);
+    with(&["schema", "delete", "1"]);
+    assert_eq!(
+        with(&["schema", "list"]),
+        "ID  TYPE        VERSION  FORMAT  STATE\n0   shop.Order  0        Avro    live\n1   shop.Order  1        Avro    deleted\n"
+    );
+    let changed = ok(&[
+        "group",
+        "change",
+        "orders",
+        "--namespace",
+        "shop",
+        "--policy",
+        "Full",
+        "--no-label",
+        "team",
+        "--rules",
+        "java",
+    ]);
+    assert!(
+        changed.contains("policy     Full\nrules      java\n") && !changed.contains("label"),
+        "{changed}"
+    );
+
+    // all of it moves, ids and deleted versions too
+    let exported = ok(&["export"]);
+    assert_eq!(exported.lines().count(), 1 + 2 + 3 + 2 + 1, "{exported}");
+    std::fs::write(folder.path().join("all.ndjson"), &exported).unwrap();
+    let other = ["--data", "other"];
+    let moved = registry(folder, &[&other[..], &["import", "all.ndjson"]].concat());
+    assert_eq!(
+        moved.out, "2 groups with 3 schemas and 2 encodings taken in, 0 groups left as they were\n",
+        "{moved:?}"
+    );
+    assert_eq!(registry(folder, &[&other[..], &["export"]].concat()).out, exported);
+    let again = registry(folder, &[&other[..], &["import", "all.ndjson"]].concat());
+    assert!(again.code == Some(1) && again.err.contains("is there already"), "{again:?}");
+    let skipped =
+        registry(folder, &[&other[..], &["--json", "import", "--skip-existing", "all.ndjson"]].concat());
+    assert_eq!(skipped.out, "{\"groups\":0,\"skipped\":2,\"schemas\":0,\"encodings\":0}\n", "{skipped:?}");
+    std::fs::remove_dir_all(folder.path().join("other")).unwrap();
+    assert_eq!(ok(&["export", "--namespace", "shop"]).lines().count(), 1 + 1 + 2 + 2 + 1);
+    ok(&["group", "delete", "orders", "--namespace", "shop"]);
+    assert_eq!(ok(&["group", "list", "--json"]).lines().count(), 1);
+}
+
+#[test]
+fn a_registry_in_a_folder() {
+    let folder = files();
+    live(&folder, &["--data", "d"]);
+}
+
+#[test]
+fn a_registry_behind_a_server() {
+    let folder = files();
+    let (server, url) = Running::serve(&folder, &[]);
+    live(&folder, &["--url", &url]);
+    assert_eq!(server.interrupt(), Some(0));
+}
+
+#[test]
+fn changes_are_followed() {
+    let folder = files();
+    let (server, url) = Running::serve(&folder, &[]);
+    let at = |args: &[&str]| kulya(&folder, &[&["registry", "--url", &url], args].concat());
+    let watch = ["registry", "--url", &url, "watch", "--json"];
+    let mut watching = Running::start(&mut command(folder.path(), &watch));
+    watching.wait_for("following");
+    at(&["group", "create", "g", "--format", "avro", "--policy", "Backward"]);
+    at(&["schema", "add", "--group", "g", "orders/v1.avsc"]);
+    let mut lines = String::new();
+    watching.out.read_line(&mut lines).unwrap();
+    let first: serde_json::Value = serde_json::from_str(&lines).unwrap();
+    assert_eq!((&first["change"], &first["group"]), (&"group-created".into(), &"g".into()));
+    watching.out.read_line(&mut lines).unwrap();
+    assert!(lines.contains("\"change\":\"schema-added\""), "{lines}");
+    assert_eq!(watching.interrupt(), Some(0));
+    // from a place on
+    let place = first["place"].as_str().unwrap();
+    let mut behind =
+        Running::start(&mut command(folder.path(), &["registry", "--url", &url, "watch", "--from", place]));
+    let mut line = String::new();
+    behind.out.read_line(&mut line).unwrap();
+    assert!(line.ends_with("  g  schema added: shop.Order version 0 (id 0)\n"), "{line}");
+    assert_eq!(behind.interrupt(), Some(0));
+    assert_eq!(server.interrupt(), Some(0));
+}
+
+/// Fills a registry by REST v1, as a Java client would; `made` names what is already made.
+fn fill(url: &str, namespace: &str) {
+    let base64 = |text: &str| {
+        const SIGNS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let mut out = String::new();
+        for chunk in text.as_bytes().chunks(3) {
+            let bits =
+                chunk.iter().chain(&[0; 2]).take(3).fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
+            for place in 0..4 {
+                let sign = SIGNS[(bits >> (18 - 6 * place) & 63) as usize];
+                out.push(if place <= chunk.len() { sign as char } else { '=' });
+            }
+        }
+        out
+    };
+    let ask = |method: &str, path: &str, body: &str, status: u16| {
+        let answer = http(method, &format!("{url}/v1/{path}?namespace={namespace}"), body);
+        assert_eq!(answer.0, status, "{method} {path}: {}", answer.1);
+    };
+    let group = |name: &str, format: &str| {
+        let body = format!(
+            r#"{{"groupName":"{name}","groupProperties":{{"serializationFormat":{{"serializationFormat":"{format}"}},"compatibility":{{"policy":"AllowAny"}},"allowMultipleTypes":true,"properties":{{"a":"b"}}}}}}"#
+        );
+        ask("POST", "groups", &body, 201);
+    };
+    let schema = |group: &str, type_name: &str, format: &str, text: &str| {
+        let body = format!(
+            r#"{{"type":"{type_name}","serializationFormat":{{"serializationFormat":"{format}","fullTypeName":"{format}"}},"schemaData":"{}","properties":{{}}}}"#,
+            base64(text)
+        );
+        ask("POST", &format!("groups/{group}/schemas"), &body, 201);
+    };
+    group("orders", "Avro");
+    group("mixed", "Any");
+    for text in [ORDER, ORDER_NOTE, ORDER_TOTAL] {
+        schema("orders", "shop.Order", "Avro", text);
+    }
+    schema("mixed", "click", "Json", CLICK);
+    schema("mixed", "shop.Order", "Avro", ORDER);
+    schema("mixed", "struct", "Custom", "struct T {}");
+    schema("mixed", "click", "Json", CLICK_STRICTER);
+    ask("POST", "groups/orders/codecTypes", r#"{"name":"gz","properties":{"level":"1"}}"#, 201);
+    for (id, codec, status) in [(0, "", 200), (1, "gz", 200), (2, "", 200), (2, "none", 412)] {
+        let body = format!(
+            r#"{{"versionInfo":{{"type":"shop.Order","serializationFormat":"Avro","version":{id},"id":{id}}},"codecType":"{codec}"}}"#
+        );
+        ask("PUT", "groups/orders/encodings", &body, status);
+    }
+    // one in the middle, and the last two of a group
+    ask("DELETE", "groups/orders/schemas/schema/1", "", 204);
+    ask("DELETE", "groups/mixed/schemas/schema/2", "", 204);
+    ask("DELETE", "groups/mixed/schemas/schema/3", "", 204);
+}
+
+/// A registry that speaks REST v1 moves into a folder, and says the same there.
+fn moves(folder: &TempDir, java: &str, namespace: &str) {
+    let export = ["registry", "export", "--from-v1", java, "--namespace", namespace, "--namespace", "empty"];
+    let exported = kulya(folder, &export);
+    assert_eq!(exported.lines().count(), 1 + 2 + 7 + 3 + 1, "{exported}");
+    assert_eq!(exported.matches("\"deleted\":true").count(), 3, "{exported}");
+    // through a pipe, as a shop would
+    let mut importing = command(folder.path(), &["registry", "--data", "moved", "import", "-"]);
+    importing.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut importing = importing.spawn().unwrap();
+    importing.stdin.take().unwrap().write_all(exported.as_bytes()).unwrap();
+    let output = importing.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(said, "2 groups with 7 schemas and 3 encodings taken in, 0 groups left as they were\n");
+    assert_eq!(kulya(folder, &["registry", "--data", "moved", "export"]), exported);
+    // the moved one, asked by REST v1 again, says what the first one says
+    let (server, url) = Running::serve(folder, &["--data", "moved"]);
+    let again = kulya(folder, &["registry", "export", "--from-v1", &url, "--namespace", namespace]);
+    assert_eq!(again, exported);
+    for path in [
+        "groups/orders/encodings/1",
+        "groups/mixed/schemas/versions",
+        "groups/orders/schemas/schema/1",
+        "groups/orders/history",
+    ] {
+        let asked = format!("v1/{path}?namespace={namespace}");
+        assert_eq!(
+            http("GET", &format!("{url}/{asked}"), ""),
+            http("GET", &format!("{java}/{asked}"), ""),
+            "{path}"
+        );
+    }
+    assert_eq!(server.interrupt(), Some(0));
+}
+
+#[test]
+fn a_registry_moves_by_rest_v1_alone() {
+    let folder = files();
+    let (server, url) = Running::serve(&folder, &["--data", "old"]);
+    fill(&url, "shop");
+    moves(&folder, &url, "shop");
+    assert_eq!(server.interrupt(), Some(0));
+}
+
+#[test]
+#[ignore = "needs a Java registry: cargo xtask registry -- cargo test -p kulya java_registry -- --ignored"]
+fn java_registry_moves() {
+    let folder = files();
+    let java = server("KULYA_TEST_JAVA_REGISTRY");
+    let namespace = format!("moves-{}", std::process::id());
+    fill(&java, &namespace);
+    moves(&folder, &java, &namespace);
+}
+
+#[test]
+fn wrong_use_is_said_in_one_line() {
+    let folder = files();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    kulya(
+        &folder,
+        &["registry", "--data", "d", "group", "create", "g", "--format", "avro", "--policy", "Backward"],
+    );
+    std::fs::write(path("cut.ndjson"), "{\"line\":\"begin\",\"kulyaRegistryExport\":1}\n").unwrap();
+    std::fs::write(path("newer.ndjson"), "{\"line\":\"begin\",\"kulyaRegistryExport\":9}\n").unwrap();
+    std::fs::write(path("odd.ndjson"), "{\"line\":\"begin\",\"kulyaRegistryExport\":1}\nodd\n").unwrap();
+    for (args, says) in [
+        (&["group", "list"][..], "folder kulya-data does not exist"),
+        (&["--url", "nonsense", "group", "list"], "write http://host:port"),
+        (&["--url", "http://127.0.0.1:1", "group", "list"], "no Kulya answers at http://127.0.0.1:1"),
+        (
+            &["--data", "d", "group", "create", "g", "--format", "avro", "--policy", "Full"],
+            "there is a group g already",
+        ),
+        (&["--data", "d", "group", "create", "h", "--format", "avro"], "say by --policy"),
+        (
+            &["--data", "d", "group", "create", "h", "--format", "json", "--policy", "Full"],
+            "not supported for format Json",
+        ),
+        (
+            &["--data", "d", "group", "create", "", "--format", "avro", "--policy", "Full"],
+            "must not be empty",
+        ),
+        (
+            &["--data", "d", "group", "create", "h", "--format", "avro", "--backward", "till:0"],
+            "till:0 names no schema",
+        ),
+        (&["--data", "d", "group", "describe", "none"], "group none does not exist"),
+        (&["--data", "d", "group", "delete", "none"], "group none does not exist"),
+        (&["--data", "d", "group", "change", "g"], "name what shall change"),
+        (&["--data", "d", "group", "change", "g", "--protobuf", "json"], "go with --rules strict"),
+        (
+            &["--data", "d", "group", "change", "g", "--label", "kulya.rule=strict"],
+            "\"kulya.rule\" is unknown",
+        ),
+        (&["--data", "d", "schema", "add", "--group", "g", "none.avsc"], "cannot read none.avsc"),
+        (&["--data", "d", "schema", "add", "--group", "g", "broken.avsc"], "Unable to parse schema"),
+        (
+            &["--data", "d", "schema", "add", "--group", "g", "schema.txt"],
+            "schema.txt does not tell its format",
+        ),
+        (
+            &["--data", "d", "schema", "add", "--group", "g", "--format", "protobuf", "schema.txt"],
+            "name the one by --type",
+        ),
+        (&["--data", "d", "schema", "add", "--group", "g", "click1.json"], "Json"),
+        (&["--data", "d", "schema", "show", "--group", "g", "7"], "schema 7 of group g does not exist"),
+        (&["--data", "d", "schema", "delete", "--group", "g", "7"], "schema 7 of group g does not exist"),
+        (
+            &["--data", "d", "schema", "find", "--group", "g", "orders/v1.avsc"],
+            "is not registered in group g",
+        ),
+        (&["--data", "d", "diff", "--group", "g", "one", "2"], "\"one\" is no schema's id"),
+        (&["--data", "d", "encoding", "id", "--group", "g", "0"], "schema 0"),
+        (&["--data", "d", "encoding", "show", "--group", "g", "0"], "encoding 0 of group g does not exist"),
+        (&["--data", "d", "decode", "--group", "g", "--hex", "0"], "hexadecimal"),
+        (&["--data", "d", "decode", "--group", "g", "--hex", "7b7d"], "no header"),
+        (
+            &["--data", "d", "decode", "--group", "g", "--hex", "010000000000"],
+            "encoding 0 of group g does not exist",
+        ),
+        (&["--data", "d", "watch", "--from", "here"], "is no place in the feed"),
+        (&["--data", "d", "export", "--namespace", "a", "--namespace", "b"], "name one namespace"),
+        (&["export", "--from-v1", "http://127.0.0.1:1"], "does not answer"),
+        (&["export", "--from-v1", "nonsense"], "write http://host:port"),
+        (&["--data", "d", "import", "none.ndjson"], "cannot read none.ndjson"),
+        (&["--data", "d", "import", "cut.ndjson"], "the export is cut short"),
+        (&["--data", "d", "import", "newer.ndjson"], "use a newer one"),
+        (&["--data", "d", "import", "odd.ndjson"], "line 2 of odd.ndjson is no line of an export"),
+        (&["diff", "orders/v1.avsc", "none.avsc"], "cannot read none.avsc"),
+    ] {
+        let ran = registry(&folder, args);
+        assert_eq!((ran.code, ran.err.lines().count()), (Some(1), 1), "{args:?}: {ran:?}");
+        assert!(ran.err.contains(says), "{says}: {ran:?}");
+    }
+    // a check says by its code whether it was refused, or could not be made
+    for (args, says) in [
+        (&["orders/v1.avsc", "orders/v2.avsc"][..], "say by --policy"),
+        (&["--policy", "Full", "orders/v1.avsc", "none.avsc"], "cannot read none.avsc"),
+        (&["--policy", "Full", "orders/v1.avsc", "broken.avsc"], "broken.avsc"),
+        (&["--policy", "Full", "orders/v1.avsc", "schema.txt"], "does not tell its format"),
+        (&["--policy", "Full", "click1.json", "click2.json"], "asks nothing of Json schemas by java rules"),
+        (&["--policy", "Full", "--unknown", "allow", "orders/v1.avsc"], "go with --rules strict"),
+        (&["--policy", "Full", "--backward", "latest", "orders/v1.avsc"], "go with policy Advanced"),
+        (&["--policy", "Advanced", "orders/v1.avsc"], "needs --backward or --forward"),
+        (&["--policy", "Advanced", "--forward", "till:9", "orders"], "till:9 names no schema"),
+        (&["--policy", "Full", "d"], "folder d has no schemas"),
+        (&["--policy", "Full", "--format", "any", "schema.txt"], "a format of its own"),
+        (&["--group", "g", "orders/v1.avsc"], "folder kulya-data does not exist"),
+        (&["--group", "g", "--data", "d", "orders"], "name one schema"),
+        (&["--group", "none", "--data", "d", "orders/v1.avsc"], "group none does not exist"),
+        (&["--group", "g", "--url", "http://127.0.0.1:1", "orders/v1.avsc"], "no Kulya answers"),
+    ] {
+        let ran = registry(&folder, &[&["check"], args].concat());
+        assert_eq!((ran.code, ran.err.lines().count()), (Some(2), 1), "{args:?}: {ran:?}");
+        assert!(ran.err.contains(says), "{says}: {ran:?}");
+    }
+    for (args, says) in [
+        (&["check", "--policy", "Sometimes", "a.avsc"][..], "it is one of AllowAny"),
+        (&["check", "--policy", "Full"], "--help"),
+        (&["check", "--backward", "till:x", "a.avsc"], "as till:3"),
+        (&["group", "create", "g", "--format", "thrift", "--policy", "Full"], "custom:NAME"),
+        (&["group", "create", "g", "--format", "avro", "--label", "team"], "KEY=VALUE"),
+        (&["schema", "show", "--group", "g", "first"], "first"),
+        (&["export", "--from-v1", "http://h:1", "--data", "d"], "--help"),
+    ] {
+        let ran = registry(&folder, args);
+        assert!(ran.code == Some(2) && ran.err.contains(says), "{says}: {ran:?}");
+    }
+    assert!(!Path::new(&path("kulya-data")).exists(), "what is wrong makes no folder");
+}
