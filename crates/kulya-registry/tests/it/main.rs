@@ -9,7 +9,9 @@ use kulya_registry::{Registry, conformance};
 use kulya_store::StreamStore;
 use kulya_store::clock::ManualClock;
 use kulya_store::memory::MemoryStore;
+use kulya_store_embedded::EmbeddedStore;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 async fn registry_on(store: Arc<dyn StreamStore>) -> Registry {
@@ -20,4 +22,15 @@ async fn registry_on(store: Arc<dyn StreamStore>) -> Registry {
 async fn the_registry_conforms() {
     let ran = conformance::all(async || Arc::new(registry_on(Arc::new(MemoryStore::new())).await)).await;
     assert_eq!(ran, 23);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_registry_conforms_in_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let number = AtomicU32::new(0);
+    let fresh = || {
+        let path = folder.path().join(number.fetch_add(1, Ordering::Relaxed).to_string());
+        async move { Arc::new(registry_on(Arc::new(EmbeddedStore::open(path).unwrap())).await) }
+    };
+    assert_eq!(conformance::all(fresh).await, 23);
 }

@@ -1,12 +1,16 @@
 //! What is long: lists, imports, and a feed that has lost its beginning.
 
 use super::{Asker, group};
+use crate::registry_on;
 use futures::stream::{self, StreamExt};
 use kulya_client::HttpRegistry;
 use kulya_codec::administration::{Existing, ExportLine, RegistryAdministration};
 use kulya_codec::{RegistryErrorKind, SchemaRegistry};
 use kulya_schema::{Compatibility, Format, GroupId, GroupProperties};
-use kulya_store::{Scope, StreamCut, StreamId, StreamName};
+use kulya_server::House;
+use kulya_store::memory::MemoryStore;
+use kulya_store::{Scope, StreamCut, StreamId, StreamName, StreamStore};
+use std::sync::Arc;
 
 #[tokio::test]
 async fn pages_have_a_size_of_their_own() {
@@ -41,6 +45,24 @@ async fn a_place_that_is_no_longer_kept_is_gone() {
     let gone = registry.changes(Some(&first)).await.map(drop).unwrap_err();
     assert_eq!(gone.kind(), RegistryErrorKind::Gone, "{gone}");
     drop(registry.changes(Some(&cut.to_string())).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_feed_ends_with_its_server() {
+    let store: Arc<dyn StreamStore> = Arc::new(MemoryStore::new());
+    let registry = Arc::new(registry_on(Arc::clone(&store)).await);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = HttpRegistry::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let house = House { registry, store };
+    let server = tokio::spawn(kulya_server::serve(listener, house, async move { drop(ended.await) }));
+    let mut feed = client.changes(None).await.unwrap();
+    end.send(()).unwrap();
+    let told = feed.next().await.unwrap().unwrap_err();
+    assert_eq!(told.kind(), RegistryErrorKind::Unavailable, "{told}");
+    assert!(feed.next().await.is_none(), "nothing follows an end");
+    drop((feed, client));
+    server.await.unwrap().unwrap();
 }
 
 /// A client that is still sending hears why nobody listens.
