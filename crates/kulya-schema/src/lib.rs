@@ -9,6 +9,7 @@
 //! - [`avro`]: Avro schemas as a tree, and whether one reads what another wrote, with every reason;
 //! - [`protobuf`]: the same for Protobuf, in the wire format and in JSON;
 //! - [`json_schema`]: JSON schemas, and whether one takes all that another allows, with a value that it does not take;
+//! - [`readable`]: a schema as a person reads it;
 //! - [`fields`]: a schema's fields by name, and what changed between two schemas;
 //! - [`Rules`]: by whose rules a group's schemas are judged; [`Checker`]: a user's own format's;
 //! - [`decide`]: whether a schema may follow those a group has.
@@ -34,6 +35,7 @@ pub mod limits;
 pub mod model;
 mod normal;
 pub mod protobuf;
+mod readable;
 mod rules;
 
 pub use checker::{Checker, Checkers};
@@ -43,4 +45,5 @@ pub use incompatibility::Incompatibility;
 pub use judged::Judged;
 pub use model::*;
 pub use normal::{Normal, Shape, normalize};
+pub use readable::readable;
 pub use rules::{Rules, Strict, Unknown};

@@ -5,4 +5,5 @@ mod dice;
 mod evolution;
 mod oracle;
 mod pairs;
+mod printed;
 mod source;

@@ -1,0 +1,365 @@
+//! A descriptor set as the `.proto` sources that a compiler would make it of: what a person reads instead of its bytes.
+//!
+//! Comments are left out, and so are options of users' own, which a descriptor set does not explain. Names are written as
+//! they stand: whoever sends a set whose names are no names gets a text that no compiler takes.
+
+mod names;
+mod options;
+
+use super::weight;
+use crate::{Error, Result};
+use names::Names;
+use prost_types::field_descriptor_proto::{Label, Type};
+use prost_types::{
+    DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto, ServiceDescriptorProto,
+};
+use std::collections::{HashMap, HashSet};
+use std::fmt::{Arguments, Write};
+use std::ops::Range;
+
+/// The largest number of a field, and of an enum's value.
+const LAST_FIELD: i32 = 536_870_911;
+const LAST_VALUE: i32 = i32::MAX;
+/// Deeper ones stand below these, so that a text is not mostly spaces.
+const MOST_INDENTED: usize = 16;
+
+/// A file of a descriptor set as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// As other files import it.
+    pub name: String,
+    /// The text.
+    pub text: String,
+}
+
+/// The files of a descriptor set, in its order.
+///
+/// # Errors
+/// The bytes are no descriptor set or over a limit (as [`parse`](super::parse)), or a file is of an edition, which is not
+/// supported yet.
+pub fn source(bytes: &[u8]) -> Result<Vec<Source>> {
+    let set = weight::decode(bytes)?;
+    let names = Names::of(&set.file)?;
+    set.file.iter().map(|file| printed(file, &names)).collect()
+}
+
+fn printed(file: &FileDescriptorProto, names: &Names<'_>) -> Result<Source> {
+    let is_proto3 = match file.syntax() {
+        "proto3" => true,
+        "" | "proto2" => false,
+        other => {
+            let name = file.name();
+            return Err(Error::new(format!("{other:.40} of file {name:.80?} are not supported yet")));
+        }
+    };
+    let mut printer = Printer { names, is_proto3, text: String::new(), depth: 0 };
+    printer.file(file);
+    Ok(Source { name: file.name().to_owned(), text: printer.text })
+}
+
+struct Printer<'a> {
+    names: &'a Names<'a>,
+    is_proto3: bool,
+    text: String,
+    depth: usize,
+}
+
+impl Printer<'_> {
+    fn line(&mut self, words: Arguments<'_>) {
+        for _ in 0..self.depth.min(MOST_INDENTED) {
+            self.text.push_str("  ");
+        }
+        // a String takes everything
+        let _ = self.text.write_fmt(words);
+        self.text.push('\n');
+    }
+
+    fn open(&mut self, words: Arguments<'_>) {
+        self.line(format_args!("{words} {{"));
+        self.depth += 1;
+    }
+
+    fn close(&mut self) {
+        self.depth -= 1;
+        self.line(format_args!("}}"));
+    }
+
+    fn gap(&mut self) {
+        self.text.push('\n');
+    }
+
+    fn options(&mut self, options: Vec<String>) {
+        for option in options {
+            self.line(format_args!("option {option};"));
+        }
+    }
+
+    fn file(&mut self, file: &FileDescriptorProto) {
+        self.line(format_args!("syntax = \"{}\";", if self.is_proto3 { "proto3" } else { "proto2" }));
+        if !file.package().is_empty() {
+            self.gap();
+            self.line(format_args!("package {};", file.package()));
+        }
+        if !file.dependency.is_empty() {
+            self.gap();
+        }
+        let marked = |numbers: &[i32]| numbers.iter().copied().collect::<HashSet<i32>>();
+        let (public, weak) = (marked(&file.public_dependency), marked(&file.weak_dependency));
+        for (number, import) in (0..).zip(&file.dependency) {
+            let how = if public.contains(&number) {
+                "public "
+            } else if weak.contains(&number) {
+                "weak "
+            } else {
+                ""
+            };
+            self.line(format_args!("import {how}{};", options::quoted(import)));
+        }
+        let options = options::of_file(file);
+        if !options.is_empty() {
+            self.gap();
+        }
+        self.options(options);
+        let package = file.package();
+        for it in &file.enum_type {
+            self.gap();
+            self.enumeration(it);
+        }
+        let mut inner = Inner::of(package, &file.message_type, file.extension.iter());
+        for it in file.message_type.iter().filter(|it| !inner.has(package, it)) {
+            self.gap();
+            self.message(it, &names::join(package, it.name()));
+        }
+        self.extensions(&file.extension, package, &mut inner);
+        for it in &file.service {
+            self.gap();
+            self.service(it, package);
+        }
+    }
+
+    fn message(&mut self, it: &DescriptorProto, full: &str) {
+        self.open(format_args!("message {}", it.name()));
+        self.message_body(it, full);
+        self.close();
+    }
+
+    fn message_body(&mut self, it: &DescriptorProto, full: &str) {
+        self.options(options::of_message(it));
+        for nested in &it.enum_type {
+            self.enumeration(nested);
+        }
+        let mut inner = Inner::of(full, &it.nested_type, it.field.iter().chain(&it.extension));
+        for nested in it.nested_type.iter().filter(|nested| !inner.has(full, nested)) {
+            self.message(nested, &names::join(full, nested.name()));
+        }
+        let mut oneofs: HashMap<i32, Vec<&FieldDescriptorProto>> = HashMap::new();
+        for field in &it.field {
+            if let Some(oneof) = oneof_of(field) {
+                oneofs.entry(oneof).or_default().push(field);
+            }
+        }
+        for field in &it.field {
+            let Some(oneof) = oneof_of(field) else {
+                self.field(field, &mut inner, full, true);
+                continue;
+            };
+            // all of them stand where the first does
+            let Some(members) = oneofs.remove(&oneof) else { continue };
+            let declared = usize::try_from(oneof).ok().and_then(|at| it.oneof_decl.get(at));
+            self.open(format_args!("oneof {}", declared.map(|oneof| oneof.name()).unwrap_or_default()));
+            for member in members {
+                self.field(member, &mut inner, full, false);
+            }
+            self.close();
+        }
+        self.extensions(&it.extension, full, &mut inner);
+        // those of a message set may be larger than fields are
+        let is_set = it.options.as_ref().is_some_and(|options| options.message_set_wire_format());
+        let most = if is_set { LAST_VALUE - 1 } else { LAST_FIELD };
+        let extensions = it.extension_range.iter().map(|range| range.start()..range.end());
+        self.ranges("extensions", extensions, most);
+        let reserved = it.reserved_range.iter().map(|range| range.start()..range.end());
+        self.ranges("reserved", reserved, LAST_FIELD);
+        self.reserved_names(&it.reserved_name);
+    }
+
+    /// Ranges without their ends.
+    fn ranges(&mut self, word: &str, ranges: impl Iterator<Item = Range<i32>>, most: i32) {
+        let shown = ranges.map(|Range { start, end }| match end.saturating_sub(1) {
+            last if last == start => start.to_string(),
+            last if last >= most => format!("{start} to max"),
+            last => format!("{start} to {last}"),
+        });
+        let shown: Vec<String> = shown.collect();
+        if !shown.is_empty() {
+            self.line(format_args!("{word} {};", shown.join(", ")));
+        }
+    }
+
+    fn reserved_names(&mut self, names: &[String]) {
+        if !names.is_empty() {
+            let quoted: Vec<String> = names.iter().map(|name| options::quoted(name)).collect();
+            self.line(format_args!("reserved {};", quoted.join(", ")));
+        }
+    }
+
+    /// Fields of other messages, by the message.
+    fn extensions(&mut self, fields: &[FieldDescriptorProto], scope: &str, inner: &mut Inner<'_>) {
+        for run in fields.chunk_by(|one, other| one.extendee == other.extendee) {
+            let Some(first) = run.first() else { continue };
+            if self.depth == 0 {
+                self.gap();
+            }
+            let extendee = self.names.reference(scope, first.extendee());
+            self.open(format_args!("extend {extendee}"));
+            for field in run {
+                self.field(field, inner, scope, true);
+            }
+            self.close();
+        }
+    }
+
+    fn field(&mut self, field: &FieldDescriptorProto, inner: &mut Inner<'_>, scope: &str, labelled: bool) {
+        let options = options::of_field(field);
+        let options = if options.is_empty() { String::new() } else { format!(" [{}]", options.join(", ")) };
+        let (name, number) = (field.name(), field.number());
+        let label = match field.label() {
+            Label::Repeated => "repeated ",
+            Label::Required => "required ",
+            Label::Optional if !labelled => "",
+            Label::Optional if self.is_proto3 && !field.proto3_optional() => "",
+            Label::Optional => "optional ",
+        };
+        match inner.take(field) {
+            Some(entry) if is_entry(entry) => {
+                if let [key, value] = entry.field.as_slice() {
+                    let (key, value) = (self.kind(key, scope), self.kind(value, scope));
+                    self.line(format_args!("map<{key}, {value}> {name} = {number}{options};"));
+                }
+            }
+            Some(group) => {
+                let group_name = group.name();
+                self.open(format_args!("{label}group {group_name} = {number}{options}"));
+                self.message_body(group, &names::join(scope, group_name));
+                self.close();
+            }
+            None => {
+                let kind = self.kind(field, scope);
+                self.line(format_args!("{label}{kind} {name} = {number}{options};"));
+            }
+        }
+    }
+
+    fn kind(&self, field: &FieldDescriptorProto, scope: &str) -> String {
+        let scalar = match field.r#type.map(Type::try_from) {
+            Some(Ok(Type::Double)) => "double",
+            Some(Ok(Type::Float)) => "float",
+            Some(Ok(Type::Int64)) => "int64",
+            Some(Ok(Type::Uint64)) => "uint64",
+            Some(Ok(Type::Int32)) => "int32",
+            Some(Ok(Type::Fixed64)) => "fixed64",
+            Some(Ok(Type::Fixed32)) => "fixed32",
+            Some(Ok(Type::Bool)) => "bool",
+            Some(Ok(Type::String)) => "string",
+            Some(Ok(Type::Bytes)) => "bytes",
+            Some(Ok(Type::Uint32)) => "uint32",
+            Some(Ok(Type::Sfixed32)) => "sfixed32",
+            Some(Ok(Type::Sfixed64)) => "sfixed64",
+            Some(Ok(Type::Sint32)) => "sint32",
+            Some(Ok(Type::Sint64)) => "sint64",
+            Some(Ok(Type::Group | Type::Message | Type::Enum) | Err(_)) | None => {
+                return self.names.reference(scope, field.type_name());
+            }
+        };
+        scalar.to_owned()
+    }
+
+    fn enumeration(&mut self, it: &EnumDescriptorProto) {
+        self.open(format_args!("enum {}", it.name()));
+        self.options(options::of_enum(it));
+        for value in &it.value {
+            let is_deprecated = value.options.as_ref().is_some_and(|options| options.deprecated());
+            let options = if is_deprecated { " [deprecated = true]" } else { "" };
+            self.line(format_args!("{} = {}{options};", value.name(), value.number()));
+        }
+        // an enum's ranges have their ends, which here may be the largest number
+        let shown = it.reserved_range.iter().map(|range| match (range.start(), range.end()) {
+            (start, end) if start == end => start.to_string(),
+            (start, LAST_VALUE) => format!("{start} to max"),
+            (start, end) => format!("{start} to {end}"),
+        });
+        let shown: Vec<String> = shown.collect();
+        if !shown.is_empty() {
+            self.line(format_args!("reserved {};", shown.join(", ")));
+        }
+        self.reserved_names(&it.reserved_name);
+        self.close();
+    }
+
+    fn service(&mut self, it: &ServiceDescriptorProto, package: &str) {
+        let scope = names::join(package, it.name());
+        self.open(format_args!("service {}", it.name()));
+        if it.options.as_ref().is_some_and(|options| options.deprecated()) {
+            self.line(format_args!("option deprecated = true;"));
+        }
+        for method in &it.method {
+            let side = |streams: bool, name: &str| {
+                let stream = if streams { "stream " } else { "" };
+                format!("{stream}{}", self.names.reference(&scope, name))
+            };
+            let input = side(method.client_streaming(), method.input_type());
+            let output = side(method.server_streaming(), method.output_type());
+            let options = options::of_method(method);
+            let head = format!("rpc {}({input}) returns ({output})", method.name());
+            if options.is_empty() {
+                self.line(format_args!("{head};"));
+            } else {
+                self.open(format_args!("{head}"));
+                self.options(options);
+                self.close();
+            }
+        }
+        self.close();
+    }
+}
+
+fn is_entry(it: &DescriptorProto) -> bool {
+    it.options.as_ref().is_some_and(|options| options.map_entry())
+}
+
+/// The oneof of a field. Not the one of proto3's `optional`, which nobody wrote.
+fn oneof_of(field: &FieldDescriptorProto) -> Option<i32> {
+    field.oneof_index.filter(|_| !field.proto3_optional())
+}
+
+fn named(field: &FieldDescriptorProto) -> &str {
+    let name = field.type_name();
+    name.strip_prefix('.').unwrap_or(name)
+}
+
+/// The messages that are written where the fields of their type are: entries of maps, and groups.
+struct Inner<'a> {
+    by_name: HashMap<String, Option<&'a DescriptorProto>>,
+}
+
+impl<'a> Inner<'a> {
+    fn of<'f>(
+        scope: &str,
+        nested: &'a [DescriptorProto],
+        fields: impl Iterator<Item = &'f FieldDescriptorProto>,
+    ) -> Self {
+        let groups: HashSet<&str> = fields.filter(|field| field.r#type() == Type::Group).map(named).collect();
+        let named = nested.iter().map(|it| (names::join(scope, it.name()), it));
+        let inner = named.filter(|(name, it)| is_entry(it) || groups.contains(name.as_str()));
+        Self { by_name: inner.map(|(name, it)| (name, Some(it))).collect() }
+    }
+
+    fn has(&self, scope: &str, nested: &DescriptorProto) -> bool {
+        self.by_name.contains_key(&names::join(scope, nested.name()))
+    }
+
+    /// The message of a field's type, once: no source has a second field of it.
+    fn take(&mut self, field: &FieldDescriptorProto) -> Option<&'a DescriptorProto> {
+        self.by_name.get_mut(named(field)).and_then(Option::take)
+    }
+}
