@@ -9,7 +9,8 @@ use kulya_codec::administration::{Change, ChangeEvent};
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
 use kulya_schema::GroupId;
 use kulya_store::{
-    Append, Retention, SegmentId, StreamConfig, StreamCut, StreamId, StreamName, StreamStore, Tail, tail_cut,
+    Append, Retention, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamName, StreamStore,
+    Tail, tail_cut,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -51,17 +52,8 @@ pub(crate) async fn follow(
     let cut = match from {
         None => tail_cut(&*store, stream).await.map_err(from_store)?,
         Some(text) => {
-            let wrong = || {
-                let what =
-                    format!("{text:.80?} is no place in the feed of changes: give one back as it was given");
-                RegistryError::new(RegistryErrorKind::InvalidInput, what)
-            };
-            let cut: StreamCut = text.parse().map_err(|e| wrong().because(e))?;
-            if cut.stream != *stream {
-                return Err(wrong());
-            }
-            cut.check(&store.segments(stream).await.map_err(from_store)?).map_err(from_store)?;
-            cut
+            let segments = store.segments(stream).await.map_err(from_store)?;
+            place_of(stream, &segments, text)?
         }
     };
     let follower = Follower { store, tail: Tail::from(cut), waiting: VecDeque::new(), is_over: false };
@@ -70,6 +62,34 @@ pub(crate) async fn follow(
         Some((change, follower))
     });
     Ok(changes.boxed())
+}
+
+/// The place that a text names. It begins with the feed's name, which only the system's own streams may have.
+fn place_of(stream: &StreamId, segments: &[SegmentInfo], text: &str) -> RegistryResult<StreamCut> {
+    let wrong = || {
+        let what = format!("{text:.80?} is no place in the feed of changes: give one back as it was given");
+        RegistryError::new(RegistryErrorKind::InvalidInput, what)
+    };
+    let offsets = text.strip_prefix(&format!("{stream}@")).ok_or_else(wrong)?;
+    let parsed: StreamCut = format!("feed/changes@{offsets}").parse().map_err(|e| wrong().because(e))?;
+    let mut cut = StreamCut::of(stream, []);
+    for (segment, offset) in parsed.offsets() {
+        cut.advance(&SegmentId { stream: stream.clone(), ..segment }, offset);
+    }
+    cut.check(segments).map_err(|e| wrong().because(e))?;
+    for segment in segments {
+        let offset = cut.offset(&segment.id).ok_or_else(wrong)?;
+        if offset < segment.head {
+            let what = format!(
+                "what changed behind {text:.80} is no longer kept: read the registry anew, and go on from now"
+            );
+            return Err(RegistryError::new(RegistryErrorKind::Gone, what));
+        }
+        if offset > segment.tail {
+            return Err(wrong());
+        }
+    }
+    Ok(cut)
 }
 
 struct Follower {
@@ -100,6 +120,34 @@ impl Follower {
         for (pointer, (at, line)) in chunk.pointers(segment).zip(&chunk.events) {
             cut.advance(segment, at + u64::from(pointer.length));
             self.waiting.push_back((cut.to_string(), line.clone()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kulya_store::Scope;
+
+    #[test]
+    fn a_place_is_known_gone_or_wrong() {
+        let stream = stream(&Scope::system("_schemaregistry")).unwrap();
+        let id = SegmentId { stream: stream.clone(), number: 0, epoch: 0 };
+        let segment = SegmentInfo { id: id.clone(), key_range: 0.0..1.0, head: 100, tail: 200 };
+        let at = |offset: u64| StreamCut::of(&stream, [(&id, offset)]).to_string();
+        let place = |text: &str| place_of(&stream, std::slice::from_ref(&segment), text);
+        for offset in [100, 150, 200] {
+            assert_eq!(place(&at(offset)).unwrap().to_string(), at(offset));
+        }
+        assert_eq!(place(&at(99)).unwrap_err().kind(), RegistryErrorKind::Gone);
+        for wrong in [
+            &at(201),
+            "",
+            "shop/orders@0.0:150",
+            "_schemaregistry/changes@1.0:150",
+            "_schemaregistry/changes@",
+        ] {
+            assert_eq!(place(wrong).unwrap_err().kind(), RegistryErrorKind::InvalidInput, "{wrong}");
         }
     }
 }

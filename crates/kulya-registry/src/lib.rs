@@ -21,6 +21,7 @@
 //! ```
 
 mod administration;
+pub mod conformance;
 mod feed;
 mod group;
 mod groups;

@@ -20,7 +20,7 @@ const OVERHEAD: u64 = 400;
 pub(crate) struct Memory {
     pub(crate) schemas: Cache<(u64, u32), Arc<SchemaRecord>, OfSchema>,
     /// By incarnation, id, and whether it was read as strict rules read it.
-    pub(crate) judged: Cache<(u64, u32, bool), (Arc<Judged>, u64), OfJudged>,
+    pub(crate) judged: Cache<(u64, u32, bool), Weighed, OfJudged>,
     pub(crate) versions: Cache<u64, Arc<Versions>, OfVersions>,
 }
 
@@ -82,6 +82,9 @@ impl Weighter<(u64, u32), Arc<SchemaRecord>> for OfSchema {
         (record.schema.data.len() + record.schema.type_name.len() + labels) as u64 + OVERHEAD
     }
 }
+
+/// A judged schema, and what it weighs.
+pub(crate) type Weighed = (Arc<Judged>, u64);
 
 #[derive(Clone)]
 pub(crate) struct OfJudged;

@@ -106,10 +106,8 @@ impl Registry {
         check_format(&state, schema)?;
         let judge = self.judge_of(&state)?;
         if let Err(refusal) = self.judge(&state, normal, &judge).await? {
-            return Err(RegistryError::new(
-                RegistryErrorKind::Incompatible,
-                format!("group {group}: {refusal}"),
-            ));
+            let what = format!("group {group}: {refusal}");
+            return Err(RegistryError::new(RegistryErrorKind::Incompatible, what).refusing(refusal));
         }
         let next = state.versions().await?.next(schema.format.full_name(), &schema.type_name);
         let version = VersionInfo { id: state.head.schemas, ..next };

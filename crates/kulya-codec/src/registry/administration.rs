@@ -32,7 +32,8 @@ pub trait RegistryAdministration: SchemaRegistry {
     /// Whether a schema could be added, and every reason why not.
     async fn check(&self, group: &GroupId, schema: SchemaInfo, question: Question)
     -> RegistryResult<Verdict>;
-    /// A group's versions in id order, those that were deleted included, without their schemas.
+    /// A group's versions in id order, those that were deleted included, without their schemas. A page's `next` is the id
+    /// of its last version, so that a page may begin behind any.
     async fn versions_page(
         &self,
         group: &GroupId,

@@ -4,6 +4,7 @@
 pub mod administration;
 
 use async_trait::async_trait;
+use kulya_schema::decide::Refusal;
 use kulya_schema::{
     CodecType, EncodingId, EncodingInfo, GroupId, GroupProperties, HistoryRecord, SchemaInfo,
     SchemaWithVersion, VersionInfo,
@@ -92,13 +93,14 @@ pub enum RegistryErrorKind {
 pub struct RegistryError {
     kind: RegistryErrorKind,
     what: String,
+    refusal: Option<Arc<Refusal>>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl RegistryError {
     /// `what` is lower case, without a full stop, and names the thing.
     pub fn new(kind: RegistryErrorKind, what: impl Into<String>) -> Self {
-        Self { kind, what: what.into(), source: None }
+        Self { kind, what: what.into(), refusal: None, source: None }
     }
 
     /// Attaches the cause.
@@ -106,6 +108,19 @@ impl RegistryError {
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(Arc::from(source.into()));
         self
+    }
+
+    /// Attaches the reasons of a refused schema, for whoever shows them one by one.
+    #[must_use]
+    pub fn refusing(mut self, refusal: Refusal) -> Self {
+        self.refusal = Some(Arc::new(refusal));
+        self
+    }
+
+    /// The reasons of an `Incompatible` schema; the text has them too. Nothing when the registry is one that tells the
+    /// text alone.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_deref()
     }
 
     /// What the caller does next.

@@ -1,0 +1,114 @@
+//! Search: by group, type, format and field, over pages.
+
+use super::{add, avro, kind, make, paged, properties, protobuf};
+use kulya_codec::RegistryErrorKind;
+use kulya_codec::administration::{Found, PageRequest, RegistryAdministration, Search};
+use kulya_schema::{Compatibility, Format, GroupId, Rules, SchemaInfo};
+use prost_types::field_descriptor_proto::Type;
+
+/// Every version in its place, in short.
+fn shown(found: &[Found]) -> Vec<String> {
+    let mut shown: Vec<String> = found
+        .iter()
+        .map(|it| {
+            let fields: Vec<&str> = it.fields.iter().map(|field| field.path.as_str()).collect();
+            format!("{}/{} {} {}", it.namespace, it.group, it.version_info.id, fields.join(","))
+        })
+        .map(|text| text.trim_end().to_owned())
+        .collect();
+    shown.sort();
+    shown
+}
+
+async fn found(registry: &impl RegistryAdministration, search: &Search, limit: usize) -> Vec<String> {
+    let page = async |after| registry.search(search, &PageRequest::after(after, limit)).await;
+    shown(&paged(limit, page).await)
+}
+
+async fn filled(registry: &impl RegistryAdministration) {
+    let line = r#"{"name":"lines","type":{"type":"array","items":{"type":"record","name":"Line","fields":[{"name":"quantity","type":"int"}]}}}"#;
+    let orders = GroupId::new("shop", "Orders");
+    let mixed = GroupId::new("bank", "mixed");
+    let default = GroupId::new("", "orders of nobody");
+    for id in [&orders, &mixed, &default] {
+        make(registry, id, properties(Format::Any, Compatibility::AllowAny, Rules::strict())).await;
+    }
+    add(registry, &orders, &avro("Order", r#"{"name":"id","type":"long"}"#)).await;
+    add(registry, &orders, &avro("Order", line)).await;
+    add(registry, &orders, &avro("Customer", r#"{"name":"id","type":"long"}"#)).await;
+    let json = r#"{"type":"object","properties":{"Quantity":{"type":"integer"}}}"#;
+    add(registry, &mixed, &SchemaInfo::new("Stock", Format::Json, json)).await;
+    add(registry, &mixed, &protobuf("Move", &[("id", Type::Int64), ("quantity", Type::Int32)])).await;
+    add(registry, &mixed, &SchemaInfo::new("raw", Format::Custom("thrift".to_owned()), "quantity")).await;
+    add(registry, &default, &avro("Order", r#"{"name":"gone","type":"int"}"#)).await;
+    add(registry, &default, &avro("Order", r#"{"name":"id","type":"int"}"#)).await;
+    registry.delete_schema(&default, 0).await.expect("deleted");
+}
+
+pub(super) async fn a_search_finds_what_is_named(registry: &impl RegistryAdministration) {
+    filled(registry).await;
+    let text = |text: &str| Some(text.to_owned());
+    let no = Search::default;
+    let cases: [(Search, &[&str]); 11] = [
+        (
+            no(),
+            &[
+                "/orders of nobody 1",
+                "bank/mixed 0",
+                "bank/mixed 1",
+                "bank/mixed 2",
+                "shop/Orders 1",
+                "shop/Orders 2",
+            ],
+        ),
+        (Search { namespace: text(""), ..no() }, &["/orders of nobody 1"]),
+        (Search { namespace: text("nowhere"), ..no() }, &[]),
+        (
+            Search { group: text("ORDERS"), type_name: text("order"), ..no() },
+            &["/orders of nobody 1", "shop/Orders 1"],
+        ),
+        (
+            Search { type_name: text("er"), namespace: text("shop"), ..no() },
+            &["shop/Orders 1", "shop/Orders 2"],
+        ),
+        (Search { format: text("protobuf"), ..no() }, &["bank/mixed 1"]),
+        (Search { format: text("thrift"), ..no() }, &["bank/mixed 2"]),
+        (
+            Search { field: text("quantity"), ..no() },
+            &["bank/mixed 0 Quantity", "bank/mixed 1 quantity", "shop/Orders 1 lines[].quantity"],
+        ),
+        (Search { field: text("lines.quantity"), ..no() }, &["shop/Orders 1 lines[].quantity"]),
+        (
+            Search { field: text("id"), all_versions: true, ..no() },
+            &["/orders of nobody 1 id", "bank/mixed 1 id", "shop/Orders 0 id", "shop/Orders 2 id"],
+        ),
+        (Search { field: text("gone"), all_versions: true, ..no() }, &[]),
+    ];
+    for (search, expected) in cases {
+        for limit in [1, 2, 100] {
+            assert_eq!(found(registry, &search, limit).await, expected, "{search:?} by {limit}");
+        }
+    }
+}
+
+pub(super) async fn a_search_goes_on_over_pages(registry: &impl RegistryAdministration) {
+    for group in 0..5 {
+        let id = GroupId::new(["a", "b"][group % 2], format!("group {group}"));
+        make(registry, &id, properties(Format::Avro, Compatibility::AllowAny, Rules::Java)).await;
+        for number in 0..7 {
+            add(registry, &id, &avro("R", &format!(r#"{{"name":"f{number}","type":"int"}}"#))).await;
+        }
+    }
+    let search = Search { all_versions: true, ..Search::default() };
+    let all = found(registry, &search, 1000).await;
+    assert_eq!(all.len(), 35, "each version once");
+    for limit in [1, 3, 7, 34, 35] {
+        assert_eq!(found(registry, &search, limit).await, all, "whatever the page: {limit}");
+    }
+    let one = Search { field: Some("f3".to_owned()), ..search };
+    assert_eq!(found(registry, &one, 2).await.len(), 5);
+    for token in ["x", "67.", ".1", "zz.1", "not hex.x"] {
+        let wrong = registry.search(&one, &PageRequest::after(token, 2)).await;
+        assert_eq!(kind(wrong), RegistryErrorKind::InvalidInput, "{token:?} was not given");
+    }
+}

@@ -1,0 +1,36 @@
+//! The registry in process: the suite that every registry passes, and its verdicts beside the plain rules'.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+
+mod dice;
+mod verdicts;
+
+use kulya_registry::{Registry, conformance};
+use kulya_store::StreamStore;
+use kulya_store::clock::ManualClock;
+use kulya_store::memory::MemoryStore;
+use kulya_store_embedded::EmbeddedStore;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+async fn registry_on(store: Arc<dyn StreamStore>) -> Registry {
+    Registry::open(store, Arc::new(ManualClock::at(Duration::from_secs(1_700_000_000)))).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_registry_conforms() {
+    let ran = conformance::all(async || Arc::new(registry_on(Arc::new(MemoryStore::new())).await)).await;
+    assert_eq!(ran, 23);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_registry_conforms_in_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let number = AtomicU32::new(0);
+    let fresh = || {
+        let path = folder.path().join(number.fetch_add(1, Ordering::Relaxed).to_string());
+        async move { Arc::new(registry_on(Arc::new(EmbeddedStore::open(path).unwrap())).await) }
+    };
+    assert_eq!(conformance::all(fresh).await, 23);
+}
