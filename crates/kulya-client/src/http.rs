@@ -1,4 +1,6 @@
-//! One call of REST v1 for each of the trait's (contract §1.3).
+//! One call of REST v1 for each of the trait's (contract §1.3); [`administration`] speaks v2.
+
+mod administration;
 
 use async_trait::async_trait;
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
@@ -122,12 +124,15 @@ impl HttpRegistry {
             StatusCode::EXPECTATION_FAILED => RegistryErrorKind::FormatMismatch,
             StatusCode::PRECONDITION_FAILED => RegistryErrorKind::CodecUnknown,
             StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => RegistryErrorKind::InvalidInput,
+            StatusCode::GONE => RegistryErrorKind::Gone,
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => RegistryErrorKind::Unavailable,
             _ => RegistryErrorKind::Failed,
         };
         let path = response.url().path().to_owned();
         match response.text().await {
-            Ok(text) if !text.trim().is_empty() => RegistryError::new(kind, text.trim()),
+            Ok(text) if !text.trim().is_empty() => {
+                administration::told(&text).unwrap_or_else(|| RegistryError::new(kind, text.trim()))
+            }
             _ => {
                 RegistryError::new(kind, format!("the registry at {} answers {status} for {path}", self.base))
             }
@@ -139,6 +144,10 @@ impl HttpRegistry {
         if response.status() == StatusCode::CONFLICT {
             return Err(self.refusal(response).await);
         }
+        self.read(response).await
+    }
+
+    async fn read<T: DeserializeOwned>(&self, response: Response) -> RegistryResult<T> {
         let what = format!("the answer of {} for {} cannot be read", self.base, response.url().path());
         response.json().await.map_err(|e| RegistryError::new(RegistryErrorKind::Failed, what).because(e))
     }

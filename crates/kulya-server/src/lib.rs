@@ -2,7 +2,7 @@
 //! and a body. It decides nothing, and it has no disk.
 //!
 //! [`rest::v1`] speaks the Pravega Schema Registry's REST v1 to the letter, so that its Java clients work unmodified;
-//! [`rest::v2`] gives the store's streams to whoever has `curl`; [`grpc`] gives the whole store to other processes. All
+//! [`rest::v2`] gives the registry and the store's streams to whoever has `curl`; [`grpc`] gives the whole store to other processes. All
 //! of them stand on one port: HTTP/1, and HTTP/2 for whoever begins with it.
 
 pub mod grpc;
@@ -38,8 +38,8 @@ pub async fn serve(
         shutdown.await;
         ending.send_replace(true);
     };
-    let router = rest::v1::router(house.registry)
-        .merge(rest::v2::router(Arc::clone(&house.store), ends.clone()))
+    let router = rest::v1::router(Arc::clone(&house.registry))
+        .merge(rest::v2::router(house.registry, Arc::clone(&house.store), ends.clone()))
         .merge(grpc::router(house.store, ends));
     listen::serve(listener, router, shutdown).await;
     Ok(())

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod administration;
 mod contract;
 mod grpc;
 mod java_registry;

@@ -1,4 +1,6 @@
-//! REST v2, our own: the store's streams, for `curl` and whatever speaks HTTP.
+//! REST v2, our own: the registry for those who look after it, and the store's streams, for `curl` and whatever speaks
+//! HTTP. Every place is described by the document at `/v2/openapi.json`, which is made of the list that the router is
+//! made of.
 //!
 //! | call | what |
 //! |---|---|
@@ -9,38 +11,77 @@
 //! | `GET /v2/streams/{scope}/{stream}/events?from=CUT&limit=N` | events as JSON lines; `Kulya-Next` says where to go on |
 //! | `GET /v2/streams/{scope}/{stream}/tail?from=CUT` | events as they come (server-sent events; `Last-Event-ID` goes on) |
 //! | `GET /v2/events/{pointer}` | the event that a pointer, in hexadecimal digits, leads to |
+//! | `…/v2/namespaces`, `…/v2/groups…`, `…/v2/search`, `…/v2/export`, `…/v2/import`, `…/v2/changes` | [`registry`] |
 //!
 //! A POST with `Kulya-Writer` (32 hexadecimal digits) and `Kulya-Event-Number` may be repeated: 200 and
-//! `{"duplicate":true}` say that it is stored already. An error is `{"error": text}`.
+//! `{"duplicate":true}` say that it is stored already. An error is `{"error": text, "kind": word}`. Unknown parameters and
+//! members are refused: a misspelt one would quietly mean something else.
 
+mod ask;
 mod event;
+mod openapi;
+mod place;
 mod refusal;
+mod registry;
+mod schemas;
 mod streams;
 mod tail;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
-use kulya_store::{StreamStore, framing};
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use kulya_codec::administration::RegistryAdministration;
+use kulya_store::StreamStore;
+use place::{Content, Place};
+use refusal::Refusal;
 use std::sync::Arc;
 use tokio::sync::watch;
 
 /// What every call has.
 #[derive(Clone)]
 struct Served {
+    registry: Arc<dyn RegistryAdministration>,
     store: Arc<dyn StreamStore>,
     /// Whether the server ends.
     ends: watch::Receiver<bool>,
 }
 
 /// All of REST v2. Calls that follow a stream end when `ends` becomes true.
-pub fn router(store: Arc<dyn StreamStore>, ends: watch::Receiver<bool>) -> Router {
-    Router::new()
-        .route("/v2/streams/{scope}", get(streams::list))
-        .route("/v2/streams/{scope}/{stream}", get(streams::describe).put(streams::create))
-        .route("/v2/streams/{scope}/{stream}/events", post(streams::append).get(streams::read))
-        .route("/v2/streams/{scope}/{stream}/tail", get(tail::follow))
-        .route("/v2/events/{pointer}", get(streams::event))
-        .layer(DefaultBodyLimit::max(framing::MAX_EVENT_BYTES))
-        .with_state(Served { store, ends })
+pub fn router(
+    registry: Arc<dyn RegistryAdministration>,
+    store: Arc<dyn StreamStore>,
+    ends: watch::Receiver<bool>,
+) -> Router {
+    let mut router = Router::new();
+    for place in places() {
+        router = router.route(place.path, place.handler);
+    }
+    router.method_not_allowed_fallback(not_allowed).route("/v2/{*nowhere}", any(nowhere)).with_state(Served {
+        registry,
+        store,
+        ends,
+    })
+}
+
+/// The document of all places, as JSON of OpenAPI 3.1.
+pub fn document() -> serde_json::Value {
+    openapi::document(&places())
+}
+
+fn places() -> Vec<Place> {
+    let own = Place::new(Method::GET, "/v2/openapi.json", async || axum::Json(document()))
+        .named("getDocument", "this document")
+        .answers(200, "OpenAPI 3.1", Content::Json("Document"));
+    streams::places().into_iter().chain(registry::places()).chain([own]).collect()
+}
+
+async fn nowhere(uri: Uri) -> Refusal {
+    let what = format!("there is no place {:.200}: see /v2/openapi.json", uri.path());
+    Refusal::new(StatusCode::NOT_FOUND, "not-found", what)
+}
+
+async fn not_allowed(method: Method, uri: Uri) -> Response {
+    let what = format!("{method:.20} is not allowed at {:.200}: see /v2/openapi.json", uri.path());
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "not-allowed", what).into_response()
 }

@@ -1,39 +1,111 @@
-//! The one table from a store error's kind to a status.
+//! The one table from an error's kind, the store's and the registry's, to a status and a word.
 
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use kulya_codec::{RegistryError, RegistryErrorKind};
+use kulya_schema::decide;
 use kulya_store::{Error, ErrorKind};
-use serde_json::json;
+use serde::Serialize;
+use std::error::Error as _;
+
+/// Every word that an error's `kind` may be.
+pub(super) const KINDS: [&str; 13] = [
+    "not-found",
+    "conflict",
+    "sealed",
+    "invalid-input",
+    "gone",
+    "full",
+    "unavailable",
+    "incompatible",
+    "format-mismatch",
+    "codec-unknown",
+    "not-allowed",
+    "not-supported",
+    "failed",
+];
 
 /// An error on its way out.
-pub(crate) struct Refusal(Error);
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    status: StatusCode,
+    told: Told,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Told {
+    error: String,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<Box<decide::Refusal>>,
+}
+
+impl Refusal {
+    pub(super) fn new(status: StatusCode, kind: &'static str, what: impl Into<String>) -> Self {
+        Self { status, told: Told { error: what.into(), kind, refusal: None } }
+    }
+
+    /// The body, for those who can only tell it after the status.
+    pub(super) fn told(self) -> Told {
+        self.told
+    }
+}
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        Self(error)
+        let (status, kind) = match error.kind() {
+            ErrorKind::NotFound => (StatusCode::NOT_FOUND, "not-found"),
+            ErrorKind::Conflict => (StatusCode::CONFLICT, "conflict"),
+            ErrorKind::Sealed => (StatusCode::CONFLICT, "sealed"),
+            ErrorKind::InvalidInput => (StatusCode::BAD_REQUEST, "invalid-input"),
+            ErrorKind::Truncated => (StatusCode::GONE, "gone"),
+            ErrorKind::Full => (StatusCode::INSUFFICIENT_STORAGE, "full"),
+            ErrorKind::Closed | ErrorKind::Locked | ErrorKind::Unreachable => {
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+            }
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
+        };
+        Self::new(status, kind, error.to_string())
+    }
+}
+
+/// The statuses of REST v1 (contract §1.3).
+impl From<RegistryError> for Refusal {
+    fn from(error: RegistryError) -> Self {
+        let (status, kind) = match error.kind() {
+            RegistryErrorKind::NotFound => (StatusCode::NOT_FOUND, "not-found"),
+            RegistryErrorKind::Incompatible => (StatusCode::CONFLICT, "incompatible"),
+            RegistryErrorKind::FormatMismatch => (StatusCode::EXPECTATION_FAILED, "format-mismatch"),
+            RegistryErrorKind::CodecUnknown => (StatusCode::PRECONDITION_FAILED, "codec-unknown"),
+            RegistryErrorKind::InvalidInput => (StatusCode::BAD_REQUEST, "invalid-input"),
+            RegistryErrorKind::Gone => (StatusCode::GONE, "gone"),
+            RegistryErrorKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
+        };
+        let refusal = error.refusal().cloned().map(Box::new);
+        let what = match error.source() {
+            // its own text is what v1 must answer: the format's name alone
+            Some(why) if error.kind() == RegistryErrorKind::FormatMismatch => why.to_string(),
+            _ => error.to_string(),
+        };
+        let mut told = Self::new(status, kind, what);
+        told.told.refusal = refusal;
+        told
     }
 }
 
 /// The request itself is wrong.
 pub(crate) fn wrong(what: impl Into<String>) -> Refusal {
-    Refusal(Error::invalid(what))
+    Refusal::new(StatusCode::BAD_REQUEST, "invalid-input", what)
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let status = match self.0.kind() {
-            ErrorKind::NotFound => StatusCode::NOT_FOUND,
-            ErrorKind::Conflict | ErrorKind::Sealed => StatusCode::CONFLICT,
-            ErrorKind::InvalidInput => StatusCode::BAD_REQUEST,
-            ErrorKind::Truncated => StatusCode::GONE,
-            ErrorKind::Full => StatusCode::INSUFFICIENT_STORAGE,
-            ErrorKind::Closed | ErrorKind::Locked | ErrorKind::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
-        };
+        let Self { status, told } = self;
         if status.is_server_error() {
-            tracing::error!(%status, "{}", self.0);
+            tracing::error!(%status, "{}", told.error);
         }
-        (status, Json(json!({ "error": self.0.to_string() }))).into_response()
+        (status, Json(told)).into_response()
     }
 }

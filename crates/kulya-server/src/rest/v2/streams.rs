@@ -1,11 +1,13 @@
 //! Making, describing, writing and reading streams.
 
-use super::Served;
+use super::ask::{EventBytes, Path, Query};
 use super::event::shown;
+use super::place::{Content, Parameter, Place};
 use super::refusal::{Refusal, wrong};
+use super::{Served, tail};
 use axum::Json;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use kulya_store::{
@@ -20,6 +22,59 @@ const MOST_EVENTS: usize = 10_000;
 /// An answer ends behind the event that makes it this long.
 const ANSWER_BYTES: usize = 8 << 20;
 
+const CUT: Parameter = Parameter::text("from", "the cut to begin at; left out for the stream's head");
+
+pub(super) fn places() -> Vec<Place> {
+    vec![
+        Place::new(Method::GET, "/v2/streams/{scope}", list)
+            .named("listStreams", "the streams of a scope")
+            .answers(200, "their names", Content::Json("Streams"))
+            .refuses(&[404]),
+        Place::new(Method::GET, "/v2/streams/{scope}/{stream}", describe)
+            .named("getStream", "a stream's segments, head and tail")
+            .answers(200, "the stream", Content::Json("Stream"))
+            .refuses(&[404]),
+        Place::new(Method::PUT, "/v2/streams/{scope}/{stream}", create)
+            .named("createStream", "makes a stream, and its scope")
+            .query(&[Parameter::number("segments", "how many; 1 when it is left out")])
+            .answers(201, "made", Content::Nothing)
+            .answers(200, "it was there", Content::Nothing)
+            .refuses(&[507]),
+        Place::new(Method::POST, "/v2/streams/{scope}/{stream}/events", append)
+            .named("appendEvent", "appends the body as one event")
+            .query(&[Parameter::text("key", "the routing key; left out for any segment")])
+            .headers(&[
+                Parameter::text(
+                    "Kulya-Writer",
+                    "who writes, 32 hexadecimal digits: the call may be repeated",
+                ),
+                Parameter::number("Kulya-Event-Number", "which of the writer's events this is"),
+            ])
+            .takes(Content::Bytes)
+            .answers(201, "its pointer", Content::Json("Appended"))
+            .answers(200, "it is stored already", Content::Json("Duplicate"))
+            .refuses(&[404, 409, 507]),
+        Place::new(Method::GET, "/v2/streams/{scope}/{stream}/events", read)
+            .named("readEvents", "events; the header Kulya-Next says where to go on")
+            .query(&[
+                CUT,
+                Parameter::number("limit", "the most events: 1000 when it is left out, 10000 at most"),
+            ])
+            .answers(200, "the events", Content::Lines("Event"))
+            .refuses(&[404, 410]),
+        Place::new(Method::GET, "/v2/streams/{scope}/{stream}/tail", tail::follow)
+            .named("followStream", "events as they come; an event's id is the cut behind it")
+            .query(&[Parameter::text("from", "the cut to begin at; left out for now")])
+            .headers(&[Parameter::text("Last-Event-ID", "the same, as browsers send it")])
+            .answers(200, "the tail", Content::Events("Event"))
+            .refuses(&[404, 410]),
+        Place::new(Method::GET, "/v2/events/{pointer}", event)
+            .named("getEvent", "the event that a pointer leads to")
+            .answers(200, "its bytes", Content::Bytes)
+            .refuses(&[404, 410]),
+    ]
+}
+
 pub(super) async fn list(
     State(served): State<Served>,
     Path(scope): Path<String>,
@@ -30,6 +85,7 @@ pub(super) async fn list(
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Creating {
     #[serde(default = "one")]
     segments: u32,
@@ -75,6 +131,7 @@ pub(super) async fn describe(
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Appending {
     key: Option<String>,
 }
@@ -84,7 +141,7 @@ pub(super) async fn append(
     Path((scope, stream)): Path<(String, String)>,
     Query(Appending { key }): Query<Appending>,
     headers: HeaderMap,
-    event: Bytes,
+    EventBytes(event): EventBytes,
 ) -> Result<Response, Refusal> {
     let stream = StreamId::new(&scope, &stream)?;
     let commit = Commit::events(vec![Append { stream, routing_key: key, event }]);
@@ -122,6 +179,7 @@ fn writer(headers: &HeaderMap) -> Result<Option<(WriterId, u64)>, Refusal> {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Reading {
     from: Option<String>,
     limit: Option<usize>,

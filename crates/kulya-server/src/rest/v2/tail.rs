@@ -1,10 +1,11 @@
 //! Events as they come: server-sent events, whose ids are cuts, so that a client that comes back goes on where it was.
 
 use super::Served;
+use super::ask::{Path, Query};
 use super::event::shown;
 use super::refusal::Refusal;
 use super::streams::cut_of;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures::stream::{self, Stream};
@@ -17,6 +18,7 @@ use std::convert::Infallible;
 const CHUNK_BYTES: usize = 1 << 18;
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Following {
     from: Option<String>,
 }

@@ -1,0 +1,157 @@
+//! The list of places as an OpenAPI document (3.1).
+
+use super::place::{Content, Parameter, Place};
+use super::schemas;
+use serde_json::{Map, Value, json};
+
+pub(super) fn document(places: &[Place]) -> Value {
+    let mut paths = Map::new();
+    for place in places {
+        let path = paths.entry(place.path).or_insert_with(|| json!({}));
+        path[place.method.as_str().to_ascii_lowercase()] = operation(place);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Kulya, REST v2",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "The schema registry for those who look after it, and the store's streams. Names in a path are \
+                percent-encoded, each within one segment. Unknown parameters and members are refused.",
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "paths": paths,
+        "components": { "schemas": schemas::all() },
+    })
+}
+
+fn operation(place: &Place) -> Value {
+    let of_path = place.parts().map(|name| {
+        // ids and numbers are the only parts that are not texts
+        let kind = if name == "id" { "integer" } else { "string" };
+        json!({ "name": name, "in": "path", "required": true, "schema": { "type": kind } })
+    });
+    let of_query = place.query.iter().map(|parameter| parameter_of("query", parameter));
+    let of_headers = place.headers.iter().map(|parameter| parameter_of("header", parameter));
+    let mut operation = json!({
+        "operationId": place.name,
+        "summary": place.summary,
+        "tags": [if place.path.contains("/streams") || place.path.contains("/events") { "streams" } else { "registry" }],
+        "parameters": of_path.chain(of_query).chain(of_headers).collect::<Vec<_>>(),
+        "responses": {},
+    });
+    if let Some(content) = content(place.takes) {
+        operation["requestBody"] = json!({ "required": true, "content": content });
+    }
+    for (status, what, answer) in &place.answers {
+        let mut response = json!({ "description": what });
+        if let Some(content) = content(*answer) {
+            response["content"] = content;
+        }
+        operation["responses"][status.to_string()] = response;
+    }
+    let has_parameters = place.parts().next().is_some() || !place.query.is_empty();
+    let takes_json = matches!(place.takes, Content::Json(_) | Content::Lines(_));
+    let takes_body = !matches!(place.takes, Content::Nothing);
+    let always = [(400, has_parameters || takes_body), (413, takes_body), (415, takes_json), (503, true)];
+    let refuses = always.iter().filter(|(_, is_so)| *is_so).map(|(status, _)| status).chain(place.refuses);
+    for status in refuses {
+        operation["responses"][status.to_string()] = json!({
+            "description": refusal(*status),
+            "content": { "application/json": { "schema": schemas::refer("Error") } },
+        });
+    }
+    operation
+}
+
+fn parameter_of(place: &str, Parameter { name, kind, required, what }: &Parameter) -> Value {
+    json!({ "name": name, "in": place, "required": required, "description": what, "schema": { "type": kind } })
+}
+
+fn content(content: Content) -> Option<Value> {
+    Some(match content {
+        Content::Nothing => return None,
+        Content::Json(name) => json!({ "application/json": { "schema": schemas::refer(name) } }),
+        // what a line and an event's data hold: OpenAPI 3.1 has no word for them
+        Content::Lines(name) => {
+            json!({ "application/x-ndjson": { "schema": { "type": "string" }, "x-line": schemas::refer(name) } })
+        }
+        Content::Events(name) => {
+            json!({ "text/event-stream": { "schema": { "type": "string" }, "x-data": schemas::refer(name) } })
+        }
+        Content::Text => json!({ "text/plain": { "schema": { "type": "string" } } }),
+        Content::Bytes => json!({ "application/octet-stream": {} }),
+    })
+}
+
+fn refusal(status: u16) -> &'static str {
+    match status {
+        400 => "the request is wrong; the text says how",
+        404 => "what is asked for is not there",
+        409 => "it stands against what is there; a refused schema has every reason with it",
+        410 => "what was asked for is no longer kept",
+        412 => "the codec was never added to the group",
+        413 => "the body is too large",
+        415 => "the body is of another type",
+        417 => "the group takes schemas of another format",
+        503 => "come again later",
+        507 => "the disk is full",
+        _ => "it cannot be done",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{document, places};
+    use serde_json::Value;
+    use std::collections::HashSet;
+
+    fn refs<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(members) => {
+                for (name, value) in members {
+                    match value {
+                        Value::String(to) if name == "$ref" => found.push(to),
+                        value => refs(value, found),
+                    }
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| refs(item, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn the_document_is_whole() {
+        let document = document();
+        assert!(document["openapi"].as_str().unwrap().starts_with("3.1."));
+        let mut found = Vec::new();
+        refs(&document, &mut found);
+        assert!(found.len() > 50);
+        for to in &found {
+            assert!(document.pointer(to.strip_prefix('#').unwrap()).is_some(), "{to}");
+        }
+        // no schema that nobody names
+        let named: HashSet<&str> = found.iter().filter_map(|to| to.rsplit('/').next()).collect();
+        for name in document["components"]["schemas"].as_object().unwrap().keys() {
+            assert!(named.contains(name.as_str()), "{name}");
+        }
+        let mut names = HashSet::new();
+        for place in places() {
+            let operation = &document["paths"][place.path][place.method.as_str().to_ascii_lowercase()];
+            assert_eq!(operation["operationId"], place.name, "{} {}", place.method, place.path);
+            assert!(names.insert(place.name) && !place.summary.is_empty(), "{}", place.name);
+            assert!(!place.answers.is_empty(), "{}", place.name);
+            let parameters = operation["parameters"].as_array().unwrap();
+            for part in place.parts() {
+                assert!(
+                    parameters.iter().any(|it| it["name"] == part && it["in"] == "path"),
+                    "{}",
+                    place.path
+                );
+            }
+        }
+        let operations =
+            document["paths"].as_object().unwrap().values().map(|path| path.as_object().unwrap().len());
+        assert_eq!(operations.sum::<usize>(), names.len());
+    }
+}

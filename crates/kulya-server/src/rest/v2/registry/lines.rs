@@ -1,0 +1,138 @@
+//! A body as lines of JSON: read as it comes, a line at a time in memory.
+
+use super::super::ask::MAX_BODY_BYTES;
+use axum::body::{Body, BodyDataStream};
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
+use serde::de::DeserializeOwned;
+
+/// A line may be as long as a body elsewhere.
+const MAX_LINE_BYTES: usize = MAX_BODY_BYTES;
+/// So much of a body is read behind a refusal: a client that still sends would not hear it.
+const DRAINED_BYTES: usize = 64 << 20;
+
+pub(super) struct Lines {
+    body: BodyDataStream,
+    waiting: BytesMut,
+    /// How much of what waits holds no end of a line.
+    searched: usize,
+    number: u64,
+    is_over: bool,
+}
+
+fn wrong(what: String) -> RegistryError {
+    RegistryError::new(RegistryErrorKind::InvalidInput, what)
+}
+
+impl Lines {
+    pub(super) fn of(body: Body) -> Self {
+        Self {
+            body: body.into_data_stream(),
+            waiting: BytesMut::new(),
+            searched: 0,
+            number: 0,
+            is_over: false,
+        }
+    }
+
+    /// The next line that is not empty.
+    pub(super) async fn next<T: DeserializeOwned>(&mut self) -> Option<RegistryResult<T>> {
+        loop {
+            let line = match self.line().await {
+                Ok(line) => line?,
+                Err(error) => {
+                    self.is_over = true;
+                    return Some(Err(error));
+                }
+            };
+            self.number += 1;
+            if !line.trim_ascii().is_empty() {
+                let read = serde_json::from_slice(&line);
+                return Some(
+                    read.map_err(|error| wrong(format!("line {} is damaged: {error}", self.number))),
+                );
+            }
+        }
+    }
+
+    async fn line(&mut self) -> RegistryResult<Option<Bytes>> {
+        loop {
+            let unseen = self.waiting.get(self.searched..).unwrap_or_default();
+            if let Some(at) = unseen.iter().position(|byte| *byte == b'\n') {
+                let line = self.waiting.split_to(self.searched + at + 1).freeze();
+                self.searched = 0;
+                return Ok(Some(line));
+            }
+            self.searched = self.waiting.len();
+            if self.searched > MAX_LINE_BYTES {
+                let number = self.number + 1;
+                return Err(wrong(format!("line {number} is longer than {MAX_LINE_BYTES} bytes")));
+            }
+            if self.is_over {
+                let rest = self.waiting.split().freeze();
+                self.searched = 0;
+                return Ok(Some(rest).filter(|rest| !rest.is_empty()));
+            }
+            match self.body.next().await {
+                Some(Ok(bytes)) => self.waiting.extend_from_slice(&bytes),
+                Some(Err(error)) => {
+                    let what = format!("the body ends behind line {}", self.number);
+                    return Err(wrong(what).because(error));
+                }
+                None => self.is_over = true,
+            }
+        }
+    }
+
+    /// Reads what a client still sends, so that it hears the answer.
+    pub(super) async fn drain(&mut self) {
+        let mut drained = 0;
+        while drained < DRAINED_BYTES
+            && let Some(Ok(bytes)) = self.body.next().await
+        {
+            drained += bytes.len();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::{FutureExt, stream};
+    use serde_json::Value;
+    use std::convert::Infallible;
+
+    fn read(chunks: Vec<Vec<u8>>) -> Vec<Result<String, String>> {
+        let chunks = stream::iter(chunks.into_iter().map(Ok::<_, Infallible>));
+        let mut lines = Lines::of(Body::from_stream(chunks));
+        let mut found = Vec::new();
+        while let Some(line) = lines.next::<Value>().now_or_never().unwrap() {
+            let is_error = line.is_err();
+            found.push(line.map(|value| value.to_string()).map_err(|error| error.to_string()));
+            if is_error {
+                break;
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn lines_are_read_whatever_the_chunks() {
+        let text = "{\"a\":1}\r\n\n[2]\n  \n\"three\"";
+        let expected: Vec<_> = ["{\"a\":1}", "[2]", "\"three\""].map(|line| Ok(line.to_owned())).into();
+        for size in [1, 2, 3, 100] {
+            let chunks = text.as_bytes().chunks(size).map(<[u8]>::to_vec).collect();
+            assert_eq!(read(chunks), expected, "{size}");
+        }
+        assert!(read(Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn damaged_and_endless_lines_are_named() {
+        let damaged = read(vec![b"1\n2\n{\n".to_vec()]).pop().unwrap().unwrap_err();
+        assert!(damaged.contains("line 3 is damaged"), "{damaged}");
+        let endless = read(vec![vec![b' '; 1 << 20]; 14]).pop().unwrap().unwrap_err();
+        assert!(endless.contains("line 1 is longer"), "{endless}");
+    }
+}

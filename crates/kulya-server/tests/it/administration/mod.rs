@@ -1,0 +1,146 @@
+//! REST v2's registry: the suite that the registry in process passes too, every place with its answers held against the
+//! document, wrong requests.
+
+mod bounds;
+mod document;
+mod refused;
+mod walk;
+
+use crate::{registry_on, serve_house, serve_memory};
+use kulya_client::HttpRegistry;
+use kulya_registry::conformance;
+use kulya_server::House;
+use kulya_store::StreamStore;
+use kulya_store::memory::MemoryStore;
+use reqwest::{Client, Method, Response};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+#[tokio::test]
+async fn the_registry_over_http_conforms() {
+    let ran = conformance::all(async || Arc::new(HttpRegistry::new(&serve_memory().await).unwrap())).await;
+    assert_eq!(ran, 23);
+}
+
+/// A client that holds every answer against the document.
+struct Asker {
+    url: String,
+    store: Arc<dyn StreamStore>,
+    client: Client,
+    document: Value,
+    /// Operations and statuses that were met.
+    met: Mutex<BTreeSet<(String, u16)>>,
+}
+
+impl Asker {
+    async fn new() -> Self {
+        let store: Arc<dyn StreamStore> = Arc::new(MemoryStore::new());
+        let registry = Arc::new(registry_on(Arc::clone(&store)).await);
+        let url = serve_house(House { registry, store: Arc::clone(&store) }).await;
+        let (client, met) = (Client::new(), Mutex::default());
+        Self { url, store, client, document: kulya_server::rest::v2::document(), met }
+    }
+
+    /// The operation of a path, without its query.
+    fn operation(&self, method: &str, path: &str) -> &Value {
+        let parts: Vec<&str> = path.split('/').collect();
+        let fits = |template: &str| {
+            let template: Vec<&str> = template.split('/').collect();
+            template.len() == parts.len()
+                && template.iter().zip(&parts).all(|(one, part)| one.starts_with('{') || one == part)
+        };
+        let paths = self.document["paths"].as_object().unwrap();
+        // a word goes before a name
+        let mut found: Vec<_> = paths.iter().filter(|(template, _)| fits(template)).collect();
+        found.sort_by_key(|(template, _)| template.matches('{').count());
+        let (template, places) = found.first().unwrap_or_else(|| panic!("{path} stands in no document"));
+        let operation = &places[method.to_ascii_lowercase()];
+        assert!(operation.is_object(), "{method} of {template} stands in no document");
+        operation
+    }
+
+    /// Refuses what the schema of that name, or a schema itself, does not allow.
+    fn hold(&self, schema: &Value, value: &Value, of: &str) {
+        let mut whole = schema.clone();
+        whole["components"] = self.document["components"].clone();
+        let validator = jsonschema::draft202012::new(&whole).unwrap();
+        let wrong: Vec<String> = validator.iter_errors(value).map(|error| error.to_string()).collect();
+        assert!(wrong.is_empty(), "{of}: {wrong:?}\n{value:#}");
+    }
+
+    /// Sends a line such as `GET /v2/groups`, with a body of JSON; whatever comes back must be as the document says.
+    async fn ask(&self, line: &str, body: impl Into<Option<Value>>) -> (u16, Value) {
+        let (method, path) = line.split_once(' ').unwrap();
+        let operation = self.operation(method, path.split('?').next().unwrap());
+        let mut request =
+            self.client.request(method.parse::<Method>().unwrap(), format!("{}{path}", self.url));
+        if let Some(body) = body.into() {
+            let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+            self.hold(schema, &body, &format!("the body of {line}"));
+            request = request.json(&body);
+        }
+        self.held(line, operation, request.send().await.unwrap()).await
+    }
+
+    /// An answer as JSON, or as a text.
+    async fn held(&self, line: &str, operation: &Value, response: Response) -> (u16, Value) {
+        let status = response.status().as_u16();
+        let kind = response.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
+        let text = response.text().await.unwrap();
+        let described = &operation["responses"][status.to_string()];
+        assert!(described.is_object(), "{line}: {status} stands in no document: {text}");
+        self.met.lock().unwrap().insert((operation["operationId"].as_str().unwrap().to_owned(), status));
+        let Some(kind) = kind else {
+            assert!(described["content"].is_null() && text.is_empty(), "{line}: {text}");
+            return (status, Value::Null);
+        };
+        let kind = kind.split(';').next().unwrap().to_owned();
+        let content = &described["content"][&kind];
+        assert!(content.is_object(), "{line}: {status} with {kind} stands in no document");
+        let value = match kind.as_str() {
+            "application/json" => {
+                let value: Value = serde_json::from_str(&text).unwrap();
+                self.hold(&content["schema"], &value, line);
+                value
+            }
+            "application/x-ndjson" => {
+                let lines: Vec<Value> =
+                    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+                lines.iter().for_each(|value| self.hold(&content["x-line"], value, line));
+                json!(lines)
+            }
+            _ => json!(text),
+        };
+        (status, value)
+    }
+
+    /// The value of an answer that must have this status.
+    async fn told(&self, line: &str, body: impl Into<Option<Value>>, status: u16) -> Value {
+        let (found, value) = self.ask(line, body).await;
+        assert_eq!(found, status, "{line}: {value}");
+        value
+    }
+}
+
+fn format(name: &str) -> Value {
+    json!({ "serializationFormat": name })
+}
+
+fn group(name: &str, policy: &str) -> Value {
+    json!({
+        "serializationFormat": format(name),
+        "compatibility": { "policy": policy },
+        "allowMultipleTypes": true,
+        "properties": { "kulya.rules": "strict" },
+    })
+}
+
+fn avro(fields: &Value) -> Value {
+    let schema = json!({ "type": "record", "name": "Order", "fields": fields });
+    json!({ "serializationFormat": format("Avro"), "schema": schema })
+}
+
+fn field(name: &str, kind: &str) -> Value {
+    json!({ "name": name, "type": kind })
+}
