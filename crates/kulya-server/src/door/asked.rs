@@ -229,7 +229,7 @@ mod tests {
             ("GET /v2/search?namespace=n&field=f", "registry search READ prn::/namespace:n"),
             ("GET /v2/search?field=f", "registry search READ prn::/"),
             ("POST /v2/search", "registry search known"),
-            ("GET /v2/export?namespace=", "registry export READ prn::/namespace:"),
+            ("GET /v2/export?namespace=", "registry export READ prn::/"),
             ("GET /v2/export", "registry export READ prn::/"),
             ("POST /v2/import", "registry import! READ_UPDATE prn::/"),
             ("GET /v2/changes", "registry changes READ prn::/"),

@@ -10,7 +10,7 @@ use kulya_schema::{CodecType, Compatibility, EncodingId, Format, GroupId, GroupP
 use kulya_server::House;
 use kulya_store::memory::MemoryStore;
 use kulya_store::{Scope, StreamConfig, StreamId, StreamStore};
-use reqwest::{Client, Method};
+use reqwest::Method;
 use std::sync::Arc;
 
 /// One wrong request.
@@ -282,7 +282,7 @@ async fn a_wrong_request_is_told_what_is_wrong() {
     let (url, registry) = served().await;
     let v1: Vec<_> = v1_groups().into_iter().chain(v1_schemas()).chain(v1_encodings()).collect();
     assert!(v1.len() >= 45, "{} of REST v1", v1.len());
-    let client = Client::new();
+    let client = crate::client();
     let mut wrong = Vec::new();
     for row in v1.into_iter().chain(v2_streams()) {
         let (method, target) = row.line.split_once(' ').unwrap();

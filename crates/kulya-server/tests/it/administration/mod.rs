@@ -38,7 +38,7 @@ impl Asker {
         let store: Arc<dyn StreamStore> = Arc::new(MemoryStore::new());
         let registry = Arc::new(registry_on(Arc::clone(&store)).await);
         let url = serve_house(House { registry, store: Arc::clone(&store) }).await;
-        let (client, met) = (Client::new(), Mutex::default());
+        let (client, met) = (crate::client(), Mutex::default());
         Self { url, store, client, document: kulya_server::rest::v2::document(), met }
     }
 
