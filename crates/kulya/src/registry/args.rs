@@ -286,8 +286,9 @@ pub(crate) struct ExportArgs {
     /// Of this namespace alone; with --from-v1 it may be repeated [default: all; with --from-v1 the one without a name]
     #[arg(long = "namespace", value_name = "NAMESPACE")]
     pub(crate) namespaces: Vec<String>,
-    /// Of any registry that speaks the Pravega Schema Registry's REST v1, as the Java one at http://host:9092
-    #[arg(long, value_name = "URL", conflicts_with_all = ["data", "url"])]
+    /// Of any registry that speaks the Pravega Schema Registry's REST v1, as the Java one at http://host:9092; goes before
+    /// --data and --url
+    #[arg(long, value_name = "URL")]
     pub(crate) from_v1: Option<String>,
 }
 

@@ -69,6 +69,11 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     if text.chars().any(char::is_control) { format!("{text:?}").into() } else { text.into() }
 }
 
+/// A number of things: `1 group`, `2 groups`.
+pub(crate) fn counted(number: u64, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Labels as `a=b, c=d`.
 pub(crate) fn labels(labels: &BTreeMap<String, String>) -> String {
     let pairs: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
@@ -78,6 +83,7 @@ pub(crate) fn labels(labels: &BTreeMap<String, String>) -> String {
 /// A version as `User version 2 (id 5)`.
 pub(crate) fn version(version: &VersionInfo) -> String {
     let VersionInfo { type_name, version, id, .. } = version;
+    let type_name = plain(type_name);
     let space = if type_name.is_empty() { "" } else { " " };
     format!("{type_name}{space}version {version} (id {id})")
 }
@@ -113,9 +119,9 @@ fn named(versions: &[VersionInfo], names: Names<'_>) -> String {
 /// Every reason of a refusal, numbered.
 pub(crate) fn refusal(new: &str, refusal: &Refusal, names: Names<'_>) {
     let Refusal { type_name, policy, rules, reasons } = refusal;
-    let (count, s) = (reasons.len(), if reasons.len() == 1 { "" } else { "s" });
+    let count = counted(reasons.len() as u64, "reason");
     let type_name = if type_name.is_empty() { String::new() } else { format!(" ({})", plain(type_name)) };
-    say!("{new}{type_name} is refused by policy {policy}, {rules} rules, for {count} reason{s}");
+    say!("{new}{type_name} is refused by policy {policy}, {rules} rules, for {count}");
     for (number, reason) in reasons.iter().enumerate() {
         let these = named(reason.versions(), names);
         let headline = match reason {
@@ -152,7 +158,7 @@ pub(crate) fn incompatibility(why: &Incompatibility) {
         ("example", witness),
     ] {
         if !text.is_empty() {
-            say!("   {word:<8}{}", plain(&text));
+            say!("   {word:<9}{}", plain(&text));
         }
     }
 }
@@ -178,11 +184,11 @@ pub(crate) fn comparison(from: &str, to: &str, compared: &Comparison) {
             continue;
         }
         let certain = whys.iter().any(|why| why.certain);
-        let (count, s) = (whys.len(), if whys.len() == 1 { "" } else { "s" });
+        let count = counted(whys.len() as u64, "reason");
         if certain {
-            say!("\n{reader} cannot read what {writer} wrote, for {count} reason{s}");
+            say!("\n{reader} cannot read what {writer} wrote, for {count}");
         } else {
-            say!("\nit cannot be told whether {reader} reads what {writer} wrote, for {count} reason{s}");
+            say!("\nit cannot be told whether {reader} reads what {writer} wrote, for {count}");
         }
         for why in whys {
             say!("");
@@ -206,9 +212,9 @@ pub(crate) fn event(event: &ChangeEvent) -> String {
         ChangeEvent::GroupDeleted => "group deleted".to_owned(),
         ChangeEvent::SchemaAdded { version_info } => format!("schema added: {}", version(version_info)),
         ChangeEvent::SchemaDeleted { version_info } => format!("schema deleted: {}", version(version_info)),
-        ChangeEvent::CodecAdded { codec_type } => format!("codec added: {}", codec_type.name),
+        ChangeEvent::CodecAdded { codec_type } => format!("codec added: {}", plain(&codec_type.name)),
         ChangeEvent::EncodingAdded { encoding_id, schema_id, codec } => {
-            let codec = if codec.is_empty() { "no codec" } else { codec };
+            let codec = if codec.is_empty() { "no codec".into() } else { plain(codec) };
             format!("encoding {} added: schema {schema_id}, {codec}", encoding_id.0)
         }
     }

@@ -1,6 +1,7 @@
 //! `kulya registry export` and `import`: line by line, whatever the size.
 
 use super::args::{ExportArgs, ImportArgs};
+use super::shown::counted;
 use super::{At, json};
 use crate::say;
 use anyhow::{Context, Result, bail};
@@ -63,13 +64,9 @@ pub(crate) async fn import(at: At, args: ImportArgs, as_json: bool) -> Result<()
     if as_json {
         return json(&done);
     }
-    say!(
-        "{} groups with {} schemas and {} encodings taken in, {} groups left as they were",
-        done.groups,
-        done.schemas,
-        done.encodings,
-        done.skipped
-    );
+    let (groups, schemas) = (counted(done.groups, "group"), counted(done.schemas, "schema"));
+    let (encodings, skipped) = (counted(done.encodings, "encoding"), counted(done.skipped, "group"));
+    say!("{groups} with {schemas} and {encodings} taken in, {skipped} left as before");
     Ok(())
 }
 

@@ -48,13 +48,13 @@ fn files_are_judged_without_a_registry() {
     // a folder, in the order of numbers: v10 is the new one
     let ran = check(&["--policy", "BackwardTransitive", "--rules", "strict", "orders"]);
     assert_eq!((ran.code, ran.err.as_str()), (Some(1), ""), "{ran:?}");
-    let begin = "v10.avsc (shop.Order) is refused by policy BackwardTransitive, strict rules, for 2 reasons\n\n1. it cannot read what v1.avsc wrote\n   rule    avro/missing-default\n";
+    let begin = "v10.avsc (shop.Order) is refused by policy BackwardTransitive, strict rules, for 2 reasons\n\n1. it cannot read what v1.avsc wrote\n   rule     avro/missing-default\n";
     assert!(ran.out.starts_with(begin), "{}", ran.out);
     for part in [
-        "\n   reader  ",
-        "\n   writer  ",
-        "\n   why     ",
-        "\n   fix     ",
+        "\n   reader   ",
+        "\n   writer   ",
+        "\n   why      ",
+        "\n   fix      ",
         "total",
         "2. it cannot read what v2.avsc wrote",
     ] {
@@ -80,7 +80,7 @@ fn files_are_judged_without_a_registry() {
     let json = ["--policy", "Backward", "--rules", "strict", "click1.json", "click2.json"];
     let ran = check(&json);
     assert!(
-        ran.code == Some(1) && ran.out.contains("json-schema/") && ran.out.contains("\n   example "),
+        ran.code == Some(1) && ran.out.contains("json-schema/") && ran.out.contains("\n   example  "),
         "{ran:?}"
     );
     let ran = check(&["--policy", "Forward", "--rules", "strict", "click1.json", "click2.json"]);
@@ -96,6 +96,25 @@ fn files_are_judged_without_a_registry() {
     );
     let ran = check(&["--json", "--policy", "AllowAny", "--format", "avro", "schema.txt"]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(0), "{\"compatible\":true}\n"));
+}
+
+/// Our own interface is a descriptor set like any other.
+#[test]
+fn a_descriptor_set_is_judged_by_its_message() {
+    let folder = files();
+    let generated = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kulya-wire/generated");
+    for (name, copy) in [("kulya.registry.v1.bin", "v1.binpb"), ("kulya.store.v1.bin", "v2.desc")] {
+        std::fs::copy(generated.join(name), folder.path().join(copy)).unwrap();
+    }
+    let check = |args: &[&str]| {
+        registry(&folder, &[&["check", "--policy", "FullTransitive", "--rules", "strict"], args].concat())
+    };
+    let ran = check(&["--type", "kulya.registry.v1.Version", "v1.binpb", "v1.binpb"]);
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), "v1.binpb is there already: v1.binpb\n"), "{ran:?}");
+    let ran = check(&["--type", "kulya.registry.v1.Version", "v1.binpb", "v2.desc"]);
+    assert!(ran.code == Some(2) && ran.err.contains("v2.desc: Type mismatch"), "{ran:?}");
+    let ran = check(&["v1.binpb"]);
+    assert!(ran.code == Some(2) && ran.err.contains("name the one by --type"), "{ran:?}");
 }
 
 #[test]
@@ -232,7 +251,7 @@ fn live(folder: &TempDir, at: &[&str]) {
     let other = ["--data", "other"];
     let moved = registry(folder, &[&other[..], &["import", "all.ndjson"]].concat());
     assert_eq!(
-        moved.out, "2 groups with 3 schemas and 2 encodings taken in, 0 groups left as they were\n",
+        moved.out, "2 groups with 3 schemas and 2 encodings taken in, 0 groups left as before\n",
         "{moved:?}"
     );
     assert_eq!(registry(folder, &[&other[..], &["export"]].concat()).out, exported);
@@ -356,7 +375,7 @@ fn moves(folder: &TempDir, java: &str, namespace: &str) {
     importing.stdin.take().unwrap().write_all(exported.as_bytes()).unwrap();
     let output = importing.wait_with_output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(said, "2 groups with 7 schemas and 3 encodings taken in, 0 groups left as they were\n");
+    assert_eq!(said, "2 groups with 7 schemas and 3 encodings taken in, 0 groups left as before\n");
     assert_eq!(kulya(folder, &["registry", "--data", "moved", "export"]), exported);
     // the moved one, asked by REST v1 again, says what the first one says
     let (server, url) = Running::serve(folder, &["--data", "moved"]);
@@ -506,7 +525,6 @@ fn wrong_use_is_said_in_one_line() {
         (&["group", "create", "g", "--format", "thrift", "--policy", "Full"], "custom:NAME"),
         (&["group", "create", "g", "--format", "avro", "--label", "team"], "KEY=VALUE"),
         (&["schema", "show", "--group", "g", "first"], "first"),
-        (&["export", "--from-v1", "http://h:1", "--data", "d"], "--help"),
     ] {
         let ran = registry(&folder, args);
         assert!(ran.code == Some(2) && ran.err.contains(says), "{says}: {ran:?}");

@@ -1,5 +1,6 @@
 //! The registry over gRPC answers as the one in process does: each call to both, on one store, and the same answers.
 
+use super::proxy::Way;
 use super::{Proxy, settings};
 use crate::{NOW_MS, registry_on};
 use axum::Router;
@@ -439,6 +440,41 @@ async fn reads_are_asked_again_after_a_cut() {
                 .unwrap()
         );
     }
+}
+
+/// Wherever the line is cut: what may be repeated is answered as if nothing had happened, and of what may not the answer
+/// is the first one's, or that it is open.
+#[tokio::test]
+async fn a_cut_anywhere_is_told_truly() {
+    let (local, address, _end) = both().await;
+    fill(&local).await;
+    let proxy = Proxy::to(address).await;
+    let remote = connect(proxy.address).await;
+    let (mut made, mut open) = (0, 0);
+    for bytes in (0..600).step_by(17) {
+        for way in [Way::ToServer, Way::ToClient] {
+            let name = group(&format!("{bytes} {way:?}"));
+            let avro = properties(Format::Avro, Compatibility::Backward);
+            proxy.cut_after(way, bytes);
+            match remote.create_group(&name, avro.clone()).await {
+                Ok(is_new) => {
+                    assert!(is_new, "nobody else made it");
+                    made += 1;
+                }
+                Err(error) => {
+                    assert_eq!(error.kind(), RegistryErrorKind::Unavailable);
+                    assert!(error.to_string().contains("look, and try again"), "{error}");
+                    open += 1;
+                }
+            }
+            proxy.cut_after(way, bytes);
+            let added = remote.add_schema(&group("orders"), order(ID)).await.unwrap();
+            assert_eq!(added.id, 0);
+            proxy.cut_after(way, bytes);
+            alike!(local, remote, |r| r.schema_versions(&group("orders"), None)).unwrap();
+        }
+    }
+    assert!(made > 0 && open > 0 && proxy.cuts() > 50, "{made} {open} {}", proxy.cuts());
 }
 
 #[tokio::test]
