@@ -16,8 +16,6 @@ mod trust;
 pub use fetch::fetch;
 pub use http::{FreshToken, HttpRegistry, Login, RegistrySettings, TokenSource};
 #[cfg(doc)]
-use kulya_codec::administration::RegistryAdministration;
-#[cfg(doc)]
 use kulya_codec::{SchemaRegistry, administration::RegistryAdministration};
 #[cfg(doc)]
 use kulya_store::StreamStore;
