@@ -245,14 +245,14 @@ pub struct SchemaRequest {
     #[prost(message, optional, tag = "2")]
     pub schema: ::core::option::Option<Schema>,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AddSchemaReply {
     #[prost(oneof = "add_schema_reply::Reply", tags = "1, 2")]
     pub reply: ::core::option::Option<add_schema_reply::Reply>,
 }
 /// Nested message and enum types in `AddSchemaReply`.
 pub mod add_schema_reply {
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Reply {
         #[prost(message, tag = "1")]
         Version(super::Version),
@@ -819,7 +819,7 @@ pub struct EncodingAdded {
     pub codec: ::prost::alloc::string::String,
 }
 /// The registry's own word on what went wrong.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ErrorDetail {
     #[prost(enumeration = "ErrorKind", tag = "1")]
     pub kind: i32,
@@ -828,6 +828,9 @@ pub struct ErrorDetail {
     /// What it came from, the nearest first.
     #[prost(string, repeated, tag = "3")]
     pub causes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Why the schema is refused: in the reply to AddSchema, not in a status, whose room is small.
+    #[prost(message, optional, tag = "4")]
+    pub refusal: ::core::option::Option<Refusal>,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

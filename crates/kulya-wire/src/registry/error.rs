@@ -4,24 +4,31 @@
 use super::v1;
 use crate::envelope::{self, MOST_TEXT, cut};
 use kulya_codec::{RegistryError, RegistryErrorKind};
+use kulya_schema::decide::Refusal;
 use prost::Message;
 use tonic::{Code, Status};
 
 /// What a detail is called in a `google.rpc.Status`.
 const TYPE_URL: &str = "type.googleapis.com/kulya.registry.v1.ErrorDetail";
 
-/// Kind, text and causes as a reply carries them.
+/// Kind, text, causes and reasons as a reply carries them.
 pub fn detail(error: &RegistryError) -> v1::ErrorDetail {
     let kind = to_wire(error.kind()) as i32;
-    v1::ErrorDetail { kind, message: error.to_string(), causes: envelope::causes(error) }
+    let refusal = error.refusal().cloned().map(Into::into);
+    v1::ErrorDetail { kind, message: error.to_string(), causes: envelope::causes(error), refusal }
 }
 
 /// The error that a detail tells of. A kind from a newer server is taken for `Failed`.
 pub fn of_detail(detail: v1::ErrorDetail) -> RegistryError {
     let error = RegistryError::new(of_wire(detail.kind()), detail.message);
-    match envelope::cause(detail.causes) {
+    let error = match envelope::cause(detail.causes) {
         Some(cause) => error.because(cause),
         None => error,
+    };
+    // reasons that cannot be read stand in the text all the same
+    match detail.refusal.map(Refusal::try_from) {
+        Some(Ok(refusal)) => error.refusing(refusal),
+        Some(Err(_)) | None => error,
     }
 }
 
@@ -29,6 +36,7 @@ pub fn of_detail(detail: v1::ErrorDetail) -> RegistryError {
 pub fn status(error: &RegistryError) -> Status {
     let mut detail = detail(error);
     detail.message = cut(&detail.message, MOST_TEXT);
+    detail.refusal = None;
     envelope::status(code(error.kind()), &detail.message, TYPE_URL, detail.encode_to_vec())
 }
 

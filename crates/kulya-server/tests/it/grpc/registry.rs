@@ -11,7 +11,7 @@ use kulya_codec::administration::{
     Search,
 };
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
-use kulya_registry::Registry;
+use kulya_registry::{Registry, conformance};
 use kulya_schema::{
     CodecType, Compatibility, EncodingId, Format, GroupId, GroupProperties, Rules, SchemaInfo, Side,
     VersionInfo,
@@ -43,6 +43,27 @@ async fn both() -> (Registry, SocketAddr, oneshot::Sender<()>) {
     };
     tokio::spawn(kulya_server::serve(listener, House { registry, store }, shutdown));
     (local, address, end)
+}
+
+#[tokio::test]
+async fn the_registry_over_grpc_conforms() {
+    let ran = conformance::all(async || {
+        let (_, address, _end) = both().await;
+        Arc::new(connect(address).await)
+    });
+    assert_eq!(ran.await, 23);
+}
+
+#[tokio::test]
+async fn a_refusal_arrives_with_its_reasons() {
+    let (_, address, _end) = both().await;
+    let remote = connect(address).await;
+    remote.create_group(&group("g"), properties(Format::Avro, Compatibility::Backward)).await.unwrap();
+    remote.add_schema(&group("g"), order(ID)).await.unwrap();
+    let refused = remote.add_schema(&group("g"), order(TOTAL)).await.unwrap_err();
+    let refusal = refused.refusal().unwrap();
+    assert_eq!(refusal.reasons[0].why().unwrap().rule, "avro/missing-default");
+    assert_eq!(refusal.reasons[0].versions()[0].id, 0);
 }
 
 async fn connect(address: SocketAddr) -> RemoteRegistry {
