@@ -4,7 +4,7 @@
 use crate::args::Place;
 use crate::settings::Settings;
 use anyhow::{Context, Result, bail};
-use kulya_client::{RemoteSettings, RemoteStore, random_id};
+use kulya_client::{HttpRegistry, Login, RegistrySettings, RemoteSettings, RemoteStore, random_id};
 use kulya_registry::Registry;
 use kulya_store::StreamStore;
 use kulya_store::clock::{Clock, SystemClock};
@@ -65,7 +65,7 @@ impl Address {
 
     /// What a URL names: `tcp://` and `tls://` Pravega, `s3://` and `file://` object storage, the rest a server.
     pub(crate) fn at(url: &str, place: &Place) -> Result<Self> {
-        let Place { ca, token_file, user, password_file, .. } = place;
+        let ca = &place.ca;
         if is_object_url(url.trim()) {
             if ca.is_some() {
                 bail!(
@@ -80,29 +80,9 @@ impl Address {
             pravega.authorities = ca.clone();
             return Ok(Self::Pravega(pravega));
         }
-        let read = |path: &PathBuf| {
-            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
-        };
+        let Presented { ca_pem, basic, token } = presented(place)?;
         let mut remote = RemoteSettings::new(url);
-        remote.patience = PATIENCE;
-        remote.ca_pem = ca.as_ref().map(read).transpose()?;
-        // a flag would show the token to everybody who lists processes
-        let secret = |file: &Option<PathBuf>, variable: &str| {
-            let text = file.as_ref().map(read).transpose()?.or_else(|| std::env::var(variable).ok());
-            anyhow::Ok(text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()))
-        };
-        match user {
-            Some(user) => {
-                let password = secret(password_file, "KULYA_PASSWORD")?;
-                let password =
-                    password.context("a user needs a password: give --password-file or KULYA_PASSWORD")?;
-                remote.basic = Some((user.clone(), password));
-            }
-            None => {
-                let token = secret(token_file, "KULYA_TOKEN")?;
-                remote.token = token.map(|token| token.trim().to_owned());
-            }
-        }
+        (remote.patience, remote.ca_pem, remote.basic, remote.token) = (PATIENCE, ca_pem, basic, token);
         Ok(Self::Server(remote))
     }
 
@@ -125,6 +105,49 @@ impl Address {
 
 fn is_object_url(text: &str) -> bool {
     ["s3://", "file://", "memory://"].iter().any(|scheme| text.starts_with(scheme))
+}
+
+/// What we show a server, and by whom we know it.
+struct Presented {
+    ca_pem: Option<String>,
+    /// User and password.
+    basic: Option<(String, String)>,
+    token: Option<String>,
+}
+
+fn presented(place: &Place) -> Result<Presented> {
+    let Place { ca, token_file, user, password_file, .. } = place;
+    let read = |path: &PathBuf| {
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    // a flag would show the secret to everybody who lists processes
+    let secret = |file: &Option<PathBuf>, variable: &str| {
+        let text = file.as_ref().map(read).transpose()?.or_else(|| std::env::var(variable).ok());
+        anyhow::Ok(text.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()))
+    };
+    let (mut basic, mut token) = (None, None);
+    match user {
+        Some(user) => {
+            let password = secret(password_file, "KULYA_PASSWORD")?;
+            let password =
+                password.context("a user needs a password: give --password-file or KULYA_PASSWORD")?;
+            basic = Some((user.clone(), password));
+        }
+        None => token = secret(token_file, "KULYA_TOKEN")?.map(|token| token.trim().to_owned()),
+    }
+    Ok(Presented { ca_pem: ca.as_ref().map(read).transpose()?, basic, token })
+}
+
+/// A registry that speaks REST v1, Kulya's or the Java one.
+pub(crate) fn registry_v1(url: String, place: &Place) -> Result<HttpRegistry> {
+    let Presented { ca_pem, basic, token } = presented(place)?;
+    let login = match (basic, token) {
+        (Some((user, password)), _) => Login::Basic { user, password },
+        (None, Some(token)) => Login::Token(token),
+        (None, None) => Login::Nobody,
+    };
+    let settings = RegistrySettings { ca_pem, login, ..RegistrySettings::new(url) };
+    Ok(HttpRegistry::with(settings)?)
 }
 
 /// Opens, or makes, the folder's store.

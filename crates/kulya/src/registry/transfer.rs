@@ -3,10 +3,11 @@
 use super::args::{ExportArgs, ImportArgs};
 use super::shown::counted;
 use super::{At, json};
+use crate::open;
 use crate::say;
 use anyhow::{Context, Result, bail};
 use futures::stream::{self, BoxStream, StreamExt};
-use kulya_client::{HttpRegistry, export_by_probing};
+use kulya_client::export_by_probing;
 use kulya_codec::administration::{Existing, ExportLine};
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
 use std::fs::File;
@@ -26,7 +27,7 @@ pub(crate) async fn export(at: At, args: ExportArgs) -> Result<()> {
         if namespaces.is_empty() {
             namespaces.push(String::new());
         }
-        let registry = Arc::new(HttpRegistry::new(&url)?);
+        let registry = Arc::new(open::registry_v1(url, &at.place)?);
         return print(export_by_probing(registry, namespaces)).await;
     }
     if namespaces.len() > 1 {
