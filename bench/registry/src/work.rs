@@ -19,8 +19,10 @@ const CONNECTIONS: u64 = 16;
 const READS: u64 = 200_000;
 const ADDITIONS: u64 = 20_000;
 
-/// One connection that is kept, and asks one thing at a time. As little of a client as there can be.
+/// One connection that is kept, and asks one thing at a time. As little of a client as there can be. The Java server ends a
+/// connection after some hundred requests: then another one is made.
 pub struct Connection {
+    address: String,
     stream: TcpStream,
     buffer: Vec<u8>,
 }
@@ -29,7 +31,7 @@ impl Connection {
     pub async fn open(address: &str) -> Fallible<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::new() })
+        Ok(Self { address: address.to_owned(), stream, buffer: Vec::new() })
     }
 
     pub async fn get(&mut self, path: &str) -> Fallible<(u16, Vec<u8>)> {
@@ -42,15 +44,28 @@ impl Connection {
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        self.stream.write_all(request.as_bytes()).await?;
+        if let Some(answer) = self.once(&request).await? {
+            return Ok(answer);
+        }
+        *self = Self::open(&self.address).await?;
+        self.once(&request).await?.ok_or_else(|| "the server closes every connection".into())
+    }
+
+    /// The answer; nothing when the server has closed the connection before it.
+    async fn once(&mut self, request: &str) -> Fallible<Option<(u16, Vec<u8>)>> {
         self.buffer.clear();
+        if self.stream.write_all(request.as_bytes()).await.is_err() {
+            return Ok(None);
+        }
         let head = loop {
             if let Some(at) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") {
                 break at + 4;
             }
-            if self.stream.read_buf(&mut self.buffer).await? == 0 {
-                return Err("the server closed the connection".into());
-            }
+            match self.stream.read_buf(&mut self.buffer).await {
+                Ok(0) | Err(_) if self.buffer.is_empty() => return Ok(None),
+                Ok(0) => return Err("the server closed the connection".into()),
+                read => read?,
+            };
         };
         let text = String::from_utf8_lossy(&self.buffer[..head]).to_lowercase();
         let status = text.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
@@ -61,7 +76,11 @@ impl Connection {
                 return Err("the server closed the connection".into());
             }
         }
-        Ok((status, self.buffer[head..head + length].to_vec()))
+        let body = self.buffer[head..head + length].to_vec();
+        if text.contains("connection: close") {
+            *self = Self::open(&self.address).await?;
+        }
+        Ok(Some((status, body)))
     }
 
     /// Asks, and expects a status.

@@ -39,6 +39,13 @@ impl Asked {
     }
 }
 
+/// A request of which nothing is asked, on the face that it is of.
+pub(crate) fn anything(headers: &HeaderMap) -> Asked {
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let form = if kind.starts_with(b"application/grpc") { Form::Grpc } else { Form::Rest };
+    Asked { face: "", operation: "".into(), need: None, is_change: false, form }
+}
+
 /// What a request asks for.
 pub(crate) fn asked(names: &Names, method: &Method, uri: &Uri, headers: &HeaderMap) -> Asked {
     let path = uri.path();
