@@ -143,3 +143,34 @@ impl Weighter<u64, Arc<Versions>> for OfVersions {
         versions.records.len() as u64 * VERSION + OVERHEAD
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kulya_schema::decide::Judge;
+    use kulya_schema::{Checkers, Compatibility, Format, Rules, SchemaInfo};
+
+    /// A check against many versions asks for them in one order, time after time: a cache that keeps a part of what fits
+    /// would keep none of them.
+    #[test]
+    fn all_that_fits_is_remembered() {
+        let memory = Memory::new();
+        let compatibility = Compatibility::Backward;
+        let judge = Judge {
+            compatibility,
+            rules: Rules::Java,
+            allow_multiple_types: true,
+            checkers: Checkers::default(),
+        };
+        let judged = Arc::new(Judged::registered(&SchemaInfo::new("", Format::Avro, "\"int\""), &judge));
+        let each = |at: u32| (0, at, false);
+        for _ in 0..3 {
+            for at in 0..10_000 {
+                if memory.judged.get(&each(at)).is_none() {
+                    memory.keep_judged(each(at), Arc::clone(&judged), 850);
+                }
+            }
+        }
+        assert_eq!((0..10_000).filter(|at| memory.judged.get(&each(*at)).is_some()).count(), 10_000);
+    }
+}
