@@ -49,20 +49,24 @@ pub(crate) async fn run(
 ) -> RegistryResult<Page<Found>> {
     let limit = limit(page);
     let prefix = search.namespace.as_deref().map_or_else(keys::groups, keys::namespace);
-    let mut begin = if page.after.is_empty() { None } else { Some(Place::parse(&page.after)?) };
     let mut items = Vec::new();
     let (mut groups, mut schemas) = (0, 0);
-    let mut after =
-        begin.as_ref().filter(|place| place.behind.is_none()).map(|place| keys::group(&place.group));
-    if let Some(Place { group, behind: Some(id) }) = &begin {
-        // the group in which the page before ended
-        let place = Place { group: group.clone(), behind: Some(*id) };
-        if let Some(next) = in_group(registry, search, place, limit, &mut items, &mut schemas).await? {
+    let mut after = None;
+    if !page.after.is_empty() {
+        let place = Place::parse(&page.after)?;
+        let key = keys::group(&place.group);
+        // a place of another namespace would show what this search was not asked for, or allowed
+        if !key.starts_with(&prefix) {
+            return Err(no_page("found schemas", &page.after));
+        }
+        // the group in whose midst the page before ended
+        if place.behind.is_some()
+            && let Some(next) = in_group(registry, search, place, limit, &mut items, &mut schemas).await?
+        {
             return Ok(Page { items, next: Some(next.token()) });
         }
-        after = Some(keys::group(group));
+        after = Some(key);
     }
-    begin.take();
     loop {
         let entries = registry.table.page(&prefix, after.take(), PAGE).await?;
         let is_last = entries.len() < PAGE;

@@ -105,6 +105,11 @@ pub(super) async fn a_search_goes_on_over_pages(registry: &impl RegistryAdminist
     for limit in [1, 3, 7, 34, 35] {
         assert_eq!(found(registry, &search, limit).await, all, "whatever the page: {limit}");
     }
+    let first = registry.search(&search, &PageRequest::first(1)).await.expect("a search is answered");
+    let next = first.next.expect("there are more");
+    let elsewhere = Search { namespace: Some("b".to_owned()), ..search.clone() };
+    let wrong = registry.search(&elsewhere, &PageRequest::after(next, 1)).await;
+    assert_eq!(kind(wrong), RegistryErrorKind::InvalidInput, "a page of one namespace is none of another");
     let one = Search { field: Some("f3".to_owned()), ..search };
     assert_eq!(found(registry, &one, 2).await.len(), 5);
     for token in ["x", "67.", ".1", "zz.1", "not hex.x"] {
