@@ -62,8 +62,10 @@ pub enum RegistryCall {
     DeleteSchema,
     /// Removes a schema by its type and version. Java asks for another right than by id.
     DeleteVersion,
-    /// Adds a codec. Java asks for reading only.
+    /// Adds a codec, over REST v1. Java asks for reading only.
     AddCodecType,
+    /// Adds a codec, over our own faces.
+    AddCodec,
     /// The groups that have a schema.
     AddedTo,
 }
@@ -82,7 +84,7 @@ impl RegistryCall {
             Self::AddSchema => "addSchema",
             Self::DeleteSchema => "deleteSchema",
             Self::DeleteVersion => "deleteVersion",
-            Self::AddCodecType => "addCodecType",
+            Self::AddCodecType | Self::AddCodec => "addCodecType",
             Self::AddedTo => "addedTo",
         }
     }
@@ -106,7 +108,14 @@ pub fn registry(names: &Names, call: RegistryCall, namespace: &str, group: &str)
         }
         Call::AddSchema | Call::DeleteVersion => (names.schemas(namespace, group), ReadUpdate),
         Call::AddCodecType => (names.codecs(namespace, group), Read),
+        Call::AddCodec => (names.codecs(namespace, group), ReadUpdate),
     };
+    Need::right(resource, permission)
+}
+
+/// What a call over a whole namespace of the registry needs, or over all of it.
+pub fn over(names: &Names, namespace: Option<&str>, permission: Permission) -> Need {
+    let resource = namespace.map_or_else(|| names.root(), |namespace| names.namespace(namespace));
     Need::right(resource, permission)
 }
 

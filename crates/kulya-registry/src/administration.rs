@@ -20,7 +20,7 @@ use kulya_store::{Condition, TableChange};
 use std::sync::Arc;
 
 /// The most items of a page, whatever is asked.
-pub(crate) const MOST_ITEMS: usize = 10_000;
+const MOST_ITEMS: usize = 10_000;
 
 pub(crate) fn limit(page: &PageRequest) -> usize {
     page.limit.clamp(1, MOST_ITEMS)

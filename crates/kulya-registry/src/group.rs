@@ -15,7 +15,7 @@ use kulya_schema::{
 use kulya_store::{Condition, TableChange, Version};
 use std::sync::Arc;
 
-/// Versions, or schemas, read from the store at a time.
+/// Versions read from the store at a time.
 const PAGE: usize = 1_000;
 
 pub(crate) struct Group<'a> {
@@ -70,17 +70,13 @@ impl<'a> Group<'a> {
     /// The versions that the head counts, and maybe some that came since.
     pub(crate) async fn versions(&self) -> RegistryResult<Arc<Versions>> {
         let incarnation = self.head.incarnation;
-        let known = self.memory.versions.get(&incarnation);
-        if let Some(known) = &known
+        if let Some(known) = self.memory.versions.get(&incarnation)
             && known.len() >= self.head.schemas
         {
-            return Ok(Arc::clone(known));
+            return Ok(known);
         }
         // whoever extends it takes it out, so that it is not copied; others who come meanwhile read it anew
-        let known = known.and_then(|known| {
-            drop(known);
-            self.memory.versions.remove(&incarnation).map(|(_, versions)| versions)
-        });
+        let known = self.memory.versions.remove(&incarnation).map(|(_, versions)| versions);
         let mut versions = known.map(Arc::unwrap_or_clone).unwrap_or_default();
         while versions.len() < self.head.schemas {
             let missing = (self.head.schemas - versions.len()) as usize;

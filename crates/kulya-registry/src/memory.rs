@@ -129,8 +129,8 @@ pub(crate) type Weighed = (Arc<Judged>, u64);
 #[derive(Clone)]
 pub(crate) struct OfJudged;
 
-impl Weighter<(u64, u32, bool), (Arc<Judged>, u64)> for OfJudged {
-    fn weight(&self, _: &(u64, u32, bool), judged: &(Arc<Judged>, u64)) -> u64 {
+impl Weighter<(u64, u32, bool), Weighed> for OfJudged {
+    fn weight(&self, _: &(u64, u32, bool), judged: &Weighed) -> u64 {
         judged.1
     }
 }

@@ -42,13 +42,13 @@ pub trait Checker: Send + Sync + 'static {
 
 /// The checkers that there are, by the format's name. Clones share them.
 #[derive(Clone, Default)]
-pub struct Checkers(HashMap<String, Arc<dyn Checker>>);
+pub struct Checkers(Arc<HashMap<String, Arc<dyn Checker>>>);
 
 impl Checkers {
     /// Adds a format's checker, in the place of another of that name.
     #[must_use]
     pub fn with(mut self, format: impl Into<String>, checker: impl Checker) -> Self {
-        self.0.insert(format.into(), Arc::new(checker));
+        Arc::make_mut(&mut self.0).insert(format.into(), Arc::new(checker));
         self
     }
 

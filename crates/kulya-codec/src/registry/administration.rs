@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use kulya_schema::decide::Refusal;
 use kulya_schema::{
-    CodecType, Compatibility, Difference, EncodingId, Field, Format, GroupId, GroupProperties,
-    Incompatibility, Rules, SchemaInfo, VersionInfo,
+    CodecType, Compatibility, Difference, EncodingId, Field, GroupId, GroupProperties, Incompatibility,
+    Rules, SchemaInfo, VersionInfo,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -385,17 +385,6 @@ impl Search {
         let plain = |path: &str| path.replace("[]", "").replace("{}", "").to_lowercase();
         let (path, wanted) = (plain(&field.path), plain(wanted));
         path == wanted || path.ends_with(&format!(".{wanted}"))
-    }
-}
-
-/// A format by its name, as in a [`VersionInfo`]: what is none of the built-in ones is a custom one.
-pub fn format_of(name: &str) -> Format {
-    match name {
-        "Avro" => Format::Avro,
-        "Protobuf" => Format::Protobuf,
-        "Json" => Format::Json,
-        "Any" => Format::Any,
-        custom => Format::Custom(custom.to_owned()),
     }
 }
 

@@ -3,9 +3,11 @@
 use super::asked::Asked;
 use axum::http::Extensions;
 use kulya_guard::Caller;
+use kulya_guard::acl::Permission;
 use kulya_guard::audit::{Audit, Entry};
-use kulya_guard::operation::Need;
+use kulya_guard::operation::{self, Need, RegistryCall};
 use kulya_guard::resource::Names;
+use kulya_schema::GroupId;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -78,6 +80,17 @@ impl Visit {
     /// Whether the caller may; for what is shown or left out. Nothing is written down.
     pub(crate) fn may(&self, need: &Need) -> bool {
         self.0.caller.may(need)
+    }
+
+    /// Whether the caller may read a group; for lists.
+    pub(crate) fn may_read_group(&self, group: &GroupId) -> bool {
+        let GroupId { namespace, name } = group;
+        self.may(&operation::registry(self.names(), RegistryCall::ReadGroup, namespace, name))
+    }
+
+    /// Whether the caller may read a namespace; for lists.
+    pub(crate) fn may_read_namespace(&self, namespace: &str) -> bool {
+        self.may(&operation::over(self.names(), Some(namespace), Permission::Read))
     }
 
     /// Whether the caller may; for what is done or refused, which is written down with the answer's status.

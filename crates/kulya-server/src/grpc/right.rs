@@ -2,7 +2,7 @@
 
 use crate::door::{Denied, Visit};
 use kulya_guard::acl::Permission;
-use kulya_guard::operation::{self, Need, RegistryCall, StoreCall};
+use kulya_guard::operation::{self, RegistryCall, StoreCall};
 use kulya_schema::GroupId;
 use kulya_store::{Append, Scope, StreamId, TableChange, TableId};
 use std::collections::BTreeSet;
@@ -44,28 +44,15 @@ impl Rights {
         self.0.allow(&need, call.changes())
     }
 
-    /// Adds a codec. Java's face asks for reading only; ours asks for changing.
-    pub(super) fn change_codecs(&self, group: &GroupId) -> Result<(), Denied> {
-        let codecs = self.0.names().codecs(&group.namespace, &group.name);
-        self.0.allow(&Need::right(codecs, Permission::ReadUpdate), true)
-    }
-
     /// A call over a namespace, or over all of the registry.
     pub(super) fn over(&self, namespace: Option<&str>, permission: Permission) -> Result<(), Denied> {
-        let names = self.0.names();
-        let resource = namespace.map_or_else(|| names.root(), |namespace| names.namespace(namespace));
-        self.0.allow(&Need::right(resource, permission), permission == Permission::ReadUpdate)
+        let need = operation::over(self.0.names(), namespace, permission);
+        self.0.allow(&need, need.is_change())
     }
 
-    /// For lists.
-    pub(super) fn may_read_group(&self, group: &GroupId) -> bool {
-        let names = self.0.names();
-        self.0.may(&operation::registry(names, RegistryCall::ReadGroup, &group.namespace, &group.name))
-    }
-
-    /// For lists.
-    pub(super) fn may_read_namespace(&self, namespace: &str) -> bool {
-        self.0.may(&Need::right(self.0.names().namespace(namespace), Permission::Read))
+    /// The visit itself; for lists, which show what may be read.
+    pub(super) fn visit(&self) -> &Visit {
+        &self.0
     }
 
     pub(super) fn read_scope(&self, scope: &Scope) -> Result<(), Denied> {

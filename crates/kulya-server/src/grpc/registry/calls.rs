@@ -63,7 +63,7 @@ impl Service for Served {
         let (registry, rights) = (&self.registry, &rights);
         page(asked, |part| async move {
             let mut found = registry.namespaces(&part).await?;
-            found.items.retain(|namespace| rights.may_read_namespace(namespace));
+            found.items.retain(|namespace| rights.visit().may_read_namespace(namespace));
             Ok(found)
         })
         .await
@@ -75,7 +75,7 @@ impl Service for Served {
         let (registry, namespace, rights) = (&self.registry, &namespace, &rights);
         page(part(asked)?, |part| async move {
             let mut found = registry.groups_page(namespace, &part).await?;
-            found.items.retain(|(id, _)| rights.may_read_group(id));
+            found.items.retain(|(id, _)| rights.visit().may_read_group(id));
             Ok(found)
         })
         .await
@@ -292,7 +292,7 @@ impl Service for Served {
         let rights = Rights::of(&request);
         let v1::AddCodecRequest { group: name, codec } = request.into_inner();
         let group = group(name)?;
-        rights.change_codecs(&group)?;
+        rights.of_group(RegistryCall::AddCodec, &group)?;
         let codec = given(codec, "codec").map(CodecType::from).map_err(refusal)?;
         done(self.registry.add_codec_type(&group, codec).await)
     }

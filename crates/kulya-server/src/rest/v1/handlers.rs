@@ -6,7 +6,6 @@ use super::path::Route;
 use axum::http::{Method, StatusCode};
 use kulya_codec::SchemaRegistry;
 use kulya_codec::administration::{AddedTo, PageRequest, Question, RegistryAdministration};
-use kulya_guard::operation::{self, RegistryCall};
 use kulya_registry::Registry;
 use kulya_schema::{
     CodecType, Compatibility, EncodingId, GroupId, GroupProperties, HistoryRecord, SchemaInfo,
@@ -209,11 +208,7 @@ async fn list_groups(registry: &Registry, call: &Call) -> Result<Answer, Answer>
         if let Some((last, _)) = page.items.last() {
             token.clone_from(&last.name);
         }
-        let names = call.visit.names();
-        let may_read = |id: &GroupId| {
-            call.visit.may(&operation::registry(names, RegistryCall::ReadGroup, &id.namespace, &id.name))
-        };
-        let shown = page.items.into_iter().filter(|(id, _)| may_read(id));
+        let shown = page.items.into_iter().filter(|(id, _)| call.visit.may_read_group(id));
         groups.extend(shown.map(|(id, properties)| (id.name, properties)));
         if page.next.is_none() {
             break;

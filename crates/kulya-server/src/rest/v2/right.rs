@@ -53,10 +53,7 @@ fn event(names: &Names, pointer: &str) -> Option<Asked> {
 /// needs a right on everything; what lists shows what the caller may read.
 fn registry(names: &Names, method: &str, segments: &[&str], query: &str) -> Option<Asked> {
     let namespace = v1::namespace_of(query);
-    let over = |permission| match &namespace {
-        Some(namespace) => Need::right(names.namespace(namespace), permission),
-        None => Need::right(names.root(), permission),
-    };
+    let over = |permission| operation::over(names, namespace.as_deref(), permission);
     let told = |operation, need, is_change| Some(Asked::rest("registry", operation, need, is_change));
     let (operation, call, group) = match (method, segments) {
         ("GET", ["openapi.json"]) => return told("document", Need::Known, false),
@@ -67,10 +64,7 @@ fn registry(names: &Names, method: &str, segments: &[&str], query: &str) -> Opti
         ("GET", ["export"]) => return told("export", over(Read), false),
         ("POST", ["import"]) => return told("import", Need::right(names.root(), ReadUpdate), true),
         ("GET", ["changes"]) => return told("changes", Need::right(names.root(), Read), false),
-        ("POST", ["groups", group, "codecs"]) => {
-            let codecs = names.codecs(namespace.as_deref().unwrap_or_default(), group);
-            return told("addCodecType", Need::right(codecs, ReadUpdate), true);
-        }
+        ("POST", ["groups", group, "codecs"]) => ("addCodecType", RegistryCall::AddCodec, *group),
         ("GET", ["groups"]) => ("listGroups", RegistryCall::ListGroups, ""),
         ("POST", ["added-to"]) => ("addedTo", RegistryCall::AddedTo, ""),
         ("PUT", ["groups", group]) => ("createGroup", RegistryCall::CreateGroup, *group),
@@ -97,23 +91,5 @@ impl<S: Send + Sync> FromRequestParts<S> for Visit {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         Ok(Self::of(&parts.extensions))
-    }
-}
-
-/// Whether the caller may read a group; for lists.
-pub(super) fn may_read(visit: &Visit, namespace: &str, group: &str) -> bool {
-    visit.may(&operation::registry(visit.names(), RegistryCall::ReadGroup, namespace, group))
-}
-
-/// Whether the caller may read a namespace; for lists.
-pub(super) fn may_read_namespace(visit: &Visit, namespace: &str) -> bool {
-    visit.may(&Need::right(visit.names().namespace(namespace), Read))
-}
-
-/// What a search over a namespace, or over all, needs.
-pub(super) fn searching(visit: &Visit, namespace: Option<&str>) -> Need {
-    match namespace {
-        Some(namespace) => Need::right(visit.names().namespace(namespace), Read),
-        None => Need::right(visit.names().root(), Read),
     }
 }

@@ -3,7 +3,6 @@
 use super::super::Served;
 use super::super::ask::{Json, Path, Query};
 use super::super::refusal::Refusal;
-use super::super::right::{may_read, may_read_namespace};
 use super::{InNamespace, page};
 use crate::door::Visit;
 use axum::extract::State;
@@ -31,7 +30,7 @@ pub(crate) async fn namespaces(
     Query(Paging { limit, after }): Query<Paging>,
 ) -> Answer<Page<String>> {
     let mut page = served.registry.namespaces(&page(limit, after)).await?;
-    page.items.retain(|namespace| may_read_namespace(&visit, namespace));
+    page.items.retain(|namespace| visit.may_read_namespace(namespace));
     Ok(axum::Json(page))
 }
 
@@ -57,7 +56,7 @@ pub(crate) async fn list(
     Query(Listing { namespace, limit, after }): Query<Listing>,
 ) -> Answer<Page<Listed>> {
     let Page { items, next } = served.registry.groups_page(&namespace, &page(limit, after)).await?;
-    let shown = items.into_iter().filter(|(id, _)| may_read(&visit, &id.namespace, &id.name));
+    let shown = items.into_iter().filter(|(id, _)| visit.may_read_group(id));
     let listed = shown.map(|(id, properties)| Listed { namespace: id.namespace, group: id.name, properties });
     Ok(axum::Json(Page { items: listed.collect(), next }))
 }

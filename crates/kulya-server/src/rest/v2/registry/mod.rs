@@ -40,9 +40,8 @@ use kulya_codec::administration::PageRequest;
 use kulya_schema::GroupId;
 use serde::Deserialize;
 
-/// Items of a page when nothing else is asked for, and at most.
+/// Items of a page when nothing else is asked for. The registry says how many are the most.
 const DEFAULT_LIMIT: usize = 100;
-const MOST_ITEMS: usize = 10_000;
 
 const TYPE: Parameter = Parameter::text("type", "the type's full name");
 
@@ -230,5 +229,5 @@ impl InNamespace {
 }
 
 fn page(limit: Option<usize>, after: Option<String>) -> PageRequest {
-    PageRequest::after(after.unwrap_or_default(), limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MOST_ITEMS))
+    PageRequest::after(after.unwrap_or_default(), limit.unwrap_or(DEFAULT_LIMIT))
 }
