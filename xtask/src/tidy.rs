@@ -8,6 +8,7 @@ use std::process::Command;
 
 /// Each crate and its ring; a crate may use only crates of lower rings.
 const RINGS: &[(&str, u8)] = &[
+    ("kulya-dice", 0),
     ("kulya-schema", 0),
     ("kulya-store", 0),
     ("kulya-store-embedded", 1),

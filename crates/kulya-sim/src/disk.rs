@@ -1,6 +1,6 @@
 //! A disk that remembers what was synced, and forgets, tears, fills up, fails or dies when told to.
 
-use crate::Dice;
+use kulya_dice::Dice;
 use kulya_store_embedded::disk::{Disk, Locking, LogFile, ReadFile};
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,55 +1,53 @@
 //! What is thrown: steps of the model.
 
-use crate::Dice;
+use kulya_dice::Dice;
 use kulya_store::model::{self, Event, STREAMS, Step};
 
-impl Dice {
-    /// One step; or commits that are asked for at the same time, and so share a frame.
-    pub(crate) fn group(&mut self) -> Vec<Step> {
-        if self.once_in(4) {
-            let count = 2 + self.roll(3);
-            return (0..count).map(|_| self.commit(false)).collect();
-        }
-        vec![self.step()]
+/// One step; or commits that are asked for at the same time, and so share a frame.
+pub(crate) fn group(dice: &mut Dice) -> Vec<Step> {
+    if dice.once_in(4) {
+        let count = 2 + dice.roll(3);
+        return (0..count).map(|_| commit(dice, false)).collect();
     }
+    vec![step(dice)]
+}
 
-    /// One step.
-    pub(crate) fn step(&mut self) -> Step {
-        let stream = self.roll(STREAMS.into()) as u8;
-        match self.roll(24) {
-            0 => Step::Truncate(stream, self.byte()),
-            1 => Step::Seal(stream),
-            2 => Step::Delete(stream),
-            3..6 => Step::Create(stream, 1 + self.roll(3) as u32),
-            6..11 => Step::Transaction {
-                runs: (0..self.roll(4)).map(|_| self.events(6)).collect(),
-                commits: !self.once_in(3),
-            },
-            _ => self.commit(true),
-        }
+/// One step.
+pub(crate) fn step(dice: &mut Dice) -> Step {
+    let stream = dice.roll(STREAMS.into()) as u8;
+    match dice.roll(24) {
+        0 => Step::Truncate(stream, dice.byte()),
+        1 => Step::Seal(stream),
+        2 => Step::Delete(stream),
+        3..6 => Step::Create(stream, 1 + dice.roll(3) as u32),
+        6..11 => Step::Transaction {
+            runs: (0..dice.roll(4)).map(|_| events(dice, 6)).collect(),
+            commits: !dice.once_in(3),
+        },
+        _ => commit(dice, true),
     }
+}
 
-    fn commit(&mut self, conditional: bool) -> Step {
-        let events = self.events(5);
-        let mut changes: Vec<model::Change> = Vec::new();
-        for _ in 0..self.roll(3) {
-            let value = (!self.once_in(3)).then(|| self.byte());
-            let condition = if conditional { self.roll(3) as u8 } else { 0 };
-            changes.push((self.roll(4) as u8, value, condition));
-        }
-        let writer = self.once_in(3).then(|| (self.roll(4) as u8, self.byte()));
-        Step::Commit { events, changes, writer, synced: !self.once_in(3) }
+fn commit(dice: &mut Dice, conditional: bool) -> Step {
+    let events = events(dice, 5);
+    let mut changes: Vec<model::Change> = Vec::new();
+    for _ in 0..dice.roll(3) {
+        let value = (!dice.once_in(3)).then(|| dice.byte());
+        let condition = if conditional { dice.roll(3) as u8 } else { 0 };
+        changes.push((dice.roll(4) as u8, value, condition));
     }
+    let writer = dice.once_in(3).then(|| (dice.roll(4) as u8, dice.byte()));
+    Step::Commit { events, changes, writer, synced: !dice.once_in(3) }
+}
 
-    fn events(&mut self, most: u64) -> Vec<Event> {
-        let count = self.roll(most);
-        (0..count)
-            .map(|_| {
-                let length = if self.once_in(12) { 2000 } else { 60 };
-                let length = self.roll(length) as usize;
-                let event = vec![self.byte(); length];
-                (self.roll(STREAMS.into()) as u8, self.roll(9) as u8, event)
-            })
-            .collect()
-    }
+fn events(dice: &mut Dice, most: u64) -> Vec<Event> {
+    let count = dice.roll(most);
+    (0..count)
+        .map(|_| {
+            let length = if dice.once_in(12) { 2000 } else { 60 };
+            let length = dice.roll(length) as usize;
+            let event = vec![dice.byte(); length];
+            (dice.roll(STREAMS.into()) as u8, dice.roll(9) as u8, event)
+        })
+        .collect()
 }

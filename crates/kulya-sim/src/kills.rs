@@ -2,7 +2,8 @@
 //! ended by the system at some moment. What it leaves must be what its steps made, up to the last that it spoke of or one
 //! more: a process that is killed has lost nothing that it wrote.
 
-use crate::Dice;
+use crate::draw;
+use kulya_dice::Dice;
 use kulya_store::clock::ManualClock;
 use kulya_store::memory::MemoryStore;
 use kulya_store::{StreamStore, model};
@@ -32,7 +33,7 @@ pub struct Kills {
 }
 
 fn step(seed: u64, number: u64) -> model::Step {
-    Dice::new(seed.wrapping_mul(1_000_003).wrapping_add(number)).step()
+    draw::step(&mut Dice::new(seed.wrapping_mul(1_000_003).wrapping_add(number)))
 }
 
 fn open(folder: &Path, clock: &Arc<ManualClock>) -> kulya_store::Result<EmbeddedStore> {

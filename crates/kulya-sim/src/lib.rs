@@ -7,7 +7,6 @@
 //! [`live_wired`] is a world with a [network](SimNetwork) in it: `cargo run --release -p kulya-sim -- wired FROM COUNT`.
 
 pub mod bytes;
-mod dice;
 mod disk;
 mod draw;
 mod index;
@@ -16,7 +15,6 @@ mod network;
 mod wired;
 mod world;
 
-pub use dice::Dice;
 pub use disk::{Faults, Owner, SimDisk};
 pub use index::SimIndex;
 pub use kills::{Kills, child, kill};

@@ -1,8 +1,8 @@
 //! A network in memory: its connections are cut at any byte, either way, and its server goes away and comes back.
 
-use crate::Dice;
 use async_trait::async_trait;
 use kulya_client::{Connection, Network};
+use kulya_dice::Dice;
 use kulya_server::Faces;
 use kulya_store::StreamStore;
 use std::io;

@@ -5,9 +5,10 @@
 //! once all the same; and that a transaction which was cut is not there, and says so. Who follows a stream gets every event
 //! once, in order.
 
-use crate::Dice;
+use crate::draw;
 use crate::network::{Cut, SimNetwork, Way};
 use kulya_client::{RemoteSettings, RemoteStore};
+use kulya_dice::Dice;
 use kulya_store::clock::ManualClock;
 use kulya_store::memory::MemoryStore;
 use kulya_store::model::{self, Answer, Step};
@@ -124,7 +125,7 @@ impl World {
     async fn step(&mut self) {
         self.report.steps += 1;
         self.clock.advance(Duration::from_millis(self.dice.roll(8)));
-        let step = self.dice.step();
+        let step = draw::step(&mut self.dice);
         let may_restart = self.befall();
         let _ = write!(self.report.trace, "{step:?}");
         let answer = model::take(&self.remote, &step).await;

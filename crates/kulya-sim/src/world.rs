@@ -5,7 +5,9 @@
 //! was not acknowledged is there whole or not at all, order and offsets and pointers are as they were, transactions are
 //! all or nothing, and a repeated commit gives the same answer as before.
 
-use crate::{Dice, Faults, SimDisk, SimIndex};
+use crate::draw;
+use crate::{Faults, SimDisk, SimIndex};
+use kulya_dice::Dice;
 use kulya_store::clock::{Clock, ManualClock};
 use kulya_store::memory::MemoryStore;
 use kulya_store::model::{self, Step};
@@ -154,7 +156,7 @@ impl World {
             if self.dice.once_in(6) && !self.maintain(&faults).await {
                 return;
             }
-            let group = self.dice.group();
+            let group = draw::group(&mut self.dice);
             self.note(&shown(&group, &faults));
             if !self.take(group).await {
                 return;

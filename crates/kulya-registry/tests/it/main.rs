@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
-mod dice;
 mod verdicts;
 
 use kulya_registry::{Registry, conformance};

@@ -2,10 +2,10 @@
 //! parsed schemas are remembered and versions are read as they come, against each consulted version judged by itself.
 //! `KULYA_SEED=n` begins with another seed.
 
-use crate::dice::Dice;
 use crate::registry_on;
 use kulya_codec::administration::{Question, RegistryAdministration};
 use kulya_codec::{RegistryErrorKind, SchemaRegistry};
+use kulya_dice::Dice;
 use kulya_registry::Registry;
 use kulya_schema::decide::{self, Alike, Judge, Reason, Refusal};
 use kulya_schema::{
@@ -313,7 +313,7 @@ fn json(dice: &mut Dice, name: &str, fields: &[&str]) -> SchemaInfo {
         _ => String::new(),
     };
     let open = if dice.once_in(3) { r#","additionalProperties":false"# } else { "" };
-    let space = " ".repeat(dice.roll(5));
+    let space = " ".repeat(dice.below(5));
     let text = format!(r#"{{{space}"type":"object","properties":{{{}}}{required}{open}}}"#, shown.join(","));
     SchemaInfo::new(name, Format::Json, text)
 }

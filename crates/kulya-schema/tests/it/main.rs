@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod avro;
-mod dice;
 mod json_schema_any;
 mod json_schema_pairs;
 mod json_schema_suite;

@@ -10,7 +10,8 @@ pub use events::{codec, header, protobuf};
 pub use requests::registry_rest;
 pub use schemas::{avro_schema, json_schema, protobuf_schema};
 
-use crate::{Dice, SimDisk, SimIndex};
+use crate::{SimDisk, SimIndex};
+use kulya_dice::Dice;
 use kulya_store::{
     ErrorKind, EventPointer, Scope, SegmentId, StreamCut, StreamName, StreamStore, bounded_read, hash,
 };

@@ -1,9 +1,10 @@
 //! Nothing that was acknowledged is lost and nothing is done twice, whatever the network does to several stores on the same
 //! objects. `KULYA_SEED=n` runs one seed alone, `KULYA_SEEDS=n` so many.
 
-use super::faulty::{Dice, Faulty};
+use super::faulty::Faulty;
 use super::{event, instance, memory, orders};
 use crate::{ObjectLogStore, Settings};
+use kulya_dice::Dice;
 use kulya_store::clock::ManualClock;
 use kulya_store::memory::MemoryStore;
 use kulya_store::model::{self, Step};
@@ -50,7 +51,7 @@ struct Cloud {
 
 impl Cloud {
     fn new(dice: &mut Dice) -> Self {
-        let percent = [5, 20, 40][dice.below(3) as usize];
+        let percent = dice.of(&[5, 20, 40]);
         Self { objects: memory(), ways: Vec::new(), clock: Arc::default(), percent }
     }
 
@@ -67,7 +68,7 @@ impl Cloud {
 
     /// One more process.
     async fn open(&mut self, dice: &mut Dice) -> ObjectLogStore {
-        let way = Faulty::new(&self.objects, dice.below(u64::MAX), self.percent);
+        let way = Faulty::new(&self.objects, dice.number(), self.percent);
         self.ways.push(way.clone());
         let objects: Arc<dyn ObjectStore> = way;
         let prefix = Path::from("s");
@@ -120,7 +121,7 @@ fn several_stores_do_what_the_oracle_does() {
 /// Steps one after another, each by one of three stores. Where nobody knows whether a step was taken, it was taken whole or
 /// not at all. Gives how often that was.
 async fn one_after_another(seed: u64) -> u64 {
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     let mut cloud = Cloud::new(&mut dice);
     let oracle = MemoryStore::with_clock(cloud.clock.clone());
     let mut stores = Vec::new();
@@ -137,7 +138,7 @@ async fn one_after_another(seed: u64) -> u64 {
     for _ in 0..25 {
         cloud.clock.advance(Duration::from_millis(13));
         let step: Step = model::any_step().new_tree(&mut runner).unwrap().current();
-        let who = dice.below(3) as usize;
+        let who = dice.below(3);
         match model::take(&stores[who], &step).await {
             Ok(answer) => assert_eq!(answer, model::take(&oracle, &step).await.unwrap(), "{step:?}"),
             Err(error) if error.kind() == ErrorKind::Unreachable => {
@@ -153,7 +154,7 @@ async fn one_after_another(seed: u64) -> u64 {
             }
             Err(error) => panic!("{step:?}: {error:?}"),
         }
-        if dice.below(12) == 0 {
+        if dice.once_in(12) {
             stores[who] = cloud.open(&mut dice).await;
         }
     }
@@ -170,7 +171,7 @@ async fn one_after_another(seed: u64) -> u64 {
 }
 
 fn dice_of(seed: u64, number: u64) -> usize {
-    Dice(seed ^ number << 32).below(3) as usize
+    Dice::new(seed ^ number << 32).below(3)
 }
 
 #[test]
@@ -190,7 +191,7 @@ struct Told {
 
 /// Six tasks on three stores move one counter by compare-and-set, and write an event with each move.
 async fn at_once(seed: u64) {
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     let mut cloud = Cloud::new(&mut dice);
     let counter = TableId::new("shop", "counter").unwrap();
     let mut stores = Vec::new();

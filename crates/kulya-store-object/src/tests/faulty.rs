@@ -3,6 +3,7 @@
 
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt};
+use kulya_dice::Dice;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
@@ -11,20 +12,6 @@ use object_store::{
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-
-/// A small generator of numbers (SplitMix64).
-#[derive(Debug)]
-pub(super) struct Dice(pub(super) u64);
-
-impl Dice {
-    pub(super) fn below(&mut self, most: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % most
-    }
-}
 
 /// A put that its sender gave up, and that still arrives.
 type Late = (Path, PutPayload, PutOptions);
@@ -44,7 +31,7 @@ impl Faulty {
     pub(super) fn new(inner: &Arc<dyn ObjectStore>, seed: u64, percent: u64) -> Arc<Self> {
         Arc::new(Self {
             inner: Arc::clone(inner),
-            dice: Mutex::new(Dice(seed)),
+            dice: Mutex::new(Dice::new(seed)),
             percent,
             late: Mutex::default(),
             quiet: AtomicBool::new(false),
@@ -65,12 +52,12 @@ impl Faulty {
     }
 
     fn roll(&self, most: u64) -> u64 {
-        self.dice.lock().unwrap().below(most)
+        self.dice.lock().unwrap().roll(most)
     }
 
     fn take_late(&self) -> Option<Late> {
         let mut late = self.late.lock().unwrap();
-        let at = self.dice.lock().unwrap().below(late.len().max(1) as u64) as usize;
+        let at = self.dice.lock().unwrap().below(late.len());
         (at < late.len()).then(|| late.swap_remove(at))
     }
 

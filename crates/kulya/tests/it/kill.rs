@@ -5,7 +5,7 @@
 //! from a seed (`KULYA_SEED` sets another) and moments are told by what has happened, never by time.
 
 use crate::program::{Running, command, connect, database, kulya};
-use kulya_sim::Dice;
+use kulya_dice::Dice;
 use kulya_store::{StreamId, StreamStore, bounded_read};
 use kulya_store_embedded::EmbeddedStore;
 use serde_json::Value;

@@ -4,7 +4,7 @@
 use super::change::{broken, changed};
 use super::draw;
 use super::pairs::{Pair, pairs};
-use crate::dice::Dice;
+use kulya_dice::Dice;
 use kulya_schema::avro::{Incompatibility, Rule, Schema, can_read, parse};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -54,7 +54,7 @@ fn setting(name: &str, otherwise: u64) -> u64 {
 fn any_pair_is_judged_as_by_java() {
     let (seed, cases) = (setting("KULYA_SEED", 1), setting("KULYA_CASES", 5_000));
     println!("KULYA_SEED={seed} KULYA_CASES={cases}");
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     let mut java = Java::start();
     let mut seen = Seen::default();
     let mut left = cases as usize;

@@ -1,7 +1,7 @@
 //! Small changes of a schema: such as people make, and such as only break it.
 
 use super::draw::{self, FIELDS, PRIMITIVES, SYMBOLS, TYPE_NAMES, default_of};
-use crate::dice::Dice;
+use kulya_dice::Dice;
 use serde_json::{Value, json};
 
 /// A few changes, each somewhere.

@@ -1,6 +1,6 @@
 //! Schemas by chance: every kind, nested, recursive, with aliases, defaults and namespaces; names are few, so that they meet.
 
-use crate::dice::Dice;
+use kulya_dice::Dice;
 use serde_json::{Map, Value, json};
 
 pub(super) const PRIMITIVES: [&str; 8] =

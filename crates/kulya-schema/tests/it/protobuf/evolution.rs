@@ -2,7 +2,7 @@
 
 use super::oracle::{random_message, reads_json, reads_wire};
 use super::source::{Compiled, message};
-use crate::dice::Dice;
+use kulya_dice::Dice;
 use kulya_schema::protobuf::{Safety, can_read};
 use std::fmt::Write as _;
 
@@ -235,7 +235,7 @@ fn rest(model: &Model, field: &Field) -> String {
 
 /// Two bodies of `message M` with their syntax, the second the first with a few changes. A compiler may refuse either.
 pub(super) fn draw(seed: u64) -> [(String, &'static str); 2] {
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     let old = model(&mut dice);
     let mut new = old.clone();
     (0..=dice.below(5)).for_each(|_| change(&mut new, &mut dice));
@@ -252,7 +252,7 @@ fn what_is_accepted_is_read() {
     const PAIRS: u64 = 600;
     let (mut compared, mut changed_and_accepted) = (0, [0, 0]);
     for seed in 0..PAIRS {
-        let mut dice = Dice(seed);
+        let mut dice = Dice::new(seed);
         let old = model(&mut dice);
         let mut new = old.clone();
         (0..=dice.below(5)).for_each(|_| change(&mut new, &mut dice));

@@ -1,6 +1,6 @@
 //! What an independent codec makes of the writer's messages, against what the rules promise of it.
 
-use crate::dice::Dice;
+use kulya_dice::Dice;
 use prost::Message as _;
 use prost_reflect::{
     DeserializeOptions, DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage,
