@@ -2,9 +2,9 @@
 //! `kulya_schema::avro`.
 
 use crate::jars;
-use anyhow::{Result, bail};
-use std::path::PathBuf;
-use std::process::{Child, Command};
+use crate::server::{self, Beside, Server};
+use anyhow::Result;
+use std::process::Command;
 
 const POM: &str = include_str!("../avro/pom.xml");
 const PROGRAM: &str = include_str!("../avro/Resolution.java");
@@ -15,46 +15,17 @@ pub(crate) fn find_or_fetch() -> Result<String> {
     jars::find_or_fetch("avro-1.11", POM)
 }
 
-/// A running program. Dropping it stops it.
-pub(crate) struct Server {
-    process: Child,
-    folder: PathBuf,
-    port: u16,
-}
-
-impl Server {
-    pub(crate) fn start(classpath: &str) -> Result<Self> {
-        let folder = std::env::temp_dir().join(format!("kulya-avro-{}", std::process::id()));
-        std::fs::create_dir_all(&folder)?;
-        let program = folder.join("Resolution.java");
-        std::fs::write(&program, PROGRAM)?;
-        let mut last = String::new();
-        for _ in 0..3 {
-            let [port] = jars::free_ports()?;
-            // a single source file is compiled as it is started
-            let mut java = Command::new("java");
-            java.current_dir(&folder)
-                .args(["-Xmx512m", "-XX:-OmitStackTraceInFastThrow", "-cp", classpath])
-                .arg(&program)
-                .arg(port.to_string());
-            match jars::launch(java, READY)? {
-                Ok(process) => return Ok(Self { process, folder, port }),
-                Err(log) => last = log,
-            }
-        }
-        bail!("Avro Java does not start:\n{last}")
-    }
-
-    pub(crate) fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // it keeps nothing
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
+pub(crate) fn start(classpath: &str) -> Result<Beside> {
+    let folder = server::folder("avro")?;
+    let program = folder.join("Resolution.java");
+    std::fs::write(&program, PROGRAM)?;
+    let server = Server::start(folder, READY, |[port]| {
+        // a single source file is compiled as it is started
+        let mut java = Command::new("java");
+        java.args(["-Xmx512m", "-XX:-OmitStackTraceInFastThrow", "-cp", classpath]);
+        java.arg(&program).arg(port.to_string());
+        java
+    })?;
+    let address = format!("127.0.0.1:{}", server.port());
+    Ok(Beside::one(server, vec![("KULYA_TEST_AVRO", address.into())]))
 }

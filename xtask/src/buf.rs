@@ -2,6 +2,7 @@
 //! and kept; where there is no Go there is no such program, and whoever asks is told.
 
 use crate::jars::cache_folder;
+use crate::server::Beside;
 use anyhow::{Context, Result, ensure};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -28,4 +29,9 @@ pub(crate) fn find_or_build() -> Result<PathBuf> {
         .status()?;
     ensure!(status.success(), "go could not build buf {VERSION}: see that its module proxy can be reached");
     Ok(program)
+}
+
+/// It is no server: a test runs it.
+pub(crate) fn start(program: PathBuf) -> Beside {
+    Beside { told: vec![("KULYA_TEST_BUF", program.into())], ..Beside::default() }
 }

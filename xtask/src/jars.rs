@@ -1,16 +1,9 @@
-//! Jars of Java programs, which come through Maven once and are kept, and these programs while they run: a process on free
-//! ports, stopped by its id. Where there is no Java or no Maven there is no such program, and whoever asks is told.
+//! Jars of Java programs, which come through Maven once and are kept. Where there is no Java or no Maven there is no such
+//! program, and whoever asks is told.
 
 use anyhow::{Context, Result, ensure};
-use std::collections::VecDeque;
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-
-/// So much of the log is shown when a program does not start.
-const LOG_LINES: usize = 40;
+use std::process::{Command, Stdio};
 
 /// The class path of what a pom names, found or fetched; it is kept in this folder of the cache. The error says what is
 /// missing.
@@ -51,43 +44,4 @@ pub(crate) fn cache_folder() -> Result<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
     Ok(cache.or_else(home).context("neither XDG_CACHE_HOME nor HOME is set")?.join("kulya"))
-}
-
-/// Starts a program that says when it is ready. The inner error is the end of what it said when it
-/// ended before (a port can be taken between its choice and its use).
-pub(crate) fn launch(mut java: Command, ready: &'static str) -> Result<Result<Child, String>> {
-    let (log, said) = std::io::pipe()?;
-    let mut process = java.stdin(Stdio::null()).stdout(said.try_clone()?).stderr(said).spawn()?;
-    // else it holds the pipe open when the process has ended
-    drop(java);
-    let (tell, wait) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut lines = VecDeque::new();
-        for line in BufReader::new(log).lines().map_while(Result::ok) {
-            if line.contains(ready) {
-                let _ = tell.send(Ok(()));
-            }
-            lines.push_back(line);
-            if lines.len() > LOG_LINES {
-                lines.pop_front();
-            }
-        }
-        let _ = tell.send(Err(Vec::from(lines).join("\n")));
-    });
-    match wait.recv()? {
-        Ok(()) => Ok(Ok(process)),
-        Err(log) => {
-            process.wait()?;
-            Ok(Err(log))
-        }
-    }
-}
-
-pub(crate) fn free_ports<const N: usize>() -> Result<[u16; N]> {
-    let listeners: Vec<_> = (0..N).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-    let mut ports = [0; N];
-    for (port, listener) in ports.iter_mut().zip(&listeners) {
-        *port = listener.local_addr()?.port();
-    }
-    Ok(ports)
 }

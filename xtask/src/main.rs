@@ -17,14 +17,68 @@ mod postgres;
 mod pravega;
 mod registry;
 mod s3;
+mod server;
 mod tidy;
 
 use anyhow::{Context, Result, bail, ensure};
+use server::Beside;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-/// Where a test finds `buf`.
-const BUF: &str = "KULYA_TEST_BUF";
+/// Something that tests ask for by the environment.
+struct Fixture {
+    /// The word after `cargo xtask`.
+    word: &'static str,
+    /// Whose tests ask for it.
+    crates: &'static [&'static str],
+    /// How the names of these tests begin, and what they are. Without, no test is run where it is missing.
+    tests: Option<(&'static str, &'static str)>,
+    /// Finds it; the error says what is missing.
+    find: fn() -> Result<Start>,
+}
+
+/// Starts what was found.
+type Start = Box<dyn FnOnce() -> Result<Beside>>;
+
+const FIXTURES: [Fixture; 6] = [
+    Fixture {
+        word: "pravega",
+        // two Pravegas take a minute: who tests another crate alone does without
+        crates: &["kulya-store-pravega"],
+        tests: Some(("real_pravega", "the tests on a real Pravega")),
+        find: || pravega::find_or_fetch().map(|it| Box::new(move || pravega::start(&it)) as Start),
+    },
+    Fixture {
+        word: "registry",
+        crates: &["kulya-server", "kulya"],
+        tests: Some(("java_registry", "the tests beside the Java registry")),
+        find: || registry::find_or_fetch().map(|it| Box::new(move || registry::start(&it)) as Start),
+    },
+    Fixture {
+        word: "s3",
+        crates: &["kulya-store-object", "kulya"],
+        tests: Some(("real_s3", "the tests on a real S3")),
+        find: || s3::find_or_fetch().map(|it| Box::new(move || s3::start(&it)) as Start),
+    },
+    Fixture {
+        word: "avro",
+        crates: &["kulya-schema"],
+        tests: Some(("avro_java", "the tests beside Avro Java")),
+        find: || avro::find_or_fetch().map(|it| Box::new(move || avro::start(&it)) as Start),
+    },
+    Fixture {
+        word: "buf",
+        crates: &["kulya-schema"],
+        tests: Some(("buf_breaking", "the tests beside buf")),
+        find: || buf::find_or_build().map(|it| Box::new(move || Ok(buf::start(it))) as Start),
+    },
+    Fixture {
+        word: "postgres",
+        crates: &["kulya-cdc", "kulya"],
+        tests: None,
+        find: || postgres::find_or_install().map(|it| Box::new(move || postgres::start(&it)) as Start),
+    },
+];
 
 fn main() -> ExitCode {
     match run() {
@@ -40,29 +94,18 @@ fn run() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["test", rest @ ..] => test(rest),
-        ["postgres", "--", program, rest @ ..] => with_postgres(Command::new(program).args(rest)),
-        ["pravega", "--", program, rest @ ..] => {
-            with_pravega(Command::new(program).args(rest), &pravega::find_or_fetch()?, run_to_end)
+        ["test", rest @ ..] => return test(rest),
+        ["record-demo"] => return record_demo(),
+        ["tidy"] => return tidy::run(),
+        [word, "--", program, rest @ ..] => {
+            if let Some(fixture) = FIXTURES.iter().find(|fixture| fixture.word == *word) {
+                return run_beside((fixture.find)()?()?, Command::new(program).args(rest));
+            }
         }
-        ["registry", "--", program, rest @ ..] => {
-            with_registry(Command::new(program).args(rest), &registry::find_or_fetch()?, run_to_end)
-        }
-        ["s3", "--", program, rest @ ..] => {
-            with_s3(Command::new(program).args(rest), &s3::find_or_fetch()?, run_to_end)
-        }
-        ["avro", "--", program, rest @ ..] => {
-            with_avro(Command::new(program).args(rest), &avro::find_or_fetch()?, run_to_end)
-        }
-        ["buf", "--", program, rest @ ..] => {
-            run_to_end(Command::new(program).args(rest).env(BUF, buf::find_or_build()?))
-        }
-        ["record-demo"] => record_demo(),
-        ["tidy"] => tidy::run(),
-        _ => bail!(
-            "usage: cargo xtask test [cargo test arguments] | postgres -- COMMAND… | pravega -- COMMAND… | registry -- COMMAND… | s3 -- COMMAND… | avro -- COMMAND… | buf -- COMMAND… | record-demo | tidy"
-        ),
+        _ => {}
     }
+    let beside = FIXTURES.map(|fixture| format!("{} -- COMMAND…", fixture.word)).join(" | ");
+    bail!("usage: cargo xtask test [cargo test arguments] | {beside} | record-demo | tidy")
 }
 
 /// Every test, those that need a server included. With arguments, they go to `cargo test` instead of `--workspace`.
@@ -78,56 +121,34 @@ fn test(args: &[&str]) -> Result<()> {
         cargo.arg("--");
     }
     cargo.arg("--include-ignored");
-    // two Pravegas take a minute: who tests another crate alone does without
-    let is_asked = |krate: &str| args.is_empty() || args.contains(&"--workspace") || args.contains(&krate);
-    let pravega = is_asked("kulya-store-pravega").then(pravega::find_or_fetch).transpose();
-    let registry = (is_asked("kulya-server") || is_asked("kulya")).then(registry::find_or_fetch).transpose();
-    let s3 = (is_asked("kulya-store-object") || is_asked("kulya")).then(s3::find_or_fetch).transpose();
-    let avro = is_asked("kulya-schema").then(avro::find_or_fetch).transpose();
-    // left out by name, so that none of them is counted as passed
+    let is_asked = |fixture: &&Fixture| {
+        let everything = args.is_empty() || args.contains(&"--workspace");
+        everything || fixture.crates.iter().any(|krate| args.contains(krate))
+    };
+    let mut beside = Beside::default();
     let mut missing = Vec::new();
-    if let Err(why) = &pravega {
-        cargo.args(["--skip", "real_pravega"]);
-        missing.push(format!("the tests on a real Pravega, because {why:#}"));
-    }
-    if let Err(why) = &registry {
-        cargo.args(["--skip", "java_registry"]);
-        missing.push(format!("the tests beside the Java registry, because {why:#}"));
-    }
-    if let Err(why) = &s3 {
-        cargo.args(["--skip", "real_s3"]);
-        missing.push(format!("the tests on a real S3, because {why:#}"));
-    }
-    if let Err(why) = &avro {
-        cargo.args(["--skip", "avro_java"]);
-        missing.push(format!("the tests beside Avro Java, because {why:#}"));
-    }
-    match is_asked("kulya-schema").then(buf::find_or_build).transpose() {
-        Ok(program) => _ = program.map(|program| cargo.env(BUF, program)),
-        Err(why) => {
-            cargo.args(["--skip", "buf_breaking"]);
-            missing.push(format!("the tests beside buf, because {why:#}"));
+    for fixture in FIXTURES.iter().filter(is_asked) {
+        match ((fixture.find)(), fixture.tests) {
+            (Ok(start), _) => beside.join(start()?),
+            (Err(why), Some((name, tests))) => {
+                // left out by name, so that none of them is counted as passed
+                cargo.args(["--skip", name]);
+                missing.push(format!("{tests}, because {why:#}"));
+            }
+            (Err(why), None) => return Err(why),
         }
     }
-    let judged = |cargo: &mut Command| match avro.as_ref().ok().and_then(Option::as_ref) {
-        Some(classpath) => with_avro(cargo, classpath, with_postgres),
-        None => with_postgres(cargo),
-    };
-    let run = |cargo: &mut Command| match registry.as_ref().ok().and_then(Option::as_ref) {
-        Some(classpath) => with_registry(cargo, classpath, judged),
-        None => judged(cargo),
-    };
-    let run = |cargo: &mut Command| match s3.as_ref().ok().and_then(Option::as_ref) {
-        Some(python) => with_s3(cargo, python, run),
-        None => run(cargo),
-    };
-    let done = match pravega.as_ref().ok().and_then(Option::as_ref) {
-        Some(programs) => with_pravega(&mut cargo, programs, run),
-        None => run(&mut cargo),
-    };
+    let done = run_beside(beside, &mut cargo);
     for missing in missing {
         eprintln!("NOT RUN: {missing}");
     }
+    done
+}
+
+/// A command, while something stands beside it.
+fn run_beside(beside: Beside, command: &mut Command) -> Result<()> {
+    let done = run_to_end(command.envs(beside.told));
+    drop(beside.servers);
     done
 }
 
@@ -153,13 +174,13 @@ fn run_to_end(command: &mut Command) -> Result<()> {
 /// Two runs of `kulya cdc --record`: the customers as they are, then what happens to them.
 fn record_demo() -> Result<()> {
     let programs = postgres::find_or_install()?;
-    let server = postgres::Server::start(&programs, "logical")?;
+    let server = postgres::launch(&programs, "logical")?;
     let folder = Path::new("crates/kulya/demo");
     // the program holds the old one while it records the new one
     let (log, new) = (folder.join("customers.jsonl"), folder.join("customers.jsonl.new"));
     let _ = std::fs::remove_file(&new);
-    run_to_end(programs.psql(&server.url()).args(["-c", "CREATE DATABASE shop"]))?;
-    let url = server.url().replace("/postgres", "/shop").replace("shop://", "postgres://");
+    run_to_end(programs.psql(&postgres::url(&server)).args(["-c", "CREATE DATABASE shop"]))?;
+    let url = postgres::url(&server).replace("/postgres", "/shop").replace("shop://", "postgres://");
     for script in ["customers.sql", "changes.sql"] {
         run_to_end(programs.psql(&url).arg("-f").arg(folder.join(script)))?;
         let mut kulya = cargo();
@@ -179,72 +200,4 @@ fn record_demo() -> Result<()> {
     }
     std::fs::rename(new, log)?;
     Ok(())
-}
-
-fn with_pravega(
-    command: &mut Command,
-    programs: &pravega::Programs,
-    run: impl FnOnce(&mut Command) -> Result<()>,
-) -> Result<()> {
-    let (open, guarded) = std::thread::scope(|scope| {
-        let open = scope.spawn(|| pravega::Server::start(programs, false));
-        let guarded = pravega::Server::start(programs, true);
-        (open.join().expect("starting a server does not panic"), guarded)
-    });
-    let (open, guarded) = (open?, guarded?);
-    command.env("KULYA_TEST_PRAVEGA", open.uri());
-    command.env("KULYA_TEST_PRAVEGA_GUARDED", guarded.uri());
-    command.env("KULYA_TEST_PRAVEGA_GUARDED_AUTHORITY", guarded.authority());
-    command.env("KULYA_TEST_PRAVEGA_GUARDED_PROCESS", guarded.process().to_string());
-    let done = run(command);
-    drop((open, guarded));
-    done
-}
-
-fn with_registry(
-    command: &mut Command,
-    classpath: &str,
-    run: impl FnOnce(&mut Command) -> Result<()>,
-) -> Result<()> {
-    let server = registry::Server::start(classpath)?;
-    command.env("KULYA_TEST_JAVA_REGISTRY", server.url());
-    command.env("KULYA_TEST_JAVA_REGISTRY_PROCESS", server.process().to_string());
-    let done = run(command);
-    drop(server);
-    done
-}
-
-fn with_s3(
-    command: &mut Command,
-    python: &s3::Python,
-    run: impl FnOnce(&mut Command) -> Result<()>,
-) -> Result<()> {
-    let server = s3::Server::start(python)?;
-    command.env("KULYA_TEST_S3", server.url());
-    let done = run(command);
-    drop(server);
-    done
-}
-
-fn with_avro(
-    command: &mut Command,
-    classpath: &str,
-    run: impl FnOnce(&mut Command) -> Result<()>,
-) -> Result<()> {
-    let server = avro::Server::start(classpath)?;
-    command.env("KULYA_TEST_AVRO", server.address());
-    let done = run(command);
-    drop(server);
-    done
-}
-
-fn with_postgres(command: &mut Command) -> Result<()> {
-    let programs = postgres::find_or_install()?;
-    let logical = postgres::Server::start(&programs, "logical")?;
-    let replica = postgres::Server::start(&programs, "replica")?;
-    command.env("KULYA_TEST_POSTGRES", logical.url());
-    command.env("KULYA_TEST_POSTGRES_NOT_LOGICAL", replica.url());
-    let done = run_to_end(command);
-    drop((logical, replica));
-    done
 }

@@ -1,14 +1,11 @@
-//! Throw-away PostgreSQL servers: found on this machine, installed where that is possible, started on a free
-//! loopback port in a folder of their own, and stopped by their process id.
+//! Throw-away PostgreSQL servers: found on this machine, or installed where that is possible.
 
+use crate::server::{self, Beside, Server};
 use anyhow::{Context, Result, bail, ensure};
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::process::{Command, Stdio};
 
 /// Where the server's programs are.
 pub(crate) struct Programs(PathBuf);
@@ -68,51 +65,35 @@ fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0)
 }
 
-/// A running server. Dropping it stops it and removes its folder.
-pub(crate) struct Server {
-    process: Child,
-    folder: PathBuf,
-    port: u16,
+/// Two servers: one whose log can be decoded, and one whose cannot.
+pub(crate) fn start(programs: &Programs) -> Result<Beside> {
+    let (logical, replica) = (launch(programs, "logical")?, launch(programs, "replica")?);
+    let told = vec![
+        ("KULYA_TEST_POSTGRES", url(&logical).into()),
+        ("KULYA_TEST_POSTGRES_NOT_LOGICAL", url(&replica).into()),
+    ];
+    Ok(Beside { servers: vec![logical, replica], told })
 }
 
-impl Server {
-    /// Starts a server with the given `wal_level`.
-    pub(crate) fn start(programs: &Programs, wal_level: &str) -> Result<Self> {
-        let folder = std::env::temp_dir().join(format!("kulya-postgres-{}-{wal_level}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&folder);
-        std::fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let user = server_user()?;
-        if let Some((uid, gid)) = user {
-            // PostgreSQL refuses to run as root: the folder goes to the user that Debian's package made
-            chown(&folder, Some(uid), Some(gid))?;
-        }
-        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700))?;
-        init(programs, &folder, user)?;
-        let mut last = String::new();
-        for _ in 0..5 {
-            match Self::launch(programs, &folder, user, wal_level)? {
-                Ok(server) => return Ok(server),
-                Err(log) => last = log,
-            }
-        }
-        bail!("PostgreSQL does not start in {}:\n{last}", folder.display())
-    }
+/// Where a server answers, as a superuser who may replicate.
+pub(crate) fn url(server: &Server) -> String {
+    format!("postgres://kulya:{PASSWORD}@127.0.0.1:{}/postgres", server.port())
+}
 
-    /// One try; the inner error is the server's log (a port can be taken between its choice and its use).
-    fn launch(
-        programs: &Programs,
-        folder: &Path,
-        user: Option<(u32, u32)>,
-        wal_level: &str,
-    ) -> Result<Result<Self, String>> {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let mut command = command(programs, "postgres", folder, user);
-        command.arg("-D").arg(folder.join("data")).arg("-k").arg(folder).args([
-            "-p",
-            &port.to_string(),
-            "-h",
-            "127.0.0.1",
-        ]);
+/// A server with the given `wal_level`.
+pub(crate) fn launch(programs: &Programs, wal_level: &str) -> Result<Server> {
+    let folder = server::folder(&format!("postgres-{wal_level}"))?;
+    let user = server_user()?;
+    if let Some((uid, gid)) = user {
+        // PostgreSQL refuses to run as root: the folder goes to the user that Debian's package made
+        chown(&folder, Some(uid), Some(gid))?;
+    }
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700))?;
+    init(programs, &folder, user)?;
+    let server = Server::start(folder.clone(), READY, |[port]| {
+        let mut postgres = command(programs, "postgres", &folder, user);
+        postgres.arg("-D").arg(folder.join("data")).arg("-k").arg(&folder);
+        postgres.args(["-p", &port.to_string(), "-h", "127.0.0.1"]);
         for setting in [
             &format!("wal_level={wal_level}"),
             "max_wal_senders=40",
@@ -122,43 +103,11 @@ impl Server {
             "log_min_messages=log",
             "lc_messages=C",
         ] {
-            command.args(["-c", setting]);
+            postgres.args(["-c", setting]);
         }
-        let mut process =
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-        let log = process.stderr.take().context("the server's log is piped")?;
-        let (ready, wait) = mpsc::channel();
-        std::thread::spawn(move || {
-            let mut lines = String::new();
-            for line in BufReader::new(log).lines().map_while(Result::ok) {
-                lines = lines + &line + "\n";
-                if line.contains(READY) {
-                    let _ = ready.send(Ok(()));
-                }
-            }
-            let _ = ready.send(Err(lines));
-        });
-        match wait.recv()? {
-            Ok(()) => Ok(Ok(Self { process, folder: folder.to_owned(), port })),
-            Err(log) => {
-                process.wait()?;
-                Ok(Err(log))
-            }
-        }
-    }
-
-    /// Where it answers, as a superuser who may replicate.
-    pub(crate) fn url(&self) -> String {
-        format!("postgres://kulya:{PASSWORD}@127.0.0.1:{}/postgres", self.port)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").args(["-INT", &self.process.id().to_string()]).status();
-        let _ = self.process.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
+        postgres
+    })?;
+    Ok(server.asked_to_end())
 }
 
 fn init(programs: &Programs, folder: &Path, user: Option<(u32, u32)>) -> Result<()> {

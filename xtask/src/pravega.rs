@@ -1,9 +1,10 @@
 //! Throw-away Pravega servers: each is one Java process with everything in memory.
 
 use crate::jars;
-use anyhow::{Context, Result, bail, ensure};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use crate::server::{self, Beside, Server};
+use anyhow::{Context, Result, ensure};
+use std::path::Path;
+use std::process::Command;
 
 const POM: &str = include_str!("../pravega/pom.xml");
 const LOGBACK: &str = include_str!("../pravega/logback.xml");
@@ -26,104 +27,75 @@ pub(crate) fn find_or_fetch() -> Result<Programs> {
     Ok(Programs { classpath: jars::find_or_fetch("pravega-0.13", POM)? })
 }
 
-/// A running server. Dropping it stops it and removes its folder.
-pub(crate) struct Server {
-    process: Child,
-    folder: PathBuf,
-    port: u16,
-    guarded: bool,
+pub(crate) fn start(programs: &Programs) -> Result<Beside> {
+    let (open, guarded) = std::thread::scope(|scope| {
+        let open = scope.spawn(|| launch(programs, false));
+        let guarded = launch(programs, true);
+        (open.join().expect("starting a server does not panic"), guarded)
+    });
+    let (open, guarded) = (open?, guarded?);
+    let told = vec![
+        ("KULYA_TEST_PRAVEGA", format!("tcp://localhost:{}", open.port()).into()),
+        ("KULYA_TEST_PRAVEGA_GUARDED", format!("tls://localhost:{}", guarded.port()).into()),
+        // whom to trust
+        ("KULYA_TEST_PRAVEGA_GUARDED_AUTHORITY", guarded.folder().join("certificate.pem").into()),
+        ("KULYA_TEST_PRAVEGA_GUARDED_PROCESS", guarded.process().into()),
+    ];
+    Ok(Beside { servers: vec![open, guarded], told })
 }
 
-impl Server {
-    /// Starts a server; a guarded one speaks TLS alone and knows one user.
-    pub(crate) fn start(programs: &Programs, guarded: bool) -> Result<Self> {
-        let name = if guarded { "guarded" } else { "open" };
-        let folder = std::env::temp_dir().join(format!("kulya-pravega-{}-{name}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&folder);
-        std::fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        std::fs::write(folder.join("logback.xml"), LOGBACK)?;
-        std::fs::write(folder.join("accounts"), ACCOUNTS)?;
-        std::fs::write(folder.join("config"), "")?;
-        if guarded {
-            make_certificates(&folder)?;
-        }
-        let mut last = String::new();
-        for _ in 0..3 {
-            match Self::launch(programs, &folder, guarded)? {
-                Ok(server) => return Ok(server),
-                Err(log) => last = log,
-            }
-        }
-        bail!("Pravega does not start in {}:\n{last}", folder.display())
+/// A server; a guarded one speaks TLS alone and knows one user.
+fn launch(programs: &Programs, guarded: bool) -> Result<Server> {
+    let folder = server::folder(if guarded { "pravega-guarded" } else { "pravega-open" })?;
+    std::fs::write(folder.join("logback.xml"), LOGBACK)?;
+    std::fs::write(folder.join("accounts"), ACCOUNTS)?;
+    std::fs::write(folder.join("config"), "")?;
+    if guarded {
+        make_certificates(&folder)?;
     }
+    Server::start(folder.clone(), READY, |ports| command(programs, &folder, ports, guarded))
+}
 
-    /// One try; the inner error is the end of the server's log (a port can be taken between its choice and its use).
-    fn launch(programs: &Programs, folder: &Path, guarded: bool) -> Result<Result<Self, String>> {
-        let [port, segment_store, zookeeper, health] = jars::free_ports()?;
-        let mut java = Command::new("java");
-        java.current_dir(folder).args(["-Xms256m", "-Xmx2g", "-XX:MaxDirectMemorySize=1g"]);
-        java.args(OPENS.map(|package| format!("--add-opens=java.base/{package}=ALL-UNNAMED")));
-        java.args(EXPORTS.map(|package| format!("--add-exports=java.base/{package}=ALL-UNNAMED")));
-        for (setting, value) in [
-            ("java.io.tmpdir", folder.display().to_string()),
-            ("logback.configurationFile", folder.join("logback.xml").display().to_string()),
-            ("singlenode.configurationFile", folder.join("config").display().to_string()),
-            ("singlenode.controller.rpc.port", port.to_string()),
-            ("singlenode.controller.rest.enable", "false".to_owned()),
-            ("singlenode.segmentStore.port", segment_store.to_string()),
-            ("singlenode.admin.gateway.enable", "false".to_owned()),
-            ("singlenode.zk.port", zookeeper.to_string()),
-            ("pravegaservice.zk.connect.uri", format!("localhost:{zookeeper}")),
-            ("pravegaservice.rest.listener.port", health.to_string()),
+fn command(programs: &Programs, folder: &Path, ports: [u16; 4], guarded: bool) -> Command {
+    let [port, segment_store, zookeeper, health] = ports;
+    let mut java = Command::new("java");
+    java.args(["-Xms256m", "-Xmx2g", "-XX:MaxDirectMemorySize=1g"]);
+    java.args(OPENS.map(|package| format!("--add-opens=java.base/{package}=ALL-UNNAMED")));
+    java.args(EXPORTS.map(|package| format!("--add-exports=java.base/{package}=ALL-UNNAMED")));
+    for (setting, value) in [
+        ("java.io.tmpdir", folder.display().to_string()),
+        ("logback.configurationFile", folder.join("logback.xml").display().to_string()),
+        ("singlenode.configurationFile", folder.join("config").display().to_string()),
+        ("singlenode.controller.rpc.port", port.to_string()),
+        ("singlenode.controller.rest.enable", "false".to_owned()),
+        ("singlenode.segmentStore.port", segment_store.to_string()),
+        ("singlenode.admin.gateway.enable", "false".to_owned()),
+        ("singlenode.zk.port", zookeeper.to_string()),
+        ("pravegaservice.zk.connect.uri", format!("localhost:{zookeeper}")),
+        ("pravegaservice.rest.listener.port", health.to_string()),
+    ] {
+        java.arg(format!("-D{setting}={value}"));
+    }
+    if guarded {
+        for (setting, file) in [
+            ("auth.pwdAuthHandler.accountsDb", "accounts"),
+            ("tls.privateKey", "key.pem"),
+            ("tls.certificate", "certificate.pem"),
+            ("tls.keyStore", "key.p12"),
+            ("tls.keyStore.pwd", "password"),
+            ("tls.trustStore", "trust.jks"),
         ] {
-            java.arg(format!("-D{setting}={value}"));
+            java.arg(format!("-Dsinglenode.security.{setting}.location={}", folder.join(file).display()));
         }
-        if guarded {
-            for (setting, file) in [
-                ("auth.pwdAuthHandler.accountsDb", "accounts"),
-                ("tls.privateKey", "key.pem"),
-                ("tls.certificate", "certificate.pem"),
-                ("tls.keyStore", "key.p12"),
-                ("tls.keyStore.pwd", "password"),
-                ("tls.trustStore", "trust.jks"),
-            ] {
-                java.arg(format!("-Dsinglenode.security.{setting}.location={}", folder.join(file).display()));
-            }
-            java.args([
-                "-Dsinglenode.security.tls.enable=true",
-                "-Dsinglenode.security.auth.enable=true",
-                "-Dsinglenode.security.auth.credentials.username=kulya",
-                "-Dsinglenode.security.auth.credentials.pwd=kulya",
-            ]);
-        }
-        java.arg("-cp").arg(&programs.classpath).arg(MAIN);
-        let launched = jars::launch(java, READY)?;
-        Ok(launched.map(|process| Self { process, folder: folder.to_owned(), port, guarded }))
+        java.args([
+            "-Dsinglenode.security.tls.enable=true",
+            "-Dsinglenode.security.auth.enable=true",
+            "-Dsinglenode.security.auth.credentials.username=kulya",
+            "-Dsinglenode.security.auth.credentials.pwd=kulya",
+        ]);
     }
-
-    /// Where its controller answers.
-    pub(crate) fn uri(&self) -> String {
-        format!("{}://localhost:{}", if self.guarded { "tls" } else { "tcp" }, self.port)
-    }
-
-    /// Its process, for a test that wants to see it go.
-    pub(crate) fn process(&self) -> u32 {
-        self.process.id()
-    }
-
-    /// Whom to trust under TLS.
-    pub(crate) fn authority(&self) -> PathBuf {
-        self.folder.join("certificate.pem")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // everything it has is in memory: nothing is lost by stopping it at once
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
+    java.arg("-cp").arg(&programs.classpath).arg(MAIN);
+    java
 }
 
 /// A key with a certificate that vouches for itself, for the names under which the server speaks of itself.

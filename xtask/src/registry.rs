@@ -1,11 +1,15 @@
-//! Throw-away Java schema registries, with everything in memory: what REST v1 is compared with.
+//! Throw-away Java schema registries, with everything in memory: what REST v1 is compared with. One lets everybody in, one
+//! knows its users.
 
 use crate::jars;
-use anyhow::{Result, bail};
-use std::path::PathBuf;
-use std::process::{Child, Command};
+use crate::server::{self, Beside, Server};
+use anyhow::Result;
+use std::path::Path;
+use std::process::Command;
 
 const POM: &str = include_str!("../registry/pom.xml");
+/// Whose password is always `kulya`, with all kinds of rights.
+const ACCOUNTS: &str = include_str!("../registry/accounts");
 const READY: &str = "Started listener bound to";
 const MAIN: &str = "io.pravega.schemaregistry.service.Main";
 
@@ -14,52 +18,44 @@ pub(crate) fn find_or_fetch() -> Result<String> {
     jars::find_or_fetch("schemaregistry-0.6", POM)
 }
 
-/// A running server. Dropping it stops it.
-pub(crate) struct Server {
-    process: Child,
-    folder: PathBuf,
-    port: u16,
+pub(crate) fn start(classpath: &str) -> Result<Beside> {
+    let folder = server::folder("registry-guarded")?;
+    let accounts = folder.join("accounts");
+    std::fs::write(&accounts, ACCOUNTS)?;
+    let (open, guarded) = std::thread::scope(|scope| {
+        let open = scope.spawn(|| launch(classpath, &server::folder("registry")?, None));
+        let guarded = launch(classpath, &folder, Some(&accounts));
+        (open.join().expect("starting a server does not panic"), guarded)
+    });
+    let (open, guarded) = (open?, guarded?);
+    let told = vec![
+        ("KULYA_TEST_JAVA_REGISTRY", url(&open).into()),
+        ("KULYA_TEST_JAVA_REGISTRY_PROCESS", open.process().into()),
+        ("KULYA_TEST_JAVA_REGISTRY_GUARDED", url(&guarded).into()),
+        ("KULYA_TEST_JAVA_REGISTRY_ACCOUNTS", accounts.into()),
+    ];
+    Ok(Beside { servers: vec![open, guarded], told })
 }
 
-impl Server {
-    pub(crate) fn start(classpath: &str) -> Result<Self> {
-        let folder = std::env::temp_dir().join(format!("kulya-registry-{}", std::process::id()));
-        std::fs::create_dir_all(&folder)?;
-        let mut last = String::new();
-        for _ in 0..3 {
-            let [port] = jars::free_ports()?;
-            let mut java = Command::new("java");
-            java.current_dir(&folder).args(["-Xmx1g", "--add-opens=java.base/java.lang=ALL-UNNAMED"]);
-            for (setting, value) in [
-                ("store.type.name", "InMemory".to_owned()),
-                ("service.rest.listener.port", port.to_string()),
-                ("service.rest.published.host.nameOrIp", "127.0.0.1".to_owned()),
-            ] {
-                java.arg(format!("-DschemaRegistry.{setting}={value}"));
-            }
-            java.args(["-cp", classpath, MAIN]);
-            match jars::launch(java, READY)? {
-                Ok(process) => return Ok(Self { process, folder, port }),
-                Err(log) => last = log,
-            }
+fn url(server: &Server) -> String {
+    format!("http://127.0.0.1:{}", server.port())
+}
+
+fn launch(classpath: &str, folder: &Path, accounts: Option<&Path>) -> Result<Server> {
+    Server::start(folder.to_owned(), READY, |[port]| {
+        let mut java = Command::new("java");
+        java.args(["-Xmx1g", "--add-opens=java.base/java.lang=ALL-UNNAMED"]);
+        let mut settings = vec![
+            ("store.type.name", "InMemory".to_owned()),
+            ("service.rest.listener.port", port.to_string()),
+            ("service.rest.published.host.nameOrIp", "127.0.0.1".to_owned()),
+        ];
+        if let Some(accounts) = accounts {
+            settings.push(("security.auth.enable", "true".to_owned()));
+            settings.push(("security.pwdAuthHandler.accountsDb.location", accounts.display().to_string()));
         }
-        bail!("the Java registry does not start:\n{last}")
-    }
-
-    pub(crate) fn process(&self) -> u32 {
-        self.process.id()
-    }
-
-    pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // everything it has is in memory: nothing is lost by stopping it at once
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
+        java.args(settings.iter().map(|(name, value)| format!("-DschemaRegistry.{name}={value}")));
+        java.args(["-cp", classpath, MAIN]);
+        java
+    })
 }

@@ -1,10 +1,10 @@
-//! Throw-away servers that speak S3: Python's moto, found on this machine or fetched by pip into a folder of its own, on a
-//! free loopback port, stopped by its process id.
+//! Throw-away servers that speak S3: Python's moto, found on this machine or fetched by pip into a folder of its own.
 
 use crate::jars;
-use anyhow::{Context, Result, bail, ensure};
+use crate::server::{self, Beside, Server};
+use anyhow::{Result, ensure};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 const SERVER: &str = include_str!("../s3/server.py");
 const READY: &str = "ready to serve";
@@ -45,37 +45,13 @@ fn has_moto(python: &Path) -> bool {
     asked.is_ok_and(|status| status.success())
 }
 
-/// A running server. Dropping it stops it.
-pub(crate) struct Server {
-    process: Child,
-    port: u16,
-}
-
-impl Server {
-    pub(crate) fn start(python: &Python) -> Result<Self> {
-        let mut last = String::new();
-        for _ in 0..3 {
-            let [port] = jars::free_ports()?;
-            let mut server = Command::new(&python.0);
-            server.args(["-c", SERVER, &port.to_string()]);
-            match jars::launch(server, READY).context("python3 cannot be run")? {
-                Ok(process) => return Ok(Self { process, port }),
-                Err(log) => last = log,
-            }
-        }
-        bail!("moto does not start:\n{last}")
-    }
-
-    /// Its one bucket.
-    pub(crate) fn url(&self) -> String {
-        format!("s3://kulya?endpoint=http://127.0.0.1:{}&region=us-east-1", self.port)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // everything it has is in memory: nothing is lost by stopping it at once
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+pub(crate) fn start(python: &Python) -> Result<Beside> {
+    let server = Server::start(server::folder("s3")?, READY, |[port]| {
+        let mut moto = Command::new(&python.0);
+        moto.args(["-c", SERVER, &port.to_string()]);
+        moto
+    })?;
+    // its one bucket
+    let url = format!("s3://kulya?endpoint=http://127.0.0.1:{}&region=us-east-1", server.port());
+    Ok(Beside::one(server, vec![("KULYA_TEST_S3", url.into())]))
 }

@@ -101,7 +101,7 @@ pub fn registry(names: &Names, call: RegistryCall, namespace: &str, group: &str)
     let (resource, permission) = match call {
         Call::Ping | Call::ListGroups => return Need::Known,
         Call::CreateGroup => (names.namespace(namespace), ReadUpdate),
-        Call::AddedTo => (names.namespace(namespace), Read),
+        Call::AddedTo => (names.within(namespace), Read),
         Call::ReadGroup | Call::EncodingId => (names.group(namespace, group), Read),
         Call::UpdateCompatibility | Call::DeleteGroup | Call::DeleteSchema => {
             (names.group(namespace, group), ReadUpdate)
@@ -192,6 +192,7 @@ mod tests {
             assert_eq!(need(call, "n"), expected, "{call:?}");
         }
         assert_eq!(need(Call::CreateGroup, ""), "prn::/ READ_UPDATE");
+        assert_eq!(need(Call::AddedTo, ""), "prn::/namespace: READ");
         assert_eq!(need(Call::ReadGroup, ""), "prn::/namespace:/group:g READ");
     }
 

@@ -35,6 +35,11 @@ impl Names {
         if namespace.is_empty() {
             return self.root();
         }
+        self.within(namespace)
+    }
+
+    /// What is in a namespace, whatever its group. The default one, whose name is empty, is no exception here.
+    pub fn within(&self, namespace: &str) -> String {
         format!("{}{}:{}", self.root(), self.namespace, encoded(namespace))
     }
 

@@ -1,15 +1,17 @@
 //! REST v1 beside the Java server: the same random requests to both, and the same answers, but for the differences that
 //! are meant, each of which is one rule with a name and a reason.
 //!
-//! `KULYA_TEST_JAVA_REGISTRY` is the Java server's URL, which `cargo xtask test` sets; `KULYA_CASES` asks for more
+//! `KULYA_TEST_JAVA_REGISTRY` is the Java server's URL, and `KULYA_TEST_JAVA_REGISTRY_GUARDED` that of one that knows the users
+//! of the file `KULYA_TEST_JAVA_REGISTRY_ACCOUNTS`; `cargo xtask test` sets them. `KULYA_CASES` asks for more
 //! histories than usual, `KULYA_SEED` for others.
 
 mod compare;
 mod draw;
+mod rights;
 
 use crate::serve_memory;
 use compare::Beside;
-use draw::Dice;
+use draw::Client;
 
 /// Requests of one history.
 const MOST_REQUESTS: u64 = 30;
@@ -26,12 +28,12 @@ async fn java_registry_and_ours_answer_alike() {
     let seed = number("KULYA_SEED").unwrap_or(0);
     let histories = number("KULYA_CASES").unwrap_or(200);
     for history in seed..seed + histories {
-        let mut dice = Dice::new(history);
+        let mut client = Client::new(history);
         // nothing of an earlier history is seen in a namespace of its own
         let namespace = format!("{}-{history}", std::process::id());
         beside.begin(&namespace);
-        for number in 0..5 + dice.roll(MOST_REQUESTS) {
-            let request = if number < 3 { dice.creation(&namespace) } else { dice.request(&namespace) };
+        for number in 0..5 + client.patience(MOST_REQUESTS) {
+            let request = if number < 3 { client.creation(&namespace) } else { client.request(&namespace) };
             if !beside.ask(&request).await {
                 break;
             }

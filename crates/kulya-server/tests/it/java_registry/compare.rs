@@ -1,6 +1,7 @@
 //! Two servers asked the same, and when their answers are the same.
 
 use super::draw::Request;
+use reqwest::header::AUTHORIZATION;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -77,6 +78,14 @@ const MEANT: &[Meant] = &[
         name: "a body that is not what it should be",
         reason: "a request that is wrong is the client's fault: 400, not 500 (contract §1.1-1.3, §8)",
         holds: |request, java, ours| request.is_wrong && java.status == 500 && ours.status == 400,
+        parts: false,
+    },
+    Meant {
+        name: "credentials that cannot be read",
+        reason: "who shows them is not known, as with a wrong password: 401, not 500 (contract §4.5)",
+        holds: |request, java, ours| {
+            request.authorization.is_some() && java.status == 500 && ours.status == 401
+        },
         parts: false,
     },
     Meant {
@@ -168,7 +177,8 @@ impl Beside {
         let ours = self.answer(&self.ours, request).await;
         let Request { method, path, body, .. } = request;
         let body = body.as_ref().map(Value::to_string).unwrap_or_default();
-        let _ = writeln!(self.history, "{method} {path} {body}\n  -> {} {}", java.status, java.text);
+        let who = request.authorization.as_deref().unwrap_or_default();
+        let _ = writeln!(self.history, "{method} {path} {body} {who}\n  -> {} {}", java.status, java.text);
         *self.statuses.entry(ours.status).or_default() += 1;
         if same(request, &java, &ours) {
             return true;
@@ -187,11 +197,14 @@ impl Beside {
     }
 
     async fn answer(&self, server: &str, request: &Request) -> Answer {
-        let Request { method, path, body, .. } = request;
+        let Request { method, path, body, authorization, .. } = request;
         let method = method.parse().expect("a method");
         let mut asked = self.client.request(method, format!("{server}{path}"));
         if let Some(body) = body {
             asked = asked.json(body);
+        }
+        if let Some(authorization) = authorization {
+            asked = asked.header(AUTHORIZATION, authorization);
         }
         let answer = asked
             .timeout(TIMEOUT)

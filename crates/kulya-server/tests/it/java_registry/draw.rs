@@ -2,10 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use kulya_dice::Dice;
 use serde_json::{Value, json};
 
-/// splitmix64.
-pub(super) struct Dice(u64);
+/// A client that asks for anything.
+pub(super) struct Client(Dice);
 
 /// One request: method, path with query, and body.
 #[derive(Debug, Clone)]
@@ -14,8 +15,16 @@ pub(super) struct Request {
     pub(super) method: &'static str,
     pub(super) path: String,
     pub(super) body: Option<Value>,
+    /// Who asks, where that matters.
+    pub(super) authorization: Option<String>,
     /// Whether something was taken out of the body, or is of another kind than it should be.
     pub(super) is_wrong: bool,
+}
+
+impl Request {
+    pub(super) fn new(operation: &'static str, method: &'static str, path: String) -> Self {
+        Self { operation, method, path, body: None, authorization: None, is_wrong: false }
+    }
 }
 
 const GROUPS: [&str; 3] = ["g", "a%2Fb", "other%20one"];
@@ -54,40 +63,30 @@ const PROTOBUF: [&[u8]; 4] = [
     b"\xff\xff\xff",
 ];
 
-impl Dice {
+impl Client {
     pub(super) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d)
+        Self(Dice::new(seed))
     }
 
-    pub(super) fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ mixed >> 31) % sides
-    }
-
-    fn once_in(&mut self, times: u64) -> bool {
-        self.roll(times) == 0
-    }
-
-    fn of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.roll(all.len() as u64) as usize]
+    /// How much it asks: fewer than so many requests.
+    pub(super) fn patience(&mut self, most: u64) -> u64 {
+        self.0.roll(most)
     }
 
     fn format(&mut self) -> Value {
-        let format = if self.once_in(2) { "Avro" } else { self.of(&FORMATS) };
+        let format = if self.0.once_in(2) { "Avro" } else { self.0.of(&FORMATS) };
         match format {
             "Custom" => {
-                json!({ "serializationFormat": "Custom", "fullTypeName": self.of(&["mine", "yours"]) })
+                json!({ "serializationFormat": "Custom", "fullTypeName": self.0.of(&["mine", "yours"]) })
             }
-            named if self.once_in(2) => json!({ "serializationFormat": named, "fullTypeName": named }),
+            named if self.0.once_in(2) => json!({ "serializationFormat": named, "fullTypeName": named }),
             named => json!({ "serializationFormat": named }),
         }
     }
 
     fn policy(&mut self) -> Value {
-        let till = |dice: &mut Self| json!({ "type": dice.of(&TYPES), "serializationFormat": "Avro", "version": dice.roll(3), "id": dice.roll(4) });
-        match self.roll(12) {
+        let till = |dice: &mut Dice| json!({ "type": dice.of(&TYPES), "serializationFormat": "Avro", "version": dice.roll(3), "id": dice.roll(4) });
+        match self.0.roll(12) {
             0 | 1 => json!({ "policy": "AllowAny" }),
             2 => json!({ "policy": "DenyAll" }),
             3 => json!({ "policy": "Backward" }),
@@ -97,21 +96,21 @@ impl Dice {
             7 => json!({ "policy": "Full" }),
             8 => json!({ "policy": "FullTransitive" }),
             9 => {
-                let backward = json!({ "name": "BackwardTill", "versionInfo": till(self) });
+                let backward = json!({ "name": "BackwardTill", "versionInfo": till(&mut self.0) });
                 json!({ "policy": "Advanced", "advanced": { "backwardPolicy": { "backwardPolicy": backward } } })
             }
             10 => {
-                let forward = json!({ "name": "ForwardTill", "versionInfo": till(self) });
+                let forward = json!({ "name": "ForwardTill", "versionInfo": till(&mut self.0) });
                 let backward = json!({ "name": "Backward" });
                 json!({ "policy": "Advanced", "advanced": {
                     "backwardPolicy": { "backwardPolicy": backward }, "forwardPolicy": { "forwardPolicy": forward } } })
             }
-            _ => self.of(&[0, 1, 2]).into_wrong_policy(),
+            _ => self.0.of(&[0, 1, 2]).into_wrong_policy(),
         }
     }
 
     fn properties(&mut self) -> Value {
-        match self.roll(4) {
+        match self.0.roll(4) {
             0 => json!({ "owner": "us" }),
             1 => json!({ "owner": "us", "team": "them" }),
             _ => json!({}),
@@ -121,16 +120,16 @@ impl Dice {
     fn schema(&mut self) -> Value {
         let format = self.format();
         let data = match format["serializationFormat"].as_str().unwrap_or_default() {
-            "Avro" => self.of(&AVRO).as_bytes(),
-            "Json" => self.of(&JSON).as_bytes(),
-            "Protobuf" => self.of(&PROTOBUF),
-            _ => self.of(&[&b"anything"[..], b"", b"\x00\xff"]),
+            "Avro" => self.0.of(&AVRO).as_bytes(),
+            "Json" => self.0.of(&JSON).as_bytes(),
+            "Protobuf" => self.0.of(&PROTOBUF),
+            _ => self.0.of(&[&b"anything"[..], b"", b"\x00\xff"]),
         };
         // a type that fits, more often than not
-        let type_name = match (format["serializationFormat"].as_str(), self.roll(3)) {
-            (Some("Avro"), 1..) => self.of(&["User", "", "a.b.User"]),
-            (Some("Protobuf"), 1..) => self.of(&["M", "p.M", ""]),
-            _ => self.of(&TYPES),
+        let type_name = match (format["serializationFormat"].as_str(), self.0.roll(3)) {
+            (Some("Avro"), 1..) => self.0.of(&["User", "", "a.b.User"]),
+            (Some("Protobuf"), 1..) => self.0.of(&["M", "p.M", ""]),
+            _ => self.0.of(&TYPES),
         };
         json!({
             "type": type_name,
@@ -142,10 +141,10 @@ impl Dice {
 
     fn version(&mut self) -> Value {
         json!({
-            "type": self.of(&TYPES),
-            "serializationFormat": self.of(&["Avro", "Json", "Custom", "mine"]),
-            "version": self.roll(3),
-            "id": self.roll(4),
+            "type": self.0.of(&TYPES),
+            "serializationFormat": self.0.of(&["Avro", "Json", "Custom", "mine"]),
+            "version": self.0.roll(3),
+            "id": self.0.roll(4),
         })
     }
 
@@ -154,7 +153,7 @@ impl Dice {
         let mut request = self.right_request(namespace);
         // the Java server tries for ever to answer a wrong one for an encoding
         if let Some(body) = request.body.as_mut().filter(|_| request.operation != "encodingId")
-            && self.once_in(10)
+            && self.0.once_in(10)
         {
             self.spoil(body);
             request.is_wrong = true;
@@ -165,12 +164,12 @@ impl Dice {
     /// Takes a member out of a value, at any depth, or makes it one of another kind.
     fn spoil(&mut self, value: &mut Value) {
         let Value::Object(members) = value else {
-            *value = self.of(&[0, 1, 2]).into_any_kind();
+            *value = self.0.of(&[0, 1, 2]).into_any_kind();
             return;
         };
         let names: Vec<String> = members.keys().cloned().collect();
-        let Some(name) = names.get(self.roll(names.len().max(1) as u64) as usize) else { return };
-        match (members.get_mut(name), self.roll(3)) {
+        let Some(name) = names.get(self.0.below(names.len())) else { return };
+        match (members.get_mut(name), self.0.roll(3)) {
             (_, 0) => drop(members.remove(name)),
             (Some(member), 1) => *member = Value::Null,
             (Some(member), _) => self.spoil(member),
@@ -189,9 +188,9 @@ impl Dice {
     }
 
     fn right_request(&mut self, namespace: &str) -> Request {
-        let group = self.of(&GROUPS);
+        let group = self.0.of(&GROUPS);
         // the Java server does not find a name with a slash in it that way
-        let base = if self.once_in(if group.contains("%2F") { 40 } else { 3 }) {
+        let base = if self.0.once_in(if group.contains("%2F") { 40 } else { 3 }) {
             format!("/v1/namespace/{namespace}/groups")
         } else {
             "/v1/groups".to_owned()
@@ -203,26 +202,23 @@ impl Dice {
             (false, true) => format!("?namespace={namespace}"),
             (false, false) => format!("?namespace={namespace}&{more}"),
         };
-        let request = |operation, method, path: String, body| Request {
-            operation,
-            method,
-            path,
-            body,
-            is_wrong: false,
-        };
-        let of_type = if self.once_in(2) { format!("type={}", self.of(&TYPES)) } else { String::new() };
+        let request =
+            |operation, method, path: String, body| Request { body, ..Request::new(operation, method, path) };
+        let of_type = if self.0.once_in(2) { format!("type={}", self.0.of(&TYPES)) } else { String::new() };
         let none = query(String::new());
         let of_version = {
-            let (format, name) =
-                (self.of(&["Avro", "Json", "Protobuf", "mine"]), self.of(&["User", "a.b.User", "E", "M"]));
-            format!("{base}/{group}/schemas/format/{format}/type/{name}/versions/{}{none}", self.roll(3))
+            let (format, name) = (
+                self.0.of(&["Avro", "Json", "Protobuf", "mine"]),
+                self.0.of(&["User", "a.b.User", "E", "M"]),
+            );
+            format!("{base}/{group}/schemas/format/{format}/type/{name}/versions/{}{none}", self.0.roll(3))
         };
-        match self.roll(40) {
+        match self.0.roll(40) {
             0..6 => {
                 let properties = json!({
                     "serializationFormat": self.format(),
                     "compatibility": self.policy(),
-                    "allowMultipleTypes": self.once_in(2),
+                    "allowMultipleTypes": self.0.once_in(2),
                     "properties": self.properties(),
                 });
                 let name = group.replace("%2F", "/").replace("%20", " ");
@@ -235,7 +231,7 @@ impl Dice {
             9 => request("history", "GET", format!("{base}/{group}/history{none}"), None),
             10 | 11 => {
                 let mut body = json!({ "compatibility": self.policy() });
-                if self.once_in(3) {
+                if self.0.once_in(3) {
                     body["previousCompatibility"] = self.policy();
                 }
                 request(
@@ -260,7 +256,7 @@ impl Dice {
             ),
             26 | 27 => {
                 let mut body = json!({ "schemaInfo": self.schema() });
-                if !self.once_in(3) {
+                if !self.0.once_in(3) {
                     body["compatibility"] = self.policy();
                 }
                 request(
@@ -279,27 +275,27 @@ impl Dice {
             30 => request(
                 "schema",
                 "GET",
-                format!("{base}/{group}/schemas/schema/{}{none}", self.roll(4)),
+                format!("{base}/{group}/schemas/schema/{}{none}", self.0.roll(4)),
                 None,
             ),
             31 => request(
                 "deleteSchema",
                 "DELETE",
-                format!("{base}/{group}/schemas/schema/{}{none}", self.roll(4)),
+                format!("{base}/{group}/schemas/schema/{}{none}", self.0.roll(4)),
                 None,
             ),
             32 => request("schemaByVersion", "GET", of_version, None),
             33 => request("deleteByVersion", "DELETE", of_version, None),
             34 | 35 => {
-                let body = json!({ "versionInfo": self.version(), "codecType": self.of(&CODECS) });
+                let body = json!({ "versionInfo": self.version(), "codecType": self.0.of(&CODECS) });
                 request("encodingId", "PUT", format!("{base}/{group}/encodings{none}"), Some(body))
             }
             36 => {
-                request("encoding", "GET", format!("{base}/{group}/encodings/{}{none}", self.roll(3)), None)
+                request("encoding", "GET", format!("{base}/{group}/encodings/{}{none}", self.0.roll(3)), None)
             }
             37 => request("codecs", "GET", format!("{base}/{group}/codecTypes{none}"), None),
             38 => {
-                let body = json!({ "name": self.of(&CODECS[1..]), "properties": self.properties() });
+                let body = json!({ "name": self.0.of(&CODECS[1..]), "properties": self.properties() });
                 request("addCodec", "POST", format!("{base}/{group}/codecTypes{none}"), Some(body))
             }
             _ => {
