@@ -1,9 +1,9 @@
 //! What is written down: one JSON line for each change that was asked for, and for each refusal.
 //!
-//! `{"time":"2026-11-25T14:30:00.123Z","caller":"anna","address":"10.0.0.7:51234","face":"registry","operation":"addSchema",
-//! "resource":"prn::/namespace:/group:g/schemas:*","permission":"READ_UPDATE","allowed":true,"status":201}`
+//! `{"time":"2026-11-25T14:30:00.123Z","caller":"anna","by":"password","address":"10.0.0.7:51234","face":"registry",
+//! "operation":"addSchema","resource":"prn::/namespace:/group:g/schemas:*","permission":"READ_UPDATE","allowed":true,"status":201}`
 //!
-//! `caller` is absent where nobody was known, `resource` and `permission` where none was asked for. No password, token or
+//! `caller` and `by` are absent where nobody was known, `resource` and `permission` where none was asked for. No password, token or
 //! content is in it.
 
 use crate::document::inode;
@@ -23,6 +23,9 @@ pub struct Entry<'a> {
     /// Who asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub caller: Option<&'a str>,
+    /// What they showed: a password, or a token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<&'a str>,
     /// From where.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<SocketAddr>,
@@ -145,6 +148,7 @@ mod tests {
         let audit = Audit::new(AppendedFile::open(&path).unwrap(), clock);
         let mut entry = Entry {
             caller: Some("an\"na\n"),
+            by: Some("password"),
             address: Some("127.0.0.1:5".parse().unwrap()),
             face: "registry",
             operation: "addSchema",
@@ -156,10 +160,10 @@ mod tests {
         audit.write(&entry);
         let moved = folder.path().join("audit.1");
         std::fs::rename(&path, &moved).unwrap();
-        (entry.caller, entry.resource, entry.permission) = (None, None, None);
+        (entry.caller, entry.by, entry.resource, entry.permission) = (None, None, None, None);
         (entry.allowed, entry.status) = (false, 401);
         audit.write(&entry);
-        let expected = r#"{"time":"2026-11-23T22:56:47.906Z","caller":"an\"na\n","address":"127.0.0.1:5","face":"registry","operation":"addSchema","resource":"prn::/","permission":"READ_UPDATE","allowed":true,"status":201}"#;
+        let expected = r#"{"time":"2026-11-23T22:56:47.906Z","caller":"an\"na\n","by":"password","address":"127.0.0.1:5","face":"registry","operation":"addSchema","resource":"prn::/","permission":"READ_UPDATE","allowed":true,"status":201}"#;
         assert_eq!(std::fs::read_to_string(moved).unwrap(), format!("before\n{expected}\n"));
         let expected = r#"{"time":"2026-11-23T22:56:47.906Z","address":"127.0.0.1:5","face":"registry","operation":"addSchema","allowed":false,"status":401}"#;
         assert_eq!(std::fs::read_to_string(path).unwrap(), format!("{expected}\n"));

@@ -16,9 +16,28 @@ use std::sync::{Arc, PoisonError, RwLock};
 #[derive(Debug, Clone)]
 pub struct Caller(Arc<Known>);
 
+/// What somebody showed to be known. A token's subject and an account may have one name, and be two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// An account's password.
+    Password,
+    /// An issuer's token.
+    Token,
+}
+
+impl Shown {
+    /// For the audit log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Token => "token",
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Known {
-    name: Option<Arc<str>>,
+    who: Option<(Shown, Arc<str>)>,
     /// `None`: everything, the system's own included.
     acl: Option<Arc<Acl>>,
 }
@@ -26,17 +45,22 @@ struct Known {
 impl Caller {
     /// Whoever comes where nobody guards the door: they may do everything.
     pub fn anybody() -> Self {
-        Self(Arc::new(Known { name: None, acl: None }))
+        Self(Arc::new(Known { who: None, acl: None }))
     }
 
     /// Somebody by name.
-    pub fn new(name: impl Into<Arc<str>>, acl: Arc<Acl>) -> Self {
-        Self(Arc::new(Known { name: Some(name.into()), acl: Some(acl) }))
+    pub fn new(shown: Shown, name: impl Into<Arc<str>>, acl: Arc<Acl>) -> Self {
+        Self(Arc::new(Known { who: Some((shown, name.into())), acl: Some(acl) }))
     }
 
     /// The name; `None` where nobody guards the door.
     pub fn name(&self) -> Option<&str> {
-        self.0.name.as_deref()
+        self.0.who.as_ref().map(|(_, name)| &**name)
+    }
+
+    /// What they showed; `None` where nobody guards the door.
+    pub fn shown(&self) -> Option<Shown> {
+        self.0.who.as_ref().map(|(shown, _)| *shown)
     }
 
     /// Whether no right need be asked for.
@@ -129,7 +153,9 @@ impl Guard {
                 let account = accounts.of(user)?;
                 let hash = account.hash.as_ref()?;
                 let is_known = self.verified.knows(user, hash, password.reveal());
-                is_known.then(|| Ok(Caller::new(Arc::clone(&account.user), Arc::clone(&account.acl))))
+                is_known.then(|| {
+                    Ok(Caller::new(Shown::Password, Arc::clone(&account.user), Arc::clone(&account.acl)))
+                })
             }
             Some(Credentials::Bearer(_)) => Some(Err(NotLetIn::NothingShown)),
         }
@@ -147,7 +173,7 @@ impl Guard {
             return Err(NotLetIn::WrongPassword);
         }
         self.verified.remember(user, hash, password.reveal());
-        Ok(Caller::new(Arc::clone(&account.user), Arc::clone(&account.acl)))
+        Ok(Caller::new(Shown::Password, Arc::clone(&account.user), Arc::clone(&account.acl)))
     }
 
     /// Reads a token. May ask its issuer for keys; can be cancelled at any await.
@@ -159,7 +185,7 @@ impl Guard {
             None if tokens.rules().subject_is_account => self.rights_of(&subject),
             None => Arc::default(),
         };
-        Ok(Caller::new(subject, acl))
+        Ok(Caller::new(Shown::Token, subject, acl))
     }
 
     fn rights_of(&self, user: &str) -> Arc<Acl> {

@@ -37,7 +37,7 @@ mod verified;
 pub use credentials::{Credentials, Secret};
 pub use document::Document;
 pub use error::Error;
-pub use guard::{Caller, Guard, NotLetIn};
+pub use guard::{Caller, Guard, NotLetIn, Shown};
 #[cfg(doc)]
 use kulya_store::clock::Clock;
 pub use password::{ITERATIONS, PasswordHash};

@@ -4,7 +4,7 @@
 use super::asking::Repeated;
 use super::{ENCODED, HttpRegistry};
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use futures::stream::{self, BoxStream, StreamExt};
 use kulya_codec::administration::{
     AddedTo, Change, Comparison, Existing, ExportLine, Found, GroupChange, Imported, Page, PageRequest,
@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio_util::codec::{Decoder, LinesCodec, LinesCodecError};
 
 /// A stream from which nothing comes for so long is over: a feed without changes says every 15 seconds that it is there.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -100,7 +101,8 @@ impl HttpRegistry {
         if response.status() == StatusCode::CONFLICT {
             return Err(self.refusal(response).await);
         }
-        Ok(Lines { registry: self.clone(), response, waiting: BytesMut::new(), searched: 0, is_over: false })
+        let lines = LinesCodec::new_with_max_length(MAX_LINE_BYTES);
+        Ok(Lines { registry: self.clone(), response, waiting: BytesMut::new(), lines, is_over: false })
     }
 }
 
@@ -271,8 +273,6 @@ async fn event(lines: &mut Lines) -> RegistryResult<(String, Change)> {
         let Some(line) = lines.next().await? else {
             return Err(lines.registry.broken("ended the feed of changes: go on from the last place"));
         };
-        let line = String::from_utf8_lossy(&line).into_owned();
-        let line = line.trim_end_matches(['\r', '\n']);
         let field = |name: &str| line.strip_prefix(name).map(|value| value.trim_start().to_owned());
         if let Some(value) = field("id:") {
             id = value;
@@ -284,7 +284,7 @@ async fn event(lines: &mut Lines) -> RegistryResult<(String, Change)> {
             if is_error {
                 return Err(told(&data).unwrap_or_else(|| lines.registry.broken("ended the feed of changes")));
             }
-            return lines.read(data.as_bytes()).map(|change| (id, change));
+            return lines.read(&data).map(|change| (id, change));
         }
     }
 }
@@ -294,28 +294,25 @@ struct Lines {
     registry: HttpRegistry,
     response: Response,
     waiting: BytesMut,
-    /// How much of what waits holds no end of a line.
-    searched: usize,
+    lines: LinesCodec,
     is_over: bool,
 }
 
 impl Lines {
-    async fn next(&mut self) -> RegistryResult<Option<Bytes>> {
+    /// The next line, without its end. Behind an error nothing more comes.
+    async fn next(&mut self) -> RegistryResult<Option<String>> {
         loop {
-            let unseen = self.waiting.get(self.searched..).unwrap_or_default();
-            if let Some(at) = unseen.iter().position(|byte| *byte == b'\n') {
-                let line = self.waiting.split_to(self.searched + at + 1).freeze();
-                self.searched = 0;
-                return Ok(Some(line));
-            }
-            self.searched = self.waiting.len();
-            if self.is_over {
-                let rest = self.waiting.split().freeze();
-                self.searched = 0;
-                return Ok(Some(rest).filter(|rest| !rest.is_empty()));
-            }
-            if self.searched > MAX_LINE_BYTES {
-                return Err(self.broken("answers with a line that has no end"));
+            let waiting = &mut self.waiting;
+            match if self.is_over { self.lines.decode_eof(waiting) } else { self.lines.decode(waiting) } {
+                Ok(Some(line)) => return Ok(Some(line)),
+                Ok(None) if self.is_over => return Ok(None),
+                Ok(None) => {}
+                Err(LinesCodecError::MaxLineLengthExceeded) => {
+                    return Err(self.broken("answers with a line that has no end"));
+                }
+                Err(LinesCodecError::Io(error)) => {
+                    return Err(self.broken("answers with what is no text").because(error));
+                }
             }
             match tokio::time::timeout(SILENCE, self.response.chunk()).await {
                 Ok(Ok(Some(bytes))) => self.waiting.extend_from_slice(&bytes),
@@ -326,17 +323,14 @@ impl Lines {
         }
     }
 
-    /// An error behind which nothing more comes.
     fn broken(&mut self, what: &str) -> RegistryError {
         self.is_over = true;
         self.waiting.clear();
-        self.searched = 0;
         self.registry.broken(what)
     }
 
-    fn read<T: DeserializeOwned>(&self, line: &[u8]) -> RegistryResult<T> {
+    fn read<T: DeserializeOwned>(&self, line: &str) -> RegistryResult<T> {
         let what = format!("the answer of {} cannot be read", self.registry.0.base);
-        serde_json::from_slice(line)
-            .map_err(|e| RegistryError::new(RegistryErrorKind::Failed, what).because(e))
+        serde_json::from_str(line).map_err(|e| RegistryError::new(RegistryErrorKind::Failed, what).because(e))
     }
 }

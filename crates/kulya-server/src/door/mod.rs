@@ -258,9 +258,10 @@ impl Frame {
     fn write_unknown(&self, address: Option<SocketAddr>, asked: &Asked, status: u16) {
         let Some(audit) = &self.audit else { return };
         let (face, operation) = (asked.face, &*asked.operation);
-        let (caller, resource, permission) = (None, None, None);
+        let (caller, by, resource, permission) = (None, None, None, None);
         audit.write(&Entry {
             caller,
+            by,
             address,
             face,
             operation,
@@ -273,8 +274,8 @@ impl Frame {
 }
 
 fn rate_key(caller: &Caller, address: Option<SocketAddr>) -> String {
-    match (caller.name(), address) {
-        (Some(name), _) => format!("user {name}"),
+    match (caller.shown().zip(caller.name()), address) {
+        (Some((shown, name)), _) => format!("{} {name}", shown.as_str()),
         (None, Some(address)) => format!("address {}", address.ip()),
         (None, None) => String::new(),
     }

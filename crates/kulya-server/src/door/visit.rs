@@ -2,11 +2,11 @@
 
 use super::asked::Asked;
 use axum::http::Extensions;
-use kulya_guard::Caller;
 use kulya_guard::acl::Permission;
 use kulya_guard::audit::{Audit, Entry};
 use kulya_guard::operation::{self, Need, RegistryCall};
 use kulya_guard::resource::Names;
+use kulya_guard::{Caller, Shown};
 use kulya_schema::GroupId;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -123,8 +123,8 @@ impl Visit {
             Need::Known => (None, None),
             Need::Right { resource, permission, .. } => (Some(resource.as_str()), Some(permission.as_str())),
         };
-        let caller = caller.name();
+        let (caller, by) = (caller.name(), caller.shown().map(Shown::as_str));
         let address = *address;
-        audit.write(&Entry { caller, address, face, operation, resource, permission, allowed, status });
+        audit.write(&Entry { caller, by, address, face, operation, resource, permission, allowed, status });
     }
 }

@@ -1,9 +1,17 @@
 //! The program behind its door: TLS, accounts, limits, and what is written down.
 
 use crate::program::{Ran, Running, command, run};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::rand::SystemRandom;
+use ring::signature::{Ed25519KeyPair, KeyPair};
+use serde_json::{Value, json};
 use std::io::{BufRead, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tempfile::{TempDir, tempdir};
 
 /// Runs the program with something on its standard input.
@@ -68,7 +76,7 @@ fn a_user_comes_in_over_tls_and_is_written_down() {
     assert_eq!(server.interrupt(), Some(0));
     let log = std::fs::read_to_string(folder.path().join("audit.jsonl")).unwrap();
     for part in [
-        r#""caller":"admin""#,
+        r#""caller":"admin","by":"password""#,
         r#""operation":"Commit","resource":"prn::/scope:s/stream:t","permission":"READ_UPDATE","allowed":true,"status":0}"#,
         r#""caller":"reader""#,
         r#""allowed":false,"status":7}"#,
@@ -77,6 +85,85 @@ fn a_user_comes_in_over_tls_and_is_written_down() {
         assert!(log.contains(part), "{part} in {log}");
     }
     assert!(!log.contains("1111_aaaa") && !log.contains("MTExMV9hYWFh"), "{log}");
+}
+
+/// An issuer on this machine: its keys at a URL, asked for by whoever wants to believe its tokens.
+struct Issuer {
+    key: Ed25519KeyPair,
+    url: String,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Issuer {
+    fn start() -> Self {
+        let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+        let key = Ed25519KeyPair::from_pkcs8(key.as_ref()).unwrap();
+        let x = URL_SAFE_NO_PAD.encode(key.public_key());
+        let keys = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "1", "x": x }] }).to_string();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/keys", listener.local_addr().unwrap());
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                let mut connection = connection.unwrap();
+                let mut line = String::new();
+                std::io::BufReader::new(&connection).read_line(&mut line).unwrap();
+                assert!(line.starts_with("GET /keys "), "{line}");
+                count.fetch_add(1, Ordering::SeqCst);
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close", keys.len());
+                write!(connection, "{head}\r\n\r\n{keys}").unwrap();
+            }
+        });
+        Self { key, url, asked }
+    }
+
+    /// A token for whoever it says, which ends in two thousand years.
+    fn token(&self, key_id: &str, subject: &str, acl: &str) -> String {
+        let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let claims = json!({ "iss": "https://issuer", "aud": "kulya", "sub": subject, "exp": 64_060_588_800_u64, "acl": acl });
+        let message = format!("{}.{}", part(json!({ "alg": "EdDSA", "kid": key_id })), part(claims));
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(self.key.sign(message.as_bytes())))
+    }
+}
+
+#[test]
+fn an_issuer_on_the_network_vouches_for_who_comes() {
+    let folder = tempdir().unwrap();
+    let issuer = Issuer::start();
+    let settings = format!(
+        "audit-log = \"audit.jsonl\"\n[auth]\njwks = \"{}\"\nissuer = \"https://issuer\"\naudience = \"kulya\"\nacl-claim = \"acl\"\n",
+        issuer.url
+    );
+    std::fs::write(folder.path().join("kulya.toml"), settings).unwrap();
+    let (server, url) = serve(&folder, &[]);
+    let append = |token: &str| {
+        std::fs::write(folder.path().join("token"), token).unwrap();
+        let args = ["stream", "append", "s/t", "--text", "one", "--url", &url, "--token-file", "token"];
+        run(&mut command(folder.path(), &args))
+    };
+    let ran = append(&issuer.token("1", "robot", "prn::*,READ_UPDATE"));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let ran = append(&issuer.token("1", "reader", "prn::*,READ"));
+    assert!(ran.code == Some(1) && ran.err.contains("does not allow"), "{ran:?}");
+    let changed = issuer.token("1", "robot", "prn::*,READ_UPDATE").replace('.', ".a");
+    for token in [changed.as_str(), &Issuer::start().token("1", "robot", "prn::*,READ_UPDATE"), "no token"] {
+        let ran = append(token);
+        assert!(ran.code == Some(1) && ran.err.contains("let us in"), "{token}: {ran:?}");
+    }
+    // keys that are not in the set do not make the server ask for it each time
+    for number in 2..5 {
+        let ran = append(&issuer.token(&number.to_string(), "robot", "prn::*,READ_UPDATE"));
+        assert!(ran.code == Some(1) && ran.err.contains("let us in"), "{ran:?}");
+    }
+    assert!(
+        (1..=2).contains(&issuer.asked.load(Ordering::SeqCst)),
+        "{}",
+        issuer.asked.load(Ordering::SeqCst)
+    );
+    assert_eq!(server.interrupt(), Some(0));
+    let log = std::fs::read_to_string(folder.path().join("audit.jsonl")).unwrap();
+    assert!(log.contains(r#""caller":"robot","by":"token""#), "{log}");
 }
 
 #[test]

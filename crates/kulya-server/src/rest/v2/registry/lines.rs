@@ -2,10 +2,11 @@
 
 use super::super::ask::MAX_BODY_BYTES;
 use axum::body::{Body, BodyDataStream};
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use futures::StreamExt;
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
 use serde::de::DeserializeOwned;
+use tokio_util::codec::{Decoder, LinesCodec, LinesCodecError};
 
 /// A line may be as long as a body elsewhere.
 const MAX_LINE_BYTES: usize = MAX_BODY_BYTES;
@@ -15,8 +16,7 @@ const DRAINED_BYTES: usize = 64 << 20;
 pub(super) struct Lines {
     body: BodyDataStream,
     waiting: BytesMut,
-    /// How much of what waits holds no end of a line.
-    searched: usize,
+    lines: LinesCodec,
     number: u64,
     is_over: bool,
 }
@@ -27,28 +27,23 @@ fn wrong(what: String) -> RegistryError {
 
 impl Lines {
     pub(super) fn of(body: Body) -> Self {
-        Self {
-            body: body.into_data_stream(),
-            waiting: BytesMut::new(),
-            searched: 0,
-            number: 0,
-            is_over: false,
-        }
+        let lines = LinesCodec::new_with_max_length(MAX_LINE_BYTES);
+        Self { body: body.into_data_stream(), waiting: BytesMut::new(), lines, number: 0, is_over: false }
     }
 
-    /// The next line that is not empty.
+    /// The next line that is not empty. Behind an error nothing more comes.
     pub(super) async fn next<T: DeserializeOwned>(&mut self) -> Option<RegistryResult<T>> {
         loop {
             let line = match self.line().await {
                 Ok(line) => line?,
                 Err(error) => {
+                    self.waiting.clear();
                     self.is_over = true;
                     return Some(Err(error));
                 }
             };
-            self.number += 1;
             if !line.trim_ascii().is_empty() {
-                let read = serde_json::from_slice(&line);
+                let read = serde_json::from_str(&line);
                 return Some(
                     read.map_err(|error| wrong(format!("line {} is damaged: {error}", self.number))),
                 );
@@ -56,23 +51,24 @@ impl Lines {
         }
     }
 
-    async fn line(&mut self) -> RegistryResult<Option<Bytes>> {
+    async fn line(&mut self) -> RegistryResult<Option<String>> {
         loop {
-            let unseen = self.waiting.get(self.searched..).unwrap_or_default();
-            if let Some(at) = unseen.iter().position(|byte| *byte == b'\n') {
-                let line = self.waiting.split_to(self.searched + at + 1).freeze();
-                self.searched = 0;
-                return Ok(Some(line));
-            }
-            self.searched = self.waiting.len();
-            if self.searched > MAX_LINE_BYTES {
-                let number = self.number + 1;
-                return Err(wrong(format!("line {number} is longer than {MAX_LINE_BYTES} bytes")));
-            }
-            if self.is_over {
-                let rest = self.waiting.split().freeze();
-                self.searched = 0;
-                return Ok(Some(rest).filter(|rest| !rest.is_empty()));
+            let waiting = &mut self.waiting;
+            let line = if self.is_over { self.lines.decode_eof(waiting) } else { self.lines.decode(waiting) };
+            let number = self.number + 1;
+            match line {
+                Ok(Some(line)) => {
+                    self.number = number;
+                    return Ok(Some(line));
+                }
+                Ok(None) if self.is_over => return Ok(None),
+                Ok(None) => {}
+                Err(LinesCodecError::MaxLineLengthExceeded) => {
+                    return Err(wrong(format!("line {number} is longer than {MAX_LINE_BYTES} bytes")));
+                }
+                Err(LinesCodecError::Io(error)) => {
+                    return Err(wrong(format!("line {number} is damaged")).because(error));
+                }
             }
             match self.body.next().await {
                 Some(Ok(bytes)) => self.waiting.extend_from_slice(&bytes),
@@ -132,6 +128,9 @@ mod tests {
     fn damaged_and_endless_lines_are_named() {
         let damaged = read(vec![b"1\n2\n{\n".to_vec()]).pop().unwrap().unwrap_err();
         assert!(damaged.contains("line 3 is damaged"), "{damaged}");
+        let strange = read(vec![b"1\n\xff\n2\n".to_vec()]);
+        let [Ok(_), Err(strange)] = &strange[..] else { panic!("{strange:?}") };
+        assert!(strange.contains("line 2 is damaged"), "{strange}");
         let endless = read(vec![vec![b' '; 1 << 20]; 14]).pop().unwrap().unwrap_err();
         assert!(endless.contains("line 1 is longer"), "{endless}");
     }
