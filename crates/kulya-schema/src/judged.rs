@@ -14,7 +14,7 @@ pub struct Judged {
 }
 
 enum Body {
-    Avro(avro::Schema),
+    Avro(avro::Schema, Option<avro::Outline>),
     Json(json_schema::Schema),
     Protobuf(protobuf::Schema),
     Custom(SchemaInfo, Arc<dyn Checker>),
@@ -60,11 +60,11 @@ impl Judged {
 
     /// Whether schemas of one shape get one verdict by this one, in both directions.
     pub fn goes_by_shape(&self) -> bool {
-        !matches!(&self.body, Body::Avro(schema) if schema.has_aliases())
+        !matches!(&self.body, Body::Avro(schema, _) if schema.has_aliases())
     }
 
     pub(crate) fn is_avro(&self) -> bool {
-        matches!(self.body, Body::Avro(_))
+        matches!(self.body, Body::Avro(..))
     }
 
     pub(crate) fn is_opaque(&self) -> bool {
@@ -73,7 +73,7 @@ impl Judged {
 
     fn format_name(&self) -> &str {
         match &self.body {
-            Body::Avro(_) => "Avro",
+            Body::Avro(..) => "Avro",
             Body::Json(_) => "Json",
             Body::Protobuf(_) => "Protobuf",
             Body::Custom(schema, _) => schema.format.full_name(),
@@ -92,11 +92,16 @@ impl Judged {
             Rules::Strict(strict) => *strict,
         };
         match (&self.body, &writer.body) {
-            (Body::Avro(reader), Body::Avro(writer)) => {
+            (Body::Avro(reader, read), Body::Avro(writer, written)) => {
                 let by = match rules {
                     Rules::Java => avro::Resolution::Java,
                     Rules::Strict(_) => avro::Resolution::Specification,
                 };
+                if let (Some(read), Some(written)) = (read, written)
+                    && read.certainly_reads(written, by)
+                {
+                    return Vec::new();
+                }
                 told(avro::resolve(reader, writer, by))
             }
             (Body::Json(reader), Body::Json(writer)) => match json_schema::can_read(reader, writer) {
@@ -146,7 +151,11 @@ fn body(schema: &SchemaInfo, judge: &Judge) -> Result<Body> {
     };
     let is_strict = matches!(judge.rules, Rules::Strict(_));
     Ok(match &schema.format {
-        Format::Avro => Body::Avro(avro::parse(text()?)?),
+        Format::Avro => {
+            let schema = avro::parse(text()?)?;
+            let outline = avro::Outline::of(&schema);
+            Body::Avro(schema, outline)
+        }
         Format::Json if is_strict => Body::Json(json_schema::parse(text()?)?),
         Format::Protobuf if is_strict => Body::Protobuf(protobuf::parse(&schema.data, &schema.type_name)?),
         Format::Custom(name) => match judge.checkers.get(name) {

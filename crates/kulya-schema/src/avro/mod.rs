@@ -1,17 +1,19 @@
 //! Avro schemas: the JSON text as a tree ([`parse`]), the text that tells two schemas apart ([`Schema::normal_form`]),
-//! whether one schema reads what another wrote ([`can_read`], [`resolve`]), and what of it matters to that
-//! ([`Schema::shape`]).
+//! whether one schema reads what another wrote ([`can_read`], [`resolve`]; [`Outline`] at first sight), and what of it
+//! matters to that ([`Schema::shape`]).
 //!
 //! Sources: the Avro specification 1.11 ("Schema Declaration", "Schema Resolution"), and the registry contract §2.1
 //! and §3.4 where Java's verdict differs from the specification.
 
 mod alias;
 mod list;
+mod outline;
 mod parse;
 mod resolve;
 mod shape;
 mod text;
 
+pub use outline::Outline;
 pub use parse::parse;
 pub use resolve::{Incompatibility, MAX_COMPARISONS, MAX_REASONS, Resolution, Rule, can_read, resolve};
 

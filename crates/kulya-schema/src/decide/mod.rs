@@ -185,23 +185,23 @@ fn reasons(judge: &Judge, type_name: &str, new: &Judged, consulted: &[Alike]) ->
         if judge.rules == Rules::Java && new.is_opaque() {
             continue;
         }
-        let asked = |side: Option<&Side>| -> Vec<VersionInfo> {
-            let within = |version: &&VersionInfo| within(judge, side, version, last);
-            versions.iter().filter(within).cloned().collect()
+        let asked = |side| versions.iter().filter(|version| within(judge, side, version, last)).count();
+        let told = |side| -> Vec<VersionInfo> {
+            versions.iter().filter(|version| within(judge, side, version, last)).cloned().collect()
         };
         let (read, be_read) = (asked(sides.backward), asked(sides.forward));
-        if !read.is_empty() {
+        if read > 0 {
             let whys = counted(judge, new.why_not(old, &judge.rules));
-            reasons.extend(whys.map(|why| Reason::CannotRead { versions: read.clone(), why }));
+            reasons.extend(whys.map(|why| Reason::CannotRead { versions: told(sides.backward), why }));
         }
-        if !be_read.is_empty() {
+        if be_read > 0 {
             let whys = counted(judge, old.why_not(new, &judge.rules));
-            reasons.extend(whys.map(|why| Reason::CannotBeRead { versions: be_read.clone(), why }));
+            reasons.extend(whys.map(|why| Reason::CannotBeRead { versions: told(sides.forward), why }));
         }
-        let asked = if read.len() < be_read.len() { be_read } else { read };
-        if !asked.is_empty() {
+        if read.max(be_read) > 0 {
+            let side = if read < be_read { sides.forward } else { sides.backward };
             let whys = counted(judge, new.reuses_reserved(old, &judge.rules));
-            reasons.extend(whys.map(|why| Reason::UsesReserved { versions: asked.clone(), why }));
+            reasons.extend(whys.map(|why| Reason::UsesReserved { versions: told(side), why }));
         }
     }
     Ok(reasons)
