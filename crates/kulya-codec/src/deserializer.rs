@@ -22,6 +22,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Deserializer {
     writers: Writers,
     codecs: Codecs,
+    /// The schemas that it was told to read by.
+    readers: Vec<SchemaInfo>,
     avro_reader: Option<Box<apache_avro::Schema>>,
     message_reader: Option<MessageDescriptor>,
     /// By the id of the writer's schema; as many as the group has.
@@ -57,6 +59,7 @@ impl Deserializer {
         Self {
             writers,
             codecs: Codecs::default(),
+            readers: Vec::new(),
             avro_reader: None,
             message_reader: None,
             parsed: Mutex::default(),
@@ -85,7 +88,30 @@ impl Deserializer {
                 )));
             }
         }
+        self.readers.push(schema.clone());
         Ok(self)
+    }
+
+    /// Asks the registry what Java's readers ask when they start (contract §5.7): does this reader know every codec of the
+    /// group, and may its reader schemas read what the group holds, by the group's rule? So it is said at the start, and not
+    /// by the first event that cannot be read. A reader without a header has nobody to ask.
+    ///
+    /// # Errors
+    /// `Codec` for a codec that is not known here, `Schema` for a schema that may not read, `Registry` for no answer.
+    pub async fn check(&self) -> CodecResult<()> {
+        let Writers::ByHeader(encodings) = &self.writers else { return Ok(()) };
+        let (registry, group) = encodings.registry();
+        for codec in registry.codec_types(group).await? {
+            self.codecs.get(&codec.name)?;
+        }
+        for schema in &self.readers {
+            if !registry.can_read(group, schema.clone()).await? {
+                let name = &schema.type_name;
+                let what = format!("schema {name:?} may not read group {group}, by the group's rule");
+                return Err(CodecError::Schema(what));
+            }
+        }
+        Ok(())
     }
 
     /// Reads an Avro or JSON event as a `serde` type.

@@ -22,6 +22,11 @@ impl Encodings {
         Self { registry, group, known: Answers::new(MOST_KEPT) }
     }
 
+    /// Whom it asks.
+    pub(crate) fn registry(&self) -> (&dyn SchemaRegistry, &GroupId) {
+        (&*self.registry, &self.group)
+    }
+
     /// What an id stands for. A failure is not remembered.
     pub async fn encoding(&self, id: EncodingId) -> RegistryResult<Arc<EncodingInfo>> {
         self.known.get(id, || async { self.registry.encoding(&self.group, id).await.map(Arc::new) }).await

@@ -100,19 +100,24 @@ impl Codecs {
         self.0.keys().map(String::as_str)
     }
 
-    /// Undoes what an encoding's codec did.
-    pub fn decode(&self, bytes: &[u8], codec_type: &CodecType) -> CodecResult<Vec<u8>> {
-        let codec = self.0.get(&codec_type.name).ok_or_else(|| {
+    /// The codec of this name.
+    ///
+    /// # Errors
+    /// `Codec` with the names that are known here.
+    pub fn get(&self, name: &str) -> CodecResult<&Arc<dyn Codec>> {
+        self.0.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.names().filter(|name| !name.is_empty()).collect();
-            let hint =
-                if Encrypted::is_name(&codec_type.name) { "; the reader was given no keys" } else { "" };
+            let hint = if Encrypted::is_name(name) { "; the reader was given no keys" } else { "" };
             CodecError::Codec(format!(
-                "codec {:?} is not supported yet; known are {}{hint}",
-                codec_type.name,
+                "codec {name:?} is not known here; known are {}{hint}",
                 known.join(", ")
             ))
-        })?;
-        codec.decode(bytes, codec_type)
+        })
+    }
+
+    /// Undoes what an encoding's codec did.
+    pub fn decode(&self, bytes: &[u8], codec_type: &CodecType) -> CodecResult<Vec<u8>> {
+        self.get(&codec_type.name)?.decode(bytes, codec_type)
     }
 }
 

@@ -2,12 +2,13 @@
 
 use crate::{USER, alice, config, java, protobuf, registry, schema};
 use kulya_codec::codec::{
-    Codecs, Encrypted, Gzip, KEY_BYTES, Key, KeyProvider, Keyring, MAX_DECODED_BYTES, NONCE_BYTES, Nonces,
+    Codec, Codecs, Encrypted, Gzip, KEY_BYTES, Key, KeyProvider, Keyring, MAX_DECODED_BYTES, NONCE_BYTES,
+    Nonces,
 };
 use kulya_codec::{
     CodecError, CustomError, CustomFormat, Deserializer, SchemaRegistry, Serializer, SerializerConfig, Value,
 };
-use kulya_schema::{Format, GroupId, SchemaInfo};
+use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -179,4 +180,35 @@ async fn encrypted_events_need_the_key_and_survive_its_rotation() {
     assert_eq!(reader.deserialize::<crate::User>(&new).await.unwrap(), alice());
     let refused = reader.deserialize::<crate::User>(&old).await.unwrap_err();
     assert!(matches!(&refused, CodecError::Key(why) if why.contains("\"one\"")), "{refused}");
+}
+
+#[tokio::test]
+async fn a_reader_that_could_not_read_everything_is_told_at_the_start() {
+    let (registry, group) = (registry().await, GroupId::new("s", "t"));
+    let avro = |fields: &str| {
+        let text = format!(r#"{{"type":"record","name":"R","fields":[{fields}]}}"#);
+        SchemaInfo::new("R", Format::Avro, text)
+    };
+    let written = avro(r#"{"name":"a","type":"int"}"#);
+    let properties = GroupProperties::new(Format::Avro, Compatibility::Backward, false);
+    registry.create_group(&group, properties).await.unwrap();
+    registry.add_schema(&group, written.clone()).await.unwrap();
+    let reader = |schema: &SchemaInfo| {
+        Deserializer::new(Arc::clone(&registry), group.clone()).reader_schema(schema).unwrap()
+    };
+    reader(&written).check().await.unwrap();
+    let wants_more = avro(r#"{"name":"a","type":"int"},{"name":"b","type":"int"}"#);
+    let refused = reader(&wants_more).check().await.unwrap_err();
+    assert!(matches!(&refused, CodecError::Schema(why) if why.contains("\"R\" may not read")), "{refused}");
+
+    let keys: Arc<dyn KeyProvider> = Arc::new(Keyring::new("one", Key::new([1; KEY_BYTES])));
+    let nonces: Arc<dyn Nonces> = Arc::new(|| [5; NONCE_BYTES]);
+    let encrypted = Encrypted::new(Gzip, Arc::clone(&keys), Arc::clone(&nonces));
+    registry.add_codec_type(&group, encrypted.codec_type()).await.unwrap();
+    let refused = reader(&written).check().await.unwrap_err();
+    assert!(matches!(&refused, CodecError::Codec(why) if why.contains("given no keys")), "{refused}");
+    reader(&written).codecs(Codecs::default().with_keys(&keys, &nonces)).check().await.unwrap();
+    Deserializer::without_header(digits("hex")).unwrap().check().await.unwrap();
+    let nowhere = Deserializer::new(Arc::clone(&registry), GroupId::new("s", "nowhere")).check().await;
+    assert!(matches!(nowhere, Err(CodecError::Registry(_))), "{nowhere:?}");
 }

@@ -120,7 +120,7 @@ fn wrong_statements() {
         ("CREATE TABLE x (a INT)", "CREATE TABLE is not supported yet"),
         ("INSERT INTO t VALUES (1)", "INSERT is not supported yet"),
         ("SELECT 1 / 0", "ivide by zero"),
-        ("SELECT * FROM java", "codec \"application/x-other\" is not supported yet; known are"),
+        ("SELECT * FROM java", "codec \"application/x-other\" is not known here; known are"),
     ] {
         check(&folder, &["sql", "-e", sql], &[says]);
     }
