@@ -95,7 +95,18 @@ impl Connection {
 
 /// A record of ten fields, one of which is this schema's own. `doc` changes the text and not the shape.
 fn record(own: &str, doc: &str) -> String {
-    let mut fields = String::new();
+    record_with(own, doc, "")
+}
+
+/// The same, with a record and an array among its fields.
+fn nested(own: &str) -> String {
+    let customer = r#"{"name":"customer","type":{"type":"record","name":"Customer","fields":[{"name":"id","type":"long"},{"name":"name","type":"string"},{"name":"city","type":["null","string"],"default":null}]}},"#;
+    let lines = r#"{"name":"lines","type":{"type":"array","items":"string"},"default":[]},"#;
+    record_with(own, "", &format!("{customer}{lines}"))
+}
+
+fn record_with(own: &str, doc: &str, more: &str) -> String {
+    let mut fields = more.to_owned();
     for (number, kind) in
         ["long", "string", "int", "double", "boolean", "bytes", "float", "string", "long"].iter().enumerate()
     {
@@ -229,25 +240,42 @@ pub async fn additions(subject: &dyn Subject) -> Fallible {
 /// The dry run of one more schema under BackwardTransitive: the median of some, behind a first that nobody remembers.
 pub async fn checks(subject: &dyn Subject) -> Fallible {
     let most = 10_000 / subject.slower();
-    for (what, is_alike) in [("of distinct shapes", false), ("that differ in documentation", true)] {
-        let group = format!("checks-{is_alike}");
+    type Version = fn(u64) -> String;
+    let kinds: [(&str, &str, Version, Version); 3] = [
+        (
+            "flat",
+            "of distinct shapes",
+            |n| record(&format!("own_{n}"), ""),
+            |n| record(&format!("new_{n}"), ""),
+        ),
+        (
+            "nested",
+            "of distinct nested shapes",
+            |n| nested(&format!("own_{n}")),
+            |n| nested(&format!("new_{n}")),
+        ),
+        (
+            "alike",
+            "that differ in documentation",
+            |n| record("own", &n.to_string()),
+            |n| record(&format!("new_{n}"), ""),
+        ),
+    ];
+    for (name, what, old, new) in kinds {
+        let group = format!("checks-{name}");
         let mut connection = Connection::open(subject.address()).await?;
         connection.expect(201, "POST", "/v1/groups", &group_body(&group, "AllowAny")).await?;
         let mut added = 0;
         for versions in [1, 100, 1_000, 10_000].into_iter().filter(|versions| *versions <= most) {
             while added < versions {
-                let text = if is_alike {
-                    record("own", &added.to_string())
-                } else {
-                    record(&format!("own_{added}"), "")
-                };
+                let text = old(added);
                 let path = format!("/v1/groups/{group}/schemas");
                 connection.expect(201, "POST", &path, &schema_body(&text)).await?;
                 added += 1;
             }
             let mut times = Vec::new();
             for number in 0..21 {
-                let schema = schema_body(&record(&format!("new_{number}"), ""));
+                let schema = schema_body(&new(number));
                 let body =
                     format!(r#"{{"schemaInfo":{schema},"compatibility":{{"policy":"BackwardTransitive"}}}}"#);
                 let path = format!("/v1/groups/{group}/schemas/versions/validate");

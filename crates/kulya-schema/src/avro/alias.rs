@@ -4,6 +4,7 @@
 //! field hold in the writer's record of the same full name, and they come before what the reader's other fields are called.
 
 use super::{Kind, Name, Node, Schema, Shape, kind_name};
+use rustc_hash::FxHashSet;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
@@ -27,7 +28,7 @@ struct Aliases<'a> {
 /// The writer's schema with its types and fields in their old places, and in the same order.
 pub(super) fn renamed<'w>(writer: &'w Schema, reader: &Schema) -> Result<Cow<'w, Schema>, Clash> {
     let mut aliases = Aliases::default();
-    aliases.gather(reader, &reader.root, &mut HashSet::new());
+    aliases.gather(reader, &reader.root, &mut FxHashSet::default());
     if (aliases.types.is_empty() && aliases.fields.is_empty()) || writer.bare() == reader.bare() {
         return Ok(Cow::Borrowed(writer));
     }
@@ -57,7 +58,7 @@ pub(super) fn renamed<'w>(writer: &'w Schema, reader: &Schema) -> Result<Cow<'w,
 
 impl<'a> Aliases<'a> {
     /// In the order in which the types stand, because a later one takes an alias from an earlier.
-    fn gather(&mut self, schema: &'a Schema, node: &'a Node, seen: &mut HashSet<usize>) {
+    fn gather(&mut self, schema: &'a Schema, node: &'a Node, seen: &mut FxHashSet<usize>) {
         match &node.kind {
             Kind::Primitive(_) => {}
             Kind::Array(inner) | Kind::Map(inner) => self.gather(schema, inner, seen),

@@ -9,6 +9,7 @@ mod alias;
 mod list;
 mod outline;
 mod parse;
+mod places;
 mod resolve;
 mod shape;
 mod text;

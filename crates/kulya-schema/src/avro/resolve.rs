@@ -6,8 +6,10 @@
 //! finds what is read as what, the second tells what is wrong with it.
 
 use super::alias::{self, Clash};
+use super::places::Places;
 use super::{Field, Kind, Named, Node, Primitive, Schema, Shape, kind_name};
-use std::collections::{HashMap, HashSet};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::HashSet;
 use std::fmt;
 
 /// The most types that are compared; beyond it the answer is no.
@@ -135,7 +137,7 @@ pub fn resolve(reader: &Schema, writer: &Schema, by: Resolution) -> Vec<Incompat
         );
         return whole(Rule::OverBudget, message);
     }
-    let mut teller = Teller { matcher: &matcher, writer, told: HashSet::new(), reasons: Vec::new() };
+    let mut teller = Teller { matcher: &matcher, writer, told: FxHashSet::default(), reasons: Vec::new() };
     teller.tell(root, &Place::ROOT);
     teller.reasons
 }
@@ -181,14 +183,14 @@ struct Matcher<'a> {
     by: Resolution,
     pairs: Vec<Pair<'a>>,
     records: Vec<Records>,
-    seen: HashMap<(usize, usize), usize>,
+    seen: FxHashMap<(usize, usize), usize>,
     left: usize,
     is_spent: bool,
 }
 
 impl<'a> Matcher<'a> {
     fn new(reader: &'a Schema, writer: &'a Schema, by: Resolution) -> Self {
-        let (pairs, records, seen) = (Vec::new(), Vec::new(), HashMap::new());
+        let (pairs, records, seen) = (Vec::new(), Vec::new(), FxHashMap::default());
         Self { reader, writer, by, pairs, records, seen, left: MAX_COMPARISONS, is_spent: false }
     }
 
@@ -208,7 +210,7 @@ impl<'a> Matcher<'a> {
     fn found(&mut self, reader: &'a Node, writer: &'a Node, depth: usize) -> Found {
         match (&reader.kind, &writer.kind) {
             (_, Kind::Union(members)) => {
-                if self.same(reader, writer, &mut HashMap::new(), depth) {
+                if self.same(reader, writer, &mut FxHashMap::default(), depth) {
                     return Found::Fits;
                 }
                 Found::Members(members.iter().map(|member| self.pair(reader, member, depth)).collect())
@@ -267,12 +269,10 @@ impl<'a> Matcher<'a> {
         if !self.spend(to.len() + from.len(), depth) {
             return number;
         }
-        let known: HashMap<&str, usize> =
-            to.iter().enumerate().map(|(place, field)| (field.name.as_str(), place)).collect();
-        let written: HashSet<&str> = from.iter().map(|field| field.name.as_str()).collect();
+        let (known, written) = (Places::of(to), Places::of(from));
         for (from_place, field) in from.iter().enumerate() {
             let Some((place, read)) =
-                known.get(field.name.as_str()).and_then(|place| Some((*place, to.get(*place)?)))
+                known.get(&field.name, from_place).and_then(|place| Some((place, to.get(place)?)))
             else {
                 continue;
             };
@@ -284,7 +284,7 @@ impl<'a> Matcher<'a> {
         let missing = to
             .iter()
             .enumerate()
-            .filter(|(_, field)| field.default.is_none() && !written.contains(field.name.as_str()));
+            .filter(|(place, field)| field.default.is_none() && written.get(&field.name, *place).is_none());
         if let Some(record) = self.records.get_mut(number) {
             record.missing = missing.map(|(place, _)| place).collect();
             record.is_whole = true;
@@ -350,7 +350,7 @@ impl<'a> Matcher<'a> {
         &mut self,
         reader: &'a Node,
         writer: &'a Node,
-        seen: &mut HashMap<(usize, usize), bool>,
+        seen: &mut FxHashMap<(usize, usize), bool>,
         depth: usize,
     ) -> bool {
         if !self.spend(1, depth) {
@@ -373,7 +373,7 @@ impl<'a> Matcher<'a> {
     fn same_named(
         &mut self,
         numbers: (usize, usize),
-        seen: &mut HashMap<(usize, usize), bool>,
+        seen: &mut FxHashMap<(usize, usize), bool>,
         depth: usize,
     ) -> bool {
         let (to, from) = (self.reader.named.get(numbers.0), self.writer.named.get(numbers.1));
@@ -485,7 +485,7 @@ struct Teller<'a, 'm> {
     matcher: &'m Matcher<'a>,
     /// Under its own names.
     writer: &'a Schema,
-    told: HashSet<usize>,
+    told: FxHashSet<usize>,
     reasons: Vec<Incompatibility>,
 }
 
