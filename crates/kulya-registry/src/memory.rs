@@ -41,12 +41,11 @@ pub(crate) struct Memory {
 
 impl Memory {
     pub(crate) fn new() -> Self {
-        // how many there will be about decides only how much is set aside before there are any
         Self {
             heads: Cache::new(HEADS),
-            schemas: whole(1_000, SCHEMA_BYTES, OfSchema),
-            judged: whole(1_000, JUDGED_BYTES, OfJudged),
-            versions: whole(100, VERSION_BYTES, OfVersions),
+            schemas: whole(SCHEMA_BYTES, OfSchema),
+            judged: whole(JUDGED_BYTES, OfJudged),
+            versions: whole(VERSION_BYTES, OfVersions),
             turns: std::iter::repeat_with(Mutex::default).take(TURNS).collect(),
             seed: RandomState::new(),
         }
@@ -64,15 +63,17 @@ impl Memory {
 }
 
 /// A cache in one part: in many, what weighs more than a part's share would never be kept.
+///
+/// What was asked for once makes room first, unless it is asked for again while it is still known to have been here. So many
+/// keys are known that what a check goes through finds itself again, however full the cache was with what nobody needs now.
 fn whole<Key: Eq + Hash, Val: Clone, We: Weighter<Key, Val> + Clone>(
-    items: usize,
     bytes: u64,
     weighter: We,
 ) -> Cache<Key, Val, We> {
     let lifecycle = DefaultLifecycle::default();
     let options = OptionsBuilder::new()
         .shards(1)
-        .estimated_items_capacity(items)
+        .estimated_items_capacity((bytes / OVERHEAD) as usize)
         .weight_capacity(bytes)
         .build()
         .expect("all that is needed is given");
@@ -154,7 +155,6 @@ mod tests {
     /// would keep none of them.
     #[test]
     fn all_that_fits_is_remembered() {
-        let memory = Memory::new();
         let compatibility = Compatibility::Backward;
         let judge = Judge {
             compatibility,
@@ -164,13 +164,21 @@ mod tests {
         };
         let judged = Arc::new(Judged::registered(&SchemaInfo::new("", Format::Avro, "\"int\""), &judge));
         let each = |at: u32| (0, at, false);
-        for _ in 0..3 {
-            for at in 0..10_000 {
-                if memory.judged.get(&each(at)).is_none() {
+        // it begins empty, or with more than it holds
+        for others in [0, 60_000] {
+            let memory = Memory::new();
+            let ask = |at: u32| {
+                let is_known = memory.judged.get(&each(at)).is_some();
+                if !is_known {
                     memory.keep_judged(each(at), Arc::clone(&judged), 850);
                 }
+                is_known
+            };
+            (0..others).for_each(|at| _ = ask(100_000 + at));
+            for _ in 0..3 {
+                (0..10_000).for_each(|at| _ = ask(at));
             }
+            assert_eq!((0..10_000).filter(|at| ask(*at)).count(), 10_000, "behind {others}");
         }
-        assert_eq!((0..10_000).filter(|at| memory.judged.get(&each(*at)).is_some()).count(), 10_000);
     }
 }
