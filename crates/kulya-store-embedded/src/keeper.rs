@@ -1,6 +1,7 @@
 //! The keeper: a thread beside the committer that does the [upkeep](crate::upkeep), now and then or when the bell rings.
 
 use crate::bell::Rung;
+use crate::index::Index;
 use crate::store::{EmbeddedStore, Inner};
 use kulya_store::{Error, ErrorKind, Result, StreamId, retain};
 use std::sync::{Arc, PoisonError, Weak};
@@ -27,6 +28,9 @@ pub(crate) fn start(inner: &Arc<Inner>) -> Result<()> {
                 bell.rest(PAUSE);
             }
             if rung == Rung::Closed {
+                if let Err(error) = index(&inner).settle() {
+                    tracing::warn!("the next opening takes longer: {error}");
+                }
                 return;
             }
         }
@@ -36,6 +40,10 @@ pub(crate) fn start(inner: &Arc<Inner>) -> Result<()> {
         keeper.map_err(|e| Error::new(ErrorKind::Failed, "cannot start the keeper's thread").because(e))?;
     *inner.keeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(keeper);
     Ok(())
+}
+
+fn index(inner: &Inner) -> Arc<dyn Index> {
+    Arc::clone(&inner.state.read().unwrap_or_else(PoisonError::into_inner).index)
 }
 
 /// Whether the next opening would have much to read.

@@ -44,6 +44,12 @@ pub trait Index: Send + Sync + 'static {
     /// Makes all the changes or none; on return they survive a power cut. A key stands among them once.
     fn write(&self, changes: Vec<IndexChange>) -> io::Result<()>;
 
+    /// Puts what was written where the next opening finds it without going through it again. Nothing is asked of it
+    /// afterwards.
+    fn settle(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Forgets everything.
     fn clear(&self) -> io::Result<()>;
 }
