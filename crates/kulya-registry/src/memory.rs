@@ -18,7 +18,8 @@ use tokio::sync::{Mutex, MutexGuard};
 /// Of how many bytes about schemas, judged schemas and versions are each remembered.
 const SCHEMA_BYTES: u64 = 32 << 20;
 const JUDGED_BYTES: u64 = 128 << 20;
-const VERSION_BYTES: u64 = 32 << 20;
+/// A list may take half of it: that of a group with 160,000 versions.
+const VERSION_BYTES: u64 = 64 << 20;
 /// So many heads are remembered.
 const HEADS: usize = 10_000;
 /// Groups that share a turn; more cost only memory.
