@@ -3,8 +3,8 @@
 //! `{"time":"2026-11-25T14:30:00.123Z","caller":"anna","by":"password","address":"10.0.0.7:51234","face":"registry",
 //! "operation":"addSchema","resource":"prn::/namespace:/group:g/schemas:*","permission":"READ_UPDATE","allowed":true,"status":201}`
 //!
-//! `caller` and `by` are absent where nobody was known, `resource` and `permission` where none was asked for. No password, token or
-//! content is in it.
+//! `caller` and `by` are absent where nobody was known, `resource` and `permission` where none was asked for. No password,
+//! token or content is in it.
 
 use crate::document::inode;
 use chrono::{DateTime, SecondsFormat};

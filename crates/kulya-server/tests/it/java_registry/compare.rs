@@ -1,6 +1,8 @@
 //! Two servers asked the same, and when their answers are the same.
 
 use super::draw::Request;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::header::AUTHORIZATION;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -84,7 +86,8 @@ const MEANT: &[Meant] = &[
         name: "credentials that cannot be read",
         reason: "who shows them is not known, as with a wrong password: 401, not 500 (contract §4.5)",
         holds: |request, java, ours| {
-            request.authorization.is_some() && java.status == 500 && ours.status == 401
+            let is_unreadable = request.authorization.as_deref().is_some_and(names_nobody);
+            is_unreadable && java.status == 500 && ours.status == 401
         },
         parts: false,
     },
@@ -98,6 +101,12 @@ const MEANT: &[Meant] = &[
         parts: true,
     },
 ];
+
+/// Whether what stands behind `Basic` is no user and password.
+fn names_nobody(authorization: &str) -> bool {
+    let token = authorization.strip_prefix("Basic ").unwrap_or_default();
+    !STANDARD.decode(token).is_ok_and(|pair| pair.contains(&b':'))
+}
 
 /// With every format's own name the same.
 fn without_format_names(mut answer: Value) -> Value {
