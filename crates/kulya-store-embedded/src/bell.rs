@@ -9,13 +9,16 @@ pub(crate) struct Bell {
     wakes: Condvar,
 }
 
-/// What the one who waits is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What the one who waits is told; what comes later goes before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) enum Rung {
     /// Nobody rang.
     #[default]
     No,
+    /// There is something to do.
     Yes,
+    /// Somebody waits for it to be done.
+    Asked,
     /// Nobody will ring again.
     Closed,
 }
@@ -25,29 +28,25 @@ impl Bell {
         self.set(Rung::Yes);
     }
 
+    pub(crate) fn ask(&self) {
+        self.set(Rung::Asked);
+    }
+
     pub(crate) fn close(&self) {
         self.set(Rung::Closed);
     }
 
     fn set(&self, to: Rung) {
         let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
-        if *rung != Rung::Closed {
-            *rung = to;
-        }
+        *rung = to.max(*rung);
         drop(rung);
         self.wakes.notify_all();
     }
 
-    /// Waits so long, whoever rings, unless nobody will ring again.
-    pub(crate) fn rest(&self, most: Duration) {
+    /// Waits until it rings as loud as `least`, or so long.
+    pub(crate) fn wait(&self, most: Duration, least: Rung) -> Rung {
         let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.wakes.wait_timeout_while(rung, most, |rung| *rung != Rung::Closed));
-    }
-
-    /// Waits until it rings, or so long.
-    pub(crate) fn wait(&self, most: Duration) -> Rung {
-        let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.wakes.wait_timeout_while(rung, most, |rung| *rung == Rung::No);
+        let waited = self.wakes.wait_timeout_while(rung, most, |rung| *rung < least);
         let (mut rung, _) = waited.unwrap_or_else(PoisonError::into_inner);
         match *rung {
             Rung::Closed => Rung::Closed,

@@ -11,7 +11,8 @@ use crate::op::Reader;
 use crate::plan::{Plan, Reply, Request};
 use crate::state::{LogInfo, State};
 use kulya_store::clock::Clock;
-use kulya_store::{Durability, Error, ErrorKind, Result};
+use kulya_store::supervision::Component;
+use kulya_store::{Durability, Error, ErrorKind, HealthStatus, Result};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::Receiver;
@@ -54,14 +55,18 @@ pub(crate) struct Committer {
     pub(crate) clock: Arc<dyn Clock>,
     /// Where frames are built, one after the other: new memory for each would cost more than what is done in it.
     pub(crate) buffer: Vec<u8>,
-    /// Set when the disk failed in a way that leaves unknown what it holds: every later request fails.
-    pub(crate) failed: bool,
+    /// Why every later request fails: the disk failed in a way that leaves unknown what it holds.
+    pub(crate) failed: Option<String>,
+    /// Where that is said to those who look at the store's health.
+    pub(crate) health: Component,
+    /// Whether the last write found no room.
+    pub(crate) is_full: bool,
     /// Rung when there is something for the upkeep to do.
     pub(crate) bell: Arc<Bell>,
 }
 
 impl Committer {
-    pub(crate) fn run(mut self, requests: &Receiver<Waiting>) {
+    pub(crate) fn run(&mut self, requests: &Receiver<Waiting>) {
         let mut queue = VecDeque::new();
         while let Some(first) = queue.pop_front().or_else(|| requests.recv().ok()) {
             queue.push_front(first);
@@ -74,7 +79,7 @@ impl Committer {
     /// An orderly end: what was only written becomes durable.
     pub(crate) fn finish(&mut self) {
         let last = self.state.read().unwrap_or_else(PoisonError::into_inner).sequence;
-        if !self.failed && self.synced < last {
+        if self.failure().is_none() && self.synced < last {
             let _ = self.sync(last);
         }
     }
@@ -143,14 +148,19 @@ impl Committer {
         sequence: u64,
         durability: Durability,
     ) -> std::result::Result<(), (ErrorKind, String)> {
-        if self.failed {
-            return Err((
-                ErrorKind::Failed,
-                "the disk failed under an earlier write: open the store again".into(),
-            ));
+        if let Some(reason) = self.failure() {
+            let what = format!("the disk failed under an earlier write ({reason}): open the store again");
+            return Err((ErrorKind::Failed, what));
         }
         if let Err(error) = self.roll(sequence).and_then(|()| self.append(sequence, durability)) {
+            if error.kind() == ErrorKind::Full && self.failure().is_none() {
+                self.is_full = true;
+                self.health.set(HealthStatus::Degraded, error.to_string());
+            }
             return Err((error.kind(), error.to_string()));
+        }
+        if std::mem::take(&mut self.is_full) {
+            self.health.set_healthy();
         }
         let position = self.end.length;
         self.end.length += self.buffer.len() as u64;
@@ -208,7 +218,9 @@ impl Committer {
         if let Err(error) = self.log.append(&self.buffer) {
             let error = from_io(&format!("cannot write to {}", self.folder.log(self.name).display()), error);
             // take back what part of the frame got there; then the store is as before and may go on
-            self.failed = self.log.truncate(self.end.length).is_err() || error.kind() != ErrorKind::Full;
+            if self.log.truncate(self.end.length).is_err() || error.kind() != ErrorKind::Full {
+                self.fail(&error);
+            }
             return Err(error);
         }
         if durability == Durability::Synced { self.sync(sequence) } else { Ok(()) }
@@ -220,14 +232,30 @@ impl Committer {
 
     /// Makes everything up to this frame durable.
     fn sync(&mut self, sequence: u64) -> Result<()> {
-        self.log.sync().map_err(|error| {
+        if let Err(error) = self.log.sync() {
             // after a failed sync nobody knows what the disk holds, and asking again would lie
-            self.failed = true;
-            let path = self.folder.log(self.name);
-            Error::new(ErrorKind::Failed, format!("cannot sync {}: open the store again", path.display()))
-                .because(error)
-        })?;
+            let what = format!("cannot sync {}", self.folder.log(self.name).display());
+            let error = Error::new(ErrorKind::Failed, format!("{what}: open the store again")).because(error);
+            self.fail(&error);
+            return Err(error);
+        }
         self.synced = sequence;
         Ok(())
+    }
+
+    /// Takes no further request.
+    fn fail(&mut self, error: &Error) {
+        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        tracing::error!("the store takes no further writes: {error}{cause}");
+        self.health.set(HealthStatus::Failed, format!("{error}{cause}"));
+        self.failed = Some(format!("{error}{cause}"));
+    }
+
+    /// Why it takes no request any more.
+    fn failure(&self) -> Option<String> {
+        if self.state.is_poisoned() {
+            return Some("a panic left the store's state half changed".into());
+        }
+        self.failed.clone()
     }
 }

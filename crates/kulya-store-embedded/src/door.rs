@@ -2,7 +2,8 @@
 //! that whoever waits works off.
 
 use crate::committer::{Committer, Waiting};
-use kulya_store::{Error, ErrorKind, Result};
+use kulya_store::supervision::Supervisor;
+use kulya_store::{Error, ErrorKind, HealthStatus, Result};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
@@ -20,12 +21,12 @@ pub(crate) struct Inline {
 }
 
 impl Door {
-    pub(crate) fn thread(committer: Committer) -> Result<Self> {
+    pub(crate) fn thread(mut committer: Committer, supervisor: &Supervisor) -> Result<Self> {
         let (requests, queue) = mpsc::channel();
-        let committer = std::thread::Builder::new()
-            .name("kulya-commit".into())
-            .spawn(move || committer.run(&queue))
-            .map_err(|e| Error::new(ErrorKind::Failed, "cannot start the committer's thread").because(e))?;
+        let committer =
+            supervisor.thread("store.log", HealthStatus::Failed, move || committer.run(&queue)).map_err(
+                |e| Error::new(ErrorKind::Failed, "cannot start the committer's thread").because(e),
+            )?;
         Ok(Self::Thread { requests: Mutex::new(Some(requests)), committer: Mutex::new(Some(committer)) })
     }
 

@@ -1,45 +1,150 @@
-//! The keeper: a thread beside the committer that does the [upkeep](crate::upkeep), now and then or when the bell rings.
+//! The keeper: a thread beside the committer that does the [upkeep](crate::upkeep), now and then, when the bell rings, or
+//! when somebody asks for it: there is no other way to it, so that what tests ask for is what a server does.
+//!
+//! The thread has no runtime and needs none: whatever it calls must not depend on who calls it.
 
 use crate::bell::Rung;
 use crate::index::Index;
-use crate::store::{EmbeddedStore, Inner};
-use kulya_store::{Error, ErrorKind, Result, StreamId, retain};
-use std::sync::{Arc, PoisonError, Weak};
+use crate::store::{EmbeddedStore, Inner, closed};
+use kulya_store::supervision::{Component, Supervisor};
+use kulya_store::{Error, ErrorKind, HealthStatus, Result, StreamId, retain};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
-/// Time between two looks at the streams' retention.
-const PAUSE: Duration = Duration::from_secs(30);
+/// Time between two looks at the streams' retention, where nothing else is said; and as long after a failure.
+pub(crate) const INTERVAL: Duration = Duration::from_secs(30);
 /// An end leaves no more of the log to be read at the next opening.
 const UNREAD_BYTES: u64 = 4 << 20;
 
+/// What the keeper shares with the store.
+pub(crate) struct Keeper {
+    thread: Mutex<Option<JoinHandle<()>>>,
+    /// Those who wait for the upkeep to be done; `None` when the thread has ended.
+    waiting: Mutex<Option<Vec<oneshot::Sender<Outcome>>>>,
+    interval: Duration,
+    pub(crate) component: Component,
+}
+
+/// An outcome for several.
+type Outcome = std::result::Result<(), (ErrorKind, String)>;
+
+impl Keeper {
+    pub(crate) fn new(interval: Duration, supervisor: &Supervisor) -> Self {
+        let (thread, waiting) = (Mutex::default(), Mutex::new(Some(Vec::new())));
+        Self { thread, waiting, interval, component: supervisor.component("store.maintenance") }
+    }
+
+    /// Waits for the thread's end, once the bell is closed.
+    pub(crate) fn join(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+    }
+
+    fn take_waiting(&self) -> Vec<oneshot::Sender<Outcome>> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+}
+
+/// Nobody waits for a thread that is no more.
+struct Ending(Weak<Inner>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if let Some(inner) = self.0.upgrade() {
+            inner.keeper.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        }
+    }
+}
+
 /// Starts the thread, which ends with the store.
 pub(crate) fn start(inner: &Arc<Inner>) -> Result<()> {
-    let bell = Arc::clone(&inner.bell);
     let store = Arc::downgrade(inner);
+    let (bell, interval) = (Arc::clone(&inner.bell), inner.keeper.interval);
     let keep = move || {
+        let _ending = Ending(Weak::clone(&store));
+        let mut least = Rung::Yes;
         loop {
-            let rung = bell.wait(PAUSE);
+            let rung = bell.wait(interval, least);
             let Some(inner) = Weak::upgrade(&store) else { return };
-            // what fails is tried again the next time; nothing is lost meanwhile, only not given back
-            let checkpoint = rung == Rung::Closed && is_worth_it(&inner);
-            if let Err(error) = futures::executor::block_on(maintain(&inner, checkpoint)) {
-                tracing::warn!("the store's upkeep failed and will be tried again: {error}");
-                // each commit may ring, and what has failed will not be better a moment later
-                bell.rest(PAUSE);
-            }
+            let done = keep_once(&inner, rung);
             if rung == Rung::Closed {
                 if let Err(error) = index(&inner).settle() {
                     tracing::warn!("the next opening takes longer: {error}");
                 }
                 return;
             }
+            // each commit may ring, and what has failed will not be better a moment later
+            least = if done { Rung::Yes } else { Rung::Asked };
         }
     };
-    let keeper = std::thread::Builder::new().name("kulya-keep".into()).spawn(keep);
-    let keeper =
-        keeper.map_err(|e| Error::new(ErrorKind::Failed, "cannot start the keeper's thread").because(e))?;
-    *inner.keeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(keeper);
+    let thread = inner.supervisor.thread("store.maintenance", HealthStatus::Degraded, keep);
+    let thread = thread.map_err(|e| {
+        Error::new(ErrorKind::Failed, "cannot start the thread of the store's maintenance").because(e)
+    })?;
+    *inner.keeper.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
     Ok(())
+}
+
+/// Does the upkeep and tells those who wait for it. What fails, or panics, is tried again later, and said meanwhile;
+/// nothing is lost, only not given back.
+fn keep_once(inner: &Arc<Inner>, rung: Rung) -> bool {
+    let component = &inner.keeper.component;
+    let waiting = inner.keeper.take_waiting();
+    let outcome = component.catch(|| {
+        let checkpoint = !waiting.is_empty() || rung == Rung::Closed && is_worth_it(inner);
+        maintain(inner, checkpoint)
+    });
+    let outcome = match outcome {
+        Ok(done) => done.map_err(|error| (error.kind(), with_cause(&error))),
+        Err(panic) => Err((ErrorKind::Failed, panic)),
+    };
+    component.count("rounds", 1);
+    match &outcome {
+        Ok(()) => component.set_healthy(),
+        Err((_, what)) => {
+            component.count("failures", 1);
+            component.set(HealthStatus::Degraded, what.clone());
+            tracing::error!(
+                "the store's maintenance failed (retention, checkpoints, compaction) and will be tried again: {what}"
+            );
+        }
+    }
+    let is_done = outcome.is_ok();
+    for waiting in waiting {
+        let _ = waiting.send(outcome.clone());
+    }
+    is_done
+}
+
+fn with_cause(error: &Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+/// Has the upkeep done, a checkpoint included, and waits for it.
+pub(crate) async fn ask(store: &EmbeddedStore) -> Result<()> {
+    let (reply, answer) = oneshot::channel();
+    match store.inner.keeper.waiting.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        Some(waiting) => waiting.push(reply),
+        None => return Err(closed()),
+    }
+    if store.is_inline() {
+        // on a thread like the keeper's own, so that nothing there depends on who asks
+        std::thread::scope(|scope| {
+            let keeping = scope.spawn(|| keep_once(&store.inner, Rung::Asked));
+            drop(keeping.join());
+        });
+    } else {
+        store.inner.bell.ask();
+    }
+    answer.await.map_err(|_| closed())?.map_err(|(kind, what)| Error::new(kind, what))
 }
 
 fn index(inner: &Inner) -> Arc<dyn Index> {
@@ -48,33 +153,43 @@ fn index(inner: &Inner) -> Arc<dyn Index> {
 
 /// Whether the next opening would have much to read.
 fn is_worth_it(inner: &Inner) -> bool {
-    let Ok(upkeep) = inner.upkeep.try_lock() else { return false };
-    upkeep.unread() > UNREAD_BYTES
+    inner.upkeep.lock().unwrap_or_else(PoisonError::into_inner).unread() > UNREAD_BYTES
 }
 
 /// Applies retention, takes a checkpoint if it is due or asked for, and gives room back.
-pub(crate) async fn maintain(inner: &Arc<Inner>, checkpoint: bool) -> Result<()> {
+fn maintain(inner: &Arc<Inner>, checkpoint: bool) -> Result<()> {
     let store = EmbeddedStore { _open: None, inner: Arc::clone(inner) };
+    let component = &inner.keeper.component;
+    // what is left of a change that a panic cut off must not be written down
+    drop(store.state()?);
     for stream in limited(inner) {
-        match retain(&store, &stream, inner.clock.since_epoch()).await {
+        match wait_for(retain(&store, &stream, inner.clock.since_epoch())) {
             // it was deleted meanwhile
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            done => drop(done?),
+            done => component.count("truncations", u64::from(done?)),
         }
     }
-    let mut upkeep = inner.upkeep.lock().await;
+    let mut upkeep = inner.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
     if upkeep.is_due() && (checkpoint || upkeep.is_crowded()) {
         let taken = upkeep.take();
         // the index must not know what the log could still lose
-        store.sync().await?;
+        wait_for(store.sync())?;
         upkeep.keep(taken)?;
+        component.count("checkpoints", 1);
     }
     upkeep.sweep()?;
     while let Some(gone) = upkeep.compact()? {
+        component.count("compactions", 1);
+        component.count("files removed", gone.len() as u64);
         let mut files = inner.files.lock().unwrap_or_else(PoisonError::into_inner);
         files.retain(|number, _| !gone.contains(number));
     }
     Ok(())
+}
+
+/// Waits for a call of the store on this thread, which the committer, on another, answers.
+fn wait_for<T>(call: impl Future<Output = T>) -> T {
+    futures::executor::block_on(call)
 }
 
 /// The streams of which not everything is kept.

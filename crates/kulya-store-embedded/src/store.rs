@@ -6,8 +6,8 @@ use crate::committer::{Committer, Waiting, spread};
 use crate::disk::{Disk, FileSystem, ReadFile};
 use crate::door::Door;
 use crate::folder::{Folder, LogName, from_io};
-use crate::index::{Index, LsmIndex};
-use crate::keeper;
+use crate::index::{Index, LsmIndex, ObservedIndex};
+use crate::keeper::{self, Keeper};
 use crate::op::SegmentKey;
 use crate::plan::{Batch, Laid, Reply, Request, Targets};
 use crate::recovery::{self, Recovered};
@@ -18,16 +18,16 @@ use crate::verify::{self, Verified};
 use async_trait::async_trait;
 use bytes::Bytes;
 use kulya_store::clock::{Clock, SystemClock};
+use kulya_store::supervision::{Component, Supervisor};
 use kulya_store::{
-    Append, Commit, Committed, Durability, Entry, Error, ErrorKind, EventPointer, Outcome, Pointers,
-    ReadChunk, Result, Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo,
-    StreamName, StreamStore, TableChange, TableId, Transaction, TransactionId, WriterId,
+    Append, Commit, Committed, Durability, Entry, Error, ErrorKind, EventPointer, Health, HealthStatus,
+    Outcome, Pointers, ReadChunk, Result, Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId,
+    StreamInfo, StreamName, StreamStore, TableChange, TableId, Transaction, TransactionId, WriterId,
 };
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
-use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot, watch};
 
@@ -64,10 +64,14 @@ pub(crate) struct Inner {
     pub(crate) folder: Arc<Folder>,
     /// Log files that are open for reading, by their numbers.
     pub(crate) files: Mutex<HashMap<u32, Arc<dyn ReadFile>>>,
-    pub(crate) upkeep: tokio::sync::Mutex<Upkeep>,
+    pub(crate) upkeep: Mutex<Upkeep>,
     pub(crate) bell: Arc<Bell>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) keeper: Mutex<Option<JoinHandle<()>>>,
+    pub(crate) keeper: Keeper,
+    /// What the store says of itself.
+    pub(crate) supervisor: Supervisor,
+    /// Whether the log takes writes.
+    log: Component,
     transactions: tokio::sync::Mutex<Ids>,
     open: Mutex<HashSet<u64>>,
     /// Events without a key so far.
@@ -89,6 +93,8 @@ pub struct Components {
     pub clock: Arc<dyn Clock>,
     /// The index; `None` for the usual one, in the folder. Whatever it holds may be lost at any time.
     pub index: Option<Arc<dyn Index>>,
+    /// Between two looks at the streams' retention. Checkpoints and compaction come when files are filled.
+    pub maintenance_interval: Duration,
 }
 
 impl Default for Components {
@@ -99,6 +105,7 @@ impl Default for Components {
             inline: false,
             clock: Arc::new(SystemClock),
             index: None,
+            maintenance_interval: keeper::INTERVAL,
         }
     }
 }
@@ -127,9 +134,12 @@ impl EmbeddedStore {
 
     /// The same on other components.
     pub fn open_with(path: impl AsRef<Path>, components: Components) -> Result<Self> {
-        let Components { disk, log_file_bytes, inline, clock, index } = components;
+        let Components { disk, log_file_bytes, inline, clock, index, maintenance_interval } = components;
         let folder = Arc::new(Folder::take(path.as_ref(), disk)?);
+        let supervisor = Supervisor::default();
         let index = index.unwrap_or_else(|| Arc::new(LsmIndex::at(&folder.index())));
+        let index: Arc<dyn Index> = Arc::new(ObservedIndex::new(index, supervisor.component("store.index")));
+        let log_health = supervisor.component("store.log");
         let Recovered { state, checkpoint } = recovery::recover(&folder, &index)?;
         let end = state.position;
         let name = state.files.by_id.get(&end.file).map(|info| info.name).expect("the last file is known");
@@ -157,10 +167,12 @@ impl EmbeddedStore {
             unkeyed: Arc::clone(&unkeyed),
             clock: Arc::clone(&clock),
             buffer: Vec::new(),
-            failed: false,
+            failed: None,
+            health: log_health.clone(),
+            is_full: false,
             bell: Arc::clone(&bell),
         };
-        let door = if inline { Door::inline(committer) } else { Door::thread(committer)? };
+        let door = if inline { Door::inline(committer) } else { Door::thread(committer, &supervisor)? };
         let upkeep = Upkeep {
             state: Arc::clone(&state),
             folder: Arc::clone(&folder),
@@ -174,10 +186,12 @@ impl EmbeddedStore {
             room: Arc::new(Semaphore::new(QUEUE_BYTES)),
             folder,
             files: Mutex::default(),
-            upkeep: tokio::sync::Mutex::new(upkeep),
+            upkeep: Mutex::new(upkeep),
             bell,
             clock,
-            keeper: Mutex::default(),
+            keeper: Keeper::new(maintenance_interval, &supervisor),
+            supervisor,
+            log: log_health,
             transactions: tokio::sync::Mutex::new(Ids { last: last_id, reserved: last_id }),
             open: Mutex::default(),
             unkeyed,
@@ -200,17 +214,23 @@ impl EmbeddedStore {
     /// acknowledged before the call is in the copy.
     pub async fn backup(&self, to: impl AsRef<Path>) -> Result<u64> {
         drop(self.state()?);
-        // no file is compacted away meanwhile
-        let _upkeep = self.inner.upkeep.lock().await;
-        crate::backup::copy(&self.inner.folder, &self.log_names()?, to.as_ref())
+        let to = to.as_ref().to_owned();
+        self.aside(move |store| {
+            // no file is compacted away meanwhile
+            let _upkeep = store.inner.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
+            crate::backup::copy(&store.inner.folder, &store.log_names()?, &to)
+        })
+        .await
     }
 
     /// Reads every frame of the log and compares it with its checksum. The index is not asked.
     pub async fn verify(&self) -> Result<Verified> {
         drop(self.state()?);
-        let _upkeep = self.inner.upkeep.lock().await;
-        let names = self.log_names()?;
-        self.aside(move |store| verify::verify(&store.inner.folder, &names)).await
+        self.aside(|store| {
+            let _upkeep = store.inner.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
+            verify::verify(&store.inner.folder, &store.log_names()?)
+        })
+        .await
     }
 
     /// Makes a store that does not open, because its log is damaged, one that does: gives up what is damaged, and nothing
@@ -221,10 +241,15 @@ impl EmbeddedStore {
     }
 
     /// Does now what the store does from time to time: applies the streams' retention, takes a checkpoint, and gives back
-    /// the room of what cannot be read any more. Errors leave the store as it was.
+    /// the room of what cannot be read any more. It is done by the thread that does it otherwise. Errors leave the store as
+    /// it was.
     pub async fn maintain(&self) -> Result<()> {
         drop(self.state()?);
-        keeper::maintain(&self.inner, true).await
+        keeper::ask(self).await
+    }
+
+    pub(crate) fn is_inline(&self) -> bool {
+        self.inner.door.is_inline()
     }
 
     /// How many log files there are, and their bytes together.
@@ -249,7 +274,16 @@ impl EmbeddedStore {
         if self.inner.closed.load(Ordering::Acquire) {
             return Err(closed());
         }
-        Ok(self.inner.state.read().unwrap_or_else(PoisonError::into_inner))
+        self.inner.state.read().map_err(|_| half_changed())
+    }
+
+    /// Why the committer takes nothing any more.
+    fn ended(&self) -> Error {
+        if self.inner.closed.load(Ordering::Acquire) {
+            return closed();
+        }
+        let reason = self.inner.log.reason().unwrap_or_else(|| "the committer ended".into());
+        Error::new(ErrorKind::Failed, format!("{reason}: open the store again"))
     }
 
     /// Has the committer do something; gives what was asked back, with the answer.
@@ -259,9 +293,8 @@ impl EmbeddedStore {
         let room = Arc::clone(&self.inner.room).acquire_many_owned(room).await.map_err(|_| closed())?;
         let (reply, answer) = oneshot::channel();
         let waiting = Waiting { request, reply, _room: room };
-        self.inner.door.send(waiting).await.ok_or_else(closed)?;
-        let ended = |_| Error::new(ErrorKind::Failed, "the committer ended: open the store again");
-        let (request, reply) = answer.await.map_err(ended)?;
+        self.inner.door.send(waiting).await.ok_or_else(|| self.ended())?;
+        let (request, reply) = answer.await.map_err(|_| self.ended())?;
         Ok((request, reply?))
     }
 
@@ -324,22 +357,28 @@ impl EmbeddedStore {
         Ok(file)
     }
 
-    /// Does what waits for the disk where it holds nobody else up.
+    /// Does what waits for the disk where it holds nobody else up: on a thread for such work where there is a runtime, and
+    /// where there is none (on the keeper's thread, under another executor) at once.
     async fn aside<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Self) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        if self.inner.door.is_inline() {
-            return work(self);
-        }
+        let runtime = tokio::runtime::Handle::try_current();
+        let Some(runtime) = runtime.ok().filter(|_| !self.is_inline()) else { return work(self) };
         let store = self.clone();
-        let done = tokio::task::spawn_blocking(move || work(&store)).await;
+        let done = runtime.spawn_blocking(move || work(&store)).await;
         done.map_err(|e| Error::new(ErrorKind::Failed, "a read was cut off").because(e))?
     }
 }
 
-fn closed() -> Error {
+pub(crate) fn closed() -> Error {
     Error::new(ErrorKind::Closed, "the store is closed")
+}
+
+/// A panic came between the parts of a change.
+fn half_changed() -> Error {
+    let what = "a panic left what the store knows of its log half changed: open the store again";
+    Error::new(ErrorKind::Failed, what)
 }
 
 /// About how many bytes a request holds while it waits.
@@ -358,6 +397,13 @@ fn room_of(request: &Request) -> usize {
 
 #[async_trait]
 impl StreamStore for EmbeddedStore {
+    fn health(&self) -> Health {
+        if self.inner.state.is_poisoned() {
+            self.inner.log.set(HealthStatus::Failed, half_changed().to_string());
+        }
+        self.inner.supervisor.health()
+    }
+
     async fn create_scope(&self, scope: &Scope) -> Result<bool> {
         self.create(Request::CreateScope(scope.clone())).await
     }
@@ -543,12 +589,9 @@ impl Inner {
     /// Lets the committer finish what waits, then ends it.
     fn end(&self) {
         self.bell.close();
-        let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(keeper) = keeper {
-            let _ = keeper.join();
-        }
-        self.door.close();
+        self.keeper.join();
         self.closed.store(true, Ordering::Release);
+        self.door.close();
         self.commits.send_modify(|_| ());
     }
 }

@@ -1,8 +1,8 @@
 //! The trait every backend implements, and the values that cross it.
 
 use crate::{
-    EventPointer, Pointers, Result, Scope, SegmentId, StreamCut, StreamId, StreamName, TableId, WriterId,
-    WriterMark,
+    EventPointer, Health, Pointers, Result, Scope, SegmentId, StreamCut, StreamId, StreamName, TableId,
+    WriterId, WriterMark,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,6 +15,12 @@ pub trait StreamStore: Send + Sync + 'static {
     /// What this backend does not do, each with the reason. The embedded store does everything.
     fn lacks(&self) -> &[(Capability, &'static str)] {
         &[]
+    }
+
+    /// How the store is, by components: what cannot be written or read, and what does not run beside, each with its reason.
+    /// Never waits; a back end is not asked for it. A wrapper of a store passes it on.
+    fn health(&self) -> Health {
+        Health::healthy()
     }
 
     /// Makes a scope; `false` when it was there.

@@ -50,6 +50,10 @@ impl<S: StreamStore> StreamStore for FaultyStore<S> {
         self.inner.lacks()
     }
 
+    fn health(&self) -> crate::Health {
+        self.inner.health()
+    }
+
     async fn create_scope(&self, scope: &Scope) -> Result<bool> {
         self.pass()?;
         self.inner.create_scope(scope).await

@@ -36,6 +36,7 @@ pub mod fault;
 mod follow;
 pub mod framing;
 pub mod hash;
+mod health;
 pub mod hex;
 pub mod memory;
 pub mod model;
@@ -44,6 +45,7 @@ mod pointer;
 mod pointers;
 mod position;
 mod retention;
+pub mod supervision;
 mod writer;
 
 pub use contract::{
@@ -55,6 +57,7 @@ pub use cut::StreamCut;
 pub use entries::Entries;
 pub use error::{Error, ErrorKind, Result};
 pub use follow::{BoundedSegment, Tail, bounded_read, head_cut, tail_cut};
+pub use health::{ComponentHealth, Health, HealthStatus};
 pub use name::{Scope, SegmentId, StreamId, StreamName, TableId};
 pub use pointer::EventPointer;
 pub use pointers::Pointers;

@@ -15,9 +15,11 @@
 
 mod blocks;
 mod lsm;
+mod observed;
 
 pub(crate) use blocks::{BLOCK_EXTENTS, pack, unpack};
 pub(crate) use lsm::LsmIndex;
+pub(crate) use observed::ObservedIndex;
 
 use crate::op::SegmentKey;
 use bytes::{BufMut, Bytes};

@@ -1,6 +1,7 @@
 //! What the store promises beyond the contract: it survives its end, refuses damage, and says so when the disk
 //! is full.
 
+mod maintenance;
 mod room;
 
 use crate::disk::{Disk, FileSystem, Locking, LogFile, ReadFile};

@@ -1,0 +1,260 @@
+//! The threads beside the store: what they do without a runtime, and what is said of them when they fail or panic.
+
+use super::orders;
+use crate::disk::{Disk, FileSystem, Locking, LogFile, ReadFile};
+use crate::{Components, EmbeddedStore};
+use futures::executor::block_on;
+use kulya_store::{
+    Append, Commit, ErrorKind, Health, HealthStatus, Retention, StreamConfig, StreamStore, bounded_read,
+    head_cut, tail_cut,
+};
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
+
+const FILE_BYTES: u64 = 4000;
+
+async fn append(store: &EmbeddedStore, events: u32) -> kulya_store::Result<()> {
+    for number in 0..events {
+        let event = format!("event {number} {}", "x".repeat(90));
+        store.commit(Commit::events(vec![Append::keyed(&orders(), "k", event)])).await?;
+    }
+    Ok(())
+}
+
+async fn with_stream(store: &EmbeddedStore, keeps: Retention) {
+    store.create_scope(&orders().scope).await.unwrap();
+    let config = StreamConfig::with_segments(1).retention(keeps);
+    store.create_stream(&orders(), config).await.unwrap();
+}
+
+fn counter(health: &Health, name: &str) -> u64 {
+    let component = health.component("store.maintenance").unwrap();
+    component.counters.iter().find(|(found, _)| *found == name).map_or(0, |(_, count)| *count)
+}
+
+/// As a program does that knows no tokio, and as the store's own thread does.
+#[test]
+fn a_store_and_its_maintenance_need_no_runtime() {
+    let folder = tempfile::tempdir().unwrap();
+    let components = Components { log_file_bytes: FILE_BYTES, ..Components::default() };
+    let store = EmbeddedStore::open_with(folder.path(), components).unwrap();
+    block_on(async {
+        with_stream(&store, Retention { bytes: Some(10_000), age: None }).await;
+        append(&store, 300).await.unwrap();
+        store.maintain().await.unwrap();
+        let (_, bytes) = store.disk_usage().unwrap();
+        assert!(bytes < 20_000, "{bytes} bytes for a limit of 10000");
+        let kept = bounded_read(&store, &orders()).await.unwrap();
+        assert!((50..100).contains(&kept.len()), "{} events of about 110 bytes", kept.len());
+        store.truncate(&tail_cut(&store, &orders()).await.unwrap()).await.unwrap();
+        store.verify().await.unwrap();
+        let copy = tempfile::tempdir().unwrap();
+        store.backup(copy.path().join("copy")).await.unwrap();
+        let health = store.health();
+        assert_eq!((health.status(), health.worst()), (HealthStatus::Healthy, None));
+        for (name, least) in [("rounds", 1), ("truncations", 1), ("checkpoints", 1), ("compactions", 1)] {
+            assert!(counter(&health, name) >= least, "{name}: {health:?}");
+        }
+        store.close().await.unwrap();
+    });
+}
+
+/// What goes wrong, and where.
+const NOTHING: u8 = 0;
+const RENAME_PANICS: u8 = 1;
+const RENAME_FAILS: u8 = 2;
+const APPEND_PANICS: u8 = 3;
+const APPEND_FINDS_NO_ROOM: u8 = 4;
+const APPEND_FAILS: u8 = 5;
+const SYNC_FAILS: u8 = 6;
+
+/// The machine's disk, until it is told to go wrong.
+#[derive(Clone, Default)]
+struct WrongDisk(Arc<AtomicU8>);
+
+impl WrongDisk {
+    fn is(&self, wrong: u8) -> bool {
+        self.0.load(Ordering::SeqCst) == wrong
+    }
+}
+
+struct WrongLog(Box<dyn LogFile>, WrongDisk);
+
+impl Disk for WrongDisk {
+    fn make_folder(&self, path: &Path) -> io::Result<()> {
+        FileSystem.make_folder(path)
+    }
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        FileSystem.list(folder)
+    }
+    fn read_whole(&self, path: &Path) -> io::Result<Vec<u8>> {
+        FileSystem.read_whole(path)
+    }
+    fn write_whole(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        FileSystem.write_whole(path, content)
+    }
+    fn lock(&self, path: &Path, owner: &str) -> io::Result<Locking> {
+        FileSystem.lock(path, owner)
+    }
+    fn append_to(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
+        Ok(Box::new(WrongLog(FileSystem.append_to(path, length)?, self.clone())))
+    }
+    fn read_from(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
+        FileSystem.read_from(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        assert!(!self.is(RENAME_PANICS), "asked for by the test");
+        if self.is(RENAME_FAILS) {
+            return Err(io::Error::other("asked for by the test"));
+        }
+        FileSystem.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        FileSystem.remove(path)
+    }
+}
+
+impl LogFile for WrongLog {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        assert!(!self.1.is(APPEND_PANICS), "asked for by the test");
+        match () {
+            () if self.1.is(APPEND_FINDS_NO_ROOM) => Err(io::ErrorKind::StorageFull.into()),
+            () if self.1.is(APPEND_FAILS) => Err(io::Error::other("asked for by the test")),
+            () => self.0.append(bytes),
+        }
+    }
+    fn sync(&mut self) -> io::Result<()> {
+        if self.1.is(SYNC_FAILS) { Err(io::Error::other("asked for by the test")) } else { self.0.sync() }
+    }
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        self.0.truncate(length)
+    }
+}
+
+fn on(disk: &WrongDisk, folder: &Path) -> EmbeddedStore {
+    let disk = Arc::new(disk.clone());
+    let components = Components { disk, log_file_bytes: FILE_BYTES, ..Components::default() };
+    EmbeddedStore::open_with(folder, components).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn maintenance_that_fails_or_panics_says_so_and_goes_on() {
+    let (folder, disk) = (tempfile::tempdir().unwrap(), WrongDisk::default());
+    let store = on(&disk, folder.path());
+    with_stream(&store, Retention { bytes: Some(1000), age: None }).await;
+    for (wrong, reason) in [(RENAME_PANICS, "panicked: asked for by the test"), (RENAME_FAILS, "asked for")] {
+        // before there is anything to compact, which may be begun at any time
+        disk.0.store(wrong, Ordering::SeqCst);
+        append(&store, 200).await.unwrap();
+        let failed = store.maintain().await.unwrap_err();
+        assert_eq!(failed.kind(), ErrorKind::Failed);
+        let health = store.health();
+        let worst = health.worst().unwrap();
+        assert_eq!((worst.name.as_str(), worst.status), ("store.maintenance", HealthStatus::Degraded));
+        let reported = worst.reason.clone().unwrap();
+        assert!(reported.contains(reason), "{reported}");
+        append(&store, 1).await.unwrap();
+        disk.0.store(NOTHING, Ordering::SeqCst);
+        store.maintain().await.unwrap();
+        assert_eq!(store.health().worst(), None);
+        let (_, bytes) = store.disk_usage().unwrap();
+        assert!(bytes < 3 * FILE_BYTES, "{bytes} bytes for a limit of 1000");
+    }
+    assert!(counter(&store.health(), "panics") >= 1 && counter(&store.health(), "failures") >= 2);
+    store.verify().await.unwrap();
+    store.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_cannot_be_written_says_so() {
+    let all = Retention::default();
+    for (wrong, reason) in [
+        (APPEND_PANICS, "panicked: asked for by the test"),
+        (APPEND_FAILS, "cannot write to"),
+        (SYNC_FAILS, "cannot sync"),
+    ] {
+        let (folder, disk) = (tempfile::tempdir().unwrap(), WrongDisk::default());
+        let store = on(&disk, folder.path());
+        with_stream(&store, all).await;
+        append(&store, 10).await.unwrap();
+        assert_eq!(store.health().worst(), None);
+        disk.0.store(wrong, Ordering::SeqCst);
+        append(&store, 1).await.unwrap_err();
+        disk.0.store(NOTHING, Ordering::SeqCst);
+        for _ in 0..2 {
+            let refused = append(&store, 1).await.unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Failed, "{refused}");
+            assert!(refused.to_string().contains("open the store again"), "{refused}");
+        }
+        let health = store.health();
+        let worst = health.worst().unwrap();
+        assert_eq!((worst.name.as_str(), worst.status), ("store.log", HealthStatus::Failed));
+        assert!(worst.reason.as_deref().unwrap().contains(reason), "{worst:?}");
+        assert_eq!(bounded_read(&store, &orders()).await.unwrap().len(), 10, "it can still be read");
+        store.close().await.unwrap();
+        drop(store);
+        let store = on(&disk, folder.path());
+        append(&store, 1).await.unwrap();
+        assert_eq!(store.health().worst(), None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_said_for_as_long_as_it_is_full() {
+    let (folder, disk) = (tempfile::tempdir().unwrap(), WrongDisk::default());
+    let store = on(&disk, folder.path());
+    with_stream(&store, Retention::default()).await;
+    disk.0.store(APPEND_FINDS_NO_ROOM, Ordering::SeqCst);
+    assert_eq!(append(&store, 1).await.unwrap_err().kind(), ErrorKind::Full);
+    let health = store.health();
+    assert_eq!(
+        (health.worst().unwrap().name.as_str(), health.status()),
+        ("store.log", HealthStatus::Degraded)
+    );
+    disk.0.store(NOTHING, Ordering::SeqCst);
+    append(&store, 1).await.unwrap();
+    assert_eq!(store.health().worst(), None);
+    assert_eq!(head_cut(&store, &orders()).await.unwrap().offsets().count(), 1);
+}
+
+/// An index that cannot be written to.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_fails_is_named() {
+    struct Broken(Mutex<bool>);
+    impl crate::Index for Broken {
+        fn get(&self, _: &[u8]) -> io::Result<Option<bytes::Bytes>> {
+            Ok(None)
+        }
+        fn range<'a>(
+            &'a self,
+            _: &[u8],
+            _: &[u8],
+        ) -> Box<dyn Iterator<Item = io::Result<crate::IndexEntry>> + 'a> {
+            Box::new(std::iter::empty())
+        }
+        fn last(&self, _: &[u8], _: &[u8]) -> io::Result<Option<crate::IndexEntry>> {
+            Ok(None)
+        }
+        fn write(&self, _: Vec<crate::IndexChange>) -> io::Result<()> {
+            if *self.0.lock().unwrap() { Err(io::Error::other("asked for by the test")) } else { Ok(()) }
+        }
+        fn clear(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let index = Arc::new(Broken(Mutex::new(true)));
+    let components = Components { index: Some(index.clone()), ..Components::default() };
+    let store = EmbeddedStore::open_with(folder.path(), components).unwrap();
+    with_stream(&store, Retention::default()).await;
+    store.maintain().await.unwrap_err();
+    let component = |name: &str| store.health().component(name).unwrap().clone();
+    assert_eq!(component("store.index").status, HealthStatus::Degraded);
+    assert_eq!(component("store.maintenance").status, HealthStatus::Degraded);
+    assert!(component("store.index").reason.unwrap().contains("asked for by the test"));
+    *index.0.lock().unwrap() = false;
+    store.maintain().await.unwrap();
+    assert_eq!(store.health().worst(), None);
+}
