@@ -26,21 +26,40 @@ pub struct BoundedSegment {
     pub segment: SegmentInfo,
     /// Where the next chunk begins.
     pub offset: u64,
+    /// Whether the first one begins at the head; `None` before it.
+    from_head: Option<bool>,
 }
 
 impl BoundedSegment {
     /// Begins at the segment's head.
     pub fn new(segment: SegmentInfo) -> Self {
-        Self { offset: segment.head, segment }
+        Self { offset: segment.head, segment, from_head: None }
     }
 
     /// The next events, of about `max_bytes` together; `None` at the end. Cancel-safe.
+    ///
+    /// # Errors
+    /// As of [`StreamStore::read`]. A reader that began at the segment's head goes on at its new one where retention has let
+    /// go of what it was about to read; one that was given an offset is told `Truncated`.
     pub async fn next(&mut self, store: &dyn StreamStore, max_bytes: usize) -> Result<Option<ReadChunk>> {
+        let from_head = *self.from_head.get_or_insert(self.offset == self.segment.head);
         let SegmentInfo { id, tail, .. } = &self.segment;
-        if self.offset >= *tail {
-            return Ok(None);
-        }
-        let mut chunk = store.read(id, self.offset, max_bytes).await?;
+        let mut chunk = loop {
+            if self.offset >= *tail {
+                return Ok(None);
+            }
+            match store.read(id, self.offset, max_bytes).await {
+                Err(error) if from_head && error.kind() == ErrorKind::Truncated => {
+                    let segments = store.segments(&id.stream).await?;
+                    let head = segments.iter().find(|segment| segment.id == *id).map(|segment| segment.head);
+                    match head.filter(|head| *head > self.offset) {
+                        Some(head) => self.offset = head,
+                        None => return Err(error),
+                    }
+                }
+                chunk => break chunk?,
+            }
+        };
         if chunk.next == self.offset {
             let what =
                 format!("segment {id} cannot be read on from offset {}, before its tail {tail}", self.offset);
@@ -113,5 +132,37 @@ impl Tail {
         self.cut.advance(segment, chunk.next);
         self.turn = self.turn.wrapping_add(1);
         Ok(Some((segment.clone(), chunk)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::MemoryStore;
+    use crate::{Append, Commit, StreamConfig};
+
+    #[tokio::test]
+    async fn retention_does_not_end_a_read_from_the_head() {
+        let (store, stream) = (MemoryStore::new(), StreamId::new("shop", "orders").unwrap());
+        store.create_scope(&stream.scope).await.unwrap();
+        store.create_stream(&stream, StreamConfig::with_segments(1)).await.unwrap();
+        for number in 0..10 {
+            let event = Append::keyed(&stream, "k", format!("{number:02}"));
+            store.commit(Commit::events(vec![event])).await.unwrap();
+        }
+        let segment = store.segments(&stream).await.unwrap().remove(0);
+        let (mut whole, mut given) =
+            (BoundedSegment::new(segment.clone()), BoundedSegment::new(segment.clone()));
+        given.offset = 10;
+        assert_eq!(whole.next(&store, 1).await.unwrap().unwrap().events.len(), 1);
+        let mut cut = StreamCut::of(&stream, []);
+        cut.advance(&segment.id, 50);
+        store.truncate(&cut).await.unwrap();
+        let mut events = 0;
+        while let Some(chunk) = whole.next(&store, 1).await.unwrap() {
+            events += chunk.events.len();
+        }
+        assert_eq!(events, 5, "each event takes ten bytes");
+        assert_eq!(given.next(&store, 1).await.unwrap_err().kind(), ErrorKind::Truncated);
     }
 }
