@@ -14,6 +14,7 @@ use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -113,7 +114,7 @@ impl AppendedFile {
     }
 
     fn appended(path: &PathBuf) -> io::Result<(File, u64)> {
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
         let number = inode(&file.metadata()?);
         Ok((file, number))
     }

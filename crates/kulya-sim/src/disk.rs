@@ -1,8 +1,7 @@
 //! A disk that remembers what was synced, and forgets, tears, fills up, fails or dies when told to.
 
 use kulya_dice::Dice;
-use kulya_store_embedded::disk::{Disk, Locking, LogFile, ReadFile};
-use std::any::Any;
+use kulya_store_embedded::disk::{Disk, Lock, Locking, LogFile, ReadFile};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -233,8 +232,9 @@ impl Disk for Owner {
     }
 
     fn lock(&self, _: &Path, _: &str) -> io::Result<Locking> {
-        struct Lock(SimDisk, u64);
-        impl Drop for Lock {
+        struct Held(SimDisk, u64);
+        impl Lock for Held {}
+        impl Drop for Held {
             fn drop(&mut self) {
                 let mut platter = self.0.platter();
                 if platter.life == self.1 {
@@ -246,8 +246,7 @@ impl Disk for Owner {
         if std::mem::replace(&mut platter.locked, true) {
             return Ok(Locking::Held { owner: "another".to_owned() });
         }
-        let lock: Box<dyn Any + Send + Sync> = Box::new(Lock(self.disk.clone(), self.life));
-        Ok(Locking::Taken(lock))
+        Ok(Locking::Taken(Box::new(Held(self.disk.clone(), self.life))))
     }
 
     fn append_to(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {

@@ -4,6 +4,7 @@
 //! [`SimDisk`] is the disk, [`live`] the world and its invariant. What is asked of the store, and what two stores must
 //! agree on, is [`kulya_store::model`]'s. More seeds than the tests run: `cargo run --release -p kulya-sim -- FROM COUNT`.
 //! [`kill`] does the same to real processes on real files: `cargo run --release -p kulya-sim -- kill FROM COUNT`.
+//! [`live_maintained`] has the store's own threads, as a server has them.
 //! [`live_wired`] is a world with a [network](SimNetwork) in it: `cargo run --release -p kulya-sim -- wired FROM COUNT`.
 
 pub mod bytes;
@@ -11,6 +12,7 @@ mod disk;
 mod draw;
 mod index;
 mod kills;
+mod maintained;
 mod network;
 mod wired;
 mod world;
@@ -18,6 +20,7 @@ mod world;
 pub use disk::{Faults, Owner, SimDisk};
 pub use index::SimIndex;
 pub use kills::{Kills, child, kill};
+pub use maintained::{Maintained, live_maintained};
 pub use network::{Cut, SimNetwork, Way};
 pub use wired::{Wired, live_wired};
 pub use world::{Report, live};

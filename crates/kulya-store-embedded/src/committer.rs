@@ -17,10 +17,13 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 /// A group takes no further request once its frame is this long.
 const GROUP_BYTES: usize = 1 << 20;
+/// So often, at most, a write looks whether the folder is still ours.
+const LOCK_CHECK: Duration = Duration::from_secs(1);
 /// A buffer that has grown beyond this is not kept.
 const BUFFER_BYTES: usize = 2 << 20;
 
@@ -59,6 +62,8 @@ pub(crate) struct Committer {
     pub(crate) failed: Option<String>,
     /// Where that is said to those who look at the store's health.
     pub(crate) health: Component,
+    /// When the folder's lock was looked at the last time.
+    pub(crate) lock_checked: Instant,
     /// Whether the last write found no room.
     pub(crate) is_full: bool,
     /// Rung when there is something for the upkeep to do.
@@ -152,6 +157,9 @@ impl Committer {
             let what = format!("the disk failed under an earlier write ({reason}): open the store again");
             return Err((ErrorKind::Failed, what));
         }
+        if self.lock_checked.elapsed() > LOCK_CHECK {
+            self.check_lock().map_err(|error| (error.kind(), error.to_string()))?;
+        }
         if let Err(error) = self.roll(sequence).and_then(|()| self.append(sequence, durability)) {
             if error.kind() == ErrorKind::Full && self.failure().is_none() {
                 self.is_full = true;
@@ -188,6 +196,8 @@ impl Committer {
         if self.end.length < self.file_bytes {
             return Ok(());
         }
+        // a new file is made by its path, which must still lead to our folder
+        self.check_lock()?;
         // a file is whole before another follows it
         self.sync_before(sequence)?;
         let number = self.name.last.checked_add(1);
@@ -241,6 +251,16 @@ impl Committer {
         }
         self.synced = sequence;
         Ok(())
+    }
+
+    /// Whether the folder is still ours; takes no further request when it is not.
+    fn check_lock(&mut self) -> Result<()> {
+        self.lock_checked = Instant::now();
+        let checked = self.folder.check_lock();
+        if let Err(error) = &checked {
+            self.fail(error);
+        }
+        checked
     }
 
     /// Takes no further request.

@@ -1,10 +1,10 @@
 //! What the store asks of a disk, so that a test can hand in one that forgets, tears, fills up or fails. The machine's
 //! own is [`FileSystem`].
 
-use std::any::Any;
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::FileExt;
+use crate::lock;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub trait Disk: Send + Sync + 'static {
     /// Makes a small file; on return its name and its content survive a power cut.
     fn write_whole(&self, path: &Path, content: &[u8]) -> io::Result<()>;
 
-    /// Takes the lock that this file is, and writes `owner` into it.
+    /// Takes the lock of the folder that this file is in, and writes `owner` into the file.
     fn lock(&self, path: &Path, owner: &str) -> io::Result<Locking>;
 
     /// Opens a log file for appending behind its first `length` bytes (everything later is cut off), making it if it is
@@ -42,12 +42,21 @@ pub trait Disk: Send + Sync + 'static {
 /// The answer to a wish for a lock.
 pub enum Locking {
     /// It is ours for as long as this value lives.
-    Taken(Box<dyn Any + Send + Sync>),
+    Taken(Box<dyn Lock>),
     /// It is another's.
     Held {
         /// What the owner wrote into it.
         owner: String,
     },
+}
+
+/// A lock that was taken.
+pub trait Lock: Send + Sync {
+    /// Whether the folder that it is of is still where it was taken, and still ours: what is written there by path gets to
+    /// where it belongs.
+    fn check(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A log file under construction.
@@ -68,13 +77,23 @@ pub trait ReadFile: Send + Sync {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 }
 
+/// Whatever the process's file mode mask says: what a store holds is nobody else's to read.
+pub(crate) const FOLDER_MODE: u32 = 0o700;
+/// The same for files.
+pub(crate) const FILE_MODE: u32 = 0o600;
+
+/// Makes a file, or empties it.
+pub(crate) fn created(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(path)
+}
+
 /// The machine's file system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FileSystem;
 
 impl Disk for FileSystem {
     fn make_folder(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir_all(path)
+        DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
@@ -89,7 +108,7 @@ impl Disk for FileSystem {
     fn write_whole(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         // under another name until it is whole
         let new = path.with_extension("new");
-        let mut file = File::create(&new)?;
+        let mut file = created(&new)?;
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(new, path)?;
@@ -97,24 +116,15 @@ impl Disk for FileSystem {
     }
 
     fn lock(&self, path: &Path, owner: &str) -> io::Result<Locking> {
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut owner = String::new();
-                let _ = file.read_to_string(&mut owner);
-                return Ok(Locking::Held { owner: owner.trim().to_owned() });
-            }
-            Err(TryLockError::Error(error)) => return Err(error),
+        let taken = lock::take(path, owner)?;
+        if matches!(taken, Locking::Taken(_)) {
+            close_to_others(path.parent().unwrap_or(path));
         }
-        file.set_len(0)?;
-        file.rewind()?;
-        writeln!(file, "{owner}")?;
-        Ok(Locking::Taken(Box::new(file)))
+        Ok(taken)
     }
 
     fn append_to(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        let file = OpenOptions::new().create(true).append(true).mode(FILE_MODE).open(path)?;
         if file.metadata()?.len() > length {
             file.set_len(length)?;
             file.sync_all()?;
@@ -192,6 +202,18 @@ impl Read for Sequential {
         let read = self.file.read_at(buffer, self.offset)?;
         self.offset += read as u64;
         Ok(read)
+    }
+}
+
+/// Folders in a store's folder that an earlier version, or its file mode mask, left open to others. The store's own
+/// folder may be somebody's choice.
+fn close_to_others(folder: &Path) {
+    for name in ["log", "index", "damaged"] {
+        let path = folder.join(name);
+        let is_open = fs::metadata(&path).is_ok_and(|found| found.permissions().mode() & 0o077 != 0);
+        if is_open && let Err(error) = fs::set_permissions(&path, fs::Permissions::from_mode(FOLDER_MODE)) {
+            tracing::warn!("{} can be read by others: {error}", path.display());
+        }
     }
 }
 

@@ -2,21 +2,20 @@
 //!
 //! ```text
 //! FORMAT               "kulya-store 2"
-//! LOCK                 held by the owner; its text is the owner's process id
+//! LOCK                 held by the owner, as the folder itself is; its text is the owner's process id
 //! log/{number:016x}.log                              as it was written
 //! log/{first:016x}-{last:016x}-{generation:08x}.log   several of them, compacted
 //! damaged/                                           what a repair has put aside
 //! index/                                             made from the log, and made again when it is lost
 //! ```
 
-use crate::disk::{Disk, Locking, ReadFile};
+use crate::disk::{Disk, Lock, Locking, ReadFile};
 use kulya_store::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
-use std::any::Any;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What a folder of ours says of itself.
 pub(crate) const FORMAT: &str = "kulya-store 2";
@@ -25,7 +24,9 @@ pub(crate) const FORMAT: &str = "kulya-store 2";
 pub(crate) struct Folder {
     path: PathBuf,
     pub(crate) disk: Arc<dyn Disk>,
-    _lock: Box<dyn Any + Send + Sync>,
+    lock: Box<dyn Lock>,
+    /// Why the folder is not ours any more.
+    lost: OnceLock<String>,
 }
 
 impl Folder {
@@ -54,7 +55,24 @@ impl Folder {
         if !is_ours {
             disk.write_whole(&format, format!("{FORMAT}\n").as_bytes()).map_err(failed)?;
         }
-        Ok(Self { path: path.to_owned(), disk, _lock: lock })
+        Ok(Self { path: path.to_owned(), disk, lock, lost: OnceLock::new() })
+    }
+
+    /// Whether the folder is still ours; once it is not, it never is again.
+    pub(crate) fn check_lock(&self) -> Result<()> {
+        if self.lost.get().is_none()
+            && let Err(error) = self.lock.check()
+        {
+            let _ = self.lost.set(error.to_string());
+        }
+        match self.lost.get() {
+            None => Ok(()),
+            Some(why) => Err(Error::new(ErrorKind::Failed, format!("{why}: open the store again"))),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Opens a log file for reading; `None` when it is not there (any more).
@@ -144,7 +162,7 @@ impl LogName {
             && ((self.first, self.last) != (other.first, other.last) || self.generation > other.generation)
     }
 
-    fn read(text: &str) -> Option<Self> {
+    pub(crate) fn read(text: &str) -> Option<Self> {
         let text = text.strip_suffix(".log")?;
         let number = |text: &str| u32::from_str_radix(text, 16).ok();
         let name = match text.split('-').collect::<Vec<_>>().as_slice() {
@@ -172,12 +190,17 @@ impl fmt::Display for LogName {
 /// Of all files that are there, those that are the log: the ones that no other replaces, from number 0 on without a gap.
 /// The others are what a compaction has left behind it.
 pub(crate) fn current(folder: &Folder, names: &[LogName]) -> Result<Vec<LogName>> {
+    whole(names).map_err(|missing| folder.missing(missing))
+}
+
+/// The same; the error is the first file that is missing.
+pub(crate) fn whole(names: &[LogName]) -> std::result::Result<Vec<LogName>, LogName> {
     let stays = |name: &&LogName| !names.iter().any(|other| other.replaces(**name));
     let current: Vec<LogName> = names.iter().filter(stays).copied().collect();
     let mut next = Some(0);
     for name in &current {
         if next != Some(name.first) {
-            return Err(folder.missing(LogName::plain(next.unwrap_or_default())));
+            return Err(LogName::plain(next.unwrap_or_default()));
         }
         next = name.last.checked_add(1);
     }
@@ -208,7 +231,7 @@ fn check_format(path: &Path, text: &str) -> Result<()> {
     }
 }
 
-fn lock(path: &Path, disk: &dyn Disk) -> Result<Box<dyn Any + Send + Sync>> {
+fn lock(path: &Path, disk: &dyn Disk) -> Result<Box<dyn Lock>> {
     let name = path.join("LOCK");
     let locking = disk.lock(&name, &std::process::id().to_string());
     match locking.map_err(|e| from_io(&format!("cannot lock {}", name.display()), e))? {

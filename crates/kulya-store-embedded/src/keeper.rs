@@ -160,6 +160,10 @@ fn is_worth_it(inner: &Inner) -> bool {
 fn maintain(inner: &Arc<Inner>, checkpoint: bool) -> Result<()> {
     let store = EmbeddedStore { _open: None, inner: Arc::clone(inner) };
     let component = &inner.keeper.component;
+    if let Err(error) = inner.folder.check_lock() {
+        inner.log.set(HealthStatus::Failed, error.to_string());
+        return Err(error);
+    }
     // what is left of a change that a panic cut off must not be written down
     drop(store.state()?);
     for stream in limited(inner) {

@@ -28,6 +28,7 @@ mod folder;
 mod frame;
 mod index;
 mod keeper;
+mod lock;
 mod op;
 #[doc(hidden)]
 pub mod outside;

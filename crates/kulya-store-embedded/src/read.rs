@@ -6,7 +6,7 @@ use crate::folder::from_io;
 use crate::recovery;
 use crate::state::Extent;
 use crate::store::EmbeddedStore;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use kulya_store::{Error, ErrorKind, EventPointer, ReadChunk, Result, SegmentId, framing};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,8 +33,15 @@ impl EmbeddedStore {
     /// anything else is damage. `None` when a file was compacted away since the extents were looked up.
     fn bytes_of(&self, segment: &SegmentId, extents: &[Extent]) -> Result<Option<Bytes>> {
         let total = extents.iter().map(|extent| extent.length as usize).sum();
-        let mut bytes = BytesMut::zeroed(total);
-        let mut rest = bytes.as_mut();
+        let mut bytes: Vec<u8> = Vec::new();
+        // the one large allocation of a read: without it the read fails, and not the process
+        bytes.try_reserve_exact(total).map_err(|e| {
+            let what =
+                format!("there is no memory for {total} bytes of events: ask for less, or raise ulimit -v");
+            Error::new(ErrorKind::Failed, what).because(e)
+        })?;
+        bytes.resize(total, 0);
+        let mut rest = bytes.as_mut_slice();
         let mut last: Option<(u32, Arc<dyn ReadFile>)> = None;
         for extent in extents {
             let file = match &last {
@@ -52,7 +59,7 @@ impl EmbeddedStore {
                 return Err(self.damaged(segment, extent));
             }
         }
-        Ok(Some(bytes.freeze()))
+        Ok(Some(bytes.into()))
     }
 
     fn path_of(&self, extent: &Extent) -> PathBuf {

@@ -28,7 +28,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, oneshot, watch};
 
 /// The bytes of requests that may wait for the committer; who comes later waits outside.
@@ -71,7 +71,7 @@ pub(crate) struct Inner {
     /// What the store says of itself.
     pub(crate) supervisor: Supervisor,
     /// Whether the log takes writes.
-    log: Component,
+    pub(crate) log: Component,
     transactions: tokio::sync::Mutex<Ids>,
     open: Mutex<HashSet<u64>>,
     /// Events without a key so far.
@@ -169,6 +169,7 @@ impl EmbeddedStore {
             buffer: Vec::new(),
             failed: None,
             health: log_health.clone(),
+            lock_checked: Instant::now(),
             is_full: false,
             bell: Arc::clone(&bell),
         };
@@ -216,11 +217,19 @@ impl EmbeddedStore {
         drop(self.state()?);
         let to = to.as_ref().to_owned();
         self.aside(move |store| {
-            // no file is compacted away meanwhile
-            let _upkeep = store.inner.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
-            crate::backup::copy(&store.inner.folder, &store.log_names()?, &to)
+            let folder = &store.inner.folder;
+            crate::backup::copy(&*folder.disk, folder.path(), &to)
         })
         .await
+    }
+
+    /// The same of the store in a folder, whoever has it open: this process, another on this machine, or nobody. What was
+    /// acknowledged before the call is in the copy. The folder is only read.
+    ///
+    /// # Errors
+    /// `InvalidInput` (a folder of something else, or the copy's is not empty), `Corrupt` (a log file is missing), `Full`.
+    pub fn backup_folder(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<u64> {
+        crate::backup::copy(&FileSystem, from.as_ref(), to.as_ref())
     }
 
     /// Reads every frame of the log and compares it with its checksum. The index is not asked.

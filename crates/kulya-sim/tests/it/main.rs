@@ -96,6 +96,21 @@ fn killed_processes_lose_nothing() {
     }
 }
 
+/// The maintenance panicked at the first stream with retention, on its own thread alone, where no world had it.
+#[test]
+fn maintenance_runs_as_a_server_runs_it() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+    let (mut events, mut truncations, mut compactions) = (0, 0, 0);
+    for seed in 0..20 {
+        println!("maintained seed {seed}");
+        let seen = runtime.block_on(kulya_sim::live_maintained(seed, 6));
+        events += seen.events;
+        truncations += seen.truncations;
+        compactions += seen.compactions;
+    }
+    assert!(events > 2000 && truncations > 50 && compactions > 20, "{events} {truncations} {compactions}");
+}
+
 fn wired(seed: u64) -> Wired {
     println!("wired seed {seed}");
     let mut builder = tokio::runtime::Builder::new_current_thread();

@@ -2,9 +2,12 @@
 //! small enough to be read from its log has none.
 
 use super::{Index, IndexChange, IndexEntry};
+use crate::disk::FOLDER_MODE;
 use bytes::Bytes;
 use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
+use std::fs::DirBuilder;
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -59,6 +62,8 @@ impl LsmIndex {
 
 impl Tree {
     fn open(path: &Path) -> io::Result<Self> {
+        // fjall would make it as the process's file mode mask says
+        DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)?;
         let database = Database::builder(path).cache_size(CACHE_BYTES).worker_threads(1).open();
         let database = database.map_err(failed)?;
         let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
