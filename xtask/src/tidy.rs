@@ -33,6 +33,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("axum", "kulya-server"),
     ("jsonwebtoken", "kulya-guard"),
     ("tonic-reflection", "kulya-server"),
+    ("tonic-health", "kulya-server"),
     ("reqwest", "kulya-client"),
     ("pgwire-replication", "kulya-cdc"),
     ("tokio-postgres", "kulya-cdc"),
@@ -43,6 +44,25 @@ const OWNERS: &[(&str, &str)] = &[
 
 const NAMES_THAT_SAY_NOTHING: &[&str] =
     &["util", "utils", "common", "helper", "helpers", "misc", "manager", "shared", "types"];
+
+/// What begins something in the background, where a panic would be noticed by nobody; `kulya_store::supervision` does it so
+/// that it is.
+const UNSUPERVISED: &[&str] = &["tokio::spawn(", "task::spawn(", "thread::spawn(", "thread::Builder::new("];
+/// Where that is done.
+const SUPERVISION: &str = "crates/kulya-store/src/supervision.rs";
+/// What lets a thread wait for a future: it panics on a thread of a runtime, and the future on one without.
+const WAITING: &str = "block_on(";
+/// Where a thread is known to be of no runtime, and the future to need none, or the runtime to be this one.
+const MAY_WAIT: &[&str] = &[
+    "crates/kulya/src/main.rs",
+    "crates/kulya/src/serve.rs",
+    "crates/kulya-client/src/blocking.rs",
+    "crates/kulya-store-embedded/src/keeper.rs",
+];
+
+/// Worlds of tests have nobody to tell. The two stores are to follow.
+const NO_BACKGROUND: &[&str] =
+    &["crates/kulya-sim", "crates/kulya-store-object", "crates/kulya-store-pravega"];
 
 /// A file longer than this wants to be a folder (tests and data not counted).
 const MOST_LINES: usize = 700;
@@ -105,6 +125,28 @@ fn check_files(folder: &Path, findings: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
+/// Nothing runs in the background unsupervised, and no thread waits for a future where it may be the runtime's.
+fn check_background(path: &Path, text: &str, findings: &mut Vec<String>) {
+    let is_example = path.components().any(|part| part.as_os_str() == "examples");
+    let is_suite = path.components().any(|part| part.as_os_str() == "conformance");
+    if is_example || is_suite {
+        return;
+    }
+    let code = text.split("#[cfg(test)]\nmod").next().unwrap_or_default();
+    let lines = code.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"));
+    for (number, line) in lines {
+        let place = format!("{}:{}", path.display(), number + 1);
+        if UNSUPERVISED.iter().any(|begins| line.contains(begins)) && path != Path::new(SUPERVISION) {
+            findings
+                .push(format!("{place}: runs in the background unsupervised: see kulya_store::supervision"));
+        }
+        if line.contains(WAITING) && !MAY_WAIT.iter().any(|may| path == Path::new(may)) {
+            findings
+                .push(format!("{place}: a thread waits for a future: say in xtask/src/tidy.rs why it may"));
+        }
+    }
+}
+
 fn check_source(path: &Path, stem: &str, findings: &mut Vec<String>) -> Result<()> {
     let text = std::fs::read_to_string(path)?;
     // nobody reads it: what it was made of is read
@@ -116,6 +158,9 @@ fn check_source(path: &Path, stem: &str, findings: &mut Vec<String>) -> Result<(
         || path.components().any(|c| matches!(c.as_os_str().to_str(), Some("tests" | "benches")));
     if lines > MOST_LINES && !is_test {
         findings.push(format!("{}: {lines} lines, more than {MOST_LINES}: make it a folder", path.display()));
+    }
+    if !is_test && path.starts_with("crates") && !NO_BACKGROUND.iter().any(|other| path.starts_with(other)) {
+        check_background(path, &text, findings);
     }
     if !is_test && !text.starts_with("//!") {
         findings.push(format!("{}: says in no first paragraph what it is", path.display()));

@@ -9,10 +9,15 @@
 
 mod door;
 pub mod grpc;
+mod health;
 mod listen;
 pub mod rest;
 
+use axum::Router;
+use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
 pub use door::{Door, Limits, Tls};
+pub use health::ServerHealth;
 use kulya_registry::Registry;
 use kulya_store::StreamStore;
 use kulya_store::clock::SystemClock;
@@ -49,8 +54,11 @@ pub async fn serve_behind(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let (ending, ends) = watch::channel(false);
+    let health = door.health().clone();
+    health.serves(Arc::clone(&house.store));
     let shutdown = async move {
         shutdown.await;
+        health.stops();
         ending.send_replace(true);
     };
     let router = rest::v1::router(Arc::clone(&house.registry))
@@ -59,7 +67,31 @@ pub async fn serve_behind(
             Arc::clone(&house.store),
             ends.clone(),
         ))
-        .merge(grpc::house_router(house.store, house.registry, ends.clone()));
+        .merge(grpc::house_router(house.store, house.registry, ends.clone()))
+        .merge(health_router(&door));
     listen::serve(listener, router, door, ends, shutdown).await;
     Ok(())
+}
+
+/// Answers on `listener`, until `shutdown` ends, what is asked for the health of the server that this door is of, and 503 to
+/// everything else: while the store is being opened, or on a port for supervisors.
+pub async fn serve_health(door: Door, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) {
+    let (ending, ends) = watch::channel(false);
+    let shutdown = async move {
+        shutdown.await;
+        ending.send_replace(true);
+    };
+    let router = health_router(&door).fallback(async || {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            [(RETRY_AFTER, "1")],
+            "only the health of the server is served here\n",
+        )
+    });
+    listen::serve(listener, router, door, ends, shutdown).await;
+}
+
+/// gRPC's health service. What HTTP asks is answered by the door.
+fn health_router(door: &Door) -> Router {
+    Router::new().route_service("/grpc.health.v1.Health/{call}", door.health().grpc())
 }

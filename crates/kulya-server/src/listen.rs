@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
-use kulya_store::StreamStore;
+use kulya_store::{StreamStore, supervision};
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
@@ -123,12 +123,12 @@ pub(crate) async fn serve(
         // small answers must not wait for more; without it they come later, but they come
         let _ = stream.set_nodelay(true);
         let (hall, watcher) = (hall.clone(), graceful.watcher());
-        connections.spawn(async move {
+        connections.spawn(supervision::logged("connection", async move {
             if let Err(error) = hall.receive(stream, address, watcher).await {
                 tracing::debug!("a connection ended: {error}");
             }
             drop(place);
-        });
+        }));
     }
     drop(listener);
     if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {

@@ -111,19 +111,22 @@ impl Supervisor {
     ) -> tokio::task::JoinHandle<()> {
         let component = self.component(name);
         tokio::spawn(async move {
-            let mut pause = FIRST_PAUSE;
+            let (mut pause, mut was_restarted) = (FIRST_PAUSE, false);
             loop {
                 let mut running = std::pin::pin!(component.catch_async(task()));
                 let early = tokio::time::timeout(LONGEST_PAUSE, &mut running).await;
                 let ended = match early {
                     Ok(ended) => ended,
                     Err(_) => {
-                        component.set_healthy();
+                        if std::mem::take(&mut was_restarted) {
+                            component.set_healthy();
+                        }
                         pause = FIRST_PAUSE;
                         running.await
                     }
                 };
-                let Err(message) = ended else { return component.set_healthy() };
+                let Err(message) = ended else { return };
+                was_restarted = true;
                 component.set(HealthStatus::Degraded, &message);
                 component.count("restarts", 1);
                 tracing::error!("{}: {message}; it runs again in {pause:?}", component.name);

@@ -56,6 +56,9 @@ pub(crate) struct ServeArgs {
     /// Where to answer [default: 127.0.0.1:9092]
     #[arg(long, env = "KULYA_LISTEN", value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
+    /// Answer /health, /health/live and /health/ready here, too, on a thread of its own that no load keeps from it
+    #[arg(long, env = "KULYA_HEALTH_LISTEN", value_name = "ADDRESS")]
+    pub(crate) health_listen: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) door: DoorArgs,
 }
@@ -348,7 +351,7 @@ pub(crate) enum StoreCommand {
     /// Apply the streams' retention and give back the room of what cannot be read any more; a store that is served does so
     /// by itself
     Compact,
-    /// Copy the store, as it is now, to a new folder
+    /// Copy the store, as it is now, to a new folder; also while kulya serve has it
     Backup {
         /// The new folder
         to: PathBuf,

@@ -4,6 +4,7 @@
 //! a change source or a query session on it, and prints what happens.
 
 mod account;
+mod address_space;
 mod args;
 mod cdc;
 mod demo;
@@ -38,14 +39,22 @@ macro_rules! say {
 pub(crate) use say;
 
 fn main() -> ExitCode {
+    if let Err(error) = address_space::prepare() {
+        return fail(&error);
+    }
     let args = Args::parse();
+    // what is written by default is nobody else's to read; before there is a second thread
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     tracing_subscriber::fmt()
         .with_env_filter(args.log_filter())
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_target(false)
         .init();
-    let runtime = match tokio::runtime::Runtime::new() {
+    kulya_store::supervision::install_panic_hook();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.enable_all().max_blocking_threads(address_space::blocking_threads());
+    let runtime = match runtime.build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&anyhow::Error::from(error).context("cannot start")),
     };
@@ -83,7 +92,8 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let done = match args.command {
         // whose verdict is its exit code
         Command::Registry(registry) => return registry::run(settings, *registry).await,
-        Command::Serve(serve) => serve::run(settings, serve).await,
+        // whose exit code says whether its store failed
+        Command::Serve(serve) => return serve::run(settings, serve).await,
         Command::Cdc(cdc) => cdc::run(settings, *cdc).await,
         Command::Sql(sql) => sql::run(settings, sql).await,
         Command::Stream(stream) => stream::run(settings, stream).await,

@@ -8,7 +8,7 @@ use kulya_client::{HttpRegistry, Login, RegistrySettings, RemoteSettings, Remote
 use kulya_registry::Registry;
 use kulya_store::StreamStore;
 use kulya_store::clock::{Clock, SystemClock};
-use kulya_store_embedded::EmbeddedStore;
+use kulya_store_embedded::{Components, EmbeddedStore};
 use kulya_store_object::{Location, ObjectLogStore, Settings as ObjectSettings};
 use kulya_store_pravega::{Credentials, PravegaStore, Settings as PravegaSettings};
 use std::fmt;
@@ -88,12 +88,25 @@ impl Address {
 
     /// Opens the store; makes a folder's when it is not there and `makes` says so.
     pub(crate) async fn store(self, makes: bool) -> Result<Arc<dyn StreamStore>> {
+        self.store_with(makes, Components::default()).await
+    }
+
+    /// The same, with what a folder's store stands on.
+    pub(crate) async fn store_with(
+        self,
+        makes: bool,
+        components: Components,
+    ) -> Result<Arc<dyn StreamStore>> {
         match self {
             Self::Folder(path) if !makes && !path.exists() => bail!(
                 "folder {} does not exist: kulya serve, kulya cdc or kulya demo make one, --data names another",
                 path.display()
             ),
-            Self::Folder(path) => Ok(Arc::new(EmbeddedStore::open(path)?)),
+            Self::Folder(path) => {
+                // reading a log takes its time
+                let opening = move || EmbeddedStore::open_with(path, components);
+                Ok(Arc::new(tokio::task::spawn_blocking(opening).await??))
+            }
             Self::Objects(Location { objects, prefix }) => {
                 Ok(Arc::new(ObjectLogStore::open(objects, &prefix, ObjectSettings::new(random_id())).await?))
             }

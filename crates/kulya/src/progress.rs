@@ -2,6 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 use kulya_cdc::Progress;
+use kulya_store::supervision::Component;
 use std::io::IsTerminal;
 use std::time::Instant;
 
@@ -20,6 +21,8 @@ pub(crate) struct CaptureProgress {
     name: String,
     bar: ProgressBar,
     is_terminal: bool,
+    /// Who is told that it works.
+    component: Option<Component>,
 }
 
 impl CaptureProgress {
@@ -27,10 +30,18 @@ impl CaptureProgress {
         let bar = ProgressBar::no_length()
             .with_style(style("{spinner} {prefix}: {human_pos} records ({per_sec}), {msg}"));
         bar.set_prefix(name.to_owned());
-        Self { name: name.to_owned(), bar, is_terminal: std::io::stderr().is_terminal() }
+        Self { name: name.to_owned(), bar, is_terminal: std::io::stderr().is_terminal(), component: None }
+    }
+
+    /// Tells a component that the capture works, once it does.
+    pub(crate) fn reporting_to(self, component: Component) -> Self {
+        Self { component: Some(component), ..self }
     }
 
     pub(crate) fn show(&self, progress: &Progress) {
+        if let Some(component) = &self.component {
+            component.set_healthy();
+        }
         match progress {
             Progress::SnapshotStarted { tables, rows } => {
                 self.line(&format!("reading {tables} tables, about {rows} rows"));

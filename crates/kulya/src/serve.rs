@@ -12,47 +12,109 @@ use crate::stop;
 use anyhow::{Context, Result};
 use kulya_cdc::{CdcErrorKind, PostgresSettings, Until};
 use kulya_server::Door;
+use kulya_store::supervision::{Component, Supervisor};
+use kulya_store::{HealthStatus, StreamStore, supervision};
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// Between two tries to reach a database that does not answer.
 const PAUSE: Duration = Duration::from_secs(10);
+/// Those who ask while the server starts have so long to be answered once it has started.
+const SWITCH: Duration = Duration::from_millis(500);
+/// So often the store is asked whether it has failed.
+const LOOK: Duration = Duration::from_secs(1);
+/// The exit code of a server whose store has failed: EX_IOERR of sysexits.h. A supervisor starts it again, and opening
+/// the store finds out what the disk holds (docs/operations.md).
+const STORE_FAILED: u8 = 74;
 
-pub(crate) async fn run(settings: Settings, args: ServeArgs) -> Result<()> {
+pub(crate) async fn run(settings: Settings, args: ServeArgs) -> Result<ExitCode> {
     let address = Address::of(args.place, &settings)?;
     let place = address.to_string();
     for source in &settings.cdc {
         source.store_settings()?;
     }
+    let components = settings.store.components()?;
     let front = door::of(args.door, &settings).await?;
-    let listener = listen(settings.listen(args.listen)).await?;
-    let house = open::on(address.store(true).await?).await?;
     let stop = stop::on_signal()?;
+    let listener = listen(settings.listen(args.listen)).await?;
+    let health = front.door.health().clone();
+    if let Some(address) = args.health_listen.or(settings.health_listen) {
+        serve_health_apart(front.door.clone(), address, stop.clone()).await?;
+    }
+    // until the store is there, whoever asks is told that the server starts
+    let (listener, starting) = shared(listener)?;
+    let opened = CancellationToken::new();
+    let health_alone =
+        kulya_server::serve_health(front.door.clone(), starting, opened.clone().cancelled_owned());
+    let mut health_alone = health.supervisor().spawn("server.starting", HealthStatus::Degraded, health_alone);
+    let house = tokio::select! {
+        house = async { open::on(address.store_with(true, components).await?).await } => house?,
+        () = stop.cancelled() => return Ok(ExitCode::SUCCESS),
+    };
+    opened.cancel();
+    // from here on every connection is the server's; a client that does not end does not hold it up
+    if tokio::time::timeout(SWITCH, &mut health_alone).await.is_err() {
+        health_alone.abort();
+        drop(health_alone.await);
+    }
     let address = listener.local_addr()?;
     say!("registry at {}, store in {place}; Ctrl-C ends", front.url(address));
     if let Some(warning) = front.warning(address) {
         eprintln!("kulya: warning: {address} is not on this machine alone, and {warning}");
     }
-    let mut captures = JoinSet::new();
-    for source in settings.cdc {
-        captures.spawn(keep_capturing(house.clone(), source, stop.clone()));
-    }
+    let captures = start_captures(health.supervisor(), &house, settings.cdc, &stop);
+    let failure =
+        supervision::spawn_logged("store watch", until_failed(Arc::clone(&house.store), stop.clone()));
     behind(front.door, listener, &house, stop.clone()).await?;
     // the server may have ended by itself
     stop.cancel();
-    captures.join_all().await;
+    for capture in captures {
+        capture.await?;
+    }
     house.store.close().await?;
-    Ok(())
+    if let Some(reason) = failure.await?.flatten() {
+        eprintln!("kulya: the store in {place} failed and was closed: {reason}");
+        return Ok(ExitCode::from(STORE_FAILED));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Takes the address.
 pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener> {
     let taken = || format!("cannot listen on {address}: stop who does, or give another --listen");
     TcpListener::bind(address).await.with_context(taken)
+}
+
+/// Two listeners that take connections from one queue.
+fn shared(listener: TcpListener) -> Result<(TcpListener, TcpListener)> {
+    let one = listener.into_std().context("cannot share the listener")?;
+    let other = one.try_clone().context("cannot share the listener")?;
+    Ok((TcpListener::from_std(one)?, TcpListener::from_std(other)?))
+}
+
+/// Answers for the server's health on a port, a thread and a runtime of its own: requests that keep the others busy do not
+/// keep a supervisor waiting.
+async fn serve_health_apart(door: Door, address: SocketAddr, stop: CancellationToken) -> Result<()> {
+    let listener = listen(address).await?.into_std()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let mut runtime = Some(runtime.context("cannot start the runtime of --health-listen")?);
+    let mut served = Some((door.clone(), listener, stop));
+    let serve = move || {
+        let (Some(runtime), Some((door, listener, stop))) = (runtime.take(), served.take()) else { return };
+        runtime.block_on(async move {
+            match TcpListener::from_std(listener) {
+                Ok(listener) => kulya_server::serve_health(door, listener, stop.cancelled_owned()).await,
+                Err(error) => tracing::error!("cannot serve --health-listen: {error}"),
+            }
+        });
+    };
+    let thread = door.health().supervisor().thread("server.health", HealthStatus::Degraded, serve);
+    drop(thread.context("cannot start the thread of --health-listen")?);
+    Ok(())
 }
 
 /// Serves the registry to all until told to stop.
@@ -68,12 +130,54 @@ async fn behind(door: Door, listener: TcpListener, house: &House, stop: Cancella
         .context("the HTTP server failed")
 }
 
+/// Ends the server when its store has failed for good, which a restart of the process may cure and nothing else; gives the
+/// reason. As databases do after a failed sync: what the disk holds then is known only to who reads it anew.
+async fn until_failed(store: Arc<dyn StreamStore>, stop: CancellationToken) -> Option<String> {
+    let mut look = tokio::time::interval(LOOK);
+    loop {
+        tokio::select! {
+            _ = look.tick() => {}
+            () = stop.cancelled() => return None,
+        }
+        let health = store.health();
+        if let Some(worst) = health.worst().filter(|worst| worst.status == HealthStatus::Failed) {
+            let reason = worst.reason.clone().unwrap_or_default();
+            tracing::error!("{} failed, and the server ends: {reason}", worst.name);
+            stop.cancel();
+            return Some(format!("{}: {reason}", worst.name));
+        }
+    }
+}
+
+/// Starts the captures, each a task that is run again should it panic.
+fn start_captures(
+    supervisor: &Supervisor,
+    house: &House,
+    sources: Vec<PostgresSettings>,
+    stop: &CancellationToken,
+) -> Vec<tokio::task::JoinHandle<()>> {
+    let start = |source: PostgresSettings| {
+        let name = if source.name.is_empty() { "cdc".to_owned() } else { source.name.clone() };
+        let component = supervisor.component(format!("capture.{name}"));
+        let (house, stop) = (house.clone(), stop.clone());
+        supervisor.spawn_restarting(format!("capture.{name}.task"), move || {
+            keep_capturing(name.clone(), component.clone(), house.clone(), source.clone(), stop.clone())
+        })
+    };
+    sources.into_iter().map(start).collect()
+}
+
 /// Captures until told to stop. A database that does not answer is tried again for ever; what needs somebody's decision
 /// ends this capture, and is said, and the registry goes on.
-async fn keep_capturing(house: House, source: PostgresSettings, stop: CancellationToken) {
-    let name = if source.name.is_empty() { "cdc".to_owned() } else { source.name.clone() };
+async fn keep_capturing(
+    name: String,
+    component: Component,
+    house: House,
+    source: PostgresSettings,
+    stop: CancellationToken,
+) {
     loop {
-        let progress = CaptureProgress::new(&name);
+        let progress = CaptureProgress::new(&name).reporting_to(component.clone());
         let error =
             match cdc::into_house(&house, source.clone(), Until::Stopped, &progress, stop.clone()).await {
                 Ok(()) => return,
@@ -81,7 +185,9 @@ async fn keep_capturing(house: House, source: PostgresSettings, stop: Cancellati
             };
         let again = matches!(error.kind(), CdcErrorKind::Unreachable | CdcErrorKind::Busy);
         let then = if again { "trying again" } else { "this capture has ended: mend it and start again" };
-        eprintln!("{name}: {}; {then}", crate::line(&anyhow::Error::from(error)));
+        let what = format!("{}; {then}", crate::line(&anyhow::Error::from(error)));
+        eprintln!("{name}: {what}");
+        component.set(HealthStatus::Degraded, what);
         if !again {
             return;
         }

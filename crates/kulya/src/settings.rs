@@ -1,8 +1,10 @@
 //! The settings file: what `kulya serve` and the other commands do when no flag and no variable says otherwise.
 
+use crate::address_space;
 use anyhow::{Context, Result};
 use kulya_cdc::PostgresSettings;
 use kulya_guard::resource::Names;
+use kulya_store_embedded::Components;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,6 +12,8 @@ use std::time::Duration;
 
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "kulya.toml";
+/// Smaller files would be mostly their own overhead.
+const MIN_LOG_FILE_BYTES: u64 = 65_536;
 const DEFAULT_DATA: &str = "kulya-data";
 pub(crate) const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9092);
@@ -44,6 +48,11 @@ pub(crate) struct Settings {
     data: Option<PathBuf>,
     /// Where the registry answers.
     listen: Option<SocketAddr>,
+    /// Where the server's health is answered, too.
+    pub(crate) health_listen: Option<SocketAddr>,
+    /// How a store in a folder is kept.
+    #[serde(default)]
+    pub(crate) store: Store,
     /// Where changes and refusals are written down.
     pub(crate) audit_log: Option<PathBuf>,
     /// The certificate of the server.
@@ -58,6 +67,31 @@ pub(crate) struct Settings {
     /// The databases whose changes `kulya serve` captures.
     #[serde(default)]
     pub(crate) cdc: Vec<PostgresSettings>,
+}
+
+/// How a store in a folder is kept; what is not named is as usual.
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Store {
+    /// A log file takes no further frame once it has so many bytes. Room is given back in whole files.
+    log_file_bytes: Option<u64>,
+    /// Milliseconds between two looks at the streams' retention.
+    maintenance_interval_ms: Option<u64>,
+}
+
+impl Store {
+    /// What a folder's store stands on.
+    pub(crate) fn components(self) -> Result<Components> {
+        let usual = Components::default();
+        let log_file_bytes = self.log_file_bytes.unwrap_or(usual.log_file_bytes);
+        let interval = self.maintenance_interval_ms.map_or(usual.maintenance_interval, Duration::from_millis);
+        if log_file_bytes < MIN_LOG_FILE_BYTES || interval.is_zero() {
+            anyhow::bail!(
+                "store.log-file-bytes is {MIN_LOG_FILE_BYTES} or more, store.maintenance-interval-ms is 1 or more"
+            );
+        }
+        Ok(Components { log_file_bytes, maintenance_interval: interval, ..usual })
+    }
 }
 
 /// Files in PEM; read again when they change.
@@ -172,7 +206,8 @@ impl Limits {
             requests_per_second: self.requests_per_second.unwrap_or(usual.requests_per_second),
             burst,
             failures_per_second: self.failures_per_second.unwrap_or(usual.failures_per_second),
-            bytes: some("megabytes", self.megabytes, usual.bytes >> 20)?.saturating_mul(1 << 20),
+            bytes: some("megabytes", self.megabytes, address_space::request_bytes(usual.bytes) >> 20)?
+                .saturating_mul(1 << 20),
         })
     }
 }

@@ -251,7 +251,7 @@ pub(crate) async fn prompt(session: &mut Session, shape: Shape) -> Result<()> {
 async fn answer(session: &mut Session, text: &str, shape: Shape) {
     let interrupted = CancellationToken::new();
     let cancel = interrupted.clone();
-    let watch = tokio::spawn(async move {
+    let watch = kulya_store::supervision::spawn_logged("interrupt", async move {
         if tokio::signal::ctrl_c().await.is_ok() {
             cancel.cancel();
         }

@@ -1,5 +1,6 @@
 //! Ending cleanly: Ctrl-C, or the signal a service manager sends, becomes a token that everyone watches.
 
+use kulya_store::supervision;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -8,7 +9,7 @@ pub(crate) fn on_signal() -> anyhow::Result<CancellationToken> {
     let token = CancellationToken::new();
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let cancel = token.clone();
-    tokio::spawn(async move {
+    supervision::spawn_logged("signals", async move {
         loop {
             tokio::select! {
                 _ = interrupt.recv() => {}

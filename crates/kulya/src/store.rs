@@ -26,17 +26,21 @@ pub(crate) async fn run(settings: Settings, args: StoreArgs) -> Result<()> {
     if matches!(args.command, StoreCommand::Repair) {
         return repair(&data);
     }
+    if let StoreCommand::Backup { to } = &args.command {
+        // of a folder that another process may have
+        let (data, target) = (data.clone(), to.clone());
+        let copying = move || EmbeddedStore::backup_folder(data, target);
+        let bytes = tokio::task::spawn_blocking(copying).await??;
+        say!("{bytes} bytes copied to {} in {:.2} s", to.display(), began.elapsed().as_secs_f64());
+        return Ok(());
+    }
     let store = EmbeddedStore::open(&data)?;
     let opened = began.elapsed();
     match args.command {
         StoreCommand::Info => info(&store, &data, opened.as_secs_f64()).await?,
         StoreCommand::Check => check(&store).await?,
         StoreCommand::Compact => compact(&store).await?,
-        StoreCommand::Backup { to } => {
-            let bytes = store.backup(&to).await?;
-            say!("{bytes} bytes copied to {} in {:.2} s", to.display(), began.elapsed().as_secs_f64());
-        }
-        StoreCommand::Restore { .. } | StoreCommand::Repair => {}
+        StoreCommand::Backup { .. } | StoreCommand::Restore { .. } | StoreCommand::Repair => {}
     }
     store.close().await?;
     Ok(())

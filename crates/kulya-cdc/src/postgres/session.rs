@@ -2,6 +2,7 @@
 
 use super::settings::Target;
 use crate::{CdcError, CdcErrorKind, CdcResult};
+use kulya_store::supervision;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, SimpleQueryRow};
 
@@ -57,7 +58,7 @@ impl Session {
         config.connect_timeout(std::time::Duration::from_secs(10));
         let (client, connection) = config.connect(NoTls).await.map_err(|e| refused(target, e))?;
         // ends with the client; what goes wrong shows in the next query
-        tokio::spawn(connection);
+        supervision::spawn_logged("PostgreSQL connection", connection);
         Ok(Self { client, server: target.server() })
     }
 

@@ -2,7 +2,7 @@
 //! connection has room for a few hundred calls; so places are asked for in messages.
 
 use super::line::Line;
-use kulya_store::{Result, SegmentId};
+use kulya_store::{Result, SegmentId, supervision};
 use kulya_wire::v1::wait_request::What;
 use kulya_wire::{error, v1};
 use std::collections::HashMap;
@@ -72,7 +72,8 @@ impl WaitCall {
         let asked = futures::stream::poll_fn(move |context| asked.poll_recv(context));
         let replies = line.own_client().wait(asked).await?.into_inner();
         let pending = Arc::default();
-        let reader = tokio::spawn(read(replies, Arc::clone(&pending))).abort_handle();
+        let reader =
+            supervision::spawn_logged("replies to waits", read(replies, Arc::clone(&pending))).abort_handle();
         Ok(Self { requests, pending, reader })
     }
 

@@ -9,6 +9,8 @@
 //!    is looked at where the message is read, with the [`Visit`] that goes with the request;
 //! 5. room for the bytes of the body and of the answer, else 503 (RESOURCE_EXHAUSTED).
 //!
+//! Before all of it come probes of the server's [`health`], which need neither.
+//!
 //! What a call needs is said by [`asked`]: a new route or service is refused to all but those with a right on everything
 //! until it is named there.
 
@@ -17,6 +19,7 @@ mod tls;
 mod visit;
 mod weigh;
 
+use crate::health::{self, Probe, ServerHealth};
 pub(crate) use asked::{Asked, Form};
 use axum::Router;
 use axum::body::Body;
@@ -93,6 +96,7 @@ struct Frame {
     requests: Budget,
     bytes: Budget,
     hashing: Arc<Semaphore>,
+    health: ServerHealth,
 }
 
 impl Door {
@@ -109,6 +113,7 @@ impl Door {
             requests: Budget::new(0),
             bytes: Budget::new(0),
             hashing: Arc::new(Semaphore::new(HASHES_AT_A_TIME)),
+            health: ServerHealth::default(),
             clock,
         };
         Self(Arc::new(open)).with_limits(Limits::default())
@@ -157,6 +162,11 @@ impl Door {
         &self.0.limits
     }
 
+    /// What the server says of itself.
+    pub fn health(&self) -> &ServerHealth {
+        &self.0.health
+    }
+
     pub(crate) fn tls(&self) -> Option<&Arc<Tls>> {
         self.0.tls.as_ref()
     }
@@ -169,6 +179,16 @@ impl Door {
         request: Request<Body>,
     ) -> Response<Body> {
         let frame = &*self.0;
+        if let Some(probe) = Probe::of(request.uri().path()) {
+            let shows_details = frame.shows_details(request.headers(), address).await;
+            return frame.health.answer(probe, request.method(), shows_details);
+        }
+        if health::is_grpc(&request) {
+            return match router.oneshot(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            };
+        }
         // what is asked for matters only to who guards it, or writes it down
         let asked = if frame.guard.is_some() || frame.audit.is_some() {
             asked::asked(&frame.names, request.method(), request.uri(), request.headers())
@@ -228,6 +248,13 @@ enum Stopped {
 }
 
 impl Frame {
+    /// Whether whoever asks for the server's health is told more than a status: where anybody may do everything, everybody
+    /// is, and else whom we know.
+    async fn shows_details(&self, headers: &HeaderMap, address: Option<SocketAddr>) -> bool {
+        self.guard.is_none()
+            || headers.contains_key(AUTHORIZATION) && self.who(headers, address).await.is_ok()
+    }
+
     async fn who(&self, headers: &HeaderMap, address: Option<SocketAddr>) -> Result<Caller, Stopped> {
         let Some(guard) = &self.guard else { return Ok(Caller::anybody()) };
         let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());

@@ -5,7 +5,7 @@
 //! What must outlive it is the writer's mark in the commit itself, which the store keeps.
 
 use futures::future::{BoxFuture, FutureExt, Shared};
-use kulya_store::{Error, ErrorKind, Result};
+use kulya_store::{Error, ErrorKind, Result, supervision};
 use kulya_wire::{error, id_of, v1};
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
@@ -95,7 +95,7 @@ impl Answers {
             _ => {}
         }
         let this = Arc::clone(self);
-        let running = tokio::spawn(async move {
+        let running = supervision::spawn_logged("gRPC call", async move {
             let told = act.await.map_err(|refusal| error::detail(&refusal));
             if let Ok(answer) = &told {
                 this.lanes().weigh(id, number, answer.bytes());
@@ -103,7 +103,8 @@ impl Answers {
             told
         });
         let died = || error::detail(&Error::new(ErrorKind::Failed, "the call died in the server"));
-        let answer = running.map(move |told| told.unwrap_or_else(|_| Err(died()))).boxed().shared();
+        let answer =
+            running.map(move |told| told.ok().flatten().unwrap_or_else(|| Err(died()))).boxed().shared();
         lanes.store(id, number, answer.clone());
         Ok(answer)
     }

@@ -4,7 +4,7 @@
 use super::follow::{LongCall, ending};
 use super::right::Rights;
 use crate::door::Denied;
-use kulya_store::{Error, ErrorKind, Transaction};
+use kulya_store::{Error, ErrorKind, Transaction, supervision};
 use kulya_wire::{Asked, Told, v1};
 use tokio::sync::watch;
 use tonic::{Status, Streaming};
@@ -40,9 +40,10 @@ impl Transacting {
         let result = match asked {
             Asked::Stage(appends) => self.transaction.as_mut()?.stage(appends).await.map(|()| Told::Staged),
             Asked::Commit(changes) => {
-                let committing = tokio::spawn(self.transaction.take()?.commit(changes));
-                let died = |_| Err(Error::new(ErrorKind::Failed, "the commit died in the server"));
-                committing.await.unwrap_or_else(died).map(Told::Committed)
+                let committing =
+                    supervision::spawn_logged("gRPC commit", self.transaction.take()?.commit(changes));
+                let died = || Err(Error::new(ErrorKind::Failed, "the commit died in the server"));
+                committing.await.ok().flatten().unwrap_or_else(died).map(Told::Committed)
             }
             Asked::Abort => self.transaction.take()?.abort().await.map(|()| Told::Aborted),
         };

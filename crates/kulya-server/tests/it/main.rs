@@ -7,6 +7,7 @@ mod administration;
 mod contract;
 mod door;
 mod grpc;
+mod health;
 mod http_client;
 mod java_registry;
 mod requests;

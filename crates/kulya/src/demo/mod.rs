@@ -51,7 +51,7 @@ async fn story(args: &DemoArgs, stop: CancellationToken) -> Result<()> {
     let url = format!("http://{}", listener.local_addr()?);
     say!("   folder {}, registry at {url}", args.data.display());
     let end = CancellationToken::new();
-    let server = tokio::spawn({
+    let server = kulya_store::supervision::spawn_logged("server", {
         let (house, end) = (house.clone(), end.clone());
         async move { serve::registry(listener, &house, end).await }
     });
@@ -67,7 +67,7 @@ async fn story(args: &DemoArgs, stop: CancellationToken) -> Result<()> {
         further(&args.data);
     }
     end.cancel();
-    server.await??;
+    server.await?.context("the server panicked")??;
     house.store.close().await?;
     Ok(())
 }

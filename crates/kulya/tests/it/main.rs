@@ -5,6 +5,7 @@ mod capture;
 mod demo;
 mod door;
 mod kill;
+mod operations;
 mod program;
 mod registry;
 mod serve;

@@ -2,6 +2,7 @@
 
 use super::place::{Content, Parameter, Place};
 use super::schemas;
+use crate::health;
 use serde_json::{Map, Value, json};
 
 pub(super) fn document(places: &[Place]) -> Value {
@@ -9,6 +10,9 @@ pub(super) fn document(places: &[Place]) -> Value {
     for place in places {
         let path = paths.entry(place.path).or_insert_with(|| json!({}));
         path[place.method.as_str().to_ascii_lowercase()] = operation(place);
+    }
+    for (path, item) in health::document() {
+        paths.insert(path.to_owned(), item);
     }
     json!({
         "openapi": "3.1.0",
@@ -102,6 +106,7 @@ fn refusal(status: u16) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::super::{document, places};
+    use crate::health;
     use serde_json::Value;
     use std::collections::HashSet;
 
@@ -152,6 +157,6 @@ mod tests {
         }
         let operations =
             document["paths"].as_object().unwrap().values().map(|path| path.as_object().unwrap().len());
-        assert_eq!(operations.sum::<usize>(), names.len());
+        assert_eq!(operations.sum::<usize>(), names.len() + health::document().len());
     }
 }

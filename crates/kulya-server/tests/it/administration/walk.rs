@@ -27,6 +27,9 @@ async fn every_place_answers_as_the_document_says() {
     transfers(&asker).await;
     streams(&asker).await;
     asker.told("GET /v2/openapi.json", None, 200).await;
+    for probe in ["GET /health", "GET /health/live", "GET /health/ready"] {
+        assert_eq!(asker.told(probe, None, 200).await["status"], "healthy");
+    }
     // each operation met each of its successes
     let met = asker.met.lock().unwrap().clone();
     for places in asker.document["paths"].as_object().unwrap().values() {
