@@ -35,6 +35,12 @@ impl Cache {
         Some(bytes.clone())
     }
 
+    /// Whether it is kept, which is no use of it.
+    pub(crate) fn has(&self, place: &Place) -> bool {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.by_place.contains_key(&(place.object, place.at))
+    }
+
     pub(crate) fn put(&self, object: u64, at: u64, bytes: Bytes) {
         if bytes.len() > self.most {
             return;

@@ -3,16 +3,17 @@
 
 use crate::bucket::{Found, Put};
 use crate::journal::{Journal, again};
+use crate::maintenance;
+use crate::object::Header;
 use crate::object::{self, Kind};
 use crate::plan::{Answer, Ask, Laid, Plan};
 use crate::record::{Author, Log};
-use crate::upkeep;
 use kulya_store::{Error, Result};
 use object_store::PutPayload;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::time::Instant;
 
 /// Requests that are looked at in one round.
 const MOST_JOBS: usize = 4096;
@@ -24,13 +25,9 @@ pub(crate) struct Job {
     pub(crate) _room: Option<OwnedSemaphorePermit>,
 }
 
-/// Works until nobody can ask any more.
-pub(crate) async fn run(
-    journal: Arc<Journal>,
-    asking: mpsc::WeakUnboundedSender<Job>,
-    mut jobs: mpsc::UnboundedReceiver<Job>,
-) {
-    let mut committer = Committer { journal, asking, tries: 0, unkeyed: 0, keeping: Arc::default() };
+/// Works until nobody can ask any more; notifies whoever does the maintenance when it is due.
+pub(crate) async fn run(journal: Arc<Journal>, due: Arc<Notify>, mut jobs: mpsc::UnboundedReceiver<Job>) {
+    let mut committer = Committer { journal, due, tries: 0, unkeyed: 0 };
     let mut queue = VecDeque::new();
     loop {
         if queue.is_empty() {
@@ -45,7 +42,11 @@ pub(crate) async fn run(
             queue.push_back(job);
         }
         if let Err(error) = committer.round(&mut queue).await {
-            // whoever asked is told, and may ask again; nothing is tried for ever
+            // whoever asked is told, and may ask again; nothing is tried for ever. Who came while it failed need not wait for
+            // the next failure
+            while let Ok(job) = jobs.try_recv() {
+                queue.push_back(job);
+            }
             queue.drain(..).for_each(|job| _ = job.reply.send(Err(again(&error))));
         }
     }
@@ -53,12 +54,10 @@ pub(crate) async fn run(
 
 struct Committer {
     journal: Arc<Journal>,
-    asking: mpsc::WeakUnboundedSender<Job>,
+    due: Arc<Notify>,
     /// Counts the objects that were tried.
     tries: u64,
     unkeyed: u32,
-    /// Whether the log is being tidied.
-    keeping: Arc<AtomicBool>,
 }
 
 enum Landing {
@@ -72,6 +71,7 @@ impl Committer {
     /// One object at the most. An error is everybody's who is still in the queue.
     async fn round(&mut self, queue: &mut VecDeque<Job>) -> Result<()> {
         let mut fresh = false;
+        self.journal.check_writes()?;
         loop {
             let now = self.journal.bucket.settings.clock.since_epoch().as_millis() as u64;
             let mut plan = self.journal.with(|state| {
@@ -79,8 +79,8 @@ impl Committer {
                 let _ = queue.iter().all(|job| plan.take(state, &job.ask));
                 plan
             })?;
-            if plan.is_empty() && !fresh {
-                // nothing is written that would say whether the state is the last one
+            if !fresh && (plan.is_empty() || !self.journal.is_sure()) {
+                // nothing is written that would say whether the state is the last one; or this process has slept
                 self.journal.catch_up().await?;
                 fresh = true;
                 continue;
@@ -108,18 +108,49 @@ impl Committer {
         self.tries += 1;
         let author = Author { instance: self.journal.bucket.settings.instance, sequence: self.tries };
         let Laid { log, events } = plan.lay_out(Log::by(author));
-        let length = events.iter().map(|events| events.len() as u64).sum();
-        let begin = object::begin(Kind::Log, plan.number, &log, length).map_err(Error::invalid)?;
-        let events_from = begin.len() as u64;
+        let begin = object::begin(Kind::Log, plan.number, &log).map_err(Error::invalid)?;
+        let header = Header::parse(&begin).map_err(Error::invalid)?;
         let body: PutPayload = std::iter::once(begin).chain(events.iter().cloned()).collect();
         let landing = self.land(plan.number, author, body).await?;
-        if let Landing::Landed = landing {
-            self.journal.take(plan.number, events_from, &log)?;
-            for (batch, events) in log.batches.iter().zip(events) {
-                self.journal.keep(plan.number, events_from + batch.at, events);
-            }
+        let is_here = match &landing {
+            Landing::Landed => self.is_the_log_here(plan.number, &header).await?,
+            Landing::Lost => !self.journal.bucket.is_closed(plan.number).await?,
+        };
+        if !is_here {
+            // what was there before nobody knows any more; what was put there now nobody reads
+            let _ = self.journal.bucket.delete_log(plan.number).await;
+            self.journal.restart(None).await?;
+            return Err(self.journal.bucket.late_log(plan.number));
         }
-        Ok(landing)
+        if let Landing::Lost = landing {
+            return Ok(landing);
+        }
+        self.journal.take(plan.number, &header, &log)?;
+        for (batch, events) in log.batches.iter().zip(events) {
+            self.journal.keep(plan.number, header.events_from() + batch.at, events);
+        }
+        Ok(Landing::Landed)
+    }
+
+    /// Whether an object that was just put stands at the log's end. Not so in front of where the log begins now, whose objects
+    /// were deleted while this process slept; an error, when it fills a hole: the object behind it follows another one.
+    async fn is_the_log_here(&self, number: u64, header: &Header) -> Result<bool> {
+        let bucket = &self.journal.bucket;
+        let now = self.journal.now();
+        let (closed, behind) = tokio::join!(bucket.is_closed(number), bucket.log(number + 1));
+        if closed? {
+            return Ok(false);
+        }
+        if let Found::Log(behind) = behind?
+            && (behind.header.format != header.format || behind.log.previous != header.checksum)
+        {
+            self.journal.be_unsure();
+            let what =
+                "it was put where an object is missing: the one behind it follows another one".to_owned();
+            return Err(bucket.damaged_log(number, what));
+        }
+        self.journal.be_sure(now);
+        Ok(true)
     }
 
     /// Sees to it that something stands under the number, and says whether it is this. An error means that nobody knows, but
@@ -127,9 +158,15 @@ impl Committer {
     async fn land(&self, number: u64, author: Author, body: PutPayload) -> Result<Landing> {
         let bucket = &self.journal.bucket;
         let (mut failed, mut sure) = (0, true);
+        let begun = Instant::now();
         loop {
             let error = match bucket.create_log(number, body.clone()).await {
                 Put::Made => return Ok(Landing::Landed),
+                // it stands there, and others see it: whether it stays nobody knows
+                Put::Undurable(error) => {
+                    self.journal.stop(again(&error));
+                    return Err(error);
+                }
                 // nothing of this object is on its way, and no one else's was said to be there
                 Put::Refused(error) if sure => return Err(error),
                 Put::Taken => None,
@@ -139,39 +176,23 @@ impl Committer {
             match bucket.log(number).await? {
                 Found::Log(arrived) if arrived.log.author() == author => return Ok(Landing::Landed),
                 Found::GivenBack { author: theirs, .. } if theirs == author => return Ok(Landing::Landed),
-                Found::Log(arrived) => {
-                    self.journal.arrive(number, &arrived)?;
-                    return Ok(Landing::Lost);
-                }
+                Found::Log(_) => return Ok(Landing::Lost),
                 Found::GivenBack { .. } => return Ok(Landing::Lost),
                 Found::Nothing => {}
             }
             // a storage may say that somebody else is just writing there, and then he does not
             failed += 1;
-            if !bucket.settings.pause(failed).await {
+            if !bucket.settings.pause(failed, begun).await {
                 return Err(error.unwrap_or_else(|| bucket.unreachable_log(number)));
             }
         }
     }
 
-    /// Now and then somebody writes the state down and gives room back: whoever wrote the object whose turn it is.
+    /// Now and then somebody merges small objects and writes the state down: whoever wrote the object whose turn it is.
     fn keep_up(&self, plan: &Plan) {
-        let every = self.journal.bucket.settings.checkpoint_every.max(1);
-        if plan.is_upkeep
-            || !(plan.number + 1).is_multiple_of(every)
-            || self.keeping.swap(true, Ordering::SeqCst)
-        {
-            return;
+        if !plan.is_upkeep && maintenance::is_checkpoint_due(&self.journal).unwrap_or(false) {
+            self.due.notify_one();
         }
-        let (journal, asking, keeping) =
-            (Arc::clone(&self.journal), self.asking.clone(), Arc::clone(&self.keeping));
-        tokio::spawn(async move {
-            // what fails is done the next time
-            if let Err(error) = upkeep::run(&journal, &asking).await {
-                tracing::warn!("the log was not tidied: {error}");
-            }
-            keeping.store(false, Ordering::SeqCst);
-        });
     }
 }
 

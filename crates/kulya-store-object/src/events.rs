@@ -2,15 +2,23 @@
 
 use crate::journal::Journal;
 use crate::plan::no_event;
-use crate::state::{Extent, State};
+use crate::record::DataRun;
+use crate::state::{Extent, Since, State};
 use bytes::Bytes;
 use futures::future::try_join_all;
-use kulya_store::{Error, ErrorKind, EventPointer, ReadChunk, Result, SegmentId, StreamCut, framing};
+use kulya_store::{
+    Error, ErrorKind, EventPointer, ReadChunk, Result, SegmentId, StreamCut, StreamId, framing,
+};
+use std::time::Duration;
 
 /// One read gives no more, whatever is asked for.
 const MOST_BYTES: usize = 16 << 20;
-/// Objects may be given back while they are read; more often than this nobody does it.
-const MOST_LOOKS: usize = 10;
+/// One read asks for no more extents than this: what is not there yet the next one gives.
+const MOST_EXTENTS: usize = 256;
+/// And of those that are not in memory for no more than this.
+const MOST_REQUESTS: usize = 16;
+/// Events may move to other objects while they are read; more often than this nobody moves them.
+const MOST_LOOKS: usize = 5;
 
 impl Journal {
     /// Events from an offset on, about so many bytes; everything that was written before the call is seen.
@@ -23,7 +31,9 @@ impl Journal {
                     return Err(Error::truncated(segment, offset, found.head));
                 }
                 match offset.cmp(&found.tail) {
-                    std::cmp::Ordering::Less => Ok(found.extents_from(offset, most)),
+                    std::cmp::Ordering::Less => {
+                        Ok(self.near_ones(found.extents_from(offset, most, MOST_EXTENTS)))
+                    }
                     std::cmp::Ordering::Equal => Ok(Vec::new()),
                     std::cmp::Ordering::Greater => Err(no_event(segment, offset)),
                 }
@@ -31,8 +41,12 @@ impl Journal {
             .await?;
         let mut chunk = ReadChunk { events: Vec::new(), next: offset };
         for (extent, bytes) in found {
+            if extent.place.is_lost() {
+                chunk.next = extent.end();
+                continue;
+            }
             for (at, event) in framing::events(extent.start, &bytes)? {
-                if at < offset {
+                if at < chunk.next {
                     continue;
                 }
                 if at != chunk.next {
@@ -46,11 +60,22 @@ impl Journal {
                 chunk.next = next;
             }
             // an offset within the last event of this extent
-            if chunk.events.is_empty() {
+            if chunk.next < extent.end() {
                 return Err(no_event(segment, offset));
             }
         }
         Ok(chunk)
+    }
+
+    /// The first of these extents, as many as are read at a time.
+    fn near_ones(&self, mut extents: Vec<Extent>) -> Vec<Extent> {
+        let mut requests = 0;
+        let most = extents.iter().position(|extent| {
+            requests += usize::from(!extent.place.is_lost() && !self.has_events(&extent.place));
+            requests > MOST_REQUESTS
+        });
+        extents.truncate(most.unwrap_or(extents.len()));
+        extents
     }
 
     /// The event that a pointer leads to.
@@ -66,6 +91,12 @@ impl Journal {
             })
             .await?;
         let (extent, bytes) = found.first().ok_or_else(none)?;
+        if extent.place.is_lost() {
+            return Err(Error::new(
+                ErrorKind::Corrupt,
+                format!("the event at {pointer} was lost, and given up by a repair"),
+            ));
+        }
         let events = framing::events(extent.start, bytes)?;
         let place = events.binary_search_by_key(&pointer.offset, |(at, _)| *at).map_err(|_| none())?;
         match events.get(place) {
@@ -96,6 +127,9 @@ impl Journal {
             })
             .await?;
         for ((id, offset), (extent, bytes)) in places.into_iter().zip(found) {
+            if extent.place.is_lost() {
+                continue;
+            }
             let events = framing::events(extent.start, &bytes)?;
             if events.binary_search_by_key(&offset, |(at, _)| *at).is_err() {
                 return Err(no_event(&id, offset));
@@ -114,18 +148,74 @@ impl Journal {
         &self,
         choose: impl Fn(&State) -> Result<(T, Vec<Extent>)>,
     ) -> Result<(T, Vec<(Extent, Bytes)>)> {
+        let mut gone = None;
         for _ in 0..MOST_LOOKS {
             self.sync().await?;
             let (chosen, extents) = self.with(&choose)??;
-            let read = try_join_all(extents.iter().map(|extent| self.events(extent.place))).await?;
-            // one that was given back was dead before: the state as it is now does not name it
+            let read = async |extent: &Extent| match extent.place.is_lost() {
+                true => Ok(Some(Bytes::new())),
+                false => self.events(extent.place).await,
+            };
+            let read = try_join_all(extents.iter().map(read)).await?;
+            // one that is gone held nothing that is alive: the state as it is now does not name it
+            gone = extents.iter().zip(&read).find(|(_, bytes)| bytes.is_none()).map(|(e, _)| e.place.object);
             if let Some(bytes) = read.into_iter().collect::<Option<Vec<_>>>() {
                 return Ok((chosen, extents.into_iter().zip(bytes).collect()));
             }
         }
-        Err(Error::new(
-            ErrorKind::Corrupt,
-            "the log names events that were given back: it was not written by a right kulya",
-        ))
+        Err(self.bucket.missing_place(gone.unwrap_or_default()))
+    }
+
+    /// The earliest cut behind which every event was committed since then.
+    pub(crate) async fn cut_at(&self, stream: &StreamId, since_epoch: Duration) -> Result<StreamCut> {
+        let millis = u64::try_from(since_epoch.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        let mut gone = None;
+        for _ in 0..MOST_LOOKS {
+            self.sync().await?;
+            let (found, infos) =
+                self.with(|state| Ok::<_, Error>((state.since(stream, millis)?, state.infos(stream)?)))??;
+            let offsets =
+                try_join_all(found.iter().zip(&infos).map(async |((_, since), info)| match since {
+                    Since::Offset(offset) => Ok(Ok(*offset)),
+                    Since::Within(extent) => {
+                        let found = self.offset_within(extent, millis).await?;
+                        Ok::<_, Error>(found.map(|offset| offset.max(info.head)).ok_or(extent.place.object))
+                    }
+                }));
+            match offsets.await?.into_iter().collect::<Result<Vec<_>, _>>() {
+                Ok(offsets) => return Ok(StreamCut::of(stream, found.iter().map(|(id, _)| id).zip(offsets))),
+                Err(object) => gone = Some(object),
+            }
+        }
+        Err(self.bucket.missing_place(gone.unwrap_or_default()))
+    }
+
+    /// Where the first commit of an extent at or after a time begins; `None` when its object is not there.
+    async fn offset_within(&self, extent: &Extent, millis: u64) -> Result<Option<u64>> {
+        let Some(run) = self.run_of(extent).await? else { return Ok(None) };
+        let (mut offset, mut time) = (extent.start, 0u64);
+        for (step, later) in run.steps.iter().zip(&run.times) {
+            offset = offset.saturating_add(u64::from(*step));
+            time = time.saturating_add(*later);
+            if time >= millis {
+                return Ok(Some(offset));
+            }
+        }
+        Ok(Some(extent.end()))
+    }
+
+    /// What a data object says of an extent that stands in it; `None` when it is not there.
+    pub(crate) async fn run_of(&self, extent: &Extent) -> Result<Option<DataRun>> {
+        let Some((data, events_from)) = self.data_head(extent.place.object).await? else { return Ok(None) };
+        let run = data.runs.iter().find(|run| events_from + run.at == extent.place.at);
+        let is_right =
+            |run: &&DataRun| run.length == extent.place.length && run.steps.len() == run.times.len();
+        run.filter(is_right).cloned().map(Some).ok_or_else(|| {
+            let name = self.bucket.shown(extent.place.object);
+            Error::new(
+                ErrorKind::Corrupt,
+                format!("object {name} does not say what stands in it at byte {}", extent.place.at),
+            )
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! A folder as an object storage whose writes survive a power cut: `object_store`'s own, but for writing, which there leaves
 //! the bytes to the operating system.
 
+use crate::bucket::NotDurable;
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use object_store::local::LocalFileSystem;
@@ -46,10 +47,9 @@ fn write(path: &FilePath, payload: &PutPayload, takes_place: bool) -> io::Result
         let _ = fs::remove_file(&part);
     }
     done?;
-    for folder in folder.ancestors().take(2) {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
+    // now it is there for all to see: an error would say that it is not
+    let sync = |folder: &FilePath| File::open(folder)?.sync_all();
+    folder.ancestors().take(2).try_for_each(sync).map_err(|error| io::Error::other(NotDurable(error)))
 }
 
 /// A new file beside the one that it will be. Names that end so are no objects.
@@ -67,7 +67,11 @@ fn part_of(path: &FilePath) -> io::Result<(PathBuf, File)> {
 }
 
 fn generic(error: io::Error) -> Error {
-    Error::Generic { store: "folder", source: error.into() }
+    let source = match error.downcast::<NotDurable>() {
+        Ok(undurable) => undurable.into(),
+        Err(error) => error.into(),
+    };
+    Error::Generic { store: "folder", source }
 }
 
 impl fmt::Display for Folder {

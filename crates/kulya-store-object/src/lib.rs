@@ -22,10 +22,14 @@
 mod bucket;
 mod cache;
 mod committer;
+mod copy;
 mod events;
+mod examine;
 mod folder;
 mod journal;
 mod location;
+mod maintenance;
+mod merge;
 mod object;
 mod plan;
 mod record;
@@ -35,8 +39,9 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod transaction;
-mod upkeep;
 
+pub use examine::{Examined, examine, repair};
 pub use location::Location;
 pub use settings::Settings;
-pub use store::ObjectLogStore;
+pub use state::Lost;
+pub use store::{Compacted, ObjectLogStore};

@@ -2,8 +2,8 @@
 //! the same object. Values in, a plan out: nothing here waits.
 
 use crate::record::{
-    Act, Batch, Change, CommitRecord, CutRecord, GaveBack, Log, Mark, Name, Nothing, SegmentName,
-    StreamRecord,
+    Act, Batch, Change, CheckpointRecord, CommitRecord, CutRecord, GaveBack, LeaseRecord, Log, Mark,
+    MergedRecord, Name, Nothing, SegmentName, StreamRecord,
 };
 use crate::state::{MOST_RECORDS, State, Stream, mark};
 use bytes::{Bytes, BytesMut};
@@ -11,6 +11,7 @@ use kulya_store::{
     Append, Committed, Error, EventPointer, Result, Scope, SegmentId, StreamConfig, StreamCut, StreamId,
     TableChange, TableId, Version, WriterId, WriterMark, check_changes, framing, hash,
 };
+use prost::Message;
 use std::collections::HashMap;
 
 /// An object that holds something takes no more beyond this.
@@ -23,10 +24,20 @@ pub(crate) const MOST_BYTES: usize = 256 << 20;
 /// What is asked of the log.
 #[derive(Debug)]
 pub(crate) enum Ask {
-    Commit { appends: Vec<Append>, changes: Vec<TableChange>, writer: Option<WriterMark> },
+    Commit {
+        appends: Vec<Append>,
+        changes: Vec<TableChange>,
+        writer: Option<WriterMark>,
+    },
     Begin,
-    Stage { transaction: u64, appends: Vec<Append> },
-    CommitStaged { transaction: u64, changes: Vec<TableChange> },
+    Stage {
+        transaction: u64,
+        appends: Vec<Append>,
+    },
+    CommitStaged {
+        transaction: u64,
+        changes: Vec<TableChange>,
+    },
     Abort(u64),
     CreateScope(Scope),
     DeleteScope(Scope),
@@ -38,6 +49,13 @@ pub(crate) enum Ask {
     CreateTable(TableId),
     DeleteTable(TableId),
     GaveBack(GaveBack),
+    /// The right to do the maintenance, until then, in milliseconds since 1970-01-01 00:00 UTC.
+    Lease {
+        instance: u128,
+        until: u64,
+    },
+    Merged(Box<MergedRecord>),
+    Checkpointed(CheckpointRecord),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -45,7 +63,7 @@ pub(crate) enum Answer {
     /// Whether something changed.
     Done(bool),
     Committed(Committed),
-    /// The name of a transaction.
+    /// The name of a transaction, or the epoch of a lease.
     Begun(u64),
 }
 
@@ -64,6 +82,7 @@ impl Ask {
             Self::Stage { appends, .. } => events(appends) + 64,
             Self::CommitStaged { changes, .. } => values(changes) + 64,
             Self::GaveBack(gave) => gave.objects.len() * 10,
+            Self::Merged(merged) => merged.encoded_len(),
             _ => 64,
         }
     }
@@ -73,6 +92,9 @@ impl Ask {
 pub(crate) struct Plan {
     pub(crate) number: u64,
     time: u64,
+    /// The clock's.
+    now: u64,
+    previous: u32,
     acts: Vec<Act>,
     runs: Vec<Run>,
     run_of: HashMap<(SegmentId, u64), usize>,
@@ -115,6 +137,8 @@ impl Plan {
         Self {
             number: state.next,
             time: state.time.max(now),
+            now,
+            previous: state.previous(),
             acts: Vec::new(),
             runs: Vec::new(),
             run_of: HashMap::new(),
@@ -140,7 +164,8 @@ impl Plan {
         if self.closed || (full && !self.is_empty()) {
             return false;
         }
-        self.is_upkeep &= matches!(ask, Ask::GaveBack(_));
+        self.is_upkeep &=
+            matches!(ask, Ask::GaveBack(_) | Ask::Lease { .. } | Ask::Merged(_) | Ask::Checkpointed(_));
         let answer = self.judge(state, ask).map(|verdict| match verdict {
             Verdict::Say(answer) => answer,
             Verdict::Write(act, answer) => {
@@ -200,6 +225,27 @@ impl Plan {
             Ask::DeleteTable(table) if !state.has_table(table) => as_it_was,
             Ask::DeleteTable(table) => changed(Act::DeleteTable(Name::of_table(table))),
             Ask::GaveBack(gave) => changed(Act::GaveBack(gave.clone())),
+            Ask::Lease { instance, .. }
+                if state.lease.instance() != *instance && state.lease.until > self.now =>
+            {
+                as_it_was
+            }
+            Ask::Lease { instance, until } => {
+                let epoch = state.lease.epoch + 1;
+                let (instance_high, instance_low) = ((*instance >> 64) as u64, *instance as u64);
+                let lease = LeaseRecord { epoch, instance_high, instance_low, until: *until };
+                Ok(Verdict::Write(Act::Lease(lease), Answer::Begun(epoch)))
+            }
+            // somebody else does the maintenance by now: what is not recorded did not happen
+            Ask::Merged(merged) if merged.epoch != state.lease.epoch => as_it_was,
+            Ask::Merged(merged) => changed(Act::Merged((**merged).clone())),
+            Ask::Checkpointed(checkpoint)
+                if checkpoint.epoch != state.lease.epoch
+                    || checkpoint.number <= state.newest_checkpoint() =>
+            {
+                as_it_was
+            }
+            Ask::Checkpointed(checkpoint) => changed(Act::Checkpointed(*checkpoint)),
         };
         // what follows would be judged as if these had not happened
         self.closed |= matches!(verdict, Ok(Verdict::Write(..)));
@@ -229,6 +275,13 @@ impl Plan {
             pointers.push(self.lay(state, append, 0)?);
         }
         let versions = self.change(changes);
+        if changes.is_empty() && writer.is_none() {
+            // the batches say all: there is no record
+            self.bytes +=
+                appends.iter().map(|append| append.event.len() + framing::HEADER_BYTES).sum::<usize>();
+            let pointers = pointers.into_iter().collect();
+            return Ok(Verdict::Say(Answer::Committed(Committed { pointers, versions, duplicate: false })));
+        }
         let record = CommitRecord {
             changes: changes.iter().map(Change::of).collect(),
             writer: writer.map(Mark::of),
@@ -335,6 +388,7 @@ impl Plan {
     /// The object as it will stand in the log, but for who writes it. Frames the events.
     pub(crate) fn lay_out(&mut self, mut log: Log) -> Laid {
         log.time = self.time;
+        log.previous = self.previous;
         log.records = self.acts.drain(..).map(|act| crate::record::Record { act: Some(act) }).collect();
         let mut laid = Laid { log, events: Vec::new() };
         let mut at = 0;

@@ -32,6 +32,9 @@ pub(crate) struct Log {
     pub(crate) batches: Vec<Batch>,
     #[prost(message, repeated, tag = "6")]
     pub(crate) records: Vec<Record>,
+    /// Checksum of the log object before this one, as its header has it; 0 for the first. Not in format 1.
+    #[prost(fixed32, tag = "7")]
+    pub(crate) previous: u32,
 }
 
 /// Events of one segment that stand together in this object.
@@ -58,7 +61,7 @@ pub(crate) struct Batch {
 /// Something that is done.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Record {
-    #[prost(oneof = "Act", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
+    #[prost(oneof = "Act", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16")]
     pub(crate) act: Option<Act>,
 }
 
@@ -92,6 +95,136 @@ pub(crate) enum Act {
     DeleteTable(Name),
     #[prost(message, tag = "13")]
     GaveBack(GaveBack),
+    /// Who does the maintenance from now on.
+    #[prost(message, tag = "14")]
+    Lease(LeaseRecord),
+    #[prost(message, tag = "15")]
+    Merged(MergedRecord),
+    #[prost(message, tag = "16")]
+    Checkpointed(CheckpointRecord),
+}
+
+/// The right to do the maintenance: what is done under an older epoch is refused.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub(crate) struct LeaseRecord {
+    #[prost(uint64, tag = "1")]
+    pub(crate) epoch: u64,
+    #[prost(fixed64, tag = "2")]
+    pub(crate) instance_high: u64,
+    #[prost(fixed64, tag = "3")]
+    pub(crate) instance_low: u64,
+    /// Others leave it to this process until then, in milliseconds since 1970-01-01 00:00 UTC.
+    #[prost(uint64, tag = "4")]
+    pub(crate) until: u64,
+}
+
+/// Events stand in a data object from now on, and no longer where they stood.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct MergedRecord {
+    /// Of the lease under which it was done.
+    #[prost(uint64, tag = "1")]
+    pub(crate) epoch: u64,
+    /// The data object.
+    #[prost(uint64, tag = "2")]
+    pub(crate) data: u64,
+    #[prost(uint64, tag = "3")]
+    pub(crate) until: u64,
+    #[prost(message, repeated, tag = "4")]
+    pub(crate) runs: Vec<MergedRun>,
+    /// What open transactions have staged.
+    #[prost(message, repeated, tag = "5")]
+    pub(crate) parts: Vec<MergedPart>,
+    /// Bytes of events in the data object.
+    #[prost(uint64, tag = "6")]
+    pub(crate) bytes: u64,
+}
+
+/// The extents that take the place of all that lie between their offsets.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct MergedRun {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) segment: Option<SegmentName>,
+    #[prost(uint64, tag = "2")]
+    pub(crate) start: u64,
+    #[prost(uint64, repeated, tag = "3")]
+    pub(crate) at: Vec<u64>,
+    #[prost(uint32, repeated, tag = "4")]
+    pub(crate) lengths: Vec<u32>,
+    #[prost(fixed32, repeated, tag = "5")]
+    pub(crate) checksums: Vec<u32>,
+    /// Times of the first and of the last commit of each.
+    #[prost(uint64, repeated, tag = "6")]
+    pub(crate) first_times: Vec<u64>,
+    #[prost(uint64, repeated, tag = "7")]
+    pub(crate) last_times: Vec<u64>,
+}
+
+/// Where staged events stood, and where they stand now; length and checksum are the same.
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub(crate) struct MergedPart {
+    #[prost(uint64, tag = "1")]
+    pub(crate) transaction: u64,
+    #[prost(uint64, tag = "2")]
+    pub(crate) object: u64,
+    #[prost(uint64, tag = "3")]
+    pub(crate) old_at: u64,
+    #[prost(uint64, tag = "4")]
+    pub(crate) at: u64,
+}
+
+/// A checkpoint is there.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub(crate) struct CheckpointRecord {
+    #[prost(uint64, tag = "1")]
+    pub(crate) epoch: u64,
+    #[prost(uint64, tag = "2")]
+    pub(crate) number: u64,
+    /// The checkpoint that it changes; none for one that holds everything.
+    #[prost(uint64, optional, tag = "3")]
+    pub(crate) base: Option<u64>,
+    #[prost(uint64, tag = "4")]
+    pub(crate) bytes: u64,
+    /// Counted from the one that holds everything, which is 0.
+    #[prost(uint64, tag = "5")]
+    pub(crate) turn: u64,
+}
+
+/// A data object that is there, and how many bytes of events it was made with.
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub(crate) struct DataPiece {
+    #[prost(uint64, tag = "1")]
+    pub(crate) data: u64,
+    #[prost(uint64, tag = "2")]
+    pub(crate) bytes: u64,
+}
+
+/// The head of a data object: events that stood in many objects. It says of itself what they are, to the commit.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Data {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) runs: Vec<DataRun>,
+}
+
+/// Framed events of one segment that stand together.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct DataRun {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) segment: Option<SegmentName>,
+    #[prost(uint64, tag = "2")]
+    pub(crate) start: u64,
+    /// Counted from where the object's events begin.
+    #[prost(uint64, tag = "3")]
+    pub(crate) at: u64,
+    #[prost(uint32, tag = "4")]
+    pub(crate) length: u32,
+    #[prost(fixed32, tag = "5")]
+    pub(crate) checksum: u32,
+    /// Of each commit, the bytes from where the one before begins to where it begins.
+    #[prost(uint32, repeated, tag = "6")]
+    pub(crate) steps: Vec<u32>,
+    /// Of each commit, the milliseconds since the one before; of the first since 1970-01-01 00:00 UTC.
+    #[prost(uint64, repeated, tag = "7")]
+    pub(crate) times: Vec<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]
@@ -151,11 +284,9 @@ pub(crate) struct CutRecord {
     pub(crate) offsets: Vec<u64>,
 }
 
-/// Of the log objects before `floor`, those that were given back.
+/// Data objects that were deleted. In format 1, log objects that were given back.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct GaveBack {
-    #[prost(uint64, tag = "1")]
-    pub(crate) floor: u64,
     #[prost(uint64, repeated, tag = "2")]
     pub(crate) objects: Vec<u64>,
 }
@@ -215,11 +346,38 @@ pub(crate) struct Snapshot {
     pub(crate) outcomes: Vec<OutcomePiece>,
     #[prost(message, repeated, tag = "8")]
     pub(crate) open: Vec<OpenPiece>,
-    #[prost(uint64, tag = "9")]
-    pub(crate) floor: u64,
-    /// Objects before `floor` that were not given back.
-    #[prost(uint64, repeated, tag = "10")]
-    pub(crate) kept: Vec<u64>,
+    /// The checkpoint whose state this one changes. Then it holds, of scopes, streams, tables, writers and outcomes, those
+    /// that changed since; of a segment the extents from the first one that did.
+    #[prost(uint64, optional, tag = "11")]
+    pub(crate) base: Option<u64>,
+    /// Checksum of the log object before this number, if `is_chained`.
+    #[prost(fixed32, tag = "12")]
+    pub(crate) last: u32,
+    #[prost(message, optional, tag = "13")]
+    pub(crate) lease: Option<LeaseRecord>,
+    /// The checkpoints that make the newest one that the log speaks of, the one that holds everything first.
+    #[prost(message, repeated, tag = "14")]
+    pub(crate) chain: Vec<CheckpointRecord>,
+    /// The same of the one before.
+    #[prost(message, repeated, tag = "15")]
+    pub(crate) chain_before: Vec<CheckpointRecord>,
+    #[prost(uint64, tag = "16")]
+    pub(crate) changed_bytes: u64,
+    #[prost(message, repeated, tag = "17")]
+    pub(crate) data: Vec<DataPiece>,
+    #[prost(uint64, repeated, tag = "18")]
+    pub(crate) removed_data: Vec<u64>,
+    #[prost(message, repeated, tag = "19")]
+    pub(crate) removed_streams: Vec<Name>,
+    #[prost(message, repeated, tag = "20")]
+    pub(crate) removed_tables: Vec<Name>,
+    #[prost(message, repeated, tag = "21")]
+    pub(crate) removed_entries: Vec<Change>,
+    #[prost(bool, tag = "22")]
+    pub(crate) scopes_changed: bool,
+    /// Whether the log object before this number is not of format 1: then none of format 1 follows.
+    #[prost(bool, tag = "23")]
+    pub(crate) is_chained: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -250,8 +408,12 @@ pub(crate) struct SegmentPiece {
     pub(crate) lengths: Vec<u32>,
     #[prost(fixed32, repeated, tag = "6")]
     pub(crate) checksums: Vec<u32>,
+    /// Of the first commit.
     #[prost(uint64, repeated, tag = "7")]
     pub(crate) times: Vec<u64>,
+    /// Of the last commit; the same in format 1, which has no list of them.
+    #[prost(uint64, repeated, tag = "8")]
+    pub(crate) last_times: Vec<u64>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -268,6 +430,9 @@ pub(crate) struct TablePiece {
     pub(crate) table: Option<Name>,
     #[prost(message, repeated, tag = "2")]
     pub(crate) entries: Vec<EntryPiece>,
+    /// Whether the base's entries are gone.
+    #[prost(bool, tag = "3")]
+    pub(crate) is_whole: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -327,12 +492,6 @@ impl Log {
 }
 
 impl Gone {
-    /// What is left of an object that this author wrote.
-    pub(crate) fn of(log: &Log, checkpoint: u64) -> Self {
-        let Log { instance_high, instance_low, sequence, .. } = *log;
-        Self { checkpoint, instance_high, instance_low, sequence }
-    }
-
     pub(crate) fn author(&self) -> Author {
         author(self.instance_high, self.instance_low, self.sequence)
     }
@@ -340,6 +499,12 @@ impl Gone {
 
 fn author(high: u64, low: u64, sequence: u64) -> Author {
     Author { instance: u128::from(high) << 64 | u128::from(low), sequence }
+}
+
+impl LeaseRecord {
+    pub(crate) fn instance(&self) -> u128 {
+        u128::from(self.instance_high) << 64 | u128::from(self.instance_low)
+    }
 }
 
 impl Name {

@@ -3,22 +3,24 @@
 use crate::bucket::Bucket;
 use crate::committer::{self, Job};
 use crate::journal::Journal;
+use crate::maintenance::{self, Maintenance};
 use crate::plan::{Answer, Ask, MOST_BYTES};
 use crate::settings::Settings;
 use crate::state::State;
 use crate::transaction::StagedTransaction;
 use async_trait::async_trait;
 use bytes::Bytes;
+use kulya_store::supervision::Supervisor;
 use kulya_store::{
-    Commit, Committed, Entry, Error, ErrorKind, EventPointer, Outcome, ReadChunk, Result, Scope, SegmentId,
-    SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName, StreamStore, TableId,
-    Transaction, TransactionId, WriterId,
+    Commit, Committed, Entry, Error, ErrorKind, EventPointer, Health, HealthStatus, Outcome, ReadChunk,
+    Result, Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName,
+    StreamStore, TableId, Transaction, TransactionId, WriterId,
 };
 use object_store::ObjectStore;
 use object_store::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
 /// Bytes of commits that may be on their way.
 const ROOM_BYTES: usize = 64 << 20;
@@ -27,35 +29,86 @@ const ROOM_BYTES: usize = 64 << 20;
 /// same.
 #[derive(Clone)]
 pub struct ObjectLogStore {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
+}
+
+/// What [`ObjectLogStore::compact`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compacted {
+    /// Bytes of events that stand in larger objects now.
+    pub merged_bytes: u64,
+    /// Objects that nobody needed. Those of the log are deleted only some time after they were found to be so.
+    pub deleted_objects: u64,
 }
 
 pub(crate) struct Inner {
-    journal: Arc<Journal>,
+    pub(crate) journal: Arc<Journal>,
     jobs: mpsc::UnboundedSender<Job>,
     room: Arc<Semaphore>,
     closed: watch::Sender<bool>,
+    supervisor: Supervisor,
+    pub(crate) maintenance: tokio::sync::Mutex<Maintenance>,
 }
 
 impl ObjectLogStore {
     /// Opens the store whose objects' names begin with `prefix`, and makes it where there is none: reads the newest checkpoint
     /// and the log behind it. Must be called within a tokio runtime, in which a task then writes.
     pub async fn open(objects: Arc<dyn ObjectStore>, prefix: &Path, settings: Settings) -> Result<Self> {
-        let journal = Arc::new(Journal::open(Bucket::new(objects, prefix, settings)).await?);
+        let supervisor = Supervisor::default();
+        let bucket = Bucket::new(objects, prefix, settings);
+        let journal = Arc::new(Journal::open(bucket, supervisor.component("store.log")).await?);
         let (jobs, queue) = mpsc::unbounded_channel();
-        tokio::spawn(committer::run(Arc::clone(&journal), jobs.downgrade(), queue));
+        let due = Arc::new(Notify::new());
+        let committing = committer::run(Arc::clone(&journal), Arc::clone(&due), queue);
+        supervisor.spawn("store.commits", HealthStatus::Failed, committing);
         let room = Arc::new(Semaphore::new(ROOM_BYTES));
-        Ok(Self { inner: Arc::new(Inner { journal, jobs, room, closed: watch::Sender::new(false) }) })
+        let closed = watch::Sender::new(false);
+        let kept = Arc::clone(&journal);
+        let inner = Arc::new(Inner {
+            journal,
+            jobs,
+            room,
+            closed,
+            supervisor: supervisor.clone(),
+            maintenance: tokio::sync::Mutex::default(),
+        });
+        let (store, is) = (Arc::downgrade(&inner), supervisor.component("store.maintenance"));
+        supervisor.spawn_restarting("store.maintenance", move || {
+            maintenance::run(Weak::clone(&store), Arc::clone(&kept), Arc::clone(&due), is.clone())
+        });
+        Ok(Self { inner })
+    }
+
+    /// Objects under the store's prefix, and their bytes together.
+    pub async fn usage(&self) -> Result<(u64, u64)> {
+        self.inner.journal.bucket.usage().await
+    }
+
+    /// Does the maintenance now, what is not due yet included: applies the streams' retention, merges small objects, writes a
+    /// checkpoint, and deletes what nobody needs. Processes do so by themselves.
+    ///
+    /// # Errors
+    /// `Conflict` when another process is at it.
+    pub async fn compact(&self) -> Result<Compacted> {
+        let pass = self.inner.maintenance.lock().await.pass(&self.inner, true).await?;
+        let pass = pass.ok_or_else(|| {
+            Error::new(
+                ErrorKind::Conflict,
+                "another process does the maintenance right now: try again in a minute",
+            )
+        })?;
+        Ok(Compacted { merged_bytes: pass.merged_bytes, deleted_objects: pass.deleted_objects })
     }
 }
 
 impl Inner {
-    fn check_open(&self) -> Result<()> {
+    pub(crate) fn check_open(&self) -> Result<()> {
         if *self.closed.borrow() { Err(closed()) } else { Ok(()) }
     }
 
     pub(crate) async fn ask(&self, ask: Ask) -> Result<Answer> {
         self.check_open()?;
+        self.journal.check_writes()?;
         let bytes = ask.bytes();
         if bytes > MOST_BYTES {
             return Err(Error::invalid(format!(
@@ -87,6 +140,8 @@ impl Inner {
     async fn wait_beyond(&self, segment: &SegmentId, offset: u64) -> Result<()> {
         let mut moved = self.journal.moved.subscribe();
         self.journal.sync().await?;
+        let longest = self.journal.bucket.settings.poll;
+        let mut pause = (longest / 32).max(Duration::from_millis(1)).min(longest);
         loop {
             moved.borrow_and_update();
             let looks = self.journal.looks();
@@ -101,7 +156,9 @@ impl Inner {
             }
             tokio::select! {
                 _ = moved.changed() => {}
-                () = tokio::time::sleep(self.journal.bucket.settings.poll) => {
+                () = tokio::time::sleep(pause) => {
+                    // where nothing comes it is looked for more and more rarely
+                    pause = (pause + pause / 4).min(longest);
                     // of many who wait one looks
                     if self.journal.looks() == looks {
                         self.journal.sync().await?;
@@ -118,6 +175,10 @@ pub(crate) fn closed() -> Error {
 
 #[async_trait]
 impl StreamStore for ObjectLogStore {
+    fn health(&self) -> Health {
+        self.inner.supervisor.health()
+    }
+
     async fn create_scope(&self, scope: &Scope) -> Result<bool> {
         self.inner.change(Ask::CreateScope(scope.clone())).await
     }
@@ -158,7 +219,8 @@ impl StreamStore for ObjectLogStore {
     }
 
     async fn cut_at(&self, stream: &StreamId, since_epoch: Duration) -> Result<StreamCut> {
-        self.inner.look(|state| state.cut_at(stream, since_epoch)).await?
+        self.inner.check_open()?;
+        self.inner.journal.cut_at(stream, since_epoch).await
     }
 
     async fn streams(&self, scope: &Scope) -> Result<Vec<StreamName>> {

@@ -62,5 +62,5 @@ pub use name::{Scope, SegmentId, StreamId, StreamName, TableId};
 pub use pointer::EventPointer;
 pub use pointers::Pointers;
 pub use position::{Positions, SavedPosition};
-pub use retention::retain;
+pub use retention::{due_cut, retain};
 pub use writer::{MOST_WRITERS, WriterId, WriterMark, WriterMarks};

@@ -6,6 +6,15 @@ use std::time::Duration;
 /// Truncates a stream to what its configuration keeps at `now` (since 1970-01-01 00:00 UTC); `false` when all of it is
 /// kept. Segments are cut at the same time, so that what is left is whole from some moment on.
 pub async fn retain(store: &dyn StreamStore, stream: &StreamId, now: Duration) -> Result<bool> {
+    let cut = due_cut(store, stream, now).await?;
+    if let Some(cut) = &cut {
+        store.truncate(cut).await?;
+    }
+    Ok(cut.is_some())
+}
+
+/// Where a stream is to begin by what its configuration keeps at `now`; `None` when all of it is kept.
+pub async fn due_cut(store: &dyn StreamStore, stream: &StreamId, now: Duration) -> Result<Option<StreamCut>> {
     let retention = store.stream(stream).await?.config.retention;
     let mut from = Duration::ZERO;
     if let Some(age) = retention.age {
@@ -15,15 +24,12 @@ pub async fn retain(store: &dyn StreamStore, stream: &StreamId, now: Duration) -
         from = from.max(time_within(store, stream, bytes, now).await?);
     }
     if from.is_zero() {
-        return Ok(false);
+        return Ok(None);
     }
     let cut = store.cut_at(stream, from).await?;
     let goes = size_behind(store, stream, &cut).await?
         < size_behind(store, stream, &head(store, stream).await?).await?;
-    if goes {
-        store.truncate(&cut).await?;
-    }
-    Ok(goes)
+    Ok(goes.then_some(cut))
 }
 
 async fn head(store: &dyn StreamStore, stream: &StreamId) -> Result<StreamCut> {

@@ -1,20 +1,24 @@
 //! What the log says, in memory: names, tables, writers, transactions, and where each segment's events stand. Built by
 //! applying the log's objects in order, by every process alike; nothing else changes it, and nothing here waits.
 
+mod merge;
+mod salvage;
 mod segment;
 mod snapshot;
 
-pub(crate) use segment::{Extent, Place, Segment};
+pub(crate) use merge::ToMerge;
+pub use salvage::Lost;
+pub(crate) use segment::{DATA_BIT, Extent, LOST, Place, Segment, Since};
 
-use crate::record::{Act, Batch, CommitRecord, CutRecord, GaveBack, Log};
+use crate::object::{FORMAT, Header};
+use crate::record::{Act, Batch, CheckpointRecord, CommitRecord, CutRecord, LeaseRecord, Log};
 use bytes::Bytes;
 use kulya_store::{
     Committed, Entries, Error, Outcome, REMEMBERED_OUTCOMES, Result, Retention, Scope, SegmentId,
-    SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName, TableId, TransactionId, Version,
-    WriterId, WriterMarks,
+    SegmentInfo, StreamConfig, StreamId, StreamInfo, StreamName, TableId, TransactionId, Version, WriterId,
+    WriterMarks,
 };
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Records that an object holds at the most: a mark has so many places for each.
 pub(crate) const MOST_RECORDS: usize = 1 << 16;
@@ -42,9 +46,56 @@ pub(crate) struct State {
     done: HashMap<u64, Done>,
     /// By the version that its commit has.
     done_in_order: BTreeMap<u64, u64>,
-    /// Objects before this were given back, but for those that are kept.
-    pub(crate) floor: u64,
-    pub(crate) kept: BTreeSet<u64>,
+    /// Checksum of the last log object, which the next one names.
+    pub(crate) last: u32,
+    /// Whether the last log object was not of format 1, which has no chain.
+    pub(crate) is_chained: bool,
+    /// Who does the maintenance.
+    pub(crate) lease: LeaseRecord,
+    /// The checkpoints that make the newest one that the log speaks of, the one that holds everything first.
+    pub(crate) chain: Vec<CheckpointRecord>,
+    /// The same of the one before.
+    pub(crate) chain_before: Vec<CheckpointRecord>,
+    /// Bytes of all checkpoints of changes since the last one that holds everything.
+    changed_bytes: u64,
+    /// The data objects that are there.
+    pub(crate) data: BTreeMap<u64, DataObject>,
+    /// Bytes of events in log objects since the newest checkpoint.
+    pub(crate) fresh_bytes: u64,
+    touched: Touched,
+}
+
+/// A data object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DataObject {
+    /// The log object that says that it is there.
+    number: u64,
+    /// Bytes of events that it was made with.
+    bytes: u64,
+}
+
+/// What was changed or removed lately, each with the number of the log object that did it: what a checkpoint of changes has to
+/// say beyond what says so itself.
+#[derive(Debug, Default)]
+struct Touched {
+    scopes: u64,
+    streams: BTreeMap<StreamId, u64>,
+    /// Made or removed.
+    tables: BTreeMap<TableId, u64>,
+    removed_entries: BTreeMap<(TableId, Bytes), u64>,
+    removed_data: BTreeMap<u64, u64>,
+    writers: HashMap<WriterId, u64>,
+}
+
+impl Touched {
+    /// Forgets what was before a number.
+    fn forget(&mut self, number: u64) {
+        self.streams.retain(|_, touched| *touched >= number);
+        self.tables.retain(|_, touched| *touched >= number);
+        self.removed_entries.retain(|_, touched| *touched >= number);
+        self.removed_data.retain(|_, touched| *touched >= number);
+        self.writers.retain(|_, touched| *touched >= number);
+    }
 }
 
 /// A stream of one epoch.
@@ -78,11 +129,27 @@ struct Done {
 }
 
 impl State {
-    /// Takes over the object of this number, whose events begin at a byte. An error says what cannot be: then the object is
-    /// not what a right writer writes, and this state is no longer good.
-    pub(crate) fn apply(&mut self, number: u64, events_from: u64, log: &Log) -> Result<(), String> {
+    /// Whether a log object names the one that was applied last as the one before it.
+    pub(crate) fn is_followed_by(&self, header: &Header, log: &Log) -> bool {
+        match self.is_chained {
+            true => header.format == FORMAT && log.previous == self.last,
+            false => header.format != FORMAT || log.previous == 0,
+        }
+    }
+
+    /// What the next log object says of the one before it.
+    pub(crate) fn previous(&self) -> u32 {
+        if self.is_chained { self.last } else { 0 }
+    }
+
+    /// Takes over the object of this number. An error says what cannot be: then the object is not what a right writer writes,
+    /// and this state is no longer good.
+    pub(crate) fn apply(&mut self, number: u64, header: &Header, log: &Log) -> Result<(), String> {
         if number != self.next {
             return Err(format!("number {} is due", self.next));
+        }
+        if !self.is_followed_by(header, log) {
+            return Err("it does not follow the object before it".into());
         }
         if log.records.len() > MOST_RECORDS || number >= 1 << 47 {
             return Err("there are more records than have a mark".into());
@@ -92,14 +159,21 @@ impl State {
         }
         self.time = log.time;
         for batch in &log.batches {
-            self.take_batch(number, events_from, batch)?;
+            self.take_batch(number, header.events_from(), batch)?;
         }
         for (index, record) in log.records.iter().enumerate() {
             let act = record.act.as_ref().ok_or("it holds an act that is not known: use a newer kulya")?;
-            self.take_act(mark(number, index), act)?;
+            self.take_act(number, index, act)?;
         }
-        self.next = number + 1;
+        self.step(number, header);
         Ok(())
+    }
+
+    /// Goes on behind an object.
+    fn step(&mut self, number: u64, header: &Header) {
+        self.next = number + 1;
+        self.last = header.checksum;
+        self.is_chained = header.format == FORMAT;
     }
 
     fn take_batch(&mut self, number: u64, events_from: u64, batch: &Batch) -> Result<(), String> {
@@ -107,8 +181,9 @@ impl State {
         let at = events_from.checked_add(batch.at).ok_or("events stand nowhere")?;
         let place = Place { object: number, at, length: batch.length, checksum: batch.checksum };
         let time = self.time;
+        self.fresh_bytes += u64::from(batch.length);
         if batch.transaction == 0 {
-            return self.segment_mut(&id)?.append(Some(batch.start), place, time);
+            return self.segment_mut(&id)?.append(Some(batch.start), place, time, number);
         }
         let open = self.open.get_mut(&batch.transaction).ok_or("a transaction that is over stages events")?;
         open.parts.push((id, place));
@@ -116,9 +191,11 @@ impl State {
         Ok(())
     }
 
-    fn take_act(&mut self, mark: u64, act: &Act) -> Result<(), String> {
+    fn take_act(&mut self, number: u64, index: usize, act: &Act) -> Result<(), String> {
+        let mark = mark(number, index);
+        self.touch(number, act)?;
         match act {
-            Act::Commit(commit) => self.take_commit(mark, commit)?,
+            Act::Commit(commit) => self.take_commit(number, mark, commit)?,
             Act::Begin(_) => _ = self.open.insert(mark, Open { time: self.time, parts: Vec::new() }),
             // it may be over already: whoever drops a transaction does not wait for its commit
             Act::Abort(transaction) => _ = self.open.remove(transaction),
@@ -147,20 +224,58 @@ impl State {
             Act::Truncate(cut) => self.take_cut(cut)?,
             Act::CreateTable(name) => _ = self.tables.entry(name.table().map_err(said)?).or_default(),
             Act::DeleteTable(name) => _ = self.tables.remove(&name.table().map_err(said)?),
-            Act::GaveBack(gave) => self.take_given(gave),
+            Act::GaveBack(gave) => {
+                for object in &gave.objects {
+                    if self.data.remove(object).is_some() {
+                        self.touched.removed_data.insert(*object, number);
+                    }
+                }
+            }
+            Act::Lease(lease) => self.lease = *lease,
+            Act::Merged(merged) => self.take_merged(number, merged)?,
+            Act::Checkpointed(checkpoint) => self.take_checkpoint(checkpoint),
         }
         Ok(())
     }
 
-    fn take_commit(&mut self, mark: u64, commit: &CommitRecord) -> Result<(), String> {
+    /// Remembers what an act changes.
+    fn touch(&mut self, number: u64, act: &Act) -> Result<(), String> {
+        let stream = match act {
+            Act::CreateScope(_) | Act::DeleteScope(_) => {
+                self.touched.scopes = number;
+                return Ok(());
+            }
+            Act::CreateTable(name) | Act::DeleteTable(name) => {
+                let table = name.table().map_err(said)?;
+                // to make one that is there changes nothing
+                if self.has_table(&table) != matches!(act, Act::CreateTable(_)) {
+                    self.touched.tables.insert(table, number);
+                }
+                return Ok(());
+            }
+            Act::CreateStream(record) | Act::UpdateStream(record) => record.stream(),
+            Act::SealStream(name) | Act::DeleteStream(name) => name.stream(),
+            Act::Truncate(cut) => cut.stream.clone().unwrap_or_default().stream(),
+            _ => return Ok(()),
+        };
+        self.touched.streams.insert(stream.map_err(said)?, number);
+        Ok(())
+    }
+
+    fn take_commit(&mut self, number: u64, mark: u64, commit: &CommitRecord) -> Result<(), String> {
         for change in &commit.changes {
             let table = change.table.clone().unwrap_or_default().table().map_err(said)?;
             let entries = self.tables.get_mut(&table).ok_or("a table is changed that is not there")?;
             // the object's bytes would be kept whole for one small value
-            entries.set(owned(&change.key), change.value.as_ref().map(owned), Version(mark));
+            let key = owned(&change.key);
+            if change.value.is_none() {
+                self.touched.removed_entries.insert((table, key.clone()), number);
+            }
+            entries.set(key, change.value.as_ref().map(owned), Version(mark));
         }
         if let Some(writer) = commit.writer {
             self.writers.store(writer.mark());
+            self.touched.writers.insert(writer.mark().writer, number);
         }
         if commit.transaction == 0 {
             return Ok(());
@@ -168,7 +283,7 @@ impl State {
         let open = self.open.remove(&commit.transaction).ok_or("a transaction is committed that is over")?;
         let time = self.time;
         for (segment, place) in open.parts {
-            self.segment_mut(&segment)?.append(None, place, time)?;
+            self.segment_mut(&segment)?.append(None, place, time, number)?;
         }
         self.remember(commit.transaction, Done { version: mark, changes: commit.changes.len() as u32 });
         Ok(())
@@ -191,14 +306,6 @@ impl State {
             return Err("a cut has not an offset for each segment".into());
         }
         segments.iter_mut().zip(&cut.offsets).try_for_each(|(segment, offset)| segment.truncate(*offset))
-    }
-
-    fn take_given(&mut self, gave: &GaveBack) {
-        // never beyond what is there: the set is as large as the log at the most
-        let floor = gave.floor.min(self.next);
-        self.kept.extend(self.floor..floor);
-        self.floor = self.floor.max(floor);
-        gave.objects.iter().for_each(|object| _ = self.kept.remove(object));
     }
 
     fn stream_mut(&mut self, stream: &StreamId) -> Result<&mut Stream, String> {
@@ -249,11 +356,11 @@ impl State {
         Ok(found.segments.iter().enumerate().map(info).collect())
     }
 
-    pub(crate) fn cut_at(&self, stream: &StreamId, since_epoch: Duration) -> Result<StreamCut> {
+    /// Of each segment where the events that were committed since then begin.
+    pub(crate) fn since(&self, stream: &StreamId, millis: u64) -> Result<Vec<(SegmentId, Since)>> {
         let infos = self.infos(stream)?;
-        let millis = since_epoch.as_nanos().div_ceil(1_000_000);
-        let offsets = self.stream(stream)?.segments.iter().map(|segment| segment.offset_at(millis));
-        Ok(StreamCut::of(stream, infos.iter().map(|info| &info.id).zip(offsets)))
+        let places = self.stream(stream)?.segments.iter().map(|segment| segment.since(millis));
+        Ok(infos.into_iter().map(|info| info.id).zip(places).collect())
     }
 
     pub(crate) fn streams_of(&self, scope: &Scope) -> Result<Vec<StreamName>> {
@@ -297,15 +404,6 @@ impl State {
 
     pub(crate) fn last_event_number(&self, writer: WriterId) -> Option<u64> {
         self.writers.last(writer)
-    }
-
-    /// Of the objects before `number`, at most `most` that were not given back and hold nothing that is alive.
-    pub(crate) fn spent(&self, number: u64, most: usize) -> Vec<u64> {
-        let extents = self.streams.values().flat_map(|stream| &stream.segments).flat_map(Segment::objects);
-        let staged = self.open.values().flat_map(|open| &open.parts).map(|(_, place)| place.object);
-        let alive: HashSet<u64> = extents.chain(staged).collect();
-        let kept = self.kept.iter().copied().chain(self.floor..number);
-        kept.filter(|object| *object < number && !alive.contains(object)).take(most).collect()
     }
 
     /// Transactions in which nothing was staged for so long, in milliseconds before `now`.

@@ -1,7 +1,10 @@
 //! The store as a whole: the contract, several stores on the same objects, and what the log's objects must be.
 
+mod commands;
+mod damage;
 mod faults;
 mod faulty;
+mod holes;
 mod log;
 mod pair;
 #[cfg(feature = "s3")]
@@ -31,7 +34,15 @@ fn instance() -> u128 {
 }
 
 fn settings() -> Settings {
-    Settings { poll: Duration::from_millis(1), checkpoint_every: 4, ..Settings::new(instance()) }
+    Settings {
+        poll: Duration::from_millis(1),
+        checkpoint_every: 4,
+        block: 4,
+        grace: Duration::ZERO,
+        fresh_for: Duration::ZERO,
+        maintenance_pause: Duration::from_millis(5),
+        ..Settings::new(instance())
+    }
 }
 
 async fn open(objects: &Arc<dyn ObjectStore>) -> ObjectLogStore {

@@ -1,7 +1,6 @@
 //! Checkpoints, and room given back: what is alive stays, and who was away finds his way.
 
 use super::{event, instance, make, memory, open, orders, positions, put, settings, texts};
-use crate::object::{Header, Kind};
 use crate::{ObjectLogStore, Settings};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -22,56 +21,54 @@ use tokio::sync::Semaphore;
 async fn sizes(objects: &Arc<dyn ObjectStore>, folder: &str) -> Vec<(u64, u64)> {
     let prefix = Path::from(format!("a/store/{folder}"));
     let found: Vec<_> = objects.list(Some(&prefix)).try_collect().await.unwrap();
-    let one = |meta: ObjectMeta| (meta.location.filename().unwrap().parse().unwrap(), meta.size);
+    let one = |meta: ObjectMeta| (meta.location.filename().unwrap()[..20].parse().unwrap(), meta.size);
     let mut sizes: Vec<(u64, u64)> = found.into_iter().map(one).collect();
     sizes.sort_unstable();
     sizes
 }
 
-async fn is_given_back(objects: &Arc<dyn ObjectStore>, number: u64) -> bool {
-    let name = Path::from(format!("a/store/log/{number:020}"));
-    let bytes = objects.get(&name).await.unwrap().bytes().await.unwrap();
-    Header::parse(&bytes).unwrap().kind == Kind::GivenBack
+async fn numbers(objects: &Arc<dyn ObjectStore>, folder: &str) -> Vec<u64> {
+    sizes(objects, folder).await.into_iter().map(|(number, _)| number).collect()
 }
 
-/// Writes until an object was given back: tidying goes on beside the commits.
-async fn write_until_given_back(store: &ObjectLogStore, objects: &Arc<dyn ObjectStore>, number: u64) {
+/// Writes until log objects before a number are deleted: maintenance goes on beside the commits.
+async fn write_until_deleted(store: &ObjectLogStore, objects: &Arc<dyn ObjectStore>, number: u64) {
     for n in 0..10_000 {
         store.commit(put(n)).await.unwrap();
-        if is_given_back(objects, number).await {
+        if numbers(objects, "log").await.first().is_some_and(|first| *first >= number) {
             return;
         }
     }
-    panic!("object {number} stays");
+    panic!("objects before {number} stay");
 }
 
 #[tokio::test]
-async fn what_is_spent_is_given_back_and_what_is_alive_stays() {
+async fn what_is_spent_is_deleted_and_what_is_alive_stays() {
     let objects = memory();
     let store = open(&objects).await;
     make(&store).await;
     let pointer = store.commit(event("alive")).await.unwrap().pointers.first().unwrap();
     let mut staged = store.begin().await.unwrap();
     staged.stage(vec![Append::keyed(&orders(), "k", "staged")]).await.unwrap();
-    write_until_given_back(&store, &objects, 6).await;
-    // scope, stream and table are 0 to 2, the event 3, the transaction's beginning 4 and what it staged 5
-    let mut gone = Vec::new();
-    for number in 0..7 {
-        gone.push(is_given_back(&objects, number).await);
-    }
-    assert_eq!(gone, [true, true, true, false, true, false, true]);
-    assert!(sizes(&objects, "checkpoint").await.len() <= 3, "old checkpoints go");
+    write_until_deleted(&store, &objects, 200).await;
+    let found = numbers(&objects, "log").await;
+    assert!(found.len() < 50, "{} log objects stay", found.len());
+    assert!(found.windows(2).all(|pair| pair[0] + 1 == pair[1]), "the log has no hole");
+    assert!(sizes(&objects, "checkpoint").await.len() <= 20, "old checkpoints go");
     assert_eq!(open(&objects).await.event(&pointer).await.unwrap(), "alive");
     staged.commit(vec![]).await.unwrap();
     for store in [&store, &open(&objects).await] {
         assert_eq!(texts(store).await, ["alive", "staged"]);
     }
     store.truncate(&tail_cut(&store, &orders()).await.unwrap()).await.unwrap();
-    write_until_given_back(&store, &objects, 3).await;
-    write_until_given_back(&store, &objects, 5).await;
+    for n in 0.. {
+        assert!(n < 10_000, "dead data objects stay");
+        store.commit(put(n)).await.unwrap();
+        if numbers(&objects, "data").await.is_empty() {
+            break;
+        }
+    }
     assert!(texts(&open(&objects).await).await.is_empty());
-    let numbers: Vec<_> = sizes(&objects, "log").await.into_iter().map(|(number, _)| number).collect();
-    assert!(numbers.iter().copied().eq(0..numbers.len() as u64), "no number is ever free again");
 }
 
 #[tokio::test]
@@ -82,10 +79,16 @@ async fn who_was_away_goes_on_from_a_checkpoint() {
     let pointer = away.commit(event("old")).await.unwrap().pointers.first().unwrap();
     away.commit(put("old")).await.unwrap();
     busy.truncate(&tail_cut(&busy, &orders()).await.unwrap()).await.unwrap();
-    write_until_given_back(&busy, &objects, 6).await;
+    write_until_deleted(&busy, &objects, 8).await;
     busy.commit(put("new")).await.unwrap();
     // to write is as good as to read: nothing is put where others have been
-    away.commit(event("after")).await.unwrap();
+    for turn in 0.. {
+        assert!(turn < 3, "it never comes to know");
+        match away.commit(event("after").by(WriterId(1), 1)).await {
+            Ok(_) => break,
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}"),
+        }
+    }
     let entry = away.get(&positions(), b"last").await.unwrap().unwrap();
     assert_eq!(entry.value, "new");
     assert_eq!(away.event(&pointer).await.unwrap_err().kind(), ErrorKind::Truncated);
@@ -97,25 +100,34 @@ async fn a_damaged_checkpoint_costs_only_time() {
     let objects = memory();
     let store = open(&objects).await;
     make(&store).await;
-    write_until_given_back(&store, &objects, 0).await;
+    write_until_deleted(&store, &objects, 40).await;
     store.commit(put("last")).await.unwrap();
-    drop(store);
-    let checkpoints = sizes(&objects, "checkpoint").await;
-    let damage = async |number: u64| {
-        let name = Path::from(format!("a/store/checkpoint/{number:020}"));
-        let mut bytes = objects.get(&name).await.unwrap().bytes().await.unwrap().to_vec();
+    store.close().await.unwrap();
+    let found: Vec<ObjectMeta> = objects.list(None).try_collect().await.unwrap();
+    let mut checkpoints: Vec<Path> = found.into_iter().map(|meta| meta.location).collect();
+    checkpoints.retain(|name| name.as_ref().contains("/checkpoint"));
+    checkpoints.sort_by_key(|name| name.filename().unwrap().to_owned());
+    assert!(checkpoints.len() > 2, "{checkpoints:?}");
+    assert!(checkpoints.iter().any(|name| name.as_ref().contains('.')), "none holds changes alone");
+    let damage = async |name: &Path| {
+        let mut bytes = objects.get(name).await.unwrap().bytes().await.unwrap().to_vec();
         *bytes.last_mut().unwrap() ^= 1;
-        objects.put(&name, bytes.into()).await.unwrap();
+        objects.put(name, bytes.into()).await.unwrap();
     };
-    damage(checkpoints.last().unwrap().0).await;
-    let store = open(&objects).await;
+    let try_open = async || {
+        let settings = Settings { checkpoint_every: u64::MAX, ..settings() };
+        ObjectLogStore::open(Arc::clone(&objects), &Path::from("a/store"), settings).await
+    };
+    // both copies of the newest
+    let (others, last) = checkpoints.split_at(checkpoints.len() - 2);
+    damage(&last[0]).await;
+    damage(&last[1]).await;
+    let store = try_open().await.unwrap();
     assert_eq!(store.get(&positions(), b"last").await.unwrap().unwrap().value, "last");
-    drop(store);
-    for (number, _) in &checkpoints[..checkpoints.len() - 1] {
-        damage(*number).await;
+    for name in others {
+        damage(name).await;
     }
-    let refused =
-        ObjectLogStore::open(Arc::clone(&objects), &Path::from("a/store"), settings()).await.err().unwrap();
+    let refused = try_open().await.err().unwrap();
     assert_eq!(refused.kind(), ErrorKind::Corrupt);
     assert!(refused.to_string().contains("a/store/checkpoint/"), "{refused}");
 }
@@ -135,7 +147,7 @@ async fn a_transaction_left_behind_is_aborted_after_a_day() {
         store.commit(put(n)).await.unwrap();
     }
     assert_eq!(store.outcome(id).await.unwrap(), Outcome::Open, "another process may still have it");
-    clock.advance(Duration::from_millis(crate::upkeep::LEFT_BEHIND + 1));
+    clock.advance(Duration::from_millis(crate::maintenance::LEFT_BEHIND + 1));
     for n in 0..1000 {
         store.commit(put(n)).await.unwrap();
         if store.outcome(id).await.unwrap() == Outcome::Unknown {
@@ -211,7 +223,7 @@ impl ObjectStore for Gate {
 }
 
 #[tokio::test]
-async fn an_object_given_back_before_its_writer_knew_of_it_counts_once() {
+async fn an_object_deleted_before_its_writer_knew_of_it_counts_once() {
     let objects = memory();
     let gate = Arc::new(Gate {
         inner: Arc::clone(&objects),
@@ -232,11 +244,11 @@ async fn an_object_given_back_before_its_writer_knew_of_it_counts_once() {
     gate.written.acquire().await.unwrap().forget();
     assert_eq!(texts(&quick).await, ["once"], "it is there, and its writer does not know");
     quick.truncate(&tail_cut(&quick, &orders()).await.unwrap()).await.unwrap();
-    write_until_given_back(&quick, &objects, 3).await;
+    write_until_deleted(&quick, &objects, 8).await;
     gate.open.add_permits(1);
-    let pointer = commit.await.unwrap().unwrap().pointers.first().unwrap();
-    assert_eq!((pointer.offset, pointer.length), (0, 12));
-    assert_eq!(slow.event(&pointer).await.unwrap_err().kind(), ErrorKind::Truncated);
+    let unknown = commit.await.unwrap().unwrap_err();
+    assert_eq!(unknown.kind(), ErrorKind::Unreachable);
+    assert!(unknown.to_string().contains("nobody knows"), "{unknown}");
     for store in [&slow, &quick, &open(&objects).await] {
         assert!(texts(store).await.is_empty(), "it was written a second time");
     }
@@ -254,7 +266,7 @@ async fn writers_and_outcomes_are_in_a_checkpoint() {
     transaction.stage(vec![Append::keyed(&orders(), "k", "staged")]).await.unwrap();
     transaction.commit(vec![]).await.unwrap();
     store.seal_stream(&orders()).await.unwrap();
-    write_until_given_back(&store, &objects, 4).await;
+    write_until_deleted(&store, &objects, 12).await;
     let outcome = store.outcome(id).await.unwrap();
     assert!(matches!(outcome, Outcome::Committed(_)));
     let entries = store.scan(&positions(), b"", None, 10).await.unwrap();

@@ -1,0 +1,162 @@
+//! What is missing from the log, or stands in another place of it, is named; nothing is ever acknowledged into a hole. And a
+//! log of format 1 is read on.
+
+use super::{event, instance, make, memory, orders, positions, put, settings, texts};
+use crate::{Location, ObjectLogStore, Settings};
+use kulya_store::{Append, Commit, ErrorKind, Result, StreamStore, WriterId, bounded_read, tail_cut};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// As the program opens it, but for maintenance, which does not run.
+fn usual() -> Settings {
+    Settings { checkpoint_every: u64::MAX, ..Settings::new(instance()) }
+}
+
+async fn try_open(objects: &Arc<dyn ObjectStore>) -> Result<ObjectLogStore> {
+    ObjectLogStore::open(Arc::clone(objects), &Path::from("a/store"), usual()).await
+}
+
+fn log(number: u64) -> Path {
+    Path::from(format!("a/store/log/{number:020}"))
+}
+
+/// Objects 0 to 2 make scope, stream and table; behind them one for each of 20 events.
+async fn twenty(objects: &Arc<dyn ObjectStore>) -> ObjectLogStore {
+    let store = try_open(objects).await.unwrap();
+    make(&store).await;
+    for n in 0..20 {
+        store.commit(event(n)).await.unwrap();
+    }
+    store
+}
+
+#[tokio::test]
+async fn a_hole_is_named_when_a_store_is_opened() {
+    let objects = memory();
+    drop(twenty(&objects).await);
+    for number in [0, 1, 8, 17, 21] {
+        let whole = objects.get(&log(number)).await.unwrap().bytes().await.unwrap();
+        objects.delete(&log(number)).await.unwrap();
+        let refused = try_open(&objects).await.err().unwrap();
+        assert_eq!(refused.kind(), ErrorKind::Corrupt);
+        let text = refused.to_string();
+        assert!(text.contains(log(number).as_ref()) && text.contains("missing"), "{text}");
+        assert!(text.contains("kulya store repair"), "{text}");
+        objects.put(&log(number), whole.into()).await.unwrap();
+    }
+    assert_eq!(texts(&try_open(&objects).await.unwrap()).await.len(), 20);
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_into_a_hole() {
+    // the process that is behind has looked a moment ago, or long ago; the hole is where it goes on, or later
+    for (fresh_for, number) in [(0, 10), (0, 15), (3600, 10), (3600, 15)] {
+        let objects = memory();
+        let settings = Settings { fresh_for: Duration::from_secs(fresh_for), ..usual() };
+        let behind =
+            ObjectLogStore::open(Arc::clone(&objects), &Path::from("a/store"), settings).await.unwrap();
+        make(&behind).await;
+        for n in 0..7 {
+            behind.commit(event(n)).await.unwrap();
+        }
+        let ahead = try_open(&objects).await.unwrap();
+        for n in 7..20 {
+            ahead.commit(event(n)).await.unwrap();
+        }
+        objects.delete(&log(number)).await.unwrap();
+        let refused = behind.commit(event("into the hole")).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Corrupt, "{refused}");
+        assert!(refused.to_string().contains(log(number).as_ref()), "{refused}");
+        if number == 15 {
+            let refused = bounded_read(&behind, &orders()).await.unwrap_err();
+            assert!(refused.to_string().contains(log(number).as_ref()), "{refused}");
+            assert!(objects.head(&log(number)).await.is_err(), "nothing was put there");
+        }
+        // whoever opens it now is told, too
+        let refused = try_open(&objects).await.err().unwrap();
+        assert_eq!(refused.kind(), ErrorKind::Corrupt, "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn an_object_of_another_history_is_refused() {
+    let objects = memory();
+    drop(twenty(&objects).await);
+    let other = memory();
+    drop(twenty(&other).await);
+    // the same number, as whole, and with the same event: only its author is another one
+    let foreign = other.get(&log(9)).await.unwrap().bytes().await.unwrap();
+    objects.put(&log(9), foreign.into()).await.unwrap();
+    let refused = try_open(&objects).await.err().unwrap();
+    assert_eq!(refused.kind(), ErrorKind::Corrupt);
+    assert!(refused.to_string().contains("does not follow"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_missing_data_object_is_named_when_its_events_are_read() {
+    let objects = memory();
+    let store = twenty(&objects).await;
+    store.compact().await.unwrap();
+    store.commit(put("behind")).await.unwrap();
+    let folder = Path::from("a/store/data");
+    let found: Vec<_> = futures::TryStreamExt::try_collect(objects.list(Some(&folder))).await.unwrap();
+    let [data]: [object_store::ObjectMeta; 1] = found.try_into().unwrap();
+    drop(store);
+    objects.delete(&data.location).await.unwrap();
+    let store = try_open(&objects).await.unwrap();
+    assert_eq!(store.get(&positions(), b"last").await.unwrap().unwrap().value, "behind");
+    let refused = bounded_read(&store, &orders()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Corrupt);
+    assert!(refused.to_string().contains(data.location.as_ref()), "{refused}");
+}
+
+/// Written by the program before the log had a chain: 13 events that were truncated, 17 that are there, two open transactions
+/// of which one has staged an event, a writer's numbers, and two checkpoints.
+#[tokio::test]
+async fn a_log_of_format_1_is_read_and_written_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let from = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/format1");
+    for name in ["", "log", "checkpoint"] {
+        std::fs::create_dir_all(folder.path().join(name)).unwrap();
+        for file in std::fs::read_dir(from.join(name)).unwrap() {
+            let file = file.unwrap().path();
+            if file.is_file() {
+                std::fs::copy(&file, folder.path().join(name).join(file.file_name().unwrap())).unwrap();
+            }
+        }
+    }
+    let url = format!("file://{}", folder.path().display());
+    let open = async || {
+        let Location { objects, prefix } = Location::of(&url, |_| None).unwrap();
+        ObjectLogStore::open(objects, &prefix, settings()).await.unwrap()
+    };
+    let mut expected: Vec<String> = (13..30).map(|n| n.to_string()).collect();
+    let store = open().await;
+    let sorted = async |store: &ObjectLogStore| {
+        let mut found = texts(store).await;
+        found.sort();
+        found
+    };
+    expected.sort();
+    assert_eq!(sorted(&store).await, expected);
+    assert_eq!(store.last_event_number(WriterId(9)).await.unwrap(), Some(29));
+    assert_eq!(store.get(&positions(), b"k4").await.unwrap().unwrap().value, "29");
+    // it goes on in the new format, and what is old is merged
+    for n in 0..300 {
+        store
+            .commit(Commit::events(vec![Append::keyed(&orders(), "k", format!("new {n:03}"))]))
+            .await
+            .unwrap();
+        expected.push(format!("new {n:03}"));
+    }
+    store.compact().await.unwrap();
+    expected.sort();
+    for store in [&store, &open().await] {
+        assert_eq!(sorted(store).await, expected);
+    }
+    assert!(folder.path().join("data").read_dir().unwrap().next().is_some(), "what is old is merged");
+    store.truncate(&tail_cut(&store, &orders()).await.unwrap()).await.unwrap();
+    assert!(texts(&open().await).await.is_empty());
+}
