@@ -82,8 +82,26 @@ impl Judged {
         }
     }
 
-    /// Everything that keeps this schema from reading what the other wrote.
+    /// Everything that keeps this schema from following, or preceding, the other in a group: from reading what it wrote.
     pub(crate) fn why_not(&self, writer: &Self, rules: &Rules) -> Vec<Incompatibility> {
+        let by = match rules {
+            Rules::Java => avro::Resolution::Java,
+            Rules::Strict(_) => avro::Resolution::Specification,
+        };
+        self.cannot_read(writer, rules, by)
+    }
+
+    /// The same for a schema that only reads and is not registered: Avro's records may have other names, as no reader
+    /// needs them.
+    pub(crate) fn why_no_reader(&self, writer: &Self, rules: &Rules) -> Vec<Incompatibility> {
+        let by = match rules {
+            Rules::Java => avro::Resolution::Java,
+            Rules::Strict(_) => avro::Resolution::AnyRecordName,
+        };
+        self.cannot_read(writer, rules, by)
+    }
+
+    fn cannot_read(&self, writer: &Self, rules: &Rules, by: avro::Resolution) -> Vec<Incompatibility> {
         fn told<I: Into<Incompatibility>>(reasons: Vec<I>) -> Vec<Incompatibility> {
             reasons.into_iter().map(Into::into).collect()
         }
@@ -93,10 +111,6 @@ impl Judged {
         };
         match (&self.body, &writer.body) {
             (Body::Avro(reader, read), Body::Avro(writer, written)) => {
-                let by = match rules {
-                    Rules::Java => avro::Resolution::Java,
-                    Rules::Strict(_) => avro::Resolution::Specification,
-                };
                 if let (Some(read), Some(written)) = (read, written)
                     && read.certainly_reads(written, by)
                 {

@@ -47,7 +47,7 @@ impl Outline {
     /// that was written in it, and each that only the reader has, has a default. When not, [`resolve`](super::resolve) tells;
     /// by promotion it may still be read.
     pub fn certainly_reads(&self, writer: &Self, by: Resolution) -> bool {
-        if by == Resolution::Specification && self.name != writer.name {
+        if by.compares_record_names() && self.name != writer.name {
             return false;
         }
         let mut written = writer.fields.iter().peekable();

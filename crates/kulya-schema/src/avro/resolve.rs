@@ -29,6 +29,20 @@ pub enum Resolution {
     /// The Avro specification's, "Schema Resolution": names of records are compared (without their namespaces, with the
     /// reader's aliases), and every symbol of a writer's enum must be the reader's, unless that has a default.
     Specification,
+    /// As `Specification`, but names of records are not compared, at any depth: fields are matched by their own names. For
+    /// a reader whose schema was derived from its columns, as Flink's is: it names every record itself.
+    AnyRecordName,
+}
+
+impl Resolution {
+    fn compares_symbols(self) -> bool {
+        self != Self::Java
+    }
+
+    /// Whether a record is read only as one of the same simple name.
+    pub(crate) fn compares_record_names(self) -> bool {
+        self == Self::Specification
+    }
 }
 
 /// One reason why a reader cannot read what a writer wrote.
@@ -233,13 +247,12 @@ impl<'a> Matcher<'a> {
             return Found::Refused(Rule::TypeMismatch);
         };
         let has_name = to.name.simple == from.name.simple;
-        let is_strict = self.by == Resolution::Specification;
         match (&to.shape, &from.shape) {
-            (Shape::Record(_), Shape::Record(_)) if is_strict && !has_name => {
+            (Shape::Record(_), Shape::Record(_)) if self.by.compares_record_names() && !has_name => {
                 Found::Refused(Rule::NameMismatch)
             }
             (Shape::Enum { symbols, default: None }, Shape::Enum { symbols: written, .. })
-                if is_strict && has_name && !missing(symbols, written).is_empty() =>
+                if self.by.compares_symbols() && has_name && !missing(symbols, written).is_empty() =>
             {
                 Found::Refused(Rule::EnumSymbolMissing)
             }
@@ -310,7 +323,7 @@ impl<'a> Matcher<'a> {
                     if let (Shape::Record(_), Shape::Record(_)) = (&to.shape, &from.shape) {
                         let number = self.record(numbers, depth);
                         let is_near = to.name.simple == from.name.simple;
-                        if self.by == Resolution::Specification && !is_near {
+                        if self.by.compares_record_names() && !is_near {
                             continue;
                         }
                         if self.fits_at_first_sight(number) && (similar.is_none() || is_near) {

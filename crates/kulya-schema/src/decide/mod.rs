@@ -238,7 +238,9 @@ fn check_comparable(judge: &Judge, new: &Judged, old: &Judged) -> Result<()> {
     Ok(())
 }
 
-/// Whether a reader with this schema may read the group: asked by typed readers when they start.
+/// Whether a reader with this schema may read the group: asked by typed readers when they start. Names of Avro's records are
+/// not compared, whatever the rules: Flink's readers name them all `org.apache.flink.avro.generated.record…`. The rest of the
+/// rules holds.
 ///
 /// # Errors
 /// As [`may_add`].
@@ -249,7 +251,7 @@ pub fn may_read(judge: &Judge, reader: &Judged, consulted: &[Alike]) -> Result<b
         if judge.rules == Rules::Java && reader.is_opaque() {
             return Ok(true);
         }
-        Ok(counted(judge, reader.why_not(old, &judge.rules)).next().is_none())
+        Ok(counted(judge, reader.why_no_reader(old, &judge.rules)).next().is_none())
     };
     let latest = || {
         let is_last = |alike: &&Alike| alike.versions.iter().any(|version| Some(version.id) == last);

@@ -112,18 +112,20 @@ fn one_type_groups_take_one_type() {
     assert!(matches!(refusal.reasons.as_slice(), [Reason::OtherType { .. }]));
 }
 
+/// Whether a reader may read a group that has these versions.
+fn reads(policy: Compatibility, rules: Rules, live: &[SchemaInfo], reader: &SchemaInfo) -> bool {
+    let judge = judge(policy, rules);
+    let alike = versions(live).into_iter().map(|old| Alike {
+        schema: Arc::new(Judged::registered(&old.schema, &judge)),
+        versions: vec![old.version],
+    });
+    let reader = Judged::new(&normalize(reader.clone()).unwrap(), &judge).unwrap();
+    may_read(&judge, &reader, &alike.collect::<Vec<_>>()).unwrap()
+}
+
 #[test]
 fn readers_are_judged_by_the_rules() {
     use Compatibility::*;
-    let reads = |policy, rules, live: &[SchemaInfo], reader: &SchemaInfo| {
-        let judge = judge(policy, rules);
-        let alike = versions(live).into_iter().map(|old| Alike {
-            schema: Arc::new(Judged::registered(&old.schema, &judge)),
-            versions: vec![old.version],
-        });
-        let reader = Judged::new(&normalize(reader.clone()).unwrap(), &judge).unwrap();
-        may_read(&judge, &reader, &alike.collect::<Vec<_>>()).unwrap()
-    };
     let a = schema(r#"{"name":"a","type":"int"}"#);
     for rules in [Rules::Java, Rules::strict()] {
         assert!(reads(AllowAny, rules, &[], &a));
@@ -133,6 +135,61 @@ fn readers_are_judged_by_the_rules() {
     }
     assert!(!reads(Full, Rules::Java, &[], &a), "the Java server says no to an empty group");
     assert!(reads(Full, Rules::strict(), &[], &a));
+}
+
+/// The reader that Flink derives from the columns of a table: it names every record itself, and lets each column be null.
+#[test]
+fn a_reader_needs_no_record_name() {
+    use Compatibility::*;
+    let avro = |name: &str, fields: &str| {
+        let data = format!(r#"{{"type":"record","name":"{name}","fields":[{fields}]}}"#);
+        SchemaInfo::new(name, Format::Avro, data)
+    };
+    let flink = |fields: &str| avro("org.apache.flink.avro.generated.record", fields);
+    let written = avro(
+        "shop.Order",
+        r#"{"name":"id","type":"long"},
+           {"name":"to","type":{"type":"record","name":"Address","fields":[{"name":"city","type":"string"}]}},
+           {"name":"from","type":["null","Address"],"default":null},
+           {"name":"via","type":{"type":"array","items":"Address"}}"#,
+    );
+    let address = |name: &str, field: &str| {
+        format!(
+            r#"{{"type":"record","name":"record_{name}","fields":[{{"name":"{field}","type":["null","string"],"default":null}}]}}"#
+        )
+    };
+    let nullable =
+        |name: &str, of: &str| format!(r#"{{"name":"{name}","type":["null",{of}],"default":null}}"#);
+    let columns = [
+        nullable("id", r#""long""#),
+        nullable("to", &address("to", "city")),
+        nullable("from", &address("from", "city")),
+        nullable("via", &format!(r#"{{"type":"array","items":["null",{}]}}"#, address("via", "city"))),
+    ];
+    let reader = flink(&columns.join(","));
+    for policy in [Backward, Forward, Full, BackwardTransitive, DenyAll] {
+        for rules in [Rules::Java, Rules::strict()] {
+            assert!(
+                reads(policy.clone(), rules, std::slice::from_ref(&written), &reader),
+                "{policy:?} {rules:?}"
+            );
+        }
+    }
+    // what stays of the strict rules: names of fields, types, defaults, symbols, and names of enums
+    let symbols = |name: &str, symbols: &str| {
+        format!(r#"{{"name":"e","type":{{"type":"enum","name":"{name}","symbols":[{symbols}]}}}}"#)
+    };
+    let strictly =
+        |written: &str, read: &str| reads(Full, Rules::strict(), &[avro("R", written)], &flink(read));
+    assert!(strictly(&symbols("E", r#""A""#), &symbols("E", r#""A","B""#)));
+    for (written, read) in [
+        (r#"{"name":"a","type":"int"}"#.to_owned(), r#"{"name":"b","type":"int"}"#.to_owned()),
+        (r#"{"name":"a","type":"string"}"#.to_owned(), r#"{"name":"a","type":"int"}"#.to_owned()),
+        (symbols("E", r#""A","B""#), symbols("E", r#""A""#)),
+        (symbols("E", r#""A""#), symbols("F", r#""A""#)),
+    ] {
+        assert!(!strictly(&written, &read), "{read} reads {written}");
+    }
 }
 
 #[test]

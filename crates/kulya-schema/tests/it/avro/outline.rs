@@ -40,7 +40,7 @@ fn first_sight_and_a_closer_look_agree() {
     for round in 0..20_000 {
         let types = if round % 2 == 0 { &TYPES[..] } else { &all };
         let (reader, writer) = (record(&mut dice, types), record(&mut dice, types));
-        let by = dice.of(&[Resolution::Java, Resolution::Specification]);
+        let by = dice.of(&[Resolution::Java, Resolution::Specification, Resolution::AnyRecordName]);
         let (read, written) = (Outline::of(&reader).unwrap(), Outline::of(&writer).unwrap());
         let (is_certain, reasons) = (read.certainly_reads(&written, by), resolve(&reader, &writer, by));
         let pair = || format!("{} reads {}: {reasons:?}", reader.normal_form(), writer.normal_form());
