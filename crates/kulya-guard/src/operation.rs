@@ -33,6 +33,16 @@ impl Need {
         Self::right(names.root(), ReadUpdate)
     }
 
+    /// What a caller who is refused lacks, as an account file would give it; a long resource is cut.
+    pub fn lacking(&self) -> String {
+        match self {
+            Self::Known => "the caller must be known".to_owned(),
+            Self::Right { resource, permission, .. } => {
+                format!("the caller lacks the right {resource:.200},{}", permission.as_str())
+            }
+        }
+    }
+
     /// Whether it is about changing something.
     pub fn is_change(&self) -> bool {
         matches!(self, Self::Right { permission: ReadUpdate, .. })

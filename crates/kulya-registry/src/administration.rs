@@ -17,7 +17,6 @@ use kulya_schema::{
     GroupId, GroupProperties, Rules, SchemaInfo, Strict, VersionInfo, decide, difference, limits, normalize,
 };
 use kulya_store::{Condition, TableChange};
-use std::sync::Arc;
 
 /// The most items of a page, whatever is asked.
 const MOST_ITEMS: usize = 10_000;
@@ -245,6 +244,6 @@ impl RegistryAdministration for Registry {
         &self,
         from: Option<&str>,
     ) -> RegistryResult<BoxStream<'static, RegistryResult<(String, Change)>>> {
-        feed::follow(Arc::clone(&self.table.store), &self.table.feed, from).await
+        feed::follow(&self.table, from).await
     }
 }

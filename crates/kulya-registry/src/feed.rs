@@ -2,15 +2,15 @@
 //! makes the change. So the feed tells no change that did not happen, misses none, and has a group's changes in order,
 //! however many registries stand on the store.
 
-use crate::table::from_store;
+use crate::table::{Table, from_store};
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
 use kulya_codec::administration::{Change, ChangeEvent};
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
 use kulya_schema::GroupId;
 use kulya_store::{
-    Append, Retention, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamName, StreamStore,
-    Tail, tail_cut,
+    Append, ErrorKind, Retention, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamName,
+    StreamStore, Tail,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -44,23 +44,33 @@ pub(crate) fn append(stream: &StreamId, line: Bytes) -> Append {
 }
 
 /// The place behind all changes so far.
-pub(crate) async fn end(store: &dyn StreamStore, stream: &StreamId) -> RegistryResult<String> {
-    Ok(tail_cut(store, stream).await.map_err(from_store)?.to_string())
+pub(crate) async fn end(table: &Table) -> RegistryResult<String> {
+    let segments = segments(table).await?;
+    Ok(StreamCut::tail(&table.feed, &segments).to_string())
+}
+
+/// The feed's segments. Who follows changes that nobody made yet needs a place to begin at, so the feed is made.
+async fn segments(table: &Table) -> RegistryResult<Vec<SegmentInfo>> {
+    match table.store.segments(&table.feed).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            table.create().await?;
+            table.store.segments(&table.feed).await.map_err(from_store)
+        }
+        found => found.map_err(from_store),
+    }
 }
 
 /// The changes behind a place, or from now on.
 pub(crate) async fn follow(
-    store: Arc<dyn StreamStore>,
-    stream: &StreamId,
+    table: &Table,
     from: Option<&str>,
 ) -> RegistryResult<BoxStream<'static, RegistryResult<(String, Change)>>> {
+    let segments = segments(table).await?;
     let cut = match from {
-        None => tail_cut(&*store, stream).await.map_err(from_store)?,
-        Some(text) => {
-            let segments = store.segments(stream).await.map_err(from_store)?;
-            place_of(stream, &segments, text)?
-        }
+        None => StreamCut::tail(&table.feed, &segments),
+        Some(text) => place_of(&table.feed, &segments, text)?,
     };
+    let store = Arc::clone(&table.store);
     let follower = Follower { store, tail: Tail::from(cut), waiting: VecDeque::new(), is_over: false };
     let changes = stream::unfold(follower, |mut follower| async move {
         let change = follower.next().await?;

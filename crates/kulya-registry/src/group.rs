@@ -132,9 +132,8 @@ impl<'a> Group<'a> {
         if let Some(known) = self.memory.schemas.get(&key) {
             return Ok(known);
         }
-        let found = self.table.record(&what, &keys::schema(self.head.incarnation, id)).await?;
-        let (record, _) = found.ok_or_else(missing)?;
-        let record = Arc::new(record);
+        let found = self.table.entry(&keys::schema(self.head.incarnation, id)).await?.ok_or_else(missing)?;
+        let record = Arc::new(SchemaRecord::from_bytes(&what, &found.value)?);
         self.memory.schemas.insert(key, Arc::clone(&record));
         Ok(record)
     }

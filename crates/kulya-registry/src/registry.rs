@@ -31,9 +31,18 @@ pub(crate) fn refused(error: kulya_schema::Error) -> RegistryError {
 }
 
 impl Registry {
-    /// Opens the registry kept in this store, or makes an empty one. Makes the system scope `_schemaregistry`.
+    /// Opens the registry kept in this store, or makes an empty one: for whoever serves it. Makes the system scope
+    /// `_schemaregistry`.
     pub async fn open(store: Arc<dyn StreamStore>, clock: Arc<dyn Clock>) -> RegistryResult<Self> {
-        let (table, memory) = (Table::open(store).await?, Arc::new(Memory::new()));
+        let this = Self::on(store, clock)?;
+        this.table.create().await?;
+        Ok(this)
+    }
+
+    /// The registry kept in this store: for whoever reads it. Nothing is asked of the store before the first question; a
+    /// store that has no registry is one without groups, and the first change makes it.
+    pub fn on(store: Arc<dyn StreamStore>, clock: Arc<dyn Clock>) -> RegistryResult<Self> {
+        let (table, memory) = (Table::new(store)?, Arc::new(Memory::new()));
         Ok(Self { table, memory, clock, checkers: Checkers::default() })
     }
 
@@ -47,7 +56,7 @@ impl Registry {
     /// The place behind all changes so far, from which [`changes`](RegistryAdministration::changes) tells those that come:
     /// for whoever must not miss one that comes before it is told the first.
     pub async fn end_of_changes(&self) -> RegistryResult<String> {
-        crate::feed::end(&*self.table.store, &self.table.feed).await
+        crate::feed::end(&self.table).await
     }
 
     pub(crate) fn now_ms(&self) -> u64 {
@@ -200,7 +209,7 @@ impl Added {
         let put = |key, condition, value| TableChange::put(&table.id, key, condition, value);
         let mut changes = vec![
             put(keys::version(incarnation, *id), Condition::Absent, records::write(&self.version)),
-            put(keys::schema(incarnation, *id), Condition::Absent, records::write(&self.schema)),
+            put(keys::schema(incarnation, *id), Condition::Absent, self.schema.to_bytes()),
         ];
         if live {
             let key = keys::fingerprint(incarnation, fingerprint, kind(&schema.format), &schema.type_name);

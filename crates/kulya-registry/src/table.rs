@@ -5,9 +5,7 @@ use crate::feed;
 use crate::records;
 use bytes::Bytes;
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
-use kulya_store::{
-    Commit, Entry, Error, ErrorKind, Scope, StreamId, StreamStore, TableChange, TableId, Version,
-};
+use kulya_store::{Commit, Entry, Error, ErrorKind, StreamId, StreamStore, TableChange, TableId, Version};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
@@ -22,19 +20,24 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Opens the registry's table, making scope and table when they are not there.
-    pub(crate) async fn open(store: Arc<dyn StreamStore>) -> RegistryResult<Self> {
-        let scope = Scope::system("_schemaregistry");
+    /// The registry's table in a store. Nothing is asked of the store, and nothing made: a table that is not there has no
+    /// entries, and the first change makes it.
+    pub(crate) fn new(store: Arc<dyn StreamStore>) -> RegistryResult<Self> {
         let id = TableId::system("_schemaregistry", "registry").map_err(from_store)?;
-        store.create_scope(&scope).await.map_err(from_store)?;
-        store.create_table(&id).await.map_err(from_store)?;
-        let feed = feed::stream(&scope)?;
-        store.create_stream(&feed, feed::config()).await.map_err(from_store)?;
+        let feed = feed::stream(&id.scope)?;
         Ok(Self { store, id, feed })
     }
 
+    /// Makes scope, table and feed where they are not there.
+    pub(crate) async fn create(&self) -> RegistryResult<()> {
+        self.store.create_scope(&self.id.scope).await.map_err(from_store)?;
+        self.store.create_table(&self.id).await.map_err(from_store)?;
+        self.store.create_stream(&self.feed, feed::config()).await.map_err(from_store)?;
+        Ok(())
+    }
+
     pub(crate) async fn entry(&self, key: &[u8]) -> RegistryResult<Option<Entry>> {
-        self.store.get(&self.id, key).await.map_err(from_store)
+        existing(self.store.get(&self.id, key).await)
     }
 
     /// The record under a key, with its version.
@@ -52,7 +55,14 @@ impl Table {
     /// Commits changes, and lines of the feed with them; `false` when a condition no longer holds.
     pub(crate) async fn change(&self, changes: Vec<TableChange>, lines: Vec<Bytes>) -> RegistryResult<bool> {
         let appends = lines.into_iter().map(|line| feed::append(&self.feed, line)).collect();
-        match self.store.commit(Commit { appends, ..Commit::changes(changes) }).await {
+        let commit = Commit { appends, ..Commit::changes(changes) };
+        let mut done = self.store.commit(commit.clone()).await;
+        if done.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            // the first change: whoever only adds to a registry that is there needs no right to make one
+            self.create().await?;
+            done = self.store.commit(commit).await;
+        }
+        match done {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == ErrorKind::Conflict => Ok(false),
             Err(error) => Err(from_store(error)),
@@ -66,7 +76,15 @@ impl Table {
         after: Option<Bytes>,
         limit: usize,
     ) -> RegistryResult<Vec<Entry>> {
-        self.store.scan(&self.id, prefix, after.as_deref(), limit).await.map_err(from_store)
+        existing(self.store.scan(&self.id, prefix, after.as_deref(), limit).await)
+    }
+}
+
+/// What was found in the table; nothing where there is none.
+fn existing<T: Default>(found: kulya_store::Result<T>) -> RegistryResult<T> {
+    match found {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(T::default()),
+        found => found.map_err(from_store),
     }
 }
 

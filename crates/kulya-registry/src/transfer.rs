@@ -343,6 +343,10 @@ impl<'a> Importing<'a> {
     }
 
     async fn write(&mut self, changes: Vec<TableChange>, bytes: usize) -> RegistryResult<()> {
+        // a large schema goes alone: a store takes a bounded commit
+        if !self.changes.is_empty() && self.bytes + bytes > BATCH_BYTES {
+            self.flush().await?;
+        }
         self.bytes += bytes;
         self.changes.extend(changes);
         if self.bytes >= BATCH_BYTES || self.changes.len() >= BATCH_CHANGES {

@@ -166,7 +166,7 @@ impl Line {
             ),
             Code::PermissionDenied => (
                 ErrorKind::InvalidInput,
-                format!("the server at {address} does not allow us this: ask for the right"),
+                format!("the server at {address} does not allow us this: {}", status.message()),
             ),
             code => (ErrorKind::Failed, format!("the server at {address} answers {code:?}")),
         };

@@ -76,10 +76,10 @@ impl Form {
     }
 
     /// They may not.
-    pub(crate) fn denied(self) -> Response<Body> {
+    pub(crate) fn denied(self, lacking: &str) -> Response<Body> {
         match self {
             Self::Rest => empty(StatusCode::FORBIDDEN),
-            Self::Grpc => Status::permission_denied("the caller has no right to this").into_http(),
+            Self::Grpc => Status::permission_denied(lacking).into_http(),
         }
     }
 

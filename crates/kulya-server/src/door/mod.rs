@@ -216,9 +216,9 @@ impl Door {
         }
         let visit = Visit::new(caller, address, &asked, frame.audit.clone(), Arc::clone(&frame.names));
         if let Some(need) = &asked.need
-            && visit.allow(need, asked.is_change).is_err()
+            && let Err(Denied(lacking)) = visit.allow(need, asked.is_change)
         {
-            let response = form.denied();
+            let response = form.denied(&lacking);
             visit.end(form.status_of(&response));
             return response;
         }

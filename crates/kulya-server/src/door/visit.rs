@@ -33,9 +33,9 @@ struct Said {
     status: Option<u16>,
 }
 
-/// The caller has no right to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Denied;
+/// The caller has no right to it; says which.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Denied(pub(crate) String);
 
 impl Visit {
     pub(super) fn new(
@@ -104,7 +104,7 @@ impl Visit {
                 Some(status) => self.write(need, allowed, if allowed { status } else { 7 }),
             }
         }
-        if allowed { Ok(()) } else { Err(Denied) }
+        if allowed { Ok(()) } else { Err(Denied(need.lacking())) }
     }
 
     /// The answer begins.

@@ -13,8 +13,8 @@ use tonic::{Request, Status};
 pub(super) struct Rights(Visit);
 
 impl From<Denied> for Status {
-    fn from(_: Denied) -> Self {
-        Self::permission_denied("the caller has no right to this")
+    fn from(Denied(lacking): Denied) -> Self {
+        Self::permission_denied(lacking)
     }
 }
 

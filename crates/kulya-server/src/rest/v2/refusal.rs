@@ -55,8 +55,8 @@ impl Refusal {
 }
 
 impl From<Denied> for Refusal {
-    fn from(_: Denied) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "denied", "the caller has no right to this")
+    fn from(Denied(lacking): Denied) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "denied", lacking)
     }
 }
 
