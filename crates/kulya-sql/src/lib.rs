@@ -9,6 +9,7 @@
 //! are read as the table's current rows ([`CurrentRows`]).
 
 mod catalog;
+mod catalog_options;
 mod changelog;
 mod error;
 mod names;
@@ -19,8 +20,9 @@ mod statement;
 mod table;
 
 pub use catalog::Backend;
+pub use catalog_options::{CatalogOptions, Security, StoreAddress};
 pub use changelog::CurrentRows;
 pub use error::{SqlError, SqlResult};
 pub use output::{Outcome, Shape};
-pub use session::{CatalogOptions, Opener, Security, Session, StoreAddress};
+pub use session::{Opener, Session};
 pub use statement::{Statement, parse as statements};

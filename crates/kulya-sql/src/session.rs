@@ -1,6 +1,7 @@
 //! One user's session: the catalogs, where one is among them, and the way of a statement.
 
 use crate::catalog::Backend;
+use crate::catalog_options::{CatalogOptions, catalog_options};
 use crate::names::type_name;
 use crate::statement::Statement;
 use crate::statements;
@@ -11,49 +12,7 @@ use datafusion::common::TableReference;
 use datafusion::config::Dialect;
 use datafusion::execution::context::{SessionConfig, SessionContext};
 use std::collections::BTreeMap;
-use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
-
-/// What CREATE CATALOG says, checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CatalogOptions {
-    /// Where the store is; `None` for the session's own store.
-    pub store: Option<StoreAddress>,
-    /// The registry's URL; `None` for the store's own registry.
-    pub registry: Option<String>,
-    /// The database that USE CATALOG chooses.
-    pub default_database: Option<String>,
-    /// How the servers at these URLs are spoken to.
-    pub security: Security,
-}
-
-/// How servers are spoken to: the Flink connector's options `security.…`.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Security {
-    /// `auth-type` and `auth-token`: the two words of the authorization header.
-    pub authorization: Option<(String, String)>,
-    /// `trust-store`: a file, in PEM, with the certificate of the authority that signed the servers'.
-    pub authority: Option<PathBuf>,
-}
-
-/// Without the token.
-impl fmt::Debug for Security {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { authorization, authority } = self;
-        let method = authorization.as_ref().map(|(method, _)| method);
-        f.debug_struct("Security").field("method", &method).field("authority", authority).finish()
-    }
-}
-
-/// Where a catalog's store is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreAddress {
-    /// In a folder.
-    Folder(PathBuf),
-    /// At a URL: `tcp://` or `tls://` for Pravega, `http://` or `https://` for a Kulya that serves.
-    Url(String),
-}
 
 /// Opens what a catalog stands on. The program brings it: this crate has no disk and no network.
 #[async_trait]
@@ -279,106 +238,5 @@ impl Session {
         };
         schema.register_table(name, Arc::new(table))?;
         Ok(())
-    }
-}
-
-/// Checks what CREATE CATALOG says. Spaces around URIs are dropped; a registry's may say tcp:// for http://.
-fn catalog_options(name: &str, options: Vec<(String, String)>) -> SqlResult<CatalogOptions> {
-    const KNOWN: &str = "type, default-database, controller-uri, schema-registry-uri, security.auth-type, security.auth-token, security.trust-store, security.validate-hostname";
-    let security = Security::default();
-    let mut checked = CatalogOptions { store: None, registry: None, default_database: None, security };
-    let (mut kind, mut method, mut token) = (None, None, None);
-    for (key, value) in options {
-        let value = value.trim().to_owned();
-        match key.as_str() {
-            "type" => kind = Some(value),
-            "default-database" => checked.default_database = Some(value),
-            "schema-registry-uri" => checked.registry = Some(value),
-            "security.auth-type" => method = Some(value),
-            "security.auth-token" => token = Some(value),
-            "security.trust-store" => checked.security.authority = Some(value.into()),
-            "security.validate-hostname" if value == "true" => {}
-            "security.validate-hostname" => {
-                return Err(SqlError::new(format!(
-                    "catalog {name}: security.validate-hostname {value} is not supported: names are always checked"
-                )));
-            }
-            "controller-uri" => {
-                checked.store = Some(match value.split_once("://") {
-                    Some(("file", path)) => StoreAddress::Folder(path.into()),
-                    Some(("tcp" | "tls" | "http" | "https", _)) => StoreAddress::Url(value),
-                    Some(_) => {
-                        return Err(SqlError::new(format!(
-                            "controller-uri {value} is neither a folder nor tcp://, tls://, http:// or https://"
-                        )));
-                    }
-                    None => StoreAddress::Folder(value.into()),
-                });
-            }
-            other => {
-                return Err(SqlError::new(format!(
-                    "catalog {name}: option {other} is unknown; known are {KNOWN}"
-                )));
-            }
-        }
-    }
-    checked.security.authorization = match (method, token) {
-        (None, None) => None,
-        (Some(method), Some(token)) => Some((method, token)),
-        _ => {
-            let what = "security.auth-type and security.auth-token go together: give both or none";
-            return Err(SqlError::new(format!("catalog {name}: {what}")));
-        }
-    };
-    match kind.as_deref() {
-        Some("pravega" | "kulya") => Ok(checked),
-        Some(other) => Err(SqlError::new(format!(
-            "catalog {name}: type {other} is unknown; known are pravega and kulya"
-        ))),
-        None => Err(SqlError::new(format!("catalog {name} needs 'type' = 'pravega'"))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn options(pairs: &[(&str, &str)]) -> SqlResult<CatalogOptions> {
-        catalog_options("c", pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
-    }
-
-    #[test]
-    fn catalog_options_are_checked() {
-        let found = options(&[
-            ("type", "pravega"),
-            ("controller-uri", "/data"),
-            ("schema-registry-uri", " http://h:1"),
-        ]);
-        let found = found.unwrap();
-        assert_eq!(found.store, Some(StoreAddress::Folder("/data".into())));
-        assert_eq!(found.registry.as_deref(), Some("http://h:1"));
-        let found = options(&[("type", "pravega"), ("controller-uri", " tcp://localhost:9090 ")]).unwrap();
-        assert_eq!(found.store, Some(StoreAddress::Url("tcp://localhost:9090".into())));
-        let secured = options(&[
-            ("type", "pravega"),
-            ("security.auth-type", "Basic"),
-            ("security.auth-token", "hidden"),
-            ("security.trust-store", "/ca.pem"),
-            ("security.validate-hostname", "true"),
-        ]);
-        let security = secured.unwrap().security;
-        assert_eq!(security.authorization, Some(("Basic".to_owned(), "hidden".to_owned())));
-        assert!(security.authority == Some("/ca.pem".into()) && !format!("{security:?}").contains("hidden"));
-        for (pairs, says) in [
-            (&[("type", "hive")][..], "type hive is unknown"),
-            (&[], "needs 'type'"),
-            (&[("type", "pravega"), ("colour", "red")], "option colour is unknown; known are"),
-            (&[("type", "pravega"), ("controller-uri", "s3://x")], "neither"),
-            (&[("type", "pravega"), ("security.auth-type", "Basic")], "both or none"),
-            (&[("type", "pravega"), ("security.validate-hostname", "false")], "always checked"),
-        ] {
-            let refused = options(pairs).unwrap_err().to_string();
-            assert!(refused.contains(says), "{refused}");
-        }
     }
 }
