@@ -44,7 +44,7 @@ const FIXTURES: [Fixture; 6] = [
     Fixture {
         word: "pravega",
         // two Pravegas take a minute: who tests another crate alone does without
-        crates: &["kulya-store-pravega"],
+        crates: &["kulya-store-pravega", "kulya"],
         tests: Some(("real_pravega", "the tests on a real Pravega")),
         find: || pravega::find_or_fetch().map(|it| Box::new(move || pravega::start(&it)) as Start),
     },

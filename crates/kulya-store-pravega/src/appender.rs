@@ -2,6 +2,7 @@
 //! not above it, so whatever breaks, a batch is written once.
 
 use crate::connection::{Connection, Lost, unreachable};
+use crate::controller::Access;
 use crate::segments::{Lane, Search, Segments, homeless, refused};
 use crate::wire::{Command, NO_EVENT_NUMBER, Reply};
 use bytes::Bytes;
@@ -104,7 +105,7 @@ impl Appender {
     async fn set_up(&self, segments: &Segments, search: &mut Search) -> Result<Open> {
         loop {
             let connection = segments.connection(&self.segment, Lane::Append).await?;
-            let (name, token) = segments.name_and_token(&self.segment).await?;
+            let (name, token) = segments.name_and_token(&self.segment, Access::ReadWrite).await?;
             let command = Command::SetupAppend { writer: self.writer, segment: &name, token: &token };
             match connection.call(&command).await {
                 Ok(Reply::AppendSetup { last_number }) => return Ok(Open { connection, last: last_number }),

@@ -38,6 +38,11 @@ pub(crate) async fn run(mut journal: Journal, mut jobs: mpsc::UnboundedReceiver<
         {
             queue.push_back(job);
         }
+        // who has gone was told that nobody knows what became of it; who ends a transaction waits for no answer
+        queue.retain(|job| !job.reply.is_closed() || matches!(job.ask, Ask::Abort { .. }));
+        if queue.is_empty() {
+            continue;
+        }
         if let Err(error) = round(&mut journal, &mut queue).await {
             // whoever asked is told, and may ask again; nothing is tried for ever
             queue.drain(..).for_each(|job| _ = job.reply.send(Err(again(&error))));

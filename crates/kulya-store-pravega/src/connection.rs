@@ -150,7 +150,7 @@ impl Drop for Forget<'_> {
 /// Nobody answers there.
 pub(crate) fn unreachable(host: &str) -> Error {
     Error::new(
-        ErrorKind::Failed,
+        ErrorKind::Unreachable,
         format!("pravega's segment store at {host} does not answer: see that it runs, and ask again"),
     )
 }

@@ -3,17 +3,20 @@
 //! The service is small and its messages are few, so they stand in `messages` by hand: no generated code, no compiler of
 //! service definitions in the build.
 
-mod messages;
+pub(crate) mod messages;
 
 use crate::settings::Settings;
 use kulya_store::{
     Error, ErrorKind, Result, Retention, Scope, SegmentId, StreamConfig, StreamCut, StreamId, StreamName,
 };
 use messages::{
-    Continuation, DelegationToken, EpochSegmentsRequest, Exists, NodeUri, RetentionPolicy, ScalingPolicy,
-    ScopeInfo, Scopes, ScopesRequest, SegmentRanges, Status, StreamInfo, Streams, StreamsRequest,
+    About, Continuation, DelegationToken, EpochSegmentsRequest, Exists, NodeUri, RetentionPolicy,
+    ScalingPolicy, ScopeInfo, Scopes, ScopesRequest, SegmentRanges, Status, StreamInfo, Streams,
+    StreamsRequest,
 };
+use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
@@ -24,13 +27,40 @@ use tonic::{Code, Request};
 /// Pages of a listing that are read; a listing that goes on behind them is not believed.
 const MOST_PAGES: usize = 100_000;
 
+/// The scope of the journal.
+pub(crate) const OWN_SCOPE: &str = "_kulya";
+/// How the names of our other system scopes begin in Pravega, behind the underscore.
+const OWN_PREFIX: &str = "kulya.";
+
 /// A controller that may be asked.
 pub(crate) struct Controller {
     channel: Channel,
     shown: String,
     namespace: String,
     authorization: Option<MetadataValue<Ascii>>,
+    /// System scopes that stand in Pravega under their own names; see [`Controller::keep_name_of`].
+    plain: RwLock<HashSet<Scope>>,
 }
+
+/// What a caller wants of a stream; it must have the right to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Needs the right to read alone.
+    Read,
+    ReadWrite,
+}
+
+impl Access {
+    fn number(self) -> i32 {
+        match self {
+            Self::Read => 3,
+            Self::ReadWrite => 5,
+        }
+    }
+}
+
+/// No token is asked for: where one is, Pravega wants the right to write for questions about a stream.
+const NO_TOKEN: i32 = 1;
 
 /// A segment's id, and the range of routing-key positions it answers for.
 pub(crate) type SegmentWithRange = (SegmentId, Range<f64>);
@@ -72,7 +102,8 @@ impl Controller {
             Ok::<_, Error>(value)
         };
         let authorization = settings.credentials.as_ref().map(header).transpose()?;
-        Ok(Self { channel, shown: uri.to_string(), namespace: settings.namespace.clone(), authorization })
+        let (shown, namespace) = (uri.to_string(), settings.namespace.clone());
+        Ok(Self { channel, shown, namespace, authorization, plain: RwLock::default() })
     }
 
     /// Makes a scope; `false` when it was there.
@@ -235,11 +266,12 @@ impl Controller {
     }
 
     /// What a segment store wants to see before it lets us at a stream; empty where nobody asks.
-    pub(crate) async fn delegation_token(&self, stream: &StreamId) -> Result<String> {
+    pub(crate) async fn delegation_token(&self, stream: &StreamId, access: Access) -> Result<String> {
         if self.authorization.is_none() {
             return Ok(String::new());
         }
-        let answer: DelegationToken = self.call("getDelegationToken", self.info(stream)).await?;
+        let info = StreamInfo { access: access.number(), ..self.info(stream) };
+        let answer: DelegationToken = self.call("getDelegationToken", info).await?;
         Ok(answer.token)
     }
 
@@ -249,20 +281,44 @@ impl Controller {
         format!("{}/{}/{number}.#epoch.{epoch}", self.scope_name(&stream.scope), stream.name)
     }
 
+    /// A system scope stands in Pravega as `_kulya.NAME`, so that it is nobody else's: `_schemaregistry` is the Java
+    /// registry's. What stores of an earlier version made under the plain name stays there.
+    pub(crate) fn keep_name_of(&self, scope: &Scope) {
+        self.plain.write().unwrap_or_else(PoisonError::into_inner).insert(scope.clone());
+    }
+
+    fn is_plain(&self, scope: &Scope) -> bool {
+        scope.as_str() == OWN_SCOPE
+            || self.plain.read().unwrap_or_else(PoisonError::into_inner).contains(scope)
+    }
+
     fn scope_name(&self, scope: &Scope) -> String {
+        let namespace = &self.namespace;
         match scope.as_str().strip_prefix('_') {
-            Some(rest) => format!("_{}{rest}", self.namespace),
-            None => format!("{}{scope}", self.namespace),
+            Some(rest) if self.is_plain(scope) => format!("_{namespace}{rest}"),
+            Some(rest) => format!("_{namespace}{OWN_PREFIX}{rest}"),
+            None => format!("{namespace}{scope}"),
         }
     }
 
+    /// Our scope of this name in Pravega; `None` for those of others.
     fn scope_of(&self, name: &str) -> Option<Scope> {
-        let (mark, rest) = name.strip_prefix('_').map_or(("", name), |rest| ("_", rest));
-        Scope::stored(&format!("{mark}{}", rest.strip_prefix(&self.namespace)?)).ok()
+        let Some(rest) = name.strip_prefix('_') else {
+            return Scope::stored(name.strip_prefix(&self.namespace)?).ok();
+        };
+        let rest = rest.strip_prefix(&self.namespace)?;
+        match rest.strip_prefix(OWN_PREFIX) {
+            Some(rest) => Scope::stored(&format!("_{rest}")).ok().filter(|scope| !self.is_plain(scope)),
+            None => Scope::stored(&format!("_{rest}")).ok().filter(|scope| self.is_plain(scope)),
+        }
     }
 
     fn info(&self, stream: &StreamId) -> StreamInfo {
-        StreamInfo { scope: self.scope_name(&stream.scope), stream: stream.name.to_string(), access: 5 }
+        StreamInfo {
+            scope: self.scope_name(&stream.scope),
+            stream: stream.name.to_string(),
+            access: NO_TOKEN,
+        }
     }
 
     fn config(&self, stream: &StreamId, config: &StreamConfig) -> Result<messages::StreamConfig> {
@@ -291,6 +347,16 @@ impl Controller {
         Ok(segments)
     }
 
+    /// Pravega has had its time.
+    pub(crate) fn slow(&self, limit: Duration) -> Error {
+        let what = format!(
+            "pravega at {} does not answer within {} s: see that it runs, and ask again",
+            self.shown,
+            limit.as_secs_f32()
+        );
+        Error::new(ErrorKind::Unreachable, what)
+    }
+
     fn updated(&self, stream: &StreamId, answer: &Status) -> Result<()> {
         match answer.status {
             0 => Ok(()),
@@ -311,14 +377,17 @@ impl Controller {
     /// Asks once more when the connection broke: a controller that was started anew has forgotten the old one.
     async fn call<A, B>(&self, method: &str, message: A) -> Result<B>
     where
-        A: prost::Message + Clone + 'static,
+        A: prost::Message + Clone + About + 'static,
         B: prost::Message + Default + 'static,
     {
+        let reads = READING.contains(&method) || message.asks_to_read();
+        let permission = if reads { "READ" } else { "READ_UPDATE" };
+        let lacking = format!("{},{permission}", message.resource());
         match self.ask(method, message.clone()).await {
             Err(status) if status.code() == Code::Unavailable => self.ask(method, message).await,
             answer => answer,
         }
-        .map_err(|status| self.failure(status))
+        .map_err(|status| self.failure(&lacking, status))
     }
 
     async fn ask<A, B>(&self, method: &str, message: A) -> Result<B, tonic::Status>
@@ -338,26 +407,69 @@ impl Controller {
         Ok(grpc.unary(request, path, codec).await?.into_inner())
     }
 
-    fn failure(&self, status: tonic::Status) -> Error {
+    fn failure(&self, lacking: &str, status: tonic::Status) -> Error {
         let shown = &self.shown;
         let (kind, what) = match status.code() {
             Code::NotFound => {
                 (ErrorKind::NotFound, "pravega's controller does not know what was asked for".to_owned())
             }
-            Code::Unauthenticated | Code::PermissionDenied => (
-                ErrorKind::Failed,
+            Code::Unauthenticated => (
+                ErrorKind::InvalidInput,
                 format!(
                     "pravega's controller at {shown} refuses us: set pravega_client_auth_method and pravega_client_auth_token"
                 ),
             ),
+            Code::PermissionDenied => (
+                ErrorKind::InvalidInput,
+                format!(
+                    "pravega's controller at {shown} does not allow us this: the account lacks the right {lacking}"
+                ),
+            ),
+            _ if let Some(why) = misconfigured(&status) => {
+                (ErrorKind::InvalidInput, format!("pravega's controller at {shown} {why}"))
+            }
             Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown => (
-                ErrorKind::Failed,
+                ErrorKind::Unreachable,
                 format!("pravega's controller at {shown} does not answer: see that it runs, and ask again"),
             ),
             _ => (ErrorKind::Failed, format!("pravega's controller at {shown} failed: see its log")),
         };
         Error::new(kind, what).because(status)
     }
+}
+
+/// What is wrong with the address or with whom we trust, when a connection failed so that waiting mends nothing.
+fn misconfigured(status: &tonic::Status) -> Option<&'static str> {
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        // TLS's own errors lie within others that do not show them as their source
+        let text = error.to_string();
+        if text.contains("invalid peer certificate") {
+            return Some("shows a certificate that is not trusted: give its authority's with --ca");
+        }
+        if text.contains("received corrupt message of type InvalidContentType") {
+            return Some("speaks no TLS: write tcp:// in place of tls://");
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// Methods that need the right to read alone.
+const READING: [&str; 7] = [
+    "checkScopeExists",
+    "listScopes",
+    "listStreamsInScope",
+    "getCurrentSegments",
+    "getEpochSegments",
+    "getStreamConfiguration",
+    "getURI",
+];
+
+/// Whether Pravega knows us, and we have not the right.
+pub(crate) fn is_denied(error: &Error) -> bool {
+    let status = std::error::Error::source(error).and_then(|source| source.downcast_ref::<tonic::Status>());
+    status.is_some_and(|status| status.code() == Code::PermissionDenied)
 }
 
 /// The controller's "not found" in our words.

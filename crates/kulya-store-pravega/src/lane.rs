@@ -4,7 +4,7 @@
 use crate::appender::{Appended, Appender, Batch};
 use crate::committer::again;
 use crate::segments::Segments;
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use kulya_store::{Error, ErrorKind, Result, SegmentId, framing};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 /// What goes together in one append, beyond its first commit.
 const APPEND_BYTES: usize = 1 << 20;
 /// How far a batch is searched for whose place nobody remembers.
-const SEARCHED_BYTES: u64 = 64 << 20;
+const SEARCHED_BYTES: u64 = 1 << 30;
 
 /// The events of one commit, and who waits for where they begin.
 pub(crate) struct Job {
@@ -95,36 +95,51 @@ async fn append(
     let number = appender.last_number(segments).await? + i64::from(count);
     match appender.append(segments, &Batch { number, count, frames: frames.clone(), at: None }).await? {
         Appended::At(start) => Ok(start),
-        Appended::Before | Appended::Moved => find(segments, segment, Some(from), &frames).await,
+        Appended::Before | Appended::Moved => find(segments, segment, from, &frames).await,
     }
 }
 
-/// Where a batch begins that was stored somewhere behind `from` (or the segment's head), when the answer that said where
-/// was lost. Another one with the very same bytes will do: nobody can tell them apart.
-pub(crate) async fn find(
-    segments: &Segments,
-    segment: &SegmentId,
-    from: Option<u64>,
-    frames: &Bytes,
-) -> Result<u64> {
+/// Where a batch begins that was stored somewhere behind `from`, a place where an event begins, when the answer that said
+/// where was lost. Another one with the very same bytes will do: nobody can tell them apart.
+///
+/// # Errors
+/// `AnswerLost`, whatever went wrong: the batch is stored, and whoever asked must not take it for refused.
+pub(crate) async fn find(segments: &Segments, segment: &SegmentId, from: u64, frames: &Bytes) -> Result<u64> {
+    let lost = || {
+        let what = format!(
+            "a commit is stored in segment {segment}, but where could not be found out: read it from offset {from} on"
+        );
+        Error::new(ErrorKind::AnswerLost, what)
+    };
+    match search(segments, segment, from, frames).await {
+        Ok(Some(at)) => Ok(at),
+        Ok(None) => Err(lost()),
+        Err(error) => Err(lost().because(error)),
+    }
+}
+
+/// Goes from event to event, with no more in memory than the batch and one read.
+async fn search(segments: &Segments, segment: &SegmentId, from: u64, frames: &Bytes) -> Result<Option<u64>> {
     let extent = segments.extent(segment).await?;
-    let from = from.unwrap_or(extent.head);
-    let length = extent.tail.saturating_sub(from);
-    if length <= SEARCHED_BYTES {
-        let bytes = segments.exactly(segment, from, length as usize).await?;
-        let mut at = 0;
-        while let Some(rest) = bytes.get(at..) {
-            if rest.starts_with(frames) {
-                return Ok(from + at as u64);
-            }
-            match framing::payload_len(from + at as u64, rest)? {
-                Some(payload) => at += framing::HEADER_BYTES + payload,
-                None => break,
+    let tail = extent.tail.min(from.saturating_add(SEARCHED_BYTES));
+    // a segment begins with an event wherever it is truncated
+    let (mut at, mut read) = (from.max(extent.head), BytesMut::new());
+    while at + frames.len() as u64 <= tail {
+        let needed = frames.len().max(framing::HEADER_BYTES);
+        while read.len() < needed {
+            let behind = at + read.len() as u64;
+            match segments.bytes(segment, behind, u32::MAX).await? {
+                Some(bytes) if !bytes.is_empty() => read.extend_from_slice(&bytes),
+                _ => return Ok(None),
             }
         }
+        if read.starts_with(frames) {
+            return Ok(Some(at));
+        }
+        let Some(payload) = framing::payload_len(at, &read)? else { return Ok(None) };
+        let event = framing::HEADER_BYTES + payload;
+        at += event as u64;
+        if event <= read.len() { read.advance(event) } else { read.clear() }
     }
-    let what = format!(
-        "a commit is in segment {segment}, but where could not be found out: read it from offset {from} on"
-    );
-    Err(Error::new(ErrorKind::Failed, what))
+    Ok(None)
 }

@@ -23,9 +23,11 @@
 
 mod appender;
 mod block;
+mod commit;
 mod committer;
 mod connection;
 mod controller;
+mod handle;
 mod journal;
 mod lane;
 mod layout;

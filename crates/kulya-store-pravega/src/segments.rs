@@ -2,7 +2,7 @@
 //! segment store that holds a segment, and asks once more when a connection broke. Appending is `appender`'s.
 
 use crate::connection::{Connection, Lost, unreachable};
-use crate::controller::Controller;
+use crate::controller::{Access, Controller};
 use crate::settings::Settings;
 use crate::wire::{Command, Reply};
 use bytes::{Bytes, BytesMut};
@@ -43,8 +43,17 @@ pub(crate) struct Segments {
     /// A slot for each, so that a server that does not answer keeps nobody from the others.
     connections: Mutex<HashMap<(String, Lane), Slot>>,
     hosts: Mutex<HashMap<SegmentId, String>>,
-    /// Segments end here or later.
-    tails: Mutex<HashMap<SegmentId, u64>>,
+    known: Mutex<HashMap<SegmentId, Known>>,
+}
+
+/// What was heard of a segment's end. It only grows, so what is remembered is never wrong, but the two say different things:
+/// a read gives bytes up to anywhere, in the middle of an event too.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    /// Bytes before this offset are there: reading them does not wait.
+    readable: u64,
+    /// The segment once ended here, so an event begins here, or will.
+    boundary: Option<u64>,
 }
 
 impl Segments {
@@ -54,13 +63,13 @@ impl Segments {
             settings,
             connections: Default::default(),
             hosts: Mutex::default(),
-            tails: Mutex::default(),
+            known: Mutex::default(),
         }
     }
 
     /// Where a segment begins and ends.
     pub(crate) async fn extent(&self, segment: &SegmentId) -> Result<Extent> {
-        let (name, token) = self.name_and_token(segment).await?;
+        let (name, token) = self.name_and_token(segment, Access::Read).await?;
         let command = Command::SegmentInfo { segment: &name, token: &token };
         match self.ask(segment, &command, self.settings.patience).await? {
             Reply::Info { exists: true, sealed, head, tail } => {
@@ -72,18 +81,28 @@ impl Segments {
         }
     }
 
-    /// Bytes from an offset on, at least one and at most two MiB; at the tail it waits for some, and after about a minute
-    /// gives none. `None` when nothing can follow.
+    /// Bytes from an offset on that are there, at least one and at most two MiB. `None` when nothing can follow.
     pub(crate) async fn bytes(
         &self,
         segment: &SegmentId,
         offset: u64,
         max_bytes: u32,
     ) -> Result<Option<Bytes>> {
-        let (name, token) = self.name_and_token(segment).await?;
+        self.bytes_within(segment, offset, max_bytes, self.settings.patience).await
+    }
+
+    /// The same at the tail too, where the server waits for some, and after about a minute gives none.
+    async fn bytes_within(
+        &self,
+        segment: &SegmentId,
+        offset: u64,
+        max_bytes: u32,
+        patience: Duration,
+    ) -> Result<Option<Bytes>> {
+        let (name, token) = self.name_and_token(segment, Access::Read).await?;
         let command =
             Command::Read { segment: &name, offset, max_bytes: max_bytes.min(READ_BYTES), token: &token };
-        match self.ask(segment, &command, TAIL_PATIENCE).await? {
+        match self.ask(segment, &command, patience).await? {
             Reply::Read { offset: at, bytes, .. } if at != offset && !bytes.is_empty() => {
                 let what = format!(
                     "pravega gave bytes of segment {segment} from offset {at}, not from {offset} as asked"
@@ -92,7 +111,7 @@ impl Segments {
             }
             Reply::Read { end_of_segment: true, bytes, .. } if bytes.is_empty() => Ok(None),
             Reply::Read { bytes, .. } => {
-                self.saw_tail(segment, offset + bytes.len() as u64);
+                self.saw_bytes(segment, offset + bytes.len() as u64);
                 Ok(Some(bytes))
             }
             Reply::BeforeHead { head } => Err(Error::truncated(segment, offset, head)),
@@ -120,7 +139,7 @@ impl Segments {
     /// Refuses bytes that are not all there; reading them would wait, or lead before the head.
     pub(crate) async fn check_within(&self, segment: &SegmentId, offset: u64, length: u64) -> Result<()> {
         let end = offset.saturating_add(length);
-        if self.known_tail(segment).is_some_and(|tail| end <= tail) {
+        if self.readable(segment).is_some_and(|tail| end <= tail) {
             return Ok(());
         }
         let extent = self.extent(segment).await?;
@@ -138,7 +157,7 @@ impl Segments {
         offset: u64,
         max_bytes: usize,
     ) -> Result<ReadChunk> {
-        let tail = match self.known_tail(segment) {
+        let tail = match self.readable(segment) {
             // reading at the tail would wait
             Some(tail) if offset < tail => tail,
             _ => {
@@ -169,7 +188,7 @@ impl Segments {
             .map_err(|e| no_event(segment, offset).because(e))?
             .ok_or_else(|| no_event(segment, offset))?;
         let first = framing::HEADER_BYTES + payload;
-        if offset + first as u64 > tail.max(self.known_tail(segment).unwrap_or(tail)) {
+        if offset + first as u64 > tail.max(self.readable(segment).unwrap_or(tail)) {
             let tail = self.extent(segment).await?.tail;
             if offset + first as u64 > tail {
                 return Err(no_event(segment, offset));
@@ -192,7 +211,7 @@ impl Segments {
 
     /// Returns when the segment's tail lies beyond an offset; `Sealed` when nothing can follow.
     pub(crate) async fn wait_beyond(&self, segment: &SegmentId, offset: u64) -> Result<()> {
-        if self.known_tail(segment).is_some_and(|tail| tail > offset) {
+        if self.readable(segment).is_some_and(|tail| tail > offset) {
             return Ok(());
         }
         let extent = self.extent(segment).await?;
@@ -206,7 +225,7 @@ impl Segments {
             return Err(no_event(segment, offset));
         }
         loop {
-            match self.bytes(segment, offset, framing::HEADER_BYTES as u32).await {
+            match self.bytes_within(segment, offset, framing::HEADER_BYTES as u32, TAIL_PATIENCE).await {
                 Ok(Some(bytes)) if bytes.is_empty() => {}
                 // what was there has been truncated meanwhile: it was there
                 Ok(Some(_)) => return Ok(()),
@@ -219,7 +238,7 @@ impl Segments {
 
     /// Lets a segment begin at an offset, without the controller: for a sealed stream, whose controller would not.
     pub(crate) async fn truncate(&self, segment: &SegmentId, offset: u64) -> Result<()> {
-        let (name, token) = self.name_and_token(segment).await?;
+        let (name, token) = self.name_and_token(segment, Access::ReadWrite).await?;
         let command = Command::Truncate { segment: &name, offset, token: &token };
         match self.ask(segment, &command, self.settings.patience).await? {
             Reply::Truncated | Reply::BeforeHead { .. } => Ok(()),
@@ -227,26 +246,56 @@ impl Segments {
         }
     }
 
-    /// The segment ends here, or later.
+    /// Bytes before this offset were read, or were there to be read. Not a place where an event begins.
+    fn saw_bytes(&self, segment: &SegmentId, end: u64) {
+        self.note(segment, |known| known.readable = end.max(known.readable));
+    }
+
+    /// The segment ended here, behind a whole append.
     pub(crate) fn saw_tail(&self, segment: &SegmentId, tail: u64) {
-        let mut tails = self.tails.lock().unwrap_or_else(PoisonError::into_inner);
-        if tails.len() >= REMEMBERED {
-            tails.clear();
+        self.note(segment, |known| {
+            known.readable = tail.max(known.readable);
+            known.boundary = known.boundary.max(Some(tail));
+        });
+    }
+
+    fn note(&self, segment: &SegmentId, change: impl FnOnce(&mut Known)) {
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= REMEMBERED {
+            all.clear();
         }
-        match tails.get_mut(segment) {
-            Some(known) => *known = tail.max(*known),
-            None => _ = tails.insert(segment.clone(), tail),
+        match all.get_mut(segment) {
+            Some(known) => change(known),
+            None => change(all.entry(segment.clone()).or_default()),
         }
     }
 
-    /// Where the segment ended when that was last heard.
-    pub(crate) fn known_tail(&self, segment: &SegmentId) -> Option<u64> {
-        self.tails.lock().unwrap_or_else(PoisonError::into_inner).get(segment).copied()
+    fn known(&self, segment: &SegmentId) -> Option<Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(segment).copied()
+    }
+
+    /// Up to where the segment can be read without waiting, as far as that is known.
+    fn readable(&self, segment: &SegmentId) -> Option<u64> {
+        self.known(segment).map(|known| known.readable)
+    }
+
+    /// An offset at which the segment once ended: whatever is appended from now on stands behind it, and events can be
+    /// told apart from there on.
+    pub(crate) async fn boundary(&self, segment: &SegmentId) -> Result<u64> {
+        match self.known(segment).and_then(|known| known.boundary) {
+            Some(boundary) => Ok(boundary),
+            None => Ok(self.extent(segment).await?.tail),
+        }
     }
 
     /// A segment's name in Pravega, and what lets us at it.
-    pub(crate) async fn name_and_token(&self, segment: &SegmentId) -> Result<(String, String)> {
-        Ok((self.controller.segment_name(segment), self.controller.delegation_token(&segment.stream).await?))
+    pub(crate) async fn name_and_token(
+        &self,
+        segment: &SegmentId,
+        access: Access,
+    ) -> Result<(String, String)> {
+        let token = self.controller.delegation_token(&segment.stream, access).await?;
+        Ok((self.controller.segment_name(segment), token))
     }
 
     /// A live connection to the segment store that holds a segment.
@@ -331,7 +380,7 @@ impl Search {
 /// No server says that it has this segment.
 pub(crate) fn homeless(segment: &SegmentId) -> Error {
     let what = format!("segment {segment} is held by no segment store of pravega just now: ask again");
-    Error::new(ErrorKind::Failed, what)
+    Error::new(ErrorKind::Unreachable, what)
 }
 
 pub(crate) fn no_such(segment: &SegmentId) -> Error {

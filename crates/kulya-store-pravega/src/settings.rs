@@ -87,7 +87,7 @@ pub struct Settings {
     pub credentials: Option<Credentials>,
     /// A PEM file with the authorities to trust under `tls://`; without one, the system's.
     pub authorities: Option<PathBuf>,
-    /// How long one answer of Pravega may take before the call fails.
+    /// How long a call of the store may take before it fails; one that carries bytes gets a second more for each MiB.
     pub patience: Duration,
 }
 
@@ -100,7 +100,7 @@ impl Settings {
             namespace: String::new(),
             credentials: None,
             authorities: None,
-            patience: Duration::from_secs(30),
+            patience: Duration::from_secs(10),
         }
     }
 }

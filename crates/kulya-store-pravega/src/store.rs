@@ -1,92 +1,148 @@
 //! The store: the contract's calls, put together from the controller, the segments and the journal.
 
-use crate::block::{MOST_BLOCK_BYTES, SegmentBatch};
-use crate::committer::{self, Job};
-use crate::controller::{Controller, Ended};
-use crate::journal::Journal;
+use crate::commit::{ROOM_BYTES, changed_bytes};
+use crate::committer::Job;
+use crate::controller::{Controller, Ended, is_denied};
+use crate::handle::{JournalHandle, journal_stream};
 use crate::lane;
 use crate::layout::{Laid, Layout, Layouts, LayoutsOf};
-use crate::plan::{Answer, Ask, CommitAsk, committed};
+use crate::plan::{Answer, Ask};
 use crate::segments::Segments;
 use crate::settings::Settings;
 use crate::state::State;
-use crate::transaction::{self, StagedTransaction};
+use crate::transaction::StagedTransaction;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::try_join_all;
+use kulya_store::supervision::{Component, Supervisor};
 use kulya_store::{
-    Append, Capability, Commit, Committed, Entry, Error, ErrorKind, EventPointer, Outcome, Pointers,
-    ReadChunk, Result, Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo,
+    Append, Capability, Commit, Committed, Entry, Error, ErrorKind, EventPointer, Health, HealthStatus,
+    Outcome, ReadChunk, Result, Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo,
     StreamName, StreamStore, TableId, Transaction, TransactionId, WriterId, framing,
 };
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
-
-/// Bytes of commits that may be on their way.
-const ROOM_BYTES: usize = 64 << 20;
-/// Commits beyond this are staged in parts.
-const WHOLE_BYTES: usize = 4 << 20;
-/// A stream may end and begin anew while we look; more often than this nobody does.
-const MOST_LOOKS: usize = 10;
-/// Segments with a writer of their own.
-const MOST_LANES: usize = 4096;
+use tokio::sync::{OnceCell, Semaphore, mpsc, oneshot, watch};
 
 /// A store on a Pravega. Opening a second one on the same Pravega, in this process or another, is fine: they see the same.
 #[derive(Clone)]
 pub struct PravegaStore {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 pub(crate) struct Inner {
     pub(crate) controller: Arc<Controller>,
     pub(crate) segments: Arc<Segments>,
-    layouts: Layouts,
-    state: Arc<Mutex<State>>,
-    jobs: mpsc::UnboundedSender<Job>,
-    lanes: Mutex<HashMap<SegmentId, mpsc::UnboundedSender<lane::Job>>>,
-    room: Semaphore,
-    instance: u128,
-    journal: SegmentId,
+    pub(crate) layouts: Layouts,
+    /// The journal, once it was found, or made by the first commit that needs it.
+    journal: OnceCell<JournalHandle>,
+    pub(crate) lanes: Mutex<HashMap<SegmentId, mpsc::UnboundedSender<lane::Job>>>,
+    pub(crate) room: Semaphore,
+    pub(crate) instance: u128,
+    patience: Duration,
+    /// The store's background tasks, and how they and Pravega are.
+    tasks: Supervisor,
     closed: watch::Sender<bool>,
 }
 
 impl PravegaStore {
-    /// Finds the controller, reads the journal to its end (and makes one where there is none), and finishes what another
-    /// process left unfinished.
+    /// Finds the controller; where there is a journal, reads it to its end and finishes what another process left
+    /// unfinished. Nothing is made: in a Pravega where no store of ours was, the first commit that needs a journal makes it.
     pub async fn open(settings: Settings) -> Result<Self> {
-        let controller = Arc::new(Controller::new(&settings)?);
-        let journal = StreamId { scope: Scope::system("_kulya"), name: StreamName::system("_journal") };
-        controller.create_scope(&journal.scope).await?;
-        controller.create_stream(&journal, &StreamConfig::with_segments(1)).await?;
-        let found = controller.open_segments(&journal).await?;
-        let Some((journal, _)) = found.into_iter().next() else {
-            return Err(Error::new(
-                ErrorKind::Corrupt,
-                format!("{journal}, this store's journal, is sealed: nothing can be written any more"),
-            ));
+        match Self::start(settings).await? {
+            (this, None) => Ok(this),
+            (_, Some(error)) => Err(error),
+        }
+    }
+
+    /// The same for a server: a Pravega that does not answer yet is the second of what is given, and no error. Until it
+    /// answers every call does what it does while Pravega is away: it fails with `Unreachable`; and
+    /// [`health`](StreamStore::health) says so.
+    ///
+    /// # Errors
+    /// What waiting does not mend: an address, a certificate or credentials.
+    pub async fn start(settings: Settings) -> Result<(Self, Option<Error>)> {
+        let this = Self::unasked(settings)?;
+        let away = match this.inner.find_journal().await {
+            Ok(_) => None,
+            // who may read streams of others, and not our journal, reads those streams
+            Err(error) if is_denied(&error) => None,
+            Err(error) if error.kind() == ErrorKind::Unreachable => Some(error),
+            Err(error) => return Err(error),
         };
-        let instance = settings.instance;
+        this.watch(away.as_ref().map_or(Ok(()), Err));
+        Ok((this, away))
+    }
+
+    /// One try to reach Pravega, for whoever waits after [`PravegaStore::start`].
+    ///
+    /// # Errors
+    /// `Unreachable` as long as it does not answer.
+    pub async fn reach(&self) -> Result<()> {
+        let answer = match self.inner.find_journal().await {
+            Err(error) if !is_denied(&error) => Err(error),
+            _ => Ok(()),
+        };
+        report(&self.inner.tasks.component(COMPONENT), answer.as_ref().map(drop));
+        answer
+    }
+
+    fn unasked(settings: Settings) -> Result<Self> {
+        let controller = Arc::new(Controller::new(&settings)?);
+        let (instance, patience) = (settings.instance, settings.patience);
         let segments = Arc::new(Segments::new(Arc::clone(&controller), settings));
-        let mut reader = Journal::open(Arc::clone(&segments), journal.clone(), instance).await?;
-        reader.catch_up().await?;
-        let state = reader.state();
-        let (jobs, queue) = mpsc::unbounded_channel();
-        tokio::spawn(committer::run(reader, queue));
         let inner = Inner {
             controller,
             segments,
             layouts: Layouts::default(),
-            state,
-            jobs,
+            journal: OnceCell::new(),
             lanes: Mutex::default(),
             room: Semaphore::new(ROOM_BYTES),
             instance,
-            journal,
+            patience,
+            tasks: Supervisor::default(),
             closed: watch::Sender::new(false),
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Asks now and then whether Pravega is there, so that the store's health says it before a caller finds out.
+    fn watch(&self, first: std::result::Result<(), &Error>) {
+        let component = self.inner.tasks.component(COMPONENT);
+        report(&component, first);
+        let inner = Arc::downgrade(&self.inner);
+        self.inner
+            .tasks
+            .spawn_restarting("store.pravega.probe", move || probe(inner.clone(), component.clone()));
+    }
+}
+
+/// The store's component in its health.
+const COMPONENT: &str = "store.pravega";
+/// Between two questions whether Pravega is there.
+const PROBE_PAUSE: Duration = Duration::from_secs(5);
+
+fn report(component: &Component, answer: std::result::Result<(), &Error>) {
+    match answer {
+        Err(error) if error.kind() == ErrorKind::Unreachable => {
+            component.set(HealthStatus::Unavailable, error.to_string());
+        }
+        _ => component.set_healthy(),
+    }
+}
+
+/// Ends with the store.
+async fn probe(inner: Weak<Inner>, component: Component) {
+    let Some(mut closing) = inner.upgrade().map(|inner| inner.closed.subscribe()) else { return };
+    loop {
+        tokio::select! {
+            _ = closing.wait_for(|closed| *closed) => return,
+            () = tokio::time::sleep(PROBE_PAUSE) => {}
+        }
+        let Some(inner) = inner.upgrade() else { return };
+        let asked = inner.timely(0, inner.is_there()).await;
+        report(&component, asked.as_ref().map(drop));
     }
 }
 
@@ -95,25 +151,76 @@ impl Inner {
         if *self.closed.borrow() { Err(closed()) } else { Ok(()) }
     }
 
-    pub(crate) fn with<T>(&self, act: impl FnOnce(&State) -> T) -> T {
-        act(&self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    /// A call with an end: whatever Pravega does, there is an answer within the settings' patience, and for what carries
+    /// bytes a second more for each MiB.
+    pub(crate) async fn timely<T>(&self, bytes: usize, call: impl Future<Output = Result<T>>) -> Result<T> {
+        self.check_open()?;
+        let limit = self.patience + Duration::from_secs((bytes >> 20) as u64);
+        match tokio::time::timeout(limit, call).await {
+            Ok(done) => done,
+            Err(_) => Err(self.controller.slow(limit)),
+        }
     }
 
-    /// Asks the journal.
+    /// The state that the journal says; an empty one where there is none.
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&State) -> T) -> T {
+        match self.journal.get() {
+            Some(journal) => act(&journal.state.lock().unwrap_or_else(PoisonError::into_inner)),
+            None => act(&State::default()),
+        }
+    }
+
+    /// Whether the controller and a segment store answer.
+    async fn is_there(&self) -> Result<()> {
+        match self.journal.get() {
+            Some(journal) => self.segments.extent(&journal.segment).await.map(drop)?,
+            None => _ = self.find_journal().await?,
+        }
+        self.controller.scope_exists(&journal_stream().scope).await.map(drop)
+    }
+
+    /// The journal, if there is one by now, and if we may read it.
+    async fn find_journal(&self) -> Result<Option<&JournalHandle>> {
+        let found = self
+            .journal
+            .get_or_try_init(|| JournalHandle::open(&self.segments, self.instance, &self.tasks))
+            .await;
+        match found {
+            Ok(journal) => Ok(Some(journal)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn make_journal(&self) -> Result<&JournalHandle> {
+        self.journal.get_or_try_init(|| JournalHandle::make(&self.segments, self.instance, &self.tasks)).await
+    }
+
+    /// Asks the journal, which is made if it must be written to.
     pub(crate) async fn ask(&self, ask: Ask) -> Result<Answer> {
         self.check_open()?;
+        let journal = match ask {
+            Ask::Sync => match self.find_journal().await? {
+                Some(journal) => journal,
+                // nobody has written anything
+                None => return Ok(Answer::Already),
+            },
+            _ => self.make_journal().await?,
+        };
         let (reply, answer) = oneshot::channel();
-        self.jobs.send(Job { ask, reply }).map_err(|_| closed())?;
+        journal.jobs.send(Job { ask, reply }).map_err(|_| closed())?;
         answer.await.map_err(|_| closed())?
     }
 
     /// Asks the journal without waiting for the answer.
     pub(crate) fn tell(&self, ask: Ask) {
-        let _ = self.jobs.send(Job { ask, reply: oneshot::channel().0 });
+        if let Some(journal) = self.journal.get() {
+            let _ = journal.jobs.send(Job { ask, reply: oneshot::channel().0 });
+        }
     }
 
     /// Makes sure that everything written before this call is known.
-    async fn sync(&self) -> Result<()> {
+    pub(crate) async fn sync(&self) -> Result<()> {
         self.ask(Ask::Sync).await.map(drop)
     }
 
@@ -149,148 +256,6 @@ impl Inner {
         self.layouts.lay(appends, |stream| layouts.get(stream).expect("each stream's layout was looked up"))
     }
 
-    async fn commit(&self, commit: Commit) -> Result<Committed> {
-        let size = commit.appends.iter().map(|append| append.event.len() + 64).sum::<usize>();
-        let changed: usize =
-            commit.changes.iter().map(|c| c.key.len() + c.value.as_ref().map_or(0, Bytes::len)).sum();
-        if changed > MOST_BLOCK_BYTES - WHOLE_BYTES - (1 << 20) {
-            return Err(Error::invalid(format!(
-                "a commit changes {changed} bytes of tables, more than 10 MiB: make it smaller"
-            )));
-        }
-        let room = (size + changed).clamp(1, ROOM_BYTES) as u32;
-        let _room = self.room.acquire_many(room).await.map_err(|_| closed())?;
-        if commit.appends.is_empty() && commit.changes.is_empty() && commit.writer.is_none() {
-            return Ok(Committed::default());
-        }
-        for _ in 0..MOST_LOOKS {
-            let layouts = match self.layouts(&commit.appends).await {
-                // a repetition is one, whatever has become of the stream
-                Err(error) if commit.writer.is_some() => {
-                    self.sync().await?;
-                    return match commit.writer.is_some_and(|mark| self.with(|state| state.writers.has(mark)))
-                    {
-                        true => Ok(Committed::duplicate()),
-                        false => Err(error),
-                    };
-                }
-                layouts => layouts?,
-            };
-            let laid = self.lay(&commit.appends, &layouts);
-            let only_events = commit.changes.is_empty() && commit.writer.is_none();
-            let done = match laid.batches.as_slice() {
-                [one]
-                    if only_events
-                        && one.frames.len() <= framing::MAX_EVENT_BYTES + framing::HEADER_BYTES =>
-                {
-                    self.append(&commit, &laid, one).await
-                }
-                _ => self.write(&commit, laid, &layouts).await,
-            };
-            match done {
-                Ok(Some(done)) => return Ok(done),
-                Ok(None) => layouts.keys().for_each(|stream| self.layouts.forget(stream)),
-                Err(error) => return Err(error),
-            }
-        }
-        Err(Error::new(
-            ErrorKind::Failed,
-            "the streams of a commit were sealed and made again too often meanwhile: ask again",
-        ))
-    }
-
-    /// The short way; `None` when the layout is no longer true.
-    async fn append(&self, commit: &Commit, laid: &Laid, batch: &SegmentBatch) -> Result<Option<Committed>> {
-        let Some(segment) = laid.segments.first() else { return Ok(None) };
-        let (reply, answer) = oneshot::channel();
-        let job = lane::Job { frames: batch.frames.clone(), count: batch.count, reply };
-        self.lane(segment).send(job).map_err(|_| closed())?;
-        match answer.await.map_err(|_| closed())? {
-            Ok(start) => {
-                Ok(Some(Committed { pointers: pointers(commit, laid, |_| start), ..Committed::default() }))
-            }
-            Err(e) if matches!(e.kind(), ErrorKind::Sealed | ErrorKind::NotFound) => {
-                self.lanes.lock().unwrap_or_else(PoisonError::into_inner).remove(segment);
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn lane(&self, segment: &SegmentId) -> mpsc::UnboundedSender<lane::Job> {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(lane) = lanes.get(segment) {
-            return lane.clone();
-        }
-        if lanes.len() >= MOST_LANES {
-            lanes.clear();
-        }
-        let (lane, jobs) = mpsc::unbounded_channel();
-        // a writer of its own: the other one's numbers are places in the journal, and a lane that comes after one that was
-        // given up goes on behind its numbers
-        let writer = self.instance ^ 1;
-        tokio::spawn(lane::run(Arc::clone(&self.segments), segment.clone(), writer, jobs));
-        lanes.insert(segment.clone(), lane.clone());
-        lane
-    }
-
-    /// The way through the journal; `None` when a layout is no longer true.
-    async fn write(&self, commit: &Commit, mut laid: Laid, layouts: &LayoutsOf) -> Result<Option<Committed>> {
-        let mut ask = CommitAsk {
-            changes: commit.changes.clone(),
-            writer: commit.writer,
-            streams: layouts.iter().map(|(stream, layout)| (stream.clone(), layout.as_of)).collect(),
-            ..CommitAsk::default()
-        };
-        if laid.bytes() <= WHOLE_BYTES {
-            ask.batches = laid.batches.clone();
-        } else {
-            let cut = transaction::cut(&commit.appends, layouts, self);
-            laid = cut.laid;
-            let name = self.stage_all(cut.parts).await?;
-            ask.transaction = Some((name, false));
-        }
-        // where to look for events that another process brought to their segments: not before here
-        let froms: Vec<_> = laid.segments.iter().map(|segment| self.segments.known_tail(segment)).collect();
-        let staged = ask.transaction;
-        let answer = self.ask(Ask::Commit(ask)).await;
-        if let (Some((transaction, _)), false) = (staged, matches!(answer, Ok(Answer::Written { .. }))) {
-            self.tell(Ask::Abort { transaction });
-        }
-        match answer? {
-            Answer::Written { mark, places } => {
-                let mut starts = Vec::with_capacity(places.len());
-                for (((place, from), segment), batch) in
-                    places.into_iter().zip(froms).zip(&laid.segments).zip(&laid.batches)
-                {
-                    starts.push(match place {
-                        Some(start) => start,
-                        None => lane::find(&self.segments, segment, from, &batch.frames).await?,
-                    });
-                }
-                let start = |batch: usize| starts.get(batch).copied().unwrap_or_default();
-                Ok(Some(Committed {
-                    pointers: pointers(commit, &laid, start),
-                    ..committed(mark, commit.changes.len())
-                }))
-            }
-            Answer::Duplicate => Ok(Some(Committed::duplicate())),
-            Answer::Already => Ok(Some(Committed::default())),
-            Answer::Stale => Ok(None),
-        }
-    }
-
-    async fn stage_all(&self, parts: Vec<Vec<SegmentBatch>>) -> Result<u64> {
-        let Answer::Written { mark, .. } = self.ask(Ask::Begin).await? else { return Err(closed()) };
-        for batches in parts {
-            if let Err(error) = self.ask(Ask::Part { transaction: mark, batches }).await {
-                self.tell(Ask::Abort { transaction: mark });
-                return Err(error);
-            }
-        }
-        Ok(mark)
-    }
-
     async fn infos(&self, stream: &StreamId) -> Result<Vec<SegmentInfo>> {
         let layout = self.layout(stream).await?;
         let one = async |(id, range): &(SegmentId, std::ops::Range<f64>)| {
@@ -318,21 +283,16 @@ impl Inner {
     }
 }
 
-fn pointers(commit: &Commit, laid: &Laid, start: impl Fn(usize) -> u64) -> Pointers {
-    let pointer = |(append, (batch, behind)): (&Append, &(usize, u64))| EventPointer {
-        segment: laid.segments.get(*batch).expect("each batch has a segment").clone(),
-        offset: start(*batch) + behind,
-        length: framing::framed_len(append.event.len()) as u32,
-    };
-    commit.appends.iter().zip(&laid.places).map(pointer).collect()
-}
-
 pub(crate) fn closed() -> Error {
     Error::new(ErrorKind::Closed, "the store is closed")
 }
 
 #[async_trait]
 impl StreamStore for PravegaStore {
+    fn health(&self) -> Health {
+        self.inner.tasks.health()
+    }
+
     fn lacks(&self) -> &[(Capability, &'static str)] {
         &[
             (Capability::VisibleAtOnce, "events of a commit reach their segments one after the other"),
@@ -346,60 +306,47 @@ impl StreamStore for PravegaStore {
     }
 
     async fn create_scope(&self, scope: &Scope) -> Result<bool> {
-        self.inner.check_open()?;
-        self.inner.controller.create_scope(scope).await
+        self.inner.timely(0, self.inner.controller.create_scope(scope)).await
     }
 
     async fn scopes(&self) -> Result<Vec<Scope>> {
-        self.inner.check_open()?;
-        self.inner.controller.scopes().await
+        self.inner.timely(0, self.inner.controller.scopes()).await
     }
 
     async fn delete_scope(&self, scope: &Scope) -> Result<bool> {
-        self.inner.sync().await?;
-        if *scope == self.inner.journal.stream.scope
-            || !self.inner.with(|state| state.tables_of(scope)).is_empty()
-        {
-            return Err(Error::not_empty(scope));
-        }
-        self.inner.controller.delete_scope(scope).await
+        self.inner.timely(0, self.inner.delete_scope(scope)).await
     }
 
     async fn create_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<bool> {
         config.check(stream)?;
-        self.inner.check_open()?;
-        self.inner.controller.create_stream(stream, &config).await
+        self.inner.timely(0, self.inner.controller.create_stream(stream, &config)).await
     }
 
     async fn stream(&self, stream: &StreamId) -> Result<StreamInfo> {
-        self.inner.check_open()?;
-        let config = self.inner.controller.configuration(stream).await?;
-        let sealed = self.inner.layout_now(stream).await?.sealed;
-        Ok(StreamInfo { config, sealed })
+        let found = async {
+            let config = self.inner.controller.configuration(stream).await?;
+            let sealed = self.inner.layout_now(stream).await?.sealed;
+            Ok(StreamInfo { config, sealed })
+        };
+        self.inner.timely(0, found).await
     }
 
     async fn update_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<()> {
-        self.inner.check_open()?;
-        let now = self.inner.controller.configuration(stream).await?;
-        config.check_update(stream, &now)?;
-        self.inner.controller.update_stream(stream, &config).await
+        let updated = async {
+            let now = self.inner.controller.configuration(stream).await?;
+            config.check_update(stream, &now)?;
+            self.inner.controller.update_stream(stream, &config).await
+        };
+        self.inner.timely(0, updated).await
     }
 
     async fn seal_stream(&self, stream: &StreamId) -> Result<bool> {
-        self.inner.check_open()?;
-        if self.inner.layout_now(stream).await?.sealed {
-            return Ok(false);
-        }
-        // through the journal, so that no commit of another process is caught half-way
-        let done = self.inner.ask(Ask::Seal { stream: stream.clone() }).await;
-        self.inner.layouts.forget(stream);
-        done.map(|_| true)
+        self.inner.timely(0, self.inner.seal_stream(stream)).await
     }
 
     async fn delete_stream(&self, stream: &StreamId) -> Result<bool> {
-        self.inner.check_open()?;
         self.inner.layouts.forget(stream);
-        match self.inner.controller.delete_stream(stream).await? {
+        match self.inner.timely(0, self.inner.controller.delete_stream(stream)).await? {
             Ended::Done => Ok(true),
             Ended::NoSuchStream => Ok(false),
             Ended::StillOpen => Err(Error::not_sealed(stream)),
@@ -407,31 +354,7 @@ impl StreamStore for PravegaStore {
     }
 
     async fn truncate(&self, cut: &StreamCut) -> Result<()> {
-        self.inner.check_open()?;
-        let infos = self.inner.infos(&cut.stream).await?;
-        cut.check(&infos)?;
-        let mut forward = cut.clone();
-        let mut moves = false;
-        for info in &infos {
-            let offset = cut.offset(&info.id).unwrap_or_default();
-            if offset > info.head && offset != info.tail {
-                self.inner.check_event(&info.id, offset).await?;
-            }
-            moves |= offset > info.head;
-            forward.advance(&info.id, offset.max(info.head));
-        }
-        if !moves {
-            return Ok(());
-        }
-        match self.inner.controller.truncate(&forward).await {
-            Err(error) if error.kind() == ErrorKind::Sealed => {
-                for (segment, offset) in forward.offsets() {
-                    self.inner.segments.truncate(&segment, offset).await?;
-                }
-                Ok(())
-            }
-            done => done,
-        }
+        self.inner.timely(0, self.inner.truncate(cut)).await
     }
 
     async fn cut_at(&self, stream: &StreamId, _: Duration) -> Result<StreamCut> {
@@ -442,22 +365,20 @@ impl StreamStore for PravegaStore {
     }
 
     async fn streams(&self, scope: &Scope) -> Result<Vec<StreamName>> {
-        self.inner.check_open()?;
-        let mut found = self.inner.controller.streams(scope).await?;
-        if *scope == self.inner.journal.stream.scope {
-            found.retain(|name| *name != self.inner.journal.stream.name);
+        let mut found = self.inner.timely(0, self.inner.controller.streams(scope)).await?;
+        let journal = journal_stream();
+        if *scope == journal.scope {
+            found.retain(|name| *name != journal.name);
         }
         Ok(found)
     }
 
     async fn segments(&self, stream: &StreamId) -> Result<Vec<SegmentInfo>> {
-        self.inner.check_open()?;
-        self.inner.infos(stream).await
+        self.inner.timely(0, self.inner.infos(stream)).await
     }
 
     async fn read(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
-        self.inner.check_open()?;
-        self.inner.segments.events(segment, offset, max_bytes).await
+        self.inner.timely(max_bytes, self.inner.segments.events(segment, offset, max_bytes)).await
     }
 
     async fn wait_beyond(&self, segment: &SegmentId, offset: u64) -> Result<()> {
@@ -470,62 +391,56 @@ impl StreamStore for PravegaStore {
     }
 
     async fn event(&self, pointer: &EventPointer) -> Result<Bytes> {
-        self.inner.check_open()?;
-        let none = || Error::invalid(format!("no event stands at {pointer}"));
-        let length = pointer.length as usize;
-        if !(framing::HEADER_BYTES..=framing::MAX_EVENT_BYTES + framing::HEADER_BYTES).contains(&length) {
-            return Err(none());
-        }
-        self.inner.segments.check_within(&pointer.segment, pointer.offset, u64::from(pointer.length)).await?;
-        let bytes = self.inner.segments.exactly(&pointer.segment, pointer.offset, length).await?;
-        match framing::payload_len(pointer.offset, &bytes) {
-            Ok(Some(payload)) if framing::framed_len(payload) == length as u64 => {
-                Ok(bytes.slice(framing::HEADER_BYTES..))
-            }
-            _ => Err(none()),
-        }
+        self.inner.timely(pointer.length as usize, self.inner.event(pointer)).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed> {
-        self.inner.check_open()?;
-        self.inner.commit(commit).await
+        let events = commit.appends.iter().map(|append| append.event.len()).sum::<usize>();
+        let bytes = events + commit.changes.iter().map(changed_bytes).sum::<usize>();
+        self.inner.timely(bytes, self.inner.commit(commit)).await
     }
 
     async fn begin(&self) -> Result<Box<dyn Transaction>> {
-        let Answer::Written { mark, .. } = self.inner.ask(Ask::Begin).await? else { return Err(closed()) };
+        let Answer::Written { mark, .. } = self.inner.timely(0, self.inner.ask(Ask::Begin)).await? else {
+            return Err(closed());
+        };
         Ok(Box::new(StagedTransaction::new(Arc::clone(&self.inner), mark)))
     }
 
     async fn outcome(&self, transaction: TransactionId) -> Result<Outcome> {
-        self.inner.sync().await?;
+        self.inner.timely(0, self.inner.sync()).await?;
         Ok(self.inner.with(|state| state.outcome(transaction)))
     }
 
     async fn last_event_number(&self, writer: WriterId) -> Result<Option<u64>> {
-        self.inner.sync().await?;
+        self.inner.timely(0, self.inner.sync()).await?;
         Ok(self.inner.with(|state| state.last_event_number(writer)))
     }
 
     async fn create_table(&self, table: &TableId) -> Result<bool> {
-        self.inner.check_open()?;
-        self.inner.check_scope(&table.scope).await?;
-        let answer = self.inner.ask(Ask::CreateTable { table: table.clone() }).await?;
-        Ok(matches!(answer, Answer::Written { .. }))
+        let created = async {
+            self.inner.check_scope(&table.scope).await?;
+            self.inner.ask(Ask::CreateTable { table: table.clone() }).await
+        };
+        Ok(matches!(self.inner.timely(0, created).await?, Answer::Written { .. }))
     }
 
     async fn tables(&self, scope: &Scope) -> Result<Vec<StreamName>> {
-        self.inner.sync().await?;
-        self.inner.check_scope(scope).await?;
+        let synced = async {
+            self.inner.sync().await?;
+            self.inner.check_scope(scope).await
+        };
+        self.inner.timely(0, synced).await?;
         Ok(self.inner.with(|state| state.tables_of(scope)))
     }
 
     async fn delete_table(&self, table: &TableId) -> Result<bool> {
-        let answer = self.inner.ask(Ask::DeleteTable { table: table.clone() }).await?;
+        let answer = self.inner.timely(0, self.inner.ask(Ask::DeleteTable { table: table.clone() })).await?;
         Ok(matches!(answer, Answer::Written { .. }))
     }
 
     async fn get(&self, table: &TableId, key: &[u8]) -> Result<Option<Entry>> {
-        self.inner.sync().await?;
+        self.inner.timely(0, self.inner.sync()).await?;
         self.inner.with(|state| Ok(state.table(table)?.get(key)))
     }
 
@@ -536,7 +451,7 @@ impl StreamStore for PravegaStore {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<Entry>> {
-        self.inner.sync().await?;
+        self.inner.timely(0, self.inner.sync()).await?;
         self.inner.with(|state| Ok(state.table(table)?.scan(prefix, after, limit)))
     }
 
@@ -547,6 +462,67 @@ impl StreamStore for PravegaStore {
 }
 
 impl Inner {
+    async fn delete_scope(&self, scope: &Scope) -> Result<bool> {
+        self.sync().await?;
+        if *scope == journal_stream().scope || !self.with(|state| state.tables_of(scope)).is_empty() {
+            return Err(Error::not_empty(scope));
+        }
+        self.controller.delete_scope(scope).await
+    }
+
+    async fn seal_stream(&self, stream: &StreamId) -> Result<bool> {
+        if self.layout_now(stream).await?.sealed {
+            return Ok(false);
+        }
+        // through the journal, so that no commit of another process is caught half-way
+        let done = self.ask(Ask::Seal { stream: stream.clone() }).await;
+        self.layouts.forget(stream);
+        done.map(|_| true)
+    }
+
+    async fn truncate(&self, cut: &StreamCut) -> Result<()> {
+        let infos = self.infos(&cut.stream).await?;
+        cut.check(&infos)?;
+        let mut forward = cut.clone();
+        let mut moves = false;
+        for info in &infos {
+            let offset = cut.offset(&info.id).unwrap_or_default();
+            if offset > info.head && offset != info.tail {
+                self.check_event(&info.id, offset).await?;
+            }
+            moves |= offset > info.head;
+            forward.advance(&info.id, offset.max(info.head));
+        }
+        if !moves {
+            return Ok(());
+        }
+        match self.controller.truncate(&forward).await {
+            Err(error) if error.kind() == ErrorKind::Sealed => {
+                for (segment, offset) in forward.offsets() {
+                    self.segments.truncate(&segment, offset).await?;
+                }
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    async fn event(&self, pointer: &EventPointer) -> Result<Bytes> {
+        let none = || Error::invalid(format!("no event stands at {pointer}"));
+        let length = pointer.length as usize;
+        if !(framing::HEADER_BYTES..=framing::MAX_EVENT_BYTES + framing::HEADER_BYTES).contains(&length) {
+            return Err(none());
+        }
+        self.segments.check_within(&pointer.segment, pointer.offset, u64::from(pointer.length)).await?;
+        let bytes = self.segments.exactly(&pointer.segment, pointer.offset, length).await?;
+        match framing::payload_len(pointer.offset, &bytes) {
+            Ok(Some(payload)) if framing::framed_len(payload) == length as u64 => {
+                Ok(bytes.slice(framing::HEADER_BYTES..))
+            }
+            _ => Err(none()),
+        }
+    }
+
     async fn check_scope(&self, scope: &Scope) -> Result<()> {
         if self.controller.scope_exists(scope).await? {
             Ok(())

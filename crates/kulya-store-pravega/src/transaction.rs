@@ -76,7 +76,7 @@ impl Transaction for StagedTransaction {
     }
 
     async fn stage(&mut self, appends: Vec<Append>) -> Result<()> {
-        let layouts = self.inner.layouts(&appends).await?;
+        let layouts = self.inner.timely(0, self.inner.layouts(&appends)).await?;
         for (stream, layout) in &layouts {
             if self.streams.get(stream).is_some_and(|staged| !staged.is_same(layout)) {
                 return Err(another(stream));
@@ -90,20 +90,23 @@ impl Transaction for StagedTransaction {
             return Err(Error::invalid(what));
         }
         for batches in parts {
-            self.inner.ask(Ask::Part { transaction: self.name, batches }).await?;
+            let bytes = batches.iter().map(|batch| batch.frames.len()).sum();
+            let staged = self.inner.ask(Ask::Part { transaction: self.name, batches });
+            self.inner.timely(bytes, staged).await?;
         }
         Ok(())
     }
 
     async fn commit(mut self: Box<Self>, changes: Vec<TableChange>) -> Result<Committed> {
-        let done = self.make_visible(changes).await;
+        let done = self.inner.timely(0, self.make_visible(changes)).await;
         self.over = done.is_ok();
         done
     }
 
     async fn abort(mut self: Box<Self>) -> Result<()> {
         self.over = true;
-        self.inner.ask(Ask::Abort { transaction: self.name }).await.map(drop)
+        let aborted = self.inner.ask(Ask::Abort { transaction: self.name });
+        self.inner.timely(0, aborted).await.map(drop)
     }
 }
 

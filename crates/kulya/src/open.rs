@@ -18,6 +18,11 @@ use std::time::Duration;
 
 /// A server that does not answer is tried for so long: whoever sits before a terminal waits for it.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two tries to reach a Pravega that is not up yet: doubled each time, up to the second.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// That it is waited for is said again after about so long.
+const SAID_AGAIN: Duration = Duration::from_secs(30);
 
 /// A store with its registry.
 #[derive(Clone)]
@@ -114,6 +119,53 @@ impl Address {
             Self::Pravega(pravega) => Ok(Arc::new(PravegaStore::open(pravega).await?)),
         }
     }
+
+    /// Opens the store for a server, which does not end because Pravega is not up yet: then there is somebody to wait for.
+    pub(crate) async fn store_to_serve(
+        self,
+        components: Components,
+    ) -> Result<(Arc<dyn StreamStore>, Option<Awaited>)> {
+        let place = self.to_string();
+        let Self::Pravega(pravega) = self else {
+            return Ok((self.store_with(true, components).await?, None));
+        };
+        let (store, away) = PravegaStore::start(pravega).await?;
+        let awaited = away.map(|error| Awaited { store: store.clone(), place, error });
+        Ok((Arc::new(store), awaited))
+    }
+}
+
+/// A Pravega that did not answer when the server began.
+pub(crate) struct Awaited {
+    store: PravegaStore,
+    place: String,
+    error: kulya_store::Error,
+}
+
+impl Awaited {
+    /// Asks again and again, and says so; gives the error that more waiting does not mend.
+    pub(crate) async fn failure(self) -> anyhow::Error {
+        let Self { store, place, mut error } = self;
+        let (mut pause, mut silent) = (FIRST_PAUSE, SAID_AGAIN);
+        loop {
+            if silent >= SAID_AGAIN {
+                silent = Duration::ZERO;
+                let error = crate::line(&anyhow::Error::from(error));
+                eprintln!("kulya: waiting for {place}, requests are answered 503 until it answers: {error}");
+            }
+            tokio::time::sleep(pause).await;
+            silent += pause;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            error = match store.reach().await {
+                Ok(()) => {
+                    eprintln!("kulya: {place} answers");
+                    return std::future::pending().await;
+                }
+                Err(error) if error.kind() == kulya_store::ErrorKind::Unreachable => error,
+                Err(error) => return error.into(),
+            };
+        }
+    }
 }
 
 fn is_object_url(text: &str) -> bool {
@@ -168,9 +220,10 @@ pub(crate) async fn folder(path: &Path) -> Result<House> {
     on(Arc::new(EmbeddedStore::open(path)?)).await
 }
 
-/// A house on any store.
+/// A house on any store. Nothing is made there: the registry's table is made by its first change, so that whoever only reads
+/// needs no right to write, and leaves nothing behind in a store that others own.
 pub(crate) async fn on(store: Arc<dyn StreamStore>) -> Result<House> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let registry = Arc::new(Registry::open(Arc::clone(&store), Arc::clone(&clock)).await?);
+    let registry = Arc::new(Registry::on(Arc::clone(&store), Arc::clone(&clock))?);
     Ok(House { store, registry, clock })
 }

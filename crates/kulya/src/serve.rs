@@ -51,10 +51,11 @@ pub(crate) async fn run(settings: Settings, args: ServeArgs) -> Result<ExitCode>
     let health_alone =
         kulya_server::serve_health(front.door.clone(), starting, opened.clone().cancelled_owned());
     let mut health_alone = health.supervisor().spawn("server.starting", HealthStatus::Degraded, health_alone);
-    let house = tokio::select! {
-        house = async { open::on(address.store_with(true, components).await?).await } => house?,
+    let (store, awaited) = tokio::select! {
+        opened = address.store_to_serve(components) => opened?,
         () = stop.cancelled() => return Ok(ExitCode::SUCCESS),
     };
+    let house = open::on(store).await?;
     opened.cancel();
     // from here on every connection is the server's; a client that does not end does not hold it up
     if tokio::time::timeout(SWITCH, &mut health_alone).await.is_err() {
@@ -69,7 +70,16 @@ pub(crate) async fn run(settings: Settings, args: ServeArgs) -> Result<ExitCode>
     let captures = start_captures(health.supervisor(), &house, settings.cdc, &stop);
     let failure =
         supervision::spawn_logged("store watch", until_failed(Arc::clone(&house.store), stop.clone()));
-    behind(front.door, listener, &house, stop.clone()).await?;
+    let unreachable = async {
+        match awaited {
+            Some(awaited) => awaited.failure().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        served = behind(front.door, listener, &house, stop.clone()) => served?,
+        error = unreachable => return Err(error),
+    }
     // the server may have ended by itself
     stop.cancel();
     for capture in captures {

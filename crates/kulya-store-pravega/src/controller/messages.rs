@@ -14,7 +14,7 @@ pub(crate) struct StreamInfo {
     pub(crate) scope: String,
     #[prost(string, tag = "2")]
     pub(crate) stream: String,
-    /// 5: to read and to write.
+    /// 1: no token is wanted; 3: to read; 5: to read and to write.
     #[prost(int32, tag = "3")]
     pub(crate) access: i32,
 }
@@ -170,4 +170,70 @@ pub(crate) struct Exists {
 pub(crate) struct DelegationToken {
     #[prost(string, tag = "1")]
     pub(crate) token: String,
+}
+
+/// The resource in Pravega's access control that a request is about.
+pub(crate) trait About {
+    fn resource(&self) -> String;
+
+    /// Whether it asks for a token that lets us read alone.
+    fn asks_to_read(&self) -> bool {
+        false
+    }
+}
+
+fn of_stream(stream: Option<&StreamInfo>) -> String {
+    stream.map(About::resource).unwrap_or_default()
+}
+
+impl About for ScopeInfo {
+    fn resource(&self) -> String {
+        format!("prn::/scope:{}", self.scope)
+    }
+}
+
+impl About for ScopesRequest {
+    fn resource(&self) -> String {
+        "prn::/".to_owned()
+    }
+}
+
+impl About for StreamsRequest {
+    fn resource(&self) -> String {
+        self.scope.as_ref().map(About::resource).unwrap_or_default()
+    }
+}
+
+impl About for StreamInfo {
+    fn resource(&self) -> String {
+        format!("prn::/scope:{}/stream:{}", self.scope, self.stream)
+    }
+
+    fn asks_to_read(&self) -> bool {
+        self.access == super::Access::Read.number()
+    }
+}
+
+impl About for StreamConfig {
+    fn resource(&self) -> String {
+        of_stream(self.stream.as_ref())
+    }
+}
+
+impl About for StreamCut {
+    fn resource(&self) -> String {
+        of_stream(self.stream.as_ref())
+    }
+}
+
+impl About for SegmentId {
+    fn resource(&self) -> String {
+        of_stream(self.stream.as_ref())
+    }
+}
+
+impl About for EpochSegmentsRequest {
+    fn resource(&self) -> String {
+        of_stream(self.stream.as_ref())
+    }
 }

@@ -10,6 +10,7 @@ use kulya_store::{
 };
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What `cargo xtask test` sets when it starts the servers.
 fn variable(name: &str) -> String {
@@ -27,7 +28,9 @@ fn instance() -> u128 {
 /// A namespace that nobody else has.
 fn settings() -> Settings {
     let controller = variable("KULYA_TEST_PRAVEGA").parse().unwrap();
-    Settings { namespace: format!("t{:016x}.", drawn()), ..Settings::new(controller, instance()) }
+    // a real one on a busy machine takes its time
+    let patience = Duration::from_secs(60);
+    Settings { namespace: format!("t{:016x}.", drawn()), patience, ..Settings::new(controller, instance()) }
 }
 
 /// Another process on the same namespace.

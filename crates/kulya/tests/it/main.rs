@@ -4,9 +4,12 @@
 mod capture;
 mod demo;
 mod door;
+mod flink;
 mod kill;
 mod operations;
+mod pravega;
 mod program;
+mod reading;
 mod registry;
 mod serve;
 mod store;

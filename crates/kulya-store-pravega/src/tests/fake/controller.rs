@@ -1,0 +1,301 @@
+//! The controller's side: a gRPC service of the methods that `crate::controller` calls.
+
+use super::segment_store::truncate;
+use super::{Held, Segment, Stream};
+use crate::controller::messages::{
+    Continuation, EpochSegmentsRequest, Exists, NodeUri, ScopeInfo, Scopes, ScopesRequest, SegmentId,
+    SegmentRange, SegmentRanges, Status as Outcome, StreamConfig, StreamCut, StreamInfo, Streams,
+    StreamsRequest,
+};
+use futures::future::{Ready, ready};
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tonic::body::Body;
+use tonic::codegen::http::{Request, Response};
+use tonic::server::{Grpc, UnaryService};
+use tonic::{Code, Status};
+
+#[derive(Clone)]
+pub(super) struct Service {
+    pub(super) held: Arc<Mutex<Held>>,
+    pub(super) changed: watch::Sender<u64>,
+    pub(super) silent: watch::Receiver<(bool, bool)>,
+    pub(super) segment_store: u16,
+}
+
+impl Service {
+    pub(super) async fn run(self, listener: TcpListener) {
+        while let Ok((socket, _)) = listener.accept().await {
+            let this = self.clone();
+            let service = service_fn(move |request: Request<Incoming>| {
+                let this = this.clone();
+                async move { Ok::<_, Infallible>(this.answer(request.map(Body::new)).await) }
+            });
+            let connection = http2::Builder::new(TokioExecutor::new());
+            // who hangs up is gone
+            tokio::spawn(connection.serve_connection(TokioIo::new(socket), service));
+        }
+    }
+
+    async fn answer(mut self, request: Request<Body>) -> Response<Body> {
+        self.silent.wait_for(|(silent, _)| !silent).await.unwrap();
+        let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+        let this = &self;
+        match method.as_str() {
+            "createScope" => {
+                unary(request, |ScopeInfo { scope }| {
+                    this.act(&method, &scope, |held| {
+                        Ok(outcome(if held.scopes.insert(scope.clone()) { 0 } else { 2 }))
+                    })
+                })
+                .await
+            }
+            "deleteScope" => {
+                unary(request, |ScopeInfo { scope }| {
+                    this.act(&method, &scope, |held| {
+                        let holds = held.streams.keys().any(|(other, _)| *other == scope);
+                        let known = held.scopes.contains(&scope);
+                        let status = if !known {
+                            2
+                        } else if holds {
+                            3
+                        } else {
+                            0
+                        };
+                        if status == 0 {
+                            held.scopes.remove(&scope);
+                        }
+                        Ok(outcome(status))
+                    })
+                })
+                .await
+            }
+            "checkScopeExists" => {
+                unary(request, |ScopeInfo { scope }| {
+                    this.act(&method, &scope, |held| Ok(Exists { exists: held.scopes.contains(&scope) }))
+                })
+                .await
+            }
+            "listScopes" => {
+                unary(request, |asked: ScopesRequest| {
+                    this.act(&method, "", |held| {
+                        // one page, and then an empty one
+                        let is_first = asked.continuation.is_none();
+                        let scopes =
+                            if is_first { held.scopes.iter().cloned().collect() } else { Vec::new() };
+                        Ok(Scopes { scopes, continuation: Some(Continuation { token: "1".into() }) })
+                    })
+                })
+                .await
+            }
+            "listStreamsInScope" => {
+                unary(request, |asked: StreamsRequest| {
+                    let scope = asked.scope.unwrap_or_default().scope;
+                    this.act(&method, &scope, |held| {
+                        if !held.scopes.contains(&scope) {
+                            return Ok(Streams { status: 2, ..Streams::default() });
+                        }
+                        let is_first = asked.continuation.is_none_or(|page| page.token.is_empty());
+                        let names = held.streams.keys().filter(|(other, _)| is_first && *other == scope);
+                        let info = |(scope, stream): &(String, String)| StreamInfo {
+                            scope: scope.clone(),
+                            stream: stream.clone(),
+                            access: 0,
+                        };
+                        let continuation = Some(Continuation { token: "1".into() });
+                        Ok(Streams { streams: names.map(info).collect(), continuation, status: 0 })
+                    })
+                })
+                .await
+            }
+            "createStream" => {
+                unary(request, |config: StreamConfig| {
+                    let (name, shown) = named(config.stream.as_ref());
+                    this.act(&method, &shown, |held| {
+                        if !held.scopes.contains(&name.0) {
+                            return Ok(outcome(3));
+                        }
+                        if held.streams.contains_key(&name) {
+                            return Ok(outcome(2));
+                        }
+                        let count = config.scaling.clone().unwrap_or_default().segments as u32;
+                        let next = held.numbered.entry(name.clone()).or_default();
+                        let segments = *next..*next + count;
+                        *next += count;
+                        for number in segments.clone() {
+                            held.segments.insert(segment_name(&name, number), Segment::default());
+                        }
+                        held.streams.insert(name, Stream { config, segments, sealed: false });
+                        Ok(outcome(0))
+                    })
+                })
+                .await
+            }
+            "getStreamConfiguration" => {
+                unary(request, |info: StreamInfo| {
+                    let (name, shown) = named(Some(&info));
+                    this.act(&method, &shown, |held| Ok(stream(held, &name)?.config.clone()))
+                })
+                .await
+            }
+            "updateStream" => {
+                unary(request, |config: StreamConfig| {
+                    let (name, shown) = named(config.stream.as_ref());
+                    this.act(&method, &shown, |held| {
+                        let Ok(stream) = stream(held, &name) else { return Ok(outcome(2)) };
+                        if stream.sealed {
+                            return Ok(outcome(4));
+                        }
+                        stream.config = config;
+                        Ok(outcome(0))
+                    })
+                })
+                .await
+            }
+            "sealStream" => {
+                unary(request, |info: StreamInfo| {
+                    let (name, shown) = named(Some(&info));
+                    this.act(&method, &shown, |held| {
+                        let Ok(stream) = stream(held, &name) else { return Ok(outcome(2)) };
+                        stream.sealed = true;
+                        let segments = stream.segments.clone();
+                        for number in segments {
+                            held.segments.entry(segment_name(&name, number)).or_default().sealed = true;
+                        }
+                        Ok(outcome(0))
+                    })
+                })
+                .await
+            }
+            "deleteStream" => {
+                unary(request, |info: StreamInfo| {
+                    let (name, shown) = named(Some(&info));
+                    this.act(&method, &shown, |held| {
+                        let Ok(stream) = stream(held, &name) else { return Ok(outcome(2)) };
+                        if !stream.sealed {
+                            return Ok(outcome(3));
+                        }
+                        let segments = stream.segments.clone();
+                        segments.for_each(|number| _ = held.segments.remove(&segment_name(&name, number)));
+                        held.streams.remove(&name);
+                        Ok(outcome(0))
+                    })
+                })
+                .await
+            }
+            "truncateStream" => {
+                unary(request, |cut: StreamCut| {
+                    let (name, shown) = named(cut.stream.as_ref());
+                    this.act(&method, &shown, |held| {
+                        let Ok(stream) = stream(held, &name) else { return Ok(outcome(2)) };
+                        if stream.sealed {
+                            return Ok(outcome(4));
+                        }
+                        for (number, offset) in cut.cut {
+                            let segment =
+                                held.segments.entry(segment_name(&name, number as u32)).or_default();
+                            truncate(segment, offset as u64);
+                        }
+                        Ok(outcome(0))
+                    })
+                })
+                .await
+            }
+            "getCurrentSegments" => {
+                unary(request, |info: StreamInfo| {
+                    let (name, shown) = named(Some(&info));
+                    this.act(&format!("{method} access {}", info.access), &shown, |held| {
+                        let stream = stream(held, &name)?;
+                        Ok(ranges(&info, if stream.sealed { 0..0 } else { stream.segments.clone() }))
+                    })
+                })
+                .await
+            }
+            "getEpochSegments" => {
+                unary(request, |asked: EpochSegmentsRequest| {
+                    let info = asked.stream.unwrap_or_default();
+                    let (name, shown) = named(Some(&info));
+                    this.act(&method, &shown, |held| Ok(ranges(&info, stream(held, &name)?.segments.clone())))
+                })
+                .await
+            }
+            "getURI" => {
+                unary(request, |asked: SegmentId| {
+                    let (_, shown) = named(asked.stream.as_ref());
+                    let port = i32::from(this.segment_store);
+                    this.act(&method, &shown, |_| Ok(NodeUri { host: "127.0.0.1".into(), port }))
+                })
+                .await
+            }
+            other => panic!("the fake has no method {other}"),
+        }
+    }
+
+    fn act<T>(
+        &self,
+        method: &str,
+        about: &str,
+        act: impl FnOnce(&mut Held) -> Result<T, Status>,
+    ) -> Result<T, Status> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.calls.push(format!("{method} {about}").trim_end().to_owned());
+        let answer = act(&mut held);
+        self.changed.send_modify(|changed| *changed += 1);
+        answer
+    }
+}
+
+fn outcome(status: i32) -> Outcome {
+    Outcome { status }
+}
+
+fn named(info: Option<&StreamInfo>) -> ((String, String), String) {
+    let StreamInfo { scope, stream, .. } = info.cloned().unwrap_or_default();
+    let shown = format!("{scope}/{stream}");
+    ((scope, stream), shown)
+}
+
+fn segment_name((scope, stream): &(String, String), number: u32) -> String {
+    format!("{scope}/{stream}/{number}.#epoch.0")
+}
+
+fn stream<'a>(held: &'a mut Held, name: &(String, String)) -> Result<&'a mut Stream, Status> {
+    held.streams.get_mut(name).ok_or_else(|| Status::new(Code::NotFound, "no such stream"))
+}
+
+fn ranges(stream: &StreamInfo, segments: std::ops::Range<u32>) -> SegmentRanges {
+    let (first, count) = (segments.start, f64::from(segments.end - segments.start));
+    let range = |number: u32| SegmentRange {
+        segment: Some(SegmentId { stream: Some(stream.clone()), id: i64::from(number) }),
+        low: f64::from(number - first) / count,
+        high: f64::from(number - first + 1) / count,
+    };
+    SegmentRanges { ranges: segments.map(range).collect() }
+}
+
+struct Unary<F>(F);
+
+impl<A, B, F: FnMut(A) -> Result<B, Status>> UnaryService<A> for Unary<F> {
+    type Response = B;
+    type Future = Ready<Result<tonic::Response<B>, Status>>;
+
+    fn call(&mut self, request: tonic::Request<A>) -> Self::Future {
+        ready((self.0)(request.into_inner()).map(tonic::Response::new))
+    }
+}
+
+async fn unary<A, B>(request: Request<Body>, answer: impl FnOnce(A) -> Result<B, Status>) -> Response<Body>
+where
+    A: prost::Message + Default + 'static,
+    B: prost::Message + Default + 'static,
+{
+    let mut answer = Some(answer);
+    let once = move |asked| (answer.take().expect("a request is answered once"))(asked);
+    Grpc::new(tonic_prost::ProstCodec::<B, A>::default()).unary(Unary(once), request).await
+}

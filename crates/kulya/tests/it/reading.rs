@@ -1,0 +1,113 @@
+//! Reading needs the right to read alone, and writes nothing.
+
+use crate::program::{Ran, Running, command, http, kulya, run};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::process::Stdio;
+use tempfile::{TempDir, tempdir};
+
+fn account(folder: &TempDir, user: &str, rights: &str) -> String {
+    let args = ["account", "add", user, rights, "--iterations", "1000"];
+    let mut child = command(folder.path(), &args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"1111_aaaa\n").unwrap();
+    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+}
+
+/// A table of one row, in a store of its own.
+fn shop() -> TempDir {
+    let folder = tempdir().unwrap();
+    let (_server, url) = Running::serve(&folder, &[]);
+    let group =
+        r#"{"serializationFormat":{"serializationFormat":"Json"},"compatibility":{"policy":"AllowAny"}}"#;
+    assert_eq!(http("PUT", &format!("{url}/v2/groups/t?namespace=shop"), group).0, 201);
+    let schema = r#"{"serializationFormat":{"serializationFormat":"Json"},"type":"T","schema":{"type":"object","properties":{"n":{"type":"integer"}}}}"#;
+    let (status, version) = http("POST", &format!("{url}/v2/groups/t/schemas?namespace=shop"), schema);
+    assert_eq!(status, 201, "{version}");
+    let encoding = format!(r#"{{"versionInfo":{version},"codecType":""}}"#);
+    assert_eq!(http("PUT", &format!("{url}/v1/groups/t/encodings?namespace=shop"), &encoding).0, 200);
+    drop(_server);
+    // {"n":7}
+    kulya(&folder, &["stream", "append", "shop/t", "--hex", "01 00000000 7b226e223a377d"]);
+    folder
+}
+
+#[test]
+fn a_reader_over_the_network_needs_read_alone_and_is_told_what_is_missing() {
+    let folder = shop();
+    let readers = account(&folder, "reader", "prn::/scope:_schemaregistry*,READ;prn::/scope:shop*,READ")
+        + &account(&folder, "half", "prn::/scope:shop*,READ")
+        + &account(&folder, "other", "prn::/scope:_schemaregistry*,READ;prn::/scope:shop,READ");
+    std::fs::write(folder.path().join("accounts"), readers).unwrap();
+    std::fs::write(folder.path().join("password"), "1111_aaaa\n").unwrap();
+    let (_server, url) = Running::serve(&folder, &["--accounts", "accounts"]);
+    let sql = |user: &str| -> Ran {
+        let there = ["--url", &url, "--user", user, "--password-file", "password", "--output", "json"];
+        run(&mut command(folder.path(), &[&["sql"][..], &there, &["-e", "SELECT n FROM shop.t"]].concat()))
+    };
+    let read = sql("reader");
+    assert_eq!((read.code, read.out.as_str()), (Some(0), "{\"n\":7}\n"), "{read:?}");
+    for (user, right) in [
+        ("half", "prn::/scope:_schemaregistry/key-value-table:registry,READ"),
+        ("other", "prn::/scope:shop/stream:t,READ"),
+    ] {
+        let refused = sql(user);
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        assert!(refused.err.contains(&format!("lacks the right {right}")), "{user}: {}", refused.err);
+    }
+    let writes = run(&mut command(
+        folder.path(),
+        &[
+            "stream",
+            "--url",
+            &url,
+            "--user",
+            "reader",
+            "--password-file",
+            "password",
+            "append",
+            "shop/t",
+            "--hex",
+            "78",
+        ],
+    ));
+    assert!(writes.err.contains(",READ_UPDATE"), "{writes:?}");
+}
+
+fn objects(folder: &Path) -> BTreeMap<std::path::PathBuf, u64> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let kind = entry.metadata().unwrap();
+            if kind.is_dir() {
+                folders.push(entry.path())
+            } else {
+                _ = found.insert(entry.path(), kind.len())
+            }
+        }
+    }
+    found
+}
+
+/// A store on objects that others own: whoever looks at its tables leaves no registry behind.
+#[test]
+fn reading_a_store_without_a_registry_makes_none() {
+    let folder = tempdir().unwrap();
+    let place = folder.path().join("objects");
+    let url = format!("file://{}", place.display());
+    kulya(&folder, &["stream", "--data", &url, "append", "shop/t", "--hex", "78"]);
+    let before = objects(&place);
+    for statement in ["SHOW DATABASES", "USE shop; SHOW TABLES", "SELECT 1"] {
+        kulya(&folder, &["sql", "--data", &url, "-e", statement]);
+    }
+    let described = run(&mut command(folder.path(), &["sql", "--data", &url, "-e", "DESCRIBE shop.t"]));
+    assert!(described.err.contains("has no schema"), "{described:?}");
+    kulya(&folder, &["registry", "--data", &url, "group", "list"]);
+    assert_eq!(objects(&place), before);
+}
