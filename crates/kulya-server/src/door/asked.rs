@@ -258,7 +258,12 @@ mod tests {
             [(Form::Rest, 401, 403, 429, 503), (Form::Grpc, 16, 7, 8, 8)]
         {
             let wait = Duration::from_millis(1200);
-            let answers = [form.unknown(), form.denied(), form.too_often(wait), form.busy()];
+            let answers = [
+                form.unknown(),
+                form.denied("the caller lacks the right"),
+                form.too_often(wait),
+                form.busy(),
+            ];
             assert_eq!(
                 answers.each_ref().map(|answer| form.status_of(answer)),
                 [unknown, denied, often, busy]

@@ -166,5 +166,6 @@ async fn a_namespace_sees_nothing_of_another() {
     assert!(one.scopes().await.unwrap().contains(&orders.scope));
     assert!(!two.scopes().await.unwrap().contains(&orders.scope));
     assert_eq!(two.stream(&orders).await.unwrap_err().kind(), ErrorKind::NotFound);
+    table(&one).await;
     assert_eq!(one.streams(&Scope::system("_kulya")).await.unwrap(), [], "the journal is nobody's stream");
 }
