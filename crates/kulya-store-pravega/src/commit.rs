@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures::future::try_join_all;
 use kulya_store::{
     Append, Commit, Committed, Error, ErrorKind, EventPointer, Pointers, Result, SegmentId, TableChange,
-    framing,
+    framing, supervision,
 };
 use std::sync::{Arc, PoisonError};
 use tokio::sync::{mpsc, oneshot};
@@ -112,7 +112,8 @@ impl Inner {
         // a writer of its own: the other one's numbers are places in the journal, and a lane that comes after one that was
         // given up goes on behind its numbers
         let writer = self.instance ^ 1;
-        tokio::spawn(lane::run(Arc::clone(&self.segments), segment.clone(), writer, jobs));
+        let running = lane::run(Arc::clone(&self.segments), segment.clone(), writer, jobs);
+        supervision::spawn_logged("segment writer", running);
         lanes.insert(segment.clone(), lane.clone());
         lane
     }

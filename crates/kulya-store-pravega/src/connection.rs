@@ -4,7 +4,7 @@
 use crate::settings::Settings;
 use crate::wire::{self, Command, Reply};
 use bytes::{Bytes, BytesMut};
-use kulya_store::{Error, ErrorKind, Result};
+use kulya_store::{Error, ErrorKind, Result, supervision};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,7 +28,7 @@ pub(crate) struct Connection {
     next: AtomicI64,
     waiting: Arc<Waiting>,
     out: mpsc::Sender<[Bytes; 3]>,
-    tasks: [JoinHandle<()>; 2],
+    tasks: [JoinHandle<Option<()>>; 2],
 }
 
 /// Who waits for which reply; `None` when the connection is dead.
@@ -80,8 +80,8 @@ impl Connection {
         let (out, queue) = mpsc::channel(QUEUED);
         let waiting = Arc::new(Waiting(Mutex::new(Some(HashMap::new()))));
         let tasks = [
-            tokio::spawn(receive(from, Arc::clone(&waiting))),
-            tokio::spawn(send(to, queue, Arc::clone(&waiting))),
+            supervision::spawn_logged("segment store replies", receive(from, Arc::clone(&waiting))),
+            supervision::spawn_logged("segment store requests", send(to, queue, Arc::clone(&waiting))),
         ];
         Self { host: host.to_owned(), patience, next: AtomicI64::new(1), waiting, out, tasks }
     }

@@ -120,10 +120,13 @@ fn a_supervisor_is_told_how_the_server_is() {
         env!("CARGO_BIN_EXE_kulya")
     )));
     std::fs::write(folder.path().join("accounts"), line.out).unwrap();
-    let (_server, url) = Running::serve(&folder, &["--accounts", "accounts"]);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let (_server, url) = Running::serve(&folder, &["--accounts", "accounts", "--health-listen", &free]);
     assert_eq!(http("GET", &format!("{url}/ping"), "").0, 401);
-    let (status, body) = http("GET", &format!("{url}/health/ready"), "");
-    assert_eq!((status, body.as_str()), (200, "{\"status\":\"healthy\"}"));
+    for place in [url, format!("http://{free}")] {
+        let (status, body) = http("GET", &format!("{place}/health/ready"), "");
+        assert_eq!((status, body.as_str()), (200, "{\"status\":\"healthy\"}"), "{place}");
+    }
 }
 
 /// A library that lets syncs fail while a file is there.
