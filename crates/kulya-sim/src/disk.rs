@@ -1,7 +1,7 @@
 //! A disk that remembers what was synced, and forgets, tears, fills up, fails or dies when told to.
 
 use kulya_dice::Dice;
-use kulya_store_embedded::disk::{Disk, Lock, Locking, LogFile, ReadFile};
+use kulya_store_embedded::disk::{Disk, InPlaceFile, Lock, Locking, LogFile, ReadFile};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -50,6 +50,8 @@ struct SimFile {
     longest: usize,
     /// Whether its name survives a power cut.
     is_named: bool,
+    /// For a file that is overwritten in place: what it held before.
+    before: Option<Vec<u8>>,
 }
 
 fn dead() -> io::Error {
@@ -128,6 +130,15 @@ impl SimDisk {
         files.retain(|_, file| file.is_named || dice.once_in(2));
         for file in files.values_mut() {
             file.is_named = true;
+            if let Some(before) = file.before.take() {
+                match dice.roll(3) {
+                    0 => file.bytes = before,
+                    1 => file.bytes.iter_mut().for_each(|byte| *byte = dice.byte()),
+                    _ => {}
+                }
+                (file.synced, file.longest) = (file.bytes.len(), file.bytes.len());
+                continue;
+            }
             let longest = file.longest.max(file.bytes.len());
             let length = file.synced + dice.roll((longest - file.synced) as u64 + 1) as usize;
             file.bytes.resize(length, 0);
@@ -168,7 +179,8 @@ impl SimDisk {
     /// Puts a file there, as an owner of before would have left it.
     pub fn put(&self, path: &Path, bytes: &[u8]) {
         let length = bytes.len();
-        let file = SimFile { bytes: bytes.to_vec(), synced: length, longest: length, is_named: true };
+        let file =
+            SimFile { bytes: bytes.to_vec(), synced: length, longest: length, is_named: true, before: None };
         let mut platter = self.platter();
         platter.folders.extend(path.ancestors().skip(1).map(Path::to_owned));
         platter.files.insert(path.to_owned(), file);
@@ -226,7 +238,13 @@ impl Disk for Owner {
         let mut platter = self.platter()?;
         platter.operate()?;
         let length = content.len();
-        let file = SimFile { bytes: content.to_vec(), synced: length, longest: length, is_named: true };
+        let file = SimFile {
+            bytes: content.to_vec(),
+            synced: length,
+            longest: length,
+            is_named: true,
+            before: None,
+        };
         platter.files.insert(path.to_owned(), file);
         Ok(())
     }
@@ -247,6 +265,17 @@ impl Disk for Owner {
             return Ok(Locking::Held { owner: "another".to_owned() });
         }
         Ok(Locking::Taken(Box::new(Held(self.disk.clone(), self.life))))
+    }
+
+    fn lock_existing(&self, path: &Path) -> io::Result<Option<Locking>> {
+        self.lock(path, "").map(Some)
+    }
+
+    fn in_place(&self, path: &Path) -> io::Result<Box<dyn InPlaceFile>> {
+        let mut platter = self.platter()?;
+        let file = platter.files.entry(path.to_owned()).or_default();
+        file.before.get_or_insert_default();
+        Ok(Box::new(Handle { disk: self.disk.clone(), path: path.to_owned(), life: self.life }))
     }
 
     fn append_to(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
@@ -351,6 +380,18 @@ impl LogFile for Handle {
         let file = platter.file(&self.path)?;
         file.bytes.truncate(length as usize);
         file.synced = file.synced.min(length as usize);
+        Ok(())
+    }
+}
+
+impl InPlaceFile for Handle {
+    fn overwrite(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut platter = self.platter()?;
+        if platter.faults.dies_after == Some(0) {
+            return Err(dead());
+        }
+        let file = platter.file(&self.path)?;
+        file.before = Some(std::mem::replace(&mut file.bytes, bytes.to_vec()));
         Ok(())
     }
 }

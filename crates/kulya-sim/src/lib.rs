@@ -6,8 +6,11 @@
 //! [`kill`] does the same to real processes on real files: `cargo run --release -p kulya-sim -- kill FROM COUNT`.
 //! [`live_maintained`] has the store's own threads, as a server has them.
 //! [`live_wired`] is a world with a [network](SimNetwork) in it: `cargo run --release -p kulya-sim -- wired FROM COUNT`.
+//! [`damage`] hits real folders with flipped, zeroed, cut, deleted, swapped and forged bytes, and holds a check, a repair and an
+//! opening to what they promise: `cargo run --release -p kulya-sim -- damage FROM COUNT`.
 
 pub mod bytes;
+mod damage;
 mod disk;
 mod draw;
 mod index;
@@ -17,6 +20,7 @@ mod network;
 mod wired;
 mod world;
 
+pub use damage::{Damages, damage};
 pub use disk::{Faults, Owner, SimDisk};
 pub use index::SimIndex;
 pub use kills::{Kills, child, kill};

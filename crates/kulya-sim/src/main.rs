@@ -1,7 +1,8 @@
 //! Runs many seeds: `kulya-sim FROM COUNT [CRASHES]` in the simulated world, `kulya-sim wired FROM COUNT [STEPS]` in the
-//! one with a network, `kulya-sim kill FROM COUNT [KILLS]` with real processes and files. A seed that breaks the invariant is printed with its history.
+//! one with a network, `kulya-sim kill FROM COUNT [KILLS]` with real processes and files, `kulya-sim damage FROM COUNT`
+//! with real folders that are damaged. A seed that breaks the invariant is printed with its history.
 
-use kulya_sim::{Kills, Report, Wired};
+use kulya_sim::{Damages, Kills, Report, Wired};
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::ExitCode;
@@ -18,12 +19,13 @@ fn main() -> ExitCode {
         }
         ["kill", numbers @ ..] => kills(numbers),
         ["wired", numbers @ ..] => wired(numbers),
+        ["damage", numbers @ ..] => damages(numbers),
         numbers => worlds(numbers),
     }
 }
 
 fn usage() -> ExitCode {
-    eprintln!("usage: kulya-sim [kill|wired] FROM COUNT [CRASHES|KILLS|STEPS]");
+    eprintln!("usage: kulya-sim [kill|wired|damage] FROM COUNT [CRASHES|KILLS|STEPS]");
     ExitCode::from(2)
 }
 
@@ -71,6 +73,29 @@ fn wired(texts: &[&str]) -> ExitCode {
     let Wired { steps, cuts, restarts, lost, aborted, followed, .. } = total;
     println!("{count} seeds: {steps} steps, {cuts} cuts, {restarts} of them with the server's end");
     println!("{lost} answers were lost, {aborted} transactions were cut, {followed} events were followed");
+    ExitCode::SUCCESS
+}
+
+fn damages(texts: &[&str]) -> ExitCode {
+    let Some((from, count, _)) = numbers(texts, 0) else { return usage() };
+    let mut total = Damages::default();
+    let mut broken = Vec::new();
+    for seed in from..from.saturating_add(count) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be made");
+        match std::panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(kulya_sim::damage(seed)))) {
+            Ok(report) => total.add(&report),
+            Err(_) => broken.push(seed),
+        }
+    }
+    let Damages { folders, hits, events, lost, named, refused, whole } = total;
+    println!("{count} seeds: {folders} folders with {events} events took {hits} damages");
+    println!(
+        "{lost} events were lost, {named} of them by their offsets; {refused} folders were refused at opening, {whole} were whole"
+    );
+    if !broken.is_empty() {
+        eprintln!("seeds that break the invariant: {broken:?}");
+        return ExitCode::FAILURE;
+    }
     ExitCode::SUCCESS
 }
 

@@ -108,6 +108,7 @@ fn open(disk: &SimDisk, index: &SimIndex, clock: &Arc<ManualClock>) -> kulya_sto
         inline: true,
         clock: clock.clone(),
         index: Some(Arc::new(index.clone())),
+        secret: Some([7; 16]),
         ..Components::default()
     };
     EmbeddedStore::open_with(Path::new("store"), components)

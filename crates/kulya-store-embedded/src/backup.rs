@@ -8,7 +8,8 @@
 //! and still stands is kept, so that this ends.
 
 use crate::disk::{Disk, FOLDER_MODE, FileSystem, Sequential, created, sync_folder};
-use crate::folder::{LogName, from_io, whole};
+use crate::folder::{FORMAT, LogName, from_io, whole};
+use crate::manifest::{KnownFile, Manifest};
 use kulya_store::{Error, ErrorKind, Result};
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -34,6 +35,7 @@ pub(crate) fn copy(disk: &dyn Disk, from: &Path, to: &Path) -> Result<u64> {
     let mut copied = HashMap::new();
     for _ in 0..MOST_LISTINGS {
         let Some(names) = stable_listing(disk, from)? else { continue };
+        let Some(manifest) = manifest_of(disk, from, &format, &names)? else { continue };
         let current: HashSet<LogName> = names.iter().copied().collect();
         for gone in copied.extract_if(|name, _| !current.contains(name)) {
             fs::remove_file(log.join(gone.0.to_string())).map_err(failed)?;
@@ -50,12 +52,46 @@ pub(crate) fn copy(disk: &dyn Disk, from: &Path, to: &Path) -> Result<u64> {
         }
         if is_whole {
             sync_folder(&log).map_err(failed)?;
+            if !manifest.is_empty() {
+                // what was there before the files were copied: they have that and may have more
+                FileSystem.write_whole(&to.join("MANIFEST"), &manifest).map_err(failed)?;
+            }
             FileSystem.write_whole(&to.join("FORMAT"), &format).map_err(failed)?;
             return Ok(copied.values().sum());
         }
     }
     let what = format!("the log files of {} changed all the time: try again", from.display());
     Err(Error::new(ErrorKind::Failed, what))
+}
+
+/// The file `MANIFEST`, which a folder of the format before does not have; `None` when it lists other files than these.
+fn manifest_of(disk: &dyn Disk, from: &Path, format: &[u8], names: &[LogName]) -> Result<Option<Vec<u8>>> {
+    if format.trim_ascii() != FORMAT.as_bytes() {
+        return Ok(Some(Vec::new()));
+    }
+    let path = from.join("MANIFEST");
+    let unread = |e: io::Error| from_io(&format!("cannot read {}", path.display()), e);
+    let damaged = || {
+        let what =
+            format!("file {} is missing or not what was written: see kulya store check", path.display());
+        Error::new(ErrorKind::Corrupt, what)
+    };
+    let bytes = match disk.read_whole(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(damaged()),
+        bytes => bytes.map_err(unread)?,
+    };
+    let manifest = Manifest::read(&bytes).ok_or_else(damaged)?;
+    let is_there =
+        |known: &KnownFile| names.iter().any(|name| *name == known.name || name.replaces(known.name));
+    match manifest.files.iter().find(|known| !is_there(known)) {
+        None => Ok(Some(bytes)),
+        // begun, or compacted, since the files were listed
+        Some(known) if disk.read_from(&from.join("log").join(known.name.to_string())).is_ok() => Ok(None),
+        Some(known) => {
+            let what = format!("log file {} is missing: see kulya store check", known.name);
+            Err(Error::new(ErrorKind::Corrupt, what))
+        }
+    }
 }
 
 fn make_empty(to: &Path) -> Result<()> {

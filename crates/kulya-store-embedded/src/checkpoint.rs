@@ -5,6 +5,7 @@
 //! so never knows of anything that the log could still lose.
 
 use crate::folder::LogName;
+use crate::frame::LogEnd;
 use crate::index::{self, BLOCK_EXTENTS, Index, IndexChange};
 use crate::op::SegmentKey;
 use crate::state::{self, Extent, LogFiles, LogInfo, Segment, Slot, Staged, State, Stream, Table};
@@ -26,7 +27,7 @@ pub(crate) struct Position {
 
 /// A checkpoint that the index has.
 pub(crate) struct Checkpoint {
-    pub(crate) sequence: u64,
+    pub(crate) end: LogEnd,
     pub(crate) position: Position,
     /// The log files as the index has them.
     pub(crate) files: LogFiles,
@@ -35,10 +36,10 @@ pub(crate) struct Checkpoint {
 }
 
 /// The small things, as they were: everything but extents and table entries.
-#[derive(Serialize, Deserialize)]
-struct Record {
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Record {
     position: Position,
-    sequence: u64,
+    pub(crate) end: LogEnd,
     version: u64,
     last_transaction: u64,
     time: u64,
@@ -58,7 +59,78 @@ struct Record {
     unswept_tables: Vec<u32>,
 }
 
-#[derive(Serialize, Deserialize)]
+impl Record {
+    /// Without what is of use to nobody but the index.
+    pub(crate) fn of_the_catalog(mut self) -> Self {
+        self.staged.clear();
+        self.unswept_streams.clear();
+        self.unswept_tables.clear();
+        self
+    }
+}
+
+/// A stream or a table as a record has it.
+pub(crate) struct Recorded<'a> {
+    pub(crate) id: u32,
+    pub(crate) scope: &'a str,
+    pub(crate) name: &'a str,
+    /// Of a stream.
+    pub(crate) epoch: u32,
+    pub(crate) sealed: bool,
+    pub(crate) retention: Retention,
+    /// Head and tail of each segment.
+    pub(crate) segments: Vec<(u64, u64)>,
+}
+
+impl Record {
+    pub(crate) fn scopes(&self) -> impl Iterator<Item = &str> {
+        self.scopes.iter().map(String::as_str)
+    }
+
+    pub(crate) fn streams(&self) -> impl Iterator<Item = Recorded<'_>> {
+        self.streams.iter().map(|stream| Recorded {
+            id: stream.id,
+            scope: &stream.scope,
+            name: &stream.name,
+            epoch: stream.epoch,
+            sealed: stream.sealed,
+            retention: Retention { age: stream.age.map(Duration::from_millis), bytes: stream.bytes },
+            segments: stream.segments.iter().map(|(head, tail, _)| (*head, *tail)).collect(),
+        })
+    }
+
+    pub(crate) fn tables(&self) -> impl Iterator<Item = (u32, &str, &str)> {
+        self.tables.iter().map(|(scope, name, id)| (*id, scope.as_str(), name.as_str()))
+    }
+
+    pub(crate) fn writers(&self) -> impl Iterator<Item = (u128, u64)> + '_ {
+        self.writers.iter().copied()
+    }
+
+    /// The last epoch of streams that were deleted: scope, name, epoch.
+    pub(crate) fn ended(&self) -> impl Iterator<Item = (&str, &str, u32)> {
+        self.ended.iter().map(|(scope, name, epoch)| (scope.as_str(), name.as_str(), *epoch))
+    }
+
+    /// Where each segment ended.
+    pub(crate) fn tails(&self) -> impl Iterator<Item = (SegmentKey, u64)> + '_ {
+        self.streams.iter().flat_map(|stream| {
+            let key = |number| SegmentKey { stream: stream.id, number };
+            (0..).zip(&stream.segments).map(move |(number, (_, tail, _))| (key(number), *tail))
+        })
+    }
+
+    /// What was ever given is never given again, whatever of it is lost.
+    pub(crate) fn raise(&self, state: &mut State) {
+        state.version = state.version.max(self.version);
+        state.last_transaction = state.last_transaction.max(self.last_transaction);
+        state.time = state.time.max(self.time);
+        state.next_stream = state.next_stream.max(self.next_stream);
+        state.next_table = state.next_table.max(self.next_table);
+    }
+}
+
+#[derive(Clone, Serialize, Deserialize)]
 struct StreamRecord {
     scope: String,
     name: String,
@@ -71,7 +143,7 @@ struct StreamRecord {
     segments: Vec<(u64, u64, u64)>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct StagedRecord {
     segment: (u32, u32),
     place: u64,
@@ -89,12 +161,15 @@ struct FileRecord {
     live: u64,
     framing: u64,
     overhead: u64,
+    end: LogEnd,
 }
 
 /// What was copied out of the state, and what is to be done once the index has it.
 pub(crate) struct Taken {
-    pub(crate) sequence: u64,
+    pub(crate) end: LogEnd,
     pub(crate) position: Position,
+    /// The small things, as the manifest has them.
+    pub(crate) record: Record,
     pub(crate) changes: Vec<IndexChange>,
     /// Up to where the index knows each segment then.
     segments: Vec<(SegmentKey, u64)>,
@@ -111,8 +186,9 @@ pub(crate) struct Taken {
 /// Copies out what the index does not know yet.
 pub(crate) fn take(state: &State) -> Taken {
     let mut taken = Taken {
-        sequence: state.sequence,
+        end: state.end,
         position: state.position,
+        record: record(state),
         changes: Vec::new(),
         segments: Vec::new(),
         entries: Vec::new(),
@@ -140,7 +216,7 @@ pub(crate) fn take(state: &State) -> Taken {
         let key = index::staged_key(placed.file, placed.transaction, placed.segment);
         taken.changes.push((key, Some(placed.start.to_be_bytes().to_vec())));
     }
-    let record = postcard::to_stdvec(&record(state)).expect("values of ours can be written to memory");
+    let record = postcard::to_stdvec(&taken.record).expect("values of ours can be written to memory");
     taken.changes.push((index::CHECKPOINT.to_vec(), Some(checked(record))));
     taken
 }
@@ -171,6 +247,7 @@ pub(crate) fn files(files: &LogFiles) -> IndexChange {
         live: info.live,
         framing: info.framing,
         overhead: info.overhead,
+        end: info.end,
     };
     let records: Vec<FileRecord> = files.by_id.iter().map(record).collect();
     let bytes = postcard::to_stdvec(&records).expect("values of ours can be written to memory");
@@ -210,7 +287,7 @@ pub(crate) fn forget(state: &mut State, taken: Taken) {
     state.recent.1 = state.recent.1.saturating_sub(taken.recent.1);
 }
 
-fn record(state: &State) -> Record {
+pub(crate) fn record(state: &State) -> Record {
     let stream = |(name, stream): (&StreamId, &Stream)| StreamRecord {
         scope: name.scope.to_string(),
         name: name.name.to_string(),
@@ -234,7 +311,7 @@ fn record(state: &State) -> Record {
     };
     Record {
         position: state.position,
-        sequence: state.sequence,
+        end: state.end,
         version: state.version,
         last_transaction: state.last_transaction,
         time: state.time,
@@ -274,8 +351,8 @@ pub(crate) fn load(index: &Arc<dyn Index>) -> io::Result<Option<State>> {
     let record: Record = postcard::from_bytes(unchecked(&record)?).map_err(io::Error::other)?;
     let files: Vec<FileRecord> = postcard::from_bytes(unchecked(&files)?).map_err(io::Error::other)?;
     let mut state = State::new(Arc::clone(index));
-    for FileRecord { id, name, bytes, live, framing, overhead } in files {
-        state.files.by_id.insert(id, LogInfo { name, bytes, live, framing, overhead });
+    for FileRecord { id, name, bytes, live, framing, overhead, end } in files {
+        state.files.by_id.insert(id, LogInfo { name, bytes, live, framing, overhead, end });
     }
     // a compaction may have added a file since
     let above = state.files.by_id.keys().next_back().map_or(0, |last| last.saturating_add(1));
@@ -286,7 +363,7 @@ pub(crate) fn load(index: &Arc<dyn Index>) -> io::Result<Option<State>> {
 
 fn restore(record: Record, state: &mut State) -> kulya_store::Result<()> {
     state.position = record.position;
-    state.sequence = record.sequence;
+    state.end = record.end;
     state.version = record.version;
     state.last_transaction = record.last_transaction;
     state.time = record.time;

@@ -4,9 +4,10 @@
 
 use crate::bell::Bell;
 use crate::checkpoint::Position;
-use crate::disk::LogFile;
+use crate::disk::{InPlaceFile, LogFile};
 use crate::folder::{Folder, LogName, from_io};
-use crate::frame;
+use crate::frame::{self, FrameKey, LogEnd};
+use crate::manifest::{KnownFile, Manifest, Mark};
 use crate::op::Reader;
 use crate::plan::{Plan, Reply, Request};
 use crate::state::{LogInfo, State};
@@ -16,7 +17,7 @@ use kulya_store::{Durability, Error, ErrorKind, HealthStatus, Result};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
@@ -53,6 +54,10 @@ pub(crate) struct Committer {
     pub(crate) file_bytes: u64,
     /// The last frame that is known to be synced.
     pub(crate) synced: u64,
+    /// What tells the file's frames.
+    pub(crate) frames: FrameKey,
+    /// Where is written how far the log was synced.
+    pub(crate) mark: Option<Box<dyn InPlaceFile>>,
     /// Events without a key so far, which are spread by their number.
     pub(crate) unkeyed: Arc<AtomicU32>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -81,11 +86,18 @@ impl Committer {
         self.finish();
     }
 
-    /// An orderly end: what was only written becomes durable.
+    /// An orderly end: what was only written becomes durable, and the manifest says how much there is.
     pub(crate) fn finish(&mut self) {
-        let last = self.state.read().unwrap_or_else(PoisonError::into_inner).sequence;
-        if self.failure().is_none() && self.synced < last {
-            let _ = self.sync(last);
+        if self.failure().is_some() {
+            return;
+        }
+        let end = read(&self.state).end;
+        if self.sync_before(end).is_err() {
+            return;
+        }
+        let written = self.folder.write_manifest(|known| Manifest::of(known.key, &read(&self.state)));
+        if let Err(error) = written {
+            tracing::warn!("the end of the log is not written down: {error}");
         }
     }
 
@@ -93,7 +105,7 @@ impl Committer {
     pub(crate) fn group(&mut self, queue: &mut VecDeque<Waiting>) {
         let state = Arc::clone(&self.state);
         let mut durability = Durability::Written;
-        let (mut planned, sequence, has_ops) = {
+        let (mut planned, before, events, has_ops) = {
             let state = state.read().unwrap_or_else(PoisonError::into_inner);
             let mut plan = Plan::new(
                 &state,
@@ -120,16 +132,15 @@ impl Committer {
                     break;
                 }
             }
-            let sequence = state.sequence + 1;
-            let has_ops = !plan.is_empty();
+            let (has_ops, events) = (!plan.is_empty(), plan.events);
             self.buffer = plan.frame;
-            (planned, sequence, has_ops)
+            (planned, state.end, events, has_ops)
         };
         let written = match has_ops {
-            true => self.write(sequence, durability),
+            true => self.write(before, events, durability),
             // a repetition of something that was only written must not be answered as if it were synced
-            false if durability == Durability::Synced && self.synced + 1 < sequence => {
-                self.sync(sequence - 1).map_err(|e| (e.kind(), e.to_string()))
+            false if durability == Durability::Synced => {
+                self.sync_before(before).map_err(|e| (e.kind(), e.to_string()))
             }
             false => Ok(()),
         };
@@ -150,7 +161,8 @@ impl Committer {
     /// everyone in the group.
     fn write(
         &mut self,
-        sequence: u64,
+        before: LogEnd,
+        events: u64,
         durability: Durability,
     ) -> std::result::Result<(), (ErrorKind, String)> {
         if let Some(reason) = self.failure() {
@@ -160,13 +172,16 @@ impl Committer {
         if self.lock_checked.elapsed() > LOCK_CHECK {
             self.check_lock().map_err(|error| (error.kind(), error.to_string()))?;
         }
-        if let Err(error) = self.roll(sequence).and_then(|()| self.append(sequence, durability)) {
-            if error.kind() == ErrorKind::Full && self.failure().is_none() {
-                self.is_full = true;
-                self.health.set(HealthStatus::Degraded, error.to_string());
+        let end = match self.roll(before).and_then(|()| self.append(before, events, durability)) {
+            Ok(end) => end,
+            Err(error) => {
+                if error.kind() == ErrorKind::Full && self.failure().is_none() {
+                    self.is_full = true;
+                    self.health.set(HealthStatus::Degraded, error.to_string());
+                }
+                return Err((error.kind(), error.to_string()));
             }
-            return Err((error.kind(), error.to_string()));
-        }
+        };
         if std::mem::take(&mut self.is_full) {
             self.health.set_healthy();
         }
@@ -179,52 +194,54 @@ impl Committer {
             let at = position + (frame::HEADER_BYTES + at) as u64;
             state.apply(&op, self.end.file, at).expect("the plan was made against this state");
         }
-        state.files.frame(self.end.file);
-        state.sequence = sequence;
-        state.move_to(self.end);
+        state.files.frame(self.end.file, frame::HEADER_BYTES as u64);
+        state.move_to(self.end, end);
         let is_crowded = state.is_crowded();
         drop(state);
         if is_crowded {
             self.bell.ring();
         }
-        self.commits.send_replace(sequence);
+        self.commits.send_replace(end.sequence);
         Ok(())
     }
 
     /// Goes on to the next file when this one is long enough.
-    fn roll(&mut self, sequence: u64) -> Result<()> {
+    fn roll(&mut self, before: LogEnd) -> Result<()> {
         if self.end.length < self.file_bytes {
             return Ok(());
         }
         // a new file is made by its path, which must still lead to our folder
         self.check_lock()?;
         // a file is whole before another follows it
-        self.sync_before(sequence)?;
+        self.sync_before(before)?;
         let number = self.name.last.checked_add(1);
         let number = number.ok_or_else(|| Error::new(ErrorKind::Full, "the log has no file numbers left"))?;
         let name = LogName::plain(number);
-        let path = self.folder.log(name);
-        self.log = self
-            .folder
-            .disk
-            .append_to(&path, 0)
-            .map_err(|e| from_io(&format!("cannot make {}", path.display()), e))?;
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let file = state.files.add(LogInfo::new(name));
-        self.end = Position { file, length: 0 };
+        let log = self.folder.make_log(name, before)?;
+        let bytes = frame::FILE_HEADER_BYTES as u64;
+        let info = LogInfo { bytes, framing: bytes, end: before, ..LogInfo::new(name) };
+        let file = write(&self.state).files.add(info);
+        // nothing stands in a file that would not be missed
+        if let Err(error) = self.folder.write_manifest(|known| Manifest::of(known.key, &read(&self.state))) {
+            write(&self.state).files.by_id.remove(&file);
+            return Err(error);
+        }
+        self.log = log;
+        self.end = Position { file, length: bytes };
         self.name = name;
-        state.move_to(self.end);
-        drop(state);
+        self.frames = FrameKey::new(self.folder.key(), name);
+        write(&self.state).move_to(self.end, before);
         self.bell.ring();
         Ok(())
     }
 
-    fn append(&mut self, sequence: u64, durability: Durability) -> Result<()> {
+    /// Gives how the log goes on behind what was written.
+    fn append(&mut self, before: LogEnd, events: u64, durability: Durability) -> Result<LogEnd> {
         if durability == Durability::Synced {
             // so that a synced frame says of itself that everything before it is synced
-            self.sync_before(sequence)?;
+            self.sync_before(before)?;
         }
-        frame::seal(&mut self.buffer, sequence, self.synced);
+        let end = self.frames.seal(&mut self.buffer, self.end.length, before, self.synced, events);
         if let Err(error) = self.log.append(&self.buffer) {
             let error = from_io(&format!("cannot write to {}", self.folder.log(self.name).display()), error);
             // take back what part of the frame got there; then the store is as before and may go on
@@ -233,15 +250,18 @@ impl Committer {
             }
             return Err(error);
         }
-        if durability == Durability::Synced { self.sync(sequence) } else { Ok(()) }
+        if durability == Durability::Synced {
+            self.sync(self.end.length + self.buffer.len() as u64, end)?;
+        }
+        Ok(end)
     }
 
-    fn sync_before(&mut self, sequence: u64) -> Result<()> {
-        if self.synced + 1 < sequence { self.sync(sequence - 1) } else { Ok(()) }
+    fn sync_before(&mut self, before: LogEnd) -> Result<()> {
+        if self.synced < before.sequence { self.sync(self.end.length, before) } else { Ok(()) }
     }
 
-    /// Makes everything up to this frame durable.
-    fn sync(&mut self, sequence: u64) -> Result<()> {
+    /// Makes everything in the file, of this length and with this end, durable.
+    fn sync(&mut self, bytes: u64, end: LogEnd) -> Result<()> {
         if let Err(error) = self.log.sync() {
             // after a failed sync nobody knows what the disk holds, and asking again would lie
             let what = format!("cannot sync {}", self.folder.log(self.name).display());
@@ -249,7 +269,15 @@ impl Committer {
             self.fail(&error);
             return Err(error);
         }
-        self.synced = sequence;
+        self.synced = end.sequence;
+        if let Some(mark) = &mut self.mark {
+            let known = Mark(KnownFile { name: self.name, bytes, end });
+            if let Err(error) = mark.overwrite(&known.to_bytes(self.folder.key())) {
+                // the store does without it: less can be told from a write that was cut off
+                tracing::warn!("cannot write to the file SYNCED, which is written no more: {error}");
+                self.mark = None;
+            }
+        }
         Ok(())
     }
 
@@ -278,4 +306,12 @@ impl Committer {
         }
         self.failed.clone()
     }
+}
+
+fn read(state: &RwLock<State>) -> RwLockReadGuard<'_, State> {
+    state.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write(state: &RwLock<State>) -> RwLockWriteGuard<'_, State> {
+    state.write().unwrap_or_else(PoisonError::into_inner)
 }

@@ -25,6 +25,19 @@ pub trait Disk: Send + Sync + 'static {
     /// Takes the lock of the folder that this file is in, and writes `owner` into the file.
     fn lock(&self, path: &Path, owner: &str) -> io::Result<Locking>;
 
+    /// Takes the lock that this file is, if it is there, and changes nothing; `None` when it is not.
+    fn lock_existing(&self, path: &Path) -> io::Result<Option<Locking>> {
+        let _ = path;
+        Ok(None)
+    }
+
+    /// Opens a small file that is overwritten again and again, making it if it is not there. A store does without it on a disk
+    /// that has no such files.
+    fn in_place(&self, path: &Path) -> io::Result<Box<dyn InPlaceFile>> {
+        let _ = path;
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Opens a log file for appending behind its first `length` bytes (everything later is cut off), making it if it is
     /// not there. On return the name of a file of length 0 survives a power cut.
     fn append_to(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>>;
@@ -67,6 +80,13 @@ pub trait LogFile: Send {
     fn sync(&mut self) -> io::Result<()>;
     /// Cuts off everything behind the first `length` bytes.
     fn truncate(&mut self, length: u64) -> io::Result<()>;
+}
+
+/// A small file that is overwritten.
+pub trait InPlaceFile: Send {
+    /// Overwrites all of it, always with as many bytes, and waits for no disk: after a power cut it may hold these bytes,
+    /// earlier ones, or rubbish.
+    fn overwrite(&mut self, bytes: &[u8]) -> io::Result<()>;
 }
 
 /// A log file, read from anywhere by anybody at once.
@@ -123,6 +143,15 @@ impl Disk for FileSystem {
         Ok(taken)
     }
 
+    fn lock_existing(&self, path: &Path) -> io::Result<Option<Locking>> {
+        lock::look(path)
+    }
+
+    fn in_place(&self, path: &Path) -> io::Result<Box<dyn InPlaceFile>> {
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(FILE_MODE).open(path)?;
+        Ok(Box::new(file))
+    }
+
     fn append_to(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
         let file = OpenOptions::new().create(true).append(true).mode(FILE_MODE).open(path)?;
         if file.metadata()?.len() > length {
@@ -162,6 +191,12 @@ impl LogFile for File {
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {
         self.set_len(length)
+    }
+}
+
+impl InPlaceFile for File {
+    fn overwrite(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all_at(bytes, 0)
     }
 }
 

@@ -30,6 +30,11 @@ impl Door {
         Ok(Self::Thread { requests: Mutex::new(Some(requests)), committer: Mutex::new(Some(committer)) })
     }
 
+    /// One that takes nothing.
+    pub(crate) fn closed() -> Self {
+        Self::Thread { requests: Mutex::new(None), committer: Mutex::new(None) }
+    }
+
     pub(crate) fn inline(committer: Committer) -> Self {
         Self::Inline(Mutex::new(Some(Box::new(Inline { committer, queue: VecDeque::new() }))))
     }

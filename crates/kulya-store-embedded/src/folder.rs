@@ -1,7 +1,9 @@
 //! The directory: whose it is, which format it has, which log files it holds.
 //!
 //! ```text
-//! FORMAT               "kulya-store 2"
+//! FORMAT               "kulya-store 3"
+//! MANIFEST             the store's key, and the log files that there must be: see `manifest`
+//! SYNCED               how far the log was synced
 //! LOCK                 held by the owner, as the folder itself is; its text is the owner's process id
 //! log/{number:016x}.log                              as it was written
 //! log/{first:016x}-{last:016x}-{generation:08x}.log   several of them, compacted
@@ -9,36 +11,57 @@
 //! index/                                             made from the log, and made again when it is lost
 //! ```
 
-use crate::disk::{Disk, Lock, Locking, ReadFile};
+use crate::disk::{Disk, InPlaceFile, Lock, Locking, LogFile, ReadFile};
+use crate::frame::{FILE_HEADER_BYTES, FileHeader, LogEnd, StoreKey};
+use crate::log_file::{self, Beginning};
+use crate::manifest::{KnownFile, Manifest, Mark};
 use kulya_store::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// What a folder of ours says of itself.
-pub(crate) const FORMAT: &str = "kulya-store 2";
+pub(crate) const FORMAT: &str = "kulya-store 3";
+/// What it said before. Such a folder is read, and becomes one of this format when it is opened.
+pub(crate) const FORMAT_BEFORE: &str = "kulya-store 2";
 
 /// A folder that is ours for as long as this value lives.
 pub(crate) struct Folder {
     path: PathBuf,
     pub(crate) disk: Arc<dyn Disk>,
-    lock: Box<dyn Lock>,
+    key: StoreKey,
+    manifest: Mutex<Manifest>,
+    /// Whether its `FORMAT` is that of before.
+    is_legacy: AtomicBool,
+    is_read_only: bool,
+    lock: Option<Box<dyn Lock>>,
     /// Why the folder is not ours any more.
     lost: OnceLock<String>,
 }
 
+/// What is wrong with the files beside the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Flaw {
+    pub(crate) file: &'static str,
+    pub(crate) what: &'static str,
+}
+
 impl Folder {
-    /// Takes the folder, making it when it is not there or empty.
-    pub(crate) fn take(path: &Path, disk: Arc<dyn Disk>) -> Result<Self> {
+    /// Takes the folder, making it when it is not there or empty. `secret` becomes the key of a store that is made, which is
+    /// drawn from the system's chance without it.
+    pub(crate) fn take(path: &Path, disk: Arc<dyn Disk>, secret: Option<[u8; 16]>) -> Result<Self> {
         let failed = |e: io::Error| from_io(&format!("cannot use folder {}", path.display()), e);
         disk.make_folder(path).map_err(failed)?;
-        let format = path.join("FORMAT");
         let names = disk.list(path).map_err(failed)?;
         let is_ours = names.iter().any(|name| name == "FORMAT");
         // what an owner leaves that was cut off before it wrote FORMAT
-        let is_begun = |name: &String| matches!(name.as_str(), "LOCK" | "log" | "FORMAT.new");
+        let is_begun = |name: &String| {
+            matches!(name.as_str(), "LOCK" | "log" | "FORMAT.new" | "MANIFEST" | "MANIFEST.new" | "SYNCED")
+        };
         let began =
             names.iter().all(is_begun) && disk.list(&path.join("log")).is_ok_and(|logs| logs.is_empty());
         if !is_ours && !began && names.iter().any(|name| name != "LOCK") {
@@ -49,19 +72,96 @@ impl Folder {
         }
         let lock = lock(path, &*disk)?;
         if is_ours {
-            check_format(path, &String::from_utf8_lossy(&disk.read_whole(&format).map_err(failed)?))?;
+            return Self::open(path, disk, Some(lock), false).and_then(|(folder, flaws)| {
+                match flaws.first() {
+                    Some(flaw) => Err(folder.flawed(flaw)),
+                    None => Ok(folder),
+                }
+            });
         }
         disk.make_folder(&path.join("log")).map_err(failed)?;
-        if !is_ours {
-            disk.write_whole(&format, format!("{FORMAT}\n").as_bytes()).map_err(failed)?;
+        let manifest = Manifest::new(drawn_key(secret)?);
+        disk.write_whole(&path.join("MANIFEST"), &manifest.to_bytes()).map_err(failed)?;
+        disk.write_whole(&path.join("FORMAT"), format!("{FORMAT}\n").as_bytes()).map_err(failed)?;
+        Ok(Self::of(path, disk, manifest, Some(lock)))
+    }
+
+    /// Takes a folder that may be damaged, to repair it; gives what is wrong beside its log.
+    pub(crate) fn take_damaged(path: &Path, disk: Arc<dyn Disk>) -> Result<(Self, Vec<Flaw>)> {
+        let lock = lock(path, &*disk)?;
+        Self::open(path, disk, Some(lock), false)
+    }
+
+    /// Looks at a folder and changes nothing in it. A lock is respected; where there is none, none is made. Gives what is wrong
+    /// beside its log.
+    pub(crate) fn look_at(path: &Path, disk: Arc<dyn Disk>) -> Result<(Self, Vec<Flaw>)> {
+        let lock = match disk.lock_existing(&path.join("LOCK")) {
+            Ok(Some(Locking::Held { owner })) => return Err(in_use(path, &owner)),
+            Ok(Some(Locking::Taken(lock))) => Some(lock),
+            // whoever may not even open it cannot be kept out by it
+            Ok(None) | Err(_) => None,
+        };
+        Self::open(path, disk, lock, true)
+    }
+
+    fn open(
+        path: &Path,
+        disk: Arc<dyn Disk>,
+        lock: Option<Box<dyn Lock>>,
+        is_read_only: bool,
+    ) -> Result<(Self, Vec<Flaw>)> {
+        let small = |name: &str| match disk.read_whole(&path.join(name)) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(from_io(&format!("cannot read {}", path.join(name).display()), error)),
+        };
+        let mut flaws = Vec::new();
+        let (format, manifest) = (small("FORMAT")?, small("MANIFEST")?);
+        let is_there = manifest.is_some();
+        let manifest = manifest.and_then(|bytes| Manifest::read(&bytes));
+        let text = format.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
+        let is_legacy = match format_of(path, text.as_deref()) {
+            Ok(is_legacy) => is_legacy,
+            Err(_) if manifest.is_some() && !text.as_deref().is_some_and(is_of_a_store) => {
+                flaws.push(Flaw { file: "FORMAT", what: "is missing or not what was written" });
+                false
+            }
+            Err(refused) => return Err(refused),
+        };
+        let manifest = match manifest {
+            // left behind by an upgrade that was cut off
+            Some(manifest) if is_legacy => Manifest::new(manifest.key),
+            Some(manifest) => manifest,
+            None if is_legacy => Manifest::new(drawn_key(None)?),
+            None => {
+                let what = if is_there { "is not what was written" } else { "is missing" };
+                flaws.push(Flaw { file: "MANIFEST", what });
+                Manifest::new(key_of_logs(path, &*disk)?)
+            }
+        };
+        let mut folder = Self::of(path, disk, manifest, lock);
+        folder.is_read_only = is_read_only;
+        *folder.is_legacy.get_mut() = is_legacy;
+        Ok((folder, flaws))
+    }
+
+    fn of(path: &Path, disk: Arc<dyn Disk>, manifest: Manifest, lock: Option<Box<dyn Lock>>) -> Self {
+        Self {
+            path: path.to_owned(),
+            disk,
+            key: manifest.key,
+            manifest: Mutex::new(manifest),
+            is_legacy: AtomicBool::new(false),
+            is_read_only: false,
+            lock,
+            lost: OnceLock::new(),
         }
-        Ok(Self { path: path.to_owned(), disk, lock, lost: OnceLock::new() })
     }
 
     /// Whether the folder is still ours; once it is not, it never is again.
     pub(crate) fn check_lock(&self) -> Result<()> {
         if self.lost.get().is_none()
-            && let Err(error) = self.lock.check()
+            && let Some(Err(error)) = self.lock.as_ref().map(|lock| lock.check())
         {
             let _ = self.lost.set(error.to_string());
         }
@@ -73,6 +173,96 @@ impl Folder {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    fn flawed(&self, flaw: &Flaw) -> Error {
+        let path = self.path.join(flaw.file);
+        let what = format!(
+            "file {} {}: restore the folder from a copy, or make it again with kulya store repair",
+            path.display(),
+            flaw.what
+        );
+        Error::new(ErrorKind::Corrupt, what)
+    }
+
+    pub(crate) fn key(&self) -> StoreKey {
+        self.key
+    }
+
+    /// Whether it is of the format before this one.
+    pub(crate) fn is_legacy(&self) -> bool {
+        self.is_legacy.load(Ordering::Acquire)
+    }
+
+    /// What was known of the log when the manifest was last written.
+    pub(crate) fn manifest(&self) -> Manifest {
+        self.manifest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Writes down what is known of the log from now on; on return that survives a power cut, and a folder of the format before
+    /// is one of this format. `change` sees what was known before, and nobody else changes it meanwhile.
+    pub(crate) fn write_manifest(&self, change: impl FnOnce(&Manifest) -> Manifest) -> Result<()> {
+        let failed = |e: io::Error| from_io(&format!("cannot write to {}", self.path.display()), e);
+        let mut known = self.manifest.lock().unwrap_or_else(PoisonError::into_inner);
+        let manifest = change(&known);
+        self.disk.write_whole(&self.path.join("MANIFEST"), &manifest.to_bytes()).map_err(failed)?;
+        *known = manifest;
+        if self.is_legacy() {
+            self.write_format()?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn write_format(&self) -> Result<()> {
+        let failed = |e: io::Error| from_io(&format!("cannot write to {}", self.path.display()), e);
+        self.disk.write_whole(&self.path.join("FORMAT"), format!("{FORMAT}\n").as_bytes()).map_err(failed)?;
+        self.is_legacy.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    /// How far the log was certainly synced, by the last mark that can be read.
+    pub(crate) fn mark(&self) -> Option<Mark> {
+        let bytes = self.disk.read_whole(&self.path.join("SYNCED")).ok()?;
+        Mark::read(&bytes, self.key)
+    }
+
+    /// The mark says nothing any more.
+    pub(crate) fn forget_mark(&self) -> Result<()> {
+        let path = self.path.join("SYNCED");
+        match self.disk.remove(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(from_io(&format!("cannot remove {}", path.display()), error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Where the mark is written. Without it the store works, and less can be told from a write that was cut off.
+    pub(crate) fn mark_file(&self) -> Option<Box<dyn InPlaceFile>> {
+        let file = self.disk.in_place(&self.path.join("SYNCED"));
+        file.inspect_err(|error| tracing::warn!("cannot write to the file SYNCED: {error}")).ok()
+    }
+
+    /// What is known of the end of a log file: so many bytes of it were synced, with this at their end.
+    pub(crate) fn known(&self, name: LogName) -> Option<KnownFile> {
+        let manifest = self.manifest.lock().unwrap_or_else(PoisonError::into_inner);
+        let listed = manifest.file(name).copied();
+        let marked = self.mark().map(|Mark(known)| known).filter(|known| known.name == name);
+        listed.into_iter().chain(marked).max_by_key(|known| known.bytes)
+    }
+
+    /// Makes a log file that has nothing but its header, and opens it; on return it is there for good.
+    pub(crate) fn make_log(&self, name: LogName, before: LogEnd) -> Result<Box<dyn LogFile>> {
+        let path = self.log(name);
+        let failed = |e| from_io(&format!("cannot make {}", path.display()), e);
+        let unfinished = path.with_extension("log.new");
+        let header = FileHeader { key: self.key, name, before }.to_bytes();
+        let mut file = self.disk.append_to(&unfinished, 0).map_err(failed)?;
+        file.append(&header).map_err(failed)?;
+        file.sync().map_err(failed)?;
+        drop(file);
+        self.disk.rename(&unfinished, &path).map_err(failed)?;
+        self.disk.append_to(&path, FILE_HEADER_BYTES as u64).map_err(failed)
     }
 
     /// Opens a log file for reading; `None` when it is not there (any more).
@@ -110,6 +300,11 @@ impl Folder {
         self.path.join("log").join(name.to_string())
     }
 
+    /// The path of what has this name beside the log files.
+    pub(crate) fn log_named(&self, name: &str) -> PathBuf {
+        self.path.join("log").join(name)
+    }
+
     /// Where a repair puts what was damaged.
     pub(crate) fn damaged(&self) -> PathBuf {
         self.path.join("damaged")
@@ -120,12 +315,12 @@ impl Folder {
         self.path.join("index")
     }
 
-    /// The log files, in the order of the log. What an unfinished compaction left is removed.
+    /// The log files, in the order of the log. What an unfinished compaction left is removed, unless the folder is only looked at.
     pub(crate) fn logs(&self) -> Result<Vec<LogName>> {
         let folder = self.path.join("log");
         let names =
             self.disk.list(&folder).map_err(|e| from_io(&format!("cannot list {}", folder.display()), e))?;
-        for unfinished in names.iter().filter(|name| name.ends_with(".new")) {
+        for unfinished in names.iter().filter(|name| !self.is_read_only && name.ends_with(".new")) {
             let path = folder.join(unfinished);
             self.disk.remove(&path).map_err(|e| from_io(&format!("cannot remove {}", path.display()), e))?;
         }
@@ -207,28 +402,62 @@ pub(crate) fn whole(names: &[LogName]) -> std::result::Result<Vec<LogName>, LogN
     Ok(current)
 }
 
-fn check_format(path: &Path, text: &str) -> Result<()> {
-    match text.trim() {
-        FORMAT => Ok(()),
-        "kulya-store 1" => Err(Error::new(
-            ErrorKind::Corrupt,
-            format!(
-                "folder {} has format \"kulya-store 1\", of before the first release, which is read no more: choose a new folder",
-                path.display()
-            ),
-        )),
-        other if other.starts_with("kulya-store ") => Err(Error::new(
-            ErrorKind::Corrupt,
-            format!(
-                "folder {} has format {other:?}; this program reads {FORMAT:?}: use a newer kulya",
-                path.display()
-            ),
-        )),
-        _ => Err(Error::new(
-            ErrorKind::Corrupt,
-            format!("folder {} holds no Kulya store: its file FORMAT is not ours", path.display()),
-        )),
+/// Refuses a folder in which a log file is missing that there was: it, or one that stands for it, must be there.
+pub(crate) fn check_complete(folder: &Folder, names: &[LogName]) -> Result<()> {
+    let is_there = |known: &LogName| names.iter().any(|name| name == known || name.replaces(*known));
+    let marked = folder.mark().map(|Mark(known)| known.name);
+    let mut known = folder.manifest().files.into_iter().map(|file| file.name).chain(marked);
+    match known.find(|name| !is_there(name)) {
+        Some(name) => Err(folder.missing(name)),
+        None => Ok(()),
     }
+}
+
+fn is_of_a_store(text: &str) -> bool {
+    text.starts_with("kulya-store ")
+}
+
+/// Whether a folder is of the format before this one; refuses what is of neither.
+fn format_of(path: &Path, text: Option<&str>) -> Result<bool> {
+    let refused =
+        |what: String| Err(Error::new(ErrorKind::Corrupt, format!("folder {} {what}", path.display())));
+    match text {
+        Some(FORMAT) => Ok(false),
+        Some(FORMAT_BEFORE) => Ok(true),
+        Some("kulya-store 1") => refused(
+            "has format \"kulya-store 1\", of before the first release, which is read no more: choose a new folder".into(),
+        ),
+        Some(other) if is_of_a_store(other) => {
+            refused(format!("has format {other:?}; this program reads {FORMAT:?}: use a newer kulya"))
+        }
+        Some(_) => refused("holds no Kulya store: its file FORMAT is not ours".into()),
+        None => refused("holds no Kulya store: it has no file FORMAT".into()),
+    }
+}
+
+/// The key for a store that is made.
+fn drawn_key(secret: Option<[u8; 16]>) -> Result<StoreKey> {
+    if let Some(secret) = secret {
+        return Ok(StoreKey(secret));
+    }
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|e| Error::new(ErrorKind::Failed, "the system gives no random numbers").because(e))?;
+    Ok(StoreKey(bytes))
+}
+
+/// The key that most log files have in their headers; a new one when there is none.
+fn key_of_logs(path: &Path, disk: &dyn Disk) -> Result<StoreKey> {
+    let folder = path.join("log");
+    let failed = |e| from_io(&format!("cannot read {}", folder.display()), e);
+    let mut keys: HashMap<StoreKey, usize> = HashMap::new();
+    for name in disk.list(&folder).map_err(failed)?.iter().filter(|name| LogName::read(name).is_some()) {
+        let file = disk.read_from(&folder.join(name)).map_err(failed)?;
+        if let Beginning::Header(header) = log_file::beginning(&*file).map_err(failed)? {
+            *keys.entry(header.key).or_default() += 1;
+        }
+    }
+    keys.into_iter().max_by_key(|(_, files)| *files).map_or_else(|| drawn_key(None), |(key, _)| Ok(key))
 }
 
 fn lock(path: &Path, disk: &dyn Disk) -> Result<Box<dyn Lock>> {
@@ -236,14 +465,18 @@ fn lock(path: &Path, disk: &dyn Disk) -> Result<Box<dyn Lock>> {
     let locking = disk.lock(&name, &std::process::id().to_string());
     match locking.map_err(|e| from_io(&format!("cannot lock {}", name.display()), e))? {
         Locking::Taken(lock) => Ok(lock),
-        Locking::Held { owner } => Err(Error::new(
-            ErrorKind::Locked,
-            format!(
-                "folder {} is in use by process {owner}: stop it first, or choose another folder",
-                path.display()
-            ),
-        )),
+        Locking::Held { owner } => Err(in_use(path, &owner)),
     }
+}
+
+fn in_use(path: &Path, owner: &str) -> Error {
+    Error::new(
+        ErrorKind::Locked,
+        format!(
+            "folder {} is in use by process {owner}: stop it first, or choose another folder",
+            path.display()
+        ),
+    )
 }
 
 /// An error of the disk, by what the caller does next.

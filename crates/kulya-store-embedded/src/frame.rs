@@ -1,20 +1,170 @@
-//! The frame: what one group commit appends to the log, as a whole or not at all.
+//! The frame: what one group commit appends to the log, as a whole or not at all; and the header of a log file.
 //!
-//! `magic u32 | body length u32 | crc32c u32 | sequence u64 | synced u64 | body`, big-endian. The checksum covers
-//! everything behind it. Sequences rise by one from frame to frame over all files, so that a lost frame is noticed.
-//! `synced` is the sequence up to which the log was synced when the frame was written: damage before it is a hole.
+//! A frame is `magic u32 | body length u32 | sequence u64 | synced u64 | events u64 | previous u32 | checksum u32 | tag u64 |
+//! body`, big-endian. The checksum is the body's CRC-32C. The tag is SipHash-2-4 of the other fields, of the log file's name
+//! and of the offset of the frame in it, under the store's key, which is random and stands in no event: so neither bytes that
+//! look like a frame (an event may hold any) nor a frame that was copied to another place is ever taken for one, and a header
+//! is known to be true before a byte of the body is read. `previous` is the lower half of the tag of the frame before, over
+//! all files: a file that was exchanged for another of the same name and length does not fit. Sequences rise by one from
+//! frame to frame over all files. `synced` is the sequence up to which the log was synced when the frame was written: damage
+//! before it is no torn write. `events` is how many events were ever written up to here, with those of this frame, and
+//! those of transactions that it commits a second time: when frames are lost it says how many events are lost with them, at
+//! most.
 
-use std::io::{self, Read};
+use crate::folder::LogName;
+use serde::{Deserialize, Serialize};
+use siphasher::sip::SipHasher24;
+use std::fmt;
 
-/// `KLG1`.
-pub(crate) const MAGIC: u32 = 0x4b4c_4731;
+/// `KLG3`.
+pub(crate) const MAGIC: [u8; 4] = *b"KLG3";
 /// Bytes before the body.
-pub(crate) const HEADER_BYTES: usize = 28;
+pub(crate) const HEADER_BYTES: usize = 48;
 /// A frame's body is never longer; a longer announcement is damage.
 pub(crate) const MAX_BODY_BYTES: usize = 256 << 20;
+/// `KLGF`.
+const FILE_MAGIC: [u8; 4] = *b"KLGF";
+const FILE_VERSION: u32 = 3;
+/// Bytes before the first frame of a log file.
+pub(crate) const FILE_HEADER_BYTES: usize = 64;
 
-/// Room that is made for a body before it is there.
-const BODY_ROOM: usize = 2 << 20;
+/// The secret of a store, by which it knows its frames. It is shown nowhere.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct StoreKey(pub(crate) [u8; 16]);
+
+impl fmt::Debug for StoreKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StoreKey(..)")
+    }
+}
+
+/// How the log goes on behind a frame: what the next one must say of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LogEnd {
+    /// Of the last frame.
+    pub(crate) sequence: u64,
+    /// The lower half of its tag.
+    pub(crate) chain: u32,
+    /// Events that were ever written up to here.
+    pub(crate) events: u64,
+}
+
+impl LogEnd {
+    /// The same behind another one: a frame of format 2 says nothing of events.
+    pub(crate) fn behind(self, before: Self) -> Self {
+        Self { events: self.events.max(before.events), ..self }
+    }
+}
+
+/// What a frame says before its body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) length: u32,
+    pub(crate) sequence: u64,
+    pub(crate) synced: u64,
+    pub(crate) events: u64,
+    pub(crate) previous: u32,
+    pub(crate) checksum: u32,
+    /// The lower half of the tag.
+    pub(crate) chain: u32,
+}
+
+impl Header {
+    /// Where the log stands behind this frame.
+    pub(crate) fn end(&self) -> LogEnd {
+        LogEnd { sequence: self.sequence, chain: self.chain, events: self.events }
+    }
+
+    /// Bytes of the whole frame.
+    pub(crate) fn frame_bytes(&self) -> u64 {
+        HEADER_BYTES as u64 + u64::from(self.length)
+    }
+}
+
+/// What tells the true frames of one log file.
+#[derive(Clone, Copy)]
+pub(crate) struct FrameKey {
+    hasher: SipHasher24,
+    file: LogName,
+}
+
+impl fmt::Debug for FrameKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FrameKey({})", self.file)
+    }
+}
+
+impl FrameKey {
+    pub(crate) fn new(key: StoreKey, file: LogName) -> Self {
+        Self { hasher: SipHasher24::new_with_key(&key.0), file }
+    }
+
+    /// `fields` is the header between the magic and the tag.
+    fn tag(&self, offset: u64, fields: &[u8]) -> u64 {
+        let mut input = [0u8; 20 + HEADER_BYTES - 12];
+        let (place, rest) = input.split_at_mut(20);
+        place[0..4].copy_from_slice(&self.file.first.to_be_bytes());
+        place[4..8].copy_from_slice(&self.file.last.to_be_bytes());
+        place[8..12].copy_from_slice(&self.file.generation.to_be_bytes());
+        place[12..20].copy_from_slice(&offset.to_be_bytes());
+        rest.copy_from_slice(fields);
+        self.hasher.hash(&input)
+    }
+
+    /// Fills in the header of the frame that is to stand at this offset, once its ops are there; gives how the log goes on
+    /// behind it.
+    pub(crate) fn seal(
+        &self,
+        frame: &mut [u8],
+        offset: u64,
+        before: LogEnd,
+        synced: u64,
+        events: u64,
+    ) -> LogEnd {
+        let (header, body) = frame.split_at_mut(HEADER_BYTES);
+        let (sequence, events) = (before.sequence + 1, before.events + events);
+        header[0..4].copy_from_slice(&MAGIC);
+        header[4..8].copy_from_slice(&(body.len() as u32).to_be_bytes());
+        header[8..16].copy_from_slice(&sequence.to_be_bytes());
+        header[16..24].copy_from_slice(&synced.to_be_bytes());
+        header[24..32].copy_from_slice(&events.to_be_bytes());
+        header[32..36].copy_from_slice(&before.chain.to_be_bytes());
+        header[36..40].copy_from_slice(&crc32c::crc32c(body).to_be_bytes());
+        let tag = self.tag(offset, &header[4..40]);
+        header[40..48].copy_from_slice(&tag.to_be_bytes());
+        LogEnd { sequence, chain: tag as u32, events }
+    }
+
+    /// The header at this offset, if it is one that was written there.
+    pub(crate) fn header(&self, bytes: &[u8], offset: u64) -> Option<Header> {
+        let header: &[u8; HEADER_BYTES] = bytes.first_chunk()?;
+        if header[0..4] != MAGIC {
+            return None;
+        }
+        let tag = u64_at(header, 40);
+        if self.tag(offset, &header[4..40]) != tag {
+            return None;
+        }
+        let length = u32_at(header, 4);
+        (length as usize <= MAX_BODY_BYTES).then(|| Header {
+            length,
+            sequence: u64_at(header, 8),
+            synced: u64_at(header, 16),
+            events: u64_at(header, 24),
+            previous: u32_at(header, 32),
+            checksum: u32_at(header, 36),
+            chain: tag as u32,
+        })
+    }
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u32::from_be_bytes(*bytes))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
 
 /// A frame's bytes under construction: room for the header in front, ops behind.
 pub(crate) fn begin() -> Vec<u8> {
@@ -28,74 +178,44 @@ pub(crate) fn begin_in(mut buffer: Vec<u8>) -> Vec<u8> {
     buffer
 }
 
-/// Fills in the header once the ops are there.
-pub(crate) fn seal(frame: &mut [u8], sequence: u64, synced: u64) {
-    let body = (frame.len() - HEADER_BYTES) as u32;
-    let (header, _) = frame.split_at_mut(HEADER_BYTES);
-    header[0..4].copy_from_slice(&MAGIC.to_be_bytes());
-    header[4..8].copy_from_slice(&body.to_be_bytes());
-    header[12..20].copy_from_slice(&sequence.to_be_bytes());
-    header[20..28].copy_from_slice(&synced.to_be_bytes());
-    let checksum = crc32c::crc32c(&frame[12..]);
-    frame[8..12].copy_from_slice(&checksum.to_be_bytes());
+/// What stands at the beginning of a log file: whose it is, which one, and how the log stood before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileHeader {
+    pub(crate) key: StoreKey,
+    pub(crate) name: LogName,
+    pub(crate) before: LogEnd,
 }
 
-/// What stands at one place of a log file.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// A whole frame.
-    Frame { sequence: u64, synced: u64, body: Vec<u8> },
-    /// The end of the file, exactly behind a frame.
-    End,
-    /// Bytes that are no whole frame.
-    Bad,
-}
+impl FileHeader {
+    pub(crate) fn to_bytes(self) -> [u8; FILE_HEADER_BYTES] {
+        let mut bytes = [0; FILE_HEADER_BYTES];
+        bytes[0..4].copy_from_slice(&FILE_MAGIC);
+        bytes[4..8].copy_from_slice(&FILE_VERSION.to_be_bytes());
+        bytes[8..24].copy_from_slice(&self.key.0);
+        bytes[24..28].copy_from_slice(&self.name.first.to_be_bytes());
+        bytes[28..32].copy_from_slice(&self.name.last.to_be_bytes());
+        bytes[32..36].copy_from_slice(&self.name.generation.to_be_bytes());
+        bytes[36..44].copy_from_slice(&self.before.sequence.to_be_bytes());
+        bytes[44..52].copy_from_slice(&self.before.events.to_be_bytes());
+        bytes[52..56].copy_from_slice(&self.before.chain.to_be_bytes());
+        let checksum = crc32c::crc32c(&bytes[..60]);
+        bytes[60..64].copy_from_slice(&checksum.to_be_bytes());
+        bytes
+    }
 
-/// Reads the next frame. Only an error of the disk is an error here.
-pub(crate) fn read(input: &mut impl Read) -> io::Result<Found> {
-    let mut header = [0u8; HEADER_BYTES];
-    match read_up_to(input, &mut header)? {
-        0 => return Ok(Found::End),
-        HEADER_BYTES => {}
-        _ => return Ok(Found::Bad),
+    /// `None` when the bytes are not what was written.
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; FILE_HEADER_BYTES] = bytes.first_chunk()?;
+        let is_whole = bytes[0..4] == FILE_MAGIC
+            && u32_at(bytes, 4) == FILE_VERSION
+            && u32_at(bytes, 60) == crc32c::crc32c(&bytes[..60]);
+        let key = StoreKey(*bytes[8..].first_chunk()?);
+        let name =
+            LogName { first: u32_at(bytes, 24), last: u32_at(bytes, 28), generation: u32_at(bytes, 32) };
+        let before =
+            LogEnd { sequence: u64_at(bytes, 36), events: u64_at(bytes, 44), chain: u32_at(bytes, 52) };
+        is_whole.then_some(Self { key, name, before })
     }
-    let [m0, m1, m2, m3, l0, l1, l2, l3, c0, c1, c2, c3, numbers @ ..] = header;
-    let length = u32::from_be_bytes([l0, l1, l2, l3]) as usize;
-    if u32::from_be_bytes([m0, m1, m2, m3]) != MAGIC || length > MAX_BODY_BYTES {
-        return Ok(Found::Bad);
-    }
-    // a wrong length costs no more memory than this, or than the file has bytes
-    let mut body = Vec::with_capacity(length.min(BODY_ROOM));
-    input.take(length as u64).read_to_end(&mut body)?;
-    let checksum = crc32c::crc32c_append(crc32c::crc32c(&numbers), &body);
-    if body.len() != length || checksum != u32::from_be_bytes([c0, c1, c2, c3]) {
-        return Ok(Found::Bad);
-    }
-    let numbers = u128::from_be_bytes(numbers);
-    Ok(Found::Frame { sequence: (numbers >> 64) as u64, synced: numbers as u64, body })
-}
-
-fn read_up_to(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match input.read(rest) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(filled)
-}
-
-/// Whether a whole frame begins anywhere in `bytes` that was written when more than `last` was synced already: then
-/// what went wrong before it is a hole, and not the torn end of writes that nobody had synced.
-pub(crate) fn later_frame(bytes: &[u8], last: u64) -> Option<usize> {
-    let magic = MAGIC.to_be_bytes();
-    bytes.windows(4).enumerate().filter(|(_, window)| *window == magic).map(|(at, _)| at).find(|at| {
-        let mut rest = bytes.get(*at..).unwrap_or_default();
-        matches!(read(&mut rest), Ok(Found::Frame { sequence, synced, .. }) if sequence > last && synced > last)
-    })
 }
 
 #[cfg(test)]
@@ -103,37 +223,54 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn frame(sequence: u64, body: &[u8]) -> Vec<u8> {
-        let mut frame = begin();
-        frame.extend(body);
-        seal(&mut frame, sequence, sequence - 1);
-        frame
+    fn key() -> FrameKey {
+        FrameKey::new(StoreKey([7; 16]), LogName::plain(3))
     }
 
     #[test]
-    fn a_frame_reads_back_and_every_damage_is_seen() {
-        let whole = frame(7, b"some ops");
-        assert_eq!(
-            read(&mut whole.as_slice()).unwrap(),
-            Found::Frame { sequence: 7, synced: 6, body: b"some ops".to_vec() }
-        );
-        for at in 0..whole.len() {
-            let mut damaged = whole.clone();
+    fn a_header_is_true_at_its_own_place_alone() {
+        let mut frame = begin();
+        frame.extend(b"some ops");
+        let before = LogEnd { sequence: 6, chain: 5, events: 4 };
+        let end = key().seal(&mut frame, 100, before, 3, 2);
+        let found = key().header(&frame, 100).unwrap();
+        assert_eq!((found.end(), end.sequence, end.events), (end, 7, 6));
+        assert_eq!((found.previous, found.synced, found.length), (5, 3, 8));
+        assert_eq!(found.checksum, crc32c::crc32c(b"some ops"));
+        for at in 0..HEADER_BYTES {
+            let mut damaged = frame.clone();
             damaged[at] ^= 1;
-            assert_eq!(read(&mut damaged.as_slice()).unwrap(), Found::Bad, "byte {at}");
-            let cut = if at == 0 { Found::End } else { Found::Bad };
-            assert_eq!(read(&mut &whole[..at]).unwrap(), cut, "cut at {at}");
+            assert_eq!(key().header(&damaged, 100), None, "byte {at}");
         }
-        assert_eq!(later_frame(&[b"xx".to_vec(), whole.clone()].concat(), 5), Some(2));
-        assert_eq!(later_frame(&whole, 6), None, "it was written before frame 7 itself was synced");
-        assert_eq!(later_frame(&whole, 7), None);
+        assert_eq!(key().header(&frame, 101), None, "another offset");
+        for other in [
+            FrameKey::new(StoreKey([7; 16]), LogName::plain(4)),
+            FrameKey::new(StoreKey([7; 16]), LogName { first: 3, last: 3, generation: 1 }),
+            FrameKey::new(StoreKey([8; 16]), LogName::plain(3)),
+        ] {
+            assert_eq!(other.header(&frame, 100), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_header_reads_back_and_every_damage_is_seen() {
+        let name = LogName { first: 1, last: 2, generation: 3 };
+        let header =
+            FileHeader { key: StoreKey([9; 16]), name, before: LogEnd { sequence: 4, chain: 5, events: 6 } };
+        let bytes = header.to_bytes();
+        assert_eq!(FileHeader::read(&bytes), Some(header));
+        for at in 0..bytes.len() {
+            let mut damaged = bytes;
+            damaged[at] ^= 1;
+            assert_eq!(FileHeader::read(&damaged), None, "byte {at}");
+        }
+        assert!(!format!("{header:?}").contains('9'), "the key is not shown");
     }
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_or_bad(bytes: Vec<u8>) {
-            let _ = read(&mut bytes.as_slice());
-            let _ = later_frame(&bytes, 0);
+        fn any_bytes_are_a_header_or_none(bytes: Vec<u8>, offset: u64) {
+            let _ = (key().header(&bytes, offset), FileHeader::read(&bytes));
         }
     }
 }

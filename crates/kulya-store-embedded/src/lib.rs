@@ -28,21 +28,26 @@ mod folder;
 mod frame;
 mod index;
 mod keeper;
+mod legacy;
 mod lock;
+mod log_file;
+mod manifest;
 mod op;
+mod opening;
 #[doc(hidden)]
 pub mod outside;
 mod plan;
 mod read;
 mod recovery;
 mod repair;
+mod salvage;
 mod state;
 mod store;
 mod upkeep;
 mod verify;
 
 pub use index::{Index, IndexChange, IndexEntry};
-pub use repair::Repaired;
+pub use salvage::{Damage, LostEvents, Salvaged};
 pub use store::{Components, EmbeddedStore};
 pub use verify::Verified;
 

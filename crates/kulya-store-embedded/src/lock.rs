@@ -33,6 +33,30 @@ pub(crate) fn take(path: &Path, owner: &str) -> io::Result<Locking> {
     })))
 }
 
+/// Takes a part of the lock, beside others who only read, and makes nothing; `None` when there is nothing to lock.
+pub(crate) fn look(path: &Path) -> io::Result<Option<Locking>> {
+    let mut held = Vec::new();
+    for part in [path.parent().unwrap_or(Path::new(".")), path] {
+        let file = match File::open(part) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            file => file?,
+        };
+        match file.try_lock_shared() {
+            Ok(()) => held.push(file),
+            Err(TryLockError::WouldBlock) => return Ok(Some(Locking::Held { owner: owner_of(path) })),
+            // a file system without locks
+            Err(TryLockError::Error(_)) => {}
+        }
+    }
+    let held: Option<Box<dyn Lock>> = if held.is_empty() { None } else { Some(Box::new(Shared(held))) };
+    Ok(held.map(Locking::Taken))
+}
+
+/// What is held by whoever only reads.
+struct Shared(#[expect(dead_code, reason = "it is held, and let go in the end")] Vec<File>);
+
+impl Lock for Shared {}
+
 /// The file, locked and with the owner in it; `None` when it is another's.
 fn take_file(path: &Path, owner: &str) -> io::Result<Option<File>> {
     let mut options = OpenOptions::new();

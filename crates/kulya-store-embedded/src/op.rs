@@ -22,12 +22,13 @@
 //! | 18 | ended | epoch u32, scope, name |
 //! | 19 | outcome | transaction u64, version u64, number of table changes u32 |
 //! | 20 | whole | see below |
+//! | 22 | whole | see below, and how the log goes on behind the file: chain u32, events u64 |
 //! | 21 | lost | stream id u32, segment number u32, start offset u64, time u64, length u32 |
 //!
-//! The last four stand only in files that were compacted: a stream that was deleted, and its last epoch; a transaction
+//! The last five stand only in files that were compacted: a stream that was deleted, and its last epoch; a transaction
 //! that was committed; events that a repair has given up; and, at the end, that the file is whole: number of frames before this u32, the last sequence of what
 //! was compacted u64, version u64, transaction id u64, next stream id u32, next table id u32, time u64, none of which is
-//! ever to be given again.
+//! ever to be given again. Tag 20 is of format 2.
 //!
 //! Names are a u16 length and text. Retention is an age u64 and bytes u64, all ones for none. Times and ages are
 //! milliseconds, times since 1970-01-01 00:00 UTC. The checksum of an append or a stage is that of its events, for those
@@ -145,6 +146,8 @@ pub(crate) enum Op<'a> {
     Whole {
         frames: u32,
         sequence: u64,
+        /// Chain and events at the end of what was compacted; `None` in format 2.
+        after: Option<(u32, u64)>,
         version: u64,
         last_transaction: u64,
         next_stream: u32,
@@ -274,8 +277,8 @@ pub(crate) fn put(out: &mut Vec<u8>, op: &Op<'_>) -> usize {
             out.put_u64(*time);
             out.put_u32(*length);
         }
-        Op::Whole { frames, sequence, version, last_transaction, next_stream, next_table, time } => {
-            out.put_u8(20);
+        Op::Whole { frames, sequence, after, version, last_transaction, next_stream, next_table, time } => {
+            out.put_u8(if after.is_some() { 22 } else { 20 });
             out.put_u32(*frames);
             out.put_u64(*sequence);
             out.put_u64(*version);
@@ -283,6 +286,10 @@ pub(crate) fn put(out: &mut Vec<u8>, op: &Op<'_>) -> usize {
             out.put_u32(*next_stream);
             out.put_u32(*next_table);
             out.put_u64(*time);
+            if let Some((chain, events)) = after {
+                out.put_u32(*chain);
+                out.put_u64(*events);
+            }
         }
     }
     out.len()
@@ -396,14 +403,31 @@ impl<'a> Reader<'a> {
                 time: self.u64()?,
                 length: self.u32()?,
             },
-            20 => Op::Whole {
-                frames: self.u32()?,
-                sequence: self.u64()?,
-                version: self.u64()?,
-                last_transaction: self.u64()?,
-                next_stream: self.u32()?,
-                next_table: self.u32()?,
-                time: self.u64()?,
+            20 => self.whole()?,
+            22 => match self.whole()? {
+                Op::Whole {
+                    frames,
+                    sequence,
+                    version,
+                    last_transaction,
+                    next_stream,
+                    next_table,
+                    time,
+                    ..
+                } => {
+                    let after = Some((self.u32()?, self.u64()?));
+                    Op::Whole {
+                        frames,
+                        sequence,
+                        after,
+                        version,
+                        last_transaction,
+                        next_stream,
+                        next_table,
+                        time,
+                    }
+                }
+                _ => return None,
             },
             _ => return None,
         };
@@ -412,6 +436,19 @@ impl<'a> Reader<'a> {
             _ => 0,
         };
         Some((op, self.at - events))
+    }
+
+    fn whole(&mut self) -> Option<Op<'a>> {
+        Some(Op::Whole {
+            frames: self.u32()?,
+            sequence: self.u64()?,
+            after: None,
+            version: self.u64()?,
+            last_transaction: self.u64()?,
+            next_stream: self.u32()?,
+            next_table: self.u32()?,
+            time: self.u64()?,
+        })
     }
 
     fn take(&mut self, length: usize) -> Option<&'a [u8]> {
@@ -497,11 +534,22 @@ mod tests {
             Op::Whole {
                 frames: 1,
                 sequence: 2,
+                after: None,
                 version: 3,
                 last_transaction: 4,
                 next_stream: 5,
                 next_table: 6,
                 time: 7,
+            },
+            Op::Whole {
+                frames: 1,
+                sequence: 2,
+                after: Some((3, 4)),
+                version: 5,
+                last_transaction: 6,
+                next_stream: 7,
+                next_table: 8,
+                time: 9,
             },
         ];
         let mut body = Vec::new();

@@ -3,15 +3,15 @@
 //! (something acknowledged is damaged: refuse, and say where).
 
 use crate::checkpoint::{self, Checkpoint, Position};
-use crate::disk::{ReadFile, Sequential};
 use crate::folder::{self, Folder, LogName, from_io};
-use crate::frame::{self, Found, HEADER_BYTES};
+use crate::frame::LogEnd;
 use crate::index::Index;
+use crate::log_file::{Found, Frame, Frames};
+use crate::manifest::KnownFile;
 use crate::op::{Op, Reader, SegmentKey};
 use crate::state::{self, LogInfo, State};
 use kulya_store::{Error, ErrorKind, Result};
-use std::io::{self, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// What was read, and where writing goes on.
@@ -20,11 +20,14 @@ pub(crate) struct Recovered {
     pub(crate) state: State,
     /// The last checkpoint; `None` when the index knows nothing.
     pub(crate) checkpoint: Option<Checkpoint>,
+    /// Log files that others stand for: what a compaction has left behind. They are removed once the manifest has the others.
+    pub(crate) left: Vec<LogName>,
 }
 
-/// Finds the store's state.
+/// Finds the store's state. The folder is not changed, but for its index.
 pub(crate) fn recover(folder: &Folder, index: &Arc<dyn Index>) -> Result<Recovered> {
     let names = folder.logs()?;
+    folder::check_complete(folder, &names)?;
     if let Ok(Some(state)) = checkpoint::load(index)
         && fits(folder, &state, &names)?
     {
@@ -40,10 +43,14 @@ fn fits(folder: &Folder, state: &State, names: &[LogName]) -> Result<bool> {
         let Some(file) = folder.read_log(info.name)? else { return Ok(false) };
         let path = folder.log(info.name);
         let length = file.length().map_err(|e| from_io(&format!("cannot read {}", path.display()), e))?;
-        if length < info.bytes {
-            let what = format!("only {length} bytes of {} that were synced are there", info.bytes);
+        // the index may be older than what is known beside it
+        let known = folder.known(info.name).map_or(0, |known| known.bytes).max(info.bytes);
+        if length < known {
+            let what = format!("only {length} bytes of {known} that were synced are there");
             return Err(damaged(&path, length, &what));
         }
+        // another file under its name would be read where this one was
+        Frames::open(folder, info.name)?;
         Ok(true)
     };
     for info in state.files.by_id.values() {
@@ -65,28 +72,28 @@ fn fits(folder: &Folder, state: &State, names: &[LogName]) -> Result<bool> {
 
 /// Reads the log behind a checkpoint.
 fn go_on(folder: &Folder, mut state: State, names: &[LogName]) -> Result<Recovered> {
-    let (sequence, position) = (state.sequence, state.position);
+    let (end, position) = (state.end, state.position);
     let (files, writers) = (state.files.clone(), state.writers.clone());
-    let checkpoint = Some(Checkpoint { sequence, position, files, writers });
+    let checkpoint = Some(Checkpoint { end, position, files, writers });
     let written = state.files.by_id.get(&position.file).map(|info| info.name).expect("it was looked for");
     let newer: Vec<LogName> = names.iter().filter(|name| name.first > written.last).copied().collect();
-    read_plain(folder, written, position, newer.is_empty(), &mut state)?;
+    let mut frames = Frames::open(folder, written)?;
+    frames.seek(position.length);
+    read_plain(folder, written, position.file, frames, newer.is_empty(), &mut state)?;
     let mut before = written;
     for (number, name) in newer.iter().enumerate() {
         if Some(name.first) != before.last.checked_add(1) {
             return Err(folder.missing(LogName::plain(before.last.saturating_add(1))));
         }
-        let start = Position { file: state.files.add(LogInfo::new(*name)), length: 0 };
-        read_plain(folder, *name, start, number + 1 == newer.len(), &mut state)?;
+        let file = state.files.add(LogInfo::new(*name));
+        let frames = begin(folder, *name, file, &mut state)?;
+        read_plain(folder, *name, file, frames, number + 1 == newer.len(), &mut state)?;
         before = *name;
     }
     state.forget_staged();
-    for name in names.iter().filter(|name| name.first <= written.last) {
-        if !state.files.by_id.values().any(|info| info.name == *name) {
-            folder.remove_log(*name)?;
-        }
-    }
-    Ok(Recovered { state, checkpoint })
+    let is_known = |name: &LogName| state.files.by_id.values().any(|info| info.name == *name);
+    let left = names.iter().filter(|name| name.first <= written.last && !is_known(name)).copied().collect();
+    Ok(Recovered { state, checkpoint, left })
 }
 
 /// Reads every frame of every file.
@@ -95,11 +102,12 @@ fn read_all(folder: &Folder, index: &Arc<dyn Index>, names: &[LogName]) -> Resul
     let mut state = State::new(Arc::clone(index));
     let mut indexed = false;
     for (number, name) in current.iter().enumerate() {
-        let start = Position { file: state.files.add(LogInfo::new(*name)), length: 0 };
+        let file = state.files.add(LogInfo::new(*name));
+        let frames = begin(folder, *name, file, &mut state)?;
         if name.is_compacted() {
-            read_compacted(folder, *name, start.file, &mut state)?;
+            read_compacted(frames, file, &mut state)?;
         } else {
-            read_plain(folder, *name, start, number + 1 == current.len(), &mut state)?;
+            read_plain(folder, *name, file, frames, number + 1 == current.len(), &mut state)?;
         }
         if state.is_crowded() {
             // not a checkpoint yet: it lacks the sync of the last file, and what was staged is not known to be dead
@@ -108,24 +116,15 @@ fn read_all(folder: &Folder, index: &Arc<dyn Index>, names: &[LogName]) -> Resul
         }
     }
     state.forget_staged();
-    if current.last().is_none_or(|name| name.is_compacted()) {
-        // an empty folder, or a crash between the end of one file and the beginning of the next
-        let number = current.last().map_or(Some(0), |name| name.last.checked_add(1));
-        let number = number.ok_or_else(|| Error::new(ErrorKind::Full, "the log has no file numbers left"))?;
-        let file = state.files.add(LogInfo::new(LogName::plain(number)));
-        state.position = Position { file, length: 0 };
-    }
     let compacted = current.iter().any(|name| name.is_compacted());
     if indexed || compacted {
         // extents came out of order: they are in order in the index
         learn(&mut state)?;
         check_dense(&state)?;
     }
-    for name in names.iter().filter(|name| !current.contains(name)) {
-        folder.remove_log(*name)?;
-    }
+    let left = names.iter().filter(|name| !current.contains(name)).copied().collect();
     // the index has no checkpoint that counts until the log is synced: the store takes one then
-    Ok(Recovered { state, checkpoint: None })
+    Ok(Recovered { state, checkpoint: None, left })
 }
 
 /// Lets the index learn what the state has found so far.
@@ -168,46 +167,44 @@ fn check_dense(state: &State) -> Result<()> {
     Ok(())
 }
 
-/// A log file read frame by frame.
-pub(crate) struct Frames {
-    path: PathBuf,
-    file: Arc<dyn ReadFile>,
-    input: BufReader<Sequential>,
-    /// Behind the last frame.
-    pub(crate) position: u64,
+/// Opens a file that is read from its beginning: it must go on where the one before it has ended.
+fn begin(folder: &Folder, name: LogName, file: u32, state: &mut State) -> Result<Frames> {
+    let frames = Frames::open(folder, name)?;
+    if let Some(before) = frames.before() {
+        check_follows(&frames, before, state.end)?;
+        state.files.frame(file, frames.position);
+    }
+    Ok(frames)
 }
 
-impl Frames {
-    pub(crate) fn open(folder: &Folder, name: LogName, position: u64) -> Result<Self> {
-        let file = folder.open_log(name)?;
-        let input = Sequential { file: Arc::clone(&file), offset: position };
-        Ok(Self { path: folder.log(name), file, input: BufReader::with_capacity(1 << 20, input), position })
+/// Whether a file goes on where the one before it has ended.
+pub(crate) fn check_follows(frames: &Frames, before: LogEnd, end: LogEnd) -> Result<()> {
+    if (before.sequence, before.chain) == (end.sequence, end.chain) {
+        return Ok(());
     }
+    let what = if before.sequence == end.sequence {
+        "it goes on behind another file than the one before it: one of the two was exchanged".to_owned()
+    } else {
+        format!(
+            "it goes on behind frame {}, and the file before it ends with frame {}",
+            before.sequence, end.sequence
+        )
+    };
+    Err(frames.damaged(0, &what))
+}
 
-    fn failed(&self, error: io::Error) -> Error {
-        from_io(&format!("cannot read {}", self.path.display()), error)
+/// Whether a frame goes on where the one before it has ended; else, what is wrong.
+pub(crate) fn check_next(frame: &Frame, end: LogEnd) -> std::result::Result<(), String> {
+    let Frame { end: found, previous, .. } = frame;
+    if found.sequence != end.sequence + 1 {
+        return Err(format!("frame {} follows frame {}", found.sequence, end.sequence));
     }
-
-    /// What stands at the position, which moves behind it when it is a frame.
-    pub(crate) fn next(&mut self) -> Result<Found> {
-        let found = frame::read(&mut self.input).map_err(|e| self.failed(e))?;
-        if let Found::Frame { body, .. } = &found {
-            self.position += (HEADER_BYTES + body.len()) as u64;
-        }
-        Ok(found)
-    }
-
-    /// What is not a whole frame at the position is the end of a write that was never synced, unless a frame follows it that
-    /// was synced after the one of this sequence: gives where that begins.
-    pub(crate) fn later(&self, sequence: u64) -> Result<Option<u64>> {
-        let mut rest = Vec::new();
-        let mut input = Sequential { file: Arc::clone(&self.file), offset: self.position };
-        input.read_to_end(&mut rest).map_err(|e| self.failed(e))?;
-        Ok(frame::later_frame(&rest, sequence).map(|later| self.position + later as u64))
-    }
-
-    pub(crate) fn damaged(&self, position: u64, what: &str) -> Error {
-        damaged(&self.path, position, what)
+    match previous {
+        Some(previous) if *previous != end.chain => Err(format!(
+            "frame {} was not written behind the frame {} that is there",
+            found.sequence, end.sequence
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -215,30 +212,43 @@ impl Frames {
 fn read_plain(
     folder: &Folder,
     name: LogName,
-    from: Position,
+    file: u32,
+    mut frames: Frames,
     is_last: bool,
     state: &mut State,
 ) -> Result<()> {
-    let mut frames = Frames::open(folder, name, from.length)?;
+    // what was known before the place from which on it is read was looked at then
+    let known = folder.known(name).filter(|known| known.bytes >= frames.position);
+    let mut is_known = known.is_none();
     let is_whole = loop {
         let position = frames.position;
-        let (sequence, body) = match frames.next()? {
-            Found::Frame { sequence, body, .. } => (sequence, body),
-            Found::End => break true,
-            Found::Bad => break false,
-        };
-        if sequence != state.sequence + 1 {
-            let what = format!("frame {sequence} follows frame {}", state.sequence);
-            return Err(frames.damaged(position, &what));
+        if let Some(known) = known.filter(|known| known.bytes == position) {
+            is_known = (known.end.sequence, known.end.chain) == (state.end.sequence, state.end.chain);
         }
-        apply(&body, from.file, position + HEADER_BYTES as u64, state)
+        let frame = match frames.next()? {
+            Found::Frame(frame) => frame,
+            Found::End => break true,
+            Found::Bad(_) => break false,
+        };
+        check_next(&frame, state.end)
+            .and_then(|()| apply(&frame.body, file, frame.body_at, state))
             .map_err(|what| frames.damaged(position, &what))?;
-        state.files.frame(from.file);
-        state.sequence = sequence;
+        state.files.frame(file, frame.header_bytes);
+        state.end = frame.end.behind(state.end);
     };
     let length = frames.position;
+    if let Some(known) = known.filter(|known| length < known.bytes) {
+        let KnownFile { bytes, end, .. } = known;
+        let what = format!("{bytes} bytes of the file were synced, with frame {} at their end", end.sequence);
+        return Err(frames.damaged(length, &what));
+    }
+    if !is_known {
+        return Err(
+            frames.damaged(length, "it is not the file that was there: what was synced ended otherwise")
+        );
+    }
     if !is_whole {
-        if let Some(later) = frames.later(state.sequence)? {
+        if let Some(later) = frames.later(state.end.sequence)? {
             let what = format!("frames that were synced later follow it at byte {later}");
             return Err(frames.damaged(length, &what));
         }
@@ -246,53 +256,61 @@ fn read_plain(
             return Err(frames.damaged(length, "later log files follow it"));
         }
     }
-    state.move_to(Position { length, ..from });
+    state.move_to(Position { file, length }, state.end);
     Ok(())
 }
 
 /// Reads a file that was compacted, which is whole or damaged; the state's position then is its end.
-fn read_compacted(folder: &Folder, name: LogName, file: u32, state: &mut State) -> Result<()> {
-    let mut end = None;
-    let length = each_compacted_frame(folder, name, |body, position| {
-        end = whole(body).or(end);
-        apply(body, file, position, state)
+fn read_compacted(mut frames: Frames, file: u32, state: &mut State) -> Result<()> {
+    let mut end = state.end;
+    let length = each_compacted_frame(&mut frames, |frame| {
+        end = whole(frame, end).unwrap_or(end);
+        apply(&frame.body, file, frame.body_at, state)
     })?;
-    if let Some(sequence) = end {
-        state.sequence = sequence;
-    }
-    state.move_to(Position { file, length });
+    state.move_to(Position { file, length }, end);
     let info = state.files.by_id.get_mut(&file).expect("it was added to be read");
     info.overhead = info.bytes.saturating_sub(info.live);
     Ok(())
 }
 
-/// The last sequence of what a file was compacted from, if this is its last frame.
-pub(crate) fn whole(body: &[u8]) -> Option<u64> {
-    match Reader::new(body).next() {
-        Ok(Some((Op::Whole { sequence, .. }, _))) => Some(sequence),
+/// How the log goes on behind a compacted file, if this is its last frame; `before` is how it stood before.
+pub(crate) fn whole(frame: &Frame, before: LogEnd) -> Option<LogEnd> {
+    match Reader::new(&frame.body).next() {
+        Ok(Some((Op::Whole { sequence, after, .. }, _))) => {
+            let (chain, events) = after.unwrap_or((frame.end.chain, before.events));
+            Some(LogEnd { sequence, chain, events })
+        }
         _ => None,
     }
 }
 
-/// Gives every frame of a compacted file, with the position of its body; an error when the file is not whole.
+/// Gives every frame of a compacted file; an error when the file is not whole. Gives where it ends.
 pub(crate) fn each_compacted_frame(
-    folder: &Folder,
-    name: LogName,
-    mut each: impl FnMut(&[u8], u64) -> std::result::Result<(), String>,
+    frames: &mut Frames,
+    mut each: impl FnMut(&Frame) -> std::result::Result<(), String>,
 ) -> Result<u64> {
-    let mut frames = Frames::open(folder, name, 0)?;
+    // of a file of format 2 the first frame has number 0, and of one of this format number 1
+    let first = u64::from(frames.before().is_some());
+    let mut chain = 0;
     let mut ended = false;
     for number in 0.. {
         let position = frames.position;
-        let body = match frames.next()? {
-            Found::Frame { sequence, body, .. } if sequence == number && !ended => body,
+        let frame = match frames.next()? {
+            Found::Frame(frame)
+                if frame.end.sequence == number + first
+                    && frame.previous.is_none_or(|previous| previous == chain)
+                    && !ended =>
+            {
+                frame
+            }
             Found::End if ended => return Ok(position),
             _ => return Err(frames.damaged(position, "it was compacted, and is not what was written then")),
         };
-        if let Ok(Some((Op::Whole { frames: before, .. }, _))) = Reader::new(&body).next() {
+        chain = frame.end.chain;
+        if let Ok(Some((Op::Whole { frames: before, .. }, _))) = Reader::new(&frame.body).next() {
             ended = u64::from(before) == number;
         }
-        each(&body, position + HEADER_BYTES as u64).map_err(|what| frames.damaged(position, &what))?;
+        each(&frame).map_err(|what| frames.damaged(position, &what))?;
     }
     Ok(frames.position)
 }

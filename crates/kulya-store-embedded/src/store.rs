@@ -2,16 +2,19 @@
 
 use crate::bell::Bell;
 use crate::buffers::Buffers;
+use crate::checkpoint::Checkpoint;
 use crate::committer::{Committer, Waiting, spread};
-use crate::disk::{Disk, FileSystem, ReadFile};
+use crate::disk::{Disk, FileSystem, LogFile, ReadFile};
 use crate::door::Door;
 use crate::folder::{Folder, LogName, from_io};
-use crate::index::{Index, LsmIndex, ObservedIndex};
+use crate::frame::FrameKey;
+use crate::index::{Index, LsmIndex, ObservedIndex, TemporaryIndex};
 use crate::keeper::{self, Keeper};
 use crate::op::SegmentKey;
+use crate::opening::{self, Ready};
 use crate::plan::{Batch, Laid, Reply, Request, Targets};
-use crate::recovery::{self, Recovered};
-use crate::repair::Repaired;
+use crate::recovery;
+use crate::salvage::{Salvage, Salvaged, salvage};
 use crate::state::{Segment, Slot, State};
 use crate::upkeep::Upkeep;
 use crate::verify::{self, Verified};
@@ -78,6 +81,7 @@ pub(crate) struct Inner {
     unkeyed: Arc<AtomicU32>,
     buffers: Buffers,
     closed: AtomicBool,
+    is_read_only: bool,
 }
 
 /// What a store stands on, where it is not the usual.
@@ -95,6 +99,9 @@ pub struct Components {
     pub index: Option<Arc<dyn Index>>,
     /// Between two looks at the streams' retention. Checkpoints and compaction come when files are filled.
     pub maintenance_interval: Duration,
+    /// The key of a store that is made, by which it knows what it has written; `None` for one of the system's chance. Whoever
+    /// writes events must not know it.
+    pub secret: Option<[u8; 16]>,
 }
 
 impl Default for Components {
@@ -106,6 +113,7 @@ impl Default for Components {
             clock: Arc::new(SystemClock),
             index: None,
             maintenance_interval: keeper::INTERVAL,
+            secret: None,
         }
     }
 }
@@ -134,46 +142,65 @@ impl EmbeddedStore {
 
     /// The same on other components.
     pub fn open_with(path: impl AsRef<Path>, components: Components) -> Result<Self> {
-        let Components { disk, log_file_bytes, inline, clock, index, maintenance_interval } = components;
-        let folder = Arc::new(Folder::take(path.as_ref(), disk)?);
+        let disk = Arc::clone(&components.disk);
+        let folder = Arc::new(Folder::take(path.as_ref(), disk, components.secret)?);
         let supervisor = Supervisor::default();
-        let index = index.unwrap_or_else(|| Arc::new(LsmIndex::at(&folder.index())));
+        let index = components.index.clone().unwrap_or_else(|| Arc::new(LsmIndex::at(&folder.index())));
         let index: Arc<dyn Index> = Arc::new(ObservedIndex::new(index, supervisor.component("store.index")));
+        let recovered = recovery::recover(&folder, &index)?;
+        let Ready { state, checkpoint, log } = opening::ready(&folder, recovered)?;
+        Self::start(folder, state, checkpoint, Some(log), supervisor, components)
+    }
+
+    /// A store whose state is known; without a log to write to, one that is only read.
+    pub(crate) fn start(
+        folder: Arc<Folder>,
+        state: State,
+        checkpoint: Option<Checkpoint>,
+        log: Option<Box<dyn LogFile>>,
+        supervisor: Supervisor,
+        components: Components,
+    ) -> Result<Self> {
+        let Components { log_file_bytes, inline, clock, maintenance_interval, .. } = components;
         let log_health = supervisor.component("store.log");
-        let Recovered { state, checkpoint } = recovery::recover(&folder, &index)?;
-        let end = state.position;
-        let name = state.files.by_id.get(&end.file).map(|info| info.name).expect("the last file is known");
-        let path = folder.log(name);
-        let failed = |e| from_io(&format!("cannot open {}", path.display()), e);
-        let mut log = folder.disk.append_to(&path, end.length).map_err(failed)?;
-        // the frames of an owner that was killed may still be on their way to the disk
-        log.sync().map_err(failed)?;
-        let commits = watch::channel(state.sequence).0;
+        let is_read_only = log.is_none();
+        let commits = watch::channel(state.end.sequence).0;
         let last_id = state.last_transaction;
-        let synced = state.sequence;
+        let synced = state.end.sequence;
         let is_crowded = state.is_crowded() || state.files.by_id.len() > 1 && checkpoint.is_none();
         let state = Arc::new(RwLock::new(state));
         let bell = Arc::new(Bell::default());
         let unkeyed = Arc::new(AtomicU32::new(0));
-        let committer = Committer {
-            state: Arc::clone(&state),
-            commits: commits.clone(),
-            folder: Arc::clone(&folder),
-            log,
-            end,
-            name,
-            file_bytes: log_file_bytes,
-            synced,
-            unkeyed: Arc::clone(&unkeyed),
-            clock: Arc::clone(&clock),
-            buffer: Vec::new(),
-            failed: None,
-            health: log_health.clone(),
-            lock_checked: Instant::now(),
-            is_full: false,
-            bell: Arc::clone(&bell),
+        let committer = |log| {
+            let read = state.read().unwrap_or_else(PoisonError::into_inner);
+            let end = read.position;
+            let name = read.files.by_id.get(&end.file).map(|info| info.name).expect("the last file is known");
+            Committer {
+                state: Arc::clone(&state),
+                commits: commits.clone(),
+                folder: Arc::clone(&folder),
+                log,
+                end,
+                name,
+                file_bytes: log_file_bytes,
+                synced,
+                frames: FrameKey::new(folder.key(), name),
+                mark: folder.mark_file(),
+                unkeyed: Arc::clone(&unkeyed),
+                clock: Arc::clone(&clock),
+                buffer: Vec::new(),
+                failed: None,
+                health: log_health.clone(),
+                lock_checked: Instant::now(),
+                is_full: false,
+                bell: Arc::clone(&bell),
+            }
         };
-        let door = if inline { Door::inline(committer) } else { Door::thread(committer, &supervisor)? };
+        let door = match log.map(committer) {
+            Some(committer) if inline => Door::inline(committer),
+            Some(committer) => Door::thread(committer, &supervisor)?,
+            None => Door::closed(),
+        };
         let upkeep = Upkeep {
             state: Arc::clone(&state),
             folder: Arc::clone(&folder),
@@ -198,11 +225,12 @@ impl EmbeddedStore {
             unkeyed,
             buffers: Buffers::default(),
             closed: AtomicBool::new(false),
+            is_read_only,
         });
-        if !inline {
+        if !inline && !is_read_only {
             keeper::start(&inner)?;
         }
-        if is_crowded {
+        if is_crowded && !is_read_only {
             inner.bell.ring();
         }
         Ok(Self { _open: Some(Arc::new(Open(Arc::clone(&inner)))), inner })
@@ -242,10 +270,34 @@ impl EmbeddedStore {
         .await
     }
 
+    /// Opens the store in a folder for reading only: nothing in it is changed, so that it may lie on media that take no writes.
+    /// All of its log is read and compared with its checksums, and the index is made beside it.
+    ///
+    /// # Errors
+    /// `Corrupt` (anything is not what was written, or a newer format), `Locked`, `InvalidInput` (a folder of something else).
+    pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self> {
+        let (salvaged, store) = Self::examine(path)?;
+        salvaged.error().map_or(Ok(store), Err)
+    }
+
+    /// Reads all of the store in a folder, and says what of it is not as it was written; gives, for reading only, what is.
+    /// Nothing in the folder is changed.
+    ///
+    /// # Errors
+    /// `Locked`, `Corrupt` (a newer format), `InvalidInput` (a folder of something else), `Failed` (the disk).
+    pub fn examine(path: impl AsRef<Path>) -> Result<(Salvaged, Self)> {
+        let (folder, flaws) = Folder::look_at(path.as_ref(), Arc::new(FileSystem))?;
+        let index: Arc<dyn Index> = Arc::new(TemporaryIndex::default());
+        let Salvage { state, found, .. } = salvage(&folder, &flaws, &index)?;
+        let (folder, components) = (Arc::new(folder), Components::default());
+        let store = Self::start(folder, state, None, None, Supervisor::default(), components)?;
+        Ok((found, store))
+    }
+
     /// Makes a store that does not open, because its log is damaged, one that does: gives up what is damaged, and nothing
-    /// else. What was damaged is kept in the folder `damaged`. A store that is whole is left as it is. Errors: as of
-    /// [`open`](Self::open).
-    pub fn repair(path: impl AsRef<Path>) -> Result<Repaired> {
+    /// else, and says what that is. What was damaged is kept in the folder `damaged`. The log of a store that is whole is left
+    /// as it is. Errors: as of [`open`](Self::open).
+    pub fn repair(path: impl AsRef<Path>) -> Result<Salvaged> {
         crate::repair::repair(path.as_ref())
     }
 
@@ -254,6 +306,9 @@ impl EmbeddedStore {
     /// it was.
     pub async fn maintain(&self) -> Result<()> {
         drop(self.state()?);
+        if self.inner.is_read_only {
+            return Err(read_only());
+        }
         keeper::ask(self).await
     }
 
@@ -290,6 +345,9 @@ impl EmbeddedStore {
     fn ended(&self) -> Error {
         if self.inner.closed.load(Ordering::Acquire) {
             return closed();
+        }
+        if self.inner.is_read_only {
+            return read_only();
         }
         let reason = self.inner.log.reason().unwrap_or_else(|| "the committer ended".into());
         Error::new(ErrorKind::Failed, format!("{reason}: open the store again"))
@@ -378,6 +436,10 @@ impl EmbeddedStore {
         let done = runtime.spawn_blocking(move || work(&store)).await;
         done.map_err(|e| Error::new(ErrorKind::Failed, "a read was cut off").because(e))?
     }
+}
+
+pub(crate) fn read_only() -> Error {
+    Error::invalid("the store is open for reading only")
 }
 
 pub(crate) fn closed() -> Error {

@@ -39,8 +39,8 @@ impl Upkeep {
 
     /// Whether there is anything that the last checkpoint does not know.
     pub(crate) fn is_due(&self) -> bool {
-        let sequence = self.read().sequence;
-        sequence > 0 && self.last.as_ref().is_none_or(|last| last.sequence < sequence)
+        let sequence = self.read().end.sequence;
+        sequence > 0 && self.last.as_ref().is_none_or(|last| last.end.sequence < sequence)
     }
 
     /// Whether memory holds much that the index should learn, or a log file was filled.
@@ -68,6 +68,7 @@ impl Upkeep {
 
     /// The second half: the log is synced up to there.
     pub(crate) fn keep(&mut self, mut taken: checkpoint::Taken) -> Result<()> {
+        self.folder.write_manifest(|known| known.at(&taken))?;
         let index = self.index();
         let replaced = checkpoint::replaced(&*index, &taken).map_err(state::index_failed)?;
         taken.files.lose_all(&replaced);
@@ -75,7 +76,7 @@ impl Upkeep {
         changes.push(checkpoint::files(&taken.files));
         index.write(changes).map_err(state::index_failed)?;
         self.last = Some(Checkpoint {
-            sequence: taken.sequence,
+            end: taken.end,
             position: taken.position,
             files: std::mem::take(&mut taken.files),
             writers: std::mem::take(&mut taken.writers),
@@ -193,6 +194,11 @@ impl Upkeep {
         files.by_id.retain(|id, _| !chosen.contains(id));
         files.by_id.insert(id, info.clone());
         changes.push(checkpoint::files(&files));
+        let names: Vec<LogName> = old.iter().map(|(_, name)| *name).collect();
+        if let Err(error) = self.folder.write_manifest(|known| known.compacted(&names, &info)) {
+            let _ = self.folder.remove_log(info.name);
+            return Err(error);
+        }
         // readers that find the new place must find the file
         self.write().files.by_id.insert(id, info);
         if let Err(error) = self.index().write(changes) {

@@ -1,8 +1,9 @@
 //! Whether a log is what was written: every frame of every file, read and compared with its checksum.
 
 use crate::folder::{Folder, LogName};
-use crate::frame::Found;
-use crate::recovery::{Frames, each_compacted_frame, whole};
+use crate::frame::LogEnd;
+use crate::log_file::{Found, Frames};
+use crate::recovery::{check_follows, check_next, each_compacted_frame, whole};
 use kulya_store::Result;
 
 /// What was read and found whole.
@@ -20,32 +21,40 @@ pub struct Verified {
 /// end.
 pub(crate) fn verify(folder: &Folder, names: &[LogName]) -> Result<Verified> {
     let mut verified = Verified { files: names.len(), ..Verified::default() };
-    let mut sequence = None;
+    let mut end = LogEnd::default();
     for (number, name) in names.iter().enumerate() {
+        let mut frames = Frames::open(folder, *name)?;
+        if let Some(before) = frames.before() {
+            check_follows(&frames, before, end)?;
+        }
         if name.is_compacted() {
-            let mut frames = 0;
-            verified.bytes += each_compacted_frame(folder, *name, |body, _| {
-                frames += 1;
-                sequence = whole(body).or(sequence);
+            let mut count = 0;
+            verified.bytes += each_compacted_frame(&mut frames, |frame| {
+                count += 1;
+                end = whole(frame, end).unwrap_or(end);
                 Ok(())
             })?;
-            verified.frames += frames;
+            verified.frames += count;
             continue;
         }
-        let mut frames = Frames::open(folder, *name, 0)?;
+        let known = folder.known(*name).map_or(0, |known| known.bytes);
         loop {
             let position = frames.position;
             match frames.next()? {
-                Found::Frame { sequence: found, .. } => {
-                    if sequence.is_some_and(|before| found != before + 1) {
-                        return Err(frames.damaged(position, &format!("frame {found} is not the next one")));
-                    }
-                    sequence = Some(found);
+                Found::Frame(frame) => {
+                    check_next(&frame, end).map_err(|what| frames.damaged(position, &what))?;
+                    end = frame.end.behind(end);
                     verified.frames += 1;
                 }
-                Found::End => break,
-                Found::Bad if number + 1 == names.len() && frames.later(0)?.is_none() => break,
-                Found::Bad => return Err(frames.damaged(position, "no whole frame is there")),
+                Found::End if position >= known => break,
+                Found::Bad(_)
+                    if number + 1 == names.len()
+                        && position >= known
+                        && frames.later(end.sequence)?.is_none() =>
+                {
+                    break;
+                }
+                Found::End | Found::Bad(_) => return Err(frames.damaged(position, "no whole frame is there")),
             }
         }
         verified.bytes += frames.position;

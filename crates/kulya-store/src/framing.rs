@@ -57,6 +57,19 @@ pub fn payload_len(offset: u64, bytes: &[u8]) -> Result<Option<usize>> {
     }
 }
 
+/// How many events stand in these bytes, up to the first that are none.
+pub fn count(bytes: &[u8]) -> u64 {
+    let (mut at, mut events) = (0, 0);
+    while let Ok(Some(length)) = payload_len(at as u64, bytes.get(at..).unwrap_or_default()) {
+        at += HEADER_BYTES + length;
+        if at > bytes.len() {
+            break;
+        }
+        events += 1;
+    }
+    events
+}
+
 /// Refuses an event that is too large, naming the stream.
 pub fn check_size(stream: &impl std::fmt::Display, payload: usize) -> Result<()> {
     if payload > MAX_EVENT_BYTES {

@@ -5,7 +5,7 @@ use crate::settings::Settings;
 use crate::{progress, say};
 use anyhow::{Result, bail};
 use kulya_store::{BoundedSegment, ErrorKind, SegmentInfo, StreamId, StreamStore, TableId};
-use kulya_store_embedded::{EmbeddedStore, Repaired, Verified};
+use kulya_store_embedded::{EmbeddedStore, Salvaged};
 use std::path::Path;
 use std::time::Instant;
 
@@ -34,35 +34,67 @@ pub(crate) async fn run(settings: Settings, args: StoreArgs) -> Result<()> {
         say!("{bytes} bytes copied to {} in {:.2} s", to.display(), began.elapsed().as_secs_f64());
         return Ok(());
     }
-    let store = EmbeddedStore::open(&data)?;
+    if matches!(args.command, StoreCommand::Check) {
+        return check(&data, began).await;
+    }
+    // what only reads changes nothing, so that it does the same on media that take no writes
+    let store = match args.command {
+        StoreCommand::Info => EmbeddedStore::open_read_only(&data)?,
+        _ => EmbeddedStore::open(&data)?,
+    };
     let opened = began.elapsed();
     match args.command {
         StoreCommand::Info => info(&store, &data, opened.as_secs_f64()).await?,
-        StoreCommand::Check => check(&store).await?,
         StoreCommand::Compact => compact(&store).await?,
-        StoreCommand::Backup { .. } | StoreCommand::Restore { .. } | StoreCommand::Repair => {}
+        StoreCommand::Check
+        | StoreCommand::Backup { .. }
+        | StoreCommand::Restore { .. }
+        | StoreCommand::Repair => {}
     }
     store.close().await?;
     Ok(())
 }
 
 fn repair(data: &Path) -> Result<()> {
-    let Repaired { files, bytes, changes, gaps } = EmbeddedStore::repair(data)?;
-    if files.is_empty() {
+    let found = EmbeddedStore::repair(data)?;
+    if !found.is_damaged() {
+        if let Some((file, at, bytes)) = &found.torn {
+            say!(
+                "the {bytes} bytes of log file {file} from byte {at} on were cut off: the end of a write that nobody was told of"
+            );
+        }
         say!("the log is whole; nothing was changed but the index, which is made again");
         return Ok(());
     }
-    for file in &files {
-        say!(
-            "log file {file} was damaged or missing; what there was of it is in {}",
-            data.join("damaged").display()
-        );
-    }
-    say!("{bytes} bytes could not be read; {changes} changes that speak of what is lost were left out");
-    for (stream, segment, from, to) in gaps {
-        say!("lost: the events of {stream}, segment {segment}, from offset {from} to {to}");
-    }
+    report(&found);
+    say!("what there was of damaged log files is in {}", data.join("damaged").display());
     Ok(())
+}
+
+/// Says what is damaged and what is lost, a line each.
+fn report(found: &Salvaged) {
+    for damage in &found.damage {
+        say!("file {} {}", damage.file, damage.what);
+    }
+    let counted = |events: Option<u64>| match events {
+        Some(events) => events.to_string(),
+        None => "an unknown number of".to_owned(),
+    };
+    if found.frames_lost > 0 {
+        let events = counted(found.events_lost);
+        say!("lost: {} frames of the log, each written at one time, with {events} events", found.frames_lost);
+    }
+    for lost in &found.lost {
+        let (stream, segment, from, to) = (&lost.stream, lost.segment, lost.from, lost.to);
+        let events = counted(lost.events);
+        say!("lost: the events of {stream}, segment {segment}, from offset {from} to {to}: {events} events");
+    }
+    if found.changes > 0 {
+        say!("{} changes speak of what is lost, and are of no use", found.changes);
+    }
+    for name in &found.named {
+        say!("the name of {name} was lost: what it holds is found under this one");
+    }
 }
 
 /// A copy is a store like any other: it is opened, verified, and copied.
@@ -70,8 +102,7 @@ async fn restore(from: &Path, data: &Path, began: Instant) -> Result<()> {
     if !from.exists() {
         bail!("folder {} does not exist", from.display());
     }
-    let copy = EmbeddedStore::open(from)?;
-    copy.verify().await?;
+    let copy = EmbeddedStore::open_read_only(from)?;
     let bytes = copy.backup(data).await?;
     say!("{bytes} bytes restored to {} in {:.2} s", data.display(), began.elapsed().as_secs_f64());
     Ok(())
@@ -119,9 +150,19 @@ async fn compact(store: &EmbeddedStore) -> Result<()> {
 }
 
 /// Reads every frame as it was written, then every event and every entry by the way that readers take.
-async fn check(store: &EmbeddedStore) -> Result<()> {
-    let began = Instant::now();
-    let Verified { files, frames, bytes } = store.verify().await?;
+async fn check(data: &Path, began: Instant) -> Result<()> {
+    let (found, store) = EmbeddedStore::examine(data)?;
+    if let Some(error) = found.error() {
+        report(&found);
+        return Err(error.into());
+    }
+    let Salvaged { files, frames, bytes, .. } = found;
+    if let Some((file, at, torn)) = &found.torn {
+        say!(
+            "the last {torn} bytes of log file {file}, from byte {at} on, are no whole frame: the end of a write that was cut off before anybody was told that it was done; the next opening cuts them off"
+        );
+    }
+    let store = &store;
     let (streams, tables) = contents(store).await?;
     let total =
         streams.iter().flat_map(|(_, segments)| segments).map(|segment| segment.tail - segment.head).sum();

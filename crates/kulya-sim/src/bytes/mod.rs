@@ -44,6 +44,7 @@ pub fn recovery(bytes: &[u8]) {
     let disk = SimDisk::new(Dice::new(1));
     let folder = Path::new("store");
     disk.put(&folder.join("FORMAT"), format!("{}\n", EmbeddedStore::FORMAT).as_bytes());
+    disk.put(&folder.join("MANIFEST"), &outside::manifest());
     disk.put(&folder.join("log/0000000000000000.log"), &log);
     let components = || Components {
         disk: Arc::new(disk.owner()),

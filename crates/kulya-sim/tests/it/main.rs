@@ -1,6 +1,6 @@
 //! A thousand seeds, ten crashes each. A seed that ever breaks the invariant is kept here, with what it found.
 
-use kulya_sim::{Report, Wired, live, live_wired};
+use kulya_sim::{Damages, Report, Wired, live, live_wired};
 
 fn lived(seed: u64, crashes: u64) -> Report {
     println!("seed {seed}");
@@ -133,4 +133,26 @@ fn no_cut_changes_what_a_call_does() {
     }
     // the network does what it is there for
     assert!(total.cuts > 1000 && total.restarts > 300 && total.lost > 20 && total.aborted > 5, "{total:?}");
+}
+
+/// Real folders, three damaged copies of each.
+fn damaged(seeds: std::ops::Range<u64>) {
+    let mut total = Damages::default();
+    for seed in seeds {
+        println!("seed {seed}");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be made");
+        total.add(&runtime.block_on(kulya_sim::damage(seed)));
+    }
+    // the damage does what it is there for
+    assert!(total.refused * 3 > total.folders && total.named > total.folders && total.whole > 0, "{total:?}");
+}
+
+#[test]
+fn damage_takes_what_it_hits_and_says_so_1() {
+    damaged(0..50);
+}
+
+#[test]
+fn damage_takes_what_it_hits_and_says_so_2() {
+    damaged(50..100);
 }

@@ -4,13 +4,14 @@ use super::keeping::Facts;
 use crate::checkpoint;
 use crate::disk::{LogFile, ReadFile, read_exact_at};
 use crate::folder::{Folder, LogName, from_io};
-use crate::frame::{self, Found, HEADER_BYTES};
+use crate::frame::{self, FILE_HEADER_BYTES, FileHeader, FrameKey, HEADER_BYTES, LogEnd};
 use crate::index::{self, Index, IndexChange};
+use crate::log_file::{Found, Frames};
 use crate::op::{self, Op, Reader, SegmentKey};
 use crate::plan::RUN_BYTES;
-use crate::recovery::{Frames, damaged};
+use crate::recovery::damaged;
 use crate::state::{self, Extent, LogInfo, Slot, State};
-use kulya_store::{Error, ErrorKind, Result, WriterMarks};
+use kulya_store::{Error, ErrorKind, Result, WriterMarks, framing};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
@@ -39,13 +40,13 @@ pub(crate) fn compact(
     let name = LogName { first: first.first, last: last.last, generation };
     let path = folder.log(name);
     let unfinished = path.with_extension("log.new");
-    let written = Compaction::begin(folder, state, files, id, &unfinished)
+    let written = Compaction::begin(folder, state, files, id, (name, &unfinished))
         .and_then(|compaction| compaction.run(writers, name.first == 0));
     let (info, changes) = match written {
-        Ok(Written { length, live, changes }) => (
-            LogInfo { bytes: length, live, overhead: length.saturating_sub(live), ..LogInfo::new(name) },
-            changes,
-        ),
+        Ok(Written { length, live, end, changes }) => {
+            let overhead = length.saturating_sub(live);
+            (LogInfo { bytes: length, live, overhead, end, ..LogInfo::new(name) }, changes)
+        }
         Err(error) => {
             let _ = folder.disk.remove(&unfinished);
             return Err(error);
@@ -59,6 +60,7 @@ pub(crate) fn compact(
 struct Written {
     length: u64,
     live: u64,
+    end: LogEnd,
     changes: Vec<IndexChange>,
 }
 
@@ -83,13 +85,13 @@ impl<'a> Compaction<'a> {
         state: &'a RwLock<State>,
         files: &'a [(u32, LogName)],
         id: u32,
-        path: &Path,
+        (name, path): (LogName, &Path),
     ) -> Result<Self> {
         let mut sources = BTreeMap::new();
         for (id, name) in files {
             sources.insert(*id, folder.open_log(*name)?);
         }
-        let output = Output::begin(folder, path)?;
+        let output = Output::begin(folder, name, lock(state).files.end_before(name), path)?;
         let index = Arc::clone(&lock(state).index);
         let (changes, touched) = (Vec::new(), BTreeMap::new());
         Ok(Self { folder, state, index, files, sources, id, output, live: 0, changes, touched })
@@ -97,7 +99,7 @@ impl<'a> Compaction<'a> {
 
     fn run(mut self, writers: WriterMarks, from_the_start: bool) -> Result<Written> {
         let mut facts = Facts::new(writers, from_the_start);
-        let sequence = self.look(&mut facts)?;
+        self.look(&mut facts)?;
         self.write_changes(&mut facts)?;
         for (segment, (from, to)) in std::mem::take(&mut self.touched) {
             self.write_events(segment, from, to)?;
@@ -108,13 +110,15 @@ impl<'a> Compaction<'a> {
                 self.changes.push((entry.map_err(state::index_failed)?.0.to_vec(), None));
             }
         }
-        let length = self.output.end(&lock(self.state), sequence)?;
-        Ok(Written { length, live: self.live, changes: self.changes })
+        let state = lock(self.state);
+        let last = self.files.last().and_then(|(id, _)| state.files.by_id.get(id));
+        let end = last.map_or_else(LogEnd::default, |info| info.end);
+        let length = self.output.end(&state, end)?;
+        Ok(Written { length, live: self.live, end, changes: self.changes })
     }
 
-    /// The first reading: what there is, and the last sequence of it.
-    fn look(&mut self, facts: &mut Facts) -> Result<u64> {
-        let mut last = 0;
+    /// The first reading: what there is.
+    fn look(&mut self, facts: &mut Facts) -> Result<()> {
         let mut touched = std::mem::take(&mut self.touched);
         let mut touch = |segment: SegmentKey, start: u64| {
             let (from, to) = touched.entry(segment).or_insert((start, start));
@@ -122,8 +126,7 @@ impl<'a> Compaction<'a> {
             *to = start.max(*to);
         };
         for (file, name) in self.files {
-            each_frame(self.folder, *name, |sequence, body| {
-                last = sequence;
+            each_frame(self.folder, *name, |body| {
                 each_op(body, |op| {
                     facts.note(op);
                     match op {
@@ -135,8 +138,6 @@ impl<'a> Compaction<'a> {
                                 touch(*segment, u64::from_be_bytes(start) + place);
                             }
                         }
-                        // of a compacted file, whose own frames count from 0
-                        Op::Whole { sequence, .. } => last = *sequence,
                         _ => {}
                     }
                     Ok(())
@@ -144,13 +145,13 @@ impl<'a> Compaction<'a> {
             })?;
         }
         self.touched = touched;
-        Ok(last)
+        Ok(())
     }
 
     /// The second reading: the changes of the catalog and the tables, in their order.
     fn write_changes(&mut self, facts: &mut Facts) -> Result<()> {
         for (_, name) in self.files {
-            each_frame(self.folder, *name, |_, body| {
+            each_frame(self.folder, *name, |body| {
                 let state = lock(self.state);
                 each_op(body, |op| {
                     let Some(kept) = facts.kept(op, &state)? else { return Ok(()) };
@@ -247,22 +248,42 @@ impl<'a> Compaction<'a> {
 pub(crate) struct Output {
     log: Box<dyn LogFile>,
     path: PathBuf,
+    key: FrameKey,
     frame: Vec<u8>,
     frames: u32,
+    /// Events of the frame under construction.
+    events: u64,
+    /// Of this file's own frames, which count from 0.
+    end: LogEnd,
     length: u64,
 }
 
 impl Output {
-    pub(crate) fn begin(folder: &Folder, path: &Path) -> Result<Self> {
-        let log = folder.disk.append_to(path, 0);
-        let log = log.map_err(|e| from_io(&format!("cannot make {}", path.display()), e))?;
-        Ok(Self { log, path: path.to_owned(), frame: frame::begin(), frames: 0, length: 0 })
+    /// `before` is how the log goes on behind the file before it.
+    pub(crate) fn begin(folder: &Folder, name: LogName, before: LogEnd, path: &Path) -> Result<Self> {
+        let failed = |e| from_io(&format!("cannot make {}", path.display()), e);
+        let mut log = folder.disk.append_to(path, 0).map_err(failed)?;
+        let key = folder.key();
+        log.append(&FileHeader { key, name, before }.to_bytes()).map_err(failed)?;
+        Ok(Self {
+            log,
+            path: path.to_owned(),
+            key: FrameKey::new(key, name),
+            frame: frame::begin(),
+            frames: 0,
+            events: 0,
+            end: LogEnd::default(),
+            length: FILE_HEADER_BYTES as u64,
+        })
     }
 
     /// Writes an op; for events, gives where in the file they begin.
     pub(crate) fn op(&mut self, op: &Op<'_>) -> Result<u64> {
         if self.frame.len() > FRAME_BYTES {
             self.flush()?;
+        }
+        if let Op::Append { events, .. } | Op::Stage { events, .. } = op {
+            self.events += framing::count(events);
         }
         let at = op::put(&mut self.frame, op);
         Ok(self.length + at as u64)
@@ -272,21 +293,23 @@ impl Output {
         if self.frame.len() == HEADER_BYTES {
             return Ok(());
         }
-        frame::seal(&mut self.frame, self.frames.into(), 0);
+        self.end = self.key.seal(&mut self.frame, self.length, self.end, 0, self.events);
         let failed = |e| from_io(&format!("cannot write to {}", self.path.display()), e);
         self.log.append(&self.frame).map_err(failed)?;
         self.length += self.frame.len() as u64;
         self.frames += 1;
+        self.events = 0;
         self.frame.truncate(HEADER_BYTES);
         Ok(())
     }
 
-    /// Says that the file is whole; on return it survives a power cut. Gives its length.
-    pub(crate) fn end(&mut self, state: &State, sequence: u64) -> Result<u64> {
+    /// Says that the file is whole, and how the log goes on behind it; on return it survives a power cut. Gives its length.
+    pub(crate) fn end(&mut self, state: &State, end: LogEnd) -> Result<u64> {
         self.flush()?;
         let whole = Op::Whole {
             frames: self.frames,
-            sequence,
+            sequence: end.sequence,
+            after: Some((end.chain, end.events)),
             version: state.version,
             last_transaction: state.last_transaction,
             next_stream: state.next_stream,
@@ -304,15 +327,15 @@ fn lock(state: &RwLock<State>) -> RwLockReadGuard<'_, State> {
     state.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Gives every frame of a file that is known to be whole.
-fn each_frame(folder: &Folder, name: LogName, mut each: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
-    let mut frames = Frames::open(folder, name, 0)?;
+/// Gives the body of every frame of a file that is known to be whole.
+fn each_frame(folder: &Folder, name: LogName, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let mut frames = Frames::open(folder, name)?;
     loop {
         let position = frames.position;
         match frames.next()? {
-            Found::Frame { sequence, body, .. } => each(sequence, &body)?,
+            Found::Frame(frame) => each(&frame.body)?,
             Found::End => return Ok(()),
-            Found::Bad => return Err(frames.damaged(position, "no whole frame is there")),
+            Found::Bad(_) => return Err(frames.damaged(position, "no whole frame is there")),
         }
     }
 }

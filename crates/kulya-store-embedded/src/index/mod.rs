@@ -5,21 +5,23 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | `c` | the [checkpoint](crate::checkpoint): the small things, as they were after some frame |
-//! | `f` | the log files that the rest speaks of |
+//! | `d` | the [checkpoint](crate::checkpoint): the small things, as they were after some frame |
+//! | `g` | the log files that the rest speaks of |
 //! | `x` stream u32, segment u32, start u64 | a block of extents: where the segment's events from there on lie |
 //! | `k` table u32, key | a table entry: version u64, log file u32, value |
 //! | `t` log file u32, transaction u64, stream u32, segment u32 | where the events of a committed transaction begin in the segment, for the part that was staged in that file |
 //!
-//! Numbers are big-endian, so that keys are in the order of what they name.
+//! `c` and `f` were those of format 2: an index that has them alone is made again. Numbers are big-endian, so that keys are in the order of what they name.
 
 mod blocks;
 mod lsm;
 mod observed;
+mod temporary;
 
 pub(crate) use blocks::{BLOCK_EXTENTS, pack, unpack};
 pub(crate) use lsm::LsmIndex;
 pub(crate) use observed::ObservedIndex;
+pub(crate) use temporary::TemporaryIndex;
 
 use crate::op::SegmentKey;
 use bytes::{BufMut, Bytes};
@@ -56,8 +58,8 @@ pub trait Index: Send + Sync + 'static {
     fn clear(&self) -> io::Result<()>;
 }
 
-pub(crate) const CHECKPOINT: &[u8] = b"c";
-pub(crate) const FILES: &[u8] = b"f";
+pub(crate) const CHECKPOINT: &[u8] = b"d";
+pub(crate) const FILES: &[u8] = b"g";
 
 /// The key of the block that begins at `start`.
 pub(crate) fn block_key(segment: SegmentKey, start: u64) -> Vec<u8> {

@@ -86,6 +86,8 @@ impl Reply {
 pub(crate) struct Plan<'a> {
     state: &'a State,
     pub(crate) frame: Vec<u8>,
+    /// How many events are lost with it.
+    pub(crate) events: u64,
     streams: Streams<'a>,
     tails: FxHashMap<SegmentKey, u64>,
     staged: HashMap<(u64, SegmentKey), u64>,
@@ -104,6 +106,7 @@ impl<'a> Plan<'a> {
         Self {
             state,
             frame,
+            events: 0,
             time: now.max(state.time),
             streams: Streams::default(),
             tails: FxHashMap::default(),
@@ -195,6 +198,7 @@ impl<'a> Plan<'a> {
                 let laid = self.laid(batch, spread)?;
                 let checked = self.check_changes(changes)?;
                 let starts = self.append(laid);
+                self.events += batch.appends.len() as u64;
                 let versions = self.put_changes(changes, checked);
                 if let Some(WriterMark { writer, event_number }) = *writer {
                     op::put(&mut self.frame, &Op::WriterMark { writer: writer.0, event_number });
@@ -205,10 +209,13 @@ impl<'a> Plan<'a> {
             Request::Stage { transaction, batch } => {
                 let laid = self.laid(batch, spread)?;
                 self.stage(*transaction, laid);
+                self.events += batch.appends.len() as u64;
                 Ok(Reply::done())
             }
             Request::CommitStaged { transaction, changes } => {
                 let starts = self.state.staged_starts(*transaction)?;
+                // with the commit they are lost, too
+                self.events += self.state.staged.get(transaction).map_or(0, |staged| staged.events);
                 let checked = self.check_changes(changes)?;
                 let version = self.version + u64::from(!changes.is_empty());
                 let changed = changes.len() as u32;

@@ -1,7 +1,7 @@
 //! The log files, and how much of each is still of use.
 
 use crate::folder::LogName;
-use crate::frame::HEADER_BYTES;
+use crate::frame::LogEnd;
 use std::collections::BTreeMap;
 
 /// A log file. Its number in memory and in the index is no part of its name: a name may come back, a number does not.
@@ -16,12 +16,14 @@ pub(crate) struct LogInfo {
     pub(crate) framing: u64,
     /// Bytes beside these that compacting it would not save.
     pub(crate) overhead: u64,
+    /// How the log goes on behind it.
+    pub(crate) end: LogEnd,
 }
 
 impl LogInfo {
     /// A file that nothing is known of yet.
     pub(crate) fn new(name: LogName) -> Self {
-        Self { name, bytes: 0, live: 0, framing: 0, overhead: 0 }
+        Self { name, bytes: 0, live: 0, framing: 0, overhead: 0, end: LogEnd::default() }
     }
 
     /// What compacting it would leave, about.
@@ -56,10 +58,10 @@ impl LogFiles {
         id
     }
 
-    /// Counts a frame's header.
-    pub(crate) fn frame(&mut self, file: u32) {
+    /// Counts a header, of a file or of a frame.
+    pub(crate) fn frame(&mut self, file: u32, header_bytes: u64) {
         if let Some(info) = self.by_id.get_mut(&file) {
-            info.framing += HEADER_BYTES as u64;
+            info.framing += header_bytes;
         }
     }
 
@@ -80,6 +82,12 @@ impl LogFiles {
         for (file, bytes) in lost {
             self.lose(*file, *bytes);
         }
+    }
+
+    /// How the log goes on behind the file before this one.
+    pub(crate) fn end_before(&self, name: LogName) -> LogEnd {
+        let before = self.by_id.values().filter(|info| info.name.last < name.first);
+        before.max_by_key(|info| info.name.last).map_or_else(LogEnd::default, |info| info.end)
     }
 
     /// The files in the order of the log.

@@ -12,12 +12,13 @@ pub(crate) use segment::{Extent, Segment};
 pub(crate) use table::{Slot, Table};
 
 use crate::checkpoint::Position;
+use crate::frame::LogEnd;
 use crate::index::{self, Index};
 use crate::op::{Op, SegmentKey, owned};
 use bytes::Bytes;
 use kulya_store::{
     Committed, Entry, Error, ErrorKind, REMEMBERED_OUTCOMES, Result, Retention, Scope, SegmentId,
-    StreamConfig, StreamId, TableId, Version, WriterId, WriterMark, WriterMarks,
+    StreamConfig, StreamId, TableId, Version, WriterId, WriterMark, WriterMarks, framing,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
@@ -44,6 +45,8 @@ pub(crate) struct Staged {
     pub(crate) runs: Vec<(SegmentKey, Extent)>,
     /// The bytes for each segment.
     pub(crate) lengths: BTreeMap<SegmentKey, u64>,
+    /// How many there are.
+    pub(crate) events: u64,
 }
 
 /// Where the events of a committed transaction begin in a segment, for the part that was staged in one log file.
@@ -87,8 +90,8 @@ pub(crate) struct State {
     pub(crate) unswept: Unswept,
     /// How much the index does not know yet: extents, and bytes of table entries.
     pub(crate) recent: (usize, usize),
-    /// The sequence of the last frame.
-    pub(crate) sequence: u64,
+    /// How the log goes on behind the last frame.
+    pub(crate) end: LogEnd,
     /// The last version given to a table entry.
     pub(crate) version: u64,
     /// The highest transaction id that was ever reserved or used.
@@ -123,7 +126,7 @@ impl State {
             placed: Vec::new(),
             unswept: Unswept::default(),
             recent: (0, 0),
-            sequence: 0,
+            end: LogEnd::default(),
             version: 0,
             last_transaction: 0,
             time: 0,
@@ -132,10 +135,12 @@ impl State {
     }
 
     /// The log has been read, or written, up to here.
-    pub(crate) fn move_to(&mut self, position: Position) {
+    pub(crate) fn move_to(&mut self, position: Position, end: LogEnd) {
         self.position = position;
+        self.end = end;
         if let Some(info) = self.files.by_id.get_mut(&position.file) {
             info.bytes = position.length;
+            info.end = end;
         }
     }
 
@@ -417,6 +422,7 @@ impl State {
                 self.files.gain(file, extent.size());
                 let staged = self.staged.entry(*transaction).or_default();
                 staged.lengths.insert(*segment, extent.end());
+                staged.events += framing::count(events);
                 staged.runs.push((*segment, extent));
             }
             Op::CommitStaged { transaction, version, changes, time, starts } => {
@@ -565,12 +571,56 @@ pub(crate) fn block((key, value): &index::IndexEntry) -> io::Result<(u64, Vec<Ex
     Ok((start, extents))
 }
 
-/// The error for a read that the index has failed.
+/// The error for what the index has failed at.
 pub(crate) fn index_failed(error: io::Error) -> Error {
-    let kind = match error.kind() {
-        io::ErrorKind::InvalidData => ErrorKind::Corrupt,
-        _ => ErrorKind::Failed,
+    let (kind, what) = match root_kind(&error) {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => (
+            ErrorKind::Full,
+            "the disk is full: the index could not be written, which holds nothing that the log does not: make room and try again",
+        ),
+        io::ErrorKind::InvalidData => (
+            ErrorKind::Corrupt,
+            "the index cannot be read: remove the folder \"index\", it is made again from the log",
+        ),
+        _ => (
+            ErrorKind::Failed,
+            "the index cannot be read or written: open the store again; if that does not help, remove the folder \"index\" while it is closed, it is made again from the log",
+        ),
     };
-    Error::new(kind, "the index cannot be read: remove the folder \"index\", it is made again from the log")
-        .because(error)
+    Error::new(kind, what).because(error)
+}
+
+/// What the disk said, however deep the index has wrapped it up.
+fn root_kind(error: &io::Error) -> io::ErrorKind {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = error.get_ref().map(|inner| inner as _);
+    while let Some(inner) = cause {
+        match inner.downcast_ref::<io::Error>() {
+            Some(inner) => return root_kind(inner),
+            None => cause = inner.source(),
+        }
+    }
+    error.kind()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_under_the_index_is_said_to_be_full() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        for error in
+            [full(), io::Error::other(fjall::Error::Io(full())), io::Error::other(io::Error::other(full()))]
+        {
+            let said = index_failed(error);
+            assert_eq!(said.kind(), ErrorKind::Full, "{said}");
+            assert!(
+                said.to_string().contains("the disk is full") && said.to_string().contains("make room"),
+                "{said}"
+            );
+            assert!(!said.to_string().contains("remove"), "{said}");
+        }
+        let broken = index_failed(io::Error::other(fjall::Error::Poisoned));
+        assert_eq!(broken.kind(), ErrorKind::Failed);
+    }
 }

@@ -1,7 +1,7 @@
 //! The threads beside the store: what they do without a runtime, and what is said of them when they fail or panic.
 
 use super::orders;
-use crate::disk::{Disk, FileSystem, Locking, LogFile, ReadFile};
+use crate::disk::{Disk, FileSystem, InPlaceFile, Locking, LogFile, ReadFile};
 use crate::{Components, EmbeddedStore};
 use futures::executor::block_on;
 use kulya_store::{
@@ -45,7 +45,7 @@ fn a_store_and_its_maintenance_need_no_runtime() {
         append(&store, 300).await.unwrap();
         store.maintain().await.unwrap();
         let (_, bytes) = store.disk_usage().unwrap();
-        assert!(bytes < 20_000, "{bytes} bytes for a limit of 10000");
+        assert!(bytes < 25_000, "{bytes} bytes for a limit of 10000");
         let kept = bounded_read(&store, &orders()).await.unwrap();
         assert!((50..100).contains(&kept.len()), "{} events of about 110 bytes", kept.len());
         store.truncate(&tail_cut(&store, &orders()).await.unwrap()).await.unwrap();
@@ -83,6 +83,14 @@ impl WrongDisk {
 struct WrongLog(Box<dyn LogFile>, WrongDisk);
 
 impl Disk for WrongDisk {
+    fn lock_existing(&self, path: &Path) -> io::Result<Option<Locking>> {
+        FileSystem.lock_existing(path)
+    }
+
+    fn in_place(&self, path: &Path) -> io::Result<Box<dyn InPlaceFile>> {
+        FileSystem.in_place(path)
+    }
+
     fn make_folder(&self, path: &Path) -> io::Result<()> {
         FileSystem.make_folder(path)
     }
@@ -105,8 +113,10 @@ impl Disk for WrongDisk {
         FileSystem.read_from(path)
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        assert!(!self.is(RENAME_PANICS), "asked for by the test");
-        if self.is(RENAME_FAILS) {
+        // what a compaction has made; a new log file gets its name by renaming, too
+        let is_compacted = to.to_string_lossy().contains('-');
+        assert!(!(is_compacted && self.is(RENAME_PANICS)), "asked for by the test");
+        if is_compacted && self.is(RENAME_FAILS) {
             return Err(io::Error::other("asked for by the test"));
         }
         FileSystem.rename(from, to)

@@ -1,10 +1,11 @@
 //! What the store promises beyond the contract: it survives its end, refuses damage, and says so when the disk
 //! is full.
 
+mod damage;
 mod maintenance;
 mod room;
 
-use crate::disk::{Disk, FileSystem, Locking, LogFile, ReadFile};
+use crate::disk::{Disk, FileSystem, InPlaceFile, Locking, LogFile, ReadFile};
 use crate::{Components, EmbeddedStore};
 use kulya_store::Durability::{Synced, Written};
 use kulya_store::clock::ManualClock;
@@ -99,9 +100,12 @@ async fn everything_is_there_after_a_restart() {
     assert_eq!(events(&store).await, ["one", "two", "three"]);
 }
 
+/// What a power cut leaves: the file SYNCED is not there.
 fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to.join("log")).unwrap();
-    std::fs::copy(from.join("FORMAT"), to.join("FORMAT")).unwrap();
+    for name in ["FORMAT", "MANIFEST"] {
+        std::fs::copy(from.join(name), to.join(name)).unwrap();
+    }
     for entry in std::fs::read_dir(from.join("log")).unwrap() {
         let entry = entry.unwrap();
         std::fs::copy(entry.path(), to.join("log").join(entry.file_name())).unwrap();
@@ -147,8 +151,6 @@ async fn a_torn_tail_is_cut_and_a_hole_is_refused() {
         write(&store, &format!("event {n}")).await.unwrap();
         lengths.push(std::fs::metadata(log(folder.path())).unwrap().len());
     }
-    store.close().await.unwrap();
-    drop(store);
     let whole = std::fs::read(log(folder.path())).unwrap();
 
     // every way of tearing the last frame
@@ -215,6 +217,14 @@ impl Disk for SmallDisk {
 
     fn lock(&self, path: &Path, owner: &str) -> io::Result<Locking> {
         FileSystem.lock(path, owner)
+    }
+
+    fn lock_existing(&self, path: &Path) -> io::Result<Option<Locking>> {
+        FileSystem.lock_existing(path)
+    }
+
+    fn in_place(&self, path: &Path) -> io::Result<Box<dyn InPlaceFile>> {
+        FileSystem.in_place(path)
     }
 
     fn read_from(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {

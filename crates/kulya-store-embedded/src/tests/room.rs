@@ -182,7 +182,8 @@ async fn a_repair_gives_up_what_is_damaged_and_nothing_else() {
     let events = everything(&store).await;
     store.close().await.unwrap();
     drop(store);
-    assert_eq!(EmbeddedStore::repair(folder.path()).unwrap(), crate::Repaired::default(), "whole as it is");
+    let whole = EmbeddedStore::repair(folder.path()).unwrap();
+    assert!(!whole.is_damaged() && whole.torn.is_none(), "whole as it is: {whole:?}");
 
     let damaged = &logs(folder.path())[3];
     let mut bytes = std::fs::read(damaged).unwrap();
@@ -192,8 +193,10 @@ async fn a_repair_gives_up_what_is_damaged_and_nothing_else() {
     let refused = open(folder.path()).unwrap_err();
     assert!(refused.to_string().contains("kulya store repair"), "{refused}");
     let repaired = EmbeddedStore::repair(folder.path()).unwrap();
-    assert_eq!(repaired.files, [damaged.file_name().unwrap().to_string_lossy()]);
-    assert!(folder.path().join("damaged").join(&repaired.files[0]).exists());
+    let files: Vec<_> = repaired.damage.iter().map(|damage| damage.file.as_str()).collect();
+    assert_eq!(files, [damaged.file_name().unwrap().to_string_lossy()]);
+    assert!(folder.path().join("damaged").join(files[0]).exists());
+    assert_eq!(repaired.frames_lost, 1);
 
     let store = open(folder.path()).unwrap();
     store.verify().await.unwrap();
@@ -208,7 +211,8 @@ async fn a_repair_gives_up_what_is_damaged_and_nothing_else() {
             "{gone}"
         );
     }
-    let gaps: u64 = repaired.gaps.iter().map(|(.., from, to)| to - from).sum();
+    assert_eq!(repaired.events_lost, Some(lost.len() as u64));
+    let gaps: u64 = repaired.lost.iter().map(|lost| lost.to - lost.from).sum();
     assert_eq!(
         gaps,
         lost.iter().map(|pointer| u64::from(pointer.length)).sum::<u64>(),
@@ -293,33 +297,64 @@ proptest! {
     }
 }
 
-/// A folder as the first release makes it, kept for ever: what is in it must be read by every later one. What is made today
-/// says the same.
+/// Folders as each format's first release makes them, kept for ever: what is in them must be read by every later one. What is
+/// made today says the same, and is kept with KULYA_REGENERATE=1.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_releases_folder_is_read() {
-    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/format-2");
-    let (copy, today) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    copy_all(&kept, copy.path());
+async fn the_first_releases_folders_are_read() {
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let today = tempfile::tempdir().unwrap();
     make_folder(today.path()).await;
-    for folder in [copy, today] {
+    if std::env::var_os("KULYA_REGENERATE").is_some() {
+        let to = kept.join("format-3");
+        copy_all(today.path(), &to);
+        std::fs::remove_dir_all(to.join("index")).unwrap();
+    }
+    let mut folders = vec![(3, today)];
+    for format in [2, 3] {
+        let copy = tempfile::tempdir().unwrap();
+        copy_all(&kept.join(format!("format-{format}")), copy.path());
+        folders.push((format, copy));
+    }
+    for (format, folder) in folders {
+        let before = std::fs::read_to_string(folder.path().join("FORMAT")).unwrap();
+        assert_eq!(before, format!("kulya-store {format}\n"));
+        let (salvaged, read_only) = EmbeddedStore::examine(folder.path()).unwrap();
+        assert!(!salvaged.is_damaged() && salvaged.torn.is_none(), "{salvaged:?}");
+        says_the_same(&read_only).await;
+        drop(read_only);
         let store = open(folder.path()).unwrap();
         store.verify().await.unwrap();
-        let texts = |events: Vec<(EventPointer, bytes::Bytes)>| {
-            let text = |(_, event): (_, bytes::Bytes)| String::from_utf8_lossy(&event).into_owned();
-            events.into_iter().map(text).collect::<Vec<_>>()
-        };
-        let slow = texts(bounded_read(&store, &other()).await.unwrap());
-        assert_eq!(slow, (0..10).map(|number| format!("slow {}", number * 10)).collect::<Vec<_>>());
-        let kept = texts(bounded_read(&store, &orders()).await.unwrap());
-        assert_eq!(kept.iter().filter(|event| event.starts_with("event ")).count(), 40);
-        assert_eq!(kept.iter().filter(|event| event.starts_with("staged ")).count(), 5);
-        let last = [(b'a', "96"), (b'b', "97"), (b'c', "98"), (b'd', "99")];
-        assert_eq!(entries(&store).await, last.map(|(key, value)| (key, value.to_owned())));
-        let sealed = StreamId::new("shop", "sealed").unwrap();
-        assert!(store.stream(&sealed).await.unwrap().sealed);
-        assert_eq!(store.last_event_number(kulya_store::WriterId(7)).await.unwrap(), Some(9));
+        says_the_same(&store).await;
         fill(&store, 100..101).await;
+        // old files are compacted with new ones
+        store.truncate(&tail_cut(&store, &orders()).await.unwrap()).await.unwrap();
+        store.maintain().await.unwrap();
+        store.close().await.unwrap();
+        drop(store);
+        std::fs::remove_dir_all(folder.path().join("index")).unwrap();
+        let store = open(folder.path()).unwrap();
+        store.verify().await.unwrap();
+        assert_eq!(bounded_read(&store, &other()).await.unwrap().len(), 11);
+        let format = std::fs::read_to_string(folder.path().join("FORMAT")).unwrap();
+        assert_eq!(format, "kulya-store 3\n");
     }
+}
+
+async fn says_the_same(store: &EmbeddedStore) {
+    let texts = |events: Vec<(EventPointer, bytes::Bytes)>| {
+        let text = |(_, event): (_, bytes::Bytes)| String::from_utf8_lossy(&event).into_owned();
+        events.into_iter().map(text).collect::<Vec<_>>()
+    };
+    let slow = texts(bounded_read(store, &other()).await.unwrap());
+    assert_eq!(slow, (0..10).map(|number| format!("slow {}", number * 10)).collect::<Vec<_>>());
+    let kept = texts(bounded_read(store, &orders()).await.unwrap());
+    assert_eq!(kept.iter().filter(|event| event.starts_with("event ")).count(), 40);
+    assert_eq!(kept.iter().filter(|event| event.starts_with("staged ")).count(), 5);
+    let last = [(b'a', "96"), (b'b', "97"), (b'c', "98"), (b'd', "99")];
+    assert_eq!(entries(store).await, last.map(|(key, value)| (key, value.to_owned())));
+    let sealed = StreamId::new("shop", "sealed").unwrap();
+    assert!(store.stream(&sealed).await.unwrap().sealed);
+    assert_eq!(store.last_event_number(kulya_store::WriterId(7)).await.unwrap(), Some(9));
 }
 
 /// How that folder was made.

@@ -93,7 +93,7 @@ fn a_store_is_described_checked_copied_and_restored() {
     let store = |data: &str, args: &[&str]| kulya(&folder, &[&["store", "--data", data], args].concat());
     let info = store("d", &["info"]);
     assert!(
-        info.contains("format   kulya-store 2\n") && info.contains("streams  3 with 6 segments, "),
+        info.contains("format   kulya-store 3\n") && info.contains("streams  3 with 6 segments, "),
         "{info}"
     );
     let whole = |data: &str| store(data, &["check"]).split(';').next().unwrap().to_owned();
@@ -153,11 +153,15 @@ fn a_store_is_described_checked_copied_and_restored() {
     bytes[middle] ^= 1;
     std::fs::write(&log, bytes).unwrap();
     let ran = run(&mut command(folder.path(), &["store", "--data", "d", "check"]));
-    assert!(ran.code == Some(1) && ran.err.contains("0000000000000000.log is damaged at byte"), "{ran:?}");
+    assert!(ran.code == Some(1) && ran.err.contains("0000000000000000.log is damaged from byte"), "{ran:?}");
+    assert!(
+        ran.out.contains("lost: 1 frames of the log") && ran.out.contains("lost: the events of"),
+        "{ran:?}"
+    );
     assert!(ran.err.contains("kulya store repair"), "{ran:?}");
     let repaired = store("d", &["repair"]);
     assert!(
-        repaired.contains("log file 0000000000000000.log was damaged")
+        repaired.contains("file 0000000000000000.log is damaged from byte")
             && repaired.contains("lost: the events of"),
         "{repaired}"
     );

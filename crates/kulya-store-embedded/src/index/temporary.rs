@@ -1,0 +1,183 @@
+//! An index that is made for one reading of a log, beside the store's folder: in memory while it is small, and in a folder
+//! among the system's temporary ones, which is removed in the end, when it is not.
+
+use super::{Index, IndexChange, IndexEntry, LsmIndex};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::Bound;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+/// So many bytes are kept in memory.
+const MEMORY_BYTES: usize = 64 << 20;
+
+/// See the module.
+pub(crate) struct TemporaryIndex {
+    kept: RwLock<Kept>,
+    memory_bytes: usize,
+}
+
+enum Kept {
+    Memory { entries: BTreeMap<Vec<u8>, Bytes>, bytes: usize },
+    Folder(TemporaryFolder),
+}
+
+struct TemporaryFolder {
+    index: Option<LsmIndex>,
+    path: PathBuf,
+}
+
+impl Drop for TemporaryFolder {
+    fn drop(&mut self) {
+        drop(self.index.take());
+        if let Err(error) = std::fs::remove_dir_all(&self.path) {
+            tracing::warn!("the temporary folder {} stays behind: {error}", self.path.display());
+        }
+    }
+}
+
+impl TemporaryFolder {
+    fn make() -> Self {
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("kulya-index-{}-{number}", std::process::id()));
+        Self { index: Some(LsmIndex::at(&path)), path }
+    }
+
+    fn index(&self) -> io::Result<&LsmIndex> {
+        self.index.as_ref().ok_or_else(|| io::Error::other("the temporary index is gone"))
+    }
+}
+
+impl Default for TemporaryIndex {
+    fn default() -> Self {
+        Self::of_memory(MEMORY_BYTES)
+    }
+}
+
+impl TemporaryIndex {
+    fn of_memory(memory_bytes: usize) -> Self {
+        Self { kept: RwLock::new(Kept::Memory { entries: BTreeMap::new(), bytes: 0 }), memory_bytes }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Kept> {
+        self.kept.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The first entry behind a key, or from it on.
+    fn next(&self, from: Bound<&[u8]>, to: &[u8]) -> io::Result<Option<IndexEntry>> {
+        match &*self.read() {
+            Kept::Memory { entries, .. } => {
+                let found = entries.range::<[u8], _>((from, Bound::Unbounded)).next();
+                Ok(found
+                    .filter(|(key, _)| key.as_slice() < to)
+                    .map(|(key, value)| (key.clone().into(), value.clone())))
+            }
+            Kept::Folder(folder) => {
+                let from = match from {
+                    Bound::Included(from) => from.to_vec(),
+                    Bound::Excluded(from) => [from, &[0]].concat(),
+                    Bound::Unbounded => Vec::new(),
+                };
+                folder.index()?.range(&from, to).next().transpose()
+            }
+        }
+    }
+}
+
+impl Index for TemporaryIndex {
+    fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>> {
+        match &*self.read() {
+            Kept::Memory { entries, .. } => Ok(entries.get(key).cloned()),
+            Kept::Folder(folder) => folder.index()?.get(key),
+        }
+    }
+
+    fn range<'a>(&'a self, from: &[u8], to: &[u8]) -> Box<dyn Iterator<Item = io::Result<IndexEntry>> + 'a> {
+        let (mut last, to) = (None::<Vec<u8>>, to.to_vec());
+        let from = from.to_vec();
+        Box::new(std::iter::from_fn(move || {
+            let bound = match &last {
+                Some(last) => Bound::Excluded(last.as_slice()),
+                None => Bound::Included(from.as_slice()),
+            };
+            let found = self.next(bound, &to).transpose()?;
+            if let Ok((key, _)) = &found {
+                last = Some(key.to_vec());
+            }
+            Some(found)
+        }))
+    }
+
+    fn last(&self, from: &[u8], to: &[u8]) -> io::Result<Option<IndexEntry>> {
+        match &*self.read() {
+            Kept::Memory { entries, .. } if from <= to => {
+                let found =
+                    entries.range::<[u8], _>((Bound::Included(from), Bound::Included(to))).next_back();
+                Ok(found.map(|(key, value)| (key.clone().into(), value.clone())))
+            }
+            Kept::Memory { .. } => Ok(None),
+            Kept::Folder(folder) => folder.index()?.last(from, to),
+        }
+    }
+
+    fn write(&self, changes: Vec<IndexChange>) -> io::Result<()> {
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        let (entries, bytes) = match &mut *kept {
+            Kept::Memory { entries, bytes } => (entries, bytes),
+            Kept::Folder(folder) => return folder.index()?.write(changes),
+        };
+        for (key, value) in changes {
+            *bytes += key.len() + value.as_ref().map_or(0, Vec::len);
+            match value {
+                Some(value) => drop(entries.insert(key, value.into())),
+                None => drop(entries.remove(&key)),
+            }
+        }
+        if *bytes <= self.memory_bytes {
+            return Ok(());
+        }
+        let folder = TemporaryFolder::make();
+        let all = std::mem::take(entries).into_iter().map(|(key, value)| (key, Some(value.to_vec())));
+        folder.index()?.write(all.collect())?;
+        *kept = Kept::Folder(folder);
+        Ok(())
+    }
+
+    fn clear(&self) -> io::Result<()> {
+        *self.kept.write().unwrap_or_else(PoisonError::into_inner) =
+            Kept::Memory { entries: BTreeMap::new(), bytes: 0 };
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_memory_and_in_a_folder_it_is_the_same() {
+        let (small, large) = (TemporaryIndex::of_memory(100), TemporaryIndex::default());
+        for index in [&small, &large] {
+            for round in 0..10u8 {
+                let changes =
+                    (0..20u8).map(|key| (vec![key], (key % 3 != round % 3).then(|| vec![round, key])));
+                index.write(changes.collect()).unwrap();
+            }
+        }
+        let path = match &*small.read() {
+            Kept::Folder(folder) => folder.path.clone(),
+            Kept::Memory { .. } => panic!("it is larger than what it may keep in memory"),
+        };
+        let all =
+            |index: &TemporaryIndex| index.range(&[0], &[255]).map(io::Result::unwrap).collect::<Vec<_>>();
+        assert_eq!(all(&small), all(&large));
+        assert_eq!(small.get(&[1]).unwrap(), large.get(&[1]).unwrap());
+        assert_eq!(small.last(&[0], &[18]).unwrap(), large.last(&[0], &[18]).unwrap());
+        assert!(path.exists());
+        drop(small);
+        assert!(!path.exists(), "nothing stays behind");
+    }
+}
