@@ -56,6 +56,7 @@ const WAITING: &str = "block_on(";
 const MAY_WAIT: &[&str] = &[
     "crates/kulya/src/main.rs",
     "crates/kulya/src/serve.rs",
+    "crates/kulya/src/stop.rs",
     "crates/kulya-client/src/blocking.rs",
     "crates/kulya-store-embedded/src/keeper.rs",
 ];

@@ -7,7 +7,7 @@
 //! - [`acl`]: rights as patterns over resources; the first that matches decides, and nothing matching is a no.
 //! - [`resource`] and [`operation`]: what each call of the registry and of the store asks for. Pure tables.
 //! - [`Guard`]: all of it together.
-//! - [`limit`] and [`audit`]: how much one may ask, and what is written down of it.
+//! - [`limit`], [`share`], [`audit`] and [`access`]: how much one may ask, and hold at a time, and what is written down of it.
 //!
 //! ```
 //! use kulya_guard::acl::{Acl, Permission};
@@ -20,9 +20,11 @@
 //! # Ok::<(), kulya_guard::Error>(())
 //! ```
 
+pub mod access;
 pub mod account;
 pub mod acl;
 pub mod audit;
+mod bounded;
 mod credentials;
 pub mod document;
 mod error;
@@ -31,9 +33,11 @@ pub mod limit;
 pub mod operation;
 mod password;
 pub mod resource;
+pub mod share;
 pub mod token;
 mod verified;
 
+pub use bounded::bounded;
 pub use credentials::{Credentials, Secret};
 pub use document::Document;
 pub use error::Error;

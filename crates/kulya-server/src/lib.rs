@@ -7,10 +7,12 @@
 //!
 //! Every request comes through a [`Door`]: TLS, who is calling, what they may do, and how much there may be of it.
 
+mod connections;
 mod door;
 pub mod grpc;
 mod health;
 mod listen;
+mod reads;
 pub mod rest;
 
 use axum::Router;
@@ -36,7 +38,7 @@ pub struct House {
     pub store: Arc<dyn StreamStore>,
 }
 
-/// Answers on `listener` until `shutdown` ends; then lets the requests in flight finish (for ten seconds at most), ends
+/// Answers on `listener` until `shutdown` ends; then lets the requests in flight finish (for three seconds at most), ends
 /// those that follow a stream, and aborts open transactions. The door is open to all: for loopback.
 pub async fn serve(
     listener: TcpListener,

@@ -107,6 +107,16 @@ impl Tail {
         store: &dyn StreamStore,
         max_bytes: usize,
     ) -> Result<Option<(SegmentId, ReadChunk)>> {
+        let Some((segment, offset)) = self.ready(store).await? else { return Ok(None) };
+        let chunk = store.read(&segment, offset, max_bytes).await?;
+        self.advance(&segment, chunk.next);
+        Ok(Some((segment, chunk)))
+    }
+
+    /// Waits for events behind the cut and says where they are: for whoever reads them in another way than
+    /// [`next`](Self::next), and then [advances](Self::advance). `None` when the stream is sealed and everything was read.
+    /// Cancel-safe.
+    pub async fn ready(&self, store: &dyn StreamStore) -> Result<Option<(SegmentId, u64)>> {
         let mut places: Vec<_> = self.cut.offsets().collect();
         if places.is_empty() {
             return Ok(None);
@@ -127,11 +137,14 @@ impl Tail {
             }
             Err(error) => return Err(error),
         };
-        let Some((segment, offset)) = place.and_then(|place| places.get(place)) else { return Ok(None) };
-        let chunk = store.read(segment, *offset, max_bytes).await?;
-        self.cut.advance(segment, chunk.next);
+        let found = place.and_then(|place| places.get(place));
+        Ok(found.map(|(segment, offset)| (segment.clone(), *offset)))
+    }
+
+    /// What lies before `next` was read.
+    pub fn advance(&mut self, segment: &SegmentId, next: u64) {
+        self.cut.advance(segment, next);
         self.turn = self.turn.wrapping_add(1);
-        Ok(Some((segment.clone(), chunk)))
     }
 }
 

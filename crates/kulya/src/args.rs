@@ -2,7 +2,7 @@
 
 use crate::registry::RegistryArgs;
 use clap::{Parser, Subcommand, ValueEnum};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use tracing_subscriber::EnvFilter;
 
@@ -87,9 +87,35 @@ pub(crate) struct DoorArgs {
     /// Append a JSON line for each change and each refusal to this file
     #[arg(long, env = "KULYA_AUDIT_LOG", value_name = "FILE")]
     pub(crate) audit_log: Option<PathBuf>,
+    /// Write down each request when it is answered: off, common (a line as of Apache and nginx) or json [default: off]
+    #[arg(long, env = "KULYA_ACCESS_LOG", value_enum, value_name = "FORMAT")]
+    pub(crate) access_log: Option<AccessLogFormat>,
+    /// The file that the access log is appended to [default: standard error]
+    #[arg(long, env = "KULYA_ACCESS_LOG_FILE", value_name = "FILE")]
+    pub(crate) access_log_file: Option<PathBuf>,
+    /// A proxy in front of the server, whose X-Forwarded-For is believed; may be repeated
+    #[arg(
+        long = "trusted-proxy",
+        env = "KULYA_TRUSTED_PROXIES",
+        value_delimiter = ',',
+        value_name = "ADDRESS"
+    )]
+    pub(crate) trusted_proxies: Vec<IpAddr>,
     /// A limit, such as requests-per-second=500; may be repeated (all: docs/security.md)
     #[arg(long = "limit", env = "KULYA_LIMITS", value_delimiter = ',', value_name = "NAME=N")]
     pub(crate) limits: Vec<String>,
+}
+
+/// How the access log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AccessLogFormat {
+    /// Not at all
+    Off,
+    /// A line as of Apache and nginx
+    Common,
+    /// A JSON object a line
+    Json,
 }
 
 /// Where the store is.

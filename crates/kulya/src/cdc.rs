@@ -17,7 +17,7 @@ pub(crate) async fn run(settings: Settings, args: CdcArgs) -> Result<()> {
     let source = choose(&settings.cdc, &args)?;
     let name = source.store_settings()?.name;
     let until = if args.until_caught_up { Until::CaughtUp } else { Until::Stopped };
-    let stop = stop::on_signal()?;
+    let stop = stop::on_signal_of_a_service()?;
     let progress = CaptureProgress::new(&name);
     let began = Instant::now();
     if let Some(file) = &args.record {

@@ -1,11 +1,12 @@
 //! Settings become a door: certificates, accounts, an issuer's keys, limits, and the audit log.
 
-use crate::args::DoorArgs;
+use crate::args::{AccessLogFormat, DoorArgs};
 use crate::settings::{Auth, Settings, Tls};
 use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
 use kulya_client::random_id;
 use kulya_guard::Guard;
+use kulya_guard::access::{AccessLog, Format};
 use kulya_guard::audit::{AppendedFile, Audit};
 use kulya_guard::document::File;
 use kulya_guard::token::{KeySource, Refreshing, Rules, Tokens};
@@ -52,6 +53,9 @@ pub(crate) async fn of(args: DoorArgs, settings: &Settings) -> Result<Front> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let limits = limits(settings.limits.clone(), &args.limits)?;
     let mut door = Door::open_to_all(Arc::clone(&clock)).with_limits(limits);
+    let proxies =
+        if args.trusted_proxies.is_empty() { settings.trusted_proxies.clone() } else { args.trusted_proxies };
+    door = door.behind_proxies(proxies);
     let tls = Tls {
         certificate: args.tls_certificate.or_else(|| settings.tls.certificate.clone()),
         private_key: args.tls_key.or_else(|| settings.tls.private_key.clone()),
@@ -78,7 +82,23 @@ pub(crate) async fn of(args: DoorArgs, settings: &Settings) -> Result<Front> {
     if let Some(path) = args.audit_log.or_else(|| settings.audit_log.clone()) {
         let file = AppendedFile::open(&path);
         let file = file.with_context(|| format!("cannot write the audit log {}", path.display()))?;
-        door = door.with_audit(Audit::new(file, clock));
+        door = door.with_audit(Audit::new(file, Arc::clone(&clock)));
+    }
+    let format = match args.access_log.or(settings.access_log) {
+        None | Some(AccessLogFormat::Off) => None,
+        Some(AccessLogFormat::Common) => Some(Format::Common),
+        Some(AccessLogFormat::Json) => Some(Format::Json),
+    };
+    if let Some(format) = format {
+        let log = match args.access_log_file.or_else(|| settings.access_log_file.clone()) {
+            None => AccessLog::new(format, std::io::stderr(), clock),
+            Some(path) => {
+                let file = AppendedFile::open(&path);
+                let file = file.with_context(|| format!("cannot write the access log {}", path.display()))?;
+                AccessLog::new(format, file, clock)
+            }
+        };
+        door = door.with_access_log(log);
     }
     Ok(Front { door, is_guarded, is_tls })
 }

@@ -31,6 +31,11 @@ const LOOK: Duration = Duration::from_secs(1);
 /// the store finds out what the disk holds (docs/operations.md).
 const STORE_FAILED: u8 = 74;
 
+/// So long captures have to end, and then the store, when the server ends. Together with what requests in flight have, it
+/// is less than what a signal allows.
+const CAPTURES_END: Duration = Duration::from_millis(500);
+const STORE_ENDS: Duration = Duration::from_millis(800);
+
 pub(crate) async fn run(settings: Settings, args: ServeArgs) -> Result<ExitCode> {
     let address = Address::of(args.place, &settings)?;
     let place = address.to_string();
@@ -39,7 +44,7 @@ pub(crate) async fn run(settings: Settings, args: ServeArgs) -> Result<ExitCode>
     }
     let components = settings.store.components()?;
     let front = door::of(args.door, &settings).await?;
-    let stop = stop::on_signal()?;
+    let stop = stop::on_signal_of_a_service()?;
     let listener = listen(settings.listen(args.listen)).await?;
     let health = front.door.health().clone();
     if let Some(address) = args.health_listen.or(settings.health_listen) {
@@ -82,10 +87,24 @@ pub(crate) async fn run(settings: Settings, args: ServeArgs) -> Result<ExitCode>
     }
     // the server may have ended by itself
     stop.cancel();
-    for capture in captures {
-        capture.await?;
+    let ending = async {
+        for capture in captures {
+            capture.await?;
+        }
+        anyhow::Ok(())
+    };
+    match tokio::time::timeout(CAPTURES_END, ending).await {
+        Ok(ended) => ended?,
+        Err(_) => {
+            tracing::warn!(
+                "not every capture ended in {CAPTURES_END:?}: what it has not confirmed comes again"
+            );
+        }
     }
-    house.store.close().await?;
+    match tokio::time::timeout(STORE_ENDS, house.store.close()).await {
+        Ok(closed) => closed?,
+        Err(_) => tracing::warn!("the store did not close in {STORE_ENDS:?}: it opens from its log"),
+    }
     if let Some(reason) = failure.await?.flatten() {
         eprintln!("kulya: the store in {place} failed and was closed: {reason}");
         return Ok(ExitCode::from(STORE_FAILED));

@@ -1,12 +1,13 @@
 //! The settings file: what `kulya serve` and the other commands do when no flag and no variable says otherwise.
 
 use crate::address_space;
+use crate::args::AccessLogFormat;
 use anyhow::{Context, Result};
 use kulya_cdc::PostgresSettings;
 use kulya_guard::resource::Names;
 use kulya_store_embedded::Components;
 use serde::Deserialize;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,8 +16,7 @@ const DEFAULT_FILE: &str = "kulya.toml";
 /// Smaller files would be mostly their own overhead.
 const MIN_LOG_FILE_BYTES: u64 = 65_536;
 const DEFAULT_DATA: &str = "kulya-data";
-pub(crate) const DEFAULT_LISTEN: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9092);
+pub(crate) const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9092);
 
 /// A settings file.
 ///
@@ -55,6 +55,14 @@ pub(crate) struct Settings {
     pub(crate) store: Store,
     /// Where changes and refusals are written down.
     pub(crate) audit_log: Option<PathBuf>,
+    /// Whether, and how, each request is written down.
+    #[serde(default)]
+    pub(crate) access_log: Option<AccessLogFormat>,
+    /// Where to; standard error when it is left out.
+    pub(crate) access_log_file: Option<PathBuf>,
+    /// Proxies whose X-Forwarded-For is believed.
+    #[serde(default)]
+    pub(crate) trusted_proxies: Vec<IpAddr>,
     /// The certificate of the server.
     #[serde(default)]
     pub(crate) tls: Tls,
@@ -155,8 +163,17 @@ impl From<Resources> for Names {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Limits {
     pub(crate) connections: Option<u32>,
+    address_percent: Option<u32>,
     handshakes: Option<u32>,
     handshake_seconds: Option<u32>,
+    head_seconds: Option<u32>,
+    idle_seconds: Option<u32>,
+    body_seconds: Option<u32>,
+    body_bytes_per_second: Option<u32>,
+    body_most_seconds: Option<u32>,
+    request_seconds: Option<u32>,
+    write_seconds: Option<u32>,
+    slow_milliseconds: Option<u32>,
     requests: Option<u32>,
     requests_per_second: Option<u32>,
     burst: Option<u32>,
@@ -166,14 +183,23 @@ pub(crate) struct Limits {
 
 impl Limits {
     /// For messages.
-    pub(crate) const NAMES: &str = "connections, handshakes, handshake-seconds, requests, requests-per-second, burst, failures-per-second, megabytes";
+    pub(crate) const NAMES: &str = "connections, address-percent, handshakes, handshake-seconds, head-seconds, idle-seconds, body-seconds, body-bytes-per-second, body-most-seconds, request-seconds, write-seconds, slow-milliseconds, requests, requests-per-second, burst, failures-per-second, megabytes";
 
     /// A limit by its name.
     pub(crate) fn of(&mut self, name: &str) -> Option<&mut Option<u32>> {
         Some(match name {
             "connections" => &mut self.connections,
+            "address-percent" => &mut self.address_percent,
             "handshakes" => &mut self.handshakes,
             "handshake-seconds" => &mut self.handshake_seconds,
+            "head-seconds" => &mut self.head_seconds,
+            "idle-seconds" => &mut self.idle_seconds,
+            "body-seconds" => &mut self.body_seconds,
+            "body-bytes-per-second" => &mut self.body_bytes_per_second,
+            "body-most-seconds" => &mut self.body_most_seconds,
+            "request-seconds" => &mut self.request_seconds,
+            "write-seconds" => &mut self.write_seconds,
+            "slow-milliseconds" => &mut self.slow_milliseconds,
             "requests" => &mut self.requests,
             "requests-per-second" => &mut self.requests_per_second,
             "burst" => &mut self.burst,
@@ -191,17 +217,33 @@ impl Limits {
             Some(number) => Ok(number as usize),
             None => Ok(usual),
         };
+        let seconds = |name: &str, given: Option<u32>, usual: Duration| {
+            Ok::<_, anyhow::Error>(Duration::from_secs(some(name, given, usual.as_secs() as usize)? as u64))
+        };
         let burst = match (self.burst, self.requests_per_second) {
             (Some(burst), _) => burst,
             (None, Some(per_second)) => per_second.saturating_mul(2),
             (None, None) => usual.burst,
         };
-        let seconds =
-            some("handshake-seconds", self.handshake_seconds, usual.handshake_time.as_secs() as usize)?;
+        let address_percent = self.address_percent.unwrap_or(usual.address_percent);
+        if !(1..=100).contains(&address_percent) {
+            anyhow::bail!("limit address-percent is {address_percent}: give 1 to 100");
+        }
         Ok(kulya_server::Limits {
             connections: some("connections", self.connections, usual.connections)?,
+            address_percent,
             handshakes: some("handshakes", self.handshakes, usual.handshakes)?,
-            handshake_time: Duration::from_secs(seconds as u64),
+            handshake_time: seconds("handshake-seconds", self.handshake_seconds, usual.handshake_time)?,
+            head_time: seconds("head-seconds", self.head_seconds, usual.head_time)?,
+            idle_time: seconds("idle-seconds", self.idle_seconds, usual.idle_time)?,
+            body_time: seconds("body-seconds", self.body_seconds, usual.body_time)?,
+            body_bytes_per_second: self.body_bytes_per_second.unwrap_or(usual.body_bytes_per_second),
+            body_most_time: seconds("body-most-seconds", self.body_most_seconds, usual.body_most_time)?,
+            request_time: seconds("request-seconds", self.request_seconds, usual.request_time)?,
+            write_time: seconds("write-seconds", self.write_seconds, usual.write_time)?,
+            slow_time: self
+                .slow_milliseconds
+                .map_or(usual.slow_time, |time| Duration::from_millis(time.into())),
             requests: some("requests", self.requests, usual.requests)?,
             requests_per_second: self.requests_per_second.unwrap_or(usual.requests_per_second),
             burst,

@@ -2,7 +2,7 @@
 
 use crate::{grpc, rest};
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use kulya_guard::operation::Need;
 use kulya_guard::resource::Names;
@@ -95,10 +95,47 @@ impl Form {
     /// There is no room now.
     pub(crate) fn busy(self) -> Response<Body> {
         let response = match self {
-            Self::Rest => empty(StatusCode::SERVICE_UNAVAILABLE),
+            Self::Rest => told(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the server has no room for more requests or bytes now: try again in a second",
+            ),
             Self::Grpc => Status::resource_exhausted("the server has no room for more now").into_http(),
         };
         again_after(response, Duration::from_secs(1))
+    }
+
+    /// The body comes too slowly.
+    pub(crate) fn too_slow(self) -> Response<Body> {
+        const WHAT: &str = "the request's body comes too slowly and is not waited for: send it again, faster";
+        match self {
+            Self::Rest => {
+                let mut response = told(StatusCode::REQUEST_TIMEOUT, WHAT);
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                response
+            }
+            Self::Grpc => Status::deadline_exceeded(WHAT).into_http(),
+        }
+    }
+
+    /// The server made a mistake.
+    pub(crate) fn failed(self) -> Response<Body> {
+        const WHAT: &str = "the server failed over this request, and has logged it by its X-Request-Id";
+        match self {
+            Self::Rest => told(StatusCode::INTERNAL_SERVER_ERROR, WHAT),
+            Self::Grpc => Status::internal(WHAT).into_http(),
+        }
+    }
+
+    /// There is no answer in time.
+    pub(crate) fn too_late(self, time: Duration) -> Response<Body> {
+        let what = format!(
+            "the request was not answered within {time:?} and was given up: what it changes may be done nevertheless, so look, and try again in a few seconds"
+        );
+        let response = match self {
+            Self::Rest => told(StatusCode::SERVICE_UNAVAILABLE, &what),
+            Self::Grpc => Status::unavailable(what).into_http(),
+        };
+        again_after(response, Duration::from_secs(5))
     }
 
     /// For the audit log: the HTTP status, or gRPC's code as far as it is known before the answer's end.
@@ -116,6 +153,20 @@ impl Form {
 fn empty(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
+    response
+}
+
+/// A refusal with its reason, as every face of REST may have it.
+fn told(status: StatusCode, what: &str) -> Response<Body> {
+    let kind = match status {
+        StatusCode::REQUEST_TIMEOUT => "invalid-input",
+        StatusCode::INTERNAL_SERVER_ERROR => "failed",
+        _ => "unavailable",
+    };
+    let body = serde_json::json!({ "error": what, "kind": kind }).to_string();
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 

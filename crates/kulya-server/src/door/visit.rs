@@ -6,6 +6,7 @@ use kulya_guard::acl::Permission;
 use kulya_guard::audit::{Audit, Entry};
 use kulya_guard::operation::{self, Need, RegistryCall};
 use kulya_guard::resource::Names;
+use kulya_guard::share::{Pool, Share};
 use kulya_guard::{Caller, Shown};
 use kulya_schema::GroupId;
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ struct Within {
     operation: String,
     names: Arc<Names>,
     audit: Option<Arc<Audit>>,
+    bytes: Share,
     said: Mutex<Said>,
 }
 
@@ -44,9 +46,11 @@ impl Visit {
         asked: &Asked,
         audit: Option<Arc<Audit>>,
         names: Arc<Names>,
+        bytes: Share,
     ) -> Self {
         let (face, operation) = (asked.face, asked.operation.clone().into_owned());
-        Self(Arc::new(Within { caller, address, face, operation, names, audit, said: Mutex::default() }))
+        let said = Mutex::default();
+        Self(Arc::new(Within { caller, address, face, operation, names, audit, bytes, said }))
     }
 
     /// The visit that a request is. One that came through no door is anybody's: a face that stands alone is open.
@@ -62,14 +66,25 @@ impl Visit {
             operation: String::new(),
             names: Arc::default(),
             audit: None,
+            bytes: Pool::new(usize::MAX, 100).share(None),
             said: Mutex::default(),
         };
         Self(Arc::new(within))
     }
 
+    /// Who asks; `None` is anybody.
+    pub(crate) fn caller(&self) -> Option<&str> {
+        self.0.caller.name()
+    }
+
     /// What resources are called.
     pub(crate) fn names(&self) -> &Names {
         &self.0.names
+    }
+
+    /// What the request may hold in memory.
+    pub(crate) fn bytes(&self) -> &Share {
+        &self.0.bytes
     }
 
     /// Whether nobody is refused anything and nothing is written down: then nothing need be asked.

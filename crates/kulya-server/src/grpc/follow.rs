@@ -7,6 +7,7 @@
 use super::right::Rights;
 use super::service::refusal;
 use crate::door::Denied;
+use crate::reads::Reads;
 use futures::future::{AbortHandle, Abortable, Aborted, BoxFuture, FutureExt};
 use futures::stream::{self, BoxStream, FuturesUnordered, StreamExt};
 use kulya_store::{Error, Result, SegmentId, StreamCut, StreamStore, Tail};
@@ -20,7 +21,7 @@ use tokio::sync::watch;
 use tonic::{Status, Streaming};
 
 /// Events of one reply, about.
-const CHUNK_BYTES: u64 = 1 << 20;
+const CHUNK_BYTES: u64 = 256 << 10;
 /// Places that one call waits at.
 const MOST_WAITS: usize = 65_536;
 
@@ -44,7 +45,7 @@ pub(super) fn ending() -> Status {
 
 /// Follows a stream until it is sealed and read to its end.
 pub(super) struct Follower {
-    store: Arc<dyn StreamStore>,
+    reads: Reads,
     ends: watch::Receiver<bool>,
     tail: Tail,
     max_bytes: usize,
@@ -52,14 +53,9 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    pub(super) fn new(
-        store: Arc<dyn StreamStore>,
-        ends: watch::Receiver<bool>,
-        from: StreamCut,
-        max_bytes: u64,
-    ) -> Self {
+    pub(super) fn new(reads: Reads, ends: watch::Receiver<bool>, from: StreamCut, max_bytes: u64) -> Self {
         let max_bytes = if max_bytes == 0 { CHUNK_BYTES } else { max_bytes.min(CHUNK_BYTES) };
-        Self { store, ends, tail: Tail::from(from), max_bytes: max_bytes as usize, is_over: false }
+        Self { reads, ends, tail: Tail::from(from), max_bytes: max_bytes as usize, is_over: false }
     }
 }
 
@@ -73,7 +69,7 @@ impl LongCall for Follower {
         let next = tokio::select! {
             // an error here is the sender's end, and so the server's
             _ = self.ends.wait_for(|ends| *ends) => return Some(Err(ending())),
-            next = self.tail.next(&*self.store, self.max_bytes) => next,
+            next = self.reads.follow(&mut self.tail, self.max_bytes) => next,
         };
         let reply = match next {
             Ok(Some((segment, chunk))) => {

@@ -2,8 +2,8 @@
 //! and `kulya.registry.v1.SchemaRegistry`, and an error arrives as it is. The other ends are `kulya_client::RemoteStore` and
 //! `RemoteRegistry`, or whatever is generated from the proto files, which reflection tells.
 //!
-//! Bounds: a message of the store has at most [`kulya_wire::MAX_MESSAGE_BYTES`]; a read gives at most about 16 MiB; a tail
-//! holds one chunk of about 1 MiB (or one event) beside what HTTP/2 has been allowed to send; the answers remembered for
+//! Bounds: a message of the store has at most [`kulya_wire::MAX_MESSAGE_BYTES`]; a read gives at most about 4 MiB; a tail
+//! holds one chunk of about 256 KiB (or one event) beside what HTTP/2 has been allowed to send; the answers remembered for
 //! retries are those of `answers`. Those of the registry stand in `registry`.
 //!
 //! A call that changes something runs to its end even when its client is cut off: the client finds the answer when it
@@ -17,6 +17,7 @@ mod service;
 mod transact;
 
 use crate::door::{Asked, Form};
+use crate::reads::SharedReads;
 use axum::Router;
 use kulya_guard::operation::Need;
 use kulya_registry::Registry;
@@ -29,6 +30,7 @@ use tokio::sync::watch;
 /// What every call has.
 struct Served {
     store: Arc<dyn StreamStore>,
+    shared: SharedReads,
     answers: Arc<answers::Answers>,
     /// Whether the server ends.
     ends: watch::Receiver<bool>,
@@ -50,7 +52,7 @@ pub fn house_router(
 }
 
 fn of_store(store: Arc<dyn StreamStore>, ends: watch::Receiver<bool>) -> Router {
-    let served = Served { store, answers: Arc::default(), ends };
+    let served = Served { store, shared: SharedReads::default(), answers: Arc::default(), ends };
     let service = StreamStoreServer::new(served)
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);

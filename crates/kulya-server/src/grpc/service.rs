@@ -5,6 +5,8 @@ use super::answers::Answer;
 use super::follow::{self, Follower, Waits};
 use super::right::Rights;
 use super::transact::Transacting;
+use crate::door::with_causes;
+use crate::reads::{Reads, no_room};
 use futures::stream::{self, BoxStream, StreamExt};
 use kulya_guard::operation::StoreCall;
 use kulya_store::{
@@ -18,7 +20,7 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status, Streaming};
 
 /// The most that one read gives, whatever is asked for; one event comes however large it is.
-const READ_BYTES: u64 = 16 << 20;
+const READ_BYTES: u64 = 4 << 20;
 /// Keys and values of one reply of a scan, about.
 const SCAN_BYTES: usize = 1 << 20;
 
@@ -26,8 +28,17 @@ type Told<T> = std::result::Result<Response<T>, Status>;
 
 /// An error on its way out. What is the server's own trouble is also said here.
 pub(super) fn refusal(error: Error) -> Status {
-    if matches!(error.kind(), ErrorKind::Full | ErrorKind::Failed | ErrorKind::Corrupt) {
-        tracing::error!("{error}");
+    let is_ours = matches!(
+        error.kind(),
+        ErrorKind::Full
+            | ErrorKind::Failed
+            | ErrorKind::Corrupt
+            | ErrorKind::Unreachable
+            | ErrorKind::Closed
+            | ErrorKind::Locked
+    );
+    if is_ours {
+        tracing::error!("{}", with_causes(&error));
     }
     error::status(&error)
 }
@@ -49,6 +60,11 @@ fn names(names: impl IntoIterator<Item: ToString>) -> Response<v1::NamesReply> {
 }
 
 impl Served {
+    /// The events that a call reads.
+    fn reads(&self, rights: &Rights) -> Reads {
+        self.shared.of(Arc::clone(&self.store), rights.visit().bytes().clone())
+    }
+
     /// Something that is done or was done before.
     async fn was<F>(
         &self,
@@ -184,7 +200,7 @@ impl stream_store_server::StreamStore for Served {
         let v1::ReadRequest { segment, offset, max_bytes } = request.into_inner();
         let segment: SegmentId = parsed(segment, "segment")?;
         rights.read(&segment.stream)?;
-        let chunk = self.store.read(&segment, offset, max_bytes.min(READ_BYTES) as usize).await;
+        let chunk = self.reads(&rights).read(&segment, offset, max_bytes.min(READ_BYTES) as usize).await;
         Ok(Response::new(chunk.map_err(refusal)?.into()))
     }
 
@@ -195,7 +211,7 @@ impl stream_store_server::StreamStore for Served {
         let v1::TailRequest { from, max_bytes } = request.into_inner();
         let from: StreamCut = parsed(from, "cut")?;
         rights.read(&from.stream)?;
-        let follower = Follower::new(Arc::clone(&self.store), self.ends.clone(), from, max_bytes);
+        let follower = Follower::new(self.reads(&rights), self.ends.clone(), from, max_bytes);
         Ok(Response::new(follow::replies(follower)))
     }
 
@@ -211,7 +227,7 @@ impl stream_store_server::StreamStore for Served {
         let rights = Rights::of(&request);
         let pointer = EventPointer::try_from(request.into_inner()).map_err(refusal)?;
         rights.read(&pointer.segment.stream)?;
-        let event = self.store.event(&pointer).await.map_err(refusal)?;
+        let event = self.reads(&rights).event(&pointer).await.map_err(refusal)?;
         Ok(Response::new(v1::EventReply { event }))
     }
 
@@ -303,7 +319,9 @@ impl stream_store_server::StreamStore for Served {
         rights.read_table(&table)?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let found = self.store.scan(&table, &prefix, after.as_deref(), limit).await.map_err(refusal)?;
-        let pieces = stream::unfold(found.into_iter(), |mut left| async move {
+        let held = found.iter().map(|entry| entry.key.len() + entry.value.len() + size_of_val(entry)).sum();
+        let held = rights.visit().bytes().take(held).ok_or_else(|| refusal(no_room()))?;
+        let pieces = stream::unfold((found.into_iter(), held), |(mut left, held)| async move {
             let (mut entries, mut bytes) = (Vec::new(), 0);
             while bytes < SCAN_BYTES
                 && let Some(entry) = left.next()
@@ -311,7 +329,7 @@ impl stream_store_server::StreamStore for Served {
                 bytes += entry.key.len() + entry.value.len() + size_of_val(&entry);
                 entries.push(entry.into());
             }
-            (!entries.is_empty()).then(|| (Ok(v1::EntriesReply { entries }), left))
+            (!entries.is_empty()).then(|| (Ok(v1::EntriesReply { entries }), (left, held)))
         });
         Ok(Response::new(pieces.boxed()))
     }

@@ -32,6 +32,12 @@ fn client() -> reqwest::Client {
     reqwest::Client::new()
 }
 
+/// One that comes from another address of this machine.
+fn client_from(address: std::net::IpAddr) -> reqwest::Client {
+    let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().local_address(address).build().unwrap()
+}
+
 async fn registry_on(store: Arc<dyn StreamStore>) -> Registry {
     Registry::open(store, Arc::new(ManualClock::at(Duration::from_millis(NOW_MS)))).await.unwrap()
 }

@@ -6,6 +6,7 @@ mod damage;
 mod demo;
 mod door;
 mod flink;
+mod hostile;
 mod kill;
 mod operations;
 mod pravega;

@@ -1,6 +1,7 @@
 //! Answers as replies: an error's status, pages that are not too large, lists in pieces, and what comes line by line.
 
 use super::follow::{LongCall, ending};
+use crate::door::with_causes;
 use futures::stream::{self, BoxStream, StreamExt};
 use kulya_codec::administration::{Page, PageRequest};
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
@@ -20,8 +21,8 @@ pub(super) type Stream<M> = BoxStream<'static, Result<M, Status>>;
 
 /// An error on its way out. What is the server's own trouble is also said here.
 pub(super) fn refusal(error: RegistryError) -> Status {
-    if error.kind() == RegistryErrorKind::Failed {
-        tracing::error!("{error}");
+    if matches!(error.kind(), RegistryErrorKind::Failed | RegistryErrorKind::Unavailable) {
+        tracing::error!("{}", with_causes(&error));
     }
     error::status(&error)
 }

@@ -1,5 +1,6 @@
 //! Statuses and bodies. The one table from an error's kind to a status stands here (contract §1.1, §1.3).
 
+use crate::door::with_causes;
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use kulya_codec::{RegistryError, RegistryErrorKind};
@@ -11,6 +12,8 @@ pub(crate) struct Answer {
     content_type: Option<&'static str>,
     allow: Option<&'static str>,
     body: String,
+    /// For the log: the error with its causes.
+    causes: Option<String>,
 }
 
 const JSON: &str = "application/json";
@@ -19,12 +22,12 @@ const TEXT: &str = "text/plain";
 impl Answer {
     /// A status without a body.
     pub(crate) fn empty(status: StatusCode) -> Self {
-        Self { status, content_type: None, allow: None, body: String::new() }
+        Self { status, content_type: None, allow: None, body: String::new(), causes: None }
     }
 
     pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Self {
         match serde_json::to_string(value) {
-            Ok(body) => Self { status, content_type: Some(JSON), allow: None, body },
+            Ok(body) => Self { status, content_type: Some(JSON), allow: None, body, causes: None },
             Err(error) => Self::said(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         }
     }
@@ -34,7 +37,7 @@ impl Answer {
     }
 
     fn said(status: StatusCode, text: String) -> Self {
-        Self { status, content_type: Some(TEXT), allow: None, body: text }
+        Self { status, content_type: Some(TEXT), allow: None, body: text, causes: None }
     }
 
     pub(crate) fn bad(text: impl Into<String>) -> Self {
@@ -69,9 +72,9 @@ impl Answer {
         )
     }
 
-    /// The body as text.
-    pub(crate) fn text(&self) -> &str {
-        &self.body
+    /// What the log says of it.
+    pub(crate) fn causes(&self) -> &str {
+        self.causes.as_deref().unwrap_or(&self.body)
     }
 
     pub(crate) fn into_response(self) -> Response<Body> {
@@ -99,6 +102,7 @@ impl From<RegistryError> for Answer {
             RegistryErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Self::said(status, error.to_string())
+        let causes = status.is_server_error().then(|| with_causes(&error));
+        Self { causes, ..Self::said(status, error.to_string()) }
     }
 }

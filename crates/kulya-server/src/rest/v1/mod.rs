@@ -110,7 +110,7 @@ async fn handle(State(registry): State<Arc<Registry>>, request: Request) -> Resp
         Err(answer) => answer,
     };
     if answer.status.is_server_error() {
-        tracing::error!(status = %answer.status, "{}", answer.text());
+        tracing::error!(status = %answer.status, "{}", answer.causes());
     }
     let response = answer.into_response();
     if is_head { response.map(|_| Body::empty()) } else { response }

@@ -19,6 +19,7 @@
 
 mod ask;
 mod event;
+mod events;
 mod openapi;
 mod place;
 mod refusal;
@@ -28,6 +29,8 @@ mod schemas;
 mod streams;
 mod tail;
 
+use crate::door::Visit;
+use crate::reads::{Reads, SharedReads};
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -45,8 +48,16 @@ use tokio::sync::watch;
 struct Served {
     registry: Arc<dyn RegistryAdministration>,
     store: Arc<dyn StreamStore>,
+    shared: SharedReads,
     /// Whether the server ends.
     ends: watch::Receiver<bool>,
+}
+
+impl Served {
+    /// The events that a request reads.
+    fn reads(&self, visit: &Visit) -> Reads {
+        self.shared.of(Arc::clone(&self.store), visit.bytes().clone())
+    }
 }
 
 /// All of REST v2. Calls that follow a stream end when `ends` becomes true.
@@ -62,6 +73,7 @@ pub fn router(
     router.method_not_allowed_fallback(not_allowed).route("/v2/{*nowhere}", any(nowhere)).with_state(Served {
         registry,
         store,
+        shared: SharedReads::default(),
         ends,
     })
 }

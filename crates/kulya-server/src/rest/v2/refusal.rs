@@ -1,8 +1,8 @@
 //! The one table from an error's kind, the store's and the registry's, to a status and a word.
 
-use crate::door::Denied;
+use crate::door::{Denied, with_causes};
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kulya_codec::{RegistryError, RegistryErrorKind};
 use kulya_schema::decide;
@@ -33,6 +33,8 @@ pub(super) const KINDS: [&str; 14] = [
 pub(crate) struct Refusal {
     status: StatusCode,
     told: Told,
+    /// For the log: the error with its causes.
+    causes: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -45,7 +47,7 @@ pub(super) struct Told {
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, kind: &'static str, what: impl Into<String>) -> Self {
-        Self { status, told: Told { error: what.into(), kind, refusal: None } }
+        Self { status, told: Told { error: what.into(), kind, refusal: None }, causes: None }
     }
 
     /// The body, for those who can only tell it after the status.
@@ -74,7 +76,8 @@ impl From<Error> for Refusal {
             }
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
         };
-        Self::new(status, kind, error.to_string())
+        let causes = status.is_server_error().then(|| with_causes(&error));
+        Self { causes, ..Self::new(status, kind, error.to_string()) }
     }
 }
 
@@ -97,7 +100,8 @@ impl From<RegistryError> for Refusal {
             Some(why) if error.kind() == RegistryErrorKind::FormatMismatch => why.to_string(),
             _ => error.to_string(),
         };
-        let mut told = Self::new(status, kind, what);
+        let causes = status.is_server_error().then(|| with_causes(&error));
+        let mut told = Self { causes, ..Self::new(status, kind, what) };
         told.told.refusal = refusal;
         told
     }
@@ -110,10 +114,14 @@ pub(crate) fn wrong(what: impl Into<String>) -> Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let Self { status, told } = self;
+        let Self { status, told, causes } = self;
         if status.is_server_error() {
-            tracing::error!(%status, "{}", told.error);
+            tracing::error!(%status, "{}", causes.as_deref().unwrap_or(&told.error));
         }
-        (status, Json(told)).into_response()
+        let mut response = (status, Json(told)).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
     }
 }

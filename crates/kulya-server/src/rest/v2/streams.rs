@@ -1,10 +1,9 @@
 //! Making, describing, writing and reading streams.
 
 use super::ask::{EventBytes, Path, Query};
-use super::event::shown;
 use super::place::{Content, Parameter, Place};
 use super::refusal::{Refusal, wrong};
-use super::{Served, tail};
+use super::{Served, events, tail};
 use crate::door::Visit;
 use axum::Json;
 use axum::extract::State;
@@ -13,8 +12,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use kulya_guard::operation::{self, StoreCall};
 use kulya_store::{
-    Append, BoundedSegment, Commit, EventPointer, Scope, StreamConfig, StreamCut, StreamId, StreamName,
-    WriterId, hex,
+    Append, Commit, EventPointer, Scope, StreamConfig, StreamCut, StreamId, StreamName, WriterId, hex,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -22,8 +20,6 @@ use serde_json::{Value, json};
 /// Events of one answer, when nothing else is asked for, and at most.
 const DEFAULT_LIMIT: usize = 1000;
 const MOST_EVENTS: usize = 10_000;
-/// An answer ends behind the event that makes it this long.
-const ANSWER_BYTES: usize = 8 << 20;
 
 const CUT: Parameter = Parameter::text("from", "the cut to begin at; left out for the stream's head");
 
@@ -195,39 +191,24 @@ pub(super) struct Reading {
 
 pub(super) async fn read(
     State(served): State<Served>,
+    visit: Visit,
     Path((scope, stream)): Path<(String, String)>,
     Query(Reading { from, limit }): Query<Reading>,
 ) -> Result<Response, Refusal> {
     let stream = StreamId::new(&scope, &stream)?;
     let segments = served.store.segments(&stream).await?;
-    let mut cut = match from {
+    let cut = match from {
         Some(text) => cut_of(&stream, &text)?,
         None => StreamCut::head(&stream, &segments),
     };
     cut.check(&segments)?;
-    let mut left = limit.unwrap_or(DEFAULT_LIMIT).min(MOST_EVENTS);
-    let mut lines = String::new();
-    for segment in segments {
-        let mut reader = BoundedSegment::new(segment);
-        reader.offset = cut.offset(&reader.segment.id).unwrap_or(reader.offset);
-        let mut offset = reader.offset;
-        while left > 0 && lines.len() < ANSWER_BYTES {
-            let Some(chunk) = reader.next(&*served.store, 1 << 20).await? else { break };
-            for (pointer, (at, event)) in chunk.pointers(&reader.segment.id).zip(&chunk.events) {
-                if left == 0 || lines.len() >= ANSWER_BYTES {
-                    break;
-                }
-                lines += &shown(&pointer, event).to_string();
-                lines.push('\n');
-                left -= 1;
-                offset = at + u64::from(pointer.length);
-            }
-        }
-        cut.advance(&reader.segment.id, offset);
-    }
-    let headers =
-        [(header::CONTENT_TYPE.as_str(), "application/x-ndjson".to_owned()), ("kulya-next", cut.to_string())];
-    Ok((headers, lines).into_response())
+    let limit = limit.unwrap_or(DEFAULT_LIMIT).min(MOST_EVENTS);
+    let (next, body) = events::read(served.reads(&visit), segments, cut, limit).await?;
+    let headers = [
+        (header::CONTENT_TYPE.as_str(), "application/x-ndjson".to_owned()),
+        ("kulya-next", next.to_string()),
+    ];
+    Ok((headers, body).into_response())
 }
 
 /// A cut of this very stream.
@@ -242,9 +223,10 @@ pub(super) fn cut_of(stream: &StreamId, text: &str) -> Result<StreamCut, Refusal
 
 pub(super) async fn event(
     State(served): State<Served>,
+    visit: Visit,
     Path(pointer): Path<String>,
 ) -> Result<Bytes, Refusal> {
     let bytes = hex::decode(pointer.as_bytes())
         .ok_or_else(|| wrong(format!("{pointer:.80?} is no event pointer in hexadecimal digits")))?;
-    Ok(served.store.event(&EventPointer::from_bytes(&bytes)?).await?)
+    Ok(served.reads(&visit).event(&EventPointer::from_bytes(&bytes)?).await?)
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use kulya_client::RemoteStore;
-use kulya_codec::{RegistryErrorKind, SchemaRegistry};
+use kulya_codec::RegistryErrorKind;
 use kulya_store::{ErrorKind, conformance};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -105,21 +105,35 @@ async fn who_does_not_speak_tls_is_told() {
     assert_eq!(RemoteStore::connect(settings).await.err().unwrap().kind(), ErrorKind::Unreachable);
 }
 
+/// Nobody waits for those who do not go on: neither behind all the handshakes that may be, nor until their time is over.
 #[tokio::test]
-async fn a_handshake_that_stalls_gives_its_place_up() {
+async fn handshakes_that_stall_keep_nobody_out() {
     let (certificate, key) = certificate();
-    let limits = Limits { handshakes: 1, handshake_time: Duration::from_millis(100), ..Limits::default() };
+    let limits = Limits { handshakes: 4, handshake_time: Duration::from_secs(3600), ..Limits::default() };
     let served = with_tls(&Page::of(&*certificate), &Page::of(key), limits).await;
-    let mut stalled = TcpStream::connect(served.address).await.unwrap();
-    stalled.write_all(&[0x16]).await.unwrap();
-    // it has the only place; this one gets it when the first one's time is over
-    assert!(
-        registry(&served, "localhost", &certificate)
-            .group(&kulya_schema::GroupId::new("", "g"))
-            .await
-            .is_err()
-    );
-    assert!(registry(&served, "localhost", &certificate).ping().await.is_ok());
+    let mut stalled = Vec::new();
+    for _ in 0..40 {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(&[0x16]).await.unwrap();
+        stalled.push(stream);
+    }
+    for _ in 0..3 {
+        assert!(registry(&served, "localhost", &certificate).ping().await.is_ok());
+    }
+    // the oldest were given up for the next
     let mut rest = Vec::new();
-    assert!(stalled.read_to_end(&mut rest).await.is_err() || rest.is_empty(), "it was cut");
+    assert!(stalled[0].read_to_end(&mut rest).await.is_err() || rest.is_empty(), "it was cut");
+}
+
+#[tokio::test]
+async fn a_handshake_has_its_time() {
+    let (certificate, key) = certificate();
+    let limits = Limits { handshake_time: Duration::from_millis(100), ..Limits::default() };
+    let served = with_tls(&Page::of(&*certificate), &Page::of(key), limits).await;
+    for sent in [&[][..], &[0x16]] {
+        let mut stalled = TcpStream::connect(served.address).await.unwrap();
+        stalled.write_all(sent).await.unwrap();
+        let mut rest = Vec::new();
+        assert!(stalled.read_to_end(&mut rest).await.is_err() || rest.is_empty(), "it was cut");
+    }
 }

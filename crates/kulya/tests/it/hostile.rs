@@ -1,0 +1,327 @@
+//! The program among clients that mean it no good, or do nothing: its memory, who else is served, and how it ends.
+
+use crate::program::{Running, command, http, kulya, run};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use tempfile::{TempDir, tempdir};
+
+const MEGABYTE: u64 = 1 << 20;
+
+/// The program's memory now, and the most that it was.
+fn memory(server: &Running) -> (u64, u64) {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    };
+    (field("VmRSS:"), field("VmHWM:"))
+}
+
+fn host(url: &str) -> &str {
+    url.strip_prefix("http://").unwrap()
+}
+
+/// A connection on which this was sent.
+fn sent(url: &str, text: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(host(url)).unwrap();
+    stream.write_all(text.as_bytes()).unwrap();
+    stream
+}
+
+/// A connection that asks for something, and has read the first bytes of the answer.
+fn asked(url: &str, path: &str) -> TcpStream {
+    let mut stream = sent(url, &format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n"));
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).unwrap();
+    assert_eq!(std::str::from_utf8(&status).unwrap(), "HTTP/1.1 200", "{path}");
+    stream
+}
+
+/// An event of 8 MiB less a little that takes six times as much as JSON, so many times.
+fn large_events(url: &str, count: usize) {
+    assert_eq!(http("PUT", &format!("{url}/v2/streams/s/t"), "").0, 201);
+    let event = "\u{1}".repeat((8 << 20) - 100);
+    for _ in 0..count {
+        assert_eq!(http("POST", &format!("{url}/v2/streams/s/t/events?key=k"), &event).0, 201);
+    }
+}
+
+/// Whoever speaks HTTP/2 by hand.
+struct Http2(TcpStream);
+
+impl Http2 {
+    /// A client that takes nothing of an answer: its windows are empty.
+    fn without_windows(url: &str) -> Self {
+        // SETTINGS: INITIAL_WINDOW_SIZE is 0
+        Self(sent(url, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")).with(4, 0, 0, &[0, 4, 0, 0, 0, 0])
+    }
+
+    fn with(mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Self {
+        self.frame(kind, flags, stream, payload).unwrap();
+        self
+    }
+
+    fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> std::io::Result<()> {
+        let length = (payload.len() as u32).to_be_bytes();
+        let mut frame = vec![length[1], length[2], length[3], kind, flags];
+        frame.extend(stream.to_be_bytes());
+        frame.extend(payload);
+        self.0.write_all(&frame)
+    }
+
+    /// GET, or POST with a body that never comes.
+    fn ask(&mut self, stream: u32, path: &str, is_open: bool) -> std::io::Result<()> {
+        // HPACK: the method and the scheme by their numbers, path and authority as they are
+        let mut head = vec![if is_open { 0x83 } else { 0x82 }, 0x86, 0x04, path.len() as u8];
+        head.extend(path.as_bytes());
+        head.extend([0x01, 1, b'h']);
+        self.frame(1, if is_open { 4 } else { 5 }, stream, &head)
+    }
+}
+
+/// What nobody takes is not made: neither answers over both protocols, nor tails, however many and large they are.
+#[test]
+fn answers_that_nobody_takes_fill_no_memory() {
+    let folder = tempdir().unwrap();
+    let (server, url) = Running::serve(&folder, &["--limit", "megabytes=100"]);
+    large_events(&url, 3);
+    let (before, _) = memory(&server);
+    let mut unread = Vec::new();
+    for _ in 0..40 {
+        unread.push(asked(&url, "/v2/streams/s/t/events"));
+        unread.push(asked(&url, "/v2/streams/s/t/tail?from=s/t@0.0:0"));
+    }
+    let mut streams = Http2::without_windows(&url);
+    for number in 0..100 {
+        streams.ask(2 * number + 1, "/v2/streams/s/t/events", false).unwrap();
+    }
+    // all of those are asked for before this one
+    for _ in 0..20 {
+        let (status, _) = http("GET", &format!("{url}/ping"), "");
+        assert_eq!(status, 200);
+    }
+    let (_, most) = memory(&server);
+    let grown = most.saturating_sub(before) / MEGABYTE;
+    assert!(grown < 125, "{grown} MB more than before, of 100 that may be");
+    drop((unread, streams));
+}
+
+#[test]
+fn a_tail_that_is_read_slowly_gives_all_of_a_large_event() {
+    let folder = tempdir().unwrap();
+    let (_server, url) = Running::serve(&folder, &[]);
+    large_events(&url, 1);
+    let (status, line) = http("GET", &format!("{url}/v2/streams/s/t/events"), "");
+    assert_eq!((status, line.matches("\\u0001").count()), (200, (8 << 20) - 100));
+    let mut tail = asked(&url, "/v2/streams/s/t/tail?from=s/t@0.0:0");
+    let (mut found, mut rest, mut bytes) = (0, Vec::new(), vec![0; 100_000]);
+    while found < (8 << 20) - 100 {
+        let read = tail.read(&mut bytes).unwrap();
+        assert!(read > 0, "after {found}");
+        rest.extend_from_slice(&bytes[..read]);
+        found += rest.windows(6).filter(|six| six == b"\\u0001").count();
+        rest.drain(..rest.len().saturating_sub(5));
+    }
+}
+
+/// Whoever holds requests open without sending them is cut, and meanwhile others get answers.
+#[test]
+fn bodies_that_do_not_come_are_cut_and_keep_nobody_out() {
+    let folder = tempdir().unwrap();
+    let limits = "body-seconds=2,head-seconds=2,connections=40,requests=60";
+    let (_server, url) = Running::serve(&folder, &["--limit", limits]);
+    assert_eq!(http("PUT", &format!("{url}/v2/streams/s/t"), "").0, 201);
+    let post = "POST /v2/streams/s/t/events HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\nx";
+    let mut open: Vec<_> = (0..20).map(|_| sent(&url, post)).collect();
+    let mut head = sent(&url, "GET /ping HTTP/1.1\r\nHost: h\r\nX-Half: ");
+    let mut many = Http2::without_windows(&url);
+    for number in 0..100 {
+        many.ask(2 * number + 1, "/v2/streams/s/t/events", true).unwrap();
+    }
+    assert_eq!(http("GET", &format!("{url}/ping"), "").0, 200, "while they are open");
+    for stream in &mut open {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("too slowly"), "{answer}");
+    }
+    let mut answer = String::new();
+    let _ = head.read_to_string(&mut answer);
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}
+
+/// More connections than there may be: those that are silent make room.
+#[test]
+fn idle_connections_make_room_for_those_who_ask() {
+    let folder = tempdir().unwrap();
+    let (_server, url) = Running::serve(&folder, &["--limit", "connections=10"]);
+    let idle: Vec<_> = (0..30).map(|_| TcpStream::connect(host(&url)).unwrap()).collect();
+    let ping = || -> std::io::Result<bool> {
+        let mut stream = TcpStream::connect(host(&url))?;
+        stream.write_all(b"GET /ping HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer.starts_with("HTTP/1.1 200 "))
+    };
+    // who came just now is not closed for another: then the address has its share and this one is turned away
+    while !ping().unwrap_or(false) {}
+    assert_eq!(idle.len(), 30, "they are open still, on this side");
+}
+
+/// Streams that are reset as soon as they are opened, and pings that nobody needs.
+#[test]
+fn floods_of_frames_cost_nobody_else_an_answer() {
+    let folder = tempdir().unwrap();
+    let (server, url) = Running::serve(&folder, &[]);
+    let (before, _) = memory(&server);
+    for _ in 0..5 {
+        let mut flood = Http2::without_windows(&url);
+        // the server may close at any time
+        let _ = (0..5000_u32).try_for_each(|number| {
+            flood.ask(2 * number + 1, "/ping", false)?;
+            flood.frame(3, 0, 2 * number + 1, &[0, 0, 0, 8])
+        });
+        let mut pings = Http2::without_windows(&url);
+        let _ = (0..20_000).try_for_each(|_| pings.frame(6, 0, 0, &[7; 8]));
+        assert_eq!(http("GET", &format!("{url}/ping"), "").0, 200);
+    }
+    let grown = memory(&server).1.saturating_sub(before) / MEGABYTE;
+    assert!(grown < 50, "{grown} MB");
+}
+
+/// A signal ends the server in time, whoever does not want to: with success, and with all that was acknowledged.
+#[test]
+fn a_signal_ends_it_in_time_whatever_runs() {
+    for signal in ["TERM", "INT"] {
+        let folder = tempdir().unwrap();
+        let (mut server, url) = Running::serve(&folder, &[]);
+        large_events(&url, 1);
+        assert_eq!(http("PUT", &format!("{url}/v2/streams/s/small"), "").0, 201);
+        let mut hostile = vec![
+            TcpStream::connect(host(&url)).unwrap(),
+            sent(&url, "GET /ping HTTP/1.1\r\n"),
+            sent(&url, "POST /v2/streams/s/t/events HTTP/1.1\r\nHost: h\r\nContent-Length: 9999\r\n\r\nx"),
+        ];
+        for _ in 0..20 {
+            hostile.push(asked(&url, "/v2/streams/s/t/events"));
+            hostile.push(asked(&url, "/v2/streams/s/t/tail?from=s/t@0.0:0"));
+            hostile.push(asked(&url, "/v2/streams/s/small/tail"));
+        }
+        let mut streams = Http2::without_windows(&url);
+        for number in 0..50 {
+            streams.ask(2 * number + 1, "/v2/streams/s/t/events", number % 2 == 0).unwrap();
+        }
+        let (is_over, stored) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let writers: Vec<_> = (0..4)
+            .map(|_| {
+                let (url, is_over, stored) = (url.clone(), Arc::clone(&is_over), Arc::clone(&stored));
+                std::thread::spawn(move || {
+                    while !is_over.load(Ordering::SeqCst) && append(&url) {
+                        stored.fetch_add(1, Ordering::SeqCst);
+                    }
+                })
+            })
+            .collect();
+        while stored.load(Ordering::SeqCst) < 20 {
+            std::thread::yield_now();
+        }
+        let begun = Instant::now();
+        server.signal(signal);
+        let code = server.child.wait().unwrap().code();
+        let took = begun.elapsed();
+        is_over.store(true, Ordering::SeqCst);
+        for writer in writers {
+            writer.join().unwrap();
+        }
+        assert_eq!(code, Some(0), "{signal}");
+        // five seconds are promised; machines that test are slow
+        assert!(took < Duration::from_secs(9), "{signal}: {took:?}");
+        let events = kulya(&folder, &["stream", "read", "s/small", "--output", "text"]);
+        let (events, stored) = (events.lines().count(), stored.load(Ordering::SeqCst));
+        assert!(
+            (stored..=stored + 4).contains(&events),
+            "{signal}: {stored} were stored, {events} are there"
+        );
+    }
+}
+
+/// One event; whether it was acknowledged.
+fn append(url: &str) -> bool {
+    let answer = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(host(url))?;
+        stream.write_all(
+            b"POST /v2/streams/s/small/events HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx",
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    answer().is_ok_and(|answer| answer.starts_with("HTTP/1.1 201 "))
+}
+
+fn lines(folder: &TempDir, name: &str) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(folder.path().join(name)).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn each_request_is_written_down_with_its_id() {
+    let folder = tempdir().unwrap();
+    let log = ["--access-log", "json", "--access-log-file", "access.jsonl", "--limit", "megabytes=1"];
+    let (mut server, url) = Running::serve(&folder, &log);
+    let mut stream = sent(
+        &url,
+        "GET /v2/streams/nowhere?x=hidden HTTP/1.1\r\nHost: h\r\nX-Request-Id: mine-1\r\nConnection: close\r\n\r\n",
+    );
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.to_lowercase().contains("x-request-id: mine-1\r\n"), "{answer}");
+    let there =
+        run(&mut command(folder.path(), &["stream", "append", "s/t", "--text", "one", "--url", &url]));
+    assert_eq!(there.code, Some(0), "{there:?}");
+    // there is no room for this one, which is said with its id
+    let large = "x".repeat(2_000_000);
+    let (status, said) = http("POST", &format!("{url}/v2/streams/s/t/events"), &large);
+    assert!(status == 503 && said.contains("no room"), "{status} {said}");
+    let said = server.wait_for("a request was refused");
+    assert!(said.contains("request{id=") && said.contains("/v2/streams/s/t/events"), "{said}");
+    assert_eq!(server.interrupt(), Some(0));
+    let lines = lines(&folder, "access.jsonl");
+    let found = |name: &str, value: &str| lines.iter().find(|line| line[name] == value).unwrap().clone();
+    let mine = found("request_id", "mine-1");
+    assert_eq!((&mine["path"], &mine["status"]), (&"/v2/streams/nowhere".into(), &404.into()), "{mine}");
+    assert_eq!((&mine["protocol"], &mine["complete"]), (&"HTTP/1.1".into(), &true.into()), "{mine}");
+    let commit = found("path", "/kulya.store.v1.StreamStore/Commit");
+    assert_eq!((&commit["grpc_status"], &commit["protocol"]), (&0.into(), &"HTTP/2".into()), "{commit}");
+    assert!(lines.iter().any(|line| line["status"] == 503), "{lines:?}");
+    assert!(!format!("{lines:?}").contains("hidden"), "no query is written down");
+}
+
+#[test]
+fn a_stranger_cannot_fill_the_disk_with_refusals() {
+    let folder = tempdir().unwrap();
+    std::fs::write(folder.path().join("accounts"), "admin:-:prn::*,READ_UPDATE\n").unwrap();
+    let args = ["--accounts", "accounts", "--audit-log", "audit.jsonl", "--access-log", "common"];
+    let (server, url) = Running::serve(&folder, &[&args[..], &["--access-log-file", "access"]].concat());
+    let mut stream = TcpStream::connect(host(&url)).unwrap();
+    let long = "A".repeat(50_000);
+    let mut answer = [0; 4096];
+    for _ in 0..200 {
+        let head = "Host: h\r\nContent-Type: application/grpc\r\nContent-Length: 0";
+        write!(stream, "POST /{long} HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
+        assert!(stream.read(&mut answer).unwrap() > 0);
+    }
+    assert_eq!(server.interrupt(), Some(0));
+    let size = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().len();
+    assert!(
+        size("audit.jsonl") < 200 * 300 && size("access") < 200 * 500,
+        "{} {}",
+        size("audit.jsonl"),
+        size("access")
+    );
+    let refused: u64 =
+        lines(&folder, "audit.jsonl").iter().map(|line| line["refused"].as_u64().unwrap_or(1)).sum();
+    assert_eq!(refused, 200, "each is counted");
+}
