@@ -27,6 +27,13 @@ impl SqlError {
         self
     }
 
+    /// Adds what else may help.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: &str) -> Self {
+        self.what = format!("{}; {hint}", self.what);
+        self
+    }
+
     pub(crate) fn not_supported(what: impl std::fmt::Display) -> Self {
         Self::new(format!("{what} is not supported yet"))
     }
@@ -61,9 +68,19 @@ impl From<DataFusionError> for SqlError {
         };
         let text = match error.find_root() {
             DataFusionError::External(own) => return Self::new(own.to_string()),
+            DataFusionError::ResourcesExhausted(what) => {
+                return Self::new(format!(
+                    "the query needs more memory or room on disk than it may take: raise --memory or --spill, or ask for less ({})",
+                    what.lines().next().unwrap_or_default()
+                ));
+            }
+            root @ (DataFusionError::Execution(_) | DataFusionError::Plan(_)) => root.message().into_owned(),
             root => root.strip_backtrace(),
         };
         let line = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+        if line.contains("compound identifier") || line.contains("nsupported object name") {
+            return Self::new(line).hint("a name with dots goes in backticks");
+        }
         Self::new(line)
     }
 }

@@ -1,10 +1,15 @@
 //! What a statement gives, and how it is written.
 
 use crate::{SqlError, SqlResult};
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::util::pretty::pretty_format_batches_with_schema;
 use std::sync::Arc;
+
+/// Rows of one table: its columns' widths are known when all of them are. What has more rows is written as several tables.
+const TABLE_ROWS: usize = 10_000;
+/// Bytes of rows of one table.
+const TABLE_BYTES: usize = 16 << 20;
 
 /// What a statement gives.
 #[derive(Debug, Clone)]
@@ -60,32 +65,87 @@ impl Outcome {
             (Self::Done(_), _) => return Ok(String::new()),
             (Self::Rows { schema, batches }, _) => (schema, batches),
         };
-        let mut out = Vec::new();
-        match shape {
+        let mut writer = RowWriter::new(schema, shape);
+        let mut text = String::new();
+        for batch in batches {
+            text += &writer.write(batch)?;
+        }
+        Ok(text + &writer.finish()?)
+    }
+}
+
+/// Writes rows as they come.
+pub struct RowWriter {
+    schema: SchemaRef,
+    shape: Shape,
+    /// Of a table: what is not written yet.
+    waiting: Vec<RecordBatch>,
+    has_begun: bool,
+}
+
+impl RowWriter {
+    /// A writer of rows with these columns.
+    pub fn new(schema: &SchemaRef, shape: Shape) -> Self {
+        Self { schema: Arc::clone(schema), shape, waiting: Vec::new(), has_begun: false }
+    }
+
+    /// The text of these rows, or nothing as long as a table's end is not known.
+    pub fn write(&mut self, batch: &RecordBatch) -> SqlResult<String> {
+        match self.shape {
             Shape::Table => {
-                let table = pretty_format_batches_with_schema(Arc::clone(schema), batches)
-                    .map_err(|e| unwritable(&e))?;
-                return Ok(format!("{table}\n"));
+                self.waiting.push(batch.clone());
+                let rows: usize = self.waiting.iter().map(RecordBatch::num_rows).sum();
+                let bytes: usize = self.waiting.iter().map(batch_bytes).sum();
+                if rows < TABLE_ROWS && bytes < TABLE_BYTES { Ok(String::new()) } else { self.table() }
             }
-            Shape::Csv => {
-                let mut writer = arrow::csv::WriterBuilder::new().with_header(true).build(&mut out);
-                // the header comes with the first batch, so there is always one
-                let empty = RecordBatch::new_empty(Arc::clone(schema));
-                for batch in std::iter::once(&empty).chain(batches) {
-                    writer.write(batch).map_err(|e| unwritable(&e))?;
-                }
-            }
+            Shape::Csv => self.csv(batch),
             Shape::Json => {
+                let mut out = Vec::new();
                 let builder = arrow::json::WriterBuilder::new().with_explicit_nulls(true);
                 let mut writer = builder.build::<_, arrow::json::writer::LineDelimited>(&mut out);
-                for batch in batches {
-                    writer.write(batch).map_err(|e| unwritable(&e))?;
-                }
-                writer.finish().map_err(|e| unwritable(&e))?;
+                writer.write(batch).and_then(|()| writer.finish()).map_err(|e| unwritable(&e))?;
+                text(out)
             }
         }
-        String::from_utf8(out).map_err(|e| unwritable(&e))
     }
+
+    /// The text behind the last rows; a header alone when there were none.
+    pub fn finish(mut self) -> SqlResult<String> {
+        match self.shape {
+            Shape::Table if !self.has_begun || !self.waiting.is_empty() => self.table(),
+            Shape::Csv if !self.has_begun => {
+                let none = RecordBatch::new_empty(Arc::clone(&self.schema));
+                self.csv(&none)
+            }
+            _ => Ok(String::new()),
+        }
+    }
+
+    fn table(&mut self) -> SqlResult<String> {
+        self.has_begun = true;
+        let batches = std::mem::take(&mut self.waiting);
+        let table = pretty_format_batches_with_schema(Arc::clone(&self.schema), &batches)
+            .map_err(|e| unwritable(&e))?;
+        Ok(format!("{table}\n"))
+    }
+
+    fn csv(&mut self, batch: &RecordBatch) -> SqlResult<String> {
+        let mut out = Vec::new();
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        let mut writer = arrow::csv::WriterBuilder::new().with_header(is_first).build(&mut out);
+        writer.write(batch).map_err(|e| unwritable(&e))?;
+        drop(writer);
+        text(out)
+    }
+}
+
+/// The bytes of a batch's own rows: what several batches share counts with each by its part.
+pub(crate) fn batch_bytes(batch: &RecordBatch) -> usize {
+    batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or_default()).sum()
+}
+
+fn text(bytes: Vec<u8>) -> SqlResult<String> {
+    String::from_utf8(bytes).map_err(|e| unwritable(&e))
 }
 
 fn unwritable(error: &dyn std::fmt::Display) -> SqlError {

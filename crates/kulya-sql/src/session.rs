@@ -2,15 +2,13 @@
 
 use crate::catalog::Backend;
 use crate::catalog_options::{CatalogOptions, catalog_options};
+use crate::engine::{DefaultPath, FoundTable, QueryEngine, QueryLimits, RowStream};
 use crate::names::type_name;
 use crate::statement::Statement;
 use crate::statements;
 use crate::{Outcome, SqlError, SqlResult};
 use async_trait::async_trait;
-use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider};
 use datafusion::common::TableReference;
-use datafusion::config::Dialect;
-use datafusion::execution::context::{SessionConfig, SessionContext};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -32,6 +30,19 @@ pub struct Session {
     catalog: String,
     database: Option<String>,
     opener: Option<Box<dyn Opener>>,
+    limits: QueryLimits,
+    /// Made by the first query.
+    engine: Option<QueryEngine>,
+    /// What is said where a catalog is needed and there is none.
+    why_none: String,
+}
+
+/// A statement that was begun.
+pub enum Started {
+    /// A query, which runs.
+    Rows(RowStream),
+    /// Another one, which is done.
+    Finished(Outcome),
 }
 
 impl Session {
@@ -41,7 +52,36 @@ impl Session {
         let database = if databases.len() == 1 { databases.pop() } else { None };
         let only = Catalog { backend, default_database: None };
         let catalogs = [(catalog.to_owned(), only)].into();
-        Ok(Self { catalogs, catalog: catalog.to_owned(), database, opener: None })
+        Ok(Self {
+            catalogs,
+            catalog: catalog.to_owned(),
+            database,
+            opener: None,
+            limits: QueryLimits::default(),
+            engine: None,
+            why_none: String::new(),
+        })
+    }
+
+    /// A session without a catalog, until CREATE CATALOG makes one; `why` says so where one is needed.
+    pub fn without_catalog(why: impl Into<String>) -> Self {
+        Self {
+            catalogs: BTreeMap::new(),
+            catalog: String::new(),
+            database: None,
+            opener: None,
+            limits: QueryLimits::default(),
+            engine: None,
+            why_none: why.into(),
+        }
+    }
+
+    /// Bounds what queries take.
+    #[must_use]
+    pub fn limits(mut self, limits: QueryLimits) -> Self {
+        self.limits = limits;
+        self.engine = None;
+        self
     }
 
     /// Lets CREATE CATALOG open stores.
@@ -64,6 +104,7 @@ impl Session {
     pub fn place(&self) -> String {
         match &self.database {
             Some(database) => format!("{}.{database}", self.catalog),
+            None if self.catalog.is_empty() => "no catalog".to_owned(),
             None => self.catalog.clone(),
         }
     }
@@ -95,7 +136,10 @@ impl Session {
                 let database = self.database()?;
                 one("table name", self.backend(&self.catalog)?.tables(database).await?)
             }
-            Statement::ShowCurrentCatalog => one("current catalog name", vec![self.catalog.clone()]),
+            Statement::ShowCurrentCatalog => {
+                let chosen = Some(self.catalog.clone()).filter(|name| !name.is_empty());
+                one("current catalog name", chosen.into_iter().collect())
+            }
             Statement::ShowCurrentDatabase => {
                 one("current database name", self.database.iter().cloned().collect())
             }
@@ -115,11 +159,28 @@ impl Session {
                 done(format!("using {}", self.place()))
             }
             Statement::Describe(path) => self.describe(&path).await,
-            Statement::Query(sql) => self.query(&sql).await,
+            Statement::Query(sql) => {
+                let (schema, batches) = self.query(sql).await?.collect().await?;
+                Ok(Outcome::Rows { schema, batches })
+            }
+        }
+    }
+
+    /// Begins one statement: a query's rows come as they are computed.
+    pub async fn start(&mut self, statement: Statement) -> SqlResult<Started> {
+        match statement {
+            Statement::Query(sql) => self.query(sql).await.map(Started::Rows),
+            other => self.run(other).await.map(Started::Finished),
         }
     }
 
     fn no_catalog(&self, name: &str) -> SqlError {
+        if self.catalogs.is_empty() {
+            return SqlError::new(format!("no catalog is chosen: {}", self.why_none));
+        }
+        if name.is_empty() {
+            return SqlError::new("no catalog is chosen: SHOW CATALOGS lists them, USE CATALOG chooses one");
+        }
         let known: Vec<_> = self.catalogs.keys().map(String::as_str).collect();
         SqlError::new(format!("there is no catalog {name}: there are {}", known.join(", ")))
     }
@@ -176,9 +237,26 @@ impl Session {
         })
     }
 
-    async fn describe(&self, path: &[String]) -> SqlResult<Outcome> {
+    /// Looks a table up.
+    async fn table(&self, path: &[String]) -> SqlResult<FoundTable> {
         let (catalog, database, name) = self.resolve(path)?;
-        let table = self.backend(&catalog)?.table(&catalog, &database, &name).await?;
+        let found = match self.backend(&catalog) {
+            Ok(backend) => backend.table(&catalog, &database, &name).await,
+            Err(error) => Err(error),
+        };
+        let hinted = |error: SqlError| match path {
+            // streams of captured tables have such names
+            [_, _, ..] if !self.catalogs.is_empty() => {
+                let name = path.join(".");
+                error.hint(&format!("if {name} is one name, write it in backticks: `{name}`"))
+            }
+            _ => error,
+        };
+        Ok(FoundTable { table: found.map_err(hinted)?, catalog, database, name })
+    }
+
+    async fn describe(&self, path: &[String]) -> SqlResult<Outcome> {
+        let table = self.table(path).await?.table;
         let key = table.key();
         let rows = table.schema.fields().iter().map(|field| {
             let key =
@@ -188,55 +266,30 @@ impl Session {
         Outcome::texts(&["name", "type", "null", "key"], &rows.collect::<Vec<_>>())
     }
 
-    async fn query(&self, sql: &str) -> SqlResult<Outcome> {
-        let database = self.database.as_deref().unwrap_or_default();
-        let mut config = SessionConfig::new()
-            .with_default_catalog_and_schema(
-                &self.catalog,
-                if database.is_empty() { "none chosen" } else { database },
-            )
-            .with_create_default_catalog_and_schema(false)
-            .with_information_schema(false);
-        // names keep their case, as in Flink
-        config.options_mut().sql_parser.enable_ident_normalization = false;
-        let context = SessionContext::new_with_config(config);
-        let state = context.state();
-        let statement = state.sql_to_statement(sql, &Dialect::Generic)?;
-        for reference in state.resolve_table_references(&statement)? {
-            self.provide(&context, &reference).await?;
+    /// Begins a query.
+    async fn query(&mut self, sql: String) -> SqlResult<RowStream> {
+        if self.engine.is_none() {
+            self.engine = Some(QueryEngine::new(self.limits.clone())?);
         }
-        let plan = context.state().statement_to_plan(statement).await?;
-        let frame = context.execute_logical_plan(plan).await?;
-        let schema = Arc::new(frame.schema().as_arrow().clone());
-        let batches = frame.collect().await?;
-        Ok(Outcome::Rows { schema, batches })
+        let none = || SqlError::new("no query can be run");
+        let engine = self.engine.as_ref().ok_or_else(none)?;
+        let database = self.database.clone().unwrap_or_default();
+        let parsed = engine.parse(sql, DefaultPath { catalog: self.catalog.clone(), database }).await?;
+        let mut tables = Vec::new();
+        for reference in &parsed.references {
+            tables.push(self.table(&parts(reference)).await?);
+        }
+        engine.run(parsed, tables).await
     }
+}
 
-    /// Looks a table up and makes it known to a query.
-    async fn provide(&self, context: &SessionContext, reference: &TableReference) -> SqlResult<()> {
-        let path: Vec<String> = match reference {
-            TableReference::Bare { table } => vec![table.to_string()],
-            TableReference::Partial { schema, table } => vec![schema.to_string(), table.to_string()],
-            TableReference::Full { catalog, schema, table } => {
-                vec![catalog.to_string(), schema.to_string(), table.to_string()]
-            }
-        };
-        let (catalog, database, name) = self.resolve(&path)?;
-        let table = self.backend(&catalog)?.table(&catalog, &database, &name).await?;
-        let known = context.catalog(&catalog).unwrap_or_else(|| {
-            let made: Arc<dyn CatalogProvider> = Arc::new(MemoryCatalogProvider::new());
-            context.register_catalog(&catalog, Arc::clone(&made));
-            made
-        });
-        let schema = match known.schema(&database) {
-            Some(schema) => schema,
-            None => {
-                let made: Arc<dyn SchemaProvider> = Arc::new(MemorySchemaProvider::new());
-                known.register_schema(&database, Arc::clone(&made))?;
-                made
-            }
-        };
-        schema.register_table(name, Arc::new(table))?;
-        Ok(())
+/// The parts of a table's name.
+fn parts(reference: &TableReference) -> Vec<String> {
+    match reference {
+        TableReference::Bare { table } => vec![table.to_string()],
+        TableReference::Partial { schema, table } => vec![schema.to_string(), table.to_string()],
+        TableReference::Full { catalog, schema, table } => {
+            vec![catalog.to_string(), schema.to_string(), table.to_string()]
+        }
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! Names are case-sensitive and may stand in backticks; a quote within a text is doubled.
 
+use crate::limits;
 use crate::{SqlError, SqlResult};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
-use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
+use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace};
 
 /// One statement, read and not yet run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,15 +52,16 @@ pub fn parse(text: &str) -> SqlResult<Vec<Statement>> {
     let tokens = Tokenizer::new(&GenericDialect {}, text).tokenize_with_location();
     let tokens = tokens.map_err(|e| SqlError::new(format!("this is no SQL: {e}")))?;
     let mut statements = Vec::new();
+    let mut cursor = Cursor { text, line: 1, column: 1, offset: 0 };
     for part in tokens.split(|token| token.token == Token::SemiColon) {
-        if let Some(statement) = statement(text, part)? {
+        if let Some(statement) = statement(&mut cursor, part)? {
             statements.push(statement);
         }
     }
     Ok(statements)
 }
 
-fn statement(text: &str, tokens: &[TokenWithSpan]) -> SqlResult<Option<Statement>> {
+fn statement(cursor: &mut Cursor<'_>, tokens: &[TokenWithSpan]) -> SqlResult<Option<Statement>> {
     for token in tokens {
         // a hint is a comment for the parser, and would be dropped without a word
         if let Token::Whitespace(Whitespace::MultiLineComment(comment)) = &token.token
@@ -76,8 +78,10 @@ fn statement(text: &str, tokens: &[TokenWithSpan]) -> SqlResult<Option<Statement
     let words = (words.0.as_str(), words.1.as_str(), words.2.as_str());
     let read = match words {
         ("SELECT" | "WITH" | "VALUES" | "EXPLAIN", ..) => {
-            let (from, to) = (offset(text, first, true), offset(text, last, false));
-            return Ok(Some(Statement::Query(text.get(from..to).unwrap_or(text).to_owned())));
+            let (from, to) = (cursor.offset(first.span.start), cursor.offset(last.span.end));
+            let query = cursor.text.get(from..to).unwrap_or(cursor.text);
+            limits::check(query, tokens)?;
+            return Ok(Some(Statement::Query(query.to_owned())));
         }
         ("CREATE", "CATALOG", _) => reader.create_catalog()?,
         ("DROP", "CATALOG", _) => {
@@ -123,22 +127,31 @@ fn statement(text: &str, tokens: &[TokenWithSpan]) -> SqlResult<Option<Statement
     Ok(Some(read))
 }
 
-/// Where a token begins, or ends, in the text. Tokens know line and column, counted in characters from 1.
-fn offset(text: &str, token: &TokenWithSpan, start: bool) -> usize {
-    let place = if start { token.span.start } else { token.span.end };
-    let (mut line, mut column) = (1, 1);
-    for (offset, letter) in text.char_indices() {
-        if (line, column) == (place.line, place.column) {
-            return offset;
+/// Finds places in a text, each behind the one before. Tokens know line and column, counted in characters from 1.
+struct Cursor<'a> {
+    text: &'a str,
+    line: u64,
+    column: u64,
+    offset: usize,
+}
+
+impl Cursor<'_> {
+    /// The offset of a place in bytes.
+    fn offset(&mut self, place: Location) -> usize {
+        for letter in self.text.get(self.offset..).unwrap_or_default().chars() {
+            if (self.line, self.column) == (place.line, place.column) {
+                break;
+            }
+            if letter == '\n' {
+                self.line += 1;
+                self.column = 1;
+            } else {
+                self.column += 1;
+            }
+            self.offset += letter.len_utf8();
         }
-        if letter == '\n' {
-            line += 1;
-            column = 1;
-        } else {
-            column += 1;
-        }
+        self.offset
     }
-    text.len()
 }
 
 struct Reader<'a> {

@@ -14,10 +14,25 @@ use tracing_subscriber::EnvFilter;
 #[command(name = "kulya", version, max_term_width = 100)]
 pub(crate) struct Args {
     /// A TOML file with settings; without it, kulya.toml in this folder if there is one
-    #[arg(long, global = true, env = "KULYA_CONFIG", value_name = "FILE")]
+    #[arg(
+        long,
+        global = true,
+        env = "KULYA_CONFIG",
+        hide_env_values = true,
+        value_name = "FILE",
+        help_heading = "General"
+    )]
     pub(crate) config: Option<PathBuf>,
     /// What to log to standard error: off, error, warn, info, debug, trace, or by module
-    #[arg(long, global = true, env = "KULYA_LOG", default_value = "warn", value_name = "LEVEL")]
+    #[arg(
+        long,
+        global = true,
+        env = "KULYA_LOG",
+        hide_env_values = true,
+        default_value = "warn",
+        value_name = "LEVEL",
+        help_heading = "General"
+    )]
     pub(crate) log: String,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -54,10 +69,10 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) place: Place,
     /// Where to answer [default: 127.0.0.1:9092]
-    #[arg(long, env = "KULYA_LISTEN", value_name = "ADDRESS")]
+    #[arg(long, env = "KULYA_LISTEN", hide_env_values = true, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
     /// Answer /health, /health/live and /health/ready here, too, on a thread of its own that no load keeps from it
-    #[arg(long, env = "KULYA_HEALTH_LISTEN", value_name = "ADDRESS")]
+    #[arg(long, env = "KULYA_HEALTH_LISTEN", hide_env_values = true, value_name = "ADDRESS")]
     pub(crate) health_listen: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) door: DoorArgs,
@@ -67,42 +82,94 @@ pub(crate) struct ServeArgs {
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct DoorArgs {
     /// Speak TLS with this certificate, in PEM; read again when it changes
-    #[arg(long, env = "KULYA_TLS_CERTIFICATE", value_name = "FILE")]
+    #[arg(
+        help_heading = "Access",
+        long,
+        env = "KULYA_TLS_CERTIFICATE",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     pub(crate) tls_certificate: Option<PathBuf>,
     /// The certificate's private key, in PEM
-    #[arg(long, env = "KULYA_TLS_KEY", value_name = "FILE")]
+    #[arg(help_heading = "Access", long, env = "KULYA_TLS_KEY", hide_env_values = true, value_name = "FILE")]
     pub(crate) tls_key: Option<PathBuf>,
     /// Let in the users of this account file (see: kulya account); read again when it changes
-    #[arg(long, env = "KULYA_ACCOUNTS", value_name = "FILE")]
+    #[arg(
+        help_heading = "Access",
+        long,
+        env = "KULYA_ACCOUNTS",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     pub(crate) accounts: Option<PathBuf>,
     /// Let in bearers of tokens (JWT) that these keys signed: a JSON Web Key Set in a file or at an https URL
-    #[arg(long, env = "KULYA_JWKS", value_name = "FILE|URL")]
+    #[arg(
+        help_heading = "Access",
+        long,
+        env = "KULYA_JWKS",
+        hide_env_values = true,
+        value_name = "FILE|URL"
+    )]
     pub(crate) jwks: Option<String>,
     /// Who makes the tokens: their iss
-    #[arg(long, env = "KULYA_ISSUER", value_name = "NAME")]
+    #[arg(help_heading = "Access", long, env = "KULYA_ISSUER", hide_env_values = true, value_name = "NAME")]
     pub(crate) issuer: Option<String>,
     /// For whom the tokens are: their aud
-    #[arg(long, env = "KULYA_AUDIENCE", value_name = "NAME")]
+    #[arg(
+        help_heading = "Access",
+        long,
+        env = "KULYA_AUDIENCE",
+        hide_env_values = true,
+        value_name = "NAME"
+    )]
     pub(crate) audience: Option<String>,
     /// Append a JSON line for each change and each refusal to this file
-    #[arg(long, env = "KULYA_AUDIT_LOG", value_name = "FILE")]
+    #[arg(
+        help_heading = "Access",
+        long,
+        env = "KULYA_AUDIT_LOG",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     pub(crate) audit_log: Option<PathBuf>,
     /// Write down each request when it is answered: off, common (a line as of Apache and nginx) or json [default: off]
-    #[arg(long, env = "KULYA_ACCESS_LOG", value_enum, value_name = "FORMAT")]
+    #[arg(
+        help_heading = "Access",
+        long,
+        env = "KULYA_ACCESS_LOG",
+        hide_env_values = true,
+        value_enum,
+        value_name = "FORMAT"
+    )]
     pub(crate) access_log: Option<AccessLogFormat>,
     /// The file that the access log is appended to [default: standard error]
-    #[arg(long, env = "KULYA_ACCESS_LOG_FILE", value_name = "FILE")]
+    #[arg(
+        help_heading = "Access",
+        long,
+        env = "KULYA_ACCESS_LOG_FILE",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     pub(crate) access_log_file: Option<PathBuf>,
     /// A proxy in front of the server, whose X-Forwarded-For is believed; may be repeated
     #[arg(
+        help_heading = "Access",
         long = "trusted-proxy",
         env = "KULYA_TRUSTED_PROXIES",
+        hide_env_values = true,
         value_delimiter = ',',
         value_name = "ADDRESS"
     )]
     pub(crate) trusted_proxies: Vec<IpAddr>,
     /// A limit, such as requests-per-second=500; may be repeated (all: docs/security.md)
-    #[arg(long = "limit", env = "KULYA_LIMITS", value_delimiter = ',', value_name = "NAME=N")]
+    #[arg(
+        help_heading = "Access",
+        long = "limit",
+        env = "KULYA_LIMITS",
+        hide_env_values = true,
+        value_delimiter = ',',
+        value_name = "NAME=N"
+    )]
     pub(crate) limits: Vec<String>,
 }
 
@@ -118,28 +185,70 @@ pub(crate) enum AccessLogFormat {
     Json,
 }
 
-/// Where the store is.
-#[derive(Debug, Default, clap::Args)]
+/// Where the store is, and who asks.
+#[derive(Debug, Default, Clone, clap::Args)]
 pub(crate) struct Place {
-    /// The folder of the store [default: kulya-data]; or object storage, which several processes may share, as
-    /// s3://bucket/prefix?region=…&endpoint=… (credentials by AWS_ACCESS_KEY_ID and the like) or file:///folder
-    #[arg(long, global = true, env = "KULYA_DATA", value_name = "DIR")]
+    /// The store [default: kulya-data]: a folder; http://host:port or https:// of a kulya serve; tcp://controller:9090 or
+    /// tls:// of Pravega; or object storage, which several processes may share, as s3://bucket/prefix?region=…&endpoint=…
+    /// (credentials by AWS_ACCESS_KEY_ID and the like) or file:///folder
+    #[arg(
+        help_heading = "Connection",
+        long,
+        global = true,
+        env = "KULYA_DATA",
+        hide_env_values = true,
+        value_name = "DIR|URL"
+    )]
     pub(crate) data: Option<PathBuf>,
-    /// The store of a kulya serve instead, as http://host:port, or Pravega, as tcp://controller:9090 (or tls://); goes
-    /// before --data
-    #[arg(long, global = true, env = "KULYA_URL", value_name = "URL")]
-    pub(crate) url: Option<String>,
+    /// The same, and goes before --data
+    #[arg(
+        help_heading = "Connection",
+        long,
+        global = true,
+        env = "KULYA_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub(crate) url: Option<PathBuf>,
     /// For https and tls: the certificate, in PEM, of the authority that signed the server's
-    #[arg(long, global = true, env = "KULYA_CA", value_name = "FILE")]
+    #[arg(
+        help_heading = "Connection",
+        long,
+        global = true,
+        env = "KULYA_CA",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     pub(crate) ca: Option<PathBuf>,
     /// A file with the token that the server asks for; KULYA_TOKEN has the token itself
-    #[arg(long, global = true, env = "KULYA_TOKEN_FILE", value_name = "FILE")]
+    #[arg(
+        help_heading = "Connection",
+        long,
+        global = true,
+        env = "KULYA_TOKEN_FILE",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     pub(crate) token_file: Option<PathBuf>,
     /// The user that the server knows us as, instead of a token
-    #[arg(long, global = true, env = "KULYA_USER", value_name = "NAME")]
+    #[arg(
+        help_heading = "Connection",
+        long,
+        global = true,
+        env = "KULYA_USER",
+        hide_env_values = true,
+        value_name = "NAME"
+    )]
     pub(crate) user: Option<String>,
-    /// A file with the user's password; KULYA_PASSWORD has the password itself
-    #[arg(long, global = true, env = "KULYA_PASSWORD_FILE", value_name = "FILE")]
+    /// A file with the user's password; KULYA_PASSWORD has the password itself. Without either it is asked for
+    #[arg(
+        help_heading = "Connection",
+        long,
+        global = true,
+        env = "KULYA_PASSWORD_FILE",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     pub(crate) password_file: Option<PathBuf>,
 }
 
@@ -147,29 +256,38 @@ pub(crate) struct Place {
 pub(crate) struct CdcArgs {
     #[command(flatten)]
     pub(crate) place: Place,
-    /// The database, as postgres://user:password@host:port/database
-    #[arg(long, env = "KULYA_POSTGRES", value_name = "URL")]
+    /// The database, as postgres://user@host:port/database
+    #[arg(long, env = "KULYA_POSTGRES", hide_env_values = true, value_name = "URL")]
     pub(crate) postgres: Option<String>,
+    /// A file with the user's password; KULYA_POSTGRES_PASSWORD has the password itself
+    #[arg(long, env = "KULYA_POSTGRES_PASSWORD_FILE", hide_env_values = true, value_name = "FILE")]
+    pub(crate) postgres_password_file: Option<PathBuf>,
     /// A name for this source: Debezium's topic.prefix, and the default scope [default: the database's name]
-    #[arg(long, env = "KULYA_CDC_NAME", value_name = "NAME")]
+    #[arg(long, env = "KULYA_CDC_NAME", hide_env_values = true, value_name = "NAME")]
     pub(crate) name: Option<String>,
     /// The scope that holds the streams [default: the name]
-    #[arg(long, env = "KULYA_CDC_SCOPE", value_name = "SCOPE")]
+    #[arg(long, env = "KULYA_CDC_SCOPE", hide_env_values = true, value_name = "SCOPE")]
     pub(crate) scope: Option<String>,
     /// A table to capture, as schema.table; * stands for any text; may be repeated [default: all]
-    #[arg(long = "table", env = "KULYA_CDC_TABLES", value_delimiter = ',', value_name = "PATTERN")]
+    #[arg(
+        long = "table",
+        env = "KULYA_CDC_TABLES",
+        hide_env_values = true,
+        value_delimiter = ',',
+        value_name = "PATTERN"
+    )]
     pub(crate) tables: Vec<String>,
     /// How a table's stream is called, from {prefix}, {schema} and {table} [default: {prefix}.{schema}.{table}]
-    #[arg(long, env = "KULYA_CDC_STREAM", value_name = "TEMPLATE")]
+    #[arg(long, env = "KULYA_CDC_STREAM", hide_env_values = true, value_name = "TEMPLATE")]
     pub(crate) stream: Option<String>,
     /// Segments of a new stream: what may be read side by side [default: 1]
-    #[arg(long, env = "KULYA_CDC_SEGMENTS", value_name = "N")]
+    #[arg(long, env = "KULYA_CDC_SEGMENTS", hide_env_values = true, value_name = "N")]
     pub(crate) segments: Option<u32>,
     /// The replication slot [default: kulya_ and the name]
-    #[arg(long, env = "KULYA_CDC_SLOT", value_name = "SLOT")]
+    #[arg(long, env = "KULYA_CDC_SLOT", hide_env_values = true, value_name = "SLOT")]
     pub(crate) slot: Option<String>,
     /// The publication [default: kulya_ and the name]
-    #[arg(long, env = "KULYA_CDC_PUBLICATION", value_name = "PUBLICATION")]
+    #[arg(long, env = "KULYA_CDC_PUBLICATION", hide_env_values = true, value_name = "PUBLICATION")]
     pub(crate) publication: Option<String>,
     /// End once everything up to now is stored, instead of following the database
     #[arg(long)]
@@ -192,6 +310,15 @@ pub(crate) struct SqlArgs {
     /// How rows are shown
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     pub(crate) output: Output,
+    /// Memory that a query may take: 512MB, 4GiB; sorts, joins and groups go to disk beyond it [default: 1GiB]
+    #[arg(long, env = "KULYA_SQL_MEMORY", hide_env_values = true, value_name = "SIZE")]
+    pub(crate) memory: Option<String>,
+    /// Room on disk that a query may take [default: 16GiB]
+    #[arg(long, env = "KULYA_SQL_SPILL", hide_env_values = true, value_name = "SIZE")]
+    pub(crate) spill: Option<String>,
+    /// The folder for it [default: the system's for temporary files]
+    #[arg(long, env = "KULYA_SQL_SPILL_FOLDER", hide_env_values = true, value_name = "DIR")]
+    pub(crate) spill_folder: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -236,7 +363,7 @@ pub(crate) enum OneStream {
         #[command(flatten)]
         keep: Keep,
     },
-    /// Change how long a stream's events are kept
+    /// Change how long a stream's events are kept; what is not named stays
     Update {
         /// The stream, as scope/stream
         stream: String,
@@ -249,18 +376,19 @@ pub(crate) enum OneStream {
         stream: String,
     },
     /// Append one event; the scope and the stream are made when they are not there
+    #[command(group = clap::ArgGroup::new("event").required(true).args(["text", "file", "hex"]))]
     Append {
         /// The stream, as scope/stream
         stream: String,
-        /// The event as hexadecimal digits
-        #[arg(long, value_name = "HEX", conflicts_with_all = ["file", "text"], required_unless_present_any = ["file", "text"])]
-        hex: Option<String>,
         /// The event as text
-        #[arg(long, value_name = "TEXT", conflicts_with = "file")]
+        #[arg(long, value_name = "TEXT")]
         text: Option<String>,
         /// The event is this file's content; - is standard input
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
+        /// The event as hexadecimal digits
+        #[arg(long, value_name = "HEX")]
+        hex: Option<String>,
         /// The routing key: events of one key stay in order
         #[arg(long, value_name = "KEY")]
         key: Option<String>,
@@ -331,10 +459,10 @@ impl OneStream {
 /// What of a stream is kept; without either, everything.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Keep {
-    /// Events older than this go: 90s, 15m, 36h, 7d
+    /// Events older than this go: 90s, 15m, 36h, 7d; none for no such limit
     #[arg(long, value_name = "AGE")]
     pub(crate) keep_for: Option<String>,
-    /// The oldest events go while the stream is larger: 500MB, 2GiB
+    /// The oldest events go while the stream is larger: 500MB, 2GiB; none for no such limit
     #[arg(long, value_name = "SIZE")]
     pub(crate) keep_bytes: Option<String>,
 }
@@ -342,7 +470,7 @@ pub(crate) struct Keep {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Reading {
     /// How an event is printed
-    #[arg(long, value_enum, default_value_t = EventOutput::Hex)]
+    #[arg(short, long, value_enum, default_value_t = EventOutput::Hex)]
     pub(crate) output: EventOutput,
     /// Print no more than this many
     #[arg(long, value_name = "N")]
@@ -355,12 +483,16 @@ pub(crate) enum EventOutput {
     Hex,
     /// The event alone, as text
     Text,
+    /// A line of JSON: pointer, segment, offset, and the event as text, or in base64 where it is none
+    Json,
+    /// The event's bytes, with nothing between two events
+    Raw,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct StoreArgs {
     /// The folder of the store [default: kulya-data]
-    #[arg(long, global = true, env = "KULYA_DATA", value_name = "DIR")]
+    #[arg(long, global = true, env = "KULYA_DATA", hide_env_values = true, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: StoreCommand,

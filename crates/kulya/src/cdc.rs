@@ -5,7 +5,7 @@ use crate::open::{self, Address, House};
 use crate::progress::CaptureProgress;
 use crate::settings::Settings;
 use crate::stop;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use kulya_cdc::{CdcResult, PostgresSettings, RecordingSink, Sink, StoreSink, Surroundings, Until};
 use kulya_codec::SchemaRegistry;
 use kulya_store::clock::{Clock, SystemClock};
@@ -14,7 +14,14 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) async fn run(settings: Settings, args: CdcArgs) -> Result<()> {
-    let source = choose(&settings.cdc, &args)?;
+    let mut source = choose(&settings.cdc, &args)?;
+    if args.postgres_password_file.is_some() {
+        source.password_file.clone_from(&args.postgres_password_file);
+    }
+    if let Ok(password) = std::env::var("KULYA_POSTGRES_PASSWORD") {
+        source.password = password;
+    }
+    let source = with_password(source)?;
     let name = source.store_settings()?.name;
     let until = if args.until_caught_up { Until::CaughtUp } else { Until::Stopped };
     let stop = stop::on_signal_of_a_service()?;
@@ -31,6 +38,16 @@ pub(crate) async fn run(settings: Settings, args: CdcArgs) -> Result<()> {
     }
     progress.finish(began);
     Ok(())
+}
+
+/// The source with the password that its file holds.
+pub(crate) fn with_password(mut source: PostgresSettings) -> Result<PostgresSettings> {
+    if let Some(path) = &source.password_file {
+        let text = std::fs::read_to_string(path);
+        let text = text.with_context(|| format!("cannot read the password of {}", path.display()))?;
+        source.password = text.trim_end_matches(['\r', '\n']).to_owned();
+    }
+    Ok(source)
 }
 
 /// Captures into a house's store, with its registry.

@@ -5,12 +5,28 @@ use anyhow::{Context, Result};
 use kulya_store::Retention;
 use std::time::Duration;
 
+/// The word for no limit.
+const NONE: &str = "none";
+
 impl Keep {
-    /// What the flags say; without any, everything is kept.
-    pub(crate) fn retention(&self) -> Result<Retention> {
-        let age = self.keep_for.as_deref().map(duration).transpose()?;
-        let bytes = self.keep_bytes.as_deref().map(bytes).transpose()?;
+    /// What the flags make of a retention: what is not named stays.
+    pub(crate) fn over(&self, before: Retention) -> Result<Retention> {
+        let age = limit(self.keep_for.as_deref(), before.age, duration)?;
+        let bytes = limit(self.keep_bytes.as_deref(), before.bytes, bytes)?;
         Ok(Retention { age, bytes })
+    }
+
+    /// Whether a flag is given.
+    pub(crate) fn is_given(&self) -> bool {
+        self.keep_for.is_some() || self.keep_bytes.is_some()
+    }
+}
+
+fn limit<T>(given: Option<&str>, before: Option<T>, read: fn(&str) -> Result<T>) -> Result<Option<T>> {
+    match given.map(str::trim) {
+        None => Ok(before),
+        Some(NONE) => Ok(None),
+        Some(text) => read(text).map(Some),
     }
 }
 
@@ -37,7 +53,8 @@ pub(crate) fn duration(text: &str) -> Result<Duration> {
     span.with_context(|| format!("{text:?} is no time span: write 90s, 15m, 36h or 7d"))
 }
 
-fn bytes(text: &str) -> Result<u64> {
+/// A size in bytes.
+pub(crate) fn bytes(text: &str) -> Result<u64> {
     let size = split(text).and_then(|(number, unit)| {
         let unit = match unit {
             "" | "B" => 1,
@@ -69,6 +86,24 @@ pub(crate) fn age_text(age: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_named_stays() {
+        let (day, hour) = (Duration::from_secs(86_400), Duration::from_secs(3600));
+        let before = Retention { age: Some(day), bytes: Some(7) };
+        let over = |keep_for: Option<&str>, keep_bytes: Option<&str>| {
+            let keep =
+                Keep { keep_for: keep_for.map(str::to_owned), keep_bytes: keep_bytes.map(str::to_owned) };
+            let kept = keep.over(before)?;
+            anyhow::Ok((kept.age, kept.bytes))
+        };
+        assert_eq!(over(None, None).unwrap(), (Some(day), Some(7)));
+        assert_eq!(over(Some("1h"), None).unwrap(), (Some(hour), Some(7)));
+        assert_eq!(over(None, Some("9B")).unwrap(), (Some(day), Some(9)));
+        assert_eq!(over(Some("none"), None).unwrap(), (None, Some(7)));
+        assert_eq!(over(None, Some("none")).unwrap(), (Some(day), None));
+        assert!(over(Some("nothing"), None).is_err());
+    }
 
     #[test]
     fn spans_and_sizes_are_read_and_refused() {

@@ -12,6 +12,7 @@ use kulya_store_embedded::{Components, EmbeddedStore};
 use kulya_store_object::{Location, ObjectLogStore, Settings as ObjectSettings};
 use kulya_store_pravega::{Credentials, PravegaStore, Settings as PravegaSettings};
 use std::fmt;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,38 +58,59 @@ impl fmt::Display for Address {
 }
 
 impl Address {
+    /// Where flags, variables and the settings file say that the store is: `--url`, else `--data`, else the file.
     pub(crate) fn of(place: Place, settings: &Settings) -> Result<Self> {
-        if let Some(url) = &place.url {
-            return Self::at(url, &place);
-        }
-        let data = settings.data(place.data.clone());
-        match data.to_str().filter(|text| is_object_url(text)) {
-            Some(url) => Self::at(url, &Place::default()),
-            None => Ok(Self::Folder(data)),
+        match (&place.url, &place.data) {
+            (Some(url), _) => Self::of_flag("--url", url, &place),
+            (None, Some(data)) => Self::of_flag("--data", data, &place),
+            (None, None) => Self::of_flag("the settings file's data", &settings.data(None), &place),
         }
     }
 
-    /// What a URL names: `tcp://` and `tls://` Pravega, `s3://` and `file://` object storage, the rest a server.
-    pub(crate) fn at(url: &str, place: &Place) -> Result<Self> {
+    /// `--url` and `--data` take the same; `said_by` is for messages.
+    fn of_flag(said_by: &str, text: &Path, place: &Place) -> Result<Self> {
+        match text.to_str() {
+            Some(text) => Self::at(text, place).with_context(|| format!("{said_by} is wrong")),
+            // no URL
+            None => Ok(Self::Folder(text.to_owned())),
+        }
+    }
+
+    /// What an address names: `tcp://` and `tls://` Pravega, `s3://` and `file://` object storage, `http://` and `https://` a
+    /// server, and a text without a scheme a folder.
+    pub(crate) fn at(text: &str, place: &Place) -> Result<Self> {
         let ca = &place.ca;
-        if is_object_url(url.trim()) {
-            if ca.is_some() {
-                bail!(
-                    "--ca is for servers and Pravega: object storage is trusted by the authorities of this machine"
-                );
+        let url = text.trim();
+        let scheme = scheme(url).map(str::to_ascii_lowercase);
+        let Some(scheme) = scheme else {
+            refuse_almost_url(text)?;
+            return Ok(Self::Folder(text.into()));
+        };
+        refuse_secrets(url)?;
+        match scheme.as_str() {
+            "s3" | "file" | "memory" => {
+                if ca.is_some() {
+                    bail!(
+                        "--ca is for servers and Pravega: object storage is trusted by the authorities of this machine"
+                    );
+                }
+                Ok(Self::Objects(Location::of(url, |name| std::env::var(name).ok())?))
             }
-            return Ok(Self::Objects(Location::of(url, |name| std::env::var(name).ok())?));
+            "tcp" | "tls" => {
+                let mut pravega = PravegaSettings::new(url.parse()?, random_id());
+                pravega.credentials = Credentials::from_variables(|name| std::env::var(name).ok());
+                pravega.authorities = ca.clone();
+                Ok(Self::Pravega(pravega))
+            }
+            "http" | "https" => {
+                let Presented { ca_pem, basic, token } = presented(place)?;
+                let mut remote = RemoteSettings::new(url);
+                (remote.patience, remote.ca_pem, remote.basic, remote.token) =
+                    (PATIENCE, ca_pem, basic, token);
+                Ok(Self::Server(remote))
+            }
+            other => bail!("{other}:// is no store's scheme: {KNOWN}"),
         }
-        if ["tcp:", "tls:"].iter().any(|scheme| url.trim().starts_with(scheme)) {
-            let mut pravega = PravegaSettings::new(url.parse()?, random_id());
-            pravega.credentials = Credentials::from_variables(|name| std::env::var(name).ok());
-            pravega.authorities = ca.clone();
-            return Ok(Self::Pravega(pravega));
-        }
-        let Presented { ca_pem, basic, token } = presented(place)?;
-        let mut remote = RemoteSettings::new(url);
-        (remote.patience, remote.ca_pem, remote.basic, remote.token) = (PATIENCE, ca_pem, basic, token);
-        Ok(Self::Server(remote))
     }
 
     /// Opens the store; makes a folder's when it is not there and `makes` says so.
@@ -168,8 +190,54 @@ impl Awaited {
     }
 }
 
-fn is_object_url(text: &str) -> bool {
-    ["s3://", "file://", "memory://"].iter().any(|scheme| text.starts_with(scheme))
+/// What an address may be, for messages.
+const KNOWN: &str = "give a folder, http://host:port or https://host:port of a kulya serve, tcp://controller:9090 or tls:// of Pravega, s3://bucket/prefix, or file:///folder";
+
+/// The scheme of a URL; a folder has none.
+fn scheme(text: &str) -> Option<&str> {
+    let (scheme, _) = text.split_once("://")?;
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.chars().all(|sign| sign.is_ascii_alphanumeric() || "+-.".contains(sign));
+    is_scheme.then_some(scheme)
+}
+
+/// Refuses a folder's name that was meant as a URL, before such a folder is made.
+fn refuse_almost_url(text: &str) -> Result<()> {
+    let first = text.trim().split('/').next().unwrap_or_default();
+    let Some((name, behind)) = first.split_once(':') else { return Ok(()) };
+    let is_port = !behind.is_empty() && behind.bytes().all(|digit| digit.is_ascii_digit());
+    let is_known = ["tcp", "tls", "http", "https", "s3", "file", "memory", "pravega"]
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known));
+    if is_port || is_known || behind.is_empty() {
+        bail!("{text:?} looks like a URL and is none; {KNOWN} (and ./{text} if it is a folder)");
+    }
+    Ok(())
+}
+
+/// Refuses what is no folder where only a folder will do.
+pub(crate) fn check_folder(path: &Path) -> Result<()> {
+    let Some(text) = path.to_str() else { return Ok(()) };
+    if let Some(scheme) = scheme(text) {
+        bail!("a folder of this machine is asked for here, and {scheme}://… is a URL");
+    }
+    refuse_almost_url(text)
+}
+
+/// Refuses a URL with a password or a key in it, without showing it: lists of processes and histories would.
+fn refuse_secrets(url: &str) -> Result<()> {
+    let behind = url.split_once("://").map_or(url, |(_, behind)| behind);
+    let authority = behind.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.contains('@') {
+        bail!(
+            "the URL names a user: give --user with --password-file or KULYA_PASSWORD, or a token, instead"
+        );
+    }
+    let query = behind.split_once('?').map_or("", |(_, query)| query).to_ascii_lowercase();
+    if ["secret", "password", "token", "access_key", "credential"].iter().any(|word| query.contains(word)) {
+        bail!("the URL holds a secret: give it by a variable or a file, as AWS_SECRET_ACCESS_KEY");
+    }
+    Ok(())
 }
 
 /// What we show a server, and by whom we know it.
@@ -194,13 +262,23 @@ fn presented(place: &Place) -> Result<Presented> {
     match user {
         Some(user) => {
             let password = secret(password_file, "KULYA_PASSWORD")?;
-            let password =
-                password.context("a user needs a password: give --password-file or KULYA_PASSWORD")?;
+            let password = match password {
+                Some(password) => password,
+                None => typed_password(user)?,
+            };
             basic = Some((user.clone(), password));
         }
         None => token = secret(token_file, "KULYA_TOKEN")?.map(|token| token.trim().to_owned()),
     }
     Ok(Presented { ca_pem: ca.as_ref().map(read).transpose()?, basic, token })
+}
+
+/// Asks for a password where somebody can type one.
+fn typed_password(user: &str) -> Result<String> {
+    if !std::io::stdin().is_terminal() {
+        bail!("a user needs a password: give --password-file or KULYA_PASSWORD");
+    }
+    rpassword::prompt_password(format!("Password of {user}: ")).context("cannot ask for a password")
 }
 
 /// A registry that speaks REST v1, Kulya's or the Java one.
@@ -226,4 +304,50 @@ pub(crate) async fn on(store: Arc<dyn StreamStore>) -> Result<House> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let registry = Arc::new(Registry::on(Arc::clone(&store), Arc::clone(&clock))?);
     Ok(House { store, registry, clock })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Result<String> {
+        Ok(match Address::at(text, &Place::default())? {
+            Address::Folder(path) => format!("folder {}", path.display()),
+            Address::Objects(_) => "objects".to_owned(),
+            Address::Server(remote) => format!("server {}", remote.url),
+            Address::Pravega(_) => "pravega".to_owned(),
+        })
+    }
+
+    #[tokio::test]
+    async fn an_address_is_what_its_scheme_says() {
+        for (text, meant) in [
+            ("kulya-data", "folder kulya-data"),
+            ("/var/lib/kulya", "folder /var/lib/kulya"),
+            ("a/b:1", "folder a/b:1"),
+            ("./localhost:9092", "folder ./localhost:9092"),
+            ("HTTP://h:1", "server HTTP://h:1"),
+            (" https://h:1 ", "server https://h:1"),
+            ("tcp://h:1", "pravega"),
+            ("TLS://h:1", "pravega"),
+            ("memory://", "objects"),
+        ] {
+            assert_eq!(at(text).unwrap(), meant, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_meant_as_a_url_makes_no_folder() {
+        for text in
+            ["tcp:/h:1", "tcp:h", "http:", "localhost:9092", "h:1/x", "file:/x", "S3:bucket", "kafka:"]
+        {
+            let refused = at(text).unwrap_err().to_string();
+            assert!(refused.contains(text) && refused.contains("http://host:port"), "{refused}");
+        }
+        assert!(at("kafka://h:1").unwrap_err().to_string().contains("kafka:// is no store's scheme"));
+        for text in ["http://me:hidden@h:1", "tcp://hidden@h:1", "s3://b/p?secret_access_key=hidden"] {
+            let refused = at(text).unwrap_err().to_string();
+            assert!(!refused.contains("hidden"), "{refused}");
+        }
+    }
 }

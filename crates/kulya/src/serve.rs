@@ -36,7 +36,8 @@ const STORE_FAILED: u8 = 74;
 const CAPTURES_END: Duration = Duration::from_millis(500);
 const STORE_ENDS: Duration = Duration::from_millis(800);
 
-pub(crate) async fn run(settings: Settings, args: ServeArgs) -> Result<ExitCode> {
+pub(crate) async fn run(mut settings: Settings, args: ServeArgs) -> Result<ExitCode> {
+    settings.cdc = settings.cdc.into_iter().map(cdc::with_password).collect::<Result<_>>()?;
     let address = Address::of(args.place, &settings)?;
     let place = address.to_string();
     for source in &settings.cdc {

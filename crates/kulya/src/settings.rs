@@ -1,10 +1,12 @@
 //! The settings file: what `kulya serve` and the other commands do when no flag and no variable says otherwise.
 
 use crate::address_space;
-use crate::args::AccessLogFormat;
-use anyhow::{Context, Result};
+use crate::args::{AccessLogFormat, SqlArgs};
+use crate::keep::bytes;
+use anyhow::{Context, Result, bail};
 use kulya_cdc::PostgresSettings;
 use kulya_guard::resource::Names;
+use kulya_sql::QueryLimits;
 use kulya_store_embedded::Components;
 use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -17,6 +19,8 @@ const DEFAULT_FILE: &str = "kulya.toml";
 const MIN_LOG_FILE_BYTES: u64 = 65_536;
 const DEFAULT_DATA: &str = "kulya-data";
 pub(crate) const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9092);
+/// With less memory no query runs: the program itself is held against it, too.
+const MIN_QUERY_BYTES: usize = 128 << 20;
 
 /// A settings file.
 ///
@@ -35,6 +39,9 @@ pub(crate) const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Add
 ///
 /// [limits]
 /// requests-per-second = 500
+///
+/// [sql]
+/// memory = "1GiB"
 ///
 /// [[cdc]]
 /// name = "shop"
@@ -72,6 +79,9 @@ pub(crate) struct Settings {
     /// How much there may be of what.
     #[serde(default)]
     pub(crate) limits: Limits,
+    /// What queries may take.
+    #[serde(default)]
+    sql: Sql,
     /// The databases whose changes `kulya serve` captures.
     #[serde(default)]
     pub(crate) cdc: Vec<PostgresSettings>,
@@ -110,6 +120,18 @@ pub(crate) struct Tls {
     pub(crate) certificate: Option<PathBuf>,
     /// Its private key.
     pub(crate) private_key: Option<PathBuf>,
+}
+
+/// What queries of `kulya sql` may take.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Sql {
+    /// Memory, as `1GiB`.
+    memory: Option<String>,
+    /// Room on disk, as `16GiB`.
+    spill: Option<String>,
+    /// The folder for it.
+    spill_folder: Option<PathBuf>,
 }
 
 /// Who is let in. With neither accounts nor a key set: everybody.
@@ -258,6 +280,31 @@ impl Settings {
     /// The store's folder: flag or variable, else file, else the default.
     pub(crate) fn data(&self, given: Option<PathBuf>) -> PathBuf {
         given.or_else(|| self.data.clone()).unwrap_or_else(|| DEFAULT_DATA.into())
+    }
+
+    /// Whether the file says where the store is.
+    pub(crate) fn names_data(&self) -> bool {
+        self.data.is_some()
+    }
+
+    /// What a query may take, likewise.
+    pub(crate) fn query_limits(&self, args: &SqlArgs) -> Result<QueryLimits> {
+        let usual = QueryLimits::default();
+        let size = |flag: &Option<String>, file: &Option<String>| {
+            flag.as_ref().or(file.as_ref()).map(|text| bytes(text)).transpose()
+        };
+        let memory = match size(&args.memory, &self.sql.memory)? {
+            Some(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
+            None => usual.memory_bytes,
+        };
+        if memory < MIN_QUERY_BYTES {
+            bail!("--memory is less than a query needs: the least is {}MiB", MIN_QUERY_BYTES >> 20);
+        }
+        Ok(QueryLimits {
+            memory_bytes: memory,
+            spill_bytes: size(&args.spill, &self.sql.spill)?.unwrap_or(usual.spill_bytes),
+            spill_folder: args.spill_folder.clone().or_else(|| self.sql.spill_folder.clone()),
+        })
     }
 
     /// The registry's address, likewise.

@@ -1,6 +1,8 @@
 //! `kulya sql`: statements from the command line, a file, a pipe, or a prompt.
 
 use crate::args::{Output, Place, SqlArgs};
+use crate::history::History;
+use crate::memory;
 use crate::open::{self, Address, House};
 use crate::say;
 use crate::settings::Settings;
@@ -11,7 +13,8 @@ use kulya_client::{HttpRegistry, Login, RegistrySettings};
 use kulya_codec::SchemaRegistry;
 use kulya_guard::Credentials;
 use kulya_sql::{
-    Backend, CatalogOptions, Opener, Security, Session, Shape, SqlError, SqlResult, StoreAddress,
+    Backend, CatalogOptions, Opener, RowWriter, Security, Session, Shape, SqlError, SqlResult, Started,
+    StoreAddress,
 };
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
@@ -19,6 +22,9 @@ use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+
+/// What is said where a catalog is needed, and no store was named.
+const NO_STORE: &str = "folder kulya-data does not exist: kulya serve, kulya cdc or kulya demo make one, --data names a store, CREATE CATALOG … WITH another";
 
 /// The name of the catalog of the folder's own store.
 const CATALOG: &str = "kulya";
@@ -30,12 +36,18 @@ A statement ends with a semicolon. Names with dots go in backticks: SELECT * FRO
 Ctrl-C drops what was typed, or ends a running query; Ctrl-D, or quit, ends.";
 
 pub(crate) async fn run(settings: Settings, args: SqlArgs) -> Result<()> {
+    let limits = settings.query_limits(&args)?;
+    let is_named = args.place.url.is_some() || args.place.data.is_some() || settings.names_data();
     let address = Address::of(args.place, &settings)?;
     let own = match &address {
         Address::Folder(path) => Some(path.clone()),
         Address::Objects(_) | Address::Server(_) | Address::Pravega(_) => None,
     };
-    let store = address.store(false).await?;
+    let house = match &own {
+        // CREATE CATALOG may name all that is asked
+        Some(path) if !is_named && !path.exists() => None,
+        _ => Some(open::on(address.store(false).await?).await?),
+    };
     let text = match (args.execute, args.file) {
         (Some(text), _) => Some(text),
         (None, Some(path)) => {
@@ -48,8 +60,12 @@ pub(crate) async fn run(settings: Settings, args: SqlArgs) -> Result<()> {
             Some(piped)
         }
     };
-    let house = open::on(store).await?;
-    let mut session = session(&house, own).await?;
+    let memory = limits.memory_bytes as u64;
+    let session = match &house {
+        Some(house) => session(house, own).await?,
+        None => Session::without_catalog(NO_STORE).opener(StoreOpener { own: None, backend: None }),
+    };
+    let mut session = session.limits(limits);
     let shape = shape(args.output);
     match text {
         Some(text) => {
@@ -57,11 +73,14 @@ pub(crate) async fn run(settings: Settings, args: SqlArgs) -> Result<()> {
             tokio::select! {
                 done = execute(&mut session, &text, shape) => done?,
                 () = stop.cancelled() => bail!("interrupted"),
+                bytes = memory::exceeded(process_bytes(memory)) => return Err(too_much(bytes, memory)),
             }
         }
-        None => prompt(&mut session, shape).await?,
+        None => prompt(&mut session, shape, memory).await?,
     }
-    house.store.close().await?;
+    if let Some(house) = house {
+        house.store.close().await?;
+    }
     Ok(())
 }
 
@@ -76,14 +95,14 @@ fn shape(output: Output) -> Shape {
 /// A session on a house, whose store is in this folder if it is in one.
 pub(crate) async fn session(house: &House, folder: Option<PathBuf>) -> SqlResult<Session> {
     let backend = Backend { store: Arc::clone(&house.store), registry: Arc::clone(&house.registry) as _ };
-    let opener = StoreOpener { own: folder, backend: backend.clone() };
+    let opener = StoreOpener { own: folder, backend: Some(backend.clone()) };
     Ok(Session::new(CATALOG, backend).await?.opener(opener))
 }
 
 /// Opens the stores and registries that CREATE CATALOG names. The session's own folder is open already.
 struct StoreOpener {
     own: Option<PathBuf>,
-    backend: Backend,
+    backend: Option<Backend>,
 }
 
 #[async_trait]
@@ -103,8 +122,10 @@ impl Opener for StoreOpener {
         let mut backend = self.backend.clone();
         if let Some(address) = address {
             let house = open::on(address.store(false).await.map_err(said)?).await.map_err(said)?;
-            backend = Backend { store: house.store, registry: house.registry as _ };
+            backend = Some(Backend { store: house.store, registry: house.registry as _ });
         }
+        let none = || SqlError::new("this session has no store of its own: give 'controller-uri'");
+        let mut backend = backend.ok_or_else(none)?;
         if let Some(url) = &options.registry {
             let mut settings = RegistrySettings::new(url);
             // one option says both: an authority is no matter of a registry that speaks no TLS
@@ -188,22 +209,52 @@ fn same(one: &Path, other: &Path) -> bool {
     matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
+/// Runs statements; rows are printed as they come.
 async fn execute(session: &mut Session, text: &str, shape: Shape) -> Result<()> {
     for statement in kulya_sql::statements(text)? {
-        let written = session.run(statement).await?.write(shape)?;
-        let mut out = std::io::stdout().lock();
-        out.write_all(written.as_bytes()).and_then(|()| out.flush())?;
+        match session.start(statement).await? {
+            Started::Finished(outcome) => print(outcome.write(shape)?).await?,
+            Started::Rows(mut rows) => {
+                let mut writer = RowWriter::new(rows.schema(), shape);
+                while let Some(batch) = rows.next().await? {
+                    print(writer.write(&batch)?).await?;
+                }
+                print(writer.finish()?).await?;
+            }
+        }
     }
     Ok(())
 }
 
-/// Reads statements from the terminal until Ctrl-D or `quit`.
-pub(crate) async fn prompt(session: &mut Session, shape: Shape) -> Result<()> {
-    let history = std::env::home_dir().map(|home| home.join(".kulya_history"));
-    let mut editor = DefaultEditor::new().context("this terminal cannot be used")?;
-    if let Some(history) = &history {
-        let _ = editor.load_history(history);
+/// Writes to standard output on a thread that may wait for its reader, so that signals are served meanwhile.
+async fn print(text: String) -> Result<()> {
+    if text.is_empty() {
+        return Ok(());
     }
+    let written = tokio::task::spawn_blocking(move || {
+        let mut out = std::io::stdout().lock();
+        out.write_all(text.as_bytes()).and_then(|()| out.flush())
+    });
+    Ok(written.await??)
+}
+
+/// What the whole process may hold while a query may take `memory` bytes: an eighth more, for the program itself.
+fn process_bytes(memory: u64) -> u64 {
+    memory + memory / 8
+}
+
+fn too_much(bytes: u64, memory: u64) -> anyhow::Error {
+    anyhow::anyhow!(
+        "the query was ended: the process takes {} MB of memory, and --memory lets queries take {} MB; ask for less, or raise it",
+        bytes >> 20,
+        memory >> 20
+    )
+}
+
+/// Reads statements from the terminal until Ctrl-D or `quit`.
+pub(crate) async fn prompt(session: &mut Session, shape: Shape, memory: u64) -> Result<()> {
+    let mut editor = DefaultEditor::new().context("this terminal cannot be used")?;
+    let history = History::of_home(&mut editor);
     say!("Statements end with a semicolon; help; says more, Ctrl-D ends.");
     let mut typed = String::new();
     loop {
@@ -233,14 +284,11 @@ pub(crate) async fn prompt(session: &mut Session, shape: Shape) -> Result<()> {
             }
             continue;
         }
-        let _ = editor.add_history_entry(typed.trim());
-        if let Some(history) = &history {
-            let _ = editor.append_history(history);
-        }
+        history.add(&mut editor, typed.trim());
         if word == "help" {
             say!("{HELP}");
         } else {
-            answer(session, &typed, shape).await;
+            answer(session, &typed, shape, memory).await;
         }
         typed.clear();
     }
@@ -248,7 +296,7 @@ pub(crate) async fn prompt(session: &mut Session, shape: Shape) -> Result<()> {
 }
 
 /// Runs what was typed; an error is shown, and the prompt goes on. Ctrl-C ends the query alone.
-async fn answer(session: &mut Session, text: &str, shape: Shape) {
+async fn answer(session: &mut Session, text: &str, shape: Shape, memory: u64) {
     let interrupted = CancellationToken::new();
     let cancel = interrupted.clone();
     let watch = kulya_store::supervision::spawn_logged("interrupt", async move {
@@ -263,6 +311,14 @@ async fn answer(session: &mut Session, text: &str, shape: Shape) {
             }
         }
         () = interrupted.cancelled() => eprintln!("interrupted"),
+        bytes = memory::exceeded(process_bytes(memory)) => {
+            eprintln!("{}", crate::line(&too_much(bytes, memory)));
+            // what cannot be interrupted goes on taking memory: the planning of a statement
+            if !memory::falls_below(process_bytes(memory)).await {
+                eprintln!("kulya: it could not be ended but with the program");
+                std::process::exit(1);
+            }
+        }
     }
     watch.abort();
 }

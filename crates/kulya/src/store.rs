@@ -1,6 +1,7 @@
 //! `kulya store`: what a folder holds, whether all of it can be read, and a copy of it.
 
 use crate::args::{StoreArgs, StoreCommand};
+use crate::open;
 use crate::settings::Settings;
 use crate::{progress, say};
 use anyhow::{Result, bail};
@@ -16,6 +17,10 @@ const PAGE: usize = 1000;
 
 pub(crate) async fn run(settings: Settings, args: StoreArgs) -> Result<()> {
     let data = settings.data(args.data);
+    open::check_folder(&data)?;
+    if let StoreCommand::Backup { to: other } | StoreCommand::Restore { from: other } = &args.command {
+        open::check_folder(other)?;
+    }
     if !data.exists() && !matches!(args.command, StoreCommand::Restore { .. }) {
         bail!("folder {} does not exist", data.display());
     }

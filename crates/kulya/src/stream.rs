@@ -7,12 +7,15 @@ use crate::say;
 use crate::settings::Settings;
 use crate::stop;
 use anyhow::{Context, Result, bail};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use kulya_store::clock::{Clock, SystemClock};
 use kulya_store::{
-    Append, BoundedSegment, Commit, EventPointer, ReadChunk, Scope, SegmentId, StreamConfig, StreamCut,
-    StreamId, StreamStore, Tail, hex, tail_cut,
+    Append, BoundedSegment, Commit, EventPointer, ReadChunk, Retention, Scope, SegmentId, StreamConfig,
+    StreamCut, StreamId, StreamStore, Tail, hex, tail_cut,
 };
+use serde_json::json;
 use std::io::{Read, Write};
 use std::path::Path;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +29,13 @@ pub(crate) async fn run(settings: Settings, args: StreamArgs) -> Result<()> {
         StreamCommand::One(command) => {
             let makes = matches!(command, OneStream::Create { .. } | OneStream::Append { .. });
             // what is typed wrongly is said before a folder is made or a server asked
-            let stream = command.stream().parse()?;
+            let wrong = || format!("{:?} names no stream: write scope/stream", command.stream());
+            let stream = command.stream().parse().with_context(wrong)?;
+            if let OneStream::Update { keep, .. } = &command
+                && !keep.is_given()
+            {
+                bail!("name what shall change: --keep-for or --keep-bytes (none takes a limit away)");
+            }
             let event = match &command {
                 OneStream::Append { hex, text, file, .. } => {
                     event(hex.as_deref(), text.clone(), file.as_deref())?
@@ -56,13 +65,15 @@ async fn on_stream(
     match command {
         OneStream::Create { segments, keep, .. } => {
             store.create_scope(&stream.scope).await?;
-            let config = StreamConfig::with_segments(segments).retention(keep.retention()?);
+            let config = StreamConfig::with_segments(segments).retention(keep.over(Retention::default())?);
             if !store.create_stream(&stream, config).await? {
                 bail!("there is a stream {stream} already");
             }
         }
         OneStream::Update { keep, .. } => {
-            let config = store.stream(&stream).await?.config.retention(keep.retention()?);
+            let config = store.stream(&stream).await?.config;
+            let retention = keep.over(config.retention)?;
+            let config = config.retention(retention);
             store.update_stream(&stream, config).await?;
             describe(store, &stream).await?;
         }
@@ -173,7 +184,7 @@ fn event(hex: Option<&str>, text: Option<String>, file: Option<&Path>) -> Result
     if let Some(text) = text {
         return Ok(text.into());
     }
-    let Some(path) = file else { bail!("give the event by --hex, --text or --file") };
+    let Some(path) = file else { bail!("give the event by --text, --file or --hex") };
     let mut bytes = Vec::new();
     if path == Path::new("-") {
         std::io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
@@ -235,6 +246,20 @@ impl Printer {
         match self.output {
             EventOutput::Hex => writeln!(out, "{} {}", hex::encode(&pointer.to_bytes()), hex::encode(event)),
             EventOutput::Text => writeln!(out, "{}", String::from_utf8_lossy(event)),
+            EventOutput::Json => {
+                // as REST v2 shows it
+                let mut shown = json!({
+                    "pointer": hex::encode(&pointer.to_bytes()),
+                    "segment": pointer.segment.to_string(),
+                    "offset": pointer.offset,
+                });
+                match std::str::from_utf8(event) {
+                    Ok(text) => shown["text"] = json!(text),
+                    Err(_) => shown["base64"] = json!(STANDARD.encode(event)),
+                }
+                writeln!(out, "{shown}")
+            }
+            EventOutput::Raw => out.write_all(event),
         }
     }
 

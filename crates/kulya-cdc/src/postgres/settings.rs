@@ -3,13 +3,19 @@
 use crate::store_sink::lawful;
 use crate::{CdcError, CdcResult, StoreSettings};
 use serde::Deserialize;
+use std::fmt;
+use std::path::PathBuf;
 
 /// One database to capture. In a settings file every member but `url` may be left out.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct PostgresSettings {
-    /// `postgres://user:password@host:port/database`.
+    /// `postgres://user:password@host:port/database`; the password may stand in `password` or `password_file` instead.
     pub url: String,
+    /// The password, where the URL has none.
+    pub password: String,
+    /// A file with the password and a line end; read by the program into `password`.
+    pub password_file: Option<PathBuf>,
     /// Debezium's `topic.prefix`, and the name under which the position is kept. Default: the database's name.
     pub name: String,
     /// The scope of the streams. Default: the name, with `-` for what a scope may not hold.
@@ -30,10 +36,36 @@ pub struct PostgresSettings {
     pub truncate: bool,
 }
 
+/// Without the password.
+impl fmt::Debug for PostgresSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { url, name, scope, tables, stream, segments, slot, publication, .. } = self;
+        f.debug_struct("PostgresSettings")
+            .field("url", &without_password(url))
+            .field("name", name)
+            .field("scope", scope)
+            .field("tables", tables)
+            .field("stream", stream)
+            .field("segments", segments)
+            .field("slot", slot)
+            .field("publication", publication)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A URL whose user and password, and whose parameters, are left out.
+fn without_password(url: &str) -> String {
+    let (scheme, behind) = url.split_once("://").unwrap_or(("", url));
+    let place = behind.rsplit_once('@').map_or(behind, |(_, place)| place);
+    format!("{scheme}://…{}", place.split('?').next().unwrap_or_default())
+}
+
 impl Default for PostgresSettings {
     fn default() -> Self {
         Self {
             url: String::new(),
+            password: String::new(),
+            password_file: None,
             name: String::new(),
             scope: String::new(),
             tables: Vec::new(),
@@ -48,7 +80,7 @@ impl Default for PostgresSettings {
 }
 
 /// Settings that were checked, and where the database is.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) host: String,
     pub(crate) port: u16,
@@ -56,6 +88,18 @@ pub(crate) struct Target {
     pub(crate) password: String,
     pub(crate) database: String,
     pub(crate) settings: PostgresSettings,
+}
+
+/// Without the password.
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target")
+            .field("server", &self.server())
+            .field("user", &self.user)
+            .field("database", &self.database)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Target {
@@ -82,6 +126,10 @@ impl PostgresSettings {
         if !(self.url.starts_with("postgres://") || self.url.starts_with("postgresql://")) {
             return Err(wrong("it does not begin with postgres://"));
         }
+        // else a part of the password would be taken for the host, and be shown
+        if self.url.matches('@').count() > 1 {
+            return Err(wrong("it has more than one @: write that of a user or a password as %40"));
+        }
         let config: tokio_postgres::Config =
             self.url.parse().map_err(|e| wrong("see the cause").because(Box::new(e)))?;
         if !matches!(
@@ -98,7 +146,10 @@ impl PostgresSettings {
         };
         let user = config.get_user().ok_or_else(|| wrong("it names no user"))?.to_owned();
         let database = config.get_dbname().unwrap_or(&user).to_owned();
-        let password = String::from_utf8_lossy(config.get_password().unwrap_or_default()).into_owned();
+        let password = match config.get_password() {
+            Some(password) => String::from_utf8_lossy(password).into_owned(),
+            None => self.password.clone(),
+        };
         let port = config.get_ports().first().copied().unwrap_or(5432);
         let default = |value: &mut String, default: String| {
             if value.is_empty() {

@@ -2,6 +2,7 @@
 
 use super::login::Shown;
 use super::settings::RegistrySettings;
+use crate::trust;
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
 use reqwest::header::{AUTHORIZATION, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
@@ -73,6 +74,9 @@ impl Asking {
 
     fn last(&self, tried: reqwest::Result<Response>) -> RegistryResult<Response> {
         tried.map_err(|e| {
+            if let Some(what) = trust::mismatch(&e, &self.base) {
+                return RegistryError::new(RegistryErrorKind::InvalidInput, what);
+            }
             let what = format!(
                 "the registry at {} does not answer: is it running, and is the URL right?",
                 self.base

@@ -2,6 +2,7 @@
 
 use super::network::Network;
 use super::settings::RemoteSettings;
+use crate::trust;
 use hyper_util::rt::TokioIo;
 use kulya_store::{Error, ErrorKind, Result};
 use kulya_wire::v1::stream_store_client::StreamStoreClient;
@@ -9,6 +10,7 @@ use kulya_wire::{MAX_MESSAGE_BYTES, error};
 use std::error::Error as _;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -51,6 +53,8 @@ pub(super) struct Line {
     shared: Service,
     patience: Duration,
     closed: watch::Sender<bool>,
+    /// Whether it was looked for a server that speaks another protocol.
+    probed: AtomicBool,
 }
 
 impl Line {
@@ -60,7 +64,8 @@ impl Line {
         let bearer = Bearer(settings.authorization()?);
         let shared = service(&endpoint, network.as_ref(), &bearer);
         let (address, patience) = (settings.address().to_owned(), settings.patience);
-        Ok(Self { address, endpoint, network, bearer, shared, patience, closed: watch::Sender::new(false) })
+        let (closed, probed) = (watch::Sender::new(false), AtomicBool::new(network.is_some()));
+        Ok(Self { address, endpoint, network, bearer, shared, patience, closed, probed })
     }
 
     /// The connection that short calls share.
@@ -144,8 +149,9 @@ impl Line {
             return Some(error);
         }
         // a status with a source was made here, of what befell the connection
-        if status.source().is_some() {
-            return None;
+        if let Some(source) = status.source() {
+            let what = trust::mismatch(source, &self.address)?;
+            return Some(Error::new(ErrorKind::InvalidInput, what));
         }
         let address = &self.address;
         let (kind, what) = match status.code() {
@@ -204,6 +210,11 @@ impl Patience<'_> {
     pub(super) async fn endure(&mut self, status: Status) -> Result<()> {
         if let Some(error) = self.line.error(&status) {
             return Err(error);
+        }
+        if !self.line.probed.swap(true, Ordering::Relaxed)
+            && let Some(what) = trust::other_protocol(&self.line.address).await
+        {
+            return Err(Error::new(ErrorKind::InvalidInput, what));
         }
         let now = Instant::now();
         let over = *self.over.get_or_insert(now + self.line.patience);

@@ -109,7 +109,10 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OtherType { versions } => {
-                let has = versions.first().map(|v| format!("{} (schema id {})", v.type_name, v.id));
+                let has = versions.first().map(|v| match v.type_name.as_str() {
+                    "" => format!("one without a name (schema id {})", v.id),
+                    name => format!("{name} (schema id {})", v.id),
+                });
                 write!(f, "the group takes one type only, and has {}", has.unwrap_or_default())
             }
             Self::Denied { .. } => f.write_str("the group takes no further schema"),

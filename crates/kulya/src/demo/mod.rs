@@ -13,7 +13,7 @@ use crate::settings::DEFAULT_LISTEN;
 use crate::{serve, sql, stop};
 use anyhow::{Context, Result, bail};
 use kulya_client::HttpRegistry;
-use kulya_sql::{Outcome, Session, Shape};
+use kulya_sql::{Outcome, QueryLimits, Session, Shape};
 use std::io::{ErrorKind, IsTerminal};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -44,6 +44,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<()> {
 }
 
 async fn story(args: &DemoArgs, stop: CancellationToken) -> Result<()> {
+    open::check_folder(&args.data)?;
     let began = Instant::now();
     say!("1. A store in a folder, and a schema registry on it");
     let house = open::folder(&args.data).await?;
@@ -123,7 +124,7 @@ async fn keep(session: &mut Session, url: &str, stop: CancellationToken) -> Resu
     say!("   curl '{url}/v1/groups?namespace={SCOPE}'");
     say!("   curl '{url}/v1/groups/orders/schemas/versions?namespace={SCOPE}'");
     if std::io::stdin().is_terminal() {
-        return sql::prompt(session, Shape::Table).await;
+        return sql::prompt(session, Shape::Table, QueryLimits::default().memory_bytes as u64).await;
     }
     say!("   the registry stays up; Ctrl-C ends");
     stop.cancelled().await;

@@ -120,7 +120,7 @@ pub(crate) enum GroupCommand {
         #[command(flatten)]
         group: Named,
         /// The format of its schemas: avro, json, protobuf, any, or custom:NAME
-        #[arg(long, value_parser = format, value_name = "FORMAT")]
+        #[arg(long, value_parser = format, value_name = "FORMAT", display_order = 0)]
         format: Format,
         #[command(flatten)]
         policy: PolicyArgs,
@@ -169,7 +169,7 @@ pub(crate) enum GroupCommand {
 /// A schema in a file.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SchemaFile {
-    /// The schema: .avsc, .json, or a descriptor set as protoc writes it (.desc, .pb, .binpb)
+    /// The schema: .avsc, .json, a .proto file, or a descriptor set as protoc writes it (.desc, .pb, .binpb)
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) read: ReadArgs,
@@ -178,7 +178,7 @@ pub(crate) struct SchemaFile {
 /// How a schema's file is read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReadArgs {
-    /// The schema's type: for Protobuf the message, for Avro it is in the schema [default: none]
+    /// The schema's type: for Protobuf the message, where there are several; for Avro it is in the schema
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) type_name: Option<String>,
     /// avro, json, protobuf or custom:NAME, where the file's ending does not tell

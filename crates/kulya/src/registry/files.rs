@@ -4,9 +4,15 @@ use super::args::ReadArgs;
 use anyhow::{Context, Result, bail};
 use kulya_schema::limits::MAX_SCHEMA_BYTES;
 use kulya_schema::{Format, SchemaInfo};
+use prost::Message;
+use prost_types::FileDescriptorSet;
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+
+/// So many messages are named, and the rest are counted.
+const NAMED: usize = 10;
 
 /// The schema in a file.
 pub(crate) fn read(path: &Path, by: &ReadArgs) -> Result<SchemaInfo> {
@@ -16,16 +22,9 @@ pub(crate) fn read(path: &Path, by: &ReadArgs) -> Result<SchemaInfo> {
         }
         Some(format) => format,
         None => bail!(
-            "{} does not tell its format: end it with .avsc, .json or .desc, or give --format",
+            "{} does not tell its format: end it with .avsc, .json, .proto or .desc, or give --format",
             path.display()
         ),
-    };
-    let type_name = match (&by.type_name, &format) {
-        (Some(name), _) => name.clone(),
-        (None, Format::Protobuf) => {
-            bail!("{}: a descriptor set has many messages: name the one by --type", path.display())
-        }
-        (None, _) => String::new(),
     };
     let unreadable = || format!("cannot read {}", path.display());
     let mut file = std::fs::File::open(path).with_context(unreadable)?;
@@ -34,7 +33,53 @@ pub(crate) fn read(path: &Path, by: &ReadArgs) -> Result<SchemaInfo> {
     if data.len() > MAX_SCHEMA_BYTES {
         bail!("{} is larger than a schema may be: the most is {MAX_SCHEMA_BYTES} bytes", path.display());
     }
+    if format == Format::Protobuf && path.extension().is_some_and(|ending| ending == "proto") {
+        data = compiled(path)?;
+    }
+    let type_name = match (&by.type_name, &format) {
+        (Some(name), _) => name.clone(),
+        (None, Format::Protobuf) => only_message(path, &data)?,
+        (None, _) => String::new(),
+    };
     Ok(SchemaInfo::new(type_name, format, data))
+}
+
+/// The descriptor set of a `.proto` file; what it imports is looked for beside it.
+fn compiled(path: &Path) -> Result<Vec<u8>> {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let set = protox::compile([path], [folder]).map_err(|error| {
+        // the compiler's own message spans lines
+        let text = error.to_string().replace('\n', " ");
+        anyhow::anyhow!("{} cannot be compiled (imports are looked for beside it): {text}", path.display())
+    })?;
+    Ok(set.encode_to_vec())
+}
+
+/// The one message of a descriptor set, where there is only one: of the files that no other file imports.
+fn only_message(path: &Path, data: &[u8]) -> Result<String> {
+    let set = FileDescriptorSet::decode(data)
+        .with_context(|| format!("{} is no descriptor set, as protoc writes it", path.display()))?;
+    let imported: HashSet<&str> =
+        set.file.iter().flat_map(|file| file.dependency.iter().map(String::as_str)).collect();
+    let own = set.file.iter().filter(|file| !imported.contains(file.name()));
+    let mut names: Vec<String> = own
+        .flat_map(|file| {
+            let package =
+                if file.package().is_empty() { String::new() } else { format!("{}.", file.package()) };
+            file.message_type.iter().map(move |message| format!("{package}{}", message.name()))
+        })
+        .collect();
+    match (names.pop(), names.as_slice()) {
+        (Some(only), []) => Ok(only),
+        (None, _) => bail!("{} has no message: name one by --type", path.display()),
+        (Some(last), more) => {
+            let shown: Vec<&str> =
+                more.iter().map(String::as_str).chain([last.as_str()]).take(NAMED).collect();
+            let left = (more.len() + 1).saturating_sub(NAMED);
+            let left = if left == 0 { String::new() } else { format!(" and {left} more") };
+            bail!("{} has several messages: name one by --type: {}{left}", path.display(), shown.join(", "))
+        }
+    }
 }
 
 /// Files in order: those that are named, or those of the one folder that is.
@@ -52,7 +97,7 @@ pub(crate) fn in_order(paths: &[PathBuf], by: &ReadArgs) -> Result<Vec<PathBuf>>
         }
     }
     if files.is_empty() {
-        bail!("folder {} has no schemas: .avsc, .json or .desc", folder.display());
+        bail!("folder {} has no schemas: .avsc, .json, .proto or .desc", folder.display());
     }
     files.sort_by(|one, other| natural(&name(one), &name(other)));
     Ok(files)
@@ -67,7 +112,7 @@ fn ending(path: &Path) -> Option<Format> {
     match path.extension()?.to_str()? {
         "avsc" => Some(Format::Avro),
         "json" => Some(Format::Json),
-        "desc" | "pb" | "binpb" => Some(Format::Protobuf),
+        "desc" | "pb" | "binpb" | "proto" => Some(Format::Protobuf),
         _ => None,
     }
 }

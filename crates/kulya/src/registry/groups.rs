@@ -2,9 +2,10 @@
 
 use super::args::{self, GroupCommand};
 use super::shown::{self, Table};
-use super::{At, each, json, judge};
+use super::{At, Opened, each, json, judge};
 use crate::say;
 use anyhow::{Context, Result, bail};
+use kulya_codec::RegistryErrorKind;
 use kulya_codec::administration::{GroupChange, RegistryAdministration};
 use kulya_schema::{GroupId, GroupProperties, Rules};
 use serde::Serialize;
@@ -45,13 +46,14 @@ pub(super) async fn run(at: At, command: GroupCommand, as_json: bool) -> Result<
         GroupCommand::Describe { group } => {
             let id = group.id();
             let opened = at.open(false).await?;
-            show(&id, &opened.registry.group(&id).await?, as_json)?;
+            show(&id, &existing(&opened, &id).await?, as_json)?;
             opened.close().await
         }
         GroupCommand::Change { group, policy, rules, labels, no_labels } => {
             let id = group.id();
             let rules = rules.rules()?;
             let opened = at.open(false).await?;
+            existing(&opened, &id).await?;
             let known = judge::versions(&*opened.registry, &id, &policy.ids()).await?;
             let compatibility = policy.compatibility(|id| known.get(&id).cloned())?;
             if compatibility.is_none() && rules.is_none() && labels.is_empty() && no_labels.is_empty() {
@@ -83,10 +85,20 @@ pub(super) async fn run(at: At, command: GroupCommand, as_json: bool) -> Result<
             let id = group.id();
             let opened = at.open(false).await?;
             // the registry takes it as done when there is none; whoever types it may have mistyped it
-            opened.registry.group(&id).await?;
+            existing(&opened, &id).await?;
             opened.registry.delete_group(&id).await?;
             opened.close().await
         }
+    }
+}
+
+/// A group that is there. A registry's own words are for writers, who would create it.
+async fn existing(opened: &Opened, id: &GroupId) -> Result<GroupProperties> {
+    match opened.registry.group(id).await {
+        Err(error) if error.kind() == RegistryErrorKind::NotFound => {
+            bail!("there is no group {id}: kulya registry group list shows those that are")
+        }
+        found => Ok(found?),
     }
 }
 

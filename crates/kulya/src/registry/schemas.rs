@@ -4,7 +4,7 @@ use super::args::{self, SchemaCommand};
 use super::shown::{self, Table};
 use super::{At, each, files, json};
 use crate::say;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use kulya_codec::administration::RegistryAdministration;
 use kulya_schema::{Compatibility, HistoryRecord, SchemaInfo, VersionInfo};
 use std::io::Write;
@@ -58,6 +58,7 @@ pub(super) async fn run(at: At, command: SchemaCommand, as_json: bool) -> Result
                 Some(id) => tell(&opened.registry.find_schema(&id, read).await?, as_json)?,
                 None => {
                     let holders = opened.registry.added_to(&group.namespace, read).await?;
+                    let none = holders.is_empty();
                     if as_json {
                         json(&holders)?;
                     } else {
@@ -66,6 +67,10 @@ pub(super) async fn run(at: At, command: SchemaCommand, as_json: bool) -> Result
                             table.row([group, type_name, version.to_string(), id.to_string()]);
                         }
                         table.end();
+                    }
+                    if none {
+                        let namespace = shown::namespace(&group.namespace);
+                        bail!("no group of {namespace} has schema {}", schema.file.display());
                     }
                 }
             }

@@ -69,6 +69,11 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     if text.chars().any(char::is_control) { format!("{text:?}").into() } else { text.into() }
 }
 
+/// A namespace in a sentence.
+pub(crate) fn namespace(name: &str) -> String {
+    if name.is_empty() { "the default namespace".to_owned() } else { format!("namespace {}", plain(name)) }
+}
+
 /// A number of things: `1 group`, `2 groups`.
 pub(crate) fn counted(number: u64, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })

@@ -29,7 +29,9 @@ fn wrong_folders_settings_and_addresses() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     for (args, says) in [
-        (&["sql", "-e", "SELECT 1"][..], &["folder kulya-data does not exist", "kulya demo"][..]),
+        (&["sql", "-e", "SHOW TABLES"][..], &["no database is chosen"][..]),
+        (&["sql", "-e", "SELECT * FROM d.t"], &["folder kulya-data does not exist", "kulya demo"]),
+        (&["sql", "--data", "kulya-data", "-e", "SELECT 1"], &["folder kulya-data does not exist"]),
         (&["stream", "read", "s/t"], &["folder kulya-data does not exist"]),
         (&["serve", "--data", "photos"], &["folder photos is not empty and holds no Kulya store"]),
         (&["serve", "--data", "photos/cat.jpg"], &["photos/cat.jpg", "not a folder"]),
@@ -189,4 +191,64 @@ fn databases_that_cannot_be_captured() {
     ] {
         check(&folder, &["cdc", "--postgres", url, "--until-caught-up"], &[says]);
     }
+}
+
+/// What a newcomer gets wrong, and what is said then.
+#[test]
+fn messages_name_the_thing_and_the_way_on() {
+    let folder = tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("one.proto", "syntax = \"proto3\"; package shop; message Order { int64 id = 1; }");
+    write(
+        "two.proto",
+        "syntax = \"proto3\"; import \"one.proto\"; message A { shop.Order o = 1; } message B {}",
+    );
+    write("wrong.proto", "syntax = \"proto3\"; message {");
+    write("order.avsc", r#"{"type":"record","name":"Order","fields":[{"name":"id","type":"long"}]}"#);
+    write("no.pb", "this is none");
+    let registry = |args: &[&str]| run(&mut command(folder.path(), &[&["registry"], args].concat()));
+    for (name, format) in [("pb", "protobuf"), ("av", "avro")] {
+        let made = registry(&["group", "create", name, "--format", format, "--policy", "AllowAny"]);
+        assert_eq!(made.code, Some(0), "{made:?}");
+    }
+    // a source is compiled, with what it imports; its only message needs no name
+    assert_eq!(
+        registry(&["schema", "add", "--group", "pb", "one.proto"]).out,
+        "shop.Order version 0 (id 0)\n"
+    );
+    let show = ["registry", "schema", "show", "--group", "pb", "0", "--raw"];
+    let set = command(folder.path(), &show).output().unwrap().stdout;
+    std::fs::write(folder.path().join("one.pb"), set).unwrap();
+    assert_eq!(registry(&["schema", "add", "--group", "pb", "one.pb"]).out, "shop.Order version 0 (id 0)\n");
+    let added = registry(&["schema", "find", "--group", "pb", "one.proto"]);
+    assert_eq!(added.out, "shop.Order version 0 (id 0)\n", "{added:?}");
+    for (args, says) in [
+        (&["schema", "add", "--group", "pb", "two.proto"][..], &["several messages", "--type: A, B"][..]),
+        (&["schema", "add", "--group", "pb", "wrong.proto"], &["wrong.proto cannot be compiled"]),
+        (&["schema", "add", "--group", "pb", "no.pb"], &["no.pb is no descriptor set"]),
+        (&["schema", "find", "order.avsc"], &["no group of the default namespace has schema order.avsc"]),
+        (&["group", "delete", "nope"], &["there is no group nope", "group list"]),
+        (&["group", "describe", "nope", "--namespace", "x"], &["there is no group x/nope"]),
+        (&["group", "change", "nope", "--policy", "AllowAny"], &["there is no group nope"]),
+    ] {
+        refused(&registry(args), says);
+    }
+    kulya(&folder, &["stream", "append", "s/db.public.t", "--text", "x"]);
+    for (args, says) in [
+        (&["sql", "-e", "SELECT * FROM db.public.t"][..], &["write it in backticks: `db.public.t`"][..]),
+        (&["sql", "-e", "DESCRIBE public.t"], &["write it in backticks: `public.t`"]),
+        (&["sql", "-e", "SELECT * FROM a.b.c.d"], &["backticks"]),
+        (&["stream", "describe", "/"], &["\"/\"", "scope/stream"]),
+        (&["stream", "describe", "/t"], &["\"/t\"", "scope"]),
+        (&["stream", "read", ""], &["scope/stream"]),
+    ] {
+        check(&folder, args, says);
+    }
+    let missing = run(&mut command(folder.path(), &["stream", "append", "s/t"]));
+    assert!(missing.err.contains("--text <TEXT>|--file <FILE>|--hex <HEX>"), "{missing:?}");
+    // an event in each form
+    let read = |form: &str| kulya(&folder, &["stream", "read", "s/db.public.t", "-o", form]);
+    assert_eq!((read("text").as_str(), read("raw").as_str()), ("x\n", "x"));
+    assert!(read("json").ends_with("\"offset\":0,\"text\":\"x\"}\n"), "{}", read("json"));
+    assert!(read("hex").ends_with(" 78\n"));
 }
