@@ -15,6 +15,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 #[derive(Debug)]
 pub(crate) struct Folder(LocalFileSystem);
@@ -22,10 +23,33 @@ pub(crate) struct Folder(LocalFileSystem);
 /// Counts the files that this process writes, for their names until they are whole.
 static WRITTEN: AtomicU64 = AtomicU64::new(0);
 
+/// Where a store keeps its objects.
+const FOLDERS: [&str; 5] = ["log", "data", "checkpoint", "checkpoint-copy", "closed"];
+/// A file that is not whole and was not written to for so long was left by a process that ended.
+const ABANDONED: Duration = Duration::from_secs(600);
+
+/// Removes files that never became objects; what cannot be removed stays, and hurts nobody.
+fn remove_abandoned(folder: &FilePath) {
+    let Ok(files) = fs::read_dir(folder) else { return };
+    for file in files.flatten() {
+        let name = file.file_name();
+        let is_part = name.to_str().and_then(|name| name.rsplit_once('#')).is_some_and(|(before, digits)| {
+            !before.is_empty() && digits.len() > 12 && digits.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        let is_old = || file.metadata().and_then(|meta| meta.modified()).ok()?.elapsed().ok();
+        if is_part && is_old().is_some_and(|age| age > ABANDONED) {
+            let _ = fs::remove_file(file.path());
+        }
+    }
+}
+
 impl Folder {
     /// A folder, made when it is not there.
     pub(crate) fn open(path: &FilePath) -> Result<Self> {
         fs::create_dir_all(path).map_err(generic)?;
+        for folder in [path.to_owned()].into_iter().chain(FOLDERS.map(|name| path.join(name))) {
+            remove_abandoned(&folder);
+        }
         Ok(Self(LocalFileSystem::new_with_prefix(path)?))
     }
 }
@@ -125,5 +149,31 @@ impl ObjectStore for Folder {
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         self.0.copy_opts(from, to, options).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::SystemTime;
+
+    #[test]
+    fn what_a_process_that_ended_left_is_removed_and_what_is_being_written_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        fs::create_dir_all(&log).unwrap();
+        let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
+        for (name, is_old) in
+            [("1#77000000000001", true), ("2#77000000000002", false), ("3", true), ("4#a", true)]
+        {
+            let file = File::create_new(log.join(name)).unwrap();
+            if is_old {
+                file.set_modified(old).unwrap();
+            }
+        }
+        Folder::open(folder.path()).unwrap();
+        let mut left: Vec<_> = fs::read_dir(log).unwrap().map(|file| file.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["2#77000000000002", "3", "4#a"]);
     }
 }

@@ -25,6 +25,7 @@ mod committer;
 mod copy;
 mod events;
 mod examine;
+mod find;
 mod folder;
 mod journal;
 mod location;

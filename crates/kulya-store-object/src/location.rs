@@ -96,9 +96,11 @@ fn s3(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Result<Location> 
     }
     let prefix = Path::from_url_path(url.path().trim_matches('/'))
         .map_err(|error| bad(url.as_str(), "its prefix is no name").because(error))?;
-    // what is asked again for too long is asked again by us, who know what it was
+    // what fails is asked again by us, who know what it was, and give each request its time
     let retry =
-        RetryConfig { max_retries: 2, retry_timeout: Duration::from_secs(20), ..RetryConfig::default() };
+        RetryConfig { max_retries: 1, retry_timeout: Duration::from_secs(4), ..RetryConfig::default() };
+    let mut options =
+        ClientOptions::new().with_connect_timeout(Duration::from_secs(3)).with_timeout_disabled();
     let mut builder = AmazonS3Builder::new().with_bucket_name(bucket).with_retry(retry);
     let mut endpoint = None;
     for name in VARIABLES {
@@ -119,10 +121,9 @@ fn s3(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Result<Location> 
     if let Some(endpoint) = endpoint {
         let is_plain = endpoint.starts_with("http://");
         builder = builder.with_endpoint(endpoint);
-        if is_plain {
-            builder = builder.with_client_options(ClientOptions::new().with_allow_http(true));
-        }
+        options = options.with_allow_http(is_plain);
     }
+    builder = builder.with_client_options(options);
     let store = builder.build().map_err(|error| bad(url.as_str(), "see its settings").because(error))?;
     Ok(Location { objects: Arc::new(store), prefix })
 }

@@ -6,6 +6,7 @@ mod faults;
 mod faulty;
 mod holes;
 mod log;
+mod outages;
 mod pair;
 #[cfg(feature = "s3")]
 mod real_s3;

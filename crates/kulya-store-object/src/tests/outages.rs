@@ -1,0 +1,215 @@
+//! A storage that hangs, that may only be read, or whose folder cannot be synced: who waits is told within seconds, once for all;
+//! reading goes on where it can; and an answer never says more than is known.
+
+use super::{event, instance, make, memory, texts};
+use crate::bucket::NotDurable;
+use crate::{ObjectLogStore, Settings};
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use kulya_store::{ErrorKind, HealthStatus, StreamStore};
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+};
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::Instant;
+
+const WELL: u8 = 0;
+const HANGS: u8 = 1;
+const READ_ONLY: u8 = 2;
+const UNSYNCED: u8 = 3;
+
+/// A storage in one of these states, which counts what is read at once.
+#[derive(Debug)]
+struct Ailing {
+    inner: Arc<dyn ObjectStore>,
+    state: AtomicU8,
+    reading: AtomicUsize,
+    most: AtomicUsize,
+    read: Mutex<Vec<String>>,
+}
+
+impl Ailing {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            inner: memory(),
+            state: AtomicU8::new(WELL),
+            reading: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
+            read: Mutex::default(),
+        })
+    }
+
+    fn set(&self, state: u8) {
+        self.state.store(state, Ordering::SeqCst);
+    }
+
+    async fn hang(&self) {
+        if self.state.load(Ordering::SeqCst) == HANGS {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl fmt::Display for Ailing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ailing storage")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Ailing {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        self.hang().await;
+        match self.state.load(Ordering::SeqCst) {
+            READ_ONLY => {
+                let source = io::Error::from(io::ErrorKind::ReadOnlyFilesystem);
+                Err(Error::Generic { store: "ailing", source: source.into() })
+            }
+            UNSYNCED if options.mode == PutMode::Create => {
+                self.inner.put_opts(location, payload, options).await?;
+                let source = NotDurable(io::Error::from(io::ErrorKind::StorageFull));
+                Err(Error::Generic { store: "ailing", source: source.into() })
+            }
+            _ => self.inner.put_opts(location, payload, options).await,
+        }
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(location, options).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.hang().await;
+        let now = self.reading.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(now, Ordering::SeqCst);
+        self.read.lock().unwrap().push(location.to_string());
+        tokio::task::yield_now().await;
+        let got = self.inner.get_opts(location, options).await;
+        self.reading.fetch_sub(1, Ordering::SeqCst);
+        got
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}
+
+async fn open(storage: &Arc<Ailing>, settings: Settings) -> ObjectLogStore {
+    let objects: Arc<dyn ObjectStore> = Arc::clone(storage) as _;
+    ObjectLogStore::open(objects, &Path::default(), settings).await.unwrap()
+}
+
+/// The usual time-outs; the cache holds nothing.
+fn usual() -> Settings {
+    Settings { cache_bytes: 0, checkpoint_every: u64::MAX, ..Settings::new(instance()) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_storage_that_hangs_is_told_within_seconds_and_all_at_once() {
+    let storage = Ailing::new();
+    let store = open(&storage, usual()).await;
+    make(&store).await;
+    storage.set(HANGS);
+    let begun = Instant::now();
+    let reads = (0..50).map(|_| async { store.scopes().await.unwrap_err() });
+    let writes = (0..50).map(|n| {
+        let store = &store;
+        async move { store.commit(event(n)).await.unwrap_err() }
+    });
+    let (reads, writes) = tokio::join!(futures::future::join_all(reads), futures::future::join_all(writes));
+    // time stands still but for those who wait: nothing here depends on the machine
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    for error in reads.iter().chain(&writes) {
+        assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
+        assert!(error.to_string().contains("see that it runs"), "{error}");
+    }
+    assert_eq!(store.health().status(), HealthStatus::Unavailable);
+    storage.set(WELL);
+    store.scopes().await.unwrap();
+    assert_eq!(store.health().status(), HealthStatus::Healthy);
+}
+
+#[tokio::test]
+async fn a_storage_that_may_only_be_read_is_read() {
+    let storage = Ailing::new();
+    let store = open(&storage, usual()).await;
+    make(&store).await;
+    store.commit(event("there")).await.unwrap();
+    drop(store);
+    storage.set(READ_ONLY);
+    let store = open(&storage, usual()).await;
+    assert_eq!(texts(&store).await, ["there"]);
+    let refused = store.commit(event("more")).await.unwrap_err();
+    assert!(refused.to_string().contains("read-only"), "{refused}");
+    assert!(!store.create_scope(&super::orders().scope).await.unwrap(), "what is there need not be made");
+}
+
+#[tokio::test]
+async fn a_commit_whose_folder_cannot_be_synced_is_not_acknowledged_and_the_last() {
+    let storage = Ailing::new();
+    let store = open(&storage, usual()).await;
+    make(&store).await;
+    storage.set(UNSYNCED);
+    let refused = store.commit(event("perhaps")).await.unwrap_err();
+    // neither "stored" nor "no room, and nothing was written"
+    assert_eq!(refused.kind(), ErrorKind::Failed, "{refused}");
+    assert!(refused.to_string().contains("cannot be synced"), "{refused}");
+    assert_eq!(store.health().status(), HealthStatus::Failed);
+    storage.set(WELL);
+    assert_eq!(store.commit(event("later")).await.unwrap_err().kind(), ErrorKind::Failed, "for good");
+    assert_eq!(texts(&store).await, ["perhaps"], "reading goes on");
+}
+
+#[tokio::test]
+async fn a_reader_asks_for_no_more_than_it_wants_and_for_little_at_once() {
+    let storage = Ailing::new();
+    let store = open(&storage, usual()).await;
+    make(&store).await;
+    for n in 0..1500 {
+        store.commit(event(n)).await.unwrap();
+    }
+    let reads = |storage: &Ailing| {
+        let read = std::mem::take(&mut *storage.read.lock().unwrap());
+        read.iter().filter(|name| name.contains("data/")).count()
+    };
+    let segment = kulya_store::bounded_read(&store, &super::orders()).await.unwrap()[0].0.segment.clone();
+    storage.read.lock().unwrap().clear();
+    storage.most.store(0, Ordering::SeqCst);
+    // in small objects still
+    let one = store.read(&segment, 0, 1).await.unwrap();
+    assert_eq!(one.events.len(), 1);
+    let asked = storage.read.lock().unwrap().len();
+    assert!(asked <= 3, "{asked} requests for one event");
+    let chunks = (0..40).map(|_| store.read(&segment, 0, 1 << 20));
+    futures::future::try_join_all(chunks).await.unwrap();
+    let most = storage.most.load(Ordering::SeqCst);
+    assert!(most <= 16 + 4, "{most} requests at once");
+    // and merged
+    store.compact().await.unwrap();
+    reads(&storage);
+    assert_eq!(texts(&store).await.len(), 1500);
+    let asked = reads(&storage);
+    assert!(asked <= 3, "{asked} requests for 1,500 events");
+}
