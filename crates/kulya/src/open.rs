@@ -70,6 +70,11 @@ impl Address {
     /// `--url` and `--data` take the same; `said_by` is for messages.
     fn of_flag(said_by: &str, text: &Path, place: &Place) -> Result<Self> {
         match text.to_str() {
+            Some(text) if said_by == "--url" && !text.contains('/') => {
+                bail!(
+                    "--url {text:?} is neither a URL nor a path: write http://host:port, or ./{text} for a folder"
+                )
+            }
             Some(text) => Self::at(text, place).with_context(|| format!("{said_by} is wrong")),
             // no URL
             None => Ok(Self::Folder(text.to_owned())),

@@ -71,13 +71,17 @@ fn only_message(path: &Path, data: &[u8]) -> Result<String> {
         .collect();
     match (names.pop(), names.as_slice()) {
         (Some(only), []) => Ok(only),
-        (None, _) => bail!("{} has no message: name one by --type", path.display()),
+        (None, _) => bail!("{} has no message: name the one by --type", path.display()),
         (Some(last), more) => {
             let shown: Vec<&str> =
                 more.iter().map(String::as_str).chain([last.as_str()]).take(NAMED).collect();
             let left = (more.len() + 1).saturating_sub(NAMED);
             let left = if left == 0 { String::new() } else { format!(" and {left} more") };
-            bail!("{} has several messages: name one by --type: {}{left}", path.display(), shown.join(", "))
+            bail!(
+                "{} has several messages: name the one by --type: {}{left}",
+                path.display(),
+                shown.join(", ")
+            )
         }
     }
 }

@@ -448,8 +448,8 @@ fn wrong_use_is_said_in_one_line() {
             &["--data", "d", "group", "create", "h", "--format", "avro", "--backward", "till:0"],
             "till:0 names no schema",
         ),
-        (&["--data", "d", "group", "describe", "none"], "group none does not exist"),
-        (&["--data", "d", "group", "delete", "none"], "group none does not exist"),
+        (&["--data", "d", "group", "describe", "none"], "there is no group none"),
+        (&["--data", "d", "group", "delete", "none"], "there is no group none"),
         (&["--data", "d", "group", "change", "g"], "name what shall change"),
         (&["--data", "d", "group", "change", "g", "--protobuf", "json"], "go with --rules strict"),
         (
@@ -464,7 +464,7 @@ fn wrong_use_is_said_in_one_line() {
         ),
         (
             &["--data", "d", "schema", "add", "--group", "g", "--format", "protobuf", "schema.txt"],
-            "name the one by --type",
+            "schema.txt is no descriptor set",
         ),
         (&["--data", "d", "schema", "add", "--group", "g", "click1.json"], "Json"),
         (&["--data", "d", "schema", "show", "--group", "g", "7"], "schema 7 of group g does not exist"),
@@ -511,7 +511,7 @@ fn wrong_use_is_said_in_one_line() {
         (&["--policy", "Full", "--format", "any", "schema.txt"], "a format of its own"),
         (&["--group", "g", "orders/v1.avsc"], "folder kulya-data does not exist"),
         (&["--group", "g", "--data", "d", "orders"], "name one schema"),
-        (&["--group", "none", "--data", "d", "orders/v1.avsc"], "group none does not exist"),
+        (&["--group", "none", "--data", "d", "orders/v1.avsc"], "there is no group none"),
         (&["--group", "g", "--url", "http://127.0.0.1:1", "orders/v1.avsc"], "no Kulya answers"),
     ] {
         let ran = registry(&folder, &[&["check"], args].concat());
