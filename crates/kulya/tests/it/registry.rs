@@ -511,7 +511,7 @@ fn wrong_use_is_said_in_one_line() {
         (&["--policy", "Full", "--format", "any", "schema.txt"], "a format of its own"),
         (&["--group", "g", "orders/v1.avsc"], "folder kulya-data does not exist"),
         (&["--group", "g", "--data", "d", "orders"], "name one schema"),
-        (&["--group", "none", "--data", "d", "orders/v1.avsc"], "there is no group none"),
+        (&["--group", "none", "--data", "d", "orders/v1.avsc"], "group none does not exist"),
         (&["--group", "g", "--url", "http://127.0.0.1:1", "orders/v1.avsc"], "no Kulya answers"),
     ] {
         let ran = registry(&folder, &[&["check"], args].concat());
