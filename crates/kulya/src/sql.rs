@@ -73,7 +73,7 @@ pub(crate) async fn run(settings: Settings, args: SqlArgs) -> Result<()> {
             tokio::select! {
                 done = execute(&mut session, &text, shape) => done?,
                 () = stop.cancelled() => bail!("interrupted"),
-                bytes = memory::exceeded(process_bytes(memory)) => return Err(too_much(bytes, memory)),
+                bytes = memory::exceeded(memory) => return Err(too_much(bytes, memory)),
             }
         }
         None => prompt(&mut session, shape, memory).await?,
@@ -238,14 +238,9 @@ async fn print(text: String) -> Result<()> {
     Ok(written.await??)
 }
 
-/// What the whole process may hold while a query may take `memory` bytes: an eighth more, for the program itself.
-fn process_bytes(memory: u64) -> u64 {
-    memory + memory / 8
-}
-
 fn too_much(bytes: u64, memory: u64) -> anyhow::Error {
     anyhow::anyhow!(
-        "the query was ended: the process takes {} MB of memory, and --memory lets queries take {} MB; ask for less, or raise it",
+        "the query was ended: the process takes {} MB of memory, and --memory allows {} MB; ask for less, or raise it",
         bytes >> 20,
         memory >> 20
     )
@@ -311,10 +306,10 @@ async fn answer(session: &mut Session, text: &str, shape: Shape, memory: u64) {
             }
         }
         () = interrupted.cancelled() => eprintln!("interrupted"),
-        bytes = memory::exceeded(process_bytes(memory)) => {
+        bytes = memory::exceeded(memory) => {
             eprintln!("{}", crate::line(&too_much(bytes, memory)));
             // what cannot be interrupted goes on taking memory: the planning of a statement
-            if !memory::falls_below(process_bytes(memory)).await {
+            if !memory::falls_below(memory).await {
                 eprintln!("kulya: it could not be ended but with the program");
                 std::process::exit(1);
             }
