@@ -19,6 +19,14 @@ pub struct Location {
 }
 
 impl Location {
+    /// A folder, made when it is not there.
+    pub fn folder(path: &std::path::Path) -> Result<Self> {
+        let folder = Folder::open(path).map_err(|error| {
+            Error::invalid(format!("folder {} cannot be used", path.display())).because(error)
+        })?;
+        Ok(Self { objects: Arc::new(folder), prefix: Path::default() })
+    }
+
     /// From a URL; `variable` looks up the usual variables of AWS, credentials among them, which are never shown.
     ///
     /// - `s3://bucket/prefix?region=…&endpoint=…`: S3, or at an endpoint what speaks like it. What the URL does not say the

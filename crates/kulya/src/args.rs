@@ -491,9 +491,8 @@ pub(crate) enum EventOutput {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct StoreArgs {
-    /// The folder of the store [default: kulya-data]
-    #[arg(long, global = true, env = "KULYA_DATA", hide_env_values = true, value_name = "DIR")]
-    pub(crate) data: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) place: Place,
     #[command(subcommand)]
     pub(crate) command: StoreCommand,
 }
@@ -511,12 +510,12 @@ pub(crate) enum StoreCommand {
     Compact,
     /// Copy the store, as it is now, to a new folder; also while kulya serve has it
     Backup {
-        /// The new folder
+        /// The new folder; of a store on object storage also where nothing is, as s3://bucket/prefix or file:///folder
         to: PathBuf,
     },
     /// Make the store's folder from such a copy
     Restore {
-        /// The copy
+        /// The copy, as a folder; of a store on object storage also as a URL
         from: PathBuf,
     },
 }

@@ -17,6 +17,7 @@ mod progress;
 mod registry;
 mod serve;
 mod settings;
+mod shared_store;
 mod sql;
 mod stop;
 mod store;

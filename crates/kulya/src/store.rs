@@ -1,9 +1,9 @@
 //! `kulya store`: what a folder holds, whether all of it can be read, and a copy of it.
 
 use crate::args::{StoreArgs, StoreCommand};
-use crate::open;
+use crate::open::{self, Address};
 use crate::settings::Settings;
-use crate::{progress, say};
+use crate::{progress, say, shared_store};
 use anyhow::{Result, bail};
 use kulya_store::{BoundedSegment, ErrorKind, SegmentInfo, StreamId, StreamStore, TableId};
 use kulya_store_embedded::{EmbeddedStore, Salvaged};
@@ -16,8 +16,11 @@ const CHUNK_BYTES: usize = 4 << 20;
 const PAGE: usize = 1000;
 
 pub(crate) async fn run(settings: Settings, args: StoreArgs) -> Result<()> {
-    let data = settings.data(args.data);
-    open::check_folder(&data)?;
+    let data = match Address::of(args.place, &settings)? {
+        Address::Folder(data) => data,
+        Address::Objects(location) => return shared_store::objects(location, args.command).await,
+        elsewhere => return shared_store::elsewhere(elsewhere, args.command).await,
+    };
     if let StoreCommand::Backup { to: other } | StoreCommand::Restore { from: other } = &args.command {
         open::check_folder(other)?;
     }
@@ -114,7 +117,9 @@ async fn restore(from: &Path, data: &Path, began: Instant) -> Result<()> {
 }
 
 /// Every stream with its segments, and every table.
-async fn contents(store: &dyn StreamStore) -> Result<(Vec<(StreamId, Vec<SegmentInfo>)>, Vec<TableId>)> {
+pub(crate) async fn contents(
+    store: &dyn StreamStore,
+) -> Result<(Vec<(StreamId, Vec<SegmentInfo>)>, Vec<TableId>)> {
     let (mut streams, mut tables) = (Vec::new(), Vec::new());
     for scope in store.scopes().await? {
         for name in store.streams(&scope).await? {
@@ -167,7 +172,12 @@ async fn check(data: &Path, began: Instant) -> Result<()> {
             "the last {torn} bytes of log file {file}, from byte {at} on, are no whole frame: the end of a write that was cut off before anybody was told that it was done; the next opening cuts them off"
         );
     }
-    let store = &store;
+    say!("{frames} frames in {files} log files ({bytes} bytes) are as they were written");
+    read_everything(&store, began).await
+}
+
+/// Reads every event and every entry by the way that readers take.
+pub(crate) async fn read_everything(store: &dyn StreamStore, began: Instant) -> Result<()> {
     let (streams, tables) = contents(store).await?;
     let total =
         streams.iter().flat_map(|(_, segments)| segments).map(|segment| segment.tail - segment.head).sum();
@@ -200,7 +210,6 @@ async fn check(data: &Path, began: Instant) -> Result<()> {
     bar.finish_and_clear();
     let seconds = began.elapsed().as_secs_f64();
     let rate = total as f64 / 1e6 / seconds.max(1e-9);
-    say!("{frames} frames in {files} log files ({bytes} bytes) are as they were written");
     say!(
         "{events} events ({total} bytes) and {entries} table entries are whole; read in {seconds:.2} s ({rate:.0} MB/s)"
     );

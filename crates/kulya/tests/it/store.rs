@@ -171,3 +171,52 @@ fn a_store_is_described_checked_copied_and_restored() {
     assert!(whole("d").contains(" events ("), "it opens again");
     assert!(store("d", &["repair"]).contains("the log is whole"));
 }
+
+/// All commands on a store that processes share, the way they are typed: a copy while a server writes, damage that is named, and a
+/// repair.
+#[test]
+fn the_commands_of_a_store_work_on_object_storage() {
+    let folder = tempdir().unwrap();
+    let place = |name: &str| format!("file://{}", folder.path().join(name).display());
+    let (data, copy) = (place("objects"), place("copy"));
+    let (server, url) = Running::serve(&folder, &["--data", &data]);
+    kulya(&folder, &["stream", "create", "s/t", "--segments", "1", "--url", &url]);
+    for n in 0..6 {
+        kulya(&folder, &["stream", "append", "s/t", "--text", &format!("event {n}"), "--url", &url]);
+    }
+    let store = |args: &[&str]| kulya(&folder, &[&["store"], args].concat());
+    let read = |data: &str| kulya(&folder, &["stream", "--data", data, "read", "s/t", "--output", "text"]);
+    // a store that is served is copied as it is
+    assert!(store(&["backup", &copy, "--data", &data]).contains("bytes of events copied to"));
+    assert!(store(&["compact", "--data", &data]).contains("bytes of events merged"));
+    assert_eq!(server.interrupt(), Some(0));
+    assert!(store(&["info", "--data", &data]).contains("streams  "), "it says what it holds");
+    assert!(
+        store(&["check", "--data", &copy]).contains("6 events"),
+        "all that was acknowledged is in the copy"
+    );
+    assert_eq!(read(&copy).lines().count(), 6);
+    let again = place("again");
+    assert!(
+        store(&["restore", folder.path().join("copy").to_str().unwrap(), "--data", &again])
+            .contains("restored to")
+    );
+    assert_eq!(read(&again), read(&copy));
+    // what is missing is named, and given up only when somebody says so
+    let merged =
+        std::fs::read_dir(folder.path().join("objects/data")).unwrap().next().unwrap().unwrap().path();
+    std::fs::remove_file(&merged).unwrap();
+    let ran = run(&mut command(folder.path(), &["store", "check", "--data", &data]));
+    let name = format!("data/{}", merged.file_name().unwrap().to_str().unwrap());
+    assert!(
+        ran.code == Some(1) && ran.out.contains(&name) && ran.out.contains("lost: the events of segment s/t"),
+        "{ran:?}"
+    );
+    assert!(store(&["repair", "--data", &data]).contains("gives up what is lost"));
+    assert!(
+        store(&["check", "--data", &data])
+            .contains("given up by an earlier repair: the events of segment s/t")
+    );
+    let ran = run(&mut command(folder.path(), &["store", "check", "--data", &place("nowhere")]));
+    assert!(ran.code == Some(1) && ran.err.contains("no store is at"), "{ran:?}");
+}
