@@ -5,6 +5,7 @@
 //! number: it would be a right less, or a refusal less, than its writer meant.
 
 use crate::acl::Acl;
+use crate::password::spend;
 use crate::{Error, PasswordHash};
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -48,9 +49,18 @@ impl Accounts {
         self.by_user.is_empty()
     }
 
-    /// An account to try the passwords of unknown users on, so that they take as long as others.
-    pub(crate) fn any_hash(&self) -> Option<&PasswordHash> {
-        self.by_user.values().find_map(|account| account.hash.as_ref())
+    /// The account of a user with this password, and the work that looking took. Each no takes the work of the costliest
+    /// account: so nobody learns from it whether there is such a user, or how a password is kept.
+    pub(crate) fn enter(&self, user: &str, password: &[u8]) -> (Option<&Account>, u64) {
+        let costliest =
+            self.by_user.values().filter_map(|account| account.hash.as_ref()).map(PasswordHash::work).max();
+        let account = self.of(user);
+        let hash = account.and_then(|account| account.hash.as_ref());
+        let work = hash.map_or(0, PasswordHash::work);
+        if hash.is_some_and(|hash| hash.is_of(password)) {
+            return (account, work);
+        }
+        (None, work + spend(costliest.unwrap_or_default().saturating_sub(work), password))
     }
 }
 
@@ -137,7 +147,6 @@ mod tests {
             accounts.of(user).and_then(|a| a.hash.as_ref()).is_some_and(|hash| hash.is_of(password))
         };
         assert!(is_of("admin", b"a") && is_of("last", b"c") && !is_of("admin", b"b") && !is_of("token", b""));
-        assert!(text.parse::<Accounts>().unwrap().any_hash().is_some());
     }
 
     #[test]
@@ -153,6 +162,25 @@ mod tests {
             assert!(refused.contains("line 2") && refused.contains(says), "{refused}");
             assert!(!refused.contains("plaintext") && !refused.contains(&good.to_string()), "{refused}");
         }
+    }
+
+    /// In iterations, which are what takes the time.
+    #[test]
+    fn every_no_costs_the_same() {
+        let hashed = |iterations| PasswordHash::new(b"pw", [1; 32], NonZeroU32::new(iterations).unwrap());
+        let text = format!("cheap:{}:\ndear:{}:\ntoken:-:*,READ\n", hashed(5), hashed(700));
+        let accounts: Accounts = text.parse().unwrap();
+        for user in ["cheap", "dear", "token", "nobody", ""] {
+            let (found, work) = accounts.enter(user, b"wrong");
+            assert!(found.is_none());
+            assert_eq!(work, 1400, "{user}");
+        }
+        for (user, work) in [("cheap", 10), ("dear", 1400)] {
+            let (found, took) = accounts.enter(user, b"pw");
+            assert_eq!((found.map(|account| &*account.user), took), (Some(user), work));
+        }
+        assert!(accounts.enter("token", b"").0.is_none());
+        assert_eq!(Accounts::default().enter("nobody", b"pw").1, 0);
     }
 
     #[test]

@@ -73,14 +73,28 @@ impl Acl {
         }
     }
 
+    /// Whether an item refuses this: the first that matches says `NONE`.
+    pub fn refuses(&self, need: &Need) -> bool {
+        match need {
+            Need::Known => false,
+            Need::Right { resource, explicit_prefix, .. } => {
+                self.first(resource, explicit_prefix.as_deref()) == Some(Permission::None)
+            }
+        }
+    }
+
     /// What is permitted on a resource. With a prefix only items that name the prefix in full give a right.
     fn permission(&self, resource: &str, explicit_prefix: Option<&str>) -> Permission {
+        self.first(resource, explicit_prefix).unwrap_or(Permission::None)
+    }
+
+    fn first(&self, resource: &str, explicit_prefix: Option<&str>) -> Option<Permission> {
         let is_heard = |entry: &&Entry| {
             entry.permission == Permission::None
                 || explicit_prefix.is_none_or(|prefix| entry.pattern.starts_with(prefix))
         };
         let found = self.0.iter().filter(is_heard).find(|entry| matches(&entry.pattern, resource));
-        found.map_or(Permission::None, |entry| entry.permission)
+        found.map(|entry| entry.permission)
     }
 }
 

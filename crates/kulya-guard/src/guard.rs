@@ -1,5 +1,6 @@
 //! Who is calling: [`Guard`] makes a [`Caller`] of what was shown.
 
+use crate::Error;
 use crate::account::Accounts;
 use crate::acl::Acl;
 use crate::credentials::{Credentials, Secret};
@@ -8,7 +9,6 @@ use crate::operation::Need;
 use crate::resource::Names;
 use crate::token::{Claims, Refusal, Tokens};
 use crate::verified::Verified;
-use crate::{Error, PasswordHash};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -66,6 +66,11 @@ impl Caller {
     /// Whether no right need be asked for.
     pub fn may_everything(&self) -> bool {
         self.0.acl.is_none()
+    }
+
+    /// Whether a right of theirs, `NONE`, refuses them this; not having a right is another thing.
+    pub fn is_refused(&self, need: &Need) -> bool {
+        self.0.acl.as_ref().is_some_and(|acl| acl.refuses(need))
     }
 
     /// Whether they may do what needs this.
@@ -164,15 +169,12 @@ impl Guard {
     /// Looks at a password. Slow on purpose, and as slow for users that there are not: not for a thread that others wait for.
     pub fn verify(&self, user: &str, password: &Secret) -> Result<Caller, NotLetIn> {
         let accounts = self.accounts.as_ref().ok_or(NotLetIn::NothingShown)?.accounts();
-        let known = accounts.of(user).and_then(|account| Some((account, account.hash.as_ref()?)));
-        let Some((account, hash)) = known else {
-            let _ = accounts.any_hash().is_some_and(|hash: &PasswordHash| hash.is_of(password.reveal()));
+        let (Some(account), _) = accounts.enter(user, password.reveal()) else {
             return Err(NotLetIn::WrongPassword);
         };
-        if !hash.is_of(password.reveal()) {
-            return Err(NotLetIn::WrongPassword);
+        if let Some(hash) = &account.hash {
+            self.verified.remember(user, hash, password.reveal());
         }
-        self.verified.remember(user, hash, password.reveal());
         Ok(Caller::new(Shown::Password, Arc::clone(&account.user), Arc::clone(&account.acl)))
     }
 
@@ -245,8 +247,8 @@ impl fmt::Debug for Guard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account;
     use crate::operation::{RegistryCall, registry};
+    use crate::{PasswordHash, account};
     use std::num::NonZeroU32;
     use std::sync::Mutex;
 

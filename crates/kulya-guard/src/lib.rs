@@ -7,6 +7,7 @@
 //! - [`acl`]: rights as patterns over resources; the first that matches decides, and nothing matching is a no.
 //! - [`resource`] and [`operation`]: what each call of the registry and of the store asks for. Pure tables.
 //! - [`Guard`]: all of it together.
+//! - [`login`]: whose password is hashed next.
 //! - [`limit`], [`share`], [`audit`] and [`access`]: how much one may ask, and hold at a time, and what is written down of it.
 //!
 //! ```
@@ -30,6 +31,7 @@ pub mod document;
 mod error;
 mod guard;
 pub mod limit;
+pub mod login;
 pub mod operation;
 mod password;
 pub mod resource;

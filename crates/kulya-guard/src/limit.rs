@@ -31,15 +31,18 @@ impl Rates {
 
     /// Takes one request's token; the error is how long to wait for the next.
     pub fn take(&self, caller: &str) -> Result<(), Duration> {
-        self.ask(caller, 1.0)
+        self.ask(caller)
     }
 
-    /// Whether there is a token; takes none.
-    pub fn would_take(&self, caller: &str) -> Result<(), Duration> {
-        self.ask(caller, 0.0)
+    /// Gives a token back that was taken: for what turned out not to count.
+    pub fn give_back(&self, caller: &str) {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = buckets.get_mut(caller) {
+            bucket.tokens = (bucket.tokens + 1.0).min(f64::from(self.burst));
+        }
     }
 
-    fn ask(&self, caller: &str, taken: f64) -> Result<(), Duration> {
+    fn ask(&self, caller: &str) -> Result<(), Duration> {
         if self.per_second == 0 {
             return Ok(());
         }
@@ -57,7 +60,7 @@ impl Rates {
         if bucket.tokens < 1.0 {
             return Err(Duration::from_secs_f64((1.0 - bucket.tokens) / rate));
         }
-        bucket.tokens -= taken;
+        bucket.tokens -= 1.0;
         Ok(())
     }
 }
@@ -155,8 +158,11 @@ mod tests {
             assert_eq!(rates.take("a"), Ok(()));
         }
         assert_eq!(rates.take("a"), Err(Duration::from_millis(500)));
-        assert_eq!(rates.would_take("a"), Err(Duration::from_millis(500)));
-        assert!((0..9).all(|_| rates.would_take("c").is_ok()), "asking takes nothing");
+        rates.give_back("a");
+        assert_eq!(rates.take("a"), Ok(()), "what was given back is there");
+        assert!(rates.take("a").is_err());
+        (0..9).for_each(|_| rates.give_back("c"));
+        assert_eq!((0..9).filter(|_| rates.take("c").is_ok()).count(), 3, "no more than the burst");
         assert_eq!(rates.take("b"), Ok(()), "another caller has another bucket");
         clock.advance(Duration::from_millis(250));
         assert_eq!(rates.take("a"), Err(Duration::from_millis(250)));

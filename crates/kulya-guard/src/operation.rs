@@ -5,6 +5,7 @@
 
 use crate::acl::Permission::{self, Read, ReadUpdate};
 use crate::resource::Names;
+use std::fmt;
 
 /// What a call needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,19 +34,23 @@ impl Need {
         Self::right(names.root(), ReadUpdate)
     }
 
-    /// What a caller who is refused lacks, as an account file would give it; a long resource is cut.
-    pub fn lacking(&self) -> String {
-        match self {
-            Self::Known => "the caller must be known".to_owned(),
-            Self::Right { resource, permission, .. } => {
-                format!("the caller lacks the right {resource:.200},{}", permission.as_str())
-            }
-        }
-    }
-
     /// Whether it is about changing something.
     pub fn is_change(&self) -> bool {
         matches!(self, Self::Right { permission: ReadUpdate, .. })
+    }
+}
+
+/// As a person reads it: `READ on prn::/scope:shop`.
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Right { resource, permission, explicit_prefix } = self else {
+            return f.write_str("to be known");
+        };
+        write!(f, "{} on {resource}", permission.as_str())?;
+        match explicit_prefix {
+            Some(prefix) => write!(f, ", by a right that begins with {prefix}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -13,6 +13,8 @@ pub const ITERATIONS: NonZeroU32 = NonZeroU32::new(200_000).expect("not zero");
 /// A hash that asks for more work than this is refused: each wrong password would cost it.
 const MOST_ITERATIONS: u32 = 10_000_000;
 const KEY_BYTES: usize = 64;
+/// What one round of iterations makes of a key.
+const BLOCK_BYTES: usize = 32;
 /// Of salt and of key, each.
 const MOST_BYTES: usize = 1024;
 
@@ -39,10 +41,25 @@ impl PasswordHash {
         pbkdf2::verify(algorithm, self.iterations, salt, password, &self.key).is_ok()
     }
 
+    /// What it takes to look at a password, in iterations of the keyed hash.
+    pub(crate) fn work(&self) -> u64 {
+        u64::from(self.iterations.get()) * (self.key.len().div_ceil(BLOCK_BYTES) as u64)
+    }
+
     /// The iterations that it takes.
     pub fn iterations(&self) -> NonZeroU32 {
         self.iterations
     }
+}
+
+/// Works as long as looking at a password does that takes so many iterations; how many they were.
+pub(crate) fn spend(work: u64, password: &[u8]) -> u64 {
+    let Some(iterations) = u32::try_from(work).ok().and_then(NonZeroU32::new) else { return 0 };
+    let mut key = [0; BLOCK_BYTES];
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, &[0; 32], password, &mut key);
+    // a compiler that sees that nobody needs it would leave it out
+    std::hint::black_box(key);
+    work
 }
 
 impl FromStr for PasswordHash {

@@ -7,7 +7,7 @@ use crate::records::{self, Head};
 use crate::registry::{Registry, check_format, refused};
 use crate::table::{TRIES, contended};
 use async_trait::async_trait;
-use futures::stream::BoxStream;
+use futures::stream::{BoxStream, StreamExt};
 use kulya_codec::administration::{
     AddedTo, Change, ChangeEvent, Comparison, Existing, ExportLine, Found, GroupChange, Imported, Page,
     PageRequest, Question, RegistryAdministration, Search, Verdict, VersionEntry,
@@ -43,20 +43,34 @@ fn page_of<T>(mut items: Vec<T>, limit: usize, name: impl Fn(&T) -> String) -> P
 impl RegistryAdministration for Registry {
     async fn namespaces(&self, page: &PageRequest) -> RegistryResult<Page<String>> {
         let limit = limit(page);
+        let asked = ["namespaces"];
         let mut names: Vec<String> = Vec::new();
-        // the default namespace is "", so a token begins with a sign of its own
-        let mut behind = match (page.after.as_str(), page.after.strip_prefix('/')) {
+        // the default namespace is "", so a position begins with a sign of its own
+        let position = |name: &str| format!("/{name}");
+        let after = self.opened(&asked, &page.after).await?;
+        let mut last = match (after.as_str(), after.strip_prefix('/')) {
             ("", _) => None,
-            (_, Some(name)) => Some(keys::behind_namespace(name)),
+            (_, Some(name)) => Some(name.to_owned()),
             (token, None) => return Err(no_page("namespaces", token)),
         };
-        while names.len() <= limit {
-            let found = self.table.page(&keys::groups(), behind.take(), 1).await?;
-            let Some(id) = found.first().and_then(|entry| keys::group_of(&entry.key)) else { break };
-            behind = Some(keys::behind_namespace(&id.namespace));
-            names.push(id.namespace);
+        for _ in 0..MOST_ITEMS {
+            let behind = last.as_deref().map(keys::behind_namespace);
+            let found = self.table.page(&keys::groups(), behind, 1).await?;
+            let Some(id) = found.first().and_then(|entry| keys::group_of(&entry.key)) else {
+                return Ok(Page { items: names, next: None });
+            };
+            if self.shows_namespace(&id.namespace) {
+                if names.len() == limit {
+                    let next = self.sealed(&asked, names.last().map(|name| position(name))).await?;
+                    return Ok(Page { items: names, next });
+                }
+                names.push(id.namespace.clone());
+            }
+            last = Some(id.namespace);
         }
-        Ok(page_of(names, limit, |name| format!("/{name}")))
+        // very many are left out
+        let next = self.sealed(&asked, last.map(|name| position(&name))).await?;
+        Ok(Page { items: names, next })
     }
 
     async fn groups_page(
@@ -64,16 +78,18 @@ impl RegistryAdministration for Registry {
         namespace: &str,
         page: &PageRequest,
     ) -> RegistryResult<Page<(GroupId, GroupProperties)>> {
-        let limit = limit(page);
-        let after = (!page.after.is_empty()).then(|| keys::group(&GroupId::new(namespace, &page.after)));
-        let entries = self.table.page(&keys::namespace(namespace), after, limit + 1).await?;
-        let mut groups = Vec::with_capacity(entries.len());
-        for entry in entries {
-            let Some(id) = keys::group_of(&entry.key) else { continue };
+        let asked = ["groups", namespace];
+        let after = self.opened(&asked, &page.after).await?;
+        let after = (!after.is_empty()).then(|| keys::group(&GroupId::new(namespace, &after)));
+        let listed = self.listed(&keys::namespace(namespace), after, limit(page)).await?;
+        let next = listed.next.as_deref().and_then(keys::group_of).map(|id| id.name);
+        let next = self.sealed(&asked, next).await?;
+        let mut items = Vec::with_capacity(listed.groups.len());
+        for (id, entry) in listed.groups {
             let head: Head = records::read(&format!("group {id}"), &entry.value)?;
-            groups.push((id, head.properties));
+            items.push((id, head.properties));
         }
-        Ok(page_of(groups, limit, |(id, _)| id.name.clone()))
+        Ok(Page { items, next })
     }
 
     async fn change_group(
@@ -244,6 +260,27 @@ impl RegistryAdministration for Registry {
         &self,
         from: Option<&str>,
     ) -> RegistryResult<BoxStream<'static, RegistryResult<(String, Change)>>> {
-        feed::follow(&self.table, from).await
+        let place = match from {
+            Some(place) => Some(self.opened_place(place).await?),
+            None => None,
+        };
+        let changes = feed::follow(&self.table, place.as_deref()).await?;
+        if self.viewer.is_none() {
+            return Ok(changes);
+        }
+        let registry = self.clone();
+        let shown = changes.filter_map(move |change| {
+            let registry = registry.clone();
+            async move {
+                match change {
+                    Ok((_, change)) if !registry.shows(&change.group_id()) => None,
+                    Ok((place, change)) => {
+                        Some(registry.sealed_place(place).await.map(|place| (place, change)))
+                    }
+                    Err(error) => Some(Err(error)),
+                }
+            }
+        });
+        Ok(shown.boxed())
     }
 }

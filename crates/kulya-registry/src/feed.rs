@@ -79,12 +79,15 @@ pub(crate) async fn follow(
     Ok(changes.boxed())
 }
 
+/// The refusal of a place.
+pub(crate) fn no_place(text: &str) -> RegistryError {
+    let what = format!("{text:.80?} is no place in the feed of changes: give one back as it was given");
+    RegistryError::new(RegistryErrorKind::InvalidInput, what)
+}
+
 /// The place that a text names. It begins with the feed's name, which only the system's own streams may have.
 fn place_of(stream: &StreamId, segments: &[SegmentInfo], text: &str) -> RegistryResult<StreamCut> {
-    let wrong = || {
-        let what = format!("{text:.80?} is no place in the feed of changes: give one back as it was given");
-        RegistryError::new(RegistryErrorKind::InvalidInput, what)
-    };
+    let wrong = || no_place(text);
     let offsets = text.strip_prefix(&format!("{stream}@")).ok_or_else(wrong)?;
     let parsed: StreamCut = format!("feed/changes@{offsets}").parse().map_err(|e| wrong().because(e))?;
     let mut cut = StreamCut::of(stream, []);
@@ -95,9 +98,7 @@ fn place_of(stream: &StreamId, segments: &[SegmentInfo], text: &str) -> Registry
     for segment in segments {
         let offset = cut.offset(&segment.id).ok_or_else(wrong)?;
         if offset < segment.head {
-            let what = format!(
-                "what changed behind {text:.80} is no longer kept: read the registry anew, and go on from now"
-            );
+            let what = "what changed behind this place is no longer kept: read the registry anew, and go on from now";
             return Err(RegistryError::new(RegistryErrorKind::Gone, what));
         }
         if offset > segment.tail {

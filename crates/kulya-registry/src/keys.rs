@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `g/NAMESPACE/NAME` | the group's head |
 //! | `n` | the last incarnation |
+//! | `t` | the key of page tokens |
 //! | `v/INCARNATION/ID` | a version: which it is, and its schema's shape |
 //! | `s/INCARNATION/ID` | a schema |
 //! | `f/INCARNATION/FINGERPRINT/FORMAT/TYPE` | the id of the live schema that is this one |
@@ -61,6 +62,10 @@ pub(crate) fn group(group: &GroupId) -> Bytes {
 
 pub(crate) fn incarnations() -> Bytes {
     Bytes::from_static(b"n")
+}
+
+pub(crate) fn page_key() -> Bytes {
+    Bytes::from_static(b"t")
 }
 
 /// What hangs on an incarnation, by the first bytes of its keys.

@@ -27,10 +27,13 @@ mod group;
 mod groups;
 mod keys;
 mod memory;
+mod page_token;
 mod records;
 mod registry;
 mod search;
 mod table;
 mod transfer;
+mod viewer;
 
 pub use registry::Registry;
+pub use viewer::Viewer;

@@ -5,6 +5,7 @@ use crate::keys;
 use crate::memory::Memory;
 use crate::records::{self, EncodingRecord, Head, SchemaRecord, VersionRecord};
 use crate::table::{TRIES, Table, contended};
+use crate::viewer::{Sealers, Viewer};
 use async_trait::async_trait;
 use kulya_codec::administration::{ChangeEvent, PageRequest, RegistryAdministration};
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
@@ -20,8 +21,11 @@ use std::sync::Arc;
 /// The schema registry on a store. Clones share the store, and what is remembered.
 #[derive(Clone)]
 pub struct Registry {
-    pub(crate) table: Table,
+    pub(crate) table: Arc<Table>,
     pub(crate) memory: Arc<Memory>,
+    /// Who asks; nobody in particular where it is the registry's owner.
+    pub(crate) viewer: Option<Arc<dyn Viewer>>,
+    pub(crate) sealers: Arc<Sealers>,
     clock: Arc<dyn Clock>,
     checkers: Checkers,
 }
@@ -42,8 +46,9 @@ impl Registry {
     /// The registry kept in this store: for whoever reads it. Nothing is asked of the store before the first question; a
     /// store that has no registry is one without groups, and the first change makes it.
     pub fn on(store: Arc<dyn StreamStore>, clock: Arc<dyn Clock>) -> RegistryResult<Self> {
-        let (table, memory) = (Table::new(store)?, Arc::new(Memory::new()));
-        Ok(Self { table, memory, clock, checkers: Checkers::default() })
+        let (table, memory) = (Arc::new(Table::new(store)?), Arc::new(Memory::new()));
+        let (viewer, sealers, checkers) = (None, Arc::default(), Checkers::default());
+        Ok(Self { table, memory, viewer, sealers, clock, checkers })
     }
 
     /// Lets users' own formats be judged. Every registry on the store should have the same.
@@ -56,7 +61,7 @@ impl Registry {
     /// The place behind all changes so far, from which [`changes`](RegistryAdministration::changes) tells those that come:
     /// for whoever must not miss one that comes before it is told the first.
     pub async fn end_of_changes(&self) -> RegistryResult<String> {
-        crate::feed::end(&self.table).await
+        self.sealed_place(crate::feed::end(&self.table).await?).await
     }
 
     pub(crate) fn now_ms(&self) -> u64 {
@@ -110,6 +115,36 @@ impl Registry {
         let type_name = &normal.schema.type_name;
         let consulted = state.consulted(judge, type_name, &new).await?;
         decide::may_add(judge, type_name, &new, &consulted).map_err(refused)
+    }
+
+    /// Adds a schema, or finds it.
+    async fn add(&self, group: &GroupId, normal: &Normal) -> RegistryResult<VersionInfo> {
+        // most writers bring what is known
+        if let Some(known) = self.read(group).await?.find(normal).await? {
+            return Ok(known);
+        }
+        let _turn = self.memory.turn(group).await;
+        for _ in 0..TRIES {
+            if let Some(version) = self.try_add(group, normal).await? {
+                return Ok(version);
+            }
+        }
+        Err(contended(format!("group {group}")))
+    }
+
+    /// The refusal of a schema, for those who may add to a group and not read it: its reasons tell of other schemas.
+    fn without_reasons(&self, group: &GroupId, error: RegistryError) -> RegistryError {
+        match error.kind() {
+            RegistryErrorKind::Incompatible if !self.shows(group) => {
+                let what =
+                    format!("group {group} refuses the schema; whoever may read the group is told why");
+                RegistryError::new(RegistryErrorKind::Incompatible, what)
+            }
+            RegistryErrorKind::FormatMismatch if !self.shows(group) => {
+                RegistryError::new(RegistryErrorKind::FormatMismatch, error.to_string())
+            }
+            _ => error,
+        }
     }
 
     /// One try to add a schema; `None` when somebody else changed the group meanwhile.
@@ -249,6 +284,7 @@ fn of_type<'a>(wanted: Option<&'a str>) -> impl Fn(&VersionInfo) -> bool + 'a {
 #[async_trait]
 impl SchemaRegistry for Registry {
     async fn create_group(&self, group: &GroupId, properties: GroupProperties) -> RegistryResult<bool> {
+        self.may_make(group)?;
         limits::check_group(group).map_err(refused)?;
         limits::check_properties(&properties, &self.checkers).map_err(refused)?;
         let event = ChangeEvent::GroupCreated { properties: properties.clone() };
@@ -278,17 +314,7 @@ impl SchemaRegistry for Registry {
 
     async fn add_schema(&self, group: &GroupId, schema: SchemaInfo) -> RegistryResult<VersionInfo> {
         let normal = normalize(schema).map_err(refused)?;
-        // most writers bring what is known
-        if let Some(known) = self.read(group).await?.find(&normal).await? {
-            return Ok(known);
-        }
-        let _turn = self.memory.turn(group).await;
-        for _ in 0..TRIES {
-            if let Some(version) = self.try_add(group, &normal).await? {
-                return Ok(version);
-            }
-        }
-        Err(contended(format!("group {group}")))
+        self.add(group, &normal).await.map_err(|error| self.without_reasons(group, error))
     }
 
     async fn find_schema(&self, group: &GroupId, schema: SchemaInfo) -> RegistryResult<VersionInfo> {

@@ -48,12 +48,15 @@ pub(crate) async fn run(
     page: &PageRequest,
 ) -> RegistryResult<Page<Found>> {
     let limit = limit(page);
+    let text = serde_json::to_string(search).unwrap_or_default();
+    let asked = ["found schemas", text.as_str()];
+    let token = registry.opened(&asked, &page.after).await?;
     let prefix = search.namespace.as_deref().map_or_else(keys::groups, keys::namespace);
     let mut items = Vec::new();
     let (mut groups, mut schemas) = (0, 0);
     let mut after = None;
-    if !page.after.is_empty() {
-        let place = Place::parse(&page.after)?;
+    if !token.is_empty() {
+        let place = Place::parse(&token)?;
         let key = keys::group(&place.group);
         // a place of another namespace would show what this search was not asked for, or allowed
         if !key.starts_with(&prefix) {
@@ -61,33 +64,34 @@ pub(crate) async fn run(
         }
         // the group in whose midst the page before ended
         if place.behind.is_some()
+            && registry.shows(&place.group)
             && let Some(next) = in_group(registry, search, place, limit, &mut items, &mut schemas).await?
         {
-            return Ok(Page { items, next: Some(next.token()) });
+            return Ok(Page { items, next: registry.sealed(&asked, Some(next.token())).await? });
         }
         after = Some(key);
     }
     loop {
-        let entries = registry.table.page(&prefix, after.take(), PAGE).await?;
-        let is_last = entries.len() < PAGE;
-        for entry in entries {
-            let Some(group) = keys::group_of(&entry.key) else { continue };
-            groups += 1;
+        let listed = registry.listed(&prefix, after.take(), PAGE).await?;
+        // where very many are left out the page ends here
+        let ends = listed.groups.len() < PAGE;
+        groups += listed.groups.len();
+        for (group, _) in listed.groups {
             if search.names_group(&group.name) {
-                let place = Place { group: group.clone(), behind: None };
+                let place = Place { group, behind: None };
                 if let Some(next) = in_group(registry, search, place, limit, &mut items, &mut schemas).await?
                 {
-                    return Ok(Page { items, next: Some(next.token()) });
+                    return Ok(Page { items, next: registry.sealed(&asked, Some(next.token())).await? });
                 }
             }
-            if groups >= MOST_GROUPS {
-                return Ok(Page { items, next: Some(Place { group, behind: None }.token()) });
-            }
-            after = Some(entry.key);
         }
-        if is_last {
-            return Ok(Page { items, next: None });
+        let Some(next) = listed.next else { return Ok(Page { items, next: None }) };
+        if ends || groups >= MOST_GROUPS {
+            let group = keys::group_of(&next).ok_or_else(|| no_page("found schemas", &page.after))?;
+            let next = Place { group, behind: None }.token();
+            return Ok(Page { items, next: registry.sealed(&asked, Some(next)).await? });
         }
+        after = Some(next);
     }
 }
 

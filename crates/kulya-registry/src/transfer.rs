@@ -34,6 +34,7 @@ pub(crate) fn export(
         registry,
         prefix,
         after: None,
+        is_last: false,
         waiting: VecDeque::new(),
         group: None,
         lines: VecDeque::from([begin]),
@@ -57,6 +58,8 @@ struct Export {
     registry: Registry,
     prefix: bytes::Bytes,
     after: Option<bytes::Bytes>,
+    /// Whether all groups have been read.
+    is_last: bool,
     /// Groups to come.
     waiting: VecDeque<GroupId>,
     group: Option<GroupId>,
@@ -89,10 +92,10 @@ impl Export {
     }
 
     async fn groups(&mut self) -> RegistryResult<()> {
-        if self.waiting.is_empty() {
-            let entries = self.registry.table.page(&self.prefix, self.after.clone(), PAGE).await?;
-            self.after = entries.last().map(|entry| entry.key.clone());
-            self.waiting.extend(entries.iter().filter_map(|entry| keys::group_of(&entry.key)));
+        while self.waiting.is_empty() && !self.is_last {
+            let listed = self.registry.listed(&self.prefix, self.after.take(), PAGE).await?;
+            (self.is_last, self.after) = (listed.next.is_none(), listed.next);
+            self.waiting.extend(listed.groups.into_iter().map(|(id, _)| id));
         }
         let Some(id) = self.waiting.pop_front() else {
             self.lines.push_back(ExportLine::End { groups: self.groups });
@@ -208,6 +211,7 @@ pub(crate) async fn import(
             Some(ExportLine::Group { namespace, group, properties, codecs, schemas, encodings }) => {
                 seen += 1;
                 let id = GroupId::new(namespace, group);
+                registry.may_make(&id)?;
                 let is_there = registry.table.entry(&keys::group(&id)).await?.is_some();
                 if is_there && existing == Existing::Refuse {
                     return Err(already(&id));

@@ -14,11 +14,12 @@ mod health;
 mod listen;
 mod reads;
 pub mod rest;
+pub mod strict;
 
 use axum::Router;
 use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
-pub use door::{Door, Limits, Tls};
+pub use door::{Browsers, Door, Limits, Tls};
 pub use health::ServerHealth;
 use kulya_registry::Registry;
 use kulya_store::StreamStore;
@@ -64,13 +65,13 @@ pub async fn serve_behind(
         ending.send_replace(true);
     };
     let router = rest::v1::router(Arc::clone(&house.registry))
-        .merge(rest::v2::router(
-            Arc::clone(&house.registry) as Arc<_>,
-            Arc::clone(&house.store),
-            ends.clone(),
-        ))
+        .merge(rest::v2::router(Arc::clone(&house.registry), Arc::clone(&house.store), ends.clone()))
         .merge(grpc::house_router(house.store, house.registry, ends.clone()))
         .merge(health_router(&door));
+    let door = match listener.local_addr() {
+        Ok(address) => door.at(address),
+        Err(_) => door,
+    };
     listen::serve(listener, router, door, ends, shutdown).await;
     Ok(())
 }

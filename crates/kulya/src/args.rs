@@ -161,6 +161,26 @@ pub(crate) struct DoorArgs {
         value_name = "ADDRESS"
     )]
     pub(crate) trusted_proxies: Vec<IpAddr>,
+    /// A name by which the server may be called, beside localhost; may be repeated. Others are refused then
+    #[arg(
+        help_heading = "Access",
+        long = "allowed-host",
+        env = "KULYA_ALLOWED_HOSTS",
+        hide_env_values = true,
+        value_delimiter = ',',
+        value_name = "NAME"
+    )]
+    pub(crate) allowed_hosts: Vec<String>,
+    /// The origin of pages that may call the server, as https://console.example; may be repeated
+    #[arg(
+        help_heading = "Access",
+        long = "allowed-origin",
+        env = "KULYA_ALLOWED_ORIGINS",
+        hide_env_values = true,
+        value_delimiter = ',',
+        value_name = "ORIGIN"
+    )]
+    pub(crate) allowed_origins: Vec<String>,
     /// A limit, such as requests-per-second=500; may be repeated (all: docs/security.md)
     #[arg(
         help_heading = "Access",

@@ -10,7 +10,7 @@ use kulya_guard::access::{AccessLog, Format};
 use kulya_guard::audit::{AppendedFile, Audit};
 use kulya_guard::document::File;
 use kulya_guard::token::{KeySource, Refreshing, Rules, Tokens};
-use kulya_server::{Door, Limits};
+use kulya_server::{Browsers, Door, Limits};
 use kulya_store::clock::{Clock, SystemClock};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -52,7 +52,12 @@ impl Front {
 pub(crate) async fn of(args: DoorArgs, settings: &Settings) -> Result<Front> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let limits = limits(settings.limits.clone(), &args.limits)?;
-    let mut door = Door::open_to_all(Arc::clone(&clock)).with_limits(limits);
+    let given = |flags: Vec<String>, file: &[String]| if flags.is_empty() { file.to_vec() } else { flags };
+    let browsers = Browsers {
+        allowed_hosts: given(args.allowed_hosts, &settings.http.allowed_hosts),
+        allowed_origins: given(args.allowed_origins, &settings.http.allowed_origins),
+    };
+    let mut door = Door::open_to_all(Arc::clone(&clock)).with_limits(limits).with_browsers(browsers);
     let proxies =
         if args.trusted_proxies.is_empty() { settings.trusted_proxies.clone() } else { args.trusted_proxies };
     door = door.behind_proxies(proxies);

@@ -6,6 +6,7 @@ use crate::keep::bytes;
 use anyhow::{Context, Result, bail};
 use kulya_cdc::PostgresSettings;
 use kulya_guard::resource::Names;
+use kulya_server::strict::{Strict, Unknown};
 use kulya_sql::QueryLimits;
 use kulya_store_embedded::Components;
 use serde::Deserialize;
@@ -76,6 +77,9 @@ pub(crate) struct Settings {
     /// Who is let in.
     #[serde(default)]
     pub(crate) auth: Auth,
+    /// What browsers may ask.
+    #[serde(default)]
+    pub(crate) http: Http,
     /// How much there may be of what.
     #[serde(default)]
     pub(crate) limits: Limits,
@@ -120,6 +124,18 @@ pub(crate) struct Tls {
     pub(crate) certificate: Option<PathBuf>,
     /// Its private key.
     pub(crate) private_key: Option<PathBuf>,
+}
+
+/// By which names the server is called, and by whose pages.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Http {
+    /// Names beside loopback's; where some are given, others are refused.
+    #[serde(default)]
+    pub(crate) allowed_hosts: Vec<String>,
+    /// Origins of pages that may call the server.
+    #[serde(default)]
+    pub(crate) allowed_origins: Vec<String>,
 }
 
 /// What queries of `kulya sql` may take.
@@ -327,11 +343,14 @@ pub(crate) fn load(file: Option<&Path>) -> Result<Settings> {
 
 fn parse(text: &str) -> Result<Settings> {
     // toml's own message spans lines and draws arrows; one line is promised
-    toml::from_str(text).map_err(|e| {
+    let said = |e: toml::de::Error| {
         let before = e.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
         anyhow::anyhow!("line {line}: {}", e.message())
-    })
+    };
+    let reader = toml::Deserializer::parse(text).map_err(said)?;
+    // a list in the place of a table would be taken for its settings in order
+    Settings::deserialize(Strict::new(reader, Unknown::Refused)).map_err(said)
 }
 
 #[cfg(test)]
@@ -346,6 +365,18 @@ mod tests {
         assert_eq!(file.listen(None).port(), 1);
         assert_eq!(Settings::default().data(None), Path::new("kulya-data"));
         assert_eq!(Settings::default().listen(None).port(), 9092);
+    }
+
+    #[test]
+    fn a_list_is_no_table() {
+        for text in ["auth = [\"accounts\"]", "tls = []", "cdc = [[]]", "limits = [1]"] {
+            let refused = parse(text).unwrap_err().to_string();
+            assert!(refused.contains("sequence"), "{text}: {refused}");
+        }
+        let read =
+            parse("[http]\nallowed-hosts = [\"a\"]\n[[cdc]]\nname = \"x\"\nurl = \"postgres://h/d\"\n")
+                .unwrap();
+        assert_eq!((read.http.allowed_hosts, read.cdc.len()), (vec!["a".to_owned()], 1));
     }
 
     #[test]

@@ -132,10 +132,15 @@ impl HttpRegistry {
                 return RegistryError::new(RegistryErrorKind::InvalidInput, what);
             }
             StatusCode::FORBIDDEN => {
-                let (base, path) = (&self.0.base, response.url().path());
-                let what =
-                    format!("the registry at {base} does not allow us this at {path}: ask for the right");
-                return RegistryError::new(RegistryErrorKind::InvalidInput, what);
+                let (base, path) = (&self.0.base, response.url().path().to_owned());
+                let text = response.text().await.unwrap_or_default();
+                let why = match administration::told(&text) {
+                    Some(told) => told.to_string(),
+                    None if text.trim().is_empty() => "ask for the right".to_owned(),
+                    None => text.trim().to_owned(),
+                };
+                let what = format!("the registry at {base} does not allow us this at {path}: {why}");
+                return RegistryError::new(RegistryErrorKind::Denied, what);
             }
             StatusCode::GONE => RegistryErrorKind::Gone,
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => RegistryErrorKind::Unavailable,

@@ -77,6 +77,8 @@ pub enum RegistryErrorKind {
     FormatMismatch,
     /// The codec was never registered with the group: add it first.
     CodecUnknown,
+    /// The caller has no right to it: the text names the one that is missing.
+    Denied,
     /// The request or the schema itself is wrong: mend it.
     InvalidInput,
     /// What was asked for is no longer kept: read the whole again.

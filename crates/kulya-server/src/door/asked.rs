@@ -1,5 +1,6 @@
 //! What a request asks for, by its method and path alone: the one table over all faces.
 
+use super::visit::Denied;
 use crate::{grpc, rest};
 use axum::body::Body;
 use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
@@ -13,7 +14,9 @@ use tonic::Status;
 /// How a refusal is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// A status, and an empty body.
+    /// A status, and at most a text.
+    RestV1,
+    /// A status, and at most an error in JSON.
     Rest,
     /// A status of gRPC's own.
     Grpc,
@@ -40,9 +43,13 @@ impl Asked {
 }
 
 /// A request of which nothing is asked, on the face that it is of.
-pub(crate) fn anything(headers: &HeaderMap) -> Asked {
+pub(crate) fn anything(path: &str, headers: &HeaderMap) -> Asked {
     let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    let form = if kind.starts_with(b"application/grpc") { Form::Grpc } else { Form::Rest };
+    let form = match kind.starts_with(b"application/grpc") {
+        true => Form::Grpc,
+        false if path.starts_with("/v2/") => Form::Rest,
+        false => Form::RestV1,
+    };
     Asked { face: "", operation: "".into(), need: None, is_change: false, form }
 }
 
@@ -63,30 +70,31 @@ pub(crate) fn asked(names: &Names, method: &Method, uri: &Uri, headers: &HeaderM
         return rest::v2::asked(names, method, uri)
             .unwrap_or_else(|| Asked::rest("v2", "unnamed", Need::unnamed(names), true));
     }
-    rest::v1::asked(names, method, uri)
+    Asked { form: Form::RestV1, ..rest::v1::asked(names, method, uri) }
 }
 
 impl Form {
     /// Who is calling is not known.
     pub(crate) fn unknown(self) -> Response<Body> {
         match self {
-            Self::Rest => empty(StatusCode::UNAUTHORIZED),
+            Self::RestV1 | Self::Rest => empty(StatusCode::UNAUTHORIZED),
             Self::Grpc => Status::unauthenticated("no credentials that are known here").into_http(),
         }
     }
 
-    /// They may not.
-    pub(crate) fn denied(self, lacking: &str) -> Response<Body> {
+    /// They may not; the right that is missing is named.
+    pub(crate) fn denied(self, denied: &Denied) -> Response<Body> {
         match self {
-            Self::Rest => empty(StatusCode::FORBIDDEN),
-            Self::Grpc => Status::permission_denied(lacking).into_http(),
+            Self::RestV1 => rest::v1::denied(denied),
+            Self::Rest => rest::v2::denied(denied),
+            Self::Grpc => Status::from(denied.clone()).into_http(),
         }
     }
 
     /// They ask too often.
     pub(crate) fn too_often(self, wait: Duration) -> Response<Body> {
         let response = match self {
-            Self::Rest => empty(StatusCode::TOO_MANY_REQUESTS),
+            Self::RestV1 | Self::Rest => empty(StatusCode::TOO_MANY_REQUESTS),
             Self::Grpc => Status::resource_exhausted("the caller asks too often").into_http(),
         };
         again_after(response, wait)
@@ -95,7 +103,7 @@ impl Form {
     /// There is no room now.
     pub(crate) fn busy(self) -> Response<Body> {
         let response = match self {
-            Self::Rest => told(
+            Self::RestV1 | Self::Rest => told(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the server has no room for more requests or bytes now: try again in a second",
             ),
@@ -108,7 +116,7 @@ impl Form {
     pub(crate) fn too_slow(self) -> Response<Body> {
         const WHAT: &str = "the request's body comes too slowly and is not waited for: send it again, faster";
         match self {
-            Self::Rest => {
+            Self::RestV1 | Self::Rest => {
                 let mut response = told(StatusCode::REQUEST_TIMEOUT, WHAT);
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 response
@@ -121,7 +129,7 @@ impl Form {
     pub(crate) fn failed(self) -> Response<Body> {
         const WHAT: &str = "the server failed over this request, and has logged it by its X-Request-Id";
         match self {
-            Self::Rest => told(StatusCode::INTERNAL_SERVER_ERROR, WHAT),
+            Self::RestV1 | Self::Rest => told(StatusCode::INTERNAL_SERVER_ERROR, WHAT),
             Self::Grpc => Status::internal(WHAT).into_http(),
         }
     }
@@ -132,7 +140,7 @@ impl Form {
             "the request was not answered within {time:?} and was given up: what it changes may be done nevertheless, so look, and try again in a few seconds"
         );
         let response = match self {
-            Self::Rest => told(StatusCode::SERVICE_UNAVAILABLE, &what),
+            Self::RestV1 | Self::Rest => told(StatusCode::SERVICE_UNAVAILABLE, &what),
             Self::Grpc => Status::unavailable(what).into_http(),
         };
         again_after(response, Duration::from_secs(5))
@@ -141,7 +149,7 @@ impl Form {
     /// For the audit log: the HTTP status, or gRPC's code as far as it is known before the answer's end.
     pub(crate) fn status_of(self, response: &Response<Body>) -> u16 {
         match self {
-            Self::Rest => response.status().as_u16(),
+            Self::RestV1 | Self::Rest => response.status().as_u16(),
             Self::Grpc => {
                 let code = response.headers().get("grpc-status").and_then(|value| value.to_str().ok());
                 code.and_then(|code| code.parse().ok()).unwrap_or_default()
@@ -306,15 +314,11 @@ mod tests {
     #[test]
     fn refusals_are_written_for_their_face() {
         for (form, unknown, denied, often, busy) in
-            [(Form::Rest, 401, 403, 429, 503), (Form::Grpc, 16, 7, 8, 8)]
+            [(Form::RestV1, 401, 403, 429, 503), (Form::Rest, 401, 403, 429, 503), (Form::Grpc, 16, 7, 8, 8)]
         {
             let wait = Duration::from_millis(1200);
-            let answers = [
-                form.unknown(),
-                form.denied("the caller lacks the right"),
-                form.too_often(wait),
-                form.busy(),
-            ];
+            let missing = Denied::new(&Need::unnamed(&Names::default()));
+            let answers = [form.unknown(), form.denied(&missing), form.too_often(wait), form.busy()];
             assert_eq!(
                 answers.each_ref().map(|answer| form.status_of(answer)),
                 [unknown, denied, often, busy]

@@ -2,6 +2,7 @@
 //!
 //! [`Door`] is open to all unless it is given a guard. In this order, so that the cheap comes first and nothing is said to
 //! whoever is not let in:
+//! 0. nothing that another site's page lets somebody's browser send ([`Browsers`]), else 403;
 //! 1. a place among the requests at a time, else 503 (gRPC: RESOURCE_EXHAUSTED);
 //! 2. who is calling, else 401 (UNAUTHENTICATED), before routing: unknown paths and `/ping` too;
 //! 3. a token of the caller's rate, else 429 (RESOURCE_EXHAUSTED), with `Retry-After`;
@@ -16,8 +17,11 @@
 
 mod answer;
 mod asked;
+mod browsers;
+mod login;
 mod long;
 mod record;
+mod seen;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -32,6 +36,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, Request, Response};
+pub use browsers::Browsers;
 use futures::FutureExt;
 use kulya_guard::access::AccessLog;
 use kulya_guard::audit::{Audit, Entry};
@@ -40,24 +45,22 @@ use kulya_guard::resource::Names;
 use kulya_guard::share::{Part, Pool, Share};
 use kulya_guard::{Caller, Credentials, Guard, NotLetIn};
 use kulya_store::clock::Clock;
+use login::{Logins, Stopped};
 pub(crate) use record::with_causes;
 use record::{Ids, LineLimit, Record};
+pub(crate) use seen::{GuardedRegistry, GuardedStore, SeenStore};
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 pub use tls::Tls;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::Instrument;
 pub(crate) use visit::{Denied, Visit};
 use weigh::{Load, Pace, Refused};
-
-/// Passwords that are hashed at a time; each keeps a processor busy.
-const HASHES_AT_A_TIME: usize = 2;
 
 /// A connection gets no more of its address's requests than one of so many, and one, would.
 const CONNECTIONS: usize = 8;
@@ -170,11 +173,13 @@ struct Frame {
     no_room: Arc<LineLimit>,
     limits: Limits,
     rates: Arc<Rates>,
-    failures: Arc<Rates>,
+    logins: Arc<Logins>,
+    browsers: Browsers,
+    /// Whether the server listens on this machine alone.
+    is_loopback: bool,
     requests: Pool,
     bytes: Pool,
     proxies: Vec<IpAddr>,
-    hashing: Arc<Semaphore>,
     health: ServerHealth,
 }
 
@@ -191,11 +196,12 @@ impl Door {
             no_room: Arc::default(),
             limits: Limits::default(),
             rates: Arc::new(Rates::new(0, 0, Arc::clone(&clock))),
-            failures: Arc::new(Rates::new(0, 0, Arc::clone(&clock))),
+            logins: Arc::new(Logins::new(0, Arc::clone(&clock))),
+            browsers: Browsers::default(),
+            is_loopback: false,
             requests: Pool::new(0, 100),
             bytes: Pool::new(0, 100),
             proxies: Vec::new(),
-            hashing: Arc::new(Semaphore::new(HASHES_AT_A_TIME)),
             health: ServerHealth::default(),
             clock,
         };
@@ -207,6 +213,17 @@ impl Door {
     pub fn guarded_by(self, guard: Guard) -> Self {
         let names = Arc::new(guard.names().clone());
         self.changed(|frame| (frame.guard, frame.names) = (Some(Arc::new(guard)), names))
+    }
+
+    /// Lets in names and pages beside the usual ones.
+    #[must_use]
+    pub fn with_browsers(self, browsers: Browsers) -> Self {
+        self.changed(|frame| frame.browsers = browsers)
+    }
+
+    /// The address that it stands at.
+    pub(crate) fn at(self, address: SocketAddr) -> Self {
+        self.changed(|frame| frame.is_loopback = address.ip().to_canonical().is_loopback())
     }
 
     /// Speaks TLS, and nothing else.
@@ -238,10 +255,9 @@ impl Door {
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Self {
         self.changed(|frame| {
-            let rates = |per_second, burst| Arc::new(Rates::new(per_second, burst, Arc::clone(&frame.clock)));
-            let failures = limits.failures_per_second;
-            frame.rates = rates(limits.requests_per_second, limits.burst);
-            frame.failures = rates(failures, failures.saturating_mul(5));
+            let (per_second, burst) = (limits.requests_per_second, limits.burst);
+            frame.rates = Arc::new(Rates::new(per_second, burst, Arc::clone(&frame.clock)));
+            frame.logins = Arc::new(Logins::new(limits.failures_per_second, Arc::clone(&frame.clock)));
             frame.requests = Pool::among(limits.requests, limits.address_percent, CONNECTIONS);
             frame.bytes = Pool::new(limits.bytes, limits.address_percent);
             frame.limits = limits;
@@ -307,6 +323,10 @@ impl Door {
         request: Request<Body>,
     ) -> Response<Body> {
         let frame = &*self.0;
+        if let Err(foreign) = frame.browsers.check(frame.is_loopback, &request) {
+            tracing::debug!("a request from {} is refused: {foreign:?}", client.connection.address());
+            return foreign.answer(asked::anything(request.uri().path(), request.headers()).form);
+        }
         let in_flight = Arc::new(client.connection.begin(client.stream.clone()));
         if let Some(probe) = Probe::of(request.uri().path()) {
             let shows_details =
@@ -366,7 +386,7 @@ impl Frame {
         let asked = if self.guard.is_some() || self.audit.is_some() {
             asked::asked(&self.names, request.method(), request.uri(), request.headers())
         } else {
-            asked::anything(request.headers())
+            asked::anything(request.uri().path(), request.headers())
         };
         let form = asked.form;
         let refused = |response| Answered { response, form, place: None, visit: None };
@@ -395,7 +415,7 @@ impl Frame {
         let visit = Visit::new(caller, address, &asked, audit, names, bytes.clone());
         let allowed = asked.need.as_ref().map_or(Ok(()), |need| visit.allow(need, asked.is_change));
         let response = match allowed {
-            Err(Denied(lacking)) => form.denied(&lacking),
+            Err(denied) => form.denied(&denied),
             Ok(()) => self.work(router, request, form, &visit, bytes, in_flight).await,
         };
         Answered { response, form, place: Some(place), visit: Some(visit) }
@@ -479,11 +499,6 @@ fn forwarded_for(headers: &HeaderMap, proxies: &[IpAddr]) -> Option<IpAddr> {
     parsed.into_iter().find(|address| !proxies.contains(address))
 }
 
-enum Stopped {
-    Unknown(NotLetIn),
-    TooOften(Duration),
-}
-
 impl Frame {
     /// Whether whoever asks for the server's health is told more than a status: where anybody may do everything, everybody
     /// is, and else whom we know.
@@ -503,18 +518,7 @@ impl Frame {
             None => Err(Stopped::Unknown(NotLetIn::NothingShown)),
             Some(Credentials::Bearer(token)) => guard.believe(&token).await.map_err(Stopped::Unknown),
             Some(Credentials::Basic { user, password }) => {
-                let from = address.map(|address| address.ip().to_string()).unwrap_or_default();
-                self.failures.would_take(&from).map_err(Stopped::TooOften)?;
-                let Ok(_turn) = self.hashing.acquire().await else {
-                    return Err(Stopped::Unknown(NotLetIn::WrongPassword));
-                };
-                let guard = Arc::clone(guard);
-                let looking = tokio::task::spawn_blocking(move || guard.verify(&user, &password));
-                let found = looking.await.unwrap_or(Err(NotLetIn::WrongPassword));
-                if found.is_err() {
-                    let _ = self.failures.take(&from);
-                }
-                found.map_err(Stopped::Unknown)
+                self.logins.enter(guard, address.map(|address| address.ip()), user, password).await
             }
         }
     }

@@ -9,6 +9,7 @@ use kulya_guard::resource::Names;
 use kulya_guard::share::{Pool, Share};
 use kulya_guard::{Caller, Shown};
 use kulya_schema::GroupId;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -35,9 +36,29 @@ struct Said {
     status: Option<u16>,
 }
 
-/// The caller has no right to it; says which.
+/// The caller has no right to it. The text names the right that is missing, and nothing that the request did not name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Denied(pub(crate) String);
+pub(crate) struct Denied(String);
+
+/// So much of a missing right is told, in signs.
+const SHOWN: usize = 500;
+
+impl Denied {
+    pub(super) fn new(need: &Need) -> Self {
+        let mut text = format!("the caller needs {need}");
+        if let Some((end, _)) = text.char_indices().nth(SHOWN) {
+            text.truncate(end);
+            text.push('…');
+        }
+        Self(text)
+    }
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 impl Visit {
     pub(super) fn new(
@@ -93,18 +114,35 @@ impl Visit {
     }
 
     /// Whether the caller may; for what is shown or left out. Nothing is written down.
-    pub(crate) fn may(&self, need: &Need) -> bool {
+    pub(super) fn may(&self, need: &Need) -> bool {
         self.0.caller.may(need)
     }
 
+    /// Whether the caller is refused this by a right of their own, `NONE`, and not for want of one.
+    pub(super) fn is_refused(&self, need: &Need) -> bool {
+        self.0.caller.is_refused(need)
+    }
+
+    /// Whether the caller is refused nothing.
+    pub(super) fn may_everything(&self) -> bool {
+        self.0.caller.may_everything()
+    }
+
+    /// Who it is: for what is good for this caller alone.
+    pub(super) fn identity(&self) -> String {
+        let Within { caller, .. } = &*self.0;
+        let shown = caller.shown().map_or("", Shown::as_str);
+        format!("{shown} {}", caller.name().unwrap_or_default())
+    }
+
     /// Whether the caller may read a group; for lists.
-    pub(crate) fn may_read_group(&self, group: &GroupId) -> bool {
+    pub(super) fn may_read_group(&self, group: &GroupId) -> bool {
         let GroupId { namespace, name } = group;
         self.may(&operation::registry(self.names(), RegistryCall::ReadGroup, namespace, name))
     }
 
     /// Whether the caller may read a namespace; for lists.
-    pub(crate) fn may_read_namespace(&self, namespace: &str) -> bool {
+    pub(super) fn may_read_namespace(&self, namespace: &str) -> bool {
         self.may(&operation::over(self.names(), Some(namespace), Permission::Read))
     }
 
@@ -119,7 +157,7 @@ impl Visit {
                 Some(status) => self.write(need, allowed, if allowed { status } else { 7 }),
             }
         }
-        if allowed { Ok(()) } else { Err(Denied(need.lacking())) }
+        if allowed { Ok(()) } else { Err(Denied::new(need)) }
     }
 
     /// The answer begins.

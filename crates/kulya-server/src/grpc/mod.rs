@@ -16,7 +16,7 @@ mod right;
 mod service;
 mod transact;
 
-use crate::door::{Asked, Form};
+use crate::door::{Asked, Form, GuardedStore};
 use crate::reads::SharedReads;
 use axum::Router;
 use kulya_guard::operation::Need;
@@ -29,7 +29,7 @@ use tokio::sync::watch;
 
 /// What every call has.
 struct Served {
-    store: Arc<dyn StreamStore>,
+    store: GuardedStore,
     shared: SharedReads,
     answers: Arc<answers::Answers>,
     /// Whether the server ends.
@@ -52,21 +52,26 @@ pub fn house_router(
 }
 
 fn of_store(store: Arc<dyn StreamStore>, ends: watch::Receiver<bool>) -> Router {
-    let served = Served { store, shared: SharedReads::default(), answers: Arc::default(), ends };
+    let (store, shared) = (GuardedStore::new(store), SharedReads::default());
+    let served = Served { store, shared, answers: Arc::default(), ends };
     let service = StreamStoreServer::new(served)
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
     Router::new().route_service("/kulya.store.v1.StreamStore/{call}", service)
 }
 
-/// Adds what tells foreign clients of the services.
+/// Adds what tells foreign clients of the services, as they ask today and as they asked before.
 fn reflected(services: Router, descriptors: &[&'static [u8]]) -> Router {
-    let mut reflection = tonic_reflection::server::Builder::configure();
-    for descriptor in descriptors {
-        reflection = reflection.register_encoded_file_descriptor_set(descriptor);
-    }
-    let reflection = reflection.build_v1().expect("our own descriptors can be read");
-    services.route_service("/grpc.reflection.v1.ServerReflection/{call}", reflection)
+    let reflection = || {
+        descriptors.iter().fold(tonic_reflection::server::Builder::configure(), |builder, descriptor| {
+            builder.register_encoded_file_descriptor_set(descriptor)
+        })
+    };
+    let now = reflection().build_v1().expect("our own descriptors can be read");
+    let before = reflection().build_v1alpha().expect("our own descriptors can be read");
+    services
+        .route_service("/grpc.reflection.v1.ServerReflection/{call}", now)
+        .route_service("/grpc.reflection.v1alpha.ServerReflection/{call}", before)
 }
 
 /// What a call of these services asks for; `None` is a call of none of them. Calls of store and registry say it in
@@ -77,7 +82,9 @@ pub(crate) fn asked(path: &str) -> Option<Asked> {
         "kulya.store.v1.StreamStore" => ("store", None),
         "kulya.registry.v1.SchemaRegistry" if call == "Describe" => ("registry", Some(Need::Known)),
         "kulya.registry.v1.SchemaRegistry" => ("registry", None),
-        "grpc.reflection.v1.ServerReflection" => ("reflection", Some(Need::Known)),
+        "grpc.reflection.v1.ServerReflection" | "grpc.reflection.v1alpha.ServerReflection" => {
+            ("reflection", Some(Need::Known))
+        }
         _ => return None,
     };
     Some(Asked { face, operation: call.to_owned().into(), need, is_change: false, form: Form::Grpc })

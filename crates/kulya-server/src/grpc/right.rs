@@ -1,8 +1,9 @@
 //! The rights of a call of the store or the registry: what its message names, asked of the [`Visit`] that brought it.
 
-use crate::door::{Denied, Visit};
+use crate::door::{Denied, GuardedRegistry, GuardedStore, SeenStore, Visit};
 use kulya_guard::acl::Permission;
 use kulya_guard::operation::{self, RegistryCall, StoreCall};
+use kulya_registry::Registry;
 use kulya_schema::GroupId;
 use kulya_store::{Append, Scope, StreamId, TableChange, TableId};
 use std::collections::BTreeSet;
@@ -13,8 +14,8 @@ use tonic::{Request, Status};
 pub(super) struct Rights(Visit);
 
 impl From<Denied> for Status {
-    fn from(Denied(lacking): Denied) -> Self {
-        Self::permission_denied(lacking)
+    fn from(denied: Denied) -> Self {
+        Self::permission_denied(denied.to_string())
     }
 }
 
@@ -50,22 +51,35 @@ impl Rights {
         self.0.allow(&need, need.is_change())
     }
 
-    /// The visit itself; for lists, which show what may be read.
+    /// The visit itself.
     pub(super) fn visit(&self) -> &Visit {
         &self.0
+    }
+
+    /// The registry as the caller sees it.
+    pub(super) fn registry(&self, registry: &GuardedRegistry) -> Registry {
+        registry.seen_by(&self.0)
+    }
+
+    /// The store as the caller sees it.
+    pub(super) fn store(&self, store: &GuardedStore) -> SeenStore {
+        store.seen_by(&self.0)
     }
 
     pub(super) fn read_scope(&self, scope: &Scope) -> Result<(), Denied> {
         self.ask(StoreCall::ReadScope, scope.as_str(), "")
     }
 
+    /// Makes or removes it, and so learns whether it is there.
     pub(super) fn change_scopes(&self, scope: &Scope) -> Result<(), Denied> {
-        self.ask(StoreCall::ChangeScopes, scope.as_str(), "")
+        self.ask(StoreCall::ChangeScopes, scope.as_str(), "")?;
+        self.read_scope(scope)
     }
 
-    /// Makes or removes it.
+    /// Makes or removes it, and so learns whether it is there.
     pub(super) fn change_stream(&self, stream: &StreamId) -> Result<(), Denied> {
-        self.ask(StoreCall::ChangeStreams, stream.scope.as_str(), stream.name.as_str())
+        self.ask(StoreCall::ChangeStreams, stream.scope.as_str(), stream.name.as_str())?;
+        self.read(stream)
     }
 
     pub(super) fn read(&self, stream: &StreamId) -> Result<(), Denied> {
@@ -76,9 +90,10 @@ impl Rights {
         self.ask(StoreCall::WriteStream, stream.scope.as_str(), stream.name.as_str())
     }
 
-    /// Makes or removes it.
+    /// Makes or removes it, and so learns whether it is there.
     pub(super) fn change_table(&self, table: &TableId) -> Result<(), Denied> {
-        self.ask(StoreCall::ChangeTables, table.scope.as_str(), table.name.as_str())
+        self.ask(StoreCall::ChangeTables, table.scope.as_str(), table.name.as_str())?;
+        self.read_table(table)
     }
 
     pub(super) fn read_table(&self, table: &TableId) -> Result<(), Denied> {
@@ -105,15 +120,5 @@ impl Rights {
         }
         let tables: BTreeSet<&TableId> = changes.iter().map(|change| &change.table).collect();
         tables.into_iter().try_for_each(|table| self.write_table(table))
-    }
-
-    /// Whether a scope is shown.
-    pub(super) fn sees_scope(&self, scope: &Scope) -> bool {
-        self.sees(StoreCall::ReadScope, scope.as_str(), "")
-    }
-
-    /// Whether a stream or table of a scope is shown.
-    pub(super) fn sees(&self, call: StoreCall, scope: &str, name: &str) -> bool {
-        self.0.may(&operation::store(self.0.names(), call, scope, name))
     }
 }

@@ -8,10 +8,9 @@ use super::transact::Transacting;
 use crate::door::with_causes;
 use crate::reads::{Reads, no_room};
 use futures::stream::{self, BoxStream, StreamExt};
-use kulya_guard::operation::StoreCall;
 use kulya_store::{
     Commit, Error, ErrorKind, EventPointer, Outcome, Result, Scope, SegmentId, StreamConfig, StreamCut,
-    StreamId, StreamName, StreamStore, TableId, TransactionId, WriterId,
+    StreamId, StreamStore, TableId, TransactionId, WriterId,
 };
 use kulya_wire::v1::stream_store_server;
 use kulya_wire::{error, id_of, v1};
@@ -62,7 +61,7 @@ fn names(names: impl IntoIterator<Item: ToString>) -> Response<v1::NamesReply> {
 impl Served {
     /// The events that a call reads.
     fn reads(&self, rights: &Rights) -> Reads {
-        self.shared.of(Arc::clone(&self.store), rights.visit().bytes().clone())
+        self.shared.of(self.store.named(), rights.visit().bytes().clone())
     }
 
     /// Something that is done or was done before.
@@ -74,7 +73,7 @@ impl Served {
     where
         F: Future<Output = Result<bool>> + Send + 'static,
     {
-        let act = act(Arc::clone(&self.store));
+        let act = act(self.store.named());
         match self.answers.once(call, async { act.await.map(Answer::Was) }).await? {
             Answer::Was(done) => Ok(Response::new(v1::WasReply { done })),
             Answer::Committed(_) => Err(other_call()),
@@ -89,7 +88,8 @@ fn other_call() -> Status {
 #[tonic::async_trait]
 impl stream_store_server::StreamStore for Served {
     async fn describe(&self, _: Request<v1::DescribeRequest>) -> Told<v1::DescribeReply> {
-        let lacks = self.store.lacks().iter().map(|(capability, _)| v1::Capability::from(*capability).into());
+        let store = self.store.named();
+        let lacks = store.lacks().iter().map(|(capability, _)| v1::Capability::from(*capability).into());
         let version = concat!("kulya ", env!("CARGO_PKG_VERSION")).to_owned();
         Ok(Response::new(v1::DescribeReply { version, lacks: lacks.collect() }))
     }
@@ -104,8 +104,7 @@ impl stream_store_server::StreamStore for Served {
 
     async fn list_scopes(&self, request: Request<v1::ListScopesRequest>) -> Told<v1::NamesReply> {
         let rights = Rights::of(&request);
-        let found = self.store.scopes().await.map_err(refusal)?;
-        Ok(names(found.iter().filter(|scope| rights.sees_scope(scope))))
+        Ok(names(rights.store(&self.store).scopes().await.map_err(refusal)?))
     }
 
     async fn delete_scope(&self, request: Request<v1::ScopeRequest>) -> Told<v1::WasReply> {
@@ -129,7 +128,7 @@ impl stream_store_server::StreamStore for Served {
         let rights = Rights::of(&request);
         let stream: StreamId = parsed(request.into_inner().stream, "stream")?;
         rights.read(&stream)?;
-        Ok(Response::new(self.store.stream(&stream).await.map_err(refusal)?.into()))
+        Ok(Response::new(self.store.named().stream(&stream).await.map_err(refusal)?.into()))
     }
 
     async fn update_stream(&self, request: Request<v1::StreamConfigRequest>) -> Told<v1::WasReply> {
@@ -164,16 +163,14 @@ impl stream_store_server::StreamStore for Served {
         let rights = Rights::of(&request);
         let scope = scope(&request.into_inner().scope)?;
         rights.read_scope(&scope)?;
-        let found = self.store.streams(&scope).await.map_err(refusal)?;
-        let sees = |name: &&StreamName| rights.sees(StoreCall::ReadStream, scope.as_str(), name.as_str());
-        Ok(names(found.iter().filter(sees)))
+        Ok(names(rights.store(&self.store).streams(&scope).await.map_err(refusal)?))
     }
 
     async fn list_segments(&self, request: Request<v1::StreamRequest>) -> Told<v1::SegmentsReply> {
         let rights = Rights::of(&request);
         let stream: StreamId = parsed(request.into_inner().stream, "stream")?;
         rights.read(&stream)?;
-        let segments = self.store.segments(&stream).await.map_err(refusal)?;
+        let segments = self.store.named().segments(&stream).await.map_err(refusal)?;
         Ok(Response::new(v1::SegmentsReply { segments: segments.iter().map(Into::into).collect() }))
     }
 
@@ -183,7 +180,7 @@ impl stream_store_server::StreamStore for Served {
         let time = request.time().map_err(refusal)?;
         let stream: StreamId = parsed(request.stream, "stream")?;
         rights.read(&stream)?;
-        let cut = self.store.cut_at(&stream, time).await.map_err(refusal)?;
+        let cut = self.store.named().cut_at(&stream, time).await.map_err(refusal)?;
         Ok(Response::new((&cut).into()))
     }
 
@@ -219,7 +216,7 @@ impl stream_store_server::StreamStore for Served {
 
     async fn wait(&self, request: Request<Streaming<v1::WaitRequest>>) -> Told<Self::WaitStream> {
         let rights = Rights::of(&request);
-        let waits = Waits::new(Arc::clone(&self.store), self.ends.clone(), rights, request.into_inner());
+        let waits = Waits::new(self.store.named(), self.ends.clone(), rights, request.into_inner());
         Ok(Response::new(follow::replies(waits)))
     }
 
@@ -238,7 +235,7 @@ impl stream_store_server::StreamStore for Served {
         let commit = Commit::try_from(request).map_err(refusal)?;
         rights.append(&commit.appends)?;
         rights.change(&commit.changes)?;
-        let store = Arc::clone(&self.store);
+        let store = self.store.named();
         let act = async move {
             let done = store.commit(commit).await?;
             Ok(Answer::Committed(Arc::new((&done).into())))
@@ -251,7 +248,7 @@ impl stream_store_server::StreamStore for Served {
 
     async fn last_event_number(&self, request: Request<v1::WriterRequest>) -> Told<v1::LastEventNumberReply> {
         let writer = id_of("writer", &request.into_inner().writer).map_err(refusal)?;
-        let event_number = self.store.last_event_number(WriterId(writer)).await.map_err(refusal)?;
+        let event_number = self.store.named().last_event_number(WriterId(writer)).await.map_err(refusal)?;
         Ok(Response::new(v1::LastEventNumberReply { event_number }))
     }
 
@@ -259,7 +256,7 @@ impl stream_store_server::StreamStore for Served {
 
     async fn transact(&self, request: Request<Streaming<v1::TransactRequest>>) -> Told<Self::TransactStream> {
         let rights = Rights::of(&request);
-        let transaction = self.store.begin().await.map_err(refusal)?;
+        let transaction = self.store.named().begin().await.map_err(refusal)?;
         let transacting = Transacting::new(transaction, self.ends.clone(), rights, request.into_inner());
         Ok(Response::new(follow::replies(transacting)))
     }
@@ -267,7 +264,7 @@ impl stream_store_server::StreamStore for Served {
     async fn outcome(&self, request: Request<v1::TransactionRequest>) -> Told<v1::OutcomeReply> {
         let rights = Rights::of(&request);
         let id = id_of("transaction", &request.into_inner().transaction).map_err(refusal)?;
-        let outcome = self.store.outcome(TransactionId(id)).await.map_err(refusal)?;
+        let outcome = self.store.named().outcome(TransactionId(id)).await.map_err(refusal)?;
         // its number is known to its owner alone; should somebody else have it, they learn nothing of what they may not see
         if let Outcome::Committed(done) = &outcome {
             done.pointers.segments().iter().try_for_each(|segment| rights.read(&segment.stream))?;
@@ -287,9 +284,7 @@ impl stream_store_server::StreamStore for Served {
         let rights = Rights::of(&request);
         let scope = scope(&request.into_inner().scope)?;
         rights.read_scope(&scope)?;
-        let found = self.store.tables(&scope).await.map_err(refusal)?;
-        let sees = |name: &&StreamName| rights.sees(StoreCall::ReadTable, scope.as_str(), name.as_str());
-        Ok(names(found.iter().filter(sees)))
+        Ok(names(rights.store(&self.store).tables(&scope).await.map_err(refusal)?))
     }
 
     async fn delete_table(&self, request: Request<v1::TableRequest>) -> Told<v1::WasReply> {
@@ -305,7 +300,7 @@ impl stream_store_server::StreamStore for Served {
         let v1::GetEntryRequest { table, key } = request.into_inner();
         let table: TableId = parsed(table, "table")?;
         rights.read_table(&table)?;
-        let entry = self.store.get(&table, &key).await.map_err(refusal)?;
+        let entry = self.store.named().get(&table, &key).await.map_err(refusal)?;
         Ok(Response::new(v1::EntryReply { entry: entry.map(Into::into) }))
     }
 
@@ -318,7 +313,8 @@ impl stream_store_server::StreamStore for Served {
         let table: TableId = parsed(table, "table")?;
         rights.read_table(&table)?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let found = self.store.scan(&table, &prefix, after.as_deref(), limit).await.map_err(refusal)?;
+        let found =
+            self.store.named().scan(&table, &prefix, after.as_deref(), limit).await.map_err(refusal)?;
         let held = found.iter().map(|entry| entry.key.len() + entry.value.len() + size_of_val(entry)).sum();
         let held = rights.visit().bytes().take(held).ok_or_else(|| refusal(no_room()))?;
         let pieces = stream::unfold((found.into_iter(), held), |(mut left, held)| async move {

@@ -13,6 +13,7 @@ mod java_registry;
 mod requests;
 mod stores;
 mod streams;
+mod visible;
 mod wrong;
 
 use kulya_registry::Registry;

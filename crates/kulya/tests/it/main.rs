@@ -20,4 +20,5 @@ mod registry;
 mod secrets;
 mod serve;
 mod store;
+mod strangers;
 mod wrong;

@@ -17,6 +17,9 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use v1::add_schema_reply::Reply;
 use v1::schema_registry_server::SchemaRegistry as Service;
 
+/// Items of a page when nothing else is asked for.
+const DEFAULT_LIMIT: usize = 100;
+
 fn wrong(what: &str) -> RegistryError {
     RegistryError::new(RegistryErrorKind::InvalidInput, what)
 }
@@ -39,8 +42,9 @@ where
     message.map(T::try_from).transpose().map_err(refusal)
 }
 
-fn part(message: Option<v1::Page>) -> Result<PageRequest, Status> {
-    given(message, "page").map(Into::into).map_err(refusal)
+/// What is not said is the first page.
+fn part(message: Option<v1::Page>) -> PageRequest {
+    message.map_or_else(|| PageRequest::first(DEFAULT_LIMIT), Into::into)
 }
 
 fn done(answer: RegistryResult<()>) -> Told<v1::Done> {
@@ -59,26 +63,16 @@ impl Service for Served {
         request: Request<v1::ListNamespacesRequest>,
     ) -> Told<v1::NamespacesReply> {
         let rights = Rights::of(&request);
-        let asked = part(request.into_inner().page)?;
-        let (registry, rights) = (&self.registry, &rights);
-        page(asked, |part| async move {
-            let mut found = registry.namespaces(&part).await?;
-            found.items.retain(|namespace| rights.visit().may_read_namespace(namespace));
-            Ok(found)
-        })
-        .await
+        let asked = part(request.into_inner().page);
+        let registry = &rights.registry(&self.registry);
+        page(asked, |part| async move { registry.namespaces(&part).await }).await
     }
 
     async fn list_groups(&self, request: Request<v1::ListGroupsRequest>) -> Told<v1::GroupsReply> {
         let rights = Rights::of(&request);
         let v1::ListGroupsRequest { namespace, page: asked } = request.into_inner();
-        let (registry, namespace, rights) = (&self.registry, &namespace, &rights);
-        page(part(asked)?, |part| async move {
-            let mut found = registry.groups_page(namespace, &part).await?;
-            found.items.retain(|(id, _)| rights.visit().may_read_group(id));
-            Ok(found)
-        })
-        .await
+        let (registry, namespace) = (&rights.registry(&self.registry), &namespace);
+        page(part(asked), |part| async move { registry.groups_page(namespace, &part).await }).await
     }
 
     async fn create_group(&self, request: Request<v1::CreateGroupRequest>) -> Told<v1::CreateGroupReply> {
@@ -87,7 +81,8 @@ impl Service for Served {
         let group = group(name)?;
         rights.of_group(RegistryCall::CreateGroup, &group)?;
         let properties: GroupProperties = parsed(properties, "properties")?;
-        let created = self.registry.create_group(&group, properties).await.map_err(refusal)?;
+        let created =
+            rights.registry(&self.registry).create_group(&group, properties).await.map_err(refusal)?;
         Ok(Response::new(v1::CreateGroupReply { created }))
     }
 
@@ -95,7 +90,7 @@ impl Service for Served {
         let rights = Rights::of(&request);
         let group = group(request.into_inner().group)?;
         rights.of_group(RegistryCall::ReadGroup, &group)?;
-        let properties = self.registry.group(&group).await.map_err(refusal)?;
+        let properties = rights.registry(&self.registry).group(&group).await.map_err(refusal)?;
         Ok(Response::new(v1::GroupReply { properties: Some(properties.into()) }))
     }
 
@@ -105,7 +100,8 @@ impl Service for Served {
         let group = group(request.group.take())?;
         rights.of_group(RegistryCall::UpdateCompatibility, &group)?;
         let change = GroupChange::try_from(request).map_err(refusal)?;
-        let properties = self.registry.change_group(&group, change).await.map_err(refusal)?;
+        let properties =
+            rights.registry(&self.registry).change_group(&group, change).await.map_err(refusal)?;
         Ok(Response::new(v1::ChangeGroupReply { properties: properties.map(Into::into) }))
     }
 
@@ -113,7 +109,7 @@ impl Service for Served {
         let rights = Rights::of(&request);
         let group = group(request.into_inner().group)?;
         rights.of_group(RegistryCall::DeleteGroup, &group)?;
-        done(self.registry.delete_group(&group).await)
+        done(rights.registry(&self.registry).delete_group(&group).await)
     }
 
     async fn add_schema(&self, request: Request<v1::SchemaRequest>) -> Told<v1::AddSchemaReply> {
@@ -122,7 +118,7 @@ impl Service for Served {
         let group = group(name)?;
         rights.of_group(RegistryCall::AddSchema, &group)?;
         let schema: SchemaInfo = parsed(schema, "schema")?;
-        let reply = match self.registry.add_schema(&group, schema).await {
+        let reply = match rights.registry(&self.registry).add_schema(&group, schema).await {
             Ok(version) => Reply::Version(version.into()),
             Err(error)
                 if matches!(
@@ -142,7 +138,7 @@ impl Service for Served {
         let v1::SchemaRequest { group: name, schema } = request.into_inner();
         let group = group(name)?;
         rights.of_group(RegistryCall::ReadGroup, &group)?;
-        told(self.registry.find_schema(&group, parsed(schema, "schema")?).await)
+        told(rights.registry(&self.registry).find_schema(&group, parsed(schema, "schema")?).await)
     }
 
     async fn check(&self, request: Request<v1::CheckRequest>) -> Told<v1::Verdict> {
@@ -151,7 +147,7 @@ impl Service for Served {
         let group = group(name)?;
         rights.of_group(RegistryCall::ReadGroup, &group)?;
         let question = Question { compatibility: maybe(compatibility)?, rules: maybe(rules)? };
-        told(self.registry.check(&group, parsed(schema, "schema")?, question).await)
+        told(rights.registry(&self.registry).check(&group, parsed(schema, "schema")?, question).await)
     }
 
     async fn can_read(&self, request: Request<v1::SchemaRequest>) -> Told<v1::CanReadReply> {
@@ -159,7 +155,7 @@ impl Service for Served {
         let v1::SchemaRequest { group: name, schema } = request.into_inner();
         let group = group(name)?;
         rights.of_group(RegistryCall::ReadGroup, &group)?;
-        let answer = self.registry.can_read(&group, parsed(schema, "schema")?).await;
+        let answer = rights.registry(&self.registry).can_read(&group, parsed(schema, "schema")?).await;
         Ok(Response::new(v1::CanReadReply { compatible: answer.map_err(refusal)? }))
     }
 
@@ -170,7 +166,11 @@ impl Service for Served {
         let v1::SchemasRequest { group: name, r#type } = request.into_inner();
         let group = group(name)?;
         rights.of_group(RegistryCall::ReadGroup, &group)?;
-        let found = self.registry.latest_schemas(&group, r#type.as_deref()).await.map_err(refusal)?;
+        let found = rights
+            .registry(&self.registry)
+            .latest_schemas(&group, r#type.as_deref())
+            .await
+            .map_err(refusal)?;
         Ok(pieces(found, |schemas| v1::SchemasReply { schemas }))
     }
 
@@ -181,7 +181,11 @@ impl Service for Served {
         let v1::SchemasRequest { group: name, r#type } = request.into_inner();
         let group = group(name)?;
         rights.of_group(RegistryCall::ReadGroup, &group)?;
-        let found = self.registry.schema_versions(&group, r#type.as_deref()).await.map_err(refusal)?;
+        let found = rights
+            .registry(&self.registry)
+            .schema_versions(&group, r#type.as_deref())
+            .await
+            .map_err(refusal)?;
         Ok(pieces(found, |schemas| v1::SchemasReply { schemas }))
     }
 
@@ -191,7 +195,7 @@ impl Service for Served {
         let rights = Rights::of(&request);
         let group = group(request.into_inner().group)?;
         rights.of_group(RegistryCall::ReadGroup, &group)?;
-        let found = self.registry.history(&group).await.map_err(refusal)?;
+        let found = rights.registry(&self.registry).history(&group).await.map_err(refusal)?;
         Ok(pieces(found, |records| v1::HistoryReply { records }))
     }
 
@@ -200,9 +204,9 @@ impl Service for Served {
         let v1::ListVersionsRequest { group: name, r#type, page: asked } = request.into_inner();
         let group = group(name)?;
         rights.of_group(RegistryCall::ReadGroup, &group)?;
-        let (registry, group, type_name) = (&self.registry, &group, r#type.as_deref());
+        let (registry, group, type_name) = (&rights.registry(&self.registry), &group, r#type.as_deref());
         let ask = |part| async move { registry.versions_page(group, type_name, &part).await };
-        page(part(asked)?, ask).await
+        page(part(asked), ask).await
     }
 
     async fn get_schema(&self, request: Request<v1::SchemaIdRequest>) -> Told<v1::Schema> {
@@ -210,7 +214,7 @@ impl Service for Served {
         let v1::SchemaIdRequest { group: name, id } = request.into_inner();
         let group = group(name)?;
         rights.of_group(RegistryCall::ReadGroup, &group)?;
-        told(self.registry.schema(&group, id).await)
+        told(rights.registry(&self.registry).schema(&group, id).await)
     }
 
     async fn get_version_id(&self, request: Request<v1::VersionIdRequest>) -> Told<v1::VersionIdReply> {
@@ -218,7 +222,11 @@ impl Service for Served {
         let v1::VersionIdRequest { group: name, format, r#type, version } = request.into_inner();
         let group = group(name)?;
         rights.of_group(RegistryCall::ReadGroup, &group)?;
-        let id = self.registry.version_id(&group, &format, &r#type, version).await.map_err(refusal)?;
+        let id = rights
+            .registry(&self.registry)
+            .version_id(&group, &format, &r#type, version)
+            .await
+            .map_err(refusal)?;
         Ok(Response::new(v1::VersionIdReply { id }))
     }
 
@@ -227,7 +235,7 @@ impl Service for Served {
         let v1::SchemaIdRequest { group: name, id } = request.into_inner();
         let group = group(name)?;
         rights.of_group(RegistryCall::DeleteSchema, &group)?;
-        done(self.registry.delete_schema(&group, id).await)
+        done(rights.registry(&self.registry).delete_schema(&group, id).await)
     }
 
     type AddedToStream = Stream<v1::AddedToReply>;
@@ -235,8 +243,12 @@ impl Service for Served {
     async fn added_to(&self, request: Request<v1::AddedToRequest>) -> Told<Self::AddedToStream> {
         let rights = Rights::of(&request);
         let v1::AddedToRequest { namespace, schema } = request.into_inner();
-        rights.over(Some(&namespace), Read)?;
-        let found = self.registry.added_to(&namespace, parsed(schema, "schema")?).await.map_err(refusal)?;
+        rights.of_group(RegistryCall::AddedTo, &GroupId::new(&namespace, ""))?;
+        let found = rights
+            .registry(&self.registry)
+            .added_to(&namespace, parsed(schema, "schema")?)
+            .await
+            .map_err(refusal)?;
         let holder =
             |(group, version): (String, VersionInfo)| v1::Holder { group, version: Some(version.into()) };
         let holders: Vec<v1::Holder> = found.into_iter().map(holder).collect();
@@ -248,17 +260,17 @@ impl Service for Served {
         let v1::CompareRequest { group: name, from, to } = request.into_inner();
         let group = group(name)?;
         rights.of_group(RegistryCall::ReadGroup, &group)?;
-        told(self.registry.compare(&group, from, to).await)
+        told(rights.registry(&self.registry).compare(&group, from, to).await)
     }
 
     async fn search(&self, request: Request<v1::SearchRequest>) -> Told<v1::SearchReply> {
         let rights = Rights::of(&request);
         let mut request = request.into_inner();
-        let asked = part(request.page.take())?;
+        let asked = part(request.page.take());
         // of the whole registry, when it names no namespace
         let search = Search::from(request);
         rights.over(search.namespace.as_deref(), Read)?;
-        let (registry, search) = (&self.registry, &search);
+        let (registry, search) = (&rights.registry(&self.registry), &search);
         page(asked, |part| async move { registry.search(search, &part).await }).await
     }
 
@@ -268,7 +280,8 @@ impl Service for Served {
         let group = group(name)?;
         rights.of_group(RegistryCall::EncodingId, &group)?;
         let version = given(version, "version").map(VersionInfo::from).map_err(refusal)?;
-        let id = self.registry.encoding_id(&group, &version, &codec).await.map_err(refusal)?;
+        let id =
+            rights.registry(&self.registry).encoding_id(&group, &version, &codec).await.map_err(refusal)?;
         Ok(Response::new(v1::EncodingIdReply { id: id.0 }))
     }
 
@@ -277,14 +290,14 @@ impl Service for Served {
         let v1::EncodingRequest { group: name, id } = request.into_inner();
         let group = group(name)?;
         rights.of_group(RegistryCall::ReadGroup, &group)?;
-        told(self.registry.encoding(&group, EncodingId(id)).await)
+        told(rights.registry(&self.registry).encoding(&group, EncodingId(id)).await)
     }
 
     async fn list_codecs(&self, request: Request<v1::GroupRequest>) -> Told<v1::CodecsReply> {
         let rights = Rights::of(&request);
         let group = group(request.into_inner().group)?;
         rights.of_group(RegistryCall::ReadGroup, &group)?;
-        let codecs = self.registry.codec_types(&group).await.map_err(refusal)?;
+        let codecs = rights.registry(&self.registry).codec_types(&group).await.map_err(refusal)?;
         Ok(Response::new(v1::CodecsReply { codecs: codecs.into_iter().map(Into::into).collect() }))
     }
 
@@ -294,7 +307,7 @@ impl Service for Served {
         let group = group(name)?;
         rights.of_group(RegistryCall::AddCodec, &group)?;
         let codec = given(codec, "codec").map(CodecType::from).map_err(refusal)?;
-        done(self.registry.add_codec_type(&group, codec).await)
+        done(rights.registry(&self.registry).add_codec_type(&group, codec).await)
     }
 
     type ExportStream = Stream<v1::ExportLine>;
@@ -304,7 +317,7 @@ impl Service for Served {
         // of the whole registry, when it names no namespace
         let v1::ExportRequest { namespace } = request.into_inner();
         rights.over(namespace.as_deref(), Read)?;
-        let lines = self.registry.export(namespace.as_deref()).await.map_err(refusal)?;
+        let lines = rights.registry(&self.registry).export(namespace.as_deref()).await.map_err(refusal)?;
         let lines = Lines { lines, ends: self.ends.clone(), reply: v1::ExportLine::from };
         Ok(Response::new(follow::replies(lines)))
     }
@@ -317,12 +330,13 @@ impl Service for Served {
             Some(v1::import_request::Request::Begin(begin)) => begin.try_into().map_err(refusal)?,
             _ => return Err(refusal(wrong("the first request of an import says how: send a begin"))),
         };
-        // of any group: each line of a group names its own
+        // of any group: the right on each is asked when its line comes
         let lines = requests.map(line).boxed();
+        let registry = rights.registry(&self.registry);
         let mut ends = self.ends.clone();
         tokio::select! {
             _ = ends.wait_for(|ends| *ends) => Err(ending()),
-            imported = self.registry.import(lines, existing) => told(imported),
+            imported = registry.import(lines, existing) => told(imported),
         }
     }
 
@@ -332,11 +346,12 @@ impl Service for Served {
         let rights = Rights::of(&request);
         // of the whole registry
         rights.over(None, Read)?;
+        let registry = rights.registry(&self.registry);
         let place = match request.into_inner().from {
             Some(place) => place,
-            None => self.registry.end_of_changes().await.map_err(refusal)?,
+            None => registry.end_of_changes().await.map_err(refusal)?,
         };
-        let lines = self.registry.changes(Some(&place)).await.map_err(refusal)?;
+        let lines = registry.changes(Some(&place)).await.map_err(refusal)?;
         let reply = |(place, change): (String, Change)| v1::WatchReply { place, change: Some(change.into()) };
         let changes = follow::replies(Lines { lines, ends: self.ends.clone(), reply });
         let first = v1::WatchReply { place, change: None };

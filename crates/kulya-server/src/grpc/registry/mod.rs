@@ -9,6 +9,7 @@ mod calls;
 mod replies;
 
 use super::follow;
+use crate::door::GuardedRegistry;
 use axum::Router;
 use kulya_registry::Registry;
 use kulya_wire::registry::v1::schema_registry_server::SchemaRegistryServer;
@@ -18,14 +19,14 @@ use tokio::sync::watch;
 
 /// What every call has.
 struct Served {
-    registry: Arc<Registry>,
+    registry: GuardedRegistry,
     /// Whether the server ends.
     ends: watch::Receiver<bool>,
 }
 
 /// The service as routes.
 pub(super) fn routes(registry: Arc<Registry>, ends: watch::Receiver<bool>) -> Router {
-    let service = SchemaRegistryServer::new(Served { registry, ends })
+    let service = SchemaRegistryServer::new(Served { registry: GuardedRegistry::new(registry), ends })
         .max_decoding_message_size(MAX_REQUEST_BYTES)
         .max_encoding_message_size(MAX_REPLY_BYTES);
     Router::new().route_service("/kulya.registry.v1.SchemaRegistry/{call}", service)

@@ -21,6 +21,9 @@ pub(super) type Stream<M> = BoxStream<'static, Result<M, Status>>;
 
 /// An error on its way out. What is the server's own trouble is also said here.
 pub(super) fn refusal(error: RegistryError) -> Status {
+    if error.kind() == RegistryErrorKind::Denied {
+        return Status::permission_denied(error.to_string());
+    }
     if matches!(error.kind(), RegistryErrorKind::Failed | RegistryErrorKind::Unavailable) {
         tracing::error!("{}", with_causes(&error));
     }

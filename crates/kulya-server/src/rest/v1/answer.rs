@@ -1,6 +1,6 @@
 //! Statuses and bodies. The one table from an error's kind to a status stands here (contract §1.1, §1.3).
 
-use crate::door::with_causes;
+use crate::door::{Denied, with_causes};
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use kulya_codec::{RegistryError, RegistryErrorKind};
@@ -42,6 +42,11 @@ impl Answer {
 
     pub(crate) fn bad(text: impl Into<String>) -> Self {
         Self::said(StatusCode::BAD_REQUEST, text.into())
+    }
+
+    /// The caller has no right to it.
+    pub(crate) fn denied(denied: &Denied) -> Self {
+        Self::said(StatusCode::FORBIDDEN, denied.to_string())
     }
 
     /// There is no such place, or what is to be a number is none.
@@ -97,6 +102,7 @@ impl From<RegistryError> for Answer {
             RegistryErrorKind::Incompatible => StatusCode::CONFLICT,
             RegistryErrorKind::FormatMismatch => StatusCode::EXPECTATION_FAILED,
             RegistryErrorKind::CodecUnknown => StatusCode::PRECONDITION_FAILED,
+            RegistryErrorKind::Denied => StatusCode::FORBIDDEN,
             RegistryErrorKind::InvalidInput => StatusCode::BAD_REQUEST,
             RegistryErrorKind::Gone => StatusCode::GONE,
             RegistryErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

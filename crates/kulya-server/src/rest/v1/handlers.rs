@@ -3,6 +3,7 @@
 use super::Call;
 use super::answer::Answer;
 use super::path::Route;
+use crate::strict::{self, Unknown};
 use axum::http::{Method, StatusCode};
 use kulya_codec::SchemaRegistry;
 use kulya_codec::administration::{AddedTo, PageRequest, Question, RegistryAdministration};
@@ -94,7 +95,9 @@ fn body<T: DeserializeOwned>(call: &Call) -> Result<T, Answer> {
     if call.body.is_empty() {
         return Err(Answer::bad("the request has no body: send a JSON object"));
     }
-    serde_json::from_slice(&call.body).map_err(|e| Answer::bad(format!("the request's body is wrong: {e}")))
+    // members that it does not know are passed over, as the Java registry does (contract §1.1)
+    strict::json(&call.body, Unknown::Ignored)
+        .map_err(|e| Answer::bad(format!("the request's body is wrong: {e}")))
 }
 
 async fn operate(registry: &Registry, route: Route, call: &Call) -> Result<Answer, Answer> {
@@ -200,17 +203,18 @@ async fn list_groups(registry: &Registry, call: &Call) -> Result<Answer, Answer>
     };
     let mut token = call.query.get("continuationToken").cloned().unwrap_or_default();
     let mut groups = BTreeMap::new();
-    // what a caller may not read is left out, and the page filled up: an empty one says that there are no more
-    while groups.len() < limit {
-        let request = PageRequest::after(&token, limit - groups.len());
-        let page = registry.groups_page(&call.namespace, &request).await?;
-        // a client goes on until a page is empty, so the last page has a token too (contract §1.3)
-        if let Some((last, _)) = page.items.last() {
-            token.clone_from(&last.name);
+    // an empty page says that there are no more: where the registry gives one, it is asked on
+    while groups.is_empty() {
+        let page = registry.groups_page(&call.namespace, &PageRequest::after(&token, limit)).await?;
+        let is_last = page.next.is_none();
+        match (page.next, page.items.last()) {
+            (Some(next), _) => token = next,
+            // a client goes on until a page is empty, so the last page has a token too (contract §1.3)
+            (None, Some((last, _))) => token = registry.token_behind(last).await?,
+            (None, None) => {}
         }
-        let shown = page.items.into_iter().filter(|(id, _)| call.visit.may_read_group(id));
-        groups.extend(shown.map(|(id, properties)| (id.name, properties)));
-        if page.next.is_none() {
+        groups.extend(page.items.into_iter().map(|(id, properties)| (id.name, properties)));
+        if is_last {
             break;
         }
     }

@@ -8,7 +8,7 @@ mod answer;
 mod handlers;
 mod path;
 
-use crate::door::{Asked, Visit};
+use crate::door::{Asked, Denied, GuardedRegistry, Visit};
 use answer::Answer;
 use axum::Router;
 use axum::body::Body;
@@ -29,9 +29,35 @@ const MAX_BODY_BYTES: usize = 12 * 1024 * 1024;
 /// So much of a path is repeated to whoever asked for it.
 const SHOWN: usize = 200;
 
+/// Every operation: its method, and its path with braces for what a caller fills in. The namespace is the query's.
+pub const OPERATIONS: &[(&str, &str)] = &[
+    ("GET", "/ping"),
+    ("GET", "/v1/groups"),
+    ("POST", "/v1/groups"),
+    ("GET", "/v1/groups/{group}"),
+    ("DELETE", "/v1/groups/{group}"),
+    ("GET", "/v1/groups/{group}/history"),
+    ("PUT", "/v1/groups/{group}/compatibility"),
+    ("GET", "/v1/groups/{group}/schemas"),
+    ("POST", "/v1/groups/{group}/schemas"),
+    ("GET", "/v1/groups/{group}/schemas/versions"),
+    ("POST", "/v1/groups/{group}/schemas/versions/find"),
+    ("POST", "/v1/groups/{group}/schemas/versions/validate"),
+    ("POST", "/v1/groups/{group}/schemas/versions/canRead"),
+    ("GET", "/v1/groups/{group}/schemas/schema/{id}"),
+    ("DELETE", "/v1/groups/{group}/schemas/schema/{id}"),
+    ("GET", "/v1/groups/{group}/schemas/format/{format}/type/{type}/versions/{id}"),
+    ("DELETE", "/v1/groups/{group}/schemas/format/{format}/type/{type}/versions/{id}"),
+    ("PUT", "/v1/groups/{group}/encodings"),
+    ("GET", "/v1/groups/{group}/encodings/{id}"),
+    ("GET", "/v1/groups/{group}/codecTypes"),
+    ("POST", "/v1/groups/{group}/codecTypes"),
+    ("POST", "/v1/schemas/addedTo"),
+];
+
 /// All of REST v1, and `/ping`.
 pub fn router(registry: Arc<Registry>) -> Router {
-    Router::new().fallback(handle).with_state(registry)
+    Router::new().fallback(handle).with_state(GuardedRegistry::new(registry))
 }
 
 /// A request in the domain's terms.
@@ -103,10 +129,15 @@ fn namespace(in_path: Option<String>, mut query: HashMap<String, String>) -> Str
     in_path.or_else(|| query.remove("namespace")).unwrap_or_default()
 }
 
-async fn handle(State(registry): State<Arc<Registry>>, request: Request) -> Response<Body> {
+/// The refusal of whoever has no right.
+pub(crate) fn denied(denied: &Denied) -> Response<Body> {
+    Answer::denied(denied).into_response()
+}
+
+async fn handle(State(registry): State<GuardedRegistry>, request: Request) -> Response<Body> {
     let is_head = request.method() == Method::HEAD;
     let answer = match read(request).await {
-        Ok((route, call)) => handlers::dispatch(&registry, route, &call).await,
+        Ok((route, call)) => handlers::dispatch(&registry.seen_by_java(&call.visit), route, &call).await,
         Err(answer) => answer,
     };
     if answer.status.is_server_error() {
@@ -154,6 +185,7 @@ mod tests {
             type_name: "T".into(),
             version: 0,
         };
+        let mut listed = 0;
         for route in [
             Route::Ping,
             Route::Groups,
@@ -176,7 +208,15 @@ mod tests {
             for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
                 let is_operation = operation(&route, &method.parse().unwrap()).is_some();
                 assert_eq!(is_operation, allowed.contains(&method), "{method} {route:?}");
+                listed += usize::from(is_operation && method != "HEAD");
             }
         }
+        let fill = |path: &str| path.replace("{id}", "0").replace(['{', '}'], "");
+        let named = OPERATIONS.iter().filter(|(method, path)| {
+            let found =
+                path::route(&fill(path)).and_then(|(route, _)| operation(&route, &method.parse().ok()?));
+            found.is_some()
+        });
+        assert_eq!((named.count(), OPERATIONS.len()), (listed, listed), "the list has each, once");
     }
 }

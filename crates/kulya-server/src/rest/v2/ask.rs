@@ -1,9 +1,13 @@
 //! What a request holds, read or refused as everything else is refused. (axum's own readers refuse with plain text.)
 
 use super::refusal::{Refusal, wrong};
+use crate::strict::{self, Unknown};
+use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use kulya_store::framing;
 use serde::de::DeserializeOwned;
@@ -50,8 +54,21 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         if body.is_empty() {
             return Err(wrong("the request has no body: send a JSON object"));
         }
-        let read = serde_json::from_slice(&body);
+        let read = strict::json(&body, Unknown::Refused);
         read.map(Self).map_err(|error| wrong(format!("the request's body is wrong: {error}")))
+    }
+}
+
+/// Refuses a body where the place takes none: it would quietly mean nothing.
+pub(super) async fn no_body(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    // one of no bytes is none
+    match axum::body::to_bytes(body, 0).await {
+        Ok(_) => next.run(Request::from_parts(parts, Body::empty())).await,
+        Err(_) => {
+            let what = "the request has a body, and nothing is taken from one here: say it in the query";
+            wrong(what).into_response()
+        }
     }
 }
 

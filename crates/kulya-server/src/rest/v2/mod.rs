@@ -29,50 +29,79 @@ mod schemas;
 mod streams;
 mod tail;
 
-use crate::door::Visit;
+use crate::door::{Denied, GuardedRegistry, GuardedStore, SeenStore, Visit};
 use crate::reads::{Reads, SharedReads};
 use axum::Router;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use kulya_codec::administration::RegistryAdministration;
+use kulya_registry::Registry;
 use kulya_store::StreamStore;
 use place::{Content, Place};
 use refusal::Refusal;
 pub(crate) use right::asked;
+use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// What every call has.
+/// What all calls have.
 #[derive(Clone)]
 struct Served {
-    registry: Arc<dyn RegistryAdministration>,
-    store: Arc<dyn StreamStore>,
+    registry: GuardedRegistry,
+    store: GuardedStore,
     shared: SharedReads,
     /// Whether the server ends.
     ends: watch::Receiver<bool>,
 }
 
-impl Served {
-    /// The events that a request reads.
-    fn reads(&self, visit: &Visit) -> Reads {
-        self.shared.of(Arc::clone(&self.store), visit.bytes().clone())
+/// What one call has: registry and store as its caller sees them.
+struct Seen {
+    registry: Box<dyn RegistryAdministration>,
+    store: SeenStore,
+    /// The events that it reads.
+    reads: Reads,
+    ends: watch::Receiver<bool>,
+}
+
+impl FromRequestParts<Served> for Seen {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, served: &Served) -> Result<Self, Infallible> {
+        let visit = Visit::of(&parts.extensions);
+        let (registry, store) = (served.registry.seen_by(&visit), served.store.seen_by(&visit));
+        let reads = served.shared.of(served.store.named(), visit.bytes().clone());
+        Ok(Self { registry: Box::new(registry), store, reads, ends: served.ends.clone() })
     }
 }
 
+/// The refusal of what another site's page sent.
+pub(crate) fn foreign(status: StatusCode, text: &str) -> Response {
+    let kind = if status == StatusCode::FORBIDDEN { "denied" } else { "invalid-input" };
+    Refusal::new(status, kind, text).into_response()
+}
+
+/// The refusal of whoever has no right.
+pub(crate) fn denied(denied: &Denied) -> Response {
+    Refusal::from(denied.clone()).into_response()
+}
+
 /// All of REST v2. Calls that follow a stream end when `ends` becomes true.
-pub fn router(
-    registry: Arc<dyn RegistryAdministration>,
-    store: Arc<dyn StreamStore>,
-    ends: watch::Receiver<bool>,
-) -> Router {
+pub fn router(registry: Arc<Registry>, store: Arc<dyn StreamStore>, ends: watch::Receiver<bool>) -> Router {
     let mut router = Router::new();
     for place in places() {
-        router = router.route(place.path, place.handler);
+        let handler = match place.takes {
+            Content::Nothing => place.handler.layer(from_fn(ask::no_body)),
+            _ => place.handler,
+        };
+        router = router.route(place.path, handler);
     }
     router.method_not_allowed_fallback(not_allowed).route("/v2/{*nowhere}", any(nowhere)).with_state(Served {
-        registry,
-        store,
+        registry: GuardedRegistry::new(registry),
+        store: GuardedStore::new(store),
         shared: SharedReads::default(),
         ends,
     })

@@ -57,8 +57,8 @@ impl Refusal {
 }
 
 impl From<Denied> for Refusal {
-    fn from(Denied(lacking): Denied) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "denied", lacking)
+    fn from(denied: Denied) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "denied", denied.to_string())
     }
 }
 
@@ -89,6 +89,7 @@ impl From<RegistryError> for Refusal {
             RegistryErrorKind::Incompatible => (StatusCode::CONFLICT, "incompatible"),
             RegistryErrorKind::FormatMismatch => (StatusCode::EXPECTATION_FAILED, "format-mismatch"),
             RegistryErrorKind::CodecUnknown => (StatusCode::PRECONDITION_FAILED, "codec-unknown"),
+            RegistryErrorKind::Denied => (StatusCode::FORBIDDEN, "denied"),
             RegistryErrorKind::InvalidInput => (StatusCode::BAD_REQUEST, "invalid-input"),
             RegistryErrorKind::Gone => (StatusCode::GONE, "gone"),
             RegistryErrorKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),

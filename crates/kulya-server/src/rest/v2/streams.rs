@@ -3,17 +3,14 @@
 use super::ask::{EventBytes, Path, Query};
 use super::place::{Content, Parameter, Place};
 use super::refusal::{Refusal, wrong};
-use super::{Served, events, tail};
+use super::{Seen, events, tail};
 use crate::door::Visit;
 use axum::Json;
-use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use kulya_guard::operation::{self, StoreCall};
-use kulya_store::{
-    Append, Commit, EventPointer, Scope, StreamConfig, StreamCut, StreamId, StreamName, WriterId, hex,
-};
+use kulya_store::{Append, Commit, EventPointer, Scope, StreamConfig, StreamCut, StreamId, WriterId, hex};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -74,16 +71,9 @@ pub(super) fn places() -> Vec<Place> {
     ]
 }
 
-pub(super) async fn list(
-    State(served): State<Served>,
-    visit: Visit,
-    Path(scope): Path<String>,
-) -> Result<Json<Value>, Refusal> {
+pub(super) async fn list(served: Seen, Path(scope): Path<String>) -> Result<Json<Value>, Refusal> {
     let names = served.store.streams(&Scope::new(&scope)?).await?;
-    let may_read = |name: &StreamName| {
-        visit.may(&operation::store(visit.names(), StoreCall::ReadStream, &scope, name.as_str()))
-    };
-    let names = names.iter().filter(|name| !name.is_system() && may_read(name));
+    let names = names.iter().filter(|name| !name.is_system());
     let names: Vec<_> = names.map(ToString::to_string).collect();
     Ok(Json(json!({ "streams": names })))
 }
@@ -100,18 +90,24 @@ fn one() -> u32 {
 }
 
 pub(super) async fn create(
-    State(served): State<Served>,
+    served: Seen,
+    visit: Visit,
     Path((scope, stream)): Path<(String, String)>,
     Query(Creating { segments }): Query<Creating>,
 ) -> Result<StatusCode, Refusal> {
     let stream = StreamId::new(&scope, &stream)?;
+    // the answer tells whether it was there
+    visit.allow(
+        &operation::store(visit.names(), StoreCall::ReadStream, &scope, stream.name.as_str()),
+        false,
+    )?;
     served.store.create_scope(&stream.scope).await?;
     let is_new = served.store.create_stream(&stream, StreamConfig::with_segments(segments)).await?;
     Ok(if is_new { StatusCode::CREATED } else { StatusCode::OK })
 }
 
 pub(super) async fn describe(
-    State(served): State<Served>,
+    served: Seen,
     Path((scope, stream)): Path<(String, String)>,
 ) -> Result<Json<Value>, Refusal> {
     let stream = StreamId::new(&scope, &stream)?;
@@ -141,7 +137,7 @@ pub(super) struct Appending {
 }
 
 pub(super) async fn append(
-    State(served): State<Served>,
+    served: Seen,
     Path((scope, stream)): Path<(String, String)>,
     Query(Appending { key }): Query<Appending>,
     headers: HeaderMap,
@@ -190,8 +186,7 @@ pub(super) struct Reading {
 }
 
 pub(super) async fn read(
-    State(served): State<Served>,
-    visit: Visit,
+    served: Seen,
     Path((scope, stream)): Path<(String, String)>,
     Query(Reading { from, limit }): Query<Reading>,
 ) -> Result<Response, Refusal> {
@@ -203,7 +198,7 @@ pub(super) async fn read(
     };
     cut.check(&segments)?;
     let limit = limit.unwrap_or(DEFAULT_LIMIT).min(MOST_EVENTS);
-    let (next, body) = events::read(served.reads(&visit), segments, cut, limit).await?;
+    let (next, body) = events::read(served.reads, segments, cut, limit).await?;
     let headers = [
         (header::CONTENT_TYPE.as_str(), "application/x-ndjson".to_owned()),
         ("kulya-next", next.to_string()),
@@ -221,12 +216,8 @@ pub(super) fn cut_of(stream: &StreamId, text: &str) -> Result<StreamCut, Refusal
     }
 }
 
-pub(super) async fn event(
-    State(served): State<Served>,
-    visit: Visit,
-    Path(pointer): Path<String>,
-) -> Result<Bytes, Refusal> {
+pub(super) async fn event(served: Seen, Path(pointer): Path<String>) -> Result<Bytes, Refusal> {
     let bytes = hex::decode(pointer.as_bytes())
         .ok_or_else(|| wrong(format!("{pointer:.80?} is no event pointer in hexadecimal digits")))?;
-    Ok(served.reads(&visit).event(&EventPointer::from_bytes(&bytes)?).await?)
+    Ok(served.reads.event(&EventPointer::from_bytes(&bytes)?).await?)
 }

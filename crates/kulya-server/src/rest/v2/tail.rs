@@ -3,15 +3,13 @@
 //! The stream is read on when the client has taken what was read before, and an event becomes JSON in pieces, so that a
 //! tail holds a chunk of the stream, which it shares with others at the same place, and one piece.
 
-use super::Served;
+use super::Seen;
 use super::ask::{Path, Query};
 use super::event::{Encoder, Frame};
 use super::refusal::Refusal;
 use super::streams::cut_of;
-use crate::door::Visit;
 use crate::reads::Reads;
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -34,8 +32,7 @@ pub(super) struct Following {
 }
 
 pub(super) async fn follow(
-    State(served): State<Served>,
-    visit: Visit,
+    served: Seen,
     Path((scope, stream)): Path<(String, String)>,
     Query(Following { from }): Query<Following>,
     headers: HeaderMap,
@@ -47,7 +44,7 @@ pub(super) async fn follow(
         None => tail_cut(&*served.store, &stream).await?,
     };
     cut.check(&served.store.segments(&stream).await?)?;
-    let reads = served.reads(&visit);
+    let reads = served.reads;
     let follower =
         Follower { reads, ends: served.ends, tail: Tail::from(cut), encoder: None, is_over: false };
     let pieces = stream::unfold(follower, |mut follower| async move {

@@ -129,11 +129,18 @@ async fn who_is_not_known_is_told_nothing() {
     let url = format!("http://{}/ping", served.address);
     let padded = served.client.get(url).header("Authorization", "Basic   YWRtaW46MTExMV9hYWFh ");
     assert_eq!(padded.send().await.unwrap().status(), 200);
-    assert_eq!(
-        served.ask("nothing", "GET /v1/groups/x", "").await.bytes().await.unwrap().len(),
-        0,
-        "403 is empty"
-    );
+    for (line, expected) in [
+        ("GET /v1/groups/x", "the caller needs READ on prn::/namespace:/group:x"),
+        ("GET /v2/streams/shop", r#"{"error":"the caller needs READ on prn::/scope:shop","kind":"denied"}"#),
+        (
+            "GET /v2/streams/_kulya",
+            r#"{"error":"the caller needs READ on prn::/scope:_kulya, by a right that begins with prn::/scope:_","kind":"denied"}"#,
+        ),
+    ] {
+        let answer = served.ask("nothing", line, "").await;
+        assert_eq!(answer.status(), 403, "{line}");
+        assert_eq!(answer.text().await.unwrap(), expected, "a refusal names the right that is missing");
+    }
 }
 
 #[tokio::test]

@@ -1,9 +1,8 @@
 //! The feed of changes as server-sent events, whose ids are places, so that a client that comes back goes on where it was.
 
-use super::super::Served;
+use super::super::Seen;
 use super::super::ask::Query;
 use super::super::refusal::Refusal;
-use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures::stream::{Stream, StreamExt};
@@ -16,7 +15,7 @@ pub(crate) struct Following {
 }
 
 pub(crate) async fn follow(
-    State(served): State<Served>,
+    served: Seen,
     Query(Following { from }): Query<Following>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, axum::Error>>>, Refusal> {

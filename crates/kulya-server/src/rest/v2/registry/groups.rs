@@ -1,11 +1,9 @@
 //! Namespaces, groups, codecs and encodings.
 
-use super::super::Served;
+use super::super::Seen;
 use super::super::ask::{Json, Path, Query};
 use super::super::refusal::Refusal;
 use super::{InNamespace, page};
-use crate::door::Visit;
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use kulya_codec::administration::{GroupChange, Page};
@@ -25,13 +23,10 @@ pub(crate) struct Paging {
 }
 
 pub(crate) async fn namespaces(
-    State(served): State<Served>,
-    visit: Visit,
+    served: Seen,
     Query(Paging { limit, after }): Query<Paging>,
 ) -> Answer<Page<String>> {
-    let mut page = served.registry.namespaces(&page(limit, after)).await?;
-    page.items.retain(|namespace| visit.may_read_namespace(namespace));
-    Ok(axum::Json(page))
+    Ok(axum::Json(served.registry.namespaces(&page(limit, after)).await?))
 }
 
 #[derive(Deserialize)]
@@ -51,18 +46,20 @@ pub(crate) struct Listed {
 }
 
 pub(crate) async fn list(
-    State(served): State<Served>,
-    visit: Visit,
+    served: Seen,
     Query(Listing { namespace, limit, after }): Query<Listing>,
 ) -> Answer<Page<Listed>> {
     let Page { items, next } = served.registry.groups_page(&namespace, &page(limit, after)).await?;
-    let shown = items.into_iter().filter(|(id, _)| visit.may_read_group(id));
-    let listed = shown.map(|(id, properties)| Listed { namespace: id.namespace, group: id.name, properties });
+    let listed = items.into_iter().map(|(id, properties)| Listed {
+        namespace: id.namespace,
+        group: id.name,
+        properties,
+    });
     Ok(axum::Json(Page { items: listed.collect(), next }))
 }
 
 pub(crate) async fn get(
-    State(served): State<Served>,
+    served: Seen,
     Path(group): Path<String>,
     Query(namespace): Query<InNamespace>,
 ) -> Answer<GroupProperties> {
@@ -82,7 +79,7 @@ pub(crate) struct NewGroup {
 
 /// May be repeated: it makes the group, or finds that it is so.
 pub(crate) async fn create(
-    State(served): State<Served>,
+    served: Seen,
     Path(group): Path<String>,
     Query(namespace): Query<InNamespace>,
     Json(NewGroup { serialization_format, compatibility, allow_multiple_types, properties }): Json<NewGroup>,
@@ -104,7 +101,7 @@ pub(crate) async fn create(
 }
 
 pub(crate) async fn change(
-    State(served): State<Served>,
+    served: Seen,
     Path(group): Path<String>,
     Query(namespace): Query<InNamespace>,
     Json(change): Json<GroupChange>,
@@ -120,7 +117,7 @@ pub(crate) async fn change(
 }
 
 pub(crate) async fn delete(
-    State(served): State<Served>,
+    served: Seen,
     Path(group): Path<String>,
     Query(namespace): Query<InNamespace>,
 ) -> Result<StatusCode, Refusal> {
@@ -134,7 +131,7 @@ pub(crate) struct Codecs {
 }
 
 pub(crate) async fn codecs(
-    State(served): State<Served>,
+    served: Seen,
     Path(group): Path<String>,
     Query(namespace): Query<InNamespace>,
 ) -> Answer<Codecs> {
@@ -151,7 +148,7 @@ pub(crate) struct NewCodec {
 }
 
 pub(crate) async fn add_codec(
-    State(served): State<Served>,
+    served: Seen,
     Path(group): Path<String>,
     Query(namespace): Query<InNamespace>,
     Json(NewCodec { name, properties }): Json<NewCodec>,
@@ -170,7 +167,7 @@ pub(crate) struct NewEncoding {
 }
 
 pub(crate) async fn encoding_id(
-    State(served): State<Served>,
+    served: Seen,
     Path(group): Path<String>,
     Query(namespace): Query<InNamespace>,
     Json(NewEncoding { version_info, codec }): Json<NewEncoding>,
@@ -180,7 +177,7 @@ pub(crate) async fn encoding_id(
 }
 
 pub(crate) async fn encoding(
-    State(served): State<Served>,
+    served: Seen,
     Path((group, id)): Path<(String, u32)>,
     Query(namespace): Query<InNamespace>,
 ) -> Answer<EncodingInfo> {

@@ -1,11 +1,10 @@
 //! Schemas and versions of a group.
 
-use super::super::Served;
+use super::super::Seen;
 use super::super::ask::{Json, Path, Query};
 use super::super::refusal::Refusal;
 use super::body::{self, SchemaBody};
 use super::{InNamespace, page};
-use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kulya_codec::administration::{Comparison, Page, PageRequest, Question, Verdict, VersionEntry};
@@ -26,7 +25,7 @@ pub(crate) struct Listing {
 }
 
 pub(crate) async fn versions(
-    State(served): State<Served>,
+    served: Seen,
     Path(group): Path<String>,
     Query(Listing { namespace, r#type, limit, after }): Query<Listing>,
 ) -> Answer<Page<VersionEntry>> {
@@ -51,7 +50,7 @@ pub(crate) struct VersionId {
 }
 
 pub(crate) async fn version_id(
-    State(served): State<Served>,
+    served: Seen,
     Path(group): Path<String>,
     Query(Numbered { namespace, format, r#type, version }): Query<Numbered>,
 ) -> Answer<VersionId> {
@@ -61,7 +60,7 @@ pub(crate) async fn version_id(
 }
 
 pub(crate) async fn add(
-    State(served): State<Served>,
+    served: Seen,
     Path(group): Path<String>,
     Query(namespace): Query<InNamespace>,
     Json(schema): Json<SchemaBody>,
@@ -82,7 +81,7 @@ pub(crate) struct Schema {
 }
 
 pub(crate) async fn get(
-    State(served): State<Served>,
+    served: Seen,
     Path((group, id)): Path<(String, u32)>,
     Query(namespace): Query<InNamespace>,
 ) -> Answer<Schema> {
@@ -103,7 +102,7 @@ fn missing(group: &GroupId, id: u32) -> Refusal {
 }
 
 pub(crate) async fn text(
-    State(served): State<Served>,
+    served: Seen,
     Path((group, id)): Path<(String, u32)>,
     Query(namespace): Query<InNamespace>,
 ) -> Result<Response, Refusal> {
@@ -120,7 +119,7 @@ pub(crate) async fn text(
 }
 
 pub(crate) async fn delete(
-    State(served): State<Served>,
+    served: Seen,
     Path((group, id)): Path<(String, u32)>,
     Query(namespace): Query<InNamespace>,
 ) -> Result<StatusCode, Refusal> {
@@ -139,7 +138,7 @@ pub(crate) struct Check {
 }
 
 pub(crate) async fn check(
-    State(served): State<Served>,
+    served: Seen,
     Path(group): Path<String>,
     Query(namespace): Query<InNamespace>,
     Json(Check { schema_info, compatibility, rules }): Json<Check>,
@@ -151,7 +150,7 @@ pub(crate) async fn check(
 }
 
 pub(crate) async fn find(
-    State(served): State<Served>,
+    served: Seen,
     Path(group): Path<String>,
     Query(namespace): Query<InNamespace>,
     Json(schema): Json<SchemaBody>,
@@ -165,7 +164,7 @@ pub(crate) struct CanRead {
 }
 
 pub(crate) async fn can_read(
-    State(served): State<Served>,
+    served: Seen,
     Path(group): Path<String>,
     Query(namespace): Query<InNamespace>,
     Json(schema): Json<SchemaBody>,
@@ -184,7 +183,7 @@ pub(crate) struct Comparing {
 }
 
 pub(crate) async fn compare(
-    State(served): State<Served>,
+    served: Seen,
     Path(group): Path<String>,
     Query(Comparing { namespace, from, to }): Query<Comparing>,
 ) -> Answer<Comparison> {

@@ -1,13 +1,12 @@
 //! Search, by the query or by a body, and the groups that hold a schema.
 
-use super::super::Served;
+use super::super::Seen;
 use super::super::ask::{Json, Query};
 use super::super::refusal::Refusal;
 use super::body::SchemaBody;
 use super::groups::Paging;
 use super::{InNamespace, page};
 use crate::door::Visit;
-use axum::extract::State;
 use kulya_codec::administration::{self, Found, Page, Search};
 use kulya_guard::acl::Permission;
 use kulya_guard::operation;
@@ -29,17 +28,14 @@ pub(crate) struct Searching {
     after: Option<String>,
 }
 
-pub(crate) async fn by_query(
-    State(served): State<Served>,
-    Query(asked): Query<Searching>,
-) -> Answer<Page<Found>> {
+pub(crate) async fn by_query(served: Seen, Query(asked): Query<Searching>) -> Answer<Page<Found>> {
     let Searching { namespace, group, r#type: type_name, format, field, all_versions, limit, after } = asked;
     let search = Search { namespace, group, type_name, format, field, all_versions };
     Ok(axum::Json(served.registry.search(&search, &page(limit, after)).await?))
 }
 
 pub(crate) async fn by_body(
-    State(served): State<Served>,
+    served: Seen,
     visit: Visit,
     Query(paging): Query<Paging>,
     Json(search): Json<Search>,
@@ -56,7 +52,7 @@ pub(crate) struct AddedTo {
 }
 
 pub(crate) async fn added_to(
-    State(served): State<Served>,
+    served: Seen,
     Query(InNamespace { namespace }): Query<InNamespace>,
     Json(schema): Json<SchemaBody>,
 ) -> Answer<AddedTo> {

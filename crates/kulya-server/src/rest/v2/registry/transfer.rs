@@ -1,11 +1,10 @@
 //! Export and import, line by line: neither is ever whole in memory.
 
-use super::super::Served;
+use super::super::Seen;
 use super::super::ask::{Query, of_type};
 use super::super::refusal::Refusal;
 use super::lines::Lines;
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use futures::stream::{self, StreamExt};
@@ -22,7 +21,7 @@ pub(crate) struct Exporting {
 
 /// An error in its midst cuts the answer off, and the last line is missing.
 pub(crate) async fn export(
-    State(served): State<Served>,
+    served: Seen,
     Query(Exporting { namespace }): Query<Exporting>,
 ) -> Result<Response, Refusal> {
     let lines = served.registry.export(namespace.as_deref()).await?;
@@ -43,7 +42,7 @@ pub(crate) struct Importing {
 }
 
 pub(crate) async fn import(
-    State(served): State<Served>,
+    served: Seen,
     Query(Importing { existing }): Query<Importing>,
     headers: HeaderMap,
     body: Body,
