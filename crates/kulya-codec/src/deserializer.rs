@@ -7,7 +7,7 @@ use crate::{
     AvroValue, CodecError, CodecResult, Encodings, SchemaRegistry, Value, WithSchema, header, protobuf,
 };
 use apache_avro::reader::datum::GenericDatumReader;
-use kulya_schema::{CodecType, EncodingInfo, Format, GroupId, SchemaInfo, VersionInfo, normalize};
+use kulya_schema::{CodecType, EncodingInfo, Format, GroupId, SchemaInfo, VersionInfo, normalize, weigh};
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
@@ -29,6 +29,9 @@ pub struct Deserializer {
     /// By the id of the writer's schema; as many as the group has.
     parsed: Mutex<HashMap<u32, Arc<Parsed>>>,
 }
+
+/// About how much memory the values of one event may take: some formats say in two bytes what takes a hundred.
+pub(crate) const MAX_VALUE_BYTES: usize = 150_000_000;
 
 /// How the writer's schema is known.
 enum Writers {
@@ -140,6 +143,11 @@ impl Deserializer {
         if encoding.schema.format != Format::Protobuf {
             return Err(not_of("Protobuf", &encoding.version));
         }
+        if let Parsed::Protobuf(writer) = &*self.parsed(&encoding)?
+            && let Ok(writer) = &**writer
+        {
+            protobuf::check_size(writer, &payload).map_err(|e| mismatch(&encoding, &e))?;
+        }
         if encoding.version.type_name != M::full_name() {
             return Err(mismatch(&encoding, &format_args!("it is to be read as {}", M::full_name())));
         }
@@ -189,10 +197,18 @@ impl Deserializer {
     fn avro(&self, encoding: &EncodingInfo, payload: &[u8]) -> CodecResult<AvroValue> {
         let parsed = self.parsed(encoding)?;
         let Parsed::Avro(writer) = &*parsed else { return Err(not_of("Avro", &encoding.version)) };
-        let reader =
-            GenericDatumReader::builder(writer).maybe_reader_schema(self.avro_reader.as_deref()).build();
+        let (datum, _) = writer.datum(payload).map_err(|why| mismatch(encoding, &why))?;
+        let reader = GenericDatumReader::builder(&writer.values)
+            .maybe_reader_schema(self.avro_reader.as_deref())
+            .build();
         let reader = reader.map_err(|e| mismatch(encoding, &e))?;
-        reader.read_value(&mut &payload[..]).map_err(|e| mismatch(encoding, &e))
+        let mut rest = datum;
+        let value = reader.read_value(&mut rest).map_err(|e| mismatch(encoding, &e))?;
+        if !rest.is_empty() {
+            let why = format!("{} of its {} bytes were read", datum.len() - rest.len(), datum.len());
+            return Err(mismatch(encoding, &why));
+        }
+        Ok(value)
     }
 
     fn message(&self, encoding: &EncodingInfo, payload: &[u8]) -> CodecResult<DynamicMessage> {
@@ -214,7 +230,9 @@ impl Deserializer {
 }
 
 fn json<T: DeserializeOwned>(encoding: &EncodingInfo, payload: &[u8]) -> CodecResult<T> {
-    serde_json::from_slice(trim_zeros(payload)).map_err(|e| mismatch(encoding, &e))
+    let text = std::str::from_utf8(trim_zeros(payload)).map_err(|e| mismatch(encoding, &e))?;
+    weigh(text, MAX_VALUE_BYTES).map_err(|e| mismatch(encoding, &e))?;
+    serde_json::from_str(text).map_err(|e| mismatch(encoding, &e))
 }
 
 fn mismatch(encoding: &EncodingInfo, why: &dyn std::fmt::Display) -> CodecError {

@@ -116,7 +116,8 @@ impl Serializer {
         match &self.parsed {
             Parsed::Json => self.event(serde_json::to_vec(value).map_err(|e| self.misfit(&e))?),
             Parsed::Avro(schema) => {
-                let writer = GenericDatumWriter::builder(schema).build().map_err(|e| self.misfit(&e))?;
+                let writer =
+                    GenericDatumWriter::builder(&schema.values).build().map_err(|e| self.misfit(&e))?;
                 self.event(writer.write_ser_to_vec(value).map_err(|e| self.misfit(&e))?)
             }
             Parsed::Protobuf(_) | Parsed::Custom => Err(not_of("Avro or Json", &self.version)),
@@ -126,7 +127,7 @@ impl Serializer {
     /// Writes a dynamic Avro value.
     pub fn serialize_avro(&self, value: &AvroValue) -> CodecResult<Bytes> {
         let Parsed::Avro(schema) = &self.parsed else { return Err(not_of("Avro", &self.version)) };
-        let writer = GenericDatumWriter::builder(schema).build().map_err(|e| self.misfit(&e))?;
+        let writer = GenericDatumWriter::builder(&schema.values).build().map_err(|e| self.misfit(&e))?;
         let mut payload = Vec::new();
         writer.write_value_ref(&mut payload, value).map_err(|e| self.misfit(&e))?;
         self.event(payload)

@@ -14,9 +14,11 @@ use kulya_codec::administration::{
 };
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
 use kulya_schema::{
-    GroupId, GroupProperties, Rules, SchemaInfo, Strict, VersionInfo, decide, difference, limits, normalize,
+    GroupId, GroupProperties, Rules, SchemaInfo, Strict, VersionInfo, decide, difference_within, limits,
+    readable,
 };
 use kulya_store::{Condition, TableChange};
+use std::sync::Arc;
 
 /// The most items of a page, whatever is asked.
 const MOST_ITEMS: usize = 10_000;
@@ -126,7 +128,8 @@ impl RegistryAdministration for Registry {
         schema: SchemaInfo,
         question: Question,
     ) -> RegistryResult<Verdict> {
-        let normal = normalize(schema).map_err(refused)?;
+        let work = self.compute.work();
+        let normal = self.normal(&work, schema).await?;
         let state = self.read(group).await?;
         check_format(&state, &normal.schema)?;
         let mut judge = self.judge_of(&state)?;
@@ -137,7 +140,7 @@ impl RegistryAdministration for Registry {
             judge.rules = rules;
         }
         let registered = state.find(&normal).await?;
-        let refusal = self.judge(&state, &normal, &judge).await?.err();
+        let refusal = self.judge(&state, &work, &normal, &judge).await?.err();
         Ok(Verdict { compatible: registered.is_some() || refusal.is_none(), registered, refusal })
     }
 
@@ -209,7 +212,7 @@ impl RegistryAdministration for Registry {
     }
 
     async fn added_to(&self, namespace: &str, schema: SchemaInfo) -> RegistryResult<AddedTo> {
-        let normal = normalize(schema).map_err(refused)?;
+        let normal = self.normal(&self.compute.work(), schema).await?;
         let mut found = AddedTo::new();
         for (id, _) in self.groups(namespace).await? {
             let state = match self.read(&id).await {
@@ -232,9 +235,20 @@ impl RegistryAdministration for Registry {
             Rules::Java => Rules::Strict(Strict::default()),
             strict => strict,
         };
-        let fields = difference(&from.schema, &to.schema).map_err(refused)?;
-        let (backward, forward) = decide::both_ways(&to.schema, &from.schema, strict, self.checkers());
+        let (old, new, checkers) = (Arc::clone(&from), Arc::clone(&to), self.checkers().clone());
+        let work = self.compute.work();
+        let compared = work.run(move |budget| {
+            let fields = difference_within(&old.schema, &new.schema, budget)?;
+            let both = decide::both_ways(&new.schema, &old.schema, strict, &checkers, budget);
+            Ok((fields, both))
+        });
+        let (fields, (backward, forward)) = compared.await?.map_err(refused)?;
         Ok(Comparison { from: from.schema.clone(), to: to.schema.clone(), fields, backward, forward })
+    }
+
+    async fn readable(&self, schema: &SchemaInfo) -> RegistryResult<kulya_schema::Result<Option<String>>> {
+        let schema = schema.clone();
+        self.compute.work().linear(schema.data.len(), move |_| readable(&schema)).await
     }
 
     async fn search(&self, search: &Search, page: &PageRequest) -> RegistryResult<Page<Found>> {

@@ -2,15 +2,14 @@
 
 use crate::feed;
 use crate::keys;
-use crate::memory::{Memory, Versions};
+use crate::memory::{JudgedKey, Memory, Versions};
 use crate::records::{self, Head, SchemaRecord, VersionRecord};
 use crate::table::Table;
 use kulya_codec::administration::ChangeEvent;
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
-use kulya_schema::decide::{self, Alike, Judge};
+use kulya_schema::decide::{self, Judge};
 use kulya_schema::{
-    Compatibility, Format, GroupId, HistoryRecord, Judged, Normal, Rules, SchemaInfo, SchemaWithVersion,
-    VersionInfo,
+    Format, GroupId, HistoryRecord, Judged, Normal, Rules, SchemaInfo, SchemaWithVersion, Shape, VersionInfo,
 };
 use kulya_store::{Condition, TableChange, Version};
 use std::sync::Arc;
@@ -172,62 +171,35 @@ impl<'a> Group<'a> {
         Ok(Some(self.schema(id).await?.version.clone()))
     }
 
-    /// What a new schema of this type is judged against, made ready: one schema of each shape.
-    pub(crate) async fn consulted(
-        &self,
-        judge: &Judge,
-        type_name: &str,
-        new: &Judged,
-    ) -> RegistryResult<Vec<Alike>> {
-        self.prepared(judge, type_name, new, decide::compares(judge)).await
-    }
-
-    /// What a reader of this type is judged against.
-    pub(crate) async fn read_by(
-        &self,
-        judge: &Judge,
-        type_name: &str,
-        reader: &Judged,
-    ) -> RegistryResult<Vec<Alike>> {
-        self.prepared(judge, type_name, reader, judge.compatibility != Compatibility::AllowAny).await
-    }
-
-    async fn prepared(
-        &self,
-        judge: &Judge,
-        type_name: &str,
-        judged: &Judged,
-        looks: bool,
-    ) -> RegistryResult<Vec<Alike>> {
+    /// The versions that a schema of this type is judged against.
+    pub(crate) async fn consulted(&self, judge: &Judge, type_name: &str) -> RegistryResult<Vec<VersionInfo>> {
         let versions = self.versions().await?;
         let live = self.live(&versions).map(|record| &record.version);
-        let chosen = decide::consulted(judge, type_name, live);
-        if !looks {
-            return Ok(decide::uncompared(chosen));
-        }
+        Ok(decide::consulted(judge, type_name, live))
+    }
+
+    /// Versions with their shapes, where a schema goes by these.
+    pub(crate) async fn shaped(
+        &self,
+        chosen: Vec<VersionInfo>,
+        judged: &Judged,
+    ) -> RegistryResult<Vec<(VersionInfo, Option<Shape>)>> {
+        let versions = self.versions().await?;
         let shape = |version: &VersionInfo| {
             let record = versions.before(self.head.schemas).get(version.id as usize)?;
             Some(record.shape.clone()).filter(|shape| judged.goes_by_shape() && shape.is_current())
         };
-        let shaped = chosen.into_iter().map(|version| (version.clone(), shape(&version))).collect();
-        let mut consulted = Vec::new();
-        for versions in decide::alike(shaped) {
-            if let Some(first) = versions.first() {
-                consulted.push(Alike { schema: self.judged(first.id, judge).await?, versions });
-            }
-        }
-        Ok(consulted)
+        Ok(chosen.into_iter().map(|version| (version.clone(), shape(&version))).collect())
     }
 
-    async fn judged(&self, id: u32, judge: &Judge) -> RegistryResult<Arc<Judged>> {
-        let key = (self.head.incarnation, id, judge.rules != Rules::Java);
-        if let Some((known, _)) = self.memory.judged.get(&key) {
-            return Ok(known);
-        }
-        let record = self.schema(id).await?;
-        let judged = Arc::new(Judged::registered(&record.schema, judge));
-        self.memory.keep_judged(key, Arc::clone(&judged), record.schema.data.len());
-        Ok(judged)
+    /// Under which a schema that was made ready is remembered.
+    pub(crate) fn judged_key(&self, id: u32, judge: &Judge) -> JudgedKey {
+        (self.head.incarnation, id, judge.rules != Rules::Java)
+    }
+
+    /// Which state of the group this is.
+    pub(crate) fn version(&self) -> Version {
+        self.version
     }
 }
 

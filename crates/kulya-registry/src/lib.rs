@@ -21,10 +21,12 @@
 //! ```
 
 mod administration;
+mod compute;
 pub mod conformance;
 mod feed;
 mod group;
 mod groups;
+mod judging;
 mod keys;
 mod memory;
 mod page_token;
@@ -35,5 +37,6 @@ mod table;
 mod transfer;
 mod viewer;
 
+pub use compute::{ComputeLimits, as_caller};
 pub use registry::Registry;
 pub use viewer::Viewer;

@@ -33,8 +33,7 @@ const VERSION: u64 = 200;
 pub(crate) struct Memory {
     pub(crate) heads: Cache<GroupId, (Version, Arc<Head>)>,
     pub(crate) schemas: Cache<(u64, u32), Arc<SchemaRecord>, OfSchema>,
-    /// By incarnation, id, and whether it was read as strict rules read it.
-    pub(crate) judged: Cache<(u64, u32, bool), Weighed, OfJudged>,
+    pub(crate) judged: Cache<JudgedKey, Weighed, OfJudged>,
     pub(crate) versions: Cache<u64, Arc<Versions>, OfVersions>,
     turns: Vec<Mutex<()>>,
     seed: RandomState,
@@ -58,7 +57,7 @@ impl Memory {
         Some(self.turns.get(number)?.lock().await)
     }
 
-    pub(crate) fn keep_judged(&self, key: (u64, u32, bool), judged: Arc<Judged>, bytes: usize) {
+    pub(crate) fn keep_judged(&self, key: JudgedKey, judged: Arc<Judged>, bytes: usize) {
         self.judged.insert(key, (judged, bytes as u64 * JUDGED_TIMES + OVERHEAD));
     }
 }
@@ -127,14 +126,17 @@ impl Weighter<(u64, u32), Arc<SchemaRecord>> for OfSchema {
     }
 }
 
+/// A judged schema's incarnation and id, and whether it was read as strict rules read it.
+pub(crate) type JudgedKey = (u64, u32, bool);
+
 /// A judged schema, and what it weighs.
 pub(crate) type Weighed = (Arc<Judged>, u64);
 
 #[derive(Clone)]
 pub(crate) struct OfJudged;
 
-impl Weighter<(u64, u32, bool), Weighed> for OfJudged {
-    fn weight(&self, _: &(u64, u32, bool), judged: &Weighed) -> u64 {
+impl Weighter<JudgedKey, Weighed> for OfJudged {
+    fn weight(&self, _: &JudgedKey, judged: &Weighed) -> u64 {
         judged.1
     }
 }
@@ -152,7 +154,7 @@ impl Weighter<u64, Arc<Versions>> for OfVersions {
 mod tests {
     use super::*;
     use kulya_schema::decide::Judge;
-    use kulya_schema::{Checkers, Compatibility, Format, Rules, SchemaInfo};
+    use kulya_schema::{Budget, Checkers, Compatibility, Format, Rules, SchemaInfo};
 
     /// A check against many versions asks for them in one order, time after time: a cache that keeps a part of what fits
     /// would keep none of them.
@@ -165,7 +167,11 @@ mod tests {
             allow_multiple_types: true,
             checkers: Checkers::default(),
         };
-        let judged = Arc::new(Judged::registered(&SchemaInfo::new("", Format::Avro, "\"int\""), &judge));
+        let judged = Arc::new(Judged::registered(
+            &SchemaInfo::new("", Format::Avro, "\"int\""),
+            &judge,
+            &Budget::default(),
+        ));
         let each = |at: u32| (0, at, false);
         // it begins empty, or with more than it holds
         for others in [0, 60_000] {

@@ -1,5 +1,6 @@
 //! What writers and readers ask: each operation reads a group, lets the rules decide, and commits.
 
+use crate::compute::{Compute, ComputeLimits, Work};
 use crate::group::{Group, kind, not_found};
 use crate::keys;
 use crate::memory::Memory;
@@ -9,10 +10,10 @@ use crate::viewer::{Sealers, Viewer};
 use async_trait::async_trait;
 use kulya_codec::administration::{ChangeEvent, PageRequest, RegistryAdministration};
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
-use kulya_schema::decide::{Judge, Refusal};
+use kulya_schema::decide::Judge;
 use kulya_schema::{
     Checkers, CodecType, Compatibility, EncodingId, EncodingInfo, GroupId, GroupProperties, HistoryRecord,
-    Judged, Normal, SchemaInfo, SchemaWithVersion, VersionInfo, decide, limits, normalize,
+    Normal, SchemaInfo, SchemaWithVersion, VersionInfo, decide, limits, normalize_within,
 };
 use kulya_store::clock::Clock;
 use kulya_store::{Condition, StreamStore, TableChange};
@@ -26,9 +27,13 @@ pub struct Registry {
     /// Who asks; nobody in particular where it is the registry's owner.
     pub(crate) viewer: Option<Arc<dyn Viewer>>,
     pub(crate) sealers: Arc<Sealers>,
+    pub(crate) compute: Compute,
     clock: Arc<dyn Clock>,
     checkers: Checkers,
 }
+
+/// So often a schema is judged before the turn to change its group is taken.
+const PATIENT_TRIES: usize = 3;
 
 pub(crate) fn refused(error: kulya_schema::Error) -> RegistryError {
     RegistryError::new(RegistryErrorKind::InvalidInput, error.to_string())
@@ -48,7 +53,34 @@ impl Registry {
     pub fn on(store: Arc<dyn StreamStore>, clock: Arc<dyn Clock>) -> RegistryResult<Self> {
         let (table, memory) = (Arc::new(Table::new(store)?), Arc::new(Memory::new()));
         let (viewer, sealers, checkers) = (None, Arc::default(), Checkers::default());
-        Ok(Self { table, memory, viewer, sealers, clock, checkers })
+        let compute = Compute::new(ComputeLimits::default());
+        Ok(Self { table, memory, viewer, sealers, compute, clock, checkers })
+    }
+
+    /// With other bounds on the work that schemas cause.
+    #[must_use]
+    pub fn with_compute_limits(mut self, limits: ComputeLimits) -> Self {
+        self.compute = Compute::new(limits);
+        self
+    }
+
+    /// Runs work on so many bytes from outside, linear in them, where schemas are judged.
+    ///
+    /// # Errors
+    /// `Unavailable` when there is no room for it now.
+    pub async fn linear<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> RegistryResult<T> {
+        self.compute.work().linear(bytes, move |_| job()).await
+    }
+
+    /// Parses and normalises a schema.
+    pub(crate) async fn normal(&self, work: &Work, schema: SchemaInfo) -> RegistryResult<Arc<Normal>> {
+        let bytes = schema.data.len();
+        let normal = work.linear(bytes, move |budget| normalize_within(schema, budget)).await?;
+        normal.map(Arc::new).map_err(refused)
     }
 
     /// Lets users' own formats be judged. Every registry on the store should have the same.
@@ -104,28 +136,13 @@ impl Registry {
         &self.checkers
     }
 
-    /// Whether the group lets this schema follow.
-    pub(crate) async fn judge(
-        &self,
-        state: &Group<'_>,
-        normal: &Normal,
-        judge: &Judge,
-    ) -> RegistryResult<Result<(), Refusal>> {
-        let new = Judged::new(normal, judge).map_err(refused)?;
-        let type_name = &normal.schema.type_name;
-        let consulted = state.consulted(judge, type_name, &new).await?;
-        decide::may_add(judge, type_name, &new, &consulted).map_err(refused)
-    }
-
     /// Adds a schema, or finds it.
-    async fn add(&self, group: &GroupId, normal: &Normal) -> RegistryResult<VersionInfo> {
+    async fn add(&self, group: &GroupId, schema: SchemaInfo) -> RegistryResult<VersionInfo> {
+        let work = self.compute.work();
         // most writers bring what is known
-        if let Some(known) = self.read(group).await?.find(normal).await? {
-            return Ok(known);
-        }
-        let _turn = self.memory.turn(group).await;
-        for _ in 0..TRIES {
-            if let Some(version) = self.try_add(group, normal).await? {
+        let normal = self.normal(&work, schema).await?;
+        for attempt in 0..TRIES {
+            if let Some(version) = self.try_add(group, &work, &normal, attempt < PATIENT_TRIES).await? {
                 return Ok(version);
             }
         }
@@ -147,18 +164,33 @@ impl Registry {
         }
     }
 
-    /// One try to add a schema; `None` when somebody else changed the group meanwhile.
-    async fn try_add(&self, group: &GroupId, normal: &Normal) -> RegistryResult<Option<VersionInfo>> {
+    /// One try to add a schema; `None` when somebody else changed the group meanwhile. A patient one judges before it takes the
+    /// process's turn to change the group, so that others who wait for theirs need not wait for that; where the group changes
+    /// all the time, the turn is taken first.
+    async fn try_add(
+        &self,
+        group: &GroupId,
+        work: &Work,
+        normal: &Arc<Normal>,
+        is_patient: bool,
+    ) -> RegistryResult<Option<VersionInfo>> {
         let schema = &normal.schema;
-        let mut state = self.read(group).await?;
+        let early = if is_patient { None } else { self.memory.turn(group).await };
+        let state = self.read(group).await?;
         if let Some(known) = state.find(normal).await? {
             return Ok(Some(known));
         }
         check_format(&state, schema)?;
         let judge = self.judge_of(&state)?;
-        if let Err(refusal) = self.judge(&state, normal, &judge).await? {
+        if let Err(refusal) = self.judge(&state, work, normal, &judge).await? {
             let what = format!("group {group}: {refusal}");
             return Err(RegistryError::new(RegistryErrorKind::Incompatible, what).refusing(refusal));
+        }
+        let judged_at = state.version();
+        let _turn = if early.is_some() { early } else { self.memory.turn(group).await };
+        let mut state = self.read(group).await?;
+        if state.version() != judged_at {
+            return Ok(None);
         }
         let next = state.versions().await?.next(schema.format.full_name(), &schema.type_name);
         let version = VersionInfo { id: state.head.schemas, ..next };
@@ -313,12 +345,11 @@ impl SchemaRegistry for Registry {
     }
 
     async fn add_schema(&self, group: &GroupId, schema: SchemaInfo) -> RegistryResult<VersionInfo> {
-        let normal = normalize(schema).map_err(refused)?;
-        self.add(group, &normal).await.map_err(|error| self.without_reasons(group, error))
+        self.add(group, schema).await.map_err(|error| self.without_reasons(group, error))
     }
 
     async fn find_schema(&self, group: &GroupId, schema: SchemaInfo) -> RegistryResult<VersionInfo> {
-        let normal = normalize(schema).map_err(refused)?;
+        let normal = self.normal(&self.compute.work(), schema).await?;
         let found = self.read(group).await?.find(&normal).await?;
         found.ok_or_else(|| {
             not_found(format!(
@@ -366,12 +397,11 @@ impl SchemaRegistry for Registry {
     }
 
     async fn can_read(&self, group: &GroupId, schema: SchemaInfo) -> RegistryResult<bool> {
-        let normal = normalize(schema).map_err(refused)?;
+        let work = self.compute.work();
+        let normal = self.normal(&work, schema).await?;
         let state = self.read(group).await?;
         let judge = self.judge_of(&state)?;
-        let reader = Judged::new(&normal, &judge).map_err(refused)?;
-        let consulted = state.read_by(&judge, &normal.schema.type_name, &reader).await?;
-        decide::may_read(&judge, &reader, &consulted).map_err(refused)
+        self.judge_reader(&state, &work, &normal, &judge).await
     }
 
     async fn history(&self, group: &GroupId) -> RegistryResult<Vec<HistoryRecord>> {

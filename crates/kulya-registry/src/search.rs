@@ -1,18 +1,22 @@
 //! Search: groups in key order, the versions of each by id. Only a search by field reads schemas; a page ends after so
-//! many of them, found or not, and the next goes on there.
+//! many of them, or so many bytes, found or not, and the next goes on there.
 
 use crate::administration::{limit, no_page};
+use crate::compute::Work;
 use crate::group::Group;
 use crate::keys;
-use crate::registry::Registry;
+use crate::registry::{Registry, refused};
 use kulya_codec::administration::{Found, Page, PageRequest, Search};
 use kulya_codec::{RegistryErrorKind, RegistryResult};
-use kulya_schema::{GroupId, VersionInfo, decide, fields};
+use kulya_schema::{Budget, GroupId, VersionInfo, decide, fields_within};
 use kulya_store::hex;
 
 /// Groups and schemas looked into for one page.
 const MOST_GROUPS: usize = 10_000;
 const MOST_SCHEMAS: usize = 1_000;
+/// Bytes of schemas looked into, and of fields found, for one page; the last may be larger than what is left of these.
+const MOST_BYTES: usize = 16 << 20;
+const MOST_FOUND_BYTES: usize = 8 << 20;
 /// Groups read at a time.
 const PAGE: usize = 200;
 
@@ -53,7 +57,8 @@ pub(crate) async fn run(
     let token = registry.opened(&asked, &page.after).await?;
     let prefix = search.namespace.as_deref().map_or_else(keys::groups, keys::namespace);
     let mut items = Vec::new();
-    let (mut groups, mut schemas) = (0, 0);
+    let mut groups = 0;
+    let mut effort = Effort { work: registry.compute.work(), schemas: 0, bytes: 0, found: 0, last: None };
     let mut after = None;
     if !token.is_empty() {
         let place = Place::parse(&token)?;
@@ -65,7 +70,7 @@ pub(crate) async fn run(
         // the group in whose midst the page before ended
         if place.behind.is_some()
             && registry.shows(&place.group)
-            && let Some(next) = in_group(registry, search, place, limit, &mut items, &mut schemas).await?
+            && let Some(next) = in_group(registry, search, place, limit, &mut items, &mut effort).await?
         {
             return Ok(Page { items, next: registry.sealed(&asked, Some(next.token())).await? });
         }
@@ -79,8 +84,7 @@ pub(crate) async fn run(
         for (group, _) in listed.groups {
             if search.names_group(&group.name) {
                 let place = Place { group, behind: None };
-                if let Some(next) = in_group(registry, search, place, limit, &mut items, &mut schemas).await?
-                {
+                if let Some(next) = in_group(registry, search, place, limit, &mut items, &mut effort).await? {
                     return Ok(Page { items, next: registry.sealed(&asked, Some(next.token())).await? });
                 }
             }
@@ -95,6 +99,22 @@ pub(crate) async fn run(
     }
 }
 
+/// What a page has taken so far.
+struct Effort {
+    work: Work,
+    schemas: usize,
+    bytes: usize,
+    found: usize,
+    /// The version that was looked at last: the next page goes on behind it when the work ends within another.
+    last: Option<Place>,
+}
+
+impl Effort {
+    fn is_enough(&self) -> bool {
+        self.schemas >= MOST_SCHEMAS || self.bytes >= MOST_BYTES || self.found >= MOST_FOUND_BYTES
+    }
+}
+
 /// Looks through a group. Gives where to go on when the page is full.
 async fn in_group(
     registry: &Registry,
@@ -102,7 +122,7 @@ async fn in_group(
     place: Place,
     limit: usize,
     items: &mut Vec<Found>,
-    schemas: &mut usize,
+    effort: &mut Effort,
 ) -> RegistryResult<Option<Place>> {
     let state = match registry.read(&place.group).await {
         Ok(state) => state,
@@ -116,18 +136,26 @@ async fn in_group(
         }
         let mut found = Vec::new();
         if search.field.is_some() {
-            *schemas += 1;
             let record = state.schema(version.id).await?;
+            let bytes = record.schema.data.len();
+            let listed =
+                effort.work.linear(bytes, move |budget| fields_within(&record.schema, budget)).await?;
+            if effort.work.budget().is_spent() {
+                let what = format!("schema {} of group {}", version.id, place.group);
+                return effort.last.take().map(Some).ok_or_else(|| refused(Budget::ended_at(&what)));
+            }
+            (effort.schemas, effort.bytes) = (effort.schemas + 1, effort.bytes + bytes);
             // a schema whose fields cannot be read has none
-            let listed = fields(&record.schema).unwrap_or_default();
-            found.extend(listed.into_iter().filter(|field| search.names_field(field)));
+            found.extend(listed.unwrap_or_default().into_iter().filter(|field| search.names_field(field)));
+            effort.found += found.iter().map(|field| field.path.len() + field.kind.len()).sum::<usize>();
         }
+        effort.last = Some(Place { group: place.group.clone(), behind: Some(version.id) });
         let id = version.id;
         if search.field.is_none() || !found.is_empty() {
             let GroupId { namespace, name: group } = place.group.clone();
             items.push(Found { namespace, group, version_info: version, fields: found });
         }
-        if items.len() >= limit || *schemas >= MOST_SCHEMAS {
+        if items.len() >= limit || effort.is_enough() {
             return Ok(Some(Place { group: place.group, behind: Some(id) }));
         }
     }

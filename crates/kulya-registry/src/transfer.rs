@@ -11,9 +11,7 @@ use crate::registry::{Added, Registry, encoding, refused};
 use futures::stream::{self, BoxStream, StreamExt};
 use kulya_codec::administration::{ChangeEvent, EXPORT_VERSION, Existing, ExportLine, Imported};
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
-use kulya_schema::{
-    CodecType, Compatibility, GroupId, GroupProperties, SchemaInfo, VersionInfo, limits, normalize,
-};
+use kulya_schema::{CodecType, Compatibility, GroupId, GroupProperties, SchemaInfo, VersionInfo, limits};
 use kulya_store::TableChange;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -313,8 +311,10 @@ impl<'a> Importing<'a> {
                 version.id, version.version, version.type_name, expected.id, expected.version
             )));
         }
-        let normal = normalize(schema)
-            .map_err(|error| wrong(format!("schema {} of group {id}: {error}", version.id)))?;
+        let normal = self.registry.normal(&self.registry.compute.work(), schema).await.map_err(|error| {
+            let what = format!("schema {} of group {id}: {error}", version.id);
+            RegistryError::new(error.kind(), what)
+        })?;
         if normal.schema.type_name != version.type_name {
             return Err(wrong(format!(
                 "schema {} of group {id} describes {:?}, and its version says {:?}",

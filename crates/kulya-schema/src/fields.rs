@@ -1,7 +1,7 @@
 //! The fields of a schema by name and type, for whoever searches, and what changed between two schemas, for whoever reads.
 //! Nothing is judged here.
 
-use crate::{Format, Result, SchemaInfo, avro, json_schema, protobuf};
+use crate::{Budget, Format, Result, SchemaInfo, avro, json_schema, protobuf};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -11,6 +11,10 @@ pub const MAX_FIELDS: usize = 10_000;
 pub(crate) const MAX_DEPTH: usize = 16;
 /// So many types are looked at.
 const MAX_STEPS: usize = 100_000;
+/// A field whose path is longer, in bytes, is left out, and what is below it.
+const MAX_PATH_BYTES: usize = 2_000;
+/// So many bytes of paths and types are listed of one schema.
+const MAX_LIST_BYTES: usize = 4 << 20;
 
 /// A field of a schema.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -30,46 +34,66 @@ impl Field {
     }
 }
 
-/// The fields of a schema in the order in which they stand, at most [`MAX_FIELDS`]. None for a custom format.
+/// The fields of a schema in the order in which they stand, at most [`MAX_FIELDS`], within the budget of a request. None for
+/// a custom format.
 ///
 /// # Errors
 /// The schema cannot be read.
 pub fn fields(schema: &SchemaInfo) -> Result<Vec<Field>> {
-    let mut list = List::default();
+    fields_within(schema, &Budget::default())
+}
+
+/// As [`fields`], within a budget that other work shares.
+///
+/// # Errors
+/// As [`fields`], and when the budget ends.
+pub fn fields_within(schema: &SchemaInfo, budget: &Budget) -> Result<Vec<Field>> {
+    let mut list = List { fields: Vec::new(), steps: 0, bytes: 0, budget };
     let text = String::from_utf8_lossy(&schema.data);
     match schema.format {
-        Format::Avro => avro::parse(&text)?.list(&mut list),
-        Format::Json => json_schema::parse(&text)?.list(&mut list),
-        Format::Protobuf => protobuf::parse(&schema.data, &schema.type_name)?.list(&mut list),
+        Format::Avro => avro::parse_within(&text, budget)?.list(&mut list),
+        Format::Json => json_schema::parse_within(&text, budget)?.list(&mut list),
+        Format::Protobuf => {
+            protobuf::parse_within(&schema.data, &schema.type_name, budget)?.list(&mut list);
+        }
         Format::Custom(_) | Format::Any => {}
     }
+    budget.take(0, "")?;
     Ok(list.fields)
 }
 
 /// Fields in the making.
-#[derive(Default)]
-pub(crate) struct List {
+pub(crate) struct List<'b> {
     fields: Vec<Field>,
     steps: usize,
+    bytes: usize,
+    budget: &'b Budget,
 }
 
-impl List {
+impl List<'_> {
     /// Whether one more type may be looked at: not every way through a schema that refers to itself leads to a field.
     pub(crate) fn may_go_on(&mut self) -> bool {
         self.steps += 1;
-        self.steps <= MAX_STEPS && self.fields.len() < MAX_FIELDS
+        self.steps <= MAX_STEPS
+            && self.fields.len() < MAX_FIELDS
+            && self.bytes < MAX_LIST_BYTES
+            && self.budget.spend(1)
     }
 
     pub(crate) fn add(&mut self, path: &str, kind: String) {
-        if self.fields.len() < MAX_FIELDS {
+        self.bytes += path.len() + kind.len();
+        if self.fields.len() < MAX_FIELDS && self.bytes < MAX_LIST_BYTES {
             self.fields.push(Field { path: path.to_owned(), kind });
         }
     }
 }
 
-/// The path of a field below another.
-pub(crate) fn below(path: &str, name: &str) -> String {
-    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+/// The path of a field below another; nothing for one that is too long to be listed.
+pub(crate) fn below(path: &str, name: &str) -> Option<String> {
+    if path.len() + name.len() >= MAX_PATH_BYTES {
+        return None;
+    }
+    Some(if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") })
 }
 
 /// What changed from one schema to another, field by field.
@@ -94,15 +118,24 @@ pub struct Changed {
     pub to: String,
 }
 
-/// What changed from `old` to `new`.
+/// What changed from `old` to `new`, within the budget of a request.
 ///
 /// # Errors
 /// One of them cannot be read.
 pub fn difference(old: &SchemaInfo, new: &SchemaInfo) -> Result<Difference> {
+    difference_within(old, new, &Budget::default())
+}
+
+/// As [`difference`], within a budget that other work shares.
+///
+/// # Errors
+/// As [`difference`], and when the budget ends.
+pub fn difference_within(old: &SchemaInfo, new: &SchemaInfo, budget: &Budget) -> Result<Difference> {
     let by_path = |fields: Vec<Field>| -> BTreeMap<String, String> {
         fields.into_iter().map(|field| (field.path, field.kind)).collect()
     };
-    let (before, after) = (by_path(fields(old)?), by_path(fields(new)?));
+    let before = by_path(fields_within(old, budget)?);
+    let after = by_path(fields_within(new, budget)?);
     let mut difference = Difference::default();
     for (path, kind) in &after {
         match before.get(path) {

@@ -47,6 +47,16 @@ impl Incompatibility {
     }
 }
 
+impl Incompatibility {
+    /// About how many bytes it takes to tell.
+    pub(crate) fn text_bytes(&self) -> usize {
+        let texts =
+            [&self.reader_path, &self.writer_path, &self.reader, &self.writer, &self.message, &self.fix];
+        let witness = self.witness.as_ref().map_or(0, |witness| witness.to_string().len());
+        texts.iter().map(|text| text.len()).sum::<usize>() + witness
+    }
+}
+
 impl fmt::Display for Incompatibility {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.reader_path.is_empty() {

@@ -4,7 +4,7 @@
 //! *decides* is decided here, and can be tested in one line:
 //!
 //! - [`model`]: the nouns, with the JSON shapes of the registry contract;
-//! - [`limits`]: how much a request may hold;
+//! - [`limits`]: how much a request may hold; [`Budget`]: how much work it may cause;
 //! - [`normalize`]: when two schemas are the same;
 //! - [`avro`]: Avro schemas as a tree, and whether one reads what another wrote, with every reason;
 //! - [`protobuf`]: the same for Protobuf, in the wire format and in JSON;
@@ -24,8 +24,10 @@
 //! ```
 
 pub mod avro;
+mod budget;
 mod checker;
 pub mod decide;
+mod document;
 mod error;
 mod fields;
 mod incompatibility;
@@ -38,12 +40,25 @@ pub mod protobuf;
 mod readable;
 mod rules;
 
+pub use budget::{Budget, MAX_REQUEST_STEPS};
 pub use checker::{Checker, Checkers};
+pub use document::{MAX_DOCUMENT_MEMORY_BYTES, weigh};
 pub use error::{Error, Result};
-pub use fields::{Changed, Difference, Field, MAX_FIELDS, difference, fields};
+pub use fields::{
+    Changed, Difference, Field, MAX_FIELDS, difference, difference_within, fields, fields_within,
+};
 pub use incompatibility::Incompatibility;
 pub use judged::Judged;
 pub use model::*;
-pub use normal::{Normal, Shape, normalize};
+pub use normal::{Normal, Shape, normalize, normalize_within};
 pub use readable::readable;
 pub use rules::{Rules, Strict, Unknown};
+
+/// A text in at most some two hundred characters, for errors and reasons: what stands in a schema may be megabytes.
+pub(crate) fn shortened(text: &str) -> std::borrow::Cow<'_, str> {
+    const MOST: usize = 200;
+    match text.char_indices().nth(MOST) {
+        None => text.into(),
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()).into(),
+    }
+}

@@ -1,6 +1,6 @@
 //! When two schemas are the same (contract §2.1): the type's full name, the normal form, and its fingerprint.
 
-use crate::{Error, Format, Result, SchemaInfo, avro, limits, protobuf};
+use crate::{Budget, Error, Format, Result, SchemaInfo, avro, document, limits, protobuf};
 use prost::Message;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -61,14 +61,22 @@ impl Normal {
     }
 }
 
-/// Parses, checks and normalises a schema. The error is the sender's to mend.
+/// Parses, checks and normalises a schema, within the budget of a request. The error is the sender's to mend.
 pub fn normalize(schema: SchemaInfo) -> Result<Normal> {
+    normalize_within(schema, &Budget::default())
+}
+
+/// As [`normalize`], within a budget that other work shares.
+///
+/// # Errors
+/// As [`normalize`], and when the budget ends.
+pub fn normalize_within(schema: SchemaInfo, budget: &Budget) -> Result<Normal> {
     limits::check_schema(&schema)?;
     let kind = schema.format.full_name().as_bytes();
     let (type_name, form, shape) = match schema.format {
-        Format::Avro => avro_form(&schema)?,
+        Format::Avro => avro_form(&schema, budget)?,
         Format::Json => {
-            let form = json_form(&schema.data)?.into_bytes();
+            let form = json_form(&schema.data, budget)?.into_bytes();
             let shape = Shape::of(&[kind, &form]);
             (schema.type_name.clone(), form, shape)
         }
@@ -98,9 +106,9 @@ fn split(type_name: &str) -> Result<(&str, &str)> {
     Ok((qualifier, name))
 }
 
-fn avro_form(schema: &SchemaInfo) -> Result<(String, Vec<u8>, Shape)> {
+fn avro_form(schema: &SchemaInfo, budget: &Budget) -> Result<(String, Vec<u8>, Shape)> {
     let text = std::str::from_utf8(&schema.data).map_err(|e| unparsable(&schema.format, e))?;
-    let parsed = avro::parse(text).map_err(|e| unparsable(&schema.format, e))?;
+    let parsed = avro::parse_within(text, budget).map_err(|e| unparsable(&schema.format, e))?;
     let (qualifier, name) = split(&schema.type_name)?;
     let (own_qualifier, own_name) = parsed.root_name();
     let (qualifier, name) = match (qualifier, name) {
@@ -110,7 +118,7 @@ fn avro_form(schema: &SchemaInfo) -> Result<(String, Vec<u8>, Shape)> {
     };
     // Java's rules judge the whole of a registered union, strict ones the member
     let whole = parsed.shape();
-    let chosen = parsed.member(&name).unwrap_or(parsed);
+    let chosen = parsed.into_member(&name);
     let (chosen_qualifier, chosen_name) = chosen.root_name();
     if chosen_name != name || !(qualifier.is_empty() || qualifier == chosen_qualifier) {
         return Err(Error::new(format!(
@@ -125,19 +133,21 @@ fn avro_form(schema: &SchemaInfo) -> Result<(String, Vec<u8>, Shape)> {
     Ok((full, chosen.normal_form().into_bytes(), shape))
 }
 
-fn json_form(data: &[u8]) -> Result<String> {
+fn json_form(data: &[u8], budget: &Budget) -> Result<String> {
     let text = std::str::from_utf8(data).map_err(|e| unparsable(&Format::Json, e))?;
-    let value: Value = serde_json::from_str(text).map_err(|e| unparsable(&Format::Json, e))?;
-    let Value::Object(object) = &value else {
+    let mut value = document::read(text).map_err(|e| unparsable(&Format::Json, e))?;
+    if !value.is_object() {
         return Err(unparsable(&Format::Json, "the document must be an object"));
-    };
-    check_type_words(&value, 0)?;
-    debug_assert!(object.len() <= data.len());
-    Ok(sorted(&value).to_string())
+    }
+    check_type_words(&value, 0, budget)?;
+    // in order, all the way down
+    value.sort_all_objects();
+    Ok(value.to_string())
 }
 
 /// The `type` words of a JSON schema, at the root and below `properties` and `items`.
-fn check_type_words(schema: &Value, depth: usize) -> Result<()> {
+fn check_type_words(schema: &Value, depth: usize, budget: &Budget) -> Result<()> {
+    budget.take(1, "")?;
     const WORDS: [&str; 8] = ["string", "number", "integer", "boolean", "object", "array", "null", "any"];
     if depth > MAX_JSON_DEPTH {
         return Err(unparsable(&Format::Json, "it nests too deeply"));
@@ -151,31 +161,22 @@ fn check_type_words(schema: &Value, depth: usize) -> Result<()> {
     for word in words {
         match word {
             Value::String(word) if !WORDS.contains(&word.as_str()) => {
-                return Err(unparsable(&Format::Json, format!("unknown type {word:?}")));
+                return Err(unparsable(&Format::Json, format!("unknown type {word:.100?}")));
             }
             Value::String(_) | Value::Object(_) => {}
-            other => return Err(unparsable(&Format::Json, format!("a type is a text, not {other}"))),
+            other => {
+                return Err(unparsable(
+                    &Format::Json,
+                    format!("a type is a text, not {}", crate::json_schema::shortened(other)),
+                ));
+            }
         }
     }
     let properties = object.get("properties").and_then(Value::as_object).into_iter().flat_map(|o| o.values());
     for inner in properties.chain(object.get("items")) {
-        check_type_words(inner, depth + 1)?;
+        check_type_words(inner, depth + 1, budget)?;
     }
     Ok(())
-}
-
-/// Object keys in order, all the way down.
-fn sorted(value: &Value) -> Value {
-    match value {
-        Value::Object(object) => {
-            let mut members: Vec<_> =
-                object.iter().map(|(key, value)| (key.clone(), sorted(value))).collect();
-            members.sort_by(|one, other| one.0.cmp(&other.0));
-            Value::Object(members.into_iter().collect())
-        }
-        Value::Array(items) => items.iter().map(sorted).collect(),
-        scalar => scalar.clone(),
-    }
 }
 
 fn protobuf_form(schema: &SchemaInfo) -> Result<(String, Vec<u8>, Shape)> {

@@ -6,6 +6,7 @@
 
 use crate::scan::{CHUNK_BYTES, unreadable};
 use crate::table::Table;
+use crate::unreadable::{OnUnreadable, Skipped};
 use crate::{Backend, SqlResult};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -164,6 +165,8 @@ pub(crate) struct ChangelogScan {
     /// The columns that are asked for.
     shown: Vec<Column>,
     key: Vec<String>,
+    on_unreadable: OnUnreadable,
+    skipped: Skipped,
 }
 
 impl std::fmt::Debug for ChangelogScan {
@@ -180,7 +183,8 @@ impl ChangelogScan {
         shown: Vec<Column>,
         key: Vec<String>,
     ) -> Self {
-        Self { backend: table.backend.clone(), schema, segments, shown, key }
+        let (on_unreadable, skipped) = (table.on_unreadable, table.skipped.clone());
+        Self { backend: table.backend.clone(), schema, segments, shown, key, on_unreadable, skipped }
     }
 
     async fn rows(&self) -> SqlResult<Vec<Row>> {
@@ -189,7 +193,9 @@ impl ChangelogScan {
             let mut reader = BoundedSegment::new(segment.clone());
             while let Some(chunk) = reader.next(&*self.backend.store, CHUNK_BYTES).await? {
                 for (at, event) in &chunk.events {
-                    current.apply(event).map_err(|why| unreadable(segment, *at, event, &why))?;
+                    if let Err(why) = current.apply(event) {
+                        self.skipped.take(self.on_unreadable, unreadable(segment, *at, event, &why))?;
+                    }
                 }
             }
         }

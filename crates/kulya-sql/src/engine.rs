@@ -9,6 +9,7 @@ use crate::limits;
 use crate::output::batch_bytes;
 use crate::projections;
 use crate::table::Table;
+use crate::unreadable::Skipped;
 use crate::{SqlError, SqlResult};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -161,7 +162,12 @@ impl QueryEngine {
     }
 
     /// Plans and runs a query over these tables.
-    pub(crate) async fn run(&self, parsed: Parsed, tables: Vec<FoundTable>) -> SqlResult<RowStream> {
+    pub(crate) async fn run(
+        &self,
+        parsed: Parsed,
+        tables: Vec<FoundTable>,
+        skipped: Skipped,
+    ) -> SqlResult<RowStream> {
         // when it is not taken the thread has ended, and says why by the other channel
         let _ = parsed.tables.send(tables);
         let Planned { plan, context } = parsed.planned.await.map_err(|_| ended())??;
@@ -177,7 +183,7 @@ impl QueryEngine {
             Ok(())
         });
         let kept = MemoryConsumer::new("result").register(&self.environment.memory_pool);
-        Ok(RowStream { schema, batches, task: Some(task), kept })
+        Ok(RowStream { schema, batches, task: Some(task), kept, skipped })
     }
 
     fn context(&self, path: DefaultPath) -> SessionContext {
@@ -264,12 +270,19 @@ pub struct RowStream {
     task: Option<JoinHandle<SqlResult<()>>>,
     /// Memory of the rows that [`RowStream::collect`] keeps.
     kept: MemoryReservation,
+    /// Events that were left out.
+    skipped: Skipped,
 }
 
 impl RowStream {
     /// The columns.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    /// What else is to be told of the rows, behind the last: events that were skipped.
+    pub fn notes(&self) -> Vec<String> {
+        self.skipped.note().into_iter().collect()
     }
 
     /// The next rows; `None` behind the last. After an error there is nothing more.
@@ -284,13 +297,13 @@ impl RowStream {
     }
 
     /// All rows at once, as far as the query's memory allows.
-    pub(crate) async fn collect(mut self) -> SqlResult<(SchemaRef, Vec<RecordBatch>)> {
+    pub(crate) async fn collect(mut self) -> SqlResult<(SchemaRef, Vec<RecordBatch>, Vec<String>)> {
         let mut batches = Vec::new();
         while let Some(batch) = self.next().await? {
             self.kept.try_grow(batch_bytes(&batch))?;
             batches.push(batch);
         }
-        Ok((Arc::clone(&self.schema), batches))
+        Ok((Arc::clone(&self.schema), batches, self.notes()))
     }
 }
 

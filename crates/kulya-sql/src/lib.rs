@@ -22,6 +22,7 @@ mod scan;
 mod session;
 mod statement;
 mod table;
+mod unreadable;
 
 pub use catalog::Backend;
 pub use catalog_options::{CatalogOptions, Security, StoreAddress};

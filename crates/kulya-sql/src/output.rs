@@ -20,6 +20,8 @@ pub enum Outcome {
         schema: SchemaRef,
         /// The rows.
         batches: Vec<RecordBatch>,
+        /// What else is to be told of them, as events that were skipped.
+        notes: Vec<String>,
     },
     /// A word that it is done.
     Done(String),
@@ -47,7 +49,15 @@ impl Outcome {
         };
         let arrays = (0..columns.len()).map(column).collect();
         let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(|e| unwritable(&e))?;
-        Ok(Self::Rows { schema, batches: vec![batch] })
+        Ok(Self::Rows { schema, batches: vec![batch], notes: Vec::new() })
+    }
+
+    /// What else is to be told of the rows, beside them: no part of what [`Self::write`] gives.
+    pub fn notes(&self) -> &[String] {
+        match self {
+            Self::Rows { notes, .. } => notes,
+            Self::Done(_) => &[],
+        }
     }
 
     /// How many rows there are.
@@ -63,7 +73,7 @@ impl Outcome {
         let (schema, batches) = match (self, shape) {
             (Self::Done(word), Shape::Table) => return Ok(format!("{word}\n")),
             (Self::Done(_), _) => return Ok(String::new()),
-            (Self::Rows { schema, batches }, _) => (schema, batches),
+            (Self::Rows { schema, batches, .. }, _) => (schema, batches),
         };
         let mut writer = RowWriter::new(schema, shape);
         let mut text = String::new();

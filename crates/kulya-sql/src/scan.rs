@@ -1,6 +1,7 @@
 //! Reading one segment, event by event, as rows.
 
 use crate::table::Table;
+use crate::unreadable::{OnUnreadable, Skipped};
 use crate::{Backend, SqlError, SqlResult};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -9,8 +10,8 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use futures::TryStreamExt;
-use kulya_codec::CodecResult;
 use kulya_codec::arrow::{AvroBatches, Column, JsonBatches};
+use kulya_codec::{CodecError, CodecResult, RegistryErrorKind};
 use kulya_schema::{GroupId, SchemaInfo};
 use kulya_store::{BoundedSegment, EventPointer, SegmentInfo, framing};
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub(crate) struct EventScan {
     schema: SchemaRef,
     segment: SegmentInfo,
     rows: Rows,
+    on_unreadable: OnUnreadable,
+    skipped: Skipped,
 }
 
 impl std::fmt::Debug for EventScan {
@@ -43,7 +46,9 @@ impl std::fmt::Debug for EventScan {
 
 impl EventScan {
     pub(crate) fn new(table: &Table, schema: SchemaRef, segment: SegmentInfo, rows: Rows) -> Self {
-        Self { backend: table.backend.clone(), group: table.group.clone(), schema, segment, rows }
+        let (on_unreadable, skipped) = (table.on_unreadable, table.skipped.clone());
+        let (backend, group) = (table.backend.clone(), table.group.clone());
+        Self { backend, group, schema, segment, rows, on_unreadable, skipped }
     }
 
     fn batches(&self) -> CodecResult<Batches> {
@@ -93,6 +98,15 @@ pub(crate) fn unreadable(
     SqlError::new(format!("event {pointer} of stream {} cannot be read: {why}", segment.id.stream))
 }
 
+/// Whether it is the event that cannot be read, now and ever.
+fn is_damage(error: &CodecError) -> bool {
+    match error {
+        CodecError::Registry(error) => error.kind() == RegistryErrorKind::NotFound,
+        CodecError::Key(_) => false,
+        _ => true,
+    }
+}
+
 struct Progress {
     scan: EventScan,
     batches: Batches,
@@ -107,8 +121,20 @@ impl Progress {
             match self.reader.next(&*self.scan.backend.store, CHUNK_BYTES).await? {
                 Some(chunk) => {
                     for (offset, event) in &chunk.events {
-                        let pushed = self.batches.push(event).await;
-                        pushed.map_err(|e| unreadable(&self.scan.segment, *offset, event, &e).because(e))?;
+                        match self.batches.push(event).await {
+                            Ok(()) => {}
+                            // a registry that does not answer is no fault of the event's
+                            Err(error) if is_damage(&error) => {
+                                let why =
+                                    unreadable(&self.scan.segment, *offset, event, &error).because(error);
+                                self.scan.skipped.take(self.scan.on_unreadable, why)?;
+                            }
+                            Err(error) => {
+                                return Err(
+                                    unreadable(&self.scan.segment, *offset, event, &error).because(error)
+                                );
+                            }
+                        }
                     }
                 }
                 None => self.done = true,

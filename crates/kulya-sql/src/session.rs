@@ -4,8 +4,9 @@ use crate::catalog::Backend;
 use crate::catalog_options::{CatalogOptions, catalog_options};
 use crate::engine::{DefaultPath, FoundTable, QueryEngine, QueryLimits, RowStream};
 use crate::names::type_name;
-use crate::statement::Statement;
+use crate::statement::{Statement, on_unreadable};
 use crate::statements;
+use crate::unreadable::Skipped;
 use crate::{Outcome, SqlError, SqlResult};
 use async_trait::async_trait;
 use datafusion::common::TableReference;
@@ -160,8 +161,8 @@ impl Session {
             }
             Statement::Describe(path) => self.describe(&path).await,
             Statement::Query(sql) => {
-                let (schema, batches) = self.query(sql).await?.collect().await?;
-                Ok(Outcome::Rows { schema, batches })
+                let (schema, batches, notes) = self.query(sql).await?.collect().await?;
+                Ok(Outcome::Rows { schema, batches, notes })
             }
         }
     }
@@ -274,12 +275,15 @@ impl Session {
         let none = || SqlError::new("no query can be run");
         let engine = self.engine.as_ref().ok_or_else(none)?;
         let database = self.database.clone().unwrap_or_default();
+        let (policy, skipped) = (on_unreadable(&sql)?, Skipped::default());
         let parsed = engine.parse(sql, DefaultPath { catalog: self.catalog.clone(), database }).await?;
         let mut tables = Vec::new();
         for reference in &parsed.references {
-            tables.push(self.table(&parts(reference)).await?);
+            let found = self.table(&parts(reference)).await?;
+            let table = found.table.with_unreadable(policy, &skipped);
+            tables.push(FoundTable { table, ..found });
         }
-        engine.run(parsed, tables).await
+        engine.run(parsed, tables, skipped).await
     }
 }
 

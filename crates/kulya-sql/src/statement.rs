@@ -3,6 +3,7 @@
 //! Names are case-sensitive and may stand in backticks; a quote within a text is doubled.
 
 use crate::limits;
+use crate::unreadable::{OPTION, OnUnreadable};
 use crate::{SqlError, SqlResult};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace};
@@ -62,12 +63,14 @@ pub fn parse(text: &str) -> SqlResult<Vec<Statement>> {
 }
 
 fn statement(cursor: &mut Cursor<'_>, tokens: &[TokenWithSpan]) -> SqlResult<Option<Statement>> {
+    let mut is_hinted = false;
     for token in tokens {
-        // a hint is a comment for the parser, and would be dropped without a word
+        // a hint is a comment for the parser, and one that is not understood would be dropped without a word
         if let Token::Whitespace(Whitespace::MultiLineComment(comment)) = &token.token
             && comment.starts_with('+')
         {
-            return Err(SqlError::not_supported(format!("the hint /*{comment}*/")));
+            hint(comment)?;
+            is_hinted = true;
         }
     }
     let meant: Vec<&TokenWithSpan> =
@@ -81,8 +84,11 @@ fn statement(cursor: &mut Cursor<'_>, tokens: &[TokenWithSpan]) -> SqlResult<Opt
             let (from, to) = (cursor.offset(first.span.start), cursor.offset(last.span.end));
             let query = cursor.text.get(from..to).unwrap_or(cursor.text);
             limits::check(query, tokens)?;
-            return Ok(Some(Statement::Query(query.to_owned())));
+            // a hint behind the last word is not within the query's text
+            let hints = if is_hinted { hints(tokens) } else { String::new() };
+            return Ok(Some(Statement::Query(query.to_owned() + &hints)));
         }
+        _ if is_hinted => return Err(SqlError::not_supported("a hint that stands in no query")),
         ("CREATE", "CATALOG", _) => reader.create_catalog()?,
         ("DROP", "CATALOG", _) => {
             reader.at = 2;
@@ -125,6 +131,51 @@ fn statement(cursor: &mut Cursor<'_>, tokens: &[TokenWithSpan]) -> SqlResult<Opt
     };
     reader.end()?;
     Ok(Some(read))
+}
+
+/// All hints of a statement, one after another.
+fn hints(tokens: &[TokenWithSpan]) -> String {
+    let hint = |token: &TokenWithSpan| match &token.token {
+        Token::Whitespace(Whitespace::MultiLineComment(comment)) if comment.starts_with('+') => {
+            Some(format!(" /*{comment}*/"))
+        }
+        _ => None,
+    };
+    tokens.iter().filter_map(hint).collect()
+}
+
+/// What the hints of a query say of its tables.
+pub(crate) fn on_unreadable(query: &str) -> SqlResult<OnUnreadable> {
+    let tokens = Tokenizer::new(&GenericDialect {}, query).tokenize();
+    let tokens = tokens.map_err(|e| SqlError::new(format!("this is no SQL: {e}")))?;
+    let mut chosen = OnUnreadable::default();
+    for token in &tokens {
+        if let Token::Whitespace(Whitespace::MultiLineComment(comment)) = token
+            && comment.starts_with('+')
+        {
+            chosen = hint(comment)?;
+        }
+    }
+    Ok(chosen)
+}
+
+/// Reads `+ OPTIONS('unreadable-events' = 'skip')`.
+fn hint(comment: &str) -> SqlResult<OnUnreadable> {
+    let unknown = || SqlError::not_supported(format!("the hint /*{comment}*/"));
+    let tokens = Tokenizer::new(&GenericDialect {}, comment.trim_start_matches('+')).tokenize();
+    let tokens = tokens.map_err(|_| unknown())?;
+    let meant: Vec<&Token> = tokens.iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect();
+    match meant.as_slice() {
+        [
+            Token::Word(word),
+            Token::LParen,
+            Token::SingleQuotedString(key),
+            Token::Eq,
+            Token::SingleQuotedString(value),
+            Token::RParen,
+        ] if word.value.eq_ignore_ascii_case("options") && key == OPTION => OnUnreadable::parse(value),
+        _ => Err(unknown()),
+    }
 }
 
 /// Finds places in a text, each behind the one before. Tokens know line and column, counted in characters from 1.

@@ -3,6 +3,7 @@
 use crate::catalog::Backend;
 use crate::changelog::ChangelogScan;
 use crate::scan::{EventScan, Rows};
+use crate::unreadable::{OnUnreadable, Skipped};
 use crate::{SqlError, SqlResult};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
@@ -29,6 +30,9 @@ pub(crate) struct Table {
     /// Where its schemas are.
     pub(crate) group: GroupId,
     pub(crate) schema: SchemaRef,
+    /// What is done with events that cannot be read, and those that were left out.
+    pub(crate) on_unreadable: OnUnreadable,
+    pub(crate) skipped: Skipped,
     kind: Kind,
 }
 
@@ -81,7 +85,14 @@ impl Table {
                 }
             },
         };
-        Ok(Self { backend, stream, group, schema, kind })
+        let (on_unreadable, skipped) = (OnUnreadable::default(), Skipped::default());
+        Ok(Self { backend, stream, group, schema, on_unreadable, skipped, kind })
+    }
+
+    /// As the query's hint has it; all its tables count together.
+    pub(crate) fn with_unreadable(mut self, policy: OnUnreadable, skipped: &Skipped) -> Self {
+        (self.on_unreadable, self.skipped) = (policy, skipped.clone());
+        self
     }
 
     pub(crate) fn is_changelog(&self) -> bool {

@@ -220,6 +220,7 @@ async fn execute(session: &mut Session, text: &str, shape: Shape) -> Result<()> 
                     print(writer.write(&batch)?).await?;
                 }
                 print(writer.finish()?).await?;
+                rows.notes().iter().for_each(|note| eprintln!("kulya: {note}"));
             }
         }
     }

@@ -1,12 +1,10 @@
 //! Avro events to batches, by `arrow-avro`: one decoder for each schema that events were written with, all giving the
 //! reader schema's columns.
 
-use super::BATCH_ROWS;
+use super::{BATCH_BYTES, BATCH_ROWS};
 use crate::codec::Codecs;
-use crate::deserializer::trim_zeros;
-use crate::schema::parse_avro;
+use crate::schema::AvroWriter;
 use crate::{CodecError, CodecResult, Encodings, SchemaRegistry, header};
-use apache_avro::reader::datum::GenericDatumReader;
 use arrow::array::RecordBatch;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -18,7 +16,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What `arrow-avro` expects before a datum when schemas go by number: a zero byte and the number. Ours is always 0.
-const FRAME: [u8; 5] = [0; 5];
+///
+/// Here it stands behind each datum, for the next: the library decodes a datum only when bytes follow its prefix, and one of
+/// no bytes (a record of nulls) it would decode with the next event, as would one that was cut off.
+const PREFIX: [u8; 5] = [0; 5];
+/// Values after which a batch is whole: those of an array of nulls take no bytes.
+const BATCH_VALUES: usize = 4_000_000;
 
 /// Decodes the events of one group into batches.
 pub struct AvroBatches {
@@ -36,10 +39,13 @@ pub struct AvroBatches {
 
 struct WriterDecoder {
     decoder: Decoder,
-    schema: apache_avro::Schema,
+    writer: AvroWriter,
     /// For a root union of null and a record: the bytes that choose the record.
     branch: Option<u8>,
-    rows: usize,
+    /// The datums of rows that are in no batch yet, each with the next one's prefix.
+    held: Vec<Vec<u8>>,
+    bytes: usize,
+    values: usize,
 }
 
 impl AvroBatches {
@@ -76,7 +82,7 @@ impl AvroBatches {
         Arc::clone(&self.schema)
     }
 
-    /// Adds an event. On an error the rows since the last whole batch are gone with it.
+    /// Adds an event. On an error it is left out, and all others stay as they are.
     pub async fn push(&mut self, event: &[u8]) -> CodecResult<()> {
         let (id, payload) = header::split(event)?;
         let encoding = self.encodings.encoding(id).await?;
@@ -97,16 +103,31 @@ impl AvroBatches {
         }
         self.current = Some(writer);
         let Some(decoder) = self.decoders.get_mut(&writer) else { return Ok(()) };
-        if let Err(error) = decoder.push(payload, &encoding) {
-            // a datum that failed half way has left values in some columns: none of this decoder's rows can be used
-            self.decoders.remove(&writer);
-            self.current = None;
-            return Err(error);
+        let wrong = |why: String| CodecError::Payload { type_name: encoding.version.type_name.clone(), why };
+        // what is no event never comes to the decoder
+        let (row, values) = decoder.row(payload).map_err(wrong)?;
+        if let Err(why) = decoder.push(row, values) {
+            // a datum that failed half way has left values in some columns: the rows before it are decoded anew
+            let held = std::mem::take(&mut decoder.held);
+            self.restore(writer, &encoding, held)?;
+            return Err(wrong(why));
         }
-        if decoder.rows == BATCH_ROWS {
+        if decoder.is_full() {
             self.finish()?;
         }
         Ok(())
+    }
+
+    /// Makes a new decoder in the place of one that failed, and a batch of the rows that that one held, so that none is decoded
+    /// more than twice.
+    fn restore(&mut self, writer: u32, encoding: &EncodingInfo, held: Vec<Vec<u8>>) -> CodecResult<()> {
+        let mut made = WriterDecoder::new(encoding, &self.reader, self.projection.clone())?;
+        for row in held {
+            made.push(row, 0)
+                .map_err(|why| CodecError::Schema(format!("Avro rows cannot be read: {why}")))?;
+        }
+        self.decoders.insert(writer, made);
+        self.finish()
     }
 
     /// The batches that are whole; with `all`, also what is left.
@@ -121,7 +142,8 @@ impl AvroBatches {
         let Some(decoder) = self.current.take().and_then(|current| self.decoders.get_mut(&current)) else {
             return Ok(());
         };
-        decoder.rows = 0;
+        (decoder.bytes, decoder.values) = (0, 0);
+        decoder.held.clear();
         let flushed = decoder
             .decoder
             .flush()
@@ -146,49 +168,37 @@ impl WriterDecoder {
                 };
             }
         }
-        Ok(Self {
-            decoder: decoder(&writer, &reader, projection)?,
-            schema: parse_avro(&encoding.schema)?,
-            branch,
-            rows: 0,
-        })
+        let mut decoder = decoder(&writer, &reader, projection)?;
+        let failed = |e| CodecError::Schema(format!("Avro schema cannot be read as rows: {e}"));
+        decoder.decode(&PREFIX).map_err(failed)?;
+        let writer = AvroWriter::new(&encoding.schema)?;
+        Ok(Self { decoder, writer, branch, held: Vec::new(), bytes: 0, values: 0 })
     }
 
-    fn push(&mut self, payload: &[u8], encoding: &EncodingInfo) -> CodecResult<()> {
-        let wrong = |why: String| CodecError::Payload { type_name: encoding.version.type_name.clone(), why };
-        let datum = self.datum(payload).map_err(wrong)?;
+    /// The row that a payload is, with the next one's prefix, and how many values it holds.
+    fn row(&self, payload: &[u8]) -> Result<(Vec<u8>, usize), String> {
+        let (datum, values) = self.writer.datum(payload)?;
         let datum = match self.branch {
             None => datum,
-            Some(branch) => {
-                datum.strip_prefix(&[branch]).ok_or_else(|| wrong("it is null, and no row".into()))?
-            }
+            Some(branch) => datum.strip_prefix(&[branch]).ok_or("it is null, and no row")?,
         };
-        let framed = [&FRAME, datum].concat();
-        let consumed = self.decoder.decode(&framed).map_err(|e| wrong(e.to_string()))?;
-        if consumed != framed.len() {
-            return Err(wrong(format!(
-                "{} bytes were expected, there are {}",
-                consumed.max(5) - 5,
-                datum.len()
-            )));
+        Ok(([datum, &PREFIX].concat(), values))
+    }
+
+    fn push(&mut self, row: Vec<u8>, values: usize) -> Result<(), String> {
+        let consumed = self.decoder.decode(&row).map_err(|e| e.to_string())?;
+        if consumed != row.len() {
+            let (read, all) = (consumed.min(row.len() - PREFIX.len()), row.len() - PREFIX.len());
+            return Err(format!("{read} of its {all} bytes were read"));
         }
-        self.rows += 1;
+        self.bytes += row.len();
+        self.values += values;
+        self.held.push(row);
         Ok(())
     }
 
-    /// The datum without zero bytes that a Java writer's buffer left behind it (contract §5.4). Only where the last
-    /// byte is zero does the datum's own length have to be found.
-    fn datum<'a>(&self, payload: &'a [u8]) -> Result<&'a [u8], String> {
-        if payload.last() != Some(&0) {
-            return Ok(payload);
-        }
-        let reader = GenericDatumReader::builder(&self.schema).build().map_err(|e| e.to_string())?;
-        let mut rest = payload;
-        reader.read_value(&mut rest).map_err(|e| e.to_string())?;
-        if !trim_zeros(rest).is_empty() {
-            return Err(format!("{} bytes follow it", rest.len()));
-        }
-        Ok(payload.get(..payload.len() - rest.len()).unwrap_or_default())
+    fn is_full(&self) -> bool {
+        self.held.len() >= BATCH_ROWS || self.bytes >= BATCH_BYTES || self.values >= BATCH_VALUES
     }
 }
 

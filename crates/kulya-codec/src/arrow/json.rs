@@ -1,9 +1,9 @@
 //! JSON events to batches: each value by its column's type, refused by name when it is none.
 
-use super::BATCH_ROWS;
 use super::column::{Column, ColumnType, arrow_schema};
+use super::{BATCH_BYTES, BATCH_ROWS};
 use crate::codec::Codecs;
-use crate::deserializer::trim_zeros;
+use crate::deserializer::{MAX_VALUE_BYTES, trim_zeros};
 use crate::{CodecError, CodecResult, Encodings, SchemaRegistry, header};
 use arrow::array::{
     Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array,
@@ -16,7 +16,7 @@ use arrow::datatypes::{Field, SchemaRef};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
-use kulya_schema::{Format, GroupId};
+use kulya_schema::{Format, GroupId, weigh};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -26,6 +26,8 @@ pub struct JsonBatches {
     codecs: Codecs,
     columns: Vec<Column>,
     rows: Vec<Map<String, Value>>,
+    /// About how much memory these rows take.
+    bytes: usize,
     ready: Vec<RecordBatch>,
 }
 
@@ -33,7 +35,7 @@ impl JsonBatches {
     /// Events of `group`, of whose members those in `columns` are read.
     pub fn new(registry: Arc<dyn SchemaRegistry>, group: GroupId, columns: Vec<Column>) -> Self {
         let encodings = Encodings::new(registry, group);
-        Self { encodings, codecs: Codecs::default(), columns, rows: Vec::new(), ready: Vec::new() }
+        Self { encodings, codecs: Codecs::default(), columns, rows: Vec::new(), bytes: 0, ready: Vec::new() }
     }
 
     /// Knows these codecs instead of those without a key.
@@ -63,7 +65,9 @@ impl JsonBatches {
             why,
         };
         let payload = self.codecs.decode(payload, &encoding.codec)?;
-        let value = serde_json::from_slice(trim_zeros(&payload)).map_err(|e| wrong(e.to_string()))?;
+        let text = std::str::from_utf8(trim_zeros(&payload)).map_err(|e| wrong(e.to_string()))?;
+        let bytes = weigh(text, MAX_VALUE_BYTES).map_err(|e| wrong(e.to_string()))?;
+        let value = serde_json::from_str(text).map_err(|e| wrong(e.to_string()))?;
         let rows = match value {
             Value::Object(row) => vec![row],
             Value::Array(items) => {
@@ -76,7 +80,8 @@ impl JsonBatches {
         // judged now, so that an error is about this event
         rows_to_batch(&self.columns, &rows).map_err(|e| wrong(e.to_string()))?;
         self.rows.extend(rows);
-        if self.rows.len() >= BATCH_ROWS {
+        self.bytes += bytes;
+        if self.rows.len() >= BATCH_ROWS || self.bytes >= BATCH_BYTES {
             self.finish()?;
         }
         Ok(())
@@ -91,6 +96,7 @@ impl JsonBatches {
     }
 
     fn finish(&mut self) -> CodecResult<()> {
+        self.bytes = 0;
         self.ready.push(rows_to_batch(&self.columns, &std::mem::take(&mut self.rows))?);
         Ok(())
     }

@@ -14,3 +14,5 @@ pub use json::{JsonBatches, rows_to_batch};
 
 /// Rows of a batch.
 pub const BATCH_ROWS: usize = 8192;
+/// Bytes of events after which a batch is whole, however few rows it has.
+const BATCH_BYTES: usize = 16 << 20;

@@ -11,6 +11,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Files that a set may hold: more would take long to follow, and a message that needs them is not known.
 const MOST_FILES: usize = 500;
+/// The longest name of a file, in bytes.
+const MOST_NAME_BYTES: usize = 512;
 
 /// Leaves of a set what payloads are read with, in a form that the library can follow.
 pub(super) fn settle(set: &mut FileDescriptorSet) -> Result<(), String> {
@@ -89,6 +91,10 @@ fn settle_imports(set: &mut FileDescriptorSet) -> Result<(), String> {
     add_well_known(set);
     if set.file.len() > MOST_FILES {
         return Err(format!("its set holds more than {MOST_FILES} files"));
+    }
+    // names are repeated for each file that leads to another
+    if let Some(long) = set.file.iter().find(|file| file.name().len() > MOST_NAME_BYTES) {
+        return Err(format!("its set has a file with a name of {} bytes", long.name().len()));
     }
     let public: HashMap<String, BTreeSet<String>> = set
         .file

@@ -52,6 +52,11 @@ pub trait RegistryAdministration: SchemaRegistry {
     async fn delete_schema(&self, group: &GroupId, id: u32) -> RegistryResult<()>;
     /// The groups of a namespace that hold a schema, with its version in each.
     async fn added_to(&self, namespace: &str, schema: SchemaInfo) -> RegistryResult<AddedTo>;
+    /// A schema as a person reads it; see [`kulya_schema::readable`], whose error is the inner one. A registry that serves
+    /// others does it where it does not keep them waiting.
+    async fn readable(&self, schema: &SchemaInfo) -> RegistryResult<kulya_schema::Result<Option<String>>> {
+        Ok(kulya_schema::readable(schema))
+    }
     /// What changed from one schema of a group to another, by their ids.
     async fn compare(&self, group: &GroupId, from: u32, to: u32) -> RegistryResult<Comparison>;
     /// Live versions that a search names, group by group.

@@ -3,6 +3,7 @@
 
 mod batches;
 mod cached;
+mod damage;
 mod formats;
 mod outage;
 mod protobuf;

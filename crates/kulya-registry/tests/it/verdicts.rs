@@ -9,8 +9,8 @@ use kulya_dice::Dice;
 use kulya_registry::Registry;
 use kulya_schema::decide::{self, Alike, Judge, Reason, Refusal};
 use kulya_schema::{
-    Checkers, Compatibility, Format, GroupId, GroupProperties, Judged, Rules, SchemaInfo, SchemaWithVersion,
-    Side, Strict, Unknown, VersionInfo, normalize, protobuf,
+    Budget, Checkers, Compatibility, Format, GroupId, GroupProperties, Judged, Rules, SchemaInfo,
+    SchemaWithVersion, Side, Strict, Unknown, VersionInfo, normalize, protobuf,
 };
 use kulya_store::memory::MemoryStore;
 use prost::Message;
@@ -137,7 +137,7 @@ fn alone(judge: &Judge, type_name: &str, live: &[SchemaWithVersion]) -> Vec<Alik
     chosen
         .into_iter()
         .map(|version| Alike {
-            schema: Arc::new(Judged::registered(schema(&version), judge)),
+            schema: Arc::new(Judged::registered(schema(&version), judge, &Budget::default())),
             versions: vec![version],
         })
         .collect()
@@ -178,7 +178,7 @@ async fn same_verdict(
     let judge = judge(several, question.compatibility.clone().unwrap(), question.rules.unwrap());
     let normal = normalize(schema.clone()).unwrap();
     let type_name = &normal.schema.type_name;
-    let expected = Judged::new(&normal, &judge)
+    let expected = Judged::new(&normal, &judge, &Budget::default())
         .and_then(|new| decide::may_add(&judge, type_name, &new, &alone(&judge, type_name, live)));
     let verdict = registry.check(id, schema.clone(), question).await;
     seen.verdicts += 1;
@@ -214,7 +214,7 @@ async fn same_reading(
     registry.update_compatibility(id, policy.clone(), None).await.unwrap();
     let judge = judge(several, policy, Rules::strict());
     let normal = normalize(schema.clone()).unwrap();
-    let reader = Judged::new(&normal, &judge).unwrap();
+    let reader = Judged::new(&normal, &judge, &Budget::default()).unwrap();
     // AllowAny looks at none
     let consulted = match judge.compatibility {
         Compatibility::AllowAny => Vec::new(),

@@ -1,15 +1,15 @@
 //! The fields of an Avro schema, by name.
 
-use super::resolve::{describe, listed};
+use super::describe::{describe, listed};
 use super::{Kind, Node, Schema, Shape};
 use crate::fields::{List, MAX_DEPTH, below};
 
 impl Schema {
-    pub(crate) fn list(&self, list: &mut List) {
+    pub(crate) fn list(&self, list: &mut List<'_>) {
         self.list_node(&self.root, "", &mut Vec::new(), list);
     }
 
-    fn list_node(&self, node: &Node, path: &str, on_the_way: &mut Vec<usize>, list: &mut List) {
+    fn list_node(&self, node: &Node, path: &str, on_the_way: &mut Vec<usize>, list: &mut List<'_>) {
         if !list.may_go_on() || on_the_way.len() > MAX_DEPTH {
             return;
         }
@@ -31,7 +31,7 @@ impl Schema {
                 }
                 on_the_way.push(*number);
                 for field in fields {
-                    let path = below(path, &field.name);
+                    let Some(path) = below(path, &field.name) else { continue };
                     list.add(&path, self.kind_of(&field.node));
                     self.list_node(&field.node, &path, on_the_way, list);
                 }
@@ -44,7 +44,9 @@ impl Schema {
     fn kind_of(&self, node: &Node) -> String {
         let Kind::Named(number) = &node.kind else { return describe(self, node) };
         match self.named.get(*number).map(|named| &named.shape) {
-            Some(Shape::Enum { symbols, .. }) => format!("{} {}", describe(self, node), listed(symbols)),
+            Some(Shape::Enum { symbols, .. }) => {
+                format!("{} {}", describe(self, node), listed(symbols.iter().map(String::as_str)))
+            }
             _ => describe(self, node),
         }
     }

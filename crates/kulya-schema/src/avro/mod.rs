@@ -1,11 +1,13 @@
 //! Avro schemas: the JSON text as a tree ([`parse`]), the text that tells two schemas apart ([`Schema::normal_form`]),
 //! whether one schema reads what another wrote ([`can_read`], [`resolve`]; [`Outline`] at first sight), and what of it
-//! matters to that ([`Schema::shape`]).
+//! matters to that ([`Schema::shape`]); and where one datum ends ([`Schema::extent`]).
 //!
 //! Sources: the Avro specification 1.11 ("Schema Declaration", "Schema Resolution"), and the registry contract §2.1
 //! and §3.4 where Java's verdict differs from the specification.
 
 mod alias;
+mod datum;
+mod describe;
 mod list;
 mod outline;
 mod parse;
@@ -14,11 +16,15 @@ mod resolve;
 mod shape;
 mod text;
 
+pub use datum::{Damage, Extent, MAX_DATUM_DEPTH, MAX_DATUM_VALUES};
 pub use outline::Outline;
-pub use parse::parse;
-pub use resolve::{Incompatibility, MAX_COMPARISONS, MAX_REASONS, Resolution, Rule, can_read, resolve};
+pub use parse::{MAX_NAME_BYTES, parse, parse_within};
+pub use resolve::{
+    Incompatibility, MAX_COMPARISONS, MAX_REASONS, Resolution, Rule, can_read, resolve, resolve_within,
+};
 
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
 /// A parsed schema: a root and the named types it defines, which refer to each other by number.
 #[derive(Debug, Clone)]
@@ -80,16 +86,19 @@ impl Primitive {
 /// A full name in its two parts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Name {
-    /// Empty for none.
-    pub(crate) namespace: String,
+    /// Empty for none. Shared by the types that inherit it.
+    pub(crate) namespace: Arc<str>,
     pub(crate) simple: String,
 }
 
 impl Name {
     /// A name as it stands in a schema: full when it has a dot, else one of the namespace around it.
-    pub(crate) fn in_space(text: &str, space: &str) -> Self {
-        let (namespace, simple) = text.rsplit_once('.').unwrap_or((space, text));
-        Self { namespace: namespace.to_owned(), simple: simple.to_owned() }
+    pub(crate) fn in_space(text: &str, space: &Arc<str>) -> Self {
+        let (namespace, simple) = match text.rsplit_once('.') {
+            Some((namespace, simple)) => (Arc::from(namespace), simple),
+            None => (Arc::clone(space), text),
+        };
+        Self { namespace, simple: simple.to_owned() }
     }
 
     pub(crate) fn full(&self) -> String {
@@ -139,28 +148,36 @@ pub(crate) struct Field {
 impl Schema {
     /// The name of the root's type: a full name, or the kind (`string`, `array`, `union`, …) of what has none.
     pub fn type_name(&self) -> String {
-        let (namespace, simple) = self.root_name();
-        Name { namespace, simple }.full()
+        self.name_of(&self.root).full()
     }
 
     /// Namespace (empty for none) and simple name of the root.
     pub(crate) fn root_name(&self) -> (String, String) {
-        match &self.root.kind {
+        let Name { namespace, simple } = self.name_of(&self.root);
+        (namespace.as_ref().to_owned(), simple)
+    }
+
+    fn name_of(&self, node: &Node) -> Name {
+        let unnamed = |simple: &str| Name { namespace: Arc::from(""), simple: simple.to_owned() };
+        match &node.kind {
             Kind::Named(number) => {
-                let name = self.named.get(*number).map(|named| named.name.clone());
-                name.map(|name| (name.namespace, name.simple)).unwrap_or_default()
+                self.named.get(*number).map_or_else(|| unnamed(""), |named| named.name.clone())
             }
-            kind => (String::new(), kind_name(kind).to_owned()),
+            kind => unnamed(kind_name(kind)),
         }
     }
 
-    /// For a root union, the member of this simple name as a schema of its own.
-    pub(crate) fn member(&self, simple: &str) -> Option<Self> {
-        let Kind::Union(members) = &self.root.kind else { return None };
-        members.iter().find_map(|member| {
-            let schema = Self { root: member.clone(), named: self.named.clone() };
-            (schema.root_name().1 == simple).then_some(schema)
-        })
+    /// For a root union, the member of this simple name as a schema of its own; else the schema as it is.
+    pub(crate) fn into_member(mut self, simple: &str) -> Self {
+        let Kind::Union(members) = &self.root.kind else { return self };
+        let is_it = |member: &&Node| match &member.kind {
+            Kind::Named(number) => self.named.get(*number).is_some_and(|named| named.name.simple == simple),
+            kind => kind_name(kind) == simple,
+        };
+        if let Some(member) = members.iter().find(is_it).cloned() {
+            self.root = member;
+        }
+        self
     }
 }
 

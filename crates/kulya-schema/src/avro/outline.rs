@@ -43,6 +43,11 @@ impl Outline {
         (!is_twice).then(|| Self { name: digest(&named.name.simple), fields })
     }
 
+    /// How many fields it has.
+    pub(crate) fn len(&self) -> usize {
+        self.fields.len()
+    }
+
     /// Whether a reader of this outline certainly reads what a writer of that one wrote: each field that both have takes all
     /// that was written in it, and each that only the reader has, has a default. When not, [`resolve`](super::resolve) tells;
     /// by promotion it may still be read.

@@ -6,8 +6,10 @@
 //! finds what is read as what, the second tells what is wrong with it.
 
 use super::alias::{self, Clash};
+use super::describe::{describe, listed};
 use super::places::Places;
-use super::{Field, Kind, Named, Node, Primitive, Schema, Shape, kind_name};
+use super::{Field, Kind, Named, Node, Primitive, Schema, Shape};
+use crate::Budget;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::HashSet;
 use std::fmt;
@@ -18,6 +20,8 @@ pub const MAX_COMPARISONS: usize = 500_000;
 pub const MAX_REASONS: usize = 1_000;
 /// How many types deep a comparison goes, along the names too.
 const MAX_CHAIN: usize = 400;
+/// How many steps of a path are shown, from its end.
+const MAX_STEPS: usize = 100;
 
 /// Whose verdict is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -131,11 +135,32 @@ pub fn can_read(reader: &Schema, writer: &Schema) -> Vec<Incompatibility> {
 ///
 /// Bounded by [`MAX_COMPARISONS`]: what takes more is refused, by [`Rule::OverBudget`].
 pub fn resolve(reader: &Schema, writer: &Schema, by: Resolution) -> Vec<Incompatibility> {
+    resolve_within(reader, writer, by, &Budget::default())
+}
+
+/// As [`resolve`], within a budget that other work shares: when it ends, the reason is [`Rule::OverBudget`].
+pub fn resolve_within(
+    reader: &Schema,
+    writer: &Schema,
+    by: Resolution,
+    budget: &Budget,
+) -> Vec<Incompatibility> {
     let whole = |rule, message| {
         let (reader_path, writer_path) = (reader.root_name().1, writer.root_name().1);
         let (to, from) = (describe(reader, &reader.root), describe(writer, &writer.root));
         vec![Incompatibility { rule, reader_path, writer_path, reader: to, writer: from, message }]
     };
+    let too_large = || {
+        let message = format!(
+            "the schemas are too large to compare: more than {MAX_COMPARISONS} types, more than {MAX_CHAIN} deep, or more \
+             than one request may cause"
+        );
+        whole(Rule::OverBudget, message)
+    };
+    // names are gathered, and compared, once for each side
+    if !budget.spend(1 + reader.named.len() + writer.named.len()) {
+        return too_large();
+    }
     let named = match alias::renamed(writer, reader) {
         Ok(named) => named,
         Err(Clash { place, name }) => {
@@ -143,13 +168,10 @@ pub fn resolve(reader: &Schema, writer: &Schema, by: Resolution) -> Vec<Incompat
             return whole(Rule::AliasClash, message);
         }
     };
-    let mut matcher = Matcher::new(reader, &named, by);
+    let mut matcher = Matcher::new(reader, &named, by, budget);
     let root = matcher.pair(&reader.root, &named.root, 0);
     if matcher.is_spent {
-        let message = format!(
-            "the schemas are too large to compare: more than {MAX_COMPARISONS} types, or more than {MAX_CHAIN} deep"
-        );
-        return whole(Rule::OverBudget, message);
+        return too_large();
     }
     let mut teller = Teller { matcher: &matcher, writer, told: FxHashSet::default(), reasons: Vec::new() };
     teller.tell(root, &Place::ROOT);
@@ -198,19 +220,23 @@ struct Matcher<'a> {
     pairs: Vec<Pair<'a>>,
     records: Vec<Records>,
     seen: FxHashMap<(usize, usize), usize>,
+    /// Of two enums, some of the written symbols that are not known; empty where all are.
+    enums: FxHashMap<(usize, usize), String>,
     left: usize,
     is_spent: bool,
+    budget: &'a Budget,
 }
 
 impl<'a> Matcher<'a> {
-    fn new(reader: &'a Schema, writer: &'a Schema, by: Resolution) -> Self {
+    fn new(reader: &'a Schema, writer: &'a Schema, by: Resolution, budget: &'a Budget) -> Self {
         let (pairs, records, seen) = (Vec::new(), Vec::new(), FxHashMap::default());
-        Self { reader, writer, by, pairs, records, seen, left: MAX_COMPARISONS, is_spent: false }
+        let (enums, left, is_spent) = (FxHashMap::default(), MAX_COMPARISONS, false);
+        Self { reader, writer, by, pairs, records, seen, enums, left, is_spent, budget }
     }
 
     /// Whether there is more to be had; when not, nothing that was found counts.
     fn spend(&mut self, comparisons: usize, depth: usize) -> bool {
-        self.is_spent |= depth > MAX_CHAIN || self.left < comparisons;
+        self.is_spent |= depth > MAX_CHAIN || self.left < comparisons || !self.budget.spend(comparisons);
         self.left = self.left.saturating_sub(comparisons);
         !self.is_spent
     }
@@ -252,7 +278,9 @@ impl<'a> Matcher<'a> {
                 Found::Refused(Rule::NameMismatch)
             }
             (Shape::Enum { symbols, default: None }, Shape::Enum { symbols: written, .. })
-                if self.by.compares_symbols() && has_name && !missing(symbols, written).is_empty() =>
+                if self.by.compares_symbols()
+                    && has_name
+                    && self.misses(numbers, symbols, written, depth) =>
             {
                 Found::Refused(Rule::EnumSymbolMissing)
             }
@@ -269,6 +297,28 @@ impl<'a> Matcher<'a> {
             }
             _ => Found::Refused(Rule::TypeMismatch),
         }
+    }
+
+    /// Whether the writer's enum has symbols that the reader's has not.
+    fn misses(
+        &mut self,
+        numbers: (usize, usize),
+        symbols: &[String],
+        written: &[String],
+        depth: usize,
+    ) -> bool {
+        if let Some(known) = self.enums.get(&numbers) {
+            return !known.is_empty();
+        }
+        if !self.spend(symbols.len() + written.len(), depth) {
+            return false;
+        }
+        let missing = missing(symbols, written);
+        let told =
+            if missing.is_empty() { String::new() } else { listed(missing.iter().map(String::as_str)) };
+        let misses = !told.is_empty();
+        self.enums.insert(numbers, told);
+        misses
     }
 
     fn record(&mut self, (to, from): (usize, usize), depth: usize) -> usize {
@@ -311,6 +361,9 @@ impl<'a> Matcher<'a> {
     fn choose(&mut self, members: &'a [Node], writer: &'a Node, depth: usize) -> Option<&'a Node> {
         let mut similar = None;
         for member in members {
+            if !self.spend(1, depth) {
+                return None;
+            }
             match (&member.kind, &writer.kind) {
                 (Kind::Primitive(to), Kind::Primitive(from)) if to == from => return Some(member),
                 (Kind::Array(_), Kind::Array(_)) | (Kind::Map(_), Kind::Map(_)) => return Some(member),
@@ -321,11 +374,11 @@ impl<'a> Matcher<'a> {
                         return Some(member);
                     }
                     if let (Shape::Record(_), Shape::Record(_)) = (&to.shape, &from.shape) {
-                        let number = self.record(numbers, depth);
                         let is_near = to.name.simple == from.name.simple;
                         if self.by.compares_record_names() && !is_near {
                             continue;
                         }
+                        let number = self.record(numbers, depth);
                         if self.fits_at_first_sight(number) && (similar.is_none() || is_near) {
                             similar = Some(member);
                         }
@@ -395,8 +448,15 @@ impl<'a> Matcher<'a> {
             return false;
         }
         match (&to.shape, &from.shape) {
-            (Shape::Enum { symbols: to, .. }, Shape::Enum { symbols: from, .. }) => to == from,
             (Shape::Fixed(to), Shape::Fixed(from)) => to == from,
+            (Shape::Enum { symbols: to, .. }, Shape::Enum { symbols: from, .. }) => {
+                if let Some(is_same) = seen.get(&numbers) {
+                    return *is_same;
+                }
+                let is_same = self.spend(to.len(), depth) && to == from;
+                seen.insert(numbers, is_same);
+                is_same
+            }
             (Shape::Record(to), Shape::Record(from)) => {
                 if let Some(is_same) = seen.get(&numbers) {
                     return *is_same;
@@ -473,21 +533,31 @@ impl<'p> Place<'p> {
         self.step(step, step)
     }
 
-    /// As in `Order.lines[].quantity`.
+    /// As in `Order.lines[].quantity`; of a long one its end.
     fn path(&self, schema: &Schema, side: fn(&Self) -> Step<'p>) -> String {
-        let mut path = match self.up {
-            None => schema.root_name().1,
-            Some(up) => up.path(schema, side),
-        };
-        match side(self) {
-            Step::Stay => {}
-            Step::Field(name) => {
-                path.push('.');
-                path += name;
+        let mut steps = Vec::new();
+        let mut at = Some(self);
+        while let Some(place) = at {
+            if !matches!(side(place), Step::Stay) {
+                steps.push(side(place));
             }
-            Step::Items => path += "[]",
-            Step::Values => path += "{}",
-            Step::Member(number) => path += &format!("[{number}]"),
+            if steps.len() >= MAX_STEPS {
+                break;
+            }
+            at = place.up;
+        }
+        let mut path = if at.is_none() { schema.root_name().1 } else { "…".to_owned() };
+        for step in steps.into_iter().rev() {
+            match step {
+                Step::Stay => {}
+                Step::Field(name) => {
+                    path.push('.');
+                    path += &crate::shortened(name);
+                }
+                Step::Items => path += "[]",
+                Step::Values => path += "{}",
+                Step::Member(number) => path += &format!("[{number}]"),
+            }
         }
         path
     }
@@ -513,7 +583,9 @@ impl Teller<'_, '_> {
             Found::Refused(rule) => {
                 let message = self.message(*rule, reader, writer);
                 let shown = |schema, node| match symbols(schema, node) {
-                    Some(symbols) if *rule == Rule::EnumSymbolMissing => listed(symbols),
+                    Some(symbols) if *rule == Rule::EnumSymbolMissing => {
+                        listed(symbols.iter().map(String::as_str))
+                    }
                     _ => describe(schema, node),
                 };
                 let shown = (shown(self.matcher.reader, reader), shown(self.writer, writer));
@@ -556,8 +628,8 @@ impl Teller<'_, '_> {
                     let message = "the writer has no such field, and it has no default".to_owned();
                     let at = at.step(Step::Field(&field.name), Step::Stay);
                     let shown = format!("{}: {}", field.name, describe(self.matcher.reader, &field.node));
-                    let names: Vec<String> = from.iter().map(|field| field.name.clone()).collect();
-                    let written = format!("record {name} {}", listed(&names));
+                    let names = listed(from.iter().map(|field| field.name.as_str()));
+                    let written = format!("record {name} {names}");
                     self.refuse(Rule::MissingDefault, &at, (shown, written), message);
                 }
             }
@@ -585,12 +657,12 @@ impl Teller<'_, '_> {
                 format!("fixed of {from} bytes cannot be read as fixed of {to}")
             }
             Rule::EnumSymbolMissing => {
-                let (to, from) = (symbols(self.matcher.reader, reader), symbols(self.writer, writer));
-                let missing = missing(to.unwrap_or_default(), from.unwrap_or_default());
-                format!(
-                    "the writer's symbols {} are none of the enum's, and it has no default",
-                    listed(&missing)
-                )
+                let missing = match (&reader.kind, &writer.kind) {
+                    (Kind::Named(to), Kind::Named(from)) => self.matcher.enums.get(&(*to, *from)),
+                    _ => None,
+                };
+                let missing = missing.map_or("[]", String::as_str);
+                format!("the writer's symbols {missing} are none of the enum's, and it has no default")
             }
             _ => format!("type {from} cannot be read as {to}"),
         }
@@ -617,38 +689,5 @@ fn symbols<'a>(schema: &'a Schema, node: &Node) -> Option<&'a [String]> {
     match named(schema, node).map(|named| &named.shape) {
         Some(Shape::Enum { symbols, .. }) => Some(symbols),
         _ => None,
-    }
-}
-
-/// So many names are listed, and the rest are counted.
-const LISTED: usize = 20;
-
-/// Names, as a reason shows them.
-pub(super) fn listed(names: &[String]) -> String {
-    let shown = names.iter().take(LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(LISTED) {
-        0 => format!("[{shown}]"),
-        more => format!("[{shown} and {more} more]"),
-    }
-}
-
-/// A type in a few words.
-pub(super) fn describe(schema: &Schema, node: &Node) -> String {
-    match &node.kind {
-        Kind::Union(members) => {
-            let shown: Vec<_> = members.iter().take(LISTED).map(|member| describe(schema, member)).collect();
-            let more = match members.len().saturating_sub(LISTED) {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            format!("union [{}{more}]", shown.join(", "))
-        }
-        Kind::Named(number) => match schema.named.get(*number) {
-            Some(Named { name, shape: Shape::Record(_), .. }) => format!("record {}", name.full()),
-            Some(Named { name, shape: Shape::Enum { .. }, .. }) => format!("enum {}", name.full()),
-            Some(Named { name, .. }) => format!("fixed {}", name.full()),
-            None => "unknown".to_owned(),
-        },
-        kind => kind_name(kind).to_owned(),
     }
 }

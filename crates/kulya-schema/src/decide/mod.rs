@@ -7,8 +7,8 @@ mod refusal;
 pub use refusal::{Reason, Refusal};
 
 use crate::{
-    Checkers, Compatibility, Error, Format, GroupProperties, Incompatibility, Judged, Normal, Result, Rules,
-    SchemaInfo, SchemaWithVersion, Shape, Side, Unknown, VersionInfo, normalize,
+    Budget, Checkers, Compatibility, Error, Format, GroupProperties, Incompatibility, Judged, Normal, Result,
+    Rules, SchemaInfo, SchemaWithVersion, Shape, Side, Unknown, VersionInfo, normalize_within,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -126,17 +126,9 @@ pub fn alike(versions: Vec<(VersionInfo, Option<Shape>)>) -> Vec<Vec<VersionInfo
     alike
 }
 
-/// Whether the policy looks into schemas at all. If not, [`uncompared`] does in the place of [`alike`].
+/// Whether the policy looks into schemas at all.
 pub fn compares(judge: &Judge) -> bool {
     sides(&judge.compatibility).is_some()
-}
-
-/// Consulted versions for a policy that only counts them, and so needs no schemas. Not for [`may_read`].
-pub fn uncompared(versions: Vec<VersionInfo>) -> Vec<Alike> {
-    if versions.is_empty() {
-        return Vec::new();
-    }
-    vec![Alike { versions, schema: Arc::new(Judged::unseen()) }]
 }
 
 /// Whether the group takes this format at all; the error names it.
@@ -144,77 +136,143 @@ pub fn takes_format(group: &GroupProperties, schema: &SchemaInfo) -> bool {
     group.format == Format::Any || group.format.same_kind(&schema.format)
 }
 
-/// Judges a new schema against the consulted ones.
+/// Reasons and the versions that they name are told up to so many; what follows is not looked for.
+const MAX_TOLD: usize = 100_000;
+/// And up to so many bytes of text.
+const MAX_TOLD_BYTES: usize = 4 << 20;
+
+/// Whether a schema may be added, found out one shape after another: whoever keeps the schemas need not have all of them
+/// ready at a time.
+#[derive(Debug)]
+pub struct MayAdd {
+    judge: Judge,
+    type_name: String,
+    last: Option<u32>,
+    reasons: Vec<Reason>,
+    told: usize,
+    told_bytes: usize,
+    is_over: bool,
+}
+
+impl MayAdd {
+    /// Begins with the versions alone, by shape.
+    pub fn begin<'v>(
+        judge: &Judge,
+        type_name: &str,
+        versions: impl Iterator<Item = &'v VersionInfo> + Clone,
+    ) -> Self {
+        let mut other = versions.clone().filter(|version| version.type_name != type_name);
+        let reasons = match (other.next(), &judge.compatibility) {
+            (Some(other), _) if !judge.allow_multiple_types => {
+                vec![Reason::OtherType { versions: vec![other.clone()] }]
+            }
+            (_, Compatibility::DenyAll) if versions.clone().next().is_some() => {
+                vec![Reason::Denied { versions: versions.clone().cloned().collect() }]
+            }
+            _ => Vec::new(),
+        };
+        let is_over = !reasons.is_empty() || !compares(judge);
+        let last = versions.map(|version| version.id).max();
+        let (judge, type_name) = (judge.clone(), type_name.to_owned());
+        Self { judge, type_name, last, reasons, told: 0, told_bytes: 0, is_over }
+    }
+
+    /// Whether no further schema is of interest.
+    pub fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Compares with the versions of one shape.
+    ///
+    /// # Errors
+    /// By Java's rules: an Avro schema cannot be compared with one of another format.
+    pub fn compare(&mut self, new: &Judged, alike: &Alike, budget: &Budget) -> Result<()> {
+        if self.is_over {
+            return Ok(());
+        }
+        let Some(sides) = sides(&self.judge.compatibility) else { return Ok(()) };
+        let (backward, forward) = (sides.backward.cloned(), sides.forward.cloned());
+        let Alike { versions, schema: old } = alike;
+        check_comparable(&self.judge, new, old)?;
+        if self.judge.rules == Rules::Java && new.is_opaque() {
+            return Ok(());
+        }
+        let asked = |side: &Option<Side>| -> Vec<VersionInfo> {
+            let within = |v: &&VersionInfo| within(&self.judge, side.as_ref(), v, self.last);
+            versions.iter().filter(within).cloned().collect()
+        };
+        let (read, be_read) = (asked(&backward), asked(&forward));
+        if !read.is_empty() {
+            let whys = new.why_not(old, &self.judge.rules, budget);
+            self.tell(whys, &read, |versions, why| Reason::CannotRead { versions, why });
+        }
+        if !be_read.is_empty() {
+            let whys = old.why_not(new, &self.judge.rules, budget);
+            self.tell(whys, &be_read, |versions, why| Reason::CannotBeRead { versions, why });
+        }
+        let more = if read.len() < be_read.len() { &be_read } else { &read };
+        if !more.is_empty() {
+            let whys = new.reuses_reserved(old, &self.judge.rules, budget);
+            self.tell(whys, more, |versions, why| Reason::UsesReserved { versions, why });
+        }
+        Ok(())
+    }
+
+    fn tell(
+        &mut self,
+        whys: Vec<Incompatibility>,
+        versions: &[VersionInfo],
+        reason: fn(Vec<VersionInfo>, Incompatibility) -> Reason,
+    ) {
+        for why in counted(&self.judge, whys) {
+            self.told += 1 + versions.len();
+            self.told_bytes += why.text_bytes();
+            if !self.reasons.is_empty() && (self.told > MAX_TOLD || self.told_bytes > MAX_TOLD_BYTES) {
+                self.is_over = true;
+                return;
+            }
+            self.reasons.push(reason(versions.to_vec(), why));
+        }
+    }
+
+    /// The verdict.
+    pub fn end(self) -> std::result::Result<(), Refusal> {
+        let Self { judge, type_name, reasons, .. } = self;
+        if reasons.is_empty() {
+            return Ok(());
+        }
+        let (policy, rules) = (judge.compatibility.policy().to_owned(), judge.rules.name().to_owned());
+        Err(Refusal { type_name, policy, rules, reasons })
+    }
+}
+
+/// Judges a new schema against the consulted ones, within the budget of a request.
 ///
 /// # Errors
-/// By Java's rules: an Avro schema cannot be compared with one of another format.
+/// By Java's rules: an Avro schema cannot be compared with one of another format. And when the budget ends before a reason
+/// to refuse is found.
 pub fn may_add(
     judge: &Judge,
     type_name: &str,
     new: &Judged,
     consulted: &[Alike],
 ) -> Result<std::result::Result<(), Refusal>> {
-    let reasons = reasons(judge, type_name, new, consulted)?;
-    if reasons.is_empty() {
-        return Ok(Ok(()));
+    let budget = Budget::default();
+    let mut check = MayAdd::begin(judge, type_name, consulted.iter().flat_map(|alike| &alike.versions));
+    for alike in consulted {
+        check.compare(new, alike, &budget)?;
     }
-    Ok(Err(Refusal {
-        type_name: type_name.to_owned(),
-        policy: judge.compatibility.policy().to_owned(),
-        rules: judge.rules.name().to_owned(),
-        reasons,
-    }))
-}
-
-fn reasons(judge: &Judge, type_name: &str, new: &Judged, consulted: &[Alike]) -> Result<Vec<Reason>> {
-    let versions = || consulted.iter().flat_map(|alike| &alike.versions);
-    if !judge.allow_multiple_types
-        && let Some(other) = versions().find(|version| version.type_name != type_name)
-    {
-        return Ok(vec![Reason::OtherType { versions: vec![other.clone()] }]);
+    let verdict = check.end();
+    if verdict.is_ok() {
+        budget.take(0, type_name)?;
     }
-    let Some(sides) = sides(&judge.compatibility) else {
-        let denied = judge.compatibility == Compatibility::DenyAll && !consulted.is_empty();
-        let versions = versions().cloned().collect();
-        return Ok(if denied { vec![Reason::Denied { versions }] } else { Vec::new() });
-    };
-    let last = last_id(consulted);
-    let mut reasons = Vec::new();
-    for Alike { versions, schema: old } in consulted {
-        check_comparable(judge, new, old)?;
-        if judge.rules == Rules::Java && new.is_opaque() {
-            continue;
-        }
-        let asked = |side| versions.iter().filter(|version| within(judge, side, version, last)).count();
-        let told = |side| -> Vec<VersionInfo> {
-            versions.iter().filter(|version| within(judge, side, version, last)).cloned().collect()
-        };
-        let (read, be_read) = (asked(sides.backward), asked(sides.forward));
-        if read > 0 {
-            let whys = counted(judge, new.why_not(old, &judge.rules));
-            reasons.extend(whys.map(|why| Reason::CannotRead { versions: told(sides.backward), why }));
-        }
-        if be_read > 0 {
-            let whys = counted(judge, old.why_not(new, &judge.rules));
-            reasons.extend(whys.map(|why| Reason::CannotBeRead { versions: told(sides.forward), why }));
-        }
-        if read.max(be_read) > 0 {
-            let side = if read < be_read { sides.forward } else { sides.backward };
-            let whys = counted(judge, new.reuses_reserved(old, &judge.rules));
-            reasons.extend(whys.map(|why| Reason::UsesReserved { versions: told(side), why }));
-        }
-    }
-    Ok(reasons)
+    Ok(verdict)
 }
 
 /// The reasons that count: what cannot be told does not, where the group says so.
 fn counted(judge: &Judge, whys: Vec<Incompatibility>) -> impl Iterator<Item = Incompatibility> {
     let passes = matches!(judge.rules, Rules::Strict(strict) if strict.unknown == Unknown::Allow);
     whys.into_iter().filter(move |why| why.certain || !passes)
-}
-
-fn last_id(consulted: &[Alike]) -> Option<u32> {
-    consulted.iter().flat_map(|alike| &alike.versions).map(|version| version.id).max()
 }
 
 /// Whether one side of the policy asks about this version. By Java's rules a side that looks at the latest only looks at
@@ -238,39 +296,85 @@ fn check_comparable(judge: &Judge, new: &Judged, old: &Judged) -> Result<()> {
     Ok(())
 }
 
-/// Whether a reader with this schema may read the group: asked by typed readers when they start. Names of Avro's records are
-/// not compared, whatever the rules: Flink's readers name them all `org.apache.flink.avro.generated.record…`. The rest of the
-/// rules holds.
-///
-/// # Errors
-/// As [`may_add`].
-pub fn may_read(judge: &Judge, reader: &Judged, consulted: &[Alike]) -> Result<bool> {
-    let last = last_id(consulted);
-    let reads = |old: &Judged| -> Result<bool> {
-        check_comparable(judge, reader, old)?;
-        if judge.rules == Rules::Java && reader.is_opaque() {
-            return Ok(true);
+/// Whether a reader with a schema may read a group, found out one shape after another: asked by typed readers when they
+/// start. Names of Avro's records are not compared, whatever the rules: Flink's readers name them all
+/// `org.apache.flink.avro.generated.record…`. The rest of the rules holds.
+#[derive(Debug)]
+pub struct MayRead {
+    judge: Judge,
+    last: Option<u32>,
+    /// What the policy's backward side asks is so.
+    reads_all: bool,
+    /// Whether the latest version is read; nothing when it was not looked at.
+    reads_latest: Option<bool>,
+}
+
+impl MayRead {
+    /// Begins with the versions alone.
+    pub fn begin<'v>(judge: &Judge, versions: impl Iterator<Item = &'v VersionInfo>) -> Self {
+        let last = versions.map(|version| version.id).max();
+        Self { judge: judge.clone(), last, reads_all: true, reads_latest: None }
+    }
+
+    /// Whether no further schema is of interest.
+    pub fn is_over(&self) -> bool {
+        !self.reads_all || self.judge.compatibility == Compatibility::AllowAny
+    }
+
+    /// Compares with the versions of one shape.
+    ///
+    /// # Errors
+    /// By Java's rules: an Avro schema cannot be compared with one of another format. And when the budget ends: then it is not
+    /// said that the reader may not read.
+    pub fn compare(&mut self, reader: &Judged, alike: &Alike, budget: &Budget) -> Result<()> {
+        if self.is_over() {
+            return Ok(());
         }
-        Ok(counted(judge, reader.why_no_reader(old, &judge.rules)).next().is_none())
-    };
-    let latest = || {
-        let is_last = |alike: &&Alike| alike.versions.iter().any(|version| Some(version.id) == last);
-        match consulted.iter().find(is_last) {
-            Some(alike) => reads(&alike.schema),
-            // nothing was written yet: the Java registry says no, which stops a reader that starts before its writer
-            None => Ok(matches!(judge.rules, Rules::Strict(_))),
+        let Alike { versions, schema: old } = alike;
+        let sides = sides(&self.judge.compatibility);
+        let backward = sides.as_ref().and_then(|sides| sides.backward);
+        let is_asked = versions.iter().any(|version| within(&self.judge, backward, version, self.last));
+        let asks_latest = sides.as_ref().is_none_or(|sides| sides.forward.is_some());
+        let is_latest = asks_latest && versions.iter().any(|version| Some(version.id) == self.last);
+        if !is_asked && !is_latest {
+            return Ok(());
         }
-    };
-    let Some(sides) = sides(&judge.compatibility) else {
-        return if judge.compatibility == Compatibility::AllowAny { Ok(true) } else { latest() };
-    };
-    for Alike { versions, schema } in consulted {
-        let asked = versions.iter().any(|version| within(judge, sides.backward, version, last));
-        if asked && !reads(schema)? {
-            return Ok(false);
+        check_comparable(&self.judge, reader, old)?;
+        let reads = (self.judge.rules == Rules::Java && reader.is_opaque()) || {
+            let whys = reader.why_no_reader(old, &self.judge.rules, budget);
+            let reads = counted(&self.judge, whys).next().is_none();
+            budget.take(0, "")?;
+            reads
+        };
+        self.reads_all &= reads || !is_asked;
+        if is_latest {
+            self.reads_latest = Some(reads);
+        }
+        Ok(())
+    }
+
+    /// The verdict.
+    pub fn end(self) -> bool {
+        // nothing was written yet: the Java registry says no, which stops a reader that starts before its writer
+        let latest = self.reads_latest.unwrap_or(matches!(self.judge.rules, Rules::Strict(_)));
+        match sides(&self.judge.compatibility) {
+            None => self.judge.compatibility == Compatibility::AllowAny || latest,
+            Some(sides) => self.reads_all && (sides.forward.is_none() || latest),
         }
     }
-    if sides.forward.is_some() { latest() } else { Ok(true) }
+}
+
+/// Whether a reader with this schema may read the group, within the budget of a request.
+///
+/// # Errors
+/// As [`MayRead::compare`].
+pub fn may_read(judge: &Judge, reader: &Judged, consulted: &[Alike]) -> Result<bool> {
+    let budget = Budget::default();
+    let mut check = MayRead::begin(judge, consulted.iter().flat_map(|alike| &alike.versions));
+    for alike in consulted {
+        check.compare(reader, alike, &budget)?;
+    }
+    Ok(check.end())
 }
 
 /// Judges a new schema against all of a group's live versions, in id order.
@@ -283,7 +387,8 @@ pub fn check(
     live: &[SchemaWithVersion],
 ) -> Result<std::result::Result<(), Refusal>> {
     let type_name = &new.schema.type_name;
-    let judged = Judged::new(new, judge)?;
+    let budget = Budget::default();
+    let judged = Judged::new(new, judge, &budget)?;
     let chosen = consulted(judge, type_name, live.iter().map(|old| &old.version));
     let known: HashMap<u32, &SchemaInfo> = live.iter().map(|old| (old.version.id, &old.schema)).collect();
     let schema = |version: &VersionInfo| known.get(&version.id).copied();
@@ -291,15 +396,21 @@ pub fn check(
         if !judged.goes_by_shape() {
             return None;
         }
-        Some(normalize(schema(version)?.clone()).ok()?.shape)
+        Some(normalize_within(schema(version)?.clone(), &budget).ok()?.shape)
     };
     let shaped = chosen.into_iter().map(|version| (version.clone(), shape(&version))).collect();
-    let mut consulted = Vec::new();
-    for versions in alike(shaped) {
+    let groups = alike(shaped);
+    let mut check = MayAdd::begin(judge, type_name, groups.iter().flatten());
+    for versions in groups {
         let Some(one) = versions.first().and_then(schema) else { continue };
-        consulted.push(Alike { schema: Arc::new(Judged::registered(one, judge)), versions });
+        let schema = Arc::new(Judged::registered(one, judge, &budget));
+        check.compare(&judged, &Alike { schema, versions }, &budget)?;
     }
-    may_add(judge, type_name, &judged, &consulted)
+    let verdict = check.end();
+    if verdict.is_ok() {
+        budget.take(0, type_name)?;
+    }
+    Ok(verdict)
 }
 
 /// What keeps `new` from reading what `old` wrote, and what keeps `old` from reading what `new` writes. A schema that
@@ -309,11 +420,12 @@ pub fn both_ways(
     old: &SchemaInfo,
     rules: Rules,
     checkers: &Checkers,
+    budget: &Budget,
 ) -> (Vec<Incompatibility>, Vec<Incompatibility>) {
     let (compatibility, checkers) = (Compatibility::Full, checkers.clone());
     let judge = Judge { compatibility, rules, allow_multiple_types: true, checkers };
-    let (new, old) = (Judged::registered(new, &judge), Judged::registered(old, &judge));
-    (new.why_not(&old, &rules), old.why_not(&new, &rules))
+    let (new, old) = (Judged::registered(new, &judge, budget), Judged::registered(old, &judge, budget));
+    (new.why_not(&old, &rules, budget), old.why_not(&new, &rules, budget))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 use super::*;
 use crate::Strict;
+use crate::normalize;
 use crate::protobuf::Safety;
 
 fn schema(fields: &str) -> SchemaInfo {
@@ -116,10 +117,10 @@ fn one_type_groups_take_one_type() {
 fn reads(policy: Compatibility, rules: Rules, live: &[SchemaInfo], reader: &SchemaInfo) -> bool {
     let judge = judge(policy, rules);
     let alike = versions(live).into_iter().map(|old| Alike {
-        schema: Arc::new(Judged::registered(&old.schema, &judge)),
+        schema: Arc::new(Judged::registered(&old.schema, &judge, &Budget::default())),
         versions: vec![old.version],
     });
-    let reader = Judged::new(&normalize(reader.clone()).unwrap(), &judge).unwrap();
+    let reader = Judged::new(&normalize(reader.clone()).unwrap(), &judge, &Budget::default()).unwrap();
     may_read(&judge, &reader, &alike.collect::<Vec<_>>()).unwrap()
 }
 

@@ -4,7 +4,6 @@
 use super::Draft;
 use super::decimal::{Decimal, equal};
 use super::node::{Bound, Keywords, Types};
-use super::pattern::Pattern;
 use super::world::{Id, World};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -138,11 +137,7 @@ impl Judge<'_, '_> {
             all.and(Some(scalars.max_length.is_none_or(|most| length <= most)));
         }
         if let Some(pattern) = &scalars.pattern {
-            all.and(if self.world.spend(pattern.len() + text.len()) {
-                Pattern::parse(pattern).and_then(|pattern| pattern.matches(text))
-            } else {
-                None
-            });
+            all.and(self.world.matches(pattern, text));
         }
         if let Some(format) = &scalars.format {
             all.and((format_sample(format) == Some(text)).then_some(true));
@@ -231,7 +226,7 @@ impl Judge<'_, '_> {
             all.and(self.accepts(id.beside(*schema), value));
         }
         for entry in &keywords.pattern_properties {
-            let matches = if self.world.spend(1 + name.len()) { entry.matches(name) } else { None };
+            let matches = self.world.names(entry, name);
             let verdict = || self.accepts(id.beside(entry.schema), value);
             match matches {
                 Some(true) => {
@@ -337,7 +332,7 @@ impl Judge<'_, '_> {
                 for name in members.keys() {
                     let mut named = every.is_some() || keywords.properties.contains_key(name);
                     for entry in keywords.pattern_properties.iter().take_while(|_| every.is_none()) {
-                        named |= entry.matches(name)?;
+                        named |= self.world.names(entry, name)?;
                     }
                     if named {
                         seen.names.insert(name.clone());

@@ -5,18 +5,18 @@ use super::node::{Body, Target};
 use crate::fields::{List, MAX_DEPTH, below};
 
 impl Schema {
-    pub(crate) fn list(&self, list: &mut List) {
+    pub(crate) fn list(&self, list: &mut List<'_>) {
         self.list_node(self.root, "", &mut Vec::new(), list);
     }
 
-    fn list_node(&self, number: usize, path: &str, on_the_way: &mut Vec<usize>, list: &mut List) {
+    fn list_node(&self, number: usize, path: &str, on_the_way: &mut Vec<usize>, list: &mut List<'_>) {
         let Some(Body::Keywords(keywords)) = self.nodes.get(number).map(|node| &node.body) else { return };
         if !list.may_go_on() || on_the_way.len() > MAX_DEPTH || on_the_way.contains(&number) {
             return;
         }
         on_the_way.push(number);
         for (name, schema) in &keywords.properties {
-            let path = below(path, name);
+            let Some(path) = below(path, name) else { continue };
             list.add(&path, self.words(*schema));
             self.list_node(*schema, &path, on_the_way, list);
         }

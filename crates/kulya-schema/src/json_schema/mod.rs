@@ -43,14 +43,14 @@ mod within;
 mod world;
 
 pub(crate) use parse::shortened;
-pub use parse::{MAX_BYTES, MAX_DEPTH, MAX_POINTER_BYTES, MAX_SUBSCHEMAS, parse};
+pub use parse::{MAX_BYTES, MAX_DEPTH, MAX_POINTER_BYTES, MAX_SUBSCHEMAS, parse, parse_within};
 pub use reason::{Incompatibility, Rule};
 pub use world::MAX_STEPS;
 
+use crate::Budget;
 use node::Node;
 use reason::Finding;
 use region::Region;
-use serde_json::Value;
 use within::Prover;
 use world::{Id, Side, World};
 
@@ -60,7 +60,8 @@ pub struct Schema {
     draft: Draft,
     root: usize,
     nodes: Vec<Node>,
-    document: Value,
+    /// As it was given: what stands at a place is looked up only to tell a reason.
+    text: String,
     /// Whether a dynamic reference of another document may lead here.
     dynamic: bool,
 }
@@ -103,20 +104,25 @@ pub enum Verdict {
 ///
 /// Bounded by [`MAX_STEPS`]: what takes more is unknown, and its reason is [`Rule::OverBudget`].
 pub fn can_read(reader: &Schema, writer: &Schema) -> Verdict {
-    judge(reader, writer).0
+    can_read_within(reader, writer, &Budget::default())
+}
+
+/// As [`can_read`], within a budget that other work shares: when it ends, the verdict is unknown.
+pub fn can_read_within(reader: &Schema, writer: &Schema, budget: &Budget) -> Verdict {
+    judge(reader, writer, budget).0
 }
 
 /// The verdict, and how many steps it took.
-fn judge(reader: &Schema, writer: &Schema) -> (Verdict, u64) {
-    if reader.document == writer.document && reader.draft == writer.draft {
+fn judge(reader: &Schema, writer: &Schema, budget: &Budget) -> (Verdict, u64) {
+    if reader.text == writer.text && reader.draft == writer.draft {
         return (Verdict::Compatible, 0);
     }
-    let world = World::new(reader, writer);
+    let world = World::new(reader, writer, budget);
     let reader_root = Id { side: Side::Reader, number: reader.root };
     let writer_root = Id { side: Side::Writer, number: writer.root };
     let region = Region::of(&world, writer_root);
     let judgement = Prover::new(&world).within(&region, reader_root);
-    let told = |findings: Vec<Finding>| findings.into_iter().map(|finding| finding.told(&world)).collect();
+    let told = |findings: Vec<Finding>| reason::told(findings, &world);
     let verdict = if !judgement.certain.is_empty() {
         Verdict::Incompatible(told(judgement.certain))
     } else if !judgement.open.is_empty() {

@@ -4,7 +4,6 @@
 //! here it is written in one way, and only what a keyword *asserts* is left.
 
 use super::decimal::Decimal;
-use super::pattern::Pattern;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -86,15 +85,7 @@ pub(crate) struct Bound {
 #[derive(Debug, Clone)]
 pub(crate) struct NamePattern {
     pub(crate) text: String,
-    pub(crate) pattern: Option<Pattern>,
     pub(crate) schema: usize,
-}
-
-impl NamePattern {
-    /// Whether the name matches; `None` when the pattern is not understood.
-    pub(crate) fn matches(&self, name: &str) -> Option<bool> {
-        self.pattern.as_ref()?.matches(name)
-    }
 }
 
 /// `if`, `then` and `else`.

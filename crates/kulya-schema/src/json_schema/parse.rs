@@ -4,9 +4,8 @@
 
 use super::decimal::Decimal;
 use super::node::{Body, Bound, Condition, Keywords, NamePattern, Node, Scalars, Target, Types};
-use super::pattern::Pattern;
 use super::{Draft, Schema, reference};
-use crate::{Error, Result};
+use crate::{Budget, Error, Result, document};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -24,25 +23,32 @@ pub const MAX_POINTER_BYTES: usize = 2_000;
 /// A reference to another document is kept, and what depends on it cannot be told later; one that leads nowhere in
 /// this document is an error.
 pub fn parse(text: &str) -> Result<Schema> {
+    parse_within(text, &Budget::default())
+}
+
+/// As [`parse`], within a budget that other work shares.
+///
+/// # Errors
+/// As [`parse`], and when the budget ends.
+pub fn parse_within(text: &str, budget: &Budget) -> Result<Schema> {
     if text.len() > MAX_BYTES {
         return Err(Error::new(format!("the schema has {} bytes; the most is {MAX_BYTES}", text.len())));
     }
-    let document: Value =
-        serde_json::from_str(text).map_err(|e| Error::new(format!("not a JSON document: {e}")))?;
+    let mut document = document::read(text)?;
     let draft = match document.get("$schema") {
         Some(uri) => draft_of(uri)?,
         None => Draft::Draft202012,
     };
-    let mut parser = Parser { draft, ..Parser::default() };
+    let mut parser = Parser::new(draft, budget);
     parser.resources.push(Resource { uri: String::new(), pointer: String::new() });
-    let root = parser.node(&document, "", Frame { resource: 0, depth: 0 })?;
-    parser.follow_references(&document)?;
+    let root = parser.node(&mut document, "", Frame { resource: 0, depth: 0 })?;
+    parser.follow_references(&mut document)?;
     let mut nodes = Vec::with_capacity(parser.nodes.len());
     for node in std::mem::take(&mut parser.nodes) {
         nodes.push(node.ok_or_else(|| Error::new("#: a subschema was not read"))?);
     }
     refuse_standing_cycles(&nodes)?;
-    Ok(Schema { draft, root, nodes, document, dynamic: parser.dynamic })
+    Ok(Schema { draft, root, nodes, text: text.to_owned(), dynamic: parser.dynamic })
 }
 
 fn draft_of(uri: &Value) -> Result<Draft> {
@@ -94,8 +100,8 @@ impl Frame {
     }
 }
 
-#[derive(Default)]
-struct Parser {
+struct Parser<'b> {
+    budget: &'b Budget,
     draft: Draft,
     /// `None` while a node's inside is being read.
     nodes: Vec<Option<Node>>,
@@ -115,8 +121,23 @@ fn wrong<T>(pointer: &str, what: impl std::fmt::Display) -> Result<T> {
 
 type Object = Map<String, Value>;
 
-impl Parser {
-    fn node(&mut self, value: &Value, pointer: &str, frame: Frame) -> Result<usize> {
+impl<'b> Parser<'b> {
+    fn new(draft: Draft, budget: &'b Budget) -> Self {
+        Self {
+            budget,
+            draft,
+            nodes: Vec::new(),
+            places: HashMap::new(),
+            resources: Vec::new(),
+            anchors: HashMap::new(),
+            dynamic: false,
+            references: Vec::new(),
+        }
+    }
+
+    /// Lists of values are taken out of the document, so that they need not stand twice in memory.
+    fn node(&mut self, value: &mut Value, pointer: &str, frame: Frame) -> Result<usize> {
+        self.budget.take(1, pointer)?;
         if frame.depth > MAX_DEPTH {
             return wrong("", format!("subschemas nest deeper than {MAX_DEPTH}"));
         }
@@ -147,7 +168,7 @@ impl Parser {
 
     fn object(
         &mut self,
-        object: &Object,
+        object: &mut Object,
         number: usize,
         pointer: &str,
         mut frame: Frame,
@@ -164,7 +185,7 @@ impl Parser {
             None => {}
         }
         for word in ["definitions", "$defs"] {
-            let Some(Value::Object(definitions)) = object.get(word) else { continue };
+            let Some(Value::Object(definitions)) = object.get_mut(word) else { continue };
             for (name, schema) in definitions {
                 // a definition that is no schema harms only those that refer to it
                 if schema.is_object() || schema.is_boolean() {
@@ -177,6 +198,12 @@ impl Parser {
             return Ok(());
         }
         Reader { object, pointer, draft }.scalars(&mut keywords.scalars)?;
+        if draft >= Draft::Draft6 {
+            keywords.scalars.constant = object.get_mut("const").map(Value::take);
+        }
+        if let Some(Value::Array(values)) = object.get_mut("enum") {
+            keywords.scalars.values = Some(std::mem::take(values));
+        }
         self.applicators(object, pointer, frame, keywords)
     }
 
@@ -220,7 +247,7 @@ impl Parser {
 
     fn applicators(
         &mut self,
-        object: &Object,
+        object: &mut Object,
         pointer: &str,
         frame: Frame,
         keywords: &mut Keywords,
@@ -231,8 +258,7 @@ impl Parser {
         keywords.additional = self.one(object, "additionalProperties", pointer, frame)?;
         keywords.properties = self.named(object, "properties", pointer, frame)?;
         for (text, schema) in self.named(object, "patternProperties", pointer, frame)? {
-            let pattern = Pattern::parse(&text);
-            keywords.pattern_properties.push(NamePattern { text, pattern, schema });
+            keywords.pattern_properties.push(NamePattern { text, schema });
         }
         keywords.all_of = self.list(object, "allOf", pointer, frame)?.unwrap_or_default();
         keywords.any_of = self.list(object, "anyOf", pointer, frame)?;
@@ -251,7 +277,7 @@ impl Parser {
             keywords.dependent_schemas = self.named(object, "dependentSchemas", pointer, frame)?;
             keywords.unevaluated_properties = self.one(object, "unevaluatedProperties", pointer, frame)?;
             keywords.unevaluated_items = self.one(object, "unevaluatedItems", pointer, frame)?;
-        } else if let Some(dependencies) = object.get("dependencies") {
+        } else if let Some(dependencies) = object.get_mut("dependencies") {
             let Value::Object(dependencies) = dependencies else {
                 return wrong(pointer, "dependencies is an object");
             };
@@ -269,7 +295,13 @@ impl Parser {
         Ok(())
     }
 
-    fn items(&mut self, object: &Object, pointer: &str, frame: Frame, keywords: &mut Keywords) -> Result<()> {
+    fn items(
+        &mut self,
+        object: &mut Object,
+        pointer: &str,
+        frame: Frame,
+        keywords: &mut Keywords,
+    ) -> Result<()> {
         if self.draft >= Draft::Draft6 {
             keywords.contains = self.one(object, "contains", pointer, frame)?;
         }
@@ -289,25 +321,25 @@ impl Parser {
         Ok(())
     }
 
-    fn one(&mut self, object: &Object, word: &str, pointer: &str, frame: Frame) -> Result<Option<usize>> {
-        let Some(schema) = object.get(word) else { return Ok(None) };
+    fn one(&mut self, object: &mut Object, word: &str, pointer: &str, frame: Frame) -> Result<Option<usize>> {
+        let Some(schema) = object.get_mut(word) else { return Ok(None) };
         self.node(schema, &format!("{pointer}/{word}"), frame.deeper()).map(Some)
     }
 
     fn list(
         &mut self,
-        object: &Object,
+        object: &mut Object,
         word: &str,
         pointer: &str,
         frame: Frame,
     ) -> Result<Option<Vec<usize>>> {
-        let schemas = match object.get(word) {
+        let schemas = match object.get_mut(word) {
             None => return Ok(None),
             Some(Value::Array(schemas)) => schemas,
             Some(_) => return wrong(pointer, format!("{word} is a list of schemas")),
         };
         let mut numbers = Vec::with_capacity(schemas.len());
-        for (place, schema) in schemas.iter().enumerate() {
+        for (place, schema) in schemas.iter_mut().enumerate() {
             numbers.push(self.node(schema, &format!("{pointer}/{word}/{place}"), frame.deeper())?);
         }
         Ok(Some(numbers))
@@ -315,12 +347,12 @@ impl Parser {
 
     fn named(
         &mut self,
-        object: &Object,
+        object: &mut Object,
         word: &str,
         pointer: &str,
         frame: Frame,
     ) -> Result<BTreeMap<String, usize>> {
-        let schemas = match object.get(word) {
+        let schemas = match object.get_mut(word) {
             None => return Ok(BTreeMap::new()),
             Some(Value::Object(schemas)) => schemas,
             Some(_) => return wrong(pointer, format!("{word} is an object of schemas")),
@@ -334,7 +366,7 @@ impl Parser {
     }
 
     /// Resolves every reference; a place that no keyword led to is read as a schema when one refers to it.
-    fn follow_references(&mut self, document: &Value) -> Result<()> {
+    fn follow_references(&mut self, document: &mut Value) -> Result<()> {
         while let Some((from, uri, resource)) = self.references.pop() {
             let target = self.target(document, &uri, resource)?;
             if let Some(Some(Node { body: Body::Keywords(keywords), .. })) = self.nodes.get_mut(from) {
@@ -344,7 +376,7 @@ impl Parser {
         Ok(())
     }
 
-    fn target(&mut self, document: &Value, uri: &str, resource: usize) -> Result<Target> {
+    fn target(&mut self, document: &mut Value, uri: &str, resource: usize) -> Result<Target> {
         let (path, fragment) = reference::split(uri);
         let base = self.resources.get(resource).map_or("", |resource| resource.uri.as_str());
         let full = reference::join(base, path);
@@ -369,7 +401,7 @@ impl Parser {
         if let Some(number) = self.places.get(&pointer) {
             return Ok(Target::Local(*number));
         }
-        match document.pointer(&pointer) {
+        match document.pointer_mut(&pointer) {
             Some(schema) => {
                 self.node(schema, &pointer, Frame { resource: found, depth: 0 }).map(Target::Local)
             }
@@ -439,10 +471,9 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn scalars(&self, scalars: &mut Scalars) -> Result<()> {
         let modern = self.draft >= Draft::Draft201909;
+        self.array("enum")?;
         *scalars = Scalars {
             types: self.types()?,
-            constant: (self.draft >= Draft::Draft6).then(|| self.object.get("const").cloned()).flatten(),
-            values: self.array("enum")?.map(<[Value]>::to_vec),
             minimum: self.bound("minimum", "exclusiveMinimum", |one, other| one > other)?,
             maximum: self.bound("maximum", "exclusiveMaximum", |one, other| one < other)?,
             multiple_of: self.number("multipleOf")?,

@@ -1,7 +1,15 @@
 //! The plain part of ECMA-262 regular expressions: enough to say whether a text matches, and to find one that does.
 //!
+//! A pattern is parsed here, because ECMA-262's syntax is its own, and matched by an automaton of `regex-automata`: a text
+//! takes time by its length, whatever the pattern.
+//!
 //! Not here: look-around, back references, word boundaries, Unicode properties. A pattern with any of these is kept
 //! as its text only, and nothing is said of it.
+
+use regex_automata::nfa::thompson;
+use regex_automata::nfa::thompson::pikevm::{Cache, PikeVM};
+use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, Look, Repetition};
+use std::cell::RefCell;
 
 /// A pattern that is understood.
 #[derive(Debug, Clone)]
@@ -24,10 +32,20 @@ enum Piece {
     Group(Vec<Sequence>),
 }
 
+/// A pattern's automaton.
+#[derive(Debug)]
+pub(crate) struct Matcher {
+    machine: PikeVM,
+    cache: RefCell<Cache>,
+}
+
+/// The largest automaton, in bytes.
+const MAX_AUTOMATON_BYTES: usize = 1 << 20;
 const MAX_PATTERN_CHARS: usize = 500;
 const MAX_GROUP_DEPTH: usize = 10;
 const MAX_TEXT_CHARS: usize = 300;
-const MAX_STEPS: u32 = 20_000;
+/// Pieces that one sample is made of, those without a letter included.
+const MAX_SAMPLE_PIECES: usize = 5_000;
 const DIGIT: &[(char, char)] = &[('0', '9')];
 const WORD: &[(char, char)] = &[('a', 'z'), ('A', 'Z'), ('0', '9'), ('_', '_')];
 const SPACE: &[(char, char)] = &[
@@ -55,18 +73,15 @@ impl Pattern {
         parser.rest.next().is_none().then_some(Self(choices))
     }
 
-    /// Whether some part of the text matches; `None` when that takes too long to tell.
-    pub(crate) fn matches(&self, text: &str) -> Option<bool> {
-        if !text.chars().all(in_basic_plane) {
-            return None;
-        }
-        let text: Vec<char> = text.chars().take(MAX_TEXT_CHARS + 1).collect();
-        if text.len() > MAX_TEXT_CHARS {
-            return None;
-        }
-        let mut matcher = Matcher { text: &text, steps: MAX_STEPS };
-        let found = (0..=text.len()).any(|start| matcher.choices(&self.0, start, &mut |_, _| true));
-        (matcher.steps > 0).then_some(found)
+    /// The automaton; `None` where it would be too large.
+    pub(crate) fn matcher(&self) -> Option<Matcher> {
+        let config = thompson::Config::new()
+            .nfa_size_limit(Some(MAX_AUTOMATON_BYTES))
+            .which_captures(thompson::WhichCaptures::None);
+        let nfa = thompson::Compiler::new().configure(config).build_from_hir(&expression(&self.0)).ok()?;
+        let machine = PikeVM::new_from_nfa(nfa).ok()?;
+        let cache = RefCell::new(machine.create_cache());
+        Some(Matcher { machine, cache })
     }
 
     /// Texts that may match: ask [`Self::matches`]. At least `length` characters where the pattern leaves a choice.
@@ -86,8 +101,9 @@ impl Pattern {
     fn sample(&self, friendly: &str, choice: usize, length: usize) -> String {
         let mut text = String::new();
         let Some(sequence) = self.0.get(choice) else { return text };
+        let mut left = MAX_SAMPLE_PIECES;
         for repeat in sequence {
-            write_sample(repeat, friendly, 0, &mut text);
+            write_sample(repeat, friendly, 0, &mut text, &mut left);
         }
         let missing = length.saturating_sub(text.chars().count()).min(MAX_TEXT_CHARS);
         if missing == 0 {
@@ -99,7 +115,7 @@ impl Pattern {
         for repeat in sequence {
             let more = repeat.most.saturating_sub(repeat.least).min(missing);
             missing -= more;
-            write_sample(repeat, friendly, more, &mut text);
+            write_sample(repeat, friendly, more, &mut text, &mut left);
         }
         text
     }
@@ -112,16 +128,17 @@ fn in_basic_plane(character: char) -> bool {
     u32::from(character) <= 0xffff
 }
 
-fn write_sample(repeat: &Repeat, friendly: &str, more: u32, text: &mut String) {
+fn write_sample(repeat: &Repeat, friendly: &str, more: u32, text: &mut String, left: &mut usize) {
     for _ in 0..repeat.least.saturating_add(more) {
-        if text.len() > 4 * MAX_TEXT_CHARS {
+        if text.len() > 4 * MAX_TEXT_CHARS || *left == 0 {
             return;
         }
+        *left -= 1;
         match &repeat.piece {
             Piece::Class { ranges, negated } => text.push(member(ranges, *negated, friendly)),
             Piece::Group(choices) => {
                 for repeat in choices.first().into_iter().flatten() {
-                    write_sample(repeat, friendly, 0, text);
+                    write_sample(repeat, friendly, 0, text, left);
                 }
             }
             Piece::Start | Piece::End => {}
@@ -216,40 +233,77 @@ impl Parser {
             'r' => one('\r'),
             'f' => one('\u{c}'),
             'v' => one('\u{b}'),
+            'x' => one(self.hexadecimal(2)?),
+            'u' => one(self.hexadecimal(4)?),
+            'c' => {
+                let letter = self.rest.next_if(char::is_ascii_alphabetic)?;
+                one(char::from_u32(u32::from(letter) % 32)?)
+            }
+            '0' if !self.rest.peek().is_some_and(char::is_ascii_digit) => one('\0'),
             letter if letter.is_alphanumeric() || !letter.is_ascii() => None,
             mark => one(mark),
         }
+    }
+
+    /// A character by its number. Half of a pair has none.
+    fn hexadecimal(&mut self, digits: usize) -> Option<char> {
+        let mut number = 0;
+        for _ in 0..digits {
+            number = number * 16 + self.rest.next()?.to_digit(16)?;
+        }
+        char::from_u32(number)
     }
 
     fn class(&mut self) -> Option<Piece> {
         let negated = self.take('^');
         let mut ranges = Vec::new();
         loop {
-            match self.rest.next()? {
+            let from = match self.rest.next()? {
                 ']' => return Some(Piece::Class { ranges, negated }),
-                '\\' => {
-                    let (escaped, complement) = self.escape()?;
-                    // a range that begins or ends with an escape is left alone
-                    if complement || self.rest.peek() == Some(&'-') {
-                        return None;
+                '[' => return None,
+                '\\' => match self.class_escape()? {
+                    Ok(one) => one,
+                    Err(several) => {
+                        // a range that begins with several characters is left alone
+                        if self.rest.peek() == Some(&'-') {
+                            return None;
+                        }
+                        ranges.extend(several);
+                        continue;
                     }
-                    ranges.extend(escaped);
+                },
+                one => one,
+            };
+            if !self.take('-') {
+                ranges.push((from, from));
+                continue;
+            }
+            let to = match self.rest.next()? {
+                ']' => {
+                    ranges.extend([(from, from), ('-', '-')]);
+                    return Some(Piece::Class { ranges, negated });
                 }
                 '[' => return None,
-                from if self.rest.peek() == Some(&'-') => {
-                    self.rest.next();
-                    match self.rest.next()? {
-                        ']' => {
-                            ranges.extend([(from, from), ('-', '-')]);
-                            return Some(Piece::Class { ranges, negated });
-                        }
-                        '\\' | '[' => return None,
-                        to if from <= to => ranges.push((from, to)),
-                        _ => return None,
-                    }
-                }
-                one => ranges.push((one, one)),
+                '\\' => self.class_escape()?.ok()?,
+                one => one,
+            };
+            if from > to {
+                return None;
             }
+            ranges.push((from, to));
+        }
+    }
+
+    /// One character, or several; a complement within a class is left alone.
+    fn class_escape(&mut self) -> Option<Result<char, Vec<(char, char)>>> {
+        if self.take('b') {
+            return Some(Ok('\u{8}'));
+        }
+        let (ranges, complement) = self.escape()?;
+        match ranges.as_slice() {
+            _ if complement => None,
+            [(from, to)] if from == to => Some(Ok(*from)),
+            _ => Some(Err(ranges)),
         }
     }
 
@@ -293,53 +347,94 @@ impl Parser {
     }
 }
 
-/// Backtracking with a bound on its steps.
-struct Matcher<'a> {
-    text: &'a [char],
-    steps: u32,
+impl Matcher {
+    /// Whether some part of the text matches; `None` for a text that is too long.
+    pub(crate) fn matches(&self, text: &str) -> Option<bool> {
+        if text.chars().count() > MAX_TEXT_CHARS || !text.chars().all(in_basic_plane) {
+            return None;
+        }
+        Some(self.machine.is_match(&mut self.cache.borrow_mut(), text))
+    }
+
+    /// How many places the automaton has: a text takes at most so many steps for each letter.
+    pub(crate) fn places(&self) -> usize {
+        self.machine.get_nfa().states().len()
+    }
 }
 
-type Then<'t> = &'t mut dyn FnMut(&mut Matcher<'_>, usize) -> bool;
+fn expression(choices: &[Sequence]) -> Hir {
+    Hir::alternation(
+        choices.iter().map(|sequence| Hir::concat(sequence.iter().map(repeated).collect())).collect(),
+    )
+}
 
-impl Matcher<'_> {
-    fn choices(&mut self, choices: &[Sequence], at: usize, then: Then<'_>) -> bool {
-        choices.iter().any(|sequence| self.sequence(sequence, at, then))
-    }
-
-    fn sequence(&mut self, sequence: &[Repeat], at: usize, then: Then<'_>) -> bool {
-        match sequence.split_first() {
-            None => then(self, at),
-            Some((first, rest)) => {
-                self.repeat(first, 0, at, &mut |matcher, at| matcher.sequence(rest, at, then))
+fn repeated(repeat: &Repeat) -> Hir {
+    let piece = match &repeat.piece {
+        Piece::Start => return Hir::look(Look::Start),
+        Piece::End => return Hir::look(Look::End),
+        Piece::Group(choices) => expression(choices),
+        Piece::Class { ranges, negated } => {
+            let ranges = ranges.iter().map(|(from, to)| ClassUnicodeRange::new(*from, *to));
+            let mut class = ClassUnicode::new(ranges);
+            if *negated {
+                class.negate();
             }
+            Hir::class(Class::Unicode(class))
         }
+    };
+    if (repeat.least, repeat.most) == (1, 1) {
+        return piece;
+    }
+    let max = (repeat.most != u32::MAX).then_some(repeat.most);
+    Hir::repetition(Repetition { min: repeat.least, max, greedy: true, sub: Box::new(piece) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, text: &str) -> Option<bool> {
+        Pattern::parse(pattern)?.matcher()?.matches(text)
     }
 
-    fn repeat(&mut self, repeat: &Repeat, done: u32, at: usize, then: Then<'_>) -> bool {
-        if self.steps == 0 {
-            return false;
+    #[test]
+    fn patterns_match_as_ecma_262_has_them() {
+        for (pattern, takes, refuses) in [
+            ("", "anything", ""),
+            ("b", "abc", "ac"),
+            ("^a$", "a", "a\n"),
+            ("^[a-c]{2,3}$", "abc", "abcd"),
+            (r"^\x41\u0042\cA$", "AB\u{1}", "AB"),
+            (r"^[-\x41-\u0043\d]+$", "A-B1", "D"),
+            (r"^[\b\]]$", "]", "b"),
+            (r"^[^\s]$", "x", "\u{feff}"),
+            (r"^\w$", "_", "é"),
+            ("^.$", "\u{85}", "\u{2028}"),
+            ("^(?:a|bc)+?$", "abca", "ab"),
+            ("^[]$|^a", "ab", "]"),
+            ("^[^]$", "\n", ""),
+        ] {
+            assert_eq!(matches(pattern, takes), Some(true), "{pattern} {takes:?}");
+            assert!(matches(pattern, refuses) == Some(false) || pattern.is_empty(), "{pattern} {refuses:?}");
         }
-        self.steps -= 1;
-        if done < repeat.most
-            && self.once(&repeat.piece, at, &mut |matcher, next| {
-                // an empty round adds nothing once the least is reached
-                (next > at || done < repeat.least) && matcher.repeat(repeat, done + 1, next, then)
-            })
+        for unknown in
+            ["(?=a)", r"(a)\1", r"\ba", r"\p{L}", "a{2", "[z-a]", r"[\d-z]", r"\ud800", r"\01", "\u{1d49c}"]
         {
-            return true;
+            assert!(Pattern::parse(unknown).is_none(), "{unknown}");
         }
-        done >= repeat.least && then(self, at)
     }
 
-    fn once(&mut self, piece: &Piece, at: usize, then: Then<'_>) -> bool {
-        match piece {
-            Piece::Start => at == 0 && then(self, at),
-            Piece::End => at == self.text.len() && then(self, at),
-            Piece::Group(choices) => self.choices(choices, at, then),
-            Piece::Class { ranges, negated } => {
-                let next = self.text.get(at).copied();
-                next.is_some_and(|character| in_class(character, ranges, *negated)) && then(self, at + 1)
-            }
+    /// What made a matcher that goes back, or a maker of samples, work without end.
+    #[test]
+    fn no_pattern_takes_long() {
+        let long = "a".repeat(300);
+        for pattern in ["^(a+)+b$", "^(a|a)*b$", "^((a*)*)*b$", "(a?){300}a{300}b", "^(.*)(.*)(.*)(.*)(.*)x$"]
+        {
+            assert_eq!(matches(pattern, &long), Some(false), "{pattern}");
         }
+        let nothing = (0..9).fold("()".to_owned(), |inner, _| format!("({inner}){{300}}"));
+        assert!(Pattern::parse(&nothing).unwrap().samples(5).iter().all(String::is_empty));
+        let large = "((a{300}){300}){300}";
+        assert!(Pattern::parse(large).unwrap().matcher().is_none(), "an automaton is bounded");
     }
 }

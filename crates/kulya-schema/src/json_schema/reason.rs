@@ -1,7 +1,7 @@
 //! Why a reader's schema does not take, or may not take, what a writer's schema allows.
 
 use super::parse::shortened;
-use super::world::{Id, World};
+use super::world::{Id, Side, World};
 use serde_json::Value;
 use std::fmt;
 
@@ -137,28 +137,39 @@ pub(super) struct Finding {
     pub(super) witness: Option<Value>,
 }
 
-impl Finding {
-    pub(super) fn told(self, world: &World<'_>) -> Incompatibility {
-        let place = |id: Option<Id>| {
-            let pointer = id.and_then(|id| world.node(id)).map_or("#", |node| node.pointer.as_str());
-            pointer.to_owned()
-        };
-        let fragment = |id: Option<Id>, path: &str| {
-            let document = id.map(|id| &world.schema(id.side).document);
-            let found = document.and_then(|document| document.pointer(path.trim_start_matches('#')));
-            found.map(shortened).unwrap_or_default()
-        };
-        let reader_path = format!("{}{}", place(Some(self.reader)), self.keyword);
-        let writer_path = place(self.writer);
-        Incompatibility {
-            rule: self.rule,
-            reader_fragment: fragment(Some(self.reader), &reader_path),
-            writer_fragment: fragment(self.writer, &writer_path),
-            reader_path,
-            writer_path,
-            message: self.message,
-            suggestion: self.rule.suggestion(),
-            witness: self.witness,
+/// Findings with what stands at their places. The documents are read again for it, one after the other: they are large, and
+/// seldom asked for.
+pub(super) fn told(findings: Vec<Finding>, world: &World<'_>) -> Vec<Incompatibility> {
+    let place = |id: Option<Id>| {
+        id.and_then(|id| world.node(id)).map_or("#", |node| node.pointer.as_str()).to_owned()
+    };
+    let mut told: Vec<Incompatibility> = Vec::with_capacity(findings.len());
+    let mut sides = Vec::with_capacity(findings.len());
+    for finding in findings {
+        sides.push((finding.reader.side, finding.writer.map(|id| id.side)));
+        told.push(Incompatibility {
+            rule: finding.rule,
+            reader_fragment: String::new(),
+            writer_fragment: String::new(),
+            reader_path: format!("{}{}", place(Some(finding.reader)), finding.keyword),
+            writer_path: place(finding.writer),
+            message: finding.message,
+            suggestion: finding.rule.suggestion(),
+            witness: finding.witness,
+        });
+    }
+    for side in [Side::Reader, Side::Writer] {
+        let document: Value = serde_json::from_str(&world.schema(side).text).unwrap_or_default();
+        let fragment =
+            |path: &str| document.pointer(path.trim_start_matches('#')).map(shortened).unwrap_or_default();
+        for (why, (reader, writer)) in told.iter_mut().zip(&sides) {
+            if *reader == side {
+                why.reader_fragment = fragment(&why.reader_path);
+            }
+            if *writer == Some(side) {
+                why.writer_fragment = fragment(&why.writer_path);
+            }
         }
     }
+    told
 }

@@ -90,6 +90,8 @@ impl Region {
 
     /// Adds what the schemas it holds demand at once.
     fn settle(&mut self, world: &World<'_>) {
+        // it was made as a copy of another
+        world.spend(self.size() / 4);
         loop {
             let before = (self.literals.len(), self.present.len());
             // a name is present in objects only, and what is asked beside it is asked of objects only
@@ -172,6 +174,7 @@ impl Region {
             return Some(false);
         }
         if let Value::Object(members) = value {
+            world.spend(self.present.len() / 8);
             let has = |name: &String| members.contains_key(name);
             if !self.present.iter().all(has) || self.absent.iter().any(has) {
                 return Some(false);
@@ -264,9 +267,10 @@ impl Region {
                     if self.absent.contains(name) || !name_allowed(world, id, keywords, name) {
                         return None;
                     }
-                    region.judge_named(id, keywords, name)
+                    region.judge_named(world, id, keywords, name)
                 }
                 Name::Matching(pattern) => {
+                    world.spend(keywords.pattern_properties.len() / 16);
                     let mut same = keywords.pattern_properties.iter().filter(|entry| entry.text == pattern);
                     match same.next() {
                         Some(entry) => {
@@ -294,14 +298,14 @@ impl Region {
     }
 
     /// Adds what is said of the named member; whether anything is, if that can be told.
-    fn judge_named(&mut self, id: Id, keywords: &Keywords, name: &str) -> Option<bool> {
+    fn judge_named(&mut self, world: &World<'_>, id: Id, keywords: &Keywords, name: &str) -> Option<bool> {
         let mut judged = Some(false);
         if let Some(schema) = keywords.properties.get(name) {
             self.literals.insert((id.beside(*schema), true));
             judged = Some(true);
         }
         for entry in &keywords.pattern_properties {
-            match entry.matches(name) {
+            match world.names(entry, name) {
                 Some(true) => {
                     self.literals.insert((id.beside(entry.schema), true));
                     judged = Some(true);
@@ -365,7 +369,9 @@ impl Region {
     /// The patterns of names that its schemas hold.
     pub(super) fn name_patterns(&self, world: &World<'_>) -> BTreeSet<String> {
         let all = self.positives(world).flat_map(|(_, keywords)| &keywords.pattern_properties);
-        all.map(|entry| entry.text.clone()).collect()
+        let texts: BTreeSet<String> = all.map(|entry| entry.text.clone()).collect();
+        world.spend(texts.len() / 4);
+        texts
     }
 
     /// How many items an array may have: those behind an impossible one are none.
@@ -558,7 +564,10 @@ fn may_judge_member(world: &World<'_>, id: Id, keywords: &Keywords, name: Name<'
             || match name {
                 Name::Named(name) => {
                     inner.properties.contains_key(name)
-                        || inner.pattern_properties.iter().any(|entry| entry.matches(name) != Some(false))
+                        || inner
+                            .pattern_properties
+                            .iter()
+                            .any(|entry| world.names(entry, name) != Some(false))
                 }
                 Name::Matching(_) | Name::Other => !inner.pattern_properties.is_empty(),
             }

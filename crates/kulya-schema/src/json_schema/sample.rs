@@ -3,7 +3,6 @@
 use super::accept::format_sample;
 use super::decimal::{Decimal, equal};
 use super::node::Types;
-use super::pattern::Pattern;
 use super::region::{Name, Region};
 use super::world::World;
 use serde_json::{Map, Value};
@@ -196,10 +195,10 @@ impl Sampler<'_, '_> {
         let mut texts = Vec::new();
         for (_, keywords) in part.positives(self.world) {
             texts.extend(keywords.scalars.format.as_deref().and_then(format_sample).map(str::to_owned));
-            let pattern = keywords.scalars.pattern.as_deref().and_then(Pattern::parse);
             for length in &lengths {
                 let length = usize::try_from(*length).unwrap_or(0);
-                texts.extend(pattern.iter().flat_map(|pattern| pattern.samples(length)));
+                let pattern = keywords.scalars.pattern.iter();
+                texts.extend(pattern.flat_map(|pattern| self.world.samples(pattern, length)));
             }
         }
         for length in lengths {
@@ -281,7 +280,12 @@ impl Sampler<'_, '_> {
         if members.len() < wanted {
             let mut names: Vec<String> = part.mentioned(self.world).into_iter().collect();
             let patterns = part.name_patterns(self.world);
-            names.extend(patterns.iter().flat_map(|text| names_of(text)));
+            for text in &patterns {
+                names.extend(self.world.names_of(text).iter().cloned());
+                if names.len() > 2 * wanted {
+                    break;
+                }
+            }
             names.extend((0..wanted).map(|number| format!("other{number}")));
             for name in names {
                 if members.len() >= wanted || !self.world.spend(1) {
@@ -306,10 +310,4 @@ fn middle(lower: Decimal, upper: Decimal) -> Option<Decimal> {
     // a tenth of the fivefold
     let fivefold = (0..2).try_fold(sum, |sum, _| sum.plus(sum))?.plus(sum)?;
     Some(fivefold.tenth())
-}
-
-/// Names that may match the pattern.
-pub(super) fn names_of(pattern: &str) -> Vec<String> {
-    let pattern = Pattern::parse(pattern);
-    pattern.iter().flat_map(|pattern| [pattern.samples(0), pattern.samples(4)].concat()).collect()
 }

@@ -1,9 +1,12 @@
 //! The two schemas side by side, and how much work may still be spent on them.
 
-use super::node::{Keywords, Node};
+use super::node::{Keywords, NamePattern, Node};
+use super::pattern::{Matcher, Pattern};
 use super::{Draft, Schema};
-use std::cell::Cell;
-use std::collections::HashSet;
+use crate::Budget;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 /// How many steps a comparison may take: a step looks at one subschema, name or value. More is answered with
 /// `Unknown`.
@@ -34,11 +37,84 @@ pub(super) struct World<'a> {
     reader: &'a Schema,
     writer: &'a Schema,
     steps: Cell<u64>,
+    budget: &'a Budget,
+    patterns: RefCell<HashMap<String, Rc<Known>>>,
 }
 
+/// What is known of a pattern, by its text.
+#[derive(Default)]
+struct Known {
+    pattern: Option<Pattern>,
+    matcher: Option<Matcher>,
+    /// Which texts match.
+    found: RefCell<HashMap<String, Option<bool>>>,
+    /// Names that may match.
+    names: RefCell<Option<Rc<[String]>>>,
+}
+
+/// So many texts are remembered of each pattern.
+const MAX_FOUND: usize = 10_000;
+
 impl<'a> World<'a> {
-    pub(super) fn new(reader: &'a Schema, writer: &'a Schema) -> Self {
-        Self { reader, writer, steps: Cell::new(MAX_STEPS) }
+    pub(super) fn new(reader: &'a Schema, writer: &'a Schema, budget: &'a Budget) -> Self {
+        Self { reader, writer, steps: Cell::new(MAX_STEPS), budget, patterns: RefCell::default() }
+    }
+
+    fn known(&self, pattern: &str) -> Rc<Known> {
+        if let Some(known) = self.patterns.borrow().get(pattern) {
+            return Rc::clone(known);
+        }
+        let parsed = if self.spend(8 + pattern.len() / 8) { Pattern::parse(pattern) } else { None };
+        let matcher = parsed.as_ref().and_then(Pattern::matcher);
+        // to make an automaton takes about as long as to match by it
+        self.spend(matcher.as_ref().map_or(0, Matcher::places) / 4);
+        let known = Rc::new(Known { pattern: parsed, matcher, ..Known::default() });
+        self.patterns.borrow_mut().insert(pattern.to_owned(), Rc::clone(&known));
+        known
+    }
+
+    /// Whether some part of the text matches; `None` when that cannot be told.
+    pub(super) fn matches(&self, pattern: &str, text: &str) -> Option<bool> {
+        if !self.spend(1) {
+            return None;
+        }
+        let known = self.known(pattern);
+        let matcher = known.matcher.as_ref()?;
+        if let Some(found) = known.found.borrow().get(text) {
+            return *found;
+        }
+        if !self.spend(matcher.places().saturating_mul(1 + text.len()) / 128) {
+            return None;
+        }
+        let found = matcher.matches(text);
+        if known.found.borrow().len() < MAX_FOUND {
+            known.found.borrow_mut().insert(text.to_owned(), found);
+        }
+        found
+    }
+
+    /// Whether the name is one of the entry's.
+    pub(super) fn names(&self, entry: &NamePattern, name: &str) -> Option<bool> {
+        self.matches(&entry.text, name)
+    }
+
+    /// Texts that may match the pattern, at least so long.
+    pub(super) fn samples(&self, pattern: &str, length: usize) -> Vec<String> {
+        if !self.spend(16 + length / 16) {
+            return Vec::new();
+        }
+        self.known(pattern).pattern.as_ref().map(|pattern| pattern.samples(length)).unwrap_or_default()
+    }
+
+    /// Names that may match the pattern.
+    pub(super) fn names_of(&self, pattern: &str) -> Rc<[String]> {
+        let known = self.known(pattern);
+        if let Some(names) = &*known.names.borrow() {
+            return Rc::clone(names);
+        }
+        let names: Rc<[String]> = [self.samples(pattern, 0), self.samples(pattern, 4)].concat().into();
+        *known.names.borrow_mut() = Some(Rc::clone(&names));
+        names
     }
 
     pub(super) fn schema(&self, side: Side) -> &'a Schema {
@@ -74,6 +150,7 @@ impl<'a> World<'a> {
     /// False when nothing is left to spend.
     pub(super) fn spend(&self, steps: usize) -> bool {
         let left = self.steps.get().saturating_sub(u64::try_from(steps).unwrap_or(u64::MAX));
+        let left = if self.budget.spend(steps) { left } else { 0 };
         self.steps.set(left);
         left > 0
     }

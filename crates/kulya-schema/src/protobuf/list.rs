@@ -4,18 +4,18 @@ use super::{Schema, text};
 use crate::fields::{List, MAX_DEPTH, below};
 
 impl Schema {
-    pub(crate) fn list(&self, list: &mut List) {
+    pub(crate) fn list(&self, list: &mut List<'_>) {
         self.list_message(0, "", &mut Vec::new(), list);
     }
 
-    fn list_message(&self, number: usize, path: &str, on_the_way: &mut Vec<usize>, list: &mut List) {
+    fn list_message(&self, number: usize, path: &str, on_the_way: &mut Vec<usize>, list: &mut List<'_>) {
         let Some(message) = self.message(number) else { return };
         if !list.may_go_on() || on_the_way.len() > MAX_DEPTH || on_the_way.contains(&number) {
             return;
         }
         on_the_way.push(number);
         for field in &message.fields {
-            let path = below(path, &field.name);
+            let Some(path) = below(path, &field.name) else { continue };
             list.add(&path, text::of_field(self, field));
             let steps = if self.entry(field).is_some() {
                 "{}"

@@ -47,10 +47,10 @@ mod weight;
 mod well_known;
 
 pub(crate) use json::json_text;
-pub use parse::{MAX_DEPTH, MAX_FIELDS, MAX_MESSAGES, MAX_NAME_BYTES, parse};
-pub use read::can_read;
+pub use parse::{MAX_DEPTH, MAX_FIELDS, MAX_MESSAGES, MAX_NAME_BYTES, parse, parse_within};
+pub use read::{can_read, can_read_within};
 pub use reason::{Incompatibility, MAX_REASONS, Rule};
-pub use reserved::reuses_reserved;
+pub use reserved::{reuses_reserved, reuses_reserved_within};
 pub use source::{Source, source};
 pub use walk::MAX_COMPARISONS;
 pub use weight::MAX_MEMORY_BYTES;
@@ -105,6 +105,8 @@ struct Message {
     fields: Vec<Field>,
     reserved: Reserved,
     map_entry: bool,
+    /// How many steps it takes to look at it: its fields, and the texts of their defaults.
+    weight: usize,
 }
 
 impl Message {

@@ -5,7 +5,7 @@
 //! Java finds it (§2.1).
 
 use super::{Enum, Field, Kind, Label, Message, Reserved, Scalar, Schema, weight, well_known};
-use crate::{Error, Result};
+use crate::{Budget, Error, Result};
 use prost_types::field_descriptor_proto::{Label as RawLabel, Type};
 use prost_types::{DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto};
 use std::collections::hash_map::Entry;
@@ -32,12 +32,20 @@ const MAX_NUMBER: i32 = 536_870_911;
 /// For bytes that are no such set, are over a limit, lack the type or one that it refers to (the text names the type, and
 /// the import that is missing), or use what is not supported yet: editions.
 pub fn parse(bytes: &[u8], type_name: &str) -> Result<Schema> {
+    parse_within(bytes, type_name, &Budget::default())
+}
+
+/// As [`parse`], within a budget that other work shares.
+///
+/// # Errors
+/// As [`parse`], and when the budget ends.
+pub fn parse_within(bytes: &[u8], type_name: &str, budget: &Budget) -> Result<Schema> {
     let set = weight::decode(bytes)?;
     let well_known = well_known::file();
     let mut index = Index::of(&set.file)?;
     index.complete(&well_known);
     let root = root(&set.file, type_name)?;
-    let mut builder = Builder::of(&index);
+    let mut builder = Builder::of(&index, budget);
     builder.message(&root)?;
     builder.finish()
 }
@@ -169,9 +177,12 @@ impl<'a> Index<'a> {
     }
 
     /// A reference, absolute with a leading dot, else from the innermost scope outwards as C++ does.
-    fn resolve(&self, reference: &str, scope: &str) -> Option<(String, Declared<'a>)> {
+    fn resolve(&self, reference: &str, scope: &str, budget: &Budget) -> Option<(String, Declared<'a>)> {
         if let Some(full) = reference.strip_prefix('.') {
             return self.types.get(full).map(|found| (full.to_owned(), *found));
+        }
+        if reference.len() > MAX_NAME_BYTES {
+            return None;
         }
         let mut scope = scope;
         loop {
@@ -179,7 +190,7 @@ impl<'a> Index<'a> {
             if let Some(found) = self.types.get(&full) {
                 return Some((full, *found));
             }
-            if scope.is_empty() {
+            if scope.is_empty() || !budget.spend(1) {
                 return None;
             }
             scope = scope.rsplit_once('.').map_or("", |(outer, _)| outer);
@@ -208,10 +219,11 @@ struct Builder<'a> {
     open: Vec<(String, &'a FileDescriptorProto, &'a DescriptorProto)>,
     enums: Vec<Enum>,
     fields: usize,
+    budget: &'a Budget,
 }
 
 impl<'a> Builder<'a> {
-    fn of(index: &'a Index<'a>) -> Self {
+    fn of(index: &'a Index<'a>, budget: &'a Budget) -> Self {
         Self {
             index,
             message_numbers: HashMap::new(),
@@ -219,6 +231,7 @@ impl<'a> Builder<'a> {
             open: Vec::new(),
             enums: Vec::new(),
             fields: 0,
+            budget,
         }
     }
 
@@ -259,6 +272,7 @@ impl<'a> Builder<'a> {
     }
 
     fn count(&mut self, more: usize, of: &str) -> Result<()> {
+        self.budget.take(1 + more, of)?;
         self.fields = self.fields.saturating_add(more);
         if self.fields > MAX_FIELDS {
             return Err(Error::new(format!(
@@ -289,9 +303,12 @@ impl<'a> Builder<'a> {
             }
         }
         let ranges = it.reserved_range.iter().map(|range| range.start()..=range.end().saturating_sub(1));
+        let fields: Vec<Field> = fields.into_values().collect();
+        let defaults = fields.iter().filter_map(|field| field.default.as_ref());
         Ok(Message {
             name,
-            fields: fields.into_values().collect(),
+            weight: fields.len() + defaults.map(|default| default.len() / 64).sum::<usize>(),
+            fields,
             reserved: Reserved::of(ranges, &it.reserved_name),
             map_entry: it.options.as_ref().is_some_and(|options| options.map_entry()),
         })
@@ -369,7 +386,7 @@ impl<'a> Builder<'a> {
             }
         };
         let reference = raw.type_name();
-        let Some((full, declared)) = self.index.resolve(reference, of) else {
+        let Some((full, declared)) = self.index.resolve(reference, of, self.budget) else {
             return Err(Error::new(format!(
                 "{} has the type {reference:.80?}, which the descriptor set has not: {}",
                 at(),

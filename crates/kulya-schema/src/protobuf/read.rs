@@ -2,13 +2,24 @@
 
 use super::walk::{Pair, Walk};
 use super::{Field, Incompatibility, Kind, Label, Message, Rule, Safety, Schema, kinds, text, values};
+use crate::Budget;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Everything that keeps `reader` from reading what `writer` wrote; empty when it can. At most
 /// [`MAX_REASONS`](super::MAX_REASONS), those nearest to the schema's own message first; a type that is met at several
 /// places is judged at the first.
 pub fn can_read(reader: &Schema, writer: &Schema, safety: Safety) -> Vec<Incompatibility> {
-    let mut walk = Walk::new(reader, writer);
+    can_read_within(reader, writer, safety, &Budget::default())
+}
+
+/// As [`can_read`], within a budget that other work shares: when it ends, the reason is [`Rule::TooManyComparisons`].
+pub fn can_read_within(
+    reader: &Schema,
+    writer: &Schema,
+    safety: Safety,
+    budget: &Budget,
+) -> Vec<Incompatibility> {
+    let mut walk = Walk::new(reader, writer, budget);
     let reading = Reading { reader, writer, safety };
     if let (Some(to), Some(from)) = (reader.message(0), writer.message(0))
         && safety == Safety::Json

@@ -6,12 +6,23 @@
 
 use super::walk::{Pair, Walk};
 use super::{Enum, Incompatibility, Message, Rule, Safety, Schema, text};
+use crate::Budget;
 use std::ops::RangeInclusive;
 
 /// Each number that `new` uses and `old` reserved, and each name too when the events may be JSON. `new` stands for the
 /// reader in the reasons.
 pub fn reuses_reserved(new: &Schema, old: &Schema, safety: Safety) -> Vec<Incompatibility> {
-    let mut walk = Walk::new(new, old);
+    reuses_reserved_within(new, old, safety, &Budget::default())
+}
+
+/// As [`reuses_reserved`], within a budget that other work shares.
+pub fn reuses_reserved_within(
+    new: &Schema,
+    old: &Schema,
+    safety: Safety,
+    budget: &Budget,
+) -> Vec<Incompatibility> {
+    let mut walk = Walk::new(new, old, budget);
     while let Some(pair) = walk.next() {
         let (Some(now), Some(before)) = (new.message(pair.reader), old.message(pair.writer)) else {
             continue;

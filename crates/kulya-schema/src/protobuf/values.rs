@@ -1,6 +1,6 @@
 //! What stands behind a number: the values of two enums, and what a field means that is absent.
 
-use super::{Enum, Field, Incompatibility, Kind, Label, Rule, Safety, Scalar, Schema, text};
+use super::{Enum, Field, Incompatibility, Kind, Label, MAX_REASONS, Rule, Safety, Scalar, Schema, text};
 use std::collections::{HashMap, HashSet};
 
 /// What keeps one enum from reading another, each with the value's name for the path.
@@ -13,6 +13,9 @@ pub(super) fn enum_reasons<'a>(
     let mut reasons = Vec::new();
     let mut named = HashSet::new();
     for value in &writer.values {
+        if reasons.len() >= MAX_REASONS {
+            break;
+        }
         let (name, number) = (value.0.as_str(), value.1);
         // of several names for one number the first is written
         let is_first = named.insert(number);

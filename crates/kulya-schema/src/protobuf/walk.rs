@@ -2,6 +2,7 @@
 //! recursive types meet themselves again, and are taken to agree there. No recursion, and a bound on all work.
 
 use super::{Incompatibility, MAX_REASONS, Rule, Schema};
+use crate::Budget;
 use std::collections::HashSet;
 
 /// The most fields and values that are looked at in one comparison; beyond it the answer is no.
@@ -43,11 +44,12 @@ pub(super) struct Walk<'a> {
     seen_enums: HashSet<(usize, usize)>,
     comparisons: usize,
     reasons: Vec<Incompatibility>,
+    budget: &'a Budget,
 }
 
 impl<'a> Walk<'a> {
     /// Begins at the schemas' own messages.
-    pub(super) fn new(reader: &'a Schema, writer: &'a Schema) -> Self {
+    pub(super) fn new(reader: &'a Schema, writer: &'a Schema, budget: &'a Budget) -> Self {
         let (reader_step, writer_step) = (reader.type_name(), writer.type_name());
         let first = Visit { reader: 0, writer: 0, above: 0, reader_step, writer_step };
         Self {
@@ -59,6 +61,7 @@ impl<'a> Walk<'a> {
             seen_enums: HashSet::new(),
             comparisons: 0,
             reasons: Vec::new(),
+            budget,
         }
     }
 
@@ -69,7 +72,7 @@ impl<'a> Walk<'a> {
         let at = self.next;
         let visit = self.visits.get(at)?;
         let pair = Pair { at, reader: visit.reader, writer: visit.writer };
-        let size = |schema: &Schema, number| schema.message(number).map_or(0, |it| it.fields.len());
+        let size = |schema: &Schema, number| schema.message(number).map_or(0, |it| it.weight);
         if !self.spend(size(self.reader, pair.reader) + size(self.writer, pair.writer)) {
             self.refuse_size(pair);
             return None;
@@ -101,7 +104,7 @@ impl<'a> Walk<'a> {
 
     fn spend(&mut self, comparisons: usize) -> bool {
         self.comparisons = self.comparisons.saturating_add(comparisons + 1);
-        self.comparisons <= MAX_COMPARISONS
+        self.comparisons <= MAX_COMPARISONS && self.budget.spend(comparisons + 1)
     }
 
     fn refuse_size(&mut self, pair: Pair) {
@@ -110,7 +113,8 @@ impl<'a> Walk<'a> {
             ("", ""),
             Incompatibility {
                 message: format!(
-                    "the schemas are too large to compare: more than {MAX_COMPARISONS} fields and values"
+                    "the schemas are too large to compare: more than {MAX_COMPARISONS} fields and values, or more than one \
+                     request may cause"
                 ),
                 fix: "divide the schema into several types".to_owned(),
                 ..Incompatibility::new(Rule::TooManyComparisons)

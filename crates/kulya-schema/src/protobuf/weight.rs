@@ -16,7 +16,7 @@ use prost_types::{
 };
 
 /// The most that a descriptor set may take in memory, in bytes.
-pub const MAX_MEMORY_BYTES: usize = 256 * 1024 * 1024;
+pub const MAX_MEMORY_BYTES: usize = 150_000_000;
 
 /// What a field takes that is not a message: a string's or a list's own part.
 const PLAIN_BYTES: usize = size_of::<String>();

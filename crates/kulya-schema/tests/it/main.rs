@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod avro;
+mod families;
 mod json_schema_any;
 mod json_schema_pairs;
 mod json_schema_suite;

@@ -412,11 +412,16 @@ impl Frame {
             return refused(form.too_often(wait));
         }
         let (audit, names) = (self.audit.clone(), Arc::clone(&self.names));
+        let who = rate_key(&caller, address);
         let visit = Visit::new(caller, address, &asked, audit, names, bytes.clone());
         let allowed = asked.need.as_ref().map_or(Ok(()), |need| visit.allow(need, asked.is_change));
         let response = match allowed {
             Err(denied) => form.denied(&denied),
-            Ok(()) => self.work(router, request, form, &visit, bytes, in_flight).await,
+            // what a caller asks of schemas is bounded for each
+            Ok(()) => {
+                let work = self.work(router, request, form, &visit, bytes, in_flight);
+                kulya_registry::as_caller(who, work).await
+            }
         };
         Answered { response, form, place: Some(place), visit: Some(visit) }
     }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use kulya_codec::administration::{Comparison, PageRequest, Question, RegistryAdministration, Verdict};
 use kulya_schema::decide::{self, Judge};
 use kulya_schema::{
-    Checkers, Compatibility, GroupId, GroupProperties, Normal, Rules, SchemaWithVersion, VersionInfo,
+    Budget, Checkers, Compatibility, GroupId, GroupProperties, Normal, Rules, SchemaWithVersion, VersionInfo,
     difference, limits, normalize,
 };
 use std::collections::HashMap;
@@ -143,7 +143,10 @@ pub(crate) async fn diff(at: At, args: DiffArgs, as_json: bool) -> Result<()> {
             let (from, to) = (Path::new(&args.from), Path::new(&args.to));
             let (old, new) = (normal(from, &args.read)?.schema, normal(to, &args.read)?.schema);
             let fields = difference(&old, &new)?;
-            let (backward, forward) = decide::both_ways(&new, &old, Rules::strict(), &Checkers::default());
+            let (backward, forward) = {
+                let (rules, checkers) = (Rules::strict(), Checkers::default());
+                decide::both_ways(&new, &old, rules, &checkers, &Budget::default())
+            };
             let compared = Comparison { from: old, to: new, fields, backward, forward };
             (files::name(from), files::name(to), compared)
         }

@@ -4,6 +4,7 @@
 mod address;
 mod bounds;
 mod capture;
+mod costly;
 mod damage;
 mod demo;
 mod docs;

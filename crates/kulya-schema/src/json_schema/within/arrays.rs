@@ -68,7 +68,7 @@ impl Prover<'_, '_> {
             return;
         }
         for place in 0..=last {
-            if !reachable(place) {
+            if !reachable(place) || self.is_enough(out) {
                 break;
             }
             let item = region.item(self.world, (place < last).then_some(place));

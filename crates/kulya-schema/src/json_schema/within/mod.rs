@@ -395,6 +395,11 @@ impl<'w, 'a> Prover<'w, 'a> {
         judgement.add(found);
     }
 
+    /// Whether nothing more is of use: as many reasons as are kept, or the first doubt where only a yes counts.
+    fn is_enough(&self, judgement: &Judgement) -> bool {
+        judgement.certain.len() >= MAX_FINDINGS || (self.proving && !judgement.is_yes())
+    }
+
     /// Some values of the region, if witnesses are looked for.
     fn samples(&self, region: &Region) -> Vec<Value> {
         if self.proving { Vec::new() } else { sample::values(self.world, region) }

@@ -13,6 +13,9 @@ use super::{EMPTY_DEPTH, Judgement, Prover};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
+/// Of so many patterns names are tried.
+const MAX_TRIED: usize = 50;
+
 /// What the reader says of some members.
 struct Own<'k> {
     schema: usize,
@@ -37,6 +40,9 @@ impl Prover<'_, '_> {
 
     fn required(&mut self, out: &mut Judgement, region: &Region, reader: Id, keywords: &Keywords) {
         for name in keywords.scalars.required.difference(&region.present) {
+            if self.is_enough(out) {
+                return;
+            }
             let message = format!("{name:?} is required, and the writer need not write it");
             let finding = self.finding(Rule::RequiredAdded, region, reader, "/required", message);
             self.claim_near(out, region, reader, finding, &Hints::default());
@@ -92,16 +98,19 @@ impl Prover<'_, '_> {
         let mut names = region.mentioned(self.world);
         names.extend(keywords.properties.keys().cloned());
         for name in &names {
-            if !self.world.spend(1) {
+            if !self.world.spend(1) || self.is_enough(out) {
                 return;
             }
             self.named_member(out, region, reader, keywords, name);
         }
         let patterns = region.name_patterns(self.world);
         for pattern in &patterns {
-            self.unnamed_members(out, region, reader, keywords, Name::Matching(pattern), &names);
+            if !self.world.spend(1) || self.is_enough(out) {
+                return;
+            }
+            self.unnamed_members(out, region, reader, keywords, (Name::Matching(pattern), &patterns), &names);
         }
-        self.unnamed_members(out, region, reader, keywords, Name::Other, &names);
+        self.unnamed_members(out, region, reader, keywords, (Name::Other, &patterns), &names);
     }
 
     fn named_member(
@@ -124,7 +133,7 @@ impl Prover<'_, '_> {
             own.push((Own { schema: *schema, keyword, described: Some(name) }, true));
         }
         for entry in &keywords.pattern_properties {
-            let matches = entry.matches(name);
+            let matches = self.world.names(entry, name);
             if matches == Some(true) {
                 named = Some(true);
             } else if matches.is_none() {
@@ -166,7 +175,10 @@ impl Prover<'_, '_> {
                 keywords.additional.is_some() || (id != reader && keywords.unevaluated_properties.is_some());
             let listed = name.is_some_and(|name| {
                 keywords.properties.contains_key(name)
-                    || keywords.pattern_properties.iter().any(|entry| entry.matches(name) == Some(true))
+                    || keywords
+                        .pattern_properties
+                        .iter()
+                        .any(|entry| self.world.names(entry, name) == Some(true))
             });
             if every || listed {
                 return true;
@@ -186,17 +198,19 @@ impl Prover<'_, '_> {
         region: &Region,
         reader: Id,
         keywords: &Keywords,
-        name: Name<'_>,
+        (name, written): (Name<'_>, &BTreeSet<String>),
         mentioned: &BTreeSet<String>,
     ) {
         let Some(member) = region.member(self.world, name) else { return };
         if member.is_empty(self.world, EMPTY_DEPTH) {
             return;
         }
-        let written = region.name_patterns(self.world);
         let given = trial_names(region, keywords, name, mentioned, self.world);
         let mut described = false;
         for entry in &keywords.pattern_properties {
+            if !self.world.spend(1) || self.is_enough(out) {
+                return;
+            }
             match name {
                 Name::Matching(pattern) => described |= pattern == entry.text,
                 // a name of this pattern is not one of those that match none of the writer's
@@ -288,6 +302,9 @@ impl Prover<'_, '_> {
         let Some(schema) = keywords.property_names else { return };
         let own = reader.beside(schema);
         for name in region.mentioned(self.world) {
+            if !self.world.spend(1) || self.is_enough(out) {
+                return;
+            }
             let text = Value::from(name.as_str());
             if !self.possible(region, Name::Named(&name)) || self.world.accepts(own, &text) == Some(true) {
                 continue;
@@ -314,7 +331,9 @@ impl Prover<'_, '_> {
         let finding = self.finding(Rule::PropertyNamesNarrowed, region, reader, "/propertyNames", message);
         let mut names: BTreeSet<String> =
             inner.witnesses().iter().filter_map(|name| name.as_str().map(str::to_owned)).collect();
-        names.extend(patterns.iter().flat_map(|text| sample::names_of(text)).take(8));
+        for text in patterns.iter().take(8) {
+            names.extend(self.world.names_of(text).iter().take(8).cloned());
+        }
         let mut candidates = Vec::new();
         for name in names {
             let member = region.member(self.world, Name::Named(&name));
@@ -331,6 +350,9 @@ impl Prover<'_, '_> {
             ["/dependentRequired", "/dependentSchemas"]
         };
         for (name, required) in &keywords.scalars.dependent_required {
+            if !self.world.spend(1) || self.is_enough(out) {
+                return;
+            }
             let having = region.with_name(self.world, name);
             if !self.possible(region, Name::Named(name))
                 || required.is_subset(&having.present)
@@ -346,6 +368,9 @@ impl Prover<'_, '_> {
             self.claim(out, region, reader, finding, candidates);
         }
         for (name, schema) in &keywords.dependent_schemas {
+            if !self.world.spend(1) || self.is_enough(out) {
+                return;
+            }
             let having = region.with_name(self.world, name);
             if !self.possible(region, Name::Named(name)) {
                 continue;
@@ -387,11 +412,11 @@ fn trial_names(
     world: &World<'_>,
 ) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    let mut of_pattern = |text: &str| names.extend(sample::names_of(text).into_iter().take(4));
+    let mut of_pattern = |text: &str| names.extend(world.names_of(text).iter().take(4).cloned());
     match name {
         Name::Matching(pattern) => of_pattern(pattern),
         _ => {
-            keywords.pattern_properties.iter().for_each(|entry| of_pattern(&entry.text));
+            keywords.pattern_properties.iter().take(MAX_TRIED).for_each(|entry| of_pattern(&entry.text));
             names.extend(["other".to_owned(), "x-other".to_owned(), "0".to_owned()]);
             let allowed = sample::values(world, &region.names(world));
             names.extend(allowed.iter().filter_map(|name| name.as_str().map(str::to_owned)).take(4));

@@ -8,7 +8,7 @@ use super::{InNamespace, page};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kulya_codec::administration::{Comparison, Page, PageRequest, Question, Verdict, VersionEntry};
-use kulya_schema::{Compatibility, GroupId, SchemaInfo, VersionInfo, readable};
+use kulya_schema::{Compatibility, GroupId, SchemaInfo, VersionInfo};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -92,7 +92,7 @@ pub(crate) async fn get(
     let page = served.registry.versions_page(&group, None, &PageRequest::after(behind, 1)).await?;
     let entry = page.items.into_iter().next().ok_or_else(|| missing(&group, id))?;
     let VersionEntry { version_info, deleted } = entry;
-    let text = readable(&schema_info).unwrap_or_default();
+    let text = served.registry.readable(&schema_info).await?.unwrap_or_default();
     Ok(axum::Json(Schema { schema_info, version_info, deleted, text }))
 }
 
@@ -113,7 +113,7 @@ pub(crate) async fn text(
             format!("schema {id} of group {group} has no text: {why}; its bytes are at the schema itself");
         Refusal::new(StatusCode::NOT_FOUND, "not-found", what)
     };
-    let text = readable(&schema).map_err(|error| no_text(error.to_string()))?;
+    let text = served.registry.readable(&schema).await?.map_err(|error| no_text(error.to_string()))?;
     let text = text.ok_or_else(|| no_text(format!("{} schemas are bytes", schema.format)))?;
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
 }
