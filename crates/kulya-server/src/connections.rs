@@ -138,7 +138,7 @@ impl Connections {
             let since = one.silent_since()?;
             (now.saturating_sub(since) >= millis(PATIENCE)).then_some((!one.is_idle(), since, one))
         });
-        match silent.min_by_key(|(is_busy, since, _)| (*is_busy, *since)) {
+        match silent.min_by_key(|(is_busy, since, one)| (*is_busy, *since, one.id)) {
             Some((.., one)) => {
                 tracing::debug!("the connection from {} was silent and is closed for another", one.address);
                 one.cut();

@@ -134,7 +134,7 @@ pub(crate) async fn serve(
     shutdown: impl Future<Output = ()>,
 ) {
     let limits = door.limits();
-    let connections = Connections::new(limits.connections, limits.address_percent, limits.handshakes);
+    let connections = Connections::new(limits.connections, limits.connections_percent(), limits.handshakes);
     let times = limits.times();
     let hall = Hall {
         router,

@@ -138,6 +138,12 @@ impl Limits {
         Times { handshake: handshake_time, head: head_time, idle: idle_time, write: write_time }
     }
 
+    /// What one address may have of the connections: more than of the rest, since they cost little, and those that are silent
+    /// are closed for others.
+    pub(crate) fn connections_percent(&self) -> u32 {
+        100 - (100 - self.address_percent.min(100)) / 5
+    }
+
     fn pace(&self, is_long: bool) -> Pace {
         Pace {
             time: self.body_time,

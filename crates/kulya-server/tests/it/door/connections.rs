@@ -45,9 +45,12 @@ async fn the_server_is_checked() {
     let served = with_tls(&Page::of(&*certificate), &Page::of(key), Limits::default()).await;
     assert!(registry(&served, "127.0.0.1", &certificate).ping().await.is_ok());
     let (other, _) = super::certificate();
-    for (host, ca) in [("localhost", &other), ("127.0.0.2", &certificate)] {
+    for (host, ca, kind) in [
+        ("localhost", &other, RegistryErrorKind::InvalidInput),
+        ("127.0.0.2", &certificate, RegistryErrorKind::Unavailable),
+    ] {
         let refused = registry(&served, host, ca).ping().await.unwrap_err();
-        assert_eq!(refused.kind(), RegistryErrorKind::Unavailable, "{host}");
+        assert_eq!(refused.kind(), kind, "{host}");
     }
     // without an authority of its own a client believes the machine's
     let mut settings = RegistrySettings::new(format!("https://localhost:{}", served.address.port()));
@@ -102,7 +105,7 @@ async fn who_does_not_speak_tls_is_told() {
     let mut settings = plain.remote("admin");
     settings.url = format!("https://localhost:{}", plain.address.port());
     (settings.ca_pem, settings.patience) = (Some(certificate), Duration::ZERO);
-    assert_eq!(RemoteStore::connect(settings).await.err().unwrap().kind(), ErrorKind::Unreachable);
+    assert_eq!(RemoteStore::connect(settings).await.err().unwrap().kind(), ErrorKind::InvalidInput);
 }
 
 /// Nobody waits for those who do not go on: neither behind all the handshakes that may be, nor until their time is over.

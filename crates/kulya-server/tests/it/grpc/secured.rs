@@ -59,7 +59,7 @@ async fn tls_with_a_given_authority() {
     // another authority
     let (_, other) = with_tls(server.address).await;
     (settings.ca_pem, settings.patience) = (Some(other), Duration::ZERO);
-    assert_eq!(RemoteStore::connect(settings).await.err().unwrap().kind(), ErrorKind::Unreachable);
+    assert_eq!(RemoteStore::connect(settings).await.err().unwrap().kind(), ErrorKind::InvalidInput);
 }
 
 async fn let_in(request: Request, next: Next) -> Response {
