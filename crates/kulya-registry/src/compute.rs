@@ -273,7 +273,7 @@ mod tests {
     }
 
     /// A job that runs until its budget is stopped.
-    fn endless(begun: Arc<Barrier>, ended: mpsc::Sender<()>) -> impl FnOnce(&Budget) + Send + 'static {
+    fn endless(begun: Arc<Barrier>, ended: Sender<()>) -> impl FnOnce(&Budget) + Send + 'static {
         move |budget: &Budget| {
             begun.wait();
             while !budget.is_stopped() {
