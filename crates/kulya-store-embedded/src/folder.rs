@@ -203,6 +203,8 @@ impl Folder {
     /// is one of this format. `change` sees what was known before, and nobody else changes it meanwhile.
     pub(crate) fn write_manifest(&self, change: impl FnOnce(&Manifest) -> Manifest) -> Result<()> {
         let failed = |e: io::Error| from_io(&format!("cannot write to {}", self.path.display()), e);
+        // another folder may stand under this one's name
+        self.check_lock()?;
         let mut known = self.manifest.lock().unwrap_or_else(PoisonError::into_inner);
         let manifest = change(&known);
         self.disk.write_whole(&self.path.join("MANIFEST"), &manifest.to_bytes()).map_err(failed)?;

@@ -38,6 +38,7 @@ mod opening;
 pub mod outside;
 mod plan;
 mod read;
+mod read_only;
 mod recovery;
 mod repair;
 mod salvage;

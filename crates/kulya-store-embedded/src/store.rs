@@ -8,13 +8,12 @@ use crate::disk::{Disk, FileSystem, LogFile, ReadFile};
 use crate::door::Door;
 use crate::folder::{Folder, LogName, from_io};
 use crate::frame::FrameKey;
-use crate::index::{Index, LsmIndex, ObservedIndex, TemporaryIndex};
+use crate::index::{Index, LsmIndex, ObservedIndex};
 use crate::keeper::{self, Keeper};
 use crate::op::SegmentKey;
 use crate::opening::{self, Ready};
 use crate::plan::{Batch, Laid, Reply, Request, Targets};
 use crate::recovery;
-use crate::salvage::{Salvage, Salvaged, salvage};
 use crate::state::{Segment, Slot, State};
 use crate::upkeep::Upkeep;
 use crate::verify::{self, Verified};
@@ -268,37 +267,6 @@ impl EmbeddedStore {
             verify::verify(&store.inner.folder, &store.log_names()?)
         })
         .await
-    }
-
-    /// Opens the store in a folder for reading only: nothing in it is changed, so that it may lie on media that take no writes.
-    /// All of its log is read and compared with its checksums, and the index is made beside it.
-    ///
-    /// # Errors
-    /// `Corrupt` (anything is not what was written, or a newer format), `Locked`, `InvalidInput` (a folder of something else).
-    pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self> {
-        let (salvaged, store) = Self::examine(path)?;
-        salvaged.error().map_or(Ok(store), Err)
-    }
-
-    /// Reads all of the store in a folder, and says what of it is not as it was written; gives, for reading only, what is.
-    /// Nothing in the folder is changed.
-    ///
-    /// # Errors
-    /// `Locked`, `Corrupt` (a newer format), `InvalidInput` (a folder of something else), `Failed` (the disk).
-    pub fn examine(path: impl AsRef<Path>) -> Result<(Salvaged, Self)> {
-        let (folder, flaws) = Folder::look_at(path.as_ref(), Arc::new(FileSystem))?;
-        let index: Arc<dyn Index> = Arc::new(TemporaryIndex::default());
-        let Salvage { state, found, .. } = salvage(&folder, &flaws, &index)?;
-        let (folder, components) = (Arc::new(folder), Components::default());
-        let store = Self::start(folder, state, None, None, Supervisor::default(), components)?;
-        Ok((found, store))
-    }
-
-    /// Makes a store that does not open, because its log is damaged, one that does: gives up what is damaged, and nothing
-    /// else, and says what that is. What was damaged is kept in the folder `damaged`. The log of a store that is whole is left
-    /// as it is. Errors: as of [`open`](Self::open).
-    pub fn repair(path: impl AsRef<Path>) -> Result<Salvaged> {
-        crate::repair::repair(path.as_ref())
     }
 
     /// Does now what the store does from time to time: applies the streams' retention, takes a checkpoint, and gives back

@@ -107,7 +107,12 @@ impl Case<'_> {
             Ok(store) => store,
             Err(error) => {
                 let text = error.to_string();
-                self.ensure(error.kind() == ErrorKind::Corrupt, &format!("opening fails with {error:?}"));
+                // without the file FORMAT it is a folder of something else
+                let is_foreign = error.kind() == ErrorKind::InvalidInput && !path.join("FORMAT").exists();
+                self.ensure(
+                    is_foreign || error.kind() == ErrorKind::Corrupt,
+                    &format!("opening fails with {error:?}"),
+                );
                 self.ensure(text.len() > 30, &format!("the refusal names nothing: {text}"));
                 report.refused += 1;
                 return;

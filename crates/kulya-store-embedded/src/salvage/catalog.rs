@@ -29,6 +29,7 @@ impl Resolver<'_> {
         let mut out = Vec::new();
         match op {
             Op::CreateStream { id, scope, name, .. } => {
+                create_scope(salvage, &mut out, scope)?;
                 if let Ok(name) = StreamId::stored(scope, name)
                     && let Some(old) =
                         salvage.state.streams.get(&name).map(|stream| stream.id).filter(|old| old != id)
@@ -38,6 +39,7 @@ impl Resolver<'_> {
                 }
             }
             Op::CreateTable { id, scope, name } => {
+                create_scope(salvage, &mut out, scope)?;
                 if let Ok(name) = TableId::stored(scope, name)
                     && let Some(old) =
                         salvage.state.tables.get(&name).map(|table| table.id).filter(|old| old != id)

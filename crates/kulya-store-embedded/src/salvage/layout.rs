@@ -18,6 +18,7 @@ pub(crate) struct Part {
 }
 
 #[derive(Clone)]
+#[expect(clippy::large_enum_variant, reason = "there are as many as there are log files")]
 pub(crate) enum Source {
     Missing,
     File {
