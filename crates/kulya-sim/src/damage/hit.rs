@@ -158,7 +158,7 @@ impl<'a> Intact<'a> {
             let same = there.iter().find(|(other, found)| {
                 found.get(..FILE_HEADER_BYTES) == header
                     && (*other == name
-                        || !there.get(name).is_some_and(|own| own.get(..FILE_HEADER_BYTES) == header))
+                        || there.get(name).is_none_or(|own| own.get(..FILE_HEADER_BYTES) != header))
             });
             let own = there.get(name).filter(|found| !is_header(found) && found.get(..4) != Some(b"KLGF"));
             let found = same.map(|(_, found)| found).or(own);
