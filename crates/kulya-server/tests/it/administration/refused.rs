@@ -328,7 +328,7 @@ async fn v1_answers_as_it_did() {
 async fn plainly(asker: &Asker, line: &str, kind: &str, body: Vec<u8>) -> (u16, String) {
     let (method, path) = line.split_once(' ').unwrap();
     let mut request = asker.client.request(method.parse().unwrap(), format!("{}{path}", asker.url));
-    if method != "GET" && method != "DELETE" {
+    if method != "GET" && method != "DELETE" || !body.is_empty() {
         if !kind.is_empty() {
             request = request.header("Content-Type", kind);
         }
