@@ -47,7 +47,7 @@ impl Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve the schema registry and the streams over HTTP, and run the change capture that the settings name
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Capture a PostgreSQL database's changes as Debezium events, each transaction exactly once
     Cdc(Box<CdcArgs>),
     /// Query streams as tables: a prompt, or -e / -f

@@ -96,7 +96,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         // whose verdict is its exit code
         Command::Registry(registry) => return registry::run(settings, *registry).await,
         // whose exit code says whether its store failed
-        Command::Serve(serve) => return serve::run(settings, serve).await,
+        Command::Serve(serve) => return serve::run(settings, *serve).await,
         Command::Cdc(cdc) => cdc::run(settings, *cdc).await,
         Command::Sql(sql) => sql::run(settings, sql).await,
         Command::Stream(stream) => stream::run(settings, stream).await,
