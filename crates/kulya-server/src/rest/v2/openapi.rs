@@ -1,6 +1,6 @@
 //! The list of places as an OpenAPI document (3.1).
 
-use super::place::{Content, Parameter, Place};
+use super::place::{Content, HEX, NAME, Parameter, Place, U32};
 use super::schemas;
 use crate::health;
 use serde_json::{Map, Value, json};
@@ -24,15 +24,33 @@ pub(super) fn document(places: &[Place]) -> Value {
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "paths": paths,
-        "components": { "schemas": schemas::all() },
+        // where the server knows nobody, nothing is asked for
+        "security": [{}, { "password": [] }, { "token": [] }],
+        "components": {
+            "schemas": schemas::all(),
+            "securitySchemes": {
+                "password": { "type": "http", "scheme": "basic", "description": "a user of the account file" },
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "a token of the issuer that the server believes",
+                },
+            },
+        },
     })
 }
 
 fn operation(place: &Place) -> Value {
     let of_path = place.parts().map(|name| {
         // ids and numbers are the only parts that are not texts
-        let kind = if name == "id" { "integer" } else { "string" };
-        json!({ "name": name, "in": "path", "required": true, "schema": { "type": kind } })
+        let (kind, bounds) = match name {
+            "id" => ("integer", U32),
+            "scope" | "stream" => ("string", NAME),
+            "pointer" => ("string", HEX),
+            _ => ("string", r#"{"minLength":1}"#),
+        };
+        json!({ "name": name, "in": "path", "required": true, "schema": bounded(kind, bounds) })
     });
     let of_query = place.query.iter().map(|parameter| parameter_of("query", parameter));
     let of_headers = place.headers.iter().map(|parameter| parameter_of("header", parameter));
@@ -56,19 +74,44 @@ fn operation(place: &Place) -> Value {
     let has_parameters = place.parts().next().is_some() || !place.query.is_empty();
     let takes_json = matches!(place.takes, Content::Json(_) | Content::Lines(_));
     let takes_body = !matches!(place.takes, Content::Nothing);
-    let always = [(400, has_parameters || takes_body), (413, takes_body), (415, takes_json), (503, true)];
+    // without a right, or sent by another site's page
+    let always = [
+        (400, has_parameters || takes_body),
+        (401, true),
+        (403, true),
+        (413, takes_body),
+        (415, takes_json),
+        (429, true),
+        (503, true),
+    ];
     let refuses = always.iter().filter(|(_, is_so)| *is_so).map(|(status, _)| status).chain(place.refuses);
     for status in refuses {
-        operation["responses"][status.to_string()] = json!({
-            "description": refusal(*status),
-            "content": { "application/json": { "schema": schemas::refer("Error") } },
-        });
+        operation["responses"][status.to_string()] = match status {
+            // nothing is said to whom nobody knows
+            401 | 429 => json!({ "description": refusal(*status) }),
+            _ => json!({
+                "description": refusal(*status),
+                "content": { "application/json": { "schema": schemas::refer("Error") } },
+            }),
+        };
     }
     operation
 }
 
-fn parameter_of(place: &str, Parameter { name, kind, required, what }: &Parameter) -> Value {
-    json!({ "name": name, "in": place, "required": required, "description": what, "schema": { "type": kind } })
+fn parameter_of(place: &str, parameter: &Parameter) -> Value {
+    let Parameter { name, kind, required, what, bounds } = parameter;
+    let schema = bounded(kind, bounds);
+    json!({ "name": name, "in": place, "required": required, "description": what, "schema": schema })
+}
+
+/// A kind, and what its values are between.
+fn bounded(kind: &str, bounds: &str) -> Value {
+    let mut schema = json!({ "type": kind });
+    let bounds: Map<String, Value> = serde_json::from_str(bounds).expect("bounds are written as JSON");
+    if let Some(schema) = schema.as_object_mut() {
+        schema.extend(bounds);
+    }
+    schema
 }
 
 fn content(content: Content) -> Option<Value> {
@@ -90,6 +133,9 @@ fn content(content: Content) -> Option<Value> {
 fn refusal(status: u16) -> &'static str {
     match status {
         400 => "the request is wrong; the text says how",
+        401 => "nobody who is known here",
+        403 => "the caller has no right to it: the text names the one that is missing",
+        429 => "asked too often: come again later",
         404 => "what is asked for is not there",
         409 => "it stands against what is there; a refused schema has every reason with it",
         410 => "what was asked for is no longer kept",

@@ -28,19 +28,33 @@ pub(super) struct Parameter {
     pub(super) kind: &'static str,
     pub(super) required: bool,
     pub(super) what: &'static str,
+    /// What JSON Schema says beside the kind, as a JSON object.
+    pub(super) bounds: &'static str,
 }
+
+/// An id, or a number of items.
+pub(super) const U32: &str = r#"{"minimum":0,"maximum":4294967295}"#;
+/// A name of the store's.
+pub(super) const NAME: &str =
+    r#"{"minLength":1,"maxLength":255,"pattern":"^(?!\\.{1,2}$)[A-Za-z0-9.\\-]+$"}"#;
+/// Bytes in hexadecimal digits.
+pub(super) const HEX: &str = r#"{"minLength":2,"pattern":"^([0-9a-fA-F]{2})+$"}"#;
 
 impl Parameter {
     pub(super) const fn text(name: &'static str, what: &'static str) -> Self {
-        Self { name, kind: "string", required: false, what }
+        Self { name, kind: "string", required: false, what, bounds: "{}" }
     }
 
     pub(super) const fn number(name: &'static str, what: &'static str) -> Self {
-        Self { name, kind: "integer", required: false, what }
+        Self { name, kind: "integer", required: false, what, bounds: r#"{"minimum":0}"# }
     }
 
     pub(super) const fn flag(name: &'static str, what: &'static str) -> Self {
-        Self { name, kind: "boolean", required: false, what }
+        Self { name, kind: "boolean", required: false, what, bounds: "{}" }
+    }
+
+    pub(super) const fn bounded(self, bounds: &'static str) -> Self {
+        Self { bounds, ..self }
     }
 
     pub(super) const fn needed(self) -> Self {
@@ -51,7 +65,8 @@ impl Parameter {
 pub(super) const NAMESPACE: Parameter =
     Parameter::text("namespace", "the group's namespace; left out for the default one");
 pub(super) const LIMIT: Parameter =
-    Parameter::number("limit", "the most items of the page: 100 when it is left out, 10000 at most");
+    Parameter::number("limit", "the most items of the page: 100 when it is left out, 10000 at most")
+        .bounded(U32);
 pub(super) const AFTER: Parameter =
     Parameter::text("after", "what the page before gave as its `next`; left out for the first page");
 

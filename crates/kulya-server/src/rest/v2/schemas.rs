@@ -51,6 +51,11 @@ fn number() -> Value {
     json!({ "type": "integer", "minimum": 0 })
 }
 
+/// An id, or a number of things.
+fn id() -> Value {
+    json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX })
+}
+
 fn flag() -> Value {
     json!({ "type": "boolean" })
 }
@@ -63,8 +68,14 @@ fn nullable(schema: Value) -> Value {
     json!({ "anyOf": [schema, { "type": "null" }] })
 }
 
-fn labels() -> Value {
+fn texts() -> Value {
     json!({ "type": "object", "additionalProperties": { "type": "string" } })
+}
+
+/// Lengths count UTF-16 units in the registry, and characters here: of the usual ones both are the same.
+fn labels() -> Value {
+    let text = json!({ "type": "string", "maxLength": 200 });
+    json!({ "type": "object", "additionalProperties": text, "propertyNames": { "maxLength": 200 }, "maxProperties": 100 })
 }
 
 fn base64(what: &str) -> Value {
@@ -134,8 +145,8 @@ fn nouns() -> Vec<Named> {
             object(&[
                 ("type", text()),
                 ("serializationFormat", told("the format's full name")),
-                ("version", number()),
-                ("id", number()),
+                ("version", id()),
+                ("id", id()),
             ]),
         ),
         (
@@ -160,10 +171,10 @@ fn nouns() -> Vec<Named> {
                 ("?properties", nullable(labels())),
             ]),
         ),
-        ("CodecType", object(&[("name", text()), ("properties", labels())])),
-        ("NewCodec", object(&[("name", text()), ("?properties", labels())])),
+        ("CodecType", object(&[("name", text()), ("properties", texts())])),
+        ("NewCodec", object(&[("name", text()), ("?properties", texts())])),
         ("Codecs", object(&[("codecs", list(refer("CodecType")))])),
-        ("EncodingId", object(&[("encodingId", number())])),
+        ("EncodingId", object(&[("encodingId", id())])),
         (
             "NewEncoding",
             object(&[
@@ -268,7 +279,7 @@ fn administered() -> Vec<Named> {
     let properties = ("properties", refer("GroupProperties"));
     let line = |word_of_it: &str, members: &[(&str, Value)]| with(&[("line", word(word_of_it))], members);
     let lines = [
-        line("begin", &[("kulyaRegistryExport", number())]),
+        line("begin", &[("kulyaRegistryExport", id())]),
         line(
             "group",
             &[
@@ -276,8 +287,8 @@ fn administered() -> Vec<Named> {
                 ("group", text()),
                 properties.clone(),
                 ("codecs", list(refer("CodecType"))),
-                ("schemas", number()),
-                ("encodings", number()),
+                ("schemas", id()),
+                ("encodings", id()),
             ],
         ),
         line(
@@ -290,10 +301,7 @@ fn administered() -> Vec<Named> {
                 ("?deleted", flag()),
             ],
         ),
-        line(
-            "encoding",
-            &[("encodingId", number()), ("schemaId", number()), ("codecType", refer("CodecType"))],
-        ),
+        line("encoding", &[("encodingId", id()), ("schemaId", id()), ("codecType", refer("CodecType"))]),
         line("end", &[("groups", number())]),
     ];
     let change = |word_of_it: &str, members: &[(&str, Value)]| {
@@ -301,7 +309,7 @@ fn administered() -> Vec<Named> {
     };
     let changes = [
         change("group-created", std::slice::from_ref(&properties)),
-        change("group-imported", &[properties.clone(), ("schemas", number())]),
+        change("group-imported", &[properties.clone(), ("schemas", id())]),
         change("group-changed", std::slice::from_ref(&properties)),
         change("group-deleted", &[]),
         change("schema-added", std::slice::from_ref(&version)),
@@ -309,14 +317,14 @@ fn administered() -> Vec<Named> {
         change("codec-added", &[("codecType", refer("CodecType"))]),
         change(
             "encoding-added",
-            &[("encodingId", refer("EncodingId")), ("schemaId", number()), ("codec", text())],
+            &[("encodingId", refer("EncodingId")), ("schemaId", id()), ("codec", text())],
         ),
     ];
     vec![
         ("Namespaces", page(text())),
         ("Groups", page(with(&group, std::slice::from_ref(&properties)))),
         ("Versions", page(object(&[version.clone(), ("deleted", flag())]))),
-        ("VersionId", object(&[("id", number())])),
+        ("VersionId", object(&[("id", id())])),
         (
             "Schema",
             object(&[
@@ -344,12 +352,7 @@ fn administered() -> Vec<Named> {
         ),
         (
             "Imported",
-            object(&[
-                ("groups", number()),
-                ("skipped", number()),
-                ("schemas", number()),
-                ("encodings", number()),
-            ]),
+            object(&[("groups", number()), ("skipped", number()), ("schemas", id()), ("encodings", id())]),
         ),
         ("ExportLine", json!({ "oneOf": lines })),
         ("Change", json!({ "oneOf": changes })),

@@ -1,7 +1,7 @@
 //! Making, describing, writing and reading streams.
 
 use super::ask::{EventBytes, Path, Query};
-use super::place::{Content, Parameter, Place};
+use super::place::{Content, Parameter, Place, U32};
 use super::refusal::{Refusal, wrong};
 use super::{Seen, events, tail};
 use crate::door::Visit;
@@ -32,10 +32,11 @@ pub(super) fn places() -> Vec<Place> {
             .refuses(&[404]),
         Place::new(Method::PUT, "/v2/streams/{scope}/{stream}", create)
             .named("createStream", "makes a stream, and its scope")
-            .query(&[Parameter::number("segments", "how many; 1 when it is left out")])
+            .query(&[Parameter::number("segments", "how many; 1 when it is left out")
+                .bounded(r#"{"minimum":1,"maximum":10000}"#)])
             .answers(201, "made", Content::Nothing)
-            .answers(200, "it was there", Content::Nothing)
-            .refuses(&[507]),
+            .answers(200, "it was there, with as many segments", Content::Nothing)
+            .refuses(&[409, 507]),
         Place::new(Method::POST, "/v2/streams/{scope}/{stream}/events", append)
             .named("appendEvent", "appends the body as one event")
             .query(&[Parameter::text("key", "the routing key; left out for any segment")])
@@ -43,8 +44,10 @@ pub(super) fn places() -> Vec<Place> {
                 Parameter::text(
                     "Kulya-Writer",
                     "who writes, 32 hexadecimal digits: the call may be repeated",
-                ),
-                Parameter::number("Kulya-Event-Number", "which of the writer's events this is"),
+                )
+                .bounded(r#"{"pattern":"^[0-9a-fA-F]{32}$"}"#),
+                Parameter::number("Kulya-Event-Number", "which of the writer's events this is")
+                    .bounded(r#"{"minimum":0,"maximum":18446744073709551615}"#),
             ])
             .takes(Content::Bytes)
             .answers(201, "its pointer", Content::Json("Appended"))
@@ -54,7 +57,8 @@ pub(super) fn places() -> Vec<Place> {
             .named("readEvents", "events; the header Kulya-Next says where to go on")
             .query(&[
                 CUT,
-                Parameter::number("limit", "the most events: 1000 when it is left out, 10000 at most"),
+                Parameter::number("limit", "the most events: 1000 when it is left out, 10000 at most")
+                    .bounded(U32),
             ])
             .answers(200, "the events", Content::Lines("Event"))
             .refuses(&[404, 410]),
@@ -182,7 +186,7 @@ fn writer(headers: &HeaderMap) -> Result<Option<(WriterId, u64)>, Refusal> {
 #[serde(deny_unknown_fields)]
 pub(super) struct Reading {
     from: Option<String>,
-    limit: Option<usize>,
+    limit: Option<u32>,
 }
 
 pub(super) async fn read(
@@ -197,7 +201,7 @@ pub(super) async fn read(
         None => StreamCut::head(&stream, &segments),
     };
     cut.check(&segments)?;
-    let limit = limit.unwrap_or(DEFAULT_LIMIT).min(MOST_EVENTS);
+    let limit = limit.map_or(DEFAULT_LIMIT, |limit| limit as usize).min(MOST_EVENTS);
     let (next, body) = events::read(served.reads, segments, cut, limit).await?;
     let headers = [
         (header::CONTENT_TYPE.as_str(), "application/x-ndjson".to_owned()),

@@ -18,7 +18,7 @@ type Answer<T> = Result<axum::Json<T>, Refusal>;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Paging {
-    pub(super) limit: Option<usize>,
+    pub(super) limit: Option<u32>,
     pub(super) after: Option<String>,
 }
 
@@ -34,7 +34,7 @@ pub(crate) async fn namespaces(
 pub(crate) struct Listing {
     #[serde(default)]
     namespace: String,
-    limit: Option<usize>,
+    limit: Option<u32>,
     after: Option<String>,
 }
 

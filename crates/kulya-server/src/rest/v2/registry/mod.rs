@@ -34,7 +34,7 @@ mod schemas;
 mod search;
 mod transfer;
 
-use super::place::{AFTER, Content, LIMIT, NAMESPACE, Parameter, Place};
+use super::place::{AFTER, Content, LIMIT, NAMESPACE, Parameter, Place, U32};
 use axum::http::Method;
 use kulya_codec::administration::PageRequest;
 use kulya_schema::GroupId;
@@ -91,7 +91,7 @@ pub(super) fn places() -> Vec<Place> {
                 NAMESPACE,
                 Parameter::text("format", "the format's full name").needed(),
                 Parameter::text("type", "the type's full name").needed(),
-                Parameter::number("version", "the number among those of the type").needed(),
+                Parameter::number("version", "the number among those of the type").needed().bounded(U32),
             ])
             .answers(200, "its id", Json("VersionId"))
             .refuses(&[404]),
@@ -138,8 +138,8 @@ pub(super) fn places() -> Vec<Place> {
             .named("compareSchemas", "what changed from one schema to another, and who reads whom")
             .query(&[
                 NAMESPACE,
-                Parameter::number("from", "the earlier schema's id").needed(),
-                Parameter::number("to", "the later schema's id").needed(),
+                Parameter::number("from", "the earlier schema's id").needed().bounded(U32),
+                Parameter::number("to", "the later schema's id").needed().bounded(U32),
             ])
             .answers(200, "the comparison", Json("Comparison"))
             .refuses(&[404]),
@@ -228,6 +228,6 @@ impl InNamespace {
     }
 }
 
-fn page(limit: Option<usize>, after: Option<String>) -> PageRequest {
-    PageRequest::after(after.unwrap_or_default(), limit.unwrap_or(DEFAULT_LIMIT))
+fn page(limit: Option<u32>, after: Option<String>) -> PageRequest {
+    PageRequest::after(after.unwrap_or_default(), limit.map_or(DEFAULT_LIMIT, |limit| limit as usize))
 }

@@ -20,7 +20,7 @@ pub(crate) struct Listing {
     #[serde(default)]
     namespace: String,
     r#type: Option<String>,
-    limit: Option<usize>,
+    limit: Option<u32>,
     after: Option<String>,
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Searching {
     field: Option<String>,
     #[serde(default)]
     all_versions: bool,
-    limit: Option<usize>,
+    limit: Option<u32>,
     after: Option<String>,
 }
 
