@@ -122,7 +122,11 @@ impl Folder {
         let text = format.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
         let is_legacy = match format_of(path, text.as_deref()) {
             Ok(is_legacy) => is_legacy,
-            Err(_) if manifest.is_some() && !text.as_deref().is_some_and(is_of_a_store) => {
+            // what is there beside it says that it is one
+            Err(_)
+                if !text.as_deref().is_some_and(is_of_a_store)
+                    && (manifest.is_some() || key_of_logs(path, &*disk)?.is_some()) =>
+            {
                 flaws.push(Flaw { file: "FORMAT", what: "is missing or not what was written" });
                 false
             }
@@ -136,7 +140,7 @@ impl Folder {
             None => {
                 let what = if is_there { "is not what was written" } else { "is missing" };
                 flaws.push(Flaw { file: "MANIFEST", what });
-                Manifest::new(key_of_logs(path, &*disk)?)
+                Manifest::new(key_of_logs(path, &*disk)?.map_or_else(|| drawn_key(None), Ok)?)
             }
         };
         let mut folder = Self::of(path, disk, manifest, lock);
@@ -448,18 +452,22 @@ fn drawn_key(secret: Option<[u8; 16]>) -> Result<StoreKey> {
     Ok(StoreKey(bytes))
 }
 
-/// The key that most log files have in their headers; a new one when there is none.
-fn key_of_logs(path: &Path, disk: &dyn Disk) -> Result<StoreKey> {
+/// The key that most log files have in their headers.
+fn key_of_logs(path: &Path, disk: &dyn Disk) -> Result<Option<StoreKey>> {
     let folder = path.join("log");
     let failed = |e| from_io(&format!("cannot read {}", folder.display()), e);
     let mut keys: HashMap<StoreKey, usize> = HashMap::new();
-    for name in disk.list(&folder).map_err(failed)?.iter().filter(|name| LogName::read(name).is_some()) {
+    let names = match disk.list(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        names => names.map_err(failed)?,
+    };
+    for name in names.iter().filter(|name| LogName::read(name).is_some()) {
         let file = disk.read_from(&folder.join(name)).map_err(failed)?;
         if let Beginning::Header(header) = log_file::beginning(&*file).map_err(failed)? {
             *keys.entry(header.key).or_default() += 1;
         }
     }
-    keys.into_iter().max_by_key(|(_, files)| *files).map_or_else(|| drawn_key(None), |(key, _)| Ok(key))
+    Ok(keys.into_iter().max_by_key(|(_, files)| *files).map(|(key, _)| key))
 }
 
 fn lock(path: &Path, disk: &dyn Disk) -> Result<Box<dyn Lock>> {

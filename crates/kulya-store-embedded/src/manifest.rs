@@ -5,7 +5,8 @@
 //! files compacted. Everything in it was synced before it was written, so it stays true: the log may have more, never less.
 //! The file `SYNCED` says the same of the end of the log alone. It is overwritten in place, without a sync, after each sync of
 //! the log and before anybody is told: where the process was killed and the machine went on, it is the very last state that
-//! was acknowledged; a power cut may take it back, or make it unreadable, and then it says nothing.
+//! was acknowledged; a power cut may take it back, or make it unreadable, and then it says nothing. It holds the same twice,
+//! so that a byte that is not what was written takes nothing away.
 
 use crate::checkpoint::{self, Record, Taken};
 use crate::folder::LogName;
@@ -100,9 +101,17 @@ impl Manifest {
 pub(crate) struct Mark(pub(crate) KnownFile);
 
 const MARK_BYTES: usize = 48;
+/// The file has it twice.
+pub(crate) const MARKS_BYTES: usize = 2 * MARK_BYTES;
 
 impl Mark {
-    pub(crate) fn to_bytes(self, key: StoreKey) -> [u8; MARK_BYTES] {
+    pub(crate) fn to_bytes(self, key: StoreKey) -> [u8; MARKS_BYTES] {
+        let mut bytes = [0; MARKS_BYTES];
+        bytes.chunks_exact_mut(MARK_BYTES).for_each(|half| half.copy_from_slice(&self.once(key)));
+        bytes
+    }
+
+    fn once(self, key: StoreKey) -> [u8; MARK_BYTES] {
         let Self(KnownFile { name, bytes: length, end }) = self;
         let mut bytes = [0; MARK_BYTES];
         bytes[0..4].copy_from_slice(&name.first.to_be_bytes());
@@ -119,6 +128,11 @@ impl Mark {
 
     /// `None` when the bytes are not what was written for this store.
     pub(crate) fn read(bytes: &[u8], key: StoreKey) -> Option<Self> {
+        let marks = bytes.chunks(MARK_BYTES).filter_map(|half| Self::read_once(half, key));
+        marks.max_by_key(|Self(known)| known.end.sequence)
+    }
+
+    fn read_once(bytes: &[u8], key: StoreKey) -> Option<Self> {
         let bytes: &[u8; MARK_BYTES] = bytes.try_into().ok()?;
         let u32_at = |at: usize| bytes[at..].first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
         let u64_at = |at: usize| bytes[at..].first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
@@ -157,6 +171,8 @@ mod tests {
         for at in 0..bytes.len() {
             let mut damaged = bytes;
             damaged[at] ^= 1;
+            assert_eq!(Mark::read(&damaged, key), Some(mark), "byte {at}");
+            damaged[(at + MARK_BYTES) % bytes.len()] ^= 1;
             assert_eq!(Mark::read(&damaged, key), None, "byte {at}");
         }
     }

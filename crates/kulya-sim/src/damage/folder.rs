@@ -31,12 +31,20 @@ pub(super) struct Written {
     pub(super) logs: BTreeMap<String, (Vec<u8>, Vec<FrameRange>)>,
     /// The file MANIFEST.
     pub(super) manifest: Vec<u8>,
+    /// Whether the store was closed, or its process killed.
+    pub(super) is_orderly: bool,
 }
 
 impl Written {
     pub(super) fn is_certain(&self, pointer: &EventPointer) -> bool {
         let number = self.events.get(pointer).and_then(|event| number_of(event));
         !self.is_gone(pointer) && number.is_some_and(|number| !self.uncertain.contains(&number))
+    }
+
+    pub(super) fn is_in_the_last_file(&self, pointer: &EventPointer) -> bool {
+        let number = self.events.get(pointer).and_then(|event| number_of(event));
+        let last = self.logs.values().next_back();
+        last.is_some_and(|(bytes, _)| super::hit::numbers_in(bytes).any(|found| Some(found) == number))
     }
 
     pub(super) fn is_gone(&self, pointer: &EventPointer) -> bool {
@@ -92,6 +100,10 @@ pub(super) async fn write(path: &Path, dice: &mut Dice) -> Written {
     if is_orderly {
         store.close().await.expect("an end is orderly");
     }
+    if !writer.dice.once_in(4) {
+        // most folders have none: it takes the most of the time
+        let _ = std::fs::remove_dir_all(writer.live.join("index"));
+    }
     copy_all(&writer.live, path);
     drop(store);
     let _ = std::fs::remove_dir_all(&writer.live);
@@ -103,7 +115,7 @@ pub(super) async fn write(path: &Path, dice: &mut Dice) -> Written {
     }
     let manifest = std::fs::read(path.join("MANIFEST")).expect("there is a manifest");
     let Writer { streams, events, pending, staged, entries, .. } = writer;
-    Written { streams, events, gone, uncertain: pending, staged, entries, logs, manifest }
+    Written { streams, events, gone, uncertain: pending, staged, entries, logs, manifest, is_orderly }
 }
 
 impl Writer<'_> {

@@ -181,7 +181,7 @@ impl<'a> Intact<'a> {
     }
 }
 
-fn numbers_in(bytes: &[u8]) -> impl Iterator<Item = u64> + '_ {
+pub(super) fn numbers_in(bytes: &[u8]) -> impl Iterator<Item = u64> + '_ {
     let places = bytes.windows(BEGINNING.len()).enumerate().filter(|(_, found)| *found == BEGINNING);
     places.filter_map(|(at, _)| number_of(bytes.get(at..)?))
 }

@@ -101,6 +101,13 @@ impl Case<'_> {
         self.repairs(&found, &read).await;
     }
 
+    /// Whether nothing in the folder can say that this event was ever there: the process was killed, what it said last of how
+    /// far the log was synced is not there any more, and the event was written since the last file was begun.
+    fn is_unknown(&self, pointer: &EventPointer) -> bool {
+        let is_said = self.written.is_orderly || self.path.join("SYNCED").exists();
+        !is_said && self.written.is_in_the_last_file(pointer)
+    }
+
     /// An opening as it is refuses, or gives what was written, or an error where it is read.
     async fn opens(&self, path: &Path, report: &mut Damages) {
         let store = match open(path) {
@@ -131,7 +138,8 @@ impl Case<'_> {
                 ),
             }
         }
-        let is_certain = |pointer: &&EventPointer| self.written.is_certain(pointer);
+        let is_certain =
+            |pointer: &&EventPointer| self.written.is_certain(pointer) && !self.is_unknown(pointer);
         for pointer in self.written.events.keys().filter(is_certain) {
             match store.event(pointer).await {
                 Ok(event) => self.is_true(pointer, &event),
@@ -168,21 +176,13 @@ impl Case<'_> {
         let (mut unnamed, mut lost) = (0, 0);
         for (pointer, event) in &self.written.events {
             let is_read = read.events.contains_key(pointer) || is_renamed(&found, &read, pointer, event);
-            if is_read || self.written.is_gone(pointer) {
+            if is_read || !self.written.is_certain(pointer) || self.is_unknown(pointer) {
                 continue;
             }
             self.ensure(!intact.has(pointer), &format!("{pointer} was not hit, and is given up: {found:#?}"));
-            if !self.written.is_certain(pointer) {
-                continue;
-            }
             lost += 1;
             report.lost += 1;
-            let is_named = found.lost.iter().any(|lost| {
-                lost.stream == pointer.segment.stream
-                    && lost.segment == pointer.segment.number
-                    && lost.from <= pointer.offset
-                    && pointer.offset < lost.to
-            });
+            let is_named = is_named(&found, pointer);
             report.named += u64::from(is_named);
             unnamed += u64::from(!is_named);
         }
@@ -232,7 +232,7 @@ impl Case<'_> {
             self.ensure(kept && now.entries == read.entries, "after the repair the store is another");
             self.ensure(is_again || now.events == read.events, "after the repair there is more than before");
             if !is_again {
-                self.takes_events(&store).await;
+                self.takes_events(&store, found).await;
             }
             store.close().await.expect("an end is orderly");
             drop(store);
@@ -242,16 +242,13 @@ impl Case<'_> {
         self.ensure(!found.is_damaged() && found.torn.is_none(), &format!("after the repair: {found:#?}"));
     }
 
-    async fn takes_events(&self, store: &EmbeddedStore) {
+    async fn takes_events(&self, store: &EmbeddedStore, found: &Salvaged) {
         for stream in &self.written.streams {
             let append = Append::keyed(stream, "k", b"after the repair".to_vec());
             match store.commit(Commit::events(vec![append])).await {
                 Ok(done) => {
                     let pointer = done.pointers.get(0).expect("one event has one pointer");
-                    self.ensure(
-                        !self.written.events.contains_key(&pointer) || !self.written.is_certain(&pointer),
-                        &format!("{pointer} is given a second time"),
-                    );
+                    self.ensure(!is_named(found, &pointer), &format!("{pointer} is given a second time"));
                     let event = store.event(&pointer).await.expect("what was written is read");
                     self.ensure(event == b"after the repair"[..], "what was written is read");
                 }
@@ -263,6 +260,16 @@ impl Case<'_> {
             }
         }
     }
+}
+
+/// Whether an event is said to be lost by its offset.
+fn is_named(found: &Salvaged, pointer: &EventPointer) -> bool {
+    found.lost.iter().any(|lost| {
+        lost.stream == pointer.segment.stream
+            && lost.segment == pointer.segment.number
+            && lost.from <= pointer.offset
+            && pointer.offset < lost.to
+    })
 }
 
 /// Whether an event is read under a name that a salvage has given to its stream.
