@@ -7,6 +7,7 @@
 //! - `s3 -- CMD…`: the same with a server that speaks S3, where Python is.
 //! - `avro -- CMD…`: the same with Avro Java's schema resolution.
 //! - `buf -- CMD…`: CMD with the path of `buf`, which compares Protobuf schemas.
+//! - `soak [--minutes N]`: the release program under everything at once, watched from outside; 30 minutes by default.
 //! - `record-demo`: records the demo's change log anew, from a real PostgreSQL.
 //! - `tidy`: the rules of the house that a program can check.
 
@@ -97,6 +98,10 @@ fn run() -> Result<()> {
         ["test", rest @ ..] => return test(rest),
         ["record-demo"] => return record_demo(),
         ["tidy"] => return tidy::run(),
+        ["soak"] => return soak(SOAK_MINUTES),
+        ["soak", "--minutes", minutes] => {
+            return soak(minutes.parse().with_context(|| format!("{minutes:?} is no number of minutes"))?);
+        }
         [word, "--", program, rest @ ..] => {
             if let Some(fixture) = FIXTURES.iter().find(|fixture| fixture.word == *word) {
                 return run_beside((fixture.find)()?()?, Command::new(program).args(rest));
@@ -105,7 +110,9 @@ fn run() -> Result<()> {
         _ => {}
     }
     let beside = FIXTURES.map(|fixture| format!("{} -- COMMAND…", fixture.word)).join(" | ");
-    bail!("usage: cargo xtask test [cargo test arguments] | {beside} | record-demo | tidy")
+    bail!(
+        "usage: cargo xtask test [cargo test arguments] | {beside} | soak [--minutes N] | record-demo | tidy"
+    )
 }
 
 /// Every test, those that need a server included. With arguments, they go to `cargo test` instead of `--workspace`.
@@ -143,6 +150,27 @@ fn test(args: &[&str]) -> Result<()> {
         eprintln!("NOT RUN: {missing}");
     }
     done
+}
+
+/// How long a soak takes where nobody says so.
+const SOAK_MINUTES: u64 = 30;
+
+/// The tests' soak, of the program as it ships, for longer; its report goes to standard output.
+fn soak(minutes: u64) -> Result<()> {
+    let mut cargo = cargo();
+    cargo.args([
+        "test",
+        "--release",
+        "-p",
+        "kulya",
+        "--test",
+        "it",
+        "soak::",
+        "--",
+        "--nocapture",
+        "--test-threads=1",
+    ]);
+    run_to_end(cargo.env("KULYA_SOAK_SECONDS", (minutes * 60).to_string()))
 }
 
 /// A command, while something stands beside it.

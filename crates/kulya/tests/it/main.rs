@@ -20,6 +20,7 @@ mod reading;
 mod registry;
 mod secrets;
 mod serve;
+mod soak;
 mod store;
 mod strangers;
 mod wrong;

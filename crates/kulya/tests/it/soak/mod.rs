@@ -1,0 +1,66 @@
+//! A soak: the program as it ships, under everything at once, for a time, looked at from outside. Memory, handles, threads and
+//! the folder's size must stay flat, no well-behaved client may see an error or a wrong event, and the end must be orderly.
+//!
+//! `KULYA_SOAK_SECONDS` says how long (60 when it is not set); `cargo xtask soak --minutes 30` runs a release build.
+
+mod hostile;
+mod load;
+mod watch;
+
+use crate::program::{Running, http, kulya};
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::tempdir;
+use watch::{Counts, Watch};
+
+/// How long a soak takes where nobody says so.
+const SECONDS: u64 = 60;
+/// A window of the report, and of the judgement.
+const WINDOW: Duration = Duration::from_secs(5);
+/// Retention of the streams under load.
+const KEEP: [(&str, &[&str]); 3] = [
+    ("soak/by-size", &["--keep-bytes", "8MB"]),
+    ("soak/by-age", &["--keep-for", "5s"]),
+    ("soak/large", &["--keep-bytes", "32MB"]),
+];
+
+/// How long, by the environment.
+pub(crate) fn seconds() -> u64 {
+    std::env::var("KULYA_SOAK_SECONDS").map_or(SECONDS, |text| text.parse().expect("a number of seconds"))
+}
+
+#[test]
+fn everything_at_once_stays_flat() {
+    let folder = tempdir().unwrap();
+    let (server, url) = Running::serve(&folder, &[]);
+    for (stream, keep) in KEEP {
+        kulya(&folder, &[&["stream", "create", stream, "--segments", "2", "--url", &url], keep].concat());
+    }
+    let group = r#"{"serializationFormat":{"serializationFormat":"Any"},"compatibility":{"policy":"AllowAny"},"allowMultipleTypes":true}"#;
+    assert_eq!(http("PUT", &format!("{url}/v2/groups/h?namespace=soak"), group).0, 201);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let counts = Arc::new(Counts::default());
+    let mut watch = Watch::new(server.child.id(), &folder.path().join("kulya-data"));
+    runtime.block_on(async {
+        load::start(&url, &counts);
+        hostile::start(&url, &counts);
+        let windows = seconds().div_ceil(WINDOW.as_secs()).max(6);
+        for _ in 0..windows {
+            tokio::time::sleep(WINDOW).await;
+            println!("{}", watch.sample(&counts));
+        }
+    });
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    assert_eq!(http("GET", &format!("{url}/ping"), "").0, 200);
+    let faults = counts.faults();
+    assert!(
+        faults.is_empty(),
+        "{} faults of well-behaved clients, first ones: {faults:#?}",
+        counts.fault_count()
+    );
+    let verdict = watch::judge(watch.samples());
+    println!("{}", watch::summary(watch.samples()));
+    assert!(verdict.is_empty(), "not flat: {verdict:#?}");
+    assert_eq!(server.terminate(), Some(0), "it ends in order");
+    kulya(&folder, &["store", "check"]);
+}
