@@ -44,7 +44,8 @@ fn everything_at_once_stays_flat() {
     runtime.block_on(async {
         load::start(&url, &counts);
         hostile::start(&url, &counts);
-        let windows = seconds().div_ceil(WINDOW.as_secs()).max(6);
+        // whole thirds
+        let windows = seconds().div_ceil(WINDOW.as_secs()).next_multiple_of(3).max(6);
         for _ in 0..windows {
             tokio::time::sleep(WINDOW).await;
             println!("{}", watch.sample(&counts));
