@@ -20,7 +20,6 @@ mod reading;
 mod registry;
 mod secrets;
 mod serve;
-mod soak;
 mod store;
 mod strangers;
 mod wrong;

@@ -1,10 +1,15 @@
 //! A soak: the program as it ships, under everything at once, for a time, looked at from outside. Memory, handles, threads and
 //! the folder's size must stay flat, no well-behaved client may see an error or a wrong event, and the end must be orderly.
 //!
-//! `KULYA_SOAK_SECONDS` says how long (60 when it is not set); `cargo xtask soak --minutes 30` runs a release build.
+//! `KULYA_SOAK_SECONDS` says how long (60 when it is not set). Run by `cargo xtask soak --minutes 30`, of a release build.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod hostile;
 mod load;
+#[path = "../it/program.rs"]
+#[allow(dead_code, reason = "the other tests of the program use the rest")]
+mod program;
 mod watch;
 
 use crate::program::{Running, http, kulya};
