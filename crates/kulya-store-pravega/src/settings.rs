@@ -21,7 +21,7 @@ impl std::str::FromStr for ControllerUri {
             Error::invalid(format!("controller {text:?} must be written as tcp://host:9090, or with tls://"))
         };
         let (scheme, hosts) = text.split_once("://").ok_or_else(bad)?;
-        let tls = match scheme {
+        let tls = match scheme.to_ascii_lowercase().as_str() {
             "tcp" | "pravega" => false,
             "tls" | "ssl" | "pravegas" => true,
             _ => return Err(bad()),

@@ -33,7 +33,7 @@ fn sent(url: &str, text: &str) -> TcpStream {
 
 /// A connection that asks for something, and has read the first bytes of the answer.
 fn asked(url: &str, path: &str) -> TcpStream {
-    let mut stream = sent(url, &format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n"));
+    let mut stream = sent(url, &format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"));
     let mut status = [0; 12];
     stream.read_exact(&mut status).unwrap();
     assert_eq!(std::str::from_utf8(&status).unwrap(), "HTTP/1.1 200", "{path}");
@@ -134,9 +134,9 @@ fn bodies_that_do_not_come_are_cut_and_keep_nobody_out() {
     let limits = "body-seconds=2,head-seconds=2,connections=40,requests=60";
     let (_server, url) = Running::serve(&folder, &["--limit", limits]);
     assert_eq!(http("PUT", &format!("{url}/v2/streams/s/t"), "").0, 201);
-    let post = "POST /v2/streams/s/t/events HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\nx";
+    let post = "POST /v2/streams/s/t/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\nx";
     let mut open: Vec<_> = (0..20).map(|_| sent(&url, post)).collect();
-    let mut head = sent(&url, "GET /ping HTTP/1.1\r\nHost: h\r\nX-Half: ");
+    let mut head = sent(&url, "GET /ping HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Half: ");
     let mut many = Http2::without_windows(&url);
     for number in 0..100 {
         many.ask(2 * number + 1, "/v2/streams/s/t/events", true).unwrap();
@@ -160,7 +160,7 @@ fn idle_connections_make_room_for_those_who_ask() {
     let idle: Vec<_> = (0..30).map(|_| TcpStream::connect(host(&url)).unwrap()).collect();
     let ping = || -> std::io::Result<bool> {
         let mut stream = TcpStream::connect(host(&url))?;
-        stream.write_all(b"GET /ping HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")?;
+        stream.write_all(b"GET /ping HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         Ok(answer.starts_with("HTTP/1.1 200 "))
@@ -202,7 +202,7 @@ fn a_signal_ends_it_in_time_whatever_runs() {
         let mut hostile = vec![
             TcpStream::connect(host(&url)).unwrap(),
             sent(&url, "GET /ping HTTP/1.1\r\n"),
-            sent(&url, "POST /v2/streams/s/t/events HTTP/1.1\r\nHost: h\r\nContent-Length: 9999\r\n\r\nx"),
+            sent(&url, "POST /v2/streams/s/t/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9999\r\n\r\nx"),
         ];
         for _ in 0..20 {
             hostile.push(asked(&url, "/v2/streams/s/t/events"));
@@ -252,7 +252,7 @@ fn append(url: &str) -> bool {
     let answer = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(host(url))?;
         stream.write_all(
-            b"POST /v2/streams/s/small/events HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx",
+            b"POST /v2/streams/s/small/events HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx",
         )?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
@@ -273,7 +273,7 @@ fn each_request_is_written_down_with_its_id() {
     let (mut server, url) = Running::serve(&folder, &log);
     let mut stream = sent(
         &url,
-        "GET /v2/streams/nowhere?x=hidden HTTP/1.1\r\nHost: h\r\nX-Request-Id: mine-1\r\nConnection: close\r\n\r\n",
+        "GET /v2/streams/nowhere?x=hidden HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Request-Id: mine-1\r\nConnection: close\r\n\r\n",
     );
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -309,7 +309,7 @@ fn a_stranger_cannot_fill_the_disk_with_refusals() {
     let long = "A".repeat(50_000);
     let mut answer = [0; 4096];
     for _ in 0..200 {
-        let head = "Host: h\r\nContent-Type: application/grpc\r\nContent-Length: 0";
+        let head = "Host: 127.0.0.1\r\nContent-Type: application/grpc\r\nContent-Length: 0";
         write!(stream, "POST /{long} HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
         assert!(stream.read(&mut answer).unwrap() > 0);
     }

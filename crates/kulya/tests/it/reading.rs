@@ -53,12 +53,12 @@ fn a_reader_over_the_network_needs_read_alone_and_is_told_what_is_missing() {
     let read = sql("reader");
     assert_eq!((read.code, read.out.as_str()), (Some(0), "{\"n\":7}\n"), "{read:?}");
     for (user, right) in [
-        ("half", "prn::/scope:_schemaregistry/key-value-table:registry,READ"),
-        ("other", "prn::/scope:shop/stream:t,READ"),
+        ("half", "READ on prn::/scope:_schemaregistry/key-value-table:registry"),
+        ("other", "READ on prn::/scope:shop/stream:t"),
     ] {
         let refused = sql(user);
         assert_eq!(refused.code, Some(1), "{refused:?}");
-        assert!(refused.err.contains(&format!("lacks the right {right}")), "{user}: {}", refused.err);
+        assert!(refused.err.contains(&format!("the caller needs {right}")), "{user}: {}", refused.err);
     }
     let writes = run(&mut command(
         folder.path(),
@@ -76,7 +76,7 @@ fn a_reader_over_the_network_needs_read_alone_and_is_told_what_is_missing() {
             "78",
         ],
     ));
-    assert!(writes.err.contains(",READ_UPDATE"), "{writes:?}");
+    assert!(writes.err.contains("the caller needs READ_UPDATE on prn::/scope:shop/stream:t"), "{writes:?}");
 }
 
 fn objects(folder: &Path) -> BTreeMap<std::path::PathBuf, u64> {
