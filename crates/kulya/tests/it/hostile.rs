@@ -202,7 +202,10 @@ fn a_signal_ends_it_in_time_whatever_runs() {
         let mut hostile = vec![
             TcpStream::connect(host(&url)).unwrap(),
             sent(&url, "GET /ping HTTP/1.1\r\n"),
-            sent(&url, "POST /v2/streams/s/t/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9999\r\n\r\nx"),
+            sent(
+                &url,
+                "POST /v2/streams/s/t/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9999\r\n\r\nx",
+            ),
         ];
         for _ in 0..20 {
             hostile.push(asked(&url, "/v2/streams/s/t/events"));
