@@ -330,7 +330,7 @@ mod tests {
     async fn a_job_that_panics_or_takes_too_long_is_an_error() {
         let compute = compute(1, 0, 10);
         let failed = compute.work().run(|_| panic!("on purpose")).await;
-        assert_eq!(failed.map(|()| ()).unwrap_err().kind(), RegistryErrorKind::Failed);
+        assert_eq!(failed.unwrap_err().kind(), RegistryErrorKind::Failed);
         let slow = Compute::new(ComputeLimits { time: Duration::ZERO, ..compute.0.limits.clone() });
         let (begun, (ended, is_over)) = (Arc::new(Barrier::new(1)), mpsc::channel());
         let late = slow.work().run(endless(begun, ended)).await.unwrap_err();

@@ -31,7 +31,10 @@ fn field(name: impl Display, kind: impl Display) -> String {
     format!(r#"{{"name":"{name}","type":{kind}}}"#)
 }
 
-const AVRO: &[(&str, usize, fn(usize, &str) -> String)] = &[
+/// A family by name: how large its largest member is, and what makes a member of a size.
+type Family<T> = (&'static str, usize, fn(usize, &str) -> T);
+
+const AVRO: &[Family<String>] = &[
     ("union of records", 5_000, |n, v| {
         format!("[{}]", list(n, |i| record(format!("R{i}"), field("a", format!("\"{v}\"")))))
     }),
@@ -93,7 +96,7 @@ const AVRO: &[(&str, usize, fn(usize, &str) -> String)] = &[
     }),
 ];
 
-const JSON: &[(&str, usize, fn(usize, &str) -> String)] = &[
+const JSON: &[Family<String>] = &[
     ("patterns and properties", 250, |n, v| {
         let patterns = list(n, |i| format!(r#""^(a+)+{v}{i}$":{{"type":"string"}}"#));
         let properties = list(n, |i| format!(r#""{}{i}":{{"type":"string"}}"#, "a".repeat(25)));
@@ -213,7 +216,7 @@ fn kind(v: &str) -> i32 {
     if v == "int" { 5 } else { STRING }
 }
 
-const PROTOBUF: &[(&str, usize, fn(usize, &str) -> Vec<u8>)] = &[
+const PROTOBUF: &[Family<Vec<u8>>] = &[
     ("fields", 10_000, |n, v| {
         let fields = (0..n).map(|i| proto_field(format!("f{i}"), i + 1, kind(v), None)).collect();
         set(vec![message("M", fields)], Vec::new())

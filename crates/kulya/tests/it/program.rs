@@ -89,12 +89,6 @@ impl Running {
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 
-    /// Ends it as a supervisor does; gives its exit code.
-    pub(crate) fn terminate(mut self) -> Option<i32> {
-        self.signal("TERM");
-        self.child.wait().unwrap().code()
-    }
-
     /// Ends it as Ctrl-C does; gives its exit code.
     pub(crate) fn interrupt(mut self) -> Option<i32> {
         self.signal("INT");

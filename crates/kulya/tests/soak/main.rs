@@ -37,7 +37,7 @@ pub(crate) fn seconds() -> u64 {
 #[test]
 fn everything_at_once_stays_flat() {
     let folder = tempdir().unwrap();
-    let (server, url) = Running::serve(&folder, &[]);
+    let (mut server, url) = Running::serve(&folder, &[]);
     for (stream, keep) in KEEP {
         kulya(&folder, &[&["stream", "create", stream, "--segments", "2", "--url", &url], keep].concat());
     }
@@ -67,6 +67,7 @@ fn everything_at_once_stays_flat() {
     let verdict = watch::judge(watch.samples());
     println!("{}", watch::summary(watch.samples()));
     assert!(verdict.is_empty(), "not flat: {verdict:#?}");
-    assert_eq!(server.terminate(), Some(0), "it ends in order");
+    server.signal("TERM");
+    assert_eq!(server.child.wait().unwrap().code(), Some(0), "it ends in order");
     kulya(&folder, &["store", "check"]);
 }
