@@ -230,7 +230,7 @@ impl Keywords {
             _ => return None,
         };
         let silent =
-            self.inner().len() == 1 && self.outside().is_none() && self.scalars == Scalars::default();
+            self.inner_count() == 1 && self.outside().is_none() && self.scalars == Scalars::default();
         // `anyOf: []` has no schemas, and takes nothing
         (silent && self.any_of.is_none() && self.one_of.is_none()).then_some(only)
     }
@@ -250,31 +250,46 @@ impl Keywords {
         }
     }
 
+    /// The keywords that hold one schema each, by names that are the same in every draft.
+    fn single(&self) -> [(&'static str, Option<usize>); 11] {
+        [
+            ("ref", self.reference_number()),
+            ("rest", self.rest.map(|(number, _)| number)),
+            ("contains", self.contains),
+            ("unevaluated items", self.unevaluated_items),
+            ("additional", self.additional),
+            ("unevaluated properties", self.unevaluated_properties),
+            ("property names", self.property_names),
+            ("not", self.not),
+            ("if", self.condition.map(|condition| condition.when)),
+            ("then", self.condition.and_then(|condition| condition.then)),
+            ("else", self.condition.and_then(|condition| condition.otherwise)),
+        ]
+    }
+
+    /// The keywords that hold a list of schemas each.
+    fn lists(&self) -> [(&'static str, &[usize]); 4] {
+        let any_of = self.any_of.as_deref().unwrap_or_default();
+        let one_of = self.one_of.as_deref().unwrap_or_default();
+        [("prefix", &self.prefix), ("all of", &self.all_of), ("any of", any_of), ("one of", one_of)]
+    }
+
+    /// How many schemas are directly inside, without the cost of their names.
+    pub(crate) fn inner_count(&self) -> usize {
+        self.single().iter().flat_map(|(_, number)| number).count()
+            + self.lists().iter().map(|(_, list)| list.len()).sum::<usize>()
+            + self.properties.len()
+            + self.dependent_schemas.len()
+            + self.pattern_properties.len()
+    }
+
     /// Every schema directly inside, under a name that is the same in every draft.
     pub(crate) fn inner(&self) -> Vec<(String, usize)> {
         let mut inner = Vec::new();
-        let mut one = |name: &str, number: Option<usize>| {
-            inner.extend(number.map(|number| (name.to_owned(), number)));
-        };
-        one("ref", self.reference_number());
-        one("rest", self.rest.map(|(number, _)| number));
-        one("contains", self.contains);
-        one("unevaluated items", self.unevaluated_items);
-        one("additional", self.additional);
-        one("unevaluated properties", self.unevaluated_properties);
-        one("property names", self.property_names);
-        one("not", self.not);
-        one("if", self.condition.map(|condition| condition.when));
-        one("then", self.condition.and_then(|condition| condition.then));
-        one("else", self.condition.and_then(|condition| condition.otherwise));
-        let lists = [
-            ("prefix", Some(&self.prefix)),
-            ("all of", Some(&self.all_of)),
-            ("any of", self.any_of.as_ref()),
-            ("one of", self.one_of.as_ref()),
-        ];
-        for (name, list) in lists {
-            let numbered = list.into_iter().flatten().enumerate();
+        let single = self.single().into_iter();
+        inner.extend(single.filter_map(|(name, number)| Some((name.to_owned(), number?))));
+        for (name, list) in self.lists() {
+            let numbered = list.iter().enumerate();
             inner.extend(numbered.map(|(place, number)| (format!("{name} {place}"), *number)));
         }
         inner.extend(self.properties.iter().map(|(name, number)| (format!("property {name}"), *number)));

@@ -149,7 +149,11 @@ impl<'a> World<'a> {
 
     /// False when nothing is left to spend.
     pub(super) fn spend(&self, steps: usize) -> bool {
-        let left = self.steps.get().saturating_sub(u64::try_from(steps).unwrap_or(u64::MAX));
+        let before = self.steps.get();
+        if before == 0 {
+            return false;
+        }
+        let left = before.saturating_sub(u64::try_from(steps).unwrap_or(u64::MAX));
         let left = if self.budget.spend(steps) { left } else { 0 };
         self.steps.set(left);
         left > 0
@@ -183,10 +187,12 @@ impl<'a> World<'a> {
             if !self.same_words(one, one_keywords, other, other_keywords) {
                 return false;
             }
-            let (inner, other_inner) = (one_keywords.inner(), other_keywords.inner());
-            if inner.len() != other_inner.len() || !self.spend(inner.len()) {
+            // names take time to make, so they are made only where there are as many on both sides
+            let count = one_keywords.inner_count();
+            if count != other_keywords.inner_count() || !self.spend(count) {
                 return false;
             }
+            let (inner, other_inner) = (one_keywords.inner(), other_keywords.inner());
             for ((name, number), (other_name, other_number)) in inner.into_iter().zip(other_inner) {
                 if name != other_name {
                     return false;
