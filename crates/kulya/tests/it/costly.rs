@@ -11,7 +11,7 @@ use tempfile::tempdir;
 const PATTERNS: usize = if cfg!(debug_assertions) { 200 } else { 1_000 };
 
 /// So much may the process's memory grow by one request, in kilobytes.
-const MOST_KILOBYTES: u64 = 260_000;
+const MOST_KILOBYTES: u64 = 200_000;
 
 fn json_group(url: &str, group: &str) {
     let body = json!({
