@@ -12,8 +12,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use kulya_store::clock::{Clock, SystemClock};
 use kulya_store::{
-    Append, BoundedSegment, Commit, EventPointer, ReadChunk, Retention, Scope, SegmentId, StreamConfig,
-    StreamCut, StreamId, StreamStore, Tail, hex, tail_cut,
+    Append, BoundedSegment, Commit, ErrorKind, EventPointer, ReadChunk, Retention, Scope, SegmentId,
+    StreamConfig, StreamCut, StreamId, StreamStore, Tail, hex, tail_cut,
 };
 use serde_json::json;
 use std::io::{Read, Write};
@@ -79,10 +79,17 @@ async fn on_stream(
         }
         OneStream::Describe { .. } => describe(store, &stream).await?,
         OneStream::Append { key, segments, .. } => {
-            store.create_scope(&stream.scope).await?;
-            store.create_stream(&stream, StreamConfig::with_segments(segments)).await?;
-            let append = Append { stream, routing_key: key, event };
-            let done = store.commit(Commit::events(vec![append])).await?;
+            let append = Append { stream: stream.clone(), routing_key: key, event };
+            let commit = Commit::events(vec![append]);
+            let done = match store.commit(commit.clone()).await {
+                // made only where it is missing: whoever may append to a stream need not have the right to make one
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    store.create_scope(&stream.scope).await?;
+                    store.create_stream(&stream, StreamConfig::with_segments(segments)).await?;
+                    store.commit(commit).await?
+                }
+                done => done?,
+            };
             for pointer in done.pointers.iter() {
                 say!("{} {pointer}", hex::encode(&pointer.to_bytes()));
             }
