@@ -10,13 +10,20 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use kulya_guard::operation::{self, StoreCall};
-use kulya_store::{Append, Commit, EventPointer, Scope, StreamConfig, StreamCut, StreamId, WriterId, hex};
+use kulya_store::{
+    Append, Commit, ErrorKind, EventPointer, Scope, StreamConfig, StreamCut, StreamId, WriterId, hex,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// Events of one answer, when nothing else is asked for, and at most.
 const DEFAULT_LIMIT: usize = 1000;
 const MOST_EVENTS: usize = 10_000;
+
+/// Of a stream that is made here: a cut of it is sent as a header.
+const MAX_SEGMENTS: u32 = 1000;
+/// A longer cut is sent by no header, in bytes: clients read none of 64 KiB.
+const MAX_CUT_BYTES: usize = 32 * 1024;
 
 const CUT: Parameter = Parameter::text("from", "the cut to begin at; left out for the stream's head");
 
@@ -32,8 +39,11 @@ pub(super) fn places() -> Vec<Place> {
             .refuses(&[404]),
         Place::new(Method::PUT, "/v2/streams/{scope}/{stream}", create)
             .named("createStream", "makes a stream, and its scope")
-            .query(&[Parameter::number("segments", "how many; 1 when it is left out")
-                .bounded(r#"{"minimum":1,"maximum":10000}"#)])
+            .query(&[Parameter::number(
+                "segments",
+                "how many; 1 when it is left out; more than 1000 over gRPC",
+            )
+            .bounded(r#"{"minimum":1,"maximum":1000}"#)])
             .answers(201, "made", Content::Nothing)
             .answers(200, "it was there, with as many segments", Content::Nothing)
             .refuses(&[409, 507]),
@@ -100,6 +110,10 @@ pub(super) async fn create(
     Query(Creating { segments }): Query<Creating>,
 ) -> Result<StatusCode, Refusal> {
     let stream = StreamId::new(&scope, &stream)?;
+    if segments > MAX_SEGMENTS {
+        let what = format!("{segments} segments are more than {MAX_SEGMENTS}: make such a stream over gRPC");
+        return Err(wrong(what));
+    }
     // the answer tells whether it was there
     visit.allow(
         &operation::store(visit.names(), StoreCall::ReadStream, &scope, stream.name.as_str()),
@@ -182,6 +196,9 @@ fn writer(headers: &HeaderMap) -> Result<Option<(WriterId, u64)>, Refusal> {
     Ok(Some((WriterId(id), number)))
 }
 
+/// How often a stream's head is looked up anew while retention moves it.
+const MOST_TRIES: u32 = 16;
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Reading {
@@ -195,19 +212,37 @@ pub(super) async fn read(
     Query(Reading { from, limit }): Query<Reading>,
 ) -> Result<Response, Refusal> {
     let stream = StreamId::new(&scope, &stream)?;
-    let segments = served.store.segments(&stream).await?;
-    let cut = match from {
-        Some(text) => cut_of(&stream, &text)?,
-        None => StreamCut::head(&stream, &segments),
-    };
-    cut.check(&segments)?;
     let limit = limit.map_or(DEFAULT_LIMIT, |limit| limit as usize).min(MOST_EVENTS);
-    let (next, body) = events::read(served.reads, segments, cut, limit).await?;
+    let from = from.map(|text| cut_of(&stream, &text)).transpose()?;
+    let mut tries = 0;
+    let (next, body) = loop {
+        let segments = served.store.segments(&stream).await?;
+        let cut = from.clone().unwrap_or_else(|| StreamCut::head(&stream, &segments));
+        cut.check(&segments)?;
+        check_length(&cut)?;
+        tries += 1;
+        match events::read(served.reads.clone(), segments, cut, limit).await {
+            // retention has moved the head meanwhile: who named no place is not told that it is gone
+            Err(error) if error.kind() == ErrorKind::Truncated && from.is_none() && tries < MOST_TRIES => {}
+            read => break read?,
+        }
+    };
+    check_length(&next)?;
     let headers = [
         (header::CONTENT_TYPE.as_str(), "application/x-ndjson".to_owned()),
         ("kulya-next", next.to_string()),
     ];
     Ok((headers, body).into_response())
+}
+
+/// Refuses a cut that no client could be sent.
+pub(super) fn check_length(cut: &StreamCut) -> Result<(), Refusal> {
+    if cut.to_string().len() <= MAX_CUT_BYTES {
+        return Ok(());
+    }
+    let what =
+        format!("stream {} has too many segments for a cut to be a header: read it over gRPC", cut.stream);
+    Err(wrong(what))
 }
 
 /// A cut of this very stream.
