@@ -21,7 +21,10 @@ pub(crate) fn take(path: &Path, owner: &str) -> io::Result<Locking> {
             false
         }
     };
-    let Some(file) = take_file(path, owner)? else { return Ok(Locking::Held { owner: owner_of(path) }) };
+    let Some(file) = take_file(path, owner)? else {
+        release(&folder);
+        return Ok(Locking::Held { owner: owner_of(path) });
+    };
     let (path, parent, owner) = (path.to_owned(), parent.to_owned(), owner.to_owned());
     Ok(Locking::Taken(Box::new(FolderLock {
         path,
@@ -53,9 +56,23 @@ pub(crate) fn look(path: &Path) -> io::Result<Option<Locking>> {
 }
 
 /// What is held by whoever only reads.
-struct Shared(#[expect(dead_code, reason = "it is held, and let go in the end")] Vec<File>);
+struct Shared(Vec<File>);
 
 impl Lock for Shared {}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.0.iter().for_each(release);
+    }
+}
+
+/// Lets a lock go. To close its file would not be enough while a process that is being started has the file, too, until it
+/// becomes the program that it starts.
+fn release(file: &File) {
+    if let Err(error) = file.unlock() {
+        tracing::debug!("a lock is let go by closing its file: {error}");
+    }
+}
 
 /// The file, locked and with the owner in it; `None` when it is another's.
 fn take_file(path: &Path, owner: &str) -> io::Result<Option<File>> {
@@ -87,6 +104,13 @@ struct FolderLock {
     /// Whether the folder itself is locked.
     is_locked: bool,
     file: Mutex<File>,
+}
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        release(self.file.get_mut().unwrap_or_else(PoisonError::into_inner));
+        release(&self.folder);
+    }
 }
 
 impl Lock for FolderLock {
