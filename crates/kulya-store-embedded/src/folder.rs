@@ -121,6 +121,11 @@ impl Folder {
         let manifest = manifest.and_then(|bytes| Manifest::read(&bytes));
         let text = format.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
         let is_legacy = match format_of(path, text.as_deref()) {
+            // an upgrade writes FORMAT before it makes the first log file of this format
+            Ok(true) if key_of_logs(path, &*disk)?.is_some() => {
+                flaws.push(Flaw { file: "FORMAT", what: "says another format than the log files have" });
+                false
+            }
             Ok(is_legacy) => is_legacy,
             // what is there beside it says that it is one
             Err(_)
@@ -420,7 +425,7 @@ pub(crate) fn check_complete(folder: &Folder, names: &[LogName]) -> Result<()> {
 }
 
 fn is_of_a_store(text: &str) -> bool {
-    text.starts_with("kulya-store ")
+    text.strip_prefix("kulya-store ").is_some_and(|version| version.parse::<u32>().is_ok())
 }
 
 /// Whether a folder is of the format before this one; refuses what is of neither.

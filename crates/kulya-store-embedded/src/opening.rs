@@ -21,6 +21,10 @@ pub(crate) struct Ready {
 /// Makes a folder ready. On return everything in the state is synced.
 pub(crate) fn ready(folder: &Folder, recovered: Recovered) -> Result<Ready> {
     let Recovered { mut state, checkpoint, left } = recovered;
+    if folder.is_legacy() {
+        // the folder is of this format before it has a log file of this format: so one that says otherwise is damaged
+        folder.write_manifest(|known| Manifest::of(known.key, &state))?;
+    }
     let log = match last_file(folder, &state)? {
         Some(name) => {
             let path = folder.log(name);

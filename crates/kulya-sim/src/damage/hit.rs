@@ -93,7 +93,7 @@ fn hit(folder: &Path, original: &Path, dice: &mut Dice) -> String {
             format!("{name} is removed")
         }
         21 => {
-            let name = dice.of(&["MANIFEST", "SYNCED"]);
+            let name = dice.of(&["MANIFEST", "SYNCED", "FORMAT"]);
             change(&folder.join(name), "a bit is flipped", dice, |bytes, at, dice| {
                 if let Some(byte) = bytes.get_mut(at) {
                     *byte ^= 1 << dice.roll(8);

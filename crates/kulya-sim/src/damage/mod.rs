@@ -94,6 +94,9 @@ impl Case<'_> {
     }
 
     async fn holds(&self, opened: &Path, report: &mut Damages) {
+        if let Some(format) = self.other_format() {
+            return self.is_of_another_format(&format, report);
+        }
         let before = files(self.path);
         folder::copy_all(self.path, opened);
         self.opens(opened, report).await;
@@ -106,6 +109,33 @@ impl Case<'_> {
     fn is_unknown(&self, pointer: &EventPointer) -> bool {
         let is_said = self.written.is_orderly || self.path.join("SYNCED").exists();
         !is_said && self.written.is_in_the_last_file(pointer)
+    }
+
+    /// What the file FORMAT says, when a bit of it says that another version wrote the folder.
+    fn other_format(&self) -> Option<String> {
+        let text = std::fs::read_to_string(self.path.join("FORMAT")).ok()?;
+        let version: u32 = text.trim().strip_prefix("kulya-store ")?.parse().ok()?;
+        (![2, 3].contains(&version)).then_some(text)
+    }
+
+    /// Nobody touches what another version may have written; what is wrong is said.
+    fn is_of_another_format(&self, format: &str, report: &mut Damages) {
+        let before = files(self.path);
+        for refused in [
+            open(self.path).err(),
+            EmbeddedStore::examine(self.path).err(),
+            EmbeddedStore::repair(self.path).err(),
+        ] {
+            let error = refused.unwrap_or_else(|| panic!("format {format:?} is read\n{}", self.story));
+            self.ensure(
+                error.to_string().contains(format.trim()),
+                &format!("{error} does not name the format"),
+            );
+        }
+        let mut after = files(self.path);
+        after.remove(&self.path.join("LOCK"));
+        self.ensure(after == before, "a folder of another format has changed");
+        report.refused += 1;
     }
 
     /// An opening as it is refuses, or gives what was written, or an error where it is read.

@@ -83,6 +83,10 @@ pub(crate) fn salvage(folder: &Folder, flaws: &[Flaw], index: &Arc<dyn Index>) -
     for flaw in flaws {
         salvage.found.damaged(flaw.file, flaw.what.to_owned());
     }
+    if marked.is_none() && flaws.iter().any(|flaw| flaw.file == "MANIFEST") {
+        // nothing says where the log ended: any number of files may be gone from its end
+        salvage.found.is_counted = false;
+    }
     for name in &salvage.foreign {
         salvage.found.damaged(name, "is no log file of this store".to_owned());
     }
