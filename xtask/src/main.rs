@@ -8,6 +8,7 @@
 //! - `avro -- CMD…`: the same with Avro Java's schema resolution.
 //! - `buf -- CMD…`: CMD with the path of `buf`, which compares Protobuf schemas.
 //! - `soak [--minutes N]`: the release program under everything at once, watched from outside; 30 minutes by default.
+//! - `schemathesis`: the program's REST v2 held against its document, where Python is.
 //! - `record-demo`: records the demo's change log anew, from a real PostgreSQL.
 //! - `tidy`: the rules of the house that a program can check.
 
@@ -18,6 +19,7 @@ mod postgres;
 mod pravega;
 mod registry;
 mod s3;
+mod schemathesis;
 mod server;
 mod tidy;
 
@@ -41,7 +43,7 @@ struct Fixture {
 /// Starts what was found.
 type Start = Box<dyn FnOnce() -> Result<Beside>>;
 
-const FIXTURES: [Fixture; 6] = [
+const FIXTURES: [Fixture; 7] = [
     Fixture {
         word: "pravega",
         // two Pravegas take a minute: who tests another crate alone does without
@@ -74,6 +76,14 @@ const FIXTURES: [Fixture; 6] = [
         find: || buf::find_or_build().map(|it| Box::new(move || Ok(buf::start(it))) as Start),
     },
     Fixture {
+        word: "schemathesis",
+        crates: &["kulya"],
+        tests: Some(("schemathesis", "the tests by schemathesis")),
+        find: || {
+            schemathesis::find_or_fetch().map(|it| Box::new(move || Ok(schemathesis::start(it))) as Start)
+        },
+    },
+    Fixture {
         word: "postgres",
         crates: &["kulya-cdc", "kulya"],
         tests: None,
@@ -97,6 +107,11 @@ fn run() -> Result<()> {
     match words.as_slice() {
         ["test", rest @ ..] => return test(rest),
         ["record-demo"] => return record_demo(),
+        ["schemathesis"] => {
+            let mut cargo = cargo();
+            cargo.args(["test", "-p", "kulya", "--test", "it", "--", "--include-ignored", "schemathesis"]);
+            return run_beside(schemathesis::start(schemathesis::find_or_fetch()?), &mut cargo);
+        }
         ["tidy"] => return tidy::run(),
         ["soak"] => return soak(SOAK_MINUTES),
         ["soak", "--minutes", minutes] => {
@@ -111,7 +126,7 @@ fn run() -> Result<()> {
     }
     let beside = FIXTURES.map(|fixture| format!("{} -- COMMAND…", fixture.word)).join(" | ");
     bail!(
-        "usage: cargo xtask test [cargo test arguments] | {beside} | soak [--minutes N] | record-demo | tidy"
+        "usage: cargo xtask test [cargo test arguments] | {beside} | schemathesis | soak [--minutes N] | record-demo | tidy"
     )
 }
 
@@ -119,7 +134,8 @@ fn run() -> Result<()> {
 fn test(args: &[&str]) -> Result<()> {
     tidy::run()?;
     let mut cargo = cargo();
-    cargo.arg("test");
+    // one run names everything that fails
+    cargo.args(["test", "--no-fail-fast"]);
     if args.is_empty() {
         cargo.arg("--workspace");
     }

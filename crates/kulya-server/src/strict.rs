@@ -62,13 +62,18 @@ struct Watched<V> {
     unknown: Unknown,
     /// The members of a struct; any where it is a map.
     members: Option<&'static [&'static str]>,
+    /// Whether a whole number is expected: 4.0 is one, too, as JSON Schema has it.
+    is_whole: bool,
 }
 
+/// Up to here each whole number is a float of its own.
+const WHOLE: f64 = 9_007_199_254_740_992.0;
+
 macro_rules! passed_on {
-    ($($method:ident),*) => {
+    ($is_whole:literal: $($method:ident),*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
             let Self { inner, unknown } = self;
-            inner.$method(Watched { visitor, unknown, members: None })
+            inner.$method(Watched { visitor, unknown, members: None, is_whole: $is_whole })
         })*
     };
 }
@@ -77,31 +82,15 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
     type Error = D::Error;
 
     passed_on!(
-        deserialize_any,
-        deserialize_bool,
-        deserialize_i8,
-        deserialize_i16,
-        deserialize_i32,
-        deserialize_i64,
-        deserialize_i128,
-        deserialize_u8,
-        deserialize_u16,
-        deserialize_u32,
-        deserialize_u64,
-        deserialize_u128,
-        deserialize_f32,
-        deserialize_f64,
-        deserialize_char,
-        deserialize_str,
-        deserialize_string,
-        deserialize_bytes,
-        deserialize_byte_buf,
-        deserialize_option,
-        deserialize_unit,
-        deserialize_seq,
-        deserialize_map,
-        deserialize_identifier,
-        deserialize_ignored_any
+        true: deserialize_i8, deserialize_i16, deserialize_i32, deserialize_i64, deserialize_u8, deserialize_u16,
+        deserialize_u32, deserialize_u64
+    );
+
+    passed_on!(
+        false: deserialize_any, deserialize_bool, deserialize_i128, deserialize_u128, deserialize_f32,
+        deserialize_f64, deserialize_char, deserialize_str, deserialize_string, deserialize_bytes,
+        deserialize_byte_buf, deserialize_option, deserialize_unit, deserialize_seq, deserialize_map,
+        deserialize_identifier, deserialize_ignored_any
     );
 
     fn deserialize_unit_struct<V: Visitor<'de>>(
@@ -110,7 +99,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         visitor: V,
     ) -> Result<V::Value, D::Error> {
         let Self { inner, unknown } = self;
-        inner.deserialize_unit_struct(name, Watched { visitor, unknown, members: None })
+        inner.deserialize_unit_struct(name, Watched { visitor, unknown, members: None, is_whole: false })
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -123,12 +112,12 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         if name.starts_with('$') {
             return inner.deserialize_newtype_struct(name, visitor);
         }
-        inner.deserialize_newtype_struct(name, Watched { visitor, unknown, members: None })
+        inner.deserialize_newtype_struct(name, Watched { visitor, unknown, members: None, is_whole: false })
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, D::Error> {
         let Self { inner, unknown } = self;
-        inner.deserialize_tuple(len, Watched { visitor, unknown, members: None })
+        inner.deserialize_tuple(len, Watched { visitor, unknown, members: None, is_whole: false })
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -138,7 +127,11 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         visitor: V,
     ) -> Result<V::Value, D::Error> {
         let Self { inner, unknown } = self;
-        inner.deserialize_tuple_struct(name, len, Watched { visitor, unknown, members: None })
+        inner.deserialize_tuple_struct(
+            name,
+            len,
+            Watched { visitor, unknown, members: None, is_whole: false },
+        )
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -152,7 +145,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
             return inner.deserialize_struct(name, fields, visitor);
         }
         // as a map: so an array is none
-        inner.deserialize_map(Watched { visitor, unknown, members: Some(fields) })
+        inner.deserialize_map(Watched { visitor, unknown, members: Some(fields), is_whole: false })
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -162,7 +155,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         visitor: V,
     ) -> Result<V::Value, D::Error> {
         let Self { inner, unknown } = self;
-        inner.deserialize_enum(name, variants, Watched { visitor, unknown, members: None })
+        inner.deserialize_enum(name, variants, Watched { visitor, unknown, members: None, is_whole: false })
     }
 
     fn is_human_readable(&self) -> bool {
@@ -191,7 +184,6 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Watched<V> {
         visit_i128(i128),
         visit_u64(u64),
         visit_u128(u128),
-        visit_f64(f64),
         visit_char(char),
         visit_str(&str),
         visit_borrowed_str(&'de str),
@@ -200,6 +192,17 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Watched<V> {
         visit_borrowed_bytes(&'de [u8]),
         visit_byte_buf(Vec<u8>)
     );
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<V::Value, E> {
+        if self.is_whole && value.fract() == 0.0 && value.abs() <= WHOLE {
+            #[expect(clippy::cast_possible_truncation, reason = "it is whole, and not too large")]
+            return match value as i64 {
+                value if value >= 0 => self.visitor.visit_u64(value.unsigned_abs()),
+                value => self.visitor.visit_i64(value),
+            };
+        }
+        self.visitor.visit_f64(value)
+    }
 
     fn visit_none<E: Error>(self) -> Result<V::Value, E> {
         self.visitor.visit_none()
@@ -226,7 +229,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Watched<V> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
-        let Self { visitor, unknown, members } = self;
+        let Self { visitor, unknown, members, .. } = self;
         visitor.visit_map(Members { inner, unknown, members, seen: HashSet::new() })
     }
 
@@ -351,7 +354,8 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Content<'de, A> {
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, A::Error> {
-        self.inner.tuple_variant(len, Watched { visitor, unknown: self.unknown, members: None })
+        self.inner
+            .tuple_variant(len, Watched { visitor, unknown: self.unknown, members: None, is_whole: false })
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -360,7 +364,8 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Content<'de, A> {
         visitor: V,
     ) -> Result<V::Value, A::Error> {
         let unknown = self.unknown;
-        self.inner.struct_variant(fields, Watched { visitor, unknown, members: Some(fields) })
+        self.inner
+            .struct_variant(fields, Watched { visitor, unknown, members: Some(fields), is_whole: false })
     }
 }
 
@@ -428,6 +433,26 @@ mod tests {
             }
         }
         assert!(refused::<Outer>(r#"{"words":{"a":1}}"#).starts_with("words.a: "));
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        let read = |number: &str| {
+            let text = format!(r#"{{"type":"T","serializationFormat":"Avro","version":0,"id":{number}}}"#);
+            json::<VersionInfo>(text.as_bytes(), Unknown::Refused).map(|version| version.id).ok()
+        };
+        for (number, expected) in [
+            ("4270.0", Some(4270)),
+            ("4.27e3", Some(4270)),
+            ("0.0", Some(0)),
+            ("4270.5", None),
+            ("-1.0", None),
+            ("1e300", None),
+            ("4294967296.0", None),
+            ("\"4270\"", None),
+        ] {
+            assert_eq!(read(number), expected, "{number}");
+        }
     }
 
     #[test]

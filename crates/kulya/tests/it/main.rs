@@ -18,6 +18,7 @@ mod pravega;
 mod program;
 mod reading;
 mod registry;
+mod schemathesis;
 mod secrets;
 mod serve;
 mod store;

@@ -95,13 +95,19 @@ type Named = (&'static str, Value);
 /// The nouns of the registry contract (§1.2), and how they are sent.
 fn nouns() -> Vec<Named> {
     let side = |word: &str| {
-        let names = [word.to_owned(), format!("{word}Transitive"), format!("{word}Till")];
-        object(&[("name", json!({ "enum": names })), ("?versionInfo", refer("VersionInfo"))])
+        let plain = json!({ "enum": [word, format!("{word}Transitive")] });
+        json!({ "oneOf": [
+            object(&[("name", plain), ("?versionInfo", nullable(refer("VersionInfo")))]),
+            object(&[("name", json!({ "const": format!("{word}Till") })), ("versionInfo", refer("VersionInfo"))]),
+        ] })
     };
-    let advanced = object(&[
-        ("?backwardPolicy", object(&[("backwardPolicy", side("Backward"))])),
-        ("?forwardPolicy", object(&[("forwardPolicy", side("Forward"))])),
-    ]);
+    let backward = object(&[("backwardPolicy", side("Backward"))]);
+    let forward = object(&[("forwardPolicy", side("Forward"))]);
+    // one side or both
+    let advanced = json!({ "anyOf": [
+        object(&[("backwardPolicy", backward.clone()), ("?forwardPolicy", nullable(forward.clone()))]),
+        object(&[("?backwardPolicy", nullable(backward)), ("forwardPolicy", forward)]),
+    ] });
     let policies = any_of(&[
         "AllowAny",
         "DenyAll",
@@ -111,8 +117,19 @@ fn nouns() -> Vec<Named> {
         "ForwardTransitive",
         "Full",
         "FullTransitive",
-        "Advanced",
     ]);
+    let compatibility = json!({ "oneOf": [
+        object(&[("policy", policies), ("?advanced", nullable(advanced.clone()))]),
+        object(&[("policy", word("Advanced")), ("advanced", advanced)]),
+    ] });
+    let format = |known: &[&str]| {
+        let name = "a custom format's own name; the built-in ones know theirs";
+        let told = json!({ "type": "string", "description": name });
+        json!({ "oneOf": [
+            object(&[("serializationFormat", any_of(known)), ("?fullTypeName", nullable(told.clone()))]),
+            object(&[("serializationFormat", word("Custom")), ("fullTypeName", told)]),
+        ] })
+    };
     let group = |optional: &str| {
         object(&[
             ("serializationFormat", refer("Format")),
@@ -122,14 +139,10 @@ fn nouns() -> Vec<Named> {
         ])
     };
     vec![
-        (
-            "Format",
-            object(&[
-                ("serializationFormat", any_of(&["Avro", "Protobuf", "Json", "Any", "Custom"])),
-                ("?fullTypeName", told("a custom format's own name; the built-in ones know theirs")),
-            ]),
-        ),
-        ("Compatibility", object(&[("policy", policies), ("?advanced", nullable(advanced))])),
+        ("Format", format(&["Avro", "Protobuf", "Json", "Any"])),
+        // a group may take any format, and a schema has one
+        ("SchemaFormat", format(&["Avro", "Protobuf", "Json"])),
+        ("Compatibility", compatibility),
         ("GroupProperties", group("")),
         ("NewGroup", group("?")),
         (
@@ -162,7 +175,7 @@ fn nouns() -> Vec<Named> {
             "NewSchema",
             object(&[
                 ("?type", told("the type's full name; left out where the schema says it")),
-                ("serializationFormat", refer("Format")),
+                ("serializationFormat", refer("SchemaFormat")),
                 ("?schemaData", base64("the schema's bytes; for Protobuf a FileDescriptorSet")),
                 (
                     "?schema",

@@ -7,7 +7,7 @@ use super::Seen;
 use super::ask::{Path, Query};
 use super::event::{Encoder, Frame};
 use super::refusal::Refusal;
-use super::streams::cut_of;
+use super::streams::{check_length, cut_of};
 use crate::reads::Reads;
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
@@ -44,6 +44,7 @@ pub(super) async fn follow(
         None => tail_cut(&*served.store, &stream).await?,
     };
     cut.check(&served.store.segments(&stream).await?)?;
+    check_length(&cut)?;
     let reads = served.reads;
     let follower =
         Follower { reads, ends: served.ends, tail: Tail::from(cut), encoder: None, is_over: false };
