@@ -97,6 +97,13 @@ fn report(found: &Salvaged) {
         let events = counted(lost.events);
         say!("lost: the events of {stream}, segment {segment}, from offset {from} to {to}: {events} events");
     }
+    if let Some(first) = found.skipped.first() {
+        say!(
+            "the streams of what is lost from the end of the log are not known: the {} segments that take events pass over {} offsets each, so that none is given twice",
+            found.skipped.len(),
+            first.to - first.from
+        );
+    }
     if found.changes > 0 {
         say!("{} changes speak of what is lost, and are of no use", found.changes);
     }

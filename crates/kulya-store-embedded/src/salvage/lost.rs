@@ -55,6 +55,9 @@ pub struct Salvaged {
     pub events_lost: Option<u64>,
     /// The events that are lost, by where they were.
     pub lost: Vec<LostEvents>,
+    /// Where frames are lost from the end of the log, nobody knows which streams they were of. So each stream passes over as
+    /// many offsets as may have been given: none is given to two events.
+    pub skipped: Vec<LostEvents>,
     /// Changes that can be read, but are of no use without what is lost.
     pub changes: u64,
     /// Streams and tables whose making was lost, and under which names what they hold is found.
@@ -75,6 +78,7 @@ impl Default for Salvaged {
             frames_lost: 0,
             events_lost: Some(0),
             lost: Vec::new(),
+            skipped: Vec::new(),
             changes: 0,
             named: Vec::new(),
             is_counted: true,
@@ -123,23 +127,24 @@ impl Salvaged {
     }
 }
 
-/// Finds where events are missing, and says so in `given_up`.
-pub(super) fn gaps(salvage: &mut Salvage, record: Option<&Record>) -> Result<()> {
+/// Finds where events are missing, and says so in `given_up`. `unknown` bytes of the log's end are gone, of whatever streams.
+pub(super) fn gaps(salvage: &mut Salvage, record: Option<&Record>, unknown: u64) -> Result<()> {
     let known: BTreeMap<SegmentKey, u64> = record.into_iter().flat_map(Record::tails).collect();
     let hints = std::mem::take(&mut salvage.found.hints);
-    let segments: Vec<(StreamId, SegmentKey, u64, u64)> = {
+    let segments: Vec<(StreamId, SegmentKey, u64, u64, bool)> = {
         let streams = salvage.state.streams.iter();
         let of = |(name, stream): (&StreamId, &state::Stream)| {
             let key = |number| SegmentKey { stream: stream.id, number };
             let one = |(number, segment): (u32, &state::Segment)| {
-                (name.clone(), key(number), segment.head, segment.tail)
+                (name.clone(), key(number), segment.head, segment.tail, stream.sealed)
             };
             (0..).zip(&stream.segments).map(one).collect::<Vec<_>>()
         };
         streams.flat_map(of).collect()
     };
     let mut gaps: Vec<(LostEvents, SegmentKey, u64)> = Vec::new();
-    for (name, key, head, tail) in segments {
+    let mut skips: Vec<(LostEvents, SegmentKey, u64)> = Vec::new();
+    for (name, key, head, tail, is_sealed) in segments {
         let mut tail = tail.max(known.get(&key).copied().unwrap_or_default());
         for hint in hints.iter().filter(|hint| hint.segment == key) {
             if hint.start == tail {
@@ -170,6 +175,12 @@ pub(super) fn gaps(salvage: &mut Salvage, record: Option<&Record>) -> Result<()>
         if at < tail {
             add(at, tail, time);
         }
+        let from = at.max(tail);
+        if unknown > 0 && !is_sealed {
+            let (stream, segment) = (name, key.number);
+            let skipped = LostEvents { stream, segment, from, to: from + unknown, events: None };
+            skips.push((skipped, key, time));
+        }
     }
     if !gaps.is_empty() && !salvage.found.is_damaged() {
         salvage.found.damaged("log", "lacks events that it should have".to_owned());
@@ -182,16 +193,25 @@ pub(super) fn gaps(salvage: &mut Salvage, record: Option<&Record>) -> Result<()>
         salvage.found.events_lost = None;
     }
     for (lost, segment, time) in gaps {
-        let mut at = lost.from;
-        while at < lost.to {
-            let length = u32::try_from(lost.to - at).unwrap_or(u32::MAX);
-            let gone = Op::Lost { segment, start: at, time, length };
-            op::put(&mut salvage.given_up, &gone);
-            // readers of what can be read pass over it
-            salvage.state.apply(&gone, 0, 0).map_err(Error::invalid)?;
-            at += u64::from(length);
-        }
+        give_up(salvage, &lost, segment, time)?;
         salvage.found.lost.push(lost);
+    }
+    for (skipped, segment, time) in skips {
+        give_up(salvage, &skipped, segment, time)?;
+        salvage.found.skipped.push(skipped);
+    }
+    Ok(())
+}
+
+/// Readers of what can be read pass over what is lost.
+fn give_up(salvage: &mut Salvage, lost: &LostEvents, segment: SegmentKey, time: u64) -> Result<()> {
+    let mut at = lost.from;
+    while at < lost.to {
+        let length = u32::try_from(lost.to - at).unwrap_or(u32::MAX);
+        let gone = Op::Lost { segment, start: at, time, length };
+        op::put(&mut salvage.given_up, &gone);
+        salvage.state.apply(&gone, 0, 0).map_err(Error::invalid)?;
+        at += u64::from(length);
     }
     Ok(())
 }

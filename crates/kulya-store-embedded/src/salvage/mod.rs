@@ -15,9 +15,9 @@ pub use lost::{Damage, LostEvents, Salvaged};
 
 use crate::checkpoint::Record;
 use crate::folder::{Flaw, Folder, LogName};
-use crate::frame::LogEnd;
+use crate::frame::{FILE_HEADER_BYTES, LogEnd};
 use crate::index::Index;
-use crate::manifest::Mark;
+use crate::manifest::{KnownFile, Mark};
 use crate::recovery::learn;
 use crate::state::{LogInfo, State};
 use kulya_store::Result;
@@ -26,6 +26,9 @@ pub(crate) use layout::Source;
 use std::collections::HashMap;
 use std::sync::Arc;
 use walk::Walk;
+
+/// Offsets that each segment passes over where files are gone from the end of the log and nothing says how long they were.
+const UNKNOWN_BYTES: u64 = 1 << 30;
 
 /// What a log is, and what a repair would make of it.
 pub(crate) struct Salvage {
@@ -83,10 +86,9 @@ pub(crate) fn salvage(folder: &Folder, flaws: &[Flaw], index: &Arc<dyn Index>) -
     for flaw in flaws {
         salvage.found.damaged(flaw.file, flaw.what.to_owned());
     }
-    if marked.is_none() && flaws.iter().any(|flaw| flaw.file == "MANIFEST") {
-        // nothing says where the log ended: any number of files may be gone from its end
-        salvage.found.is_counted = false;
-    }
+    // nothing says where the log ended: any number of files may be gone from its end
+    let is_end_unknown = marked.is_none() && flaws.iter().any(|flaw| flaw.file == "MANIFEST");
+    salvage.found.is_counted &= !is_end_unknown;
     for name in &salvage.foreign {
         salvage.found.damaged(name, "is no log file of this store".to_owned());
     }
@@ -121,9 +123,16 @@ pub(crate) fn salvage(folder: &Folder, flaws: &[Flaw], index: &Arc<dyn Index>) -
     if let Some(end) = last.max_by_key(|end| end.sequence) {
         salvage.jump(end, true);
     }
+    let is_recorded = record.as_ref().is_some_and(|record| record.end.sequence >= salvage.state.end.sequence);
+    let unknown = match (is_end_unknown, is_recorded && marked.is_some()) {
+        (true, _) => UNKNOWN_BYTES,
+        // the tails of all segments are known
+        (false, true) => 0,
+        (false, false) => salvage.unknown(&known, marked.is_some()),
+    };
     salvage.state.forget_staged();
     learn(&mut salvage.state)?;
-    salvage.settle(record.as_ref())?;
+    salvage.settle(record.as_ref(), unknown)?;
     Ok(salvage)
 }
 
@@ -134,7 +143,7 @@ impl Salvage {
         part: &Part,
         before: LogEnd,
         next_before: Option<LogEnd>,
-        known: &[crate::manifest::KnownFile],
+        known: &[KnownFile],
     ) -> Finding {
         let name = part.name();
         let within = known.iter().filter(|file| name.first <= file.name.first && file.name.last <= name.last);
@@ -173,11 +182,46 @@ impl Salvage {
         }
     }
 
-    fn settle(&mut self, record: Option<&Record>) -> Result<()> {
+    /// How many bytes of events are gone from the end of the log at most, which nothing tells the streams of.
+    fn unknown(&self, known: &[KnownFile], is_marked: bool) -> u64 {
+        let bytes_of = |part: &Part| {
+            let name = part.name();
+            let of_part = |file: &&KnownFile| name.first <= file.name.first && file.name.last <= name.last;
+            let mut bytes: HashMap<LogName, u64> = HashMap::new();
+            for file in known.iter().filter(of_part) {
+                let most = bytes.entry(file.name).or_default();
+                *most = file.bytes.max(*most);
+            }
+            bytes.into_values().sum::<u64>()
+        };
+        let mut gone = 0;
+        for finding in self.parts.iter().rev() {
+            match &finding.part.source {
+                Source::Missing => gone += bytes_of(&finding.part),
+                Source::File { .. } => {
+                    // up to the last frame that could be read
+                    let read_to = finding.skips.last().filter(|(_, to)| *to >= finding.read_to);
+                    let read_to = read_to.map_or(finding.read_to, |(from, _)| *from);
+                    gone += bytes_of(&finding.part).max(finding.read_to).saturating_sub(read_to);
+                    if read_to > FILE_HEADER_BYTES as u64 {
+                        break;
+                    }
+                }
+            }
+        }
+        if gone == 0 {
+            return 0;
+        }
+        // what was staged before, and committed by what is lost
+        let staged: u64 = self.state.staged.values().flat_map(|it| it.lengths.values()).sum();
+        if is_marked { gone + staged } else { (gone + staged).max(UNKNOWN_BYTES) }
+    }
+
+    fn settle(&mut self, record: Option<&Record>, unknown: u64) -> Result<()> {
         if let Some(record) = record.filter(|_| self.found.is_damaged()) {
             catalog::restore(self, record)?;
         }
-        lost::gaps(self, record)?;
+        lost::gaps(self, record, unknown)?;
         // what is lost stands among what is not
         learn(&mut self.state)
     }
