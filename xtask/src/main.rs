@@ -7,7 +7,8 @@
 //! - `s3 -- CMD…`: the same with a server that speaks S3, where Python is.
 //! - `avro -- CMD…`: the same with Avro Java's schema resolution.
 //! - `buf -- CMD…`: CMD with the path of `buf`, which compares Protobuf schemas.
-//! - `soak [--minutes N]`: the release program under everything at once, watched from outside; 30 minutes by default.
+//! - `soak [--shared] [--minutes N]`: the release program under everything at once, watched from outside; 30 minutes by
+//!   default. `--shared`: four of them on one store, killed and stopped meanwhile; 10 minutes.
 //! - `schemathesis`: the program's REST v2 held against its document, where Python is.
 //! - `record-demo`: records the demo's change log anew, from a real PostgreSQL.
 //! - `tidy`: the rules of the house that a program can check.
@@ -113,10 +114,7 @@ fn run() -> Result<()> {
             return run_beside(schemathesis::start(schemathesis::find_or_fetch()?), &mut cargo);
         }
         ["tidy"] => return tidy::run(),
-        ["soak"] => return soak(SOAK_MINUTES),
-        ["soak", "--minutes", minutes] => {
-            return soak(minutes.parse().with_context(|| format!("{minutes:?} is no number of minutes"))?);
-        }
+        ["soak", rest @ ..] => return soak(rest),
         [word, "--", program, rest @ ..] => {
             if let Some(fixture) = FIXTURES.iter().find(|fixture| fixture.word == *word) {
                 return run_beside((fixture.find)()?()?, Command::new(program).args(rest));
@@ -126,7 +124,7 @@ fn run() -> Result<()> {
     }
     let beside = FIXTURES.map(|fixture| format!("{} -- COMMAND…", fixture.word)).join(" | ");
     bail!(
-        "usage: cargo xtask test [cargo test arguments] | {beside} | schemathesis | soak [--minutes N] | record-demo | tidy"
+        "usage: cargo xtask test [cargo test arguments] | {beside} | schemathesis | soak [--shared] [--minutes N] | record-demo | tidy"
     )
 }
 
@@ -168,23 +166,22 @@ fn test(args: &[&str]) -> Result<()> {
     done
 }
 
-/// How long a soak takes where nobody says so.
-const SOAK_MINUTES: u64 = 30;
-
-/// The tests' soak, of the program as it ships, for longer; its report goes to standard output.
-fn soak(minutes: u64) -> Result<()> {
+/// The tests' soak, of the program as it ships, for longer; its report goes to standard output. `--shared` is the one of four
+/// servers on one store.
+fn soak(words: &[&str]) -> Result<()> {
+    let (test, words, minutes) = match words {
+        ["--shared", rest @ ..] => ("four_servers_on_one_store_lose_nothing", rest, 10),
+        rest => ("everything_at_once_stays_flat", rest, 30),
+    };
+    let minutes: u64 = match words {
+        [] => minutes,
+        ["--minutes", minutes] => {
+            minutes.parse().with_context(|| format!("{minutes:?} is no number of minutes"))?
+        }
+        _ => bail!("usage: cargo xtask soak [--shared] [--minutes N]"),
+    };
     let mut cargo = cargo();
-    cargo.args([
-        "test",
-        "--release",
-        "-p",
-        "kulya",
-        "--test",
-        "soak",
-        "--",
-        "--nocapture",
-        "--test-threads=1",
-    ]);
+    cargo.args(["test", "--release", "-p", "kulya", "--test", "soak", "--", test, "--nocapture"]);
     run_to_end(cargo.env("KULYA_SOAK_SECONDS", (minutes * 60).to_string()))
 }
 

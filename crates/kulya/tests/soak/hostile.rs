@@ -47,7 +47,7 @@ async fn live(server: SocketAddr, dice: &mut Dice) -> std::io::Result<()> {
         3 => {
             trickle(
                 &mut stream,
-                "POST /v2/streams/soak/large/events HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n",
+                "POST /v2/streams/soak/large/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000\r\n\r\n",
             )
             .await
         }

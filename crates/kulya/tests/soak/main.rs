@@ -1,7 +1,10 @@
-//! A soak: the program as it ships, under everything at once, for a time, looked at from outside. Memory, handles, threads and
-//! the folder's size must stay flat, no well-behaved client may see an error or a wrong event, and the end must be orderly.
+//! Soaks: the program as it ships, under everything at once, for a time, looked at from outside. Memory, handles, threads and
+//! the size on disk must stay flat, no well-behaved client may see an error or a wrong event, and the end must be orderly. One
+//! is of a server with a folder of its own, the other of four servers with one store on object storage, which are killed,
+//! stopped and started again.
 //!
-//! `KULYA_SOAK_SECONDS` says how long (60 when it is not set). Run by `cargo xtask soak --minutes 30`, of a release build.
+//! `KULYA_SOAK_SECONDS` says how long (60 when it is not set). Run by `cargo xtask soak --minutes 30` and
+//! `cargo xtask soak --shared --minutes 10`, of a release build, and for a minute each with the other tests.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
@@ -10,9 +13,12 @@ mod load;
 #[path = "../it/program.rs"]
 #[allow(dead_code, reason = "the other tests of the program use the rest")]
 mod program;
+mod server;
+mod shared;
 mod watch;
 
-use crate::program::{Running, http, kulya};
+use crate::program::{http, kulya};
+use server::Server;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::tempdir;
@@ -34,10 +40,16 @@ pub(crate) fn seconds() -> u64 {
     std::env::var("KULYA_SOAK_SECONDS").map_or(SECONDS, |text| text.parse().expect("a number of seconds"))
 }
 
+/// The windows of a soak: whole thirds.
+pub(crate) fn windows() -> u64 {
+    seconds().div_ceil(WINDOW.as_secs()).next_multiple_of(3).max(6)
+}
+
 #[test]
 fn everything_at_once_stays_flat() {
     let folder = tempdir().unwrap();
-    let (mut server, url) = Running::serve(&folder, &[]);
+    let server = Server::start(folder.path(), &["--listen", "127.0.0.1:0"]);
+    let url = server.url.clone();
     for (stream, keep) in KEEP {
         kulya(&folder, &[&["stream", "create", stream, "--segments", "2", "--url", &url], keep].concat());
     }
@@ -49,25 +61,24 @@ fn everything_at_once_stays_flat() {
     runtime.block_on(async {
         load::start(&url, &counts);
         hostile::start(&url, &counts);
-        // whole thirds
-        let windows = seconds().div_ceil(WINDOW.as_secs()).next_multiple_of(3).max(6);
-        for _ in 0..windows {
+        for _ in 0..windows() {
             tokio::time::sleep(WINDOW).await;
             println!("{}", watch.sample(&counts));
         }
     });
     runtime.shutdown_timeout(Duration::from_secs(5));
     assert_eq!(http("GET", &format!("{url}/ping"), "").0, 200);
-    let faults = counts.faults();
+    let (faults, said) = (counts.faults(), server.said());
     assert!(
         faults.is_empty(),
         "{} faults of well-behaved clients, first ones: {faults:#?}",
         counts.fault_count()
     );
+    assert!(!said.contains("panicked"), "{said:.10000}");
+    println!("{} bytes of log", said.len());
     let verdict = watch::judge(watch.samples());
     println!("{}", watch::summary(watch.samples()));
     assert!(verdict.is_empty(), "not flat: {verdict:#?}");
-    server.signal("TERM");
-    assert_eq!(server.child.wait().unwrap().code(), Some(0), "it ends in order");
+    assert_eq!(server.end("TERM").code(), Some(0), "it ends in order");
     kulya(&folder, &["store", "check"]);
 }

@@ -46,6 +46,13 @@ impl Counts {
         }
     }
 
+    /// What was counted since it was last asked, as people read it.
+    pub(crate) fn taken(&self) -> String {
+        let counted = std::mem::take(&mut *self.counts.lock().unwrap());
+        let counted: Vec<_> = counted.iter().map(|(what, many)| format!("{what} {many}")).collect();
+        counted.join(", ")
+    }
+
     pub(crate) fn faults(&self) -> Vec<String> {
         self.faults.lock().unwrap().clone()
     }
