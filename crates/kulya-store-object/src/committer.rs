@@ -72,8 +72,9 @@ impl Committer {
     async fn round(&mut self, queue: &mut VecDeque<Job>) -> Result<()> {
         let mut fresh = false;
         self.journal.check_writes()?;
+        self.journal.bucket.compare_clocks().await;
         loop {
-            let now = self.journal.bucket.settings.clock.since_epoch().as_millis() as u64;
+            let now = self.journal.bucket.now().as_millis() as u64;
             let mut plan = self.journal.with(|state| {
                 let mut plan = Plan::new(state, now, self.unkeyed);
                 let _ = queue.iter().all(|job| plan.take(state, &job.ask));

@@ -93,7 +93,7 @@ impl Maintenance {
         let mut done = Pass::default();
         journal.sync().await?;
         journal.check_writes()?;
-        let now = journal.bucket.settings.clock.since_epoch();
+        let now = journal.bucket.now();
         for transaction in journal.with(|state| state.left_behind(now.as_millis() as u64, LEFT_BEHIND))? {
             inner.tell(Ask::Abort(transaction));
         }
@@ -122,7 +122,7 @@ impl Maintenance {
 
     /// Where the streams are to begin of which more is there than is kept.
     async fn overdue(&self, inner: &Arc<Inner>) -> Result<Vec<StreamCut>> {
-        let now = inner.journal.bucket.settings.clock.since_epoch();
+        let now = inner.journal.bucket.now();
         let mut cuts = Vec::new();
         for stream in inner.journal.with(|state| state.overdue(now.as_millis() as u64))? {
             match due_cut(&inner.store(), &stream, now).await {
@@ -136,7 +136,7 @@ impl Maintenance {
     /// Sees to it that this process may do the maintenance.
     async fn lease(&mut self, inner: &Arc<Inner>) -> Result<bool> {
         let settings = &inner.journal.bucket.settings;
-        let now = settings.clock.since_epoch().as_millis() as u64;
+        let now = inner.journal.bucket.now().as_millis() as u64;
         let held = inner.journal.with(|state| state.lease)?;
         if held.instance() == settings.instance && held.epoch == self.epoch && held.until > now + LEASE / 2 {
             return Ok(true);

@@ -139,9 +139,8 @@ impl Merge<'_> {
         self.bytes += building.length;
         let (data, epoch) = self.maintenance.next_data()?;
         let (body, mut record) = building.finish(data)?;
-        let settings = &self.inner.journal.bucket.settings;
         record.epoch = epoch;
-        record.until = settings.clock.since_epoch().as_millis() as u64 + LEASE;
+        record.until = self.inner.journal.bucket.now().as_millis() as u64 + LEASE;
         self.inner.journal.bucket.create_data(data, &body).await?;
         match self.inner.ask(Ask::Merged(Box::new(record))).await? {
             Answer::Done(true) => Ok(()),

@@ -12,8 +12,11 @@ pub struct Settings {
     /// This process, among all that ever write here: a number that nobody else has, drawn at random for each store that is
     /// opened. Two with one number would take each other's commits for their own.
     pub instance: u128,
-    /// Tells when a commit was. Clocks of several processes may differ: time never goes back in the log.
+    /// Tells when a commit was. Time never goes back in the log.
     pub clock: Arc<dyn Clock>,
+    /// Before a commit this clock is compared with the storage's, when so much time has gone since it was done last: where the
+    /// two are more than ten seconds apart, commits get the storage's time. Never with `None`.
+    pub compare_clocks_every: Option<Duration>,
     /// A reader at a tail looks at the least so often for what other processes wrote, and more often while something comes; its
     /// own process wakes it at once.
     pub poll: Duration,
@@ -47,6 +50,7 @@ impl Settings {
         Self {
             instance,
             clock: Arc::new(SystemClock),
+            compare_clocks_every: Some(Duration::from_secs(600)),
             poll: Duration::from_millis(500),
             cache_bytes: 64 << 20,
             checkpoint_every: 1024,

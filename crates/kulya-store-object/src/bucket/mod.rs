@@ -1,6 +1,7 @@
 //! The objects of one store, by their names: what is asked of an object storage, again where that may help. It knows nothing
 //! of what the log means.
 
+mod clock;
 mod failure;
 
 pub(crate) use failure::NotDurable;
@@ -18,8 +19,8 @@ use kulya_store::{Error, ErrorKind, Result};
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 use std::ops::Range;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -45,6 +46,9 @@ pub(crate) struct Bucket {
     block: AtomicU64,
     /// Requests for events at once.
     reads: Semaphore,
+    /// How far the storage's clock is ahead of our own, in milliseconds; 0 where they are about the same.
+    skew_ms: AtomicI64,
+    compared_at: Mutex<Option<Instant>>,
 }
 
 /// What stands under a number of the log.
@@ -96,7 +100,16 @@ pub(crate) struct Listed {
 impl Bucket {
     pub(crate) fn new(store: Arc<dyn ObjectStore>, prefix: &Path, settings: Settings) -> Self {
         let reads = Semaphore::new(settings.reads_at_once.max(1));
-        Self { store, prefix: prefix.clone(), settings, block: AtomicU64::new(OLD_BLOCK), reads }
+        let (prefix, block) = (prefix.clone(), AtomicU64::new(OLD_BLOCK));
+        Self {
+            store,
+            prefix,
+            settings,
+            block,
+            reads,
+            skew_ms: AtomicI64::new(0),
+            compared_at: Mutex::new(None),
+        }
     }
 
     fn name(&self, rest: &str) -> Path {

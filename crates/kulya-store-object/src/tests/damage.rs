@@ -32,6 +32,7 @@ fn settings(clock: &Arc<ManualClock>) -> Settings {
     Settings {
         clock: clock.clone(),
         checkpoint_every: u64::MAX,
+        compare_clocks_every: None,
         block: 4,
         grace: Duration::ZERO,
         tries: 1,

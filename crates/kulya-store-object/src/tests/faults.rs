@@ -58,6 +58,7 @@ impl Cloud {
     fn settings(&self) -> Settings {
         Settings {
             clock: self.clock.clone(),
+            compare_clocks_every: None,
             poll: Duration::from_millis(10),
             checkpoint_every: 3,
             block: 3,

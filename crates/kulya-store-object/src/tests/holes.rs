@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// As the program opens it, but for maintenance, which does not run.
 fn usual() -> Settings {
-    Settings { checkpoint_every: u64::MAX, ..Settings::new(instance()) }
+    Settings { checkpoint_every: u64::MAX, compare_clocks_every: None, ..Settings::new(instance()) }
 }
 
 async fn try_open(objects: &Arc<dyn ObjectStore>) -> Result<ObjectLogStore> {

@@ -6,10 +6,15 @@ use crate::record::{Act, Batch, Log, Name, Record};
 use crate::{ObjectLogStore, Settings};
 use bytes::Bytes;
 use futures::TryStreamExt;
-use kulya_store::{Append, Commit, Condition, ErrorKind, Result, StreamStore, TableChange, bounded_read};
+use kulya_store::clock::{Clock, ManualClock, SystemClock};
+use kulya_store::{
+    Append, Commit, Condition, ErrorKind, Result, StreamStore, TableChange, bounded_read, tail_cut,
+};
+use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use std::sync::Arc;
+use std::time::Duration;
 
 fn log(number: u64) -> Path {
     Path::from(format!("a/store/log/{number:020}"))
@@ -261,4 +266,28 @@ async fn a_storage_without_conditional_writes_is_refused() {
     let refused = try_open(&objects).await.err().unwrap();
     assert_eq!(refused.kind(), ErrorKind::InvalidInput);
     assert!(refused.to_string().contains("careless storage writes over objects"), "{refused}");
+}
+
+/// A process whose clock is wrong moves the time of the log no further than the storage's.
+#[tokio::test]
+async fn a_clock_that_is_ten_years_ahead_moves_no_log() {
+    const TEN_YEARS: Duration = Duration::from_secs(10 * 365 * 86_400);
+    let objects: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    let real = SystemClock.since_epoch();
+    let compared = |clock: Duration| Settings {
+        clock: Arc::new(ManualClock::at(clock)),
+        compare_clocks_every: Some(Duration::from_secs(600)),
+        ..settings()
+    };
+    for wrong in [real + TEN_YEARS, real - TEN_YEARS, real] {
+        let store =
+            ObjectLogStore::open(Arc::clone(&objects), &Path::default(), compared(wrong)).await.unwrap();
+        make(&store).await;
+        store.commit(Commit::events(vec![Append::keyed(&orders(), "k", "event")])).await.unwrap();
+        let cut = store.cut_at(&orders(), real + Duration::from_secs(60)).await.unwrap();
+        assert_eq!(cut, tail_cut(&store, &orders()).await.unwrap(), "each event is of about now");
+    }
+    let left: Vec<_> = objects.list(None).try_collect().await.unwrap();
+    let left: Vec<object_store::ObjectMeta> = left;
+    assert!(left.iter().all(|object| !object.location.as_ref().starts_with("clock")), "{left:?}");
 }

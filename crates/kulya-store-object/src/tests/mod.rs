@@ -42,6 +42,7 @@ fn settings() -> Settings {
         grace: Duration::ZERO,
         fresh_for: Duration::ZERO,
         maintenance_pause: Duration::from_millis(5),
+        compare_clocks_every: None,
         ..Settings::new(instance())
     }
 }

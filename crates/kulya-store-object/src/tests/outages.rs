@@ -123,7 +123,12 @@ async fn open(storage: &Arc<Ailing>, settings: Settings) -> ObjectLogStore {
 
 /// The usual time-outs; the cache holds nothing.
 fn usual() -> Settings {
-    Settings { cache_bytes: 0, checkpoint_every: u64::MAX, ..Settings::new(instance()) }
+    Settings {
+        cache_bytes: 0,
+        checkpoint_every: u64::MAX,
+        compare_clocks_every: None,
+        ..Settings::new(instance())
+    }
 }
 
 #[tokio::test(start_paused = true)]
