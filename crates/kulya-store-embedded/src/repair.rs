@@ -56,10 +56,14 @@ fn write(folder: &Folder, found: &Salvage) -> Result<()> {
             }
             continue;
         }
-        let generation = match &part.part.source {
+        let mut generation = match &part.part.source {
             Source::Missing => name.generation,
             Source::File { .. } => name.generation + 1,
         };
+        // another part may stand under a name that this one could have
+        while folder.read_log(LogName { generation, ..name })?.is_some() {
+            generation += 1;
+        }
         write_part(folder, found, part, LogName { generation, ..name })?;
         if let Source::File { there, .. } = &part.part.source {
             set_aside(folder, &there.to_string())?;

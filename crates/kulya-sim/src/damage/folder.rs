@@ -47,6 +47,12 @@ impl Written {
         last.is_some_and(|(bytes, _)| super::hit::numbers_in(bytes).any(|found| Some(found) == number))
     }
 
+    /// Whether a transaction wrote it.
+    pub(super) fn is_staged(&self, pointer: &EventPointer) -> bool {
+        let number = self.events.get(pointer).and_then(|event| number_of(event));
+        number.is_some_and(|number| self.staged.contains(&number))
+    }
+
     pub(super) fn is_gone(&self, pointer: &EventPointer) -> bool {
         self.gone.contains(pointer)
     }

@@ -108,7 +108,7 @@ impl Case<'_> {
     /// far the log was synced is not there any more, and the event was written since the last file was begun.
     fn is_unknown(&self, pointer: &EventPointer) -> bool {
         let is_said = self.written.is_orderly || self.path.join("SYNCED").exists();
-        !is_said && self.written.is_in_the_last_file(pointer)
+        !is_said && (self.written.is_in_the_last_file(pointer) || self.written.is_staged(pointer))
     }
 
     /// What the file FORMAT says, when a bit of it says that another version wrote the folder.

@@ -130,6 +130,8 @@ pub(crate) fn salvage(folder: &Folder, flaws: &[Flaw], index: &Arc<dyn Index>) -
         (false, true) => 0,
         (false, false) => salvage.unknown(&known, marked.is_some()),
     };
+    // of files that are gone nobody knows how much more they had
+    salvage.found.is_counted &= unknown == 0 || marked.is_some();
     salvage.state.forget_staged();
     learn(&mut salvage.state)?;
     salvage.settle(record.as_ref(), unknown)?;
