@@ -16,6 +16,8 @@ use std::collections::VecDeque;
 const ANSWER_BYTES: usize = 8 << 20;
 /// What stands around an event, about.
 const AROUND_BYTES: usize = 160;
+/// What an event is thought to have at the most when few are asked for: larger ones take more reads.
+const EVENT_BYTES: usize = 4 << 10;
 /// Bytes asked of the store at a time.
 const CHUNK_BYTES: usize = 256 << 10;
 /// Events of so many bytes are an answer at once, which has a length.
@@ -49,7 +51,9 @@ pub(super) async fn read(
         let begin = cut.offset(&segment.id).unwrap_or(segment.head);
         let mut offset = begin;
         while left > 0 && plan.bytes < ANSWER_BYTES && offset < segment.tail {
-            let mut chunk = reads.read(&segment.id, offset, CHUNK_BYTES).await?;
+            // few events are asked for with few bytes: what a storage reads, it reads for nobody else
+            let bytes = CHUNK_BYTES.min(left.saturating_mul(EVENT_BYTES));
+            let mut chunk = reads.read(&segment.id, offset, bytes).await?;
             if chunk.next <= offset {
                 let what = format!("segment {} cannot be read on from offset {offset}", segment.id);
                 return Err(kulya_store::Error::new(kulya_store::ErrorKind::Corrupt, what));

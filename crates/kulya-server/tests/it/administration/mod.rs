@@ -23,6 +23,28 @@ async fn the_registry_over_http_conforms() {
     assert_eq!(ran, 23);
 }
 
+/// Whoever makes a group that others remove at the same time makes it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_is_made_while_others_remove_it() {
+    let (url, client) = (serve_memory().await, crate::client());
+    let group = format!("{url}/v2/groups/g");
+    let body = json!({ "serializationFormat": { "serializationFormat": "Avro" }, "compatibility": { "policy": "AllowAny" } });
+    let remover = {
+        let (client, group) = (client.clone(), group.clone());
+        tokio::spawn(async move {
+            for _ in 0..300 {
+                let status = client.delete(&group).send().await.unwrap().status().as_u16();
+                assert!([204, 404].contains(&status), "{status}");
+            }
+        })
+    };
+    for _ in 0..300 {
+        let status = client.put(&group).json(&body).send().await.unwrap().status().as_u16();
+        assert!([200, 201].contains(&status), "{status}");
+    }
+    remover.await.unwrap();
+}
+
 /// A client that holds every answer against the document.
 struct Asker {
     url: String,

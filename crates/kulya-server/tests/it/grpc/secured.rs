@@ -93,31 +93,42 @@ async fn a_token_goes_with_every_call() {
     assert_eq!(texts(&remote).await, ["in"]);
 }
 
+/// Asks a server for the names of its services in a version of reflection.
+macro_rules! services {
+    ($address:expr, $version:ident) => {{
+        use tonic_reflection::pb::$version::ServerReflectionRequest;
+        use tonic_reflection::pb::$version::server_reflection_client::ServerReflectionClient;
+        use tonic_reflection::pb::$version::server_reflection_request::MessageRequest;
+        use tonic_reflection::pb::$version::server_reflection_response::MessageResponse;
+        let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{}", $address)).unwrap();
+        let asked = ServerReflectionRequest {
+            host: String::new(),
+            message_request: Some(MessageRequest::ListServices(String::new())),
+        };
+        let mut client = ServerReflectionClient::new(endpoint.connect_lazy());
+        let asked = futures::stream::iter([asked]);
+        let mut replies = client.server_reflection_info(asked).await.unwrap().into_inner();
+        let reply = replies.message().await.unwrap().unwrap();
+        let Some(MessageResponse::ListServicesResponse(services)) = reply.message_response else {
+            panic!("{reply:?}")
+        };
+        services.service.into_iter().map(|service| service.name).collect::<Vec<String>>()
+    }};
+}
+
 /// The names of the services that a server reflects.
 pub(super) async fn services(address: SocketAddr) -> Vec<String> {
-    use tonic_reflection::pb::v1::ServerReflectionRequest;
-    use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
-    use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
-    use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
-    let channel =
-        tonic::transport::Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
-    let asked = ServerReflectionRequest {
-        host: String::new(),
-        message_request: Some(MessageRequest::ListServices(String::new())),
-    };
-    let mut client = ServerReflectionClient::new(channel);
-    let asked = futures::stream::iter([asked]);
-    let mut replies = client.server_reflection_info(asked).await.unwrap().into_inner();
-    let reply = replies.message().await.unwrap().unwrap();
-    let Some(MessageResponse::ListServicesResponse(services)) = reply.message_response else {
-        panic!("{reply:?}")
-    };
-    services.service.into_iter().map(|service| service.name).collect()
+    services!(address, v1)
 }
 
 #[tokio::test]
-async fn reflection_names_the_service() {
+async fn reflection_names_the_services_in_both_of_its_versions() {
     let server = Server::of(Arc::new(MemoryStore::new())).await;
-    let services = services(server.address).await;
-    assert!(services.iter().any(|service| service == "kulya.store.v1.StreamStore"));
+    let now = services!(server.address, v1);
+    assert!(now.iter().any(|service| service == "kulya.store.v1.StreamStore"), "{now:?}");
+    let before = services!(server.address, v1alpha);
+    let ours = |names: &[String]| {
+        names.iter().filter(|name| name.starts_with("kulya.")).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(ours(&before), ours(&now));
 }

@@ -6,6 +6,7 @@ use super::super::refusal::Refusal;
 use super::{InNamespace, page};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use kulya_codec::RegistryErrorKind;
 use kulya_codec::administration::{GroupChange, Page};
 use kulya_schema::{
     CodecType, Compatibility, EncodingId, EncodingInfo, Format, GroupProperties, VersionInfo,
@@ -77,6 +78,9 @@ pub(crate) struct NewGroup {
     properties: BTreeMap<String, String>,
 }
 
+/// How often a group that others remove meanwhile is made.
+const MOST_TRIES: u32 = 16;
+
 /// May be repeated: it makes the group, or finds that it is so.
 pub(crate) async fn create(
     served: Seen,
@@ -89,10 +93,19 @@ pub(crate) async fn create(
         properties,
         ..GroupProperties::new(serialization_format, compatibility, allow_multiple_types)
     };
-    if served.registry.create_group(&group, wanted.clone()).await? {
-        return Ok((StatusCode::CREATED, axum::Json(wanted)).into_response());
-    }
-    if served.registry.group(&group).await? == wanted {
+    let mut tries = 0;
+    let found = loop {
+        if served.registry.create_group(&group, wanted.clone()).await? {
+            return Ok((StatusCode::CREATED, axum::Json(wanted)).into_response());
+        }
+        tries += 1;
+        match served.registry.group(&group).await {
+            // removed meanwhile, so it can be made
+            Err(error) if error.kind() == RegistryErrorKind::NotFound && tries < MOST_TRIES => {}
+            found => break found?,
+        }
+    };
+    if found == wanted {
         return Ok(axum::Json(wanted).into_response());
     }
     let what =

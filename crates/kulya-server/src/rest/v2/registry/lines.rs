@@ -5,7 +5,6 @@ use axum::body::{Body, BodyDataStream};
 use bytes::BytesMut;
 use futures::StreamExt;
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
-use serde::de::DeserializeOwned;
 use tokio_util::codec::{Decoder, LinesCodec, LinesCodecError};
 
 /// A line may be as long as a body elsewhere.
@@ -32,7 +31,10 @@ impl Lines {
     }
 
     /// The next line that is not empty. Behind an error nothing more comes.
-    pub(super) async fn next<T: DeserializeOwned>(&mut self) -> Option<RegistryResult<T>> {
+    pub(super) async fn next<T>(
+        &mut self,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<RegistryResult<T>> {
         loop {
             let line = match self.line().await {
                 Ok(line) => line?,
@@ -43,10 +45,8 @@ impl Lines {
                 }
             };
             if !line.trim_ascii().is_empty() {
-                let read = serde_json::from_str(&line);
-                return Some(
-                    read.map_err(|error| wrong(format!("line {} is damaged: {error}", self.number))),
-                );
+                let wrong = |error| wrong(format!("line {} is damaged: {error}", self.number));
+                return Some(read(&line).map_err(wrong));
             }
         }
     }
@@ -99,11 +99,15 @@ mod tests {
     use serde_json::Value;
     use std::convert::Infallible;
 
+    fn json(text: &str) -> Result<Value, String> {
+        serde_json::from_str(text).map_err(|error| error.to_string())
+    }
+
     fn read(chunks: Vec<Vec<u8>>) -> Vec<Result<String, String>> {
         let chunks = stream::iter(chunks.into_iter().map(Ok::<_, Infallible>));
         let mut lines = Lines::of(Body::from_stream(chunks));
         let mut found = Vec::new();
-        while let Some(line) = lines.next::<Value>().now_or_never().unwrap() {
+        while let Some(line) = lines.next(json).now_or_never().unwrap() {
             let is_error = line.is_err();
             found.push(line.map(|value| value.to_string()).map_err(|error| error.to_string()));
             if is_error {

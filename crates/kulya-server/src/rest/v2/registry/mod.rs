@@ -28,6 +28,7 @@
 
 mod body;
 mod changes;
+mod export_line;
 mod groups;
 mod lines;
 mod schemas;

@@ -3,6 +3,7 @@
 use super::super::Seen;
 use super::super::ask::{Query, of_type};
 use super::super::refusal::Refusal;
+use super::export_line;
 use super::lines::Lines;
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
@@ -50,7 +51,7 @@ pub(crate) async fn import(
     of_type(&headers, "application/x-ndjson")?;
     let lines = Arc::new(Mutex::new(Lines::of(body)));
     let given = stream::unfold(Arc::clone(&lines), |lines| async move {
-        let line = lines.lock().await.next().await?;
+        let line = lines.lock().await.next(export_line::read).await?;
         Some((line, lines))
     });
     match served.registry.import(given.boxed(), existing).await {
