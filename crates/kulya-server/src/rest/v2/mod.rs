@@ -20,6 +20,7 @@
 mod ask;
 mod event;
 mod events;
+mod examples;
 mod openapi;
 mod place;
 mod refusal;

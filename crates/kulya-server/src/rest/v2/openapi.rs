@@ -1,7 +1,7 @@
 //! The list of places as an OpenAPI document (3.1).
 
 use super::place::{Content, HEX, NAME, Parameter, Place, U32};
-use super::schemas;
+use super::{examples, schemas};
 use crate::health;
 use serde_json::{Map, Value, json};
 
@@ -50,7 +50,8 @@ fn operation(place: &Place) -> Value {
             "pointer" => ("string", HEX),
             _ => ("string", r#"{"minLength":1}"#),
         };
-        json!({ "name": name, "in": "path", "required": true, "schema": bounded(kind, bounds) })
+        let schema = bounded(kind, bounds);
+        exemplified(json!({ "name": name, "in": "path", "required": true, "schema": schema }), name)
     });
     let of_query = place.query.iter().map(|parameter| parameter_of("query", parameter));
     let of_headers = place.headers.iter().map(|parameter| parameter_of("header", parameter));
@@ -91,7 +92,7 @@ fn operation(place: &Place) -> Value {
             401 | 429 => json!({ "description": refusal(*status) }),
             _ => json!({
                 "description": refusal(*status),
-                "content": { "application/json": { "schema": schemas::refer("Error") } },
+                "content": content(Content::Json("Error")),
             }),
         };
     }
@@ -101,7 +102,18 @@ fn operation(place: &Place) -> Value {
 fn parameter_of(place: &str, parameter: &Parameter) -> Value {
     let Parameter { name, kind, required, what, bounds } = parameter;
     let schema = bounded(kind, bounds);
-    json!({ "name": name, "in": place, "required": required, "description": what, "schema": schema })
+    exemplified(
+        json!({ "name": name, "in": place, "required": required, "description": what, "schema": schema }),
+        name,
+    )
+}
+
+/// A parameter with its example.
+fn exemplified(mut parameter: Value, name: &str) -> Value {
+    if let Some(example) = examples::of_parameter(name) {
+        parameter["example"] = example;
+    }
+    parameter
 }
 
 /// A kind, and what its values are between.
@@ -117,7 +129,13 @@ fn bounded(kind: &str, bounds: &str) -> Value {
 fn content(content: Content) -> Option<Value> {
     Some(match content {
         Content::Nothing => return None,
-        Content::Json(name) => json!({ "application/json": { "schema": schemas::refer(name) } }),
+        Content::Json(name) => {
+            let mut media = json!({ "schema": schemas::refer(name) });
+            if let Some(example) = examples::of_schema(name) {
+                media["example"] = example;
+            }
+            json!({ "application/json": media })
+        }
         // what a line and an event's data hold: OpenAPI 3.1 has no word for them
         Content::Lines(name) => {
             json!({ "application/x-ndjson": { "schema": { "type": "string" }, "x-line": schemas::refer(name) } })

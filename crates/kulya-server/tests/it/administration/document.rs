@@ -88,3 +88,68 @@ async fn other_methods_are_refused() {
         }
     }
 }
+
+/// Every body has an example, which its schema allows; and the examples, sent as they stand, are what somebody does.
+#[tokio::test]
+async fn the_examples_work_as_they_stand() {
+    let asker = Asker::new().await;
+    let operations = asker.document["paths"].as_object().unwrap().iter().flat_map(|(path, places)| {
+        let of_path = move |(method, operation)| (method, path, operation);
+        places.as_object().unwrap().iter().map(of_path)
+    });
+    let mut known = std::collections::BTreeMap::new();
+    for (method, path, operation) in operations {
+        let name = operation["operationId"].as_str().unwrap();
+        let body = &operation["requestBody"]["content"]["application/json"];
+        assert!(body.is_null() || !body["example"].is_null(), "{name} has no example");
+        let answers = operation["responses"].as_object().unwrap().values();
+        let answers = answers.map(|answer| &answer["content"]["application/json"]);
+        for content in answers.chain([body]).filter(|content| !content["example"].is_null()) {
+            asker.hold(&content["schema"], &content["example"], name);
+        }
+        let mut path = path.clone();
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let example = &parameter["example"];
+            if !example.is_null() {
+                asker.hold(&parameter["schema"], example, name);
+            }
+            let text = example.as_str().map_or_else(|| example.to_string(), str::to_owned);
+            if parameter["in"] == "path" {
+                path = path.replace(&format!("{{{}}}", parameter["name"].as_str().unwrap()), &text);
+            } else if parameter["in"] == "query" && !example.is_null() {
+                let joint = if path.contains('?') { '&' } else { '?' };
+                let query = format!("{joint}{}={text}", parameter["name"].as_str().unwrap());
+                path += &query;
+            }
+        }
+        known.insert(name, (method.to_ascii_uppercase(), path, body["example"].clone()));
+    }
+    for (name, status) in [
+        ("createGroup", 201),
+        ("createGroup", 200),
+        ("getGroup", 200),
+        ("listGroups", 200),
+        ("addSchema", 201),
+        ("checkSchema", 200),
+        ("findSchema", 200),
+        ("canRead", 200),
+        ("addedTo", 200),
+        ("listVersions", 200),
+        ("getVersionId", 200),
+        ("getSchema", 200),
+        ("addCodec", 204),
+        ("getEncodingId", 200),
+        ("getEncoding", 200),
+        ("search", 200),
+        ("searchByQuery", 200),
+        ("changeGroup", 200),
+        ("createStream", 201),
+        ("listStreams", 200),
+        ("deleteSchema", 204),
+        ("deleteGroup", 204),
+    ] {
+        let (method, path, body) = &known[name];
+        let body = Some(body.clone()).filter(|body| !body.is_null());
+        asker.told(&format!("{method} {path}"), body, status).await;
+    }
+}
