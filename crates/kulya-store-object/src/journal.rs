@@ -184,7 +184,7 @@ impl Journal {
 
     async fn read_on(&self) -> Result<()> {
         let mut ahead = 1;
-        let mut restarts = 0;
+        let (mut restarts, mut late) = (0, None);
         'look: loop {
             let from = self.with(|state| state.next)?;
             let found = join_all((from..from + ahead).map(|number| self.bucket.log(number))).await;
@@ -202,9 +202,13 @@ impl Journal {
                         }
                         // it may have been put while those behind it were looked for
                         let is_there = !matches!(self.bucket.log(number).await?, Found::Nothing);
-                        if is_there && restarts < MOST_RESTARTS {
-                            restarts += 1;
-                            continue 'look;
+                        if is_there {
+                            // others write as fast as this reads: that is no reason to end, so long as it gets on
+                            restarts = if late == Some(number) { restarts + 1 } else { 0 };
+                            late = Some(number);
+                            if restarts <= MOST_RESTARTS {
+                                continue 'look;
+                            }
                         }
                         (self.bucket.missing_log(number), None)
                     }
