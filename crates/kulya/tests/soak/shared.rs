@@ -44,6 +44,8 @@ fn four_servers_on_one_store_lose_nothing() {
     let folders: Vec<PathBuf> = (0..SERVERS).map(|n| scratch.path().join(format!("server-{n}"))).collect();
     folders.iter().for_each(|folder| std::fs::create_dir(folder).unwrap());
     let servers: Vec<Server> = folders.iter().map(|folder| start(folder, &place, "127.0.0.1:0")).collect();
+    // the client looks for a crypto library at its start, though it speaks no TLS here
+    let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
     let house = House {
         urls: Arc::new(servers.iter().map(|server| RwLock::new(server.url.clone())).collect()),
         counts: Arc::default(),

@@ -9,6 +9,7 @@ mod handlers;
 mod path;
 
 use crate::door::{Asked, Denied, GuardedRegistry, Visit};
+use crate::rest::whole_body::whole_body;
 use answer::Answer;
 use axum::Router;
 use axum::body::Body;
@@ -166,8 +167,7 @@ async fn read(request: Request) -> Result<(Route, Call), Answer> {
             return Err(Answer::unsupported_media_type(kind));
         }
     }
-    let body =
-        axum::body::to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| Answer::too_large(MAX_BODY_BYTES))?;
+    let body = whole_body(body, MAX_BODY_BYTES).await.map_err(|_| Answer::too_large(MAX_BODY_BYTES))?;
     Ok((route, Call { method, namespace, query, body, visit }))
 }
 

@@ -1,6 +1,7 @@
 //! What a request holds, read or refused as everything else is refused. (axum's own readers refuse with plain text.)
 
 use super::refusal::{Refusal, wrong};
+use crate::rest::whole_body::whole_body;
 use crate::strict::{self, Unknown};
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -84,7 +85,7 @@ impl<S: Send + Sync> FromRequest<S> for EventBytes {
 }
 
 async fn bytes(request: Request, most: usize) -> Result<Bytes, Refusal> {
-    axum::body::to_bytes(request.into_body(), most).await.map_err(|_| {
+    whole_body(request.into_body(), most).await.map_err(|_| {
         let what = format!("the body cannot be read or is larger than {most} bytes");
         Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid-input", what)
     })
