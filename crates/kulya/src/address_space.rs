@@ -10,9 +10,9 @@ use std::process::Command;
 const LEAST: u64 = 384 << 20;
 /// What the program takes of it without any request.
 const BASE: u64 = 256 << 20;
-/// How much the two allocators reserve at a time, which they learn from the environment before the program begins: the
-/// program's own 1 GiB, and the C library's 64 MiB for each thread.
-const ALLOCATORS: [(&str, &str); 2] = [("MIMALLOC_ARENA_RESERVE", "32MiB"), ("MALLOC_ARENA_MAX", "1")];
+/// The C library's allocator, which its own code uses, reserves 64 MiB for each thread unless the environment says otherwise
+/// before the program begins.
+const C_ALLOCATOR: (&str, &str) = ("MALLOC_ARENA_MAX", "1");
 /// Each thread takes about this for its stack.
 const STACK_BYTES: u64 = 2 << 20;
 /// As many threads for blocking work as tokio has where nothing is limited.
@@ -25,7 +25,7 @@ pub(crate) fn limit() -> Option<u64> {
     (limit != RLIM_INFINITY).then_some(limit)
 }
 
-/// Refuses to begin with too little; with a limit, begins the program anew with allocators that reserve less. For the
+/// Refuses to begin with too little; with a limit, begins the program anew with an allocator that reserves less. For the
 /// beginning, when nothing has been done.
 pub(crate) fn prepare() -> Result<()> {
     let Some(limit) = limit() else { return Ok(()) };
@@ -36,15 +36,14 @@ pub(crate) fn prepare() -> Result<()> {
             LEAST >> 20
         );
     }
-    if ALLOCATORS.iter().any(|(name, _)| std::env::var_os(name).is_none()) {
+    if std::env::var_os(C_ALLOCATOR.0).is_none() {
         let mut arguments = std::env::args_os();
         let mut program = Command::new("/proc/self/exe");
         if let Some(name) = arguments.next() {
             program.arg0(name);
         }
-        let unset = ALLOCATORS.iter().filter(|(name, _)| std::env::var_os(name).is_none());
         // it comes back only when it could not: then it goes on as it is
-        let _ = program.args(arguments).envs(unset.copied()).exec();
+        let _ = program.args(arguments).env(C_ALLOCATOR.0, C_ALLOCATOR.1).exec();
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ use std::process::ExitCode;
 
 /// A server's answers are made by one thread and given up by another, where glibc's allocator lets both wait.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Prints a line to standard output. When nobody reads it any more the program ends, as `head` expects.
 macro_rules! say {

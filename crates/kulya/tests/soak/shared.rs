@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 use tempfile::tempdir;
@@ -67,12 +68,13 @@ fn four_servers_on_one_store_lose_nothing() {
         .enumerate()
         .map(|(number, server)| {
             let (house, folder, place) = (house.clone(), folders[number].clone(), place.clone());
-            std::thread::spawn(move || house.disturb(number, server, &folder, &place))
+            let (over, is_over) = mpsc::channel::<()>();
+            (over, std::thread::spawn(move || house.disturb(number, server, &folder, &place, &is_over)))
         })
         .collect();
     let (mut most_disk, began) = (0, Instant::now());
     for _ in 0..crate::windows() {
-        std::thread::sleep(crate::WINDOW);
+        runtime.block_on(tokio::time::sleep(crate::WINDOW));
         most_disk = bytes_below(&scratch.path().join("store")).max(most_disk);
         println!(
             "{:5} s  {} MB on disk | {}",
@@ -82,7 +84,11 @@ fn four_servers_on_one_store_lose_nothing() {
         );
     }
     house.is_over.store(true, Ordering::Relaxed);
-    let mut servers: Vec<Server> = keepers.into_iter().map(|keeper| keeper.join().unwrap()).collect();
+    let mut servers: Vec<Server> = Vec::new();
+    for (over, keeper) in keepers {
+        drop(over);
+        servers.push(keeper.join().unwrap());
+    }
     runtime.block_on(async {
         for client in clients {
             client.await.unwrap();
@@ -114,16 +120,20 @@ impl House {
         self.is_over.load(Ordering::Relaxed)
     }
 
-    /// Kills or stops one server after another life, and starts it again; gives the last one.
-    fn disturb(&self, number: usize, mut server: Server, folder: &Path, place: &str) -> Server {
+    /// Kills or stops one server after another life, and starts it again; gives the last one when it is over.
+    fn disturb(
+        &self,
+        number: usize,
+        mut server: Server,
+        folder: &Path,
+        place: &str,
+        is_over: &mpsc::Receiver<()>,
+    ) -> Server {
         let mut dice = Dice::new(number as u64);
         loop {
-            let end = Instant::now() + Duration::from_millis(LIFE_MS.0 + dice.roll(LIFE_MS.1));
-            while Instant::now() < end {
-                if self.is_over() {
-                    return server;
-                }
-                std::thread::sleep(Duration::from_millis(50));
+            let life = Duration::from_millis(LIFE_MS.0 + dice.roll(LIFE_MS.1));
+            if is_over.recv_timeout(life) == Err(RecvTimeoutError::Disconnected) {
+                return server;
             }
             let (signal, what) = dice.of(&[("KILL", "kills"), ("TERM", "stops")]);
             let status = server.end(signal);
