@@ -93,6 +93,11 @@ struct Counters {
 }
 
 impl Share {
+    /// The most that the pool has for all.
+    pub fn most(&self) -> usize {
+        self.0.pool.most()
+    }
+
     /// Takes a part, if the pool has it and this address and connection may have it. Nobody waits here: who holds a part
     /// and waits for more would wait for ever.
     pub fn take(&self, amount: usize) -> Option<Part> {

@@ -28,6 +28,7 @@ mod group;
 mod groups;
 mod judging;
 mod keys;
+mod listing;
 mod memory;
 mod page_token;
 mod records;
@@ -38,5 +39,6 @@ mod transfer;
 mod viewer;
 
 pub use compute::{ComputeLimits, as_caller};
+pub use listing::Listing;
 pub use registry::Registry;
 pub use viewer::Viewer;

@@ -3,6 +3,7 @@
 use crate::compute::{Compute, ComputeLimits, Work};
 use crate::group::{Group, kind, not_found};
 use crate::keys;
+use crate::listing::{Listing, chosen};
 use crate::memory::Memory;
 use crate::records::{self, EncodingRecord, Head, SchemaRecord, VersionRecord};
 use crate::table::{TRIES, Table, contended};
@@ -309,10 +310,6 @@ pub(crate) fn check_format(state: &Group<'_>, schema: &SchemaInfo) -> RegistryRe
         .because(format!("group {} takes {} schemas only", state.id, state.head.properties.format)))
 }
 
-fn of_type<'a>(wanted: Option<&'a str>) -> impl Fn(&VersionInfo) -> bool + 'a {
-    move |version| wanted.is_none_or(|wanted| version.type_name == wanted)
-}
-
 #[async_trait]
 impl SchemaRegistry for Registry {
     async fn create_group(&self, group: &GroupId, properties: GroupProperties) -> RegistryResult<bool> {
@@ -366,18 +363,7 @@ impl SchemaRegistry for Registry {
     ) -> RegistryResult<Vec<SchemaWithVersion>> {
         let state = self.read(group).await?;
         let versions = state.versions().await?;
-        let wanted = of_type(type_name);
-        let live = state.live(&versions).map(|record| &record.version);
-        let mut latest = decide::latest_of_each(live.filter(|version| wanted(version)));
-        if let Some(type_name) = type_name {
-            // one answer: the highest version number over all formats
-            let last = latest.into_iter().max_by_key(|v| (v.version, v.id));
-            latest =
-                vec![last.ok_or_else(|| {
-                    not_found(format!("group {group} has no schema of type {type_name:?}"))
-                })?];
-        }
-        state.schemas(latest).await
+        state.schemas(chosen(&state, &versions, Listing::Latest(type_name))?).await
     }
 
     async fn schema_versions(
@@ -387,9 +373,7 @@ impl SchemaRegistry for Registry {
     ) -> RegistryResult<Vec<SchemaWithVersion>> {
         let state = self.read(group).await?;
         let versions = state.versions().await?;
-        let live = state.live(&versions).map(|record| record.version.clone());
-        let wanted: Vec<VersionInfo> = live.filter(of_type(type_name)).collect();
-        state.schemas(wanted).await
+        state.schemas(chosen(&state, &versions, Listing::Versions(type_name))?).await
     }
 
     async fn schema(&self, group: &GroupId, id: u32) -> RegistryResult<SchemaInfo> {

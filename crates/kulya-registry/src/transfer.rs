@@ -16,8 +16,9 @@ use kulya_store::TableChange;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Groups, schemas and encodings read at a time.
+/// Groups, schemas and encodings read at a time; of schemas fewer, when they have so many bytes.
 const PAGE: usize = 100;
+const PAGE_BYTES: usize = 1 << 20;
 /// An import commits when so many bytes, or changes, are gathered.
 const BATCH_BYTES: usize = 4 << 20;
 const BATCH_CHANGES: usize = 500;
@@ -132,11 +133,15 @@ impl Export {
     }
 
     async fn schemas(&mut self, head: Arc<Head>, next: u32) -> RegistryResult<()> {
-        let end = head.schemas.min(next.saturating_add(PAGE as u32));
+        let mut end = next;
+        let mut bytes = 0;
         let mut lines = VecDeque::new();
         let state = self.state(&head).await?;
-        for id in next..end {
+        while end < head.schemas && lines.len() < PAGE && bytes < PAGE_BYTES {
+            let id = end;
+            end += 1;
             let record = state.schema(id).await?;
+            bytes += record.schema.data.len();
             lines.push_back(ExportLine::Schema {
                 schema_info: record.schema.clone(),
                 version_info: record.version.clone(),

@@ -6,8 +6,8 @@ use crate::settings::Settings;
 use anyhow::{Context, Result, bail};
 use kulya_client::{HttpRegistry, Login, RegistrySettings, RemoteSettings, RemoteStore, random_id};
 use kulya_registry::Registry;
-use kulya_store::StreamStore;
 use kulya_store::clock::{Clock, SystemClock};
+use kulya_store::{ErrorKind, StreamStore};
 use kulya_store_embedded::{Components, EmbeddedStore};
 use kulya_store_object::{Location, ObjectLogStore, Settings as ObjectSettings};
 use kulya_store_pravega::{Credentials, PravegaStore, Settings as PravegaSettings};
@@ -19,7 +19,7 @@ use std::time::Duration;
 
 /// A server that does not answer is tried for so long: whoever sits before a terminal waits for it.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Between two tries to reach a Pravega that is not up yet: doubled each time, up to the second.
+/// Between two tries to reach what a server's store is kept on and is not up yet: doubled each time, up to the second.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// That it is waited for is said again after about so long.
@@ -147,48 +147,85 @@ impl Address {
         }
     }
 
-    /// Opens the store for a server, which does not end because Pravega is not up yet: then there is somebody to wait for.
+    /// Opens the store for a server, which does not end because what it is kept on is not up yet: object storage and another
+    /// server are waited for before anything is served, and Pravega while requests are answered 503.
     pub(crate) async fn store_to_serve(
         self,
         components: Components,
     ) -> Result<(Arc<dyn StreamStore>, Option<Awaited>)> {
         let place = self.to_string();
-        let Self::Pravega(pravega) = self else {
-            return Ok((self.store_with(true, components).await?, None));
-        };
-        let (store, away) = PravegaStore::start(pravega).await?;
-        let awaited = away.map(|error| Awaited { store: store.clone(), place, error });
-        Ok((Arc::new(store), awaited))
+        let mut waiting = Waiting::for_place(place.clone());
+        match self {
+            Self::Pravega(pravega) => {
+                let (store, away) = PravegaStore::start(pravega).await?;
+                let awaited = away.map(|error| Awaited { store: store.clone(), waiting, error });
+                Ok((Arc::new(store), awaited))
+            }
+            Self::Objects(Location { objects, prefix }) => loop {
+                let settings = ObjectSettings::new(random_id());
+                match ObjectLogStore::open(Arc::clone(&objects), &prefix, settings).await {
+                    Err(error) if error.kind() == ErrorKind::Unreachable => waiting.again(error).await,
+                    opened => break Ok((Arc::new(opened?), None)),
+                }
+            },
+            Self::Server(remote) => loop {
+                match RemoteStore::connect(remote.clone()).await {
+                    Err(error) if error.kind() == ErrorKind::Unreachable => waiting.again(error).await,
+                    connected => break Ok((Arc::new(connected?), None)),
+                }
+            },
+            Self::Folder(_) => Ok((self.store_with(true, components).await?, None)),
+        }
+    }
+}
+
+/// Pauses between tries to reach what does not answer, and what is said of it meanwhile.
+struct Waiting {
+    place: String,
+    pause: Duration,
+    silent: Duration,
+}
+
+impl Waiting {
+    fn for_place(place: String) -> Self {
+        Self { place, pause: FIRST_PAUSE, silent: SAID_AGAIN }
+    }
+
+    /// Waits before the next try.
+    async fn again(&mut self, error: kulya_store::Error) {
+        if self.silent >= SAID_AGAIN {
+            self.silent = Duration::ZERO;
+            let error = crate::line(&anyhow::Error::from(error));
+            eprintln!(
+                "kulya: waiting for {}, requests are answered 503 until it answers: {error}",
+                self.place
+            );
+        }
+        tokio::time::sleep(self.pause).await;
+        self.silent += self.pause;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
 }
 
 /// A Pravega that did not answer when the server began.
 pub(crate) struct Awaited {
     store: PravegaStore,
-    place: String,
+    waiting: Waiting,
     error: kulya_store::Error,
 }
 
 impl Awaited {
     /// Asks again and again, and says so; gives the error that more waiting does not mend.
     pub(crate) async fn failure(self) -> anyhow::Error {
-        let Self { store, place, mut error } = self;
-        let (mut pause, mut silent) = (FIRST_PAUSE, SAID_AGAIN);
+        let Self { store, mut waiting, mut error } = self;
         loop {
-            if silent >= SAID_AGAIN {
-                silent = Duration::ZERO;
-                let error = crate::line(&anyhow::Error::from(error));
-                eprintln!("kulya: waiting for {place}, requests are answered 503 until it answers: {error}");
-            }
-            tokio::time::sleep(pause).await;
-            silent += pause;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            waiting.again(error).await;
             error = match store.reach().await {
                 Ok(()) => {
-                    eprintln!("kulya: {place} answers");
+                    eprintln!("kulya: {} answers", waiting.place);
                     return std::future::pending().await;
                 }
-                Err(error) if error.kind() == kulya_store::ErrorKind::Unreachable => error,
+                Err(error) if error.kind() == ErrorKind::Unreachable => error,
                 Err(error) => return error.into(),
             };
         }

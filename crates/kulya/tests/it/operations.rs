@@ -100,6 +100,32 @@ fn retention_checkpoints_and_compaction_run_in_the_server() {
     assert!(disk_bytes(folder.path()) < 3 << 20);
 }
 
+/// A server does not end because the storage of its store is not up yet.
+#[test]
+fn a_server_waits_for_object_storage_and_ends_when_told() {
+    let folder = tempdir().unwrap();
+    // bound, and closed again: nobody listens there
+    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (nobody, listen) = (free(), free());
+    let mut serve =
+        command(folder.path(), &["serve", "--listen", &listen.to_string(), "--data", "s3://bucket/prefix"]);
+    serve
+        .env("AWS_ENDPOINT_URL", format!("http://{nobody}"))
+        .env("AWS_ALLOW_HTTP", "true")
+        .env("AWS_ACCESS_KEY_ID", "key")
+        .env("AWS_SECRET_ACCESS_KEY", "secret")
+        .env("AWS_REGION", "us-east-1");
+    let mut server = Running::start(&mut serve);
+    let waits = server.wait_for("waiting for s3://bucket/prefix");
+    assert!(waits.contains("see that it runs and can be reached"), "{waits}");
+    let (status, body) = http("GET", &format!("http://{listen}/health/ready"), "");
+    assert_eq!(status, 503, "{body}");
+    let (status, _) = http("GET", &format!("http://{listen}/v1/groups"), "");
+    assert_eq!(status, 503);
+    server.signal("TERM");
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+}
+
 #[test]
 fn a_supervisor_is_told_how_the_server_is() {
     let folder = small_files();

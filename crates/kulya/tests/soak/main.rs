@@ -8,13 +8,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod four_servers;
 mod hostile;
 mod load;
 #[path = "../it/program.rs"]
 #[allow(dead_code, reason = "the other tests of the program use the rest")]
 mod program;
 mod server;
-mod shared;
 mod watch;
 
 use crate::program::{http, kulya};

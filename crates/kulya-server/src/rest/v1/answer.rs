@@ -12,6 +12,8 @@ pub(crate) struct Answer {
     content_type: Option<&'static str>,
     allow: Option<&'static str>,
     body: String,
+    /// Instead of the text: a body that is made as it is taken.
+    made: Option<Body>,
     /// For the log: the error with its causes.
     causes: Option<String>,
 }
@@ -22,12 +24,14 @@ const TEXT: &str = "text/plain";
 impl Answer {
     /// A status without a body.
     pub(crate) fn empty(status: StatusCode) -> Self {
-        Self { status, content_type: None, allow: None, body: String::new(), causes: None }
+        Self { status, content_type: None, allow: None, body: String::new(), made: None, causes: None }
     }
 
     pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Self {
         match serde_json::to_string(value) {
-            Ok(body) => Self { status, content_type: Some(JSON), allow: None, body, causes: None },
+            Ok(body) => {
+                Self { status, content_type: Some(JSON), allow: None, body, made: None, causes: None }
+            }
             Err(error) => Self::said(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         }
     }
@@ -36,8 +40,13 @@ impl Answer {
         Self::json(StatusCode::OK, value)
     }
 
+    /// JSON that is made as it is taken.
+    pub(crate) fn made(body: Body) -> Self {
+        Self { content_type: Some(JSON), made: Some(body), ..Self::empty(StatusCode::OK) }
+    }
+
     fn said(status: StatusCode, text: String) -> Self {
-        Self { status, content_type: Some(TEXT), allow: None, body: text, causes: None }
+        Self { status, content_type: Some(TEXT), allow: None, body: text, made: None, causes: None }
     }
 
     pub(crate) fn bad(text: impl Into<String>) -> Self {
@@ -83,7 +92,7 @@ impl Answer {
     }
 
     pub(crate) fn into_response(self) -> Response<Body> {
-        let mut response = Response::new(Body::from(self.body));
+        let mut response = Response::new(self.made.unwrap_or_else(|| Body::from(self.body)));
         *response.status_mut() = self.status;
         for (name, value) in [(header::CONTENT_TYPE, self.content_type), (header::ALLOW, self.allow)] {
             if let Some(value) = value {

@@ -3,11 +3,14 @@
 use super::Call;
 use super::answer::Answer;
 use super::path::Route;
+use crate::reads::no_room;
+use crate::rest::records::{self, Around, Unanswered};
 use crate::strict::{self, Unknown};
 use axum::http::{Method, StatusCode};
-use kulya_codec::SchemaRegistry;
+use futures::stream::{BoxStream, StreamExt};
 use kulya_codec::administration::{AddedTo, PageRequest, Question, RegistryAdministration};
-use kulya_registry::Registry;
+use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
+use kulya_registry::{Listing, Registry};
 use kulya_schema::{
     CodecType, Compatibility, EncodingId, GroupId, GroupProperties, HistoryRecord, SchemaInfo,
     SchemaWithVersion, VersionInfo,
@@ -34,15 +37,9 @@ struct ListGroups {
     continuation_token: String,
 }
 
-#[derive(Serialize)]
-struct Schemas {
-    schemas: Vec<SchemaWithVersion>,
-}
-
-#[derive(Serialize)]
-struct History {
-    history: Vec<HistoryRecord>,
-}
+/// Around the records of a history, and around schemas with their versions.
+const HISTORY: Around = Around { before: "{\"history\":[", between: ",", behind: "", after: "]}" };
+const SCHEMAS: Around = Around { before: "{\"schemas\":[", between: ",", behind: "", after: "]}" };
 
 #[derive(Serialize)]
 struct Groups {
@@ -100,6 +97,37 @@ fn body<T: DeserializeOwned>(call: &Call) -> Result<T, Answer> {
         .map_err(|e| Answer::bad(format!("the request's body is wrong: {e}")))
 }
 
+/// An answer of many records.
+async fn made<T: Serialize + Send + 'static>(
+    call: &Call,
+    around: Around,
+    records: BoxStream<'static, RegistryResult<T>>,
+    bytes_of: fn(&T) -> usize,
+) -> Result<Answer, Answer> {
+    let body = records::body(call.visit.bytes().clone(), around, records, bytes_of).await;
+    body.map(Answer::made).map_err(|why| match why {
+        Unanswered::NoRoom => {
+            RegistryError::new(RegistryErrorKind::Unavailable, no_room().to_string()).into()
+        }
+        Unanswered::Unread(error) => error.into(),
+    })
+}
+
+async fn schemas(
+    call: &Call,
+    registry: &Registry,
+    group: &GroupId,
+    listing: Listing<'_>,
+) -> Result<Answer, Answer> {
+    let records = registry.live_schemas(group, listing).await?;
+    let with_version = |record: HistoryRecord| {
+        let HistoryRecord { schema, version, .. } = record;
+        SchemaWithVersion { schema, version }
+    };
+    let records = records.map(move |record| record.map(with_version)).boxed();
+    made(call, SCHEMAS, records, |schema| schema.schema.data.len()).await
+}
+
 async fn operate(registry: &Registry, route: Route, call: &Call) -> Result<Answer, Answer> {
     let group = |name: String| GroupId::new(&call.namespace, name);
     let type_name = call.query.get("type").map(String::as_str);
@@ -123,7 +151,8 @@ async fn operate(registry: &Registry, route: Route, call: &Call) -> Result<Answe
             Answer::empty(StatusCode::NO_CONTENT)
         }
         Route::History(name) if get => {
-            Answer::ok(&History { history: registry.history(&group(name)).await? })
+            let records = registry.live_schemas(&group(name), Listing::Versions(None)).await?;
+            made(call, HISTORY, records, |record: &HistoryRecord| record.schema.data.len()).await?
         }
         Route::Compatibility(name) if put => {
             let UpdateCompatibility { compatibility, previous_compatibility } = body(call)?;
@@ -138,13 +167,13 @@ async fn operate(registry: &Registry, route: Route, call: &Call) -> Result<Answe
             }
         }
         Route::Schemas(name) if get => {
-            Answer::ok(&Schemas { schemas: registry.latest_schemas(&group(name), type_name).await? })
+            schemas(call, registry, &group(name), Listing::Latest(type_name)).await?
         }
         Route::Schemas(name) if post => {
             Answer::json(StatusCode::CREATED, &registry.add_schema(&group(name), body(call)?).await?)
         }
         Route::Versions(name) if get => {
-            Answer::ok(&Schemas { schemas: registry.schema_versions(&group(name), type_name).await? })
+            schemas(call, registry, &group(name), Listing::Versions(type_name)).await?
         }
         Route::Find(name) if post => Answer::ok(&registry.find_schema(&group(name), body(call)?).await?),
         Route::Validate(name) if post => {

@@ -5,11 +5,14 @@ use super::super::ask::{Query, of_type};
 use super::super::refusal::Refusal;
 use super::export_line;
 use super::lines::Lines;
+use crate::door::Visit;
+use crate::reads::no_room;
+use crate::rest::records::{self, Around, Unanswered};
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use futures::stream::{self, StreamExt};
-use kulya_codec::administration::{Existing, Imported};
+use kulya_codec::administration::{Existing, ExportLine, Imported};
 use serde::Deserialize;
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -20,19 +23,26 @@ pub(crate) struct Exporting {
     namespace: Option<String>,
 }
 
+/// Lines with an end each.
+const LINES: Around = Around { before: "", between: "", behind: "\n", after: "" };
+
 /// An error in its midst cuts the answer off, and the last line is missing.
 pub(crate) async fn export(
     served: Seen,
+    visit: Visit,
     Query(Exporting { namespace }): Query<Exporting>,
 ) -> Result<Response, Refusal> {
     let lines = served.registry.export(namespace.as_deref()).await?;
-    let lines = lines.map(|line| {
-        let line = line.inspect_err(|error| tracing::error!("an export is cut off: {error}"))?;
-        let mut text = serde_json::to_vec(&line)?;
-        text.push(b'\n');
-        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(text)
-    });
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
+    let bytes_of = |line: &ExportLine| match line {
+        ExportLine::Schema { schema_info, .. } => schema_info.data.len(),
+        _ => 0,
+    };
+    let body =
+        records::body(visit.bytes().clone(), LINES, lines, bytes_of).await.map_err(|why| match why {
+            Unanswered::NoRoom => no_room().into(),
+            Unanswered::Unread(error) => Refusal::from(error),
+        })?;
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
 }
 
 #[derive(Deserialize)]

@@ -1,0 +1,194 @@
+//! Answers of many records, made as they are taken: there is a piece of the answer in memory, and room for it is taken before
+//! its records are read. Whoever takes nothing holds one piece, and whoever finds no room holds nothing.
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures::stream::{self, BoxStream, StreamExt};
+use kulya_guard::share::{Part, Share};
+use serde::Serialize;
+use std::fmt;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// A piece has so many bytes, and what its last record is longer.
+const PIECE_BYTES: usize = 64 << 10;
+/// The largest record as JSON: a schema of 8 MiB in base64, and what stands around it.
+const ROOM_BYTES: usize = PIECE_BYTES + (12 << 20);
+/// A record of so many bytes is written as JSON on a thread of its own.
+const LARGE_BYTES: usize = 64 << 10;
+/// Until there is room, it is looked for this often; for an answer's first piece no longer than that.
+const PAUSE: Duration = Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What stands before the records, between two, behind each, and behind them all.
+#[derive(Clone, Copy)]
+pub(crate) struct Around {
+    pub(crate) before: &'static str,
+    pub(crate) between: &'static str,
+    pub(crate) behind: &'static str,
+    pub(crate) after: &'static str,
+}
+
+/// Why there is no answer.
+pub(crate) enum Unanswered<E> {
+    /// There was no room for its first piece.
+    NoRoom,
+    /// Its first records cannot be read.
+    Unread(E),
+}
+
+/// The body of an answer; one that is short has a length. `bytes_of` says about how many bytes a record has.
+///
+/// # Errors
+/// As long as nothing was sent. An error behind that cuts the answer off, and is logged.
+pub(crate) async fn body<T, E>(
+    share: Share,
+    around: Around,
+    records: BoxStream<'static, Result<T, E>>,
+    bytes_of: fn(&T) -> usize,
+) -> Result<Body, Unanswered<E>>
+where
+    T: Serialize + Send + 'static,
+    E: fmt::Display + Send + 'static,
+{
+    let mut records = Records { around, records, bytes_of, count: 0, is_over: false };
+    let taken = room(&share, Some(PATIENCE)).await.ok_or(Unanswered::NoRoom)?;
+    let first = records.piece().await.map_err(Unanswered::Unread)?;
+    drop(taken);
+    if records.is_over {
+        return Ok(Body::from(first));
+    }
+    let pieces = stream::unfold((Some(first), Some((records, share))), |(first, rest)| async {
+        let (mut records, share) = rest?;
+        if let Some(first) = first {
+            return Some((Ok(first), (None, Some((records, share)))));
+        }
+        if records.is_over {
+            return None;
+        }
+        let _room = room(&share, None).await;
+        match records.piece().await {
+            Ok(piece) => Some((Ok(piece), (None, Some((records, share))))),
+            Err(error) => {
+                tracing::error!("an answer is cut off: {error}");
+                Some((Err(std::io::Error::other(error.to_string())), (None, None)))
+            }
+        }
+    });
+    Ok(Body::from_stream(pieces))
+}
+
+/// Room for the next piece until it is handed on, where it is counted by itself; `None` when there was none for so long.
+async fn room(share: &Share, patience: Option<Duration>) -> Option<Part> {
+    let begun = Instant::now();
+    // where there is little in all, not all of it
+    let wanted = ROOM_BYTES.min(share.most() / 4);
+    loop {
+        if let Some(part) = share.take(wanted) {
+            return Some(part);
+        }
+        if patience.is_some_and(|patience| begun.elapsed() >= patience) {
+            return None;
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+struct Records<T, E> {
+    around: Around,
+    records: BoxStream<'static, Result<T, E>>,
+    bytes_of: fn(&T) -> usize,
+    count: u64,
+    is_over: bool,
+}
+
+impl<T, E> Records<T, E>
+where
+    T: Serialize + Send + 'static,
+    E: fmt::Display + Send + 'static,
+{
+    async fn piece(&mut self) -> Result<Bytes, E> {
+        let mut piece = Vec::new();
+        if self.count == 0 {
+            piece.extend_from_slice(self.around.before.as_bytes());
+        }
+        while piece.len() < PIECE_BYTES {
+            let Some(record) = self.records.next().await else {
+                piece.extend_from_slice(self.around.after.as_bytes());
+                self.is_over = true;
+                break;
+            };
+            let record = record?;
+            if self.count > 0 {
+                piece.extend_from_slice(self.around.between.as_bytes());
+            }
+            self.count += 1;
+            if (self.bytes_of)(&record) < LARGE_BYTES {
+                write(&mut piece, &record);
+            } else {
+                piece = large(piece, record).await;
+            }
+            piece.extend_from_slice(self.around.behind.as_bytes());
+        }
+        Ok(piece.into())
+    }
+}
+
+/// Writes a record behind what is there.
+fn write(piece: &mut Vec<u8>, record: &impl Serialize) {
+    serde_json::to_writer(piece, record).expect("records of ours can be written to memory");
+}
+
+async fn large<T: Serialize + Send + 'static>(mut piece: Vec<u8>, record: T) -> Vec<u8> {
+    let written = tokio::task::spawn_blocking(move || {
+        write(&mut piece, &record);
+        piece
+    });
+    written.await.expect("writing a record ends")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::to_bytes;
+    use http_body::Body as _;
+    use kulya_guard::share::Pool;
+
+    const LIST: Around = Around { before: "{\"list\":[", between: ",", behind: "", after: "]}" };
+
+    async fn of(
+        share: Share,
+        records: Vec<Result<String, &'static str>>,
+    ) -> Result<Body, Unanswered<&'static str>> {
+        body(share, LIST, stream::iter(records).boxed(), String::len).await
+    }
+
+    #[tokio::test]
+    async fn a_short_answer_has_a_length_and_a_long_one_comes_in_pieces() {
+        let pool = Pool::new(1 << 30, 100);
+        let short = of(pool.share(None), vec![Ok("a".into()), Ok("b".into())]).await.ok().unwrap();
+        assert_eq!(short.size_hint().exact(), Some(18));
+        assert_eq!(to_bytes(short, 99).await.unwrap(), r#"{"list":["a","b"]}"#);
+        let none = of(pool.share(None), Vec::new()).await.ok().unwrap();
+        assert_eq!(to_bytes(none, 99).await.unwrap(), r#"{"list":[]}"#);
+        let long: Vec<String> = (0..30).map(|n| n.to_string().repeat(50_000)).collect();
+        let body = of(pool.share(None), long.iter().cloned().map(Ok).collect()).await.ok().unwrap();
+        assert_eq!(body.size_hint().exact(), None);
+        let text = to_bytes(body, usize::MAX).await.unwrap();
+        let value: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        assert_eq!(value["list"], serde_json::json!(long));
+        assert_eq!(pool.used(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_read_is_an_error_or_cuts_the_answer_off() {
+        let pool = Pool::new(1 << 30, 100);
+        assert!(matches!(of(pool.share(None), vec![Err("gone")]).await, Err(Unanswered::Unread("gone"))));
+        let late = vec![Ok("x".repeat(100_000)), Err("gone")];
+        let body = of(pool.share(None), late).await.ok().unwrap();
+        assert!(to_bytes(body, usize::MAX).await.is_err());
+        let small = Pool::new(1000, 100);
+        let _all = small.share(None).take(1000).unwrap();
+        assert!(matches!(of(small.share(None), Vec::new()).await, Err(Unanswered::NoRoom)));
+    }
+}
