@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep};
 
 /// A piece has so many bytes, and what its last record is longer.
 const PIECE_BYTES: usize = 64 << 10;
-/// The largest record as JSON: a schema of 8 MiB in base64, and what stands around it.
-const ROOM_BYTES: usize = PIECE_BYTES + (12 << 20);
+/// The largest record and its JSON: a schema of 8 MiB, the same in base64, and what stands around it.
+const ROOM_BYTES: usize = PIECE_BYTES + (20 << 20);
 /// A record of so many bytes is written as JSON on a thread of its own.
 const LARGE_BYTES: usize = 64 << 10;
 /// Until there is room, it is looked for this often; for an answer's first piece no longer than that.
@@ -54,7 +54,7 @@ where
     let mut records = Records { around, records, bytes_of, count: 0, is_over: false };
     let taken = room(&share, Some(PATIENCE)).await.ok_or(Unanswered::NoRoom)?;
     let first = records.piece().await.map_err(Unanswered::Unread)?;
-    drop(taken);
+    let first = counted(first, taken);
     if records.is_over {
         return Ok(Body::from(first));
     }
@@ -66,9 +66,9 @@ where
         if records.is_over {
             return None;
         }
-        let _room = room(&share, None).await;
+        let taken = room(&share, None).await?;
         match records.piece().await {
-            Ok(piece) => Some((Ok(piece), (None, Some((records, share))))),
+            Ok(piece) => Some((Ok(counted(piece, taken)), (None, Some((records, share))))),
             Err(error) => {
                 tracing::error!("an answer is cut off: {error}");
                 Some((Err(std::io::Error::other(error.to_string())), (None, None)))
@@ -78,7 +78,24 @@ where
     Ok(Body::from_stream(pieces))
 }
 
-/// Room for the next piece until it is handed on, where it is counted by itself; `None` when there was none for so long.
+/// A piece, and the room that it takes until it is given up.
+struct Counted {
+    bytes: Bytes,
+    _room: Part,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+fn counted(bytes: Bytes, mut room: Part) -> Bytes {
+    room.shrink(bytes.len());
+    Bytes::from_owner(Counted { bytes, _room: room })
+}
+
+/// Room for the next piece until it is made; `None` when there was none for so long.
 async fn room(share: &Share, patience: Option<Duration>) -> Option<Part> {
     let begun = Instant::now();
     // where there is little in all, not all of it
@@ -123,9 +140,12 @@ where
                 piece.extend_from_slice(self.around.between.as_bytes());
             }
             self.count += 1;
-            if (self.bytes_of)(&record) < LARGE_BYTES {
+            let bytes = (self.bytes_of)(&record);
+            if bytes < LARGE_BYTES {
                 write(&mut piece, &record);
             } else {
+                // room that doubles as it is filled would be more than was taken
+                piece.reserve_exact(bytes.div_ceil(3) * 4 + LARGE_BYTES);
                 piece = large(piece, record).await;
             }
             piece.extend_from_slice(self.around.behind.as_bytes());

@@ -109,6 +109,52 @@ fn answers_that_nobody_takes_fill_no_memory() {
     drop((unread, streams));
 }
 
+/// Lists of schemas are made as they are taken, as events are.
+#[test]
+fn lists_of_large_schemas_that_nobody_takes_fill_no_memory() {
+    let folder = tempdir().unwrap();
+    let (server, url) = Running::serve(&folder, &["--limit", "megabytes=100"]);
+    let group = r#"{"serializationFormat":{"serializationFormat":"Json"},"compatibility":{"policy":"AllowAny"},"allowMultipleTypes":true}"#;
+    assert_eq!(http("PUT", &format!("{url}/v2/groups/g"), group).0, 201);
+    let text = "x".repeat(6 << 20);
+    for number in 0..3 {
+        let schema = format!(
+            r#"{{"type":"T{number}","serializationFormat":{{"serializationFormat":"Json"}},"schema":{{"description":"{text}"}}}}"#
+        );
+        let (status, why) = http("POST", &format!("{url}/v2/groups/g/schemas"), &schema);
+        assert_eq!(status, 201, "{why}");
+    }
+    let (before, _) = memory(&server);
+    let host = url.strip_prefix("http://").unwrap();
+    let unread: Vec<_> = (0..40)
+        .flat_map(|_| ["/v1/groups/g/history", "/v1/groups/g/schemas", "/v2/export"])
+        .map(|path| {
+            let mut stream = TcpStream::connect(host).unwrap();
+            write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").unwrap();
+            stream
+        })
+        .collect();
+    // all of those are asked for before these
+    for path in ["/ping", "/ping", "/v1/groups/g"] {
+        assert_eq!(http("GET", &format!("{url}{path}"), "").0, 200);
+    }
+    let (status, _) = http("GET", &format!("{url}/v1/groups/g/history"), "");
+    assert!(status == 200 || status == 503, "{status}");
+    drop(unread);
+    // whoever takes what is given gets all of it, once the others are gone
+    let history = loop {
+        let (status, history) = http("GET", &format!("{url}/v1/groups/g/history"), "");
+        if status == 200 {
+            break history;
+        }
+        assert_eq!(status, 503);
+    };
+    assert!(history.len() > 3 * (8 << 20) && history.contains(r#""type":"T2""#), "{} bytes", history.len());
+    let (_, most) = memory(&server);
+    let grown = most.saturating_sub(before) / MEGABYTE;
+    assert!(grown < 125, "{grown} MB more than before, of 100 that may be");
+}
+
 #[test]
 fn a_tail_that_is_read_slowly_gives_all_of_a_large_event() {
     let folder = tempdir().unwrap();

@@ -116,7 +116,7 @@ fn a_server_waits_for_object_storage_and_ends_when_told() {
         .env("AWS_SECRET_ACCESS_KEY", "secret")
         .env("AWS_REGION", "us-east-1");
     let mut server = Running::start(&mut serve);
-    let waits = server.wait_for("waiting for s3://bucket/prefix");
+    let waits = server.wait_for("waiting for AmazonS3(bucket) at prefix");
     assert!(waits.contains("see that it runs and can be reached"), "{waits}");
     let (status, body) = http("GET", &format!("http://{listen}/health/ready"), "");
     assert_eq!(status, 503, "{body}");

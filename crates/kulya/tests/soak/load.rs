@@ -121,13 +121,17 @@ impl Caller {
         next: &mut HashMap<u64, u64>,
     ) -> Option<String> {
         let (mut buffer, mut seen) = (Vec::new(), 0);
+        // an event's id counts once its data have come, which end with an empty line
+        let mut coming = None;
         while let Ok(Some(chunk)) = answer.chunk().await {
             buffer.extend_from_slice(&chunk);
             while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = buffer.drain(..=end).collect();
                 let line = String::from_utf8_lossy(&line);
                 if let Some(id) = line.strip_prefix("id: ") {
-                    last_id = Some(id.trim_end().to_owned());
+                    coming = Some(id.trim_end().to_owned());
+                } else if line.trim_end().is_empty() {
+                    last_id = coming.take().or(last_id);
                 } else if line.starts_with("event: error") {
                     // what it has not read yet was given up meanwhile
                     next.clear();

@@ -85,30 +85,35 @@ pub(super) async fn read(
             plan.ranges.push_back((segment.id, begin, offset));
         }
     }
-    Ok((cut, body(reads, plan)))
+    Ok((cut, body(reads, plan).await?))
 }
 
-fn body(reads: Reads, plan: Plan) -> Body {
+/// The first piece is made at once: so an answer whose events go meanwhile is refused, and not begun and cut off.
+async fn body(reads: Reads, plan: Plan) -> Result<Body> {
     if plan.bytes <= WHOLE_BYTES {
         let mut lines = Vec::new();
         for (segment, chunk) in plan.kept {
             let mut encoder = Encoder::new(Frame::Line, segment, chunk);
             while encoder.fill(&mut lines) {}
         }
-        return Body::from(lines);
+        return Ok(Body::from(lines));
     }
     let ranges = if plan.is_kept() { VecDeque::new() } else { plan.ranges };
-    let lines = Lines { reads, ranges, kept: plan.kept, encoder: None };
-    Body::from_stream(stream::unfold(Some(lines), |lines| async move {
-        let mut lines = lines?;
+    let mut lines = Lines { reads, ranges, kept: plan.kept, encoder: None };
+    let first = lines.next().await?;
+    Ok(Body::from_stream(stream::unfold(Some((first, lines)), |rest| async move {
+        let (first, mut lines) = rest?;
+        if let Some(first) = first {
+            return Some((Ok(first), Some((None, lines))));
+        }
         match lines.next().await {
-            Ok(piece) => Some((Ok(piece?), Some(lines))),
+            Ok(piece) => Some((Ok(piece?), Some((None, lines)))),
             Err(error) => {
                 tracing::warn!("an answer of events is cut off: {error}");
                 Some((Err(error), None))
             }
         }
-    }))
+    })))
 }
 
 /// The lines of an answer as they are taken.
