@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
-use kulya_store::{ErrorKind, HealthStatus, StreamStore};
+use kulya_store::{Append, Commit, ErrorKind, HealthStatus, StreamStore};
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
@@ -35,6 +35,7 @@ struct Ailing {
     reading: AtomicUsize,
     most: AtomicUsize,
     read: Mutex<Vec<String>>,
+    written: AtomicUsize,
     /// What another process writes: two objects whenever the first of them is looked for.
     coming: Mutex<VecDeque<(Path, Bytes)>>,
 }
@@ -47,6 +48,7 @@ impl Ailing {
             reading: AtomicUsize::new(0),
             most: AtomicUsize::new(0),
             read: Mutex::default(),
+            written: AtomicUsize::new(0),
             coming: Mutex::default(),
         })
     }
@@ -72,6 +74,7 @@ impl fmt::Display for Ailing {
 impl ObjectStore for Ailing {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         self.hang().await;
+        self.written.fetch_add(payload.content_length(), Ordering::SeqCst);
         match self.state.load(Ordering::SeqCst) {
             READ_ONLY => {
                 let source = io::Error::from(io::ErrorKind::ReadOnlyFilesystem);
@@ -225,6 +228,24 @@ async fn a_commit_whose_folder_cannot_be_synced_is_not_acknowledged_and_the_last
     storage.set(WELL);
     assert_eq!(store.commit(event("later")).await.unwrap_err().kind(), ErrorKind::Failed, "for good");
     assert_eq!(texts(&store).await, ["perhaps"], "reading goes on");
+}
+
+/// Whatever its age, a store writes no more than three bytes for each of its events, in the dearest case: one small event a
+/// commit. (The log's object, the event once merged, and checkpoints of what changed.)
+#[tokio::test]
+async fn an_event_is_written_less_than_three_times() {
+    let storage = Ailing::new();
+    let settings =
+        Settings { checkpoint_every: 1024, maintenance_pause: Duration::from_millis(1), ..usual() };
+    let store = open(&storage, settings).await;
+    make(&store).await;
+    let append = || Append::keyed(&super::orders(), "k", vec![b'e'; 100]);
+    for _ in 0..10_000 {
+        store.commit(Commit::events(vec![append()])).await.unwrap();
+    }
+    store.compact().await.unwrap();
+    let (written, framed) = (storage.written.load(Ordering::SeqCst), 10_000 * 108);
+    assert!(written < 3 * framed, "{written} bytes written for {framed} of events");
 }
 
 #[tokio::test]
