@@ -14,6 +14,7 @@ mod health;
 mod listen;
 mod reads;
 pub mod rest;
+mod room;
 pub mod strict;
 
 use axum::Router;

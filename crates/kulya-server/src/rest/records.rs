@@ -1,6 +1,7 @@
 //! Answers of many records, made as they are taken: there is a piece of the answer in memory, and room for it is taken before
 //! its records are read. Whoever takes nothing holds one piece, and whoever finds no room holds nothing.
 
+use crate::room;
 use axum::body::Body;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
@@ -8,16 +9,12 @@ use kulya_guard::share::{Part, Share};
 use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
 
 /// A piece has so many bytes, and what its last record is longer.
 const PIECE_BYTES: usize = 64 << 10;
-/// The largest record and its JSON: a schema of 8 MiB, the same in base64, and what stands around it.
-const ROOM_BYTES: usize = PIECE_BYTES + (20 << 20);
 /// A record of so many bytes is written as JSON on a thread of its own.
 const LARGE_BYTES: usize = 64 << 10;
-/// Until there is room, it is looked for this often; for an answer's first piece no longer than that.
-const PAUSE: Duration = Duration::from_millis(50);
+/// For an answer's first piece room is looked for no longer than this.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What stands before the records, between two, behind each, and behind them all.
@@ -52,7 +49,7 @@ where
     E: fmt::Display + Send + 'static,
 {
     let mut records = Records { around, records, bytes_of, count: 0, is_over: false };
-    let taken = room(&share, Some(PATIENCE)).await.ok_or(Unanswered::NoRoom)?;
+    let taken = room::for_a_record(&share, Some(PATIENCE)).await.ok_or(Unanswered::NoRoom)?;
     let first = records.piece().await.map_err(Unanswered::Unread)?;
     let first = counted(first, taken);
     if records.is_over {
@@ -66,7 +63,7 @@ where
         if records.is_over {
             return None;
         }
-        let taken = room(&share, None).await?;
+        let taken = room::for_a_record(&share, None).await?;
         match records.piece().await {
             Ok(piece) => Some((Ok(counted(piece, taken)), (None, Some((records, share))))),
             Err(error) => {
@@ -93,22 +90,6 @@ impl AsRef<[u8]> for Counted {
 fn counted(bytes: Bytes, mut room: Part) -> Bytes {
     room.shrink(bytes.len());
     Bytes::from_owner(Counted { bytes, _room: room })
-}
-
-/// Room for the next piece until it is made; `None` when there was none for so long.
-async fn room(share: &Share, patience: Option<Duration>) -> Option<Part> {
-    let begun = Instant::now();
-    // where there is little in all, not all of it
-    let wanted = ROOM_BYTES.min(share.most() / 4);
-    loop {
-        if let Some(part) = share.take(wanted) {
-            return Some(part);
-        }
-        if patience.is_some_and(|patience| begun.elapsed() >= patience) {
-            return None;
-        }
-        sleep(PAUSE).await;
-    }
 }
 
 struct Records<T, E> {

@@ -3,15 +3,19 @@
 use super::super::right::Rights;
 use super::Served;
 use super::follow::{self, ending};
-use super::replies::{Lines, Stream, Told, page, pieces, refusal, told};
-use futures::stream::{self, StreamExt};
+use super::replies::{Lines, Records, Stream, Told, page, pieces, refusal, told};
+use futures::stream::{self, BoxStream, StreamExt};
 use kulya_codec::administration::{
     Change, Existing, ExportLine, GroupChange, PageRequest, Question, RegistryAdministration, Search,
 };
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
 use kulya_guard::acl::Permission::{Read, ReadUpdate};
 use kulya_guard::operation::RegistryCall;
-use kulya_schema::{CodecType, EncodingId, GroupId, GroupProperties, SchemaInfo, VersionInfo};
+use kulya_registry::Listing;
+use kulya_schema::{
+    CodecType, EncodingId, GroupId, GroupProperties, HistoryRecord, SchemaInfo, SchemaWithVersion,
+    VersionInfo,
+};
 use kulya_wire::registry::{error, given, v1};
 use tonic::{Code, Request, Response, Status, Streaming};
 use v1::add_schema_reply::Reply;
@@ -45,6 +49,29 @@ where
 /// What is not said is the first page.
 fn part(message: Option<v1::Page>) -> PageRequest {
     message.map_or_else(|| PageRequest::first(DEFAULT_LIMIT), Into::into)
+}
+
+impl Served {
+    /// Schemas with their versions, in as many replies as it takes.
+    fn schemas(
+        &self,
+        found: BoxStream<'static, RegistryResult<HistoryRecord>>,
+        rights: &Rights,
+    ) -> Response<Stream<v1::SchemasReply>> {
+        let reply = |records: Vec<HistoryRecord>| {
+            let with_version =
+                |HistoryRecord { schema, version, .. }| SchemaWithVersion { schema, version }.into();
+            v1::SchemasReply { schemas: records.into_iter().map(with_version).collect() }
+        };
+        let share = rights.visit().bytes().clone();
+        let records = Records::new(found, bytes_of_schema, reply, share, self.ends.clone());
+        Response::new(follow::replies(records))
+    }
+}
+
+/// About how many bytes a record has.
+fn bytes_of_schema(record: &HistoryRecord) -> usize {
+    record.schema.data.len() + 1024
 }
 
 fn done(answer: RegistryResult<()>) -> Told<v1::Done> {
@@ -166,12 +193,9 @@ impl Service for Served {
         let v1::SchemasRequest { group: name, r#type } = request.into_inner();
         let group = group(name)?;
         rights.of_group(RegistryCall::ReadGroup, &group)?;
-        let found = rights
-            .registry(&self.registry)
-            .latest_schemas(&group, r#type.as_deref())
-            .await
-            .map_err(refusal)?;
-        Ok(pieces(found, |schemas| v1::SchemasReply { schemas }))
+        let registry = rights.registry(&self.registry);
+        let found = registry.live_schemas(&group, Listing::Latest(r#type.as_deref())).await;
+        Ok(self.schemas(found.map_err(refusal)?, &rights))
     }
 
     type ListSchemasStream = Stream<v1::SchemasReply>;
@@ -181,12 +205,9 @@ impl Service for Served {
         let v1::SchemasRequest { group: name, r#type } = request.into_inner();
         let group = group(name)?;
         rights.of_group(RegistryCall::ReadGroup, &group)?;
-        let found = rights
-            .registry(&self.registry)
-            .schema_versions(&group, r#type.as_deref())
-            .await
-            .map_err(refusal)?;
-        Ok(pieces(found, |schemas| v1::SchemasReply { schemas }))
+        let registry = rights.registry(&self.registry);
+        let found = registry.live_schemas(&group, Listing::Versions(r#type.as_deref())).await;
+        Ok(self.schemas(found.map_err(refusal)?, &rights))
     }
 
     type ListHistoryStream = Stream<v1::HistoryReply>;
@@ -195,8 +216,13 @@ impl Service for Served {
         let rights = Rights::of(&request);
         let group = group(request.into_inner().group)?;
         rights.of_group(RegistryCall::ReadGroup, &group)?;
-        let found = rights.registry(&self.registry).history(&group).await.map_err(refusal)?;
-        Ok(pieces(found, |records| v1::HistoryReply { records }))
+        let found = rights.registry(&self.registry).live_schemas(&group, Listing::Versions(None)).await;
+        let reply = |records: Vec<HistoryRecord>| v1::HistoryReply {
+            records: records.into_iter().map(Into::into).collect(),
+        };
+        let share = rights.visit().bytes().clone();
+        let records = Records::new(found.map_err(refusal)?, bytes_of_schema, reply, share, self.ends.clone());
+        Ok(Response::new(follow::replies(records)))
     }
 
     async fn list_versions(&self, request: Request<v1::ListVersionsRequest>) -> Told<v1::VersionsReply> {
@@ -318,8 +344,12 @@ impl Service for Served {
         let v1::ExportRequest { namespace } = request.into_inner();
         rights.over(namespace.as_deref(), Read)?;
         let lines = rights.registry(&self.registry).export(namespace.as_deref()).await.map_err(refusal)?;
-        let lines = Lines { lines, ends: self.ends.clone(), reply: v1::ExportLine::from };
-        Ok(Response::new(follow::replies(lines)))
+        // one line a reply, as large as it is
+        let bytes_of = |_: &ExportLine| usize::MAX / 2;
+        let reply = |mut lines: Vec<ExportLine>| lines.pop().map(v1::ExportLine::from).unwrap_or_default();
+        let share = rights.visit().bytes().clone();
+        let records = Records::new(lines, bytes_of, reply, share, self.ends.clone());
+        Ok(Response::new(follow::replies(records)))
     }
 
     async fn import(&self, request: Request<Streaming<v1::ImportRequest>>) -> Told<v1::ImportReply> {

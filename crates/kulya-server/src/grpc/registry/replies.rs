@@ -2,9 +2,11 @@
 
 use super::follow::{LongCall, ending};
 use crate::door::with_causes;
+use crate::room;
 use futures::stream::{self, BoxStream, StreamExt};
 use kulya_codec::administration::{Page, PageRequest};
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
+use kulya_guard::share::{Part, Share};
 use kulya_wire::registry::error;
 use prost::Message;
 use std::future::Future;
@@ -70,6 +72,65 @@ where
         (!items.is_empty()).then(|| (Ok(reply(items)), left))
     });
     Response::new(pieces.boxed())
+}
+
+/// Records that may be large in as many replies as it takes. Room for a reply is taken before its records are read, and held
+/// until the next one is asked for, when it has been sent.
+pub(super) struct Records<T, M> {
+    records: BoxStream<'static, RegistryResult<T>>,
+    bytes_of: fn(&T) -> usize,
+    reply: fn(Vec<T>) -> M,
+    share: Share,
+    ends: watch::Receiver<bool>,
+    room: Option<Part>,
+}
+
+impl<T, M> Records<T, M> {
+    /// `bytes_of` says about how many bytes a record has.
+    pub(super) fn new(
+        records: BoxStream<'static, RegistryResult<T>>,
+        bytes_of: fn(&T) -> usize,
+        reply: fn(Vec<T>) -> M,
+        share: Share,
+        ends: watch::Receiver<bool>,
+    ) -> Self {
+        Self { records, bytes_of, reply, share, ends, room: None }
+    }
+}
+
+impl<T: Send + 'static, M: Send + 'static> LongCall for Records<T, M> {
+    type Reply = M;
+
+    async fn next(&mut self) -> Option<Result<M, Status>> {
+        // given back before more is taken: nobody waits for what he has himself
+        self.room = None;
+        let Self { records, bytes_of, share, ends, .. } = self;
+        let gather = async {
+            let room = room::for_a_record(share, None).await;
+            let (mut gathered, mut bytes) = (Vec::new(), 0);
+            while bytes < PIECE_BYTES
+                && let Some(record) = records.next().await
+            {
+                let record = record?;
+                bytes += bytes_of(&record);
+                gathered.push(record);
+            }
+            Ok((gathered, room))
+        };
+        let gathered = tokio::select! {
+            // an error here is the sender's end, and so the server's
+            _ = ends.wait_for(|ends| *ends) => return Some(Err(ending())),
+            gathered = gather => gathered,
+        };
+        match gathered {
+            Ok((gathered, _)) if gathered.is_empty() => None,
+            Ok((gathered, room)) => {
+                self.room = room;
+                Some(Ok((self.reply)(gathered)))
+            }
+            Err(error) => Some(Err(refusal(error))),
+        }
+    }
 }
 
 /// What comes line by line, until it or the server ends.

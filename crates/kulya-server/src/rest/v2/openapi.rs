@@ -63,7 +63,9 @@ fn operation(place: &Place) -> Value {
         "responses": {},
     });
     if let Some(content) = content(place.takes) {
-        operation["requestBody"] = json!({ "required": true, "content": content });
+        // an event may be empty
+        let required = !matches!(place.takes, Content::Bytes);
+        operation["requestBody"] = json!({ "required": required, "content": content });
     }
     for (status, what, answer) in &place.answers {
         let mut response = json!({ "description": what });

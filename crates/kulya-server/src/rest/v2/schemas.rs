@@ -119,7 +119,8 @@ fn nouns() -> Vec<Named> {
         "FullTransitive",
     ]);
     let compatibility = json!({ "oneOf": [
-        object(&[("policy", policies), ("?advanced", nullable(advanced.clone()))]),
+        // passed over here, as the Java registry does
+        object(&[("policy", policies), ("?advanced", json!({ "type": ["object", "null"] }))]),
         object(&[("policy", word("Advanced")), ("advanced", advanced)]),
     ] });
     let format = |known: &[&str]| {
@@ -176,7 +177,7 @@ fn nouns() -> Vec<Named> {
             object(&[
                 ("?type", told("the type's full name; left out where the schema says it")),
                 ("serializationFormat", refer("SchemaFormat")),
-                ("?schemaData", base64("the schema's bytes; for Protobuf a FileDescriptorSet")),
+                ("?schemaData", nullable(base64("the schema's bytes; for Protobuf a FileDescriptorSet"))),
                 (
                     "?schema",
                     json!({ "description": "instead of schemaData: the schema as JSON, or as a string that holds its text" }),
