@@ -74,7 +74,7 @@ fn four_servers_on_one_store_lose_nothing() {
         .collect();
     let (mut most_disk, began) = (0, Instant::now());
     for _ in 0..crate::windows() {
-        runtime.block_on(tokio::time::sleep(crate::WINDOW));
+        runtime.block_on(async { tokio::time::sleep(crate::WINDOW).await });
         most_disk = bytes_below(&scratch.path().join("store")).max(most_disk);
         println!(
             "{:5} s  {} MB on disk | {}",
