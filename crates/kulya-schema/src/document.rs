@@ -22,8 +22,8 @@ const LEAST: usize = 16;
 /// # Errors
 /// It is no JSON, or would take more than [`MAX_DOCUMENT_MEMORY_BYTES`].
 pub(crate) fn read(text: &str) -> Result<Value> {
-    let weight = weighed(text, MAX_DOCUMENT_MEMORY_BYTES)?;
-    let counts = RefCell::new(weight.counts.into_inner().into_iter());
+    let weight = weighed(text, MAX_DOCUMENT_MEMORY_BYTES, Some(RefCell::default()))?;
+    let counts = RefCell::new(weight.counts.unwrap_or_default().into_inner().into_iter());
     Build(&counts).deserialize(&mut serde_json::Deserializer::from_str(text)).map_err(not_json)
 }
 
@@ -36,11 +36,11 @@ fn not_json(error: serde_json::Error) -> Error {
 /// # Errors
 /// It is no JSON, or takes more than `most`.
 pub fn weigh(text: &str, most: usize) -> Result<usize> {
-    Ok(weighed(text, most)?.bytes.get())
+    Ok(weighed(text, most, None)?.bytes.get())
 }
 
-fn weighed(text: &str, most: usize) -> Result<Weight> {
-    let weight = Weight { bytes: Cell::new(0), most, counts: RefCell::default() };
+fn weighed(text: &str, most: usize, counts: Option<RefCell<Vec<u32>>>) -> Result<Weight> {
+    let weight = Weight { bytes: Cell::new(0), most, counts };
     let mut reader = serde_json::Deserializer::from_str(text);
     let read = weight.seed().deserialize(&mut reader).and_then(|()| reader.end());
     if weight.bytes.get() > most {
@@ -55,8 +55,8 @@ fn weighed(text: &str, most: usize) -> Result<Weight> {
 struct Weight {
     bytes: Cell<usize>,
     most: usize,
-    /// How many values each list and each object holds, in the order in which they begin.
-    counts: RefCell<Vec<u32>>,
+    /// How many values each list and each object holds, in the order in which they begin; `None` where nobody reads them.
+    counts: Option<RefCell<Vec<u32>>>,
 }
 
 #[derive(Clone, Copy)]
@@ -75,13 +75,16 @@ impl Weight {
 
     /// A list or an object begins: the place of its count.
     fn begin(&self) -> usize {
-        let mut counts = self.counts.borrow_mut();
+        let Some(counts) = &self.counts else { return 0 };
+        let mut counts = counts.borrow_mut();
         counts.push(0);
         counts.len() - 1
     }
 
     fn end(&self, place: usize, count: usize) {
-        self.counts.borrow_mut()[place] = u32::try_from(count).unwrap_or(u32::MAX);
+        if let Some(counts) = &self.counts {
+            counts.borrow_mut()[place] = u32::try_from(count).unwrap_or(u32::MAX);
+        }
     }
 }
 
