@@ -8,9 +8,7 @@ use crate::table::Table;
 use kulya_codec::administration::ChangeEvent;
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
 use kulya_schema::decide::{self, Judge};
-use kulya_schema::{
-    Format, GroupId, HistoryRecord, Judged, Normal, Rules, SchemaInfo, SchemaWithVersion, Shape, VersionInfo,
-};
+use kulya_schema::{Format, GroupId, Judged, Normal, Rules, SchemaInfo, Shape, VersionInfo};
 use kulya_store::{Condition, TableChange, Version};
 use std::sync::Arc;
 
@@ -122,42 +120,10 @@ impl<'a> Group<'a> {
     }
 
     pub(crate) async fn schema(&self, id: u32) -> RegistryResult<Arc<SchemaRecord>> {
-        let what = format!("schema {id} of group {}", self.id);
-        let missing = || not_found(format!("{what} does not exist"));
         if id >= self.head.schemas {
-            return Err(missing());
+            return Err(no_schema(self.id, id));
         }
-        let key = (self.head.incarnation, id);
-        if let Some(known) = self.memory.schemas.get(&key) {
-            return Ok(known);
-        }
-        let found = self.table.entry(&keys::schema(self.head.incarnation, id)).await?.ok_or_else(missing)?;
-        let record = Arc::new(SchemaRecord::from_bytes(&what, &found.value)?);
-        self.memory.schemas.insert(key, Arc::clone(&record));
-        Ok(record)
-    }
-
-    pub(crate) async fn schemas(
-        &self,
-        versions: impl IntoIterator<Item = VersionInfo>,
-    ) -> RegistryResult<Vec<SchemaWithVersion>> {
-        let mut schemas = Vec::new();
-        for version in versions {
-            schemas
-                .push(SchemaWithVersion { schema: self.schema(version.id).await?.schema.clone(), version });
-        }
-        Ok(schemas)
-    }
-
-    pub(crate) async fn history(&self) -> RegistryResult<Vec<HistoryRecord>> {
-        let versions = self.versions().await?;
-        let mut history = Vec::new();
-        for live in self.live(&versions) {
-            let record = self.schema(live.version.id).await?;
-            let SchemaRecord { schema, version, compatibility, timestamp_ms, .. } = (*record).clone();
-            history.push(HistoryRecord { schema, version, compatibility, timestamp_ms });
-        }
-        Ok(history)
+        schema(self.table, self.memory, self.id, self.head.incarnation, id).await
     }
 
     /// The live version that is this very schema.
@@ -201,6 +167,30 @@ impl<'a> Group<'a> {
     pub(crate) fn version(&self) -> Version {
         self.version
     }
+}
+
+/// A schema of a group under an incarnation: it never changes, and goes with the group.
+pub(crate) async fn schema(
+    table: &Table,
+    memory: &Memory,
+    group: &GroupId,
+    incarnation: u64,
+    id: u32,
+) -> RegistryResult<Arc<SchemaRecord>> {
+    let key = (incarnation, id);
+    if let Some(known) = memory.schemas.get(&key) {
+        return Ok(known);
+    }
+    let found = table.entry(&keys::schema(incarnation, id)).await?;
+    let found = found.ok_or_else(|| no_schema(group, id))?;
+    let what = format!("schema {id} of group {group}");
+    let record = Arc::new(SchemaRecord::from_bytes(&what, &found.value)?);
+    memory.schemas.insert(key, Arc::clone(&record));
+    Ok(record)
+}
+
+fn no_schema(group: &GroupId, id: u32) -> RegistryError {
+    not_found(format!("schema {id} of group {group} does not exist"))
 }
 
 pub(crate) fn not_found(what: impl Into<String>) -> RegistryError {

@@ -1,13 +1,12 @@
 //! The live schemas of a group one after another, as long answers give them: each is read when its turn comes, so that a
 //! group of any size is listed in the memory of one schema.
 
-use crate::group::{Group, not_found};
-use crate::keys;
+use crate::group::{Group, not_found, schema};
 use crate::memory::Versions;
 use crate::records::SchemaRecord;
 use crate::registry::Registry;
 use futures::stream::{self, BoxStream, StreamExt};
-use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
+use kulya_codec::RegistryResult;
 use kulya_schema::decide;
 use kulya_schema::{GroupId, HistoryRecord, VersionInfo};
 use std::sync::Arc;
@@ -22,11 +21,7 @@ pub enum Listing<'a> {
 }
 
 /// The versions that a listing names.
-pub(crate) fn chosen(
-    state: &Group<'_>,
-    versions: &Versions,
-    listing: Listing<'_>,
-) -> RegistryResult<Vec<VersionInfo>> {
+fn chosen(state: &Group<'_>, versions: &Versions, listing: Listing<'_>) -> RegistryResult<Vec<VersionInfo>> {
     let (Listing::Versions(wanted) | Listing::Latest(wanted)) = listing;
     let live = state.live(versions).map(|record| &record.version);
     let live = live.filter(|version| wanted.is_none_or(|wanted| version.type_name == wanted));
@@ -46,8 +41,8 @@ impl Registry {
     /// The live schemas of a group that a listing names, as they were when this was asked, with the policy and time of each.
     ///
     /// # Errors
-    /// There is no such group, or no schema of that type. In the stream: the group was deleted meanwhile (`Unavailable`), or
-    /// its records cannot be read.
+    /// There is no such group, or no schema of that type. In the stream: the group was deleted meanwhile (`NotFound`), or its
+    /// records cannot be read.
     pub async fn live_schemas(
         &self,
         group: &GroupId,
@@ -61,29 +56,13 @@ impl Registry {
         let records = stream::iter(chosen).then(move |version| {
             let (registry, group) = (registry.clone(), group.clone());
             async move {
-                let record = registry.schema_record(&group, incarnation, version.id).await?;
+                let record =
+                    schema(&registry.table, &registry.memory, &group, incarnation, version.id).await?;
                 let SchemaRecord { schema, version, compatibility, timestamp_ms, .. } =
                     Arc::unwrap_or_clone(record);
                 Ok(HistoryRecord { schema, version, compatibility, timestamp_ms })
             }
         });
         Ok(records.boxed())
-    }
-
-    /// A schema's record, which never changes, and goes with its group.
-    async fn schema_record(
-        &self,
-        group: &GroupId,
-        incarnation: u64,
-        id: u32,
-    ) -> RegistryResult<Arc<SchemaRecord>> {
-        if let Some(known) = self.memory.schemas.get(&(incarnation, id)) {
-            return Ok(known);
-        }
-        let entry = self.table.entry(&keys::schema(incarnation, id)).await?.ok_or_else(|| {
-            let what = format!("group {group} was deleted while it was listed: ask again");
-            RegistryError::new(RegistryErrorKind::Unavailable, what)
-        })?;
-        Ok(Arc::new(SchemaRecord::from_bytes(&format!("schema {id} of group {group}"), &entry.value)?))
     }
 }

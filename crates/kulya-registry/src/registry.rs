@@ -3,12 +3,13 @@
 use crate::compute::{Compute, ComputeLimits, Work};
 use crate::group::{Group, kind, not_found};
 use crate::keys;
-use crate::listing::{Listing, chosen};
+use crate::listing::Listing;
 use crate::memory::Memory;
 use crate::records::{self, EncodingRecord, Head, SchemaRecord, VersionRecord};
 use crate::table::{TRIES, Table, contended};
 use crate::viewer::{Sealers, Viewer};
 use async_trait::async_trait;
+use futures::TryStreamExt;
 use kulya_codec::administration::{ChangeEvent, PageRequest, RegistryAdministration};
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
 use kulya_schema::decide::Judge;
@@ -310,6 +311,10 @@ pub(crate) fn check_format(state: &Group<'_>, schema: &SchemaInfo) -> RegistryRe
         .because(format!("group {} takes {} schemas only", state.id, state.head.properties.format)))
 }
 
+fn with_version(HistoryRecord { schema, version, .. }: HistoryRecord) -> SchemaWithVersion {
+    SchemaWithVersion { schema, version }
+}
+
 #[async_trait]
 impl SchemaRegistry for Registry {
     async fn create_group(&self, group: &GroupId, properties: GroupProperties) -> RegistryResult<bool> {
@@ -361,9 +366,8 @@ impl SchemaRegistry for Registry {
         group: &GroupId,
         type_name: Option<&str>,
     ) -> RegistryResult<Vec<SchemaWithVersion>> {
-        let state = self.read(group).await?;
-        let versions = state.versions().await?;
-        state.schemas(chosen(&state, &versions, Listing::Latest(type_name))?).await
+        let found = self.live_schemas(group, Listing::Latest(type_name)).await?;
+        found.map_ok(with_version).try_collect().await
     }
 
     async fn schema_versions(
@@ -371,9 +375,8 @@ impl SchemaRegistry for Registry {
         group: &GroupId,
         type_name: Option<&str>,
     ) -> RegistryResult<Vec<SchemaWithVersion>> {
-        let state = self.read(group).await?;
-        let versions = state.versions().await?;
-        state.schemas(chosen(&state, &versions, Listing::Versions(type_name))?).await
+        let found = self.live_schemas(group, Listing::Versions(type_name)).await?;
+        found.map_ok(with_version).try_collect().await
     }
 
     async fn schema(&self, group: &GroupId, id: u32) -> RegistryResult<SchemaInfo> {
@@ -389,7 +392,7 @@ impl SchemaRegistry for Registry {
     }
 
     async fn history(&self, group: &GroupId) -> RegistryResult<Vec<HistoryRecord>> {
-        self.read(group).await?.history().await
+        self.live_schemas(group, Listing::Versions(None)).await?.try_collect().await
     }
 
     async fn encoding_id(
