@@ -8,6 +8,7 @@ use futures::stream::{self, BoxStream, StreamExt};
 use kulya_guard::share::{Part, Share};
 use serde::Serialize;
 use std::fmt;
+use std::future::ready;
 use std::time::Duration;
 
 /// A piece has so many bytes, and what its last record is longer.
@@ -55,24 +56,18 @@ where
     if records.is_over {
         return Ok(Body::from(first));
     }
-    let pieces = stream::unfold((Some(first), Some((records, share))), |(first, rest)| async {
-        let (mut records, share) = rest?;
-        if let Some(first) = first {
-            return Some((Ok(first), (None, Some((records, share)))));
-        }
-        if records.is_over {
-            return None;
-        }
+    let rest = stream::unfold(Some((records, share)), |rest| async {
+        let (mut records, share) = rest.filter(|(records, _)| !records.is_over)?;
         let taken = room::for_a_record(&share, None).await?;
         match records.piece().await {
-            Ok(piece) => Some((Ok(counted(piece, taken)), (None, Some((records, share))))),
+            Ok(piece) => Some((Ok(counted(piece, taken)), Some((records, share)))),
             Err(error) => {
                 tracing::error!("an answer is cut off: {error}");
-                Some((Err(std::io::Error::other(error.to_string())), (None, None)))
+                Some((Err(std::io::Error::other(error.to_string())), None))
             }
         }
     });
-    Ok(Body::from_stream(pieces))
+    Ok(Body::from_stream(stream::once(ready(Ok(first))).chain(rest)))
 }
 
 /// A piece, and the room that it takes until it is given up.

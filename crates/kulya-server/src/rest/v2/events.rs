@@ -8,7 +8,7 @@ use super::event::{Encoder, Frame};
 use crate::reads::Reads;
 use axum::body::Body;
 use bytes::Bytes;
-use futures::stream;
+use futures::stream::{self, StreamExt};
 use kulya_store::{ReadChunk, Result, SegmentId, SegmentInfo, StreamCut, framing};
 use std::collections::VecDeque;
 
@@ -101,19 +101,17 @@ async fn body(reads: Reads, plan: Plan) -> Result<Body> {
     let ranges = if plan.is_kept() { VecDeque::new() } else { plan.ranges };
     let mut lines = Lines { reads, ranges, kept: plan.kept, encoder: None };
     let first = lines.next().await?;
-    Ok(Body::from_stream(stream::unfold(Some((first, lines)), |rest| async move {
-        let (first, mut lines) = rest?;
-        if let Some(first) = first {
-            return Some((Ok(first), Some((None, lines))));
-        }
+    let rest = stream::unfold(Some(lines), |lines| async move {
+        let mut lines = lines?;
         match lines.next().await {
-            Ok(piece) => Some((Ok(piece?), Some((None, lines)))),
+            Ok(piece) => Some((Ok(piece?), Some(lines))),
             Err(error) => {
                 tracing::warn!("an answer of events is cut off: {error}");
                 Some((Err(error), None))
             }
         }
-    })))
+    });
+    Ok(Body::from_stream(stream::iter(first.map(Ok)).chain(rest)))
 }
 
 /// The lines of an answer as they are taken.
