@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tempfile::{TempDir, tempdir};
+use tempfile::tempdir;
 
 /// Runs the program with something on its standard input.
 fn with_input(folder: &Path, args: &[&str], input: &str) -> Ran {
@@ -23,15 +23,6 @@ fn with_input(folder: &Path, args: &[&str], input: &str) -> Ran {
     let output = child.wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
-}
-
-fn serve(folder: &TempDir, args: &[&str]) -> (Running, String) {
-    let args = [&["serve", "--listen", "127.0.0.1:0"], args].concat();
-    let mut running = Running::start(&mut command(folder.path(), &args));
-    let mut line = String::new();
-    running.out.read_line(&mut line).unwrap();
-    let url = line.split([' ', ',']).find(|word| word.starts_with("http")).unwrap().to_owned();
-    (running, url)
 }
 
 #[test]
@@ -54,7 +45,7 @@ fn a_user_comes_in_over_tls_and_is_written_down() {
         "kulya.toml",
         "audit-log = \"audit.jsonl\"\n[tls]\ncertificate = \"server.pem\"\nprivate-key = \"server.key\"\n[auth]\naccounts = \"nobody\"\n",
     );
-    let (server, url) = serve(&folder, &["--accounts", "accounts", "--limit", "connections=50"]);
+    let (server, url) = Running::serve(&folder, &["--accounts", "accounts", "--limit", "connections=50"]);
     assert!(url.starts_with("https://127.0.0.1:"), "{url}");
     let stream = |user: &[&str], args: &[&str]| {
         let there = ["--url", url.as_str(), "--ca", "server.pem"];
@@ -136,7 +127,7 @@ fn an_issuer_on_the_network_vouches_for_who_comes() {
         issuer.url
     );
     std::fs::write(folder.path().join("kulya.toml"), settings).unwrap();
-    let (server, url) = serve(&folder, &[]);
+    let (server, url) = Running::serve(&folder, &[]);
     let append = |token: &str| {
         std::fs::write(folder.path().join("token"), token).unwrap();
         let args = ["stream", "append", "s/t", "--text", "one", "--url", &url, "--token-file", "token"];

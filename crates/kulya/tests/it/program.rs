@@ -64,7 +64,7 @@ impl Running {
         let mut running = Self::start(command);
         let mut line = String::new();
         running.out.read_line(&mut line).unwrap();
-        let url = line.split([' ', ',']).find(|word| word.starts_with("http://"));
+        let url = line.split([' ', ',']).find(|word| word.starts_with("http"));
         let url = url.unwrap_or_else(|| panic!("no URL in {line:?}")).to_owned();
         (running, url)
     }

@@ -1,21 +1,11 @@
 //! The served document of REST v2 held against the server by schemathesis, with all its checks: every documented request
 //! is answered as the document says, and every other one is refused. `cargo xtask schemathesis` runs this alone.
 
-use crate::program::{Running, command};
+use crate::program::Running;
 use kulya_guard::{PasswordHash, account};
-use std::io::BufRead;
 use std::num::NonZeroU32;
 use std::process::Command;
-use tempfile::{TempDir, tempdir};
-
-fn serve(folder: &TempDir, args: &[&str]) -> (Running, String) {
-    let args = [&["serve", "--listen", "127.0.0.1:0"], args].concat();
-    let mut running = Running::start(&mut command(folder.path(), &args));
-    let mut line = String::new();
-    running.out.read_line(&mut line).unwrap();
-    let url = line.split([' ', ',']).find(|word| word.starts_with("http")).unwrap().to_owned();
-    (running, url)
-}
+use tempfile::tempdir;
 
 fn finds_nothing(url: &str, examples: &str, more: &[&str]) {
     let schemathesis = std::env::var("KULYA_TEST_SCHEMATHESIS").expect("cargo xtask sets it");
@@ -54,7 +44,7 @@ fn finds_nothing(url: &str, examples: &str, more: &[&str]) {
 #[ignore = "needs schemathesis: run cargo xtask test"]
 fn schemathesis_finds_nothing() {
     let folder = tempdir().unwrap();
-    let (server, url) = serve(&folder, &[]);
+    let (server, url) = Running::serve(&folder, &[]);
     finds_nothing(&url, "15", &[]);
     assert_eq!(server.interrupt(), Some(0));
 }
@@ -66,7 +56,8 @@ fn schemathesis_finds_nothing_with_accounts() {
     let hash = PasswordHash::new(b"1111_aaaa", [7; 32], NonZeroU32::MIN);
     let line = account::line("admin", &hash, "prn::*,READ_UPDATE").unwrap();
     std::fs::write(folder.path().join("accounts"), line + "\n").unwrap();
-    let (server, url) = serve(&folder, &["--accounts", "accounts", "--limit", "failures-per-second=0"]);
+    let (server, url) =
+        Running::serve(&folder, &["--accounts", "accounts", "--limit", "failures-per-second=0"]);
     finds_nothing(&url, "5", &["--auth", "admin:1111_aaaa"]);
     assert_eq!(server.interrupt(), Some(0));
 }

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, RwLock};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tempfile::tempdir;
 
@@ -84,11 +85,11 @@ fn four_servers_on_one_store_lose_nothing() {
         );
     }
     house.is_over.store(true, Ordering::Relaxed);
-    let mut servers: Vec<Server> = Vec::new();
-    for (over, keeper) in keepers {
+    let end = |(over, keeper): (mpsc::Sender<()>, JoinHandle<Server>)| {
         drop(over);
-        servers.push(keeper.join().unwrap());
-    }
+        keeper.join().unwrap()
+    };
+    let servers: Vec<Server> = keepers.into_iter().map(end).collect();
     runtime.block_on(async {
         for client in clients {
             client.await.unwrap();
@@ -100,7 +101,7 @@ fn four_servers_on_one_store_lose_nothing() {
     for server in &servers {
         assert!(!server.said().contains("panicked"), "{:.10000}", server.said());
     }
-    for server in servers.drain(..) {
+    for server in servers {
         assert_eq!(server.end("TERM").code(), Some(0), "it ends in order");
     }
     let checked = run(&mut command(scratch.path(), &["store", "check", "--data", &place]));

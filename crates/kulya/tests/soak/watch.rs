@@ -48,9 +48,7 @@ impl Counts {
 
     /// What was counted since it was last asked, as people read it.
     pub(crate) fn taken(&self) -> String {
-        let counted = std::mem::take(&mut *self.counts.lock().unwrap());
-        let counted: Vec<_> = counted.iter().map(|(what, many)| format!("{what} {many}")).collect();
-        counted.join(", ")
+        listed(&std::mem::take(&mut *self.counts.lock().unwrap()))
     }
 
     pub(crate) fn faults(&self) -> Vec<String> {
@@ -119,7 +117,6 @@ impl Watch {
             p99,
         };
         let megabytes = |bytes: u64| bytes / 1_000_000;
-        let counted: Vec<_> = sample.counted.iter().map(|(what, many)| format!("{what} {many}")).collect();
         let p99: Vec<_> =
             sample.p99.iter().map(|(what, us)| format!("{what} {:.1}", *us as f64 / 1e3)).collect();
         let line = format!(
@@ -130,11 +127,16 @@ impl Watch {
             sample.threads,
             megabytes(sample.disk),
             p99.join(", "),
-            counted.join(", "),
+            listed(&sample.counted),
         );
         self.samples.push(sample);
         line
     }
+}
+
+fn listed(counted: &BTreeMap<&'static str, u64>) -> String {
+    let counted: Vec<_> = counted.iter().map(|(what, many)| format!("{what} {many}")).collect();
+    counted.join(", ")
 }
 
 /// All that lies in a folder, in bytes as they are allocated.
