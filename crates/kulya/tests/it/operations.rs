@@ -1,6 +1,6 @@
 //! The server as whoever operates it sees it: health, maintenance, locks, copies and file modes, of the real program.
 
-use crate::program::{Running, command, http, kulya, run};
+use crate::program::{Running, command, http, kulya, run, until};
 use kulya_store::{StreamId, StreamStore, bounded_read};
 use kulya_store_embedded::EmbeddedStore;
 use serde_json::Value;
@@ -8,11 +8,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 use tempfile::{TempDir, tempdir};
 
-/// What is waited for comes in a second or two; this is for a machine that has much else to do.
-const LONG: Duration = Duration::from_secs(120);
 /// Files so small, and maintenance so often, that all of it happens in a test.
 const SMALL: &str = "[store]\nlog-file-bytes = 262144\nmaintenance-interval-ms = 50\n";
 
@@ -20,14 +17,6 @@ fn small_files() -> TempDir {
     let folder = tempdir().unwrap();
     std::fs::write(folder.path().join("kulya.toml"), SMALL).unwrap();
     folder
-}
-
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < LONG, "not after {LONG:?}: {what}");
-        std::thread::yield_now();
-    }
 }
 
 fn health(url: &str) -> Value {

@@ -4,8 +4,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
+
+/// How long a condition is waited for: it holds within a second or two, or later on a loaded machine.
+const LONG: Duration = Duration::from_secs(120);
 
 /// What a run gave.
 #[derive(Debug)]
@@ -30,6 +34,15 @@ pub(crate) fn run(command: &mut Command) -> Ran {
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// Waits until a condition holds.
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < LONG, "not after {LONG:?}: {what}");
+        std::thread::yield_now();
+    }
 }
 
 /// Runs the program, which must succeed; gives what it printed.
