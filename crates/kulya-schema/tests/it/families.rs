@@ -1,11 +1,12 @@
-//! What schemas cost as they grow: families of them, each at three sizes, read, normalised, listed, shown and compared with
-//! another of the family in both directions. Steps are counted, and grow as the schema does, or end at a bound; the time is
-//! bounded so widely that only work without end is over it. With `--nocapture` the figures are printed.
+//! What schemas cost as they grow: families of them, each at three sizes, read, normalised, listed, shown and
+//! compared with another of the family in both directions. Steps are counted, and grow as the schema does, or
+//! end at a bound; the time is bounded so widely that only work without end is over it. With `--nocapture`
+//! the figures are printed.
 
-use kulya_schema::decide::{self, Judge};
+use kulya_schema::compatibility::{self, CompatibilityContext};
 use kulya_schema::{
     Budget, Checkers, Compatibility, Format, Rules, SchemaInfo, SchemaWithVersion, VersionInfo,
-    fields_within, normalize_within, readable,
+    canonicalize_with_budget, fields_with_budget, pretty_print,
 };
 use prost::Message;
 use prost_types::descriptor_proto::ReservedRange;
@@ -340,13 +341,13 @@ const PROTOBUF: &[Family<Vec<u8>>] = &[
 /// All that a registry does with a schema, and the steps that it took.
 fn cost(old: &SchemaInfo, new: &SchemaInfo) -> u64 {
     let budget = Budget::default();
-    let before = budget.left();
-    let taken = [old, new].map(|schema| normalize_within(schema.clone(), &budget));
+    let before = budget.remaining_steps();
+    let taken = [old, new].map(|schema| canonicalize_with_budget(schema.clone(), &budget));
     for schema in [old, new] {
-        let _ = (fields_within(schema, &budget), readable(schema));
+        let _ = (fields_with_budget(schema, &budget), pretty_print(schema));
     }
-    let [Ok(old), Ok(new)] = taken else { return before - budget.left() };
-    let judge = Judge {
+    let [Ok(old), Ok(new)] = taken else { return before - budget.remaining_steps() };
+    let context = CompatibilityContext {
         compatibility: Compatibility::Backward,
         rules: Rules::strict(),
         allow_multiple_types: true,
@@ -356,16 +357,29 @@ fn cost(old: &SchemaInfo, new: &SchemaInfo) -> u64 {
     let format = old.schema.format.full_name().to_owned();
     let version = VersionInfo { type_name, format, version: 0, id: 0 };
     let live = [SchemaWithVersion { schema: old.schema.clone(), version }];
-    if let Ok(Err(refusal)) = decide::check(&judge, &new, &live) {
+    if let Ok(Err(refusal)) = compatibility::check(&context, &new, &live) {
         let told = refusal.to_string().len();
         assert!(told < 20 << 20, "a refusal of {told} bytes");
     }
-    let _ = decide::both_ways(&new.schema, &old.schema, Rules::Java, &Checkers::default(), &budget);
-    let _ = decide::both_ways(&new.schema, &old.schema, Rules::strict(), &Checkers::default(), &budget);
-    before - budget.left()
+    let _ = compatibility::compare_both_directions(
+        &new.schema,
+        &old.schema,
+        Rules::Java,
+        &Checkers::default(),
+        &budget,
+    );
+    let _ = compatibility::compare_both_directions(
+        &new.schema,
+        &old.schema,
+        Rules::strict(),
+        &Checkers::default(),
+        &budget,
+    );
+    before - budget.remaining_steps()
 }
 
-/// Reads, compares and lists three sizes. Steps may end at the bound of one comparison, in each direction and by both rules.
+/// Reads, compares and lists three sizes. Steps may end at the bound of one comparison, in each direction and
+/// by both rules.
 fn grows(what: &str, size: usize, schema: impl Fn(usize, &str) -> SchemaInfo) {
     const BOUND: u64 = 5 * 500_000;
     let mut costs = Vec::new();
@@ -419,10 +433,16 @@ fn a_stopped_budget_is_no_verdict() {
     let (_, size, schema) = AVRO[0];
     let schema = SchemaInfo::new("", Format::Avro, schema(size, "int"));
     let budget = Budget::default();
-    budget.stop();
-    assert!(normalize_within(schema.clone(), &budget).is_err());
-    assert!(fields_within(&schema, &budget).is_err());
-    let (there, back) = decide::both_ways(&schema, &schema, Rules::strict(), &Checkers::default(), &budget);
+    budget.cancel();
+    assert!(canonicalize_with_budget(schema.clone(), &budget).is_err());
+    assert!(fields_with_budget(&schema, &budget).is_err());
+    let (there, back) = compatibility::compare_both_directions(
+        &schema,
+        &schema,
+        Rules::strict(),
+        &Checkers::default(),
+        &budget,
+    );
     for why in there.iter().chain(&back) {
         assert!(!why.certain, "{why}");
     }

@@ -1,5 +1,6 @@
-//! The JSON Schema Test Suite's schemas against each other (its data, and licence, are in `data/json_schema_suite`): what is
-//! said of a pair must hold of the suite's instances, with another validator as the judge.
+//! The JSON Schema Test Suite's schemas against each other (its data, and licence, are in
+//! `data/json_schema_suite`): what is said of a pair must hold of the suite's instances, with another
+//! validator as the judge.
 
 use jsonschema::Validator;
 use kulya_dice::Dice;

@@ -1,5 +1,5 @@
-//! Avro Java as the judge: what it parses, its text of a schema, and what it resolves. `cargo xtask avro` starts it;
-//! `KULYA_SEED` and `KULYA_CASES` ask for other pairs, and more.
+//! Avro Java as the judge: what it parses, its text of a schema, and what it resolves. `cargo xtask avro`
+//! starts it; `KULYA_SEED` and `KULYA_CASES` ask for other pairs, and more.
 
 use super::change::{broken, changed};
 use super::draw;
@@ -149,7 +149,7 @@ fn compare(pair: &(String, String), answer: &Value, seen: &mut Seen) {
 fn side(text: &str, side: &str, answer: &Value, seen: &mut Seen) -> Option<Schema> {
     match (parse(text), answer[side].as_str()) {
         (Ok(ours), Some(java)) => {
-            let form = ours.normal_form();
+            let form = ours.canonical_form();
             let (form, java) = (ordered(&form), ordered(java));
             assert_eq!(form, java, "{text}");
             Some(ours)

@@ -1,4 +1,5 @@
-//! Schemas by chance: every kind, nested, recursive, with aliases, defaults and namespaces; names are few, so that they meet.
+//! Schemas by chance: every kind, nested, recursive, with aliases, defaults and namespaces; names are few, so
+//! that they meet.
 
 use kulya_dice::Dice;
 use serde_json::{Map, Value, json};

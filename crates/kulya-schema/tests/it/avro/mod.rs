@@ -3,5 +3,5 @@
 mod avro_java;
 mod change;
 mod draw;
-mod outline;
 mod pairs;
+mod summary;

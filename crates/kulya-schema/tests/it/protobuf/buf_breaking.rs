@@ -1,8 +1,9 @@
-//! `buf breaking` as the judge: its categories WIRE and WIRE_JSON against both directions of ours. `cargo xtask buf` builds it;
-//! `KULYA_SEED` and `KULYA_CASES` ask for other pairs, and more.
+//! `buf breaking` as the judge: its categories WIRE and WIRE_JSON against both directions of ours. `cargo
+//! xtask buf` builds it; `KULYA_SEED` and `KULYA_CASES` ask for other pairs, and more.
 //!
-//! It asks another question: may this change be made, by a developer who should know better? So it refuses deletions without
-//! a reservation, and looks at the new schema alone. Every difference must be one of the rules below.
+//! It asks another question: may this change be made, by a developer who should know better? So it refuses
+//! deletions without a reservation, and looks at the new schema alone. Every difference must be one of the
+//! rules below.
 
 use super::evolution::draw;
 use super::pairs::pairs;
@@ -127,7 +128,8 @@ const SCALARS: [&str; 15] = [
     "sfixed32", "sfixed64", "bool", "string", "bytes",
 ];
 
-/// The simple names of types of the old schema that no value of the message is of, old and new alike: buf compares them too.
+/// The simple names of types of the old schema that no value of the message is of, old and new alike: buf
+/// compares them too.
 fn unmet(old: &MessageDescriptor, new: &MessageDescriptor) -> BTreeSet<String> {
     let mut met = BTreeSet::new();
     let mut left = vec![(old.clone(), new.clone())];

@@ -233,7 +233,8 @@ fn rest(model: &Model, field: &Field) -> String {
     format!("{} = {}{options}", field.name, field.number)
 }
 
-/// Two bodies of `message M` with their syntax, the second the first with a few changes. A compiler may refuse either.
+/// Two bodies of `message M` with their syntax, the second the first with a few changes. A compiler may
+/// refuse either.
 pub(super) fn draw(seed: u64) -> [(String, &'static str); 2] {
     let mut dice = Dice::new(seed);
     let old = model(&mut dice);

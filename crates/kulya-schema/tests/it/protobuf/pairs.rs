@@ -1,4 +1,5 @@
-//! The table of pairs: each verdict as it is written there; and each confirmed by messages, whether yes or no.
+//! The table of pairs: each verdict as it is written there; and each confirmed by messages, whether yes or
+//! no.
 
 use super::oracle::{random_message, reads_json, reads_wire};
 use super::source::{Compiled, message};
@@ -121,7 +122,8 @@ fn every_schema_reads_itself_and_every_reason_is_complete() {
     }
 }
 
-/// Rules that forbid what would still decode: the value is under another name or number, or the oracle's enums are open.
+/// Rules that forbid what would still decode: the value is under another name or number, or the oracle's
+/// enums are open.
 const BY_CONVENTION: &[Rule] =
     &[Rule::FieldRenumbered, Rule::MessageChanged, Rule::EnumValueRemoved, Rule::EnumValueRenumbered];
 

@@ -117,8 +117,8 @@ message Uses { optional Old.Kind kind = 1; optional .Old old = 2; repeated int32
 "#,
 )];
 
-/// Without what a source does not say: in which order a message's maps, groups and messages stand, and options that the
-/// bindings do not know.
+/// Without what a source does not say: in which order a message's maps, groups and messages stand, and
+/// options that the bindings do not know.
 fn plain(bytes: &[u8]) -> FileDescriptorSet {
     fn sort(messages: &mut [DescriptorProto]) {
         messages.sort_by(|one, other| one.name.cmp(&other.name));
@@ -153,7 +153,7 @@ fn same(before: &[u8], after: &[u8]) {
 }
 
 fn printed(bytes: &[u8]) -> Vec<(String, String)> {
-    protobuf::source(bytes).unwrap().into_iter().map(|file| (file.name, file.text)).collect()
+    protobuf::source_files(bytes).unwrap().into_iter().map(|file| (file.name, file.text)).collect()
 }
 
 fn comes_back(files: &[(&str, &str)]) -> String {
@@ -211,7 +211,7 @@ fn what_cannot_be_shown_is_refused() {
         let mut file =
             prost_types::FileDescriptorProto { name: Some("m.proto".into()), ..Default::default() };
         edit(&mut file);
-        let refused = protobuf::source(&FileDescriptorSet { file: vec![file] }.encode_to_vec());
+        let refused = protobuf::source_files(&FileDescriptorSet { file: vec![file] }.encode_to_vec());
         refused.unwrap_err().to_string()
     };
     assert!(file(|file| file.syntax = Some("editions".into())).contains("not supported yet"));
@@ -221,7 +221,7 @@ fn what_cannot_be_shown_is_refused() {
         file.message_type = vec![empty; 20_000];
     });
     assert!(many.contains("too large"), "{many}");
-    protobuf::source(&[0xff]).unwrap_err();
+    protobuf::source_files(&[0xff]).unwrap_err();
 }
 
 proptest! {
@@ -236,6 +236,6 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = byte;
         }
-        let _ = protobuf::source(&bytes);
+        let _ = protobuf::source_files(&bytes);
     }
 }
