@@ -123,9 +123,9 @@ fn canonicalize_avro(
     let text = std::str::from_utf8(&schema.data).map_err(|e| invalid_schema(&schema.format, e))?;
     let parsed = avro::parse_with_budget(text, budget).map_err(|e| invalid_schema(&schema.format, e))?;
     let (qualifier, name) = split_type_name(&schema.type_name)?;
-    let (root_qualifier, root_name_part) = parsed.root_name();
+    let (root_qualifier, root_simple_name) = parsed.root_name();
     let (qualifier, name) = match (qualifier, name) {
-        ("", "") => (root_qualifier, root_name_part),
+        ("", "") => (root_qualifier, root_simple_name),
         ("", name) => (root_qualifier, name.to_owned()),
         (qualifier, name) => (qualifier.to_owned(), name.to_owned()),
     };
@@ -182,7 +182,7 @@ fn check_type_keywords(schema: &Value, depth: usize, budget: &Budget) -> Result<
             other => {
                 return Err(invalid_schema(
                     &Format::Json,
-                    format!("a type is a text, not {}", crate::text::truncated_json(other)),
+                    format!("a type is a string, not {}", crate::text::truncated_json(other)),
                 ));
             }
         }
@@ -197,7 +197,7 @@ fn check_type_keywords(schema: &Value, depth: usize, budget: &Budget) -> Result<
 fn canonicalize_protobuf(schema: &SchemaInfo) -> Result<(String, Vec<u8>, CompatibilityFingerprint)> {
     let mut set = protobuf::decode(&schema.data).map_err(|e| invalid_schema(&schema.format, e))?;
     let first =
-        set.file.first().ok_or_else(|| invalid_schema(&schema.format, "the descriptor set holds no file"))?;
+        set.file.first().ok_or_else(|| invalid_schema(&schema.format, "the descriptor set has no file"))?;
     let (qualifier, name) = split_type_name(&schema.type_name)?;
     let name = match name {
         "" => first.message_type.first().map(|message| message.name().to_owned()).unwrap_or_default(),

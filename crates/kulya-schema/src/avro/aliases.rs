@@ -57,7 +57,7 @@ pub(super) fn rename_by_aliases<'w>(
         }
     }
     match find_union_conflict(&schema) {
-        Some(find_union_conflict) => Err(find_union_conflict),
+        Some(conflict) => Err(conflict),
         None => Ok(Cow::Owned(schema)),
     }
 }
@@ -77,15 +77,11 @@ impl<'a> Aliases<'a> {
                     return;
                 }
                 for field in fields {
-                    let rename_by_aliases =
-                        field.aliases.iter().map(|alias| (alias.as_str(), field.name.as_str()));
+                    let names = field.aliases.iter().map(|alias| (alias.as_str(), field.name.as_str()));
                     if !field.aliases.is_empty() {
                         let index = *self.records.entry(&named.name).or_insert(self.fields.len());
                         self.fields.resize_with(self.fields.len().max(index + 1), HashMap::new);
-                        self.fields
-                            .get_mut(index)
-                            .into_iter()
-                            .for_each(|list| list.extend(rename_by_aliases.clone()));
+                        self.fields.get_mut(index).into_iter().for_each(|list| list.extend(names.clone()));
                     }
                     self.collect(schema, &field.node, seen);
                 }

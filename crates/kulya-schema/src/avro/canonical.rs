@@ -11,17 +11,17 @@ impl Schema {
     /// Returns the canonical form. Each named type is defined at its first use, and referred to by name
     /// elsewhere.
     pub fn canonical_form(&self) -> String {
-        self.write_form(false)
+        self.write(false)
     }
 
     /// Returns the form that Java compares for equality of schemas: without documentation and aliases.
     pub(super) fn equality_form(&self) -> String {
-        self.write_form(true)
+        self.write(true)
     }
 
-    fn write_form(&self, is_equality_form: bool) -> String {
+    fn write(&self, is_equality_form: bool) -> String {
         let mut writer =
-            CanonicalWriter { schema: self, is_equality_form, write_form: HashSet::new(), text: Vec::new() };
+            CanonicalWriter { schema: self, is_equality_form, defined: HashSet::new(), text: Vec::new() };
         writer.node(&self.root, "");
         String::from_utf8(writer.text).unwrap_or_default()
     }
@@ -30,14 +30,16 @@ impl Schema {
 /// Writes the text directly: a tree of JSON values would take many times its size.
 struct CanonicalWriter<'a> {
     schema: &'a Schema,
+    /// Whether documentation and aliases are omitted.
     is_equality_form: bool,
-    write_form: HashSet<usize>,
+    /// The named types that were already written.
+    defined: HashSet<usize>,
     text: Vec<u8>,
 }
 
 impl CanonicalWriter<'_> {
-    fn push(&mut self, word: &str) {
-        self.text.extend_from_slice(word.as_bytes());
+    fn push(&mut self, text: &str) {
+        self.text.extend_from_slice(text.as_bytes());
     }
 
     fn value<T: Serialize + ?Sized>(&mut self, value: &T) {
@@ -101,7 +103,7 @@ impl CanonicalWriter<'_> {
     fn named(&mut self, index: usize, namespace: &str) {
         let schema = self.schema;
         let Some(named) = schema.named.get(index) else { return self.push("null") };
-        if !self.write_form.insert(index) {
+        if !self.defined.insert(index) {
             return self.value(&relative_name(&named.name, namespace));
         }
         self.push("{");
@@ -197,6 +199,6 @@ fn relative_name(name: &Name, namespace: &str) -> String {
         "record", "enum", "array", "map", "union", "fixed", "string", "bytes", "int", "long", "float",
         "double", "boolean", "null",
     ];
-    let is_same_namespace = &*name.namespace == namespace && !KINDS.contains(&name.simple.as_str());
-    if is_same_namespace { name.simple.clone() } else { name.full() }
+    let is_short = &*name.namespace == namespace && !KINDS.contains(&name.simple.as_str());
+    if is_short { name.simple.clone() } else { name.full() }
 }

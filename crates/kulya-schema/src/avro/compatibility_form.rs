@@ -21,7 +21,7 @@ impl Schema {
 
     /// Returns whether any type or field has aliases.
     pub(crate) fn has_aliases(&self) -> bool {
-        let of_fields = |shape: &Definition| match shape {
+        let of_fields = |definition: &Definition| match definition {
             Definition::Record(fields) => fields.iter().any(|field| !field.aliases.is_empty()),
             _ => false,
         };
@@ -31,7 +31,7 @@ impl Schema {
 
 struct FormWriter<'a> {
     schema: &'a Schema,
-    /// NamedType types numbered in the order of their first use: where they are defined does not matter.
+    /// Named types numbered in the order of their first use: where they are defined does not matter.
     numbers: HashMap<usize, usize>,
     text: String,
 }
@@ -66,8 +66,8 @@ impl FormWriter<'_> {
 
     fn named(&mut self, number: usize) {
         let next = self.numbers.len();
-        if let Some(number) = self.numbers.get(&number).copied() {
-            self.push(format_args!("#{number}"));
+        if let Some(defined) = self.numbers.get(&number).copied() {
+            self.push(format_args!("#{defined}"));
             return;
         }
         self.numbers.insert(number, next);

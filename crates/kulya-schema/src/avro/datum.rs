@@ -19,7 +19,7 @@ pub const MAX_DATUM_DEPTH: usize = 200;
 pub struct DatumSize {
     /// Its length in bytes.
     pub bytes: usize,
-    /// How many values it holds.
+    /// The number of values it holds.
     pub values: usize,
 }
 
@@ -60,6 +60,7 @@ impl Schema {
     }
 }
 
+/// Walks a datum and counts its bytes and values.
 struct DatumWalker<'a> {
     schema: &'a Schema,
     bytes: &'a [u8],
@@ -116,8 +117,8 @@ impl<'a> DatumWalker<'a> {
                 _ => Err(DatumError::Invalid(start, "neither true nor false")),
             },
             Primitive::Int => {
-                let index = self.long()?;
-                i32::try_from(index)
+                let number = self.long()?;
+                i32::try_from(number)
                     .map(|_| ())
                     .map_err(|_| DatumError::Invalid(start, "an int of more than 32 bits"))
             }
@@ -154,7 +155,7 @@ impl<'a> DatumWalker<'a> {
             }
             // a reader that skips the block relies on its size
             if size.is_some_and(|size| usize::try_from(size) != Ok(self.offset - first)) {
-                return Err(DatumError::Invalid(start, "a block of another size than it says"));
+                return Err(DatumError::Invalid(start, "a block of another size than declared"));
             }
         }
     }
@@ -164,7 +165,7 @@ impl<'a> DatumWalker<'a> {
         let bytes = self.length_prefixed()?;
         std::str::from_utf8(bytes)
             .map(|_| ())
-            .map_err(|_| DatumError::Invalid(start, "a string that is no UTF-8"))
+            .map_err(|_| DatumError::Invalid(start, "a string that is not UTF-8"))
     }
 
     fn length_prefixed(&mut self) -> Result<&'a [u8], DatumError> {
@@ -186,16 +187,16 @@ impl<'a> DatumWalker<'a> {
     /// Reads a zigzag varint of up to 64 bits.
     fn long(&mut self) -> Result<i64, DatumError> {
         let start = self.offset;
-        let mut index = 0_u64;
+        let mut number = 0_u64;
         for shift in (0..64).step_by(7) {
             let [byte] = self.advance(1)? else { return Err(DatumError::Truncated) };
             let bits = u64::from(byte & 0x7f);
             if shift == 63 && bits > 1 {
                 break;
             }
-            index |= bits << shift;
+            number |= bits << shift;
             if byte & 0x80 == 0 {
-                return Ok((index >> 1) as i64 ^ -((index & 1) as i64));
+                return Ok((number >> 1) as i64 ^ -((number & 1) as i64));
             }
         }
         Err(DatumError::Invalid(start, "a number of more than 64 bits"))
@@ -241,7 +242,7 @@ mod tests {
             (r#""boolean""#, &b"\x02"[..], "neither true nor false at byte 0"),
             (r#""int""#, b"\xfe\xff\xff\xff\xff\x01", "more than 32 bits"),
             (r#""long""#, b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", "more than 64 bits"),
-            (r#""string""#, b"\x02\xff", "no UTF-8"),
+            (r#""string""#, b"\x02\xff", "not UTF-8"),
             (r#""bytes""#, b"\x01", "a negative length"),
             (r#""bytes""#, b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01", "truncated"),
             (r#"["null","int"]"#, b"\x04", "no member"),

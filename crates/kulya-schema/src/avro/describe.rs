@@ -8,10 +8,10 @@ const MAX_LISTED: usize = 20;
 /// Formats a list of names.
 pub(super) fn list_names<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     let more = names.len().saturating_sub(MAX_LISTED);
-    let shown = names.take(MAX_LISTED).map(crate::text::truncated).collect::<Vec<_>>().join(", ");
+    let listed = names.take(MAX_LISTED).map(crate::text::truncated).collect::<Vec<_>>().join(", ");
     match more {
-        0 => format!("[{shown}]"),
-        more => format!("[{shown} and {more} more]"),
+        0 => format!("[{listed}]"),
+        more => format!("[{listed} and {more} more]"),
     }
 }
 
@@ -19,15 +19,15 @@ pub(super) fn list_names<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> S
 pub(super) fn describe(schema: &Schema, node: &Node) -> String {
     match &node.kind {
         Kind::Union(members) => {
-            let shown: Vec<_> =
+            let listed: Vec<_> =
                 members.iter().take(MAX_LISTED).map(|member| describe(schema, member)).collect();
             let more = match members.len().saturating_sub(MAX_LISTED) {
                 0 => String::new(),
                 more => format!(" and {more} more"),
             };
-            format!("union [{}{more}]", shown.join(", "))
+            format!("union [{}{more}]", listed.join(", "))
         }
-        Kind::Named(number) => match schema.named.get(*number) {
+        Kind::Named(index) => match schema.named.get(*index) {
             Some(NamedType { name, definition: Definition::Record(_), .. }) => {
                 format!("record {}", name.full())
             }

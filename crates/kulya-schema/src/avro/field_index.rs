@@ -22,7 +22,7 @@ impl<'a> FieldIndex<'a> {
         Self::Hashed(fields, by_name)
     }
 
-    /// Returns the position of a field. `near` is its position in the other record: between versions most
+    /// Returns the position of a field. `hint` is its position in the other record: between versions most
     /// fields keep theirs.
     pub(super) fn get(&self, name: &str, hint: usize) -> Option<usize> {
         let (Self::Linear(fields) | Self::Hashed(fields, _)) = self;

@@ -32,16 +32,16 @@ const ORDERS: [&str; 3] = ["ascending", "descending", "ignore"];
 ///
 /// # Errors
 /// The text is not a valid schema, or is over a limit. The error names the location.
-pub fn parse(take_string: &str) -> Result<Schema> {
-    parse_with_budget(take_string, &Budget::default())
+pub fn parse(text: &str) -> Result<Schema> {
+    parse_with_budget(text, &Budget::default())
 }
 
 /// Parses a schema like [`parse`], within a shared budget.
 ///
 /// # Errors
 /// As [`parse`], and when the budget is exhausted.
-pub fn parse_with_budget(take_string: &str, budget: &Budget) -> Result<Schema> {
-    let value = bounded_json::parse(take_string)?;
+pub fn parse_with_budget(text: &str, budget: &Budget) -> Result<Schema> {
+    let value = bounded_json::parse(text)?;
     let remaining_checks = Cell::new(MAX_DEFAULT_CHECKS);
     let mut parser = Parser { named: Vec::new(), indexes: HashMap::new(), remaining_checks, budget };
     let root = parser.node(value, &Arc::from(""), &Location::Root, 0)?;
@@ -162,7 +162,7 @@ impl Parser<'_> {
             Some(Value::Object(_) | Value::Array(_)) => {
                 return invalid(
                     location,
-                    "a type object's \"type\" is a name: put what is in it in the object's place",
+                    "a type object's \"type\" is a name: put its content in the object's place",
                 );
             }
             _ => return invalid(location, "a type object needs a \"type\", a name"),
@@ -297,16 +297,16 @@ impl Parser<'_> {
     /// no valid default.
     fn default(&self, node: &Node, field: &mut Object, location: &Location<'_>) -> Result<Option<Value>> {
         let Some(value) = take_member(field, "default") else { return Ok(None) };
-        let index = match (&node.kind, &value) {
-            (Kind::Primitive(Primitive::Float | Primitive::Double), Value::String(take_string)) => {
-                parse_number(take_string)
+        let number = match (&node.kind, &value) {
+            (Kind::Primitive(Primitive::Float | Primitive::Double), Value::String(text)) => {
+                parse_number(text)
             }
             _ => None,
         };
-        let default = index.unwrap_or(value);
-        let is_number = matches!(&node.kind, Kind::Primitive(Primitive::Float | Primitive::Double))
-            && default.as_str().is_some_and(|take_string| NON_FINITE_NUMBERS.contains(&take_string));
-        if is_number || self.is_default_of(node, &default, 0) {
+        let default = number.unwrap_or(value);
+        let is_non_finite = matches!(&node.kind, Kind::Primitive(Primitive::Float | Primitive::Double))
+            && default.as_str().is_some_and(|text| NON_FINITE_NUMBERS.contains(&text));
+        if is_non_finite || self.is_default_of(node, &default, 0) {
             return Ok(Some(default));
         }
         if self.remaining_checks.get() == 0 {
@@ -373,7 +373,7 @@ fn take_member(object: &mut Object, name: &str) -> Option<Value> {
 /// Moves a member's value out of an object if it is a string.
 fn take_string(object: &mut Object, name: &str) -> Option<String> {
     match take_member(object, name) {
-        Some(Value::String(take_string)) => Some(take_string),
+        Some(Value::String(text)) => Some(text),
         _ => None,
     }
 }
@@ -382,11 +382,10 @@ fn take_string(object: &mut Object, name: &str) -> Option<String> {
 const NON_FINITE_NUMBERS: [&str; 3] = ["NaN", "Infinity", "-Infinity"];
 
 /// Parses a string default of a float or double as Java does, except for hexadecimal numbers.
-fn parse_number(take_string: &str) -> Option<Value> {
-    let take_string = take_string.trim_matches(|c| c <= ' ');
-    let (sign, size) = take_string
-        .strip_prefix('-')
-        .map_or(("", take_string.strip_prefix('+').unwrap_or(take_string)), |s| ("-", s));
+fn parse_number(text: &str) -> Option<Value> {
+    let text = text.trim_matches(|c| c <= ' ');
+    let (sign, size) =
+        text.strip_prefix('-').map_or(("", text.strip_prefix('+').unwrap_or(text)), |s| ("-", s));
     if size == "NaN" || size == "Infinity" {
         return Some(Value::from(if size == "NaN" { size.to_owned() } else { format!("{sign}{size}") }));
     }
@@ -394,8 +393,8 @@ fn parse_number(take_string: &str) -> Option<Value> {
     if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
         return None;
     }
-    let index: f64 = format!("{sign}{digits}").parse().ok()?;
-    Some(if index.is_finite() { Value::from(index) } else { Value::from(format!("{sign}Infinity")) })
+    let number: f64 = format!("{sign}{digits}").parse().ok()?;
+    Some(if number.is_finite() { Value::from(number) } else { Value::from(format!("{sign}Infinity")) })
 }
 
 fn parse_order(field: &Object, location: &Location<'_>) -> Result<Option<String>> {
@@ -411,14 +410,12 @@ fn parse_order(field: &Object, location: &Location<'_>) -> Result<Option<String>
 }
 
 fn declared_name(object: &Object, namespace: &Arc<str>, location: &Location<'_>) -> Result<Name> {
-    let Some(take_string) = object.get("name").and_then(Value::as_str) else {
+    let Some(text) = object.get("name").and_then(Value::as_str) else {
         return invalid(location, "a record, enum or fixed needs a \"name\"");
     };
     let name = match object.get("namespace").and_then(Value::as_str) {
-        Some(own_location) if own_location != &**namespace => {
-            Name::resolve(take_string, &Arc::from(own_location))
-        }
-        _ => Name::resolve(take_string, namespace),
+        Some(declared) if declared != &**namespace => Name::resolve(text, &Arc::from(declared)),
+        _ => Name::resolve(text, namespace),
     };
     // a namespace is not validated, as in Java
     check_name(&name.simple, location)?;
@@ -430,10 +427,11 @@ fn declared_name(object: &Object, namespace: &Arc<str>, location: &Location<'_>)
 }
 
 fn check_name(name: &str, location: &Location<'_>) -> Result<()> {
-    let mut letters = name.chars();
+    let mut characters = name.chars();
     // Java checks UTF-16 units
-    let first = letters.next().is_some_and(|c| c.len_utf16() == 1 && (c.is_alphabetic() || c == '_'));
-    if first && letters.all(|c| c.len_utf16() == 1 && (c.is_alphanumeric() || c == '_')) {
+    let is_first_valid =
+        characters.next().is_some_and(|c| c.len_utf16() == 1 && (c.is_alphabetic() || c == '_'));
+    if is_first_valid && characters.all(|c| c.len_utf16() == 1 && (c.is_alphanumeric() || c == '_')) {
         return Ok(());
     }
     invalid(
@@ -467,9 +465,9 @@ fn take_strings(object: &mut Object, key: &str, location: &Location<'_>) -> Resu
         Some(Value::Array(items)) => items,
         Some(_) => return invalid(location, &format!("{key:?} is an array of strings")),
     };
-    let take_string = |item| if let Value::String(take_string) = item { Some(take_string) } else { None };
-    let take_strings: Option<Vec<String>> = items.into_iter().map(take_string).collect();
-    take_strings.ok_or_else(|| Error::new(format!("{location}: {key:?} is an array of strings")))
+    let string = |item| if let Value::String(string) = item { Some(string) } else { None };
+    let strings: Option<Vec<String>> = items.into_iter().map(string).collect();
+    strings.ok_or_else(|| Error::new(format!("{location}: {key:?} is an array of strings")))
 }
 
 /// Removes duplicates, keeping the first of each.
@@ -483,7 +481,7 @@ fn deduplicated<T: Clone + Eq + Hash>(mut items: Vec<T>) -> Vec<T> {
 }
 
 /// Returns the members of an object that are not in the list: its custom properties.
-fn custom_properties(mut object: Object, lookup: &[&str]) -> Object {
-    object.retain(|key, _| !lookup.contains(&key.as_str()));
+fn custom_properties(mut object: Object, reserved: &[&str]) -> Object {
+    object.retain(|key, _| !reserved.contains(&key.as_str()));
     if object.is_empty() { Object::new() } else { object }
 }

@@ -18,6 +18,7 @@ pub(crate) struct Node {
     pub(crate) properties: Map<String, Value>,
 }
 
+/// The kind of a type.
 #[derive(Debug, Clone)]
 pub(crate) enum Kind {
     Primitive(Primitive),
@@ -99,6 +100,7 @@ pub(crate) struct NamedType {
     pub(crate) definition: Definition,
 }
 
+/// The definition of a named type.
 #[derive(Debug, Clone)]
 pub(crate) enum Definition {
     /// Declared, and its body not parsed yet: a type that refers to itself.
@@ -111,6 +113,7 @@ pub(crate) enum Definition {
     Fixed(u64),
 }
 
+/// A field of a record.
 #[derive(Debug, Clone)]
 pub(crate) struct Field {
     pub(crate) name: String,
@@ -138,8 +141,8 @@ impl Schema {
     fn name_of(&self, node: &Node) -> Name {
         let unnamed = |simple: &str| Name { namespace: Arc::from(""), simple: simple.to_owned() };
         match &node.kind {
-            Kind::Named(number) => {
-                self.named.get(*number).map_or_else(|| unnamed(""), |named| named.name.clone())
+            Kind::Named(index) => {
+                self.named.get(*index).map_or_else(|| unnamed(""), |named| named.name.clone())
             }
             kind => unnamed(kind_name(kind)),
         }
@@ -150,7 +153,7 @@ impl Schema {
     pub(crate) fn into_union_member(mut self, simple: &str) -> Self {
         let Kind::Union(members) = &self.root.kind else { return self };
         let has_name = |member: &&Node| match &member.kind {
-            Kind::Named(number) => self.named.get(*number).is_some_and(|named| named.name.simple == simple),
+            Kind::Named(index) => self.named.get(*index).is_some_and(|named| named.name.simple == simple),
             kind => kind_name(kind) == simple,
         };
         if let Some(member) = members.iter().find(has_name).cloned() {

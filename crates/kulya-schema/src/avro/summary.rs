@@ -18,6 +18,7 @@ pub struct RecordSummary {
     fields: Box<[FieldSummary]>,
 }
 
+/// The summary of one field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FieldSummary {
     name: u128,

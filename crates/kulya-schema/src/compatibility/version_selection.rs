@@ -73,7 +73,7 @@ pub fn versions_to_check<'a>(
 
 /// Groups versions of equal compatibility fingerprint, in the order of the first of each group. A version
 /// without a fingerprint forms a group of its own: one whose fingerprint is unknown, and every version if the
-/// schema in question [cannot be grouped](PreparedSchema::can_group_by_fingerprint).
+/// schema in question [cannot be grouped](super::PreparedSchema::can_group_by_fingerprint).
 pub fn group_equivalent(
     versions: Vec<(VersionInfo, Option<CompatibilityFingerprint>)>,
 ) -> Vec<Vec<VersionInfo>> {

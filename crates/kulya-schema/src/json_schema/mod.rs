@@ -26,7 +26,7 @@
 //! let writer = parse(r#"{"properties": {"age": {"type": "number"}}}"#)?;
 //! let reader = parse(r#"{"properties": {"age": {"type": "integer"}}}"#)?;
 //! assert_eq!(can_read(&writer, &reader), Verdict::Compatible);
-//! let Verdict::Incompatible(reasons) = can_read(&reader, &writer) else { panic!("fractions are refused") };
+//! let Verdict::Incompatible(reasons) = can_read(&reader, &writer) else { panic!("fractions are rejected") };
 //! assert_eq!(reasons[0].rule.name(), "type-narrowed");
 //! assert_eq!(reasons[0].reader_path, "#/properties/age/type");
 //! # Ok::<(), kulya_schema::Error>(())

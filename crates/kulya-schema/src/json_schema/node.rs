@@ -15,6 +15,7 @@ pub(crate) struct Node {
     pub(crate) body: Body,
 }
 
+/// The content of a subschema.
 #[derive(Debug, Clone)]
 pub(crate) enum Body {
     /// A boolean schema.
@@ -199,7 +200,7 @@ impl Node {
 
     pub(crate) fn as_boolean(&self) -> Option<bool> {
         match self.body {
-            Body::Boolean(always) => Some(always),
+            Body::Boolean(value) => Some(value),
             Body::Keywords(_) => None,
         }
     }

@@ -87,24 +87,24 @@ impl Pattern {
     /// Generates texts that may match, which [`Matcher::matches`] must confirm: of at least `length`
     /// characters if the pattern allows it.
     pub(crate) fn generate(&self, length: usize) -> Vec<String> {
-        let mut generate: Vec<String> = Vec::new();
+        let mut texts: Vec<String> = Vec::new();
         for preferred in PREFERRED {
             for alternative in 0..self.0.len().min(4) {
                 let text = self.generate_one(preferred, alternative, length);
-                if !generate.contains(&text) {
-                    generate.push(text);
+                if !texts.contains(&text) {
+                    texts.push(text);
                 }
             }
         }
-        generate
+        texts
     }
 
     fn generate_one(&self, preferred: &str, alternative: usize, length: usize) -> String {
         let mut text = String::new();
         let Some(sequence) = self.0.get(alternative) else { return text };
-        let mut left = MAX_GENERATED_ELEMENTS;
+        let mut remaining = MAX_GENERATED_ELEMENTS;
         for repeat in sequence {
-            write_repeat(repeat, preferred, 0, &mut text, &mut left);
+            write_repeat(repeat, preferred, 0, &mut text, &mut remaining);
         }
         let missing = length.saturating_sub(text.chars().count()).min(MAX_TEXT_CHARS);
         if missing == 0 {
@@ -116,7 +116,7 @@ impl Pattern {
         for repeat in sequence {
             let more = repeat.max.saturating_sub(repeat.min).min(missing);
             missing -= more;
-            write_repeat(repeat, preferred, more, &mut text, &mut left);
+            write_repeat(repeat, preferred, more, &mut text, &mut remaining);
         }
         text
     }
@@ -129,17 +129,17 @@ fn in_basic_plane(character: char) -> bool {
     u32::from(character) <= 0xffff
 }
 
-fn write_repeat(repeat: &Repeat, preferred: &str, more: u32, text: &mut String, left: &mut usize) {
+fn write_repeat(repeat: &Repeat, preferred: &str, more: u32, text: &mut String, remaining: &mut usize) {
     for _ in 0..repeat.min.saturating_add(more) {
-        if text.len() > 4 * MAX_TEXT_CHARS || *left == 0 {
+        if text.len() > 4 * MAX_TEXT_CHARS || *remaining == 0 {
             return;
         }
-        *left -= 1;
+        *remaining -= 1;
         match &repeat.element {
             Element::Class { ranges, is_negated } => text.push(member(ranges, *is_negated, preferred)),
             Element::Group(alternatives) => {
                 for repeat in alternatives.first().into_iter().flatten() {
-                    write_repeat(repeat, preferred, 0, text, left);
+                    write_repeat(repeat, preferred, 0, text, remaining);
                 }
             }
             Element::Start | Element::End => {}
@@ -185,8 +185,8 @@ impl Parser {
             }
             let element = self.element(depth)?;
             let (min, max) = self.quantifier()?;
-            let anchor = matches!(element, Element::Start | Element::End);
-            if anchor && (min, max) != (1, 1) {
+            let is_anchor = matches!(element, Element::Start | Element::End);
+            if is_anchor && (min, max) != (1, 1) {
                 return None;
             }
             sequence.push(Repeat { element, min, max });

@@ -79,7 +79,7 @@ rules! {
     /// `format` is not the writer's; whether it asserts is the validator's choice.
     FormatChanged "format-changed" "keep the writer's format, or leave it out";
     /// `contentEncoding` or `contentMediaType` is not the writer's.
-    ContentChanged "content-changed" "keep what the writer says, or leave it out";
+    ContentChanged "content-changed" "keep the writer's value, or leave it out";
     /// Arrays of fewer items are rejected.
     MinItemsRaised "min-items-raised" "lower minItems to the writer's, or leave it out";
     /// Arrays of more items are rejected.
@@ -89,7 +89,7 @@ rules! {
     /// Items after the prefix are rejected.
     ItemsClosed "items-closed" "allow the items that the writer may write";
     /// `contains` requires an item that the writer need not write.
-    ContainsNarrowed "contains-narrowed" "ask for no more than the writer's contains";
+    ContainsNarrowed "contains-narrowed" "require no more than the writer's contains";
     /// A name is required that the writer need not write.
     RequiredAdded "required-added" "leave the name out of required, or require it of the writer first";
     /// A property is described that the writer leaves open: any value may be there already.
@@ -105,7 +105,7 @@ rules! {
     /// Objects of more members are rejected.
     MaxPropertiesLowered "max-properties-lowered" "raise maxProperties to the writer's, or leave it out";
     /// One name requires another that the writer need not write beside it.
-    DependencyAdded "dependency-added" "ask for no name that the writer does not ask for";
+    DependencyAdded "dependency-added" "require no name that the writer does not require";
     /// Unevaluated members or items are rejected, and the writer may write them.
     UnevaluatedClosed "unevaluated-closed" "leave the content as open as the writer's";
     /// No alternative of `anyOf` accepts all of the writer's values.
@@ -144,11 +144,11 @@ pub(super) fn to_incompatibilities(findings: Vec<Finding>, pair: &SchemaPair<'_>
     let location = |id: Option<SubschemaId>| {
         id.and_then(|id| pair.node(id)).map_or("#", |node| node.pointer.as_str()).to_owned()
     };
-    let mut to_incompatibilities: Vec<Incompatibility> = Vec::with_capacity(findings.len());
+    let mut incompatibilities: Vec<Incompatibility> = Vec::with_capacity(findings.len());
     let mut roles = Vec::with_capacity(findings.len());
     for finding in findings {
         roles.push((finding.reader.role, finding.writer.map(|id| id.role)));
-        to_incompatibilities.push(Incompatibility {
+        incompatibilities.push(Incompatibility {
             rule: finding.rule,
             reader_fragment: String::new(),
             writer_fragment: String::new(),
@@ -164,7 +164,7 @@ pub(super) fn to_incompatibilities(findings: Vec<Finding>, pair: &SchemaPair<'_>
         let fragment = |path: &str| {
             document.pointer(path.trim_start_matches('#')).map(truncated_json).unwrap_or_default()
         };
-        for (reason, (reader, writer)) in to_incompatibilities.iter_mut().zip(&roles) {
+        for (reason, (reader, writer)) in incompatibilities.iter_mut().zip(&roles) {
             if *reader == role {
                 reason.reader_fragment = fragment(&reason.reader_path);
             }
@@ -173,5 +173,5 @@ pub(super) fn to_incompatibilities(findings: Vec<Finding>, pair: &SchemaPair<'_>
             }
         }
     }
-    to_incompatibilities
+    incompatibilities
 }

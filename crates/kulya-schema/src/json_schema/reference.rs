@@ -1,4 +1,4 @@
-//! ResolutionMode of references: URIs of RFC 3986 §5.2 and JSON pointers of RFC 6901, within one document.
+//! Resolution of references: URIs of RFC 3986 §5.2 and JSON pointers of RFC 6901, within one document.
 
 /// Splits a reference into the URI of the document and the fragment.
 pub(super) fn split(reference: &str) -> (&str, &str) {
@@ -28,7 +28,7 @@ pub(super) fn join(base: &str, reference: &str) -> String {
     };
     let path = path.split('?').next().unwrap_or_default();
     let (reference_path, query) = match reference.find('?') {
-        Some(at) => reference.split_at(at),
+        Some(start) => reference.split_at(start),
         None => (reference, ""),
     };
     let merged = if reference_path.is_empty() {
@@ -49,23 +49,23 @@ fn scheme(uri: &str) -> Option<&str> {
     let colon = uri.find(':')?;
     let (name, _) = uri.split_at(colon);
     let first = name.chars().next()?;
-    let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
-    (first.is_ascii_alphabetic() && plain).then(|| uri.get(..=colon).unwrap_or_default())
+    let is_valid = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+    (first.is_ascii_alphabetic() && is_valid).then(|| uri.get(..=colon).unwrap_or_default())
 }
 
 fn remove_dot_segments(path: &str) -> String {
     let mut segments: Vec<&str> = Vec::new();
     let mut ends_in_folder = false;
-    for escape_token in path.split('/') {
-        ends_in_folder = matches!(escape_token, "." | "..");
-        match escape_token {
+    for segment in path.split('/') {
+        ends_in_folder = matches!(segment, "." | "..");
+        match segment {
             "." => {}
             ".." => {
                 if segments.last().is_some_and(|last| !last.is_empty()) || segments.len() > 1 {
                     segments.pop();
                 }
             }
-            escape_token => segments.push(escape_token),
+            segment => segments.push(segment),
         }
     }
     let slash = if ends_in_folder { "/" } else { "" };
@@ -80,8 +80,8 @@ pub(super) fn percent_decode(fragment: &str) -> String {
         let pair = ahead.get(..2).filter(|pair| *byte == b'%' && pair.iter().all(u8::is_ascii_hexdigit));
         let pair = pair.and_then(|pair| std::str::from_utf8(pair).ok());
         match pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
-            Some(percent_decode) => {
-                bytes.push(percent_decode);
+            Some(decoded) => {
+                bytes.push(decoded);
                 rest = ahead.get(2..).unwrap_or_default();
             }
             None => {

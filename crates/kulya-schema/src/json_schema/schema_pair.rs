@@ -33,6 +33,7 @@ impl SubschemaId {
     }
 }
 
+/// The reader's and the writer's schema, and the steps that remain for comparing them.
 pub(super) struct SchemaPair<'a> {
     reader: &'a Schema,
     writer: &'a Schema,
@@ -115,13 +116,13 @@ impl<'a> SchemaPair<'a> {
     /// Generates names that may match the pattern.
     pub(super) fn generate_names(&self, pattern: &str) -> Rc<[String]> {
         let cached_pattern = self.cached_pattern(pattern);
-        if let Some(name_matches) = &*cached_pattern.names.borrow() {
-            return Rc::clone(name_matches);
+        if let Some(names) = &*cached_pattern.names.borrow() {
+            return Rc::clone(names);
         }
-        let name_matches: Rc<[String]> =
+        let names: Rc<[String]> =
             [self.generate_texts(pattern, 0), self.generate_texts(pattern, 4)].concat().into();
-        *cached_pattern.names.borrow_mut() = Some(Rc::clone(&name_matches));
-        name_matches
+        *cached_pattern.names.borrow_mut() = Some(Rc::clone(&names));
+        names
     }
 
     pub(super) fn schema(&self, role: Role) -> &'a Schema {
@@ -177,8 +178,8 @@ impl<'a> SchemaPair<'a> {
     /// Returns whether both subschemas have equal keywords, including the subschemas they refer to.
     pub(super) fn is_same(&self, one: SubschemaId, other: SubschemaId) -> bool {
         let mut seen = HashSet::new();
-        let mut ahead = vec![(one, other)];
-        while let Some((one, other)) = ahead.pop() {
+        let mut pending = vec![(one, other)];
+        while let Some((one, other)) = pending.pop() {
             if one == other || !seen.insert((one, other)) {
                 continue;
             }
@@ -204,7 +205,7 @@ impl<'a> SchemaPair<'a> {
                 if name != other_name {
                     return false;
                 }
-                ahead.push((one.sibling(number), other.sibling(other_number)));
+                pending.push((one.sibling(number), other.sibling(other_number)));
             }
         }
         true
@@ -228,12 +229,12 @@ impl<'a> SchemaPair<'a> {
             return false;
         }
         let external_reference = |keywords: &Keywords| keywords.external_reference().map(str::to_owned);
-        let dynamic =
+        let is_dynamic =
             self.schema(one.role).has_dynamic_anchors || self.schema(other.role).has_dynamic_anchors;
-        let cached_pattern = |uri: &String| uri.contains(':') && !dynamic;
+        let is_identified = |uri: &String| uri.contains(':') && !is_dynamic;
         keywords.assertions.unsupported.is_empty()
             && keywords.assertions == other_keywords.assertions
             && external_reference(keywords) == external_reference(other_keywords)
-            && external_reference(keywords).as_ref().is_none_or(cached_pattern)
+            && external_reference(keywords).as_ref().is_none_or(is_identified)
     }
 }

@@ -70,6 +70,7 @@ impl SchemaPair<'_> {
     }
 }
 
+/// A validation of a value, at a depth of nested subschemas.
 #[derive(Clone, Copy)]
 struct Validator<'w, 'a> {
     pair: &'w SchemaPair<'a>,
@@ -173,18 +174,18 @@ impl Validator<'_, '_> {
                 items.iter().map(|item| self.accepts(id.sibling(contains), item)).collect();
             let valid_count =
                 u64::try_from(verdicts.iter().filter(|v| **v == Some(true)).count()).unwrap_or(0);
-            let undecided = u64::try_from(verdicts.iter().filter(|v| v.is_none()).count()).unwrap_or(0);
+            let undecided_count = u64::try_from(verdicts.iter().filter(|v| v.is_none()).count()).unwrap_or(0);
             let min = assertions.min_contains.unwrap_or(1);
             all.and(if valid_count >= min {
                 Some(true)
             } else {
-                (valid_count + undecided < min).then_some(false)
+                (valid_count + undecided_count < min).then_some(false)
             });
             if let Some(max) = assertions.max_contains {
                 all.and(if valid_count > max {
                     Some(false)
                 } else {
-                    (valid_count + undecided <= max).then_some(true)
+                    (valid_count + undecided_count <= max).then_some(true)
                 });
             }
         }
@@ -284,19 +285,19 @@ impl Validator<'_, '_> {
             all.and(accepts(number));
         }
         if let Some(choices) = &keywords.any_of {
-            let mut undecided = false;
+            let mut is_undecided = false;
             let is_valid = choices.iter().any(|number| {
                 let verdict = accepts(*number);
-                undecided |= verdict.is_none();
+                is_undecided |= verdict.is_none();
                 verdict == Some(true)
             });
-            all.and(if is_valid { Some(true) } else { (!undecided).then_some(false) });
+            all.and(if is_valid { Some(true) } else { (!is_undecided).then_some(false) });
         }
         if let Some(choices) = &keywords.one_of {
             let verdicts: Vec<_> = choices.iter().map(|number| accepts(*number)).collect();
             let valid_count = verdicts.iter().filter(|verdict| **verdict == Some(true)).count();
-            let undecided = verdicts.iter().any(Option::is_none);
-            all.and(if valid_count > 1 { Some(false) } else { (!undecided).then_some(valid_count == 1) });
+            let is_undecided = verdicts.iter().any(Option::is_none);
+            all.and(if valid_count > 1 { Some(false) } else { (!is_undecided).then_some(valid_count == 1) });
         }
         if let Some(not) = keywords.not {
             all.and(accepts(not).map(|verdict| !verdict));
@@ -402,8 +403,8 @@ impl Validator<'_, '_> {
         inner.extend(keywords.reference_number());
         inner.extend(keywords.any_of.iter().flatten());
         inner.extend(keywords.one_of.iter().flatten());
-        let present = |name: &String| value.as_object().is_some_and(|members| members.contains_key(name));
-        inner.extend(keywords.dependent_schemas.iter().filter(|(name, _)| present(name)).map(|(_, n)| *n));
+        let is_present = |name: &String| value.as_object().is_some_and(|members| members.contains_key(name));
+        inner.extend(keywords.dependent_schemas.iter().filter(|(name, _)| is_present(name)).map(|(_, n)| *n));
         if let Some(condition) = keywords.condition {
             let holds = self.accepts(id.sibling(condition.when), value)?;
             inner.push(condition.when);
@@ -415,10 +416,12 @@ impl Validator<'_, '_> {
 
 fn validate_number(keywords: &Keywords, number: Decimal) -> Option<bool> {
     let assertions = &keywords.assertions;
-    let above = |bound: Bound| if bound.is_exclusive { number > bound.value } else { number >= bound.value };
-    let below = |bound: Bound| if bound.is_exclusive { number < bound.value } else { number <= bound.value };
+    let is_above =
+        |bound: Bound| if bound.is_exclusive { number > bound.value } else { number >= bound.value };
+    let is_below =
+        |bound: Bound| if bound.is_exclusive { number < bound.value } else { number <= bound.value };
     let mut all = Conjunction(Some(true));
-    all.and(Some(assertions.minimum.is_none_or(above) && assertions.maximum.is_none_or(below)));
+    all.and(Some(assertions.minimum.is_none_or(is_above) && assertions.maximum.is_none_or(is_below)));
     if let Some(unit) = assertions.multiple_of {
         all.and(number.is_multiple_of(unit));
     }

@@ -51,16 +51,16 @@ pub(super) fn objects(pair: &SchemaPair<'_>, region: &Region, members: &[(String
     let mut generator = Generator { pair, depth: 0 };
     let region = region.with_types(pair, TypeSet::OBJECT);
     let region = members.iter().fold(region, |region, (name, _)| region.with_name(pair, name));
-    let split_into_parts = split_into_parts(pair, &region);
-    split_into_parts.iter().map(|part| generator.object(part, members, None)).collect()
+    let parts = split_into_parts(pair, &region);
+    parts.iter().map(|part| generator.object(part, members, None)).collect()
 }
 
 /// Generates arrays of the region with the value at the index; not confirmed.
 pub(super) fn arrays(pair: &SchemaPair<'_>, region: &Region, index: usize, value: &Value) -> Vec<Value> {
     let mut generator = Generator { pair, depth: 0 };
     let region = region.with_types(pair, TypeSet::ARRAY);
-    let split_into_parts = split_into_parts(pair, &region);
-    split_into_parts.iter().map(|part| generator.array(part, 0, Some((index, value)))).collect()
+    let parts = split_into_parts(pair, &region);
+    parts.iter().map(|part| generator.array(part, 0, Some((index, value)))).collect()
 }
 
 fn split_into_parts(pair: &SchemaPair<'_>, region: &Region) -> Vec<Region> {
@@ -72,10 +72,8 @@ fn split_into_parts(pair: &SchemaPair<'_>, region: &Region) -> Vec<Region> {
             continue;
         }
         match region.split(pair) {
-            Some(split_into_parts) => {
-                pending.extend(
-                    split_into_parts.into_iter().filter(|part| !part.is_empty(pair, 2)).take(MAX_PARTS),
-                );
+            Some(parts) => {
+                pending.extend(parts.into_iter().filter(|part| !part.is_empty(pair, 2)).take(MAX_PARTS));
             }
             None => finished.push(region),
         }
@@ -86,6 +84,7 @@ fn split_into_parts(pair: &SchemaPair<'_>, region: &Region) -> Vec<Region> {
     finished
 }
 
+/// A generator of values, at a nesting depth.
 struct Generator<'w, 'a> {
     pair: &'w SchemaPair<'a>,
     depth: usize,
@@ -235,8 +234,8 @@ impl Generator<'_, '_> {
             if !self.pair.spend(1) {
                 break;
             }
-            if let Some((at, value)) = fixed
-                && at == index
+            if let Some((fixed_index, value)) = fixed
+                && fixed_index == index
             {
                 items.push(value.clone());
                 continue;

@@ -37,9 +37,10 @@ pub fn can_read_with_budget(
             comparison.compare_messages(&mut traversal, pair, to, from);
         }
     }
-    traversal.reasons()
+    traversal.into_reasons()
 }
 
+/// The comparison of a reader's schema with a writer's.
 #[derive(Clone, Copy)]
 struct Comparison<'a> {
     reader: &'a Schema,
@@ -105,7 +106,7 @@ impl<'a> Comparison<'a> {
         let is_singular = !field.label.is_repeated() && !written.label.is_repeated();
         if is_singular && !values::is_same_default((self.reader, field), (self.writer, written)) {
             let message =
-                format!("where {} is absent, reader and writer take different values for it", written.name);
+                format!("where {} is absent, reader and writer use different defaults for it", written.name);
             traversal.report(
                 pair,
                 steps,

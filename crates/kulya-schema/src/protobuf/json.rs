@@ -1,5 +1,5 @@
-//! A descriptor set as JSON, in the layout of Google's Java library, which the Java server shows in a group's
-//! history (contract §1.2).
+//! A descriptor set as JSON, in the layout of Google's Java library, which the Java server returns in a
+//! group's history (contract §1.2).
 
 use super::size_limits;
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
@@ -76,8 +76,8 @@ mod tests {
     #[test]
     fn a_set_is_printed_as_by_java() {
         let set = b"\x0a\x0e\x0a\x07m.proto\x22\x03\x0a\x01M";
-        let shown = "{\n  \"file\": [{\n    \"name\": \"m.proto\",\n    \"message_type\": [{\n      \"name\": \"M\"\n    }]\n  }]\n}";
-        assert_eq!(json_text(set).as_deref(), Some(shown));
+        let expected = "{\n  \"file\": [{\n    \"name\": \"m.proto\",\n    \"message_type\": [{\n      \"name\": \"M\"\n    }]\n  }]\n}";
+        assert_eq!(json_text(set).as_deref(), Some(expected));
         assert_eq!(json_text(b"").as_deref(), Some("{\n}"));
         assert_eq!(json_text(b"\xff"), None);
     }

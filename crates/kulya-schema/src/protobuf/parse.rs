@@ -46,15 +46,15 @@ pub fn parse_with_budget(bytes: &[u8], type_name: &str, budget: &Budget) -> Resu
     let well_known = well_known::file();
     let mut index = Index::of(&set.file)?;
     index.add_missing(&well_known);
-    let resolve_root = resolve_root(&set.file, type_name)?;
+    let root = resolve_root(&set.file, type_name)?;
     let mut builder = Builder::of(&index, budget);
-    builder.message(&resolve_root)?;
+    builder.message(&root)?;
     builder.finish()
 }
 
 /// Resolves the full name of the requested type.
 fn resolve_root(files: &[FileDescriptorProto], type_name: &str) -> Result<String> {
-    let first = files.first().ok_or_else(|| Error::new("the descriptor set holds no file"))?;
+    let first = files.first().ok_or_else(|| Error::new("the descriptor set has no file"))?;
     let requested = type_name.strip_prefix('.').unwrap_or(type_name);
     let (package, name) = requested.rsplit_once('.').unwrap_or((first.package(), requested));
     let name = match name {
@@ -295,7 +295,7 @@ impl<'a> Builder<'a> {
         file: &'a FileDescriptorProto,
         it: &'a DescriptorProto,
     ) -> Result<Message> {
-        let is_proto3_file = is_proto3(file)?;
+        let is_proto3 = is_proto3(file)?;
         self.count(it.field.len() + it.reserved_range.len() + it.reserved_name.len(), &name)?;
         let mut fields = BTreeMap::new();
         let mut names = HashSet::new();
@@ -303,7 +303,7 @@ impl<'a> Builder<'a> {
             if !names.insert(raw.name()) {
                 return Err(Error::new(format!("two fields of {name:.80} are named {:.80}", raw.name())));
             }
-            let field = self.read_field(&name, file, it, raw, is_proto3_file)?;
+            let field = self.read_field(&name, file, it, raw, is_proto3)?;
             if let Some(duplicate) = fields.insert(field.number, field) {
                 let number = duplicate.number;
                 return Err(Error::new(format!("number {number} of {name:.80} is given to two fields")));
@@ -327,7 +327,7 @@ impl<'a> Builder<'a> {
         file: &'a FileDescriptorProto,
         it: &DescriptorProto,
         raw: &FieldDescriptorProto,
-        is_proto3_file: bool,
+        is_proto3: bool,
     ) -> Result<Field> {
         qualified_name("the field", of, raw.name())?;
         let location = || format!("{of:.80}.{:.80}", raw.name());
@@ -354,14 +354,13 @@ impl<'a> Builder<'a> {
         let label = match RawLabel::try_from(raw.label.unwrap_or(RawLabel::Optional as i32)) {
             Ok(RawLabel::Required) => Label::Required,
             Ok(RawLabel::Repeated) => {
-                let packed =
-                    raw.options.as_ref().and_then(|options| options.packed).unwrap_or(is_proto3_file);
-                Label::Repeated { is_packed: packed && kind.is_packable() }
+                let is_packed = raw.options.as_ref().and_then(|options| options.packed).unwrap_or(is_proto3);
+                Label::Repeated { is_packed: is_packed && kind.is_packable() }
             }
             Ok(RawLabel::Optional) => {
-                let present =
-                    !is_proto3_file || raw.proto3_optional() || oneof.is_some() || kind.message().is_some();
-                if present { Label::Optional } else { Label::Implicit }
+                let has_presence =
+                    !is_proto3 || raw.proto3_optional() || oneof.is_some() || kind.message().is_some();
+                if has_presence { Label::Optional } else { Label::Implicit }
             }
             Err(_) => return Err(Error::new(format!("{} has an unknown label", location()))),
         };
@@ -502,14 +501,14 @@ fn scalar(kind: Type) -> Option<Scalar> {
 /// Returns the ProtoJSON name of a field without a `json_name`.
 fn lower_camel(name: &str) -> String {
     let mut camel = String::with_capacity(name.len());
-    let mut raise = false;
+    let mut is_capital = false;
     for letter in name.chars() {
         if letter == '_' {
-            raise = true;
+            is_capital = true;
             continue;
         }
-        camel.push(if raise { letter.to_ascii_uppercase() } else { letter });
-        raise = false;
+        camel.push(if is_capital { letter.to_ascii_uppercase() } else { letter });
+        is_capital = false;
     }
     camel
 }

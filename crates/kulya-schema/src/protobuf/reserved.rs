@@ -26,37 +26,38 @@ pub fn reuses_reserved_with_budget(
 ) -> Vec<Incompatibility> {
     let mut traversal = Traversal::new(new, old, budget);
     while let Some(pair) = traversal.next() {
-        let (Some(now), Some(before)) = (new.message(pair.reader), old.message(pair.writer)) else {
+        let (Some(new_message), Some(old_message)) = (new.message(pair.reader), old.message(pair.writer))
+        else {
             continue;
         };
-        compare_fields(&mut traversal, pair, (new, now), before, safety);
-        for field in &now.fields {
-            let Some(was) = before.field(field.number) else { continue };
-            let steps = (field.name.as_str(), was.name.as_str());
-            if let (Some(to), Some(from)) = (field.kind.message(), was.kind.message()) {
+        compare_fields(&mut traversal, pair, (new, new_message), old_message, safety);
+        for field in &new_message.fields {
+            let Some(old_field) = old_message.field(field.number) else { continue };
+            let steps = (field.name.as_str(), old_field.name.as_str());
+            if let (Some(to), Some(from)) = (field.kind.message(), old_field.kind.message()) {
                 traversal.enqueue(pair, steps, (to, from));
             }
-            if let (Kind::Enum(to), Kind::Enum(from)) = (field.kind, was.kind)
-                && let (Some(now), Some(before)) = (new.enumeration(to), old.enumeration(from))
+            if let (Kind::Enum(to), Kind::Enum(from)) = (field.kind, old_field.kind)
+                && let (Some(new_enum), Some(old_enum)) = (new.enumeration(to), old.enumeration(from))
                 && traversal.visit_enums(pair, (to, from))
             {
-                compare_values(&mut traversal, pair, steps, now, before, safety);
+                compare_values(&mut traversal, pair, steps, new_enum, old_enum, safety);
             }
         }
     }
-    traversal.reasons()
+    traversal.into_reasons()
 }
 
 fn compare_fields(
     traversal: &mut Traversal<'_>,
     pair: Pair,
-    (new, now): (&Schema, &Message),
-    before: &Message,
+    (new, new_message): (&Schema, &Message),
+    old_message: &Message,
     safety: Safety,
 ) {
-    for field in &now.fields {
-        let range = before.reserved.range(field.number);
-        let name = safety == Safety::Json && before.reserved.names.contains(&field.name);
+    for field in &new_message.fields {
+        let range = old_message.reserved.range(field.number);
+        let is_name_reserved = safety == Safety::Json && old_message.reserved.names.contains(&field.name);
         let reader = || describe::field(new, field);
         if let Some(range) = range {
             let incompatibility = Incompatibility {
@@ -66,7 +67,7 @@ fn compare_fields(
             };
             traversal.report(pair, (&field.name, ""), incompatibility);
         }
-        if name {
+        if is_name_reserved {
             let incompatibility = Incompatibility {
                 reader: reader(),
                 writer: format!("reserved {:?}", field.name),
@@ -81,13 +82,13 @@ fn compare_values(
     traversal: &mut Traversal<'_>,
     pair: Pair,
     steps: (&str, &str),
-    now: &Enum,
-    before: &Enum,
+    new_enum: &Enum,
+    old_enum: &Enum,
     safety: Safety,
 ) {
-    for value in &now.values {
+    for value in &new_enum.values {
         let path = format!("{}.{}", steps.0, value.0);
-        if let Some(range) = before.reserved.range(value.1) {
+        if let Some(range) = old_enum.reserved.range(value.1) {
             let incompatibility = Incompatibility {
                 reader: describe::enum_value(value),
                 writer: range_text(range),
@@ -95,7 +96,7 @@ fn compare_values(
             };
             traversal.report(pair, (&path, steps.1), incompatibility);
         }
-        if safety == Safety::Json && before.reserved.names.contains(&value.0) {
+        if safety == Safety::Json && old_enum.reserved.names.contains(&value.0) {
             let incompatibility = Incompatibility {
                 reader: describe::enum_value(value),
                 writer: format!("reserved {:?}", value.0),

@@ -210,11 +210,12 @@ mod tests {
             field: (1..=20).map(field).collect(),
             ..DescriptorProto::default()
         };
-        let place = |n: i32| Location { path: vec![4, n, 2, n], span: vec![n, 2, 17], ..Location::default() };
+        let location =
+            |n: i32| Location { path: vec![4, n, 2, n], span: vec![n, 2, 17], ..Location::default() };
         let file = FileDescriptorProto {
             message_type: (0..10_000).map(message).collect(),
             source_code_info: Some(prost_types::SourceCodeInfo {
-                location: (0..100_000).map(place).collect(),
+                location: (0..100_000).map(location).collect(),
             }),
             ..FileDescriptorProto::default()
         };

@@ -30,7 +30,8 @@ impl Pair {
     }
 }
 
-struct VisitedPair<'a> {
+/// A pair of messages with the steps that lead to it from its parent.
+struct QueuedPair<'a> {
     reader: usize,
     writer: usize,
     parent: usize,
@@ -38,10 +39,11 @@ struct VisitedPair<'a> {
     writer_step: &'a str,
 }
 
+/// The traversal of the message pairs of two schemas, and the reasons found on it.
 pub(super) struct Traversal<'a> {
     reader: &'a Schema,
     writer: &'a Schema,
-    visits: Vec<VisitedPair<'a>>,
+    queue: Vec<QueuedPair<'a>>,
     next: usize,
     seen: HashSet<(usize, usize)>,
     seen_enums: HashSet<(usize, usize)>,
@@ -54,11 +56,11 @@ impl<'a> Traversal<'a> {
     /// Starts at the schemas' own messages.
     pub(super) fn new(reader: &'a Schema, writer: &'a Schema, budget: &'a Budget) -> Self {
         let (reader_step, writer_step) = (reader.type_name(), writer.type_name());
-        let first = VisitedPair { reader: 0, writer: 0, parent: 0, reader_step, writer_step };
+        let first = QueuedPair { reader: 0, writer: 0, parent: 0, reader_step, writer_step };
         Self {
             reader,
             writer,
-            visits: vec![first],
+            queue: vec![first],
             next: 0,
             seen: HashSet::from([(0, 0)]),
             seen_enums: HashSet::new(),
@@ -68,12 +70,13 @@ impl<'a> Traversal<'a> {
         }
     }
 
+    /// Returns the next pair; `None` at the end, and at the maximum of reasons or of comparisons.
     pub(super) fn next(&mut self) -> Option<Pair> {
         if self.reasons.len() >= MAX_REASONS {
             return None;
         }
         let index = self.next;
-        let visit = self.visits.get(index)?;
+        let visit = self.queue.get(index)?;
         let pair = Pair { index, reader: visit.reader, writer: visit.writer };
         let steps_of = |schema: &Schema, number| schema.message(number).map_or(0, |it| it.comparison_steps);
         if !self.spend(steps_of(self.reader, pair.reader) + steps_of(self.writer, pair.writer)) {
@@ -93,7 +96,7 @@ impl<'a> Traversal<'a> {
     ) {
         if self.seen.insert((reader, writer)) {
             let (reader_step, writer_step) = steps;
-            self.visits.push(VisitedPair { reader, writer, parent: parent.index, reader_step, writer_step });
+            self.queue.push(QueuedPair { reader, writer, parent: parent.index, reader_step, writer_step });
         }
     }
 
@@ -139,17 +142,17 @@ impl<'a> Traversal<'a> {
         }
     }
 
-    pub(super) fn reasons(self) -> Vec<Incompatibility> {
+    pub(super) fn into_reasons(self) -> Vec<Incompatibility> {
         self.reasons
     }
 
-    fn path(&self, pair: Pair, last: &str, step: impl Fn(&VisitedPair<'a>) -> &'a str) -> String {
+    fn path(&self, pair: Pair, last: &str, step: impl Fn(&QueuedPair<'a>) -> &'a str) -> String {
         let mut steps = Vec::new();
         if !last.is_empty() {
             steps.push(last);
         }
         let mut index = pair.index;
-        while let Some(visit) = self.visits.get(index) {
+        while let Some(visit) = self.queue.get(index) {
             if steps.len() >= MAX_STEPS {
                 steps.push("…");
                 break;

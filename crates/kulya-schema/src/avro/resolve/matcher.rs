@@ -250,7 +250,8 @@ impl<'a> Matcher<'a> {
         })
     }
 
-    /// Returns whether no field is missing and no field's own type is refused; nested types are not checked.
+    /// Returns whether no field is missing and no field's own type is incompatible; nested types are not
+    /// checked.
     fn matches_at_first_level(&self, record: usize) -> bool {
         let Some(record) = self.records.get(record) else { return false };
         record.missing.is_empty() && !record.fields.iter().any(|(.., pair)| self.is_incompatible(*pair))

@@ -4,8 +4,8 @@
 //! By two sets of rules. Avro Java's (contract §3.4), step by step: record names are not compared, removed
 //! enum symbols are not noticed, a reader's union accepts a record of another name if its own fields match at
 //! the first level, and unions that are equal on both sides are not compared further. And the
-//! specification's, which compares names and symbols. ResolutionMode has two passes: the [`matcher`] pairs
-//! the types, and the [`reasons`] module collects what is wrong with the pairs.
+//! specification's, which compares names and symbols. Resolution has two passes: the `matcher` module pairs
+//! the types, and the `reasons` module collects what is wrong with the pairs.
 
 mod matcher;
 mod path_pair;

@@ -89,7 +89,7 @@ impl Rule {
     pub fn fix(self) -> &'static str {
         match self {
             Self::TypeMismatch => {
-                "keep the type, or take one that it is promoted to: int to long, float or double"
+                "keep the type, or use one that it is promoted to: int to long, float or double"
             }
             Self::MissingDefault => "give the field a default, or an alias that is the written field's name",
             Self::NameMismatch => "keep the name, or give the reader's type the other as an alias",

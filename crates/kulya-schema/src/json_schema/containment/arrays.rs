@@ -9,7 +9,7 @@ use crate::json_schema::witness::{self, Hints};
 use serde_json::Value;
 
 /// The maximum number of items that are compared one by one.
-const MAX_PLACES: usize = 200;
+const MAX_COMPARED_ITEMS: usize = 200;
 
 impl Prover<'_, '_> {
     pub(super) fn array(
@@ -36,17 +36,17 @@ impl Prover<'_, '_> {
         keywords: &Keywords,
     ) {
         let assertions = &keywords.assertions;
-        let least = region.lower_limit(self.pair, |keywords| keywords.assertions.min_items);
-        let most = region.max_items(self.pair, EMPTY_DEPTH);
+        let min = region.lower_limit(self.pair, |keywords| keywords.assertions.min_items);
+        let max = region.max_items(self.pair, EMPTY_DEPTH);
         if let Some(limit) = assertions.min_items
-            && limit > least
+            && limit > min
         {
             let message = format!("arrays of fewer than {limit} items are not accepted");
             let finding = self.finding(Rule::MinItemsRaised, region, reader, "/minItems", message);
             self.record_near(out, region, reader, finding, &Hints::default());
         }
         if let Some(limit) = assertions.max_items
-            && most.is_none_or(|most| most > limit)
+            && max.is_none_or(|max| max > limit)
         {
             let message = format!("arrays of more than {limit} items are not accepted");
             let finding = self.finding(Rule::MaxItemsLowered, region, reader, "/maxItems", message);
@@ -55,11 +55,11 @@ impl Prover<'_, '_> {
         }
         let is_unique =
             region.positive_schemas(self.pair).any(|(_, keywords)| keywords.assertions.unique_items);
-        if assertions.unique_items && !is_unique && most.is_none_or(|most| most > 1) {
+        if assertions.unique_items && !is_unique && max.is_none_or(|max| max > 1) {
             let message = "arrays with duplicate items are not accepted";
             let finding = self.finding(Rule::UniqueItemsAdded, region, reader, "/uniqueItems", message);
-            let places = u64::try_from(region.prefix_length(self.pair)).unwrap_or(u64::MAX);
-            let hints = Hints { counts: vec![2, places.saturating_add(2)], ..Hints::default() };
+            let listed = u64::try_from(region.prefix_length(self.pair)).unwrap_or(u64::MAX);
+            let hints = Hints { counts: vec![2, listed.saturating_add(2)], ..Hints::default() };
             self.record_near(out, region, reader, finding, &hints);
         }
     }
@@ -72,12 +72,12 @@ impl Prover<'_, '_> {
         keywords: &Keywords,
     ) {
         let prefix = keywords.prefix_items.len();
-        let most = region.max_items(self.pair, EMPTY_DEPTH);
+        let max = region.max_items(self.pair, EMPTY_DEPTH);
         let is_reachable =
-            |index: usize| most.is_none_or(|most| u64::try_from(index).is_ok_and(|index| index < most));
-        let judged = if keywords.unevaluated_items.is_some() { self.evaluated_prefix(reader) } else { 0 };
-        let last = prefix.max(region.prefix_length(self.pair)).max(judged);
-        if last > MAX_PLACES {
+            |index: usize| max.is_none_or(|max| u64::try_from(index).is_ok_and(|index| index < max));
+        let evaluated = if keywords.unevaluated_items.is_some() { self.evaluated_prefix(reader) } else { 0 };
+        let last = prefix.max(region.prefix_length(self.pair)).max(evaluated);
+        if last > MAX_COMPARED_ITEMS {
             let message = "the list of items is too long to compare";
             out.undecided.push(self.finding(Rule::OverBudget, region, reader, "/items", message));
             return;
@@ -134,9 +134,9 @@ impl Prover<'_, '_> {
         let mut pending = vec![reader];
         while let Some(id) = pending.pop() {
             let Some(keywords) = self.pair.keywords(id) else { continue };
-            let every =
+            let evaluates_all =
                 keywords.additional_items.is_some() || (id != reader && keywords.unevaluated_items.is_some());
-            if every || index < keywords.prefix_items.len() {
+            if evaluates_all || index < keywords.prefix_items.len() {
                 return true;
             }
             if !self.pair.spend(1) {
@@ -173,7 +173,7 @@ impl Prover<'_, '_> {
     ) {
         let Some(contains) = keywords.contains else { return };
         let contains = reader.sibling(contains);
-        let least = keywords.assertions.min_contains.unwrap_or(1);
+        let min = keywords.assertions.min_contains.unwrap_or(1);
         let written: Vec<(SubschemaId, u64, Option<u64>)> = region
             .positive_schemas(self.pair)
             .filter_map(|(id, keywords)| {
@@ -186,7 +186,7 @@ impl Prover<'_, '_> {
             })
             .collect();
         let mut others = Vec::new();
-        if least > 0 && !self.contains_enough(out, region, contains, least, &written, &mut others) {
+        if min > 0 && !self.contains_enough(out, region, contains, min, &written, &mut others) {
             let message = "the writer need not write such an item";
             let finding = self.finding(Rule::ContainsNarrowed, region, reader, "/contains", message);
             let mut candidates = self.candidates(region);
@@ -195,11 +195,11 @@ impl Prover<'_, '_> {
             }
             self.record(out, region, reader, finding, candidates);
         }
-        if let Some(most) = keywords.assertions.max_contains {
-            let few = region.max_items(self.pair, EMPTY_DEPTH).is_some_and(|items| items <= most);
-            let mut is_implied = few;
+        if let Some(max) = keywords.assertions.max_contains {
+            let is_short = region.max_items(self.pair, EMPTY_DEPTH).is_some_and(|items| items <= max);
+            let mut is_implied = is_short;
             for (id, _, written) in &written {
-                if !is_implied && written.is_some_and(|written| written <= most) {
+                if !is_implied && written.is_some_and(|written| written <= max) {
                     // every item that the reader counts, the writer has counted
                     let inner = self.check_nested(&Region::of(self.pair, contains), *id);
                     is_implied = inner.is_proven();
@@ -209,9 +209,9 @@ impl Prover<'_, '_> {
                 }
             }
             if !is_implied {
-                let message = format!("arrays with more than {most} such items are not accepted");
+                let message = format!("arrays with more than {max} such items are not accepted");
                 let finding = self.finding(Rule::ContainsNarrowed, region, reader, "/maxContains", message);
-                let hints = Hints { counts: vec![most.saturating_add(1)], ..Hints::default() };
+                let hints = Hints { counts: vec![max.saturating_add(1)], ..Hints::default() };
                 self.record_near(out, region, reader, finding, &hints);
             }
         }
@@ -224,12 +224,12 @@ impl Prover<'_, '_> {
         out: &mut ContainmentResult,
         region: &Region,
         contains: SubschemaId,
-        least: u64,
+        min: u64,
         written: &[(SubschemaId, u64, Option<u64>)],
         others: &mut Vec<Value>,
     ) -> bool {
         for (id, count, _) in written {
-            if *count >= least {
+            if *count >= min {
                 let inner = self.check_nested(&Region::of(self.pair, *id), contains);
                 if inner.is_proven() {
                     out.merge(inner);
@@ -239,8 +239,8 @@ impl Prover<'_, '_> {
             }
         }
         let last = region.prefix_length(self.pair);
-        if region.lower_limit(self.pair, |keywords| keywords.assertions.min_items) < least
-            || last > MAX_PLACES
+        if region.lower_limit(self.pair, |keywords| keywords.assertions.min_items) < min
+            || last > MAX_COMPARED_ITEMS
         {
             return false;
         }

@@ -49,9 +49,9 @@ impl ContainmentResult {
     fn merge(&mut self, other: Self) {
         self.assumed_depth = self.assumed_depth.min(other.assumed_depth);
         let capacity = |list: &Vec<Finding>| MAX_FINDINGS.saturating_sub(list.len());
-        let (certain, open) = (capacity(&self.refuted), capacity(&self.undecided));
-        self.refuted.extend(other.refuted.into_iter().take(certain));
-        self.undecided.extend(other.undecided.into_iter().take(open));
+        let (refuted, undecided) = (capacity(&self.refuted), capacity(&self.undecided));
+        self.refuted.extend(other.refuted.into_iter().take(refuted));
+        self.undecided.extend(other.undecided.into_iter().take(undecided));
     }
 
     fn witnesses(&self) -> Vec<Value> {
@@ -66,6 +66,7 @@ struct GoalInProgress {
     level: usize,
 }
 
+/// Proves or refutes that regions are contained in subschemas of the reader's.
 pub(super) struct Prover<'w, 'a> {
     pub(super) pair: &'w SchemaPair<'a>,
     cache: HashMap<(Region, SubschemaId), ContainmentResult>,
@@ -168,25 +169,25 @@ impl<'w, 'a> Prover<'w, 'a> {
             return whole;
         }
         let Some(parts) = self.split(region) else { return whole };
-        let mut parted = ContainmentResult::proven();
+        let mut combined = ContainmentResult::proven();
         for part in parts {
-            if !self.is_unsatisfiable_in_parts(&part, &mut parted, 0) {
-                parted.merge(self.check(&part, reader));
+            if !self.is_unsatisfiable_in_parts(&part, &mut combined, 0) {
+                combined.merge(self.check(&part, reader));
             }
-            if self.pair.is_exhausted() || (self.is_proof_only && !parted.is_proven()) {
+            if self.pair.is_exhausted() || (self.is_proof_only && !combined.is_proven()) {
                 break;
             }
         }
-        if parted.is_proven() {
-            return parted;
+        if combined.is_proven() {
+            return combined;
         }
         // a witness against a part is one against the whole, if it belongs to it
-        let findings = std::mem::take(&mut parted.refuted);
+        let findings = std::mem::take(&mut combined.refuted);
         for finding in findings {
             let witness = finding.witness.clone().into_iter().collect();
-            self.record(&mut parted, region, reader, finding, witness);
+            self.record(&mut combined, region, reader, finding, witness);
         }
-        if parted.refuted.is_empty() { whole } else { parted }
+        if combined.refuted.is_empty() { whole } else { combined }
     }
 
     /// Splits the region by alternatives, or else by types.
@@ -213,7 +214,7 @@ impl<'w, 'a> Prover<'w, 'a> {
 
     /// Checks the region without splitting it.
     fn check_whole(&mut self, region: &Region, reader: SubschemaId) -> ContainmentResult {
-        if region.positive_ids().any(|held| self.pair.is_same(held, reader)) {
+        if region.positive_ids().any(|id| self.pair.is_same(id, reader)) {
             return ContainmentResult::proven();
         }
         let Some(node) = self.pair.node(reader) else { return ContainmentResult::proven() };
@@ -222,8 +223,8 @@ impl<'w, 'a> Prover<'w, 'a> {
             if node.as_boolean() == Some(false) {
                 let finding =
                     self.finding(Rule::NothingAllowed, region, reader, "", "nothing is allowed here");
-                let samples = self.candidates(region);
-                self.record(&mut result, region, reader, finding, samples);
+                let candidates = self.candidates(region);
+                self.record(&mut result, region, reader, finding, candidates);
             }
             return result;
         };
@@ -254,8 +255,8 @@ impl<'w, 'a> Prover<'w, 'a> {
     /// Returns whether the reader accepts the value in either notation of its numbers: draft 4 distinguishes
     /// `1.0` from `1`.
     fn accepts_value(&self, reader: SubschemaId, value: &Value) -> bool {
-        let taken = |value: &Value| self.pair.accepts(reader, value) == Some(true);
-        taken(value) && (self.pair.draft(reader) != Draft::Draft4 || taken(&as_fractions(value)))
+        let is_valid = |value: &Value| self.pair.accepts(reader, value) == Some(true);
+        is_valid(value) && (self.pair.draft(reader) != Draft::Draft4 || is_valid(&as_fractions(value)))
     }
 
     fn unsupported_keywords(
@@ -271,8 +272,8 @@ impl<'w, 'a> Prover<'w, 'a> {
             result.undecided.push(finding);
         }
         for keyword in &keywords.assertions.unsupported {
-            let legacy = *keyword == "dependencies";
-            let rule = if legacy { Rule::LegacyDependencies } else { Rule::DynamicReference };
+            let is_legacy = *keyword == "dependencies";
+            let rule = if is_legacy { Rule::LegacyDependencies } else { Rule::DynamicReference };
             let message = format!("the effect of {keyword} cannot be decided");
             result.undecided.push(self.finding(rule, region, reader, &format!("/{keyword}"), message));
         }
@@ -380,15 +381,15 @@ impl<'w, 'a> Prover<'w, 'a> {
         };
         result.merge(inner);
         let mut candidates = Vec::new();
-        let mut alone = true;
+        let mut is_exclusive = true;
         for number in choices.iter().filter(|number| **number != containing) {
             let both = region.with(self.pair, reader.sibling(*number), true);
             if !self.is_unsatisfiable(&both, result) {
-                alone = false;
+                is_exclusive = false;
                 candidates.extend(self.candidates(&both));
             }
         }
-        if alone {
+        if is_exclusive {
             return;
         }
         let message = "more than one alternative may accept what the writer writes";
@@ -467,8 +468,8 @@ impl<'w, 'a> Prover<'w, 'a> {
         if region.enumerated_values(self.pair).is_some_and(|values| values.is_empty()) {
             return !self.pair.is_exhausted();
         }
-        let refused: Vec<SubschemaId> = region.negative_ids().collect();
-        for id in refused {
+        let negative: Vec<SubschemaId> = region.negative_ids().collect();
+        for id in negative {
             let inner = self.prove(&region.without_negative(id), id);
             if inner.is_proven() {
                 result.merge(inner);

@@ -70,16 +70,16 @@ impl Prover<'_, '_> {
         keywords: &Keywords,
     ) {
         let present = u64::try_from(region.present.len()).unwrap_or(u64::MAX);
-        let least = region.lower_limit(self.pair, |keywords| keywords.assertions.min_properties).max(present);
+        let min = region.lower_limit(self.pair, |keywords| keywords.assertions.min_properties).max(present);
         if let Some(limit) = keywords.assertions.min_properties
-            && limit > least
+            && limit > min
         {
             let message = format!("objects of fewer than {limit} members are not accepted");
             let finding = self.finding(Rule::MinPropertiesRaised, region, reader, "/minProperties", message);
             self.record_near(out, region, reader, finding, &Hints::default());
         }
         if let Some(limit) = keywords.assertions.max_properties
-            && self.max_members(region).is_none_or(|most| most > limit)
+            && self.max_members(region).is_none_or(|max| max > limit)
         {
             let message = format!("objects of more than {limit} members are not accepted");
             let finding = self.finding(Rule::MaxPropertiesLowered, region, reader, "/maxProperties", message);
@@ -92,16 +92,16 @@ impl Prover<'_, '_> {
     /// content.
     fn max_members(&self, region: &Region) -> Option<u64> {
         let stated = region.upper_limit(self.pair, |keywords| keywords.assertions.max_properties);
-        let open =
+        let is_open =
             !region.name_patterns(self.pair).is_empty() || self.can_have_member(region, MemberName::Other);
-        if open {
+        if is_open {
             return stated;
         }
         let names = region.mentioned_names(self.pair);
-        let can_have_member =
+        let possible =
             names.iter().filter(|name| self.can_have_member(region, MemberName::Named(name))).count();
-        let can_have_member = u64::try_from(can_have_member).unwrap_or(u64::MAX);
-        Some(stated.map_or(can_have_member, |stated| stated.min(can_have_member)))
+        let possible = u64::try_from(possible).unwrap_or(u64::MAX);
+        Some(stated.map_or(possible, |stated| stated.min(possible)))
     }
 
     /// Returns whether an object may have such a member.
@@ -116,11 +116,11 @@ impl Prover<'_, '_> {
         reader: SubschemaId,
         keywords: &Keywords,
     ) {
-        let describes = !keywords.properties.is_empty()
+        let describes_members = !keywords.properties.is_empty()
             || !keywords.pattern_properties.is_empty()
             || keywords.additional_properties.is_some()
             || keywords.unevaluated_properties.is_some();
-        if !describes {
+        if !describes_members {
             return;
         }
         let mut names = region.mentioned_names(self.pair);
@@ -217,16 +217,16 @@ impl Prover<'_, '_> {
         let mut pending = vec![reader];
         while let Some(id) = pending.pop() {
             let Some(keywords) = self.pair.keywords(id) else { continue };
-            let every = keywords.additional_properties.is_some()
+            let evaluates_all = keywords.additional_properties.is_some()
                 || (id != reader && keywords.unevaluated_properties.is_some());
-            let prefix = name.is_some_and(|name| {
+            let is_listed = name.is_some_and(|name| {
                 keywords.properties.contains_key(name)
                     || keywords
                         .pattern_properties
                         .iter()
                         .any(|entry| self.pair.name_matches(entry, name) == Some(true))
             });
-            if every || prefix {
+            if evaluates_all || is_listed {
                 return true;
             }
             if !self.pair.spend(1) {
@@ -252,13 +252,13 @@ impl Prover<'_, '_> {
             return;
         }
         let names = generate_unmentioned_names(region, keywords, name, mentioned_names, self.pair);
-        let mut described = false;
+        let mut is_described = false;
         for entry in &keywords.pattern_properties {
             if !self.pair.spend(1) || self.is_complete(out) {
                 return;
             }
             match name {
-                MemberName::Matching(pattern) => described |= pattern == entry.text,
+                MemberName::Matching(pattern) => is_described |= pattern == entry.text,
                 // these names match no pattern of the writer, and this is one of its patterns
                 _ if written.contains(&entry.text) => continue,
                 _ => {}
@@ -267,7 +267,7 @@ impl Prover<'_, '_> {
             let schema = ReaderSchema { schema: entry.schema, keyword, described: Some(&entry.text) };
             self.compare_member(out, region, reader, &member, &schema, &names);
         }
-        if !described && let Some(schema) = self.closing_schema(reader, keywords, None) {
+        if !is_described && let Some(schema) = self.closing_schema(reader, keywords, None) {
             self.compare_member(out, region, reader, &member, &schema, &names);
         }
     }
@@ -405,7 +405,7 @@ impl Prover<'_, '_> {
         reader: SubschemaId,
         keywords: &Keywords,
     ) {
-        let keyword = if self.pair.draft(reader) < Draft::Draft201909 {
+        let keywords_of_draft = if self.pair.draft(reader) < Draft::Draft201909 {
             ["/dependencies", "/dependencies"]
         } else {
             ["/dependentRequired", "/dependentSchemas"]
@@ -414,49 +414,49 @@ impl Prover<'_, '_> {
             if !self.pair.spend(1) || self.is_complete(out) {
                 return;
             }
-            let with_name_region = region.with_name(self.pair, name);
+            let restricted = region.with_name(self.pair, name);
             if !self.can_have_member(region, MemberName::Named(name))
-                || required.is_subset(&with_name_region.present)
-                || self.is_unsatisfiable(&with_name_region, out)
+                || required.is_subset(&restricted.present)
+                || self.is_unsatisfiable(&restricted, out)
             {
                 continue;
             }
             let message =
                 format!("beside {name:?} other names are required, and the writer need not write them");
-            let keyword = format!("{}/{}", keyword[0], escape_token(name));
+            let keyword = format!("{}/{}", keywords_of_draft[0], escape_token(name));
             let finding = self.finding(Rule::DependencyAdded, region, reader, &keyword, message);
-            let candidates = self.candidates_with_name(region, &with_name_region, name);
+            let candidates = self.candidates_with_name(region, &restricted, name);
             self.record(out, region, reader, finding, candidates);
         }
         for (name, schema) in &keywords.dependent_schemas {
             if !self.pair.spend(1) || self.is_complete(out) {
                 return;
             }
-            let with_name_region = region.with_name(self.pair, name);
+            let restricted = region.with_name(self.pair, name);
             if !self.can_have_member(region, MemberName::Named(name)) {
                 continue;
             }
-            let inner = self.check(&with_name_region, reader.sibling(*schema));
+            let inner = self.check(&restricted, reader.sibling(*schema));
             if inner.is_proven() {
                 out.merge(inner);
                 continue;
             }
             let witnesses = inner.witnesses();
-            let open = inner.refuted.is_empty();
+            let is_undecided = inner.refuted.is_empty();
             self.confirm(out, region, reader, inner);
-            if open {
+            if is_undecided {
                 let message = format!("beside {name:?} there are further requirements");
-                let keyword = format!("{}/{}", keyword[1], escape_token(name));
+                let keyword = format!("{}/{}", keywords_of_draft[1], escape_token(name));
                 let finding: Finding = self.finding(Rule::DependencyAdded, region, reader, &keyword, message);
-                let mut candidates = self.candidates_with_name(region, &with_name_region, name);
+                let mut candidates = self.candidates_with_name(region, &restricted, name);
                 candidates.extend(witnesses);
                 self.record(out, region, reader, finding, candidates);
             }
         }
     }
 
-    fn candidates_with_name(&self, region: &Region, with_name_region: &Region, name: &str) -> Vec<Value> {
-        let mut candidates = self.candidates(with_name_region);
+    fn candidates_with_name(&self, region: &Region, restricted: &Region, name: &str) -> Vec<Value> {
+        let mut candidates = self.candidates(restricted);
         let member = region.member(self.pair, MemberName::Named(name));
         let values = member.map(|member| self.candidates(&member)).unwrap_or_default();
         candidates.extend(self.objects_with_member(region, &BTreeSet::from([name.to_owned()]), &values));

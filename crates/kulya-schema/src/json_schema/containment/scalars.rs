@@ -157,17 +157,17 @@ impl Prover<'_, '_> {
         keywords: &Keywords,
     ) {
         let assertions = &keywords.assertions;
-        let least = region.lower_limit(self.pair, |keywords| keywords.assertions.min_length);
-        let most = region.upper_limit(self.pair, |keywords| keywords.assertions.max_length);
+        let min = region.lower_limit(self.pair, |keywords| keywords.assertions.min_length);
+        let max = region.upper_limit(self.pair, |keywords| keywords.assertions.max_length);
         if let Some(limit) = assertions.min_length
-            && limit > least
+            && limit > min
         {
             let message = format!("strings shorter than {limit} are not accepted");
             let finding = self.finding(Rule::MinLengthRaised, region, reader, "/minLength", message);
             self.record_near(out, region, reader, finding, &near_length(limit.saturating_sub(1)));
         }
         if let Some(limit) = assertions.max_length
-            && most.is_none_or(|most| most > limit)
+            && max.is_none_or(|max| max > limit)
         {
             let message = format!("strings longer than {limit} are not accepted");
             let finding = self.finding(Rule::MaxLengthLowered, region, reader, "/maxLength", message);

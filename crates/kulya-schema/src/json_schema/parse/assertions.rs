@@ -15,12 +15,12 @@ pub(super) fn invalid<T>(pointer: &str, message: impl std::fmt::Display) -> Resu
 }
 
 pub(super) fn string_set(values: &[Value], pointer: &str) -> Result<BTreeSet<String>> {
-    let mut string_set = BTreeSet::new();
+    let mut strings = BTreeSet::new();
     for value in values {
         let Value::String(text) = value else { return invalid(pointer, "a name is a string") };
-        string_set.insert(text.clone());
+        strings.insert(text.clone());
     }
-    Ok(string_set)
+    Ok(strings)
 }
 
 /// Parses the keywords of one object whose values are not schemas.
@@ -36,8 +36,8 @@ impl AssertionParser<'_> {
         self.array("enum")?;
         *assertions = Assertions {
             types: self.types()?,
-            minimum: self.bound("minimum", "exclusiveMinimum", |subschema, other| subschema > other)?,
-            maximum: self.bound("maximum", "exclusiveMaximum", |subschema, other| subschema < other)?,
+            minimum: self.bound("minimum", "exclusiveMinimum", |one, other| one > other)?,
+            maximum: self.bound("maximum", "exclusiveMaximum", |one, other| one < other)?,
             multiple_of: self.number("multipleOf")?,
             min_length: self.count("minLength")?,
             max_length: self.count("maxLength")?,
@@ -52,7 +52,7 @@ impl AssertionParser<'_> {
             ..Assertions::default()
         };
         if assertions.multiple_of.is_some_and(|unit| !unit.is_positive()) {
-            return invalid(self.pointer, "multipleOf is greater than 0");
+            return invalid(self.pointer, "multipleOf must be greater than 0");
         }
         if is_modern {
             assertions.min_contains = self.count("minContains")?;
@@ -76,13 +76,13 @@ impl AssertionParser<'_> {
         let names = match self.object.get("type") {
             None => return Ok(None),
             Some(Value::Array(names)) => names.as_slice(),
-            Some(keyword) => std::slice::from_ref(keyword),
+            Some(name) => std::slice::from_ref(name),
         };
         let mut types = TypeSet::NONE;
-        for keyword in names {
-            match keyword.as_str().and_then(TypeSet::from_name) {
+        for name in names {
+            match name.as_str().and_then(TypeSet::from_name) {
                 Some(kind) => types = types.or(kind),
-                None => return invalid(self.pointer, format!("unknown type {}", truncated_json(keyword))),
+                None => return invalid(self.pointer, format!("unknown type {}", truncated_json(name))),
             }
         }
         Ok(Some(types))

@@ -8,7 +8,7 @@ pub(super) fn reject_reference_cycles(nodes: &[Node]) -> Result<()> {
     #[derive(Clone, Copy, PartialEq)]
     enum Mark {
         New,
-        Open,
+        Active,
         Done,
     }
     let inside = |number: usize| {
@@ -20,7 +20,7 @@ pub(super) fn reject_reference_cycles(nodes: &[Node]) -> Result<()> {
             continue;
         }
         let mut path = vec![(start, inside(start))];
-        marks[start] = Mark::Open;
+        marks[start] = Mark::Active;
         while let Some((number, pending)) = path.last_mut() {
             let Some(next) = pending.pop() else {
                 marks[*number] = Mark::Done;
@@ -28,14 +28,14 @@ pub(super) fn reject_reference_cycles(nodes: &[Node]) -> Result<()> {
                 continue;
             };
             match marks.get(next) {
-                Some(Mark::Open) => {
-                    let path = nodes.get(next).map_or("#", |node| node.pointer.as_str());
+                Some(Mark::Active) => {
+                    let pointer = nodes.get(next).map_or("#", |node| node.pointer.as_str());
                     return Err(Error::new(format!(
-                        "{path}: the schema refers to itself without going into the value"
+                        "{pointer}: the schema refers to itself without descending into the value"
                     )));
                 }
                 Some(Mark::New) => {
-                    marks[next] = Mark::Open;
+                    marks[next] = Mark::Active;
                     path.push((next, inside(next)));
                 }
                 _ => {}

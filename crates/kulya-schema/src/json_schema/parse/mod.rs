@@ -128,7 +128,8 @@ impl<'b> Parser<'b> {
         }
     }
 
-    /// Lists of values are moved out of the document, so that they are not in memory twice.
+    /// Parses a subschema and returns its number. Lists of values are moved out of the document, so that they
+    /// are not in memory twice.
     fn node(&mut self, value: &mut Value, pointer: &str, scope: Scope) -> Result<usize> {
         self.budget.try_spend(1, pointer)?;
         if scope.depth > MAX_DEPTH {
@@ -147,7 +148,7 @@ impl<'b> Parser<'b> {
         self.nodes.push(None);
         self.nodes_by_pointer.insert(pointer.to_owned(), number);
         let body = match value {
-            Value::Bool(always) => Body::Boolean(*always),
+            Value::Bool(value) => Body::Boolean(*value),
             Value::Object(object) => {
                 // boxed from the start: this recursion is as deep as the schema
                 let mut keywords = Box::<Keywords>::default();
@@ -156,8 +157,8 @@ impl<'b> Parser<'b> {
             }
             _ => return invalid(pointer, "a schema is an object, true or false"),
         };
-        if let Some(path) = self.nodes.get_mut(number) {
-            *path = Some(Node { pointer: format!("#{pointer}"), body });
+        if let Some(slot) = self.nodes.get_mut(number) {
+            *slot = Some(Node { pointer: format!("#{pointer}"), body });
         }
         Ok(number)
     }
@@ -317,14 +318,14 @@ impl<'b> Parser<'b> {
             keywords.prefix_items =
                 self.subschema_list(object, "prefixItems", pointer, scope)?.unwrap_or_default();
             keywords.additional_items =
-                self.subschema(object, "items", pointer, scope)?.map(|rest| (rest, "items"));
+                self.subschema(object, "items", pointer, scope)?.map(|schema| (schema, "items"));
         } else if object.get("items").is_some_and(Value::is_array) {
             keywords.prefix_items = self.subschema_list(object, "items", pointer, scope)?.unwrap_or_default();
-            let rest = self.subschema(object, "additionalItems", pointer, scope)?;
-            keywords.additional_items = rest.map(|rest| (rest, "additionalItems"));
+            let schema = self.subschema(object, "additionalItems", pointer, scope)?;
+            keywords.additional_items = schema.map(|schema| (schema, "additionalItems"));
         } else {
             keywords.additional_items =
-                self.subschema(object, "items", pointer, scope)?.map(|rest| (rest, "items"));
+                self.subschema(object, "items", pointer, scope)?.map(|schema| (schema, "items"));
         }
         Ok(())
     }
@@ -353,8 +354,8 @@ impl<'b> Parser<'b> {
             Some(_) => return invalid(pointer, format!("{keyword} is a list of schemas")),
         };
         let mut numbers = Vec::with_capacity(schemas.len());
-        for (path, schema) in schemas.iter_mut().enumerate() {
-            numbers.push(self.node(schema, &format!("{pointer}/{keyword}/{path}"), scope.nested())?);
+        for (index, schema) in schemas.iter_mut().enumerate() {
+            numbers.push(self.node(schema, &format!("{pointer}/{keyword}/{index}"), scope.nested())?);
         }
         Ok(Some(numbers))
     }

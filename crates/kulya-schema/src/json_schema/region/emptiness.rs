@@ -9,7 +9,7 @@ impl Region {
     /// Returns whether the region certainly contains no value.
     pub(in crate::json_schema) fn is_empty(&self, pair: &SchemaPair<'_>, depth: usize) -> bool {
         let is_contradiction = |(id, holds): &(SubschemaId, bool)| {
-            pair.node(*id).and_then(Node::as_boolean).is_some_and(|always| always != *holds)
+            pair.node(*id).and_then(Node::as_boolean).is_some_and(|value| value != *holds)
                 || (*holds && self.conditions.contains(&(*id, false)))
         };
         self.conditions.iter().any(is_contradiction) || self.possible_types(pair, depth).is_empty()
@@ -22,8 +22,8 @@ impl Region {
             return types;
         }
         if let Some(values) = self.enumerated_values(pair) {
-            let prefix = values.iter().fold(TypeSet::NONE, |types, value| types.or(TypeSet::of(value)));
-            types = types.and(prefix);
+            let enumerated = values.iter().fold(TypeSet::NONE, |types, value| types.or(TypeSet::of(value)));
+            types = types.and(enumerated);
         }
         if types.intersects(TypeSet::NUMBER) {
             types = types.without(self.impossible_numbers(pair));

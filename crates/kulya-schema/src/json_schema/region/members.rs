@@ -161,8 +161,8 @@ impl Region {
 }
 
 fn allows_name(pair: &SchemaPair<'_>, id: SubschemaId, keywords: &Keywords, name: &str) -> bool {
-    let refused = |names: usize| pair.accepts(id.sibling(names), &Value::from(name)) == Some(false);
-    !keywords.property_names.is_some_and(refused)
+    let rejects = |names: usize| pair.accepts(id.sibling(names), &Value::from(name)) == Some(false);
+    !keywords.property_names.is_some_and(rejects)
 }
 
 /// Returns every subschema that applies to the same value, through any number of references.

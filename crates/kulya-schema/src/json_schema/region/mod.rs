@@ -210,11 +210,11 @@ impl Region {
 
     /// Returns the values of a region that an `enum` or `const` restricts; some may not belong to it.
     pub(super) fn enumerated_values<'w>(&'w self, pair: &'w SchemaPair<'_>) -> Option<Vec<&'w Value>> {
-        let prefix = self.positive_schemas(pair).filter_map(|(_, keywords)| {
+        let lists = self.positive_schemas(pair).filter_map(|(_, keywords)| {
             let constant = keywords.assertions.constant.as_ref().map(std::slice::from_ref);
             constant.or(keywords.assertions.values.as_deref())
         });
-        let fewest = prefix.min_by_key(|values| values.len())?;
+        let fewest = lists.min_by_key(|values| values.len())?;
         if !pair.spend(fewest.len()) {
             return None;
         }
@@ -235,16 +235,16 @@ impl Region {
         let mut range: (Option<Bound>, Option<Bound>) = (None, None);
         for (_, keywords) in self.positive_schemas(pair) {
             if let Some(bound) = keywords.assertions.minimum {
-                let looser =
+                let is_tighter =
                     |old: Bound| bound.value < old.value || (bound.value == old.value && !bound.is_exclusive);
-                if !range.0.is_some_and(looser) {
+                if !range.0.is_some_and(is_tighter) {
                     range.0 = Some(bound);
                 }
             }
             if let Some(bound) = keywords.assertions.maximum {
-                let looser =
+                let is_tighter =
                     |old: Bound| bound.value > old.value || (bound.value == old.value && !bound.is_exclusive);
-                if !range.1.is_some_and(looser) {
+                if !range.1.is_some_and(is_tighter) {
                     range.1 = Some(bound);
                 }
             }

@@ -103,8 +103,8 @@ impl Printer<'_> {
         if !file.dependency.is_empty() {
             self.blank_line();
         }
-        let marked = |numbers: &[i32]| numbers.iter().copied().collect::<HashSet<i32>>();
-        let (public, weak) = (marked(&file.public_dependency), marked(&file.weak_dependency));
+        let set_of = |numbers: &[i32]| numbers.iter().copied().collect::<HashSet<i32>>();
+        let (public, weak) = (set_of(&file.public_dependency), set_of(&file.weak_dependency));
         for (number, import) in (0..).zip(&file.dependency) {
             let modifier = if public.contains(&number) {
                 "public "
@@ -165,7 +165,7 @@ impl Printer<'_> {
             };
             // all fields of a oneof are printed where the first is
             let Some(members) = oneofs.remove(&oneof) else { continue };
-            let declared = usize::try_from(oneof).ok().and_then(|at| it.oneof_decl.get(at));
+            let declared = usize::try_from(oneof).ok().and_then(|index| it.oneof_decl.get(index));
             self.open(format_args!("oneof {}", declared.map(|oneof| oneof.name()).unwrap_or_default()));
             for member in members {
                 self.field(member, &mut inline, full, false);
@@ -184,7 +184,7 @@ impl Printer<'_> {
     }
 
     /// Prints half-open ranges.
-    fn ranges(&mut self, word: &str, ranges: impl Iterator<Item = Range<i32>>, max: i32) {
+    fn ranges(&mut self, keyword: &str, ranges: impl Iterator<Item = Range<i32>>, max: i32) {
         let formatted = ranges.map(|Range { start, end }| match end.saturating_sub(1) {
             last if last == start => start.to_string(),
             last if last >= max => format!("{start} to max"),
@@ -192,7 +192,7 @@ impl Printer<'_> {
         });
         let formatted: Vec<String> = formatted.collect();
         if !formatted.is_empty() {
-            self.line(format_args!("{word} {};", formatted.join(", ")));
+            self.line(format_args!("{keyword} {};", formatted.join(", ")));
         }
     }
 

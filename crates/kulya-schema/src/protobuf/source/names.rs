@@ -52,7 +52,7 @@ impl<'a> Names<'a> {
         if self.types > MAX_MESSAGES || self.fields > MAX_FIELDS {
             return Err(Error::new(format!(
                 "the descriptor set has more than {MAX_MESSAGES} types or {MAX_FIELDS} fields and values: it is too \
-                 large to be shown as text"
+                 large to be printed"
             )));
         }
         Ok(())
@@ -63,7 +63,7 @@ impl<'a> Names<'a> {
         for it in enums {
             self.fields += it.value.len();
             self.check()?;
-            // enum values are in the scope of their enum
+            // enum values are in the same scope as their enum
             self.declare(scope, it.value.iter().map(|value| value.name()).chain([it.name()]));
         }
         Ok(())
