@@ -1,5 +1,4 @@
-//! The table of pairs: each verdict as it is written there; and each confirmed by messages, whether yes or
-//! no.
+//! The table of pairs: each verdict must be as in the table, and be confirmed by messages.
 
 use super::oracle::{random_message, reads_json, reads_wire};
 use super::source::{Compiled, message};
@@ -11,7 +10,7 @@ const MESSAGES: u64 = 200;
 
 pub(super) struct Pair {
     pub(super) title: String,
-    /// The message's body, and its syntax.
+    /// The message's body and its syntax.
     pub(super) old: (String, &'static str),
     pub(super) new: (String, &'static str),
     wire: String,
@@ -122,7 +121,7 @@ fn every_schema_reads_itself_and_every_reason_is_complete() {
     }
 }
 
-/// Rules that forbid what would still decode: the value is under another name or number, or the oracle's
+/// Rules that reject what would still decode: the value is under another name or number, or the oracle's
 /// enums are open.
 const BY_CONVENTION: &[Rule] =
     &[Rule::FieldRenumbered, Rule::MessageChanged, Rule::EnumValueRemoved, Rule::EnumValueRenumbered];
@@ -135,9 +134,9 @@ fn messages_confirm_every_verdict() {
         for (direction, reader, writer) in [("new reads old", &new, &old), ("old reads new", &old, &new)] {
             for safety in [Safety::Wire, Safety::Json] {
                 let reasons = can_read(&reader.schema, &writer.schema, safety);
-                let mut dice = Dice::new(7);
+                let mut rng = Dice::new(7);
                 let failure = (0..MESSAGES).find_map(|_| {
-                    let written = random_message(&writer.oracle, &mut dice, 0);
+                    let written = random_message(&writer.oracle, &mut rng, 0);
                     let wire = reads_wire(&reader.oracle, &written);
                     let both = wire.and_then(|()| match safety {
                         Safety::Wire => Ok(()),
@@ -155,5 +154,5 @@ fn messages_confirm_every_verdict() {
             }
         }
     }
-    assert!(needless.is_empty(), "refused, and no message shows why:\n{}", needless.join("\n"));
+    assert!(needless.is_empty(), "incompatible, but no message demonstrates it:\n{}", needless.join("\n"));
 }
