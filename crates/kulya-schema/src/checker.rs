@@ -11,8 +11,8 @@
 //!         let words = |schema: &SchemaInfo| String::from_utf8_lossy(&schema.data).into_owned();
 //!         let (known, written) = (words(reader), words(writer));
 //!         let missing = written.split(' ').filter(|word| !known.split(' ').any(|known| known == *word));
-//!         let why = |word| format!("the word {word:?} is not known");
-//!         let unknown = |word| Incompatibility::unknown("words/missing", why(word), "");
+//!         let message = |word| format!("the word {word:?} is not known");
+//!         let unknown = |word| Incompatibility::unknown("words/missing", message(word), "");
 //!         missing.map(|word| Incompatibility { certain: true, ..unknown(word) }).collect()
 //!     }
 //! }

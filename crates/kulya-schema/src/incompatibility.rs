@@ -75,8 +75,8 @@ impl fmt::Display for Incompatibility {
 }
 
 impl From<avro::Incompatibility> for Incompatibility {
-    fn from(why: avro::Incompatibility) -> Self {
-        let avro::Incompatibility { rule, reader_path, writer_path, reader, writer, message } = why;
+    fn from(reason: avro::Incompatibility) -> Self {
+        let avro::Incompatibility { rule, reader_path, writer_path, reader, writer, message } = reason;
         Self {
             rule: format!("avro/{}", rule.name()),
             reader_path,
@@ -92,8 +92,9 @@ impl From<avro::Incompatibility> for Incompatibility {
 }
 
 impl From<protobuf::Incompatibility> for Incompatibility {
-    fn from(why: protobuf::Incompatibility) -> Self {
-        let protobuf::Incompatibility { rule, reader_path, writer_path, reader, writer, message, fix } = why;
+    fn from(reason: protobuf::Incompatibility) -> Self {
+        let protobuf::Incompatibility { rule, reader_path, writer_path, reader, writer, message, fix } =
+            reason;
         Self {
             rule: format!("protobuf/{}", rule.name()),
             reader_path,
@@ -109,17 +110,17 @@ impl From<protobuf::Incompatibility> for Incompatibility {
 }
 
 impl From<json_schema::Incompatibility> for Incompatibility {
-    fn from(why: json_schema::Incompatibility) -> Self {
-        let certain = why.witness.is_some();
+    fn from(reason: json_schema::Incompatibility) -> Self {
+        let certain = reason.witness.is_some();
         Self {
-            rule: format!("json-schema/{}", why.rule.name()),
-            reader_path: why.reader_path,
-            writer_path: why.writer_path,
-            reader: why.reader_fragment,
-            writer: why.writer_fragment,
-            message: why.message,
-            fix: why.suggestion.to_owned(),
-            witness: why.witness,
+            rule: format!("json-schema/{}", reason.rule.name()),
+            reader_path: reason.reader_path,
+            writer_path: reason.writer_path,
+            reader: reason.reader_fragment,
+            writer: reason.writer_fragment,
+            message: reason.message,
+            fix: reason.suggestion.to_owned(),
+            witness: reason.witness,
             certain,
         }
     }

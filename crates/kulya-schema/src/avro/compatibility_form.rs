@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 impl Schema {
-    /// Returns a text that is equal for schemas that resolve alike in every
+    /// Returns a text that is equal for schemas that resolve equally in every
     /// [`ResolutionMode`](super::ResolutionMode).
     pub fn compatibility_form(&self) -> String {
         if self.has_aliases() {

@@ -238,7 +238,7 @@ mod tests {
         let of =
             |schema: &str, bytes: &[u8]| parse(schema).unwrap().datum_size(bytes).unwrap_err().to_string();
         let array = r#"{"type":"array","items":"int"}"#;
-        for (schema, bytes, says) in [
+        for (schema, bytes, expected) in [
             (r#""boolean""#, &b"\x02"[..], "neither true nor false at byte 0"),
             (r#""int""#, b"\xfe\xff\xff\xff\xff\x01", "more than 32 bits"),
             (r#""long""#, b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", "more than 64 bits"),
@@ -251,7 +251,7 @@ mod tests {
             (array, b"\x02\x02", "truncated"),
         ] {
             let message = of(schema, bytes);
-            assert!(message.contains(says), "{schema}: {message}");
+            assert!(message.contains(expected), "{schema}: {message}");
         }
     }
 

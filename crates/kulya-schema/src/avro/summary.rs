@@ -131,12 +131,12 @@ mod tests {
             (r#"{"name":"a","type":["null","int"]}"#, r#"{"name":"a","type":["string","int","null"]}"#);
         assert!(reads(union, a) && reads(wider, union) && !reads(union, wider) && !reads(a, union));
         assert!(!reads(r#"{"name":"a","type":"long"}"#, a), "a promotion is undecided");
-        for (fields, why) in [
+        for (fields, description) in [
             (r#"{"name":"a","type":{"type":"array","items":"int"}}"#, "an array"),
             (r#"{"name":"a","type":["null","R"]}"#, "itself"),
             (r#"{"name":"a","type":"int","aliases":["b"]}"#, "an alias"),
         ] {
-            assert_eq!(summary(fields), None, "{why}");
+            assert_eq!(summary(fields), None, "{description}");
         }
     }
 

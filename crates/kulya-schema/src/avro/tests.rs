@@ -68,7 +68,7 @@ fn resolution_reports_every_reason_with_its_path() {
 
 #[test]
 fn invalid_schemas_are_rejected_with_their_location() {
-    for (schema, says) in [
+    for (schema, expected) in [
         ("", "JSON"),
         ("7", "a type is"),
         (r#""nothing""#, "not defined"),
@@ -113,8 +113,8 @@ fn invalid_schemas_are_rejected_with_their_location() {
         ("\"\u{1d49c}\"", "not defined"),
         (r#"{"type":"fixed","name":"\ud835\udc9c","size":1}"#, "not a valid name"),
     ] {
-        let refused = parse(schema).unwrap_err().to_string();
-        assert!(refused.contains(says), "{schema}: {refused}");
+        let message = parse(schema).unwrap_err().to_string();
+        assert!(message.contains(expected), "{schema}: {message}");
     }
     let deep = "[".repeat(5000);
     assert!(parse(&deep).is_err());
@@ -210,16 +210,16 @@ fn a_comparison_is_bounded() {
         record(&format!(r#"{first},{{"name":"last","type":"T4999"}}"#))
     };
     let (reader, writer) = (parse(&chain("long", "a")).unwrap(), parse(&chain("int", "b")).unwrap());
-    let refused = can_read(&reader, &writer);
-    assert_eq!(refused.first().map(|reason| reason.rule), Some(Rule::OverBudget));
+    let reasons = can_read(&reader, &writer);
+    assert_eq!(reasons.first().map(|reason| reason.rule), Some(Rule::OverBudget));
     // every record against every other
     let many = |field: &str| {
         let types: Vec<_> =
             (0..800).map(|n| named(n, &format!(r#"{{"name":"{field}","type":"int"}}"#))).collect();
         format!("[{}]", types.join(",").replace("\"T", &format!("\"{field}")))
     };
-    let refused = can_read(&parse(&many("a")).unwrap(), &parse(&many("b")).unwrap());
-    assert_eq!(refused.first().map(|reason| reason.rule), Some(Rule::OverBudget));
+    let reasons = can_read(&parse(&many("a")).unwrap(), &parse(&many("b")).unwrap());
+    assert_eq!(reasons.first().map(|reason| reason.rule), Some(Rule::OverBudget));
     // defaults within defaults
     let mut types = named(0, r#"{"name":"a","type":"int","default":0}"#);
     for name in 1..90 {
@@ -234,8 +234,8 @@ fn a_comparison_is_bounded() {
         r#"{{"name":"a","type":{{"type":"array","items":{}}},"default":[{values}]}}"#,
         named(0, &fields.join(","))
     );
-    let refused = parse(&record(&field)).unwrap_err().to_string();
-    assert!(refused.contains("more than 10000000 values"), "{refused}");
+    let message = parse(&record(&field)).unwrap_err().to_string();
+    assert!(message.contains("more than 10000000 values"), "{message}");
 }
 
 proptest! {

@@ -28,6 +28,7 @@ impl CompatibilityContext {
             checkers: checkers.clone(),
         })
     }
+
     /// Filters the reasons that count: undecided ones do not, if the group allows unknown verdicts.
     pub(super) fn decisive(&self, reasons: Vec<Incompatibility>) -> impl Iterator<Item = Incompatibility> {
         let allows_unknown =

@@ -189,8 +189,8 @@ impl PreparedSchema {
                 let (reader, writer) = (self.format_name(), writer.format_name());
                 let message = format!("{writer} events cannot be read by a schema of format {reader}");
                 let fix = "register the type in one format, or register the other under another type";
-                let why = Incompatibility::unknown("schema/other-format", message, fix);
-                vec![Incompatibility { certain: true, ..why }]
+                let reason = Incompatibility::unknown("schema/other-format", message, fix);
+                vec![Incompatibility { certain: true, ..reason }]
             }
         }
     }

@@ -70,7 +70,7 @@ impl ReadCheck {
 
     /// Returns the verdict.
     pub fn finish(self) -> bool {
-        // an empty group: the Java registry says no, which stops a reader that starts before its writer
+        // an empty group: the Java registry refuses, which stops a reader that starts before its writer
         let latest = self.reads_latest.unwrap_or(matches!(self.context.rules, Rules::Strict(_)));
         match direction_scopes(&self.context.compatibility) {
             None => self.context.compatibility == Compatibility::AllowAny || latest,

@@ -146,7 +146,7 @@ fn readers_are_checked_by_the_rules() {
         assert!(!reads(Backward, rules, &[schema("")], &a));
         assert!(reads(Full, rules, std::slice::from_ref(&a), &schema("")));
     }
-    assert!(!reads(Full, Rules::Java, &[], &a), "the Java server says no to an empty group");
+    assert!(!reads(Full, Rules::Java, &[], &a), "the Java registry refuses an empty group");
     assert!(reads(Full, Rules::strict(), &[], &a));
 }
 
@@ -322,8 +322,8 @@ fn a_custom_format_is_checked_by_its_checker() {
 fn groups_name_known_rules() {
     let mut group = GroupProperties::new(Format::Json, Compatibility::Full, false);
     let checkers = Checkers::default();
-    let refused = check_properties(&group, &checkers).unwrap_err().to_string();
-    assert!(refused.contains("kulya.rules"), "{refused}");
+    let message = check_properties(&group, &checkers).unwrap_err().to_string();
+    assert!(message.contains("kulya.rules"), "{message}");
     group.properties =
         Rules::Strict(StrictRules { protobuf: Safety::Json, unknown: UnknownPolicy::Refuse }).to_labels();
     check_properties(&group, &checkers).unwrap();

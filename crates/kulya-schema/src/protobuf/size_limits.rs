@@ -188,8 +188,8 @@ mod tests {
             delimited(1, &delimited(8, &many(999))),
             delimited(1, &delimited(4, &delimited(2, &delimited(8, &many(999))))),
         ] {
-            let why = decode(&bytes).map(|set| set.file.len()).unwrap_err().to_string();
-            assert!(why.contains("of memory: divide it"), "{why}");
+            let message = decode(&bytes).map(|set| set.file.len()).unwrap_err().to_string();
+            assert!(message.contains("of memory: divide it"), "{message}");
         }
         decode(&delimited(1, &delimited(4, &delimited(1, b"M")))).unwrap();
         decode(&delimited(1, &many(3))).expect("names are small");

@@ -82,7 +82,7 @@ fn differences_from_buf_are_expected() {
                 }
             }
         }
-        println!("{category}: {} pairs, {both} refused and {neither} taken by both", cases.len());
+        println!("{category}: {} pairs, {both} refused and {neither} accepted by both", cases.len());
         assert!(both > cases.len() / 5 && neither > cases.len() / 20, "{both} {neither} of {}", cases.len());
     }
     println!("{rules:#?}");

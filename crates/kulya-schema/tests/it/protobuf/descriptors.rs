@@ -122,14 +122,14 @@ fn fragments_are_in_proto_syntax() {
 #[test]
 fn missing_imports_are_named_only_when_needed() {
     let bytes = compile(FILES, false).unwrap();
-    let why = refusal(&bytes, "shop.Order");
-    assert!(why.contains("shop.Order.buyer") && why.contains("people.Person"), "{why}");
-    assert!(why.contains("people.proto"), "{why}");
+    let reason = refusal(&bytes, "shop.Order");
+    assert!(reason.contains("shop.Order.buyer") && reason.contains("people.Person"), "{reason}");
+    assert!(reason.contains("people.proto"), "{reason}");
     assert_eq!(parse(&bytes, "shop.Note").unwrap().type_name(), "shop.Note", "it refers to nothing");
 
     let lost = file("a", "a", vec![message("M", vec![reference("x", 1, Type::Message, ".a.Lost")])]);
-    let why = refusal(&set(vec![lost]), "a.M");
-    assert!(why.contains("a.M.x") && why.contains(".a.Lost"), "{why}");
+    let reason = refusal(&set(vec![lost]), "a.M");
+    assert!(reason.contains("a.M.x") && reason.contains(".a.Lost"), "{reason}");
 }
 
 #[test]
@@ -200,10 +200,10 @@ fn invalid_sets_are_rejected_with_their_location() {
         options: None,
     });
     twice_named.enum_type[0].value = values.to_vec();
-    for (bytes, word) in [
+    for (bytes, expected) in [
         (vec![0xff; 20], "FileDescriptorSet"),
         (Vec::new(), "no file"),
-        (set(vec![FileDescriptorProto::default()]), "no message"),
+        (set(vec![FileDescriptorProto::default()]), "no top-level message"),
         (m(vec![int(0)]), "p.M.v has the number 0"),
         (m(vec![int(-1)]), "p.M.v has the number -1"),
         (m(vec![int(1 << 29)]), "p.M.v has the number"),
@@ -216,16 +216,16 @@ fn invalid_sets_are_rejected_with_their_location() {
         (one(message("", vec![])), "must have a full name"),
         (one(message(&"M".repeat(MAX_NAME_BYTES), vec![])), "must have a full name"),
         (one(with_entry), "map entry p.M.E"),
-        (m(vec![int(1), int(2)]), "two fields of p.M are called v"),
-        (one(twice_named), "two values of p.M.E are called Z"),
+        (m(vec![int(1), int(2)]), "two fields of p.M are named v"),
+        (one(twice_named), "two values of p.M.E are named Z"),
         (one(empty_enum), "enum p.M.E has no value"),
         (set(vec![editions]), "editions are not supported yet"),
         (set(vec![syntax]), "unknown syntax"),
         (set(vec![odd]), "package"),
         (set(twice), "p.M is declared twice"),
     ] {
-        let why = refusal(&bytes, "p.M");
-        assert!(why.contains(word), "{why}\n  lacks {word}");
+        let reason = refusal(&bytes, "p.M");
+        assert!(reason.contains(expected), "{reason}\n  lacks {expected}");
     }
 }
 

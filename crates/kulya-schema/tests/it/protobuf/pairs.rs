@@ -144,12 +144,12 @@ fn messages_confirm_every_verdict() {
                     });
                     both.err()
                 });
-                let place = format!("{}, {direction}, {safety:?}", pair.title);
+                let case = format!("{}, {direction}, {safety:?}", pair.title);
                 match failure {
-                    Some(why) => assert!(!reasons.is_empty(), "{place}: {why}"),
+                    Some(reason) => assert!(!reasons.is_empty(), "{case}: {reason}"),
                     None if pair.unseen
                         || reasons.iter().all(|reason| BY_CONVENTION.contains(&reason.rule)) => {}
-                    None => needless.push(format!("{place}: {}", names(&reasons))),
+                    None => needless.push(format!("{case}: {}", names(&reasons))),
                 }
             }
         }

@@ -211,8 +211,8 @@ fn unprintable_sets_are_rejected() {
         let mut file =
             prost_types::FileDescriptorProto { name: Some("m.proto".into()), ..Default::default() };
         edit(&mut file);
-        let refused = protobuf::source_files(&FileDescriptorSet { file: vec![file] }.encode_to_vec());
-        refused.unwrap_err().to_string()
+        let result = protobuf::source_files(&FileDescriptorSet { file: vec![file] }.encode_to_vec());
+        result.unwrap_err().to_string()
     };
     assert!(file(|file| file.syntax = Some("editions".into())).contains("not supported yet"));
     assert!(file(|file| file.package = Some("p".repeat(600))).contains("512"));
