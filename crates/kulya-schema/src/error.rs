@@ -1,16 +1,16 @@
-//! What is wrong with a schema or a request, for the one who sent it.
+//! The error of an invalid schema or request, for its sender.
 
-/// The result of judging a request.
+/// The result of a check or a parser.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A request or schema that cannot be taken as it is. The text names the thing and what to do.
+/// An invalid request or schema. The text names the problem and the fix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Error(pub String);
 
 impl Error {
-    /// Lower case, no full stop, names the thing.
-    pub fn new(what: impl Into<String>) -> Self {
-        Self(what.into())
+    /// Creates an error from a message in lower case without a full stop.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
     }
 }

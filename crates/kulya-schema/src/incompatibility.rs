@@ -1,37 +1,41 @@
-//! One reason why a reader's schema does not take what a writer's allows, in one shape for all formats.
+//! One reason why a reader's schema cannot read what a writer's schema allows, in one structure for all
+//! formats.
 
 use crate::{avro, json_schema, protobuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
 
-/// One reason: the rule, its place in both schemas, what stands there, and what would mend it.
+/// One incompatibility: the broken rule, its location in both schemas, the fragments there, and a suggested
+/// fix.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Incompatibility {
-    /// The rule that is broken: the format's word and the rule's, as `avro/missing-default`. Rules keep their names.
+    /// The broken rule: the format's name and the rule's, such as `avro/missing-default`. Rule names are
+    /// stable.
     pub rule: String,
-    /// Where in the reader's schema, in the format's own way to say it.
+    /// The location in the reader's schema, in the format's own notation.
     pub reader_path: String,
-    /// Where in the writer's schema.
+    /// The location in the writer's schema, in the format's own notation.
     pub writer_path: String,
-    /// What stands there in the reader's schema, shortened; empty for nothing.
+    /// The fragment of the reader's schema at that location, truncated; empty if there is none.
     pub reader: String,
-    /// What stands there in the writer's schema, shortened; empty for nothing.
+    /// The fragment of the writer's schema at that location, truncated; empty if there is none.
     pub writer: String,
-    /// What is wrong there, for a person.
+    /// A description of the problem for people.
     pub message: String,
-    /// What would mend it; empty when nobody can say.
+    /// A suggested fix; empty if there is none.
     pub fix: String,
-    /// A value that the writer's schema allows and the reader's does not, where the checker found one.
+    /// A value that the writer's schema allows and the reader's rejects, where the checker found one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub witness: Option<Value>,
-    /// `false`: the checker could not tell, and this says where and why.
+    /// Whether the incompatibility is proven; `false` if the checker could not decide, and `message` says
+    /// why.
     pub certain: bool,
 }
 
 impl Incompatibility {
-    /// What cannot be told, of a pair as a whole.
+    /// Creates an undecided incompatibility of a pair of schemas as a whole.
     pub fn unknown(rule: impl Into<String>, message: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
             rule: rule.into(),
@@ -48,7 +52,7 @@ impl Incompatibility {
 }
 
 impl Incompatibility {
-    /// About how many bytes it takes to tell.
+    /// Returns the approximate size of its text in bytes.
     pub(crate) fn text_bytes(&self) -> usize {
         let texts =
             [&self.reader_path, &self.writer_path, &self.reader, &self.writer, &self.message, &self.fix];
@@ -64,15 +68,15 @@ impl fmt::Display for Incompatibility {
         }
         f.write_str(&self.message)?;
         match &self.witness {
-            Some(witness) => write!(f, "; for example {}", json_schema::shortened(witness)),
+            Some(witness) => write!(f, "; for example {}", crate::text::truncated_json(witness)),
             None => Ok(()),
         }
     }
 }
 
 impl From<avro::Incompatibility> for Incompatibility {
-    fn from(why: avro::Incompatibility) -> Self {
-        let avro::Incompatibility { rule, reader_path, writer_path, reader, writer, message } = why;
+    fn from(reason: avro::Incompatibility) -> Self {
+        let avro::Incompatibility { rule, reader_path, writer_path, reader, writer, message } = reason;
         Self {
             rule: format!("avro/{}", rule.name()),
             reader_path,
@@ -88,8 +92,9 @@ impl From<avro::Incompatibility> for Incompatibility {
 }
 
 impl From<protobuf::Incompatibility> for Incompatibility {
-    fn from(why: protobuf::Incompatibility) -> Self {
-        let protobuf::Incompatibility { rule, reader_path, writer_path, reader, writer, message, fix } = why;
+    fn from(reason: protobuf::Incompatibility) -> Self {
+        let protobuf::Incompatibility { rule, reader_path, writer_path, reader, writer, message, fix } =
+            reason;
         Self {
             rule: format!("protobuf/{}", rule.name()),
             reader_path,
@@ -105,17 +110,17 @@ impl From<protobuf::Incompatibility> for Incompatibility {
 }
 
 impl From<json_schema::Incompatibility> for Incompatibility {
-    fn from(why: json_schema::Incompatibility) -> Self {
-        let certain = why.witness.is_some();
+    fn from(reason: json_schema::Incompatibility) -> Self {
+        let certain = reason.witness.is_some();
         Self {
-            rule: format!("json-schema/{}", why.rule.name()),
-            reader_path: why.reader_path,
-            writer_path: why.writer_path,
-            reader: why.reader_fragment,
-            writer: why.writer_fragment,
-            message: why.message,
-            fix: why.suggestion.to_owned(),
-            witness: why.witness,
+            rule: format!("json-schema/{}", reason.rule.name()),
+            reader_path: reason.reader_path,
+            writer_path: reason.writer_path,
+            reader: reason.reader_fragment,
+            writer: reason.writer_fragment,
+            message: reason.message,
+            fix: reason.suggestion.to_owned(),
+            witness: reason.witness,
             certain,
         }
     }

@@ -1,18 +1,21 @@
-//! The registry's rules as functions on values: groups, schema versions, encodings, formats and compatibility.
+//! The schema registry's rules as pure functions: groups, schema versions, encodings, formats and
+//! compatibility.
 //!
-//! Pure: no clock, no disk, no network, no async. What a registry *keeps* is `kulya-registry`'s concern; what it
-//! *decides* is decided here, and can be tested in one line:
+//! There is no clock, disk, network or async code here. Storage is `kulya-registry`'s concern; every decision
+//! about a schema is made here, and can be tested in one line:
 //!
-//! - [`model`]: the nouns, with the JSON shapes of the registry contract;
-//! - [`limits`]: how much a request may hold; [`Budget`]: how much work it may cause;
-//! - [`normalize`]: when two schemas are the same;
-//! - [`avro`]: Avro schemas as a tree, and whether one reads what another wrote, with every reason;
+//! - [`model`]: the registry's data types, with the JSON of the registry contract;
+//! - [`validation`]: checks of requests; [`limits`]: their size limits; [`Budget`]: a request's work budget;
+//! - [`canonicalize`]: the canonical form and the fingerprints of a schema;
+//! - [`avro`]: the Avro schema parser, and schema resolution with every reason;
 //! - [`protobuf`]: the same for Protobuf, in the wire format and in JSON;
-//! - [`json_schema`]: JSON schemas, and whether one takes all that another allows, with a value that it does not take;
-//! - [`readable`]: a schema as a person reads it;
-//! - [`fields`]: a schema's fields by name, and what changed between two schemas;
-//! - [`Rules`]: by whose rules a group's schemas are judged; [`Checker`]: a user's own format's;
-//! - [`decide`]: whether a schema may follow those a group has.
+//! - [`json_schema`]: the JSON Schema parser, and containment of one schema in another, with a witness
+//!   against it;
+//! - [`pretty_print`]: a schema as text for people;
+//! - [`fields`]: a schema's fields by path, and the differences of two schemas;
+//! - [`Rules`]: the compatibility rules of a group; [`Checker`]: the compatibility checker of a custom
+//!   format;
+//! - [`compatibility`]: whether a schema may be added to a group.
 //!
 //! ```
 //! use kulya_schema::avro;
@@ -24,41 +27,33 @@
 //! ```
 
 pub mod avro;
+mod bounded_json;
 mod budget;
+mod canonical;
 mod checker;
-pub mod decide;
-mod document;
+pub mod compatibility;
 mod error;
+mod field_collector;
 mod fields;
 mod incompatibility;
 pub mod json_schema;
-mod judged;
 pub mod limits;
 pub mod model;
-mod normal;
+mod pretty;
 pub mod protobuf;
-mod readable;
 mod rules;
+mod text;
+pub mod validation;
 
+pub use bounded_json::{MAX_DOCUMENT_MEMORY_BYTES, json_memory_bytes};
 pub use budget::{Budget, MAX_REQUEST_STEPS};
+pub use canonical::{CanonicalSchema, CompatibilityFingerprint, canonicalize, canonicalize_with_budget};
 pub use checker::{Checker, Checkers};
-pub use document::{MAX_DOCUMENT_MEMORY_BYTES, weigh};
+pub use compatibility::PreparedSchema;
 pub use error::{Error, Result};
-pub use fields::{
-    Changed, Difference, Field, MAX_FIELDS, difference, difference_within, fields, fields_within,
-};
+pub use field_collector::{Field, MAX_FIELDS};
+pub use fields::{ChangedField, Difference, difference, difference_with_budget, fields, fields_with_budget};
 pub use incompatibility::Incompatibility;
-pub use judged::Judged;
 pub use model::*;
-pub use normal::{Normal, Shape, normalize, normalize_within};
-pub use readable::readable;
-pub use rules::{Rules, Strict, Unknown};
-
-/// A text in at most some two hundred characters, for errors and reasons: what stands in a schema may be megabytes.
-pub(crate) fn shortened(text: &str) -> std::borrow::Cow<'_, str> {
-    const MOST: usize = 200;
-    match text.char_indices().nth(MOST) {
-        None => text.into(),
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()).into(),
-    }
-}
+pub use pretty::pretty_print;
+pub use rules::{Rules, StrictRules, UnknownPolicy};

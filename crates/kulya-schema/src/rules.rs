@@ -1,118 +1,123 @@
-//! By whose rules a group's schemas are judged. A group says so by its labels, so that a client that knows nothing of
-//! these rules can choose them too:
+//! The compatibility rules of a group. A group chooses them by its labels, so that a client that does not
+//! know these rules can choose them too:
 //!
-//! | label | values | meaning |
-//! |---|---|---|
-//! | `kulya.rules` | `java` (taken when it is left out) | the Java registry's verdicts: Avro Java's for Avro; a policy other than AllowAny and DenyAll lets every other format pass |
-//! | | `strict` | each format by its own specification |
-//! | `kulya.protobuf` | `wire` (taken when it is left out), `json` | how a strict group's Protobuf events are written: in the wire format alone, or as JSON too |
-//! | `kulya.unknown` | `refuse` (taken when it is left out), `allow` | what a strict group does when nobody can tell whether two schemas are compatible |
+//! - `kulya.rules`: `java` (the default) for the Java registry's verdicts, which are Avro Java's for Avro,
+//!   and accept all schemas of other formats under every policy but DenyAll; `strict` for each format's own
+//!   specification.
+//! - `kulya.protobuf`, with `strict`: the encodings of Protobuf events, `wire` (the default) for only the
+//!   wire format, `json` for JSON too.
+//! - `kulya.unknown`, with `strict`: the action when the compatibility of two schemas is unknown, `refuse`
+//!   (the default) or `allow`.
 
 use crate::protobuf::Safety;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 
-/// Labels that begin with this are ours.
-const OURS: &str = "kulya.";
+/// The prefix of labels that choose rules.
+const PREFIX: &str = "kulya.";
 const RULES: &str = "kulya.rules";
 const PROTOBUF: &str = "kulya.protobuf";
 const UNKNOWN: &str = "kulya.unknown";
 
-/// By whose rules schemas are judged.
+/// The compatibility rules of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Rules {
-    /// As the Java registry (contract §3).
+    /// The Java registry's rules (contract §3).
     #[default]
     Java,
-    /// As each format's specification, with what the contract calls defects mended: symbols and names of Avro's are
-    /// compared, a member of a union is judged as itself on both sides, each side of a policy looks only as far back as
-    /// it says, and an empty group can be read.
-    Strict(Strict),
+    /// Each format's specification, without the defects that the contract lists: Avro's symbols and names are
+    /// compared, a member of a union is compared on its own on both sides, each direction of a policy covers
+    /// only its own scope, and an empty group can be read.
+    Strict(StrictRules),
 }
 
-/// What a strict group chooses.
+/// The options of strict rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Strict {
-    /// How Protobuf events may be written.
+pub struct StrictRules {
+    /// The encodings of Protobuf events.
     pub protobuf: Safety,
-    /// Whether a schema passes when it cannot be told that it is compatible.
-    pub unknown: Unknown,
+    /// The action when compatibility is unknown.
+    pub unknown: UnknownPolicy,
 }
 
-/// What is done when nobody can tell.
+/// The action when compatibility is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Unknown {
-    /// The schema is refused, with what could not be told as its reason.
+pub enum UnknownPolicy {
+    /// The schema is refused, with the undecided comparison as the reason.
     #[default]
     Refuse,
-    /// The schema passes.
+    /// The schema is accepted.
     Allow,
 }
 
-impl Default for Strict {
+impl Default for StrictRules {
     fn default() -> Self {
-        Self { protobuf: Safety::Wire, unknown: Unknown::Refuse }
+        Self { protobuf: Safety::Wire, unknown: UnknownPolicy::Refuse }
     }
 }
 
 impl Rules {
-    /// The strict rules, with what is taken when nothing is said.
+    /// Returns the strict rules with default options.
     pub fn strict() -> Self {
-        Self::Strict(Strict::default())
+        Self::Strict(StrictRules::default())
     }
 
-    /// What a group's labels say. A label that begins with `kulya.` and is none of ours, or has none of its values, is an
-    /// error: a misspelt one would quietly judge by other rules.
-    pub fn of(labels: &BTreeMap<String, String>) -> Result<Self> {
-        for key in labels.keys().filter(|key| key.starts_with(OURS)) {
+    /// Parses a group's labels. Unknown labels that start with `kulya.` are errors, because a misspelt one
+    /// would silently choose other rules.
+    ///
+    /// # Errors
+    /// A label that starts with `kulya.` is unknown or has an unknown value, or is given without
+    /// `kulya.rules` = `strict`.
+    pub fn from_labels(labels: &BTreeMap<String, String>) -> Result<Self> {
+        for key in labels.keys().filter(|key| key.starts_with(PREFIX)) {
             if ![RULES, PROTOBUF, UNKNOWN].contains(&key.as_str()) {
                 let known = format!("{RULES}, {PROTOBUF} and {UNKNOWN}");
                 return Err(Error::new(format!(
-                    "property {key:.80?} is unknown: those that begin with \"{OURS}\" are {known}"
+                    "property {key:.80?} is unknown: those that start with \"{PREFIX}\" are {known}"
                 )));
             }
         }
         let text = |key: &str| labels.get(key).map(String::as_str);
-        let wrong = |key: &str, known: &str| {
+        let invalid = |key: &str, known: &str| {
             let value = text(key).unwrap_or_default();
             Err(Error::new(format!("property {key:?} has the value {value:.80?}: choose {known}")))
         };
         let protobuf = match text(PROTOBUF) {
             None | Some("wire") => Safety::Wire,
             Some("json") => Safety::Json,
-            Some(_) => return wrong(PROTOBUF, "wire or json"),
+            Some(_) => return invalid(PROTOBUF, "wire or json"),
         };
         let unknown = match text(UNKNOWN) {
-            None | Some("refuse") => Unknown::Refuse,
-            Some("allow") => Unknown::Allow,
-            Some(_) => return wrong(UNKNOWN, "refuse or allow"),
+            None | Some("refuse") => UnknownPolicy::Refuse,
+            Some("allow") => UnknownPolicy::Allow,
+            Some(_) => return invalid(UNKNOWN, "refuse or allow"),
         };
         match text(RULES) {
-            Some("strict") => Ok(Self::Strict(Strict { protobuf, unknown })),
+            Some("strict") => Ok(Self::Strict(StrictRules { protobuf, unknown })),
             None | Some("java") => match [PROTOBUF, UNKNOWN].into_iter().find(|key| text(key).is_some()) {
                 Some(key) => Err(Error::new(format!(
-                    "property {key:?} means nothing without \"{RULES}\" = \"strict\": add it, or leave this one out"
+                    "property {key:?} has no effect without \"{RULES}\" = \"strict\": add it, or remove this one"
                 ))),
                 None => Ok(Self::Java),
             },
-            Some(_) => wrong(RULES, "java or strict"),
+            Some(_) => invalid(RULES, "java or strict"),
         }
     }
 
-    /// The labels that say so; none for Java's.
-    pub fn labels(&self) -> BTreeMap<String, String> {
+    /// Returns the labels of these rules; none for Java's.
+    pub fn to_labels(&self) -> BTreeMap<String, String> {
         let Self::Strict(strict) = self else { return BTreeMap::new() };
         let mut labels = BTreeMap::from([(RULES.to_owned(), "strict".to_owned())]);
         if strict.protobuf == Safety::Json {
             labels.insert(PROTOBUF.to_owned(), "json".to_owned());
         }
-        if strict.unknown == Unknown::Allow {
+        if strict.unknown == UnknownPolicy::Allow {
             labels.insert(UNKNOWN.to_owned(), "allow".to_owned());
         }
         labels
     }
 
-    /// `java` or `strict`.
+    /// Returns `java` or `strict`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Java => "java",
@@ -125,33 +130,35 @@ impl Rules {
 mod tests {
     use super::*;
 
-    fn of(labels: &[(&str, &str)]) -> Result<Rules> {
-        Rules::of(&labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+    fn parse(labels: &[(&str, &str)]) -> Result<Rules> {
+        Rules::from_labels(
+            &labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        )
     }
 
     #[test]
-    fn a_groups_labels_choose_its_rules() {
-        assert_eq!(of(&[("team", "shop")]), Ok(Rules::Java));
-        assert_eq!(of(&[(RULES, "java")]), Ok(Rules::Java));
-        assert_eq!(of(&[(RULES, "strict")]), Ok(Rules::strict()));
-        let all = Rules::Strict(Strict { protobuf: Safety::Json, unknown: Unknown::Allow });
-        assert_eq!(of(&[(RULES, "strict"), (PROTOBUF, "json"), (UNKNOWN, "allow")]), Ok(all));
+    fn labels_of_a_group_choose_its_rules() {
+        assert_eq!(parse(&[("team", "shop")]), Ok(Rules::Java));
+        assert_eq!(parse(&[(RULES, "java")]), Ok(Rules::Java));
+        assert_eq!(parse(&[(RULES, "strict")]), Ok(Rules::strict()));
+        let all = Rules::Strict(StrictRules { protobuf: Safety::Json, unknown: UnknownPolicy::Allow });
+        assert_eq!(parse(&[(RULES, "strict"), (PROTOBUF, "json"), (UNKNOWN, "allow")]), Ok(all));
         for rules in [Rules::Java, Rules::strict(), all] {
-            assert_eq!(Rules::of(&rules.labels()), Ok(rules));
+            assert_eq!(Rules::from_labels(&rules.to_labels()), Ok(rules));
         }
     }
 
     #[test]
-    fn what_is_misspelt_is_named() {
+    fn misspelt_labels_are_named() {
         for (labels, word) in [
             (&[("kulya.rule", "strict")][..], "kulya.rule"),
             (&[(RULES, "Strict")], "choose java or strict"),
             (&[(RULES, "strict"), (PROTOBUF, "binary")], "wire or json"),
             (&[(RULES, "strict"), (UNKNOWN, "")], "refuse or allow"),
-            (&[(PROTOBUF, "json")], "means nothing without"),
+            (&[(PROTOBUF, "json")], "has no effect without"),
         ] {
-            let refused = of(labels).unwrap_err().to_string();
-            assert!(refused.contains(word), "{refused}");
+            let message = parse(labels).unwrap_err().to_string();
+            assert!(message.contains(word), "{message}");
         }
     }
 }

@@ -10,9 +10,9 @@ fn reasons(reader: &str, writer: &str) -> Vec<String> {
     can_read(&reader, &writer).into_iter().map(|r| format!("{:?} {}", r.rule, r.reader_path)).collect()
 }
 
-/// reader, writer, what is wrong.
+/// Cases of reader, writer and expected reasons.
 #[test]
-fn resolution_gives_every_reason_with_its_place() {
+fn resolution_reports_every_reason_with_its_path() {
     let a_int = record(r#"{"name":"a","type":"int"}"#);
     let a_string = record(r#"{"name":"a","type":"string"}"#);
     let a_b = record(r#"{"name":"a","type":"int"},{"name":"b","type":"long"}"#);
@@ -59,18 +59,22 @@ fn resolution_gives_every_reason_with_its_place() {
     ] {
         assert_eq!(reasons(reader, writer), expected, "reader {reader} writer {writer}");
     }
-    assert_eq!(reasons(&a_b.replace("\"int\"", "\"string\""), &a_int).len(), 2, "all reasons, not the first");
+    assert_eq!(
+        reasons(&a_b.replace("\"int\"", "\"string\""), &a_int).len(),
+        2,
+        "all reasons, not only the first"
+    );
 }
 
 #[test]
-fn wrong_schemas_are_refused_with_their_place() {
-    for (schema, says) in [
+fn invalid_schemas_are_rejected_with_their_location() {
+    for (schema, expected) in [
         ("", "JSON"),
         ("7", "a type is"),
         (r#""nothing""#, "not defined"),
         (r#"{"type":"record","name":"R"}"#, "R: a record needs \"fields\""),
         (r#"{"type":"record","fields":[]}"#, "name"),
-        (r#"{"type":"record","name":"1R","fields":[]}"#, "no name"),
+        (r#"{"type":"record","name":"1R","fields":[]}"#, "not a valid name"),
         (
             r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"a","type":"int"}]}"#,
             "twice",
@@ -95,7 +99,7 @@ fn wrong_schemas_are_refused_with_their_place() {
         (&record(r#"{"name":"a","type":["null","int"],"default":1}"#), "R.a: the default 1"),
         (&record(r#"{"name":"a","type":[],"default":1}"#), "R.a: the default 1"),
         (&record(r#"{"name":"a","type":"float","default":"much"}"#), "R.a: the default \"much\""),
-        // a record that is not whole yet has no default
+        // a record that is still being parsed has no default
         (
             &record(
                 r#"{"name":"a","type":"int","default":0},{"name":"b","type":{"type":"array","items":"R"},"default":[{"b":[]}]}"#,
@@ -107,10 +111,10 @@ fn wrong_schemas_are_refused_with_their_place() {
             "\"F\" is not defined",
         ),
         ("\"\u{1d49c}\"", "not defined"),
-        (r#"{"type":"fixed","name":"\ud835\udc9c","size":1}"#, "no name"),
+        (r#"{"type":"fixed","name":"\ud835\udc9c","size":1}"#, "not a valid name"),
     ] {
-        let refused = parse(schema).unwrap_err().to_string();
-        assert!(refused.contains(says), "{schema}: {refused}");
+        let message = parse(schema).unwrap_err().to_string();
+        assert!(message.contains(expected), "{schema}: {message}");
     }
     let deep = "[".repeat(5000);
     assert!(parse(&deep).is_err());
@@ -120,14 +124,14 @@ fn wrong_schemas_are_refused_with_their_place() {
 }
 
 #[test]
-fn the_normal_form_forgets_only_order_and_space() {
-    let normal = |text: &str| parse(text).unwrap().normal_form();
+fn the_canonical_form_ignores_only_order_and_white_space() {
+    let normal = |text: &str| parse(text).unwrap().canonical_form();
     let one = r#"{"type":"record","name":"User","namespace":"a.b","fields":[{"name":"n","type":"string"}]}"#;
     assert_eq!(normal(one), one);
     let other = r#" {"fields": [{"type":"string", "name":"n"}], "name":"a.b.User", "type":"record"}"#;
     assert_eq!(normal(one), normal(other));
     let doc = one.replace(r#""fields""#, r#""doc":"a user","fields""#);
-    assert_ne!(normal(one), normal(&doc), "a doc makes another schema");
+    assert_ne!(normal(one), normal(&doc), "documentation makes another schema");
     let logical = r#"{"type":"long","logicalType":"timestamp-millis"}"#;
     assert_eq!(normal(logical), logical);
     let twice = r#"{"type":"record","name":"P","fields":[{"name":"x","type":{"type":"fixed","name":"F","size":2}},{"name":"y","type":"F"}]}"#;
@@ -136,9 +140,9 @@ fn the_normal_form_forgets_only_order_and_space() {
     assert_eq!(parse(r#"["null","int"]"#).unwrap().type_name(), "union");
 }
 
-/// Schema, and its normal form, as Java has them.
+/// Unusual schemas and their canonical forms in Java.
 #[test]
-fn odd_schemas_are_taken_as_by_java() {
+fn unusual_schemas_are_accepted_as_by_java() {
     let f = r#"{"type":"fixed","name":"F","size":1}"#;
     for (schema, form) in [
         (r#"{"type":"int","doc":"x","size":1,"aliases":7}"#, "\"int\""),
@@ -172,11 +176,11 @@ fn odd_schemas_are_taken_as_by_java() {
         ),
     ] {
         let parsed = parse(schema).unwrap_or_else(|e| panic!("{schema}: {e}"));
-        assert_eq!(parsed.normal_form(), form, "{schema}");
+        assert_eq!(parsed.canonical_form(), form, "{schema}");
     }
 }
 
-/// Schemas that grow a little, and whose comparison could grow much, or deep.
+/// Small schemas whose comparison could be exponential or deep.
 #[test]
 fn a_comparison_is_bounded() {
     let named =
@@ -196,7 +200,7 @@ fn a_comparison_is_bounded() {
     let (one, other) = (parse(&doubling("long")).unwrap(), parse(&doubling("int")).unwrap());
     assert_eq!(can_read(&one, &other), Vec::new());
     assert!(!can_read(&other, &one).is_empty());
-    // a chain of types, of which the last is met first
+    // a chain of types, of which the last is resolved first
     let chain = |kind: &str, first: &str| {
         let mut types = named(0, &format!(r#"{{"name":"v","type":"{kind}"}}"#));
         for name in 1..5_000 {
@@ -206,16 +210,16 @@ fn a_comparison_is_bounded() {
         record(&format!(r#"{first},{{"name":"last","type":"T4999"}}"#))
     };
     let (reader, writer) = (parse(&chain("long", "a")).unwrap(), parse(&chain("int", "b")).unwrap());
-    let refused = can_read(&reader, &writer);
-    assert_eq!(refused.first().map(|reason| reason.rule), Some(Rule::OverBudget));
+    let reasons = can_read(&reader, &writer);
+    assert_eq!(reasons.first().map(|reason| reason.rule), Some(Rule::OverBudget));
     // every record against every other
     let many = |field: &str| {
         let types: Vec<_> =
             (0..800).map(|n| named(n, &format!(r#"{{"name":"{field}","type":"int"}}"#))).collect();
         format!("[{}]", types.join(",").replace("\"T", &format!("\"{field}")))
     };
-    let refused = can_read(&parse(&many("a")).unwrap(), &parse(&many("b")).unwrap());
-    assert_eq!(refused.first().map(|reason| reason.rule), Some(Rule::OverBudget));
+    let reasons = can_read(&parse(&many("a")).unwrap(), &parse(&many("b")).unwrap());
+    assert_eq!(reasons.first().map(|reason| reason.rule), Some(Rule::OverBudget));
     // defaults within defaults
     let mut types = named(0, r#"{"name":"a","type":"int","default":0}"#);
     for name in 1..90 {
@@ -230,8 +234,8 @@ fn a_comparison_is_bounded() {
         r#"{{"name":"a","type":{{"type":"array","items":{}}},"default":[{values}]}}"#,
         named(0, &fields.join(","))
     );
-    let refused = parse(&record(&field)).unwrap_err().to_string();
-    assert!(refused.contains("more than 10000000 values"), "{refused}");
+    let message = parse(&record(&field)).unwrap_err().to_string();
+    assert!(message.contains("more than 10000000 values"), "{message}");
 }
 
 proptest! {
@@ -246,7 +250,7 @@ proptest! {
         let fields: Vec<_> = fields.iter().map(|(name, kind)| format!(r#"{{"name":"{name}","type":{}}}"#, kinds[*kind])).collect();
         let schema = parse(&record(&fields.join(","))).unwrap();
         prop_assert!(can_read(&schema, &schema).is_empty());
-        let again = parse(&schema.normal_form()).unwrap();
-        prop_assert_eq!(again.normal_form(), schema.normal_form());
+        let again = parse(&schema.canonical_form()).unwrap();
+        prop_assert_eq!(again.canonical_form(), schema.canonical_form());
     }
 }

@@ -1,11 +1,13 @@
-//! Numbers of schemas and instances as exact decimals: `0.01` is one hundredth, and `0.3` a multiple of `0.1`.
+//! The numbers of schemas and instances as exact decimals: `0.01` is one hundredth, and `0.3` a multiple of
+//! `0.1`.
 //!
-//! What a number is comes from `serde_json`: a 64-bit integer, or the shortest decimal of a double.
+//! The value of a number comes from `serde_json`: a 64-bit integer, or the shortest decimal of a double.
 
 use serde_json::{Number, Value};
 use std::cmp::Ordering;
 
-/// `mantissa × 10^exponent`; the mantissa does not end in zero, so that equal numbers are equal values.
+/// `mantissa × 10^exponent`; the mantissa does not end in zero, so that equal numbers have equal
+/// representations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Decimal {
     mantissa: i128,
@@ -31,7 +33,7 @@ impl Decimal {
         Self::new(integer, 0)
     }
 
-    /// Every JSON number has one.
+    /// Converts a JSON number; every one has a decimal.
     pub(crate) fn from_number(number: &Number) -> Self {
         if let Some(integer) = number.as_i64() {
             return Self::new(integer.into(), 0);
@@ -55,19 +57,19 @@ impl Decimal {
         self.mantissa > 0
     }
 
-    /// Within a thousand of zero.
+    /// Returns whether it is between -1000 and 1000.
     pub(crate) fn is_small(self) -> bool {
         let thousand = Self::from_integer(1000);
         self <= thousand && self >= thousand.negated()
     }
 
-    /// As a count, when it is one.
+    /// Converts to an unsigned 64-bit count, if it is one.
     pub(crate) fn to_count(self) -> Option<u64> {
         let scale = 10i128.checked_pow(u32::try_from(self.exponent).ok()?)?;
         u64::try_from(self.mantissa.checked_mul(scale)?).ok()
     }
 
-    /// As a JSON number: the nearest double if it is no 64-bit integer.
+    /// Converts to a JSON number: the nearest double if it is not a 64-bit integer.
     pub(crate) fn to_value(self) -> Value {
         let scale = u32::try_from(self.exponent).ok().and_then(|exponent| 10i128.checked_pow(exponent));
         let integer = scale.and_then(|scale| self.mantissa.checked_mul(scale));
@@ -81,7 +83,7 @@ impl Decimal {
         Number::from_f64(double).map_or(Value::from(0), Value::Number)
     }
 
-    /// Whether it is an integer times `unit`; `None` when the numbers are too large to tell.
+    /// Returns whether it is an integer multiple of `unit`; `None` if the numbers are too large to decide.
     pub(crate) fn is_multiple_of(self, unit: Self) -> Option<bool> {
         if self.mantissa == 0 {
             return Some(true);
@@ -104,7 +106,7 @@ impl Decimal {
         Some(rest == 0)
     }
 
-    /// The least integer that is not less; `None` when it is too large.
+    /// Returns the least integer that is not less; `None` if it is too large.
     pub(crate) fn ceiling(self) -> Option<Self> {
         if self.is_integer() {
             return Some(self);
@@ -125,7 +127,7 @@ impl Decimal {
         Self::new(self.mantissa, self.exponent - 1)
     }
 
-    /// `None` when the sum has too many digits.
+    /// Adds two numbers; `None` if the sum has too many digits.
     pub(crate) fn plus(self, other: Self) -> Option<Self> {
         let exponent = self.exponent.min(other.exponent);
         let scaled = |number: Self| {
@@ -135,7 +137,7 @@ impl Decimal {
         Some(Self::new(scaled(self)?.checked_add(scaled(other)?)?, exponent))
     }
 
-    /// The least multiple of `unit` that is not less; `None` when it cannot be told.
+    /// Returns the least multiple of `unit` that is not less; `None` if the numbers are too large.
     pub(crate) fn next_multiple(self, unit: Self) -> Option<Self> {
         let exponent = self.exponent.min(unit.exponent);
         let scaled = |number: Self| {
@@ -162,7 +164,7 @@ impl Ord for Decimal {
         if self.exponent < other.exponent {
             return other.cmp(self).reverse();
         }
-        // what is too large once scaled is larger than any mantissa
+        // a scaled mantissa that overflows is larger than any mantissa
         let difference = self.exponent.abs_diff(other.exponent);
         let scaled = 10i128.checked_pow(difference).and_then(|scale| self.mantissa.checked_mul(scale));
         match scaled {
@@ -178,7 +180,7 @@ impl PartialOrd for Decimal {
     }
 }
 
-/// JSON equality as schemas mean it: `1` is `1.0`, and members have no order.
+/// Compares JSON values as JSON Schema does: `1` equals `1.0`, and the order of members does not matter.
 pub(crate) fn equal(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => {

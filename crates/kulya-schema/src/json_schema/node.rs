@@ -1,40 +1,41 @@
-//! A schema document as numbered subschemas, which refer to each other by number.
+//! The subschemas of a document, which refer to each other by index.
 //!
-//! Drafts differ in how a thing is written (`items` beside `prefixItems`, boolean beside numeric `exclusiveMinimum`);
-//! here it is written in one way, and only what a keyword *asserts* is left.
+//! Drafts differ in notation (`items` and `prefixItems`, boolean and numeric `exclusiveMinimum`); this
+//! representation is the same for all drafts, and contains only what a keyword *asserts*.
 
 use super::decimal::Decimal;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One place of the document where a schema stands.
+/// One subschema of the document.
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
-    /// JSON pointer in the document, with `#` in front.
+    /// The JSON pointer in the document, with a leading `#`.
     pub(crate) pointer: String,
     pub(crate) body: Body,
 }
 
+/// The content of a subschema.
 #[derive(Debug, Clone)]
 pub(crate) enum Body {
-    /// `true` or `false`.
-    Always(bool),
+    /// A boolean schema.
+    Boolean(bool),
     Keywords(Box<Keywords>),
 }
 
-/// What a schema asserts.
+/// The keywords of an object schema.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Keywords {
-    pub(crate) scalars: Scalars,
+    pub(crate) assertions: Assertions,
     pub(crate) reference: Option<Target>,
-    pub(crate) prefix: Vec<usize>,
-    /// The items after the prefix, and the keyword that says so.
-    pub(crate) rest: Option<(usize, &'static str)>,
+    pub(crate) prefix_items: Vec<usize>,
+    /// The schema of the items after the prefix, and its keyword in this draft.
+    pub(crate) additional_items: Option<(usize, &'static str)>,
     pub(crate) contains: Option<usize>,
     pub(crate) unevaluated_items: Option<usize>,
     pub(crate) properties: BTreeMap<String, usize>,
     pub(crate) pattern_properties: Vec<NamePattern>,
-    pub(crate) additional: Option<usize>,
+    pub(crate) additional_properties: Option<usize>,
     pub(crate) unevaluated_properties: Option<usize>,
     pub(crate) property_names: Option<usize>,
     pub(crate) dependent_schemas: BTreeMap<String, usize>,
@@ -45,10 +46,10 @@ pub(crate) struct Keywords {
     pub(crate) condition: Option<Condition>,
 }
 
-/// The keywords that hold no schemas.
+/// The keywords whose values are not schemas.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Scalars {
-    pub(crate) types: Option<Types>,
+pub(crate) struct Assertions {
+    pub(crate) types: Option<TypeSet>,
     pub(crate) constant: Option<Value>,
     pub(crate) values: Option<Vec<Value>>,
     pub(crate) minimum: Option<Bound>,
@@ -67,17 +68,17 @@ pub(crate) struct Scalars {
     pub(crate) min_properties: Option<u64>,
     pub(crate) max_properties: Option<u64>,
     pub(crate) dependent_required: BTreeMap<String, BTreeSet<String>>,
-    /// Whether `contentEncoding` and `contentMediaType` assert is the validator's choice.
+    /// `contentEncoding` and `contentMediaType`: whether they assert is the validator's choice.
     pub(crate) content: Vec<(&'static str, Value)>,
-    /// Keywords of which nothing can be said: dynamic references, and `dependencies` after draft 7.
-    pub(crate) unsure: Vec<&'static str>,
+    /// Keywords that cannot be evaluated: dynamic references, and `dependencies` after draft 7.
+    pub(crate) unsupported: Vec<&'static str>,
 }
 
 /// The tighter of an inclusive and an exclusive bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bound {
-    pub(crate) at: Decimal,
-    pub(crate) exclusive: bool,
+    pub(crate) value: Decimal,
+    pub(crate) is_exclusive: bool,
     pub(crate) keyword: &'static str,
 }
 
@@ -88,7 +89,7 @@ pub(crate) struct NamePattern {
     pub(crate) schema: usize,
 }
 
-/// `if`, `then` and `else`.
+/// The keywords `if`, `then` and `else`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Condition {
     pub(crate) when: usize,
@@ -96,20 +97,20 @@ pub(crate) struct Condition {
     pub(crate) otherwise: Option<usize>,
 }
 
-/// What a `$ref` names.
+/// The target of a `$ref`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// A schema of this document.
+    /// A subschema of this document.
     Local(usize),
-    /// Another document, by its URI: nothing is loaded.
-    Outside(String),
+    /// Another document, by its URI; it is not loaded.
+    External(String),
 }
 
-/// A set of the kinds of JSON values; numbers are parted into integers and fractions.
+/// A set of JSON types; numbers are divided into integers and fractions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Types(u8);
+pub(crate) struct TypeSet(u8);
 
-impl Types {
+impl TypeSet {
     pub(crate) const NONE: Self = Self(0);
     pub(crate) const NULL: Self = Self(1);
     pub(crate) const BOOLEAN: Self = Self(2);
@@ -121,8 +122,8 @@ impl Types {
     pub(crate) const OBJECT: Self = Self(64);
     pub(crate) const ALL: Self = Self(127);
 
-    pub(crate) fn from_word(word: &str) -> Option<Self> {
-        Some(match word {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
             "null" => Self::NULL,
             "boolean" => Self::BOOLEAN,
             "integer" => Self::INTEGER,
@@ -158,7 +159,7 @@ impl Types {
         Self(self.0 & !other.0)
     }
 
-    pub(crate) fn meets(self, other: Self) -> bool {
+    pub(crate) fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 
@@ -166,47 +167,47 @@ impl Types {
         self.0 == 0
     }
 
-    /// The schema's own words, as `string or null`.
-    pub(crate) fn words(self) -> String {
-        let mut words = Vec::new();
-        for (kind, word) in [
+    /// Formats the set with the schema's own type names, such as `string or null`.
+    pub(crate) fn type_names(self) -> String {
+        let mut names = Vec::new();
+        for (kind, name) in [
             (Self::NULL, "null"),
             (Self::BOOLEAN, "boolean"),
             (Self::STRING, "string"),
             (Self::ARRAY, "array"),
             (Self::OBJECT, "object"),
         ] {
-            if self.meets(kind) {
-                words.push(word);
+            if self.intersects(kind) {
+                names.push(name);
             }
         }
-        if self.meets(Self::FRACTION) {
-            words.push("number");
-        } else if self.meets(Self::INTEGER) {
-            words.push("integer");
+        if self.intersects(Self::FRACTION) {
+            names.push("number");
+        } else if self.intersects(Self::INTEGER) {
+            names.push("integer");
         }
-        words.join(" or ")
+        names.join(" or ")
     }
 }
 
 impl Node {
     pub(crate) fn keywords(&self) -> Option<&Keywords> {
         match &self.body {
-            Body::Always(_) => None,
+            Body::Boolean(_) => None,
             Body::Keywords(keywords) => Some(keywords),
         }
     }
 
-    pub(crate) fn always(&self) -> Option<bool> {
+    pub(crate) fn as_boolean(&self) -> Option<bool> {
         match self.body {
-            Body::Always(always) => Some(always),
+            Body::Boolean(value) => Some(value),
             Body::Keywords(_) => None,
         }
     }
 }
 
 impl Keywords {
-    /// The schemas that judge the same value as this one.
+    /// Returns the subschemas of in-place applicators: those that apply to the same value.
     pub(crate) fn in_place(&self) -> Vec<usize> {
         let mut inner = self.all_of.clone();
         inner.extend(self.reference_number());
@@ -222,17 +223,18 @@ impl Keywords {
         inner
     }
 
-    /// The one schema that it refers to, when that is all it says.
-    pub(crate) fn wraps(&self) -> Option<usize> {
+    /// Returns the schema that it refers to, if it asserts nothing else.
+    pub(crate) fn single_reference(&self) -> Option<usize> {
         let only = match (self.reference_number(), self.all_of.as_slice()) {
             (Some(only), []) => only,
             (None, [only]) => *only,
             _ => return None,
         };
-        let silent =
-            self.inner_count() == 1 && self.outside().is_none() && self.scalars == Scalars::default();
-        // `anyOf: []` has no schemas, and takes nothing
-        (silent && self.any_of.is_none() && self.one_of.is_none()).then_some(only)
+        let is_alone = self.child_count() == 1
+            && self.external_reference().is_none()
+            && self.assertions == Assertions::default();
+        // `anyOf: []` has no schemas, and accepts nothing
+        (is_alone && self.any_of.is_none() && self.one_of.is_none()).then_some(only)
     }
 
     pub(crate) fn reference_number(&self) -> Option<usize> {
@@ -242,22 +244,22 @@ impl Keywords {
         }
     }
 
-    /// The URI of a reference that leaves the document.
-    pub(crate) fn outside(&self) -> Option<&str> {
+    /// Returns the URI of a reference to another document.
+    pub(crate) fn external_reference(&self) -> Option<&str> {
         match &self.reference {
-            Some(Target::Outside(uri)) => Some(uri),
+            Some(Target::External(uri)) => Some(uri),
             _ => None,
         }
     }
 
-    /// The keywords that hold one schema each, by names that are the same in every draft.
-    fn single(&self) -> [(&'static str, Option<usize>); 11] {
+    /// Returns the keywords with one schema each, under names that are the same in every draft.
+    fn single_schema_keywords(&self) -> [(&'static str, Option<usize>); 11] {
         [
             ("ref", self.reference_number()),
-            ("rest", self.rest.map(|(number, _)| number)),
+            ("rest", self.additional_items.map(|(number, _)| number)),
             ("contains", self.contains),
             ("unevaluated items", self.unevaluated_items),
-            ("additional", self.additional),
+            ("additional", self.additional_properties),
             ("unevaluated properties", self.unevaluated_properties),
             ("property names", self.property_names),
             ("not", self.not),
@@ -267,30 +269,30 @@ impl Keywords {
         ]
     }
 
-    /// The keywords that hold a list of schemas each.
-    fn lists(&self) -> [(&'static str, &[usize]); 4] {
+    /// Returns the keywords with a list of schemas each.
+    fn schema_list_keywords(&self) -> [(&'static str, &[usize]); 4] {
         let any_of = self.any_of.as_deref().unwrap_or_default();
         let one_of = self.one_of.as_deref().unwrap_or_default();
-        [("prefix", &self.prefix), ("all of", &self.all_of), ("any of", any_of), ("one of", one_of)]
+        [("prefix", &self.prefix_items), ("all of", &self.all_of), ("any of", any_of), ("one of", one_of)]
     }
 
-    /// How many schemas are directly inside, without the cost of their names.
-    pub(crate) fn inner_count(&self) -> usize {
-        self.single().iter().flat_map(|(_, number)| number).count()
-            + self.lists().iter().map(|(_, list)| list.len()).sum::<usize>()
+    /// Counts the direct subschemas, without building their names.
+    pub(crate) fn child_count(&self) -> usize {
+        self.single_schema_keywords().iter().flat_map(|(_, number)| number).count()
+            + self.schema_list_keywords().iter().map(|(_, list)| list.len()).sum::<usize>()
             + self.properties.len()
             + self.dependent_schemas.len()
             + self.pattern_properties.len()
     }
 
-    /// Every schema directly inside, under a name that is the same in every draft.
-    pub(crate) fn inner(&self) -> Vec<(String, usize)> {
+    /// Returns the direct subschemas, under names that are the same in every draft.
+    pub(crate) fn children(&self) -> Vec<(String, usize)> {
         let mut inner = Vec::new();
-        let single = self.single().into_iter();
+        let single = self.single_schema_keywords().into_iter();
         inner.extend(single.filter_map(|(name, number)| Some((name.to_owned(), number?))));
-        for (name, list) in self.lists() {
+        for (name, list) in self.schema_list_keywords() {
             let numbered = list.iter().enumerate();
-            inner.extend(numbered.map(|(place, number)| (format!("{name} {place}"), *number)));
+            inner.extend(numbered.map(|(index, number)| (format!("{name} {index}"), *number)));
         }
         inner.extend(self.properties.iter().map(|(name, number)| (format!("property {name}"), *number)));
         let dependent = self.dependent_schemas.iter();

@@ -1,17 +1,17 @@
-//! The plain part of ECMA-262 regular expressions: enough to say whether a text matches, and to find one that does.
+//! The supported subset of ECMA-262 regular expressions: matching a text, and generating texts that match.
 //!
-//! A pattern is parsed here, because ECMA-262's syntax is its own, and matched by an automaton of `regex-automata`: a text
-//! takes time by its length, whatever the pattern.
+//! A pattern is parsed here, because ECMA-262 has a syntax of its own, and matched by an automaton of
+//! `regex-automata`: matching takes time linear in the text, whatever the pattern.
 //!
-//! Not here: look-around, back references, word boundaries, Unicode properties. A pattern with any of these is kept
-//! as its text only, and nothing is said of it.
+//! Not supported: look-around, back references, word boundaries, Unicode properties. A pattern with any of
+//! these is stored as text only, and nothing is decided about it.
 
 use regex_automata::nfa::thompson;
 use regex_automata::nfa::thompson::pikevm::{Cache, PikeVM};
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, Look, Repetition};
 use std::cell::RefCell;
 
-/// A pattern that is understood.
+/// A parsed pattern.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern(Vec<Sequence>);
 
@@ -19,33 +19,33 @@ type Sequence = Vec<Repeat>;
 
 #[derive(Debug, Clone)]
 struct Repeat {
-    piece: Piece,
-    least: u32,
-    most: u32,
+    element: Element,
+    min: u32,
+    max: u32,
 }
 
 #[derive(Debug, Clone)]
-enum Piece {
-    Class { ranges: Vec<(char, char)>, negated: bool },
+enum Element {
+    Class { ranges: Vec<(char, char)>, is_negated: bool },
     Start,
     End,
     Group(Vec<Sequence>),
 }
 
-/// A pattern's automaton.
+/// The automaton of a pattern.
 #[derive(Debug)]
 pub(crate) struct Matcher {
-    machine: PikeVM,
+    vm: PikeVM,
     cache: RefCell<Cache>,
 }
 
-/// The largest automaton, in bytes.
+/// The maximum size of an automaton, in bytes.
 const MAX_AUTOMATON_BYTES: usize = 1 << 20;
 const MAX_PATTERN_CHARS: usize = 500;
 const MAX_GROUP_DEPTH: usize = 10;
 const MAX_TEXT_CHARS: usize = 300;
-/// Pieces that one sample is made of, those without a letter included.
-const MAX_SAMPLE_PIECES: usize = 5_000;
+/// The maximum number of elements of one generated text, including those that match no character.
+const MAX_GENERATED_ELEMENTS: usize = 5_000;
 const DIGIT: &[(char, char)] = &[('0', '9')];
 const WORD: &[(char, char)] = &[('a', 'z'), ('A', 'Z'), ('0', '9'), ('_', '_')];
 const SPACE: &[(char, char)] = &[
@@ -63,97 +63,98 @@ const SPACE: &[(char, char)] = &[
 const LINE_END: &[(char, char)] = &[('\n', '\n'), ('\r', '\r'), ('\u{2028}', '\u{2029}')];
 
 impl Pattern {
-    /// `None` for what is not understood.
+    /// Parses a pattern; `None` if it is not supported.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         if text.chars().count() > MAX_PATTERN_CHARS || !text.chars().all(in_basic_plane) {
             return None;
         }
         let mut parser = Parser { rest: text.chars().collect::<Vec<_>>().into_iter().peekable() };
-        let choices = parser.choices(0)?;
-        parser.rest.next().is_none().then_some(Self(choices))
+        let alternatives = parser.alternatives(0)?;
+        parser.rest.next().is_none().then_some(Self(alternatives))
     }
 
-    /// The automaton; `None` where it would be too large.
+    /// Compiles the automaton; `None` if it would be too large.
     pub(crate) fn matcher(&self) -> Option<Matcher> {
         let config = thompson::Config::new()
             .nfa_size_limit(Some(MAX_AUTOMATON_BYTES))
             .which_captures(thompson::WhichCaptures::None);
-        let nfa = thompson::Compiler::new().configure(config).build_from_hir(&expression(&self.0)).ok()?;
-        let machine = PikeVM::new_from_nfa(nfa).ok()?;
-        let cache = RefCell::new(machine.create_cache());
-        Some(Matcher { machine, cache })
+        let nfa = thompson::Compiler::new().configure(config).build_from_hir(&to_hir(&self.0)).ok()?;
+        let vm = PikeVM::new_from_nfa(nfa).ok()?;
+        let cache = RefCell::new(vm.create_cache());
+        Some(Matcher { vm, cache })
     }
 
-    /// Texts that may match: ask [`Self::matches`]. At least `length` characters where the pattern leaves a choice.
-    pub(crate) fn samples(&self, length: usize) -> Vec<String> {
-        let mut samples: Vec<String> = Vec::new();
-        for friendly in FRIENDLY {
-            for choice in 0..self.0.len().min(4) {
-                let text = self.sample(friendly, choice, length);
-                if !samples.contains(&text) {
-                    samples.push(text);
+    /// Generates texts that may match, which [`Matcher::matches`] must confirm: of at least `length`
+    /// characters if the pattern allows it.
+    pub(crate) fn generate(&self, length: usize) -> Vec<String> {
+        let mut texts: Vec<String> = Vec::new();
+        for preferred in PREFERRED {
+            for alternative in 0..self.0.len().min(4) {
+                let text = self.generate_one(preferred, alternative, length);
+                if !texts.contains(&text) {
+                    texts.push(text);
                 }
             }
         }
-        samples
+        texts
     }
 
-    fn sample(&self, friendly: &str, choice: usize, length: usize) -> String {
+    fn generate_one(&self, preferred: &str, alternative: usize, length: usize) -> String {
         let mut text = String::new();
-        let Some(sequence) = self.0.get(choice) else { return text };
-        let mut left = MAX_SAMPLE_PIECES;
+        let Some(sequence) = self.0.get(alternative) else { return text };
+        let mut remaining = MAX_GENERATED_ELEMENTS;
         for repeat in sequence {
-            write_sample(repeat, friendly, 0, &mut text, &mut left);
+            write_repeat(repeat, preferred, 0, &mut text, &mut remaining);
         }
         let missing = length.saturating_sub(text.chars().count()).min(MAX_TEXT_CHARS);
         if missing == 0 {
             return text;
         }
-        // the first piece that may be repeated often enough is
+        // the first element that may be repeated often enough fills the length
         let mut missing = u32::try_from(missing).unwrap_or(0);
         text.clear();
         for repeat in sequence {
-            let more = repeat.most.saturating_sub(repeat.least).min(missing);
+            let more = repeat.max.saturating_sub(repeat.min).min(missing);
             missing -= more;
-            write_sample(repeat, friendly, more, &mut text, &mut left);
+            write_repeat(repeat, preferred, more, &mut text, &mut remaining);
         }
         text
     }
 }
 
-/// Characters to choose from, the plainest first.
-const FRIENDLY: [&str; 3] = ["aA0_-. xzbB1!", "0Z z._-9b#", "_ -é~zZ5y"];
+/// Characters to choose from, the most common first.
+const PREFERRED: [&str; 3] = ["aA0_-. xzbB1!", "0Z z._-9b#", "_ -é~zZ5y"];
 
 fn in_basic_plane(character: char) -> bool {
     u32::from(character) <= 0xffff
 }
 
-fn write_sample(repeat: &Repeat, friendly: &str, more: u32, text: &mut String, left: &mut usize) {
-    for _ in 0..repeat.least.saturating_add(more) {
-        if text.len() > 4 * MAX_TEXT_CHARS || *left == 0 {
+fn write_repeat(repeat: &Repeat, preferred: &str, more: u32, text: &mut String, remaining: &mut usize) {
+    for _ in 0..repeat.min.saturating_add(more) {
+        if text.len() > 4 * MAX_TEXT_CHARS || *remaining == 0 {
             return;
         }
-        *left -= 1;
-        match &repeat.piece {
-            Piece::Class { ranges, negated } => text.push(member(ranges, *negated, friendly)),
-            Piece::Group(choices) => {
-                for repeat in choices.first().into_iter().flatten() {
-                    write_sample(repeat, friendly, 0, text, left);
+        *remaining -= 1;
+        match &repeat.element {
+            Element::Class { ranges, is_negated } => text.push(member(ranges, *is_negated, preferred)),
+            Element::Group(alternatives) => {
+                for repeat in alternatives.first().into_iter().flatten() {
+                    write_repeat(repeat, preferred, 0, text, remaining);
                 }
             }
-            Piece::Start | Piece::End => {}
+            Element::Start | Element::End => {}
         }
     }
 }
 
-fn member(ranges: &[(char, char)], negated: bool, friendly: &str) -> char {
+fn member(ranges: &[(char, char)], is_negated: bool, preferred: &str) -> char {
     let bounds = ranges.iter().flat_map(|(from, to)| [*from, *to]);
-    let mut candidates = friendly.chars().chain(bounds);
-    candidates.find(|character| in_class(*character, ranges, negated)).unwrap_or('a')
+    let mut candidates = preferred.chars().chain(bounds);
+    candidates.find(|character| in_class(*character, ranges, is_negated)).unwrap_or('a')
 }
 
-fn in_class(character: char, ranges: &[(char, char)], negated: bool) -> bool {
-    ranges.iter().any(|(from, to)| (*from..=*to).contains(&character)) != negated
+fn in_class(character: char, ranges: &[(char, char)], is_negated: bool) -> bool {
+    ranges.iter().any(|(from, to)| (*from..=*to).contains(&character)) != is_negated
 }
 
 struct Parser {
@@ -161,19 +162,19 @@ struct Parser {
 }
 
 impl Parser {
-    fn take(&mut self, character: char) -> bool {
+    fn eat(&mut self, character: char) -> bool {
         self.rest.next_if_eq(&character).is_some()
     }
 
-    fn choices(&mut self, depth: usize) -> Option<Vec<Sequence>> {
+    fn alternatives(&mut self, depth: usize) -> Option<Vec<Sequence>> {
         if depth > MAX_GROUP_DEPTH {
             return None;
         }
-        let mut choices = vec![self.sequence(depth)?];
-        while self.take('|') {
-            choices.push(self.sequence(depth)?);
+        let mut alternatives = vec![self.sequence(depth)?];
+        while self.eat('|') {
+            alternatives.push(self.sequence(depth)?);
         }
-        Some(choices)
+        Some(alternatives)
     }
 
     fn sequence(&mut self, depth: usize) -> Option<Sequence> {
@@ -182,37 +183,38 @@ impl Parser {
             if matches!(next, '|' | ')') {
                 break;
             }
-            let piece = self.piece(depth)?;
-            let (least, most) = self.quantifier()?;
-            let anchor = matches!(piece, Piece::Start | Piece::End);
-            if anchor && (least, most) != (1, 1) {
+            let element = self.element(depth)?;
+            let (min, max) = self.quantifier()?;
+            let is_anchor = matches!(element, Element::Start | Element::End);
+            if is_anchor && (min, max) != (1, 1) {
                 return None;
             }
-            sequence.push(Repeat { piece, least, most });
+            sequence.push(Repeat { element, min, max });
         }
         Some(sequence)
     }
 
-    fn piece(&mut self, depth: usize) -> Option<Piece> {
-        let class = |ranges: &[(char, char)], negated| Piece::Class { ranges: ranges.to_vec(), negated };
+    fn element(&mut self, depth: usize) -> Option<Element> {
+        let class =
+            |ranges: &[(char, char)], is_negated| Element::Class { ranges: ranges.to_vec(), is_negated };
         Some(match self.rest.next()? {
-            '^' => Piece::Start,
-            '$' => Piece::End,
+            '^' => Element::Start,
+            '$' => Element::End,
             '.' => class(LINE_END, true),
             '(' => {
-                if self.take('?') && !self.take(':') {
+                if self.eat('?') && !self.eat(':') {
                     return None;
                 }
-                let choices = self.choices(depth + 1)?;
-                if !self.take(')') {
+                let alternatives = self.alternatives(depth + 1)?;
+                if !self.eat(')') {
                     return None;
                 }
-                Piece::Group(choices)
+                Element::Group(alternatives)
             }
             '[' => self.class()?,
             '\\' => {
-                let (ranges, negated) = self.escape()?;
-                Piece::Class { ranges, negated }
+                let (ranges, is_negated) = self.escape()?;
+                Element::Class { ranges, is_negated }
             }
             '*' | '+' | '?' | '{' | '}' | ']' => return None,
             literal => class(&[(literal, literal)], false),
@@ -245,7 +247,7 @@ impl Parser {
         }
     }
 
-    /// A character by its number. Half of a pair has none.
+    /// Parses a character's hexadecimal code point. A surrogate is not a character.
     fn hexadecimal(&mut self, digits: usize) -> Option<char> {
         let mut number = 0;
         for _ in 0..digits {
@@ -254,17 +256,17 @@ impl Parser {
         char::from_u32(number)
     }
 
-    fn class(&mut self) -> Option<Piece> {
-        let negated = self.take('^');
+    fn class(&mut self) -> Option<Element> {
+        let is_negated = self.eat('^');
         let mut ranges = Vec::new();
         loop {
             let from = match self.rest.next()? {
-                ']' => return Some(Piece::Class { ranges, negated }),
+                ']' => return Some(Element::Class { ranges, is_negated }),
                 '[' => return None,
                 '\\' => match self.class_escape()? {
                     Ok(one) => one,
                     Err(several) => {
-                        // a range that begins with several characters is left alone
+                        // a range that starts with a character class is not supported
                         if self.rest.peek() == Some(&'-') {
                             return None;
                         }
@@ -274,14 +276,14 @@ impl Parser {
                 },
                 one => one,
             };
-            if !self.take('-') {
+            if !self.eat('-') {
                 ranges.push((from, from));
                 continue;
             }
             let to = match self.rest.next()? {
                 ']' => {
                     ranges.extend([(from, from), ('-', '-')]);
-                    return Some(Piece::Class { ranges, negated });
+                    return Some(Element::Class { ranges, is_negated });
                 }
                 '[' => return None,
                 '\\' => self.class_escape()?.ok()?,
@@ -294,14 +296,14 @@ impl Parser {
         }
     }
 
-    /// One character, or several; a complement within a class is left alone.
+    /// Parses one character, or a character class; a negated class within a class is not supported.
     fn class_escape(&mut self) -> Option<Result<char, Vec<(char, char)>>> {
-        if self.take('b') {
+        if self.eat('b') {
             return Some(Ok('\u{8}'));
         }
-        let (ranges, complement) = self.escape()?;
+        let (ranges, is_complement) = self.escape()?;
         match ranges.as_slice() {
-            _ if complement => None,
+            _ if is_complement => None,
             [(from, to)] if from == to => Some(Ok(*from)),
             _ => Some(Err(ranges)),
         }
@@ -319,23 +321,23 @@ impl Parser {
             _ => return Some((1, 1)),
         };
         self.rest.next();
-        // lazy or not, the same texts match
-        self.take('?');
+        // lazy and greedy quantifiers match the same texts
+        self.eat('?');
         Some(bounds)
     }
 
     fn counted(&mut self) -> Option<(u32, u32)> {
-        let least = self.number()?;
-        let most = if self.take(',') {
+        let min = self.number()?;
+        let max = if self.eat(',') {
             if self.rest.peek() == Some(&'}') { u32::MAX } else { self.number()? }
         } else {
-            least
+            min
         };
-        if !self.take('}') || most < least {
+        if !self.eat('}') || max < min {
             return None;
         }
-        self.take('?');
-        Some((least, most))
+        self.eat('?');
+        Some((min, max))
     }
 
     fn number(&mut self) -> Option<u32> {
@@ -348,45 +350,49 @@ impl Parser {
 }
 
 impl Matcher {
-    /// Whether some part of the text matches; `None` for a text that is too long.
+    /// Returns whether some part of the text matches; `None` if the text is too long.
     pub(crate) fn matches(&self, text: &str) -> Option<bool> {
         if text.chars().count() > MAX_TEXT_CHARS || !text.chars().all(in_basic_plane) {
             return None;
         }
-        Some(self.machine.is_match(&mut self.cache.borrow_mut(), text))
+        Some(self.vm.is_match(&mut self.cache.borrow_mut(), text))
     }
 
-    /// How many places the automaton has: a text takes at most so many steps for each letter.
-    pub(crate) fn places(&self) -> usize {
-        self.machine.get_nfa().states().len()
+    /// Returns the number of states of the automaton: matching takes at most so many steps for each
+    /// character.
+    pub(crate) fn state_count(&self) -> usize {
+        self.vm.get_nfa().states().len()
     }
 }
 
-fn expression(choices: &[Sequence]) -> Hir {
+fn to_hir(alternatives: &[Sequence]) -> Hir {
     Hir::alternation(
-        choices.iter().map(|sequence| Hir::concat(sequence.iter().map(repeated).collect())).collect(),
+        alternatives
+            .iter()
+            .map(|sequence| Hir::concat(sequence.iter().map(repeat_to_hir).collect()))
+            .collect(),
     )
 }
 
-fn repeated(repeat: &Repeat) -> Hir {
-    let piece = match &repeat.piece {
-        Piece::Start => return Hir::look(Look::Start),
-        Piece::End => return Hir::look(Look::End),
-        Piece::Group(choices) => expression(choices),
-        Piece::Class { ranges, negated } => {
+fn repeat_to_hir(repeat: &Repeat) -> Hir {
+    let element = match &repeat.element {
+        Element::Start => return Hir::look(Look::Start),
+        Element::End => return Hir::look(Look::End),
+        Element::Group(alternatives) => to_hir(alternatives),
+        Element::Class { ranges, is_negated } => {
             let ranges = ranges.iter().map(|(from, to)| ClassUnicodeRange::new(*from, *to));
             let mut class = ClassUnicode::new(ranges);
-            if *negated {
+            if *is_negated {
                 class.negate();
             }
             Hir::class(Class::Unicode(class))
         }
     };
-    if (repeat.least, repeat.most) == (1, 1) {
-        return piece;
+    if (repeat.min, repeat.max) == (1, 1) {
+        return element;
     }
-    let max = (repeat.most != u32::MAX).then_some(repeat.most);
-    Hir::repetition(Repetition { min: repeat.least, max, greedy: true, sub: Box::new(piece) })
+    let max = (repeat.max != u32::MAX).then_some(repeat.max);
+    Hir::repetition(Repetition { min: repeat.min, max, greedy: true, sub: Box::new(element) })
 }
 
 #[cfg(test)]
@@ -398,8 +404,8 @@ mod tests {
     }
 
     #[test]
-    fn patterns_match_as_ecma_262_has_them() {
-        for (pattern, takes, refuses) in [
+    fn patterns_match_as_in_ecma_262() {
+        for (pattern, accepts, rejects) in [
             ("", "anything", ""),
             ("b", "abc", "ac"),
             ("^a$", "a", "a\n"),
@@ -414,8 +420,8 @@ mod tests {
             ("^[]$|^a", "ab", "]"),
             ("^[^]$", "\n", ""),
         ] {
-            assert_eq!(matches(pattern, takes), Some(true), "{pattern} {takes:?}");
-            assert!(matches(pattern, refuses) == Some(false) || pattern.is_empty(), "{pattern} {refuses:?}");
+            assert_eq!(matches(pattern, accepts), Some(true), "{pattern} {accepts:?}");
+            assert!(matches(pattern, rejects) == Some(false) || pattern.is_empty(), "{pattern} {rejects:?}");
         }
         for unknown in
             ["(?=a)", r"(a)\1", r"\ba", r"\p{L}", "a{2", "[z-a]", r"[\d-z]", r"\ud800", r"\01", "\u{1d49c}"]
@@ -424,7 +430,7 @@ mod tests {
         }
     }
 
-    /// What made a matcher that goes back, or a maker of samples, work without end.
+    /// Patterns that take exponential time in a backtracking matcher, or in a naive generator of texts.
     #[test]
     fn no_pattern_takes_long() {
         let long = "a".repeat(300);
@@ -433,7 +439,7 @@ mod tests {
             assert_eq!(matches(pattern, &long), Some(false), "{pattern}");
         }
         let nothing = (0..9).fold("()".to_owned(), |inner, _| format!("({inner}){{300}}"));
-        assert!(Pattern::parse(&nothing).unwrap().samples(5).iter().all(String::is_empty));
+        assert!(Pattern::parse(&nothing).unwrap().generate(5).iter().all(String::is_empty));
         let large = "((a{300}){300}){300}";
         assert!(Pattern::parse(large).unwrap().matcher().is_none(), "an automaton is bounded");
     }

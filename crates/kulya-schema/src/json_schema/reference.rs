@@ -1,11 +1,11 @@
-//! Where references lead: URIs of RFC 3986 §5.2 and JSON pointers of RFC 6901, inside one document.
+//! Resolution of references: URIs of RFC 3986 §5.2 and JSON pointers of RFC 6901, within one document.
 
-/// A reference in its two parts: what names a document, and what names a place in it.
+/// Splits a reference into the URI of the document and the fragment.
 pub(super) fn split(reference: &str) -> (&str, &str) {
     reference.split_once('#').unwrap_or((reference, ""))
 }
 
-/// `reference` as seen from `base`, without a fragment.
+/// Resolves `reference` against `base`, without a fragment.
 pub(super) fn join(base: &str, reference: &str) -> String {
     let (reference, _) = split(reference);
     if reference.is_empty() {
@@ -27,53 +27,53 @@ pub(super) fn join(base: &str, reference: &str) -> String {
         None => ("", after_scheme),
     };
     let path = path.split('?').next().unwrap_or_default();
-    let (own_path, query) = match reference.find('?') {
-        Some(at) => reference.split_at(at),
+    let (reference_path, query) = match reference.find('?') {
+        Some(start) => reference.split_at(start),
         None => (reference, ""),
     };
-    let merged = if own_path.is_empty() {
+    let merged = if reference_path.is_empty() {
         path.to_owned()
-    } else if own_path.starts_with('/') {
-        without_dots(own_path)
+    } else if reference_path.starts_with('/') {
+        remove_dot_segments(reference_path)
     } else {
         let folder = path
             .rfind('/')
             .map_or(if authority.is_empty() { "" } else { "/" }, |end| path.get(..=end).unwrap_or_default());
-        without_dots(&format!("{folder}{own_path}"))
+        remove_dot_segments(&format!("{folder}{reference_path}"))
     };
     format!("{scheme}{authority}{merged}{query}")
 }
 
-/// `https:` of a URI that has a scheme.
+/// Returns the scheme of a URI with its colon, such as `https:`.
 fn scheme(uri: &str) -> Option<&str> {
     let colon = uri.find(':')?;
-    let (word, _) = uri.split_at(colon);
-    let first = word.chars().next()?;
-    let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
-    (first.is_ascii_alphabetic() && plain).then(|| uri.get(..=colon).unwrap_or_default())
+    let (name, _) = uri.split_at(colon);
+    let first = name.chars().next()?;
+    let is_valid = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+    (first.is_ascii_alphabetic() && is_valid).then(|| uri.get(..=colon).unwrap_or_default())
 }
 
-fn without_dots(path: &str) -> String {
-    let mut kept: Vec<&str> = Vec::new();
+fn remove_dot_segments(path: &str) -> String {
+    let mut segments: Vec<&str> = Vec::new();
     let mut ends_in_folder = false;
-    for step in path.split('/') {
-        ends_in_folder = matches!(step, "." | "..");
-        match step {
+    for segment in path.split('/') {
+        ends_in_folder = matches!(segment, "." | "..");
+        match segment {
             "." => {}
             ".." => {
-                if kept.last().is_some_and(|last| !last.is_empty()) || kept.len() > 1 {
-                    kept.pop();
+                if segments.last().is_some_and(|last| !last.is_empty()) || segments.len() > 1 {
+                    segments.pop();
                 }
             }
-            step => kept.push(step),
+            segment => segments.push(segment),
         }
     }
     let slash = if ends_in_folder { "/" } else { "" };
-    format!("{}{slash}", kept.join("/"))
+    format!("{}{slash}", segments.join("/"))
 }
 
-/// A fragment without its percent signs; as it is when they make no text.
-pub(super) fn decoded(fragment: &str) -> String {
+/// Decodes the percent escapes of a fragment; returns it unchanged if they are not valid UTF-8.
+pub(super) fn percent_decode(fragment: &str) -> String {
     let mut bytes = Vec::with_capacity(fragment.len());
     let mut rest = fragment.as_bytes();
     while let Some((byte, ahead)) = rest.split_first() {
@@ -93,7 +93,7 @@ pub(super) fn decoded(fragment: &str) -> String {
     String::from_utf8(bytes).unwrap_or_else(|_| fragment.to_owned())
 }
 
-/// A member's name as a step of a JSON pointer.
-pub(super) fn step(name: &str) -> String {
+/// Escapes a member's name as a token of a JSON pointer.
+pub(super) fn escape_token(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }

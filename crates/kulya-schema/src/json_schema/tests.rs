@@ -1,6 +1,8 @@
+use super::compatibility::compare;
 use super::decimal::Decimal;
 use super::pattern::Pattern;
 use super::*;
+use crate::Budget;
 use serde_json::{Map, Number, json};
 
 fn decimal(text: &str) -> Decimal {
@@ -75,11 +77,11 @@ fn patterns_match_as_in_ecmascript() {
         assert!(Pattern::parse(pattern).is_none(), "{pattern}");
     }
     assert_eq!(matches("^(a|aa)+$", &"a".repeat(299)), Some(true));
-    assert_eq!(matches("^(a|aa)+b$", &"a".repeat(200)), Some(false), "told in time by the text's length");
+    assert_eq!(matches("^(a|aa)+b$", &"a".repeat(200)), Some(false), "in time linear in the text");
     assert_eq!(matches("a", &"b".repeat(301)), None);
     for pattern in ["^[A-Z]{3}-[0-9]+$", "^x-", "[^a-z]", r"^(a|b)\.c{2,}$", "^[a-z]{0,40}$"] {
         let parsed = Pattern::parse(pattern).unwrap();
-        let found = parsed.samples(8);
+        let found = parsed.generate(8);
         assert!(
             found.iter().any(|text| parsed.matcher().unwrap().matches(text) == Some(true)),
             "{pattern}: {found:?}"
@@ -110,12 +112,12 @@ fn references_are_joined_as_in_rfc_3986() {
     }
     assert_eq!(reference::join("", "a.json"), "a.json");
     assert_eq!(reference::join("http://a", "b"), "http://a/b");
-    assert_eq!(reference::decoded("/a%20b%zz%e2%82%ac"), "/a b%zz€");
+    assert_eq!(reference::percent_decode("/a%20b%zz%e2%82%ac"), "/a b%zz€");
 }
 
-/// Nothing here may exhaust a small stack: the longest ways are chains of references and of levels.
+/// Long chains of references and of nesting levels must not exhaust a small stack.
 #[test]
-fn long_ways_are_answered() {
+fn long_chains_are_bounded() {
     let chain = |kind: &str, word: &str| {
         let link = |n: usize| {
             let next = json!({"$ref": format!("#/$defs/d{}", n + 1)});
@@ -152,17 +154,17 @@ fn long_ways_are_answered() {
         (levels("number"), json!({})),
     ] {
         let (reader, writer) = (parse(&reader.to_string()).unwrap(), parse(&writer.to_string()).unwrap());
-        let (verdict, steps) = judge(&reader, &writer, &Budget::default());
+        let (verdict, steps) = compare(&reader, &writer, &Budget::default());
         assert!(steps <= MAX_STEPS, "{verdict:?}");
     }
 }
 
 #[test]
-fn a_reason_says_what_and_where() {
+fn a_reason_has_its_location_and_witness() {
     let writer = parse(r#"{"properties": {"a": {"items": {"maxLength": 9}}}}"#).unwrap();
     let reader = parse(r#"{"properties": {"a": {"items": {"maxLength": 5}}}}"#).unwrap();
     let Verdict::Incompatible(reasons) = can_read(&reader, &writer) else {
-        panic!("longer texts are refused")
+        panic!("longer strings are rejected")
     };
     let [reason] = reasons.as_slice() else { panic!("one reason: {reasons:?}") };
     assert_eq!(reason.rule, Rule::MaxLengthLowered);
@@ -175,6 +177,6 @@ fn a_reason_says_what_and_where() {
     assert_eq!(reason.witness, Some(json!({"a": ["aaaaaa"]})));
     assert_eq!(
         reason.to_string(),
-        r##"#/properties/a/items/maxLength: texts longer than 5 are not taken; for example {"a":["aaaaaa"]}"##
+        r##"#/properties/a/items/maxLength: strings longer than 5 are not accepted; for example {"a":["aaaaaa"]}"##
     );
 }

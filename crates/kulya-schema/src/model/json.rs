@@ -1,9 +1,9 @@
-//! The JSON shapes of the registry contract (REST v1, §1.2): member names and order, omitted nulls, base64. One set
-//! serves the REST face, the client and the records that the registry keeps.
+//! The JSON of the registry contract (REST v1, §1.2): member names and order, omitted nulls, base64. The REST
+//! API, the client and the registry's stored records share it.
 
 use super::{
     CodecType, Compatibility, EncodingId, EncodingInfo, Format, GroupProperties, HistoryRecord, SchemaInfo,
-    SchemaWithVersion, Side, VersionInfo,
+    SchemaWithVersion, VersionInfo, VersionScope,
 };
 use crate::protobuf;
 use base64::Engine;
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct FormatShape {
+struct FormatJson {
     serialization_format: String,
     full_type_name: Option<String>,
 }
@@ -23,27 +23,27 @@ impl Serialize for Format {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
-        struct Shown<'a> {
+        struct JsonRef<'a> {
             serialization_format: &'a str,
             full_type_name: &'a str,
         }
         let kind = if let Self::Custom(_) = self { "Custom" } else { self.full_name() };
-        Shown { serialization_format: kind, full_type_name: self.full_name() }.serialize(serializer)
+        JsonRef { serialization_format: kind, full_type_name: self.full_name() }.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Format {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let shape = FormatShape::deserialize(deserializer)?;
-        // a built-in's own name is ours to know; what the request says is ignored (contract §2)
-        Ok(match shape.serialization_format.as_str() {
+        let json = FormatJson::deserialize(deserializer)?;
+        // a built-in format has a fixed name; the name in the request is ignored (contract §2)
+        Ok(match json.serialization_format.as_str() {
             "Avro" => Self::Avro,
             "Protobuf" => Self::Protobuf,
             "Json" => Self::Json,
             "Any" => Self::Any,
-            "Custom" => Self::Custom(
-                shape.full_type_name.ok_or_else(|| D::Error::custom("Custom name not supplied"))?,
-            ),
+            "Custom" => {
+                Self::Custom(json.full_type_name.ok_or_else(|| D::Error::custom("Custom name not supplied"))?)
+            }
             other => {
                 let known = "serializationFormat Avro, Protobuf, Json, Any or Custom";
                 return Err(D::Error::invalid_value(Unexpected::Str(other), &known));
@@ -53,66 +53,66 @@ impl<'de> Deserialize<'de> for Format {
 }
 
 #[derive(Serialize, Deserialize)]
-struct CompatibilityShape {
+struct CompatibilityJson {
     policy: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    advanced: Option<AdvancedShape>,
+    advanced: Option<AdvancedJson>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct AdvancedShape {
+struct AdvancedJson {
     #[serde(skip_serializing_if = "Option::is_none")]
-    backward_policy: Option<BackwardShape>,
+    backward_policy: Option<BackwardJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    forward_policy: Option<ForwardShape>,
+    forward_policy: Option<ForwardJson>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct BackwardShape {
-    backward_policy: SideShape,
+struct BackwardJson {
+    backward_policy: ScopeJson,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ForwardShape {
-    forward_policy: SideShape,
+struct ForwardJson {
+    forward_policy: ScopeJson,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct SideShape {
+struct ScopeJson {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     version_info: Option<VersionInfo>,
 }
 
-/// A side's three names begin with "Backward" or "Forward".
-fn side_shape(word: &str, side: &Side) -> SideShape {
-    let (ending, version_info) = match side {
-        Side::Latest => ("", None),
-        Side::Transitive => ("Transitive", None),
-        Side::Till(version) => ("Till", Some(version.clone())),
+/// Converts a scope to JSON. Its three names begin with "Backward" or "Forward".
+fn scope_to_json(direction: &str, scope: &VersionScope) -> ScopeJson {
+    let (ending, version_info) = match scope {
+        VersionScope::Latest => ("", None),
+        VersionScope::Transitive => ("Transitive", None),
+        VersionScope::Till(version) => ("Till", Some(version.clone())),
     };
-    SideShape { name: format!("{word}{ending}"), version_info }
+    ScopeJson { name: format!("{direction}{ending}"), version_info }
 }
 
-fn side<E: serde::de::Error>(word: &str, shape: SideShape) -> Result<Side, E> {
-    match (shape.name.strip_prefix(word), shape.version_info) {
-        (Some(""), _) => Ok(Side::Latest),
-        (Some("Transitive"), _) => Ok(Side::Transitive),
-        (Some("Till"), Some(version)) => Ok(Side::Till(version)),
-        (Some("Till"), None) => Err(E::custom(format!("{word}Till needs a versionInfo"))),
+fn scope_from_json<E: serde::de::Error>(direction: &str, json: ScopeJson) -> Result<VersionScope, E> {
+    match (json.name.strip_prefix(direction), json.version_info) {
+        (Some(""), _) => Ok(VersionScope::Latest),
+        (Some("Transitive"), _) => Ok(VersionScope::Transitive),
+        (Some("Till"), Some(version)) => Ok(VersionScope::Till(version)),
+        (Some("Till"), None) => Err(E::custom(format!("{direction}Till needs a versionInfo"))),
         _ => Err(E::custom(format!(
-            "unknown policy name {:?}: expected {word}, {word}Transitive or {word}Till",
-            shape.name
+            "unknown policy name {:?}: expected {direction}, {direction}Transitive or {direction}Till",
+            json.name
         ))),
     }
 }
 
 impl Compatibility {
-    /// The policy's name, as in the contract.
+    /// Returns the policy's name, as in the contract.
     pub fn policy(&self) -> &'static str {
         match self {
             Self::AllowAny => "AllowAny",
@@ -131,24 +131,24 @@ impl Compatibility {
 impl Serialize for Compatibility {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let advanced = match self {
-            Self::Advanced { backward, forward } => Some(AdvancedShape {
+            Self::Advanced { backward, forward } => Some(AdvancedJson {
                 backward_policy: backward
                     .as_ref()
-                    .map(|s| BackwardShape { backward_policy: side_shape("Backward", s) }),
+                    .map(|s| BackwardJson { backward_policy: scope_to_json("Backward", s) }),
                 forward_policy: forward
                     .as_ref()
-                    .map(|s| ForwardShape { forward_policy: side_shape("Forward", s) }),
+                    .map(|s| ForwardJson { forward_policy: scope_to_json("Forward", s) }),
             }),
             _ => None,
         };
-        CompatibilityShape { policy: self.policy().to_owned(), advanced }.serialize(serializer)
+        CompatibilityJson { policy: self.policy().to_owned(), advanced }.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Compatibility {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let shape = CompatibilityShape::deserialize(deserializer)?;
-        Ok(match shape.policy.as_str() {
+        let json = CompatibilityJson::deserialize(deserializer)?;
+        Ok(match json.policy.as_str() {
             "AllowAny" => Self::AllowAny,
             "DenyAll" => Self::DenyAll,
             "Backward" => Self::Backward,
@@ -159,11 +159,15 @@ impl<'de> Deserialize<'de> for Compatibility {
             "FullTransitive" => Self::FullTransitive,
             "Advanced" => {
                 let advanced =
-                    shape.advanced.ok_or_else(|| D::Error::custom("policy Advanced needs `advanced`"))?;
-                let backward =
-                    advanced.backward_policy.map(|s| side("Backward", s.backward_policy)).transpose()?;
-                let forward =
-                    advanced.forward_policy.map(|s| side("Forward", s.forward_policy)).transpose()?;
+                    json.advanced.ok_or_else(|| D::Error::custom("policy Advanced needs `advanced`"))?;
+                let backward = advanced
+                    .backward_policy
+                    .map(|s| scope_from_json("Backward", s.backward_policy))
+                    .transpose()?;
+                let forward = advanced
+                    .forward_policy
+                    .map(|s| scope_from_json("Forward", s.forward_policy))
+                    .transpose()?;
                 if backward.is_none() && forward.is_none() {
                     return Err(D::Error::custom(
                         "policy Advanced needs a backwardPolicy or a forwardPolicy",
@@ -176,30 +180,30 @@ impl<'de> Deserialize<'de> for Compatibility {
     }
 }
 
-/// The shapes whose members stand for themselves.
-macro_rules! shape {
-    ($noun:ident as $shape:ident { $($field:ident $(: $attribute:meta)? => $own:ident: $type:ty),* $(,)? }) => {
+/// Implements JSON for types whose members map one to one.
+macro_rules! json_struct {
+    ($model:ident as $json:ident { $($field:ident $(: $attribute:meta)? => $model_field:ident: $type:ty),* $(,)? }) => {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
-        struct $shape {
+        struct $json {
             $( $(#[$attribute])? $field: $type, )*
         }
 
-        impl Serialize for $noun {
+        impl Serialize for $model {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 #[derive(Serialize)]
                 #[serde(rename_all = "camelCase")]
-                struct Shown<'a> {
+                struct JsonRef<'a> {
                     $( $(#[$attribute])? $field: &'a $type, )*
                 }
-                Shown { $( $field: &self.$own, )* }.serialize(serializer)
+                JsonRef { $( $field: &self.$model_field, )* }.serialize(serializer)
             }
         }
 
-        impl<'de> Deserialize<'de> for $noun {
+        impl<'de> Deserialize<'de> for $model {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let shape = $shape::deserialize(deserializer)?;
-                Ok(Self { $( $own: shape.$field, )* })
+                let json = $json::deserialize(deserializer)?;
+                Ok(Self { $( $model_field: json.$field, )* })
             }
         }
     };
@@ -207,12 +211,13 @@ macro_rules! shape {
 
 type Labels = BTreeMap<String, String>;
 
-/// Clients send `"properties": null` for none.
+/// Accepts `"properties": null`, which clients send for none.
 fn labels<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Labels, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-mod data {
+/// Serializes schema data as base64.
+mod base64_data {
     use super::*;
 
     pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
@@ -225,38 +230,38 @@ mod data {
     }
 }
 
-shape!(GroupProperties as GroupPropertiesShape {
+json_struct!(GroupProperties as GroupPropertiesJson {
     serialization_format => format: Format,
     compatibility => compatibility: Compatibility,
     allow_multiple_types => allow_multiple_types: bool,
     properties: serde(default, deserialize_with = "labels") => properties: Labels,
 });
 
-shape!(SchemaInfo as SchemaInfoShape {
+json_struct!(SchemaInfo as SchemaInfoJson {
     r#type => type_name: String,
     serialization_format => format: Format,
-    schema_data: serde(with = "data") => data: Vec<u8>,
+    schema_data: serde(with = "base64_data") => data: Vec<u8>,
     properties: serde(default, deserialize_with = "labels") => properties: Labels,
 });
 
-shape!(VersionInfo as VersionInfoShape {
+json_struct!(VersionInfo as VersionInfoJson {
     r#type => type_name: String,
     serialization_format => format: String,
     version => version: u32,
     id => id: u32,
 });
 
-shape!(SchemaWithVersion as SchemaWithVersionShape {
+json_struct!(SchemaWithVersion as SchemaWithVersionJson {
     schema_info => schema: SchemaInfo,
     version_info => version: VersionInfo,
 });
 
-shape!(CodecType as CodecTypeShape {
+json_struct!(CodecType as CodecTypeJson {
     name => name: String,
     properties: serde(default, deserialize_with = "labels") => properties: Labels,
 });
 
-shape!(EncodingInfo as EncodingInfoShape {
+json_struct!(EncodingInfo as EncodingInfoJson {
     schema_info => schema: SchemaInfo,
     version_info => version: VersionInfo,
     codec_type => codec: CodecType,
@@ -264,25 +269,25 @@ shape!(EncodingInfo as EncodingInfoShape {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct EncodingIdShape {
+struct EncodingIdJson {
     encoding_id: u32,
 }
 
 impl Serialize for EncodingId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        EncodingIdShape { encoding_id: self.0 }.serialize(serializer)
+        EncodingIdJson { encoding_id: self.0 }.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for EncodingId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        EncodingIdShape::deserialize(deserializer).map(|shape| Self(shape.encoding_id))
+        EncodingIdJson::deserialize(deserializer).map(|json| Self(json.encoding_id))
     }
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct HistoryRecordShape {
+struct HistoryRecordJson {
     schema_info: SchemaInfo,
     version_info: VersionInfo,
     compatibility: Compatibility,
@@ -292,8 +297,8 @@ struct HistoryRecordShape {
 }
 
 impl HistoryRecord {
-    /// The schema as a person reads it: the text itself for Avro and JSON, a descriptor set as JSON for Protobuf, empty for
-    /// what has none.
+    /// Returns the schema as text: the text itself for Avro and JSON, the descriptor set as JSON for
+    /// Protobuf, and an empty text for custom formats.
     pub fn schema_string(&self) -> String {
         match self.schema.format {
             Format::Avro | Format::Json => String::from_utf8_lossy(&self.schema.data).into_owned(),
@@ -305,7 +310,7 @@ impl HistoryRecord {
 
 impl Serialize for HistoryRecord {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        HistoryRecordShape {
+        HistoryRecordJson {
             schema_info: self.schema.clone(),
             version_info: self.version.clone(),
             compatibility: self.compatibility.clone(),
@@ -318,12 +323,12 @@ impl Serialize for HistoryRecord {
 
 impl<'de> Deserialize<'de> for HistoryRecord {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let shape = HistoryRecordShape::deserialize(deserializer)?;
+        let json = HistoryRecordJson::deserialize(deserializer)?;
         Ok(Self {
-            schema: shape.schema_info,
-            version: shape.version_info,
-            compatibility: shape.compatibility,
-            timestamp_ms: shape.timestamp,
+            schema: json.schema_info,
+            version: json.version_info,
+            compatibility: json.compatibility,
+            timestamp_ms: json.timestamp,
         })
     }
 }
@@ -332,31 +337,31 @@ impl<'de> Deserialize<'de> for HistoryRecord {
 mod tests {
     use super::*;
 
-    fn round<T: Serialize + for<'a> Deserialize<'a>>(text: &str) {
+    fn assert_round_trip<T: Serialize + for<'a> Deserialize<'a>>(text: &str) {
         let value: T = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&value).unwrap(), text);
     }
 
-    fn refused<T: for<'a> Deserialize<'a>>(text: &str) -> String {
+    fn error_of<T: for<'a> Deserialize<'a>>(text: &str) -> String {
         serde_json::from_str::<T>(text).map(drop).unwrap_err().to_string()
     }
 
     #[test]
-    fn shapes_are_the_contracts() {
-        round::<GroupProperties>(
+    fn json_matches_the_contract() {
+        assert_round_trip::<GroupProperties>(
             r#"{"serializationFormat":{"serializationFormat":"Avro","fullTypeName":"Avro"},"compatibility":{"policy":"BackwardTransitive"},"allowMultipleTypes":true,"properties":{}}"#,
         );
-        round::<Compatibility>(
+        assert_round_trip::<Compatibility>(
             r#"{"policy":"Advanced","advanced":{"backwardPolicy":{"backwardPolicy":{"name":"BackwardTill","versionInfo":{"type":"a","serializationFormat":"Avro","version":0,"id":0}}},"forwardPolicy":{"forwardPolicy":{"name":"Forward"}}}}"#,
         );
-        round::<SchemaWithVersion>(
+        assert_round_trip::<SchemaWithVersion>(
             r#"{"schemaInfo":{"type":"User","serializationFormat":{"serializationFormat":"Custom","fullTypeName":"thrift"},"schemaData":"eyJ0","properties":{"a":"b"}},"versionInfo":{"type":"User","serializationFormat":"thrift","version":2,"id":2}}"#,
         );
-        round::<EncodingId>(r#"{"encodingId":3}"#);
+        assert_round_trip::<EncodingId>(r#"{"encodingId":3}"#);
     }
 
     #[test]
-    fn the_java_clients_nulls_are_taken() {
+    fn nulls_of_the_java_client_are_accepted() {
         let properties: GroupProperties = serde_json::from_str(
             r#"{"serializationFormat":{"serializationFormat":"Json","fullTypeName":"Json"},"compatibility":{"policy":"AllowAny","advanced":null},"allowMultipleTypes":false,"properties":null,"more":1}"#,
         )
@@ -365,18 +370,20 @@ mod tests {
     }
 
     #[test]
-    fn wrong_words_are_named() {
-        assert!(refused::<Format>(r#"{"serializationFormat":"avro"}"#).contains("\"avro\""));
+    fn invalid_values_are_named() {
+        assert!(error_of::<Format>(r#"{"serializationFormat":"avro"}"#).contains("\"avro\""));
         assert!(
-            refused::<Format>(r#"{"serializationFormat":"Custom"}"#).contains("Custom name not supplied")
+            error_of::<Format>(r#"{"serializationFormat":"Custom"}"#).contains("Custom name not supplied")
         );
-        assert!(refused::<Compatibility>(r#"{"policy":"Sometimes"}"#).contains("Unknown compatibility type"));
         assert!(
-            refused::<Compatibility>(r#"{"policy":"Advanced","advanced":{}}"#).contains("backwardPolicy")
+            error_of::<Compatibility>(r#"{"policy":"Sometimes"}"#).contains("Unknown compatibility type")
+        );
+        assert!(
+            error_of::<Compatibility>(r#"{"policy":"Advanced","advanced":{}}"#).contains("backwardPolicy")
         );
         let till = r#"{"policy":"Advanced","advanced":{"backwardPolicy":{"backwardPolicy":{"name":"BackwardTill"}}}}"#;
-        assert!(refused::<Compatibility>(till).contains("versionInfo"));
+        assert!(error_of::<Compatibility>(till).contains("versionInfo"));
         let data = r#"{"type":"a","serializationFormat":{"serializationFormat":"Avro"},"schemaData":"*"}"#;
-        assert!(refused::<SchemaInfo>(data).contains("base64"));
+        assert!(error_of::<SchemaInfo>(data).contains("base64"));
     }
 }

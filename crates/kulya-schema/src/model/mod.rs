@@ -1,21 +1,21 @@
-//! The nouns of the registry: what a group, a schema, a version and an encoding are.
+//! The registry's data types: groups, schemas, versions and encodings.
 
 mod json;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// A group: a namespace (a scope, for a stream's group) and a name (the stream).
+/// The id of a group: a namespace (of a stream's group, the scope) and a name (the stream).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupId {
-    /// A label; empty for the default namespace.
+    /// The namespace; empty for the default one.
     pub namespace: String,
-    /// Never empty; may contain any character, `/` included.
+    /// The name; never empty, and may contain any character including `/`.
     pub name: String,
 }
 
 impl GroupId {
-    /// From the two texts.
+    /// Creates an id from a namespace and a name.
     pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
         Self { namespace: namespace.into(), name: name.into() }
     }
@@ -30,7 +30,7 @@ impl fmt::Display for GroupId {
     }
 }
 
-/// How events of a schema are written.
+/// The serialization format of events.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Format {
     /// Avro's binary encoding.
@@ -39,14 +39,14 @@ pub enum Format {
     Protobuf,
     /// UTF-8 JSON documents.
     Json,
-    /// For groups only: schemas of every format are welcome.
+    /// Any format; only for groups.
     Any,
-    /// A user's own, by name.
+    /// A custom format, by name.
     Custom(String),
 }
 
 impl Format {
-    /// The name that stands in a `VersionInfo` and a path: the built-in's, or the custom one.
+    /// Returns the name used in a `VersionInfo` and in paths: of the built-in format, or the custom name.
     pub fn full_name(&self) -> &str {
         match self {
             Self::Avro => "Avro",
@@ -57,7 +57,8 @@ impl Format {
         }
     }
 
-    /// Whether both are the same kind; two custom formats are, whatever their names (contract §2).
+    /// Returns whether both are of the same kind; any two custom formats are, whatever their names (contract
+    /// §2).
     pub fn same_kind(&self, other: &Self) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)
     }
@@ -69,95 +70,95 @@ impl fmt::Display for Format {
     }
 }
 
-/// When a new schema may follow the ones a group has.
+/// The compatibility policy of a group: which new schemas it accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Compatibility {
-    /// Every schema.
+    /// Accepts every schema.
     AllowAny,
-    /// None after the first.
+    /// Accepts no schema after the first.
     DenyAll,
-    /// The new schema reads what the latest wrote.
+    /// The new schema must read data of the latest version.
     Backward,
-    /// The latest reads what the new schema writes.
+    /// The latest version must read data of the new schema.
     Forward,
-    /// Backward, against every live version.
+    /// `Backward`, against every live version.
     BackwardTransitive,
-    /// Forward, against every live version.
+    /// `Forward`, against every live version.
     ForwardTransitive,
-    /// Backward and Forward.
+    /// `Backward` and `Forward`.
     Full,
-    /// Both, against every live version.
+    /// `Full`, against every live version.
     FullTransitive,
-    /// Each side by itself; at least one is given.
+    /// Each direction with its own scope; at least one is given.
     Advanced {
-        /// What the new schema must read.
-        backward: Option<Side>,
-        /// Who must read the new schema.
-        forward: Option<Side>,
+        /// The versions whose data the new schema must read.
+        backward: Option<VersionScope>,
+        /// The versions that must read data of the new schema.
+        forward: Option<VersionScope>,
     },
 }
 
-/// How far back one side of an [`Compatibility::Advanced`] policy looks.
+/// The versions that one direction of a [`Compatibility::Advanced`] policy covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Side {
+pub enum VersionScope {
     /// The latest version.
     Latest,
     /// Every live version.
     Transitive,
-    /// Every live version from this one on.
+    /// Every live version from this one on (`BackwardTill`, `ForwardTill`).
     Till(VersionInfo),
 }
 
-/// What a group is made with.
+/// The properties of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupProperties {
-    /// The format its schemas must have.
+    /// The format of its schemas.
     pub format: Format,
-    /// The rule for new schemas; the only property that may change later.
+    /// The compatibility policy; the only property that can be changed later.
     pub compatibility: Compatibility,
-    /// Whether schemas of different types may live side by side.
+    /// Whether the group may have schemas of different types.
     pub allow_multiple_types: bool,
-    /// A user's labels, at most 100 of 200 UTF-16 units each.
+    /// The user's labels: at most 100, with keys and values of at most 200 UTF-16 units each.
     pub properties: BTreeMap<String, String>,
 }
 
 impl GroupProperties {
-    /// A group without labels.
+    /// Creates the properties of a group without labels.
     pub fn new(format: Format, compatibility: Compatibility, allow_multiple_types: bool) -> Self {
         Self { format, compatibility, allow_multiple_types, properties: BTreeMap::new() }
     }
 }
 
-/// A schema as somebody sends it.
+/// A schema as sent by a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchemaInfo {
-    /// The name of what it describes: an Avro full name, a Protobuf message, free text for JSON.
+    /// The name of the described type: an Avro full name, a Protobuf message, free text for JSON.
     pub type_name: String,
-    /// How events are written.
+    /// The format of events.
     pub format: Format,
     /// The schema's bytes as sent: JSON text for Avro and JSON, a `FileDescriptorSet` for Protobuf.
     pub data: Vec<u8>,
-    /// A user's labels.
+    /// The user's labels.
     pub properties: BTreeMap<String, String>,
 }
 
 impl SchemaInfo {
-    /// A schema without labels.
+    /// Creates a schema without labels.
     pub fn new(type_name: impl Into<String>, format: Format, data: impl Into<Vec<u8>>) -> Self {
         Self { type_name: type_name.into(), format, data: data.into(), properties: BTreeMap::new() }
     }
 }
 
-/// Which version of which type a registered schema is.
+/// The version of a registered schema.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct VersionInfo {
     /// The schema's type.
     pub type_name: String,
     /// The format's full name.
     pub format: String,
-    /// Counts the versions of (format, type), from 0.
+    /// The version number within (format, type), from 0.
     pub version: u32,
-    /// Counts all schemas of the group, from 0.
+    /// The schema's number within the group, from 0.
     pub id: u32,
 }
 
@@ -170,39 +171,39 @@ pub struct SchemaWithVersion {
     pub version: VersionInfo,
 }
 
-/// What stands in an event's header: one pair of schema version and codec of a group, counted from 0.
+/// The encoding id in an event's header: the number of a pair of schema version and codec in a group, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EncodingId(pub u32);
 
-/// What an encoding id stands for.
+/// The schema version and codec of an encoding id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EncodingInfo {
     /// The writer's schema.
     pub schema: SchemaInfo,
     /// Its version.
     pub version: VersionInfo,
-    /// What the bytes behind the header were put through.
+    /// The codec of the bytes after the header.
     pub codec: CodecType,
 }
 
-/// A codec by name; `""` is none.
+/// A codec by name; `""` means none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CodecType {
     /// Its name, for example `application/x-gzip`.
     pub name: String,
-    /// What its decoder needs to know.
+    /// The parameters of its decoder.
     pub properties: BTreeMap<String, String>,
 }
 
-/// One line of a group's history.
+/// An entry of a group's history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryRecord {
     /// The schema, as it was sent.
     pub schema: SchemaInfo,
     /// Its version.
     pub version: VersionInfo,
-    /// The rule in force when it was added.
+    /// The policy in force when it was added.
     pub compatibility: Compatibility,
-    /// When it was added, milliseconds since 1970 UTC.
+    /// The time when it was added, in milliseconds since 1970-01-01 UTC.
     pub timestamp_ms: u64,
 }

@@ -1,37 +1,37 @@
-//! A descriptor set as a person reads it: the JSON of its fields, laid out as Google's Java library prints it, which is what
-//! the Java server shows in a group's history (contract §1.2).
+//! A descriptor set as JSON, in the layout of Google's Java library, which the Java server returns in a
+//! group's history (contract §1.2).
 
-use super::weight;
+use super::size_limits;
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 use serde_json::ser::{Formatter, Serializer};
 use std::io::{Result, Write};
 
-/// The text; `None` when the bytes are no descriptor set.
+/// Prints a descriptor set as JSON; `None` if the bytes are not a descriptor set.
 pub(crate) fn json_text(bytes: &[u8]) -> Option<String> {
-    weight::check(bytes).ok()?;
+    size_limits::check(bytes).ok()?;
     let set = DescriptorPool::global().get_message_by_name("google.protobuf.FileDescriptorSet")?;
     let set = DynamicMessage::decode(set, bytes).ok()?;
     let mut text = Vec::new();
     let options = SerializeOptions::new().use_proto_field_name(true);
-    let mut serializer = Serializer::with_formatter(&mut text, Layout::default());
+    let mut serializer = Serializer::with_formatter(&mut text, JavaFormatter::default());
     set.serialize_with_options(&mut serializer, &options).ok()?;
     String::from_utf8(text).ok()
 }
 
-/// Members on lines of their own, the elements of a list side by side.
+/// A formatter with members on lines of their own, and the elements of a list on one line.
 #[derive(Default)]
-struct Layout {
+struct JavaFormatter {
     depth: usize,
     has_member: bool,
 }
 
-impl Layout {
+impl JavaFormatter {
     fn indent<W: ?Sized + Write>(&self, out: &mut W) -> Result<()> {
         (0..self.depth).try_for_each(|_| out.write_all(b"  "))
     }
 }
 
-impl Formatter for Layout {
+impl Formatter for JavaFormatter {
     fn begin_object<W: ?Sized + Write>(&mut self, out: &mut W) -> Result<()> {
         self.depth += 1;
         self.has_member = false;
@@ -72,12 +72,12 @@ impl Formatter for Layout {
 mod tests {
     use super::*;
 
-    /// As the Java server 0.6 shows it.
+    /// The output of the Java server 0.6.
     #[test]
-    fn a_set_is_shown_as_java_shows_it() {
+    fn a_set_is_printed_as_by_java() {
         let set = b"\x0a\x0e\x0a\x07m.proto\x22\x03\x0a\x01M";
-        let shown = "{\n  \"file\": [{\n    \"name\": \"m.proto\",\n    \"message_type\": [{\n      \"name\": \"M\"\n    }]\n  }]\n}";
-        assert_eq!(json_text(set).as_deref(), Some(shown));
+        let expected = "{\n  \"file\": [{\n    \"name\": \"m.proto\",\n    \"message_type\": [{\n      \"name\": \"M\"\n    }]\n  }]\n}";
+        assert_eq!(json_text(set).as_deref(), Some(expected));
         assert_eq!(json_text(b"").as_deref(), Some("{\n}"));
         assert_eq!(json_text(b"\xff"), None);
     }

@@ -1,27 +1,44 @@
-//! One reason why not: the rule, its place in both schemas, both fragments, and what would mend it.
+//! The incompatibilities of Protobuf schemas: rule, location in both schemas, fragments, and suggested fix.
 
 use std::fmt;
 
-/// The most reasons that are given; what follows is not looked for.
+/// The maximum number of reported reasons; the search stops after that.
 pub const MAX_REASONS: usize = 1_000;
 
-/// One reason why a reader cannot read what a writer wrote.
+/// One reason why a reader cannot read data of a writer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incompatibility {
-    /// The rule that is broken.
+    /// The broken rule.
     pub rule: Rule,
-    /// Where in the reader's schema, as `shop.Order.address.zip`: the type's full name, then fields.
+    /// The location in the reader's schema, such as `shop.Order.address.zip`: the type's full name, then
+    /// fields.
     pub reader_path: String,
-    /// Where in the writer's schema.
+    /// The location in the writer's schema.
     pub writer_path: String,
-    /// What stands there in the reader's schema, as `int32 zip = 1`; empty for nothing.
+    /// The declaration there in the reader's schema, such as `int32 zip = 1`; empty if there is none.
     pub reader: String,
-    /// What stands there in the writer's schema.
+    /// The declaration there in the writer's schema; empty if there is none.
     pub writer: String,
-    /// What is wrong there, for a person.
+    /// A description of the problem for people.
     pub message: String,
-    /// What would mend it.
+    /// A suggested fix.
     pub fix: String,
+}
+
+impl Incompatibility {
+    /// Creates a reason of a rule; the traversal adds the location.
+    pub(super) fn new(rule: Rule) -> Self {
+        let none = String::new;
+        Self {
+            rule,
+            reader_path: none(),
+            writer_path: none(),
+            reader: none(),
+            writer: none(),
+            message: none(),
+            fix: none(),
+        }
+    }
 }
 
 impl fmt::Display for Incompatibility {
@@ -30,46 +47,46 @@ impl fmt::Display for Incompatibility {
     }
 }
 
-/// The rules of Protobuf's compatibility. Names are stable.
+/// The rules of Protobuf compatibility. Names are stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Rule {
-    /// A field's number now belongs to another field, of a type that reads the old values wrongly.
+    /// A field's number now belongs to another field, of a type that misreads the old values.
     NumberReused,
     /// The writer's type cannot be read as the reader's.
     TypeChanged,
-    /// A field's message became one that has nothing of it.
+    /// A field's message became one that has no field in common with it.
     MessageChanged,
-    /// Singular, repeated or map became another in a way that loses values.
+    /// A change between singular, repeated and map loses values.
     LabelChanged,
-    /// The reader requires what the writer need not write.
+    /// The reader requires a field that the writer need not write.
     RequiredAdded,
     /// A field of the same name has another number.
     FieldRenumbered,
-    /// Fields that could be set at once are in one oneof, where only the last stays.
+    /// Fields that could be set together are now in one oneof, which keeps only the last.
     MovedIntoOneof,
-    /// A closed enum of the reader lacks a value of the writer.
+    /// A closed enum of the reader does not have a value of the writer.
     EnumValueRemoved,
     /// An enum value of the same name has another number.
     EnumValueRenumbered,
-    /// An absent field means another value.
+    /// An absent field has another value.
     DefaultChanged,
     /// JSON: the reader does not know the name that the writer writes.
     JsonNameChanged,
     /// JSON: the name that the writer writes is another field of the reader.
     JsonNameReused,
-    /// JSON: the reader does not know the name of an enum's value.
+    /// JSON: the reader does not know the name of an enum value.
     EnumNameMissing,
     /// A later schema uses a number that an earlier one reserved.
     ReservedNumberUsed,
     /// A later schema uses a name that an earlier one reserved.
     ReservedNameUsed,
-    /// There is more to compare than [`MAX_COMPARISONS`](super::MAX_COMPARISONS).
+    /// The comparison exceeds [`MAX_COMPARISONS`](super::MAX_COMPARISONS).
     TooManyComparisons,
 }
 
 impl Rule {
-    /// As in `number-reused`.
+    /// Returns the rule's name, such as `number-reused`.
     pub fn name(self) -> &'static str {
         match self {
             Self::NumberReused => "number-reused",

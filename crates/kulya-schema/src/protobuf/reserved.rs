@@ -1,95 +1,108 @@
-//! Whether a later schema uses what an earlier one reserved.
+//! Reuse of reserved names and numbers: whether a later schema uses what an earlier one reserved.
 //!
-//! Apart from [`can_read`](super::can_read), because it is a question of time and not of reading: to remove a field and
-//! reserve its number is what the guides ask for, and to use a number that was reserved is what they forbid; reader and
-//! writer look the same in both.
+//! Separate from [`can_read`](super::can_read), because it depends on the order of the versions and not on
+//! who reads: the guides recommend to remove a field and reserve its number, and forbid to use a reserved
+//! number; reader and writer look the same in both cases.
 
-use super::walk::{Pair, Walk};
-use super::{Enum, Incompatibility, Message, Rule, Safety, Schema, text};
+use super::describe;
+use super::reason::{Incompatibility, Rule};
+use super::schema::{Enum, Kind, Message, Safety, Schema};
+use super::traversal::{Pair, Traversal};
 use crate::Budget;
 use std::ops::RangeInclusive;
 
-/// Each number that `new` uses and `old` reserved, and each name too when the events may be JSON. `new` stands for the
-/// reader in the reasons.
+/// Returns each number that `new` uses and `old` reserved, and each name too if the events may be JSON. `new`
+/// is the reader in the reasons.
 pub fn reuses_reserved(new: &Schema, old: &Schema, safety: Safety) -> Vec<Incompatibility> {
-    reuses_reserved_within(new, old, safety, &Budget::default())
+    reuses_reserved_with_budget(new, old, safety, &Budget::default())
 }
 
-/// As [`reuses_reserved`], within a budget that other work shares.
-pub fn reuses_reserved_within(
+/// Compares like [`reuses_reserved`], within a shared budget.
+pub fn reuses_reserved_with_budget(
     new: &Schema,
     old: &Schema,
     safety: Safety,
     budget: &Budget,
 ) -> Vec<Incompatibility> {
-    let mut walk = Walk::new(new, old, budget);
-    while let Some(pair) = walk.next() {
-        let (Some(now), Some(before)) = (new.message(pair.reader), old.message(pair.writer)) else {
+    let mut traversal = Traversal::new(new, old, budget);
+    while let Some(pair) = traversal.next() {
+        let (Some(new_message), Some(old_message)) = (new.message(pair.reader), old.message(pair.writer))
+        else {
             continue;
         };
-        fields(&mut walk, pair, (new, now), before, safety);
-        for field in &now.fields {
-            let Some(was) = before.field(field.number) else { continue };
-            let steps = (field.name.as_str(), was.name.as_str());
-            if let (Some(to), Some(from)) = (field.kind.message(), was.kind.message()) {
-                walk.below(pair, steps, (to, from));
+        compare_fields(&mut traversal, pair, (new, new_message), old_message, safety);
+        for field in &new_message.fields {
+            let Some(old_field) = old_message.field(field.number) else { continue };
+            let steps = (field.name.as_str(), old_field.name.as_str());
+            if let (Some(to), Some(from)) = (field.kind.message(), old_field.kind.message()) {
+                traversal.enqueue(pair, steps, (to, from));
             }
-            if let (super::Kind::Enum(to), super::Kind::Enum(from)) = (field.kind, was.kind)
-                && let (Some(now), Some(before)) = (new.enumeration(to), old.enumeration(from))
-                && walk.enums(pair, (to, from))
+            if let (Kind::Enum(to), Kind::Enum(from)) = (field.kind, old_field.kind)
+                && let (Some(new_enum), Some(old_enum)) = (new.enumeration(to), old.enumeration(from))
+                && traversal.visit_enums(pair, (to, from))
             {
-                values(&mut walk, pair, steps, now, before, safety);
+                compare_values(&mut traversal, pair, steps, new_enum, old_enum, safety);
             }
         }
     }
-    walk.reasons()
+    traversal.into_reasons()
 }
 
-fn fields(
-    walk: &mut Walk<'_>,
+fn compare_fields(
+    traversal: &mut Traversal<'_>,
     pair: Pair,
-    (new, now): (&Schema, &Message),
-    before: &Message,
+    (new, new_message): (&Schema, &Message),
+    old_message: &Message,
     safety: Safety,
 ) {
-    for field in &now.fields {
-        let range = before.reserved.range(field.number);
-        let name = safety == Safety::Json && before.reserved.names.contains(&field.name);
-        let reader = || text::of_field(new, field);
+    for field in &new_message.fields {
+        let range = old_message.reserved.range(field.number);
+        let is_name_reserved = safety == Safety::Json && old_message.reserved.names.contains(&field.name);
+        let reader = || describe::field(new, field);
         if let Some(range) = range {
-            let why =
-                Incompatibility { reader: reader(), writer: range_text(range), ..number_used(field.number) };
-            walk.refuse(pair, (&field.name, ""), why);
+            let incompatibility = Incompatibility {
+                reader: reader(),
+                writer: range_text(range),
+                ..reserved_number_used(field.number)
+            };
+            traversal.report(pair, (&field.name, ""), incompatibility);
         }
-        if name {
-            let why = Incompatibility {
+        if is_name_reserved {
+            let incompatibility = Incompatibility {
                 reader: reader(),
                 writer: format!("reserved {:?}", field.name),
-                ..name_used(&field.name)
+                ..reserved_name_used(&field.name)
             };
-            walk.refuse(pair, (&field.name, ""), why);
+            traversal.report(pair, (&field.name, ""), incompatibility);
         }
     }
 }
 
-fn values(walk: &mut Walk<'_>, pair: Pair, steps: (&str, &str), now: &Enum, before: &Enum, safety: Safety) {
-    for value in &now.values {
-        let place = format!("{}.{}", steps.0, value.0);
-        if let Some(range) = before.reserved.range(value.1) {
-            let why = Incompatibility {
-                reader: text::of_value(value),
+fn compare_values(
+    traversal: &mut Traversal<'_>,
+    pair: Pair,
+    steps: (&str, &str),
+    new_enum: &Enum,
+    old_enum: &Enum,
+    safety: Safety,
+) {
+    for value in &new_enum.values {
+        let path = format!("{}.{}", steps.0, value.0);
+        if let Some(range) = old_enum.reserved.range(value.1) {
+            let incompatibility = Incompatibility {
+                reader: describe::enum_value(value),
                 writer: range_text(range),
-                ..number_used(value.1)
+                ..reserved_number_used(value.1)
             };
-            walk.refuse(pair, (&place, steps.1), why);
+            traversal.report(pair, (&path, steps.1), incompatibility);
         }
-        if safety == Safety::Json && before.reserved.names.contains(&value.0) {
-            let why = Incompatibility {
-                reader: text::of_value(value),
+        if safety == Safety::Json && old_enum.reserved.names.contains(&value.0) {
+            let incompatibility = Incompatibility {
+                reader: describe::enum_value(value),
                 writer: format!("reserved {:?}", value.0),
-                ..name_used(&value.0)
+                ..reserved_name_used(&value.0)
             };
-            walk.refuse(pair, (&place, steps.1), why);
+            traversal.report(pair, (&path, steps.1), incompatibility);
         }
     }
 }
@@ -99,20 +112,18 @@ fn range_text(range: &RangeInclusive<i32>) -> String {
     if first == last { format!("reserved {first}") } else { format!("reserved {first} to {last}") }
 }
 
-fn number_used(number: i32) -> Incompatibility {
+fn reserved_number_used(number: i32) -> Incompatibility {
     Incompatibility {
-        message: format!("number {number} is reserved: older events may hold something else under it"),
-        fix: "take a number that was never used".to_owned(),
+        message: format!("number {number} is reserved: older events may have another field under it"),
+        fix: "choose a number that was never used".to_owned(),
         ..Incompatibility::new(Rule::ReservedNumberUsed)
     }
 }
 
-fn name_used(name: &str) -> Incompatibility {
+fn reserved_name_used(name: &str) -> Incompatibility {
     Incompatibility {
-        message: format!(
-            "the name {name} is reserved: older events in JSON may hold something else under it"
-        ),
-        fix: "take a name that was never used".to_owned(),
+        message: format!("the name {name} is reserved: older events in JSON may have another field under it"),
+        fix: "choose a name that was never used".to_owned(),
         ..Incompatibility::new(Rule::ReservedNameUsed)
     }
 }

@@ -1,9 +1,11 @@
-//! What stands behind a number: the values of two enums, and what a field means that is absent.
+//! Comparison of values: the values of two enums, and the defaults of absent fields.
 
-use super::{Enum, Field, Incompatibility, Kind, Label, MAX_REASONS, Rule, Safety, Scalar, Schema, text};
+use super::describe;
+use super::reason::{Incompatibility, MAX_REASONS, Rule};
+use super::schema::{Enum, Field, Kind, Label, Safety, Scalar, Schema};
 use std::collections::{HashMap, HashSet};
 
-/// What keeps one enum from reading another, each with the value's name for the path.
+/// Returns what keeps one enum from reading another, each with the value's name for the path.
 pub(super) fn enum_reasons<'a>(
     reader: &Enum,
     writer: &'a Enum,
@@ -17,45 +19,48 @@ pub(super) fn enum_reasons<'a>(
             break;
         }
         let (name, number) = (value.0.as_str(), value.1);
-        // of several names for one number the first is written
+        // of several names of one number the first is written
         let is_first = named.insert(number);
-        let written = text::of_value(value);
+        let written = describe::enum_value(value);
         match reader.numbers.get(name) {
             Some(other) if *other != number => {
-                let why = Incompatibility {
-                    reader: text::of_value(&(name.to_owned(), *other)),
+                let incompatibility = Incompatibility {
+                    reader: describe::enum_value(&(name.to_owned(), *other)),
                     writer: written,
                     message: format!(
                         "{} gives {name} the number {other}, and the writer {number}",
-                        text::of_enum(reader)
+                        describe::enumeration(reader)
                     ),
                     fix: format!("keep {name} = {number}, and add a value of another name"),
                     ..Incompatibility::new(Rule::EnumValueRenumbered)
                 };
-                reasons.push((name, why));
+                reasons.push((name, incompatibility));
             }
-            None if reader.closed && is_first && !by_number.contains_key(&number) => {
-                let why = Incompatibility {
+            None if reader.is_closed && is_first && !by_number.contains_key(&number) => {
+                let incompatibility = Incompatibility {
                     writer: written,
                     message: format!(
-                        "{} is closed and lacks {number}: the field would be absent where the writer wrote {name}",
-                        text::of_enum(reader)
+                        "{} is closed and does not have {number}: the field would be absent where the writer wrote {name}",
+                        describe::enumeration(reader)
                     ),
-                    fix: format!("keep {name} = {number} in {}", text::of_enum(reader)),
+                    fix: format!("keep {name} = {number} in {}", describe::enumeration(reader)),
                     ..Incompatibility::new(Rule::EnumValueRemoved)
                 };
-                reasons.push((name, why));
+                reasons.push((name, incompatibility));
             }
             None if safety == Safety::Json && is_first => {
                 let same = by_number.get(&number).copied();
-                let why = Incompatibility {
-                    reader: same.map(text::of_value).unwrap_or_default(),
+                let incompatibility = Incompatibility {
+                    reader: same.map(describe::enum_value).unwrap_or_default(),
                     writer: written,
-                    message: format!("JSON holds the name {name}, which {} has not", text::of_enum(reader)),
-                    fix: format!("keep {name} = {number}; with allow_alias another name can stand beside it"),
+                    message: format!(
+                        "JSON has the name {name}, which {} does not have",
+                        describe::enumeration(reader)
+                    ),
+                    fix: format!("keep {name} = {number}; allow_alias permits another name beside it"),
                     ..Incompatibility::new(Rule::EnumNameMissing)
                 };
-                reasons.push((name, why));
+                reasons.push((name, incompatibility));
             }
             _ => {}
         }
@@ -63,60 +68,60 @@ pub(super) fn enum_reasons<'a>(
     reasons
 }
 
-/// What an absent field means.
+/// The value of an absent field.
 #[derive(Debug, Clone, PartialEq)]
-enum Absent {
+enum DefaultValue {
     Number(i128),
-    /// Bits, so that it is equal to itself.
+    /// The bits, so that NaN equals itself.
     Real(u64),
     Text(String),
 }
 
-/// Whether a field that the writer left out means the same to the reader. Both are singular.
-pub(super) fn same_default(reader: (&Schema, &Field), writer: (&Schema, &Field)) -> bool {
-    // what is always written is never absent
+/// Returns whether a field that the writer left out has the same value for the reader. Both are singular.
+pub(super) fn is_same_default(reader: (&Schema, &Field), writer: (&Schema, &Field)) -> bool {
+    // a required field is never absent
     if writer.1.label == Label::Required {
         return true;
     }
-    match (absent(reader.0, reader.1), absent(writer.0, writer.1)) {
-        // the text of bytes has escapes, that of a string has none
-        (Some(Absent::Text(to)), Some(Absent::Text(from))) if reader.1.kind != writer.1.kind => {
+    match (default_value(reader.0, reader.1), default_value(writer.0, writer.1)) {
+        // defaults of bytes have escapes, those of strings have none
+        (Some(DefaultValue::Text(to)), Some(DefaultValue::Text(from))) if reader.1.kind != writer.1.kind => {
             to == from && !to.contains('\\')
         }
         (Some(to), Some(from)) => to == from,
         // bytes that read a message
-        (Some(to), None) => to == Absent::Text(String::new()),
+        (Some(to), None) => to == DefaultValue::Text(String::new()),
         (None, _) => true,
     }
 }
 
-fn absent(schema: &Schema, field: &Field) -> Option<Absent> {
-    let given = field.default.as_deref();
+fn default_value(schema: &Schema, field: &Field) -> Option<DefaultValue> {
+    let declared = field.default.as_deref();
     match field.kind {
         Kind::Message(_) | Kind::Group(_) => None,
         Kind::Enum(number) => {
             let it = schema.enumeration(number)?;
-            let chosen = given.and_then(|name| it.numbers.get(name).copied());
+            let chosen = declared.and_then(|name| it.numbers.get(name).copied());
             chosen
                 .or_else(|| it.values.first().map(|value| value.1))
-                .map(|number| Absent::Number(number.into()))
+                .map(|number| DefaultValue::Number(number.into()))
         }
         Kind::Scalar(Scalar::String | Scalar::Bytes) => {
-            Some(Absent::Text(given.unwrap_or_default().to_owned()))
+            Some(DefaultValue::Text(declared.unwrap_or_default().to_owned()))
         }
-        Kind::Scalar(Scalar::Bool) => Some(Absent::Number(i128::from(given == Some("true")))),
+        Kind::Scalar(Scalar::Bool) => Some(DefaultValue::Number(i128::from(declared == Some("true")))),
         Kind::Scalar(Scalar::Double | Scalar::Float) => {
-            let real = given.map_or(Ok(0.0), str::parse::<f64>);
-            Some(real.map_or_else(|_| unreadable(given), |real| Absent::Real(real.to_bits())))
+            let real = declared.map_or(Ok(0.0), str::parse::<f64>);
+            Some(real.map_or_else(|_| invalid_default(declared), |real| DefaultValue::Real(real.to_bits())))
         }
         Kind::Scalar(_) => {
-            let number = given.map_or(Ok(0), str::parse::<i128>);
-            Some(number.map_or_else(|_| unreadable(given), Absent::Number))
+            let number = declared.map_or(Ok(0), str::parse::<i128>);
+            Some(number.map_or_else(|_| invalid_default(declared), DefaultValue::Number))
         }
     }
 }
 
-/// A default that no compiler makes: equal to the same text alone.
-fn unreadable(given: Option<&str>) -> Absent {
-    Absent::Text(given.unwrap_or_default().to_owned())
+/// Returns an invalid default, which no compiler emits: it equals only the same text.
+fn invalid_default(declared: Option<&str>) -> DefaultValue {
+    DefaultValue::Text(declared.unwrap_or_default().to_owned())
 }

@@ -1,5 +1,6 @@
-//! The well-known types, for sets that were made without their imports: Java's clients send a message's own file alone
-//! (contract §5.2), and a timestamp in it is no reason to refuse the schema. A set's own declarations come first.
+//! The well-known types, for sets that were created without their imports: Java's clients send only a
+//! message's own file (contract §5.2), and a timestamp in it must not make the schema invalid. A set's own
+//! declarations take precedence.
 //!
 //! Source: the `.proto` files of package `google.protobuf`, which have been frozen for years.
 
@@ -9,7 +10,7 @@ use prost_types::{
     FileDescriptorProto, MessageOptions, OneofDescriptorProto,
 };
 
-/// One file with all of them.
+/// Returns one file with all of them.
 pub(super) fn file() -> FileDescriptorProto {
     let wrappers = [
         ("BoolValue", Type::Bool),

@@ -1,11 +1,12 @@
-//! What schemas cost as they grow: families of them, each at three sizes, read, normalised, listed, shown and compared with
-//! another of the family in both directions. Steps are counted, and grow as the schema does, or end at a bound; the time is
-//! bounded so widely that only work without end is over it. With `--nocapture` the figures are printed.
+//! The cost of schemas as they grow: families of them, each at three sizes, are parsed, canonicalized,
+//! listed, printed and compared with another of the family in both directions. The number of steps must grow
+//! linearly with the schema, or end at a bound; the time limit is generous and catches only endless work.
+//! With `--nocapture` the figures are printed.
 
-use kulya_schema::decide::{self, Judge};
+use kulya_schema::compatibility::{self, CompatibilityContext};
 use kulya_schema::{
     Budget, Checkers, Compatibility, Format, Rules, SchemaInfo, SchemaWithVersion, VersionInfo,
-    fields_within, normalize_within, readable,
+    canonicalize_with_budget, fields_with_budget, pretty_print,
 };
 use prost::Message;
 use prost_types::descriptor_proto::ReservedRange;
@@ -16,10 +17,10 @@ use prost_types::{
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-/// Far more than any takes, also where much else runs.
-const LONGEST: Duration = Duration::from_secs(120);
+/// Far more than any family needs, even on a busy machine.
+const MAX_DURATION: Duration = Duration::from_secs(120);
 
-fn list<T: Display>(n: usize, item: impl Fn(usize) -> T) -> String {
+fn comma_separated<T: Display>(n: usize, item: impl Fn(usize) -> T) -> String {
     (0..n).map(|number| item(number).to_string()).collect::<Vec<_>>().join(",")
 }
 
@@ -31,59 +32,78 @@ fn field(name: impl Display, kind: impl Display) -> String {
     format!(r#"{{"name":"{name}","type":{kind}}}"#)
 }
 
-/// A family by name: how large its largest member is, and what makes a member of a size.
+/// A family: its name, the size of its largest member, and the function that builds a member of a size.
 type Family<T> = (&'static str, usize, fn(usize, &str) -> T);
 
 const AVRO: &[Family<String>] = &[
     ("union of records", 5_000, |n, v| {
-        format!("[{}]", list(n, |i| record(format!("R{i}"), field("a", format!("\"{v}\"")))))
+        format!("[{}]", comma_separated(n, |i| record(format!("R{i}"), field("a", format!("\"{v}\"")))))
     }),
     ("union of enums", 5_000, |n, v| {
-        format!("[{}]", list(n, |i| format!(r#"{{"type":"enum","name":"E{i}","symbols":["A","{v}"]}}"#)))
+        format!(
+            "[{}]",
+            comma_separated(n, |i| format!(r#"{{"type":"enum","name":"E{i}","symbols":["A","{v}"]}}"#))
+        )
     }),
-    ("fields", 20_000, |n, v| record("R", list(n, |i| field(format!("f{i}"), format!("\"{v}\""))))),
-    ("fields with no default", 20_000, |n, v| record("R", list(n, |i| field(format!("{v}{i}"), "\"int\"")))),
+    ("fields", 20_000, |n, v| {
+        record("R", comma_separated(n, |i| field(format!("f{i}"), format!("\"{v}\""))))
+    }),
+    ("fields with no default", 20_000, |n, v| {
+        record("R", comma_separated(n, |i| field(format!("{v}{i}"), "\"int\"")))
+    }),
     ("symbols", 40_000, |n, v| {
-        format!(r#"{{"type":"enum","name":"E","symbols":["{v}",{}]}}"#, list(n, |i| format!("\"S{i}\"")))
+        format!(
+            r#"{{"type":"enum","name":"E","symbols":["{v}",{}]}}"#,
+            comma_separated(n, |i| format!("\"S{i}\""))
+        )
     }),
     ("references to one enum", 5_000, |n, v| {
-        let symbols = list(2_000, |i| format!("\"{v}{i}\""));
+        let symbols = comma_separated(2_000, |i| format!("\"{v}{i}\""));
         let first = field("e", format!(r#"{{"type":"enum","name":"E","symbols":[{symbols}]}}"#));
-        record("R", format!("{first},{}", list(n, |i| field(format!("f{i}"), r#"["null","E"]"#))))
+        record("R", format!("{first},{}", comma_separated(n, |i| field(format!("f{i}"), r#"["null","E"]"#))))
     }),
     ("references to one record", 20_000, |n, v| {
         let first = field("e", record("T", field("x", format!("\"{v}\""))));
-        record("R", format!("{first},{}", list(n, |i| field(format!("f{i}"), "\"T\""))))
+        record("R", format!("{first},{}", comma_separated(n, |i| field(format!("f{i}"), "\"T\""))))
     }),
     ("aliases", 20_000, |n, v| {
-        let aliases = list(n, |i| format!("\"A{i}\""));
+        let aliases = comma_separated(n, |i| format!("\"A{i}\""));
         format!(r#"{{"type":"record","name":"R","aliases":[{aliases}],"fields":[{}]}}"#, field(v, "\"int\""))
     }),
     ("aliases of fields", 10_000, |n, v| {
-        record("R", list(n, |i| format!(r#"{{"name":"f{i}","type":"{v}","aliases":["g{i}","h{i}"]}}"#)))
+        record(
+            "R",
+            comma_separated(n, |i| format!(r#"{{"name":"f{i}","type":"{v}","aliases":["g{i}","h{i}"]}}"#)),
+        )
     }),
     ("types in a long namespace", 5_000, |n, v| {
-        let inner =
-            list(n, |i| field(format!("f{i}"), record(format!("T{i}"), field("a", format!("\"{v}\"")))));
+        let inner = comma_separated(n, |i| {
+            field(format!("f{i}"), record(format!("T{i}"), field("a", format!("\"{v}\""))))
+        });
         format!(r#"{{"type":"record","name":"R","namespace":"{}","fields":[{inner}]}}"#, "n".repeat(400))
     }),
     ("fields in a type of a long name", 20_000, |n, v| {
-        record("R".repeat(500), list(n, |i| field(format!("f{i}"), format!("\"{v}\""))))
+        record("R".repeat(500), comma_separated(n, |i| field(format!("f{i}"), format!("\"{v}\""))))
     }),
     ("fields of long names", 1_000, |n, v| {
         let long = "x".repeat(4_000);
         record(
             "R",
-            list(n, |i| field(format!("{long}{i}"), record(format!("T{i}"), field("a", format!("\"{v}\""))))),
+            comma_separated(n, |i| {
+                field(format!("{long}{i}"), record(format!("T{i}"), field("a", format!("\"{v}\""))))
+            }),
         )
     }),
     ("defaults", 40_000, |n, v| {
-        let values = list(n, |i| i);
+        let values = comma_separated(n, |i| i);
         record("R", format!(r#"{{"name":"a","type":{{"type":"array","items":"{v}"}},"default":[{values}]}}"#))
     }),
     ("chain of types", 5_000, |n, v| {
         let first = record("T0", field("v", format!("\"{v}\"")));
-        format!("[{first},{}]", list(n, |i| record(format!("T{}", i + 1), field("v", format!("\"T{i}\"")))))
+        format!(
+            "[{first},{}]",
+            comma_separated(n, |i| record(format!("T{}", i + 1), field("v", format!("\"T{i}\""))))
+        )
     }),
     ("unions in arrays", 40, |n, v| {
         let inner = (0..n)
@@ -91,45 +111,49 @@ const AVRO: &[Family<String>] = &[
         record("R", field("a", inner))
     }),
     ("properties", 20_000, |n, v| {
-        let properties = list(n, |i| format!("\"p{i}\":{{\"b\":1,\"a\":[{i}]}}"));
+        let properties = comma_separated(n, |i| format!("\"p{i}\":{{\"b\":1,\"a\":[{i}]}}"));
         format!(r#"{{"type":"record","name":"R","fields":[{}],{properties}}}"#, field(v, "\"int\""))
     }),
 ];
 
 const JSON: &[Family<String>] = &[
     ("patterns and properties", 250, |n, v| {
-        let patterns = list(n, |i| format!(r#""^(a+)+{v}{i}$":{{"type":"string"}}"#));
-        let properties = list(n, |i| format!(r#""{}{i}":{{"type":"string"}}"#, "a".repeat(25)));
+        let patterns = comma_separated(n, |i| format!(r#""^(a+)+{v}{i}$":{{"type":"string"}}"#));
+        let properties = comma_separated(n, |i| format!(r#""{}{i}":{{"type":"string"}}"#, "a".repeat(25)));
         format!(r#"{{"patternProperties":{{{patterns}}},"properties":{{{properties}}}}}"#)
     }),
-    ("enum", 20_000, |n, v| format!(r#"{{"enum":["{v}",{}]}}"#, list(n, |i| i))),
+    ("enum", 20_000, |n, v| format!(r#"{{"enum":["{v}",{}]}}"#, comma_separated(n, |i| i))),
     ("enum of objects", 5_000, |n, v| {
-        format!(r#"{{"enum":[{}]}}"#, list(n, |i| format!(r#"{{"{v}":{i},"b":[{i}]}}"#)))
+        format!(r#"{{"enum":[{}]}}"#, comma_separated(n, |i| format!(r#"{{"{v}":{i},"b":[{i}]}}"#)))
     }),
     ("properties", 2_500, |n, v| {
         format!(
             r#"{{"type":"object","required":["p0"],"properties":{{{}}}}}"#,
-            list(n, |i| format!(r#""p{i}":{{"type":"{v}"}}"#))
+            comma_separated(n, |i| format!(r#""p{i}":{{"type":"{v}"}}"#))
         )
     }),
     ("closed properties", 1_000, |n, v| {
-        let properties = list(n, |i| format!(r#""{v}{i}":{{"type":"string"}}"#));
+        let properties = comma_separated(n, |i| format!(r#""{v}{i}":{{"type":"string"}}"#));
         format!(r#"{{"additionalProperties":false,"properties":{{{properties}}}}}"#)
     }),
-    ("required", 5_000, |n, v| format!(r#"{{"required":[{}]}}"#, list(n, |i| format!("\"{v}{i}\"")))),
+    ("required", 5_000, |n, v| {
+        format!(r#"{{"required":[{}]}}"#, comma_separated(n, |i| format!("\"{v}{i}\"")))
+    }),
     ("all of", 1_000, |n, v| {
         format!(
             r#"{{"allOf":[{}]}}"#,
-            list(n, |i| format!(r#"{{"properties":{{"p{i}":{{"type":"{v}"}}}}}}"#))
+            comma_separated(n, |i| format!(r#"{{"properties":{{"p{i}":{{"type":"{v}"}}}}}}"#))
         )
     }),
     ("any of", 250, |n, v| {
-        format!(r#"{{"anyOf":[{}]}}"#, list(n, |i| format!(r#"{{"required":["{v}{i}"]}}"#)))
+        format!(r#"{{"anyOf":[{}]}}"#, comma_separated(n, |i| format!(r#"{{"required":["{v}{i}"]}}"#)))
     }),
     ("one of", 100, |n, v| {
         format!(
             r#"{{"oneOf":[{}]}}"#,
-            list(n, |i| format!(r#"{{"required":["k"],"properties":{{"k":{{"const":"{v}{i}"}}}}}}"#))
+            comma_separated(n, |i| format!(
+                r#"{{"required":["k"],"properties":{{"k":{{"const":"{v}{i}"}}}}}}"#
+            ))
         )
     }),
     ("tree of one of", 5, |n, v| {
@@ -137,7 +161,7 @@ const JSON: &[Family<String>] = &[
         (0..n).fold(leaf, |inner, i| format!(r#"{{"oneOf":[{{"minLength":{i}}},{inner},{inner}]}}"#))
     }),
     ("chain of references", 2_000, |n, v| {
-        let defs = list(n, |i| format!(r##""d{i}":{{"$ref":"#/$defs/d{}"}}"##, i + 1));
+        let defs = comma_separated(n, |i| format!(r##""d{i}":{{"$ref":"#/$defs/d{}"}}"##, i + 1));
         format!(r##"{{"$ref":"#/$defs/d0","$defs":{{{defs},"d{n}":{{"type":"{v}"}}}}}}"##)
     }),
     ("circle of references", 1_000, |n, v| {
@@ -147,16 +171,17 @@ const JSON: &[Family<String>] = &[
                 (i + 1) % n
             )
         };
-        format!(r##"{{"$ref":"#/$defs/d0","$defs":{{{}}}}}"##, list(n, next))
+        format!(r##"{{"$ref":"#/$defs/d0","$defs":{{{}}}}}"##, comma_separated(n, next))
     }),
     ("dependent schemas", 12, |n, v| {
         format!(
             r#"{{"dependentSchemas":{{{}}}}}"#,
-            list(n, |i| format!(r#""{v}{i}":{{"required":["r{i}"]}}"#))
+            comma_separated(n, |i| format!(r#""{v}{i}":{{"required":["r{i}"]}}"#))
         )
     }),
     ("unevaluated", 250, |n, v| {
-        let branches = list(n, |i| format!(r#"{{"properties":{{"{v}{i}":{{"type":"string"}}}}}}"#));
+        let branches =
+            comma_separated(n, |i| format!(r#"{{"properties":{{"{v}{i}":{{"type":"string"}}}}}}"#));
         format!(r#"{{"allOf":[{branches}],"unevaluatedProperties":false}}"#)
     }),
     ("numbers", 100, |n, v| {
@@ -169,10 +194,13 @@ const JSON: &[Family<String>] = &[
         })
     }),
     ("items by place", 100, |n, v| {
-        format!(r#"{{"prefixItems":[{}],"items":false}}"#, list(n, |_| format!(r#"{{"type":"{v}"}}"#)))
+        format!(
+            r#"{{"prefixItems":[{}],"items":false}}"#,
+            comma_separated(n, |_| format!(r#"{{"type":"{v}"}}"#))
+        )
     }),
     ("long texts", 25_000, |n, v| {
-        let properties = list(20, |i| format!(r#""p{i}":{{"type":"{v}","minLength":{}}}"#, n + i));
+        let properties = comma_separated(20, |i| format!(r#""p{i}":{{"type":"{v}","minLength":{}}}"#, n + i));
         format!(r#"{{"required":["p1"],"properties":{{{properties}}}}}"#)
     }),
 ];
@@ -181,7 +209,7 @@ fn message(name: impl Display, field: Vec<FieldDescriptorProto>) -> DescriptorPr
     DescriptorProto { name: Some(name.to_string()), field, ..DescriptorProto::default() }
 }
 
-fn proto_field(
+fn protobuf_field(
     name: impl Display,
     number: usize,
     kind: i32,
@@ -218,26 +246,28 @@ fn kind(v: &str) -> i32 {
 
 const PROTOBUF: &[Family<Vec<u8>>] = &[
     ("fields", 10_000, |n, v| {
-        let fields = (0..n).map(|i| proto_field(format!("f{i}"), i + 1, kind(v), None)).collect();
+        let fields = (0..n).map(|i| protobuf_field(format!("f{i}"), i + 1, kind(v), None)).collect();
         set(vec![message("M", fields)], Vec::new())
     }),
     ("fields that move", 10_000, |n, v| {
         let moved = usize::from(v == "int");
-        let fields = (0..n).map(|i| proto_field(format!("f{i}"), i + 1 + moved, STRING, None)).collect();
+        let fields = (0..n).map(|i| protobuf_field(format!("f{i}"), i + 1 + moved, STRING, None)).collect();
         set(vec![message("M", fields)], Vec::new())
     }),
     ("messages", 2_000, |n, v| {
-        let below = |i: usize| proto_field(format!("f{i}"), i + 1, MESSAGE, Some(format!(".p.T{i}")));
+        let below = |i: usize| protobuf_field(format!("f{i}"), i + 1, MESSAGE, Some(format!(".p.T{i}")));
         let mut messages = vec![message("M", (0..n).map(below).collect())];
-        messages.extend((0..n).map(|i| message(format!("T{i}"), vec![proto_field("a", 1, kind(v), None)])));
+        messages
+            .extend((0..n).map(|i| message(format!("T{i}"), vec![protobuf_field("a", 1, kind(v), None)])));
         set(messages, Vec::new())
     }),
     ("messages that meet each other", 25, |n, v| {
         let each = |i: usize| {
-            let below =
-                |k: usize| proto_field(format!("f{k}"), k + 1, MESSAGE, Some(format!(".p.T{}", (i * k) % n)));
+            let below = |k: usize| {
+                protobuf_field(format!("f{k}"), k + 1, MESSAGE, Some(format!(".p.T{}", (i * k) % n)))
+            };
             let mut fields: Vec<_> = (0..n).map(below).collect();
-            fields.push(proto_field("a", n + 1, kind(v), None));
+            fields.push(protobuf_field("a", n + 1, kind(v), None));
             message(format!("T{i}"), fields)
         };
         set((0..n).map(each).collect(), Vec::new())
@@ -254,7 +284,7 @@ const PROTOBUF: &[Family<Vec<u8>>] = &[
             value: (0..n).map(value).collect(),
             ..EnumDescriptorProto::default()
         };
-        let field = proto_field("e", 1, ENUM, Some(".p.E".into()));
+        let field = protobuf_field("e", 1, ENUM, Some(".p.E".into()));
         set(vec![message("M", vec![field])], vec![values])
     }),
     ("reserved ranges", 20_000, |n, v| {
@@ -262,14 +292,14 @@ const PROTOBUF: &[Family<Vec<u8>>] = &[
             let start = i32::try_from(2 * i + 2).ok();
             ReservedRange { start, end: start.map(|start| start + 1) }
         };
-        let mut one = message("M", vec![proto_field("a", 1, kind(v), None)]);
+        let mut one = message("M", vec![protobuf_field("a", 1, kind(v), None)]);
         one.reserved_range = (0..n).map(range).collect();
         set(vec![one], Vec::new())
     }),
     ("oneofs", 5_000, |n, v| {
         let field = |i: usize| FieldDescriptorProto {
             oneof_index: i32::try_from(i).ok(),
-            ..proto_field(format!("f{i}"), i + 1, kind(v), None)
+            ..protobuf_field(format!("f{i}"), i + 1, kind(v), None)
         };
         let mut one = message("M", (0..n).map(field).collect());
         let declared = |i: usize| OneofDescriptorProto {
@@ -280,18 +310,19 @@ const PROTOBUF: &[Family<Vec<u8>>] = &[
         set(vec![one], Vec::new())
     }),
     ("nested messages", 7, |n, v| {
-        let innermost = message("M", vec![proto_field("a", 1, kind(v), None)]);
+        let innermost = message("M", vec![protobuf_field("a", 1, kind(v), None)]);
         let nested = (0..n).fold(innermost, |inner, _| {
-            let mut outer = message("M", vec![proto_field("m", 1, MESSAGE, Some("M".into()))]);
+            let mut outer = message("M", vec![protobuf_field("m", 1, MESSAGE, Some("M".into()))]);
             outer.nested_type = vec![inner];
             outer
         });
         set(vec![nested], Vec::new())
     }),
     ("relative names in a deep scope", 2_500, |n, v| {
-        let field = |i: usize| proto_field(format!("f{i}"), i + 1, MESSAGE, Some(format!("T{}", i % 100)));
+        let field = |i: usize| protobuf_field(format!("f{i}"), i + 1, MESSAGE, Some(format!("T{}", i % 100)));
         let mut messages = vec![message("M", (0..n).map(field).collect())];
-        messages.extend((0..100).map(|i| message(format!("T{i}"), vec![proto_field("a", 1, kind(v), None)])));
+        messages
+            .extend((0..100).map(|i| message(format!("T{i}"), vec![protobuf_field("a", 1, kind(v), None)])));
         let deep = FileDescriptorProto {
             name: Some("a.proto".into()),
             package: Some(["a"; 200].join(".")),
@@ -302,7 +333,7 @@ const PROTOBUF: &[Family<Vec<u8>>] = &[
         files.push(FileDescriptorProto {
             name: Some("b.proto".into()),
             message_type: (0..100)
-                .map(|i| message(format!("T{i}"), vec![proto_field("a", 1, kind(v), None)]))
+                .map(|i| message(format!("T{i}"), vec![protobuf_field("a", 1, kind(v), None)]))
                 .collect(),
             ..FileDescriptorProto::default()
         });
@@ -313,7 +344,7 @@ const PROTOBUF: &[Family<Vec<u8>>] = &[
             name: Some(format!("f{i}.proto")),
             dependency: (0..i).map(|k| format!("f{k}.proto")).collect(),
             public_dependency: (0..i).filter_map(|k| i32::try_from(k).ok()).collect(),
-            message_type: vec![message(format!("M{i}"), vec![proto_field("a", 1, kind(v), None)])],
+            message_type: vec![message(format!("M{i}"), vec![protobuf_field("a", 1, kind(v), None)])],
             ..FileDescriptorProto::default()
         };
         FileDescriptorSet { file: (0..n).map(file).collect() }.encode_to_vec()
@@ -322,7 +353,7 @@ const PROTOBUF: &[Family<Vec<u8>>] = &[
         let mut one = FileDescriptorProto {
             name: Some("a.proto".into()),
             package: Some("p".into()),
-            message_type: vec![message("M", vec![proto_field("a", 1, kind(v), None)])],
+            message_type: vec![message("M", vec![protobuf_field("a", 1, kind(v), None)])],
             ..FileDescriptorProto::default()
         };
         let option = |i: usize| UninterpretedOption {
@@ -337,16 +368,16 @@ const PROTOBUF: &[Family<Vec<u8>>] = &[
     }),
 ];
 
-/// All that a registry does with a schema, and the steps that it took.
+/// Does everything that a registry does with a schema, and returns the steps.
 fn cost(old: &SchemaInfo, new: &SchemaInfo) -> u64 {
     let budget = Budget::default();
-    let before = budget.left();
-    let taken = [old, new].map(|schema| normalize_within(schema.clone(), &budget));
+    let before = budget.remaining_steps();
+    let canonicalized = [old, new].map(|schema| canonicalize_with_budget(schema.clone(), &budget));
     for schema in [old, new] {
-        let _ = (fields_within(schema, &budget), readable(schema));
+        let _ = (fields_with_budget(schema, &budget), pretty_print(schema));
     }
-    let [Ok(old), Ok(new)] = taken else { return before - budget.left() };
-    let judge = Judge {
+    let [Ok(old), Ok(new)] = canonicalized else { return before - budget.remaining_steps() };
+    let context = CompatibilityContext {
         compatibility: Compatibility::Backward,
         rules: Rules::strict(),
         allow_multiple_types: true,
@@ -356,28 +387,41 @@ fn cost(old: &SchemaInfo, new: &SchemaInfo) -> u64 {
     let format = old.schema.format.full_name().to_owned();
     let version = VersionInfo { type_name, format, version: 0, id: 0 };
     let live = [SchemaWithVersion { schema: old.schema.clone(), version }];
-    if let Ok(Err(refusal)) = decide::check(&judge, &new, &live) {
-        let told = refusal.to_string().len();
-        assert!(told < 20 << 20, "a refusal of {told} bytes");
+    if let Ok(Err(refusal)) = compatibility::check(&context, &new, &live) {
+        let report_bytes = refusal.to_string().len();
+        assert!(report_bytes < 20 << 20, "a refusal of {report_bytes} bytes");
     }
-    let _ = decide::both_ways(&new.schema, &old.schema, Rules::Java, &Checkers::default(), &budget);
-    let _ = decide::both_ways(&new.schema, &old.schema, Rules::strict(), &Checkers::default(), &budget);
-    before - budget.left()
+    let _ = compatibility::compare_both_directions(
+        &new.schema,
+        &old.schema,
+        Rules::Java,
+        &Checkers::default(),
+        &budget,
+    );
+    let _ = compatibility::compare_both_directions(
+        &new.schema,
+        &old.schema,
+        Rules::strict(),
+        &Checkers::default(),
+        &budget,
+    );
+    before - budget.remaining_steps()
 }
 
-/// Reads, compares and lists three sizes. Steps may end at the bound of one comparison, in each direction and by both rules.
-fn grows(what: &str, size: usize, schema: impl Fn(usize, &str) -> SchemaInfo) {
+/// Parses, compares and lists three sizes. Steps may end at the bound of one comparison, in each direction
+/// and by both rules.
+fn assert_growth_is_bounded(what: &str, size: usize, schema: impl Fn(usize, &str) -> SchemaInfo) {
     const BOUND: u64 = 5 * 500_000;
     let mut costs = Vec::new();
-    // an optimised build shows what the largest take
+    // only an optimized build runs the largest sizes
     let size = if cfg!(debug_assertions) { size.div_ceil(20) } else { size };
     for n in [size, 2 * size, 4 * size] {
         let (old, new) = (schema(n, "int"), schema(n, "string"));
-        let begin = Instant::now();
+        let start = Instant::now();
         let steps = cost(&old, &new);
-        let taken = begin.elapsed();
-        println!("{what:40} n {n:7} bytes {:9} steps {steps:9} {taken:?}", new.data.len());
-        assert!(taken < LONGEST, "{what} of {n}: {taken:?}");
+        let elapsed = start.elapsed();
+        println!("{what:40} n {n:7} bytes {:9} steps {steps:9} {elapsed:?}", new.data.len());
+        assert!(elapsed < MAX_DURATION, "{what} of {n}: {elapsed:?}");
         costs.push(steps.max(1));
     }
     for (n, two) in costs.windows(2).enumerate() {
@@ -387,42 +431,50 @@ fn grows(what: &str, size: usize, schema: impl Fn(usize, &str) -> SchemaInfo) {
 }
 
 #[test]
-fn avro_schemas_cost_what_they_say() {
+fn avro_schemas_have_bounded_cost() {
     for (what, size, schema) in AVRO {
-        grows(&format!("avro: {what}"), *size, |n, v| SchemaInfo::new("", Format::Avro, schema(n, v)));
+        assert_growth_is_bounded(&format!("avro: {what}"), *size, |n, v| {
+            SchemaInfo::new("", Format::Avro, schema(n, v))
+        });
     }
 }
 
 #[test]
-fn json_schemas_cost_what_they_say() {
+fn json_schemas_have_bounded_cost() {
     for (what, size, schema) in JSON {
         let of = |n: usize, v: &str| {
             let v = if v == "int" { "integer" } else { v };
             SchemaInfo::new("", Format::Json, schema(n, v))
         };
-        grows(&format!("json: {what}"), *size, of);
+        assert_growth_is_bounded(&format!("json: {what}"), *size, of);
     }
 }
 
 #[test]
-fn protobuf_schemas_cost_what_they_say() {
+fn protobuf_schemas_have_bounded_cost() {
     for (what, size, schema) in PROTOBUF {
-        grows(&format!("protobuf: {what}"), *size, |n, v| {
+        assert_growth_is_bounded(&format!("protobuf: {what}"), *size, |n, v| {
             SchemaInfo::new("", Format::Protobuf, schema(n, v))
         });
     }
 }
 
-/// A schema whose work was stopped says so, and no verdict is made of it.
+/// Cancelled work is reported as such, and never as a verdict.
 #[test]
-fn a_stopped_budget_is_no_verdict() {
+fn a_cancelled_budget_is_not_a_verdict() {
     let (_, size, schema) = AVRO[0];
     let schema = SchemaInfo::new("", Format::Avro, schema(size, "int"));
     let budget = Budget::default();
-    budget.stop();
-    assert!(normalize_within(schema.clone(), &budget).is_err());
-    assert!(fields_within(&schema, &budget).is_err());
-    let (there, back) = decide::both_ways(&schema, &schema, Rules::strict(), &Checkers::default(), &budget);
+    budget.cancel();
+    assert!(canonicalize_with_budget(schema.clone(), &budget).is_err());
+    assert!(fields_with_budget(&schema, &budget).is_err());
+    let (there, back) = compatibility::compare_both_directions(
+        &schema,
+        &schema,
+        Rules::strict(),
+        &Checkers::default(),
+        &budget,
+    );
     for why in there.iter().chain(&back) {
         assert!(!why.certain, "{why}");
     }

@@ -1,4 +1,4 @@
-//! The pair table: a reader's and a writer's schema, and what is said of them.
+//! The table of pairs: a reader's and a writer's schema, and the expected verdict.
 
 use kulya_schema::json_schema::{Schema, Verdict, can_read, parse};
 use serde_json::{Map, Value};

@@ -1,5 +1,6 @@
-//! The JSON Schema Test Suite's schemas against each other (its data, and licence, are in `data/json_schema_suite`): what is
-//! said of a pair must hold of the suite's instances, with another validator as the judge.
+//! The JSON Schema Test Suite's schemas compared with each other (its data and licence are in
+//! `data/json_schema_suite`): the verdict on a pair must hold for the suite's instances, by another
+//! validator.
 
 use jsonschema::Validator;
 use kulya_dice::Dice;
@@ -8,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// Dialect, groups of the suite.
+/// The dialects and the suite's groups.
 const SUITE: [(&str, &str); 5] = [
     ("http://json-schema.org/draft-04/schema#", include_str!("../data/json_schema_suite/draft-04.jsonl")),
     ("http://json-schema.org/draft-06/schema#", include_str!("../data/json_schema_suite/draft-06.jsonl")),
@@ -18,8 +19,8 @@ const SUITE: [(&str, &str); 5] = [
 ];
 
 #[derive(Deserialize)]
-struct Line {
-    /// The suite's file: schemas of one keyword.
+struct SuiteRow {
+    /// The suite's file, which has the schemas of one keyword.
     file: String,
     schema: Value,
     instances: Vec<Value>,
@@ -33,17 +34,17 @@ struct Group {
     instances: Vec<Value>,
 }
 
-/// What both can read: no schemas that refer to other documents.
+/// Returns the groups that both can parse: without schemas that refer to other documents.
 fn groups(dialect: &str, lines: &str) -> Vec<Group> {
     lines.lines().filter_map(|line| group(dialect, line)).collect()
 }
 
 fn group(dialect: &str, line: &str) -> Option<Group> {
-    let Line { file, mut schema, instances } = serde_json::from_str(line).unwrap();
+    let SuiteRow { file, mut schema, instances } = serde_json::from_str(line).unwrap();
     if let Value::Object(members) = &mut schema {
         members.entry("$schema").or_insert_with(|| Value::from(dialect));
     } else if !dialect.contains("2020-12") {
-        // a boolean cannot say of which draft it is
+        // a boolean schema cannot name its draft
         return None;
     }
     let parsed = parse(&schema.to_string()).ok()?;
@@ -51,38 +52,35 @@ fn group(dialect: &str, line: &str) -> Option<Group> {
     Some(Group { file, document: schema, schema: parsed, validator, instances })
 }
 
-fn setting(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+fn env_number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 #[test]
-fn verdicts_hold_of_the_suites_instances() {
-    let (seed, cases) = (setting("KULYA_SEED", 1), setting("KULYA_CASES", 1000));
+fn verdicts_hold_for_the_instances_of_the_suite() {
+    let (seed, cases) = (env_number("KULYA_SEED", 1), env_number("KULYA_CASES", 1000));
     println!("KULYA_SEED={seed} KULYA_CASES={cases}");
-    let mut dice = Dice::new(seed);
+    let mut rng = Dice::new(seed);
     for (dialect, lines) in SUITE {
         let groups = groups(dialect, lines);
         assert!(groups.len() > 100, "{} groups of {dialect}", groups.len());
         let mut verdicts = [0usize; 3];
         let mut wrong = BTreeSet::new();
         for _ in 0..cases {
-            let writer = &groups[dice.below(groups.len())];
+            let writer = &groups[rng.below(groups.len())];
             let near: Vec<_> = groups.iter().filter(|group| group.file == writer.file).collect();
-            // most pairs that have nothing to do with each other are told apart at once
-            let reader = if dice.once_in(3) {
-                &groups[dice.below(groups.len())]
-            } else {
-                near[dice.below(near.len())]
-            };
+            // most unrelated pairs are trivially incompatible
+            let reader =
+                if rng.once_in(3) { &groups[rng.below(groups.len())] } else { near[rng.below(near.len())] };
             let shown = || format!("reader {}\nwriter {}", reader.document, writer.document);
             match can_read(&reader.schema, &writer.schema) {
                 Verdict::Compatible => {
                     verdicts[0] += 1;
-                    let others = (0..20).map(|_| &groups[dice.below(groups.len())]).collect::<Vec<_>>();
+                    let others = (0..20).map(|_| &groups[rng.below(groups.len())]).collect::<Vec<_>>();
                     let near = near.iter().copied().chain(others).flat_map(|group| &group.instances);
                     for instance in near.chain(&reader.instances) {
                         if writer.validator.is_valid(instance) && !reader.validator.is_valid(instance) {
-                            wrong.insert(format!("compatible, and {instance} is not taken\n{}", shown()));
+                            wrong.insert(format!("compatible, but {instance} is not accepted\n{}", shown()));
                         }
                     }
                 }
@@ -109,22 +107,22 @@ fn verdicts_hold_of_the_suites_instances() {
     }
 }
 
-/// Found by the suite: behind what a reference lists, an item is not judged.
+/// Found by the suite: an item after the prefix of a reference is not evaluated.
 #[test]
-fn unevaluated_items_begin_behind_what_a_reference_lists() {
+fn unevaluated_items_start_after_the_prefix_of_a_reference() {
     let reader = r##"{"prefixItems":[{"type":"string"}],"unevaluatedItems":false,"$ref":"#/$defs/two","$defs":{"two":{"prefixItems":[true,{"type":"string"}]}}}"##;
     let verdict = |most: usize| {
         let writer = format!(r#"{{"type":"array","items":{{"type":"string"}},"maxItems":{most}}}"#);
         can_read(&parse(reader).unwrap(), &parse(&writer).unwrap())
     };
     assert_eq!(verdict(2), Verdict::Compatible);
-    let Verdict::Incompatible(reasons) = verdict(3) else { panic!("the third is not taken") };
+    let Verdict::Incompatible(reasons) = verdict(3) else { panic!("the third is not accepted") };
     assert_eq!(reasons[0].rule.name(), "unevaluated-closed");
 }
 
-/// Found by the suite: a dynamic reference may judge items too.
+/// Found by the suite: a dynamic reference may evaluate items too.
 #[test]
-fn a_dynamic_reference_may_judge_items() {
+fn a_dynamic_reference_may_evaluate_items() {
     let writer = r##"{"prefixItems":[{"type":"string"}],"unevaluatedItems":false,"$dynamicRef":"#other","$defs":{"other":{"$dynamicAnchor":"other"}}}"##;
     let reader = r#"{"prefixItems":[true,{"type":"number"}]}"#;
     let verdict = can_read(&parse(reader).unwrap(), &parse(writer).unwrap());

@@ -1,4 +1,5 @@
-//! The registry's rules from outside: pairs of schemas kept as data, and what must hold of any, put to the test on values.
+//! Integration tests of the registry's rules: tables of schema pairs, and properties of random schemas that
+//! are verified on values.
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod avro;

@@ -1,12 +1,12 @@
-//! A descriptor set as the `.proto` sources that a compiler would make it of: what a person reads instead of its bytes.
+//! A descriptor set printed as `.proto` sources, for people.
 //!
-//! Comments are left out, and so are options of users' own, which a descriptor set does not explain. Names are written as
-//! they stand: whoever sends a set whose names are no names gets a text that no compiler takes.
+//! Comments are omitted, and so are custom options, which a descriptor set does not describe. Names are
+//! printed as they are: a set with invalid names gives a text that no compiler accepts.
 
 mod names;
 mod options;
 
-use super::weight;
+use super::size_limits;
 use crate::{Error, Result};
 use names::Names;
 use prost_types::field_descriptor_proto::{Label, Type};
@@ -17,33 +17,33 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::{Arguments, Write};
 use std::ops::Range;
 
-/// The largest number of a field, and of an enum's value.
-const LAST_FIELD: i32 = 536_870_911;
-const LAST_VALUE: i32 = i32::MAX;
-/// Deeper ones stand below these, so that a text is not mostly spaces.
-const MOST_INDENTED: usize = 16;
+/// The largest number of a field, and of an enum value.
+const MAX_FIELD_NUMBER: i32 = 536_870_911;
+const MAX_ENUM_NUMBER: i32 = i32::MAX;
+/// Deeper levels are not indented further, so that a text is not mostly spaces.
+const MAX_INDENT_DEPTH: usize = 16;
 
-/// A file of a descriptor set as text.
+/// A file of a descriptor set as `.proto` text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// As other files import it.
+pub struct SourceFile {
+    /// The file's name, by which other files import it.
     pub name: String,
-    /// The text.
+    /// The `.proto` text.
     pub text: String,
 }
 
-/// The files of a descriptor set, in its order.
+/// Prints the files of a descriptor set, in its order.
 ///
 /// # Errors
-/// The bytes are no descriptor set or over a limit (as [`parse`](super::parse)), or a file is of an edition, which is not
-/// supported yet.
-pub fn source(bytes: &[u8]) -> Result<Vec<Source>> {
-    let set = weight::decode(bytes)?;
+/// The bytes are not a descriptor set or over a limit (as in [`parse`](super::parse)), or a file uses
+/// editions, which are not supported yet.
+pub fn source_files(bytes: &[u8]) -> Result<Vec<SourceFile>> {
+    let set = size_limits::decode(bytes)?;
     let names = Names::of(&set.file)?;
-    set.file.iter().map(|file| printed(file, &names)).collect()
+    set.file.iter().map(|file| print(file, &names)).collect()
 }
 
-fn printed(file: &FileDescriptorProto, names: &Names<'_>) -> Result<Source> {
+fn print(file: &FileDescriptorProto, names: &Names<'_>) -> Result<SourceFile> {
     let is_proto3 = match file.syntax() {
         "proto3" => true,
         "" | "proto2" => false,
@@ -54,7 +54,7 @@ fn printed(file: &FileDescriptorProto, names: &Names<'_>) -> Result<Source> {
     };
     let mut printer = Printer { names, is_proto3, text: String::new(), depth: 0 };
     printer.file(file);
-    Ok(Source { name: file.name().to_owned(), text: printer.text })
+    Ok(SourceFile { name: file.name().to_owned(), text: printer.text })
 }
 
 struct Printer<'a> {
@@ -65,17 +65,17 @@ struct Printer<'a> {
 }
 
 impl Printer<'_> {
-    fn line(&mut self, words: Arguments<'_>) {
-        for _ in 0..self.depth.min(MOST_INDENTED) {
+    fn line(&mut self, arguments: Arguments<'_>) {
+        for _ in 0..self.depth.min(MAX_INDENT_DEPTH) {
             self.text.push_str("  ");
         }
-        // a String takes everything
-        let _ = self.text.write_fmt(words);
+        // writing to a String does not fail
+        let _ = self.text.write_fmt(arguments);
         self.text.push('\n');
     }
 
-    fn open(&mut self, words: Arguments<'_>) {
-        self.line(format_args!("{words} {{"));
+    fn open(&mut self, arguments: Arguments<'_>) {
+        self.line(format_args!("{arguments} {{"));
         self.depth += 1;
     }
 
@@ -84,7 +84,7 @@ impl Printer<'_> {
         self.line(format_args!("}}"));
     }
 
-    fn gap(&mut self) {
+    fn blank_line(&mut self) {
         self.text.push('\n');
     }
 
@@ -97,42 +97,42 @@ impl Printer<'_> {
     fn file(&mut self, file: &FileDescriptorProto) {
         self.line(format_args!("syntax = \"{}\";", if self.is_proto3 { "proto3" } else { "proto2" }));
         if !file.package().is_empty() {
-            self.gap();
+            self.blank_line();
             self.line(format_args!("package {};", file.package()));
         }
         if !file.dependency.is_empty() {
-            self.gap();
+            self.blank_line();
         }
-        let marked = |numbers: &[i32]| numbers.iter().copied().collect::<HashSet<i32>>();
-        let (public, weak) = (marked(&file.public_dependency), marked(&file.weak_dependency));
+        let set_of = |numbers: &[i32]| numbers.iter().copied().collect::<HashSet<i32>>();
+        let (public, weak) = (set_of(&file.public_dependency), set_of(&file.weak_dependency));
         for (number, import) in (0..).zip(&file.dependency) {
-            let how = if public.contains(&number) {
+            let modifier = if public.contains(&number) {
                 "public "
             } else if weak.contains(&number) {
                 "weak "
             } else {
                 ""
             };
-            self.line(format_args!("import {how}{};", options::quoted(import)));
+            self.line(format_args!("import {modifier}{};", options::quoted(import)));
         }
         let options = options::of_file(file);
         if !options.is_empty() {
-            self.gap();
+            self.blank_line();
         }
         self.options(options);
         let package = file.package();
         for it in &file.enum_type {
-            self.gap();
+            self.blank_line();
             self.enumeration(it);
         }
-        let mut inner = Inner::of(package, &file.message_type, file.extension.iter());
-        for it in file.message_type.iter().filter(|it| !inner.has(package, it)) {
-            self.gap();
+        let mut inline = InlineMessages::of(package, &file.message_type, file.extension.iter());
+        for it in file.message_type.iter().filter(|it| !inline.has(package, it)) {
+            self.blank_line();
             self.message(it, &names::join(package, it.name()));
         }
-        self.extensions(&file.extension, package, &mut inner);
+        self.extensions(&file.extension, package, &mut inline);
         for it in &file.service {
-            self.gap();
+            self.blank_line();
             self.service(it, package);
         }
     }
@@ -148,8 +148,8 @@ impl Printer<'_> {
         for nested in &it.enum_type {
             self.enumeration(nested);
         }
-        let mut inner = Inner::of(full, &it.nested_type, it.field.iter().chain(&it.extension));
-        for nested in it.nested_type.iter().filter(|nested| !inner.has(full, nested)) {
+        let mut inline = InlineMessages::of(full, &it.nested_type, it.field.iter().chain(&it.extension));
+        for nested in it.nested_type.iter().filter(|nested| !inline.has(full, nested)) {
             self.message(nested, &names::join(full, nested.name()));
         }
         let mut oneofs: HashMap<i32, Vec<&FieldDescriptorProto>> = HashMap::new();
@@ -160,39 +160,39 @@ impl Printer<'_> {
         }
         for field in &it.field {
             let Some(oneof) = oneof_of(field) else {
-                self.field(field, &mut inner, full, true);
+                self.field(field, &mut inline, full, true);
                 continue;
             };
-            // all of them stand where the first does
+            // all fields of a oneof are printed where the first is
             let Some(members) = oneofs.remove(&oneof) else { continue };
-            let declared = usize::try_from(oneof).ok().and_then(|at| it.oneof_decl.get(at));
+            let declared = usize::try_from(oneof).ok().and_then(|index| it.oneof_decl.get(index));
             self.open(format_args!("oneof {}", declared.map(|oneof| oneof.name()).unwrap_or_default()));
             for member in members {
-                self.field(member, &mut inner, full, false);
+                self.field(member, &mut inline, full, false);
             }
             self.close();
         }
-        self.extensions(&it.extension, full, &mut inner);
-        // those of a message set may be larger than fields are
+        self.extensions(&it.extension, full, &mut inline);
+        // extension numbers of a message set may be larger than field numbers
         let is_set = it.options.as_ref().is_some_and(|options| options.message_set_wire_format());
-        let most = if is_set { LAST_VALUE - 1 } else { LAST_FIELD };
+        let max = if is_set { MAX_ENUM_NUMBER - 1 } else { MAX_FIELD_NUMBER };
         let extensions = it.extension_range.iter().map(|range| range.start()..range.end());
-        self.ranges("extensions", extensions, most);
+        self.ranges("extensions", extensions, max);
         let reserved = it.reserved_range.iter().map(|range| range.start()..range.end());
-        self.ranges("reserved", reserved, LAST_FIELD);
+        self.ranges("reserved", reserved, MAX_FIELD_NUMBER);
         self.reserved_names(&it.reserved_name);
     }
 
-    /// Ranges without their ends.
-    fn ranges(&mut self, word: &str, ranges: impl Iterator<Item = Range<i32>>, most: i32) {
-        let shown = ranges.map(|Range { start, end }| match end.saturating_sub(1) {
+    /// Prints half-open ranges.
+    fn ranges(&mut self, keyword: &str, ranges: impl Iterator<Item = Range<i32>>, max: i32) {
+        let formatted = ranges.map(|Range { start, end }| match end.saturating_sub(1) {
             last if last == start => start.to_string(),
-            last if last >= most => format!("{start} to max"),
+            last if last >= max => format!("{start} to max"),
             last => format!("{start} to {last}"),
         });
-        let shown: Vec<String> = shown.collect();
-        if !shown.is_empty() {
-            self.line(format_args!("{word} {};", shown.join(", ")));
+        let formatted: Vec<String> = formatted.collect();
+        if !formatted.is_empty() {
+            self.line(format_args!("{keyword} {};", formatted.join(", ")));
         }
     }
 
@@ -203,34 +203,40 @@ impl Printer<'_> {
         }
     }
 
-    /// Fields of other messages, by the message.
-    fn extensions(&mut self, fields: &[FieldDescriptorProto], scope: &str, inner: &mut Inner<'_>) {
+    /// Prints extension fields, grouped by the extended message.
+    fn extensions(&mut self, fields: &[FieldDescriptorProto], scope: &str, inline: &mut InlineMessages<'_>) {
         for run in fields.chunk_by(|one, other| one.extendee == other.extendee) {
             let Some(first) = run.first() else { continue };
             if self.depth == 0 {
-                self.gap();
+                self.blank_line();
             }
             let extendee = self.names.reference(scope, first.extendee());
             self.open(format_args!("extend {extendee}"));
             for field in run {
-                self.field(field, inner, scope, true);
+                self.field(field, inline, scope, true);
             }
             self.close();
         }
     }
 
-    fn field(&mut self, field: &FieldDescriptorProto, inner: &mut Inner<'_>, scope: &str, labelled: bool) {
+    fn field(
+        &mut self,
+        field: &FieldDescriptorProto,
+        inline: &mut InlineMessages<'_>,
+        scope: &str,
+        has_label: bool,
+    ) {
         let options = options::of_field(field);
         let options = if options.is_empty() { String::new() } else { format!(" [{}]", options.join(", ")) };
         let (name, number) = (field.name(), field.number());
         let label = match field.label() {
             Label::Repeated => "repeated ",
             Label::Required => "required ",
-            Label::Optional if !labelled => "",
+            Label::Optional if !has_label => "",
             Label::Optional if self.is_proto3 && !field.proto3_optional() => "",
             Label::Optional => "optional ",
         };
-        match inner.take(field) {
+        match inline.take(field) {
             Some(entry) if is_entry(entry) => {
                 if let [key, value] = entry.field.as_slice() {
                     let (key, value) = (self.kind(key, scope), self.kind(value, scope));
@@ -282,15 +288,15 @@ impl Printer<'_> {
             let options = if is_deprecated { " [deprecated = true]" } else { "" };
             self.line(format_args!("{} = {}{options};", value.name(), value.number()));
         }
-        // an enum's ranges have their ends, which here may be the largest number
-        let shown = it.reserved_range.iter().map(|range| match (range.start(), range.end()) {
+        // the reserved ranges of an enum are inclusive, and may end at the largest number
+        let formatted = it.reserved_range.iter().map(|range| match (range.start(), range.end()) {
             (start, end) if start == end => start.to_string(),
-            (start, LAST_VALUE) => format!("{start} to max"),
+            (start, MAX_ENUM_NUMBER) => format!("{start} to max"),
             (start, end) => format!("{start} to {end}"),
         });
-        let shown: Vec<String> = shown.collect();
-        if !shown.is_empty() {
-            self.line(format_args!("reserved {};", shown.join(", ")));
+        let formatted: Vec<String> = formatted.collect();
+        if !formatted.is_empty() {
+            self.line(format_args!("reserved {};", formatted.join(", ")));
         }
         self.reserved_names(&it.reserved_name);
         self.close();
@@ -303,12 +309,12 @@ impl Printer<'_> {
             self.line(format_args!("option deprecated = true;"));
         }
         for method in &it.method {
-            let side = |streams: bool, name: &str| {
+            let format_type = |streams: bool, name: &str| {
                 let stream = if streams { "stream " } else { "" };
                 format!("{stream}{}", self.names.reference(&scope, name))
             };
-            let input = side(method.client_streaming(), method.input_type());
-            let output = side(method.server_streaming(), method.output_type());
+            let input = format_type(method.client_streaming(), method.input_type());
+            let output = format_type(method.server_streaming(), method.output_type());
             let options = options::of_method(method);
             let head = format!("rpc {}({input}) returns ({output})", method.name());
             if options.is_empty() {
@@ -327,39 +333,40 @@ fn is_entry(it: &DescriptorProto) -> bool {
     it.options.as_ref().is_some_and(|options| options.map_entry())
 }
 
-/// The oneof of a field. Not the one of proto3's `optional`, which nobody wrote.
+/// Returns the oneof of a field; not the synthetic one of proto3's `optional`.
 fn oneof_of(field: &FieldDescriptorProto) -> Option<i32> {
     field.oneof_index.filter(|_| !field.proto3_optional())
 }
 
-fn named(field: &FieldDescriptorProto) -> &str {
+fn type_name(field: &FieldDescriptorProto) -> &str {
     let name = field.type_name();
     name.strip_prefix('.').unwrap_or(name)
 }
 
-/// The messages that are written where the fields of their type are: entries of maps, and groups.
-struct Inner<'a> {
+/// The messages that are printed in place of their field's type: map entries and groups.
+struct InlineMessages<'a> {
     by_name: HashMap<String, Option<&'a DescriptorProto>>,
 }
 
-impl<'a> Inner<'a> {
+impl<'a> InlineMessages<'a> {
     fn of<'f>(
         scope: &str,
         nested: &'a [DescriptorProto],
         fields: impl Iterator<Item = &'f FieldDescriptorProto>,
     ) -> Self {
-        let groups: HashSet<&str> = fields.filter(|field| field.r#type() == Type::Group).map(named).collect();
+        let groups: HashSet<&str> =
+            fields.filter(|field| field.r#type() == Type::Group).map(type_name).collect();
         let named = nested.iter().map(|it| (names::join(scope, it.name()), it));
-        let inner = named.filter(|(name, it)| is_entry(it) || groups.contains(name.as_str()));
-        Self { by_name: inner.map(|(name, it)| (name, Some(it))).collect() }
+        let inline = named.filter(|(name, it)| is_entry(it) || groups.contains(name.as_str()));
+        Self { by_name: inline.map(|(name, it)| (name, Some(it))).collect() }
     }
 
     fn has(&self, scope: &str, nested: &DescriptorProto) -> bool {
         self.by_name.contains_key(&names::join(scope, nested.name()))
     }
 
-    /// The message of a field's type, once: no source has a second field of it.
+    /// Takes the message of a field's type. A second field of the same type gets none, as no source has one.
     fn take(&mut self, field: &FieldDescriptorProto) -> Option<&'a DescriptorProto> {
-        self.by_name.get_mut(named(field)).and_then(Option::take)
+        self.by_name.get_mut(type_name(field)).and_then(Option::take)
     }
 }

@@ -1,8 +1,8 @@
-//! Avro Java as the judge: what it parses, its text of a schema, and what it resolves. `cargo xtask avro` starts it;
-//! `KULYA_SEED` and `KULYA_CASES` ask for other pairs, and more.
+//! Comparison with Avro Java: parsing, canonical text and resolution. `cargo xtask avro`
+//! starts it; `KULYA_SEED` and `KULYA_CASES` choose the pairs and their number.
 
-use super::change::{broken, changed};
-use super::draw;
+use super::change::{corrupt, mutate};
+use super::generator;
 use super::pairs::{Pair, pairs};
 use kulya_dice::Dice;
 use kulya_schema::avro::{Incompatibility, Rule, Schema, can_read, parse};
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 
-/// So many pairs are under way at a time.
+/// The number of pairs in one batch.
 const BATCH: usize = 500;
 
 struct Java {
@@ -24,8 +24,8 @@ impl Java {
         Self { lines: BufReader::new(TcpStream::connect(address).unwrap()) }
     }
 
-    /// Its answers, one for each (reader, writer).
-    fn ask(&mut self, pairs: &[(String, String)]) -> Vec<Value> {
+    /// Resolves pairs of (reader, writer), and returns one response for each.
+    fn resolve(&mut self, pairs: &[(String, String)]) -> Vec<Value> {
         let mut out = self.lines.get_ref().try_clone().unwrap();
         let lines: String = pairs
             .iter()
@@ -45,78 +45,86 @@ impl Java {
     }
 }
 
-fn setting(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+fn env_number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 #[test]
 #[ignore = "needs Avro Java: cargo xtask avro"]
-fn any_pair_is_judged_as_by_java() {
-    let (seed, cases) = (setting("KULYA_SEED", 1), setting("KULYA_CASES", 5_000));
+fn random_pairs_resolve_as_in_java() {
+    let (seed, cases) = (env_number("KULYA_SEED", 1), env_number("KULYA_CASES", 5_000));
     println!("KULYA_SEED={seed} KULYA_CASES={cases}");
-    let mut dice = Dice::new(seed);
+    let mut rng = Dice::new(seed);
     let mut java = Java::start();
-    let mut seen = Seen::default();
-    let mut left = cases as usize;
-    while left > 0 {
-        let pairs: Vec<_> = (0..left.min(BATCH)).map(|_| draw_pair(&mut dice)).collect();
-        left -= pairs.len();
-        for (pair, answer) in pairs.iter().zip(java.ask(&pairs)) {
-            compare(pair, &answer, &mut seen);
+    let mut tally = Tally::default();
+    let mut remaining = cases as usize;
+    while remaining > 0 {
+        let pairs: Vec<_> = (0..remaining.min(BATCH)).map(|_| generate_pair(&mut rng)).collect();
+        remaining -= pairs.len();
+        for (pair, response) in pairs.iter().zip(java.resolve(&pairs)) {
+            compare(pair, &response, &mut tally);
         }
     }
-    println!("{} compatible, {} not, {} no schemas; {:?}", seen.yes, seen.no, seen.refused, seen.rules);
-    // else nothing was put to the test
+    println!(
+        "{} compatible, {} not, {} no schemas; {:?}",
+        tally.compatible, tally.incompatible, tally.expected_rejection, tally.rules
+    );
+    // otherwise the test is void
     let most = cases as usize;
-    assert!(seen.yes > most / 10 && seen.no > most / 10 && seen.refused > most / 20, "{seen:?}");
-    assert!(seen.rules.values().sum::<usize>() < most / 10, "{seen:?}");
+    assert!(
+        tally.compatible > most / 10
+            && tally.incompatible > most / 10
+            && tally.expected_rejection > most / 20,
+        "{tally:?}"
+    );
+    assert!(tally.rules.values().sum::<usize>() < most / 10, "{tally:?}");
 }
 
 #[test]
 #[ignore = "needs Avro Java: cargo xtask avro"]
-fn every_pair_of_the_table_is_judged_as_by_java() {
+fn every_pair_of_the_table_resolves_as_in_java() {
     let mut java = Java::start();
     let table = pairs();
     let asked: Vec<_> =
         table.iter().map(|Pair { reader, writer, .. }| (reader.clone(), writer.clone())).collect();
-    let mut seen = Seen::default();
-    for ((pair, asked), answer) in table.iter().zip(&asked).zip(java.ask(&asked)) {
-        compare(asked, &answer, &mut seen);
-        let can = answer["canRead"].as_bool();
-        // where two would get one name, Java throws
+    let mut tally = Tally::default();
+    for ((pair, asked), response) in table.iter().zip(&asked).zip(java.resolve(&asked)) {
+        compare(asked, &response, &mut tally);
+        let can = response["canRead"].as_bool();
+        // Java throws where two fields would get one name
         let expected = match &pair.reason {
             Some((rule, _)) if rule == "alias-clash" => None,
             reason => Some(reason.is_none()),
         };
-        assert_eq!(can, expected, "{}: {answer}", pair.name);
+        assert_eq!(can, expected, "{}: {response}", pair.name);
     }
 }
 
-fn draw_pair(dice: &mut Dice) -> (String, String) {
-    let one = draw::schema(dice);
-    let other = match dice.below(8) {
-        0 => draw::schema(dice),
+fn generate_pair(rng: &mut Dice) -> (String, String) {
+    let one = generator::schema(rng);
+    let other = match rng.below(8) {
+        0 => generator::schema(rng),
         1 => one.clone(),
-        _ => changed(&one, dice),
+        _ => mutate(&one, rng),
     };
-    let text = |schema: &Value, dice: &mut Dice| {
-        if dice.once_in(10) { broken(schema, dice) } else { schema.to_string() }
+    let text = |schema: &Value, rng: &mut Dice| {
+        if rng.once_in(10) { corrupt(schema, rng) } else { schema.to_string() }
     };
-    let (one, other) = (text(&one, dice), text(&other, dice));
-    if dice.once_in(2) { (one, other) } else { (other, one) }
+    let (one, other) = (text(&one, rng), text(&other, rng));
+    if rng.once_in(2) { (one, other) } else { (other, one) }
 }
 
 #[derive(Debug, Default)]
-struct Seen {
-    yes: usize,
-    no: usize,
-    refused: usize,
-    /// How often Java says otherwise, and we mean it.
+struct Tally {
+    compatible: usize,
+    incompatible: usize,
+    expected_rejection: usize,
+    /// The number of expected differences from Java, by rule.
     rules: BTreeMap<&'static str, usize>,
 }
 
-impl Seen {
-    fn excused(&mut self, rule: Option<&'static str>) -> bool {
+impl Tally {
+    fn is_expected(&mut self, rule: Option<&'static str>) -> bool {
         if let Some(rule) = rule {
             *self.rules.entry(rule).or_default() += 1;
         }
@@ -124,65 +132,68 @@ impl Seen {
     }
 }
 
-fn compare(pair: &(String, String), answer: &Value, seen: &mut Seen) {
+fn compare(pair: &(String, String), response: &Value, tally: &mut Tally) {
     let (Some(reader), Some(writer)) =
-        (side(&pair.0, "reader", answer, seen), side(&pair.1, "writer", answer, seen))
+        (parse_side(&pair.0, "reader", response, tally), parse_side(&pair.1, "writer", response, tally))
     else {
-        seen.refused += 1;
+        tally.expected_rejection += 1;
         return;
     };
     let reasons = can_read(&reader, &writer);
-    let shown = || format!("reader {}\nwriter {}\njava {answer}\n{reasons:#?}", pair.0, pair.1);
-    match answer["canRead"].as_bool() {
+    let describe = || format!("reader {}\nwriter {}\njava {response}\n{reasons:#?}", pair.0, pair.1);
+    match response["canRead"].as_bool() {
         Some(can) => {
-            assert_eq!(can, reasons.is_empty(), "{}", shown());
-            *(if can { &mut seen.yes } else { &mut seen.no }) += 1;
+            assert_eq!(can, reasons.is_empty(), "{}", describe());
+            *(if can { &mut tally.compatible } else { &mut tally.incompatible }) += 1;
         }
         None => {
-            let threw = answer["threw"].as_str().unwrap_or_default();
-            assert!(seen.excused(thrown(threw, &reasons)), "{}", shown());
+            let exception = response["threw"].as_str().unwrap_or_default();
+            assert!(tally.is_expected(expected_exception(exception, &reasons)), "{}", describe());
         }
     }
 }
 
-/// One side as both have it; `None` when there is nothing more to compare.
-fn side(text: &str, side: &str, answer: &Value, seen: &mut Seen) -> Option<Schema> {
-    match (parse(text), answer[side].as_str()) {
+/// Compares the parsing of one side; `None` if there is nothing more to compare.
+fn parse_side(text: &str, role: &str, response: &Value, tally: &mut Tally) -> Option<Schema> {
+    match (parse(text), response[role].as_str()) {
         (Ok(ours), Some(java)) => {
-            let form = ours.normal_form();
-            let (form, java) = (ordered(&form), ordered(java));
+            let form = ours.canonical_form();
+            let (form, java) = (with_sorted_properties(&form), with_sorted_properties(java));
             assert_eq!(form, java, "{text}");
             Some(ours)
         }
         (Err(_), None) => None,
         (Ok(_), None) => {
-            let why = &answer[format!("{side}Error")];
-            panic!("only Java refuses {text}: {why}");
+            let error = &response[format!("{role}Error")];
+            panic!("only Java refuses {text}: {error}");
         }
-        (Err(why), Some(_)) => {
-            assert!(seen.excused(refused(text, &why.to_string())), "only we refuse {text}: {why}");
+        (Err(error), Some(_)) => {
+            assert!(
+                tally.is_expected(expected_rejection(text, &error.to_string())),
+                "only we refuse {text}: {error}"
+            );
             None
         }
     }
 }
 
-/// Why Java has no verdict but throws, which its registry answers with 500.
-fn thrown(threw: &str, reasons: &[Incompatibility]) -> Option<&'static str> {
+/// Explains an expected exception of Java, which its registry reports with status 500.
+fn expected_exception(exception: &str, reasons: &[Incompatibility]) -> Option<&'static str> {
     let is_clash = reasons.first().is_some_and(|reason| reason.rule == Rule::AliasClash);
-    match threw {
-        _ if threw.contains("Duplicate field") || threw.contains("Duplicate in union") => {
+    match exception {
+        _ if exception.contains("Duplicate field") || exception.contains("Duplicate in union") => {
             is_clash.then_some("a clash of aliases: it is refused, and the refusal says which")
         }
-        _ if threw.contains("StackOverflowError at org.apache.avro.io.parsing.Symbol") => Some(
+        _ if exception.contains("StackOverflowError at org.apache.avro.io.parsing.Symbol") => Some(
             "a record without an end: one that always holds itself has no value, so there is nothing to read",
         ),
-        _ if threw.contains("Can't redefine") => (!reasons.is_empty())
+        _ if exception.contains("Can't redefine") => (!reasons.is_empty())
             .then_some("two types of one name after renaming: it is refused, and Java cannot write down why"),
-        _ if threw.contains("Invalid default") => {
+        _ if exception.contains("Invalid default") => {
             Some("a writer's default under other names: it is not used in reading, so it is not looked at")
         }
-        _ if threw.contains("NullPointerException")
-            && threw.contains("at org.apache.avro.io.parsing.Symbol") =>
+        _ if exception.contains("NullPointerException")
+            && exception.contains("at org.apache.avro.io.parsing.Symbol") =>
         {
             Some("a record given up while it was compared with itself: Java trips over what it left")
         }
@@ -190,27 +201,27 @@ fn thrown(threw: &str, reasons: &[Incompatibility]) -> Option<&'static str> {
     }
 }
 
-/// Why we refuse what Java takes.
-fn refused(text: &str, why: &str) -> Option<&'static str> {
-    if text.contains("/* why */") && why.contains("not a JSON document") {
+/// Explains an expected rejection of a schema that Java accepts.
+fn expected_rejection(text: &str, error: &str) -> Option<&'static str> {
+    if text.contains("/* why */") && error.contains("not a JSON document") {
         return Some("comments: JSON has none, and other readers of the schema stop at them");
     }
-    if text.contains("\"0x") && why.contains("is no value of its type") {
+    if text.contains("\"0x") && error.contains("is not a value of its type") {
         return Some("hexadecimal numbers as texts: Java's own way to write them");
     }
     None
 }
 
-/// Properties in name order, as ours are, and numbers by their value: Java writes them in another way.
-fn ordered(text: &str) -> String {
-    ordered_schema(serde_json::from_str(text).unwrap()).to_string()
+/// Sorts properties by name and normalizes numbers, which Java writes differently.
+fn with_sorted_properties(text: &str) -> String {
+    sort_properties(serde_json::from_str(text).unwrap()).to_string()
 }
 
-fn ordered_schema(schema: Value) -> Value {
+fn sort_properties(schema: Value) -> Value {
     match schema {
-        Value::Array(members) => members.into_iter().map(ordered_schema).collect(),
+        Value::Array(members) => members.into_iter().map(sort_properties).collect(),
         Value::Object(members) => {
-            let known: &[&str] = match members["type"].as_str().unwrap() {
+            let standard: &[&str] = match members["type"].as_str().unwrap() {
                 "record" | "error" => &["type", "name", "namespace", "doc", "fields", "aliases"],
                 "enum" => &["type", "name", "namespace", "doc", "symbols", "default", "aliases"],
                 "fixed" => &["type", "name", "namespace", "doc", "size", "aliases"],
@@ -218,31 +229,31 @@ fn ordered_schema(schema: Value) -> Value {
                 "map" => &["type", "values"],
                 _ => &["type"],
             };
-            with_own_in_order(members, known)
+            sort_custom_properties(members, standard)
         }
         name => name,
     }
 }
 
-fn with_own_in_order(members: Map<String, Value>, known: &[&str]) -> Value {
-    let is_own = |name: &str| !known.contains(&name);
-    let mut own: Vec<_> = members.iter().filter(|(name, _)| is_own(name)).collect();
-    own.sort_by_key(|(name, _)| name.as_str());
-    let mut own = own.into_iter();
+fn sort_custom_properties(members: Map<String, Value>, standard: &[&str]) -> Value {
+    let is_custom = |name: &str| !standard.contains(&name);
+    let mut custom: Vec<_> = members.iter().filter(|(name, _)| is_custom(name)).collect();
+    custom.sort_by_key(|(name, _)| name.as_str());
+    let mut custom = custom.into_iter();
     let mut all = Map::new();
     for (name, member) in &members {
-        let (name, member) = if is_own(name) { own.next().unwrap() } else { (name, member) };
+        let (name, member) = if is_custom(name) { custom.next().unwrap() } else { (name, member) };
         let member = match (name.as_str(), member.clone()) {
-            ("fields", Value::Array(fields)) if !is_own("fields") => fields
+            ("fields", Value::Array(fields)) if !is_custom("fields") => fields
                 .into_iter()
                 .map(|field| {
                     let Value::Object(field) = field else { panic!("a field is an object: {field}") };
-                    with_own_in_order(field, &["name", "type", "doc", "default", "order", "aliases"])
+                    sort_custom_properties(field, &["name", "type", "doc", "default", "order", "aliases"])
                 })
                 .collect(),
-            ("items" | "values", inner) if !is_own(name) => ordered_schema(inner),
-            // a field's
-            ("type", inner) if known.contains(&"order") => ordered_schema(inner),
+            ("items" | "values", inner) if !is_custom(name) => sort_properties(inner),
+            // the type of a field
+            ("type", inner) if standard.contains(&"order") => sort_properties(inner),
             (_, other) => other,
         };
         all.insert(name.clone(), member);

@@ -1,7 +1,7 @@
-//! Avro: pairs with their verdicts, and any schemas, judged by Avro Java as well.
+//! Avro: pairs with their verdicts, and random schemas, compared with Avro Java.
 
 mod avro_java;
 mod change;
-mod draw;
-mod outline;
+mod generator;
 mod pairs;
+mod summary;

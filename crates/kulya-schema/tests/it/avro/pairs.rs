@@ -1,4 +1,4 @@
-//! The table of pairs: a reader's and a writer's schema, the verdict, and the first reason's rule and place.
+//! The table of pairs: a reader's and a writer's schema, the verdict, and the first reason's rule and path.
 
 use kulya_schema::avro::{can_read, parse};
 use serde::Deserialize;
@@ -6,18 +6,18 @@ use serde_json::Value;
 
 const PAIRS: &str = include_str!("../../data/avro/pairs.jsonl");
 
-/// One line of the table.
+/// One row of the table.
 pub(super) struct Pair {
     pub(super) name: String,
     pub(super) reader: String,
     pub(super) writer: String,
-    /// The first reason's rule and its place in the reader's schema; none when it is compatible.
+    /// The first reason's rule and its path in the reader's schema; `None` if compatible.
     pub(super) reason: Option<(String, String)>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
+struct TableRow {
     name: String,
     reader: Value,
     writer: Value,
@@ -31,7 +31,7 @@ pub(super) fn pairs() -> Vec<Pair> {
 }
 
 fn pair(line: &str) -> Pair {
-    let line: Line = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+    let line: TableRow = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
     let reason = match (line.verdict.as_str(), line.rule, line.path) {
         ("compatible", None, None) => None,
         ("incompatible", Some(rule), Some(path)) => Some((rule, path)),

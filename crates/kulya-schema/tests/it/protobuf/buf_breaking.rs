@@ -1,8 +1,8 @@
-//! `buf breaking` as the judge: its categories WIRE and WIRE_JSON against both directions of ours. `cargo xtask buf` builds it;
-//! `KULYA_SEED` and `KULYA_CASES` ask for other pairs, and more.
+//! Comparison with `buf breaking`: its categories WIRE and WIRE_JSON against both directions of ours. `cargo
+//! xtask buf` builds it; `KULYA_SEED` and `KULYA_CASES` choose the pairs and their number.
 //!
-//! It asks another question: may this change be made, by a developer who should know better? So it refuses deletions without
-//! a reservation, and looks at the new schema alone. Every difference must be one of the rules below.
+//! It is a linter of changes to the sources: it rejects deletions without a reservation, and checks only
+//! whether the new schema reads the old. Every difference must be one of the rules below.
 
 use super::evolution::draw;
 use super::pairs::pairs;
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-/// One thing that buf says.
+/// One finding of buf.
 #[derive(Debug, Deserialize)]
 struct Finding {
     path: String,
@@ -30,14 +30,14 @@ struct Case {
     new: Compiled,
 }
 
-fn setting(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+fn env_number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 #[test]
 #[ignore = "needs buf: cargo xtask buf"]
-fn differences_from_buf_are_meant() {
-    let (seed, cases) = (setting("KULYA_SEED", 1), setting("KULYA_CASES", 400));
+fn differences_from_buf_are_expected() {
+    let (seed, cases) = (env_number("KULYA_SEED", 1), env_number("KULYA_CASES", 400));
     println!("KULYA_SEED={seed} KULYA_CASES={cases}");
     let table = pairs().into_iter().map(|pair| (pair.title, [pair.old, pair.new]));
     let drawn = (0..cases).map(|case| (format!("draw {}", seed + case), draw(seed + case)));
@@ -48,7 +48,7 @@ fn differences_from_buf_are_meant() {
     let cases: Vec<_> = compiled.collect();
     let (mut rules, mut wrong) = (BTreeMap::new(), Vec::new());
     for (safety, category) in [(Safety::Wire, "WIRE"), (Safety::Json, "WIRE_JSON")] {
-        let findings = ask(&cases, category);
+        let findings = run_buf(&cases, category);
         let (mut both, mut neither) = (0, 0);
         for (number, case) in cases.iter().enumerate() {
             let findings = findings.get(&number).map(Vec::as_slice).unwrap_or_default();
@@ -63,34 +63,34 @@ fn differences_from_buf_are_meant() {
                 (false, false) => both += 1,
                 _ => {}
             }
-            let shown =
+            let describe =
                 || format!("{category} {}\n{:#?}\n{findings:#?}\n{reasons:#?}", case.title, case.sides);
             if reasons.is_empty() {
-                let unmet = unmet(&case.old.oracle, &case.new.oracle);
+                let unreachable_types = unreachable_types(&case.old.oracle, &case.new.oracle);
                 for finding in findings {
-                    match buf_alone(finding, &unmet) {
+                    match expected_buf_only(finding, &unreachable_types) {
                         Some(rule) => *rules.entry(rule).or_insert(0) += 1,
-                        None => wrong.push(format!("only buf says {finding:?} of {}", shown())),
+                        None => wrong.push(format!("only buf says {finding:?} of {}", describe())),
                     }
                 }
             } else if findings.is_empty() {
                 for (reason, is_forward) in &reasons {
-                    match ours_alone(reason, *is_forward, safety) {
+                    match expected_ours_only(reason, *is_forward, safety) {
                         Some(rule) => *rules.entry(rule).or_insert(0) += 1,
-                        None => wrong.push(format!("only we say {reason:?} of {}", shown())),
+                        None => wrong.push(format!("only we say {reason:?} of {}", describe())),
                     }
                 }
             }
         }
-        println!("{category}: {} pairs, {both} refused and {neither} taken by both", cases.len());
+        println!("{category}: {} pairs, {both} refused and {neither} accepted by both", cases.len());
         assert!(both > cases.len() / 5 && neither > cases.len() / 20, "{both} {neither} of {}", cases.len());
     }
     println!("{rules:#?}");
     assert!(wrong.is_empty(), "{}, and the first of them:\n{}", wrong.len(), wrong[0]);
 }
 
-/// What buf says, by the case. All in one run: a package each.
-fn ask(cases: &[Case], category: &str) -> BTreeMap<usize, Vec<Finding>> {
+/// Returns the findings of buf by case, from one run with a package for each case.
+fn run_buf(cases: &[Case], category: &str) -> BTreeMap<usize, Vec<Finding>> {
     let buf = std::env::var("KULYA_TEST_BUF").expect("cargo xtask buf sets KULYA_TEST_BUF");
     let folder = tempfile::tempdir().unwrap();
     for (side, place) in ["old", "new"].into_iter().zip(0..) {
@@ -103,14 +103,14 @@ fn ask(cases: &[Case], category: &str) -> BTreeMap<usize, Vec<Finding>> {
     }
     let config = format!(r#"{{"version":"v2","breaking":{{"use":["{category}"]}}}}"#);
     let mut command = Command::new(buf);
-    // not in the folder above the two: it would be taken for the module that they are in
+    // not in the parent folder, which buf would take for their module
     let cache = folder.path().join("cache");
     std::fs::create_dir_all(&cache).unwrap();
     command.current_dir(&cache).env("BUF_CACHE_DIR", &cache).arg("breaking").arg(folder.path().join("new"));
     command.arg("--against").arg(folder.path().join("old")).args(["--error-format", "json"]);
     let done = command.args(["--config", &config, "--against-config", &config]).output().unwrap();
     let said = String::from_utf8(done.stdout).unwrap();
-    // 100: it found something
+    // exit code 100 means findings
     assert_eq!(done.status.code(), Some(100), "{said}{}", String::from_utf8_lossy(&done.stderr));
     let mut findings: BTreeMap<usize, Vec<Finding>> = BTreeMap::new();
     for line in said.lines() {
@@ -127,41 +127,43 @@ const SCALARS: [&str; 15] = [
     "sfixed32", "sfixed64", "bool", "string", "bytes",
 ];
 
-/// The simple names of types of the old schema that no value of the message is of, old and new alike: buf compares them too.
-fn unmet(old: &MessageDescriptor, new: &MessageDescriptor) -> BTreeSet<String> {
-    let mut met = BTreeSet::new();
-    let mut left = vec![(old.clone(), new.clone())];
+/// Returns the simple names of the old schema's types that the message does not reach in both versions: buf
+/// compares them too.
+fn unreachable_types(old: &MessageDescriptor, new: &MessageDescriptor) -> BTreeSet<String> {
+    let mut reachable = BTreeSet::new();
+    let mut pending = vec![(old.clone(), new.clone())];
     let mut seen = BTreeSet::new();
-    while let Some((old, new)) = left.pop() {
+    while let Some((old, new)) = pending.pop() {
         if !seen.insert((old.full_name().to_owned(), new.full_name().to_owned())) {
             continue;
         }
-        met.insert(old.full_name().to_owned());
+        reachable.insert(old.full_name().to_owned());
         for field in old.fields() {
-            let Some(now) = new.get_field(field.number()) else { continue };
-            match (field.kind(), now.kind()) {
-                (Kind::Message(old), Kind::Message(new)) => left.push((old, new)),
-                (Kind::Enum(old), _) => _ = met.insert(old.full_name().to_owned()),
+            let Some(new_field) = new.get_field(field.number()) else { continue };
+            match (field.kind(), new_field.kind()) {
+                (Kind::Message(old), Kind::Message(new)) => pending.push((old, new)),
+                (Kind::Enum(old), _) => _ = reachable.insert(old.full_name().to_owned()),
                 _ => {}
             }
         }
     }
-    let mut unmet = BTreeSet::new();
+    let mut unreachable_types = BTreeSet::new();
     let mut all: Vec<_> = old.parent_file().messages().collect();
     while let Some(message) = all.pop() {
         let enums = message.child_enums().map(|it| (it.full_name().to_owned(), it.name().to_owned()));
         let own = std::iter::once((message.full_name().to_owned(), message.name().to_owned()));
-        unmet.extend(own.chain(enums).filter(|(full, _)| !met.contains(full)).map(|(_, name)| name));
+        unreachable_types
+            .extend(own.chain(enums).filter(|(full, _)| !reachable.contains(full)).map(|(_, name)| name));
         all.extend(message.child_messages());
     }
-    unmet
+    unreachable_types
 }
 
-/// Why we take what buf refuses.
-fn buf_alone(finding: &Finding, unmet: &BTreeSet<String>) -> Option<&'static str> {
+/// Explains an expected finding of buf for a change that we accept.
+fn expected_buf_only(finding: &Finding, unreachable_types: &BTreeSet<String>) -> Option<&'static str> {
     let of = ["essage \"", "num \""].map(|kind| finding.message.split(kind).nth(1));
     let of = of.into_iter().flatten().next();
-    if of.and_then(|of| of.split('"').next()).is_some_and(|name| unmet.contains(name)) {
+    if of.and_then(|of| of.split('"').next()).is_some_and(|name| unreachable_types.contains(name)) {
         return Some("a type that no value of the message is of, before and after");
     }
     // changed … from "one" to "another"
@@ -204,10 +206,11 @@ fn buf_alone(finding: &Finding, unmet: &BTreeSet<String>) -> Option<&'static str
     }
 }
 
-/// Why we refuse what buf takes.
-fn ours_alone(reason: &Incompatibility, is_forward: bool, safety: Safety) -> Option<&'static str> {
-    let kind =
-        |shown: &str| shown.split(' ').find(|word| SCALARS.contains(word)).unwrap_or_default().to_owned();
+/// Explains an expected incompatibility that buf does not report.
+fn expected_ours_only(reason: &Incompatibility, is_forward: bool, safety: Safety) -> Option<&'static str> {
+    let kind = |describe: &str| {
+        describe.split(' ').find(|word| SCALARS.contains(word)).unwrap_or_default().to_owned()
+    };
     let (to, from) = (kind(&reason.reader), kind(&reason.writer));
     match reason.rule {
         Rule::FieldRenumbered => Some("names that change places: buf sees each of them still there"),

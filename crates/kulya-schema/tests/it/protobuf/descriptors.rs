@@ -1,4 +1,4 @@
-//! Descriptor sets as they come: with and without imports, from careless compilers, and as any bytes.
+//! Descriptor sets with and without imports, from sloppy compilers, and as random bytes.
 
 use super::source::compile;
 use kulya_schema::protobuf::{
@@ -60,8 +60,8 @@ fn reference(name: &str, number: i32, kind: Type, to: &str) -> FieldDescriptorPr
 }
 
 #[test]
-fn a_type_is_found_as_the_java_server_finds_it() {
-    // what is imported comes first in a set: the package of the first file is people
+fn a_type_is_resolved_as_by_the_java_server() {
+    // imports come first in a set, so the package of the first file is `people`
     let bytes = compile(&[("one.proto", PEOPLE)], true).unwrap();
     for (asked, found) in [
         ("people.Person", Some("people.Person")),
@@ -85,7 +85,7 @@ fn a_type_is_found_as_the_java_server_finds_it() {
 }
 
 #[test]
-fn references_are_followed_through_files_and_a_path_names_each_step() {
+fn references_are_resolved_through_files_and_a_path_names_each_step() {
     let old = parse(&compile(FILES, true).unwrap(), "shop.Order").unwrap();
     let people = PEOPLE.replace("string zip = 1", "int32 zip = 1");
     let new = compile(&[FILES[0], ("people.proto", &people)], true).unwrap();
@@ -100,7 +100,7 @@ fn references_are_followed_through_files_and_a_path_names_each_step() {
 }
 
 #[test]
-fn fragments_are_as_one_would_write_them() {
+fn fragments_are_in_proto_syntax() {
     let compiled = |body: &str, syntax| super::source::message(syntax, body).unwrap().schema;
     for (syntax, field, fragment) in [
         ("proto3", "int32 v = 1;", "int32 v = 1"),
@@ -120,16 +120,16 @@ fn fragments_are_as_one_would_write_them() {
 }
 
 #[test]
-fn what_is_missing_is_named_only_when_it_is_needed() {
+fn missing_imports_are_named_only_when_needed() {
     let bytes = compile(FILES, false).unwrap();
-    let why = refusal(&bytes, "shop.Order");
-    assert!(why.contains("shop.Order.buyer") && why.contains("people.Person"), "{why}");
-    assert!(why.contains("people.proto"), "{why}");
+    let reason = refusal(&bytes, "shop.Order");
+    assert!(reason.contains("shop.Order.buyer") && reason.contains("people.Person"), "{reason}");
+    assert!(reason.contains("people.proto"), "{reason}");
     assert_eq!(parse(&bytes, "shop.Note").unwrap().type_name(), "shop.Note", "it refers to nothing");
 
     let lost = file("a", "a", vec![message("M", vec![reference("x", 1, Type::Message, ".a.Lost")])]);
-    let why = refusal(&set(vec![lost]), "a.M");
-    assert!(why.contains("a.M.x") && why.contains(".a.Lost"), "{why}");
+    let reason = refusal(&set(vec![lost]), "a.M");
+    assert!(reason.contains("a.M.x") && reason.contains(".a.Lost"), "{reason}");
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn the_well_known_types_need_no_import() {
     let files = [("m.proto", text.as_str())];
     let [whole, alone] =
         [true, false].map(|imports| parse(&compile(&files, imports).unwrap(), "t.M").unwrap());
-    assert_eq!(format!("{whole:?}"), format!("{alone:?}"), "ours are as Google's files have them");
+    assert_eq!(format!("{whole:?}"), format!("{alone:?}"), "the built-in types equal Google's files");
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn references_may_be_relative_and_without_a_type() {
 }
 
 #[test]
-fn wrong_sets_are_refused_with_their_place() {
+fn invalid_sets_are_rejected_with_their_location() {
     let one = |it: DescriptorProto| set(vec![file("f", "p", vec![it])]);
     let m = |fields| one(message("M", fields));
     let int = |number| field("v", number, Type::Int32);
@@ -200,10 +200,10 @@ fn wrong_sets_are_refused_with_their_place() {
         options: None,
     });
     twice_named.enum_type[0].value = values.to_vec();
-    for (bytes, word) in [
+    for (bytes, expected) in [
         (vec![0xff; 20], "FileDescriptorSet"),
         (Vec::new(), "no file"),
-        (set(vec![FileDescriptorProto::default()]), "no message"),
+        (set(vec![FileDescriptorProto::default()]), "no top-level message"),
         (m(vec![int(0)]), "p.M.v has the number 0"),
         (m(vec![int(-1)]), "p.M.v has the number -1"),
         (m(vec![int(1 << 29)]), "p.M.v has the number"),
@@ -216,21 +216,21 @@ fn wrong_sets_are_refused_with_their_place() {
         (one(message("", vec![])), "must have a full name"),
         (one(message(&"M".repeat(MAX_NAME_BYTES), vec![])), "must have a full name"),
         (one(with_entry), "map entry p.M.E"),
-        (m(vec![int(1), int(2)]), "two fields of p.M are called v"),
-        (one(twice_named), "two values of p.M.E are called Z"),
+        (m(vec![int(1), int(2)]), "two fields of p.M are named v"),
+        (one(twice_named), "two values of p.M.E are named Z"),
         (one(empty_enum), "enum p.M.E has no value"),
         (set(vec![editions]), "editions are not supported yet"),
         (set(vec![syntax]), "unknown syntax"),
         (set(vec![odd]), "package"),
         (set(twice), "p.M is declared twice"),
     ] {
-        let why = refusal(&bytes, "p.M");
-        assert!(why.contains(word), "{why}\n  lacks {word}");
+        let reason = refusal(&bytes, "p.M");
+        assert!(reason.contains(expected), "{reason}\n  lacks {expected}");
     }
 }
 
 #[test]
-fn one_file_given_twice_is_no_contradiction() {
+fn the_same_file_twice_is_accepted() {
     let it = || file("f", "p", vec![message("M", vec![field("v", 1, Type::Int32)])]);
     parse(&set(vec![it(), it()]), "p.M").unwrap();
 }
@@ -253,10 +253,10 @@ fn each_limit_is_named() {
     assert!(refusal(&set(vec![file("f", "p", vec![deep])]), "p.M").contains("nested deeper"));
 
     let large = vec![0; kulya_schema::limits::MAX_SCHEMA_BYTES + 1];
-    assert!(refusal(&large, "p.M").contains("bytes; the most is"));
+    assert!(refusal(&large, "p.M").contains("bytes; the maximum is"));
 }
 
-/// A chain of messages: each refers to the next.
+/// Returns a chain of messages, each of which refers to the next.
 fn chain(length: usize, last: Type) -> Schema {
     let mut messages: Vec<_> = (0..length)
         .map(|n| message(&format!("M{n}"), vec![reference("f", 1, Type::Message, &format!(".p.M{}", n + 1))]))
@@ -266,15 +266,15 @@ fn chain(length: usize, last: Type) -> Schema {
 }
 
 #[test]
-fn a_long_chain_of_messages_needs_no_stack() {
+fn a_long_chain_of_messages_does_not_overflow_the_stack() {
     let reasons = can_read(&chain(9_000, Type::Int32), &chain(9_000, Type::String), Safety::Wire);
     let [reason] = reasons.as_slice() else { panic!("{}", reasons.len()) };
     assert!(reason.reader_path.starts_with("….f.f") && reason.reader_path.ends_with(".f.v"), "{reason:?}");
 }
 
 #[test]
-fn too_much_to_compare_is_said() {
-    // rings of different lengths meet in every pair
+fn too_many_comparisons_are_reported() {
+    // cycles of different lengths form every pair
     let ring = |length: usize, fields: i32| {
         let one = |n: usize| {
             let next = format!(".p.M{}", (n + 1) % length);
@@ -293,7 +293,7 @@ fn too_much_to_compare_is_said() {
 }
 
 #[test]
-fn reasons_end_somewhere() {
+fn the_number_of_reasons_is_bounded() {
     let wide = |kind| {
         let fields = (1..=5_000).map(|n| field(&format!("f{n}"), n, kind)).collect();
         parse(&set(vec![file("f", "p", vec![message("M", fields)])]), "p.M").unwrap()
@@ -303,12 +303,12 @@ fn reasons_end_somewhere() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_parsed_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300), name in ".{0,8}") {
+    fn any_bytes_are_parsed_or_rejected(bytes in prop::collection::vec(any::<u8>(), 0..300), name in ".{0,8}") {
         let _ = parse(&bytes, &name);
     }
 
     #[test]
-    fn a_damaged_set_is_parsed_or_refused(damage in prop::collection::vec((any::<usize>(), any::<u8>()), 1..6)) {
+    fn a_corrupt_set_is_parsed_or_rejected(damage in prop::collection::vec((any::<usize>(), any::<u8>()), 1..6)) {
         let whole = compile(FILES, true).unwrap();
         let mut bytes = whole.clone();
         for (at, byte) in damage {

@@ -1,4 +1,4 @@
-//! Random schemas that change at random, and messages that must confirm whatever the rules accept.
+//! Random schemas with random changes, and messages that must confirm every accepted change.
 
 use super::oracle::{random_message, reads_json, reads_wire};
 use super::source::{Compiled, message};
@@ -10,7 +10,7 @@ const SCALARS: [&str; 15] = [
     "double", "float", "int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32", "fixed64",
     "sfixed32", "sfixed64", "bool", "string", "bytes",
 ];
-/// Types that often read each other, so that changes are not all refused.
+/// Types that often read each other, so that not all changes are incompatible.
 const NEAR: [&[&str]; 6] = [
     &["int32", "int64", "uint32", "uint64", "bool", "E", "F"],
     &["sint32", "sint64"],
@@ -45,21 +45,21 @@ struct Field {
 #[derive(Clone)]
 struct Model {
     proto2: bool,
-    /// `M`, `A` and `B`.
+    /// The messages `M`, `A` and `B`.
     messages: [Vec<Field>; 3],
-    /// `E` and `F`.
+    /// The enums `E` and `F`.
     enums: [Vec<(&'static str, i32)>; 2],
 }
 
-fn kind(dice: &mut Dice) -> &'static str {
-    match dice.below(4) {
-        0 => dice.of(&["A", "B", "E", "F"]),
-        _ => dice.of(&SCALARS),
+fn kind(rng: &mut Dice) -> &'static str {
+    match rng.below(4) {
+        0 => rng.of(&["A", "B", "E", "F"]),
+        _ => rng.of(&SCALARS),
     }
 }
 
-fn label(dice: &mut Dice) -> Label {
-    dice.of(&[
+fn label(rng: &mut Dice) -> Label {
+    rng.of(&[
         Label::Plain,
         Label::Plain,
         Label::Optional,
@@ -72,59 +72,59 @@ fn label(dice: &mut Dice) -> Label {
     ])
 }
 
-fn field(dice: &mut Dice) -> Field {
+fn field(rng: &mut Dice) -> Field {
     Field {
-        name: dice.of(&NAMES),
-        number: 1 + dice.below(6) as u32,
-        label: label(dice),
-        kind: kind(dice),
-        oneof: dice.once_in(3).then(|| dice.below(2) as u8),
+        name: rng.of(&NAMES),
+        number: 1 + rng.below(6) as u32,
+        label: label(rng),
+        kind: kind(rng),
+        oneof: rng.once_in(3).then(|| rng.below(2) as u8),
         json_name: None,
-        default: dice.once_in(3).then(|| dice.below(2) as u8),
+        default: rng.once_in(3).then(|| rng.below(2) as u8),
     }
 }
 
-fn model(dice: &mut Dice) -> Model {
+fn model(rng: &mut Dice) -> Model {
     let mut messages = [Vec::new(), Vec::new(), Vec::new()];
     for fields in &mut messages {
-        for _ in 0..1 + dice.below(4) {
-            fields.push(field(dice));
+        for _ in 0..1 + rng.below(4) {
+            fields.push(field(rng));
         }
     }
-    let values = |start: [&'static str; 3], dice: &mut Dice| {
-        start.into_iter().zip(0..).take(1 + dice.below(3)).collect::<Vec<_>>()
+    let values = |start: [&'static str; 3], rng: &mut Dice| {
+        start.into_iter().zip(0..).take(1 + rng.below(3)).collect::<Vec<_>>()
     };
-    let enums = [values(["E0", "E1", "E2"], dice), values(["F0", "F1", "F2"], dice)];
-    let mut model = Model { proto2: dice.once_in(2), messages, enums };
-    mend(&mut model);
+    let enums = [values(["E0", "E1", "E2"], rng), values(["F0", "F1", "F2"], rng)];
+    let mut model = Model { proto2: rng.once_in(2), messages, enums };
+    remove_duplicates(&mut model);
     model
 }
 
-fn change(model: &mut Model, dice: &mut Dice) {
-    let at = dice.below(3);
+fn change(model: &mut Model, rng: &mut Dice) {
+    let at = rng.below(3);
     let fields = &mut model.messages[at];
-    let chosen = dice.below(fields.len().max(1));
-    match (dice.below(14), fields.get_mut(chosen)) {
-        (0, _) => fields.push(field(dice)),
+    let chosen = rng.below(fields.len().max(1));
+    match (rng.below(14), fields.get_mut(chosen)) {
+        (0, _) => fields.push(field(rng)),
         (1, Some(_)) => drop(fields.remove(chosen)),
         (2..=4, Some(it)) => {
             let near = NEAR.iter().find(|near| near.contains(&it.kind));
-            it.kind = near.map_or("double", |near| dice.of(near));
+            it.kind = near.map_or("double", |near| rng.of(near));
         }
-        (5, Some(it)) => it.kind = kind(dice),
-        (6 | 7, Some(it)) => it.label = label(dice),
-        (8, Some(it)) => it.name = dice.of(&NAMES),
-        (9, Some(it)) => it.number = 1 + dice.below(6) as u32,
-        (10, Some(it)) => it.oneof = if it.oneof.is_some() { None } else { Some(dice.below(2) as u8) },
-        (11, Some(it)) => it.json_name = Some(dice.of(&["a", "bC", "other"])),
-        (12, Some(it)) => it.default = dice.once_in(2).then(|| dice.below(2) as u8),
+        (5, Some(it)) => it.kind = kind(rng),
+        (6 | 7, Some(it)) => it.label = label(rng),
+        (8, Some(it)) => it.name = rng.of(&NAMES),
+        (9, Some(it)) => it.number = 1 + rng.below(6) as u32,
+        (10, Some(it)) => it.oneof = if it.oneof.is_some() { None } else { Some(rng.below(2) as u8) },
+        (11, Some(it)) => it.json_name = Some(rng.of(&["a", "bC", "other"])),
+        (12, Some(it)) => it.default = rng.once_in(2).then(|| rng.below(2) as u8),
         (13, _) => {
-            let which = dice.below(2);
+            let which = rng.below(2);
             let values = &mut model.enums[which];
-            match dice.below(4) {
-                0 => values.push((dice.of(&["E3", "F3", "X"]), 1 + dice.below(4) as i32)),
+            match rng.below(4) {
+                0 => values.push((rng.of(&["E3", "F3", "X"]), 1 + rng.below(4) as i32)),
                 1 if values.len() > 1 => drop(values.pop()),
-                2 if values.len() > 1 => values[1].0 = dice.of(&["E1", "Y", "F1"]),
+                2 if values.len() > 1 => values[1].0 = rng.of(&["E1", "Y", "F1"]),
                 _ => model.proto2 = !model.proto2,
             }
         }
@@ -132,8 +132,8 @@ fn change(model: &mut Model, dice: &mut Dice) {
     }
 }
 
-/// Names and numbers are given once: what comes later and takes one again goes.
-fn mend(model: &mut Model) {
+/// Removes later declarations that use a name or number again.
+fn remove_duplicates(model: &mut Model) {
     for fields in &mut model.messages {
         let mut kept: Vec<Field> = Vec::new();
         for field in fields.drain(..) {
@@ -159,7 +159,7 @@ fn mend(model: &mut Model) {
     }
 }
 
-/// The body of `message M`. What else a compiler would refuse is left to the compiler.
+/// Prints the body of `message M`. A compiler may still reject it.
 fn body(model: &Model) -> String {
     let mut text = String::new();
     for (name, values) in ["E", "F"].into_iter().zip(&model.enums) {
@@ -186,15 +186,16 @@ fn body(model: &Model) -> String {
                 Label::Repeated | Label::Unpacked => format!("repeated {kind}"),
                 Label::MapTo => format!("map<string, {kind}>"),
             };
-            writeln!(text, "  {label} {};", rest(model, field)).unwrap();
+            writeln!(text, "  {label} {};", declaration_suffix(model, field)).unwrap();
         }
         for oneof in 0..2 {
             let mut members =
                 fields.iter().filter(|it| it.oneof == Some(oneof) && plain(it.label)).peekable();
             if members.peek().is_some() {
                 writeln!(text, "  oneof o{oneof} {{").unwrap();
-                members
-                    .for_each(|field| writeln!(text, "    {} {};", field.kind, rest(model, field)).unwrap());
+                members.for_each(|field| {
+                    writeln!(text, "    {} {};", field.kind, declaration_suffix(model, field)).unwrap()
+                });
                 text.push_str("  }\n");
             }
         }
@@ -205,8 +206,8 @@ fn body(model: &Model) -> String {
     text
 }
 
-/// Name, number and options.
-fn rest(model: &Model, field: &Field) -> String {
+/// Prints name, number and options.
+fn declaration_suffix(model: &Model, field: &Field) -> String {
     let mut options = Vec::new();
     if let Some(name) = field.json_name {
         options.push(format!("json_name = \"{name}\""));
@@ -233,13 +234,14 @@ fn rest(model: &Model, field: &Field) -> String {
     format!("{} = {}{options}", field.name, field.number)
 }
 
-/// Two bodies of `message M` with their syntax, the second the first with a few changes. A compiler may refuse either.
+/// Generates two bodies of `message M` with their syntax, the second being the first with a few changes. A
+/// compiler may reject either.
 pub(super) fn draw(seed: u64) -> [(String, &'static str); 2] {
-    let mut dice = Dice::new(seed);
-    let old = model(&mut dice);
+    let mut rng = Dice::new(seed);
+    let old = model(&mut rng);
     let mut new = old.clone();
-    (0..=dice.below(5)).for_each(|_| change(&mut new, &mut dice));
-    mend(&mut new);
+    (0..=rng.below(5)).for_each(|_| change(&mut new, &mut rng));
+    remove_duplicates(&mut new);
     [old, new].map(|model| (body(&model), if model.proto2 { "proto2" } else { "proto3" }))
 }
 
@@ -248,15 +250,15 @@ fn compile(model: &Model) -> Option<Compiled> {
 }
 
 #[test]
-fn what_is_accepted_is_read() {
+fn accepted_changes_are_readable() {
     const PAIRS: u64 = 600;
     let (mut compared, mut changed_and_accepted) = (0, [0, 0]);
     for seed in 0..PAIRS {
-        let mut dice = Dice::new(seed);
-        let old = model(&mut dice);
+        let mut rng = Dice::new(seed);
+        let old = model(&mut rng);
         let mut new = old.clone();
-        (0..=dice.below(5)).for_each(|_| change(&mut new, &mut dice));
-        mend(&mut new);
+        (0..=rng.below(5)).for_each(|_| change(&mut new, &mut rng));
+        remove_duplicates(&mut new);
         let (Some(before), Some(after)) = (compile(&old), compile(&new)) else { continue };
         compared += 1;
         for (reader, writer) in [(&after, &before), (&before, &after)] {
@@ -265,7 +267,7 @@ fn what_is_accepted_is_read() {
                 .map(|safety| can_read(&reader.schema, &writer.schema, safety).is_empty());
             assert!(accepted[0] || !accepted[1], "JSON asks for more than the wire: {}", texts());
             for _ in 0..12 {
-                let written = random_message(&writer.oracle, &mut dice, 0);
+                let written = random_message(&writer.oracle, &mut rng, 0);
                 if accepted[0] {
                     reads_wire(&reader.oracle, &written).unwrap_or_else(|e| panic!("wire: {e}\n{}", texts()));
                 }
@@ -279,7 +281,7 @@ fn what_is_accepted_is_read() {
             }
         }
     }
-    // neither nearly all nor nearly nothing is accepted, so that both answers are put to the test
+    // both verdicts must be frequent, so that both are tested
     println!("{compared} pairs, accepted though changed: {changed_and_accepted:?}");
     assert!(compared > 300, "{compared} pairs of {PAIRS} compile");
     assert!(

@@ -1,4 +1,4 @@
-//! The table of pairs: each verdict as it is written there; and each confirmed by messages, whether yes or no.
+//! The table of pairs: each verdict must be as in the table, and be confirmed by messages.
 
 use super::oracle::{random_message, reads_json, reads_wire};
 use super::source::{Compiled, message};
@@ -10,7 +10,7 @@ const MESSAGES: u64 = 200;
 
 pub(super) struct Pair {
     pub(super) title: String,
-    /// The message's body, and its syntax.
+    /// The message's body and its syntax.
     pub(super) old: (String, &'static str),
     pub(super) new: (String, &'static str),
     wire: String,
@@ -121,7 +121,8 @@ fn every_schema_reads_itself_and_every_reason_is_complete() {
     }
 }
 
-/// Rules that forbid what would still decode: the value is under another name or number, or the oracle's enums are open.
+/// Rules that reject what would still decode: the value is under another name or number, or the oracle's
+/// enums are open.
 const BY_CONVENTION: &[Rule] =
     &[Rule::FieldRenumbered, Rule::MessageChanged, Rule::EnumValueRemoved, Rule::EnumValueRenumbered];
 
@@ -133,9 +134,9 @@ fn messages_confirm_every_verdict() {
         for (direction, reader, writer) in [("new reads old", &new, &old), ("old reads new", &old, &new)] {
             for safety in [Safety::Wire, Safety::Json] {
                 let reasons = can_read(&reader.schema, &writer.schema, safety);
-                let mut dice = Dice::new(7);
+                let mut rng = Dice::new(7);
                 let failure = (0..MESSAGES).find_map(|_| {
-                    let written = random_message(&writer.oracle, &mut dice, 0);
+                    let written = random_message(&writer.oracle, &mut rng, 0);
                     let wire = reads_wire(&reader.oracle, &written);
                     let both = wire.and_then(|()| match safety {
                         Safety::Wire => Ok(()),
@@ -143,15 +144,15 @@ fn messages_confirm_every_verdict() {
                     });
                     both.err()
                 });
-                let place = format!("{}, {direction}, {safety:?}", pair.title);
+                let case = format!("{}, {direction}, {safety:?}", pair.title);
                 match failure {
-                    Some(why) => assert!(!reasons.is_empty(), "{place}: {why}"),
+                    Some(reason) => assert!(!reasons.is_empty(), "{case}: {reason}"),
                     None if pair.unseen
                         || reasons.iter().all(|reason| BY_CONVENTION.contains(&reason.rule)) => {}
-                    None => needless.push(format!("{place}: {}", names(&reasons))),
+                    None => needless.push(format!("{case}: {}", names(&reasons))),
                 }
             }
         }
     }
-    assert!(needless.is_empty(), "refused, and no message shows why:\n{}", needless.join("\n"));
+    assert!(needless.is_empty(), "incompatible, but no message demonstrates it:\n{}", needless.join("\n"));
 }

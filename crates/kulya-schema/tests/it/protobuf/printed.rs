@@ -1,4 +1,4 @@
-//! Sources that are made of descriptor sets, compiled again: the same set.
+//! Round trips: sources printed from descriptor sets are compiled again, and give the same set.
 
 use super::source::compile;
 use kulya_schema::protobuf;
@@ -33,7 +33,7 @@ message Order {
   message Line {
     string article = 1;
     uint32 quantity = 2;
-    // the outer one is hidden here
+    // the outer type is shadowed here
     message State { Line line = 1; }
     State own = 3;
     .shop.v1.State state = 4;
@@ -117,9 +117,9 @@ message Uses { optional Old.Kind kind = 1; optional .Old old = 2; repeated int32
 "#,
 )];
 
-/// Without what a source does not say: in which order a message's maps, groups and messages stand, and options that the
-/// bindings do not know.
-fn plain(bytes: &[u8]) -> FileDescriptorSet {
+/// Removes what a source does not determine: the order of a message's maps, groups and messages, and
+/// options that the bindings do not know.
+fn normalized(bytes: &[u8]) -> FileDescriptorSet {
     fn sort(messages: &mut [DescriptorProto]) {
         messages.sort_by(|one, other| one.name.cmp(&other.name));
         for message in messages {
@@ -140,9 +140,9 @@ fn plain(bytes: &[u8]) -> FileDescriptorSet {
     set
 }
 
-/// Tells the first line that differs: sets are long.
-fn same(before: &[u8], after: &[u8]) {
-    let (before, after) = (format!("{:#?}", plain(before)), format!("{:#?}", plain(after)));
+/// Asserts equality, and reports only the first line that differs: sets are long.
+fn assert_same(before: &[u8], after: &[u8]) {
+    let (before, after) = (format!("{:#?}", normalized(before)), format!("{:#?}", normalized(after)));
     let differs = before.lines().zip(after.lines()).position(|(one, other)| one != other);
     if let Some(at) = differs {
         let around =
@@ -152,30 +152,30 @@ fn same(before: &[u8], after: &[u8]) {
     assert_eq!(before.len(), after.len());
 }
 
-fn printed(bytes: &[u8]) -> Vec<(String, String)> {
-    protobuf::source(bytes).unwrap().into_iter().map(|file| (file.name, file.text)).collect()
+fn print(bytes: &[u8]) -> Vec<(String, String)> {
+    protobuf::source_files(bytes).unwrap().into_iter().map(|file| (file.name, file.text)).collect()
 }
 
-fn comes_back(files: &[(&str, &str)]) -> String {
+fn round_trip(files: &[(&str, &str)]) -> String {
     let before = compile(files, false).unwrap();
-    let shown = printed(&before);
-    let mut again: Vec<(&str, &str)> = shown.iter().map(|(name, text)| (&**name, &**text)).collect();
+    let printed = print(&before);
+    let mut again: Vec<(&str, &str)> = printed.iter().map(|(name, text)| (&**name, &**text)).collect();
     again.extend(&files[1..]);
-    let after = compile(&again, false).unwrap_or_else(|error| panic!("{error:?}\n{}", shown[0].1));
-    same(&before, &after);
-    // and the imports with it
+    let after = compile(&again, false).unwrap_or_else(|error| panic!("{error:?}\n{}", printed[0].1));
+    assert_same(&before, &after);
+    // with its imports
     let all = compile(files, true).unwrap();
-    let shown_all = printed(&all);
+    let shown_all = print(&all);
     let mut of_all: Vec<(&str, &str)> = shown_all.iter().map(|(name, text)| (&**name, &**text)).collect();
     of_all.rotate_right(1);
-    assert_eq!(of_all[0].0, files[0].0, "the file itself stands last");
-    same(&all, &compile(&of_all, true).unwrap());
-    shown[0].1.clone()
+    assert_eq!(of_all[0].0, files[0].0, "the file itself is last");
+    assert_same(&all, &compile(&of_all, true).unwrap());
+    printed[0].1.clone()
 }
 
 #[test]
-fn a_source_comes_back_as_the_same_set() {
-    let text = comes_back(EVERYTHING);
+fn a_source_compiles_to_the_same_set() {
+    let text = round_trip(EVERYTHING);
     for line in [
         "import public \"google/protobuf/timestamp.proto\";",
         "  map<string, Line> by_name = 3;",
@@ -186,33 +186,33 @@ fn a_source_comes_back_as_the_same_set() {
         "  .google.protobuf.Timestamp at = 12;",
         "  rpc Get(Order) returns (Empty);",
     ] {
-        assert!(text.lines().any(|shown| shown == line), "{line}\n{text}");
+        assert!(text.lines().any(|printed| printed == line), "{line}\n{text}");
     }
-    let text = comes_back(OLD);
+    let text = round_trip(OLD);
     assert!(
         text.contains("repeated group Part = 10 {") && text.contains("extensions 100 to 199, 500"),
         "{text}"
     );
-    comes_back(&[("m.proto", "syntax = \"proto3\"; message M {}")]);
+    round_trip(&[("m.proto", "syntax = \"proto3\"; message M {}")]);
 }
 
 #[test]
-fn well_known_files_come_back() {
+fn well_known_files_compile_to_the_same_set() {
     let uses = |file: &str| format!("syntax = \"proto3\";\nimport \"google/protobuf/{file}.proto\";\n");
     for file in ["descriptor", "any", "api", "struct", "type", "wrappers", "field_mask"] {
         let text = uses(file);
-        comes_back(&[("m.proto", &text)]);
+        round_trip(&[("m.proto", &text)]);
     }
 }
 
 #[test]
-fn what_cannot_be_shown_is_refused() {
+fn unprintable_sets_are_rejected() {
     let file = |edit: fn(&mut prost_types::FileDescriptorProto)| {
         let mut file =
             prost_types::FileDescriptorProto { name: Some("m.proto".into()), ..Default::default() };
         edit(&mut file);
-        let refused = protobuf::source(&FileDescriptorSet { file: vec![file] }.encode_to_vec());
-        refused.unwrap_err().to_string()
+        let result = protobuf::source_files(&FileDescriptorSet { file: vec![file] }.encode_to_vec());
+        result.unwrap_err().to_string()
     };
     assert!(file(|file| file.syntax = Some("editions".into())).contains("not supported yet"));
     assert!(file(|file| file.package = Some("p".repeat(600))).contains("512"));
@@ -221,13 +221,13 @@ fn what_cannot_be_shown_is_refused() {
         file.message_type = vec![empty; 20_000];
     });
     assert!(many.contains("too large"), "{many}");
-    protobuf::source(&[0xff]).unwrap_err();
+    protobuf::source_files(&[0xff]).unwrap_err();
 }
 
 proptest! {
-    /// Nobody answers for what stands in a set.
+    /// The content of a set is arbitrary.
     #[test]
-    fn any_set_is_shown_or_refused(
+    fn any_set_is_printed_or_rejected(
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..20),
         old in any::<bool>(),
     ) {
@@ -236,6 +236,6 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = byte;
         }
-        let _ = protobuf::source(&bytes);
+        let _ = protobuf::source_files(&bytes);
     }
 }

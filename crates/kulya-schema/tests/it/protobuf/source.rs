@@ -1,4 +1,4 @@
-//! Sources in memory, compiled as a client would.
+//! Compilation of sources in memory, as a client does it.
 
 use kulya_schema::protobuf::{self, Schema};
 use prost_reflect::{DescriptorPool, MessageDescriptor};
@@ -15,7 +15,7 @@ impl FileResolver for InMemory {
     }
 }
 
-/// The descriptor set of the first file, with or without what it imports.
+/// Compiles the first file to a descriptor set, with or without its imports.
 pub(super) fn compile(files: &[(&str, &str)], imports: bool) -> Result<Vec<u8>, protox::Error> {
     let sources = files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
     let mut resolver = ChainFileResolver::new();
@@ -26,13 +26,13 @@ pub(super) fn compile(files: &[(&str, &str)], imports: bool) -> Result<Vec<u8>, 
     Ok(compiler.encode_file_descriptor_set())
 }
 
-/// `message M` of package `t` with this body, as the registry's rules and as the oracle know it.
+/// `message M` of package `t` with a body, as a schema and as the oracle's descriptor.
 pub(super) struct Compiled {
     pub(super) schema: Schema,
     pub(super) oracle: MessageDescriptor,
 }
 
-/// A file of this package whose `message M` has this body.
+/// Returns a source file of this package whose `message M` has this body.
 pub(super) fn source(package: &str, syntax: &str, body: &str) -> String {
     let mut imports = String::new();
     for (word, file) in [("Timestamp", "timestamp"), ("Duration", "duration"), ("Value ", "wrappers")] {

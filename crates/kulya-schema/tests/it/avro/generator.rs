@@ -1,0 +1,290 @@
+//! A generator of random schemas: every kind, nested, recursive, with aliases, defaults and namespaces; there
+//! are few names, so that they collide.
+
+use kulya_dice::Dice;
+use serde_json::{Map, Value, json};
+
+pub(super) const PRIMITIVES: [&str; 8] =
+    ["null", "boolean", "int", "long", "float", "double", "bytes", "string"];
+const LOGICAL: [(&str, &str); 8] = [
+    ("int", "date"),
+    ("long", "timestamp-millis"),
+    ("int", "time-millis"),
+    ("string", "uuid"),
+    ("bytes", "decimal"),
+    ("long", "nonsense"),
+    ("int", "timestamp-micros"),
+    ("double", "decimal"),
+];
+pub(super) const TYPE_NAMES: [&str; 5] = ["A", "B", "C", "Ünï", "map"];
+const NAMESPACES: [&str; 4] = ["n", "n.m", "m", ""];
+pub(super) const FIELDS: [&str; 5] = ["a", "b", "c", "d", "e"];
+pub(super) const SYMBOLS: [&str; 5] = ["X", "Y", "Z", "W", "_1"];
+const MAX_DEPTH: usize = 4;
+
+/// A named type that may be referred to.
+#[derive(Clone)]
+struct KnownType {
+    namespace: String,
+    simple: String,
+    /// A default, if the type is complete.
+    default: Option<Value>,
+    /// While the type is incomplete: the number of enclosing types that may be empty.
+    optional_depth: Option<usize>,
+}
+
+/// The state of one generated schema.
+pub(super) struct SchemaGenerator<'d> {
+    rng: &'d mut Dice,
+    known: Vec<KnownType>,
+    /// The number of enclosing unions, arrays and maps, where a record may contain itself.
+    optional_ancestors: usize,
+}
+
+/// A schema, with a default if one is easily generated.
+struct GeneratedSchema {
+    schema: Value,
+    default: Option<Value>,
+}
+
+pub(super) fn schema(rng: &mut Dice) -> Value {
+    let mut generator = SchemaGenerator { rng, known: Vec::new(), optional_ancestors: 0 };
+    generator.schema_of_any_kind(0, "").schema
+}
+
+impl SchemaGenerator<'_> {
+    fn schema_of_any_kind(&mut self, depth: usize, namespace: &str) -> GeneratedSchema {
+        let kind = self.rng.below(if depth >= MAX_DEPTH { 5 } else { 16 });
+        match kind {
+            0..=2 => self.primitive(),
+            3 => self.logical(),
+            4 => self.reference(namespace),
+            5 => {
+                let items = self.optional(depth, namespace);
+                let default = match items.default {
+                    Some(item) if self.rng.once_in(2) => json!([item]),
+                    _ => json!([]),
+                };
+                self.with_properties(json!({"type": "array", "items": items.schema}), Some(default))
+            }
+            6 => {
+                let values = self.optional(depth, namespace);
+                let default = match values.default {
+                    Some(value) if self.rng.once_in(2) => json!({ "k": value }),
+                    _ => json!({}),
+                };
+                self.with_properties(json!({"type": "map", "values": values.schema}), Some(default))
+            }
+            7..=9 => self.union(depth, namespace),
+            10 => self.enumeration(namespace),
+            11 => self.fixed(namespace),
+            _ => self.record(depth, namespace),
+        }
+    }
+
+    /// Generates a type that may be absent: here a record may contain itself.
+    fn optional(&mut self, depth: usize, namespace: &str) -> GeneratedSchema {
+        self.optional_ancestors += 1;
+        let generated = self.schema_of_any_kind(depth + 1, namespace);
+        self.optional_ancestors -= 1;
+        generated
+    }
+
+    fn primitive(&mut self) -> GeneratedSchema {
+        let name = self.rng.of(&PRIMITIVES);
+        let schema = if self.rng.once_in(6) { json!({ "type": name }) } else { json!(name) };
+        let default = default_of(name, self.rng);
+        if schema.is_object() && self.rng.once_in(2) {
+            return self.with_properties(schema, Some(default));
+        }
+        GeneratedSchema { schema, default: Some(default) }
+    }
+
+    fn logical(&mut self) -> GeneratedSchema {
+        let (kind, name) = self.rng.of(&LOGICAL);
+        let mut schema = json!({"type": kind, "logicalType": name});
+        if name == "decimal" {
+            schema["precision"] = json!(4);
+            schema["scale"] = json!(2);
+        }
+        GeneratedSchema { schema, default: Some(default_of(kind, self.rng)) }
+    }
+
+    /// Generates a union, mostly of distinct kinds and never of unions.
+    fn union(&mut self, depth: usize, namespace: &str) -> GeneratedSchema {
+        let mut members: Vec<Value> = Vec::new();
+        let mut default = None;
+        for index in 0..self.rng.below(4) + usize::from(!self.rng.once_in(20)) {
+            let member = if index == 0 && self.rng.once_in(3) {
+                GeneratedSchema { schema: json!("null"), default: Some(Value::Null) }
+            } else {
+                self.optional(depth, namespace)
+            };
+            let kind = |schema: &Value| {
+                let kind = schema.as_str().or(schema["type"].as_str()).unwrap_or("union").to_owned();
+                if schema.get("name").is_some() { String::new() } else { kind }
+            };
+            let is_duplicate = members.iter().any(|other| {
+                let other = kind(other);
+                !other.is_empty() && other == kind(&member.schema)
+            });
+            if (member.schema.is_array() || is_duplicate) && !self.rng.once_in(40) {
+                continue;
+            }
+            if members.is_empty() {
+                default = member.default;
+            }
+            members.push(member.schema);
+        }
+        GeneratedSchema { schema: Value::Array(members), default }
+    }
+
+    fn reference(&mut self, namespace: &str) -> GeneratedSchema {
+        let optional_ancestors = self.optional_ancestors;
+        let mut known: Vec<_> = self.known.iter().collect();
+        known.retain(|known| known.optional_depth.is_none_or(|before| before < optional_ancestors));
+        if known.is_empty() {
+            return self.primitive();
+        }
+        let KnownType { namespace: type_namespace, simple, default, .. } =
+            known[self.rng.below(known.len())].clone();
+        let full =
+            if type_namespace.is_empty() { simple.clone() } else { format!("{type_namespace}.{simple}") };
+        let name = if type_namespace == namespace && self.rng.once_in(2) { simple } else { full };
+        let schema = if self.rng.once_in(10) { json!({ "type": name }) } else { json!(name) };
+        GeneratedSchema { schema, default }
+    }
+
+    /// Generates the header of a named type: its name in one of the possible notations, and common
+    /// attributes.
+    fn header(&mut self, kind: &str, namespace: &str) -> (Map<String, Value>, KnownType) {
+        let mut simple = self.rng.of(&TYPE_NAMES).to_owned();
+        let declared_namespace = if self.rng.once_in(3) { self.rng.of(&NAMESPACES) } else { namespace };
+        let is_used = |known: &[KnownType], simple: &str| {
+            known.iter().any(|known| known.namespace == declared_namespace && known.simple == simple)
+        };
+        if is_used(&self.known, &simple) && !self.rng.once_in(30) {
+            simple = (0..).map(|n| format!("T{n}")).find(|name| !is_used(&self.known, name)).unwrap();
+        }
+        let mut header = Map::new();
+        header.insert("type".to_owned(), json!(kind));
+        if declared_namespace == namespace {
+            header.insert("name".to_owned(), json!(simple));
+        } else if declared_namespace.is_empty() || self.rng.once_in(2) {
+            header.insert("name".to_owned(), json!(simple));
+            header.insert("namespace".to_owned(), json!(declared_namespace));
+        } else {
+            header.insert("name".to_owned(), json!(format!("{declared_namespace}.{simple}")));
+        }
+        if self.rng.once_in(5) {
+            let alias = self.rng.of(&["A", "B", "C", "n.A", "n.B", "m.C", "Ünï", "T0", "map"]);
+            header.insert("aliases".to_owned(), json!([alias]));
+        }
+        if self.rng.once_in(10) {
+            header.insert("doc".to_owned(), json!("what it is"));
+        }
+        (
+            header,
+            KnownType {
+                namespace: declared_namespace.to_owned(),
+                simple,
+                default: None,
+                optional_depth: None,
+            },
+        )
+    }
+
+    fn enumeration(&mut self, namespace: &str) -> GeneratedSchema {
+        let (mut schema, mut known) = self.header("enum", namespace);
+        let symbols = self.some_of(&SYMBOLS);
+        let default = symbols.first().map(|symbol| json!(symbol));
+        if let (Some(default), true) = (&default, self.rng.once_in(3)) {
+            schema.insert("default".to_owned(), default.clone());
+        }
+        schema.insert("symbols".to_owned(), json!(symbols));
+        known.default.clone_from(&default);
+        self.known.push(known);
+        self.with_properties(Value::Object(schema), default)
+    }
+
+    fn fixed(&mut self, namespace: &str) -> GeneratedSchema {
+        let (mut schema, mut known) = self.header("fixed", namespace);
+        schema.insert("size".to_owned(), json!(self.rng.below(3) + 1));
+        known.default = Some(json!("\u{0}"));
+        self.known.push(known.clone());
+        self.with_properties(Value::Object(schema), known.default)
+    }
+
+    fn record(&mut self, depth: usize, namespace: &str) -> GeneratedSchema {
+        let kind = if self.rng.once_in(20) { "error" } else { "record" };
+        let (mut schema, mut known) = self.header(kind, namespace);
+        let index = self.known.len();
+        self.known.push(KnownType { optional_depth: Some(self.optional_ancestors), ..known.clone() });
+        let mut fields = Vec::new();
+        let mut default = Map::new();
+        let mut has_default = true;
+        for name in self.some_of(&FIELDS) {
+            let generated = self.schema_of_any_kind(depth + 1, &known.namespace);
+            let mut field = json!({"name": name, "type": generated.schema});
+            match generated.default {
+                Some(value) if self.rng.once_in(2) => field["default"] = value,
+                Some(value) => _ = default.insert(name.to_owned(), value),
+                None => has_default = false,
+            }
+            if self.rng.once_in(6) {
+                field["aliases"] = json!(self.some_of(&FIELDS));
+            }
+            if self.rng.once_in(12) {
+                field["order"] = json!(self.rng.of(&["ascending", "descending", "ignore", "IGNORE"]));
+            }
+            if self.rng.once_in(12) {
+                field["doc"] = json!("what it is");
+            }
+            if self.rng.once_in(12) {
+                field["x"] = json!({"y": [1, 2.5, null]});
+            }
+            fields.push(field);
+        }
+        schema.insert("fields".to_owned(), Value::Array(fields));
+        known.default = has_default.then_some(Value::Object(default));
+        self.known[index].clone_from(&known);
+        self.with_properties(Value::Object(schema), known.default)
+    }
+
+    /// Adds custom properties, sometimes.
+    fn with_properties(&mut self, mut schema: Value, default: Option<Value>) -> GeneratedSchema {
+        if self.rng.once_in(12) {
+            schema["x"] = json!(["own", 1]);
+            schema["b"] = json!(true);
+        }
+        if self.rng.once_in(40) {
+            // attributes that have a meaning elsewhere
+            let attribute =
+                self.rng.of(&["doc", "size", "aliases", "default", "items", "order", "namespace"]);
+            if schema.get(attribute).is_none() && schema.get("name").is_none() {
+                schema[attribute] = json!("n");
+            }
+        }
+        GeneratedSchema { schema, default }
+    }
+
+    fn some_of(&mut self, all: &[&'static str]) -> Vec<&'static str> {
+        all.iter().filter(|_| self.rng.once_in(2)).copied().collect()
+    }
+}
+
+pub(super) fn default_of(primitive: &str, rng: &mut Dice) -> Value {
+    match primitive {
+        "null" => Value::Null,
+        "boolean" => json!(true),
+        "int" => json!(rng.of(&[0, 7, -2_147_483_648])),
+        "long" => json!(rng.of(&[1, -3, i64::MAX])),
+        "float" | "double" => match rng.below(6) {
+            0 => json!("1.5"),
+            1 => json!(rng.of(&["NaN", "-Infinity", "1e3", " 2f "])),
+            2 => json!(3),
+            _ => json!(rng.of(&[0.5, 1e20, -1.0])),
+        },
+        _ => json!(rng.of(&["", "a", "\u{ff}é\n"])),
+    }
+}
