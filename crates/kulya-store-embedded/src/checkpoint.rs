@@ -10,7 +10,7 @@ use crate::index::{self, BLOCK_EXTENTS, Index, IndexChange};
 use crate::op::SegmentKey;
 use crate::state::{self, Extent, LogFiles, LogInfo, Segment, Slot, Staged, State, Stream, Table};
 use kulya_store::{
-    Committed, Retention, Scope, StreamId, TableId, Version, WriterId, WriterMark, WriterMarks,
+    CommitReceipt, Retention, Scope, StreamId, TableId, Version, WriterId, WriterMark, WriterMarks,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -306,7 +306,7 @@ pub(crate) fn record(state: &State) -> Record {
         length: extent.length,
         checksum: extent.checksum,
     };
-    let outcome = |(id, done): (&u64, &Committed)| {
+    let outcome = |(id, done): (&u64, &CommitReceipt)| {
         (*id, done.versions.first().map_or(0, |version| version.0), done.versions.len() as u32)
     };
     Record {

@@ -110,7 +110,7 @@ fn read_all(folder: &Folder, index: &Arc<dyn Index>, names: &[LogName]) -> Resul
             read_plain(folder, *name, file, frames, number + 1 == current.len(), &mut state)?;
         }
         if state.is_crowded() {
-            // not a checkpoint yet: it lacks the sync of the last file, and what was staged is not known to be dead
+            // not a checkpoint yet: it unsupported the sync of the last file, and what was staged is not known to be dead
             learn(&mut state)?;
             indexed = true;
         }

@@ -22,7 +22,7 @@ use bytes::Bytes;
 use kulya_store::clock::{Clock, SystemClock};
 use kulya_store::supervision::{Component, Supervisor};
 use kulya_store::{
-    Append, Commit, Committed, Durability, Entry, Error, ErrorKind, EventPointer, Health, HealthStatus,
+    Append, Commit, CommitReceipt, Durability, Entry, Error, ErrorKind, EventPointer, Health, HealthStatus,
     Outcome, Pointers, ReadChunk, Result, Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId,
     StreamInfo, StreamName, StreamStore, TableChange, TableId, Transaction, TransactionId, WriterId,
 };
@@ -340,16 +340,18 @@ impl EmbeddedStore {
         }
     }
 
-    async fn change(&self, request: Request) -> Result<Committed> {
+    async fn change(&self, request: Request) -> Result<CommitReceipt> {
         let (request, reply) = self.ask(request).await?;
-        let Reply::Committed { starts, versions, duplicate } = reply else { return Ok(Committed::default()) };
+        let Reply::Committed { starts, versions, duplicate } = reply else {
+            return Ok(CommitReceipt::default());
+        };
         let mut pointers = Pointers::default();
         if let Request::Commit { batch, .. } | Request::Stage { batch, .. } = request {
             // of what was staged nothing has its place yet
             pointers = batch.pointers(&starts);
             self.inner.buffers.keep(batch.laid.map_or_else(Vec::new, Laid::into_buffer));
         }
-        Ok(Committed { pointers, versions, duplicate })
+        Ok(CommitReceipt { pointers, versions, duplicate })
     }
 
     /// Nothing, after which everything that was written is synced.
@@ -525,7 +527,7 @@ impl StreamStore for EmbeddedStore {
         self.aside(move |store| store.read_now(&segment, offset, max_bytes)).await
     }
 
-    async fn wait_beyond(&self, segment: &SegmentId, offset: u64) -> Result<()> {
+    async fn wait_for_data(&self, segment: &SegmentId, offset: u64) -> Result<()> {
         let mut commits = self.inner.commits.subscribe();
         loop {
             commits.borrow_and_update();
@@ -547,7 +549,7 @@ impl StreamStore for EmbeddedStore {
         self.event_now(pointer)
     }
 
-    async fn commit(&self, commit: Commit) -> Result<Committed> {
+    async fn commit(&self, commit: Commit) -> Result<CommitReceipt> {
         let Commit { appends, changes, writer, durability } = commit;
         let batch = self.batch(appends).await?;
         self.change(Request::Commit { batch, changes, writer, durability }).await
@@ -655,7 +657,7 @@ impl Transaction for Staged {
         self.store.change(Request::Stage { transaction: self.transaction, batch }).await.map(drop)
     }
 
-    async fn commit(mut self: Box<Self>, changes: Vec<TableChange>) -> Result<Committed> {
+    async fn commit(mut self: Box<Self>, changes: Vec<TableChange>) -> Result<CommitReceipt> {
         let request = Request::CommitStaged { transaction: self.transaction, changes };
         let done = self.store.change(request).await;
         // a refused commit ends the transaction too, by the drop

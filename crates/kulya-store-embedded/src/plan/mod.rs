@@ -137,7 +137,7 @@ impl<'a> Plan<'a> {
                 Ok(self.create(is_new, &Op::CreateScope { name: scope.as_str() }))
             }
             Request::CreateStream(stream, config) => {
-                config.check(stream)?;
+                config.validate(stream)?;
                 self.state.scope(&stream.scope)?;
                 let op = Op::CreateStream {
                     id: self.state.next_stream_id(),
@@ -151,7 +151,7 @@ impl<'a> Plan<'a> {
             }
             Request::UpdateStream(stream, config) => {
                 let found = self.state.stream(stream)?;
-                config.check_update(stream, &found.config())?;
+                config.validate_update(stream, &found.config())?;
                 let is_new = found.retention != config.retention;
                 Ok(self.create(is_new, &Op::UpdateStream { id: found.id, retention: config.retention }))
             }

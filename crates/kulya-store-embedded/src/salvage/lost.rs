@@ -183,7 +183,7 @@ pub(super) fn gaps(salvage: &mut Salvage, record: Option<&Record>, unknown: u64)
         }
     }
     if !gaps.is_empty() && !salvage.found.is_damaged() {
-        salvage.found.damaged("log", "lacks events that it should have".to_owned());
+        salvage.found.damaged("log", "unsupported events that it should have".to_owned());
     }
     let total = salvage.found.events_lost.filter(|_| salvage.found.is_counted);
     if let (Some(total), [(lost, ..)]) = (total, gaps.as_mut_slice()) {

@@ -171,7 +171,7 @@ impl Walk<'_> {
             let (from, to) = (expected, frame.end.sequence - 1);
             salvage.found.frames_lost(from, to, events.filter(|_| frame.previous.is_some()));
             if !std::mem::take(&mut reading.is_behind_damage) {
-                salvage.found.damaged(shown, format!("lacks frames before byte {}", frame.body_at));
+                salvage.found.damaged(shown, format!("unsupported frames before byte {}", frame.body_at));
                 reading.finding.is_less = true;
             }
         } else if frame.end.sequence < expected {

@@ -17,7 +17,7 @@ use crate::index::{self, Index};
 use crate::op::{Op, SegmentKey, owned};
 use bytes::Bytes;
 use kulya_store::{
-    Committed, Entry, Error, ErrorKind, REMEMBERED_OUTCOMES, Result, Retention, Scope, SegmentId,
+    CommitReceipt, Entry, Error, ErrorKind, REMEMBERED_OUTCOMES, Result, Retention, Scope, SegmentId,
     StreamConfig, StreamId, TableId, Version, WriterId, WriterMark, WriterMarks, framing,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -83,7 +83,7 @@ pub(crate) struct State {
     pub(crate) next_table: u32,
     pub(crate) writers: WriterMarks,
     /// What the last transactions' commits gave; ids rise, so the first are the oldest.
-    pub(crate) outcomes: BTreeMap<u64, Committed>,
+    pub(crate) outcomes: BTreeMap<u64, CommitReceipt>,
     pub(crate) staged: HashMap<u64, Staged>,
     /// What the index is to learn of transactions that were committed.
     pub(crate) placed: Vec<Placed>,
@@ -512,7 +512,7 @@ impl State {
         // an answer is as long as its changes, which were in one frame: no more than a frame holds
         let changes = (changes as usize).min(crate::frame::MAX_BODY_BYTES / 16);
         let versions = vec![Version(version); changes];
-        self.outcomes.insert(transaction, Committed { versions, ..Committed::default() });
+        self.outcomes.insert(transaction, CommitReceipt { versions, ..CommitReceipt::default() });
         if self.outcomes.len() > REMEMBERED_OUTCOMES {
             self.outcomes.pop_first();
         }

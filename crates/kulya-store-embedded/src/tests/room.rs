@@ -374,7 +374,7 @@ async fn make_folder(path: &Path) {
         transaction.stage(vec![append]).await.unwrap();
     }
     transaction.commit(vec![]).await.unwrap();
-    store.commit(Commit::default().by(kulya_store::WriterId(7), 9)).await.unwrap();
+    store.commit(Commit::default().with_writer(kulya_store::WriterId(7), 9)).await.unwrap();
     store.close().await.unwrap();
 }
 

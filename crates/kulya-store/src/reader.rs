@@ -1,4 +1,4 @@
-//! Reading a whole stream: where it begins and ends now, everything in between, and what comes behind.
+//! Readers of a whole stream: its current cuts, a bounded read up to the current tail, and a tail reader.
 
 use crate::{
     Error, ErrorKind, EventPointer, ReadChunk, Result, SegmentId, SegmentInfo, StreamCut, StreamId,
@@ -6,41 +6,47 @@ use crate::{
 };
 use bytes::Bytes;
 
-/// Bytes asked of the store at a time.
+/// The size of one read of [`bounded_read`], in bytes.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// Where a stream begins now.
+/// Returns the cut at the head of a stream.
+///
+/// # Errors
+/// As [`StreamStore::segments`].
 pub async fn head_cut(store: &dyn StreamStore, stream: &StreamId) -> Result<StreamCut> {
     Ok(StreamCut::head(stream, &store.segments(stream).await?))
 }
 
-/// Where a stream ends now.
+/// Returns the cut at the tail of a stream.
+///
+/// # Errors
+/// As [`StreamStore::segments`].
 pub async fn tail_cut(store: &dyn StreamStore, stream: &StreamId) -> Result<StreamCut> {
     Ok(StreamCut::tail(stream, &store.segments(stream).await?))
 }
 
-/// One segment, read up to where it ended when it was looked up.
+/// A reader of one segment up to the tail that it had when it was looked up.
 #[derive(Debug, Clone)]
 pub struct BoundedSegment {
     /// The segment.
     pub segment: SegmentInfo,
-    /// Where the next chunk begins.
+    /// The offset of the next chunk.
     pub offset: u64,
-    /// Whether the first one begins at the head; `None` before it.
+    /// Whether the first read was at the head; `None` before it.
     from_head: Option<bool>,
 }
 
 impl BoundedSegment {
-    /// Begins at the segment's head.
+    /// Creates a reader at the head of the segment.
     pub fn new(segment: SegmentInfo) -> Self {
         Self { offset: segment.head, segment, from_head: None }
     }
 
-    /// The next events, of about `max_bytes` together; `None` at the end. Cancel-safe.
+    /// Reads the next events, about `max_bytes` in total; `None` at the end. Cancel-safe.
     ///
     /// # Errors
-    /// As of [`StreamStore::read`]. A reader that began at the segment's head goes on at its new one where retention has let
-    /// go of what it was about to read; one that was given an offset is told `Truncated`.
+    /// As [`StreamStore::read`]. A reader that started at the head continues at the new head when retention
+    /// truncates events before it reads them; a reader that was set to an offset returns `Truncated`.
     pub async fn next(&mut self, store: &dyn StreamStore, max_bytes: usize) -> Result<Option<ReadChunk>> {
         let from_head = *self.from_head.get_or_insert(self.offset == self.segment.head);
         let SegmentInfo { id, tail, .. } = &self.segment;
@@ -61,11 +67,11 @@ impl BoundedSegment {
             }
         };
         if chunk.next == self.offset {
-            let what =
-                format!("segment {id} cannot be read on from offset {}, before its tail {tail}", self.offset);
-            return Err(Error::new(ErrorKind::Corrupt, what));
+            let message =
+                format!("segment {id} has no event at offset {}, before its tail {tail}", self.offset);
+            return Err(Error::new(ErrorKind::Corrupt, message));
         }
-        // what has come since is the next reader's
+        // events appended since the lookup are not part of this read
         chunk.events.retain(|(at, _)| at < tail);
         chunk.next = chunk.next.min(*tail);
         self.offset = chunk.next;
@@ -73,35 +79,44 @@ impl BoundedSegment {
     }
 }
 
-/// Every event the stream holds at the time of the call, segment after segment, each with its pointer.
+/// Reads every event that the stream has at the time of the call, segment by segment, each with its
+/// pointer.
+///
+/// # Errors
+/// As [`StreamStore::read`].
 pub async fn bounded_read(store: &dyn StreamStore, stream: &StreamId) -> Result<Vec<(EventPointer, Bytes)>> {
-    let mut found = Vec::new();
+    let mut events = Vec::new();
     for segment in store.segments(stream).await? {
         let mut reader = BoundedSegment::new(segment);
         while let Some(chunk) = reader.next(store, CHUNK_BYTES).await? {
             let pointers: Vec<_> = chunk.pointers(&reader.segment.id).collect();
-            found.extend(pointers.into_iter().zip(chunk.events.into_iter().map(|(_, event)| event)));
+            events.extend(pointers.into_iter().zip(chunk.events.into_iter().map(|(_, event)| event)));
         }
     }
-    Ok(found)
+    Ok(events)
 }
 
-/// A reader at a stream's end: gives events as they come, from every segment in turn.
+/// A tail reader: returns events as they are appended, from all segments in turn.
 #[derive(Debug, Clone)]
 pub struct Tail {
-    /// Where it is.
+    /// The position of the reader.
     pub cut: StreamCut,
+    /// The number of reads so far, for round robin over the segments.
     turn: usize,
 }
 
 impl Tail {
-    /// Begins at a cut.
+    /// Creates a reader at a cut.
     pub fn from(cut: StreamCut) -> Self {
         Self { cut, turn: 0 }
     }
 
-    /// Waits for events behind the cut and gives about `max_bytes` of one segment's; the cut moves behind them. `None`
-    /// when the stream is sealed and everything was read. Cancel-safe: the cut moves only with an answer.
+    /// Waits for events after the cut, and reads about `max_bytes` of one segment; the cut moves after
+    /// them. `None` when the stream is sealed and all events were read. Cancel-safe: the cut moves only
+    /// when events are returned.
+    ///
+    /// # Errors
+    /// As [`StreamStore::wait_for_data`] and [`StreamStore::read`].
     pub async fn next(
         &mut self,
         store: &dyn StreamStore,
@@ -113,37 +128,40 @@ impl Tail {
         Ok(Some((segment, chunk)))
     }
 
-    /// Waits for events behind the cut and says where they are: for whoever reads them in another way than
-    /// [`next`](Self::next), and then [advances](Self::advance). `None` when the stream is sealed and everything was read.
-    /// Cancel-safe.
+    /// Waits for events after the cut and returns their segment and offset, for callers that read in
+    /// another way than [`next`](Self::next) and then [advance](Self::advance) the cut. `None` when the
+    /// stream is sealed and all events were read. Cancel-safe.
+    ///
+    /// # Errors
+    /// As [`StreamStore::wait_for_data`].
     pub async fn ready(&self, store: &dyn StreamStore) -> Result<Option<(SegmentId, u64)>> {
-        let mut places: Vec<_> = self.cut.offsets().collect();
-        if places.is_empty() {
+        let mut positions: Vec<_> = self.cut.offsets().collect();
+        if positions.is_empty() {
             return Ok(None);
         }
-        // a busy segment must not keep the others waiting for ever
-        let turn = self.turn % places.len();
-        places.rotate_left(turn);
-        let waits = places.iter().map(|(segment, offset)| store.wait_beyond(segment, *offset));
-        let (ready, place, _) = futures::future::select_all(waits).await;
-        let place = match ready {
-            Ok(()) => Some(place),
-            // nothing more will come; what is there in other segments is still to be read
+        // round robin, so that a busy segment does not starve the others
+        let turn = self.turn % positions.len();
+        positions.rotate_left(turn);
+        let waits = positions.iter().map(|(segment, offset)| store.wait_for_data(segment, *offset));
+        let (ready, index, _) = futures::future::select_all(waits).await;
+        let index = match ready {
+            Ok(()) => Some(index),
+            // one segment is sealed and read; others may still have events
             Err(error) if error.kind() == ErrorKind::Sealed => {
                 let tails = tail_cut(store, &self.cut.stream).await?;
-                places
+                positions
                     .iter()
                     .position(|(segment, offset)| tails.offset(segment).is_some_and(|tail| tail > *offset))
             }
             Err(error) => return Err(error),
         };
-        let found = place.and_then(|place| places.get(place));
-        Ok(found.map(|(segment, offset)| (segment.clone(), *offset)))
+        let next = index.and_then(|index| positions.get(index));
+        Ok(next.map(|(segment, offset)| (segment.clone(), *offset)))
     }
 
-    /// What lies before `next` was read.
-    pub fn advance(&mut self, segment: &SegmentId, next: u64) {
-        self.cut.advance(segment, next);
+    /// Marks everything before `next_offset` in the segment as read.
+    pub fn advance(&mut self, segment: &SegmentId, next_offset: u64) {
+        self.cut.advance(segment, next_offset);
         self.turn = self.turn.wrapping_add(1);
     }
 }
@@ -155,7 +173,7 @@ mod tests {
     use crate::{Append, Commit, StreamConfig};
 
     #[tokio::test]
-    async fn retention_does_not_end_a_read_from_the_head() {
+    async fn read_from_head_survives_truncation() {
         let (store, stream) = (MemoryStore::new(), StreamId::new("shop", "orders").unwrap());
         store.create_scope(&stream.scope).await.unwrap();
         store.create_stream(&stream, StreamConfig::with_segments(1)).await.unwrap();
@@ -164,18 +182,18 @@ mod tests {
             store.commit(Commit::events(vec![event])).await.unwrap();
         }
         let segment = store.segments(&stream).await.unwrap().remove(0);
-        let (mut whole, mut given) =
+        let (mut from_head, mut from_offset) =
             (BoundedSegment::new(segment.clone()), BoundedSegment::new(segment.clone()));
-        given.offset = 10;
-        assert_eq!(whole.next(&store, 1).await.unwrap().unwrap().events.len(), 1);
+        from_offset.offset = 10;
+        assert_eq!(from_head.next(&store, 1).await.unwrap().unwrap().events.len(), 1);
         let mut cut = StreamCut::of(&stream, []);
         cut.advance(&segment.id, 50);
         store.truncate(&cut).await.unwrap();
         let mut events = 0;
-        while let Some(chunk) = whole.next(&store, 1).await.unwrap() {
+        while let Some(chunk) = from_head.next(&store, 1).await.unwrap() {
             events += chunk.events.len();
         }
         assert_eq!(events, 5, "each event takes ten bytes");
-        assert_eq!(given.next(&store, 1).await.unwrap_err().kind(), ErrorKind::Truncated);
+        assert_eq!(from_offset.next(&store, 1).await.unwrap_err().kind(), ErrorKind::Truncated);
     }
 }
