@@ -7,9 +7,11 @@
 //! compaction has left something out. A file that has gone before it was copied begins the listing anew; what was copied
 //! and still stands is kept, so that this ends.
 
+use crate::error::disk_error;
+use crate::log_name::LogName;
 use crate::disk::{Disk, FOLDER_MODE, FileSystem, Sequential, created, sync_folder};
-use crate::folder::{FORMAT, LogName, from_io, whole};
-use crate::manifest::{KnownFile, Manifest};
+use crate::folder::{FORMAT, whole};
+use crate::manifest::{SyncedFile, Manifest};
 use kulya_store::{Error, ErrorKind, Result};
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -18,22 +20,22 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
 /// So often the listing begins anew; each time means that a compaction has ended meanwhile.
-const MOST_LISTINGS: usize = 1000;
+const MAX_LISTINGS: usize = 1000;
 
 /// Copies the store in a folder to a folder that is not there, or empty; gives the number of bytes. The file `FORMAT` comes
 /// last: without it the copy is not complete, and no store.
 pub(crate) fn copy(disk: &dyn Disk, from: &Path, to: &Path) -> Result<u64> {
-    let failed = |e: io::Error| from_io(&format!("cannot write to {}", to.display()), e);
-    let format = disk.read_whole(&from.join("FORMAT")).map_err(|error| match error.kind() {
+    let failed = |e: io::Error| disk_error(&format!("cannot write to {}", to.display()), e);
+    let format = disk.read_file(&from.join("FORMAT")).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => {
             Error::invalid(format!("folder {} holds no Kulya store: it has no file FORMAT", from.display()))
         }
-        _ => from_io(&format!("cannot read {}", from.join("FORMAT").display()), error),
+        _ => disk_error(&format!("cannot read {}", from.join("FORMAT").display()), error),
     })?;
     make_empty(to)?;
     let log = to.join("log");
     let mut copied = HashMap::new();
-    for _ in 0..MOST_LISTINGS {
+    for _ in 0..MAX_LISTINGS {
         let Some(names) = stable_listing(disk, from)? else { continue };
         let Some(manifest) = manifest_of(disk, from, &format, &names)? else { continue };
         let current: HashSet<LogName> = names.iter().copied().collect();
@@ -54,9 +56,9 @@ pub(crate) fn copy(disk: &dyn Disk, from: &Path, to: &Path) -> Result<u64> {
             sync_folder(&log).map_err(failed)?;
             if !manifest.is_empty() {
                 // what was there before the files were copied: they have that and may have more
-                FileSystem.write_whole(&to.join("MANIFEST"), &manifest).map_err(failed)?;
+                FileSystem.write_file(&to.join("MANIFEST"), &manifest).map_err(failed)?;
             }
-            FileSystem.write_whole(&to.join("FORMAT"), &format).map_err(failed)?;
+            FileSystem.write_file(&to.join("FORMAT"), &format).map_err(failed)?;
             return Ok(copied.values().sum());
         }
     }
@@ -70,23 +72,23 @@ fn manifest_of(disk: &dyn Disk, from: &Path, format: &[u8], names: &[LogName]) -
         return Ok(Some(Vec::new()));
     }
     let path = from.join("MANIFEST");
-    let unread = |e: io::Error| from_io(&format!("cannot read {}", path.display()), e);
+    let unread = |e: io::Error| disk_error(&format!("cannot read {}", path.display()), e);
     let damaged = || {
         let what =
             format!("file {} is missing or not what was written: see kulya store check", path.display());
         Error::new(ErrorKind::Corrupt, what)
     };
-    let bytes = match disk.read_whole(&path) {
+    let bytes = match disk.read_file(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(damaged()),
         bytes => bytes.map_err(unread)?,
     };
     let manifest = Manifest::read(&bytes).ok_or_else(damaged)?;
     let is_there =
-        |known: &KnownFile| names.iter().any(|name| *name == known.name || name.replaces(known.name));
+        |known: &SyncedFile| names.iter().any(|name| *name == known.name || name.replaces(known.name));
     match manifest.files.iter().find(|known| !is_there(known)) {
         None => Ok(Some(bytes)),
         // begun, or compacted, since the files were listed
-        Some(known) if disk.read_from(&from.join("log").join(known.name.to_string())).is_ok() => Ok(None),
+        Some(known) if disk.open_read(&from.join("log").join(known.name.to_string())).is_ok() => Ok(None),
         Some(known) => {
             let what = format!("log file {} is missing: see kulya store check", known.name);
             Err(Error::new(ErrorKind::Corrupt, what))
@@ -95,7 +97,7 @@ fn manifest_of(disk: &dyn Disk, from: &Path, format: &[u8], names: &[LogName]) -
 }
 
 fn make_empty(to: &Path) -> Result<()> {
-    let failed = |e: io::Error| from_io(&format!("cannot write to {}", to.display()), e);
+    let failed = |e: io::Error| disk_error(&format!("cannot write to {}", to.display()), e);
     let log = to.join("log");
     fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&log).map_err(failed)?;
     let mut found = fs::read_dir(to).map_err(failed)?.flatten().map(|entry| entry.file_name());
@@ -111,7 +113,7 @@ fn make_empty(to: &Path) -> Result<()> {
 fn stable_listing(disk: &dyn Disk, from: &Path) -> Result<Option<Vec<LogName>>> {
     let list = || -> Result<Vec<LogName>> {
         let log = from.join("log");
-        let names = disk.list(&log).map_err(|e| from_io(&format!("cannot list {}", log.display()), e))?;
+        let names = disk.list(&log).map_err(|e| disk_error(&format!("cannot list {}", log.display()), e))?;
         let mut names: Vec<_> = names.iter().filter_map(|name| LogName::read(name)).collect();
         names.sort_unstable();
         Ok(names)
@@ -137,9 +139,9 @@ fn copy_log(
 ) -> Result<Option<u64>> {
     let source = from.join("log").join(name.to_string());
     let target = log.join(name.to_string());
-    let unread = |e: io::Error| from_io(&format!("cannot copy {}", source.display()), e);
-    let failed = |e: io::Error| from_io(&format!("cannot write to {}", target.display()), e);
-    let file = match disk.read_from(&source) {
+    let unread = |e: io::Error| disk_error(&format!("cannot copy {}", source.display()), e);
+    let failed = |e: io::Error| disk_error(&format!("cannot write to {}", target.display()), e);
+    let file = match disk.open_read(&source) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unread(error)),

@@ -4,11 +4,12 @@
 //! is synced up to there, all of it is written to the index in one batch, and only then forgotten by the state. The index
 //! so never knows of anything that the log could still lose.
 
-use crate::folder::LogName;
+use crate::extent::Extent;
+use crate::log_name::LogName;
 use crate::frame::LogEnd;
 use crate::index::{self, BLOCK_EXTENTS, Index, IndexChange};
 use crate::op::SegmentKey;
-use crate::state::{self, Extent, LogFiles, LogInfo, Segment, Slot, Staged, State, Stream, Table};
+use crate::state::{self, LogFiles, LogInfo, Segment, Slot, Staged, State, Stream, Table};
 use kulya_store::{
     CommitReceipt, Retention, Scope, StreamId, TableId, Version, WriterId, WriterMark, WriterMarks,
 };
@@ -18,17 +19,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where a checkpoint stands in the log: behind this many bytes of this file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Position {
-    pub(crate) file: u32,
-    pub(crate) length: u64,
-}
-
 /// A checkpoint that the index has.
 pub(crate) struct Checkpoint {
     pub(crate) end: LogEnd,
-    pub(crate) position: Position,
+    pub(crate) position: LogPosition,
     /// The log files as the index has them.
     pub(crate) files: LogFiles,
     /// Each writer's last number.
@@ -37,8 +31,8 @@ pub(crate) struct Checkpoint {
 
 /// The small things, as they were: everything but extents and table entries.
 #[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Record {
-    position: Position,
+pub(crate) struct CatalogRecord {
+    position: LogPosition,
     pub(crate) end: LogEnd,
     version: u64,
     last_transaction: u64,
@@ -55,22 +49,22 @@ pub(crate) struct Record {
     /// Id, version, number of changes.
     outcomes: Vec<(u64, u64, u32)>,
     staged: Vec<(u64, Vec<StagedRecord>)>,
-    unswept_streams: Vec<u32>,
-    unswept_tables: Vec<u32>,
+    garbage_streams: Vec<u32>,
+    garbage_tables: Vec<u32>,
 }
 
-impl Record {
+impl CatalogRecord {
     /// Without what is of use to nobody but the index.
     pub(crate) fn of_the_catalog(mut self) -> Self {
         self.staged.clear();
-        self.unswept_streams.clear();
-        self.unswept_tables.clear();
+        self.garbage_streams.clear();
+        self.garbage_tables.clear();
         self
     }
 }
 
 /// A stream or a table as a record has it.
-pub(crate) struct Recorded<'a> {
+pub(crate) struct CatalogStream<'a> {
     pub(crate) id: u32,
     pub(crate) scope: &'a str,
     pub(crate) name: &'a str,
@@ -82,13 +76,13 @@ pub(crate) struct Recorded<'a> {
     pub(crate) segments: Vec<(u64, u64)>,
 }
 
-impl Record {
+impl CatalogRecord {
     pub(crate) fn scopes(&self) -> impl Iterator<Item = &str> {
         self.scopes.iter().map(String::as_str)
     }
 
-    pub(crate) fn streams(&self) -> impl Iterator<Item = Recorded<'_>> {
-        self.streams.iter().map(|stream| Recorded {
+    pub(crate) fn streams(&self) -> impl Iterator<Item = CatalogStream<'_>> {
+        self.streams.iter().map(|stream| CatalogStream {
             id: stream.id,
             scope: &stream.scope,
             name: &stream.name,
@@ -165,17 +159,17 @@ struct FileRecord {
 }
 
 /// What was copied out of the state, and what is to be done once the index has it.
-pub(crate) struct Taken {
+pub(crate) struct PendingCheckpoint {
     pub(crate) end: LogEnd,
-    pub(crate) position: Position,
+    pub(crate) position: LogPosition,
     /// The small things, as the manifest has them.
-    pub(crate) record: Record,
+    pub(crate) record: CatalogRecord,
     pub(crate) changes: Vec<IndexChange>,
     /// Up to where the index knows each segment then.
     segments: Vec<(SegmentKey, u64)>,
     /// The table entries that the index knows then, each with its version and what it takes in the log.
     entries: Vec<(u32, Vec<u8>, Version)>,
-    placed: usize,
+    transaction_starts: usize,
     recent: (usize, usize),
     /// The files as they were.
     pub(crate) files: LogFiles,
@@ -184,15 +178,15 @@ pub(crate) struct Taken {
 }
 
 /// Copies out what the index does not know yet.
-pub(crate) fn take(state: &State) -> Taken {
-    let mut taken = Taken {
+pub(crate) fn take(state: &State) -> PendingCheckpoint {
+    let mut taken = PendingCheckpoint {
         end: state.end,
         position: state.position,
         record: record(state),
         changes: Vec::new(),
         segments: Vec::new(),
         entries: Vec::new(),
-        placed: state.placed.len(),
+        transaction_starts: state.transaction_starts.len(),
         recent: state.recent,
         files: state.files.clone(),
         writers: state.writers.clone(),
@@ -212,7 +206,7 @@ pub(crate) fn take(state: &State) -> Taken {
             taken.entries.push((table.id, key.to_vec(), *version));
         }
     }
-    for placed in &state.placed {
+    for placed in &state.transaction_starts {
         let key = index::staged_key(placed.file, placed.transaction, placed.segment);
         taken.changes.push((key, Some(placed.start.to_be_bytes().to_vec())));
     }
@@ -221,7 +215,7 @@ pub(crate) fn take(state: &State) -> Taken {
     taken
 }
 
-fn take_segment(key: SegmentKey, segment: &Segment, taken: &mut Taken) {
+fn take_segment(key: SegmentKey, segment: &Segment, taken: &mut PendingCheckpoint) {
     let mut extents = segment.recent.clone();
     // in order already, unless they come from files that were compacted
     extents.sort_by_key(|extent| extent.start);
@@ -255,7 +249,7 @@ pub(crate) fn files(files: &LogFiles) -> IndexChange {
 }
 
 /// The table entries that a checkpoint replaces in the index: by log file, what they took there is of no use any more.
-pub(crate) fn replaced(index: &dyn Index, taken: &Taken) -> io::Result<Vec<(u32, u64)>> {
+pub(crate) fn replaced(index: &dyn Index, taken: &PendingCheckpoint) -> io::Result<Vec<(u32, u64)>> {
     let mut found = Vec::new();
     for (table, key, version) in &taken.entries {
         if let Some(Slot { file, value: Some(value), version: before }) =
@@ -269,7 +263,7 @@ pub(crate) fn replaced(index: &dyn Index, taken: &Taken) -> io::Result<Vec<(u32,
 }
 
 /// Lets the state forget what the index knows now.
-pub(crate) fn forget(state: &mut State, taken: Taken) {
+pub(crate) fn forget(state: &mut State, taken: PendingCheckpoint) {
     for (key, end) in taken.segments {
         if let Ok(segment) = state.segment_mut(key) {
             segment.indexed(end);
@@ -282,12 +276,12 @@ pub(crate) fn forget(state: &mut State, taken: Taken) {
             table.recent.remove(key.as_slice());
         }
     }
-    state.placed.drain(..taken.placed.min(state.placed.len()));
+    state.transaction_starts.drain(..taken.transaction_starts.min(state.transaction_starts.len()));
     state.recent.0 = state.recent.0.saturating_sub(taken.recent.0);
     state.recent.1 = state.recent.1.saturating_sub(taken.recent.1);
 }
 
-pub(crate) fn record(state: &State) -> Record {
+pub(crate) fn record(state: &State) -> CatalogRecord {
     let stream = |(name, stream): (&StreamId, &Stream)| StreamRecord {
         scope: name.scope.to_string(),
         name: name.name.to_string(),
@@ -296,7 +290,7 @@ pub(crate) fn record(state: &State) -> Record {
         sealed: stream.sealed,
         age: stream.retention.age.map(|age| age.as_millis() as u64),
         bytes: stream.retention.bytes,
-        segments: stream.segments.iter().map(|s| (s.head, s.tail, s.swept)).collect(),
+        segments: stream.segments.iter().map(|s| (s.head, s.tail, s.collected_to)).collect(),
     };
     let run = |(segment, extent): &(SegmentKey, Extent)| StagedRecord {
         segment: (segment.stream, segment.number),
@@ -309,7 +303,7 @@ pub(crate) fn record(state: &State) -> Record {
     let outcome = |(id, done): (&u64, &CommitReceipt)| {
         (*id, done.versions.first().map_or(0, |version| version.0), done.versions.len() as u32)
     };
-    Record {
+    CatalogRecord {
         position: state.position,
         end: state.end,
         version: state.version,
@@ -337,8 +331,8 @@ pub(crate) fn record(state: &State) -> Record {
             .iter()
             .map(|(id, staged)| (*id, staged.runs.iter().map(run).collect()))
             .collect(),
-        unswept_streams: state.unswept.streams.iter().copied().collect(),
-        unswept_tables: state.unswept.tables.iter().copied().collect(),
+        garbage_streams: state.garbage.streams.iter().copied().collect(),
+        garbage_tables: state.garbage.tables.iter().copied().collect(),
     }
 }
 
@@ -348,7 +342,7 @@ pub(crate) fn load(index: &Arc<dyn Index>) -> io::Result<Option<State>> {
     let (Some(record), Some(files)) = (index.get(index::CHECKPOINT)?, index.get(index::FILES)?) else {
         return Ok(None);
     };
-    let record: Record = postcard::from_bytes(unchecked(&record)?).map_err(io::Error::other)?;
+    let record: CatalogRecord = postcard::from_bytes(unchecked(&record)?).map_err(io::Error::other)?;
     let files: Vec<FileRecord> = postcard::from_bytes(unchecked(&files)?).map_err(io::Error::other)?;
     let mut state = State::new(Arc::clone(index));
     for FileRecord { id, name, bytes, live, framing, overhead, end } in files {
@@ -361,7 +355,7 @@ pub(crate) fn load(index: &Arc<dyn Index>) -> io::Result<Option<State>> {
     Ok(Some(state))
 }
 
-fn restore(record: Record, state: &mut State) -> kulya_store::Result<()> {
+fn restore(record: CatalogRecord, state: &mut State) -> kulya_store::Result<()> {
     state.position = record.position;
     state.end = record.end;
     state.version = record.version;
@@ -374,11 +368,11 @@ fn restore(record: Record, state: &mut State) -> kulya_store::Result<()> {
     }
     for found in record.streams {
         let name = StreamId::stored(&found.scope, &found.name)?;
-        let segment = |(head, tail, swept)| Segment { head, tail, swept, ..Segment::default() };
+        let segment = |(head, tail, collected_to)| Segment { head, tail, collected_to, ..Segment::default() };
         let segments: Vec<Segment> = found.segments.into_iter().map(segment).collect();
         for (number, segment) in (0u32..).zip(&segments) {
-            if segment.swept < segment.head {
-                state.unswept.segments.insert(SegmentKey { stream: found.id, number });
+            if segment.collected_to < segment.head {
+                state.garbage.segments.insert(SegmentKey { stream: found.id, number });
             }
         }
         let retention = Retention { age: found.age.map(Duration::from_millis), bytes: found.bytes };
@@ -414,8 +408,8 @@ fn restore(record: Record, state: &mut State) -> kulya_store::Result<()> {
         }
     }
     state.staged = staged;
-    state.unswept.streams.extend(record.unswept_streams);
-    state.unswept.tables.extend(record.unswept_tables);
+    state.garbage.streams.extend(record.garbage_streams);
+    state.garbage.tables.extend(record.garbage_tables);
     Ok(())
 }
 
@@ -425,6 +419,6 @@ fn checked(bytes: Vec<u8>) -> Vec<u8> {
 }
 
 fn unchecked(bytes: &[u8]) -> io::Result<&[u8]> {
-    let (checksum, bytes) = bytes.split_first_chunk::<4>().ok_or_else(index::damaged)?;
-    if crc32c::crc32c(bytes) == u32::from_be_bytes(*checksum) { Ok(bytes) } else { Err(index::damaged()) }
+    let (checksum, bytes) = bytes.split_first_chunk::<4>().ok_or_else(index::corrupt)?;
+    if crc32c::crc32c(bytes) == u32::from_be_bytes(*checksum) { Ok(bytes) } else { Err(index::corrupt()) }
 }

@@ -2,14 +2,15 @@
 //! it, and only then lets the state show it and answers. The sync in progress is the only delay; requests that come
 //! meanwhile form the next group.
 
-use crate::bell::Bell;
-use crate::checkpoint::Position;
+use crate::error::disk_error;
+use crate::log_name::{LogName, LogPosition};
+use crate::wakeup::Wakeup;
 use crate::disk::{InPlaceFile, LogFile};
-use crate::folder::{Folder, LogName, from_io};
+use crate::folder::Folder;
 use crate::frame::{self, FrameKey, LogEnd};
-use crate::manifest::{KnownFile, Manifest, Mark};
-use crate::op::Reader;
-use crate::plan::{Plan, Reply, Request};
+use crate::manifest::{SyncedFile, Manifest, SyncMark};
+use crate::op::OpReader;
+use crate::plan::{Plan, Response, Request};
 use crate::state::{LogInfo, State};
 use kulya_store::clock::Clock;
 use kulya_store::supervision::Component;
@@ -30,14 +31,14 @@ const BUFFER_BYTES: usize = 2 << 20;
 
 /// A request on its way, with the room it takes in the queue. It goes back with its answer: what it holds is let go by
 /// whoever asked, beside the committer.
-pub(crate) struct Waiting {
+pub(crate) struct PendingRequest {
     pub(crate) request: Request,
-    pub(crate) reply: oneshot::Sender<(Request, Result<Reply>)>,
-    pub(crate) _room: OwnedSemaphorePermit,
+    pub(crate) reply: oneshot::Sender<(Request, Result<Response>)>,
+    pub(crate) _permit: OwnedSemaphorePermit,
 }
 
 /// The number of an event without a key.
-pub(crate) fn spread(unkeyed: &AtomicU32) -> u32 {
+pub(crate) fn next_unkeyed(unkeyed: &AtomicU32) -> u32 {
     unkeyed.fetch_add(1, Ordering::Relaxed)
 }
 
@@ -48,7 +49,7 @@ pub(crate) struct Committer {
     pub(crate) folder: Arc<Folder>,
     pub(crate) log: Box<dyn LogFile>,
     /// The file that is written to, and its length.
-    pub(crate) end: Position,
+    pub(crate) end: LogPosition,
     pub(crate) name: LogName,
     /// A log file takes no further frame once it is this long.
     pub(crate) file_bytes: u64,
@@ -72,16 +73,16 @@ pub(crate) struct Committer {
     /// Whether the last write found no room.
     pub(crate) is_full: bool,
     /// Rung when there is something for the upkeep to do.
-    pub(crate) bell: Arc<Bell>,
+    pub(crate) wakeup: Arc<Wakeup>,
 }
 
 impl Committer {
-    pub(crate) fn run(&mut self, requests: &Receiver<Waiting>) {
+    pub(crate) fn run(&mut self, requests: &Receiver<PendingRequest>) {
         let mut queue = VecDeque::new();
         while let Some(first) = queue.pop_front().or_else(|| requests.recv().ok()) {
             queue.push_front(first);
             queue.extend(requests.try_iter());
-            self.group(&mut queue);
+            self.commit_group(&mut queue);
         }
         self.finish();
     }
@@ -102,7 +103,7 @@ impl Committer {
     }
 
     /// Writes one group from the front of the queue, which is not empty.
-    pub(crate) fn group(&mut self, queue: &mut VecDeque<Waiting>) {
+    pub(crate) fn commit_group(&mut self, queue: &mut VecDeque<PendingRequest>) {
         let state = Arc::clone(&self.state);
         let mut durability = Durability::Written;
         let (mut planned, before, events, has_ops) = {
@@ -114,12 +115,12 @@ impl Committer {
             );
             let mut planned = Vec::new();
             while let Some(next) = queue.front() {
-                let alone = Plan::stands_alone(&next.request);
+                let alone = Plan::is_exclusive(&next.request);
                 if alone && !planned.is_empty() || plan.frame.len() > GROUP_BYTES {
                     break;
                 }
                 let Some(mut waiting) = queue.pop_front() else { break };
-                match plan.add(&mut waiting.request, || spread(&self.unkeyed)) {
+                match plan.add(&mut waiting.request, || next_unkeyed(&self.unkeyed)) {
                     Ok(reply) => {
                         if waiting.request.durability() == Durability::Synced {
                             durability = Durability::Synced;
@@ -189,17 +190,17 @@ impl Committer {
         self.end.length += self.buffer.len() as u64;
         let body = self.buffer.get(frame::HEADER_BYTES..).unwrap_or_default();
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let mut ops = Reader::new(body);
+        let mut ops = OpReader::new(body);
         while let Some((op, at)) = ops.next().expect("we have just written these ops") {
             let at = position + (frame::HEADER_BYTES + at) as u64;
             state.apply(&op, self.end.file, at).expect("the plan was made against this state");
         }
         state.files.frame(self.end.file, frame::HEADER_BYTES as u64);
-        state.move_to(self.end, end);
-        let is_crowded = state.is_crowded();
+        state.set_position(self.end, end);
+        let needs_checkpoint = state.needs_checkpoint();
         drop(state);
-        if is_crowded {
-            self.bell.ring();
+        if needs_checkpoint {
+            self.wakeup.ring();
         }
         self.commits.send_replace(end.sequence);
         Ok(())
@@ -217,7 +218,7 @@ impl Committer {
         let number = self.name.last.checked_add(1);
         let number = number.ok_or_else(|| Error::new(ErrorKind::Full, "the log has no file numbers left"))?;
         let name = LogName::plain(number);
-        let log = self.folder.make_log(name, before)?;
+        let log = self.folder.create_log(name, before)?;
         let bytes = frame::FILE_HEADER_BYTES as u64;
         let info = LogInfo { bytes, framing: bytes, end: before, ..LogInfo::new(name) };
         let file = write(&self.state).files.add(info);
@@ -227,11 +228,11 @@ impl Committer {
             return Err(error);
         }
         self.log = log;
-        self.end = Position { file, length: bytes };
+        self.end = LogPosition { file, length: bytes };
         self.name = name;
         self.frames = FrameKey::new(self.folder.key(), name);
-        write(&self.state).move_to(self.end, before);
-        self.bell.ring();
+        write(&self.state).set_position(self.end, before);
+        self.wakeup.ring();
         Ok(())
     }
 
@@ -243,7 +244,7 @@ impl Committer {
         }
         let end = self.frames.seal(&mut self.buffer, self.end.length, before, self.synced, events);
         if let Err(error) = self.log.append(&self.buffer) {
-            let error = from_io(&format!("cannot write to {}", self.folder.log(self.name).display()), error);
+            let error = disk_error(&format!("cannot write to {}", self.folder.log_path(self.name).display()), error);
             // take back what part of the frame got there; then the store is as before and may go on
             if self.log.truncate(self.end.length).is_err() || error.kind() != ErrorKind::Full {
                 self.fail(&error);
@@ -264,14 +265,14 @@ impl Committer {
     fn sync(&mut self, bytes: u64, end: LogEnd) -> Result<()> {
         if let Err(error) = self.log.sync() {
             // after a failed sync nobody knows what the disk holds, and asking again would lie
-            let what = format!("cannot sync {}", self.folder.log(self.name).display());
+            let what = format!("cannot sync {}", self.folder.log_path(self.name).display());
             let error = Error::new(ErrorKind::Failed, format!("{what}: open the store again")).because(error);
             self.fail(&error);
             return Err(error);
         }
         self.synced = end.sequence;
         if let Some(mark) = &mut self.mark {
-            let known = Mark(KnownFile { name: self.name, bytes, end });
+            let known = SyncMark(SyncedFile { name: self.name, bytes, end });
             if let Err(error) = mark.overwrite(&known.to_bytes(self.folder.key())) {
                 // the store does without it: less can be told from a write that was cut off
                 tracing::warn!("cannot write to the file SYNCED, which is written no more: {error}");

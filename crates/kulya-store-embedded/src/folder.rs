@@ -11,10 +11,11 @@
 //! index/                                             made from the log, and made again when it is lost
 //! ```
 
-use crate::disk::{Disk, InPlaceFile, Lock, Locking, LogFile, ReadFile};
+use crate::file_kind::FileKind;
+use crate::disk::{Disk, InPlaceFile, Lock, LockOutcome, LogFile, ReadFile};
 use crate::frame::{FILE_HEADER_BYTES, FileHeader, LogEnd, StoreKey};
-use crate::log_file::{self, Beginning};
-use crate::manifest::{KnownFile, Manifest, Mark};
+use crate::file_kind::{self, FileKind};
+use crate::manifest::{SyncedFile, Manifest, SyncMark};
 use kulya_store::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -54,8 +55,8 @@ impl Folder {
     /// Takes the folder, making it when it is not there or empty. `secret` becomes the key of a store that is made, which is
     /// drawn from the system's chance without it.
     pub(crate) fn take(path: &Path, disk: Arc<dyn Disk>, secret: Option<[u8; 16]>) -> Result<Self> {
-        let failed = |e: io::Error| from_io(&format!("cannot use folder {}", path.display()), e);
-        disk.make_folder(path).map_err(failed)?;
+        let failed = |e: io::Error| disk_error(&format!("cannot use folder {}", path.display()), e);
+        disk.create_dir_all(path).map_err(failed)?;
         let names = disk.list(path).map_err(failed)?;
         let is_ours = names.iter().any(|name| name == "FORMAT");
         // what an owner leaves that was cut off before it wrote FORMAT
@@ -79,10 +80,10 @@ impl Folder {
                 }
             });
         }
-        disk.make_folder(&path.join("log")).map_err(failed)?;
-        let manifest = Manifest::new(drawn_key(secret)?);
-        disk.write_whole(&path.join("MANIFEST"), &manifest.to_bytes()).map_err(failed)?;
-        disk.write_whole(&path.join("FORMAT"), format!("{FORMAT}\n").as_bytes()).map_err(failed)?;
+        disk.create_dir_all(&path.join("log")).map_err(failed)?;
+        let manifest = Manifest::new(new_key(secret)?);
+        disk.write_file(&path.join("MANIFEST"), &manifest.to_bytes()).map_err(failed)?;
+        disk.write_file(&path.join("FORMAT"), format!("{FORMAT}\n").as_bytes()).map_err(failed)?;
         Ok(Self::of(path, disk, manifest, Some(lock)))
     }
 
@@ -96,8 +97,8 @@ impl Folder {
     /// beside its log.
     pub(crate) fn look_at(path: &Path, disk: Arc<dyn Disk>) -> Result<(Self, Vec<Flaw>)> {
         let lock = match disk.lock_existing(&path.join("LOCK")) {
-            Ok(Some(Locking::Held { owner })) => return Err(in_use(path, &owner)),
-            Ok(Some(Locking::Taken(lock))) => Some(lock),
+            Ok(Some(LockOutcome::Held { owner })) => return Err(in_use(path, &owner)),
+            Ok(Some(LockOutcome::Acquired(lock))) => Some(lock),
             // whoever may not even open it cannot be kept out by it
             Ok(None) | Err(_) => None,
         };
@@ -110,10 +111,10 @@ impl Folder {
         lock: Option<Box<dyn Lock>>,
         is_read_only: bool,
     ) -> Result<(Self, Vec<Flaw>)> {
-        let small = |name: &str| match disk.read_whole(&path.join(name)) {
+        let small = |name: &str| match disk.read_file(&path.join(name)) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(from_io(&format!("cannot read {}", path.join(name).display()), error)),
+            Err(error) => Err(disk_error(&format!("cannot read {}", path.join(name).display()), error)),
         };
         let mut flaws = Vec::new();
         let (format, manifest) = (small("FORMAT")?, small("MANIFEST")?);
@@ -141,11 +142,11 @@ impl Folder {
             // left behind by an upgrade that was cut off
             Some(manifest) if is_legacy => Manifest::new(manifest.key),
             Some(manifest) => manifest,
-            None if is_legacy => Manifest::new(drawn_key(None)?),
+            None if is_legacy => Manifest::new(new_key(None)?),
             None => {
                 let what = if is_there { "is not what was written" } else { "is missing" };
                 flaws.push(Flaw { file: "MANIFEST", what });
-                Manifest::new(key_of_logs(path, &*disk)?.map_or_else(|| drawn_key(None), Ok)?)
+                Manifest::new(key_of_logs(path, &*disk)?.map_or_else(|| new_key(None), Ok)?)
             }
         };
         let mut folder = Self::of(path, disk, manifest, lock);
@@ -211,12 +212,12 @@ impl Folder {
     /// Writes down what is known of the log from now on; on return that survives a power cut, and a folder of the format before
     /// is one of this format. `change` sees what was known before, and nobody else changes it meanwhile.
     pub(crate) fn write_manifest(&self, change: impl FnOnce(&Manifest) -> Manifest) -> Result<()> {
-        let failed = |e: io::Error| from_io(&format!("cannot write to {}", self.path.display()), e);
+        let failed = |e: io::Error| disk_error(&format!("cannot write to {}", self.path.display()), e);
         // another folder may stand under this one's name
         self.check_lock()?;
         let mut known = self.manifest.lock().unwrap_or_else(PoisonError::into_inner);
         let manifest = change(&known);
-        self.disk.write_whole(&self.path.join("MANIFEST"), &manifest.to_bytes()).map_err(failed)?;
+        self.disk.write_file(&self.path.join("MANIFEST"), &manifest.to_bytes()).map_err(failed)?;
         *known = manifest;
         if self.is_legacy() {
             self.write_format()?;
@@ -225,16 +226,16 @@ impl Folder {
     }
 
     pub(crate) fn write_format(&self) -> Result<()> {
-        let failed = |e: io::Error| from_io(&format!("cannot write to {}", self.path.display()), e);
-        self.disk.write_whole(&self.path.join("FORMAT"), format!("{FORMAT}\n").as_bytes()).map_err(failed)?;
+        let failed = |e: io::Error| disk_error(&format!("cannot write to {}", self.path.display()), e);
+        self.disk.write_file(&self.path.join("FORMAT"), format!("{FORMAT}\n").as_bytes()).map_err(failed)?;
         self.is_legacy.store(false, Ordering::Release);
         Ok(())
     }
 
     /// How far the log was certainly synced, by the last mark that can be read.
-    pub(crate) fn mark(&self) -> Option<Mark> {
-        let bytes = self.disk.read_whole(&self.path.join("SYNCED")).ok()?;
-        Mark::read(&bytes, self.key)
+    pub(crate) fn mark(&self) -> Option<SyncMark> {
+        let bytes = self.disk.read_file(&self.path.join("SYNCED")).ok()?;
+        SyncMark::read(&bytes, self.key)
     }
 
     /// The mark says nothing any more.
@@ -242,7 +243,7 @@ impl Folder {
         let path = self.path.join("SYNCED");
         match self.disk.remove(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(from_io(&format!("cannot remove {}", path.display()), error))
+                Err(disk_error(&format!("cannot remove {}", path.display()), error))
             }
             _ => Ok(()),
         }
@@ -250,39 +251,39 @@ impl Folder {
 
     /// Where the mark is written. Without it the store works, and less can be told from a write that was cut off.
     pub(crate) fn mark_file(&self) -> Option<Box<dyn InPlaceFile>> {
-        let file = self.disk.in_place(&self.path.join("SYNCED"));
+        let file = self.disk.open_in_place(&self.path.join("SYNCED"));
         file.inspect_err(|error| tracing::warn!("cannot write to the file SYNCED: {error}")).ok()
     }
 
     /// What is known of the end of a log file: so many bytes of it were synced, with this at their end.
-    pub(crate) fn known(&self, name: LogName) -> Option<KnownFile> {
+    pub(crate) fn known(&self, name: LogName) -> Option<SyncedFile> {
         let manifest = self.manifest.lock().unwrap_or_else(PoisonError::into_inner);
         let listed = manifest.file(name).copied();
-        let marked = self.mark().map(|Mark(known)| known).filter(|known| known.name == name);
+        let marked = self.mark().map(|SyncMark(known)| known).filter(|known| known.name == name);
         listed.into_iter().chain(marked).max_by_key(|known| known.bytes)
     }
 
     /// Makes a log file that has nothing but its header, and opens it; on return it is there for good.
     pub(crate) fn make_log(&self, name: LogName, before: LogEnd) -> Result<Box<dyn LogFile>> {
         let path = self.log(name);
-        let failed = |e| from_io(&format!("cannot make {}", path.display()), e);
+        let failed = |e| disk_error(&format!("cannot make {}", path.display()), e);
         let unfinished = path.with_extension("log.new");
         let header = FileHeader { key: self.key, name, before }.to_bytes();
-        let mut file = self.disk.append_to(&unfinished, 0).map_err(failed)?;
+        let mut file = self.disk.open_append(&unfinished, 0).map_err(failed)?;
         file.append(&header).map_err(failed)?;
         file.sync().map_err(failed)?;
         drop(file);
         self.disk.rename(&unfinished, &path).map_err(failed)?;
-        self.disk.append_to(&path, FILE_HEADER_BYTES as u64).map_err(failed)
+        self.disk.open_append(&path, FILE_HEADER_BYTES as u64).map_err(failed)
     }
 
     /// Opens a log file for reading; `None` when it is not there (any more).
     pub(crate) fn read_log(&self, name: LogName) -> Result<Option<Arc<dyn ReadFile>>> {
         let path = self.log(name);
-        match self.disk.read_from(&path) {
+        match self.disk.open_read(&path) {
             Ok(file) => Ok(Some(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(from_io(&format!("cannot read {}", path.display()), error)),
+            Err(error) => Err(disk_error(&format!("cannot read {}", path.display()), error)),
         }
     }
 
@@ -303,7 +304,7 @@ impl Folder {
     /// Removes a log file.
     pub(crate) fn remove_log(&self, name: LogName) -> Result<()> {
         let path = self.log(name);
-        self.disk.remove(&path).map_err(|e| from_io(&format!("cannot remove {}", path.display()), e))
+        self.disk.remove(&path).map_err(|e| disk_error(&format!("cannot remove {}", path.display()), e))
     }
 
     /// The path of a log file.
@@ -330,10 +331,10 @@ impl Folder {
     pub(crate) fn logs(&self) -> Result<Vec<LogName>> {
         let folder = self.path.join("log");
         let names =
-            self.disk.list(&folder).map_err(|e| from_io(&format!("cannot list {}", folder.display()), e))?;
+            self.disk.list(&folder).map_err(|e| disk_error(&format!("cannot list {}", folder.display()), e))?;
         for unfinished in names.iter().filter(|name| !self.is_read_only && name.ends_with(".new")) {
             let path = folder.join(unfinished);
-            self.disk.remove(&path).map_err(|e| from_io(&format!("cannot remove {}", path.display()), e))?;
+            self.disk.remove(&path).map_err(|e| disk_error(&format!("cannot remove {}", path.display()), e))?;
         }
         let mut names: Vec<LogName> = names.iter().filter_map(|name| LogName::read(name)).collect();
         names.sort_unstable();
@@ -341,62 +342,10 @@ impl Folder {
     }
 }
 
-/// A log file's name: the numbers of the files that it stands for, and how often they were compacted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(crate) struct LogName {
-    pub(crate) first: u32,
-    pub(crate) last: u32,
-    /// 0 for a file as it was written.
-    pub(crate) generation: u32,
-}
-
-impl LogName {
-    /// A file as it is written.
-    pub(crate) fn plain(number: u32) -> Self {
-        Self { first: number, last: number, generation: 0 }
-    }
-
-    pub(crate) fn is_compacted(self) -> bool {
-        self.generation > 0
-    }
-
-    /// Whether this file stands for all that the other one does, and more or more often.
-    pub(crate) fn replaces(self, other: Self) -> bool {
-        self != other
-            && self.first <= other.first
-            && other.last <= self.last
-            && ((self.first, self.last) != (other.first, other.last) || self.generation > other.generation)
-    }
-
-    pub(crate) fn read(text: &str) -> Option<Self> {
-        let text = text.strip_suffix(".log")?;
-        let number = |text: &str| u32::from_str_radix(text, 16).ok();
-        let name = match text.split('-').collect::<Vec<_>>().as_slice() {
-            [plain] => Self::plain(number(plain)?),
-            [first, last, generation] => {
-                Self { first: number(first)?, last: number(last)?, generation: number(generation)? }
-            }
-            _ => return None,
-        };
-        (name.first <= name.last).then_some(name)
-    }
-}
-
-impl fmt::Display for LogName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { first, last, generation } = self;
-        if self.is_compacted() {
-            write!(f, "{first:016x}-{last:016x}-{generation:08x}.log")
-        } else {
-            write!(f, "{first:016x}.log")
-        }
-    }
-}
-
 /// Of all files that are there, those that are the log: the ones that no other replaces, from number 0 on without a gap.
 /// The others are what a compaction has left behind it.
 pub(crate) fn current(folder: &Folder, names: &[LogName]) -> Result<Vec<LogName>> {
-    whole(names).map_err(|missing| folder.missing(missing))
+    whole(names).map_err(|missing| folder.missing_log(missing))
 }
 
 /// The same; the error is the first file that is missing.
@@ -416,10 +365,10 @@ pub(crate) fn whole(names: &[LogName]) -> std::result::Result<Vec<LogName>, LogN
 /// Refuses a folder in which a log file is missing that there was: it, or one that stands for it, must be there.
 pub(crate) fn check_complete(folder: &Folder, names: &[LogName]) -> Result<()> {
     let is_there = |known: &LogName| names.iter().any(|name| name == known || name.replaces(*known));
-    let marked = folder.mark().map(|Mark(known)| known.name);
+    let marked = folder.sync_mark().map(|SyncMark(known)| known.name);
     let mut known = folder.manifest().files.into_iter().map(|file| file.name).chain(marked);
     match known.find(|name| !is_there(name)) {
-        Some(name) => Err(folder.missing(name)),
+        Some(name) => Err(folder.missing_log(name)),
         None => Ok(()),
     }
 }
@@ -447,7 +396,7 @@ fn format_of(path: &Path, text: Option<&str>) -> Result<bool> {
 }
 
 /// The key for a store that is made.
-fn drawn_key(secret: Option<[u8; 16]>) -> Result<StoreKey> {
+fn new_key(secret: Option<[u8; 16]>) -> Result<StoreKey> {
     if let Some(secret) = secret {
         return Ok(StoreKey(secret));
     }
@@ -460,15 +409,15 @@ fn drawn_key(secret: Option<[u8; 16]>) -> Result<StoreKey> {
 /// The key that most log files have in their headers.
 fn key_of_logs(path: &Path, disk: &dyn Disk) -> Result<Option<StoreKey>> {
     let folder = path.join("log");
-    let failed = |e| from_io(&format!("cannot read {}", folder.display()), e);
+    let failed = |e| disk_error(&format!("cannot read {}", folder.display()), e);
     let mut keys: HashMap<StoreKey, usize> = HashMap::new();
     let names = match disk.list(&folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         names => names.map_err(failed)?,
     };
     for name in names.iter().filter(|name| LogName::read(name).is_some()) {
-        let file = disk.read_from(&folder.join(name)).map_err(failed)?;
-        if let Beginning::Header(header) = log_file::beginning(&*file).map_err(failed)? {
+        let file = disk.open_read(&folder.join(name)).map_err(failed)?;
+        if let FileKind::Header(header) = file_kind::detect(&*file).map_err(failed)? {
             *keys.entry(header.key).or_default() += 1;
         }
     }
@@ -478,9 +427,9 @@ fn key_of_logs(path: &Path, disk: &dyn Disk) -> Result<Option<StoreKey>> {
 fn lock(path: &Path, disk: &dyn Disk) -> Result<Box<dyn Lock>> {
     let name = path.join("LOCK");
     let locking = disk.lock(&name, &std::process::id().to_string());
-    match locking.map_err(|e| from_io(&format!("cannot lock {}", name.display()), e))? {
-        Locking::Taken(lock) => Ok(lock),
-        Locking::Held { owner } => Err(in_use(path, &owner)),
+    match locking.map_err(|e| disk_error(&format!("cannot lock {}", name.display()), e))? {
+        LockOutcome::Acquired(lock) => Ok(lock),
+        LockOutcome::Held { owner } => Err(in_use(path, &owner)),
     }
 }
 
@@ -492,21 +441,4 @@ fn in_use(path: &Path, owner: &str) -> Error {
             path.display()
         ),
     )
-}
-
-/// An error of the disk, by what the caller does next.
-pub(crate) fn from_io(what: &str, error: io::Error) -> Error {
-    let (kind, advice) = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            (ErrorKind::Full, ": the disk is full; nothing of this request was kept, make room and try again")
-        }
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            (ErrorKind::InvalidInput, ": permission denied")
-        }
-        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-            (ErrorKind::InvalidInput, ": not a folder")
-        }
-        _ => (ErrorKind::Failed, ": the disk failed; open the store again"),
-    };
-    Error::new(kind, format!("{what}{advice}")).because(error)
 }

@@ -11,7 +11,7 @@
 //! those of transactions that it commits a second time: when frames are lost it says how many events are lost with them, at
 //! most.
 
-use crate::folder::LogName;
+use crate::log_name::LogName;
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher24;
 use std::fmt;

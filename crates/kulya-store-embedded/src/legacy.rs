@@ -5,6 +5,7 @@
 //! anywhere else only behind damage.
 
 use crate::disk::{ReadFile, read_exact_at};
+use crate::magic_scan::scan_for_magic;
 use std::io;
 
 /// `KLG1`.
@@ -107,7 +108,7 @@ impl<'a> Search<'a> {
     ) -> io::Result<Option<(u64, Header)>> {
         // a frame's sequence is no further from the others' than frames fit between them: `wanted` says so
         let mut found = None;
-        crate::log_file::each_magic(self.file, from, self.to, MAGIC, HEADER_BYTES, |at, bytes| {
+        scan_for_magic(self.file, from, self.to, MAGIC, HEADER_BYTES, |at, bytes| {
             if let Some(header) = Header::read(bytes).filter(|header| wanted(header))
                 && self.is_whole(at, &header)?
             {

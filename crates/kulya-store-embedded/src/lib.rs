@@ -17,40 +17,41 @@
 //! ```
 
 mod backup;
-mod bell;
-mod buffers;
+mod buffer_pool;
 mod checkpoint;
+mod commit_queue;
 mod committer;
 mod compaction;
 pub mod disk;
-mod door;
+mod error;
+mod extent;
+mod file_kind;
 mod folder;
 mod frame;
+mod frame_reader;
+#[doc(hidden)]
+pub mod fuzzing;
 mod index;
-mod keeper;
 mod legacy;
-mod lock;
-mod log_file;
+mod log_name;
+mod magic_scan;
+mod maintenance;
 mod manifest;
 mod op;
-mod opening;
-#[doc(hidden)]
-pub mod outside;
 mod plan;
-mod read;
-mod read_only;
+mod prepare;
 mod recovery;
 mod repair;
 mod salvage;
 mod state;
 mod store;
-mod upkeep;
 mod verify;
+mod wakeup;
 
 pub use index::{Index, IndexChange, IndexEntry};
-pub use salvage::{Damage, LostEvents, Salvaged};
-pub use store::{Components, EmbeddedStore};
-pub use verify::Verified;
+pub use salvage::{Damage, LostEvents, SalvageReport};
+pub use store::{EmbeddedStore, Options};
+pub use verify::VerifyReport;
 
 #[cfg(test)]
 mod tests;

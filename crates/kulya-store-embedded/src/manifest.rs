@@ -8,8 +8,8 @@
 //! was acknowledged; a power cut may take it back, or make it unreadable, and then it says nothing. It holds the same twice,
 //! so that a byte that is not what was written takes nothing away.
 
-use crate::checkpoint::{self, Record, Taken};
-use crate::folder::LogName;
+use crate::log_name::LogName;
+use crate::checkpoint::{self, CatalogRecord, PendingCheckpoint};
 use crate::frame::{LogEnd, StoreKey};
 use crate::state::{LogInfo, State};
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ const MAGIC: &[u8; 8] = b"KLGM\0\0\0\x03";
 
 /// Of a log file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct KnownFile {
+pub(crate) struct SyncedFile {
     pub(crate) name: LogName,
     /// So many of its bytes were synced.
     pub(crate) bytes: u64,
@@ -28,7 +28,7 @@ pub(crate) struct KnownFile {
     pub(crate) end: LogEnd,
 }
 
-impl KnownFile {
+impl SyncedFile {
     fn of(info: &LogInfo) -> Self {
         Self { name: info.name, bytes: info.bytes, end: info.end }
     }
@@ -39,9 +39,9 @@ impl KnownFile {
 pub(crate) struct Manifest {
     pub(crate) key: StoreKey,
     /// In the order of the log.
-    pub(crate) files: Vec<KnownFile>,
+    pub(crate) files: Vec<SyncedFile>,
     /// The catalog; `None` before there is any.
-    pub(crate) record: Option<Record>,
+    pub(crate) record: Option<CatalogRecord>,
 }
 
 impl Manifest {
@@ -52,12 +52,12 @@ impl Manifest {
 
     /// Of a store whose log is synced up to where the state stands.
     pub(crate) fn of(key: StoreKey, state: &State) -> Self {
-        let files = state.files.in_order().into_iter().map(|(_, info)| KnownFile::of(info)).collect();
+        let files = state.files.in_order().into_iter().map(|(_, info)| SyncedFile::of(info)).collect();
         Self { key, files, record: Some(checkpoint::record(state).of_the_catalog()) }
     }
 
     /// The same as of a checkpoint, up to which the log is synced; as it is when more is known already.
-    pub(crate) fn at(&self, taken: &Taken) -> Self {
+    pub(crate) fn at(&self, taken: &PendingCheckpoint) -> Self {
         let mut manifest = self.clone();
         let known = self.record.as_ref().map_or(0, |record| record.end.sequence);
         let written = taken.files.by_id.get(&taken.position.file).map(|info| info.name);
@@ -73,7 +73,7 @@ impl Manifest {
     pub(crate) fn compacted(&self, old: &[LogName], new: &LogInfo) -> Self {
         let mut manifest = self.clone();
         manifest.files.retain(|file| !old.contains(&file.name));
-        manifest.files.push(KnownFile::of(new));
+        manifest.files.push(SyncedFile::of(new));
         manifest.files.sort_by_key(|file| file.name);
         manifest
     }
@@ -91,20 +91,20 @@ impl Manifest {
     }
 
     /// What is known of a log file of this name.
-    pub(crate) fn file(&self, name: LogName) -> Option<&KnownFile> {
+    pub(crate) fn file(&self, name: LogName) -> Option<&SyncedFile> {
         self.files.iter().find(|file| file.name == name)
     }
 }
 
 /// How far the log was synced: what the file `SYNCED` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Mark(pub(crate) KnownFile);
+pub(crate) struct SyncMark(pub(crate) SyncedFile);
 
 const MARK_BYTES: usize = 48;
 /// The file has it twice.
 pub(crate) const MARKS_BYTES: usize = 2 * MARK_BYTES;
 
-impl Mark {
+impl SyncMark {
     pub(crate) fn to_bytes(self, key: StoreKey) -> [u8; MARKS_BYTES] {
         let mut bytes = [0; MARKS_BYTES];
         bytes.chunks_exact_mut(MARK_BYTES).for_each(|half| half.copy_from_slice(&self.once(key)));
@@ -112,7 +112,7 @@ impl Mark {
     }
 
     fn once(self, key: StoreKey) -> [u8; MARK_BYTES] {
-        let Self(KnownFile { name, bytes: length, end }) = self;
+        let Self(SyncedFile { name, bytes: length, end }) = self;
         let mut bytes = [0; MARK_BYTES];
         bytes[0..4].copy_from_slice(&name.first.to_be_bytes());
         bytes[4..8].copy_from_slice(&name.last.to_be_bytes());
@@ -139,7 +139,7 @@ impl Mark {
         let name = LogName { first: u32_at(0), last: u32_at(4), generation: u32_at(8) };
         let end = LogEnd { sequence: u64_at(20), events: u64_at(28), chain: u32_at(36) };
         let is_whole = SipHasher24::new_with_key(&key.0).hash(&bytes[..40]) == u64_at(40);
-        is_whole.then_some(Self(KnownFile { name, bytes: u64_at(12), end }))
+        is_whole.then_some(Self(SyncedFile { name, bytes: u64_at(12), end }))
     }
 }
 
@@ -150,15 +150,15 @@ mod tests {
     #[test]
     fn what_was_written_reads_back_and_nothing_else_does() {
         let key = StoreKey([3; 16]);
-        let file = KnownFile {
+        let file = SyncedFile {
             name: LogName { first: 1, last: 2, generation: 3 },
             bytes: 4,
             end: LogEnd { sequence: 5, chain: 6, events: 7 },
         };
-        let mark = Mark(file);
+        let mark = SyncMark(file);
         let bytes = mark.to_bytes(key);
-        assert_eq!(Mark::read(&bytes, key), Some(mark));
-        assert_eq!(Mark::read(&bytes, StoreKey([4; 16])), None);
+        assert_eq!(SyncMark::read(&bytes, key), Some(mark));
+        assert_eq!(SyncMark::read(&bytes, StoreKey([4; 16])), None);
         let manifest = Manifest { files: vec![file], ..Manifest::new(key) };
         let whole = manifest.to_bytes();
         let read = Manifest::read(&whole).unwrap();
@@ -171,9 +171,9 @@ mod tests {
         for at in 0..bytes.len() {
             let mut damaged = bytes;
             damaged[at] ^= 1;
-            assert_eq!(Mark::read(&damaged, key), Some(mark), "byte {at}");
+            assert_eq!(SyncMark::read(&damaged, key), Some(mark), "byte {at}");
             damaged[(at + MARK_BYTES) % bytes.len()] ^= 1;
-            assert_eq!(Mark::read(&damaged, key), None, "byte {at}");
+            assert_eq!(SyncMark::read(&damaged, key), None, "byte {at}");
         }
     }
 }

@@ -2,20 +2,22 @@
 //! the whole log. Tells a torn tail (the last writes were never synced, nobody was told they were: cut them off) from a hole
 //! (something acknowledged is damaged: refuse, and say where).
 
-use crate::checkpoint::{self, Checkpoint, Position};
-use crate::folder::{self, Folder, LogName, from_io};
+use crate::error::{corrupt_log, disk_error, index_error};
+use crate::log_name::{LogName, LogPosition};
+use crate::checkpoint::{self, Checkpoint};
+use crate::folder::{self, Folder};
 use crate::frame::LogEnd;
 use crate::index::Index;
-use crate::log_file::{Found, Frame, Frames};
-use crate::manifest::KnownFile;
-use crate::op::{Op, Reader, SegmentKey};
+use crate::frame_reader::{NextFrame, Frame, FrameReader};
+use crate::manifest::SyncedFile;
+use crate::op::{Op, OpReader, SegmentKey};
 use crate::state::{self, LogInfo, State};
 use kulya_store::{Error, ErrorKind, Result};
 use std::path::Path;
 use std::sync::Arc;
 
 /// What was read, and where writing goes on.
-pub(crate) struct Recovered {
+pub(crate) struct Recovery {
     /// Its position is where writing goes on; everything behind is the torn end of a write.
     pub(crate) state: State,
     /// The last checkpoint; `None` when the index knows nothing.
@@ -25,32 +27,32 @@ pub(crate) struct Recovered {
 }
 
 /// Finds the store's state. The folder is not changed, but for its index.
-pub(crate) fn recover(folder: &Folder, index: &Arc<dyn Index>) -> Result<Recovered> {
-    let names = folder.logs()?;
+pub(crate) fn recover(folder: &Folder, index: &Arc<dyn Index>) -> Result<Recovery> {
+    let names = folder.list_logs()?;
     folder::check_complete(folder, &names)?;
     if let Ok(Some(state)) = checkpoint::load(index)
         && fits(folder, &state, &names)?
     {
-        return go_on(folder, state, &names);
+        return replay_after_checkpoint(folder, state, &names);
     }
-    index.clear().map_err(state::index_failed)?;
-    read_all(folder, index, &names)
+    index.clear().map_err(index_error)?;
+    replay_all(folder, index, &names)
 }
 
 /// Whether every file that the index speaks of is there, with all that it had then.
 fn fits(folder: &Folder, state: &State, names: &[LogName]) -> Result<bool> {
     let here = |info: &LogInfo| -> Result<bool> {
         let Some(file) = folder.read_log(info.name)? else { return Ok(false) };
-        let path = folder.log(info.name);
-        let length = file.length().map_err(|e| from_io(&format!("cannot read {}", path.display()), e))?;
+        let path = folder.log_path(info.name);
+        let length = file.length().map_err(|e| disk_error(&format!("cannot read {}", path.display()), e))?;
         // the index may be older than what is known beside it
-        let known = folder.known(info.name).map_or(0, |known| known.bytes).max(info.bytes);
+        let known = folder.synced_file(info.name).map_or(0, |known| known.bytes).max(info.bytes);
         if length < known {
             let what = format!("only {length} bytes of {known} that were synced are there");
-            return Err(damaged(&path, length, &what));
+            return Err(corrupt_log(&path, length, &what));
         }
         // another file under its name would be read where this one was
-        Frames::open(folder, info.name)?;
+        FrameReader::open(folder, info.name)?;
         Ok(true)
     };
     for info in state.files.by_id.values() {
@@ -71,76 +73,76 @@ fn fits(folder: &Folder, state: &State, names: &[LogName]) -> Result<bool> {
 }
 
 /// Reads the log behind a checkpoint.
-fn go_on(folder: &Folder, mut state: State, names: &[LogName]) -> Result<Recovered> {
+fn replay_after_checkpoint(folder: &Folder, mut state: State, names: &[LogName]) -> Result<Recovery> {
     let (end, position) = (state.end, state.position);
     let (files, writers) = (state.files.clone(), state.writers.clone());
     let checkpoint = Some(Checkpoint { end, position, files, writers });
     let written = state.files.by_id.get(&position.file).map(|info| info.name).expect("it was looked for");
     let newer: Vec<LogName> = names.iter().filter(|name| name.first > written.last).copied().collect();
-    let mut frames = Frames::open(folder, written)?;
+    let mut frames = FrameReader::open(folder, written)?;
     frames.seek(position.length);
-    read_plain(folder, written, position.file, frames, newer.is_empty(), &mut state)?;
+    replay_file(folder, written, position.file, frames, newer.is_empty(), &mut state)?;
     let mut before = written;
     for (number, name) in newer.iter().enumerate() {
         if Some(name.first) != before.last.checked_add(1) {
-            return Err(folder.missing(LogName::plain(before.last.saturating_add(1))));
+            return Err(folder.missing_log(LogName::plain(before.last.saturating_add(1))));
         }
         let file = state.files.add(LogInfo::new(*name));
         let frames = begin(folder, *name, file, &mut state)?;
-        read_plain(folder, *name, file, frames, number + 1 == newer.len(), &mut state)?;
+        replay_file(folder, *name, file, frames, number + 1 == newer.len(), &mut state)?;
         before = *name;
     }
-    state.forget_staged();
+    state.abort_open_transactions();
     let is_known = |name: &LogName| state.files.by_id.values().any(|info| info.name == *name);
     let left = names.iter().filter(|name| name.first <= written.last && !is_known(name)).copied().collect();
-    Ok(Recovered { state, checkpoint, left })
+    Ok(Recovery { state, checkpoint, left })
 }
 
 /// Reads every frame of every file.
-fn read_all(folder: &Folder, index: &Arc<dyn Index>, names: &[LogName]) -> Result<Recovered> {
-    let current = folder::current(folder, names)?;
+fn replay_all(folder: &Folder, index: &Arc<dyn Index>, names: &[LogName]) -> Result<Recovery> {
+    let current = folder::current_logs(folder, names)?;
     let mut state = State::new(Arc::clone(index));
     let mut indexed = false;
     for (number, name) in current.iter().enumerate() {
         let file = state.files.add(LogInfo::new(*name));
         let frames = begin(folder, *name, file, &mut state)?;
         if name.is_compacted() {
-            read_compacted(frames, file, &mut state)?;
+            replay_compacted(frames, file, &mut state)?;
         } else {
-            read_plain(folder, *name, file, frames, number + 1 == current.len(), &mut state)?;
+            replay_file(folder, *name, file, frames, number + 1 == current.len(), &mut state)?;
         }
-        if state.is_crowded() {
+        if state.needs_checkpoint() {
             // not a checkpoint yet: it unsupported the sync of the last file, and what was staged is not known to be dead
-            learn(&mut state)?;
+            write_to_index(&mut state)?;
             indexed = true;
         }
     }
-    state.forget_staged();
+    state.abort_open_transactions();
     let compacted = current.iter().any(|name| name.is_compacted());
     if indexed || compacted {
         // extents came out of order: they are in order in the index
-        learn(&mut state)?;
-        check_dense(&state)?;
+        write_to_index(&mut state)?;
+        check_contiguous(&state)?;
     }
     let left = names.iter().filter(|name| !current.contains(name)).copied().collect();
     // the index has no checkpoint that counts until the log is synced: the store takes one then
-    Ok(Recovered { state, checkpoint: None, left })
+    Ok(Recovery { state, checkpoint: None, left })
 }
 
 /// Lets the index learn what the state has found so far.
-pub(crate) fn learn(state: &mut State) -> Result<()> {
+pub(crate) fn write_to_index(state: &mut State) -> Result<()> {
     let mut taken = checkpoint::take(state);
     taken.changes.retain(|(key, _)| key != crate::index::CHECKPOINT);
-    for (file, bytes) in checkpoint::replaced(&*state.index, &taken).map_err(state::index_failed)? {
-        state.files.lose(file, bytes);
+    for (file, bytes) in checkpoint::replaced(&*state.index, &taken).map_err(index_error)? {
+        state.files.remove_live(file, bytes);
     }
-    state.index.write(std::mem::take(&mut taken.changes)).map_err(state::index_failed)?;
+    state.index.write(std::mem::take(&mut taken.changes)).map_err(index_error)?;
     checkpoint::forget(state, taken);
     Ok(())
 }
 
 /// Every segment's events must be there from its head to its tail.
-fn check_dense(state: &State) -> Result<()> {
+fn check_contiguous(state: &State) -> Result<()> {
     for (name, stream) in &state.streams {
         for (number, segment) in (0u32..).zip(&stream.segments) {
             let key = SegmentKey { stream: stream.id, number };
@@ -168,8 +170,8 @@ fn check_dense(state: &State) -> Result<()> {
 }
 
 /// Opens a file that is read from its beginning: it must go on where the one before it has ended.
-fn begin(folder: &Folder, name: LogName, file: u32, state: &mut State) -> Result<Frames> {
-    let frames = Frames::open(folder, name)?;
+fn begin(folder: &Folder, name: LogName, file: u32, state: &mut State) -> Result<FrameReader> {
+    let frames = FrameReader::open(folder, name)?;
     if let Some(before) = frames.before() {
         check_follows(&frames, before, state.end)?;
         state.files.frame(file, frames.position);
@@ -178,7 +180,7 @@ fn begin(folder: &Folder, name: LogName, file: u32, state: &mut State) -> Result
 }
 
 /// Whether a file goes on where the one before it has ended.
-pub(crate) fn check_follows(frames: &Frames, before: LogEnd, end: LogEnd) -> Result<()> {
+pub(crate) fn check_follows(frames: &FrameReader, before: LogEnd, end: LogEnd) -> Result<()> {
     if (before.sequence, before.chain) == (end.sequence, end.chain) {
         return Ok(());
     }
@@ -190,7 +192,7 @@ pub(crate) fn check_follows(frames: &Frames, before: LogEnd, end: LogEnd) -> Res
             before.sequence, end.sequence
         )
     };
-    Err(frames.damaged(0, &what))
+    Err(frames.corrupt(0, &what))
 }
 
 /// Whether a frame goes on where the one before it has ended; else, what is wrong.
@@ -209,16 +211,16 @@ pub(crate) fn check_next(frame: &Frame, end: LogEnd) -> std::result::Result<(), 
 }
 
 /// Reads a file as it was written, from a position on; the state's position then is behind the last whole frame.
-fn read_plain(
+fn replay_file(
     folder: &Folder,
     name: LogName,
     file: u32,
-    mut frames: Frames,
+    mut frames: FrameReader,
     is_last: bool,
     state: &mut State,
 ) -> Result<()> {
     // what was known before the place from which on it is read was looked at then
-    let known = folder.known(name).filter(|known| known.bytes >= frames.position);
+    let known = folder.synced_file(name).filter(|known| known.bytes >= frames.position);
     let mut is_known = known.is_none();
     let is_whole = loop {
         let position = frames.position;
@@ -226,48 +228,48 @@ fn read_plain(
             is_known = (known.end.sequence, known.end.chain) == (state.end.sequence, state.end.chain);
         }
         let frame = match frames.next()? {
-            Found::Frame(frame) => frame,
-            Found::End => break true,
-            Found::Bad(_) => break false,
+            NextFrame::Frame(frame) => frame,
+            NextFrame::End => break true,
+            NextFrame::Invalid(_) => break false,
         };
         check_next(&frame, state.end)
             .and_then(|()| apply(&frame.body, file, frame.body_at, state))
-            .map_err(|what| frames.damaged(position, &what))?;
+            .map_err(|what| frames.corrupt(position, &what))?;
         state.files.frame(file, frame.header_bytes);
         state.end = frame.end.behind(state.end);
     };
     let length = frames.position;
     if let Some(known) = known.filter(|known| length < known.bytes) {
-        let KnownFile { bytes, end, .. } = known;
+        let SyncedFile { bytes, end, .. } = known;
         let what = format!("{bytes} bytes of the file were synced, with frame {} at their end", end.sequence);
-        return Err(frames.damaged(length, &what));
+        return Err(frames.corrupt(length, &what));
     }
     if !is_known {
         return Err(
-            frames.damaged(length, "it is not the file that was there: what was synced ended otherwise")
+            frames.corrupt(length, "it is not the file that was there: what was synced ended otherwise")
         );
     }
     if !is_whole {
         if let Some(later) = frames.later(state.end.sequence)? {
             let what = format!("frames that were synced later follow it at byte {later}");
-            return Err(frames.damaged(length, &what));
+            return Err(frames.corrupt(length, &what));
         }
         if !is_last {
-            return Err(frames.damaged(length, "later log files follow it"));
+            return Err(frames.corrupt(length, "later log files follow it"));
         }
     }
-    state.move_to(Position { file, length }, state.end);
+    state.set_position(LogPosition { file, length }, state.end);
     Ok(())
 }
 
 /// Reads a file that was compacted, which is whole or damaged; the state's position then is its end.
-fn read_compacted(mut frames: Frames, file: u32, state: &mut State) -> Result<()> {
+fn replay_compacted(mut frames: FrameReader, file: u32, state: &mut State) -> Result<()> {
     let mut end = state.end;
     let length = each_compacted_frame(&mut frames, |frame| {
         end = whole(frame, end).unwrap_or(end);
         apply(&frame.body, file, frame.body_at, state)
     })?;
-    state.move_to(Position { file, length }, end);
+    state.set_position(LogPosition { file, length }, end);
     let info = state.files.by_id.get_mut(&file).expect("it was added to be read");
     info.overhead = info.bytes.saturating_sub(info.live);
     Ok(())
@@ -275,8 +277,8 @@ fn read_compacted(mut frames: Frames, file: u32, state: &mut State) -> Result<()
 
 /// How the log goes on behind a compacted file, if this is its last frame; `before` is how it stood before.
 pub(crate) fn whole(frame: &Frame, before: LogEnd) -> Option<LogEnd> {
-    match Reader::new(&frame.body).next() {
-        Ok(Some((Op::Whole { sequence, after, .. }, _))) => {
+    match OpReader::new(&frame.body).next() {
+        Ok(Some((Op::Footer { sequence, after, .. }, _))) => {
             let (chain, events) = after.unwrap_or((frame.end.chain, before.events));
             Some(LogEnd { sequence, chain, events })
         }
@@ -286,7 +288,7 @@ pub(crate) fn whole(frame: &Frame, before: LogEnd) -> Option<LogEnd> {
 
 /// Gives every frame of a compacted file; an error when the file is not whole. Gives where it ends.
 pub(crate) fn each_compacted_frame(
-    frames: &mut Frames,
+    frames: &mut FrameReader,
     mut each: impl FnMut(&Frame) -> std::result::Result<(), String>,
 ) -> Result<u64> {
     // of a file of format 2 the first frame has number 0, and of one of this format number 1
@@ -296,40 +298,30 @@ pub(crate) fn each_compacted_frame(
     for number in 0.. {
         let position = frames.position;
         let frame = match frames.next()? {
-            Found::Frame(frame)
+            NextFrame::Frame(frame)
                 if frame.end.sequence == number + first
                     && frame.previous.is_none_or(|previous| previous == chain)
                     && !ended =>
             {
                 frame
             }
-            Found::End if ended => return Ok(position),
-            _ => return Err(frames.damaged(position, "it was compacted, and is not what was written then")),
+            NextFrame::End if ended => return Ok(position),
+            _ => return Err(frames.corrupt(position, "it was compacted, and is not what was written then")),
         };
         chain = frame.end.chain;
-        if let Ok(Some((Op::Whole { frames: before, .. }, _))) = Reader::new(&frame.body).next() {
+        if let Ok(Some((Op::Footer { frames: before, .. }, _))) = OpReader::new(&frame.body).next() {
             ended = u64::from(before) == number;
         }
-        each(&frame).map_err(|what| frames.damaged(position, &what))?;
+        each(&frame).map_err(|what| frames.corrupt(position, &what))?;
     }
     Ok(frames.position)
 }
 
 /// Takes over the ops of a frame; `position` is that of its body.
 fn apply(body: &[u8], file: u32, position: u64, state: &mut State) -> std::result::Result<(), String> {
-    let mut ops = Reader::new(body);
+    let mut ops = OpReader::new(body);
     while let Some((op, at)) = ops.next().map_err(|()| "its checksum is right but its ops cannot be read")? {
         state.apply(&op, file, position + at as u64)?;
     }
     Ok(())
-}
-
-pub(crate) fn damaged(path: &Path, position: u64, what: &str) -> Error {
-    Error::new(
-        ErrorKind::Corrupt,
-        format!(
-            "log file {} is damaged at byte {position}: {what}; nothing was changed: restore the folder from a copy, or give up what is damaged with kulya store repair",
-            path.display()
-        ),
-    )
 }

@@ -1,14 +1,15 @@
 //! Whether a log is what was written: every frame of every file, read and compared with its checksum.
 
-use crate::folder::{Folder, LogName};
+use crate::log_name::LogName;
+use crate::folder::Folder;
 use crate::frame::LogEnd;
-use crate::log_file::{Found, Frames};
+use crate::frame_reader::{NextFrame, FrameReader};
 use crate::recovery::{check_follows, check_next, each_compacted_frame, whole};
 use kulya_store::Result;
 
 /// What was read and found whole.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Verified {
+pub struct VerifyReport {
     /// Log files.
     pub files: usize,
     /// Frames: what was written at one time.
@@ -19,11 +20,11 @@ pub struct Verified {
 
 /// Reads the log. Of the last file, what is written meanwhile may be seen in part: a frame there that is not whole is its
 /// end.
-pub(crate) fn verify(folder: &Folder, names: &[LogName]) -> Result<Verified> {
-    let mut verified = Verified { files: names.len(), ..Verified::default() };
+pub(crate) fn verify(folder: &Folder, names: &[LogName]) -> Result<VerifyReport> {
+    let mut verified = VerifyReport { files: names.len(), ..VerifyReport::default() };
     let mut end = LogEnd::default();
     for (number, name) in names.iter().enumerate() {
-        let mut frames = Frames::open(folder, *name)?;
+        let mut frames = FrameReader::open(folder, *name)?;
         if let Some(before) = frames.before() {
             check_follows(&frames, before, end)?;
         }
@@ -37,24 +38,24 @@ pub(crate) fn verify(folder: &Folder, names: &[LogName]) -> Result<Verified> {
             verified.frames += count;
             continue;
         }
-        let known = folder.known(*name).map_or(0, |known| known.bytes);
+        let known = folder.synced_file(*name).map_or(0, |known| known.bytes);
         loop {
             let position = frames.position;
             match frames.next()? {
-                Found::Frame(frame) => {
-                    check_next(&frame, end).map_err(|what| frames.damaged(position, &what))?;
+                NextFrame::Frame(frame) => {
+                    check_next(&frame, end).map_err(|what| frames.corrupt(position, &what))?;
                     end = frame.end.behind(end);
                     verified.frames += 1;
                 }
-                Found::End if position >= known => break,
-                Found::Bad(_)
+                NextFrame::End if position >= known => break,
+                NextFrame::Invalid(_)
                     if number + 1 == names.len()
                         && position >= known
                         && frames.later(end.sequence)?.is_none() =>
                 {
                     break;
                 }
-                Found::End | Found::Bad(_) => return Err(frames.damaged(position, "no whole frame is there")),
+                NextFrame::End | NextFrame::Invalid(_) => return Err(frames.corrupt(position, "no whole frame is there")),
             }
         }
         verified.bytes += frames.position;

@@ -10,4 +10,4 @@ mod keeping;
 mod writing;
 
 pub(crate) use choice::choose;
-pub(crate) use writing::{Compacted, Output, compact};
+pub(crate) use writing::{CompactedFile, CompactedFileWriter, compact};

@@ -2,8 +2,8 @@
 //!
 //! A block is a log file u32, and for each extent, as varints: its distance from the end of the one before it, its length,
 //! its position and its time (both as the signed distance from the one before it), and its checksum.
+use crate::extent::Extent;
 
-use crate::state::Extent;
 
 /// A block has no more extents: whoever looks for one unpacks its block.
 pub(crate) const BLOCK_EXTENTS: usize = 128;

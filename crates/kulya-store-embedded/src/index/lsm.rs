@@ -18,8 +18,8 @@ const CACHE_BYTES: u64 = 2 << 20;
 const MEMTABLE_BYTES: u64 = 4 << 20;
 
 /// An end waits so long for the index, and looks so often.
-const SETTLING: Duration = Duration::from_secs(10);
-const SETTLING_STEP: Duration = Duration::from_millis(2);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
+const FLUSH_POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 pub(crate) struct LsmIndex {
     path: PathBuf,
@@ -120,15 +120,15 @@ impl Index for LsmIndex {
 
     /// Sorts into files what is still in memory. The tree's own end does not wait for that, and then all of it is read from
     /// its journal at the next opening: a third of a second for thirty megabytes.
-    fn settle(&self) -> io::Result<()> {
+    fn flush(&self) -> io::Result<()> {
         let Some(tree) = self.lock().clone() else { return Ok(()) };
         tree.entries.rotate_memtable().map_err(failed)?;
         // its worker says nowhere that it could not
-        for _ in 0..SETTLING.as_millis() / SETTLING_STEP.as_millis() {
+        for _ in 0..FLUSH_TIMEOUT.as_millis() / FLUSH_POLL_INTERVAL.as_millis() {
             if tree.entries.sealed_memtable_count() == 0 {
                 return Ok(());
             }
-            std::thread::park_timeout(SETTLING_STEP);
+            std::thread::park_timeout(FLUSH_POLL_INTERVAL);
         }
         Err(io::Error::new(io::ErrorKind::TimedOut, "the index does not get its memory into files"))
     }
@@ -170,16 +170,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("index");
         let index = LsmIndex::at(&path);
-        index.settle().unwrap();
+        index.flush().unwrap();
         assert!(!path.exists(), "an index that nobody needs is not made");
         let key = |n: u32| n.to_be_bytes().to_vec();
         index.write((0..1000).map(|n| (key(n), Some(vec![7; 100]))).collect()).unwrap();
         let tables = |index: &LsmIndex| index.found().unwrap().unwrap().entries.table_count();
         assert_eq!(tables(&index), 0);
-        index.settle().unwrap();
+        index.flush().unwrap();
         assert_eq!(tables(&index), 1);
         // nothing came since
-        index.settle().unwrap();
+        index.flush().unwrap();
         assert_eq!(tables(&index), 1);
         drop(index);
         let index = LsmIndex::at(&path);

@@ -50,7 +50,7 @@ pub trait Index: Send + Sync + 'static {
 
     /// Puts what was written where the next opening finds it without going through it again. Nothing is asked of it
     /// afterwards.
-    fn settle(&self) -> io::Result<()> {
+    fn flush(&self) -> io::Result<()> {
         Ok(())
     }
 

@@ -64,8 +64,8 @@ impl Index for ObservedIndex {
         self.written(self.inner.write(changes))
     }
 
-    fn settle(&self) -> io::Result<()> {
-        self.inner.settle()
+    fn flush(&self) -> io::Result<()> {
+        self.inner.flush()
     }
 
     fn clear(&self) -> io::Result<()> {

@@ -15,11 +15,11 @@ const MEMORY_BYTES: usize = 64 << 20;
 
 /// See the module.
 pub(crate) struct TemporaryIndex {
-    kept: RwLock<Kept>,
+    kept: RwLock<Storage>,
     memory_bytes: usize,
 }
 
-enum Kept {
+enum Storage {
     Memory { entries: BTreeMap<Vec<u8>, Bytes>, bytes: usize },
     Folder(TemporaryFolder),
 }
@@ -59,29 +59,29 @@ impl Default for TemporaryIndex {
 
 impl TemporaryIndex {
     fn of_memory(memory_bytes: usize) -> Self {
-        Self { kept: RwLock::new(Kept::Memory { entries: BTreeMap::new(), bytes: 0 }), memory_bytes }
+        Self { kept: RwLock::new(Storage::Memory { entries: BTreeMap::new(), bytes: 0 }), memory_bytes }
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Kept> {
+    fn read(&self) -> RwLockReadGuard<'_, Storage> {
         self.kept.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The first entry behind a key, or from it on.
     fn next(&self, from: Bound<&[u8]>, to: &[u8]) -> io::Result<Option<IndexEntry>> {
         match &*self.read() {
-            Kept::Memory { entries, .. } => {
+            Storage::Memory { entries, .. } => {
                 let found = entries.range::<[u8], _>((from, Bound::Unbounded)).next();
                 Ok(found
                     .filter(|(key, _)| key.as_slice() < to)
                     .map(|(key, value)| (key.clone().into(), value.clone())))
             }
-            Kept::Folder(folder) => {
+            Storage::Folder(folder) => {
                 let from = match from {
                     Bound::Included(from) => from.to_vec(),
                     Bound::Excluded(from) => [from, &[0]].concat(),
                     Bound::Unbounded => Vec::new(),
                 };
-                folder.index()?.range(&from, to).next().transpose()
+                folder.index_path()?.range(&from, to).next().transpose()
             }
         }
     }
@@ -90,8 +90,8 @@ impl TemporaryIndex {
 impl Index for TemporaryIndex {
     fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>> {
         match &*self.read() {
-            Kept::Memory { entries, .. } => Ok(entries.get(key).cloned()),
-            Kept::Folder(folder) => folder.index()?.get(key),
+            Storage::Memory { entries, .. } => Ok(entries.get(key).cloned()),
+            Storage::Folder(folder) => folder.index_path()?.get(key),
         }
     }
 
@@ -113,21 +113,21 @@ impl Index for TemporaryIndex {
 
     fn last(&self, from: &[u8], to: &[u8]) -> io::Result<Option<IndexEntry>> {
         match &*self.read() {
-            Kept::Memory { entries, .. } if from <= to => {
+            Storage::Memory { entries, .. } if from <= to => {
                 let found =
                     entries.range::<[u8], _>((Bound::Included(from), Bound::Included(to))).next_back();
                 Ok(found.map(|(key, value)| (key.clone().into(), value.clone())))
             }
-            Kept::Memory { .. } => Ok(None),
-            Kept::Folder(folder) => folder.index()?.last(from, to),
+            Storage::Memory { .. } => Ok(None),
+            Storage::Folder(folder) => folder.index_path()?.last(from, to),
         }
     }
 
     fn write(&self, changes: Vec<IndexChange>) -> io::Result<()> {
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         let (entries, bytes) = match &mut *kept {
-            Kept::Memory { entries, bytes } => (entries, bytes),
-            Kept::Folder(folder) => return folder.index()?.write(changes),
+            Storage::Memory { entries, bytes } => (entries, bytes),
+            Storage::Folder(folder) => return folder.index_path()?.write(changes),
         };
         for (key, value) in changes {
             *bytes += key.len() + value.as_ref().map_or(0, Vec::len);
@@ -141,14 +141,14 @@ impl Index for TemporaryIndex {
         }
         let folder = TemporaryFolder::make();
         let all = std::mem::take(entries).into_iter().map(|(key, value)| (key, Some(value.to_vec())));
-        folder.index()?.write(all.collect())?;
-        *kept = Kept::Folder(folder);
+        folder.index_path()?.write(all.collect())?;
+        *kept = Storage::Folder(folder);
         Ok(())
     }
 
     fn clear(&self) -> io::Result<()> {
         *self.kept.write().unwrap_or_else(PoisonError::into_inner) =
-            Kept::Memory { entries: BTreeMap::new(), bytes: 0 };
+            Storage::Memory { entries: BTreeMap::new(), bytes: 0 };
         Ok(())
     }
 }
@@ -168,8 +168,8 @@ mod tests {
             }
         }
         let path = match &*small.read() {
-            Kept::Folder(folder) => folder.path.clone(),
-            Kept::Memory { .. } => panic!("it is larger than what it may keep in memory"),
+            Storage::Folder(folder) => folder.path.clone(),
+            Storage::Memory { .. } => panic!("it is larger than what it may keep in memory"),
         };
         let all =
             |index: &TemporaryIndex| index.range(&[0], &[255]).map(io::Result::unwrap).collect::<Vec<_>>();

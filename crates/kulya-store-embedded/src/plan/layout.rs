@@ -15,18 +15,18 @@ pub(super) const MAX_COMMIT_BYTES: usize = 64 << 20;
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub(crate) appends: Vec<Append>,
-    pub(crate) laid: Option<Laid>,
+    pub(crate) layout: Option<EventLayout>,
 }
 
 impl Batch {
     /// A pointer to each event, its runs beginning where the committer has placed them.
     pub(crate) fn pointers(&self, starts: &[u64]) -> Pointers {
-        let Some(laid) = &self.laid else { return Pointers::default() };
+        let Some(layout) = &self.layout else { return Pointers::default() };
         let mut segments = Vec::new();
         // the number of each run's segment among them, and where the run begins
-        let mut runs: Vec<(u32, u64)> = Vec::with_capacity(laid.runs.len());
+        let mut runs: Vec<(u32, u64)> = Vec::with_capacity(layout.runs.len());
         let mut known: FxHashMap<SegmentKey, u32> = FxHashMap::default();
-        for ((run, first), start) in laid.runs.iter().zip(&laid.firsts).zip(starts) {
+        for ((run, first), start) in layout.runs.iter().zip(&layout.first_events).zip(starts) {
             let number = *known.entry(run.segment).or_insert_with(|| {
                 if let Some(append) = self.appends.get(*first as usize) {
                     let (stream, number) = (append.stream.clone(), run.segment.number);
@@ -37,7 +37,7 @@ impl Batch {
             runs.push((number, *start));
         }
         let mut pointers = Pointers::into_segments(segments, self.appends.len());
-        for (append, (run, at)) in self.appends.iter().zip(&laid.of_event) {
+        for (append, (run, at)) in self.appends.iter().zip(&layout.event_positions) {
             if let Some((segment, start)) = runs.get(*run as usize) {
                 let length = framing::framed_len(append.event.len()) as u32;
                 pointers.push(*segment, start + u64::from(*at), length);
@@ -49,14 +49,14 @@ impl Batch {
 
 /// Events in the order in which the log will have them.
 #[derive(Debug, Default)]
-pub(crate) struct Laid {
+pub(crate) struct EventLayout {
     runs: Vec<Run>,
     /// The framed events, run behind run.
     bytes: Vec<u8>,
     /// The number of each run's first event.
-    firsts: Vec<u32>,
+    first_events: Vec<u32>,
     /// The run of each event, and where in it.
-    of_event: Vec<(u32, u32)>,
+    event_positions: Vec<(u32, u32)>,
 }
 
 /// Framed events of one segment.
@@ -111,24 +111,24 @@ fn target(state: &State, name: &StreamId) -> Result<Target> {
     Ok(Target { stream: stream.id, epoch: stream.epoch, segments: stream.segments.len() as u32 })
 }
 
-impl Laid {
+impl EventLayout {
     /// Lays events out, in a buffer that may have been used before; `spread` gives a number for each event without a key.
-    pub(crate) fn out(
+    pub(crate) fn new(
         targets: &Targets,
         appends: &[Append],
         buffer: Vec<u8>,
-        mut spread: impl FnMut() -> u32,
+        mut next_unkeyed: impl FnMut() -> u32,
     ) -> Self {
         let Targets(targets) = targets;
         let mut runs: Vec<Run> = Vec::new();
-        let mut firsts = Vec::new();
-        let mut of_event = Vec::with_capacity(appends.len());
+        let mut first_events = Vec::new();
+        let mut event_positions = Vec::with_capacity(appends.len());
         // the run of each segment that takes its next event
         let mut last: FxHashMap<SegmentKey, u32> = FxHashMap::default();
         for (append, target) in appends.iter().zip(targets) {
             let number = match &append.routing_key {
                 Some(key) => hash::segment_of(key, target.segments),
-                None => spread() % target.segments,
+                None => next_unkeyed() % target.segments,
             };
             let segment = SegmentKey { stream: target.stream, number };
             let length = framing::framed_len(append.event.len()) as u32;
@@ -136,20 +136,20 @@ impl Laid {
             let run = last.entry(segment).or_insert(next);
             match runs.get_mut(*run as usize) {
                 Some(found) if u64::from(found.length) + u64::from(length) <= RUN_BYTES => {
-                    of_event.push((*run, found.length));
+                    event_positions.push((*run, found.length));
                     found.length += length;
                 }
                 _ => {
                     *run = next;
-                    firsts.push(of_event.len() as u32);
-                    of_event.push((next, 0));
+                    first_events.push(event_positions.len() as u32);
+                    event_positions.push((next, 0));
                     runs.push(Run { segment, epoch: target.epoch, length, checksum: 0 });
                 }
             }
         }
-        let mut laid = Self { runs, bytes: buffer, firsts, of_event };
-        laid.fill(appends);
-        laid
+        let mut layout = Self { runs, bytes: buffer, first_events, event_positions };
+        layout.fill(appends);
+        layout
     }
 
     /// Copies the events to where they belong.
@@ -164,7 +164,7 @@ impl Laid {
             rooms.push(room);
             rest = behind;
         }
-        for (append, (run, at)) in appends.iter().zip(&self.of_event) {
+        for (append, (run, at)) in appends.iter().zip(&self.event_positions) {
             let room = rooms.get_mut(*run as usize).and_then(|room| room.get_mut(*at as usize..));
             if let Some(mut room) = room {
                 framing::put(&mut room, &append.event);

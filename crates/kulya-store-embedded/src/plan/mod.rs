@@ -3,7 +3,7 @@
 
 mod layout;
 
-pub(crate) use layout::{Batch, Laid, RUN_BYTES, Targets};
+pub(crate) use layout::{Batch, EventLayout, RUN_BYTES, Targets};
 
 use crate::op::{self, Op, SegmentKey};
 use crate::state::State;
@@ -64,7 +64,7 @@ impl Request {
 
 /// What a request gives.
 #[derive(Debug)]
-pub(crate) enum Reply {
+pub(crate) enum Response {
     /// Whether the thing is new; or, for an end, whether it was there.
     Created(bool),
     Committed {
@@ -75,7 +75,7 @@ pub(crate) enum Reply {
     },
 }
 
-impl Reply {
+impl Response {
     /// It was done, and there is nothing to tell.
     fn done() -> Self {
         Self::Committed { starts: Vec::new(), versions: Vec::new(), duplicate: false }
@@ -124,13 +124,13 @@ impl<'a> Plan<'a> {
 
     /// Whether a request must be alone in its group: what it creates is not seen by the others' planning, and a
     /// staged transaction's length is not known to it.
-    pub(crate) fn stands_alone(request: &Request) -> bool {
+    pub(crate) fn is_exclusive(request: &Request) -> bool {
         !matches!(request, Request::Commit { .. } | Request::Stage { .. })
     }
 
     /// Adds a request's ops, or refuses it and adds nothing. A batch that is not laid out, or for a stream that has gone
     /// since, is laid out; `spread` gives a number for each of its events without a key.
-    pub(crate) fn add(&mut self, request: &mut Request, spread: impl FnMut() -> u32) -> Result<Reply> {
+    pub(crate) fn add(&mut self, request: &mut Request, next_unkeyed: impl FnMut() -> u32) -> Result<Response> {
         match request {
             Request::CreateScope(scope) => {
                 let is_new = !self.state.scopes.contains(scope);
@@ -177,11 +177,11 @@ impl<'a> Plan<'a> {
             Request::DeleteStream(stream) => match self.state.streams.get(stream) {
                 Some(found) if !found.sealed => Err(Error::not_sealed(stream)),
                 Some(found) => Ok(self.create(true, &Op::DeleteStream { id: found.id })),
-                None => Ok(Reply::Created(false)),
+                None => Ok(Response::Created(false)),
             },
             Request::DeleteTable(table) => match self.state.tables.get(table) {
                 Some(found) => Ok(self.create(true, &Op::DeleteTable { id: found.id })),
-                None => Ok(Reply::Created(false)),
+                None => Ok(Response::Created(false)),
             },
             Request::Truncate(cut) => self.truncate(cut),
             Request::ReserveTransactions { up_to } => {
@@ -189,28 +189,28 @@ impl<'a> Plan<'a> {
             }
             Request::Commit { batch, changes, writer, .. } => {
                 if writer.is_some_and(|mark| self.is_stored(mark)) {
-                    return Ok(Reply::Committed {
+                    return Ok(Response::Committed {
                         starts: Vec::new(),
                         versions: Vec::new(),
                         duplicate: true,
                     });
                 }
-                let laid = self.laid(batch, spread)?;
+                let layout = self.layout(batch, next_unkeyed)?;
                 let checked = self.check_changes(changes)?;
-                let starts = self.append(laid);
+                let starts = self.append(layout);
                 self.events += batch.appends.len() as u64;
                 let versions = self.put_changes(changes, checked);
                 if let Some(WriterMark { writer, event_number }) = *writer {
-                    op::put(&mut self.frame, &Op::WriterMark { writer: writer.0, event_number });
+                    op::encode(&mut self.frame, &Op::WriterMark { writer: writer.0, event_number });
                     self.writers.insert(writer, event_number);
                 }
-                Ok(Reply::Committed { starts, versions, duplicate: false })
+                Ok(Response::Committed { starts, versions, duplicate: false })
             }
             Request::Stage { transaction, batch } => {
-                let laid = self.laid(batch, spread)?;
-                self.stage(*transaction, laid);
+                let layout = self.layout(batch, next_unkeyed)?;
+                self.stage(*transaction, layout);
                 self.events += batch.appends.len() as u64;
-                Ok(Reply::done())
+                Ok(Response::done())
             }
             Request::CommitStaged { transaction, changes } => {
                 let starts = self.state.staged_starts(*transaction)?;
@@ -221,22 +221,22 @@ impl<'a> Plan<'a> {
                 let changed = changes.len() as u32;
                 let (transaction, time) = (*transaction, self.time);
                 let op = Op::CommitStaged { transaction, version, changes: changed, time, starts };
-                op::put(&mut self.frame, &op);
+                op::encode(&mut self.frame, &op);
                 let versions = self.put_changes(changes, checked);
-                Ok(Reply::Committed { starts: Vec::new(), versions, duplicate: false })
+                Ok(Response::Committed { starts: Vec::new(), versions, duplicate: false })
             }
             Request::AbortStaged { transaction } => {
-                op::put(&mut self.frame, &Op::AbortStaged { transaction: *transaction });
-                Ok(Reply::done())
+                op::encode(&mut self.frame, &Op::AbortStaged { transaction: *transaction });
+                Ok(Response::done())
             }
         }
     }
 
-    fn create(&mut self, is_new: bool, op: &Op<'_>) -> Reply {
+    fn create(&mut self, is_new: bool, op: &Op<'_>) -> Response {
         if is_new {
-            op::put(&mut self.frame, op);
+            op::encode(&mut self.frame, op);
         }
-        Reply::Created(is_new)
+        Response::Created(is_new)
     }
 
     /// Whether a writer's commit is stored, or will be by this group.
@@ -247,37 +247,37 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn truncate(&mut self, cut: &StreamCut) -> Result<Reply> {
+    fn truncate(&mut self, cut: &StreamCut) -> Result<Response> {
         let stream = self.state.stream(&cut.stream)?;
         for (SegmentId { number, .. }, offset) in cut.offsets() {
             if stream.segments.get(number as usize).is_some_and(|segment| offset > segment.head) {
                 let segment = SegmentKey { stream: stream.id, number };
-                op::put(&mut self.frame, &Op::Truncate { segment, offset });
+                op::encode(&mut self.frame, &Op::Truncate { segment, offset });
             }
         }
-        Ok(Reply::Created(true))
+        Ok(Response::Created(true))
     }
 
     /// How a batch is laid out, all of its streams being there and taking events.
-    fn laid<'b>(&mut self, batch: &'b mut Batch, spread: impl FnMut() -> u32) -> Result<&'b Laid> {
+    fn layout<'b>(&mut self, batch: &'b mut Batch, next_unkeyed: impl FnMut() -> u32) -> Result<&'b EventLayout> {
         let is_there = |(run, _): (Run, &[u8])| self.streams.find(self.state, run.segment.stream).is_some();
-        if !batch.laid.as_ref().is_some_and(|laid| laid.runs().all(is_there)) {
+        if !batch.layout.as_ref().is_some_and(|layout| layout.runs().all(is_there)) {
             let targets = Targets::find(self.state, &batch.appends)?;
-            batch.laid = Some(Laid::out(&targets, &batch.appends, Vec::new(), spread));
+            batch.layout = Some(EventLayout::new(&targets, &batch.appends, Vec::new(), next_unkeyed));
         }
-        let laid = batch.laid.get_or_insert_default();
-        for (run, _) in laid.runs() {
+        let layout = batch.layout.get_or_insert_default();
+        for (run, _) in layout.runs() {
             if let Some((name, stream)) = self.streams.find(self.state, run.segment.stream)
                 && stream.sealed
             {
                 return Err(Error::sealed(name));
             }
         }
-        Ok(laid)
+        Ok(layout)
     }
 
     /// Appends runs, each where its segment ends then; gives where each begins.
-    fn append(&mut self, laid: &Laid) -> Vec<u64> {
+    fn append(&mut self, layout: &EventLayout) -> Vec<u64> {
         let place = |(run, events): (Run, &[u8])| {
             let Run { segment, length, checksum, .. } = run;
             let tail = match self.tails.get_mut(&segment) {
@@ -290,21 +290,21 @@ impl<'a> Plan<'a> {
             };
             let start = *tail;
             *tail += u64::from(length);
-            op::put(&mut self.frame, &Op::Append { segment, start, time: self.time, checksum, events });
+            op::encode(&mut self.frame, &Op::Append { segment, start, time: self.time, checksum, events });
             start
         };
-        laid.runs().map(place).collect()
+        layout.runs().map(place).collect()
     }
 
     /// The same for a transaction, whose runs begin where what it has staged for their segment ends.
-    fn stage(&mut self, transaction: u64, laid: &Laid) {
-        for (run, events) in laid.runs() {
+    fn stage(&mut self, transaction: u64, layout: &EventLayout) {
+        for (run, events) in layout.runs() {
             let Run { segment, length, checksum, .. } = run;
             let settled = || self.state.staged_length(transaction, segment);
             let end = self.staged.entry((transaction, segment)).or_insert_with(settled);
             let place = *end;
             *end += u64::from(length);
-            op::put(&mut self.frame, &Op::Stage { transaction, segment, place, checksum, events });
+            op::encode(&mut self.frame, &Op::Stage { transaction, segment, place, checksum, events });
         }
     }
 
@@ -344,7 +344,7 @@ impl<'a> Plan<'a> {
                 Some(value) => Op::Put { table, version, key: &change.key, value },
                 None => Op::Remove { table, version, key: &change.key },
             };
-            op::put(&mut self.frame, &op);
+            op::encode(&mut self.frame, &op);
             let now = change.value.as_ref().map(|_| Version(version));
             self.versions.insert((table, change.key.clone()), now);
         }

@@ -1,12 +1,12 @@
 //! Streams and tables whose making was lost, while what they hold was not: they get their names from the manifest, and where
 //! that does not know them either, names that say so. And what the manifest knows of the catalog beside that.
 
-use super::Salvage;
-use super::layout::{Layout, Source};
-use crate::checkpoint::{Record, Recorded};
+use super::outcome::Salvage;
+use super::parts::{LogParts, Source};
+use crate::checkpoint::{CatalogRecord, CatalogStream};
 use crate::folder::Folder;
-use crate::log_file::{Found, Frames};
-use crate::op::{self, Op, Reader, SegmentKey};
+use crate::frame_reader::{NextFrame, FrameReader};
+use crate::op::{self, Op, OpReader, SegmentKey};
 use kulya_store::{Error, Result, Retention, Scope, StreamId, TableId};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,16 +14,16 @@ use std::sync::Arc;
 /// The scope of what has lost its name.
 const SCOPE: &str = "recovered";
 /// A stream never has more.
-const MOST_SEGMENTS: u32 = 10_000;
+const MAX_SEGMENTS: u32 = 10_000;
 
 /// Finds what must come before an op so that it fits.
-pub(super) struct Resolver<'a> {
+pub(super) struct CatalogResolver<'a> {
     pub(super) folder: &'a Folder,
-    pub(super) layout: &'a Layout,
-    pub(super) record: Option<&'a Record>,
+    pub(super) log_parts: &'a LogParts,
+    pub(super) record: Option<&'a CatalogRecord>,
 }
 
-impl Resolver<'_> {
+impl CatalogResolver<'_> {
     /// The ops that must stand before this one; the state has taken them over.
     pub(super) fn before(&mut self, op: &Op<'_>, salvage: &mut Salvage) -> Result<Vec<u8>> {
         let mut out = Vec::new();
@@ -47,7 +47,7 @@ impl Resolver<'_> {
                     add(salvage, &mut out, &Op::DeleteTable { id: old })?;
                 }
             }
-            Op::Append { segment, .. } | Op::Stage { segment, .. } | Op::Lost { segment, .. }
+            Op::Append { segment, .. } | Op::Stage { segment, .. } | Op::LostEvents { segment, .. }
                 if !salvage.state.stream_names.contains_key(&segment.stream) =>
             {
                 self.stream(segment.stream, salvage, &mut out)?;
@@ -67,7 +67,7 @@ impl Resolver<'_> {
         }
         let name = format!("stream-{id}");
         let segments = self.segments(salvage, id)?;
-        let stream = Recorded {
+        let stream = CatalogStream {
             id,
             scope: SCOPE,
             name: &name,
@@ -99,14 +99,14 @@ impl Resolver<'_> {
                 let seen = most.entry(segment.stream).or_default();
                 *seen = (*seen).max(segment.number.saturating_add(1));
             };
-            for part in &self.layout.parts {
+            for part in &self.log_parts.parts {
                 let Source::File { there, file, format, .. } = &part.source else { continue };
-                let mut frames = Frames::of(self.folder.log(*there), Arc::clone(file), *format);
+                let mut frames = FrameReader::of(self.folder.log_path(*there), Arc::clone(file), *format);
                 loop {
                     match frames.next()? {
-                        Found::Frame(frame) => segments_of(&frame.body, &mut see),
-                        Found::End => break,
-                        Found::Bad(_) => match frames.next_frame(frames.position + 1, 0)? {
+                        NextFrame::Frame(frame) => segments_of(&frame.body, &mut see),
+                        NextFrame::End => break,
+                        NextFrame::Invalid(_) => match frames.next_frame(frames.position + 1, 0)? {
                             Some(next) => frames.seek(next),
                             None => break,
                         },
@@ -117,14 +117,14 @@ impl Resolver<'_> {
         }
         let most = salvage.segments.as_ref().and_then(|most| most.get(&id)).copied();
         // no more than a stream may have: the rest is damage
-        Ok(most.unwrap_or(1).min(MOST_SEGMENTS))
+        Ok(most.unwrap_or(1).min(MAX_SEGMENTS))
     }
 }
 
 fn segments_of(body: &[u8], see: &mut impl FnMut(SegmentKey)) {
-    let mut ops = Reader::new(body);
+    let mut ops = OpReader::new(body);
     while let Ok(Some((op, _))) = ops.next() {
-        if let Op::Append { segment, .. } | Op::Stage { segment, .. } | Op::Lost { segment, .. } = op {
+        if let Op::Append { segment, .. } | Op::Stage { segment, .. } | Op::LostEvents { segment, .. } = op {
             see(segment);
         }
     }
@@ -133,7 +133,7 @@ fn segments_of(body: &[u8], see: &mut impl FnMut(SegmentKey)) {
 /// Has the state take over an op, and writes it down.
 fn add(salvage: &mut Salvage, out: &mut Vec<u8>, op: &Op<'_>) -> Result<()> {
     salvage.state.apply(op, 0, 0).map_err(Error::invalid)?;
-    op::put(out, op);
+    op::encode(out, op);
     Ok(())
 }
 
@@ -145,8 +145,8 @@ fn create_scope(salvage: &mut Salvage, out: &mut Vec<u8>, scope: &str) -> Result
     add(salvage, out, &Op::CreateScope { name: scope })
 }
 
-fn create(salvage: &mut Salvage, out: &mut Vec<u8>, stream: &Recorded<'_>) -> Result<()> {
-    let Recorded { id, scope, name, epoch, sealed, retention, segments } = stream;
+fn create(salvage: &mut Salvage, out: &mut Vec<u8>, stream: &CatalogStream<'_>) -> Result<()> {
+    let CatalogStream { id, scope, name, epoch, sealed, retention, segments } = stream;
     create_scope(salvage, out, scope)?;
     if let Some(old) = salvage.state.streams.get(&StreamId::stored(scope, name)?).map(|stream| stream.id) {
         add(salvage, out, &Op::DeleteStream { id: old })?;
@@ -161,7 +161,7 @@ fn create(salvage: &mut Salvage, out: &mut Vec<u8>, stream: &Recorded<'_>) -> Re
 }
 
 /// What the manifest knows at the end of a damaged log: the catalog as it was, where the log does not say otherwise.
-pub(super) fn restore(salvage: &mut Salvage, record: &Record) -> Result<()> {
+pub(super) fn restore(salvage: &mut Salvage, record: &CatalogRecord) -> Result<()> {
     let mut out = Vec::new();
     let is_the_end = record.end.sequence >= salvage.state.end.sequence;
     if is_the_end {
@@ -182,7 +182,7 @@ pub(super) fn restore(salvage: &mut Salvage, record: &Record) -> Result<()> {
             create_scope(salvage, &mut out, scope)?;
         }
         for (scope, name, epoch) in record.ended() {
-            add(salvage, &mut out, &Op::Ended { epoch, scope, name })?;
+            add(salvage, &mut out, &Op::DeletedEpoch { epoch, scope, name })?;
         }
     }
     for stream in record.streams() {
@@ -213,6 +213,6 @@ pub(super) fn restore(salvage: &mut Salvage, record: &Record) -> Result<()> {
         }
     }
     record.raise(&mut salvage.state);
-    salvage.given_up.extend(out);
+    salvage.loss_ops.extend(out);
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The log files, and how much of each is still of use.
 
-use crate::folder::LogName;
+use crate::log_name::LogName;
 use crate::frame::LogEnd;
 use std::collections::BTreeMap;
 
@@ -65,22 +65,22 @@ impl LogFiles {
         }
     }
 
-    pub(crate) fn gain(&mut self, file: u32, bytes: u64) {
+    pub(crate) fn add_live(&mut self, file: u32, bytes: u64) {
         if let Some(info) = self.by_id.get_mut(&file) {
             info.live += bytes;
         }
     }
 
-    pub(crate) fn lose(&mut self, file: u32, bytes: u64) {
+    pub(crate) fn remove_live(&mut self, file: u32, bytes: u64) {
         if let Some(info) = self.by_id.get_mut(&file) {
             info.live = info.live.saturating_sub(bytes);
         }
     }
 
     /// The same for several: by file, so many bytes.
-    pub(crate) fn lose_all(&mut self, lost: &[(u32, u64)]) {
+    pub(crate) fn remove_live_all(&mut self, lost: &[(u32, u64)]) {
         for (file, bytes) in lost {
-            self.lose(*file, *bytes);
+            self.release_extents(*file, *bytes);
         }
     }
 

@@ -1,9 +1,9 @@
 //! Damage: what is given up and what is not, what an event that looks like frames does, and how much is read for it.
 
 use super::{open, orders};
-use crate::disk::{Disk, FileSystem, InPlaceFile, Locking, LogFile, ReadFile};
-use crate::outside::{framed, legacy_frame};
-use crate::{Components, EmbeddedStore};
+use crate::disk::{Disk, FileSystem, InPlaceFile, LockOutcome, LogFile, ReadFile};
+use crate::fuzzing::{framed, legacy_frame};
+use crate::{Options, EmbeddedStore};
 use kulya_store::{Append, Commit, ErrorKind, StreamConfig, StreamId, StreamStore, bounded_read};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -88,8 +88,8 @@ async fn a_long_damage_loses_what_it_hit_alone() {
 #[tokio::test]
 async fn a_missing_file_loses_what_it_had_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let components = || Components { log_file_bytes: 3000, ..Components::default() };
-    let store = EmbeddedStore::open_with(folder.path(), components()).unwrap();
+    let options = || Options { log_file_bytes: 3000, ..Options::default() };
+    let store = EmbeddedStore::open_with(folder.path(), options()).unwrap();
     make(&store).await;
     let event = |number: u8| vec![b'a' + number; 500];
     for number in 0..20 {
@@ -103,12 +103,12 @@ async fn a_missing_file_loses_what_it_had_alone() {
     let is_there = |number: &u8| bytes.windows(500).any(|found| found == event(*number));
     let (gone, left): (Vec<u8>, Vec<u8>) = (0..20).partition(is_there);
     std::fs::remove_file(&logs[1]).unwrap();
-    let refused = EmbeddedStore::open_with(folder.path(), components()).unwrap_err();
+    let refused = EmbeddedStore::open_with(folder.path(), options()).unwrap_err();
     assert!(refused.to_string().contains("0000000000000001.log is missing"), "{refused}");
     let found = EmbeddedStore::repair(folder.path()).unwrap();
     assert_eq!(found.events_lost, Some(gone.len() as u64));
     assert!(matches!(found.lost.as_slice(), [lost] if lost.events == Some(gone.len() as u64)), "{found:?}");
-    let store = EmbeddedStore::open_with(folder.path(), components()).unwrap();
+    let store = EmbeddedStore::open_with(folder.path(), options()).unwrap();
     assert!(events(&store, &orders()).await == left.into_iter().map(event).collect::<Vec<_>>());
 }
 
@@ -238,32 +238,32 @@ impl ReadFile for CountingFile {
 }
 
 impl Disk for CountingDisk {
-    fn make_folder(&self, path: &Path) -> io::Result<()> {
-        FileSystem.make_folder(path)
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        FileSystem.create_dir_all(path)
     }
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
         FileSystem.list(folder)
     }
-    fn read_whole(&self, path: &Path) -> io::Result<Vec<u8>> {
-        FileSystem.read_whole(path)
+    fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        FileSystem.read_file(path)
     }
-    fn write_whole(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        FileSystem.write_whole(path, content)
+    fn write_file(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        FileSystem.write_file(path, content)
     }
-    fn lock(&self, path: &Path, owner: &str) -> io::Result<Locking> {
+    fn lock(&self, path: &Path, owner: &str) -> io::Result<LockOutcome> {
         FileSystem.lock(path, owner)
     }
-    fn lock_existing(&self, path: &Path) -> io::Result<Option<Locking>> {
+    fn lock_existing(&self, path: &Path) -> io::Result<Option<LockOutcome>> {
         FileSystem.lock_existing(path)
     }
-    fn in_place(&self, path: &Path) -> io::Result<Box<dyn InPlaceFile>> {
-        FileSystem.in_place(path)
+    fn open_in_place(&self, path: &Path) -> io::Result<Box<dyn InPlaceFile>> {
+        FileSystem.open_in_place(path)
     }
-    fn append_to(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
-        FileSystem.append_to(path, length)
+    fn open_append(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
+        FileSystem.open_append(path, length)
     }
-    fn read_from(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
-        Ok(Arc::new(CountingFile(FileSystem.read_from(path)?, Arc::clone(&self.0))))
+    fn open_read(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
+        Ok(Arc::new(CountingFile(FileSystem.open_read(path)?, Arc::clone(&self.0))))
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         FileSystem.rename(from, to)
@@ -302,8 +302,8 @@ async fn an_event_of_beginnings_is_read_a_few_times_and_no_more() {
         std::fs::write(torn.path().join("FORMAT"), format!("kulya-store {format}\n")).unwrap();
         std::fs::write(super::log(torn.path()), bytes).unwrap();
         let disk = CountingDisk::default();
-        let components = Components { disk: Arc::new(disk.clone()), ..Components::default() };
-        drop(EmbeddedStore::open_with(torn.path(), components).unwrap());
+        let options = Options { disk: Arc::new(disk.clone()), ..Options::default() };
+        drop(EmbeddedStore::open_with(torn.path(), options).unwrap());
         let read = disk.0.load(Ordering::Relaxed);
         assert!(read < times * bytes.len() as u64, "{read} bytes of {} in format {format}", bytes.len());
     }

@@ -1,8 +1,8 @@
 //! The threads beside the store: what they do without a runtime, and what is said of them when they fail or panic.
 
 use super::orders;
-use crate::disk::{Disk, FileSystem, InPlaceFile, Locking, LogFile, ReadFile};
-use crate::{Components, EmbeddedStore};
+use crate::disk::{Disk, FileSystem, InPlaceFile, LockOutcome, LogFile, ReadFile};
+use crate::{Options, EmbeddedStore};
 use futures::executor::block_on;
 use kulya_store::{
     Append, Commit, ErrorKind, Health, HealthStatus, Retention, StreamConfig, StreamStore, bounded_read,
@@ -38,8 +38,8 @@ fn counter(health: &Health, name: &str) -> u64 {
 #[test]
 fn a_store_and_its_maintenance_need_no_runtime() {
     let folder = tempfile::tempdir().unwrap();
-    let components = Components { log_file_bytes: FILE_BYTES, ..Components::default() };
-    let store = EmbeddedStore::open_with(folder.path(), components).unwrap();
+    let options = Options { log_file_bytes: FILE_BYTES, ..Options::default() };
+    let store = EmbeddedStore::open_with(folder.path(), options).unwrap();
     block_on(async {
         with_stream(&store, Retention { bytes: Some(10_000), age: None }).await;
         append(&store, 300).await.unwrap();
@@ -83,34 +83,34 @@ impl WrongDisk {
 struct WrongLog(Box<dyn LogFile>, WrongDisk);
 
 impl Disk for WrongDisk {
-    fn lock_existing(&self, path: &Path) -> io::Result<Option<Locking>> {
+    fn lock_existing(&self, path: &Path) -> io::Result<Option<LockOutcome>> {
         FileSystem.lock_existing(path)
     }
 
-    fn in_place(&self, path: &Path) -> io::Result<Box<dyn InPlaceFile>> {
-        FileSystem.in_place(path)
+    fn open_in_place(&self, path: &Path) -> io::Result<Box<dyn InPlaceFile>> {
+        FileSystem.open_in_place(path)
     }
 
-    fn make_folder(&self, path: &Path) -> io::Result<()> {
-        FileSystem.make_folder(path)
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        FileSystem.create_dir_all(path)
     }
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
         FileSystem.list(folder)
     }
-    fn read_whole(&self, path: &Path) -> io::Result<Vec<u8>> {
-        FileSystem.read_whole(path)
+    fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        FileSystem.read_file(path)
     }
-    fn write_whole(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        FileSystem.write_whole(path, content)
+    fn write_file(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        FileSystem.write_file(path, content)
     }
-    fn lock(&self, path: &Path, owner: &str) -> io::Result<Locking> {
+    fn lock(&self, path: &Path, owner: &str) -> io::Result<LockOutcome> {
         FileSystem.lock(path, owner)
     }
-    fn append_to(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
-        Ok(Box::new(WrongLog(FileSystem.append_to(path, length)?, self.clone())))
+    fn open_append(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
+        Ok(Box::new(WrongLog(FileSystem.open_append(path, length)?, self.clone())))
     }
-    fn read_from(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
-        FileSystem.read_from(path)
+    fn open_read(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
+        FileSystem.open_read(path)
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         // what a compaction has made; a new log file gets its name by renaming, too
@@ -145,8 +145,8 @@ impl LogFile for WrongLog {
 
 fn on(disk: &WrongDisk, folder: &Path) -> EmbeddedStore {
     let disk = Arc::new(disk.clone());
-    let components = Components { disk, log_file_bytes: FILE_BYTES, ..Components::default() };
-    EmbeddedStore::open_with(folder, components).unwrap()
+    let options = Options { disk, log_file_bytes: FILE_BYTES, ..Options::default() };
+    EmbeddedStore::open_with(folder, options).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -232,8 +232,8 @@ async fn a_full_disk_is_said_for_as_long_as_it_is_full() {
 /// An index that cannot be written to.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_that_fails_is_named() {
-    struct Broken(Mutex<bool>);
-    impl crate::Index for Broken {
+    struct InvalidFrame(Mutex<bool>);
+    impl crate::Index for InvalidFrame {
         fn get(&self, _: &[u8]) -> io::Result<Option<bytes::Bytes>> {
             Ok(None)
         }
@@ -255,9 +255,9 @@ async fn an_index_that_fails_is_named() {
         }
     }
     let folder = tempfile::tempdir().unwrap();
-    let index = Arc::new(Broken(Mutex::new(true)));
-    let components = Components { index: Some(index.clone()), ..Components::default() };
-    let store = EmbeddedStore::open_with(folder.path(), components).unwrap();
+    let index = Arc::new(InvalidFrame(Mutex::new(true)));
+    let options = Options { index: Some(index.clone()), ..Options::default() };
+    let store = EmbeddedStore::open_with(folder.path(), options).unwrap();
     with_stream(&store, Retention::default()).await;
     store.maintain().await.unwrap_err();
     let component = |name: &str| store.health().component(name).unwrap().clone();

@@ -3,10 +3,10 @@
 
 mod damage;
 mod maintenance;
-mod room;
+mod space;
 
-use crate::disk::{Disk, FileSystem, InPlaceFile, Locking, LogFile, ReadFile};
-use crate::{Components, EmbeddedStore};
+use crate::disk::{Disk, FileSystem, InPlaceFile, LockOutcome, LogFile, ReadFile};
+use crate::{Options, EmbeddedStore};
 use kulya_store::Durability::{Synced, Written};
 use kulya_store::clock::ManualClock;
 use kulya_store::memory::MemoryStore;
@@ -195,40 +195,40 @@ struct SmallDisk {
 struct SmallFile(Box<dyn LogFile>, SmallDisk);
 
 impl Disk for SmallDisk {
-    fn append_to(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
-        Ok(Box::new(SmallFile(FileSystem.append_to(path, length)?, self.clone())))
+    fn open_append(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
+        Ok(Box::new(SmallFile(FileSystem.open_append(path, length)?, self.clone())))
     }
 
-    fn make_folder(&self, path: &Path) -> io::Result<()> {
-        FileSystem.make_folder(path)
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        FileSystem.create_dir_all(path)
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
         FileSystem.list(folder)
     }
 
-    fn read_whole(&self, path: &Path) -> io::Result<Vec<u8>> {
-        FileSystem.read_whole(path)
+    fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        FileSystem.read_file(path)
     }
 
-    fn write_whole(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        FileSystem.write_whole(path, content)
+    fn write_file(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        FileSystem.write_file(path, content)
     }
 
-    fn lock(&self, path: &Path, owner: &str) -> io::Result<Locking> {
+    fn lock(&self, path: &Path, owner: &str) -> io::Result<LockOutcome> {
         FileSystem.lock(path, owner)
     }
 
-    fn lock_existing(&self, path: &Path) -> io::Result<Option<Locking>> {
+    fn lock_existing(&self, path: &Path) -> io::Result<Option<LockOutcome>> {
         FileSystem.lock_existing(path)
     }
 
-    fn in_place(&self, path: &Path) -> io::Result<Box<dyn InPlaceFile>> {
-        FileSystem.in_place(path)
+    fn open_in_place(&self, path: &Path) -> io::Result<Box<dyn InPlaceFile>> {
+        FileSystem.open_in_place(path)
     }
 
-    fn read_from(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
-        FileSystem.read_from(path)
+    fn open_read(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
+        FileSystem.open_read(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -264,8 +264,8 @@ impl LogFile for SmallFile {
     }
 }
 
-fn on(disk: &SmallDisk) -> Components {
-    Components { disk: Arc::new(disk.clone()), ..Components::default() }
+fn on(disk: &SmallDisk) -> Options {
+    Options { disk: Arc::new(disk.clone()), ..Options::default() }
 }
 
 #[tokio::test]
@@ -368,8 +368,8 @@ async fn agree(acts: Vec<(u8, Act)>) {
     let clock = Arc::new(ManualClock::default());
     let oracle = MemoryStore::with_clock(clock.clone());
     let open = |path| {
-        let components = Components { clock: clock.clone(), log_file_bytes: 500, ..Components::default() };
-        EmbeddedStore::open_with(path, components).unwrap()
+        let options = Options { clock: clock.clone(), log_file_bytes: 500, ..Options::default() };
+        EmbeddedStore::open_with(path, options).unwrap()
     };
     let mut store = open(folder.path());
     model::make(&oracle).await.unwrap();

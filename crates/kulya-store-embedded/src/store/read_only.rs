@@ -3,8 +3,8 @@
 use crate::disk::FileSystem;
 use crate::folder::Folder;
 use crate::index::{Index, TemporaryIndex};
-use crate::salvage::{Salvage, Salvaged, salvage};
-use crate::store::{Components, EmbeddedStore};
+use crate::salvage::{Salvage, SalvageReport, salvage};
+use crate::store::{Options, EmbeddedStore};
 use kulya_store::Result;
 use kulya_store::supervision::Supervisor;
 use std::path::Path;
@@ -17,7 +17,7 @@ impl EmbeddedStore {
     /// # Errors
     /// `Corrupt` (anything is not what was written, or a newer format), `Locked`, `InvalidInput` (a folder of something else).
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self> {
-        let (salvaged, store) = Self::examine(path)?;
+        let (salvaged, store) = Self::check(path)?;
         salvaged.error().map_or(Ok(store), Err)
     }
 
@@ -26,19 +26,19 @@ impl EmbeddedStore {
     ///
     /// # Errors
     /// `Locked`, `Corrupt` (a newer format), `InvalidInput` (a folder of something else), `Failed` (the disk).
-    pub fn examine(path: impl AsRef<Path>) -> Result<(Salvaged, Self)> {
-        let (folder, flaws) = Folder::look_at(path.as_ref(), Arc::new(FileSystem))?;
+    pub fn check(path: impl AsRef<Path>) -> Result<(SalvageReport, Self)> {
+        let (folder, flaws) = Folder::open_read_only(path.as_ref(), Arc::new(FileSystem))?;
         let index: Arc<dyn Index> = Arc::new(TemporaryIndex::default());
         let Salvage { state, found, .. } = salvage(&folder, &flaws, &index)?;
-        let (folder, components) = (Arc::new(folder), Components::default());
-        let store = Self::start(folder, state, None, None, Supervisor::default(), components)?;
+        let (folder, options) = (Arc::new(folder), Options::default());
+        let store = Self::start(folder, state, None, None, Supervisor::default(), options)?;
         Ok((found, store))
     }
 
     /// Makes a store that does not open, because its log is damaged, one that does: gives up what is damaged, and nothing
     /// else, and says what that is. What was damaged is kept in the folder `damaged`. The log of a store that is whole is left
     /// as it is. Errors: as of [`open`](Self::open).
-    pub fn repair(path: impl AsRef<Path>) -> Result<Salvaged> {
+    pub fn repair(path: impl AsRef<Path>) -> Result<SalvageReport> {
         crate::repair::repair(path.as_ref())
     }
 }

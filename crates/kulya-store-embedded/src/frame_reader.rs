@@ -1,11 +1,12 @@
 //! A log file, read frame by frame, of this format and of the one before; and looked through for frames behind damage, in
 //! time linear in its length and in bounded memory, whatever stands in it.
 
+use crate::error::{corrupt_log, disk_error};
+use crate::log_name::LogName;
 use crate::disk::{ReadFile, Sequential, read_exact_at};
-use crate::folder::{Folder, LogName, from_io};
+use crate::folder::Folder;
 use crate::frame::{self, FILE_HEADER_BYTES, FileHeader, FrameKey, LogEnd, StoreKey};
 use crate::legacy;
-use crate::recovery::damaged;
 use kulya_store::{Error, Result};
 use std::io::{self, BufReader, Read};
 use std::path::PathBuf;
@@ -29,17 +30,17 @@ pub(crate) struct Frame {
 }
 
 /// What stands at one place of a log file.
-pub(crate) enum Found {
+pub(crate) enum NextFrame {
     Frame(Frame),
     /// The end of the file, exactly behind a frame.
     End,
     /// Bytes that are no whole frame.
-    Bad(Broken),
+    Invalid(InvalidFrame),
 }
 
 /// A frame of which not everything is what was written.
 #[derive(Default)]
-pub(crate) struct Broken {
+pub(crate) struct InvalidFrame {
     /// What its header says, when that is true. It never is for format 2.
     pub(crate) header: Option<frame::Header>,
     /// What is there of its body then.
@@ -55,30 +56,8 @@ pub(crate) enum Format {
     Keyed(FrameKey, FileHeader),
 }
 
-/// What a file says that it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Beginning {
-    /// It begins as files of format 2 do, or is empty.
-    Legacy,
-    Header(FileHeader),
-    Unknown,
-}
-
-/// Looks at the first bytes of a log file.
-pub(crate) fn beginning(file: &dyn ReadFile) -> io::Result<Beginning> {
-    let mut bytes = [0; FILE_HEADER_BYTES];
-    let length = file.length()?.min(FILE_HEADER_BYTES as u64) as usize;
-    let (bytes, _) = bytes.split_at_mut(length);
-    read_exact_at(file, bytes, 0)?;
-    Ok(match FileHeader::read(bytes) {
-        Some(header) => Beginning::Header(header),
-        None if bytes.is_empty() || bytes.starts_with(&legacy::MAGIC) => Beginning::Legacy,
-        None => Beginning::Unknown,
-    })
-}
-
 /// A log file read frame by frame.
-pub(crate) struct Frames {
+pub(crate) struct FrameReader {
     path: PathBuf,
     pub(crate) file: Arc<dyn ReadFile>,
     input: BufReader<Sequential>,
@@ -87,23 +66,23 @@ pub(crate) struct Frames {
     pub(crate) position: u64,
 }
 
-impl Frames {
+impl FrameReader {
     /// Opens a log file of this store for reading from its first frame on.
     pub(crate) fn open(folder: &Folder, name: LogName) -> Result<Self> {
         let file = folder.open_log(name)?;
-        let path = folder.log(name);
+        let path = folder.log_path(name);
         let beginning =
-            beginning(&*file).map_err(|e| from_io(&format!("cannot read {}", path.display()), e))?;
+            detect(&*file).map_err(|e| disk_error(&format!("cannot read {}", path.display()), e))?;
         let format = match beginning {
-            Beginning::Legacy => Format::Legacy,
-            Beginning::Header(header) if header.key != folder.key() => {
-                return Err(damaged(&path, 0, "it is a log file of another store"));
+            FileKind::Legacy => Format::Legacy,
+            FileKind::Header(header) if header.key != folder.key() => {
+                return Err(corrupt_log(&path, 0, "it is a log file of another store"));
             }
-            Beginning::Header(header) if header.name != name => {
-                return Err(damaged(&path, 0, &format!("it is log file {} under another name", header.name)));
+            FileKind::Header(header) if header.name != name => {
+                return Err(corrupt_log(&path, 0, &format!("it is log file {} under another name", header.name)));
             }
-            Beginning::Header(header) => Format::Keyed(FrameKey::new(header.key, name), header),
-            Beginning::Unknown => return Err(damaged(&path, 0, "its header is not what was written")),
+            FileKind::Header(header) => Format::Keyed(FrameKey::new(header.key, name), header),
+            FileKind::Unknown => return Err(corrupt_log(&path, 0, "its header is not what was written")),
         };
         Ok(Self::of(path, file, format))
     }
@@ -141,7 +120,7 @@ impl Frames {
     }
 
     pub(crate) fn failed(&self, error: io::Error) -> Error {
-        from_io(&format!("cannot read {}", self.path.display()), error)
+        disk_error(&format!("cannot read {}", self.path.display()), error)
     }
 
     /// The length of the file now.
@@ -150,7 +129,7 @@ impl Frames {
     }
 
     /// What stands at the position, which moves behind it when it is a frame. Only an error of the disk is an error here.
-    pub(crate) fn next(&mut self) -> Result<Found> {
+    pub(crate) fn next(&mut self) -> Result<NextFrame> {
         let found = match self.format {
             Format::Legacy => self.next_legacy(),
             Format::Keyed(key, _) => self.next_keyed(&key),
@@ -158,22 +137,22 @@ impl Frames {
         found.map_err(|e| self.failed(e))
     }
 
-    fn next_keyed(&mut self, key: &FrameKey) -> io::Result<Found> {
+    fn next_keyed(&mut self, key: &FrameKey) -> io::Result<NextFrame> {
         let mut bytes = [0u8; frame::HEADER_BYTES];
         let read = read_up_to(&mut self.input, &mut bytes)?;
         if read == 0 {
-            return Ok(Found::End);
+            return Ok(NextFrame::End);
         }
         let Some(header) = key.header(bytes.get(..read).unwrap_or_default(), self.position) else {
-            return Ok(Found::Bad(Broken::default()));
+            return Ok(NextFrame::Invalid(InvalidFrame::default()));
         };
         let body = self.body(header.length)?;
         if body.len() != header.length as usize || crc32c::crc32c(&body) != header.checksum {
-            return Ok(Found::Bad(Broken { header: Some(header), body }));
+            return Ok(NextFrame::Invalid(InvalidFrame { header: Some(header), body }));
         }
         let body_at = self.position + frame::HEADER_BYTES as u64;
         self.position = body_at + body.len() as u64;
-        Ok(Found::Frame(Frame {
+        Ok(NextFrame::Frame(Frame {
             end: header.end(),
             previous: Some(header.previous),
             body_at,
@@ -182,22 +161,22 @@ impl Frames {
         }))
     }
 
-    fn next_legacy(&mut self) -> io::Result<Found> {
+    fn next_legacy(&mut self) -> io::Result<NextFrame> {
         let mut bytes = [0u8; legacy::HEADER_BYTES];
         let read = read_up_to(&mut self.input, &mut bytes)?;
         if read == 0 {
-            return Ok(Found::End);
+            return Ok(NextFrame::End);
         }
         let Some(header) = legacy::Header::read(bytes.get(..read).unwrap_or_default()) else {
-            return Ok(Found::Bad(Broken::default()));
+            return Ok(NextFrame::Invalid(InvalidFrame::default()));
         };
         let body = self.body(header.length)?;
         if !header.fits(&body) {
-            return Ok(Found::Bad(Broken::default()));
+            return Ok(NextFrame::Invalid(InvalidFrame::default()));
         }
         let body_at = self.position + legacy::HEADER_BYTES as u64;
         self.position = body_at + body.len() as u64;
-        Ok(Found::Frame(Frame {
+        Ok(NextFrame::Frame(Frame {
             end: LogEnd { sequence: header.sequence, chain: header.checksum, events: 0 },
             previous: None,
             body_at,
@@ -219,7 +198,7 @@ impl Frames {
         let found = match self.format {
             Format::Keyed(key, _) => {
                 let mut found = None;
-                each_magic(&*self.file, from, to, frame::MAGIC, frame::HEADER_BYTES, |at, bytes| {
+                scan_for_magic(&*self.file, from, to, frame::MAGIC, frame::HEADER_BYTES, |at, bytes| {
                     let header = key.header(bytes, at);
                     found = header.filter(|header| wanted(header.sequence, header.synced)).map(|_| at);
                     Ok(found.is_some())
@@ -253,37 +232,9 @@ impl Frames {
         Ok(move |found, synced| !is_legacy || before < found && found <= most && synced < found)
     }
 
-    pub(crate) fn damaged(&self, position: u64, what: &str) -> Error {
-        damaged(&self.path, position, what)
+    pub(crate) fn corrupt(&self, position: u64, what: &str) -> Error {
+        corrupt_log(&self.path, position, what)
     }
-}
-
-/// Shows each place between two others at which this magic stands, with as many bytes behind it as `length` or the file has,
-/// until the answer is yes.
-pub(crate) fn each_magic(
-    file: &dyn ReadFile,
-    from: u64,
-    to: u64,
-    magic: [u8; 4],
-    length: usize,
-    mut each: impl FnMut(u64, &[u8]) -> io::Result<bool>,
-) -> io::Result<()> {
-    let mut window = vec![0; WINDOW_BYTES + length];
-    let mut begin = from;
-    while begin < to {
-        let filled = (to - begin).min(window.len() as u64) as usize;
-        let (bytes, _) = window.split_at_mut(filled);
-        read_exact_at(file, bytes, begin)?;
-        let places = bytes.windows(magic.len()).take(WINDOW_BYTES).enumerate();
-        for at in places.filter(|(_, found)| *found == magic).map(|(at, _)| at) {
-            let behind = bytes.get(at..).unwrap_or_default();
-            if each(begin + at as u64, behind.get(..length).unwrap_or(behind))? {
-                return Ok(());
-            }
-        }
-        begin += WINDOW_BYTES as u64;
-    }
-    Ok(())
 }
 
 fn read_up_to(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {

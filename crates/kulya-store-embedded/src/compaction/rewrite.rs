@@ -1,16 +1,18 @@
 //! Writing one file for several.
 
-use super::keeping::Facts;
+use crate::error::{corrupt_log, disk_error, index_error};
+use crate::extent::Extent;
+use crate::log_name::LogName;
+use super::keeping::OpFilter;
 use crate::checkpoint;
 use crate::disk::{LogFile, ReadFile, read_exact_at};
-use crate::folder::{Folder, LogName, from_io};
+use crate::folder::Folder;
 use crate::frame::{self, FILE_HEADER_BYTES, FileHeader, FrameKey, HEADER_BYTES, LogEnd};
 use crate::index::{self, Index, IndexChange};
-use crate::log_file::{Found, Frames};
-use crate::op::{self, Op, Reader, SegmentKey};
+use crate::frame_reader::{NextFrame, FrameReader};
+use crate::op::{self, Op, OpReader, SegmentKey};
 use crate::plan::RUN_BYTES;
-use crate::recovery::damaged;
-use crate::state::{self, Extent, LogInfo, Slot, State};
+use crate::state::{self, LogInfo, Slot, State};
 use kulya_store::{Error, ErrorKind, Result, WriterMarks, framing};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,7 +22,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 const FRAME_BYTES: usize = 1 << 20;
 
 /// A compacted file, and what it means for the index.
-pub(crate) struct Compacted {
+pub(crate) struct CompactedFile {
     pub(crate) info: LogInfo,
     pub(crate) changes: Vec<IndexChange>,
 }
@@ -33,12 +35,12 @@ pub(crate) fn compact(
     files: &[(u32, LogName)],
     id: u32,
     writers: WriterMarks,
-) -> Result<Compacted> {
+) -> Result<CompactedFile> {
     let bounds = || Some((files.first()?.1, files.last()?.1));
     let (first, last) = bounds().expect("something was chosen");
     let generation = files.iter().map(|(_, name)| name.generation).max().unwrap_or_default() + 1;
     let name = LogName { first: first.first, last: last.last, generation };
-    let path = folder.log(name);
+    let path = folder.log_path(name);
     let unfinished = path.with_extension("log.new");
     let written = Compaction::begin(folder, state, files, id, (name, &unfinished))
         .and_then(|compaction| compaction.run(writers, name.first == 0));
@@ -52,9 +54,9 @@ pub(crate) fn compact(
             return Err(error);
         }
     };
-    let failed = |e| from_io(&format!("cannot make {}", path.display()), e);
+    let failed = |e| disk_error(&format!("cannot make {}", path.display()), e);
     folder.disk.rename(&unfinished, &path).map_err(failed)?;
-    Ok(Compacted { info, changes })
+    Ok(CompactedFile { info, changes })
 }
 
 struct Written {
@@ -72,7 +74,7 @@ struct Compaction<'a> {
     files: &'a [(u32, LogName)],
     sources: BTreeMap<u32, Arc<dyn ReadFile>>,
     id: u32,
-    output: Output,
+    output: CompactedFileWriter,
     live: u64,
     changes: Vec<IndexChange>,
     /// For each segment, between which offsets its events in these files begin.
@@ -91,14 +93,14 @@ impl<'a> Compaction<'a> {
         for (id, name) in files {
             sources.insert(*id, folder.open_log(*name)?);
         }
-        let output = Output::begin(folder, name, lock(state).files.end_before(name), path)?;
+        let output = CompactedFileWriter::begin(folder, name, lock(state).files.end_before(name), path)?;
         let index = Arc::clone(&lock(state).index);
         let (changes, touched) = (Vec::new(), BTreeMap::new());
         Ok(Self { folder, state, index, files, sources, id, output, live: 0, changes, touched })
     }
 
     fn run(mut self, writers: WriterMarks, from_the_start: bool) -> Result<Written> {
-        let mut facts = Facts::new(writers, from_the_start);
+        let mut facts = OpFilter::new(writers, from_the_start);
         self.look(&mut facts)?;
         self.write_changes(&mut facts)?;
         for (segment, (from, to)) in std::mem::take(&mut self.touched) {
@@ -107,7 +109,7 @@ impl<'a> Compaction<'a> {
         for (file, _) in self.files {
             let (from, to) = index::staged_range(*file);
             for entry in self.index.range(&from, &to) {
-                self.changes.push((entry.map_err(state::index_failed)?.0.to_vec(), None));
+                self.changes.push((entry.map_err(index_error)?.0.to_vec(), None));
             }
         }
         let state = lock(self.state);
@@ -118,7 +120,7 @@ impl<'a> Compaction<'a> {
     }
 
     /// The first reading: what there is.
-    fn look(&mut self, facts: &mut Facts) -> Result<()> {
+    fn look(&mut self, facts: &mut OpFilter) -> Result<()> {
         let mut touched = std::mem::take(&mut self.touched);
         let mut touch = |segment: SegmentKey, start: u64| {
             let (from, to) = touched.entry(segment).or_insert((start, start));
@@ -133,7 +135,7 @@ impl<'a> Compaction<'a> {
                         Op::Append { segment, start, .. } => touch(*segment, *start),
                         Op::Stage { transaction, segment, place, .. } => {
                             let key = index::staged_key(*file, *transaction, *segment);
-                            let start = self.index.get(&key).map_err(state::index_failed)?;
+                            let start = self.index.get(&key).map_err(index_error)?;
                             if let Some(start) = start.as_deref().and_then(|start| start.try_into().ok()) {
                                 touch(*segment, u64::from_be_bytes(start) + place);
                             }
@@ -149,7 +151,7 @@ impl<'a> Compaction<'a> {
     }
 
     /// The second reading: the changes of the catalog and the tables, in their order.
-    fn write_changes(&mut self, facts: &mut Facts) -> Result<()> {
+    fn write_changes(&mut self, facts: &mut OpFilter) -> Result<()> {
         for (_, name) in self.files {
             each_frame(self.folder, *name, |body| {
                 let state = lock(self.state);
@@ -177,11 +179,11 @@ impl<'a> Compaction<'a> {
         let mut extents = Vec::new();
         let first = self.index.last(&index::block_key(segment, 0), &index::block_key(segment, from));
         let first = first
-            .map_err(state::index_failed)?
+            .map_err(index_error)?
             .map_or(index::block_key(segment, from), |(key, _)| key.to_vec());
         for entry in self.index.range(&first, &index::blocks_end(segment)) {
-            let entry = entry.map_err(state::index_failed)?;
-            let (start, block) = state::block(&entry).map_err(state::index_failed)?;
+            let entry = entry.map_err(index_error)?;
+            let (start, block) = state::block(&entry).map_err(index_error)?;
             if start > to {
                 break;
             }
@@ -231,21 +233,21 @@ impl<'a> Compaction<'a> {
     /// An extent's bytes; damage must not be given a new checksum.
     fn read(&self, segment: SegmentKey, extent: &Extent) -> Result<Vec<u8>> {
         let name = self.files.iter().find(|(id, _)| *id == extent.file).map(|(_, name)| *name);
-        let path = || name.map_or_else(PathBuf::new, |name| self.folder.log(name));
+        let path = || name.map_or_else(PathBuf::new, |name| self.folder.log_path(name));
         let source = self.sources.get(&extent.file).expect("the extent was chosen by its file");
         let mut bytes = vec![0; extent.length as usize];
         read_exact_at(&**source, &mut bytes, extent.position)
-            .map_err(|e| from_io(&format!("cannot read {}", path().display()), e))?;
+            .map_err(|e| disk_error(&format!("cannot read {}", path().display()), e))?;
         if crc32c::crc32c(&bytes) != extent.checksum {
             let what = format!("the events of segment {} of stream {} there", segment.number, segment.stream);
-            return Err(damaged(&path(), extent.position, &format!("{what} are not what was written")));
+            return Err(corrupt_log(&path(), extent.position, &format!("{what} are not what was written")));
         }
         Ok(bytes)
     }
 }
 
 /// A compacted file under construction.
-pub(crate) struct Output {
+pub(crate) struct CompactedFileWriter {
     log: Box<dyn LogFile>,
     path: PathBuf,
     key: FrameKey,
@@ -258,11 +260,11 @@ pub(crate) struct Output {
     length: u64,
 }
 
-impl Output {
+impl CompactedFileWriter {
     /// `before` is how the log goes on behind the file before it.
     pub(crate) fn begin(folder: &Folder, name: LogName, before: LogEnd, path: &Path) -> Result<Self> {
-        let failed = |e| from_io(&format!("cannot make {}", path.display()), e);
-        let mut log = folder.disk.append_to(path, 0).map_err(failed)?;
+        let failed = |e| disk_error(&format!("cannot make {}", path.display()), e);
+        let mut log = folder.disk.open_append(path, 0).map_err(failed)?;
         let key = folder.key();
         log.append(&FileHeader { key, name, before }.to_bytes()).map_err(failed)?;
         Ok(Self {
@@ -285,7 +287,7 @@ impl Output {
         if let Op::Append { events, .. } | Op::Stage { events, .. } = op {
             self.events += framing::count(events);
         }
-        let at = op::put(&mut self.frame, op);
+        let at = op::encode(&mut self.frame, op);
         Ok(self.length + at as u64)
     }
 
@@ -294,7 +296,7 @@ impl Output {
             return Ok(());
         }
         self.end = self.key.seal(&mut self.frame, self.length, self.end, 0, self.events);
-        let failed = |e| from_io(&format!("cannot write to {}", self.path.display()), e);
+        let failed = |e| disk_error(&format!("cannot write to {}", self.path.display()), e);
         self.log.append(&self.frame).map_err(failed)?;
         self.length += self.frame.len() as u64;
         self.frames += 1;
@@ -306,7 +308,7 @@ impl Output {
     /// Says that the file is whole, and how the log goes on behind it; on return it survives a power cut. Gives its length.
     pub(crate) fn end(&mut self, state: &State, end: LogEnd) -> Result<u64> {
         self.flush()?;
-        let whole = Op::Whole {
+        let whole = Op::Footer {
             frames: self.frames,
             sequence: end.sequence,
             after: Some((end.chain, end.events)),
@@ -318,7 +320,7 @@ impl Output {
         };
         self.op(&whole)?;
         self.flush()?;
-        self.log.sync().map_err(|e| from_io(&format!("cannot sync {}", self.path.display()), e))?;
+        self.log.sync().map_err(|e| disk_error(&format!("cannot sync {}", self.path.display()), e))?;
         Ok(self.length)
     }
 }
@@ -329,19 +331,19 @@ fn lock(state: &RwLock<State>) -> RwLockReadGuard<'_, State> {
 
 /// Gives the body of every frame of a file that is known to be whole.
 fn each_frame(folder: &Folder, name: LogName, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    let mut frames = Frames::open(folder, name)?;
+    let mut frames = FrameReader::open(folder, name)?;
     loop {
         let position = frames.position;
         match frames.next()? {
-            Found::Frame(frame) => each(&frame.body)?,
-            Found::End => return Ok(()),
-            Found::Bad(_) => return Err(frames.damaged(position, "no whole frame is there")),
+            NextFrame::Frame(frame) => each(&frame.body)?,
+            NextFrame::End => return Ok(()),
+            NextFrame::Invalid(_) => return Err(frames.corrupt(position, "no whole frame is there")),
         }
     }
 }
 
 fn each_op(body: &[u8], mut each: impl FnMut(&Op<'_>) -> Result<()>) -> Result<()> {
-    let mut ops = Reader::new(body);
+    let mut ops = OpReader::new(body);
     loop {
         match ops.next() {
             Ok(Some((op, _))) => each(&op)?,

@@ -1,5 +1,6 @@
 //! Which of a file's changes to the catalog and the tables are kept.
 
+use crate::error::index_error;
 use crate::op::Op;
 use crate::state::{self, State};
 use kulya_store::{Result, WriterId, WriterMarks};
@@ -7,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 /// What is known of the files that are compacted together.
 #[derive(Default)]
-pub(crate) struct Facts {
+pub(crate) struct OpFilter {
     /// Whether nothing comes before them.
     from_the_start: bool,
     /// Each writer's last number at the checkpoint.
@@ -23,7 +24,7 @@ pub(crate) struct Facts {
     passed: HashMap<String, usize>,
 }
 
-impl Facts {
+impl OpFilter {
     pub(crate) fn new(writers: WriterMarks, from_the_start: bool) -> Self {
         Self { writers, from_the_start, ..Self::default() }
     }
@@ -55,7 +56,7 @@ impl Facts {
             }
             Op::CreateStream { id, epoch, scope, name, .. } => {
                 if self.gone_streams.contains(id) {
-                    return Ok(Some(Op::Ended { epoch: *epoch, scope, name }));
+                    return Ok(Some(Op::DeletedEpoch { epoch: *epoch, scope, name }));
                 }
                 true
             }
@@ -66,7 +67,7 @@ impl Facts {
             Op::Truncate { segment, offset } => {
                 state.segment_at(*segment).is_some_and(|segment| segment.head == *offset)
             }
-            Op::Lost { segment, start, length, .. } => {
+            Op::LostEvents { segment, start, length, .. } => {
                 let end = start.saturating_add(u64::from(*length));
                 state.segment_at(*segment).is_some_and(|segment| segment.head < end)
             }
@@ -89,15 +90,15 @@ impl Facts {
             Op::CommitStaged { .. } => true,
             Op::Outcome { transaction, .. } => state.outcomes.contains_key(transaction),
             // of each name, the last epoch would do; they are few and small
-            Op::Ended { .. } => true,
-            Op::AbortStaged { .. } | Op::ReserveTransactions { .. } | Op::Whole { .. } => false,
+            Op::DeletedEpoch { .. } => true,
+            Op::AbortStaged { .. } | Op::ReserveTransactions { .. } | Op::Footer { .. } => false,
             Op::Append { .. } | Op::Stage { .. } => false,
         };
         Ok(stays.then(|| op.clone()))
     }
 
     fn indexed_version(&self, table: u32, key: &[u8], state: &State) -> Result<Option<u64>> {
-        let slot = state::indexed_slot(&*state.index, table, key).map_err(state::index_failed)?;
+        let slot = state::indexed_slot(&*state.index, table, key).map_err(index_error)?;
         Ok(slot.map(|slot| slot.version.0))
     }
 }

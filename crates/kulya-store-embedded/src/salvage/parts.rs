@@ -1,10 +1,14 @@
 //! Which file of a folder is which part of the log: by what it says in its header, and by its name where it says nothing.
 
+use crate::error::disk_error;
+use crate::file_kind::{FileKind, detect};
+use crate::log_name::LogName;
+use crate::magic_scan::scan_for_magic;
 use crate::disk::{ReadFile, read_exact_at};
-use crate::folder::{Folder, LogName, from_io};
+use crate::folder::Folder;
 use crate::frame::{self, FileHeader, FrameKey, LogEnd};
-use crate::log_file::{Beginning, Format, Found, Frames, beginning, each_magic};
-use crate::manifest::KnownFile;
+use crate::frame_reader::{Format, NextFrame, FrameReader};
+use crate::manifest::SyncedFile;
 use kulya_store::Result;
 use std::sync::Arc;
 
@@ -38,21 +42,21 @@ impl Part {
     }
 }
 
-pub(super) struct Layout {
+pub(super) struct LogParts {
     /// In the order of the log, without gaps.
     pub(super) parts: Vec<Part>,
     pub(super) foreign: Vec<String>,
 }
 
-pub(super) fn layout(folder: &Folder, known: &[KnownFile]) -> Result<Layout> {
+pub(super) fn find_parts(folder: &Folder, known: &[SyncedFile]) -> Result<LogParts> {
     let (mut files, mut foreign) = (Vec::new(), Vec::new());
     let mut unnamed = Vec::new();
-    for there in folder.logs()? {
+    for there in folder.list_logs()? {
         let Some(file) = folder.read_log(there)? else { continue };
-        let failed = |e| from_io(&format!("cannot read {}", folder.log(there).display()), e);
-        match beginning(&*file).map_err(failed)? {
-            Beginning::Header(header) if header.key == folder.key() => files.push((there, file, header)),
-            Beginning::Header(_) => foreign.push(there.to_string()),
+        let failed = |e| disk_error(&format!("cannot read {}", folder.log_path(there).display()), e);
+        match detect(&*file).map_err(failed)? {
+            FileKind::Header(header) if header.key == folder.key() => files.push((there, file, header)),
+            FileKind::Header(_) => foreign.push(there.to_string()),
             begins => unnamed.push((there, file, begins)),
         }
     }
@@ -73,10 +77,10 @@ pub(super) fn layout(folder: &Folder, known: &[KnownFile]) -> Result<Layout> {
         parts.push(Part { source, name: header.name, before: Some(header.before) });
     }
     for (there, file, begins) in unnamed {
-        let failed = |e| from_io(&format!("cannot read {}", folder.log(there).display()), e);
+        let failed = |e| disk_error(&format!("cannot read {}", folder.log_path(there).display()), e);
         let part = match begins {
             // an empty file that had something is none of format 2 for certain
-            Beginning::Legacy
+            FileKind::Legacy
                 if file.length().map_err(failed)? > 0 || !known.iter().any(|k| k.name == there) =>
             {
                 legacy(folder, there, file)?
@@ -88,13 +92,13 @@ pub(super) fn layout(folder: &Folder, known: &[KnownFile]) -> Result<Layout> {
             _ => foreign.push(there.to_string()),
         }
     }
-    Ok(Layout { parts: without_gaps(parts, known), foreign })
+    Ok(LogParts { parts: without_gaps(parts, known), foreign })
 }
 
 fn legacy(folder: &Folder, there: LogName, file: Arc<dyn ReadFile>) -> Result<Option<Part>> {
-    let mut frames = Frames::of(folder.log(there), Arc::clone(&file), Format::Legacy);
+    let mut frames = FrameReader::of(folder.log_path(there), Arc::clone(&file), Format::Legacy);
     let before = match frames.next()? {
-        Found::Frame(frame) if !there.is_compacted() => {
+        NextFrame::Frame(frame) if !there.is_compacted() => {
             Some(LogEnd { sequence: frame.end.sequence.saturating_sub(1), ..LogEnd::default() })
         }
         _ => None,
@@ -109,9 +113,9 @@ fn headless(
     there: LogName,
     file: Arc<dyn ReadFile>,
     parts: &[Part],
-    known: &[KnownFile],
+    known: &[SyncedFile],
 ) -> Result<Option<Part>> {
-    let failed = |e| from_io(&format!("cannot read {}", folder.log(there).display()), e);
+    let failed = |e| disk_error(&format!("cannot read {}", folder.log_path(there).display()), e);
     let is_free = |name: &LogName| !parts.iter().any(|part| part.name == *name);
     let mut names = vec![there];
     names.extend(known.iter().map(|known| known.name).filter(|name| *name != there));
@@ -119,13 +123,13 @@ fn headless(
     let keys: Vec<_> = names.iter().map(|name| (*name, FrameKey::new(folder.key(), *name))).collect();
     let mut found = None;
     let length = file.length().map_err(failed)?;
-    each_magic(&*file, 0, length, frame::MAGIC, frame::HEADER_BYTES, |at, bytes| {
+    scan_for_magic(&*file, 0, length, frame::MAGIC, frame::HEADER_BYTES, |at, bytes| {
         found = keys.iter().find(|(_, key)| key.header(bytes, at).is_some()).map(|(name, _)| *name);
         Ok(found.is_some())
     })
     .map_err(failed)?;
     let Some(name) = found.or_else(|| is_free(&there).then_some(there)) else { return Ok(None) };
-    let format = Frames::keyed(folder.key(), name, LogEnd::default());
+    let format = FrameReader::keyed(folder.key(), name, LogEnd::default());
     let flaw = Some("has a header that is not what was written".to_owned());
     Ok(Some(Part { source: Source::File { there, file, format, flaw }, name, before: None }))
 }
@@ -136,10 +140,10 @@ fn is_exchanged(
     folder: &Folder,
     file: &dyn ReadFile,
     header: &FileHeader,
-    known: &[KnownFile],
+    known: &[SyncedFile],
     headers: &[FileHeader],
 ) -> Result<bool> {
-    let failed = |e| from_io(&format!("cannot read {}", folder.log(header.name).display()), e);
+    let failed = |e| disk_error(&format!("cannot read {}", folder.log_path(header.name).display()), e);
     let mut known: Vec<_> = known.iter().filter(|known| known.name == header.name).collect();
     known.sort_by_key(|known| known.bytes);
     let (Some(last), false) = (known.last(), header.name.is_compacted()) else { return Ok(false) };
@@ -170,7 +174,7 @@ fn is_exchanged(
 }
 
 /// The parts that no other stands for, and what is missing between and behind them.
-fn without_gaps(mut parts: Vec<Part>, known: &[KnownFile]) -> Vec<Part> {
+fn without_gaps(mut parts: Vec<Part>, known: &[SyncedFile]) -> Vec<Part> {
     let names: Vec<LogName> = parts.iter().map(Part::name).collect();
     parts.retain(|part| !names.iter().any(|other| other.replaces(part.name)));
     parts.sort_by_key(Part::name);

@@ -1,9 +1,11 @@
 //! Upkeep: what a store does for itself beside its writers' way. Checkpoints, so that memory and the next opening stay
 //! small; retention; sweeping out of the index what nobody can read any more; compaction of files that are mostly that.
 
+use crate::error::index_error;
+use crate::log_name::LogName;
 use crate::checkpoint::{self, Checkpoint};
 use crate::compaction;
-use crate::folder::{Folder, LogName};
+use crate::folder::Folder;
 use crate::index::{self, Index, IndexChange};
 use crate::op::SegmentKey;
 use crate::state::{self, Slot, State};
@@ -12,10 +14,10 @@ use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// The index learns of so many changes at a time when it is swept.
-const SWEEP_CHANGES: usize = 10_000;
+const GC_BATCH_CHANGES: usize = 10_000;
 
 /// What upkeep remembers from one time to the next.
-pub(crate) struct Upkeep {
+pub(crate) struct Maintenance {
     pub(crate) state: Arc<RwLock<State>>,
     pub(crate) folder: Arc<Folder>,
     /// A log file is about this long.
@@ -24,7 +26,7 @@ pub(crate) struct Upkeep {
     pub(crate) last: Option<Checkpoint>,
 }
 
-impl Upkeep {
+impl Maintenance {
     fn read(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -44,10 +46,10 @@ impl Upkeep {
     }
 
     /// Whether memory holds much that the index should learn, or a log file was filled.
-    pub(crate) fn is_crowded(&self) -> bool {
+    pub(crate) fn needs_checkpoint(&self) -> bool {
         let state = self.read();
         let written = self.last.as_ref().map_or(0, |last| last.position.file);
-        state.is_crowded() || state.position.file != written
+        state.needs_checkpoint() || state.position.file != written
     }
 
     /// How much of the log the next opening would read.
@@ -62,19 +64,19 @@ impl Upkeep {
     }
 
     /// The first half of a checkpoint: what the index does not know yet.
-    pub(crate) fn take(&self) -> checkpoint::Taken {
+    pub(crate) fn take(&self) -> checkpoint::PendingCheckpoint {
         checkpoint::take(&self.read())
     }
 
     /// The second half: the log is synced up to there.
-    pub(crate) fn keep(&mut self, mut taken: checkpoint::Taken) -> Result<()> {
+    pub(crate) fn keep(&mut self, mut taken: checkpoint::PendingCheckpoint) -> Result<()> {
         self.folder.write_manifest(|known| known.at(&taken))?;
         let index = self.index();
-        let replaced = checkpoint::replaced(&*index, &taken).map_err(state::index_failed)?;
-        taken.files.lose_all(&replaced);
+        let replaced = checkpoint::replaced(&*index, &taken).map_err(index_error)?;
+        taken.files.remove_live_all(&replaced);
         let mut changes = std::mem::take(&mut taken.changes);
         changes.push(checkpoint::files(&taken.files));
-        index.write(changes).map_err(state::index_failed)?;
+        index.write(changes).map_err(index_error)?;
         self.last = Some(Checkpoint {
             end: taken.end,
             position: taken.position,
@@ -82,13 +84,13 @@ impl Upkeep {
             writers: std::mem::take(&mut taken.writers),
         });
         let mut state = self.write();
-        state.files.lose_all(&replaced);
+        state.files.remove_live_all(&replaced);
         checkpoint::forget(&mut state, taken);
         Ok(())
     }
 
     /// Takes out of the index what nobody can read any more.
-    pub(crate) fn sweep(&mut self) -> Result<()> {
+    pub(crate) fn collect_garbage(&mut self) -> Result<()> {
         if self.last.is_none() {
             // the first checkpoint comes before anything is taken out
             return Ok(());
@@ -96,77 +98,77 @@ impl Upkeep {
         let (segments, streams, tables) = {
             let state = self.read();
             let head = |key: &SegmentKey| Some((*key, state.segment_at(*key)?.head));
-            let segments: Vec<_> = state.unswept.segments.iter().filter_map(head).collect();
-            let streams: Vec<u32> = state.unswept.streams.iter().copied().collect();
-            let tables: Vec<u32> = state.unswept.tables.iter().copied().collect();
+            let segments: Vec<_> = state.garbage.segments.iter().filter_map(head).collect();
+            let streams: Vec<u32> = state.garbage.streams.iter().copied().collect();
+            let tables: Vec<u32> = state.garbage.tables.iter().copied().collect();
             (segments, streams, tables)
         };
         for (key, head) in segments {
-            self.sweep_range(index::block_key(key, 0), index::block_key(key, head), head)?;
+            self.collect_range(index::block_key(key, 0), index::block_key(key, head), head)?;
             let mut state = self.write();
             let is_done = match state.segment_mut(key) {
                 Ok(segment) => {
-                    segment.swept = head;
+                    segment.collected_to = head;
                     // it may have moved on meanwhile
                     segment.head == head
                 }
                 Err(_) => true,
             };
             if is_done {
-                state.unswept.segments.remove(&key);
+                state.garbage.segments.remove(&key);
             }
         }
         for stream in streams {
             let (from, to) = index::stream_range(stream);
-            self.sweep_range(from, to, u64::MAX)?;
-            self.write().unswept.streams.remove(&stream);
+            self.collect_range(from, to, u64::MAX)?;
+            self.write().garbage.streams.remove(&stream);
         }
         for table in tables {
             let (from, to) = index::table_range(table);
-            self.sweep_range(from, to, u64::MAX)?;
-            self.write().unswept.tables.remove(&table);
+            self.collect_range(from, to, u64::MAX)?;
+            self.write().garbage.tables.remove(&table);
         }
         Ok(())
     }
 
     /// Takes out the entries of a range; of extents, those whose block ends at or before an offset.
-    fn sweep_range(&mut self, from: Vec<u8>, to: Vec<u8>, end: u64) -> Result<()> {
+    fn collect_range(&mut self, from: Vec<u8>, to: Vec<u8>, end: u64) -> Result<()> {
         let index = self.index();
         let mut changes: Vec<IndexChange> = Vec::new();
         let mut lost = Vec::new();
         for entry in index.range(&from, &to) {
-            let entry = entry.map_err(state::index_failed)?;
+            let entry = entry.map_err(index_error)?;
             if index::segment_of(&entry.0).is_some() {
-                let (_, block) = state::block(&entry).map_err(state::index_failed)?;
+                let (_, block) = state::block(&entry).map_err(index_error)?;
                 if block.last().is_some_and(|last| last.end() > end) {
                     break;
                 }
                 lost.extend(block.iter().map(|extent| (extent.file, extent.size())));
             } else {
                 let stored = index::Stored::decode(&entry.1);
-                let stored = stored.ok_or_else(|| state::index_failed(index::damaged()))?;
+                let stored = stored.ok_or_else(|| index_error(index::corrupt()))?;
                 let key = entry.0.get(5..).unwrap_or_default();
                 lost.push((stored.file, Slot::size(key, &stored.value)));
             }
             changes.push((entry.0.to_vec(), None));
-            if changes.len() == SWEEP_CHANGES {
-                self.sweep_out(&*index, std::mem::take(&mut changes), std::mem::take(&mut lost))?;
+            if changes.len() == GC_BATCH_CHANGES {
+                self.remove_collected(&*index, std::mem::take(&mut changes), std::mem::take(&mut lost))?;
             }
         }
-        self.sweep_out(&*index, changes, lost)
+        self.remove_collected(&*index, changes, lost)
     }
 
-    fn sweep_out(
+    fn remove_collected(
         &mut self,
         index: &dyn Index,
         mut changes: Vec<IndexChange>,
         lost: Vec<(u32, u64)>,
     ) -> Result<()> {
         let Some(last) = self.last.as_mut().filter(|_| !changes.is_empty()) else { return Ok(()) };
-        last.files.lose_all(&lost);
+        last.files.remove_live_all(&lost);
         changes.push(checkpoint::files(&last.files));
-        index.write(changes).map_err(state::index_failed)?;
-        self.write().files.lose_all(&lost);
+        index.write(changes).map_err(index_error)?;
+        self.write().files.remove_live_all(&lost);
         Ok(())
     }
 
@@ -177,7 +179,7 @@ impl Upkeep {
             let state = self.read();
             let staged = state.staged.values().flat_map(|staged| &staged.runs).map(|(_, extent)| extent.file);
             // also when it was committed, for as long as the index does not know
-            staged.chain(state.placed.iter().map(|placed| placed.file)).collect()
+            staged.chain(state.transaction_starts.iter().map(|placed| placed.file)).collect()
         };
         let files = last.files.in_order();
         let written = last.files.by_id.get(&last.position.file).map_or(0, |info| info.name.first);
@@ -188,7 +190,7 @@ impl Upkeep {
         let name = |id: &u32| Some((*id, last.files.by_id.get(id)?.name));
         let old: Vec<(u32, LogName)> = chosen.iter().filter_map(name).collect();
         let id = self.write().files.reserve();
-        let compaction::Compacted { info, mut changes } =
+        let compaction::CompactedFile { info, mut changes } =
             compaction::compact(&self.folder, &self.state, &old, id, last.writers.clone())?;
         let mut files = last.files.clone();
         files.by_id.retain(|id, _| !chosen.contains(id));
@@ -203,7 +205,7 @@ impl Upkeep {
         self.write().files.by_id.insert(id, info);
         if let Err(error) = self.index().write(changes) {
             self.write().files.by_id.remove(&id);
-            return Err(state::index_failed(error));
+            return Err(index_error(error));
         }
         self.write().files.by_id.retain(|id, _| !chosen.contains(id));
         if let Some(last) = &mut self.last {

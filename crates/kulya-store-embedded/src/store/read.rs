@@ -1,10 +1,10 @@
 //! Reading events: from a segment's extents to its bytes, compared with their checksums, to the events in them. What is
 //! compacted away in the middle of it is looked for again.
 
+use crate::error::{corrupt_log, disk_error};
+use crate::extent::Extent;
 use crate::disk::{ReadFile, read_exact_at};
-use crate::folder::from_io;
 use crate::recovery;
-use crate::state::Extent;
 use crate::store::EmbeddedStore;
 use bytes::Bytes;
 use kulya_store::{Error, ErrorKind, EventPointer, ReadChunk, Result, SegmentId, framing};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// One read gives no more, however much is asked.
 const MAX_READ_BYTES: usize = 32 << 20;
 /// A read begins anew no more often than this because what it reads was moved.
-const MOST_MOVES: usize = 100;
+const MAX_RETRIES: usize = 100;
 
 impl EmbeddedStore {
     /// The segment's extents from `offset` on, of `bytes` together or a little more, and where it begins and ends.
@@ -25,7 +25,7 @@ impl EmbeddedStore {
         let (key, found) = state.segment(segment)?;
         let is_inside = found.head <= offset && offset < found.tail;
         let extents = if is_inside { state.extents(key, found, offset, bytes)? } else { Vec::new() };
-        let is_whole = !is_inside || is_seamless(&extents, offset);
+        let is_whole = !is_inside || is_contiguous(&extents, offset);
         Ok(is_whole.then_some(Extents { extents, head: found.head, tail: found.tail }))
     }
 
@@ -54,9 +54,9 @@ impl EmbeddedStore {
             let (room, behind) = rest.split_at_mut(extent.length as usize);
             rest = behind;
             read_exact_at(&**file, room, extent.position)
-                .map_err(|e| from_io(&format!("cannot read {}", self.path_of(extent).display()), e))?;
+                .map_err(|e| disk_error(&format!("cannot read {}", self.path_of(extent).display()), e))?;
             if crc32c::crc32c(room) != extent.checksum {
-                return Err(self.damaged(segment, extent));
+                return Err(self.corrupt_extent(segment, extent));
             }
         }
         Ok(Some(bytes.into()))
@@ -65,22 +65,22 @@ impl EmbeddedStore {
     fn path_of(&self, extent: &Extent) -> PathBuf {
         let name =
             self.state().ok().and_then(|state| state.files.by_id.get(&extent.file).map(|info| info.name));
-        name.map_or_else(PathBuf::new, |name| self.inner.folder.log(name))
+        name.map_or_else(PathBuf::new, |name| self.inner.folder.log_path(name))
     }
 
-    fn damaged(&self, segment: &SegmentId, extent: &Extent) -> Error {
+    fn corrupt_extent(&self, segment: &SegmentId, extent: &Extent) -> Error {
         let (path, position, start) = (self.path_of(extent), extent.position, extent.start);
         let what = format!("the events of segment {segment} from offset {start} on are not what was written");
-        recovery::damaged(&path, position, &what)
+        corrupt_log(&path, position, &what)
     }
 
     /// Does something with extents again for as long as they are moved under it.
-    fn unmoved<T>(&self, mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<T> {
-        for _ in 0..MOST_MOVES {
+    fn retry_if_compacted<T>(&self, mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+        for _ in 0..MAX_RETRIES {
             if let Some(done) = attempt()? {
                 return Ok(done);
             }
-            self.state()?.forget_blocks();
+            self.state()?.clear_block_cache();
         }
         Err(Error::new(
             ErrorKind::Failed,
@@ -90,7 +90,7 @@ impl EmbeddedStore {
 
     pub(crate) fn read_now(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
         let max_bytes = max_bytes.clamp(1, MAX_READ_BYTES) as u64;
-        self.unmoved(|| {
+        self.retry_if_compacted(|| {
             let Some(found) = self.extents(segment, offset, max_bytes)? else { return Ok(None) };
             let Extents { extents, head, tail } = found;
             if offset < head {
@@ -120,7 +120,7 @@ impl EmbeddedStore {
 
     /// Refuses an offset at which no event begins, and that is not the tail either.
     pub(crate) fn check_boundary(&self, segment: &SegmentId, offset: u64) -> Result<()> {
-        self.unmoved(|| {
+        self.retry_if_compacted(|| {
             let Some(found) = self.extents(segment, offset, 1)? else { return Ok(None) };
             let Extents { extents, head, tail } = found;
             if offset <= head || offset == tail {
@@ -139,7 +139,7 @@ impl EmbeddedStore {
     pub(crate) fn event_now(&self, pointer: &EventPointer) -> Result<Bytes> {
         let nothing = || Error::invalid(format!("no event stands at {pointer}"));
         let EventPointer { segment, offset, length } = pointer;
-        self.unmoved(|| {
+        self.retry_if_compacted(|| {
             let Some(Extents { extents, head, .. }) = self.extents(segment, *offset, 1)? else {
                 return Ok(None);
             };
@@ -184,7 +184,7 @@ fn events_from(
 }
 
 /// Whether the first of these extents holds `offset` and each begins where the one before it ends.
-fn is_seamless(extents: &[Extent], offset: u64) -> bool {
+fn is_contiguous(extents: &[Extent], offset: u64) -> bool {
     let holds = |first: &Extent| first.start <= offset && offset < first.end();
     extents.first().is_some_and(holds) && extents.is_sorted_by(|one, next| one.end() == next.start)
 }

@@ -3,9 +3,10 @@
 //!
 //! The thread has no runtime and needs none: whatever it calls must not depend on who calls it.
 
-use crate::bell::Rung;
+use crate::error::closed;
+use crate::wakeup::Signal;
 use crate::index::Index;
-use crate::store::{EmbeddedStore, Inner, closed};
+use crate::store::{EmbeddedStore, Inner};
 use kulya_store::supervision::{Component, Supervisor};
 use kulya_store::{Error, ErrorKind, HealthStatus, Result, StreamId, retain};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -13,42 +14,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// Time between two looks at the streams' retention, where nothing else is said; and as long after a failure.
-pub(crate) const INTERVAL: Duration = Duration::from_secs(30);
 /// An end leaves no more of the log to be read at the next opening.
 const UNREAD_BYTES: u64 = 4 << 20;
-
-/// What the keeper shares with the store.
-pub(crate) struct Keeper {
-    thread: Mutex<Option<JoinHandle<()>>>,
-    /// Those who wait for the upkeep to be done; `None` when the thread has ended.
-    waiting: Mutex<Option<Vec<oneshot::Sender<Outcome>>>>,
-    interval: Duration,
-    pub(crate) component: Component,
-}
-
-/// An outcome for several.
-type Outcome = std::result::Result<(), (ErrorKind, String)>;
-
-impl Keeper {
-    pub(crate) fn new(interval: Duration, supervisor: &Supervisor) -> Self {
-        let (thread, waiting) = (Mutex::default(), Mutex::new(Some(Vec::new())));
-        Self { thread, waiting, interval, component: supervisor.component("store.maintenance") }
-    }
-
-    /// Waits for the thread's end, once the bell is closed.
-    pub(crate) fn join(&self) {
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
-            let _ = thread.join();
-        }
-    }
-
-    fn take_waiting(&self) -> Vec<oneshot::Sender<Outcome>> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.as_mut().map(std::mem::take).unwrap_or_default()
-    }
-}
 
 /// Nobody waits for a thread that is no more.
 struct Ending(Weak<Inner>);
@@ -56,7 +23,7 @@ struct Ending(Weak<Inner>);
 impl Drop for Ending {
     fn drop(&mut self) {
         if let Some(inner) = self.0.upgrade() {
-            inner.keeper.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+            inner.maintenance_handle.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         }
     }
 }
@@ -64,39 +31,39 @@ impl Drop for Ending {
 /// Starts the thread, which ends with the store.
 pub(crate) fn start(inner: &Arc<Inner>) -> Result<()> {
     let store = Arc::downgrade(inner);
-    let (bell, interval) = (Arc::clone(&inner.bell), inner.keeper.interval);
+    let (wakeup, interval) = (Arc::clone(&inner.wakeup), inner.maintenance_handle.interval);
     let keep = move || {
         let _ending = Ending(Weak::clone(&store));
-        let mut least = Rung::Yes;
+        let mut least = Signal::Yes;
         loop {
-            let rung = bell.wait(interval, least);
+            let signal = wakeup.wait(interval, least);
             let Some(inner) = Weak::upgrade(&store) else { return };
-            let done = keep_once(&inner, rung);
-            if rung == Rung::Closed {
-                if let Err(error) = index(&inner).settle() {
-                    tracing::warn!("the next opening takes longer: {error}");
+            let done = keep_once(&inner, signal);
+            if signal == Signal::Closed {
+                if let Err(error) = index(&inner).flush() {
+                    tracing::warn!("the next prepare takes longer: {error}");
                 }
                 return;
             }
             // each commit may ring, and what has failed will not be better a moment later
-            least = if done { Rung::Yes } else { Rung::Asked };
+            least = if done { Signal::Yes } else { Signal::Asked };
         }
     };
     let thread = inner.supervisor.thread("store.maintenance", HealthStatus::Degraded, keep);
     let thread = thread.map_err(|e| {
         Error::new(ErrorKind::Failed, "cannot start the thread of the store's maintenance").because(e)
     })?;
-    *inner.keeper.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+    *inner.maintenance_handle.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
     Ok(())
 }
 
 /// Does the upkeep and tells those who wait for it. What fails, or panics, is tried again later, and said meanwhile;
 /// nothing is lost, only not given back.
-fn keep_once(inner: &Arc<Inner>, rung: Rung) -> bool {
-    let component = &inner.keeper.component;
-    let waiting = inner.keeper.take_waiting();
+fn keep_once(inner: &Arc<Inner>, signal: Signal) -> bool {
+    let component = &inner.maintenance_handle.component;
+    let waiting = inner.maintenance_handle.take_waiting();
     let outcome = component.catch(|| {
-        let checkpoint = !waiting.is_empty() || rung == Rung::Closed && is_worth_it(inner);
+        let checkpoint = !waiting.is_empty() || signal == Signal::Closed && is_worth_it(inner);
         maintain(inner, checkpoint)
     });
     let outcome = match outcome {
@@ -131,18 +98,18 @@ fn with_cause(error: &Error) -> String {
 /// Has the upkeep done, a checkpoint included, and waits for it.
 pub(crate) async fn ask(store: &EmbeddedStore) -> Result<()> {
     let (reply, answer) = oneshot::channel();
-    match store.inner.keeper.waiting.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+    match store.inner.maintenance_handle.waiting.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
         Some(waiting) => waiting.push(reply),
         None => return Err(closed()),
     }
     if store.is_inline() {
         // on a thread like the keeper's own, so that nothing there depends on who asks
         std::thread::scope(|scope| {
-            let keeping = scope.spawn(|| keep_once(&store.inner, Rung::Asked));
+            let keeping = scope.spawn(|| keep_once(&store.inner, Signal::Asked));
             drop(keeping.join());
         });
     } else {
-        store.inner.bell.ask();
+        store.inner.wakeup.ask();
     }
     answer.await.map_err(|_| closed())?.map_err(|(kind, what)| Error::new(kind, what))
 }
@@ -153,13 +120,13 @@ fn index(inner: &Inner) -> Arc<dyn Index> {
 
 /// Whether the next opening would have much to read.
 fn is_worth_it(inner: &Inner) -> bool {
-    inner.upkeep.lock().unwrap_or_else(PoisonError::into_inner).unread() > UNREAD_BYTES
+    inner.maintenance.lock().unwrap_or_else(PoisonError::into_inner).unread() > UNREAD_BYTES
 }
 
 /// Applies retention, takes a checkpoint if it is due or asked for, and gives room back.
 fn maintain(inner: &Arc<Inner>, checkpoint: bool) -> Result<()> {
     let store = EmbeddedStore { _open: None, inner: Arc::clone(inner) };
-    let component = &inner.keeper.component;
+    let component = &inner.maintenance_handle.component;
     if let Err(error) = inner.folder.check_lock() {
         inner.log.set(HealthStatus::Failed, error.to_string());
         return Err(error);
@@ -173,16 +140,16 @@ fn maintain(inner: &Arc<Inner>, checkpoint: bool) -> Result<()> {
             done => component.count("truncations", u64::from(done?)),
         }
     }
-    let mut upkeep = inner.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
-    if upkeep.is_due() && (checkpoint || upkeep.is_crowded()) {
-        let taken = upkeep.take();
+    let mut maintenance = inner.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
+    if maintenance.is_due() && (checkpoint || maintenance.needs_checkpoint()) {
+        let taken = maintenance.take();
         // the index must not know what the log could still lose
         wait_for(store.sync())?;
-        upkeep.keep(taken)?;
+        maintenance.keep(taken)?;
         component.count("checkpoints", 1);
     }
-    upkeep.sweep()?;
-    while let Some(gone) = upkeep.compact()? {
+    maintenance.collect_garbage()?;
+    while let Some(gone) = maintenance.compact()? {
         component.count("compactions", 1);
         component.count("files removed", gone.len() as u64);
         let mut files = inner.files.lock().unwrap_or_else(PoisonError::into_inner);
@@ -192,7 +159,7 @@ fn maintain(inner: &Arc<Inner>, checkpoint: bool) -> Result<()> {
 }
 
 /// Waits for a call of the store on this thread, which the committer, on another, answers.
-fn wait_for<T>(call: impl Future<Output = T>) -> T {
+fn wait_for<T>(call: impl Future<CompactedFileWriter = T>) -> T {
     futures::executor::block_on(call)
 }
 

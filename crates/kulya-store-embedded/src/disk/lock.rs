@@ -2,7 +2,7 @@
 //! the file `LOCK` in it, which says to people whose it is, and which is all there is where a folder cannot be locked (NFS).
 //! Both end with the process, however it ends.
 
-use crate::disk::{FILE_MODE, Lock, Locking};
+use crate::disk::{FILE_MODE, Lock, LockOutcome};
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 /// Takes the lock whose file this is.
-pub(crate) fn take(path: &Path, owner: &str) -> io::Result<Locking> {
+pub(crate) fn take(path: &Path, owner: &str) -> io::Result<LockOutcome> {
     let parent = path.parent().unwrap_or(Path::new("."));
     let folder = File::open(parent)?;
     let is_locked = match folder.try_lock() {
         Ok(()) => true,
-        Err(TryLockError::WouldBlock) => return Ok(Locking::Held { owner: owner_of(path) }),
+        Err(TryLockError::WouldBlock) => return Ok(LockOutcome::Held { owner: owner_of(path) }),
         Err(TryLockError::Error(error)) => {
             tracing::debug!("{} itself cannot be locked ({error}); its file LOCK is", parent.display());
             false
@@ -23,10 +23,10 @@ pub(crate) fn take(path: &Path, owner: &str) -> io::Result<Locking> {
     };
     let Some(file) = take_file(path, owner)? else {
         release(&folder);
-        return Ok(Locking::Held { owner: owner_of(path) });
+        return Ok(LockOutcome::Held { owner: owner_of(path) });
     };
     let (path, parent, owner) = (path.to_owned(), parent.to_owned(), owner.to_owned());
-    Ok(Locking::Taken(Box::new(FolderLock {
+    Ok(LockOutcome::Acquired(Box::new(FolderLock {
         path,
         parent,
         owner,
@@ -37,7 +37,7 @@ pub(crate) fn take(path: &Path, owner: &str) -> io::Result<Locking> {
 }
 
 /// Takes a part of the lock, beside others who only read, and makes nothing; `None` when there is nothing to lock.
-pub(crate) fn look(path: &Path) -> io::Result<Option<Locking>> {
+pub(crate) fn look(path: &Path) -> io::Result<Option<LockOutcome>> {
     let mut held = Vec::new();
     for part in [path.parent().unwrap_or(Path::new(".")), path] {
         let file = match File::open(part) {
@@ -46,13 +46,13 @@ pub(crate) fn look(path: &Path) -> io::Result<Option<Locking>> {
         };
         match file.try_lock_shared() {
             Ok(()) => held.push(file),
-            Err(TryLockError::WouldBlock) => return Ok(Some(Locking::Held { owner: owner_of(path) })),
+            Err(TryLockError::WouldBlock) => return Ok(Some(LockOutcome::Held { owner: owner_of(path) })),
             // a file system without locks
             Err(TryLockError::Error(_)) => {}
         }
     }
     let held: Option<Box<dyn Lock>> = if held.is_empty() { None } else { Some(Box::new(Shared(held))) };
-    Ok(held.map(Locking::Taken))
+    Ok(held.map(LockOutcome::Acquired))
 }
 
 /// What is held by whoever only reads.

@@ -1,13 +1,14 @@
 //! The doors through which bytes from outside come in, for those who try them with any bytes: tests and fuzzers.
 
+use crate::log_name::LogName;
 use crate::disk::FileSystem;
-use crate::folder::{Folder, LogName};
+use crate::folder::Folder;
 use crate::frame::{self, FileHeader, FrameKey, LogEnd, StoreKey};
 use crate::index;
 use crate::legacy;
-use crate::log_file::{Found, Frames};
+use crate::frame_reader::{NextFrame, FrameReader};
 use crate::manifest::Manifest;
-use crate::op::Reader;
+use crate::op::OpReader;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,19 +50,19 @@ pub fn frames(bytes: &[u8]) -> usize {
     }
     let file: Arc<dyn crate::disk::ReadFile> = Arc::new(Bytes(bytes.to_vec()));
     let mut counts = [0; 2];
-    let keyed = Frames::keyed(KEY, LogName::plain(0), LogEnd::default());
-    for (format, whole) in [crate::log_file::Format::Legacy, keyed].into_iter().zip(&mut counts) {
-        let mut frames = Frames::of(PathBuf::new(), Arc::clone(&file), format);
+    let keyed = FrameReader::keyed(KEY, LogName::plain(0), LogEnd::default());
+    for (format, whole) in [crate::frame_reader::Format::Legacy, keyed].into_iter().zip(&mut counts) {
+        let mut frames = FrameReader::of(PathBuf::new(), Arc::clone(&file), format);
         loop {
             match frames.next() {
-                Ok(Found::Frame(_)) => *whole += 1,
-                Ok(Found::Bad(_)) => {
+                Ok(NextFrame::Frame(_)) => *whole += 1,
+                Ok(NextFrame::Invalid(_)) => {
                     let later = frames.later(*whole as u64).expect("memory is read");
                     let next = frames.next_frame(frames.position, 0).expect("memory is read");
                     assert!(later.is_none() || next.is_some(), "a later one is one");
                     break;
                 }
-                Ok(Found::End) => break,
+                Ok(NextFrame::End) => break,
                 Err(error) => panic!("memory is read: {error}"),
             }
         }
@@ -72,7 +73,7 @@ pub fn frames(bytes: &[u8]) -> usize {
 
 /// Reads a frame's body; gives how many ops it has before its end or the first bytes that are none.
 pub fn ops(body: &[u8]) -> usize {
-    let mut reader = Reader::new(body);
+    let mut reader = OpReader::new(body);
     let mut ops = 0;
     while let Ok(Some(_)) = reader.next() {
         ops += 1;
@@ -109,15 +110,15 @@ pub struct FrameRange {
 
 /// The frames of the log file of this name in a folder that is whole.
 pub fn frames_of(folder: &Path, file: &str) -> Vec<FrameRange> {
-    let (folder, _) = Folder::look_at(folder, Arc::new(FileSystem)).expect("the folder is whole");
+    let (folder, _) = Folder::open_read_only(folder, Arc::new(FileSystem)).expect("the folder is whole");
     let name = LogName::read(file).expect("it is a log file's name");
-    let mut frames = Frames::open(&folder, name).expect("the log file is whole");
+    let mut frames = FrameReader::open(&folder, name).expect("the log file is whole");
     let mut ranges = Vec::new();
     loop {
         let from = frames.position;
         match frames.next().expect("the log file can be read") {
-            Found::Frame(_) => ranges.push(FrameRange { from, to: frames.position }),
-            Found::End | Found::Bad(_) => return ranges,
+            NextFrame::Frame(_) => ranges.push(FrameRange { from, to: frames.position }),
+            NextFrame::End | NextFrame::Invalid(_) => return ranges,
         }
     }
 }

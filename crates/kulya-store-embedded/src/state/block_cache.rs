@@ -1,13 +1,13 @@
 //! Blocks of the index that were read of late, packed as they lie there: to unpack one costs a fraction of finding it.
 
-use super::Extent;
+use crate::extent::Extent;
 use crate::index;
 use crate::op::SegmentKey;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// So many are kept: about 5 MB.
-const MOST_BLOCKS: usize = 4096;
+const MAX_BLOCKS: usize = 4096;
 
 /// By where they begin; each with where it ends.
 type Packed = BTreeMap<(SegmentKey, u64), (u64, Box<[u8]>)>;
@@ -34,7 +34,7 @@ impl Blocks {
     pub(super) fn keep(&self, key: SegmentKey, start: u64, packed: &[u8], extents: &[Extent]) {
         let end = extents.last().map_or(start, Extent::end);
         let mut kept = self.lock();
-        if kept.len() >= MOST_BLOCKS {
+        if kept.len() >= MAX_BLOCKS {
             // which one goes matters little: a scan passes all of them, and few readers jump
             kept.pop_first();
         }

@@ -1,28 +1,29 @@
 //! One log file from its first byte to its last: the frames that are true, and what lies between them.
 
-use super::catalog::Resolver;
-use super::layout::{Layout, Part, Source};
-use super::lost::Hint;
-use super::{Edit, Finding, Salvage};
-use crate::checkpoint::{Position, Record};
+use crate::log_name::LogPosition;
+use super::catalog::CatalogResolver;
+use super::parts::{LogParts, Part, Source};
+use super::report::Hint;
+use super::outcome::{Edit, Finding, Salvage};
+use crate::checkpoint::CatalogRecord;
 use crate::folder::Folder;
 use crate::frame::{FILE_HEADER_BYTES, LogEnd};
 use crate::legacy;
-use crate::log_file::{Broken, Format, Found, Frame, Frames};
-use crate::manifest::KnownFile;
-use crate::op::{Op, Reader};
+use crate::frame_reader::{InvalidFrame, Format, NextFrame, Frame, FrameReader};
+use crate::manifest::SyncedFile;
+use crate::op::{Op, OpReader};
 use crate::recovery::whole;
 use crate::state::LogInfo;
 use kulya_store::{Result, framing};
 use std::sync::Arc;
 
 /// What is known of a file that is read.
-pub(super) struct Walk<'a> {
+pub(super) struct FileScan<'a> {
     pub(super) folder: &'a Folder,
-    pub(super) layout: &'a Layout,
-    pub(super) record: Option<&'a Record>,
+    pub(super) log_parts: &'a LogParts,
+    pub(super) record: Option<&'a CatalogRecord>,
     /// Its end, as far as it was synced.
-    pub(super) known: Option<KnownFile>,
+    pub(super) known: Option<SyncedFile>,
     /// How the next file goes on.
     pub(super) next_before: Option<LogEnd>,
     /// Whether no file follows it.
@@ -30,7 +31,7 @@ pub(super) struct Walk<'a> {
 }
 
 /// A file in the midst of being read.
-struct Reading {
+struct ScanState {
     id: u32,
     is_compacted: bool,
     /// Of the file's own frames, when it was compacted.
@@ -42,7 +43,7 @@ struct Reading {
     finding: Finding,
 }
 
-impl Walk<'_> {
+impl FileScan<'_> {
     pub(super) fn file(&self, part: &Part, salvage: &mut Salvage) -> Result<Finding> {
         let Source::File { there, file, format, flaw } = &part.source else {
             unreachable!("a part that is missing has no file to walk through")
@@ -54,12 +55,12 @@ impl Walk<'_> {
             part: part.clone(),
             before,
             end: before,
-            is_less: flaw.is_some(),
+            needs_rewrite: flaw.is_some(),
             edits: Vec::new(),
             skips: Vec::new(),
             read_to: 0,
         };
-        let mut reading = Reading {
+        let mut reading = ScanState {
             id,
             is_compacted: name.is_compacted(),
             own: LogEnd::default(),
@@ -70,9 +71,9 @@ impl Walk<'_> {
         };
         let shown = there.to_string();
         if let Some(flaw) = flaw {
-            salvage.found.damaged(&shown, flaw.clone());
+            salvage.found.add_damage(&shown, flaw.clone());
         }
-        let mut frames = Frames::of(self.folder.log(*there), Arc::clone(file), *format);
+        let mut frames = FrameReader::of(self.folder.log_path(*there), Arc::clone(file), *format);
         self.begin(part, &shown, salvage, &mut reading);
         salvage.state.files.frame(id, frames.position);
         let known = self.known.map_or(0, |known| known.bytes);
@@ -83,16 +84,16 @@ impl Walk<'_> {
                 reading.is_known |= (known.end.sequence, known.end.chain) == (end.sequence, end.chain);
             }
             match frames.next()? {
-                Found::Frame(frame) => self.frame(&frame, &shown, salvage, &mut reading)?,
-                Found::End => {
+                NextFrame::Frame(frame) => self.frame(&frame, &shown, salvage, &mut reading)?,
+                NextFrame::End => {
                     if at < known {
                         let what = format!("ends at byte {at}, and had {known} bytes");
-                        salvage.found.damaged(&shown, what);
-                        reading.finding.is_less = true;
+                        salvage.found.add_damage(&shown, what);
+                        reading.finding.needs_rewrite = true;
                     }
                     break;
                 }
-                Found::Bad(_)
+                NextFrame::Invalid(_)
                     if self.is_last
                         && !reading.is_compacted
                         && at >= known
@@ -102,13 +103,13 @@ impl Walk<'_> {
                     salvage.found.torn = Some((shown.clone(), at, bytes));
                     break;
                 }
-                Found::Bad(broken) => {
+                NextFrame::Invalid(broken) => {
                     let next = self.behind(&mut frames, at, end, &broken)?;
                     self.hints(&broken, salvage);
                     let what = format!("is damaged from byte {at} to {next}");
-                    salvage.found.damaged(&shown, what);
+                    salvage.found.add_damage(&shown, what);
                     salvage.found.bytes_unread += next - at;
-                    reading.finding.is_less = true;
+                    reading.finding.needs_rewrite = true;
                     reading.is_behind_damage = true;
                     reading.finding.skips.push((at, next));
                     frames.seek(next);
@@ -118,8 +119,8 @@ impl Walk<'_> {
         salvage.found.files += 1;
         salvage.found.bytes += frames.position;
         self.end(&shown, salvage, &mut reading);
-        let position = Position { file: id, length: frames.position };
-        salvage.state.move_to(position, salvage.state.end);
+        let position = LogPosition { file: id, length: frames.position };
+        salvage.state.set_position(position, salvage.state.end);
         let info = salvage.state.files.by_id.get_mut(&id).expect("it was added to be read");
         if reading.is_compacted {
             info.overhead = info.bytes.saturating_sub(info.live);
@@ -130,13 +131,13 @@ impl Walk<'_> {
     }
 
     /// Whether the file goes on where the one before it has ended.
-    fn begin(&self, part: &Part, shown: &str, salvage: &mut Salvage, reading: &mut Reading) {
+    fn begin(&self, part: &Part, shown: &str, salvage: &mut Salvage, reading: &mut ScanState) {
         let Some(before) = part.before else { return };
         let end = salvage.state.end;
         let is_legacy = matches!(part.source, Source::File { format: Format::Legacy, .. });
         if before.sequence != end.sequence {
             if before.sequence < end.sequence {
-                reading.finding.is_less = true;
+                reading.finding.needs_rewrite = true;
                 salvage
                     .found
                     .damaged(shown, format!("goes on behind frame {}, which others follow", before.sequence));
@@ -151,15 +152,15 @@ impl Walk<'_> {
         if before.chain != end.chain {
             if !salvage.found.is_damaged() {
                 let what = "goes on behind another file than the one before it: one of the two was exchanged";
-                salvage.found.damaged(shown, what.to_owned());
+                salvage.found.add_damage(shown, what.to_owned());
             }
             // written anew it goes on behind the one that is there
-            reading.finding.is_less = true;
+            reading.finding.needs_rewrite = true;
         }
         salvage.state.end = before;
     }
 
-    fn frame(&self, frame: &Frame, shown: &str, salvage: &mut Salvage, reading: &mut Reading) -> Result<()> {
+    fn frame(&self, frame: &Frame, shown: &str, salvage: &mut Salvage, reading: &mut ScanState) -> Result<()> {
         let before = if reading.is_compacted { reading.own } else { salvage.state.end };
         // frames of a compacted file of format 2 count from 0
         let is_first = reading.is_compacted && frame.previous.is_none() && before == LogEnd::default();
@@ -171,12 +172,12 @@ impl Walk<'_> {
             let (from, to) = (expected, frame.end.sequence - 1);
             salvage.found.frames_lost(from, to, events.filter(|_| frame.previous.is_some()));
             if !std::mem::take(&mut reading.is_behind_damage) {
-                salvage.found.damaged(shown, format!("unsupported frames before byte {}", frame.body_at));
-                reading.finding.is_less = true;
+                salvage.found.add_damage(shown, format!("unsupported frames before byte {}", frame.body_at));
+                reading.finding.needs_rewrite = true;
             }
         } else if frame.end.sequence < expected {
-            salvage.found.damaged(shown, format!("has a frame a second time at byte {}", frame.body_at));
-            reading.finding.is_less = true;
+            salvage.found.add_damage(shown, format!("has a frame a second time at byte {}", frame.body_at));
+            reading.finding.needs_rewrite = true;
             self.leave_out(frame, reading);
             return Ok(());
         } else if frame.previous.is_some_and(|previous| previous != before.chain) {
@@ -184,8 +185,8 @@ impl Walk<'_> {
                 "has a frame at byte {} that was not written behind the one before it",
                 frame.body_at
             );
-            salvage.found.damaged(shown, what);
-            reading.finding.is_less = true;
+            salvage.found.add_damage(shown, what);
+            reading.finding.needs_rewrite = true;
         }
         reading.is_behind_damage = false;
         salvage.found.frames += 1;
@@ -203,27 +204,27 @@ impl Walk<'_> {
     }
 
     /// Takes over the ops of a frame, as far as they fit.
-    fn apply(&self, frame: &Frame, salvage: &mut Salvage, reading: &mut Reading) -> Result<()> {
-        let mut ops = Reader::new(&frame.body);
-        let mut resolver = Resolver { folder: self.folder, layout: self.layout, record: self.record };
+    fn apply(&self, frame: &Frame, salvage: &mut Salvage, reading: &mut ScanState) -> Result<()> {
+        let mut ops = OpReader::new(&frame.body);
+        let mut resolver = CatalogResolver { folder: self.folder, log_parts: self.log_parts, record: self.record };
         for number in 0.. {
             let Ok(Some((op, at))) = ops.next() else { break };
             let before = if salvage.found.is_damaged() { resolver.before(&op, salvage)? } else { Vec::new() };
             if !before.is_empty() {
-                reading.finding.is_less = true;
+                reading.finding.needs_rewrite = true;
                 reading.finding.edits.push(Edit { body_at: frame.body_at, op: number, before: Some(before) });
             }
             if salvage.state.apply(&op, reading.id, frame.body_at + at as u64).is_err() {
                 salvage.found.changes += 1;
-                reading.finding.is_less = true;
+                reading.finding.needs_rewrite = true;
                 reading.finding.edits.push(Edit { body_at: frame.body_at, op: number, before: None });
             }
         }
         Ok(())
     }
 
-    fn leave_out(&self, frame: &Frame, reading: &mut Reading) {
-        let mut ops = Reader::new(&frame.body);
+    fn leave_out(&self, frame: &Frame, reading: &mut ScanState) {
+        let mut ops = OpReader::new(&frame.body);
         for op in 0.. {
             let Ok(Some(_)) = ops.next() else { break };
             reading.finding.edits.push(Edit { body_at: frame.body_at, op, before: None });
@@ -231,7 +232,7 @@ impl Walk<'_> {
     }
 
     /// Where reading goes on behind what is no whole frame.
-    fn behind(&self, frames: &mut Frames, at: u64, end: LogEnd, broken: &Broken) -> Result<u64> {
+    fn behind(&self, frames: &mut FrameReader, at: u64, end: LogEnd, broken: &InvalidFrame) -> Result<u64> {
         let length = frames.length()?;
         if let Some(header) = &broken.header {
             // the header is true, and so is what it says of the frame's length
@@ -246,7 +247,7 @@ impl Walk<'_> {
 
     /// In a file of format 2, bytes of an event may be a frame. What seems to be one is taken for it when it stands where the
     /// damaged frame says that it ends, or when the frames behind it go on without a gap to the end of the file.
-    fn behind_legacy(&self, frames: &mut Frames, at: u64, end: LogEnd, length: u64) -> Result<u64> {
+    fn behind_legacy(&self, frames: &mut FrameReader, at: u64, end: LogEnd, length: u64) -> Result<u64> {
         let mut bytes = [0; legacy::HEADER_BYTES];
         let read = frames.file.read_at(&mut bytes, at).map_err(|e| frames.failed(e))?;
         let header = legacy::Header::read(bytes.get(..read).unwrap_or_default());
@@ -255,7 +256,7 @@ impl Walk<'_> {
             .map(|header| at + header.frame_bytes());
         if let Some(announced) = announced.filter(|announced| *announced < length) {
             frames.seek(announced);
-            if let Found::Frame(frame) = frames.next()?
+            if let NextFrame::Frame(frame) = frames.next()?
                 && frame.end.sequence == end.sequence + 2
             {
                 return Ok(announced);
@@ -268,10 +269,10 @@ impl Walk<'_> {
             let mut last = None;
             let is_to_the_end = loop {
                 match frames.next()? {
-                    Found::Frame(frame) if last.is_none_or(|last| frame.end.sequence == last + 1) => {
+                    NextFrame::Frame(frame) if last.is_none_or(|last| frame.end.sequence == last + 1) => {
                         last = Some(frame.end.sequence);
                     }
-                    Found::End => break self.next_before.is_none_or(|next| Some(next.sequence) == last),
+                    NextFrame::End => break self.next_before.is_none_or(|next| Some(next.sequence) == last),
                     _ => break false,
                 }
             };
@@ -287,8 +288,8 @@ impl Walk<'_> {
     }
 
     /// What a damaged frame's ops say, as far as they can be read: of use only where everything around it agrees.
-    fn hints(&self, broken: &Broken, salvage: &mut Salvage) {
-        let mut ops = Reader::new(&broken.body);
+    fn hints(&self, broken: &InvalidFrame, salvage: &mut Salvage) {
+        let mut ops = OpReader::new(&broken.body);
         while let Ok(Some((op, _))) = ops.next() {
             if let Op::Append { segment, start, time, events, .. } = op {
                 let count = framing::count(events);
@@ -299,17 +300,17 @@ impl Walk<'_> {
     }
 
     /// What the file should have had behind its last frame.
-    fn end(&self, shown: &str, salvage: &mut Salvage, reading: &mut Reading) {
+    fn end(&self, shown: &str, salvage: &mut Salvage, reading: &mut ScanState) {
         if reading.is_compacted {
             if reading.is_ended {
                 return;
             }
-            if !reading.finding.is_less {
+            if !reading.finding.needs_rewrite {
                 salvage
                     .found
                     .damaged(shown, "was compacted, and is less than what was written then".to_owned());
             }
-            reading.finding.is_less = true;
+            reading.finding.needs_rewrite = true;
             salvage.found.is_counted = false;
             if let Some(end) = self.known.map(|known| known.end).or(self.next_before) {
                 // which of the frames that it stands for were lost nobody knows: their events' offsets tell
@@ -319,19 +320,19 @@ impl Walk<'_> {
         }
         if !reading.is_known {
             let what = "is not the file that is known: what was synced ended otherwise";
-            if !reading.finding.is_less {
-                salvage.found.damaged(shown, what.to_owned());
+            if !reading.finding.needs_rewrite {
+                salvage.found.add_damage(shown, what.to_owned());
             }
         }
         let (known, next) = (self.known.map(|known| known.end), self.next_before);
         let end = next.or(known).filter(|end| end.sequence > salvage.state.end.sequence);
         if let Some(end) = end {
-            if !reading.finding.is_less {
+            if !reading.finding.needs_rewrite {
                 let (last, should) = (salvage.state.end.sequence, end.sequence);
                 salvage
                     .found
                     .damaged(shown, format!("ends with frame {last}, and ended with frame {should}"));
-                reading.finding.is_less = true;
+                reading.finding.needs_rewrite = true;
             }
             salvage.jump(end, end.events > 0);
         }
@@ -339,7 +340,7 @@ impl Walk<'_> {
 }
 
 fn events_of(body: &[u8]) -> u64 {
-    let mut ops = Reader::new(body);
+    let mut ops = OpReader::new(body);
     let mut events = 0;
     while let Ok(Some((op, _))) = ops.next() {
         if let Op::Append { events: bytes, .. } | Op::Stage { events: bytes, .. } = op {

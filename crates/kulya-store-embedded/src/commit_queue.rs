@@ -1,7 +1,7 @@
 //! The way of a request to the committer: to its thread, or, where everything shall happen in a known order, to a queue
 //! that whoever waits works off.
 
-use crate::committer::{Committer, Waiting};
+use crate::committer::{Committer, PendingRequest};
 use kulya_store::supervision::Supervisor;
 use kulya_store::{Error, ErrorKind, HealthStatus, Result};
 use std::collections::VecDeque;
@@ -10,17 +10,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::task::Poll;
 use std::thread::JoinHandle;
 
-pub(crate) enum Door {
-    Thread { requests: Mutex<Option<mpsc::Sender<Waiting>>>, committer: Mutex<Option<JoinHandle<()>>> },
+pub(crate) enum CommitQueue {
+    Thread { requests: Mutex<Option<mpsc::Sender<PendingRequest>>>, committer: Mutex<Option<JoinHandle<()>>> },
     Inline(Mutex<Option<Box<Inline>>>),
 }
 
 pub(crate) struct Inline {
     committer: Committer,
-    queue: VecDeque<Waiting>,
+    queue: VecDeque<PendingRequest>,
 }
 
-impl Door {
+impl CommitQueue {
     pub(crate) fn thread(mut committer: Committer, supervisor: &Supervisor) -> Result<Self> {
         let (requests, queue) = mpsc::channel();
         let committer =
@@ -44,7 +44,7 @@ impl Door {
     }
 
     /// Hands a request over; `None` when the door is closed. On return an inline committer has answered it.
-    pub(crate) async fn send(&self, waiting: Waiting) -> Option<()> {
+    pub(crate) async fn send(&self, waiting: PendingRequest) -> Option<()> {
         self.post(waiting)?;
         if let Self::Inline(inline) = self {
             // whoever asks at the same time comes into the same group
@@ -57,7 +57,7 @@ impl Door {
     }
 
     /// Hands a request over and waits for nothing.
-    pub(crate) fn post(&self, waiting: Waiting) -> Option<()> {
+    pub(crate) fn post(&self, waiting: PendingRequest) -> Option<()> {
         match self {
             Self::Thread { requests, .. } => {
                 lock(requests).as_ref().and_then(|requests| requests.send(waiting).ok())
@@ -88,7 +88,7 @@ impl Door {
 impl Inline {
     fn work(&mut self) {
         while !self.queue.is_empty() {
-            self.committer.group(&mut self.queue);
+            self.committer.commit_group(&mut self.queue);
         }
     }
 }
@@ -101,7 +101,7 @@ async fn yield_once() {
     let mut yielded = false;
     poll_fn(|context| {
         if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
+            return Poll::WritableStore(());
         }
         context.waker().wake_by_ref();
         Poll::Pending

@@ -1,7 +1,7 @@
 //! Room given back, an index that is lost or damaged, and what a repair leaves.
 
 use super::orders;
-use crate::{Components, EmbeddedStore};
+use crate::{Options, EmbeddedStore};
 use kulya_store::clock::ManualClock;
 use kulya_store::{
     Append, Commit, Condition, ErrorKind, EventPointer, Retention, StreamConfig, StreamId, StreamStore,
@@ -16,7 +16,7 @@ use std::time::Duration;
 const FILE_BYTES: u64 = 4000;
 
 fn open(path: &Path) -> kulya_store::Result<EmbeddedStore> {
-    EmbeddedStore::open_with(path, Components { log_file_bytes: FILE_BYTES, ..Components::default() })
+    EmbeddedStore::open_with(path, Options { log_file_bytes: FILE_BYTES, ..Options::default() })
 }
 
 fn other() -> StreamId {
@@ -123,8 +123,8 @@ async fn a_slow_stream_does_not_pin_the_log() {
 async fn retention_is_applied_by_the_upkeep() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::at(Duration::from_secs(1000)));
-    let components = Components { clock: clock.clone(), inline: true, ..Components::default() };
-    let store = EmbeddedStore::open_with(folder.path(), components).unwrap();
+    let options = Options { clock: clock.clone(), inline: true, ..Options::default() };
+    let store = EmbeddedStore::open_with(folder.path(), options).unwrap();
     fill(&store, 0..10).await;
     let keeps = Retention { age: Some(Duration::from_secs(60)), bytes: None };
     store.update_stream(&orders(), StreamConfig::with_segments(2).retention(keeps)).await.unwrap();
@@ -303,7 +303,7 @@ proptest! {
 async fn the_first_releases_folders_are_read() {
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     let today = tempfile::tempdir().unwrap();
-    make_folder(today.path()).await;
+    create_dir_all(today.path()).await;
     if std::env::var_os("KULYA_REGENERATE").is_some() {
         let to = kept.join("format-3");
         copy_all(today.path(), &to);
@@ -318,7 +318,7 @@ async fn the_first_releases_folders_are_read() {
     for (format, folder) in folders {
         let before = std::fs::read_to_string(folder.path().join("FORMAT")).unwrap();
         assert_eq!(before, format!("kulya-store {format}\n"));
-        let (salvaged, read_only) = EmbeddedStore::examine(folder.path()).unwrap();
+        let (salvaged, read_only) = EmbeddedStore::check(folder.path()).unwrap();
         assert!(!salvaged.is_damaged() && salvaged.torn.is_none(), "{salvaged:?}");
         says_the_same(&read_only).await;
         drop(read_only);
@@ -358,7 +358,7 @@ async fn says_the_same(store: &EmbeddedStore) {
 }
 
 /// How that folder was made.
-async fn make_folder(path: &Path) {
+async fn create_dir_all(path: &Path) {
     let store = open(path).unwrap();
     fill(&store, 0..60).await;
     let sealed = StreamId::new("shop", "sealed").unwrap();

@@ -3,13 +3,13 @@
 use std::sync::{Mutex, PoisonError};
 
 /// So many are kept, each no larger than this.
-const MOST_BUFFERS: usize = 8;
-const MOST_BYTES: usize = 256 << 10;
+const MAX_BUFFERS: usize = 8;
+const MAX_BUFFER_BYTES: usize = 256 << 10;
 
 #[derive(Default)]
-pub(crate) struct Buffers(Mutex<Vec<Vec<u8>>>);
+pub(crate) struct BufferPool(Mutex<Vec<Vec<u8>>>);
 
-impl Buffers {
+impl BufferPool {
     /// A buffer, with something in it or not.
     pub(crate) fn take(&self) -> Vec<u8> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
@@ -18,7 +18,7 @@ impl Buffers {
     /// For whoever takes one next.
     pub(crate) fn keep(&self, buffer: Vec<u8>) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < MOST_BUFFERS && (1..=MOST_BYTES).contains(&buffer.capacity()) {
+        if kept.len() < MAX_BUFFERS && (1..=MAX_BUFFER_BYTES).contains(&buffer.capacity()) {
             kept.push(buffer);
         }
     }

@@ -1,0 +1,8 @@
+//! Maintenance: checkpoints, garbage collection of the index, and compaction of the log. The store's maintenance thread runs
+//! them, together with retention.
+
+mod handle;
+mod tasks;
+
+pub(crate) use handle::{INTERVAL, MaintenanceHandle, MaintenanceResult};
+pub(crate) use tasks::Maintenance;

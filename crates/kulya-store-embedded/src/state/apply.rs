@@ -1,0 +1,168 @@
+//! Applies ops to the state.
+
+use super::{Slot, State, Stream, Table, TransactionStart};
+use super::segment::Segment;
+use crate::extent::Extent;
+use crate::op::{Op, SegmentKey};
+use bytes::Bytes;
+use kulya_store::{
+    CommitReceipt, REMEMBERED_OUTCOMES, Scope, StreamId, TableId, Version, WriterId, WriterMark, framing,
+};
+use std::collections::BTreeMap;
+
+impl State {
+    /// Takes over one op; `file` and `position` tell where its events lie. An op that does not fit what came
+    /// before is damage, described by the error.
+    pub(crate) fn apply(&mut self, op: &Op<'_>, file: u32, position: u64) -> std::result::Result<(), String> {
+        match op {
+            Op::CreateScope { name } => {
+                self.scopes.insert(Scope::stored(name).map_err(|e| e.to_string())?);
+            }
+            Op::CreateStream { id, segments, epoch, retention, scope, name } => {
+                let stream = StreamId::stored(scope, name).map_err(|e| e.to_string())?;
+                let segments = (0..*segments).map(|_| Segment::default()).collect();
+                self.next_stream = self.next_stream.max(id.saturating_add(1));
+                self.stream_names.insert(*id, stream.clone());
+                let made = Stream { id: *id, epoch: *epoch, sealed: false, retention: *retention, segments };
+                self.streams.insert(stream, made);
+            }
+            Op::UpdateStream { id, retention } => self.stream_mut(*id)?.retention = *retention,
+            Op::CreateTable { id, scope, name } => {
+                let table = TableId::stored(scope, name).map_err(|e| e.to_string())?;
+                self.next_table = self.next_table.max(id.saturating_add(1));
+                self.table_names.insert(*id, table.clone());
+                self.tables.insert(table, Table { id: *id, recent: BTreeMap::new() });
+            }
+            Op::Append { segment, start, time, checksum, events } => {
+                self.time = self.time.max(*time);
+                let (time, length, checksum) = (*time, events.len() as u32, *checksum);
+                let extent = Extent { start: *start, time, file, position, length, checksum };
+                self.recent.0 += 1;
+                self.files.add_live(file, extent.size());
+                self.segment_mut(*segment)?.add(extent);
+            }
+            Op::Put { table, version, key, value } => {
+                self.version = self.version.max(*version);
+                let slot = Slot { version: Version(*version), file, value: Some(owned(value)) };
+                self.recent.1 += key.len() + value.len();
+                self.files.add_live(file, Slot::size(key, value));
+                self.set(*table, key, slot)?;
+            }
+            Op::Remove { table, version, key } => {
+                self.version = self.version.max(*version);
+                self.recent.1 += key.len();
+                self.set(*table, key, Slot { version: Version(*version), file, value: None })?;
+            }
+            Op::Stage { transaction, segment, place, checksum, events } => {
+                self.last_transaction = self.last_transaction.max(*transaction);
+                self.segment_mut(*segment)?;
+                let (length, checksum) = (events.len() as u32, *checksum);
+                let extent = Extent { start: *place, time: 0, file, position, length, checksum };
+                self.files.add_live(file, extent.size());
+                let staged = self.staged.entry(*transaction).or_default();
+                staged.lengths.insert(*segment, extent.end());
+                staged.events += framing::count(events);
+                staged.runs.push((*segment, extent));
+            }
+            Op::CommitStaged { transaction, version, changes, time, starts } => {
+                self.time = self.time.max(*time);
+                self.last_transaction = self.last_transaction.max(*transaction);
+                self.remember(*transaction, *version, *changes);
+                let starts: BTreeMap<SegmentKey, u64> = starts.iter().copied().collect();
+                for (segment, extent) in self.staged.remove(transaction).unwrap_or_default().runs {
+                    let Some(start) = starts.get(&segment) else {
+                        return Err(format!("transaction {transaction} was committed without all of it"));
+                    };
+                    let placed =
+                        TransactionStart { file: extent.file, transaction: *transaction, segment, start: *start };
+                    if self.transaction_starts.last() != Some(&placed) {
+                        self.transaction_starts.push(placed);
+                    }
+                    let start =
+                        start.checked_add(extent.start).ok_or("a transaction lies beyond all offsets")?;
+                    self.recent.0 += 1;
+                    self.segment_mut(segment)?.add(Extent { start, time: *time, ..extent });
+                }
+            }
+            Op::AbortStaged { transaction } => {
+                self.last_transaction = self.last_transaction.max(*transaction);
+                let staged = self.staged.remove(transaction).unwrap_or_default();
+                self.release_extents(staged.runs.iter().map(|(_, extent)| extent));
+            }
+            Op::DeleteScope { name } => {
+                self.scopes.remove(&Scope::stored(name).map_err(|e| e.to_string())?);
+            }
+            Op::SealStream { id } => self.stream_mut(*id)?.sealed = true,
+            Op::DeleteStream { id } => {
+                let epoch = self.stream_mut(*id)?.epoch;
+                if let Some(name) = self.stream_names.remove(id) {
+                    let gone = self.streams.remove(&name);
+                    let extents = gone.iter().flat_map(|stream| &stream.segments).flat_map(|s| &s.recent);
+                    self.release_extents(extents);
+                    self.garbage.streams.insert(*id);
+                    self.ended.insert(name, epoch);
+                }
+            }
+            Op::Truncate { segment, offset } => {
+                let gone = self.segment_mut(*segment)?.truncate(*offset);
+                self.release_extents(gone.iter());
+                self.garbage.segments.insert(*segment);
+            }
+            Op::DeleteTable { id } => {
+                self.table_mut(*id)?;
+                if let Some(name) = self.table_names.remove(id) {
+                    let gone = self.tables.remove(&name).unwrap_or_default();
+                    for (key, slot) in &gone.recent {
+                        self.files
+                            .remove_live(slot.file, Slot::size(key, slot.value.as_deref().unwrap_or_default()));
+                    }
+                    self.garbage.tables.insert(*id);
+                }
+            }
+            Op::WriterMark { writer, event_number } => {
+                self.writers.store(WriterMark { writer: WriterId(*writer), event_number: *event_number });
+            }
+            Op::ReserveTransactions { up_to } => {
+                self.last_transaction = self.last_transaction.max(*up_to);
+            }
+            Op::DeletedEpoch { epoch, scope, name } => {
+                let stream = StreamId::stored(scope, name).map_err(|e| e.to_string())?;
+                let ended = self.ended.entry(stream).or_default();
+                *ended = (*ended).max(*epoch);
+            }
+            Op::Outcome { transaction, version, changes } => self.remember(*transaction, *version, *changes),
+            Op::LostEvents { segment, start, time, length } => {
+                start.checked_add(u64::from(*length)).ok_or("lost events lie beyond all offsets")?;
+                self.recent.0 += 1;
+                self.segment_mut(*segment)?.add(Extent::lost(*start, *time, *length));
+            }
+            Op::Footer { version, last_transaction, next_stream, next_table, time, .. } => {
+                self.version = self.version.max(*version);
+                self.last_transaction = self.last_transaction.max(*last_transaction);
+                self.next_stream = self.next_stream.max(*next_stream);
+                self.next_table = self.next_table.max(*next_table);
+                self.time = self.time.max(*time);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn remember(&mut self, transaction: u64, version: u64, changes: u32) {
+        // an answer is as long as its changes, which were in one frame: no more than a frame holds
+        let changes = (changes as usize).min(crate::frame::MAX_BODY_BYTES / 16);
+        let versions = vec![Version(version); changes];
+        self.outcomes.insert(transaction, CommitReceipt { versions, ..CommitReceipt::default() });
+        if self.outcomes.len() > REMEMBERED_OUTCOMES {
+            self.outcomes.pop_first();
+        }
+    }
+
+    /// Takes over a key's change; what it was before, as far as it is in memory, is of no use any more.
+    fn set(&mut self, table: u32, key: &[u8], slot: Slot) -> std::result::Result<(), String> {
+        let before = self.table_mut(table)?.recent.insert(owned(key), slot);
+        if let Some(Slot { file, value: Some(value), .. }) = before {
+            self.files.remove_live(file, Slot::size(key, &value));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+//! Opens a store: recovery, then the committer and the maintenance thread.
+
+use super::core::{EmbeddedStore, Ids, Inner, OpenGuard, QUEUE_BYTES};
+use super::{maintenance, options::Options};
+use crate::buffer_pool::BufferPool;
+use crate::checkpoint::Checkpoint;
+use crate::commit_queue::CommitQueue;
+use crate::committer::Committer;
+use crate::disk::LogFile;
+use crate::folder::Folder;
+use crate::frame::FrameKey;
+use crate::index::{Index, LsmIndex, ObservedIndex};
+use crate::maintenance::{Maintenance, MaintenanceHandle};
+use crate::prepare::{self, WritableStore};
+use crate::recovery;
+use crate::state::State;
+use crate::wakeup::Wakeup;
+use kulya_store::Result;
+use kulya_store::supervision::Supervisor;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Instant;
+use tokio::sync::{Semaphore, watch};
+
+impl EmbeddedStore {
+    /// Opens the store in `path`, or makes one when the folder is empty or not there. Reads the log behind the last
+    /// checkpoint; all of it when the index is lost.
+    ///
+    /// Errors: `Locked` (another process owns it), `InvalidInput` (a folder of something else), `Corrupt` (damage
+    /// in the middle of the log, or a newer format), `Full`.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(path, Options::default())
+    }
+
+    /// The same on other components.
+    pub fn open_with(path: impl AsRef<Path>, options: Options) -> Result<Self> {
+        let disk = Arc::clone(&options.disk);
+        let folder = Arc::new(Folder::open_or_create(path.as_ref(), disk, options.secret)?);
+        let supervisor = Supervisor::default();
+        let index = options.index.clone().unwrap_or_else(|| Arc::new(LsmIndex::at(&folder.index_path())));
+        let index: Arc<dyn Index> = Arc::new(ObservedIndex::new(index, supervisor.component("store.index")));
+        let recovered = recovery::recover(&folder, &index)?;
+        let WritableStore { state, checkpoint, log } = prepare::prepare(&folder, recovered)?;
+        Self::start(folder, state, checkpoint, Some(log), supervisor, options)
+    }
+
+    /// A store whose state is known; without a log to write to, one that is only read.
+    pub(crate) fn start(
+        folder: Arc<Folder>,
+        state: State,
+        checkpoint: Option<Checkpoint>,
+        log: Option<Box<dyn LogFile>>,
+        supervisor: Supervisor,
+        options: Options,
+    ) -> Result<Self> {
+        let Options { log_file_bytes, inline, clock, maintenance_interval, .. } = options;
+        let log_health = supervisor.component("store.log");
+        let is_read_only = log.is_none();
+        let commits = watch::channel(state.end.sequence).0;
+        let last_id = state.last_transaction;
+        let synced = state.end.sequence;
+        let needs_checkpoint = state.needs_checkpoint() || state.files.by_id.len() > 1 && checkpoint.is_none();
+        let state = Arc::new(RwLock::new(state));
+        let wakeup = Arc::new(Wakeup::default());
+        let unkeyed = Arc::new(AtomicU32::new(0));
+        let committer = |log| {
+            let read = state.read().unwrap_or_else(PoisonError::into_inner);
+            let end = read.position;
+            let name = read.files.by_id.get(&end.file).map(|info| info.name).expect("the last file is known");
+            Committer {
+                state: Arc::clone(&state),
+                commits: commits.clone(),
+                folder: Arc::clone(&folder),
+                log,
+                end,
+                name,
+                file_bytes: log_file_bytes,
+                synced,
+                frames: FrameKey::new(folder.key(), name),
+                mark: folder.open_sync_mark(),
+                unkeyed: Arc::clone(&unkeyed),
+                clock: Arc::clone(&clock),
+                buffer: Vec::new(),
+                failed: None,
+                health: log_health.clone(),
+                lock_checked: Instant::now(),
+                is_full: false,
+                wakeup: Arc::clone(&wakeup),
+            }
+        };
+        let commit_queue = match log.map(committer) {
+            Some(committer) if inline => CommitQueue::inline(committer),
+            Some(committer) => CommitQueue::thread(committer, &supervisor)?,
+            None => CommitQueue::closed(),
+        };
+        let maintenance = Maintenance {
+            state: Arc::clone(&state),
+            folder: Arc::clone(&folder),
+            file_bytes: log_file_bytes,
+            last: checkpoint,
+        };
+        let inner = Arc::new(Inner {
+            state,
+            commits,
+            commit_queue,
+            room: Arc::new(Semaphore::new(QUEUE_BYTES)),
+            folder,
+            files: Mutex::default(),
+            maintenance: Mutex::new(maintenance),
+            wakeup,
+            clock,
+            maintenance_handle: MaintenanceHandle::new(maintenance_interval, &supervisor),
+            supervisor,
+            log: log_health,
+            transactions: tokio::sync::Mutex::new(Ids { last: last_id, reserved: last_id }),
+            open: Mutex::default(),
+            unkeyed,
+            buffer_pool: BufferPool::default(),
+            closed: AtomicBool::new(false),
+            is_read_only,
+        });
+        if !inline && !is_read_only {
+            maintenance_handle::start(&inner)?;
+        }
+        if needs_checkpoint && !is_read_only {
+            inner.wakeup.ring();
+        }
+        Ok(Self { _open: Some(Arc::new(OpenGuard(Arc::clone(&inner)))), inner })
+    }
+}
