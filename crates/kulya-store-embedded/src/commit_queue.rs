@@ -1,5 +1,5 @@
-//! The way of a request to the committer: to its thread, or, where everything shall happen in a known order, to a queue
-//! that whoever waits works off.
+//! The queue of requests to the committer: a channel to its thread, or, for deterministic execution, a
+//! queue that the callers drain themselves.
 
 use crate::committer::{Committer, PendingRequest};
 use kulya_store::supervision::Supervisor;
@@ -10,27 +10,30 @@ use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::task::Poll;
 use std::thread::JoinHandle;
 
+/// The queue of requests to the committer.
 pub(crate) enum CommitQueue {
+    /// The committer runs on its own thread.
     Thread { requests: Mutex<Option<mpsc::Sender<PendingRequest>>>, committer: Mutex<Option<JoinHandle<()>>> },
+    /// The callers run the committer.
     Inline(Mutex<Option<Box<Inline>>>),
 }
 
+/// A committer without a thread, and its queue.
 pub(crate) struct Inline {
     committer: Committer,
     queue: VecDeque<PendingRequest>,
 }
 
 impl CommitQueue {
-    pub(crate) fn thread(mut committer: Committer, supervisor: &Supervisor) -> Result<Self> {
+    pub(crate) fn spawn(mut committer: Committer, supervisor: &Supervisor) -> Result<Self> {
         let (requests, queue) = mpsc::channel();
-        let committer =
-            supervisor.thread("store.log", HealthStatus::Failed, move || committer.run(&queue)).map_err(
-                |e| Error::new(ErrorKind::Failed, "cannot start the committer's thread").because(e),
-            )?;
+        let committer = supervisor
+            .spawn_thread("store.log", HealthStatus::Failed, move || committer.run(&queue))
+            .map_err(|e| Error::new(ErrorKind::Failed, "cannot start the committer thread").because(e))?;
         Ok(Self::Thread { requests: Mutex::new(Some(requests)), committer: Mutex::new(Some(committer)) })
     }
 
-    /// One that takes nothing.
+    /// Creates a queue that accepts nothing.
     pub(crate) fn closed() -> Self {
         Self::Thread { requests: Mutex::new(None), committer: Mutex::new(None) }
     }
@@ -43,30 +46,30 @@ impl CommitQueue {
         matches!(self, Self::Inline(_))
     }
 
-    /// Hands a request over; `None` when the door is closed. On return an inline committer has answered it.
-    pub(crate) async fn send(&self, waiting: PendingRequest) -> Option<()> {
-        self.post(waiting)?;
+    /// Sends a request; `None` if the queue is closed. On return an inline committer has processed it.
+    pub(crate) async fn send(&self, pending: PendingRequest) -> Option<()> {
+        self.enqueue(pending)?;
         if let Self::Inline(inline) = self {
-            // whoever asks at the same time comes into the same group
+            // concurrent callers get into the same group commit
             yield_once().await;
             if let Some(inline) = lock(inline).as_mut() {
-                inline.work();
+                inline.drain();
             }
         }
         Some(())
     }
 
-    /// Hands a request over and waits for nothing.
-    pub(crate) fn post(&self, waiting: PendingRequest) -> Option<()> {
+    /// Enqueues a request without waiting.
+    pub(crate) fn enqueue(&self, pending: PendingRequest) -> Option<()> {
         match self {
             Self::Thread { requests, .. } => {
-                lock(requests).as_ref().and_then(|requests| requests.send(waiting).ok())
+                lock(requests).as_ref().and_then(|requests| requests.send(pending).ok())
             }
-            Self::Inline(inline) => lock(inline).as_mut().map(|inline| inline.queue.push_back(waiting)),
+            Self::Inline(inline) => lock(inline).as_mut().map(|inline| inline.queue.push_back(pending)),
         }
     }
 
-    /// Lets the committer finish what waits, then ends it.
+    /// Lets the committer process the queue, then stops it.
     pub(crate) fn close(&self) {
         match self {
             Self::Thread { requests, committer } => {
@@ -77,7 +80,7 @@ impl CommitQueue {
             }
             Self::Inline(inline) => {
                 if let Some(mut inline) = lock(inline).take() {
-                    inline.work();
+                    inline.drain();
                     inline.committer.finish();
                 }
             }
@@ -86,7 +89,7 @@ impl CommitQueue {
 }
 
 impl Inline {
-    fn work(&mut self) {
+    fn drain(&mut self) {
         while !self.queue.is_empty() {
             self.committer.commit_group(&mut self.queue);
         }

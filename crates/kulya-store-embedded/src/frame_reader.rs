@@ -1,73 +1,75 @@
-//! A log file, read frame by frame, of this format and of the one before; and looked through for frames behind damage, in
-//! time linear in its length and in bounded memory, whatever stands in it.
+//! Reads log files frame by frame, in the current format and in format 2, and searches them for frames
+//! after damage, in linear time and bounded memory whatever they contain.
 
-use crate::error::{corrupt_log, disk_error};
-use crate::log_name::LogName;
 use crate::disk::{ReadFile, Sequential, read_exact_at};
+use crate::error::{corrupt_log, disk_error};
 use crate::folder::Folder;
 use crate::frame::{self, FILE_HEADER_BYTES, FileHeader, FrameKey, LogEnd, StoreKey};
 use crate::legacy;
+use crate::log_name::LogName;
 use kulya_store::{Error, Result};
 use std::io::{self, BufReader, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Room that is made for a body before it is there.
-const BODY_ROOM: usize = 2 << 20;
-/// A file is looked through in such parts.
-const WINDOW_BYTES: usize = 1 << 20;
+/// The initial capacity of a body buffer, in bytes.
+const INITIAL_BODY_CAPACITY: usize = 2 << 20;
 
-/// A whole frame.
+/// A complete frame.
 pub(crate) struct Frame {
-    /// How the log goes on behind it. Of a frame of format 2 the number of events is not known, and is 0.
+    /// The log end after it. The number of events is 0 in format 2, which does not record it.
     pub(crate) end: LogEnd,
-    /// What it says of the frame before it; `None` in format 2.
+    /// The chain of the previous frame, as recorded; `None` in format 2.
     pub(crate) previous: Option<u32>,
-    /// Where in the file its body begins.
+    /// The position of its body in the file.
     pub(crate) body_at: u64,
     pub(crate) body: Vec<u8>,
     pub(crate) header_bytes: u64,
 }
 
-/// What stands at one place of a log file.
+/// What is at a position of a log file.
 pub(crate) enum NextFrame {
+    /// A complete frame.
     Frame(Frame),
-    /// The end of the file, exactly behind a frame.
+    /// The end of the file, directly after a frame.
     End,
-    /// Bytes that are no whole frame.
+    /// Bytes that are not a complete frame.
     Invalid(InvalidFrame),
 }
 
-/// A frame of which not everything is what was written.
+/// An incomplete or damaged frame.
 #[derive(Default)]
 pub(crate) struct InvalidFrame {
-    /// What its header says, when that is true. It never is for format 2.
+    /// Its header, if that is valid; never known in format 2.
     pub(crate) header: Option<frame::Header>,
-    /// What is there of its body then.
+    /// What exists of its body, if the header is valid.
     pub(crate) body: Vec<u8>,
 }
 
-/// How a log file's frames are told.
+/// How the frames of a log file are verified.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Format {
-    /// Of format 2, without a header.
+    /// Format 2, by checksum only.
     Legacy,
-    /// Of this format, with the header's fields.
+    /// The current format, with the key and the file header.
     Keyed(FrameKey, FileHeader),
 }
 
-/// A log file read frame by frame.
+/// Reads a log file frame by frame.
 pub(crate) struct FrameReader {
     path: PathBuf,
     pub(crate) file: Arc<dyn ReadFile>,
     input: BufReader<Sequential>,
     pub(crate) format: Format,
-    /// Behind the last frame.
+    /// The position after the last frame.
     pub(crate) position: u64,
 }
 
 impl FrameReader {
-    /// Opens a log file of this store for reading from its first frame on.
+    /// Opens a log file of this store at its first frame.
+    ///
+    /// # Errors
+    /// `Corrupt` if the header is not that of this file.
     pub(crate) fn open(folder: &Folder, name: LogName) -> Result<Self> {
         let file = folder.open_log(name)?;
         let path = folder.log_path(name);
@@ -76,19 +78,23 @@ impl FrameReader {
         let format = match beginning {
             FileKind::Legacy => Format::Legacy,
             FileKind::Header(header) if header.key != folder.key() => {
-                return Err(corrupt_log(&path, 0, "it is a log file of another store"));
+                return Err(corrupt_log(&path, 0, "the file belongs to another store"));
             }
             FileKind::Header(header) if header.name != name => {
-                return Err(corrupt_log(&path, 0, &format!("it is log file {} under another name", header.name)));
+                return Err(corrupt_log(
+                    &path,
+                    0,
+                    &format!("the file is log file {} under another name", header.name),
+                ));
             }
             FileKind::Header(header) => Format::Keyed(FrameKey::new(header.key, name), header),
-            FileKind::Unknown => return Err(corrupt_log(&path, 0, "its header is not what was written")),
+            FileKind::Unknown => return Err(corrupt_log(&path, 0, "its header is damaged")),
         };
-        Ok(Self::of(path, file, format))
+        Ok(Self::new(path, file, format))
     }
 
-    /// The same of a file that is known already.
-    pub(crate) fn of(path: PathBuf, file: Arc<dyn ReadFile>, format: Format) -> Self {
+    /// Creates a reader of an open file whose format is known.
+    pub(crate) fn new(path: PathBuf, file: Arc<dyn ReadFile>, format: Format) -> Self {
         let position = match format {
             Format::Legacy => 0,
             Format::Keyed(..) => FILE_HEADER_BYTES as u64,
@@ -99,19 +105,19 @@ impl FrameReader {
         frames
     }
 
-    /// How a file of this name and of this key is read whatever its header says.
+    /// Returns the format for a file of this name and key, whatever its header says.
     pub(crate) fn keyed(key: StoreKey, name: LogName, before: LogEnd) -> Format {
         Format::Keyed(FrameKey::new(key, name), FileHeader { key, name, before })
     }
 
-    /// Goes on at another place.
+    /// Seeks to a position.
     pub(crate) fn seek(&mut self, position: u64) {
         let input = Sequential { file: Arc::clone(&self.file), offset: position };
         self.input = BufReader::with_capacity(WINDOW_BYTES, input);
         self.position = position;
     }
 
-    /// How the log stood before this file; `None` in format 2, which does not say it.
+    /// Returns the log end before this file; `None` in format 2, which does not record it.
     pub(crate) fn before(&self) -> Option<LogEnd> {
         match &self.format {
             Format::Legacy => None,
@@ -123,12 +129,13 @@ impl FrameReader {
         disk_error(&format!("cannot read {}", self.path.display()), error)
     }
 
-    /// The length of the file now.
+    /// Returns the current length of the file, in bytes.
     pub(crate) fn length(&self) -> Result<u64> {
         self.file.length().map_err(|e| self.failed(e))
     }
 
-    /// What stands at the position, which moves behind it when it is a frame. Only an error of the disk is an error here.
+    /// Reads the frame at the position, which advances behind it. Damage is not an error here, only I/O
+    /// failures are.
     pub(crate) fn next(&mut self) -> Result<NextFrame> {
         let found = match self.format {
             Format::Legacy => self.next_legacy(),
@@ -167,7 +174,7 @@ impl FrameReader {
         if read == 0 {
             return Ok(NextFrame::End);
         }
-        let Some(header) = legacy::Header::read(bytes.get(..read).unwrap_or_default()) else {
+        let Some(header) = legacy::Header::decode(bytes.get(..read).unwrap_or_default()) else {
             return Ok(NextFrame::Invalid(InvalidFrame::default()));
         };
         let body = self.body(header.length)?;
@@ -185,51 +192,53 @@ impl FrameReader {
         }))
     }
 
-    /// A wrong length costs no more memory than `BODY_ROOM`, or than the file has bytes.
+    /// Reads a body. Memory is bounded by the size of the file, whatever `length` is.
     fn body(&mut self, length: u32) -> io::Result<Vec<u8>> {
-        let mut body = Vec::with_capacity((length as usize).min(BODY_ROOM));
+        let mut body = Vec::with_capacity((length as usize).min(INITIAL_BODY_CAPACITY));
         (&mut self.input).take(u64::from(length)).read_to_end(&mut body)?;
         Ok(body)
     }
 
-    /// The first true frame header from a place on that is `wanted`; in format 2, the first whole frame.
-    fn search(&self, from: u64, mut wanted: impl FnMut(u64, u64) -> bool) -> Result<Option<u64>> {
+    /// Returns the position of the first valid frame header from `from` on that `is_wanted` accepts; in
+    /// format 2, of the first complete frame.
+    fn search(&self, from: u64, mut is_wanted: impl FnMut(u64, u64) -> bool) -> Result<Option<u64>> {
         let to = self.length()?;
         let found = match self.format {
             Format::Keyed(key, _) => {
                 let mut found = None;
                 scan_for_magic(&*self.file, from, to, frame::MAGIC, frame::HEADER_BYTES, |at, bytes| {
                     let header = key.header(bytes, at);
-                    found = header.filter(|header| wanted(header.sequence, header.synced)).map(|_| at);
+                    found = header.filter(|header| is_wanted(header.sequence, header.synced)).map(|_| at);
                     Ok(found.is_some())
                 })
                 .map(|()| found)
             }
             Format::Legacy => legacy::Search::new(&*self.file, from)
-                .and_then(|search| search.next(from, |header| wanted(header.sequence, header.synced)))
+                .and_then(|search| search.next(from, |header| is_wanted(header.sequence, header.synced)))
                 .map(|found| found.map(|(at, _)| at)),
         };
         found.map_err(|e| self.failed(e))
     }
 
-    /// What is not a whole frame at the position is the end of a write that was never synced, unless a frame follows it that
-    /// was written when more than `sequence` was synced already: gives where that begins. A true header is enough: what it
-    /// says of what was synced before it is so whatever became of its body.
-    pub(crate) fn later(&self, sequence: u64) -> Result<Option<u64>> {
+    /// Returns the position of the first frame after the current position that was written when more than
+    /// `sequence` was synced. If there is one, the invalid bytes at the position are damage, and otherwise
+    /// the end of a write that was never synced. A valid header is sufficient, whatever its body is.
+    pub(crate) fn find_synced_after(&self, sequence: u64) -> Result<Option<u64>> {
         let is_plausible = self.plausible(self.position, sequence)?;
         self.search(self.position, |found, synced| is_plausible(found, synced) && sequence < synced)
     }
 
-    /// The next place from `from` on at which a frame begins, behind one of this sequence.
-    pub(crate) fn next_frame(&self, from: u64, sequence: u64) -> Result<Option<u64>> {
+    /// Returns the position of the next frame from `from` on, after one of this sequence.
+    pub(crate) fn find_next(&self, from: u64, sequence: u64) -> Result<Option<u64>> {
         self.search(from, self.plausible(from, sequence)?)
     }
 
-    /// Whether a frame of this sequence may stand somewhere behind a place: in format 2 anything else may seem to be one.
+    /// Returns the test whether a frame of a sequence can follow a position; in format 2 arbitrary bytes
+    /// can look like a frame.
     fn plausible(&self, from: u64, before: u64) -> Result<impl Fn(u64, u64) -> bool + use<>> {
-        let most = before.saturating_add(self.length()?.saturating_sub(from)).saturating_add(1);
+        let max = before.saturating_add(self.length()?.saturating_sub(from)).saturating_add(1);
         let is_legacy = matches!(self.format, Format::Legacy);
-        Ok(move |found, synced| !is_legacy || before < found && found <= most && synced < found)
+        Ok(move |found, synced| !is_legacy || before < found && found <= max && synced < found)
     }
 
     pub(crate) fn corrupt(&self, position: u64, what: &str) -> Error {

@@ -3,17 +3,18 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A log file's name: the numbers of the files that it stands for, and how often they were compacted.
+/// The name of a log file: the range of file numbers that it holds, and its generation, the number of times
+/// that they were compacted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct LogName {
     pub(crate) first: u32,
     pub(crate) last: u32,
-    /// 0 for a file as it was written.
+    /// 0 for a file that is not compacted.
     pub(crate) generation: u32,
 }
 
 impl LogName {
-    /// A file as it is written.
+    /// Returns the name of a file that is not compacted.
     pub(crate) fn plain(number: u32) -> Self {
         Self { first: number, last: number, generation: 0 }
     }
@@ -22,7 +23,7 @@ impl LogName {
         self.generation > 0
     }
 
-    /// Whether this file stands for all that the other one does, and more or more often.
+    /// Returns whether this file holds everything that the other one does, and is not the same file.
     pub(crate) fn replaces(self, other: Self) -> bool {
         self != other
             && self.first <= other.first
@@ -30,7 +31,7 @@ impl LogName {
             && ((self.first, self.last) != (other.first, other.last) || self.generation > other.generation)
     }
 
-    pub(crate) fn read(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.strip_suffix(".log")?;
         let number = |text: &str| u32::from_str_radix(text, 16).ok();
         let name = match text.split('-').collect::<Vec<_>>().as_slice() {
@@ -55,7 +56,7 @@ impl fmt::Display for LogName {
     }
 }
 
-/// Where a checkpoint stands in the log: behind this many bytes of this file.
+/// A position in the log: a log file and a number of its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LogPosition {
     pub(crate) file: u32,

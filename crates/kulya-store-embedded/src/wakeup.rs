@@ -1,35 +1,36 @@
-//! A bell: whoever has work for another thread rings it; that one waits for it, or for a while.
+//! Wakes up the maintenance thread: a condition variable with a pending signal.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+/// A pending signal that one thread waits for.
 #[derive(Default)]
 pub(crate) struct Wakeup {
-    signal: Mutex<Signal>,
-    wakes: Condvar,
+    pending: Mutex<Signal>,
+    condvar: Condvar,
 }
 
-/// What the one who waits is told; what comes later goes before.
+/// A signal; of several pending signals the greatest wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) enum Signal {
-    /// Nobody rang.
+    /// No signal: the wait timed out.
     #[default]
-    No,
-    /// There is something to do.
-    Yes,
-    /// Somebody waits for it to be done.
-    Asked,
-    /// Nobody will ring again.
+    None,
+    /// There is work to do.
+    Work,
+    /// A caller waits for the work to be done.
+    Requested,
+    /// The store is closing; no signal follows.
     Closed,
 }
 
 impl Wakeup {
-    pub(crate) fn ring(&self) {
-        self.set(Signal::Yes);
+    pub(crate) fn notify(&self) {
+        self.set(Signal::Work);
     }
 
-    pub(crate) fn ask(&self) {
-        self.set(Signal::Asked);
+    pub(crate) fn request(&self) {
+        self.set(Signal::Requested);
     }
 
     pub(crate) fn close(&self) {
@@ -37,16 +38,16 @@ impl Wakeup {
     }
 
     fn set(&self, to: Signal) {
-        let mut signal = self.signal.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut signal = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         *signal = to.max(*signal);
         drop(signal);
-        self.wakes.notify_all();
+        self.condvar.notify_all();
     }
 
-    /// Waits until it rings as loud as `least`, or so long.
-    pub(crate) fn wait(&self, most: Duration, least: Signal) -> Signal {
-        let signal = self.signal.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.wakes.wait_timeout_while(signal, most, |signal| *signal < least);
+    /// Waits for a signal of at least `min`, for at most `timeout`, and takes it.
+    pub(crate) fn wait(&self, timeout: Duration, min: Signal) -> Signal {
+        let signal = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.condvar.wait_timeout_while(signal, timeout, |signal| *signal < min);
         let (mut signal, _) = waited.unwrap_or_else(PoisonError::into_inner);
         match *signal {
             Signal::Closed => Signal::Closed,

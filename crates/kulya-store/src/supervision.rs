@@ -350,6 +350,6 @@ mod tests {
     #[tokio::test]
     async fn panic_ends_only_its_task() {
         assert_eq!(catch_and_log("connection", async { 1 }).await, Some(1));
-        assert_eq!(spawn_catch_and_log("connection", async { panic!("x") }).await.unwrap(), None::<()>);
+        assert_eq!(spawn_logged("connection", async { panic!("x") }).await.unwrap(), None::<()>);
     }
 }

@@ -1,31 +1,32 @@
-//! Which files are worth compacting.
+//! Selects the files to compact.
 
 use crate::state::LogInfo;
 
-/// Neighbours of which more than half is dead, together with small ones among and beside them; no more than make one file
-/// of `file_bytes`. `sealed` are the files that may be compacted, in the order of the log.
-pub(crate) fn choose(sealed: &[(u32, &LogInfo)], file_bytes: u64) -> Option<Vec<u32>> {
-    let is_poor = |info: &LogInfo| info.dead() > info.stays();
+/// Selects adjacent files of which more than half is dead, with small files among and beside them, whose
+/// retained content fits into one file of `file_bytes`. `sealed` are the files that may be compacted, in
+/// log order.
+pub(crate) fn select_files(sealed: &[(u32, &LogInfo)], file_bytes: u64) -> Option<Vec<u32>> {
+    let is_mostly_dead = |info: &LogInfo| info.dead_bytes() > info.retained_bytes();
     let is_small = |info: &LogInfo| info.bytes < file_bytes / 16;
-    let mut chosen = Vec::new();
-    let (mut left, mut poor) = (0, false);
+    let mut selected = Vec::new();
+    let (mut retained, mut has_dead) = (0, false);
     for (id, info) in sealed {
-        let stays = info.stays();
-        let fits = (is_poor(info) || is_small(info)) && left + stays <= file_bytes;
-        if !fits && poor {
+        let bytes = info.retained_bytes();
+        let fits = (is_mostly_dead(info) || is_small(info)) && retained + bytes <= file_bytes;
+        if !fits && has_dead {
             break;
         }
         if !fits {
-            chosen.clear();
-            left = 0;
+            selected.clear();
+            retained = 0;
         }
-        if is_poor(info) || is_small(info) {
-            chosen.push(*id);
-            left += stays;
-            poor |= is_poor(info);
+        if is_mostly_dead(info) || is_small(info) {
+            selected.push(*id);
+            retained += bytes;
+            has_dead |= is_mostly_dead(info);
         }
     }
-    poor.then_some(chosen)
+    has_dead.then_some(selected)
 }
 
 #[cfg(test)]
@@ -34,29 +35,29 @@ mod tests {
     use crate::folder::LogName;
 
     #[test]
-    fn poor_neighbours_are_taken_together_with_small_ones() {
-        let chosen = |files: &[(u64, u64)]| {
+    fn mostly_dead_files_are_selected_with_small_neighbours() {
+        let selected = |files: &[(u64, u64)]| {
             let info = |(number, (bytes, live)): (u32, &(u64, u64))| {
                 let name = LogName::plain(number);
                 (number, LogInfo { bytes: *bytes, live: *live, ..LogInfo::new(name) })
             };
             let files: Vec<_> = (0..).zip(files).map(info).collect();
             let files: Vec<_> = files.iter().map(|(number, info)| (*number, info)).collect();
-            choose(&files, 1600)
+            select_files(&files, 1600)
         };
-        assert_eq!(chosen(&[(1600, 1600), (1600, 800)]), None, "half alive is alive");
+        assert_eq!(selected(&[(1600, 1600), (1600, 800)]), None, "a file that is half dead is not compacted");
         assert_eq!(
-            chosen(&[(1600, 1600), (1600, 100), (1600, 200), (1600, 1600), (1600, 0)]),
+            selected(&[(1600, 1600), (1600, 100), (1600, 200), (1600, 1600), (1600, 0)]),
             Some(vec![1, 2])
         );
-        assert_eq!(chosen(&[(90, 90), (1600, 100), (50, 50)]), Some(vec![0, 1, 2]));
-        assert_eq!(chosen(&[(90, 90), (50, 50)]), None, "small files alone are left alone");
+        assert_eq!(selected(&[(90, 90), (1600, 100), (50, 50)]), Some(vec![0, 1, 2]));
+        assert_eq!(selected(&[(90, 90), (50, 50)]), None, "small files alone are not compacted");
         assert_eq!(
-            chosen(&[(1600, 700), (1600, 700), (1600, 700)]),
+            selected(&[(1600, 700), (1600, 700), (1600, 700)]),
             Some(vec![0, 1]),
-            "no more than one file holds"
+            "the result must fit into one file"
         );
-        assert_eq!(chosen(&[(50, 50), (1600, 1600), (1600, 0)]), Some(vec![2]));
-        assert_eq!(chosen(&[]), None);
+        assert_eq!(selected(&[(50, 50), (1600, 1600), (1600, 0)]), Some(vec![2]));
+        assert_eq!(selected(&[]), None);
     }
 }

@@ -8,12 +8,12 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Makes a file, or empties it.
-pub(crate) fn created(path: &Path) -> io::Result<File> {
+/// Creates a file, or truncates it.
+pub(crate) fn create_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(path)
 }
 
-/// The machine's file system.
+/// The file system of the machine.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FileSystem;
 
@@ -32,9 +32,9 @@ impl Disk for FileSystem {
     }
 
     fn write_file(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        // under another name until it is whole
+        // written under a temporary name, then renamed
         let new = path.with_extension("new");
-        let mut file = created(&new)?;
+        let mut file = create_file(&new)?;
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(new, path)?;
@@ -42,15 +42,15 @@ impl Disk for FileSystem {
     }
 
     fn lock(&self, path: &Path, owner: &str) -> io::Result<LockOutcome> {
-        let taken = lock::take(path, owner)?;
-        if matches!(taken, LockOutcome::Acquired(_)) {
-            close_to_others(path.parent().unwrap_or(path));
+        let outcome = lock::acquire(path, owner)?;
+        if matches!(outcome, LockOutcome::Acquired(_)) {
+            restrict_permissions(path.parent().unwrap_or(path));
         }
-        Ok(taken)
+        Ok(outcome)
     }
 
     fn lock_existing(&self, path: &Path) -> io::Result<Option<LockOutcome>> {
-        lock::look(path)
+        lock::acquire_shared(path)
     }
 
     fn open_in_place(&self, path: &Path) -> io::Result<Box<dyn InPlaceFile>> {
@@ -65,7 +65,7 @@ impl Disk for FileSystem {
             file.sync_all()?;
         }
         if length == 0 {
-            // also when it is there: who made it may have been cut off before its name was durable
+            // even if it exists: its creator may have been killed before the name was durable
             file.sync_all()?;
             sync_folder(path.parent().unwrap_or(path))?;
         }
@@ -116,14 +116,14 @@ impl ReadFile for File {
     }
 }
 
-/// Folders in a store's folder that an earlier version, or its file mode mask, left open to others. The store's own
-/// folder may be somebody's choice.
-fn close_to_others(folder: &Path) {
+/// Restricts the permissions of the store's subfolders, which an earlier version may have created with the
+/// umask. The permissions of the store's folder are the user's choice.
+fn restrict_permissions(folder: &Path) {
     for name in ["log", "index", "damaged"] {
         let path = folder.join(name);
         let is_open = fs::metadata(&path).is_ok_and(|found| found.permissions().mode() & 0o077 != 0);
         if is_open && let Err(error) = fs::set_permissions(&path, fs::Permissions::from_mode(FOLDER_MODE)) {
-            tracing::warn!("{} can be read by others: {error}", path.display());
+            tracing::warn!("{} is accessible to other users, and its permissions cannot be changed: {error}", path.display());
         }
     }
 }

@@ -1,27 +1,27 @@
-//! The lock of a store's folder on the machine's file system: on the folder itself, which no name leads away from, and on
-//! the file `LOCK` in it, which says to people whose it is, and which is all there is where a folder cannot be locked (NFS).
-//! Both end with the process, however it ends.
+//! The lock of a store's folder on the file system: on the folder itself, which cannot be renamed away from
+//! its lock, and on the file `LOCK` in it, which names the owner, and is the only lock where folders cannot
+//! be locked (NFS). Both are released when the process ends, however it ends.
 
-use crate::disk::{FILE_MODE, Lock, LockOutcome};
+use super::{FILE_MODE, Lock, LockOutcome};
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// Takes the lock whose file this is.
-pub(crate) fn take(path: &Path, owner: &str) -> io::Result<LockOutcome> {
+/// Acquires the lock whose file is `path`.
+pub(crate) fn acquire(path: &Path, owner: &str) -> io::Result<LockOutcome> {
     let parent = path.parent().unwrap_or(Path::new("."));
     let folder = File::open(parent)?;
     let is_locked = match folder.try_lock() {
         Ok(()) => true,
         Err(TryLockError::WouldBlock) => return Ok(LockOutcome::Held { owner: owner_of(path) }),
         Err(TryLockError::Error(error)) => {
-            tracing::debug!("{} itself cannot be locked ({error}); its file LOCK is", parent.display());
+            tracing::debug!("{} cannot be locked ({error}): using its file LOCK only", parent.display());
             false
         }
     };
-    let Some(file) = take_file(path, owner)? else {
+    let Some(file) = lock_file(path, owner)? else {
         release(&folder);
         return Ok(LockOutcome::Held { owner: owner_of(path) });
     };
@@ -36,8 +36,8 @@ pub(crate) fn take(path: &Path, owner: &str) -> io::Result<LockOutcome> {
     })))
 }
 
-/// Takes a part of the lock, beside others who only read, and makes nothing; `None` when there is nothing to lock.
-pub(crate) fn look(path: &Path) -> io::Result<Option<LockOutcome>> {
+/// Acquires a shared lock for reading, and creates nothing; `None` if there is nothing to lock.
+pub(crate) fn acquire_shared(path: &Path) -> io::Result<Option<LockOutcome>> {
     let mut held = Vec::new();
     for part in [path.parent().unwrap_or(Path::new(".")), path] {
         let file = match File::open(part) {
@@ -47,35 +47,35 @@ pub(crate) fn look(path: &Path) -> io::Result<Option<LockOutcome>> {
         match file.try_lock_shared() {
             Ok(()) => held.push(file),
             Err(TryLockError::WouldBlock) => return Ok(Some(LockOutcome::Held { owner: owner_of(path) })),
-            // a file system without locks
+            // the file system has no locks
             Err(TryLockError::Error(_)) => {}
         }
     }
-    let held: Option<Box<dyn Lock>> = if held.is_empty() { None } else { Some(Box::new(Shared(held))) };
+    let held: Option<Box<dyn Lock>> = if held.is_empty() { None } else { Some(Box::new(SharedLock(held))) };
     Ok(held.map(LockOutcome::Acquired))
 }
 
-/// What is held by whoever only reads.
-struct Shared(Vec<File>);
+/// The locks of a reader.
+struct SharedLock(Vec<File>);
 
-impl Lock for Shared {}
+impl Lock for SharedLock {}
 
-impl Drop for Shared {
+impl Drop for SharedLock {
     fn drop(&mut self) {
         self.0.iter().for_each(release);
     }
 }
 
-/// Lets a lock go. To close its file would not be enough while a process that is being started has the file, too, until it
-/// becomes the program that it starts.
+/// Releases a lock. Closing its file is not enough while a child process that is being started still has
+/// the file, until it executes its program.
 fn release(file: &File) {
     if let Err(error) = file.unlock() {
-        tracing::debug!("a lock is let go by closing its file: {error}");
+        tracing::debug!("cannot unlock explicitly, closing the file instead: {error}");
     }
 }
 
-/// The file, locked and with the owner in it; `None` when it is another's.
-fn take_file(path: &Path, owner: &str) -> io::Result<Option<File>> {
+/// Opens and locks the file and writes the owner into it; `None` if another process holds it.
+fn lock_file(path: &Path, owner: &str) -> io::Result<Option<File>> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(FILE_MODE);
     let mut file = options.open(path)?;
@@ -116,24 +116,24 @@ impl Drop for FolderLock {
 impl Lock for FolderLock {
     fn check(&self) -> io::Result<()> {
         let parent = self.parent.display();
-        let there = std::fs::metadata(&self.parent).map_err(|e| {
-            io::Error::new(e.kind(), format!("the folder {parent} is not there any more: {e}"))
+        let current = std::fs::metadata(&self.parent).map_err(|e| {
+            io::Error::new(e.kind(), format!("folder {parent} no longer exists: {e}"))
         })?;
-        if !is_same(&there, &self.folder.metadata()?) {
+        if !is_same(&current, &self.folder.metadata()?) {
             let what =
-                format!("the folder {parent} is not the one that was opened: it was moved or replaced");
+                format!("folder {parent} is not the one that was opened: it was moved or replaced");
             return Err(io::Error::other(what));
         }
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_there = std::fs::metadata(&self.path);
-        if is_there.is_ok_and(|there| file.metadata().is_ok_and(|ours| is_same(&there, &ours))) {
+        let on_disk = std::fs::metadata(&self.path);
+        if on_disk.is_ok_and(|found| file.metadata().is_ok_and(|held| is_same(&found, &held))) {
             return Ok(());
         }
-        // removed, by hand: made again, so that the next one is told who has the folder
-        match take_file(&self.path, &self.owner) {
+        // removed by hand: recreate it, so that another process finds out who owns the folder
+        match lock_file(&self.path, &self.owner) {
             Ok(Some(new)) => {
                 tracing::warn!(
-                    "{} was removed and is made again; it is held by this process",
+                    "{} was removed; recreated it, still locked by this process",
                     self.path.display()
                 );
                 *file = new;
@@ -141,12 +141,12 @@ impl Lock for FolderLock {
             }
             Ok(None) => {
                 let what =
-                    format!("{} was removed, and another process holds the new one", self.path.display());
+                    format!("{} was removed, and another process holds the new lock", self.path.display());
                 Err(io::Error::other(what))
             }
-            // who has the folder has it without the file, too
+            // the lock of the folder itself is still held
             Err(error) if self.is_locked => {
-                tracing::warn!("{} was removed and cannot be made again: {error}", self.path.display());
+                tracing::warn!("{} was removed and cannot be recreated: {error}", self.path.display());
                 Ok(())
             }
             Err(error) => Err(error),

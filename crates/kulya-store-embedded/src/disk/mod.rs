@@ -1,5 +1,5 @@
-//! What the store asks of a disk, so that a test can hand in one that forgets, tears, fills up or fails. The machine's
-//! own is [`FileSystem`].
+//! The interface to the disk, so that tests can supply one that loses writes, tears them, fills up or
+//! fails. The default is [`FileSystem`].
 
 use crate::lock;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -8,101 +8,104 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-/// A disk. Paths are the store's folder and what is below it.
+/// A disk. All paths are the store's folder or below it. Errors are those of the operating system.
 pub trait Disk: Send + Sync + 'static {
-    /// Makes a folder, and those above it, unless it is there.
+    /// Creates a folder and its parents, unless they exist.
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
 
-    /// The names in a folder, in no particular order.
+    /// Lists the names in a folder, in no order.
     fn list(&self, folder: &Path) -> io::Result<Vec<String>>;
 
-    /// The content of a small file.
+    /// Reads a small file.
     fn read_file(&self, path: &Path) -> io::Result<Vec<u8>>;
 
-    /// Makes a small file; on return its name and its content survive a power cut.
+    /// Writes a small file atomically. On return its name and content are durable.
     fn write_file(&self, path: &Path, content: &[u8]) -> io::Result<()>;
 
-    /// Takes the lock of the folder that this file is in, and writes `owner` into the file.
+    /// Acquires the lock file at `path` for its folder, and writes `owner` into it.
     fn lock(&self, path: &Path, owner: &str) -> io::Result<LockOutcome>;
 
-    /// Takes the lock that this file is, if it is there, and changes nothing; `None` when it is not.
+    /// Acquires an existing lock file in shared mode and changes nothing; `None` if it does not exist.
     fn lock_existing(&self, path: &Path) -> io::Result<Option<LockOutcome>> {
         let _ = path;
         Ok(None)
     }
 
-    /// Opens a small file that is overwritten again and again, making it if it is not there. A store does without it on a disk
-    /// that has no such files.
+    /// Opens a small file that is overwritten in place, and creates it if it does not exist. The store
+    /// works without it on a disk that does not support this.
     fn open_in_place(&self, path: &Path) -> io::Result<Box<dyn InPlaceFile>> {
         let _ = path;
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Opens a log file for appending behind its first `length` bytes (everything later is cut off), making it if it is
-    /// not there. On return the name of a file of length 0 survives a power cut.
+    /// Opens a log file for appending after its first `length` bytes, and creates it if it does not exist.
+    /// Later bytes are truncated. On return the name of a file of length 0 is durable.
     fn open_append(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>>;
 
     /// Opens a log file for reading.
     fn open_read(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>>;
 
-    /// Gives a file another name in its folder; on return that survives a power cut.
+    /// Renames a file in its folder. On return the new name is durable.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
-    /// Removes a file; a power cut may bring it back. Whoever has it open reads on.
+    /// Removes a file. A power failure may restore it. Open handles can still read it.
     fn remove(&self, path: &Path) -> io::Result<()>;
 }
 
-/// The answer to a wish for a lock.
+/// The outcome of an attempt to lock.
 pub enum LockOutcome {
-    /// It is ours for as long as this value lives.
+    /// The lock is held until this value is dropped.
     Acquired(Box<dyn Lock>),
-    /// It is another's.
+    /// Another process holds the lock.
     Held {
-        /// What the owner wrote into it.
+        /// The text that the owner wrote into the file.
         owner: String,
     },
 }
 
-/// A lock that was taken.
+/// A lock that is held.
 pub trait Lock: Send + Sync {
-    /// Whether the folder that it is of is still where it was taken, and still ours: what is written there by path gets to
-    /// where it belongs.
+    /// Checks that the folder is still at its path and still locked by this process, so that writes by path
+    /// reach it.
     fn check(&self) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// A log file under construction.
+/// A log file that is open for appending.
 pub trait LogFile: Send {
-    /// Writes behind everything written. An error may leave a part written.
+    /// Appends bytes. After an error a part may have been written.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
-    /// On return everything written survives a power cut.
+    /// Makes everything written durable.
     fn sync(&mut self) -> io::Result<()>;
-    /// Cuts off everything behind the first `length` bytes.
+    /// Truncates the file to its first `length` bytes.
     fn truncate(&mut self, length: u64) -> io::Result<()>;
 }
 
-/// A small file that is overwritten.
+/// A small file that is overwritten in place.
 pub trait InPlaceFile: Send {
-    /// Overwrites all of it, always with as many bytes, and waits for no disk: after a power cut it may hold these bytes,
-    /// earlier ones, or rubbish.
+    /// Overwrites the whole file, always with the same number of bytes, without a sync: after a power
+    /// failure it may hold these bytes, earlier ones, or garbage.
     fn overwrite(&mut self, bytes: &[u8]) -> io::Result<()>;
 }
 
-/// A log file, read from anywhere by anybody at once.
+/// A log file that is open for reading, by several threads at once.
 pub trait ReadFile: Send + Sync {
-    /// Its length now.
+    /// Returns the current length in bytes.
     fn length(&self) -> io::Result<u64>;
-    /// Reads into `buffer` from `offset` on; gives how much, 0 at the end.
+    /// Reads into `buffer` from `offset` on; returns the number of bytes, 0 at the end.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 }
 
-/// Whatever the process's file mode mask says: what a store holds is nobody else's to read.
+/// The mode of folders, whatever the umask: only the owner can read the store.
 pub(crate) const FOLDER_MODE: u32 = 0o700;
-/// The same for files.
+/// The mode of files.
 pub(crate) const FILE_MODE: u32 = 0o600;
 
-/// Fills the whole buffer.
+/// Reads until the buffer is full.
+///
+/// # Errors
+/// `UnexpectedEof` if the file is too short.
 pub(crate) fn read_exact_at(file: &dyn ReadFile, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
     while !buffer.is_empty() {
         match file.read_at(buffer, offset) {
@@ -118,7 +121,7 @@ pub(crate) fn read_exact_at(file: &dyn ReadFile, mut buffer: &mut [u8], mut offs
     Ok(())
 }
 
-/// A file read from one end to the other.
+/// A sequential reader of a file.
 pub(crate) struct Sequential {
     pub(crate) file: Arc<dyn ReadFile>,
     pub(crate) offset: u64,

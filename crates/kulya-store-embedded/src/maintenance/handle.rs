@@ -1,4 +1,4 @@
-//! What a store and its maintenance thread share.
+//! What a store shares with its maintenance thread.
 
 use kulya_store::ErrorKind;
 use kulya_store::supervision::{Component, Supervisor};
@@ -7,19 +7,19 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// Time between two looks at the streams' retention, where nothing else is said; and as long after a failure.
+/// The default interval between runs, and the pause after a failure.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(30);
-/// What the keeper shares with the store.
+/// The shared state of the maintenance thread.
 pub(crate) struct MaintenanceHandle {
-    thread: Mutex<Option<JoinHandle<()>>>,
-    /// Those who wait for the upkeep to be done; `None` when the thread has ended.
-    waiting: Mutex<Option<Vec<oneshot::Sender<Outcome>>>>,
+    pub(crate) thread: Mutex<Option<JoinHandle<()>>>,
+    /// Callers that wait for a run; `None` when the thread has ended.
+    pub(crate) waiting: Mutex<Option<Vec<oneshot::Sender<MaintenanceResult>>>>,
     interval: Duration,
     pub(crate) component: Component,
 }
 
-/// An outcome for several.
-type Outcome = std::result::Result<(), (ErrorKind, String)>;
+/// The result of a run, copied for several callers.
+pub(crate) type MaintenanceResult = std::result::Result<(), (ErrorKind, String)>;
 
 impl MaintenanceHandle {
     pub(crate) fn new(interval: Duration, supervisor: &Supervisor) -> Self {
@@ -27,7 +27,7 @@ impl MaintenanceHandle {
         Self { thread, waiting, interval, component: supervisor.component("store.maintenance") }
     }
 
-    /// Waits for the thread's end, once the bell is closed.
+    /// Waits until the thread has ended, after [`Wakeup::close`](crate::wakeup::Wakeup::close).
     pub(crate) fn join(&self) {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
@@ -35,7 +35,8 @@ impl MaintenanceHandle {
         }
     }
 
-    fn take_waiting(&self) -> Vec<oneshot::Sender<Outcome>> {
+    /// Takes the waiting callers.
+    pub(crate) fn take_waiting(&self) -> Vec<oneshot::Sender<MaintenanceResult>> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.as_mut().map(std::mem::take).unwrap_or_default()
     }

@@ -1,5 +1,5 @@
-//! Maintenance: checkpoints, garbage collection of the index, and compaction of the log. The store's maintenance thread runs
-//! them, together with retention.
+//! Maintenance of a store: checkpoints, garbage collection of the index, and compaction of the log. The
+//! store's maintenance thread runs it, together with retention.
 
 mod handle;
 mod tasks;

@@ -1,28 +1,28 @@
-//! Upkeep: what a store does for itself beside its writers' way. Checkpoints, so that memory and the next opening stay
-//! small; retention; sweeping out of the index what nobody can read any more; compaction of files that are mostly that.
+//! The maintenance tasks: checkpoints, so that memory and recovery time stay bounded; garbage collection,
+//! which removes unreadable entries from the index; and compaction of log files that are mostly dead.
 
-use crate::error::index_error;
-use crate::log_name::LogName;
 use crate::checkpoint::{self, Checkpoint};
 use crate::compaction;
+use crate::error::index_error;
 use crate::folder::Folder;
 use crate::index::{self, Index, IndexChange};
+use crate::log_name::LogName;
 use crate::op::SegmentKey;
 use crate::state::{self, Slot, State};
 use kulya_store::Result;
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// The index learns of so many changes at a time when it is swept.
+/// The number of index entries that garbage collection removes in one batch.
 const GC_BATCH_CHANGES: usize = 10_000;
 
-/// What upkeep remembers from one time to the next.
+/// The state of maintenance.
 pub(crate) struct Maintenance {
     pub(crate) state: Arc<RwLock<State>>,
     pub(crate) folder: Arc<Folder>,
-    /// A log file is about this long.
+    /// The target size of a log file, in bytes.
     pub(crate) file_bytes: u64,
-    /// The last checkpoint, and the log files as the index has them.
+    /// The last checkpoint.
     pub(crate) last: Option<Checkpoint>,
 }
 
@@ -39,21 +39,21 @@ impl Maintenance {
         Arc::clone(&self.read().index)
     }
 
-    /// Whether there is anything that the last checkpoint does not know.
+    /// Returns whether anything was written since the last checkpoint.
     pub(crate) fn is_due(&self) -> bool {
         let sequence = self.read().end.sequence;
         sequence > 0 && self.last.as_ref().is_none_or(|last| last.end.sequence < sequence)
     }
 
-    /// Whether memory holds much that the index should learn, or a log file was filled.
+    /// Returns whether a checkpoint should be pending: much is not in the index, or a log file was filled.
     pub(crate) fn needs_checkpoint(&self) -> bool {
         let state = self.read();
-        let written = self.last.as_ref().map_or(0, |last| last.position.file);
-        state.needs_checkpoint() || state.position.file != written
+        let current = self.last.as_ref().map_or(0, |last| last.position.file);
+        state.needs_checkpoint() || state.position.file != current
     }
 
-    /// How much of the log the next opening would read.
-    pub(crate) fn unread(&self) -> u64 {
+    /// Returns how many bytes of the log the next opening would replay.
+    pub(crate) fn unread_bytes(&self) -> u64 {
         let state = self.read();
         match &self.last {
             Some(last) if last.position.file == state.position.file => {
@@ -63,36 +63,36 @@ impl Maintenance {
         }
     }
 
-    /// The first half of a checkpoint: what the index does not know yet.
-    pub(crate) fn take(&self) -> checkpoint::PendingCheckpoint {
-        checkpoint::take(&self.read())
+    /// First half of a checkpoint: copies what is not in the index.
+    pub(crate) fn prepare_checkpoint(&self) -> checkpoint::PendingCheckpoint {
+        checkpoint::prepare(&self.read())
     }
 
-    /// The second half: the log is synced up to there.
-    pub(crate) fn keep(&mut self, mut taken: checkpoint::PendingCheckpoint) -> Result<()> {
-        self.folder.write_manifest(|known| known.at(&taken))?;
+    /// Second half of a checkpoint, after the log is synced up to it: writes it to the index.
+    pub(crate) fn complete_checkpoint(&mut self, mut pending: checkpoint::PendingCheckpoint) -> Result<()> {
+        self.folder.write_manifest(|manifest| manifest.with_checkpoint(&pending))?;
         let index = self.index();
-        let replaced = checkpoint::replaced(&*index, &taken).map_err(index_error)?;
-        taken.files.remove_live_all(&replaced);
-        let mut changes = std::mem::take(&mut taken.changes);
-        changes.push(checkpoint::files(&taken.files));
+        let replaced = checkpoint::replaced_entries(&*index, &pending).map_err(index_error)?;
+        pending.files.remove_live_all(&replaced);
+        let mut changes = std::mem::take(&mut pending.changes);
+        changes.push(checkpoint::files_change(&pending.files));
         index.write(changes).map_err(index_error)?;
         self.last = Some(Checkpoint {
-            end: taken.end,
-            position: taken.position,
-            files: std::mem::take(&mut taken.files),
-            writers: std::mem::take(&mut taken.writers),
+            end: pending.end,
+            position: pending.position,
+            files: std::mem::take(&mut pending.files),
+            writers: std::mem::take(&mut pending.writers),
         });
         let mut state = self.write();
         state.files.remove_live_all(&replaced);
-        checkpoint::forget(&mut state, taken);
+        checkpoint::drop_indexed(&mut state, pending);
         Ok(())
     }
 
-    /// Takes out of the index what nobody can read any more.
+    /// Removes entries from the index that are no longer readable.
     pub(crate) fn collect_garbage(&mut self) -> Result<()> {
         if self.last.is_none() {
-            // the first checkpoint comes before anything is taken out
+            // nothing is removed before the first checkpoint
             return Ok(());
         }
         let (segments, streams, tables) = {
@@ -109,7 +109,7 @@ impl Maintenance {
             let is_done = match state.segment_mut(key) {
                 Ok(segment) => {
                     segment.collected_to = head;
-                    // it may have moved on meanwhile
+                    // the head may have moved since
                     segment.head == head
                 }
                 Err(_) => true,
@@ -131,11 +131,11 @@ impl Maintenance {
         Ok(())
     }
 
-    /// Takes out the entries of a range; of extents, those whose block ends at or before an offset.
+    /// Removes the entries of a range; of extents, only blocks that end at or before an offset.
     fn collect_range(&mut self, from: Vec<u8>, to: Vec<u8>, end: u64) -> Result<()> {
         let index = self.index();
         let mut changes: Vec<IndexChange> = Vec::new();
-        let mut lost = Vec::new();
+        let mut released = Vec::new();
         for entry in index.range(&from, &to) {
             let entry = entry.map_err(index_error)?;
             if index::segment_of(&entry.0).is_some() {
@@ -143,77 +143,77 @@ impl Maintenance {
                 if block.last().is_some_and(|last| last.end() > end) {
                     break;
                 }
-                lost.extend(block.iter().map(|extent| (extent.file, extent.size())));
+                released.extend(block.iter().map(|extent| (extent.file, extent.size())));
             } else {
-                let stored = index::Stored::decode(&entry.1);
+                let stored = index::StoredEntry::decode(&entry.1);
                 let stored = stored.ok_or_else(|| index_error(index::corrupt()))?;
                 let key = entry.0.get(5..).unwrap_or_default();
-                lost.push((stored.file, Slot::size(key, &stored.value)));
+                released.push((stored.file, Slot::size(key, &stored.value)));
             }
             changes.push((entry.0.to_vec(), None));
             if changes.len() == GC_BATCH_CHANGES {
-                self.remove_collected(&*index, std::mem::take(&mut changes), std::mem::take(&mut lost))?;
+                self.remove_collected(&*index, std::mem::take(&mut changes), std::mem::take(&mut released))?;
             }
         }
-        self.remove_collected(&*index, changes, lost)
+        self.remove_collected(&*index, changes, released)
     }
 
     fn remove_collected(
         &mut self,
         index: &dyn Index,
         mut changes: Vec<IndexChange>,
-        lost: Vec<(u32, u64)>,
+        released: Vec<(u32, u64)>,
     ) -> Result<()> {
         let Some(last) = self.last.as_mut().filter(|_| !changes.is_empty()) else { return Ok(()) };
-        last.files.remove_live_all(&lost);
-        changes.push(checkpoint::files(&last.files));
+        last.files.remove_live_all(&released);
+        changes.push(checkpoint::files_change(&last.files));
         index.write(changes).map_err(index_error)?;
-        self.write().files.remove_live_all(&lost);
+        self.write().files.remove_live_all(&released);
         Ok(())
     }
 
-    /// Compacts once, if anything is worth it; gives the numbers of the files that are no more.
+    /// Runs one compaction if any is worthwhile, and returns the ids of the files that it removed.
     pub(crate) fn compact(&mut self) -> Result<Option<Vec<u32>>> {
         let Some(last) = &self.last else { return Ok(None) };
         let in_use: HashSet<u32> = {
             let state = self.read();
             let staged = state.staged.values().flat_map(|staged| &staged.runs).map(|(_, extent)| extent.file);
-            // also when it was committed, for as long as the index does not know
+            // also those of committed transactions that are not in the index yet
             staged.chain(state.transaction_starts.iter().map(|placed| placed.file)).collect()
         };
         let files = last.files.in_order();
-        let written = last.files.by_id.get(&last.position.file).map_or(0, |info| info.name.first);
-        // what an open transaction has staged stays where it is
-        let mut stretches = files.split(|(id, info)| info.name.last >= written || in_use.contains(id));
-        let chosen = stretches.find_map(|files| compaction::choose(files, self.file_bytes));
-        let Some(chosen) = chosen else { return Ok(None) };
+        let current = last.files.by_id.get(&last.position.file).map_or(0, |info| info.name.first);
+        // files with staged events of open transactions are not compacted
+        let mut candidates = files.split(|(id, info)| info.name.last >= current || in_use.contains(id));
+        let selected = candidates.find_map(|files| compaction::select_files(files, self.file_bytes));
+        let Some(selected) = selected else { return Ok(None) };
         let name = |id: &u32| Some((*id, last.files.by_id.get(id)?.name));
-        let old: Vec<(u32, LogName)> = chosen.iter().filter_map(name).collect();
+        let old: Vec<(u32, LogName)> = selected.iter().filter_map(name).collect();
         let id = self.write().files.reserve();
         let compaction::CompactedFile { info, mut changes } =
             compaction::compact(&self.folder, &self.state, &old, id, last.writers.clone())?;
         let mut files = last.files.clone();
-        files.by_id.retain(|id, _| !chosen.contains(id));
+        files.by_id.retain(|id, _| !selected.contains(id));
         files.by_id.insert(id, info.clone());
-        changes.push(checkpoint::files(&files));
+        changes.push(checkpoint::files_change(&files));
         let names: Vec<LogName> = old.iter().map(|(_, name)| *name).collect();
-        if let Err(error) = self.folder.write_manifest(|known| known.compacted(&names, &info)) {
+        if let Err(error) = self.folder.write_manifest(|manifest| manifest.with_compaction(&names, &info)) {
             let _ = self.folder.remove_log(info.name);
             return Err(error);
         }
-        // readers that find the new place must find the file
+        // readers that find the new extents must find the file
         self.write().files.by_id.insert(id, info);
         if let Err(error) = self.index().write(changes) {
             self.write().files.by_id.remove(&id);
             return Err(index_error(error));
         }
-        self.write().files.by_id.retain(|id, _| !chosen.contains(id));
+        self.write().files.by_id.retain(|id, _| !selected.contains(id));
         if let Some(last) = &mut self.last {
             last.files = files;
         }
         for (_, name) in old {
             self.folder.remove_log(name)?;
         }
-        Ok(Some(chosen))
+        Ok(Some(selected))
     }
 }

@@ -4,7 +4,7 @@ use super::{Op, SegmentKey};
 use kulya_store::Retention;
 use std::time::Duration;
 
-/// Takes ops off the front of a frame's body, one by one.
+/// Decodes the ops of a frame body, one by one.
 pub(crate) struct OpReader<'a> {
     body: &'a [u8],
     at: usize,
@@ -15,8 +15,10 @@ impl<'a> OpReader<'a> {
         Self { body, at: 0 }
     }
 
-    /// The next op and, for events, where in the body they begin; `None` at the end; `Err` when the body is not
-    /// made of ops.
+    /// Decodes the next op. Returns it with the position of its events in the body; `None` at the end.
+    ///
+    /// # Errors
+    /// The body cannot be decoded.
     pub(crate) fn next(&mut self) -> Result<Option<(Op<'a>, usize)>, ()> {
         if self.at == self.body.len() {
             return Ok(None);
@@ -50,7 +52,7 @@ impl<'a> OpReader<'a> {
             7 => Op::Stage {
                 transaction: self.u64()?,
                 segment: self.segment()?,
-                place: self.u64()?,
+                offset: self.u64()?,
                 checksum: self.u32()?,
                 events: self.bytes()?,
             },
@@ -59,7 +61,7 @@ impl<'a> OpReader<'a> {
                 version: self.u64()?,
                 changes: self.u32()?,
                 time: self.u64()?,
-                // an iterator of options collects no more than the body has
+                // collecting options allocates no more than the body provides
                 starts: (0..self.u32()?)
                     .map(|_| Some((self.segment()?, self.u64()?)))
                     .collect::<Option<_>>()?,
@@ -81,8 +83,8 @@ impl<'a> OpReader<'a> {
                 time: self.u64()?,
                 length: self.u32()?,
             },
-            20 => self.whole()?,
-            22 => match self.whole()? {
+            20 => self.footer()?,
+            22 => match self.footer()? {
                 Op::Footer {
                     frames,
                     sequence,
@@ -93,11 +95,11 @@ impl<'a> OpReader<'a> {
                     time,
                     ..
                 } => {
-                    let after = Some((self.u32()?, self.u64()?));
+                    let log_end = Some((self.u32()?, self.u64()?));
                     Op::Footer {
                         frames,
                         sequence,
-                        after,
+                                                log_end,
                         version,
                         last_transaction,
                         next_stream,
@@ -116,11 +118,11 @@ impl<'a> OpReader<'a> {
         Some((op, self.at - events))
     }
 
-    fn whole(&mut self) -> Option<Op<'a>> {
+    fn footer(&mut self) -> Option<Op<'a>> {
         Some(Op::Footer {
             frames: self.u32()?,
             sequence: self.u64()?,
-            after: None,
+            log_end: None,
             version: self.u64()?,
             last_transaction: self.u64()?,
             next_stream: self.u32()?,
@@ -131,9 +133,9 @@ impl<'a> OpReader<'a> {
 
     fn take(&mut self, length: usize) -> Option<&'a [u8]> {
         let end = self.at.checked_add(length)?;
-        let taken = self.body.get(self.at..end)?;
+        let bytes = self.body.get(self.at..end)?;
         self.at = end;
-        Some(taken)
+        Some(bytes)
     }
 
     fn u32(&mut self) -> Option<u32> {

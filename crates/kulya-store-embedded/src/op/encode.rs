@@ -4,8 +4,8 @@ use super::{Op, SegmentKey};
 use bytes::BufMut;
 use kulya_store::Retention;
 
-/// Writes an op behind the others. For `Append` and `Stage`, gives where in `out` the events begin.
-pub(crate) fn put(out: &mut Vec<u8>, op: &Op<'_>) -> usize {
+/// Appends an op. For `Append` and `Stage`, returns the position of the events in `out`.
+pub(crate) fn encode(out: &mut Vec<u8>, op: &Op<'_>) -> usize {
     match op {
         Op::CreateScope { name } => {
             out.put_u8(1);
@@ -47,11 +47,11 @@ pub(crate) fn put(out: &mut Vec<u8>, op: &Op<'_>) -> usize {
             out.put_u64(*version);
             put_bytes(out, key);
         }
-        Op::Stage { transaction, segment, place, checksum, events } => {
+        Op::Stage { transaction, segment, offset, checksum, events } => {
             out.put_u8(7);
             out.put_u64(*transaction);
             put_segment(out, *segment);
-            out.put_u64(*place);
+            out.put_u64(*offset);
             out.put_u32(*checksum);
             return put_events(out, events);
         }
@@ -125,8 +125,8 @@ pub(crate) fn put(out: &mut Vec<u8>, op: &Op<'_>) -> usize {
             out.put_u64(*time);
             out.put_u32(*length);
         }
-        Op::Footer { frames, sequence, after, version, last_transaction, next_stream, next_table, time } => {
-            out.put_u8(if after.is_some() { 22 } else { 20 });
+        Op::Footer { frames, sequence, log_end, version, last_transaction, next_stream, next_table, time } => {
+            out.put_u8(if log_end.is_some() { 22 } else { 20 });
             out.put_u32(*frames);
             out.put_u64(*sequence);
             out.put_u64(*version);
@@ -134,7 +134,7 @@ pub(crate) fn put(out: &mut Vec<u8>, op: &Op<'_>) -> usize {
             out.put_u32(*next_stream);
             out.put_u32(*next_table);
             out.put_u64(*time);
-            if let Some((chain, events)) = after {
+            if let Some((chain, events)) = log_end {
                 out.put_u32(*chain);
                 out.put_u64(*events);
             }

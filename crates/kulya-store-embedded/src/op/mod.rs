@@ -1,14 +1,14 @@
-//! What a frame's body says: a run of ops, each a tag byte and its fields, big-endian.
+//! The ops in the body of a frame. Each op is a tag byte followed by its fields, big-endian.
 //!
 //! | tag | op | fields |
 //! |---|---|---|
 //! | 1 | create scope | name |
-//! | 2 | create stream | stream id u32, segments u32, epoch u32, scope, name |
+//! | 2 | create stream | stream id u32, segments u32, epoch u32, retention, scope, name |
 //! | 3 | create table | table id u32, scope, name |
 //! | 4 | append | stream id u32, segment number u32, start offset u64, time u64, CRC-32C u32, length u32, framed events |
 //! | 5 | put | table id u32, version u64, key (u32 length), value (u32 length) |
 //! | 6 | remove | table id u32, version u64, key (u32 length) |
-//! | 7 | stage | transaction u64, stream id u32, segment number u32, place u64, CRC-32C u32, length u32, framed events |
+//! | 7 | stage | transaction u64, stream id u32, segment number u32, offset u64, CRC-32C u32, length u32, framed events |
 //! | 8 | commit staged | transaction u64, version u64, number of table changes u32, time u64, number of segments u32, for each: stream id u32, segment number u32, start offset u64 |
 //! | 9 | abort staged | transaction u64 |
 //! | 10 | delete scope | name |
@@ -19,34 +19,35 @@
 //! | 15 | writer mark | writer u128, event number u64 |
 //! | 16 | reserve transactions | the highest id u64 |
 //! | 17 | update stream | stream id u32, retention |
-//! | 18 | ended | epoch u32, scope, name |
+//! | 18 | deleted epoch | epoch u32, scope, name |
 //! | 19 | outcome | transaction u64, version u64, number of table changes u32 |
-//! | 20 | whole | see below |
-//! | 22 | whole | see below, and how the log goes on behind the file: chain u32, events u64 |
-//! | 21 | lost | stream id u32, segment number u32, start offset u64, time u64, length u32 |
+//! | 20 | footer (format 2) | see below |
+//! | 21 | lost events | stream id u32, segment number u32, start offset u64, time u64, length u32 |
+//! | 22 | footer | see below, then the log end after the file: chain u32, events u64 |
 //!
-//! The last five stand only in files that were compacted: a stream that was deleted, and its last epoch; a transaction
-//! that was committed; events that a repair has given up; and, at the end, that the file is whole: number of frames before this u32, the last sequence of what
-//! was compacted u64, version u64, transaction id u64, next stream id u32, next table id u32, time u64, none of which is
-//! ever to be given again. Tag 20 is of format 2.
+//! Ops 18 to 22 are in compacted files only: the last epoch of a deleted stream; the outcome of a committed
+//! transaction; events that a repair has dropped; and the footer, which ends the file: the number of frames
+//! before this one u32, the last sequence of the compacted files u64, and the counters version u64,
+//! transaction id u64, next stream id u32, next table id u32, time u64, whose values must not be reused.
 //!
-//! Names are a u16 length and text. Retention is an age u64 and bytes u64, all ones for none. Times and ages are
-//! milliseconds, times since 1970-01-01 00:00 UTC. The checksum of an append or a stage is that of its events, for those
-//! who read them without their frame. A stage's place is its offset among the transaction's events for that segment; a
-//! commit says where these begin in it.
+//! Names are a u16 length and text. Retention is an age u64 and bytes u64, all ones for unlimited. Times
+//! and ages are in milliseconds, times since 1970-01-01 00:00 UTC. The checksum of an append or a stage
+//! covers its events, for readers that read them without their frame. The offset of a stage is relative to
+//! the transaction's events for that segment; the commit has the offset at which these start in the
+//! segment.
 
 use bytes::{BufMut, Bytes};
 use kulya_store::Retention;
 use std::time::Duration;
 
-/// A segment within this folder: stream id and segment number.
+/// The key of a segment in this store: stream id and segment number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct SegmentKey {
     pub(crate) stream: u32,
     pub(crate) number: u32,
 }
 
-/// One op; `'a` is the frame it was read from.
+/// An op; `'a` is the lifetime of the frame body it was decoded from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Op<'a> {
     CreateScope {
@@ -86,7 +87,7 @@ pub(crate) enum Op<'a> {
     Stage {
         transaction: u64,
         segment: SegmentKey,
-        place: u64,
+        offset: u64,
         checksum: u32,
         events: &'a [u8],
     },
@@ -127,7 +128,7 @@ pub(crate) enum Op<'a> {
         id: u32,
         retention: Retention,
     },
-    Ended {
+    DeletedEpoch {
         epoch: u32,
         scope: &'a str,
         name: &'a str,
@@ -137,17 +138,17 @@ pub(crate) enum Op<'a> {
         version: u64,
         changes: u32,
     },
-    Lost {
+    LostEvents {
         segment: SegmentKey,
         start: u64,
         time: u64,
         length: u32,
     },
-    Whole {
+    Footer {
         frames: u32,
         sequence: u64,
-        /// Chain and events at the end of what was compacted; `None` in format 2.
-        after: Option<(u32, u64)>,
+        /// Chain and events at the end of the compacted files; `None` in format 2.
+        log_end: Option<(u32, u64)>,
         version: u64,
         last_transaction: u64,
         next_stream: u32,
@@ -156,11 +157,11 @@ pub(crate) enum Op<'a> {
     },
 }
 
-/// Bytes before the events of an append or a stage, at most.
+/// The maximum encoded size of an append or a stage before its events, in bytes.
 pub(crate) const EVENTS_HEADER_BYTES: usize = 33;
 
-/// The table side of an op, as the state keeps it.
-pub(crate) fn owned(bytes: &[u8]) -> Bytes {
+/// Copies bytes of an op for the state.
+pub(crate) fn copy_bytes(bytes: &[u8]) -> Bytes {
     Bytes::copy_from_slice(bytes)
 }
 
@@ -170,7 +171,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn ops_read_back_with_the_place_of_their_events() {
+    fn ops_round_trip_with_the_position_of_their_events() {
         let segment = SegmentKey { stream: 2, number: 1 };
         let retention = Retention { age: Some(Duration::from_millis(5)), bytes: Some(6) };
         let ops = [
@@ -180,7 +181,7 @@ mod tests {
             Op::Append { segment, start: 7, time: 8, checksum: 9, events: b"events" },
             Op::Put { table: 1, version: 9, key: b"k", value: b"" },
             Op::Remove { table: 1, version: 10, key: b"k" },
-            Op::Stage { transaction: 5, segment, place: 3, checksum: 4, events: b"staged" },
+            Op::Stage { transaction: 5, segment, offset: 3, checksum: 4, events: b"staged" },
             Op::CommitStaged {
                 transaction: 5,
                 version: 11,
@@ -203,7 +204,7 @@ mod tests {
             Op::Footer {
                 frames: 1,
                 sequence: 2,
-                after: None,
+                log_end: None,
                 version: 3,
                 last_transaction: 4,
                 next_stream: 5,
@@ -213,7 +214,7 @@ mod tests {
             Op::Footer {
                 frames: 1,
                 sequence: 2,
-                after: Some((3, 4)),
+                log_end: Some((3, 4)),
                 version: 5,
                 last_transaction: 6,
                 next_stream: 7,
@@ -222,19 +223,19 @@ mod tests {
             },
         ];
         let mut body = Vec::new();
-        let places: Vec<_> = ops.iter().map(|op| put(&mut body, op)).collect();
+        let positions: Vec<_> = ops.iter().map(|op| encode(&mut body, op)).collect();
         let mut reader = OpReader::new(&body);
-        for (op, place) in ops.iter().zip(places) {
+        for (op, position) in ops.iter().zip(positions) {
             let (read, at) = reader.next().unwrap().unwrap();
             assert_eq!(read, *op);
-            assert_eq!(at, place, "{op:?}");
+            assert_eq!(at, position, "{op:?}");
         }
         assert_eq!(reader.next(), Ok(None));
     }
 
     proptest! {
         #[test]
-        fn any_body_is_read_or_refused(body: Vec<u8>) {
+        fn any_body_is_decoded_or_rejected(body: Vec<u8>) {
             let mut reader = OpReader::new(&body);
             while let Ok(Some(_)) = reader.next() {}
         }

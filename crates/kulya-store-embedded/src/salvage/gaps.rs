@@ -1,19 +1,24 @@
-//! What is lost, as it is said to whoever asks: which files are damaged and where, which events are gone, and how many.
+//! Finds gaps in the offsets of segments, which are lost events.
 
-use crate::error::index_error;
 use super::outcome::Salvage;
 use super::report::{Hint, LostEvents};
 use crate::checkpoint::CatalogRecord;
+use crate::error::index_error;
 use crate::index;
 use crate::op::{self, Op, SegmentKey};
 use crate::state;
 use kulya_store::{Error, ErrorKind, Result, StreamId};
 use std::collections::BTreeMap;
 
-/// Finds where events are missing, and says so in `given_up`. `unknown` bytes of the log's end are gone, of whatever streams.
-pub(super) fn record_gaps(salvage: &mut Salvage, record: Option<&CatalogRecord>, unknown: u64) -> Result<()> {
-    let known: BTreeMap<SegmentKey, u64> = record.into_iter().flat_map(CatalogRecord::tails).collect();
-    let hints = std::mem::take(&mut salvage.found.hints);
+/// Finds the gaps, and records them in the report and in `loss_ops`. `unknown_bytes` bytes at the end of
+/// the log are lost, of unknown streams.
+pub(super) fn record_gaps(
+    salvage: &mut Salvage,
+    record: Option<&CatalogRecord>,
+    unknown_bytes: u64,
+) -> Result<()> {
+    let tails: BTreeMap<SegmentKey, u64> = record.into_iter().flat_map(CatalogRecord::tails).collect();
+    let hints = std::mem::take(&mut salvage.report.hints);
     let segments: Vec<(StreamId, SegmentKey, u64, u64, bool)> = {
         let streams = salvage.state.streams.iter();
         let of = |(name, stream): (&StreamId, &state::Stream)| {
@@ -28,7 +33,7 @@ pub(super) fn record_gaps(salvage: &mut Salvage, record: Option<&CatalogRecord>,
     let mut gaps: Vec<(LostEvents, SegmentKey, u64)> = Vec::new();
     let mut skips: Vec<(LostEvents, SegmentKey, u64)> = Vec::new();
     for (name, key, head, tail, is_sealed) in segments {
-        let mut tail = tail.max(known.get(&key).copied().unwrap_or_default());
+        let mut tail = tail.max(tails.get(&key).copied().unwrap_or_default());
         for hint in hints.iter().filter(|hint| hint.segment == key) {
             if hint.start == tail {
                 tail += u64::from(hint.length);
@@ -41,7 +46,7 @@ pub(super) fn record_gaps(salvage: &mut Salvage, record: Option<&CatalogRecord>,
                 segment: key.number,
                 from,
                 to,
-                events: counted(&hints, key, from, to),
+                events: count_events(&hints, key, from, to),
             };
             gaps.push((lost, key, time));
         };
@@ -59,53 +64,53 @@ pub(super) fn record_gaps(salvage: &mut Salvage, record: Option<&CatalogRecord>,
             add(at, tail, time);
         }
         let from = at.max(tail);
-        if unknown > 0 && !is_sealed {
+        if unknown_bytes > 0 && !is_sealed {
             let (stream, segment) = (name, key.number);
-            let skipped = LostEvents { stream, segment, from, to: from + unknown, events: None };
+            let skipped = LostEvents { stream, segment, from, to: from + unknown_bytes, events: None };
             skips.push((skipped, key, time));
         }
     }
-    if !gaps.is_empty() && !salvage.found.is_damaged() {
-        salvage.found.add_damage("log", "unsupported events that it should have".to_owned());
+    if !gaps.is_empty() && !salvage.report.is_damaged() {
+        salvage.report.add_damage("log", "unsupported events that it should have".to_owned());
     }
-    let total = salvage.found.events_lost.filter(|_| salvage.found.is_counted);
+    let total = salvage.report.events_lost.filter(|_| salvage.report.is_counted);
     if let (Some(total), [(lost, ..)]) = (total, gaps.as_mut_slice()) {
         lost.events = lost.events.or(Some(total).filter(|total| *total > 0));
     }
-    if !salvage.found.is_counted {
-        salvage.found.events_lost = None;
+    if !salvage.report.is_counted {
+        salvage.report.events_lost = None;
     }
     for (lost, segment, time) in gaps {
-        give_up(salvage, &lost, segment, time)?;
-        salvage.found.lost.push(lost);
+        record_loss(salvage, &lost, segment, time)?;
+        salvage.report.lost.push(lost);
     }
     for (skipped, segment, time) in skips {
-        give_up(salvage, &skipped, segment, time)?;
-        salvage.found.skipped.push(skipped);
+        record_loss(salvage, &skipped, segment, time)?;
+        salvage.report.skipped.push(skipped);
     }
     Ok(())
 }
 
-/// Readers of what can be read pass over what is lost.
-fn give_up(salvage: &mut Salvage, lost: &LostEvents, segment: SegmentKey, time: u64) -> Result<()> {
+/// Records a range of lost events, which readers skip.
+fn record_loss(salvage: &mut Salvage, lost: &LostEvents, segment: SegmentKey, time: u64) -> Result<()> {
     let mut at = lost.from;
     while at < lost.to {
         let length = u32::try_from(lost.to - at).unwrap_or(u32::MAX);
-        let gone = Op::LostEvents { segment, start: at, time, length };
-        op::encode(&mut salvage.loss_ops, &gone);
-        salvage.state.apply(&gone, 0, 0).map_err(Error::invalid)?;
+        let op = Op::LostEvents { segment, start: at, time, length };
+        op::encode(&mut salvage.loss_ops, &op);
+        salvage.state.apply(&op, 0, 0).map_err(Error::invalid)?;
         at += u64::from(length);
     }
     Ok(())
 }
 
-/// How many events were between two offsets, when damaged frames say so of all that lies between them.
-fn counted(hints: &[Hint], key: SegmentKey, from: u64, to: u64) -> Option<u64> {
-    let mut within: Vec<&Hint> =
+/// Returns the number of events between two offsets, if damaged frames account for all of them.
+fn count_events(hints: &[Hint], key: SegmentKey, from: u64, to: u64) -> Option<u64> {
+    let mut matching: Vec<&Hint> =
         hints.iter().filter(|hint| hint.segment == key && from <= hint.start && hint.start < to).collect();
-    within.sort_by_key(|hint| hint.start);
+    matching.sort_by_key(|hint| hint.start);
     let (mut at, mut events) = (from, 0);
-    for hint in within {
+    for hint in matching {
         if hint.start != at || hint.count == 0 {
             return None;
         }

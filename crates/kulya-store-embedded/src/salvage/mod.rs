@@ -1,9 +1,9 @@
-//! Salvage: what of a log can be read, whatever became of it, and exactly what cannot. It reads, and changes nothing: a check
-//! says what it finds, a repair writes it down.
+//! Salvage: determines what of a log can be read, whatever its damage, and exactly what is lost. It changes
+//! nothing: a check reports the result, and a repair writes it to the log.
 //!
-//! A frame is given up as a whole when a byte of it is not what was written, and nothing else is: every true frame that is
-//! left is read, wherever it stands. What is lost is told by the frames around it (their sequences, and how many events were
-//! ever written up to each), by the offsets of the events around it, by what is left of it, and for the end of the log by the
+//! A frame with a damaged byte is dropped as a whole; every other valid frame is read, wherever it is. What
+//! is lost follows from the frames around it (their sequences and event counts), from the offsets of the
+//! events around it, from what is left of it, and, for the end of the log, from the
 //! [manifest](crate::manifest).
 
 mod catalog;
@@ -13,12 +13,12 @@ mod parts;
 mod report;
 mod scan;
 
-pub(crate) use outcome::{Finding, Salvage};
+pub(crate) use outcome::{PartResult, Salvage};
 pub(crate) use parts::Source;
 pub use report::{Damage, LostEvents, SalvageReport};
 
 use crate::checkpoint::CatalogRecord;
-use crate::folder::{Flaw, Folder};
+use crate::folder::{Folder, MetadataDamage};
 use crate::index::Index;
 use crate::manifest::SyncMark;
 use crate::recovery::write_to_index;
@@ -28,81 +28,84 @@ use outcome::UNKNOWN_BYTES;
 use scan::FileScan;
 use std::sync::Arc;
 
-/// Reads all of a log. `index` is empty, and is written to.
-pub(crate) fn salvage(folder: &Folder, flaws: &[Flaw], index: &Arc<dyn Index>) -> Result<Salvage> {
+/// Reads a whole log. `index` must be empty, and is filled.
+///
+/// # Errors
+/// I/O errors; damage is part of the result.
+pub(crate) fn salvage(folder: &Folder, flaws: &[MetadataDamage], index: &Arc<dyn Index>) -> Result<Salvage> {
     let manifest = folder.manifest();
-    let marked = folder.sync_mark().map(|SyncMark(known)| known);
-    let known: Vec<_> = manifest.files.iter().copied().chain(marked).collect();
-    let log_parts = parts::find_parts(folder, &known)?;
+    let sync_mark = folder.sync_mark().map(|SyncMark(file)| file);
+    let synced_files: Vec<_> = manifest.files.iter().copied().chain(sync_mark).collect();
+    let log_parts = parts::find_parts(folder, &synced_files)?;
     let mut salvage = Salvage {
         state: State::new(Arc::clone(index)),
-        found: SalvageReport::default(),
+        report: SalvageReport::default(),
         parts: Vec::new(),
         foreign: log_parts.foreign.clone(),
         loss_ops: Vec::new(),
         segments: None,
     };
     for flaw in flaws {
-        salvage.found.add_damage(flaw.file, flaw.what.to_owned());
+        salvage.report.add_damage(flaw.file, flaw.description.to_owned());
     }
-    // nothing says where the log ended: any number of files may be gone from its end
-    let is_end_unknown = marked.is_none() && flaws.iter().any(|flaw| flaw.file == "MANIFEST");
-    salvage.found.is_counted &= !is_end_unknown;
+    // the end of the log is unknown: any number of files may be missing from it
+    let is_end_unknown = sync_mark.is_none() && flaws.iter().any(|flaw| flaw.file == "MANIFEST");
+    salvage.report.is_counted &= !is_end_unknown;
     for name in &salvage.foreign {
-        salvage.found.add_damage(name, "is no log file of this store".to_owned());
+        salvage.report.add_damage(name, "is not a log file of this store".to_owned());
     }
     let record = manifest.record;
     for (number, part) in log_parts.parts.iter().enumerate() {
         let next = log_parts.parts.get(number + 1);
         let next_before = next.and_then(|next| next.before);
         let name = part.name();
-        let last_known = known.iter().filter(|file| file.name == name).max_by_key(|file| file.bytes);
+        let last_synced = synced_files.iter().filter(|file| file.name == name).max_by_key(|file| file.bytes);
         let before = salvage.state.end;
-        let finding = match &part.source {
-            Source::Missing => salvage.missing(part, before, next_before, &known),
+        let result = match &part.source {
+            Source::Missing => salvage.missing(part, before, next_before, &synced_files),
             Source::File { .. } => {
-                let walk = FileScan {
+                let scan = FileScan {
                     folder,
                     log_parts: &log_parts,
                     record: record.as_ref(),
-                    known: last_known.copied(),
+                    synced_file: last_synced.copied(),
                     next_before,
                     is_last: next.is_none(),
                 };
-                walk.file(part, &mut salvage)?
+                scan.scan_file(part, &mut salvage)?
             }
         };
-        salvage.parts.push(finding);
+        salvage.parts.push(result);
         if salvage.state.needs_checkpoint() {
             write_to_index(&mut salvage.state)?;
         }
     }
-    // what was known of the end of the log, in files that are not there any more either
-    let last = marked.into_iter().map(|known| known.end).chain(record.as_ref().map(|record| record.end));
+    // the recorded end of the log, whose files may be missing as well
+    let last = sync_mark.into_iter().map(|known| known.end).chain(record.as_ref().map(|record| record.end));
     if let Some(end) = last.max_by_key(|end| end.sequence) {
-        salvage.jump(end, true);
+        salvage.skip_to(end, true);
     }
     let is_recorded = record.as_ref().is_some_and(|record| record.end.sequence >= salvage.state.end.sequence);
-    let unknown = match (is_end_unknown, is_recorded && marked.is_some()) {
+    let unknown_bytes = match (is_end_unknown, is_recorded && sync_mark.is_some()) {
         (true, _) => UNKNOWN_BYTES,
         // the tails of all segments are known
         (false, true) => 0,
-        (false, false) => salvage.unknown(&known, marked.is_some()),
+        (false, false) => salvage.unknown_bytes(&synced_files, sync_mark.is_some()),
     };
-    // of files that are gone nobody knows how much more they had
-    salvage.found.is_counted &= unknown == 0 || marked.is_some();
+    // missing files may have had more than is recorded
+    salvage.report.is_counted &= unknown_bytes == 0 || sync_mark.is_some();
     salvage.state.abort_open_transactions();
     write_to_index(&mut salvage.state)?;
-    finish(&mut salvage, record.as_ref(), unknown)?;
+    finish(&mut salvage, record.as_ref(), unknown_bytes)?;
     Ok(salvage)
 }
 
 /// Restores the catalog from the manifest and records the lost events.
-fn finish(salvage: &mut Salvage, record: Option<&CatalogRecord>, unknown: u64) -> Result<()> {
-    if let Some(record) = record.filter(|_| salvage.found.is_damaged()) {
+fn finish(salvage: &mut Salvage, record: Option<&CatalogRecord>, unknown_bytes: u64) -> Result<()> {
+    if let Some(record) = record.filter(|_| salvage.report.is_damaged()) {
         catalog::restore(salvage, record)?;
     }
-    gaps::record_gaps(salvage, record, unknown)?;
-    // what is lost stands among what is not
+    gaps::record_gaps(salvage, record, unknown_bytes)?;
+    // lost events are extents of the index, too
     write_to_index(&mut salvage.state)
 }

@@ -1,4 +1,4 @@
-//! The state of a salvage: what was read, and the edits that a repair makes.
+//! The state and result of a salvage: what was read, and the edits that a repair makes.
 
 use super::parts::{Part, Source};
 use super::report::SalvageReport;
@@ -8,72 +8,75 @@ use crate::manifest::SyncedFile;
 use crate::state::{LogInfo, State};
 use std::collections::HashMap;
 
-/// What a log is, and what a repair would make of it.
+/// The result of a salvage.
 pub(crate) struct Salvage {
-    /// Everything that can be read. Its files are those of the log as they are named now.
+    /// The state from everything that can be read. Its files have their current names.
     pub(crate) state: State,
-    pub(crate) found: SalvageReport,
-    /// The parts of the log, in its order, and what is to be done with each.
-    pub(crate) parts: Vec<Finding>,
-    /// Files that are none of the log, by their names in the folder.
+    pub(crate) report: SalvageReport,
+    /// The parts of the log, in log order, with the edits for each.
+    pub(crate) parts: Vec<PartResult>,
+    /// Files that are not part of the log, by name.
     pub(crate) foreign: Vec<String>,
-    /// Ops that say in the log what is lost.
+    /// Ops that record the losses in the log.
     pub(crate) loss_ops: Vec<u8>,
-    /// How many segments each stream has at least, once somebody had to know.
+    /// The minimum number of segments of each stream, computed on demand.
     pub(super) segments: Option<HashMap<u32, u32>>,
 }
 
-/// A part of the log: one file, or files that are missing.
-pub(crate) struct Finding {
+/// The result for a part of the log: one file, or missing files.
+pub(crate) struct PartResult {
     pub(crate) part: Part,
     pub(crate) before: LogEnd,
     pub(crate) end: LogEnd,
-    /// Whether it must be written anew.
+    /// Whether it must be rewritten.
     pub(crate) needs_rewrite: bool,
-    /// What of its frames is left out, or added, in order.
+    /// Ops to drop or insert, in order.
     pub(crate) edits: Vec<Edit>,
-    /// What is no frame: from where to where.
+    /// Ranges without valid frames, as start and end positions.
     pub(crate) skips: Vec<(u64, u64)>,
-    /// Behind it is nothing but the end of a write that was cut off.
+    /// The end of the valid part, followed by a torn write at most.
     pub(crate) read_to: u64,
 }
 
-/// A change of what a file has.
+/// An edit of the ops of a file.
 pub(crate) struct Edit {
-    /// The frame, by where its body begins, and the number of the op in it.
+    /// The frame, by the position of its body.
     pub(crate) body_at: u64,
+    /// The index of the op in the frame.
     pub(crate) op: usize,
-    /// `None` leaves the op out; these ops come before it otherwise.
+    /// Encoded ops to insert before the op; `None` drops the op.
     pub(crate) before: Option<Vec<u8>>,
 }
 
-/// Offsets that each segment passes over where files are gone from the end of the log and nothing says how long they were.
+/// The number of offsets that each segment skips when files of unknown length are missing at the end of the
+/// log.
 pub(super) const UNKNOWN_BYTES: u64 = 1 << 30;
 
 impl Salvage {
-    /// Files that are not there.
+    /// Records missing files.
     pub(super) fn missing(
         &mut self,
         part: &Part,
         before: LogEnd,
         next_before: Option<LogEnd>,
-        known: &[SyncedFile],
-    ) -> Finding {
+        synced_files: &[SyncedFile],
+    ) -> PartResult {
         let name = part.name();
-        let within = known.iter().filter(|file| name.first <= file.name.first && file.name.last <= name.last);
+        let within =
+            synced_files.iter().filter(|file| name.first <= file.name.first && file.name.last <= name.last);
         let last = within.max_by_key(|file| file.end.sequence).map(|file| file.end);
         let what = if name.first == name.last {
             "is missing".to_owned()
         } else {
-            format!("is missing, and so are all up to {}", LogName::plain(name.last))
+            format!("is missing, and so are all files up to {}", LogName::plain(name.last))
         };
-        self.found.add_damage(&LogName::plain(name.first).to_string(), what);
+        self.report.add_damage(&LogName::plain(name.first).to_string(), what);
         if let Some(end) = next_before.or(last) {
-            self.jump(end, true);
+            self.skip_to(end, true);
         }
         let file = self.state.files.add(LogInfo::new(name));
         self.state.set_position(LogPosition { file, length: 0 }, self.state.end);
-        Finding {
+        PartResult {
             part: part.clone(),
             before,
             end: self.state.end,
@@ -84,50 +87,50 @@ impl Salvage {
         }
     }
 
-    /// The log goes on behind frames that are not there. `counts` says that how many events were in them is known.
-    pub(super) fn jump(&mut self, to: LogEnd, counts: bool) {
+    /// Skips lost frames, up to a log end. `is_counted` tells whether the number of their events is known.
+    pub(super) fn skip_to(&mut self, to: LogEnd, is_counted: bool) {
         let from = self.state.end;
         if from.sequence < to.sequence {
-            let events = counts.then(|| to.events.checked_sub(from.events)).flatten();
-            self.found.frames_lost(from.sequence + 1, to.sequence, events);
+            let events = is_counted.then(|| to.events.checked_sub(from.events)).flatten();
+            self.report.add_lost_frames(from.sequence + 1, to.sequence, events);
         }
         if from.sequence <= to.sequence {
             self.state.end = LogEnd { events: to.events.max(from.events), ..to };
         }
     }
 
-    /// How many bytes of events are gone from the end of the log at most, which nothing tells the streams of.
-    pub(super) fn unknown(&self, known: &[SyncedFile], is_marked: bool) -> u64 {
+    /// Returns the maximum number of lost bytes at the end of the log, whose streams are unknown.
+    pub(super) fn unknown_bytes(&self, synced_files: &[SyncedFile], has_sync_mark: bool) -> u64 {
         let bytes_of = |part: &Part| {
             let name = part.name();
             let of_part = |file: &&SyncedFile| name.first <= file.name.first && file.name.last <= name.last;
             let mut bytes: HashMap<LogName, u64> = HashMap::new();
-            for file in known.iter().filter(of_part) {
+            for file in synced_files.iter().filter(of_part) {
                 let most = bytes.entry(file.name).or_default();
                 *most = file.bytes.max(*most);
             }
             bytes.into_values().sum::<u64>()
         };
-        let mut gone = 0;
-        for finding in self.parts.iter().rev() {
-            match &finding.part.source {
-                Source::Missing => gone += bytes_of(&finding.part),
+        let mut lost = 0;
+        for result in self.parts.iter().rev() {
+            match &result.part.source {
+                Source::Missing => lost += bytes_of(&result.part),
                 Source::File { .. } => {
-                    // up to the last frame that could be read
-                    let read_to = finding.skips.last().filter(|(_, to)| *to >= finding.read_to);
-                    let read_to = read_to.map_or(finding.read_to, |(from, _)| *from);
-                    gone += bytes_of(&finding.part).max(finding.read_to).saturating_sub(read_to);
+                    // the end of the last readable frame
+                    let read_to = result.skips.last().filter(|(_, to)| *to >= result.read_to);
+                    let read_to = read_to.map_or(result.read_to, |(from, _)| *from);
+                    lost += bytes_of(&result.part).max(result.read_to).saturating_sub(read_to);
                     if read_to > FILE_HEADER_BYTES as u64 {
                         break;
                     }
                 }
             }
         }
-        if gone == 0 {
+        if lost == 0 {
             return 0;
         }
-        // what was staged before, and committed by what is lost
+        // staged events that a lost frame may have committed
         let staged: u64 = self.state.staged.values().flat_map(|it| it.lengths.values()).sum();
-        if is_marked { gone + staged } else { (gone + staged).max(UNKNOWN_BYTES) }
+        if has_sync_mark { lost + staged } else { (lost + staged).max(UNKNOWN_BYTES) }
     }
 }

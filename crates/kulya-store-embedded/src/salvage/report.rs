@@ -3,61 +3,63 @@
 use crate::op::SegmentKey;
 use kulya_store::{Error, ErrorKind, StreamId};
 
-/// Something in a folder that is not what was written.
+/// A damaged file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
-    /// The file's name.
+    /// The name of the file.
     pub file: String,
-    /// What is wrong with it, as the rest of a sentence.
-    pub what: String,
+    /// The damage, as the predicate of a sentence.
+    pub description: String,
 }
 
-/// Events of one segment that are lost: all of those between two offsets.
+/// A range of lost events of one segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostEvents {
     /// The stream.
     pub stream: StreamId,
-    /// The segment's number.
+    /// The number of the segment.
     pub segment: u32,
-    /// The offset at which the first of them began.
+    /// The offset of the first lost event.
     pub from: u64,
-    /// The offset behind the last.
+    /// The offset after the last lost event.
     pub to: u64,
-    /// How many there were, at most, where that is known.
+    /// The maximum number of lost events, if known.
     pub events: Option<u64>,
 }
 
-/// What a log is: what of it can be read, and what cannot.
+/// The result of checking or repairing a store: what can be read, and what is lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SalvageReport {
-    /// Log files that were read.
+    /// The number of log files that were read.
     pub files: usize,
-    /// Frames that are as they were written: a frame is what was written at one time.
+    /// The number of intact frames; each is one group commit.
     pub frames: u64,
-    /// Bytes of the log files up to their last frames.
+    /// The size of the log files up to their last frames, in bytes.
     pub bytes: u64,
-    /// What is damaged, missing or no file of this store.
+    /// Files that are damaged, missing, or not of this store.
     pub damage: Vec<Damage>,
-    /// Behind the last frame of a log that is whole: a write that was cut off before anybody was told that it was done. Its
-    /// file, where it begins, and its bytes. The next opening cuts it off.
-    pub torn: Option<(String, u64, u64)>,
-    /// Bytes in which no frame could be read.
+    /// A torn write at the end of an intact log, which was never acknowledged and which the next opening
+    /// truncates: its file, position and size in bytes.
+    pub torn_tail: Option<(String, u64, u64)>,
+    /// The number of bytes without a valid frame.
     pub bytes_unread: u64,
-    /// Frames that were written and are lost.
+    /// The number of lost frames.
     pub frames_lost: u64,
-    /// Events that were in them, at most: as many were written, to whatever stream, also such as were deleted later or
-    /// belonged to a transaction. `None` where that is not known.
+    /// The maximum number of events in the lost frames, of any stream, including deleted streams and
+    /// transactions. `None` if unknown.
     pub events_lost: Option<u64>,
-    /// The events that are lost, by where they were.
+    /// The lost events by segment.
     pub lost: Vec<LostEvents>,
-    /// Where frames are lost from the end of the log, nobody knows which streams they were of. So each stream passes over as
-    /// many offsets as may have been given: none is given to two events.
+    /// Offsets that are skipped: if frames are lost at the end of the log, their streams are unknown, so
+    /// each stream skips as many offsets as they may have used. No offset is used twice.
     pub skipped: Vec<LostEvents>,
-    /// Changes that can be read, but are of no use without what is lost.
-    pub changes: u64,
-    /// Streams and tables whose making was lost, and under which names what they hold is found.
-    pub named: Vec<String>,
+    /// The number of readable changes that were dropped because they depend on what is lost.
+    pub dropped_changes: u64,
+    /// Streams and tables whose creation was lost, by the names under which their content is available.
+    pub recovered_names: Vec<String>,
+    /// Whether the number of lost events is known.
     pub(crate) is_counted: bool,
+    /// Events of damaged frames, as far as these can be read.
     pub(crate) hints: Vec<Hint>,
 }
 
@@ -68,21 +70,21 @@ impl Default for SalvageReport {
             frames: 0,
             bytes: 0,
             damage: Vec::new(),
-            torn: None,
+            torn_tail: None,
             bytes_unread: 0,
             frames_lost: 0,
             events_lost: Some(0),
             lost: Vec::new(),
             skipped: Vec::new(),
-            changes: 0,
-            named: Vec::new(),
+            dropped_changes: 0,
+            recovered_names: Vec::new(),
             is_counted: true,
             hints: Vec::new(),
         }
     }
 }
 
-/// Where a damaged frame says that it has events. It may be that which is damaged.
+/// An append in a damaged frame, which may itself be damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Hint {
     pub(crate) segment: SegmentKey,
@@ -93,31 +95,31 @@ pub(crate) struct Hint {
 }
 
 impl SalvageReport {
-    /// Whether anything is not as it was written. A write that was cut off is no damage.
+    /// Returns whether anything is damaged. A torn write is not damage.
     pub fn is_damaged(&self) -> bool {
         !self.damage.is_empty()
     }
 
-    pub(super) fn damaged(&mut self, file: &str, what: String) {
-        self.damage.push(Damage { file: file.to_owned(), what });
+    pub(super) fn add_damage(&mut self, file: &str, description: String) {
+        self.damage.push(Damage { file: file.to_owned(), description });
     }
 
-    /// The frames of these sequences are gone.
-    pub(super) fn frames_lost(&mut self, from: u64, to: u64, events: Option<u64>) {
+    /// Counts the frames of these sequences as lost.
+    pub(super) fn add_lost_frames(&mut self, from: u64, to: u64, events: Option<u64>) {
         self.frames_lost += to.saturating_sub(from) + 1;
-        self.events_lost = self.events_lost.zip(events).map(|(before, more)| before.saturating_add(more));
+        self.events_lost = self.events_lost.zip(events).map(|(total, more)| total.saturating_add(more));
     }
 
-    /// The error for whoever needs all of it; `None` when nothing is damaged.
+    /// Returns the error for the first damage; `None` if nothing is damaged.
     pub fn error(&self) -> Option<Error> {
-        let Damage { file, what } = self.damage.first()?;
+        let Damage { file, description } = self.damage.first()?;
         let more = match self.damage.len() {
             1 => String::new(),
             many => format!(" (and {} more)", many - 1),
         };
-        let what = format!(
-            "file {file} {what}{more}: see all of it with kulya store check, restore the folder from a copy, or give up what is lost with kulya store repair"
+        let message = format!(
+            "file {file} {description}{more}: list all damage with kulya store check, restore the folder from a backup, or drop what is lost with kulya store repair"
         );
-        Some(Error::new(ErrorKind::Corrupt, what))
+        Some(Error::new(ErrorKind::Corrupt, message))
     }
 }

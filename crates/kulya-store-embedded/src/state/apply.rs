@@ -1,7 +1,7 @@
 //! Applies ops to the state.
 
-use super::{Slot, State, Stream, Table, TransactionStart};
 use super::segment::Segment;
+use super::{Slot, State, Stream, Table, TransactionStart};
 use crate::extent::Extent;
 use crate::op::{Op, SegmentKey};
 use bytes::Bytes;
@@ -11,8 +11,8 @@ use kulya_store::{
 use std::collections::BTreeMap;
 
 impl State {
-    /// Takes over one op; `file` and `position` tell where its events lie. An op that does not fit what came
-    /// before is damage, described by the error.
+    /// Applies an op; `file` and `position` locate its events. Fails with a message if the op does not fit
+    /// the ops before it, which means damage.
     pub(crate) fn apply(&mut self, op: &Op<'_>, file: u32, position: u64) -> std::result::Result<(), String> {
         match op {
             Op::CreateScope { name } => {
@@ -23,8 +23,9 @@ impl State {
                 let segments = (0..*segments).map(|_| Segment::default()).collect();
                 self.next_stream = self.next_stream.max(id.saturating_add(1));
                 self.stream_names.insert(*id, stream.clone());
-                let made = Stream { id: *id, epoch: *epoch, sealed: false, retention: *retention, segments };
-                self.streams.insert(stream, made);
+                let created =
+                    Stream { id: *id, epoch: *epoch, sealed: false, retention: *retention, segments };
+                self.streams.insert(stream, created);
             }
             Op::UpdateStream { id, retention } => self.stream_mut(*id)?.retention = *retention,
             Op::CreateTable { id, scope, name } => {
@@ -53,11 +54,11 @@ impl State {
                 self.recent.1 += key.len();
                 self.set(*table, key, Slot { version: Version(*version), file, value: None })?;
             }
-            Op::Stage { transaction, segment, place, checksum, events } => {
+            Op::Stage { transaction, segment, offset, checksum, events } => {
                 self.last_transaction = self.last_transaction.max(*transaction);
                 self.segment_mut(*segment)?;
                 let (length, checksum) = (events.len() as u32, *checksum);
-                let extent = Extent { start: *place, time: 0, file, position, length, checksum };
+                let extent = Extent { start: *offset, time: 0, file, position, length, checksum };
                 self.files.add_live(file, extent.size());
                 let staged = self.staged.entry(*transaction).or_default();
                 staged.lengths.insert(*segment, extent.end());
@@ -67,19 +68,25 @@ impl State {
             Op::CommitStaged { transaction, version, changes, time, starts } => {
                 self.time = self.time.max(*time);
                 self.last_transaction = self.last_transaction.max(*transaction);
-                self.remember(*transaction, *version, *changes);
+                self.record_outcome(*transaction, *version, *changes);
                 let starts: BTreeMap<SegmentKey, u64> = starts.iter().copied().collect();
                 for (segment, extent) in self.staged.remove(transaction).unwrap_or_default().runs {
                     let Some(start) = starts.get(&segment) else {
-                        return Err(format!("transaction {transaction} was committed without all of it"));
+                        return Err(format!(
+                            "transaction {transaction} was committed without all of its segments"
+                        ));
                     };
-                    let placed =
-                        TransactionStart { file: extent.file, transaction: *transaction, segment, start: *start };
+                    let placed = TransactionStart {
+                        file: extent.file,
+                        transaction: *transaction,
+                        segment,
+                        start: *start,
+                    };
                     if self.transaction_starts.last() != Some(&placed) {
                         self.transaction_starts.push(placed);
                     }
                     let start =
-                        start.checked_add(extent.start).ok_or("a transaction lies beyond all offsets")?;
+                        start.checked_add(extent.start).ok_or("the offset of a transaction overflows")?;
                     self.recent.0 += 1;
                     self.segment_mut(segment)?.add(Extent { start, time: *time, ..extent });
                 }
@@ -96,43 +103,47 @@ impl State {
             Op::DeleteStream { id } => {
                 let epoch = self.stream_mut(*id)?.epoch;
                 if let Some(name) = self.stream_names.remove(id) {
-                    let gone = self.streams.remove(&name);
-                    let extents = gone.iter().flat_map(|stream| &stream.segments).flat_map(|s| &s.recent);
+                    let deleted = self.streams.remove(&name);
+                    let extents = deleted.iter().flat_map(|stream| &stream.segments).flat_map(|s| &s.recent);
                     self.release_extents(extents);
                     self.garbage.streams.insert(*id);
-                    self.ended.insert(name, epoch);
+                    self.deleted_epochs.insert(name, epoch);
                 }
             }
             Op::Truncate { segment, offset } => {
-                let gone = self.segment_mut(*segment)?.truncate(*offset);
-                self.release_extents(gone.iter());
+                let truncated = self.segment_mut(*segment)?.truncate(*offset);
+                self.release_extents(truncated.iter());
                 self.garbage.segments.insert(*segment);
             }
             Op::DeleteTable { id } => {
                 self.table_mut(*id)?;
                 if let Some(name) = self.table_names.remove(id) {
-                    let gone = self.tables.remove(&name).unwrap_or_default();
-                    for (key, slot) in &gone.recent {
-                        self.files
-                            .remove_live(slot.file, Slot::size(key, slot.value.as_deref().unwrap_or_default()));
+                    let deleted = self.tables.remove(&name).unwrap_or_default();
+                    for (key, slot) in &deleted.recent {
+                        self.files.remove_live(
+                            slot.file,
+                            Slot::size(key, slot.value.as_deref().unwrap_or_default()),
+                        );
                     }
                     self.garbage.tables.insert(*id);
                 }
             }
             Op::WriterMark { writer, event_number } => {
-                self.writers.store(WriterMark { writer: WriterId(*writer), event_number: *event_number });
+                self.writers.record(WriterMark { writer: WriterId(*writer), event_number: *event_number });
             }
             Op::ReserveTransactions { up_to } => {
                 self.last_transaction = self.last_transaction.max(*up_to);
             }
             Op::DeletedEpoch { epoch, scope, name } => {
                 let stream = StreamId::stored(scope, name).map_err(|e| e.to_string())?;
-                let ended = self.ended.entry(stream).or_default();
-                *ended = (*ended).max(*epoch);
+                let last_epoch = self.deleted_epochs.entry(stream).or_default();
+                *last_epoch = (*last_epoch).max(*epoch);
             }
-            Op::Outcome { transaction, version, changes } => self.remember(*transaction, *version, *changes),
+            Op::Outcome { transaction, version, changes } => {
+                self.record_outcome(*transaction, *version, *changes)
+            }
             Op::LostEvents { segment, start, time, length } => {
-                start.checked_add(u64::from(*length)).ok_or("lost events lie beyond all offsets")?;
+                start.checked_add(u64::from(*length)).ok_or("the offset of lost events overflows")?;
                 self.recent.0 += 1;
                 self.segment_mut(*segment)?.add(Extent::lost(*start, *time, *length));
             }
@@ -147,8 +158,8 @@ impl State {
         Ok(())
     }
 
-    pub(crate) fn remember(&mut self, transaction: u64, version: u64, changes: u32) {
-        // an answer is as long as its changes, which were in one frame: no more than a frame holds
+    pub(crate) fn record_outcome(&mut self, transaction: u64, version: u64, changes: u32) {
+        // bounded: a receipt has one version per change, and the changes were in one frame
         let changes = (changes as usize).min(crate::frame::MAX_BODY_BYTES / 16);
         let versions = vec![Version(version); changes];
         self.outcomes.insert(transaction, CommitReceipt { versions, ..CommitReceipt::default() });
@@ -157,7 +168,7 @@ impl State {
         }
     }
 
-    /// Takes over a key's change; what it was before, as far as it is in memory, is of no use any more.
+    /// Sets the last change of a key, and releases the change that it replaces if that is in memory.
     fn set(&mut self, table: u32, key: &[u8], slot: Slot) -> std::result::Result<(), String> {
         let before = self.table_mut(table)?.recent.insert(owned(key), slot);
         if let Some(Slot { file, value: Some(value), .. }) = before {

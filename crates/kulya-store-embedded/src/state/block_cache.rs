@@ -1,4 +1,5 @@
-//! Blocks of the index that were read of late, packed as they lie there: to unpack one costs a fraction of finding it.
+//! A cache of recently read index blocks, which are kept packed: unpacking costs a fraction of an index
+//! lookup.
 
 use crate::extent::Extent;
 use crate::index;
@@ -6,42 +7,42 @@ use crate::op::SegmentKey;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// So many are kept: about 5 MB.
+/// The maximum number of cached blocks, about 5 MB.
 const MAX_BLOCKS: usize = 4096;
 
-/// By where they begin; each with where it ends.
+/// Packed blocks with their end offset, by segment and start offset.
 type Packed = BTreeMap<(SegmentKey, u64), (u64, Box<[u8]>)>;
 
 #[derive(Default)]
-pub(super) struct Blocks {
-    kept: Mutex<Packed>,
+pub(super) struct BlockCache {
+    blocks: Mutex<Packed>,
 }
 
-impl Blocks {
+impl BlockCache {
     fn lock(&self) -> MutexGuard<'_, Packed> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The block that holds an offset, with its start.
+    /// Returns the block that contains an offset, with its start.
     pub(super) fn find(&self, key: SegmentKey, offset: u64) -> Option<(u64, Vec<Extent>)> {
-        let kept = self.lock();
-        let ((segment, start), (end, packed)) = kept.range(..=(key, offset)).next_back()?;
+        let blocks = self.lock();
+        let ((segment, start), (end, packed)) = blocks.range(..=(key, offset)).next_back()?;
         let holds = *segment == key && *end > offset;
         holds.then(|| index::unpack(*start, packed)).flatten().map(|extents| (*start, extents))
     }
 
-    /// Keeps a block that has these extents.
-    pub(super) fn keep(&self, key: SegmentKey, start: u64, packed: &[u8], extents: &[Extent]) {
+    /// Inserts a block that has these extents.
+    pub(super) fn insert(&self, key: SegmentKey, start: u64, packed: &[u8], extents: &[Extent]) {
         let end = extents.last().map_or(start, Extent::end);
-        let mut kept = self.lock();
-        if kept.len() >= MAX_BLOCKS {
-            // which one goes matters little: a scan passes all of them, and few readers jump
-            kept.pop_first();
+        let mut blocks = self.lock();
+        if blocks.len() >= MAX_BLOCKS {
+            // any block will do: scans touch all blocks, and random readers are few
+            blocks.pop_first();
         }
-        kept.insert((key, start), (end, packed.into()));
+        blocks.insert((key, start), (end, packed.into()));
     }
 
-    pub(super) fn forget(&self) {
+    pub(super) fn clear(&self) {
         self.lock().clear();
     }
 }

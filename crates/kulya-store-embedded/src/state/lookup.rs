@@ -12,7 +12,8 @@ use kulya_store::{Entry, Result, Version};
 use std::io;
 
 impl State {
-    /// The extents of a segment from the one that holds `offset` on, of `bytes` together or a little more.
+    /// Returns the extents of a segment from the one that contains `offset` on, `bytes` in total or a
+    /// little more.
     pub(crate) fn extents(
         &self,
         key: SegmentKey,
@@ -24,7 +25,7 @@ impl State {
         let enough = offset.saturating_add(bytes);
         let is_enough = |found: &[Extent]| found.last().is_some_and(|last| last.end() >= enough);
         let recent_from = segment.recent_from();
-        // those of a block that are asked for
+        // the requested extents of a block
         let of = |block: &[Extent]| {
             let from = block.partition_point(|extent| extent.end() <= offset);
             let to = block.partition_point(|extent| extent.start < recent_from.min(enough));
@@ -36,7 +37,7 @@ impl State {
                     found.extend(block.get(of(&block)).unwrap_or_default());
                     start + 1
                 }
-                // what is there may begin behind it: the rest was lost
+                // the next extent may start later: a repair has dropped those before it
                 None => offset,
             };
             if !is_enough(&found) {
@@ -58,7 +59,7 @@ impl State {
         Ok(found)
     }
 
-    /// The block of the index that begins at or before an offset, with its start.
+    /// Returns the index block that starts at or before an offset, with its start.
     fn block_at(&self, key: SegmentKey, offset: u64) -> io::Result<Option<(u64, Vec<Extent>)>> {
         if let Some(found) = self.blocks.find(key, offset) {
             return Ok(Some(found));
@@ -66,16 +67,16 @@ impl State {
         let found = self.index.last(&index::block_key(key, 0), &index::block_key(key, offset))?;
         let Some(entry) = found else { return Ok(None) };
         let (start, extents) = block(&entry)?;
-        self.blocks.keep(key, start, &entry.1, &extents);
+        self.blocks.insert(key, start, &entry.1, &extents);
         Ok(Some((start, extents)))
     }
 
-    /// Forgets what is remembered of the index, some of which has proved to be old.
+    /// Clears the block cache, which has proved to be stale.
     pub(crate) fn clear_block_cache(&self) {
-        self.blocks.forget();
+        self.blocks.clear();
     }
 
-    /// Where a segment's first events begin that were committed at or after a time.
+    /// Returns the offset of a segment's first events that were committed at or after a time.
     pub(crate) fn offset_at(&self, key: SegmentKey, segment: &Segment, time: u64) -> Result<u64> {
         let first_of = |extents: &[Extent]| {
             let first = extents.partition_point(|extent| extent.time < time);
@@ -83,13 +84,13 @@ impl State {
         };
         let recent_from = segment.recent_from();
         let (mut low, mut high) = (segment.head, recent_from);
-        // what lies before `low` is too early, what lies behind `high` is not
+        // binary search: events before `low` are too early, events after `high` are not
         while low < high {
             let middle = low + (high - low) / 2;
             let Some((start, mut extents)) = self.block_at(key, middle).map_err(index_error)? else { break };
             extents.retain(|extent| extent.start < recent_from && extent.end() > segment.head);
             match first_of(&extents) {
-                // the last too early one is in the block before
+                // the last event that is too early is in the block before
                 Some(at) if at <= start.max(segment.head) => high = start.max(segment.head).min(middle),
                 Some(at) => return Ok(at),
                 None => low = extents.last().map_or(middle + 1, Extent::end).max(middle + 1),
@@ -101,7 +102,7 @@ impl State {
         Ok(first_of(&segment.recent).unwrap_or(segment.tail))
     }
 
-    /// The last change of a key that the log knows of: its version, the log file, and the value if there is one.
+    /// Returns the last change of a key: its version, log file, and the value unless it was removed.
     pub(crate) fn slot(&self, table: &Table, key: &[u8]) -> Result<Option<Slot>> {
         if let Some(slot) = table.recent.get(key) {
             return Ok(Some(slot.clone()));
@@ -109,7 +110,7 @@ impl State {
         indexed_slot(&*self.index, table.id, key).map_err(index_error)
     }
 
-    /// The entries whose key begins with `prefix` and lies beyond `after`, in key order.
+    /// Returns the entries whose key starts with `prefix` and is greater than `after`, in key order.
     pub(crate) fn entries(
         &self,
         table: &Table,
@@ -117,7 +118,7 @@ impl State {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<Entry>> {
-        // the first key that may be meant
+        // the lower bound of the scan
         let from = match after {
             Some(after) if after >= prefix => [after, &[0]].concat(),
             _ => prefix.to_vec(),
@@ -139,7 +140,7 @@ impl State {
             };
             let newer = recent.peek().map(|(key, _)| *key);
             if newer.is_some() && newer == known.as_ref() {
-                // what was there before
+                // the recent change replaces the indexed entry
                 indexed.next();
             }
             let is_newer = match (newer, &known) {
@@ -161,18 +162,19 @@ impl State {
     }
 }
 
-/// What the index knows of a key.
+/// Returns the entry of a key in the index.
 pub(crate) fn indexed_slot(index: &dyn Index, table: u32, key: &[u8]) -> io::Result<Option<Slot>> {
     index.get(&index::entry_key(table, key))?.map(|stored| slot(&stored)).transpose()
 }
 
-/// A table entry as the index has it.
+/// Decodes a table entry of the index.
 fn slot(stored: &Bytes) -> io::Result<Slot> {
-    let index::Stored { version, file, value } = index::Stored::decode(stored).ok_or_else(index::corrupt)?;
+    let index::StoredEntry { version, file, value } =
+        index::StoredEntry::decode(stored).ok_or_else(index::corrupt)?;
     Ok(Slot { version: Version(version), file, value: Some(value) })
 }
 
-/// A block of extents as the index has it, with its start.
+/// Decodes a block of extents of the index, with its start.
 pub(crate) fn block((key, value): &index::IndexEntry) -> io::Result<(u64, Vec<Extent>)> {
     let start = key.last_chunk::<8>().map(|start| u64::from_be_bytes(*start)).ok_or_else(index::corrupt)?;
     let extents = index::unpack(start, value).ok_or_else(index::corrupt)?;

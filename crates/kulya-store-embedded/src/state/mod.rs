@@ -1,20 +1,22 @@
-//! What the log says: the catalog, and the changes that the index does not know yet, in memory; the rest through the index.
-//! Built by applying ops in the order of the log, at opening and at each commit alike.
+//! The state of the store, built by applying the ops of the log, during recovery and at each commit alike.
+//! The catalog and recent changes are in memory; the rest is read through the index.
 
-mod blocks;
+mod apply;
+mod block_cache;
 mod files;
+mod lookup;
 mod segment;
 mod table;
 
-use blocks::Blocks;
+use block_cache::BlockCache;
 pub(crate) use files::{LogFiles, LogInfo};
 pub(crate) use segment::{Extent, Segment};
 pub(crate) use table::{Slot, Table};
 
-use LogPosition;
 use crate::frame::LogEnd;
 use crate::index::{self, Index};
 use crate::op::{Op, SegmentKey, owned};
+use LogPosition;
 use bytes::Bytes;
 use kulya_store::{
     CommitReceipt, Entry, Error, ErrorKind, REMEMBERED_OUTCOMES, Result, Retention, Scope, SegmentId,
@@ -38,18 +40,20 @@ impl Stream {
     }
 }
 
-/// The events of a transaction that is still open.
+/// The staged events of an open transaction.
 #[derive(Default)]
 pub(crate) struct Staged {
-    /// By where they lie; an extent's start is its place among those of its segment, until the commit.
+    /// The extents; the start of an extent is relative to the transaction's events for its segment until
+    /// the commit.
     pub(crate) runs: Vec<(SegmentKey, Extent)>,
-    /// The bytes for each segment.
+    /// The number of bytes for each segment.
     pub(crate) lengths: BTreeMap<SegmentKey, u64>,
-    /// How many there are.
+    /// The number of events.
     pub(crate) events: u64,
 }
 
-/// Where the events of a committed transaction begin in a segment, for the part that was staged in one log file.
+/// The start of a committed transaction's events in a segment, for the part that was staged in one log
+/// file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TransactionStart {
     pub(crate) file: u32,
@@ -58,66 +62,67 @@ pub(crate) struct TransactionStart {
     pub(crate) start: u64,
 }
 
-/// What the index still holds and nobody can read any more.
+/// Entries of the index that are no longer readable.
 #[derive(Debug, Default)]
 pub(crate) struct IndexGarbage {
     /// Segments whose head has moved.
     pub(crate) segments: BTreeSet<SegmentKey>,
-    /// Streams and tables that were deleted.
+    /// Deleted streams and tables.
     pub(crate) streams: BTreeSet<u32>,
     pub(crate) tables: BTreeSet<u32>,
 }
 
 pub(crate) struct State {
     pub(crate) index: Arc<dyn Index>,
-    blocks: Blocks,
+    blocks: BlockCache,
     pub(crate) files: LogFiles,
     pub(crate) scopes: BTreeSet<Scope>,
     pub(crate) streams: BTreeMap<StreamId, Stream>,
     pub(crate) stream_names: HashMap<u32, StreamId>,
     pub(crate) tables: BTreeMap<TableId, Table>,
     pub(crate) table_names: HashMap<u32, TableId>,
-    /// The epoch of each stream that was deleted.
-    pub(crate) ended: HashMap<StreamId, u32>,
+    /// The last epoch of each deleted stream.
+    pub(crate) deleted_epochs: HashMap<StreamId, u32>,
     pub(crate) next_stream: u32,
     pub(crate) next_table: u32,
     pub(crate) writers: WriterMarks,
-    /// What the last transactions' commits gave; ids rise, so the first are the oldest.
+    /// The receipts of the last committed transactions; ids increase, so the first are the oldest.
     pub(crate) outcomes: BTreeMap<u64, CommitReceipt>,
     pub(crate) staged: HashMap<u64, Staged>,
-    /// What the index is to learn of transactions that were committed.
+    /// Committed transactions that are not in the index yet.
     pub(crate) transaction_starts: Vec<TransactionStart>,
     pub(crate) garbage: IndexGarbage,
-    /// How much the index does not know yet: extents, and bytes of table entries.
+    /// What is not in the index yet: the number of extents, and the bytes of table entries.
     pub(crate) recent: (usize, usize),
-    /// How the log goes on behind the last frame.
+    /// The log end after the last frame.
     pub(crate) end: LogEnd,
-    /// The last version given to a table entry.
+    /// The last version of a table entry.
     pub(crate) version: u64,
-    /// The highest transaction id that was ever reserved or used.
+    /// The highest transaction id that was reserved or used.
     pub(crate) last_transaction: u64,
-    /// When the last commit was, in milliseconds since 1970.
+    /// The time of the last commit, in milliseconds since 1970.
     pub(crate) time: u64,
-    /// Behind the last frame.
+    /// The position after the last frame.
     pub(crate) position: LogPosition,
 }
 
-/// The index should learn of what is recent when it is this much: extents, bytes of table entries.
+/// A checkpoint is due beyond these: the number of extents, and the bytes of table entries, not in the
+/// index.
 const CHECKPOINT_THRESHOLD: (usize, usize) = (1 << 16, 16 << 20);
 
 impl State {
-    /// Nothing, beside an index that may hold something.
+    /// Creates an empty state over an index.
     pub(crate) fn new(index: Arc<dyn Index>) -> Self {
         Self {
             index,
-            blocks: Blocks::default(),
+            blocks: BlockCache::default(),
             files: LogFiles::default(),
             scopes: BTreeSet::new(),
             streams: BTreeMap::new(),
             stream_names: HashMap::new(),
             tables: BTreeMap::new(),
             table_names: HashMap::new(),
-            ended: HashMap::new(),
+            deleted_epochs: HashMap::new(),
             next_stream: 0,
             next_table: 0,
             writers: WriterMarks::default(),
@@ -134,7 +139,7 @@ impl State {
         }
     }
 
-    /// The log has been read, or written, up to here.
+    /// Sets the position up to which the log was read or written.
     pub(crate) fn set_position(&mut self, position: LogPosition, end: LogEnd) {
         self.position = position;
         self.end = end;
@@ -144,7 +149,7 @@ impl State {
         }
     }
 
-    /// Whether there is so much in memory that the index should learn of it.
+    /// Returns whether so much is not in the index that a checkpoint is due.
     pub(crate) fn needs_checkpoint(&self) -> bool {
         self.recent.0 > CHECKPOINT_THRESHOLD.0 || self.recent.1 > CHECKPOINT_THRESHOLD.1
     }
@@ -157,24 +162,24 @@ impl State {
         self.next_table
     }
 
-    /// The epoch that a stream of this name would get.
+    /// Returns the epoch of a new stream of this name.
     pub(crate) fn next_epoch(&self, stream: &StreamId) -> u32 {
-        self.ended.get(stream).map_or(0, |ended| ended + 1)
+        self.deleted_epochs.get(stream).map_or(0, |epoch| epoch + 1)
     }
 
-    /// How many bytes a transaction has staged for a segment.
+    /// Returns the number of bytes that a transaction has staged for a segment.
     pub(crate) fn staged_length(&self, transaction: u64, segment: SegmentKey) -> u64 {
         let lengths = self.staged.get(&transaction).map(|staged| &staged.lengths);
         lengths.and_then(|lengths| lengths.get(&segment)).copied().unwrap_or_default()
     }
 
-    /// Where the events of a transaction would begin in each of its segments. Refuses one that was staged for a stream
-    /// which takes its events no more.
+    /// Returns where the events of a transaction start in each of its segments if it commits now. Fails if
+    /// a stream was sealed or deleted.
     pub(crate) fn staged_starts(&self, transaction: u64) -> Result<Vec<(SegmentKey, u64)>> {
         let lengths = self.staged.get(&transaction).map(|staged| &staged.lengths);
         let start = |segment: &SegmentKey| {
             let Some(name) = self.stream_names.get(&segment.stream) else {
-                return Err(Error::not_found("a stream that this transaction has staged events for"));
+                return Err(Error::not_found("a stream with staged events of this transaction"));
             };
             let stream = self.stream(name)?;
             if stream.sealed {
@@ -185,7 +190,7 @@ impl State {
         lengths.into_iter().flat_map(BTreeMap::keys).map(start).collect()
     }
 
-    /// Whether a scope holds nothing.
+    /// Returns whether a scope has no streams and no tables.
     pub(crate) fn is_empty(&self, scope: &Scope) -> bool {
         !self.streams.keys().any(|stream| stream.scope == *scope)
             && !self.tables.keys().any(|table| table.scope == *scope)
@@ -210,14 +215,14 @@ impl State {
         self.tables.get(table).ok_or_else(|| Error::not_found(table))
     }
 
-    /// The open transactions, which end with the process that opened them.
+    /// Aborts the open transactions, which end with the process that opened them.
     pub(crate) fn abort_open_transactions(&mut self) {
         for staged in std::mem::take(&mut self.staged).into_values() {
             self.release_extents(staged.runs.iter().map(|(_, extent)| extent));
         }
     }
 
-    /// Counts out what nobody can read any more.
+    /// Subtracts extents that are no longer readable from the live bytes of their files.
     fn release_extents<'a>(&mut self, extents: impl Iterator<Item = &'a Extent>) {
         for extent in extents {
             self.files.remove_live(extent.file, extent.size());
@@ -227,10 +232,10 @@ impl State {
     fn stream_mut(&mut self, id: u32) -> std::result::Result<&mut Stream, String> {
         let name = self.stream_names.get(&id);
         name.and_then(|name| self.streams.get_mut(name))
-            .ok_or_else(|| format!("an op speaks of an unknown stream {id}"))
+            .ok_or_else(|| format!("an op refers to the unknown stream {id}"))
     }
 
-    /// A segment by its key; `None` when its stream is no more.
+    /// Returns a segment; `None` if its stream does not exist.
     pub(crate) fn segment_at(&self, key: SegmentKey) -> Option<&Segment> {
         let name = self.stream_names.get(&key.stream)?;
         self.streams.get(name)?.segments.get(key.number as usize)
@@ -239,14 +244,13 @@ impl State {
     pub(crate) fn segment_mut(&mut self, key: SegmentKey) -> std::result::Result<&mut Segment, String> {
         let segment = self.stream_mut(key.stream)?.segments.get_mut(key.number as usize);
         segment.ok_or_else(|| {
-            format!("an op speaks of an unknown segment {} of stream {}", key.number, key.stream)
+            format!("an op refers to the unknown segment {} of stream {}", key.number, key.stream)
         })
     }
 
     pub(crate) fn table_mut(&mut self, id: u32) -> std::result::Result<&mut Table, String> {
         let name = self.table_names.get(&id);
         name.and_then(|name| self.tables.get_mut(name))
-            .ok_or_else(|| format!("an op speaks of an unknown table {id}"))
+            .ok_or_else(|| format!("an op refers to the unknown table {id}"))
     }
 }
-

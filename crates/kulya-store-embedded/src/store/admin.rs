@@ -11,11 +11,14 @@ use std::path::Path;
 use std::sync::PoisonError;
 
 impl EmbeddedStore {
-    /// The format that this program writes.
+    /// The format that this version writes.
     pub const FORMAT: &str = crate::folder::FORMAT;
 
-    /// Copies the store, as it is now, to a new or empty folder, while it is in use; gives the number of bytes. What was
-    /// acknowledged before the call is in the copy.
+    /// Copies the store to a new or empty folder while it is in use; returns the number of bytes. The copy
+    /// includes everything that was acknowledged before the call.
+    ///
+    /// # Errors
+    /// `InvalidInput` (the folder is not empty), `Corrupt` (a log file is missing), `Full`, `Closed`.
     pub async fn backup(&self, to: impl AsRef<Path>) -> Result<u64> {
         drop(self.state()?);
         let to = to.as_ref().to_owned();
@@ -26,16 +29,20 @@ impl EmbeddedStore {
         .await
     }
 
-    /// The same of the store in a folder, whoever has it open: this process, another on this machine, or nobody. What was
-    /// acknowledged before the call is in the copy. The folder is only read.
+    /// Copies the store in a folder, whichever process has it open. The copy includes everything that was
+    /// acknowledged before the call. The source is only read.
     ///
     /// # Errors
-    /// `InvalidInput` (a folder of something else, or the copy's is not empty), `Corrupt` (a log file is missing), `Full`.
+    /// `InvalidInput` (the source is not a store, or the target is not empty), `Corrupt` (a log file is
+    /// missing), `Full`.
     pub fn backup_folder(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<u64> {
         crate::backup::copy(&FileSystem, from.as_ref(), to.as_ref())
     }
 
-    /// Reads every frame of the log and compares it with its checksum. The index is not asked.
+    /// Verifies the checksum of every frame of the log. Does not check the index.
+    ///
+    /// # Errors
+    /// `Corrupt` (anything is damaged), `Closed`.
     pub async fn verify(&self) -> Result<VerifyReport> {
         drop(self.state()?);
         self.spawn_blocking(|store| {
@@ -45,23 +52,28 @@ impl EmbeddedStore {
         .await
     }
 
-    /// Does now what the store does from time to time: applies the streams' retention, takes a checkpoint, and gives back
-    /// the room of what cannot be read any more. It is done by the thread that does it otherwise. Errors leave the store as
-    /// it was.
+    /// Runs maintenance now: applies retention, takes a checkpoint, and reclaims disk space. It runs on the
+    /// maintenance thread, as it does otherwise.
+    ///
+    /// # Errors
+    /// `Full`, `Failed`, `Closed`, `InvalidInput` (the store is read-only). The data is as it was before.
     pub async fn maintain(&self) -> Result<()> {
         drop(self.state()?);
         if self.inner.is_read_only {
             return Err(read_only());
         }
-        maintenance_handle::ask(self).await
+        maintenance::request(self).await
     }
 
-    /// How many log files there are, and their bytes together.
+    /// Returns the number of log files, and their total size in bytes.
+    ///
+    /// # Errors
+    /// `Closed`, `Failed` (I/O).
     pub fn disk_usage(&self) -> Result<(usize, u64)> {
         let names = self.log_names()?;
         let mut bytes = 0;
         for name in &names {
-            // what was compacted meanwhile is counted under its new name the next time
+            // a file that was compacted meanwhile is counted the next time
             let Some(file) = self.inner.folder.read_log(*name)? else { continue };
             let path = self.inner.folder.log_path(*name);
             bytes += file.length().map_err(|e| disk_error(&format!("cannot read {}", path.display()), e))?;
@@ -69,7 +81,7 @@ impl EmbeddedStore {
         Ok((names.len(), bytes))
     }
 
-    /// The log files, in the order of the log.
+    /// Returns the log files in log order.
     fn log_names(&self) -> Result<Vec<LogName>> {
         Ok(self.state()?.files.in_order().into_iter().map(|(_, info)| info.name).collect())
     }

@@ -1,12 +1,13 @@
-//! The keeper: a thread beside the committer that does the [upkeep](crate::upkeep), now and then, when the bell rings, or
-//! when somebody asks for it: there is no other way to it, so that what tests ask for is what a server does.
+//! The maintenance thread of a store, which runs retention, checkpoints, garbage collection and compaction:
+//! at intervals, when it is woken up, and on request. There is no other way to run maintenance, so that
+//! tests exercise what a server does.
 //!
-//! The thread has no runtime and needs none: whatever it calls must not depend on who calls it.
+//! The thread has no async runtime; nothing that it calls may depend on one.
 
 use crate::error::closed;
-use crate::wakeup::Signal;
 use crate::index::Index;
 use crate::store::{EmbeddedStore, Inner};
+use crate::wakeup::Signal;
 use kulya_store::supervision::{Component, Supervisor};
 use kulya_store::{Error, ErrorKind, HealthStatus, Result, StreamId, retain};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -14,16 +15,16 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// An end leaves no more of the log to be read at the next opening.
-const UNREAD_BYTES: u64 = 4 << 20;
+/// On close a checkpoint is taken if the next opening would replay more than this, in bytes.
+const MAX_UNREAD_BYTES: u64 = 4 << 20;
 
-/// Nobody waits for a thread that is no more.
-struct Ending(Weak<Inner>);
+/// Fails the waiting callers when the thread ends.
+struct FailWaitingOnDrop(Weak<Inner>);
 
-impl Drop for Ending {
+impl Drop for FailWaitingOnDrop {
     fn drop(&mut self) {
         if let Some(inner) = self.0.upgrade() {
-            inner.maintenance_handle.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+            inner.maintenance_thread.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         }
     }
 }
@@ -31,59 +32,58 @@ impl Drop for Ending {
 /// Starts the thread, which ends with the store.
 pub(crate) fn start(inner: &Arc<Inner>) -> Result<()> {
     let store = Arc::downgrade(inner);
-    let (wakeup, interval) = (Arc::clone(&inner.wakeup), inner.maintenance_handle.interval);
-    let keep = move || {
-        let _ending = Ending(Weak::clone(&store));
-        let mut least = Signal::Yes;
+    let (wakeup, interval) = (Arc::clone(&inner.wakeup), inner.maintenance_thread.interval);
+    let run = move || {
+        let _guard = FailWaitingOnDrop(Weak::clone(&store));
+        let mut min_signal = Signal::Work;
         loop {
-            let signal = wakeup.wait(interval, least);
+            let signal = wakeup.wait(interval, min_signal);
             let Some(inner) = Weak::upgrade(&store) else { return };
-            let done = keep_once(&inner, signal);
+            let is_done = run_once(&inner, signal);
             if signal == Signal::Closed {
                 if let Err(error) = index(&inner).flush() {
                     tracing::warn!("the next prepare takes longer: {error}");
                 }
                 return;
             }
-            // each commit may ring, and what has failed will not be better a moment later
-            least = if done { Signal::Yes } else { Signal::Asked };
+            // commits keep waking the thread up, so after a failure only a request or the interval does
+            min_signal = if is_done { Signal::Work } else { Signal::Requested };
         }
     };
-    let thread = inner.supervisor.thread("store.maintenance", HealthStatus::Degraded, keep);
-    let thread = thread.map_err(|e| {
-        Error::new(ErrorKind::Failed, "cannot start the thread of the store's maintenance").because(e)
-    })?;
-    *inner.maintenance_handle.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+    let thread = inner.supervisor.spawn_thread("store.maintenance", HealthStatus::Degraded, run);
+    let thread = thread
+        .map_err(|e| Error::new(ErrorKind::Failed, "cannot start the maintenance thread").because(e))?;
+    *inner.maintenance_thread.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
     Ok(())
 }
 
-/// Does the upkeep and tells those who wait for it. What fails, or panics, is tried again later, and said meanwhile;
-/// nothing is lost, only not given back.
-fn keep_once(inner: &Arc<Inner>, signal: Signal) -> bool {
-    let component = &inner.maintenance_handle.component;
-    let waiting = inner.maintenance_handle.take_waiting();
-    let outcome = component.catch(|| {
-        let checkpoint = !waiting.is_empty() || signal == Signal::Closed && is_worth_it(inner);
-        maintain(inner, checkpoint)
+/// Runs maintenance and notifies the waiting callers. A failure or panic degrades the health of the
+/// component until a later run succeeds; only disk space is wasted meanwhile.
+fn run_once(inner: &Arc<Inner>, signal: Signal) -> bool {
+    let component = &inner.maintenance_thread.component;
+    let waiting = inner.maintenance_thread.take_waiting();
+    let caught = component.catch(|| {
+        let checkpoint = !waiting.is_empty() || signal == Signal::Closed && is_checkpoint_worthwhile(inner);
+        run_tasks(inner, checkpoint)
     });
-    let outcome = match outcome {
+    let result = match caught {
         Ok(done) => done.map_err(|error| (error.kind(), with_cause(&error))),
         Err(panic) => Err((ErrorKind::Failed, panic)),
     };
     component.count("rounds", 1);
-    match &outcome {
+    match &result {
         Ok(()) => component.set_healthy(),
         Err((_, what)) => {
             component.count("failures", 1);
             component.set(HealthStatus::Degraded, what.clone());
             tracing::error!(
-                "the store's maintenance failed (retention, checkpoints, compaction) and will be tried again: {what}"
+                "maintenance failed (retention, checkpoint, compaction) and will be retried: {what}"
             );
         }
     }
-    let is_done = outcome.is_ok();
+    let is_done = result.is_ok();
     for waiting in waiting {
-        let _ = waiting.send(outcome.clone());
+        let _ = waiting.send(result.clone());
     }
     is_done
 }
@@ -95,47 +95,47 @@ fn with_cause(error: &Error) -> String {
     }
 }
 
-/// Has the upkeep done, a checkpoint included, and waits for it.
-pub(crate) async fn ask(store: &EmbeddedStore) -> Result<()> {
-    let (reply, answer) = oneshot::channel();
-    match store.inner.maintenance_handle.waiting.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+/// Requests a run of maintenance, including a checkpoint, and waits for it.
+pub(super) async fn request(store: &EmbeddedStore) -> Result<()> {
+    let (reply, response) = oneshot::channel();
+    match store.inner.maintenance_thread.waiting.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
         Some(waiting) => waiting.push(reply),
         None => return Err(closed()),
     }
     if store.is_inline() {
-        // on a thread like the keeper's own, so that nothing there depends on who asks
+        // on a separate thread without a runtime, like the maintenance thread
         std::thread::scope(|scope| {
-            let keeping = scope.spawn(|| keep_once(&store.inner, Signal::Asked));
-            drop(keeping.join());
+            let run = scope.spawn(|| run_once(&store.inner, Signal::Requested));
+            drop(run.join());
         });
     } else {
-        store.inner.wakeup.ask();
+        store.inner.wakeup.request();
     }
-    answer.await.map_err(|_| closed())?.map_err(|(kind, what)| Error::new(kind, what))
+    response.await.map_err(|_| closed())?.map_err(|(kind, what)| Error::new(kind, what))
 }
 
 fn index(inner: &Inner) -> Arc<dyn Index> {
     Arc::clone(&inner.state.read().unwrap_or_else(PoisonError::into_inner).index)
 }
 
-/// Whether the next opening would have much to read.
-fn is_worth_it(inner: &Inner) -> bool {
-    inner.maintenance.lock().unwrap_or_else(PoisonError::into_inner).unread() > UNREAD_BYTES
+/// Returns whether the next opening would replay much.
+fn is_checkpoint_worthwhile(inner: &Inner) -> bool {
+    inner.maintenance.lock().unwrap_or_else(PoisonError::into_inner).unread_bytes() > MAX_UNREAD_BYTES
 }
 
-/// Applies retention, takes a checkpoint if it is due or asked for, and gives room back.
-fn maintain(inner: &Arc<Inner>, checkpoint: bool) -> Result<()> {
+/// Applies retention, takes a checkpoint if one is due or requested, and reclaims disk space.
+fn run_tasks(inner: &Arc<Inner>, checkpoint: bool) -> Result<()> {
     let store = EmbeddedStore { _open: None, inner: Arc::clone(inner) };
-    let component = &inner.maintenance_handle.component;
+    let component = &inner.maintenance_thread.component;
     if let Err(error) = inner.folder.check_lock() {
         inner.log.set(HealthStatus::Failed, error.to_string());
         return Err(error);
     }
-    // what is left of a change that a panic cut off must not be written down
+    // state that a panic left inconsistent must not be written
     drop(store.state()?);
-    for stream in limited(inner) {
-        match wait_for(retain(&store, &stream, inner.clock.since_epoch())) {
-            // it was deleted meanwhile
+    for stream in streams_with_retention(inner) {
+        match block_on(apply_retention(&store, &stream, inner.clock.since_epoch())) {
+            // the stream was deleted meanwhile
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             done => component.count("truncations", u64::from(done?)),
         }
@@ -143,28 +143,28 @@ fn maintain(inner: &Arc<Inner>, checkpoint: bool) -> Result<()> {
     let mut maintenance = inner.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
     if maintenance.is_due() && (checkpoint || maintenance.needs_checkpoint()) {
         let taken = maintenance.take();
-        // the index must not know what the log could still lose
-        wait_for(store.sync())?;
+        // the index must not contain what the log could still lose
+        block_on(store.sync())?;
         maintenance.keep(taken)?;
         component.count("checkpoints", 1);
     }
     maintenance.collect_garbage()?;
-    while let Some(gone) = maintenance.compact()? {
+    while let Some(removed) = maintenance.compact()? {
         component.count("compactions", 1);
-        component.count("files removed", gone.len() as u64);
+        component.count("files removed", removed.len() as u64);
         let mut files = inner.files.lock().unwrap_or_else(PoisonError::into_inner);
-        files.retain(|number, _| !gone.contains(number));
+        files.retain(|number, _| !removed.contains(number));
     }
     Ok(())
 }
 
-/// Waits for a call of the store on this thread, which the committer, on another, answers.
-fn wait_for<T>(call: impl Future<CompactedFileWriter = T>) -> T {
+/// Waits for a store call on this thread, which the committer processes on its own.
+fn block_on<T>(call: impl Future<CompactedFileWriter = T>) -> T {
     futures::executor::block_on(call)
 }
 
-/// The streams of which not everything is kept.
-fn limited(inner: &Inner) -> Vec<StreamId> {
+/// Returns the streams with limited retention.
+fn streams_with_retention(inner: &Inner) -> Vec<StreamId> {
     let state = inner.state.read().unwrap_or_else(PoisonError::into_inner);
     let is_limited = |(_, stream): &(&StreamId, &crate::state::Stream)| {
         stream.retention.age.is_some() || stream.retention.bytes.is_some()

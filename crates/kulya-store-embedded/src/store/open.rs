@@ -24,28 +24,32 @@ use std::time::Instant;
 use tokio::sync::{Semaphore, watch};
 
 impl EmbeddedStore {
-    /// Opens the store in `path`, or makes one when the folder is empty or not there. Reads the log behind the last
-    /// checkpoint; all of it when the index is lost.
+    /// Opens the store in the folder `path`, or creates one if the folder is empty or does not exist.
+    /// Replays the log after the last checkpoint, or all of it if the index is lost.
     ///
-    /// Errors: `Locked` (another process owns it), `InvalidInput` (a folder of something else), `Corrupt` (damage
-    /// in the middle of the log, or a newer format), `Full`.
+    /// # Errors
+    /// `Locked` (another process owns the folder), `InvalidInput` (the folder contains something else),
+    /// `Corrupt` (the log is damaged, or the format is newer), `Full`, `Failed` (I/O).
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_with(path, Options::default())
     }
 
-    /// The same on other components.
+    /// Opens a store with options.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
     pub fn open_with(path: impl AsRef<Path>, options: Options) -> Result<Self> {
         let disk = Arc::clone(&options.disk);
         let folder = Arc::new(Folder::open_or_create(path.as_ref(), disk, options.secret)?);
         let supervisor = Supervisor::default();
         let index = options.index.clone().unwrap_or_else(|| Arc::new(LsmIndex::at(&folder.index_path())));
         let index: Arc<dyn Index> = Arc::new(ObservedIndex::new(index, supervisor.component("store.index")));
-        let recovered = recovery::recover(&folder, &index)?;
-        let WritableStore { state, checkpoint, log } = prepare::prepare(&folder, recovered)?;
+        let recovery = recovery::recover(&folder, &index)?;
+        let WritableStore { state, checkpoint, log } = prepare::prepare(&folder, recovery)?;
         Self::start(folder, state, checkpoint, Some(log), supervisor, options)
     }
 
-    /// A store whose state is known; without a log to write to, one that is only read.
+    /// Starts a store with a recovered state; read-only without a log to write to.
     pub(crate) fn start(
         folder: Arc<Folder>,
         state: State,
@@ -60,14 +64,20 @@ impl EmbeddedStore {
         let commits = watch::channel(state.end.sequence).0;
         let last_id = state.last_transaction;
         let synced = state.end.sequence;
-        let needs_checkpoint = state.needs_checkpoint() || state.files.by_id.len() > 1 && checkpoint.is_none();
+        let needs_checkpoint =
+            state.needs_checkpoint() || state.files.by_id.len() > 1 && checkpoint.is_none();
         let state = Arc::new(RwLock::new(state));
         let wakeup = Arc::new(Wakeup::default());
         let unkeyed = Arc::new(AtomicU32::new(0));
         let committer = |log| {
             let read = state.read().unwrap_or_else(PoisonError::into_inner);
             let end = read.position;
-            let name = read.files.by_id.get(&end.file).map(|info| info.name).expect("the last file is known");
+            let name = read
+                .files
+                .by_id
+                .get(&end.file)
+                .map(|info| info.name)
+                .expect("the current file is in the state");
             Committer {
                 state: Arc::clone(&state),
                 commits: commits.clone(),
@@ -91,7 +101,7 @@ impl EmbeddedStore {
         };
         let commit_queue = match log.map(committer) {
             Some(committer) if inline => CommitQueue::inline(committer),
-            Some(committer) => CommitQueue::thread(committer, &supervisor)?,
+            Some(committer) => CommitQueue::spawn(committer, &supervisor)?,
             None => CommitQueue::closed(),
         };
         let maintenance = Maintenance {
@@ -124,7 +134,7 @@ impl EmbeddedStore {
             maintenance_handle::start(&inner)?;
         }
         if needs_checkpoint && !is_read_only {
-            inner.wakeup.ring();
+            inner.wakeup.notify();
         }
         Ok(Self { _open: Some(Arc::new(OpenGuard(Arc::clone(&inner)))), inner })
     }

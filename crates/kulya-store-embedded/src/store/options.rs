@@ -1,4 +1,4 @@
-//! Options of a store.
+//! Options for opening a store.
 
 use crate::disk::{Disk, FileSystem};
 use crate::index::Index;
@@ -6,23 +6,23 @@ use kulya_store::clock::{Clock, SystemClock};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a store stands on, where it is not the usual.
+/// Options for opening a store; the defaults suit production.
 pub struct Options {
     /// The disk.
     pub disk: Arc<dyn Disk>,
-    /// A log file takes no further frame once it is this long.
+    /// The size of a log file, in bytes, after which a new one is started. 256 MiB by default.
     pub log_file_bytes: u64,
-    /// Whether requests are written, and reads done, by whoever asks, instead of by threads of the store's own: then
-    /// the same requests in the same order always do the same.
+    /// Runs the committer and reads on the callers' threads instead of the store's own, so that the same
+    /// requests in the same order have the same effects. For tests.
     pub inline: bool,
-    /// Tells when commits are made.
+    /// The clock of commit times.
     pub clock: Arc<dyn Clock>,
-    /// The index; `None` for the usual one, in the folder. Whatever it holds may be lost at any time.
+    /// The index; `None` for the LSM tree in the folder. Its content may be lost at any time.
     pub index: Option<Arc<dyn Index>>,
-    /// Between two looks at the streams' retention. Checkpoints and compaction come when files are filled.
+    /// The interval of retention. Checkpoints and compaction run when log files are filled.
     pub maintenance_interval: Duration,
-    /// The key of a store that is made, by which it knows what it has written; `None` for one of the system's chance. Whoever
-    /// writes events must not know it.
+    /// The key of a new store, which authenticates its frames; `None` for a random one. It must be unknown
+    /// to those who write events.
     pub secret: Option<[u8; 16]>,
 }
 
@@ -34,7 +34,7 @@ impl Default for Options {
             inline: false,
             clock: Arc::new(SystemClock),
             index: None,
-            maintenance_interval: maintenance_handle::INTERVAL,
+            maintenance_interval: crate::maintenance::INTERVAL,
             secret: None,
         }
     }

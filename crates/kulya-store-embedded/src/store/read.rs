@@ -1,9 +1,9 @@
-//! Reading events: from a segment's extents to its bytes, compared with their checksums, to the events in them. What is
-//! compacted away in the middle of it is looked for again.
+//! Reads events: finds the extents of a segment, reads and verifies their bytes, and splits them into
+//! events. If a compaction moves the extents meanwhile, the read is retried.
 
+use crate::disk::{ReadFile, read_exact_at};
 use crate::error::{corrupt_log, disk_error};
 use crate::extent::Extent;
-use crate::disk::{ReadFile, read_exact_at};
 use crate::recovery;
 use crate::store::EmbeddedStore;
 use bytes::Bytes;
@@ -11,33 +11,33 @@ use kulya_store::{Error, ErrorKind, EventPointer, ReadChunk, Result, SegmentId, 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// One read gives no more, however much is asked.
+/// The maximum size of a read, in bytes.
 const MAX_READ_BYTES: usize = 32 << 20;
-/// A read begins anew no more often than this because what it reads was moved.
+/// The maximum number of retries of a read because of compactions.
 const MAX_RETRIES: usize = 100;
 
 impl EmbeddedStore {
-    /// The segment's extents from `offset` on, of `bytes` together or a little more, and where it begins and ends.
-    /// `None` when some were moved between two looks at the index: a remembered block is as it was before a compaction,
-    /// and the one that follows as it is behind it, so that what lies between them is in neither.
+    /// Returns the segment's extents from `offset` on, `bytes` in total or a little more, and its head and
+    /// tail. `None` if a compaction moved some of them between two index lookups: a cached block is from
+    /// before, the next one from after it, and extents between them are missing.
     fn extents(&self, segment: &SegmentId, offset: u64, bytes: u64) -> Result<Option<Extents>> {
         let state = self.state()?;
         let (key, found) = state.segment(segment)?;
         let is_inside = found.head <= offset && offset < found.tail;
         let extents = if is_inside { state.extents(key, found, offset, bytes)? } else { Vec::new() };
-        let is_whole = !is_inside || is_contiguous(&extents, offset);
-        Ok(is_whole.then_some(Extents { extents, head: found.head, tail: found.tail }))
+        let is_complete = !is_inside || is_contiguous(&extents, offset);
+        Ok(is_complete.then_some(Extents { extents, head: found.head, tail: found.tail }))
     }
 
-    /// The bytes of a segment from the beginning of the first extent to the end of the last, as they were written:
-    /// anything else is damage. `None` when a file was compacted away since the extents were looked up.
-    fn bytes_of(&self, segment: &SegmentId, extents: &[Extent]) -> Result<Option<Bytes>> {
+    /// Reads the bytes of contiguous extents, and verifies their checksums. `None` if a compaction removed
+    /// a file since the extents were looked up.
+    fn read_extents(&self, segment: &SegmentId, extents: &[Extent]) -> Result<Option<Bytes>> {
         let total = extents.iter().map(|extent| extent.length as usize).sum();
         let mut bytes: Vec<u8> = Vec::new();
-        // the one large allocation of a read: without it the read fails, and not the process
+        // the only large allocation of a read: if it fails, the read fails and not the process
         bytes.try_reserve_exact(total).map_err(|e| {
             let what =
-                format!("there is no memory for {total} bytes of events: ask for less, or raise ulimit -v");
+                format!("cannot allocate {total} bytes for events: read less at a time, or raise ulimit -v");
             Error::new(ErrorKind::Failed, what).because(e)
         })?;
         bytes.resize(total, 0);
@@ -51,11 +51,11 @@ impl EmbeddedStore {
                     &last.insert((extent.file, file)).1
                 }
             };
-            let (room, behind) = rest.split_at_mut(extent.length as usize);
-            rest = behind;
-            read_exact_at(&**file, room, extent.position)
+            let (slice, remaining) = rest.split_at_mut(extent.length as usize);
+            rest = remaining;
+            read_exact_at(&**file, slice, extent.position)
                 .map_err(|e| disk_error(&format!("cannot read {}", self.path_of(extent).display()), e))?;
-            if crc32c::crc32c(room) != extent.checksum {
+            if crc32c::crc32c(slice) != extent.checksum {
                 return Err(self.corrupt_extent(segment, extent));
             }
         }
@@ -70,11 +70,12 @@ impl EmbeddedStore {
 
     fn corrupt_extent(&self, segment: &SegmentId, extent: &Extent) -> Error {
         let (path, position, start) = (self.path_of(extent), extent.position, extent.start);
-        let what = format!("the events of segment {segment} from offset {start} on are not what was written");
+        let what =
+            format!("the events of segment {segment} from offset {start} on do not match their checksum");
         corrupt_log(&path, position, &what)
     }
 
-    /// Does something with extents again for as long as they are moved under it.
+    /// Retries an attempt that returns `None` because of a compaction.
     fn retry_if_compacted<T>(&self, mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<T> {
         for _ in 0..MAX_RETRIES {
             if let Some(done) = attempt()? {
@@ -84,15 +85,20 @@ impl EmbeddedStore {
         }
         Err(Error::new(
             ErrorKind::Failed,
-            "the index does not say where these events are: try again, and if it stays so, close the store and remove its index, which is made again from the log",
+            "the index does not locate these events: retry, and if it persists, close the store and remove its index, which is rebuilt from the log",
         ))
     }
 
-    pub(crate) fn read_now(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
+    pub(super) fn read_blocking(
+        &self,
+        segment: &SegmentId,
+        offset: u64,
+        max_bytes: usize,
+    ) -> Result<ReadChunk> {
         let max_bytes = max_bytes.clamp(1, MAX_READ_BYTES) as u64;
         self.retry_if_compacted(|| {
-            let Some(found) = self.extents(segment, offset, max_bytes)? else { return Ok(None) };
-            let Extents { extents, head, tail } = found;
+            let Some(part) = self.extents(segment, offset, max_bytes)? else { return Ok(None) };
+            let Extents { extents, head, tail } = part;
             if offset < head {
                 return Err(Error::truncated(segment, offset, head));
             }
@@ -102,27 +108,27 @@ impl EmbeddedStore {
             let mut chunk = ReadChunk { events: Vec::new(), next: offset };
             let Some(first) = extents.first() else { return Ok(Some(chunk)) };
             if first.is_lost() {
-                // a repair has given them up: readers go on behind them
+                // lost events are skipped
                 chunk.next = first.end();
                 return Ok(Some(chunk));
             }
-            let whole = extents.iter().position(Extent::is_lost).unwrap_or(extents.len());
-            let whole = extents.get(..whole).unwrap_or_default();
-            let Some(bytes) = self.bytes_of(segment, whole)? else { return Ok(None) };
+            let end = extents.iter().position(Extent::is_lost).unwrap_or(extents.len());
+            let readable = extents.get(..end).unwrap_or_default();
+            let Some(bytes) = self.read_extents(segment, readable)? else { return Ok(None) };
             chunk.events = events_from(segment, first, &bytes, offset)?;
-            let behind = |(at, event): &(u64, Bytes)| at + framing::framed_len(event.len());
-            let fits = chunk.events.partition_point(|event| behind(event) - offset <= max_bytes);
+            let end_of = |(at, event): &(u64, Bytes)| at + framing::framed_len(event.len());
+            let fits = chunk.events.partition_point(|event| end_of(event) - offset <= max_bytes);
             chunk.events.truncate(fits.max(1));
-            chunk.next = chunk.events.last().map_or(offset, behind);
+            chunk.next = chunk.events.last().map_or(offset, end_of);
             Ok(Some(chunk))
         })
     }
 
-    /// Refuses an offset at which no event begins, and that is not the tail either.
-    pub(crate) fn check_boundary(&self, segment: &SegmentId, offset: u64) -> Result<()> {
+    /// Checks that an offset is an event boundary or the tail.
+    pub(super) fn check_boundary(&self, segment: &SegmentId, offset: u64) -> Result<()> {
         self.retry_if_compacted(|| {
-            let Some(found) = self.extents(segment, offset, 1)? else { return Ok(None) };
-            let Extents { extents, head, tail } = found;
+            let Some(part) = self.extents(segment, offset, 1)? else { return Ok(None) };
+            let Extents { extents, head, tail } = part;
             if offset <= head || offset == tail {
                 return Ok(Some(()));
             }
@@ -131,13 +137,15 @@ impl EmbeddedStore {
                 let is_edge = extent.start == offset;
                 return if is_edge { Ok(Some(())) } else { Err(no_event(segment, offset)) };
             }
-            let Some(bytes) = self.bytes_of(segment, std::slice::from_ref(extent))? else { return Ok(None) };
+            let Some(bytes) = self.read_extents(segment, std::slice::from_ref(extent))? else {
+                return Ok(None);
+            };
             events_from(segment, extent, &bytes, offset).map(|_| Some(()))
         })
     }
 
-    pub(crate) fn event_now(&self, pointer: &EventPointer) -> Result<Bytes> {
-        let nothing = || Error::invalid(format!("no event stands at {pointer}"));
+    pub(super) fn read_event_blocking(&self, pointer: &EventPointer) -> Result<Bytes> {
+        let no_such_event = || Error::invalid(format!("no event is at {pointer}"));
         let EventPointer { segment, offset, length } = pointer;
         self.retry_if_compacted(|| {
             let Some(Extents { extents, head, .. }) = self.extents(segment, *offset, 1)? else {
@@ -146,23 +154,25 @@ impl EmbeddedStore {
             if *offset < head {
                 return Err(Error::truncated(segment, *offset, head));
             }
-            let extent = extents.first().ok_or_else(nothing)?;
+            let extent = extents.first().ok_or_else(no_such_event)?;
             if extent.is_lost() {
-                let what = format!("the event at {pointer} was lost to damage, and given up by a repair");
+                let what = format!("the event at {pointer} was damaged, and dropped by a repair");
                 return Err(Error::new(ErrorKind::Corrupt, what));
             }
-            let Some(bytes) = self.bytes_of(segment, std::slice::from_ref(extent))? else { return Ok(None) };
-            let events = events_from(segment, extent, &bytes, *offset).map_err(|_| nothing())?;
+            let Some(bytes) = self.read_extents(segment, std::slice::from_ref(extent))? else {
+                return Ok(None);
+            };
+            let events = events_from(segment, extent, &bytes, *offset).map_err(|_| no_such_event())?;
             match events.into_iter().next() {
                 Some((_, event)) if framing::framed_len(event.len()) == u64::from(*length) => Ok(Some(event)),
-                _ => Err(nothing()),
+                _ => Err(no_such_event()),
             }
         })
     }
 }
 
-/// The events of an extent from `offset` on, where one must begin: found by walking from the extent's beginning, since a
-/// payload may look like events.
+/// Returns the events of an extent from `offset` on, which must be an event boundary: found by walking from
+/// the start of the extent, since a payload can look like events.
 fn events_from(
     segment: &SegmentId,
     extent: &Extent,
@@ -183,13 +193,13 @@ fn events_from(
     framing::events(offset, &bytes.slice(at.min(bytes.len())..))
 }
 
-/// Whether the first of these extents holds `offset` and each begins where the one before it ends.
+/// Returns whether the first extent contains `offset` and the extents are contiguous.
 fn is_contiguous(extents: &[Extent], offset: u64) -> bool {
-    let holds = |first: &Extent| first.start <= offset && offset < first.end();
-    extents.first().is_some_and(holds) && extents.is_sorted_by(|one, next| one.end() == next.start)
+    let contains_offset = |first: &Extent| first.start <= offset && offset < first.end();
+    extents.first().is_some_and(contains_offset) && extents.is_sorted_by(|one, next| one.end() == next.start)
 }
 
-/// A part of a segment.
+/// Extents of a segment, with its head and tail.
 struct Extents {
     extents: Vec<Extent>,
     head: u64,
@@ -197,5 +207,5 @@ struct Extents {
 }
 
 fn no_event(segment: &SegmentId, offset: u64) -> Error {
-    Error::invalid(format!("no event of segment {segment} begins at offset {offset}"))
+    Error::invalid(format!("segment {segment} has no event at offset {offset}"))
 }

@@ -9,9 +9,9 @@ use crate::state::{Segment, Slot};
 use async_trait::async_trait;
 use bytes::Bytes;
 use kulya_store::{
-    Commit, CommitReceipt, Entry, Error, EventPointer, Health, HealthStatus, Outcome, ReadChunk, Result, Scope,
-    SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName, StreamStore, TableId,
-    Transaction, TransactionId, WriterId,
+    Commit, CommitReceipt, Entry, Error, EventPointer, Health, HealthStatus, Outcome, ReadChunk, Result,
+    Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName, StreamStore,
+    TableId, Transaction, TransactionId, WriterId,
 };
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -26,11 +26,11 @@ impl StreamStore for EmbeddedStore {
     }
 
     async fn create_scope(&self, scope: &Scope) -> Result<bool> {
-        self.create(Request::CreateScope(scope.clone())).await
+        self.submit_change(Request::CreateScope(scope.clone())).await
     }
 
     async fn delete_scope(&self, scope: &Scope) -> Result<bool> {
-        self.create(Request::DeleteScope(scope.clone())).await
+        self.submit_change(Request::DeleteScope(scope.clone())).await
     }
 
     async fn scopes(&self) -> Result<Vec<Scope>> {
@@ -38,7 +38,7 @@ impl StreamStore for EmbeddedStore {
     }
 
     async fn create_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<bool> {
-        self.create(Request::CreateStream(stream.clone(), config)).await
+        self.submit_change(Request::CreateStream(stream.clone(), config)).await
     }
 
     async fn stream(&self, stream: &StreamId) -> Result<StreamInfo> {
@@ -48,11 +48,11 @@ impl StreamStore for EmbeddedStore {
     }
 
     async fn update_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<()> {
-        self.create(Request::UpdateStream(stream.clone(), config)).await.map(drop)
+        self.submit_change(Request::UpdateStream(stream.clone(), config)).await.map(drop)
     }
 
     async fn cut_at(&self, stream: &StreamId, since_epoch: Duration) -> Result<StreamCut> {
-        // a part of a millisecond: what was committed in it is rounded down to its beginning
+        // commit times are truncated to milliseconds
         let time = u64::try_from(since_epoch.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
         let state = self.state()?;
         let found = state.stream(stream)?;
@@ -66,11 +66,11 @@ impl StreamStore for EmbeddedStore {
     }
 
     async fn seal_stream(&self, stream: &StreamId) -> Result<bool> {
-        self.create(Request::SealStream(stream.clone())).await
+        self.submit_change(Request::SealStream(stream.clone())).await
     }
 
     async fn delete_stream(&self, stream: &StreamId) -> Result<bool> {
-        self.create(Request::DeleteStream(stream.clone())).await
+        self.submit_change(Request::DeleteStream(stream.clone())).await
     }
 
     async fn truncate(&self, cut: &StreamCut) -> Result<()> {
@@ -80,7 +80,7 @@ impl StreamStore for EmbeddedStore {
             checked.offsets().try_for_each(|(segment, offset)| store.check_boundary(&segment, offset))
         };
         self.spawn_blocking(check).await?;
-        self.create(Request::Truncate(cut.clone())).await.map(drop)
+        self.submit_change(Request::Truncate(cut.clone())).await.map(drop)
     }
 
     async fn streams(&self, scope: &Scope) -> Result<Vec<StreamName>> {
@@ -104,7 +104,7 @@ impl StreamStore for EmbeddedStore {
 
     async fn read(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
         let segment = segment.clone();
-        self.spawn_blocking(move |store| store.read_now(&segment, offset, max_bytes)).await
+        self.spawn_blocking(move |store| store.read_blocking(&segment, offset, max_bytes)).await
     }
 
     async fn wait_for_data(&self, segment: &SegmentId, offset: u64) -> Result<()> {
@@ -125,14 +125,14 @@ impl StreamStore for EmbeddedStore {
     }
 
     async fn event(&self, pointer: &EventPointer) -> Result<Bytes> {
-        // one small read: cheaper than handing it to another thread
-        self.event_now(pointer)
+        // a single small read, cheaper than a thread switch
+        self.read_event_blocking(pointer)
     }
 
     async fn commit(&self, commit: Commit) -> Result<CommitReceipt> {
         let Commit { appends, changes, writer, durability } = commit;
         let batch = self.batch(appends).await?;
-        self.change(Request::Commit { batch, changes, writer, durability }).await
+        self.submit_commit(Request::Commit { batch, changes, writer, durability }).await
     }
 
     async fn begin(&self) -> Result<Box<dyn Transaction>> {
@@ -140,14 +140,14 @@ impl StreamStore for EmbeddedStore {
         let mut ids = self.inner.transactions.lock().await;
         if ids.last == ids.reserved {
             let up_to = ids.reserved + RESERVED_TRANSACTIONS;
-            self.create(Request::ReserveTransactions { up_to }).await?;
+            self.submit_change(Request::ReserveTransactions { up_to }).await?;
             ids.reserved = up_to;
         }
         ids.last += 1;
         let transaction = ids.last;
         drop(ids);
-        self.inner.open.lock().unwrap_or_else(PoisonError::into_inner).insert(transaction);
-        Ok(Box::new(EmbeddedTransaction { store: self.clone(), transaction, begun: false }))
+        self.inner.open_transactions.lock().unwrap_or_else(PoisonError::into_inner).insert(transaction);
+        Ok(Box::new(EmbeddedTransaction { store: self.clone(), transaction, has_staged: false }))
     }
 
     async fn outcome(&self, transaction: TransactionId) -> Result<Outcome> {
@@ -155,7 +155,7 @@ impl StreamStore for EmbeddedStore {
         if let Some(done) = self.state()?.outcomes.get(&id) {
             return Ok(Outcome::Committed(done.clone()));
         }
-        let open = self.inner.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = self.inner.open_transactions.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(if open.contains(&id) { Outcome::Open } else { Outcome::Unknown })
     }
 
@@ -170,11 +170,11 @@ impl StreamStore for EmbeddedStore {
     }
 
     async fn delete_table(&self, table: &TableId) -> Result<bool> {
-        self.create(Request::DeleteTable(table.clone())).await
+        self.submit_change(Request::DeleteTable(table.clone())).await
     }
 
     async fn create_table(&self, table: &TableId) -> Result<bool> {
-        self.create(Request::CreateTable(table.clone())).await
+        self.submit_change(Request::CreateTable(table.clone())).await
     }
 
     async fn get(&self, table: &TableId, key: &[u8]) -> Result<Option<Entry>> {
@@ -199,7 +199,7 @@ impl StreamStore for EmbeddedStore {
 
     async fn close(&self) -> Result<()> {
         self.spawn_blocking(|store| {
-            store.inner.end();
+            store.inner.close();
             Ok(())
         })
         .await

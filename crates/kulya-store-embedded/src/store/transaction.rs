@@ -1,4 +1,4 @@
-//! Transactions.
+//! Transactions of the embedded store.
 
 use super::core::EmbeddedStore;
 use crate::committer::PendingRequest;
@@ -8,12 +8,13 @@ use kulya_store::{Append, CommitReceipt, Result, TableChange, Transaction, Trans
 use std::sync::{Arc, PoisonError};
 use tokio::sync::oneshot;
 
-/// A transaction whose events are in the log already, invisible until its commit.
-struct EmbeddedTransaction {
-    store: EmbeddedStore,
-    transaction: u64,
-    /// Whether the log knows of it.
-    begun: bool,
+/// A transaction. Staged events are in the log, and invisible until the commit.
+pub(super) struct EmbeddedTransaction {
+    pub(super) store: EmbeddedStore,
+    /// The id.
+    pub(super) transaction: u64,
+    /// Whether events were staged.
+    pub(super) has_staged: bool,
 }
 
 #[async_trait]
@@ -23,22 +24,24 @@ impl Transaction for EmbeddedTransaction {
     }
 
     async fn stage(&mut self, appends: Vec<Append>) -> Result<()> {
-        self.begun = true;
+        self.has_staged = true;
         let batch = self.store.batch(appends).await?;
-        self.store.change(Request::Stage { transaction: self.transaction, batch }).await.map(drop)
+        self.store.submit_commit(Request::Stage { transaction: self.transaction, batch }).await.map(drop)
     }
 
     async fn commit(mut self: Box<Self>, changes: Vec<TableChange>) -> Result<CommitReceipt> {
         let request = Request::CommitEmbeddedTransaction { transaction: self.transaction, changes };
-        let done = self.store.change(request).await;
-        // a refused commit ends the transaction too, by the drop
-        self.begun = done.is_err();
+        let done = self.store.submit_commit(request).await;
+        // a failed commit aborts the transaction, on drop
+        self.has_staged = done.is_err();
         done
     }
 
     async fn abort(mut self: Box<Self>) -> Result<()> {
-        if std::mem::take(&mut self.begun) {
-            self.store.change(Request::AbortEmbeddedTransaction { transaction: self.transaction }).await?;
+        if std::mem::take(&mut self.has_staged) {
+            self.store
+                .submit_commit(Request::AbortEmbeddedTransaction { transaction: self.transaction })
+                .await?;
         }
         Ok(())
     }
@@ -46,13 +49,24 @@ impl Transaction for EmbeddedTransaction {
 
 impl Drop for EmbeddedTransaction {
     fn drop(&mut self) {
-        self.store.inner.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.transaction);
-        if !self.begun {
+        self.store
+            .inner
+            .open_transactions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.transaction);
+        if !self.has_staged {
             return;
         }
-        // nobody waits for this: should it not get there, the next opening forgets the transaction anyway
-        let Ok(room) = Arc::clone(&self.store.inner.queue_permits).try_acquire_many_owned(1) else { return };
+        // best effort: if the request is lost, recovery aborts the transaction
+        let Ok(permit) = Arc::clone(&self.store.inner.queue_permits).try_acquire_many_owned(1) else {
+            return;
+        };
         let request = Request::AbortEmbeddedTransaction { transaction: self.transaction };
-        self.store.inner.commit_queue.post(PendingRequest { request, reply: oneshot::channel().0, _permit: room });
+        self.store.inner.commit_queue.enqueue(PendingRequest {
+            request,
+            reply: oneshot::channel().0,
+            _permit: permit,
+        });
     }
 }

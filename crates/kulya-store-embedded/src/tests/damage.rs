@@ -3,7 +3,7 @@
 use super::{open, orders};
 use crate::disk::{Disk, FileSystem, InPlaceFile, LockOutcome, LogFile, ReadFile};
 use crate::fuzzing::{framed, legacy_frame};
-use crate::{Options, EmbeddedStore};
+use crate::{EmbeddedStore, Options};
 use kulya_store::{Append, Commit, ErrorKind, StreamConfig, StreamId, StreamStore, bounded_read};
 use std::io;
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 
 use super::orders;
 use crate::disk::{Disk, FileSystem, InPlaceFile, LockOutcome, LogFile, ReadFile};
-use crate::{Options, EmbeddedStore};
+use crate::{EmbeddedStore, Options};
 use futures::executor::block_on;
 use kulya_store::{
     Append, Commit, ErrorKind, Health, HealthStatus, Retention, StreamConfig, StreamStore, bounded_read,

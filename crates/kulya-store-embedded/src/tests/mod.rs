@@ -6,7 +6,7 @@ mod maintenance;
 mod space;
 
 use crate::disk::{Disk, FileSystem, InPlaceFile, LockOutcome, LogFile, ReadFile};
-use crate::{Options, EmbeddedStore};
+use crate::{EmbeddedStore, Options};
 use kulya_store::Durability::{Synced, Written};
 use kulya_store::clock::ManualClock;
 use kulya_store::memory::MemoryStore;
@@ -62,7 +62,7 @@ async fn events(store: &dyn StreamStore) -> Vec<String> {
 async fn keeps_the_contract() {
     let folder = tempfile::tempdir().unwrap();
     let made = AtomicU64::new(0);
-    let report = kulya_store::conformance::all(|| {
+    let report = kulya_store::conformance::run_all(|| {
         let path = folder.path().join(made.fetch_add(1, Ordering::Relaxed).to_string());
         async move { Arc::new(open(&path)) }
     })
@@ -372,13 +372,13 @@ async fn agree(acts: Vec<(u8, Act)>) {
         EmbeddedStore::open_with(path, options).unwrap()
     };
     let mut store = open(folder.path());
-    model::make(&oracle).await.unwrap();
-    model::make(&store).await.unwrap();
+    model::set_up(&oracle).await.unwrap();
+    model::set_up(&store).await.unwrap();
     for (milliseconds, act) in acts {
         clock.advance(Duration::from_millis(milliseconds.into()));
         match &act {
             Act::Step(step) => {
-                let (expected, found) = (model::take(&oracle, step).await, model::take(&store, step).await);
+                let (expected, found) = (model::apply(&oracle, step).await, model::apply(&store, step).await);
                 assert_eq!(expected.unwrap(), found.unwrap(), "{act:?}");
             }
             Act::Maintain => store.maintain().await.unwrap(),

@@ -1,7 +1,7 @@
 //! Room given back, an index that is lost or damaged, and what a repair leaves.
 
 use super::orders;
-use crate::{Options, EmbeddedStore};
+use crate::{EmbeddedStore, Options};
 use kulya_store::clock::ManualClock;
 use kulya_store::{
     Append, Commit, Condition, ErrorKind, EventPointer, Retention, StreamConfig, StreamId, StreamStore,
