@@ -10,7 +10,7 @@
 
 use crate::disk::{Disk, FOLDER_MODE, FileSystem, Sequential, create_file, sync_folder};
 use crate::error::disk_error;
-use crate::folder::{FORMAT, whole};
+use crate::folder::{FORMAT, current_files};
 use crate::log_name::LogName;
 use crate::manifest::{Manifest, SyncedFile};
 use kulya_store::{Error, ErrorKind, Result};

@@ -8,9 +8,9 @@
 use crate::extent::Extent;
 use crate::frame::LogEnd;
 use crate::index::{self, BLOCK_EXTENTS, Index, IndexChange};
-use crate::log_name::LogName;
+use crate::log_name::{LogName, LogPosition};
 use crate::op::SegmentKey;
-use crate::state::{self, LogFiles, LogInfo, Segment, Slot, Staged, State, Stream, Table};
+use crate::state::{self, LogFiles, LogInfo, Segment, Slot, StagedEvents, State, Stream, Table};
 use kulya_store::{
     CommitReceipt, Retention, Scope, StreamId, TableId, Version, WriterId, WriterMark, WriterMarks,
 };
@@ -402,7 +402,7 @@ fn restore(record: CatalogRecord, state: &mut State) -> kulya_store::Result<()> 
     for (id, version, changes) in record.outcomes {
         state.record_outcome(id, version, changes);
     }
-    let mut staged: HashMap<u64, Staged> = HashMap::new();
+    let mut staged: HashMap<u64, StagedEvents> = HashMap::new();
     for (id, runs) in record.staged {
         let found = staged.entry(id).or_default();
         for StagedRecord { segment, start, file, position, length, checksum } in runs {

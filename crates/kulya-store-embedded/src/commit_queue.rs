@@ -104,7 +104,7 @@ async fn yield_once() {
     let mut yielded = false;
     poll_fn(|context| {
         if std::mem::replace(&mut yielded, true) {
-            return Poll::WritableStore(());
+            return Poll::Ready(());
         }
         context.waker().wake_by_ref();
         Poll::Pending

@@ -96,7 +96,8 @@ impl Committer {
         if self.sync_before(end).is_err() {
             return;
         }
-        let result = self.folder.write_manifest(|known| Manifest::of(known.key, &read(&self.state)));
+        let result =
+            self.folder.write_manifest(|manifest| Manifest::from_state(manifest.key, &read(&self.state)));
         if let Err(error) = result {
             tracing::warn!("cannot update the manifest on close: {error}");
         }
@@ -223,7 +224,9 @@ impl Committer {
         let info = LogInfo { bytes, framing: bytes, end: before, ..LogInfo::new(name) };
         let file = write(&self.state).files.add(info);
         // a file is listed in the manifest before it holds anything, so that its loss is detected
-        if let Err(error) = self.folder.write_manifest(|known| Manifest::of(known.key, &read(&self.state))) {
+        if let Err(error) =
+            self.folder.write_manifest(|manifest| Manifest::from_state(manifest.key, &read(&self.state)))
+        {
             write(&self.state).files.by_id.remove(&file);
             return Err(error);
         }
@@ -275,7 +278,7 @@ impl Committer {
         self.synced = end.sequence;
         if let Some(file) = &mut self.sync_mark {
             let mark = SyncMark(SyncedFile { name: self.name, bytes, end });
-            if let Err(error) = file.overwrite(&mark.to_bytes(self.folder.key())) {
+            if let Err(error) = file.overwrite(&mark.encode(self.folder.key())) {
                 // optional: without it, recovery can tell less about a torn write
                 tracing::warn!("cannot write the file SYNCED, it is no longer updated: {error}");
                 self.sync_mark = None;

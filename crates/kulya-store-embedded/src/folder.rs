@@ -12,14 +12,13 @@
 //! ```
 
 use crate::disk::{Disk, InPlaceFile, Lock, LockOutcome, LogFile, ReadFile};
-use crate::file_kind::FileKind;
+use crate::error::disk_error;
 use crate::file_kind::{self, FileKind};
 use crate::frame::{FILE_HEADER_BYTES, FileHeader, LogEnd, StoreKey};
+use crate::log_name::LogName;
 use crate::manifest::{Manifest, SyncMark, SyncedFile};
 use kulya_store::{Error, ErrorKind, Result};
-use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,12 +1,14 @@
 //! Reads log files frame by frame, in the current format and in format 2, and searches them for frames
 //! after damage, in linear time and bounded memory whatever they contain.
 
-use crate::disk::{ReadFile, Sequential, read_exact_at};
+use crate::disk::{ReadFile, Sequential};
 use crate::error::{corrupt_log, disk_error};
+use crate::file_kind::{FileKind, detect};
 use crate::folder::Folder;
 use crate::frame::{self, FILE_HEADER_BYTES, FileHeader, FrameKey, LogEnd, StoreKey};
 use crate::legacy;
 use crate::log_name::LogName;
+use crate::magic_scan::{WINDOW_BYTES, scan_for_magic};
 use kulya_store::{Error, Result};
 use std::io::{self, BufReader, Read};
 use std::path::PathBuf;
@@ -178,7 +180,7 @@ impl FrameReader {
             return Ok(NextFrame::Invalid(InvalidFrame::default()));
         };
         let body = self.body(header.length)?;
-        if !header.fits(&body) {
+        if !header.matches(&body) {
             return Ok(NextFrame::Invalid(InvalidFrame::default()));
         }
         let body_at = self.position + legacy::HEADER_BYTES as u64;

@@ -54,7 +54,7 @@ impl Manifest {
     /// Creates the manifest of a store whose log is synced up to the position of the state.
     pub(crate) fn from_state(key: StoreKey, state: &State) -> Self {
         let files = state.files.in_order().into_iter().map(|(_, info)| SyncedFile::new(info)).collect();
-        Self { key, files, record: Some(checkpoint::record(state).of_the_catalog()) }
+        Self { key, files, record: Some(checkpoint::record(state).catalog_only()) }
     }
 
     /// Returns the manifest with a checkpoint, up to which the log is synced; unchanged if it is newer
@@ -66,7 +66,7 @@ impl Manifest {
         let file = manifest.files.iter_mut().find(|file| Some(file.name) == current);
         if let Some(file) = file.filter(|_| recorded < checkpoint.end.sequence) {
             (file.bytes, file.end) = (checkpoint.position.length, checkpoint.end);
-            manifest.record = Some(checkpoint.record.clone().of_the_catalog());
+            manifest.record = Some(checkpoint.record.clone().catalog_only());
         }
         manifest
     }

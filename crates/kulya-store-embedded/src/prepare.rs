@@ -26,7 +26,7 @@ pub(crate) fn prepare(folder: &Folder, recovery: Recovery) -> Result<WritableSto
     if folder.is_legacy() {
         // the folder is upgraded before it has a log file of the current format, so that a `FORMAT` that
         // says otherwise is damaged
-        folder.write_manifest(|known| Manifest::of(known.key, &state))?;
+        folder.write_manifest(|manifest| Manifest::from_state(manifest.key, &state))?;
     }
     let log = match last_file(folder, &state)? {
         Some(name) => {
@@ -44,7 +44,7 @@ pub(crate) fn prepare(folder: &Folder, recovery: Recovery) -> Result<WritableSto
         // the folder is empty, or its last file is compacted or of the previous format
         None => create_log_file(folder, &mut state)?,
     };
-    let result = folder.write_manifest(|known| Manifest::of(known.key, &state));
+    let result = folder.write_manifest(|manifest| Manifest::from_state(manifest.key, &state));
     match result {
         Ok(()) => {
             for name in obsolete {

@@ -12,9 +12,8 @@ use crate::index::Index;
 use crate::log_name::{LogName, LogPosition};
 use crate::manifest::SyncedFile;
 use crate::op::{Op, OpReader, SegmentKey};
-use crate::state::{self, LogInfo, State};
+use crate::state::{LogInfo, State};
 use kulya_store::{Error, ErrorKind, Result};
-use std::path::Path;
 use std::sync::Arc;
 
 /// The result of a recovery.

@@ -16,7 +16,6 @@ use crate::op::{Op, OpReader};
 use crate::prepare;
 use crate::recovery::recover;
 use crate::salvage::{PartResult, Salvage, SalvageReport, Source, salvage};
-use crate::state;
 use kulya_store::Result;
 use std::path::Path;
 use std::sync::Arc;

@@ -36,10 +36,10 @@ impl OpFilter {
             Op::CreateStream { id, .. } => drop(self.created_streams.insert(*id)),
             Op::CreateTable { id, .. } => drop(self.created_tables.insert(*id)),
             Op::DeleteStream { id } if self.created_streams.contains(id) => {
-                drop(self.deleted_streams.insert(*id))
+                self.deleted_streams.insert(*id);
             }
             Op::DeleteTable { id } if self.created_tables.contains(id) => {
-                drop(self.deleted_tables.insert(*id))
+                self.deleted_tables.insert(*id);
             }
             Op::CreateScope { name } | Op::DeleteScope { name } => {
                 *self.scope_changes.entry((*name).to_owned()).or_default() += 1;

@@ -133,11 +133,11 @@ impl<'a> Compaction<'a> {
                     filter.observe(op);
                     match op {
                         Op::Append { segment, start, .. } => add_event(*segment, *start),
-                        Op::Stage { transaction, segment, place, .. } => {
+                        Op::Stage { transaction, segment, offset, .. } => {
                             let key = index::staged_key(*file, *transaction, *segment);
                             let start = self.index.get(&key).map_err(index_error)?;
                             if let Some(start) = start.as_deref().and_then(|start| start.try_into().ok()) {
-                                add_event(*segment, u64::from_be_bytes(start) + place);
+                                add_event(*segment, u64::from_be_bytes(start) + offset);
                             }
                         }
                         _ => {}

@@ -32,7 +32,7 @@ pub(crate) fn select_files(sealed: &[(u32, &LogInfo)], file_bytes: u64) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::folder::LogName;
+    use crate::log_name::LogName;
 
     #[test]
     fn mostly_dead_files_are_selected_with_small_neighbours() {

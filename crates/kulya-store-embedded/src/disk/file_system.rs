@@ -123,7 +123,10 @@ fn restrict_permissions(folder: &Path) {
         let path = folder.join(name);
         let is_open = fs::metadata(&path).is_ok_and(|found| found.permissions().mode() & 0o077 != 0);
         if is_open && let Err(error) = fs::set_permissions(&path, fs::Permissions::from_mode(FOLDER_MODE)) {
-            tracing::warn!("{} is accessible to other users, and its permissions cannot be changed: {error}", path.display());
+            tracing::warn!(
+                "{} is accessible to other users, and its permissions cannot be changed: {error}",
+                path.display()
+            );
         }
     }
 }

@@ -116,12 +116,10 @@ impl Drop for FolderLock {
 impl Lock for FolderLock {
     fn check(&self) -> io::Result<()> {
         let parent = self.parent.display();
-        let current = std::fs::metadata(&self.parent).map_err(|e| {
-            io::Error::new(e.kind(), format!("folder {parent} no longer exists: {e}"))
-        })?;
+        let current = std::fs::metadata(&self.parent)
+            .map_err(|e| io::Error::new(e.kind(), format!("folder {parent} no longer exists: {e}")))?;
         if !is_same(&current, &self.folder.metadata()?) {
-            let what =
-                format!("folder {parent} is not the one that was opened: it was moved or replaced");
+            let what = format!("folder {parent} is not the one that was opened: it was moved or replaced");
             return Err(io::Error::other(what));
         }
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,10 +1,13 @@
 //! The interface to the disk, so that tests can supply one that loses writes, tears them, fills up or
 //! fails. The default is [`FileSystem`].
 
-use crate::lock;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
+mod file_system;
+mod lock;
+
+pub use file_system::FileSystem;
+pub(crate) use file_system::{create_file, sync_folder};
+
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 

@@ -81,7 +81,7 @@ impl TemporaryIndex {
                     Bound::Excluded(from) => [from, &[0]].concat(),
                     Bound::Unbounded => Vec::new(),
                 };
-                folder.index_path()?.range(&from, to).next().transpose()
+                folder.index()?.range(&from, to).next().transpose()
             }
         }
     }
@@ -91,7 +91,7 @@ impl Index for TemporaryIndex {
     fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>> {
         match &*self.read() {
             Storage::Memory { entries, .. } => Ok(entries.get(key).cloned()),
-            Storage::Folder(folder) => folder.index_path()?.get(key),
+            Storage::Folder(folder) => folder.index()?.get(key),
         }
     }
 
@@ -119,7 +119,7 @@ impl Index for TemporaryIndex {
                 Ok(found.map(|(key, value)| (key.clone().into(), value.clone())))
             }
             Storage::Memory { .. } => Ok(None),
-            Storage::Folder(folder) => folder.index_path()?.last(from, to),
+            Storage::Folder(folder) => folder.index()?.last(from, to),
         }
     }
 
@@ -127,7 +127,7 @@ impl Index for TemporaryIndex {
         let mut storage = self.storage.write().unwrap_or_else(PoisonError::into_inner);
         let (entries, bytes) = match &mut *storage {
             Storage::Memory { entries, bytes } => (entries, bytes),
-            Storage::Folder(folder) => return folder.index_path()?.write(changes),
+            Storage::Folder(folder) => return folder.index()?.write(changes),
         };
         for (key, value) in changes {
             *bytes += key.len() + value.as_ref().map_or(0, Vec::len);
@@ -141,7 +141,7 @@ impl Index for TemporaryIndex {
         }
         let folder = TemporaryFolder::create();
         let all = std::mem::take(entries).into_iter().map(|(key, value)| (key, Some(value.to_vec())));
-        folder.index_path()?.write(all.collect())?;
+        folder.index()?.write(all.collect())?;
         *storage = Storage::Folder(folder);
         Ok(())
     }

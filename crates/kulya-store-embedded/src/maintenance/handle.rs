@@ -14,12 +14,12 @@ pub(crate) struct MaintenanceHandle {
     pub(crate) thread: Mutex<Option<JoinHandle<()>>>,
     /// Callers that wait for a run; `None` when the thread has ended.
     pub(crate) waiting: Mutex<Option<Vec<oneshot::Sender<MaintenanceResult>>>>,
-    interval: Duration,
+    pub(crate) interval: Duration,
     pub(crate) component: Component,
 }
 
 /// The result of a run, copied for several callers.
-pub(crate) type MaintenanceResult = std::result::Result<(), (ErrorKind, String)>;
+pub(crate) type MaintenanceResult = Result<(), (ErrorKind, String)>;
 
 impl MaintenanceHandle {
     pub(crate) fn new(interval: Duration, supervisor: &Supervisor) -> Self {

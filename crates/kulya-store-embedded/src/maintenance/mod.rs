@@ -4,5 +4,5 @@
 mod handle;
 mod tasks;
 
-pub(crate) use handle::{INTERVAL, MaintenanceHandle, MaintenanceResult};
+pub(crate) use handle::{INTERVAL, MaintenanceHandle};
 pub(crate) use tasks::Maintenance;

@@ -99,7 +99,7 @@ impl<'a> OpReader<'a> {
                     Op::Footer {
                         frames,
                         sequence,
-                                                log_end,
+                        log_end,
                         version,
                         last_transaction,
                         next_stream,

@@ -125,7 +125,16 @@ pub(crate) fn encode(out: &mut Vec<u8>, op: &Op<'_>) -> usize {
             out.put_u64(*time);
             out.put_u32(*length);
         }
-        Op::Footer { frames, sequence, log_end, version, last_transaction, next_stream, next_table, time } => {
+        Op::Footer {
+            frames,
+            sequence,
+            log_end,
+            version,
+            last_transaction,
+            next_stream,
+            next_table,
+            time,
+        } => {
             out.put_u8(if log_end.is_some() { 22 } else { 20 });
             out.put_u32(*frames);
             out.put_u64(*sequence);

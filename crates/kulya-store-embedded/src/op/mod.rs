@@ -36,9 +36,14 @@
 //! the transaction's events for that segment; the commit has the offset at which these start in the
 //! segment.
 
-use bytes::{BufMut, Bytes};
+mod decode;
+mod encode;
+
+pub(crate) use decode::OpReader;
+pub(crate) use encode::encode;
+
+use bytes::Bytes;
 use kulya_store::Retention;
-use std::time::Duration;
 
 /// The key of a segment in this store: stream id and segment number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -168,6 +173,7 @@ pub(crate) fn copy_bytes(bytes: &[u8]) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
     use proptest::prelude::*;
 
     #[test]

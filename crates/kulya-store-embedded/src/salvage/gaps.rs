@@ -7,7 +7,7 @@ use crate::error::index_error;
 use crate::index;
 use crate::op::{self, Op, SegmentKey};
 use crate::state;
-use kulya_store::{Error, ErrorKind, Result, StreamId};
+use kulya_store::{Error, Result, StreamId};
 use std::collections::BTreeMap;
 
 /// Finds the gaps, and records them in the report and in `loss_ops`. `unknown_bytes` bytes at the end of

@@ -71,7 +71,7 @@ pub(super) fn find_parts(folder: &Folder, synced_files: &[SyncedFile]) -> Result
     let headers: Vec<FileHeader> = files.iter().map(|(.., header)| *header).collect();
     for (there, file, header) in files {
         if parts.iter().any(|part| part.name == header.name)
-            || is_replaced(folder, &*file, &header, known, &headers)?
+            || is_replaced(folder, &*file, &header, synced_files, &headers)?
         {
             foreign.push(there.to_string());
             continue;

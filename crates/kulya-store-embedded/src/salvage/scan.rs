@@ -140,7 +140,7 @@ impl FileScan<'_> {
         if before.sequence != end.sequence {
             if before.sequence < end.sequence {
                 scan.result.needs_rewrite = true;
-                salvage.report.damaged(
+                salvage.report.add_damage(
                     file_name,
                     format!("continues frame {}, which other frames follow", before.sequence),
                 );
@@ -325,7 +325,7 @@ impl FileScan<'_> {
                 return;
             }
             if !scan.result.needs_rewrite {
-                salvage.report.damaged(file_name, "is an incomplete compacted file".to_owned());
+                salvage.report.add_damage(file_name, "is an incomplete compacted file".to_owned());
             }
             scan.result.needs_rewrite = true;
             salvage.report.is_counted = false;
@@ -346,9 +346,10 @@ impl FileScan<'_> {
         if let Some(end) = end {
             if !scan.result.needs_rewrite {
                 let (last, expected) = (salvage.state.end.sequence, end.sequence);
-                salvage
-                    .report
-                    .damaged(file_name, format!("ends with frame {last}, but ended with frame {expected}"));
+                salvage.report.add_damage(
+                    file_name,
+                    format!("ends with frame {last}, but ended with frame {expected}"),
+                );
                 scan.result.needs_rewrite = true;
             }
             salvage.skip_to(end, end.events > 0);

@@ -3,8 +3,7 @@
 use super::segment::Segment;
 use super::{Slot, State, Stream, Table, TransactionStart};
 use crate::extent::Extent;
-use crate::op::{Op, SegmentKey};
-use bytes::Bytes;
+use crate::op::{Op, SegmentKey, copy_bytes};
 use kulya_store::{
     CommitReceipt, REMEMBERED_OUTCOMES, Scope, StreamId, TableId, Version, WriterId, WriterMark, framing,
 };
@@ -13,7 +12,7 @@ use std::collections::BTreeMap;
 impl State {
     /// Applies an op; `file` and `position` locate its events. Fails with a message if the op does not fit
     /// the ops before it, which means damage.
-    pub(crate) fn apply(&mut self, op: &Op<'_>, file: u32, position: u64) -> std::result::Result<(), String> {
+    pub(crate) fn apply(&mut self, op: &Op<'_>, file: u32, position: u64) -> Result<(), String> {
         match op {
             Op::CreateScope { name } => {
                 self.scopes.insert(Scope::stored(name).map_err(|e| e.to_string())?);
@@ -44,7 +43,7 @@ impl State {
             }
             Op::Put { table, version, key, value } => {
                 self.version = self.version.max(*version);
-                let slot = Slot { version: Version(*version), file, value: Some(owned(value)) };
+                let slot = Slot { version: Version(*version), file, value: Some(copy_bytes(value)) };
                 self.recent.1 += key.len() + value.len();
                 self.files.add_live(file, Slot::size(key, value));
                 self.set(*table, key, slot)?;
@@ -169,8 +168,8 @@ impl State {
     }
 
     /// Sets the last change of a key, and releases the change that it replaces if that is in memory.
-    fn set(&mut self, table: u32, key: &[u8], slot: Slot) -> std::result::Result<(), String> {
-        let before = self.table_mut(table)?.recent.insert(owned(key), slot);
+    fn set(&mut self, table: u32, key: &[u8], slot: Slot) -> Result<(), String> {
+        let before = self.table_mut(table)?.recent.insert(copy_bytes(key), slot);
         if let Some(Slot { file, value: Some(value), .. }) = before {
             self.files.remove_live(file, Slot::size(key, &value));
         }

@@ -81,7 +81,7 @@ impl LogFiles {
     /// Removes live bytes of several files.
     pub(crate) fn remove_live_all(&mut self, lost: &[(u32, u64)]) {
         for (file, bytes) in lost {
-            self.release_extents(*file, *bytes);
+            self.remove_live(*file, *bytes);
         }
     }
 

@@ -8,24 +8,25 @@ mod lookup;
 mod segment;
 mod table;
 
+use crate::extent::Extent;
+use crate::log_name::LogPosition;
 use block_cache::BlockCache;
 pub(crate) use files::{LogFiles, LogInfo};
-pub(crate) use segment::{Extent, Segment};
+pub(crate) use lookup::{block, indexed_slot};
+pub(crate) use segment::Segment;
 pub(crate) use table::{Slot, Table};
 
 use crate::frame::LogEnd;
-use crate::index::{self, Index};
-use crate::op::{Op, SegmentKey, owned};
-use LogPosition;
-use bytes::Bytes;
+use crate::index::Index;
+use crate::op::SegmentKey;
+
 use kulya_store::{
-    CommitReceipt, Entry, Error, ErrorKind, REMEMBERED_OUTCOMES, Result, Retention, Scope, SegmentId,
-    StreamConfig, StreamId, TableId, Version, WriterId, WriterMark, WriterMarks, framing,
+    CommitReceipt, Error, Result, Retention, Scope, SegmentId, StreamConfig, StreamId, TableId, WriterMarks,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io;
 use std::sync::Arc;
 
+/// The state of a stream.
 pub(crate) struct Stream {
     pub(crate) id: u32,
     pub(crate) epoch: u32,
@@ -42,7 +43,7 @@ impl Stream {
 
 /// The staged events of an open transaction.
 #[derive(Default)]
-pub(crate) struct Staged {
+pub(crate) struct StagedEvents {
     /// The extents; the start of an extent is relative to the transaction's events for its segment until
     /// the commit.
     pub(crate) runs: Vec<(SegmentKey, Extent)>,
@@ -72,6 +73,7 @@ pub(crate) struct IndexGarbage {
     pub(crate) tables: BTreeSet<u32>,
 }
 
+/// The state of the store.
 pub(crate) struct State {
     pub(crate) index: Arc<dyn Index>,
     blocks: BlockCache,
@@ -88,7 +90,7 @@ pub(crate) struct State {
     pub(crate) writers: WriterMarks,
     /// The receipts of the last committed transactions; ids increase, so the first are the oldest.
     pub(crate) outcomes: BTreeMap<u64, CommitReceipt>,
-    pub(crate) staged: HashMap<u64, Staged>,
+    pub(crate) staged: HashMap<u64, StagedEvents>,
     /// Committed transactions that are not in the index yet.
     pub(crate) transaction_starts: Vec<TransactionStart>,
     pub(crate) garbage: IndexGarbage,

@@ -1,38 +1,26 @@
 //! The store handle: sends requests to the committer, and gives access to the state and the log files.
 
 use crate::buffer_pool::BufferPool;
-use crate::checkpoint::Checkpoint;
 use crate::commit_queue::CommitQueue;
-use crate::committer::{Committer, PendingRequest, next_unkeyed};
-use crate::disk::{Disk, FileSystem, LogFile, ReadFile};
-use crate::error::disk_error;
+use crate::committer::{PendingRequest, next_unkeyed};
+use crate::disk::{Disk, ReadFile};
+use crate::error::{closed, poisoned_state, read_only};
 use crate::folder::Folder;
-use crate::frame::FrameKey;
-use crate::index::{Index, LsmIndex, ObservedIndex};
-use crate::log_name::LogName;
+use crate::index::Index;
 use crate::maintenance::Maintenance;
-use crate::maintenance_handle::{self, MaintenanceHandle};
-use crate::op::SegmentKey;
+use crate::maintenance::MaintenanceHandle;
 use crate::plan::{Batch, EventLayout, Request, Response, Targets};
-use crate::prepare::{self, WritableStore};
-use crate::recovery;
-use crate::state::{Segment, Slot, State};
-use crate::verify::{self, VerifyReport};
+use crate::state::State;
 use crate::wakeup::Wakeup;
-use async_trait::async_trait;
 use bytes::Bytes;
-use kulya_store::clock::{Clock, SystemClock};
+use kulya_store::clock::Clock;
 use kulya_store::supervision::{Component, Supervisor};
 use kulya_store::{
-    Append, Commit, CommitReceipt, Durability, Entry, Error, ErrorKind, EventPointer, Health, HealthStatus,
-    Outcome, Pointers, ReadChunk, Result, Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId,
-    StreamInfo, StreamName, StreamStore, TableChange, TableId, Transaction, TransactionId, WriterId,
+    Append, CommitReceipt, Durability, Error, ErrorKind, Pointers, Result, StreamStore, TableChange,
 };
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
-use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, oneshot, watch};
 
 /// The maximum size of queued requests, in bytes; callers wait beyond it.
@@ -85,9 +73,9 @@ pub(crate) struct Inner {
     pub(super) open_transactions: Mutex<HashSet<u64>>,
     /// The round-robin counter of events without a key.
     pub(super) unkeyed: Arc<AtomicU32>,
-    buffer_pool: BufferPool,
+    pub(super) buffer_pool: BufferPool,
     pub(super) is_closed: AtomicBool,
-    is_read_only: bool,
+    pub(super) is_read_only: bool,
 }
 
 /// The transaction ids that were assigned and reserved.
@@ -159,7 +147,7 @@ impl EmbeddedStore {
         if let Request::Commit { batch, .. } | Request::Stage { batch, .. } = request {
             // staged events have no offsets yet
             pointers = batch.pointers(&starts);
-            self.inner.buffer_pool.keep(batch.layout.map_or_else(Vec::new, EventLayout::into_buffer));
+            self.inner.buffer_pool.put_back(batch.layout.map_or_else(Vec::new, EventLayout::into_buffer));
         }
         Ok(CommitReceipt { pointers, versions, duplicate })
     }

@@ -4,15 +4,12 @@
 //!
 //! The thread has no async runtime; nothing that it calls may depend on one.
 
+use super::core::{EmbeddedStore, Inner};
 use crate::error::closed;
 use crate::index::Index;
-use crate::store::{EmbeddedStore, Inner};
 use crate::wakeup::Signal;
-use kulya_store::supervision::{Component, Supervisor};
-use kulya_store::{Error, ErrorKind, HealthStatus, Result, StreamId, retain};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use kulya_store::{Error, ErrorKind, HealthStatus, Result, StreamId, apply_retention};
+use std::sync::{Arc, PoisonError, Weak};
 use tokio::sync::oneshot;
 
 /// On close a checkpoint is taken if the next opening would replay more than this, in bytes.
@@ -142,10 +139,10 @@ fn run_tasks(inner: &Arc<Inner>, checkpoint: bool) -> Result<()> {
     }
     let mut maintenance = inner.maintenance.lock().unwrap_or_else(PoisonError::into_inner);
     if maintenance.is_due() && (checkpoint || maintenance.needs_checkpoint()) {
-        let taken = maintenance.take();
+        let pending = maintenance.prepare_checkpoint();
         // the index must not contain what the log could still lose
         block_on(store.sync())?;
-        maintenance.keep(taken)?;
+        maintenance.complete_checkpoint(pending)?;
         component.count("checkpoints", 1);
     }
     maintenance.collect_garbage()?;
@@ -159,7 +156,7 @@ fn run_tasks(inner: &Arc<Inner>, checkpoint: bool) -> Result<()> {
 }
 
 /// Waits for a store call on this thread, which the committer processes on its own.
-fn block_on<T>(call: impl Future<CompactedFileWriter = T>) -> T {
+fn block_on<T>(call: impl Future<Output = T>) -> T {
     futures::executor::block_on(call)
 }
 

@@ -1,6 +1,6 @@
 //! Opens a store: recovery, then the committer and the maintenance thread.
 
-use super::core::{EmbeddedStore, Ids, Inner, OpenGuard, QUEUE_BYTES};
+use super::core::{EmbeddedStore, Inner, OpenGuard, QUEUE_BYTES, TransactionIds};
 use super::{maintenance, options::Options};
 use crate::buffer_pool::BufferPool;
 use crate::checkpoint::Checkpoint;
@@ -71,11 +71,11 @@ impl EmbeddedStore {
         let unkeyed = Arc::new(AtomicU32::new(0));
         let committer = |log| {
             let read = state.read().unwrap_or_else(PoisonError::into_inner);
-            let end = read.position;
+            let position = read.position;
             let name = read
                 .files
                 .by_id
-                .get(&end.file)
+                .get(&position.file)
                 .map(|info| info.name)
                 .expect("the current file is in the state");
             Committer {
@@ -83,12 +83,12 @@ impl EmbeddedStore {
                 commits: commits.clone(),
                 folder: Arc::clone(&folder),
                 log,
-                end,
+                position,
                 name,
                 file_bytes: log_file_bytes,
                 synced,
-                frames: FrameKey::new(folder.key(), name),
-                mark: folder.open_sync_mark(),
+                frame_key: FrameKey::new(folder.key(), name),
+                sync_mark: folder.open_sync_mark(),
                 unkeyed: Arc::clone(&unkeyed),
                 clock: Arc::clone(&clock),
                 buffer: Vec::new(),
@@ -114,24 +114,24 @@ impl EmbeddedStore {
             state,
             commits,
             commit_queue,
-            room: Arc::new(Semaphore::new(QUEUE_BYTES)),
+            queue_permits: Arc::new(Semaphore::new(QUEUE_BYTES)),
             folder,
             files: Mutex::default(),
             maintenance: Mutex::new(maintenance),
             wakeup,
             clock,
-            maintenance_handle: MaintenanceHandle::new(maintenance_interval, &supervisor),
+            maintenance_thread: MaintenanceHandle::new(maintenance_interval, &supervisor),
             supervisor,
             log: log_health,
-            transactions: tokio::sync::Mutex::new(Ids { last: last_id, reserved: last_id }),
-            open: Mutex::default(),
+            transactions: tokio::sync::Mutex::new(TransactionIds { last: last_id, reserved: last_id }),
+            open_transactions: Mutex::default(),
             unkeyed,
             buffer_pool: BufferPool::default(),
-            closed: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
             is_read_only,
         });
         if !inline && !is_read_only {
-            maintenance_handle::start(&inner)?;
+            maintenance::start(&inner)?;
         }
         if needs_checkpoint && !is_read_only {
             inner.wakeup.notify();

@@ -4,7 +4,6 @@
 use crate::disk::{ReadFile, read_exact_at};
 use crate::error::{corrupt_log, disk_error};
 use crate::extent::Extent;
-use crate::recovery;
 use crate::store::EmbeddedStore;
 use bytes::Bytes;
 use kulya_store::{Error, ErrorKind, EventPointer, ReadChunk, Result, SegmentId, framing};

@@ -30,7 +30,7 @@ impl Transaction for EmbeddedTransaction {
     }
 
     async fn commit(mut self: Box<Self>, changes: Vec<TableChange>) -> Result<CommitReceipt> {
-        let request = Request::CommitEmbeddedTransaction { transaction: self.transaction, changes };
+        let request = Request::CommitStaged { transaction: self.transaction, changes };
         let done = self.store.submit_commit(request).await;
         // a failed commit aborts the transaction, on drop
         self.has_staged = done.is_err();
@@ -39,9 +39,7 @@ impl Transaction for EmbeddedTransaction {
 
     async fn abort(mut self: Box<Self>) -> Result<()> {
         if std::mem::take(&mut self.has_staged) {
-            self.store
-                .submit_commit(Request::AbortEmbeddedTransaction { transaction: self.transaction })
-                .await?;
+            self.store.submit_commit(Request::AbortStaged { transaction: self.transaction }).await?;
         }
         Ok(())
     }
@@ -62,7 +60,7 @@ impl Drop for EmbeddedTransaction {
         let Ok(permit) = Arc::clone(&self.store.inner.queue_permits).try_acquire_many_owned(1) else {
             return;
         };
-        let request = Request::AbortEmbeddedTransaction { transaction: self.transaction };
+        let request = Request::AbortStaged { transaction: self.transaction };
         self.store.inner.commit_queue.enqueue(PendingRequest {
             request,
             reply: oneshot::channel().0,

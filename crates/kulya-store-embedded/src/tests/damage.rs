@@ -2,7 +2,7 @@
 
 use super::{open, orders};
 use crate::disk::{Disk, FileSystem, InPlaceFile, LockOutcome, LogFile, ReadFile};
-use crate::fuzzing::{framed, legacy_frame};
+use crate::fuzzing::{encode_legacy_frame, encode_log_file};
 use crate::{EmbeddedStore, Options};
 use kulya_store::{Append, Commit, ErrorKind, StreamConfig, StreamId, StreamStore, bounded_read};
 use std::io;
@@ -117,10 +117,10 @@ async fn a_missing_file_loses_what_it_had_alone() {
 fn forged(folder: &Path) -> Vec<Vec<u8>> {
     let delete = [12u8, 0, 0, 0, 0];
     let mut forged: Vec<Vec<u8>> =
-        (1..12).map(|sequence| legacy_frame(sequence, sequence - 1, &delete)).collect();
-    forged.push(legacy_frame(1 << 40, (1 << 40) - 1, &delete));
-    forged.push(framed([delete.as_slice(), &delete, &delete]));
-    forged.push(framed([delete.as_slice()])[64..].to_vec());
+        (1..12).map(|sequence| encode_legacy_frame(sequence, sequence - 1, &delete)).collect();
+    forged.push(encode_legacy_frame(1 << 40, (1 << 40) - 1, &delete));
+    forged.push(encode_log_file([delete.as_slice(), &delete, &delete]));
+    forged.push(encode_log_file([delete.as_slice()])[64..].to_vec());
     // the very frames of this store, as they stand in its log
     forged.push(std::fs::read(&logs(folder)[0]).unwrap());
     forged
@@ -163,7 +163,11 @@ async fn a_frame_within_an_event_is_no_frame() {
         let damaged = after(&bytes);
         assert_eq!(EmbeddedStore::open(damaged.path()).unwrap_err().kind(), ErrorKind::Corrupt);
         let found = EmbeddedStore::repair(damaged.path()).unwrap();
-        assert_eq!((found.frames_lost, found.events_lost, found.changes), (1, Some(1), 0), "{found:?}");
+        assert_eq!(
+            (found.frames_lost, found.events_lost, found.dropped_changes),
+            (1, Some(1), 0),
+            "{found:?}"
+        );
         let store = open(damaged.path());
         assert_eq!(events(&store, &orders()).await, [b"before", b"behind"]);
         assert_eq!(events(&store, &secret()).await, [b"the secret"]);
@@ -185,7 +189,8 @@ async fn a_frame_within_an_event_of_format_2_is_no_frame() {
         let segment = [4, 0, 0, 0, id, 0, 0, 0, 0];
         [&segment[..], &start.to_be_bytes(), &[0; 8], &checksum, &length, &framed].concat()
     };
-    let inner: Vec<u8> = (1..9).flat_map(|sequence| legacy_frame(sequence, sequence - 1, &delete)).collect();
+    let inner: Vec<u8> =
+        (1..9).flat_map(|sequence| encode_legacy_frame(sequence, sequence - 1, &delete)).collect();
     let bodies = [
         [vec![1], name("shop"), stream(0, "secret"), stream(1, "orders")].concat(),
         appended(0, 0, b"the secret"),
@@ -193,8 +198,10 @@ async fn a_frame_within_an_event_of_format_2_is_no_frame() {
         appended(1, 14, &inner),
         appended(1, 22 + inner.len() as u64, b"behind"),
     ];
-    let frames: Vec<Vec<u8>> =
-        (1..).zip(&bodies).map(|(sequence, body)| legacy_frame(sequence, sequence - 1, body)).collect();
+    let frames: Vec<Vec<u8>> = (1..)
+        .zip(&bodies)
+        .map(|(sequence, body)| encode_legacy_frame(sequence, sequence - 1, body))
+        .collect();
     let whole = frames.concat();
     let at = frames[..3].concat().len();
     let folder = |bytes: &[u8]| {
@@ -291,7 +298,7 @@ async fn an_event_of_beginnings_is_read_a_few_times_and_no_more() {
     };
     append(&store, &orders(), &beginnings(b"KLG3", 8)).await;
     let whole = std::fs::read(&logs(folder.path())[0]).unwrap();
-    let legacy = legacy_frame(1, 0, &[1, 0, 1, b's']);
+    let legacy = encode_legacy_frame(1, 0, &[1, 0, 1, b's']);
     let behind = [&legacy[..], b"KLG1", &beginnings(b"KLG1", 28)].concat();
     let dense = [&legacy[..], b"KLG1", &beginnings(b"KLG1", 8)].concat();
     for (format, bytes, times) in

@@ -183,7 +183,7 @@ async fn a_repair_gives_up_what_is_damaged_and_nothing_else() {
     store.close().await.unwrap();
     drop(store);
     let whole = EmbeddedStore::repair(folder.path()).unwrap();
-    assert!(!whole.is_damaged() && whole.torn.is_none(), "whole as it is: {whole:?}");
+    assert!(!whole.is_damaged() && whole.torn_tail.is_none(), "whole as it is: {whole:?}");
 
     let damaged = &logs(folder.path())[3];
     let mut bytes = std::fs::read(damaged).unwrap();
@@ -319,7 +319,7 @@ async fn the_first_releases_folders_are_read() {
         let before = std::fs::read_to_string(folder.path().join("FORMAT")).unwrap();
         assert_eq!(before, format!("kulya-store {format}\n"));
         let (salvaged, read_only) = EmbeddedStore::check(folder.path()).unwrap();
-        assert!(!salvaged.is_damaged() && salvaged.torn.is_none(), "{salvaged:?}");
+        assert!(!salvaged.is_damaged() && salvaged.torn_tail.is_none(), "{salvaged:?}");
         says_the_same(&read_only).await;
         drop(read_only);
         let store = open(folder.path()).unwrap();
