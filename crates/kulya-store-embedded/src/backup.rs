@@ -90,13 +90,13 @@ fn manifest_of(disk: &dyn Disk, from: &Path, format: &[u8], names: &[LogName]) -
     };
     let manifest = Manifest::decode(&bytes).ok_or_else(damaged)?;
     let exists =
-        |known: &SyncedFile| names.iter().any(|name| *name == known.name || name.replaces(known.name));
-    match manifest.files.iter().find(|known| !exists(known)) {
+        |listed: &SyncedFile| names.iter().any(|name| *name == listed.name || name.replaces(listed.name));
+    match manifest.files.iter().find(|listed| !exists(listed)) {
         None => Ok(Some(bytes)),
         // created or compacted since the listing
-        Some(known) if disk.open_read(&from.join("log").join(known.name.to_string())).is_ok() => Ok(None),
-        Some(known) => {
-            let what = format!("log file {} is missing: see kulya store check", known.name);
+        Some(listed) if disk.open_read(&from.join("log").join(listed.name.to_string())).is_ok() => Ok(None),
+        Some(listed) => {
+            let what = format!("log file {} is missing: see kulya store check", listed.name);
             Err(Error::new(ErrorKind::Corrupt, what))
         }
     }

@@ -270,8 +270,8 @@ impl Folder {
     pub(crate) fn synced_file(&self, name: LogName) -> Option<SyncedFile> {
         let manifest = self.manifest.lock().unwrap_or_else(PoisonError::into_inner);
         let listed = manifest.file(name).copied();
-        let marked = self.sync_mark().map(|SyncMark(file)| file).filter(|file| file.name == name);
-        listed.into_iter().chain(marked).max_by_key(|file| file.bytes)
+        let synced = self.sync_mark().map(|SyncMark(file)| file).filter(|file| file.name == name);
+        listed.into_iter().chain(synced).max_by_key(|file| file.bytes)
     }
 
     /// Creates a log file with only a header, and opens it. On return it is durable.
@@ -381,12 +381,12 @@ pub(crate) fn current_files(names: &[LogName]) -> std::result::Result<Vec<LogNam
     Ok(current)
 }
 
-/// Checks that every known log file, or one that replaces it, exists.
+/// Checks that every listed log file, or one that replaces it, exists.
 pub(crate) fn check_complete(folder: &Folder, names: &[LogName]) -> Result<()> {
-    let exists = |known: &LogName| names.iter().any(|name| name == known || name.replaces(*known));
-    let marked = folder.sync_mark().map(|SyncMark(known)| known.name);
-    let mut known = folder.manifest().files.into_iter().map(|file| file.name).chain(marked);
-    match known.find(|name| !exists(name)) {
+    let exists = |listed: &LogName| names.iter().any(|name| name == listed || name.replaces(*listed));
+    let synced = folder.sync_mark().map(|SyncMark(listed)| listed.name);
+    let mut listed = folder.manifest().files.into_iter().map(|file| file.name).chain(synced);
+    match listed.find(|name| !exists(name)) {
         Some(name) => Err(folder.missing_log(name)),
         None => Ok(()),
     }

@@ -162,11 +162,11 @@ mod tests {
         assert_eq!(SyncMark::decode(&bytes, key), Some(mark));
         assert_eq!(SyncMark::decode(&bytes, StoreKey([4; 16])), None);
         let manifest = Manifest { files: vec![file], ..Manifest::new(key) };
-        let whole = manifest.encode();
-        let read = Manifest::decode(&whole).unwrap();
+        let encoded = manifest.encode();
+        let read = Manifest::decode(&encoded).unwrap();
         assert_eq!((read.key, read.files), (key, vec![file]));
-        for at in 0..whole.len() {
-            let mut damaged = whole.clone();
+        for at in 0..encoded.len() {
+            let mut damaged = encoded.clone();
             damaged[at] ^= 1;
             assert!(Manifest::decode(&damaged).is_none(), "byte {at}");
         }

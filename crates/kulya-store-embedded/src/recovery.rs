@@ -67,13 +67,13 @@ fn index_matches(folder: &Folder, state: &State, names: &[LogName]) -> Result<bo
     let indexed = state.files.in_order();
     let is_last = indexed.last().is_some_and(|(id, _)| *id == state.position.file);
     let follows = |name: &LogName| name.first > current.name.last && !name.is_compacted();
-    let known = |name: &LogName| indexed.iter().any(|(_, info)| info.name == *name);
+    let is_indexed = |name: &LogName| indexed.iter().any(|(_, info)| info.name == *name);
     // left over from a compaction, before or after the index was updated
     let is_obsolete = |name: &LogName| {
         indexed.iter().any(|(_, info)| info.name.replaces(*name) || name.replaces(info.name))
     };
     // a compacted file that the index does not know is fine as long as the original files exist
-    Ok(is_last && names.iter().all(|name| known(name) || follows(name) || is_obsolete(name)))
+    Ok(is_last && names.iter().all(|name| is_indexed(name) || follows(name) || is_obsolete(name)))
 }
 
 /// Replays the log after a checkpoint.

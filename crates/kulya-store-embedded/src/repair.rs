@@ -67,8 +67,8 @@ fn rewrite_log(folder: &Folder, salvage: &Salvage) -> Result<()> {
             generation += 1;
         }
         write_part(folder, salvage, part, LogName { generation, ..name })?;
-        if let Source::File { there, .. } = &part.part.source {
-            move_to_damaged(folder, &there.to_string())?;
+        if let Source::File { current_name, .. } = &part.part.source {
+            move_to_damaged(folder, &current_name.to_string())?;
         }
     }
     if !salvage.loss_ops.is_empty() {
@@ -79,15 +79,18 @@ fn rewrite_log(folder: &Folder, salvage: &Salvage) -> Result<()> {
         })?;
     }
     // the manifest must only describe what is left
-    folder.write_manifest(|known| Manifest { record: known.record.clone(), ..Manifest::new(known.key) })?;
+    folder.write_manifest(|manifest| Manifest {
+        record: manifest.record.clone(),
+        ..Manifest::new(manifest.key)
+    })?;
     folder.remove_sync_mark()?;
     folder.write_format()
 }
 
 fn write_part(folder: &Folder, salvage: &Salvage, part: &PartResult, name: LogName) -> Result<()> {
     write_file(folder, salvage, name, (part.before, part.end), |output| {
-        let Source::File { there, file, format, .. } = &part.part.source else { return Ok(()) };
-        let mut frames = FrameReader::new(folder.log_path(*there), Arc::clone(file), *format);
+        let Source::File { current_name, file, format, .. } = &part.part.source else { return Ok(()) };
+        let mut frames = FrameReader::new(folder.log_path(*current_name), Arc::clone(file), *format);
         let mut edits = part.edits.iter().peekable();
         while frames.position < part.read_to {
             match frames.next()? {

@@ -150,7 +150,7 @@ impl Supervisor {
     ) -> std::io::Result<std::thread::JoinHandle<()>> {
         let component = self.component(name);
         std::thread::Builder::new().name(format!("kulya {name}")).spawn(move || {
-            // `work` is dropped after the component is updated, so that whoever notices the drop finds the
+            // `work` is dropped after the component is updated, so that an observer of the drop finds the
             // reason
             if let Err(message) = component.catch(&mut work) {
                 component.set(on_panic, &message);

@@ -196,12 +196,12 @@ impl<'a> Compaction<'a> {
         for extent in extents {
             let bytes = self.read(segment, &extent)?;
             match &mut run {
-                Some((begun, events))
-                    if begun.end() == extent.start
-                        && begun.time == extent.time
-                        && u64::from(begun.length) + u64::from(extent.length) <= RUN_BYTES =>
+                Some((current, events))
+                    if current.end() == extent.start
+                        && current.time == extent.time
+                        && u64::from(current.length) + u64::from(extent.length) <= RUN_BYTES =>
                 {
-                    begun.length += extent.length;
+                    current.length += extent.length;
                     events.extend(bytes);
                 }
                 _ => {

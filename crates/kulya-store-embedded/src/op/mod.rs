@@ -173,8 +173,8 @@ pub(crate) fn copy_bytes(bytes: &[u8]) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
     use proptest::prelude::*;
+    use std::time::Duration;
 
     #[test]
     fn ops_round_trip_with_the_position_of_their_events() {

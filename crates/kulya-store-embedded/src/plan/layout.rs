@@ -94,14 +94,14 @@ impl Targets {
             )));
         }
         // by identity, since the ids stay alive meanwhile
-        let mut known: FxHashMap<(usize, usize), StreamTarget> = FxHashMap::default();
+        let mut targets_by_identity: FxHashMap<(usize, usize), StreamTarget> = FxHashMap::default();
         let mut targets = Vec::with_capacity(appends.len());
         for append in appends {
             framing::check_size(&append.stream, append.event.len())?;
             let identity = append.stream.identity();
-            let target = match known.get(&identity) {
+            let target = match targets_by_identity.get(&identity) {
                 Some(target) => *target,
-                None => *known.entry(identity).or_insert(find_target(state, &append.stream)?),
+                None => *targets_by_identity.entry(identity).or_insert(find_target(state, &append.stream)?),
             };
             targets.push(target);
         }
@@ -167,9 +167,9 @@ impl EventLayout {
         let mut slices = Vec::with_capacity(self.runs.len());
         let mut rest = self.bytes.as_mut_slice();
         for run in &self.runs {
-            let (slice, behind) = rest.split_at_mut(run.length as usize);
+            let (slice, remaining) = rest.split_at_mut(run.length as usize);
             slices.push(slice);
-            rest = behind;
+            rest = remaining;
         }
         for (append, (run, at)) in appends.iter().zip(&self.event_positions) {
             let slice = slices.get_mut(*run as usize).and_then(|slice| slice.get_mut(*at as usize..));
@@ -191,8 +191,8 @@ impl EventLayout {
     pub(super) fn runs(&self) -> impl Iterator<Item = (Run, &[u8])> {
         let mut rest = self.bytes.as_slice();
         self.runs.iter().map(move |run| {
-            let (events, behind) = rest.split_at(run.length as usize);
-            rest = behind;
+            let (events, remaining) = rest.split_at(run.length as usize);
+            rest = remaining;
             (*run, events)
         })
     }

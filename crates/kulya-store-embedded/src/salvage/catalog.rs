@@ -61,8 +61,8 @@ impl CatalogResolver<'_> {
     }
 
     fn stream(&self, id: u32, salvage: &mut Salvage, out: &mut Vec<u8>) -> Result<()> {
-        let known = self.record.and_then(|record| record.streams().find(|stream| stream.id == id));
-        if let Some(stream) = known {
+        let recorded = self.record.and_then(|record| record.streams().find(|stream| stream.id == id));
+        if let Some(stream) = recorded {
             return create_stream(salvage, out, &stream);
         }
         let name = format!("stream-{id}");
@@ -81,10 +81,10 @@ impl CatalogResolver<'_> {
     }
 
     fn table(&self, id: u32, salvage: &mut Salvage, out: &mut Vec<u8>) -> Result<()> {
-        let known = self.record.and_then(|record| record.tables().find(|(known, ..)| *known == id));
+        let recorded = self.record.and_then(|record| record.tables().find(|(recorded, ..)| *recorded == id));
         let placeholder = format!("table-{id}");
-        let (scope, name) = known.map_or((SCOPE, placeholder.as_str()), |(_, scope, name)| (scope, name));
-        if known.is_none() {
+        let (scope, name) = recorded.map_or((SCOPE, placeholder.as_str()), |(_, scope, name)| (scope, name));
+        if recorded.is_none() {
             salvage.report.recovered_names.push(format!("table {scope}/{name}"));
         }
         create_scope(salvage, out, scope)?;
@@ -101,8 +101,9 @@ impl CatalogResolver<'_> {
                 *max = (*max).max(segment.number.saturating_add(1));
             };
             for part in &self.log_parts.parts {
-                let Source::File { there, file, format, .. } = &part.source else { continue };
-                let mut frames = FrameReader::new(self.folder.log_path(*there), Arc::clone(file), *format);
+                let Source::File { current_name, file, format, .. } = &part.source else { continue };
+                let mut frames =
+                    FrameReader::new(self.folder.log_path(*current_name), Arc::clone(file), *format);
                 loop {
                     match frames.next()? {
                         NextFrame::Frame(frame) => count_segments(&frame.body, &mut count),

@@ -71,7 +71,7 @@ pub(super) fn record_gaps(
         }
     }
     if !gaps.is_empty() && !salvage.report.is_damaged() {
-        salvage.report.add_damage("log", "unsupported events that it should have".to_owned());
+        salvage.report.add_damage("log", "has gaps in the offsets of events".to_owned());
     }
     let total = salvage.report.events_lost.filter(|_| salvage.report.is_counted);
     if let (Some(total), [(lost, ..)]) = (total, gaps.as_mut_slice()) {

@@ -81,7 +81,7 @@ pub(crate) fn salvage(folder: &Folder, flaws: &[MetadataDamage], index: &Arc<dyn
         }
     }
     // the recorded end of the log, whose files may be missing as well
-    let last = sync_mark.into_iter().map(|known| known.end).chain(record.as_ref().map(|record| record.end));
+    let last = sync_mark.into_iter().map(|file| file.end).chain(record.as_ref().map(|record| record.end));
     if let Some(end) = last.max_by_key(|end| end.sequence) {
         salvage.skip_to(end, true);
     }

@@ -106,8 +106,8 @@ impl Salvage {
             let of_part = |file: &&SyncedFile| name.first <= file.name.first && file.name.last <= name.last;
             let mut bytes: HashMap<LogName, u64> = HashMap::new();
             for file in synced_files.iter().filter(of_part) {
-                let most = bytes.entry(file.name).or_default();
-                *most = file.bytes.max(*most);
+                let max = bytes.entry(file.name).or_default();
+                *max = file.bytes.max(*max);
             }
             bytes.into_values().sum::<u64>()
         };

@@ -29,7 +29,7 @@ pub(crate) enum Source {
     Missing,
     File {
         /// Its current name, which may be that of another part.
-        there: LogName,
+        current_name: LogName,
         file: Arc<dyn ReadFile>,
         format: Format,
         /// The damage of its header or name.
@@ -56,76 +56,78 @@ pub(super) struct LogParts {
 pub(super) fn find_parts(folder: &Folder, synced_files: &[SyncedFile]) -> Result<LogParts> {
     let (mut files, mut foreign) = (Vec::new(), Vec::new());
     let mut without_header = Vec::new();
-    for there in folder.list_logs()? {
-        let Some(file) = folder.read_log(there)? else { continue };
-        let failed = |e| disk_error(&format!("cannot read {}", folder.log_path(there).display()), e);
+    for current_name in folder.list_logs()? {
+        let Some(file) = folder.read_log(current_name)? else { continue };
+        let failed = |e| disk_error(&format!("cannot read {}", folder.log_path(current_name).display()), e);
         match detect(&*file).map_err(failed)? {
-            FileKind::Header(header) if header.key == folder.key() => files.push((there, file, header)),
-            FileKind::Header(_) => foreign.push(there.to_string()),
-            kind => without_header.push((there, file, kind)),
+            FileKind::Header(header) if header.key == folder.key() => {
+                files.push((current_name, file, header))
+            }
+            FileKind::Header(_) => foreign.push(current_name.to_string()),
+            kind => without_header.push((current_name, file, kind)),
         }
     }
     // a file under its own name comes first: another one with the same header is a copy
-    files.sort_by_key(|(there, _, header)| (header.name, *there != header.name));
+    files.sort_by_key(|(current_name, _, header)| (header.name, *current_name != header.name));
     let mut parts: Vec<Part> = Vec::new();
     let headers: Vec<FileHeader> = files.iter().map(|(.., header)| *header).collect();
-    for (there, file, header) in files {
+    for (current_name, file, header) in files {
         if parts.iter().any(|part| part.name == header.name)
             || is_replaced(folder, &*file, &header, synced_files, &headers)?
         {
-            foreign.push(there.to_string());
+            foreign.push(current_name.to_string());
             continue;
         }
         let damage =
-            (there != header.name).then(|| format!("is log file {} under another name", header.name));
+            (current_name != header.name).then(|| format!("is log file {} under another name", header.name));
         let format = Format::Keyed(FrameKey::new(header.key, header.name), header);
-        let source = Source::File { there, file, format, damage };
+        let source = Source::File { current_name, file, format, damage };
         parts.push(Part { source, name: header.name, before: Some(header.before) });
     }
-    for (there, file, kind) in without_header {
-        let failed = |e| disk_error(&format!("cannot read {}", folder.log_path(there).display()), e);
+    for (current_name, file, kind) in without_header {
+        let failed = |e| disk_error(&format!("cannot read {}", folder.log_path(current_name).display()), e);
         let part = match kind {
             // an empty file that was not empty is not of format 2
             FileKind::Legacy
                 if file.length().map_err(failed)? > 0
-                    || !synced_files.iter().any(|file| file.name == there) =>
+                    || !synced_files.iter().any(|file| file.name == current_name) =>
             {
-                legacy_part(folder, there, file)?
+                legacy_part(folder, current_name, file)?
             }
-            _ => part_without_header(folder, there, file, &parts, synced_files)?,
+            _ => part_without_header(folder, current_name, file, &parts, synced_files)?,
         };
         match part {
             Some(part) if !parts.iter().any(|other| other.name == part.name) => parts.push(part),
-            _ => foreign.push(there.to_string()),
+            _ => foreign.push(current_name.to_string()),
         }
     }
     Ok(LogParts { parts: without_gaps(parts, synced_files), foreign })
 }
 
-fn legacy_part(folder: &Folder, there: LogName, file: Arc<dyn ReadFile>) -> Result<Option<Part>> {
-    let mut frames = FrameReader::new(folder.log_path(there), Arc::clone(&file), Format::Legacy);
+fn legacy_part(folder: &Folder, current_name: LogName, file: Arc<dyn ReadFile>) -> Result<Option<Part>> {
+    let mut frames = FrameReader::new(folder.log_path(current_name), Arc::clone(&file), Format::Legacy);
     let before = match frames.next()? {
-        NextFrame::Frame(frame) if !there.is_compacted() => {
+        NextFrame::Frame(frame) if !current_name.is_compacted() => {
             Some(LogEnd { sequence: frame.end.sequence.saturating_sub(1), ..LogEnd::default() })
         }
         _ => None,
     };
-    let source = Source::File { there, file, format: Format::Legacy, damage: None };
-    Ok(Some(Part { source, name: there, before }))
+    let source = Source::File { current_name, file, format: Format::Legacy, damage: None };
+    Ok(Some(Part { source, name: current_name, before }))
 }
 
 /// Identifies a file with a damaged header: its name is the one under which a frame of it is valid.
 fn part_without_header(
     folder: &Folder,
-    there: LogName,
+    current_name: LogName,
     file: Arc<dyn ReadFile>,
     parts: &[Part],
     synced_files: &[SyncedFile],
 ) -> Result<Option<Part>> {
-    let failed = |e| disk_error(&format!("cannot read {}", folder.log_path(there).display()), e);
+    let failed = |e| disk_error(&format!("cannot read {}", folder.log_path(current_name).display()), e);
     let is_free = |name: &LogName| !parts.iter().any(|part| part.name == *name);
-    let mut names = vec![there];
-    names.extend(synced_files.iter().map(|file| file.name).filter(|name| *name != there));
+    let mut names = vec![current_name];
+    names.extend(synced_files.iter().map(|file| file.name).filter(|name| *name != current_name));
     names.retain(is_free);
     let keys: Vec<_> = names.iter().map(|name| (*name, FrameKey::new(folder.key(), *name))).collect();
     let mut found = None;
@@ -135,10 +137,12 @@ fn part_without_header(
         Ok(found.is_some())
     })
     .map_err(failed)?;
-    let Some(name) = found.or_else(|| is_free(&there).then_some(there)) else { return Ok(None) };
+    let Some(name) = found.or_else(|| is_free(&current_name).then_some(current_name)) else {
+        return Ok(None);
+    };
     let format = FrameReader::keyed(folder.key(), name, LogEnd::default());
     let damage = Some("has a damaged header".to_owned());
-    Ok(Some(Part { source: Source::File { there, file, format, damage }, name, before: None }))
+    Ok(Some(Part { source: Source::File { current_name, file, format, damage }, name, before: None }))
 }
 
 /// Returns whether a file was replaced by one from a copy of this store that diverged. Its frames are

@@ -47,12 +47,12 @@ struct ScanState {
 
 impl FileScan<'_> {
     pub(super) fn scan_file(&self, part: &Part, salvage: &mut Salvage) -> Result<PartResult> {
-        let Source::File { there, file, format, damage } = &part.source else {
+        let Source::File { current_name, file, format, damage } = &part.source else {
             unreachable!("a missing part has no file to scan")
         };
         let name = part.name();
         let before = salvage.state.end;
-        let id = salvage.state.files.add(LogInfo::new(*there));
+        let id = salvage.state.files.add(LogInfo::new(*current_name));
         let result = PartResult {
             part: part.clone(),
             before,
@@ -71,11 +71,11 @@ impl FileScan<'_> {
             is_behind_damage: false,
             result,
         };
-        let file_name = there.to_string();
+        let file_name = current_name.to_string();
         if let Some(damage) = damage {
             salvage.report.add_damage(&file_name, damage.clone());
         }
-        let mut frames = FrameReader::new(self.folder.log_path(*there), Arc::clone(file), *format);
+        let mut frames = FrameReader::new(self.folder.log_path(*current_name), Arc::clone(file), *format);
         self.check_start(part, &file_name, salvage, &mut scan);
         salvage.state.files.add_framing(id, frames.position);
         let synced = self.synced_file.map_or(0, |file| file.bytes);
@@ -184,7 +184,7 @@ impl FileScan<'_> {
             if !std::mem::take(&mut scan.is_behind_damage) {
                 salvage
                     .report
-                    .add_damage(file_name, format!("unsupported frames before byte {}", frame.body_at));
+                    .add_damage(file_name, format!("has missing frames before byte {}", frame.body_at));
                 scan.result.needs_rewrite = true;
             }
         } else if frame.end.sequence < expected {
@@ -330,7 +330,7 @@ impl FileScan<'_> {
             scan.result.needs_rewrite = true;
             salvage.report.is_counted = false;
             if let Some(end) = self.synced_file.map(|file| file.end).or(self.next_before) {
-                // which original frames were lost is unknown; the offsets of their events tell
+                // which original frames were lost is unknown; their events' offsets show them
                 salvage.state.end = LogEnd { events: end.events.max(salvage.state.end.events), ..end };
             }
             return;

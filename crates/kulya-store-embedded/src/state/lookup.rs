@@ -134,19 +134,19 @@ impl State {
         let mut recent = recent.take_while(|(key, _)| in_prefix(key)).peekable();
         let mut found = Vec::new();
         while found.len() < limit {
-            let known = match indexed.next_if(Result::is_err) {
+            let indexed_key = match indexed.next_if(Result::is_err) {
                 Some(Err(error)) => return Err(index_error(error)),
                 _ => indexed.peek().and_then(|entry| entry.as_ref().ok()).map(|(key, _)| key.clone()),
             };
-            let newer = recent.peek().map(|(key, _)| *key);
-            if newer.is_some() && newer == known.as_ref() {
+            let recent_key = recent.peek().map(|(key, _)| *key);
+            if recent_key.is_some() && recent_key == indexed_key.as_ref() {
                 // the recent change replaces the indexed entry
                 indexed.next();
             }
-            let is_newer = match (newer, &known) {
+            let is_newer = match (recent_key, &indexed_key) {
                 (None, None) => break,
-                (Some(newer), Some(known)) => newer <= known,
-                (newer, _) => newer.is_some(),
+                (Some(recent_key), Some(indexed_key)) => recent_key <= indexed_key,
+                (recent_key, _) => recent_key.is_some(),
             };
             let next = if is_newer {
                 recent.next().map(|(key, slot)| (key.clone(), slot.clone()))

@@ -118,12 +118,12 @@ impl EmbeddedStore {
 
     /// Sends a request to the committer and waits for the response; returns both.
     async fn submit(&self, request: Request) -> Result<(Request, Response)> {
-        let room =
+        let permit =
             u32::try_from(queued_bytes(&request).min(QUEUE_BYTES)).expect("the queue is smaller than 4 GiB");
-        let room =
-            Arc::clone(&self.inner.queue_permits).acquire_many_owned(room).await.map_err(|_| closed())?;
+        let permit =
+            Arc::clone(&self.inner.queue_permits).acquire_many_owned(permit).await.map_err(|_| closed())?;
         let (reply, receiver) = oneshot::channel();
-        let pending = PendingRequest { request, reply, _permit: room };
+        let pending = PendingRequest { request, reply, _permit: permit };
         self.inner.commit_queue.send(pending).await.ok_or_else(|| self.stopped_error())?;
         let (request, response) = receiver.await.map_err(|_| self.stopped_error())?;
         Ok((request, response?))

@@ -39,7 +39,7 @@ pub(crate) fn start(inner: &Arc<Inner>) -> Result<()> {
             let is_done = run_once(&inner, signal);
             if signal == Signal::Closed {
                 if let Err(error) = index(&inner).flush() {
-                    tracing::warn!("the next prepare takes longer: {error}");
+                    tracing::warn!("cannot flush the index on close, the next opening takes longer: {error}");
                 }
                 return;
             }

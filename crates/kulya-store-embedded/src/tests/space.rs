@@ -1,4 +1,4 @@
-//! Room given back, an index that is lost or damaged, and what a repair leaves.
+//! Tests of compaction, of a lost or damaged index, and of repair.
 
 use super::orders;
 use crate::{EmbeddedStore, Options};
@@ -27,8 +27,8 @@ fn table() -> TableId {
     TableId::new("shop", "positions").unwrap()
 }
 
-/// Two streams and a table; of `events` rounds, each has one event of the first and changes one of four entries; every
-/// tenth has an event of the second.
+/// Creates two streams and a table, and commits one round per number: an event of the first stream, a
+/// change of one of four entries, and every tenth round an event of the second stream.
 async fn fill(store: &EmbeddedStore, events: std::ops::Range<u32>) {
     store.create_scope(&orders().scope).await.unwrap();
     store.create_stream(&orders(), StreamConfig::with_segments(2)).await.unwrap();
@@ -77,7 +77,7 @@ fn logs(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_stream_does_not_pin_the_log() {
+async fn slow_stream_does_not_pin_the_log() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).unwrap();
     fill(&store, 0..1000).await;
@@ -88,10 +88,10 @@ async fn a_slow_stream_does_not_pin_the_log() {
     store.maintain().await.unwrap();
     let (files, after) = store.disk_usage().unwrap();
     assert!(after * 5 < before, "{before} bytes became {after} in {files} files");
-    assert_eq!(bounded_read(&store, &other()).await.unwrap(), slow, "the slow stream lost nothing");
+    assert_eq!(bounded_read(&store, &other()).await.unwrap(), slow, "the slow stream is unchanged");
     assert_eq!(entries(&store).await[3], (b'd', "999".to_owned()));
     assert_eq!(head_cut(&store, &orders()).await.unwrap(), cut);
-    // the same after another round, a restart, and an index that is made again
+    // the same after another round, a restart, and a rebuilt index
     fill(&store, 1000..2000).await;
     cut = tail_cut(&store, &orders()).await.unwrap();
     store.truncate(&cut).await.unwrap();
@@ -99,11 +99,11 @@ async fn a_slow_stream_does_not_pin_the_log() {
     store.verify().await.unwrap();
     let slow: Vec<_> = bounded_read(&store, &other()).await.unwrap();
     assert_eq!(slow.len(), 200);
-    for loses_index in [false, true] {
+    for removes_index in [false, true] {
         let copy = tempfile::tempdir().unwrap();
         store.backup(copy.path().join("copy")).await.unwrap();
         let copy = copy.path().join("copy");
-        if !loses_index {
+        if !removes_index {
             copy_all(&folder.path().join("index"), &copy.join("index"));
         }
         let store = open(&copy).unwrap();
@@ -111,7 +111,7 @@ async fn a_slow_stream_does_not_pin_the_log() {
         assert_eq!(
             tail_cut(&store, &orders()).await.unwrap(),
             cut,
-            "a stream of which nothing is left ends there"
+            "a fully truncated stream retention its tail"
         );
         assert_eq!(entries(&store).await[3], (b'd', "1999".to_owned()));
         fill(&store, 2000..2001).await;
@@ -120,26 +120,26 @@ async fn a_slow_stream_does_not_pin_the_log() {
 }
 
 #[tokio::test]
-async fn retention_is_applied_by_the_upkeep() {
+async fn maintenance_applies_retention() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::at(Duration::from_secs(1000)));
     let options = Options { clock: clock.clone(), inline: true, ..Options::default() };
     let store = EmbeddedStore::open_with(folder.path(), options).unwrap();
     fill(&store, 0..10).await;
-    let keeps = Retention { age: Some(Duration::from_secs(60)), bytes: None };
-    store.update_stream(&orders(), StreamConfig::with_segments(2).retention(keeps)).await.unwrap();
+    let retention = Retention { age: Some(Duration::from_secs(60)), bytes: None };
+    store.update_stream(&orders(), StreamConfig::with_segments(2).retention(retention)).await.unwrap();
     clock.advance(Duration::from_secs(50));
     fill(&store, 10..15).await;
     store.maintain().await.unwrap();
     assert_eq!(bounded_read(&store, &orders()).await.unwrap().len(), 15);
     clock.advance(Duration::from_secs(20));
     store.maintain().await.unwrap();
-    assert_eq!(bounded_read(&store, &orders()).await.unwrap().len(), 5, "ten are older than a minute");
-    assert_eq!(bounded_read(&store, &other()).await.unwrap().len(), 2, "the other stream keeps everything");
+    assert_eq!(bounded_read(&store, &orders()).await.unwrap().len(), 5, "ten events are older than a minute");
+    assert_eq!(bounded_read(&store, &other()).await.unwrap().len(), 2, "the other stream has no retention");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_index_that_is_damaged_is_made_again() {
+async fn damaged_index_is_rebuilt() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).unwrap();
     fill(&store, 0..300).await;
@@ -162,36 +162,36 @@ async fn an_index_that_is_damaged_is_made_again() {
                 match damage {
                     "garbage" => bytes.iter_mut().for_each(|byte| *byte ^= 0x5a),
                     "cut" => bytes.truncate(bytes.len() / 2),
-                    _ => bytes = b"a letter".to_vec(),
+                    _ => bytes = b"garbage file".to_vec(),
                 }
                 std::fs::write(entry.path(), bytes).unwrap();
                 hit += 1;
             }
         }
-        assert!(hit > 0, "there is an index");
+        assert!(hit > 0, "the index has files");
         let store = open(copy.path()).unwrap();
         assert!(everything(&store).await == events && entries(&store).await == entered, "{damage}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repair_gives_up_what_is_damaged_and_nothing_else() {
+async fn repair_drops_only_what_is_damaged() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).unwrap();
     fill(&store, 0..300).await;
     let events = everything(&store).await;
     store.close().await.unwrap();
     drop(store);
-    let whole = EmbeddedStore::repair(folder.path()).unwrap();
-    assert!(!whole.is_damaged() && whole.torn_tail.is_none(), "whole as it is: {whole:?}");
+    let report = EmbeddedStore::repair(folder.path()).unwrap();
+    assert!(!report.is_damaged() && report.torn_tail.is_none(), "not damaged: {report:?}");
 
     let damaged = &logs(folder.path())[3];
     let mut bytes = std::fs::read(damaged).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(damaged, bytes).unwrap();
-    let refused = open(folder.path()).unwrap_err();
-    assert!(refused.to_string().contains("kulya store repair"), "{refused}");
+    let error = open(folder.path()).unwrap_err();
+    assert!(error.to_string().contains("kulya store repair"), "{error}");
     let repaired = EmbeddedStore::repair(folder.path()).unwrap();
     let files: Vec<_> = repaired.damage.iter().map(|damage| damage.file.as_str()).collect();
     assert_eq!(files, [damaged.file_name().unwrap().to_string_lossy()]);
@@ -202,12 +202,12 @@ async fn a_repair_gives_up_what_is_damaged_and_nothing_else() {
     store.verify().await.unwrap();
     let left = everything(&store).await;
     let lost: Vec<_> = events.keys().filter(|pointer| !left.contains_key(*pointer)).collect();
-    assert!((1..=2).contains(&lost.len()), "a frame had one event, or two: {lost:?}");
+    assert!((1..=2).contains(&lost.len()), "a frame has one or two events: {lost:?}");
     assert!(left.iter().all(|(pointer, event)| events.get(pointer) == Some(event)));
     for pointer in &lost {
         let gone = store.event(pointer).await.unwrap_err();
         assert!(
-            gone.kind() == ErrorKind::Corrupt && gone.to_string().contains("given up by a repair"),
+            gone.kind() == ErrorKind::Corrupt && gone.to_string().contains("dropped by a repair"),
             "{gone}"
         );
     }
@@ -216,9 +216,9 @@ async fn a_repair_gives_up_what_is_damaged_and_nothing_else() {
     assert_eq!(
         gaps,
         lost.iter().map(|pointer| u64::from(pointer.length)).sum::<u64>(),
-        "the gap is what is lost"
+        "the gap is the size of the lost events"
     );
-    // life goes on
+    // the store works normally after the repair
     fill(&store, 300..400).await;
     store.truncate(&head_cut(&store, &orders()).await.unwrap()).await.unwrap();
     store.maintain().await.unwrap();
@@ -261,11 +261,11 @@ async fn damaged_anywhere(hits: Vec<(u8, u16, u8)>, removed: Option<u8>) {
     let store = open(folder.path()).unwrap();
     store.verify().await.unwrap();
     for stream in [orders(), other()] {
-        // its making may be what was lost
+        // the creation of the stream may be what was lost
         match bounded_read(&store, &stream).await {
             Ok(left) => {
                 let is_true = |(pointer, event): &(EventPointer, _)| events.get(pointer) == Some(event);
-                assert!(left.iter().all(is_true), "what is left is what was written");
+                assert!(left.iter().all(is_true), "readable events are as written");
                 for (pointer, event) in events.iter().filter(|(pointer, _)| pointer.segment.stream == stream)
                 {
                     let framed = kulya_store::framing::frame(event);
@@ -297,10 +297,10 @@ proptest! {
     }
 }
 
-/// Folders as each format's first release makes them, kept for ever: what is in them must be read by every later one. What is
-/// made today says the same, and is kept with KULYA_REGENERATE=1.
+/// Folders of the first release of each format, which every later version must be able to read. The content
+/// of new folders must be the same; KULYA_REGENERATE=1 stores a new one.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_releases_folders_are_read() {
+async fn folders_of_first_releases_are_readable() {
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     let today = tempfile::tempdir().unwrap();
     create_dir_all(today.path()).await;
@@ -320,13 +320,13 @@ async fn the_first_releases_folders_are_read() {
         assert_eq!(before, format!("kulya-store {format}\n"));
         let (salvaged, read_only) = EmbeddedStore::check(folder.path()).unwrap();
         assert!(!salvaged.is_damaged() && salvaged.torn_tail.is_none(), "{salvaged:?}");
-        says_the_same(&read_only).await;
+        check_content(&read_only).await;
         drop(read_only);
         let store = open(folder.path()).unwrap();
         store.verify().await.unwrap();
-        says_the_same(&store).await;
+        check_content(&store).await;
         fill(&store, 100..101).await;
-        // old files are compacted with new ones
+        // old and new files are compacted together
         store.truncate(&tail_cut(&store, &orders()).await.unwrap()).await.unwrap();
         store.maintain().await.unwrap();
         store.close().await.unwrap();
@@ -340,7 +340,7 @@ async fn the_first_releases_folders_are_read() {
     }
 }
 
-async fn says_the_same(store: &EmbeddedStore) {
+async fn check_content(store: &EmbeddedStore) {
     let texts = |events: Vec<(EventPointer, bytes::Bytes)>| {
         let text = |(_, event): (_, bytes::Bytes)| String::from_utf8_lossy(&event).into_owned();
         events.into_iter().map(text).collect::<Vec<_>>()
@@ -357,13 +357,13 @@ async fn says_the_same(store: &EmbeddedStore) {
     assert_eq!(store.last_event_number(kulya_store::WriterId(7)).await.unwrap(), Some(9));
 }
 
-/// How that folder was made.
+/// Creates the content of the folders.
 async fn create_dir_all(path: &Path) {
     let store = open(path).unwrap();
     fill(&store, 0..60).await;
     let sealed = StreamId::new("shop", "sealed").unwrap();
-    let keeps = Retention { age: Some(Duration::from_secs(86_400)), bytes: Some(1 << 30) };
-    store.create_stream(&sealed, StreamConfig::with_segments(1).retention(keeps)).await.unwrap();
+    let retention = Retention { age: Some(Duration::from_secs(86_400)), bytes: Some(1 << 30) };
+    store.create_stream(&sealed, StreamConfig::with_segments(1).retention(retention)).await.unwrap();
     store.seal_stream(&sealed).await.unwrap();
     store.truncate(&tail_cut(&store, &orders()).await.unwrap()).await.unwrap();
     store.maintain().await.unwrap();
@@ -378,9 +378,9 @@ async fn create_dir_all(path: &Path) {
     store.close().await.unwrap();
 }
 
-/// Log files are compacted away under readers, who notice nothing.
+/// Readers do not notice that log files are compacted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn upkeep_is_not_seen_by_readers() {
+async fn maintenance_is_invisible_to_readers() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).unwrap();
     fill(&store, 0..200).await;
