@@ -68,8 +68,8 @@ pub(crate) fn copy(disk: &dyn Disk, from: &Path, to: &Path) -> Result<u64> {
             return Ok(copied.values().sum());
         }
     }
-    let what = format!("the log files of {} kept changing: retry", from.display());
-    Err(Error::new(ErrorKind::Failed, what))
+    let message = format!("the log files of {} kept changing: retry", from.display());
+    Err(Error::new(ErrorKind::Failed, message))
 }
 
 /// Reads the file `MANIFEST`, which does not exist in the previous format; `None` if it lists other files
@@ -81,8 +81,8 @@ fn manifest_of(disk: &dyn Disk, from: &Path, format: &[u8], names: &[LogName]) -
     let path = from.join("MANIFEST");
     let read_failed = |e: io::Error| disk_error(&format!("cannot read {}", path.display()), e);
     let damaged = || {
-        let what = format!("file {} is missing or damaged: see kulya store check", path.display());
-        Error::new(ErrorKind::Corrupt, what)
+        let message = format!("file {} is missing or damaged: see kulya store check", path.display());
+        Error::new(ErrorKind::Corrupt, message)
     };
     let bytes = match disk.read_file(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(damaged()),
@@ -96,8 +96,8 @@ fn manifest_of(disk: &dyn Disk, from: &Path, format: &[u8], names: &[LogName]) -
         // created or compacted since the listing
         Some(listed) if disk.open_read(&from.join("log").join(listed.name.to_string())).is_ok() => Ok(None),
         Some(listed) => {
-            let what = format!("log file {} is missing: see kulya store check", listed.name);
-            Err(Error::new(ErrorKind::Corrupt, what))
+            let message = format!("log file {} is missing: see kulya store check", listed.name);
+            Err(Error::new(ErrorKind::Corrupt, message))
         }
     }
 }
@@ -109,8 +109,8 @@ fn create_empty_folder(to: &Path) -> Result<()> {
     let mut found = fs::read_dir(to).map_err(failed)?.flatten().map(|entry| entry.file_name());
     let logs = fs::read_dir(&log).map_err(failed)?.count();
     if logs > 0 || found.any(|name| name != "log") {
-        let what = format!("folder {} is not empty: choose a new or empty folder", to.display());
-        return Err(Error::invalid(what));
+        let message = format!("folder {} is not empty: choose a new or empty folder", to.display());
+        return Err(Error::invalid(message));
     }
     fs::set_permissions(to, fs::Permissions::from_mode(FOLDER_MODE)).map_err(failed)
 }
@@ -130,8 +130,8 @@ fn stable_listing(disk: &dyn Disk, from: &Path) -> Result<Option<Vec<LogName>>> 
     }
     current_files(&names).map(Some).map_err(|missing| {
         let missing = from.join("log").join(missing.to_string());
-        let what = format!("log file {} is missing: see kulya store check", missing.display());
-        Error::new(ErrorKind::Corrupt, what)
+        let message = format!("log file {} is missing: see kulya store check", missing.display());
+        Error::new(ErrorKind::Corrupt, message)
     })
 }
 

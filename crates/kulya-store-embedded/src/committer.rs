@@ -152,7 +152,7 @@ impl Committer {
         for (pending, response) in planned.drain(..) {
             let result = match &written {
                 Ok(()) => Ok(response),
-                Err((kind, what)) => Err(Error::new(*kind, what.clone())),
+                Err((kind, message)) => Err(Error::new(*kind, message.clone())),
             };
             // the caller may be dropped; the write stays
             let _ = pending.reply.send((pending.request, result));
@@ -168,8 +168,8 @@ impl Committer {
         durability: Durability,
     ) -> std::result::Result<(), (ErrorKind, String)> {
         if let Some(reason) = self.failure() {
-            let what = format!("an earlier write failed ({reason}): reopen the store");
-            return Err((ErrorKind::Failed, what));
+            let message = format!("an earlier write failed ({reason}): reopen the store");
+            return Err((ErrorKind::Failed, message));
         }
         if self.lock_checked.elapsed() > LOCK_CHECK_INTERVAL {
             self.check_lock().map_err(|error| (error.kind(), error.to_string()))?;
@@ -270,8 +270,8 @@ impl Committer {
         if let Err(error) = self.log.sync() {
             // after a failed sync the content of the disk is unknown, and another sync could succeed
             // wrongly
-            let what = format!("cannot sync {}", self.folder.log_path(self.name).display());
-            let error = Error::new(ErrorKind::Failed, format!("{what}: reopen the store")).because(error);
+            let message = format!("cannot sync {}", self.folder.log_path(self.name).display());
+            let error = Error::new(ErrorKind::Failed, format!("{message}: reopen the store")).because(error);
             self.fail(&error);
             return Err(error);
         }

@@ -14,12 +14,12 @@ pub(crate) fn closed() -> Error {
 
 /// The error after a panic in the middle of a change of the state.
 pub(crate) fn poisoned_state() -> Error {
-    let what = "a panic left the store's state inconsistent: reopen the store";
-    Error::new(ErrorKind::Failed, what)
+    let message = "a panic left the store's state inconsistent: reopen the store";
+    Error::new(ErrorKind::Failed, message)
 }
 
 /// Converts an I/O error, with the kind that its cause suggests.
-pub(crate) fn disk_error(what: &str, error: io::Error) -> Error {
+pub(crate) fn disk_error(message: &str, error: io::Error) -> Error {
     let (kind, advice) = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => (
             ErrorKind::Full,
@@ -33,14 +33,14 @@ pub(crate) fn disk_error(what: &str, error: io::Error) -> Error {
         }
         _ => (ErrorKind::Failed, ": I/O error; reopen the store"),
     };
-    Error::new(kind, format!("{what}{advice}")).because(error)
+    Error::new(kind, format!("{message}{advice}")).because(error)
 }
 
-pub(crate) fn corrupt_log(path: &Path, position: u64, what: &str) -> Error {
+pub(crate) fn corrupt_log(path: &Path, position: u64, message: &str) -> Error {
     Error::new(
         ErrorKind::Corrupt,
         format!(
-            "log file {} is damaged at byte {position}: {what}; nothing was changed: restore the folder from a backup, or drop what is damaged with kulya store repair",
+            "log file {} is damaged at byte {position}: {message}; nothing was changed: restore the folder from a backup, or drop what is damaged with kulya store repair",
             path.display()
         ),
     )
@@ -48,7 +48,7 @@ pub(crate) fn corrupt_log(path: &Path, position: u64, what: &str) -> Error {
 
 /// Converts an I/O error of the index.
 pub(crate) fn index_error(error: io::Error) -> Error {
-    let (kind, what) = match root_kind(&error) {
+    let (kind, message) = match root_kind(&error) {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => (
             ErrorKind::Full,
             "no space left on device: the index could not be written; no data is lost, free disk space and retry",
@@ -62,7 +62,7 @@ pub(crate) fn index_error(error: io::Error) -> Error {
             "the index cannot be read or written: reopen the store; if that does not help, close it and remove the folder \"index\", which is rebuilt from the log",
         ),
     };
-    Error::new(kind, what).because(error)
+    Error::new(kind, message).because(error)
 }
 
 /// Returns the kind of the innermost I/O error, which the index may have wrapped.

@@ -72,9 +72,9 @@ impl Folder {
         }
         let lock = lock(path, &*disk)?;
         if has_store {
-            return Self::load(path, disk, Some(lock), false).and_then(|(folder, flaws)| {
-                match flaws.first() {
-                    Some(flaw) => Err(folder.damage_error(flaw)),
+            return Self::load(path, disk, Some(lock), false).and_then(|(folder, damage)| {
+                match damage.first() {
+                    Some(damaged) => Err(folder.damage_error(damaged)),
                     None => Ok(folder),
                 }
             });
@@ -115,7 +115,7 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(disk_error(&format!("cannot read {}", path.join(name).display()), error)),
         };
-        let mut flaws = Vec::new();
+        let mut damage = Vec::new();
         let (format, manifest) = (read_optional("FORMAT")?, read_optional("MANIFEST")?);
         let exists = manifest.is_some();
         let manifest = manifest.and_then(|bytes| Manifest::decode(&bytes));
@@ -123,7 +123,7 @@ impl Folder {
         let is_legacy = match format_of(path, text.as_deref()) {
             // an upgrade writes FORMAT before it creates the first log file of this format
             Ok(true) if key_of_logs(path, &*disk)?.is_some() => {
-                flaws.push(MetadataDamage {
+                damage.push(MetadataDamage {
                     file: "FORMAT",
                     description: "has a format other than that of the log files",
                 });
@@ -135,7 +135,7 @@ impl Folder {
                 if !text.as_deref().is_some_and(is_store_format)
                     && (manifest.is_some() || key_of_logs(path, &*disk)?.is_some()) =>
             {
-                flaws.push(MetadataDamage { file: "FORMAT", description: "is missing or damaged" });
+                damage.push(MetadataDamage { file: "FORMAT", description: "is missing or damaged" });
                 false
             }
             Err(error) => return Err(error),
@@ -147,14 +147,14 @@ impl Folder {
             None if is_legacy => Manifest::new(new_key(None)?),
             None => {
                 let description = if exists { "is damaged" } else { "is missing" };
-                flaws.push(MetadataDamage { file: "MANIFEST", description });
+                damage.push(MetadataDamage { file: "MANIFEST", description });
                 Manifest::new(key_of_logs(path, &*disk)?.map_or_else(|| new_key(None), Ok)?)
             }
         };
         let mut folder = Self::with_manifest(path, disk, manifest, lock);
         folder.is_read_only = is_read_only;
         *folder.is_legacy.get_mut() = is_legacy;
-        Ok((folder, flaws))
+        Ok((folder, damage))
     }
 
     fn with_manifest(
@@ -195,14 +195,14 @@ impl Folder {
         &self.path
     }
 
-    fn damage_error(&self, flaw: &MetadataDamage) -> Error {
-        let path = self.path.join(flaw.file);
-        let what = format!(
+    fn damage_error(&self, damaged: &MetadataDamage) -> Error {
+        let path = self.path.join(damaged.file);
+        let message = format!(
             "file {} {}: restore the folder from a backup, or rebuild the file with kulya store repair",
             path.display(),
-            flaw.description
+            damaged.description
         );
-        Error::new(ErrorKind::Corrupt, what)
+        Error::new(ErrorKind::Corrupt, message)
     }
 
     pub(crate) fn key(&self) -> StoreKey {
@@ -308,11 +308,11 @@ impl Folder {
 
     /// Returns the error for a log file that does not exist.
     pub(crate) fn missing_log(&self, name: LogName) -> Error {
-        let what = format!(
+        let message = format!(
             "log file {} is missing: restore the folder from a backup, or drop what is lost with kulya store repair",
             self.log_path(name).display()
         );
-        Error::new(ErrorKind::Corrupt, what)
+        Error::new(ErrorKind::Corrupt, message)
     }
 
     /// Removes a log file.
@@ -399,7 +399,7 @@ fn is_store_format(text: &str) -> bool {
 /// Returns whether a folder is in the previous format, or an error if it is in neither.
 fn format_of(path: &Path, text: Option<&str>) -> Result<bool> {
     let unsupported =
-        |what: String| Err(Error::new(ErrorKind::Corrupt, format!("folder {} {what}", path.display())));
+        |message: String| Err(Error::new(ErrorKind::Corrupt, format!("folder {} {message}", path.display())));
     match text {
         Some(FORMAT) => Ok(false),
         Some(PREVIOUS_FORMAT) => Ok(true),

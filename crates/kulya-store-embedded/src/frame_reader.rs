@@ -243,8 +243,8 @@ impl FrameReader {
         Ok(move |found, synced| !is_legacy || before < found && found <= max && synced < found)
     }
 
-    pub(crate) fn corrupt(&self, position: u64, what: &str) -> Error {
-        corrupt_log(&self.path, position, what)
+    pub(crate) fn corrupt(&self, position: u64, message: &str) -> Error {
+        corrupt_log(&self.path, position, message)
     }
 }
 

@@ -51,8 +51,8 @@ fn index_matches(folder: &Folder, state: &State, names: &[LogName]) -> Result<bo
         // the manifest may be newer than the index
         let synced = folder.synced_file(info.name).map_or(0, |file| file.bytes).max(info.bytes);
         if length < synced {
-            let what = format!("only {length} of {synced} synced bytes exist");
-            return Err(corrupt_log(&path, length, &what));
+            let message = format!("only {length} of {synced} synced bytes exist");
+            return Err(corrupt_log(&path, length, &message));
         }
         // a different file under its name would be read in its place
         FrameReader::open(folder, info.name)?;
@@ -190,7 +190,7 @@ pub(crate) fn check_follows(frames: &FrameReader, before: LogEnd, end: LogEnd) -
     if (before.sequence, before.chain) == (end.sequence, end.chain) {
         return Ok(());
     }
-    let what = if before.sequence == end.sequence {
+    let message = if before.sequence == end.sequence {
         "it continues a file other than the one before it: one of the two was replaced".to_owned()
     } else {
         format!(
@@ -198,7 +198,7 @@ pub(crate) fn check_follows(frames: &FrameReader, before: LogEnd, end: LogEnd) -
             before.sequence, end.sequence
         )
     };
-    Err(frames.corrupt(0, &what))
+    Err(frames.corrupt(0, &message))
 }
 
 /// Checks that a frame continues the frame before it; the error is a message.
@@ -240,23 +240,23 @@ fn replay_file(
         };
         check_next(&frame, state.end)
             .and_then(|()| apply(&frame.body, file, frame.body_at, state))
-            .map_err(|what| frames.corrupt(position, &what))?;
+            .map_err(|message| frames.corrupt(position, &message))?;
         state.files.add_framing(file, frame.header_bytes);
         state.end = frame.end.after(state.end);
     };
     let length = frames.position;
     if let Some(file) = synced.filter(|file| length < file.bytes) {
         let SyncedFile { bytes, end, .. } = file;
-        let what = format!("{bytes} bytes of the file were synced, up to frame {}", end.sequence);
-        return Err(frames.corrupt(length, &what));
+        let message = format!("{bytes} bytes of the file were synced, up to frame {}", end.sequence);
+        return Err(frames.corrupt(length, &message));
     }
     if !end_matches {
         return Err(frames.corrupt(length, "it is not the original file: the synced part ended differently"));
     }
     if !is_complete {
         if let Some(later) = frames.find_synced_after(state.end.sequence)? {
-            let what = format!("frames that were synced later follow at byte {later}");
-            return Err(frames.corrupt(length, &what));
+            let message = format!("frames that were synced later follow at byte {later}");
+            return Err(frames.corrupt(length, &message));
         }
         if !is_last {
             return Err(frames.corrupt(length, "later log files follow"));
@@ -320,7 +320,7 @@ pub(crate) fn each_compacted_frame(
         if let Ok(Some((Op::Footer { frames: before, .. }, _))) = OpReader::new(&frame.body).next() {
             ended = u64::from(before) == number;
         }
-        each(&frame).map_err(|what| frames.corrupt(position, &what))?;
+        each(&frame).map_err(|message| frames.corrupt(position, &message))?;
     }
     Ok(frames.position)
 }

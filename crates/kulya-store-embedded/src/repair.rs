@@ -22,11 +22,11 @@ use std::sync::Arc;
 
 /// Repairs a store that is not open. An intact log is not changed.
 pub(crate) fn repair(path: &Path) -> Result<SalvageReport> {
-    let (folder, flaws) = Folder::open_damaged(path, Arc::new(FileSystem))?;
+    let (folder, damage) = Folder::open_damaged(path, Arc::new(FileSystem))?;
     let index: Arc<dyn Index> = Arc::new(LsmIndex::at(&folder.index_path()));
     // the index may be what is damaged; it is rebuilt on the next opening
     index.clear().map_err(index_error)?;
-    let salvage_result = salvage(&folder, &flaws, &index)?;
+    let salvage_result = salvage(&folder, &damage, &index)?;
     index.clear().map_err(index_error)?;
     if salvage_result.report.is_damaged() {
         rewrite_log(&folder, &salvage_result)?;

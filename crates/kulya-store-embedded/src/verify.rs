@@ -45,7 +45,7 @@ pub(crate) fn verify(folder: &Folder, names: &[LogName]) -> Result<VerifyReport>
             let position = frames.position;
             match frames.next()? {
                 NextFrame::Frame(frame) => {
-                    check_next(&frame, end).map_err(|what| frames.corrupt(position, &what))?;
+                    check_next(&frame, end).map_err(|message| frames.corrupt(position, &message))?;
                     end = frame.end.after(end);
                     report.frames += 1;
                 }

@@ -239,14 +239,14 @@ impl<'a> Compaction<'a> {
         read_exact_at(&**source, &mut bytes, extent.position)
             .map_err(|e| disk_error(&format!("cannot read {}", path().display()), e))?;
         if crc32c::crc32c(&bytes) != extent.checksum {
-            let what = format!(
+            let message = format!(
                 "the events of segment {} of stream {} at this position",
                 segment.number, segment.stream
             );
             return Err(corrupt_log(
                 &path(),
                 extent.position,
-                &format!("{what} do not match their checksum"),
+                &format!("{message} do not match their checksum"),
             ));
         }
         Ok(bytes)

@@ -119,8 +119,8 @@ impl Lock for FolderLock {
         let current = std::fs::metadata(&self.parent)
             .map_err(|e| io::Error::new(e.kind(), format!("folder {parent} no longer exists: {e}")))?;
         if !is_same(&current, &self.folder.metadata()?) {
-            let what = format!("folder {parent} is not the one that was opened: it was moved or replaced");
-            return Err(io::Error::other(what));
+            let message = format!("folder {parent} is not the one that was opened: it was moved or replaced");
+            return Err(io::Error::other(message));
         }
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let on_disk = std::fs::metadata(&self.path);
@@ -138,9 +138,9 @@ impl Lock for FolderLock {
                 Ok(())
             }
             Ok(None) => {
-                let what =
+                let message =
                     format!("{} was removed, and another process holds the new lock", self.path.display());
-                Err(io::Error::other(what))
+                Err(io::Error::other(message))
             }
             // the lock of the folder itself is still held
             Err(error) if self.is_locked => {

@@ -5,14 +5,14 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | `d` | the [checkpoint](crate::checkpoint): the state without extents and table entries, after some frame |
+//! | `d` | the [checkpoint](crate::checkpoint): the state after some frame, without extents and entries |
 //! | `g` | the log files that the other entries refer to |
-//! | `x` stream u32, segment u32, start u64 | a block of extents: where the segment's events from `start` on are |
+//! | `x` stream u32, segment u32, start u64 | a block of extents of the segment, from `start` on |
 //! | `k` table u32, key | a table entry: version u64, log file u32, value |
-//! | `t` log file u32, transaction u64, stream u32, segment u32 | where the events of a committed transaction start in the segment, for the part that was staged in that file |
+//! | `t` log file u32, transaction u64, stream u32, segment u32 | a committed transaction's start in the segment |
 //!
-//! `c` and `f` are of format 2: an index that only has these is rebuilt. Numbers are big-endian, so that
-//! keys sort in the order of the numbers.
+//! A `t` entry covers the events that were staged in that log file. `c` and `f` are of format 2: an index
+//! that only has these is rebuilt. Numbers are big-endian, so that keys sort in the order of the numbers.
 
 mod blocks;
 mod lsm;

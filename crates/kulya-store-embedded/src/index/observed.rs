@@ -23,7 +23,7 @@ impl ObservedIndex {
         Self { inner, component, reads: AtomicBool::new(false), writes: AtomicBool::new(false) }
     }
 
-    fn report<T>(&self, failed: &AtomicBool, what: &str, result: io::Result<T>) -> io::Result<T> {
+    fn report<T>(&self, failed: &AtomicBool, operation: &str, result: io::Result<T>) -> io::Result<T> {
         match &result {
             Ok(_) if !failed.load(Ordering::Relaxed) => {}
             Ok(_) => {
@@ -34,7 +34,7 @@ impl ObservedIndex {
             }
             Err(error) => {
                 failed.store(true, Ordering::Relaxed);
-                self.component.set(HealthStatus::Degraded, format!("cannot {what} the index: {error}"));
+                self.component.set(HealthStatus::Degraded, format!("cannot {operation} the index: {error}"));
             }
         }
         result

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 /// The default interval between runs, and the pause after a failure.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(30);
+
 /// The shared state of the maintenance thread.
 pub(crate) struct MaintenanceHandle {
     pub(crate) thread: Mutex<Option<JoinHandle<()>>>,

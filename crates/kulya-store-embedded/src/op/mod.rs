@@ -5,16 +5,16 @@
 //! | 1 | create scope | name |
 //! | 2 | create stream | stream id u32, segments u32, epoch u32, retention, scope, name |
 //! | 3 | create table | table id u32, scope, name |
-//! | 4 | append | stream id u32, segment number u32, start offset u64, time u64, CRC-32C u32, length u32, framed events |
+//! | 4 | append | segment, start offset u64, time u64, CRC-32C u32, length u32, framed events |
 //! | 5 | put | table id u32, version u64, key (u32 length), value (u32 length) |
 //! | 6 | remove | table id u32, version u64, key (u32 length) |
-//! | 7 | stage | transaction u64, stream id u32, segment number u32, offset u64, CRC-32C u32, length u32, framed events |
-//! | 8 | commit staged | transaction u64, version u64, number of table changes u32, time u64, number of segments u32, for each: stream id u32, segment number u32, start offset u64 |
+//! | 7 | stage | transaction u64, segment, offset u64, CRC-32C u32, length u32, framed events |
+//! | 8 | commit staged | transaction u64, version u64, number of table changes u32, time u64, starts |
 //! | 9 | abort staged | transaction u64 |
 //! | 10 | delete scope | name |
 //! | 11 | seal stream | stream id u32 |
 //! | 12 | delete stream | stream id u32 |
-//! | 13 | truncate | stream id u32, segment number u32, offset u64 |
+//! | 13 | truncate | segment, offset u64 |
 //! | 14 | delete table | table id u32 |
 //! | 15 | writer mark | writer u128, event number u64 |
 //! | 16 | reserve transactions | the highest id u64 |
@@ -22,7 +22,7 @@
 //! | 18 | deleted epoch | epoch u32, scope, name |
 //! | 19 | outcome | transaction u64, version u64, number of table changes u32 |
 //! | 20 | footer (format 2) | see below |
-//! | 21 | lost events | stream id u32, segment number u32, start offset u64, time u64, length u32 |
+//! | 21 | lost events | segment, start offset u64, time u64, length u32 |
 //! | 22 | footer | see below, then the log end after the file: chain u32, events u64 |
 //!
 //! Ops 18 to 22 are in compacted files only: the last epoch of a deleted stream; the outcome of a committed
@@ -30,11 +30,12 @@
 //! before this one u32, the last sequence of the compacted files u64, and the counters version u64,
 //! transaction id u64, next stream id u32, next table id u32, time u64, whose values must not be reused.
 //!
-//! Names are a u16 length and text. Retention is an age u64 and bytes u64, all ones for unlimited. Times
-//! and ages are in milliseconds, times since 1970-01-01 00:00 UTC. The checksum of an append or a stage
-//! covers its events, for readers that read them without their frame. The offset of a stage is relative to
-//! the transaction's events for that segment; the commit has the offset at which these start in the
-//! segment.
+//! A segment is a stream id u32 and a segment number u32. Starts are a count u32 and, for each, a segment
+//! and a start offset u64. Names are a u16 length and text. Retention is an age u64 and bytes u64, all ones
+//! for unlimited. Times and ages are in milliseconds, times since 1970-01-01 00:00 UTC. The checksum of an
+//! append or a stage covers its events, for readers that read them without their frame. The offset of a
+//! stage is relative to the transaction's events for that segment; the commit has the offset at which these
+//! start in the segment.
 
 mod decode;
 mod encode;

@@ -32,7 +32,7 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// I/O errors; damage is part of the result.
-pub(crate) fn salvage(folder: &Folder, flaws: &[MetadataDamage], index: &Arc<dyn Index>) -> Result<Salvage> {
+pub(crate) fn salvage(folder: &Folder, damage: &[MetadataDamage], index: &Arc<dyn Index>) -> Result<Salvage> {
     let manifest = folder.manifest();
     let sync_mark = folder.sync_mark().map(|SyncMark(file)| file);
     let synced_files: Vec<_> = manifest.files.iter().copied().chain(sync_mark).collect();
@@ -45,11 +45,11 @@ pub(crate) fn salvage(folder: &Folder, flaws: &[MetadataDamage], index: &Arc<dyn
         loss_ops: Vec::new(),
         segments: None,
     };
-    for flaw in flaws {
-        salvage.report.add_damage(flaw.file, flaw.description.to_owned());
+    for damaged in damage {
+        salvage.report.add_damage(damaged.file, damaged.description.to_owned());
     }
     // the end of the log is unknown: any number of files may be missing from it
-    let is_end_unknown = sync_mark.is_none() && flaws.iter().any(|flaw| flaw.file == "MANIFEST");
+    let is_end_unknown = sync_mark.is_none() && damage.iter().any(|damaged| damaged.file == "MANIFEST");
     salvage.report.is_counted &= !is_end_unknown;
     for name in &salvage.foreign {
         salvage.report.add_damage(name, "is not a log file of this store".to_owned());

@@ -65,12 +65,12 @@ impl Salvage {
         let within =
             synced_files.iter().filter(|file| name.first <= file.name.first && file.name.last <= name.last);
         let last = within.max_by_key(|file| file.end.sequence).map(|file| file.end);
-        let what = if name.first == name.last {
+        let message = if name.first == name.last {
             "is missing".to_owned()
         } else {
             format!("is missing, and so are all files up to {}", LogName::plain(name.last))
         };
-        self.report.add_damage(&LogName::plain(name.first).to_string(), what);
+        self.report.add_damage(&LogName::plain(name.first).to_string(), message);
         if let Some(end) = next_before.or(last) {
             self.skip_to(end, true);
         }

@@ -89,8 +89,8 @@ impl FileScan<'_> {
                 NextFrame::Frame(frame) => self.frame(&frame, &file_name, salvage, &mut scan)?,
                 NextFrame::End => {
                     if at < synced {
-                        let what = format!("ends at byte {at}, but had {synced} bytes");
-                        salvage.report.add_damage(&file_name, what);
+                        let message = format!("ends at byte {at}, but had {synced} bytes");
+                        salvage.report.add_damage(&file_name, message);
                         scan.result.needs_rewrite = true;
                     }
                     break;
@@ -108,8 +108,8 @@ impl FileScan<'_> {
                 NextFrame::Invalid(invalid) => {
                     let next = self.find_next(&mut frames, at, end, &invalid)?;
                     self.add_hints(&invalid, salvage);
-                    let what = format!("is damaged from byte {at} to {next}");
-                    salvage.report.add_damage(&file_name, what);
+                    let message = format!("is damaged from byte {at} to {next}");
+                    salvage.report.add_damage(&file_name, message);
                     salvage.report.bytes_unread += next - at;
                     scan.result.needs_rewrite = true;
                     scan.is_behind_damage = true;
@@ -154,8 +154,8 @@ impl FileScan<'_> {
         }
         if before.chain != end.chain {
             if !salvage.report.is_damaged() {
-                let what = "continues a file other than the one before it: one of the two was replaced";
-                salvage.report.add_damage(file_name, what.to_owned());
+                let message = "continues a file other than the one before it: one of the two was replaced";
+                salvage.report.add_damage(file_name, message.to_owned());
             }
             // rewritten, it continues the existing file
             scan.result.needs_rewrite = true;
@@ -193,9 +193,9 @@ impl FileScan<'_> {
             self.drop_ops(frame, scan);
             return Ok(());
         } else if frame.previous.is_some_and(|previous| previous != before.chain) {
-            let what =
+            let message =
                 format!("has a frame at byte {} that does not continue the one before it", frame.body_at);
-            salvage.report.add_damage(file_name, what);
+            salvage.report.add_damage(file_name, message);
             scan.result.needs_rewrite = true;
         }
         scan.is_behind_damage = false;
@@ -336,9 +336,9 @@ impl FileScan<'_> {
             return;
         }
         if !scan.end_matches {
-            let what = "is not the original file: the synced part ended differently";
+            let message = "is not the original file: the synced part ended differently";
             if !scan.result.needs_rewrite {
-                salvage.report.add_damage(file_name, what.to_owned());
+                salvage.report.add_damage(file_name, message.to_owned());
             }
         }
         let (recorded, next) = (self.synced_file.map(|file| file.end), self.next_before);

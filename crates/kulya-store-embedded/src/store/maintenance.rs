@@ -70,11 +70,11 @@ fn run_once(inner: &Arc<Inner>, signal: Signal) -> bool {
     component.count("rounds", 1);
     match &result {
         Ok(()) => component.set_healthy(),
-        Err((_, what)) => {
+        Err((_, message)) => {
             component.count("failures", 1);
-            component.set(HealthStatus::Degraded, what.clone());
+            component.set(HealthStatus::Degraded, message.clone());
             tracing::error!(
-                "maintenance failed (retention, checkpoint, compaction) and will be retried: {what}"
+                "maintenance failed (retention, checkpoint, compaction) and will be retried: {message}"
             );
         }
     }
@@ -108,7 +108,7 @@ pub(super) async fn request(store: &EmbeddedStore) -> Result<()> {
     } else {
         store.inner.wakeup.request();
     }
-    response.await.map_err(|_| closed())?.map_err(|(kind, what)| Error::new(kind, what))
+    response.await.map_err(|_| closed())?.map_err(|(kind, message)| Error::new(kind, message))
 }
 
 fn index(inner: &Inner) -> Arc<dyn Index> {

@@ -35,9 +35,9 @@ impl EmbeddedStore {
         let mut bytes: Vec<u8> = Vec::new();
         // the only large allocation of a read: if it fails, the read fails and not the process
         bytes.try_reserve_exact(total).map_err(|e| {
-            let what =
+            let message =
                 format!("cannot allocate {total} bytes for events: read less at a time, or raise ulimit -v");
-            Error::new(ErrorKind::Failed, what).because(e)
+            Error::new(ErrorKind::Failed, message).because(e)
         })?;
         bytes.resize(total, 0);
         let mut rest = bytes.as_mut_slice();
@@ -69,9 +69,9 @@ impl EmbeddedStore {
 
     fn corrupt_extent(&self, segment: &SegmentId, extent: &Extent) -> Error {
         let (path, position, start) = (self.path_of(extent), extent.position, extent.start);
-        let what =
+        let message =
             format!("the events of segment {segment} from offset {start} on do not match their checksum");
-        corrupt_log(&path, position, &what)
+        corrupt_log(&path, position, &message)
     }
 
     /// Retries an attempt that returns `None` because of a compaction.
@@ -155,8 +155,8 @@ impl EmbeddedStore {
             }
             let extent = extents.first().ok_or_else(no_such_event)?;
             if extent.is_lost() {
-                let what = format!("the event at {pointer} was damaged, and dropped by a repair");
-                return Err(Error::new(ErrorKind::Corrupt, what));
+                let message = format!("the event at {pointer} was damaged, and dropped by a repair");
+                return Err(Error::new(ErrorKind::Corrupt, message));
             }
             let Some(bytes) = self.read_extents(segment, std::slice::from_ref(extent))? else {
                 return Ok(None);

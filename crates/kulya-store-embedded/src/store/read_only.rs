@@ -21,9 +21,9 @@ impl EmbeddedStore {
     /// Checks a store: reads the whole log, and returns a report of all damage, and a read-only store of
     /// what can be read. Nothing in the folder is changed.
     pub fn check(path: impl AsRef<Path>) -> Result<(SalvageReport, Self)> {
-        let (folder, flaws) = Folder::open_read_only(path.as_ref(), Arc::new(FileSystem))?;
+        let (folder, damage) = Folder::open_read_only(path.as_ref(), Arc::new(FileSystem))?;
         let index: Arc<dyn Index> = Arc::new(TemporaryIndex::default());
-        let Salvage { state, report, .. } = salvage(&folder, &flaws, &index)?;
+        let Salvage { state, report, .. } = salvage(&folder, &damage, &index)?;
         let (folder, options) = (Arc::new(folder), Options::default());
         let store = Self::start(folder, state, None, None, Supervisor::default(), options)?;
         Ok((report, store))
