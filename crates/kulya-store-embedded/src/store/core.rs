@@ -3,10 +3,9 @@
 use crate::buffer_pool::BufferPool;
 use crate::commit_queue::CommitQueue;
 use crate::committer::{PendingRequest, next_unkeyed};
-use crate::disk::{Disk, ReadFile};
+use crate::disk::ReadFile;
 use crate::error::{closed, poisoned_state, read_only};
 use crate::folder::Folder;
-use crate::index::Index;
 use crate::maintenance::Maintenance;
 use crate::maintenance::MaintenanceHandle;
 use crate::plan::{Batch, EventLayout, Request, Response, Targets};
@@ -15,9 +14,7 @@ use crate::wakeup::Wakeup;
 use bytes::Bytes;
 use kulya_store::clock::Clock;
 use kulya_store::supervision::{Component, Supervisor};
-use kulya_store::{
-    Append, CommitReceipt, Durability, Error, ErrorKind, Pointers, Result, StreamStore, TableChange,
-};
+use kulya_store::{Append, CommitReceipt, Durability, Error, ErrorKind, Pointers, Result, TableChange};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};

@@ -13,6 +13,10 @@ use std::sync::Arc;
 impl EmbeddedStore {
     /// Opens a store read-only: nothing in its folder is changed, so that it can be on read-only media. The
     /// whole log is read and verified, and a temporary index is built elsewhere.
+    ///
+    /// # Errors
+    /// `Corrupt` (anything is damaged, or the format is newer), `Locked`, `InvalidInput` (a folder of
+    /// something else), `Failed` (I/O).
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self> {
         let (report, store) = Self::check(path)?;
         report.error().map_or(Ok(store), Err)
@@ -20,6 +24,10 @@ impl EmbeddedStore {
 
     /// Checks a store: reads the whole log, and returns a report of all damage, and a read-only store of
     /// what can be read. Nothing in the folder is changed.
+    ///
+    /// # Errors
+    /// `Locked`, `Corrupt` (the format is newer), `InvalidInput` (a folder of something else), `Failed`
+    /// (I/O).
     pub fn check(path: impl AsRef<Path>) -> Result<(SalvageReport, Self)> {
         let (folder, damage) = Folder::open_read_only(path.as_ref(), Arc::new(FileSystem))?;
         let index: Arc<dyn Index> = Arc::new(TemporaryIndex::default());
