@@ -38,23 +38,38 @@ pub type IndexEntry = (Bytes, Bytes);
 /// each write atomically. Errors are those of the disk.
 pub trait Index: Send + Sync + 'static {
     /// Returns the value of a key.
+    ///
+    /// # Errors
+    /// I/O errors; `InvalidData` if the index is damaged.
     fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>>;
 
     /// Iterates over the entries from `from`, inclusive, to `to`, exclusive, in key order.
     fn range<'a>(&'a self, from: &[u8], to: &[u8]) -> Box<dyn Iterator<Item = io::Result<IndexEntry>> + 'a>;
 
     /// Returns the last entry from `from` to `to`, both inclusive.
+    ///
+    /// # Errors
+    /// I/O errors; `InvalidData` if the index is damaged.
     fn last(&self, from: &[u8], to: &[u8]) -> io::Result<Option<IndexEntry>>;
 
     /// Writes the changes atomically; on return they are durable. A key is changed at most once.
+    ///
+    /// # Errors
+    /// `StorageFull` if the disk is full, and other I/O errors.
     fn write(&self, changes: Vec<IndexChange>) -> io::Result<()>;
 
     /// Flushes written data to where the next opening reads it fast. Called last, before the store closes.
+    ///
+    /// # Errors
+    /// I/O errors, and `TimedOut`.
     fn flush(&self) -> io::Result<()> {
         Ok(())
     }
 
     /// Removes all entries.
+    ///
+    /// # Errors
+    /// I/O errors.
     fn clear(&self) -> io::Result<()>;
 }
 
