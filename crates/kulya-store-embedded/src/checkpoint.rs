@@ -1,16 +1,18 @@
-//! Checkpoints: what the state was after some frame, in the index, so that the next opening reads only the log behind it.
+//! Checkpoints: the state after some frame, stored in the index, so that recovery only replays the log
+//! after it.
 //!
-//! A checkpoint is taken while the store is in use: what the index does not know yet is copied out of the state, the log
-//! is synced up to there, all of it is written to the index in one batch, and only then forgotten by the state. The index
-//! so never knows of anything that the log could still lose.
+//! A checkpoint is taken while the store is in use: what is not in the index yet is copied from the state,
+//! the log is synced up to there, the copy is written to the index in one batch, and only then dropped from
+//! the state. So the index never contains anything that the log could still lose.
 
-use crate::folder::LogName;
+use crate::extent::Extent;
 use crate::frame::LogEnd;
 use crate::index::{self, BLOCK_EXTENTS, Index, IndexChange};
+use crate::log_name::{LogName, LogPosition};
 use crate::op::SegmentKey;
-use crate::state::{self, Extent, LogFiles, LogInfo, Segment, Slot, Staged, State, Stream, Table};
+use crate::state::{self, LogFiles, LogInfo, Segment, Slot, StagedEvents, State, Stream, Table};
 use kulya_store::{
-    Committed, Retention, Scope, StreamId, TableId, Version, WriterId, WriterMark, WriterMarks,
+    CommitReceipt, Retention, Scope, StreamId, TableId, Version, WriterId, WriterMark, WriterMarks,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -18,27 +20,20 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where a checkpoint stands in the log: behind this many bytes of this file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Position {
-    pub(crate) file: u32,
-    pub(crate) length: u64,
-}
-
-/// A checkpoint that the index has.
+/// The last checkpoint in the index.
 pub(crate) struct Checkpoint {
     pub(crate) end: LogEnd,
-    pub(crate) position: Position,
-    /// The log files as the index has them.
+    pub(crate) position: LogPosition,
+    /// The log files as of the checkpoint.
     pub(crate) files: LogFiles,
-    /// Each writer's last number.
+    /// The last commit number of each writer.
     pub(crate) writers: WriterMarks,
 }
 
-/// The small things, as they were: everything but extents and table entries.
+/// The state without extents and table entries.
 #[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Record {
-    position: Position,
+pub(crate) struct CatalogRecord {
+    position: LogPosition,
     pub(crate) end: LogEnd,
     version: u64,
     last_transaction: u64,
@@ -49,32 +44,31 @@ pub(crate) struct Record {
     scopes: Vec<String>,
     streams: Vec<StreamRecord>,
     tables: Vec<(String, String, u32)>,
-    ended: Vec<(String, String, u32)>,
-    /// Whoever wrote longest ago first.
+    deleted_epochs: Vec<(String, String, u32)>,
+    /// The least recently active writer first.
     writers: Vec<(u128, u64)>,
     /// Id, version, number of changes.
     outcomes: Vec<(u64, u64, u32)>,
     staged: Vec<(u64, Vec<StagedRecord>)>,
-    unswept_streams: Vec<u32>,
-    unswept_tables: Vec<u32>,
+    garbage_streams: Vec<u32>,
+    garbage_tables: Vec<u32>,
 }
 
-impl Record {
-    /// Without what is of use to nobody but the index.
-    pub(crate) fn of_the_catalog(mut self) -> Self {
+impl CatalogRecord {
+    /// Drops what only the index needs.
+    pub(crate) fn catalog_only(mut self) -> Self {
         self.staged.clear();
-        self.unswept_streams.clear();
-        self.unswept_tables.clear();
+        self.garbage_streams.clear();
+        self.garbage_tables.clear();
         self
     }
 }
 
-/// A stream or a table as a record has it.
-pub(crate) struct Recorded<'a> {
+/// A stream of the record.
+pub(crate) struct CatalogStream<'a> {
     pub(crate) id: u32,
     pub(crate) scope: &'a str,
     pub(crate) name: &'a str,
-    /// Of a stream.
     pub(crate) epoch: u32,
     pub(crate) sealed: bool,
     pub(crate) retention: Retention,
@@ -82,13 +76,13 @@ pub(crate) struct Recorded<'a> {
     pub(crate) segments: Vec<(u64, u64)>,
 }
 
-impl Record {
+impl CatalogRecord {
     pub(crate) fn scopes(&self) -> impl Iterator<Item = &str> {
         self.scopes.iter().map(String::as_str)
     }
 
-    pub(crate) fn streams(&self) -> impl Iterator<Item = Recorded<'_>> {
-        self.streams.iter().map(|stream| Recorded {
+    pub(crate) fn streams(&self) -> impl Iterator<Item = CatalogStream<'_>> {
+        self.streams.iter().map(|stream| CatalogStream {
             id: stream.id,
             scope: &stream.scope,
             name: &stream.name,
@@ -107,12 +101,12 @@ impl Record {
         self.writers.iter().copied()
     }
 
-    /// The last epoch of streams that were deleted: scope, name, epoch.
-    pub(crate) fn ended(&self) -> impl Iterator<Item = (&str, &str, u32)> {
-        self.ended.iter().map(|(scope, name, epoch)| (scope.as_str(), name.as_str(), *epoch))
+    /// Iterates over the last epochs of deleted streams: scope, name, epoch.
+    pub(crate) fn deleted_epochs(&self) -> impl Iterator<Item = (&str, &str, u32)> {
+        self.deleted_epochs.iter().map(|(scope, name, epoch)| (scope.as_str(), name.as_str(), *epoch))
     }
 
-    /// Where each segment ended.
+    /// Iterates over the tails of the segments.
     pub(crate) fn tails(&self) -> impl Iterator<Item = (SegmentKey, u64)> + '_ {
         self.streams.iter().flat_map(|stream| {
             let key = |number| SegmentKey { stream: stream.id, number };
@@ -120,8 +114,9 @@ impl Record {
         })
     }
 
-    /// What was ever given is never given again, whatever of it is lost.
-    pub(crate) fn raise(&self, state: &mut State) {
+    /// Raises the counters of a state to those of the record, so that ids and versions are never reused,
+    /// whatever was lost.
+    pub(crate) fn raise_counters(&self, state: &mut State) {
         state.version = state.version.max(self.version);
         state.last_transaction = state.last_transaction.max(self.last_transaction);
         state.time = state.time.max(self.time);
@@ -139,14 +134,14 @@ struct StreamRecord {
     sealed: bool,
     age: Option<u64>,
     bytes: Option<u64>,
-    /// Head, tail, and from where on the index may know more than that.
+    /// Head, tail, and the offset up to which the index is garbage-collected.
     segments: Vec<(u64, u64, u64)>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
 struct StagedRecord {
     segment: (u32, u32),
-    place: u64,
+    start: u64,
     file: u32,
     position: u64,
     length: u32,
@@ -164,35 +159,35 @@ struct FileRecord {
     end: LogEnd,
 }
 
-/// What was copied out of the state, and what is to be done once the index has it.
-pub(crate) struct Taken {
+/// A checkpoint in progress: what was copied from the state.
+pub(crate) struct PendingCheckpoint {
     pub(crate) end: LogEnd,
-    pub(crate) position: Position,
-    /// The small things, as the manifest has them.
-    pub(crate) record: Record,
+    pub(crate) position: LogPosition,
+    /// The record, as the manifest has it.
+    pub(crate) record: CatalogRecord,
     pub(crate) changes: Vec<IndexChange>,
-    /// Up to where the index knows each segment then.
+    /// The offset up to which each segment is in the index then.
     segments: Vec<(SegmentKey, u64)>,
-    /// The table entries that the index knows then, each with its version and what it takes in the log.
+    /// The table entries that are in the index then, with their versions.
     entries: Vec<(u32, Vec<u8>, Version)>,
-    placed: usize,
+    transaction_starts: usize,
     recent: (usize, usize),
-    /// The files as they were.
+    /// The log files as of the checkpoint.
     pub(crate) files: LogFiles,
-    /// Each writer's last number.
+    /// The last commit number of each writer.
     pub(crate) writers: WriterMarks,
 }
 
-/// Copies out what the index does not know yet.
-pub(crate) fn take(state: &State) -> Taken {
-    let mut taken = Taken {
+/// Copies what is not in the index yet from the state.
+pub(crate) fn prepare(state: &State) -> PendingCheckpoint {
+    let mut pending = PendingCheckpoint {
         end: state.end,
         position: state.position,
         record: record(state),
         changes: Vec::new(),
         segments: Vec::new(),
         entries: Vec::new(),
-        placed: state.placed.len(),
+        transaction_starts: state.transaction_starts.len(),
         recent: state.recent,
         files: state.files.clone(),
         writers: state.writers.clone(),
@@ -200,46 +195,46 @@ pub(crate) fn take(state: &State) -> Taken {
     for stream in state.streams.values() {
         for (number, segment) in (0u32..).zip(&stream.segments) {
             if !segment.recent.is_empty() {
-                take_segment(SegmentKey { stream: stream.id, number }, segment, &mut taken);
+                prepare_segment(SegmentKey { stream: stream.id, number }, segment, &mut pending);
             }
         }
     }
     for table in state.tables.values() {
         for (key, slot) in &table.recent {
             let Slot { version, file, value } = slot;
-            let stored = value.as_ref().map(|value| index::Stored::encode(version.0, *file, value));
-            taken.changes.push((index::entry_key(table.id, key), stored));
-            taken.entries.push((table.id, key.to_vec(), *version));
+            let stored = value.as_ref().map(|value| index::StoredEntry::encode(version.0, *file, value));
+            pending.changes.push((index::entry_key(table.id, key), stored));
+            pending.entries.push((table.id, key.to_vec(), *version));
         }
     }
-    for placed in &state.placed {
-        let key = index::staged_key(placed.file, placed.transaction, placed.segment);
-        taken.changes.push((key, Some(placed.start.to_be_bytes().to_vec())));
+    for start in &state.transaction_starts {
+        let key = index::staged_key(start.file, start.transaction, start.segment);
+        pending.changes.push((key, Some(start.start.to_be_bytes().to_vec())));
     }
-    let record = postcard::to_stdvec(&taken.record).expect("values of ours can be written to memory");
-    taken.changes.push((index::CHECKPOINT.to_vec(), Some(checked(record))));
-    taken
+    let record = postcard::to_stdvec(&pending.record).expect("serializing to memory does not fail");
+    pending.changes.push((index::CHECKPOINT.to_vec(), Some(with_checksum(record))));
+    pending
 }
 
-fn take_segment(key: SegmentKey, segment: &Segment, taken: &mut Taken) {
+fn prepare_segment(key: SegmentKey, segment: &Segment, pending: &mut PendingCheckpoint) {
     let mut extents = segment.recent.clone();
-    // in order already, unless they come from files that were compacted
+    // they are in order, unless they come from compacted files
     extents.sort_by_key(|extent| extent.start);
-    taken.changes.extend(blocks(key, &extents));
-    taken.segments.push((key, extents.last().map_or(0, Extent::end)));
+    pending.changes.extend(blocks(key, &extents));
+    pending.segments.push((key, extents.last().map_or(0, Extent::end)));
 }
 
-/// Extents of one segment, in order, as blocks of the index.
+/// Packs extents of one segment, which are in order, into index blocks.
 pub(crate) fn blocks(key: SegmentKey, extents: &[Extent]) -> impl Iterator<Item = IndexChange> + '_ {
-    // a block has no gap: what lies in one is in another block, which would not be found behind it
-    let neighbours = extents.chunk_by(|a, b| a.file == b.file && a.end() == b.start);
-    neighbours.flat_map(|extents| extents.chunks(BLOCK_EXTENTS)).filter_map(move |extents| {
+    // a block has no gap: a lookup would not find what another block has in it
+    let runs = extents.chunk_by(|a, b| a.file == b.file && a.end() == b.start);
+    runs.flat_map(|extents| extents.chunks(BLOCK_EXTENTS)).filter_map(move |extents| {
         Some((index::block_key(key, extents.first()?.start), Some(index::pack(extents))))
     })
 }
 
-/// The files, as the index keeps them.
-pub(crate) fn files(files: &LogFiles) -> IndexChange {
+/// Returns the index change for the log files.
+pub(crate) fn files_change(files: &LogFiles) -> IndexChange {
     let record = |(id, info): (&u32, &LogInfo)| FileRecord {
         id: *id,
         name: info.name,
@@ -250,17 +245,21 @@ pub(crate) fn files(files: &LogFiles) -> IndexChange {
         end: info.end,
     };
     let records: Vec<FileRecord> = files.by_id.iter().map(record).collect();
-    let bytes = postcard::to_stdvec(&records).expect("values of ours can be written to memory");
-    (index::FILES.to_vec(), Some(checked(bytes)))
+    let bytes = postcard::to_stdvec(&records).expect("serializing to memory does not fail");
+    (index::FILES.to_vec(), Some(with_checksum(bytes)))
 }
 
-/// The table entries that a checkpoint replaces in the index: by log file, what they took there is of no use any more.
-pub(crate) fn replaced(index: &dyn Index, taken: &Taken) -> io::Result<Vec<(u32, u64)>> {
+/// Returns what the table entries that a checkpoint replaces in the index occupy in the log: file id and
+/// bytes.
+pub(crate) fn replaced_entries(
+    index: &dyn Index,
+    pending: &PendingCheckpoint,
+) -> io::Result<Vec<(u32, u64)>> {
     let mut found = Vec::new();
-    for (table, key, version) in &taken.entries {
-        if let Some(Slot { file, value: Some(value), version: before }) =
+    for (table, key, version) in &pending.entries {
+        if let Some(Slot { file, value: Some(value), version: previous }) =
             state::indexed_slot(index, *table, key)?
-            && before != *version
+            && previous != *version
         {
             found.push((file, Slot::size(key, &value)));
         }
@@ -268,26 +267,26 @@ pub(crate) fn replaced(index: &dyn Index, taken: &Taken) -> io::Result<Vec<(u32,
     Ok(found)
 }
 
-/// Lets the state forget what the index knows now.
-pub(crate) fn forget(state: &mut State, taken: Taken) {
-    for (key, end) in taken.segments {
+/// Drops from the state what is in the index now.
+pub(crate) fn drop_indexed(state: &mut State, pending: PendingCheckpoint) {
+    for (key, end) in pending.segments {
         if let Ok(segment) = state.segment_mut(key) {
-            segment.indexed(end);
+            segment.drop_indexed(end);
         }
     }
-    for (table, key, version) in taken.entries {
+    for (table, key, version) in pending.entries {
         if let Ok(table) = state.table_mut(table)
             && table.recent.get(key.as_slice()).is_some_and(|slot| slot.version == version)
         {
             table.recent.remove(key.as_slice());
         }
     }
-    state.placed.drain(..taken.placed.min(state.placed.len()));
-    state.recent.0 = state.recent.0.saturating_sub(taken.recent.0);
-    state.recent.1 = state.recent.1.saturating_sub(taken.recent.1);
+    state.transaction_starts.drain(..pending.transaction_starts.min(state.transaction_starts.len()));
+    state.recent.0 = state.recent.0.saturating_sub(pending.recent.0);
+    state.recent.1 = state.recent.1.saturating_sub(pending.recent.1);
 }
 
-pub(crate) fn record(state: &State) -> Record {
+pub(crate) fn record(state: &State) -> CatalogRecord {
     let stream = |(name, stream): (&StreamId, &Stream)| StreamRecord {
         scope: name.scope.to_string(),
         name: name.name.to_string(),
@@ -296,20 +295,20 @@ pub(crate) fn record(state: &State) -> Record {
         sealed: stream.sealed,
         age: stream.retention.age.map(|age| age.as_millis() as u64),
         bytes: stream.retention.bytes,
-        segments: stream.segments.iter().map(|s| (s.head, s.tail, s.swept)).collect(),
+        segments: stream.segments.iter().map(|s| (s.head, s.tail, s.collected_to)).collect(),
     };
     let run = |(segment, extent): &(SegmentKey, Extent)| StagedRecord {
         segment: (segment.stream, segment.number),
-        place: extent.start,
+        start: extent.start,
         file: extent.file,
         position: extent.position,
         length: extent.length,
         checksum: extent.checksum,
     };
-    let outcome = |(id, done): (&u64, &Committed)| {
+    let outcome = |(id, done): (&u64, &CommitReceipt)| {
         (*id, done.versions.first().map_or(0, |version| version.0), done.versions.len() as u32)
     };
-    Record {
+    CatalogRecord {
         position: state.position,
         end: state.end,
         version: state.version,
@@ -325,43 +324,43 @@ pub(crate) fn record(state: &State) -> Record {
             .iter()
             .map(|(t, found)| (t.scope.to_string(), t.name.to_string(), found.id))
             .collect(),
-        ended: state
-            .ended
+        deleted_epochs: state
+            .deleted_epochs
             .iter()
             .map(|(s, epoch)| (s.scope.to_string(), s.name.to_string(), *epoch))
             .collect(),
-        writers: state.writers.in_order().map(|mark| (mark.writer.0, mark.event_number)).collect(),
+        writers: state.writers.oldest_first().map(|mark| (mark.writer.0, mark.event_number)).collect(),
         outcomes: state.outcomes.iter().map(outcome).collect(),
         staged: state
             .staged
             .iter()
             .map(|(id, staged)| (*id, staged.runs.iter().map(run).collect()))
             .collect(),
-        unswept_streams: state.unswept.streams.iter().copied().collect(),
-        unswept_tables: state.unswept.tables.iter().copied().collect(),
+        garbage_streams: state.garbage.streams.iter().copied().collect(),
+        garbage_tables: state.garbage.tables.iter().copied().collect(),
     }
 }
 
-/// The state of the last checkpoint, which knows where it stands; `None` when there is none. An error means that the index is of no
-/// use.
+/// Loads the state of the last checkpoint; `None` if there is none. An error means that the index is
+/// unusable.
 pub(crate) fn load(index: &Arc<dyn Index>) -> io::Result<Option<State>> {
     let (Some(record), Some(files)) = (index.get(index::CHECKPOINT)?, index.get(index::FILES)?) else {
         return Ok(None);
     };
-    let record: Record = postcard::from_bytes(unchecked(&record)?).map_err(io::Error::other)?;
-    let files: Vec<FileRecord> = postcard::from_bytes(unchecked(&files)?).map_err(io::Error::other)?;
+    let record: CatalogRecord = postcard::from_bytes(verify_checksum(&record)?).map_err(io::Error::other)?;
+    let files: Vec<FileRecord> = postcard::from_bytes(verify_checksum(&files)?).map_err(io::Error::other)?;
     let mut state = State::new(Arc::clone(index));
     for FileRecord { id, name, bytes, live, framing, overhead, end } in files {
         state.files.by_id.insert(id, LogInfo { name, bytes, live, framing, overhead, end });
     }
-    // a compaction may have added a file since
+    // a compaction may have added a file since the checkpoint
     let above = state.files.by_id.keys().next_back().map_or(0, |last| last.saturating_add(1));
     state.files.next = record.next_file.max(above);
     restore(record, &mut state).map_err(io::Error::other)?;
     Ok(Some(state))
 }
 
-fn restore(record: Record, state: &mut State) -> kulya_store::Result<()> {
+fn restore(record: CatalogRecord, state: &mut State) -> kulya_store::Result<()> {
     state.position = record.position;
     state.end = record.end;
     state.version = record.version;
@@ -374,11 +373,11 @@ fn restore(record: Record, state: &mut State) -> kulya_store::Result<()> {
     }
     for found in record.streams {
         let name = StreamId::stored(&found.scope, &found.name)?;
-        let segment = |(head, tail, swept)| Segment { head, tail, swept, ..Segment::default() };
+        let segment = |(head, tail, collected_to)| Segment { head, tail, collected_to, ..Segment::default() };
         let segments: Vec<Segment> = found.segments.into_iter().map(segment).collect();
         for (number, segment) in (0u32..).zip(&segments) {
-            if segment.swept < segment.head {
-                state.unswept.segments.insert(SegmentKey { stream: found.id, number });
+            if segment.collected_to < segment.head {
+                state.garbage.segments.insert(SegmentKey { stream: found.id, number });
             }
         }
         let retention = Retention { age: found.age.map(Duration::from_millis), bytes: found.bytes };
@@ -391,40 +390,40 @@ fn restore(record: Record, state: &mut State) -> kulya_store::Result<()> {
         state.table_names.insert(id, name.clone());
         state.tables.insert(name, Table { id, recent: BTreeMap::new() });
     }
-    for (scope, name, epoch) in record.ended {
+    for (scope, name, epoch) in record.deleted_epochs {
         let name = StreamId::stored(&scope, &name)?;
-        state.ended.insert(name, epoch);
+        state.deleted_epochs.insert(name, epoch);
     }
     let mut writers = WriterMarks::default();
     for (writer, event_number) in record.writers {
-        writers.store(WriterMark { writer: WriterId(writer), event_number });
+        writers.record(WriterMark { writer: WriterId(writer), event_number });
     }
     state.writers = writers;
     for (id, version, changes) in record.outcomes {
-        state.remember(id, version, changes);
+        state.record_outcome(id, version, changes);
     }
-    let mut staged: HashMap<u64, Staged> = HashMap::new();
+    let mut staged: HashMap<u64, StagedEvents> = HashMap::new();
     for (id, runs) in record.staged {
         let found = staged.entry(id).or_default();
-        for StagedRecord { segment, place, file, position, length, checksum } in runs {
+        for StagedRecord { segment, start, file, position, length, checksum } in runs {
             let segment = SegmentKey { stream: segment.0, number: segment.1 };
-            let extent = Extent { start: place, time: 0, file, position, length, checksum };
-            found.lengths.insert(segment, place.saturating_add(length.into()));
+            let extent = Extent { start, time: 0, file, position, length, checksum };
+            found.lengths.insert(segment, start.saturating_add(length.into()));
             found.runs.push((segment, extent));
         }
     }
     state.staged = staged;
-    state.unswept.streams.extend(record.unswept_streams);
-    state.unswept.tables.extend(record.unswept_tables);
+    state.garbage.streams.extend(record.garbage_streams);
+    state.garbage.tables.extend(record.garbage_tables);
     Ok(())
 }
 
-/// With a checksum in front, since what is read of it decides what is read of the log.
-fn checked(bytes: Vec<u8>) -> Vec<u8> {
+/// Prepends a checksum, since the content decides which part of the log is replayed.
+fn with_checksum(bytes: Vec<u8>) -> Vec<u8> {
     [crc32c::crc32c(&bytes).to_be_bytes().as_slice(), &bytes].concat()
 }
 
-fn unchecked(bytes: &[u8]) -> io::Result<&[u8]> {
-    let (checksum, bytes) = bytes.split_first_chunk::<4>().ok_or_else(index::damaged)?;
-    if crc32c::crc32c(bytes) == u32::from_be_bytes(*checksum) { Ok(bytes) } else { Err(index::damaged()) }
+fn verify_checksum(bytes: &[u8]) -> io::Result<&[u8]> {
+    let (checksum, bytes) = bytes.split_first_chunk::<4>().ok_or_else(index::corrupt)?;
+    if crc32c::crc32c(bytes) == u32::from_be_bytes(*checksum) { Ok(bytes) } else { Err(index::corrupt()) }
 }

@@ -1,16 +1,17 @@
-//! The one writer: takes every request that is waiting, writes them as one frame, syncs once if any of them asks for
-//! it, and only then lets the state show it and answers. The sync in progress is the only delay; requests that come
-//! meanwhile form the next group.
+//! The committer, the only writer of the log: takes all waiting requests, writes them as one frame, syncs
+//! once if any of them asks for it (group commit), and only then updates the visible state and responds.
+//! Requests that arrive during a sync form the next group.
 
-use crate::bell::Bell;
-use crate::checkpoint::Position;
 use crate::disk::{InPlaceFile, LogFile};
-use crate::folder::{Folder, LogName, from_io};
+use crate::error::disk_error;
+use crate::folder::Folder;
 use crate::frame::{self, FrameKey, LogEnd};
-use crate::manifest::{KnownFile, Manifest, Mark};
-use crate::op::Reader;
-use crate::plan::{Plan, Reply, Request};
+use crate::log_name::{LogName, LogPosition};
+use crate::manifest::{Manifest, SyncMark, SyncedFile};
+use crate::op::OpReader;
+use crate::plan::{Plan, Request, Response};
 use crate::state::{LogInfo, State};
+use crate::wakeup::Wakeup;
 use kulya_store::clock::Clock;
 use kulya_store::supervision::Component;
 use kulya_store::{Durability, Error, ErrorKind, HealthStatus, Result};
@@ -21,72 +22,72 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
-/// A group takes no further request once its frame is this long.
+/// The maximum size of a group's frame, in bytes, after which no request is added.
 const GROUP_BYTES: usize = 1 << 20;
-/// So often, at most, a write looks whether the folder is still ours.
-const LOCK_CHECK: Duration = Duration::from_secs(1);
-/// A buffer that has grown beyond this is not kept.
-const BUFFER_BYTES: usize = 2 << 20;
+/// The minimum interval between checks of the folder's lock.
+const LOCK_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// The maximum capacity of the frame buffer that is reused, in bytes.
+const MAX_BUFFER_BYTES: usize = 2 << 20;
 
-/// A request on its way, with the room it takes in the queue. It goes back with its answer: what it holds is let go by
-/// whoever asked, beside the committer.
-pub(crate) struct Waiting {
+/// A queued request with its share of the queue's memory limit. The request is returned with the response,
+/// so that its caller frees it and not the committer.
+pub(crate) struct PendingRequest {
     pub(crate) request: Request,
-    pub(crate) reply: oneshot::Sender<(Request, Result<Reply>)>,
-    pub(crate) _room: OwnedSemaphorePermit,
+    pub(crate) reply: oneshot::Sender<(Request, Result<Response>)>,
+    pub(crate) _permit: OwnedSemaphorePermit,
 }
 
-/// The number of an event without a key.
-pub(crate) fn spread(unkeyed: &AtomicU32) -> u32 {
+/// Returns the round-robin number of the next event without a key.
+pub(crate) fn next_unkeyed(unkeyed: &AtomicU32) -> u32 {
     unkeyed.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Runs on a thread of its own until every sender of requests is gone.
+/// The writer of the log; runs until all senders of requests are dropped.
 pub(crate) struct Committer {
     pub(crate) state: Arc<RwLock<State>>,
     pub(crate) commits: watch::Sender<u64>,
     pub(crate) folder: Arc<Folder>,
     pub(crate) log: Box<dyn LogFile>,
-    /// The file that is written to, and its length.
-    pub(crate) end: Position,
+    /// The current log file, and its length.
+    pub(crate) position: LogPosition,
     pub(crate) name: LogName,
-    /// A log file takes no further frame once it is this long.
+    /// The maximum size of a log file, in bytes, after which a new one is started.
     pub(crate) file_bytes: u64,
-    /// The last frame that is known to be synced.
+    /// The sequence of the last synced frame.
     pub(crate) synced: u64,
-    /// What tells the file's frames.
-    pub(crate) frames: FrameKey,
-    /// Where is written how far the log was synced.
-    pub(crate) mark: Option<Box<dyn InPlaceFile>>,
-    /// Events without a key so far, which are spread by their number.
+    /// The key of the current file's frames.
+    pub(crate) frame_key: FrameKey,
+    /// The file that records how far the log is synced.
+    pub(crate) sync_mark: Option<Box<dyn InPlaceFile>>,
+    /// The round-robin counter of events without a key.
     pub(crate) unkeyed: Arc<AtomicU32>,
     pub(crate) clock: Arc<dyn Clock>,
-    /// Where frames are built, one after the other: new memory for each would cost more than what is done in it.
+    /// The buffer of frames, reused to avoid an allocation per frame.
     pub(crate) buffer: Vec<u8>,
-    /// Why every later request fails: the disk failed in a way that leaves unknown what it holds.
+    /// Why all later requests fail: an I/O error left the content of the disk unknown.
     pub(crate) failed: Option<String>,
-    /// Where that is said to those who look at the store's health.
+    /// The health of the log.
     pub(crate) health: Component,
-    /// When the folder's lock was looked at the last time.
+    /// The time of the last check of the folder's lock.
     pub(crate) lock_checked: Instant,
-    /// Whether the last write found no room.
+    /// Whether the last write failed because the disk is full.
     pub(crate) is_full: bool,
-    /// Rung when there is something for the upkeep to do.
-    pub(crate) bell: Arc<Bell>,
+    /// Wakes up maintenance.
+    pub(crate) wakeup: Arc<Wakeup>,
 }
 
 impl Committer {
-    pub(crate) fn run(&mut self, requests: &Receiver<Waiting>) {
+    pub(crate) fn run(&mut self, requests: &Receiver<PendingRequest>) {
         let mut queue = VecDeque::new();
         while let Some(first) = queue.pop_front().or_else(|| requests.recv().ok()) {
             queue.push_front(first);
             queue.extend(requests.try_iter());
-            self.group(&mut queue);
+            self.commit_group(&mut queue);
         }
         self.finish();
     }
 
-    /// An orderly end: what was only written becomes durable, and the manifest says how much there is.
+    /// Shuts down: syncs what was only written and updates the manifest.
     pub(crate) fn finish(&mut self) {
         if self.failure().is_some() {
             return;
@@ -95,14 +96,15 @@ impl Committer {
         if self.sync_before(end).is_err() {
             return;
         }
-        let written = self.folder.write_manifest(|known| Manifest::of(known.key, &read(&self.state)));
-        if let Err(error) = written {
-            tracing::warn!("the end of the log is not written down: {error}");
+        let result =
+            self.folder.write_manifest(|manifest| Manifest::from_state(manifest.key, &read(&self.state)));
+        if let Err(error) = result {
+            tracing::warn!("cannot update the manifest on close: {error}");
         }
     }
 
-    /// Writes one group from the front of the queue, which is not empty.
-    pub(crate) fn group(&mut self, queue: &mut VecDeque<Waiting>) {
+    /// Commits one group from the front of the queue, which is not empty.
+    pub(crate) fn commit_group(&mut self, queue: &mut VecDeque<PendingRequest>) {
         let state = Arc::clone(&self.state);
         let mut durability = Durability::Written;
         let (mut planned, before, events, has_ops) = {
@@ -114,21 +116,21 @@ impl Committer {
             );
             let mut planned = Vec::new();
             while let Some(next) = queue.front() {
-                let alone = Plan::stands_alone(&next.request);
-                if alone && !planned.is_empty() || plan.frame.len() > GROUP_BYTES {
+                let is_exclusive = Plan::is_exclusive(&next.request);
+                if is_exclusive && !planned.is_empty() || plan.frame.len() > GROUP_BYTES {
                     break;
                 }
-                let Some(mut waiting) = queue.pop_front() else { break };
-                match plan.add(&mut waiting.request, || spread(&self.unkeyed)) {
-                    Ok(reply) => {
-                        if waiting.request.durability() == Durability::Synced {
+                let Some(mut pending) = queue.pop_front() else { break };
+                match plan.add(&mut pending.request, || next_unkeyed(&self.unkeyed)) {
+                    Ok(response) => {
+                        if pending.request.durability() == Durability::Synced {
                             durability = Durability::Synced;
                         }
-                        planned.push((waiting, reply));
+                        planned.push((pending, response));
                     }
-                    Err(refusal) => drop(waiting.reply.send((waiting.request, Err(refusal)))),
+                    Err(error) => drop(pending.reply.send((pending.request, Err(error)))),
                 }
-                if alone {
+                if is_exclusive {
                     break;
                 }
             }
@@ -138,27 +140,27 @@ impl Committer {
         };
         let written = match has_ops {
             true => self.write(before, events, durability),
-            // a repetition of something that was only written must not be answered as if it were synced
+            // the original of a duplicate may have been written without a sync
             false if durability == Durability::Synced => {
                 self.sync_before(before).map_err(|e| (e.kind(), e.to_string()))
             }
             false => Ok(()),
         };
-        if self.buffer.capacity() > BUFFER_BYTES {
+        if self.buffer.capacity() > MAX_BUFFER_BYTES {
             self.buffer = Vec::new();
         }
-        for (waiting, reply) in planned.drain(..) {
-            let answer = match &written {
-                Ok(()) => Ok(reply),
-                Err((kind, what)) => Err(Error::new(*kind, what.clone())),
+        for (pending, response) in planned.drain(..) {
+            let result = match &written {
+                Ok(()) => Ok(response),
+                Err((kind, message)) => Err(Error::new(*kind, message.clone())),
             };
-            // whoever asked may have gone; what was written stays written
-            let _ = waiting.reply.send((waiting.request, answer));
+            // the caller may be dropped; the write stays
+            let _ = pending.reply.send((pending.request, result));
         }
     }
 
-    /// Writes and syncs the frame in the buffer, then lets the state take it over. An error tells kind and text, to be given to
-    /// everyone in the group.
+    /// Writes and syncs the frame in the buffer, then applies it to the state. The error is a kind and a
+    /// message, which is copied for each request of the group.
     fn write(
         &mut self,
         before: LogEnd,
@@ -166,13 +168,13 @@ impl Committer {
         durability: Durability,
     ) -> std::result::Result<(), (ErrorKind, String)> {
         if let Some(reason) = self.failure() {
-            let what = format!("the disk failed under an earlier write ({reason}): open the store again");
-            return Err((ErrorKind::Failed, what));
+            let message = format!("an earlier write failed ({reason}): reopen the store");
+            return Err((ErrorKind::Failed, message));
         }
-        if self.lock_checked.elapsed() > LOCK_CHECK {
+        if self.lock_checked.elapsed() > LOCK_CHECK_INTERVAL {
             self.check_lock().map_err(|error| (error.kind(), error.to_string()))?;
         }
-        let end = match self.roll(before).and_then(|()| self.append(before, events, durability)) {
+        let end = match self.roll_file(before).and_then(|()| self.append(before, events, durability)) {
             Ok(end) => end,
             Err(error) => {
                 if error.kind() == ErrorKind::Full && self.failure().is_none() {
@@ -185,103 +187,107 @@ impl Committer {
         if std::mem::take(&mut self.is_full) {
             self.health.set_healthy();
         }
-        let position = self.end.length;
-        self.end.length += self.buffer.len() as u64;
+        let position = self.position.length;
+        self.position.length += self.buffer.len() as u64;
         let body = self.buffer.get(frame::HEADER_BYTES..).unwrap_or_default();
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let mut ops = Reader::new(body);
-        while let Some((op, at)) = ops.next().expect("we have just written these ops") {
+        let mut ops = OpReader::new(body);
+        while let Some((op, at)) = ops.next().expect("the ops were just encoded") {
             let at = position + (frame::HEADER_BYTES + at) as u64;
-            state.apply(&op, self.end.file, at).expect("the plan was made against this state");
+            state.apply(&op, self.position.file, at).expect("the plan was made against this state");
         }
-        state.files.frame(self.end.file, frame::HEADER_BYTES as u64);
-        state.move_to(self.end, end);
-        let is_crowded = state.is_crowded();
+        state.files.add_framing(self.position.file, frame::HEADER_BYTES as u64);
+        state.set_position(self.position, end);
+        let needs_checkpoint = state.needs_checkpoint();
         drop(state);
-        if is_crowded {
-            self.bell.ring();
+        if needs_checkpoint {
+            self.wakeup.notify();
         }
         self.commits.send_replace(end.sequence);
         Ok(())
     }
 
-    /// Goes on to the next file when this one is long enough.
-    fn roll(&mut self, before: LogEnd) -> Result<()> {
-        if self.end.length < self.file_bytes {
+    /// Rolls over to a new log file if the current one is full.
+    fn roll_file(&mut self, before: LogEnd) -> Result<()> {
+        if self.position.length < self.file_bytes {
             return Ok(());
         }
-        // a new file is made by its path, which must still lead to our folder
+        // the new file is created by path, which must still be our folder
         self.check_lock()?;
-        // a file is whole before another follows it
+        // a file is synced before the next one starts
         self.sync_before(before)?;
         let number = self.name.last.checked_add(1);
         let number = number.ok_or_else(|| Error::new(ErrorKind::Full, "the log has no file numbers left"))?;
         let name = LogName::plain(number);
-        let log = self.folder.make_log(name, before)?;
+        let log = self.folder.create_log(name, before)?;
         let bytes = frame::FILE_HEADER_BYTES as u64;
         let info = LogInfo { bytes, framing: bytes, end: before, ..LogInfo::new(name) };
         let file = write(&self.state).files.add(info);
-        // nothing stands in a file that would not be missed
-        if let Err(error) = self.folder.write_manifest(|known| Manifest::of(known.key, &read(&self.state))) {
+        // a file is listed in the manifest before it holds anything, so that its loss is detected
+        if let Err(error) =
+            self.folder.write_manifest(|manifest| Manifest::from_state(manifest.key, &read(&self.state)))
+        {
             write(&self.state).files.by_id.remove(&file);
             return Err(error);
         }
         self.log = log;
-        self.end = Position { file, length: bytes };
+        self.position = LogPosition { file, length: bytes };
         self.name = name;
-        self.frames = FrameKey::new(self.folder.key(), name);
-        write(&self.state).move_to(self.end, before);
-        self.bell.ring();
+        self.frame_key = FrameKey::new(self.folder.key(), name);
+        write(&self.state).set_position(self.position, before);
+        self.wakeup.notify();
         Ok(())
     }
 
-    /// Gives how the log goes on behind what was written.
+    /// Appends the frame, and returns the log end after it.
     fn append(&mut self, before: LogEnd, events: u64, durability: Durability) -> Result<LogEnd> {
         if durability == Durability::Synced {
-            // so that a synced frame says of itself that everything before it is synced
+            // a synced frame implies that everything before it is synced
             self.sync_before(before)?;
         }
-        let end = self.frames.seal(&mut self.buffer, self.end.length, before, self.synced, events);
+        let end = self.frame_key.seal(&mut self.buffer, self.position.length, before, self.synced, events);
         if let Err(error) = self.log.append(&self.buffer) {
-            let error = from_io(&format!("cannot write to {}", self.folder.log(self.name).display()), error);
-            // take back what part of the frame got there; then the store is as before and may go on
-            if self.log.truncate(self.end.length).is_err() || error.kind() != ErrorKind::Full {
+            let error =
+                disk_error(&format!("cannot write to {}", self.folder.log_path(self.name).display()), error);
+            // remove what was written of the frame; then the store is as before and can continue
+            if self.log.truncate(self.position.length).is_err() || error.kind() != ErrorKind::Full {
                 self.fail(&error);
             }
             return Err(error);
         }
         if durability == Durability::Synced {
-            self.sync(self.end.length + self.buffer.len() as u64, end)?;
+            self.sync(self.position.length + self.buffer.len() as u64, end)?;
         }
         Ok(end)
     }
 
     fn sync_before(&mut self, before: LogEnd) -> Result<()> {
-        if self.synced < before.sequence { self.sync(self.end.length, before) } else { Ok(()) }
+        if self.synced < before.sequence { self.sync(self.position.length, before) } else { Ok(()) }
     }
 
-    /// Makes everything in the file, of this length and with this end, durable.
+    /// Syncs the file, whose length is `bytes` and whose last frame is `end`.
     fn sync(&mut self, bytes: u64, end: LogEnd) -> Result<()> {
         if let Err(error) = self.log.sync() {
-            // after a failed sync nobody knows what the disk holds, and asking again would lie
-            let what = format!("cannot sync {}", self.folder.log(self.name).display());
-            let error = Error::new(ErrorKind::Failed, format!("{what}: open the store again")).because(error);
+            // after a failed sync the content of the disk is unknown, and another sync could succeed
+            // wrongly
+            let message = format!("cannot sync {}", self.folder.log_path(self.name).display());
+            let error = Error::new(ErrorKind::Failed, format!("{message}: reopen the store")).because(error);
             self.fail(&error);
             return Err(error);
         }
         self.synced = end.sequence;
-        if let Some(mark) = &mut self.mark {
-            let known = Mark(KnownFile { name: self.name, bytes, end });
-            if let Err(error) = mark.overwrite(&known.to_bytes(self.folder.key())) {
-                // the store does without it: less can be told from a write that was cut off
-                tracing::warn!("cannot write to the file SYNCED, which is written no more: {error}");
-                self.mark = None;
+        if let Some(file) = &mut self.sync_mark {
+            let mark = SyncMark(SyncedFile { name: self.name, bytes, end });
+            if let Err(error) = file.overwrite(&mark.encode(self.folder.key())) {
+                // optional: without it, recovery can tell less about a torn write
+                tracing::warn!("cannot write the file SYNCED, it is no longer updated: {error}");
+                self.sync_mark = None;
             }
         }
         Ok(())
     }
 
-    /// Whether the folder is still ours; takes no further request when it is not.
+    /// Checks that the folder is still locked by this process, and fails all later requests if it is not.
     fn check_lock(&mut self) -> Result<()> {
         self.lock_checked = Instant::now();
         let checked = self.folder.check_lock();
@@ -291,18 +297,18 @@ impl Committer {
         checked
     }
 
-    /// Takes no further request.
+    /// Fails all later requests.
     fn fail(&mut self, error: &Error) {
         let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-        tracing::error!("the store takes no further writes: {error}{cause}");
+        tracing::error!("the store accepts no more writes: {error}{cause}");
         self.health.set(HealthStatus::Failed, format!("{error}{cause}"));
         self.failed = Some(format!("{error}{cause}"));
     }
 
-    /// Why it takes no request any more.
+    /// Returns why all requests fail, if they do.
     fn failure(&self) -> Option<String> {
         if self.state.is_poisoned() {
-            return Some("a panic left the store's state half changed".into());
+            return Some("a panic left the store's state inconsistent".into());
         }
         self.failed.clone()
     }

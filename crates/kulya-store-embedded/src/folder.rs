@@ -1,160 +1,168 @@
-//! The directory: whose it is, which format it has, which log files it holds.
+//! The store's folder: its lock, its format, and its log files.
 //!
 //! ```text
 //! FORMAT               "kulya-store 3"
-//! MANIFEST             the store's key, and the log files that there must be: see `manifest`
-//! SYNCED               how far the log was synced
-//! LOCK                 held by the owner, as the folder itself is; its text is the owner's process id
-//! log/{number:016x}.log                              as it was written
-//! log/{first:016x}-{last:016x}-{generation:08x}.log   several of them, compacted
-//! damaged/                                           what a repair has put aside
-//! index/                                             made from the log, and made again when it is lost
+//! MANIFEST             the store's key, and the log files that must exist: see `manifest`
+//! SYNCED               the synced end of the log
+//! LOCK                 locked by the owner, as the folder itself is; its text is the owner's process id
+//! log/{number:016x}.log                              a log file that is not compacted
+//! log/{first:016x}-{last:016x}-{generation:08x}.log   a compacted log file
+//! damaged/                                           damaged files that a repair has moved here
+//! index/                                             built from the log, and rebuilt when it is lost
 //! ```
 
-use crate::disk::{Disk, InPlaceFile, Lock, Locking, LogFile, ReadFile};
+use crate::disk::{Disk, InPlaceFile, Lock, LockOutcome, LogFile, ReadFile};
+use crate::error::disk_error;
+use crate::file_kind::{self, FileKind};
 use crate::frame::{FILE_HEADER_BYTES, FileHeader, LogEnd, StoreKey};
-use crate::log_file::{self, Beginning};
-use crate::manifest::{KnownFile, Manifest, Mark};
+use crate::log_name::LogName;
+use crate::manifest::{Manifest, SyncMark, SyncedFile};
 use kulya_store::{Error, ErrorKind, Result};
-use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// What a folder of ours says of itself.
+/// The content of `FORMAT`.
 pub(crate) const FORMAT: &str = "kulya-store 3";
-/// What it said before. Such a folder is read, and becomes one of this format when it is opened.
-pub(crate) const FORMAT_BEFORE: &str = "kulya-store 2";
+/// The previous format, which is upgraded on opening.
+pub(crate) const PREVIOUS_FORMAT: &str = "kulya-store 2";
 
-/// A folder that is ours for as long as this value lives.
+/// The folder of a store, locked while this value lives.
 pub(crate) struct Folder {
     path: PathBuf,
     pub(crate) disk: Arc<dyn Disk>,
     key: StoreKey,
     manifest: Mutex<Manifest>,
-    /// Whether its `FORMAT` is that of before.
+    /// Whether it is in the previous format.
     is_legacy: AtomicBool,
     is_read_only: bool,
     lock: Option<Box<dyn Lock>>,
-    /// Why the folder is not ours any more.
-    lost: OnceLock<String>,
+    /// Why the lock was lost.
+    lock_lost: OnceLock<String>,
 }
 
-/// What is wrong with the files beside the log.
+/// Damage of a file beside the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Flaw {
+pub(crate) struct MetadataDamage {
     pub(crate) file: &'static str,
-    pub(crate) what: &'static str,
+    pub(crate) description: &'static str,
 }
 
 impl Folder {
-    /// Takes the folder, making it when it is not there or empty. `secret` becomes the key of a store that is made, which is
-    /// drawn from the system's chance without it.
-    pub(crate) fn take(path: &Path, disk: Arc<dyn Disk>, secret: Option<[u8; 16]>) -> Result<Self> {
-        let failed = |e: io::Error| from_io(&format!("cannot use folder {}", path.display()), e);
-        disk.make_folder(path).map_err(failed)?;
+    /// Locks and opens the folder, and creates a store in it if it is empty or does not exist. `secret`
+    /// becomes the key of a new store, which is random without it.
+    pub(crate) fn open_or_create(path: &Path, disk: Arc<dyn Disk>, secret: Option<[u8; 16]>) -> Result<Self> {
+        let failed = |e: io::Error| disk_error(&format!("cannot use folder {}", path.display()), e);
+        disk.create_dir_all(path).map_err(failed)?;
         let names = disk.list(path).map_err(failed)?;
-        let is_ours = names.iter().any(|name| name == "FORMAT");
-        // what an owner leaves that was cut off before it wrote FORMAT
-        let is_begun = |name: &String| {
+        let has_store = names.iter().any(|name| name == "FORMAT");
+        // files of a creation that was interrupted before it wrote FORMAT
+        let is_initial_file = |name: &String| {
             matches!(name.as_str(), "LOCK" | "log" | "FORMAT.new" | "MANIFEST" | "MANIFEST.new" | "SYNCED")
         };
-        let began =
-            names.iter().all(is_begun) && disk.list(&path.join("log")).is_ok_and(|logs| logs.is_empty());
-        if !is_ours && !began && names.iter().any(|name| name != "LOCK") {
+        let is_unfinished = names.iter().all(is_initial_file)
+            && disk.list(&path.join("log")).is_ok_and(|logs| logs.is_empty());
+        if !has_store && !is_unfinished && names.iter().any(|name| name != "LOCK") {
             return Err(Error::invalid(format!(
-                "folder {} is not empty and holds no Kulya store: choose a new or empty folder",
+                "folder {} is not empty and contains no Kulya store: choose a new or empty folder",
                 path.display()
             )));
         }
         let lock = lock(path, &*disk)?;
-        if is_ours {
-            return Self::open(path, disk, Some(lock), false).and_then(|(folder, flaws)| {
-                match flaws.first() {
-                    Some(flaw) => Err(folder.flawed(flaw)),
+        if has_store {
+            return Self::load(path, disk, Some(lock), false).and_then(|(folder, damage)| {
+                match damage.first() {
+                    Some(damaged) => Err(folder.damage_error(damaged)),
                     None => Ok(folder),
                 }
             });
         }
-        disk.make_folder(&path.join("log")).map_err(failed)?;
-        let manifest = Manifest::new(drawn_key(secret)?);
-        disk.write_whole(&path.join("MANIFEST"), &manifest.to_bytes()).map_err(failed)?;
-        disk.write_whole(&path.join("FORMAT"), format!("{FORMAT}\n").as_bytes()).map_err(failed)?;
-        Ok(Self::of(path, disk, manifest, Some(lock)))
+        disk.create_dir_all(&path.join("log")).map_err(failed)?;
+        let manifest = Manifest::new(new_key(secret)?);
+        disk.write_file(&path.join("MANIFEST"), &manifest.encode()).map_err(failed)?;
+        disk.write_file(&path.join("FORMAT"), format!("{FORMAT}\n").as_bytes()).map_err(failed)?;
+        Ok(Self::with_manifest(path, disk, manifest, Some(lock)))
     }
 
-    /// Takes a folder that may be damaged, to repair it; gives what is wrong beside its log.
-    pub(crate) fn take_damaged(path: &Path, disk: Arc<dyn Disk>) -> Result<(Self, Vec<Flaw>)> {
+    /// Locks and opens a folder that may be damaged, to repair it. Returns the damage beside the log.
+    pub(crate) fn open_damaged(path: &Path, disk: Arc<dyn Disk>) -> Result<(Self, Vec<MetadataDamage>)> {
         let lock = lock(path, &*disk)?;
-        Self::open(path, disk, Some(lock), false)
+        Self::load(path, disk, Some(lock), false)
     }
 
-    /// Looks at a folder and changes nothing in it. A lock is respected; where there is none, none is made. Gives what is wrong
-    /// beside its log.
-    pub(crate) fn look_at(path: &Path, disk: Arc<dyn Disk>) -> Result<(Self, Vec<Flaw>)> {
+    /// Opens a folder without changing it. An existing lock is honoured, and none is created. Returns the
+    /// damage beside the log.
+    pub(crate) fn open_read_only(path: &Path, disk: Arc<dyn Disk>) -> Result<(Self, Vec<MetadataDamage>)> {
         let lock = match disk.lock_existing(&path.join("LOCK")) {
-            Ok(Some(Locking::Held { owner })) => return Err(in_use(path, &owner)),
-            Ok(Some(Locking::Taken(lock))) => Some(lock),
-            // whoever may not even open it cannot be kept out by it
+            Ok(Some(LockOutcome::Held { owner })) => return Err(in_use(path, &owner)),
+            Ok(Some(LockOutcome::Acquired(lock))) => Some(lock),
+            // a lock file that cannot be opened cannot be held against us
             Ok(None) | Err(_) => None,
         };
-        Self::open(path, disk, lock, true)
+        Self::load(path, disk, lock, true)
     }
 
-    fn open(
+    fn load(
         path: &Path,
         disk: Arc<dyn Disk>,
         lock: Option<Box<dyn Lock>>,
         is_read_only: bool,
-    ) -> Result<(Self, Vec<Flaw>)> {
-        let small = |name: &str| match disk.read_whole(&path.join(name)) {
+    ) -> Result<(Self, Vec<MetadataDamage>)> {
+        let read_optional = |name: &str| match disk.read_file(&path.join(name)) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(from_io(&format!("cannot read {}", path.join(name).display()), error)),
+            Err(error) => Err(disk_error(&format!("cannot read {}", path.join(name).display()), error)),
         };
-        let mut flaws = Vec::new();
-        let (format, manifest) = (small("FORMAT")?, small("MANIFEST")?);
-        let is_there = manifest.is_some();
-        let manifest = manifest.and_then(|bytes| Manifest::read(&bytes));
+        let mut damage = Vec::new();
+        let (format, manifest) = (read_optional("FORMAT")?, read_optional("MANIFEST")?);
+        let exists = manifest.is_some();
+        let manifest = manifest.and_then(|bytes| Manifest::decode(&bytes));
         let text = format.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
         let is_legacy = match format_of(path, text.as_deref()) {
-            // an upgrade writes FORMAT before it makes the first log file of this format
+            // an upgrade writes FORMAT before it creates the first log file of this format
             Ok(true) if key_of_logs(path, &*disk)?.is_some() => {
-                flaws.push(Flaw { file: "FORMAT", what: "says another format than the log files have" });
+                damage.push(MetadataDamage {
+                    file: "FORMAT",
+                    description: "has a format other than that of the log files",
+                });
                 false
             }
             Ok(is_legacy) => is_legacy,
-            // what is there beside it says that it is one
+            // the other files show that it is a store
             Err(_)
-                if !text.as_deref().is_some_and(is_of_a_store)
+                if !text.as_deref().is_some_and(is_store_format)
                     && (manifest.is_some() || key_of_logs(path, &*disk)?.is_some()) =>
             {
-                flaws.push(Flaw { file: "FORMAT", what: "is missing or not what was written" });
+                damage.push(MetadataDamage { file: "FORMAT", description: "is missing or damaged" });
                 false
             }
-            Err(refused) => return Err(refused),
+            Err(error) => return Err(error),
         };
         let manifest = match manifest {
-            // left behind by an upgrade that was cut off
+            // left by an interrupted upgrade
             Some(manifest) if is_legacy => Manifest::new(manifest.key),
             Some(manifest) => manifest,
-            None if is_legacy => Manifest::new(drawn_key(None)?),
+            None if is_legacy => Manifest::new(new_key(None)?),
             None => {
-                let what = if is_there { "is not what was written" } else { "is missing" };
-                flaws.push(Flaw { file: "MANIFEST", what });
-                Manifest::new(key_of_logs(path, &*disk)?.map_or_else(|| drawn_key(None), Ok)?)
+                let description = if exists { "is damaged" } else { "is missing" };
+                damage.push(MetadataDamage { file: "MANIFEST", description });
+                Manifest::new(key_of_logs(path, &*disk)?.map_or_else(|| new_key(None), Ok)?)
             }
         };
-        let mut folder = Self::of(path, disk, manifest, lock);
+        let mut folder = Self::with_manifest(path, disk, manifest, lock);
         folder.is_read_only = is_read_only;
         *folder.is_legacy.get_mut() = is_legacy;
-        Ok((folder, flaws))
+        Ok((folder, damage))
     }
 
-    fn of(path: &Path, disk: Arc<dyn Disk>, manifest: Manifest, lock: Option<Box<dyn Lock>>) -> Self {
+    fn with_manifest(
+        path: &Path,
+        disk: Arc<dyn Disk>,
+        manifest: Manifest,
+        lock: Option<Box<dyn Lock>>,
+    ) -> Self {
         Self {
             path: path.to_owned(),
             disk,
@@ -163,20 +171,23 @@ impl Folder {
             is_legacy: AtomicBool::new(false),
             is_read_only: false,
             lock,
-            lost: OnceLock::new(),
+            lock_lost: OnceLock::new(),
         }
     }
 
-    /// Whether the folder is still ours; once it is not, it never is again.
+    /// Checks that the folder is still locked by this process.
+    ///
+    /// # Errors
+    /// `Failed` from the first failed check on.
     pub(crate) fn check_lock(&self) -> Result<()> {
-        if self.lost.get().is_none()
+        if self.lock_lost.get().is_none()
             && let Some(Err(error)) = self.lock.as_ref().map(|lock| lock.check())
         {
-            let _ = self.lost.set(error.to_string());
+            let _ = self.lock_lost.set(error.to_string());
         }
-        match self.lost.get() {
+        match self.lock_lost.get() {
             None => Ok(()),
-            Some(why) => Err(Error::new(ErrorKind::Failed, format!("{why}: open the store again"))),
+            Some(why) => Err(Error::new(ErrorKind::Failed, format!("{why}: reopen the store"))),
         }
     }
 
@@ -184,40 +195,40 @@ impl Folder {
         &self.path
     }
 
-    fn flawed(&self, flaw: &Flaw) -> Error {
-        let path = self.path.join(flaw.file);
-        let what = format!(
-            "file {} {}: restore the folder from a copy, or make it again with kulya store repair",
+    fn damage_error(&self, damaged: &MetadataDamage) -> Error {
+        let path = self.path.join(damaged.file);
+        let message = format!(
+            "file {} {}: restore the folder from a backup, or rebuild the file with kulya store repair",
             path.display(),
-            flaw.what
+            damaged.description
         );
-        Error::new(ErrorKind::Corrupt, what)
+        Error::new(ErrorKind::Corrupt, message)
     }
 
     pub(crate) fn key(&self) -> StoreKey {
         self.key
     }
 
-    /// Whether it is of the format before this one.
+    /// Returns whether it is in the previous format.
     pub(crate) fn is_legacy(&self) -> bool {
         self.is_legacy.load(Ordering::Acquire)
     }
 
-    /// What was known of the log when the manifest was last written.
+    /// Returns the manifest as it was last written.
     pub(crate) fn manifest(&self) -> Manifest {
         self.manifest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Writes down what is known of the log from now on; on return that survives a power cut, and a folder of the format before
-    /// is one of this format. `change` sees what was known before, and nobody else changes it meanwhile.
+    /// Updates the manifest. On return it is durable, and a folder in the previous format is upgraded.
+    /// `change` maps the old manifest to the new one, without concurrent changes.
     pub(crate) fn write_manifest(&self, change: impl FnOnce(&Manifest) -> Manifest) -> Result<()> {
-        let failed = |e: io::Error| from_io(&format!("cannot write to {}", self.path.display()), e);
-        // another folder may stand under this one's name
+        let failed = |e: io::Error| disk_error(&format!("cannot write to {}", self.path.display()), e);
+        // another folder may have taken the path of this one
         self.check_lock()?;
-        let mut known = self.manifest.lock().unwrap_or_else(PoisonError::into_inner);
-        let manifest = change(&known);
-        self.disk.write_whole(&self.path.join("MANIFEST"), &manifest.to_bytes()).map_err(failed)?;
-        *known = manifest;
+        let mut current = self.manifest.lock().unwrap_or_else(PoisonError::into_inner);
+        let manifest = change(&current);
+        self.disk.write_file(&self.path.join("MANIFEST"), &manifest.encode()).map_err(failed)?;
+        *current = manifest;
         if self.is_legacy() {
             self.write_format()?;
         }
@@ -225,184 +236,141 @@ impl Folder {
     }
 
     pub(crate) fn write_format(&self) -> Result<()> {
-        let failed = |e: io::Error| from_io(&format!("cannot write to {}", self.path.display()), e);
-        self.disk.write_whole(&self.path.join("FORMAT"), format!("{FORMAT}\n").as_bytes()).map_err(failed)?;
+        let failed = |e: io::Error| disk_error(&format!("cannot write to {}", self.path.display()), e);
+        self.disk.write_file(&self.path.join("FORMAT"), format!("{FORMAT}\n").as_bytes()).map_err(failed)?;
         self.is_legacy.store(false, Ordering::Release);
         Ok(())
     }
 
-    /// How far the log was certainly synced, by the last mark that can be read.
-    pub(crate) fn mark(&self) -> Option<Mark> {
-        let bytes = self.disk.read_whole(&self.path.join("SYNCED")).ok()?;
-        Mark::read(&bytes, self.key)
+    /// Returns the last readable sync mark.
+    pub(crate) fn sync_mark(&self) -> Option<SyncMark> {
+        let bytes = self.disk.read_file(&self.path.join("SYNCED")).ok()?;
+        SyncMark::decode(&bytes, self.key)
     }
 
-    /// The mark says nothing any more.
-    pub(crate) fn forget_mark(&self) -> Result<()> {
+    /// Removes the sync mark.
+    pub(crate) fn remove_sync_mark(&self) -> Result<()> {
         let path = self.path.join("SYNCED");
         match self.disk.remove(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(from_io(&format!("cannot remove {}", path.display()), error))
+                Err(disk_error(&format!("cannot remove {}", path.display()), error))
             }
             _ => Ok(()),
         }
     }
 
-    /// Where the mark is written. Without it the store works, and less can be told from a write that was cut off.
-    pub(crate) fn mark_file(&self) -> Option<Box<dyn InPlaceFile>> {
-        let file = self.disk.in_place(&self.path.join("SYNCED"));
-        file.inspect_err(|error| tracing::warn!("cannot write to the file SYNCED: {error}")).ok()
+    /// Opens the file of the sync mark. The store works without it, but recovery can tell less about a torn
+    /// write.
+    pub(crate) fn open_sync_mark(&self) -> Option<Box<dyn InPlaceFile>> {
+        let file = self.disk.open_in_place(&self.path.join("SYNCED"));
+        file.inspect_err(|error| tracing::warn!("cannot open the file SYNCED: {error}")).ok()
     }
 
-    /// What is known of the end of a log file: so many bytes of it were synced, with this at their end.
-    pub(crate) fn known(&self, name: LogName) -> Option<KnownFile> {
+    /// Returns up to where a log file is known to be synced.
+    pub(crate) fn synced_file(&self, name: LogName) -> Option<SyncedFile> {
         let manifest = self.manifest.lock().unwrap_or_else(PoisonError::into_inner);
         let listed = manifest.file(name).copied();
-        let marked = self.mark().map(|Mark(known)| known).filter(|known| known.name == name);
-        listed.into_iter().chain(marked).max_by_key(|known| known.bytes)
+        let synced = self.sync_mark().map(|SyncMark(file)| file).filter(|file| file.name == name);
+        listed.into_iter().chain(synced).max_by_key(|file| file.bytes)
     }
 
-    /// Makes a log file that has nothing but its header, and opens it; on return it is there for good.
-    pub(crate) fn make_log(&self, name: LogName, before: LogEnd) -> Result<Box<dyn LogFile>> {
-        let path = self.log(name);
-        let failed = |e| from_io(&format!("cannot make {}", path.display()), e);
+    /// Creates a log file with only a header, and opens it. On return it is durable.
+    pub(crate) fn create_log(&self, name: LogName, before: LogEnd) -> Result<Box<dyn LogFile>> {
+        let path = self.log_path(name);
+        let failed = |e| disk_error(&format!("cannot create {}", path.display()), e);
         let unfinished = path.with_extension("log.new");
-        let header = FileHeader { key: self.key, name, before }.to_bytes();
-        let mut file = self.disk.append_to(&unfinished, 0).map_err(failed)?;
+        let header = FileHeader { key: self.key, name, before }.encode();
+        let mut file = self.disk.open_append(&unfinished, 0).map_err(failed)?;
         file.append(&header).map_err(failed)?;
         file.sync().map_err(failed)?;
         drop(file);
         self.disk.rename(&unfinished, &path).map_err(failed)?;
-        self.disk.append_to(&path, FILE_HEADER_BYTES as u64).map_err(failed)
+        self.disk.open_append(&path, FILE_HEADER_BYTES as u64).map_err(failed)
     }
 
-    /// Opens a log file for reading; `None` when it is not there (any more).
+    /// Opens a log file for reading; `None` if it does not exist.
     pub(crate) fn read_log(&self, name: LogName) -> Result<Option<Arc<dyn ReadFile>>> {
-        let path = self.log(name);
-        match self.disk.read_from(&path) {
+        let path = self.log_path(name);
+        match self.disk.open_read(&path) {
             Ok(file) => Ok(Some(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(from_io(&format!("cannot read {}", path.display()), error)),
+            Err(error) => Err(disk_error(&format!("cannot read {}", path.display()), error)),
         }
     }
 
-    /// Opens a log file that must be there.
+    /// Opens a log file for reading.
+    ///
+    /// # Errors
+    /// `Corrupt` if it does not exist.
     pub(crate) fn open_log(&self, name: LogName) -> Result<Arc<dyn ReadFile>> {
-        self.read_log(name)?.ok_or_else(|| self.missing(name))
+        self.read_log(name)?.ok_or_else(|| self.missing_log(name))
     }
 
-    /// The error for a log file that is not there.
-    pub(crate) fn missing(&self, name: LogName) -> Error {
-        let what = format!(
-            "log file {} is missing: restore the folder from a copy, or give up what is lost with kulya store repair",
-            self.log(name).display()
+    /// Returns the error for a log file that does not exist.
+    pub(crate) fn missing_log(&self, name: LogName) -> Error {
+        let message = format!(
+            "log file {} is missing: restore the folder from a backup, or drop what is lost with kulya store repair",
+            self.log_path(name).display()
         );
-        Error::new(ErrorKind::Corrupt, what)
+        Error::new(ErrorKind::Corrupt, message)
     }
 
     /// Removes a log file.
     pub(crate) fn remove_log(&self, name: LogName) -> Result<()> {
-        let path = self.log(name);
-        self.disk.remove(&path).map_err(|e| from_io(&format!("cannot remove {}", path.display()), e))
+        let path = self.log_path(name);
+        self.disk.remove(&path).map_err(|e| disk_error(&format!("cannot remove {}", path.display()), e))
     }
 
-    /// The path of a log file.
-    pub(crate) fn log(&self, name: LogName) -> PathBuf {
+    /// Returns the path of a log file.
+    pub(crate) fn log_path(&self, name: LogName) -> PathBuf {
         self.path.join("log").join(name.to_string())
     }
 
-    /// The path of what has this name beside the log files.
-    pub(crate) fn log_named(&self, name: &str) -> PathBuf {
+    /// Returns the path of a name in the log folder.
+    pub(crate) fn log_dir_entry(&self, name: &str) -> PathBuf {
         self.path.join("log").join(name)
     }
 
-    /// Where a repair puts what was damaged.
-    pub(crate) fn damaged(&self) -> PathBuf {
+    /// Returns the folder for damaged files.
+    pub(crate) fn damaged_dir(&self) -> PathBuf {
         self.path.join("damaged")
     }
 
-    /// Where the index is.
-    pub(crate) fn index(&self) -> PathBuf {
+    /// Returns the folder of the index.
+    pub(crate) fn index_path(&self) -> PathBuf {
         self.path.join("index")
     }
 
-    /// The log files, in the order of the log. What an unfinished compaction left is removed, unless the folder is only looked at.
-    pub(crate) fn logs(&self) -> Result<Vec<LogName>> {
+    /// Lists the log files in log order. Files of an unfinished compaction are removed, unless the folder
+    /// is read-only.
+    pub(crate) fn list_logs(&self) -> Result<Vec<LogName>> {
         let folder = self.path.join("log");
-        let names =
-            self.disk.list(&folder).map_err(|e| from_io(&format!("cannot list {}", folder.display()), e))?;
+        let names = self
+            .disk
+            .list(&folder)
+            .map_err(|e| disk_error(&format!("cannot list {}", folder.display()), e))?;
         for unfinished in names.iter().filter(|name| !self.is_read_only && name.ends_with(".new")) {
             let path = folder.join(unfinished);
-            self.disk.remove(&path).map_err(|e| from_io(&format!("cannot remove {}", path.display()), e))?;
+            self.disk
+                .remove(&path)
+                .map_err(|e| disk_error(&format!("cannot remove {}", path.display()), e))?;
         }
-        let mut names: Vec<LogName> = names.iter().filter_map(|name| LogName::read(name)).collect();
+        let mut names: Vec<LogName> = names.iter().filter_map(|name| LogName::parse(name)).collect();
         names.sort_unstable();
         Ok(names)
     }
 }
 
-/// A log file's name: the numbers of the files that it stands for, and how often they were compacted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(crate) struct LogName {
-    pub(crate) first: u32,
-    pub(crate) last: u32,
-    /// 0 for a file as it was written.
-    pub(crate) generation: u32,
+/// Returns the files that make up the log: those that no other file replaces, from number 0 on without a
+/// gap. The others are left over from compactions.
+pub(crate) fn current_logs(folder: &Folder, names: &[LogName]) -> Result<Vec<LogName>> {
+    current_files(names).map_err(|missing| folder.missing_log(missing))
 }
 
-impl LogName {
-    /// A file as it is written.
-    pub(crate) fn plain(number: u32) -> Self {
-        Self { first: number, last: number, generation: 0 }
-    }
-
-    pub(crate) fn is_compacted(self) -> bool {
-        self.generation > 0
-    }
-
-    /// Whether this file stands for all that the other one does, and more or more often.
-    pub(crate) fn replaces(self, other: Self) -> bool {
-        self != other
-            && self.first <= other.first
-            && other.last <= self.last
-            && ((self.first, self.last) != (other.first, other.last) || self.generation > other.generation)
-    }
-
-    pub(crate) fn read(text: &str) -> Option<Self> {
-        let text = text.strip_suffix(".log")?;
-        let number = |text: &str| u32::from_str_radix(text, 16).ok();
-        let name = match text.split('-').collect::<Vec<_>>().as_slice() {
-            [plain] => Self::plain(number(plain)?),
-            [first, last, generation] => {
-                Self { first: number(first)?, last: number(last)?, generation: number(generation)? }
-            }
-            _ => return None,
-        };
-        (name.first <= name.last).then_some(name)
-    }
-}
-
-impl fmt::Display for LogName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { first, last, generation } = self;
-        if self.is_compacted() {
-            write!(f, "{first:016x}-{last:016x}-{generation:08x}.log")
-        } else {
-            write!(f, "{first:016x}.log")
-        }
-    }
-}
-
-/// Of all files that are there, those that are the log: the ones that no other replaces, from number 0 on without a gap.
-/// The others are what a compaction has left behind it.
-pub(crate) fn current(folder: &Folder, names: &[LogName]) -> Result<Vec<LogName>> {
-    whole(names).map_err(|missing| folder.missing(missing))
-}
-
-/// The same; the error is the first file that is missing.
-pub(crate) fn whole(names: &[LogName]) -> std::result::Result<Vec<LogName>, LogName> {
-    let stays = |name: &&LogName| !names.iter().any(|other| other.replaces(**name));
-    let current: Vec<LogName> = names.iter().filter(stays).copied().collect();
+/// Returns the same; the error is the first missing file.
+pub(crate) fn current_files(names: &[LogName]) -> std::result::Result<Vec<LogName>, LogName> {
+    let is_current = |name: &&LogName| !names.iter().any(|other| other.replaces(**name));
+    let current: Vec<LogName> = names.iter().filter(is_current).copied().collect();
     let mut next = Some(0);
     for name in &current {
         if next != Some(name.first) {
@@ -413,62 +381,63 @@ pub(crate) fn whole(names: &[LogName]) -> std::result::Result<Vec<LogName>, LogN
     Ok(current)
 }
 
-/// Refuses a folder in which a log file is missing that there was: it, or one that stands for it, must be there.
+/// Checks that every listed log file, or one that replaces it, exists.
 pub(crate) fn check_complete(folder: &Folder, names: &[LogName]) -> Result<()> {
-    let is_there = |known: &LogName| names.iter().any(|name| name == known || name.replaces(*known));
-    let marked = folder.mark().map(|Mark(known)| known.name);
-    let mut known = folder.manifest().files.into_iter().map(|file| file.name).chain(marked);
-    match known.find(|name| !is_there(name)) {
-        Some(name) => Err(folder.missing(name)),
+    let exists = |listed: &LogName| names.iter().any(|name| name == listed || name.replaces(*listed));
+    let synced = folder.sync_mark().map(|SyncMark(listed)| listed.name);
+    let mut listed = folder.manifest().files.into_iter().map(|file| file.name).chain(synced);
+    match listed.find(|name| !exists(name)) {
+        Some(name) => Err(folder.missing_log(name)),
         None => Ok(()),
     }
 }
 
-fn is_of_a_store(text: &str) -> bool {
+fn is_store_format(text: &str) -> bool {
     text.strip_prefix("kulya-store ").is_some_and(|version| version.parse::<u32>().is_ok())
 }
 
-/// Whether a folder is of the format before this one; refuses what is of neither.
+/// Returns whether a folder is in the previous format, or an error if it is in neither.
 fn format_of(path: &Path, text: Option<&str>) -> Result<bool> {
-    let refused =
-        |what: String| Err(Error::new(ErrorKind::Corrupt, format!("folder {} {what}", path.display())));
+    let unsupported =
+        |message: String| Err(Error::new(ErrorKind::Corrupt, format!("folder {} {message}", path.display())));
     match text {
         Some(FORMAT) => Ok(false),
-        Some(FORMAT_BEFORE) => Ok(true),
-        Some("kulya-store 1") => refused(
-            "has format \"kulya-store 1\", of before the first release, which is read no more: choose a new folder".into(),
+        Some(PREVIOUS_FORMAT) => Ok(true),
+        Some("kulya-store 1") => unsupported(
+            "has format \"kulya-store 1\", from before the first release, which is not supported: choose a new folder".into(),
         ),
-        Some(other) if is_of_a_store(other) => {
-            refused(format!("has format {other:?}; this program reads {FORMAT:?}: use a newer kulya"))
+        Some(other) if is_store_format(other) => {
+            unsupported(format!("has format {other:?}; this version supports {FORMAT:?}: use a newer kulya"))
         }
-        Some(_) => refused("holds no Kulya store: its file FORMAT is not ours".into()),
-        None => refused("holds no Kulya store: it has no file FORMAT".into()),
+        Some(_) => unsupported("contains no Kulya store: its file FORMAT is invalid".into()),
+        None => unsupported("contains no Kulya store: it has no file FORMAT".into()),
     }
 }
 
-/// The key for a store that is made.
-fn drawn_key(secret: Option<[u8; 16]>) -> Result<StoreKey> {
+/// Returns the key of a new store.
+fn new_key(secret: Option<[u8; 16]>) -> Result<StoreKey> {
     if let Some(secret) = secret {
         return Ok(StoreKey(secret));
     }
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|e| Error::new(ErrorKind::Failed, "the system gives no random numbers").because(e))?;
+    getrandom::fill(&mut bytes).map_err(|e| {
+        Error::new(ErrorKind::Failed, "cannot get random numbers from the operating system").because(e)
+    })?;
     Ok(StoreKey(bytes))
 }
 
-/// The key that most log files have in their headers.
+/// Returns the key that most log files have in their headers.
 fn key_of_logs(path: &Path, disk: &dyn Disk) -> Result<Option<StoreKey>> {
     let folder = path.join("log");
-    let failed = |e| from_io(&format!("cannot read {}", folder.display()), e);
+    let failed = |e| disk_error(&format!("cannot read {}", folder.display()), e);
     let mut keys: HashMap<StoreKey, usize> = HashMap::new();
     let names = match disk.list(&folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         names => names.map_err(failed)?,
     };
-    for name in names.iter().filter(|name| LogName::read(name).is_some()) {
-        let file = disk.read_from(&folder.join(name)).map_err(failed)?;
-        if let Beginning::Header(header) = log_file::beginning(&*file).map_err(failed)? {
+    for name in names.iter().filter(|name| LogName::parse(name).is_some()) {
+        let file = disk.open_read(&folder.join(name)).map_err(failed)?;
+        if let FileKind::Header(header) = file_kind::detect(&*file).map_err(failed)? {
             *keys.entry(header.key).or_default() += 1;
         }
     }
@@ -478,9 +447,9 @@ fn key_of_logs(path: &Path, disk: &dyn Disk) -> Result<Option<StoreKey>> {
 fn lock(path: &Path, disk: &dyn Disk) -> Result<Box<dyn Lock>> {
     let name = path.join("LOCK");
     let locking = disk.lock(&name, &std::process::id().to_string());
-    match locking.map_err(|e| from_io(&format!("cannot lock {}", name.display()), e))? {
-        Locking::Taken(lock) => Ok(lock),
-        Locking::Held { owner } => Err(in_use(path, &owner)),
+    match locking.map_err(|e| disk_error(&format!("cannot lock {}", name.display()), e))? {
+        LockOutcome::Acquired(lock) => Ok(lock),
+        LockOutcome::Held { owner } => Err(in_use(path, &owner)),
     }
 }
 
@@ -492,21 +461,4 @@ fn in_use(path: &Path, owner: &str) -> Error {
             path.display()
         ),
     )
-}
-
-/// An error of the disk, by what the caller does next.
-pub(crate) fn from_io(what: &str, error: io::Error) -> Error {
-    let (kind, advice) = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            (ErrorKind::Full, ": the disk is full; nothing of this request was kept, make room and try again")
-        }
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            (ErrorKind::InvalidInput, ": permission denied")
-        }
-        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-            (ErrorKind::InvalidInput, ": not a folder")
-        }
-        _ => (ErrorKind::Failed, ": the disk failed; open the store again"),
-    };
-    Error::new(kind, format!("{what}{advice}")).because(error)
 }

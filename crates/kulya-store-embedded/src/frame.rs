@@ -1,34 +1,35 @@
-//! The frame: what one group commit appends to the log, as a whole or not at all; and the header of a log file.
+//! The frame, which one group commit appends to the log atomically, and the header of a log file.
 //!
-//! A frame is `magic u32 | body length u32 | sequence u64 | synced u64 | events u64 | previous u32 | checksum u32 | tag u64 |
-//! body`, big-endian. The checksum is the body's CRC-32C. The tag is SipHash-2-4 of the other fields, of the log file's name
-//! and of the offset of the frame in it, under the store's key, which is random and stands in no event: so neither bytes that
-//! look like a frame (an event may hold any) nor a frame that was copied to another place is ever taken for one, and a header
-//! is known to be true before a byte of the body is read. `previous` is the lower half of the tag of the frame before, over
-//! all files: a file that was exchanged for another of the same name and length does not fit. Sequences rise by one from
-//! frame to frame over all files. `synced` is the sequence up to which the log was synced when the frame was written: damage
-//! before it is no torn write. `events` is how many events were ever written up to here, with those of this frame, and
-//! those of transactions that it commits a second time: when frames are lost it says how many events are lost with them, at
-//! most.
+//! A frame is `magic u32 | body length u32 | sequence u64 | synced u64 | events u64 | previous u32 |
+//! checksum u32 | tag u64 | body`, big-endian. The checksum is the CRC-32C of the body. The tag is
+//! SipHash-2-4 of the other fields, of the name of the log file and of the offset of the frame in it, under
+//! the store's key, which is random and never in an event. So neither bytes that look like a frame (an
+//! event can contain any) nor a frame that was copied elsewhere is accepted, and a header is verified
+//! before the body is read. `previous` is the lower half of the tag of the previous frame, over all files,
+//! which detects a file that was exchanged for another one of the same name and length. Sequences increase
+//! by one from frame to frame over all files. `synced` is the sequence up to which the log was synced when
+//! the frame was written: damage before it is not a torn write. `events` is the number of events that were
+//! ever written, including those of this frame, and counting those of a committed transaction a second
+//! time: if frames are lost, it bounds the number of lost events.
 
-use crate::folder::LogName;
+use crate::log_name::LogName;
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher24;
 use std::fmt;
 
 /// `KLG3`.
 pub(crate) const MAGIC: [u8; 4] = *b"KLG3";
-/// Bytes before the body.
+/// The size of a frame header, in bytes.
 pub(crate) const HEADER_BYTES: usize = 48;
-/// A frame's body is never longer; a longer announcement is damage.
+/// The maximum size of a frame body, in bytes; a greater length is damage.
 pub(crate) const MAX_BODY_BYTES: usize = 256 << 20;
 /// `KLGF`.
 const FILE_MAGIC: [u8; 4] = *b"KLGF";
 const FILE_VERSION: u32 = 3;
-/// Bytes before the first frame of a log file.
+/// The size of a file header, in bytes.
 pub(crate) const FILE_HEADER_BYTES: usize = 64;
 
-/// The secret of a store, by which it knows its frames. It is shown nowhere.
+/// The secret key of a store, which authenticates its frames. Never displayed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct StoreKey(pub(crate) [u8; 16]);
 
@@ -38,25 +39,25 @@ impl fmt::Debug for StoreKey {
     }
 }
 
-/// How the log goes on behind a frame: what the next one must say of it.
+/// The end of the log at some frame, which the next frame must continue.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LogEnd {
-    /// Of the last frame.
+    /// The sequence of the last frame.
     pub(crate) sequence: u64,
-    /// The lower half of its tag.
+    /// The lower half of the last frame's tag.
     pub(crate) chain: u32,
-    /// Events that were ever written up to here.
+    /// The number of events that were ever written up to here.
     pub(crate) events: u64,
 }
 
 impl LogEnd {
-    /// The same behind another one: a frame of format 2 says nothing of events.
-    pub(crate) fn behind(self, before: Self) -> Self {
-        Self { events: self.events.max(before.events), ..self }
+    /// Keeps the event count of `previous` if this one is lower, since format 2 does not record it.
+    pub(crate) fn after(self, previous: Self) -> Self {
+        Self { events: self.events.max(previous.events), ..self }
     }
 }
 
-/// What a frame says before its body.
+/// The header of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) length: u32,
@@ -70,18 +71,18 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// Where the log stands behind this frame.
+    /// Returns the log end after this frame.
     pub(crate) fn end(&self) -> LogEnd {
         LogEnd { sequence: self.sequence, chain: self.chain, events: self.events }
     }
 
-    /// Bytes of the whole frame.
+    /// Returns the size of the whole frame, in bytes.
     pub(crate) fn frame_bytes(&self) -> u64 {
         HEADER_BYTES as u64 + u64::from(self.length)
     }
 }
 
-/// What tells the true frames of one log file.
+/// Creates and verifies the frame headers of one log file.
 #[derive(Clone, Copy)]
 pub(crate) struct FrameKey {
     hasher: SipHasher24,
@@ -99,20 +100,19 @@ impl FrameKey {
         Self { hasher: SipHasher24::new_with_key(&key.0), file }
     }
 
-    /// `fields` is the header between the magic and the tag.
+    /// Computes the tag; `fields` is the header between the magic and the tag.
     fn tag(&self, offset: u64, fields: &[u8]) -> u64 {
         let mut input = [0u8; 20 + HEADER_BYTES - 12];
-        let (place, rest) = input.split_at_mut(20);
-        place[0..4].copy_from_slice(&self.file.first.to_be_bytes());
-        place[4..8].copy_from_slice(&self.file.last.to_be_bytes());
-        place[8..12].copy_from_slice(&self.file.generation.to_be_bytes());
-        place[12..20].copy_from_slice(&offset.to_be_bytes());
+        let (location, rest) = input.split_at_mut(20);
+        location[0..4].copy_from_slice(&self.file.first.to_be_bytes());
+        location[4..8].copy_from_slice(&self.file.last.to_be_bytes());
+        location[8..12].copy_from_slice(&self.file.generation.to_be_bytes());
+        location[12..20].copy_from_slice(&offset.to_be_bytes());
         rest.copy_from_slice(fields);
         self.hasher.hash(&input)
     }
 
-    /// Fills in the header of the frame that is to stand at this offset, once its ops are there; gives how the log goes on
-    /// behind it.
+    /// Fills in the header of a frame at this offset, whose ops are complete. Returns the log end after it.
     pub(crate) fn seal(
         &self,
         frame: &mut [u8],
@@ -135,7 +135,7 @@ impl FrameKey {
         LogEnd { sequence, chain: tag as u32, events }
     }
 
-    /// The header at this offset, if it is one that was written there.
+    /// Returns the header at this offset if it was written there.
     pub(crate) fn header(&self, bytes: &[u8], offset: u64) -> Option<Header> {
         let header: &[u8; HEADER_BYTES] = bytes.first_chunk()?;
         if header[0..4] != MAGIC {
@@ -166,19 +166,19 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
     bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
-/// A frame's bytes under construction: room for the header in front, ops behind.
-pub(crate) fn begin() -> Vec<u8> {
-    begin_in(Vec::new())
+/// Creates a frame buffer: space for the header, behind which ops are appended.
+pub(crate) fn new_buffer() -> Vec<u8> {
+    reset_buffer(Vec::new())
 }
 
-/// The same in a buffer that may have been used before.
-pub(crate) fn begin_in(mut buffer: Vec<u8>) -> Vec<u8> {
+/// Turns a used buffer into a frame buffer.
+pub(crate) fn reset_buffer(mut buffer: Vec<u8>) -> Vec<u8> {
     buffer.clear();
     buffer.resize(HEADER_BYTES, 0);
     buffer
 }
 
-/// What stands at the beginning of a log file: whose it is, which one, and how the log stood before it.
+/// The header of a log file: the store, the file, and the log end before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileHeader {
     pub(crate) key: StoreKey,
@@ -187,7 +187,7 @@ pub(crate) struct FileHeader {
 }
 
 impl FileHeader {
-    pub(crate) fn to_bytes(self) -> [u8; FILE_HEADER_BYTES] {
+    pub(crate) fn encode(self) -> [u8; FILE_HEADER_BYTES] {
         let mut bytes = [0; FILE_HEADER_BYTES];
         bytes[0..4].copy_from_slice(&FILE_MAGIC);
         bytes[4..8].copy_from_slice(&FILE_VERSION.to_be_bytes());
@@ -203,10 +203,10 @@ impl FileHeader {
         bytes
     }
 
-    /// `None` when the bytes are not what was written.
-    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+    /// Decodes a header; `None` if it is damaged.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; FILE_HEADER_BYTES] = bytes.first_chunk()?;
-        let is_whole = bytes[0..4] == FILE_MAGIC
+        let is_valid = bytes[0..4] == FILE_MAGIC
             && u32_at(bytes, 4) == FILE_VERSION
             && u32_at(bytes, 60) == crc32c::crc32c(&bytes[..60]);
         let key = StoreKey(*bytes[8..].first_chunk()?);
@@ -214,7 +214,7 @@ impl FileHeader {
             LogName { first: u32_at(bytes, 24), last: u32_at(bytes, 28), generation: u32_at(bytes, 32) };
         let before =
             LogEnd { sequence: u64_at(bytes, 36), events: u64_at(bytes, 44), chain: u32_at(bytes, 52) };
-        is_whole.then_some(Self { key, name, before })
+        is_valid.then_some(Self { key, name, before })
     }
 }
 
@@ -228,8 +228,8 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_true_at_its_own_place_alone() {
-        let mut frame = begin();
+    fn header_is_valid_only_at_its_own_position() {
+        let mut frame = new_buffer();
         frame.extend(b"some ops");
         let before = LogEnd { sequence: 6, chain: 5, events: 4 };
         let end = key().seal(&mut frame, 100, before, 3, 2);
@@ -253,24 +253,24 @@ mod tests {
     }
 
     #[test]
-    fn a_file_header_reads_back_and_every_damage_is_seen() {
+    fn file_header_round_trips_and_damage_is_detected() {
         let name = LogName { first: 1, last: 2, generation: 3 };
         let header =
             FileHeader { key: StoreKey([9; 16]), name, before: LogEnd { sequence: 4, chain: 5, events: 6 } };
-        let bytes = header.to_bytes();
-        assert_eq!(FileHeader::read(&bytes), Some(header));
+        let bytes = header.encode();
+        assert_eq!(FileHeader::decode(&bytes), Some(header));
         for at in 0..bytes.len() {
             let mut damaged = bytes;
             damaged[at] ^= 1;
-            assert_eq!(FileHeader::read(&damaged), None, "byte {at}");
+            assert_eq!(FileHeader::decode(&damaged), None, "byte {at}");
         }
-        assert!(!format!("{header:?}").contains('9'), "the key is not shown");
+        assert!(!format!("{header:?}").contains('9'), "the key is not displayed");
     }
 
     proptest! {
         #[test]
-        fn any_bytes_are_a_header_or_none(bytes: Vec<u8>, offset: u64) {
-            let _ = (key().header(&bytes, offset), FileHeader::read(&bytes));
+        fn any_bytes_decode_or_are_rejected(bytes: Vec<u8>, offset: u64) {
+            let _ = (key().header(&bytes, offset), FileHeader::decode(&bytes));
         }
     }
 }

@@ -1,32 +1,33 @@
-//! Frames as format 2 has them, for the log files that a store has kept from then. Nothing is written in this format.
+//! Frames of format 2, for log files from earlier versions. This format is no longer written.
 //!
-//! `magic u32 | body length u32 | crc32c u32 | sequence u64 | synced u64 | body`, big-endian; the checksum covers everything
-//! behind it. Nothing tells such a frame from bytes of an event that look like one but where it stands: a frame is looked for
-//! anywhere else only behind damage.
+//! `magic u32 | body length u32 | crc32c u32 | sequence u64 | synced u64 | body`, big-endian; the checksum
+//! covers everything after it. Only its position distinguishes a frame from bytes in an event that look
+//! like one, so frames are searched for only after damage.
 
 use crate::disk::{ReadFile, read_exact_at};
+use crate::magic_scan::scan_for_magic;
 use std::io;
 
 /// `KLG1`.
 pub(crate) const MAGIC: [u8; 4] = *b"KLG1";
-/// Bytes before the body.
+/// The size of a frame header, in bytes.
 pub(crate) const HEADER_BYTES: usize = 28;
-/// So many bytes have a checksum of their own while frames are looked for.
+/// The size of the blocks whose checksums are precomputed for a search, in bytes.
 const BLOCK_BYTES: u64 = 512;
 
-/// What a frame says before its body.
+/// The header of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) length: u32,
-    /// Of sequence, synced and body.
+    /// The checksum of sequence, synced and body.
     pub(crate) checksum: u32,
     pub(crate) sequence: u64,
     pub(crate) synced: u64,
 }
 
 impl Header {
-    /// What may be a header. Whether it is one the checksum says.
-    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+    /// Decodes a possible header; only the checksum tells whether it is one.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let header: &[u8; HEADER_BYTES] = bytes.first_chunk()?;
         let [m0, m1, m2, m3, l0, l1, l2, l3, c0, c1, c2, c3, numbers @ ..] = *header;
         let length = u32::from_be_bytes([l0, l1, l2, l3]);
@@ -39,27 +40,27 @@ impl Header {
         })
     }
 
-    /// Whether this body belongs to it.
-    pub(crate) fn fits(&self, body: &[u8]) -> bool {
+    /// Returns whether this body matches the header.
+    pub(crate) fn matches(&self, body: &[u8]) -> bool {
         let numbers = (u128::from(self.sequence) << 64) | u128::from(self.synced);
         let checksum = crc32c::crc32c_append(crc32c::crc32c(&numbers.to_be_bytes()), body);
         body.len() == self.length as usize && checksum == self.checksum
     }
 
-    /// Bytes of the whole frame.
+    /// Returns the size of the whole frame, in bytes.
     pub(crate) fn frame_bytes(&self) -> u64 {
         HEADER_BYTES as u64 + u64::from(self.length)
     }
 }
 
-/// Looks for whole frames anywhere in a file, in time linear in its length whatever it holds: a checksum of any part of it
-/// is that of two beginnings.
+/// Searches a file for complete frames, in time linear in its length whatever it contains: the checksum of
+/// any range follows from those of two prefixes.
 pub(crate) struct Search<'a> {
     file: &'a dyn ReadFile,
     from: u64,
-    /// Where the file ends.
+    /// The end of the file.
     to: u64,
-    /// The checksum of the bytes from `from` to the beginning of each block.
+    /// The checksum of the bytes from `from` to the start of each block.
     sums: Vec<u32>,
 }
 
@@ -79,37 +80,38 @@ impl<'a> Search<'a> {
         Ok(Self { file, from, to, sums })
     }
 
-    /// The checksum of the bytes from the beginning to `end`.
+    /// Returns the checksum of the bytes from `from` to `end`.
     fn sum(&self, end: u64) -> io::Result<u32> {
         let number = (end - self.from) / BLOCK_BYTES;
-        let begin = self.from + number * BLOCK_BYTES;
-        let mut rest = vec![0; (end - begin) as usize];
-        read_exact_at(self.file, &mut rest, begin)?;
+        let start = self.from + number * BLOCK_BYTES;
+        let mut rest = vec![0; (end - start) as usize];
+        read_exact_at(self.file, &mut rest, start)?;
         Ok(crc32c::crc32c_append(self.sums.get(number as usize).copied().unwrap_or_default(), &rest))
     }
 
-    /// Whether a whole frame stands at a place where something looks like its header.
-    fn is_whole(&self, at: u64, header: &Header) -> io::Result<bool> {
-        let (begin, end) = (at + 12, at + header.frame_bytes());
+    /// Returns whether a complete frame is at a possible header.
+    fn is_complete(&self, at: u64, header: &Header) -> io::Result<bool> {
+        let (start, end) = (at + 12, at + header.frame_bytes());
         if end > self.to {
             return Ok(false);
         }
-        // the checksum of all up to the end is that of all up to the beginning, moved on, and that of the rest
-        let moved = crc32c::crc32c_combine(self.sum(begin)?, 0, (end - begin) as usize);
-        Ok(self.sum(end)? ^ moved == header.checksum)
+        // the checksum of the prefix up to the end is that of the prefix up to the start, shifted, xor that
+        // of the rest
+        let shifted = crc32c::crc32c_combine(self.sum(start)?, 0, (end - start) as usize);
+        Ok(self.sum(end)? ^ shifted == header.checksum)
     }
 
-    /// The first whole frame from `from` on that `wanted` takes.
+    /// Returns the first complete frame from `from` on that `is_wanted` accepts.
     pub(crate) fn next(
         &self,
         from: u64,
-        mut wanted: impl FnMut(&Header) -> bool,
+        mut is_wanted: impl FnMut(&Header) -> bool,
     ) -> io::Result<Option<(u64, Header)>> {
-        // a frame's sequence is no further from the others' than frames fit between them: `wanted` says so
+        // `is_wanted` bounds the sequence, since format 2 cannot verify it otherwise
         let mut found = None;
-        crate::log_file::each_magic(self.file, from, self.to, MAGIC, HEADER_BYTES, |at, bytes| {
-            if let Some(header) = Header::read(bytes).filter(|header| wanted(header))
-                && self.is_whole(at, &header)?
+        scan_for_magic(self.file, from, self.to, MAGIC, HEADER_BYTES, |at, bytes| {
+            if let Some(header) = Header::decode(bytes).filter(|header| is_wanted(header))
+                && self.is_complete(at, &header)?
             {
                 found = Some((at, header));
             }

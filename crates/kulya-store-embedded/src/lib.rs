@@ -1,56 +1,74 @@
-//! One directory is one stream store.
+//! An embedded stream store in one folder, for a single process.
 //!
-//! Events, table entries and the catalog are all written to one shared append-only commit log, a *frame* at a
-//! time: what a frame holds is there after a crash as a whole or not at all, which makes a commit over many
-//! streams and tables atomic for free, at one `fdatasync` for everybody who is waiting (group commit). What
-//! readers need to find things (which bytes of which log file make up a segment, the tables' entries) is kept in
-//! memory and rebuilt from the log at opening. The format is in `docs/spec/commit-log.md`.
+//! Events, table entries and the catalog are written to one append-only commit log, in *frames*. A frame is
+//! what one group commit writes: after a crash it exists completely or not at all, so that a commit to many
+//! streams and tables is atomic, with one `fdatasync` for all requests of the group. An index (an LSM tree)
+//! maps segments to log files and holds the table entries; it is updated by checkpoints, can be rebuilt
+//! from the log, and keeps memory use and recovery time bounded. Retention, garbage collection of the index
+//! and compaction of the log run on a maintenance thread. The format is specified in
+//! `docs/spec/commit-log.md`.
 //!
-//! This crate has no network and knows nothing of schemas.
+//! This crate uses no network and no schemas. [`EmbeddedStore`] implements
+//! [`StreamStore`](kulya_store::StreamStore) without needing an async runtime.
 //!
+//! # Example
 //! ```
-//! # let folder = tempfile::tempdir().unwrap();
+//! use kulya_store::{Append, Commit, StreamConfig, StreamId, StreamStore, bounded_read};
 //! use kulya_store_embedded::EmbeddedStore;
-//! let store = EmbeddedStore::open(folder.path()).unwrap();
-//! // a second owner is refused for as long as the first lives
-//! assert_eq!(EmbeddedStore::open(folder.path()).unwrap_err().kind(), kulya_store::ErrorKind::Locked);
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let path = folder.path();
+//! # futures::executor::block_on(async {
+//! let store = EmbeddedStore::open(path)?;
+//! let stream = StreamId::new("shop", "orders")?;
+//! store.create_scope(&stream.scope).await?;
+//! store.create_stream(&stream, StreamConfig::with_segments(4)).await?;
+//!
+//! let order = Append::keyed(&stream, "order-1", "hello");
+//! let receipt = store.commit(Commit::events(vec![order])).await?;
+//!
+//! let events = bounded_read(&store, &stream).await?;
+//! let pointer = receipt.pointers.first().unwrap();
+//! assert_eq!(events, [(pointer, "hello".into())]);
+//! store.close().await?;
+//! # Ok::<(), kulya_store::Error>(()) }).unwrap();
 //! ```
 
 mod backup;
-mod bell;
-mod buffers;
+mod buffer_pool;
 mod checkpoint;
+mod commit_queue;
 mod committer;
 mod compaction;
 pub mod disk;
-mod door;
+mod error;
+mod extent;
+mod file_kind;
 mod folder;
 mod frame;
+mod frame_reader;
+#[doc(hidden)]
+pub mod fuzzing;
 mod index;
-mod keeper;
 mod legacy;
-mod lock;
-mod log_file;
+mod log_name;
+mod magic_scan;
+mod maintenance;
 mod manifest;
 mod op;
-mod opening;
-#[doc(hidden)]
-pub mod outside;
 mod plan;
-mod read;
-mod read_only;
+mod prepare;
 mod recovery;
 mod repair;
 mod salvage;
 mod state;
 mod store;
-mod upkeep;
 mod verify;
+mod wakeup;
 
 pub use index::{Index, IndexChange, IndexEntry};
-pub use salvage::{Damage, LostEvents, Salvaged};
-pub use store::{Components, EmbeddedStore};
-pub use verify::Verified;
+pub use salvage::{Damage, LostEvents, SalvageReport};
+pub use store::{EmbeddedStore, Options};
+pub use verify::VerifyReport;
 
 #[cfg(test)]
 mod tests;

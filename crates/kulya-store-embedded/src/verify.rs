@@ -1,63 +1,68 @@
-//! Whether a log is what was written: every frame of every file, read and compared with its checksum.
+//! Verification: reads every frame of every log file and checks its checksum.
 
-use crate::folder::{Folder, LogName};
+use crate::folder::Folder;
 use crate::frame::LogEnd;
-use crate::log_file::{Found, Frames};
-use crate::recovery::{check_follows, check_next, each_compacted_frame, whole};
+use crate::frame_reader::{FrameReader, NextFrame};
+use crate::log_name::LogName;
+use crate::recovery::{check_follows, check_next, each_compacted_frame, footer_log_end};
 use kulya_store::Result;
 
-/// What was read and found whole.
+/// The result of a verification without damage.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Verified {
-    /// Log files.
+pub struct VerifyReport {
+    /// The number of log files.
     pub files: usize,
-    /// Frames: what was written at one time.
+    /// The number of frames; each is one group commit.
     pub frames: u64,
-    /// Bytes of all of it.
+    /// The size of the log, in bytes.
     pub bytes: u64,
 }
 
-/// Reads the log. Of the last file, what is written meanwhile may be seen in part: a frame there that is not whole is its
-/// end.
-pub(crate) fn verify(folder: &Folder, names: &[LogName]) -> Result<Verified> {
-    let mut verified = Verified { files: names.len(), ..Verified::default() };
+/// Verifies the log. The last file may be written meanwhile: an incomplete frame is its end.
+///
+/// # Errors
+/// `Corrupt` if anything is damaged.
+pub(crate) fn verify(folder: &Folder, names: &[LogName]) -> Result<VerifyReport> {
+    let mut report = VerifyReport { files: names.len(), ..VerifyReport::default() };
     let mut end = LogEnd::default();
     for (number, name) in names.iter().enumerate() {
-        let mut frames = Frames::open(folder, *name)?;
+        let mut frames = FrameReader::open(folder, *name)?;
         if let Some(before) = frames.before() {
             check_follows(&frames, before, end)?;
         }
         if name.is_compacted() {
             let mut count = 0;
-            verified.bytes += each_compacted_frame(&mut frames, |frame| {
+            report.bytes += each_compacted_frame(&mut frames, |frame| {
                 count += 1;
-                end = whole(frame, end).unwrap_or(end);
+                end = footer_log_end(frame, end).unwrap_or(end);
                 Ok(())
             })?;
-            verified.frames += count;
+            report.frames += count;
             continue;
         }
-        let known = folder.known(*name).map_or(0, |known| known.bytes);
+        let synced = folder.synced_file(*name).map_or(0, |file| file.bytes);
         loop {
             let position = frames.position;
             match frames.next()? {
-                Found::Frame(frame) => {
-                    check_next(&frame, end).map_err(|what| frames.damaged(position, &what))?;
-                    end = frame.end.behind(end);
-                    verified.frames += 1;
+                NextFrame::Frame(frame) => {
+                    check_next(&frame, end).map_err(|message| frames.corrupt(position, &message))?;
+                    end = frame.end.after(end);
+                    report.frames += 1;
                 }
-                Found::End if position >= known => break,
-                Found::Bad(_)
+                NextFrame::End if position >= synced => break,
+                NextFrame::Invalid(_)
                     if number + 1 == names.len()
-                        && position >= known
-                        && frames.later(end.sequence)?.is_none() =>
+                        && position >= synced
+                        && frames.find_synced_after(end.sequence)?.is_none() =>
                 {
                     break;
                 }
-                Found::End | Found::Bad(_) => return Err(frames.damaged(position, "no whole frame is there")),
+                NextFrame::End | NextFrame::Invalid(_) => {
+                    return Err(frames.corrupt(position, "there is no complete frame"));
+                }
             }
         }
-        verified.bytes += frames.position;
+        report.bytes += frames.position;
     }
-    Ok(verified)
+    Ok(report)
 }

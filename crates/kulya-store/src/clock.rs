@@ -1,42 +1,44 @@
-//! The one door through which time comes in: whoever needs the time of day takes a [`Clock`] as an argument,
-//! so that tests say what time it is.
+//! The time source. Code that needs the time of day takes a [`Clock`], so that tests control the time.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Tells the time of day.
+/// A source of the time of day.
 pub trait Clock: Send + Sync + 'static {
-    /// Now, as the time since 1970-01-01 00:00 UTC.
+    /// Returns the time since 1970-01-01 00:00 UTC.
     fn since_epoch(&self) -> Duration;
 }
 
-/// The machine's own clock.
+/// The system clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the door the lint points to")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the only use of the system clock, which the lint refers to"
+    )]
     fn since_epoch(&self) -> Duration {
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 }
 
-/// A clock that stands still until it is moved.
+/// A clock that only moves when it is set or advanced, for tests.
 #[derive(Debug, Default)]
 pub struct ManualClock(AtomicU64);
 
 impl ManualClock {
-    /// A clock that shows `since_epoch` (to the microsecond).
+    /// Creates a clock at `since_epoch`, in microseconds.
     pub fn at(since_epoch: Duration) -> Self {
         Self(AtomicU64::new(since_epoch.as_micros() as u64))
     }
 
-    /// Sets the clock.
+    /// Sets the time.
     pub fn set(&self, since_epoch: Duration) {
         self.0.store(since_epoch.as_micros() as u64, Ordering::Relaxed);
     }
 
-    /// Moves the clock forward.
+    /// Advances the time.
     pub fn advance(&self, by: Duration) {
         self.0.fetch_add(by.as_micros() as u64, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! The trait every backend implements, and the values that cross it.
+//! The trait that every backend implements, [`StreamStore`], and the types of its arguments and results.
 
 use crate::{
     EventPointer, Health, Pointers, Result, Scope, SegmentId, StreamCut, StreamId, StreamName, TableId,
@@ -9,97 +9,139 @@ use bytes::Bytes;
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// One store, many backends. All calls may be cancelled at any await; an error never means "partly applied".
+/// A stream store. Every async method is cancel-safe: the returned future can be dropped at any await. An
+/// error never means that a request was applied in part.
+///
+/// # Errors
+/// Each method returns [`ErrorKind::Closed`](crate::ErrorKind::Closed) after [`close`](Self::close),
+/// `Failed` after an I/O error and, for a backend behind a network, `Unreachable`. A method that names a
+/// scope, stream, segment or table returns `NotFound` when it does not exist. Other kinds are listed per
+/// method.
 #[async_trait]
 pub trait StreamStore: Send + Sync + 'static {
-    /// What this backend does not do, each with the reason. The embedded store does everything.
-    fn lacks(&self) -> &[(Capability, &'static str)] {
+    /// Returns the capabilities that this backend does not support, each with the reason. Empty by default.
+    fn unsupported(&self) -> &[(Capability, &'static str)] {
         &[]
     }
 
-    /// How the store is, by components: what cannot be written or read, and what does not run beside, each with its reason.
-    /// Never waits; a back end is not asked for it. A wrapper of a store passes it on.
+    /// Returns the health of the store by component, with a reason for each component that is not healthy.
+    /// Does no I/O and never blocks. A wrapper delegates to the wrapped store.
     fn health(&self) -> Health {
         Health::healthy()
     }
 
-    /// Makes a scope; `false` when it was there.
+    /// Creates a scope. Returns `false` if it already exists.
     async fn create_scope(&self, scope: &Scope) -> Result<bool>;
 
-    /// Every scope, the system's own included, in name order.
+    /// Lists all scopes in name order, internal ones included.
     async fn scopes(&self) -> Result<Vec<Scope>>;
 
-    /// Removes a scope; `false` when there was none. One that still holds streams or tables is refused.
+    /// Deletes a scope. Returns `false` if it does not exist.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the scope still contains streams or tables.
     async fn delete_scope(&self, scope: &Scope) -> Result<bool>;
 
-    /// Makes a stream; `false` when it was there (with whatever configuration). The scope must exist. A stream made
-    /// again after its end has segments of a higher epoch, so that old pointers lead nowhere.
+    /// Creates a stream in an existing scope. Returns `false` if it already exists, whatever its
+    /// configuration. A stream that is created again after its deletion has segments of a higher epoch, so
+    /// that pointers to the old stream do not resolve.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the configuration is not valid.
     async fn create_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<bool>;
 
-    /// How a stream is laid out, and whether it takes events.
+    /// Returns the configuration of a stream and whether it is sealed.
     async fn stream(&self, stream: &StreamId) -> Result<StreamInfo>;
 
-    /// Changes how a stream is kept. The number of segments stays what it is: another one is refused.
+    /// Changes the retention of a stream.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the number of segments differs from the current one, which cannot change.
     async fn update_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<()>;
 
-    /// Lets a stream take no more events, for ever; `false` when it was sealed before. What it holds is read on.
+    /// Seals a stream: it accepts no more events, and can still be read. Returns `false` if it was sealed
+    /// already.
     async fn seal_stream(&self, stream: &StreamId) -> Result<bool>;
 
-    /// Removes a stream with all it holds; `false` when there was none. One that is not sealed is refused.
+    /// Deletes a sealed stream with its events. Returns `false` if it does not exist.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the stream is not sealed.
     async fn delete_stream(&self, stream: &StreamId) -> Result<bool>;
 
-    /// Lets a stream begin at a cut: what lies before it is no longer kept, and reading it answers `Truncated`. A
-    /// segment never goes back: an offset before its head changes nothing.
+    /// Truncates a stream at a cut: events before it are deleted, and reading them returns `Truncated`. An
+    /// offset before the head of its segment has no effect.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the cut does not name each segment of the stream, or an offset is not an event
+    /// boundary.
     async fn truncate(&self, cut: &StreamCut) -> Result<()>;
 
-    /// The earliest cut behind which every event was committed at or after a time (since 1970-01-01 00:00 UTC, to the
-    /// millisecond): never later than that, and no earlier than the commit that holds such an event begins.
+    /// Returns the earliest cut after which every event was committed at or after a time (since 1970-01-01
+    /// 00:00 UTC, in milliseconds). The cut never skips such an event, and is at the start of a commit.
     async fn cut_at(&self, stream: &StreamId, since_epoch: Duration) -> Result<StreamCut>;
 
-    /// The streams of a scope in name order.
+    /// Lists the streams of a scope in name order.
     async fn streams(&self, scope: &Scope) -> Result<Vec<StreamName>>;
 
-    /// The segments of a stream in number order, each with the offsets between which it can be read now.
+    /// Lists the segments of a stream in number order, each with the range of offsets that can be read now.
     async fn segments(&self, stream: &StreamId) -> Result<Vec<SegmentInfo>>;
 
-    /// Whole events from `offset` on, of about `max_bytes` together (one event at the least, if there is one).
-    /// Only events whose writer has been answered, or will be, are seen: durable ones, or written ones where the writer
-    /// asked for no more. At the tail the chunk is empty.
+    /// Reads whole events from `offset` on, about `max_bytes` in total, and at least one event if there is
+    /// one. At the tail the chunk is empty. Only acknowledged events are visible, or events that are about
+    /// to be: synced ones, and written ones if their writer asked for [`Durability::Written`].
+    ///
+    /// # Errors
+    /// `Truncated` if `offset` is before the head, `InvalidInput` if it is not an event boundary, `Corrupt`
+    /// if the stored bytes do not match their checksum.
     async fn read(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk>;
 
-    /// Returns once the segment's tail lies beyond `offset` (at once when it does already). When nothing can follow any
-    /// more the answer is `Sealed`.
-    async fn wait_beyond(&self, segment: &SegmentId, offset: u64) -> Result<()>;
+    /// Waits until the segment has data after `offset`; returns at once if it has.
+    ///
+    /// # Errors
+    /// `Sealed` if the stream is sealed and no event follows.
+    async fn wait_for_data(&self, segment: &SegmentId, offset: u64) -> Result<()>;
 
-    /// The event a pointer leads to.
+    /// Reads the event at a pointer.
+    ///
+    /// # Errors
+    /// `Truncated` if the event was truncated, `InvalidInput` if no event is at the pointer, `Corrupt` if
+    /// the stored bytes do not match their checksum.
     async fn event(&self, pointer: &EventPointer) -> Result<Bytes>;
 
-    /// Writes all of it or none; on return it is as durable as the commit asks.
-    async fn commit(&self, commit: Commit) -> Result<Committed>;
+    /// Commits events and table changes atomically. On return the commit is as durable as
+    /// [`Commit::durability`] asks.
+    ///
+    /// # Errors
+    /// `Conflict` if a condition does not hold, `Sealed`, `InvalidInput` (an event or the commit is too
+    /// large, a key is changed twice), `Full` (nothing was written), `ResponseLost` (the commit is stored,
+    /// its receipt is lost).
+    async fn commit(&self, commit: Commit) -> Result<CommitReceipt>;
 
-    /// Opens a transaction for more events than one commit should hold in memory. What is staged is seen by
-    /// nobody until its commit; one that is dropped, or whose process ends, leaves nothing behind.
+    /// Begins a transaction, for more events than one commit should hold in memory. Staged events are
+    /// invisible until the commit. A transaction that is dropped, or whose process ends, is aborted.
     async fn begin(&self) -> Result<Box<dyn Transaction>>;
 
-    /// What became of a transaction: for whoever lost the answer to its commit.
+    /// Returns the outcome of a transaction, for a client that lost the response to its commit.
     async fn outcome(&self, transaction: TransactionId) -> Result<Outcome>;
 
-    /// The number of a writer's last stored commit: where a writer goes on after its own end.
+    /// Returns the number of a writer's last stored commit, from which the writer resumes after a restart.
     async fn last_event_number(&self, writer: WriterId) -> Result<Option<u64>>;
 
-    /// Makes a table; `false` when it was there. The scope must exist.
+    /// Creates a table in an existing scope. Returns `false` if it already exists.
     async fn create_table(&self, table: &TableId) -> Result<bool>;
 
-    /// The tables of a scope in name order.
+    /// Lists the tables of a scope in name order.
     async fn tables(&self, scope: &Scope) -> Result<Vec<StreamName>>;
 
-    /// Removes a table with its entries; `false` when there was none.
+    /// Deletes a table with its entries. Returns `false` if it does not exist.
     async fn delete_table(&self, table: &TableId) -> Result<bool>;
 
-    /// The entry under a key.
+    /// Returns the entry of a key.
     async fn get(&self, table: &TableId, key: &[u8]) -> Result<Option<Entry>>;
 
-    /// At most `limit` entries whose key begins with `prefix` and lies beyond `after`, in key order.
+    /// Returns at most `limit` entries whose key starts with `prefix` and is greater than `after`, in key
+    /// order.
     async fn scan(
         &self,
         table: &TableId,
@@ -108,108 +150,121 @@ pub trait StreamStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Entry>>;
 
-    /// Ends the store: later calls answer `Closed`. Everything committed is kept.
+    /// Closes the store: later calls return `Closed`. Committed data is kept.
     async fn close(&self) -> Result<()>;
 }
 
-/// Events gathered for one commit, kept outside the caller's memory where the backend can.
+/// A transaction: events staged for one commit, outside the caller's memory where the backend can do that.
 #[async_trait]
 pub trait Transaction: Send {
-    /// Its name, by which [`StreamStore::outcome`] knows it.
+    /// Returns the id under which [`StreamStore::outcome`] finds the transaction.
     fn id(&self) -> TransactionId;
 
-    /// Adds events, in order, behind those staged before.
+    /// Stages events, in order, after those staged before.
+    ///
+    /// # Errors
+    /// As [`StreamStore::commit`].
     async fn stage(&mut self, appends: Vec<Append>) -> Result<()>;
 
-    /// Makes everything staged visible at once, together with the table changes (all conditions hold, or
-    /// nothing happens and the transaction is over).
-    async fn commit(self: Box<Self>, changes: Vec<TableChange>) -> Result<Committed>;
+    /// Commits the staged events atomically with table changes. A failed commit ends the transaction.
+    ///
+    /// # Errors
+    /// As [`StreamStore::commit`]; `NotFound` if a stream was deleted since events were staged for it.
+    async fn commit(self: Box<Self>, changes: Vec<TableChange>) -> Result<CommitReceipt>;
 
-    /// Forgets everything staged. Dropping does the same.
+    /// Aborts the transaction. Dropping it does the same.
+    ///
+    /// # Errors
+    /// `Closed`, `Failed`; the transaction is aborted in either case.
     async fn abort(self: Box<Self>) -> Result<()>;
 }
 
-/// A transaction's name: never used again by this store.
+/// The id of a transaction, never reused by a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TransactionId(pub u128);
 
-/// What became of a transaction.
+/// The outcome of a transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It can still be committed or aborted.
+    /// It is open: it can still be committed or aborted.
     Open,
-    /// It was committed, and this is what its commit gave.
-    Committed(Committed),
-    /// It was aborted, never begun, or committed so long ago that nobody remembers ([`REMEMBERED_OUTCOMES`]).
+    /// It was committed, with this receipt.
+    Committed(CommitReceipt),
+    /// It was aborted, never begun, or committed before the last [`REMEMBERED_OUTCOMES`] commits.
     Unknown,
 }
 
-/// So many committed transactions are remembered, the last ones.
+/// The number of committed transactions whose outcome a store remembers.
 pub const REMEMBERED_OUTCOMES: usize = 10_000;
 
-/// A stream as it is now.
+/// The current configuration and state of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamInfo {
-    /// How it was made.
+    /// The configuration.
     pub config: StreamConfig,
-    /// Whether it takes no more events.
+    /// Whether the stream is sealed.
     pub sealed: bool,
 }
 
-/// Something that not every backend can do.
+/// An optional capability of a backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Capability {
-    /// Readers see a commit over several streams and tables at one moment. Without it they may see a part of it first,
-    /// and all of it in the end.
-    VisibleAtOnce,
-    /// [`StreamStore::cut_at`] knows when events were committed.
+    /// A commit over several streams and tables becomes visible at once. Without it readers may see a part
+    /// of the commit first, and all of it eventually.
+    AtomicVisibility,
+    /// [`StreamStore::cut_at`] finds the cut of a time.
     CutAtTime,
-    /// A stream made again after its end has segments of a higher epoch. Without it they have higher numbers, which lead old
-    /// pointers nowhere as well.
+    /// A stream that is created again has segments of a higher epoch. Without it the segments have higher
+    /// numbers, so that old pointers do not resolve either.
     HigherEpochs,
-    /// A stream is kept by age and by size at once. Without it a configuration has one limit, and one with both is refused.
-    TwoLimits,
+    /// Retention by age and by size can be combined. Without it a configuration with both limits is
+    /// refused.
+    CombinedRetention,
 }
 
 impl Capability {
-    /// Every one of them.
-    pub const ALL: [Self; 4] = [Self::VisibleAtOnce, Self::CutAtTime, Self::HigherEpochs, Self::TwoLimits];
+    /// All capabilities.
+    pub const ALL: [Self; 4] =
+        [Self::AtomicVisibility, Self::CutAtTime, Self::HigherEpochs, Self::CombinedRetention];
 }
 
-/// How a stream is laid out and how long its events are kept.
+/// The configuration of a stream: its number of segments and its retention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamConfig {
-    /// The number of segments, at least 1: what may be written and read side by side.
+    /// The number of segments, 1 to 10,000: the unit of parallel writing and reading.
     pub segments: u32,
-    /// What is kept.
+    /// The retention of its events.
     pub retention: Retention,
 }
 
-/// What of a stream is kept; the older part beyond either limit is truncated, now and then. By default everything is
-/// kept, until somebody truncates.
+/// The retention of a stream. Events beyond either limit are truncated from time to time. By default all
+/// events are kept until an explicit truncation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// Events older than this go; to the millisecond.
+    /// The maximum age of an event, in milliseconds.
     pub age: Option<Duration>,
-    /// The oldest events go while the stream has more bytes than this.
+    /// The maximum size of the stream, in bytes.
     pub bytes: Option<u64>,
 }
 
 impl StreamConfig {
-    /// A fixed number of segments whose events are kept.
+    /// Creates a configuration with a fixed number of segments and unlimited retention.
     pub fn with_segments(segments: u32) -> Self {
         Self { segments, retention: Retention::default() }
     }
 
-    /// Says what is kept.
+    /// Sets the retention.
     #[must_use]
     pub fn retention(mut self, retention: Retention) -> Self {
         self.retention = retention;
         self
     }
 
-    /// Refuses what no backend can hold.
-    pub fn check(&self, stream: &StreamId) -> Result<()> {
+    /// Validates the configuration of a new stream.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the number of segments is not 1 to 10,000.
+    pub fn validate(&self, stream: &StreamId) -> Result<()> {
         match self.segments {
             1..=10_000 => Ok(()),
             n => Err(crate::Error::invalid(format!(
@@ -218,126 +273,133 @@ impl StreamConfig {
         }
     }
 
-    /// Refuses to become what the stream cannot become.
-    pub fn check_update(&self, stream: &StreamId, now: &Self) -> Result<()> {
-        if self.segments == now.segments {
+    /// Validates a change of the configuration from `current` to `self`.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the number of segments changes.
+    pub fn validate_update(&self, stream: &StreamId, current: &Self) -> Result<()> {
+        if self.segments == current.segments {
             return Ok(());
         }
         Err(crate::Error::invalid(format!(
-            "stream {stream} has {} segments and cannot get {}: the number of segments is chosen when a stream is made",
-            now.segments, self.segments
+            "stream {stream} has {} segments and cannot get {}: the number of segments is fixed when a stream is created",
+            current.segments, self.segments
         )))
     }
 }
 
-/// One event to be written.
+/// An event to append.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Append {
-    /// Where to.
+    /// The stream to append to.
     pub stream: StreamId,
-    /// Events of one key stay in order. Without a key the store spreads events over the segments as it likes.
+    /// The routing key. Events of one key keep their order. Events without a key are spread over the
+    /// segments.
     pub routing_key: Option<String>,
-    /// The event, at most [`MAX_EVENT_BYTES`](crate::framing::MAX_EVENT_BYTES).
+    /// The payload, at most [`MAX_EVENT_BYTES`](crate::framing::MAX_EVENT_BYTES).
     pub event: Bytes,
 }
 
 impl Append {
-    /// An event whose order among those of the same key is kept.
+    /// Creates an event with a routing key: events of one key keep their order.
     pub fn keyed(stream: &StreamId, routing_key: impl Into<String>, event: impl Into<Bytes>) -> Self {
         Self { stream: stream.clone(), routing_key: Some(routing_key.into()), event: event.into() }
     }
 
-    /// An event of which only the presence matters.
+    /// Creates an event without a routing key, in no order relative to other events.
     pub fn unkeyed(stream: &StreamId, event: impl Into<Bytes>) -> Self {
         Self { stream: stream.clone(), routing_key: None, event: event.into() }
     }
 }
 
-/// What is written together.
+/// A set of events and table changes that is committed atomically.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Commit {
     /// Events, in order.
     pub appends: Vec<Append>,
-    /// Table changes, each with its condition. One key may stand here once.
+    /// Table changes, each with its condition. A key can be changed once per commit.
     pub changes: Vec<TableChange>,
-    /// Whose commit this is: a number that is stored already makes it a repetition, which writes nothing.
+    /// The writer and its commit number, for idempotent retries: a number that is stored already makes the
+    /// commit a duplicate, which writes nothing.
     pub writer: Option<WriterMark>,
-    /// What the answer promises.
+    /// The durability that the commit has on return.
     pub durability: Durability,
 }
 
-/// What the answer to a commit promises.
+/// The durability of a commit when it is acknowledged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// It survives a power cut.
+    /// Synced: the commit survives a power failure.
     #[default]
     Synced,
-    /// It survives the end of this process; a power cut may take it, together with whatever was written after it.
+    /// Written: the commit survives the end of this process. A power failure may lose it, with everything
+    /// written after it.
     Written,
 }
 
 impl Commit {
-    /// Events alone.
+    /// Creates a commit of events only.
     pub fn events(appends: Vec<Append>) -> Self {
         Self { appends, ..Self::default() }
     }
 
-    /// Says whose commit this is.
+    /// Sets the writer and its commit number, for idempotent retries.
     #[must_use]
-    pub fn by(mut self, writer: WriterId, event_number: u64) -> Self {
+    pub fn with_writer(mut self, writer: WriterId, event_number: u64) -> Self {
         self.writer = Some(WriterMark { writer, event_number });
         self
     }
 
-    /// Asks for less than a sync.
+    /// Sets the durability.
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
     }
 
-    /// Table changes alone.
+    /// Creates a commit of table changes only.
     pub fn changes(changes: Vec<TableChange>) -> Self {
         Self { changes, ..Self::default() }
     }
 }
 
-/// What a commit gave.
+/// The receipt of a commit: what it wrote and where.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Committed {
-    /// A pointer for each event, in the order of the appends. Empty for a [`Transaction`], whose events may be
-    /// more than memory holds pointers for.
+pub struct CommitReceipt {
+    /// A pointer to each event, in the order of the appends. Empty for a [`Transaction`], whose events may
+    /// have more pointers than fit into memory.
     pub pointers: Pointers,
-    /// The version of each changed entry, in the order of the changes.
+    /// The version of each changed table entry, in the order of the changes.
     pub versions: Vec<Version>,
-    /// Whether the writer's number was stored before: then nothing was written, and the rest is empty.
+    /// Whether the commit is a duplicate: its number was stored before. Then nothing was written, and the
+    /// other fields are empty.
     pub duplicate: bool,
 }
 
-impl Committed {
-    /// The answer to a repetition.
+impl CommitReceipt {
+    /// Creates the receipt of a duplicate.
     pub fn duplicate() -> Self {
         Self { duplicate: true, ..Self::default() }
     }
 }
 
-/// A table entry's version: grows with each commit of the store and is never used again.
+/// The version of a table entry. It increases with each commit of the store and is never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(pub u64);
 
-/// What must be so for a table change to happen.
+/// The condition of a table change, for compare-and-set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
-    /// Nothing.
+    /// No condition.
     Any,
-    /// There is no entry.
+    /// The entry must not exist.
     Absent,
-    /// The entry has this very version.
+    /// The entry must have this version.
     At(Version),
 }
 
 impl Condition {
-    /// Whether it holds for an entry of this version (or no entry).
+    /// Returns whether the condition holds for an entry of this version, or for no entry.
     pub fn holds(self, actual: Option<Version>) -> bool {
         match self {
             Self::Any => true,
@@ -347,21 +409,21 @@ impl Condition {
     }
 }
 
-/// One change of one table entry.
+/// A change of one table entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableChange {
     /// The table.
     pub table: TableId,
-    /// The key, any bytes.
+    /// The key, arbitrary bytes.
     pub key: Bytes,
-    /// What must be so.
+    /// The condition.
     pub condition: Condition,
     /// The new value; `None` removes the entry.
     pub value: Option<Bytes>,
 }
 
 impl TableChange {
-    /// Sets a value under a condition.
+    /// Creates a change that puts a value.
     pub fn put(
         table: &TableId,
         key: impl Into<Bytes>,
@@ -371,12 +433,12 @@ impl TableChange {
         Self { table: table.clone(), key: key.into(), condition, value: Some(value.into()) }
     }
 
-    /// Removes an entry under a condition.
+    /// Creates a change that removes an entry.
     pub fn remove(table: &TableId, key: impl Into<Bytes>, condition: Condition) -> Self {
         Self { table: table.clone(), key: key.into(), condition, value: None }
     }
 
-    /// The refusal for a condition that does not hold.
+    /// Returns the `Conflict` error for a condition that does not hold.
     pub fn conflict(&self, actual: Option<Version>) -> crate::Error {
         let found = match actual {
             Some(version) => format!("version {}", version.0),
@@ -385,23 +447,26 @@ impl TableChange {
         let key = self.key.escape_ascii();
         crate::Error::new(
             crate::ErrorKind::Conflict,
-            format!("{}: key \"{key}\" has {found}, not {:?} as asked", self.table, self.condition),
+            format!("{}: key \"{key}\" has {found}, and the condition is {:?}", self.table, self.condition),
         )
     }
 }
 
-/// Judges the changes of one commit: no key may stand there twice, and each condition must hold for the version that
-/// `actual` finds, which also refuses a table that is not there.
+/// Checks the changes of one commit against the current versions, which `actual_version` looks up.
+///
+/// # Errors
+/// `InvalidInput` if a key is changed twice, `Conflict` if a condition does not hold, and any error of
+/// `actual_version`, such as `NotFound` for a table that does not exist.
 pub fn check_changes(
     changes: &[TableChange],
-    mut actual: impl FnMut(&TableChange) -> Result<Option<Version>>,
+    mut actual_version: impl FnMut(&TableChange) -> Result<Option<Version>>,
 ) -> Result<()> {
     let mut keys = HashSet::new();
     for change in changes {
         if !keys.insert((&change.table, &change.key)) {
             return Err(crate::Error::invalid(format!("{}: one commit changes a key twice", change.table)));
         }
-        let actual = actual(change)?;
+        let actual = actual_version(change)?;
         if !change.condition.holds(actual) {
             return Err(change.conflict(actual));
         }
@@ -420,30 +485,30 @@ pub struct Entry {
     pub version: Version,
 }
 
-/// A segment and what can be read of it.
+/// A segment and the range of its offsets that can be read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SegmentInfo {
     /// The segment.
     pub id: SegmentId,
-    /// The routing-key positions it answers for, `low..high` within `[0, 1]`.
+    /// The range of routing-key hashes of the segment, `low..high` within `[0, 1]`.
     pub key_range: std::ops::Range<f64>,
-    /// Offset of the first event still kept.
+    /// The offset of the first retained event, in bytes.
     pub head: u64,
-    /// Offset behind the last durable event.
+    /// The offset after the last acknowledged event, in bytes.
     pub tail: u64,
 }
 
-/// Some events of one segment.
+/// A batch of events read from one segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadChunk {
-    /// Offset and payload of each event.
+    /// The offset and payload of each event.
     pub events: Vec<(u64, Bytes)>,
-    /// Where the next read goes on.
+    /// The offset of the next read.
     pub next: u64,
 }
 
 impl ReadChunk {
-    /// The pointers of these events.
+    /// Returns a pointer to each of the events.
     pub fn pointers<'a>(&'a self, segment: &'a SegmentId) -> impl Iterator<Item = EventPointer> + 'a {
         self.events.iter().map(|(offset, event)| EventPointer {
             segment: segment.clone(),

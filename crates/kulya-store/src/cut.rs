@@ -1,56 +1,59 @@
-//! A place in a whole stream: [`StreamCut`], a position in each of its segments.
+//! A position in a stream: [`StreamCut`], an offset in each of its segments.
 
 use crate::{Error, Result, SegmentId, SegmentInfo, StreamId};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-/// A position in each segment of a stream: where a reader is, or where the stream shall begin.
+/// An offset in each segment of a stream: the position of a reader, or a truncation point.
 ///
-/// As text: `scope/stream@0.0:120,1.0:64`, a segment's number and epoch before each offset.
+/// As text: `scope/stream@0.0:120,1.0:64`, with the number and epoch of each segment before its offset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamCut {
     /// The stream.
     pub stream: StreamId,
-    /// By number and epoch of the segment, the offset of the next event.
+    /// Offsets of the next event, by number and epoch of the segment.
     offsets: BTreeMap<(u32, u32), u64>,
 }
 
 impl StreamCut {
-    /// Where the stream begins now.
+    /// Returns the cut at the head of every segment.
     pub fn head(stream: &StreamId, segments: &[SegmentInfo]) -> Self {
         Self::of(stream, segments.iter().map(|segment| (&segment.id, segment.head)))
     }
 
-    /// Where the stream ends now.
+    /// Returns the cut at the tail of every segment.
     pub fn tail(stream: &StreamId, segments: &[SegmentInfo]) -> Self {
         Self::of(stream, segments.iter().map(|segment| (&segment.id, segment.tail)))
     }
 
-    /// From segments of this stream and their offsets.
+    /// Creates a cut from segments of the stream and their offsets.
     pub fn of<'a>(stream: &StreamId, offsets: impl IntoIterator<Item = (&'a SegmentId, u64)>) -> Self {
         let offsets = offsets.into_iter().map(|(id, offset)| ((id.number, id.epoch), offset)).collect();
         Self { stream: stream.clone(), offsets }
     }
 
-    /// Each segment with its offset, in number order.
+    /// Iterates over the segments and their offsets, in number order.
     pub fn offsets(&self) -> impl Iterator<Item = (SegmentId, u64)> + '_ {
         self.offsets.iter().map(|((number, epoch), offset)| {
             (SegmentId { stream: self.stream.clone(), number: *number, epoch: *epoch }, *offset)
         })
     }
 
-    /// The offset in a segment; `None` when the cut does not speak of it.
+    /// Returns the offset in a segment; `None` if the cut does not contain the segment.
     pub fn offset(&self, segment: &SegmentId) -> Option<u64> {
         self.offsets.get(&(segment.number, segment.epoch)).copied()
     }
 
-    /// Moves the position in one segment.
+    /// Sets the offset in one segment.
     pub fn advance(&mut self, segment: &SegmentId, offset: u64) {
         self.offsets.insert((segment.number, segment.epoch), offset);
     }
 
-    /// Refuses a cut that does not name exactly these segments.
+    /// Checks that the cut names each of these segments and no other.
+    ///
+    /// # Errors
+    /// `InvalidInput` if it does not.
     pub fn check(&self, segments: &[SegmentInfo]) -> Result<()> {
         let names = |info: &SegmentInfo| (info.id.number, info.id.epoch);
         if self.offsets.keys().copied().eq(segments.iter().map(names)) {
@@ -65,8 +68,8 @@ impl StreamCut {
 impl fmt::Display for StreamCut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@", self.stream)?;
-        for (place, ((number, epoch), offset)) in self.offsets.iter().enumerate() {
-            let comma = if place == 0 { "" } else { "," };
+        for (index, ((number, epoch), offset)) in self.offsets.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
             write!(f, "{comma}{number}.{epoch}:{offset}")?;
         }
         Ok(())
@@ -79,10 +82,10 @@ impl FromStr for StreamCut {
     fn from_str(text: &str) -> Result<Self> {
         let bad =
             || Error::invalid(format!("cut {text:.80?} must be written as scope/stream@0.0:120,1.0:64"));
-        let (stream, places) = text.split_once('@').ok_or_else(bad)?;
+        let (stream, offsets_text) = text.split_once('@').ok_or_else(bad)?;
         let mut offsets = BTreeMap::new();
-        for place in places.split(',').filter(|place| !place.is_empty()) {
-            let (segment, offset) = place.split_once(':').ok_or_else(bad)?;
+        for entry in offsets_text.split(',').filter(|entry| !entry.is_empty()) {
+            let (segment, offset) = entry.split_once(':').ok_or_else(bad)?;
             let (number, epoch) = segment.split_once('.').ok_or_else(bad)?;
             let key = (number.parse().map_err(|_| bad())?, epoch.parse().map_err(|_| bad())?);
             if offsets.insert(key, offset.parse().map_err(|_| bad())?).is_some() {
@@ -99,7 +102,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_cut_reads_back_from_its_text() {
+    fn cut_text_round_trips() {
         let cut: StreamCut = "s/t@0.0:12,3.1:0".parse().unwrap();
         assert_eq!(cut.to_string(), "s/t@0.0:12,3.1:0");
         assert_eq!(cut.offset(&cut.stream.segment(0)), Some(12));
@@ -111,9 +114,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused(text: String, places in "[0-9.:,@/st]{0,40}") {
+        fn any_text_is_parsed_or_rejected(text: String, offsets in "[0-9.:,@/st]{0,40}") {
             let _ = text.parse::<StreamCut>();
-            if let Ok(cut) = format!("s/t@{places}").parse::<StreamCut>() {
+            if let Ok(cut) = format!("s/t@{offsets}").parse::<StreamCut>() {
                 prop_assert_eq!(cut.to_string().parse::<StreamCut>().unwrap(), cut);
             }
         }

@@ -1,16 +1,16 @@
-//! A table's entries in memory: what backends keep that have no better place for them.
+//! The entries of a table in memory, for backends that do not keep tables elsewhere.
 
 use crate::{Entry, Version};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-/// Keys in order, each with its value and version.
+/// An ordered map of keys to values and versions.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Entries(BTreeMap<Bytes, (Bytes, Version)>);
 
 impl Entries {
-    /// Sets a value, or with `None` removes the entry.
+    /// Sets the value of a key, or removes the entry with `None`.
     pub fn set(&mut self, key: Bytes, value: Option<Bytes>, version: Version) {
         match value {
             Some(value) => _ = self.0.insert(key, (value, version)),
@@ -18,17 +18,18 @@ impl Entries {
         }
     }
 
-    /// The version under a key.
+    /// Returns the version of a key.
     pub fn version(&self, key: &[u8]) -> Option<Version> {
         self.0.get(key).map(|(_, version)| *version)
     }
 
-    /// The entry under a key.
+    /// Returns the entry of a key.
     pub fn get(&self, key: &[u8]) -> Option<Entry> {
         self.0.get_key_value(key).map(entry)
     }
 
-    /// At most `limit` entries whose key begins with `prefix` and lies beyond `after`, in key order.
+    /// Returns at most `limit` entries whose key starts with `prefix` and is greater than `after`, in key
+    /// order.
     pub fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Vec<Entry> {
         let from = match after {
             Some(after) if after >= prefix => Bound::Excluded(after),
@@ -38,7 +39,7 @@ impl Entries {
         entries.take_while(|(key, _)| key.starts_with(prefix)).take(limit).map(entry).collect()
     }
 
-    /// All of them, in key order.
+    /// Iterates over all entries in key order.
     pub fn iter(&self) -> impl Iterator<Item = Entry> + '_ {
         self.0.iter().map(entry)
     }

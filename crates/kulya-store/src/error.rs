@@ -1,54 +1,56 @@
-//! What can go wrong, sorted by what the caller does next.
+//! The store's error type, with kinds by how the caller should react.
 
 use std::fmt;
 
-/// The store's result.
+/// A result whose error is a store error by default.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Few kinds, each told apart by the caller's next act.
+/// The kind of an error, which decides how the caller should react.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The named scope, stream, segment, table or transaction is not there: create it, or mend the name.
+    /// The named scope, stream, segment, table or transaction does not exist: create it, or correct the
+    /// name.
     NotFound,
-    /// A table's condition did not hold: read again and decide again.
+    /// The condition of a table change does not hold: read the entry again and retry.
     Conflict,
-    /// The request itself is wrong (a bad name, an event too large, an offset inside an event): mend it.
+    /// The request is invalid (a bad name, an event too large, an offset inside an event): correct it.
     InvalidInput,
-    /// The stream takes no more events: nothing follows its tail.
+    /// The stream is sealed: it accepts no events, and nothing follows its tail.
     Sealed,
-    /// What was asked for lies before the stream's head and is no longer kept: begin at the head.
+    /// The offset is before the head of the segment: continue at the head.
     Truncated,
-    /// No room on the disk. Nothing of the request was written: make room and ask again.
+    /// The disk is full. Nothing of the request was written: free disk space and retry.
     Full,
-    /// Another process owns the folder: stop it, or ask it.
+    /// Another process owns the folder: stop it, or use its server.
     Locked,
-    /// What is on the disk is not what was written, or not ours. Nothing was changed: look at the named file.
+    /// Stored bytes do not match their checksum or format. Nothing was changed: inspect the named file.
     Corrupt,
-    /// The disk failed under a write; the outcome of that request is unknown. Open the store again.
+    /// I/O failed during a write, whose outcome is unknown. Reopen the store.
     Failed,
-    /// The store was closed: open it again.
+    /// The store is closed: reopen it.
     Closed,
-    /// The server that keeps the store does not answer, and was asked for as long as one should. What was asked may have
-    /// happened; a commit of a numbered writer can be asked again: start the server, or mend the address.
+    /// The server is unreachable after all retries. The request may have been applied; a commit with a
+    /// writer number can be retried: start the server, or correct the address.
     Unreachable,
-    /// The commit is stored, once, but its answer went down with the server that gave it: do not repeat it, and read
-    /// what the answer would have told.
-    AnswerLost,
+    /// The commit is stored, exactly once, but its response was lost with the server that sent it: do not
+    /// retry it, and read what the response would have contained.
+    ResponseLost,
 }
 
-/// An error of the store: its kind, what it was about, and the cause.
+/// A store error: its kind, a message and an optional cause.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
-    what: String,
+    message: String,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
-    /// An error without a deeper cause. `what` is lower case, without a full stop, and names the thing.
-    pub fn new(kind: ErrorKind, what: impl Into<String>) -> Self {
-        Self { kind, what: what.into(), source: None }
+    /// Creates an error without a cause. `message` is lowercase, has no full stop and names the affected
+    /// thing.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
     }
 
     /// Attaches the cause.
@@ -58,46 +60,47 @@ impl Error {
         self
     }
 
-    /// What the caller does next.
+    /// Returns the kind.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// The named stream, table, … is not there.
+    /// Creates a `NotFound` error.
     pub fn not_found(thing: impl fmt::Display) -> Self {
         Self::new(ErrorKind::NotFound, format!("{thing} does not exist"))
     }
 
-    /// The stream takes no more events.
+    /// Creates a `Sealed` error.
     pub fn sealed(stream: impl fmt::Display) -> Self {
-        Self::new(ErrorKind::Sealed, format!("stream {stream} is sealed: it takes no more events"))
+        Self::new(ErrorKind::Sealed, format!("stream {stream} is sealed: it accepts no more events"))
     }
 
-    /// A stream must be sealed before it is removed, so that nobody's event is lost on the way.
+    /// Creates the error for the deletion of a stream that is not sealed.
     pub fn not_sealed(stream: impl fmt::Display) -> Self {
-        Self::invalid(format!("stream {stream} still takes events: seal it before you delete it"))
+        Self::invalid(format!("stream {stream} is not sealed: seal it before deleting it"))
     }
 
-    /// A scope must be empty before it is removed.
+    /// Creates the error for the deletion of a scope that is not empty.
     pub fn not_empty(scope: impl fmt::Display) -> Self {
-        Self::invalid(format!("scope {scope} still holds streams or tables: delete them first"))
+        Self::invalid(format!("scope {scope} is not empty: delete its streams and tables first"))
     }
 
-    /// The place lies before the head.
+    /// Creates a `Truncated` error for an offset before the head.
     pub fn truncated(segment: impl fmt::Display, offset: u64, head: u64) -> Self {
-        let what = format!("offset {offset} of segment {segment} is no longer kept: it begins at {head}");
-        Self::new(ErrorKind::Truncated, what)
+        let message =
+            format!("offset {offset} of segment {segment} is truncated: the segment starts at {head}");
+        Self::new(ErrorKind::Truncated, message)
     }
 
-    /// The request itself is wrong.
-    pub fn invalid(what: impl Into<String>) -> Self {
-        Self::new(ErrorKind::InvalidInput, what)
+    /// Creates an `InvalidInput` error.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidInput, message)
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
+        f.write_str(&self.message)
     }
 }
 

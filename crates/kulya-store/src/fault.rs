@@ -1,17 +1,18 @@
-//! A store that fails when told to: wraps any backend, so that the rooms above can be tested against a full disk
-//! or a conflict at any call.
+//! Fault injection: a wrapper around any backend that fails writes on request, so that callers can be
+//! tested against a full disk or a conflict at any call.
 
 use crate::{
-    Commit, Committed, Entry, Error, ErrorKind, EventPointer, Outcome, ReadChunk, Result, Scope, SegmentId,
-    SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName, StreamStore, TableChange,
-    TableId, Transaction, TransactionId, WriterId,
+    Commit, CommitReceipt, Entry, Error, ErrorKind, EventPointer, Outcome, ReadChunk, Result, Scope,
+    SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName, StreamStore,
+    TableChange, TableId, Transaction, TransactionId, WriterId,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Lets `allowed` writes through and answers the later ones with an error of the given kind, writing nothing.
+/// A store that passes `allowed` writes through and fails later ones with an error of the given kind,
+/// writing nothing.
 pub struct FaultyStore<S> {
     inner: S,
     allowed: Arc<AtomicU64>,
@@ -19,35 +20,35 @@ pub struct FaultyStore<S> {
 }
 
 impl<S: StreamStore> FaultyStore<S> {
-    /// Wraps `inner`; the write after the next `allowed` ones fails with `kind`.
+    /// Wraps `inner`. The writes after the next `allowed` ones fail with `kind`.
     pub fn failing_after(inner: S, allowed: u64, kind: ErrorKind) -> Self {
         Self { inner, allowed: Arc::new(AtomicU64::new(allowed)), kind }
     }
 
-    /// Lets that many further writes through.
+    /// Allows `writes` further writes.
     pub fn allow(&self, writes: u64) {
         self.allowed.store(writes, Ordering::SeqCst);
     }
 
-    fn pass(&self) -> Result<()> {
-        pass(&self.allowed, self.kind)
+    fn check_write(&self) -> Result<()> {
+        consume_write(&self.allowed, self.kind)
     }
 }
 
-fn pass(allowed: &AtomicU64, kind: ErrorKind) -> Result<()> {
+fn consume_write(allowed: &AtomicU64, kind: ErrorKind) -> Result<()> {
     let left = allowed.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
     left.map(drop).map_err(|_| match kind {
         ErrorKind::Full => {
-            Error::new(kind, "no space left in the store: nothing was written; make room and try again")
+            Error::new(kind, "no space left on device: nothing was written; free disk space and retry")
         }
-        kind => Error::new(kind, "a fault asked for by the test"),
+        kind => Error::new(kind, "injected fault"),
     })
 }
 
 #[async_trait]
 impl<S: StreamStore> StreamStore for FaultyStore<S> {
-    fn lacks(&self) -> &[(crate::Capability, &'static str)] {
-        self.inner.lacks()
+    fn unsupported(&self) -> &[(crate::Capability, &'static str)] {
+        self.inner.unsupported()
     }
 
     fn health(&self) -> crate::Health {
@@ -55,7 +56,7 @@ impl<S: StreamStore> StreamStore for FaultyStore<S> {
     }
 
     async fn create_scope(&self, scope: &Scope) -> Result<bool> {
-        self.pass()?;
+        self.check_write()?;
         self.inner.create_scope(scope).await
     }
 
@@ -64,12 +65,12 @@ impl<S: StreamStore> StreamStore for FaultyStore<S> {
     }
 
     async fn delete_scope(&self, scope: &Scope) -> Result<bool> {
-        self.pass()?;
+        self.check_write()?;
         self.inner.delete_scope(scope).await
     }
 
     async fn create_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<bool> {
-        self.pass()?;
+        self.check_write()?;
         self.inner.create_stream(stream, config).await
     }
 
@@ -78,17 +79,17 @@ impl<S: StreamStore> StreamStore for FaultyStore<S> {
     }
 
     async fn seal_stream(&self, stream: &StreamId) -> Result<bool> {
-        self.pass()?;
+        self.check_write()?;
         self.inner.seal_stream(stream).await
     }
 
     async fn delete_stream(&self, stream: &StreamId) -> Result<bool> {
-        self.pass()?;
+        self.check_write()?;
         self.inner.delete_stream(stream).await
     }
 
     async fn update_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<()> {
-        self.pass()?;
+        self.check_write()?;
         self.inner.update_stream(stream, config).await
     }
 
@@ -97,7 +98,7 @@ impl<S: StreamStore> StreamStore for FaultyStore<S> {
     }
 
     async fn truncate(&self, cut: &StreamCut) -> Result<()> {
-        self.pass()?;
+        self.check_write()?;
         self.inner.truncate(cut).await
     }
 
@@ -113,16 +114,16 @@ impl<S: StreamStore> StreamStore for FaultyStore<S> {
         self.inner.read(segment, offset, max_bytes).await
     }
 
-    async fn wait_beyond(&self, segment: &SegmentId, offset: u64) -> Result<()> {
-        self.inner.wait_beyond(segment, offset).await
+    async fn wait_for_data(&self, segment: &SegmentId, offset: u64) -> Result<()> {
+        self.inner.wait_for_data(segment, offset).await
     }
 
     async fn event(&self, pointer: &EventPointer) -> Result<Bytes> {
         self.inner.event(pointer).await
     }
 
-    async fn commit(&self, commit: Commit) -> Result<Committed> {
-        self.pass()?;
+    async fn commit(&self, commit: Commit) -> Result<CommitReceipt> {
+        self.check_write()?;
         self.inner.commit(commit).await
     }
 
@@ -144,12 +145,12 @@ impl<S: StreamStore> StreamStore for FaultyStore<S> {
     }
 
     async fn delete_table(&self, table: &TableId) -> Result<bool> {
-        self.pass()?;
+        self.check_write()?;
         self.inner.delete_table(table).await
     }
 
     async fn create_table(&self, table: &TableId) -> Result<bool> {
-        self.pass()?;
+        self.check_write()?;
         self.inner.create_table(table).await
     }
 
@@ -185,12 +186,12 @@ impl Transaction for FaultyTransaction {
     }
 
     async fn stage(&mut self, appends: Vec<crate::Append>) -> Result<()> {
-        pass(&self.allowed, self.kind)?;
+        consume_write(&self.allowed, self.kind)?;
         self.inner.stage(appends).await
     }
 
-    async fn commit(self: Box<Self>, changes: Vec<TableChange>) -> Result<Committed> {
-        pass(&self.allowed, self.kind)?;
+    async fn commit(self: Box<Self>, changes: Vec<TableChange>) -> Result<CommitReceipt> {
+        consume_write(&self.allowed, self.kind)?;
         self.inner.commit(changes).await
     }
 

@@ -1,35 +1,38 @@
-//! How an event stands in its segment: Pravega's frame, `type i32 = 0 | length i32 | payload`, both big-endian.
-//! Offsets and pointers count these bytes, so that they mean the same on every backend.
+//! The framing of events in a segment, as in Pravega: `type i32 = 0 | length i32 | payload`, big-endian.
+//! Offsets and pointers count framed bytes, so that they are the same on every backend.
 
 use crate::{Error, ErrorKind, Result};
 use bytes::{BufMut, Bytes, BytesMut};
 
-/// Bytes before each payload.
+/// The size of an event header, in bytes.
 pub const HEADER_BYTES: usize = 8;
-/// The largest event that Pravega takes: 8 MiB of payload.
+/// The maximum size of an event payload, in bytes: 8 MiB, as in Pravega.
 pub const MAX_EVENT_BYTES: usize = 8 * 1024 * 1024;
 
-/// What an event of `payload` bytes takes in its segment.
+/// Returns the framed size of an event of `payload` bytes.
 pub fn framed_len(payload: usize) -> u64 {
     (HEADER_BYTES + payload) as u64
 }
 
-/// Appends one event's frame.
+/// Appends a framed event to a buffer.
 pub fn put(out: &mut impl BufMut, payload: &[u8]) {
     out.put_i32(0);
     out.put_i32(payload.len() as i32);
     out.put_slice(payload);
 }
 
-/// One event's frame on its own.
+/// Frames one event.
 pub fn frame(payload: &[u8]) -> Bytes {
     let mut out = BytesMut::with_capacity(HEADER_BYTES + payload.len());
     put(&mut out, payload);
     out.freeze()
 }
 
-/// Walks the whole frames in `bytes`, which begins at segment offset `offset`: (offset, payload) of each. An
-/// incomplete frame at the end is left for the next read; a header that cannot be is an error.
+/// Splits `bytes`, which start at segment offset `offset`, into the offset and payload of each event. An
+/// incomplete event at the end is ignored.
+///
+/// # Errors
+/// `InvalidInput` if a header is not valid.
 pub fn events(offset: u64, bytes: &Bytes) -> Result<Vec<(u64, Bytes)>> {
     let mut found = Vec::new();
     let mut at = 0usize;
@@ -45,7 +48,10 @@ pub fn events(offset: u64, bytes: &Bytes) -> Result<Vec<(u64, Bytes)>> {
     Ok(found)
 }
 
-/// The payload length that the header at the front of `bytes` announces; `None` when the header is not whole.
+/// Parses the payload length from the header at the start of `bytes`; `None` if the header is incomplete.
+///
+/// # Errors
+/// `InvalidInput` if the header is not valid.
 pub fn payload_len(offset: u64, bytes: &[u8]) -> Result<Option<usize>> {
     let Some((header, _)) = bytes.split_first_chunk::<HEADER_BYTES>() else { return Ok(None) };
     let [t0, t1, t2, t3, l0, l1, l2, l3] = *header;
@@ -53,11 +59,11 @@ pub fn payload_len(offset: u64, bytes: &[u8]) -> Result<Option<usize>> {
     let length = i32::from_be_bytes([l0, l1, l2, l3]);
     match usize::try_from(length) {
         Ok(length) if kind == 0 && length <= MAX_EVENT_BYTES => Ok(Some(length)),
-        _ => Err(Error::new(ErrorKind::InvalidInput, format!("no event begins at offset {offset}"))),
+        _ => Err(Error::new(ErrorKind::InvalidInput, format!("no event starts at offset {offset}"))),
     }
 }
 
-/// How many events stand in these bytes, up to the first that are none.
+/// Counts the complete events in `bytes`, up to the first invalid header.
 pub fn count(bytes: &[u8]) -> u64 {
     let (mut at, mut events) = (0, 0);
     while let Ok(Some(length)) = payload_len(at as u64, bytes.get(at..).unwrap_or_default()) {
@@ -70,11 +76,14 @@ pub fn count(bytes: &[u8]) -> u64 {
     events
 }
 
-/// Refuses an event that is too large, naming the stream.
+/// Checks the size of an event for a stream.
+///
+/// # Errors
+/// `InvalidInput` if the payload is larger than [`MAX_EVENT_BYTES`].
 pub fn check_size(stream: &impl std::fmt::Display, payload: usize) -> Result<()> {
     if payload > MAX_EVENT_BYTES {
         return Err(Error::invalid(format!(
-            "an event for stream {stream} has {payload} bytes; the most is {MAX_EVENT_BYTES}"
+            "an event of {payload} bytes for stream {stream} exceeds the maximum of {MAX_EVENT_BYTES} bytes"
         )));
     }
     Ok(())
@@ -85,14 +94,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_are_walked_and_a_part_is_left() {
+    fn events_are_split_and_an_incomplete_one_is_ignored() {
         let mut bytes = BytesMut::new();
         put(&mut bytes, b"one");
         put(&mut bytes, b"");
         put(&mut bytes, b"three");
         let whole = bytes.freeze();
-        let walked = events(100, &whole).unwrap();
-        assert_eq!(walked, vec![(100, "one".into()), (111, "".into()), (119, "three".into())]);
+        let split = events(100, &whole).unwrap();
+        assert_eq!(split, vec![(100, "one".into()), (111, "".into()), (119, "three".into())]);
         assert_eq!(events(100, &whole.slice(..whole.len() - 1)).unwrap().len(), 2);
         assert!(events(3, &Bytes::from_static(b"xxxxxxxxxxx")).is_err());
     }

@@ -1,24 +1,24 @@
-//! What a store, or a whole server, says of itself to whoever supervises it: named components, each with its status and
-//! the reason for it. Asking never waits and never touches a disk or a network: it tells what is known.
+//! Health reports: named components, each with a status, a reason and counters. Creating a report does no
+//! I/O and never blocks.
 
 use std::fmt;
 
-/// How well a component does its work; the later the worse.
+/// The status of a component, from best to worst.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HealthStatus {
-    /// It does its work.
+    /// The component works.
     #[default]
     Healthy,
-    /// Requests are served, but something does not run as it should: retention or compaction fails, or the disk is full.
+    /// Requests are served, but a background task fails (retention, compaction) or the disk is full.
     Degraded,
-    /// Requests cannot be served now, which may pass without a restart: a back end does not answer.
+    /// Requests cannot be served for now, without a restart being needed: a backend is unreachable.
     Unavailable,
-    /// Requests cannot be served, and nothing but a restart of the process can change that: a sync of the log failed.
+    /// Requests cannot be served until the process restarts: a sync of the log failed.
     Failed,
 }
 
 impl HealthStatus {
-    /// The word for it in answers and logs.
+    /// Returns the status as text for responses and logs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Healthy => "healthy",
@@ -28,7 +28,7 @@ impl HealthStatus {
         }
     }
 
-    /// Whether requests can be served.
+    /// Returns whether requests can be served.
     pub fn is_ready(self) -> bool {
         self < Self::Unavailable
     }
@@ -40,52 +40,52 @@ impl fmt::Display for HealthStatus {
     }
 }
 
-/// One component.
+/// The health of one component.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ComponentHealth {
-    /// Its name, such as `store.log`.
+    /// The name, such as `store.log`.
     pub name: String,
-    /// How well it does its work.
+    /// The status.
     pub status: HealthStatus,
-    /// Why, where it is not healthy: one line for an operator.
+    /// The reason if the component is not healthy, in one line for operators.
     pub reason: Option<String>,
-    /// What it has counted since the process began, such as `compactions`.
+    /// Counters since the process started, such as `compactions`.
     pub counters: Vec<(&'static str, u64)>,
 }
 
-/// Components together.
+/// A health report.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Health {
-    /// The components, in no particular order.
+    /// The components, in no order.
     pub components: Vec<ComponentHealth>,
 }
 
 impl Health {
-    /// Of something that has nothing to say of itself.
+    /// Creates an empty report, whose status is healthy.
     pub fn healthy() -> Self {
         Self::default()
     }
 
-    /// The worst status of all components.
+    /// Returns the worst status of all components.
     pub fn status(&self) -> HealthStatus {
         self.components.iter().map(|component| component.status).max().unwrap_or_default()
     }
 
-    /// The component of this name.
+    /// Returns the component of a name.
     pub fn component(&self, name: &str) -> Option<&ComponentHealth> {
         self.components.iter().find(|component| component.name == name)
     }
 
-    /// The first component of the worst status, where that is not healthy.
+    /// Returns the first component with the worst status, unless all are healthy.
     pub fn worst(&self) -> Option<&ComponentHealth> {
         let status = self.status();
         let is_worst = |component: &&ComponentHealth| component.status == status;
         self.components.iter().find(is_worst).filter(|component| component.status != HealthStatus::Healthy)
     }
 
-    /// Adds another's components.
+    /// Merges the components of another report into this one.
     #[must_use]
-    pub fn and(mut self, other: Self) -> Self {
+    pub fn merge(mut self, other: Self) -> Self {
         self.components.extend(other.components);
         self
     }
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worst_component_decides() {
+    fn status_is_that_of_the_worst_component() {
         assert_eq!(Health::healthy().status(), HealthStatus::Healthy);
         let component = |name: &str, status| ComponentHealth {
             name: name.to_owned(),
@@ -108,7 +108,7 @@ mod tests {
         let other = Health {
             components: vec![component("b", HealthStatus::Failed), component("c", HealthStatus::Healthy)],
         };
-        let both = one.and(other);
+        let both = one.merge(other);
         assert_eq!(both.worst().map(|worst| worst.name.as_str()), Some("b"));
         assert!(!both.status().is_ready());
         assert!(Health { components: vec![component("c", HealthStatus::Healthy)] }.worst().is_none());

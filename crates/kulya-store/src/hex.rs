@@ -1,18 +1,13 @@
-//! Bytes as hexadecimal digits: how pointers, and events that are no text, are shown and typed.
+//! Hexadecimal text for bytes, as in pointers and in events that are not text.
 
-/// Two lower-case digits a byte.
+/// Encodes bytes as lowercase hexadecimal digits, two per byte.
 pub fn encode(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    ::hex::encode(bytes)
 }
 
-/// The bytes of digits in either case; `None` when they are no digits, or not two for each byte.
+/// Decodes hexadecimal digits of either case; `None` if they are invalid or of odd length.
 pub fn decode(digits: &[u8]) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let pair = |pair: &[u8]| match pair {
-        [high, low] => Some((digit(*high)? << 4 | digit(*low)?) as u8),
-        _ => None,
-    };
-    digits.chunks(2).map(pair).collect()
+    ::hex::decode(digits).ok()
 }
 
 #[cfg(test)]
@@ -22,7 +17,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_read_back_and_any_digits_are_read_or_refused(bytes: Vec<u8>) {
+        fn bytes_round_trip_and_any_digits_are_decoded_or_rejected(bytes: Vec<u8>) {
             prop_assert_eq!(decode(encode(&bytes).as_bytes()), Some(bytes.clone()));
             let _ = decode(&bytes);
         }

@@ -1,28 +1,37 @@
-//! The stream store's contract: what Kulya asks of the place where events, schemas and positions live.
+//! The contract of stream stores: the [`StreamStore`] trait, its types, and what backends share.
 //!
-//! A [`StreamStore`] holds *scopes*; a scope holds *streams* and *tables*. A stream is cut into *segments* by
-//! the hash of each event's routing key ([`hash`]), so that all events of one key stand in one segment, in
-//! order. An event has an [`EventPointer`], which leads back to it for as long as it is kept. A table is an
-//! ordered map from bytes to bytes whose entries carry a [`Version`], changed under a [`Condition`].
-//! Everything is written through one door, [`StreamStore::commit`]: events of any number of streams and changes
-//! of any number of tables, all or none.
+//! A store has *scopes*, and a scope has *streams* and *tables*. A stream is partitioned into *segments* by
+//! a [hash](mod@hash) of each event's routing key, so that all events of one key are in one segment, in
+//! order. Each event has an [`EventPointer`], which reads the event back for as long as it is retained. A
+//! table is an ordered map from bytes to bytes whose entries have a [`Version`] and are changed under a
+//! [`Condition`] (compare-and-set). All writes go through [`StreamStore::commit`], which appends events to
+//! any number of streams and changes any number of tables atomically, or through a [`Transaction`], which
+//! stages events first.
 //!
-//! Names, hashes, framing and pointer bytes are Pravega's own, so that order and pointers mean the same on
-//! every backend.
+//! Names, hashes, framing and pointer bytes are those of Pravega, so that order and pointers are the same
+//! on every backend.
 //!
-//! Backends: [`memory`] here (the oracle for the others), `kulya-store-embedded` for one directory, `kulya-client` for
-//! what a server keeps. A backend is believed when it passes [`conformance`], and nothing else is asked of it; [`model`]
-//! compares it with the oracle.
+//! Backends: [`memory`] in this crate (the reference implementation, for tests), `kulya-store-embedded`
+//! (one directory), `kulya-store-object` (object storage), `kulya-store-pravega` (a Pravega cluster) and
+//! `kulya-client` (a Kulya server). A backend is correct if it passes the [`conformance`] suite; [`model`]
+//! compares it with the reference implementation under random histories.
 //!
+//! # Example
 //! ```
-//! use kulya_store::{memory::MemoryStore, Append, Commit, Scope, StreamConfig, StreamId, StreamStore};
+//! use kulya_store::{memory::MemoryStore, Append, Commit, StreamConfig, StreamId, StreamStore, bounded_read};
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! let store = MemoryStore::new();
 //! let stream = StreamId::new("shop", "orders")?;
 //! store.create_scope(&stream.scope).await?;
 //! store.create_stream(&stream, StreamConfig::with_segments(4)).await?;
-//! let done = store.commit(Commit::events(vec![Append::keyed(&stream, "order-1", "hello")])).await?;
-//! assert_eq!(store.event(&done.pointers.first().unwrap()).await?, "hello");
+//!
+//! let order = Append::keyed(&stream, "order-1", "hello");
+//! let receipt = store.commit(Commit::events(vec![order])).await?;
+//!
+//! let pointer = receipt.pointers.first().unwrap();
+//! assert_eq!(store.event(&pointer).await?, "hello");
+//! let events = bounded_read(&store, &stream).await?;
+//! assert_eq!(events, [(pointer, "hello".into())]);
 //! # Ok::<(), kulya_store::Error>(()) }).unwrap();
 //! ```
 
@@ -33,7 +42,6 @@ mod cut;
 mod entries;
 mod error;
 pub mod fault;
-mod follow;
 pub mod framing;
 pub mod hash;
 mod health;
@@ -44,23 +52,24 @@ mod name;
 mod pointer;
 mod pointers;
 mod position;
+mod reader;
 mod retention;
 pub mod supervision;
 mod writer;
 
 pub use contract::{
-    Append, Capability, Commit, Committed, Condition, Durability, Entry, Outcome, REMEMBERED_OUTCOMES,
+    Append, Capability, Commit, CommitReceipt, Condition, Durability, Entry, Outcome, REMEMBERED_OUTCOMES,
     ReadChunk, Retention, SegmentInfo, StreamConfig, StreamInfo, StreamStore, TableChange, Transaction,
     TransactionId, Version, check_changes,
 };
 pub use cut::StreamCut;
 pub use entries::Entries;
 pub use error::{Error, ErrorKind, Result};
-pub use follow::{BoundedSegment, Tail, bounded_read, head_cut, tail_cut};
 pub use health::{ComponentHealth, Health, HealthStatus};
 pub use name::{Scope, SegmentId, StreamId, StreamName, TableId};
 pub use pointer::EventPointer;
 pub use pointers::Pointers;
 pub use position::{Positions, SavedPosition};
-pub use retention::{due_cut, retain};
-pub use writer::{MOST_WRITERS, WriterId, WriterMark, WriterMarks};
+pub use reader::{BoundedSegment, Tail, bounded_read, head_cut, tail_cut};
+pub use retention::{apply_retention, retention_cut};
+pub use writer::{MAX_WRITERS, WriterId, WriterMark, WriterMarks};

@@ -1,8 +1,8 @@
-//! The store in memory: the plainest thing that keeps the contract, and the oracle for the other backends.
+//! The in-memory backend: the reference implementation of the contract, for tests.
 
 use crate::clock::{Clock, SystemClock};
 use crate::{
-    Append, Commit, Committed, Entries, Entry, Error, ErrorKind, EventPointer, Outcome, Pointers,
+    Append, Commit, CommitReceipt, Entries, Entry, Error, ErrorKind, EventPointer, Outcome, Pointers,
     REMEMBERED_OUTCOMES, ReadChunk, Result, Retention, Scope, SegmentId, SegmentInfo, StreamConfig,
     StreamCut, StreamId, StreamInfo, StreamName, StreamStore, TableChange, TableId, Transaction,
     TransactionId, Version, WriterId, WriterMarks, check_changes, framing, hash,
@@ -14,11 +14,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// A store that lives as long as the value does.
+/// A store in memory, shared by its clones and lost with the last one.
 #[derive(Clone)]
 pub struct MemoryStore {
     state: Arc<Mutex<State>>,
-    /// The number of commits so far: what tail readers wait on.
+    /// The number of commits so far; tail readers wait for it to change.
     commits: Arc<watch::Sender<u64>>,
     clock: Arc<dyn Clock>,
 }
@@ -27,18 +27,18 @@ pub struct MemoryStore {
 struct State {
     scopes: BTreeSet<Scope>,
     streams: BTreeMap<StreamId, Stream>,
-    /// The epoch of each stream that was deleted.
-    ended: BTreeMap<StreamId, u32>,
+    /// The last epoch of each deleted stream.
+    deleted_epochs: BTreeMap<StreamId, u32>,
     tables: BTreeMap<TableId, Entries>,
     writers: WriterMarks,
     open: BTreeSet<TransactionId>,
-    /// By id, which rises: the first are the oldest.
-    committed: BTreeMap<TransactionId, Committed>,
+    /// By id, oldest first.
+    committed: BTreeMap<TransactionId, CommitReceipt>,
     transactions: u128,
     commits: u64,
-    /// When the last commit was; never goes back.
+    /// The time of the last commit, which never decreases.
     time: Duration,
-    /// Where the next event without a key goes.
+    /// The round-robin counter of events without a key.
     unkeyed: u32,
     closed: bool,
 }
@@ -58,7 +58,7 @@ impl Stream {
 
 #[derive(Default)]
 struct Segment {
-    /// Each with the time of its commit.
+    /// Payload and commit time by offset.
     events: BTreeMap<u64, (Bytes, Duration)>,
     head: u64,
     tail: u64,
@@ -71,12 +71,12 @@ impl Default for MemoryStore {
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Creates an empty store on the system clock.
     pub fn new() -> Self {
         Self::with_clock(Arc::new(SystemClock))
     }
 
-    /// An empty store whose commits have their time from this clock.
+    /// Creates an empty store on this clock.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
         Self { state: Arc::default(), commits: Arc::new(watch::channel(0).0), clock }
     }
@@ -86,13 +86,13 @@ impl MemoryStore {
         if state.closed { Err(Error::new(ErrorKind::Closed, "the store is closed")) } else { Ok(state) }
     }
 
-    fn write(&self, commit: &Commit) -> Result<Committed> {
+    fn write(&self, commit: &Commit) -> Result<CommitReceipt> {
         let mut state = self.state()?;
-        let done = state.commit(commit, self.clock.since_epoch())?;
+        let receipt = state.commit(commit, self.clock.since_epoch())?;
         let commits = state.commits;
         drop(state);
         self.commits.send_replace(commits);
-        Ok(done)
+        Ok(receipt)
     }
 }
 
@@ -117,7 +117,7 @@ impl State {
             .ok_or_else(|| Error::not_found(format!("segment {id}")))
     }
 
-    fn infos(&self, id: &StreamId) -> Result<Vec<SegmentInfo>> {
+    fn segment_infos(&self, id: &StreamId) -> Result<Vec<SegmentInfo>> {
         let stream = self.stream(id)?;
         let count = stream.segments.len() as f64;
         let info = |(number, segment): (usize, &Segment)| SegmentInfo {
@@ -143,13 +143,13 @@ impl State {
         check_changes(&commit.changes, |change| Ok(self.table(&change.table)?.version(&change.key)))
     }
 
-    fn commit(&mut self, commit: &Commit, now: Duration) -> Result<Committed> {
-        if commit.writer.is_some_and(|mark| self.writers.has(mark)) {
-            return Ok(Committed::duplicate());
+    fn commit(&mut self, commit: &Commit, now: Duration) -> Result<CommitReceipt> {
+        if commit.writer.is_some_and(|mark| self.writers.is_duplicate(mark)) {
+            return Ok(CommitReceipt::duplicate());
         }
         self.check(commit)?;
         if let Some(mark) = commit.writer {
-            self.writers.store(mark);
+            self.writers.record(mark);
         }
         self.commits += 1;
         self.time = self.time.max(Duration::from_millis(now.as_millis() as u64));
@@ -159,12 +159,12 @@ impl State {
             let table = self.tables.entry(change.table.clone()).or_default();
             table.set(change.key.clone(), change.value.clone(), version);
         }
-        Ok(Committed { pointers, versions: vec![version; commit.changes.len()], duplicate: false })
+        Ok(CommitReceipt { pointers, versions: vec![version; commit.changes.len()], duplicate: false })
     }
 
     fn append(&mut self, append: &Append) -> EventPointer {
         let time = self.time;
-        let stream = self.streams.get_mut(&append.stream).expect("checked before");
+        let stream = self.streams.get_mut(&append.stream).expect("the commit was checked");
         let (epoch, segments) = (stream.epoch, &mut stream.segments);
         let number = match &append.routing_key {
             Some(key) => hash::segment_of(key, segments.len() as u32),
@@ -203,14 +203,14 @@ impl StreamStore for MemoryStore {
     }
 
     async fn create_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<bool> {
-        config.check(stream)?;
+        config.validate(stream)?;
         let mut state = self.state()?;
         state.scope(&stream.scope)?;
         if state.streams.contains_key(stream) {
             return Ok(false);
         }
         let segments = (0..config.segments).map(|_| Segment::default()).collect();
-        let epoch = state.ended.get(stream).map_or(0, |ended| ended + 1);
+        let epoch = state.deleted_epochs.get(stream).map_or(0, |epoch| epoch + 1);
         let retention = config.retention;
         state.streams.insert(stream.clone(), Stream { epoch, retention, sealed: false, segments });
         Ok(true)
@@ -225,7 +225,7 @@ impl StreamStore for MemoryStore {
     async fn update_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<()> {
         let mut state = self.state()?;
         let found = state.stream_mut(stream)?;
-        config.check_update(stream, &found.config())?;
+        config.validate_update(stream, &found.config())?;
         found.retention = config.retention;
         Ok(())
     }
@@ -236,17 +236,17 @@ impl StreamStore for MemoryStore {
             let first = segment.events.iter().find(|(_, (_, time))| *time >= since_epoch);
             first.map_or(segment.tail, |(offset, _)| *offset)
         };
-        let segments = state.infos(stream)?;
+        let segments = state.segment_infos(stream)?;
         let offsets = state.stream(stream)?.segments.iter().map(since);
         Ok(StreamCut::of(stream, segments.iter().map(|info| &info.id).zip(offsets)))
     }
 
     async fn seal_stream(&self, stream: &StreamId) -> Result<bool> {
         let mut state = self.state()?;
-        let was = std::mem::replace(&mut state.stream_mut(stream)?.sealed, true);
+        let was_sealed = std::mem::replace(&mut state.stream_mut(stream)?.sealed, true);
         drop(state);
         self.commits.send_modify(|_| ());
-        Ok(!was)
+        Ok(!was_sealed)
     }
 
     async fn delete_stream(&self, stream: &StreamId) -> Result<bool> {
@@ -256,7 +256,7 @@ impl StreamStore for MemoryStore {
             return Err(Error::not_sealed(stream));
         }
         let epoch = found.epoch;
-        state.ended.insert(stream.clone(), epoch);
+        state.deleted_epochs.insert(stream.clone(), epoch);
         state.streams.remove(stream);
         drop(state);
         self.commits.send_modify(|_| ());
@@ -265,7 +265,7 @@ impl StreamStore for MemoryStore {
 
     async fn truncate(&self, cut: &StreamCut) -> Result<()> {
         let mut state = self.state()?;
-        cut.check(&state.infos(&cut.stream)?)?;
+        cut.check(&state.segment_infos(&cut.stream)?)?;
         for (id, offset) in cut.offsets() {
             let (segment, _) = state.segment(&id)?;
             if offset > segment.head && offset != segment.tail && !segment.events.contains_key(&offset) {
@@ -290,7 +290,7 @@ impl StreamStore for MemoryStore {
     }
 
     async fn segments(&self, stream: &StreamId) -> Result<Vec<SegmentInfo>> {
-        self.state()?.infos(stream)
+        self.state()?.segment_infos(stream)
     }
 
     async fn read(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
@@ -314,7 +314,7 @@ impl StreamStore for MemoryStore {
         Ok(chunk)
     }
 
-    async fn wait_beyond(&self, segment: &SegmentId, offset: u64) -> Result<()> {
+    async fn wait_for_data(&self, segment: &SegmentId, offset: u64) -> Result<()> {
         let mut commits = self.commits.subscribe();
         loop {
             commits.borrow_and_update();
@@ -337,11 +337,11 @@ impl StreamStore for MemoryStore {
             Some((event, _)) if framing::framed_len(event.len()) == u64::from(pointer.length) => {
                 Ok(event.clone())
             }
-            _ => Err(Error::invalid(format!("no event stands at {pointer}"))),
+            _ => Err(Error::invalid(format!("no event is at {pointer}"))),
         }
     }
 
-    async fn commit(&self, commit: Commit) -> Result<Committed> {
+    async fn commit(&self, commit: Commit) -> Result<CommitReceipt> {
         self.write(&commit)
     }
 
@@ -350,7 +350,12 @@ impl StreamStore for MemoryStore {
         state.transactions += 1;
         let id = TransactionId(state.transactions);
         state.open.insert(id);
-        Ok(Box::new(Staged { store: self.clone(), id, appends: Vec::new(), epochs: BTreeMap::new() }))
+        Ok(Box::new(MemoryTransaction {
+            store: self.clone(),
+            id,
+            appends: Vec::new(),
+            epochs: BTreeMap::new(),
+        }))
     }
 
     async fn outcome(&self, transaction: TransactionId) -> Result<Outcome> {
@@ -407,19 +412,19 @@ impl StreamStore for MemoryStore {
 }
 
 fn no_event(segment: &SegmentId, offset: u64) -> Error {
-    Error::invalid(format!("no event of segment {segment} begins at offset {offset}"))
+    Error::invalid(format!("segment {segment} has no event at offset {offset}"))
 }
 
-struct Staged {
+struct MemoryTransaction {
     store: MemoryStore,
     id: TransactionId,
     appends: Vec<Append>,
-    /// The epoch in which each stream was staged for: one made again since is another stream.
+    /// The epoch of each stream when events were first staged for it.
     epochs: BTreeMap<StreamId, u32>,
 }
 
 #[async_trait]
-impl Transaction for Staged {
+impl Transaction for MemoryTransaction {
     fn id(&self) -> TransactionId {
         self.id
     }
@@ -436,26 +441,24 @@ impl Transaction for Staged {
         Ok(())
     }
 
-    async fn commit(mut self: Box<Self>, changes: Vec<TableChange>) -> Result<Committed> {
+    async fn commit(mut self: Box<Self>, changes: Vec<TableChange>) -> Result<CommitReceipt> {
         let commit = Commit { appends: std::mem::take(&mut self.appends), changes, ..Commit::default() };
         let now = self.store.clock.since_epoch();
         let mut state = self.store.state()?;
         for (stream, epoch) in &self.epochs {
             if state.stream(stream)?.epoch != *epoch {
-                return Err(Error::not_found(format!(
-                    "stream {stream}, as it was when the events were staged,"
-                )));
+                return Err(Error::not_found(format!("stream {stream}, as it was when events were staged,")));
             }
         }
-        let done = Committed { pointers: Pointers::default(), ..state.commit(&commit, now)? };
-        state.committed.insert(self.id, done.clone());
+        let receipt = CommitReceipt { pointers: Pointers::default(), ..state.commit(&commit, now)? };
+        state.committed.insert(self.id, receipt.clone());
         if state.committed.len() > REMEMBERED_OUTCOMES {
             state.committed.pop_first();
         }
         let commits = state.commits;
         drop(state);
         self.store.commits.send_replace(commits);
-        Ok(done)
+        Ok(receipt)
     }
 
     async fn abort(self: Box<Self>) -> Result<()> {
@@ -463,7 +466,7 @@ impl Transaction for Staged {
     }
 }
 
-impl Drop for Staged {
+impl Drop for MemoryTransaction {
     fn drop(&mut self) {
         if let Ok(mut state) = self.store.state() {
             state.open.remove(&self.id);
@@ -474,9 +477,9 @@ impl Drop for Staged {
 #[cfg(test)]
 mod tests {
     #[tokio::test]
-    async fn keeps_the_contract() {
+    async fn passes_the_conformance_suite() {
         let report =
-            crate::conformance::all(|| async { std::sync::Arc::new(super::MemoryStore::new()) }).await;
-        assert_eq!(report.left_out, [], "the oracle does everything");
+            crate::conformance::run_all(|| async { std::sync::Arc::new(super::MemoryStore::new()) }).await;
+        assert_eq!(report.skipped, [], "the reference implementation supports everything");
     }
 }

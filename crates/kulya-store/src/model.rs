@@ -1,6 +1,6 @@
-//! The oracle's half of a model test: steps in a small world of two streams and a table, which any store can take, and
-//! what two stores that took the same steps must agree on. Who draws the steps, and what happens between them, is the
-//! test's business.
+//! Model-based testing of backends: steps on a small fixture of two streams and a table, whose outcomes and
+//! resulting content must be equal on any two stores. The test draws the steps and decides what happens
+//! between them.
 
 use crate::{
     Append, Commit, Condition, Durability, ErrorKind, Outcome, Result, StreamConfig, StreamId, StreamStore,
@@ -9,65 +9,68 @@ use crate::{
 use std::fmt::Write;
 use std::time::Duration;
 
-/// Streams of the world, by number.
+/// The number of streams.
 pub const STREAMS: u8 = 2;
 
-/// An event: its stream, its routing key, its bytes.
+/// An event: stream number, routing key, payload.
 pub type Event = (u8, u8, Vec<u8>);
 
-/// A table change: key, new value, and the condition: 0 any, 1 absent, 2 at the version it has.
+/// A table change: key, new value, and condition (0 any, 1 absent, 2 at the current version).
 pub type Change = (u8, Option<u8>, u8);
 
-/// What somebody does to a store, at once or not at all.
+/// An atomic operation on a store.
 #[derive(Debug, Clone)]
 pub enum Step {
     /// One commit.
     Commit {
-        /// Its events.
+        /// The events.
         events: Vec<Event>,
-        /// Its table changes.
+        /// The table changes.
         changes: Vec<Change>,
-        /// A writer and the number of this commit.
+        /// The writer and commit number.
         writer: Option<(u8, u8)>,
-        /// Whether it asks for a sync.
-        synced: bool,
+        /// Whether the commit is synced.
+        is_synced: bool,
     },
-    /// A transaction, staged in several runs.
+    /// A transaction, staged in several batches.
     Transaction {
-        /// What is staged, run by run.
-        runs: Vec<Vec<Event>>,
-        /// Whether it is committed; else aborted.
+        /// The staged batches.
+        batches: Vec<Vec<Event>>,
+        /// Whether the transaction is committed, or else aborted.
         commits: bool,
     },
-    /// Truncates a stream to this part of each segment's events, in 256ths.
+    /// Truncates a stream at this fraction of each segment's events, in 256ths.
     Truncate(u8, u8),
     /// Seals a stream.
     Seal(u8),
     /// Deletes a stream.
     Delete(u8),
-    /// Makes a stream of so many segments.
+    /// Creates a stream with this number of segments.
     Create(u8, u32),
 }
 
-/// What a step gave.
+/// The outcome of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// Everything two stores must agree on.
+pub struct StepOutcome {
+    /// The result as text, which must be equal on two stores.
     pub text: String,
-    /// Whether the store refused, and so promised nothing.
-    pub refused: bool,
+    /// Whether the store rejected the step, which then had no effect.
+    pub is_rejected: bool,
 }
 
 fn stream(number: u8) -> StreamId {
-    StreamId::new("world", &format!("stream-{number}")).expect("a right name")
+    StreamId::new("world", &format!("stream-{number}")).expect("valid name")
 }
 
 fn table() -> TableId {
-    TableId::new("world", "table").expect("a right name")
+    TableId::new("world", "table").expect("valid name")
 }
 
-/// Makes the world in an empty store; may be repeated.
-pub async fn make(store: &dyn StreamStore) -> Result<()> {
+/// Creates the fixture in an empty store. Idempotent.
+///
+/// # Errors
+/// Any error of the store.
+pub async fn set_up(store: &dyn StreamStore) -> Result<()> {
     store.create_scope(&table().scope).await?;
     for number in 0..STREAMS {
         store.create_stream(&stream(number), StreamConfig::with_segments(2)).await?;
@@ -81,26 +84,32 @@ fn appends(events: &[Event]) -> Vec<Append> {
     events.iter().map(append).collect()
 }
 
-/// A refusal is an answer; what the disk does to a store is an error.
-fn answer(result: Result<String>) -> Result<Answer> {
+/// A rejection is an outcome; an I/O failure is an error.
+fn outcome(result: Result<String>) -> Result<StepOutcome> {
     match result {
-        Ok(text) => Ok(Answer { text, refused: false }),
+        Ok(text) => Ok(StepOutcome { text, is_rejected: false }),
         Err(error) => match error.kind() {
             ErrorKind::NotFound
             | ErrorKind::Conflict
             | ErrorKind::InvalidInput
             | ErrorKind::Sealed
-            | ErrorKind::Truncated => Ok(Answer { text: format!("{:?}", error.kind()), refused: true }),
+            | ErrorKind::Truncated => {
+                Ok(StepOutcome { text: format!("{:?}", error.kind()), is_rejected: true })
+            }
             _ => Err(error),
         },
     }
 }
 
-/// Takes a step. The error is the disk's; then the step has happened or not, by the error's kind.
-pub async fn take(store: &dyn StreamStore, step: &Step) -> Result<Answer> {
+/// Applies a step.
+///
+/// # Errors
+/// I/O errors of the store; whether the step was applied then depends on the kind of the error. A rejection
+/// is not an error.
+pub async fn apply(store: &dyn StreamStore, step: &Step) -> Result<StepOutcome> {
     let done = |is_new: bool| is_new.to_string();
     match step {
-        Step::Commit { events, changes, writer, synced } => {
+        Step::Commit { events, changes, writer, is_synced } => {
             let mut table_changes = Vec::new();
             for (key, value, condition) in changes {
                 let entry = store.get(&table(), &[*key]).await?;
@@ -119,53 +128,57 @@ pub async fn take(store: &dyn StreamStore, step: &Step) -> Result<Answer> {
                     writer: WriterId(writer.into()),
                     event_number: number.into(),
                 }),
-                durability: if *synced { Durability::Synced } else { Durability::Written },
+                durability: if *is_synced { Durability::Synced } else { Durability::Written },
             };
-            answer(store.commit(commit).await.map(|done| format!("{:?} {}", done.pointers, done.duplicate)))
+            outcome(store.commit(commit).await.map(|done| format!("{:?} {}", done.pointers, done.duplicate)))
         }
-        Step::Transaction { runs, commits } => transaction(store, runs, *commits).await,
+        Step::Transaction { batches, commits } => transaction(store, batches, *commits).await,
         Step::Truncate(number, part) => {
             let mut cut = match head_cut(store, &stream(*number)).await {
-                Err(error) if error.kind() == ErrorKind::NotFound => return answer(Err(error)),
+                Err(error) if error.kind() == ErrorKind::NotFound => return outcome(Err(error)),
                 cut => cut?,
             };
             for (segment, head) in cut.clone().offsets() {
-                let kept = store.read(&segment, head, 1 << 20).await?;
-                let at = kept.events.len() * usize::from(*part) / 256;
-                cut.advance(&segment, kept.events.get(at).map_or(kept.next, |(offset, _)| *offset));
+                let chunk = store.read(&segment, head, 1 << 20).await?;
+                let at = chunk.events.len() * usize::from(*part) / 256;
+                cut.advance(&segment, chunk.events.get(at).map_or(chunk.next, |(offset, _)| *offset));
             }
-            answer(store.truncate(&cut).await.map(|()| cut.to_string()))
+            outcome(store.truncate(&cut).await.map(|()| cut.to_string()))
         }
-        Step::Seal(number) => answer(store.seal_stream(&stream(*number)).await.map(done)),
-        Step::Delete(number) => answer(store.delete_stream(&stream(*number)).await.map(done)),
+        Step::Seal(number) => outcome(store.seal_stream(&stream(*number)).await.map(done)),
+        Step::Delete(number) => outcome(store.delete_stream(&stream(*number)).await.map(done)),
         Step::Create(number, segments) => {
             let config = StreamConfig::with_segments(*segments);
-            answer(store.create_stream(&stream(*number), config).await.map(done))
+            outcome(store.create_stream(&stream(*number), config).await.map(done))
         }
     }
 }
 
-async fn transaction(store: &dyn StreamStore, runs: &[Vec<Event>], commits: bool) -> Result<Answer> {
+async fn transaction(store: &dyn StreamStore, batches: &[Vec<Event>], commits: bool) -> Result<StepOutcome> {
     let mut transaction = store.begin().await?;
     let id = transaction.id();
     let mut text = String::new();
-    for events in runs {
-        let staged = answer(transaction.stage(appends(events)).await.map(|()| "staged ".to_owned()))?;
+    for events in batches {
+        let staged = outcome(transaction.stage(appends(events)).await.map(|()| "staged ".to_owned()))?;
         text += &staged.text;
     }
     let ended = if commits {
-        answer(transaction.commit(vec![]).await.map(|done| format!("{:?}", done.pointers)))?
+        outcome(transaction.commit(vec![]).await.map(|done| format!("{:?}", done.pointers)))?
     } else {
-        answer(transaction.abort().await.map(|()| "aborted".to_owned()))?
+        outcome(transaction.abort().await.map(|()| "aborted".to_owned()))?
     };
     let is_committed = matches!(store.outcome(id).await?, Outcome::Committed(_));
-    Ok(Answer { text: format!("{text}{} {is_committed}", ended.text), refused: ended.refused })
+    Ok(StepOutcome { text: format!("{text}{} {is_committed}", ended.text), is_rejected: ended.is_rejected })
 }
 
-/// When the digest asks for cuts, in milliseconds: the world's clock should begin at 0 and go slowly.
-const TIMES: [u64; 6] = [1, 20, 100, 250, 500, 1000];
+/// Times at which the digest looks up cuts, in milliseconds. The clock of the test should start at 0 and
+/// advance slowly.
+const CUT_TIMES: [u64; 6] = [1, 20, 100, 250, 500, 1000];
 
-/// Everything that can be read of the world, but for the versions, which are each store's own.
+/// Returns the readable content of the fixture as text, without versions, which differ between stores.
+///
+/// # Errors
+/// Any error of the store.
 pub async fn digest(store: &dyn StreamStore) -> Result<String> {
     let mut all = String::new();
     for number in 0..STREAMS {
@@ -177,25 +190,25 @@ pub async fn digest(store: &dyn StreamStore) -> Result<String> {
         let segments = store.segments(&stream).await?;
         let events = bounded_read(store, &stream).await?;
         for (pointer, event) in &events {
-            assert_eq!(store.event(pointer).await?, *event, "a pointer leads to its event");
+            assert_eq!(store.event(pointer).await?, *event, "a pointer reads its event");
         }
-        write!(all, "{info:?} {segments:?} {events:?} ").expect("a text can be written to");
-        for time in TIMES {
+        write!(all, "{info:?} {segments:?} {events:?} ").expect("writing to a string does not fail");
+        for time in CUT_TIMES {
             let cut = store.cut_at(&stream, Duration::from_millis(time)).await?;
-            write!(all, "{cut} ").expect("a text can be written to");
+            write!(all, "{cut} ").expect("writing to a string does not fail");
         }
     }
     let entries = store.scan(&table(), b"", None, 1000).await?;
     let entries: Vec<_> = entries.into_iter().map(|entry| (entry.key, entry.value)).collect();
-    write!(all, "{entries:?}").expect("a text can be written to");
+    write!(all, "{entries:?}").expect("writing to a string does not fail");
     for writer in 0..4 {
         let last = store.last_event_number(WriterId(writer)).await?;
-        write!(all, " {last:?}").expect("a text can be written to");
+        write!(all, " {last:?}").expect("writing to a string does not fail");
     }
     Ok(all)
 }
 
-/// Any step, for whoever compares two stores by random histories.
+/// Generates arbitrary steps for random histories.
 #[cfg(feature = "proptest")]
 pub fn any_step() -> impl proptest::strategy::Strategy<Value = Step> {
     use proptest::prelude::*;
@@ -206,9 +219,9 @@ pub fn any_step() -> impl proptest::strategy::Strategy<Value = Step> {
     let number = || 0..STREAMS;
     prop_oneof![
         6 => (events(), changes, writer, any::<bool>())
-            .prop_map(|(events, changes, writer, synced)| Step::Commit { events, changes, writer, synced }),
+            .prop_map(|(events, changes, writer, is_synced)| Step::Commit { events, changes, writer, is_synced }),
         3 => (prop::collection::vec(events(), 0..3), any::<bool>())
-            .prop_map(|(runs, commits)| Step::Transaction { runs, commits }),
+            .prop_map(|(batches, commits)| Step::Transaction { batches, commits }),
         1 => (number(), any::<u8>()).prop_map(|(stream, part)| Step::Truncate(stream, part)),
         1 => number().prop_map(Step::Seal),
         1 => number().prop_map(Step::Delete),

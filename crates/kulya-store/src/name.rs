@@ -1,13 +1,13 @@
-//! The names of things, checked once when they come in. A [`Scope`] or [`StreamName`] that exists is right.
+//! Names of scopes, streams, segments and tables, validated on construction.
 //!
-//! The rules are Pravega's: letters, digits, `.` and `-`, at most 255 bytes. Names with a leading `_` are the
-//! system's own; they are made with the `system` constructors and never from a user's text.
+//! The rules are Pravega's: letters, digits, `.` and `-`, at most 255 bytes. Names with a leading `_` are
+//! internal; they are created with the `system` constructors and never from user input.
 
 use crate::{Error, Result};
 use std::fmt;
 use std::sync::Arc;
 
-/// Longest scope, stream or table name, in bytes (Pravega's limit).
+/// The maximum length of a scope, stream or table name, in bytes (as in Pravega).
 const MAX_NAME_BYTES: usize = 255;
 
 fn check(what: &str, name: &str) -> Result<()> {
@@ -38,32 +38,38 @@ macro_rules! name_type {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// A user's name; refused with the reason when it breaks the rules.
+            /// Creates a name from user input.
+            ///
+            /// # Errors
+            /// `InvalidInput` if the name breaks the rules.
             pub fn new(name: &str) -> Result<Self> {
                 check($what, name).map(|()| Self(name.into()))
             }
 
-            /// A name of the system's own: `_` in front of a name that is otherwise right.
+            /// Creates an internal name: `_` followed by a valid name.
             ///
             /// # Panics
-            /// When the name breaks that rule: system names are written in our code.
+            /// If the name breaks that rule; internal names are constants of the program.
             pub fn system(name: &'static str) -> Self {
-                let rest = name.strip_prefix('_').expect("a system name begins with '_'");
-                check($what, rest).expect("a system name is a right name behind its '_'");
+                let rest = name.strip_prefix('_').expect("an internal name starts with '_'");
+                check($what, rest).expect("an internal name is valid after its '_'");
                 Self(name.into())
             }
 
-            /// A name as a backend finds it in its own files, the system's own included.
+            /// Creates a name from storage, where internal names are allowed.
+            ///
+            /// # Errors
+            /// `InvalidInput` if the name breaks the rules.
             pub fn stored(name: &str) -> Result<Self> {
                 check($what, name.strip_prefix('_').unwrap_or(name)).map(|()| Self(name.into()))
             }
 
-            /// The name as text.
+            /// Returns the name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
 
-            /// Whether this is one of the system's own names, which listings for users leave out.
+            /// Returns whether the name is internal; listings for users leave these out.
             pub fn is_system(&self) -> bool {
                 self.0.starts_with('_')
             }
@@ -78,7 +84,7 @@ macro_rules! name_type {
 }
 
 name_type!(
-    /// The name of a scope: a room for streams and tables (a database, for SQL).
+    /// The name of a scope, the namespace of streams and tables (a database in SQL).
     Scope, "scope"
 );
 name_type!(
@@ -86,33 +92,39 @@ name_type!(
     StreamName, "stream"
 );
 
-/// A stream: scope and name. Shown as `scope/stream`.
+/// The name of a stream with its scope. Displayed as `scope/stream`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamId {
-    /// The scope it lives in.
+    /// The scope of the stream.
     pub scope: Scope,
-    /// Its name there.
+    /// The name of the stream within the scope.
     pub name: StreamName,
 }
 
 impl StreamId {
-    /// From two texts, both checked.
+    /// Creates an id from user input.
+    ///
+    /// # Errors
+    /// `InvalidInput` if a name breaks the rules.
     pub fn new(scope: &str, name: &str) -> Result<Self> {
         Ok(Self { scope: Scope::new(scope)?, name: StreamName::new(name)? })
     }
 
-    /// Where its names lie in memory. Two that are alive and have the same identity are equal; two that are equal may have
-    /// different ones. For those who look up the same stream a million times.
+    /// Returns the memory addresses of the names. Two live ids with the same identity are equal; equal ids
+    /// may differ in identity. A cheap cache key for repeated lookups of one stream.
     pub fn identity(&self) -> (usize, usize) {
         (self.scope.0.as_ptr() as usize, self.name.0.as_ptr() as usize)
     }
 
-    /// As a backend finds it in its own files, the system's own included.
+    /// Creates an id from storage, where internal names are allowed.
+    ///
+    /// # Errors
+    /// `InvalidInput` if a name breaks the rules.
     pub fn stored(scope: &str, name: &str) -> Result<Self> {
         Ok(Self { scope: Scope::stored(scope)?, name: StreamName::stored(name)? })
     }
 
-    /// Its first segment `number`, of epoch 0.
+    /// Returns the id of segment `number` in epoch 0.
     pub fn segment(&self, number: u32) -> SegmentId {
         SegmentId { stream: self.clone(), number, epoch: 0 }
     }
@@ -124,7 +136,7 @@ impl std::str::FromStr for StreamId {
     fn from_str(text: &str) -> Result<Self> {
         let (scope, name) = text
             .split_once('/')
-            .ok_or_else(|| Error::invalid(format!("stream {text:?} must be written as scope/stream")))?;
+            .ok_or_else(|| Error::invalid(format!("stream {text:?} must have the form scope/stream")))?;
         Self::new(scope, name)
     }
 }
@@ -135,14 +147,14 @@ impl fmt::Display for StreamId {
     }
 }
 
-/// One segment of a stream. Shown by Pravega's scoped name, `scope/stream/number.#epoch.epoch`.
+/// The id of a segment. Displayed as Pravega's scoped name, `scope/stream/number.#epoch.epoch`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SegmentId {
-    /// The stream it is a part of.
+    /// The stream of the segment.
     pub stream: StreamId,
-    /// Its number within the stream.
+    /// The number of the segment within the stream.
     pub number: u32,
-    /// The epoch in which it was made; 0 until a stream scales.
+    /// The epoch in which the segment was created; 0 until the stream is created again.
     pub epoch: u32,
 }
 
@@ -156,7 +168,7 @@ impl std::str::FromStr for SegmentId {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let bad = || Error::invalid(format!("segment {text:?} must be written as scope/stream/0.#epoch.0"));
+        let bad = || Error::invalid(format!("segment {text:?} must have the form scope/stream/0.#epoch.0"));
         let (stream, segment) = text.rsplit_once('/').ok_or_else(bad)?;
         let (number, epoch) = segment.split_once(".#epoch.").ok_or_else(bad)?;
         let (scope, name) = stream.split_once('/').ok_or_else(bad)?;
@@ -168,27 +180,36 @@ impl std::str::FromStr for SegmentId {
     }
 }
 
-/// A table: scope and name, by the same rules as a stream's.
+/// The name of a table with its scope, by the same rules as a stream's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TableId {
-    /// The scope it lives in.
+    /// The scope of the table.
     pub scope: Scope,
-    /// Its name there.
+    /// The name of the table within the scope.
     pub name: StreamName,
 }
 
 impl TableId {
-    /// From two texts, both checked.
+    /// Creates an id from user input.
+    ///
+    /// # Errors
+    /// `InvalidInput` if a name breaks the rules.
     pub fn new(scope: &str, name: &str) -> Result<Self> {
         Ok(Self { scope: Scope::new(scope)?, name: StreamName::new(name)? })
     }
 
-    /// As a backend finds it in its own files, the system's own included.
+    /// Creates an id from storage, where internal names are allowed.
+    ///
+    /// # Errors
+    /// `InvalidInput` if a name breaks the rules.
     pub fn stored(scope: &str, name: &str) -> Result<Self> {
         Ok(Self { scope: Scope::stored(scope)?, name: StreamName::stored(name)? })
     }
 
-    /// A table of the system's own, in a system scope.
+    /// Creates the id of a table in an internal scope.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the table name breaks the rules.
     pub fn system(scope: &'static str, name: &str) -> Result<Self> {
         Ok(Self { scope: Scope::system(scope), name: StreamName::new(name)? })
     }
@@ -205,20 +226,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_follow_pravegas_rules() {
+    fn names_follow_the_rules_of_pravega() {
         for good in ["a", "shop.public.customers", "a-1", "A9"] {
             assert!(StreamName::new(good).is_ok(), "{good}");
         }
         for bad in ["", "a_b", "a/b", "é", "_x", "..", "a b", &"x".repeat(256)] {
             assert!(StreamName::new(bad).is_err(), "{bad}");
         }
-        let refused = Scope::new("my_scope").unwrap_err().to_string();
-        assert!(refused.contains("my_scope") && refused.contains("'_'"), "{refused}");
+        let error = Scope::new("my_scope").unwrap_err().to_string();
+        assert!(error.contains("my_scope") && error.contains("'_'"), "{error}");
         assert!(Scope::system("_kulya").is_system());
     }
 
     #[test]
-    fn a_segment_reads_back_from_its_name() {
+    fn segment_id_text_round_trips() {
         let segment = StreamId::new("s", "t").unwrap().segment(3);
         assert_eq!(segment.to_string(), "s/t/3.#epoch.0");
         assert_eq!("s/t/3.#epoch.0".parse::<SegmentId>().unwrap(), segment);

@@ -1,28 +1,28 @@
-//! The way back to one event: [`EventPointer`], with Pravega's own bytes.
+//! A durable reference to one event: [`EventPointer`], serialized as in Pravega.
 //!
-//! Bytes: `00` format version · `00` version · `01` revision count · `00` revision · i32 BE length of the rest ·
-//! u16 BE length and text of the segment's scoped name · compact long offset · compact int length (of the frame,
-//! header included). Big-endian throughout; the leading bits of a compact number tell its size.
+//! Bytes: `00` format version · `00` version · `01` revision count · `00` revision · i32 length of the rest
+//! · u16 length and text of the segment's scoped name · compact long offset · compact int length (of the
+//! frame, header included). Big-endian; the leading bits of a compact number encode its size.
 
 use crate::{Error, Result, SegmentId};
 use bytes::{BufMut, Bytes, BytesMut};
 use std::fmt;
 
-/// Where one event stands: its segment, the offset of its frame, and the frame's length.
+/// The location of an event: its segment, the offset of its frame and the length of the frame.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventPointer {
     /// The segment.
     pub segment: SegmentId,
-    /// Offset of the event's header within the segment, in bytes.
+    /// The offset of the event's header within the segment, in bytes.
     pub offset: u64,
-    /// Length of header and payload, in bytes.
+    /// The length of header and payload, in bytes.
     pub length: u32,
 }
 
 const PREFIX: [u8; 4] = [0, 0, 1, 0];
 
 impl EventPointer {
-    /// Pravega's bytes for this pointer.
+    /// Serializes the pointer as Pravega does.
     pub fn to_bytes(&self) -> Bytes {
         let name = self.segment.to_string();
         let mut body = BytesMut::with_capacity(name.len() + 14);
@@ -38,11 +38,14 @@ impl EventPointer {
         out.freeze()
     }
 
-    /// Reads a pointer from Pravega's bytes. Total: any bytes give a pointer or an error.
+    /// Deserializes a pointer from Pravega's format. Never panics.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the bytes are not a pointer.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         Self::parse(bytes).ok_or_else(|| {
-            let shown: String = bytes.iter().take(24).map(|b| format!("{b:02x}")).collect();
-            Error::invalid(format!("these bytes are no event pointer: {shown}"))
+            let hex: String = bytes.iter().take(24).map(|b| format!("{b:02x}")).collect();
+            Error::invalid(format!("these bytes are not an event pointer: {hex}"))
         })
     }
 
@@ -55,17 +58,17 @@ impl EventPointer {
         let (name_len, rest) = rest.split_first_chunk::<2>()?;
         let (name, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*name_len)))?;
         let segment = std::str::from_utf8(name).ok()?.parse().ok()?;
-        let (offset, rest) = take_compact(rest, &[1, 2, 4, 8])?;
+        let (offset, rest) = decode_compact(rest, &[1, 2, 4, 8])?;
         let (length, rest) = match rest.first()? {
-            b if b & 0x80 == 0 => take_bits(rest, 1, 7)?,
-            b if b & 0x40 == 0 => take_bits(rest, 2, 14)?,
-            _ => take_bits(rest, 4, 30)?,
+            b if b & 0x80 == 0 => decode_bits(rest, 1, 7)?,
+            b if b & 0x40 == 0 => decode_bits(rest, 2, 14)?,
+            _ => decode_bits(rest, 4, 30)?,
         };
         rest.is_empty().then_some(Self { segment, offset, length: length as u32 })
     }
 }
 
-/// Shown as `scope/stream/0.#epoch.0@offset+length`.
+/// Displayed as `scope/stream/0.#epoch.0@offset+length`.
 impl fmt::Display for EventPointer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}+{}", self.segment, self.offset, self.length)
@@ -89,13 +92,13 @@ fn put_compact_int(out: &mut BytesMut, value: u32) {
     }
 }
 
-/// A compact long: the two leading bits choose one of four sizes.
-fn take_compact<'a>(bytes: &'a [u8], sizes: &[usize; 4]) -> Option<(u64, &'a [u8])> {
+/// Decodes a compact long: the two leading bits select one of four sizes.
+fn decode_compact<'a>(bytes: &'a [u8], sizes: &[usize; 4]) -> Option<(u64, &'a [u8])> {
     let size = *sizes.get(usize::from(bytes.first()? >> 6))?;
-    take_bits(bytes, size, size as u32 * 8 - 2)
+    decode_bits(bytes, size, size as u32 * 8 - 2)
 }
 
-fn take_bits(bytes: &[u8], size: usize, bits: u32) -> Option<(u64, &[u8])> {
+fn decode_bits(bytes: &[u8], size: usize, bits: u32) -> Option<(u64, &[u8])> {
     let (number, rest) = bytes.split_at_checked(size)?;
     let value = number.iter().fold(0u64, |value, byte| value << 8 | u64::from(*byte));
     Some((value & ((1 << bits) - 1), rest))
@@ -114,9 +117,9 @@ mod tests {
         bytes.iter().map(|b| format!("{b:02x}")).collect()
     }
 
-    /// Bytes printed by the Java client 0.13.
+    /// Bytes written by the Java client 0.13.
     #[test]
-    fn bytes_are_the_java_clients() {
+    fn bytes_match_the_java_client() {
         for (pointer, bytes) in [
             (pointer("s/t/0.#epoch.0", 0, 108), "0000010000000012000e732f742f302e2365706f63682e30006c"),
             (
@@ -135,13 +138,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_pointer_reads_back(offset in 0u64..1 << 62, length in 0u32..1 << 30, number: u32) {
+        fn any_pointer_round_trips(offset in 0u64..1 << 62, length in 0u32..1 << 30, number: u32) {
             let pointer = EventPointer { segment: crate::StreamId::new("s", "t").unwrap().segment(number), offset, length };
             prop_assert_eq!(EventPointer::from_bytes(&pointer.to_bytes()).unwrap(), pointer);
         }
 
         #[test]
-        fn any_bytes_are_refused_or_read(bytes: Vec<u8>) {
+        fn any_bytes_are_decoded_or_rejected(bytes: Vec<u8>) {
             let mut framed = PREFIX.to_vec();
             framed.extend((bytes.len() as i32).to_be_bytes());
             framed.extend(&bytes);

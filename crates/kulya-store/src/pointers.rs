@@ -1,68 +1,69 @@
-//! Many pointers in little room: [`Pointers`]. A batch of a thousand events lies in a few segments, whose names stand here
-//! once.
+//! A compact list of event pointers: [`Pointers`]. A batch of a thousand events is in a few segments, whose
+//! ids are stored once.
 
 use crate::{EventPointer, SegmentId};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// A pointer to each of some events, in their order.
+/// A list of event pointers, in the order of the events.
 #[derive(Clone, Default)]
 pub struct Pointers {
     segments: Vec<SegmentId>,
-    /// The number of the segment, the event's offset, and its length.
-    places: Vec<(u32, u64, u32)>,
+    /// For each event the index of its segment, its offset, and its length.
+    locations: Vec<(u32, u64, u32)>,
 }
 
 impl Pointers {
-    /// None yet, but into these segments, and room for so many.
-    pub fn into_segments(segments: Vec<SegmentId>, room: usize) -> Self {
-        Self { segments, places: Vec::with_capacity(room) }
+    /// Creates an empty list over these segments, with capacity for `capacity` pointers.
+    pub fn with_capacity(segments: Vec<SegmentId>, capacity: usize) -> Self {
+        Self { segments, locations: Vec::with_capacity(capacity) }
     }
 
-    /// Adds a pointer into the segment of this number, which is one of those given: where the event begins, and its length
-    /// with its header.
+    /// Adds a pointer: the index of its segment in the list given to
+    /// [`with_capacity`](Self::with_capacity), the offset of the event, and its length with the header, in
+    /// bytes.
     pub fn push(&mut self, segment: u32, offset: u64, length: u32) {
         debug_assert!(
             (segment as usize) < self.segments.len(),
             "segment {segment} of {}",
             self.segments.len()
         );
-        self.places.push((segment, offset, length));
+        self.locations.push((segment, offset, length));
     }
 
-    /// How many.
+    /// Returns the number of pointers.
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.locations.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether the list is empty.
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.locations.is_empty()
     }
 
-    /// One of them.
+    /// Returns the pointer to the event of this index.
     pub fn get(&self, event: usize) -> Option<EventPointer> {
-        self.places.get(event).and_then(|place| self.pointer(place))
+        self.locations.get(event).and_then(|location| self.pointer(location))
     }
 
-    /// The first.
+    /// Returns the first pointer.
     pub fn first(&self) -> Option<EventPointer> {
         self.get(0)
     }
 
-    /// All of them.
+    /// Iterates over the pointers.
     pub fn iter(&self) -> impl Iterator<Item = EventPointer> {
-        self.places.iter().filter_map(|place| self.pointer(place))
+        self.locations.iter().filter_map(|location| self.pointer(location))
     }
 
-    /// The segments that they lead into.
+    /// Returns the segments of the pointers.
     pub fn segments(&self) -> &[SegmentId] {
         &self.segments
     }
 
-    /// Of each event the number of its segment, its offset, and its length.
-    pub fn places(&self) -> &[(u32, u64, u32)] {
-        &self.places
+    /// Returns for each event the index of its segment, its offset and its length.
+    pub fn locations(&self) -> &[(u32, u64, u32)] {
+        &self.locations
     }
 
     fn pointer(&self, (segment, offset, length): &(u32, u64, u32)) -> Option<EventPointer> {
@@ -74,9 +75,9 @@ impl Pointers {
 impl FromIterator<EventPointer> for Pointers {
     fn from_iter<T: IntoIterator<Item = EventPointer>>(pointers: T) -> Self {
         let mut all = Self::default();
-        let mut known: BTreeMap<SegmentId, u32> = BTreeMap::new();
+        let mut indexes: BTreeMap<SegmentId, u32> = BTreeMap::new();
         for EventPointer { segment, offset, length } in pointers {
-            let number = *known.entry(segment.clone()).or_insert_with(|| {
+            let number = *indexes.entry(segment.clone()).or_insert_with(|| {
                 all.segments.push(segment);
                 all.segments.len() as u32 - 1
             });
@@ -86,7 +87,7 @@ impl FromIterator<EventPointer> for Pointers {
     }
 }
 
-/// By what they lead to.
+/// Compares the pointers, independent of how the segments are numbered.
 impl PartialEq for Pointers {
     fn eq(&self, other: &Self) -> bool {
         self.len() == other.len() && self.iter().eq(other.iter())
@@ -107,7 +108,7 @@ mod tests {
     use crate::StreamId;
 
     #[test]
-    fn pointers_come_back_in_their_order_and_segments_are_named_once() {
+    fn pointers_keep_their_order_and_segments_are_stored_once() {
         let stream = StreamId::new("shop", "orders").unwrap();
         let pointer = |number, offset| EventPointer {
             segment: SegmentId { stream: stream.clone(), number, epoch: 0 },
@@ -119,7 +120,7 @@ mod tests {
         assert!(pointers.iter().eq(all));
         assert_eq!((pointers.len(), pointers.segments().len()), (3, 2));
         assert_eq!(pointers.get(3), None);
-        let mut same = Pointers::into_segments(vec![pointer(0, 0).segment, pointer(1, 0).segment], 3);
+        let mut same = Pointers::with_capacity(vec![pointer(0, 0).segment, pointer(1, 0).segment], 3);
         same.push(1, 0, 9);
         same.push(0, 0, 9);
         assert_ne!(same, pointers);

@@ -1,9 +1,10 @@
-//! Background tasks and threads, under supervision: a panic in one is logged with the task's name and the panic's
-//! message, is counted, and either restarts the task after a pause or leaves a component in a named unhealthy state.
-//! Nothing of the program runs in the background but through here ([`Supervisor::spawn`], [`Supervisor::spawn_restarting`],
-//! [`Supervisor::thread`], [`spawn_logged`]); `cargo xtask tidy` refuses the other ways.
+//! Supervised background tasks and threads: a panic is logged with the name of the task and the message, is
+//! counted, and either restarts the task after a pause or leaves its component in an unhealthy state. All
+//! background work of the program is started here ([`Supervisor::spawn`], [`Supervisor::spawn_restarting`],
+//! [`Supervisor::spawn_thread`], [`spawn_logged`]); `cargo xtask tidy` rejects other ways.
 //!
-//! A [`Supervisor`] belongs to one store or one server, and its [`health`](Supervisor::health) is a part of theirs.
+//! A [`Supervisor`] belongs to one store or one server, whose [`health`](Supervisor::health) includes its
+//! components.
 //!
 //! ```
 //! use kulya_store::supervision::Supervisor;
@@ -31,20 +32,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// The pause before the first restart of a task, doubled for each that follows soon.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// No pause is longer, and a task that ran so long is believed again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The pause before the first restart of a task, doubled for each further one.
+const MIN_RESTART_PAUSE: Duration = Duration::from_secs(1);
+/// The maximum pause; also the time without a panic after which a task is healthy again.
+const MAX_RESTART_PAUSE: Duration = Duration::from_secs(60);
 
-/// Every panic of this process that went through here or through the hook.
-static PANICS: AtomicU64 = AtomicU64::new(0);
+/// The number of panics that the panic hook has seen.
+static PANIC_COUNT: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    /// The task that runs on this thread now.
-    static RUNNING: RefCell<Option<Arc<str>>> = const { RefCell::new(None) };
+    /// The name of the task that this thread is running.
+    static CURRENT_TASK: RefCell<Option<Arc<str>>> = const { RefCell::new(None) };
 }
 
-/// The components of one store or one server. Clones are the same.
+/// The components of one store or one server. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Supervisor(Arc<Mutex<BTreeMap<Arc<str>, State>>>);
 
@@ -55,7 +56,7 @@ struct State {
     counters: BTreeMap<&'static str, u64>,
 }
 
-/// One component of a [`Supervisor`]: what it says of itself. Clones are the same.
+/// A component of a [`Supervisor`], which reports its own health. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Component {
     name: Arc<str>,
@@ -63,14 +64,14 @@ pub struct Component {
 }
 
 impl Supervisor {
-    /// The component of this name, which is healthy when it is new.
+    /// Returns the component of a name, and registers it as healthy if it is new.
     pub fn component(&self, name: impl Into<Arc<str>>) -> Component {
         let name = name.into();
         self.lock().entry(Arc::clone(&name)).or_default();
         Component { name, supervisor: self.clone() }
     }
 
-    /// What all components say.
+    /// Returns the health of all components.
     pub fn health(&self) -> Health {
         let component = |(name, state): (&Arc<str>, &State)| ComponentHealth {
             name: name.as_ref().to_owned(),
@@ -81,12 +82,12 @@ impl Supervisor {
         Health { components: self.lock().iter().map(component).collect() }
     }
 
-    /// Runs a task in the background, once. After a panic its component has the status `then`, for good, and the handle
-    /// gives `None`.
+    /// Spawns a task that is not restarted. After a panic its component keeps the status `on_panic`, and
+    /// the handle returns `None`.
     pub fn spawn<T: Send + 'static>(
         &self,
         name: impl Into<Arc<str>>,
-        then: HealthStatus,
+        on_panic: HealthStatus,
         task: impl Future<Output = T> + Send + 'static,
     ) -> tokio::task::JoinHandle<Option<T>> {
         let component = self.component(name);
@@ -94,16 +95,16 @@ impl Supervisor {
             match component.catch_async(task).await {
                 Ok(done) => Some(done),
                 Err(message) => {
-                    component.set(then, &message);
-                    tracing::error!("{}: {message}; it does not run any more", component.name);
+                    component.set(on_panic, &message);
+                    tracing::error!("{}: {message}; the task is not restarted", component.name);
                     None
                 }
             }
         })
     }
 
-    /// Runs a task in the background, and runs it again, after a pause, whenever it panics. Meanwhile, and until it has run
-    /// for a minute since, its component is degraded. A task that ends in order is not run again.
+    /// Spawns a task that is restarted after a pause whenever it panics. Its component is degraded until
+    /// the task has run for a minute. A task that returns is not restarted.
     pub fn spawn_restarting<F: Future<Output = ()> + Send + 'static>(
         &self,
         name: impl Into<Arc<str>>,
@@ -111,48 +112,49 @@ impl Supervisor {
     ) -> tokio::task::JoinHandle<()> {
         let component = self.component(name);
         tokio::spawn(async move {
-            let (mut pause, mut was_restarted) = (FIRST_PAUSE, false);
+            let (mut pause, mut was_restarted) = (MIN_RESTART_PAUSE, false);
             loop {
                 let mut running = std::pin::pin!(component.catch_async(task()));
-                let early = tokio::time::timeout(LONGEST_PAUSE, &mut running).await;
-                let ended = match early {
-                    Ok(ended) => ended,
+                let first_minute = tokio::time::timeout(MAX_RESTART_PAUSE, &mut running).await;
+                let result = match first_minute {
+                    Ok(result) => result,
                     Err(_) => {
                         if std::mem::take(&mut was_restarted) {
                             component.set_healthy();
                         }
-                        pause = FIRST_PAUSE;
+                        pause = MIN_RESTART_PAUSE;
                         running.await
                     }
                 };
-                let Err(message) = ended else { return };
+                let Err(message) = result else { return };
                 was_restarted = true;
                 component.set(HealthStatus::Degraded, &message);
                 component.count("restarts", 1);
-                tracing::error!("{}: {message}; it runs again in {pause:?}", component.name);
+                tracing::error!("{}: {message}; restarting in {pause:?}", component.name);
                 tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                pause = (pause * 2).min(MAX_RESTART_PAUSE);
             }
         })
     }
 
-    /// Runs work on a thread of its own, which has the component's name. After a panic the component has the status `then`,
-    /// for good. There is no runtime on the thread: work on it must not depend on one.
+    /// Spawns a thread named after the component. After a panic the component keeps the status `on_panic`.
+    /// The thread has no async runtime.
     ///
     /// # Errors
-    /// The system has no room for another thread.
-    pub fn thread(
+    /// The operating system cannot create another thread.
+    pub fn spawn_thread(
         &self,
         name: &str,
-        then: HealthStatus,
+        on_panic: HealthStatus,
         mut work: impl FnMut() + Send + 'static,
     ) -> std::io::Result<std::thread::JoinHandle<()>> {
         let component = self.component(name);
         std::thread::Builder::new().name(format!("kulya {name}")).spawn(move || {
-            // the work's own values live on until the component says what happened: who notices their end can read it
+            // `work` is dropped after the component is updated, so that an observer of the drop finds the
+            // reason
             if let Err(message) = component.catch(&mut work) {
-                component.set(then, &message);
-                tracing::error!("{}: {message}; it does not run any more", component.name);
+                component.set(on_panic, &message);
+                tracing::error!("{}: {message}; the task is not restarted", component.name);
             }
         })
     }
@@ -163,56 +165,56 @@ impl Supervisor {
 }
 
 impl Component {
-    /// Its name.
+    /// Returns the name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// It does not do its work as it should, for this reason.
+    /// Reports the component as unhealthy, with a reason.
     pub fn set(&self, status: HealthStatus, reason: impl Into<String>) {
         let reason = reason.into();
         self.change(|state| (state.status, state.reason) = (status, Some(reason)));
     }
 
-    /// It does its work (again).
+    /// Reports the component as healthy.
     pub fn set_healthy(&self) {
         self.change(|state| (state.status, state.reason) = (HealthStatus::Healthy, None));
     }
 
-    /// Its status now.
+    /// Returns the current status.
     pub fn status(&self) -> HealthStatus {
         self.change(|state| state.status)
     }
 
-    /// Why it is not healthy.
+    /// Returns the reason if the component is not healthy.
     pub fn reason(&self) -> Option<String> {
         self.change(|state| state.reason.clone())
     }
 
-    /// Adds to one of its counters.
+    /// Adds to one of the counters.
     pub fn count(&self, counter: &'static str, more: u64) {
         self.change(|state| *state.counters.entry(counter).or_default() += more);
     }
 
-    /// Does something; a panic in it is logged and counted, and its message is the error.
+    /// Runs `work` and catches a panic, which is logged and counted.
     ///
     /// # Errors
-    /// `panicked: ` and the message. What the work was changing may be half changed.
+    /// The message of the panic, after `panicked: `. State that the work was changing may be inconsistent.
     pub fn catch<T>(&self, work: impl FnOnce() -> T) -> Result<T, String> {
-        let running = Running::begin(&self.name);
+        let running = TaskScope::enter(&self.name);
         let done = catch_unwind(AssertUnwindSafe(work));
         drop(running);
         done.map_err(|payload| self.panicked(&*payload))
     }
 
     async fn catch_async<T>(&self, task: impl Future<Output = T>) -> Result<T, String> {
-        let named = Named { name: Arc::clone(&self.name), task: Box::pin(task) };
+        let named = NamedTask { name: Arc::clone(&self.name), task: Box::pin(task) };
         AssertUnwindSafe(named).catch_unwind().await.map_err(|payload| self.panicked(&*payload))
     }
 
     fn panicked(&self, payload: &(dyn Any + Send)) -> String {
         self.count("panics", 1);
-        format!("panicked: {}", message(payload))
+        format!("panicked: {}", panic_message(payload))
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
@@ -220,83 +222,83 @@ impl Component {
     }
 }
 
-/// Runs a task in the background on which nothing but itself depends, such as one connection: a panic is logged and
-/// counted, and ends it alone.
+/// Spawns a task that nothing else depends on, such as a connection. A panic is logged and counted, and
+/// ends only this task.
 pub fn spawn_logged<T: Send + 'static>(
     name: impl Into<Arc<str>>,
     task: impl Future<Output = T> + Send + 'static,
 ) -> tokio::task::JoinHandle<Option<T>> {
     let name = name.into();
-    tokio::spawn(logged(name, task))
+    tokio::spawn(catch_and_log(name, task))
 }
 
-/// The same for a task of a set: `None` after a panic.
-pub async fn logged<T>(name: impl Into<Arc<str>>, task: impl Future<Output = T>) -> Option<T> {
+/// Runs a task of a task set: a panic is logged and counted; returns `None` after it.
+pub async fn catch_and_log<T>(name: impl Into<Arc<str>>, task: impl Future<Output = T>) -> Option<T> {
     let name = name.into();
-    let named = Named { name: Arc::clone(&name), task: Box::pin(task) };
+    let named = NamedTask { name: Arc::clone(&name), task: Box::pin(task) };
     match AssertUnwindSafe(named).catch_unwind().await {
         Ok(done) => Some(done),
         Err(payload) => {
-            tracing::error!("{name}: panicked: {}", message(&*payload));
+            tracing::error!("{name}: panicked: {}", panic_message(&*payload));
             None
         }
     }
 }
 
-/// How many panics there were in this process, since [`install_panic_hook`].
-pub fn panics() -> u64 {
-    PANICS.load(Ordering::Relaxed)
+/// Returns the number of panics of the process since [`install_panic_hook`].
+pub fn panic_count() -> u64 {
+    PANIC_COUNT.load(Ordering::Relaxed)
 }
 
-/// Has every panic of the process counted and logged as an error, with the task's name, the thread's name, the place in
-/// the source and the message, in place of the standard library's lines. For a program's beginning.
+/// Installs a panic hook that counts every panic and logs it as an error, with task, thread, source
+/// location and message. Call it when the program starts.
 pub fn install_panic_hook() {
     std::panic::set_hook(Box::new(|info| {
-        PANICS.fetch_add(1, Ordering::Relaxed);
-        let task = RUNNING.try_with(|running| running.try_borrow().ok()?.clone()).ok().flatten();
+        PANIC_COUNT.fetch_add(1, Ordering::Relaxed);
+        let task = CURRENT_TASK.try_with(|running| running.try_borrow().ok()?.clone()).ok().flatten();
         let task = task.as_deref().unwrap_or("none");
         let thread = std::thread::current();
         let thread = thread.name().unwrap_or("unnamed");
-        let place = info.location().map(ToString::to_string).unwrap_or_default();
-        let message = message(info.payload());
-        tracing::error!("panic in task {task}, thread {thread}, at {place}: {message}");
+        let location = info.location().map(ToString::to_string).unwrap_or_default();
+        let message = panic_message(info.payload());
+        tracing::error!("panic in task {task}, thread {thread}, at {location}: {message}");
     }));
 }
 
-/// What a panic says, on one line.
-pub fn message(payload: &(dyn Any + Send)) -> String {
+/// Returns the message of a panic, on one line.
+pub fn panic_message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("no message").replace('\n', " ")
 }
 
-/// A task that has a name while it runs.
-struct Named<F> {
+/// A future with a task name, which is current while the future is polled.
+struct NamedTask<F> {
     name: Arc<str>,
     task: Pin<Box<F>>,
 }
 
-impl<F: Future> Future for Named<F> {
+impl<F: Future> Future for NamedTask<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let _running = Running::begin(&self.name);
+        let _running = TaskScope::enter(&self.name);
         self.task.as_mut().poll(context)
     }
 }
 
-/// While it lives, this thread runs a task of this name; then the one of before.
-struct Running(Option<Arc<str>>);
+/// A guard that sets the current task name of this thread and restores the previous one on drop.
+struct TaskScope(Option<Arc<str>>);
 
-impl Running {
-    fn begin(name: &Arc<str>) -> Self {
-        Self(RUNNING.replace(Some(Arc::clone(name))))
+impl TaskScope {
+    fn enter(name: &Arc<str>) -> Self {
+        Self(CURRENT_TASK.replace(Some(Arc::clone(name))))
     }
 }
 
-impl Drop for Running {
+impl Drop for TaskScope {
     fn drop(&mut self) {
-        RUNNING.set(self.0.take());
+        CURRENT_TASK.set(self.0.take());
     }
 }
 
@@ -306,7 +308,7 @@ mod tests {
     use std::sync::atomic::AtomicU32;
 
     #[tokio::test(start_paused = true)]
-    async fn a_task_that_panics_is_run_again_and_believed_after_a_while() {
+    async fn panicking_task_is_restarted_and_becomes_healthy() {
         let supervisor = Supervisor::default();
         let runs = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&runs);
@@ -319,14 +321,14 @@ mod tests {
             }
         });
         let status = || supervisor.health().component("feed").cloned().unwrap_or_default();
-        // the clock is the test's: it goes on when nothing else can
+        // time is paused: it advances when all tasks are idle
         tokio::time::sleep(Duration::from_millis(1)).await;
         assert_eq!(status().status, HealthStatus::Degraded);
         assert_eq!(status().reason.as_deref(), Some("panicked: not yet"));
         // 1 s, 2 s and 4 s
         tokio::time::sleep(Duration::from_secs(8)).await;
         assert_eq!((runs.load(Ordering::SeqCst), status().status), (4, HealthStatus::Degraded));
-        tokio::time::sleep(LONGEST_PAUSE).await;
+        tokio::time::sleep(MAX_RESTART_PAUSE).await;
         assert_eq!(status().status, HealthStatus::Healthy);
         assert_eq!(status().counters, [("panics", 3), ("restarts", 3)]);
         done.send_replace(true);
@@ -334,9 +336,10 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_panics_leaves_its_name_and_its_reason() {
+    fn panicking_thread_leaves_its_reason() {
         let supervisor = Supervisor::default();
-        let thread = supervisor.thread("commits", HealthStatus::Failed, || panic!("{} is wrong", 7)).unwrap();
+        let thread =
+            supervisor.spawn_thread("commits", HealthStatus::Failed, || panic!("{} is wrong", 7)).unwrap();
         thread.join().unwrap();
         let health = supervisor.health();
         let component = health.worst().unwrap();
@@ -345,8 +348,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_of_a_set_ends_alone() {
-        assert_eq!(logged("connection", async { 1 }).await, Some(1));
+    async fn panic_ends_only_its_task() {
+        assert_eq!(catch_and_log("connection", async { 1 }).await, Some(1));
         assert_eq!(spawn_logged("connection", async { panic!("x") }).await.unwrap(), None::<()>);
     }
 }

@@ -1,12 +1,13 @@
-//! Writers that number what they write, so that a retry writes nothing twice.
+//! Idempotent writers: a writer numbers its commits, so that a retry is not stored twice.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-/// How many writers a store remembers; who wrote longest ago is forgotten first, and is new when it comes back.
-pub const MOST_WRITERS: usize = 10_000;
+/// The number of writers that a store remembers. The least recently active writer is forgotten first, and
+/// counts as new when it returns.
+pub const MAX_WRITERS: usize = 10_000;
 
-/// A writer: a number that nobody else uses, drawn at random when it begins.
+/// The id of a writer, unique and drawn at random when the writer starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WriterId(pub u128);
 
@@ -16,52 +17,53 @@ impl fmt::Display for WriterId {
     }
 }
 
-/// Which of a writer's commits this is. A commit whose number is not above the last stored one is there already, and
-/// changes nothing.
+/// The number of a commit of a writer. A commit whose number is not above the writer's last stored one is a
+/// duplicate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WriterMark {
     /// The writer.
     pub writer: WriterId,
-    /// Rises from commit to commit of a writer; by convention the number of the commit's last event.
+    /// The number, increasing from commit to commit; by convention that of the commit's last event.
     pub event_number: u64,
 }
 
-/// The last number of each writer: what a backend keeps, in the order of its commits.
+/// The last commit number of each writer, least recently active first.
 #[derive(Debug, Default, Clone)]
 pub struct WriterMarks {
     last: HashMap<WriterId, (u64, u64)>,
-    /// By when they last wrote.
+    /// Writers by the time of their last commit.
     order: BTreeMap<u64, WriterId>,
     written: u64,
 }
 
 impl WriterMarks {
-    /// The writer's last number.
+    /// Returns the writer's last commit number.
     pub fn last(&self, writer: WriterId) -> Option<u64> {
         self.last.get(&writer).map(|(number, _)| *number)
     }
 
-    /// Whether this commit is stored already.
-    pub fn has(&self, mark: WriterMark) -> bool {
+    /// Returns whether a commit is stored already.
+    pub fn is_duplicate(&self, mark: WriterMark) -> bool {
         self.last(mark.writer).is_some_and(|last| mark.event_number <= last)
     }
 
-    /// Each writer's last commit, who wrote longest ago first: stored again in this order they make the same.
-    pub fn in_order(&self) -> impl Iterator<Item = WriterMark> + '_ {
+    /// Iterates over the last commit of each writer, least recently active first. Recording them in this
+    /// order gives the same list.
+    pub fn oldest_first(&self) -> impl Iterator<Item = WriterMark> + '_ {
         let mark = |writer: &WriterId| {
             self.last(*writer).map(|event_number| WriterMark { writer: *writer, event_number })
         };
         self.order.values().filter_map(mark)
     }
 
-    /// Takes over a commit.
-    pub fn store(&mut self, mark: WriterMark) {
+    /// Records a commit.
+    pub fn record(&mut self, mark: WriterMark) {
         self.written += 1;
-        if let Some((_, before)) = self.last.insert(mark.writer, (mark.event_number, self.written)) {
-            self.order.remove(&before);
+        if let Some((_, previous)) = self.last.insert(mark.writer, (mark.event_number, self.written)) {
+            self.order.remove(&previous);
         }
         self.order.insert(self.written, mark.writer);
-        if self.order.len() > MOST_WRITERS
+        if self.order.len() > MAX_WRITERS
             && let Some((_, forgotten)) = self.order.pop_first()
         {
             self.last.remove(&forgotten);
@@ -74,21 +76,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_writer_of_longest_ago_is_forgotten() {
+    fn least_recently_active_writer_is_evicted() {
         let mut marks = WriterMarks::default();
         let mark =
             |writer: usize, event_number| WriterMark { writer: WriterId(writer as u128), event_number };
-        for writer in 0..MOST_WRITERS {
-            marks.store(mark(writer, 5));
+        for writer in 0..MAX_WRITERS {
+            marks.record(mark(writer, 5));
         }
-        marks.store(mark(0, 6));
-        assert!(marks.has(mark(0, 6)) && !marks.has(mark(0, 7)) && marks.has(mark(1, 1)));
-        marks.store(mark(MOST_WRITERS, 1));
+        marks.record(mark(0, 6));
+        assert!(
+            marks.is_duplicate(mark(0, 6))
+                && !marks.is_duplicate(mark(0, 7))
+                && marks.is_duplicate(mark(1, 1))
+        );
+        marks.record(mark(MAX_WRITERS, 1));
         assert_eq!((marks.last(WriterId(0)), marks.last(WriterId(1))), (Some(6), None));
-        assert_eq!(marks.order.len(), MOST_WRITERS);
-        let mut again = WriterMarks::default();
-        marks.in_order().for_each(|mark| again.store(mark));
-        assert!(marks.in_order().eq(again.in_order()));
-        assert_eq!(again.in_order().next(), Some(mark(2, 5)), "who wrote longest ago comes first");
+        assert_eq!(marks.order.len(), MAX_WRITERS);
+        let mut copy = WriterMarks::default();
+        marks.oldest_first().for_each(|mark| copy.record(mark));
+        assert!(marks.oldest_first().eq(copy.oldest_first()));
+        assert_eq!(
+            copy.oldest_first().next(),
+            Some(mark(2, 5)),
+            "the least recently active writer comes first"
+        );
     }
 }

@@ -1,13 +1,14 @@
-//! Compaction: neighbouring log files, of which much is of no use any more, written anew as one without that.
+//! Compaction: rewrites adjacent log files, much of whose content is dead, as one file without it.
 //!
-//! What is kept stands in the new file as it would in the old ones, so that the log alone still says everything: the
-//! changes of the catalog and the tables in their order, then the events, segment by segment. Events that a transaction
-//! staged stand there as what they became. Only files are compacted that lie wholly before the last checkpoint, and only
-//! what that checkpoint has made useless is left out: what came later may not be on the disk yet.
+//! The new file holds the retained content as the old files would, so that the log alone still describes
+//! the whole store: the changes of the catalog and the tables in their order, then the events, segment by
+//! segment. Staged events of committed transactions become appends. Only files wholly before the last
+//! checkpoint are compacted, and only content that was dead at that checkpoint is dropped: later changes
+//! may not be on the disk yet.
 
-mod choice;
-mod keeping;
-mod writing;
+mod filter;
+mod rewrite;
+mod select;
 
-pub(crate) use choice::choose;
-pub(crate) use writing::{Compacted, Output, compact};
+pub(crate) use rewrite::{CompactedFile, CompactedFileWriter, compact};
+pub(crate) use select::select_files;

@@ -1,5 +1,5 @@
-//! The index of a folder: an LSM tree of fjall's. It is made when there is something to write into it; a store that is
-//! small enough to be read from its log has none.
+//! The index on disk: an LSM tree (fjall), created on the first write. A store that is small enough to be
+//! read from its log has none.
 
 use super::{Index, IndexChange, IndexEntry};
 use crate::disk::FOLDER_MODE;
@@ -12,15 +12,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Memory for blocks that were read; what is asked for again and again is kept unpacked elsewhere.
+/// The size of fjall's block cache, in bytes; hot blocks are cached unpacked elsewhere.
 const CACHE_BYTES: u64 = 2 << 20;
-/// Memory for what was written and not yet sorted into files.
+/// The size of fjall's memtable, in bytes.
 const MEMTABLE_BYTES: u64 = 4 << 20;
 
-/// An end waits so long for the index, and looks so often.
-const SETTLING: Duration = Duration::from_secs(10);
-const SETTLING_STEP: Duration = Duration::from_millis(2);
+/// The maximum time that a flush on close takes.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
+/// The interval of checks whether the flush is done.
+const FLUSH_POLL_INTERVAL: Duration = Duration::from_millis(2);
 
+/// An LSM tree in a folder.
 pub(crate) struct LsmIndex {
     path: PathBuf,
     open: Mutex<Option<Tree>>,
@@ -33,7 +35,7 @@ struct Tree {
 }
 
 impl LsmIndex {
-    /// The index in this folder, should it be there or be needed.
+    /// Creates an index for a folder, which is opened on demand.
     pub(crate) fn at(path: &Path) -> Self {
         Self { path: path.to_owned(), open: Mutex::default() }
     }
@@ -42,8 +44,8 @@ impl LsmIndex {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The tree, if there is one.
-    fn found(&self) -> io::Result<Option<Tree>> {
+    /// Returns the tree if it exists.
+    fn existing(&self) -> io::Result<Option<Tree>> {
         let mut open = self.lock();
         if open.is_none() && self.path.exists() {
             *open = Some(Tree::open(&self.path)?);
@@ -51,7 +53,7 @@ impl LsmIndex {
         Ok(open.clone())
     }
 
-    fn made(&self) -> io::Result<Tree> {
+    fn open_or_create(&self) -> io::Result<Tree> {
         let mut open = self.lock();
         match &*open {
             Some(tree) => Ok(tree.clone()),
@@ -62,7 +64,7 @@ impl LsmIndex {
 
 impl Tree {
     fn open(path: &Path) -> io::Result<Self> {
-        // fjall would make it as the process's file mode mask says
+        // fjall would create it with the umask
         DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)?;
         let database = Database::builder(path).cache_size(CACHE_BYTES).worker_threads(1).open();
         let database = database.map_err(failed)?;
@@ -71,9 +73,8 @@ impl Tree {
         Ok(Self { database, entries })
     }
 
-    /// What the tree holds now. Asked without one, it shows a batch while it is taken in, a part of it there and a part
-    /// not.
-    fn now(&self) -> impl Readable {
+    /// Returns a snapshot. Without one, a reader sees a batch in part while it is applied.
+    fn snapshot(&self) -> impl Readable {
         self.database.snapshot()
     }
 }
@@ -89,25 +90,27 @@ fn entry(guard: Guard) -> io::Result<IndexEntry> {
 
 impl Index for LsmIndex {
     fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>> {
-        let Some(tree) = self.found()? else { return Ok(None) };
-        Ok(tree.now().get(&tree.entries, key).map_err(failed)?.map(Bytes::from))
+        let Some(tree) = self.existing()? else { return Ok(None) };
+        Ok(tree.snapshot().get(&tree.entries, key).map_err(failed)?.map(Bytes::from))
     }
 
     fn range<'a>(&'a self, from: &[u8], to: &[u8]) -> Box<dyn Iterator<Item = io::Result<IndexEntry>> + 'a> {
-        match self.found() {
-            Ok(Some(tree)) if from < to => Box::new(tree.now().range(&tree.entries, from..to).map(entry)),
+        match self.existing() {
+            Ok(Some(tree)) if from < to => {
+                Box::new(tree.snapshot().range(&tree.entries, from..to).map(entry))
+            }
             Ok(_) => Box::new(std::iter::empty()),
             Err(error) => Box::new(std::iter::once(Err(error))),
         }
     }
 
     fn last(&self, from: &[u8], to: &[u8]) -> io::Result<Option<IndexEntry>> {
-        let Some(tree) = self.found()?.filter(|_| from <= to) else { return Ok(None) };
-        tree.now().range(&tree.entries, from..=to).next_back().map(entry).transpose()
+        let Some(tree) = self.existing()?.filter(|_| from <= to) else { return Ok(None) };
+        tree.snapshot().range(&tree.entries, from..=to).next_back().map(entry).transpose()
     }
 
     fn write(&self, changes: Vec<IndexChange>) -> io::Result<()> {
-        let tree = self.made()?;
+        let tree = self.open_or_create()?;
         let mut batch = tree.database.batch().durability(Some(PersistMode::SyncData));
         for (key, value) in changes {
             match value {
@@ -118,19 +121,19 @@ impl Index for LsmIndex {
         batch.commit().map_err(failed)
     }
 
-    /// Sorts into files what is still in memory. The tree's own end does not wait for that, and then all of it is read from
-    /// its journal at the next opening: a third of a second for thirty megabytes.
-    fn settle(&self) -> io::Result<()> {
+    /// Flushes the memtable into a table file. Closing fjall does not do that, and then the next opening
+    /// replays its journal: a third of a second for 30 MB.
+    fn flush(&self) -> io::Result<()> {
         let Some(tree) = self.lock().clone() else { return Ok(()) };
         tree.entries.rotate_memtable().map_err(failed)?;
-        // its worker says nowhere that it could not
-        for _ in 0..SETTLING.as_millis() / SETTLING_STEP.as_millis() {
+        // fjall's worker does not report failures
+        for _ in 0..FLUSH_TIMEOUT.as_millis() / FLUSH_POLL_INTERVAL.as_millis() {
             if tree.entries.sealed_memtable_count() == 0 {
                 return Ok(());
             }
-            std::thread::park_timeout(SETTLING_STEP);
+            std::thread::park_timeout(FLUSH_POLL_INTERVAL);
         }
-        Err(io::Error::new(io::ErrorKind::TimedOut, "the index does not get its memory into files"))
+        Err(io::Error::new(io::ErrorKind::TimedOut, "the flush of the index timed out"))
     }
 
     fn clear(&self) -> io::Result<()> {
@@ -148,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reader_sees_a_write_whole_or_not_at_all() {
+    fn reader_sees_writes_atomically() {
         let folder = tempfile::tempdir().unwrap();
         let index = LsmIndex::at(&folder.path().join("index"));
         let batch =
@@ -160,26 +163,26 @@ mod tests {
                 let seen: Vec<Bytes> =
                     index.range(&[0], &[100]).map(|entry| entry.map(|(_, value)| value).unwrap()).collect();
                 assert_eq!(seen.len(), 100);
-                assert!(seen.windows(2).all(|pair| pair.first() == pair.last()), "part of a write: {seen:?}");
+                assert!(seen.windows(2).all(|pair| pair.first() == pair.last()), "partial write: {seen:?}");
             }
         });
     }
 
     #[test]
-    fn what_is_settled_lies_in_files_and_is_still_there() {
+    fn flush_writes_table_files() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("index");
         let index = LsmIndex::at(&path);
-        index.settle().unwrap();
-        assert!(!path.exists(), "an index that nobody needs is not made");
+        index.flush().unwrap();
+        assert!(!path.exists(), "an unused index is not created");
         let key = |n: u32| n.to_be_bytes().to_vec();
         index.write((0..1000).map(|n| (key(n), Some(vec![7; 100]))).collect()).unwrap();
-        let tables = |index: &LsmIndex| index.found().unwrap().unwrap().entries.table_count();
+        let tables = |index: &LsmIndex| index.existing().unwrap().unwrap().entries.table_count();
         assert_eq!(tables(&index), 0);
-        index.settle().unwrap();
+        index.flush().unwrap();
         assert_eq!(tables(&index), 1);
-        // nothing came since
-        index.settle().unwrap();
+        // nothing was written since
+        index.flush().unwrap();
         assert_eq!(tables(&index), 1);
         drop(index);
         let index = LsmIndex::at(&path);

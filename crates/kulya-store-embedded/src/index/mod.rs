@@ -1,17 +1,18 @@
-//! The index: an ordered map on the disk that finds things in the log. Whatever it holds was read from the log and can be
-//! read from it again, so an index that is lost, damaged, or older than the log costs time and nothing else.
+//! The index: an ordered map on the disk that locates things in the log. It only holds what was derived
+//! from the log, so an index that is lost, damaged or older than the log can be rebuilt.
 //!
-//! Keys begin with a letter:
+//! Keys start with a letter:
 //!
 //! | key | value |
 //! |---|---|
-//! | `d` | the [checkpoint](crate::checkpoint): the small things, as they were after some frame |
-//! | `g` | the log files that the rest speaks of |
-//! | `x` stream u32, segment u32, start u64 | a block of extents: where the segment's events from there on lie |
+//! | `d` | the [checkpoint](crate::checkpoint): the state after some frame, without extents and entries |
+//! | `g` | the log files that the other entries refer to |
+//! | `x` stream u32, segment u32, start u64 | a block of extents of the segment, from `start` on |
 //! | `k` table u32, key | a table entry: version u64, log file u32, value |
-//! | `t` log file u32, transaction u64, stream u32, segment u32 | where the events of a committed transaction begin in the segment, for the part that was staged in that file |
+//! | `t` log file u32, transaction u64, stream u32, segment u32 | a committed transaction's start in the segment |
 //!
-//! `c` and `f` were those of format 2: an index that has them alone is made again. Numbers are big-endian, so that keys are in the order of what they name.
+//! A `t` entry covers the events that were staged in that log file. `c` and `f` are of format 2: an index
+//! that only has these is rebuilt. Numbers are big-endian, so that keys sort in the order of the numbers.
 
 mod blocks;
 mod lsm;
@@ -27,41 +28,55 @@ use crate::op::SegmentKey;
 use bytes::{BufMut, Bytes};
 use std::io;
 
-/// One change of an index: a key, and its new value or none.
+/// A change of an index: a key, and its new value, or `None` to remove it.
 pub type IndexChange = (Vec<u8>, Option<Vec<u8>>);
 
-/// Keys and values as an index gives them.
+/// A key and its value.
 pub type IndexEntry = (Bytes, Bytes);
 
-/// An ordered map from bytes to bytes that outlives the process. The machine's own is an LSM tree beside the log. A reader
-/// sees each write whole or not at all.
+/// A durable ordered map from bytes to bytes. The default is an LSM tree in the store's folder. Readers see
+/// each write atomically. Errors are those of the disk.
 pub trait Index: Send + Sync + 'static {
-    /// The value of a key.
+    /// Returns the value of a key.
+    ///
+    /// # Errors
+    /// I/O errors; `InvalidData` if the index is damaged.
     fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>>;
 
-    /// The entries from `from` (with it) to `to` (without it), in key order.
+    /// Iterates over the entries from `from`, inclusive, to `to`, exclusive, in key order.
     fn range<'a>(&'a self, from: &[u8], to: &[u8]) -> Box<dyn Iterator<Item = io::Result<IndexEntry>> + 'a>;
 
-    /// The last entry from `from` to `to`, both with it.
+    /// Returns the last entry from `from` to `to`, both inclusive.
+    ///
+    /// # Errors
+    /// I/O errors; `InvalidData` if the index is damaged.
     fn last(&self, from: &[u8], to: &[u8]) -> io::Result<Option<IndexEntry>>;
 
-    /// Makes all the changes or none; on return they survive a power cut. A key stands among them once.
+    /// Writes the changes atomically; on return they are durable. A key is changed at most once.
+    ///
+    /// # Errors
+    /// `StorageFull` if the disk is full, and other I/O errors.
     fn write(&self, changes: Vec<IndexChange>) -> io::Result<()>;
 
-    /// Puts what was written where the next opening finds it without going through it again. Nothing is asked of it
-    /// afterwards.
-    fn settle(&self) -> io::Result<()> {
+    /// Flushes written data to where the next opening reads it fast. Called last, before the store closes.
+    ///
+    /// # Errors
+    /// I/O errors, and `TimedOut`.
+    fn flush(&self) -> io::Result<()> {
         Ok(())
     }
 
-    /// Forgets everything.
+    /// Removes all entries.
+    ///
+    /// # Errors
+    /// I/O errors.
     fn clear(&self) -> io::Result<()>;
 }
 
 pub(crate) const CHECKPOINT: &[u8] = b"d";
 pub(crate) const FILES: &[u8] = b"g";
 
-/// The key of the block that begins at `start`.
+/// Returns the key of the block that starts at `start`.
 pub(crate) fn block_key(segment: SegmentKey, start: u64) -> Vec<u8> {
     let mut key = Vec::with_capacity(17);
     key.put_u8(b'x');
@@ -71,27 +86,27 @@ pub(crate) fn block_key(segment: SegmentKey, start: u64) -> Vec<u8> {
     key
 }
 
-/// Behind the last block of a segment.
+/// Returns the upper bound of the blocks of a segment.
 pub(crate) fn blocks_end(segment: SegmentKey) -> Vec<u8> {
     let mut key = block_key(segment, u64::MAX);
     key.push(0);
     key
 }
 
-/// The segment of a block, by its key.
+/// Returns the segment of a block key.
 pub(crate) fn segment_of(key: &[u8]) -> Option<SegmentKey> {
     let (stream, rest) = key.strip_prefix(b"x")?.split_first_chunk::<4>()?;
     let (number, _) = rest.split_first_chunk::<4>()?;
     Some(SegmentKey { stream: u32::from_be_bytes(*stream), number: u32::from_be_bytes(*number) })
 }
 
-/// From where and up to where the blocks of a whole stream lie.
+/// Returns the key range of the blocks of a stream.
 pub(crate) fn stream_range(stream: u32) -> (Vec<u8>, Vec<u8>) {
     let from = block_key(SegmentKey { stream, number: 0 }, 0);
     (from, blocks_end(SegmentKey { stream, number: u32::MAX }))
 }
 
-/// The key of a table entry.
+/// Returns the key of a table entry.
 pub(crate) fn entry_key(table: u32, key: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(5 + key.len());
     out.put_u8(b'k');
@@ -100,10 +115,10 @@ pub(crate) fn entry_key(table: u32, key: &[u8]) -> Vec<u8> {
     out
 }
 
-/// From where and up to where a table's entries lie.
+/// Returns the key range of the entries of a table.
 pub(crate) fn table_range(table: u32) -> (Vec<u8>, Vec<u8>) {
     let mut end = entry_key(table, b"");
-    // the next number; behind the last table comes the next letter
+    // the next table id; after the last one, the next letter
     match table.checked_add(1) {
         Some(next) => end = entry_key(next, b""),
         None => end = vec![end.first().map_or(b'l', |letter| letter + 1)],
@@ -111,14 +126,14 @@ pub(crate) fn table_range(table: u32) -> (Vec<u8>, Vec<u8>) {
     (entry_key(table, b""), end)
 }
 
-/// A table entry's value in the index.
-pub(crate) struct Stored {
+/// The value of a table entry in the index.
+pub(crate) struct StoredEntry {
     pub(crate) version: u64,
     pub(crate) file: u32,
     pub(crate) value: Bytes,
 }
 
-impl Stored {
+impl StoredEntry {
     pub(crate) fn encode(version: u64, file: u32, value: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(12 + value.len());
         out.put_u64(version);
@@ -135,7 +150,7 @@ impl Stored {
     }
 }
 
-/// The key under which a transaction's place in a segment is found from the log file that its events were staged in.
+/// Returns the key of a transaction's start in a segment, for events staged in a log file.
 pub(crate) fn staged_key(file: u32, transaction: u64, segment: SegmentKey) -> Vec<u8> {
     let mut key = Vec::with_capacity(21);
     key.put_u8(b't');
@@ -146,7 +161,7 @@ pub(crate) fn staged_key(file: u32, transaction: u64, segment: SegmentKey) -> Ve
     key
 }
 
-/// From where and up to where the transactions' places of a log file lie.
+/// Returns the key range of the transaction starts of a log file.
 pub(crate) fn staged_range(file: u32) -> (Vec<u8>, Vec<u8>) {
     let first = SegmentKey { stream: 0, number: 0 };
     let last = SegmentKey { stream: u32::MAX, number: u32::MAX };
@@ -155,10 +170,7 @@ pub(crate) fn staged_range(file: u32) -> (Vec<u8>, Vec<u8>) {
     (staged_key(file, 0, first), end)
 }
 
-/// The error for an index whose content is not what was written into it.
-pub(crate) fn damaged() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidData,
-        "the index is damaged: remove it, it is made again from the log",
-    )
+/// Returns the error for an index with invalid content.
+pub(crate) fn corrupt() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "the index is corrupt: remove it, it is rebuilt from the log")
 }

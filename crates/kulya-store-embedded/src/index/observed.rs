@@ -1,4 +1,4 @@
-//! An index of which the store's health knows whether it works: any other, watched.
+//! An index wrapper that reports failures of the index to the store's health.
 
 use super::{Index, IndexChange, IndexEntry};
 use bytes::Bytes;
@@ -8,11 +8,13 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// Wraps an index.
 pub(crate) struct ObservedIndex {
     inner: Arc<dyn Index>,
     component: Component,
-    /// What failed the last time: reads, writes.
+    /// Whether the last read failed.
     reads: AtomicBool,
+    /// Whether the last write failed.
     writes: AtomicBool,
 }
 
@@ -21,8 +23,8 @@ impl ObservedIndex {
         Self { inner, component, reads: AtomicBool::new(false), writes: AtomicBool::new(false) }
     }
 
-    fn seen<T>(&self, failed: &AtomicBool, what: &str, done: io::Result<T>) -> io::Result<T> {
-        match &done {
+    fn report<T>(&self, failed: &AtomicBool, operation: &str, result: io::Result<T>) -> io::Result<T> {
+        match &result {
             Ok(_) if !failed.load(Ordering::Relaxed) => {}
             Ok(_) => {
                 failed.store(false, Ordering::Relaxed);
@@ -32,43 +34,43 @@ impl ObservedIndex {
             }
             Err(error) => {
                 failed.store(true, Ordering::Relaxed);
-                self.component.set(HealthStatus::Degraded, format!("cannot {what} the index: {error}"));
+                self.component.set(HealthStatus::Degraded, format!("cannot {operation} the index: {error}"));
             }
         }
-        done
+        result
     }
 
-    fn read<T>(&self, done: io::Result<T>) -> io::Result<T> {
-        self.seen(&self.reads, "read", done)
+    fn report_read<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        self.report(&self.reads, "read", result)
     }
 
-    fn written<T>(&self, done: io::Result<T>) -> io::Result<T> {
-        self.seen(&self.writes, "write", done)
+    fn report_write<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        self.report(&self.writes, "write", result)
     }
 }
 
 impl Index for ObservedIndex {
     fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>> {
-        self.read(self.inner.get(key))
+        self.report_read(self.inner.get(key))
     }
 
     fn range<'a>(&'a self, from: &[u8], to: &[u8]) -> Box<dyn Iterator<Item = io::Result<IndexEntry>> + 'a> {
-        Box::new(self.inner.range(from, to).map(|entry| self.read(entry)))
+        Box::new(self.inner.range(from, to).map(|entry| self.report_read(entry)))
     }
 
     fn last(&self, from: &[u8], to: &[u8]) -> io::Result<Option<IndexEntry>> {
-        self.read(self.inner.last(from, to))
+        self.report_read(self.inner.last(from, to))
     }
 
     fn write(&self, changes: Vec<IndexChange>) -> io::Result<()> {
-        self.written(self.inner.write(changes))
+        self.report_write(self.inner.write(changes))
     }
 
-    fn settle(&self) -> io::Result<()> {
-        self.inner.settle()
+    fn flush(&self) -> io::Result<()> {
+        self.inner.flush()
     }
 
     fn clear(&self) -> io::Result<()> {
-        self.written(self.inner.clear())
+        self.report_write(self.inner.clear())
     }
 }

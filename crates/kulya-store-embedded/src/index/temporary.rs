@@ -1,5 +1,5 @@
-//! An index that is made for one reading of a log, beside the store's folder: in memory while it is small, and in a folder
-//! among the system's temporary ones, which is removed in the end, when it is not.
+//! A temporary index for reading a log without changing the store's folder: in memory while it is small,
+//! and otherwise in a folder below the system's temporary folder, which is removed on drop.
 
 use super::{Index, IndexChange, IndexEntry, LsmIndex};
 use bytes::Bytes;
@@ -10,16 +10,16 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-/// So many bytes are kept in memory.
+/// The maximum size in memory, in bytes.
 const MEMORY_BYTES: usize = 64 << 20;
 
-/// See the module.
+/// An index in memory or in a temporary folder.
 pub(crate) struct TemporaryIndex {
-    kept: RwLock<Kept>,
+    storage: RwLock<Storage>,
     memory_bytes: usize,
 }
 
-enum Kept {
+enum Storage {
     Memory { entries: BTreeMap<Vec<u8>, Bytes>, bytes: usize },
     Folder(TemporaryFolder),
 }
@@ -33,49 +33,49 @@ impl Drop for TemporaryFolder {
     fn drop(&mut self) {
         drop(self.index.take());
         if let Err(error) = std::fs::remove_dir_all(&self.path) {
-            tracing::warn!("the temporary folder {} stays behind: {error}", self.path.display());
+            tracing::warn!("cannot remove the temporary folder {}: {error}", self.path.display());
         }
     }
 }
 
 impl TemporaryFolder {
-    fn make() -> Self {
-        static MADE: AtomicU64 = AtomicU64::new(0);
-        let number = MADE.fetch_add(1, Ordering::Relaxed);
+    fn create() -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("kulya-index-{}-{number}", std::process::id()));
         Self { index: Some(LsmIndex::at(&path)), path }
     }
 
     fn index(&self) -> io::Result<&LsmIndex> {
-        self.index.as_ref().ok_or_else(|| io::Error::other("the temporary index is gone"))
+        self.index.as_ref().ok_or_else(|| io::Error::other("the temporary index is closed"))
     }
 }
 
 impl Default for TemporaryIndex {
     fn default() -> Self {
-        Self::of_memory(MEMORY_BYTES)
+        Self::with_memory_limit(MEMORY_BYTES)
     }
 }
 
 impl TemporaryIndex {
-    fn of_memory(memory_bytes: usize) -> Self {
-        Self { kept: RwLock::new(Kept::Memory { entries: BTreeMap::new(), bytes: 0 }), memory_bytes }
+    fn with_memory_limit(memory_bytes: usize) -> Self {
+        Self { storage: RwLock::new(Storage::Memory { entries: BTreeMap::new(), bytes: 0 }), memory_bytes }
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Kept> {
-        self.kept.read().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> RwLockReadGuard<'_, Storage> {
+        self.storage.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The first entry behind a key, or from it on.
+    /// Returns the first entry from a bound on.
     fn next(&self, from: Bound<&[u8]>, to: &[u8]) -> io::Result<Option<IndexEntry>> {
         match &*self.read() {
-            Kept::Memory { entries, .. } => {
+            Storage::Memory { entries, .. } => {
                 let found = entries.range::<[u8], _>((from, Bound::Unbounded)).next();
                 Ok(found
                     .filter(|(key, _)| key.as_slice() < to)
                     .map(|(key, value)| (key.clone().into(), value.clone())))
             }
-            Kept::Folder(folder) => {
+            Storage::Folder(folder) => {
                 let from = match from {
                     Bound::Included(from) => from.to_vec(),
                     Bound::Excluded(from) => [from, &[0]].concat(),
@@ -90,8 +90,8 @@ impl TemporaryIndex {
 impl Index for TemporaryIndex {
     fn get(&self, key: &[u8]) -> io::Result<Option<Bytes>> {
         match &*self.read() {
-            Kept::Memory { entries, .. } => Ok(entries.get(key).cloned()),
-            Kept::Folder(folder) => folder.index()?.get(key),
+            Storage::Memory { entries, .. } => Ok(entries.get(key).cloned()),
+            Storage::Folder(folder) => folder.index()?.get(key),
         }
     }
 
@@ -113,21 +113,21 @@ impl Index for TemporaryIndex {
 
     fn last(&self, from: &[u8], to: &[u8]) -> io::Result<Option<IndexEntry>> {
         match &*self.read() {
-            Kept::Memory { entries, .. } if from <= to => {
+            Storage::Memory { entries, .. } if from <= to => {
                 let found =
                     entries.range::<[u8], _>((Bound::Included(from), Bound::Included(to))).next_back();
                 Ok(found.map(|(key, value)| (key.clone().into(), value.clone())))
             }
-            Kept::Memory { .. } => Ok(None),
-            Kept::Folder(folder) => folder.index()?.last(from, to),
+            Storage::Memory { .. } => Ok(None),
+            Storage::Folder(folder) => folder.index()?.last(from, to),
         }
     }
 
     fn write(&self, changes: Vec<IndexChange>) -> io::Result<()> {
-        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
-        let (entries, bytes) = match &mut *kept {
-            Kept::Memory { entries, bytes } => (entries, bytes),
-            Kept::Folder(folder) => return folder.index()?.write(changes),
+        let mut storage = self.storage.write().unwrap_or_else(PoisonError::into_inner);
+        let (entries, bytes) = match &mut *storage {
+            Storage::Memory { entries, bytes } => (entries, bytes),
+            Storage::Folder(folder) => return folder.index()?.write(changes),
         };
         for (key, value) in changes {
             *bytes += key.len() + value.as_ref().map_or(0, Vec::len);
@@ -139,16 +139,16 @@ impl Index for TemporaryIndex {
         if *bytes <= self.memory_bytes {
             return Ok(());
         }
-        let folder = TemporaryFolder::make();
+        let folder = TemporaryFolder::create();
         let all = std::mem::take(entries).into_iter().map(|(key, value)| (key, Some(value.to_vec())));
         folder.index()?.write(all.collect())?;
-        *kept = Kept::Folder(folder);
+        *storage = Storage::Folder(folder);
         Ok(())
     }
 
     fn clear(&self) -> io::Result<()> {
-        *self.kept.write().unwrap_or_else(PoisonError::into_inner) =
-            Kept::Memory { entries: BTreeMap::new(), bytes: 0 };
+        *self.storage.write().unwrap_or_else(PoisonError::into_inner) =
+            Storage::Memory { entries: BTreeMap::new(), bytes: 0 };
         Ok(())
     }
 }
@@ -158,8 +158,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn in_memory_and_in_a_folder_it_is_the_same() {
-        let (small, large) = (TemporaryIndex::of_memory(100), TemporaryIndex::default());
+    fn index_is_the_same_in_memory_and_in_a_folder() {
+        let (small, large) = (TemporaryIndex::with_memory_limit(100), TemporaryIndex::default());
         for index in [&small, &large] {
             for round in 0..10u8 {
                 let changes =
@@ -168,8 +168,8 @@ mod tests {
             }
         }
         let path = match &*small.read() {
-            Kept::Folder(folder) => folder.path.clone(),
-            Kept::Memory { .. } => panic!("it is larger than what it may keep in memory"),
+            Storage::Folder(folder) => folder.path.clone(),
+            Storage::Memory { .. } => panic!("it exceeds the memory limit"),
         };
         let all =
             |index: &TemporaryIndex| index.range(&[0], &[255]).map(io::Result::unwrap).collect::<Vec<_>>();
@@ -178,6 +178,6 @@ mod tests {
         assert_eq!(small.last(&[0], &[18]).unwrap(), large.last(&[0], &[18]).unwrap());
         assert!(path.exists());
         drop(small);
-        assert!(!path.exists(), "nothing stays behind");
+        assert!(!path.exists(), "the folder is removed");
     }
 }

@@ -1,9 +1,9 @@
-//! From requests to ops: what a group of requests would do, judged one after the other against the state and
-//! what the earlier ones of the group will have done. Nothing here touches the disk or changes the state.
+//! Plans a group commit: turns requests into ops, checking each against the state and the earlier requests
+//! of the group. Planning does no I/O and does not change the state.
 
 mod layout;
 
-pub(crate) use layout::{Batch, Laid, RUN_BYTES, Targets};
+pub(crate) use layout::{Batch, EventLayout, RUN_BYTES, Targets};
 
 use crate::op::{self, Op, SegmentKey};
 use crate::state::State;
@@ -16,7 +16,7 @@ use layout::{MAX_COMMIT_BYTES, Run, Streams};
 use rustc_hash::FxHashMap;
 use std::collections::HashMap;
 
-/// What somebody asks the committer for.
+/// A request to the committer.
 #[derive(Debug)]
 pub(crate) enum Request {
     CreateScope(Scope),
@@ -27,7 +27,7 @@ pub(crate) enum Request {
     SealStream(StreamId),
     DeleteStream(StreamId),
     DeleteTable(TableId),
-    /// Each offset is known to be the beginning of an event, or the tail.
+    /// Each offset has been checked to be an event boundary or the tail.
     Truncate(StreamCut),
     ReserveTransactions {
         up_to: u64,
@@ -52,7 +52,8 @@ pub(crate) enum Request {
 }
 
 impl Request {
-    /// What its answer promises. What nobody waits for, and what means nothing before its commit, needs no sync.
+    /// Returns the durability of the request when it is acknowledged. Requests that nobody waits for, and
+    /// staged events, need no sync.
     pub(crate) fn durability(&self) -> Durability {
         match self {
             Self::Commit { durability, .. } => *durability,
@@ -62,31 +63,31 @@ impl Request {
     }
 }
 
-/// What a request gives.
+/// The response to a request.
 #[derive(Debug)]
-pub(crate) enum Reply {
-    /// Whether the thing is new; or, for an end, whether it was there.
+pub(crate) enum Response {
+    /// Whether something was created or, for a deletion, deleted.
     Created(bool),
     Committed {
-        /// Where each run of the batch begins in its segment.
+        /// The offset of each run of the batch in its segment.
         starts: Vec<u64>,
         versions: Vec<Version>,
         duplicate: bool,
     },
 }
 
-impl Reply {
-    /// It was done, and there is nothing to tell.
-    fn done() -> Self {
+impl Response {
+    /// Creates a response without content.
+    fn empty() -> Self {
         Self::Committed { starts: Vec::new(), versions: Vec::new(), duplicate: false }
     }
 }
 
-/// One group's frame under construction, and what it will have changed.
+/// The plan of a group: its frame, and the changes that the frame makes.
 pub(crate) struct Plan<'a> {
     state: &'a State,
     pub(crate) frame: Vec<u8>,
-    /// How many events are lost with it.
+    /// The number of events to count for the frame.
     pub(crate) events: u64,
     streams: Streams<'a>,
     tails: FxHashMap<SegmentKey, u64>,
@@ -94,15 +95,15 @@ pub(crate) struct Plan<'a> {
     versions: HashMap<(u32, Bytes), Option<Version>>,
     writers: HashMap<WriterId, u64>,
     version: u64,
-    /// Of the commits of this group, in milliseconds since 1970.
+    /// The time of the group's commits, in milliseconds since 1970.
     time: u64,
 }
 
 impl<'a> Plan<'a> {
-    /// `now` in milliseconds since 1970; the time of commits never goes back, whatever the clock does. The frame is built
-    /// in a buffer that may have been used before.
+    /// Creates an empty plan; `now` is in milliseconds since 1970. Commit times never decrease, even if the
+    /// clock does. The frame is built in `buffer`.
     pub(crate) fn new(state: &'a State, buffer: Vec<u8>, now: u64) -> Self {
-        let frame = crate::frame::begin_in(buffer);
+        let frame = crate::frame::reset_buffer(buffer);
         Self {
             state,
             frame,
@@ -117,27 +118,32 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Whether any request so far has something to write.
+    /// Returns whether there is nothing to write.
     pub(crate) fn is_empty(&self) -> bool {
         self.frame.len() == crate::frame::HEADER_BYTES
     }
 
-    /// Whether a request must be alone in its group: what it creates is not seen by the others' planning, and a
-    /// staged transaction's length is not known to it.
-    pub(crate) fn stands_alone(request: &Request) -> bool {
+    /// Returns whether a request must be the only one of its group: the planning of others does not see
+    /// what it creates, nor the length of a transaction that it commits.
+    pub(crate) fn is_exclusive(request: &Request) -> bool {
         !matches!(request, Request::Commit { .. } | Request::Stage { .. })
     }
 
-    /// Adds a request's ops, or refuses it and adds nothing. A batch that is not laid out, or for a stream that has gone
-    /// since, is laid out; `spread` gives a number for each of its events without a key.
-    pub(crate) fn add(&mut self, request: &mut Request, spread: impl FnMut() -> u32) -> Result<Reply> {
+    /// Adds the ops of a request, or rejects it and adds nothing. Computes the layout of a batch that has
+    /// none, or whose layout refers to a deleted stream; `next_unkeyed` returns the number of an event
+    /// without a key.
+    pub(crate) fn add(
+        &mut self,
+        request: &mut Request,
+        next_unkeyed: impl FnMut() -> u32,
+    ) -> Result<Response> {
         match request {
             Request::CreateScope(scope) => {
                 let is_new = !self.state.scopes.contains(scope);
                 Ok(self.create(is_new, &Op::CreateScope { name: scope.as_str() }))
             }
             Request::CreateStream(stream, config) => {
-                config.check(stream)?;
+                config.validate(stream)?;
                 self.state.scope(&stream.scope)?;
                 let op = Op::CreateStream {
                     id: self.state.next_stream_id(),
@@ -151,7 +157,7 @@ impl<'a> Plan<'a> {
             }
             Request::UpdateStream(stream, config) => {
                 let found = self.state.stream(stream)?;
-                config.check_update(stream, &found.config())?;
+                config.validate_update(stream, &found.config())?;
                 let is_new = found.retention != config.retention;
                 Ok(self.create(is_new, &Op::UpdateStream { id: found.id, retention: config.retention }))
             }
@@ -177,108 +183,112 @@ impl<'a> Plan<'a> {
             Request::DeleteStream(stream) => match self.state.streams.get(stream) {
                 Some(found) if !found.sealed => Err(Error::not_sealed(stream)),
                 Some(found) => Ok(self.create(true, &Op::DeleteStream { id: found.id })),
-                None => Ok(Reply::Created(false)),
+                None => Ok(Response::Created(false)),
             },
             Request::DeleteTable(table) => match self.state.tables.get(table) {
                 Some(found) => Ok(self.create(true, &Op::DeleteTable { id: found.id })),
-                None => Ok(Reply::Created(false)),
+                None => Ok(Response::Created(false)),
             },
             Request::Truncate(cut) => self.truncate(cut),
             Request::ReserveTransactions { up_to } => {
                 Ok(self.create(true, &Op::ReserveTransactions { up_to: *up_to }))
             }
             Request::Commit { batch, changes, writer, .. } => {
-                if writer.is_some_and(|mark| self.is_stored(mark)) {
-                    return Ok(Reply::Committed {
+                if writer.is_some_and(|mark| self.is_duplicate(mark)) {
+                    return Ok(Response::Committed {
                         starts: Vec::new(),
                         versions: Vec::new(),
                         duplicate: true,
                     });
                 }
-                let laid = self.laid(batch, spread)?;
+                let layout = self.layout_of(batch, next_unkeyed)?;
                 let checked = self.check_changes(changes)?;
-                let starts = self.append(laid);
+                let starts = self.append(layout);
                 self.events += batch.appends.len() as u64;
                 let versions = self.put_changes(changes, checked);
                 if let Some(WriterMark { writer, event_number }) = *writer {
-                    op::put(&mut self.frame, &Op::WriterMark { writer: writer.0, event_number });
+                    op::encode(&mut self.frame, &Op::WriterMark { writer: writer.0, event_number });
                     self.writers.insert(writer, event_number);
                 }
-                Ok(Reply::Committed { starts, versions, duplicate: false })
+                Ok(Response::Committed { starts, versions, duplicate: false })
             }
             Request::Stage { transaction, batch } => {
-                let laid = self.laid(batch, spread)?;
-                self.stage(*transaction, laid);
+                let layout = self.layout_of(batch, next_unkeyed)?;
+                self.stage(*transaction, layout);
                 self.events += batch.appends.len() as u64;
-                Ok(Reply::done())
+                Ok(Response::empty())
             }
             Request::CommitStaged { transaction, changes } => {
                 let starts = self.state.staged_starts(*transaction)?;
-                // with the commit they are lost, too
+                // the events count again with the commit
                 self.events += self.state.staged.get(transaction).map_or(0, |staged| staged.events);
                 let checked = self.check_changes(changes)?;
                 let version = self.version + u64::from(!changes.is_empty());
                 let changed = changes.len() as u32;
                 let (transaction, time) = (*transaction, self.time);
                 let op = Op::CommitStaged { transaction, version, changes: changed, time, starts };
-                op::put(&mut self.frame, &op);
+                op::encode(&mut self.frame, &op);
                 let versions = self.put_changes(changes, checked);
-                Ok(Reply::Committed { starts: Vec::new(), versions, duplicate: false })
+                Ok(Response::Committed { starts: Vec::new(), versions, duplicate: false })
             }
             Request::AbortStaged { transaction } => {
-                op::put(&mut self.frame, &Op::AbortStaged { transaction: *transaction });
-                Ok(Reply::done())
+                op::encode(&mut self.frame, &Op::AbortStaged { transaction: *transaction });
+                Ok(Response::empty())
             }
         }
     }
 
-    fn create(&mut self, is_new: bool, op: &Op<'_>) -> Reply {
+    fn create(&mut self, is_new: bool, op: &Op<'_>) -> Response {
         if is_new {
-            op::put(&mut self.frame, op);
+            op::encode(&mut self.frame, op);
         }
-        Reply::Created(is_new)
+        Response::Created(is_new)
     }
 
-    /// Whether a writer's commit is stored, or will be by this group.
-    fn is_stored(&self, mark: WriterMark) -> bool {
+    /// Returns whether a writer's commit is stored, or in this group already.
+    fn is_duplicate(&self, mark: WriterMark) -> bool {
         match self.writers.get(&mark.writer) {
             Some(pending) => mark.event_number <= *pending,
-            None => self.state.writers.has(mark),
+            None => self.state.writers.is_duplicate(mark),
         }
     }
 
-    fn truncate(&mut self, cut: &StreamCut) -> Result<Reply> {
+    fn truncate(&mut self, cut: &StreamCut) -> Result<Response> {
         let stream = self.state.stream(&cut.stream)?;
         for (SegmentId { number, .. }, offset) in cut.offsets() {
             if stream.segments.get(number as usize).is_some_and(|segment| offset > segment.head) {
                 let segment = SegmentKey { stream: stream.id, number };
-                op::put(&mut self.frame, &Op::Truncate { segment, offset });
+                op::encode(&mut self.frame, &Op::Truncate { segment, offset });
             }
         }
-        Ok(Reply::Created(true))
+        Ok(Response::Created(true))
     }
 
-    /// How a batch is laid out, all of its streams being there and taking events.
-    fn laid<'b>(&mut self, batch: &'b mut Batch, spread: impl FnMut() -> u32) -> Result<&'b Laid> {
-        let is_there = |(run, _): (Run, &[u8])| self.streams.find(self.state, run.segment.stream).is_some();
-        if !batch.laid.as_ref().is_some_and(|laid| laid.runs().all(is_there)) {
+    /// Returns the layout of a batch, after checking that its streams exist and are not sealed.
+    fn layout_of<'b>(
+        &mut self,
+        batch: &'b mut Batch,
+        next_unkeyed: impl FnMut() -> u32,
+    ) -> Result<&'b EventLayout> {
+        let exists = |(run, _): (Run, &[u8])| self.streams.find(self.state, run.segment.stream).is_some();
+        if !batch.layout.as_ref().is_some_and(|layout| layout.runs().all(exists)) {
             let targets = Targets::find(self.state, &batch.appends)?;
-            batch.laid = Some(Laid::out(&targets, &batch.appends, Vec::new(), spread));
+            batch.layout = Some(EventLayout::new(&targets, &batch.appends, Vec::new(), next_unkeyed));
         }
-        let laid = batch.laid.get_or_insert_default();
-        for (run, _) in laid.runs() {
+        let layout = batch.layout.get_or_insert_default();
+        for (run, _) in layout.runs() {
             if let Some((name, stream)) = self.streams.find(self.state, run.segment.stream)
                 && stream.sealed
             {
                 return Err(Error::sealed(name));
             }
         }
-        Ok(laid)
+        Ok(layout)
     }
 
-    /// Appends runs, each where its segment ends then; gives where each begins.
-    fn append(&mut self, laid: &Laid) -> Vec<u64> {
-        let place = |(run, events): (Run, &[u8])| {
+    /// Appends runs, each at the tail of its segment, and returns their offsets.
+    fn append(&mut self, layout: &EventLayout) -> Vec<u64> {
+        let append = |(run, events): (Run, &[u8])| {
             let Run { segment, length, checksum, .. } = run;
             let tail = match self.tails.get_mut(&segment) {
                 Some(tail) => tail,
@@ -290,30 +300,30 @@ impl<'a> Plan<'a> {
             };
             let start = *tail;
             *tail += u64::from(length);
-            op::put(&mut self.frame, &Op::Append { segment, start, time: self.time, checksum, events });
+            op::encode(&mut self.frame, &Op::Append { segment, start, time: self.time, checksum, events });
             start
         };
-        laid.runs().map(place).collect()
+        layout.runs().map(append).collect()
     }
 
-    /// The same for a transaction, whose runs begin where what it has staged for their segment ends.
-    fn stage(&mut self, transaction: u64, laid: &Laid) {
-        for (run, events) in laid.runs() {
+    /// Stages runs, each after those that the transaction has staged for its segment.
+    fn stage(&mut self, transaction: u64, layout: &EventLayout) {
+        for (run, events) in layout.runs() {
             let Run { segment, length, checksum, .. } = run;
-            let settled = || self.state.staged_length(transaction, segment);
-            let end = self.staged.entry((transaction, segment)).or_insert_with(settled);
-            let place = *end;
+            let staged_before = || self.state.staged_length(transaction, segment);
+            let end = self.staged.entry((transaction, segment)).or_insert_with(staged_before);
+            let offset = *end;
             *end += u64::from(length);
-            op::put(&mut self.frame, &Op::Stage { transaction, segment, place, checksum, events });
+            op::encode(&mut self.frame, &Op::Stage { transaction, segment, offset, checksum, events });
         }
     }
 
-    /// Judges every condition; gives each change's table id.
+    /// Checks every condition, and returns the table id of each change.
     fn check_changes(&self, changes: &[TableChange]) -> Result<Vec<u32>> {
         let total: usize = changes.iter().map(|c| c.key.len() + c.value.as_ref().map_or(0, Bytes::len)).sum();
         if total > MAX_COMMIT_BYTES {
             return Err(Error::invalid(format!(
-                "table changes of {total} bytes are larger than {MAX_COMMIT_BYTES}"
+                "table changes of {total} bytes exceed the maximum of {MAX_COMMIT_BYTES} bytes"
             )));
         }
         let mut ids = Vec::with_capacity(changes.len());
@@ -321,7 +331,7 @@ impl<'a> Plan<'a> {
             let table = self.state.table(&change.table)?;
             ids.push(table.id);
             if change.condition == Condition::Any {
-                // it holds for whatever a look-up would find
+                // no lookup is needed
                 return Ok(None);
             }
             if let Some(pending) = self.versions.get(&(table.id, change.key.clone())) {
@@ -344,9 +354,9 @@ impl<'a> Plan<'a> {
                 Some(value) => Op::Put { table, version, key: &change.key, value },
                 None => Op::Remove { table, version, key: &change.key },
             };
-            op::put(&mut self.frame, &op);
-            let now = change.value.as_ref().map(|_| Version(version));
-            self.versions.insert((table, change.key.clone()), now);
+            op::encode(&mut self.frame, &op);
+            let current = change.value.as_ref().map(|_| Version(version));
+            self.versions.insert((table, change.key.clone()), current);
         }
         vec![Version(version); changes.len()]
     }

@@ -1,55 +1,18 @@
-//! A segment: where it begins and ends, and where its events lie, as far as the index does not know it yet.
+//! A segment: its head and tail, and the extents that are not in the index yet.
 
-use crate::op::EVENTS_HEADER_BYTES;
+use crate::extent::Extent;
 
-/// Where a run of framed events lies: in which log file, from which byte on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Extent {
-    /// Segment offset of its first byte.
-    pub(crate) start: u64,
-    /// When its events were committed, in milliseconds since 1970.
-    pub(crate) time: u64,
-    pub(crate) file: u32,
-    pub(crate) position: u64,
-    pub(crate) length: u32,
-    /// Of its bytes.
-    pub(crate) checksum: u32,
-}
-
-/// The number of no log file: that of events that were lost and given up.
-const NO_FILE: u32 = u32::MAX;
-
-impl Extent {
-    /// Events that a repair has given up.
-    pub(crate) fn lost(start: u64, time: u64, length: u32) -> Self {
-        Self { start, time, length, file: NO_FILE, ..Self::default() }
-    }
-
-    pub(crate) fn is_lost(&self) -> bool {
-        self.file == NO_FILE
-    }
-
-    /// What it takes in its log file, with its op.
-    pub(crate) fn size(&self) -> u64 {
-        u64::from(self.length) + EVENTS_HEADER_BYTES as u64
-    }
-
-    /// The segment offset behind it.
-    pub(crate) fn end(&self) -> u64 {
-        self.start + u64::from(self.length)
-    }
-}
-
+/// The state of a segment.
 #[derive(Debug, Default)]
 pub(crate) struct Segment {
-    /// What the index does not know yet, in order of `start`, without gaps. While a log is read that was compacted, out
-    /// of order and with gaps.
+    /// Extents that are not in the index yet, in order of `start` and without gaps; while compacted files
+    /// are read, out of order and with gaps.
     pub(crate) recent: Vec<Extent>,
-    /// Where it begins: what lies before is no longer kept.
+    /// The offset of the first readable event.
     pub(crate) head: u64,
     pub(crate) tail: u64,
-    /// The index may still know of events from here on.
-    pub(crate) swept: u64,
+    /// The offset up to which the index is garbage-collected.
+    pub(crate) collected_to: u64,
 }
 
 impl Segment {
@@ -58,18 +21,18 @@ impl Segment {
         self.recent.push(extent);
     }
 
-    /// Where the part begins that the index need not be asked for.
+    /// Returns the offset from which on the index is not needed.
     pub(crate) fn recent_from(&self) -> u64 {
         self.recent.first().map_or(self.tail, |extent| extent.start)
     }
 
-    /// The recent extents from the one that holds `offset` on.
+    /// Returns the recent extents from the one that contains `offset` on.
     pub(crate) fn recent_at(&self, offset: u64) -> &[Extent] {
         let first = self.recent.partition_point(|extent| extent.end() <= offset);
         self.recent.get(first..).unwrap_or_default()
     }
 
-    /// Moves the head; gives the recent extents that nobody can read any more.
+    /// Moves the head, and returns the recent extents before it.
     pub(super) fn truncate(&mut self, offset: u64) -> Vec<Extent> {
         self.head = self.head.max(offset);
         self.tail = self.tail.max(self.head);
@@ -77,8 +40,8 @@ impl Segment {
         self.recent.extract_if(.., |extent| extent.end() <= head).collect()
     }
 
-    /// Forgets the extents before `offset`, which the index knows now.
-    pub(crate) fn indexed(&mut self, offset: u64) {
+    /// Drops the extents before `offset`, which are in the index now.
+    pub(crate) fn drop_indexed(&mut self, offset: u64) {
         self.recent.retain(|extent| extent.start >= offset);
         if self.recent.len() * 4 < self.recent.capacity() {
             self.recent.shrink_to_fit();

@@ -1,30 +1,31 @@
-//! A table: its entries, as far as they were changed since the index learned of them.
+//! A table: the entries that were changed since the last checkpoint.
 
 use bytes::Bytes;
 use kulya_store::Version;
 use std::collections::BTreeMap;
 
-/// A put without its key and its value.
+/// The encoded size of a put op without key and value, in bytes.
 const PUT_HEADER_BYTES: usize = 21;
 
-/// What a key's last change made of it.
+/// The last change of a key.
 #[derive(Debug, Clone)]
 pub(crate) struct Slot {
-    /// Of the change.
+    /// The version of the change.
     pub(crate) version: Version,
-    /// The log file that has the value.
+    /// The id of the log file with the value.
     pub(crate) file: u32,
-    /// `None` when the entry was removed.
+    /// The value; `None` if the entry was removed.
     pub(crate) value: Option<Bytes>,
 }
 
 impl Slot {
-    /// What an entry takes in its log file, with its op.
+    /// Returns the encoded size of an entry with its op, in bytes.
     pub(crate) fn size(key: &[u8], value: &[u8]) -> u64 {
         (PUT_HEADER_BYTES + key.len() + value.len()) as u64
     }
 }
 
+/// The state of a table.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     pub(crate) id: u32,

@@ -1,9 +1,10 @@
-//! Damage: what is given up and what is not, what an event that looks like frames does, and how much is read for it.
+//! Tests of damage: what a repair drops and retains, events that look like frames, and the cost of a
+//! search.
 
 use super::{open, orders};
-use crate::disk::{Disk, FileSystem, InPlaceFile, Locking, LogFile, ReadFile};
-use crate::outside::{framed, legacy_frame};
-use crate::{Components, EmbeddedStore};
+use crate::disk::{Disk, FileSystem, InPlaceFile, LockOutcome, LogFile, ReadFile};
+use crate::fuzzing::{encode_legacy_frame, encode_log_file};
+use crate::{EmbeddedStore, Options};
 use kulya_store::{Append, Commit, ErrorKind, StreamConfig, StreamId, StreamStore, bounded_read};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,7 +31,7 @@ async fn events(store: &EmbeddedStore, stream: &StreamId) -> Vec<Vec<u8>> {
     events.into_iter().map(|(_, event)| event.to_vec()).collect()
 }
 
-/// What is there when the power is cut now: the file SYNCED may be lost.
+/// Copies what is left after a power failure: the file SYNCED may be lost.
 fn copy(from: &Path, to: &Path) {
     for name in ["FORMAT", "MANIFEST", "log"] {
         let (from, to) = (from.join(name), to.join(name));
@@ -58,9 +59,9 @@ fn change(path: &Path, how: impl FnOnce(&mut Vec<u8>)) {
     std::fs::write(path, bytes).unwrap();
 }
 
-/// Damage that is longer than a repair once looked ahead takes what it hit and nothing behind it.
+/// Damage longer than the search window loses only the frames that it hits.
 #[tokio::test]
-async fn a_long_damage_loses_what_it_hit_alone() {
+async fn long_damage_loses_only_the_frames_that_it_hits() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     make(&store).await;
@@ -84,12 +85,12 @@ async fn a_long_damage_loses_what_it_hit_alone() {
     assert!(events(&open(folder.path()), &orders()).await == left);
 }
 
-/// A log file in the middle that is gone takes its own events and no others.
+/// A missing log file in the middle loses only its own events.
 #[tokio::test]
-async fn a_missing_file_loses_what_it_had_alone() {
+async fn missing_file_loses_only_its_own_events() {
     let folder = tempfile::tempdir().unwrap();
-    let components = || Components { log_file_bytes: 3000, ..Components::default() };
-    let store = EmbeddedStore::open_with(folder.path(), components()).unwrap();
+    let options = || Options { log_file_bytes: 3000, ..Options::default() };
+    let store = EmbeddedStore::open_with(folder.path(), options()).unwrap();
     make(&store).await;
     let event = |number: u8| vec![b'a' + number; 500];
     for number in 0..20 {
@@ -103,31 +104,30 @@ async fn a_missing_file_loses_what_it_had_alone() {
     let is_there = |number: &u8| bytes.windows(500).any(|found| found == event(*number));
     let (gone, left): (Vec<u8>, Vec<u8>) = (0..20).partition(is_there);
     std::fs::remove_file(&logs[1]).unwrap();
-    let refused = EmbeddedStore::open_with(folder.path(), components()).unwrap_err();
-    assert!(refused.to_string().contains("0000000000000001.log is missing"), "{refused}");
+    let error = EmbeddedStore::open_with(folder.path(), options()).unwrap_err();
+    assert!(error.to_string().contains("0000000000000001.log is missing"), "{error}");
     let found = EmbeddedStore::repair(folder.path()).unwrap();
     assert_eq!(found.events_lost, Some(gone.len() as u64));
     assert!(matches!(found.lost.as_slice(), [lost] if lost.events == Some(gone.len() as u64)), "{found:?}");
-    let store = EmbeddedStore::open_with(folder.path(), components()).unwrap();
+    let store = EmbeddedStore::open_with(folder.path(), options()).unwrap();
     assert!(events(&store, &orders()).await == left.into_iter().map(event).collect::<Vec<_>>());
 }
 
-/// Frames of every kind that somebody who writes events can make or copy: ops that delete a stream, with sequences that
-/// would fit.
+/// Frames that a writer of events can forge or copy: ops that delete a stream, with plausible sequences.
 fn forged(folder: &Path) -> Vec<Vec<u8>> {
     let delete = [12u8, 0, 0, 0, 0];
     let mut forged: Vec<Vec<u8>> =
-        (1..12).map(|sequence| legacy_frame(sequence, sequence - 1, &delete)).collect();
-    forged.push(legacy_frame(1 << 40, (1 << 40) - 1, &delete));
-    forged.push(framed([delete.as_slice(), &delete, &delete]));
-    forged.push(framed([delete.as_slice()])[64..].to_vec());
-    // the very frames of this store, as they stand in its log
+        (1..12).map(|sequence| encode_legacy_frame(sequence, sequence - 1, &delete)).collect();
+    forged.push(encode_legacy_frame(1 << 40, (1 << 40) - 1, &delete));
+    forged.push(encode_log_file([delete.as_slice(), &delete, &delete]));
+    forged.push(encode_log_file([delete.as_slice()])[64..].to_vec());
+    // the original frames of this store, from its log
     forged.push(std::fs::read(&logs(folder)[0]).unwrap());
     forged
 }
 
 #[tokio::test]
-async fn a_frame_within_an_event_is_no_frame() {
+async fn frame_bytes_in_an_event_are_not_a_frame() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     make(&store).await;
@@ -142,14 +142,14 @@ async fn a_frame_within_an_event_is_no_frame() {
         std::fs::write(&logs(copied.path())[0], bytes).unwrap();
         copied
     };
-    // a torn tail, wherever it is torn, is cut off
+    // a torn tail is truncated, wherever it is torn
     for cut in (before..whole.len()).step_by(97).chain([whole.len() - 1]) {
         let torn = after(&whole[..cut]);
         let store = open(torn.path());
         assert_eq!(events(&store, &orders()).await, [b"before"], "cut at {cut}");
         assert_eq!(events(&store, &secret()).await, [b"the secret"], "cut at {cut}");
     }
-    // a flipped bit, or a lost header, and what follows the frame: it alone is given up
+    // a flipped bit or a lost header, followed by another frame: only the damaged frame is dropped
     append(&store, &orders(), b"behind").await;
     let longer = std::fs::read(&logs(folder.path())[0]).unwrap();
     for (from, to) in [
@@ -163,17 +163,21 @@ async fn a_frame_within_an_event_is_no_frame() {
         let damaged = after(&bytes);
         assert_eq!(EmbeddedStore::open(damaged.path()).unwrap_err().kind(), ErrorKind::Corrupt);
         let found = EmbeddedStore::repair(damaged.path()).unwrap();
-        assert_eq!((found.frames_lost, found.events_lost, found.changes), (1, Some(1), 0), "{found:?}");
+        assert_eq!(
+            (found.frames_lost, found.events_lost, found.dropped_changes),
+            (1, Some(1), 0),
+            "{found:?}"
+        );
         let store = open(damaged.path());
         assert_eq!(events(&store, &orders()).await, [b"before", b"behind"]);
         assert_eq!(events(&store, &secret()).await, [b"the secret"]);
     }
 }
 
-/// The same in a log of format 2, whose frames nothing guards: what is only within an event is not taken for a frame where
-/// the frames around it say where they are.
+/// The same in a log of format 2, whose frames are not authenticated: bytes within an event are not taken
+/// for a frame where the surrounding frames tell the positions.
 #[tokio::test]
-async fn a_frame_within_an_event_of_format_2_is_no_frame() {
+async fn frame_bytes_in_an_event_of_format_2_are_not_a_frame() {
     let delete = [12u8, 0, 0, 0, 0];
     let name = |name: &str| [&(name.len() as u16).to_be_bytes()[..], name.as_bytes()].concat();
     let stream = |id: u8, named: &str| {
@@ -185,7 +189,8 @@ async fn a_frame_within_an_event_of_format_2_is_no_frame() {
         let segment = [4, 0, 0, 0, id, 0, 0, 0, 0];
         [&segment[..], &start.to_be_bytes(), &[0; 8], &checksum, &length, &framed].concat()
     };
-    let inner: Vec<u8> = (1..9).flat_map(|sequence| legacy_frame(sequence, sequence - 1, &delete)).collect();
+    let inner: Vec<u8> =
+        (1..9).flat_map(|sequence| encode_legacy_frame(sequence, sequence - 1, &delete)).collect();
     let bodies = [
         [vec![1], name("shop"), stream(0, "secret"), stream(1, "orders")].concat(),
         appended(0, 0, b"the secret"),
@@ -193,8 +198,10 @@ async fn a_frame_within_an_event_of_format_2_is_no_frame() {
         appended(1, 14, &inner),
         appended(1, 22 + inner.len() as u64, b"behind"),
     ];
-    let frames: Vec<Vec<u8>> =
-        (1..).zip(&bodies).map(|(sequence, body)| legacy_frame(sequence, sequence - 1, body)).collect();
+    let frames: Vec<Vec<u8>> = (1..)
+        .zip(&bodies)
+        .map(|(sequence, body)| encode_legacy_frame(sequence, sequence - 1, body))
+        .collect();
     let whole = frames.concat();
     let at = frames[..3].concat().len();
     let folder = |bytes: &[u8]| {
@@ -220,7 +227,7 @@ async fn a_frame_within_an_event_of_format_2_is_no_frame() {
     }
 }
 
-/// The machine's disk, counting what is read.
+/// The file system, counting the bytes that are read.
 #[derive(Clone, Default)]
 struct CountingDisk(Arc<AtomicU64>);
 
@@ -238,32 +245,32 @@ impl ReadFile for CountingFile {
 }
 
 impl Disk for CountingDisk {
-    fn make_folder(&self, path: &Path) -> io::Result<()> {
-        FileSystem.make_folder(path)
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        FileSystem.create_dir_all(path)
     }
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
         FileSystem.list(folder)
     }
-    fn read_whole(&self, path: &Path) -> io::Result<Vec<u8>> {
-        FileSystem.read_whole(path)
+    fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        FileSystem.read_file(path)
     }
-    fn write_whole(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        FileSystem.write_whole(path, content)
+    fn write_file(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        FileSystem.write_file(path, content)
     }
-    fn lock(&self, path: &Path, owner: &str) -> io::Result<Locking> {
+    fn lock(&self, path: &Path, owner: &str) -> io::Result<LockOutcome> {
         FileSystem.lock(path, owner)
     }
-    fn lock_existing(&self, path: &Path) -> io::Result<Option<Locking>> {
+    fn lock_existing(&self, path: &Path) -> io::Result<Option<LockOutcome>> {
         FileSystem.lock_existing(path)
     }
-    fn in_place(&self, path: &Path) -> io::Result<Box<dyn InPlaceFile>> {
-        FileSystem.in_place(path)
+    fn open_in_place(&self, path: &Path) -> io::Result<Box<dyn InPlaceFile>> {
+        FileSystem.open_in_place(path)
     }
-    fn append_to(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
-        FileSystem.append_to(path, length)
+    fn open_append(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
+        FileSystem.open_append(path, length)
     }
-    fn read_from(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
-        Ok(Arc::new(CountingFile(FileSystem.read_from(path)?, Arc::clone(&self.0))))
+    fn open_read(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
+        Ok(Arc::new(CountingFile(FileSystem.open_read(path)?, Arc::clone(&self.0))))
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         FileSystem.rename(from, to)
@@ -273,9 +280,9 @@ impl Disk for CountingDisk {
     }
 }
 
-/// An event that seems to be nothing but beginnings of long frames costs an opening, and a repair, no more than its length.
+/// An event that consists of starts of long frames costs recovery and repair time linear in its length.
 #[tokio::test]
-async fn an_event_of_beginnings_is_read_a_few_times_and_no_more() {
+async fn event_full_of_frame_starts_is_read_a_bounded_number_of_times() {
     const EVENT_BYTES: usize = 4 << 20;
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
@@ -291,7 +298,7 @@ async fn an_event_of_beginnings_is_read_a_few_times_and_no_more() {
     };
     append(&store, &orders(), &beginnings(b"KLG3", 8)).await;
     let whole = std::fs::read(&logs(folder.path())[0]).unwrap();
-    let legacy = legacy_frame(1, 0, &[1, 0, 1, b's']);
+    let legacy = encode_legacy_frame(1, 0, &[1, 0, 1, b's']);
     let behind = [&legacy[..], b"KLG1", &beginnings(b"KLG1", 28)].concat();
     let dense = [&legacy[..], b"KLG1", &beginnings(b"KLG1", 8)].concat();
     for (format, bytes, times) in
@@ -302,8 +309,8 @@ async fn an_event_of_beginnings_is_read_a_few_times_and_no_more() {
         std::fs::write(torn.path().join("FORMAT"), format!("kulya-store {format}\n")).unwrap();
         std::fs::write(super::log(torn.path()), bytes).unwrap();
         let disk = CountingDisk::default();
-        let components = Components { disk: Arc::new(disk.clone()), ..Components::default() };
-        drop(EmbeddedStore::open_with(torn.path(), components).unwrap());
+        let options = Options { disk: Arc::new(disk.clone()), ..Options::default() };
+        drop(EmbeddedStore::open_with(torn.path(), options).unwrap());
         let read = disk.0.load(Ordering::Relaxed);
         assert!(read < times * bytes.len() as u64, "{read} bytes of {} in format {format}", bytes.len());
     }

@@ -1,8 +1,9 @@
-//! The threads beside the store: what they do without a runtime, and what is said of them when they fail or panic.
+//! Tests of the background threads: that they need no async runtime, and how failures and panics are
+//! reported.
 
 use super::orders;
-use crate::disk::{Disk, FileSystem, InPlaceFile, Locking, LogFile, ReadFile};
-use crate::{Components, EmbeddedStore};
+use crate::disk::{Disk, FileSystem, InPlaceFile, LockOutcome, LogFile, ReadFile};
+use crate::{EmbeddedStore, Options};
 use futures::executor::block_on;
 use kulya_store::{
     Append, Commit, ErrorKind, Health, HealthStatus, Retention, StreamConfig, StreamStore, bounded_read,
@@ -23,9 +24,9 @@ async fn append(store: &EmbeddedStore, events: u32) -> kulya_store::Result<()> {
     Ok(())
 }
 
-async fn with_stream(store: &EmbeddedStore, keeps: Retention) {
+async fn with_stream(store: &EmbeddedStore, retention: Retention) {
     store.create_scope(&orders().scope).await.unwrap();
-    let config = StreamConfig::with_segments(1).retention(keeps);
+    let config = StreamConfig::with_segments(1).retention(retention);
     store.create_stream(&orders(), config).await.unwrap();
 }
 
@@ -34,12 +35,12 @@ fn counter(health: &Health, name: &str) -> u64 {
     component.counters.iter().find(|(found, _)| *found == name).map_or(0, |(_, count)| *count)
 }
 
-/// As a program does that knows no tokio, and as the store's own thread does.
+/// As in a program without tokio, and on the maintenance thread.
 #[test]
-fn a_store_and_its_maintenance_need_no_runtime() {
+fn store_and_maintenance_need_no_runtime() {
     let folder = tempfile::tempdir().unwrap();
-    let components = Components { log_file_bytes: FILE_BYTES, ..Components::default() };
-    let store = EmbeddedStore::open_with(folder.path(), components).unwrap();
+    let options = Options { log_file_bytes: FILE_BYTES, ..Options::default() };
+    let store = EmbeddedStore::open_with(folder.path(), options).unwrap();
     block_on(async {
         with_stream(&store, Retention { bytes: Some(10_000), age: None }).await;
         append(&store, 300).await.unwrap();
@@ -61,63 +62,63 @@ fn a_store_and_its_maintenance_need_no_runtime() {
     });
 }
 
-/// What goes wrong, and where.
-const NOTHING: u8 = 0;
+/// The injected fault.
+const NO_FAULT: u8 = 0;
 const RENAME_PANICS: u8 = 1;
 const RENAME_FAILS: u8 = 2;
 const APPEND_PANICS: u8 = 3;
-const APPEND_FINDS_NO_ROOM: u8 = 4;
+const APPEND_DISK_FULL: u8 = 4;
 const APPEND_FAILS: u8 = 5;
 const SYNC_FAILS: u8 = 6;
 
-/// The machine's disk, until it is told to go wrong.
+/// The file system, with fault injection.
 #[derive(Clone, Default)]
-struct WrongDisk(Arc<AtomicU8>);
+struct FaultyDisk(Arc<AtomicU8>);
 
-impl WrongDisk {
-    fn is(&self, wrong: u8) -> bool {
-        self.0.load(Ordering::SeqCst) == wrong
+impl FaultyDisk {
+    fn is(&self, fault: u8) -> bool {
+        self.0.load(Ordering::SeqCst) == fault
     }
 }
 
-struct WrongLog(Box<dyn LogFile>, WrongDisk);
+struct FaultyLog(Box<dyn LogFile>, FaultyDisk);
 
-impl Disk for WrongDisk {
-    fn lock_existing(&self, path: &Path) -> io::Result<Option<Locking>> {
+impl Disk for FaultyDisk {
+    fn lock_existing(&self, path: &Path) -> io::Result<Option<LockOutcome>> {
         FileSystem.lock_existing(path)
     }
 
-    fn in_place(&self, path: &Path) -> io::Result<Box<dyn InPlaceFile>> {
-        FileSystem.in_place(path)
+    fn open_in_place(&self, path: &Path) -> io::Result<Box<dyn InPlaceFile>> {
+        FileSystem.open_in_place(path)
     }
 
-    fn make_folder(&self, path: &Path) -> io::Result<()> {
-        FileSystem.make_folder(path)
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        FileSystem.create_dir_all(path)
     }
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
         FileSystem.list(folder)
     }
-    fn read_whole(&self, path: &Path) -> io::Result<Vec<u8>> {
-        FileSystem.read_whole(path)
+    fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        FileSystem.read_file(path)
     }
-    fn write_whole(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        FileSystem.write_whole(path, content)
+    fn write_file(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        FileSystem.write_file(path, content)
     }
-    fn lock(&self, path: &Path, owner: &str) -> io::Result<Locking> {
+    fn lock(&self, path: &Path, owner: &str) -> io::Result<LockOutcome> {
         FileSystem.lock(path, owner)
     }
-    fn append_to(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
-        Ok(Box::new(WrongLog(FileSystem.append_to(path, length)?, self.clone())))
+    fn open_append(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
+        Ok(Box::new(FaultyLog(FileSystem.open_append(path, length)?, self.clone())))
     }
-    fn read_from(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
-        FileSystem.read_from(path)
+    fn open_read(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
+        FileSystem.open_read(path)
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        // what a compaction has made; a new log file gets its name by renaming, too
+        // a compacted file; a new log file is renamed, too
         let is_compacted = to.to_string_lossy().contains('-');
-        assert!(!(is_compacted && self.is(RENAME_PANICS)), "asked for by the test");
+        assert!(!(is_compacted && self.is(RENAME_PANICS)), "injected fault");
         if is_compacted && self.is(RENAME_FAILS) {
-            return Err(io::Error::other("asked for by the test"));
+            return Err(io::Error::other("injected fault"));
         }
         FileSystem.rename(from, to)
     }
@@ -126,37 +127,37 @@ impl Disk for WrongDisk {
     }
 }
 
-impl LogFile for WrongLog {
+impl LogFile for FaultyLog {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        assert!(!self.1.is(APPEND_PANICS), "asked for by the test");
+        assert!(!self.1.is(APPEND_PANICS), "injected fault");
         match () {
-            () if self.1.is(APPEND_FINDS_NO_ROOM) => Err(io::ErrorKind::StorageFull.into()),
-            () if self.1.is(APPEND_FAILS) => Err(io::Error::other("asked for by the test")),
+            () if self.1.is(APPEND_DISK_FULL) => Err(io::ErrorKind::StorageFull.into()),
+            () if self.1.is(APPEND_FAILS) => Err(io::Error::other("injected fault")),
             () => self.0.append(bytes),
         }
     }
     fn sync(&mut self) -> io::Result<()> {
-        if self.1.is(SYNC_FAILS) { Err(io::Error::other("asked for by the test")) } else { self.0.sync() }
+        if self.1.is(SYNC_FAILS) { Err(io::Error::other("injected fault")) } else { self.0.sync() }
     }
     fn truncate(&mut self, length: u64) -> io::Result<()> {
         self.0.truncate(length)
     }
 }
 
-fn on(disk: &WrongDisk, folder: &Path) -> EmbeddedStore {
+fn on(disk: &FaultyDisk, folder: &Path) -> EmbeddedStore {
     let disk = Arc::new(disk.clone());
-    let components = Components { disk, log_file_bytes: FILE_BYTES, ..Components::default() };
-    EmbeddedStore::open_with(folder, components).unwrap()
+    let options = Options { disk, log_file_bytes: FILE_BYTES, ..Options::default() };
+    EmbeddedStore::open_with(folder, options).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn maintenance_that_fails_or_panics_says_so_and_goes_on() {
-    let (folder, disk) = (tempfile::tempdir().unwrap(), WrongDisk::default());
+async fn failed_maintenance_is_reported_and_retried() {
+    let (folder, disk) = (tempfile::tempdir().unwrap(), FaultyDisk::default());
     let store = on(&disk, folder.path());
     with_stream(&store, Retention { bytes: Some(1000), age: None }).await;
-    for (wrong, reason) in [(RENAME_PANICS, "panicked: asked for by the test"), (RENAME_FAILS, "asked for")] {
-        // before there is anything to compact, which may be begun at any time
-        disk.0.store(wrong, Ordering::SeqCst);
+    for (fault, reason) in [(RENAME_PANICS, "panicked: injected fault"), (RENAME_FAILS, "injected")] {
+        // before there is anything to compact, which may start at any time
+        disk.0.store(fault, Ordering::SeqCst);
         append(&store, 200).await.unwrap();
         let failed = store.maintain().await.unwrap_err();
         assert_eq!(failed.kind(), ErrorKind::Failed);
@@ -166,7 +167,7 @@ async fn maintenance_that_fails_or_panics_says_so_and_goes_on() {
         let reported = worst.reason.clone().unwrap();
         assert!(reported.contains(reason), "{reported}");
         append(&store, 1).await.unwrap();
-        disk.0.store(NOTHING, Ordering::SeqCst);
+        disk.0.store(NO_FAULT, Ordering::SeqCst);
         store.maintain().await.unwrap();
         assert_eq!(store.health().worst(), None);
         let (_, bytes) = store.disk_usage().unwrap();
@@ -178,31 +179,31 @@ async fn maintenance_that_fails_or_panics_says_so_and_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_cannot_be_written_says_so() {
+async fn failed_log_writes_are_reported() {
     let all = Retention::default();
-    for (wrong, reason) in [
-        (APPEND_PANICS, "panicked: asked for by the test"),
+    for (fault, reason) in [
+        (APPEND_PANICS, "panicked: injected fault"),
         (APPEND_FAILS, "cannot write to"),
         (SYNC_FAILS, "cannot sync"),
     ] {
-        let (folder, disk) = (tempfile::tempdir().unwrap(), WrongDisk::default());
+        let (folder, disk) = (tempfile::tempdir().unwrap(), FaultyDisk::default());
         let store = on(&disk, folder.path());
         with_stream(&store, all).await;
         append(&store, 10).await.unwrap();
         assert_eq!(store.health().worst(), None);
-        disk.0.store(wrong, Ordering::SeqCst);
+        disk.0.store(fault, Ordering::SeqCst);
         append(&store, 1).await.unwrap_err();
-        disk.0.store(NOTHING, Ordering::SeqCst);
+        disk.0.store(NO_FAULT, Ordering::SeqCst);
         for _ in 0..2 {
-            let refused = append(&store, 1).await.unwrap_err();
-            assert_eq!(refused.kind(), ErrorKind::Failed, "{refused}");
-            assert!(refused.to_string().contains("open the store again"), "{refused}");
+            let error = append(&store, 1).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Failed, "{error}");
+            assert!(error.to_string().contains("reopen the store"), "{error}");
         }
         let health = store.health();
         let worst = health.worst().unwrap();
         assert_eq!((worst.name.as_str(), worst.status), ("store.log", HealthStatus::Failed));
         assert!(worst.reason.as_deref().unwrap().contains(reason), "{worst:?}");
-        assert_eq!(bounded_read(&store, &orders()).await.unwrap().len(), 10, "it can still be read");
+        assert_eq!(bounded_read(&store, &orders()).await.unwrap().len(), 10, "the store is still readable");
         store.close().await.unwrap();
         drop(store);
         let store = on(&disk, folder.path());
@@ -212,28 +213,28 @@ async fn a_log_that_cannot_be_written_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_is_said_for_as_long_as_it_is_full() {
-    let (folder, disk) = (tempfile::tempdir().unwrap(), WrongDisk::default());
+async fn full_disk_is_reported_while_it_is_full() {
+    let (folder, disk) = (tempfile::tempdir().unwrap(), FaultyDisk::default());
     let store = on(&disk, folder.path());
     with_stream(&store, Retention::default()).await;
-    disk.0.store(APPEND_FINDS_NO_ROOM, Ordering::SeqCst);
+    disk.0.store(APPEND_DISK_FULL, Ordering::SeqCst);
     assert_eq!(append(&store, 1).await.unwrap_err().kind(), ErrorKind::Full);
     let health = store.health();
     assert_eq!(
         (health.worst().unwrap().name.as_str(), health.status()),
         ("store.log", HealthStatus::Degraded)
     );
-    disk.0.store(NOTHING, Ordering::SeqCst);
+    disk.0.store(NO_FAULT, Ordering::SeqCst);
     append(&store, 1).await.unwrap();
     assert_eq!(store.health().worst(), None);
     assert_eq!(head_cut(&store, &orders()).await.unwrap().offsets().count(), 1);
 }
 
-/// An index that cannot be written to.
+/// An index that fails on writes.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_index_that_fails_is_named() {
-    struct Broken(Mutex<bool>);
-    impl crate::Index for Broken {
+async fn failed_index_is_reported() {
+    struct BrokenIndex(Mutex<bool>);
+    impl crate::Index for BrokenIndex {
         fn get(&self, _: &[u8]) -> io::Result<Option<bytes::Bytes>> {
             Ok(None)
         }
@@ -248,22 +249,22 @@ async fn an_index_that_fails_is_named() {
             Ok(None)
         }
         fn write(&self, _: Vec<crate::IndexChange>) -> io::Result<()> {
-            if *self.0.lock().unwrap() { Err(io::Error::other("asked for by the test")) } else { Ok(()) }
+            if *self.0.lock().unwrap() { Err(io::Error::other("injected fault")) } else { Ok(()) }
         }
         fn clear(&self) -> io::Result<()> {
             Ok(())
         }
     }
     let folder = tempfile::tempdir().unwrap();
-    let index = Arc::new(Broken(Mutex::new(true)));
-    let components = Components { index: Some(index.clone()), ..Components::default() };
-    let store = EmbeddedStore::open_with(folder.path(), components).unwrap();
+    let index = Arc::new(BrokenIndex(Mutex::new(true)));
+    let options = Options { index: Some(index.clone()), ..Options::default() };
+    let store = EmbeddedStore::open_with(folder.path(), options).unwrap();
     with_stream(&store, Retention::default()).await;
     store.maintain().await.unwrap_err();
     let component = |name: &str| store.health().component(name).unwrap().clone();
     assert_eq!(component("store.index").status, HealthStatus::Degraded);
     assert_eq!(component("store.maintenance").status, HealthStatus::Degraded);
-    assert!(component("store.index").reason.unwrap().contains("asked for by the test"));
+    assert!(component("store.index").reason.unwrap().contains("injected fault"));
     *index.0.lock().unwrap() = false;
     store.maintain().await.unwrap();
     assert_eq!(store.health().worst(), None);

@@ -1,12 +1,12 @@
-//! What the store promises beyond the contract: it survives its end, refuses damage, and says so when the disk
-//! is full.
+//! Tests of durability: restarts, torn writes, damage and full disks, and the comparison with the in-memory
+//! store.
 
 mod damage;
 mod maintenance;
-mod room;
+mod space;
 
-use crate::disk::{Disk, FileSystem, InPlaceFile, Locking, LogFile, ReadFile};
-use crate::{Components, EmbeddedStore};
+use crate::disk::{Disk, FileSystem, InPlaceFile, LockOutcome, LogFile, ReadFile};
+use crate::{EmbeddedStore, Options};
 use kulya_store::Durability::{Synced, Written};
 use kulya_store::clock::ManualClock;
 use kulya_store::memory::MemoryStore;
@@ -59,19 +59,19 @@ async fn events(store: &dyn StreamStore) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keeps_the_contract() {
+async fn passes_the_conformance_suite() {
     let folder = tempfile::tempdir().unwrap();
     let made = AtomicU64::new(0);
-    let report = kulya_store::conformance::all(|| {
+    let report = kulya_store::conformance::run_all(|| {
         let path = folder.path().join(made.fetch_add(1, Ordering::Relaxed).to_string());
         async move { Arc::new(open(&path)) }
     })
     .await;
-    assert_eq!(report.left_out, [], "nothing is left out");
+    assert_eq!(report.skipped, [], "nothing is skipped");
 }
 
 #[tokio::test]
-async fn everything_is_there_after_a_restart() {
+async fn everything_survives_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     make(&store).await;
@@ -86,7 +86,7 @@ async fn everything_is_there_after_a_restart() {
     store.close().await.unwrap();
     drop(store);
 
-    // the forgotten transaction keeps the first store's lock alive in this process: look at a copy
+    // the leaked transaction holds the lock of the first store: open a copy
     let copy = tempfile::tempdir().unwrap();
     copy_folder(folder.path(), copy.path());
     let store = open(copy.path());
@@ -96,11 +96,11 @@ async fn everything_is_there_after_a_restart() {
     assert_eq!(entry.value, "one");
     write(&store, "three").await.unwrap();
     let later = store.get(&positions(), b"last").await.unwrap().unwrap();
-    assert!(later.version > entry.version, "versions go on growing");
+    assert!(later.version > entry.version, "versions keep increasing");
     assert_eq!(events(&store).await, ["one", "two", "three"]);
 }
 
-/// What a power cut leaves: the file SYNCED is not there.
+/// Copies what is left after a power failure: the file SYNCED may be lost.
 fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to.join("log")).unwrap();
     for name in ["FORMAT", "MANIFEST"] {
@@ -113,24 +113,24 @@ fn copy_folder(from: &Path, to: &Path) {
 }
 
 #[tokio::test]
-async fn a_second_owner_is_refused_by_name() {
+async fn second_owner_is_rejected_with_the_first_ones_process_id() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
-    let refused = EmbeddedStore::open(folder.path()).unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::Locked);
-    let text = refused.to_string();
+    let error = EmbeddedStore::open(folder.path()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked);
+    let text = error.to_string();
     assert!(text.contains(&std::process::id().to_string()) && text.contains("stop it first"), "{text}");
     drop(store);
     open(folder.path());
 }
 
 #[test]
-fn foreign_and_newer_folders_are_refused() {
+fn foreign_and_newer_folders_are_rejected() {
     let foreign = tempfile::tempdir().unwrap();
     std::fs::write(foreign.path().join("letters.txt"), "dear").unwrap();
-    let refused = EmbeddedStore::open(foreign.path()).unwrap_err();
-    assert!(refused.to_string().contains("choose a new or empty folder"), "{refused}");
-    assert!(!foreign.path().join("log").exists(), "nothing was made there");
+    let error = EmbeddedStore::open(foreign.path()).unwrap_err();
+    assert!(error.to_string().contains("choose a new or empty folder"), "{error}");
+    assert!(!foreign.path().join("log").exists(), "nothing was created");
 
     let newer = tempfile::tempdir().unwrap();
     drop(open(newer.path()));
@@ -142,7 +142,7 @@ fn foreign_and_newer_folders_are_refused() {
 }
 
 #[tokio::test]
-async fn a_torn_tail_is_cut_and_a_hole_is_refused() {
+async fn torn_tail_is_truncated_and_damage_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     make(&store).await;
@@ -153,82 +153,82 @@ async fn a_torn_tail_is_cut_and_a_hole_is_refused() {
     }
     let whole = std::fs::read(log(folder.path())).unwrap();
 
-    // every way of tearing the last frame
+    // truncate the last frame at every byte
     for cut in lengths[3]..lengths[4] {
         let copy = tempfile::tempdir().unwrap();
         copy_folder(folder.path(), copy.path());
         std::fs::write(log(copy.path()), &whole[..cut as usize]).unwrap();
         let store = open(copy.path());
         assert_eq!(events(&store).await.len(), 4, "cut at {cut}");
-        write(&store, "again").await.unwrap();
+        write(&store, "after").await.unwrap();
         drop(store);
-        assert_eq!(events(&open(copy.path())).await.len(), 5, "goes on behind the cut at {cut}");
+        assert_eq!(events(&open(copy.path())).await.len(), 5, "continues after the cut at {cut}");
     }
-    // garbage and zeros behind the last frame
+    // garbage or zeros after the last frame
     for tail in [vec![0u8; 5000], vec![0xa5; 5000]] {
         let copy = tempfile::tempdir().unwrap();
         copy_folder(folder.path(), copy.path());
         std::fs::write(log(copy.path()), [whole.as_slice(), &tail].concat()).unwrap();
         assert_eq!(events(&open(copy.path())).await.len(), 5);
     }
-    // a flipped bit anywhere before the last frame
+    // flip a bit anywhere before the last frame
     for at in (0..lengths[3] as usize).step_by(7) {
         let copy = tempfile::tempdir().unwrap();
         copy_folder(folder.path(), copy.path());
         let mut damaged = whole.clone();
         damaged[at] ^= 0x10;
         std::fs::write(log(copy.path()), &damaged).unwrap();
-        let refused = EmbeddedStore::open(copy.path()).unwrap_err();
-        assert_eq!(refused.kind(), ErrorKind::Corrupt, "byte {at}");
-        assert!(refused.to_string().contains("damaged at byte"), "{refused}");
+        let error = EmbeddedStore::open(copy.path()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "byte {at}");
+        assert!(error.to_string().contains("damaged at byte"), "{error}");
         assert_eq!(std::fs::read(log(copy.path())).unwrap(), damaged, "nothing was changed");
     }
 }
 
-/// A disk with room for so many bytes, or one whose sync fails.
+/// A disk with a limited number of free bytes, or one whose sync fails.
 #[derive(Clone, Default)]
-struct SmallDisk {
-    room: Arc<AtomicU64>,
+struct LimitedDisk {
+    free_bytes: Arc<AtomicU64>,
     sync_fails: Arc<AtomicU64>,
 }
 
-struct SmallFile(Box<dyn LogFile>, SmallDisk);
+struct LimitedFile(Box<dyn LogFile>, LimitedDisk);
 
-impl Disk for SmallDisk {
-    fn append_to(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
-        Ok(Box::new(SmallFile(FileSystem.append_to(path, length)?, self.clone())))
+impl Disk for LimitedDisk {
+    fn open_append(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
+        Ok(Box::new(LimitedFile(FileSystem.open_append(path, length)?, self.clone())))
     }
 
-    fn make_folder(&self, path: &Path) -> io::Result<()> {
-        FileSystem.make_folder(path)
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        FileSystem.create_dir_all(path)
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
         FileSystem.list(folder)
     }
 
-    fn read_whole(&self, path: &Path) -> io::Result<Vec<u8>> {
-        FileSystem.read_whole(path)
+    fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        FileSystem.read_file(path)
     }
 
-    fn write_whole(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        FileSystem.write_whole(path, content)
+    fn write_file(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        FileSystem.write_file(path, content)
     }
 
-    fn lock(&self, path: &Path, owner: &str) -> io::Result<Locking> {
+    fn lock(&self, path: &Path, owner: &str) -> io::Result<LockOutcome> {
         FileSystem.lock(path, owner)
     }
 
-    fn lock_existing(&self, path: &Path) -> io::Result<Option<Locking>> {
+    fn lock_existing(&self, path: &Path) -> io::Result<Option<LockOutcome>> {
         FileSystem.lock_existing(path)
     }
 
-    fn in_place(&self, path: &Path) -> io::Result<Box<dyn InPlaceFile>> {
-        FileSystem.in_place(path)
+    fn open_in_place(&self, path: &Path) -> io::Result<Box<dyn InPlaceFile>> {
+        FileSystem.open_in_place(path)
     }
 
-    fn read_from(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
-        FileSystem.read_from(path)
+    fn open_read(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
+        FileSystem.open_read(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -240,21 +240,21 @@ impl Disk for SmallDisk {
     }
 }
 
-impl LogFile for SmallFile {
+impl LogFile for LimitedFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let room = self.1.room.load(Ordering::SeqCst) as usize;
-        if bytes.len() > room {
-            // as a real disk does: part of it gets there
-            self.0.append(&bytes[..room])?;
+        let free_bytes = self.1.free_bytes.load(Ordering::SeqCst) as usize;
+        if bytes.len() > free_bytes {
+            // like a real disk: a part is written
+            self.0.append(&bytes[..free_bytes])?;
             return Err(io::ErrorKind::StorageFull.into());
         }
-        self.1.room.fetch_sub(bytes.len() as u64, Ordering::SeqCst);
+        self.1.free_bytes.fetch_sub(bytes.len() as u64, Ordering::SeqCst);
         self.0.append(bytes)
     }
 
     fn sync(&mut self) -> io::Result<()> {
         if self.1.sync_fails.load(Ordering::SeqCst) > 0 {
-            return Err(io::Error::other("the disk is gone"));
+            return Err(io::Error::other("device not present"));
         }
         self.0.sync()
     }
@@ -264,54 +264,54 @@ impl LogFile for SmallFile {
     }
 }
 
-fn on(disk: &SmallDisk) -> Components {
-    Components { disk: Arc::new(disk.clone()), ..Components::default() }
+fn on(disk: &LimitedDisk) -> Options {
+    Options { disk: Arc::new(disk.clone()), ..Options::default() }
 }
 
 #[tokio::test]
-async fn a_full_disk_refuses_whole_commits_and_recovers_with_room() {
+async fn full_disk_rejects_commits_atomically_until_space_is_freed() {
     let folder = tempfile::tempdir().unwrap();
-    let disk = SmallDisk::default();
-    disk.room.store(2000, Ordering::SeqCst);
+    let disk = LimitedDisk::default();
+    disk.free_bytes.store(2000, Ordering::SeqCst);
     let store = EmbeddedStore::open_with(folder.path(), on(&disk)).unwrap();
     make(&store).await;
     let mut written = 0;
-    let refused = loop {
+    let error = loop {
         match write(&store, &format!("event {written}")).await {
             Ok(()) => written += 1,
-            Err(refused) => break refused,
+            Err(error) => break error,
         }
     };
-    assert_eq!(refused.kind(), ErrorKind::Full);
-    assert!(refused.to_string().contains("make room and try again"), "{refused}");
-    assert_eq!(events(&store).await.len(), written, "a refused commit left nothing to see");
-    disk.room.store(10_000, Ordering::SeqCst);
-    write(&store, "with room").await.unwrap();
+    assert_eq!(error.kind(), ErrorKind::Full);
+    assert!(error.to_string().contains("free disk space and retry"), "{error}");
+    assert_eq!(events(&store).await.len(), written, "a rejected commit is invisible");
+    disk.free_bytes.store(10_000, Ordering::SeqCst);
+    write(&store, "after freeing space").await.unwrap();
     drop(store);
     let store = open(folder.path());
-    assert_eq!(events(&store).await.len(), written + 1, "and nothing on the disk");
+    assert_eq!(events(&store).await.len(), written + 1, "a rejected commit is not on the disk");
 }
 
 #[tokio::test]
-async fn a_failed_sync_ends_all_writing() {
+async fn failed_sync_fails_all_later_writes() {
     let folder = tempfile::tempdir().unwrap();
-    let disk = SmallDisk::default();
-    disk.room.store(1 << 20, Ordering::SeqCst);
+    let disk = LimitedDisk::default();
+    disk.free_bytes.store(1 << 20, Ordering::SeqCst);
     let store = EmbeddedStore::open_with(folder.path(), on(&disk)).unwrap();
     make(&store).await;
     disk.sync_fails.store(1, Ordering::SeqCst);
     assert_eq!(write(&store, "lost").await.unwrap_err().kind(), ErrorKind::Failed);
     disk.sync_fails.store(0, Ordering::SeqCst);
     assert_eq!(
-        write(&store, "refused").await.unwrap_err().kind(),
+        write(&store, "error").await.unwrap_err().kind(),
         ErrorKind::Failed,
-        "a sync is never tried again"
+        "a failed sync is not retried"
     );
-    assert!(events(&store).await.is_empty(), "what was not synced is not seen");
+    assert!(events(&store).await.is_empty(), "unsynced commits are invisible");
 }
 
 #[tokio::test]
-async fn what_was_never_synced_may_go_and_what_was_may_not() {
+async fn unsynced_writes_may_be_lost_and_synced_ones_may_not() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     make(&store).await;
@@ -323,7 +323,7 @@ async fn what_was_never_synced_may_go_and_what_was_may_not() {
         ends.push(std::fs::metadata(log(folder.path())).unwrap().len() as usize);
     }
     let whole = std::fs::read(log(folder.path())).unwrap();
-    // frame n stands from ends[n] to ends[n + 1]; a power cut may drop or tear any sector that was not synced
+    // frame n is from ends[n] to ends[n + 1]; a power failure may lose or tear any unsynced sector
     for (torn, left) in [(0, None), (1, None), (2, None), (3, Some(3)), (4, Some(4)), (5, Some(5))] {
         let copy = tempfile::tempdir().unwrap();
         copy_folder(folder.path(), copy.path());
@@ -334,64 +334,64 @@ async fn what_was_never_synced_may_go_and_what_was_may_not() {
             Some(left) => {
                 let store = open(copy.path());
                 assert_eq!(events(&store).await.len(), left, "frame {torn} torn");
-                write(&store, "again").await.unwrap();
+                write(&store, "after").await.unwrap();
                 drop(store);
-                assert_eq!(events(&open(copy.path())).await.len(), left + 1, "goes on behind frame {torn}");
+                assert_eq!(events(&open(copy.path())).await.len(), left + 1, "continues after frame {torn}");
             }
             None => {
-                let refused = EmbeddedStore::open(copy.path()).unwrap_err();
-                assert_eq!(refused.kind(), ErrorKind::Corrupt, "frame {torn} torn");
+                let error = EmbeddedStore::open(copy.path()).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Corrupt, "frame {torn} torn");
             }
         }
     }
 }
 
-/// What happens to the store.
+/// An action on the store under test.
 #[derive(Debug, Clone)]
-enum Act {
+enum Action {
     Step(Step),
     Maintain,
-    Restart { loses_index: bool },
+    Restart { removes_index: bool },
 }
 
-fn act() -> impl Strategy<Value = Act> {
+fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
-        8 => model::any_step().prop_map(Act::Step),
-        2 => Just(Act::Maintain),
-        1 => any::<bool>().prop_map(|loses_index| Act::Restart { loses_index }),
+        8 => model::any_step().prop_map(Action::Step),
+        2 => Just(Action::Maintain),
+        1 => any::<bool>().prop_map(|removes_index| Action::Restart { removes_index }),
     ]
 }
 
-/// The same steps on both stores; every answer and, in the end, everything readable must agree.
-async fn agree(acts: Vec<(u8, Act)>) {
+/// Applies the same steps to both stores, whose outcomes and readable content must be equal.
+async fn agree(actions: Vec<(u8, Action)>) {
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::default());
     let oracle = MemoryStore::with_clock(clock.clone());
     let open = |path| {
-        let components = Components { clock: clock.clone(), log_file_bytes: 500, ..Components::default() };
-        EmbeddedStore::open_with(path, components).unwrap()
+        let options = Options { clock: clock.clone(), log_file_bytes: 500, ..Options::default() };
+        EmbeddedStore::open_with(path, options).unwrap()
     };
     let mut store = open(folder.path());
-    model::make(&oracle).await.unwrap();
-    model::make(&store).await.unwrap();
-    for (milliseconds, act) in acts {
+    model::set_up(&oracle).await.unwrap();
+    model::set_up(&store).await.unwrap();
+    for (milliseconds, action) in actions {
         clock.advance(Duration::from_millis(milliseconds.into()));
-        match &act {
-            Act::Step(step) => {
-                let (expected, found) = (model::take(&oracle, step).await, model::take(&store, step).await);
-                assert_eq!(expected.unwrap(), found.unwrap(), "{act:?}");
+        match &action {
+            Action::Step(step) => {
+                let (expected, found) = (model::apply(&oracle, step).await, model::apply(&store, step).await);
+                assert_eq!(expected.unwrap(), found.unwrap(), "{action:?}");
             }
-            Act::Maintain => store.maintain().await.unwrap(),
-            Act::Restart { loses_index } => {
+            Action::Maintain => store.maintain().await.unwrap(),
+            Action::Restart { removes_index } => {
                 store.close().await.unwrap();
                 drop(store);
-                if *loses_index {
+                if *removes_index {
                     let _ = std::fs::remove_dir_all(folder.path().join("index"));
                 }
                 store = open(folder.path());
             }
         }
-        assert_eq!(model::digest(&oracle).await.unwrap(), model::digest(&store).await.unwrap(), "{act:?}");
+        assert_eq!(model::digest(&oracle).await.unwrap(), model::digest(&store).await.unwrap(), "{action:?}");
     }
     store.verify().await.unwrap();
 }
@@ -400,7 +400,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn agrees_with_the_store_in_memory(acts in prop::collection::vec((any::<u8>(), act()), 1..40)) {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(agree(acts));
+    fn matches_the_in_memory_store(actions in prop::collection::vec((any::<u8>(), action()), 1..40)) {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(agree(actions));
     }
 }

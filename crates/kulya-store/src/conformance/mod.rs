@@ -1,6 +1,7 @@
-//! The contract as functions: each takes an empty store and panics, with the sentence that is broken, when the
-//! store does not keep it. A backend's test is one call of [`all`]; the oracle is
-//! [`MemoryStore`](crate::memory::MemoryStore). What a backend lacks is not asked of it, and named in the [`Report`].
+//! The conformance suite: each test case takes an empty store and panics with the violated rule. A backend
+//! is tested by one call of [`run_all`]; the reference implementation is
+//! [`MemoryStore`](crate::memory::MemoryStore). Cases that need an unsupported capability are skipped and
+//! listed in the [`Report`].
 
 mod events;
 mod streams;
@@ -11,42 +12,41 @@ use crate::{
     Capability, Commit, ErrorKind, EventPointer, StreamConfig, StreamId, StreamStore, TableId, bounded_read,
 };
 use events::{
-    a_large_event_is_refused_whole, a_repeated_commit_writes_nothing,
-    a_tail_gives_every_event_and_ends_when_sealed, a_tail_wakes_its_reader, a_wrong_offset_is_refused,
-    events_without_a_key_are_all_kept, keys_choose_segments_and_keep_order,
-    many_events_are_read_in_chunks_of_any_size, pointers_lead_back, reads_go_on_where_they_ended,
-    written_is_seen_and_synced_later,
+    duplicate_commit_writes_nothing, invalid_offset_is_rejected, oversized_event_is_rejected_atomically,
+    pointers_read_their_events, reads_continue_at_the_next_offset, reads_honour_any_chunk_size,
+    routing_keys_select_segments_and_keep_order, tail_returns_every_event_and_ends_when_sealed,
+    unkeyed_events_are_spread_over_segments, unsynced_commits_are_visible, waiting_reader_wakes_on_append,
 };
 use std::future::Future;
 use std::sync::Arc;
 use streams::{
-    a_closed_store_says_so, a_cut_at_a_time_leaves_nothing_out, a_deleted_stream_comes_back_as_another,
-    a_remade_streams_segments_have_a_higher_epoch, a_sealed_stream_takes_no_events,
-    a_stream_is_kept_as_it_was_last_told, a_stream_is_kept_by_age_and_size_at_once,
-    a_truncated_stream_begins_at_its_cut, a_wrong_cut_is_refused_whole, an_empty_scope_can_be_deleted,
-    scopes_and_streams_are_listed, what_is_not_there_is_not_found,
+    closed_store_returns_closed, cut_at_time_skips_no_later_event, invalid_cut_is_rejected_atomically,
+    missing_objects_are_not_found, only_an_empty_scope_can_be_deleted, recreated_stream_has_a_higher_epoch,
+    recreated_stream_shares_nothing_with_the_deleted_one, retention_can_be_updated,
+    retention_combines_age_and_size, scopes_and_streams_are_created_and_listed, sealed_stream_rejects_events,
+    truncated_stream_starts_at_its_cut,
 };
 use tables::{
-    a_commit_is_all_or_nothing, a_readers_position_is_compared_and_set, concurrent_writers_lose_nothing,
-    tables_are_listed_and_deleted, tables_are_ordered_and_paged, tables_compare_and_set,
+    commit_is_atomic, concurrent_updates_are_not_lost, reader_position_is_updated_by_compare_and_set,
+    table_conditions_are_checked, table_scans_are_ordered_and_paged, tables_are_listed_and_deleted,
 };
 use transactions::{
-    a_sealed_or_deleted_stream_fails_open_transactions, a_transaction_dropped_leaves_nothing,
-    a_transaction_is_seen_at_its_commit, a_transaction_with_a_broken_condition_leaves_nothing,
-    a_transactions_outcome_is_remembered, transactions_and_commits_interleave,
+    dropped_transaction_leaves_nothing, sealing_or_deleting_a_stream_fails_open_transactions,
+    transaction_becomes_visible_at_commit, transaction_outcome_is_remembered,
+    transaction_with_failed_condition_leaves_nothing, transactions_and_commits_interleave,
 };
 
-/// What the suite asked of a backend.
+/// The result of a run of the suite.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// How many cases ran.
-    pub ran: usize,
-    /// The cases that were left out, each with what the backend lacks for it and why.
-    pub left_out: Vec<(&'static str, Capability, &'static str)>,
+    /// The number of cases that ran.
+    pub run_count: usize,
+    /// The skipped cases, each with the unsupported capability and the reason.
+    pub skipped: Vec<(&'static str, Capability, &'static str)>,
 }
 
-/// Runs every function of the suite, each on a store that `fresh` makes.
-pub async fn all<F, S>(fresh: impl Fn() -> F) -> Report
+/// Runs every case, each on a new store that `create_store` returns.
+pub async fn run_all<F, S>(create_store: impl Fn() -> F) -> Report
 where
     F: Future<Output = Arc<S>>,
     S: StreamStore,
@@ -55,52 +55,52 @@ where
     macro_rules! run {
         ($($case:ident $(needs $capability:ident)?),* $(,)?) => { $({
             let needs: &[Capability] = &[$(Capability::$capability)?];
-            let store = fresh().await;
-            let lack = store.lacks().iter().find(|(capability, _)| needs.contains(capability));
-            if let Some((capability, reason)) = lack {
-                report.left_out.push((stringify!($case), *capability, reason));
+            let store = create_store().await;
+            let unsupported = store.unsupported().iter().find(|(capability, _)| needs.contains(capability));
+            if let Some((capability, reason)) = unsupported {
+                report.skipped.push((stringify!($case), *capability, reason));
             } else {
                 $case(store).await;
-                report.ran += 1;
+                report.run_count += 1;
             }
         })* };
     }
     run!(
-        scopes_and_streams_are_listed,
-        what_is_not_there_is_not_found,
-        keys_choose_segments_and_keep_order,
-        events_without_a_key_are_all_kept,
-        pointers_lead_back,
-        reads_go_on_where_they_ended,
-        many_events_are_read_in_chunks_of_any_size,
-        a_wrong_offset_is_refused,
-        a_tail_wakes_its_reader,
-        tables_compare_and_set,
-        tables_are_ordered_and_paged,
-        a_commit_is_all_or_nothing,
-        a_large_event_is_refused_whole,
-        a_transaction_is_seen_at_its_commit,
-        a_transaction_dropped_leaves_nothing,
-        a_transaction_with_a_broken_condition_leaves_nothing,
+        scopes_and_streams_are_created_and_listed,
+        missing_objects_are_not_found,
+        routing_keys_select_segments_and_keep_order,
+        unkeyed_events_are_spread_over_segments,
+        pointers_read_their_events,
+        reads_continue_at_the_next_offset,
+        reads_honour_any_chunk_size,
+        invalid_offset_is_rejected,
+        waiting_reader_wakes_on_append,
+        table_conditions_are_checked,
+        table_scans_are_ordered_and_paged,
+        commit_is_atomic,
+        oversized_event_is_rejected_atomically,
+        transaction_becomes_visible_at_commit,
+        dropped_transaction_leaves_nothing,
+        transaction_with_failed_condition_leaves_nothing,
         transactions_and_commits_interleave,
-        concurrent_writers_lose_nothing,
-        a_repeated_commit_writes_nothing,
-        written_is_seen_and_synced_later,
-        a_transactions_outcome_is_remembered,
-        a_sealed_stream_takes_no_events,
-        a_tail_gives_every_event_and_ends_when_sealed,
-        a_deleted_stream_comes_back_as_another,
-        a_sealed_or_deleted_stream_fails_open_transactions,
-        a_truncated_stream_begins_at_its_cut,
-        a_wrong_cut_is_refused_whole,
+        concurrent_updates_are_not_lost,
+        duplicate_commit_writes_nothing,
+        unsynced_commits_are_visible,
+        transaction_outcome_is_remembered,
+        sealed_stream_rejects_events,
+        tail_returns_every_event_and_ends_when_sealed,
+        recreated_stream_shares_nothing_with_the_deleted_one,
+        sealing_or_deleting_a_stream_fails_open_transactions,
+        truncated_stream_starts_at_its_cut,
+        invalid_cut_is_rejected_atomically,
         tables_are_listed_and_deleted,
-        an_empty_scope_can_be_deleted,
-        a_stream_is_kept_as_it_was_last_told,
-        a_remade_streams_segments_have_a_higher_epoch needs HigherEpochs,
-        a_stream_is_kept_by_age_and_size_at_once needs TwoLimits,
-        a_cut_at_a_time_leaves_nothing_out needs CutAtTime,
-        a_readers_position_is_compared_and_set,
-        a_closed_store_says_so,
+        only_an_empty_scope_can_be_deleted,
+        retention_can_be_updated,
+        recreated_stream_has_a_higher_epoch needs HigherEpochs,
+        retention_combines_age_and_size needs CombinedRetention,
+        cut_at_time_skips_no_later_event needs CutAtTime,
+        reader_position_is_updated_by_compare_and_set,
+        closed_store_returns_closed,
     );
     report
 }
@@ -108,22 +108,22 @@ where
 const SHOP: &str = "shop";
 
 async fn stream(store: &impl StreamStore, name: &str, segments: u32) -> StreamId {
-    let stream = StreamId::new(SHOP, name).expect("a right name");
-    store.create_scope(&stream.scope).await.expect("a scope can be made");
-    store.create_stream(&stream, StreamConfig::with_segments(segments)).await.expect("a stream can be made");
+    let stream = StreamId::new(SHOP, name).expect("valid name");
+    store.create_scope(&stream.scope).await.expect("scope is created");
+    store.create_stream(&stream, StreamConfig::with_segments(segments)).await.expect("stream is created");
     stream
 }
 
 async fn table(store: &impl StreamStore, name: &str) -> TableId {
-    let table = TableId::new(SHOP, name).expect("a right name");
-    store.create_scope(&table.scope).await.expect("a scope can be made");
-    store.create_table(&table).await.expect("a table can be made");
+    let table = TableId::new(SHOP, name).expect("valid name");
+    store.create_scope(&table.scope).await.expect("scope is created");
+    store.create_table(&table).await.expect("table is created");
     table
 }
 
-/// Commits one event, or more, and gives the first one's pointer.
-async fn committed(store: &impl StreamStore, commit: Commit) -> EventPointer {
-    store.commit(commit).await.expect("committed").pointers.first().expect("each event has one")
+/// Commits events and returns the pointer of the first one.
+async fn commit_one(store: &impl StreamStore, commit: Commit) -> EventPointer {
+    store.commit(commit).await.expect("committed").pointers.first().expect("one pointer per event")
 }
 
 async fn texts(store: &impl StreamStore, stream: &StreamId) -> Vec<String> {
@@ -132,5 +132,5 @@ async fn texts(store: &impl StreamStore, stream: &StreamId) -> Vec<String> {
 }
 
 fn kind<T: std::fmt::Debug>(result: crate::Result<T>) -> ErrorKind {
-    result.expect_err("this must be refused").kind()
+    result.expect_err("must be rejected").kind()
 }

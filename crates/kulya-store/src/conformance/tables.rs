@@ -1,12 +1,12 @@
-//! Tables: conditions, versions, order; and commits over events and tables.
+//! Cases for tables (conditions, versions, order), and for commits of events and table changes.
 
 use super::{kind, stream, table, texts};
 use crate::{Append, Commit, Condition, ErrorKind, Positions, Scope, StreamStore, TableChange, head_cut};
 use std::sync::Arc;
 
-pub(super) async fn tables_compare_and_set(store: Arc<impl StreamStore>) {
+pub(super) async fn table_conditions_are_checked(store: Arc<impl StreamStore>) {
     let table = table(&*store, "positions").await;
-    assert!(!store.create_table(&table).await.expect("known"));
+    assert!(!store.create_table(&table).await.expect("exists"));
     assert_eq!(store.get(&table, b"k").await.expect("read"), None);
     let put = |condition, value: &'static str| {
         let commit = Commit::changes(vec![TableChange::put(&table, "k", condition, value)]);
@@ -16,18 +16,18 @@ pub(super) async fn tables_compare_and_set(store: Arc<impl StreamStore>) {
     let first = put(Condition::Absent, "one").await.expect("absent");
     assert_eq!(kind(put(Condition::Absent, "two").await), ErrorKind::Conflict);
     let second = put(Condition::At(first), "two").await.expect("at its version");
-    assert!(second > first, "versions grow");
+    assert!(second > first, "versions increase");
     assert_eq!(
         kind(put(Condition::At(first), "three").await),
         ErrorKind::Conflict,
-        "a stale version is refused"
+        "a stale version is rejected"
     );
-    let entry = store.get(&table, b"k").await.expect("read").expect("there");
+    let entry = store.get(&table, b"k").await.expect("read").expect("exists");
     assert_eq!((entry.value, entry.version), ("two".into(), second));
     let remove = TableChange::remove(&table, "k", Condition::At(second));
     store.commit(Commit::changes(vec![remove])).await.expect("removed");
     assert_eq!(store.get(&table, b"k").await.expect("read"), None);
-    assert!(put(Condition::Any, "four").await.expect("any") > second, "no version comes twice");
+    assert!(put(Condition::Any, "four").await.expect("any") > second, "versions are not reused");
     let twice = TableChange::put(&table, "x", Condition::Any, "1");
     assert_eq!(
         kind(store.commit(Commit::changes(vec![twice.clone(), twice])).await),
@@ -35,7 +35,7 @@ pub(super) async fn tables_compare_and_set(store: Arc<impl StreamStore>) {
     );
 }
 
-pub(super) async fn tables_are_ordered_and_paged(store: Arc<impl StreamStore>) {
+pub(super) async fn table_scans_are_ordered_and_paged(store: Arc<impl StreamStore>) {
     let table = table(&*store, "positions").await;
     let keys = ["b", "a/2", "a/10", "a/1", "a", "c/1", ""];
     let puts =
@@ -55,7 +55,7 @@ pub(super) async fn tables_are_ordered_and_paged(store: Arc<impl StreamStore>) {
     assert_eq!(list("a/", None, 100).await, ["a/1", "a/10", "a/2"]);
     assert_eq!(list("a/", None, 2).await, ["a/1", "a/10"]);
     assert_eq!(list("a/", Some("a/10"), 2).await, ["a/2"]);
-    assert_eq!(list("a/", Some("a"), 1).await, ["a/1"], "`after` before the prefix changes nothing");
+    assert_eq!(list("a/", Some("a"), 1).await, ["a/1"], "`after` before the prefix has no effect");
     assert!(list("x", None, 2).await.is_empty());
 }
 
@@ -66,17 +66,17 @@ pub(super) async fn tables_are_listed_and_deleted(store: Arc<impl StreamStore>) 
     let put = |condition| Commit::changes(vec![TableChange::put(&a, "k", condition, "v")]);
     let first = store.commit(put(Condition::Any)).await.expect("committed").versions[0];
     assert!(store.delete_table(&a).await.expect("deleted"));
-    assert!(!store.delete_table(&a).await.expect("gone"));
+    assert!(!store.delete_table(&a).await.expect("already deleted"));
     assert_eq!(kind(store.get(&a, b"k").await), ErrorKind::NotFound);
     assert_eq!(store.tables(&a.scope).await.expect("listed"), std::slice::from_ref(&b.name));
-    assert!(store.create_table(&a).await.expect("made"));
-    assert_eq!(store.get(&a, b"k").await.expect("read"), None, "nothing of the old one is in the new one");
+    assert!(store.create_table(&a).await.expect("created"));
+    assert_eq!(store.get(&a, b"k").await.expect("read"), None, "the new one is empty");
     let second = store.commit(put(Condition::Absent)).await.expect("committed").versions[0];
-    assert!(second > first, "no version comes twice");
-    assert_eq!(kind(store.tables(&Scope::new("nowhere").expect("a right name")).await), ErrorKind::NotFound);
+    assert!(second > first, "versions are not reused");
+    assert_eq!(kind(store.tables(&Scope::new("nowhere").expect("valid name")).await), ErrorKind::NotFound);
 }
 
-pub(super) async fn a_commit_is_all_or_nothing(store: Arc<impl StreamStore>) {
+pub(super) async fn commit_is_atomic(store: Arc<impl StreamStore>) {
     let (orders, lines) = (stream(&*store, "orders", 2).await, stream(&*store, "lines", 1).await);
     let positions = table(&*store, "positions").await;
     let commit = |condition| Commit {
@@ -90,13 +90,13 @@ pub(super) async fn a_commit_is_all_or_nothing(store: Arc<impl StreamStore>) {
     let done = store.commit(commit(Condition::Absent)).await.expect("committed");
     assert_eq!((done.pointers.len(), done.versions.len()), (2, 2));
     assert_eq!(kind(store.commit(commit(Condition::Absent)).await), ErrorKind::Conflict);
-    assert_eq!(texts(&*store, &orders).await, ["an order"], "a refused commit wrote no event");
+    assert_eq!(texts(&*store, &orders).await, ["an order"], "a rejected commit writes no event");
     assert_eq!(texts(&*store, &lines).await, ["its line"]);
-    let free = store.get(&positions, b"free").await.expect("read").expect("there");
-    assert_eq!(free.version, done.versions[0], "a refused commit changed no other key");
+    let free = store.get(&positions, b"free").await.expect("read").expect("exists");
+    assert_eq!(free.version, done.versions[0], "a rejected commit changes no key");
 }
 
-pub(super) async fn concurrent_writers_lose_nothing(store: Arc<impl StreamStore>) {
+pub(super) async fn concurrent_updates_are_not_lost(store: Arc<impl StreamStore>) {
     let orders = stream(&*store, "orders", 2).await;
     let counter = table(&*store, "counter").await;
     let writers: Vec<_> = (0..4)
@@ -140,36 +140,40 @@ pub(super) async fn concurrent_writers_lose_nothing(store: Arc<impl StreamStore>
     for writer in writers {
         writer.await.expect("joined");
     }
-    let count = store.get(&counter, b"n").await.expect("read").expect("there");
-    assert_eq!(count.value, "100", "compare-and-set lost no update");
-    assert_eq!(
-        texts(&*store, &orders).await.len(),
-        100,
-        "an event was written for each update, and no other"
-    );
+    let count = store.get(&counter, b"n").await.expect("read").expect("exists");
+    assert_eq!(count.value, "100", "no update is lost");
+    assert_eq!(texts(&*store, &orders).await.len(), 100, "one event per update");
 }
 
-pub(super) async fn a_readers_position_is_compared_and_set(store: Arc<impl StreamStore>) {
+pub(super) async fn reader_position_is_updated_by_compare_and_set(store: Arc<impl StreamStore>) {
     let orders = stream(&*store, "orders", 2).await;
     let positions = Positions::open(store.clone(), &orders.scope).await.expect("opened");
-    let begin = positions.of("billing", &orders).await.expect("read");
-    assert_eq!(begin.cut, None, "a new reader has been nowhere");
-    let head = head_cut(&*store, &orders).await.expect("there");
+    let begin = positions.load("billing", &orders).await.expect("read");
+    assert_eq!(begin.cut, None, "a new reader has no position");
+    let head = head_cut(&*store, &orders).await.expect("exists");
     let saved = positions.save(&begin, &head).await.expect("saved");
-    assert_eq!(positions.of("billing", &orders).await.expect("read"), saved);
-    assert_eq!(kind(positions.save(&begin, &head).await), ErrorKind::Conflict, "another one moved it");
-    assert_eq!(positions.of("mail", &orders).await.expect("read").cut, None, "each reader has its own");
+    assert_eq!(positions.load("billing", &orders).await.expect("read"), saved);
+    assert_eq!(
+        kind(positions.save(&begin, &head).await),
+        ErrorKind::Conflict,
+        "the position was updated concurrently"
+    );
+    assert_eq!(
+        positions.load("mail", &orders).await.expect("read").cut,
+        None,
+        "each reader has its own position"
+    );
 
-    // reading, writing and remembering are one act
+    // processing and saving the position are one commit
     let append = Append::keyed(&orders, "k", "an event");
     let mut commit = Commit::events(vec![append]);
     commit.changes = vec![positions.change(&saved, &head).expect("a change")];
     store.commit(commit.clone()).await.expect("committed");
-    assert_eq!(kind(store.commit(commit).await), ErrorKind::Conflict, "not twice");
+    assert_eq!(kind(store.commit(commit).await), ErrorKind::Conflict, "the position has changed");
     assert_eq!(texts(&*store, &orders).await.len(), 1);
 
     let other = stream(&*store, "other", 2).await;
-    let elsewhere = head_cut(&*store, &other).await.expect("there");
+    let elsewhere = head_cut(&*store, &other).await.expect("exists");
     assert_eq!(kind(positions.save(&saved, &elsewhere).await), ErrorKind::InvalidInput);
-    assert_eq!(kind(positions.of("", &orders).await), ErrorKind::InvalidInput);
+    assert_eq!(kind(positions.load("", &orders).await), ErrorKind::InvalidInput);
 }
