@@ -11,8 +11,8 @@ pub type CdcResult<T> = Result<T, CdcError>;
 pub enum CdcErrorKind {
     /// The database or a remote store does not respond, or the connection was lost: retry.
     Unreachable,
-    /// The replication slot is in use by another connection: retry, because that of a terminated process is released
-    /// soon; then stop the other process.
+    /// The replication slot is in use by another connection: retry, because that of a terminated process is
+    /// released soon; then stop the other process.
     Busy,
     /// The settings or the database's configuration are invalid: change what the message says.
     Configuration,

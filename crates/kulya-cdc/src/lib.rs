@@ -1,12 +1,14 @@
-//! Change data capture: a database's changes as events in Debezium's format, stored together with the source position.
+//! Change data capture: a database's changes as events in Debezium's format, stored together with the source
+//! position.
 //!
-//! Data flow: source bytes → a pure decoder ([`postgres`]) → [`Record`]s with Debezium's envelope → a [`Sink`], which
-//! commits the records of a source transaction and the new [`Position`] atomically → only then is the position confirmed
-//! to the database. A crash at any point replays from the stored position, so delivery is exactly once.
+//! Data flow: source bytes → a pure decoder ([`postgres`]) → [`Record`]s with Debezium's envelope → a
+//! [`Sink`], which commits the records of a source transaction and the new [`Position`] atomically → only
+//! then is the position confirmed to the database. A crash at any point replays from the stored position, so
+//! delivery is exactly once.
 //!
 //! - [`postgres::run`] captures a PostgreSQL database by logical replication (`pgoutput`).
-//! - [`StoreSink`] writes to a stream store and registers each table's schema; [`RecordingSink`] writes to a file, and
-//!   [`replay`] writes a recorded file to another sink. Applications may implement [`Sink`] too.
+//! - [`StoreSink`] writes to a stream store and registers each table's schema; [`RecordingSink`] writes to a
+//!   file, and [`replay`] writes a recorded file to another sink. Applications may implement [`Sink`] too.
 //!
 //! ```no_run
 //! use kulya_cdc::{CdcResult, PostgresSettings, RunContext, StopCondition, StoreSink};

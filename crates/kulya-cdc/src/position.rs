@@ -1,4 +1,5 @@
-//! The position of a source up to which its changes are stored. It is part of the commit that stores the events.
+//! The position of a source up to which its changes are stored. It is part of the commit that stores the
+//! events.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +17,8 @@ pub struct Position {
     /// The log position of the last stored non-transactional message.
     #[serde(default)]
     pub message_lsn: u64,
-    /// The transactions that the initial snapshot contains, which are skipped in the log; `None` without a snapshot.
+    /// The transactions that the initial snapshot contains, which are skipped in the log; `None` without a
+    /// snapshot.
     #[serde(default)]
     pub snapshot: Option<SnapshotCut>,
 }
@@ -24,7 +26,8 @@ pub struct Position {
 /// The transactions that a snapshot contains (PostgreSQL documentation, "pg_snapshot Components").
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotCut {
-    /// The end of the log when the snapshot was taken. All transactions in the snapshot were committed before it.
+    /// The end of the log when the snapshot was taken. All transactions in the snapshot were committed before
+    /// it.
     pub lsn: u64,
     /// All lower transaction ids are contained.
     pub xmin: u64,
@@ -47,8 +50,8 @@ impl SnapshotCut {
 
     /// Returns whether the snapshot contains the transaction whose commit is at `commit_lsn`.
     ///
-    /// The log has ids of 32 bits, without the epoch. A transaction that commits before the snapshot's log position is
-    /// within 2³¹ ids of `xmax`, so the epoch is the one that brings it nearest.
+    /// The log has ids of 32 bits, without the epoch. A transaction that commits before the snapshot's log
+    /// position is within 2³¹ ids of `xmax`, so the epoch is the one that brings it nearest.
     pub fn contains(&self, xid: u32, commit_lsn: u64) -> bool {
         if commit_lsn >= self.lsn {
             return false;

@@ -102,7 +102,8 @@ impl RowSchema {
         format!("{}.Value", self.topic())
     }
 
-    /// Returns the row's JSON schema, with annotations for what JSON Schema cannot express (`docs/spec/cdc-schema.md`).
+    /// Returns the row's JSON schema, with annotations for what JSON Schema cannot express
+    /// (`docs/spec/cdc-schema.md`).
     pub fn json_schema(&self) -> String {
         let columns = || self.columns.iter();
         let properties: Map<String, Value> = columns().map(|c| (c.name.clone(), c.json_schema())).collect();

@@ -1,8 +1,8 @@
 //! Recording of captured changes to a file, and replay from it without the database.
 //!
-//! The file has one JSON object per line, each with one member: `{"table": …}` is a table's schema ([`RowSchema`]),
-//! `{"record": …}` an event (topic, key, value, headers), `{"commit": …}` ends a commit and holds the position. Lines
-//! after the last commit were never committed; opening the file truncates them.
+//! The file has one JSON object per line, each with one member: `{"table": …}` is a table's schema
+//! ([`RowSchema`]), `{"record": …}` an event (topic, key, value, headers), `{"commit": …}` ends a commit and
+//! holds the position. Lines after the last commit were never committed; opening the file truncates them.
 
 use crate::{CdcError, CdcErrorKind, CdcResult, Position, Record, RowSchema, Sink};
 use async_trait::async_trait;
@@ -162,11 +162,12 @@ impl Sink for RecordingSink {
     }
 }
 
-/// Writes a recorded change log to a sink, commit by commit, from the sink's position on. Returns the number of records
-/// written, without tombstones. Lines after the last commit are skipped.
+/// Writes a recorded change log to a sink, commit by commit, from the sink's position on. Returns the number
+/// of records written, without tombstones. Lines after the last commit are skipped.
 ///
 /// # Errors
-/// `Source` for a line that cannot be parsed; `Position` when the sink's position is not in the log; the sink's errors.
+/// `Source` for a line that cannot be parsed; `Position` when the sink's position is not in the log; the
+/// sink's errors.
 pub async fn replay(log: impl BufRead + Send, sink: &mut dyn Sink) -> CdcResult<u64> {
     let stored = sink.position().await?;
     let mut is_resumed = stored.is_none();

@@ -4,12 +4,12 @@ use crate::{CdcResult, Position, Record, RowSchema};
 use async_trait::async_trait;
 use std::sync::Arc;
 
-/// A transactional destination of records. A commit stores the records written since the last one together with the
-/// position, atomically.
+/// A transactional destination of records. A commit stores the records written since the last one together
+/// with the position, atomically.
 #[async_trait]
 pub trait Sink: Send {
-    /// Returns the position of the last commit; `None` before the first. Discards all records written since: the source
-    /// calls it when it starts or restarts, and writes them again.
+    /// Returns the position of the last commit; `None` before the first. Discards all records written since:
+    /// the source calls it when it starts or restarts, and writes them again.
     ///
     /// # Errors
     /// `Position` when the stored position cannot be parsed; `Store` or `Unreachable` when the store fails.

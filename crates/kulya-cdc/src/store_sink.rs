@@ -1,5 +1,5 @@
-//! A sink that writes to a stream store ([`StoreSink`]): one stream and one registry group per table, and the position in
-//! a table of the store.
+//! A sink that writes to a stream store ([`StoreSink`]): one stream and one registry group per table, and the
+//! position in a table of the store.
 
 use crate::{CdcError, CdcErrorKind, CdcResult, Position, Record, RowSchema, Sink};
 use async_trait::async_trait;
@@ -22,14 +22,15 @@ pub struct StoreSettings {
     pub name: String,
     /// The scope of the streams.
     pub scope: String,
-    /// The template of stream names, with `{prefix}`, `{schema}` and `{table}`; invalid characters become `-`.
+    /// The template of stream names, with `{prefix}`, `{schema}` and `{table}`; invalid characters become
+    /// `-`.
     pub stream_template: String,
     /// The number of segments of a new stream.
     pub segments: u32,
 }
 
-/// A sink that writes each table's records to its own stream, in order per key. Tombstones, which have no value, are
-/// skipped.
+/// A sink that writes each table's records to its own stream, in order per key. Tombstones, which have no
+/// value, are skipped.
 pub struct StoreSink {
     store: Arc<dyn StreamStore>,
     registry: Arc<dyn SchemaRegistry>,

@@ -15,8 +15,8 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 /// A blocking client of a schema registry over HTTP. Calls from several threads run one after the other.
 ///
-/// Every call inside an async runtime, whose thread it would block, fails with `InvalidInput`; the other errors are those
-/// of [`crate::HttpRegistry`].
+/// Every call inside an async runtime, whose thread it would block, fails with `InvalidInput`; the other
+/// errors are those of [`crate::HttpRegistry`].
 #[derive(Debug)]
 pub struct HttpRegistry {
     registry: crate::HttpRegistry,
@@ -24,7 +24,8 @@ pub struct HttpRegistry {
 }
 
 impl HttpRegistry {
-    /// Creates a client of the registry at a URL, without credentials and without retries. Connects at the first call.
+    /// Creates a client of the registry at a URL, without credentials and without retries. Connects at the
+    /// first call.
     ///
     /// # Errors
     /// `InvalidInput` for an invalid URL; `Failed` when no runtime can be created.
@@ -95,11 +96,13 @@ blocking_methods! {
     group(group: &GroupId) -> GroupProperties;
     /// Lists the groups of a namespace, in name order.
     groups(namespace: &str) -> Vec<(GroupId, GroupProperties)>;
-    /// Returns a page of a namespace's groups and the token of the next page; the page after the last is empty.
+    /// Returns a page of a namespace's groups and the token of the next page; the page after the last is
+    /// empty.
     groups_page(namespace: &str, token: &str, limit: usize) -> (Vec<(GroupId, GroupProperties)>, String);
     /// Deletes a group with its schemas and encodings; succeeds when there is none.
     delete_group(group: &GroupId) -> ();
-    /// Sets a group's compatibility policy; returns `false` when `from` is given and is not the current policy.
+    /// Sets a group's compatibility policy; returns `false` when `from` is given and is not the current
+    /// policy.
     update_compatibility(group: &GroupId, to: Compatibility, from: Option<Compatibility>) -> bool;
     /// Registers a schema, or returns its version when it is registered already.
     add_schema(group: &GroupId, schema: SchemaInfo) -> VersionInfo;

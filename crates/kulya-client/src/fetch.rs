@@ -9,12 +9,12 @@ use std::time::Duration;
 /// The total timeout of a download.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Downloads the text at an `https://` URL (`http://` for localhost only), of at most `max_bytes`, within 10 seconds.
-/// Redirects are not followed. `ca_pem` replaces the operating system's certificate authorities.
+/// Downloads the text at an `https://` URL (`http://` for localhost only), of at most `max_bytes`, within 10
+/// seconds. Redirects are not followed. `ca_pem` replaces the operating system's certificate authorities.
 ///
 /// # Errors
-/// `InvalidInput` for an invalid URL or certificate; `Unavailable` when the download fails, is too large, or is not
-/// UTF-8.
+/// `InvalidInput` for an invalid URL or certificate; `Unavailable` when the download fails, is too large, or
+/// is not UTF-8.
 pub async fn fetch(url: &str, ca_pem: Option<&str>, max_bytes: usize) -> RegistryResult<String> {
     let invalid = |what: String| RegistryError::new(RegistryErrorKind::InvalidInput, what);
     let unavailable =

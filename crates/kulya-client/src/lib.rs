@@ -1,9 +1,10 @@
-//! Clients of Kulya's schema registry and stream store. They implement the traits of the in-process backends, so code
-//! written against [`SchemaRegistry`] or [`StreamStore`] runs over the network unchanged.
+//! Clients of Kulya's schema registry and stream store. They implement the traits of the in-process backends,
+//! so code written against [`SchemaRegistry`] or [`StreamStore`] runs over the network unchanged.
 //!
-//! - [`HttpRegistry`]: the schema registry of any server with the Pravega Schema Registry REST v1 API, Kulya's or the
-//!   Java one, as a [`SchemaRegistry`]; with Kulya's REST v2 API as a [`RegistryAdministration`] too.
-//!   [`blocking::HttpRegistry`] is the same for programs without an async runtime.
+//! - [`HttpRegistry`]: the schema registry of any server with the Pravega Schema Registry REST v1 API,
+//!   Kulya's or the Java one, as a [`SchemaRegistry`]; with Kulya's REST v2 API as a
+//!   [`RegistryAdministration`] too. [`blocking::HttpRegistry`] is the same for programs without an async
+//!   runtime.
 //! - [`RemoteRegistry`]: the schema registry of a `kulya serve` over gRPC.
 //! - [`RemoteStore`]: the stream store of a `kulya serve` over gRPC, as a [`StreamStore`].
 //! - [`export_namespaces`]: the full content of a registry that has REST v1 only.

@@ -1,9 +1,10 @@
-//! Export of a registry that has only the operations of REST v1, such as the Java registry, for a migration. Schema and
-//! encoding ids are dense, and deleted schemas still resolve (contract §2), so enumerating the ids finds everything.
+//! Export of a registry that has only the operations of REST v1, such as the Java registry, for a migration.
+//! Schema and encoding ids are dense, and deleted schemas still resolve (contract §2), so enumerating the ids
+//! finds everything.
 //!
-//! REST v1 does not return the policy and the time of a deleted schema. The export takes them from the last live schema
-//! before it; without one, from the group's policy and time 0. REST v1 cannot list namespaces either: the caller names
-//! them.
+//! REST v1 does not return the policy and the time of a deleted schema. The export takes them from the last
+//! live schema before it; without one, from the group's policy and time 0. REST v1 cannot list namespaces
+//! either: the caller names them.
 
 use futures::stream::{self, BoxStream, StreamExt};
 use kulya_codec::administration::{EXPORT_VERSION, ExportLine};
@@ -13,9 +14,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future;
 use std::sync::Arc;
 
-/// Exports these namespaces as the lines of a registry export. Memory is bounded by one group's history, without its
-/// schemas. The stream ends after its first error, which is the registry's, or `Unavailable` when a group was changed
-/// during the export.
+/// Exports these namespaces as the lines of a registry export. Memory is bounded by one group's history,
+/// without its schemas. The stream ends after its first error, which is the registry's, or `Unavailable` when
+/// a group was changed during the export.
 pub fn export_namespaces(
     registry: Arc<dyn SchemaRegistry>,
     namespaces: Vec<String>,

@@ -40,14 +40,14 @@ pub(crate) fn client_config(ca_pem: Option<&str>) -> Result<ClientConfig, &'stat
     Ok(with_roots(roots))
 }
 
-/// Returns a TLS configuration that trusts no authority, for a client that does not use TLS: without a configuration,
-/// reqwest looks for the process's default crypto provider and panics when there is none.
+/// Returns a TLS configuration that trusts no authority, for a client that does not use TLS: without a
+/// configuration, reqwest looks for the process's default crypto provider and panics when there is none.
 pub(crate) fn without_authorities() -> ClientConfig {
     with_roots(RootCertStore::empty())
 }
 
-/// Describes a connection error that is permanent: an untrusted certificate, or TLS at one end only. `None` for every
-/// other error, such as a connection loss.
+/// Describes a connection error that is permanent: an untrusted certificate, or TLS at one end only. `None`
+/// for every other error, such as a connection loss.
 pub(crate) fn protocol_mismatch(error: &(dyn Error + 'static), address: &str) -> Option<String> {
     let mut cause = Some(error);
     while let Some(error) = cause {
@@ -70,8 +70,8 @@ pub(crate) fn protocol_mismatch(error: &(dyn Error + 'static), address: &str) ->
     None
 }
 
-/// Checks, after a connection failed for an unknown reason, whether the server uses TLS and the client does not, or the
-/// reverse. A server may close a connection of the wrong protocol before its response is read.
+/// Checks, after a connection failed for an unknown reason, whether the server uses TLS and the client does
+/// not, or the reverse. A server may close a connection of the wrong protocol before its response is read.
 pub(crate) async fn probe_protocol(address: &str) -> Option<String> {
     let probe = async {
         let (scheme, host) = address.split_once("://")?;

@@ -50,8 +50,8 @@ impl CatalogBackend {
         Ok(streams.filter(|stream| groups.contains(stream.as_str())).collect())
     }
 
-    /// Returns the group of a stream: the stream's name in the namespace of its scope, or `scope/stream` in the default
-    /// namespace, as Java programs without namespaces have it.
+    /// Returns the group of a stream: the stream's name in the namespace of its scope, or `scope/stream` in
+    /// the default namespace, as Java programs without namespaces have it.
     pub(crate) async fn group(&self, stream: &StreamId) -> SqlResult<Option<(GroupId, GroupProperties)>> {
         let (scope, name) = (stream.scope.as_str(), stream.name.as_str());
         for group in [GroupId::new(scope, name), GroupId::new("", format!("{scope}/{name}"))] {

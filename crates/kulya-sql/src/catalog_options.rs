@@ -1,5 +1,6 @@
-//! Validation of the options of CREATE CATALOG … WITH. They are those of the Flink connector's catalog: options for
-//! reading are used, options for writing are accepted and ignored, and unsupported values are rejected with a reason.
+//! Validation of the options of CREATE CATALOG … WITH. They are those of the Flink connector's catalog:
+//! options for reading are used, options for writing are accepted and ignored, and unsupported values are
+//! rejected with a reason.
 
 use crate::{SqlError, SqlResult};
 use std::fmt;
@@ -41,8 +42,8 @@ impl fmt::Debug for Security {
 pub enum StoreAddress {
     /// A local folder.
     Folder(PathBuf),
-    /// A URL, as for `--data` and `--url`: `tcp://` or `tls://` for Pravega, `http://` or `https://` for a Kulya server,
-    /// `file://` or `s3://` for object storage.
+    /// A URL, as for `--data` and `--url`: `tcp://` or `tls://` for Pravega, `http://` or `https://` for a
+    /// Kulya server, `file://` or `s3://` for object storage.
     Url(String),
 }
 
@@ -50,8 +51,8 @@ pub enum StoreAddress {
 const OPTIONS: &str = "type, default-database, controller-uri, schema-registry-uri, serialization.format, json.…, \
                      security.auth-type, security.auth-token, security.trust-store, security.validate-hostname";
 
-/// Validates the options of CREATE CATALOG. Spaces around values are trimmed, because the examples of the Flink
-/// connector's documentation have them.
+/// Validates the options of CREATE CATALOG. Spaces around values are trimmed, because the examples of the
+/// Flink connector's documentation have them.
 pub(crate) fn parse_catalog_options(name: &str, options: Vec<(String, String)>) -> SqlResult<CatalogOptions> {
     let security = Security::default();
     let mut parsed = CatalogOptions { store: None, registry: None, default_database: None, security };
@@ -107,7 +108,8 @@ fn store_address(value: String) -> Result<StoreAddress, String> {
     }
 }
 
-/// Validates `serialization.format`, the format that CREATE TABLE registers. Reading uses the format of the group.
+/// Validates `serialization.format`, the format that CREATE TABLE registers. Reading uses the format of the
+/// group.
 fn check_format(value: &str) -> Result<(), String> {
     match value {
         "Avro" | "Json" => Ok(()),

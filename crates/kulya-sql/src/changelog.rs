@@ -1,8 +1,8 @@
 //! Scan of a changelog as the current rows of its table.
 //!
-//! Events are Debezium's JSON envelopes. Events of one key are in one segment, in order, so applying each segment's
-//! events in order yields the last row of each key. A truncate has no key: it removes the rows of all segments whose
-//! source log position is older.
+//! Events are Debezium's JSON envelopes. Events of one key are in one segment, in order, so applying each
+//! segment's events in order yields the last row of each key. A truncate has no key: it removes the rows of
+//! all segments whose source log position is older.
 
 use crate::SqlResult;
 use crate::scan::{CHUNK_BYTES, ScanContext, decode_error};

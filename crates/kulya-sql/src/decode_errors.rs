@@ -1,5 +1,5 @@
-//! The policy for events that cannot be decoded: the table option `unreadable-events`, set by a hint as in Flink:
-//! `SELECT … FROM orders /*+ OPTIONS('unreadable-events' = 'skip') */`.
+//! The policy for events that cannot be decoded: the table option `unreadable-events`, set by a hint as in
+//! Flink: `SELECT … FROM orders /*+ OPTIONS('unreadable-events' = 'skip') */`.
 //!
 //! There is no dead-letter queue: a query does not write.
 

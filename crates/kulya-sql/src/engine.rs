@@ -1,8 +1,8 @@
 //! Query execution by DataFusion: threads, memory pool and spill folder of a session's queries.
 //!
 //! Planning is recursive, so it has a thread with a large stack, of which only the used part takes memory;
-//! [`crate::limits`] bounds the recursion. Execution has its own runtime, so that the caller's runtime stays responsive
-//! while a query computes. Dropping a [`RowStream`] cancels its query.
+//! [`crate::limits`] bounds the recursion. Execution has its own runtime, so that the caller's runtime stays
+//! responsive while a query computes. Dropping a [`RowStream`] cancels its query.
 
 use crate::decode_errors::SkippedEvents;
 use crate::functions;
@@ -29,7 +29,8 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-/// The stack of the planning thread, in bytes: twice what statements at the limits need in an unoptimized build.
+/// The stack of the planning thread, in bytes: twice what statements at the limits need in an unoptimized
+/// build.
 const PLANNING_STACK_BYTES: usize = 512 << 20;
 /// The stack of an execution thread, in bytes.
 const EXECUTION_STACK_BYTES: usize = 32 << 20;
@@ -37,8 +38,8 @@ const EXECUTION_STACK_BYTES: usize = 32 << 20;
 /// The resource limits of a session's queries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryLimits {
-    /// The maximum memory of all operators of a query, in bytes. Beyond it sorts, joins and aggregations spill to disk if
-    /// they can; other queries fail.
+    /// The maximum memory of all operators of a query, in bytes. Beyond it sorts, joins and aggregations
+    /// spill to disk if they can; other queries fail.
     pub memory_bytes: usize,
     /// The folder for spilled data; `None` for the system's folder for temporary files.
     pub spill_folder: Option<PathBuf>,
@@ -54,7 +55,8 @@ impl Default for QueryLimits {
 }
 
 impl QueryLimits {
-    /// The size of the operators' memory pool; the rest is for batches between operators, which the pool does not count.
+    /// The size of the operators' memory pool; the rest is for batches between operators, which the pool does
+    /// not count.
     fn pool_bytes(&self) -> usize {
         self.memory_bytes / 2
     }
@@ -187,7 +189,7 @@ impl QueryEngine {
     }
 
     fn context(&self, path: DefaultPath) -> SessionContext {
-        let database = if path.database.is_empty() { "none chosen" } else { &path.database };
+        let database = if path.database.is_empty() { "none selected" } else { &path.database };
         let mut config = SessionConfig::new()
             .with_default_catalog_and_schema(&path.catalog, database)
             .with_create_default_catalog_and_schema(false)
@@ -197,7 +199,8 @@ impl QueryEngine {
         if let Ok(limit) = ConfigNonZeroUsize::try_new(limits::PARSER_RECURSION) {
             config.options_mut().sql_parser.recursion_limit = limit;
         }
-        // memory that a spilling sort reserves per partition for merging: the default of 10 MB suits larger pools
+        // memory that a spilling sort reserves per partition for merging: the default of 10 MB suits larger
+        // pools
         config.options_mut().execution.sort_spill_reservation_bytes =
             (self.limits.pool_bytes() / 64).min(10 << 20);
         let context = SessionContext::new_with_config_rt(config, Arc::clone(&self.environment));

@@ -1,8 +1,9 @@
 //! Size limits of functions whose result may be much larger than their arguments, and of regular expressions.
 //!
 //! The memory pool counts the memory of operators, but not the result of a function for one batch:
-//! `repeat('x', 2000000000)` would allocate two gigabytes. Here the size of a result is computed first. If only an upper
-//! bound is known, the function is invoked on a few rows at a time, and the actual sizes are summed.
+//! `repeat('x', 2000000000)` would allocate two gigabytes. Here the size of a result is computed first. If
+//! only an upper bound is known, the function is invoked on a few rows at a time, and the actual sizes are
+//! summed.
 
 use arrow::array::{Array, ArrayRef, AsArray, new_empty_array};
 use arrow::compute::{cast, concat};
@@ -64,7 +65,8 @@ pub(crate) fn register_bounded(context: &SessionContext, max_bytes: usize) {
     }
 }
 
-/// A function with a limited result size. It has no simplification, which would replace it by the unlimited function.
+/// A function with a limited result size. It has no simplification, which would replace it by the unlimited
+/// function.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct BoundedFunction {
     inner: ScalarUDF,

@@ -1,8 +1,8 @@
-//! Limits on the length and nesting of statements. They are check_text on the tokens, and on the logical plan previous it is
-//! optimized, so that no statement overflows a stack or expands to a plan of exponential size.
+//! Limits on the length and nesting of statements. They are check_text on the tokens, and on the logical plan
+//! previous it is optimized, so that no statement overflows a stack or expands to a plan of exponential size.
 //!
-//! The parser, the planner and the optimizer are recursive: `a + b + c + …` is a tree as deep as it is long. Statements
-//! within the limits fit the stacks of [`crate::engine`]; tests run statements at each limit.
+//! The parser, the planner and the optimizer are recursive: `a + b + c + …` is a tree as deep as it is long.
+//! Statements within the limits fit the stacks of [`crate::engine`]; tests run statements at each limit.
 
 use crate::{SqlError, SqlResult};
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -18,8 +18,8 @@ pub(crate) const MAX_NESTING: usize = 64;
 /// The maximum number of operators in a row without a comma, including those of the enclosing brackets:
 /// `a = 1 OR a = 2` has three. Planning time is superlinear in them.
 pub(crate) const MAX_OPERATORS: usize = 1000;
-/// The maximum nesting of subqueries in expressions (IN, EXISTS, scalar subqueries). Each level doubles the planning
-/// time.
+/// The maximum nesting of subqueries in expressions (IN, EXISTS, scalar subqueries). Each level doubles the
+/// planning time.
 pub(crate) const MAX_SUBQUERIES: usize = 10;
 /// The maximum number of UNION, INTERSECT, EXCEPT, JOIN and commas in FROM, in one statement.
 pub(crate) const MAX_COMBINED: usize = 200;
@@ -193,15 +193,15 @@ pub(crate) fn check(text: &str, tokens: &[TokenWithSpan]) -> SqlResult<()> {
         }
         if combined > MAX_COMBINED {
             return Err(SqlError::new(format!(
-                "the statement combines more than {MAX_COMBINED} queries and tables by UNION, JOIN and the like: split it"
+                "the statement has more than {MAX_COMBINED} set operations and joins: split it"
             )));
         }
     }
     Ok(())
 }
 
-/// Checks the size and depth of a plan, which common table expressions that reference each other repeatedly can make
-/// exponential.
+/// Checks the size and depth of a plan, which common table expressions that reference each other repeatedly
+/// can make exponential.
 pub(crate) fn check_plan(plan: &LogicalPlan) -> SqlResult<()> {
     let mut nodes = 0;
     let visited = plan.apply_with_subqueries(|_| {
@@ -267,8 +267,8 @@ fn starts_clause(keyword: Keyword) -> bool {
     )
 }
 
-/// Returns whether a keyword ends an expression. FROM, GROUP and ORDER do not: `IS DISTINCT FROM` and `WITHIN GROUP` are
-/// parts of expressions.
+/// Returns whether a keyword ends an expression. FROM, GROUP and ORDER do not: `IS DISTINCT FROM` and
+/// `WITHIN GROUP` are parts of expressions.
 fn ends_expression(keyword: Keyword) -> bool {
     combines(keyword)
         || matches!(

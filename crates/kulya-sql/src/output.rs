@@ -6,8 +6,8 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::util::pretty::pretty_format_batches_with_schema;
 use std::sync::Arc;
 
-/// The maximum number of rows of one text table. The column widths depend on all rows of a table, so a larger result is
-/// written as several tables.
+/// The maximum number of rows of one text table. The column widths depend on all rows of a table, so a larger
+/// result is written as several tables.
 const MAX_TABLE_ROWS: usize = 10_000;
 /// The maximum size of the rows of one text table, in bytes.
 const MAX_TABLE_BYTES: usize = 16 << 20;
@@ -164,7 +164,8 @@ impl RowWriter {
     }
 }
 
-/// Returns the size of a batch's rows, in bytes; of buffers shared with other batches only the batch's slice counts.
+/// Returns the size of a batch's rows, in bytes; of buffers shared with other batches only the batch's slice
+/// counts.
 pub(crate) fn batch_bytes(batch: &RecordBatch) -> usize {
     batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or_default()).sum()
 }

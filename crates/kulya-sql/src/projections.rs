@@ -1,9 +1,9 @@
 //! A workaround for an optimizer rule that merges nested projections incorrectly.
 //!
 //! DataFusion 55.2 removes a projection whose expressions equal those of the projection below it
-//! (`merge_consecutive_projections`), as if both had the same input: `SELECT a + a AS a FROM (SELECT a + a AS a FROM t)`
-//! would return 2a. Metadata in an alias makes two expressions unequal without another effect, so the lower projection
-//! gets some.
+//! (`merge_consecutive_projections`), as if both had the same input:
+//! `SELECT a + a AS a FROM (SELECT a + a AS a FROM t)` would return 2a. Metadata in an alias makes two
+//! expressions unequal without another effect, so the lower projection gets some.
 
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNodeRewriter};

@@ -14,7 +14,8 @@ use datafusion::common::TableReference;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Opens the backend of a catalog. The application implements it, because this crate accesses neither disk nor network.
+/// Opens the backend of a catalog. The application implements it, because this crate accesses neither disk
+/// nor network.
 #[async_trait]
 pub trait BackendFactory: Send + Sync {
     /// Opens a store and a registry.
@@ -51,8 +52,8 @@ pub enum Execution {
 }
 
 impl Session {
-    /// Creates a session with one catalog, which becomes the current one. If it has a single database, that becomes the
-    /// current one too.
+    /// Creates a session with one catalog, which becomes the current one. If it has a single database, that
+    /// becomes the current one too.
     ///
     /// # Errors
     /// Those of the store.
@@ -71,7 +72,8 @@ impl Session {
         })
     }
 
-    /// Creates a session without a catalog. Until CREATE CATALOG, statements that need one fail with `reason`.
+    /// Creates a session without a catalog. Until CREATE CATALOG, statements that need one fail with
+    /// `reason`.
     pub fn without_catalog(reason: impl Into<String>) -> Self {
         Self {
             catalogs: BTreeMap::new(),
@@ -99,8 +101,8 @@ impl Session {
         self
     }
 
-    /// Executes statements separated by semicolons. All are parsed first; when one fails, those before it remain
-    /// executed.
+    /// Executes statements separated by semicolons. All are parsed first; when one fails, those before it
+    /// remain executed.
     ///
     /// # Errors
     /// That of the first statement that fails.

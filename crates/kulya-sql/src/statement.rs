@@ -1,4 +1,5 @@
-//! Parser of Flink's statements. Catalog statements are parsed here, from tokens; a query is passed on as text.
+//! Parser of Flink's statements. Catalog statements are parsed here, from tokens; a query is passed on as
+//! text.
 //!
 //! Names are case-sensitive and may be quoted in backticks; a quote in a string literal is doubled.
 

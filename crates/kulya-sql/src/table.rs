@@ -100,8 +100,8 @@ impl Table {
         matches!(self.kind, Kind::Changelog { .. })
     }
 
-    /// Makes columns of a changelog nullable that one of these schemas lacks or declares nullable, because its rows may
-    /// have been written with any of them.
+    /// Makes columns of a changelog nullable that one of these schemas lacks or declares nullable, because
+    /// its rows may have been written with any of them.
     pub(crate) fn relax_nullability<'a>(
         &mut self,
         schemas: impl Iterator<Item = &'a SchemaInfo>,

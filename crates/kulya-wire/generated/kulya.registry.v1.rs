@@ -34,7 +34,8 @@ pub struct Format {
 pub struct Compatibility {
     #[prost(enumeration = "Policy", tag = "1")]
     pub policy: i32,
-    /// Which versions the new schema must be able to read. Only with POLICY_ADVANCED, which needs at least one side.
+    /// Which versions the new schema must be able to read. Only with POLICY_ADVANCED, which needs at least one
+    /// side.
     #[prost(message, optional, tag = "2")]
     pub backward: ::core::option::Option<Side>,
     /// Which versions must be able to read the new schema's events. Only with POLICY_ADVANCED.
@@ -158,7 +159,8 @@ pub struct Labels {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ChangeGroupReply {
-    /// The properties after the change. Absent: the group does not have the properties in `previous`; nothing changed.
+    /// The properties after the change. Absent: the group does not have the properties in `previous`; nothing
+    /// changed.
     #[prost(message, optional, tag = "1")]
     pub properties: ::core::option::Option<GroupProperties>,
 }
@@ -177,8 +179,8 @@ pub struct ListNamespacesRequest {
     #[prost(message, optional, tag = "1")]
     pub page: ::core::option::Option<Page>,
 }
-/// As every page, it may have fewer items than requested, or none, although more follow; it is the last one if it has
-/// no `next`.
+/// As every page, it may have fewer items than requested, or none, although more follow; it is the last one if
+/// it has no `next`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct NamespacesReply {
     #[prost(string, repeated, tag = "1")]
@@ -257,8 +259,8 @@ pub mod add_schema_reply {
     pub enum Reply {
         #[prost(message, tag = "1")]
         Version(super::Version),
-        /// The schema is rejected by the policy, or because the group has another format. This is a reply and not a status,
-        /// because the reasons may exceed the size of a status.
+        /// The schema is rejected by the policy, or because the group has another format. This is a reply and not
+        /// a status, because the reasons may exceed the size of a status.
         #[prost(message, tag = "2")]
         Refused(super::ErrorDetail),
     }
@@ -476,8 +478,8 @@ pub struct Incompatibility {
     /// A suggested fix; empty if none is known.
     #[prost(string, tag = "7")]
     pub fix: ::prost::alloc::string::String,
-    /// A counterexample as JSON text: a value that the writer's schema allows and the reader's does not. Absent if none was
-    /// found.
+    /// A counterexample as JSON text: a value that the writer's schema allows and the reader's does not. Absent
+    /// if none was found.
     #[prost(string, optional, tag = "8")]
     pub witness: ::core::option::Option<::prost::alloc::string::String>,
     /// False: the check could not decide; the other fields say where and why.
@@ -520,7 +522,8 @@ pub struct Difference {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Field {
-    /// The path from the root, with dots, "\[\]" for an array's items and "{}" for a map's values: "lines\[\].quantity".
+    /// The path from the root, with dots, "\[\]" for an array's items and "{}" for a map's values:
+    /// "lines\[\].quantity".
     #[prost(string, tag = "1")]
     pub path: ::prost::alloc::string::String,
     /// The type, in the format's terms; empty if the schema declares none.
@@ -641,8 +644,8 @@ pub struct ExportRequest {
     #[prost(string, optional, tag = "1")]
     pub namespace: ::core::option::Option<::prost::alloc::string::String>,
 }
-/// A line of an export: first a Begin; then for each group a GroupLine, its schemas in id order, its encodings in id
-/// order; last an End.
+/// A line of an export: first a Begin; then for each group a GroupLine, its schemas in id order, its encodings
+/// in id order; last an End.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ExportLine {
     #[prost(oneof = "export_line::Line", tags = "1, 2, 3, 4, 5")]
@@ -1332,7 +1335,8 @@ pub mod schema_registry_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Registers a schema, or returns its version when it is registered already. Idempotent. NOT_FOUND: no such group.
+        /// Registers a schema, or returns its version when it is registered already. Idempotent. NOT_FOUND: no such
+        /// group.
         pub async fn add_schema(
             &mut self,
             request: impl tonic::IntoRequest<super::SchemaRequest>,
@@ -1425,8 +1429,8 @@ pub mod schema_registry_client {
                 .insert(GrpcMethod::new("kulya.registry.v1.SchemaRegistry", "CanRead"));
             self.inner.unary(req, path, codec).await
         }
-        /// Returns the latest live version of each type, or of the requested type, in id order. NOT_FOUND: no such group, or it
-        /// has no live schema of that type.
+        /// Returns the latest live version of each type, or of the requested type, in id order. NOT_FOUND: no such
+        /// group, or it has no live schema of that type.
         pub async fn latest_schemas(
             &mut self,
             request: impl tonic::IntoRequest<super::SchemasRequest>,
@@ -1480,7 +1484,8 @@ pub mod schema_registry_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
-        /// Lists every live version with the policy in force and the time when it was added. NOT_FOUND: no such group.
+        /// Lists every live version with the policy in force and the time when it was added. NOT_FOUND: no such
+        /// group.
         pub async fn list_history(
             &mut self,
             request: impl tonic::IntoRequest<super::GroupRequest>,
@@ -1555,8 +1560,8 @@ pub mod schema_registry_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Returns the id of a version given by format, type and number, including deleted ones. NOT_FOUND: no such group or
-        /// version.
+        /// Returns the id of a version given by format, type and number, including deleted ones. NOT_FOUND: no such
+        /// group or version.
         pub async fn get_version_id(
             &mut self,
             request: impl tonic::IntoRequest<super::VersionIdRequest>,
@@ -1580,8 +1585,8 @@ pub mod schema_registry_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Deletes a schema softly: it is no longer listed or found, but its id still resolves. Succeeds when it is deleted
-        /// already. NOT_FOUND: no such group or id.
+        /// Deletes a schema softly: it is no longer listed or found, but its id still resolves. Succeeds when it is
+        /// deleted already. NOT_FOUND: no such group or id.
         pub async fn delete_schema(
             &mut self,
             request: impl tonic::IntoRequest<super::SchemaIdRequest>,
@@ -1630,8 +1635,8 @@ pub mod schema_registry_client {
                 .insert(GrpcMethod::new("kulya.registry.v1.SchemaRegistry", "AddedTo"));
             self.inner.server_streaming(req, path, codec).await
         }
-        /// Compares two schemas of a group: their differences, and their compatibility in both directions. NOT_FOUND: no such
-        /// group or id.
+        /// Compares two schemas of a group: their differences, and their compatibility in both directions.
+        /// NOT_FOUND: no such group or id.
         pub async fn compare(
             &mut self,
             request: impl tonic::IntoRequest<super::CompareRequest>,
@@ -1675,8 +1680,8 @@ pub mod schema_registry_client {
                 .insert(GrpcMethod::new("kulya.registry.v1.SchemaRegistry", "Search"));
             self.inner.unary(req, path, codec).await
         }
-        /// Returns the encoding id of a schema and a codec, allocated on first use. Idempotent. NOT_FOUND: no such group or
-        /// live schema. FAILED_PRECONDITION: the codec is not registered in the group.
+        /// Returns the encoding id of a schema and a codec, allocated on first use. Idempotent. NOT_FOUND: no such
+        /// group or live schema. FAILED_PRECONDITION: the codec is not registered in the group.
         pub async fn get_encoding_id(
             &mut self,
             request: impl tonic::IntoRequest<super::EncodingIdRequest>,
@@ -1773,7 +1778,8 @@ pub mod schema_registry_client {
                 .insert(GrpcMethod::new("kulya.registry.v1.SchemaRegistry", "AddCodec"));
             self.inner.unary(req, path, codec).await
         }
-        /// Exports all groups, or those of one namespace, line by line. An export is complete when its last line is an End.
+        /// Exports all groups, or those of one namespace, line by line. An export is complete when its last line is
+        /// an End.
         pub async fn export(
             &mut self,
             request: impl tonic::IntoRequest<super::ExportRequest>,
@@ -1798,9 +1804,9 @@ pub mod schema_registry_client {
                 .insert(GrpcMethod::new("kulya.registry.v1.SchemaRegistry", "Export"));
             self.inner.server_streaming(req, path, codec).await
         }
-        /// Imports the lines of an export, preserving ids. A group becomes visible when it is imported completely. The first
-        /// request holds the options, each further one a line. FAILED_PRECONDITION: a group exists already; groups imported
-        /// before it remain.
+        /// Imports the lines of an export, preserving ids. A group becomes visible when it is imported completely.
+        /// The first request holds the options, each further one a line. FAILED_PRECONDITION: a group exists
+        /// already; groups imported before it remain.
         pub async fn import(
             &mut self,
             request: impl tonic::IntoStreamingRequest<Message = super::ImportRequest>,
@@ -1822,9 +1828,9 @@ pub mod schema_registry_client {
                 .insert(GrpcMethod::new("kulya.registry.v1.SchemaRegistry", "Import"));
             self.inner.client_streaming(req, path, codec).await
         }
-        /// Streams changes as they happen, until the call or the server ends. The first reply has no change, only the position
-        /// from which the stream begins. INVALID_ARGUMENT: malformed position. OUT_OF_RANGE: the changes after that position
-        /// are deleted by retention.
+        /// Streams changes as they happen, until the call or the server ends. The first reply has no change, only
+        /// the position from which the stream begins. INVALID_ARGUMENT: malformed position. OUT_OF_RANGE: the
+        /// changes after that position are deleted by retention.
         pub async fn watch(
             &mut self,
             request: impl tonic::IntoRequest<super::WatchRequest>,
@@ -1905,7 +1911,8 @@ pub mod schema_registry_server {
             &self,
             request: tonic::Request<super::GroupRequest>,
         ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status>;
-        /// Registers a schema, or returns its version when it is registered already. Idempotent. NOT_FOUND: no such group.
+        /// Registers a schema, or returns its version when it is registered already. Idempotent. NOT_FOUND: no such
+        /// group.
         async fn add_schema(
             &self,
             request: tonic::Request<super::SchemaRequest>,
@@ -1932,8 +1939,8 @@ pub mod schema_registry_server {
             >
             + std::marker::Send
             + 'static;
-        /// Returns the latest live version of each type, or of the requested type, in id order. NOT_FOUND: no such group, or it
-        /// has no live schema of that type.
+        /// Returns the latest live version of each type, or of the requested type, in id order. NOT_FOUND: no such
+        /// group, or it has no live schema of that type.
         async fn latest_schemas(
             &self,
             request: tonic::Request<super::SchemasRequest>,
@@ -1961,7 +1968,8 @@ pub mod schema_registry_server {
             >
             + std::marker::Send
             + 'static;
-        /// Lists every live version with the policy in force and the time when it was added. NOT_FOUND: no such group.
+        /// Lists every live version with the policy in force and the time when it was added. NOT_FOUND: no such
+        /// group.
         async fn list_history(
             &self,
             request: tonic::Request<super::GroupRequest>,
@@ -1979,14 +1987,14 @@ pub mod schema_registry_server {
             &self,
             request: tonic::Request<super::SchemaIdRequest>,
         ) -> std::result::Result<tonic::Response<super::Schema>, tonic::Status>;
-        /// Returns the id of a version given by format, type and number, including deleted ones. NOT_FOUND: no such group or
-        /// version.
+        /// Returns the id of a version given by format, type and number, including deleted ones. NOT_FOUND: no such
+        /// group or version.
         async fn get_version_id(
             &self,
             request: tonic::Request<super::VersionIdRequest>,
         ) -> std::result::Result<tonic::Response<super::VersionIdReply>, tonic::Status>;
-        /// Deletes a schema softly: it is no longer listed or found, but its id still resolves. Succeeds when it is deleted
-        /// already. NOT_FOUND: no such group or id.
+        /// Deletes a schema softly: it is no longer listed or found, but its id still resolves. Succeeds when it is
+        /// deleted already. NOT_FOUND: no such group or id.
         async fn delete_schema(
             &self,
             request: tonic::Request<super::SchemaIdRequest>,
@@ -2002,8 +2010,8 @@ pub mod schema_registry_server {
             &self,
             request: tonic::Request<super::AddedToRequest>,
         ) -> std::result::Result<tonic::Response<Self::AddedToStream>, tonic::Status>;
-        /// Compares two schemas of a group: their differences, and their compatibility in both directions. NOT_FOUND: no such
-        /// group or id.
+        /// Compares two schemas of a group: their differences, and their compatibility in both directions.
+        /// NOT_FOUND: no such group or id.
         async fn compare(
             &self,
             request: tonic::Request<super::CompareRequest>,
@@ -2013,8 +2021,8 @@ pub mod schema_registry_server {
             &self,
             request: tonic::Request<super::SearchRequest>,
         ) -> std::result::Result<tonic::Response<super::SearchReply>, tonic::Status>;
-        /// Returns the encoding id of a schema and a codec, allocated on first use. Idempotent. NOT_FOUND: no such group or
-        /// live schema. FAILED_PRECONDITION: the codec is not registered in the group.
+        /// Returns the encoding id of a schema and a codec, allocated on first use. Idempotent. NOT_FOUND: no such
+        /// group or live schema. FAILED_PRECONDITION: the codec is not registered in the group.
         async fn get_encoding_id(
             &self,
             request: tonic::Request<super::EncodingIdRequest>,
@@ -2040,14 +2048,15 @@ pub mod schema_registry_server {
             >
             + std::marker::Send
             + 'static;
-        /// Exports all groups, or those of one namespace, line by line. An export is complete when its last line is an End.
+        /// Exports all groups, or those of one namespace, line by line. An export is complete when its last line is
+        /// an End.
         async fn export(
             &self,
             request: tonic::Request<super::ExportRequest>,
         ) -> std::result::Result<tonic::Response<Self::ExportStream>, tonic::Status>;
-        /// Imports the lines of an export, preserving ids. A group becomes visible when it is imported completely. The first
-        /// request holds the options, each further one a line. FAILED_PRECONDITION: a group exists already; groups imported
-        /// before it remain.
+        /// Imports the lines of an export, preserving ids. A group becomes visible when it is imported completely.
+        /// The first request holds the options, each further one a line. FAILED_PRECONDITION: a group exists
+        /// already; groups imported before it remain.
         async fn import(
             &self,
             request: tonic::Request<tonic::Streaming<super::ImportRequest>>,
@@ -2058,9 +2067,9 @@ pub mod schema_registry_server {
             >
             + std::marker::Send
             + 'static;
-        /// Streams changes as they happen, until the call or the server ends. The first reply has no change, only the position
-        /// from which the stream begins. INVALID_ARGUMENT: malformed position. OUT_OF_RANGE: the changes after that position
-        /// are deleted by retention.
+        /// Streams changes as they happen, until the call or the server ends. The first reply has no change, only
+        /// the position from which the stream begins. INVALID_ARGUMENT: malformed position. OUT_OF_RANGE: the
+        /// changes after that position are deleted by retention.
         async fn watch(
             &self,
             request: tonic::Request<super::WatchRequest>,

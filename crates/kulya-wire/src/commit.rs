@@ -1,5 +1,5 @@
-//! Conversions of commits and their results. A message contains each stream, table and segment once and refers to it by
-//! index, because a commit may hold a million small events.
+//! Conversions of commits and their results. A message contains each stream, table and segment once and
+//! refers to it by index, because a commit may hold a million small events.
 
 use crate::identifier::id_bytes;
 use crate::{MAX_MESSAGE_BYTES, id_from_bytes, required, v1};
@@ -10,8 +10,8 @@ use kulya_store::{
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// The maximum size of one commit, or one stage of a transaction, over the network, in bytes: events with their frames
-/// and routing keys, table keys and values.
+/// The maximum size of one commit, or one stage of a transaction, over the network, in bytes: events with
+/// their frames and routing keys, table keys and values.
 pub const MAX_COMMIT_BYTES: usize = 64 << 20;
 
 /// The size of a table change beside its key and value, in bytes.

@@ -1,5 +1,5 @@
-//! Store errors as gRPC statuses: [`to_status`] encodes one, [`from_status`] decodes it. Kind, text and the texts of
-//! the causes survive; texts of more than 2 KiB are truncated, because HTTP/2 headers are small.
+//! Store errors as gRPC statuses: [`to_status`] encodes one, [`from_status`] decodes it. Kind, text and the
+//! texts of the causes survive; texts of more than 2 KiB are truncated, because HTTP/2 headers are small.
 
 use crate::status_detail::{self, MAX_TEXT_BYTES, truncate};
 use crate::v1;
@@ -37,15 +37,15 @@ pub fn detail_to_status(detail: v1::ErrorDetail) -> Status {
     status_detail::status(code, &detail.message, TYPE_URL, detail.encode_to_vec())
 }
 
-/// Decodes the store's error from a status; `None` when the status has no such detail, as one made by the transport or
-/// by another server.
+/// Decodes the store's error from a status; `None` when the status has no such detail, as one made by the
+/// transport or by another server.
 pub fn from_status(status: &Status) -> Option<Error> {
     let detail = status_detail::detail(status, TYPE_URL)?;
     v1::ErrorDetail::decode(detail.as_slice()).ok().map(from_detail)
 }
 
-/// Returns the status code of a kind of error, for clients that do not decode the detail. Only `UNAVAILABLE` means that
-/// the same call may be retried.
+/// Returns the status code of a kind of error, for clients that do not decode the detail. Only `UNAVAILABLE`
+/// means that the same call may be retried.
 fn code(kind: ErrorKind) -> Code {
     match kind {
         ErrorKind::NotFound => Code::NotFound,

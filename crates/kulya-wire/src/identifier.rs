@@ -1,5 +1,5 @@
-//! Conversions of identifiers and positions: scopes, streams, tables, segments, stream cuts, event pointers, and
-//! 16-byte ids.
+//! Conversions of identifiers and positions: scopes, streams, tables, segments, stream cuts, event pointers,
+//! and 16-byte ids.
 
 use crate::{required, v1};
 use bytes::Bytes;

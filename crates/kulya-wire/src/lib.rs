@@ -1,9 +1,9 @@
-//! The gRPC API of Kulya's stream store and schema registry: generated messages, clients and servers ([`v1`] for the
-//! store, [`registry::v1`] for the registry), and conversions between the messages and the Rust types of `kulya-store`
-//! and `kulya-codec`, in both directions.
+//! The gRPC API of Kulya's stream store and schema registry: generated messages, clients and servers ([`v1`]
+//! for the store, [`registry::v1`] for the registry), and conversions between the messages and the Rust types
+//! of `kulya-store` and `kulya-codec`, in both directions.
 //!
-//! `kulya-server` and `kulya-client` both use it. It opens no connections and holds no state. Conversions from a message
-//! validate it, so a converted name, stream cut or event pointer is well-formed.
+//! `kulya-server` and `kulya-client` both use it. It opens no connections and holds no state. Conversions
+//! from a message validate it, so a converted name, stream cut or event pointer is well-formed.
 //!
 //! ```
 //! use kulya_store::{Error, ErrorKind, StreamId};
@@ -52,8 +52,8 @@ pub mod v1 {
 /// The store's proto file as an encoded `FileDescriptorSet`, for gRPC reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("../generated/kulya.store.v1.bin");
 
-/// The maximum size of a message that client and server accept, in bytes: [`MAX_COMMIT_BYTES`] of events, and 16 MiB
-/// for names and keys.
+/// The maximum size of a message that client and server accept, in bytes: [`MAX_COMMIT_BYTES`] of events, and
+/// 16 MiB for names and keys.
 pub const MAX_MESSAGE_BYTES: usize = MAX_COMMIT_BYTES + (16 << 20);
 
 /// Returns a required field of a message.

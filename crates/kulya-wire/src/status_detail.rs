@@ -1,15 +1,15 @@
 //! Errors as gRPC statuses with details (`google.rpc.Status` in `grpc-status-details-bin`).
 //!
-//! Each service defines the message that it puts into the details (`error`, `registry::error`); this module packs and
-//! unpacks it, and truncates texts to what HTTP/2 headers hold.
+//! Each service defines the message that it puts into the details (`error`, `registry::error`); this module
+//! packs and unpacks it, and truncates texts to what HTTP/2 headers hold.
 
 use prost::Message;
 use std::error::Error;
 use std::fmt;
 use tonic::{Code, Status};
 
-/// The maximum length of an error's text in a status, in bytes. Base64 and percent-encoding enlarge it, and clients
-/// accept 16 KiB of headers.
+/// The maximum length of an error's text in a status, in bytes. Base64 and percent-encoding enlarge it, and
+/// clients accept 16 KiB of headers.
 pub(crate) const MAX_TEXT_BYTES: usize = 2048;
 /// The maximum number of causes in a status.
 const MAX_CAUSES: usize = 6;

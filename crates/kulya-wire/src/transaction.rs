@@ -1,4 +1,5 @@
-//! Conversions of a transaction call: the client's operations, the server's replies, and a transaction's outcome.
+//! Conversions of a transaction call: the client's operations, the server's replies, and a transaction's
+//! outcome.
 
 use crate::identifier::id_bytes;
 use crate::{changes_from_message, error, events_from_message, id_from_bytes, required, v1};

@@ -24,7 +24,8 @@ pub(crate) struct Catalog {
     types: HashMap<u32, CatalogType>,
 }
 
-/// Lists the captured tables in name order: permanent user tables, and the leaf partitions of partitioned ones.
+/// Lists the captured tables in name order: permanent user tables, and the leaf partitions of partitioned
+/// ones.
 pub(crate) async fn captured_tables(
     session: &Session,
     settings: &PostgresSettings,
@@ -54,8 +55,8 @@ pub(crate) async fn captured_tables(
     Ok(found)
 }
 
-/// Creates the publication if it does not exist: for all tables if a pattern may match future tables and the user is a
-/// superuser, else for the tables that exist now.
+/// Creates the publication if it does not exist: for all tables if a pattern may match future tables and the
+/// user is a superuser, else for the tables that exist now.
 pub(crate) async fn create_publication(
     session: &Session,
     settings: &PostgresSettings,
@@ -143,8 +144,8 @@ impl Catalog {
         Ok(Table::new(prefix, &table_info.schema, &table_info.table, table_columns, key))
     }
 
-    /// Returns a table as described by the log. Nullability and primary key, which the log does not contain, come from
-    /// the catalog; for a dropped table, the key is derived from the replica identity.
+    /// Returns a table as described by the log. Nullability and primary key, which the log does not contain,
+    /// come from the catalog; for a dropped table, the key is derived from the replica identity.
     pub(crate) async fn relation_table(
         &mut self,
         session: &Session,

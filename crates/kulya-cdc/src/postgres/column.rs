@@ -1,4 +1,5 @@
-//! Mapping of PostgreSQL column types to Debezium's (Debezium documentation, "Data type mappings", default modes).
+//! Mapping of PostgreSQL column types to Debezium's (Debezium documentation, "Data type mappings", default
+//! modes).
 
 use crate::ColumnDescription;
 

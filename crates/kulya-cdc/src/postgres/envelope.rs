@@ -93,8 +93,8 @@ pub(crate) struct Change {
     pub(crate) after: Option<Map<String, Value>>,
 }
 
-/// Converts a change to records: one, or, if the primary key has changed, a delete and a create. Each delete is followed
-/// by a tombstone.
+/// Converts a change to records: one, or, if the primary key has changed, a delete and a create. Each delete
+/// is followed by a tombstone.
 pub(crate) fn records(
     table: &Table,
     change: Change,

@@ -1,5 +1,5 @@
-//! Parsers of PostgreSQL's text representations of arrays and hstore (documentation, "Array Input and Output Syntax",
-//! "hstore External Representation"). They accept any text without panics.
+//! Parsers of PostgreSQL's text representations of arrays and hstore (documentation, "Array Input and Output
+//! Syntax", "hstore External Representation"). They accept any text without panics.
 
 /// An element of an array: a value, null, or a nested array.
 #[derive(Debug, Clone, PartialEq, Eq)]

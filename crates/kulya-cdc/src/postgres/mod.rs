@@ -1,9 +1,9 @@
-//! Capture of a PostgreSQL database: the initial snapshot, streaming of the write-ahead log, and the handover between
-//! them.
+//! Capture of a PostgreSQL database: the initial snapshot, streaming of the write-ahead log, and the handover
+//! between them.
 //!
-//! The log is read by logical replication with the plugin `pgoutput` (protocol version 1). Its decoder ([`pgoutput`]) and
-//! the conversion of values to Debezium's JSON ([`value`], [`time`], [`literal`]) are pure. The transport is the crate
-//! `pgwire-replication`.
+//! The log is read by logical replication with the plugin `pgoutput` (protocol version 1). Its decoder
+//! ([`pgoutput`]) and the conversion of values to Debezium's JSON ([`value`], [`time`], [`literal`]) are
+//! pure. The transport is the crate `pgwire-replication`.
 
 mod catalog;
 mod column;
@@ -60,12 +60,12 @@ pub struct RunContext<'a> {
 
 /// Captures a database: first a snapshot of its rows, if the sink has no position yet, and then its log.
 ///
-/// A lost connection is reopened with exponential backoff, with at most 8 retries without progress. Cancel-safe: each commit to
-/// the sink is atomic.
+/// A lost connection is reopened with exponential backoff, with at most 8 retries without progress.
+/// Cancel-safe: each commit to the sink is atomic.
 ///
 /// # Errors
-/// `Configuration` for invalid settings or an unsuitable database; `Unreachable` or `Busy` after the last attempt;
-/// `Position` when the stored position is not valid in the database; the errors of the sink.
+/// `Configuration` for invalid settings or an unsuitable database; `Unreachable` or `Busy` after the last
+/// attempt; `Position` when the stored position is not valid in the database; the errors of the sink.
 pub async fn run(
     settings: PostgresSettings,
     stop_condition: StopCondition,
@@ -85,7 +85,7 @@ pub async fn run(
         let lsn = position.map(|position| position.lsn);
         failures = if lsn == last_lsn { failures + 1 } else { 1 };
         last_lsn = lsn;
-        // without a stored position the first failure is returned at once, for example for a invalid URL
+        // without a stored position the first failure is returned at once, for example for a wrong URL
         let is_first = lsn.is_none() && error.kind() == CdcErrorKind::Unreachable;
         if is_first || failures > MAX_RETRIES {
             return Err(error);

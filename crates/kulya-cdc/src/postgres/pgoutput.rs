@@ -1,5 +1,6 @@
-//! Decoder of `pgoutput` messages, protocol version 1 (PostgreSQL documentation, "Logical Replication Message Formats"),
-//! except those that the transport decodes (begin, commit, message). It accepts any bytes without panics.
+//! Decoder of `pgoutput` messages, protocol version 1 (PostgreSQL documentation, "Logical Replication Message
+//! Formats"), except those that the transport decodes (begin, commit, message). It accepts any bytes without
+//! panics.
 
 use bytes::{Buf, Bytes};
 

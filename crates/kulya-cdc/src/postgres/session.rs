@@ -6,7 +6,8 @@ use kulya_store::supervision;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, SimpleQueryRow};
 
-/// Session settings of both connections, so that values have the same text form whatever the server's defaults are.
+/// Session settings of both connections, so that values have the same text form whatever the server's
+/// defaults are.
 pub(crate) const SESSION_OPTIONS: &str = "-c datestyle=ISO -c intervalstyle=postgres -c timezone=UTC \
      -c bytea_output=hex -c extra_float_digits=3 -c lc_monetary=C -c statement_timeout=0";
 

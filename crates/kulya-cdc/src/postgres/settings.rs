@@ -10,17 +10,20 @@ use std::path::PathBuf;
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct PostgresSettings {
-    /// `postgres://user:password@host:port/database`; the password may be in `password` or `password_file` instead.
+    /// `postgres://user:password@host:port/database`; the password may be in `password` or `password_file`
+    /// instead.
     pub url: String,
     /// The password, if the URL has none.
     pub password: String,
     /// A file with the password and a line end; the program reads it into `password`.
     pub password_file: Option<PathBuf>,
-    /// Debezium's `topic.prefix`, and the name under which the position is stored. Default: the database's name.
+    /// Debezium's `topic.prefix`, and the name under which the position is stored. Default: the database's
+    /// name.
     pub name: String,
     /// The scope of the streams. Default: the name, invalid characters replaced by `-`.
     pub scope: String,
-    /// Patterns of captured tables, as `schema.table` with `*` for any text. Default: all tables of all user schemas.
+    /// Patterns of captured tables, as `schema.table` with `*` for any text. Default: all tables of all user
+    /// schemas.
     pub tables: Vec<String>,
     /// The template of stream names, with `{prefix}`, `{schema}` and `{table}`.
     pub stream: String,
@@ -32,8 +35,8 @@ pub struct PostgresSettings {
     pub publication: String,
     /// Whether to write transaction metadata: a block in each event, and a stream `prefix.transaction`.
     pub transaction_metadata: bool,
-    /// Whether to write events for TRUNCATE. The default is true, unlike Debezium's, so that truncated rows do not remain
-    /// in tables derived from the stream.
+    /// Whether to write events for TRUNCATE. The default is true, unlike Debezium's, so that truncated rows
+    /// do not remain in tables derived from the stream.
     pub truncate: bool,
 }
 
@@ -209,8 +212,8 @@ fn matches(pattern: &str, name: &str) -> bool {
         if parts.peek().is_none() {
             return rest.ends_with(part);
         }
-        let Some(at) = rest.find(part) else { return false };
-        rest = rest.get(at + part.len()..).unwrap_or_default();
+        let Some(index) = rest.find(part) else { return false };
+        rest = rest.get(index + part.len()..).unwrap_or_default();
     }
     true
 }

@@ -1,8 +1,10 @@
-//! The initial snapshot: the existing rows, read in one repeatable-read transaction before the log is streamed.
+//! The initial snapshot: the existing rows, read in one repeatable-read transaction before the log is
+//! streamed.
 //!
-//! The handover to the log needs no exported snapshot. The replication slot is created first, so the log is retained
-//! from before the snapshot. Transactions that the snapshot contains are skipped in the log ([`SnapshotCut::contains`]).
-//! All rows and the position are one commit, so after a crash the next run reads the snapshot again.
+//! The handover to the log needs no exported snapshot. The replication slot is created first, so the log is
+//! retained from before the snapshot. Transactions that the snapshot contains are skipped in the log
+//! ([`SnapshotCut::contains`]). All rows and the position are one commit, so after a crash the next run reads
+//! the snapshot again.
 
 use super::catalog::{self, Catalog};
 use super::envelope::{self, Change, Operation, Origin};
@@ -38,7 +40,8 @@ struct PendingRow {
 }
 
 impl Snapshot<'_> {
-    /// Writes all rows to the sink; the caller commits. `slot_lsn` is the position from which the log is retained.
+    /// Writes all rows to the sink; the caller commits. `slot_lsn` is the position from which the log is
+    /// retained.
     pub(crate) async fn read(&mut self, sink: &mut dyn Sink, slot_lsn: u64) -> CdcResult<SnapshotCut> {
         self.session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         let result = self.read_in_transaction(sink, slot_lsn).await;
@@ -50,8 +53,8 @@ impl Snapshot<'_> {
     }
 
     async fn read_in_transaction(&mut self, sink: &mut dyn Sink, slot_lsn: u64) -> CdcResult<SnapshotCut> {
-        // the first statement takes the snapshot; the log position is read after it, so that all transactions in the
-        // snapshot were committed before that position
+        // the first statement takes the snapshot; the log position is read after it, so that all transactions
+        // in the snapshot were committed before that position
         let snapshot = self.session.value("SELECT pg_current_snapshot()").await?;
         let end = parse_lsn(&self.session.value("SELECT pg_current_wal_insert_lsn()").await?)?;
         let cut = SnapshotCut::parse(end, &snapshot)

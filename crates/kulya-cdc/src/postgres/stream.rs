@@ -1,5 +1,6 @@
-//! Streaming of the write-ahead log: converts the transport's events to records. Each transaction of the database
-//! becomes one commit of the sink; several of them share a commit when they arrive faster than they are stored.
+//! Streaming of the write-ahead log: converts the transport's events to records. Each transaction of the
+//! database becomes one commit of the sink; several of them share a commit when they arrive faster than they
+//! are stored.
 
 use super::catalog::Catalog;
 use super::envelope::{self, Change, Operation, Origin, TransactionOrder};
@@ -21,10 +22,11 @@ use tokio_util::sync::CancellationToken;
 const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
 /// The number of records at which a commit of several transactions is stored.
 const RECORDS_PER_COMMIT: u64 = 10_000;
-/// The number of log bytes without captured changes after which the position is stored, so that the server can remove
-/// the log.
+/// The number of log bytes without captured changes after which the position is stored, so that the server
+/// can remove the log.
 const IDLE_BYTES: u64 = 1 << 20;
-/// The prefix of the logical decoding message by which a run with `StopCondition::CaughtUp` recognizes its end.
+/// The prefix of the logical decoding message by which a run with `StopCondition::CaughtUp` recognizes its
+/// end.
 pub(crate) const CAUGHT_UP_PREFIX: &str = "kulya:caught-up";
 
 /// The replication stream of one connection, and its state.
@@ -122,8 +124,8 @@ impl<'a> ReplicationStream<'a> {
         }
     }
 
-    /// Streams until cancelled or caught up. Records of an unfinished transaction are not committed; the next run reads
-    /// them again.
+    /// Streams until cancelled or caught up. Records of an unfinished transaction are not committed; the next
+    /// run reads them again.
     pub(crate) async fn run(
         &mut self,
         client: &mut ReplicationClient,
@@ -221,7 +223,8 @@ impl<'a> ReplicationStream<'a> {
         if self.pending == 0 { self.store_idle_position(client, sink).await } else { Ok(()) }
     }
 
-    /// Stores the position without events once it has advanced by [`IDLE_BYTES`], so that the server can remove its log.
+    /// Stores the position without events once it has advanced by [`IDLE_BYTES`], so that the server can
+    /// remove its log.
     async fn store_idle_position(
         &mut self,
         client: &ReplicationClient,

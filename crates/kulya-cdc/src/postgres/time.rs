@@ -1,5 +1,6 @@
-//! Conversion of PostgreSQL's dates and times in ISO format to Debezium's numbers. The arithmetic is on integers in the
-//! proleptic Gregorian calendar and covers PostgreSQL's range, which is wider than that of date libraries.
+//! Conversion of PostgreSQL's dates and times in ISO format to Debezium's numbers. The arithmetic is on
+//! integers in the proleptic Gregorian calendar and covers PostgreSQL's range, which is wider than that of
+//! date libraries.
 
 /// Debezium's replacement for the timestamp `infinity`, in microseconds.
 const INFINITY: i64 = 9_223_372_036_825_200_000;
@@ -53,8 +54,8 @@ pub(crate) fn timestamp(text: &str) -> Option<i64> {
     days_since_epoch(year, month, day).checked_mul(DAY_MICROS)?.checked_add(time(clock)?)
 }
 
-/// Converts a timestamp with time zone to ISO 8601 in UTC, with the declared number of fractional digits. The session's
-/// time zone is UTC.
+/// Converts a timestamp with time zone to ISO 8601 in UTC, with the declared number of fractional digits. The
+/// session's time zone is UTC.
 pub(crate) fn timestamp_tz(text: &str, digits: usize) -> Option<String> {
     if let "infinity" | "-infinity" = text {
         return Some(text.to_owned());
@@ -136,7 +137,8 @@ fn parse_date(date: &str, is_bc: bool) -> Option<(i64, i64, i64)> {
     is_valid.then_some((if is_bc { 1 - year } else { year }, month, day))
 }
 
-/// Returns the days since 1970-01-01. Years start in March here, so that the leap day is the last day of a year.
+/// Returns the days since 1970-01-01. Years start in March here, so that the leap day is the last day of a
+/// year.
 fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let day_of_year = (153 * month + 2) / 5 + day - 1;

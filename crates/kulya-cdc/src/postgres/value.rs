@@ -1,5 +1,5 @@
-//! Conversion of PostgreSQL's text values to the JSON values of Debezium's events (default modes; the differences are
-//! listed in `docs/cdc-differences.md`).
+//! Conversion of PostgreSQL's text values to the JSON values of Debezium's events (default modes; the
+//! differences are listed in `docs/cdc-differences.md`).
 
 use super::column::Kind;
 use super::literal::{self, Element};
@@ -137,8 +137,8 @@ pub(crate) fn unavailable(kind: &Kind) -> Value {
     }
 }
 
-/// Returns the default value of a required column that the log does not contain, as in an old row of which only the
-/// replica identity is logged.
+/// Returns the default value of a required column that the log does not contain, as in an old row of which
+/// only the replica identity is logged.
 pub(crate) fn default_value(kind: &Kind) -> Value {
     match kind {
         Kind::Boolean | Kind::Bit => json!(false),

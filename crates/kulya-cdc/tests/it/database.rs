@@ -57,7 +57,8 @@ impl Database {
         let drop_slot = format!(
             "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{slot}'"
         );
-        // the server notices the end of a walsender's client with a delay; terminating the backend is immediate
+        // the server notices the end of a walsender's client with a delay; terminating the backend is
+        // immediate
         let terminate = format!(
             "SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE slot_name = '{slot}' AND active_pid IS NOT NULL"
         );

@@ -1,4 +1,5 @@
-//! Capture of real PostgreSQL databases. Each test creates its own database, replication slot and publication.
+//! Capture of real PostgreSQL databases. Each test creates its own database, replication slot and
+//! publication.
 #![allow(clippy::unwrap_used, reason = "a failing test reports the line")]
 
 mod database;

@@ -1,5 +1,5 @@
-//! [`RegistryAdministration`] over REST v2, which Kulya's registry has and the Java one has not. Exports, imports and the
-//! change feed are streamed.
+//! [`RegistryAdministration`] over REST v2, which Kulya's registry has and the Java one has not. Exports,
+//! imports and the change feed are streamed.
 
 use super::error::parse_error_body;
 use super::retry::Idempotency;
@@ -251,7 +251,8 @@ fn encode_line(line: &ExportLine) -> RegistryResult<Vec<u8>> {
     Ok(text)
 }
 
-/// Reads the next change of a feed (server-sent events). A feed does not end by itself, so its end is an error.
+/// Reads the next change of a feed (server-sent events). A feed does not end by itself, so its end is an
+/// error.
 async fn next_change(lines: &mut LineStream) -> RegistryResult<(String, Change)> {
     let (mut id, mut data, mut is_error) = (String::new(), String::new(), false);
     loop {

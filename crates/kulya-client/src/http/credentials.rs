@@ -30,8 +30,8 @@ pub enum Credentials {
     },
     /// A bearer token.
     Token(String),
-    /// Bearer tokens of a source. It is called before the first request, before a token expires, and once when a server
-    /// rejects a token (status 401).
+    /// Bearer tokens of a source. It is called before the first request, before a token expires, and once
+    /// when a server rejects a token (status 401).
     Source(Arc<dyn TokenSource>),
 }
 

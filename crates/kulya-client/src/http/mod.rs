@@ -31,10 +31,10 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 /// A client of a schema registry over HTTP. Clones share the connections.
 ///
-/// Failed requests are retried within the settings' [retry timeout](RegistrySettings::retry_timeout) if the server has
-/// not processed them (connection refused; status 429 or 503 with `Retry-After`) or if they are idempotent (lost
-/// response; status 429, 502, 503 or 504). Creating a group, changing its policy on a condition, and importing are not
-/// idempotent.
+/// Failed requests are retried within the settings' [retry timeout](RegistrySettings::retry_timeout) if the
+/// server has not processed them (connection refused; status 429 or 503 with `Retry-After`) or if they are
+/// idempotent (lost response; status 429, 502, 503 or 504). Creating a group, changing its policy on a
+/// condition, and importing are not idempotent.
 #[derive(Debug, Clone)]
 pub struct HttpRegistry(RetryingClient);
 
@@ -77,7 +77,8 @@ struct AddedTo {
 }
 
 impl HttpRegistry {
-    /// Creates a client of the registry at a URL, without credentials and without retries. Connects at the first call.
+    /// Creates a client of the registry at a URL, without credentials and without retries. Connects at the
+    /// first call.
     ///
     /// # Errors
     /// `InvalidInput` for an invalid URL.
@@ -201,8 +202,8 @@ impl HttpRegistry {
         self.execute(self.request(Method::GET, "/ping", "", &[])).await
     }
 
-    /// Returns a page of a namespace's groups, about `limit` of them after `token` (empty for the first page), and the
-    /// token of the next page. The page after the last is empty.
+    /// Returns a page of a namespace's groups, about `limit` of them after `token` (empty for the first
+    /// page), and the token of the next page. The page after the last is empty.
     ///
     /// # Errors
     /// `Unavailable`, or the server's error.
@@ -220,7 +221,8 @@ impl HttpRegistry {
         Ok((groups.collect(), page.continuation_token))
     }
 
-    /// Sets a group's compatibility policy; returns `false` when `from` is given and is not the current policy.
+    /// Sets a group's compatibility policy; returns `false` when `from` is given and is not the current
+    /// policy.
     ///
     /// # Errors
     /// `NotFound` for an unknown group; `Unavailable`.

@@ -1,7 +1,8 @@
 //! HTTP requests with authorization and retries: [`RetryingClient`].
 //!
-//! Which failures are retried depends on the request's [`Idempotency`]. Delays are an exponential backoff with jitter,
-//! or the server's `Retry-After` if that is longer; the total time is bounded by the settings' `retry_timeout`.
+//! Which failures are retried depends on the request's [`Idempotency`]. Delays are an exponential backoff
+//! with jitter, or the server's `Retry-After` if that is longer; the total time is bounded by the settings'
+//! `retry_timeout`.
 
 use super::credentials::Authorization;
 use super::settings::RegistrySettings;

@@ -17,17 +17,18 @@ const URL_SYNTAX: &str = "write http://host:port or https://host:port";
 /// The settings of an [`HttpRegistry`](crate::HttpRegistry).
 #[derive(Clone)]
 pub struct RegistrySettings {
-    /// `http://host:port` or `https://host:port`; `tcp://` and `tls://` mean the same, as in the options of the Flink
-    /// connector. Surrounding spaces are ignored.
+    /// `http://host:port` or `https://host:port`; `tcp://` and `tls://` mean the same, as in the options of
+    /// the Flink connector. Surrounding spaces are ignored.
     pub url: String,
-    /// For `https`: the certificate of the trusted authority, as PEM text. `None` trusts the operating system's
-    /// authorities. The host name is always verified.
+    /// For `https`: the certificate of the trusted authority, as PEM text. `None` trusts the operating
+    /// system's authorities. The host name is always verified.
     pub ca_pem: Option<String>,
     /// The credentials.
     pub credentials: Credentials,
     /// The total time for attempts of one call; zero disables retries.
     pub retry_timeout: Duration,
-    /// Returns random numbers from 0 to 1 that vary the delays between attempts, so that clients do not retry in step.
+    /// Returns random numbers from 0 to 1 that vary the delays between attempts, so that clients do not retry
+    /// in step.
     pub jitter: Arc<dyn Fn() -> f64 + Send + Sync>,
     /// The clock for the expiry of tokens.
     pub clock: Arc<dyn Clock>,

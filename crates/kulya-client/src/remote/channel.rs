@@ -45,7 +45,8 @@ impl Interceptor for AuthInterceptor {
     }
 }
 
-/// The connections of one client to its server. They are opened on first use and reopened after a connection loss.
+/// The connections of one client to its server. They are opened on first use and reopened after a connection
+/// loss.
 pub(super) struct Channel {
     address: String,
     endpoint: Endpoint,
@@ -103,7 +104,8 @@ impl Channel {
         }
     }
 
-    /// Ends a call with `Unreachable` at the retry timeout: for the first call, to a server that may never respond.
+    /// Ends a call with `Unreachable` at the retry timeout: for the first call, to a server that may never
+    /// respond.
     pub(super) async fn with_timeout<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
         // the last attempt may take its second
         match tokio::time::timeout(self.retry_timeout + MAX_DELAY, call).await {
@@ -218,8 +220,8 @@ impl RetryPolicy<'_> {
     /// Waits until the next attempt.
     ///
     /// # Errors
-    /// The status's error if it must not be retried, `Unreachable` after the deadline, `Closed` once the client is
-    /// closed.
+    /// The status's error if it must not be retried, `Unreachable` after the deadline, `Closed` once the
+    /// client is closed.
     pub(super) async fn backoff(&mut self, status: Status) -> Result<()> {
         if let Some(error) = self.channel.permanent_error(&status) {
             return Err(error);
@@ -240,7 +242,8 @@ impl RetryPolicy<'_> {
         Ok(())
     }
 
-    /// Clears the deadline after the server responded. Delays stay long, for a server that fails again at once.
+    /// Clears the deadline after the server responded. Delays stay long, for a server that fails again at
+    /// once.
     pub(super) fn reset(&mut self) {
         self.deadline = None;
     }

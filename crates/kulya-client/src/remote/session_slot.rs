@@ -1,8 +1,8 @@
 //! Session slots, as in NFSv4.1: sequences of numbered calls by which the server recognizes a retry.
 //!
-//! A call that changes state takes a free slot and returns it when it ends. Calls of a slot are sequential and their
-//! numbers increase, so a client has as many slots as it had concurrent calls. A slot's id is also the writer id of
-//! commits that have none. On the wire a slot is called `lane`.
+//! A call that changes state takes a free slot and returns it when it ends. Calls of a slot are sequential
+//! and their numbers increase, so a client has as many slots as it had concurrent calls. A slot's id is also
+//! the writer id of commits that have none. On the wire a slot is called `lane`.
 
 use super::Network;
 use crate::random_id;
@@ -52,7 +52,8 @@ impl SessionSlot<'_> {
     }
 }
 
-/// A cancelled call may still run at the server; that is harmless, because the slot's next call has a higher number.
+/// A cancelled call may still run at the server; that is harmless, because the slot's next call has a higher
+/// number.
 impl Drop for SessionSlot<'_> {
     fn drop(&mut self) {
         self.slots.free.lock().unwrap_or_else(PoisonError::into_inner).push((self.id, self.number));

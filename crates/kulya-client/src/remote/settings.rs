@@ -8,7 +8,8 @@ use std::time::Duration;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Uri};
 
-/// An idle connection is probed by an HTTP/2 ping after this time, and closed when the reply takes as long again.
+/// An idle connection is probed by an HTTP/2 ping after this time, and closed when the reply takes as long
+/// again.
 const KEEPALIVE: Duration = Duration::from_secs(20);
 /// The flow-control window of one call, in bytes.
 const CALL_WINDOW: u32 = 1 << 20;

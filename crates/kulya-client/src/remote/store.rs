@@ -235,7 +235,8 @@ impl StreamStore for RemoteStore {
         self.0.channel.call(rpc).await
     }
 
-    /// Closes this client: later calls of it and its clones fail with `Closed`. The server's store stays open.
+    /// Closes this client: later calls of it and its clones fail with `Closed`. The server's store stays
+    /// open.
     async fn close(&self) -> Result<()> {
         self.0.channel.close();
         self.0.waits.close().await;

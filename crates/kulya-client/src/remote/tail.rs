@@ -6,8 +6,9 @@ use kulya_wire::v1;
 use kulya_wire::v1::tail_reply::Reply;
 use tonic::{Status, Streaming};
 
-/// A tailing read of a stream, on its own connection. The server reads as fast as [`next`](Self::next) is called, ahead
-/// by at most the connection's window (about 1 MiB) and one chunk. It resumes after a connection loss.
+/// A tailing read of a stream, on its own connection. The server reads as fast as [`next`](Self::next) is
+/// called, ahead by at most the connection's window (about 1 MiB) and one chunk. It resumes after a
+/// connection loss.
 pub struct RemoteTail {
     store: RemoteStore,
     cut: StreamCut,
@@ -26,8 +27,9 @@ impl RemoteTail {
         &self.cut
     }
 
-    /// Waits for events after the current position and returns those of one segment; the position advances. `None` when
-    /// the stream is sealed and read to its end. Cancel-safe: the position advances only with a result.
+    /// Waits for events after the current position and returns those of one segment; the position advances.
+    /// `None` when the stream is sealed and read to its end. Cancel-safe: the position advances only with a
+    /// result.
     ///
     /// # Errors
     /// Those of the store. After `Unreachable` it may be called again.

@@ -1,4 +1,5 @@
-//! A transaction over gRPC: one bidirectional call on its own connection. The end of the call ends the transaction.
+//! A transaction over gRPC: one bidirectional call on its own connection. The end of the call ends the
+//! transaction.
 
 use super::RemoteStore;
 use async_trait::async_trait;

@@ -1,5 +1,6 @@
-//! Multiplexes all waits for data of a client over one call: [`WaitMultiplexer`]. A tailing reader waits at each of its
-//! segments at once, and a connection is limited to a few hundred calls, so each wait is a message of a shared call.
+//! Multiplexes all waits for data of a client over one call: [`WaitMultiplexer`]. A tailing reader waits at
+//! each of its segments at once, and a connection is limited to a few hundred calls, so each wait is a
+//! message of a shared call.
 
 use super::channel::Channel;
 use kulya_store::{Result, SegmentId, supervision};
@@ -16,7 +17,8 @@ use tonic::{Status, Streaming};
 pub(super) struct WaitMultiplexer(Mutex<Option<Arc<WaitCall>>>);
 
 struct WaitCall {
-    /// Unbounded, because each wait sends at most two short messages; a stalled connection is closed by keep-alive.
+    /// Unbounded, because each wait sends at most two short messages; a stalled connection is closed by
+    /// keep-alive.
     requests: mpsc::UnboundedSender<v1::WaitRequest>,
     pending: Arc<StdMutex<Pending>>,
     reader: AbortHandle,

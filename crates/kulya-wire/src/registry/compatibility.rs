@@ -1,4 +1,5 @@
-//! Conversions of compatibility results: verdicts, refusals with their reasons, and comparisons of two schemas.
+//! Conversions of compatibility results: verdicts, refusals with their reasons, and comparisons of two
+//! schemas.
 
 use super::{convert_all, convert_optional, convert_required, into_all, invalid, required, v1};
 use kulya_codec::RegistryError;

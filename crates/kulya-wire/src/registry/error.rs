@@ -1,6 +1,6 @@
-//! Registry errors as gRPC statuses: [`to_status`] encodes one, [`from_status`] decodes it. In a status, texts of more
-//! than 2 KiB are truncated and the reasons of a refusal left out, because HTTP/2 headers are small; in a reply
-//! ([`to_detail`]) the error is complete.
+//! Registry errors as gRPC statuses: [`to_status`] encodes one, [`from_status`] decodes it. In a status,
+//! texts of more than 2 KiB are truncated and the reasons of a refusal left out, because HTTP/2 headers are
+//! small; in a reply ([`to_detail`]) the error is complete.
 
 use super::v1;
 use crate::status_detail::{self, MAX_TEXT_BYTES, truncate};
@@ -41,15 +41,15 @@ pub fn to_status(error: &RegistryError) -> Status {
     status_detail::status(code(error.kind()), &detail.message, TYPE_URL, detail.encode_to_vec())
 }
 
-/// Decodes the registry's error from a status; `None` when the status has no such detail, as one made by the transport
-/// or by another server.
+/// Decodes the registry's error from a status; `None` when the status has no such detail, as one made by the
+/// transport or by another server.
 pub fn from_status(status: &Status) -> Option<RegistryError> {
     let detail = status_detail::detail(status, TYPE_URL)?;
     v1::ErrorDetail::decode(detail.as_slice()).ok().map(from_detail)
 }
 
-/// Returns the status code of a kind of error, for clients that do not decode the detail. Only `UNAVAILABLE` means that
-/// the same call may be retried.
+/// Returns the status code of a kind of error, for clients that do not decode the detail. Only `UNAVAILABLE`
+/// means that the same call may be retried.
 fn code(kind: RegistryErrorKind) -> Code {
     match kind {
         RegistryErrorKind::NotFound => Code::NotFound,

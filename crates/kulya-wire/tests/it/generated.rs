@@ -1,6 +1,6 @@
-//! The generated code in the repository matches the proto files. `KULYA_REGENERATE=1 cargo test -p kulya-wire`
-//! regenerates it: change the proto file first, then regenerate, and only then change the Rust code that uses it (this
-//! test needs a crate that compiles).
+//! The generated code in the repository matches the proto files.
+//! `KULYA_REGENERATE=1 cargo test -p kulya-wire` regenerates it: change the proto file first, then
+//! regenerate, and only then change the Rust code that uses it (this test needs a crate that compiles).
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
-//! The registry's values, likewise: every one survives the round trip through its message, and any message converts to
-//! a value or to an error that names the invalid field.
+//! The registry's values, likewise: every one survives the round trip through its message, and any message
+//! converts to a value or to an error that names the invalid field.
 
 use kulya_codec::administration::{
     Change, ChangeEvent, Comparison, Existing, ExportLine, Found, GroupChange, Imported, Page, PageRequest,

@@ -1,5 +1,5 @@
-//! Every value of the store's contract survives the round trip through its message, and any message converts to a value
-//! or to an error.
+//! Every value of the store's contract survives the round trip through its message, and any message converts
+//! to a value or to an error.
 
 use bytes::Bytes;
 use kulya_store::{
@@ -203,8 +203,8 @@ fn commit_size_limit_is_what_a_store_accepts() {
     let table = TableId::new("s", "t").unwrap();
     let change = TableChange::put(&table, "k", Condition::Any, eight.clone());
     assert!(check_commit_size(&appends(7), std::slice::from_ref(&change)).is_err());
-    let refused = check_commit_size(&appends(8), &[]).unwrap_err().to_string();
-    assert!(refused.contains(&MAX_COMMIT_BYTES.to_string()) && refused.contains("transaction"), "{refused}");
+    let error = check_commit_size(&appends(8), &[]).unwrap_err().to_string();
+    assert!(error.contains(&MAX_COMMIT_BYTES.to_string()) && error.contains("transaction"), "{error}");
     // small events take more of a message than of a store, but fit the message limit
     let small = vec![Append::keyed(&stream, "k", ""); MAX_COMMIT_BYTES / 64];
     assert!(check_commit_size(&small, &[]).is_ok());

@@ -174,8 +174,8 @@ impl RegistryAdministration for RemoteRegistry {
     }
 }
 
-/// The requests of an import: first its options, then the lines. An error of the lines ends the stream, and is returned
-/// instead of the call's own result.
+/// The requests of an import: first its options, then the lines. An error of the lines ends the stream, and
+/// is returned instead of the call's own result.
 struct ImportRequests {
     existing: Option<Existing>,
     lines: BoxStream<'static, RegistryResult<ExportLine>>,

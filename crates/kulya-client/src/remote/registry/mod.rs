@@ -1,12 +1,14 @@
 //! A client of the schema registry over gRPC: [`RemoteRegistry`].
 //!
-//! **Retries after a connection loss.** Idempotent calls are retried with exponential backoff for the settings'
-//! [retry timeout](RemoteSettings::retry_timeout); then the error is `Unavailable` and contains the address. Three calls
-//! are not idempotent, because their response says whether they changed something: creating a group, changing a group
-//! on a condition, and an import. They are sent once, after a ping on the same connection; if the connection is lost
-//! before the response, the error is `Unavailable` and says that the result is unknown.
+//! **Retries after a connection loss.** Idempotent calls are retried with exponential backoff for the
+//! settings' [retry timeout](RemoteSettings::retry_timeout); then the error is `Unavailable` and contains the
+//! address. Three calls are not idempotent, because their response says whether they changed something:
+//! creating a group, changing a group on a condition, and an import. They are sent once, after a ping on the
+//! same connection; if the connection is lost before the response, the error is `Unavailable` and says that
+//! the result is unknown.
 //!
-//! A change feed resumes after the last returned change, without gaps or duplicates. An interrupted export fails.
+//! A change feed resumes after the last returned change, without gaps or duplicates. An interrupted export
+//! fails.
 //!
 //! **Sizes.** A request has at most [`kulya_wire::registry::MAX_REQUEST_BYTES`] bytes.
 
@@ -53,8 +55,8 @@ impl RemoteRegistry {
     /// Connects to a server.
     ///
     /// # Errors
-    /// `InvalidInput` for an invalid URL, certificate or token, and for a server without a registry over gRPC;
-    /// `Unavailable` when no server responds within the settings' retry timeout.
+    /// `InvalidInput` for an invalid URL, certificate or token, and for a server without a registry over
+    /// gRPC; `Unavailable` when no server responds within the settings' retry timeout.
     pub async fn connect(settings: RemoteSettings) -> RegistryResult<Self> {
         let registry = Self(Arc::new(Channel::new(settings, None).map_err(from_store_error)?));
         let ping = async { Ok(registry.ping().await) };
@@ -62,8 +64,8 @@ impl RemoteRegistry {
         Ok(registry)
     }
 
-    /// Calls the server without effect. Called before calls that are not retried, so that a broken connection is
-    /// replaced first.
+    /// Calls the server without effect. Called before calls that are not retried, so that a broken connection
+    /// is replaced first.
     async fn ping(&self) -> RegistryResult<()> {
         let call = |mut client: Client, request| async move { client.describe(request).await };
         self.call(v1::DescribeRequest {}, call).await.map(drop)
@@ -85,8 +87,8 @@ impl RemoteRegistry {
         }
     }
 
-    /// Converts the result of a call that is not retried; after a connection loss the error says that it is unknown
-    /// whether `what`.
+    /// Converts the result of a call that is not retried; after a connection loss the error says that it is
+    /// unknown whether `what`.
     fn non_idempotent_response<T>(&self, what: &str, result: RpcResult<T>) -> RegistryResult<T> {
         let status = match result {
             Ok(response) => return Ok(response.into_inner()),
@@ -102,8 +104,8 @@ impl RemoteRegistry {
         Err(RegistryError::new(RegistryErrorKind::Unavailable, what).because(status))
     }
 
-    /// Collects the items of a list that is split into several replies. An interrupted call is repeated from the
-    /// beginning.
+    /// Collects the items of a list that is split into several replies. An interrupted call is repeated from
+    /// the beginning.
     async fn collect<Q, M, I, F>(
         &self,
         request: Q,
@@ -115,7 +117,7 @@ impl RemoteRegistry {
         F: Future<Output = RpcResult<Streaming<M>>>,
     {
         let (rpc, items) = (&rpc, &items);
-        let whole = |client: Client, request: Q| async move {
+        let collect_all = |client: Client, request: Q| async move {
             let mut replies = rpc(client, request).await?.into_inner();
             let mut found = Vec::new();
             while let Some(reply) = replies.message().await? {
@@ -123,7 +125,7 @@ impl RemoteRegistry {
             }
             Ok(Response::new(found))
         };
-        self.call(request, whole).await
+        self.call(request, collect_all).await
     }
 
     /// Waits until the next attempt, or returns the error that ends the call.
