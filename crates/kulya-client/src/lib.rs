@@ -32,6 +32,7 @@ mod backoff;
 pub mod blocking;
 mod fetch;
 mod http;
+mod random;
 mod remote;
 mod rest_export;
 mod tls;
@@ -42,15 +43,6 @@ pub use http::{AccessToken, Credentials, HttpRegistry, RegistrySettings, TokenSo
 use kulya_codec::{SchemaRegistry, administration::RegistryAdministration};
 #[cfg(doc)]
 use kulya_store::StreamStore;
+pub use random::random_id;
 pub use remote::{Connection, Network, RemoteRegistry, RemoteSettings, RemoteStore, RemoteTail};
 pub use rest_export::export_namespaces;
-
-/// Returns a random 128-bit id from the operating system's random number generator.
-///
-/// # Panics
-/// If the operating system provides no random numbers.
-pub fn random_id() -> u128 {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the operating system provides random numbers");
-    u128::from_ne_bytes(bytes)
-}

@@ -1,8 +1,9 @@
 //! Conversions of commits and their results. A message contains each stream, table and segment once and
 //! refers to it by index, because a commit may hold a million small events.
 
-use crate::identifier::id_bytes;
-use crate::{MAX_MESSAGE_BYTES, id_from_bytes, required, v1};
+use crate::field::required;
+use crate::identifier::{id_bytes, id_from_bytes};
+use crate::v1;
 use kulya_store::{
     Append, Commit, Committed, Condition, Durability, Error, Pointers, Result, SegmentId, StreamId,
     TableChange, TableId, Version, WriterId, WriterMark, framing,
@@ -13,6 +14,10 @@ use std::hash::Hash;
 /// The maximum size of one commit, or one stage of a transaction, over the network, in bytes: events with
 /// their frames and routing keys, table keys and values.
 pub const MAX_COMMIT_BYTES: usize = 64 << 20;
+
+/// The maximum size of a message that client and server accept, in bytes: [`MAX_COMMIT_BYTES`] of events, and
+/// 16 MiB for names and keys.
+pub const MAX_MESSAGE_BYTES: usize = MAX_COMMIT_BYTES + (16 << 20);
 
 /// The size of a table change beside its key and value, in bytes.
 const CHANGE_BYTES: usize = 32;

@@ -1,7 +1,8 @@
 //! Conversions of identifiers and positions: scopes, streams, tables, segments, stream cuts, event pointers,
 //! and 16-byte ids.
 
-use crate::{required, v1};
+use crate::field::required;
+use crate::v1;
 use bytes::Bytes;
 use kulya_store::{Error, EventPointer, Result, SegmentId, StreamCut, StreamId, TableId};
 use std::collections::BTreeSet;

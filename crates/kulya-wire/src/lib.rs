@@ -19,6 +19,7 @@
 
 mod commit;
 pub mod error;
+mod field;
 mod identifier;
 mod read;
 pub mod registry;
@@ -27,7 +28,8 @@ mod stream;
 mod transaction;
 
 pub use commit::{
-    MAX_COMMIT_BYTES, changes_from_message, check_commit_size, check_message_size, events_from_message,
+    MAX_COMMIT_BYTES, MAX_MESSAGE_BYTES, changes_from_message, check_commit_size, check_message_size,
+    events_from_message,
 };
 pub use identifier::id_from_bytes;
 pub use transaction::{TransactionOp, TransactionReply};
@@ -40,6 +42,7 @@ pub use transaction::{TransactionOp, TransactionReply};
     unreachable_pub,
     unused_qualifications,
     clippy::all,
+    clippy::missing_errors_doc,
     clippy::allow_attributes_without_reason,
     clippy::str_to_string,
     clippy::unwrap_used,
@@ -51,15 +54,3 @@ pub mod v1 {
 
 /// The store's proto file as an encoded `FileDescriptorSet`, for gRPC reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("../generated/kulya.store.v1.bin");
-
-/// The maximum size of a message that client and server accept, in bytes: [`MAX_COMMIT_BYTES`] of events, and
-/// 16 MiB for names and keys.
-pub const MAX_MESSAGE_BYTES: usize = MAX_COMMIT_BYTES + (16 << 20);
-
-/// Returns a required field of a message.
-///
-/// # Errors
-/// `InvalidInput` when the field is absent.
-fn required<T>(field: Option<T>, what: &str) -> kulya_store::Result<T> {
-    field.ok_or_else(|| kulya_store::Error::invalid(format!("the message has no {what}")))
-}

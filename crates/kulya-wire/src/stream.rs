@@ -1,6 +1,7 @@
 //! Conversions of stream configurations, stream and segment descriptions, capabilities and times.
 
-use crate::{required, v1};
+use crate::field::required;
+use crate::v1;
 use kulya_store::{Capability, Error, Result, Retention, SegmentInfo, StreamConfig, StreamInfo};
 use std::time::Duration;
 

@@ -1,8 +1,10 @@
 //! Conversions of a transaction call: the client's operations, the server's replies, and a transaction's
 //! outcome.
 
-use crate::identifier::id_bytes;
-use crate::{changes_from_message, error, events_from_message, id_from_bytes, required, v1};
+use crate::commit::{changes_from_message, events_from_message};
+use crate::field::required;
+use crate::identifier::{id_bytes, id_from_bytes};
+use crate::{error, v1};
 use kulya_store::{Append, Committed, Error, Outcome, Result, TableChange, TransactionId};
 use v1::outcome_reply::Outcome as OutcomeMessage;
 use v1::transact_reply::Reply;

@@ -2,6 +2,7 @@
 
 use super::credentials::Credentials;
 use super::error::invalid_input;
+use crate::random::random_id;
 use crate::tls;
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
 use kulya_store::clock::{Clock, SystemClock};
@@ -42,7 +43,7 @@ impl RegistrySettings {
             ca_pem: None,
             credentials: Credentials::Anonymous,
             retry_timeout: Duration::ZERO,
-            jitter: Arc::new(|| (crate::random_id() >> 75) as f64 / (1u64 << 53) as f64),
+            jitter: Arc::new(|| (random_id() >> 75) as f64 / (1u64 << 53) as f64),
             clock: Arc::new(SystemClock),
         }
     }

@@ -4,8 +4,8 @@
 //! and their numbers increase, so a client has as many slots as it had concurrent calls. A slot's id is also
 //! the writer id of commits that have none. On the wire a slot is called `lane`.
 
-use super::Network;
-use crate::random_id;
+use super::network::Network;
+use crate::random::random_id;
 use kulya_store::{WriterId, WriterMark};
 use kulya_wire::v1;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,8 +1,11 @@
-//! [`StreamStore`] over gRPC: each method sends one message.
+//! [`StreamStore`] over gRPC: [`RemoteStore`]. Each method sends one message.
 
 use super::channel::Client;
+use super::inner::Inner;
+use super::network::Network;
+use super::settings::RemoteSettings;
+use super::tail::RemoteTail;
 use super::transaction::RemoteTransaction;
-use super::{Inner, RemoteStore};
 use async_trait::async_trait;
 use bytes::Bytes;
 use kulya_store::{
@@ -11,33 +14,51 @@ use kulya_store::{
     Transaction, TransactionId, WriterId,
 };
 use kulya_wire::{check_commit_size, check_message_size, v1};
-use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
-use tonic::{Response, Status};
+use tonic::Response;
 
-type RpcResult<T> = std::result::Result<Response<T>, Status>;
+/// A client of the stream store of a `kulya serve`, over gRPC. Clones share the connections.
+///
+/// ```no_run
+/// use kulya_client::{RemoteSettings, RemoteStore};
+/// use kulya_store::{Append, Commit, StreamId, StreamStore, tail_cut};
+/// # async fn example() -> kulya_store::Result<()> {
+/// let store = RemoteStore::connect(RemoteSettings::new("http://127.0.0.1:9092")).await?;
+/// let orders = StreamId::new("shop", "orders")?;
+/// let mut tail = store.tail(tail_cut(&store, &orders).await?, 1 << 20);
+/// store.commit(Commit::events(vec![Append::keyed(&orders, "order-1", "hello")])).await?;
+/// while let Some((_segment, chunk)) = tail.next().await? {
+///     println!("{} events", chunk.events.len());
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct RemoteStore(Arc<Inner>);
 
-impl Inner {
-    /// Calls an operation that changes state; returns whether it changed something.
-    async fn call_mutation<F>(&self, rpc: impl Fn(Client, Option<v1::Call>) -> F) -> Result<bool>
-    where
-        F: Future<Output = RpcResult<v1::WasReply>>,
-    {
-        let slot = self.slots.take();
-        Ok(self.channel.call(|client| rpc(client, slot.call())).await?.done)
+impl RemoteStore {
+    /// Connects to a server and reads its store's capabilities.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an invalid URL, certificate or token, and for a server without a stream store;
+    /// `Unreachable` when no server responds within the settings' retry timeout.
+    pub async fn connect(settings: RemoteSettings) -> Result<Self> {
+        Inner::connect(settings, None).await.map(|inner| Self(Arc::new(inner)))
     }
 
-    /// Converts a response.
-    fn convert<T, M>(&self, message: M) -> Result<T>
-    where
-        T: TryFrom<M, Error = Error>,
-    {
-        T::try_from(message).map_err(|error| self.channel.invalid_response(error))
+    /// Connects to a server over a custom network, such as a simulated one.
+    ///
+    /// # Errors
+    /// Those of [`connect`](Self::connect).
+    pub async fn connect_over(settings: RemoteSettings, network: Arc<dyn Network>) -> Result<Self> {
+        Inner::connect(settings, Some(network)).await.map(|inner| Self(Arc::new(inner)))
     }
 
-    fn names(&self, reply: v1::NamesReply) -> Result<Vec<StreamName>> {
-        let names = reply.names.iter().map(|name| StreamName::stored(name)).collect::<Result<_>>();
-        names.map_err(|error| self.channel.invalid_response(error))
+    /// Reads a stream from a stream cut on and waits for new events, in chunks of about `max_bytes` (at most
+    /// 1 MiB). Like [`kulya_store::Tail`], but the server pushes the events. Segments that the cut does not
+    /// contain are not read.
+    pub fn tail(&self, from: StreamCut, max_bytes: usize) -> RemoteTail {
+        RemoteTail::new(Arc::clone(&self.0), from, max_bytes)
     }
 }
 
@@ -165,14 +186,11 @@ impl StreamStore for RemoteStore {
     }
 
     async fn begin(&self) -> Result<Box<dyn Transaction>> {
-        Ok(Box::new(RemoteTransaction::begin(self.clone()).await?))
+        Ok(Box::new(RemoteTransaction::begin(Arc::clone(&self.0)).await?))
     }
 
     async fn outcome(&self, transaction: TransactionId) -> Result<Outcome> {
-        let rpc = |mut client: Client| async move {
-            client.outcome(v1::TransactionRequest::from(transaction)).await
-        };
-        self.0.convert(self.0.channel.call(rpc).await?)
+        self.0.outcome(transaction).await
     }
 
     async fn last_event_number(&self, writer: WriterId) -> Result<Option<u64>> {

@@ -1,16 +1,17 @@
 //! A tailing read whose events the server pushes: [`RemoteTail`].
 
-use super::RemoteStore;
+use super::inner::Inner;
 use kulya_store::{ReadChunk, Result, SegmentId, StreamCut};
 use kulya_wire::v1;
 use kulya_wire::v1::tail_reply::Reply;
+use std::sync::Arc;
 use tonic::{Status, Streaming};
 
 /// A tailing read of a stream, on its own connection. The server reads as fast as [`next`](Self::next) is
 /// called, ahead by at most the connection's window (about 1 MiB) and one chunk. It resumes after a
 /// connection loss.
 pub struct RemoteTail {
-    store: RemoteStore,
+    store: Arc<Inner>,
     cut: StreamCut,
     max_bytes: usize,
     replies: Option<Streaming<v1::TailReply>>,
@@ -18,7 +19,7 @@ pub struct RemoteTail {
 }
 
 impl RemoteTail {
-    pub(super) fn new(store: RemoteStore, cut: StreamCut, max_bytes: usize) -> Self {
+    pub(super) fn new(store: Arc<Inner>, cut: StreamCut, max_bytes: usize) -> Self {
         Self { store, cut, max_bytes: max_bytes.max(1), replies: None, is_done: false }
     }
 
@@ -37,8 +38,8 @@ impl RemoteTail {
         if self.is_done {
             return Ok(None);
         }
-        let store = self.store.clone();
-        let channel = &store.0.channel;
+        let store = Arc::clone(&self.store);
+        let channel = &store.channel;
         let mut retry = channel.retry_policy();
         loop {
             let status = match channel.unless_closed(self.reply()).await? {
@@ -64,7 +65,7 @@ impl RemoteTail {
             none => {
                 let request =
                     v1::TailRequest { from: Some((&self.cut).into()), max_bytes: self.max_bytes as u64 };
-                none.insert(self.store.0.channel.dedicated_client().tail(request).await?.into_inner())
+                none.insert(self.store.channel.dedicated_client().tail(request).await?.into_inner())
             }
         };
         replies.message().await

@@ -1,18 +1,18 @@
 //! A transaction over gRPC: one bidirectional call on its own connection. The end of the call ends the
 //! transaction.
 
-use super::RemoteStore;
+use super::inner::Inner;
 use async_trait::async_trait;
 use kulya_store::{
-    Append, Committed, Error, ErrorKind, Outcome, Result, StreamStore, TableChange, Transaction,
-    TransactionId,
+    Append, Committed, Error, ErrorKind, Outcome, Result, TableChange, Transaction, TransactionId,
 };
 use kulya_wire::{TransactionOp, TransactionReply, check_commit_size, check_message_size, v1};
+use std::sync::Arc;
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
 pub(super) struct RemoteTransaction {
-    store: RemoteStore,
+    store: Arc<Inner>,
     id: TransactionId,
     call: TransactionCall,
 }
@@ -26,8 +26,8 @@ struct TransactionCall {
 }
 
 impl RemoteTransaction {
-    pub(super) async fn begin(store: RemoteStore) -> Result<Self> {
-        let channel = &store.0.channel;
+    pub(super) async fn begin(store: Arc<Inner>) -> Result<Self> {
+        let channel = &store.channel;
         let mut retry = channel.retry_policy();
         loop {
             let status = match channel.unless_closed(open_call(&store)).await? {
@@ -50,7 +50,7 @@ impl RemoteTransaction {
 
     /// Sends an operation and waits for its reply. The inner error is a connection loss.
     async fn request(&mut self, op: &TransactionOp) -> Result<std::result::Result<TransactionReply, Status>> {
-        let channel = &self.store.0.channel;
+        let channel = &self.store.channel;
         let request = op.into();
         check_message_size(&request)?;
         match channel.unless_closed(self.call.request(request)).await? {
@@ -62,21 +62,21 @@ impl RemoteTransaction {
     }
 
     fn unexpected_reply(&self) -> Error {
-        self.store.0.channel.invalid_response(Error::invalid("the reply does not match the request"))
+        self.store.channel.invalid_response(Error::invalid("the reply does not match the request"))
     }
 
     /// Returns the error of a transaction that was aborted by a connection loss.
     fn connection_lost(&self, status: Status) -> Error {
         let what = format!(
             "connection to {} lost during a transaction: the transaction is aborted, begin it again",
-            self.store.0.channel.address()
+            self.store.channel.address()
         );
         Error::new(ErrorKind::Unreachable, what).because(status)
     }
 
     /// Looks up the outcome of a commit whose response was lost.
     async fn outcome(&self, status: Status) -> Result<Committed> {
-        let mut retry = self.store.0.channel.retry_policy();
+        let mut retry = self.store.channel.retry_policy();
         loop {
             match self.store.outcome(self.id).await? {
                 Outcome::Committed(done) => return Ok(done),
@@ -89,10 +89,10 @@ impl RemoteTransaction {
 }
 
 /// Opens a call and waits for its first reply.
-async fn open_call(store: &RemoteStore) -> std::result::Result<(TransactionCall, v1::TransactReply), Status> {
+async fn open_call(store: &Inner) -> std::result::Result<(TransactionCall, v1::TransactReply), Status> {
     let (requests, mut receiver) = mpsc::channel(1);
     let outgoing = futures::stream::poll_fn(move |context| receiver.poll_recv(context));
-    let replies = store.0.channel.dedicated_client().transact(outgoing).await?.into_inner();
+    let replies = store.channel.dedicated_client().transact(outgoing).await?.into_inner();
     let mut call = TransactionCall { requests, replies, pending_replies: 1 };
     let first = call.reply().await?;
     Ok((call, first))

@@ -35,6 +35,7 @@ use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
     unreachable_pub,
     unused_qualifications,
     clippy::all,
+    clippy::missing_errors_doc,
     clippy::allow_attributes_without_reason,
     clippy::str_to_string,
     clippy::unwrap_used,
