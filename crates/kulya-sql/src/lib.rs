@@ -11,7 +11,7 @@
 //!
 //! ```no_run
 //! use kulya_registry::Registry;
-//! use kulya_sql::{CatalogBackend, OutputFormat, Session, SqlResult};
+//! use kulya_sql::{CatalogBackend, OutputFormat, Session};
 //! use kulya_store::{StreamStore, clock::SystemClock, memory::MemoryStore};
 //! use std::sync::Arc;
 //!

@@ -60,15 +60,15 @@ pub(crate) async fn captured_tables(
 pub(crate) async fn create_publication(
     session: &Session,
     settings: &PostgresSettings,
-    superuser: bool,
+    is_superuser: bool,
 ) -> CdcResult<()> {
     let name = &settings.publication;
     if session.has_publication(name).await? {
         return Ok(());
     }
-    let open_ended =
+    let may_match_future_tables =
         settings.tables.is_empty() || settings.tables.iter().any(|pattern| pattern.contains('*'));
-    let what = if superuser && open_ended {
+    let what = if is_superuser && may_match_future_tables {
         "FOR ALL TABLES".to_owned()
     } else {
         let tables = captured_tables(session, settings).await?;
@@ -93,7 +93,7 @@ fn parse_number(text: &str) -> CdcResult<u32> {
 
 struct CatalogColumn {
     name: String,
-    required: bool,
+    is_required: bool,
     type_oid: u32,
     type_modifier: i32,
 }
@@ -108,7 +108,7 @@ async fn columns(session: &Session, table: u32) -> CdcResult<Vec<CatalogColumn>>
         let text = |column: usize| row.get(column).unwrap_or_default();
         columns.push(CatalogColumn {
             name: text(0).to_owned(),
-            required: text(1) == "t",
+            is_required: text(1) == "t",
             type_oid: parse_number(text(2))?,
             type_modifier: text(3).parse().unwrap_or(-1),
         });
@@ -138,7 +138,7 @@ impl Catalog {
         let mut table_columns = Vec::new();
         for column in columns(session, table_info.oid).await? {
             let kind = self.kind(session, column.type_oid, column.type_modifier).await?;
-            table_columns.push(Column { name: column.name, optional: !column.required, kind });
+            table_columns.push(Column { name: column.name, optional: !column.is_required, kind });
         }
         let key = primary_key(session, table_info.oid).await?;
         Ok(Table::new(prefix, &table_info.schema, &table_info.table, table_columns, key))
@@ -152,8 +152,12 @@ impl Catalog {
         prefix: &str,
         relation: &Relation,
     ) -> CdcResult<Table> {
-        let required: HashSet<String> =
-            columns(session, relation.id).await?.into_iter().filter(|c| c.required).map(|c| c.name).collect();
+        let required: HashSet<String> = columns(session, relation.id)
+            .await?
+            .into_iter()
+            .filter(|c| c.is_required)
+            .map(|c| c.name)
+            .collect();
         let mut table_columns = Vec::new();
         for column in &relation.columns {
             let kind = self.kind(session, column.type_oid, column.type_modifier).await?;

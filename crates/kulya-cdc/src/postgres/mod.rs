@@ -2,7 +2,7 @@
 //! between them.
 //!
 //! The log is read by logical replication with the plugin `pgoutput` (protocol version 1). Its decoder
-//! ([`pgoutput`]) and the conversion of values to Debezium's JSON ([`value`], [`time`], [`literal`]) are
+//! (`pgoutput`) and the conversion of values to Debezium's JSON (`value`, `time`, `literal`) are
 //! pure. The transport is the crate `pgwire-replication`.
 
 mod catalog;

@@ -145,7 +145,7 @@ impl HttpRegistry {
             StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => RegistryErrorKind::InvalidInput,
             StatusCode::UNAUTHORIZED => {
                 let what = format!(
-                    "authentication failed at the registry at {}: give valid credentials (login)",
+                    "authentication failed at the registry at {}: give valid credentials",
                     self.0.base_url
                 );
                 return RegistryError::new(RegistryErrorKind::InvalidInput, what);

@@ -61,7 +61,7 @@ impl RegistrySettings {
         if !parsed.username().is_empty() || parsed.password().is_some() {
             // the message omits the URL, because it contains a password
             return Err(invalid_input(format!(
-                "the registry URL contains a user: set the credentials (login) separately, and {URL_SYNTAX}"
+                "the registry URL contains a user: set the credentials separately, and {URL_SYNTAX}"
             )));
         }
         match parsed.scheme() {
