@@ -1,34 +1,34 @@
-//! What can go wrong, by what the caller does next.
+//! Errors of change data capture. The kind tells the caller what to do next.
 
 use std::fmt;
 
 /// The result of capturing changes.
 pub type CdcResult<T> = Result<T, CdcError>;
 
-/// Kinds by the next act.
+/// The kind of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CdcErrorKind {
-    /// The database, or a store across a network, does not answer, or the connection broke: it is worth trying again.
+    /// The database or a remote store does not respond, or the connection was lost: retry.
     Unreachable,
-    /// The replication slot is held by another connection: of a process that has just ended, then it is free in a
-    /// moment; or of one that runs, then somebody must decide.
+    /// The replication slot is in use by another connection: retry, because that of a terminated process is
+    /// released soon; then stop the other process.
     Busy,
-    /// Settings or the database's own configuration must change first; the text says what.
+    /// The settings or the database's configuration are invalid: change what the message says.
     Configuration,
-    /// The stored position and the database do not belong together (any more): somebody must decide.
+    /// The stored position is not valid in the database's log: an operator must decide.
     Position,
-    /// Another process captures under the same name; this one must end.
+    /// Another process captures under the same name: stop this one.
     Fenced,
-    /// The store refused; see its own kind in the cause.
+    /// The store failed; its error is the source.
     Store,
-    /// The registry refused.
+    /// The registry failed; its error is the source.
     Registry,
-    /// The database sent something that is not understood.
+    /// The database sent a message that cannot be decoded.
     Source,
 }
 
-/// An error: its kind, one clear line, and the cause.
+/// An error: its kind, a message of one line, and the cause.
 #[derive(Debug)]
 pub struct CdcError {
     kind: CdcErrorKind,
@@ -37,7 +37,7 @@ pub struct CdcError {
 }
 
 impl CdcError {
-    /// `what` is lower case, without a full stop, and says what to do.
+    /// Creates an error. `what` is lowercase, without a full stop, and says what to do.
     pub fn new(kind: CdcErrorKind, what: impl Into<String>) -> Self {
         Self { kind, what: what.into(), source: None }
     }
@@ -49,7 +49,7 @@ impl CdcError {
         self
     }
 
-    /// What the caller does next.
+    /// Returns the kind.
     pub fn kind(&self) -> CdcErrorKind {
         self.kind
     }
@@ -79,7 +79,7 @@ impl From<kulya_store::Error> for CdcError {
     fn from(error: kulya_store::Error) -> Self {
         let kind = match error.kind() {
             kulya_store::ErrorKind::Conflict => CdcErrorKind::Fenced,
-            // what was committed has its position with it: whoever goes on from there loses and repeats nothing
+            // a commit contains its position, so resuming from the stored one loses and repeats nothing
             kulya_store::ErrorKind::Unreachable | kulya_store::ErrorKind::AnswerLost => {
                 CdcErrorKind::Unreachable
             }
@@ -87,7 +87,7 @@ impl From<kulya_store::Error> for CdcError {
         };
         let what = match kind {
             CdcErrorKind::Fenced => {
-                "another process captures changes under this name and has moved the position: stop one of them".into()
+                "another process captures changes under this name and has advanced the position: stop one of them".into()
             }
             _ => error.to_string(),
         };

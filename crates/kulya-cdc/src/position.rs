@@ -1,41 +1,44 @@
-//! How far a source has been stored, kept in the same commit as the events it answers for.
+//! The position of a source up to which its changes are stored. It is part of the commit that stores the
+//! events.
 
 use serde::{Deserialize, Serialize};
 
-/// A place in a PostgreSQL log.
+/// A position in the write-ahead log of a PostgreSQL database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
-    /// The cluster's system identifier: a position means nothing in another one.
+    /// The system identifier of the cluster, in which alone the position is valid.
     pub system: String,
     /// The database.
     pub database: String,
-    /// The replication slot that holds the log for us.
+    /// The replication slot that retains the log.
     pub slot: String,
     /// Every transaction whose commit ends at or before this log position is stored.
     pub lsn: u64,
-    /// The log position of the last message outside of transactions that is stored.
+    /// The log position of the last stored non-transactional message.
     #[serde(default)]
     pub message_lsn: u64,
-    /// What the snapshot contained, and the log need not give again; `None` while there was no snapshot.
+    /// The transactions that the initial snapshot contains, which are skipped in the log; `None` without a
+    /// snapshot.
     #[serde(default)]
     pub snapshot: Option<SnapshotCut>,
 }
 
-/// Which transactions a snapshot saw (PostgreSQL documentation, "pg_snapshot Components").
+/// The transactions that a snapshot contains (PostgreSQL documentation, "pg_snapshot Components").
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotCut {
-    /// Where the log ended when the snapshot was taken; what it saw was committed before.
+    /// The end of the log when the snapshot was taken. All transactions in the snapshot were committed before
+    /// it.
     pub lsn: u64,
-    /// All lower transaction ids are seen.
+    /// All lower transaction ids are contained.
     pub xmin: u64,
-    /// No id from this one on is seen.
+    /// This and all higher transaction ids are not contained.
     pub xmax: u64,
-    /// In between, these are not seen.
+    /// The transaction ids between `xmin` and `xmax` that are not contained.
     pub in_progress: Vec<u64>,
 }
 
 impl SnapshotCut {
-    /// Reads `xmin:xmax:xip,xip…`.
+    /// Parses `xmin:xmax:xip,xip…`, the text of a `pg_snapshot`; `None` for other texts.
     pub fn parse(lsn: u64, text: &str) -> Option<Self> {
         let mut parts = text.split(':');
         let xmin = parts.next()?.parse().ok()?;
@@ -45,11 +48,11 @@ impl SnapshotCut {
         Some(Self { lsn, xmin, xmax, in_progress: in_progress.ok()? })
     }
 
-    /// Whether the snapshot saw the transaction whose commit stands at `commit_lsn`.
+    /// Returns whether the snapshot contains the transaction whose commit is at `commit_lsn`.
     ///
-    /// The log gives ids of 32 bits, without the epoch. A transaction that commits before the snapshot's place in the
-    /// log lies within 2³¹ ids of it, so the epoch is the one that brings it nearest.
-    pub fn saw(&self, xid: u32, commit_lsn: u64) -> bool {
+    /// The log has ids of 32 bits, without the epoch. A transaction that commits before the snapshot's log
+    /// position is within 2³¹ ids of `xmax`, so the epoch is the one that brings it nearest.
+    pub fn contains(&self, xid: u32, commit_lsn: u64) -> bool {
         if commit_lsn >= self.lsn {
             return false;
         }
@@ -64,13 +67,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_snapshot_knows_what_it_saw() {
+    fn a_snapshot_contains_the_transactions_committed_before_it() {
         let cut = SnapshotCut::parse(1000, "10:15:11,13").unwrap();
-        let saw: Vec<u32> = (8..18).filter(|xid| cut.saw(*xid, 999)).collect();
-        assert_eq!(saw, [8, 9, 10, 12, 14]);
-        assert!(!cut.saw(9, 1000), "what commits later was not seen");
+        let contained: Vec<u32> = (8..18).filter(|xid| cut.contains(*xid, 999)).collect();
+        assert_eq!(contained, [8, 9, 10, 12, 14]);
+        assert!(!cut.contains(9, 1000), "a later commit is not contained");
         let none = SnapshotCut::parse(1000, "15:15:").unwrap();
-        assert!(none.saw(14, 1) && !none.saw(15, 1));
+        assert!(none.contains(14, 1) && !none.contains(15, 1));
         assert_eq!(SnapshotCut::parse(1, "x"), None);
     }
 
@@ -78,7 +81,7 @@ mod tests {
     fn transaction_ids_wrap_around() {
         let epoch = 3u64 << 32;
         let cut = SnapshotCut { lsn: 9, xmin: epoch + 2, xmax: epoch + 5, in_progress: vec![epoch + 3] };
-        assert!(cut.saw(u32::MAX, 1), "an id of the epoch before");
-        assert!(cut.saw(4, 1) && !cut.saw(3, 1) && !cut.saw(5, 1));
+        assert!(cut.contains(u32::MAX, 1), "an id of the previous epoch");
+        assert!(cut.contains(4, 1) && !cut.contains(3, 1) && !cut.contains(5, 1));
     }
 }

@@ -1,26 +1,26 @@
-//! What a sink gets: records, and what the rows in them look like.
+//! The records that a sink receives, and the schemas of their rows.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// One event on its way to a sink.
+/// An event to be written by a sink.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
-    /// Debezium's name of the place: `prefix.schema.table`, with `_` for what a topic may not hold.
+    /// Debezium's topic name: `prefix.schema.table`, invalid characters replaced by `_`.
     pub topic: String,
-    /// The table it is about; `None` for transaction marks and messages.
+    /// The changed table; `None` for transaction boundaries and logical decoding messages.
     pub table: Option<Arc<RowSchema>>,
-    /// The key as JSON; `None` for tables without one.
+    /// The primary key as JSON; `None` for tables without one.
     pub key: Option<String>,
     /// The envelope as JSON; `None` for a tombstone, which follows a delete.
     pub value: Option<String>,
-    /// Debezium's headers: name and JSON payload.
+    /// Debezium's headers: name and JSON value.
     pub headers: Vec<(Cow<'static, str>, String)>,
 }
 
-/// What the rows of a table look like.
+/// The schema of a table's rows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RowSchema {
     /// Debezium's `topic.prefix`.
@@ -29,35 +29,35 @@ pub struct RowSchema {
     pub schema: String,
     /// The table's name.
     pub table: String,
-    /// The columns that events show, in table order.
+    /// The columns that events contain, in table order.
     pub columns: Vec<ColumnDescription>,
-    /// The primary key's columns in key order; empty for none.
+    /// The primary key's columns in key order; empty without a primary key.
     pub key: Vec<String>,
 }
 
 /// A column, in Kafka Connect's terms (`docs/spec/cdc-schema.md`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ColumnDescription {
-    /// Its name.
+    /// The column's name.
     pub name: String,
-    /// Whether it may be null.
+    /// Whether the column is nullable.
     pub optional: bool,
     /// Connect's type: `int32`, `string`, `bytes`, `array`, `struct`, …
     pub connect_type: Cow<'static, str>,
     /// The semantic type, for example `io.debezium.time.Date`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connect_name: Option<Cow<'static, str>>,
-    /// What the semantic type needs to know, for example the scale.
+    /// Parameters of the semantic type, for example the scale.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<(Cow<'static, str>, String)>,
-    /// For an array, its items.
+    /// The items of an array.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<Box<ColumnDescription>>,
 }
 
 impl ColumnDescription {
     fn json_schema(&self) -> Value {
-        let word = match &*self.connect_type {
+        let json_type = match &*self.connect_type {
             "int16" | "int32" | "int64" => "integer",
             "float32" | "float64" => "number",
             "boolean" => "boolean",
@@ -66,7 +66,8 @@ impl ColumnDescription {
             _ => "string",
         };
         let mut schema = Map::new();
-        schema.insert("type".into(), if self.optional { json!(["null", word]) } else { json!(word) });
+        schema
+            .insert("type".into(), if self.optional { json!(["null", json_type]) } else { json!(json_type) });
         schema.insert("connect.type".into(), json!(self.connect_type));
         if let Some(name) = &self.connect_name {
             schema.insert("connect.name".into(), json!(name));
@@ -84,24 +85,25 @@ impl ColumnDescription {
 }
 
 impl RowSchema {
-    /// `prefix.schema.table`, as Debezium names topics.
+    /// Returns Debezium's topic name: `prefix.schema.table`, invalid characters replaced by `_`.
     pub fn topic(&self) -> String {
         let name = format!("{}.{}.{}", self.prefix, self.schema, self.table);
-        let lawful = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        name.chars().map(|c| if lawful(c) { c } else { '_' }).collect()
+        let is_valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        name.chars().map(|c| if is_valid(c) { c } else { '_' }).collect()
     }
 
-    /// `schema.table`, as written in a pattern.
+    /// Returns `schema.table`, as written in table patterns.
     pub fn table_name(&self) -> String {
         format!("{}.{}", self.schema, self.table)
     }
 
-    /// The name of the row's schema in a registry.
+    /// Returns the type name of the row schema in a registry.
     pub fn type_name(&self) -> String {
         format!("{}.Value", self.topic())
     }
 
-    /// The row as a JSON schema whose annotations say what JSON cannot (`docs/spec/cdc-schema.md`).
+    /// Returns the row's JSON schema, with annotations for what JSON Schema cannot express
+    /// (`docs/spec/cdc-schema.md`).
     pub fn json_schema(&self) -> String {
         let columns = || self.columns.iter();
         let properties: Map<String, Value> = columns().map(|c| (c.name.clone(), c.json_schema())).collect();

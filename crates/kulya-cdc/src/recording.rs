@@ -1,8 +1,8 @@
-//! A change log as a file: what a database did, to be played back without it.
+//! Recording of captured changes to a file, and replay from it without the database.
 //!
-//! One JSON object a line, each with one member: `{"table": …}` tells of a table ([`RowSchema`]), `{"record": …}` is an
-//! event (topic, key, value, headers), `{"commit": …}` ends what was stored together and holds the position. What
-//! stands behind the last commit was never committed; opening the file cuts it off.
+//! The file has one JSON object per line, each with one member: `{"table": …}` is a table's schema
+//! ([`RowSchema`]), `{"record": …}` an event (topic, key, value, headers), `{"commit": …}` ends a commit and
+//! holds the position. Lines after the last commit were never committed; opening the file truncates them.
 
 use crate::{CdcError, CdcErrorKind, CdcResult, Position, Record, RowSchema, Sink};
 use async_trait::async_trait;
@@ -22,7 +22,7 @@ enum Line {
     Commit(Position),
 }
 
-/// Key, value and headers are JSON already and stand in the line as they are.
+/// A record. Key, value and headers are JSON and written unchanged.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RecordLine {
@@ -36,7 +36,7 @@ struct RecordLine {
 }
 
 impl RecordLine {
-    fn of(record: Record) -> serde_json::Result<Self> {
+    fn new(record: Record) -> serde_json::Result<Self> {
         let raw = |text: Option<String>| text.map(RawValue::from_string).transpose();
         let headers = record
             .headers
@@ -50,7 +50,7 @@ impl RecordLine {
         })
     }
 
-    fn record(self, table: Option<Arc<RowSchema>>) -> Record {
+    fn into_record(self, table: Option<Arc<RowSchema>>) -> Record {
         let text = |raw: Box<RawValue>| raw.get().to_owned();
         Record {
             topic: self.topic,
@@ -62,22 +62,27 @@ impl RecordLine {
     }
 }
 
-/// Writes a change log to a file, each commit durably. A file that is there is gone on with.
+/// A sink that records changes to a file, each commit synced to disk. An existing file is continued.
 pub struct RecordingSink {
     path: PathBuf,
     file: File,
     position: Option<Position>,
-    /// The tables that the file tells of, and those that the next commit does.
+    /// The tables by topic whose schemas are in the file.
     tables: HashMap<String, Arc<RowSchema>>,
+    /// The tables by topic whose schemas are in the buffer.
     new_tables: HashMap<String, Arc<RowSchema>>,
-    written: Vec<u8>,
+    /// The lines of the next commit.
+    buffer: Vec<u8>,
 }
 
 impl RecordingSink {
-    /// Opens the file, or makes it.
+    /// Opens or creates the file.
+    ///
+    /// # Errors
+    /// `Store` when the file cannot be read or written; `Configuration` when it is not a recording.
     pub fn open(path: impl AsRef<Path>) -> CdcResult<Self> {
         let path = path.as_ref().to_owned();
-        let failed = |e: std::io::Error| unwritable(&path, e);
+        let failed = |e: std::io::Error| io_error(&path, e);
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -85,47 +90,49 @@ impl RecordingSink {
             .truncate(false)
             .open(&path)
             .map_err(failed)?;
-        let (mut position, mut at, mut end) = (None, 0, 0);
+        let (mut position, mut offset, mut commit_end) = (None, 0, 0);
         let (mut tables, mut new_tables) = (HashMap::new(), HashMap::new());
         let mut lines = BufReader::new(&file);
         let mut line = String::new();
         while lines.read_line(&mut line).map_err(failed)? > 0 {
-            at += line.len() as u64;
+            offset += line.len() as u64;
             match serde_json::from_str(&line) {
                 Ok(Line::Commit(stored)) => {
-                    (position, end) = (Some(stored), at);
+                    (position, commit_end) = (Some(stored), offset);
                     tables.extend(new_tables.drain());
                 }
                 Ok(Line::Table(schema)) => drop(new_tables.insert(schema.topic(), Arc::new(schema))),
                 Ok(Line::Record(_)) => {}
-                // the last line of a run that was cut short
+                // the incomplete last line of a run that crashed
                 Err(_) if !line.ends_with('\n') => {}
                 Err(error) => {
-                    let what = format!("{} is no recorded change log: choose another file", path.display());
+                    let what =
+                        format!("{} is not a recorded change log: choose another file", path.display());
                     return Err(CdcError::new(CdcErrorKind::Configuration, what).because(error));
                 }
             }
             line.clear();
         }
-        file.set_len(end).and_then(|()| file.seek(SeekFrom::End(0))).map_err(failed)?;
-        Ok(Self { path, file, position, tables, new_tables: HashMap::new(), written: Vec::new() })
+        file.set_len(commit_end).and_then(|()| file.seek(SeekFrom::End(0))).map_err(failed)?;
+        Ok(Self { path, file, position, tables, new_tables: HashMap::new(), buffer: Vec::new() })
     }
 
-    fn line(&mut self, line: &Line) -> CdcResult<()> {
-        serde_json::to_writer(&mut self.written, line).map_err(|e| unwritable(&self.path, e.into()))?;
-        self.written.push(b'\n');
+    fn write_line(&mut self, line: &Line) -> CdcResult<()> {
+        serde_json::to_writer(&mut self.buffer, line).map_err(|e| io_error(&self.path, e.into()))?;
+        self.buffer.push(b'\n');
         Ok(())
     }
 }
 
-fn unwritable(path: &Path, error: std::io::Error) -> CdcError {
-    CdcError::new(CdcErrorKind::Store, format!("cannot use the change log {}", path.display())).because(error)
+fn io_error(path: &Path, error: std::io::Error) -> CdcError {
+    CdcError::new(CdcErrorKind::Store, format!("cannot read or write the change log {}", path.display()))
+        .because(error)
 }
 
 #[async_trait]
 impl Sink for RecordingSink {
     async fn position(&mut self) -> CdcResult<Option<Position>> {
-        self.written.clear();
+        self.buffer.clear();
         self.new_tables.clear();
         Ok(self.position.clone())
     }
@@ -133,67 +140,71 @@ impl Sink for RecordingSink {
     async fn table(&mut self, schema: &Arc<RowSchema>) -> CdcResult<()> {
         let topic = schema.topic();
         if self.new_tables.get(&topic).or_else(|| self.tables.get(&topic)) != Some(schema) {
-            self.line(&Line::Table(RowSchema::clone(schema)))?;
+            self.write_line(&Line::Table(RowSchema::clone(schema)))?;
             self.new_tables.insert(topic, Arc::clone(schema));
         }
         Ok(())
     }
 
     async fn write(&mut self, record: Record) -> CdcResult<()> {
-        let line = RecordLine::of(record).map_err(|e| unwritable(&self.path, e.into()))?;
-        self.line(&Line::Record(line))
+        let line = RecordLine::new(record).map_err(|e| io_error(&self.path, e.into()))?;
+        self.write_line(&Line::Record(line))
     }
 
     async fn commit(&mut self, position: &Position) -> CdcResult<()> {
-        self.line(&Line::Commit(position.clone()))?;
-        let written = std::mem::take(&mut self.written);
-        let done = self.file.write_all(&written).and_then(|()| self.file.sync_data());
-        done.map_err(|e| unwritable(&self.path, e))?;
+        self.write_line(&Line::Commit(position.clone()))?;
+        let lines = std::mem::take(&mut self.buffer);
+        let result = self.file.write_all(&lines).and_then(|()| self.file.sync_data());
+        result.map_err(|e| io_error(&self.path, e))?;
         self.position = Some(position.clone());
         self.tables.extend(self.new_tables.drain());
         Ok(())
     }
 }
 
-/// Plays a recorded change log into a sink, commit by commit, from the sink's position on; gives the number of records
-/// that it wrote, tombstones not counted. What stands behind the last commit is left out.
+/// Writes a recorded change log to a sink, commit by commit, from the sink's position on. Returns the number
+/// of records written, without tombstones. Lines after the last commit are skipped.
+///
+/// # Errors
+/// `Source` for a line that cannot be parsed; `Position` when the sink's position is not in the log; the
+/// sink's errors.
 pub async fn replay(log: impl BufRead + Send, sink: &mut dyn Sink) -> CdcResult<u64> {
     let stored = sink.position().await?;
-    let mut reached = stored.is_none();
+    let mut is_resumed = stored.is_none();
     let mut tables: HashMap<String, Arc<RowSchema>> = HashMap::new();
-    let (mut waiting, mut records) = (Vec::new(), 0);
+    let (mut pending, mut records) = (Vec::new(), 0);
     for (number, text) in (1..).zip(log.lines()) {
-        let wrong = |e: Box<dyn std::error::Error + Send + Sync>| {
-            CdcError::new(CdcErrorKind::Source, format!("line {number} of the change log cannot be read"))
+        let invalid = |e: Box<dyn std::error::Error + Send + Sync>| {
+            CdcError::new(CdcErrorKind::Source, format!("line {number} of the change log cannot be parsed"))
                 .because(e)
         };
-        match serde_json::from_str(&text.map_err(|e| wrong(e.into()))?).map_err(|e| wrong(e.into()))? {
+        match serde_json::from_str(&text.map_err(|e| invalid(e.into()))?).map_err(|e| invalid(e.into()))? {
             Line::Table(schema) => {
                 let schema = Arc::new(schema);
                 sink.table(&schema).await?;
                 tables.insert(schema.topic(), schema);
             }
-            Line::Record(line) => waiting.push(line),
-            Line::Commit(position) if reached => {
-                for line in waiting.drain(..) {
+            Line::Record(line) => pending.push(line),
+            Line::Commit(position) if is_resumed => {
+                for line in pending.drain(..) {
                     let table = tables.get(&line.topic).cloned();
                     records += u64::from(line.value.is_some());
-                    sink.write(line.record(table)).await?;
+                    sink.write(line.into_record(table)).await?;
                 }
                 sink.commit(&position).await?;
             }
             Line::Commit(position) => {
-                waiting.clear();
-                reached = stored.as_ref() == Some(&position);
+                pending.clear();
+                is_resumed = stored.as_ref() == Some(&position);
             }
         }
     }
-    if reached {
+    if is_resumed {
         return Ok(records);
     }
     Err(CdcError::new(
         CdcErrorKind::Position,
-        "what is stored under this name does not come from this change log: play it back under another name",
+        "the position stored under this name is not in this change log: replay under another name",
     ))
 }
 
@@ -242,14 +253,14 @@ mod tests {
         sink.commit(&position(lsn)).await.unwrap();
     }
 
-    async fn house() -> (Arc<MemoryStore>, Arc<Registry>) {
+    async fn backends() -> (Arc<MemoryStore>, Arc<Registry>) {
         let store = Arc::new(MemoryStore::new());
         let clock = Arc::new(ManualClock::default());
         let registry = Registry::open(Arc::clone(&store) as Arc<_>, clock).await.unwrap();
         (store, Arc::new(registry))
     }
 
-    async fn play(log: &str, store: &Arc<MemoryStore>, registry: &Arc<Registry>) -> CdcResult<u64> {
+    async fn replay_text(log: &str, store: &Arc<MemoryStore>, registry: &Arc<Registry>) -> CdcResult<u64> {
         let settings = StoreSettings {
             name: "p".into(),
             scope: "s".into(),
@@ -262,14 +273,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_committed_plays_back_once() {
+    async fn committed_records_are_replayed_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let mut sink = RecordingSink::open(&path).unwrap();
         commit(&mut sink, 0..3, 10).await;
         sink.write(record(99)).await.unwrap();
         drop(sink);
-        // a second run goes on behind what was cut short
+        // a second run continues after the last commit
         OpenOptions::new()
             .append(true)
             .open(&path)
@@ -284,30 +295,30 @@ mod tests {
         assert!(whole.starts_with(&half) && !whole.contains("99"));
         assert_eq!(whole.matches("\"table\":{").count(), 1, "{whole}");
 
-        let (store, registry) = house().await;
-        assert_eq!(play(&half, &store, &registry).await.unwrap(), 3);
-        assert_eq!(play(&whole, &store, &registry).await.unwrap(), 2);
-        assert_eq!(play(&whole, &store, &registry).await.unwrap(), 0);
+        let (store, registry) = backends().await;
+        assert_eq!(replay_text(&half, &store, &registry).await.unwrap(), 3);
+        assert_eq!(replay_text(&whole, &store, &registry).await.unwrap(), 2);
+        assert_eq!(replay_text(&whole, &store, &registry).await.unwrap(), 0);
         let events = bounded_read(&*store, &StreamId::new("s", "t").unwrap()).await.unwrap();
         let mut events: Vec<_> = events.into_iter().map(|(_, event)| event).collect();
         events.sort();
         let expected: Vec<_> = (0..5).map(|id| record(id).value.unwrap()).collect();
-        assert_eq!(events, expected, "values are kept to the byte");
+        assert_eq!(events, expected, "values are replayed byte for byte");
     }
 
     #[tokio::test]
-    async fn what_is_no_log_of_this_store_is_refused() {
-        let (store, registry) = house().await;
+    async fn a_log_of_another_store_is_rejected() {
+        let (store, registry) = backends().await;
         let commit = |lsn| serde_json::to_string(&Line::Commit(position(lsn))).unwrap();
-        play(&commit(1), &store, &registry).await.unwrap();
-        let other = play(&commit(2), &store, &registry).await.unwrap_err();
+        replay_text(&commit(1), &store, &registry).await.unwrap();
+        let other = replay_text(&commit(2), &store, &registry).await.unwrap_err();
         assert_eq!(other.kind(), CdcErrorKind::Position);
-        let bad = play("\n", &store, &registry).await.unwrap_err();
+        let bad = replay_text("\n", &store, &registry).await.unwrap_err();
         assert!(bad.to_string().contains("line 1"), "{bad}");
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("text");
         std::fs::write(&path, "hello\nworld\n").unwrap();
-        assert!(RecordingSink::open(&path).err().unwrap().to_string().contains("text is no recorded"));
+        assert!(RecordingSink::open(&path).err().unwrap().to_string().contains("text is not a recorded"));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "hello\nworld\n");
     }
 }

@@ -1,52 +1,64 @@
-//! Where records go.
+//! The destination of captured changes ([`Sink`]), and progress notifications.
 
 use crate::{CdcResult, Position, Record, RowSchema};
 use async_trait::async_trait;
 use std::sync::Arc;
 
-/// Takes records and positions, and keeps them together: what is written becomes real at the commit, with its
-/// position, or not at all.
+/// A transactional destination of records. A commit stores the records written since the last one together
+/// with the position, atomically.
 #[async_trait]
 pub trait Sink: Send {
-    /// The position of the last commit; `None` before the first. Everything written since is forgotten: a source asks
-    /// when it begins anew, and will write it again.
+    /// Returns the position of the last commit; `None` before the first. Discards all records written since:
+    /// the source calls it when it starts or restarts, and writes them again.
+    ///
+    /// # Errors
+    /// `Position` when the stored position cannot be parsed; `Store` or `Unreachable` when the store fails.
     async fn position(&mut self) -> CdcResult<Option<Position>>;
 
-    /// Tells of a table before its first record, and again when its rows have changed.
+    /// Declares a table's schema, before its first record and whenever it changes.
+    ///
+    /// # Errors
+    /// `Configuration` when the table conflicts with another one; `Store`, `Registry` or `Unreachable`.
     async fn table(&mut self, schema: &Arc<RowSchema>) -> CdcResult<()>;
 
-    /// Adds a record to what the next commit holds. A sink bounds its memory itself.
+    /// Adds a record to the next commit. The sink bounds its memory itself.
+    ///
+    /// # Errors
+    /// `Store` or `Unreachable`.
     async fn write(&mut self, record: Record) -> CdcResult<()>;
 
-    /// Makes everything written since the last commit durable, together with the position.
+    /// Stores all records written since the last commit durably, together with the position.
+    ///
+    /// # Errors
+    /// `Fenced` when another process has advanced the position; `Store` or `Unreachable`.
     async fn commit(&mut self, position: &Position) -> CdcResult<()>;
 }
 
-/// What happens, for those who watch.
+/// A notification of a capture's progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Progress {
-    /// The snapshot begins: how many tables, and how many rows PostgreSQL believes they have.
+    /// The snapshot has started.
     SnapshotStarted {
-        /// Tables to be read.
+        /// The number of tables.
         tables: usize,
-        /// An estimate of their rows.
+        /// PostgreSQL's estimate of the total number of rows.
         rows: u64,
     },
-    /// So many further rows were read.
+    /// The number of rows read since the last notification.
     SnapshotRows(u64),
-    /// The snapshot is stored; from here on the log is followed.
+    /// The snapshot is stored; streaming of the log follows.
     SnapshotStored,
-    /// The log is being followed from this position.
+    /// Streaming of the log has started.
     Streaming {
-        /// The log position.
+        /// The log position from which it started.
         lsn: u64,
     },
-    /// So many records were stored, up to this position.
+    /// A commit was stored.
     Stored {
-        /// Records of this commit.
+        /// The number of records in the commit.
         records: u64,
-        /// The log position.
+        /// The stored log position.
         lsn: u64,
     },
 }

@@ -1,4 +1,5 @@
-//! The sink that matters: streams of a store, a registry group for each, and the position in a table of the store.
+//! A sink that writes to a stream store ([`StoreSink`]): one stream and one registry group per table, and the
+//! position in a table of the store.
 
 use crate::{CdcError, CdcErrorKind, CdcResult, Position, Record, RowSchema, Sink};
 use async_trait::async_trait;
@@ -11,24 +12,25 @@ use kulya_store::{
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What a commit may hold in memory; a larger one is staged in a transaction of the store.
+/// The maximum size of a commit in memory, in bytes; a larger one is staged in a transaction of the store.
 const STAGE_BYTES: usize = 4 << 20;
 
-/// How tables become streams.
+/// The settings of a [`StoreSink`].
 #[derive(Debug, Clone)]
 pub struct StoreSettings {
-    /// The connector's name, under which its position is kept.
+    /// The connector's name, under which the position is stored.
     pub name: String,
     /// The scope of the streams.
     pub scope: String,
-    /// The stream's name, from `{prefix}`, `{schema}` and `{table}`; what a name may not hold becomes `-`.
+    /// The template of stream names, with `{prefix}`, `{schema}` and `{table}`; invalid characters become
+    /// `-`.
     pub stream_template: String,
-    /// Segments of a new stream.
+    /// The number of segments of a new stream.
     pub segments: u32,
 }
 
-/// Writes each table's records to a stream of its own, in key order. Tombstones, which have no value, have no place
-/// in a stream and are left out.
+/// A sink that writes each table's records to its own stream, in order per key. Tombstones, which have no
+/// value, are skipped.
 pub struct StoreSink {
     store: Arc<dyn StreamStore>,
     registry: Arc<dyn SchemaRegistry>,
@@ -36,16 +38,20 @@ pub struct StoreSink {
     scope: Scope,
     positions: TableId,
     version: Option<Version>,
-    /// The stream of each topic seen, and whose it is.
+    /// The streams by topic.
     streams: HashMap<String, StreamId>,
+    /// The table or topic that is written to each stream.
     owners: HashMap<StreamId, String>,
     buffer: Vec<Append>,
-    buffered: usize,
+    buffered_bytes: usize,
     transaction: Option<Box<dyn Transaction>>,
 }
 
 impl StoreSink {
-    /// Makes the scope, and the table of positions.
+    /// Creates the scope and the table of positions, if they do not exist.
+    ///
+    /// # Errors
+    /// `Store` for an invalid scope name or when the store fails; `Unreachable`.
     pub async fn new(
         store: Arc<dyn StreamStore>,
         registry: Arc<dyn SchemaRegistry>,
@@ -66,17 +72,17 @@ impl StoreSink {
             streams: HashMap::new(),
             owners: HashMap::new(),
             buffer: Vec::new(),
-            buffered: 0,
+            buffered_bytes: 0,
             transaction: None,
         })
     }
 
     fn stream_name(&self, schema: &RowSchema) -> String {
         let name = self.settings.stream_template.replace("{prefix}", &schema.prefix);
-        lawful(&name.replace("{schema}", &schema.schema).replace("{table}", &schema.table))
+        sanitize_name(&name.replace("{schema}", &schema.schema).replace("{table}", &schema.table))
     }
 
-    /// The stream of a topic, made on its first record. Two topics in one stream would mix two tables.
+    /// Returns the stream of a topic, created on first use. Two topics must not share a stream.
     async fn stream(&mut self, topic: &str, name: &str, owner: &str) -> CdcResult<StreamId> {
         if let Some(stream) = self.streams.get(topic) {
             return Ok(stream.clone());
@@ -100,15 +106,15 @@ impl StoreSink {
             self.transaction = Some(self.store.begin().await?);
         }
         if let Some(transaction) = &mut self.transaction {
-            self.buffered = 0;
+            self.buffered_bytes = 0;
             transaction.stage(std::mem::take(&mut self.buffer)).await?;
         }
         Ok(())
     }
 }
 
-/// A name that a stream may have: what it may not hold becomes `-`.
-pub(crate) fn lawful(name: &str) -> String {
+/// Replaces characters that scope and stream names must not contain by `-`.
+pub(crate) fn sanitize_name(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '-' }).collect()
 }
 
@@ -116,7 +122,7 @@ pub(crate) fn lawful(name: &str) -> String {
 impl Sink for StoreSink {
     async fn position(&mut self) -> CdcResult<Option<Position>> {
         self.buffer.clear();
-        self.buffered = 0;
+        self.buffered_bytes = 0;
         self.transaction = None;
         let Some(entry) = self.store.get(&self.positions, self.settings.name.as_bytes()).await? else {
             self.version = None;
@@ -124,7 +130,7 @@ impl Sink for StoreSink {
         };
         self.version = Some(entry.version);
         let position = serde_json::from_slice(&entry.value).map_err(|e| {
-            let what = format!("the stored position of {} cannot be read", self.settings.name);
+            let what = format!("the stored position of {} cannot be parsed", self.settings.name);
             CdcError::new(CdcErrorKind::Position, what).because(e)
         })?;
         Ok(Some(position))
@@ -138,8 +144,8 @@ impl Sink for StoreSink {
         properties.properties.insert("format".into(), "debezium-json".into());
         properties.properties.insert("source.table".into(), owner.clone());
         if !self.registry.create_group(&group, properties).await? {
-            let there = self.registry.group(&group).await?;
-            let other = there.properties.get("source.table");
+            let existing = self.registry.group(&group).await?;
+            let other = existing.properties.get("source.table");
             if other != Some(&owner) {
                 let other = other.map_or("something else", String::as_str);
                 return Err(CdcError::configuration(format!(
@@ -155,15 +161,17 @@ impl Sink for StoreSink {
 
     async fn write(&mut self, record: Record) -> CdcResult<()> {
         let Some(value) = record.value else { return Ok(()) };
-        let name =
-            record.table.as_ref().map_or_else(|| lawful(&record.topic), |schema| self.stream_name(schema));
+        let name = record
+            .table
+            .as_ref()
+            .map_or_else(|| sanitize_name(&record.topic), |schema| self.stream_name(schema));
         let owner = record.table.as_ref().map_or_else(|| record.topic.clone(), |schema| schema.table_name());
         let stream = self.stream(&record.topic, &name, &owner).await?;
-        // a table without a key keeps its order too: all its events share one routing key
+        // all events of a table without a key share one routing key, which preserves their order
         let routing_key = record.key.unwrap_or(record.topic);
-        self.buffered += value.len() + routing_key.len() + 64;
+        self.buffered_bytes += value.len() + routing_key.len() + 64;
         self.buffer.push(Append::keyed(&stream, routing_key, value));
-        if self.buffered > STAGE_BYTES {
+        if self.buffered_bytes > STAGE_BYTES {
             self.stage().await?;
         }
         Ok(())
@@ -171,14 +179,14 @@ impl Sink for StoreSink {
 
     async fn commit(&mut self, position: &Position) -> CdcResult<()> {
         let condition = self.version.map_or(Condition::Absent, Condition::At);
-        let value = serde_json::to_vec(position).expect("a position has text keys and no failing parts");
+        let value = serde_json::to_vec(position).expect("a position serializes without errors");
         let change = TableChange::put(&self.positions, self.settings.name.clone(), condition, value);
-        let done = if self.transaction.is_some() {
+        let committed = if self.transaction.is_some() {
             self.stage().await?;
-            let transaction = self.transaction.take().expect("it was there a line above");
+            let transaction = self.transaction.take().expect("the transaction was set above");
             transaction.commit(vec![change]).await?
         } else {
-            self.buffered = 0;
+            self.buffered_bytes = 0;
             self.store
                 .commit(Commit {
                     appends: std::mem::take(&mut self.buffer),
@@ -187,7 +195,7 @@ impl Sink for StoreSink {
                 })
                 .await?
         };
-        self.version = done.versions.first().copied();
+        self.version = committed.versions.first().copied();
         Ok(())
     }
 }

@@ -1,5 +1,5 @@
-//! The same registry for programs that have no async runtime: [`HttpRegistry`] has one of its own, of one thread that is the
-//! caller's.
+//! A blocking client of the schema registry, for programs without an async runtime: [`HttpRegistry`] owns a
+//! single-threaded runtime that runs on the caller's thread.
 
 use crate::http::RegistrySettings;
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
@@ -13,9 +13,10 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// A registry at a URL. Calls wait for their answer; those of several threads come one after the other.
+/// A blocking client of a schema registry over HTTP. Calls from several threads run one after the other.
 ///
-/// Every call refuses to be made inside an async runtime, whose thread it would stop.
+/// Every call inside an async runtime, whose thread it would block, fails with `InvalidInput`; the other
+/// errors are those of [`crate::HttpRegistry`].
 #[derive(Debug)]
 pub struct HttpRegistry {
     registry: crate::HttpRegistry,
@@ -23,34 +24,47 @@ pub struct HttpRegistry {
 }
 
 impl HttpRegistry {
-    /// A registry at a URL, asked once by nobody in particular. Connects at the first call.
+    /// Creates a client of the registry at a URL, without credentials and without retries. Connects at the
+    /// first call.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an invalid URL; `Failed` when no runtime can be created.
     pub fn new(url: &str) -> RegistryResult<Self> {
-        Self::with(RegistrySettings::new(url))
+        Self::with_settings(RegistrySettings::new(url))
     }
 
-    /// A registry by its settings. Connects at the first call.
-    pub fn with(settings: RegistrySettings) -> RegistryResult<Self> {
+    /// Creates a client from settings. Connects at the first call.
+    ///
+    /// # Errors
+    /// `InvalidInput` names the invalid setting; `Failed` when no runtime can be created.
+    pub fn with_settings(settings: RegistrySettings) -> RegistryResult<Self> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|e| {
-            RegistryError::new(RegistryErrorKind::Failed, "cannot make a runtime for a blocking registry")
-                .because(e)
+            RegistryError::new(
+                RegistryErrorKind::Failed,
+                "cannot create the runtime of the blocking registry client",
+            )
+            .because(e)
         })?;
-        Ok(Self { registry: crate::HttpRegistry::with(settings)?, runtime: Mutex::new(Some(runtime)) })
+        Ok(Self {
+            registry: crate::HttpRegistry::with_settings(settings)?,
+            runtime: Mutex::new(Some(runtime)),
+        })
     }
 
-    fn wait<T>(&self, call: impl Future<Output = RegistryResult<T>>) -> RegistryResult<T> {
+    fn block_on<T>(&self, call: impl Future<Output = RegistryResult<T>>) -> RegistryResult<T> {
         if Handle::try_current().is_ok() {
-            let what = "a blocking registry was asked inside an async runtime: take kulya_client::HttpRegistry there";
+            let what = "blocking call inside an async runtime: use kulya_client::HttpRegistry there";
             return Err(RegistryError::new(RegistryErrorKind::InvalidInput, what));
         }
         let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
         match &*runtime {
             Some(runtime) => runtime.block_on(call),
-            None => Err(RegistryError::new(RegistryErrorKind::Failed, "the registry is closed")),
+            None => Err(RegistryError::new(RegistryErrorKind::Failed, "the registry client is closed")),
         }
     }
 }
 
-/// A runtime may not be dropped on another one's thread while it waits for its own.
+/// Shuts the runtime down in the background, because dropping a runtime on another runtime's thread panics.
 impl Drop for HttpRegistry {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
@@ -59,62 +73,67 @@ impl Drop for HttpRegistry {
     }
 }
 
-macro_rules! waiting {
-    ($($(#[$doc:meta])* $name:ident($($argument:ident: $kind:ty),*) -> $given:ty;)*) => {
+macro_rules! blocking_methods {
+    ($($(#[$doc:meta])* $name:ident($($argument:ident: $kind:ty),*) -> $result:ty;)*) => {
         impl HttpRegistry {
             $($(#[$doc])*
-            pub fn $name(&self, $($argument: $kind),*) -> RegistryResult<$given> {
-                self.wait(self.registry.$name($($argument),*))
+            ///
+            /// # Errors
+            /// Those of [`crate::HttpRegistry`], and `InvalidInput` inside an async runtime.
+            pub fn $name(&self, $($argument: $kind),*) -> RegistryResult<$result> {
+                self.block_on(self.registry.$name($($argument),*))
             })*
         }
     };
 }
 
-waiting! {
-    /// Whether somebody answers.
+blocking_methods! {
+    /// Checks that the server responds.
     ping() -> ();
-    /// Makes a group; `false` when there was one of that name.
+    /// Creates a group; returns `false` when it exists already.
     create_group(group: &GroupId, properties: GroupProperties) -> bool;
-    /// A group's properties.
+    /// Returns a group's properties.
     group(group: &GroupId) -> GroupProperties;
-    /// Every group of a namespace, in name order.
+    /// Lists the groups of a namespace, in name order.
     groups(namespace: &str) -> Vec<(GroupId, GroupProperties)>;
-    /// A page of a namespace's groups, and the token of the next; the page behind the last is empty.
+    /// Returns a page of a namespace's groups and the token of the next page; the page after the last is
+    /// empty.
     groups_page(namespace: &str, token: &str, limit: usize) -> (Vec<(GroupId, GroupProperties)>, String);
-    /// Removes a group with all it has; also fine when there is none.
+    /// Deletes a group with its schemas and encodings; succeeds when there is none.
     delete_group(group: &GroupId) -> ();
-    /// Changes a group's rule; `false` when `from` is given and is not the rule that it has.
+    /// Sets a group's compatibility policy; returns `false` when `from` is given and is not the current
+    /// policy.
     update_compatibility(group: &GroupId, to: Compatibility, from: Option<Compatibility>) -> bool;
-    /// Registers a schema, or finds it again.
+    /// Registers a schema, or returns its version when it is registered already.
     add_schema(group: &GroupId, schema: SchemaInfo) -> VersionInfo;
-    /// The version of a schema that was registered.
+    /// Returns the version of a registered schema.
     find_schema(group: &GroupId, schema: SchemaInfo) -> VersionInfo;
-    /// The latest version of each type, or of one.
+    /// Returns the latest version of each type, or of one.
     latest_schemas(group: &GroupId, type_name: Option<&str>) -> Vec<SchemaWithVersion>;
-    /// Every live version in id order, of one type or all.
+    /// Lists every live version in id order, of one type or all.
     schema_versions(group: &GroupId, type_name: Option<&str>) -> Vec<SchemaWithVersion>;
-    /// A schema by its id.
+    /// Returns a schema by id.
     schema(group: &GroupId, id: u32) -> SchemaInfo;
-    /// A schema by its type and its number among those of the type.
+    /// Returns a schema by type and version number.
     schema_by_version(group: &GroupId, format: &str, type_name: &str, version: u32) -> SchemaInfo;
-    /// Removes a schema by its id.
+    /// Deletes a schema by id.
     delete_schema(group: &GroupId, id: u32) -> ();
-    /// Removes a schema by its type and its number among those of the type.
+    /// Deletes a schema by type and version number.
     delete_version(group: &GroupId, format: &str, type_name: &str, version: u32) -> ();
-    /// Whether a schema could be added, by a rule or by the group's.
-    validate(group: &GroupId, schema: SchemaInfo, by: Option<Compatibility>) -> bool;
-    /// Whether this schema may read what the group holds, by the group's rule.
+    /// Checks whether a schema could be added, by the given policy or the group's.
+    validate(group: &GroupId, schema: SchemaInfo, compatibility: Option<Compatibility>) -> bool;
+    /// Checks whether a reader with this schema can read the group's events, by the group's policy.
     can_read(group: &GroupId, schema: SchemaInfo) -> bool;
-    /// Every live version with the rule and the time at which it was added.
+    /// Lists every live version with the policy in force and the time when it was added.
     history(group: &GroupId) -> Vec<HistoryRecord>;
-    /// The groups of a namespace that have this very schema, each with its version.
+    /// Returns the groups of a namespace that contain a schema, each with the schema's version.
     added_to(namespace: &str, schema: SchemaInfo) -> BTreeMap<String, VersionInfo>;
-    /// The encoding id of a schema version and a codec's name (`""`: none), made on first use.
+    /// Returns the encoding id of a schema version and a codec's name (`""`: none), allocated on first use.
     encoding_id(group: &GroupId, version: &VersionInfo, codec: &str) -> EncodingId;
-    /// What an encoding id stands for.
+    /// Returns the schema and codec of an encoding id.
     encoding(group: &GroupId, id: EncodingId) -> EncodingInfo;
-    /// The codecs a group's readers must know.
+    /// Lists a group's codecs.
     codec_types(group: &GroupId) -> Vec<CodecType>;
-    /// Adds a codec; one of the same name stays as it was.
+    /// Registers a codec; an existing one of the same name is not changed.
     add_codec_type(group: &GroupId, codec: CodecType) -> ();
 }

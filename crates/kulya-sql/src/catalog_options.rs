@@ -1,34 +1,34 @@
-//! What CREATE CATALOG says in WITH, checked: the options of the Flink connector's catalog, each used where it means
-//! something to a reader, taken where it concerns writing alone, and refused with its reason where it asks for what is not
-//! done here.
+//! Validation of the options of CREATE CATALOG … WITH. They are those of the Flink connector's catalog:
+//! options for reading are used, options for writing are accepted and ignored, and unsupported values are
+//! rejected with a reason.
 
 use crate::{SqlError, SqlResult};
 use std::fmt;
 use std::path::PathBuf;
 
-/// What CREATE CATALOG says, checked.
+/// The validated options of CREATE CATALOG.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CatalogOptions {
-    /// Where the store is; `None` for the session's own store.
+    /// The location of the store; `None` for the session's own store.
     pub store: Option<StoreAddress>,
     /// The registry's URL; `None` for the store's own registry.
     pub registry: Option<String>,
-    /// The database that USE CATALOG chooses.
+    /// The database that USE CATALOG selects.
     pub default_database: Option<String>,
-    /// How the servers at these URLs are spoken to.
+    /// Credentials and TLS of the servers at these URLs.
     pub security: Security,
 }
 
-/// How servers are spoken to: the Flink connector's options `security.…`.
+/// Credentials and TLS of the servers: the Flink connector's options `security.…`.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Security {
-    /// `auth-type` and `auth-token`: the two words of the authorization header.
+    /// `auth-type` and `auth-token`: scheme and credentials of the authorization header.
     pub authorization: Option<(String, String)>,
-    /// `trust-store`: a file, in PEM, with the certificate of the authority that signed the servers'.
+    /// `trust-store`: a PEM file with the certificate of the trusted authority.
     pub authority: Option<PathBuf>,
 }
 
-/// Without the token.
+/// Omits the token.
 impl fmt::Debug for Security {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { authorization, authority } = self;
@@ -37,60 +37,61 @@ impl fmt::Debug for Security {
     }
 }
 
-/// Where a catalog's store is.
+/// The location of a catalog's store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreAddress {
-    /// In a folder, named by its path.
+    /// A local folder.
     Folder(PathBuf),
-    /// At a URL, as `--data` and `--url` take it: `tcp://` or `tls://` for Pravega, `http://` or `https://` for a Kulya
-    /// that serves, `file://` or `s3://` for object storage.
+    /// A URL, as for `--data` and `--url`: `tcp://` or `tls://` for Pravega, `http://` or `https://` for a
+    /// Kulya server, `file://` or `s3://` for object storage.
     Url(String),
 }
 
-/// The options of the connector's catalog.
-const KNOWN: &str = "type, default-database, controller-uri, schema-registry-uri, serialization.format, json.…, \
+/// The names of all options, for messages.
+const OPTIONS: &str = "type, default-database, controller-uri, schema-registry-uri, serialization.format, json.…, \
                      security.auth-type, security.auth-token, security.trust-store, security.validate-hostname";
 
-/// Checks what CREATE CATALOG says. Spaces around values are dropped, as in the quoted URIs of Flink's documentation.
-pub(crate) fn catalog_options(name: &str, options: Vec<(String, String)>) -> SqlResult<CatalogOptions> {
+/// Validates the options of CREATE CATALOG. Spaces around values are trimmed, because the examples of the
+/// Flink connector's documentation have them.
+pub(crate) fn parse_catalog_options(name: &str, options: Vec<(String, String)>) -> SqlResult<CatalogOptions> {
     let security = Security::default();
-    let mut checked = CatalogOptions { store: None, registry: None, default_database: None, security };
+    let mut parsed = CatalogOptions { store: None, registry: None, default_database: None, security };
     let (mut kind, mut method, mut token) = (None, None, None);
-    let wrong = |what: String| SqlError::new(format!("catalog {name}: {what}"));
+    let invalid = |what: String| SqlError::new(format!("catalog {name}: {what}"));
     for (key, value) in options {
         let value = value.trim().to_owned();
         match key.as_str() {
             "type" => kind = Some(value),
-            "default-database" => checked.default_database = Some(value),
-            "schema-registry-uri" => checked.registry = Some(value),
-            "serialization.format" => check_format(&value).map_err(wrong)?,
+            "default-database" => parsed.default_database = Some(value),
+            "schema-registry-uri" => parsed.registry = Some(value),
+            "serialization.format" => check_format(&value).map_err(invalid)?,
             "security.auth-type" => method = Some(value),
             "security.auth-token" => token = Some(value),
-            "security.trust-store" => checked.security.authority = Some(value.into()),
+            "security.trust-store" => parsed.security.authority = Some(value.into()),
             "security.validate-hostname" if value.eq_ignore_ascii_case("true") => {}
             "security.validate-hostname" => {
-                return Err(wrong(format!(
-                    "security.validate-hostname {value} is not supported: names are always checked"
+                return Err(invalid(format!(
+                    "security.validate-hostname {value} is not supported: host names are always verified"
                 )));
             }
-            "controller-uri" => checked.store = Some(store_address(value).map_err(wrong)?),
+            "controller-uri" => parsed.store = Some(store_address(value).map_err(invalid)?),
             other => match other.strip_prefix("json.") {
-                Some(option) => check_json(option, &value).map_err(wrong)?,
-                None => return Err(wrong(format!("option {other} is unknown; known are {KNOWN}"))),
+                Some(option) => check_json(option, &value).map_err(invalid)?,
+                None => return Err(invalid(format!("unknown option {other}; options are {OPTIONS}"))),
             },
         }
     }
-    checked.security.authorization = match (method, token) {
+    parsed.security.authorization = match (method, token) {
         (None, None) => None,
         (Some(method), Some(token)) => Some((method, token)),
         _ => {
             let what = "security.auth-type and security.auth-token go together: give both or none";
-            return Err(wrong(what.to_owned()));
+            return Err(invalid(what.to_owned()));
         }
     };
     match kind.as_deref() {
-        Some("pravega" | "kulya") => Ok(checked),
-        Some(other) => Err(wrong(format!("type {other} is unknown; known are pravega and kulya"))),
+        Some("pravega" | "kulya") => Ok(parsed),
+        Some(other) => Err(invalid(format!("unknown type {other}; types are pravega and kulya"))),
         None => Err(SqlError::new(format!("catalog {name} needs 'type' = 'pravega'"))),
     }
 }
@@ -107,7 +108,8 @@ fn store_address(value: String) -> Result<StoreAddress, String> {
     }
 }
 
-/// `serialization.format`: what CREATE TABLE registers. Whatever it says, a stream is read by its group's format.
+/// Validates `serialization.format`, the format that CREATE TABLE registers. Reading uses the format of the
+/// group.
 fn check_format(value: &str) -> Result<(), String> {
     match value {
         "Avro" | "Json" => Ok(()),
@@ -115,30 +117,31 @@ fn check_format(value: &str) -> Result<(), String> {
     }
 }
 
-/// An option of Flink's JSON format.
+/// Validates an option of Flink's JSON format.
 fn check_json(option: &str, value: &str) -> Result<(), String> {
-    let one_of = |known: &[&str]| match known.iter().any(|known| known.eq_ignore_ascii_case(value)) {
+    let one_of = |values: &[&str]| match values.iter().any(|it| it.eq_ignore_ascii_case(value)) {
         true => Ok(()),
-        false => Err(format!("json.{option} {value:?} is not supported: {}", known.join(" or "))),
+        false => Err(format!("json.{option} {value:?} is not supported: {}", values.join(" or "))),
     };
-    let not_true = |instead: &str| match value.to_ascii_lowercase().as_str() {
-        "true" => Err(format!("json.{option} true is not supported yet: {instead}")),
+    let not_true = |reason: &str| match value.to_ascii_lowercase().as_str() {
+        "true" => Err(format!("json.{option} true is not supported yet: {reason}")),
         _ => one_of(&["false"]),
     };
     match option {
-        "fail-on-missing-field" => not_true("a field that an event lacks is read as null, as with false"),
-        "ignore-parse-errors" => not_true("an event that cannot be read ends the query and is named"),
-        // both are read, in one table too
+        "fail-on-missing-field" => not_true("a missing field is read as null, as with false"),
+        "ignore-parse-errors" => not_true("an event that cannot be decoded fails the query"),
+        // both formats are parsed, whatever the option
         "timestamp-format.standard" => one_of(&["SQL", "ISO-8601"]),
-        // these concern writing alone
+        // options for writing
         "map-null-key.mode" => one_of(&["FAIL", "DROP", "LITERAL"]),
         "map-null-key.literal" => Ok(()),
         "encode.decimal-as-plain-number" => one_of(&["true", "false"]),
-        other => Err(format!("option json.{other} is unknown; known are {JSON}")),
+        other => Err(format!("unknown option json.{other}; options are {JSON_OPTIONS}")),
     }
 }
 
-const JSON: &str = "json.fail-on-missing-field, json.ignore-parse-errors, json.timestamp-format.standard, \
+/// The names of the JSON options, for messages.
+const JSON_OPTIONS: &str = "json.fail-on-missing-field, json.ignore-parse-errors, json.timestamp-format.standard, \
                     json.map-null-key.mode, json.map-null-key.literal, json.encode.decimal-as-plain-number";
 
 #[cfg(test)]
@@ -146,12 +149,12 @@ mod tests {
     use super::*;
 
     fn options(pairs: &[(&str, &str)]) -> SqlResult<CatalogOptions> {
-        catalog_options("c", pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+        parse_catalog_options("c", pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
     }
 
-    /// The catalog of the connector's own demonstration, every option of its documentation added.
+    /// The catalog of the connector's demo, with every option of its documentation.
     #[test]
-    fn the_options_of_flinks_catalog_are_taken() {
+    fn options_of_flinks_catalog_are_accepted() {
         let found = options(&[
             ("type", "pravega"),
             ("default-database", "examples"),
@@ -168,21 +171,21 @@ mod tests {
         let found = found.unwrap();
         assert_eq!(found.store, Some(StoreAddress::Url("tcp://localhost:9090".into())));
         assert_eq!(found.registry.as_deref(), Some("tcp://localhost:9092"));
-        for (key, value, says) in [
+        for (key, value, expected) in [
             ("serialization.format", "Protobuf", "Avro or Json"),
             ("json.fail-on-missing-field", "true", "read as null"),
-            ("json.ignore-parse-errors", "true", "ends the query"),
+            ("json.ignore-parse-errors", "true", "fails the query"),
             ("json.ignore-parse-errors", "perhaps", "not supported: false"),
             ("json.timestamp-format.standard", "unix", "SQL or ISO-8601"),
             ("json.map-null-key.mode", "KEEP", "FAIL or DROP or LITERAL"),
-            ("json.colour", "red", "known are json.fail-on-missing-field"),
+            ("json.colour", "red", "options are json.fail-on-missing-field"),
         ] {
-            let refused = options(&[("type", "pravega"), (key, value)]).unwrap_err().to_string();
-            assert!(refused.contains(key) && refused.contains(says), "{refused}");
+            let error = options(&[("type", "pravega"), (key, value)]).unwrap_err().to_string();
+            assert!(error.contains(key) && error.contains(expected), "{error}");
         }
     }
 
-    /// `--data file://…` is object storage, and so it is here; a folder is named by its path.
+    /// `file://…` is object storage, as for `--data`; a folder is given by its path.
     #[test]
     fn a_url_means_the_same_as_on_the_command_line() {
         for url in ["file:///data", "s3://bucket/prefix?region=eu-west-1"] {
@@ -213,16 +216,16 @@ mod tests {
         let security = secured.unwrap().security;
         assert_eq!(security.authorization, Some(("Basic".to_owned(), "hidden".to_owned())));
         assert!(security.authority == Some("/ca.pem".into()) && !format!("{security:?}").contains("hidden"));
-        for (pairs, says) in [
-            (&[("type", "hive")][..], "type hive is unknown"),
+        for (pairs, expected) in [
+            (&[("type", "hive")][..], "unknown type hive"),
             (&[], "needs 'type'"),
-            (&[("type", "pravega"), ("colour", "red")], "option colour is unknown; known are"),
+            (&[("type", "pravega"), ("colour", "red")], "unknown option colour; options are"),
             (&[("type", "pravega"), ("controller-uri", "ftp://x")], "neither"),
             (&[("type", "pravega"), ("security.auth-type", "Basic")], "both or none"),
-            (&[("type", "pravega"), ("security.validate-hostname", "false")], "always checked"),
+            (&[("type", "pravega"), ("security.validate-hostname", "false")], "always verified"),
         ] {
-            let refused = options(pairs).unwrap_err().to_string();
-            assert!(refused.contains(says), "{refused}");
+            let error = options(pairs).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
         }
     }
 }

@@ -1,13 +1,11 @@
-//! A change log read as its table's current rows.
+//! Scan of a changelog as the current rows of its table.
 //!
-//! Events are Debezium's JSON envelopes. Those of one key stand in one segment, in order, so folding each segment in
-//! its order gives each key's last row. A truncate has no key: it removes the rows of all segments that are older by
-//! the source's log position.
+//! Events are Debezium's JSON envelopes. Events of one key are in one segment, in order, so applying each
+//! segment's events in order yields the last row of each key. A truncate has no key: it removes the rows of
+//! all segments whose source log position is older.
 
-use crate::scan::{CHUNK_BYTES, unreadable};
-use crate::table::Table;
-use crate::unreadable::{OnUnreadable, Skipped};
-use crate::{Backend, SqlResult};
+use crate::SqlResult;
+use crate::scan::{CHUNK_BYTES, ScanContext, decode_error};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::error::DataFusionError;
@@ -24,10 +22,10 @@ use std::sync::Arc;
 
 type Row = Map<String, Value>;
 
-/// What Debezium writes for a large value that a change left as it was.
-const UNAVAILABLE: &str = "__debezium_unavailable_value";
-/// The same, in base64.
-const UNAVAILABLE_BASE64: &str = "X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==";
+/// Debezium's placeholder for an unchanged TOAST value.
+const UNCHANGED_PLACEHOLDER: &str = "__debezium_unavailable_value";
+/// The placeholder in base64, for binary columns.
+const UNCHANGED_PLACEHOLDER_BASE64: &str = "X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==";
 
 #[derive(Deserialize)]
 struct Envelope {
@@ -46,63 +44,66 @@ struct Source {
     lsn: Option<u64>,
 }
 
-/// The rows that a change log leaves.
+/// The current rows of a table, computed from its changelog.
 #[derive(Debug, Default)]
 pub struct CurrentRows {
     key: Vec<String>,
-    /// By the key's JSON; without a primary key, by the whole row's.
-    rows: HashMap<String, Held>,
-    /// Rows of an older log position are gone.
+    /// The rows by the primary key's JSON; without a primary key, by that of the whole row.
+    rows: HashMap<String, StoredRow>,
+    /// The log position of the last truncate; rows with an older one are deleted.
     truncated_lsn: Option<u64>,
 }
 
 #[derive(Debug)]
-struct Held {
+struct StoredRow {
     row: Row,
     lsn: Option<u64>,
-    /// More than one only without a primary key.
+    /// The number of equal rows; more than one only without a primary key.
     count: u64,
 }
 
 impl CurrentRows {
-    /// No rows yet. `key` is the primary key; empty for a table without one.
+    /// Creates an empty table. `key` is the primary key; empty for a table without one.
     pub fn new(key: Vec<String>) -> Self {
         Self { key, ..Self::default() }
     }
 
-    /// Applies one event. An empty one (a tombstone) and a message (`m`) change nothing.
+    /// Applies an event. Empty events (tombstones) and messages (`m`) have no effect.
+    ///
+    /// # Errors
+    /// A message, when the event is not a Debezium envelope or lacks the row that its operation needs.
     pub fn apply(&mut self, event: &[u8]) -> Result<(), String> {
         if event.is_empty() {
             return Ok(());
         }
         let Envelope { op, before, after, source } =
-            serde_json::from_slice(event).map_err(|e| format!("it is no Debezium envelope: {e}"))?;
+            serde_json::from_slice(event).map_err(|e| format!("not a Debezium envelope: {e}"))?;
         let lsn = source.and_then(|source| source.lsn);
         let missing = |side: &str| {
             format!("op {op} has no {side}: the source table needs a primary key or REPLICA IDENTITY FULL")
         };
         match op.as_str() {
-            "c" | "r" => self.put(after.ok_or_else(|| missing("after"))?, lsn),
+            "c" | "r" => self.upsert(after.ok_or_else(|| missing("after"))?, lsn),
             "u" => {
                 let after = after.ok_or_else(|| missing("after"))?;
                 if self.key.is_empty() {
                     self.remove(&before.ok_or_else(|| missing("before"))?);
                 }
-                self.put(after, lsn);
+                self.upsert(after, lsn);
             }
             "d" => self.remove(&before.ok_or_else(|| missing("before"))?),
             "t" => match lsn {
                 Some(lsn) => self.truncated_lsn = self.truncated_lsn.max(Some(lsn)),
-                // without a position there is only the order of this segment
+                // without a log position, only the order within this segment is known
                 None => self.rows.clear(),
             },
             "m" => {}
-            other => return Err(format!("its op {other:?} is unknown")),
+            other => return Err(format!("unknown op {other:?}")),
         }
         Ok(())
     }
 
-    fn identity(&self, row: &Row) -> String {
+    fn row_key(&self, row: &Row) -> String {
         if self.key.is_empty() {
             return Value::Object(row.clone()).to_string();
         }
@@ -110,91 +111,95 @@ impl CurrentRows {
         Value::Array(parts.collect()).to_string()
     }
 
-    fn put(&mut self, mut row: Row, lsn: Option<u64>) {
-        let identity = self.identity(&row);
-        let held = self.rows.get(&identity);
+    fn upsert(&mut self, mut row: Row, lsn: Option<u64>) {
+        let key = self.row_key(&row);
+        let stored = self.rows.get(&key);
         for (name, value) in &mut row {
-            if is_unavailable(value) {
-                *value = held.and_then(|held| held.row.get(name)).cloned().unwrap_or_default();
+            if is_unchanged_placeholder(value) {
+                *value = stored.and_then(|stored| stored.row.get(name)).cloned().unwrap_or_default();
             }
         }
-        let count = match held {
-            Some(held) if self.key.is_empty() => held.count + 1,
+        let count = match stored {
+            Some(stored) if self.key.is_empty() => stored.count + 1,
             _ => 1,
         };
-        self.rows.insert(identity, Held { row, lsn, count });
+        self.rows.insert(key, StoredRow { row, lsn, count });
     }
 
     fn remove(&mut self, row: &Row) {
-        let identity = self.identity(row);
-        match self.rows.get_mut(&identity) {
-            Some(held) if held.count > 1 => held.count -= 1,
-            _ => drop(self.rows.remove(&identity)),
+        let key = self.row_key(row);
+        match self.rows.get_mut(&key) {
+            Some(stored) if stored.count > 1 => stored.count -= 1,
+            _ => drop(self.rows.remove(&key)),
         }
     }
 
-    /// The rows that are left, in no particular order.
+    /// Returns the current rows, in no particular order.
     pub fn into_rows(self) -> Vec<Row> {
         let truncated = self.truncated_lsn;
-        let kept = self.rows.into_values().filter(move |held| truncated.is_none() || held.lsn > truncated);
-        kept.flat_map(|held| std::iter::repeat_n(held.row, usize::try_from(held.count).unwrap_or(usize::MAX)))
+        let current =
+            self.rows.into_values().filter(move |stored| truncated.is_none() || stored.lsn > truncated);
+        current
+            .flat_map(|stored| {
+                std::iter::repeat_n(stored.row, usize::try_from(stored.count).unwrap_or(usize::MAX))
+            })
             .collect()
     }
 }
 
-fn is_unavailable(value: &Value) -> bool {
+fn is_unchanged_placeholder(value: &Value) -> bool {
     match value {
-        Value::String(text) => text == UNAVAILABLE || text == UNAVAILABLE_BASE64,
+        Value::String(text) => text == UNCHANGED_PLACEHOLDER || text == UNCHANGED_PLACEHOLDER_BASE64,
         Value::Array(items) => match items.as_slice() {
-            [Value::String(text)] => text == UNAVAILABLE,
+            [Value::String(text)] => text == UNCHANGED_PLACEHOLDER,
             _ => {
-                items.len() == UNAVAILABLE.len()
-                    && items.iter().zip(UNAVAILABLE.bytes()).all(|(item, byte)| *item == json!(byte))
+                items.len() == UNCHANGED_PLACEHOLDER.len()
+                    && items
+                        .iter()
+                        .zip(UNCHANGED_PLACEHOLDER.bytes())
+                        .all(|(item, byte)| *item == json!(byte))
             }
         },
         _ => false,
     }
 }
 
-/// Reads a change log's segments to their end and gives the rows that are left.
+/// A scan that reads all segments of a changelog and returns the current rows.
 #[derive(Clone)]
 pub(crate) struct ChangelogScan {
-    backend: Backend,
+    context: ScanContext,
     schema: SchemaRef,
     segments: Vec<SegmentInfo>,
-    /// The columns that are asked for.
-    shown: Vec<Column>,
+    /// The projected columns.
+    columns: Vec<Column>,
     key: Vec<String>,
-    on_unreadable: OnUnreadable,
-    skipped: Skipped,
 }
 
 impl std::fmt::Debug for ChangelogScan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "ChangelogScan({} columns, {} segments)", self.shown.len(), self.segments.len())
+        write!(f, "ChangelogScan({} columns, {} segments)", self.columns.len(), self.segments.len())
     }
 }
 
 impl ChangelogScan {
     pub(crate) fn new(
-        table: &Table,
+        context: ScanContext,
         schema: SchemaRef,
         segments: Vec<SegmentInfo>,
-        shown: Vec<Column>,
+        columns: Vec<Column>,
         key: Vec<String>,
     ) -> Self {
-        let (on_unreadable, skipped) = (table.on_unreadable, table.skipped.clone());
-        Self { backend: table.backend.clone(), schema, segments, shown, key, on_unreadable, skipped }
+        Self { context, schema, segments, columns, key }
     }
 
     async fn rows(&self) -> SqlResult<Vec<Row>> {
         let mut current = CurrentRows::new(self.key.clone());
         for segment in &self.segments {
             let mut reader = BoundedSegment::new(segment.clone());
-            while let Some(chunk) = reader.next(&*self.backend.store, CHUNK_BYTES).await? {
-                for (at, event) in &chunk.events {
-                    if let Err(why) = current.apply(event) {
-                        self.skipped.take(self.on_unreadable, unreadable(segment, *at, event, &why))?;
+            while let Some(chunk) = reader.next(&*self.context.backend.store, CHUNK_BYTES).await? {
+                for (offset, event) in &chunk.events {
+                    if let Err(cause) = current.apply(event) {
+                        self.context.on_decode_error(decode_error(segment, *offset, event, &cause))?;
                     }
                 }
             }
@@ -203,9 +208,10 @@ impl ChangelogScan {
     }
 
     fn batch(&self, rows: &[Row]) -> SqlResult<RecordBatch> {
-        // rows written before a column was there lack it, whatever the column's schema says now
-        let shown: Vec<Column> = self.shown.iter().map(|c| Column { nullable: true, ..c.clone() }).collect();
-        let batch = rows_to_batch(&shown, rows)?;
+        // rows that were written before a column was added lack it, even if it is required now
+        let columns: Vec<Column> =
+            self.columns.iter().map(|c| Column { nullable: true, ..c.clone() }).collect();
+        let batch = rows_to_batch(&columns, rows)?;
         let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows.len()));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), batch.columns().to_vec(), &options)
             .map_err(|e| DataFusionError::from(e).into())
@@ -240,10 +246,10 @@ mod tests {
             rows.apply(event.to_string().as_bytes()).unwrap();
         }
         rows.apply(b"").unwrap();
-        let mut shown: Vec<_> =
+        let mut columns: Vec<_> =
             rows.into_rows().into_iter().map(|row| Value::Object(row).to_string()).collect();
-        shown.sort();
-        shown
+        columns.sort();
+        columns
     }
 
     fn event(op: &str, before: Value, after: Value, lsn: u64) -> Value {
@@ -251,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_row_of_each_key_is_left() {
+    fn the_last_row_of_each_key_is_current() {
         let row = |id: i32, v: &str| json!({ "id": id, "v": v });
         let events = [
             event("r", Value::Null, row(1, "a"), 1),
@@ -259,18 +265,18 @@ mod tests {
             event("u", Value::Null, row(1, "c"), 3),
             event("c", Value::Null, row(3, "d"), 4),
             event("d", json!({ "id": 2, "v": null }), Value::Null, 5),
-            event("u", Value::Null, row(3, UNAVAILABLE), 6),
+            event("u", Value::Null, row(3, UNCHANGED_PLACEHOLDER), 6),
             json!({ "op": "m", "message": {} }),
         ];
         assert_eq!(current(&["id"], &events), [r#"{"id":1,"v":"c"}"#, r#"{"id":3,"v":"d"}"#]);
     }
 
     #[test]
-    fn a_truncate_removes_what_is_older_in_any_segment() {
+    fn a_truncate_deletes_older_rows_of_all_segments() {
         let row = |id: i32| json!({ "id": id });
         let events = [
             event("t", Value::Null, Value::Null, 10),
-            // of another segment, folded later
+            // of another segment, applied later
             event("c", Value::Null, row(1), 5),
             event("c", Value::Null, row(2), 11),
         ];
@@ -293,16 +299,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_change_is_refused() {
+    fn invalid_events_are_rejected() {
         let mut rows = CurrentRows::new(vec!["id".into()]);
-        for (event, says) in [
-            ("{", "no Debezium envelope"),
+        for (event, expected) in [
+            ("{", "not a Debezium envelope"),
             ("{}", "op"),
             (r#"{"op":"x"}"#, "unknown"),
             (r#"{"op":"d"}"#, "REPLICA IDENTITY FULL"),
         ] {
-            let refused = rows.apply(event.as_bytes()).unwrap_err();
-            assert!(refused.contains(says), "{event}: {refused}");
+            let error = rows.apply(event.as_bytes()).unwrap_err();
+            assert!(error.contains(expected), "{event}: {error}");
         }
     }
 }

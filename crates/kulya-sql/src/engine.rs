@@ -1,15 +1,15 @@
-//! Where queries run, and within which bounds: threads of their own, a memory pool, and a folder for what does not fit in it.
+//! Query execution by DataFusion: threads, memory pool and spill folder of a session's queries.
 //!
-//! Planning walks expressions recursively, so it has a thread with a large stack, of which only what is used takes memory;
-//! [`crate::limits`] bounds what is walked. Execution has a runtime apart from its caller's, so that signals and sockets are
-//! served while a query computes. A dropped [`RowStream`] ends its query.
+//! Planning is recursive, so it has a thread with a large stack, of which only the used part takes memory;
+//! [`crate::limits`] bounds the recursion. Execution has its own runtime, so that the caller's runtime stays
+//! responsive while a query computes. Dropping a [`RowStream`] cancels its query.
 
+use crate::decode_errors::SkippedEvents;
 use crate::functions;
 use crate::limits;
 use crate::output::batch_bytes;
 use crate::projections;
 use crate::table::Table;
-use crate::unreadable::Skipped;
 use crate::{SqlError, SqlResult};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -29,24 +29,25 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-/// The stack of the thread that plans: what statements at the limits take in a build without optimisation, doubled.
+/// The stack of the planning thread, in bytes: twice what statements at the limits need in an unoptimized
+/// build.
 const PLANNING_STACK_BYTES: usize = 512 << 20;
-/// The stack of a thread that executes.
+/// The stack of an execution thread, in bytes.
 const EXECUTION_STACK_BYTES: usize = 32 << 20;
 
-/// What a session's queries may take.
+/// The resource limits of a session's queries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryLimits {
-    /// Bytes of memory, over all operators of a running query. Sorts, joins and groups go to disk beyond it where they can;
-    /// other queries are refused.
+    /// The maximum memory of all operators of a query, in bytes. Beyond it sorts, joins and aggregations
+    /// spill to disk if they can; other queries fail.
     pub memory_bytes: usize,
-    /// The folder for what goes to disk; `None` for the system's folder for temporary files.
+    /// The folder for spilled data; `None` for the system's folder for temporary files.
     pub spill_folder: Option<PathBuf>,
-    /// Bytes on disk.
+    /// The maximum size of spilled data, in bytes.
     pub spill_bytes: u64,
 }
 
-/// 1 GiB of memory, and 16 GiB on disk.
+/// 1 GiB of memory, and 16 GiB of spilled data.
 impl Default for QueryLimits {
     fn default() -> Self {
         Self { memory_bytes: 1 << 30, spill_folder: None, spill_bytes: 16 << 30 }
@@ -54,25 +55,26 @@ impl Default for QueryLimits {
 }
 
 impl QueryLimits {
-    /// What the operators' pool gives out: the rest is for batches on their way between operators, which no pool counts.
+    /// The size of the operators' memory pool; the rest is for batches between operators, which the pool does
+    /// not count.
     fn pool_bytes(&self) -> usize {
         self.memory_bytes / 2
     }
 
-    /// The largest column of a batch that a function may make.
+    /// The maximum size of a column that a function returns for a batch.
     fn column_bytes(&self) -> usize {
         self.memory_bytes / 8
     }
 }
 
-/// Runs queries.
+/// Plans and executes queries.
 pub(crate) struct QueryEngine {
     runtime: Option<Runtime>,
     environment: Arc<RuntimeEnv>,
     limits: QueryLimits,
 }
 
-/// Ends the threads without waiting for them.
+/// Shuts the threads down in the background.
 impl Drop for QueryEngine {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
@@ -81,30 +83,30 @@ impl Drop for QueryEngine {
     }
 }
 
-/// A table of a query, and its place.
-pub(crate) struct FoundTable {
+/// A table of a query, with its full path.
+pub(crate) struct ResolvedTable {
     pub(crate) catalog: String,
     pub(crate) database: String,
     pub(crate) name: String,
     pub(crate) table: Table,
 }
 
-/// Where names without a catalog or a database are looked up.
+/// The catalog and database of unqualified table names.
 #[derive(Debug, Clone)]
 pub(crate) struct DefaultPath {
     pub(crate) catalog: String,
     pub(crate) database: String,
 }
 
-/// A query that was parsed, waits for the tables it names, and is planned then.
-pub(crate) struct Parsed {
-    /// The tables it names.
+/// A parsed query. Its planning thread waits for the tables that it references.
+pub(crate) struct PendingQuery {
+    /// The referenced tables.
     pub(crate) references: Vec<TableReference>,
-    tables: oneshot::Sender<Vec<FoundTable>>,
-    planned: oneshot::Receiver<SqlResult<Planned>>,
+    tables: oneshot::Sender<Vec<ResolvedTable>>,
+    planned: oneshot::Receiver<SqlResult<PhysicalQuery>>,
 }
 
-struct Planned {
+struct PhysicalQuery {
     plan: Arc<dyn ExecutionPlan>,
     context: Arc<TaskContext>,
 }
@@ -116,7 +118,7 @@ impl QueryEngine {
             .thread_stack_size(EXECUTION_STACK_BYTES)
             .enable_all()
             .build()
-            .map_err(|e| SqlError::new("cannot start the threads of a query").because(e))?;
+            .map_err(|e| SqlError::new("cannot start the execution threads of queries").because(e))?;
         let mode = match &limits.spill_folder {
             Some(folder) => DiskManagerMode::Directories(vec![folder.clone()]),
             None => DiskManagerMode::OsTmpDirectory,
@@ -131,46 +133,46 @@ impl QueryEngine {
     }
 
     fn handle(&self) -> SqlResult<&Handle> {
-        self.runtime.as_ref().map(Runtime::handle).ok_or_else(ended)
+        self.runtime.as_ref().map(Runtime::handle).ok_or_else(internal_error)
     }
 
-    /// Parses a query on a thread that plans it when its tables are known.
-    pub(crate) async fn parse(&self, sql: String, path: DefaultPath) -> SqlResult<Parsed> {
-        let (references_in, references) = oneshot::channel();
-        let (tables, tables_out) = oneshot::channel();
-        let (planned_in, planned) = oneshot::channel();
+    /// Parses a query, on a thread that then waits for the tables and plans it.
+    pub(crate) async fn parse(&self, sql: String, path: DefaultPath) -> SqlResult<PendingQuery> {
+        let (references_sender, references) = oneshot::channel();
+        let (tables, tables_receiver) = oneshot::channel();
+        let (planned_sender, planned) = oneshot::channel();
         let context = self.context(path);
         let handle = self.handle()?.clone();
-        let plans = move || {
+        let plan = move || {
             let _entered = handle.enter();
-            let planned = parse_and_plan(&handle, &context, &sql, references_in, tables_out);
-            let _ = planned_in.send(planned);
+            let planned = parse_and_plan(&handle, &context, &sql, references_sender, tables_receiver);
+            let _ = planned_sender.send(planned);
         };
         std::thread::Builder::new()
             .name("kulya-plan".to_owned())
             .stack_size(PLANNING_STACK_BYTES)
-            .spawn(plans)
-            .map_err(|e| SqlError::new("cannot start the thread that plans a query").because(e))?;
+            .spawn(plan)
+            .map_err(|e| SqlError::new("cannot start the planning thread of a query").because(e))?;
         match references.await {
-            Ok(references) => Ok(Parsed { references, tables, planned }),
-            // it ended before it knew them: the reason is the other answer
+            Ok(references) => Ok(PendingQuery { references, tables, planned }),
+            // parsing failed: the error is sent as the plan
             Err(_) => match planned.await {
                 Ok(Err(error)) => Err(error),
-                _ => Err(ended()),
+                _ => Err(internal_error()),
             },
         }
     }
 
-    /// Plans and runs a query over these tables.
+    /// Plans and executes a query over these tables.
     pub(crate) async fn run(
         &self,
-        parsed: Parsed,
-        tables: Vec<FoundTable>,
-        skipped: Skipped,
+        parsed: PendingQuery,
+        tables: Vec<ResolvedTable>,
+        skipped: SkippedEvents,
     ) -> SqlResult<RowStream> {
-        // when it is not taken the thread has ended, and says why by the other channel
+        // if the thread has ended, it has sent its error as the plan
         let _ = parsed.tables.send(tables);
-        let Planned { plan, context } = parsed.planned.await.map_err(|_| ended())??;
+        let PhysicalQuery { plan, context } = parsed.planned.await.map_err(|_| internal_error())??;
         let schema = plan.schema();
         let (sender, batches) = mpsc::channel(1);
         let task = self.handle()?.spawn(async move {
@@ -182,128 +184,131 @@ impl QueryEngine {
             }
             Ok(())
         });
-        let kept = MemoryConsumer::new("result").register(&self.environment.memory_pool);
-        Ok(RowStream { schema, batches, task: Some(task), kept, skipped })
+        let collected = MemoryConsumer::new("result").register(&self.environment.memory_pool);
+        Ok(RowStream { schema, batches, task: Some(task), collected, skipped })
     }
 
     fn context(&self, path: DefaultPath) -> SessionContext {
-        let database = if path.database.is_empty() { "none chosen" } else { &path.database };
+        let database = if path.database.is_empty() { "none selected" } else { &path.database };
         let mut config = SessionConfig::new()
             .with_default_catalog_and_schema(&path.catalog, database)
             .with_create_default_catalog_and_schema(false)
             .with_information_schema(false);
-        // names keep their case, as in Flink
+        // names are case-sensitive, as in Flink
         config.options_mut().sql_parser.enable_ident_normalization = false;
         if let Ok(limit) = ConfigNonZeroUsize::try_new(limits::PARSER_RECURSION) {
             config.options_mut().sql_parser.recursion_limit = limit;
         }
-        // what a sort that spills keeps for merging, of each partition: the usual 10 MB suits pools of gigabytes
+        // memory that a spilling sort reserves per partition for merging: the default of 10 MB suits larger
+        // pools
         config.options_mut().execution.sort_spill_reservation_bytes =
             (self.limits.pool_bytes() / 64).min(10 << 20);
         let context = SessionContext::new_with_config_rt(config, Arc::clone(&self.environment));
-        functions::bound(&context, self.limits.column_bytes());
+        functions::register_bounded(&context, self.limits.column_bytes());
         context
     }
 }
 
-/// What the planning thread does; whatever it builds is dropped there, because dropping is recursive, too.
+/// Runs on the planning thread. Statement and plan are dropped there too, because dropping them is recursive.
 fn parse_and_plan(
     handle: &Handle,
     context: &SessionContext,
     sql: &str,
     references: oneshot::Sender<Vec<TableReference>>,
-    tables: oneshot::Receiver<Vec<FoundTable>>,
-) -> SqlResult<Planned> {
+    tables: oneshot::Receiver<Vec<ResolvedTable>>,
+) -> SqlResult<PhysicalQuery> {
     let state = context.state();
     let statement = state.sql_to_statement(sql, &Dialect::Generic)?;
-    // nobody waits for the answer of a statement that was given up
+    // the caller may have given up
     if references.send(state.resolve_table_references(&statement)?).is_err() {
-        return Err(ended());
+        return Err(internal_error());
     }
-    for found in tables.blocking_recv().map_err(|_| ended())? {
-        provide(context, found)?;
+    for resolved in tables.blocking_recv().map_err(|_| internal_error())? {
+        register_table(context, resolved)?;
     }
     handle.block_on(async {
         let state = context.state();
         let plan = state.statement_to_plan(statement).await?;
-        // a query reads: EXPLAIN of a statement that writes would run it, or say that it can be run
-        let reads =
+        // queries are read-only; EXPLAIN of a statement that writes could execute it
+        let read_only =
             SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-        reads.verify_plan(&plan)?;
+        read_only.verify_plan(&plan)?;
         limits::check_plan(&plan)?;
-        let plan = projections::keep_apart(plan)?;
+        let plan = projections::mark_duplicates(plan)?;
         let plan = state.create_physical_plan(&plan).await?;
-        Ok(Planned { plan, context: context.task_ctx() })
+        Ok(PhysicalQuery { plan, context: context.task_ctx() })
     })
 }
 
-/// Makes a table known to a query.
-fn provide(context: &SessionContext, found: FoundTable) -> SqlResult<()> {
-    let FoundTable { catalog, database, name, table } = found;
-    let known = context.catalog(&catalog).unwrap_or_else(|| {
-        let made: Arc<dyn CatalogProvider> = Arc::new(MemoryCatalogProvider::new());
-        context.register_catalog(&catalog, Arc::clone(&made));
-        made
+/// Registers a table in a query's context.
+fn register_table(context: &SessionContext, resolved: ResolvedTable) -> SqlResult<()> {
+    let ResolvedTable { catalog, database, name, table } = resolved;
+    let catalog_provider = context.catalog(&catalog).unwrap_or_else(|| {
+        let created: Arc<dyn CatalogProvider> = Arc::new(MemoryCatalogProvider::new());
+        context.register_catalog(&catalog, Arc::clone(&created));
+        created
     });
-    let schema = match known.schema(&database) {
+    let schema = match catalog_provider.schema(&database) {
         Some(schema) => schema,
         None => {
-            let made: Arc<dyn SchemaProvider> = Arc::new(MemorySchemaProvider::new());
-            known.register_schema(&database, Arc::clone(&made))?;
-            made
+            let created: Arc<dyn SchemaProvider> = Arc::new(MemorySchemaProvider::new());
+            catalog_provider.register_schema(&database, Arc::clone(&created))?;
+            created
         }
     };
     schema.register_table(name, Arc::new(table))?;
     Ok(())
 }
 
-/// A fault of ours: a thread of the query panicked, and standard error has its words.
-fn ended() -> SqlError {
-    SqlError::new("the query ended without an answer, by a fault of Kulya's: please report the statement")
+/// Returns the error of a thread that panicked; standard error has the panic's message.
+fn internal_error() -> SqlError {
+    SqlError::new("the query failed by an internal error of Kulya: please report the statement")
 }
 
-/// The rows of a running query, batch by batch. Dropping it ends the query.
+/// The rows of a running query, batch by batch. Dropping it cancels the query.
 pub struct RowStream {
     schema: SchemaRef,
     batches: mpsc::Receiver<RecordBatch>,
-    /// Until its end was seen.
+    /// `None` after the end of the query.
     task: Option<JoinHandle<SqlResult<()>>>,
-    /// Memory of the rows that [`RowStream::collect`] keeps.
-    kept: MemoryReservation,
-    /// Events that were left out.
-    skipped: Skipped,
+    /// The memory of the rows that [`RowStream::collect`] has collected.
+    collected: MemoryReservation,
+    skipped: SkippedEvents,
 }
 
 impl RowStream {
-    /// The columns.
+    /// Returns the schema of the rows.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
-    /// What else is to be told of the rows, behind the last: events that were skipped.
-    pub fn notes(&self) -> Vec<String> {
-        self.skipped.note().into_iter().collect()
+    /// Returns warnings about the query, such as skipped events; complete after the last batch.
+    pub fn warnings(&self) -> Vec<String> {
+        self.skipped.warning().into_iter().collect()
     }
 
-    /// The next rows; `None` behind the last. After an error there is nothing more.
+    /// Returns the next batch; `None` after the last one and after an error.
+    ///
+    /// # Errors
+    /// The query's error, such as an event that cannot be decoded or exceeded memory.
     pub async fn next(&mut self) -> SqlResult<Option<RecordBatch>> {
         if let Some(batch) = self.batches.recv().await {
             return Ok(Some(batch));
         }
         match self.task.take() {
-            Some(task) => task.await.map_err(|_| ended())?.map(|()| None),
+            Some(task) => task.await.map_err(|_| internal_error())?.map(|()| None),
             None => Ok(None),
         }
     }
 
-    /// All rows at once, as far as the query's memory allows.
+    /// Collects all rows, within the query's memory limit.
     pub(crate) async fn collect(mut self) -> SqlResult<(SchemaRef, Vec<RecordBatch>, Vec<String>)> {
         let mut batches = Vec::new();
         while let Some(batch) = self.next().await? {
-            self.kept.try_grow(batch_bytes(&batch))?;
+            self.collected.try_grow(batch_bytes(&batch))?;
             batches.push(batch);
         }
-        Ok((Arc::clone(&self.schema), batches, self.notes()))
+        Ok((Arc::clone(&self.schema), batches, self.warnings()))
     }
 }
 

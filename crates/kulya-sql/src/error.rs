@@ -1,11 +1,11 @@
-//! What can be wrong with a statement, in one line for the one who typed it.
+//! Errors of SQL statements, as one line for the user.
 
 use datafusion::error::DataFusionError;
 
 /// The result of a statement.
 pub type SqlResult<T> = Result<T, SqlError>;
 
-/// An error of a statement: one line that names the thing and, where it can, what to do.
+/// An error of a statement: a message of one line that names the object and, if possible, what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
 pub struct SqlError {
@@ -15,7 +15,7 @@ pub struct SqlError {
 }
 
 impl SqlError {
-    /// Lower case, no full stop.
+    /// Creates an error. The message is lowercase and has no full stop.
     pub fn new(what: impl Into<String>) -> Self {
         Self { what: what.into(), cause: None }
     }
@@ -27,7 +27,7 @@ impl SqlError {
         self
     }
 
-    /// Adds what else may help.
+    /// Appends a hint to the message.
     #[must_use]
     pub(crate) fn hint(mut self, hint: &str) -> Self {
         self.what = format!("{}; {hint}", self.what);
@@ -59,7 +59,7 @@ impl From<kulya_codec::CodecError> for SqlError {
 
 impl From<DataFusionError> for SqlError {
     fn from(error: DataFusionError) -> Self {
-        let error = match unwrapped(error) {
+        let error = match innermost(error) {
             DataFusionError::External(own) => match own.downcast::<Self>() {
                 Ok(own) => return *own,
                 Err(other) => DataFusionError::External(other),
@@ -70,7 +70,7 @@ impl From<DataFusionError> for SqlError {
             DataFusionError::External(own) => return Self::new(own.to_string()),
             DataFusionError::ResourcesExhausted(what) => {
                 return Self::new(format!(
-                    "the query needs more memory or room on disk than it may take: raise --memory or --spill, or ask for less ({})",
+                    "the query exceeds its memory or spill limit: raise --memory or --spill, or query fewer rows ({})",
                     what.lines().next().unwrap_or_default()
                 ));
             }
@@ -79,16 +79,16 @@ impl From<DataFusionError> for SqlError {
         };
         let line = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
         if line.contains("compound identifier") || line.contains("nsupported object name") {
-            return Self::new(line).hint("a name with dots goes in backticks");
+            return Self::new(line).hint("quote a name with dots in backticks");
         }
         Self::new(line)
     }
 }
 
-/// The engine wraps an error once for every layer it passed; the innermost says what happened.
-fn unwrapped(error: DataFusionError) -> DataFusionError {
+/// Returns the innermost error; DataFusion wraps an error once per layer.
+fn innermost(error: DataFusionError) -> DataFusionError {
     match error {
-        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => unwrapped(*inner),
+        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => innermost(*inner),
         other => other,
     }
 }

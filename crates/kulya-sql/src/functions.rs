@@ -1,8 +1,9 @@
-//! Bounds on functions whose result may be much larger than their arguments, and on regular expressions.
+//! Size limits of functions whose result may be much larger than their arguments, and of regular expressions.
 //!
-//! The memory pool counts what operators keep, not what a function makes of one batch: `repeat('x', 2000000000)` would take
-//! two gigabytes in one value. Here the size of a result is computed before it is made. Where only a bound on it is known,
-//! the rows are taken few at a time, and what they really make is summed up.
+//! The memory pool counts the memory of operators, but not the result of a function for one batch:
+//! `repeat('x', 2000000000)` would allocate two gigabytes. Here the size of a result is computed first. If
+//! only an upper bound is known, the function is invoked on a few rows at a time, and the actual sizes are
+//! summed.
 
 use arrow::array::{Array, ArrayRef, AsArray, new_empty_array};
 use arrow::compute::{cast, concat};
@@ -15,29 +16,29 @@ use datafusion::logical_expr::{
 use regex::RegexBuilder;
 use std::collections::BTreeSet;
 
-/// No pattern takes more memory, in bytes, once it is compiled.
+/// The maximum size of a compiled pattern, in bytes.
 const MAX_PATTERN_BYTES: usize = 1 << 20;
-/// A batch has no more patterns that differ: each is compiled.
+/// The maximum number of distinct patterns in a batch, because each is compiled.
 const MAX_PATTERNS: usize = 64;
 
-/// How large a function's result may be, by its arguments.
+/// The way in which the size of a function's result depends on its arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Growth {
     /// `repeat(text, n)`.
     Repeat,
-    /// `lpad(text, n, fill)`: so many characters.
+    /// `lpad(text, n, fill)`: `n` characters.
     Pad,
-    /// All arguments behind each other.
+    /// The concatenation of all arguments.
     Concat,
     /// `replace(text, from, to)`.
     Replace,
     /// `regexp_replace(text, pattern, replacement, flags)`.
     RegexReplace,
-    /// No growth, but a pattern.
+    /// A small result; only the pattern is limited.
     Regex,
 }
 
-const BOUNDED: &[(&str, Growth)] = &[
+const BOUNDED_FUNCTIONS: &[(&str, Growth)] = &[
     ("repeat", Growth::Repeat),
     ("lpad", Growth::Pad),
     ("rpad", Growth::Pad),
@@ -52,27 +53,28 @@ const BOUNDED: &[(&str, Growth)] = &[
     ("regexp_instr", Growth::Regex),
 ];
 
-/// Puts bounds on a session's functions: no column of a batch may have more bytes.
-pub(crate) fn bound(context: &SessionContext, max_bytes: usize) {
+/// Replaces functions of a session by versions whose result for a batch has at most `max_bytes`.
+pub(crate) fn register_bounded(context: &SessionContext, max_bytes: usize) {
     let state = context.state();
-    for (name, growth) in BOUNDED {
+    for (name, growth) in BOUNDED_FUNCTIONS {
         if let Some(function) = state.scalar_functions().get(*name) {
             let inner = function.as_ref().clone();
-            let bounded = Bounded { inner, growth: *growth, max_bytes: max_bytes as u64 };
+            let bounded = BoundedFunction { inner, growth: *growth, max_bytes: max_bytes as u64 };
             context.register_udf(ScalarUDF::new_from_impl(bounded));
         }
     }
 }
 
-/// A function with a bound. It is not simplified: that would put the unbounded one in its place.
+/// A function with a limited result size. It has no simplification, which would replace it by the unlimited
+/// function.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Bounded {
+struct BoundedFunction {
     inner: ScalarUDF,
     growth: Growth,
     max_bytes: u64,
 }
 
-impl ScalarUDFImpl for Bounded {
+impl ScalarUDFImpl for BoundedFunction {
     fn name(&self) -> &str {
         self.inner.name()
     }
@@ -108,32 +110,32 @@ impl ScalarUDFImpl for Bounded {
         if self.growth == Growth::Regex {
             return self.inner.invoke_with_args(arguments);
         }
-        let is_one = arguments.args.iter().all(|value| matches!(value, ColumnarValue::Scalar(_)));
-        let rows = if is_one { 1 } else { arguments.number_rows };
+        let is_constant = arguments.args.iter().all(|value| matches!(value, ColumnarValue::Scalar(_)));
+        let rows = if is_constant { 1 } else { arguments.number_rows };
         let texts = Arguments::of(&arguments, rows)?;
         let bounds: Vec<u64> = (0..rows).map(|row| texts.bound(self.growth, row)).collect();
         if let Some(bytes) = bounds.iter().find(|bytes| **bytes > self.max_bytes) {
-            return self.refuse(*bytes);
+            return self.size_error(*bytes);
         }
         if bounds.iter().fold(0u64, |sum, bytes| sum.saturating_add(*bytes)) <= self.max_bytes {
             return self.inner.invoke_with_args(arguments);
         }
-        self.in_parts(&arguments, &bounds)
+        self.invoke_in_parts(&arguments, &bounds)
     }
 }
 
-impl Bounded {
-    fn refuse<T>(&self, bytes: u64) -> Result<T> {
+impl BoundedFunction {
+    fn size_error<T>(&self, bytes: u64) -> Result<T> {
         exec_err!(
-            "{} would make a value, or a column of a batch, of {bytes} bytes: the most is {}, an eighth of the query's memory (--memory)",
+            "{} would return a value, or a column of a batch, of {bytes} bytes: the limit is {}, an eighth of the query's memory (--memory)",
             self.name(),
             self.max_bytes
         )
     }
 
-    /// Few rows at a time; ends when what they made is too large.
-    fn in_parts(&self, arguments: &ScalarFunctionArgs, bounds: &[u64]) -> Result<ColumnarValue> {
-        let (mut parts, mut made, mut from) = (Vec::<ArrayRef>::new(), 0u64, 0);
+    /// Invokes the function on a few rows at a time; fails when the results are too large.
+    fn invoke_in_parts(&self, arguments: &ScalarFunctionArgs, bounds: &[u64]) -> Result<ColumnarValue> {
+        let (mut parts, mut total, mut from) = (Vec::<ArrayRef>::new(), 0u64, 0);
         while from < bounds.len() {
             let (mut to, mut sum) = (from, 0u64);
             while let Some(bytes) = bounds.get(to)
@@ -149,9 +151,9 @@ impl Bounded {
             let part =
                 ScalarFunctionArgs { args: sliced.collect(), number_rows: to - from, ..arguments.clone() };
             let part = self.inner.invoke_with_args(part)?.into_array(to - from)?;
-            made = made.saturating_add(part.get_buffer_memory_size() as u64);
-            if made > self.max_bytes {
-                return self.refuse(made);
+            total = total.saturating_add(part.get_buffer_memory_size() as u64);
+            if total > self.max_bytes {
+                return self.size_error(total);
             }
             parts.push(part);
             from = to;
@@ -163,27 +165,27 @@ impl Bounded {
         Ok(ColumnarValue::Array(concat(&parts)?))
     }
 
-    /// Refuses patterns that take much memory or time.
+    /// Checks the patterns' compiled size and number.
     fn check_patterns(&self, arguments: &ScalarFunctionArgs) -> Result<()> {
         let Some(patterns) = arguments.args.get(1) else { return Ok(()) };
         let texts = Text::of(patterns)?;
-        let mut different = BTreeSet::new();
+        let mut distinct = BTreeSet::new();
         for row in 0..texts.array.len() {
             let Some(pattern) = texts.text(row) else { continue };
-            if different.insert(pattern) {
+            if distinct.insert(pattern) {
                 let compiled = RegexBuilder::new(pattern).size_limit(MAX_PATTERN_BYTES).build();
-                // what is wrong otherwise is said by the function
+                // the function itself reports syntax errors
                 if matches!(compiled, Err(regex::Error::CompiledTooBig(_))) {
                     return exec_err!(
-                        "{}: the pattern {:.40?} takes more than {MAX_PATTERN_BYTES} bytes once compiled: repeat less",
+                        "{}: the pattern {:.40?} exceeds {MAX_PATTERN_BYTES} bytes when compiled: reduce its repetitions",
                         self.name(),
                         pattern
                     );
                 }
             }
-            if different.len() > MAX_PATTERNS {
+            if distinct.len() > MAX_PATTERNS {
                 return exec_err!(
-                    "{}: more than {MAX_PATTERNS} different patterns in one batch: patterns from a column may be few",
+                    "{}: more than {MAX_PATTERNS} distinct patterns in one batch: use fewer patterns from a column",
                     self.name()
                 );
             }
@@ -192,9 +194,9 @@ impl Bounded {
     }
 }
 
-/// The lengths of one argument's texts.
+/// The texts of one argument.
 struct Text {
-    /// Utf8View, or of one row for a literal.
+    /// An array of type Utf8View, of one row for a literal.
     array: ArrayRef,
 }
 
@@ -204,7 +206,7 @@ impl Text {
             ColumnarValue::Array(array) => array.clone(),
             ColumnarValue::Scalar(scalar) => scalar.to_array()?,
         };
-        // a view shares the text
+        // a view shares the text's memory
         Ok(Self { array: cast(&array, &DataType::Utf8View)? })
     }
 
@@ -219,10 +221,10 @@ impl Text {
     }
 }
 
-/// A function's arguments, as far as sizes are computed from them.
+/// The arguments of a function that determine the size of its result.
 struct Arguments {
     texts: Vec<Text>,
-    /// The second argument, where it is a number.
+    /// The second argument, if it is an integer.
     count: Option<ArrayRef>,
 }
 
@@ -253,7 +255,7 @@ impl Arguments {
         count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default()
     }
 
-    /// At most so many bytes come of a row.
+    /// Returns an upper bound of the result's size for a row, in bytes.
     fn bound(&self, growth: Growth, row: usize) -> u64 {
         let text = self.bytes(0, row);
         match growth {
@@ -265,7 +267,7 @@ impl Arguments {
             }
             Growth::Concat => {
                 let sum = (0..self.texts.len()).map(|argument| self.bytes(argument, row)).sum::<u64>();
-                // concat_ws puts its first argument between all others
+                // concat_ws inserts its first argument between the others
                 sum.saturating_add(text.saturating_mul(self.texts.len() as u64))
             }
             Growth::Replace => {
@@ -277,7 +279,7 @@ impl Arguments {
                 let is_global =
                     self.texts.get(3).and_then(|flags| flags.text(row)).is_some_and(|f| f.contains('g'));
                 let found = if is_global { text + 1 } else { 1 };
-                // each \1 of the replacement is a part of the text
+                // each \1 of the replacement inserts a part of the text
                 text.saturating_add(found.saturating_mul(replacement))
                     .saturating_add((replacement / 2).saturating_mul(text))
             }

@@ -1,8 +1,8 @@
-//! How long and how deep a statement may be. Measured on its tokens, and on its plan before anything recursive sees it, so
-//! that no statement overflows a stack or makes a plan of exponential size.
+//! Limits on the length and nesting of statements. They are check_text on the tokens, and on the logical plan
+//! previous it is optimized, so that no statement overflows a stack or expands to a plan of exponential size.
 //!
-//! The parser, the planner and the optimizer walk expressions and plans recursively: `a + b + c + …` is a tree as deep as it
-//! is long. What is allowed here fits the stacks of [`crate::engine`]; its tests run statements at each limit.
+//! The parser, the planner and the optimizer are recursive: `a + b + c + …` is a tree as deep as it is long.
+//! Statements within the limits fit the stacks of [`crate::engine`]; tests run statements at each limit.
 
 use crate::{SqlError, SqlResult};
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -11,30 +11,30 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan};
 use std::collections::HashMap;
 
-/// No statement is longer, in bytes of text.
+/// The maximum length of a statement, in bytes.
 pub(crate) const MAX_STATEMENT_BYTES: usize = 1 << 20;
-/// Brackets and CASE within each other.
+/// The maximum nesting of brackets and CASE.
 pub(crate) const MAX_NESTING: usize = 64;
-/// Operators in a row without a comma between them, those of the enclosing brackets included: `a = 1 OR a = 2` has three.
-/// Planning takes time with a power of them.
+/// The maximum number of operators in a row without a comma, including those of the enclosing brackets:
+/// `a = 1 OR a = 2` has three. Planning time is superlinear in them.
 pub(crate) const MAX_OPERATORS: usize = 1000;
-/// Queries within each other as parts of expressions: IN, EXISTS, or a query for a value. Planning takes twice the time for
-/// each more.
+/// The maximum nesting of subqueries in expressions (IN, EXISTS, scalar subqueries). Each level doubles the
+/// planning time.
 pub(crate) const MAX_SUBQUERIES: usize = 10;
-/// UNION, INTERSECT, EXCEPT, JOIN and tables behind a comma of FROM, in one statement.
+/// The maximum number of UNION, INTERSECT, EXCEPT, JOIN and commas in FROM, in one statement.
 pub(crate) const MAX_COMBINED: usize = 200;
-/// What the parser may call itself; unreachable by what passes the limits above.
+/// The recursion limit of the parser, which statements within the limits above do not reach.
 pub(crate) const PARSER_RECURSION: usize = 2 * MAX_NESTING + MAX_OPERATORS;
-/// Queries that a statement has once each name of WITH is put in for what it stands for: planning looks at each.
+/// The maximum number of queries after common table expressions are inlined; each is planned.
 const MAX_EXPANDED: usize = 1000;
-/// SELECT, in one statement.
+/// The maximum number of SELECT in one statement.
 const MAX_SELECTS: usize = 220;
-/// Operators of a plan, each as often as it would be run.
+/// The maximum number of operators of a plan, after common table expressions are inlined.
 const MAX_PLAN_NODES: usize = 20_000;
-/// Operators of a plan above each other.
+/// The maximum depth of a plan.
 const MAX_PLAN_DEPTH: usize = 400;
 
-/// What encloses a token.
+/// The kind of a nesting level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Enclosure {
     Statement,
@@ -47,16 +47,16 @@ struct Level {
     enclosure: Enclosure,
     /// Operators since the last comma.
     operators: usize,
-    /// A comma is a join here.
-    in_from: bool,
-    /// What stands here is a relation and no part of an expression.
+    /// Whether the tokens are in FROM, where a comma is a join.
+    is_in_from: bool,
+    /// Whether the level is a relation, not a part of an expression.
     is_relation: bool,
-    /// It is a query within an expression.
+    /// Whether the level is a subquery in an expression.
     is_subquery: bool,
-    /// The name that WITH gives to what stands here.
-    name: Option<String>,
-    /// Queries that it stands for.
-    expanded: usize,
+    /// The name of the common table expression.
+    cte_name: Option<String>,
+    /// The number of queries, with common table expressions inlined.
+    query_count: usize,
 }
 
 impl Level {
@@ -64,41 +64,41 @@ impl Level {
         Self {
             enclosure,
             operators: 0,
-            in_from: false,
+            is_in_from: false,
             is_relation,
             is_subquery: false,
-            name: None,
-            expanded: 0,
+            cte_name: None,
+            query_count: 0,
         }
     }
 }
 
-/// Refuses a statement that is too long, too deep, or combines too many tables.
+/// Checks that a statement is not too long, too deeply nested, or has too many queries and joins.
 pub(crate) fn check(text: &str, tokens: &[TokenWithSpan]) -> SqlResult<()> {
     if text.len() > MAX_STATEMENT_BYTES {
         return Err(SqlError::new(format!(
-            "the statement has {} bytes of text: the most is {MAX_STATEMENT_BYTES}",
+            "the statement has {} bytes of text: the limit is {MAX_STATEMENT_BYTES}",
             text.len()
         )));
     }
     let (mut levels, mut enclosing, mut combined) = (vec![Level::new(Enclosure::Statement, true)], 0, 0);
-    let mut before = &Token::LParen;
-    let (mut named, mut last_name, mut selects) = (HashMap::<String, usize>::new(), None, 0);
+    let mut previous = &Token::LParen;
+    let (mut cte_query_counts, mut last_identifier, mut selects) = (HashMap::<String, usize>::new(), None, 0);
     for token in tokens.iter().map(|token| &token.token) {
         let Some(level) = levels.last_mut() else { break };
-        let leaves = match token {
+        let closes = match token {
             Token::LParen | Token::LBracket | Token::LBrace => {
                 enclosing += level.operators;
-                let is_relation = match before {
+                let is_relation = match previous {
                     Token::LParen => level.is_relation,
-                    Token::Comma => level.in_from,
+                    Token::Comma => level.is_in_from,
                     Token::Word(word) => precedes_relation(word.keyword),
                     _ => false,
                 };
                 let mut opened = Level::new(Enclosure::Bracket, is_relation);
-                if matches!(before, Token::Word(word) if word.keyword == Keyword::AS || word.keyword == Keyword::MATERIALIZED)
+                if matches!(previous, Token::Word(word) if word.keyword == Keyword::AS || word.keyword == Keyword::MATERIALIZED)
                 {
-                    opened.name = last_name.take();
+                    opened.cte_name = last_identifier.take();
                 }
                 levels.push(opened);
                 None
@@ -106,20 +106,20 @@ pub(crate) fn check(text: &str, tokens: &[TokenWithSpan]) -> SqlResult<()> {
             Token::RParen | Token::RBracket | Token::RBrace => Some(Enclosure::Bracket),
             Token::Comma => {
                 level.operators = 0;
-                combined += usize::from(level.in_from);
+                combined += usize::from(level.is_in_from);
                 None
             }
             Token::Word(word) => match word.keyword {
-                // a name that is a keyword, too, may be a table's
-                _ if refers(before, level) && named.contains_key(&word.value) => {
-                    let stands_for = named.get(&word.value).copied().unwrap_or_default();
-                    level.expanded = level.expanded.saturating_add(stands_for);
+                // a common table expression may have the name of a keyword
+                _ if is_table_position(previous, level) && cte_query_counts.contains_key(&word.value) => {
+                    let inlined = cte_query_counts.get(&word.value).copied().unwrap_or_default();
+                    level.query_count = level.query_count.saturating_add(inlined);
                     None
                 }
                 // literals
                 Keyword::TRUE | Keyword::FALSE | Keyword::NULL => None,
                 Keyword::NoKeyword => {
-                    last_name = Some(word.value.clone());
+                    last_identifier = Some(word.value.clone());
                     None
                 }
                 Keyword::CASE => {
@@ -131,11 +131,11 @@ pub(crate) fn check(text: &str, tokens: &[TokenWithSpan]) -> SqlResult<()> {
                 keyword => {
                     combined += usize::from(combines(keyword));
                     selects += usize::from(keyword == Keyword::SELECT);
-                    level.expanded += usize::from(keyword == Keyword::SELECT);
+                    level.query_count += usize::from(keyword == Keyword::SELECT);
                     level.is_subquery |= keyword == Keyword::SELECT && !level.is_relation;
                     match keyword {
-                        Keyword::FROM => level.in_from = true,
-                        keyword if begins_clause(keyword) => level.in_from = false,
+                        Keyword::FROM => level.is_in_from = true,
+                        keyword if starts_clause(keyword) => level.is_in_from = false,
                         _ => {}
                     }
                     if ends_expression(keyword) {
@@ -152,33 +152,33 @@ pub(crate) fn check(text: &str, tokens: &[TokenWithSpan]) -> SqlResult<()> {
                 None
             }
         };
-        if let Some(enclosure) = leaves
+        if let Some(enclosure) = closes
             && levels.len() > 1
             && levels.last().is_some_and(|level| level.enclosure == enclosure)
         {
             let closed = levels.pop();
             if let (Some(closed), Some(level)) = (closed, levels.last_mut()) {
                 enclosing -= level.operators;
-                match closed.name {
-                    // it counts where it is named
+                match closed.cte_name {
+                    // a common table expression counts where it is referenced
                     Some(name) => {
-                        named.insert(name, closed.expanded);
+                        cte_query_counts.insert(name, closed.query_count);
                     }
-                    None => level.expanded = level.expanded.saturating_add(closed.expanded),
+                    None => level.query_count = level.query_count.saturating_add(closed.query_count),
                 }
             }
         }
         if !matches!(token, Token::Whitespace(_)) {
-            before = token;
+            previous = token;
         }
         if levels.iter().filter(|level| level.is_subquery).count() > MAX_SUBQUERIES {
             return Err(SqlError::new(format!(
-                "queries stand within each other's expressions more than {MAX_SUBQUERIES} deep: join their tables, or name them by WITH"
+                "subqueries in expressions are nested more than {MAX_SUBQUERIES} deep: use joins or WITH"
             )));
         }
         if levels.len() > MAX_NESTING {
             return Err(SqlError::new(format!(
-                "the statement is nested too deep: brackets and CASE may stand {MAX_NESTING} deep within each other"
+                "the statement is nested too deeply: brackets and CASE may be nested {MAX_NESTING} deep"
             )));
         }
         if enclosing + levels.last().map_or(0, |level| level.operators) > MAX_OPERATORS {
@@ -186,21 +186,22 @@ pub(crate) fn check(text: &str, tokens: &[TokenWithSpan]) -> SqlResult<()> {
                 "an expression has more than {MAX_OPERATORS} operators in a row: shorten it, or use IN (…) for many values of one column"
             )));
         }
-        if levels.iter().any(|level| level.expanded > MAX_EXPANDED) || selects > MAX_SELECTS {
+        if levels.iter().any(|level| level.query_count > MAX_EXPANDED) || selects > MAX_SELECTS {
             return Err(SqlError::new(format!(
-                "the statement has more than {MAX_SELECTS} queries, or more than {MAX_EXPANDED} once the names of WITH are put in: split it"
+                "the statement has more than {MAX_SELECTS} queries, or more than {MAX_EXPANDED} once WITH is inlined: split it"
             )));
         }
         if combined > MAX_COMBINED {
             return Err(SqlError::new(format!(
-                "the statement combines more than {MAX_COMBINED} queries and tables by UNION, JOIN and the like: split it"
+                "the statement has more than {MAX_COMBINED} set operations and joins: split it"
             )));
         }
     }
     Ok(())
 }
 
-/// Refuses a plan that would take exponential time or a deep stack, as of common table expressions that use each other twice.
+/// Checks the size and depth of a plan, which common table expressions that reference each other repeatedly
+/// can make exponential.
 pub(crate) fn check_plan(plan: &LogicalPlan) -> SqlResult<()> {
     let mut nodes = 0;
     let visited = plan.apply_with_subqueries(|_| {
@@ -210,23 +211,23 @@ pub(crate) fn check_plan(plan: &LogicalPlan) -> SqlResult<()> {
     visited?;
     if nodes > MAX_PLAN_NODES {
         return Err(SqlError::new(format!(
-            "the query has more than {MAX_PLAN_NODES} steps once its common table expressions are put in: split it"
+            "the query plan has more than {MAX_PLAN_NODES} operators once common table expressions are inlined: split it"
         )));
     }
     if depth(plan) > MAX_PLAN_DEPTH {
         return Err(SqlError::new(format!(
-            "the query has more than {MAX_PLAN_DEPTH} steps on top of each other: split it"
+            "the query plan is more than {MAX_PLAN_DEPTH} operators deep: split it"
         )));
     }
     Ok(())
 }
 
-/// How many operators stand above each other; called on plans of few nodes alone.
+/// Returns the depth of a plan; recursive, so called only on plans of limited size.
 fn depth(plan: &LogicalPlan) -> usize {
     1 + plan.inputs().into_iter().map(depth).max().unwrap_or_default()
 }
 
-/// Whether a keyword makes one relation of two.
+/// Returns whether a keyword combines two relations.
 fn combines(keyword: Keyword) -> bool {
     matches!(
         keyword,
@@ -239,17 +240,17 @@ fn combines(keyword: Keyword) -> bool {
     )
 }
 
-/// Whether a word behind this token is a table's name.
-fn refers(before: &Token, level: &Level) -> bool {
-    match before {
+/// Returns whether a word after this token is a table's name.
+fn is_table_position(previous: &Token, level: &Level) -> bool {
+    match previous {
         Token::Word(word) => matches!(word.keyword, Keyword::FROM | Keyword::JOIN | Keyword::TABLE),
-        Token::Comma => level.in_from,
+        Token::Comma => level.is_in_from,
         Token::LParen => level.is_relation,
         _ => false,
     }
 }
 
-/// Whether a bracket behind this keyword holds a relation.
+/// Returns whether a bracket after this keyword contains a relation.
 fn precedes_relation(keyword: Keyword) -> bool {
     combines(keyword)
         || matches!(
@@ -258,16 +259,16 @@ fn precedes_relation(keyword: Keyword) -> bool {
         )
 }
 
-/// Whether the tables of FROM end here.
-fn begins_clause(keyword: Keyword) -> bool {
+/// Returns whether a keyword ends the FROM clause.
+fn starts_clause(keyword: Keyword) -> bool {
     matches!(
         keyword,
         Keyword::SELECT | Keyword::WHERE | Keyword::GROUP | Keyword::HAVING | Keyword::ORDER | Keyword::LIMIT
     )
 }
 
-/// Whether no expression goes on behind this keyword. FROM, GROUP and ORDER do not belong here: `IS DISTINCT FROM` and
-/// `WITHIN GROUP` stand within one.
+/// Returns whether a keyword ends an expression. FROM, GROUP and ORDER do not: `IS DISTINCT FROM` and
+/// `WITHIN GROUP` are parts of expressions.
 fn ends_expression(keyword: Keyword) -> bool {
     combines(keyword)
         || matches!(
@@ -282,7 +283,7 @@ fn ends_expression(keyword: Keyword) -> bool {
         )
 }
 
-/// Whether a token makes no expression deeper: literals, dots and spaces.
+/// Returns whether a token does not deepen an expression: literals, dots and spaces.
 fn is_neutral(token: &Token) -> bool {
     matches!(
         token,
@@ -308,11 +309,11 @@ mod tests {
     use datafusion::sql::sqlparser::dialect::GenericDialect;
     use datafusion::sql::sqlparser::tokenizer::Tokenizer;
 
-    fn checked(text: &str) -> SqlResult<()> {
+    fn check_text(text: &str) -> SqlResult<()> {
         check(text, &Tokenizer::new(&GenericDialect {}, text).tokenize_with_location().unwrap())
     }
 
-    /// Each name of WITH stands for the one before it twice.
+    /// Each common table expression references the previous one twice.
     fn doubled(times: usize) -> String {
         let one =
             |n: usize| format!(", a{n} AS (SELECT * FROM a{m} UNION ALL SELECT * FROM a{m})", m = n - 1);
@@ -321,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn long_is_not_deep() {
+    fn long_statements_are_accepted() {
         let values = vec!["'x'"; 20_000].join(", ");
         for text in [
             format!("SELECT * FROM t WHERE a IN ({values})"),
@@ -338,14 +339,14 @@ mod tests {
             format!("WITH a AS (SELECT * FROM {}", "(SELECT a FROM b, (SELECT 1 UNION (".repeat(20)),
             ") END ] SELECT".to_owned(),
         ] {
-            assert!(checked(&text).is_ok(), "{:.60}", text);
+            assert!(check_text(&text).is_ok(), "{:.60}", text);
         }
     }
 
     #[test]
-    fn deep_is_refused_whatever_makes_it_so() {
+    fn deep_statements_are_rejected() {
         let n = MAX_OPERATORS + 1;
-        for (text, says) in [
+        for (text, expected) in [
             (format!("SELECT 1{}", "+1".repeat(n)), "1000 operators"),
             (format!("SELECT {} true", "NOT ".repeat(n)), "1000 operators"),
             (format!("SELECT 1{}", " IS DISTINCT FROM 1".repeat(n)), "1000 operators"),
@@ -359,10 +360,10 @@ mod tests {
             (format!("SELECT 1 FROM t{}", " JOIN t ON true".repeat(201)), "more than 200"),
             (format!("SELECT 1 WHERE 1 IN {}", "(SELECT 1 WHERE 1 IN ".repeat(11)), "10 deep"),
             (format!("SELECT {}", "(SELECT 1 + ".repeat(11)), "10 deep"),
-            (format!("SELECT '{}'", "x".repeat(MAX_STATEMENT_BYTES)), "the most is 1048576"),
+            (format!("SELECT '{}'", "x".repeat(MAX_STATEMENT_BYTES)), "the limit is 1048576"),
         ] {
-            let refused = checked(&text).unwrap_err().to_string();
-            assert!(refused.contains(says), "{refused}");
+            let error = check_text(&text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a statement gives, and how it is written.
+//! Results of statements, and their output formats.
 
 use crate::{SqlError, SqlResult};
 use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
@@ -6,41 +6,42 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::util::pretty::pretty_format_batches_with_schema;
 use std::sync::Arc;
 
-/// Rows of one table: its columns' widths are known when all of them are. What has more rows is written as several tables.
-const TABLE_ROWS: usize = 10_000;
-/// Bytes of rows of one table.
-const TABLE_BYTES: usize = 16 << 20;
+/// The maximum number of rows of one text table. The column widths depend on all rows of a table, so a larger
+/// result is written as several tables.
+const MAX_TABLE_ROWS: usize = 10_000;
+/// The maximum size of the rows of one text table, in bytes.
+const MAX_TABLE_BYTES: usize = 16 << 20;
 
-/// What a statement gives.
+/// The result of a statement.
 #[derive(Debug, Clone)]
-pub enum Outcome {
+pub enum StatementResult {
     /// Rows.
     Rows {
-        /// Their columns.
+        /// The schema of the rows.
         schema: SchemaRef,
         /// The rows.
         batches: Vec<RecordBatch>,
-        /// What else is to be told of them, as events that were skipped.
-        notes: Vec<String>,
+        /// Warnings, such as skipped events.
+        warnings: Vec<String>,
     },
-    /// A word that it is done.
-    Done(String),
+    /// A message that the statement is completed.
+    Completed(String),
 }
 
-/// How rows are written.
+/// The output format of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
-    /// Columns with lines around them.
+pub enum OutputFormat {
+    /// A text table with borders.
     Table,
-    /// A header line, then values with commas between them (RFC 4180).
+    /// Comma-separated values with a header line (RFC 4180).
     Csv,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-impl Outcome {
-    /// Rows of text columns.
-    pub(crate) fn texts(columns: &[&str], rows: &[Vec<String>]) -> SqlResult<Self> {
+impl StatementResult {
+    /// Returns rows of text columns.
+    pub(crate) fn text_rows(columns: &[&str], rows: &[Vec<String>]) -> SqlResult<Self> {
         let fields: Vec<_> = columns.iter().map(|name| Field::new(*name, DataType::Utf8, false)).collect();
         let schema = Arc::new(Schema::new(fields));
         let column = |number: usize| {
@@ -48,34 +49,37 @@ impl Outcome {
             Arc::new(cells.map(Some).collect::<StringArray>()) as ArrayRef
         };
         let arrays = (0..columns.len()).map(column).collect();
-        let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(|e| unwritable(&e))?;
-        Ok(Self::Rows { schema, batches: vec![batch], notes: Vec::new() })
+        let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(|e| format_error(&e))?;
+        Ok(Self::Rows { schema, batches: vec![batch], warnings: Vec::new() })
     }
 
-    /// What else is to be told of the rows, beside them: no part of what [`Self::write`] gives.
-    pub fn notes(&self) -> &[String] {
+    /// Returns the warnings, which are not part of [`Self::write`].
+    pub fn warnings(&self) -> &[String] {
         match self {
-            Self::Rows { notes, .. } => notes,
-            Self::Done(_) => &[],
+            Self::Rows { warnings, .. } => warnings,
+            Self::Completed(_) => &[],
         }
     }
 
-    /// How many rows there are.
+    /// Returns the number of rows.
     pub fn row_count(&self) -> usize {
         match self {
             Self::Rows { batches, .. } => batches.iter().map(RecordBatch::num_rows).sum(),
-            Self::Done(_) => 0,
+            Self::Completed(_) => 0,
         }
     }
 
-    /// The outcome as text, with a line end behind the last line. `Done` says nothing in CSV and JSON.
-    pub fn write(&self, shape: Shape) -> SqlResult<String> {
-        let (schema, batches) = match (self, shape) {
-            (Self::Done(word), Shape::Table) => return Ok(format!("{word}\n")),
-            (Self::Done(_), _) => return Ok(String::new()),
+    /// Formats the result, with a line end after the last line. `Completed` is empty in CSV and JSON.
+    ///
+    /// # Errors
+    /// When a value cannot be formatted.
+    pub fn write(&self, format: OutputFormat) -> SqlResult<String> {
+        let (schema, batches) = match (self, format) {
+            (Self::Completed(message), OutputFormat::Table) => return Ok(format!("{message}\n")),
+            (Self::Completed(_), _) => return Ok(String::new()),
             (Self::Rows { schema, batches, .. }, _) => (schema, batches),
         };
-        let mut writer = RowWriter::new(schema, shape);
+        let mut writer = RowWriter::new(schema, format);
         let mut text = String::new();
         for batch in batches {
             text += &writer.write(batch)?;
@@ -84,80 +88,92 @@ impl Outcome {
     }
 }
 
-/// Writes rows as they come.
+/// Formats rows incrementally.
 pub struct RowWriter {
     schema: SchemaRef,
-    shape: Shape,
-    /// Of a table: what is not written yet.
-    waiting: Vec<RecordBatch>,
-    has_begun: bool,
+    format: OutputFormat,
+    /// The batches of a text table that is not complete yet.
+    pending: Vec<RecordBatch>,
+    /// Whether a table or a header was written.
+    has_output: bool,
 }
 
 impl RowWriter {
-    /// A writer of rows with these columns.
-    pub fn new(schema: &SchemaRef, shape: Shape) -> Self {
-        Self { schema: Arc::clone(schema), shape, waiting: Vec::new(), has_begun: false }
+    /// Creates a writer of rows with this schema.
+    pub fn new(schema: &SchemaRef, format: OutputFormat) -> Self {
+        Self { schema: Arc::clone(schema), format, pending: Vec::new(), has_output: false }
     }
 
-    /// The text of these rows, or nothing as long as a table's end is not known.
+    /// Formats a batch. Returns an empty text while a text table is not complete.
+    ///
+    /// # Errors
+    /// When a value cannot be formatted.
     pub fn write(&mut self, batch: &RecordBatch) -> SqlResult<String> {
-        match self.shape {
-            Shape::Table => {
-                self.waiting.push(batch.clone());
-                let rows: usize = self.waiting.iter().map(RecordBatch::num_rows).sum();
-                let bytes: usize = self.waiting.iter().map(batch_bytes).sum();
-                if rows < TABLE_ROWS && bytes < TABLE_BYTES { Ok(String::new()) } else { self.table() }
+        match self.format {
+            OutputFormat::Table => {
+                self.pending.push(batch.clone());
+                let rows: usize = self.pending.iter().map(RecordBatch::num_rows).sum();
+                let bytes: usize = self.pending.iter().map(batch_bytes).sum();
+                if rows < MAX_TABLE_ROWS && bytes < MAX_TABLE_BYTES {
+                    Ok(String::new())
+                } else {
+                    self.table()
+                }
             }
-            Shape::Csv => self.csv(batch),
-            Shape::Json => {
+            OutputFormat::Csv => self.csv(batch),
+            OutputFormat::Json => {
                 let mut out = Vec::new();
                 let builder = arrow::json::WriterBuilder::new().with_explicit_nulls(true);
                 let mut writer = builder.build::<_, arrow::json::writer::LineDelimited>(&mut out);
-                writer.write(batch).and_then(|()| writer.finish()).map_err(|e| unwritable(&e))?;
+                writer.write(batch).and_then(|()| writer.finish()).map_err(|e| format_error(&e))?;
                 text(out)
             }
         }
     }
 
-    /// The text behind the last rows; a header alone when there were none.
+    /// Returns the text after the last batch; the header if there were no rows.
+    ///
+    /// # Errors
+    /// When a value cannot be formatted.
     pub fn finish(mut self) -> SqlResult<String> {
-        match self.shape {
-            Shape::Table if !self.has_begun || !self.waiting.is_empty() => self.table(),
-            Shape::Csv if !self.has_begun => {
-                let none = RecordBatch::new_empty(Arc::clone(&self.schema));
-                self.csv(&none)
+        match self.format {
+            OutputFormat::Table if !self.has_output || !self.pending.is_empty() => self.table(),
+            OutputFormat::Csv if !self.has_output => {
+                let empty = RecordBatch::new_empty(Arc::clone(&self.schema));
+                self.csv(&empty)
             }
             _ => Ok(String::new()),
         }
     }
 
     fn table(&mut self) -> SqlResult<String> {
-        self.has_begun = true;
-        let batches = std::mem::take(&mut self.waiting);
+        self.has_output = true;
+        let batches = std::mem::take(&mut self.pending);
         let table = pretty_format_batches_with_schema(Arc::clone(&self.schema), &batches)
-            .map_err(|e| unwritable(&e))?;
+            .map_err(|e| format_error(&e))?;
         Ok(format!("{table}\n"))
     }
 
     fn csv(&mut self, batch: &RecordBatch) -> SqlResult<String> {
         let mut out = Vec::new();
-        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        let is_first = !std::mem::replace(&mut self.has_output, true);
         let mut writer = arrow::csv::WriterBuilder::new().with_header(is_first).build(&mut out);
-        writer.write(batch).map_err(|e| unwritable(&e))?;
+        writer.write(batch).map_err(|e| format_error(&e))?;
         drop(writer);
         text(out)
     }
 }
 
-/// The bytes of a batch's own rows: what several batches share counts with each by its part.
+/// Returns the size of a batch's rows, in bytes; of buffers shared with other batches only the batch's slice
+/// counts.
 pub(crate) fn batch_bytes(batch: &RecordBatch) -> usize {
     batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or_default()).sum()
 }
 
 fn text(bytes: Vec<u8>) -> SqlResult<String> {
-    String::from_utf8(bytes).map_err(|e| unwritable(&e))
+    String::from_utf8(bytes).map_err(|e| format_error(&e))
 }
 
-fn unwritable(error: &dyn std::fmt::Display) -> SqlError {
-    SqlError::new(format!("the rows cannot be written: {error}"))
+fn format_error(error: &dyn std::fmt::Display) -> SqlError {
+    SqlError::new(format!("the rows cannot be formatted: {error}"))
 }

@@ -1,8 +1,9 @@
-//! Keeps projections apart that the optimizer would take for one.
+//! A workaround for an optimizer rule that merges nested projections incorrectly.
 //!
 //! DataFusion 55.2 removes a projection whose expressions equal those of the projection below it
-//! (`merge_consecutive_projections`), as if both saw the same columns: `SELECT a + a AS a FROM (SELECT a + a AS a FROM t)` would
-//! give 2a. An alias's metadata makes two expressions differ and changes nothing else, so that the lower one gets some.
+//! (`merge_consecutive_projections`), as if both had the same input:
+//! `SELECT a + a AS a FROM (SELECT a + a AS a FROM t)` would return 2a. Metadata in an alias makes two
+//! expressions unequal without another effect, so the lower projection gets some.
 
 use datafusion::common::Result;
 use datafusion::common::tree_node::{Transformed, TreeNodeRewriter};
@@ -10,27 +11,27 @@ use datafusion::logical_expr::expr::FieldMetadata;
 use datafusion::logical_expr::{Expr, LogicalPlan, Projection};
 use std::collections::BTreeMap;
 
-/// The plan, with projections that equal one above them marked.
-pub(crate) fn keep_apart(plan: LogicalPlan) -> Result<LogicalPlan> {
-    let mut marking = Marking { above: Vec::new(), marked: 0 };
-    Ok(plan.rewrite_with_subqueries(&mut marking)?.data)
+/// Marks projections that equal one above them.
+pub(crate) fn mark_duplicates(plan: LogicalPlan) -> Result<LogicalPlan> {
+    let mut marker = DuplicateMarker { ancestors: Vec::new(), marked: 0 };
+    Ok(plan.rewrite_with_subqueries(&mut marker)?.data)
 }
 
-struct Marking {
-    /// The expressions of the projections that a node stands below.
-    above: Vec<Vec<Expr>>,
+struct DuplicateMarker {
+    /// The expressions of the projections above the current node.
+    ancestors: Vec<Vec<Expr>>,
     marked: usize,
 }
 
-impl TreeNodeRewriter for Marking {
+impl TreeNodeRewriter for DuplicateMarker {
     type Node = LogicalPlan;
 
     fn f_down(&mut self, node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         let LogicalPlan::Projection(projection) = node else { return Ok(Transformed::no(node)) };
         let computes = projection.expr.iter().any(|expression| matches!(expression, Expr::Alias(_)));
-        let is_double = computes && self.above.contains(&projection.expr);
-        self.above.push(projection.expr.clone());
-        if !is_double {
+        let is_duplicate = computes && self.ancestors.contains(&projection.expr);
+        self.ancestors.push(projection.expr.clone());
+        if !is_duplicate {
             return Ok(Transformed::no(LogicalPlan::Projection(projection)));
         }
         self.marked += 1;
@@ -45,7 +46,7 @@ impl TreeNodeRewriter for Marking {
 
     fn f_up(&mut self, node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         if matches!(node, LogicalPlan::Projection(_)) {
-            self.above.pop();
+            self.ancestors.pop();
         }
         if self.marked == 0 {
             return Ok(Transformed::no(node));

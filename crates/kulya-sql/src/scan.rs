@@ -1,8 +1,8 @@
-//! Reading one segment, event by event, as rows.
+//! Scan of one segment, with one row per event.
 
-use crate::table::Table;
-use crate::unreadable::{OnUnreadable, Skipped};
-use crate::{Backend, SqlError, SqlResult};
+use crate::backend::CatalogBackend;
+use crate::decode_errors::{DecodeErrorPolicy, SkippedEvents};
+use crate::{SqlError, SqlResult};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::error::DataFusionError;
@@ -16,26 +16,40 @@ use kulya_schema::{GroupId, SchemaInfo};
 use kulya_store::{BoundedSegment, EventPointer, SegmentInfo, framing};
 use std::sync::Arc;
 
-/// Bytes asked of the store at a time.
+/// The maximum size of a read from the store, in bytes.
 pub(crate) const CHUNK_BYTES: usize = 1 << 20;
 
-/// What the events of a segment are read as.
+/// What all scans of a table share.
 #[derive(Clone)]
-pub(crate) enum Rows {
+pub(crate) struct ScanContext {
+    pub(crate) backend: CatalogBackend,
+    /// The registry group of the events' schemas.
+    pub(crate) group: GroupId,
+    pub(crate) decode_error_policy: DecodeErrorPolicy,
+    pub(crate) skipped: SkippedEvents,
+}
+
+impl ScanContext {
+    /// Counts an event that cannot be decoded, or returns its error, by the policy.
+    pub(crate) fn on_decode_error(&self, error: SqlError) -> SqlResult<()> {
+        self.skipped.handle(self.decode_error_policy, error)
+    }
+}
+
+/// The format of a segment's events.
+#[derive(Clone)]
+pub(crate) enum EventFormat {
     Avro { reader: SchemaInfo, projection: Option<Vec<usize>> },
     Json(Vec<Column>),
 }
 
-/// One segment, up to where it ended when the query began.
+/// A scan of one segment, up to its end when the query started.
 #[derive(Clone)]
 pub(crate) struct EventScan {
-    backend: Backend,
-    group: GroupId,
+    context: ScanContext,
     schema: SchemaRef,
     segment: SegmentInfo,
-    rows: Rows,
-    on_unreadable: OnUnreadable,
-    skipped: Skipped,
+    format: EventFormat,
 }
 
 impl std::fmt::Debug for EventScan {
@@ -45,32 +59,35 @@ impl std::fmt::Debug for EventScan {
 }
 
 impl EventScan {
-    pub(crate) fn new(table: &Table, schema: SchemaRef, segment: SegmentInfo, rows: Rows) -> Self {
-        let (on_unreadable, skipped) = (table.on_unreadable, table.skipped.clone());
-        let (backend, group) = (table.backend.clone(), table.group.clone());
-        Self { backend, group, schema, segment, rows, on_unreadable, skipped }
+    pub(crate) fn new(
+        context: ScanContext,
+        schema: SchemaRef,
+        segment: SegmentInfo,
+        format: EventFormat,
+    ) -> Self {
+        Self { context, schema, segment, format }
     }
 
-    fn batches(&self) -> CodecResult<Batches> {
-        let group = self.group.clone();
-        let registry = Arc::clone(&self.backend.registry);
-        Ok(match &self.rows {
-            Rows::Avro { reader, projection } => {
-                Batches::Avro(Box::new(AvroBatches::new(registry, group, reader, projection.clone())?))
+    fn decoder(&self) -> CodecResult<BatchDecoder> {
+        let group = self.context.group.clone();
+        let registry = Arc::clone(&self.context.backend.registry);
+        Ok(match &self.format {
+            EventFormat::Avro { reader, projection } => {
+                BatchDecoder::Avro(Box::new(AvroBatches::new(registry, group, reader, projection.clone())?))
             }
-            Rows::Json(columns) => {
-                Batches::Json(Box::new(JsonBatches::new(registry, group, columns.clone())))
+            EventFormat::Json(columns) => {
+                BatchDecoder::Json(Box::new(JsonBatches::new(registry, group, columns.clone())))
             }
         })
     }
 }
 
-enum Batches {
+enum BatchDecoder {
     Avro(Box<AvroBatches>),
     Json(Box<JsonBatches>),
 }
 
-impl Batches {
+impl BatchDecoder {
     async fn push(&mut self, event: &[u8]) -> CodecResult<()> {
         match self {
             Self::Avro(batches) => batches.push(event).await,
@@ -86,20 +103,20 @@ impl Batches {
     }
 }
 
-/// The error of an event that cannot be read, with the way back to it.
-pub(crate) fn unreadable(
+/// Returns the error of an event that cannot be decoded, with the event's pointer.
+pub(crate) fn decode_error(
     segment: &SegmentInfo,
     offset: u64,
     event: &[u8],
-    why: &dyn std::fmt::Display,
+    cause: &dyn std::fmt::Display,
 ) -> SqlError {
     let length = framing::framed_len(event.len()) as u32;
     let pointer = EventPointer { segment: segment.id.clone(), offset, length };
-    SqlError::new(format!("event {pointer} of stream {} cannot be read: {why}", segment.id.stream))
+    SqlError::new(format!("event {pointer} of stream {} cannot be decoded: {cause}", segment.id.stream))
 }
 
-/// Whether it is the event that cannot be read, now and ever.
-fn is_damage(error: &CodecError) -> bool {
+/// Returns whether an error is the event's fault, and thus permanent.
+fn is_decode_error(error: &CodecError) -> bool {
     match error {
         CodecError::Registry(error) => error.kind() == RegistryErrorKind::NotFound,
         CodecError::Key(_) => false,
@@ -107,39 +124,34 @@ fn is_damage(error: &CodecError) -> bool {
     }
 }
 
-struct Progress {
+/// A running scan.
+struct SegmentReader {
     scan: EventScan,
-    batches: Batches,
+    decoder: BatchDecoder,
     reader: BoundedSegment,
-    done: bool,
+    is_done: bool,
 }
 
-impl Progress {
-    /// Reads on until there is something to show.
+impl SegmentReader {
+    /// Reads until there are batches; `None` at the end of the segment.
     async fn next(&mut self) -> SqlResult<Option<Vec<RecordBatch>>> {
-        while !self.done {
-            match self.reader.next(&*self.scan.backend.store, CHUNK_BYTES).await? {
+        while !self.is_done {
+            match self.reader.next(&*self.scan.context.backend.store, CHUNK_BYTES).await? {
                 Some(chunk) => {
                     for (offset, event) in &chunk.events {
-                        match self.batches.push(event).await {
-                            Ok(()) => {}
-                            // a registry that does not answer is no fault of the event's
-                            Err(error) if is_damage(&error) => {
-                                let why =
-                                    unreadable(&self.scan.segment, *offset, event, &error).because(error);
-                                self.scan.skipped.take(self.scan.on_unreadable, why)?;
-                            }
-                            Err(error) => {
-                                return Err(
-                                    unreadable(&self.scan.segment, *offset, event, &error).because(error)
-                                );
-                            }
+                        let Err(error) = self.decoder.push(event).await else { continue };
+                        let is_event_fault = is_decode_error(&error);
+                        let error = decode_error(&self.scan.segment, *offset, event, &error).because(error);
+                        // other errors, as of an unavailable registry, fail the query whatever the policy
+                        if !is_event_fault {
+                            return Err(error);
                         }
+                        self.scan.context.on_decode_error(error)?;
                     }
                 }
-                None => self.done = true,
+                None => self.is_done = true,
             }
-            let ready = self.batches.take(self.done)?;
+            let ready = self.decoder.take(self.is_done)?;
             if !ready.is_empty() {
                 return Ok(Some(ready));
             }
@@ -155,19 +167,19 @@ impl PartitionStream for EventScan {
 
     fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
         let scan = self.clone();
-        let begin = move || -> SqlResult<Progress> {
-            let (batches, reader) = (scan.batches()?, BoundedSegment::new(scan.segment.clone()));
-            Ok(Progress { scan, batches, reader, done: false })
+        let open = move || -> SqlResult<SegmentReader> {
+            let (decoder, reader) = (scan.decoder()?, BoundedSegment::new(scan.segment.clone()));
+            Ok(SegmentReader { scan, decoder, reader, is_done: false })
         };
-        let groups = futures::stream::try_unfold(None, move |progress: Option<Progress>| {
-            let begun = match progress {
-                Some(progress) => Ok(progress),
-                None => begin.clone()(),
+        let groups = futures::stream::try_unfold(None, move |reader: Option<SegmentReader>| {
+            let reader = match reader {
+                Some(reader) => Ok(reader),
+                None => open.clone()(),
             };
             async move {
-                let mut progress = begun?;
-                let ready = progress.next().await?;
-                Ok::<_, DataFusionError>(ready.map(|batches| (batches, Some(progress))))
+                let mut reader = reader?;
+                let ready = reader.next().await?;
+                Ok::<_, DataFusionError>(ready.map(|batches| (batches, Some(reader))))
             }
         });
         let flat = groups.map_ok(|batches| futures::stream::iter(batches.into_iter().map(Ok))).try_flatten();

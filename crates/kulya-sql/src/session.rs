@@ -1,83 +1,92 @@
-//! One user's session: the catalogs, where one is among them, and the way of a statement.
+//! A user's session: its catalogs, the current catalog and database, and the execution of statements.
 
-use crate::catalog::Backend;
-use crate::catalog_options::{CatalogOptions, catalog_options};
-use crate::engine::{DefaultPath, FoundTable, QueryEngine, QueryLimits, RowStream};
-use crate::names::type_name;
-use crate::statement::{Statement, on_unreadable};
-use crate::statements;
-use crate::unreadable::Skipped;
-use crate::{Outcome, SqlError, SqlResult};
+use crate::backend::CatalogBackend;
+use crate::catalog;
+use crate::catalog_options::{CatalogOptions, parse_catalog_options};
+use crate::decode_errors::SkippedEvents;
+use crate::engine::{DefaultPath, QueryEngine, QueryLimits, ResolvedTable, RowStream};
+use crate::output::StatementResult;
+use crate::statement::{self, Statement};
+use crate::type_names::type_name;
+use crate::{SqlError, SqlResult};
 use async_trait::async_trait;
 use datafusion::common::TableReference;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Opens what a catalog stands on. The program brings it: this crate has no disk and no network.
+/// Opens the backend of a catalog. The application implements it, because this crate accesses neither disk
+/// nor network.
 #[async_trait]
-pub trait Opener: Send + Sync {
+pub trait BackendFactory: Send + Sync {
     /// Opens a store and a registry.
-    async fn open(&self, options: &CatalogOptions) -> SqlResult<Backend>;
+    ///
+    /// # Errors
+    /// Any; it becomes the error of CREATE CATALOG.
+    async fn open(&self, options: &CatalogOptions) -> SqlResult<CatalogBackend>;
 }
 
 struct Catalog {
-    backend: Backend,
+    backend: CatalogBackend,
     default_database: Option<String>,
 }
 
-/// A session. Statements run one after the other.
+/// A session. Statements are executed sequentially.
 pub struct Session {
     catalogs: BTreeMap<String, Catalog>,
     catalog: String,
     database: Option<String>,
-    opener: Option<Box<dyn Opener>>,
+    backend_factory: Option<Box<dyn BackendFactory>>,
     limits: QueryLimits,
-    /// Made by the first query.
+    /// Created by the first query.
     engine: Option<QueryEngine>,
-    /// What is said where a catalog is needed and there is none.
-    why_none: String,
+    /// The reason in the error when a statement needs a catalog and there is none.
+    no_catalog_reason: String,
 }
 
-/// A statement that was begun.
-pub enum Started {
-    /// A query, which runs.
+/// A statement in execution.
+pub enum Execution {
+    /// A running query.
     Rows(RowStream),
-    /// Another one, which is done.
-    Finished(Outcome),
+    /// The result of another statement, which is completed.
+    Finished(StatementResult),
 }
 
 impl Session {
-    /// A session with one catalog, which is chosen. Its database is chosen too if there is only one.
-    pub async fn new(catalog: &str, backend: Backend) -> SqlResult<Self> {
+    /// Creates a session with one catalog, which becomes the current one. If it has a single database, that
+    /// becomes the current one too.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn new(catalog: &str, backend: CatalogBackend) -> SqlResult<Self> {
         let mut databases = backend.databases().await?;
         let database = if databases.len() == 1 { databases.pop() } else { None };
-        let only = Catalog { backend, default_database: None };
-        let catalogs = [(catalog.to_owned(), only)].into();
+        let catalogs = [(catalog.to_owned(), Catalog { backend, default_database: None })].into();
         Ok(Self {
             catalogs,
             catalog: catalog.to_owned(),
             database,
-            opener: None,
+            backend_factory: None,
             limits: QueryLimits::default(),
             engine: None,
-            why_none: String::new(),
+            no_catalog_reason: String::new(),
         })
     }
 
-    /// A session without a catalog, until CREATE CATALOG makes one; `why` says so where one is needed.
-    pub fn without_catalog(why: impl Into<String>) -> Self {
+    /// Creates a session without a catalog. Until CREATE CATALOG, statements that need one fail with
+    /// `reason`.
+    pub fn without_catalog(reason: impl Into<String>) -> Self {
         Self {
             catalogs: BTreeMap::new(),
             catalog: String::new(),
             database: None,
-            opener: None,
+            backend_factory: None,
             limits: QueryLimits::default(),
             engine: None,
-            why_none: why.into(),
+            no_catalog_reason: reason.into(),
         }
     }
 
-    /// Bounds what queries take.
+    /// Sets the resource limits of queries.
     #[must_use]
     pub fn limits(mut self, limits: QueryLimits) -> Self {
         self.limits = limits;
@@ -85,24 +94,28 @@ impl Session {
         self
     }
 
-    /// Lets CREATE CATALOG open stores.
+    /// Sets the factory by which CREATE CATALOG opens stores and registries.
     #[must_use]
-    pub fn opener(mut self, opener: impl Opener + 'static) -> Self {
-        self.opener = Some(Box::new(opener));
+    pub fn backend_factory(mut self, factory: impl BackendFactory + 'static) -> Self {
+        self.backend_factory = Some(Box::new(factory));
         self
     }
 
-    /// Runs statements with semicolons between them. When one is wrong, those before it have run.
-    pub async fn execute(&mut self, text: &str) -> SqlResult<Vec<Outcome>> {
-        let mut outcomes = Vec::new();
-        for statement in statements(text)? {
-            outcomes.push(self.run(statement).await?);
+    /// Executes statements separated by semicolons. All are parsed first; when one fails, those before it
+    /// remain executed.
+    ///
+    /// # Errors
+    /// That of the first statement that fails.
+    pub async fn execute(&mut self, text: &str) -> SqlResult<Vec<StatementResult>> {
+        let mut results = Vec::new();
+        for statement in statement::parse(text)? {
+            results.push(self.run(statement).await?);
         }
-        Ok(outcomes)
+        Ok(results)
     }
 
-    /// The chosen catalog, and the chosen database if there is one: for a prompt.
-    pub fn place(&self) -> String {
+    /// Returns the current catalog and database as `catalog.database`, for a prompt.
+    pub fn current_path(&self) -> String {
         match &self.database {
             Some(database) => format!("{}.{database}", self.catalog),
             None if self.catalog.is_empty() => "no catalog".to_owned(),
@@ -110,11 +123,17 @@ impl Session {
         }
     }
 
-    /// Runs one statement.
-    pub async fn run(&mut self, statement: Statement) -> SqlResult<Outcome> {
-        let done = |word: String| Ok(Outcome::Done(word));
-        let one = |column: &str, names: Vec<String>| {
-            Outcome::texts(&[column], &names.into_iter().map(|name| vec![name]).collect::<Vec<_>>())
+    /// Executes one statement and collects its rows.
+    ///
+    /// # Errors
+    /// That of the statement.
+    pub async fn run(&mut self, statement: Statement) -> SqlResult<StatementResult> {
+        let completed = |message: String| Ok(StatementResult::Completed(message));
+        let list = |column: &str, names: Vec<String>| {
+            StatementResult::text_rows(
+                &[column],
+                &names.into_iter().map(|name| vec![name]).collect::<Vec<_>>(),
+            )
         };
         match statement {
             Statement::CreateCatalog { name, if_not_exists, options } => {
@@ -123,32 +142,34 @@ impl Session {
             Statement::DropCatalog { name, if_exists } => {
                 if name == self.catalog {
                     return Err(SqlError::new(format!(
-                        "catalog {name} is in use: USE CATALOG another first"
+                        "catalog {name} is the current one: select another by USE CATALOG first"
                     )));
                 }
                 if self.catalogs.remove(&name).is_none() && !if_exists {
                     return Err(self.no_catalog(&name));
                 }
-                done(format!("catalog {name} dropped"))
+                completed(format!("catalog {name} dropped"))
             }
-            Statement::ShowCatalogs => one("catalog name", self.catalogs.keys().cloned().collect()),
-            Statement::ShowDatabases => one("database name", self.backend(&self.catalog)?.databases().await?),
+            Statement::ShowCatalogs => list("catalog name", self.catalogs.keys().cloned().collect()),
+            Statement::ShowDatabases => {
+                list("database name", self.backend(&self.catalog)?.databases().await?)
+            }
             Statement::ShowTables => {
                 let database = self.database()?;
-                one("table name", self.backend(&self.catalog)?.tables(database).await?)
+                list("table name", self.backend(&self.catalog)?.tables(database).await?)
             }
             Statement::ShowCurrentCatalog => {
-                let chosen = Some(self.catalog.clone()).filter(|name| !name.is_empty());
-                one("current catalog name", chosen.into_iter().collect())
+                let current = Some(self.catalog.clone()).filter(|name| !name.is_empty());
+                list("current catalog name", current.into_iter().collect())
             }
             Statement::ShowCurrentDatabase => {
-                one("current database name", self.database.iter().cloned().collect())
+                list("current database name", self.database.iter().cloned().collect())
             }
             Statement::UseCatalog(name) => {
                 let catalog = self.catalogs.get(&name).ok_or_else(|| self.no_catalog(&name))?;
                 self.database = catalog.default_database.clone();
                 self.catalog = name;
-                done(format!("using {}", self.place()))
+                completed(format!("using {}", self.current_path()))
             }
             Statement::Use(path) => {
                 let (catalog, database) = match path.as_slice() {
@@ -157,41 +178,46 @@ impl Session {
                 };
                 self.backend(&catalog)?.check_database(&catalog, &database).await?;
                 (self.catalog, self.database) = (catalog, Some(database));
-                done(format!("using {}", self.place()))
+                completed(format!("using {}", self.current_path()))
             }
             Statement::Describe(path) => self.describe(&path).await,
             Statement::Query(sql) => {
-                let (schema, batches, notes) = self.query(sql).await?.collect().await?;
-                Ok(Outcome::Rows { schema, batches, notes })
+                let (schema, batches, warnings) = self.query(sql).await?.collect().await?;
+                Ok(StatementResult::Rows { schema, batches, warnings })
             }
         }
     }
 
-    /// Begins one statement: a query's rows come as they are computed.
-    pub async fn start(&mut self, statement: Statement) -> SqlResult<Started> {
+    /// Starts one statement: the rows of a query are streamed.
+    ///
+    /// # Errors
+    /// That of the statement; errors during a query are returned by its stream.
+    pub async fn start(&mut self, statement: Statement) -> SqlResult<Execution> {
         match statement {
-            Statement::Query(sql) => self.query(sql).await.map(Started::Rows),
-            other => self.run(other).await.map(Started::Finished),
+            Statement::Query(sql) => self.query(sql).await.map(Execution::Rows),
+            other => self.run(other).await.map(Execution::Finished),
         }
     }
 
     fn no_catalog(&self, name: &str) -> SqlError {
         if self.catalogs.is_empty() {
-            return SqlError::new(format!("no catalog is chosen: {}", self.why_none));
+            return SqlError::new(format!("no catalog is selected: {}", self.no_catalog_reason));
         }
         if name.is_empty() {
-            return SqlError::new("no catalog is chosen: SHOW CATALOGS lists them, USE CATALOG chooses one");
+            return SqlError::new(
+                "no catalog is selected: SHOW CATALOGS lists them, USE CATALOG selects one",
+            );
         }
-        let known: Vec<_> = self.catalogs.keys().map(String::as_str).collect();
-        SqlError::new(format!("there is no catalog {name}: there are {}", known.join(", ")))
+        let existing: Vec<_> = self.catalogs.keys().map(String::as_str).collect();
+        SqlError::new(format!("catalog {name} does not exist: catalogs are {}", existing.join(", ")))
     }
 
-    fn backend(&self, catalog: &str) -> SqlResult<&Backend> {
+    fn backend(&self, catalog: &str) -> SqlResult<&CatalogBackend> {
         self.catalogs.get(catalog).map(|c| &c.backend).ok_or_else(|| self.no_catalog(catalog))
     }
 
     fn database(&self) -> SqlResult<&str> {
-        let none = || SqlError::new("no database is chosen: SHOW DATABASES lists them, USE chooses one");
+        let none = || SqlError::new("no database is selected: SHOW DATABASES lists them, USE selects one");
         self.database.as_deref().ok_or_else(none)
     }
 
@@ -200,21 +226,21 @@ impl Session {
         name: String,
         if_not_exists: bool,
         options: Vec<(String, String)>,
-    ) -> SqlResult<Outcome> {
+    ) -> SqlResult<StatementResult> {
         if self.catalogs.contains_key(&name) {
             if if_not_exists {
-                return Ok(Outcome::Done(format!("catalog {name} was there")));
+                return Ok(StatementResult::Completed(format!("catalog {name} exists")));
             }
-            return Err(SqlError::new(format!("there is a catalog {name} already")));
+            return Err(SqlError::new(format!("catalog {name} exists already")));
         }
-        let options = catalog_options(&name, options)?;
+        let options = parse_catalog_options(&name, options)?;
         let backend = if options.store.is_none() && options.registry.is_none() {
             self.backend(&self.catalog)?.clone()
         } else {
-            let opener = self.opener.as_ref();
-            let opener =
-                opener.ok_or_else(|| SqlError::not_supported("opening another store in this session"))?;
-            let mut opened = opener.open(&options).await?;
+            let factory = self.backend_factory.as_ref();
+            let factory =
+                factory.ok_or_else(|| SqlError::not_supported("opening another store in this session"))?;
+            let mut opened = factory.open(&options).await?;
             if options.store.is_none() {
                 opened.store = Arc::clone(&self.backend(&self.catalog)?.store);
             }
@@ -225,69 +251,69 @@ impl Session {
         }
         let catalog = Catalog { backend, default_database: options.default_database };
         self.catalogs.insert(name.clone(), catalog);
-        Ok(Outcome::Done(format!("catalog {name} created: USE CATALOG {name} chooses it")))
+        Ok(StatementResult::Completed(format!("catalog {name} created: USE CATALOG {name} selects it")))
     }
 
-    /// A table's place: catalog, database, name.
+    /// Resolves a table path to catalog, database and name.
     fn resolve(&self, path: &[String]) -> SqlResult<(String, String, String)> {
         Ok(match path {
             [catalog, database, table] => (catalog.clone(), database.clone(), table.clone()),
             [database, table] => (self.catalog.clone(), database.clone(), table.clone()),
             [table] => (self.catalog.clone(), self.database()?.to_owned(), table.clone()),
-            _ => return Err(SqlError::new("a table is named by one to three parts")),
+            _ => return Err(SqlError::new("a table name has one to three parts")),
         })
     }
 
     /// Looks a table up.
-    async fn table(&self, path: &[String]) -> SqlResult<FoundTable> {
+    async fn find_table(&self, path: &[String]) -> SqlResult<ResolvedTable> {
         let (catalog, database, name) = self.resolve(path)?;
         let found = match self.backend(&catalog) {
-            Ok(backend) => backend.table(&catalog, &database, &name).await,
+            Ok(backend) => catalog::find_table(backend, &catalog, &database, &name).await,
             Err(error) => Err(error),
         };
-        let hinted = |error: SqlError| match path {
-            // streams of captured tables have such names
+        let with_hint = |error: SqlError| match path {
+            // names of streams of captured tables contain dots
             [_, _, ..] if !self.catalogs.is_empty() => {
                 let name = path.join(".");
-                error.hint(&format!("if {name} is one name, write it in backticks: `{name}`"))
+                error.hint(&format!("if {name} is one name, quote it in backticks: `{name}`"))
             }
             _ => error,
         };
-        Ok(FoundTable { table: found.map_err(hinted)?, catalog, database, name })
+        Ok(ResolvedTable { table: found.map_err(with_hint)?, catalog, database, name })
     }
 
-    async fn describe(&self, path: &[String]) -> SqlResult<Outcome> {
-        let table = self.table(path).await?.table;
+    async fn describe(&self, path: &[String]) -> SqlResult<StatementResult> {
+        let table = self.find_table(path).await?.table;
         let key = table.key();
         let rows = table.schema.fields().iter().map(|field| {
             let key =
                 if key.contains(field.name()) { format!("PRI({})", key.join(", ")) } else { String::new() };
             vec![field.name().clone(), type_name(field.data_type()), field.is_nullable().to_string(), key]
         });
-        Outcome::texts(&["name", "type", "null", "key"], &rows.collect::<Vec<_>>())
+        StatementResult::text_rows(&["name", "type", "null", "key"], &rows.collect::<Vec<_>>())
     }
 
-    /// Begins a query.
+    /// Starts a query.
     async fn query(&mut self, sql: String) -> SqlResult<RowStream> {
         if self.engine.is_none() {
             self.engine = Some(QueryEngine::new(self.limits.clone())?);
         }
-        let none = || SqlError::new("no query can be run");
-        let engine = self.engine.as_ref().ok_or_else(none)?;
+        let missing = || SqlError::new("the query engine is not available");
+        let engine = self.engine.as_ref().ok_or_else(missing)?;
         let database = self.database.clone().unwrap_or_default();
-        let (policy, skipped) = (on_unreadable(&sql)?, Skipped::default());
+        let (policy, skipped) = (statement::decode_error_policy(&sql)?, SkippedEvents::default());
         let parsed = engine.parse(sql, DefaultPath { catalog: self.catalog.clone(), database }).await?;
         let mut tables = Vec::new();
         for reference in &parsed.references {
-            let found = self.table(&parts(reference)).await?;
-            let table = found.table.with_unreadable(policy, &skipped);
-            tables.push(FoundTable { table, ..found });
+            let resolved = self.find_table(&parts(reference)).await?;
+            let table = resolved.table.with_decode_error_policy(policy, &skipped);
+            tables.push(ResolvedTable { table, ..resolved });
         }
         engine.run(parsed, tables, skipped).await
     }
 }
 
-/// The parts of a table's name.
+/// Returns the parts of a table reference.
 fn parts(reference: &TableReference) -> Vec<String> {
     match reference {
         TableReference::Bare { table } => vec![table.to_string()],

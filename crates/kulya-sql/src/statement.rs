@@ -1,38 +1,39 @@
-//! Flink's statements. Those about the catalog are read here, from tokens; a query is handed on as text.
+//! Parser of Flink's statements. Catalog statements are parsed here, from tokens; a query is passed on as
+//! text.
 //!
-//! Names are case-sensitive and may stand in backticks; a quote within a text is doubled.
+//! Names are case-sensitive and may be quoted in backticks; a quote in a string literal is doubled.
 
+use crate::decode_errors::{DecodeErrorPolicy, OPTION};
 use crate::limits;
-use crate::unreadable::{OPTION, OnUnreadable};
 use crate::{SqlError, SqlResult};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace};
 
-/// One statement, read and not yet run.
+/// A parsed statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Statement {
     /// CREATE CATALOG name WITH (…).
     CreateCatalog {
-        /// Its name.
+        /// The catalog's name.
         name: String,
-        /// Whether one of that name is fine.
+        /// Whether the statement has IF NOT EXISTS.
         if_not_exists: bool,
-        /// What stands in WITH, as typed.
+        /// The options in WITH, as typed.
         options: Vec<(String, String)>,
     },
     /// DROP CATALOG name.
     DropCatalog {
-        /// Its name.
+        /// The catalog's name.
         name: String,
-        /// Whether none of that name is fine.
+        /// Whether the statement has IF EXISTS.
         if_exists: bool,
     },
     /// SHOW CATALOGS.
     ShowCatalogs,
-    /// SHOW DATABASES, of the chosen catalog.
+    /// SHOW DATABASES, of the current catalog.
     ShowDatabases,
-    /// SHOW TABLES, of the chosen database.
+    /// SHOW TABLES, of the current database.
     ShowTables,
     /// SHOW CURRENT CATALOG.
     ShowCurrentCatalog,
@@ -48,10 +49,13 @@ pub enum Statement {
     Query(String),
 }
 
-/// Reads statements with semicolons between them; the error is about the first that is none.
+/// Parses statements separated by semicolons.
+///
+/// # Errors
+/// A syntax error, or that a statement is not supported; about the first invalid statement.
 pub fn parse(text: &str) -> SqlResult<Vec<Statement>> {
     let tokens = Tokenizer::new(&GenericDialect {}, text).tokenize_with_location();
-    let tokens = tokens.map_err(|e| SqlError::new(format!("this is no SQL: {e}")))?;
+    let tokens = tokens.map_err(|e| SqlError::new(format!("syntax error: {e}")))?;
     let mut statements = Vec::new();
     let mut cursor = Cursor { text, line: 1, column: 1, offset: 0 };
     for part in tokens.split(|token| token.token == Token::SemiColon) {
@@ -63,54 +67,54 @@ pub fn parse(text: &str) -> SqlResult<Vec<Statement>> {
 }
 
 fn statement(cursor: &mut Cursor<'_>, tokens: &[TokenWithSpan]) -> SqlResult<Option<Statement>> {
-    let mut is_hinted = false;
+    let mut has_hint = false;
     for token in tokens {
-        // a hint is a comment for the parser, and one that is not understood would be dropped without a word
+        // the tokenizer treats a hint as a comment, so an unknown one would be ignored silently
         if let Token::Whitespace(Whitespace::MultiLineComment(comment)) = &token.token
             && comment.starts_with('+')
         {
-            hint(comment)?;
-            is_hinted = true;
+            parse_hint(comment)?;
+            has_hint = true;
         }
     }
-    let meant: Vec<&TokenWithSpan> =
+    let significant: Vec<&TokenWithSpan> =
         tokens.iter().filter(|t| !matches!(t.token, Token::Whitespace(_))).collect();
-    let (Some(first), Some(last)) = (meant.first(), meant.last()) else { return Ok(None) };
-    let mut reader = Reader { tokens: meant.iter().map(|t| &t.token).collect(), at: 0 };
-    let words = (reader.word(0), reader.word(1), reader.word(2));
+    let (Some(first), Some(last)) = (significant.first(), significant.last()) else { return Ok(None) };
+    let mut parser = Parser { tokens: significant.iter().map(|t| &t.token).collect(), position: 0 };
+    let words = (parser.word(0), parser.word(1), parser.word(2));
     let words = (words.0.as_str(), words.1.as_str(), words.2.as_str());
-    let read = match words {
+    let statement = match words {
         ("SELECT" | "WITH" | "VALUES" | "EXPLAIN", ..) => {
             let (from, to) = (cursor.offset(first.span.start), cursor.offset(last.span.end));
             let query = cursor.text.get(from..to).unwrap_or(cursor.text);
             limits::check(query, tokens)?;
-            // a hint behind the last word is not within the query's text
-            let hints = if is_hinted { hints(tokens) } else { String::new() };
+            // a hint after the last word is not in the query's text
+            let hints = if has_hint { hints(tokens) } else { String::new() };
             return Ok(Some(Statement::Query(query.to_owned() + &hints)));
         }
-        _ if is_hinted => return Err(SqlError::not_supported("a hint that stands in no query")),
-        ("CREATE", "CATALOG", _) => reader.create_catalog()?,
+        _ if has_hint => return Err(SqlError::not_supported("a hint outside of a query")),
+        ("CREATE", "CATALOG", _) => parser.create_catalog()?,
         ("DROP", "CATALOG", _) => {
-            reader.at = 2;
-            let if_exists = reader.keywords(&["IF", "EXISTS"]);
-            Statement::DropCatalog { name: reader.name()?, if_exists }
+            parser.position = 2;
+            let if_exists = parser.consume_keywords(&["IF", "EXISTS"]);
+            Statement::DropCatalog { name: parser.name()?, if_exists }
         }
-        ("SHOW", "CATALOGS", "") => reader.after(2, Statement::ShowCatalogs),
-        ("SHOW", "DATABASES", "") => reader.after(2, Statement::ShowDatabases),
-        ("SHOW", "TABLES", "") => reader.after(2, Statement::ShowTables),
-        ("SHOW", "CURRENT", "CATALOG") => reader.after(3, Statement::ShowCurrentCatalog),
-        ("SHOW", "CURRENT", "DATABASE") => reader.after(3, Statement::ShowCurrentDatabase),
-        ("USE", "CATALOG", _) if reader.tokens.len() > 2 => {
-            reader.at = 2;
-            Statement::UseCatalog(reader.name()?)
+        ("SHOW", "CATALOGS", "") => parser.after(2, Statement::ShowCatalogs),
+        ("SHOW", "DATABASES", "") => parser.after(2, Statement::ShowDatabases),
+        ("SHOW", "TABLES", "") => parser.after(2, Statement::ShowTables),
+        ("SHOW", "CURRENT", "CATALOG") => parser.after(3, Statement::ShowCurrentCatalog),
+        ("SHOW", "CURRENT", "DATABASE") => parser.after(3, Statement::ShowCurrentDatabase),
+        ("USE", "CATALOG", _) if parser.tokens.len() > 2 => {
+            parser.position = 2;
+            Statement::UseCatalog(parser.name()?)
         }
         ("USE", ..) => {
-            reader.at = 1;
-            Statement::Use(reader.path(2)?)
+            parser.position = 1;
+            Statement::Use(parser.path(2)?)
         }
         ("DESCRIBE" | "DESC", ..) => {
-            reader.at = if words.1 == "TABLE" && reader.tokens.len() > 2 { 2 } else { 1 };
-            Statement::Describe(reader.path(3)?)
+            parser.position = if words.1 == "TABLE" && parser.tokens.len() > 2 { 2 } else { 1 };
+            Statement::Describe(parser.path(3)?)
         }
         ("CREATE" | "DROP" | "ALTER" | "SHOW" | "EXECUTE", second, _) => {
             return Err(SqlError::not_supported(format!("{} {second}", words.0).trim()));
@@ -123,17 +127,17 @@ fn statement(cursor: &mut Cursor<'_>, tokens: &[TokenWithSpan]) -> SqlResult<Opt
             return Err(SqlError::not_supported(words.0));
         }
         _ => {
-            let shown = first.token.to_string();
             return Err(SqlError::new(format!(
-                "no statement begins with {shown}: try SELECT, SHOW TABLES, DESCRIBE or USE"
+                "unknown statement {}: use SELECT, SHOW TABLES, DESCRIBE or USE",
+                first.token
             )));
         }
     };
-    reader.end()?;
-    Ok(Some(read))
+    parser.expect_end()?;
+    Ok(Some(statement))
 }
 
-/// All hints of a statement, one after another.
+/// Returns all hints of a statement, concatenated.
 fn hints(tokens: &[TokenWithSpan]) -> String {
     let hint = |token: &TokenWithSpan| match &token.token {
         Token::Whitespace(Whitespace::MultiLineComment(comment)) if comment.starts_with('+') => {
@@ -144,28 +148,29 @@ fn hints(tokens: &[TokenWithSpan]) -> String {
     tokens.iter().filter_map(hint).collect()
 }
 
-/// What the hints of a query say of its tables.
-pub(crate) fn on_unreadable(query: &str) -> SqlResult<OnUnreadable> {
+/// Returns the policy for events that cannot be decoded from the hints of a query.
+pub(crate) fn decode_error_policy(query: &str) -> SqlResult<DecodeErrorPolicy> {
     let tokens = Tokenizer::new(&GenericDialect {}, query).tokenize();
-    let tokens = tokens.map_err(|e| SqlError::new(format!("this is no SQL: {e}")))?;
-    let mut chosen = OnUnreadable::default();
+    let tokens = tokens.map_err(|e| SqlError::new(format!("syntax error: {e}")))?;
+    let mut policy = DecodeErrorPolicy::default();
     for token in &tokens {
         if let Token::Whitespace(Whitespace::MultiLineComment(comment)) = token
             && comment.starts_with('+')
         {
-            chosen = hint(comment)?;
+            policy = parse_hint(comment)?;
         }
     }
-    Ok(chosen)
+    Ok(policy)
 }
 
-/// Reads `+ OPTIONS('unreadable-events' = 'skip')`.
-fn hint(comment: &str) -> SqlResult<OnUnreadable> {
+/// Parses `+ OPTIONS('unreadable-events' = 'skip')`.
+fn parse_hint(comment: &str) -> SqlResult<DecodeErrorPolicy> {
     let unknown = || SqlError::not_supported(format!("the hint /*{comment}*/"));
     let tokens = Tokenizer::new(&GenericDialect {}, comment.trim_start_matches('+')).tokenize();
     let tokens = tokens.map_err(|_| unknown())?;
-    let meant: Vec<&Token> = tokens.iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect();
-    match meant.as_slice() {
+    let significant: Vec<&Token> =
+        tokens.iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect();
+    match significant.as_slice() {
         [
             Token::Word(word),
             Token::LParen,
@@ -173,12 +178,12 @@ fn hint(comment: &str) -> SqlResult<OnUnreadable> {
             Token::Eq,
             Token::SingleQuotedString(value),
             Token::RParen,
-        ] if word.value.eq_ignore_ascii_case("options") && key == OPTION => OnUnreadable::parse(value),
+        ] if word.value.eq_ignore_ascii_case("options") && key == OPTION => DecodeErrorPolicy::parse(value),
         _ => Err(unknown()),
     }
 }
 
-/// Finds places in a text, each behind the one before. Tokens know line and column, counted in characters from 1.
+/// Converts locations of tokens (line and column, in characters from 1) to byte offsets, in increasing order.
 struct Cursor<'a> {
     text: &'a str,
     line: u64,
@@ -187,123 +192,128 @@ struct Cursor<'a> {
 }
 
 impl Cursor<'_> {
-    /// The offset of a place in bytes.
-    fn offset(&mut self, place: Location) -> usize {
-        for letter in self.text.get(self.offset..).unwrap_or_default().chars() {
-            if (self.line, self.column) == (place.line, place.column) {
+    /// Returns the byte offset of a location.
+    fn offset(&mut self, location: Location) -> usize {
+        for c in self.text.get(self.offset..).unwrap_or_default().chars() {
+            if (self.line, self.column) == (location.line, location.column) {
                 break;
             }
-            if letter == '\n' {
+            if c == '\n' {
                 self.line += 1;
                 self.column = 1;
             } else {
                 self.column += 1;
             }
-            self.offset += letter.len_utf8();
+            self.offset += c.len_utf8();
         }
         self.offset
     }
 }
 
-struct Reader<'a> {
+struct Parser<'a> {
     tokens: Vec<&'a Token>,
-    at: usize,
+    position: usize,
 }
 
-impl Reader<'_> {
-    /// The word at a place in capitals; empty for anything else.
-    fn word(&self, at: usize) -> String {
-        match self.tokens.get(at) {
+impl Parser<'_> {
+    /// Returns the unquoted word at a position in upper case; empty for other tokens.
+    fn word(&self, position: usize) -> String {
+        match self.tokens.get(position) {
             Some(Token::Word(word)) if word.quote_style.is_none() => word.value.to_ascii_uppercase(),
             _ => String::new(),
         }
     }
 
-    fn after(&mut self, at: usize, statement: Statement) -> Statement {
-        self.at = at;
+    fn after(&mut self, position: usize, statement: Statement) -> Statement {
+        self.position = position;
         statement
     }
 
-    /// Passes over these words if they come next.
-    fn keywords(&mut self, words: &[&str]) -> bool {
-        let come = words.iter().enumerate().all(|(ahead, word)| self.word(self.at + ahead) == *word);
-        if come {
-            self.at += words.len();
+    /// Consumes these words if they are next.
+    fn consume_keywords(&mut self, words: &[&str]) -> bool {
+        let are_next =
+            words.iter().enumerate().all(|(ahead, word)| self.word(self.position + ahead) == *word);
+        if are_next {
+            self.position += words.len();
         }
-        come
+        are_next
     }
 
-    fn here(&self) -> String {
-        self.tokens.get(self.at).map_or_else(|| "the end".to_owned(), |token| token.to_string())
+    /// Returns the current token, for messages.
+    fn current(&self) -> String {
+        self.tokens.get(self.position).map_or_else(|| "the end".to_owned(), |token| token.to_string())
     }
 
     fn expect(&mut self, wanted: &Token) -> SqlResult<()> {
-        if self.tokens.get(self.at) == Some(&wanted) {
-            self.at += 1;
+        if self.tokens.get(self.position) == Some(&wanted) {
+            self.position += 1;
             return Ok(());
         }
-        Err(SqlError::new(format!("{wanted} was expected at {}", self.here())))
+        Err(SqlError::new(format!("expected {wanted} at {}", self.current())))
     }
 
     fn name(&mut self) -> SqlResult<String> {
-        match self.tokens.get(self.at) {
+        match self.tokens.get(self.position) {
             Some(Token::Word(word)) => {
-                self.at += 1;
+                self.position += 1;
                 Ok(word.value.clone())
             }
-            _ => Err(SqlError::new(format!("a name was expected at {}", self.here()))),
+            _ => Err(SqlError::new(format!("expected a name at {}", self.current()))),
         }
     }
 
-    fn path(&mut self, most: usize) -> SqlResult<Vec<String>> {
+    fn path(&mut self, max_parts: usize) -> SqlResult<Vec<String>> {
         let mut parts = vec![self.name()?];
-        while self.tokens.get(self.at) == Some(&&Token::Period) {
-            self.at += 1;
+        while self.tokens.get(self.position) == Some(&&Token::Period) {
+            self.position += 1;
             parts.push(self.name()?);
         }
-        if parts.len() > most {
+        if parts.len() > max_parts {
             return Err(SqlError::new(format!(
-                "{} has too many parts: put a name with dots in backticks",
+                "{} has too many parts: quote a name with dots in backticks",
                 parts.join(".")
             )));
         }
         Ok(parts)
     }
 
-    fn text(&mut self) -> SqlResult<String> {
-        match self.tokens.get(self.at) {
+    fn string_literal(&mut self) -> SqlResult<String> {
+        match self.tokens.get(self.position) {
             Some(Token::SingleQuotedString(text)) => {
-                self.at += 1;
+                self.position += 1;
                 Ok(text.clone())
             }
-            _ => Err(SqlError::new(format!("a text in single quotes was expected at {}", self.here()))),
+            _ => Err(SqlError::new(format!(
+                "expected a string literal in single quotes at {}",
+                self.current()
+            ))),
         }
     }
 
     fn create_catalog(&mut self) -> SqlResult<Statement> {
-        self.at = 2;
-        let if_not_exists = self.keywords(&["IF", "NOT", "EXISTS"]);
+        self.position = 2;
+        let if_not_exists = self.consume_keywords(&["IF", "NOT", "EXISTS"]);
         let name = self.name()?;
         let mut options = Vec::new();
-        if self.keywords(&["WITH"]) {
+        if self.consume_keywords(&["WITH"]) {
             self.expect(&Token::LParen)?;
             loop {
-                let key = self.text()?;
+                let key = self.string_literal()?;
                 self.expect(&Token::Eq)?;
-                options.push((key, self.text()?));
-                if self.tokens.get(self.at) != Some(&&Token::Comma) {
+                options.push((key, self.string_literal()?));
+                if self.tokens.get(self.position) != Some(&&Token::Comma) {
                     break;
                 }
-                self.at += 1;
+                self.position += 1;
             }
             self.expect(&Token::RParen)?;
         }
         Ok(Statement::CreateCatalog { name, if_not_exists, options })
     }
 
-    fn end(&self) -> SqlResult<()> {
-        if self.at < self.tokens.len() {
-            return Err(SqlError::new(format!("the statement should have ended at {}", self.here())));
+    fn expect_end(&self) -> SqlResult<()> {
+        if self.position < self.tokens.len() {
+            return Err(SqlError::new(format!("expected the end of the statement at {}", self.current())));
         }
         Ok(())
     }
@@ -320,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn statements_are_read() {
+    fn statements_are_parsed() {
         let path = |parts: &[&str]| parts.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>();
         assert_eq!(one("show tables;"), Statement::ShowTables);
         assert_eq!(one("USE `my.shop`"), Statement::Use(path(&["my.shop"])));
@@ -344,8 +354,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_or_not_built_is_said() {
-        for (text, says) in [
+    fn syntax_errors_and_unsupported_statements_are_reported() {
+        for (text, expected) in [
             ("CREATE TABLE t (a INT)", "CREATE TABLE is not supported yet"),
             ("INSERT INTO t VALUES (1)", "INSERT is not supported yet"),
             ("create view v as select 1", "CREATE VIEW is not supported yet"),
@@ -357,14 +367,14 @@ mod tests {
             ),
             ("HELLO", "HELLO"),
             ("USE a.b.c", "backticks"),
-            ("USE", "a name was expected at the end"),
-            ("CREATE CATALOG c WITH ('a' 'b')", "= was expected"),
+            ("USE", "expected a name at the end"),
+            ("CREATE CATALOG c WITH ('a' 'b')", "expected = at"),
             ("CREATE CATALOG c WITH ('a' = b)", "single quotes"),
-            ("DESCRIBE t x", "ended at x"),
-            ("SELECT 'open", "no SQL"),
+            ("DESCRIBE t x", "end of the statement at x"),
+            ("SELECT 'open", "syntax error"),
         ] {
-            let refused = parse(text).unwrap_err().to_string();
-            assert!(refused.contains(says), "{text}: {refused}");
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
         }
     }
 }

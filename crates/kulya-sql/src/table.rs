@@ -1,9 +1,9 @@
-//! A stream as a table: which columns it has, and what reads it.
+//! A stream as a DataFusion table: its columns, and the scans that read it.
 
-use crate::catalog::Backend;
+use crate::backend::CatalogBackend;
 use crate::changelog::ChangelogScan;
-use crate::scan::{EventScan, Rows};
-use crate::unreadable::{OnUnreadable, Skipped};
+use crate::decode_errors::{DecodeErrorPolicy, SkippedEvents};
+use crate::scan::{EventFormat, EventScan, ScanContext};
 use crate::{SqlError, SqlResult};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
@@ -18,30 +18,26 @@ use kulya_schema::{Format, GroupId, GroupProperties, SchemaInfo};
 use kulya_store::StreamId;
 use std::sync::Arc;
 
-/// The group property by which a change log is known, and its value for Debezium's JSON.
+/// The group property that declares a changelog.
 const FORMAT_PROPERTY: &str = "format";
+/// The value of [`FORMAT_PROPERTY`] for Debezium's JSON.
 const DEBEZIUM_JSON: &str = "debezium-json";
 
-/// A table, looked up for one statement.
+/// A table of one statement.
 #[derive(Clone)]
 pub(crate) struct Table {
-    pub(crate) backend: Backend,
-    pub(crate) stream: StreamId,
-    /// Where its schemas are.
-    pub(crate) group: GroupId,
+    context: ScanContext,
+    stream: StreamId,
     pub(crate) schema: SchemaRef,
-    /// What is done with events that cannot be read, and those that were left out.
-    pub(crate) on_unreadable: OnUnreadable,
-    pub(crate) skipped: Skipped,
     kind: Kind,
 }
 
 #[derive(Clone)]
 enum Kind {
-    /// Each event a row, in this reader schema.
+    /// One row per event, decoded with this reader schema.
     Avro(SchemaInfo),
     Json(Vec<Column>),
-    /// The current rows of a change log, by its primary key.
+    /// The current rows of a changelog with this primary key.
     Changelog {
         columns: Vec<Column>,
         key: Vec<String>,
@@ -56,7 +52,7 @@ impl std::fmt::Debug for Table {
 
 impl Table {
     pub(crate) fn new(
-        backend: Backend,
+        backend: CatalogBackend,
         stream: StreamId,
         group: GroupId,
         properties: &GroupProperties,
@@ -85,13 +81,18 @@ impl Table {
                 }
             },
         };
-        let (on_unreadable, skipped) = (OnUnreadable::default(), Skipped::default());
-        Ok(Self { backend, stream, group, schema, on_unreadable, skipped, kind })
+        let (decode_error_policy, skipped) = (DecodeErrorPolicy::default(), SkippedEvents::default());
+        let context = ScanContext { backend, group, decode_error_policy, skipped };
+        Ok(Self { context, stream, schema, kind })
     }
 
-    /// As the query's hint has it; all its tables count together.
-    pub(crate) fn with_unreadable(mut self, policy: OnUnreadable, skipped: &Skipped) -> Self {
-        (self.on_unreadable, self.skipped) = (policy, skipped.clone());
+    /// Sets the query's policy for events that cannot be decoded; all tables of the query share the count.
+    pub(crate) fn with_decode_error_policy(
+        mut self,
+        policy: DecodeErrorPolicy,
+        skipped: &SkippedEvents,
+    ) -> Self {
+        (self.context.decode_error_policy, self.context.skipped) = (policy, skipped.clone());
         self
     }
 
@@ -99,24 +100,25 @@ impl Table {
         matches!(self.kind, Kind::Changelog { .. })
     }
 
-    /// A change log's rows are as they were when they were written: a column that one of these schemas lacks, or lets be
-    /// null, may be null whatever the latest says.
-    pub(crate) fn written_with<'a>(
+    /// Makes columns of a changelog nullable that one of these schemas lacks or declares nullable, because
+    /// its rows may have been written with any of them.
+    pub(crate) fn relax_nullability<'a>(
         &mut self,
         schemas: impl Iterator<Item = &'a SchemaInfo>,
     ) -> SqlResult<()> {
-        let Kind::Changelog { columns: own, .. } = &mut self.kind else { return Ok(()) };
+        let Kind::Changelog { columns: table_columns, .. } = &mut self.kind else { return Ok(()) };
         for schema in schemas {
-            let then = columns(schema)?;
-            for column in own.iter_mut() {
-                column.nullable |= then.iter().all(|before| before.name != column.name || before.nullable);
+            let writer_columns = columns(schema)?;
+            for column in table_columns.iter_mut() {
+                column.nullable |=
+                    writer_columns.iter().all(|writer| writer.name != column.name || writer.nullable);
             }
         }
-        self.schema = arrow_schema(own);
+        self.schema = arrow_schema(table_columns);
         Ok(())
     }
 
-    /// The primary key's columns; empty for none.
+    /// Returns the primary key's columns; empty without a primary key.
     pub(crate) fn key(&self) -> &[String] {
         match &self.kind {
             Kind::Changelog { key, .. } => key,
@@ -125,10 +127,10 @@ impl Table {
     }
 }
 
-/// The columns that are asked for.
-fn projected(columns: &[Column], projection: Option<&Vec<usize>>) -> Vec<Column> {
+/// Returns the projected columns.
+fn project(columns: &[Column], projection: Option<&Vec<usize>>) -> Vec<Column> {
     match projection {
-        Some(wanted) => wanted.iter().filter_map(|number| columns.get(*number).cloned()).collect(),
+        Some(indexes) => indexes.iter().filter_map(|index| columns.get(*index).cloned()).collect(),
         None => columns.to_vec(),
     }
 }
@@ -150,29 +152,39 @@ impl TableProvider for Table {
         _: &[Expr],
         limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        // what is there now is what the query sees
-        let segments = self.backend.store.segments(&self.stream).await.map_err(SqlError::from)?;
+        // the query reads up to the current ends of the segments
+        let segments = self.context.backend.store.segments(&self.stream).await.map_err(SqlError::from)?;
         let schema = match projection {
-            Some(wanted) => Arc::new(self.schema.project(wanted)?),
+            Some(indexes) => Arc::new(self.schema.project(indexes)?),
             None => self.schema(),
         };
         let partitions: Vec<Arc<dyn PartitionStream>> = match &self.kind {
             Kind::Changelog { columns, key } => {
-                let shown = projected(columns, projection);
-                vec![Arc::new(ChangelogScan::new(self, schema.clone(), segments, shown, key.clone()))]
+                let projected_columns = project(columns, projection);
+                let context = self.context.clone();
+                vec![Arc::new(ChangelogScan::new(
+                    context,
+                    schema.clone(),
+                    segments,
+                    projected_columns,
+                    key.clone(),
+                ))]
             }
             Kind::Avro(reader) => segments
                 .into_iter()
                 .map(|segment| {
-                    let rows = Rows::Avro { reader: reader.clone(), projection: projection.cloned() };
-                    Arc::new(EventScan::new(self, schema.clone(), segment, rows)) as Arc<dyn PartitionStream>
+                    let format =
+                        EventFormat::Avro { reader: reader.clone(), projection: projection.cloned() };
+                    Arc::new(EventScan::new(self.context.clone(), schema.clone(), segment, format))
+                        as Arc<dyn PartitionStream>
                 })
                 .collect(),
             Kind::Json(columns) => segments
                 .into_iter()
                 .map(|segment| {
-                    let rows = Rows::Json(projected(columns, projection));
-                    Arc::new(EventScan::new(self, schema.clone(), segment, rows)) as Arc<dyn PartitionStream>
+                    let format = EventFormat::Json(project(columns, projection));
+                    Arc::new(EventScan::new(self.context.clone(), schema.clone(), segment, format))
+                        as Arc<dyn PartitionStream>
                 })
                 .collect(),
         };

@@ -3,11 +3,11 @@
 pub struct DescribeRequest {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DescribeReply {
-    /// "kulya" and its version, for people.
+    /// "kulya" and its version, for display.
     #[prost(string, tag = "1")]
     pub version: ::prost::alloc::string::String,
 }
-/// A group of schemas. Both names may have any characters.
+/// A group's name. Namespace and name may contain any characters.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Group {
     /// Empty for the default namespace.
@@ -17,31 +17,32 @@ pub struct Group {
     #[prost(string, tag = "2")]
     pub name: ::prost::alloc::string::String,
 }
-/// Done, or done before.
+/// The requested state is reached, by this call or before.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Done {}
-/// How events are written.
+/// The format of events.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Format {
     #[prost(enumeration = "FormatKind", tag = "1")]
     pub kind: i32,
-    /// The name of a FORMAT_KIND_CUSTOM; empty for others.
+    /// The name of the format if it is FORMAT_KIND_CUSTOM; else empty.
     #[prost(string, tag = "2")]
     pub custom: ::prost::alloc::string::String,
 }
-/// When a new schema may follow the ones a group has.
+/// A compatibility policy: which new schemas a group accepts.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Compatibility {
     #[prost(enumeration = "Policy", tag = "1")]
     pub policy: i32,
-    /// Only with POLICY_ADVANCED, which has at least one of them: what the new schema must read.
+    /// Which versions the new schema must be able to read. Only with POLICY_ADVANCED, which needs at least one
+    /// side.
     #[prost(message, optional, tag = "2")]
     pub backward: ::core::option::Option<Side>,
-    /// And who must read what it writes.
+    /// Which versions must be able to read the new schema's events. Only with POLICY_ADVANCED.
     #[prost(message, optional, tag = "3")]
     pub forward: ::core::option::Option<Side>,
 }
-/// How far back one side of a policy looks.
+/// The versions that one side of a policy covers.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Side {
     #[prost(oneof = "side::Reach", tags = "1, 2, 3")]
@@ -51,13 +52,13 @@ pub struct Side {
 pub mod side {
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Reach {
-        /// To the latest version.
+        /// The latest version.
         #[prost(message, tag = "1")]
         Latest(super::Latest),
-        /// To every live version.
+        /// Every live version.
         #[prost(message, tag = "2")]
         Transitive(super::Transitive),
-        /// To every live version from this one on.
+        /// Every live version from this one on.
         #[prost(message, tag = "3")]
         Till(super::Version),
     }
@@ -66,7 +67,8 @@ pub mod side {
 pub struct Latest {}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Transitive {}
-/// By whose rules schemas are judged. A group says so by its labels "kulya.rules", "kulya.protobuf" and "kulya.unknown".
+/// The rules of compatibility checks. A group sets them by its labels "kulya.rules", "kulya.protobuf" and
+/// "kulya.unknown".
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Rules {
     #[prost(oneof = "rules::Rules", tags = "1, 2")]
@@ -76,10 +78,10 @@ pub struct Rules {
 pub mod rules {
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Rules {
-        /// As the Java registry does.
+        /// The rules of the Java registry.
         #[prost(message, tag = "1")]
         Java(super::JavaRules),
-        /// As each format's specification says.
+        /// The rules of each format's specification.
         #[prost(message, tag = "2")]
         Strict(super::StrictRules),
     }
@@ -95,15 +97,15 @@ pub struct StrictRules {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GroupProperties {
-    /// The format that its schemas must have.
+    /// The required format of the group's schemas.
     #[prost(message, optional, tag = "1")]
     pub format: ::core::option::Option<Format>,
     #[prost(message, optional, tag = "2")]
     pub compatibility: ::core::option::Option<Compatibility>,
-    /// Whether schemas of different types may live side by side.
+    /// Whether the group may contain schemas of different types.
     #[prost(bool, tag = "3")]
     pub allow_multiple_types: bool,
-    /// A user's labels, at most 100; a key and a value have at most 200 UTF-16 units each.
+    /// User-defined labels, at most 100; a key and a value have at most 200 UTF-16 code units each.
     #[prost(btree_map = "string, string", tag = "4")]
     pub labels: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
@@ -129,7 +131,7 @@ pub struct CreateGroupRequest {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateGroupReply {
-    /// False: there was one of that name, and it is as it was.
+    /// False: a group of that name existed, and is not changed.
     #[prost(bool, tag = "1")]
     pub created: bool,
 }
@@ -137,13 +139,13 @@ pub struct CreateGroupReply {
 pub struct ChangeGroupRequest {
     #[prost(message, optional, tag = "1")]
     pub group: ::core::option::Option<Group>,
-    /// Absent: it stays.
+    /// The new policy. Absent: not changed.
     #[prost(message, optional, tag = "2")]
     pub compatibility: ::core::option::Option<Compatibility>,
-    /// All of them; absent: they stay.
+    /// The new labels, which replace all others. Absent: not changed.
     #[prost(message, optional, tag = "3")]
     pub labels: ::core::option::Option<Labels>,
-    /// The change is made only while the group is so.
+    /// The change is made only if the group has these properties (compare and set).
     #[prost(message, optional, tag = "4")]
     pub previous: ::core::option::Option<GroupProperties>,
 }
@@ -157,17 +159,18 @@ pub struct Labels {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ChangeGroupReply {
-    /// As they are now. Absent: the group was not as `previous` says, and nothing was changed.
+    /// The properties after the change. Absent: the group does not have the properties in `previous`; nothing
+    /// changed.
     #[prost(message, optional, tag = "1")]
     pub properties: ::core::option::Option<GroupProperties>,
 }
-/// Which part of a list is wanted.
+/// The requested page of a list.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Page {
-    /// The `next` of the page before; empty for the first.
+    /// The `next` of the previous page; empty for the first.
     #[prost(string, tag = "1")]
     pub after: ::prost::alloc::string::String,
-    /// The most items; 0 means 1, and no more than 10000 come.
+    /// The maximum number of items, from 1 to 10000; other values are clamped.
     #[prost(uint32, tag = "2")]
     pub limit: u32,
 }
@@ -176,8 +179,8 @@ pub struct ListNamespacesRequest {
     #[prost(message, optional, tag = "1")]
     pub page: ::core::option::Option<Page>,
 }
-/// Of this and of every other page: it may have fewer items than asked for, and none, though there are more behind; it is
-/// the last one when it has no `next`.
+/// As every page, it may have fewer items than requested, or none, although more follow; it is the last one if
+/// it has no `next`.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct NamespacesReply {
     #[prost(string, repeated, tag = "1")]
@@ -208,33 +211,33 @@ pub struct GroupEntry {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Schema {
-    /// The name of what it describes: an Avro full name, a Protobuf message, free text for JSON.
+    /// The name of the described type: an Avro full name, a Protobuf message, any text for JSON.
     #[prost(string, tag = "1")]
     pub r#type: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "2")]
     pub format: ::core::option::Option<Format>,
-    /// As its sender sent it; at most 8 MiB.
+    /// The schema, unchanged; at most 8 MiB.
     #[prost(bytes = "bytes", tag = "3")]
     pub data: ::prost::bytes::Bytes,
-    /// A user's labels, bounded as a group's.
+    /// User-defined labels, with the bounds of a group's.
     #[prost(btree_map = "string, string", tag = "4")]
     pub labels: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
 }
-/// Which version of which type a registered schema is.
+/// The version of a registered schema.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Version {
     #[prost(string, tag = "1")]
     pub r#type: ::prost::alloc::string::String,
-    /// The format's name: "Avro", "Protobuf", "Json", or a custom one's.
+    /// The format's name: "Avro", "Protobuf", "Json", or that of a custom format.
     #[prost(string, tag = "2")]
     pub format: ::prost::alloc::string::String,
-    /// Counts the versions of (format, type), from 0.
+    /// The number of the version among those of the same format and type, from 0.
     #[prost(uint32, tag = "3")]
     pub version: u32,
-    /// Counts all schemas of the group, from 0.
+    /// The number of the schema in the group, from 0.
     #[prost(uint32, tag = "4")]
     pub id: u32,
 }
@@ -256,8 +259,8 @@ pub mod add_schema_reply {
     pub enum Reply {
         #[prost(message, tag = "1")]
         Version(super::Version),
-        /// Refused by the policy, or because the group takes another format. It is an answer and no status, because all the
-        /// reasons may be more than a status can carry.
+        /// The schema is rejected by the policy, or because the group has another format. This is a reply and not
+        /// a status, because the reasons may exceed the size of a status.
         #[prost(message, tag = "2")]
         Refused(super::ErrorDetail),
     }
@@ -266,7 +269,7 @@ pub mod add_schema_reply {
 pub struct SchemasRequest {
     #[prost(message, optional, tag = "1")]
     pub group: ::core::option::Option<Group>,
-    /// Of this type alone.
+    /// Only versions of this type.
     #[prost(string, optional, tag = "2")]
     pub r#type: ::core::option::Option<::prost::alloc::string::String>,
 }
@@ -304,7 +307,7 @@ pub struct HistoryReply {
 pub struct ListVersionsRequest {
     #[prost(message, optional, tag = "1")]
     pub group: ::core::option::Option<Group>,
-    /// Of this type alone.
+    /// Only versions of this type.
     #[prost(string, optional, tag = "2")]
     pub r#type: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(message, optional, tag = "3")]
@@ -360,10 +363,10 @@ pub struct AddedToReply {
     #[prost(message, repeated, tag = "1")]
     pub holders: ::prost::alloc::vec::Vec<Holder>,
 }
-/// A group that holds the schema.
+/// A group that contains the schema.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Holder {
-    /// Its name.
+    /// The group's name.
     #[prost(string, tag = "1")]
     pub group: ::prost::alloc::string::String,
     /// The schema's version there.
@@ -381,31 +384,31 @@ pub struct CheckRequest {
     pub group: ::core::option::Option<Group>,
     #[prost(message, optional, tag = "2")]
     pub schema: ::core::option::Option<Schema>,
-    /// Another policy than the group's.
+    /// Replaces the group's policy.
     #[prost(message, optional, tag = "3")]
     pub compatibility: ::core::option::Option<Compatibility>,
-    /// Other rules than the group's.
+    /// Replaces the group's rules.
     #[prost(message, optional, tag = "4")]
     pub rules: ::core::option::Option<Rules>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Verdict {
-    /// Whether it would be taken.
+    /// Whether the schema would be accepted.
     #[prost(bool, tag = "1")]
     pub compatible: bool,
-    /// Its version, when it is registered already.
+    /// The schema's version, if it is registered already.
     #[prost(message, optional, tag = "2")]
     pub registered: ::core::option::Option<Version>,
-    /// Why it would be refused.
+    /// Why the schema would be rejected.
     #[prost(message, optional, tag = "3")]
     pub refusal: ::core::option::Option<Refusal>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Refusal {
-    /// The type that is refused.
+    /// The rejected type.
     #[prost(string, tag = "1")]
     pub r#type: ::prost::alloc::string::String,
-    /// The policy's name, as "BackwardTransitive".
+    /// The policy's name, such as "BackwardTransitive".
     #[prost(string, tag = "2")]
     pub policy: ::prost::alloc::string::String,
     /// "java" or "strict".
@@ -424,19 +427,19 @@ pub struct Reason {
 pub mod reason {
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Reason {
-        /// The group takes one type only, and holds another.
+        /// The group accepts a single type, and contains another one.
         #[prost(message, tag = "1")]
         OtherType(super::Versions),
-        /// The policy refuses every further schema.
+        /// The policy rejects every further schema.
         #[prost(message, tag = "2")]
         Denied(super::Versions),
-        /// The new schema, as reader, cannot read what these versions wrote.
+        /// The new schema cannot read events of these versions.
         #[prost(message, tag = "3")]
         CannotRead(super::Conflict),
-        /// These versions, as readers, cannot read what the new schema writes.
+        /// These versions cannot read events of the new schema.
         #[prost(message, tag = "4")]
         CannotBeRead(super::Conflict),
-        /// The new schema, as reader, uses what these versions reserved.
+        /// The new schema uses names or numbers that these versions reserve.
         #[prost(message, tag = "5")]
         UsesReserved(super::Conflict),
     }
@@ -456,29 +459,30 @@ pub struct Conflict {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Incompatibility {
-    /// The rule that is broken: the format's word and the rule's, as "avro/missing-default". Rules keep their names.
+    /// The violated rule, as format and name, such as "avro/missing-default". The names of rules are stable.
     #[prost(string, tag = "1")]
     pub rule: ::prost::alloc::string::String,
-    /// Where in both schemas, in the format's own way to say it.
+    /// The location in both schemas, in the format's notation.
     #[prost(string, tag = "2")]
     pub reader_path: ::prost::alloc::string::String,
     #[prost(string, tag = "3")]
     pub writer_path: ::prost::alloc::string::String,
-    /// What stands there, shortened; empty for nothing.
+    /// The parts of the schemas at these locations, abbreviated; empty for none.
     #[prost(string, tag = "4")]
     pub reader: ::prost::alloc::string::String,
     #[prost(string, tag = "5")]
     pub writer: ::prost::alloc::string::String,
-    /// What is wrong there, for a person.
+    /// A description of the problem, for display.
     #[prost(string, tag = "6")]
     pub message: ::prost::alloc::string::String,
-    /// What would mend it; empty when nobody can say.
+    /// A suggested fix; empty if none is known.
     #[prost(string, tag = "7")]
     pub fix: ::prost::alloc::string::String,
-    /// A value, as JSON text, that the writer's schema allows and the reader's does not, where one was found.
+    /// A counterexample as JSON text: a value that the writer's schema allows and the reader's does not. Absent
+    /// if none was found.
     #[prost(string, optional, tag = "8")]
     pub witness: ::core::option::Option<::prost::alloc::string::String>,
-    /// False: it could not be told, and this says where and why.
+    /// False: the check could not decide; the other fields say where and why.
     #[prost(bool, tag = "9")]
     pub certain: bool,
 }
@@ -500,10 +504,10 @@ pub struct Comparison {
     pub to: ::core::option::Option<Schema>,
     #[prost(message, optional, tag = "3")]
     pub fields: ::core::option::Option<Difference>,
-    /// What keeps the later schema from reading what the earlier one wrote; nothing when it can.
+    /// Why the later schema cannot read events of the earlier one; empty if it can.
     #[prost(message, repeated, tag = "4")]
     pub backward: ::prost::alloc::vec::Vec<Incompatibility>,
-    /// What keeps the earlier one from reading what the later one writes.
+    /// Why the earlier schema cannot read events of the later one; empty if it can.
     #[prost(message, repeated, tag = "5")]
     pub forward: ::prost::alloc::vec::Vec<Incompatibility>,
 }
@@ -518,10 +522,11 @@ pub struct Difference {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Field {
-    /// The names from the root, with dots, "\[\]" for an array's items and "{}" for a map's values: "lines\[\].quantity".
+    /// The path from the root, with dots, "\[\]" for an array's items and "{}" for a map's values:
+    /// "lines\[\].quantity".
     #[prost(string, tag = "1")]
     pub path: ::prost::alloc::string::String,
-    /// A few words, in the format's own terms; empty when the schema says none.
+    /// The type, in the format's terms; empty if the schema declares none.
     #[prost(string, tag = "2")]
     pub r#type: ::prost::alloc::string::String,
 }
@@ -529,28 +534,28 @@ pub struct Field {
 pub struct ChangedField {
     #[prost(string, tag = "1")]
     pub path: ::prost::alloc::string::String,
-    /// Its type before and after.
+    /// The field's types before and after.
     #[prost(string, tag = "2")]
     pub from: ::prost::alloc::string::String,
     #[prost(string, tag = "3")]
     pub to: ::prost::alloc::string::String,
 }
-/// All that is given must hold. Texts are compared without regard to case.
+/// A search. All given criteria must match. Texts are compared case-insensitively.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SearchRequest {
     /// Only in this namespace.
     #[prost(string, optional, tag = "1")]
     pub namespace: ::core::option::Option<::prost::alloc::string::String>,
-    /// A part of the group's name.
+    /// A substring of the group's name.
     #[prost(string, optional, tag = "2")]
     pub group: ::core::option::Option<::prost::alloc::string::String>,
-    /// A part of the type's name.
+    /// A substring of the type's name.
     #[prost(string, optional, tag = "3")]
     pub r#type: ::core::option::Option<::prost::alloc::string::String>,
     /// The format's name.
     #[prost(string, optional, tag = "4")]
     pub format: ::core::option::Option<::prost::alloc::string::String>,
-    /// A field's name, or the last names of its path, as "line.quantity".
+    /// A field's name, or the end of its path, such as "line.quantity".
     #[prost(string, optional, tag = "5")]
     pub field: ::core::option::Option<::prost::alloc::string::String>,
     /// Every live version instead of the latest of each type.
@@ -572,17 +577,17 @@ pub struct Found {
     pub group: ::core::option::Option<Group>,
     #[prost(message, optional, tag = "2")]
     pub version: ::core::option::Option<Version>,
-    /// The fields that were searched for.
+    /// The matching fields.
     #[prost(message, repeated, tag = "3")]
     pub fields: ::prost::alloc::vec::Vec<Field>,
 }
-/// What the bytes behind an event's header went through.
+/// A codec: the transformation of an event's payload, such as compression.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Codec {
-    /// As "application/x-gzip"; empty for none.
+    /// The name, such as "application/x-gzip"; empty for none.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
-    /// What its decoder needs to know.
+    /// Parameters of the decoder.
     #[prost(btree_map = "string, string", tag = "2")]
     pub properties: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
@@ -593,7 +598,7 @@ pub struct Codec {
 pub struct EncodingIdRequest {
     #[prost(message, optional, tag = "1")]
     pub group: ::core::option::Option<Group>,
-    /// Its id counts.
+    /// The version; only its id is used.
     #[prost(message, optional, tag = "2")]
     pub version: ::core::option::Option<Version>,
     /// The codec's name; empty for none.
@@ -635,11 +640,12 @@ pub struct AddCodecRequest {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ExportRequest {
-    /// Of this namespace alone.
+    /// Only groups of this namespace.
     #[prost(string, optional, tag = "1")]
     pub namespace: ::core::option::Option<::prost::alloc::string::String>,
 }
-/// First a Begin; then for each group a GroupLine, its schemas in id order, its encodings in id order; last an End.
+/// A line of an export: first a Begin; then for each group a GroupLine, its schemas in id order, its encodings
+/// in id order; last an End.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ExportLine {
     #[prost(oneof = "export_line::Line", tags = "1, 2, 3, 4, 5")]
@@ -663,7 +669,7 @@ pub mod export_line {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Begin {
-    /// The version of the format, which is 1.
+    /// The version of the export format, which is 1.
     #[prost(uint32, tag = "1")]
     pub version: u32,
 }
@@ -676,7 +682,7 @@ pub struct GroupLine {
     /// In order of registration.
     #[prost(message, repeated, tag = "3")]
     pub codecs: ::prost::alloc::vec::Vec<Codec>,
-    /// How many schemas follow, and how many encodings then.
+    /// The number of schema lines that follow, and of encoding lines after them.
     #[prost(uint32, tag = "4")]
     pub schemas: u32,
     #[prost(uint32, tag = "5")]
@@ -703,13 +709,13 @@ pub struct EncodingLine {
     pub id: u32,
     #[prost(uint32, tag = "2")]
     pub schema: u32,
-    /// The codec as it was when the id was given.
+    /// The codec as it was when the id was allocated.
     #[prost(message, optional, tag = "3")]
     pub codec: ::core::option::Option<Codec>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct End {
-    /// How many groups there were.
+    /// The number of exported groups.
     #[prost(uint64, tag = "1")]
     pub groups: u64,
 }
@@ -722,10 +728,10 @@ pub struct ImportRequest {
 pub mod import_request {
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Request {
-        /// The first one.
+        /// In the first request.
         #[prost(message, tag = "1")]
         Begin(super::ImportBegin),
-        /// Each further one.
+        /// In each further request.
         #[prost(message, tag = "2")]
         Line(super::ExportLine),
     }
@@ -737,13 +743,13 @@ pub struct ImportBegin {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ImportReply {
-    /// Groups made.
+    /// The number of imported groups.
     #[prost(uint64, tag = "1")]
     pub groups: u64,
-    /// Groups left as they were.
+    /// The number of skipped groups.
     #[prost(uint64, tag = "2")]
     pub skipped: u64,
-    /// Schemas, deleted ones too.
+    /// The number of imported schemas, including deleted ones.
     #[prost(uint64, tag = "3")]
     pub schemas: u64,
     #[prost(uint64, tag = "4")]
@@ -751,13 +757,13 @@ pub struct ImportReply {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchRequest {
-    /// A place that was given with a change: those behind it come. Absent: from now on.
+    /// The position of a change: the changes after it are returned. Absent: from now on.
     #[prost(string, optional, tag = "1")]
     pub from: ::core::option::Option<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WatchReply {
-    /// The place behind the change.
+    /// The position after the change.
     #[prost(string, tag = "1")]
     pub place: ::prost::alloc::string::String,
     /// Absent in the first reply only.
@@ -768,7 +774,7 @@ pub struct WatchReply {
 pub struct Change {
     #[prost(message, optional, tag = "1")]
     pub group: ::core::option::Option<Group>,
-    /// When, milliseconds since 1970 UTC.
+    /// The time of the change, milliseconds since 1970 UTC.
     #[prost(uint64, tag = "2")]
     pub timestamp_ms: u64,
     #[prost(oneof = "change::What", tags = "3, 4, 5, 6, 7, 8, 9, 10")]
@@ -780,10 +786,10 @@ pub mod change {
     pub enum What {
         #[prost(message, tag = "3")]
         GroupCreated(super::GroupProperties),
-        /// Made by an import, with all its schemas.
+        /// Created by an import, with all its schemas.
         #[prost(message, tag = "4")]
         GroupImported(super::GroupImported),
-        /// As it is now.
+        /// The properties after the change.
         #[prost(message, tag = "5")]
         GroupChanged(super::GroupProperties),
         #[prost(message, tag = "6")]
@@ -802,7 +808,7 @@ pub mod change {
 pub struct GroupImported {
     #[prost(message, optional, tag = "1")]
     pub properties: ::core::option::Option<GroupProperties>,
-    /// How many schemas it has.
+    /// The number of the group's schemas.
     #[prost(uint32, tag = "2")]
     pub schemas: u32,
 }
@@ -818,17 +824,17 @@ pub struct EncodingAdded {
     #[prost(string, tag = "3")]
     pub codec: ::prost::alloc::string::String,
 }
-/// The registry's own word on what went wrong.
+/// An error of the registry.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ErrorDetail {
     #[prost(enumeration = "ErrorKind", tag = "1")]
     pub kind: i32,
     #[prost(string, tag = "2")]
     pub message: ::prost::alloc::string::String,
-    /// What it came from, the nearest first.
+    /// The texts of the causes, the nearest first.
     #[prost(string, repeated, tag = "3")]
     pub causes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Why the schema is refused: in the reply to AddSchema, not in a status, whose room is small.
+    /// Why the schema is rejected. Present in the reply to AddSchema, never in a status, whose size is limited.
     #[prost(message, optional, tag = "4")]
     pub refusal: ::core::option::Option<Refusal>,
 }
@@ -842,9 +848,9 @@ pub enum FormatKind {
     Protobuf = 2,
     /// JSON documents; a schema is JSON text in UTF-8.
     Json = 3,
-    /// For groups only: schemas of every format are welcome.
+    /// For groups only: schemas of every format are accepted.
     Any = 4,
-    /// A user's own.
+    /// A user-defined format.
     Custom = 5,
 }
 impl FormatKind {
@@ -879,23 +885,23 @@ impl FormatKind {
 #[repr(i32)]
 pub enum Policy {
     Unspecified = 0,
-    /// Every schema.
+    /// Accepts every schema.
     AllowAny = 1,
-    /// None after the first.
+    /// Accepts no schema after the first.
     DenyAll = 2,
-    /// It reads what the latest wrote.
+    /// The new schema can read events of the latest version.
     Backward = 3,
-    /// It reads what every live version wrote.
+    /// The new schema can read events of every live version.
     BackwardTransitive = 4,
-    /// The latest reads what it writes.
+    /// The latest version can read events of the new schema.
     Forward = 5,
-    /// Every live version reads what it writes.
+    /// Every live version can read events of the new schema.
     ForwardTransitive = 6,
     /// Backward and forward.
     Full = 7,
-    /// Both, and every live version.
+    /// Backward and forward transitive.
     FullTransitive = 8,
-    /// Each side by itself.
+    /// Backward and forward sides set separately.
     Advanced = 9,
 }
 impl Policy {
@@ -934,13 +940,13 @@ impl Policy {
         }
     }
 }
-/// How Protobuf events may be written.
+/// The encodings of Protobuf events that must stay compatible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum ProtobufEvents {
-    /// In the wire format alone: numbers count, names do not.
+    /// Only the binary wire format: field numbers count, names do not.
     Wire = 0,
-    /// As JSON too: names count as well.
+    /// The JSON mapping too: names count as well.
     Json = 1,
 }
 impl ProtobufEvents {
@@ -963,7 +969,7 @@ impl ProtobufEvents {
         }
     }
 }
-/// What is done when nobody can tell whether schemas are compatible.
+/// The result of a check that cannot decide whether schemas are compatible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum WhenUnknown {
@@ -990,13 +996,13 @@ impl WhenUnknown {
         }
     }
 }
-/// What is done with a group that is there already.
+/// The policy for groups that exist already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Existing {
-    /// The import ends with an error.
+    /// The import fails.
     Refuse = 0,
-    /// It is left as it is.
+    /// The group is skipped.
     Skip = 1,
 }
 impl Existing {
@@ -1025,17 +1031,17 @@ pub enum ErrorKind {
     Unspecified = 0,
     /// No such group, schema or encoding. NOT_FOUND.
     NotFound = 1,
-    /// The policy refuses the schema, or an import finds its group there. FAILED_PRECONDITION.
+    /// The policy rejects the schema, or a group of an import exists already. FAILED_PRECONDITION.
     Incompatible = 2,
-    /// The group takes another format. FAILED_PRECONDITION.
+    /// The group has another format. FAILED_PRECONDITION.
     FormatMismatch = 3,
-    /// The codec was never added to the group. FAILED_PRECONDITION.
+    /// The codec is not registered in the group. FAILED_PRECONDITION.
     CodecUnknown = 4,
-    /// The request or the schema is wrong. INVALID_ARGUMENT.
+    /// The request or the schema is invalid. INVALID_ARGUMENT.
     InvalidInput = 5,
-    /// What was asked for is no longer kept. OUT_OF_RANGE.
+    /// The requested data is deleted by retention. OUT_OF_RANGE.
     Gone = 6,
-    /// The registry or its store does not answer, or has no room. UNAVAILABLE.
+    /// The registry or its store does not respond, or has no space left. UNAVAILABLE.
     Unavailable = 7,
     /// The registry failed. INTERNAL.
     Failed = 8,
@@ -1154,7 +1160,7 @@ pub mod schema_registry_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Who answers.
+        /// Returns the server's version.
         pub async fn describe(
             &mut self,
             request: impl tonic::IntoRequest<super::DescribeRequest>,
@@ -1176,7 +1182,7 @@ pub mod schema_registry_client {
                 .insert(GrpcMethod::new("kulya.registry.v1.SchemaRegistry", "Describe"));
             self.inner.unary(req, path, codec).await
         }
-        /// The namespaces that hold groups.
+        /// Lists the namespaces that contain groups.
         pub async fn list_namespaces(
             &mut self,
             request: impl tonic::IntoRequest<super::ListNamespacesRequest>,
@@ -1203,7 +1209,7 @@ pub mod schema_registry_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// The groups of a namespace, in name order.
+        /// Lists the groups of a namespace, in name order.
         pub async fn list_groups(
             &mut self,
             request: impl tonic::IntoRequest<super::ListGroupsRequest>,
@@ -1227,7 +1233,7 @@ pub mod schema_registry_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Makes a group, unless there is one of that name.
+        /// Creates a group, unless it exists.
         pub async fn create_group(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateGroupRequest>,
@@ -1254,7 +1260,7 @@ pub mod schema_registry_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// NOT_FOUND: no such group.
+        /// Returns a group's properties. NOT_FOUND: no such group.
         pub async fn describe_group(
             &mut self,
             request: impl tonic::IntoRequest<super::GroupRequest>,
@@ -1278,7 +1284,7 @@ pub mod schema_registry_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Changes policy or labels. NOT_FOUND: no such group.
+        /// Changes a group's policy or labels. NOT_FOUND: no such group.
         pub async fn change_group(
             &mut self,
             request: impl tonic::IntoRequest<super::ChangeGroupRequest>,
@@ -1305,7 +1311,7 @@ pub mod schema_registry_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Removes a group with all it has; also fine when there is none.
+        /// Deletes a group with its schemas and encodings. Succeeds when there is no such group.
         pub async fn delete_group(
             &mut self,
             request: impl tonic::IntoRequest<super::GroupRequest>,
@@ -1329,7 +1335,8 @@ pub mod schema_registry_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Registers a schema, or finds it again; it may be repeated. NOT_FOUND: no such group.
+        /// Registers a schema, or returns its version when it is registered already. Idempotent. NOT_FOUND: no such
+        /// group.
         pub async fn add_schema(
             &mut self,
             request: impl tonic::IntoRequest<super::SchemaRequest>,
@@ -1353,7 +1360,7 @@ pub mod schema_registry_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// The version of a schema. NOT_FOUND: no such group, or it is not registered there.
+        /// Returns the version of a schema. NOT_FOUND: no such group, or the schema is not registered there.
         pub async fn find_schema(
             &mut self,
             request: impl tonic::IntoRequest<super::SchemaRequest>,
@@ -1377,8 +1384,8 @@ pub mod schema_registry_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Whether a schema could be added, and every reason why not. NOT_FOUND: no such group. FAILED_PRECONDITION: the group
-        /// takes another format.
+        /// Checks whether a schema could be added, and returns every reason why not. NOT_FOUND: no such group.
+        /// FAILED_PRECONDITION: the group has another format.
         pub async fn check(
             &mut self,
             request: impl tonic::IntoRequest<super::CheckRequest>,
@@ -1400,7 +1407,7 @@ pub mod schema_registry_client {
                 .insert(GrpcMethod::new("kulya.registry.v1.SchemaRegistry", "Check"));
             self.inner.unary(req, path, codec).await
         }
-        /// Whether a reader with this schema may read what the group holds. NOT_FOUND: no such group.
+        /// Checks whether a reader with this schema can read the group's events. NOT_FOUND: no such group.
         pub async fn can_read(
             &mut self,
             request: impl tonic::IntoRequest<super::SchemaRequest>,
@@ -1422,8 +1429,8 @@ pub mod schema_registry_client {
                 .insert(GrpcMethod::new("kulya.registry.v1.SchemaRegistry", "CanRead"));
             self.inner.unary(req, path, codec).await
         }
-        /// The latest live version of each type, in id order; of one type alone when one is given. NOT_FOUND: no such group, or
-        /// it has no live schema of that type.
+        /// Returns the latest live version of each type, or of the requested type, in id order. NOT_FOUND: no such
+        /// group, or it has no live schema of that type.
         pub async fn latest_schemas(
             &mut self,
             request: impl tonic::IntoRequest<super::SchemasRequest>,
@@ -1450,7 +1457,7 @@ pub mod schema_registry_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
-        /// Every live version, in id order, of one type or all. NOT_FOUND: no such group.
+        /// Lists every live version, of one type or all, in id order. NOT_FOUND: no such group.
         pub async fn list_schemas(
             &mut self,
             request: impl tonic::IntoRequest<super::SchemasRequest>,
@@ -1477,7 +1484,8 @@ pub mod schema_registry_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
-        /// The same with the policy and the time at which each was added.
+        /// Lists every live version with the policy in force and the time when it was added. NOT_FOUND: no such
+        /// group.
         pub async fn list_history(
             &mut self,
             request: impl tonic::IntoRequest<super::GroupRequest>,
@@ -1504,7 +1512,7 @@ pub mod schema_registry_client {
                 );
             self.inner.server_streaming(req, path, codec).await
         }
-        /// Every version, deleted ones too, without its schema. NOT_FOUND: no such group.
+        /// Lists every version, including deleted ones, without the schemas. NOT_FOUND: no such group.
         pub async fn list_versions(
             &mut self,
             request: impl tonic::IntoRequest<super::ListVersionsRequest>,
@@ -1528,7 +1536,7 @@ pub mod schema_registry_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// A schema by its id, a deleted one too. NOT_FOUND: no such group or id.
+        /// Returns a schema by id, including deleted ones. NOT_FOUND: no such group or id.
         pub async fn get_schema(
             &mut self,
             request: impl tonic::IntoRequest<super::SchemaIdRequest>,
@@ -1552,7 +1560,8 @@ pub mod schema_registry_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// The id of a version given by format, type and number, a deleted one too. NOT_FOUND: none such.
+        /// Returns the id of a version given by format, type and number, including deleted ones. NOT_FOUND: no such
+        /// group or version.
         pub async fn get_version_id(
             &mut self,
             request: impl tonic::IntoRequest<super::VersionIdRequest>,
@@ -1576,8 +1585,8 @@ pub mod schema_registry_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Deletes a schema softly: it is not found any more, and its id still resolves. Fine when it is deleted already.
-        /// NOT_FOUND: no such group or id.
+        /// Deletes a schema softly: it is no longer listed or found, but its id still resolves. Succeeds when it is
+        /// deleted already. NOT_FOUND: no such group or id.
         pub async fn delete_schema(
             &mut self,
             request: impl tonic::IntoRequest<super::SchemaIdRequest>,
@@ -1601,7 +1610,7 @@ pub mod schema_registry_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// The groups of a namespace that hold a schema.
+        /// Lists the groups of a namespace that contain a schema.
         pub async fn added_to(
             &mut self,
             request: impl tonic::IntoRequest<super::AddedToRequest>,
@@ -1626,7 +1635,8 @@ pub mod schema_registry_client {
                 .insert(GrpcMethod::new("kulya.registry.v1.SchemaRegistry", "AddedTo"));
             self.inner.server_streaming(req, path, codec).await
         }
-        /// What changed from one schema of a group to another, and who reads whom. NOT_FOUND: no such group or id.
+        /// Compares two schemas of a group: their differences, and their compatibility in both directions.
+        /// NOT_FOUND: no such group or id.
         pub async fn compare(
             &mut self,
             request: impl tonic::IntoRequest<super::CompareRequest>,
@@ -1648,7 +1658,7 @@ pub mod schema_registry_client {
                 .insert(GrpcMethod::new("kulya.registry.v1.SchemaRegistry", "Compare"));
             self.inner.unary(req, path, codec).await
         }
-        /// Live versions that a search names, group by group.
+        /// Searches live versions, group by group.
         pub async fn search(
             &mut self,
             request: impl tonic::IntoRequest<super::SearchRequest>,
@@ -1670,8 +1680,8 @@ pub mod schema_registry_client {
                 .insert(GrpcMethod::new("kulya.registry.v1.SchemaRegistry", "Search"));
             self.inner.unary(req, path, codec).await
         }
-        /// The encoding id of a schema and a codec, made on first use; it may be repeated. NOT_FOUND: no such group or live
-        /// schema. FAILED_PRECONDITION: the codec was never added to the group.
+        /// Returns the encoding id of a schema and a codec, allocated on first use. Idempotent. NOT_FOUND: no such
+        /// group or live schema. FAILED_PRECONDITION: the codec is not registered in the group.
         pub async fn get_encoding_id(
             &mut self,
             request: impl tonic::IntoRequest<super::EncodingIdRequest>,
@@ -1698,7 +1708,7 @@ pub mod schema_registry_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// What an encoding id stands for; it never changes. NOT_FOUND: no such group or id.
+        /// Returns the schema and codec of an encoding id; they never change. NOT_FOUND: no such group or id.
         pub async fn get_encoding(
             &mut self,
             request: impl tonic::IntoRequest<super::EncodingRequest>,
@@ -1722,7 +1732,7 @@ pub mod schema_registry_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// The codecs of a group in order of registration. NOT_FOUND: no such group.
+        /// Lists the codecs of a group in order of registration. NOT_FOUND: no such group.
         pub async fn list_codecs(
             &mut self,
             request: impl tonic::IntoRequest<super::GroupRequest>,
@@ -1746,7 +1756,7 @@ pub mod schema_registry_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Adds a codec; one of the same name stays as it was. NOT_FOUND: no such group.
+        /// Registers a codec; an existing one of the same name is not changed. NOT_FOUND: no such group.
         pub async fn add_codec(
             &mut self,
             request: impl tonic::IntoRequest<super::AddCodecRequest>,
@@ -1768,7 +1778,8 @@ pub mod schema_registry_client {
                 .insert(GrpcMethod::new("kulya.registry.v1.SchemaRegistry", "AddCodec"));
             self.inner.unary(req, path, codec).await
         }
-        /// Everything, or all of one namespace, line by line. It is whole when its last line is an End.
+        /// Exports all groups, or those of one namespace, line by line. An export is complete when its last line is
+        /// an End.
         pub async fn export(
             &mut self,
             request: impl tonic::IntoRequest<super::ExportRequest>,
@@ -1793,8 +1804,9 @@ pub mod schema_registry_client {
                 .insert(GrpcMethod::new("kulya.registry.v1.SchemaRegistry", "Export"));
             self.inner.server_streaming(req, path, codec).await
         }
-        /// Takes in what Export gave, ids kept; a group appears when the whole of it is there. The first request says how, each
-        /// further one has a line. FAILED_PRECONDITION: a group is there already; those before it stay.
+        /// Imports the lines of an export, preserving ids. A group becomes visible when it is imported completely.
+        /// The first request holds the options, each further one a line. FAILED_PRECONDITION: a group exists
+        /// already; groups imported before it remain.
         pub async fn import(
             &mut self,
             request: impl tonic::IntoStreamingRequest<Message = super::ImportRequest>,
@@ -1816,8 +1828,9 @@ pub mod schema_registry_client {
                 .insert(GrpcMethod::new("kulya.registry.v1.SchemaRegistry", "Import"));
             self.inner.client_streaming(req, path, codec).await
         }
-        /// Changes as they come, until the call or the server ends. The first reply has a place alone: where it begins.
-        /// INVALID_ARGUMENT: that is no place. OUT_OF_RANGE: what lies behind that place is no longer kept.
+        /// Streams changes as they happen, until the call or the server ends. The first reply has no change, only
+        /// the position from which the stream begins. INVALID_ARGUMENT: malformed position. OUT_OF_RANGE: the
+        /// changes after that position are deleted by retention.
         pub async fn watch(
             &mut self,
             request: impl tonic::IntoRequest<super::WatchRequest>,
@@ -1857,22 +1870,22 @@ pub mod schema_registry_server {
     /// Generated trait containing gRPC methods that should be implemented for use with SchemaRegistryServer.
     #[async_trait]
     pub trait SchemaRegistry: std::marker::Send + std::marker::Sync + 'static {
-        /// Who answers.
+        /// Returns the server's version.
         async fn describe(
             &self,
             request: tonic::Request<super::DescribeRequest>,
         ) -> std::result::Result<tonic::Response<super::DescribeReply>, tonic::Status>;
-        /// The namespaces that hold groups.
+        /// Lists the namespaces that contain groups.
         async fn list_namespaces(
             &self,
             request: tonic::Request<super::ListNamespacesRequest>,
         ) -> std::result::Result<tonic::Response<super::NamespacesReply>, tonic::Status>;
-        /// The groups of a namespace, in name order.
+        /// Lists the groups of a namespace, in name order.
         async fn list_groups(
             &self,
             request: tonic::Request<super::ListGroupsRequest>,
         ) -> std::result::Result<tonic::Response<super::GroupsReply>, tonic::Status>;
-        /// Makes a group, unless there is one of that name.
+        /// Creates a group, unless it exists.
         async fn create_group(
             &self,
             request: tonic::Request<super::CreateGroupRequest>,
@@ -1880,12 +1893,12 @@ pub mod schema_registry_server {
             tonic::Response<super::CreateGroupReply>,
             tonic::Status,
         >;
-        /// NOT_FOUND: no such group.
+        /// Returns a group's properties. NOT_FOUND: no such group.
         async fn describe_group(
             &self,
             request: tonic::Request<super::GroupRequest>,
         ) -> std::result::Result<tonic::Response<super::GroupReply>, tonic::Status>;
-        /// Changes policy or labels. NOT_FOUND: no such group.
+        /// Changes a group's policy or labels. NOT_FOUND: no such group.
         async fn change_group(
             &self,
             request: tonic::Request<super::ChangeGroupRequest>,
@@ -1893,28 +1906,29 @@ pub mod schema_registry_server {
             tonic::Response<super::ChangeGroupReply>,
             tonic::Status,
         >;
-        /// Removes a group with all it has; also fine when there is none.
+        /// Deletes a group with its schemas and encodings. Succeeds when there is no such group.
         async fn delete_group(
             &self,
             request: tonic::Request<super::GroupRequest>,
         ) -> std::result::Result<tonic::Response<super::Done>, tonic::Status>;
-        /// Registers a schema, or finds it again; it may be repeated. NOT_FOUND: no such group.
+        /// Registers a schema, or returns its version when it is registered already. Idempotent. NOT_FOUND: no such
+        /// group.
         async fn add_schema(
             &self,
             request: tonic::Request<super::SchemaRequest>,
         ) -> std::result::Result<tonic::Response<super::AddSchemaReply>, tonic::Status>;
-        /// The version of a schema. NOT_FOUND: no such group, or it is not registered there.
+        /// Returns the version of a schema. NOT_FOUND: no such group, or the schema is not registered there.
         async fn find_schema(
             &self,
             request: tonic::Request<super::SchemaRequest>,
         ) -> std::result::Result<tonic::Response<super::Version>, tonic::Status>;
-        /// Whether a schema could be added, and every reason why not. NOT_FOUND: no such group. FAILED_PRECONDITION: the group
-        /// takes another format.
+        /// Checks whether a schema could be added, and returns every reason why not. NOT_FOUND: no such group.
+        /// FAILED_PRECONDITION: the group has another format.
         async fn check(
             &self,
             request: tonic::Request<super::CheckRequest>,
         ) -> std::result::Result<tonic::Response<super::Verdict>, tonic::Status>;
-        /// Whether a reader with this schema may read what the group holds. NOT_FOUND: no such group.
+        /// Checks whether a reader with this schema can read the group's events. NOT_FOUND: no such group.
         async fn can_read(
             &self,
             request: tonic::Request<super::SchemaRequest>,
@@ -1925,8 +1939,8 @@ pub mod schema_registry_server {
             >
             + std::marker::Send
             + 'static;
-        /// The latest live version of each type, in id order; of one type alone when one is given. NOT_FOUND: no such group, or
-        /// it has no live schema of that type.
+        /// Returns the latest live version of each type, or of the requested type, in id order. NOT_FOUND: no such
+        /// group, or it has no live schema of that type.
         async fn latest_schemas(
             &self,
             request: tonic::Request<super::SchemasRequest>,
@@ -1940,7 +1954,7 @@ pub mod schema_registry_server {
             >
             + std::marker::Send
             + 'static;
-        /// Every live version, in id order, of one type or all. NOT_FOUND: no such group.
+        /// Lists every live version, of one type or all, in id order. NOT_FOUND: no such group.
         async fn list_schemas(
             &self,
             request: tonic::Request<super::SchemasRequest>,
@@ -1954,7 +1968,8 @@ pub mod schema_registry_server {
             >
             + std::marker::Send
             + 'static;
-        /// The same with the policy and the time at which each was added.
+        /// Lists every live version with the policy in force and the time when it was added. NOT_FOUND: no such
+        /// group.
         async fn list_history(
             &self,
             request: tonic::Request<super::GroupRequest>,
@@ -1962,23 +1977,24 @@ pub mod schema_registry_server {
             tonic::Response<Self::ListHistoryStream>,
             tonic::Status,
         >;
-        /// Every version, deleted ones too, without its schema. NOT_FOUND: no such group.
+        /// Lists every version, including deleted ones, without the schemas. NOT_FOUND: no such group.
         async fn list_versions(
             &self,
             request: tonic::Request<super::ListVersionsRequest>,
         ) -> std::result::Result<tonic::Response<super::VersionsReply>, tonic::Status>;
-        /// A schema by its id, a deleted one too. NOT_FOUND: no such group or id.
+        /// Returns a schema by id, including deleted ones. NOT_FOUND: no such group or id.
         async fn get_schema(
             &self,
             request: tonic::Request<super::SchemaIdRequest>,
         ) -> std::result::Result<tonic::Response<super::Schema>, tonic::Status>;
-        /// The id of a version given by format, type and number, a deleted one too. NOT_FOUND: none such.
+        /// Returns the id of a version given by format, type and number, including deleted ones. NOT_FOUND: no such
+        /// group or version.
         async fn get_version_id(
             &self,
             request: tonic::Request<super::VersionIdRequest>,
         ) -> std::result::Result<tonic::Response<super::VersionIdReply>, tonic::Status>;
-        /// Deletes a schema softly: it is not found any more, and its id still resolves. Fine when it is deleted already.
-        /// NOT_FOUND: no such group or id.
+        /// Deletes a schema softly: it is no longer listed or found, but its id still resolves. Succeeds when it is
+        /// deleted already. NOT_FOUND: no such group or id.
         async fn delete_schema(
             &self,
             request: tonic::Request<super::SchemaIdRequest>,
@@ -1989,38 +2005,39 @@ pub mod schema_registry_server {
             >
             + std::marker::Send
             + 'static;
-        /// The groups of a namespace that hold a schema.
+        /// Lists the groups of a namespace that contain a schema.
         async fn added_to(
             &self,
             request: tonic::Request<super::AddedToRequest>,
         ) -> std::result::Result<tonic::Response<Self::AddedToStream>, tonic::Status>;
-        /// What changed from one schema of a group to another, and who reads whom. NOT_FOUND: no such group or id.
+        /// Compares two schemas of a group: their differences, and their compatibility in both directions.
+        /// NOT_FOUND: no such group or id.
         async fn compare(
             &self,
             request: tonic::Request<super::CompareRequest>,
         ) -> std::result::Result<tonic::Response<super::Comparison>, tonic::Status>;
-        /// Live versions that a search names, group by group.
+        /// Searches live versions, group by group.
         async fn search(
             &self,
             request: tonic::Request<super::SearchRequest>,
         ) -> std::result::Result<tonic::Response<super::SearchReply>, tonic::Status>;
-        /// The encoding id of a schema and a codec, made on first use; it may be repeated. NOT_FOUND: no such group or live
-        /// schema. FAILED_PRECONDITION: the codec was never added to the group.
+        /// Returns the encoding id of a schema and a codec, allocated on first use. Idempotent. NOT_FOUND: no such
+        /// group or live schema. FAILED_PRECONDITION: the codec is not registered in the group.
         async fn get_encoding_id(
             &self,
             request: tonic::Request<super::EncodingIdRequest>,
         ) -> std::result::Result<tonic::Response<super::EncodingIdReply>, tonic::Status>;
-        /// What an encoding id stands for; it never changes. NOT_FOUND: no such group or id.
+        /// Returns the schema and codec of an encoding id; they never change. NOT_FOUND: no such group or id.
         async fn get_encoding(
             &self,
             request: tonic::Request<super::EncodingRequest>,
         ) -> std::result::Result<tonic::Response<super::Encoding>, tonic::Status>;
-        /// The codecs of a group in order of registration. NOT_FOUND: no such group.
+        /// Lists the codecs of a group in order of registration. NOT_FOUND: no such group.
         async fn list_codecs(
             &self,
             request: tonic::Request<super::GroupRequest>,
         ) -> std::result::Result<tonic::Response<super::CodecsReply>, tonic::Status>;
-        /// Adds a codec; one of the same name stays as it was. NOT_FOUND: no such group.
+        /// Registers a codec; an existing one of the same name is not changed. NOT_FOUND: no such group.
         async fn add_codec(
             &self,
             request: tonic::Request<super::AddCodecRequest>,
@@ -2031,13 +2048,15 @@ pub mod schema_registry_server {
             >
             + std::marker::Send
             + 'static;
-        /// Everything, or all of one namespace, line by line. It is whole when its last line is an End.
+        /// Exports all groups, or those of one namespace, line by line. An export is complete when its last line is
+        /// an End.
         async fn export(
             &self,
             request: tonic::Request<super::ExportRequest>,
         ) -> std::result::Result<tonic::Response<Self::ExportStream>, tonic::Status>;
-        /// Takes in what Export gave, ids kept; a group appears when the whole of it is there. The first request says how, each
-        /// further one has a line. FAILED_PRECONDITION: a group is there already; those before it stay.
+        /// Imports the lines of an export, preserving ids. A group becomes visible when it is imported completely.
+        /// The first request holds the options, each further one a line. FAILED_PRECONDITION: a group exists
+        /// already; groups imported before it remain.
         async fn import(
             &self,
             request: tonic::Request<tonic::Streaming<super::ImportRequest>>,
@@ -2048,8 +2067,9 @@ pub mod schema_registry_server {
             >
             + std::marker::Send
             + 'static;
-        /// Changes as they come, until the call or the server ends. The first reply has a place alone: where it begins.
-        /// INVALID_ARGUMENT: that is no place. OUT_OF_RANGE: what lies behind that place is no longer kept.
+        /// Streams changes as they happen, until the call or the server ends. The first reply has no change, only
+        /// the position from which the stream begins. INVALID_ARGUMENT: malformed position. OUT_OF_RANGE: the
+        /// changes after that position are deleted by retention.
         async fn watch(
             &self,
             request: tonic::Request<super::WatchRequest>,

@@ -1,8 +1,9 @@
-//! What is written together, and what that gives. Each stream, table and segment is named once in a message, because a
-//! commit may hold a million small events.
+//! Conversions of commits and their results. A message contains each stream, table and segment once and
+//! refers to it by index, because a commit may hold a million small events.
 
-use crate::name::id_bytes;
-use crate::{MAX_MESSAGE_BYTES, given, id_of, v1};
+use crate::field::required;
+use crate::identifier::{id_bytes, id_from_bytes};
+use crate::v1;
 use kulya_store::{
     Append, Commit, Committed, Condition, Durability, Error, Pointers, Result, SegmentId, StreamId,
     TableChange, TableId, Version, WriterId, WriterMark, framing,
@@ -10,15 +11,22 @@ use kulya_store::{
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// The most that one commit, or one stage of a transaction, carries over the network, in bytes: events with their
-/// frames and routing keys, table keys and values.
+/// The maximum size of one commit, or one stage of a transaction, over the network, in bytes: events with
+/// their frames and routing keys, table keys and values.
 pub const MAX_COMMIT_BYTES: usize = 64 << 20;
 
-/// Bytes that a table change takes beside key and value.
+/// The maximum size of a message that client and server accept, in bytes: [`MAX_COMMIT_BYTES`] of events, and
+/// 16 MiB for names and keys.
+pub const MAX_MESSAGE_BYTES: usize = MAX_COMMIT_BYTES + (16 << 20);
+
+/// The size of a table change beside its key and value, in bytes.
 const CHANGE_BYTES: usize = 32;
 
-/// Refuses what is too large to be sent, before anything is.
-pub fn check_size(appends: &[Append], changes: &[TableChange]) -> Result<()> {
+/// Checks that a commit is not larger than [`MAX_COMMIT_BYTES`].
+///
+/// # Errors
+/// `InvalidInput` when it is.
+pub fn check_commit_size(appends: &[Append], changes: &[TableChange]) -> Result<()> {
     let append = |append: &Append| {
         let key = append.routing_key.as_ref().map_or(0, String::len);
         framing::framed_len(append.event.len()) as usize + key
@@ -31,65 +39,71 @@ pub fn check_size(appends: &[Append], changes: &[TableChange]) -> Result<()> {
         return Ok(());
     }
     Err(Error::invalid(format!(
-        "a commit of {total} bytes is larger than {MAX_COMMIT_BYTES}: use a transaction, and stage less at a time"
+        "a commit of {total} bytes exceeds the limit of {MAX_COMMIT_BYTES}: use a transaction, and stage less at a time"
     )))
 }
 
-/// The same for a message, whose names may be many and long.
-pub fn check_message(message: &impl prost::Message) -> Result<()> {
+/// Checks that an encoded message, including its names and keys, is not larger than [`MAX_MESSAGE_BYTES`].
+///
+/// # Errors
+/// `InvalidInput` when it is.
+pub fn check_message_size(message: &impl prost::Message) -> Result<()> {
     let total = message.encoded_len();
     if total <= MAX_MESSAGE_BYTES {
         return Ok(());
     }
     Err(Error::invalid(format!(
-        "a message of {total} bytes is larger than {MAX_MESSAGE_BYTES}: write to fewer streams at a time"
+        "a message of {total} bytes exceeds the limit of {MAX_MESSAGE_BYTES}: write to fewer streams at a time"
     )))
 }
 
-/// Each thing once, by number.
-struct Named<K, M> {
-    numbers: HashMap<K, u32>,
+/// Assigns an index to each distinct value, and collects the values' messages.
+struct Interner<K, M> {
+    indexes: HashMap<K, u32>,
     messages: Vec<M>,
 }
 
-impl<'a, K: Eq + Hash, M: From<&'a K>> Named<&'a K, M> {
+impl<'a, K: Eq + Hash, M: From<&'a K>> Interner<&'a K, M> {
     fn new() -> Self {
-        Self { numbers: HashMap::new(), messages: Vec::new() }
+        Self { indexes: HashMap::new(), messages: Vec::new() }
     }
 
-    fn number(&mut self, thing: &'a K) -> u32 {
+    fn intern(&mut self, value: &'a K) -> u32 {
         let next = self.messages.len() as u32;
-        *self.numbers.entry(thing).or_insert_with(|| {
-            self.messages.push(M::from(thing));
+        *self.indexes.entry(value).or_insert_with(|| {
+            self.messages.push(M::from(value));
             next
         })
     }
 }
 
-fn named<'a, T>(things: &'a [T], number: u32, what: &str) -> Result<&'a T> {
-    let none = || Error::invalid(format!("the message has no {what} of number {number}"));
-    things.get(number as usize).ok_or_else(none)
+fn lookup<'a, T>(values: &'a [T], index: u32, what: &str) -> Result<&'a T> {
+    let missing = || Error::invalid(format!("the message has no {what} of index {index}"));
+    values.get(index as usize).ok_or_else(missing)
 }
 
 impl From<&[Append]> for v1::Events {
     fn from(appends: &[Append]) -> Self {
-        let mut streams: Named<&StreamId, v1::Stream> = Named::new();
+        let mut streams: Interner<&StreamId, v1::Stream> = Interner::new();
         let append = |append: &'_ Append, stream| v1::Append {
             stream,
             routing_key: append.routing_key.clone(),
             event: append.event.clone(),
         };
-        let appends = appends.iter().map(|each| append(each, streams.number(&each.stream))).collect();
+        let appends = appends.iter().map(|each| append(each, streams.intern(&each.stream))).collect();
         Self { streams: streams.messages, appends }
     }
 }
 
-/// The events of a message; none when it is absent.
-pub fn events_of(message: Option<v1::Events>) -> Result<Vec<Append>> {
+/// Converts the events of a message; an absent message has none.
+///
+/// # Errors
+/// `InvalidInput` for a malformed stream name, or an index of no stream.
+pub fn events_from_message(message: Option<v1::Events>) -> Result<Vec<Append>> {
     let v1::Events { streams, appends } = message.unwrap_or_default();
     let streams = streams.into_iter().map(StreamId::try_from).collect::<Result<Vec<_>>>()?;
     let append = |message: v1::Append| {
-        let stream = named(&streams, message.stream, "stream")?.clone();
+        let stream = lookup(&streams, message.stream, "stream")?.clone();
         Ok(Append { stream, routing_key: message.routing_key, event: message.event })
     };
     appends.into_iter().map(append).collect()
@@ -97,7 +111,7 @@ pub fn events_of(message: Option<v1::Events>) -> Result<Vec<Append>> {
 
 impl From<&[TableChange]> for v1::Changes {
     fn from(changes: &[TableChange]) -> Self {
-        let mut tables: Named<&TableId, v1::Table> = Named::new();
+        let mut tables: Interner<&TableId, v1::Table> = Interner::new();
         let change = |change: &'_ TableChange, table| v1::TableChange {
             table,
             key: change.key.clone(),
@@ -108,17 +122,20 @@ impl From<&[TableChange]> for v1::Changes {
             },
             value: change.value.clone(),
         };
-        let changes = changes.iter().map(|each| change(each, tables.number(&each.table))).collect();
+        let changes = changes.iter().map(|each| change(each, tables.intern(&each.table))).collect();
         Self { tables: tables.messages, changes }
     }
 }
 
-/// The table changes of a message; none when it is absent.
-pub fn changes_of(message: Option<v1::Changes>) -> Result<Vec<TableChange>> {
+/// Converts the table changes of a message; an absent message has none.
+///
+/// # Errors
+/// `InvalidInput` for a malformed table name, or an index of no table.
+pub fn changes_from_message(message: Option<v1::Changes>) -> Result<Vec<TableChange>> {
     let v1::Changes { tables, changes } = message.unwrap_or_default();
     let tables = tables.into_iter().map(TableId::try_from).collect::<Result<Vec<_>>>()?;
     let change = |message: v1::TableChange| {
-        let table = named(&tables, message.table, "table")?.clone();
+        let table = lookup(&tables, message.table, "table")?.clone();
         let condition = match message.condition {
             None => Condition::Any,
             Some(v1::table_change::Condition::Absent(_)) => Condition::Absent,
@@ -157,16 +174,16 @@ impl TryFrom<v1::CommitRequest> for Commit {
             Ok(v1::Durability::Synced) => Durability::Synced,
             Ok(v1::Durability::Written) => Durability::Written,
             Err(_) => {
-                return Err(Error::invalid(format!("durability {} is not known here", message.durability)));
+                return Err(Error::invalid(format!("durability {} is unknown", message.durability)));
             }
         };
         let mark = |mark: v1::WriterMark| {
-            let writer = WriterId(id_of("writer", &mark.writer)?);
+            let writer = WriterId(id_from_bytes("writer", &mark.writer)?);
             Ok(WriterMark { writer, event_number: mark.event_number })
         };
         Ok(Self {
-            appends: events_of(message.events)?,
-            changes: changes_of(message.changes)?,
+            appends: events_from_message(message.events)?,
+            changes: changes_from_message(message.changes)?,
             writer: message.writer.map(mark).transpose()?,
             durability,
         })
@@ -175,12 +192,12 @@ impl TryFrom<v1::CommitRequest> for Commit {
 
 impl From<&Committed> for v1::Committed {
     fn from(done: &Committed) -> Self {
-        let places = done.pointers.places();
+        let locations = done.pointers.places();
         let pointers = v1::Pointers {
             segments: done.pointers.segments().iter().map(Into::into).collect(),
-            segment: places.iter().map(|(segment, ..)| *segment).collect(),
-            offset: places.iter().map(|(_, offset, _)| *offset).collect(),
-            length: places.iter().map(|(.., length)| *length).collect(),
+            segment: locations.iter().map(|(segment, ..)| *segment).collect(),
+            offset: locations.iter().map(|(_, offset, _)| *offset).collect(),
+            length: locations.iter().map(|(.., length)| *length).collect(),
         };
         Self {
             pointers: Some(pointers),
@@ -194,13 +211,13 @@ impl TryFrom<v1::Committed> for Committed {
     type Error = Error;
 
     fn try_from(message: v1::Committed) -> Result<Self> {
-        let v1::Pointers { segments, segment, offset, length } = given(message.pointers, "pointers")?;
+        let v1::Pointers { segments, segment, offset, length } = required(message.pointers, "pointers")?;
         if segment.len() != offset.len() || segment.len() != length.len() {
-            return Err(Error::invalid("the message's pointers have columns of different lengths"));
+            return Err(Error::invalid("the pointer columns of the message have different lengths"));
         }
         let segments = segments.into_iter().map(SegmentId::try_from).collect::<Result<Vec<_>>>()?;
-        for number in &segment {
-            named(&segments, *number, "segment")?;
+        for index in &segment {
+            lookup(&segments, *index, "segment")?;
         }
         let mut pointers = Pointers::into_segments(segments, segment.len());
         for ((segment, offset), length) in segment.into_iter().zip(offset).zip(length) {

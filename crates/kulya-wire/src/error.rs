@@ -1,49 +1,51 @@
-//! A store's error on its way through gRPC: [`status`] packs it, [`carried`] unpacks it. Kind, text and the texts of
-//! its causes arrive as they were; only a very long text is cut, because headers are small.
+//! Store errors as gRPC statuses: [`to_status`] encodes one, [`from_status`] decodes it. Kind, text and the
+//! texts of the causes survive; texts of more than 2 KiB are truncated, because HTTP/2 headers are small.
 
-use crate::envelope::{self, MOST_TEXT, cut};
+use crate::status_detail::{self, MAX_TEXT_BYTES, truncate};
 use crate::v1;
 use kulya_store::{Error, ErrorKind};
 use prost::Message;
 use tonic::{Code, Status};
 
-/// What a detail is called in a `google.rpc.Status`.
+/// The type URL of the error detail in a `google.rpc.Status`.
 const TYPE_URL: &str = "type.googleapis.com/kulya.store.v1.ErrorDetail";
 
-/// Kind and message as gRPC carries them.
-pub fn detail(error: &Error) -> v1::ErrorDetail {
+/// Converts an error to its protobuf message, texts truncated to what a status holds.
+pub fn to_detail(error: &Error) -> v1::ErrorDetail {
     let kind = to_wire(error.kind()) as i32;
-    let (message, causes) = (cut(&error.to_string(), MOST_TEXT), envelope::causes(error));
+    let (message, causes) = (truncate(&error.to_string(), MAX_TEXT_BYTES), status_detail::causes(error));
     v1::ErrorDetail { kind, message, causes }
 }
 
-/// The error that a detail tells of. A kind from a newer server is taken for `Failed`.
-pub fn of_detail(detail: v1::ErrorDetail) -> Error {
-    let error = Error::new(of_wire(detail.kind()), detail.message);
-    match envelope::cause(detail.causes) {
+/// Converts a protobuf message to the error. An unknown kind, as of a newer server, becomes `Failed`.
+pub fn from_detail(detail: v1::ErrorDetail) -> Error {
+    let error = Error::new(from_wire(detail.kind()), detail.message);
+    match status_detail::cause_chain(detail.causes) {
         Some(cause) => error.because(cause),
         None => error,
     }
 }
 
-/// The status that carries an error.
-pub fn status(error: &Error) -> Status {
-    detail_status(detail(error))
+/// Converts an error to a gRPC status with a detail.
+pub fn to_status(error: &Error) -> Status {
+    detail_to_status(to_detail(error))
 }
 
-/// The same for an error that is a detail already.
-pub fn detail_status(detail: v1::ErrorDetail) -> Status {
-    let code = code(of_wire(detail.kind()));
-    envelope::status(code, &detail.message, TYPE_URL, detail.encode_to_vec())
+/// Converts an error's protobuf message to a gRPC status with that message as its detail.
+pub fn detail_to_status(detail: v1::ErrorDetail) -> Status {
+    let code = code(from_wire(detail.kind()));
+    status_detail::status(code, &detail.message, TYPE_URL, detail.encode_to_vec())
 }
 
-/// The store's error in a status; `None` when somebody else made it: the connection, or a server that is not ours.
-pub fn carried(status: &Status) -> Option<Error> {
-    let detail = envelope::detail(status, TYPE_URL)?;
-    v1::ErrorDetail::decode(detail.as_slice()).ok().map(of_detail)
+/// Decodes the store's error from a status; `None` when the status has no such detail, as one made by the
+/// transport or by another server.
+pub fn from_status(status: &Status) -> Option<Error> {
+    let detail = status_detail::detail(status, TYPE_URL)?;
+    v1::ErrorDetail::decode(detail.as_slice()).ok().map(from_detail)
 }
 
-/// For clients that look no deeper than the code. `UNAVAILABLE` alone says that the same call may go well later.
+/// Returns the status code of a kind of error, for clients that do not decode the detail. Only `UNAVAILABLE`
+/// means that the same call may be retried.
 fn code(kind: ErrorKind) -> Code {
     match kind {
         ErrorKind::NotFound => Code::NotFound,
@@ -76,7 +78,7 @@ fn to_wire(kind: ErrorKind) -> v1::ErrorKind {
     }
 }
 
-fn of_wire(kind: v1::ErrorKind) -> ErrorKind {
+fn from_wire(kind: v1::ErrorKind) -> ErrorKind {
     match kind {
         v1::ErrorKind::NotFound => ErrorKind::NotFound,
         v1::ErrorKind::Conflict => ErrorKind::Conflict,
@@ -125,27 +127,27 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_crosses_with_its_causes() {
+    fn every_kind_round_trips_with_its_causes() {
         for kind in KINDS {
             let deepest = std::io::Error::other("the deepest");
             let error = Error::new(kind, "shown – first").because(Error::invalid("nearer").because(deepest));
-            let crossed = carried(&status(&error)).unwrap();
-            assert_eq!((crossed.kind(), texts(&crossed)), (kind, texts(&error)));
+            let decoded = from_status(&to_status(&error)).unwrap();
+            assert_eq!((decoded.kind(), texts(&decoded)), (kind, texts(&error)));
         }
     }
 
     #[test]
-    fn a_long_text_is_cut_to_what_headers_hold() {
+    fn a_long_text_is_truncated_to_what_headers_hold() {
         let error = Error::invalid("é".repeat(100_000)).because(Error::invalid("x".repeat(100_000)));
-        let status = status(&error);
+        let status = to_status(&error);
         assert!(status.details().len() < 6000 && status.message().len() < 600);
-        assert!(carried(&status).unwrap().to_string().ends_with('…'));
+        assert!(from_status(&status).unwrap().to_string().ends_with('…'));
     }
 
     proptest! {
         #[test]
-        fn any_details_are_read_or_nobodys(bytes: Vec<u8>) {
-            let _ = carried(&Status::with_details(Code::Internal, "", bytes.into()));
+        fn any_status_details_are_decoded_or_ignored(bytes: Vec<u8>) {
+            let _ = from_status(&Status::with_details(Code::Internal, "", bytes.into()));
         }
     }
 }

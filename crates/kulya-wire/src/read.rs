@@ -1,4 +1,4 @@
-//! What is read: chunks of events, and table entries.
+//! Conversions of read results: chunks of events, and table entries.
 
 use crate::v1;
 use kulya_store::{Entry, ReadChunk, Version};

@@ -1,13 +1,14 @@
-//! How a stream is laid out and kept, what it is now, and its segments.
+//! Conversions of stream configurations, stream and segment descriptions, capabilities and times.
 
-use crate::{given, v1};
+use crate::field::required;
+use crate::v1;
 use kulya_store::{Capability, Error, Result, Retention, SegmentInfo, StreamConfig, StreamInfo};
 use std::time::Duration;
 
 impl From<StreamConfig> for v1::StreamConfig {
     fn from(config: StreamConfig) -> Self {
         let Retention { age, bytes } = config.retention;
-        Self { segments: config.segments, retention_age: age.map(time), retention_bytes: bytes }
+        Self { segments: config.segments, retention_age: age.map(to_duration), retention_bytes: bytes }
     }
 }
 
@@ -15,7 +16,7 @@ impl TryFrom<v1::StreamConfig> for StreamConfig {
     type Error = Error;
 
     fn try_from(message: v1::StreamConfig) -> Result<Self> {
-        let age = message.retention_age.map(time_of).transpose()?;
+        let age = message.retention_age.map(from_duration).transpose()?;
         let retention = Retention { age, bytes: message.retention_bytes };
         Ok(Self { segments: message.segments, retention })
     }
@@ -31,7 +32,7 @@ impl TryFrom<v1::StreamReply> for StreamInfo {
     type Error = Error;
 
     fn try_from(message: v1::StreamReply) -> Result<Self> {
-        let config = given(message.config, "configuration")?.try_into()?;
+        let config = required(message.config, "configuration")?.try_into()?;
         Ok(Self { config, sealed: message.sealed })
     }
 }
@@ -53,7 +54,7 @@ impl TryFrom<v1::SegmentInfo> for SegmentInfo {
 
     fn try_from(message: v1::SegmentInfo) -> Result<Self> {
         Ok(Self {
-            id: given(message.id, "segment")?.try_into()?,
+            id: required(message.id, "segment")?.try_into()?,
             key_range: message.key_low..message.key_high,
             head: message.head,
             tail: message.tail,
@@ -74,27 +75,30 @@ impl From<Capability> for v1::Capability {
 
 impl From<Duration> for v1::CutAtRequest {
     fn from(since_epoch: Duration) -> Self {
-        Self { stream: None, since_epoch: Some(time(since_epoch)) }
+        Self { stream: None, since_epoch: Some(to_duration(since_epoch)) }
     }
 }
 
 impl v1::CutAtRequest {
-    /// The time asked for.
+    /// Returns the requested time, since 1970-01-01 UTC.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the time is absent or negative.
     pub fn time(&self) -> Result<Duration> {
-        time_of(given(self.since_epoch, "time")?)
+        from_duration(required(self.since_epoch, "time")?)
     }
 }
 
-/// A length of time beyond all calendars ends at their end.
-fn time(time: Duration) -> prost_types::Duration {
-    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-    prost_types::Duration { seconds, nanos: time.subsec_nanos() as i32 }
+/// Converts a duration; one of more than `i64::MAX` seconds saturates.
+fn to_duration(duration: Duration) -> prost_types::Duration {
+    let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    prost_types::Duration { seconds, nanos: duration.subsec_nanos() as i32 }
 }
 
-fn time_of(message: prost_types::Duration) -> Result<Duration> {
+fn from_duration(message: prost_types::Duration) -> Result<Duration> {
     let (seconds, nanos) = (u64::try_from(message.seconds), u32::try_from(message.nanos));
     match (seconds, nanos) {
         (Ok(seconds), Ok(nanos)) if nanos < 1_000_000_000 => Ok(Duration::new(seconds, nanos)),
-        _ => Err(Error::invalid(format!("a time of {message:?} is none: it begins at 0"))),
+        _ => Err(Error::invalid(format!("{message:?} is not a duration of at least 0"))),
     }
 }

@@ -1,84 +1,87 @@
-//! A transaction's conversation: what its client may ask, what it is told, and what became of it.
+//! Conversions of a transaction call: the client's operations, the server's replies, and a transaction's
+//! outcome.
 
-use crate::name::id_bytes;
-use crate::{changes_of, error, events_of, given, id_of, v1};
+use crate::commit::{changes_from_message, events_from_message};
+use crate::field::required;
+use crate::identifier::{id_bytes, id_from_bytes};
+use crate::{error, v1};
 use kulya_store::{Append, Committed, Error, Outcome, Result, TableChange, TransactionId};
-use v1::outcome_reply::Outcome as Became;
+use v1::outcome_reply::Outcome as OutcomeMessage;
 use v1::transact_reply::Reply;
 use v1::transact_request::What;
 
-/// What a client asks of its transaction.
+/// An operation that a client requests in its transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Asked {
-    /// Add events.
+pub enum TransactionOp {
+    /// Stages events.
     Stage(Vec<Append>),
-    /// Make them visible, together with the table changes.
+    /// Commits the staged events together with these table changes.
     Commit(Vec<TableChange>),
-    /// Forget them.
+    /// Aborts the transaction.
     Abort,
 }
 
-/// What a client is told.
+/// A server's reply in a transaction.
 #[derive(Debug)]
-pub enum Told {
-    /// The transaction's name, first of all.
+pub enum TransactionReply {
+    /// The transaction has begun: the first reply, with its id.
     Begun(TransactionId),
-    /// They are added.
+    /// The events are staged.
     Staged,
-    /// They are visible.
+    /// The transaction is committed.
     Committed(Committed),
-    /// They are forgotten.
+    /// The transaction is aborted.
     Aborted,
-    /// What was asked was refused, and why.
-    Refused(Error),
+    /// The operation failed.
+    Failed(Error),
 }
 
-impl From<&Asked> for v1::TransactRequest {
-    fn from(asked: &Asked) -> Self {
-        let what = match asked {
-            Asked::Stage(appends) => What::Stage(appends.as_slice().into()),
-            Asked::Commit(changes) => What::Commit(changes.as_slice().into()),
-            Asked::Abort => What::Abort(v1::Abort {}),
+impl From<&TransactionOp> for v1::TransactRequest {
+    fn from(op: &TransactionOp) -> Self {
+        let what = match op {
+            TransactionOp::Stage(appends) => What::Stage(appends.as_slice().into()),
+            TransactionOp::Commit(changes) => What::Commit(changes.as_slice().into()),
+            TransactionOp::Abort => What::Abort(v1::Abort {}),
         };
         Self { what: Some(what) }
     }
 }
 
-impl TryFrom<v1::TransactRequest> for Asked {
+impl TryFrom<v1::TransactRequest> for TransactionOp {
     type Error = Error;
 
     fn try_from(message: v1::TransactRequest) -> Result<Self> {
-        match given(message.what, "act")? {
-            What::Stage(events) => events_of(Some(events)).map(Self::Stage),
-            What::Commit(changes) => changes_of(Some(changes)).map(Self::Commit),
+        match required(message.what, "operation")? {
+            What::Stage(events) => events_from_message(Some(events)).map(Self::Stage),
+            What::Commit(changes) => changes_from_message(Some(changes)).map(Self::Commit),
             What::Abort(_) => Ok(Self::Abort),
         }
     }
 }
 
-impl From<&Told> for v1::TransactReply {
-    fn from(told: &Told) -> Self {
-        let reply = match told {
-            Told::Begun(id) => Reply::Begun(id_bytes(id.0)),
-            Told::Staged => Reply::Staged(v1::Staged {}),
-            Told::Committed(done) => Reply::Committed(done.into()),
-            Told::Aborted => Reply::Aborted(v1::Aborted {}),
-            Told::Refused(refusal) => Reply::Error(error::detail(refusal)),
+impl From<&TransactionReply> for v1::TransactReply {
+    fn from(reply: &TransactionReply) -> Self {
+        let reply = match reply {
+            TransactionReply::Begun(id) => Reply::Begun(id_bytes(id.0)),
+            TransactionReply::Staged => Reply::Staged(v1::Staged {}),
+            TransactionReply::Committed(done) => Reply::Committed(done.into()),
+            TransactionReply::Aborted => Reply::Aborted(v1::Aborted {}),
+            TransactionReply::Failed(error) => Reply::Error(error::to_detail(error)),
         };
         Self { reply: Some(reply) }
     }
 }
 
-impl TryFrom<v1::TransactReply> for Told {
+impl TryFrom<v1::TransactReply> for TransactionReply {
     type Error = Error;
 
     fn try_from(message: v1::TransactReply) -> Result<Self> {
-        Ok(match given(message.reply, "answer")? {
-            Reply::Begun(id) => Self::Begun(TransactionId(id_of("transaction", &id)?)),
+        Ok(match required(message.reply, "reply")? {
+            Reply::Begun(id) => Self::Begun(TransactionId(id_from_bytes("transaction", &id)?)),
             Reply::Staged(_) => Self::Staged,
             Reply::Committed(done) => Self::Committed(done.try_into()?),
             Reply::Aborted(_) => Self::Aborted,
-            Reply::Error(detail) => Self::Refused(error::of_detail(detail)),
+            Reply::Error(detail) => Self::Failed(error::from_detail(detail)),
         })
     }
 }
@@ -98,9 +101,9 @@ impl From<kulya_store::WriterId> for v1::WriterRequest {
 impl From<&Outcome> for v1::OutcomeReply {
     fn from(outcome: &Outcome) -> Self {
         let outcome = match outcome {
-            Outcome::Open => Became::Open(v1::Open {}),
-            Outcome::Committed(done) => Became::Committed(done.into()),
-            Outcome::Unknown => Became::Unknown(v1::Unknown {}),
+            Outcome::Open => OutcomeMessage::Open(v1::Open {}),
+            Outcome::Committed(done) => OutcomeMessage::Committed(done.into()),
+            Outcome::Unknown => OutcomeMessage::Unknown(v1::Unknown {}),
         };
         Self { outcome: Some(outcome) }
     }
@@ -110,10 +113,10 @@ impl TryFrom<v1::OutcomeReply> for Outcome {
     type Error = Error;
 
     fn try_from(message: v1::OutcomeReply) -> Result<Self> {
-        Ok(match given(message.outcome, "outcome")? {
-            Became::Open(_) => Self::Open,
-            Became::Committed(done) => Self::Committed(done.try_into()?),
-            Became::Unknown(_) => Self::Unknown,
+        Ok(match required(message.outcome, "outcome")? {
+            OutcomeMessage::Open(_) => Self::Open,
+            OutcomeMessage::Committed(done) => Self::Committed(done.try_into()?),
+            OutcomeMessage::Unknown(_) => Self::Unknown,
         })
     }
 }

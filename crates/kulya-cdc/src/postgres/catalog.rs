@@ -1,4 +1,4 @@
-//! What the database's catalog says of tables and types, and the publication that names what is captured.
+//! Queries of PostgreSQL's catalog for tables and types, and the publication of the captured tables.
 
 use super::column::{CatalogType, Kind};
 use super::pgoutput::Relation;
@@ -8,25 +8,28 @@ use super::table::{Column, Table};
 use crate::{CdcError, CdcErrorKind, CdcResult};
 use std::collections::{HashMap, HashSet};
 
-/// A table to be read whole.
+/// A captured table, as the catalog lists it.
 #[derive(Debug, Clone)]
-pub(crate) struct Listed {
+pub(crate) struct TableInfo {
     pub(crate) oid: u32,
     pub(crate) schema: String,
     pub(crate) table: String,
-    /// PostgreSQL's estimate.
+    /// PostgreSQL's estimate of the number of rows.
     pub(crate) rows: u64,
 }
 
-/// The types seen so far, by OID.
+/// A cache of types by OID.
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
     types: HashMap<u32, CatalogType>,
 }
 
-/// The tables that are asked for, by name. Not those of extensions or the system, and of a partitioned table its
-/// leaves.
-pub(crate) async fn tables(session: &Session, settings: &PostgresSettings) -> CdcResult<Vec<Listed>> {
+/// Lists the captured tables in name order: permanent user tables, and the leaf partitions of partitioned
+/// ones.
+pub(crate) async fn captured_tables(
+    session: &Session,
+    settings: &PostgresSettings,
+) -> CdcResult<Vec<TableInfo>> {
     let rows = session
         .rows(
             "SELECT c.oid, n.nspname, c.relname, greatest(c.reltuples, 0)::bigint FROM pg_class c \
@@ -38,9 +41,9 @@ pub(crate) async fn tables(session: &Session, settings: &PostgresSettings) -> Cd
     let mut found = Vec::new();
     for row in rows {
         let text = |column: usize| row.get(column).unwrap_or_default().to_owned();
-        if settings.wants(&text(1), &text(2)) {
-            let (oid, rows) = (number(&text(0))?, text(3).parse().unwrap_or(0));
-            found.push(Listed { oid, schema: text(1), table: text(2), rows });
+        if settings.is_captured(&text(1), &text(2)) {
+            let (oid, rows) = (parse_number(&text(0))?, text(3).parse().unwrap_or(0));
+            found.push(TableInfo { oid, schema: text(1), table: text(2), rows });
         }
     }
     if found.is_empty() && !settings.tables.is_empty() {
@@ -52,23 +55,23 @@ pub(crate) async fn tables(session: &Session, settings: &PostgresSettings) -> Cd
     Ok(found)
 }
 
-/// Makes the publication if it is not there: for all tables where a pattern may match later ones too and the user
-/// may, else for the tables there are now.
-pub(crate) async fn publish(
+/// Creates the publication if it does not exist: for all tables if a pattern may match future tables and the
+/// user is a superuser, else for the tables that exist now.
+pub(crate) async fn create_publication(
     session: &Session,
     settings: &PostgresSettings,
-    superuser: bool,
+    is_superuser: bool,
 ) -> CdcResult<()> {
     let name = &settings.publication;
     if session.has_publication(name).await? {
         return Ok(());
     }
-    let open_ended =
+    let may_match_future_tables =
         settings.tables.is_empty() || settings.tables.iter().any(|pattern| pattern.contains('*'));
-    let what = if superuser && open_ended {
+    let what = if is_superuser && may_match_future_tables {
         "FOR ALL TABLES".to_owned()
     } else {
-        let tables = tables(session, settings).await?;
+        let tables = captured_tables(session, settings).await?;
         if tables.is_empty() {
             return Err(CdcError::configuration("the database has no table to capture: create one first"));
         }
@@ -78,19 +81,19 @@ pub(crate) async fn publish(
     session.execute(&format!("CREATE PUBLICATION {} {what}", identifier(name))).await.map_err(|e| {
         CdcError::new(
             CdcErrorKind::Configuration,
-            format!("publication {name} is not there and cannot be made: CREATE PUBLICATION {name} {what}"),
+            format!("publication {name} does not exist and cannot be created: run CREATE PUBLICATION {name} {what}"),
         )
         .because(e)
     })
 }
 
-fn number(text: &str) -> CdcResult<u32> {
-    text.parse().map_err(|_| CdcError::source(format!("the catalog gives {text:?} for a number")))
+fn parse_number(text: &str) -> CdcResult<u32> {
+    text.parse().map_err(|_| CdcError::source(format!("the catalog has {text:?} for a number")))
 }
 
 struct CatalogColumn {
     name: String,
-    required: bool,
+    is_required: bool,
     type_oid: u32,
     type_modifier: i32,
 }
@@ -105,15 +108,15 @@ async fn columns(session: &Session, table: u32) -> CdcResult<Vec<CatalogColumn>>
         let text = |column: usize| row.get(column).unwrap_or_default();
         columns.push(CatalogColumn {
             name: text(0).to_owned(),
-            required: text(1) == "t",
-            type_oid: number(text(2))?,
+            is_required: text(1) == "t",
+            type_oid: parse_number(text(2))?,
             type_modifier: text(3).parse().unwrap_or(-1),
         });
     }
     Ok(columns)
 }
 
-/// The primary key's columns in key order.
+/// Returns the primary key's columns in key order.
 async fn primary_key(session: &Session, table: u32) -> CdcResult<Vec<String>> {
     let sql = format!(
         "SELECT a.attname FROM pg_index i CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place) \
@@ -125,70 +128,74 @@ async fn primary_key(session: &Session, table: u32) -> CdcResult<Vec<String>> {
 }
 
 impl Catalog {
-    /// A table as it is now, with every column: for the snapshot.
-    pub(crate) async fn listed(
+    /// Returns a table with its current columns, for the snapshot.
+    pub(crate) async fn current_table(
         &mut self,
         session: &Session,
         prefix: &str,
-        listed: &Listed,
+        table_info: &TableInfo,
     ) -> CdcResult<Table> {
-        let mut shown = Vec::new();
-        for column in columns(session, listed.oid).await? {
+        let mut table_columns = Vec::new();
+        for column in columns(session, table_info.oid).await? {
             let kind = self.kind(session, column.type_oid, column.type_modifier).await?;
-            shown.push(Column { name: column.name, optional: !column.required, kind });
+            table_columns.push(Column { name: column.name, optional: !column.is_required, kind });
         }
-        let key = primary_key(session, listed.oid).await?;
-        Ok(Table::new(prefix, &listed.schema, &listed.table, shown, key))
+        let key = primary_key(session, table_info.oid).await?;
+        Ok(Table::new(prefix, &table_info.schema, &table_info.table, table_columns, key))
     }
 
-    /// A table as the log describes it. What the log does not say (which columns may be null, and the primary key) is
-    /// the catalog's, or, for a table that is gone, a guess from the replica identity.
-    pub(crate) async fn relation(
+    /// Returns a table as described by the log. Nullability and primary key, which the log does not contain,
+    /// come from the catalog; for a dropped table, the key is derived from the replica identity.
+    pub(crate) async fn relation_table(
         &mut self,
         session: &Session,
         prefix: &str,
         relation: &Relation,
     ) -> CdcResult<Table> {
-        let required: HashSet<String> =
-            columns(session, relation.id).await?.into_iter().filter(|c| c.required).map(|c| c.name).collect();
-        let mut shown = Vec::new();
+        let required: HashSet<String> = columns(session, relation.id)
+            .await?
+            .into_iter()
+            .filter(|c| c.is_required)
+            .map(|c| c.name)
+            .collect();
+        let mut table_columns = Vec::new();
         for column in &relation.columns {
             let kind = self.kind(session, column.type_oid, column.type_modifier).await?;
-            shown.push(Column {
+            table_columns.push(Column {
                 name: column.name.clone(),
                 optional: !required.contains(&column.name),
                 kind,
             });
         }
         let mut key = primary_key(session, relation.id).await?;
-        let gone = || "SELECT 1 FROM pg_class WHERE oid = ".to_owned() + &relation.id.to_string();
-        if key.is_empty() && session.row(&gone()).await?.is_none() {
+        let dropped_query = || "SELECT 1 FROM pg_class WHERE oid = ".to_owned() + &relation.id.to_string();
+        if key.is_empty() && session.row(&dropped_query()).await?.is_none() {
             let identity: Vec<_> = relation.columns.iter().filter(|c| c.identity).collect();
             if identity.len() < relation.columns.len() {
                 key = identity.into_iter().map(|c| c.name.clone()).collect();
             }
         }
-        // a key column that the log does not have (yet, or any more) makes no key
+        // without a key if a key column is not in the log's version of the table
         if key.iter().any(|name| !relation.columns.iter().any(|c| c.name == *name)) {
             key.clear();
         }
-        Ok(Table::new(prefix, &relation.schema, &relation.table, shown, key))
+        Ok(Table::new(prefix, &relation.schema, &relation.table, table_columns, key))
     }
 
     async fn kind(&mut self, session: &Session, oid: u32, modifier: i32) -> CdcResult<Option<Kind>> {
-        let mut found = self.look_up(session, oid).await?;
+        let mut found = self.resolve_type(session, oid).await?;
         if modifier != -1 {
             found.modifier = modifier;
             if let Some(items) = &mut found.items {
                 items.modifier = modifier;
             }
         }
-        Ok(Kind::of(&found))
+        Ok(Kind::from_type(&found))
     }
 
-    async fn look_up(&mut self, session: &Session, oid: u32) -> CdcResult<CatalogType> {
-        if let Some(known) = self.types.get(&oid) {
-            return Ok(known.clone());
+    async fn resolve_type(&mut self, session: &Session, oid: u32) -> CdcResult<CatalogType> {
+        if let Some(cached) = self.types.get(&oid) {
+            return Ok(cached.clone());
         }
         let sql = format!(
             "SELECT typname, typtype, typbasetype, typtypmod, CASE WHEN typcategory = 'A' THEN typelem ELSE 0 END \
@@ -206,17 +213,17 @@ impl Catalog {
         let text = |column: usize| row.get(column).unwrap_or_default();
         let kind = text(1).chars().next().unwrap_or('p');
         let found = if kind == 'd' {
-            let mut base = Box::pin(self.look_up(session, number(text(2))?)).await?;
+            let mut base = Box::pin(self.resolve_type(session, parse_number(text(2))?)).await?;
             if let Ok(modifier @ 0..) = text(3).parse() {
                 base.modifier = modifier;
             }
             base
         } else {
-            let items = match number(text(4))? {
+            let items = match parse_number(text(4))? {
                 0 => None,
-                items => Some(Box::new(Box::pin(self.look_up(session, items)).await?)),
+                items => Some(Box::new(Box::pin(self.resolve_type(session, items)).await?)),
             };
-            let labels = if kind == 'e' { labels(session, oid).await? } else { Vec::new() };
+            let labels = if kind == 'e' { enum_labels(session, oid).await? } else { Vec::new() };
             CatalogType { name: text(0).to_owned(), kind, labels, items, ..unknown }
         };
         self.types.insert(oid, found.clone());
@@ -224,7 +231,7 @@ impl Catalog {
     }
 }
 
-async fn labels(session: &Session, oid: u32) -> CdcResult<Vec<String>> {
+async fn enum_labels(session: &Session, oid: u32) -> CdcResult<Vec<String>> {
     let sql = format!("SELECT enumlabel FROM pg_enum WHERE enumtypid = {oid} ORDER BY enumsortorder");
     let rows = session.rows(&sql).await?;
     Ok(rows.iter().filter_map(|row| row.get(0)).map(str::to_owned).collect())

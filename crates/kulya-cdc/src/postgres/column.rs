@@ -1,28 +1,28 @@
-//! A column's type: from PostgreSQL's catalog to what Debezium makes of it (its documentation, "Data type mappings",
-//! default modes).
+//! Mapping of PostgreSQL column types to Debezium's (Debezium documentation, "Data type mappings", default
+//! modes).
 
 use crate::ColumnDescription;
 
-/// A type as `pg_type` describes it, domains followed to their base.
+/// A type of `pg_type`; a domain is resolved to its base type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CatalogType {
     pub(crate) oid: u32,
     pub(crate) name: String,
     /// `b` base, `e` enum, `c` composite, `d` domain, `r` range, `m` multirange, `p` pseudo.
     pub(crate) kind: char,
-    /// The modifier, -1 for none: a domain's own where it has one.
+    /// The type modifier, -1 for none; a domain's own where it has one.
     pub(crate) modifier: i32,
-    /// An enum's labels.
+    /// The labels of an enum.
     pub(crate) labels: Vec<String>,
-    /// An array's items.
+    /// The item type of an array.
     pub(crate) items: Option<Box<CatalogType>>,
 }
 
-/// How a value of a column is written.
+/// The representation of a column's values in events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kind {
     Boolean,
-    /// 16, 32 or 64 bits.
+    /// An integer of 16, 32 or 64 bits.
     Integer(u8),
     Float32,
     Float64,
@@ -46,7 +46,7 @@ pub(crate) enum Kind {
     Bit,
     Bits(u32),
     Date,
-    /// Milliseconds up to three digits, else microseconds.
+    /// In milliseconds for a precision of at most three digits, else in microseconds.
     Time {
         millis: bool,
     },
@@ -60,18 +60,18 @@ pub(crate) enum Kind {
     Interval,
     Point,
     Array(Box<Kind>),
-    /// Present, and always null, as in Debezium (`name`).
+    /// Always null, as Debezium represents `name`.
     AlwaysNull,
 }
 
 impl Kind {
-    /// What a type becomes; `None` for types that Debezium leaves out by default.
-    pub(crate) fn of(catalog: &CatalogType) -> Option<Self> {
+    /// Maps a type; `None` for types that Debezium skips by default.
+    pub(crate) fn from_type(catalog: &CatalogType) -> Option<Self> {
         if let Some(items) = &catalog.items {
-            return Some(Self::Array(Box::new(Self::of(items)?)));
+            return Some(Self::Array(Box::new(Self::from_type(items)?)));
         }
         let modifier = catalog.modifier;
-        // the modifier of times is the number of digits; without one there are six
+        // the modifier of time types is the number of fractional digits, six by default
         let digits = usize::try_from(modifier).unwrap_or(6).min(6);
         Some(match catalog.oid {
             16 => Self::Boolean,
@@ -113,7 +113,7 @@ impl Kind {
         })
     }
 
-    /// The column in Kafka Connect's terms.
+    /// Describes the column in Kafka Connect's terms.
     pub(crate) fn describe(&self, name: &str, optional: bool) -> ColumnDescription {
         let (connect_type, connect_name, parameters) = self.connect();
         let items = match self {

@@ -1,4 +1,4 @@
-//! Debezium's envelope: a change and where it comes from, as JSON with schemas off, members in Debezium's order.
+//! Debezium's change event envelope as JSON without embedded schemas, members in Debezium's order.
 
 use super::table::Table;
 use crate::Record;
@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Debezium's `op`.
+/// The operation of a change, Debezium's `op`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
     Create,
@@ -18,7 +18,7 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
-    fn letter(self) -> &'static str {
+    fn code(self) -> &'static str {
         match self {
             Self::Create => "c",
             Self::Update => "u",
@@ -29,30 +29,30 @@ impl Operation {
     }
 }
 
-/// Where a change comes from.
+/// The origin of a change, Debezium's `source` block.
 #[derive(Debug, Clone)]
 pub(crate) struct Origin<'a> {
     pub(crate) prefix: &'a str,
     pub(crate) database: &'a str,
-    /// `false` for the log; else `first`, `true`, `last`, …
+    /// `false` for changes from the log; for snapshot rows `first`, `true`, `last`, …
     pub(crate) snapshot: &'static str,
-    /// When the change was committed, microseconds since 1970.
+    /// The commit time, in microseconds since 1970-01-01 UTC.
     pub(crate) committed_micros: i64,
     pub(crate) transaction: Option<u32>,
     pub(crate) lsn: u64,
-    /// The end of the last transaction before.
+    /// The end of the previous transaction's commit.
     pub(crate) last_commit_lsn: Option<u64>,
 }
 
-/// An event's place within its transaction.
+/// An event's position in its transaction, Debezium's `transaction` block.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct TransactionOrder {
     pub(crate) id: String,
     pub(crate) total_order: u64,
     pub(crate) collection_order: u64,
 }
 
-impl Place {
+impl TransactionOrder {
     fn json(&self) -> Value {
         json!({
             "id": self.id,
@@ -93,13 +93,13 @@ pub(crate) struct Change {
     pub(crate) after: Option<Map<String, Value>>,
 }
 
-/// The records of a change: one, or, where the key has changed, a delete of the old and a create of the new; each
-/// delete followed by its tombstone.
+/// Converts a change to records: one, or, if the primary key has changed, a delete and a create. Each delete
+/// is followed by a tombstone.
 pub(crate) fn records(
     table: &Table,
     change: Change,
     origin: &Origin<'_>,
-    mut place: impl FnMut() -> Option<Place>,
+    mut order: impl FnMut() -> Option<TransactionOrder>,
     now: Duration,
 ) -> Vec<Record> {
     let key = |row: &Option<Map<String, Value>>| row.as_ref().and_then(|row| table.key(row));
@@ -111,18 +111,18 @@ pub(crate) fn records(
         let from = vec![("__debezium.oldkey".into(), old.to_string())];
         let delete = Change { operation: Operation::Delete, before: change.before, after: None };
         let create = Change { operation: Operation::Create, before: None, after: change.after };
-        let gone = record(table, delete, Some(old), to, origin, place(), now);
-        let tombstone = Record { value: None, ..gone.clone() };
-        return vec![gone, tombstone, record(table, create, Some(new), from, origin, place(), now)];
+        let deletion = record(table, delete, Some(old), to, origin, order(), now);
+        let tombstone = Record { value: None, ..deletion.clone() };
+        return vec![deletion, tombstone, record(table, create, Some(new), from, origin, order(), now)];
     }
     let operation = change.operation;
-    let shown = if operation == Operation::Delete { old } else { new };
-    let done = record(table, change, shown.as_ref(), Vec::new(), origin, place(), now);
+    let key = if operation == Operation::Delete { old } else { new };
+    let record = record(table, change, key.as_ref(), Vec::new(), origin, order(), now);
     if operation == Operation::Delete {
-        let tombstone = Record { value: None, ..done.clone() };
-        return vec![done, tombstone];
+        let tombstone = Record { value: None, ..record.clone() };
+        return vec![record, tombstone];
     }
-    vec![done]
+    vec![record]
 }
 
 fn record(
@@ -131,7 +131,7 @@ fn record(
     key: Option<&Value>,
     headers: Vec<(Cow<'static, str>, String)>,
     origin: &Origin<'_>,
-    place: Option<Place>,
+    order: Option<TransactionOrder>,
     now: Duration,
 ) -> Record {
     let schema = &table.schema;
@@ -139,8 +139,8 @@ fn record(
         "before": change.before,
         "after": change.after,
         "source": origin.source(&schema.schema, &schema.table),
-        "transaction": place.map(|place| place.json()),
-        "op": change.operation.letter(),
+        "transaction": order.map(|order| order.json()),
+        "op": change.operation.code(),
         "ts_ms": now.as_millis() as u64,
         "ts_us": now.as_micros() as u64,
         "ts_ns": now.as_nanos() as u64,
@@ -154,10 +154,10 @@ fn record(
     }
 }
 
-/// A message written with `pg_logical_emit_message`.
+/// Returns the record of a logical decoding message (`pg_logical_emit_message`).
 pub(crate) fn message(
     origin: &Origin<'_>,
-    place: Option<&Place>,
+    order: Option<&TransactionOrder>,
     prefix: &str,
     content: &str,
     now: Duration,
@@ -166,18 +166,18 @@ pub(crate) fn message(
         "op": "m",
         "ts_ms": now.as_millis() as u64,
         "source": origin.source("", ""),
-        "transaction": place.map(Place::json),
+        "transaction": order.map(TransactionOrder::json),
         "message": { "prefix": prefix, "content": content },
     });
-    plain(format!("{}.message", origin.prefix), &json!({ "prefix": prefix }), &value)
+    keyed(format!("{}.message", origin.prefix), &json!({ "prefix": prefix }), &value)
 }
 
-/// A transaction's beginning.
+/// Returns the record of a transaction's begin.
 pub(crate) fn begin(prefix: &str, id: &str, committed_micros: i64) -> Record {
     boundary(prefix, "BEGIN", id, Value::Null, Value::Null, committed_micros)
 }
 
-/// A transaction's end, with the count of its events by table.
+/// Returns the record of a transaction's end, with the number of its events by table.
 pub(crate) fn end(prefix: &str, id: &str, counts: &[(String, u64)], committed_micros: i64) -> Record {
     let collections: Value =
         counts.iter().map(|(name, count)| json!({ "data_collection": name, "event_count": count })).collect();
@@ -193,10 +193,10 @@ fn boundary(prefix: &str, status: &str, id: &str, count: Value, collections: Val
         "data_collections": collections,
         "ts_ms": micros.div_euclid(1000),
     });
-    plain(format!("{prefix}.transaction"), &json!({ "id": id }), &value)
+    keyed(format!("{prefix}.transaction"), &json!({ "id": id }), &value)
 }
 
-fn plain(topic: String, key: &Value, value: &Value) -> Record {
+fn keyed(topic: String, key: &Value, value: &Value) -> Record {
     Record {
         topic,
         table: None,

@@ -1,7 +1,7 @@
-//! PostgreSQL's text forms that hold other values: arrays and hstore (documentation, "Array Input and Output
-//! Syntax", "hstore External Representation"). Total on any text.
+//! Parsers of PostgreSQL's text representations of arrays and hstore (documentation, "Array Input and Output
+//! Syntax", "hstore External Representation"). They accept any text without panics.
 
-/// An array's element: a value, null, or an inner array.
+/// An element of an array: a value, null, or a nested array.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Element {
     Null,
@@ -9,81 +9,81 @@ pub(crate) enum Element {
     Array(Vec<Element>),
 }
 
-/// How deep arrays may nest (PostgreSQL's limit is 6).
+/// The maximum nesting of arrays (PostgreSQL's limit is 6).
 const MAX_DEPTH: usize = 8;
 
-/// Reads `{a,"b",NULL,{…}}`, with an optional `[lower:upper]=` in front.
+/// Parses `{a,"b",NULL,{…}}`, with an optional `[lower:upper]=` prefix; `None` for other texts.
 pub(crate) fn array(text: &str) -> Option<Vec<Element>> {
     let text = if text.starts_with('[') { text.split_once('=')?.1 } else { text };
-    let mut letters = Letters { rest: text };
-    letters.take('{')?;
-    let elements = elements(&mut letters, 0)?;
-    letters.rest.is_empty().then_some(elements)
+    let mut scanner = Scanner { rest: text };
+    scanner.take('{')?;
+    let elements = elements(&mut scanner, 0)?;
+    scanner.rest.is_empty().then_some(elements)
 }
 
-struct Letters<'a> {
+struct Scanner<'a> {
     rest: &'a str,
 }
 
-impl Letters<'_> {
+impl Scanner<'_> {
     fn peek(&self) -> Option<char> {
         self.rest.chars().next()
     }
 
     fn next(&mut self) -> Option<char> {
-        let letter = self.peek()?;
-        self.rest = self.rest.get(letter.len_utf8()..)?;
-        Some(letter)
+        let c = self.peek()?;
+        self.rest = self.rest.get(c.len_utf8()..)?;
+        Some(c)
     }
 
     fn take(&mut self, expected: char) -> Option<()> {
         (self.next()? == expected).then_some(())
     }
 
-    /// The rest of a quoted text, whose first quote is taken: `\` protects the next letter.
+    /// Parses the rest of a quoted text after its opening quote; `\` escapes the next character.
     fn quoted(&mut self) -> Option<String> {
         let mut text = String::new();
         loop {
             match self.next()? {
                 '"' => return Some(text),
                 '\\' => text.push(self.next()?),
-                letter => text.push(letter),
+                c => text.push(c),
             }
         }
     }
 }
 
-fn elements(letters: &mut Letters<'_>, depth: usize) -> Option<Vec<Element>> {
+fn elements(scanner: &mut Scanner<'_>, depth: usize) -> Option<Vec<Element>> {
     let mut found = Vec::new();
     if depth > MAX_DEPTH {
         return None;
     }
-    if letters.peek()? == '}' {
-        letters.next();
+    if scanner.peek()? == '}' {
+        scanner.next();
         return Some(found);
     }
     loop {
-        match letters.peek()? {
+        match scanner.peek()? {
             '{' => {
-                letters.next();
-                found.push(Element::Array(elements(letters, depth + 1)?));
+                scanner.next();
+                found.push(Element::Array(elements(scanner, depth + 1)?));
             }
             '"' => {
-                letters.next();
-                found.push(Element::Text(letters.quoted()?));
+                scanner.next();
+                found.push(Element::Text(scanner.quoted()?));
             }
             _ => {
                 let mut text = String::new();
-                while !matches!(letters.peek()?, ',' | '}') {
-                    match letters.next()? {
-                        '\\' => text.push(letters.next()?),
-                        letter => text.push(letter),
+                while !matches!(scanner.peek()?, ',' | '}') {
+                    match scanner.next()? {
+                        '\\' => text.push(scanner.next()?),
+                        c => text.push(c),
                     }
                 }
                 found.push(if text == "NULL" { Element::Null } else { Element::Text(text) });
             }
         }
-        match letters.next()? {
+        match scanner.next()? {
             ',' => {}
             '}' => return Some(found),
             _ => return None,
@@ -91,23 +91,23 @@ fn elements(letters: &mut Letters<'_>, depth: usize) -> Option<Vec<Element>> {
     }
 }
 
-/// Reads `"key"=>"value", "key"=>NULL` into pairs.
+/// Parses `"key"=>"value", "key"=>NULL`; `None` for other texts.
 pub(crate) fn hstore(text: &str) -> Option<Vec<(String, Option<String>)>> {
-    let mut letters = Letters { rest: text };
+    let mut scanner = Scanner { rest: text };
     let mut pairs = Vec::new();
-    while letters.peek().is_some() {
-        letters.take('"')?;
-        let key = letters.quoted()?;
-        letters.rest = letters.rest.strip_prefix("=>")?;
-        let value = if let Some(rest) = letters.rest.strip_prefix("NULL") {
-            letters.rest = rest;
+    while scanner.peek().is_some() {
+        scanner.take('"')?;
+        let key = scanner.quoted()?;
+        scanner.rest = scanner.rest.strip_prefix("=>")?;
+        let value = if let Some(rest) = scanner.rest.strip_prefix("NULL") {
+            scanner.rest = rest;
             None
         } else {
-            letters.take('"')?;
-            Some(letters.quoted()?)
+            scanner.take('"')?;
+            Some(scanner.quoted()?)
         };
         pairs.push((key, value));
-        letters.rest = letters.rest.strip_prefix(", ").unwrap_or(letters.rest);
+        scanner.rest = scanner.rest.strip_prefix(", ").unwrap_or(scanner.rest);
     }
     Some(pairs)
 }
@@ -118,7 +118,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn arrays_and_hstores_are_read() {
+    fn arrays_and_hstores_are_parsed() {
         let text = |t: &str| Element::Text(t.to_owned());
         assert_eq!(array("{}"), Some(vec![]));
         assert_eq!(array("{1,NULL,3}"), Some(vec![text("1"), Element::Null, text("3")]));
@@ -142,7 +142,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused(text in "[{}\",\\\\NUL1=>a\\[\\]: ]{0,40}") {
+        fn any_text_is_parsed_or_rejected(text in "[{}\",\\\\NUL1=>a\\[\\]: ]{0,40}") {
             let _ = array(&text);
             let _ = hstore(&text);
         }

@@ -1,7 +1,9 @@
-//! PostgreSQL: the snapshot, the log, and the handover between them.
+//! Capture of a PostgreSQL database: the initial snapshot, streaming of the write-ahead log, and the handover
+//! between them.
 //!
-//! The log comes through `pgoutput` (version 1); its decoder ([`pgoutput`]) and everything from a value's text to
-//! Debezium's JSON ([`value`], [`time`], [`literal`]) are pure. The transport is `pgwire-replication`'s.
+//! The log is read by logical replication with the plugin `pgoutput` (protocol version 1). Its decoder
+//! (`pgoutput`) and the conversion of values to Debezium's JSON (`value`, `time`, `literal`) are
+//! pure. The transport is the crate `pgwire-replication`.
 
 mod catalog;
 mod column;
@@ -25,110 +27,124 @@ use settings::Target;
 use snapshot::Snapshot;
 use std::sync::Arc;
 use std::time::Duration;
-use stream::{Follower, MARK_PREFIX};
+use stream::{CAUGHT_UP_PREFIX, ReplicationStream};
 use tokio_util::sync::CancellationToken;
 
-/// How often a broken connection is made again without any progress in between.
-const TRIES: u32 = 8;
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// The maximum number of retries without progress in between.
+const MAX_RETRIES: u32 = 8;
+/// The delay before the first retry; it doubles with each further one.
+const MIN_DELAY: Duration = Duration::from_millis(200);
+/// The maximum delay between attempts.
+const MAX_DELAY: Duration = Duration::from_secs(10);
 
-/// When a run ends by itself.
+/// The condition under which a run ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Until {
-    /// Never: it follows the database until it is stopped.
-    Stopped,
-    /// Once everything that was committed when the log began to be followed is stored.
+pub enum StopCondition {
+    /// The run ends only when it is cancelled.
+    Cancelled,
+    /// The run ends when all changes are stored that were committed before streaming started.
     CaughtUp,
 }
 
-/// What a run is given beside its settings.
-pub struct Surroundings<'a> {
-    /// Where the records go.
+/// The context of a run: its sink, clock, progress callback and cancellation.
+pub struct RunContext<'a> {
+    /// The destination of the records.
     pub sink: &'a mut dyn Sink,
-    /// The time in the events' `ts_ms`.
+    /// The clock for the events' processing time, `ts_ms`.
     pub clock: Arc<dyn Clock>,
-    /// Told what happens.
-    pub progress: &'a (dyn Fn(Progress) + Send + Sync),
+    /// Called with each progress notification.
+    pub on_progress: &'a (dyn Fn(Progress) + Send + Sync),
     /// Ends the run cleanly.
-    pub stop: CancellationToken,
+    pub cancel: CancellationToken,
 }
 
-/// Captures a database: its rows first, when nothing is stored yet, and then its log.
+/// Captures a database: first a snapshot of its rows, if the sink has no position yet, and then its log.
 ///
-/// A broken connection is made again, a bounded number of times in a row. Cancel-safe in the sense that matters:
-/// whatever was committed to the sink is whole.
-pub async fn run(settings: PostgresSettings, until: Until, mut around: Surroundings<'_>) -> CdcResult<()> {
+/// A lost connection is reopened with exponential backoff, with at most 8 retries without progress.
+/// Cancel-safe: each commit to the sink is atomic.
+///
+/// # Errors
+/// `Configuration` for invalid settings or an unsuitable database; `Unreachable` or `Busy` after the last
+/// attempt; `Position` when the stored position is not valid in the database; the errors of the sink.
+pub async fn run(
+    settings: PostgresSettings,
+    stop_condition: StopCondition,
+    mut context: RunContext<'_>,
+) -> CdcResult<()> {
     let target = settings.target()?;
     let mut failures = 0;
     let mut last_lsn = None;
     loop {
-        let done = once(&target, until, &mut around).await;
-        let error = match done {
-            Err(_) if around.stop.is_cancelled() => return Ok(()),
+        let result = run_connection(&target, stop_condition, &mut context).await;
+        let error = match result {
+            Err(_) if context.cancel.is_cancelled() => return Ok(()),
             Err(error) if matches!(error.kind(), CdcErrorKind::Unreachable | CdcErrorKind::Busy) => error,
             other => return other,
         };
-        let position = around.sink.position().await?;
+        let position = context.sink.position().await?;
         let lsn = position.map(|position| position.lsn);
         failures = if lsn == last_lsn { failures + 1 } else { 1 };
         last_lsn = lsn;
-        // before anything was stored there is nothing to go on with: the caller sees the cause at once
+        // without a stored position the first failure is returned at once, for example for a wrong URL
         let is_first = lsn.is_none() && error.kind() == CdcErrorKind::Unreachable;
-        if is_first || failures > TRIES {
+        if is_first || failures > MAX_RETRIES {
             return Err(error);
         }
-        tracing::warn!(%error, "trying again");
-        let pause = (FIRST_PAUSE * 2u32.pow(failures - 1)).min(LONGEST_PAUSE);
+        tracing::warn!(%error, attempt = failures, "capture failed, retrying");
+        let delay = (MIN_DELAY * 2u32.pow(failures - 1)).min(MAX_DELAY);
         tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = around.stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(delay) => {}
+            () = context.cancel.cancelled() => return Ok(()),
         }
     }
 }
 
-/// One connection's life.
-async fn once(target: &Target, until: Until, around: &mut Surroundings<'_>) -> CdcResult<()> {
+/// Captures over one connection.
+async fn run_connection(
+    target: &Target,
+    stop_condition: StopCondition,
+    context: &mut RunContext<'_>,
+) -> CdcResult<()> {
     let settings = &target.settings;
     let session = Session::open(target).await?;
     let server = session.check().await?;
-    let position = around.sink.position().await?;
-    catalog::publish(&session, settings, server.superuser).await?;
+    let position = context.sink.position().await?;
+    catalog::create_publication(&session, settings, server.is_superuser).await?;
     let position = match position {
-        Some(position) => checked(&session, target, &server.system, position).await?,
-        None => first(&session, target, server.system, around).await?,
+        Some(position) => validate_offset(&session, target, &server.system, position).await?,
+        None => run_snapshot(&session, target, server.system, context).await?,
     };
-    follow(&session, target, until, position, around).await
+    run_stream(&session, target, stop_condition, position, context).await
 }
 
-/// Refuses a stored position that does not belong to this database's log (any more).
-async fn checked(
+/// Checks that a stored position is valid in this database's log.
+async fn validate_offset(
     session: &Session,
     target: &Target,
     system: &str,
     position: Position,
 ) -> CdcResult<Position> {
     let name = &target.settings.name;
-    let wrong = |what: String| {
+    let invalid = |what: String| {
         Err(CdcError::new(
             CdcErrorKind::Position,
             format!("{what}; changes may be missing: capture under another name, into new streams"),
         ))
     };
     if position.system != system || position.database != target.database {
-        return wrong(format!(
+        return invalid(format!(
             "{name} was captured from database {} of another server than {}",
             position.database,
             session.server()
         ));
     }
     match session.slot(&position.slot).await? {
-        None => wrong(format!("replication slot {} of {name} is gone", position.slot)),
-        Some(slot) if slot.lost => {
-            wrong(format!("PostgreSQL has dropped the log that slot {} held", position.slot))
+        None => invalid(format!("replication slot {} of {name} does not exist", position.slot)),
+        Some(slot) if slot.is_lost => {
+            invalid(format!("PostgreSQL has removed the log that replication slot {} needs", position.slot))
         }
-        Some(slot) if slot.confirmed_lsn > position.lsn => wrong(format!(
-            "somebody else has read from replication slot {} up to {}, beyond the stored position {}",
+        Some(slot) if slot.confirmed_lsn > position.lsn => invalid(format!(
+            "another consumer has advanced replication slot {} to {}, beyond the stored position {}",
             position.slot,
             Lsn::from_u64(slot.confirmed_lsn),
             Lsn::from_u64(position.lsn)
@@ -137,16 +153,16 @@ async fn checked(
     }
 }
 
-/// Makes the slot, reads the snapshot, and stores both with the first position.
-async fn first(
+/// Creates the replication slot, reads the snapshot, and commits it with the first position.
+async fn run_snapshot(
     session: &Session,
     target: &Target,
     system: String,
-    around: &mut Surroundings<'_>,
+    context: &mut RunContext<'_>,
 ) -> CdcResult<Position> {
     let name = &target.settings.slot;
     let lsn = match session.slot(name).await? {
-        // of a run that ended during its snapshot: it still holds the log from before any snapshot to come
+        // the slot of a run that ended during its snapshot: it retains the log from before the new snapshot
         Some(slot) if slot.plugin == "pgoutput" && slot.database == target.database => {
             match slot.active_process {
                 None => slot.confirmed_lsn,
@@ -154,7 +170,7 @@ async fn first(
                     return Err(CdcError::new(
                         CdcErrorKind::Busy,
                         format!(
-                            "replication slot {name} is in use by process {process} of the database: stop who uses it, or set another slot"
+                            "replication slot {name} is in use by backend process {process}: stop its client, or set another slot"
                         ),
                     ));
                 }
@@ -162,7 +178,7 @@ async fn first(
         }
         Some(slot) => {
             return Err(CdcError::configuration(format!(
-                "replication slot {name} is there for {} in database {}: set another slot",
+                "replication slot {name} exists with plugin {} in database {}: set another slot",
                 slot.plugin, slot.database
             )));
         }
@@ -172,11 +188,11 @@ async fn first(
         session,
         target,
         catalog: &mut Catalog::default(),
-        clock: &*around.clock,
-        progress: around.progress,
-        stop: &around.stop,
+        clock: &*context.clock,
+        on_progress: context.on_progress,
+        cancel: &context.cancel,
     };
-    let cut = snapshot.read(around.sink, lsn).await?;
+    let cut = snapshot.read(context.sink, lsn).await?;
     let position = Position {
         system,
         database: target.database.clone(),
@@ -185,17 +201,18 @@ async fn first(
         message_lsn: 0,
         snapshot: Some(cut),
     };
-    around.sink.commit(&position).await?;
-    (around.progress)(Progress::SnapshotStored);
+    context.sink.commit(&position).await?;
+    (context.on_progress)(Progress::SnapshotStored);
     Ok(position)
 }
 
-async fn follow(
+/// Streams the log from a position.
+async fn run_stream(
     session: &Session,
     target: &Target,
-    until: Until,
+    stop_condition: StopCondition,
     position: Position,
-    around: &mut Surroundings<'_>,
+    context: &mut RunContext<'_>,
 ) -> CdcResult<()> {
     let settings = &target.settings;
     let start = Lsn::from_u64(position.lsn);
@@ -213,18 +230,22 @@ async fn follow(
     .with_options(SESSION_OPTIONS)
     .with_application_name("kulya");
     config.tls = pgwire_replication::TlsConfig::disabled();
-    let mut client = ReplicationClient::connect(config).await.map_err(|e| stream::broken(target, e))?;
-    client.wait_started().await.map_err(|e| stream::broken(target, e))?;
-    (around.progress)(Progress::Streaming { lsn: position.lsn });
-    let mut follower = Follower::new(session, target, &*around.clock, around.progress, position);
-    if until == Until::CaughtUp {
-        // whatever was committed before this message comes before it in the log
-        let mark = around.clock.since_epoch().as_nanos().to_string();
-        session.execute(&format!("SELECT pg_logical_emit_message(true, '{MARK_PREFIX}', '{mark}')")).await?;
-        follower.until = Some(mark);
+    let mut client =
+        ReplicationClient::connect(config).await.map_err(|e| stream::connection_error(target, e))?;
+    client.wait_started().await.map_err(|e| stream::connection_error(target, e))?;
+    (context.on_progress)(Progress::Streaming { lsn: position.lsn });
+    let mut replication =
+        ReplicationStream::new(session, target, &*context.clock, context.on_progress, position);
+    if stop_condition == StopCondition::CaughtUp {
+        // all changes committed before this message precede it in the log
+        let token = context.clock.since_epoch().as_nanos().to_string();
+        session
+            .execute(&format!("SELECT pg_logical_emit_message(true, '{CAUGHT_UP_PREFIX}', '{token}')"))
+            .await?;
+        replication.caught_up_token = Some(token);
     }
-    let done = follower.follow(&mut client, around.sink, &around.stop).await;
-    // says goodbye, with the last confirmation, so that the slot is free at once
+    let result = replication.run(&mut client, context.sink, &context.cancel).await;
+    // sends the last confirmation and releases the slot
     let _ = client.shutdown().await;
-    done
+    result
 }

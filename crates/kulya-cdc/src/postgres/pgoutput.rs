@@ -1,9 +1,10 @@
-//! The messages of `pgoutput`, protocol version 1 (PostgreSQL documentation, "Logical Replication Message Formats"),
-//! less those that the transport reads itself (begin, commit, message). Total on any bytes.
+//! Decoder of `pgoutput` messages, protocol version 1 (PostgreSQL documentation, "Logical Replication Message
+//! Formats"), except those that the transport decodes (begin, commit, message). It accepts any bytes without
+//! panics.
 
 use bytes::{Buf, Bytes};
 
-/// One message.
+/// A message of `pgoutput`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Message {
     Relation(Relation),
@@ -23,11 +24,11 @@ pub(crate) enum Message {
     Truncate {
         relations: Vec<u32>,
     },
-    /// A type's or an origin's name: of no use to us.
+    /// A type's or an origin's name, which are not used.
     Ignored,
 }
 
-/// A table as the log describes it, before the first change of its rows.
+/// A table's description, which the log contains before the first change of the table's rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Relation {
     pub(crate) id: u32,
@@ -39,7 +40,7 @@ pub(crate) struct Relation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RelationColumn {
     pub(crate) name: String,
-    /// Whether it belongs to the replica identity.
+    /// Whether the column is part of the replica identity.
     pub(crate) identity: bool,
     pub(crate) type_oid: u32,
     pub(crate) type_modifier: i32,
@@ -51,12 +52,12 @@ pub(crate) type Tuple = Vec<Cell>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Cell {
     Null,
-    /// A large value that the change left as it was, and that the log does not repeat.
+    /// An unchanged TOAST value, which the log does not contain.
     Unchanged,
     Text(Bytes),
 }
 
-/// What the log knows of a row before a change.
+/// The part of a row before a change that the log contains.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum OldTuple {
     /// The replica identity's columns; the others are null.
@@ -65,7 +66,7 @@ pub(crate) enum OldTuple {
     Full(Tuple),
 }
 
-/// Reads one message; `None` when the bytes are none.
+/// Decodes a message; `None` for malformed bytes.
 pub(crate) fn decode(mut bytes: Bytes) -> Option<Message> {
     let input = &mut bytes;
     let message = match u8(input)? {
@@ -96,7 +97,7 @@ pub(crate) fn decode(mut bytes: Bytes) -> Option<Message> {
         }
         b'T' => {
             let count = u32(input)? as usize;
-            u8(input)?; // CASCADE and RESTART IDENTITY: Debezium shows neither
+            u8(input)?; // the flags CASCADE and RESTART IDENTITY, which Debezium ignores
             let relations: Option<Vec<u32>> = (0..count.min(input.len())).map(|_| u32(input)).collect();
             Message::Truncate { relations: relations.filter(|found| found.len() == count)? }
         }
@@ -108,7 +109,7 @@ pub(crate) fn decode(mut bytes: Bytes) -> Option<Message> {
 
 fn relation(input: &mut Bytes) -> Option<Relation> {
     let (id, schema, table) = (u32(input)?, text(input)?, text(input)?);
-    u8(input)?; // the kind of replica identity shows in the old tuples
+    u8(input)?; // the kind of replica identity, which follows from the old tuples
     let columns = (0..u16(input)?).map(|_| {
         let identity = u8(input)? & 1 == 1;
         Some(RelationColumn {
@@ -119,7 +120,7 @@ fn relation(input: &mut Bytes) -> Option<Relation> {
         })
     });
     let columns: Option<Vec<_>> = columns.collect();
-    // an empty schema name stands for pg_catalog
+    // an empty schema name means pg_catalog
     let schema = if schema.is_empty() { "pg_catalog".to_owned() } else { schema };
     Some(Relation { id, schema, table, columns: columns? })
 }
@@ -151,7 +152,7 @@ fn u32(input: &mut Bytes) -> Option<u32> {
     input.try_get_u32().ok()
 }
 
-/// A text that ends with a zero byte.
+/// Decodes a zero-terminated string.
 fn text(input: &mut Bytes) -> Option<String> {
     let end = input.iter().position(|byte| *byte == 0)?;
     let text = input.split_to(end);
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_read() {
+    fn messages_are_decoded() {
         let columns: &[u8] = b"\0\x01\x01id\0\0\0\0\x17\xff\xff\xff\xff";
         assert_eq!(
             message(&[b"R", &7u32.to_be_bytes(), b"public\0t\0d", columns]),
@@ -216,12 +217,12 @@ mod tests {
         for bad in [&b""[..], b"X", b"I\0", b"T\xff\xff\xff\xff\0", b"I\0\0\0\x07N\0\x01t\xff\xff\xff\xff"] {
             assert_eq!(decode(Bytes::from_static(bad)), None, "{bad:?}");
         }
-        assert_eq!(message(&[b"I", &id, b"N", row, b"!"]), None, "bytes too many");
+        assert_eq!(message(&[b"I", &id, b"N", row, b"!"]), None, "trailing bytes");
     }
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_or_refused(tag in prop::sample::select(b"RIUDTYO".to_vec()), bytes: Vec<u8>) {
+        fn any_bytes_are_decoded_or_rejected(tag in prop::sample::select(b"RIUDTYO".to_vec()), bytes: Vec<u8>) {
             let mut input = BytesMut::new();
             input.put_u8(tag);
             input.put_slice(&bytes);

@@ -1,42 +1,46 @@
-//! What may be set for a PostgreSQL source.
+//! Settings of a PostgreSQL source: parsing of the URL, defaults and validation.
 
-use crate::store_sink::lawful;
+use crate::store_sink::sanitize_name;
 use crate::{CdcError, CdcResult, StoreSettings};
 use serde::Deserialize;
 use std::fmt;
 use std::path::PathBuf;
 
-/// One database to capture. In a settings file every member but `url` may be left out.
+/// The settings of the capture of one database. In a settings file all members except `url` are optional.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct PostgresSettings {
-    /// `postgres://user:password@host:port/database`; the password may stand in `password` or `password_file` instead.
+    /// `postgres://user:password@host:port/database`; the password may be in `password` or `password_file`
+    /// instead.
     pub url: String,
-    /// The password, where the URL has none.
+    /// The password, if the URL has none.
     pub password: String,
-    /// A file with the password and a line end; read by the program into `password`.
+    /// A file with the password and a line end; the program reads it into `password`.
     pub password_file: Option<PathBuf>,
-    /// Debezium's `topic.prefix`, and the name under which the position is kept. Default: the database's name.
+    /// Debezium's `topic.prefix`, and the name under which the position is stored. Default: the database's
+    /// name.
     pub name: String,
-    /// The scope of the streams. Default: the name, with `-` for what a scope may not hold.
+    /// The scope of the streams. Default: the name, invalid characters replaced by `-`.
     pub scope: String,
-    /// The tables, as `schema.table` with `*` for any text. Default: every table of every user schema.
+    /// Patterns of captured tables, as `schema.table` with `*` for any text. Default: all tables of all user
+    /// schemas.
     pub tables: Vec<String>,
-    /// A stream's name, from `{prefix}`, `{schema}` and `{table}`.
+    /// The template of stream names, with `{prefix}`, `{schema}` and `{table}`.
     pub stream: String,
-    /// Segments of a new stream.
+    /// The number of segments of a new stream.
     pub segments: u32,
     /// The replication slot. Default: `kulya_` and the name.
     pub slot: String,
-    /// The publication, made when it is not there. Default: `kulya_` and the name.
+    /// The publication, created if it does not exist. Default: `kulya_` and the name.
     pub publication: String,
-    /// Whether transactions are marked: a block in each event, and a stream `prefix.transaction`.
+    /// Whether to write transaction metadata: a block in each event, and a stream `prefix.transaction`.
     pub transaction_metadata: bool,
-    /// Whether TRUNCATE is an event. Debezium's default is no; ours is yes, or tables would keep rows that are gone.
+    /// Whether to write events for TRUNCATE. The default is true, unlike Debezium's, so that truncated rows
+    /// do not remain in tables derived from the stream.
     pub truncate: bool,
 }
 
-/// Without the password.
+/// Omits the password.
 impl fmt::Debug for PostgresSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { url, name, scope, tables, stream, segments, slot, publication, .. } = self;
@@ -53,11 +57,11 @@ impl fmt::Debug for PostgresSettings {
     }
 }
 
-/// A URL whose user and password, and whose parameters, are left out.
+/// Returns a URL without user, password and parameters.
 fn without_password(url: &str) -> String {
-    let (scheme, behind) = url.split_once("://").unwrap_or(("", url));
-    let place = behind.rsplit_once('@').map_or(behind, |(_, place)| place);
-    format!("{scheme}://…{}", place.split('?').next().unwrap_or_default())
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let location = rest.rsplit_once('@').map_or(rest, |(_, location)| location);
+    format!("{scheme}://…{}", location.split('?').next().unwrap_or_default())
 }
 
 impl Default for PostgresSettings {
@@ -79,7 +83,7 @@ impl Default for PostgresSettings {
     }
 }
 
-/// Settings that were checked, and where the database is.
+/// Validated settings with their defaults, and the parsed URL.
 #[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) host: String,
@@ -90,7 +94,7 @@ pub(crate) struct Target {
     pub(crate) settings: PostgresSettings,
 }
 
-/// Without the password.
+/// Omits the password.
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Target")
@@ -103,35 +107,35 @@ impl fmt::Debug for Target {
 }
 
 impl Target {
-    /// The server, for messages.
+    /// Returns host and port, for messages.
     pub(crate) fn server(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
 }
 
-/// What a slot or publication may be called without quotes.
-fn identifier(text: &str) -> String {
+/// Converts a text to a valid name of a slot or publication: lowercase, at most 63 bytes.
+fn sanitize_identifier(text: &str) -> String {
     let lower = text.to_ascii_lowercase();
     lower.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).take(63).collect()
 }
 
 impl PostgresSettings {
-    /// Reads the URL and fills in the defaults.
+    /// Parses the URL, sets the defaults, and validates.
     pub(crate) fn target(mut self) -> CdcResult<Target> {
-        let wrong = |why: &str| {
+        let invalid_url = |reason: &str| {
             CdcError::configuration(format!(
-                "the database URL is wrong ({why}): write postgres://user:password@host:port/database"
+                "invalid database URL ({reason}): write postgres://user:password@host:port/database"
             ))
         };
         if !(self.url.starts_with("postgres://") || self.url.starts_with("postgresql://")) {
-            return Err(wrong("it does not begin with postgres://"));
+            return Err(invalid_url("it does not begin with postgres://"));
         }
-        // else a part of the password would be taken for the host, and be shown
+        // otherwise a part of the password would be parsed as the host, and appear in messages
         if self.url.matches('@').count() > 1 {
-            return Err(wrong("it has more than one @: write that of a user or a password as %40"));
+            return Err(invalid_url("it has more than one @: encode it in user and password as %40"));
         }
         let config: tokio_postgres::Config =
-            self.url.parse().map_err(|e| wrong("see the cause").because(Box::new(e)))?;
+            self.url.parse().map_err(|e| invalid_url("see the cause").because(Box::new(e)))?;
         if !matches!(
             config.get_ssl_mode(),
             tokio_postgres::config::SslMode::Disable | tokio_postgres::config::SslMode::Prefer
@@ -142,9 +146,9 @@ impl PostgresSettings {
         }
         let host = match config.get_hosts().first() {
             Some(tokio_postgres::config::Host::Tcp(host)) => host.clone(),
-            _ => return Err(wrong("it names no host")),
+            _ => return Err(invalid_url("it names no host")),
         };
-        let user = config.get_user().ok_or_else(|| wrong("it names no user"))?.to_owned();
+        let user = config.get_user().ok_or_else(|| invalid_url("it names no user"))?.to_owned();
         let database = config.get_dbname().unwrap_or(&user).to_owned();
         let password = match config.get_password() {
             Some(password) => String::from_utf8_lossy(password).into_owned(),
@@ -157,31 +161,34 @@ impl PostgresSettings {
             }
         };
         default(&mut self.name, database.clone());
-        default(&mut self.scope, lawful(&self.name));
-        default(&mut self.slot, identifier(&format!("kulya_{}", self.name)));
-        default(&mut self.publication, identifier(&format!("kulya_{}", self.name)));
+        default(&mut self.scope, sanitize_name(&self.name));
+        default(&mut self.slot, sanitize_identifier(&format!("kulya_{}", self.name)));
+        default(&mut self.publication, sanitize_identifier(&format!("kulya_{}", self.name)));
         for (what, name) in [("slot", &self.slot), ("publication", &self.publication)] {
-            if *name != identifier(name) {
+            if *name != sanitize_identifier(name) {
                 return Err(CdcError::configuration(format!(
-                    "{what} name {name:?} is wrong: lower-case letters, digits and '_' only"
+                    "invalid {what} name {name:?}: use lowercase letters, digits and '_' only"
                 )));
             }
         }
         if let Some(pattern) = self.tables.iter().find(|pattern| !pattern.contains('.')) {
             return Err(CdcError::configuration(format!(
-                "table pattern {pattern:?} is wrong: write schema.table"
+                "invalid table pattern {pattern:?}: write schema.table"
             )));
         }
         Ok(Target { host, port, user, password, database, settings: self })
     }
 
-    /// Whether a table is asked for.
-    pub(crate) fn wants(&self, schema: &str, table: &str) -> bool {
+    /// Returns whether a table matches the patterns.
+    pub(crate) fn is_captured(&self, schema: &str, table: &str) -> bool {
         let name = format!("{schema}.{table}");
         self.tables.is_empty() || self.tables.iter().any(|pattern| matches(pattern, &name))
     }
 
-    /// How the tables become streams of a store, the defaults filled in.
+    /// Returns the settings of a [`StoreSink`](crate::StoreSink), defaults included.
+    ///
+    /// # Errors
+    /// `Configuration` for invalid settings.
     pub fn store_settings(&self) -> CdcResult<StoreSettings> {
         let settings = self.clone().target()?.settings;
         Ok(StoreSettings {
@@ -193,7 +200,7 @@ impl PostgresSettings {
     }
 }
 
-/// Whether `name` is of the pattern, in which `*` stands for any text.
+/// Returns whether `name` matches a pattern, in which `*` matches any text.
 fn matches(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
@@ -205,8 +212,8 @@ fn matches(pattern: &str, name: &str) -> bool {
         if parts.peek().is_none() {
             return rest.ends_with(part);
         }
-        let Some(at) = rest.find(part) else { return false };
-        rest = rest.get(at + part.len()..).unwrap_or_default();
+        let Some(index) = rest.find(part) else { return false };
+        rest = rest.get(index + part.len()..).unwrap_or_default();
     }
     true
 }
@@ -216,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_choose_tables() {
+    fn patterns_match_tables() {
         for (pattern, name, expected) in [
             ("public.orders", "public.orders", true),
             ("public.orders", "public.orders2", false),
@@ -248,15 +255,15 @@ mod tests {
     }
 
     #[test]
-    fn wrong_settings_are_named() {
-        for (url, says) in [
+    fn invalid_settings_are_named() {
+        for (url, expected) in [
             ("mysql://x", "postgres://"),
-            ("postgres://me@db:port/x", "wrong"),
+            ("postgres://me@db:port/x", "invalid"),
             ("postgres://me@db/x?sslmode=require", "TLS"),
-            ("postgres:///x", "wrong"),
+            ("postgres:///x", "invalid"),
         ] {
-            let refused = target(url).unwrap_err().to_string();
-            assert!(refused.contains(says), "{url}: {refused}");
+            let error = target(url).unwrap_err().to_string();
+            assert!(error.contains(expected), "{url}: {error}");
         }
         let settings = |slot: &str, table: &str| PostgresSettings {
             url: "postgres://me@db/x".into(),

@@ -1,35 +1,37 @@
-//! PostgreSQL's ISO texts of dates and times as the numbers that Debezium gives. All arithmetic is on whole numbers
-//! in the proleptic Gregorian calendar, over PostgreSQL's whole range, which is wider than date libraries'.
+//! Conversion of PostgreSQL's dates and times in ISO format to Debezium's numbers. The arithmetic is on
+//! integers in the proleptic Gregorian calendar and covers PostgreSQL's range, which is wider than that of
+//! date libraries.
 
-/// Debezium's stand-ins for infinite timestamps, in microseconds.
+/// Debezium's replacement for the timestamp `infinity`, in microseconds.
 const INFINITY: i64 = 9_223_372_036_825_200_000;
+/// Debezium's replacement for the timestamp `-infinity`, in microseconds.
 const MINUS_INFINITY: i64 = -9_223_372_036_832_400_000;
-/// Days from 1970-01-01 to 2000-01-01, where PostgreSQL counts from.
+/// PostgreSQL's epoch, 2000-01-01, in days since 1970-01-01.
 const POSTGRES_EPOCH_DAYS: i32 = 10_957;
 const DAY_MICROS: i64 = 86_400_000_000;
 
-/// A date's days since 1970-01-01.
+/// Converts a date to days since 1970-01-01.
 pub(crate) fn date(text: &str) -> Option<i32> {
     match text {
-        // PostgreSQL's own largest and smallest day numbers, carried over the edge as Debezium does
+        // PostgreSQL's largest and smallest day numbers, with the overflow that Debezium has
         "infinity" => Some(i32::MAX.wrapping_add(POSTGRES_EPOCH_DAYS)),
         "-infinity" => Some(i32::MIN.wrapping_add(POSTGRES_EPOCH_DAYS)),
         _ => {
-            let (date, bc) = era(text);
-            let (year, month, day) = civil(date, bc)?;
-            i32::try_from(days(year, month, day)).ok()
+            let (date, is_bc) = split_era(text);
+            let (year, month, day) = parse_date(date, is_bc)?;
+            i32::try_from(days_since_epoch(year, month, day)).ok()
         }
     }
 }
 
-/// A time of day in microseconds; 24:00 is allowed.
+/// Converts a time of day to microseconds; 24:00 is valid.
 pub(crate) fn time(text: &str) -> Option<i64> {
     let (clock, fraction) = text.split_once('.').unwrap_or((text, ""));
     let mut parts = clock.split(':');
-    let mut part = |most: i64| -> Option<i64> {
+    let mut part = |max: i64| -> Option<i64> {
         let text = parts.next()?;
         let number = text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<i64>().ok())??;
-        (number <= most).then_some(number)
+        (number <= max).then_some(number)
     };
     let (hours, minutes, seconds) = (part(i64::from(i32::MAX))?, part(59)?, part(60)?);
     if parts.next().is_some() || fraction.len() > 6 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
@@ -39,28 +41,29 @@ pub(crate) fn time(text: &str) -> Option<i64> {
     Some(((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + micros)
 }
 
-/// A timestamp without zone in microseconds since 1970-01-01 00:00.
+/// Converts a timestamp without time zone to microseconds since 1970-01-01 00:00.
 pub(crate) fn timestamp(text: &str) -> Option<i64> {
     match text {
         "infinity" => return Some(INFINITY),
         "-infinity" => return Some(MINUS_INFINITY),
         _ => {}
     }
-    let (text, bc) = era(text);
+    let (text, is_bc) = split_era(text);
     let (date, clock) = text.split_once(' ')?;
-    let (year, month, day) = civil(date, bc)?;
-    days(year, month, day).checked_mul(DAY_MICROS)?.checked_add(time(clock)?)
+    let (year, month, day) = parse_date(date, is_bc)?;
+    days_since_epoch(year, month, day).checked_mul(DAY_MICROS)?.checked_add(time(clock)?)
 }
 
-/// A timestamp with zone as ISO 8601 in UTC, with as many digits as declared. The session's zone is UTC.
+/// Converts a timestamp with time zone to ISO 8601 in UTC, with the declared number of fractional digits. The
+/// session's time zone is UTC.
 pub(crate) fn timestamp_tz(text: &str, digits: usize) -> Option<String> {
     if let "infinity" | "-infinity" = text {
         return Some(text.to_owned());
     }
-    let (text, bc) = era(text);
+    let (text, is_bc) = split_era(text);
     let text = text.strip_suffix("+00")?;
     let (date, clock) = text.split_once(' ')?;
-    let (year, month, day) = civil(date, bc)?;
+    let (year, month, day) = parse_date(date, is_bc)?;
     time(clock)?;
     let (clock, fraction) = clock.split_once('.').unwrap_or((clock, ""));
     let year = match year {
@@ -72,7 +75,7 @@ pub(crate) fn timestamp_tz(text: &str, digits: usize) -> Option<String> {
     Some(format!("{year}-{month:02}-{day:02}T{clock}{fraction}Z"))
 }
 
-/// A time with zone as ISO 8601, carried to UTC.
+/// Converts a time with time zone to ISO 8601 in UTC.
 pub(crate) fn time_tz(text: &str) -> Option<String> {
     let sign = text.rfind(['+', '-'])?;
     let (clock, zone) = text.split_at_checked(sign)?;
@@ -92,9 +95,9 @@ pub(crate) fn time_tz(text: &str) -> Option<String> {
     Some(format!("{:02}:{:02}:{:02}{fraction}Z", seconds / 3600, seconds / 60 % 60, seconds % 60))
 }
 
-/// An interval in microseconds, a month being a twelfth of 365.25 days; what does not fit saturates.
+/// Converts an interval to microseconds, with months of 365.25 / 12 days; saturates.
 pub(crate) fn interval(text: &str) -> Option<i64> {
-    /// A twelfth of 365.25 days.
+    /// 365.25 / 12 days.
     const MONTH_MICROS: i128 = 2_629_800_000_000;
     let mut micros: i128 = 0;
     let mut words = text.split(' ').filter(|word| !word.is_empty());
@@ -120,21 +123,23 @@ pub(crate) fn interval(text: &str) -> Option<i64> {
     Some(micros.clamp(i64::MIN.into(), i64::MAX.into()) as i64)
 }
 
-fn era(text: &str) -> (&str, bool) {
+/// Splits the suffix BC off; the flag tells whether it was present.
+fn split_era(text: &str) -> (&str, bool) {
     text.strip_suffix(" BC").map_or((text, false), |text| (text, true))
 }
 
-/// Year (0 is 1 BC), month and day.
-fn civil(date: &str, bc: bool) -> Option<(i64, i64, i64)> {
+/// Parses a date into year (0 is 1 BC), month and day.
+fn parse_date(date: &str, is_bc: bool) -> Option<(i64, i64, i64)> {
     let mut parts = date.split('-').map(|part| part.parse::<i64>().ok());
     let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
-    let lawful =
+    let is_valid =
         parts.next().is_none() && (1..=12).contains(&month) && (1..=31).contains(&day) && year < 10_000_000;
-    lawful.then_some((if bc { 1 - year } else { year }, month, day))
+    is_valid.then_some((if is_bc { 1 - year } else { year }, month, day))
 }
 
-/// Days since 1970-01-01. Years begin in March here, so that the leap day is a year's last.
-fn days(year: i64, month: i64, day: i64) -> i64 {
+/// Returns the days since 1970-01-01. Years start in March here, so that the leap day is the last day of a
+/// year.
+fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let day_of_year = (153 * month + 2) / 5 + day - 1;
     year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year - 719_468
@@ -146,7 +151,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn texts_become_debeziums_numbers() {
+    fn times_match_debeziums() {
         assert_eq!(date("1970-01-01"), Some(0));
         assert_eq!(date("2024-02-29"), Some(19782));
         assert_eq!(date("1969-12-31"), Some(-1));
@@ -179,16 +184,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused(text in "[-+0-9: .infinityBCmoday]{0,30}") {
+        fn any_text_is_converted_or_rejected(text in "[-+0-9: .infinityBCmoday]{0,30}") {
             let _ = (date(&text), time(&text), timestamp(&text), timestamp_tz(&text, 6), time_tz(&text), interval(&text));
         }
 
         #[test]
         fn days_count_up(day in -3_000_000i64..3_000_000) {
-            // a day after any 28th is at most four days before the next month's first
+            // February has a 29th day in leap years
             let year = 1970 + day / 365;
-            prop_assert_eq!(days(year, 3, 1) - days(year, 2, 28) - 1, i64::from(year.rem_euclid(4) == 0 && (year.rem_euclid(100) != 0 || year.rem_euclid(400) == 0)));
-            prop_assert_eq!(days(year + 400, 1, 1) - days(year, 1, 1), 146_097);
+            prop_assert_eq!(days_since_epoch(year, 3, 1) - days_since_epoch(year, 2, 28) - 1, i64::from(year.rem_euclid(4) == 0 && (year.rem_euclid(100) != 0 || year.rem_euclid(400) == 0)));
+            prop_assert_eq!(days_since_epoch(year + 400, 1, 1) - days_since_epoch(year, 1, 1), 146_097);
         }
     }
 }

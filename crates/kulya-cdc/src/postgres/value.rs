@@ -1,5 +1,5 @@
-//! A value's text, as PostgreSQL writes it, to the JSON that Debezium gives (default modes, `docs/cdc-differences.md`
-//! says where we differ).
+//! Conversion of PostgreSQL's text values to the JSON values of Debezium's events (default modes; the
+//! differences are listed in `docs/cdc-differences.md`).
 
 use super::column::Kind;
 use super::literal::{self, Element};
@@ -9,16 +9,16 @@ use base64::engine::general_purpose::STANDARD;
 use num_bigint::BigInt;
 use serde_json::{Value, json};
 
-/// What stands for a large value that a change left as it was.
+/// Debezium's placeholder for an unchanged TOAST value.
 pub(crate) const UNAVAILABLE: &str = "__debezium_unavailable_value";
 
-/// One value as JSON; `None` when the text is no value of the type.
+/// Converts a value to JSON; `None` when the text is not a value of the type.
 pub(crate) fn json(kind: &Kind, text: &str) -> Option<Value> {
     Some(match kind {
         Kind::Boolean => json!(text == "t"),
         Kind::Integer(_) => json!(text.parse::<i64>().ok()?),
         Kind::Float32 => match text.parse::<f32>().ok()? {
-            // through its own shortest digits, so that 0.1 stays 0.1
+            // by the shortest decimal representation, so that 0.1 stays 0.1
             number if number.is_finite() => json!(number.to_string().parse::<f64>().ok()?),
             _ => json!(text),
         },
@@ -64,12 +64,12 @@ pub(crate) fn json(kind: &Kind, text: &str) -> Option<Value> {
     })
 }
 
-/// NaN and the infinities have no decimal: null, as in Debezium.
+/// Converts NaN and the infinities, which have no decimal representation, to null, as Debezium does.
 fn not_a_number(text: &str) -> Option<Value> {
     matches!(text, "NaN" | "Infinity" | "-Infinity").then_some(Value::Null)
 }
 
-/// A decimal's unscaled number in two's complement, and its scale: the given one, or the least that holds it.
+/// Returns a decimal's unscaled number in two's complement, and its scale: the given one, or the minimal one.
 fn unscaled(text: &str, scale: Option<u32>) -> Option<(Vec<u8>, u32)> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let fraction = match scale {
@@ -92,13 +92,13 @@ fn hex(text: &str) -> Option<Vec<u8>> {
     text.as_bytes().chunks(2).map(pair).collect()
 }
 
-/// Bits as bytes, the least significant first, without zero bytes at the end.
+/// Converts bits to bytes, least significant first, without trailing zero bytes.
 fn bits(text: &str) -> Option<Vec<u8>> {
     let mut bytes = vec![0u8; text.len().div_ceil(8)];
-    for (place, bit) in text.bytes().rev().enumerate() {
+    for (index, bit) in text.bytes().rev().enumerate() {
         match bit {
             b'0' => {}
-            b'1' => *bytes.get_mut(place / 8)? |= 1 << (place % 8),
+            b'1' => *bytes.get_mut(index / 8)? |= 1 << (index % 8),
             _ => return None,
         }
     }
@@ -106,7 +106,7 @@ fn bits(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// A point with its well-known binary form (little-endian, type 1).
+/// Converts a point, with its well-known binary (little-endian, type 1).
 fn point(text: &str) -> Option<Value> {
     let (x, y) = text.strip_prefix('(')?.strip_suffix(')')?.split_once(',')?;
     let (x, y): (f64, f64) = (x.parse().ok()?, y.parse().ok()?);
@@ -125,7 +125,7 @@ fn array(items: &Kind, elements: &[Element]) -> Option<Value> {
         .collect()
 }
 
-/// What a column shows for a large value that the change left as it was.
+/// Returns the placeholder of a column's type for an unchanged TOAST value.
 pub(crate) fn unavailable(kind: &Kind) -> Value {
     match kind {
         Kind::Bytes => json!(STANDARD.encode(UNAVAILABLE)),
@@ -137,9 +137,9 @@ pub(crate) fn unavailable(kind: &Kind) -> Value {
     }
 }
 
-/// What a column that cannot be null shows where the log gives nothing: an old row of which only the replica
-/// identity is known.
-pub(crate) fn nothing(kind: &Kind) -> Value {
+/// Returns the default value of a required column that the log does not contain, as in an old row of which
+/// only the replica identity is logged.
+pub(crate) fn default_value(kind: &Kind) -> Value {
     match kind {
         Kind::Boolean | Kind::Bit => json!(false),
         Kind::Float32 | Kind::Float64 => json!(0.0),
@@ -158,7 +158,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn values_are_debeziums() {
+    fn values_match_debeziums() {
         let decimal = |precision, scale| Kind::Decimal { precision, scale };
         for (kind, text, expected) in [
             (Kind::Boolean, "t", "true"),
@@ -210,7 +210,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_a_value_or_none(text: String) {
+        fn any_text_is_converted_or_rejected(text: String) {
             for kind in [Kind::VariableDecimal, Kind::Money, Kind::Hstore, Kind::Bytes, Kind::Bits(1), Kind::Point, Kind::Float32, Kind::Array(Box::new(Kind::Integer(32)))] {
                 let _ = json(&kind, &text);
             }

@@ -1,7 +1,7 @@
-//! A database for one test, and a sink that keeps what it gets.
+//! A database for one test, and a sink in memory.
 
 use async_trait::async_trait;
-use kulya_cdc::{CdcResult, Position, PostgresSettings, Record, RowSchema, Sink, Surroundings, Until};
+use kulya_cdc::{CdcResult, Position, PostgresSettings, Record, RowSchema, RunContext, Sink, StopCondition};
 use kulya_store::clock::SystemClock;
 use std::sync::Arc;
 use tokio_postgres::{Client, NoTls};
@@ -57,11 +57,12 @@ impl Database {
         let drop_slot = format!(
             "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{slot}'"
         );
-        // the server needs a moment to notice that a walsender's peer is gone: ending it by its id is at once
-        let end = format!(
+        // the server notices the end of a walsender's client with a delay; terminating the backend is
+        // immediate
+        let terminate = format!(
             "SELECT pg_terminate_backend(active_pid, 10000) FROM pg_replication_slots WHERE slot_name = '{slot}' AND active_pid IS NOT NULL"
         );
-        self.admin.batch_execute(&end).await.unwrap();
+        self.admin.batch_execute(&terminate).await.unwrap();
         self.admin.batch_execute(&drop_slot).await.unwrap();
         self.admin
             .batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name))
@@ -70,27 +71,27 @@ impl Database {
     }
 }
 
-/// Runs until everything committed so far is in the sink.
+/// Runs until all committed changes are in the sink.
 pub(crate) async fn catch_up(settings: &PostgresSettings, sink: &mut dyn Sink) -> CdcResult<()> {
-    let around = Surroundings {
+    let context = RunContext {
         sink,
         clock: Arc::new(SystemClock),
-        progress: &|_| (),
-        stop: CancellationToken::new(),
+        on_progress: &|_| (),
+        cancel: CancellationToken::new(),
     };
-    kulya_cdc::postgres::run(settings.clone(), Until::CaughtUp, around).await
+    kulya_cdc::postgres::run(settings.clone(), StopCondition::CaughtUp, context).await
 }
 
-/// Keeps records in memory.
+/// A sink that stores records in memory.
 #[derive(Default)]
-pub(crate) struct Kept {
+pub(crate) struct MemorySink {
     pub(crate) records: Vec<Record>,
     written: Vec<Record>,
     position: Option<Position>,
 }
 
 #[async_trait]
-impl Sink for Kept {
+impl Sink for MemorySink {
     async fn position(&mut self) -> CdcResult<Option<Position>> {
         self.written.clear();
         Ok(self.position.clone())

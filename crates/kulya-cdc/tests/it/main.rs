@@ -1,5 +1,6 @@
-//! Capturing real PostgreSQL databases. Each test makes a database, a slot and a publication of its own.
-#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+//! Capture of real PostgreSQL databases. Each test creates its own database, replication slot and
+//! publication.
+#![allow(clippy::unwrap_used, reason = "a failing test reports the line")]
 
 mod database;
 mod zoo;

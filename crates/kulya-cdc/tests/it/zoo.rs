@@ -1,11 +1,11 @@
-//! A zoo of types and changes, compared event by event with what Debezium 3.6.1 made of it. What differs on purpose
-//! is listed here and, with the reasons, in `docs/cdc-differences.md`.
+//! All column types and kinds of changes, compared event by event with the output of Debezium 3.6.1. Intended
+//! differences are listed here and, with the reasons, in `docs/cdc-differences.md`.
 
-use crate::database::{Database, Kept, catch_up};
+use crate::database::{Database, MemorySink, catch_up};
 use kulya_cdc::Record;
 use serde_json::{Value, json};
 
-/// What two runs of the same database differ in: times, log positions, transaction ids, versions.
+/// Masks what differs between two runs: times, log positions, transaction ids, versions.
 fn masked(record: &Record) -> Value {
     let parse = |text: &String| serde_json::from_str::<Value>(text).unwrap();
     let mut key = record.key.as_ref().map_or(Value::Null, parse);
@@ -33,7 +33,7 @@ fn masked(record: &Record) -> Value {
     json!({ "topic": record.topic, "headers": headers.collect::<serde_json::Map<_, _>>(), "key": key, "value": value })
 }
 
-/// What Debezium gave, with our intended differences put in. Each must still be a difference.
+/// Applies the intended differences to Debezium's output. Each must still be a difference.
 fn expected(line: &str) -> Value {
     let mut event: Value = serde_json::from_str(line).unwrap();
     // an object's address in the process
@@ -45,13 +45,13 @@ fn expected(line: &str) -> Value {
     match event["topic"].as_str().unwrap() {
         "zoo.zoo.gen" => {
             event["value"]["after"]["ts"] = json!("*");
-            // a null stays null; Debezium's JSON converter puts the column's default there, misreading its quotes
+            // null stays null; Debezium's JSON converter replaces it by the column's default
             if event["value"]["after"]["id"] == json!(3) {
                 assert_eq!(event["value"]["after"]["b"], json!("x"));
                 event["value"]["after"]["b"] = Value::Null;
             }
         }
-        // inner arrays are kept; Debezium gives null for each
+        // nested arrays are preserved; Debezium replaces each by null
         "zoo.zoo.arrays" if event["value"]["after"]["id"] == json!(1) => {
             assert_eq!(event["value"]["after"]["i2d"], json!([null, null]));
             event["value"]["after"]["i2d"] = json!([[1, 2], [3, 4]]);
@@ -63,7 +63,7 @@ fn expected(line: &str) -> Value {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: run cargo xtask test"]
-async fn events_are_debeziums() {
+async fn events_match_debeziums() {
     let database = Database::create("zoo_golden").await;
     database.script(include_str!("../data/zoo-schema.sql")).await;
     let mut settings = database.settings();
@@ -71,7 +71,7 @@ async fn events_are_debeziums() {
     settings.slot = "kulya_zoo_golden".into();
     settings.tables = vec!["zoo.*".into()];
     settings.transaction_metadata = true;
-    let mut sink = Kept::default();
+    let mut sink = MemorySink::default();
     catch_up(&settings, &mut sink).await.unwrap();
     database.script(include_str!("../data/zoo-changes.sql")).await;
     catch_up(&settings, &mut sink).await.unwrap();

@@ -1,13 +1,16 @@
-//! The schema registry over REST v1 (contract §1.3): [`HttpRegistry`]. One call for each of the trait's, and one for each
-//! operation that the trait does not have. [`administration`] speaks v2, which the Java registry has not.
+//! A client of the schema registry over HTTP: [`HttpRegistry`]. It implements `SchemaRegistry` with REST v1
+//! (contract §1.3), and has a method for each operation of REST v1 that the trait does not have. Module
+//! [`administration`] uses REST v2, which the Java registry does not have.
 
 mod administration;
-mod asking;
-mod login;
+mod credentials;
+mod error;
+mod retry;
 mod settings;
 
-use asking::{Asking, Repeated};
-pub use login::{FreshToken, Login, TokenSource};
+pub use credentials::{AccessToken, Credentials, TokenSource};
+use error::parse_error_body;
+use retry::{Idempotency, RetryingClient};
 pub use settings::RegistrySettings;
 
 use async_trait::async_trait;
@@ -23,16 +26,17 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// What stands for itself in a path segment or a query value.
+/// The characters to percent-encode in a path segment or a query value.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A registry at a URL.
+/// A client of a schema registry over HTTP. Clones share the connections.
 ///
-/// What a server has not done, or does the same way twice, is asked again for as long as the settings'
-/// [patience](RegistrySettings::patience): a connection that was refused, an answer that says when to come again, and, but
-/// for making a group and changing its rule, whose second answer would be another one, an answer that was lost.
+/// Failed requests are retried within the settings' [retry timeout](RegistrySettings::retry_timeout) if the
+/// server has not processed them (connection refused; status 429 or 503 with `Retry-After`) or if they are
+/// idempotent (lost response; status 429, 502, 503 or 504). Creating a group, changing its policy on a
+/// condition, and importing are not idempotent.
 #[derive(Debug, Clone)]
-pub struct HttpRegistry(Asking);
+pub struct HttpRegistry(RetryingClient);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -73,53 +77,65 @@ struct AddedTo {
 }
 
 impl HttpRegistry {
-    /// A registry at a URL, asked once by nobody in particular. Connects at the first call.
-    pub fn new(url: &str) -> RegistryResult<Self> {
-        Self::with(RegistrySettings::new(url))
-    }
-
-    /// A registry by its settings. Connects at the first call.
+    /// Creates a client of the registry at a URL, without credentials and without retries. Connects at the
+    /// first call.
     ///
     /// # Errors
-    /// `InvalidInput` names what cannot be used.
-    pub fn with(settings: RegistrySettings) -> RegistryResult<Self> {
-        Asking::new(settings).map(Self)
+    /// `InvalidInput` for an invalid URL.
+    pub fn new(url: &str) -> RegistryResult<Self> {
+        Self::with_settings(RegistrySettings::new(url))
     }
 
-    /// A request to a place of a group: `parts` are path segments behind the group's.
-    fn at(&self, method: Method, group: &GroupId, place: &str, query: &[(&str, &str)]) -> RequestBuilder {
+    /// Creates a client from settings. Connects at the first call.
+    ///
+    /// # Errors
+    /// `InvalidInput` names the invalid setting.
+    pub fn with_settings(settings: RegistrySettings) -> RegistryResult<Self> {
+        RetryingClient::new(settings).map(Self)
+    }
+
+    /// Builds a request to a path below a group of REST v1.
+    fn group_request(
+        &self,
+        method: Method,
+        group: &GroupId,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> RequestBuilder {
         let group_name = utf8_percent_encode(&group.name, ENCODED);
-        self.request(method, &format!("/v1/groups/{group_name}{place}"), &group.namespace, query)
+        self.request(method, &format!("/v1/groups/{group_name}{path}"), &group.namespace, query)
     }
 
     fn request(&self, method: Method, path: &str, namespace: &str, query: &[(&str, &str)]) -> RequestBuilder {
-        let mut url = format!("{}{path}", self.0.base);
+        let mut url = format!("{}{path}", self.0.base_url);
         let namespace = Some(("namespace", namespace)).filter(|_| !namespace.is_empty());
         for (number, (name, value)) in namespace.iter().chain(query).enumerate() {
-            let mark = if number == 0 { '?' } else { '&' };
-            url = format!("{url}{mark}{name}={}", utf8_percent_encode(value, ENCODED));
+            let separator = if number == 0 { '?' } else { '&' };
+            url = format!("{url}{separator}{name}={}", utf8_percent_encode(value, ENCODED));
         }
         self.0.client.request(method, url)
     }
 
-    async fn send(&self, request: RequestBuilder, repeated: Repeated) -> RegistryResult<Response> {
-        let response = self.0.send(request, repeated).await?;
+    /// Sends a request; returns a response of success or conflict, and the error of any other.
+    async fn send(&self, request: RequestBuilder, idempotency: Idempotency) -> RegistryResult<Response> {
+        let response = self.0.send(request, idempotency).await?;
         if response.status().is_success() || response.status() == StatusCode::CONFLICT {
             return Ok(response);
         }
-        Err(self.refusal(response).await)
+        Err(self.error_of_response(response).await)
     }
 
-    /// A call that gives nothing, and is the same when it is repeated.
-    async fn tell(&self, request: RequestBuilder) -> RegistryResult<()> {
-        let response = self.send(request, Repeated::Same).await?;
+    /// Sends an idempotent request without a response body.
+    async fn execute(&self, request: RequestBuilder) -> RegistryResult<()> {
+        let response = self.send(request, Idempotency::Idempotent).await?;
         if response.status() == StatusCode::CONFLICT {
-            return Err(self.refusal(response).await);
+            return Err(self.error_of_response(response).await);
         }
         Ok(())
     }
 
-    async fn refusal(&self, response: Response) -> RegistryError {
+    /// Converts a response without success.
+    async fn error_of_response(&self, response: Response) -> RegistryError {
         let status = response.status();
         let kind = match status {
             StatusCode::NOT_FOUND => RegistryErrorKind::NotFound,
@@ -128,18 +144,21 @@ impl HttpRegistry {
             StatusCode::PRECONDITION_FAILED => RegistryErrorKind::CodecUnknown,
             StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => RegistryErrorKind::InvalidInput,
             StatusCode::UNAUTHORIZED => {
-                let what = format!("the registry at {} does not know us: give a login", self.0.base);
+                let what = format!(
+                    "authentication failed at the registry at {}: give valid credentials",
+                    self.0.base_url
+                );
                 return RegistryError::new(RegistryErrorKind::InvalidInput, what);
             }
             StatusCode::FORBIDDEN => {
-                let (base, path) = (&self.0.base, response.url().path().to_owned());
+                let (base_url, path) = (&self.0.base_url, response.url().path().to_owned());
                 let text = response.text().await.unwrap_or_default();
-                let why = match administration::told(&text) {
-                    Some(told) => told.to_string(),
-                    None if text.trim().is_empty() => "ask for the right".to_owned(),
+                let reason = match parse_error_body(&text) {
+                    Some(error) => error.to_string(),
+                    None if text.trim().is_empty() => "request the permission".to_owned(),
                     None => text.trim().to_owned(),
                 };
-                let what = format!("the registry at {base} does not allow us this at {path}: {why}");
+                let what = format!("permission denied by the registry at {base_url} for {path}: {reason}");
                 return RegistryError::new(RegistryErrorKind::Denied, what);
             }
             StatusCode::GONE => RegistryErrorKind::Gone,
@@ -149,38 +168,45 @@ impl HttpRegistry {
         let path = response.url().path().to_owned();
         match response.text().await {
             Ok(text) if !text.trim().is_empty() => {
-                administration::told(&text).unwrap_or_else(|| RegistryError::new(kind, text.trim()))
+                parse_error_body(&text).unwrap_or_else(|| RegistryError::new(kind, text.trim()))
             }
             _ => RegistryError::new(
                 kind,
-                format!("the registry at {} answers {status} for {path}", self.0.base),
+                format!("the registry at {} responded with status {status} for {path}", self.0.base_url),
             ),
         }
     }
 
-    async fn get<T: DeserializeOwned>(&self, request: RequestBuilder) -> RegistryResult<T> {
-        let response = self.send(request, Repeated::Same).await?;
+    /// Sends an idempotent request and parses the response.
+    async fn call<T: DeserializeOwned>(&self, request: RequestBuilder) -> RegistryResult<T> {
+        let response = self.send(request, Idempotency::Idempotent).await?;
         if response.status() == StatusCode::CONFLICT {
-            return Err(self.refusal(response).await);
+            return Err(self.error_of_response(response).await);
         }
-        self.read(response).await
+        self.parse(response).await
     }
 
-    async fn read<T: DeserializeOwned>(&self, response: Response) -> RegistryResult<T> {
-        let what = format!("the answer of {} for {} cannot be read", self.0.base, response.url().path());
+    async fn parse<T: DeserializeOwned>(&self, response: Response) -> RegistryResult<T> {
+        let what = format!("invalid response from {} for {}", self.0.base_url, response.url().path());
         response.json().await.map_err(|e| RegistryError::new(RegistryErrorKind::Failed, what).because(e))
     }
 }
 
-/// The operations of REST v1 that the trait does not have.
+/// Operations of REST v1 that the trait does not have.
 impl HttpRegistry {
-    /// Whether somebody answers.
+    /// Checks that the server responds.
+    ///
+    /// # Errors
+    /// `Unavailable` when it does not; `InvalidInput` when authentication fails.
     pub async fn ping(&self) -> RegistryResult<()> {
-        self.tell(self.request(Method::GET, "/ping", "", &[])).await
+        self.execute(self.request(Method::GET, "/ping", "", &[])).await
     }
 
-    /// A page of a namespace's groups: about `limit`, behind `token` (empty for the first), and the token of the next. The page
-    /// behind the last is empty.
+    /// Returns a page of a namespace's groups, about `limit` of them after `token` (empty for the first
+    /// page), and the token of the next page. The page after the last is empty.
+    ///
+    /// # Errors
+    /// `Unavailable`, or the server's error.
     pub async fn groups_page(
         &self,
         namespace: &str,
@@ -190,43 +216,56 @@ impl HttpRegistry {
         let limit = limit.to_string();
         let query = [("limit", limit.as_str()), ("continuationToken", token)];
         let query = if token.is_empty() { &query[..1] } else { &query[..] };
-        let page: ListGroups = self.get(self.request(Method::GET, "/v1/groups", namespace, query)).await?;
+        let page: ListGroups = self.call(self.request(Method::GET, "/v1/groups", namespace, query)).await?;
         let groups = page.groups.into_iter().map(|(name, p)| (GroupId::new(namespace, name), p));
         Ok((groups.collect(), page.continuation_token))
     }
 
-    /// Changes a group's rule; `false` when `from` is given and is not the rule that it has.
+    /// Sets a group's compatibility policy; returns `false` when `from` is given and is not the current
+    /// policy.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown group; `Unavailable`.
     pub async fn update_compatibility(
         &self,
         group: &GroupId,
         to: Compatibility,
         from: Option<Compatibility>,
     ) -> RegistryResult<bool> {
-        // what is set from anything is set the same way twice
-        let repeated = if from.is_some() { Repeated::Different } else { Repeated::Same };
+        // without a condition a repetition has the same effect
+        let idempotency = if from.is_some() { Idempotency::NotIdempotent } else { Idempotency::Idempotent };
         let body = json!({ "compatibility": to, "previousCompatibility": from });
-        let request = self.at(Method::PUT, group, "/compatibility", &[]).json(&body);
-        Ok(self.send(request, repeated).await?.status() != StatusCode::CONFLICT)
+        let request = self.group_request(Method::PUT, group, "/compatibility", &[]).json(&body);
+        Ok(self.send(request, idempotency).await?.status() != StatusCode::CONFLICT)
     }
 
-    /// Whether a schema could be added, by a rule or by the group's.
+    /// Checks whether a schema could be added, by the given policy or the group's.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown group; `InvalidInput` for an invalid schema; `Unavailable`.
     pub async fn validate(
         &self,
         group: &GroupId,
         schema: SchemaInfo,
-        by: Option<Compatibility>,
+        compatibility: Option<Compatibility>,
     ) -> RegistryResult<bool> {
-        let body = json!({ "schemaInfo": schema, "compatibility": by });
-        let request = self.at(Method::POST, group, "/schemas/versions/validate", &[]).json(&body);
-        Ok(self.get::<Valid>(request).await?.valid)
+        let body = json!({ "schemaInfo": schema, "compatibility": compatibility });
+        let request = self.group_request(Method::POST, group, "/schemas/versions/validate", &[]).json(&body);
+        Ok(self.call::<Valid>(request).await?.valid)
     }
 
-    /// Removes a schema by its id. Events that have it can still be read.
+    /// Deletes a schema by id. Its events can still be decoded.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown group or id; `Unavailable`.
     pub async fn delete_schema(&self, group: &GroupId, id: u32) -> RegistryResult<()> {
-        self.tell(self.at(Method::DELETE, group, &format!("/schemas/schema/{id}"), &[])).await
+        self.execute(self.group_request(Method::DELETE, group, &format!("/schemas/schema/{id}"), &[])).await
     }
 
-    /// A schema by its type and its number among those of the type; `format` is the full name, such as `Avro`.
+    /// Returns a schema by type and version number; `format` is the full name, such as `Avro`.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown group or version; `Unavailable`.
     pub async fn schema_by_version(
         &self,
         group: &GroupId,
@@ -234,10 +273,14 @@ impl HttpRegistry {
         type_name: &str,
         version: u32,
     ) -> RegistryResult<SchemaInfo> {
-        self.get(self.at(Method::GET, group, &by_version(format, type_name, version), &[])).await
+        self.call(self.group_request(Method::GET, group, &version_path(format, type_name, version), &[]))
+            .await
     }
 
-    /// Removes a schema by its type and its number among those of the type.
+    /// Deletes a schema by type and version number.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown group or version; `Unavailable`.
     pub async fn delete_version(
         &self,
         group: &GroupId,
@@ -245,26 +288,35 @@ impl HttpRegistry {
         type_name: &str,
         version: u32,
     ) -> RegistryResult<()> {
-        self.tell(self.at(Method::DELETE, group, &by_version(format, type_name, version), &[])).await
+        self.execute(self.group_request(
+            Method::DELETE,
+            group,
+            &version_path(format, type_name, version),
+            &[],
+        ))
+        .await
     }
 
-    /// The groups of a namespace that have this very schema, each with its version.
+    /// Returns the groups of a namespace that contain a schema, each with the schema's version.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none; `Unavailable`.
     pub async fn added_to(
         &self,
         namespace: &str,
         schema: SchemaInfo,
     ) -> RegistryResult<BTreeMap<String, VersionInfo>> {
         let request = self.request(Method::POST, "/v1/schemas/addedTo", namespace, &[]).json(&schema);
-        Ok(self.get::<AddedTo>(request).await?.groups)
+        Ok(self.call::<AddedTo>(request).await?.groups)
     }
 }
 
-fn by_version(format: &str, type_name: &str, version: u32) -> String {
+fn version_path(format: &str, type_name: &str, version: u32) -> String {
     let (format, type_name) = (utf8_percent_encode(format, ENCODED), utf8_percent_encode(type_name, ENCODED));
     format!("/schemas/format/{format}/type/{type_name}/versions/{version}")
 }
 
-fn of_type(type_name: Option<&str>) -> Vec<(&'static str, &str)> {
+fn type_query(type_name: Option<&str>) -> Vec<(&'static str, &str)> {
     type_name.map(|name| ("type", name)).into_iter().collect()
 }
 
@@ -273,11 +325,11 @@ impl SchemaRegistry for HttpRegistry {
     async fn create_group(&self, group: &GroupId, properties: GroupProperties) -> RegistryResult<bool> {
         let request = self.request(Method::POST, "/v1/groups", &group.namespace, &[]);
         let body = json!({ "groupName": group.name, "groupProperties": properties });
-        Ok(self.send(request.json(&body), Repeated::Different).await?.status() != StatusCode::CONFLICT)
+        Ok(self.send(request.json(&body), Idempotency::NotIdempotent).await?.status() != StatusCode::CONFLICT)
     }
 
     async fn group(&self, group: &GroupId) -> RegistryResult<GroupProperties> {
-        self.get(self.at(Method::GET, group, "", &[])).await
+        self.call(self.group_request(Method::GET, group, "", &[])).await
     }
 
     async fn groups(&self, namespace: &str) -> RegistryResult<Vec<(GroupId, GroupProperties)>> {
@@ -293,15 +345,15 @@ impl SchemaRegistry for HttpRegistry {
     }
 
     async fn delete_group(&self, group: &GroupId) -> RegistryResult<()> {
-        self.tell(self.at(Method::DELETE, group, "", &[])).await
+        self.execute(self.group_request(Method::DELETE, group, "", &[])).await
     }
 
     async fn add_schema(&self, group: &GroupId, schema: SchemaInfo) -> RegistryResult<VersionInfo> {
-        self.get(self.at(Method::POST, group, "/schemas", &[]).json(&schema)).await
+        self.call(self.group_request(Method::POST, group, "/schemas", &[]).json(&schema)).await
     }
 
     async fn find_schema(&self, group: &GroupId, schema: SchemaInfo) -> RegistryResult<VersionInfo> {
-        self.get(self.at(Method::POST, group, "/schemas/versions/find", &[]).json(&schema)).await
+        self.call(self.group_request(Method::POST, group, "/schemas/versions/find", &[]).json(&schema)).await
     }
 
     async fn latest_schemas(
@@ -309,7 +361,8 @@ impl SchemaRegistry for HttpRegistry {
         group: &GroupId,
         type_name: Option<&str>,
     ) -> RegistryResult<Vec<SchemaWithVersion>> {
-        let found: Schemas = self.get(self.at(Method::GET, group, "/schemas", &of_type(type_name))).await?;
+        let found: Schemas =
+            self.call(self.group_request(Method::GET, group, "/schemas", &type_query(type_name))).await?;
         Ok(found.schemas)
     }
 
@@ -318,22 +371,23 @@ impl SchemaRegistry for HttpRegistry {
         group: &GroupId,
         type_name: Option<&str>,
     ) -> RegistryResult<Vec<SchemaWithVersion>> {
-        let found: Schemas =
-            self.get(self.at(Method::GET, group, "/schemas/versions", &of_type(type_name))).await?;
+        let found: Schemas = self
+            .call(self.group_request(Method::GET, group, "/schemas/versions", &type_query(type_name)))
+            .await?;
         Ok(found.schemas)
     }
 
     async fn schema(&self, group: &GroupId, id: u32) -> RegistryResult<SchemaInfo> {
-        self.get(self.at(Method::GET, group, &format!("/schemas/schema/{id}"), &[])).await
+        self.call(self.group_request(Method::GET, group, &format!("/schemas/schema/{id}"), &[])).await
     }
 
     async fn can_read(&self, group: &GroupId, schema: SchemaInfo) -> RegistryResult<bool> {
-        let request = self.at(Method::POST, group, "/schemas/versions/canRead", &[]).json(&schema);
-        Ok(self.get::<CanRead>(request).await?.compatible)
+        let request = self.group_request(Method::POST, group, "/schemas/versions/canRead", &[]).json(&schema);
+        Ok(self.call::<CanRead>(request).await?.compatible)
     }
 
     async fn history(&self, group: &GroupId) -> RegistryResult<Vec<HistoryRecord>> {
-        Ok(self.get::<History>(self.at(Method::GET, group, "/history", &[])).await?.history)
+        Ok(self.call::<History>(self.group_request(Method::GET, group, "/history", &[])).await?.history)
     }
 
     async fn encoding_id(
@@ -343,18 +397,21 @@ impl SchemaRegistry for HttpRegistry {
         codec: &str,
     ) -> RegistryResult<EncodingId> {
         let body = json!({ "versionInfo": version, "codecType": codec });
-        self.get(self.at(Method::PUT, group, "/encodings", &[]).json(&body)).await
+        self.call(self.group_request(Method::PUT, group, "/encodings", &[]).json(&body)).await
     }
 
     async fn encoding(&self, group: &GroupId, id: EncodingId) -> RegistryResult<EncodingInfo> {
-        self.get(self.at(Method::GET, group, &format!("/encodings/{}", id.0), &[])).await
+        self.call(self.group_request(Method::GET, group, &format!("/encodings/{}", id.0), &[])).await
     }
 
     async fn codec_types(&self, group: &GroupId) -> RegistryResult<Vec<CodecType>> {
-        Ok(self.get::<CodecTypes>(self.at(Method::GET, group, "/codecTypes", &[])).await?.codec_types)
+        Ok(self
+            .call::<CodecTypes>(self.group_request(Method::GET, group, "/codecTypes", &[]))
+            .await?
+            .codec_types)
     }
 
     async fn add_codec_type(&self, group: &GroupId, codec: CodecType) -> RegistryResult<()> {
-        self.tell(self.at(Method::POST, group, "/codecTypes", &[]).json(&codec)).await
+        self.execute(self.group_request(Method::POST, group, "/codecTypes", &[]).json(&codec)).await
     }
 }

@@ -1,8 +1,11 @@
-//! The contract's calls, each as its message.
+//! [`StreamStore`] over gRPC: [`RemoteStore`]. Each method sends one message.
 
-use super::line::Client;
+use super::channel::Client;
+use super::inner::Inner;
+use super::network::Network;
+use super::settings::RemoteSettings;
+use super::tail::RemoteTail;
 use super::transaction::RemoteTransaction;
-use super::{Remote, RemoteStore};
 use async_trait::async_trait;
 use bytes::Bytes;
 use kulya_store::{
@@ -10,198 +13,217 @@ use kulya_store::{
     SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName, StreamStore, TableId,
     Transaction, TransactionId, WriterId,
 };
-use kulya_wire::{check_message, check_size, v1};
-use std::future::Future;
+use kulya_wire::{check_commit_size, check_message_size, v1};
+use std::sync::Arc;
 use std::time::Duration;
-use tonic::{Response, Status};
+use tonic::Response;
 
-type Told<T> = std::result::Result<Response<T>, Status>;
+/// A client of the stream store of a `kulya serve`, over gRPC. Clones share the connections.
+///
+/// ```no_run
+/// use kulya_client::{RemoteSettings, RemoteStore};
+/// use kulya_store::{Append, Commit, StreamId, StreamStore, tail_cut};
+/// # async fn example() -> kulya_store::Result<()> {
+/// let store = RemoteStore::connect(RemoteSettings::new("http://127.0.0.1:9092")).await?;
+/// let orders = StreamId::new("shop", "orders")?;
+/// let mut tail = store.tail(tail_cut(&store, &orders).await?, 1 << 20);
+/// store.commit(Commit::events(vec![Append::keyed(&orders, "order-1", "hello")])).await?;
+/// while let Some((_segment, chunk)) = tail.next().await? {
+///     println!("{} events", chunk.events.len());
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct RemoteStore(Arc<Inner>);
 
-impl Remote {
-    /// Something that is done or was done before.
-    async fn was<F>(&self, act: impl Fn(Client, Option<v1::Call>) -> F) -> Result<bool>
-    where
-        F: Future<Output = Told<v1::WasReply>>,
-    {
-        let lane = self.lanes.take();
-        Ok(self.line.ask(|client| act(client, lane.call())).await?.done)
+impl RemoteStore {
+    /// Connects to a server and reads its store's capabilities.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an invalid URL, certificate or token, and for a server without a stream store;
+    /// `Unreachable` when no server responds within the settings' retry timeout.
+    pub async fn connect(settings: RemoteSettings) -> Result<Self> {
+        Inner::connect(settings, None).await.map(|inner| Self(Arc::new(inner)))
     }
 
-    /// The contract's value in an answer.
-    fn read<T, M>(&self, message: M) -> Result<T>
-    where
-        T: TryFrom<M, Error = Error>,
-    {
-        T::try_from(message).map_err(|refused| self.line.unreadable(refused))
+    /// Connects to a server over a custom network, such as a simulated one.
+    ///
+    /// # Errors
+    /// Those of [`connect`](Self::connect).
+    pub async fn connect_over(settings: RemoteSettings, network: Arc<dyn Network>) -> Result<Self> {
+        Inner::connect(settings, Some(network)).await.map(|inner| Self(Arc::new(inner)))
     }
 
-    fn names(&self, reply: v1::NamesReply) -> Result<Vec<StreamName>> {
-        let names = reply.names.iter().map(|name| StreamName::stored(name)).collect::<Result<_>>();
-        names.map_err(|refused| self.line.unreadable(refused))
+    /// Reads a stream from a stream cut on and waits for new events, in chunks of about `max_bytes` (at most
+    /// 1 MiB). Like [`kulya_store::Tail`], but the server pushes the events. Segments that the cut does not
+    /// contain are not read.
+    pub fn tail(&self, from: StreamCut, max_bytes: usize) -> RemoteTail {
+        RemoteTail::new(Arc::clone(&self.0), from, max_bytes)
     }
 }
 
 #[async_trait]
 impl StreamStore for RemoteStore {
     fn lacks(&self) -> &[(Capability, &'static str)] {
-        &self.0.lacks
+        &self.0.unsupported
     }
 
     async fn create_scope(&self, scope: &Scope) -> Result<bool> {
         let request = |call| v1::ScopeRequest { scope: scope.to_string(), call };
-        self.0.was(|mut client, call| async move { client.create_scope(request(call)).await }).await
+        self.0.call_mutation(|mut client, call| async move { client.create_scope(request(call)).await }).await
     }
 
     async fn scopes(&self) -> Result<Vec<Scope>> {
-        let ask = |mut client: Client| async move { client.list_scopes(v1::ListScopesRequest {}).await };
-        let reply = self.0.line.ask(ask).await?;
+        let rpc = |mut client: Client| async move { client.list_scopes(v1::ListScopesRequest {}).await };
+        let reply = self.0.channel.call(rpc).await?;
         let names = reply.names.iter().map(|name| Scope::stored(name)).collect::<Result<_>>();
-        names.map_err(|refused| self.0.line.unreadable(refused))
+        names.map_err(|error| self.0.channel.invalid_response(error))
     }
 
     async fn delete_scope(&self, scope: &Scope) -> Result<bool> {
         let request = |call| v1::ScopeRequest { scope: scope.to_string(), call };
-        self.0.was(|mut client, call| async move { client.delete_scope(request(call)).await }).await
+        self.0.call_mutation(|mut client, call| async move { client.delete_scope(request(call)).await }).await
     }
 
     async fn create_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<bool> {
         let request =
             |call| v1::StreamConfigRequest { stream: Some(stream.into()), config: Some(config.into()), call };
-        self.0.was(|mut client, call| async move { client.create_stream(request(call)).await }).await
+        self.0
+            .call_mutation(|mut client, call| async move { client.create_stream(request(call)).await })
+            .await
     }
 
     async fn stream(&self, stream: &StreamId) -> Result<StreamInfo> {
         let request = || v1::StreamRequest { stream: Some(stream.into()), call: None };
-        let ask = |mut client: Client| async move { client.describe_stream(request()).await };
-        self.0.read(self.0.line.ask(ask).await?)
+        let rpc = |mut client: Client| async move { client.describe_stream(request()).await };
+        self.0.convert(self.0.channel.call(rpc).await?)
     }
 
     async fn update_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<()> {
         let request =
             |call| v1::StreamConfigRequest { stream: Some(stream.into()), config: Some(config.into()), call };
-        let act = |mut client: Client, call| async move { client.update_stream(request(call)).await };
-        self.0.was(act).await.map(drop)
+        let rpc = |mut client: Client, call| async move { client.update_stream(request(call)).await };
+        self.0.call_mutation(rpc).await.map(drop)
     }
 
     async fn seal_stream(&self, stream: &StreamId) -> Result<bool> {
         let request = |call| v1::StreamRequest { stream: Some(stream.into()), call };
-        self.0.was(|mut client, call| async move { client.seal_stream(request(call)).await }).await
+        self.0.call_mutation(|mut client, call| async move { client.seal_stream(request(call)).await }).await
     }
 
     async fn delete_stream(&self, stream: &StreamId) -> Result<bool> {
         let request = |call| v1::StreamRequest { stream: Some(stream.into()), call };
-        self.0.was(|mut client, call| async move { client.delete_stream(request(call)).await }).await
+        self.0
+            .call_mutation(|mut client, call| async move { client.delete_stream(request(call)).await })
+            .await
     }
 
     async fn truncate(&self, cut: &StreamCut) -> Result<()> {
         let request = |call| v1::TruncateRequest { cut: Some(cut.into()), call };
-        let act = |mut client: Client, call| async move { client.truncate(request(call)).await };
-        self.0.was(act).await.map(drop)
+        let rpc = |mut client: Client, call| async move { client.truncate(request(call)).await };
+        self.0.call_mutation(rpc).await.map(drop)
     }
 
     async fn cut_at(&self, stream: &StreamId, since_epoch: Duration) -> Result<StreamCut> {
         let request =
             || v1::CutAtRequest { stream: Some(stream.into()), ..v1::CutAtRequest::from(since_epoch) };
-        let ask = |mut client: Client| async move { client.cut_at(request()).await };
-        self.0.read(self.0.line.ask(ask).await?)
+        let rpc = |mut client: Client| async move { client.cut_at(request()).await };
+        self.0.convert(self.0.channel.call(rpc).await?)
     }
 
     async fn streams(&self, scope: &Scope) -> Result<Vec<StreamName>> {
         let request = || v1::ScopeRequest { scope: scope.to_string(), call: None };
-        let ask = |mut client: Client| async move { client.list_streams(request()).await };
-        self.0.names(self.0.line.ask(ask).await?)
+        let rpc = |mut client: Client| async move { client.list_streams(request()).await };
+        self.0.names(self.0.channel.call(rpc).await?)
     }
 
     async fn segments(&self, stream: &StreamId) -> Result<Vec<SegmentInfo>> {
         let request = || v1::StreamRequest { stream: Some(stream.into()), call: None };
-        let ask = |mut client: Client| async move { client.list_segments(request()).await };
-        let reply = self.0.line.ask(ask).await?;
-        reply.segments.into_iter().map(|segment| self.0.read(segment)).collect()
+        let rpc = |mut client: Client| async move { client.list_segments(request()).await };
+        let reply = self.0.channel.call(rpc).await?;
+        reply.segments.into_iter().map(|segment| self.0.convert(segment)).collect()
     }
 
     async fn read(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
         let request =
             || v1::ReadRequest { segment: Some(segment.into()), offset, max_bytes: max_bytes as u64 };
-        let ask = |mut client: Client| async move { client.read(request()).await };
-        Ok(self.0.line.ask(ask).await?.into())
+        let rpc = |mut client: Client| async move { client.read(request()).await };
+        Ok(self.0.channel.call(rpc).await?.into())
     }
 
     async fn wait_beyond(&self, segment: &SegmentId, offset: u64) -> Result<()> {
-        self.0.waits.wait(&self.0.line, segment, offset).await
+        self.0.waits.wait(&self.0.channel, segment, offset).await
     }
 
     async fn event(&self, pointer: &EventPointer) -> Result<Bytes> {
-        let ask = |mut client: Client| async move { client.get_event(v1::Pointer::from(pointer)).await };
-        Ok(self.0.line.ask(ask).await?.event)
+        let rpc = |mut client: Client| async move { client.get_event(v1::Pointer::from(pointer)).await };
+        Ok(self.0.channel.call(rpc).await?.event)
     }
 
     async fn commit(&self, mut commit: Commit) -> Result<Committed> {
-        check_size(&commit.appends, &commit.changes)?;
-        let lane = self.0.lanes.take();
-        let is_ours = commit.writer.is_none();
-        commit.writer = commit.writer.or_else(|| Some(lane.mark()));
+        check_commit_size(&commit.appends, &commit.changes)?;
+        let slot = self.0.slots.take();
+        let is_slot_mark = commit.writer.is_none();
+        commit.writer = commit.writer.or_else(|| Some(slot.writer_mark()));
         let mut request = v1::CommitRequest::from(&commit);
-        request.call = lane.call();
-        check_message(&request)?;
+        request.call = slot.call();
+        check_message_size(&request)?;
         let request = &request;
-        let ask = |mut client: Client| async move { client.commit(request.clone()).await };
-        let done: Committed = self.0.read(self.0.line.ask(ask).await?)?;
-        if !(done.duplicate && is_ours) {
-            return Ok(done);
+        let rpc = |mut client: Client| async move { client.commit(request.clone()).await };
+        let committed: Committed = self.0.convert(self.0.channel.call(rpc).await?)?;
+        if !(committed.duplicate && is_slot_mark) {
+            return Ok(committed);
         }
         if commit.appends.is_empty() && commit.changes.is_empty() {
             return Ok(Committed::default());
         }
-        // our number was never used before: the first try stored it, for a server that has forgotten its answer
+        // the slot's number is new, so the first attempt was stored, and the server has lost its response
         let what = format!(
-            "the commit is stored, once, but the server at {} has lost the answer: do not repeat it",
-            self.0.line.address()
+            "the commit is stored, but the server at {} has lost the response: do not repeat it",
+            self.0.channel.address()
         );
         Err(Error::new(ErrorKind::AnswerLost, what))
     }
 
     async fn begin(&self) -> Result<Box<dyn Transaction>> {
-        Ok(Box::new(RemoteTransaction::begin(self.clone()).await?))
+        Ok(Box::new(RemoteTransaction::begin(Arc::clone(&self.0)).await?))
     }
 
     async fn outcome(&self, transaction: TransactionId) -> Result<Outcome> {
-        let ask = |mut client: Client| async move {
-            client.outcome(v1::TransactionRequest::from(transaction)).await
-        };
-        self.0.read(self.0.line.ask(ask).await?)
+        self.0.outcome(transaction).await
     }
 
     async fn last_event_number(&self, writer: WriterId) -> Result<Option<u64>> {
-        let ask = |mut client: Client| async move {
+        let rpc = |mut client: Client| async move {
             client.last_event_number(v1::WriterRequest::from(writer)).await
         };
-        Ok(self.0.line.ask(ask).await?.event_number)
+        Ok(self.0.channel.call(rpc).await?.event_number)
     }
 
     async fn create_table(&self, table: &TableId) -> Result<bool> {
         let request = |call| v1::TableRequest { table: Some(table.into()), call };
-        self.0.was(|mut client, call| async move { client.create_table(request(call)).await }).await
+        self.0.call_mutation(|mut client, call| async move { client.create_table(request(call)).await }).await
     }
 
     async fn tables(&self, scope: &Scope) -> Result<Vec<StreamName>> {
         let request = || v1::ScopeRequest { scope: scope.to_string(), call: None };
-        let ask = |mut client: Client| async move { client.list_tables(request()).await };
-        self.0.names(self.0.line.ask(ask).await?)
+        let rpc = |mut client: Client| async move { client.list_tables(request()).await };
+        self.0.names(self.0.channel.call(rpc).await?)
     }
 
     async fn delete_table(&self, table: &TableId) -> Result<bool> {
         let request = |call| v1::TableRequest { table: Some(table.into()), call };
-        self.0.was(|mut client, call| async move { client.delete_table(request(call)).await }).await
+        self.0.call_mutation(|mut client, call| async move { client.delete_table(request(call)).await }).await
     }
 
     async fn get(&self, table: &TableId, key: &[u8]) -> Result<Option<Entry>> {
         let key = Bytes::copy_from_slice(key);
         let request = || v1::GetEntryRequest { table: Some(table.into()), key: key.clone() };
-        let ask = |mut client: Client| {
+        let rpc = |mut client: Client| {
             let request = request();
             async move { client.get_entry(request).await }
         };
-        Ok(self.0.line.ask(ask).await?.entry.map(Into::into))
+        Ok(self.0.channel.call(rpc).await?.entry.map(Into::into))
     }
 
     async fn scan(
@@ -217,7 +239,7 @@ impl StreamStore for RemoteStore {
             after: after.map(Bytes::copy_from_slice),
             limit: limit as u64,
         };
-        let ask = |mut client: Client| {
+        let rpc = |mut client: Client| {
             let request = request.clone();
             async move {
                 let mut found: Vec<Entry> = Vec::new();
@@ -228,12 +250,13 @@ impl StreamStore for RemoteStore {
                 Ok(Response::new(found))
             }
         };
-        self.0.line.ask(ask).await
+        self.0.channel.call(rpc).await
     }
 
-    /// Ends this end: later calls of it and its clones answer `Closed`. The server's store is not touched.
+    /// Closes this client: later calls of it and its clones fail with `Closed`. The server's store stays
+    /// open.
     async fn close(&self) -> Result<()> {
-        self.0.line.close();
+        self.0.channel.close();
         self.0.waits.close().await;
         Ok(())
     }

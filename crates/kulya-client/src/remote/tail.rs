@@ -1,56 +1,61 @@
-//! A stream's events as the server pushes them: [`RemoteTail`].
+//! A tailing read whose events the server pushes: [`RemoteTail`].
 
-use super::RemoteStore;
+use super::inner::Inner;
 use kulya_store::{ReadChunk, Result, SegmentId, StreamCut};
 use kulya_wire::v1;
 use kulya_wire::v1::tail_reply::Reply;
+use std::sync::Arc;
 use tonic::{Status, Streaming};
 
-/// Follows a stream on a connection of its own. The server reads on as fast as [`next`](Self::next) is called, give or
-/// take what the connection holds (about 1 MiB) and one chunk; after a cut it goes on where it was.
+/// A tailing read of a stream, on its own connection. The server reads as fast as [`next`](Self::next) is
+/// called, ahead by at most the connection's window (about 1 MiB) and one chunk. It resumes after a
+/// connection loss.
 pub struct RemoteTail {
-    store: RemoteStore,
+    store: Arc<Inner>,
     cut: StreamCut,
     max_bytes: usize,
     replies: Option<Streaming<v1::TailReply>>,
-    is_over: bool,
+    is_done: bool,
 }
 
 impl RemoteTail {
-    pub(super) fn new(store: RemoteStore, cut: StreamCut, max_bytes: usize) -> Self {
-        Self { store, cut, max_bytes: max_bytes.max(1), replies: None, is_over: false }
+    pub(super) fn new(store: Arc<Inner>, cut: StreamCut, max_bytes: usize) -> Self {
+        Self { store, cut, max_bytes: max_bytes.max(1), replies: None, is_done: false }
     }
 
-    /// Where it is: behind everything that was given.
+    /// Returns the current position: after all returned events.
     pub fn cut(&self) -> &StreamCut {
         &self.cut
     }
 
-    /// Waits for events behind the cut and gives those of one segment; the cut moves behind them. `None` when the stream
-    /// is sealed and everything was read. Errors are the store's, `Unreachable` included: then it may be called again.
-    /// Cancel-safe: the cut moves only with an answer.
+    /// Waits for events after the current position and returns those of one segment; the position advances.
+    /// `None` when the stream is sealed and read to its end. Cancel-safe: the position advances only with a
+    /// result.
+    ///
+    /// # Errors
+    /// Those of the store. After `Unreachable` it may be called again.
     pub async fn next(&mut self) -> Result<Option<(SegmentId, ReadChunk)>> {
-        if self.is_over {
+        if self.is_done {
             return Ok(None);
         }
-        let store = self.store.clone();
-        let line = &store.0.line;
-        let mut patience = line.patience();
+        let store = Arc::clone(&self.store);
+        let channel = &store.channel;
+        let mut retry = channel.retry_policy();
         loop {
-            let status = match line.while_open(self.reply()).await? {
+            let status = match channel.unless_closed(self.reply()).await? {
                 Ok(Some(reply)) => {
-                    let read = self.take(reply).map_err(|refused| line.unreadable(refused));
-                    self.is_over = matches!(read, Ok(None));
-                    return read;
+                    let result = self.advance(reply).map_err(|error| channel.invalid_response(error));
+                    self.is_done = matches!(result, Ok(None));
+                    return result;
                 }
-                // a tail says when it ends
-                Ok(None) => Status::unavailable("the connection was cut"),
+                // the end of a tail is a reply of its own
+                Ok(None) => Status::unavailable("connection closed"),
                 Err(status) => status,
             };
             if self.replies.take().is_some() {
-                patience.renew();
+                retry.reset();
             }
-            patience.endure(status).await?;
+            retry.backoff(status).await?;
         }
     }
 
@@ -60,14 +65,14 @@ impl RemoteTail {
             none => {
                 let request =
                     v1::TailRequest { from: Some((&self.cut).into()), max_bytes: self.max_bytes as u64 };
-                none.insert(self.store.0.line.own_client().tail(request).await?.into_inner())
+                none.insert(self.store.channel.dedicated_client().tail(request).await?.into_inner())
             }
         };
         replies.message().await
     }
 
-    fn take(&mut self, reply: v1::TailReply) -> Result<Option<(SegmentId, ReadChunk)>> {
-        let missing = || kulya_store::Error::invalid("the message names no events");
+    fn advance(&mut self, reply: v1::TailReply) -> Result<Option<(SegmentId, ReadChunk)>> {
+        let missing = || kulya_store::Error::invalid("the message has no events");
         match reply.reply.ok_or_else(missing)? {
             Reply::End(_) => Ok(None),
             Reply::Chunk(v1::SegmentChunk { segment, chunk }) => {

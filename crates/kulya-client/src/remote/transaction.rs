@@ -1,116 +1,126 @@
-//! A transaction at the other end: one call, on a connection of its own, whose end is the transaction's.
+//! A transaction over gRPC: one bidirectional call on its own connection. The end of the call ends the
+//! transaction.
 
-use super::RemoteStore;
+use super::inner::Inner;
 use async_trait::async_trait;
 use kulya_store::{
-    Append, Committed, Error, ErrorKind, Outcome, Result, StreamStore, TableChange, Transaction,
-    TransactionId,
+    Append, Committed, Error, ErrorKind, Outcome, Result, TableChange, Transaction, TransactionId,
 };
-use kulya_wire::{Asked, Told, check_message, check_size, v1};
+use kulya_wire::{TransactionOp, TransactionReply, check_commit_size, check_message_size, v1};
+use std::sync::Arc;
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
 pub(super) struct RemoteTransaction {
-    store: RemoteStore,
+    store: Arc<Inner>,
     id: TransactionId,
-    conversation: Conversation,
+    call: TransactionCall,
 }
 
-/// Messages there and back. Dropping it cuts the call, which aborts the transaction.
-struct Conversation {
+/// The requests and replies of a call. Dropping it ends the call, which aborts the transaction.
+struct TransactionCall {
     requests: mpsc::Sender<v1::TransactRequest>,
     replies: Streaming<v1::TransactReply>,
-    /// Answers that nobody waited for: their askers were cancelled.
-    owed: usize,
+    /// Replies to requests whose callers were cancelled.
+    pending_replies: usize,
 }
 
 impl RemoteTransaction {
-    pub(super) async fn begin(store: RemoteStore) -> Result<Self> {
-        let line = &store.0.line;
-        let mut patience = line.patience();
+    pub(super) async fn begin(store: Arc<Inner>) -> Result<Self> {
+        let channel = &store.channel;
+        let mut retry = channel.retry_policy();
         loop {
-            let status = match line.while_open(begun(&store)).await? {
-                Ok((mut conversation, first)) => match first.try_into() {
-                    Ok(Told::Begun(id)) => {
-                        conversation.owed = 0;
-                        return Ok(Self { store, id, conversation });
+            let status = match channel.unless_closed(open_call(&store)).await? {
+                Ok((mut call, first)) => match first.try_into() {
+                    Ok(TransactionReply::Begun(id)) => {
+                        call.pending_replies = 0;
+                        return Ok(Self { store, id, call });
                     }
-                    Ok(_) => return Err(line.unreadable(Error::invalid("a transaction has a name first"))),
-                    Err(refused) => return Err(line.unreadable(refused)),
+                    Ok(_) => {
+                        let cause = Error::invalid("the first reply has no transaction id");
+                        return Err(channel.invalid_response(cause));
+                    }
+                    Err(error) => return Err(channel.invalid_response(error)),
                 },
                 Err(status) => status,
             };
-            patience.endure(status).await?;
+            retry.backoff(status).await?;
         }
     }
 
-    async fn ask(&mut self, asked: &Asked) -> Result<std::result::Result<Told, Status>> {
-        let line = &self.store.0.line;
-        let request = asked.into();
-        check_message(&request)?;
-        match line.while_open(self.conversation.ask(request)).await? {
-            Ok(reply) => Told::try_from(reply).map(Ok).map_err(|refused| line.unreadable(refused)),
+    /// Sends an operation and waits for its reply. The inner error is a connection loss.
+    async fn request(&mut self, op: &TransactionOp) -> Result<std::result::Result<TransactionReply, Status>> {
+        let channel = &self.store.channel;
+        let request = op.into();
+        check_message_size(&request)?;
+        match channel.unless_closed(self.call.request(request)).await? {
+            Ok(reply) => {
+                TransactionReply::try_from(reply).map(Ok).map_err(|error| channel.invalid_response(error))
+            }
             Err(status) => Ok(Err(status)),
         }
     }
 
-    fn out_of_turn(&self) -> Error {
-        self.store.0.line.unreadable(Error::invalid("it answers what was not asked"))
+    fn unexpected_reply(&self) -> Error {
+        self.store.channel.invalid_response(Error::invalid("the reply does not match the request"))
     }
 
-    /// The transaction is over, and nothing of it is there.
-    fn cut(&self, status: Status) -> Error {
+    /// Returns the error of a transaction that was aborted by a connection loss.
+    fn connection_lost(&self, status: Status) -> Error {
         let what = format!(
-            "the connection to {} was cut in a transaction: nothing of it was written, begin it again",
-            self.store.0.line.address()
+            "connection to {} lost during a transaction: the transaction is aborted, begin it again",
+            self.store.channel.address()
         );
         Error::new(ErrorKind::Unreachable, what).because(status)
     }
 
-    /// What became of a commit whose answer was lost.
+    /// Looks up the outcome of a commit whose response was lost.
     async fn outcome(&self, status: Status) -> Result<Committed> {
-        let mut patience = self.store.0.line.patience();
+        let mut retry = self.store.channel.retry_policy();
         loop {
             match self.store.outcome(self.id).await? {
                 Outcome::Committed(done) => return Ok(done),
-                Outcome::Unknown => return Err(self.cut(status)),
-                // the server is at it, or has not seen the cut
-                Outcome::Open => patience.endure(Status::unavailable("the transaction is open")).await?,
+                Outcome::Unknown => return Err(self.connection_lost(status)),
+                // the server is still committing, or has not noticed the connection loss
+                Outcome::Open => retry.backoff(Status::unavailable("the transaction is open")).await?,
             }
         }
     }
 }
 
-/// A call and its first reply.
-async fn begun(store: &RemoteStore) -> std::result::Result<(Conversation, v1::TransactReply), Status> {
-    let (requests, mut asked) = mpsc::channel(1);
-    let asked = futures::stream::poll_fn(move |context| asked.poll_recv(context));
-    let replies = store.0.line.own_client().transact(asked).await?.into_inner();
-    let mut conversation = Conversation { requests, replies, owed: 1 };
-    let first = conversation.reply().await?;
-    Ok((conversation, first))
+/// Opens a call and waits for its first reply.
+async fn open_call(store: &Inner) -> std::result::Result<(TransactionCall, v1::TransactReply), Status> {
+    let (requests, mut receiver) = mpsc::channel(1);
+    let outgoing = futures::stream::poll_fn(move |context| receiver.poll_recv(context));
+    let replies = store.channel.dedicated_client().transact(outgoing).await?.into_inner();
+    let mut call = TransactionCall { requests, replies, pending_replies: 1 };
+    let first = call.reply().await?;
+    Ok((call, first))
 }
 
-impl Conversation {
-    async fn ask(&mut self, request: v1::TransactRequest) -> std::result::Result<v1::TransactReply, Status> {
-        while self.owed > 0 {
+impl TransactionCall {
+    async fn request(
+        &mut self,
+        request: v1::TransactRequest,
+    ) -> std::result::Result<v1::TransactReply, Status> {
+        while self.pending_replies > 0 {
             self.reply().await?;
         }
-        let place = self.requests.reserve().await.map_err(|_| cut())?;
-        place.send(request);
-        self.owed += 1;
+        let permit = self.requests.reserve().await.map_err(|_| connection_closed())?;
+        permit.send(request);
+        self.pending_replies += 1;
         self.reply().await
     }
 
     async fn reply(&mut self) -> std::result::Result<v1::TransactReply, Status> {
-        let reply = self.replies.message().await?.ok_or_else(cut)?;
-        self.owed = self.owed.saturating_sub(1);
+        let reply = self.replies.message().await?.ok_or_else(connection_closed)?;
+        self.pending_replies = self.pending_replies.saturating_sub(1);
         Ok(reply)
     }
 }
 
-fn cut() -> Status {
-    Status::unavailable("the connection was cut")
+fn connection_closed() -> Status {
+    Status::unavailable("connection closed")
 }
 
 #[async_trait]
@@ -119,33 +129,33 @@ impl Transaction for RemoteTransaction {
         self.id
     }
 
-    /// A stage that was cancelled may have been added or not.
+    /// A stage whose call was cancelled may or may not be part of the transaction.
     async fn stage(&mut self, appends: Vec<Append>) -> Result<()> {
-        check_size(&appends, &[])?;
-        match self.ask(&Asked::Stage(appends)).await? {
-            Ok(Told::Staged) => Ok(()),
-            Ok(Told::Refused(error)) => Err(error),
-            Ok(_) => Err(self.out_of_turn()),
-            Err(status) => Err(self.cut(status)),
+        check_commit_size(&appends, &[])?;
+        match self.request(&TransactionOp::Stage(appends)).await? {
+            Ok(TransactionReply::Staged) => Ok(()),
+            Ok(TransactionReply::Failed(error)) => Err(error),
+            Ok(_) => Err(self.unexpected_reply()),
+            Err(status) => Err(self.connection_lost(status)),
         }
     }
 
     async fn commit(mut self: Box<Self>, changes: Vec<TableChange>) -> Result<Committed> {
-        check_size(&[], &changes)?;
-        match self.ask(&Asked::Commit(changes)).await? {
-            Ok(Told::Committed(done)) => Ok(done),
-            Ok(Told::Refused(error)) => Err(error),
-            Ok(_) => Err(self.out_of_turn()),
+        check_commit_size(&[], &changes)?;
+        match self.request(&TransactionOp::Commit(changes)).await? {
+            Ok(TransactionReply::Committed(done)) => Ok(done),
+            Ok(TransactionReply::Failed(error)) => Err(error),
+            Ok(_) => Err(self.unexpected_reply()),
             Err(status) => self.outcome(status).await,
         }
     }
 
     async fn abort(mut self: Box<Self>) -> Result<()> {
-        match self.ask(&Asked::Abort).await? {
-            Ok(Told::Aborted) => Ok(()),
-            Ok(Told::Refused(error)) => Err(error),
-            Ok(_) => Err(self.out_of_turn()),
-            // the cut has done it
+        match self.request(&TransactionOp::Abort).await? {
+            Ok(TransactionReply::Aborted) => Ok(()),
+            Ok(TransactionReply::Failed(error)) => Err(error),
+            Ok(_) => Err(self.unexpected_reply()),
+            // the connection loss has aborted it
             Err(_) => Ok(()),
         }
     }

@@ -1,27 +1,27 @@
-//! Statements in, text out, over a store and a registry in memory.
-#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+//! Executes statements over a store and a registry in memory, and compares their output.
+#![allow(clippy::unwrap_used, reason = "a failing test reports the line")]
 
 use async_trait::async_trait;
 use kulya_codec::codec::Gzip;
 use kulya_codec::{Serializer, SerializerConfig};
 use kulya_registry::Registry;
 use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
-use kulya_sql::{Backend, CatalogOptions, Opener, Session, Shape, SqlResult};
+use kulya_sql::{BackendFactory, CatalogBackend, CatalogOptions, OutputFormat, Session, SqlResult};
 use kulya_store::clock::ManualClock;
 use kulya_store::memory::MemoryStore;
 use kulya_store::{Append, Commit, StreamConfig, StreamId, StreamStore};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-struct House {
-    backend: Backend,
+struct TestCatalog {
+    backend: CatalogBackend,
 }
 
-impl House {
+impl TestCatalog {
     async fn new() -> Self {
         let store: Arc<dyn StreamStore> = Arc::new(MemoryStore::new());
         let registry = Registry::open(Arc::clone(&store), Arc::new(ManualClock::default())).await.unwrap();
-        Self { backend: Backend { store, registry: Arc::new(registry) } }
+        Self { backend: CatalogBackend { store, registry: Arc::new(registry) } }
     }
 
     async fn stream(&self, stream: &str, segments: u32) -> StreamId {
@@ -36,7 +36,7 @@ impl House {
         self.backend.store.commit(Commit::events(vec![append])).await.unwrap();
     }
 
-    /// A writer of a stream's events: the group is made, the schema registered.
+    /// Creates the group, registers the schema, and returns a serializer of events.
     async fn writer(&self, group: GroupId, schema: SchemaInfo) -> Serializer {
         let properties = GroupProperties::new(schema.format.clone(), Compatibility::Backward, false);
         let properties = match schema.format {
@@ -47,7 +47,7 @@ impl House {
         Serializer::new(&*self.backend.registry, schema, config).await.unwrap()
     }
 
-    /// Orders: three of the first schema, one of a grown one, over two segments.
+    /// A stream of orders in two segments: three with the first schema, one with an extended one.
     async fn orders(&self) {
         let stream = self.stream("shop/orders", 2).await;
         let group = GroupId::new("shop", "orders");
@@ -71,7 +71,7 @@ impl House {
         self.append(&stream, "9", event).await;
     }
 
-    /// A change log of customers: 7 and 8 are left.
+    /// A changelog of customers, whose current rows are 7 and 8.
     async fn customers(&self) {
         let stream = self.stream("shop/db.public.customers", 3).await;
         let group = GroupId::new("shop", "db.public.customers");
@@ -122,22 +122,22 @@ struct Grown {
     n: i32,
 }
 
-/// What the last statement gives, as CSV without its header.
+/// Executes statements; returns the last result as CSV without the header.
 async fn rows(session: &mut Session, sql: &str) -> String {
-    let outcome = session.execute(sql).await.unwrap_or_else(|e| panic!("{sql}: {e}")).pop().unwrap();
-    let text = outcome.write(Shape::Csv).unwrap();
+    let result = session.execute(sql).await.unwrap_or_else(|e| panic!("{sql}: {e}")).pop().unwrap();
+    let text = result.write(OutputFormat::Csv).unwrap();
     text.split_once('\n').map_or(String::new(), |(_, rows)| rows.to_owned())
 }
 
-async fn refused(session: &mut Session, sql: &str) -> String {
+async fn error_of(session: &mut Session, sql: &str) -> String {
     session.execute(sql).await.expect_err(sql).to_string()
 }
 
 #[tokio::test]
 async fn events_of_every_version_are_rows_of_the_latest() {
-    let house = House::new().await;
-    house.orders().await;
-    let mut session = house.session().await;
+    let catalog = TestCatalog::new().await;
+    catalog.orders().await;
+    let mut session = catalog.session().await;
     for (sql, expected) in [
         ("SELECT * FROM orders ORDER BY id", "1,7,,1\n2,8,,1\n3,7,,1\n4,9,app,5\n"),
         ("SELECT n, id FROM shop.orders WHERE channel = 'app'", "5,4\n"),
@@ -157,11 +157,11 @@ async fn events_of_every_version_are_rows_of_the_latest() {
 }
 
 #[tokio::test]
-async fn a_change_log_is_its_tables_current_rows() {
-    let house = House::new().await;
-    house.orders().await;
-    house.customers().await;
-    let mut session = house.session().await;
+async fn a_changelog_is_read_as_current_rows() {
+    let catalog = TestCatalog::new().await;
+    catalog.orders().await;
+    catalog.customers().await;
+    let mut session = catalog.session().await;
     for (sql, expected) in [
         ("SHOW TABLES", "db.public.customers\norders\n"),
         ("SELECT * FROM `db.public.customers` ORDER BY id", "7,Asha,2024-02-29\n8,Boris,2024-02-29\n"),
@@ -177,9 +177,9 @@ async fn a_change_log_is_its_tables_current_rows() {
 }
 
 #[tokio::test]
-async fn rows_from_before_a_column_have_null_there() {
-    let house = House::new().await;
-    house.customers().await;
+async fn rows_older_than_a_column_have_null_in_it() {
+    let catalog = TestCatalog::new().await;
+    catalog.customers().await;
     let group = GroupId::new("shop", "db.public.customers");
     let schema = json!({
         "type": "object",
@@ -192,12 +192,12 @@ async fn rows_from_before_a_column_have_null_there() {
         "x-primary-key": ["id"],
     });
     let schema = SchemaInfo::new("db.public.customers.Value", Format::Json, schema.to_string());
-    house.backend.registry.add_schema(&group, schema).await.unwrap();
+    catalog.backend.registry.add_schema(&group, schema).await.unwrap();
     let stream: StreamId = "shop/db.public.customers".parse().unwrap();
     let event =
         json!({ "after": { "id": 10, "name": "Dan", "tier": "gold" }, "op": "c", "source": { "lsn": 2 } });
-    house.append(&stream, "10", event.to_string()).await;
-    let mut session = house.session().await;
+    catalog.append(&stream, "10", event.to_string()).await;
+    let mut session = catalog.session().await;
     assert_eq!(
         rows(&mut session, "SELECT * FROM `db.public.customers` ORDER BY id").await,
         "7,Asha,\n8,Boris,\n10,Dan,gold\n"
@@ -210,88 +210,88 @@ async fn rows_from_before_a_column_have_null_there() {
 
 #[tokio::test]
 async fn json_events_are_rows_by_their_schema_in_either_namespace() {
-    let house = House::new().await;
-    let stream = house.stream("web/clicks", 1).await;
+    let catalog = TestCatalog::new().await;
+    let stream = catalog.stream("web/clicks", 1).await;
     let schema = json!({ "type": "object", "properties": {
         "url": { "type": "string" }, "at": { "type": "string", "format": "date-time" }, "ms": { "type": "number" } } });
     // as a Java program without namespaces names it
     let group = GroupId::new("", "web/clicks");
-    let writer = house.writer(group, SchemaInfo::new("", Format::Json, schema.to_string())).await;
+    let writer = catalog.writer(group, SchemaInfo::new("", Format::Json, schema.to_string())).await;
     for click in
         [json!({ "url": "/a", "at": "2026-01-02T03:04:05", "ms": 1.5, "more": [1] }), json!({ "url": "/b" })]
     {
-        house.append(&stream, "k", writer.serialize(&click).unwrap()).await;
+        catalog.append(&stream, "k", writer.serialize(&click).unwrap()).await;
     }
-    let mut session = house.session().await;
+    let mut session = catalog.session().await;
     assert_eq!(rows(&mut session, "SHOW TABLES").await, "clicks\n");
     assert_eq!(
         rows(&mut session, "SELECT * FROM clicks ORDER BY url").await,
         "/a,2026-01-02T03:04:05,1.5\n/b,,\n"
     );
-    // a query sees what was there when it began, and the next one more
-    house.append(&stream, "k", writer.serialize(&json!({ "ms": 2 })).unwrap()).await;
+    // a query reads the events up to its start, the next one reads more
+    catalog.append(&stream, "k", writer.serialize(&json!({ "ms": 2 })).unwrap()).await;
     assert_eq!(rows(&mut session, "SELECT sum(ms) FROM clicks").await, "3.5\n");
 }
 
-/// Opens anything as the same store, and tells what was asked for.
-struct Same(Backend);
+/// A factory that returns the same backend for all options.
+struct FixedBackend(CatalogBackend);
 
 #[async_trait]
-impl Opener for Same {
-    async fn open(&self, options: &CatalogOptions) -> SqlResult<Backend> {
-        assert_eq!(options.registry.as_deref(), Some("http://localhost:9092"), "spaces are dropped");
+impl BackendFactory for FixedBackend {
+    async fn open(&self, options: &CatalogOptions) -> SqlResult<CatalogBackend> {
+        assert_eq!(options.registry.as_deref(), Some("http://localhost:9092"), "spaces are trimmed");
         Ok(self.0.clone())
     }
 }
 
 #[tokio::test]
-async fn catalogs_are_made_chosen_and_dropped() {
-    let house = House::new().await;
-    house.orders().await;
-    let other = House::new().await;
+async fn catalogs_are_created_selected_and_dropped() {
+    let catalog = TestCatalog::new().await;
+    catalog.orders().await;
+    let other = TestCatalog::new().await;
     other.orders().await;
     other.stream("empty/x", 1).await;
-    let mut session = house.session().await.opener(Same(other.backend.clone()));
-    assert_eq!(session.place(), "kulya.shop");
+    let mut session = catalog.session().await.backend_factory(FixedBackend(other.backend.clone()));
+    assert_eq!(session.current_path(), "kulya.shop");
     let create = "CREATE CATALOG remote WITH ('type' = 'pravega', 'default-database' = 'shop', 'schema-registry-uri' = ' http://localhost:9092')";
     rows(&mut session, create).await;
-    assert!(refused(&mut session, create).await.contains("there is a catalog remote already"));
+    assert!(error_of(&mut session, create).await.contains("catalog remote exists already"));
     rows(&mut session, "CREATE CATALOG IF NOT EXISTS remote WITH ('type' = 'pravega')").await;
     assert_eq!(rows(&mut session, "SHOW CATALOGS").await, "kulya\nremote\n");
     let joined = "SELECT count(*) FROM orders a JOIN remote.shop.orders b ON a.id = b.id";
     assert_eq!(rows(&mut session, joined).await, "4\n");
     assert_eq!(rows(&mut session, "USE CATALOG remote; SHOW CURRENT CATALOG").await, "remote\n");
-    assert_eq!(session.place(), "remote.shop");
-    assert!(refused(&mut session, "DROP CATALOG remote").await.contains("in use"));
+    assert_eq!(session.current_path(), "remote.shop");
+    assert!(error_of(&mut session, "DROP CATALOG remote").await.contains("current one"));
     rows(&mut session, "USE kulya.shop; DROP CATALOG remote; DROP CATALOG IF EXISTS remote").await;
     assert!(
-        refused(&mut session, "SELECT * FROM remote.shop.orders")
+        error_of(&mut session, "SELECT * FROM remote.shop.orders")
             .await
-            .contains("there is no catalog remote")
+            .contains("catalog remote does not exist")
     );
-    assert!(refused(&mut session, "DROP CATALOG remote").await.contains("there is no catalog remote"));
+    assert!(error_of(&mut session, "DROP CATALOG remote").await.contains("catalog remote does not exist"));
 }
 
 #[tokio::test]
-async fn an_event_that_cannot_be_read_is_pointed_at() {
-    let house = House::new().await;
-    house.orders().await;
-    house.customers().await;
+async fn an_event_that_cannot_be_decoded_is_reported_with_its_pointer() {
+    let catalog = TestCatalog::new().await;
+    catalog.orders().await;
+    catalog.customers().await;
     let orders: StreamId = "shop/orders".parse().unwrap();
-    house.append(&orders, "7", &b"\x01\x00\x00\x00\x63"[..]).await;
-    let mut session = house.session().await;
-    let error = refused(&mut session, "SELECT * FROM orders").await;
+    catalog.append(&orders, "7", &b"\x01\x00\x00\x00\x63"[..]).await;
+    let mut session = catalog.session().await;
+    let error = error_of(&mut session, "SELECT * FROM orders").await;
     assert!(
         error.contains("event shop/orders/") && error.contains(".#epoch.0@") && error.contains("encoding 99"),
         "{error}"
     );
     let customers: StreamId = "shop/db.public.customers".parse().unwrap();
-    house.append(&customers, "7", &b"hello"[..]).await;
-    let error = refused(&mut session, "SELECT * FROM `db.public.customers`").await;
+    catalog.append(&customers, "7", &b"hello"[..]).await;
+    let error = error_of(&mut session, "SELECT * FROM `db.public.customers`").await;
     assert!(
-        error.contains("no Debezium envelope") && error.contains("event shop/db.public.customers/"),
+        error.contains("not a Debezium envelope") && error.contains("event shop/db.public.customers/"),
         "{error}"
     );
-    let error = refused(&mut session, "SELECT nothing FROM orders").await;
+    let error = error_of(&mut session, "SELECT nothing FROM orders").await;
     assert!(error.contains("nothing"), "{error}");
 }

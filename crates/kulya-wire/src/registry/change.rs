@@ -1,6 +1,6 @@
-//! What changed in a registry.
+//! Conversions of the registry's change events.
 
-use super::{given, must, v1};
+use super::{convert_required, required, v1};
 use kulya_codec::RegistryError;
 use kulya_codec::administration::{Change, ChangeEvent};
 use kulya_schema::EncodingId;
@@ -31,14 +31,15 @@ impl TryFrom<v1::Change> for Change {
     type Error = RegistryError;
 
     fn try_from(v1::Change { group, timestamp_ms, what }: v1::Change) -> Result<Self, RegistryError> {
-        let v1::Group { namespace, name } = given(group, "group")?;
-        let event = match given(what, "change")? {
+        let v1::Group { namespace, name } = required(group, "group")?;
+        let event = match required(what, "change")? {
             What::GroupCreated(properties) => {
                 ChangeEvent::GroupCreated { properties: properties.try_into()? }
             }
-            What::GroupImported(v1::GroupImported { properties, schemas }) => {
-                ChangeEvent::GroupImported { properties: must(properties, "properties")?, schemas }
-            }
+            What::GroupImported(v1::GroupImported { properties, schemas }) => ChangeEvent::GroupImported {
+                properties: convert_required(properties, "properties")?,
+                schemas,
+            },
             What::GroupChanged(properties) => {
                 ChangeEvent::GroupChanged { properties: properties.try_into()? }
             }

@@ -1,52 +1,55 @@
-//! A registry's error on its way through gRPC, as the store's (`crate::error`): [`status`] packs it, [`carried`] unpacks
-//! it. In a status a very long text is cut, because headers are small; as a part of a reply ([`detail`]) it is whole.
+//! Registry errors as gRPC statuses: [`to_status`] encodes one, [`from_status`] decodes it. In a status,
+//! texts of more than 2 KiB are truncated and the reasons of a refusal left out, because HTTP/2 headers are
+//! small; in a reply ([`to_detail`]) the error is complete.
 
 use super::v1;
-use crate::envelope::{self, MOST_TEXT, cut};
+use crate::status_detail::{self, MAX_TEXT_BYTES, truncate};
 use kulya_codec::{RegistryError, RegistryErrorKind};
 use kulya_schema::decide::Refusal;
 use prost::Message;
 use tonic::{Code, Status};
 
-/// What a detail is called in a `google.rpc.Status`.
+/// The type URL of the error detail in a `google.rpc.Status`.
 const TYPE_URL: &str = "type.googleapis.com/kulya.registry.v1.ErrorDetail";
 
-/// Kind, text, causes and reasons as a reply carries them.
-pub fn detail(error: &RegistryError) -> v1::ErrorDetail {
+/// Converts an error to its protobuf message, complete with causes and the reasons of a refusal.
+pub fn to_detail(error: &RegistryError) -> v1::ErrorDetail {
     let kind = to_wire(error.kind()) as i32;
     let refusal = error.refusal().cloned().map(Into::into);
-    v1::ErrorDetail { kind, message: error.to_string(), causes: envelope::causes(error), refusal }
+    v1::ErrorDetail { kind, message: error.to_string(), causes: status_detail::causes(error), refusal }
 }
 
-/// The error that a detail tells of. A kind from a newer server is taken for `Failed`.
-pub fn of_detail(detail: v1::ErrorDetail) -> RegistryError {
-    let error = RegistryError::new(of_wire(detail.kind()), detail.message);
-    let error = match envelope::cause(detail.causes) {
+/// Converts a protobuf message to the error. An unknown kind, as of a newer server, becomes `Failed`.
+pub fn from_detail(detail: v1::ErrorDetail) -> RegistryError {
+    let error = RegistryError::new(from_wire(detail.kind()), detail.message);
+    let error = match status_detail::cause_chain(detail.causes) {
         Some(cause) => error.because(cause),
         None => error,
     };
-    // reasons that cannot be read stand in the text all the same
+    // the message contains the reasons too, so undecodable ones are dropped
     match detail.refusal.map(Refusal::try_from) {
         Some(Ok(refusal)) => error.refusing(refusal),
         Some(Err(_)) | None => error,
     }
 }
 
-/// The status that carries an error.
-pub fn status(error: &RegistryError) -> Status {
-    let mut detail = detail(error);
-    detail.message = cut(&detail.message, MOST_TEXT);
+/// Converts an error to a gRPC status with a detail.
+pub fn to_status(error: &RegistryError) -> Status {
+    let mut detail = to_detail(error);
+    detail.message = truncate(&detail.message, MAX_TEXT_BYTES);
     detail.refusal = None;
-    envelope::status(code(error.kind()), &detail.message, TYPE_URL, detail.encode_to_vec())
+    status_detail::status(code(error.kind()), &detail.message, TYPE_URL, detail.encode_to_vec())
 }
 
-/// The registry's error in a status; `None` when somebody else made it: the connection, or a server that is not ours.
-pub fn carried(status: &Status) -> Option<RegistryError> {
-    let detail = envelope::detail(status, TYPE_URL)?;
-    v1::ErrorDetail::decode(detail.as_slice()).ok().map(of_detail)
+/// Decodes the registry's error from a status; `None` when the status has no such detail, as one made by the
+/// transport or by another server.
+pub fn from_status(status: &Status) -> Option<RegistryError> {
+    let detail = status_detail::detail(status, TYPE_URL)?;
+    v1::ErrorDetail::decode(detail.as_slice()).ok().map(from_detail)
 }
 
-/// For clients that look no deeper than the code. `UNAVAILABLE` alone says that the same call may go well later.
+/// Returns the status code of a kind of error, for clients that do not decode the detail. Only `UNAVAILABLE`
+/// means that the same call may be retried.
 fn code(kind: RegistryErrorKind) -> Code {
     match kind {
         RegistryErrorKind::NotFound => Code::NotFound,
@@ -73,7 +76,7 @@ fn to_wire(kind: RegistryErrorKind) -> v1::ErrorKind {
     }
 }
 
-fn of_wire(kind: v1::ErrorKind) -> RegistryErrorKind {
+fn from_wire(kind: v1::ErrorKind) -> RegistryErrorKind {
     match kind {
         v1::ErrorKind::NotFound => RegistryErrorKind::NotFound,
         v1::ErrorKind::Incompatible => RegistryErrorKind::Incompatible,
@@ -104,36 +107,36 @@ mod tests {
     ];
 
     #[test]
-    fn every_kind_crosses_with_its_cause() {
+    fn every_kind_round_trips_with_its_cause() {
         for (kind, code) in KINDS {
             let error = RegistryError::new(kind, "shown – first").because(std::io::Error::other("deeper"));
-            let status = status(&error);
+            let status = to_status(&error);
             assert_eq!(status.code(), code);
-            let crossed = carried(&status).unwrap();
-            assert_eq!((crossed.kind(), crossed.to_string().as_str()), (kind, "shown – first"));
-            assert_eq!(crossed.source().unwrap().to_string(), "deeper");
+            let decoded = from_status(&status).unwrap();
+            assert_eq!((decoded.kind(), decoded.to_string().as_str()), (kind, "shown – first"));
+            assert_eq!(decoded.source().unwrap().to_string(), "deeper");
         }
     }
 
     #[test]
-    fn a_long_text_is_cut_in_a_status_and_whole_in_a_reply() {
+    fn a_long_text_is_truncated_in_a_status_and_complete_in_a_reply() {
         let error = RegistryError::new(RegistryErrorKind::Incompatible, "é".repeat(100_000));
-        let status = status(&error);
+        let status = to_status(&error);
         assert!(status.details().len() < 6000 && status.message().len() < 600);
-        assert!(carried(&status).unwrap().to_string().ends_with('…'));
-        assert_eq!(of_detail(detail(&error)).to_string(), error.to_string());
+        assert!(from_status(&status).unwrap().to_string().ends_with('…'));
+        assert_eq!(from_detail(to_detail(&error)).to_string(), error.to_string());
     }
 
     #[test]
-    fn a_store_error_is_none_of_the_registrys() {
-        let store = crate::error::status(&kulya_store::Error::not_found("stream s/t"));
-        assert!(carried(&store).is_none());
+    fn a_store_error_is_no_registry_error() {
+        let store = crate::error::to_status(&kulya_store::Error::not_found("stream s/t"));
+        assert!(from_status(&store).is_none());
     }
 
     proptest! {
         #[test]
-        fn any_details_are_read_or_nobodys(bytes: Vec<u8>) {
-            let _ = carried(&Status::with_details(Code::Internal, "", bytes.into()));
+        fn any_status_details_are_decoded_or_ignored(bytes: Vec<u8>) {
+            let _ = from_status(&Status::with_details(Code::Internal, "", bytes.into()));
         }
     }
 }

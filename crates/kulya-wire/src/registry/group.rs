@@ -1,13 +1,13 @@
-//! Groups: names, formats, policies, rules, properties and their changes.
+//! Conversions of groups: names, formats, compatibility policies, rules, properties and their changes.
 
-use super::{known, maybe, must, v1, wrong};
+use super::{convert_optional, convert_required, invalid, parse_enum, v1};
 use kulya_codec::RegistryError;
 use kulya_codec::administration::GroupChange;
 use kulya_schema::protobuf::Safety;
 use kulya_schema::{
     CodecType, Compatibility, Format, GroupId, GroupProperties, Rules, Side, Strict, Unknown, VersionInfo,
 };
-use v1::rules::Rules as Chosen;
+use v1::rules::Rules as RulesMessage;
 use v1::side::Reach;
 
 impl From<GroupId> for v1::Group {
@@ -16,7 +16,7 @@ impl From<GroupId> for v1::Group {
     }
 }
 
-/// Any two texts are let in: whether they may name a group is the registry's to say.
+/// Accepts any two texts: the registry validates group names.
 impl From<v1::Group> for GroupId {
     fn from(v1::Group { namespace, name }: v1::Group) -> Self {
         Self { namespace, name }
@@ -41,19 +41,19 @@ impl TryFrom<v1::Format> for Format {
     type Error = RegistryError;
 
     fn try_from(v1::Format { kind, custom }: v1::Format) -> Result<Self, RegistryError> {
-        let format = match known(kind, "format")? {
+        let format = match parse_enum(kind, "format")? {
             v1::FormatKind::Avro => Self::Avro,
             v1::FormatKind::Protobuf => Self::Protobuf,
             v1::FormatKind::Json => Self::Json,
             v1::FormatKind::Any => Self::Any,
             v1::FormatKind::Custom => return Ok(Self::Custom(custom)),
-            v1::FormatKind::Unspecified => return Err(wrong("the message names no format")),
+            v1::FormatKind::Unspecified => return Err(invalid("the message has no format")),
         };
         if custom.is_empty() {
             return Ok(format);
         }
-        Err(wrong(format!(
-            "the message names {format} and the custom format {custom:.80?}: name one of them"
+        Err(invalid(format!(
+            "the message has format {format} and custom format {custom:.80?}: set one of them"
         )))
     }
 }
@@ -73,7 +73,7 @@ impl TryFrom<v1::Side> for Side {
     type Error = RegistryError;
 
     fn try_from(side: v1::Side) -> Result<Self, RegistryError> {
-        Ok(match super::given(side.reach, "reach of a policy's side")? {
+        Ok(match super::required(side.reach, "reach in a side of the policy")? {
             Reach::Latest(_) => Self::Latest,
             Reach::Transitive(_) => Self::Transitive,
             Reach::Till(version) => Self::Till(version.into()),
@@ -107,7 +107,7 @@ impl TryFrom<v1::Compatibility> for Compatibility {
 
     fn try_from(message: v1::Compatibility) -> Result<Self, RegistryError> {
         let v1::Compatibility { policy, backward, forward } = message;
-        let policy: v1::Policy = known(policy, "policy")?;
+        let policy: v1::Policy = parse_enum(policy, "policy")?;
         let has_sides = backward.is_some() || forward.is_some();
         let simple = match policy {
             v1::Policy::AllowAny => Self::AllowAny,
@@ -119,14 +119,21 @@ impl TryFrom<v1::Compatibility> for Compatibility {
             v1::Policy::Full => Self::Full,
             v1::Policy::FullTransitive => Self::FullTransitive,
             v1::Policy::Advanced if has_sides => {
-                return Ok(Self::Advanced { backward: maybe(backward)?, forward: maybe(forward)? });
+                return Ok(Self::Advanced {
+                    backward: convert_optional(backward)?,
+                    forward: convert_optional(forward)?,
+                });
             }
-            v1::Policy::Advanced => return Err(wrong("policy Advanced needs a backward or a forward side")),
-            v1::Policy::Unspecified => return Err(wrong("the message names no policy")),
+            v1::Policy::Advanced => {
+                return Err(invalid("policy Advanced needs a backward or a forward side"));
+            }
+            v1::Policy::Unspecified => return Err(invalid("the message has no policy")),
         };
         if has_sides {
             let policy = simple.policy();
-            return Err(wrong(format!("policy {policy} has no sides: leave them out, or choose Advanced")));
+            return Err(invalid(format!(
+                "policy {policy} has no sides: remove them, or use policy Advanced"
+            )));
         }
         Ok(simple)
     }
@@ -135,7 +142,7 @@ impl TryFrom<v1::Compatibility> for Compatibility {
 impl From<Rules> for v1::Rules {
     fn from(rules: Rules) -> Self {
         let rules = match rules {
-            Rules::Java => Chosen::Java(v1::JavaRules {}),
+            Rules::Java => RulesMessage::Java(v1::JavaRules {}),
             Rules::Strict(Strict { protobuf, unknown }) => {
                 let protobuf = match protobuf {
                     Safety::Wire => v1::ProtobufEvents::Wire,
@@ -145,7 +152,7 @@ impl From<Rules> for v1::Rules {
                     Unknown::Refuse => v1::WhenUnknown::Refuse,
                     Unknown::Allow => v1::WhenUnknown::Allow,
                 };
-                Chosen::Strict(v1::StrictRules { protobuf: protobuf.into(), unknown: unknown.into() })
+                RulesMessage::Strict(v1::StrictRules { protobuf: protobuf.into(), unknown: unknown.into() })
             }
         };
         Self { rules: Some(rules) }
@@ -156,15 +163,15 @@ impl TryFrom<v1::Rules> for Rules {
     type Error = RegistryError;
 
     fn try_from(message: v1::Rules) -> Result<Self, RegistryError> {
-        let v1::StrictRules { protobuf, unknown } = match super::given(message.rules, "rules")? {
-            Chosen::Java(_) => return Ok(Self::Java),
-            Chosen::Strict(strict) => strict,
+        let v1::StrictRules { protobuf, unknown } = match super::required(message.rules, "rules")? {
+            RulesMessage::Java(_) => return Ok(Self::Java),
+            RulesMessage::Strict(strict) => strict,
         };
-        let protobuf = match known(protobuf, "way to write Protobuf events")? {
+        let protobuf = match parse_enum(protobuf, "Protobuf event encoding")? {
             v1::ProtobufEvents::Wire => Safety::Wire,
             v1::ProtobufEvents::Json => Safety::Json,
         };
-        let unknown = match known(unknown, "way to treat what cannot be told")? {
+        let unknown = match parse_enum(unknown, "policy for unknown compatibility")? {
             v1::WhenUnknown::Refuse => Unknown::Refuse,
             v1::WhenUnknown::Allow => Unknown::Allow,
         };
@@ -188,15 +195,15 @@ impl TryFrom<v1::GroupProperties> for GroupProperties {
 
     fn try_from(message: v1::GroupProperties) -> Result<Self, RegistryError> {
         Ok(Self {
-            format: must(message.format, "format")?,
-            compatibility: must(message.compatibility, "policy")?,
+            format: convert_required(message.format, "format")?,
+            compatibility: convert_required(message.compatibility, "policy")?,
             allow_multiple_types: message.allow_multiple_types,
             properties: message.labels,
         })
     }
 }
 
-/// A change without its group.
+/// Converts a change; the group is added by the caller.
 impl From<GroupChange> for v1::ChangeGroupRequest {
     fn from(change: GroupChange) -> Self {
         Self {
@@ -213,9 +220,9 @@ impl TryFrom<v1::ChangeGroupRequest> for GroupChange {
 
     fn try_from(message: v1::ChangeGroupRequest) -> Result<Self, RegistryError> {
         Ok(Self {
-            compatibility: maybe(message.compatibility)?,
+            compatibility: convert_optional(message.compatibility)?,
             properties: message.labels.map(|v1::Labels { labels }| labels),
-            previous: maybe(message.previous)?,
+            previous: convert_optional(message.previous)?,
         })
     }
 }

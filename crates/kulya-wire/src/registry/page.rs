@@ -1,6 +1,6 @@
-//! Lists in pages: which part is asked for, and the part.
+//! Conversions of paginated lists: the requested page, and its items.
 
-use super::{all, given, into_all, v1};
+use super::{convert_all, into_all, required, v1};
 use kulya_codec::RegistryError;
 use kulya_codec::administration::{Found, Page, PageRequest, Search, VersionEntry};
 use kulya_schema::{GroupId, GroupProperties};
@@ -44,7 +44,7 @@ impl TryFrom<v1::GroupsReply> for Page<(GroupId, GroupProperties)> {
 
     fn try_from(v1::GroupsReply { groups, next }: v1::GroupsReply) -> Result<Self, RegistryError> {
         let entry = |v1::GroupEntry { group, properties }: v1::GroupEntry| {
-            Ok((given(group, "group")?.into(), super::must(properties, "properties")?))
+            Ok((required(group, "group")?.into(), super::convert_required(properties, "properties")?))
         };
         let items = groups.into_iter().map(entry).collect::<Result<_, RegistryError>>()?;
         Ok(Self { items, next })
@@ -66,14 +66,14 @@ impl TryFrom<v1::VersionsReply> for Page<VersionEntry> {
 
     fn try_from(v1::VersionsReply { versions, next }: v1::VersionsReply) -> Result<Self, RegistryError> {
         let entry = |v1::VersionEntry { version, deleted }: v1::VersionEntry| {
-            Ok(VersionEntry { version_info: given(version, "version")?.into(), deleted })
+            Ok(VersionEntry { version_info: required(version, "version")?.into(), deleted })
         };
         let items = versions.into_iter().map(entry).collect::<Result<_, RegistryError>>()?;
         Ok(Self { items, next })
     }
 }
 
-/// A search without its page.
+/// Converts a search; the page is added by the caller.
 impl From<Search> for v1::SearchRequest {
     fn from(search: Search) -> Self {
         let Search { namespace, group, type_name, format, field, all_versions } = search;
@@ -99,8 +99,8 @@ impl TryFrom<v1::Found> for Found {
     type Error = RegistryError;
 
     fn try_from(v1::Found { group, version, fields }: v1::Found) -> Result<Self, RegistryError> {
-        let v1::Group { namespace, name } = given(group, "group")?;
-        let (version_info, fields) = (given(version, "version")?.into(), into_all(fields));
+        let v1::Group { namespace, name } = required(group, "group")?;
+        let (version_info, fields) = (required(version, "version")?.into(), into_all(fields));
         Ok(Self { namespace, group: name, version_info, fields })
     }
 }
@@ -115,6 +115,6 @@ impl TryFrom<v1::SearchReply> for Page<Found> {
     type Error = RegistryError;
 
     fn try_from(v1::SearchReply { found, next }: v1::SearchReply) -> Result<Self, RegistryError> {
-        Ok(Self { items: all(found)?, next })
+        Ok(Self { items: convert_all(found)?, next })
     }
 }

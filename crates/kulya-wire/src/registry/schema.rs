@@ -1,6 +1,6 @@
-//! Schemas with their versions, histories and encodings.
+//! Conversions of schemas with their versions, histories and encodings.
 
-use super::{given, must, v1};
+use super::{convert_required, required, v1};
 use kulya_codec::RegistryError;
 use kulya_schema::{EncodingInfo, HistoryRecord, SchemaInfo, SchemaWithVersion};
 
@@ -14,7 +14,7 @@ impl TryFrom<v1::Schema> for SchemaInfo {
     type Error = RegistryError;
 
     fn try_from(v1::Schema { r#type, format, data, labels }: v1::Schema) -> Result<Self, RegistryError> {
-        let format = must(format, "format")?;
+        let format = convert_required(format, "format")?;
         Ok(Self { type_name: r#type, format, data: data.into(), properties: labels })
     }
 }
@@ -30,7 +30,10 @@ impl TryFrom<v1::SchemaWithVersion> for SchemaWithVersion {
 
     fn try_from(message: v1::SchemaWithVersion) -> Result<Self, RegistryError> {
         let v1::SchemaWithVersion { schema, version } = message;
-        Ok(Self { schema: must(schema, "schema")?, version: given(version, "version")?.into() })
+        Ok(Self {
+            schema: convert_required(schema, "schema")?,
+            version: required(version, "version")?.into(),
+        })
     }
 }
 
@@ -48,9 +51,9 @@ impl TryFrom<v1::HistoryRecord> for HistoryRecord {
     fn try_from(message: v1::HistoryRecord) -> Result<Self, RegistryError> {
         let v1::HistoryRecord { schema, version, compatibility, timestamp_ms } = message;
         Ok(Self {
-            schema: must(schema, "schema")?,
-            version: given(version, "version")?.into(),
-            compatibility: must(compatibility, "policy")?,
+            schema: convert_required(schema, "schema")?,
+            version: required(version, "version")?.into(),
+            compatibility: convert_required(compatibility, "policy")?,
             timestamp_ms,
         })
     }
@@ -67,9 +70,9 @@ impl TryFrom<v1::Encoding> for EncodingInfo {
 
     fn try_from(v1::Encoding { schema, version, codec }: v1::Encoding) -> Result<Self, RegistryError> {
         Ok(Self {
-            schema: must(schema, "schema")?,
-            version: given(version, "version")?.into(),
-            codec: given(codec, "codec")?.into(),
+            schema: convert_required(schema, "schema")?,
+            version: required(version, "version")?.into(),
+            codec: required(codec, "codec")?.into(),
         })
     }
 }

@@ -1,16 +1,17 @@
-//! What is checked in is what the proto files give. `KULYA_REGENERATE=1 cargo test -p kulya-wire` writes it anew: first change
-//! the proto file, then generate, and only then the Rust that uses it (this test needs a crate that compiles).
+//! The generated code in the repository matches the proto files.
+//! `KULYA_REGENERATE=1 cargo test -p kulya-wire` regenerates it: change the proto file first, then
+//! regenerate, and only then change the Rust code that uses it (this test needs a crate that compiles).
 
 use std::path::{Path, PathBuf};
 
-/// The packages, each in one file.
+/// The protobuf packages, one file each.
 const PACKAGES: [&str; 2] = ["store", "registry"];
 
-/// Each generated file of a package and what it must hold.
+/// Generates the files of a package: path and expected content.
 fn generate(package: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let proto = root.join("proto");
-    // the compiler in Rust: nobody needs protoc
+    // a protobuf compiler in Rust, so that protoc is not needed
     let descriptor = protox::compile([format!("kulya/{package}/v1/{package}.proto")], [&proto]).unwrap();
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("generated");
     std::fs::create_dir_all(&out).unwrap();
@@ -24,9 +25,9 @@ fn generate(package: &str) -> Vec<(PathBuf, Vec<u8>)> {
         .compile_fds(descriptor.clone())
         .unwrap();
     // reflection needs no comments
-    let mut bare = descriptor;
-    bare.file.iter_mut().for_each(|file| file.source_code_info = None);
-    std::fs::write(&set, prost::Message::encode_to_vec(&bare)).unwrap();
+    let mut stripped = descriptor;
+    stripped.file.iter_mut().for_each(|file| file.source_code_info = None);
+    std::fs::write(&set, prost::Message::encode_to_vec(&stripped)).unwrap();
     ["rs", "bin"]
         .map(|ending| format!("{name}.{ending}"))
         .map(|name| (root.join("generated").join(&name), std::fs::read(out.join(&name)).unwrap()))
@@ -34,12 +35,12 @@ fn generate(package: &str) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 #[test]
-fn what_is_checked_in_is_what_the_proto_files_give() {
+fn generated_code_is_up_to_date() {
     for (path, generated) in PACKAGES.into_iter().flat_map(generate) {
         if std::env::var_os("KULYA_REGENERATE").is_some() {
             std::fs::write(&path, generated).unwrap();
         } else {
-            let is_same = std::fs::read(&path).is_ok_and(|known| known == generated);
+            let is_same = std::fs::read(&path).is_ok_and(|current| current == generated);
             assert!(is_same, "{}: set KULYA_REGENERATE=1 and run this test again", path.display());
         }
     }

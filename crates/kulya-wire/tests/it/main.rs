@@ -1,6 +1,6 @@
-//! The generated code is that of the proto file, and every value of the contract crosses and comes back.
+//! The generated code matches the proto files, and every value survives the round trip through its message.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+#![allow(clippy::unwrap_used, reason = "a failing test reports the line")]
 
 mod generated;
 mod registry;

@@ -1,5 +1,5 @@
-//! The registry's values, likewise: every one comes back from its message as it was, and any message gives a value or a
-//! refusal that names what is wrong.
+//! The registry's values, likewise: every one survives the round trip through its message, and any message
+//! converts to a value or to an error that names the invalid field.
 
 use kulya_codec::administration::{
     Change, ChangeEvent, Comparison, Existing, ExportLine, Found, GroupChange, Imported, Page, PageRequest,
@@ -22,16 +22,16 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-/// There, through bytes, and back.
-fn comes_back<T, M>(value: &T)
+/// Encodes a value, decodes it, and compares.
+fn round_trips<T, M>(value: &T)
 where
     T: Clone + PartialEq + Debug + Into<M> + TryFrom<M>,
     T::Error: Debug,
     M: Message + Default,
 {
     let message: M = value.clone().into();
-    let crossed = M::decode(message.encode_to_vec().as_slice()).unwrap();
-    assert_eq!(&T::try_from(crossed).unwrap(), value);
+    let decoded = M::decode(message.encode_to_vec().as_slice()).unwrap();
+    assert_eq!(&T::try_from(decoded).unwrap(), value);
 }
 
 fn word() -> impl Strategy<Value = String> + Clone {
@@ -106,14 +106,14 @@ fn field() -> impl Strategy<Value = Field> {
     (word(), word()).prop_map(|(path, kind)| Field { path, kind })
 }
 
-fn why() -> impl Strategy<Value = Incompatibility> {
+fn incompatibility() -> impl Strategy<Value = Incompatibility> {
     let witness = option::of(prop_oneof![
         Just(json!(null)),
         any::<i64>().prop_map(|n| json!({"a": [n, 1.5, "é"], "b": {}})),
         word().prop_map(|text| json!(text)),
     ]);
-    (vec(word(), 7), witness, any::<bool>()).prop_map(|(words, witness, certain)| {
-        let [rule, reader_path, writer_path, reader, writer, message, fix] = words.try_into().unwrap();
+    (vec(word(), 7), witness, any::<bool>()).prop_map(|(text, witness, certain)| {
+        let [rule, reader_path, writer_path, reader, writer, message, fix] = text.try_into().unwrap();
         Incompatibility { rule, reader_path, writer_path, reader, writer, message, fix, witness, certain }
     })
 }
@@ -123,9 +123,9 @@ fn reason() -> impl Strategy<Value = Reason> {
     prop_oneof![
         versions().prop_map(|versions| Reason::OtherType { versions }),
         versions().prop_map(|versions| Reason::Denied { versions }),
-        (versions(), why()).prop_map(|(versions, why)| Reason::CannotRead { versions, why }),
-        (versions(), why()).prop_map(|(versions, why)| Reason::CannotBeRead { versions, why }),
-        (versions(), why()).prop_map(|(versions, why)| Reason::UsesReserved { versions, why }),
+        (versions(), incompatibility()).prop_map(|(versions, why)| Reason::CannotRead { versions, why }),
+        (versions(), incompatibility()).prop_map(|(versions, why)| Reason::CannotBeRead { versions, why }),
+        (versions(), incompatibility()).prop_map(|(versions, why)| Reason::UsesReserved { versions, why }),
     ]
     .boxed()
 }
@@ -198,7 +198,7 @@ const RULES: [Rules; 5] = [
 
 proptest! {
     #[test]
-    fn groups_come_back(
+    fn groups_round_trip(
         (namespace, name) in (word(), word()),
         properties in properties(),
         compatibility in option::of(compatibility()),
@@ -206,18 +206,18 @@ proptest! {
         next in option::of(word()),
     ) {
         let group = GroupId::new(namespace, name);
-        comes_back::<_, v1::Group>(&group);
-        comes_back::<_, v1::GroupProperties>(&properties);
+        round_trips::<_, v1::Group>(&group);
+        round_trips::<_, v1::GroupProperties>(&properties);
         let previous = compatibility.as_ref().map(|_| properties.clone());
-        comes_back::<_, v1::ChangeGroupRequest>(&GroupChange { compatibility, properties: labels, previous });
+        round_trips::<_, v1::ChangeGroupRequest>(&GroupChange { compatibility, properties: labels, previous });
         let page = Page { items: vec![(group, properties)], next };
-        comes_back::<_, v1::GroupsReply>(&page);
+        round_trips::<_, v1::GroupsReply>(&page);
         let names = Page { items: page.items.into_iter().map(|(id, _)| id.name).collect(), next: page.next };
-        comes_back::<_, v1::NamespacesReply>(&names);
+        round_trips::<_, v1::NamespacesReply>(&names);
     }
 
     #[test]
-    fn schemas_come_back(
+    fn schemas_round_trip(
         schema in schema(),
         version in version(),
         compatibility in compatibility(),
@@ -227,60 +227,60 @@ proptest! {
         fields in vec(field(), 0..3),
         next in option::of(word()),
     ) {
-        comes_back::<_, v1::SchemaWithVersion>(&SchemaWithVersion { schema: schema.clone(), version: version.clone() });
+        round_trips::<_, v1::SchemaWithVersion>(&SchemaWithVersion { schema: schema.clone(), version: version.clone() });
         let record = HistoryRecord { schema: schema.clone(), version: version.clone(), compatibility, timestamp_ms };
-        comes_back::<_, v1::HistoryRecord>(&record);
-        comes_back::<_, v1::Encoding>(&EncodingInfo { schema, version: version.clone(), codec });
+        round_trips::<_, v1::HistoryRecord>(&record);
+        round_trips::<_, v1::Encoding>(&EncodingInfo { schema, version: version.clone(), codec });
         let items = vec![VersionEntry { version_info: version.clone(), deleted }];
-        comes_back::<_, v1::VersionsReply>(&Page { items, next: next.clone() });
+        round_trips::<_, v1::VersionsReply>(&Page { items, next: next.clone() });
         let (namespace, group) = (version.format.clone(), version.type_name.clone());
         let found = Found { namespace, group, version_info: version, fields };
-        comes_back::<_, v1::SearchReply>(&Page { items: vec![found], next });
+        round_trips::<_, v1::SearchReply>(&Page { items: vec![found], next });
     }
 
     #[test]
-    fn judgements_come_back(
+    fn compatibility_results_round_trip(
         refusal in option::of(refusal()),
         registered in option::of(version()),
         compatible: bool,
         (from, to) in (schema(), schema()),
         fields in vec(field(), 0..3),
-        whys in vec(why(), 0..3),
+        incompatibilities in vec(incompatibility(), 0..3),
     ) {
-        comes_back::<_, v1::Verdict>(&Verdict { compatible, registered, refusal });
+        round_trips::<_, v1::Verdict>(&Verdict { compatible, registered, refusal });
         let changed = |field: &Field| {
             Changed { path: field.path.clone(), from: field.kind.clone(), to: String::new() }
         };
         let changed = fields.iter().map(changed).collect();
         let difference = Difference { added: fields.clone(), removed: fields, changed };
-        let (backward, forward) = (whys.clone(), whys);
-        comes_back::<_, v1::Comparison>(&Comparison { from, to, fields: difference, backward, forward });
+        let (backward, forward) = (incompatibilities.clone(), incompatibilities);
+        round_trips::<_, v1::Comparison>(&Comparison { from, to, fields: difference, backward, forward });
     }
 
     #[test]
-    fn what_moves_and_changes_comes_back(
+    fn exports_imports_and_changes_round_trip(
         line in line(),
         (namespace, group) in (word(), word()),
         timestamp: u64,
         event in event(),
         after in word(),
         limit: u32,
-        words in vec(option::of(word()), 5),
+        text in vec(option::of(word()), 5),
         all_versions: bool,
     ) {
-        comes_back::<_, v1::ExportLine>(&line);
-        comes_back::<_, v1::Change>(&Change { namespace, group, timestamp, event });
+        round_trips::<_, v1::ExportLine>(&line);
+        round_trips::<_, v1::Change>(&Change { namespace, group, timestamp, event });
         let page = PageRequest { after, limit: limit as usize };
         prop_assert_eq!(PageRequest::from(v1::Page::from(&page)), page);
-        let [namespace, group, type_name, format, field] = words.try_into().unwrap();
+        let [namespace, group, type_name, format, field] = text.try_into().unwrap();
         let search = Search { namespace, group, type_name, format, field, all_versions };
-        comes_back::<_, v1::SearchRequest>(&search);
+        round_trips::<_, v1::SearchRequest>(&search);
         let imported = Imported { groups: timestamp, skipped: 1, schemas: limit.into(), encodings: 2 };
-        comes_back::<_, v1::ImportReply>(&imported);
+        round_trips::<_, v1::ImportReply>(&imported);
     }
 
     #[test]
-    fn any_message_is_read_or_refused(bytes: Vec<u8>) {
+    fn any_message_is_converted_or_rejected(bytes: Vec<u8>) {
         fn read<T: TryFrom<M>, M: Message + Default>(bytes: &[u8]) {
             if let Ok(message) = M::decode(bytes) {
                 let _ = T::try_from(message);
@@ -297,62 +297,65 @@ proptest! {
     }
 
     #[test]
-    fn an_unknown_number_is_named(number in 100i32..) {
-        fn refused<T: Debug>(result: Result<T, RegistryError>, number: i32) {
+    fn unknown_enum_numbers_are_named(number in 100i32..) {
+        fn assert_rejected<T: Debug>(result: Result<T, RegistryError>, number: i32) {
             let error = result.unwrap_err();
             assert_eq!(error.kind(), RegistryErrorKind::InvalidInput);
             assert!(error.to_string().contains(&number.to_string()), "{error}");
         }
-        refused(Format::try_from(v1::Format { kind: number, custom: String::new() }), number);
+        assert_rejected(Format::try_from(v1::Format { kind: number, custom: String::new() }), number);
         let policy = v1::Compatibility { policy: number, ..v1::Compatibility::default() };
-        refused(Compatibility::try_from(policy), number);
-        refused(Existing::try_from(v1::ImportBegin { existing: number }), number);
+        assert_rejected(Compatibility::try_from(policy), number);
+        assert_rejected(Existing::try_from(v1::ImportBegin { existing: number }), number);
         for (protobuf, unknown) in [(number, 0), (0, number)] {
             let strict = v1::rules::Rules::Strict(v1::StrictRules { protobuf, unknown });
-            refused(Rules::try_from(v1::Rules { rules: Some(strict) }), number);
+            assert_rejected(Rules::try_from(v1::Rules { rules: Some(strict) }), number);
         }
     }
 }
 
 #[test]
-fn few_values_come_back() {
+fn enums_round_trip() {
     for rules in RULES {
-        comes_back::<_, v1::Rules>(&rules);
+        round_trips::<_, v1::Rules>(&rules);
     }
     for existing in [Existing::Refuse, Existing::Skip] {
-        comes_back::<_, v1::ImportBegin>(&existing);
+        round_trips::<_, v1::ImportBegin>(&existing);
     }
-    // a page of more than fits the message is a page of many
+    // a limit that does not fit the message saturates
     assert_eq!(v1::Page::from(&PageRequest::first(usize::MAX)).limit, u32::MAX);
 }
 
 #[test]
-fn what_is_missing_or_twice_is_named() {
-    fn says<T: Debug>(result: Result<T, RegistryError>, words: &str) {
+fn missing_and_duplicate_fields_are_named() {
+    fn assert_error<T: Debug>(result: Result<T, RegistryError>, text: &str) {
         let error = result.unwrap_err();
         assert_eq!(error.kind(), RegistryErrorKind::InvalidInput);
-        assert!(error.to_string().contains(words), "{words}: {error}");
+        assert!(error.to_string().contains(text), "{text}: {error}");
     }
-    says(Format::try_from(v1::Format::default()), "names no format");
+    assert_error(Format::try_from(v1::Format::default()), "has no format");
     let both = v1::Format { kind: v1::FormatKind::Avro.into(), custom: "thrift".to_owned() };
-    says(Format::try_from(both), "Avro and the custom format \"thrift\"");
-    says(Compatibility::try_from(v1::Compatibility::default()), "names no policy");
+    assert_error(Format::try_from(both), "Avro and custom format \"thrift\"");
+    assert_error(Compatibility::try_from(v1::Compatibility::default()), "has no policy");
     let latest = Some(v1::Side::from(Side::Latest));
     let policy = |policy: v1::Policy, backward| v1::Compatibility {
         policy: policy.into(),
         backward,
         ..v1::Compatibility::default()
     };
-    says(Compatibility::try_from(policy(v1::Policy::Advanced, None)), "needs a backward or a forward");
-    says(Compatibility::try_from(policy(v1::Policy::Full, latest)), "policy Full has no sides");
-    let reachless = policy(v1::Policy::Advanced, Some(v1::Side::default()));
-    says(Compatibility::try_from(reachless), "reach of a policy's side");
-    says(GroupProperties::try_from(v1::GroupProperties::default()), "names no format");
-    says(SchemaInfo::try_from(v1::Schema::default()), "names no format");
-    says(Reason::try_from(v1::Reason::default()), "names no reason");
-    says(ExportLine::try_from(v1::ExportLine::default()), "names no line");
-    says(Change::try_from(v1::Change::default()), "names no group");
-    says(Rules::try_from(v1::Rules::default()), "names no rules");
+    assert_error(
+        Compatibility::try_from(policy(v1::Policy::Advanced, None)),
+        "needs a backward or a forward",
+    );
+    assert_error(Compatibility::try_from(policy(v1::Policy::Full, latest)), "policy Full has no sides");
+    let without_reach = policy(v1::Policy::Advanced, Some(v1::Side::default()));
+    assert_error(Compatibility::try_from(without_reach), "reach in a side of the policy");
+    assert_error(GroupProperties::try_from(v1::GroupProperties::default()), "has no format");
+    assert_error(SchemaInfo::try_from(v1::Schema::default()), "has no format");
+    assert_error(Reason::try_from(v1::Reason::default()), "has no reason");
+    assert_error(ExportLine::try_from(v1::ExportLine::default()), "has no line");
+    assert_error(Change::try_from(v1::Change::default()), "has no group");
+    assert_error(Rules::try_from(v1::Rules::default()), "has no rules");
     let witness = v1::Incompatibility { witness: Some("{".to_owned()), ..v1::Incompatibility::default() };
-    says(Incompatibility::try_from(witness), "no JSON text");
+    assert_error(Incompatibility::try_from(witness), "not JSON");
 }

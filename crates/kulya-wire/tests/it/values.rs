@@ -1,4 +1,5 @@
-//! Every value of the contract comes back from its message as it was, and any message gives a value or a refusal.
+//! Every value of the store's contract survives the round trip through its message, and any message converts
+//! to a value or to an error.
 
 use bytes::Bytes;
 use kulya_store::{
@@ -6,15 +7,15 @@ use kulya_store::{
     Retention, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, TableChange, TableId,
     TransactionId, Version, WriterId, WriterMark,
 };
-use kulya_wire::{Asked, MAX_COMMIT_BYTES, Told, check_size, id_of, v1};
+use kulya_wire::{MAX_COMMIT_BYTES, TransactionOp, TransactionReply, check_commit_size, id_from_bytes, v1};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use prost::Message;
 use std::time::Duration;
 
-/// Through bytes, as on the wire.
-fn crossed<M: Message + Default>(message: impl Into<M>) -> M {
+/// Encodes and decodes, as on the wire.
+fn round_trip<M: Message + Default>(message: impl Into<M>) -> M {
     M::decode(message.into().encode_to_vec().as_slice()).unwrap()
 }
 
@@ -92,32 +93,32 @@ fn config() -> impl Strategy<Value = StreamConfig> {
 
 proptest! {
     #[test]
-    fn commits_come_back(commit in commit(), committed in committed()) {
-        prop_assert_eq!(Commit::try_from(crossed::<v1::CommitRequest>(&commit)).unwrap(), commit);
-        prop_assert_eq!(Committed::try_from(crossed::<v1::Committed>(&committed)).unwrap(), committed.clone());
+    fn commits_round_trip(commit in commit(), committed in committed()) {
+        prop_assert_eq!(Commit::try_from(round_trip::<v1::CommitRequest>(&commit)).unwrap(), commit);
+        prop_assert_eq!(Committed::try_from(round_trip::<v1::Committed>(&committed)).unwrap(), committed.clone());
         let outcome = Outcome::Committed(committed);
-        prop_assert_eq!(Outcome::try_from(crossed::<v1::OutcomeReply>(&outcome)).unwrap(), outcome);
+        prop_assert_eq!(Outcome::try_from(round_trip::<v1::OutcomeReply>(&outcome)).unwrap(), outcome);
     }
 
     #[test]
-    fn places_come_back(
+    fn positions_round_trip(
         pointer in pointer(),
         stream in stream(),
-        places in vec((0u32..9, 0u32..9, any::<u64>()), 0..9),
+        positions in vec((0u32..9, 0u32..9, any::<u64>()), 0..9),
         ends in (any::<u64>(), any::<u64>()),
     ) {
         let mut cut = StreamCut::of(&stream, []);
-        for (number, epoch, offset) in places {
+        for (number, epoch, offset) in positions {
             cut.advance(&SegmentId { stream: stream.clone(), number, epoch }, offset);
         }
-        prop_assert_eq!(StreamCut::try_from(crossed::<v1::Cut>(&cut)).unwrap(), cut);
-        prop_assert_eq!(EventPointer::try_from(crossed::<v1::Pointer>(&pointer)).unwrap(), pointer.clone());
+        prop_assert_eq!(StreamCut::try_from(round_trip::<v1::Cut>(&cut)).unwrap(), cut);
+        prop_assert_eq!(EventPointer::try_from(round_trip::<v1::Pointer>(&pointer)).unwrap(), pointer.clone());
         let info = SegmentInfo { id: pointer.segment, key_range: 0.25..0.5, head: ends.0, tail: ends.1 };
-        prop_assert_eq!(SegmentInfo::try_from(crossed::<v1::SegmentInfo>(&info)).unwrap(), info);
+        prop_assert_eq!(SegmentInfo::try_from(round_trip::<v1::SegmentInfo>(&info)).unwrap(), info);
     }
 
     #[test]
-    fn streams_and_what_is_read_come_back(
+    fn streams_and_read_results_round_trip(
         config in config(),
         sealed: bool,
         since in time(),
@@ -126,66 +127,66 @@ proptest! {
         (key, value) in (bytes(), bytes()),
     ) {
         let info = StreamInfo { config, sealed };
-        prop_assert_eq!(StreamInfo::try_from(crossed::<v1::StreamReply>(info)).unwrap(), info);
-        prop_assert_eq!(crossed::<v1::CutAtRequest>(since).time().unwrap(), since);
+        prop_assert_eq!(StreamInfo::try_from(round_trip::<v1::StreamReply>(info)).unwrap(), info);
+        prop_assert_eq!(round_trip::<v1::CutAtRequest>(since).time().unwrap(), since);
         let chunk = ReadChunk { events, next };
-        prop_assert_eq!(ReadChunk::from(crossed::<v1::Chunk>(chunk.clone())), chunk);
+        prop_assert_eq!(ReadChunk::from(round_trip::<v1::Chunk>(chunk.clone())), chunk);
         let entry = Entry { key, value, version: Version(next) };
-        prop_assert_eq!(Entry::from(crossed::<v1::Entry>(entry.clone())), entry);
+        prop_assert_eq!(Entry::from(round_trip::<v1::Entry>(entry.clone())), entry);
     }
 
     #[test]
-    fn a_transaction_is_spoken_of(appends in vec(append(), 0..6), changes in vec(change(), 0..6), id: u128) {
-        for asked in [Asked::Stage(appends), Asked::Commit(changes), Asked::Abort] {
-            prop_assert_eq!(Asked::try_from(crossed::<v1::TransactRequest>(&asked)).unwrap(), asked);
+    fn transaction_messages_round_trip(appends in vec(append(), 0..6), changes in vec(change(), 0..6), id: u128) {
+        for op in [TransactionOp::Stage(appends), TransactionOp::Commit(changes), TransactionOp::Abort] {
+            prop_assert_eq!(TransactionOp::try_from(round_trip::<v1::TransactRequest>(&op)).unwrap(), op);
         }
-        for told in [
-            Told::Begun(TransactionId(id)),
-            Told::Staged,
-            Told::Committed(Committed::duplicate()),
-            Told::Aborted,
-            Told::Refused(kulya_store::Error::sealed("s/t")),
+        for reply in [
+            TransactionReply::Begun(TransactionId(id)),
+            TransactionReply::Staged,
+            TransactionReply::Committed(Committed::duplicate()),
+            TransactionReply::Aborted,
+            TransactionReply::Failed(kulya_store::Error::sealed("s/t")),
         ] {
-            let back = Told::try_from(crossed::<v1::TransactReply>(&told)).unwrap();
-            prop_assert_eq!(format!("{back:?}"), format!("{told:?}"));
+            let back = TransactionReply::try_from(round_trip::<v1::TransactReply>(&reply)).unwrap();
+            prop_assert_eq!(format!("{back:?}"), format!("{reply:?}"));
         }
-        let request = crossed::<v1::TransactionRequest>(TransactionId(id));
-        prop_assert_eq!(id_of("transaction", &request.transaction).unwrap(), id);
+        let request = round_trip::<v1::TransactionRequest>(TransactionId(id));
+        prop_assert_eq!(id_from_bytes("transaction", &request.transaction).unwrap(), id);
     }
 
     #[test]
-    fn any_message_is_read_or_refused(bytes: Vec<u8>, number: u32, short in vec(any::<u8>(), 0..32)) {
+    fn any_message_is_converted_or_rejected(bytes: Vec<u8>, number: u32, short in vec(any::<u8>(), 0..32)) {
         if let Ok(message) = v1::CommitRequest::decode(bytes.as_slice()) {
             let _ = Commit::try_from(message);
         }
         if let Ok(message) = v1::TransactRequest::decode(bytes.as_slice()) {
-            let _ = Asked::try_from(message);
+            let _ = TransactionOp::try_from(message);
         }
         if let Ok(message) = v1::Cut::decode(bytes.as_slice()) {
             let _ = StreamCut::try_from(message);
         }
-        let nowhere = v1::Events {
+        let unknown_stream = v1::Events {
             streams: vec![],
             appends: vec![v1::Append { stream: number, ..v1::Append::default() }],
         };
-        prop_assert!(kulya_wire::events_of(Some(nowhere)).is_err());
+        prop_assert!(kulya_wire::events_from_message(Some(unknown_stream)).is_err());
         let columns = v1::Pointers { segment: vec![number], ..v1::Pointers::default() };
-        let torn = v1::Committed { pointers: Some(columns), ..v1::Committed::default() };
-        prop_assert!(Committed::try_from(torn).is_err());
-        prop_assert_eq!(id_of("lane", &short.clone().into()).is_ok(), short.len() == 16);
+        let uneven = v1::Committed { pointers: Some(columns), ..v1::Committed::default() };
+        prop_assert!(Committed::try_from(uneven).is_err());
+        prop_assert_eq!(id_from_bytes("session slot", &short.clone().into()).is_ok(), short.len() == 16);
     }
 }
 
 #[test]
-fn what_is_wrong_is_named() {
-    let place = v1::Place { number: 1, epoch: 0, offset: 5 };
+fn invalid_fields_are_named() {
+    let position = v1::Place { number: 1, epoch: 0, offset: 5 };
     let stream = Some(v1::Stream { scope: "s".to_owned(), name: "t".to_owned() });
-    let twice = v1::Cut { stream, places: vec![place, place] };
+    let twice = v1::Cut { stream, places: vec![position, position] };
     assert!(StreamCut::try_from(twice).unwrap_err().to_string().contains("s/t/1.#epoch.0 twice"));
     let bad = v1::Stream { scope: "a_b".to_owned(), name: "t".to_owned() };
     assert!(StreamId::try_from(bad).unwrap_err().to_string().contains("a_b"));
-    let lonely = v1::StreamReply::default();
-    assert!(StreamInfo::try_from(lonely).unwrap_err().to_string().contains("configuration"));
+    let without_config = v1::StreamReply::default();
+    assert!(StreamInfo::try_from(without_config).unwrap_err().to_string().contains("configuration"));
     let before = prost_types::Duration { seconds: -1, nanos: 0 };
     assert!(v1::CutAtRequest { since_epoch: Some(before), stream: None }.time().is_err());
     for capability in Capability::ALL {
@@ -194,18 +195,18 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
-fn a_commit_has_room_for_what_a_store_takes_and_no_more() {
+fn commit_size_limit_is_what_a_store_accepts() {
     let stream = StreamId::new("s", "t").unwrap();
     let eight = Bytes::from(vec![0; 8 << 20]);
     let appends = |count| vec![Append::unkeyed(&stream, eight.clone()); count];
-    assert!(check_size(&appends(7), &[]).is_ok());
+    assert!(check_commit_size(&appends(7), &[]).is_ok());
     let table = TableId::new("s", "t").unwrap();
     let change = TableChange::put(&table, "k", Condition::Any, eight.clone());
-    assert!(check_size(&appends(7), std::slice::from_ref(&change)).is_err());
-    let refused = check_size(&appends(8), &[]).unwrap_err().to_string();
-    assert!(refused.contains(&MAX_COMMIT_BYTES.to_string()) && refused.contains("transaction"), "{refused}");
-    // small ones take more of a message than of a store, but the message has room
+    assert!(check_commit_size(&appends(7), std::slice::from_ref(&change)).is_err());
+    let error = check_commit_size(&appends(8), &[]).unwrap_err().to_string();
+    assert!(error.contains(&MAX_COMMIT_BYTES.to_string()) && error.contains("transaction"), "{error}");
+    // small events take more of a message than of a store, but fit the message limit
     let small = vec![Append::keyed(&stream, "k", ""); MAX_COMMIT_BYTES / 64];
-    assert!(check_size(&small, &[]).is_ok());
+    assert!(check_commit_size(&small, &[]).is_ok());
     assert!(v1::Events::from(small.as_slice()).encoded_len() * 8 < kulya_wire::MAX_MESSAGE_BYTES * 2);
 }

@@ -1,7 +1,7 @@
-//! What those who look after the registry ask, each call as its message.
+//! [`RegistryAdministration`] over gRPC: each method sends one message.
 
-use super::calls::{named, sent};
-use super::changes::Following;
+use super::changes::ChangeStream;
+use super::schema_registry::{group_message, schema_message};
 use super::{Client, RemoteRegistry};
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
@@ -22,7 +22,7 @@ use v1::import_request::Request;
 impl RegistryAdministration for RemoteRegistry {
     async fn namespaces(&self, page: &PageRequest) -> RegistryResult<Page<String>> {
         let call = |mut client: Client, request| async move { client.list_namespaces(request).await };
-        Ok(self.ask(v1::ListNamespacesRequest { page: Some(page.into()) }, call).await?.into())
+        Ok(self.call(v1::ListNamespacesRequest { page: Some(page.into()) }, call).await?.into())
     }
 
     async fn groups_page(
@@ -32,7 +32,7 @@ impl RegistryAdministration for RemoteRegistry {
     ) -> RegistryResult<Page<(GroupId, GroupProperties)>> {
         let call = |mut client: Client, request| async move { client.list_groups(request).await };
         let request = v1::ListGroupsRequest { namespace: namespace.to_owned(), page: Some(page.into()) };
-        self.read(self.ask(request, call).await?)
+        self.convert(self.call(request, call).await?)
     }
 
     async fn change_group(
@@ -41,17 +41,20 @@ impl RegistryAdministration for RemoteRegistry {
         change: GroupChange,
     ) -> RegistryResult<Option<GroupProperties>> {
         let is_conditional = change.previous.is_some();
-        let request = v1::ChangeGroupRequest { group: named(group), ..change.into() };
+        let request = v1::ChangeGroupRequest { group: group_message(group), ..change.into() };
         let reply = if is_conditional {
             super::check_size(&request)?;
             let mut client = super::client(self.0.shared());
-            self.hello().await?;
-            self.answer(&format!("group {group} was changed"), client.change_group(request).await)?
+            self.ping().await?;
+            self.non_idempotent_response(
+                &format!("group {group} was changed"),
+                client.change_group(request).await,
+            )?
         } else {
             let call = |mut client: Client, request| async move { client.change_group(request).await };
-            self.ask(request, call).await?
+            self.call(request, call).await?
         };
-        reply.properties.map(|properties| self.read(properties)).transpose()
+        reply.properties.map(|properties| self.convert(properties)).transpose()
     }
 
     async fn check(
@@ -62,12 +65,12 @@ impl RegistryAdministration for RemoteRegistry {
     ) -> RegistryResult<Verdict> {
         let call = |mut client: Client, request| async move { client.check(request).await };
         let request = v1::CheckRequest {
-            group: named(group),
-            schema: sent(schema)?,
+            group: group_message(group),
+            schema: schema_message(schema)?,
             compatibility: question.compatibility.map(Into::into),
             rules: question.rules.map(Into::into),
         };
-        self.read(self.ask(request, call).await?)
+        self.convert(self.call(request, call).await?)
     }
 
     async fn versions_page(
@@ -77,9 +80,9 @@ impl RegistryAdministration for RemoteRegistry {
         page: &PageRequest,
     ) -> RegistryResult<Page<VersionEntry>> {
         let call = |mut client: Client, request| async move { client.list_versions(request).await };
-        let (group, r#type) = (named(group), type_name.map(str::to_owned));
+        let (group, r#type) = (group_message(group), type_name.map(str::to_owned));
         let request = v1::ListVersionsRequest { group, r#type, page: Some(page.into()) };
-        self.read(self.ask(request, call).await?)
+        self.convert(self.call(request, call).await?)
     }
 
     async fn version_id(
@@ -91,52 +94,53 @@ impl RegistryAdministration for RemoteRegistry {
     ) -> RegistryResult<u32> {
         let call = |mut client: Client, request| async move { client.get_version_id(request).await };
         let (format, r#type) = (format.to_owned(), type_name.to_owned());
-        let request = v1::VersionIdRequest { group: named(group), format, r#type, version };
-        Ok(self.ask(request, call).await?.id)
+        let request = v1::VersionIdRequest { group: group_message(group), format, r#type, version };
+        Ok(self.call(request, call).await?.id)
     }
 
     async fn delete_schema(&self, group: &GroupId, id: u32) -> RegistryResult<()> {
         let call = |mut client: Client, request| async move { client.delete_schema(request).await };
-        self.ask(v1::SchemaIdRequest { group: named(group), id }, call).await.map(drop)
+        self.call(v1::SchemaIdRequest { group: group_message(group), id }, call).await.map(drop)
     }
 
     async fn added_to(&self, namespace: &str, schema: SchemaInfo) -> RegistryResult<AddedTo> {
         let call = |mut client: Client, request| async move { client.added_to(request).await };
-        let request = v1::AddedToRequest { namespace: namespace.to_owned(), schema: sent(schema)? };
-        let holders = self.gather(request, call, |reply: v1::AddedToReply| reply.holders).await?;
-        let holder =
-            |v1::Holder { group, version }: v1::Holder| Ok((group, self.given(version, "version")?.into()));
+        let request = v1::AddedToRequest { namespace: namespace.to_owned(), schema: schema_message(schema)? };
+        let holders = self.collect(request, call, |reply: v1::AddedToReply| reply.holders).await?;
+        let holder = |v1::Holder { group, version }: v1::Holder| {
+            Ok((group, self.required(version, "version")?.into()))
+        };
         holders.into_iter().map(holder).collect()
     }
 
     async fn compare(&self, group: &GroupId, from: u32, to: u32) -> RegistryResult<Comparison> {
         let call = |mut client: Client, request| async move { client.compare(request).await };
-        self.read(self.ask(v1::CompareRequest { group: named(group), from, to }, call).await?)
+        self.convert(self.call(v1::CompareRequest { group: group_message(group), from, to }, call).await?)
     }
 
     async fn search(&self, search: &Search, page: &PageRequest) -> RegistryResult<Page<Found>> {
         let call = |mut client: Client, request| async move { client.search(request).await };
         let request = v1::SearchRequest { page: Some(page.into()), ..search.clone().into() };
-        self.read(self.ask(request, call).await?)
+        self.convert(self.call(request, call).await?)
     }
 
     async fn export(
         &self,
         namespace: Option<&str>,
     ) -> RegistryResult<BoxStream<'static, RegistryResult<ExportLine>>> {
-        let service = self.0.own();
+        let service = self.0.dedicated();
         let call = |_, request| {
             let mut client = super::client(service.clone());
             async move { client.export(request).await }
         };
         let request = v1::ExportRequest { namespace: namespace.map(str::to_owned) };
-        let lines = self.ask(request, call).await?;
+        let lines = self.call(request, call).await?;
         let registry = self.clone();
         let lines = stream::unfold(Some(lines), move |lines| {
             let registry = registry.clone();
             async move {
                 let mut lines = lines?;
-                match registry.line(&mut lines).await.transpose()? {
+                match registry.next_line(&mut lines).await.transpose()? {
                     Ok(line) => Some((Ok(line), Some(lines))),
                     Err(error) => Some((Err(error), None)),
                 }
@@ -150,14 +154,15 @@ impl RegistryAdministration for RemoteRegistry {
         lines: BoxStream<'static, RegistryResult<ExportLine>>,
         existing: Existing,
     ) -> RegistryResult<Imported> {
-        let wrong = Arc::default();
-        let requests = Requests { begin: Some(existing), lines, wrong: Arc::clone(&wrong) };
-        let mut client = super::client(self.0.own());
-        self.hello().await?;
-        let done = self.answer("all of the import was taken in", client.import(requests).await);
-        match wrong.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        let line_error = Arc::default();
+        let requests = ImportRequests { existing: Some(existing), lines, error: Arc::clone(&line_error) };
+        let mut client = super::client(self.0.dedicated());
+        self.ping().await?;
+        let result = self.non_idempotent_response("the import was completed", client.import(requests).await);
+        let line_error: &Mutex<Option<RegistryError>> = &line_error;
+        match line_error.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(error) => Err(error),
-            None => Ok(done?.into()),
+            None => Ok(result?.into()),
         }
     }
 
@@ -165,22 +170,23 @@ impl RegistryAdministration for RemoteRegistry {
         &self,
         from: Option<&str>,
     ) -> RegistryResult<BoxStream<'static, RegistryResult<(String, Change)>>> {
-        Ok(Following::begin(self.clone(), from).await?.boxed())
+        Ok(ChangeStream::open(self.clone(), from).await?.boxed())
     }
 }
 
-/// What an import sends: how, and then the lines. What is wrong with a line ends it, and is the call's answer.
-struct Requests {
-    begin: Option<Existing>,
+/// The requests of an import: first its options, then the lines. An error of the lines ends the stream, and
+/// is returned instead of the call's own result.
+struct ImportRequests {
+    existing: Option<Existing>,
     lines: BoxStream<'static, RegistryResult<ExportLine>>,
-    wrong: Arc<Mutex<Option<RegistryError>>>,
+    error: Arc<Mutex<Option<RegistryError>>>,
 }
 
-impl Stream for Requests {
+impl Stream for ImportRequests {
     type Item = v1::ImportRequest;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(existing) = self.begin.take() {
+        if let Some(existing) = self.existing.take() {
             return Poll::Ready(Some(v1::ImportRequest { request: Some(Request::Begin(existing.into())) }));
         }
         let line = std::task::ready!(self.lines.poll_next_unpin(context));
@@ -189,19 +195,19 @@ impl Stream for Requests {
             super::check_size(&request)?;
             Ok(request)
         });
-        let keep = |error| *self.wrong.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-        Poll::Ready(request.and_then(|request| request.map_err(keep).ok()))
+        let store = |error| *self.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        Poll::Ready(request.and_then(|request| request.map_err(store).ok()))
     }
 }
 
 impl RemoteRegistry {
-    async fn line(&self, lines: &mut Streaming<v1::ExportLine>) -> RegistryResult<Option<ExportLine>> {
-        let cut = |status: Status| {
-            self.error(&status).unwrap_or_else(|| {
-                let what = format!("{} went away in the middle of the export", self.0.address());
+    async fn next_line(&self, lines: &mut Streaming<v1::ExportLine>) -> RegistryResult<Option<ExportLine>> {
+        let to_error = |status: Status| {
+            self.permanent_error(&status).unwrap_or_else(|| {
+                let what = format!("connection to {} lost during the export", self.0.address());
                 RegistryError::new(RegistryErrorKind::Unavailable, what).because(status)
             })
         };
-        lines.message().await.map_err(cut)?.map(|line| self.read(line)).transpose()
+        lines.message().await.map_err(to_error)?.map(|line| self.convert(line)).transpose()
     }
 }

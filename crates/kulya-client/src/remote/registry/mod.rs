@@ -1,22 +1,22 @@
-//! The schema registry at the other end of a gRPC connection: [`RemoteRegistry`], which answers as the one in process does.
+//! A client of the schema registry over gRPC: [`RemoteRegistry`].
 //!
-//! **A cut connection.** A call that may be repeated is asked again, with growing pauses, until the server has been silent
-//! for the [patience](RemoteSettings::patience); then the error is `Unavailable` and names the address. Most calls may be:
-//! those that change nothing, and those that find done what they did (a schema is registered once, an encoding id made
-//! once). Three may not, because their answer says whether they were the first: making a group, changing one on a
-//! condition, an import. They are asked once, on a connection that has just answered; when it is cut before the answer
-//! came, the error is `Unavailable` and says that it is open whether they were done.
+//! **Retries after a connection loss.** Idempotent calls are retried with exponential backoff for the
+//! settings' [retry timeout](RemoteSettings::retry_timeout); then the error is `Unavailable` and contains the
+//! address. Three calls are not idempotent, because their response says whether they changed something:
+//! creating a group, changing a group on a condition, and an import. They are sent once, after a ping on the
+//! same connection; if the connection is lost before the response, the error is `Unavailable` and says that
+//! the result is unknown.
 //!
-//! Changes go on after a cut behind the last one that was given: none is missed, none told twice. An export that is cut
-//! ends with an error.
+//! A change feed resumes after the last returned change, without gaps or duplicates. An interrupted export
+//! fails.
 //!
-//! **Sizes.** A request has at most [`kulya_wire::registry::MAX_REQUEST_BYTES`].
+//! **Sizes.** A request has at most [`kulya_wire::registry::MAX_REQUEST_BYTES`] bytes.
 
 mod administration;
-mod calls;
 mod changes;
+mod schema_registry;
 
-use super::line::{Line, Patience, Service};
+use super::channel::{Channel, RetryPolicy, Service};
 use super::settings::RemoteSettings;
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
 use kulya_store::ErrorKind;
@@ -28,13 +28,14 @@ use std::future::Future;
 use std::sync::Arc;
 use tonic::{Code, Response, Status, Streaming};
 
-/// Groups asked for at a time.
+/// The page size when all groups are listed.
 const PAGE: usize = 1000;
 
 type Client = SchemaRegistryClient<Service>;
-type Told<T> = Result<Response<T>, Status>;
+/// The result of one attempt of a call.
+type RpcResult<T> = Result<Response<T>, Status>;
 
-/// The registry of a `kulya serve`. Clones share its connection.
+/// A client of the schema registry of a `kulya serve`, over gRPC. Clones share the connection.
 ///
 /// ```no_run
 /// use kulya_client::{RemoteRegistry, RemoteSettings};
@@ -48,122 +49,130 @@ type Told<T> = Result<Response<T>, Status>;
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct RemoteRegistry(Arc<Line>);
+pub struct RemoteRegistry(Arc<Channel>);
 
 impl RemoteRegistry {
-    /// Connects, and asks who is there. Errors: `InvalidInput` for a wrong URL, certificate or token, and for a server
-    /// that has no registry over gRPC; `Unavailable` when nobody answers for as long as the settings' patience.
+    /// Connects to a server.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an invalid URL, certificate or token, and for a server without a registry over
+    /// gRPC; `Unavailable` when no server responds within the settings' retry timeout.
     pub async fn connect(settings: RemoteSettings) -> RegistryResult<Self> {
-        let registry = Self(Arc::new(Line::new(settings, None).map_err(from_line)?));
-        let hello = async { Ok(registry.hello().await) };
-        registry.0.within_patience(hello).await.map_err(from_line)??;
+        let registry = Self(Arc::new(Channel::new(settings, None).map_err(from_store_error)?));
+        let ping = async { Ok(registry.ping().await) };
+        registry.0.with_timeout(ping).await.map_err(from_store_error)??;
         Ok(registry)
     }
 
-    /// Whoever must not ask twice asks this first, so that a connection that is gone is made anew.
-    async fn hello(&self) -> RegistryResult<()> {
+    /// Calls the server without effect. Called before calls that are not retried, so that a broken connection
+    /// is replaced first.
+    async fn ping(&self) -> RegistryResult<()> {
         let call = |mut client: Client, request| async move { client.describe(request).await };
-        self.ask(v1::DescribeRequest {}, call).await.map(drop)
+        self.call(v1::DescribeRequest {}, call).await.map(drop)
     }
 
-    /// Asks until there is an answer.
-    async fn ask<Q, T, F>(&self, request: Q, act: impl Fn(Client, Q) -> F) -> RegistryResult<T>
+    /// Calls the registry, with retries.
+    async fn call<Q, T, F>(&self, request: Q, rpc: impl Fn(Client, Q) -> F) -> RegistryResult<T>
     where
         Q: Message + Clone,
-        F: Future<Output = Told<T>>,
+        F: Future<Output = RpcResult<T>>,
     {
         check_size(&request)?;
-        let mut patience = self.0.patience();
+        let mut retry = self.0.retry_policy();
         loop {
-            match act(client(self.0.shared()), request.clone()).await {
-                Ok(answer) => return Ok(answer.into_inner()),
-                Err(status) => self.endure(&mut patience, status).await?,
+            match rpc(client(self.0.shared()), request.clone()).await {
+                Ok(response) => return Ok(response.into_inner()),
+                Err(status) => self.backoff(&mut retry, status).await?,
             }
         }
     }
 
-    /// The answer of a call that was asked once, after [`hello`](Self::hello): `what` is done or not when it was cut.
-    fn answer<T>(&self, what: &str, told: Told<T>) -> RegistryResult<T> {
-        let status = match told {
-            Ok(answer) => return Ok(answer.into_inner()),
+    /// Converts the result of a call that is not retried; after a connection loss the error says that it is
+    /// unknown whether `what`.
+    fn non_idempotent_response<T>(&self, what: &str, result: RpcResult<T>) -> RegistryResult<T> {
+        let status = match result {
+            Ok(response) => return Ok(response.into_inner()),
             Err(status) => status,
         };
-        if let Some(error) = self.error(&status) {
+        if let Some(error) = self.permanent_error(&status) {
             return Err(error);
         }
         let address = self.0.address();
-        let what = format!("{address} went away before it answered whether {what}: look, and try again");
+        let what = format!(
+            "connection to {address} lost before the response: it is unknown whether {what}, check and try again"
+        );
         Err(RegistryError::new(RegistryErrorKind::Unavailable, what).because(status))
     }
 
-    /// Every item of a list that comes in several replies. One that is cut is asked for again from its beginning.
-    async fn gather<Q, M, I, F>(
+    /// Collects the items of a list that is split into several replies. An interrupted call is repeated from
+    /// the beginning.
+    async fn collect<Q, M, I, F>(
         &self,
         request: Q,
-        act: impl Fn(Client, Q) -> F,
+        rpc: impl Fn(Client, Q) -> F,
         items: impl Fn(M) -> Vec<I>,
     ) -> RegistryResult<Vec<I>>
     where
         Q: Message + Clone,
-        F: Future<Output = Told<Streaming<M>>>,
+        F: Future<Output = RpcResult<Streaming<M>>>,
     {
-        let (act, items) = (&act, &items);
-        let whole = |client: Client, request: Q| async move {
-            let mut replies = act(client, request).await?.into_inner();
+        let (rpc, items) = (&rpc, &items);
+        let collect_all = |client: Client, request: Q| async move {
+            let mut replies = rpc(client, request).await?.into_inner();
             let mut found = Vec::new();
             while let Some(reply) = replies.message().await? {
                 found.extend(items(reply));
             }
             Ok(Response::new(found))
         };
-        self.ask(request, whole).await
+        self.call(request, collect_all).await
     }
 
-    /// Returns when it is time to ask again; the error is the caller's answer.
-    async fn endure(&self, patience: &mut Patience<'_>, status: Status) -> RegistryResult<()> {
-        match self.error(&status) {
+    /// Waits until the next attempt, or returns the error that ends the call.
+    async fn backoff(&self, retry: &mut RetryPolicy<'_>, status: Status) -> RegistryResult<()> {
+        match self.permanent_error(&status) {
             Some(error) => Err(error),
-            None => patience.endure(status).await.map_err(from_line),
+            None => retry.backoff(status).await.map_err(from_store_error),
         }
     }
 
-    /// The error that a status is, when asking again will not help; `None` when the line was cut.
-    fn error(&self, status: &Status) -> Option<RegistryError> {
-        if let Some(error) = error::carried(status) {
+    /// Converts a status that must not be retried; `None` for a transient one, as after a connection loss.
+    fn permanent_error(&self, status: &Status) -> Option<RegistryError> {
+        if let Some(error) = error::from_status(status) {
             return Some(error);
         }
         if status.code() == Code::Unimplemented && status.source().is_none() {
             let address = self.0.address();
             let what =
-                format!("what answers at {address} has no such registry: is the URL that of a kulya serve?");
+                format!("the server at {address} has no such registry: is the URL that of a kulya serve?");
             return Some(RegistryError::new(RegistryErrorKind::InvalidInput, what).because(status.clone()));
         }
-        self.0.error(status).map(from_line)
+        self.0.permanent_error(status).map(from_store_error)
     }
 
-    /// The contract's value in an answer.
-    fn read<T, M>(&self, message: M) -> RegistryResult<T>
+    /// Converts a response.
+    fn convert<T, M>(&self, message: M) -> RegistryResult<T>
     where
         T: TryFrom<M, Error = RegistryError>,
     {
-        T::try_from(message).map_err(|refused| self.unreadable(refused))
+        T::try_from(message).map_err(|error| self.invalid_response(error))
     }
 
-    fn read_all<T, M>(&self, messages: Vec<M>) -> RegistryResult<Vec<T>>
+    fn convert_all<T, M>(&self, messages: Vec<M>) -> RegistryResult<Vec<T>>
     where
         T: TryFrom<M, Error = RegistryError>,
     {
-        messages.into_iter().map(|message| self.read(message)).collect()
+        messages.into_iter().map(|message| self.convert(message)).collect()
     }
 
-    /// What an answer must have.
-    fn given<T>(&self, field: Option<T>, what: &str) -> RegistryResult<T> {
-        kulya_wire::registry::given(field, what).map_err(|refused| self.unreadable(refused))
+    /// Returns a required field of a response.
+    fn required<T>(&self, field: Option<T>, what: &str) -> RegistryResult<T> {
+        kulya_wire::registry::required(field, what).map_err(|error| self.invalid_response(error))
     }
 
-    /// An answer that is none: a server of another make, or of another time.
-    fn unreadable(&self, cause: RegistryError) -> RegistryError {
-        let what = format!("the answer of {} cannot be read", self.0.address());
+    /// Returns the error of a malformed response, as from a server of an incompatible version.
+    fn invalid_response(&self, cause: RegistryError) -> RegistryError {
+        let what = format!("invalid response from {}", self.0.address());
         RegistryError::new(RegistryErrorKind::Failed, what).because(cause)
     }
 }
@@ -179,13 +188,13 @@ fn check_size(request: &impl Message) -> RegistryResult<()> {
         ..=MAX_REQUEST_BYTES => Ok(()),
         bytes => Err(RegistryError::new(
             RegistryErrorKind::InvalidInput,
-            format!("the request has {bytes} bytes; the most is {MAX_REQUEST_BYTES}"),
+            format!("the request has {bytes} bytes, more than the limit of {MAX_REQUEST_BYTES}"),
         )),
     }
 }
 
-/// The line's word, by what a registry's caller does next.
-fn from_line(error: kulya_store::Error) -> RegistryError {
+/// Converts an error of the channel.
+fn from_store_error(error: kulya_store::Error) -> RegistryError {
     let kind = match error.kind() {
         ErrorKind::InvalidInput => RegistryErrorKind::InvalidInput,
         ErrorKind::Unreachable | ErrorKind::Closed => RegistryErrorKind::Unavailable,

@@ -1,11 +1,12 @@
-//! Verdicts, refusals with their reasons, and comparisons.
+//! Conversions of compatibility results: verdicts, refusals with their reasons, and comparisons of two
+//! schemas.
 
-use super::{all, given, into_all, maybe, must, v1, wrong};
+use super::{convert_all, convert_optional, convert_required, into_all, invalid, required, v1};
 use kulya_codec::RegistryError;
 use kulya_codec::administration::{Comparison, Verdict};
 use kulya_schema::decide::{Reason, Refusal};
 use kulya_schema::{Changed, Difference, Field, Incompatibility, VersionInfo};
-use v1::reason::Reason as Told;
+use v1::reason::Reason as ReasonMessage;
 
 impl From<Incompatibility> for v1::Incompatibility {
     fn from(why: Incompatibility) -> Self {
@@ -28,7 +29,8 @@ impl TryFrom<v1::Incompatibility> for Incompatibility {
 
     fn try_from(message: v1::Incompatibility) -> Result<Self, RegistryError> {
         let value = |text: String| {
-            serde_json::from_str(&text).map_err(|e| wrong("the message's witness is no JSON text").because(e))
+            serde_json::from_str(&text)
+                .map_err(|e| invalid("the witness in the message is not JSON").because(e))
         };
         Ok(Self {
             rule: message.rule,
@@ -44,23 +46,23 @@ impl TryFrom<v1::Incompatibility> for Incompatibility {
     }
 }
 
-fn conflict(versions: Vec<VersionInfo>, why: Incompatibility) -> v1::Conflict {
+fn to_conflict(versions: Vec<VersionInfo>, why: Incompatibility) -> v1::Conflict {
     v1::Conflict { versions: into_all(versions), why: Some(why.into()) }
 }
 
-fn of_conflict(message: v1::Conflict) -> Result<(Vec<VersionInfo>, Incompatibility), RegistryError> {
-    Ok((into_all(message.versions), must(message.why, "incompatibility")?))
+fn from_conflict(message: v1::Conflict) -> Result<(Vec<VersionInfo>, Incompatibility), RegistryError> {
+    Ok((into_all(message.versions), convert_required(message.why, "incompatibility")?))
 }
 
 impl From<Reason> for v1::Reason {
     fn from(reason: Reason) -> Self {
         let versions = |versions| v1::Versions { versions: into_all(versions) };
         let reason = match reason {
-            Reason::OtherType { versions: others } => Told::OtherType(versions(others)),
-            Reason::Denied { versions: latest } => Told::Denied(versions(latest)),
-            Reason::CannotRead { versions, why } => Told::CannotRead(conflict(versions, why)),
-            Reason::CannotBeRead { versions, why } => Told::CannotBeRead(conflict(versions, why)),
-            Reason::UsesReserved { versions, why } => Told::UsesReserved(conflict(versions, why)),
+            Reason::OtherType { versions: others } => ReasonMessage::OtherType(versions(others)),
+            Reason::Denied { versions: latest } => ReasonMessage::Denied(versions(latest)),
+            Reason::CannotRead { versions, why } => ReasonMessage::CannotRead(to_conflict(versions, why)),
+            Reason::CannotBeRead { versions, why } => ReasonMessage::CannotBeRead(to_conflict(versions, why)),
+            Reason::UsesReserved { versions, why } => ReasonMessage::UsesReserved(to_conflict(versions, why)),
         };
         Self { reason: Some(reason) }
     }
@@ -70,19 +72,19 @@ impl TryFrom<v1::Reason> for Reason {
     type Error = RegistryError;
 
     fn try_from(message: v1::Reason) -> Result<Self, RegistryError> {
-        Ok(match given(message.reason, "reason")? {
-            Told::OtherType(others) => Self::OtherType { versions: into_all(others.versions) },
-            Told::Denied(latest) => Self::Denied { versions: into_all(latest.versions) },
-            Told::CannotRead(message) => {
-                let (versions, why) = of_conflict(message)?;
+        Ok(match required(message.reason, "reason")? {
+            ReasonMessage::OtherType(others) => Self::OtherType { versions: into_all(others.versions) },
+            ReasonMessage::Denied(latest) => Self::Denied { versions: into_all(latest.versions) },
+            ReasonMessage::CannotRead(message) => {
+                let (versions, why) = from_conflict(message)?;
                 Self::CannotRead { versions, why }
             }
-            Told::CannotBeRead(message) => {
-                let (versions, why) = of_conflict(message)?;
+            ReasonMessage::CannotBeRead(message) => {
+                let (versions, why) = from_conflict(message)?;
                 Self::CannotBeRead { versions, why }
             }
-            Told::UsesReserved(message) => {
-                let (versions, why) = of_conflict(message)?;
+            ReasonMessage::UsesReserved(message) => {
+                let (versions, why) = from_conflict(message)?;
                 Self::UsesReserved { versions, why }
             }
         })
@@ -100,7 +102,7 @@ impl TryFrom<v1::Refusal> for Refusal {
 
     fn try_from(message: v1::Refusal) -> Result<Self, RegistryError> {
         let v1::Refusal { r#type, policy, rules, reasons } = message;
-        Ok(Self { type_name: r#type, policy, rules, reasons: all(reasons)? })
+        Ok(Self { type_name: r#type, policy, rules, reasons: convert_all(reasons)? })
     }
 }
 
@@ -115,7 +117,7 @@ impl TryFrom<v1::Verdict> for Verdict {
 
     fn try_from(message: v1::Verdict) -> Result<Self, RegistryError> {
         let v1::Verdict { compatible, registered, refusal } = message;
-        Ok(Self { compatible, registered: registered.map(Into::into), refusal: maybe(refusal)? })
+        Ok(Self { compatible, registered: registered.map(Into::into), refusal: convert_optional(refusal)? })
     }
 }
 
@@ -173,11 +175,11 @@ impl TryFrom<v1::Comparison> for Comparison {
     fn try_from(message: v1::Comparison) -> Result<Self, RegistryError> {
         let v1::Comparison { from, to, fields, backward, forward } = message;
         Ok(Self {
-            from: must(from, "earlier schema")?,
-            to: must(to, "later schema")?,
-            fields: given(fields, "difference")?.into(),
-            backward: all(backward)?,
-            forward: all(forward)?,
+            from: convert_required(from, "earlier schema")?,
+            to: convert_required(to, "later schema")?,
+            fields: required(fields, "difference")?.into(),
+            backward: convert_all(backward)?,
+            forward: convert_all(forward)?,
         })
     }
 }

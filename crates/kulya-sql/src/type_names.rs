@@ -1,8 +1,8 @@
-//! Arrow's types by the names that Flink gives them.
+//! Flink's names of Arrow types.
 
 use arrow::datatypes::{DataType, TimeUnit};
 
-/// A type as DESCRIBE shows it.
+/// Returns the name of a type, as in DESCRIBE.
 pub(crate) fn type_name(data_type: &DataType) -> String {
     match data_type {
         DataType::Boolean => "BOOLEAN".into(),
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_are_flinks() {
+    fn type_names_match_flinks() {
         assert_eq!(type_name(&DataType::Decimal128(12, 2)), "DECIMAL(12, 2)");
         assert_eq!(
             type_name(&DataType::Timestamp(TimeUnit::Millisecond, Some("+00:00".into()))),

@@ -1,6 +1,6 @@
-//! The lines of an export, what an import does with groups that are there, and what it did.
+//! Conversions of exports and imports: the lines, the policy for existing groups, and the import's counts.
 
-use super::{given, into_all, known, must, v1};
+use super::{convert_required, into_all, parse_enum, required, v1};
 use kulya_codec::RegistryError;
 use kulya_codec::administration::{Existing, ExportLine, Imported};
 use kulya_schema::GroupId;
@@ -42,24 +42,24 @@ impl TryFrom<v1::ExportLine> for ExportLine {
     type Error = RegistryError;
 
     fn try_from(message: v1::ExportLine) -> Result<Self, RegistryError> {
-        Ok(match given(message.line, "line")? {
+        Ok(match required(message.line, "line")? {
             Line::Begin(v1::Begin { version }) => Self::Begin { kulya_registry_export: version },
             Line::Group(v1::GroupLine { group, properties, codecs, schemas, encodings }) => {
-                let v1::Group { namespace, name } = given(group, "group")?;
-                let (properties, codecs) = (must(properties, "properties")?, into_all(codecs));
+                let v1::Group { namespace, name } = required(group, "group")?;
+                let (properties, codecs) = (convert_required(properties, "properties")?, into_all(codecs));
                 Self::Group { namespace, group: name, properties, codecs, schemas, encodings }
             }
             Line::Schema(v1::SchemaLine { schema, version, compatibility, timestamp_ms, deleted }) => {
                 Self::Schema {
-                    schema_info: must(schema, "schema")?,
-                    version_info: given(version, "version")?.into(),
-                    compatibility: must(compatibility, "policy")?,
+                    schema_info: convert_required(schema, "schema")?,
+                    version_info: required(version, "version")?.into(),
+                    compatibility: convert_required(compatibility, "policy")?,
                     timestamp: timestamp_ms,
                     deleted,
                 }
             }
             Line::Encoding(v1::EncodingLine { id, schema, codec }) => {
-                let codec_type = given(codec, "codec")?.into();
+                let codec_type = required(codec, "codec")?.into();
                 Self::Encoding { encoding_id: id, schema_id: schema, codec_type }
             }
             Line::End(v1::End { groups }) => Self::End { groups },
@@ -81,7 +81,7 @@ impl TryFrom<v1::ImportBegin> for Existing {
     type Error = RegistryError;
 
     fn try_from(message: v1::ImportBegin) -> Result<Self, RegistryError> {
-        Ok(match known(message.existing, "way to treat groups that are there")? {
+        Ok(match parse_enum(message.existing, "policy for existing groups")? {
             v1::Existing::Refuse => Self::Refuse,
             v1::Existing::Skip => Self::Skip,
         })

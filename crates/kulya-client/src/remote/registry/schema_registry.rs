@@ -1,4 +1,4 @@
-//! What writers and readers ask, each call as its message.
+//! [`SchemaRegistry`] over gRPC: each method sends one message.
 
 use super::{Client, PAGE, RemoteRegistry};
 use async_trait::async_trait;
@@ -11,41 +11,42 @@ use kulya_schema::{
 use kulya_wire::registry::{error, v1};
 use v1::add_schema_reply::Reply;
 
-/// A schema that no registry takes is not sent.
-pub(super) fn sent(schema: SchemaInfo) -> RegistryResult<Option<v1::Schema>> {
-    let wrong =
+/// Validates a schema and converts it.
+pub(super) fn schema_message(schema: SchemaInfo) -> RegistryResult<Option<v1::Schema>> {
+    let invalid =
         |error: kulya_schema::Error| RegistryError::new(RegistryErrorKind::InvalidInput, error.to_string());
-    limits::check_schema(&schema).map_err(wrong)?;
+    limits::check_schema(&schema).map_err(invalid)?;
     Ok(Some(schema.into()))
 }
 
-pub(super) fn named(group: &GroupId) -> Option<v1::Group> {
+pub(super) fn group_message(group: &GroupId) -> Option<v1::Group> {
     Some(group.clone().into())
 }
 
-fn about(group: &GroupId, schema: SchemaInfo) -> RegistryResult<v1::SchemaRequest> {
-    Ok(v1::SchemaRequest { group: named(group), schema: sent(schema)? })
+fn schema_request(group: &GroupId, schema: SchemaInfo) -> RegistryResult<v1::SchemaRequest> {
+    Ok(v1::SchemaRequest { group: group_message(group), schema: schema_message(schema)? })
 }
 
-fn schemas_of(group: &GroupId, type_name: Option<&str>) -> v1::SchemasRequest {
-    v1::SchemasRequest { group: named(group), r#type: type_name.map(str::to_owned) }
+fn schemas_request(group: &GroupId, type_name: Option<&str>) -> v1::SchemasRequest {
+    v1::SchemasRequest { group: group_message(group), r#type: type_name.map(str::to_owned) }
 }
 
 #[async_trait]
 impl SchemaRegistry for RemoteRegistry {
     async fn create_group(&self, group: &GroupId, properties: GroupProperties) -> RegistryResult<bool> {
-        let request = v1::CreateGroupRequest { group: named(group), properties: Some(properties.into()) };
+        let request =
+            v1::CreateGroupRequest { group: group_message(group), properties: Some(properties.into()) };
         super::check_size(&request)?;
         let mut client = super::client(self.0.shared());
-        let what = format!("group {group} was made");
-        self.hello().await?;
-        Ok(self.answer(&what, client.create_group(request).await)?.created)
+        let what = format!("group {group} was created");
+        self.ping().await?;
+        Ok(self.non_idempotent_response(&what, client.create_group(request).await)?.created)
     }
 
     async fn group(&self, group: &GroupId) -> RegistryResult<GroupProperties> {
         let call = |mut client: Client, request| async move { client.describe_group(request).await };
-        let reply = self.ask(v1::GroupRequest { group: named(group) }, call).await?;
-        self.read(self.given(reply.properties, "properties")?)
+        let reply = self.call(v1::GroupRequest { group: group_message(group) }, call).await?;
+        self.convert(self.required(reply.properties, "properties")?)
     }
 
     async fn groups(&self, namespace: &str) -> RegistryResult<Vec<(GroupId, GroupProperties)>> {
@@ -62,21 +63,21 @@ impl SchemaRegistry for RemoteRegistry {
 
     async fn delete_group(&self, group: &GroupId) -> RegistryResult<()> {
         let call = |mut client: Client, request| async move { client.delete_group(request).await };
-        self.ask(v1::GroupRequest { group: named(group) }, call).await.map(drop)
+        self.call(v1::GroupRequest { group: group_message(group) }, call).await.map(drop)
     }
 
     async fn add_schema(&self, group: &GroupId, schema: SchemaInfo) -> RegistryResult<VersionInfo> {
         let call = |mut client: Client, request| async move { client.add_schema(request).await };
-        let reply = self.ask(about(group, schema)?, call).await?;
-        match self.given(reply.reply, "version")? {
+        let reply = self.call(schema_request(group, schema)?, call).await?;
+        match self.required(reply.reply, "version")? {
             Reply::Version(version) => Ok(version.into()),
-            Reply::Refused(detail) => Err(error::of_detail(detail)),
+            Reply::Refused(detail) => Err(error::from_detail(detail)),
         }
     }
 
     async fn find_schema(&self, group: &GroupId, schema: SchemaInfo) -> RegistryResult<VersionInfo> {
         let call = |mut client: Client, request| async move { client.find_schema(request).await };
-        Ok(self.ask(about(group, schema)?, call).await?.into())
+        Ok(self.call(schema_request(group, schema)?, call).await?.into())
     }
 
     async fn latest_schemas(
@@ -86,7 +87,7 @@ impl SchemaRegistry for RemoteRegistry {
     ) -> RegistryResult<Vec<SchemaWithVersion>> {
         let call = |mut client: Client, request| async move { client.latest_schemas(request).await };
         let items = |reply: v1::SchemasReply| reply.schemas;
-        self.read_all(self.gather(schemas_of(group, type_name), call, items).await?)
+        self.convert_all(self.collect(schemas_request(group, type_name), call, items).await?)
     }
 
     async fn schema_versions(
@@ -96,23 +97,23 @@ impl SchemaRegistry for RemoteRegistry {
     ) -> RegistryResult<Vec<SchemaWithVersion>> {
         let call = |mut client: Client, request| async move { client.list_schemas(request).await };
         let items = |reply: v1::SchemasReply| reply.schemas;
-        self.read_all(self.gather(schemas_of(group, type_name), call, items).await?)
+        self.convert_all(self.collect(schemas_request(group, type_name), call, items).await?)
     }
 
     async fn schema(&self, group: &GroupId, id: u32) -> RegistryResult<SchemaInfo> {
         let call = |mut client: Client, request| async move { client.get_schema(request).await };
-        self.read(self.ask(v1::SchemaIdRequest { group: named(group), id }, call).await?)
+        self.convert(self.call(v1::SchemaIdRequest { group: group_message(group), id }, call).await?)
     }
 
     async fn can_read(&self, group: &GroupId, schema: SchemaInfo) -> RegistryResult<bool> {
         let call = |mut client: Client, request| async move { client.can_read(request).await };
-        Ok(self.ask(about(group, schema)?, call).await?.compatible)
+        Ok(self.call(schema_request(group, schema)?, call).await?.compatible)
     }
 
     async fn history(&self, group: &GroupId) -> RegistryResult<Vec<HistoryRecord>> {
         let call = |mut client: Client, request| async move { client.list_history(request).await };
-        let request = v1::GroupRequest { group: named(group) };
-        self.read_all(self.gather(request, call, |reply: v1::HistoryReply| reply.records).await?)
+        let request = v1::GroupRequest { group: group_message(group) };
+        self.convert_all(self.collect(request, call, |reply: v1::HistoryReply| reply.records).await?)
     }
 
     async fn encoding_id(
@@ -123,24 +124,24 @@ impl SchemaRegistry for RemoteRegistry {
     ) -> RegistryResult<EncodingId> {
         let call = |mut client: Client, request| async move { client.get_encoding_id(request).await };
         let version = Some(version.clone().into());
-        let request = v1::EncodingIdRequest { group: named(group), version, codec: codec.to_owned() };
-        Ok(EncodingId(self.ask(request, call).await?.id))
+        let request = v1::EncodingIdRequest { group: group_message(group), version, codec: codec.to_owned() };
+        Ok(EncodingId(self.call(request, call).await?.id))
     }
 
     async fn encoding(&self, group: &GroupId, id: EncodingId) -> RegistryResult<EncodingInfo> {
         let call = |mut client: Client, request| async move { client.get_encoding(request).await };
-        self.read(self.ask(v1::EncodingRequest { group: named(group), id: id.0 }, call).await?)
+        self.convert(self.call(v1::EncodingRequest { group: group_message(group), id: id.0 }, call).await?)
     }
 
     async fn codec_types(&self, group: &GroupId) -> RegistryResult<Vec<CodecType>> {
         let call = |mut client: Client, request| async move { client.list_codecs(request).await };
-        let reply = self.ask(v1::GroupRequest { group: named(group) }, call).await?;
+        let reply = self.call(v1::GroupRequest { group: group_message(group) }, call).await?;
         Ok(reply.codecs.into_iter().map(Into::into).collect())
     }
 
     async fn add_codec_type(&self, group: &GroupId, codec: CodecType) -> RegistryResult<()> {
         let call = |mut client: Client, request| async move { client.add_codec(request).await };
-        let request = v1::AddCodecRequest { group: named(group), codec: Some(codec.into()) };
-        self.ask(request, call).await.map(drop)
+        let request = v1::AddCodecRequest { group: group_message(group), codec: Some(codec.into()) };
+        self.call(request, call).await.map(drop)
     }
 }

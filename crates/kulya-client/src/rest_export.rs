@@ -1,10 +1,10 @@
-//! Everything of a registry that can only be asked what writers and readers ask, as an export: so that a shop can move away
-//! from the Java registry, whose REST v1 has no export. Ids are dense, and deleted schemas still resolve (contract §2), so
-//! counting up finds everything.
+//! Export of a registry that has only the operations of REST v1, such as the Java registry, for a migration.
+//! Schema and encoding ids are dense, and deleted schemas still resolve (contract §2), so enumerating the ids
+//! finds everything.
 //!
-//! Not told by such a registry, and so not in the export as it was: the policy and the time of a schema that was deleted
-//! since. They are taken from the last live schema before it; from the group, and the beginning of time, when there is
-//! none. Namespaces cannot be listed: whoever asks names them.
+//! REST v1 does not return the policy and the time of a deleted schema. The export takes them from the last
+//! live schema before it; without one, from the group's policy and time 0. REST v1 cannot list namespaces
+//! either: the caller names them.
 
 use futures::stream::{self, BoxStream, StreamExt};
 use kulya_codec::administration::{EXPORT_VERSION, ExportLine};
@@ -14,56 +14,58 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future;
 use std::sync::Arc;
 
-/// The lines of everything in these namespaces. One group's history, without its schemas, is held at a time.
-pub fn export_by_probing(
+/// Exports these namespaces as the lines of a registry export. Memory is bounded by one group's history,
+/// without its schemas. The stream ends after its first error, which is the registry's, or `Unavailable` when
+/// a group was changed during the export.
+pub fn export_namespaces(
     registry: Arc<dyn SchemaRegistry>,
     namespaces: Vec<String>,
 ) -> BoxStream<'static, RegistryResult<ExportLine>> {
     let begin = ExportLine::Begin { kulya_registry_export: EXPORT_VERSION };
-    let probing = Probing {
+    let exporter = Exporter {
         registry,
         namespaces: namespaces.into(),
         groups: VecDeque::new(),
-        told: 0,
+        exported_groups: 0,
         lines: VecDeque::from([begin]),
         step: Step::Groups,
     };
-    let lines = stream::unfold(probing, |mut probing| async move {
-        match probing.next().await {
-            Ok(line) => line.map(|line| (Ok(line), probing)),
+    let lines = stream::unfold(exporter, |mut exporter| async move {
+        match exporter.next().await {
+            Ok(line) => line.map(|line| (Ok(line), exporter)),
             Err(error) => {
-                (probing.step, probing.lines) = (Step::Over, VecDeque::new());
-                Some((Err(error), probing))
+                (exporter.step, exporter.lines) = (Step::Done, VecDeque::new());
+                Some((Err(error), exporter))
             }
         }
     });
     lines.boxed()
 }
 
-struct Probing {
+struct Exporter {
     registry: Arc<dyn SchemaRegistry>,
-    /// Those to come.
+    /// Namespaces that are not exported yet.
     namespaces: VecDeque<String>,
     groups: VecDeque<(GroupId, GroupProperties)>,
-    told: u64,
+    exported_groups: u64,
     lines: VecDeque<ExportLine>,
     step: Step,
 }
 
 enum Step {
     Groups,
-    Schemas(Box<Counted>),
-    Encodings(Box<Counted>),
-    Over,
+    Schemas(Box<GroupScan>),
+    Encodings(Box<GroupScan>),
+    Done,
 }
 
-/// A group whose schemas and encodings have been counted.
-struct Counted {
+/// The progress within one group.
+struct GroupScan {
     id: GroupId,
-    live: BTreeMap<u32, Live>,
-    /// How many versions were passed of each format and type.
-    passed: HashMap<(String, String), u32>,
-    /// What a deleted schema is taken to have had.
+    live: BTreeMap<u32, LiveSchema>,
+    /// The next version number of each format and type.
+    next_versions: HashMap<(String, String), u32>,
+    /// Policy and time of the last live schema, used for deleted ones.
     compatibility: Compatibility,
     timestamp: u64,
     schemas: u32,
@@ -71,65 +73,65 @@ struct Counted {
     next: u32,
 }
 
-struct Live {
+struct LiveSchema {
     version: VersionInfo,
     compatibility: Compatibility,
     timestamp: u64,
 }
 
-/// What there is under an id; nothing when there is none.
-async fn there<T>(asked: impl Future<Output = RegistryResult<T>>) -> RegistryResult<Option<T>> {
-    match asked.await {
-        Ok(found) => Ok(Some(found)),
+/// Converts `NotFound` to `None`.
+async fn optional<T>(call: impl Future<Output = RegistryResult<T>>) -> RegistryResult<Option<T>> {
+    match call.await {
+        Ok(value) => Ok(Some(value)),
         Err(error) if error.kind() == RegistryErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-impl Probing {
+impl Exporter {
     async fn next(&mut self) -> RegistryResult<Option<ExportLine>> {
         loop {
             if let Some(line) = self.lines.pop_front() {
                 return Ok(Some(line));
             }
-            match std::mem::replace(&mut self.step, Step::Over) {
-                Step::Over => return Ok(None),
-                Step::Groups => self.group().await?,
+            match std::mem::replace(&mut self.step, Step::Done) {
+                Step::Done => return Ok(None),
+                Step::Groups => self.next_group().await?,
                 Step::Schemas(group) if group.next == group.schemas => {
-                    self.step = Step::Encodings(Box::new(Counted { next: 0, ..*group }));
+                    self.step = Step::Encodings(Box::new(GroupScan { next: 0, ..*group }));
                 }
-                Step::Schemas(group) => self.schema(group).await?,
+                Step::Schemas(group) => self.next_schema(group).await?,
                 Step::Encodings(group) if group.next == group.encodings => self.step = Step::Groups,
-                Step::Encodings(group) => self.encoding(group).await?,
+                Step::Encodings(group) => self.next_encoding(group).await?,
             }
         }
     }
 
-    async fn group(&mut self) -> RegistryResult<()> {
+    async fn next_group(&mut self) -> RegistryResult<()> {
         let Some((id, properties)) = self.groups.pop_front() else {
             match self.namespaces.pop_front() {
                 Some(namespace) => {
                     self.groups = self.registry.groups(&namespace).await?.into();
                     self.step = Step::Groups;
                 }
-                None => self.lines.push_back(ExportLine::End { groups: self.told }),
+                None => self.lines.push_back(ExportLine::End { groups: self.exported_groups }),
             }
             return Ok(());
         };
         self.step = Step::Groups;
-        // deleted meanwhile
-        let Some(codecs) = there(self.registry.codec_types(&id)).await? else { return Ok(()) };
+        // the group was deleted during the export
+        let Some(codecs) = optional(self.registry.codec_types(&id)).await? else { return Ok(()) };
         let live = self.registry.history(&id).await?.into_iter().map(|record| {
             let (version, compatibility) = (record.version, record.compatibility);
-            (version.id, Live { version, compatibility, timestamp: record.timestamp_ms })
+            (version.id, LiveSchema { version, compatibility, timestamp: record.timestamp_ms })
         });
-        let live: BTreeMap<u32, Live> = live.collect();
+        let live: BTreeMap<u32, LiveSchema> = live.collect();
         let mut schemas = live.last_key_value().map_or(0, |(last, _)| last + 1);
-        while there(self.registry.schema(&id, schemas)).await?.is_some() {
+        while optional(self.registry.schema(&id, schemas)).await?.is_some() {
             schemas += 1;
         }
         let encodings = self.count_encodings(&id).await?;
-        self.told += 1;
+        self.exported_groups += 1;
         self.lines.push_back(ExportLine::Group {
             namespace: id.namespace.clone(),
             group: id.name.clone(),
@@ -138,41 +140,42 @@ impl Probing {
             schemas,
             encodings,
         });
-        let (passed, compatibility) = (HashMap::new(), properties.compatibility);
-        let group = Counted { id, live, passed, compatibility, timestamp: 0, schemas, encodings, next: 0 };
+        let (next_versions, compatibility) = (HashMap::new(), properties.compatibility);
+        let group =
+            GroupScan { id, live, next_versions, compatibility, timestamp: 0, schemas, encodings, next: 0 };
         self.step = Step::Schemas(Box::new(group));
         Ok(())
     }
 
-    /// The first id that is none, by doubling and halving.
+    /// Returns the number of encoding ids, by exponential and binary search.
     async fn count_encodings(&self, group: &GroupId) -> RegistryResult<u32> {
-        let is_there = async |id: u32| {
-            there(self.registry.encoding(group, EncodingId(id))).await.map(|found| found.is_some())
+        let exists = async |id: u32| {
+            optional(self.registry.encoding(group, EncodingId(id))).await.map(|encoding| encoding.is_some())
         };
-        let (mut known, mut step) = (0_u32, 1_u32);
-        // the first `known` are there
-        while is_there(known + step - 1).await? {
-            known += step;
-            step = step.saturating_mul(2).min(i32::MAX as u32 - known).max(1);
+        let (mut count, mut step) = (0_u32, 1_u32);
+        // the ids below `count` exist
+        while exists(count + step - 1).await? {
+            count += step;
+            step = step.saturating_mul(2).min(i32::MAX as u32 - count).max(1);
         }
         while step > 1 {
             let half = step / 2;
-            if is_there(known + half - 1).await? {
-                known += half;
+            if exists(count + half - 1).await? {
+                count += half;
                 step -= half;
             } else {
                 step = half;
             }
         }
-        Ok(known)
+        Ok(count)
     }
 
-    async fn schema(&mut self, mut group: Box<Counted>) -> RegistryResult<()> {
+    async fn next_schema(&mut self, mut group: Box<GroupScan>) -> RegistryResult<()> {
         let id = group.next;
         let schema_info = self.registry.schema(&group.id, id).await?;
         let key = (schema_info.format.full_name().to_owned(), schema_info.type_name.clone());
-        let number = group.passed.entry(key).or_default();
-        let counted = VersionInfo {
+        let number = group.next_versions.entry(key).or_default();
+        let computed = VersionInfo {
             type_name: schema_info.type_name.clone(),
             format: schema_info.format.full_name().to_owned(),
             version: *number,
@@ -186,7 +189,7 @@ impl Probing {
                 (group.compatibility, group.timestamp) = (live.compatibility, live.timestamp);
                 live.version
             }
-            None => counted,
+            None => computed,
         };
         self.lines.push_back(ExportLine::Schema {
             schema_info,
@@ -200,13 +203,13 @@ impl Probing {
         Ok(())
     }
 
-    async fn encoding(&mut self, mut group: Box<Counted>) -> RegistryResult<()> {
+    async fn next_encoding(&mut self, mut group: Box<GroupScan>) -> RegistryResult<()> {
         let encoding_id = group.next;
         let encoding = self.registry.encoding(&group.id, EncodingId(encoding_id)).await?;
         let schema_id = encoding.version.id;
         if schema_id >= group.schemas {
-            // counted before the schema was added
-            let what = format!("group {} was changed while it was exported: try again", group.id);
+            // the schema was added after the schemas were counted
+            let what = format!("group {} was changed during the export: try again", group.id);
             return Err(RegistryError::new(RegistryErrorKind::Unavailable, what));
         }
         self.lines.push_back(ExportLine::Encoding { encoding_id, schema_id, codec_type: encoding.codec });

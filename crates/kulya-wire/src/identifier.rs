@@ -1,6 +1,8 @@
-//! Names and places: scopes, streams, tables, segments, cuts, pointers, and the 16 bytes of an id.
+//! Conversions of identifiers and positions: scopes, streams, tables, segments, stream cuts, event pointers,
+//! and 16-byte ids.
 
-use crate::{given, v1};
+use crate::field::required;
+use crate::v1;
 use bytes::Bytes;
 use kulya_store::{Error, EventPointer, Result, SegmentId, StreamCut, StreamId, TableId};
 use std::collections::BTreeSet;
@@ -11,7 +13,7 @@ impl From<&StreamId> for v1::Stream {
     }
 }
 
-/// The system's own names are let in: what a user may name is the business of the rooms above a store.
+/// Accepts the names of system streams too: access control is the server's.
 impl TryFrom<v1::Stream> for StreamId {
     type Error = Error;
 
@@ -45,14 +47,15 @@ impl TryFrom<v1::Segment> for SegmentId {
 
     fn try_from(message: v1::Segment) -> Result<Self> {
         let v1::Segment { stream, number, epoch } = message;
-        Ok(Self { stream: given(stream, "stream")?.try_into()?, number, epoch })
+        Ok(Self { stream: required(stream, "stream")?.try_into()?, number, epoch })
     }
 }
 
 impl From<&StreamCut> for v1::Cut {
     fn from(cut: &StreamCut) -> Self {
-        let place = |(id, offset): (SegmentId, u64)| v1::Place { number: id.number, epoch: id.epoch, offset };
-        Self { stream: Some((&cut.stream).into()), places: cut.offsets().map(place).collect() }
+        let position =
+            |(id, offset): (SegmentId, u64)| v1::Place { number: id.number, epoch: id.epoch, offset };
+        Self { stream: Some((&cut.stream).into()), places: cut.offsets().map(position).collect() }
     }
 }
 
@@ -60,12 +63,12 @@ impl TryFrom<v1::Cut> for StreamCut {
     type Error = Error;
 
     fn try_from(message: v1::Cut) -> Result<Self> {
-        let stream: StreamId = given(message.stream, "stream")?.try_into()?;
-        let mut named = BTreeSet::new();
-        for place in &message.places {
-            if !named.insert((place.number, place.epoch)) {
-                let segment = format!("{stream}/{}.#epoch.{}", place.number, place.epoch);
-                return Err(Error::invalid(format!("a cut names segment {segment} twice")));
+        let stream: StreamId = required(message.stream, "stream")?.try_into()?;
+        let mut segments = BTreeSet::new();
+        for v1::Place { number, epoch, .. } in &message.places {
+            if !segments.insert((*number, *epoch)) {
+                let segment = format!("{stream}/{number}.#epoch.{epoch}");
+                return Err(Error::invalid(format!("stream cut contains segment {segment} twice")));
             }
         }
         let mut cut = Self::of(&stream, []);
@@ -87,19 +90,22 @@ impl TryFrom<v1::Pointer> for EventPointer {
 
     fn try_from(message: v1::Pointer) -> Result<Self> {
         let v1::Pointer { segment, offset, length } = message;
-        Ok(Self { segment: given(segment, "segment")?.try_into()?, offset, length })
+        Ok(Self { segment: required(segment, "segment")?.try_into()?, offset, length })
     }
 }
 
-/// An id from its 16 bytes, big-endian; `what` names it in the refusal.
-pub fn id_of(what: &str, bytes: &Bytes) -> Result<u128> {
-    let sixteen = <[u8; 16]>::try_from(&bytes[..]);
-    sixteen
+/// Decodes an id of 16 bytes, big-endian; `what` names the id in the error.
+///
+/// # Errors
+/// `InvalidInput` for another length.
+pub fn id_from_bytes(what: &str, bytes: &Bytes) -> Result<u128> {
+    let array = <[u8; 16]>::try_from(&bytes[..]);
+    array
         .map(u128::from_be_bytes)
         .map_err(|_| Error::invalid(format!("a {what} id has 16 bytes, not {}", bytes.len())))
 }
 
-/// The 16 bytes of an id.
+/// Encodes an id as 16 bytes, big-endian.
 pub(crate) fn id_bytes(id: u128) -> Bytes {
     Bytes::copy_from_slice(&id.to_be_bytes())
 }
