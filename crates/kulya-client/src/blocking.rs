@@ -2,7 +2,7 @@
 //! caller's.
 
 use crate::http::RegistrySettings;
-use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
+use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
 use kulya_schema::{
     CodecType, Compatibility, EncodingId, EncodingInfo, GroupId, GroupProperties, HistoryRecord, SchemaInfo,
     SchemaWithVersion, VersionInfo,

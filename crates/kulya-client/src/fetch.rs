@@ -1,7 +1,7 @@
 //! A document from the web, such as an issuer's key set.
 
 use crate::trust;
-use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
+use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult};
 use reqwest::Client;
 use reqwest::redirect::Policy;
 use std::time::Duration;

@@ -16,7 +16,7 @@ mod trust;
 pub use fetch::fetch;
 pub use http::{FreshToken, HttpRegistry, Login, RegistrySettings, TokenSource};
 #[cfg(doc)]
-use kulya_codec::{SchemaRegistry, administration::RegistryAdministration};
+use kulya_registry_api::{SchemaRegistry, administration::RegistryAdministration};
 #[cfg(doc)]
 use kulya_store::StreamStore;
 pub use probing::export_by_probing;

@@ -8,11 +8,11 @@ use crate::registry::{Registry, check_format, refused};
 use crate::table::{TRIES, contended};
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt};
-use kulya_codec::administration::{
+use kulya_registry_api::administration::{
     AddedTo, Change, ChangeEvent, Comparison, Existing, ExportLine, Found, GroupChange, Imported, Page,
     PageRequest, Question, RegistryAdministration, Search, Verdict, VersionEntry,
 };
-use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
+use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
 use kulya_schema::{
     GroupId, GroupProperties, Rules, SchemaInfo, Strict, VersionInfo, decide, difference_within, limits,
     readable,

@@ -8,7 +8,7 @@
 //!
 //! What is small is done at once: to hand it over would take longer.
 
-use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
+use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult};
 use kulya_schema::Budget;
 use kulya_store::HealthStatus;
 use kulya_store::supervision::Supervisor;

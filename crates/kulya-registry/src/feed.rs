@@ -5,8 +5,8 @@
 use crate::table::{Table, from_store};
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
-use kulya_codec::administration::{Change, ChangeEvent};
-use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
+use kulya_registry_api::administration::{Change, ChangeEvent};
+use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult};
 use kulya_schema::GroupId;
 use kulya_store::{
     Append, ErrorKind, Retention, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamName,

@@ -5,8 +5,8 @@ use crate::keys;
 use crate::records::{self, Head};
 use crate::registry::Registry;
 use crate::table::{TRIES, contended};
-use kulya_codec::RegistryResult;
-use kulya_codec::administration::ChangeEvent;
+use kulya_registry_api::RegistryResult;
+use kulya_registry_api::administration::ChangeEvent;
 use kulya_schema::GroupId;
 use kulya_store::{Condition, TableChange};
 

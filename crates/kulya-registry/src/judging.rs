@@ -6,7 +6,7 @@ use crate::group::Group;
 use crate::memory::JudgedKey;
 use crate::records::SchemaRecord;
 use crate::registry::{Registry, refused};
-use kulya_codec::RegistryResult;
+use kulya_registry_api::RegistryResult;
 use kulya_schema::decide::{self, Alike, Judge, MayAdd, MayRead, Refusal};
 use kulya_schema::{Budget, Compatibility, Judged, Normal, VersionInfo};
 use std::sync::Arc;

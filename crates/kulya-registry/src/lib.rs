@@ -8,7 +8,7 @@
 //! ```
 //! # use std::sync::Arc;
 //! # use kulya_store::{clock::SystemClock, memory::MemoryStore};
-//! use kulya_codec::SchemaRegistry;
+//! use kulya_registry_api::SchemaRegistry;
 //! use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! let registry = kulya_registry::Registry::open(Arc::new(MemoryStore::new()), Arc::new(SystemClock)).await?;
@@ -17,12 +17,11 @@
 //! let schema = r#"{"type":"record","name":"Order","fields":[{"name":"id","type":"long"}]}"#;
 //! let version = registry.add_schema(&group, SchemaInfo::new("Order", Format::Avro, schema)).await?;
 //! assert_eq!((version.id, version.version), (0, 0));
-//! # Ok::<(), kulya_codec::RegistryError>(()) }).unwrap();
+//! # Ok::<(), kulya_registry_api::RegistryError>(()) }).unwrap();
 //! ```
 
 mod administration;
 mod compute;
-pub mod conformance;
 mod feed;
 mod group;
 mod groups;

@@ -6,7 +6,7 @@ use crate::memory::Versions;
 use crate::records::SchemaRecord;
 use crate::registry::Registry;
 use futures::stream::{self, BoxStream, StreamExt};
-use kulya_codec::RegistryResult;
+use kulya_registry_api::RegistryResult;
 use kulya_schema::decide;
 use kulya_schema::{GroupId, HistoryRecord, VersionInfo};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! What stands in the registry's table: JSON records, in the shapes of the contract where it has them.
 
-use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
+use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult};
 use kulya_schema::{CodecType, Compatibility, GroupProperties, SchemaInfo, Shape, VersionInfo};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

@@ -10,8 +10,8 @@ use crate::table::{TRIES, Table, contended};
 use crate::viewer::{Sealers, Viewer};
 use async_trait::async_trait;
 use futures::TryStreamExt;
-use kulya_codec::administration::{ChangeEvent, PageRequest, RegistryAdministration};
-use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
+use kulya_registry_api::administration::{ChangeEvent, PageRequest, RegistryAdministration};
+use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
 use kulya_schema::decide::Judge;
 use kulya_schema::{
     Checkers, CodecType, Compatibility, EncodingId, EncodingInfo, GroupId, GroupProperties, HistoryRecord,

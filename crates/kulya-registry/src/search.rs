@@ -6,8 +6,8 @@ use crate::compute::Work;
 use crate::group::Group;
 use crate::keys;
 use crate::registry::{Registry, refused};
-use kulya_codec::administration::{Found, Page, PageRequest, Search};
-use kulya_codec::{RegistryErrorKind, RegistryResult};
+use kulya_registry_api::administration::{Found, Page, PageRequest, Search};
+use kulya_registry_api::{RegistryErrorKind, RegistryResult};
 use kulya_schema::{Budget, GroupId, VersionInfo, decide, fields_within};
 use kulya_store::hex;
 

@@ -4,7 +4,7 @@
 use crate::feed;
 use crate::records;
 use bytes::Bytes;
-use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
+use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult};
 use kulya_store::{Commit, Entry, Error, ErrorKind, StreamId, StreamStore, TableChange, TableId, Version};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use crate::page_token::{Sealer, new_key};
 use crate::records;
 use crate::registry::Registry;
 use bytes::Bytes;
-use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
+use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult};
 use kulya_schema::GroupId;
 use kulya_store::{Condition, Entry, TableChange};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

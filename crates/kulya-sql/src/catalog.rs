@@ -2,7 +2,7 @@
 
 use crate::table::Table;
 use crate::{SqlError, SqlResult};
-use kulya_codec::{RegistryErrorKind, SchemaRegistry};
+use kulya_registry_api::{RegistryErrorKind, SchemaRegistry};
 use kulya_schema::{GroupId, GroupProperties};
 use kulya_store::{ErrorKind, Scope, StreamId, StreamStore};
 use std::collections::HashSet;

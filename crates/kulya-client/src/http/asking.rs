@@ -3,7 +3,7 @@
 use super::login::Shown;
 use super::settings::RegistrySettings;
 use crate::trust;
-use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
+use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult};
 use reqwest::header::{AUTHORIZATION, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use std::fmt;

@@ -2,7 +2,7 @@
 
 use super::login::Login;
 use crate::trust;
-use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
+use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult};
 use kulya_store::clock::{Clock, SystemClock};
 use reqwest::{Client, Url};
 use std::fmt;

@@ -4,9 +4,10 @@
 use crate::{JSON, USER, User, config, java, registry, schema};
 use arrow::array::RecordBatch;
 use arrow::util::pretty::pretty_format_batches;
+use kulya_codec::Serializer;
 use kulya_codec::arrow::{AvroBatches, JsonBatches, columns};
 use kulya_codec::codec::Gzip;
-use kulya_codec::{SchemaRegistry, Serializer};
+use kulya_registry_api::SchemaRegistry;
 use kulya_schema::{Format, GroupId, SchemaInfo};
 use serde::Serialize;
 use serde_json::json;

@@ -4,9 +4,8 @@ use crate::outage::Outage;
 use crate::{User, alice, config, registry, schema};
 use futures::future::join_all;
 use kulya_codec::codec::Gzip;
-use kulya_codec::{
-    CachedRegistry, Deserializer, Encodings, RegistryErrorKind, SchemaRegistry, Serializer, SerializerConfig,
-};
+use kulya_codec::{CachedRegistry, Deserializer, Encodings, Serializer, SerializerConfig};
+use kulya_registry_api::{RegistryErrorKind, SchemaRegistry};
 use kulya_schema::{EncodingId, Format, GroupId};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -5,9 +5,8 @@ use kulya_codec::codec::{
     Codec, Codecs, Encrypted, Gzip, KEY_BYTES, Key, KeyProvider, Keyring, MAX_DECODED_BYTES, NONCE_BYTES,
     Nonces,
 };
-use kulya_codec::{
-    CodecError, CustomError, CustomFormat, Deserializer, SchemaRegistry, Serializer, SerializerConfig, Value,
-};
+use kulya_codec::{CodecError, CustomError, CustomFormat, Deserializer, Serializer, SerializerConfig, Value};
+use kulya_registry_api::SchemaRegistry;
 use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
 use serde_json::json;
 use std::sync::Arc;

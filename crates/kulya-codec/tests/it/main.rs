@@ -9,8 +9,9 @@ mod outage;
 mod protobuf;
 
 use kulya_codec::codec::{Gzip, Snappy};
-use kulya_codec::{AvroValue, Deserializer, SchemaRegistry, Serializer, SerializerConfig};
+use kulya_codec::{AvroValue, Deserializer, Serializer, SerializerConfig};
 use kulya_registry::Registry;
+use kulya_registry_api::SchemaRegistry;
 use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
 use kulya_store::clock::SystemClock;
 use kulya_store::memory::MemoryStore;

@@ -1,7 +1,7 @@
 //! A registry that counts its calls, answers when it is let, and is away when told.
 
 use async_trait::async_trait;
-use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
+use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
 use kulya_schema::{
     CodecType, EncodingId, EncodingInfo, GroupId, GroupProperties, HistoryRecord, SchemaInfo,
     SchemaWithVersion, VersionInfo,

@@ -76,7 +76,7 @@ fn alice() -> PUser {
 }
 
 async fn writer(
-    registry: &Arc<dyn kulya_codec::SchemaRegistry>,
+    registry: &Arc<dyn kulya_registry_api::SchemaRegistry>,
     schema: SchemaInfo,
     codec: impl Codec,
 ) -> Serializer {

@@ -4,7 +4,8 @@
 
 mod verdicts;
 
-use kulya_registry::{Registry, conformance};
+use kulya_registry::Registry;
+use kulya_registry_api::conformance;
 use kulya_store::StreamStore;
 use kulya_store::clock::ManualClock;
 use kulya_store::memory::MemoryStore;

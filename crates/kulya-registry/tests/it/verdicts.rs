@@ -3,10 +3,10 @@
 //! `KULYA_SEED=n` begins with another seed.
 
 use crate::registry_on;
-use kulya_codec::administration::{Question, RegistryAdministration};
-use kulya_codec::{RegistryErrorKind, SchemaRegistry};
 use kulya_dice::Dice;
 use kulya_registry::Registry;
+use kulya_registry_api::administration::{Question, RegistryAdministration};
+use kulya_registry_api::{RegistryErrorKind, SchemaRegistry};
 use kulya_schema::decide::{self, Alike, Judge, Reason, Refusal};
 use kulya_schema::{
     Budget, Checkers, Compatibility, Format, GroupId, GroupProperties, Judged, Rules, SchemaInfo,

@@ -1,8 +1,8 @@
 //! What changed in a registry.
 
 use super::{given, must, v1};
-use kulya_codec::RegistryError;
-use kulya_codec::administration::{Change, ChangeEvent};
+use kulya_registry_api::RegistryError;
+use kulya_registry_api::administration::{Change, ChangeEvent};
 use kulya_schema::EncodingId;
 use v1::change::What;
 

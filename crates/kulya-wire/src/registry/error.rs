@@ -3,7 +3,7 @@
 
 use super::v1;
 use crate::envelope::{self, MOST_TEXT, cut};
-use kulya_codec::{RegistryError, RegistryErrorKind};
+use kulya_registry_api::{RegistryError, RegistryErrorKind};
 use kulya_schema::decide::Refusal;
 use prost::Message;
 use tonic::{Code, Status};

@@ -1,8 +1,8 @@
 //! Groups: names, formats, policies, rules, properties and their changes.
 
 use super::{known, maybe, must, v1, wrong};
-use kulya_codec::RegistryError;
-use kulya_codec::administration::GroupChange;
+use kulya_registry_api::RegistryError;
+use kulya_registry_api::administration::GroupChange;
 use kulya_schema::protobuf::Safety;
 use kulya_schema::{
     CodecType, Compatibility, Format, GroupId, GroupProperties, Rules, Side, Strict, Unknown, VersionInfo,

@@ -1,8 +1,8 @@
 //! Verdicts, refusals with their reasons, and comparisons.
 
 use super::{all, given, into_all, maybe, must, v1, wrong};
-use kulya_codec::RegistryError;
-use kulya_codec::administration::{Comparison, Verdict};
+use kulya_registry_api::RegistryError;
+use kulya_registry_api::administration::{Comparison, Verdict};
 use kulya_schema::decide::{Reason, Refusal};
 use kulya_schema::{Changed, Difference, Field, Incompatibility, VersionInfo};
 use v1::reason::Reason as Told;

@@ -2,7 +2,7 @@
 //! ([`v1`]), and the conversions between its messages and the values of both traits that every registry has.
 //!
 //! ```
-//! use kulya_codec::RegistryErrorKind;
+//! use kulya_registry_api::RegistryErrorKind;
 //! use kulya_schema::GroupId;
 //! use kulya_wire::registry::v1;
 //! let orders = GroupId::new("shop", "orders");
@@ -23,7 +23,7 @@ mod page;
 mod schema;
 mod transfer;
 
-use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
+use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult};
 
 /// Messages, client and server as tonic generates them. `cargo test -p kulya-wire` compares them with the proto file.
 #[allow(

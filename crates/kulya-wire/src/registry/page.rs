@@ -1,8 +1,8 @@
 //! Lists in pages: which part is asked for, and the part.
 
 use super::{all, given, into_all, v1};
-use kulya_codec::RegistryError;
-use kulya_codec::administration::{Found, Page, PageRequest, Search, VersionEntry};
+use kulya_registry_api::RegistryError;
+use kulya_registry_api::administration::{Found, Page, PageRequest, Search, VersionEntry};
 use kulya_schema::{GroupId, GroupProperties};
 
 impl From<&PageRequest> for v1::Page {

@@ -1,7 +1,7 @@
 //! Schemas with their versions, histories and encodings.
 
 use super::{given, must, v1};
-use kulya_codec::RegistryError;
+use kulya_registry_api::RegistryError;
 use kulya_schema::{EncodingInfo, HistoryRecord, SchemaInfo, SchemaWithVersion};
 
 impl From<SchemaInfo> for v1::Schema {

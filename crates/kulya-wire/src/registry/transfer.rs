@@ -1,8 +1,8 @@
 //! The lines of an export, what an import does with groups that are there, and what it did.
 
 use super::{given, into_all, known, must, v1};
-use kulya_codec::RegistryError;
-use kulya_codec::administration::{Existing, ExportLine, Imported};
+use kulya_registry_api::RegistryError;
+use kulya_registry_api::administration::{Existing, ExportLine, Imported};
 use kulya_schema::GroupId;
 use v1::export_line::Line;
 

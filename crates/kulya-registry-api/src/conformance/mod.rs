@@ -1,4 +1,4 @@
-//! What [`SchemaRegistry`](kulya_codec::SchemaRegistry) and [`RegistryAdministration`] promise, as functions: each takes an
+//! What [`SchemaRegistry`](crate::SchemaRegistry) and [`RegistryAdministration`] promise, as functions: each takes an
 //! empty registry and panics, with the sentence that is broken, when the registry does not keep it. A registry's test is
 //! one call of [`all`]: in process and over the network alike. (What the Java contract wants to the letter is tested by
 //! transcripts, where it is spoken.)
@@ -10,6 +10,8 @@ mod search;
 mod transfer;
 mod versions;
 
+use crate::administration::{ExportLine, Page, RegistryAdministration};
+use crate::{RegistryErrorKind, RegistryResult};
 use changes::{a_place_of_another_stream_is_refused, every_change_is_told_in_order};
 use checks::{
     a_check_may_ask_by_other_rules, a_check_tells_what_is_wrong_with_the_question,
@@ -21,8 +23,6 @@ use groups::{
     a_group_changes_only_while_it_is_as_it_was, groups_are_listed_page_by_page,
     labels_choose_the_rules_and_misspelt_ones_are_refused, namespaces_are_listed_page_by_page,
 };
-use kulya_codec::administration::{ExportLine, Page, RegistryAdministration};
-use kulya_codec::{RegistryErrorKind, RegistryResult};
 use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, Rules, SchemaInfo, VersionInfo};
 use prost::Message;
 use prost_types::field_descriptor_proto::{Label, Type};

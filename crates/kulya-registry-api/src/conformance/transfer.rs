@@ -1,9 +1,9 @@
 //! Export and import: the same registry again, or none.
 
 use super::{FORMATS, Three, add, exported, kind, lines, make, open_group, properties, three};
+use crate::administration::{EXPORT_VERSION, Existing, ExportLine, Imported, RegistryAdministration};
+use crate::{RegistryError, RegistryErrorKind};
 use futures::stream::{self, StreamExt};
-use kulya_codec::administration::{EXPORT_VERSION, Existing, ExportLine, Imported, RegistryAdministration};
-use kulya_codec::{RegistryError, RegistryErrorKind};
 use kulya_schema::{CodecType, Compatibility, EncodingId, Format, GroupId, Rules};
 
 /// What damages an export.

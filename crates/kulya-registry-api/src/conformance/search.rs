@@ -1,8 +1,8 @@
 //! Search: by group, type, format and field, over pages.
 
 use super::{add, avro, kind, make, paged, properties, protobuf};
-use kulya_codec::RegistryErrorKind;
-use kulya_codec::administration::{Found, PageRequest, RegistryAdministration, Search};
+use crate::RegistryErrorKind;
+use crate::administration::{Found, PageRequest, RegistryAdministration, Search};
 use kulya_schema::{Compatibility, Format, GroupId, Rules, SchemaInfo};
 use prost_types::field_descriptor_proto::Type;
 

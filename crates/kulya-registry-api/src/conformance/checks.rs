@@ -1,12 +1,12 @@
 //! Whether a schema could be added: every policy, in all formats, by the group's rules and by others.
 
 use super::{FORMATS, Three, add, avro, kind, make, open_group, properties, three};
+use crate::RegistryErrorKind;
+use crate::administration::{GroupChange, Question, RegistryAdministration, Verdict};
 use Compatibility::{
     Advanced, AllowAny, Backward, BackwardTransitive, DenyAll, Forward, ForwardTransitive, Full,
     FullTransitive,
 };
-use kulya_codec::RegistryErrorKind;
-use kulya_codec::administration::{GroupChange, Question, RegistryAdministration, Verdict};
 use kulya_schema::decide::Reason;
 use kulya_schema::{Compatibility, Format, GroupId, Rules, SchemaInfo, Side, VersionInfo};
 

@@ -1,9 +1,9 @@
 //! The feed: every change once, in order, and from any place on.
 
 use super::{Three, add, exported, kind, lines, make, properties, three};
+use crate::administration::{Change, ChangeEvent, Existing, GroupChange, RegistryAdministration};
+use crate::{RegistryErrorKind, RegistryResult};
 use futures::stream::{BoxStream, StreamExt};
-use kulya_codec::administration::{Change, ChangeEvent, Existing, GroupChange, RegistryAdministration};
-use kulya_codec::{RegistryErrorKind, RegistryResult};
 use kulya_schema::{CodecType, Compatibility, Format, GroupId, Rules};
 
 type Feed = BoxStream<'static, RegistryResult<(String, Change)>>;

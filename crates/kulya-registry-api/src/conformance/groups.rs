@@ -1,8 +1,8 @@
 //! Namespaces and groups: lists, changes, labels.
 
 use super::{FORMATS, kind, make, paged, properties};
-use kulya_codec::RegistryErrorKind;
-use kulya_codec::administration::{GroupChange, PageRequest, RegistryAdministration};
+use crate::RegistryErrorKind;
+use crate::administration::{GroupChange, PageRequest, RegistryAdministration};
 use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, Rules};
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! Versions: lists with the deleted ones, what stays readable, comparison.
 
 use super::{FORMATS, Three, add, avro, kind, open_group, paged, three};
-use kulya_codec::RegistryErrorKind;
-use kulya_codec::administration::{PageRequest, RegistryAdministration, VersionEntry};
+use crate::RegistryErrorKind;
+use crate::administration::{PageRequest, RegistryAdministration, VersionEntry};
 use kulya_schema::{Format, GroupId};
 
 pub(super) async fn a_deleted_schema_stays_readable(registry: &impl RegistryAdministration) {
