@@ -4,35 +4,36 @@ use kulya_schema::decide::Refusal;
 use std::fmt;
 use std::sync::Arc;
 
-/// The registry's result.
+/// The result of a registry call.
 pub type RegistryResult<T> = Result<T, RegistryError>;
 
-/// Kinds by what the caller does next.
+/// The kind of an error, by what the caller can do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RegistryErrorKind {
-    /// No such group, schema or encoding: create it, or mend the name.
+    /// There is no such group, schema or encoding: create it, or correct the name.
     NotFound,
-    /// The group's rule refuses the schema: the text says why; change the schema or the rule.
+    /// The group's policy refuses the schema, or the group exists already: the text has the reasons. Change the schema or the
+    /// policy.
     Incompatible,
-    /// The group holds another format: register it elsewhere.
+    /// The group accepts only another format: register the schema in another group.
     FormatMismatch,
-    /// The codec was never registered with the group: add it first.
+    /// The codec is not registered with the group: add it first.
     CodecUnknown,
-    /// The caller has no right to it: the text names the one that is missing.
+    /// The caller lacks a permission, which the text names.
     Denied,
-    /// The request or the schema itself is wrong: mend it.
+    /// The request or the schema itself is invalid: correct it.
     InvalidInput,
-    /// What was asked for is no longer kept: read the whole again.
+    /// Retention has removed the requested changes: read the whole registry again.
     Gone,
-    /// The registry, or its store, does not answer, or has no room: try again later.
+    /// The registry or its store does not respond, or is out of space: try again later.
     Unavailable,
-    /// The registry failed; see its cause.
+    /// The registry failed; the source has the cause.
     Failed,
 }
 
-/// An error of a registry: its kind, a text that names the thing, and the cause. Those who waited for one answer share it,
-/// so it can be cloned.
+/// An error of a registry: its kind, a text that names the thing, and the source. It can be cloned, because callers that wait
+/// for one response share its error.
 #[derive(Debug, Clone)]
 pub struct RegistryError {
     kind: RegistryErrorKind,
@@ -42,32 +43,31 @@ pub struct RegistryError {
 }
 
 impl RegistryError {
-    /// `what` is lower case, without a full stop, and names the thing.
+    /// Creates an error. `what` is lower case, without a full stop, and names the thing.
     pub fn new(kind: RegistryErrorKind, what: impl Into<String>) -> Self {
         Self { kind, what: what.into(), refusal: None, source: None }
     }
 
-    /// Attaches the cause.
+    /// Sets the source.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(Arc::from(source.into()));
         self
     }
 
-    /// Attaches the reasons of a refused schema, for whoever shows them one by one.
+    /// Sets the reasons of a refused schema, for programs that list them.
     #[must_use]
-    pub fn refusing(mut self, refusal: Refusal) -> Self {
+    pub fn with_refusal(mut self, refusal: Refusal) -> Self {
         self.refusal = Some(Arc::new(refusal));
         self
     }
 
-    /// The reasons of an `Incompatible` schema; the text has them too. Nothing when the registry is one that tells the
-    /// text alone.
+    /// Returns the reasons why a schema is `Incompatible`; the text has them too. `None` when the registry sends only the text.
     pub fn refusal(&self) -> Option<&Refusal> {
         self.refusal.as_deref()
     }
 
-    /// What the caller does next.
+    /// Returns the kind, by which a caller decides what to do next.
     pub fn kind(&self) -> RegistryErrorKind {
         self.kind
     }

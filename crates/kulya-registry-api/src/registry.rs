@@ -7,52 +7,96 @@ use kulya_schema::{
     SchemaWithVersion, VersionInfo,
 };
 
-/// A schema registry: in process, or over the network. Calls may be cancelled at any await.
+/// A schema registry, in process or over the network. Every call may be cancelled at any await.
+///
+/// # Errors
+/// Beside the kinds named at each method, any method returns `Unavailable` when the registry or its store does not respond,
+/// `Denied` when the caller lacks a permission, and `Failed` for a failure of the registry itself.
 #[async_trait]
 pub trait SchemaRegistry: Send + Sync + 'static {
-    /// Makes a group; `false` when there was one of that name.
+    /// Creates a group; returns `false` when a group of that name exists.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a name or properties that the registry does not accept.
     async fn create_group(&self, group: &GroupId, properties: GroupProperties) -> RegistryResult<bool>;
-    /// A group's properties.
+    /// Returns a group's properties.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such group.
     async fn group(&self, group: &GroupId) -> RegistryResult<GroupProperties>;
-    /// Every group of a namespace, in name order.
+    /// Returns all groups of a namespace, in name order.
     async fn groups(&self, namespace: &str) -> RegistryResult<Vec<(GroupId, GroupProperties)>>;
-    /// Removes a group with all it has; also fine when there is none.
+    /// Deletes a group with all its schemas and encodings; succeeds also when there is none.
     async fn delete_group(&self, group: &GroupId) -> RegistryResult<()>;
 
-    /// Registers a schema, or finds it again. A refusal is `Incompatible` and its text gives every reason.
+    /// Registers a schema, or finds it when it is registered already.
+    ///
+    /// # Errors
+    /// `Incompatible` when the group's policy refuses the schema, with all reasons in the text; `FormatMismatch` when the group
+    /// does not accept the format; `InvalidInput` for an invalid schema; `NotFound` when there is no such group.
     async fn add_schema(&self, group: &GroupId, schema: SchemaInfo) -> RegistryResult<VersionInfo>;
-    /// The version of a schema that was registered.
+    /// Returns the version of a registered schema.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such group, or the schema is not registered or deleted.
     async fn find_schema(&self, group: &GroupId, schema: SchemaInfo) -> RegistryResult<VersionInfo>;
-    /// The latest version of each type, or of one.
+    /// Returns the latest version of each type, or of one.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such group, or no schema of the type.
     async fn latest_schemas(
         &self,
         group: &GroupId,
         type_name: Option<&str>,
     ) -> RegistryResult<Vec<SchemaWithVersion>>;
-    /// Every live version in id order, of one type or all.
+    /// Returns all live versions, of one type or of all, in id order.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such group.
     async fn schema_versions(
         &self,
         group: &GroupId,
         type_name: Option<&str>,
     ) -> RegistryResult<Vec<SchemaWithVersion>>;
-    /// A schema by its id.
+    /// Returns a schema by its id, also a deleted one.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such group or schema.
     async fn schema(&self, group: &GroupId, id: u32) -> RegistryResult<SchemaInfo>;
-    /// Whether this schema may read what the group holds, by the group's rule.
+    /// Returns whether a reader with this schema can read the group's data, by the group's policy.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such group, `InvalidInput` for an invalid schema.
     async fn can_read(&self, group: &GroupId, schema: SchemaInfo) -> RegistryResult<bool>;
-    /// Every live version with the rule and the time at which it was added.
+    /// Returns all live versions, each with the policy and the time of its addition.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such group.
     async fn history(&self, group: &GroupId) -> RegistryResult<Vec<HistoryRecord>>;
 
-    /// The encoding id of a schema version and a codec's name (`""`: none), made on first use.
+    /// Returns the encoding id of a schema version and a codec's name (`""` for no codec). The first call allocates it.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such group or version, `CodecUnknown` when the codec is not registered with the group.
     async fn encoding_id(
         &self,
         group: &GroupId,
         version: &VersionInfo,
         codec: &str,
     ) -> RegistryResult<EncodingId>;
-    /// What an encoding id stands for. Never changes, so it may be cached for ever.
+    /// Returns the schema and the codec of an encoding id. They never change, so the result can be cached without expiry.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such group or encoding.
     async fn encoding(&self, group: &GroupId, id: EncodingId) -> RegistryResult<EncodingInfo>;
-    /// The codecs a group's readers must know.
+    /// Returns the codecs registered with a group, all of which its readers must support.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such group.
     async fn codec_types(&self, group: &GroupId) -> RegistryResult<Vec<CodecType>>;
-    /// Adds a codec; one of the same name stays as it was.
+    /// Registers a codec with a group; a registered codec of the same name stays unchanged.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such group, `InvalidInput` for a name or properties that the registry does not accept.
     async fn add_codec_type(&self, group: &GroupId, codec: CodecType) -> RegistryResult<()>;
 }

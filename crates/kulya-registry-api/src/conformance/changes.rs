@@ -1,7 +1,7 @@
 //! The feed: every change once, in order, and from any place on.
 
 use super::{Three, add, exported, kind, lines, make, properties, three};
-use crate::administration::{Change, ChangeEvent, Existing, GroupChange, RegistryAdministration};
+use crate::administration::{Change, ChangeEvent, GroupChange, OnConflict, RegistryAdministration};
 use crate::{RegistryErrorKind, RegistryResult};
 use futures::stream::{BoxStream, StreamExt};
 use kulya_schema::{CodecType, Compatibility, Format, GroupId, Rules};
@@ -39,7 +39,7 @@ pub(super) async fn every_change_is_told_in_order(registry: &impl RegistryAdmini
     let export = exported(registry, Some("shop")).await;
     registry.delete_group(&id).await.expect("deleted");
     registry.delete_group(&id).await.expect("there is none");
-    registry.import(lines(export), Existing::Refuse).await.expect("taken in");
+    registry.import(lines(export), OnConflict::Refuse).await.expect("taken in");
     let expected = [
         ChangeEvent::GroupCreated { properties: created },
         ChangeEvent::SchemaAdded { version_info: first.clone() },

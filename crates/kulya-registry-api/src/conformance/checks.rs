@@ -2,7 +2,7 @@
 
 use super::{FORMATS, Three, add, avro, kind, make, open_group, properties, three};
 use crate::RegistryErrorKind;
-use crate::administration::{GroupChange, Question, RegistryAdministration, Verdict};
+use crate::administration::{CheckOptions, GroupChange, RegistryAdministration, Verdict};
 use Compatibility::{
     Advanced, AllowAny, Backward, BackwardTransitive, DenyAll, Forward, ForwardTransitive, Full,
     FullTransitive,
@@ -17,7 +17,7 @@ async fn asked(
     compatibility: Compatibility,
     rules: Rules,
 ) -> Verdict {
-    let question = Question { compatibility: Some(compatibility), rules: Some(rules) };
+    let question = CheckOptions { compatibility: Some(compatibility), rules: Some(rules) };
     registry.check(group, schema.clone(), question).await.expect("this can be asked")
 }
 
@@ -126,8 +126,8 @@ pub(super) async fn a_check_may_ask_by_other_rules(registry: &impl RegistryAdmin
         add(registry, &id, &wide).await;
         let by =
             async |question| registry.check(&id, narrow.clone(), question).await.expect("asked").compatible;
-        let question = |compatibility, rules| Question { compatibility, rules };
-        assert!(by(Question::default()).await, "as the group says");
+        let question = |compatibility, rules| CheckOptions { compatibility, rules };
+        assert!(by(CheckOptions::default()).await, "as the group says");
         assert!(by(question(None, Some(Rules::strict()))).await, "the group's policy asks nothing");
         assert!(!by(question(Some(Backward), Some(Rules::strict()))).await);
         let by_java = by(question(Some(Backward), None)).await;
@@ -165,7 +165,7 @@ pub(super) async fn what_a_check_says_is_what_happens(registry: &impl RegistryAd
         let id = GroupId::new("shop", format.full_name());
         make(registry, &id, properties(format.clone(), Backward, Rules::strict())).await;
         for (schema, expected) in [(&narrow, true), (&other, false), (&wide, true), (&narrow, true)] {
-            let verdict = registry.check(&id, schema.clone(), Question::default()).await.expect("asked");
+            let verdict = registry.check(&id, schema.clone(), CheckOptions::default()).await.expect("asked");
             assert_eq!(verdict.compatible, expected, "{format}");
             match registry.add_schema(&id, schema.clone()).await {
                 Ok(_) => assert!(expected, "{format}"),
@@ -178,7 +178,7 @@ pub(super) async fn what_a_check_says_is_what_happens(registry: &impl RegistryAd
         }
         let shut = GroupChange { compatibility: Some(DenyAll), ..GroupChange::default() };
         registry.change_group(&id, shut).await.expect("changed");
-        let verdict = registry.check(&id, other.clone(), Question::default()).await.expect("asked");
+        let verdict = registry.check(&id, other.clone(), CheckOptions::default()).await.expect("asked");
         let reasons = verdict.refusal.expect("refused").reasons;
         assert!(matches!(reasons.as_slice(), [Reason::Denied { versions }] if !versions.is_empty()));
     }
@@ -192,7 +192,7 @@ pub(super) async fn types_live_side_by_side_or_not(registry: &impl RegistryAdmin
         make(registry, &id, kulya_schema::GroupProperties { allow_multiple_types: several, ..properties })
             .await;
         add(registry, &id, &a).await;
-        let verdict = registry.check(&id, b.clone(), Question::default()).await.expect("asked");
+        let verdict = registry.check(&id, b.clone(), CheckOptions::default()).await.expect("asked");
         assert_eq!(verdict.compatible, several, "{name}");
         if let Some(refusal) = verdict.refusal {
             assert!(matches!(refusal.reasons.as_slice(), [Reason::OtherType { .. }]));
@@ -203,7 +203,7 @@ pub(super) async fn types_live_side_by_side_or_not(registry: &impl RegistryAdmin
 pub(super) async fn a_check_tells_what_is_wrong_with_the_question(registry: &impl RegistryAdministration) {
     let group = open_group(registry, "avro", Format::Avro).await;
     let check = async |group: &GroupId, schema: SchemaInfo| {
-        kind(registry.check(group, schema, Question::default()).await)
+        kind(registry.check(group, schema, CheckOptions::default()).await)
     };
     let nowhere = GroupId::new("shop", "nowhere");
     assert_eq!(check(&nowhere, avro("R", "")).await, RegistryErrorKind::NotFound);

@@ -2,12 +2,12 @@
 
 use super::{add, avro, kind, make, paged, properties, protobuf};
 use crate::RegistryErrorKind;
-use crate::administration::{Found, PageRequest, RegistryAdministration, Search};
+use crate::administration::{PageRequest, RegistryAdministration, Search, SearchHit};
 use kulya_schema::{Compatibility, Format, GroupId, Rules, SchemaInfo};
 use prost_types::field_descriptor_proto::Type;
 
 /// Every version in its place, in short.
-fn shown(found: &[Found]) -> Vec<String> {
+fn shown(found: &[SearchHit]) -> Vec<String> {
     let mut shown: Vec<String> = found
         .iter()
         .map(|it| {

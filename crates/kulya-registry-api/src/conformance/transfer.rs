@@ -1,7 +1,7 @@
 //! Export and import: the same registry again, or none.
 
 use super::{FORMATS, Three, add, exported, kind, lines, make, open_group, properties, three};
-use crate::administration::{EXPORT_VERSION, Existing, ExportLine, Imported, RegistryAdministration};
+use crate::administration::{EXPORT_VERSION, ExportLine, ImportSummary, OnConflict, RegistryAdministration};
 use crate::{RegistryError, RegistryErrorKind};
 use futures::stream::{self, StreamExt};
 use kulya_schema::{CodecType, Compatibility, EncodingId, Format, GroupId, Rules};
@@ -42,8 +42,8 @@ pub(super) async fn an_export_taken_in_gives_the_same_export<R: RegistryAdminist
     let export = exported(registry, None).await;
     assert_eq!(export.first(), Some(&ExportLine::Begin { kulya_registry_export: EXPORT_VERSION }));
     assert_eq!(export.last(), Some(&ExportLine::End { groups: 5 }));
-    let done = other.import(lines(export.clone()), Existing::Refuse).await.expect("taken in");
-    assert_eq!(done, Imported { groups: 5, skipped: 0, schemas: 12, encodings: 6 });
+    let done = other.import(lines(export.clone()), OnConflict::Refuse).await.expect("taken in");
+    assert_eq!(done, ImportSummary { groups: 5, skipped: 0, schemas: 12, encodings: 6 });
     assert_eq!(exported(other, None).await, export, "ids, times, deleted ones, codecs, encodings: all of it");
     for format in FORMATS {
         let Three { wide, other: third, .. } = three(&format);
@@ -133,14 +133,14 @@ pub(super) async fn a_damaged_import_is_refused_and_leaves_no_group<R: RegistryA
         ("an encoding twice", &twice),
     ];
     for (what, edit) in edits {
-        let refused = other.import(lines(edited(edit)), Existing::Refuse).await;
+        let refused = other.import(lines(edited(edit)), OnConflict::Refuse).await;
         assert_eq!(kind(refused), RegistryErrorKind::InvalidInput, "{what}");
         assert!(other.groups("shop").await.expect("listed").is_empty(), "{what}: no part of a group appears");
     }
     // an error of the lines themselves ends it too
     let broken = RegistryError::new(RegistryErrorKind::Unavailable, "the file cannot be read on");
     let torn = stream::iter(good[..4].to_vec()).map(Ok).chain(stream::iter([Err(broken)]));
-    let refused = other.import(torn.boxed(), Existing::Refuse).await.expect_err("torn");
+    let refused = other.import(torn.boxed(), OnConflict::Refuse).await.expect_err("torn");
     assert_eq!(refused.kind(), RegistryErrorKind::Unavailable, "{refused}");
     assert!(other.groups("shop").await.expect("listed").is_empty());
     // what was whole before the damage stays
@@ -149,11 +149,11 @@ pub(super) async fn a_damaged_import_is_refused_and_leaves_no_group<R: RegistryA
         ("another number of groups", &|lines| lines[8] = ExportLine::End { groups: 3 }),
         ("a schema where a group should be", &|lines| drop(lines.remove(6))),
     ] {
-        let refused = other.import(lines(edited(edit)), Existing::Skip).await;
+        let refused = other.import(lines(edited(edit)), OnConflict::Skip).await;
         assert_eq!(kind(refused), RegistryErrorKind::InvalidInput, "{what}");
         assert_eq!(registry.group(&group).await.expect("whole"), other.group(&group).await.expect("whole"));
     }
-    let done = other.import(lines(good.clone()), Existing::Skip).await.expect("the rest is taken in");
+    let done = other.import(lines(good.clone()), OnConflict::Skip).await.expect("the rest is taken in");
     assert_eq!(done.skipped + done.groups, 2);
     assert_eq!(exported(other, None).await, good);
 }
@@ -163,13 +163,13 @@ pub(super) async fn groups_that_are_there_are_refused_or_skipped(registry: &impl
     let export = exported(registry, None).await;
     let id = GroupId::new("shop", "Json");
     registry.delete_group(&id).await.expect("deleted");
-    let refused = registry.import(lines(export.clone()), Existing::Refuse).await;
+    let refused = registry.import(lines(export.clone()), OnConflict::Refuse).await;
     assert_eq!(kind(refused), RegistryErrorKind::Incompatible, "a group is there");
     // one that is there is left as it is, even where the export has another
     let avro = GroupId::new("shop", "Avro");
     registry.delete_schema(&avro, 0).await.expect("deleted");
-    let done = registry.import(lines(export.clone()), Existing::Skip).await.expect("taken in");
-    assert_eq!(done, Imported { groups: 1, skipped: 4, schemas: 4, encodings: 2 });
+    let done = registry.import(lines(export.clone()), OnConflict::Skip).await.expect("taken in");
+    assert_eq!(done, ImportSummary { groups: 1, skipped: 4, schemas: 4, encodings: 2 });
     assert_eq!(registry.schema_versions(&avro, None).await.expect("listed").len(), 2);
     let again = exported(registry, Some("shop")).await;
     let json = |lines: &[ExportLine]| -> Vec<ExportLine> {

@@ -119,9 +119,12 @@ pub(super) async fn schemas_are_found_in_groups(registry: &impl RegistryAdminist
     let (a, b) = (GroupId::new("shop", "a"), GroupId::new("shop", "b/c"));
     add(registry, &b, &avro("Other", "")).await;
     let (in_a, in_b) = (add(registry, &a, &schema).await, add(registry, &b, &spaced).await);
-    let found = registry.added_to("shop", spaced.clone()).await.expect("found");
+    let found = registry.schema_references("shop", spaced.clone()).await.expect("found");
     assert_eq!(found, [("a".to_owned(), in_a), ("b/c".to_owned(), in_b.clone())].into());
-    assert!(registry.added_to("elsewhere", schema.clone()).await.expect("asked").is_empty());
+    assert!(registry.schema_references("elsewhere", schema.clone()).await.expect("asked").is_empty());
     registry.delete_schema(&a, 0).await.expect("deleted");
-    assert_eq!(registry.added_to("shop", schema).await.expect("found"), [("b/c".to_owned(), in_b)].into());
+    assert_eq!(
+        registry.schema_references("shop", schema).await.expect("found"),
+        [("b/c".to_owned(), in_b)].into()
+    );
 }
