@@ -1,34 +1,37 @@
-//! What encoding ids stand for, asked of the registry once for each id: an id never changes its meaning.
+//! The encodings of one group, by id. An id never changes its meaning, so each is requested from the registry once.
 
-use crate::answers::Answers;
+use crate::single_flight::SingleFlightCache;
 use crate::{RegistryResult, SchemaRegistry};
 use kulya_schema::{EncodingId, EncodingInfo, GroupId};
 use std::sync::Arc;
 
-/// More than any group has; ids that no encoding has are not kept.
-const MOST_KEPT: usize = 10_000;
+/// More than any group has. Ids without an encoding are not cached.
+const MAX_ENTRIES: usize = 10_000;
 
-/// The encodings of one group, cached for as long as this lives: an id that was once asked for can be read while the
-/// registry is away. Those that ask for the same new id at once wait for one answer.
-pub struct Encodings {
+/// A cache of one group's encodings. Cached ids can be resolved while the registry is unavailable, and concurrent requests for
+/// a new id make one call.
+pub struct EncodingCache {
     registry: Arc<dyn SchemaRegistry>,
     group: GroupId,
-    known: Answers<EncodingId, Arc<EncodingInfo>>,
+    encodings: SingleFlightCache<EncodingId, Arc<EncodingInfo>>,
 }
 
-impl Encodings {
-    /// Nothing is asked before the first id.
+impl EncodingCache {
+    /// Creates an empty cache. Calls the registry at the first id.
     pub fn new(registry: Arc<dyn SchemaRegistry>, group: GroupId) -> Self {
-        Self { registry, group, known: Answers::new(MOST_KEPT) }
+        Self { registry, group, encodings: SingleFlightCache::new(MAX_ENTRIES) }
     }
 
-    /// Whom it asks.
+    /// Returns the registry and the group.
     pub(crate) fn registry(&self) -> (&dyn SchemaRegistry, &GroupId) {
         (&*self.registry, &self.group)
     }
 
-    /// What an id stands for. A failure is not remembered.
+    /// Returns the schema and the codec of an encoding id.
+    ///
+    /// # Errors
+    /// Those of [`SchemaRegistry::encoding`]. They are not cached.
     pub async fn encoding(&self, id: EncodingId) -> RegistryResult<Arc<EncodingInfo>> {
-        self.known.get(id, || async { self.registry.encoding(&self.group, id).await.map(Arc::new) }).await
+        self.encodings.get(id, || async { self.registry.encoding(&self.group, id).await.map(Arc::new) }).await
     }
 }

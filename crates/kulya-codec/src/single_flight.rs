@@ -1,61 +1,48 @@
-//! Answers that never change, asked for once: the cache beneath [`Encodings`](crate::Encodings) and
-//! [`CachedRegistry`](crate::CachedRegistry).
+//! A cache of registry responses that never change, below [`EncodingCache`](crate::EncodingCache) and
+//! [`CachedRegistry`](crate::CachedRegistry): concurrent requests for one key make one call. By `quick_cache`.
 
 use crate::RegistryResult;
-use std::collections::HashMap;
+use quick_cache::sync::Cache;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::OnceCell;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Answers by key. Those that ask the same at once wait for one call and share what comes of it, be it a failure; a
-/// failure is not kept for those that ask later.
-pub(crate) struct Answers<K, V> {
-    calls: Mutex<HashMap<K, Call<V>>>,
-    most: usize,
+/// Responses by key. Callers that wait for one call share its result, also an error; an error is not cached for later callers.
+/// Entries do not expire, so cached responses outlive an outage of the registry.
+pub(crate) struct SingleFlightCache<K, V> {
+    responses: Cache<K, RegistryResult<V>>,
+    /// The number of invalidations: a call that an invalidation overtakes is not cached.
+    invalidations: AtomicU64,
 }
 
-type Call<V> = Arc<OnceCell<RegistryResult<V>>>;
-
-impl<K: Hash + Eq + Clone, V: Clone> Answers<K, V> {
-    /// Keeps at most so many answers; one more, and some other is forgotten, which costs a call.
-    pub(crate) fn new(most: usize) -> Self {
-        Self { calls: Mutex::default(), most }
+impl<K: Hash + Eq + Clone, V: Clone> SingleFlightCache<K, V> {
+    /// Creates a cache of at most `capacity` responses; further ones evict others.
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self { responses: Cache::new(capacity), invalidations: AtomicU64::new(0) }
     }
 
-    /// The answer that is kept, or that of `ask`. Cancelled, it leaves the call to the next that waits.
+    /// Returns the cached response, or that of `call`. When the caller is cancelled, one of those that wait makes its own call.
     pub(crate) async fn get<F: Future<Output = RegistryResult<V>>>(
         &self,
         key: K,
-        ask: impl FnOnce() -> F,
+        call: impl FnOnce() -> F,
     ) -> RegistryResult<V> {
-        let call = self.call(&key);
-        let answer = call.get_or_init(ask).await.clone();
-        if answer.is_err() {
-            self.forget(|known, kept| *known == key && Arc::ptr_eq(kept, &call));
+        let guard = match self.responses.get_value_or_guard_async(&key).await {
+            Ok(response) => return response,
+            Err(guard) => guard,
+        };
+        let invalidations = self.invalidations.load(Ordering::SeqCst);
+        let response = call().await;
+        // wakes those that wait; an error of it means that the key was removed meanwhile
+        let _ = guard.insert(response.clone());
+        if response.is_err() || self.invalidations.load(Ordering::SeqCst) != invalidations {
+            self.responses.remove(&key);
         }
-        answer
+        response
     }
 
-    /// Forgets what is kept under such keys.
-    pub(crate) fn forget_keys(&self, is_gone: impl Fn(&K) -> bool) {
-        self.forget(|key, _| is_gone(key));
-    }
-
-    fn forget(&self, is_gone: impl Fn(&K, &Call<V>) -> bool) {
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        calls.retain(|key, call| !is_gone(key, call));
-    }
-
-    fn call(&self, key: &K) -> Call<V> {
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(call) = calls.get(key) {
-            return Arc::clone(call);
-        }
-        if calls.len() >= self.most
-            && let Some(other) = calls.keys().next().cloned()
-        {
-            calls.remove(&other);
-        }
-        Arc::clone(calls.entry(key.clone()).or_default())
+    /// Removes the responses whose keys match.
+    pub(crate) fn invalidate(&self, matches: impl Fn(&K) -> bool) {
+        self.invalidations.fetch_add(1, Ordering::SeqCst);
+        self.responses.retain(|key, _| !matches(key));
     }
 }

@@ -1,6 +1,5 @@
-//! Descriptor sets from outside, made safe for the library that follows them. What payloads do not need is dropped
-//! (services, extensions, options, the places in source texts), and with it most of what can be wrong. Fields of an
-//! extension are unknown fields then.
+//! Sanitizes untrusted descriptor sets for `prost-reflect`. Removes what payloads do not need (services, extensions, options,
+//! source locations), and with it most of what can be invalid. Fields of an extension become unknown fields.
 
 use prost_reflect::{Cardinality, DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
 use prost_types::{
@@ -9,27 +8,27 @@ use prost_types::{
 };
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// Files that a set may hold: more would take long to follow, and a message that needs them is not known.
-const MOST_FILES: usize = 500;
-/// The longest name of a file, in bytes.
-const MOST_NAME_BYTES: usize = 512;
+/// The maximum number of files in a set: resolving more takes long, and no known message needs them.
+const MAX_FILES: usize = 500;
+/// The maximum length of a file's name, in bytes.
+const MAX_NAME_BYTES: usize = 512;
 
-/// Leaves of a set what payloads are read with, in a form that the library can follow.
-pub(super) fn settle(set: &mut FileDescriptorSet) -> Result<(), String> {
+/// Reduces a set to what payloads need, in a form that the library resolves in bounded time.
+pub(super) fn sanitize(set: &mut FileDescriptorSet) -> Result<(), String> {
     for file in &mut set.file {
-        settle_file(file)?;
+        sanitize_file(file)?;
     }
-    settle_imports(set)
+    flatten_imports(set)
 }
 
-fn settle_file(file: &mut FileDescriptorProto) -> Result<(), String> {
+fn sanitize_file(file: &mut FileDescriptorProto) -> Result<(), String> {
     match file.syntax() {
         "proto2" | "proto3" => {}
         "" => file.syntax = None,
         other => return Err(format!("syntax {other:?} of file {} is not supported yet", file.name())),
     }
-    file.message_type.iter_mut().for_each(settle_message);
-    file.enum_type.iter_mut().for_each(settle_enum);
+    file.message_type.iter_mut().for_each(sanitize_message);
+    file.enum_type.iter_mut().for_each(sanitize_enum);
     file.service.clear();
     file.extension.clear();
     file.options = None;
@@ -37,29 +36,31 @@ fn settle_file(file: &mut FileDescriptorProto) -> Result<(), String> {
     Ok(())
 }
 
-/// Refuses entries of maps that no compiler makes, and on whose values the library panics.
-pub(super) fn check(pool: &DescriptorPool) -> Result<(), String> {
-    match pool.all_messages().find(|message| message.is_map_entry() && !is_entry(message)) {
-        Some(wrong) => Err(format!("message {} is no entry of a map", wrong.full_name())),
+/// Rejects map entries that no compiler generates: the library panics on their values.
+pub(super) fn check_map_entries(pool: &DescriptorPool) -> Result<(), String> {
+    match pool.all_messages().find(|message| message.is_map_entry() && !is_valid_map_entry(message)) {
+        Some(invalid) => Err(format!("message {} is not a valid map entry", invalid.full_name())),
         None => Ok(()),
     }
 }
 
-fn is_entry(message: &MessageDescriptor) -> bool {
-    let is_one = |field: &FieldDescriptor| field.cardinality() != Cardinality::Repeated;
-    let no_key = [Kind::Double, Kind::Float, Kind::Bytes];
+fn is_valid_map_entry(message: &MessageDescriptor) -> bool {
+    let is_singular = |field: &FieldDescriptor| field.cardinality() != Cardinality::Repeated;
+    let not_key_kinds = [Kind::Double, Kind::Float, Kind::Bytes];
     let is_key = |field: &FieldDescriptor| {
         let kind = field.kind();
-        is_one(field) && !no_key.contains(&kind) && !matches!(kind, Kind::Message(_) | Kind::Enum(_))
+        is_singular(field)
+            && !not_key_kinds.contains(&kind)
+            && !matches!(kind, Kind::Message(_) | Kind::Enum(_))
     };
     message.get_field(1).is_some_and(|key| is_key(&key))
-        && message.get_field(2).is_some_and(|value| is_one(&value))
+        && message.get_field(2).is_some_and(|value| is_singular(&value))
 }
 
-/// No deeper than a decoded set can be: the decoder has a limit.
-fn settle_message(message: &mut DescriptorProto) {
-    message.nested_type.iter_mut().for_each(settle_message);
-    message.enum_type.iter_mut().for_each(settle_enum);
+/// Recursion is bounded by the decoder's recursion limit.
+fn sanitize_message(message: &mut DescriptorProto) {
+    message.nested_type.iter_mut().for_each(sanitize_message);
+    message.enum_type.iter_mut().for_each(sanitize_enum);
     message.extension.clear();
     message.extension_range.clear();
     message.options = message
@@ -74,7 +75,7 @@ fn settle_message(message: &mut DescriptorProto) {
     }
 }
 
-fn settle_enum(values: &mut EnumDescriptorProto) {
+fn sanitize_enum(values: &mut EnumDescriptorProto) {
     values.options = values
         .options
         .take()
@@ -84,17 +85,17 @@ fn settle_enum(values: &mut EnumDescriptorProto) {
     }
 }
 
-/// Java derives a set from a generated class without its imports: those that everybody has are put back. And what a file
-/// gets by public imports becomes its own import, for the library follows public imports by every path, which in a set
-/// made for it takes for ever, or, in a circle, all of the stack.
-fn settle_imports(set: &mut FileDescriptorSet) -> Result<(), String> {
+/// Adds missing imports of well-known types, which sets that Java derives from a generated class lack, and replaces public
+/// imports by direct ones. The library follows public imports along every path: a malicious set takes exponential time, or, in a
+/// cycle, overflows the stack.
+fn flatten_imports(set: &mut FileDescriptorSet) -> Result<(), String> {
     add_well_known(set);
-    if set.file.len() > MOST_FILES {
-        return Err(format!("its set holds more than {MOST_FILES} files"));
+    if set.file.len() > MAX_FILES {
+        return Err(format!("its descriptor set has more than {MAX_FILES} files"));
     }
-    // names are repeated for each file that leads to another
-    if let Some(long) = set.file.iter().find(|file| file.name().len() > MOST_NAME_BYTES) {
-        return Err(format!("its set has a file with a name of {} bytes", long.name().len()));
+    // a name is repeated in each file that imports it
+    if let Some(long) = set.file.iter().find(|file| file.name().len() > MAX_NAME_BYTES) {
+        return Err(format!("its descriptor set has a file with a name of {} bytes", long.name().len()));
     }
     let public: HashMap<String, BTreeSet<String>> = set
         .file
@@ -103,15 +104,15 @@ fn settle_imports(set: &mut FileDescriptorSet) -> Result<(), String> {
         .collect();
     for file in &mut set.file {
         let own: BTreeSet<String> = file.dependency.drain(..).collect();
-        let (mut reached, mut open) = (own.clone(), Vec::from_iter(own));
-        while let Some(name) = open.pop() {
+        let (mut reached, mut pending) = (own.clone(), Vec::from_iter(own));
+        while let Some(name) = pending.pop() {
             for next in public.get(&name).into_iter().flatten() {
                 if reached.insert(next.clone()) {
-                    open.push(next.clone());
+                    pending.push(next.clone());
                 }
             }
         }
-        // a file's own name would come back by a circle
+        // in a cycle a file would import itself
         reached.remove(file.name());
         file.dependency = reached.into_iter().collect();
         file.public_dependency.clear();
@@ -121,8 +122,8 @@ fn settle_imports(set: &mut FileDescriptorSet) -> Result<(), String> {
 }
 
 fn public_imports(file: &FileDescriptorProto) -> impl Iterator<Item = &str> {
-    let places = file.public_dependency.iter().filter_map(|place| usize::try_from(*place).ok());
-    places.filter_map(|place| file.dependency.get(place)).map(String::as_str)
+    let indexes = file.public_dependency.iter().filter_map(|index| usize::try_from(*index).ok());
+    indexes.filter_map(|index| file.dependency.get(index)).map(String::as_str)
 }
 
 fn add_well_known(set: &mut FileDescriptorSet) {

@@ -1,45 +1,49 @@
-//! The feed: every change once, in order, and from any place on.
+//! The changelog: each change once, in order, and from any position.
 
-use super::{Three, add, exported, kind, lines, make, properties, three};
+use super::{SchemaSet, add_schema, create, error_kind, export_all, properties, schema_set, stream_of};
 use crate::administration::{Change, ChangeEvent, GroupChange, OnConflict, RegistryAdministration};
 use crate::{RegistryErrorKind, RegistryResult};
 use futures::stream::{BoxStream, StreamExt};
 use kulya_schema::{CodecType, Compatibility, Format, GroupId, Rules};
 
-type Feed = BoxStream<'static, RegistryResult<(String, Change)>>;
+type Changes = BoxStream<'static, RegistryResult<(String, Change)>>;
 
-async fn next(feed: &mut Feed, count: usize) -> Vec<(String, Change)> {
-    let mut told = Vec::with_capacity(count);
-    while told.len() < count {
-        told.push(feed.next().await.expect("a feed does not end").expect("a feed goes on"));
+async fn next(changes: &mut Changes, count: usize) -> Vec<(String, Change)> {
+    let mut next = Vec::with_capacity(count);
+    while next.len() < count {
+        next.push(changes.next().await.expect("the stream does not end").expect("the stream does not fail"));
     }
-    told
+    next
 }
 
-pub(super) async fn every_change_is_told_in_order(registry: &impl RegistryAdministration) {
+pub(super) async fn every_change_is_streamed_once_and_in_order(registry: &impl RegistryAdministration) {
     let (id, other) = (GroupId::new("shop", "orders/ü"), GroupId::new("", "other"));
-    make(registry, &other, properties(Format::Any, Compatibility::AllowAny, Rules::Java)).await;
-    let mut feed = registry.changes(None).await.expect("a feed from now on");
+    create(registry, &other, properties(Format::Any, Compatibility::AllowAny, Rules::Java)).await;
+    let mut changes = registry.changes(None).await.expect("changes from now on");
     let created = properties(Format::Avro, Compatibility::AllowAny, Rules::strict());
-    make(registry, &id, created.clone()).await;
-    assert!(!registry.create_group(&id, created.clone()).await.expect("known"), "this changes nothing");
-    let Three { wide, narrow, .. } = three(&Format::Avro);
-    let first = add(registry, &id, &narrow).await;
-    add(registry, &id, &narrow).await;
+    create(registry, &id, created.clone()).await;
+    assert!(
+        !registry.create_group(&id, created.clone()).await.expect("known"),
+        "an existing group is not a change"
+    );
+    let SchemaSet { wide, narrow, .. } = schema_set(&Format::Avro);
+    let first = add_schema(registry, &id, &narrow).await;
+    add_schema(registry, &id, &narrow).await;
     let codec = CodecType { name: "gz".to_owned(), ..CodecType::default() };
     registry.add_codec_type(&id, codec.clone()).await.expect("added");
     registry.add_codec_type(&id, codec.clone()).await.expect("known");
     let encoding = registry.encoding_id(&id, &first, "gz").await.expect("an encoding");
     registry.encoding_id(&id, &first, "gz").await.expect("known");
-    let second = add(registry, &id, &wide).await;
+    let second = add_schema(registry, &id, &wide).await;
     registry.delete_schema(&id, first.id).await.expect("deleted");
     registry.delete_schema(&id, first.id).await.expect("deleted already");
     let change = GroupChange { compatibility: Some(Compatibility::Backward), ..GroupChange::default() };
-    let changed = registry.change_group(&id, change).await.expect("changed").expect("nothing was presumed");
-    let export = exported(registry, Some("shop")).await;
+    let changed =
+        registry.change_group(&id, change).await.expect("changed").expect("the change is unconditional");
+    let export = export_all(registry, Some("shop")).await;
     registry.delete_group(&id).await.expect("deleted");
     registry.delete_group(&id).await.expect("there is none");
-    registry.import(lines(export), OnConflict::Refuse).await.expect("taken in");
+    registry.import(stream_of(export), OnConflict::Refuse).await.expect("imported");
     let expected = [
         ChangeEvent::GroupCreated { properties: created },
         ChangeEvent::SchemaAdded { version_info: first.clone() },
@@ -51,35 +55,37 @@ pub(super) async fn every_change_is_told_in_order(registry: &impl RegistryAdmini
         ChangeEvent::GroupDeleted,
         ChangeEvent::GroupImported { properties: changed, schemas: 2 },
     ];
-    let told = next(&mut feed, expected.len()).await;
-    assert!(told.iter().all(|(_, change)| change.group_id() == id), "only what came since: {told:?}");
-    let events: Vec<ChangeEvent> = told.iter().map(|(_, change)| change.event.clone()).collect();
+    let streamed = next(&mut changes, expected.len()).await;
+    assert!(streamed.iter().all(|(_, change)| change.group_id() == id), "no earlier changes: {streamed:?}");
+    let events: Vec<ChangeEvent> = streamed.iter().map(|(_, change)| change.event.clone()).collect();
     assert_eq!(events, expected);
-    for behind in [0, 4, 7] {
-        let (place, _) = &told[behind];
-        let mut feed = registry.changes(Some(place)).await.expect("a place that was given");
-        let rest = told.get(behind + 1..).unwrap_or_default();
+    for index in [0, 4, 7] {
+        let (position, _) = &streamed[index];
+        let mut changes = registry.changes(Some(position)).await.expect("a valid position");
+        let rest = streamed.get(index + 1..).unwrap_or_default();
         assert_eq!(
-            next(&mut feed, rest.len()).await,
+            next(&mut changes, rest.len()).await,
             rest,
-            "what stands behind a place, with the same places"
+            "the changes after a position, with the same positions"
         );
     }
-    // a feed that has told all waits for more
-    let mut feed = registry.changes(told.last().map(|(place, _)| place.as_str())).await.expect("a feed");
+    // at its end the stream waits for new changes
+    let mut changes =
+        registry.changes(streamed.last().map(|(position, _)| position.as_str())).await.expect("changes");
     registry.delete_group(&other).await.expect("deleted");
-    let (_, change) = next(&mut feed, 1).await.remove(0);
+    let (_, change) = next(&mut changes, 1).await.remove(0);
     assert_eq!((change.group_id(), change.event), (other, ChangeEvent::GroupDeleted));
 }
 
-pub(super) async fn a_place_of_another_stream_is_refused(registry: &impl RegistryAdministration) {
-    let mut feed = registry.changes(None).await.expect("a feed");
-    make(registry, &GroupId::new("", "a"), properties(Format::Any, Compatibility::AllowAny, Rules::Java))
+pub(super) async fn an_invalid_position_is_rejected(registry: &impl RegistryAdministration) {
+    let mut changes = registry.changes(None).await.expect("changes");
+    create(registry, &GroupId::new("", "a"), properties(Format::Any, Compatibility::AllowAny, Rules::Java))
         .await;
-    let (place, _) = next(&mut feed, 1).await.remove(0);
-    for wrong in ["", "here", "shop/orders", &place.replacen("changes", "elsewhere", 1), &format!("{place}x")]
+    let (position, _) = next(&mut changes, 1).await.remove(0);
+    for invalid in
+        ["", "here", "shop/orders", &position.replacen("changes", "elsewhere", 1), &format!("{position}x")]
     {
-        let refused = registry.changes(Some(wrong)).await.map(drop);
-        assert_eq!(kind(refused), RegistryErrorKind::InvalidInput, "{wrong:?}");
+        let result = registry.changes(Some(invalid)).await.map(drop);
+        assert_eq!(error_kind(result), RegistryErrorKind::InvalidInput, "{invalid:?}");
     }
 }

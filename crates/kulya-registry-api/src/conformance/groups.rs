@@ -1,6 +1,6 @@
-//! Namespaces and groups: lists, changes, labels.
+//! Namespaces and groups: lists, changes, properties.
 
-use super::{FORMATS, kind, make, paged, properties};
+use super::{FORMATS, all_pages, create, error_kind, properties};
 use crate::RegistryErrorKind;
 use crate::administration::{GroupChange, PageRequest, RegistryAdministration};
 use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, Rules};
@@ -19,98 +19,104 @@ pub(super) async fn namespaces_are_listed_page_by_page(registry: &impl RegistryA
     );
     for (namespace, name) in [("", "a"), ("b", "a"), ("b", "b"), ("a/b ü", "a"), ("ccc", "x"), ("b", "")] {
         if !name.is_empty() {
-            make(registry, &GroupId::new(namespace, name), any()).await;
+            create(registry, &GroupId::new(namespace, name), any()).await;
         }
     }
     let pages = async |limit| {
-        paged(limit, async |after| registry.namespaces(&PageRequest::after(after, limit)).await).await
+        all_pages(limit, async |after| registry.namespaces(&PageRequest::after(after, limit)).await).await
     };
     let all = pages(100).await;
     let mut sorted = all.clone();
     sorted.sort();
-    assert_eq!(sorted, ["", "a/b ü", "b", "ccc"], "each once, the default one too");
+    assert_eq!(sorted, ["", "a/b ü", "b", "ccc"], "each once, including the default namespace");
     for limit in [1, 2, 3, 4] {
-        assert_eq!(pages(limit).await, all, "in the same order, whatever the page");
+        assert_eq!(pages(limit).await, all, "the order does not depend on the page size");
     }
     registry.delete_group(&GroupId::new("ccc", "x")).await.expect("deleted");
-    assert!(!pages(2).await.contains(&"ccc".to_owned()), "a namespace without groups is none");
-    let wrong = registry.namespaces(&PageRequest::after("b", 10)).await;
-    assert_eq!(kind(wrong), RegistryErrorKind::InvalidInput, "a token that was not given");
+    assert!(!pages(2).await.contains(&"ccc".to_owned()), "a namespace without groups is not listed");
+    let invalid = registry.namespaces(&PageRequest::after("b", 10)).await;
+    assert_eq!(error_kind(invalid), RegistryErrorKind::InvalidInput, "an invalid token");
 }
 
 pub(super) async fn groups_are_listed_page_by_page(registry: &impl RegistryAdministration) {
     let names = ["a", "a b", "a/b?c=d&e", "b", "c", "ü", "with%2Fpercent"];
     for name in names {
-        make(registry, &GroupId::new("n/s", name), any()).await;
+        create(registry, &GroupId::new("n/s", name), any()).await;
     }
-    make(registry, &GroupId::new("", "of the default namespace"), any()).await;
-    make(registry, &GroupId::new("n", "of another"), any()).await;
+    create(registry, &GroupId::new("", "of the default namespace"), any()).await;
+    create(registry, &GroupId::new("n", "of another"), any()).await;
     let mut sorted: Vec<GroupId> = names.iter().map(|name| GroupId::new("n/s", *name)).collect();
     sorted.sort();
     for limit in [1, 3, 7, 8, 100] {
-        let ask = async |after| registry.groups_page("n/s", &PageRequest::after(after, limit)).await;
-        let found: Vec<(GroupId, GroupProperties)> = paged(limit, ask).await;
+        let page = async |after| registry.groups_page("n/s", &PageRequest::after(after, limit)).await;
+        let found: Vec<(GroupId, GroupProperties)> = all_pages(limit, page).await;
         let ids: Vec<GroupId> = found.iter().map(|(id, _)| id.clone()).collect();
         assert_eq!(ids, sorted, "in name order");
         assert!(found.iter().all(|(_, properties)| *properties == any()));
     }
     let last = registry.groups_page("n/s", &PageRequest::first(7)).await.expect("listed");
-    assert_eq!(last.next, None, "a page with all has no next one");
+    assert_eq!(last.next, None, "a page with all groups is the last");
     let none = registry.groups_page("nowhere", &PageRequest::first(7)).await.expect("listed");
     assert!(none.items.is_empty() && none.next.is_none());
     let default = registry.groups("").await.expect("listed");
-    assert_eq!(default.len(), 1, "the default namespace is one of its own");
+    assert_eq!(default.len(), 1, "the default namespace is a namespace");
 }
 
-pub(super) async fn a_group_changes_only_while_it_is_as_it_was(registry: &impl RegistryAdministration) {
-    let id = GroupId::new("shop", "orders");
-    let before = properties(Format::Avro, Compatibility::Backward, Rules::Java);
-    make(registry, &id, before.clone()).await;
-    let full = GroupChange { compatibility: Some(Compatibility::Full), ..GroupChange::default() };
-    let changed = registry.change_group(&id, full.clone()).await.expect("changed");
-    let after = GroupProperties { compatibility: Compatibility::Full, ..before.clone() };
-    assert_eq!(changed, Some(after.clone()), "what was not to change stays");
-    let stale = GroupChange { previous: Some(before), ..full };
-    assert_eq!(registry.change_group(&id, stale).await.expect("read"), None, "it is not so any more");
-    let labels = BTreeMap::from([("team".to_owned(), "shop".to_owned())]);
-    let relabel = GroupChange {
-        properties: Some(labels.clone()),
-        previous: Some(after.clone()),
-        ..GroupChange::default()
-    };
-    let after = GroupProperties { properties: labels, ..after };
-    assert_eq!(registry.change_group(&id, relabel).await.expect("changed"), Some(after.clone()));
-    assert_eq!(registry.group(&id).await.expect("there"), after);
-    let nobody = registry.change_group(&GroupId::new("shop", "nobody"), GroupChange::default()).await;
-    assert_eq!(kind(nobody), RegistryErrorKind::NotFound);
-}
-
-pub(super) async fn labels_choose_the_rules_and_misspelt_ones_are_refused(
+pub(super) async fn a_conditional_change_needs_the_current_properties(
     registry: &impl RegistryAdministration,
 ) {
     let id = GroupId::new("shop", "orders");
-    let labelled = |key: &str, value: &str| {
-        let labels = BTreeMap::from([(key.to_owned(), value.to_owned())]);
-        GroupProperties { properties: labels, ..any() }
+    let before = properties(Format::Avro, Compatibility::Backward, Rules::Java);
+    create(registry, &id, before.clone()).await;
+    let full = GroupChange { compatibility: Some(Compatibility::Full), ..GroupChange::default() };
+    let changed = registry.change_group(&id, full.clone()).await.expect("changed");
+    let after = GroupProperties { compatibility: Compatibility::Full, ..before.clone() };
+    assert_eq!(changed, Some(after.clone()), "the other properties are unchanged");
+    let stale = GroupChange { previous: Some(before), ..full };
+    assert_eq!(registry.change_group(&id, stale).await.expect("read"), None, "the properties have changed");
+    let properties = BTreeMap::from([("team".to_owned(), "shop".to_owned())]);
+    let change = GroupChange {
+        properties: Some(properties.clone()),
+        previous: Some(after.clone()),
+        ..GroupChange::default()
+    };
+    let after = GroupProperties { properties: properties, ..after };
+    assert_eq!(registry.change_group(&id, change).await.expect("changed"), Some(after.clone()));
+    assert_eq!(registry.group(&id).await.expect("the group"), after);
+    let missing = registry.change_group(&GroupId::new("shop", "nobody"), GroupChange::default()).await;
+    assert_eq!(error_kind(missing), RegistryErrorKind::NotFound);
+}
+
+pub(super) async fn properties_select_the_rules_and_unknown_values_are_rejected(
+    registry: &impl RegistryAdministration,
+) {
+    let id = GroupId::new("shop", "orders");
+    let with_property = |key: &str, value: &str| {
+        let properties = BTreeMap::from([(key.to_owned(), value.to_owned())]);
+        GroupProperties { properties: properties, ..any() }
     };
     for (key, value) in [("kulya.rule", "strict"), ("kulya.rules", "Strict"), ("kulya.unknown", "allow")] {
-        let refused = registry.create_group(&id, labelled(key, value)).await;
-        assert_eq!(kind(refused), RegistryErrorKind::InvalidInput, "{key} = {value}");
+        let result = registry.create_group(&id, with_property(key, value)).await;
+        assert_eq!(error_kind(result), RegistryErrorKind::InvalidInput, "{key} = {value}");
     }
     for format in FORMATS {
         let id = GroupId::new("shop", format.full_name());
         let java = properties(format.clone(), Compatibility::Backward, Rules::Java);
-        let made = registry.create_group(&id, java).await;
+        let created = registry.create_group(&id, java).await;
         if format == Format::Avro {
-            assert!(made.expect("Java's rules judge Avro"));
+            assert!(created.expect("Java's rules check Avro"));
         } else {
-            assert_eq!(kind(made), RegistryErrorKind::InvalidInput, "Java's rules judge no {format}");
-            make(registry, &id, properties(format, Compatibility::Backward, Rules::strict())).await;
+            assert_eq!(
+                error_kind(created),
+                RegistryErrorKind::InvalidInput,
+                "Java's rules do not check {format}"
+            );
+            create(registry, &id, properties(format, Compatibility::Backward, Rules::strict())).await;
         }
-        let labels = GroupChange {
+        let properties = GroupChange {
             properties: Some(BTreeMap::from([("kulya.rules".to_owned(), "lenient".to_owned())])),
             ..GroupChange::default()
         };
-        assert_eq!(kind(registry.change_group(&id, labels).await), RegistryErrorKind::InvalidInput);
+        assert_eq!(error_kind(registry.change_group(&id, properties).await), RegistryErrorKind::InvalidInput);
     }
 }
