@@ -1,5 +1,5 @@
-//! A registry with a cache of what never changes, so that many serializers and deserializers of a process make few calls, and
-//! continue during an outage of the registry.
+//! A registry with a cache of what never changes, so that many serializers and deserializers of a process
+//! make few calls, and continue during an outage of the registry.
 
 use crate::single_flight::SingleFlightCache;
 use crate::{RegistryResult, SchemaRegistry};
@@ -13,13 +13,13 @@ use std::sync::Arc;
 /// The capacity of each cache, in responses.
 const MAX_ENTRIES: usize = 1_000;
 
-/// Caches another registry's immutable responses: the version of a schema, the encoding id of a version and a codec, the schema
-/// and codec of an encoding id, that a group and a codec exist. Concurrent calls for the same key become one. What can change
-/// (a group's policy, its latest schemas, who can read) is not cached.
+/// Caches another registry's immutable responses: the version of a schema, the encoding id of a version and a
+/// codec, the schema and codec of an encoding id, that a group and a codec exist. Concurrent calls for the
+/// same key become one. What can change (a group's policy, its latest schemas, who can read) is not cached.
 ///
-/// A serializer continues with a cached response after another process has deleted the schema (its ids stay readable) or the
-/// whole group (its ids do not), as a Java serializer does, which calls the registry only when it is created. Deleting a group
-/// through this registry invalidates its entries.
+/// A serializer continues with a cached response after another process has deleted the schema (its ids stay
+/// readable) or the whole group (its ids do not), as a Java serializer does, which calls the registry only
+/// when it is created. Deleting a group through this registry invalidates its entries.
 pub struct CachedRegistry {
     registry: Arc<dyn SchemaRegistry>,
     groups: SingleFlightCache<GroupId, ()>,
@@ -30,8 +30,8 @@ pub struct CachedRegistry {
     codecs: SingleFlightCache<(GroupId, String), ()>,
 }
 
-/// The identity of a schema (contract §2.1: its properties are not part of it). Compares the bytes and not their canonical form,
-/// so that two spellings of one schema cost two calls.
+/// The identity of a schema (contract §2.1: its properties are not part of it). Compares the bytes and not
+/// their canonical form, so that two spellings of one schema cost two calls.
 type SchemaKey = (GroupId, String, kulya_schema::Format, Vec<u8>);
 
 fn schema_key(group: &GroupId, schema: &SchemaInfo) -> SchemaKey {

@@ -17,8 +17,9 @@ pub trait CustomFormat: Send + Sync {
     /// # Errors
     /// Any, when the value does not match the schema.
     fn encode(&self, schema: &SchemaInfo, value: &Self::Value) -> Result<Vec<u8>, CustomError>;
-    /// Decodes a payload that was written with the schema `writer`. The bytes may be arbitrary, and a Java writer's payload may be
-    /// followed by zero bytes (contract §5.4), since only the format knows where it ends.
+    /// Decodes a payload that was written with the schema `writer`. The bytes may be arbitrary, and a Java
+    /// writer's payload may be followed by zero bytes (contract §5.4), since only the format knows where it
+    /// ends.
     ///
     /// # Errors
     /// Any, when the payload is not valid.

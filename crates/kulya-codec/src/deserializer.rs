@@ -13,10 +13,12 @@ use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Deserializes the events of one group, in any format: the encoding id of an event resolves to the writer's schema. Schemas are
-/// requested from the registry once for each encoding id; those in the cache remain usable during an outage of the registry.
+/// Deserializes the events of one group, in any format: the encoding id of an event resolves to the writer's
+/// schema. Schemas are requested from the registry once for each encoding id; those in the cache remain
+/// usable during an outage of the registry.
 ///
-/// Trailing zero bytes are ignored: Java writers with a codec, and Flink, write their whole buffer (contract §5.4).
+/// Trailing zero bytes are ignored: Java writers with a codec, and Flink, write their whole buffer (contract
+/// §5.4).
 pub struct Deserializer {
     writer_schema: WriterSchema,
     codecs: Codecs,
@@ -28,7 +30,8 @@ pub struct Deserializer {
     parsed: Mutex<HashMap<u32, Arc<ParsedSchema>>>,
 }
 
-/// The limit of the estimated memory of one event's value, in bytes: in some formats two bytes can take a hundred in memory.
+/// The limit of the estimated memory of one event's value, in bytes: in some formats two bytes can take a
+/// hundred in memory.
 pub(crate) const MAX_VALUE_BYTES: usize = 150_000_000;
 
 /// Where the writer's schema comes from.
@@ -77,8 +80,8 @@ impl Deserializer {
         self
     }
 
-    /// Sets a reader schema: Avro events are resolved to it; dynamic Protobuf messages of its name are decoded by it. One of each
-    /// can be set.
+    /// Sets a reader schema: Avro events are resolved to it; dynamic Protobuf messages of its name are
+    /// decoded by it. One of each can be set.
     ///
     /// # Errors
     /// `Schema` for an invalid schema, and for other formats, which have no schema resolution.
@@ -99,12 +102,14 @@ impl Deserializer {
         Ok(self)
     }
 
-    /// Checks with the registry that this deserializer has every codec of the group, and that its reader schemas can read the group
-    /// by the group's policy, as Java's deserializers do when they start (contract §5.7). So an incompatibility shows at the
-    /// start, and not at the first event that cannot be read. Without headers there is nothing to check.
+    /// Checks with the registry that this deserializer has every codec of the group, and that its reader
+    /// schemas can read the group by the group's policy, as Java's deserializers do when they start (contract
+    /// §5.7). So an incompatibility shows at the start, and not at the first event that cannot be read.
+    /// Without headers there is nothing to check.
     ///
     /// # Errors
-    /// `Codec` for an unknown codec, `Schema` for an incompatible reader schema, `Registry` for an error of the registry.
+    /// `Codec` for an unknown codec, `Schema` for an incompatible reader schema, `Registry` for an error of
+    /// the registry.
     pub async fn check(&self) -> CodecResult<()> {
         let WriterSchema::ByHeader(encodings) = &self.writer_schema else { return Ok(()) };
         let (registry, group) = encodings.registry();
@@ -124,9 +129,9 @@ impl Deserializer {
     /// Deserializes an Avro or JSON event as a `serde` type.
     ///
     /// # Errors
-    /// `Header` for bytes that are not an event; `Registry` when the encoding id cannot be resolved; `Codec` or `Key` when the
-    /// payload cannot be decompressed or decrypted; `Schema` when the writer's schema is of another format or cannot be used;
-    /// `Payload` when the payload does not match the schema.
+    /// `Header` for bytes that are not an event; `Registry` when the encoding id cannot be resolved; `Codec`
+    /// or `Key` when the payload cannot be decompressed or decrypted; `Schema` when the writer's schema is of
+    /// another format or cannot be used; `Payload` when the payload does not match the schema.
     pub async fn deserialize<T: DeserializeOwned>(&self, event: &[u8]) -> CodecResult<T> {
         let (encoding, payload) = self.decode_payload(event).await?;
         match encoding.schema.format {
@@ -148,8 +153,8 @@ impl Deserializer {
         self.decode_avro(&encoding, &payload)
     }
 
-    /// Deserializes an event as a typed Protobuf message of the writer's message name. Fields that the type does not have are
-    /// dropped; fields that the writer does not have get their defaults.
+    /// Deserializes an event as a typed Protobuf message of the writer's message name. Fields that the type
+    /// does not have are dropped; fields that the writer does not have get their defaults.
     ///
     /// # Errors
     /// Those of [`deserialize`](Self::deserialize).

@@ -1,4 +1,5 @@
-//! The encodings of one group, by id. An id never changes its meaning, so each is requested from the registry once.
+//! The encodings of one group, by id. An id never changes its meaning, so each is requested from the registry
+//! once.
 
 use crate::single_flight::SingleFlightCache;
 use crate::{RegistryResult, SchemaRegistry};
@@ -8,8 +9,8 @@ use std::sync::Arc;
 /// More than any group has. Ids without an encoding are not cached.
 const MAX_ENTRIES: usize = 10_000;
 
-/// A cache of one group's encodings. Cached ids can be resolved while the registry is unavailable, and concurrent requests for
-/// a new id make one call.
+/// A cache of one group's encodings. Cached ids can be resolved while the registry is unavailable, and
+/// concurrent requests for a new id make one call.
 pub struct EncodingCache {
     registry: Arc<dyn SchemaRegistry>,
     group: GroupId,

@@ -18,8 +18,8 @@ pub enum CodecError {
     /// The codec is unknown, or the encoded payload is corrupt or too large.
     #[error("{0}")]
     Codec(String),
-    /// The event's encryption key is unknown, or the key provider failed: provide the key, or try again. The text contains no
-    /// more of a key than its id.
+    /// The event's encryption key is unknown, or the key provider failed: provide the key, or try again. The
+    /// text contains no more of a key than its id.
     #[error("{0}")]
     Key(String),
     /// The schema cannot be used for the operation.

@@ -1,4 +1,5 @@
-//! The five bytes before a payload: protocol version `01`, then the encoding id as a big-endian i32 (contract §5.1).
+//! The five bytes before a payload: protocol version `01`, then the encoding id as a big-endian i32 (contract
+//! §5.1).
 
 use crate::{CodecError, CodecResult};
 use kulya_schema::EncodingId;

@@ -1,8 +1,10 @@
-//! Serialization of events with a schema registry: Avro, JSON, Protobuf and custom formats, with compression and encryption.
+//! Serialization of events with a schema registry: Avro, JSON, Protobuf and custom formats, with compression
+//! and encryption.
 //!
-//! An event is a protocol byte, a four-byte encoding id and a payload ([`header`]). A [`SchemaRegistry`] resolves the id to the
-//! writer's schema and to the [`codec`] of the payload. The registry is a trait, so that serializers and deserializers work
-//! with the registry in process (`kulya-registry`) and with one over the network (`kulya-client`).
+//! An event is a protocol byte, a four-byte encoding id and a payload ([`header`]). A [`SchemaRegistry`]
+//! resolves the id to the writer's schema and to the [`codec`] of the payload. The registry is a trait, so
+//! that serializers and deserializers work with the registry in process (`kulya-registry`) and with one over
+//! the network (`kulya-client`).
 //!
 //! - [`Serializer`] and [`Deserializer`] write and read single values: Avro, JSON, [`protobuf`], and a user's
 //!   [`CustomFormat`];

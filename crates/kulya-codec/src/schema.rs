@@ -8,7 +8,8 @@ use prost_reflect::MessageDescriptor;
 pub(crate) enum ParsedSchema {
     Avro(Box<AvroWriterSchema>),
     Json,
-    /// The descriptor, or why there is none (such as an import that is missing in the set). Only dynamic messages need it.
+    /// The descriptor, or why there is none (such as an import that is missing in the set). Only dynamic
+    /// messages need it.
     Protobuf(Box<Result<MessageDescriptor, String>>),
     Custom,
 }
@@ -28,8 +29,8 @@ impl AvroWriterSchema {
         Ok(Self { values: parse_avro(schema)?, extents })
     }
 
-    /// Returns the datum in a payload, and the number of values in it. Trailing zero bytes of a Java writer's buffer (contract
-    /// §5.4) are removed; a payload with any other trailing bytes is rejected.
+    /// Returns the datum in a payload, and the number of values in it. Trailing zero bytes of a Java writer's
+    /// buffer (contract §5.4) are removed; a payload with any other trailing bytes is rejected.
     pub(crate) fn datum<'a>(&self, payload: &'a [u8]) -> Result<(&'a [u8], usize), String> {
         let extent = self.extents.extent(payload).map_err(|error| error.to_string())?;
         let (datum, trailing) = payload.split_at_checked(extent.bytes).unwrap_or((payload, &[]));

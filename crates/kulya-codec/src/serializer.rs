@@ -47,8 +47,8 @@ impl SerializerConfig {
         self
     }
 
-    /// Writes events without a header, for readers that know the schema by other means. Not possible for Avro, nor with a codec
-    /// (contract §5.1), since the event would not name them.
+    /// Writes events without a header, for readers that know the schema by other means. Not possible for
+    /// Avro, nor with a codec (contract §5.1), since the event would not name them.
     #[must_use]
     pub fn without_header(mut self) -> Self {
         self.header = false;
@@ -66,11 +66,13 @@ pub struct Serializer {
 }
 
 impl Serializer {
-    /// Finds the schema and its encoding in the registry, or registers them if the configuration allows. Makes no further calls
-    /// later. With a [`CachedRegistry`](crate::CachedRegistry) a second serializer of the same schema makes none.
+    /// Finds the schema and its encoding in the registry, or registers them if the configuration allows.
+    /// Makes no further calls later. With a [`CachedRegistry`](crate::CachedRegistry) a second serializer of
+    /// the same schema makes none.
     ///
     /// # Errors
-    /// `Registry` for an error of the registry; `Schema` for a schema that cannot be used, or that needs a header.
+    /// `Registry` for an error of the registry; `Schema` for a schema that cannot be used, or that needs a
+    /// header.
     pub async fn new(
         registry: &dyn SchemaRegistry,
         schema: SchemaInfo,
@@ -117,8 +119,8 @@ impl Serializer {
     /// Serializes a `serde` value as Avro or JSON. Fields are matched by name.
     ///
     /// # Errors
-    /// `Schema` when the schema is of another format; `Value` when the value does not match it or is too large; `Codec` or `Key`
-    /// when the codec fails.
+    /// `Schema` when the schema is of another format; `Value` when the value does not match it or is too
+    /// large; `Codec` or `Key` when the codec fails.
     pub fn serialize(&self, value: &impl Serialize) -> CodecResult<Bytes> {
         match &self.parsed {
             ParsedSchema::Json => self.event(serde_json::to_vec(value).map_err(|e| self.value_error(&e))?),

@@ -1,13 +1,14 @@
 //! A cache of registry responses that never change, below [`EncodingCache`](crate::EncodingCache) and
-//! [`CachedRegistry`](crate::CachedRegistry): concurrent requests for one key make one call. By `quick_cache`.
+//! [`CachedRegistry`](crate::CachedRegistry): concurrent requests for one key make one call. By
+//! `quick_cache`.
 
 use crate::RegistryResult;
 use quick_cache::sync::Cache;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Responses by key. Callers that wait for one call share its result, also an error; an error is not cached for later callers.
-/// Entries do not expire, so cached responses outlive an outage of the registry.
+/// Responses by key. Callers that wait for one call share its result, also an error; an error is not cached
+/// for later callers. Entries do not expire, so cached responses outlive an outage of the registry.
 pub(crate) struct SingleFlightCache<K, V> {
     responses: Cache<K, RegistryResult<V>>,
     /// The number of invalidations: a call that an invalidation overtakes is not cached.
@@ -20,7 +21,8 @@ impl<K: Hash + Eq + Clone, V: Clone> SingleFlightCache<K, V> {
         Self { responses: Cache::new(capacity), invalidations: AtomicU64::new(0) }
     }
 
-    /// Returns the cached response, or that of `call`. When the caller is cancelled, one of those that wait makes its own call.
+    /// Returns the cached response, or that of `call`. When the caller is cancelled, one of those that wait
+    /// makes its own call.
     pub(crate) async fn get<F: Future<Output = RegistryResult<V>>>(
         &self,
         key: K,

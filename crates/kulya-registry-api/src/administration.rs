@@ -1,5 +1,5 @@
-//! The administrator's part of the contract, beyond what clients need ([`SchemaRegistry`]): list, check, change, compare, search,
-//! export, import, and follow changes.
+//! The administrator's part of the contract, beyond what clients need ([`SchemaRegistry`]): list, check,
+//! change, compare, search, export, import, and follow changes.
 
 use crate::{RegistryResult, SchemaRegistry};
 use async_trait::async_trait;
@@ -15,9 +15,9 @@ use std::collections::BTreeMap;
 /// A schema registry with the operations of administrators. Every call may be cancelled at any await.
 ///
 /// # Errors
-/// Beside the kinds named at each method, any method returns `Unavailable` when the registry or its store does not respond,
-/// `Denied` when the caller lacks a permission, and `Failed` for a failure of the registry itself. Every page returns
-/// `InvalidInput` for a token that the same list did not return.
+/// Beside the kinds named at each method, any method returns `Unavailable` when the registry or its store
+/// does not respond, `Denied` when the caller lacks a permission, and `Failed` for a failure of the registry
+/// itself. Every page returns `InvalidInput` for a token that the same list did not return.
 #[async_trait]
 pub trait RegistryAdministration: SchemaRegistry {
     /// Returns a page of the namespaces that have groups, in a stable order.
@@ -28,11 +28,12 @@ pub trait RegistryAdministration: SchemaRegistry {
         namespace: &str,
         page: &PageRequest,
     ) -> RegistryResult<Page<(GroupId, GroupProperties)>>;
-    /// Changes a group and returns its new properties. Returns `None`, and changes nothing, when `change.previous` is given and
-    /// differs from the current properties.
+    /// Changes a group and returns its new properties. Returns `None`, and changes nothing, when
+    /// `change.previous` is given and differs from the current properties.
     ///
     /// # Errors
-    /// `NotFound` when there is no such group, `InvalidInput` for properties that the registry does not accept.
+    /// `NotFound` when there is no such group, `InvalidInput` for properties that the registry does not
+    /// accept.
     async fn change_group(
         &self,
         group: &GroupId,
@@ -41,16 +42,16 @@ pub trait RegistryAdministration: SchemaRegistry {
     /// Checks whether a schema could be added, and returns all reasons if not. Adds nothing.
     ///
     /// # Errors
-    /// `NotFound` when there is no such group, `FormatMismatch` when the group does not accept the format, `InvalidInput` for an
-    /// invalid schema.
+    /// `NotFound` when there is no such group, `FormatMismatch` when the group does not accept the format,
+    /// `InvalidInput` for an invalid schema.
     async fn check(
         &self,
         group: &GroupId,
         schema: SchemaInfo,
         options: CheckOptions,
     ) -> RegistryResult<Verdict>;
-    /// Returns a page of a group's versions in id order, deleted ones included, without their schemas. A page's `next` is the id of
-    /// its last version, so that a page can start after any version.
+    /// Returns a page of a group's versions in id order, deleted ones included, without their schemas. A
+    /// page's `next` is the id of its last version, so that a page can start after any version.
     ///
     /// # Errors
     /// `NotFound` when there is no such group.
@@ -71,8 +72,8 @@ pub trait RegistryAdministration: SchemaRegistry {
         type_name: &str,
         version: u32,
     ) -> RegistryResult<u32>;
-    /// Deletes a version: it is no longer listed or compared with, and stays readable by its id (contract §2.2). Succeeds also
-    /// when it is deleted already.
+    /// Deletes a version: it is no longer listed or compared with, and stays readable by its id (contract
+    /// §2.2). Succeeds also when it is deleted already.
     ///
     /// # Errors
     /// `NotFound` when there is no such group or version.
@@ -86,8 +87,9 @@ pub trait RegistryAdministration: SchemaRegistry {
         namespace: &str,
         schema: SchemaInfo,
     ) -> RegistryResult<SchemaReferences>;
-    /// Formats a schema for people; see [`kulya_schema::readable`], whose error is the inner one. An implementation that serves
-    /// others overrides this to run the work off the threads that serve connections.
+    /// Formats a schema for people; see [`kulya_schema::readable`], whose error is the inner one. An
+    /// implementation that serves others overrides this to run the work off the threads that serve
+    /// connections.
     async fn pretty_print(
         &self,
         schema: &SchemaInfo,
@@ -99,30 +101,32 @@ pub trait RegistryAdministration: SchemaRegistry {
     /// # Errors
     /// `NotFound` when there is no such group or schema.
     async fn compare(&self, group: &GroupId, from: u32, to: u32) -> RegistryResult<Comparison>;
-    /// Returns a page of the live versions that a search matches, ordered by group. A page may be short or empty although there
-    /// are more: only a page without `next` is the last.
+    /// Returns a page of the live versions that a search matches, ordered by group. A page may be short or
+    /// empty although there are more: only a page without `next` is the last.
     async fn search(&self, search: &Search, page: &PageRequest) -> RegistryResult<Page<SearchHit>>;
     /// Streams the groups of one namespace, or of all, as lines. See [`ExportLine`] for their order.
     async fn export(
         &self,
         namespace: Option<&str>,
     ) -> RegistryResult<BoxStream<'static, RegistryResult<ExportLine>>>;
-    /// Imports the lines of an [`export`](Self::export), with their ids. Each group becomes visible when it is complete; groups
-    /// before a failed one stay.
+    /// Imports the lines of an [`export`](Self::export), with their ids. Each group becomes visible when it
+    /// is complete; groups before a failed one stay.
     ///
     /// # Errors
-    /// `InvalidInput` when the lines are not a whole export, `Incompatible` when a group exists and `on_conflict` is
+    /// `InvalidInput` when the lines are not a whole export, `Incompatible` when a group exists and
+    /// `on_conflict` is
     /// [`OnConflict::Refuse`], and the errors of the lines themselves.
     async fn import(
         &self,
         lines: BoxStream<'static, RegistryResult<ExportLine>>,
         on_conflict: OnConflict,
     ) -> RegistryResult<ImportSummary>;
-    /// Streams changes, each with the position after it: the changes after a position that came with a change, or those from now
-    /// on. The stream waits for new changes.
+    /// Streams changes, each with the position after it: the changes after a position that came with a
+    /// change, or those from now on. The stream waits for new changes.
     ///
     /// # Errors
-    /// `InvalidInput` for a position that did not come with a change, `Gone` when retention has removed changes after it.
+    /// `InvalidInput` for a position that did not come with a change, `Gone` when retention has removed
+    /// changes after it.
     async fn changes(
         &self,
         from: Option<&str>,
@@ -293,8 +297,8 @@ pub struct ImportSummary {
 /// The version of the export's format.
 pub const EXPORT_VERSION: u32 = 1;
 
-/// One line of an export. The order is: `Begin`; for each group `Group`, its schemas in id order, its encodings in id order;
-/// `End`. An export without `End` is truncated.
+/// One line of an export. The order is: `Begin`; for each group `Group`, its schemas in id order, its
+/// encodings in id order; `End`. An export without `End` is truncated.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum ExportLine {
@@ -434,7 +438,8 @@ impl Search {
         self.group.as_ref().is_none_or(|wanted| name.to_lowercase().contains(&wanted.to_lowercase()))
     }
 
-    /// Returns whether a field matches: the last names of its path are the searched ones. Always `false` without a field.
+    /// Returns whether a field matches: the last names of its path are the searched ones. Always `false`
+    /// without a field.
     pub fn matches_field(&self, field: &Field) -> bool {
         let Some(wanted) = &self.field else { return false };
         let plain = |path: &str| path.replace("[]", "").replace("{}", "").to_lowercase();

@@ -13,8 +13,8 @@ pub type RegistryResult<T> = Result<T, RegistryError>;
 pub enum RegistryErrorKind {
     /// There is no such group, schema or encoding: create it, or correct the name.
     NotFound,
-    /// The group's policy refuses the schema, or the group exists already: the text has the reasons. Change the schema or the
-    /// policy.
+    /// The group's policy refuses the schema, or the group exists already: the text has the reasons. Change
+    /// the schema or the policy.
     Incompatible,
     /// The group accepts only another format: register the schema in another group.
     FormatMismatch,
@@ -32,8 +32,8 @@ pub enum RegistryErrorKind {
     Failed,
 }
 
-/// An error of a registry: its kind, a text that names the thing, and the source. It can be cloned, because callers that wait
-/// for one response share its error.
+/// An error of a registry: its kind, a text that names the thing, and the source. It can be cloned, because
+/// callers that wait for one response share its error.
 #[derive(Debug, Clone)]
 pub struct RegistryError {
     kind: RegistryErrorKind,
@@ -62,7 +62,8 @@ impl RegistryError {
         self
     }
 
-    /// Returns the reasons why a schema is `Incompatible`; the text has them too. `None` when the registry sends only the text.
+    /// Returns the reasons why a schema is `Incompatible`; the text has them too. `None` when the registry
+    /// sends only the text.
     pub fn refusal(&self) -> Option<&Refusal> {
         self.refusal.as_deref()
     }

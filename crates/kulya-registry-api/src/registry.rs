@@ -1,4 +1,5 @@
-//! The client's part of the contract: what serializers, deserializers, the catalog and capture need of a registry.
+//! The client's part of the contract: what serializers, deserializers, the catalog and capture need of a
+//! registry.
 
 use crate::RegistryResult;
 use async_trait::async_trait;
@@ -10,8 +11,9 @@ use kulya_schema::{
 /// A schema registry, in process or over the network. Every call may be cancelled at any await.
 ///
 /// # Errors
-/// Beside the kinds named at each method, any method returns `Unavailable` when the registry or its store does not respond,
-/// `Denied` when the caller lacks a permission, and `Failed` for a failure of the registry itself.
+/// Beside the kinds named at each method, any method returns `Unavailable` when the registry or its store
+/// does not respond, `Denied` when the caller lacks a permission, and `Failed` for a failure of the registry
+/// itself.
 #[async_trait]
 pub trait SchemaRegistry: Send + Sync + 'static {
     /// Creates a group; returns `false` when a group of that name exists.
@@ -32,8 +34,9 @@ pub trait SchemaRegistry: Send + Sync + 'static {
     /// Registers a schema, or finds it when it is registered already.
     ///
     /// # Errors
-    /// `Incompatible` when the group's policy refuses the schema, with all reasons in the text; `FormatMismatch` when the group
-    /// does not accept the format; `InvalidInput` for an invalid schema; `NotFound` when there is no such group.
+    /// `Incompatible` when the group's policy refuses the schema, with all reasons in the text;
+    /// `FormatMismatch` when the group does not accept the format; `InvalidInput` for an invalid schema;
+    /// `NotFound` when there is no such group.
     async fn add_schema(&self, group: &GroupId, schema: SchemaInfo) -> RegistryResult<VersionInfo>;
     /// Returns the version of a registered schema.
     ///
@@ -74,17 +77,20 @@ pub trait SchemaRegistry: Send + Sync + 'static {
     /// `NotFound` when there is no such group.
     async fn history(&self, group: &GroupId) -> RegistryResult<Vec<HistoryRecord>>;
 
-    /// Returns the encoding id of a schema version and a codec's name (`""` for no codec). The first call allocates it.
+    /// Returns the encoding id of a schema version and a codec's name (`""` for no codec). The first call
+    /// allocates it.
     ///
     /// # Errors
-    /// `NotFound` when there is no such group or version, `CodecUnknown` when the codec is not registered with the group.
+    /// `NotFound` when there is no such group or version, `CodecUnknown` when the codec is not registered
+    /// with the group.
     async fn encoding_id(
         &self,
         group: &GroupId,
         version: &VersionInfo,
         codec: &str,
     ) -> RegistryResult<EncodingId>;
-    /// Returns the schema and the codec of an encoding id. They never change, so the result can be cached without expiry.
+    /// Returns the schema and the codec of an encoding id. They never change, so the result can be cached
+    /// without expiry.
     ///
     /// # Errors
     /// `NotFound` when there is no such group or encoding.
@@ -97,6 +103,7 @@ pub trait SchemaRegistry: Send + Sync + 'static {
     /// Registers a codec with a group; a registered codec of the same name stays unchanged.
     ///
     /// # Errors
-    /// `NotFound` when there is no such group, `InvalidInput` for a name or properties that the registry does not accept.
+    /// `NotFound` when there is no such group, `InvalidInput` for a name or properties that the registry does
+    /// not accept.
     async fn add_codec_type(&self, group: &GroupId, codec: CodecType) -> RegistryResult<()>;
 }

@@ -1,9 +1,9 @@
-//! Filters what a caller may see: the one place where groups are left out of results. Lists, searches, exports, changes and
-//! imports go through [`Registry::visible_groups`], [`Registry::is_visible`] or [`Registry::check_create`]; a server gets its
-//! registry for a request from [`Registry::authorized_by`].
+//! Filters what a caller may see: the one place where groups are left out of results. Lists, searches,
+//! exports, changes and imports go through [`Registry::visible_groups`], [`Registry::is_visible`] or
+//! [`Registry::check_create`]; a server gets its registry for a request from [`Registry::authorized_by`].
 //!
-//! A registry without an [`Authorizer`] belongs to a program in the same process: it has all rights, and its page tokens are
-//! the positions themselves.
+//! A registry without an [`Authorizer`] belongs to a program in the same process: it has all rights, and its
+//! page tokens are the positions themselves.
 
 use crate::authorizer::Authorizer;
 use crate::error::{invalid_page_token, invalid_position};
@@ -30,8 +30,9 @@ pub(crate) struct VisibleGroups {
 }
 
 impl Registry {
-    /// Returns this registry restricted to a caller's rights: lists, searches, exports and changes contain what the caller may
-    /// read, and page tokens are encrypted. Access to a group that a request names is checked by the server before.
+    /// Returns this registry restricted to a caller's rights: lists, searches, exports and changes contain
+    /// what the caller may read, and page tokens are encrypted. Access to a group that a request names is
+    /// checked by the server before.
     #[must_use]
     pub fn authorized_by(&self, authorizer: Arc<dyn Authorizer>) -> Self {
         let mut restricted = self.clone();
@@ -60,7 +61,8 @@ impl Registry {
             .map_err(|missing| RegistryError::new(RegistryErrorKind::Denied, missing))
     }
 
-    /// Returns the visible groups whose keys have a prefix and come after a key: `limit` of them, or fewer where
+    /// Returns the visible groups whose keys have a prefix and come after a key: `limit` of them, or fewer
+    /// where
     /// [`MAX_EXAMINED`] groups were examined.
     pub(crate) async fn visible_groups(
         &self,
@@ -117,7 +119,8 @@ impl Registry {
         self.token_cipher().await?.seal(&[query, &[authorizer.principal()]].concat(), position).map(Some)
     }
 
-    /// Returns the page token after a group in the list of its namespace, for a list that must have a token after its last page.
+    /// Returns the page token after a group in the list of its namespace, for a list that must have a token
+    /// after its last page.
     ///
     /// # Errors
     /// `Unavailable` or `Failed` when the store fails.
@@ -126,8 +129,8 @@ impl Registry {
         Ok(token.unwrap_or_default())
     }
 
-    /// Encrypts a position in the changelog. Every caller may use it, for any time, and sees what it may read from there on; the
-    /// number of changes that it may not read stays secret.
+    /// Encrypts a position in the changelog. Every caller may use it, for any time, and sees what it may read
+    /// from there on; the number of changes that it may not read stays secret.
     pub(crate) async fn seal_position(&self, position: String) -> RegistryResult<String> {
         if self.authorizer.is_none() {
             return Ok(position);
@@ -143,8 +146,8 @@ impl Registry {
         self.token_cipher().await?.open(&["changes"], position).ok_or_else(|| invalid_position(position))
     }
 
-    /// Returns the cipher with the key from the store; the first caller creates the key. Where nothing can be written (a full
-    /// disk), returns a cipher with a key of this process until something can.
+    /// Returns the cipher with the key from the store; the first caller creates the key. Where nothing can be
+    /// written (a full disk), returns a cipher with a key of this process until something can.
     async fn token_cipher(&self) -> RegistryResult<Arc<PageTokenCipher>> {
         if let Some(cipher) = self.token_ciphers.stored() {
             return Ok(cipher);

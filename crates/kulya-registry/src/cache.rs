@@ -1,9 +1,9 @@
-//! The registry's caches. All but one hold immutable data, by incarnation and id: versions, schemas, and schemas prepared for
-//! comparison. Group records are cached by the version of their entry. Each request reads the group's entry from the store, so
-//! a cache can lack data and never has stale data.
+//! The registry's caches. All but one hold immutable data, by incarnation and id: versions, schemas, and
+//! schemas prepared for comparison. Group records are cached by the version of their entry. Each request
+//! reads the group's entry from the store, so a cache can lack data and never has stale data.
 //!
-//! The module also has this process's locks of groups: changes of one group wait for each other instead of failing by
-//! compare-and-set again and again.
+//! The module also has this process's locks of groups: changes of one group wait for each other instead of
+//! failing by compare-and-set again and again.
 
 use crate::records::{GroupRecord, SchemaRecord, VersionRecord};
 use kulya_schema::{GroupId, Judged, VersionInfo};
@@ -18,7 +18,8 @@ use tokio::sync::{Mutex, MutexGuard};
 /// Capacities of the caches of schemas and of prepared schemas, in bytes (estimated).
 const SCHEMA_CACHE_BYTES: u64 = 32 << 20;
 const PREPARED_CACHE_BYTES: u64 = 128 << 20;
-/// Capacity of the cache of version lists, in bytes (estimated). One list can take half of it: 160,000 versions.
+/// Capacity of the cache of version lists, in bytes (estimated). One list can take half of it: 160,000
+/// versions.
 const VERSION_CACHE_BYTES: u64 = 64 << 20;
 /// Capacity of the cache of group records.
 const MAX_GROUPS: usize = 10_000;
@@ -51,7 +52,8 @@ impl RegistryCache {
         }
     }
 
-    /// Waits for this process's lock of a group. It is held while the group is changed; other processes are not excluded.
+    /// Waits for this process's lock of a group. It is held while the group is changed; other processes are
+    /// not excluded.
     pub(crate) async fn lock_group(&self, group: &GroupId) -> Option<MutexGuard<'_, ()>> {
         let index = self.hasher.hash_one(group) as usize % GROUP_LOCKS;
         Some(self.group_locks.get(index)?.lock().await)
@@ -65,9 +67,9 @@ impl RegistryCache {
 
 /// Creates a cache of one shard: with several, an entry larger than a shard's share would never be cached.
 ///
-/// Half of the capacity is for hot entries and half for new ones, so that a check of thousands of versions finds all of them
-/// at the next check, even when the cache was full of unrelated entries. The ghost list (keys of evicted entries) is large
-/// enough that an entry that comes back becomes hot.
+/// Half of the capacity is for hot entries and half for new ones, so that a check of thousands of versions
+/// finds all of them at the next check, even when the cache was full of unrelated entries. The ghost list
+/// (keys of evicted entries) is large enough that an entry that comes back becomes hot.
 fn unsharded<Key: Eq + Hash, Val: Clone, We: Weighter<Key, Val> + Clone>(
     bytes: u64,
     weighter: We,
@@ -158,8 +160,8 @@ mod tests {
     use kulya_schema::decide::Judge;
     use kulya_schema::{Budget, Checkers, Compatibility, Format, Rules, SchemaInfo};
 
-    /// Checks against many versions look them up in the same order each time: a cache that evicted some of what fits would
-    /// hit none of them.
+    /// Checks against many versions look them up in the same order each time: a cache that evicted some of
+    /// what fits would hit none of them.
     #[test]
     fn a_scan_that_fits_is_cached_completely() {
         let compatibility = Compatibility::Backward;

@@ -1,5 +1,6 @@
-//! The changelog: a system stream to which the commit of each change also appends an event. So it contains no change that did
-//! not happen, misses none, and has each group's changes in order, however many registries use the store.
+//! The changelog: a system stream to which the commit of each change also appends an event. So it contains no
+//! change that did not happen, misses none, and has each group's changes in order, however many registries
+//! use the store.
 
 use crate::error::{from_store, invalid_position};
 use crate::records;
@@ -28,7 +29,8 @@ pub(crate) async fn tail(table: &Table) -> RegistryResult<String> {
     Ok(StreamCut::tail(&table.changelog, &segments).to_string())
 }
 
-/// The changelog's segments. Creates the changelog where it does not exist, since a reader needs a position to start at.
+/// The changelog's segments. Creates the changelog where it does not exist, since a reader needs a position
+/// to start at.
 async fn segments(table: &Table) -> RegistryResult<Vec<SegmentInfo>> {
     match table.store.segments(&table.changelog).await {
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -39,7 +41,8 @@ async fn segments(table: &Table) -> RegistryResult<Vec<SegmentInfo>> {
     }
 }
 
-/// Returns the changes after a position, or from now on, each with the position after it. The stream waits for new changes.
+/// Returns the changes after a position, or from now on, each with the position after it. The stream waits
+/// for new changes.
 pub(crate) async fn follow(
     table: &Table,
     from: Option<&str>,

@@ -1,5 +1,5 @@
-//! Compatibility checks of a schema against the versions of a group: versions are read and parsed in batches, compared on the
-//! registry's threads, and cached once parsed.
+//! Compatibility checks of a schema against the versions of a group: versions are read and parsed in batches,
+//! compared on the registry's threads, and cached once parsed.
 
 use crate::cache::PreparedKey;
 use crate::error::invalid_input;

@@ -1,4 +1,5 @@
-//! The errors of the registry, built in one place each, so that a condition has the same kind and the same words everywhere.
+//! The errors of the registry, built in one place each, so that a condition has the same kind and the same
+//! words everywhere.
 
 use kulya_registry_api::{RegistryError, RegistryErrorKind};
 use kulya_store::{Error, ErrorKind};

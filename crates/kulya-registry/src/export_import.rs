@@ -1,7 +1,8 @@
 //! Export of groups as lines, and import of such lines, with their ids.
 //!
-//! An import writes the records of a group in batches, under an incarnation that no group has yet; the last commit adds the
-//! group's record. So the whole group appears at once or, when the import fails before, not at all.
+//! An import writes the records of a group in batches, under an incarnation that no group has yet; the last
+//! commit adds the group's record. So the whole group appears at once or, when the import fails before, not
+//! at all.
 
 use crate::cache::VersionList;
 use crate::error::{invalid_input, missing_record};
@@ -126,7 +127,8 @@ impl Exporter {
         Ok(())
     }
 
-    /// Returns a snapshot of the group being exported: its schemas and encodings are immutable, but it may be deleted.
+    /// Returns a snapshot of the group being exported: its schemas and encodings are immutable, but it may be
+    /// deleted.
     async fn snapshot(&self, group: &GroupRecord) -> RegistryResult<GroupSnapshot<'_>> {
         let id = self.group.as_ref().ok_or_else(|| truncated("a group"))?;
         let snapshot = self.registry.snapshot(id).await?;
@@ -197,8 +199,8 @@ type Lines = BoxStream<'static, RegistryResult<ExportLine>>;
 /// Imports the groups of an export. Groups before a failed one stay.
 ///
 /// # Errors
-/// `InvalidInput` when the lines are not a whole export, `Incompatible` when a group exists and `on_conflict` is `Refuse`,
-/// `Denied` when the caller may not create a group, and the errors of the lines themselves.
+/// `InvalidInput` when the lines are not a whole export, `Incompatible` when a group exists and `on_conflict`
+/// is `Refuse`, `Denied` when the caller may not create a group, and the errors of the lines themselves.
 pub(crate) async fn import(
     registry: &Registry,
     mut lines: Lines,

@@ -1,7 +1,7 @@
 //! The keys of the registry's one table.
 //!
-//! The keys of a group's records contain its incarnation, a number allocated when the group is created, so that a group that is
-//! created again after its deletion does not see the old group's records.
+//! The keys of a group's records contain its incarnation, a number allocated when the group is created, so
+//! that a group that is created again after its deletion does not see the old group's records.
 //!
 //! | key | record |
 //! |---|---|
@@ -103,7 +103,8 @@ fn indexed(tag: u8, incarnation: u64, id: u32) -> Bytes {
     key.freeze()
 }
 
-/// `format` is the kind of the format: all custom formats have one, since identity compares kinds (contract §2.1).
+/// `format` is the kind of the format: all custom formats have one, since identity compares kinds (contract
+/// §2.1).
 pub(crate) fn fingerprint(incarnation: u64, fingerprint: &[u8; 32], format: &str, type_name: &str) -> Bytes {
     let mut key = key(b'f', 44 + format.len() + type_name.len());
     key.put_u64(incarnation);

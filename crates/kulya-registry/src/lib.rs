@@ -1,10 +1,10 @@
-//! The schema registry on a stream store: it applies the rules of `kulya-schema` and stores groups, schemas and encodings in one
-//! table.
+//! The schema registry on a stream store: it applies the rules of `kulya-schema` and stores groups, schemas
+//! and encodings in one table.
 //!
-//! Every request first reads the group's record from the table, and every change is one commit that replaces this record by
-//! compare-and-set. So each group is linearizable, and any number of registries can share a store without a leader. The same
-//! commit appends the change to the changelog. The caches, which the clones of a [`Registry`] share, contain immutable data:
-//! versions, schemas, parsed schemas.
+//! Every request first reads the group's record from the table, and every change is one commit that replaces
+//! this record by compare-and-set. So each group is linearizable, and any number of registries can share a
+//! store without a leader. The same commit appends the change to the changelog. The caches, which the clones
+//! of a [`Registry`] share, contain immutable data: versions, schemas, parsed schemas.
 //!
 //! ```
 //! # use std::sync::Arc;

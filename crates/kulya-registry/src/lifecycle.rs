@@ -42,7 +42,8 @@ impl Registry {
         Ok((incarnation, TableChange::put(&self.table.id, keys::last_incarnation(), condition, record)))
     }
 
-    /// Creates a group whose record `record` builds from a new incarnation. Returns `false` when a group of that name exists.
+    /// Creates a group whose record `record` builds from a new incarnation. Returns `false` when a group of
+    /// that name exists.
     pub(crate) async fn create_group_with(
         &self,
         group: &GroupId,
@@ -62,8 +63,8 @@ impl Registry {
         Err(contended("the list of groups"))
     }
 
-    /// Commits a new group's record, `changes` with it. Returns `false` when a group of that name exists, or a condition of
-    /// `changes` does not hold.
+    /// Commits a new group's record, `changes` with it. Returns `false` when a group of that name exists, or
+    /// a condition of `changes` does not hold.
     pub(crate) async fn commit_new_group(
         &self,
         group: &GroupId,
@@ -90,8 +91,8 @@ impl Registry {
         Err(contended(format!("group {group}")))
     }
 
-    /// Removes the records of an incarnation whose group record is deleted. Nobody reads them any more, so a process that
-    /// stops half-way leaves nothing but unused space.
+    /// Removes the records of an incarnation whose group record is deleted. Nobody reads them any more, so a
+    /// process that stops half-way leaves nothing but unused space.
     pub(crate) async fn remove_incarnation(&self, incarnation: u64) -> RegistryResult<()> {
         for prefix in keys::incarnation_prefixes(incarnation) {
             loop {

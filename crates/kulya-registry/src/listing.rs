@@ -1,5 +1,5 @@
-//! Streams of a group's live schemas: each schema is read when the stream reaches it, so that a group of any size is listed in
-//! the memory of one schema.
+//! Streams of a group's live schemas: each schema is read when the stream reaches it, so that a group of any
+//! size is listed in the memory of one schema.
 
 use crate::cache::VersionList;
 use crate::error::not_found;
@@ -43,11 +43,12 @@ fn select(
 }
 
 impl Registry {
-    /// Streams the live schemas that a listing selects, as of this call, each with the policy and the time of its addition.
+    /// Streams the live schemas that a listing selects, as of this call, each with the policy and the time of
+    /// its addition.
     ///
     /// # Errors
-    /// `NotFound` when there is no such group, or no schema of that type. In the stream: `NotFound` when the group was deleted
-    /// meanwhile, `Failed` when a record is corrupt.
+    /// `NotFound` when there is no such group, or no schema of that type. In the stream: `NotFound` when the
+    /// group was deleted meanwhile, `Failed` when a record is corrupt.
     pub async fn live_schemas(
         &self,
         group: &GroupId,

@@ -1,10 +1,10 @@
-//! Page tokens: positions in lists, encrypted and authenticated (ChaCha20-Poly1305), so that a caller learns no names of groups
-//! that it may not read from a token, and cannot forge one. A token is bound to the query and to the caller: with any other
-//! it is rejected.
+//! Page tokens: positions in lists, encrypted and authenticated (ChaCha20-Poly1305), so that a caller learns
+//! no names of groups that it may not read from a token, and cannot forge one. A token is bound to the query
+//! and to the caller: with any other it is rejected.
 //!
-//! The key is stored in the registry's table, so that a token is valid at every process on the store, and after a restart.
-//! The nonce is a keyed hash (HMAC-SHA-256) of all that is encrypted: a position always has the same token, and no nonce is
-//! used for two positions.
+//! The key is stored in the registry's table, so that a token is valid at every process on the store, and
+//! after a restart. The nonce is a keyed hash (HMAC-SHA-256) of all that is encrypted: a position always has
+//! the same token, and no nonce is used for two positions.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

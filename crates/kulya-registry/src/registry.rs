@@ -1,5 +1,5 @@
-//! The registry's state: the table, the caches, the threads, and on whose behalf requests are made. The operations are in the
-//! modules above: `schemas`, `administration`, `listing`, `lifecycle`.
+//! The registry's state: the table, the caches, the threads, and on whose behalf requests are made. The
+//! operations are in the modules above: `schemas`, `administration`, `listing`, `lifecycle`.
 
 use crate::authorizer::Authorizer;
 use crate::cache::RegistryCache;
@@ -30,8 +30,8 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Opens the registry in a store, for a server. Creates the system scope `_schemaregistry`, its table and its changelog
-    /// where they do not exist.
+    /// Opens the registry in a store, for a server. Creates the system scope `_schemaregistry`, its table and
+    /// its changelog where they do not exist.
     ///
     /// # Errors
     /// `Unavailable` or `Failed` when the store fails.
@@ -41,8 +41,8 @@ impl Registry {
         Ok(this)
     }
 
-    /// Creates a handle of the registry in a store, for a reader. Does no I/O: a store without a registry reads as one without
-    /// groups, and the first change creates the registry.
+    /// Creates a handle of the registry in a store, for a reader. Does no I/O: a store without a registry
+    /// reads as one without groups, and the first change creates the registry.
     ///
     /// # Errors
     /// None in practice: the names of the system scope are valid.
@@ -72,7 +72,8 @@ impl Registry {
         self
     }
 
-    /// Runs a job whose time is linear in the `bytes` of its input: small ones inline, others on the registry's threads.
+    /// Runs a job whose time is linear in the `bytes` of its input: small ones inline, others on the
+    /// registry's threads.
     ///
     /// # Errors
     /// `Unavailable` when the queue is full or the job does not finish in time, `Failed` when it panics.
@@ -95,8 +96,8 @@ impl Registry {
         canonical.map(Arc::new).map_err(invalid_input)
     }
 
-    /// Returns the position after the last change. [`changes`] from there returns every later change, which a caller needs who
-    /// must not miss one between two calls.
+    /// Returns the position after the last change. [`changes`] from there returns every later change, which a
+    /// caller needs who must not miss one between two calls.
     ///
     /// # Errors
     /// `Unavailable` or `Failed` when the store fails.

@@ -23,11 +23,13 @@ use std::sync::Arc;
 const UNLOCKED_ATTEMPTS: usize = 3;
 
 impl Registry {
-    /// Sets a group's policy. Returns `false` when `previous` is given and is not the current policy. Any policy can be set for
-    /// any format: by Java's rules a policy without a checker accepts everything (contract §3.5).
+    /// Sets a group's policy. Returns `false` when `previous` is given and is not the current policy. Any
+    /// policy can be set for any format: by Java's rules a policy without a checker accepts everything
+    /// (contract §3.5).
     ///
     /// # Errors
-    /// `NotFound` when the group does not exist, `Unavailable` when too many others change it or the store fails.
+    /// `NotFound` when the group does not exist, `Unavailable` when too many others change it or the store
+    /// fails.
     pub async fn update_compatibility(
         &self,
         group: &GroupId,
@@ -63,8 +65,8 @@ impl Registry {
         Err(contended(format!("group {group}")))
     }
 
-    /// Removes the reasons from the error of an incompatible schema, for a caller who may add to the group and not read it: they
-    /// describe other schemas.
+    /// Removes the reasons from the error of an incompatible schema, for a caller who may add to the group
+    /// and not read it: they describe other schemas.
     fn redact_refusal(&self, group: &GroupId, error: RegistryError) -> RegistryError {
         match error.kind() {
             RegistryErrorKind::Incompatible if !self.is_visible(group) => {
@@ -80,9 +82,9 @@ impl Registry {
         }
     }
 
-    /// Attempts once to add a schema; returns `None` when the group changed meanwhile. Without `lock_first` the schema is checked
-    /// before the group's lock is taken, so that a long check does not block other changes of the group; with it, a group that
-    /// changes all the time cannot starve the caller.
+    /// Attempts once to add a schema; returns `None` when the group changed meanwhile. Without `lock_first`
+    /// the schema is checked before the group's lock is taken, so that a long check does not block other
+    /// changes of the group; with it, a group that changes all the time cannot starve the caller.
     async fn try_add(
         &self,
         group: &GroupId,
@@ -138,7 +140,8 @@ impl Registry {
         Ok(found.map(|(id, _)| EncodingId(id)))
     }
 
-    /// Attempts once to find or allocate the encoding id of a schema and a codec; returns `None` when the group changed meanwhile.
+    /// Attempts once to find or allocate the encoding id of a schema and a codec; returns `None` when the
+    /// group changed meanwhile.
     async fn try_add_encoding(
         &self,
         group: &GroupId,
@@ -190,7 +193,8 @@ impl NewSchema {
         Self { version: VersionRecord { version, shape: canonical.shape.clone() }, schema }
     }
 
-    /// Returns the changes of the table that add the records, and for a live schema the record of its fingerprint.
+    /// Returns the changes of the table that add the records, and for a live schema the record of its
+    /// fingerprint.
     pub(crate) fn changes(&self, table: &Table, incarnation: u64, live: bool) -> Vec<TableChange> {
         let SchemaRecord { schema, version: VersionInfo { id, .. }, fingerprint, .. } = &self.schema;
         let put = |key, condition, value| TableChange::put(&table.id, key, condition, value);

@@ -1,5 +1,6 @@
-//! Search for versions: groups in key order, the versions of each by id. Only a search by field reads schemas. A page ends when
-//! it is full, or after a bounded number of schemas or bytes was examined; the next page continues there.
+//! Search for versions: groups in key order, the versions of each by id. Only a search by field reads
+//! schemas. A page ends when it is full, or after a bounded number of schemas or bytes was examined; the next
+//! page continues there.
 
 use crate::error::{invalid_input, invalid_page_token};
 use crate::keys;
@@ -112,7 +113,8 @@ struct PageUsage {
     schemas: usize,
     bytes: usize,
     found_bytes: usize,
-    /// The version examined last: the next page continues after it when the budget is exhausted within another.
+    /// The version examined last: the next page continues after it when the budget is exhausted within
+    /// another.
     last: Option<Position>,
 }
 

@@ -1,4 +1,5 @@
-//! A group at one version of its record: reads of the group, and a commit that fails when the group has changed since.
+//! A group at one version of its record: reads of the group, and a commit that fails when the group has
+//! changed since.
 
 use crate::cache::{PreparedKey, RegistryCache, VersionList};
 use crate::changelog;
@@ -24,8 +25,8 @@ pub(crate) struct GroupSnapshot<'a> {
     version: Version,
 }
 
-/// The format in the key of a schema's fingerprint: custom formats share one, since identity compares kinds of formats
-/// (contract §2.1).
+/// The format in the key of a schema's fingerprint: custom formats share one, since identity compares kinds
+/// of formats (contract §2.1).
 pub(crate) fn format_kind(format: &Format) -> &str {
     if let Format::Custom(_) = format { "Custom" } else { format.full_name() }
 }
@@ -60,8 +61,8 @@ impl<'a> GroupSnapshot<'a> {
         Arc::make_mut(&mut self.record)
     }
 
-    /// Commits the modified record, `changes` with it, and an event of the changelog. Returns `false` when the group has changed
-    /// since the snapshot was read.
+    /// Commits the modified record, `changes` with it, and an event of the changelog. Returns `false` when
+    /// the group has changed since the snapshot was read.
     pub(crate) async fn commit(
         &self,
         mut changes: Vec<TableChange>,
@@ -82,7 +83,8 @@ impl<'a> GroupSnapshot<'a> {
         {
             return Ok(cached);
         }
-        // taken out of the cache while it is extended, so that it is not copied; concurrent readers read the list again
+        // taken out of the cache while it is extended, so that it is not copied; concurrent readers read the
+        // list again
         let cached = self.cache.versions.remove(&incarnation).map(|(_, versions)| versions);
         let mut versions = cached.map(Arc::unwrap_or_clone).unwrap_or_default();
         while versions.len() < self.record.schemas {
@@ -162,8 +164,8 @@ impl<'a> GroupSnapshot<'a> {
         Ok(decide::consulted(context, type_name, live))
     }
 
-    /// Pairs versions with their shapes; versions of one shape need only one comparison. `None` where shapes cannot stand for
-    /// schemas.
+    /// Pairs versions with their shapes; versions of one shape need only one comparison. `None` where shapes
+    /// cannot stand for schemas.
     pub(crate) async fn with_shapes(
         &self,
         selected: Vec<VersionInfo>,

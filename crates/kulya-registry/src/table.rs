@@ -1,5 +1,5 @@
-//! The registry's table and changelog stream in the store. A change of the registry reads records, decides, and commits on the
-//! condition that the records are unchanged; it is retried when they are not.
+//! The registry's table and changelog stream in the store. A change of the registry reads records, decides,
+//! and commits on the condition that the records are unchanged; it is retried when they are not.
 
 use crate::error::from_store;
 use crate::records;
@@ -26,8 +26,8 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Creates a handle of the registry's table. Does no I/O: a table that does not exist reads as empty, and the first
-    /// change creates it.
+    /// Creates a handle of the registry's table. Does no I/O: a table that does not exist reads as empty, and
+    /// the first change creates it.
     pub(crate) fn new(store: Arc<dyn StreamStore>) -> RegistryResult<Self> {
         let id = TableId::system("_schemaregistry", "registry").map_err(from_store)?;
         let changelog = changelog_stream(&id.scope)?;
@@ -58,7 +58,8 @@ impl Table {
         }
     }
 
-    /// Commits changes of the table together with events of the changelog. Returns `false` when a condition does not hold.
+    /// Commits changes of the table together with events of the changelog. Returns `false` when a condition
+    /// does not hold.
     pub(crate) async fn commit(
         &self,
         changes: Vec<TableChange>,

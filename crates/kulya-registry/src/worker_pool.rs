@@ -1,10 +1,11 @@
-//! The threads that parse, canonicalise, compare and list schemas. The cost of such work is chosen by the caller, so it never
-//! runs on the threads that serve connections.
+//! The threads that parse, canonicalise, compare and list schemas. The cost of such work is chosen by the
+//! caller, so it never runs on the threads that serve connections.
 //!
-//! - At most as many jobs run as there are threads; of one caller one fewer, so that no caller can occupy all threads.
+//! - At most as many jobs run as there are threads; of one caller one fewer, so that no caller can occupy all
+//!   threads.
 //! - Further jobs wait in a queue of bounded length; beyond that, requests are rejected as `Unavailable`.
-//! - A request has a [`Budget`] of steps and a timeout. When either is exhausted, or the request is cancelled (its future is
-//!   dropped), the job stops at its next step and its result is discarded.
+//! - A request has a [`Budget`] of steps and a timeout. When either is exhausted, or the request is cancelled
+//!   (its future is dropped), the job stops at its next step and its result is discarded.
 //!
 //! Small jobs run inline: handing them over would take longer than running them.
 
@@ -26,7 +27,8 @@ const INLINE_BYTES: usize = 16 << 10;
 /// The limits of the threads that parse and compare schemas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerPoolLimits {
-    /// The number of threads, which is the number of jobs that run at a time; of one caller one fewer, but at least one.
+    /// The number of threads, which is the number of jobs that run at a time; of one caller one fewer, but at
+    /// least one.
     pub threads: usize,
     /// The number of jobs that wait for a thread; further ones are rejected.
     pub max_queued: usize,
@@ -55,8 +57,8 @@ tokio::task_local! {
     static CALLER: Arc<str>;
 }
 
-/// Runs a future on behalf of a caller: its jobs count against the caller's limits. Without a caller only the limits of the
-/// pool apply.
+/// Runs a future on behalf of a caller: its jobs count against the caller's limits. Without a caller only the
+/// limits of the pool apply.
 pub async fn with_caller<F: Future>(caller: impl Into<Arc<str>>, future: F) -> F::Output {
     CALLER.scope(caller.into(), future).await
 }
@@ -218,7 +220,8 @@ impl JobRunner {
         &self.budget
     }
 
-    /// Runs a job whose time is linear in the `bytes` of its input: inline up to [`INLINE_BYTES`], else as [`run`](Self::run).
+    /// Runs a job whose time is linear in the `bytes` of its input: inline up to [`INLINE_BYTES`], else as
+    /// [`run`](Self::run).
     ///
     /// # Errors
     /// Those of [`run`](Self::run).

@@ -1,5 +1,5 @@
-//! Decodes Avro events to record batches, by `arrow-avro`: one decoder for each writer schema, all with the columns of the reader
-//! schema.
+//! Decodes Avro events to record batches, by `arrow-avro`: one decoder for each writer schema, all with the
+//! columns of the reader schema.
 
 use super::{BATCH_BYTES, BATCH_ROWS};
 use crate::codec::Codecs;
@@ -15,10 +15,12 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The prefix that `arrow-avro` expects before a datum with a numeric schema id: a zero byte and the id, here always 0.
+/// The prefix that `arrow-avro` expects before a datum with a numeric schema id: a zero byte and the id, here
+/// always 0.
 ///
-/// It is appended to each datum, for the next one: the library decodes a datum only when bytes follow the prefix. Otherwise it
-/// would decode a datum of no bytes (a record of nulls), or a truncated one, together with the next event.
+/// It is appended to each datum, for the next one: the library decodes a datum only when bytes follow the
+/// prefix. Otherwise it would decode a datum of no bytes (a record of nulls), or a truncated one, together
+/// with the next event.
 const PREFIX: [u8; 5] = [0; 5];
 /// The number of values after which a batch is complete: the values of an array of nulls take no bytes.
 const BATCH_VALUES: usize = 4_000_000;
@@ -49,7 +51,8 @@ struct WriterDecoder {
 }
 
 impl AvroBatchDecoder {
-    /// Creates a decoder of the events of `group`, resolved to the schema `reader`, with the columns of `projection` if it is given.
+    /// Creates a decoder of the events of `group`, resolved to the schema `reader`, with the columns of
+    /// `projection` if it is given.
     ///
     /// # Errors
     /// `Schema` when the schema is not Avro, or its root is not a record.
@@ -88,9 +91,9 @@ impl AvroBatchDecoder {
     /// Decodes an event. After an error the decoder continues without the event.
     ///
     /// # Errors
-    /// `Header` for bytes that are not an event; `Registry` when the encoding id cannot be resolved; `Codec` or `Key` when the
-    /// payload cannot be decompressed or decrypted; `Schema` when the writer's schema cannot be resolved to the reader's;
-    /// `Payload` when the payload does not match the schema.
+    /// `Header` for bytes that are not an event; `Registry` when the encoding id cannot be resolved; `Codec`
+    /// or `Key` when the payload cannot be decompressed or decrypted; `Schema` when the writer's schema
+    /// cannot be resolved to the reader's; `Payload` when the payload does not match the schema.
     pub async fn push(&mut self, event: &[u8]) -> CodecResult<()> {
         let (id, payload) = header::split(event)?;
         let encoding = self.encodings.encoding(id).await?;
@@ -127,7 +130,8 @@ impl AvroBatchDecoder {
         Ok(())
     }
 
-    /// Replaces a decoder that failed, and completes a batch of the rows that it had, so that no row is decoded more than twice.
+    /// Replaces a decoder that failed, and completes a batch of the rows that it had, so that no row is
+    /// decoded more than twice.
     fn restore(&mut self, writer: u32, encoding: &EncodingInfo, pending: Vec<Vec<u8>>) -> CodecResult<()> {
         let mut decoder = WriterDecoder::new(encoding, &self.reader, self.projection.clone())?;
         for row in pending {
@@ -214,7 +218,8 @@ impl WriterDecoder {
     }
 }
 
-/// Returns the record schema of the rows: the root, or the record in a root union with null and its encoded union index.
+/// Returns the record schema of the rows: the root, or the record in a root union with null and its encoded
+/// union index.
 fn row_schema(schema: &SchemaInfo) -> CodecResult<(Value, Option<u8>)> {
     let no_rows = |reason: &str| {
         CodecError::Schema(format!("Avro schema {} cannot be a table: {reason}", schema.type_name))

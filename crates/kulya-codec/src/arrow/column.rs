@@ -1,5 +1,5 @@
-//! The columns of a JSON schema: from the types of JSON Schema, and from the annotations of a change log for types that JSON does
-//! not have (`docs/spec/cdc-schema.md`).
+//! The columns of a JSON schema: from the types of JSON Schema, and from the annotations of a change log for
+//! types that JSON does not have (`docs/spec/cdc-schema.md`).
 
 use crate::{CodecError, CodecResult};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
@@ -62,7 +62,8 @@ pub enum ColumnType {
         /// The number of digits after the decimal point.
         scale: i8,
     },
-    /// A decimal as `{"scale": …, "value": base64}`, which becomes a string, because each row has its own scale.
+    /// A decimal as `{"scale": …, "value": base64}`, which becomes a string, because each row has its own
+    /// scale.
     VariableDecimal,
     /// An array of values of one type.
     List(Box<ColumnType>),

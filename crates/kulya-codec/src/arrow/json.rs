@@ -1,4 +1,5 @@
-//! Decodes JSON events to record batches: each value is converted to its column's type, or rejected with the column's name.
+//! Decodes JSON events to record batches: each value is converted to its column's type, or rejected with the
+//! column's name.
 
 use super::column::{Column, ColumnType, arrow_schema};
 use super::{BATCH_BYTES, BATCH_ROWS};
@@ -57,12 +58,13 @@ impl JsonBatchDecoder {
         arrow_schema(&self.columns)
     }
 
-    /// Decodes an event; a top-level array of objects is several rows. After an error the decoder continues without the event.
+    /// Decodes an event; a top-level array of objects is several rows. After an error the decoder continues
+    /// without the event.
     ///
     /// # Errors
-    /// `Header` for bytes that are not an event; `Registry` when the encoding id cannot be resolved; `Codec` or `Key` when the
-    /// payload cannot be decompressed or decrypted; `Schema` when the event is not JSON; `Payload` when a value does not match
-    /// its column.
+    /// `Header` for bytes that are not an event; `Registry` when the encoding id cannot be resolved; `Codec`
+    /// or `Key` when the payload cannot be decompressed or decrypted; `Schema` when the event is not JSON;
+    /// `Payload` when a value does not match its column.
     pub async fn push(&mut self, event: &[u8]) -> CodecResult<()> {
         let (id, payload) = header::split(event)?;
         let encoding = self.encodings.encoding(id).await?;

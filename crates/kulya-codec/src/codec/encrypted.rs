@@ -4,20 +4,21 @@
 //! 01 | length of the key id, one byte | key id | nonce, 24 bytes | ciphertext | tag, 16 bytes
 //! ```
 //!
-//! The tag authenticates the bytes before the nonce, the codec's name and the payload. It does not authenticate the event's
-//! header: whoever can write to the stream can put an encrypted payload under another encoding id of the same codec, or replay an
-//! old event.
+//! The tag authenticates the bytes before the nonce, the codec's name and the payload. It does not
+//! authenticate the event's header: whoever can write to the stream can put an encrypted payload under
+//! another encoding id of the same codec, or replay an old event.
 //!
-//! **Why the key id is in the payload.** A registry identifies a codec by its name and ignores the properties of a known name
-//! (contract §1.3, operation 20). A key id in the properties would never change, or each rotation would need a new codec name,
-//! and with it a new encoding id and a change of every writer and reader. In the payload it costs a few bytes, and writers rotate
-//! keys one by one without the registry.
+//! **Why the key id is in the payload.** A registry identifies a codec by its name and ignores the properties
+//! of a known name (contract §1.3, operation 20). A key id in the properties would never change, or each
+//! rotation would need a new codec name, and with it a new encoding id and a change of every writer and
+//! reader. In the payload it costs a few bytes, and writers rotate keys one by one without the registry.
 //!
-//! **Why the compression is in the name.** It is fixed for an encoding, and for the same reason properties cannot distinguish two
-//! encrypting codecs of a group.
+//! **Why the compression is in the name.** It is fixed for an encoding, and for the same reason properties
+//! cannot distinguish two encrypting codecs of a group.
 //!
-//! **Why this cipher.** Many writers share a key without a common counter, so nonces are random. Random nonces of 24 bytes do not
-//! collide; the 12 bytes of AES-GCM may collide after about 2^32 events of one key, which a stream reaches.
+//! **Why this cipher.** Many writers share a key without a common counter, so nonces are random. Random
+//! nonces of 24 bytes do not collide; the 12 bytes of AES-GCM may collide after about 2^32 events of one key,
+//! which a stream reaches.
 
 use super::{Codec, Key, KeyProvider, codec_type_named};
 use crate::{CodecError, CodecResult};
@@ -46,8 +47,8 @@ impl<F: Fn() -> [u8; NONCE_BYTES] + Send + Sync + 'static> NonceSource for F {
 
 /// Encrypts the output of another codec: compression comes first, since ciphertext cannot be compressed.
 ///
-/// The length of an event reveals how well its payload compresses. Where an attacker who sees lengths can choose part of a
-/// payload, encrypt with [`NoCodec`](super::NoCodec).
+/// The length of an event reveals how well its payload compresses. Where an attacker who sees lengths can
+/// choose part of a payload, encrypt with [`NoCodec`](super::NoCodec).
 pub struct Encrypted<C> {
     inner: C,
     keys: Arc<dyn KeyProvider>,
@@ -124,8 +125,8 @@ impl<C: Codec> Codec for Encrypted<C> {
     }
 }
 
-/// Returns the associated data of the cipher: the bytes before the nonce and the codec's name. The prefix contains its own length,
-/// so the concatenation is unambiguous.
+/// Returns the associated data of the cipher: the bytes before the nonce and the codec's name. The prefix
+/// contains its own length, so the concatenation is unambiguous.
 fn associated_data(prefix: &[u8], name: &str) -> Vec<u8> {
     [prefix, name.as_bytes()].concat()
 }

@@ -30,10 +30,12 @@ impl fmt::Debug for Key {
     }
 }
 
-/// A provider of keys: a file, the environment, a key service with a cache. It is called for every event, so it must not block.
+/// A provider of keys: a file, the environment, a key service with a cache. It is called for every event, so
+/// it must not block.
 ///
-/// An id identifies one key and is never reused. To rotate keys, make a new id the current one, and keep the old keys for as long
-/// as events written with them must be readable; to make such events unreadable, delete their key.
+/// An id identifies one key and is never reused. To rotate keys, make a new id the current one, and keep the
+/// old keys for as long as events written with them must be readable; to make such events unreadable, delete
+/// their key.
 pub trait KeyProvider: Send + Sync + 'static {
     /// Returns the id of the key for new events, 1 to 255 bytes. It is not secret: every event contains it.
     ///

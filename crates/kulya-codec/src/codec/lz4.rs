@@ -1,6 +1,6 @@
-//! The LZ4 codec, by `lz4_flex`. It uses the frame format and not bare blocks: a frame has its size and a checksum, and other LZ4
-//! implementations (the command line tool, Java's `LZ4FrameInputStream`) can read it. Java's registry has no LZ4; the name is the
-//! MIME type that desktops use for the format.
+//! The LZ4 codec, by `lz4_flex`. It uses the frame format and not bare blocks: a frame has its size and a
+//! checksum, and other LZ4 implementations (the command line tool, Java's `LZ4FrameInputStream`) can read it.
+//! Java's registry has no LZ4; the name is the MIME type that desktops use for the format.
 
 use super::{Codec, codec_type_named, read_bounded};
 use crate::{CodecError, CodecResult};
@@ -17,8 +17,8 @@ impl Lz4 {
     pub const NAME: &str = "application/x-lz4";
 }
 
-/// Bytes appended to the input. The library accepts an input that ends between two blocks as a whole frame; these bytes would be
-/// the end mark of such a frame, so if any of them were read, the frame was truncated.
+/// Bytes appended to the input. The library accepts an input that ends between two blocks as a whole frame;
+/// these bytes would be the end mark of such a frame, so if any of them were read, the frame was truncated.
 const END_MARK: [u8; 16] = [0; 16];
 
 impl Codec for Lz4 {

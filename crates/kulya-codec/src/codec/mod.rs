@@ -1,5 +1,5 @@
-//! Codecs of payloads: compression, encryption, or both. The registry knows a codec by its name; users add their own by
-//! implementing [`Codec`].
+//! Codecs of payloads: compression, encryption, or both. The registry knows a codec by its name; users add
+//! their own by implementing [`Codec`].
 //!
 //! | name | codec | other readers |
 //! |---|---|---|
@@ -8,11 +8,13 @@
 //! | `application/x-snappy-framed` | [`Snappy`] | Java |
 //! | `application/x-lz4` | [`Lz4`] | Java with a custom codec |
 //! | `application/zstd` | [`Zstd`] | Java with a custom codec |
-//! | `application/x-xchacha20poly1305`, or the same followed by `+` and a name above | [`Encrypted`] | Java with a custom codec and the key |
+//! | `application/x-xchacha20poly1305` | [`Encrypted`] | Java with a custom codec and the key |
+//! | the same, `+` and a name above | [`Encrypted`] after that codec | Java with a custom codec and the key |
 //!
-//! Decoders accept arbitrary bytes and either decode or reject them; their output is at most [`MAX_DECODED_BYTES`]. Trailing zero
-//! bytes of an encoded payload are ignored, since a Java writer may write its whole buffer (contract §5.4). Zero bytes *within*
-//! the encoded payload are left to the format's decoder, which knows where a value ends.
+//! Decoders accept arbitrary bytes and either decode or reject them; their output is at most
+//! [`MAX_DECODED_BYTES`]. Trailing zero bytes of an encoded payload are ignored, since a Java writer may
+//! write its whole buffer (contract §5.4). Zero bytes *within* the encoded payload are left to the format's
+//! decoder, which knows where a value ends.
 
 mod encrypted;
 mod gzip;

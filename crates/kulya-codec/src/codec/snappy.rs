@@ -1,4 +1,5 @@
-//! The Snappy codec, by `snap`. It uses the raw block format under the name of the framing format, as Java does (contract §5.3).
+//! The Snappy codec, by `snap`. It uses the raw block format under the name of the framing format, as Java
+//! does (contract §5.3).
 
 use super::{Codec, check_decoded_size, codec_type_named};
 use crate::{CodecError, CodecResult};
@@ -28,15 +29,17 @@ impl Codec for Snappy {
         let corrupt = |reason: &str| CodecError::Codec(format!("the payload is not snappy: {reason}"));
         let length = snap::raw::decompress_len(bytes).map_err(|e| corrupt(&e.to_string()))?;
         check_decoded_size(length as u64, "snappy")?;
-        // the declared length is checked against the elements first, so that no memory is allocated for a false one
+        // the declared length is checked against the elements first, so that no memory is allocated for a
+        // false one
         let block =
             block(bytes, length).ok_or_else(|| corrupt("its elements do not add up to its length"))?;
         snap::raw::Decoder::new().decompress_vec(block).map_err(|e| corrupt(&e.to_string()))
     }
 }
 
-/// Returns the block without trailing zero bytes, if its elements decode to `length` bytes. The library accepts only exact blocks,
-/// and a block may itself end with zero bytes, so its end is found by its elements (Snappy's format description, section 2).
+/// Returns the block without trailing zero bytes, if its elements decode to `length` bytes. The library
+/// accepts only exact blocks, and a block may itself end with zero bytes, so its end is found by its elements
+/// (Snappy's format description, section 2).
 fn block(bytes: &[u8], length: usize) -> Option<&[u8]> {
     let preamble = bytes.iter().position(|byte| byte & 0x80 == 0)? + 1;
     let (mut at, mut decoded) = (preamble, 0usize);

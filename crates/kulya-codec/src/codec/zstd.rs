@@ -1,5 +1,5 @@
-//! The Zstandard codec (RFC 8878), by `zstd`, the reference implementation. Java's registry has no Zstandard; the name is the media
-//! type that the RFC registers.
+//! The Zstandard codec (RFC 8878), by `zstd`, the reference implementation. Java's registry has no Zstandard;
+//! the name is the media type that the RFC registers.
 
 use super::{Codec, check_decoded_size, codec_type_named, read_bounded};
 use crate::{CodecError, CodecResult};

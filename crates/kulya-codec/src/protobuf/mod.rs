@@ -1,8 +1,9 @@
-//! Protobuf messages, and their descriptor sets in a registry (contract §5.2), by `prost` and `prost-reflect`.
+//! Protobuf messages, and their descriptor sets in a registry (contract §5.2), by `prost` and
+//! `prost-reflect`.
 //!
 //! A message is *typed* when its Rust type is generated and implements [`Name`] (`prost-build` does that with
-//! `enable_type_names`), and *dynamic* when only its descriptor is known. A typed message without a name can be converted with
-//! `DynamicMessage::transcode_from` and `transcode_to`.
+//! `enable_type_names`), and *dynamic* when only its descriptor is known. A typed message without a name can
+//! be converted with `DynamicMessage::transcode_from` and `transcode_to`.
 
 mod sanitize;
 
@@ -15,8 +16,8 @@ use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_f
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind};
 use prost_types::FileDescriptorSet;
 
-/// Returns the descriptor of a registered schema's message, for creating dynamic messages. Google's well-known types need not be
-/// in the descriptor set; other imports must be.
+/// Returns the descriptor of a registered schema's message, for creating dynamic messages. Google's
+/// well-known types need not be in the descriptor set; other imports must be.
 ///
 /// # Errors
 /// `Schema` when the schema is not Protobuf, or its descriptor set is invalid or not complete.
@@ -29,7 +30,8 @@ pub fn message_descriptor(schema: &SchemaInfo) -> CodecResult<MessageDescriptor>
     }
     let mut set = FileDescriptorSet::decode(schema.data.as_slice()).map_err(|e| unusable(&e.to_string()))?;
     sanitize::sanitize(&mut set).map_err(|reason| unusable(&reason))?;
-    // descriptor sets are untrusted, and the library panics on some invalid ones: the known cases are rejected above
+    // descriptor sets are untrusted, and the library panics on some invalid ones: the known cases are
+    // rejected above
     let pool = std::panic::catch_unwind(|| DescriptorPool::from_file_descriptor_set(set))
         .map_err(|_| unusable("its descriptor set is invalid"))?
         .map_err(|e| unusable(&e.to_string()))?;
@@ -38,8 +40,8 @@ pub fn message_descriptor(schema: &SchemaInfo) -> CodecResult<MessageDescriptor>
         .ok_or_else(|| unusable("its descriptor set has no such message"))
 }
 
-/// Decodes a payload by its writer's descriptor, or by a reader's of the same name: fields that only the writer has are kept as
-/// unknown fields, fields that only the reader has get their defaults.
+/// Decodes a payload by its writer's descriptor, or by a reader's of the same name: fields that only the
+/// writer has are kept as unknown fields, fields that only the reader has get their defaults.
 pub(crate) fn decode(
     writer: &MessageDescriptor,
     reader: Option<&MessageDescriptor>,
@@ -57,11 +59,12 @@ pub(crate) fn decode(
     DynamicMessage::decode(descriptor.clone(), message).map_err(|e| e.to_string())
 }
 
-/// The maximum number of values in one message, nested ones included: an empty message takes two bytes encoded, and a hundred in
-/// memory.
+/// The maximum number of values in one message, nested ones included: an empty message takes two bytes
+/// encoded, and a hundred in memory.
 pub(crate) const MAX_VALUES: usize = 1_000_000;
 
-/// Rejects a message of more than [`MAX_VALUES`] values. Leaves a corrupt message to the decoder, which reports the reason.
+/// Rejects a message of more than [`MAX_VALUES`] values. Leaves a corrupt message to the decoder, which
+/// reports the reason.
 pub(crate) fn check_size(descriptor: &MessageDescriptor, message: &[u8]) -> Result<(), String> {
     let mut pending = vec![(descriptor.clone(), message, 0)];
     let mut values = 0_usize;
@@ -117,9 +120,10 @@ fn value_count(kind: &Kind, inner: &[u8]) -> usize {
     }
 }
 
-/// Removes the trailing zero bytes of a Java writer's buffer from a message (contract §5.4). No field has the number 0, so a zero
-/// byte where a field would start is padding. A message may itself end with a zero byte, so its fields are skipped one by one.
-/// Returns a corrupt message unchanged, for the decoder to report the reason.
+/// Removes the trailing zero bytes of a Java writer's buffer from a message (contract §5.4). No field has the
+/// number 0, so a zero byte where a field would start is padding. A message may itself end with a zero byte,
+/// so its fields are skipped one by one. Returns a corrupt message unchanged, for the decoder to report the
+/// reason.
 pub(crate) fn strip_padding(payload: &[u8]) -> &[u8] {
     if payload.last() != Some(&0) {
         return payload;

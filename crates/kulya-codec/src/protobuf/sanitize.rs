@@ -1,5 +1,6 @@
-//! Sanitizes untrusted descriptor sets for `prost-reflect`. Removes what payloads do not need (services, extensions, options,
-//! source locations), and with it most of what can be invalid. Fields of an extension become unknown fields.
+//! Sanitizes untrusted descriptor sets for `prost-reflect`. Removes what payloads do not need (services,
+//! extensions, options, source locations), and with it most of what can be invalid. Fields of an extension
+//! become unknown fields.
 
 use prost_reflect::{Cardinality, DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
 use prost_types::{
@@ -85,9 +86,9 @@ fn sanitize_enum(values: &mut EnumDescriptorProto) {
     }
 }
 
-/// Adds missing imports of well-known types, which sets that Java derives from a generated class lack, and replaces public
-/// imports by direct ones. The library follows public imports along every path: a malicious set takes exponential time, or, in a
-/// cycle, overflows the stack.
+/// Adds missing imports of well-known types, which sets that Java derives from a generated class lack, and
+/// replaces public imports by direct ones. The library follows public imports along every path: a malicious
+/// set takes exponential time, or, in a cycle, overflows the stack.
 fn flatten_imports(set: &mut FileDescriptorSet) -> Result<(), String> {
     add_well_known(set);
     if set.file.len() > MAX_FILES {

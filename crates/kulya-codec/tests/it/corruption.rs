@@ -1,5 +1,5 @@
-//! Corrupt events: truncated, duplicated, modified, or with huge values. Each is rejected, or decoded as if it were alone, and does
-//! not affect the others.
+//! Corrupt events: truncated, duplicated, modified, or with huge values. Each is rejected, or decoded as if
+//! it were alone, and does not affect the others.
 #![cfg(feature = "arrow")]
 
 use crate::{registry, schema};

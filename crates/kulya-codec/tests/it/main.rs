@@ -1,5 +1,5 @@
-//! Serializers and deserializers with a registry: the bytes of the Java client, codecs, schema evolution, and invalid events. Tests
-//! of one format are in a file of its own.
+//! Serializers and deserializers with a registry: the bytes of the Java client, codecs, schema evolution, and
+//! invalid events. Tests of one format are in a file of its own.
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod batches;

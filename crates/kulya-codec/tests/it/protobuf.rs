@@ -1,4 +1,5 @@
-//! Protobuf: the bytes of the Java client, typed and dynamic messages, evolution, padding, and invalid descriptor sets.
+//! Protobuf: the bytes of the Java client, typed and dynamic messages, evolution, padding, and invalid
+//! descriptor sets.
 
 use crate::{config, java, registry};
 use kulya_codec::codec::{Codec, Gzip, NoCodec, Snappy};

@@ -12,7 +12,8 @@ use kulya_schema::{CodecType, Compatibility, EncodingId, Format, GroupId, Rules}
 /// A modification that damages an export.
 type Edit<'a> = &'a dyn Fn(&mut Vec<ExportLine>);
 
-/// Creates groups of all formats in two namespaces and the default one, with deleted schemas, codecs and encodings.
+/// Creates groups of all formats in two namespaces and the default one, with deleted schemas, codecs and
+/// encodings.
 async fn fill(registry: &impl RegistryAdministration) {
     for format in FORMATS {
         let SchemaSet { wide, narrow, other } = schema_set(&format);

@@ -1,7 +1,7 @@
-//! The conformance suite of [`SchemaRegistry`](crate::SchemaRegistry) and [`RegistryAdministration`]. Each function tests one
-//! promise on an empty registry, and panics when the registry breaks it. An implementation's test is one call of [`all`],
-//! whether it is in process or behind a network. (The exact responses of the Java contract are tested by transcripts of REST
-//! v1.)
+//! The conformance suite of [`SchemaRegistry`](crate::SchemaRegistry) and [`RegistryAdministration`]. Each
+//! function tests one promise on an empty registry, and panics when the registry breaks it. An
+//! implementation's test is one call of [`run_all`], whether it is in process or behind a network. (The exact
+//! responses of the Java contract are tested by transcripts of REST v1.)
 
 mod changes;
 mod checks;
@@ -40,11 +40,12 @@ use versions::{
     versions_are_listed_page_by_page,
 };
 
-/// Runs all functions of the suite, each on empty registries that `new_registry` creates. Returns how many ran.
+/// Runs all functions of the suite, each on empty registries that `new_registry` creates. Returns how many
+/// ran.
 ///
 /// # Panics
 /// When the registry breaks a promise.
-pub async fn all<F, R>(new_registry: impl Fn() -> F) -> usize
+pub async fn run_all<F, R>(new_registry: impl Fn() -> F) -> usize
 where
     F: Future<Output = Arc<R>>,
     R: RegistryAdministration,
@@ -89,7 +90,8 @@ where
 /// The formats with compatibility rules.
 const FORMATS: [Format; 3] = [Format::Avro, Format::Json, Format::Protobuf];
 
-/// Three schemas of a format: `wide` can read data of `narrow` but not vice versa; `other` is incompatible with both.
+/// Three schemas of a format: `wide` can read data of `narrow` but not vice versa; `other` is incompatible
+/// with both.
 struct SchemaSet {
     wide: SchemaInfo,
     narrow: SchemaInfo,
@@ -172,8 +174,8 @@ fn error_kind<T: std::fmt::Debug>(result: RegistryResult<T>) -> RegistryErrorKin
     result.expect_err("the call must fail").kind()
 }
 
-/// Returns the items of all pages of a list; `page` requests the page after a token. Checks that each page has at most `limit`
-/// items.
+/// Returns the items of all pages of a list; `page` requests the page after a token. Checks that each page
+/// has at most `limit` items.
 async fn all_pages<T, F>(limit: usize, page: impl Fn(String) -> F) -> Vec<T>
 where
     F: Future<Output = RegistryResult<Page<T>>>,

@@ -1,6 +1,7 @@
-//! The JSON layout of stored records: serde structs of the registry's own, with conversions from and to the model. They
-//! are independent of the JSON of REST v1, so a change of that API cannot change what is stored. Member names, their order
-//! and omitted members are part of the format; `tests` fixes the bytes of every record.
+//! The JSON layout of stored records: serde structs of the registry's own, with conversions from and to the
+//! model. They are independent of the JSON of REST v1, so a change of that API cannot change what is stored.
+//! Member names, their order and omitted members are part of the format; `tests` fixes the bytes of every
+//! record.
 
 use super::id_set::IdSet;
 use super::model::{EncodingRecord, GroupRecord, SchemaRecord, VersionRecord};
@@ -416,8 +417,8 @@ struct StoredForward {
     forward_policy: StoredScope,
 }
 
-/// The versions that one direction of an advanced policy covers. The names begin with the direction: `Backward`,
-/// `BackwardTransitive`, `BackwardTill`.
+/// The versions that one direction of an advanced policy covers. The names begin with the direction:
+/// `Backward`, `BackwardTransitive`, `BackwardTill`.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct StoredScope {

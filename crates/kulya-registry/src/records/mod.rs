@@ -1,5 +1,5 @@
-//! The records of the registry's table and of its changelog, and their encoding: JSON, and for schemas JSON followed by the
-//! schema's bytes. `json` has the JSON layout.
+//! The records of the registry's table and of its changelog, and their encoding: JSON, and for schemas JSON
+//! followed by the schema's bytes. `json` has the JSON layout.
 
 mod id_set;
 mod json;
@@ -15,13 +15,14 @@ use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The first byte of a schema record that ends with the schema's raw bytes. A record that begins with `{` is JSON alone, with
-/// the schema in base64, as earlier versions wrote it.
+/// The first byte of a schema record that ends with the schema's raw bytes. A record that begins with `{` is
+/// JSON alone, with the schema in base64, as earlier versions wrote it.
 const RAW: u8 = 1;
 
 impl SchemaRecord {
-    /// Encodes the record: [`RAW`], the length of the JSON (u32, big-endian), the record as JSON with an empty schema, the
-    /// schema's bytes. Base64 would be a third larger, and a store limits the size of a commit.
+    /// Encodes the record: [`RAW`], the length of the JSON (u32, big-endian), the record as JSON with an
+    /// empty schema, the schema's bytes. Base64 would be a third larger, and a store limits the size of a
+    /// commit.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let json = encode(&StoredSchemaRecord::without_data(self));
         let mut out = Vec::with_capacity(5 + json.len() + self.schema.data.len());

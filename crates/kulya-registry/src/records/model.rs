@@ -3,8 +3,9 @@
 use super::id_set::IdSet;
 use kulya_schema::{CodecType, Compatibility, GroupProperties, SchemaInfo, Shape, VersionInfo};
 
-/// A group's mutable state: every change of the group replaces this record, so that one compare-and-set orders all changes.
-/// It stays small: versions and schemas have records of their own, written in the commit that counts them here.
+/// A group's mutable state: every change of the group replaces this record, so that one compare-and-set
+/// orders all changes. It stays small: versions and schemas have records of their own, written in the commit
+/// that counts them here.
 #[derive(Debug, Clone)]
 pub(crate) struct GroupRecord {
     /// The number under which the group's other records are stored.

@@ -1,6 +1,6 @@
-//! Compatibility checks against a model: in random histories the registry, which compares versions of one shape together and
-//! caches parsed schemas, must agree with a model that parses each version again and compares it by itself. `KULYA_SEED=n`
-//! sets the first seed.
+//! Compatibility checks against a model: in random histories the registry, which compares versions of one
+//! shape together and caches parsed schemas, must agree with a model that parses each version again and
+//! compares it by itself. `KULYA_SEED=n` sets the first seed.
 
 use crate::registry_on;
 use kulya_dice::Dice;
@@ -229,7 +229,8 @@ async fn check_reader(
     allow_any(registry, id).await;
 }
 
-/// A random schema of few fields of few types, so that many schemas are equivalent, with random irrelevant parts.
+/// A random schema of few fields of few types, so that many schemas are equivalent, with random irrelevant
+/// parts.
 fn schema(rng: &mut Dice, format: &Format, types: &[&str]) -> SchemaInfo {
     let name = *rng.choose(types);
     let fields: Vec<&str> = ["a", "b"].into_iter().filter(|_| !rng.once_in(3)).collect();

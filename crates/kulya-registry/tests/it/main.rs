@@ -20,7 +20,8 @@ async fn registry_on(store: Arc<dyn StreamStore>) -> Registry {
 
 #[tokio::test]
 async fn the_registry_conforms_on_the_memory_store() {
-    let count = conformance::all(async || Arc::new(registry_on(Arc::new(MemoryStore::new())).await)).await;
+    let count =
+        conformance::run_all(async || Arc::new(registry_on(Arc::new(MemoryStore::new())).await)).await;
     assert_eq!(count, 23);
 }
 
@@ -32,5 +33,5 @@ async fn the_registry_conforms_on_the_embedded_store() {
         let path = folder.path().join(number.fetch_add(1, Ordering::Relaxed).to_string());
         async move { Arc::new(registry_on(Arc::new(EmbeddedStore::open(path).unwrap())).await) }
     };
-    assert_eq!(conformance::all(new_registry).await, 23);
+    assert_eq!(conformance::run_all(new_registry).await, 23);
 }
