@@ -48,3 +48,22 @@ impl<K: Hash + Eq + Clone, V: Clone> SingleFlightCache<K, V> {
         self.responses.retain(|key, _| !matches(key));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::oneshot;
+
+    #[tokio::test]
+    async fn a_call_that_an_invalidation_overtakes_is_not_cached() {
+        let cache = SingleFlightCache::new(10);
+        let (respond, response) = oneshot::channel::<u32>();
+        let mut first = Box::pin(cache.get("key", || async { Ok(response.await.unwrap()) }));
+        assert!(futures::poll!(&mut first).is_pending());
+        cache.invalidate(|key| *key == "key");
+        respond.send(1).unwrap();
+        assert_eq!(first.await.unwrap(), 1);
+        assert_eq!(cache.get("key", || async { Ok(2) }).await.unwrap(), 2);
+        assert_eq!(cache.get("key", || async { Ok(3) }).await.unwrap(), 2);
+    }
+}
