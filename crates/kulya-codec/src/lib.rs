@@ -10,6 +10,26 @@
 //!   [`CustomFormat`];
 //! - [`CachedRegistry`] caches what never changes in a registry;
 //! - with the feature `arrow`, `arrow` decodes events into Arrow record batches for query engines.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use kulya_store::{clock::SystemClock, memory::MemoryStore};
+//! use kulya_codec::{Deserializer, SchemaRegistry, Serializer, SerializerConfig};
+//! use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! # let registry = kulya_registry::Registry::open(Arc::new(MemoryStore::new()), Arc::new(SystemClock)).await?;
+//! # let registry: Arc<dyn SchemaRegistry> = Arc::new(registry);
+//! let group = GroupId::new("shop", "orders");
+//! let properties = GroupProperties::new(Format::Json, Compatibility::AllowAny, false);
+//! let config = SerializerConfig::new(group.clone()).create_group(properties).register_schema();
+//! let schema = SchemaInfo::new("Order", Format::Json, r#"{"type":"object"}"#);
+//! let serializer = Serializer::new(&*registry, schema, config).await?;
+//! let event = serializer.serialize(&serde_json::json!({ "id": 7 }))?;
+//!
+//! let order: serde_json::Value = Deserializer::new(registry, group).deserialize(&event).await?;
+//! assert_eq!(order["id"], 7);
+//! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+//! ```
 
 #[cfg(feature = "arrow")]
 pub mod arrow;

@@ -1,6 +1,6 @@
-//! Filters what a caller may see: the one place where groups are left out of results. Lists, searches,
-//! exports, changes and imports go through [`Registry::visible_groups`], [`Registry::is_visible`] or
-//! [`Registry::check_create`]; a server gets its registry for a request from [`Registry::authorized_by`].
+//! Restricts results to what a caller may read: the one place where groups are left out of results. Lists,
+//! searches, exports, changes and imports go through [`Registry::visible_groups`], [`Registry::is_visible`]
+//! or [`Registry::check_create`]; a server gets its registry for a request from [`Registry::authorized_by`].
 //!
 //! A registry without an [`Authorizer`] belongs to a program in the same process: it has all rights, and its
 //! page tokens are the positions themselves.

@@ -1,4 +1,4 @@
-//! The caller's rights, as the registry asks for them.
+//! The interface to the permissions of a caller.
 
 use kulya_schema::GroupId;
 

@@ -80,7 +80,7 @@ pub(super) async fn a_conditional_change_needs_the_current_properties(
         previous: Some(after.clone()),
         ..GroupChange::default()
     };
-    let after = GroupProperties { properties: properties, ..after };
+    let after = GroupProperties { properties, ..after };
     assert_eq!(registry.change_group(&id, change).await.expect("changed"), Some(after.clone()));
     assert_eq!(registry.group(&id).await.expect("the group"), after);
     let missing = registry.change_group(&GroupId::new("shop", "nobody"), GroupChange::default()).await;
@@ -93,7 +93,7 @@ pub(super) async fn properties_select_the_rules_and_unknown_values_are_rejected(
     let id = GroupId::new("shop", "orders");
     let with_property = |key: &str, value: &str| {
         let properties = BTreeMap::from([(key.to_owned(), value.to_owned())]);
-        GroupProperties { properties: properties, ..any() }
+        GroupProperties { properties, ..any() }
     };
     for (key, value) in [("kulya.rule", "strict"), ("kulya.rules", "Strict"), ("kulya.unknown", "allow")] {
         let result = registry.create_group(&id, with_property(key, value)).await;
