@@ -300,7 +300,7 @@ pub async fn checks(subject: &dyn Subject) -> Fallible {
 
 /// A folder with 1,000 groups of 100 schemas each.
 pub async fn many(folder: &Path) -> Fallible {
-    use kulya_codec::SchemaRegistry;
+    use kulya_registry_api::SchemaRegistry;
     use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
     let store: Arc<dyn StreamStore> = Arc::new(EmbeddedStore::open(folder)?);
     let registry = Arc::new(Registry::open(Arc::clone(&store), Arc::new(SystemClock)).await?);

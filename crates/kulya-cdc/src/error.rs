@@ -95,8 +95,8 @@ impl From<kulya_store::Error> for CdcError {
     }
 }
 
-impl From<kulya_codec::RegistryError> for CdcError {
-    fn from(error: kulya_codec::RegistryError) -> Self {
+impl From<kulya_registry_api::RegistryError> for CdcError {
+    fn from(error: kulya_registry_api::RegistryError) -> Self {
         Self::new(CdcErrorKind::Registry, error.to_string()).because(error)
     }
 }

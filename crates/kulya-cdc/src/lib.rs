@@ -12,7 +12,7 @@
 //!
 //! ```no_run
 //! use kulya_cdc::{CdcResult, PostgresSettings, RunContext, StopCondition, StoreSink};
-//! use kulya_codec::SchemaRegistry;
+//! use kulya_registry_api::SchemaRegistry;
 //! use kulya_store::{StreamStore, clock::SystemClock};
 //! use std::sync::Arc;
 //! use tokio_util::sync::CancellationToken;

@@ -3,7 +3,7 @@
 
 use crate::{CdcError, CdcErrorKind, CdcResult, Position, Record, RowSchema, Sink};
 use async_trait::async_trait;
-use kulya_codec::SchemaRegistry;
+use kulya_registry_api::SchemaRegistry;
 use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
 use kulya_store::{
     Append, Commit, Condition, Scope, StreamConfig, StreamId, StreamStore, TableChange, TableId, Transaction,

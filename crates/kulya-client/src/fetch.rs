@@ -1,7 +1,7 @@
 //! Downloads of small documents, such as the key set of a token issuer.
 
 use crate::tls;
-use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
+use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult};
 use reqwest::Client;
 use reqwest::redirect::Policy;
 use std::time::Duration;

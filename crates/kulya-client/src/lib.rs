@@ -11,10 +11,10 @@
 //!
 //! ```no_run
 //! use kulya_client::{Credentials, HttpRegistry, RegistrySettings};
-//! use kulya_codec::SchemaRegistry;
+//! use kulya_registry_api::SchemaRegistry;
 //! use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
 //! use std::time::Duration;
-//! # async fn example() -> kulya_codec::RegistryResult<()> {
+//! # async fn example() -> kulya_registry_api::RegistryResult<()> {
 //! let mut settings = RegistrySettings::new("http://127.0.0.1:9092");
 //! settings.credentials = Credentials::Basic { user: "anna".into(), password: "secret".into() };
 //! settings.retry_timeout = Duration::from_secs(10);
@@ -40,7 +40,7 @@ mod tls;
 pub use fetch::fetch;
 pub use http::{AccessToken, Credentials, HttpRegistry, RegistrySettings, TokenSource};
 #[cfg(doc)]
-use kulya_codec::{SchemaRegistry, administration::RegistryAdministration};
+use kulya_registry_api::{SchemaRegistry, administration::RegistryAdministration};
 #[cfg(doc)]
 use kulya_store::StreamStore;
 pub use random::random_id;

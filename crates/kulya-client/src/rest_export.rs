@@ -7,8 +7,8 @@
 //! either: the caller names them.
 
 use futures::stream::{self, BoxStream, StreamExt};
-use kulya_codec::administration::{EXPORT_VERSION, ExportLine};
-use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
+use kulya_registry_api::administration::{EXPORT_VERSION, ExportLine};
+use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
 use kulya_schema::{Compatibility, EncodingId, GroupId, GroupProperties, VersionInfo};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future;

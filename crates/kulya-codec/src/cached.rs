@@ -1,7 +1,7 @@
-//! A registry that is asked once for what never changes, so that a process's many writers and readers cost it little, and
-//! go on while it is away.
+//! A registry with a cache of what never changes, so that many serializers and deserializers of a process
+//! make few calls, and continue during an outage of the registry.
 
-use crate::answers::Answers;
+use crate::single_flight::SingleFlightCache;
 use crate::{RegistryResult, SchemaRegistry};
 use async_trait::async_trait;
 use kulya_schema::{
@@ -10,28 +10,28 @@ use kulya_schema::{
 };
 use std::sync::Arc;
 
-/// The most that is kept of each kind of answer.
-const MOST_KEPT: usize = 1_000;
+/// The capacity of each cache, in responses.
+const MAX_ENTRIES: usize = 1_000;
 
-/// Keeps another registry's lasting answers: which version a schema is, the encoding id of a version and a codec, what an
-/// encoding id stands for, that a group and a codec exist. Calls for the same at the same time become one. What changes
-/// (a group's rule, its latest schemas, who may read) is asked each time.
+/// Caches another registry's immutable responses: the version of a schema, the encoding id of a version and a
+/// codec, the schema and codec of an encoding id, that a group and a codec exist. Concurrent calls for the
+/// same key become one. What can change (a group's policy, its latest schemas, who can read) is not cached.
 ///
-/// As a Java writer does, which asks only when it is made, a writer goes on with an answer after another process has
-/// deleted the schema (its ids stay readable) or the whole group (they do not). A group that is deleted through this
-/// registry is forgotten.
+/// A serializer continues with a cached response after another process has deleted the schema (its ids stay
+/// readable) or the whole group (its ids do not), as a Java serializer does, which calls the registry only
+/// when it is created. Deleting a group through this registry invalidates its entries.
 pub struct CachedRegistry {
     registry: Arc<dyn SchemaRegistry>,
-    groups: Answers<GroupId, ()>,
-    added: Answers<SchemaKey, VersionInfo>,
-    found: Answers<SchemaKey, VersionInfo>,
-    encoding_ids: Answers<(GroupId, VersionInfo, String), EncodingId>,
-    encodings: Answers<(GroupId, EncodingId), EncodingInfo>,
-    codecs: Answers<(GroupId, String), ()>,
+    groups: SingleFlightCache<GroupId, ()>,
+    added: SingleFlightCache<SchemaKey, VersionInfo>,
+    found: SingleFlightCache<SchemaKey, VersionInfo>,
+    encoding_ids: SingleFlightCache<(GroupId, VersionInfo, String), EncodingId>,
+    encodings: SingleFlightCache<(GroupId, EncodingId), EncodingInfo>,
+    codecs: SingleFlightCache<(GroupId, String), ()>,
 }
 
-/// What a schema is known by (contract §2.1: its properties are no part of it). The bytes stand for their normal form:
-/// two ways to write one schema cost two calls.
+/// The identity of a schema (contract §2.1: its properties are not part of it). Compares the bytes and not
+/// their canonical form, so that two spellings of one schema cost two calls.
 type SchemaKey = (GroupId, String, kulya_schema::Format, Vec<u8>);
 
 fn schema_key(group: &GroupId, schema: &SchemaInfo) -> SchemaKey {
@@ -39,39 +39,39 @@ fn schema_key(group: &GroupId, schema: &SchemaInfo) -> SchemaKey {
 }
 
 impl CachedRegistry {
-    /// Keeps nothing yet.
+    /// Creates an empty cache in front of a registry.
     pub fn new(registry: Arc<dyn SchemaRegistry>) -> Self {
         Self {
             registry,
-            groups: Answers::new(MOST_KEPT),
-            added: Answers::new(MOST_KEPT),
-            found: Answers::new(MOST_KEPT),
-            encoding_ids: Answers::new(MOST_KEPT),
-            encodings: Answers::new(MOST_KEPT),
-            codecs: Answers::new(MOST_KEPT),
+            groups: SingleFlightCache::new(MAX_ENTRIES),
+            added: SingleFlightCache::new(MAX_ENTRIES),
+            found: SingleFlightCache::new(MAX_ENTRIES),
+            encoding_ids: SingleFlightCache::new(MAX_ENTRIES),
+            encodings: SingleFlightCache::new(MAX_ENTRIES),
+            codecs: SingleFlightCache::new(MAX_ENTRIES),
         }
     }
 
-    fn forget(&self, group: &GroupId) {
-        self.groups.forget_keys(|key| key == group);
-        self.added.forget_keys(|key| key.0 == *group);
-        self.found.forget_keys(|key| key.0 == *group);
-        self.encoding_ids.forget_keys(|key| key.0 == *group);
-        self.encodings.forget_keys(|key| key.0 == *group);
-        self.codecs.forget_keys(|key| key.0 == *group);
+    fn invalidate(&self, group: &GroupId) {
+        self.groups.invalidate(|key| key == group);
+        self.added.invalidate(|key| key.0 == *group);
+        self.found.invalidate(|key| key.0 == *group);
+        self.encoding_ids.invalidate(|key| key.0 == *group);
+        self.encodings.invalidate(|key| key.0 == *group);
+        self.codecs.invalidate(|key| key.0 == *group);
     }
 }
 
 #[async_trait]
 impl SchemaRegistry for CachedRegistry {
     async fn create_group(&self, group: &GroupId, properties: GroupProperties) -> RegistryResult<bool> {
-        let mut made = false;
+        let mut created = false;
         let call = || async {
-            made = self.registry.create_group(group, properties).await?;
+            created = self.registry.create_group(group, properties).await?;
             Ok(())
         };
         self.groups.get(group.clone(), call).await?;
-        Ok(made)
+        Ok(created)
     }
 
     async fn group(&self, group: &GroupId) -> RegistryResult<GroupProperties> {
@@ -84,8 +84,8 @@ impl SchemaRegistry for CachedRegistry {
 
     async fn delete_group(&self, group: &GroupId) -> RegistryResult<()> {
         let deleted = self.registry.delete_group(group).await;
-        // also after a failure: it may have been deleted all the same
-        self.forget(group);
+        // also after an error: the group may have been deleted nevertheless
+        self.invalidate(group);
         deleted
     }
 

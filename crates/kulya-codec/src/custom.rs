@@ -1,26 +1,33 @@
-//! Payloads of a user's own format: the registry keeps the schema's bytes, the user turns values into payloads and back.
+//! Custom formats: the registry stores the schema's bytes, the user encodes and decodes the values.
 
 use crate::{CodecError, CodecResult};
 use kulya_schema::{Format, SchemaInfo, VersionInfo};
 
-/// What goes wrong in a user's format.
+/// The error of a user's format.
 pub type CustomError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A format that is known to its user alone (contract §5.2: user functions).
+/// A serialization format that the user implements (contract §5.2: user functions).
 pub trait CustomFormat: Send + Sync {
-    /// What is written and read.
+    /// The type of the values.
     type Value;
-    /// The name in [`Format::Custom`].
+    /// Returns the name in [`Format::Custom`].
     fn name(&self) -> &str;
-    /// A value's payload under a registered schema.
-    fn write(&self, schema: &SchemaInfo, value: &Self::Value) -> Result<Vec<u8>, CustomError>;
-    /// The value of a payload that was written under `writer`. Any bytes may come; and behind the payload of a Java writer
-    /// there may be zero bytes (contract §5.4), since only the format knows where it ends.
-    fn read(&self, writer: &SchemaInfo, payload: &[u8]) -> Result<Self::Value, CustomError>;
+    /// Encodes a value as a payload, by a registered schema.
+    ///
+    /// # Errors
+    /// Any, when the value does not match the schema.
+    fn encode(&self, schema: &SchemaInfo, value: &Self::Value) -> Result<Vec<u8>, CustomError>;
+    /// Decodes a payload that was written with the schema `writer`. The bytes may be arbitrary, and a Java
+    /// writer's payload may be followed by zero bytes (contract §5.4), since only the format knows where it
+    /// ends.
+    ///
+    /// # Errors
+    /// Any, when the payload is not valid.
+    fn decode(&self, writer: &SchemaInfo, payload: &[u8]) -> Result<Self::Value, CustomError>;
 }
 
-/// Refuses a schema that is of another format.
-fn check<F: CustomFormat>(format: &F, schema: &SchemaInfo) -> CodecResult<()> {
+/// Checks that a schema is of a custom format.
+fn check_format<F: CustomFormat>(format: &F, schema: &SchemaInfo) -> CodecResult<()> {
     match &schema.format {
         Format::Custom(name) if name == format.name() => Ok(()),
         other => Err(CodecError::Schema(format!(
@@ -31,25 +38,25 @@ fn check<F: CustomFormat>(format: &F, schema: &SchemaInfo) -> CodecResult<()> {
     }
 }
 
-pub(crate) fn write<F: CustomFormat>(
+pub(crate) fn encode<F: CustomFormat>(
     format: &F,
     schema: &SchemaInfo,
     version: &VersionInfo,
     value: &F::Value,
 ) -> CodecResult<Vec<u8>> {
-    check(format, schema)?;
+    check_format(format, schema)?;
     format
-        .write(schema, value)
-        .map_err(|e| CodecError::Value { type_name: version.type_name.clone(), why: e.to_string() })
+        .encode(schema, value)
+        .map_err(|e| CodecError::Value { type_name: version.type_name.clone(), reason: e.to_string() })
 }
 
-pub(crate) fn read<F: CustomFormat>(
+pub(crate) fn decode<F: CustomFormat>(
     format: &F,
     writer: &SchemaInfo,
     payload: &[u8],
 ) -> CodecResult<F::Value> {
-    check(format, writer)?;
+    check_format(format, writer)?;
     format
-        .read(writer, payload)
-        .map_err(|e| CodecError::Payload { type_name: writer.type_name.clone(), why: e.to_string() })
+        .decode(writer, payload)
+        .map_err(|e| CodecError::Payload { type_name: writer.type_name.clone(), reason: e.to_string() })
 }

@@ -1,44 +1,44 @@
-//! What can go wrong between a value and its bytes.
+//! The error of serializers and deserializers.
 
 use crate::RegistryError;
 
-/// The codec's result.
+/// The result of serializing or deserializing.
 pub type CodecResult<T> = Result<T, CodecError>;
 
-/// An error of writing or reading one event.
+/// An error of serializing or deserializing one event.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CodecError {
-    /// The registry refused or did not answer.
+    /// The registry returned an error or did not respond.
     #[error(transparent)]
     Registry(#[from] RegistryError),
-    /// The bytes are no event: too short, or of another protocol version.
+    /// The bytes are not an event: they are too short, or have another protocol version.
     #[error("{0}")]
     Header(String),
-    /// The codec is not known here, or its bytes are damaged or too large.
+    /// The codec is unknown, or the encoded payload is corrupt or too large.
     #[error("{0}")]
     Codec(String),
-    /// The key that an event is encrypted with is not known here, or the provider of keys failed: give it the key, or try
-    /// again. Never says more of a key than its id.
+    /// The event's encryption key is unknown, or the key provider failed: provide the key, or try again. The
+    /// text contains no more of a key than its id.
     #[error("{0}")]
     Key(String),
-    /// The schema cannot be used for what was asked.
+    /// The schema cannot be used for the operation.
     #[error("{0}")]
     Schema(String),
-    /// The value does not fit the schema.
-    #[error("the value does not fit schema {type_name}: {why}")]
+    /// The value does not match the schema.
+    #[error("the value does not match schema {type_name}: {reason}")]
     Value {
-        /// The schema's type.
+        /// The type of the schema.
         type_name: String,
-        /// What the encoder says.
-        why: String,
+        /// The reason, from the encoder.
+        reason: String,
     },
-    /// The payload is not what its schema says.
-    #[error("the payload is no {type_name}: {why}")]
+    /// The payload does not match the schema.
+    #[error("the payload is not a valid {type_name}: {reason}")]
     Payload {
-        /// The schema's type.
+        /// The type of the schema.
         type_name: String,
-        /// What the decoder says.
-        why: String,
+        /// The reason, from the decoder.
+        reason: String,
     },
 }

@@ -1,8 +1,8 @@
-//! Values to events.
+//! The serializer: values to events.
 
 use crate::codec::{Codec, MAX_DECODED_BYTES, NoCodec};
 use crate::custom::{self, CustomFormat};
-use crate::schema::{Parsed, not_of};
+use crate::schema::{ParsedSchema, wrong_format};
 use crate::{AvroValue, CodecError, CodecResult, SchemaRegistry, header};
 use apache_avro::writer::datum::GenericDatumWriter;
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use prost_reflect::{DynamicMessage, MessageDescriptor, ReflectMessage};
 use serde::Serialize;
 use std::sync::Arc;
 
-/// How a serializer finds its place in the registry. What the registry may be asked to make is said here.
+/// The configuration of a serializer: the group, the codec, and what it may create in the registry.
 pub struct SerializerConfig {
     group: GroupId,
     codec: Arc<dyn Codec>,
@@ -21,34 +21,34 @@ pub struct SerializerConfig {
 }
 
 impl SerializerConfig {
-    /// For a group that exists and has the schema.
+    /// Configures a serializer for a group that exists and has the schema.
     pub fn new(group: GroupId) -> Self {
         Self { group, codec: Arc::new(NoCodec), register_schema: false, create_group: None, header: true }
     }
 
-    /// Puts payloads through a codec, which is registered with the group.
+    /// Sets the codec of payloads. The serializer registers it with the group.
     #[must_use]
     pub fn codec(mut self, codec: impl Codec) -> Self {
         self.codec = Arc::new(codec);
         self
     }
 
-    /// Registers the schema when the group does not have it; the group's rule decides.
+    /// Registers the schema when the group does not have it, if the group's policy accepts it.
     #[must_use]
     pub fn register_schema(mut self) -> Self {
         self.register_schema = true;
         self
     }
 
-    /// Makes the group when it is not there.
+    /// Creates the group when it does not exist.
     #[must_use]
     pub fn create_group(mut self, properties: GroupProperties) -> Self {
         self.create_group = Some(properties);
         self
     }
 
-    /// Writes payloads alone, for readers that know the schema by other means. Not for Avro, and not with a codec (contract
-    /// §5.1): nothing in such an event says which.
+    /// Writes events without a header, for readers that know the schema by other means. Not possible for
+    /// Avro, nor with a codec (contract §5.1), since the event would not name them.
     #[must_use]
     pub fn without_header(mut self) -> Self {
         self.header = false;
@@ -56,9 +56,9 @@ impl SerializerConfig {
     }
 }
 
-/// Writes values of one schema as events.
+/// Serializes values of one schema as events.
 pub struct Serializer {
-    parsed: Parsed,
+    parsed: ParsedSchema,
     codec: Option<Arc<dyn Codec>>,
     encoding: Option<EncodingId>,
     schema: SchemaInfo,
@@ -66,8 +66,13 @@ pub struct Serializer {
 }
 
 impl Serializer {
-    /// Finds, or by its configuration registers, the schema and its encoding. After that the registry is not asked
-    /// again. Behind a [`CachedRegistry`](crate::CachedRegistry) a second one of the same schema asks nothing.
+    /// Finds the schema and its encoding in the registry, or registers them if the configuration allows.
+    /// Makes no further calls later. With a [`CachedRegistry`](crate::CachedRegistry) a second serializer of
+    /// the same schema makes none.
+    ///
+    /// # Errors
+    /// `Registry` for an error of the registry; `Schema` for a schema that cannot be used, or that needs a
+    /// header.
     pub async fn new(
         registry: &dyn SchemaRegistry,
         schema: SchemaInfo,
@@ -76,10 +81,10 @@ impl Serializer {
         let group = &config.group;
         let codec_type = config.codec.codec_type();
         if !config.header && (schema.format == Format::Avro || !codec_type.name.is_empty()) {
-            return Err(no_header(&schema, &codec_type.name));
+            return Err(header_required(&schema, &codec_type.name));
         }
         if schema.format == Format::Avro {
-            // what cannot be written is not registered
+            // a schema that cannot be used is not registered
             crate::schema::parse_avro(&schema)?;
         }
         if let Some(properties) = config.create_group {
@@ -98,99 +103,123 @@ impl Serializer {
             false => None,
         };
         let codec = Some(config.codec).filter(|_| !codec_type.name.is_empty());
-        Ok(Self { parsed: Parsed::new(&schema, &version)?, codec, encoding, schema, version })
+        Ok(Self { parsed: ParsedSchema::new(&schema, &version)?, codec, encoding, schema, version })
     }
 
-    /// The registered version it writes.
+    /// Returns the registered version of the schema.
     pub fn version(&self) -> &VersionInfo {
         &self.version
     }
 
-    /// The id in its events' headers, if they have one.
+    /// Returns the encoding id in the headers of the events; `None` without headers.
     pub fn encoding_id(&self) -> Option<EncodingId> {
         self.encoding
     }
 
-    /// Writes a value by its `serde` face as Avro or JSON: fields go by their names.
+    /// Serializes a `serde` value as Avro or JSON. Fields are matched by name.
+    ///
+    /// # Errors
+    /// `Schema` when the schema is of another format; `Value` when the value does not match it or is too
+    /// large; `Codec` or `Key` when the codec fails.
     pub fn serialize(&self, value: &impl Serialize) -> CodecResult<Bytes> {
         match &self.parsed {
-            Parsed::Json => self.event(serde_json::to_vec(value).map_err(|e| self.misfit(&e))?),
-            Parsed::Avro(schema) => {
+            ParsedSchema::Json => self.event(serde_json::to_vec(value).map_err(|e| self.value_error(&e))?),
+            ParsedSchema::Avro(schema) => {
                 let writer =
-                    GenericDatumWriter::builder(&schema.values).build().map_err(|e| self.misfit(&e))?;
-                self.event(writer.write_ser_to_vec(value).map_err(|e| self.misfit(&e))?)
+                    GenericDatumWriter::builder(&schema.values).build().map_err(|e| self.value_error(&e))?;
+                self.event(writer.write_ser_to_vec(value).map_err(|e| self.value_error(&e))?)
             }
-            Parsed::Protobuf(_) | Parsed::Custom => Err(not_of("Avro or Json", &self.version)),
+            ParsedSchema::Protobuf(_) | ParsedSchema::Custom => {
+                Err(wrong_format("Avro or Json", &self.version))
+            }
         }
     }
 
-    /// Writes a dynamic Avro value.
+    /// Serializes a dynamic Avro value.
+    ///
+    /// # Errors
+    /// Those of [`serialize`](Self::serialize).
     pub fn serialize_avro(&self, value: &AvroValue) -> CodecResult<Bytes> {
-        let Parsed::Avro(schema) = &self.parsed else { return Err(not_of("Avro", &self.version)) };
-        let writer = GenericDatumWriter::builder(&schema.values).build().map_err(|e| self.misfit(&e))?;
+        let ParsedSchema::Avro(schema) = &self.parsed else {
+            return Err(wrong_format("Avro", &self.version));
+        };
+        let writer = GenericDatumWriter::builder(&schema.values).build().map_err(|e| self.value_error(&e))?;
         let mut payload = Vec::new();
-        writer.write_value_ref(&mut payload, value).map_err(|e| self.misfit(&e))?;
+        writer.write_value_ref(&mut payload, value).map_err(|e| self.value_error(&e))?;
         self.event(payload)
     }
 
-    /// Writes a typed Protobuf message; it must be the one that the schema names.
+    /// Serializes a typed Protobuf message. Its name must be that of the schema.
+    ///
+    /// # Errors
+    /// Those of [`serialize`](Self::serialize).
     pub fn serialize_message<M: prost::Name>(&self, message: &M) -> CodecResult<Bytes> {
         self.event(self.message_bytes(message, &M::full_name())?)
     }
 
-    /// Writes a dynamic Protobuf message of the schema's name.
+    /// Serializes a dynamic Protobuf message. Its name must be that of the schema.
+    ///
+    /// # Errors
+    /// Those of [`serialize`](Self::serialize).
     pub fn serialize_dynamic(&self, message: &DynamicMessage) -> CodecResult<Bytes> {
         self.event(self.message_bytes(message, message.descriptor().full_name())?)
     }
 
-    /// What dynamic messages for this schema are made with.
-    pub fn message(&self) -> CodecResult<&MessageDescriptor> {
-        let Parsed::Protobuf(descriptor) = &self.parsed else {
-            return Err(not_of("Protobuf", &self.version));
+    /// Returns the descriptor for creating dynamic messages of this schema.
+    ///
+    /// # Errors
+    /// `Schema` when the schema is not Protobuf, or its descriptor set is not complete.
+    pub fn message_descriptor(&self) -> CodecResult<&MessageDescriptor> {
+        let ParsedSchema::Protobuf(descriptor) = &self.parsed else {
+            return Err(wrong_format("Protobuf", &self.version));
         };
-        (**descriptor).as_ref().map_err(|why| CodecError::Schema(why.clone()))
+        (**descriptor).as_ref().map_err(|reason| CodecError::Schema(reason.clone()))
     }
 
-    /// Writes a value of the user's own format.
+    /// Serializes a value of a custom format.
+    ///
+    /// # Errors
+    /// `Schema` when the schema is of another format, `Value` for an error of the format, and those of
+    /// [`serialize`](Self::serialize).
     pub fn serialize_custom<F: CustomFormat>(&self, format: &F, value: &F::Value) -> CodecResult<Bytes> {
-        self.event(custom::write(format, &self.schema, &self.version, value)?)
+        self.event(custom::encode(format, &self.schema, &self.version, value)?)
     }
 
     fn message_bytes(&self, message: &impl prost::Message, name: &str) -> CodecResult<Vec<u8>> {
-        if !matches!(self.parsed, Parsed::Protobuf(_)) {
-            return Err(not_of("Protobuf", &self.version));
+        if !matches!(self.parsed, ParsedSchema::Protobuf(_)) {
+            return Err(wrong_format("Protobuf", &self.version));
         }
         if name != self.version.type_name {
-            return Err(self.misfit(&format_args!("it is a {name}")));
+            return Err(self.value_error(&format_args!("it is a {name}")));
         }
         Ok(message.encode_to_vec())
     }
 
-    fn misfit(&self, why: &dyn std::fmt::Display) -> CodecError {
-        CodecError::Value { type_name: self.version.type_name.clone(), why: why.to_string() }
+    fn value_error(&self, reason: &dyn std::fmt::Display) -> CodecError {
+        CodecError::Value { type_name: self.version.type_name.clone(), reason: reason.to_string() }
     }
 
     fn event(&self, payload: Vec<u8>) -> CodecResult<Bytes> {
         if payload.len() > MAX_DECODED_BYTES {
-            let why =
-                format_args!("its payload is larger than {MAX_DECODED_BYTES} bytes, which no reader takes");
-            return Err(self.misfit(&why));
+            let reason =
+                format_args!("its payload is larger than {MAX_DECODED_BYTES} bytes, the limit of readers");
+            return Err(self.value_error(&reason));
         }
         let payload = match &self.codec {
             Some(codec) => codec.encode(&payload)?,
             None => payload,
         };
         Ok(match self.encoding {
-            Some(id) => [&header::header(id)[..], &payload].concat().into(),
+            Some(id) => [&header::encode(id)[..], &payload].concat().into(),
             None => payload.into(),
         })
     }
 }
 
-fn no_header(schema: &SchemaInfo, codec: &str) -> CodecError {
-    let why = match codec {
+fn header_required(schema: &SchemaInfo, codec: &str) -> CodecError {
+    let reason = match codec {
         "" => "Avro cannot be read without the writer's schema".to_owned(),
-        codec => format!("codec {codec} would not be undone"),
+        codec => format!("a reader could not know codec {codec}"),
     };
-    CodecError::Schema(format!("events of schema {} need a header: {why}", schema.type_name))
+    CodecError::Schema(format!("events of schema {} need a header: {reason}", schema.type_name))
 }

@@ -1,25 +1,25 @@
-//! Values of any format, for readers that take what comes.
+//! Deserialized values of any format.
 
 use crate::AvroValue;
 use kulya_schema::EncodingInfo;
 use prost_reflect::DynamicMessage;
 use std::sync::Arc;
 
-/// A value in the shape that its format gives.
+/// A deserialized value, by its format.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Value {
-    /// Of an Avro schema.
+    /// A value of an Avro schema.
     Avro(AvroValue),
-    /// Of a JSON schema, which is not checked: the document as it is.
+    /// A JSON document. It is not validated against its schema.
     Json(serde_json::Value),
-    /// Of a Protobuf message.
+    /// A Protobuf message.
     Protobuf(DynamicMessage),
-    /// Of a custom format: its payload, codec undone, with whatever zero bytes its writer left behind it.
+    /// The decoded payload of a custom format, including any zero bytes that its writer appended.
     Custom(Vec<u8>),
 }
 
-/// A value and what it was written with.
+/// A value and its writer's schema.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WithSchema {
     /// The writer's schema, its version, and the codec.

@@ -1,18 +1,22 @@
-//! What those who look after the registry ask.
+//! The operations of administrators ([`RegistryAdministration`]).
 
-use crate::feed;
-use crate::group::{kind, not_found};
+use crate::changelog;
+use crate::error::{contended, invalid_input, invalid_page_token, not_found};
+use crate::export_import;
 use crate::keys;
-use crate::records::{self, Head};
-use crate::registry::{Registry, check_format, refused};
-use crate::table::{TRIES, contended};
+use crate::paging::{MAX_ITEMS, page_limit};
+use crate::records::{self, GroupRecord};
+use crate::registry::Registry;
+use crate::schemas::check_format;
+use crate::snapshot::format_kind;
+use crate::table::MAX_ATTEMPTS;
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt};
-use kulya_codec::administration::{
-    AddedTo, Change, ChangeEvent, Comparison, Existing, ExportLine, Found, GroupChange, Imported, Page,
-    PageRequest, Question, RegistryAdministration, Search, Verdict, VersionEntry,
+use kulya_registry_api::administration::{
+    Change, ChangeEvent, CheckOptions, Comparison, ExportLine, GroupChange, ImportSummary, OnConflict, Page,
+    PageRequest, RegistryAdministration, SchemaReferences, Search, SearchHit, Verdict, VersionEntry,
 };
-use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
+use kulya_registry_api::{RegistryErrorKind, RegistryResult, SchemaRegistry};
 use kulya_schema::{
     GroupId, GroupProperties, Rules, SchemaInfo, Strict, VersionInfo, decide, difference_within, limits,
     readable,
@@ -20,58 +24,45 @@ use kulya_schema::{
 use kulya_store::{Condition, TableChange};
 use std::sync::Arc;
 
-/// The most items of a page, whatever is asked.
-const MOST_ITEMS: usize = 10_000;
-
-pub(crate) fn limit(page: &PageRequest) -> usize {
-    page.limit.clamp(1, MOST_ITEMS)
-}
-
-/// The refusal of a page's beginning.
-pub(crate) fn no_page(of: &str, token: &str) -> RegistryError {
-    let what = format!("{token:.80?} is no page of {of}: give `next` back as it was given");
-    RegistryError::new(RegistryErrorKind::InvalidInput, what)
-}
-
-/// A page of `limit + 1` found items: whether one is left over tells whether there is another page.
-fn page_of<T>(mut items: Vec<T>, limit: usize, name: impl Fn(&T) -> String) -> Page<T> {
-    let more = items.len() > limit;
+/// Makes a page of up to `limit + 1` items: the extra item shows that there is a next page.
+fn page_of<T>(mut items: Vec<T>, limit: usize, token: impl Fn(&T) -> String) -> Page<T> {
+    let has_more = items.len() > limit;
     items.truncate(limit);
-    let next = if more { items.last().map(name) } else { None };
+    let next = if has_more { items.last().map(token) } else { None };
     Page { items, next }
 }
 
 #[async_trait]
 impl RegistryAdministration for Registry {
     async fn namespaces(&self, page: &PageRequest) -> RegistryResult<Page<String>> {
-        let limit = limit(page);
-        let asked = ["namespaces"];
+        let limit = page_limit(page);
+        let query = ["namespaces"];
         let mut names: Vec<String> = Vec::new();
-        // the default namespace is "", so a position begins with a sign of its own
+        // the default namespace is "", so a position begins with a slash
         let position = |name: &str| format!("/{name}");
-        let after = self.opened(&asked, &page.after).await?;
+        let after = self.open_token(&query, &page.after).await?;
         let mut last = match (after.as_str(), after.strip_prefix('/')) {
             ("", _) => None,
             (_, Some(name)) => Some(name.to_owned()),
-            (token, None) => return Err(no_page("namespaces", token)),
+            (token, None) => return Err(invalid_page_token("namespaces", token)),
         };
-        for _ in 0..MOST_ITEMS {
-            let behind = last.as_deref().map(keys::behind_namespace);
-            let found = self.table.page(&keys::groups(), behind, 1).await?;
-            let Some(id) = found.first().and_then(|entry| keys::group_of(&entry.key)) else {
+        for _ in 0..MAX_ITEMS {
+            let after = last.as_deref().map(keys::end_of_namespace);
+            let found = self.table.page(&keys::groups(), after, 1).await?;
+            let Some(id) = found.first().and_then(|entry| keys::parse_group(&entry.key)) else {
                 return Ok(Page { items: names, next: None });
             };
-            if self.shows_namespace(&id.namespace) {
+            if self.is_namespace_visible(&id.namespace) {
                 if names.len() == limit {
-                    let next = self.sealed(&asked, names.last().map(|name| position(name))).await?;
+                    let next = self.seal_token(&query, names.last().map(|name| position(name))).await?;
                     return Ok(Page { items: names, next });
                 }
                 names.push(id.namespace.clone());
             }
             last = Some(id.namespace);
         }
-        // very many are left out
-        let next = self.sealed(&asked, last.map(|name| position(&name))).await?;
+        // many namespaces are invisible
+        let next = self.seal_token(&query, last.map(|name| position(&name))).await?;
         Ok(Page { items: names, next })
     }
 
@@ -80,16 +71,16 @@ impl RegistryAdministration for Registry {
         namespace: &str,
         page: &PageRequest,
     ) -> RegistryResult<Page<(GroupId, GroupProperties)>> {
-        let asked = ["groups", namespace];
-        let after = self.opened(&asked, &page.after).await?;
+        let query = ["groups", namespace];
+        let after = self.open_token(&query, &page.after).await?;
         let after = (!after.is_empty()).then(|| keys::group(&GroupId::new(namespace, &after)));
-        let listed = self.listed(&keys::namespace(namespace), after, limit(page)).await?;
-        let next = listed.next.as_deref().and_then(keys::group_of).map(|id| id.name);
-        let next = self.sealed(&asked, next).await?;
-        let mut items = Vec::with_capacity(listed.groups.len());
-        for (id, entry) in listed.groups {
-            let head: Head = records::read(&format!("group {id}"), &entry.value)?;
-            items.push((id, head.properties));
+        let visible = self.visible_groups(&keys::namespace(namespace), after, page_limit(page)).await?;
+        let next = visible.next.as_deref().and_then(keys::parse_group).map(|id| id.name);
+        let next = self.seal_token(&query, next).await?;
+        let mut items = Vec::with_capacity(visible.groups.len());
+        for (id, entry) in visible.groups {
+            let record: GroupRecord = records::decode(&format!("group {id}"), &entry.value)?;
+            items.push((id, record.properties));
         }
         Ok(Page { items, next })
     }
@@ -99,23 +90,23 @@ impl RegistryAdministration for Registry {
         group: &GroupId,
         change: GroupChange,
     ) -> RegistryResult<Option<GroupProperties>> {
-        let _turn = self.memory.turn(group).await;
-        for _ in 0..TRIES {
-            let mut state = self.read(group).await?;
-            let properties = &mut state.change().properties;
+        let _lock = self.cache.lock_group(group).await;
+        for _ in 0..MAX_ATTEMPTS {
+            let mut snapshot = self.snapshot(group).await?;
+            let properties = &mut snapshot.record_mut().properties;
             if change.previous.as_ref().is_some_and(|previous| previous != properties) {
                 return Ok(None);
             }
             if let Some(compatibility) = &change.compatibility {
                 properties.compatibility = compatibility.clone();
             }
-            if let Some(labels) = &change.properties {
-                properties.properties = labels.clone();
+            if let Some(new) = &change.properties {
+                properties.properties = new.clone();
             }
-            limits::check_properties(properties, self.checkers()).map_err(refused)?;
+            limits::check_properties(properties, self.checkers()).map_err(invalid_input)?;
             let changed = properties.clone();
             let event = ChangeEvent::GroupChanged { properties: changed.clone() };
-            if state.commit(Vec::new(), event, self.now_ms()).await? {
+            if snapshot.commit(Vec::new(), event, self.now_ms()).await? {
                 return Ok(Some(changed));
             }
         }
@@ -126,21 +117,21 @@ impl RegistryAdministration for Registry {
         &self,
         group: &GroupId,
         schema: SchemaInfo,
-        question: Question,
+        options: CheckOptions,
     ) -> RegistryResult<Verdict> {
-        let work = self.compute.work();
-        let normal = self.normal(&work, schema).await?;
-        let state = self.read(group).await?;
-        check_format(&state, &normal.schema)?;
-        let mut judge = self.judge_of(&state)?;
-        if let Some(compatibility) = question.compatibility {
-            judge.compatibility = compatibility;
+        let runner = self.workers.runner();
+        let canonical = self.canonicalize(&runner, schema).await?;
+        let snapshot = self.snapshot(group).await?;
+        check_format(&snapshot, &canonical.schema)?;
+        let mut context = self.compatibility_context(&snapshot)?;
+        if let Some(compatibility) = options.compatibility {
+            context.compatibility = compatibility;
         }
-        if let Some(rules) = question.rules {
-            judge.rules = rules;
+        if let Some(rules) = options.rules {
+            context.rules = rules;
         }
-        let registered = state.find(&normal).await?;
-        let refusal = self.judge(&state, &work, &normal, &judge).await?.err();
+        let registered = snapshot.find(&canonical).await?;
+        let refusal = self.check_addition(&snapshot, &runner, &canonical, &context).await?.err();
         Ok(Verdict { compatible: registered.is_some() || refusal.is_none(), registered, refusal })
     }
 
@@ -150,24 +141,24 @@ impl RegistryAdministration for Registry {
         type_name: Option<&str>,
         page: &PageRequest,
     ) -> RegistryResult<Page<VersionEntry>> {
-        let limit = limit(page);
-        let begin: u32 = match page.after.as_str() {
+        let limit = page_limit(page);
+        let start: u32 = match page.after.as_str() {
             "" => 0,
             after => {
                 let next = after.parse::<u32>().ok().and_then(|id| id.checked_add(1));
-                next.ok_or_else(|| no_page("versions", after))?
+                next.ok_or_else(|| invalid_page_token("versions", after))?
             }
         };
-        let state = self.read(group).await?;
-        let versions = state.versions().await?;
-        let behind = versions.before(state.head.schemas).get(begin as usize..).unwrap_or_default();
-        let wanted =
-            behind.iter().filter(|record| type_name.is_none_or(|name| record.version.type_name == name));
+        let snapshot = self.snapshot(group).await?;
+        let versions = snapshot.versions().await?;
+        let rest = versions.up_to(snapshot.record.schemas).get(start as usize..).unwrap_or_default();
+        let selected =
+            rest.iter().filter(|record| type_name.is_none_or(|name| record.version.type_name == name));
         let entry = |record: &records::VersionRecord| VersionEntry {
             version_info: record.version.clone(),
-            deleted: state.head.deleted.contains(record.version.id),
+            deleted: snapshot.record.deleted.contains(record.version.id),
         };
-        let entries = wanted.take(limit + 1).map(entry).collect();
+        let entries = selected.take(limit + 1).map(entry).collect();
         Ok(page_of(entries, limit, |entry: &VersionEntry| entry.version_info.id.to_string()))
     }
 
@@ -178,50 +169,55 @@ impl RegistryAdministration for Registry {
         type_name: &str,
         version: u32,
     ) -> RegistryResult<u32> {
-        let state = self.read(group).await?;
-        let versions = state.versions().await?;
-        let is_it = |v: &&VersionInfo| v.format == format && v.type_name == type_name && v.version == version;
-        let mut all = versions.before(state.head.schemas).iter().map(|record| &record.version);
-        all.find(is_it).map(|v| v.id).ok_or_else(|| {
+        let snapshot = self.snapshot(group).await?;
+        let versions = snapshot.versions().await?;
+        let matches =
+            |v: &&VersionInfo| v.format == format && v.type_name == type_name && v.version == version;
+        let mut all = versions.up_to(snapshot.record.schemas).iter().map(|record| &record.version);
+        all.find(matches).map(|v| v.id).ok_or_else(|| {
             not_found(format!("group {group} has no version {version} of {format} type {type_name:?}"))
         })
     }
 
     async fn delete_schema(&self, group: &GroupId, id: u32) -> RegistryResult<()> {
-        let _turn = self.memory.turn(group).await;
-        for _ in 0..TRIES {
-            let mut state = self.read(group).await?;
-            let record = state.schema(id).await?;
-            if !state.change().deleted.insert(id) {
+        let _lock = self.cache.lock_group(group).await;
+        for _ in 0..MAX_ATTEMPTS {
+            let mut snapshot = self.snapshot(group).await?;
+            let record = snapshot.schema(id).await?;
+            if !snapshot.record_mut().deleted.insert(id) {
                 return Ok(());
             }
             let schema = &record.schema;
             let fingerprint = keys::fingerprint(
-                state.head.incarnation,
+                snapshot.record.incarnation,
                 &record.fingerprint,
-                kind(&schema.format),
+                format_kind(&schema.format),
                 &schema.type_name,
             );
-            let forget = TableChange::remove(&self.table.id, fingerprint, Condition::Any);
+            let remove_fingerprint = TableChange::remove(&self.table.id, fingerprint, Condition::Any);
             let event = ChangeEvent::SchemaDeleted { version_info: record.version.clone() };
-            if state.commit(vec![forget], event, self.now_ms()).await? {
+            if snapshot.commit(vec![remove_fingerprint], event, self.now_ms()).await? {
                 return Ok(());
             }
         }
         Err(contended(format!("group {group}")))
     }
 
-    async fn added_to(&self, namespace: &str, schema: SchemaInfo) -> RegistryResult<AddedTo> {
-        let normal = self.normal(&self.compute.work(), schema).await?;
-        let mut found = AddedTo::new();
+    async fn schema_references(
+        &self,
+        namespace: &str,
+        schema: SchemaInfo,
+    ) -> RegistryResult<SchemaReferences> {
+        let canonical = self.canonicalize(&self.workers.runner(), schema).await?;
+        let mut found = SchemaReferences::new();
         for (id, _) in self.groups(namespace).await? {
-            let state = match self.read(&id).await {
-                Ok(state) => state,
+            let snapshot = match self.snapshot(&id).await {
+                Ok(snapshot) => snapshot,
                 // deleted meanwhile
                 Err(error) if error.kind() == RegistryErrorKind::NotFound => continue,
                 Err(error) => return Err(error),
             };
-            if let Some(version) = state.find(&normal).await? {
+            if let Some(version) = snapshot.find(&canonical).await? {
                 found.insert(id.name, version);
             }
         }
@@ -229,72 +225,75 @@ impl RegistryAdministration for Registry {
     }
 
     async fn compare(&self, group: &GroupId, from: u32, to: u32) -> RegistryResult<Comparison> {
-        let state = self.read(group).await?;
-        let (from, to) = (state.schema(from).await?, state.schema(to).await?);
-        let strict = match self.judge_of(&state)?.rules {
+        let snapshot = self.snapshot(group).await?;
+        let (from, to) = (snapshot.schema(from).await?, snapshot.schema(to).await?);
+        let strict = match self.compatibility_context(&snapshot)?.rules {
             Rules::Java => Rules::Strict(Strict::default()),
             strict => strict,
         };
         let (old, new, checkers) = (Arc::clone(&from), Arc::clone(&to), self.checkers().clone());
-        let work = self.compute.work();
-        let compared = work.run(move |budget| {
+        let runner = self.workers.runner();
+        let comparison = runner.run(move |budget| {
             let fields = difference_within(&old.schema, &new.schema, budget)?;
-            let both = decide::both_ways(&new.schema, &old.schema, strict, &checkers, budget);
-            Ok((fields, both))
+            let directions = decide::both_ways(&new.schema, &old.schema, strict, &checkers, budget);
+            Ok((fields, directions))
         });
-        let (fields, (backward, forward)) = compared.await?.map_err(refused)?;
+        let (fields, (backward, forward)) = comparison.await?.map_err(invalid_input)?;
         Ok(Comparison { from: from.schema.clone(), to: to.schema.clone(), fields, backward, forward })
     }
 
-    async fn readable(&self, schema: &SchemaInfo) -> RegistryResult<kulya_schema::Result<Option<String>>> {
+    async fn pretty_print(
+        &self,
+        schema: &SchemaInfo,
+    ) -> RegistryResult<kulya_schema::Result<Option<String>>> {
         let schema = schema.clone();
-        self.compute.work().linear(schema.data.len(), move |_| readable(&schema)).await
+        self.workers.runner().run_linear(schema.data.len(), move |_| readable(&schema)).await
     }
 
-    async fn search(&self, search: &Search, page: &PageRequest) -> RegistryResult<Page<Found>> {
-        crate::search::run(self, search, page).await
+    async fn search(&self, search: &Search, page: &PageRequest) -> RegistryResult<Page<SearchHit>> {
+        crate::search::search(self, search, page).await
     }
 
     async fn export(
         &self,
         namespace: Option<&str>,
     ) -> RegistryResult<BoxStream<'static, RegistryResult<ExportLine>>> {
-        Ok(crate::transfer::export(self.clone(), namespace.map(str::to_owned)))
+        Ok(export_import::export(self.clone(), namespace.map(str::to_owned)))
     }
 
     async fn import(
         &self,
         lines: BoxStream<'static, RegistryResult<ExportLine>>,
-        existing: Existing,
-    ) -> RegistryResult<Imported> {
-        crate::transfer::import(self, lines, existing).await
+        on_conflict: OnConflict,
+    ) -> RegistryResult<ImportSummary> {
+        export_import::import(self, lines, on_conflict).await
     }
 
     async fn changes(
         &self,
         from: Option<&str>,
     ) -> RegistryResult<BoxStream<'static, RegistryResult<(String, Change)>>> {
-        let place = match from {
-            Some(place) => Some(self.opened_place(place).await?),
+        let position = match from {
+            Some(position) => Some(self.open_position(position).await?),
             None => None,
         };
-        let changes = feed::follow(&self.table, place.as_deref()).await?;
-        if self.viewer.is_none() {
+        let changes = changelog::follow(&self.table, position.as_deref()).await?;
+        if self.authorizer.is_none() {
             return Ok(changes);
         }
         let registry = self.clone();
-        let shown = changes.filter_map(move |change| {
+        let visible = changes.filter_map(move |change| {
             let registry = registry.clone();
             async move {
                 match change {
-                    Ok((_, change)) if !registry.shows(&change.group_id()) => None,
-                    Ok((place, change)) => {
-                        Some(registry.sealed_place(place).await.map(|place| (place, change)))
+                    Ok((_, change)) if !registry.is_visible(&change.group_id()) => None,
+                    Ok((position, change)) => {
+                        Some(registry.seal_position(position).await.map(|position| (position, change)))
                     }
                     Err(error) => Some(Err(error)),
                 }
             }
         });
-        Ok(shown.boxed())
+        Ok(visible.boxed())
     }
 }

@@ -1,20 +1,20 @@
-//! Where in the registry's one table each record stands.
+//! The keys of the registry's one table.
 //!
-//! A group's records carry its incarnation, a number given when the group is made, so that a group made again after
-//! its deletion sees nothing of the old one.
+//! The keys of a group's records contain its incarnation, a number allocated when the group is created, so
+//! that a group that is created again after its deletion does not see the old group's records.
 //!
 //! | key | record |
 //! |---|---|
-//! | `g/NAMESPACE/NAME` | the group's head |
+//! | `g/NAMESPACE/NAME` | the group's record |
 //! | `n` | the last incarnation |
 //! | `t` | the key of page tokens |
-//! | `v/INCARNATION/ID` | a version: which it is, and its schema's shape |
+//! | `v/INCARNATION/ID` | a version, and its schema's shape |
 //! | `s/INCARNATION/ID` | a schema |
-//! | `f/INCARNATION/FINGERPRINT/FORMAT/TYPE` | the id of the live schema that is this one |
+//! | `f/INCARNATION/FINGERPRINT/FORMAT/TYPE` | the id of the live schema with this fingerprint |
 //! | `e/INCARNATION/ID` | an encoding |
-//! | `p/INCARNATION/SCHEMA ID/CODEC` | the encoding id of this pair |
+//! | `p/INCARNATION/SCHEMA ID/CODEC` | the encoding id of a schema and a codec |
 //!
-//! Namespace and name are length-prefixed, numbers are big-endian, so that keys sort as their parts do.
+//! Namespaces are length-prefixed and numbers are big-endian, so that keys sort by their parts.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use kulya_schema::GroupId;
@@ -25,28 +25,28 @@ fn key(tag: u8, capacity: usize) -> BytesMut {
     key
 }
 
-/// All group heads begin with this.
+/// Returns the prefix of the keys of all group records.
 pub(crate) fn groups() -> Bytes {
     Bytes::from_static(b"g")
 }
 
-/// The namespace and the name of a group head's key.
-pub(crate) fn group_of(key: &[u8]) -> Option<GroupId> {
+/// Parses the namespace and the name in a group record's key.
+pub(crate) fn parse_group(key: &[u8]) -> Option<GroupId> {
     let (length, rest) = key.strip_prefix(b"g")?.split_first_chunk::<4>()?;
     let (namespace, name) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
     let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_owned);
     Some(GroupId::new(text(namespace)?, text(name)?))
 }
 
-/// A key behind all group heads of a namespace, and before those of the next.
-pub(crate) fn behind_namespace(namespace: &str) -> Bytes {
+/// Returns a key after all group records of a namespace, and before those of the next one.
+pub(crate) fn end_of_namespace(namespace: &str) -> Bytes {
     let mut key = BytesMut::from(self::namespace(namespace).as_ref());
-    // no UTF-8 text has such a byte
+    // this byte does not occur in UTF-8
     key.put_u8(0xff);
     key.freeze()
 }
 
-/// All group heads of a namespace begin with this.
+/// Returns the prefix of the keys of a namespace's group records.
 pub(crate) fn namespace(namespace: &str) -> Bytes {
     let mut key = key(b'g', 4 + namespace.len());
     key.put_u32(namespace.len() as u32);
@@ -60,16 +60,16 @@ pub(crate) fn group(group: &GroupId) -> Bytes {
     key.freeze()
 }
 
-pub(crate) fn incarnations() -> Bytes {
+pub(crate) fn last_incarnation() -> Bytes {
     Bytes::from_static(b"n")
 }
 
-pub(crate) fn page_key() -> Bytes {
+pub(crate) fn page_token_key() -> Bytes {
     Bytes::from_static(b"t")
 }
 
-/// What hangs on an incarnation, by the first bytes of its keys.
-pub(crate) fn of_incarnation(incarnation: u64) -> impl Iterator<Item = Bytes> {
+/// Returns the prefixes of all keys that contain an incarnation.
+pub(crate) fn incarnation_prefixes(incarnation: u64) -> impl Iterator<Item = Bytes> {
     b"vsfep".iter().map(move |tag| {
         let mut key = key(*tag, 8);
         key.put_u64(incarnation);
@@ -77,7 +77,7 @@ pub(crate) fn of_incarnation(incarnation: u64) -> impl Iterator<Item = Bytes> {
     })
 }
 
-/// All versions of an incarnation begin with this.
+/// Returns the prefix of the keys of an incarnation's versions.
 pub(crate) fn versions(incarnation: u64) -> Bytes {
     let mut key = key(b'v', 8);
     key.put_u64(incarnation);
@@ -85,25 +85,26 @@ pub(crate) fn versions(incarnation: u64) -> Bytes {
 }
 
 pub(crate) fn version(incarnation: u64, id: u32) -> Bytes {
-    numbered(b'v', incarnation, id)
+    indexed(b'v', incarnation, id)
 }
 
 pub(crate) fn schema(incarnation: u64, id: u32) -> Bytes {
-    numbered(b's', incarnation, id)
+    indexed(b's', incarnation, id)
 }
 
 pub(crate) fn encoding(incarnation: u64, id: u32) -> Bytes {
-    numbered(b'e', incarnation, id)
+    indexed(b'e', incarnation, id)
 }
 
-fn numbered(tag: u8, incarnation: u64, id: u32) -> Bytes {
+fn indexed(tag: u8, incarnation: u64, id: u32) -> Bytes {
     let mut key = key(tag, 12);
     key.put_u64(incarnation);
     key.put_u32(id);
     key.freeze()
 }
 
-/// The built-in formats by one byte each, custom ones together: identity compares kinds (contract §2.1).
+/// `format` is the kind of the format: all custom formats have one, since identity compares kinds (contract
+/// §2.1).
 pub(crate) fn fingerprint(incarnation: u64, fingerprint: &[u8; 32], format: &str, type_name: &str) -> Bytes {
     let mut key = key(b'f', 44 + format.len() + type_name.len());
     key.put_u64(incarnation);
@@ -114,8 +115,8 @@ pub(crate) fn fingerprint(incarnation: u64, fingerprint: &[u8; 32], format: &str
     key.freeze()
 }
 
-pub(crate) fn pair(incarnation: u64, schema: u32, codec: &str) -> Bytes {
-    let mut key = BytesMut::from(numbered(b'p', incarnation, schema).as_ref());
+pub(crate) fn encoding_id(incarnation: u64, schema: u32, codec: &str) -> Bytes {
+    let mut key = BytesMut::from(indexed(b'p', incarnation, schema).as_ref());
     key.put_slice(codec.as_bytes());
     key.freeze()
 }
@@ -125,14 +126,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_groups_key_tells_its_name() {
+    fn a_group_key_is_parsed() {
         for id in [GroupId::new("", "a"), GroupId::new("n/s", "scope/stream"), GroupId::new("n", "")] {
-            assert_eq!(group_of(&group(&id)), Some(id.clone()));
-            assert!(group(&id) < behind_namespace(&id.namespace));
+            assert_eq!(parse_group(&group(&id)), Some(id.clone()));
+            assert!(group(&id) < end_of_namespace(&id.namespace));
         }
-        assert!(behind_namespace("a") < group(&GroupId::new("b", "")));
-        for wrong in [&b"g"[..], b"g\0\0\0\x09a", b"h\0\0\0\0a", b"g\0\0\0\x01\xffa"] {
-            assert_eq!(group_of(wrong), None);
+        assert!(end_of_namespace("a") < group(&GroupId::new("b", "")));
+        for invalid in [&b"g"[..], b"g\0\0\0\x09a", b"h\0\0\0\0a", b"g\0\0\0\x01\xffa"] {
+            assert_eq!(parse_group(invalid), None);
         }
     }
 }

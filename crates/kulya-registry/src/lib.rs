@@ -1,14 +1,15 @@
-//! The schema registry: the rules of `kulya-schema`, kept in a stream store's tables.
+//! The schema registry on a stream store: it applies the rules of `kulya-schema` and stores groups, schemas
+//! and encodings in one table.
 //!
-//! Every answer begins with the group's head in the store's table, and every change is one compare-and-set commit there, so
-//! several registries on one store stay right without a leader. Each group is linearised by its head, which every change of
-//! the group replaces. What is remembered ([`Registry`]'s clones share it) are things that never change: versions, schemas,
-//! parsed schemas. Each change also stands in the feed, by the same commit.
+//! Every request first reads the group's record from the table, and every change is one commit that replaces
+//! this record by compare-and-set. So each group is linearizable, and any number of registries can share a
+//! store without a leader. The same commit appends the change to the changelog. The caches, which the clones
+//! of a [`Registry`] share, contain immutable data: versions, schemas, parsed schemas.
 //!
 //! ```
 //! # use std::sync::Arc;
 //! # use kulya_store::{clock::SystemClock, memory::MemoryStore};
-//! use kulya_codec::SchemaRegistry;
+//! use kulya_registry_api::SchemaRegistry;
 //! use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! let registry = kulya_registry::Registry::open(Arc::new(MemoryStore::new()), Arc::new(SystemClock)).await?;
@@ -17,28 +18,31 @@
 //! let schema = r#"{"type":"record","name":"Order","fields":[{"name":"id","type":"long"}]}"#;
 //! let version = registry.add_schema(&group, SchemaInfo::new("Order", Format::Avro, schema)).await?;
 //! assert_eq!((version.id, version.version), (0, 0));
-//! # Ok::<(), kulya_codec::RegistryError>(()) }).unwrap();
+//! # Ok::<(), kulya_registry_api::RegistryError>(()) }).unwrap();
 //! ```
 
 mod administration;
-mod compute;
-pub mod conformance;
-mod feed;
-mod group;
-mod groups;
-mod judging;
+mod authorization;
+mod authorizer;
+mod cache;
+mod changelog;
+mod compatibility;
+mod error;
+mod export_import;
 mod keys;
+mod lifecycle;
 mod listing;
-mod memory;
 mod page_token;
+mod paging;
 mod records;
 mod registry;
+mod schemas;
 mod search;
+mod snapshot;
 mod table;
-mod transfer;
-mod viewer;
+mod worker_pool;
 
-pub use compute::{ComputeLimits, as_caller};
+pub use authorizer::Authorizer;
 pub use listing::Listing;
 pub use registry::Registry;
-pub use viewer::Viewer;
+pub use worker_pool::{WorkerPoolLimits, with_caller};

@@ -1,169 +1,182 @@
-//! Search: groups in key order, the versions of each by id. Only a search by field reads schemas; a page ends after so
-//! many of them, or so many bytes, found or not, and the next goes on there.
+//! Search for versions: groups in key order, the versions of each by id. Only a search by field reads
+//! schemas. A page ends when it is full, or after a bounded number of schemas or bytes was examined; the next
+//! page continues there.
 
-use crate::administration::{limit, no_page};
-use crate::compute::Work;
-use crate::group::Group;
+use crate::error::{invalid_input, invalid_page_token};
 use crate::keys;
-use crate::registry::{Registry, refused};
-use kulya_codec::administration::{Found, Page, PageRequest, Search};
-use kulya_codec::{RegistryErrorKind, RegistryResult};
+use crate::paging::page_limit;
+use crate::registry::Registry;
+use crate::snapshot::GroupSnapshot;
+use crate::worker_pool::JobRunner;
+use kulya_registry_api::administration::{Page, PageRequest, Search, SearchHit};
+use kulya_registry_api::{RegistryErrorKind, RegistryResult};
 use kulya_schema::{Budget, GroupId, VersionInfo, decide, fields_within};
 use kulya_store::hex;
 
-/// Groups and schemas looked into for one page.
-const MOST_GROUPS: usize = 10_000;
-const MOST_SCHEMAS: usize = 1_000;
-/// Bytes of schemas looked into, and of fields found, for one page; the last may be larger than what is left of these.
-const MOST_BYTES: usize = 16 << 20;
-const MOST_FOUND_BYTES: usize = 8 << 20;
+/// Groups and schemas examined for one page.
+const MAX_GROUPS: usize = 10_000;
+const MAX_SCHEMAS: usize = 1_000;
+/// Bytes of schemas examined, and of fields found, for one page; the last schema may exceed them.
+const MAX_BYTES: usize = 16 << 20;
+const MAX_FOUND_BYTES: usize = 8 << 20;
 /// Groups read at a time.
-const PAGE: usize = 200;
+const GROUP_BATCH: usize = 200;
 
-/// Where a page begins: in this group, behind this version, or behind all of it.
-struct Place {
+/// Where a page starts: in a group after a version, or after the whole group.
+struct Position {
     group: GroupId,
-    behind: Option<u32>,
+    after: Option<u32>,
 }
 
-impl Place {
+impl Position {
     fn token(&self) -> String {
         let key = hex::encode(&keys::group(&self.group));
-        let behind = self.behind.map_or_else(String::new, |id| id.to_string());
-        format!("{key}.{behind}")
+        let after = self.after.map_or_else(String::new, |id| id.to_string());
+        format!("{key}.{after}")
     }
 
     fn parse(token: &str) -> RegistryResult<Self> {
-        let wrong = || no_page("found schemas", token);
-        let (key, behind) = token.split_once('.').ok_or_else(wrong)?;
-        let key = hex::decode(key.as_bytes()).ok_or_else(wrong)?;
-        let group = keys::group_of(&key).ok_or_else(wrong)?;
-        let behind = match behind {
+        let invalid = || invalid_page_token("found schemas", token);
+        let (key, after) = token.split_once('.').ok_or_else(invalid)?;
+        let key = hex::decode(key.as_bytes()).ok_or_else(invalid)?;
+        let group = keys::parse_group(&key).ok_or_else(invalid)?;
+        let after = match after {
             "" => None,
-            id => Some(id.parse().map_err(|_| wrong())?),
+            id => Some(id.parse().map_err(|_| invalid())?),
         };
-        Ok(Self { group, behind })
+        Ok(Self { group, after })
     }
 }
 
-pub(crate) async fn run(
+/// Returns a page of the versions that a search matches.
+pub(crate) async fn search(
     registry: &Registry,
     search: &Search,
     page: &PageRequest,
-) -> RegistryResult<Page<Found>> {
-    let limit = limit(page);
+) -> RegistryResult<Page<SearchHit>> {
+    let limit = page_limit(page);
     let text = serde_json::to_string(search).unwrap_or_default();
-    let asked = ["found schemas", text.as_str()];
-    let token = registry.opened(&asked, &page.after).await?;
+    let query = ["found schemas", text.as_str()];
+    let token = registry.open_token(&query, &page.after).await?;
     let prefix = search.namespace.as_deref().map_or_else(keys::groups, keys::namespace);
     let mut items = Vec::new();
     let mut groups = 0;
-    let mut effort = Effort { work: registry.compute.work(), schemas: 0, bytes: 0, found: 0, last: None };
+    let mut usage =
+        PageUsage { runner: registry.workers.runner(), schemas: 0, bytes: 0, found_bytes: 0, last: None };
     let mut after = None;
     if !token.is_empty() {
-        let place = Place::parse(&token)?;
-        let key = keys::group(&place.group);
-        // a place of another namespace would show what this search was not asked for, or allowed
+        let position = Position::parse(&token)?;
+        let key = keys::group(&position.group);
+        // a position in another namespace would return groups that the search excludes
         if !key.starts_with(&prefix) {
-            return Err(no_page("found schemas", &page.after));
+            return Err(invalid_page_token("found schemas", &page.after));
         }
-        // the group in whose midst the page before ended
-        if place.behind.is_some()
-            && registry.shows(&place.group)
-            && let Some(next) = in_group(registry, search, place, limit, &mut items, &mut effort).await?
+        // the group within which the previous page ended
+        if position.after.is_some()
+            && registry.is_visible(&position.group)
+            && let Some(next) =
+                search_group(registry, search, position, limit, &mut items, &mut usage).await?
         {
-            return Ok(Page { items, next: registry.sealed(&asked, Some(next.token())).await? });
+            return Ok(Page { items, next: registry.seal_token(&query, Some(next.token())).await? });
         }
         after = Some(key);
     }
     loop {
-        let listed = registry.listed(&prefix, after.take(), PAGE).await?;
-        // where very many are left out the page ends here
-        let ends = listed.groups.len() < PAGE;
-        groups += listed.groups.len();
-        for (group, _) in listed.groups {
-            if search.names_group(&group.name) {
-                let place = Place { group, behind: None };
-                if let Some(next) = in_group(registry, search, place, limit, &mut items, &mut effort).await? {
-                    return Ok(Page { items, next: registry.sealed(&asked, Some(next.token())).await? });
+        let visible = registry.visible_groups(&prefix, after.take(), GROUP_BATCH).await?;
+        // many groups are invisible: the page ends here
+        let is_short = visible.groups.len() < GROUP_BATCH;
+        groups += visible.groups.len();
+        for (group, _) in visible.groups {
+            if search.matches_group(&group.name) {
+                let position = Position { group, after: None };
+                if let Some(next) =
+                    search_group(registry, search, position, limit, &mut items, &mut usage).await?
+                {
+                    return Ok(Page { items, next: registry.seal_token(&query, Some(next.token())).await? });
                 }
             }
         }
-        let Some(next) = listed.next else { return Ok(Page { items, next: None }) };
-        if ends || groups >= MOST_GROUPS {
-            let group = keys::group_of(&next).ok_or_else(|| no_page("found schemas", &page.after))?;
-            let next = Place { group, behind: None }.token();
-            return Ok(Page { items, next: registry.sealed(&asked, Some(next)).await? });
+        let Some(next) = visible.next else { return Ok(Page { items, next: None }) };
+        if is_short || groups >= MAX_GROUPS {
+            let group =
+                keys::parse_group(&next).ok_or_else(|| invalid_page_token("found schemas", &page.after))?;
+            let next = Position { group, after: None }.token();
+            return Ok(Page { items, next: registry.seal_token(&query, Some(next)).await? });
         }
         after = Some(next);
     }
 }
 
-/// What a page has taken so far.
-struct Effort {
-    work: Work,
+/// What a page has used of its limits.
+struct PageUsage {
+    runner: JobRunner,
     schemas: usize,
     bytes: usize,
-    found: usize,
-    /// The version that was looked at last: the next page goes on behind it when the work ends within another.
-    last: Option<Place>,
+    found_bytes: usize,
+    /// The version examined last: the next page continues after it when the budget is exhausted within
+    /// another.
+    last: Option<Position>,
 }
 
-impl Effort {
-    fn is_enough(&self) -> bool {
-        self.schemas >= MOST_SCHEMAS || self.bytes >= MOST_BYTES || self.found >= MOST_FOUND_BYTES
+impl PageUsage {
+    fn is_exhausted(&self) -> bool {
+        self.schemas >= MAX_SCHEMAS || self.bytes >= MAX_BYTES || self.found_bytes >= MAX_FOUND_BYTES
     }
 }
 
-/// Looks through a group. Gives where to go on when the page is full.
-async fn in_group(
+/// Searches one group. Returns the position after the last examined version when the page is full.
+async fn search_group(
     registry: &Registry,
     search: &Search,
-    place: Place,
+    position: Position,
     limit: usize,
-    items: &mut Vec<Found>,
-    effort: &mut Effort,
-) -> RegistryResult<Option<Place>> {
-    let state = match registry.read(&place.group).await {
-        Ok(state) => state,
+    items: &mut Vec<SearchHit>,
+    usage: &mut PageUsage,
+) -> RegistryResult<Option<Position>> {
+    let snapshot = match registry.snapshot(&position.group).await {
+        Ok(snapshot) => snapshot,
         // deleted meanwhile
         Err(error) if error.kind() == RegistryErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    for version in candidates(&state, search).await? {
-        if place.behind.is_some_and(|behind| version.id <= behind) {
+    for version in candidates(&snapshot, search).await? {
+        if position.after.is_some_and(|after| version.id <= after) {
             continue;
         }
         let mut found = Vec::new();
         if search.field.is_some() {
-            let record = state.schema(version.id).await?;
+            let record = snapshot.schema(version.id).await?;
             let bytes = record.schema.data.len();
             let listed =
-                effort.work.linear(bytes, move |budget| fields_within(&record.schema, budget)).await?;
-            if effort.work.budget().is_spent() {
-                let what = format!("schema {} of group {}", version.id, place.group);
-                return effort.last.take().map(Some).ok_or_else(|| refused(Budget::ended_at(&what)));
+                usage.runner.run_linear(bytes, move |budget| fields_within(&record.schema, budget)).await?;
+            if usage.runner.budget().is_spent() {
+                let what = format!("schema {} of group {}", version.id, position.group);
+                return usage.last.take().map(Some).ok_or_else(|| invalid_input(Budget::ended_at(&what)));
             }
-            (effort.schemas, effort.bytes) = (effort.schemas + 1, effort.bytes + bytes);
-            // a schema whose fields cannot be read has none
-            found.extend(listed.unwrap_or_default().into_iter().filter(|field| search.names_field(field)));
-            effort.found += found.iter().map(|field| field.path.len() + field.kind.len()).sum::<usize>();
+            (usage.schemas, usage.bytes) = (usage.schemas + 1, usage.bytes + bytes);
+            // a schema without readable fields has none
+            found.extend(listed.unwrap_or_default().into_iter().filter(|field| search.matches_field(field)));
+            usage.found_bytes += found.iter().map(|field| field.path.len() + field.kind.len()).sum::<usize>();
         }
-        effort.last = Some(Place { group: place.group.clone(), behind: Some(version.id) });
+        usage.last = Some(Position { group: position.group.clone(), after: Some(version.id) });
         let id = version.id;
         if search.field.is_none() || !found.is_empty() {
-            let GroupId { namespace, name: group } = place.group.clone();
-            items.push(Found { namespace, group, version_info: version, fields: found });
+            let GroupId { namespace, name: group } = position.group.clone();
+            items.push(SearchHit { namespace, group, version_info: version, fields: found });
         }
-        if items.len() >= limit || effort.is_enough() {
-            return Ok(Some(Place { group: place.group, behind: Some(id) }));
+        if items.len() >= limit || usage.is_exhausted() {
+            return Ok(Some(Position { group: position.group, after: Some(id) }));
         }
     }
     Ok(None)
 }
 
-async fn candidates(state: &Group<'_>, search: &Search) -> RegistryResult<Vec<VersionInfo>> {
-    let versions = state.versions().await?;
-    let live = state.live(&versions).map(|record| &record.version).filter(|version| search.names(version));
+/// Returns the versions of a group that match by format and type.
+async fn candidates(snapshot: &GroupSnapshot<'_>, search: &Search) -> RegistryResult<Vec<VersionInfo>> {
+    let versions = snapshot.versions().await?;
+    let live = snapshot
+        .live_versions(&versions)
+        .map(|record| &record.version)
+        .filter(|version| search.matches_version(version));
     Ok(if search.all_versions { live.cloned().collect() } else { decide::latest_of_each(live) })
 }

@@ -1,112 +1,117 @@
-//! The registry's table in the store, and the loop of every change: read, decide, commit under the condition that
-//! what was read still stands, and again when it does not.
+//! The registry's table and changelog stream in the store. A change of the registry reads records, decides,
+//! and commits on the condition that the records are unchanged; it is retried when they are not.
 
-use crate::feed;
+use crate::error::from_store;
 use crate::records;
 use bytes::Bytes;
-use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
-use kulya_store::{Commit, Entry, Error, ErrorKind, StreamId, StreamStore, TableChange, TableId, Version};
+use kulya_registry_api::RegistryResult;
+use kulya_store::{
+    Append, Commit, Entry, ErrorKind, Retention, StreamConfig, StreamId, StreamName, StreamStore,
+    TableChange, TableId, Version,
+};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
-/// How often a change is tried against other writers before the caller is told to come back.
-pub(crate) const TRIES: usize = 100;
+/// How often a change is attempted against concurrent writers before it fails as contended.
+pub(crate) const MAX_ATTEMPTS: usize = 100;
+/// The changelog's retention by size, in bytes: about a million changes.
+const CHANGELOG_RETENTION_BYTES: u64 = 256 << 20;
 
 #[derive(Clone)]
 pub(crate) struct Table {
     pub(crate) store: Arc<dyn StreamStore>,
     pub(crate) id: TableId,
-    pub(crate) feed: StreamId,
+    /// The stream of changes; see the module `changelog`.
+    pub(crate) changelog: StreamId,
 }
 
 impl Table {
-    /// The registry's table in a store. Nothing is asked of the store, and nothing made: a table that is not there has no
-    /// entries, and the first change makes it.
+    /// Creates a handle of the registry's table. Does no I/O: a table that does not exist reads as empty, and
+    /// the first change creates it.
     pub(crate) fn new(store: Arc<dyn StreamStore>) -> RegistryResult<Self> {
         let id = TableId::system("_schemaregistry", "registry").map_err(from_store)?;
-        let feed = feed::stream(&id.scope)?;
-        Ok(Self { store, id, feed })
+        let changelog = changelog_stream(&id.scope)?;
+        Ok(Self { store, id, changelog })
     }
 
-    /// Makes scope, table and feed where they are not there.
+    /// Creates the scope, the table and the changelog where they do not exist.
     pub(crate) async fn create(&self) -> RegistryResult<()> {
         self.store.create_scope(&self.id.scope).await.map_err(from_store)?;
         self.store.create_table(&self.id).await.map_err(from_store)?;
-        self.store.create_stream(&self.feed, feed::config()).await.map_err(from_store)?;
+        self.store.create_stream(&self.changelog, changelog_config()).await.map_err(from_store)?;
         Ok(())
     }
 
     pub(crate) async fn entry(&self, key: &[u8]) -> RegistryResult<Option<Entry>> {
-        existing(self.store.get(&self.id, key).await)
+        empty_if_absent(self.store.get(&self.id, key).await)
     }
 
-    /// The record under a key, with its version.
+    /// Returns the record under a key and its version; `what` names the record in errors.
     pub(crate) async fn record<T: DeserializeOwned>(
         &self,
         what: &str,
         key: &[u8],
     ) -> RegistryResult<Option<(T, Version)>> {
         match self.entry(key).await? {
-            Some(entry) => Ok(Some((records::read(what, &entry.value)?, entry.version))),
+            Some(entry) => Ok(Some((records::decode(what, &entry.value)?, entry.version))),
             None => Ok(None),
         }
     }
 
-    /// Commits changes, and lines of the feed with them; `false` when a condition no longer holds.
-    pub(crate) async fn change(&self, changes: Vec<TableChange>, lines: Vec<Bytes>) -> RegistryResult<bool> {
-        let appends = lines.into_iter().map(|line| feed::append(&self.feed, line)).collect();
+    /// Commits changes of the table together with events of the changelog. Returns `false` when a condition
+    /// does not hold.
+    pub(crate) async fn commit(
+        &self,
+        changes: Vec<TableChange>,
+        events: Vec<Vec<u8>>,
+    ) -> RegistryResult<bool> {
+        let append = |event| Append {
+            stream: self.changelog.clone(),
+            routing_key: Some(String::new()),
+            event: Bytes::from(event),
+        };
+        let appends = events.into_iter().map(append).collect();
         let commit = Commit { appends, ..Commit::changes(changes) };
-        let mut done = self.store.commit(commit.clone()).await;
-        if done.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-            // the first change: whoever only adds to a registry that is there needs no right to make one
+        let mut result = self.store.commit(commit.clone()).await;
+        if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            // only the first change creates the table: later ones need no permission to create one
             self.create().await?;
-            done = self.store.commit(commit).await;
+            result = self.store.commit(commit).await;
         }
-        match done {
+        match result {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == ErrorKind::Conflict => Ok(false),
             Err(error) => Err(from_store(error)),
         }
     }
 
-    /// At most `limit` entries that begin with a prefix, behind a key.
+    /// Returns at most `limit` entries whose keys have a prefix and come after a key, in key order.
     pub(crate) async fn page(
         &self,
         prefix: &[u8],
         after: Option<Bytes>,
         limit: usize,
     ) -> RegistryResult<Vec<Entry>> {
-        existing(self.store.scan(&self.id, prefix, after.as_deref(), limit).await)
+        empty_if_absent(self.store.scan(&self.id, prefix, after.as_deref(), limit).await)
     }
 }
 
-/// What was found in the table; nothing where there is none.
-fn existing<T: Default>(found: kulya_store::Result<T>) -> RegistryResult<T> {
-    match found {
+/// Treats a table that does not exist as empty.
+fn empty_if_absent<T: Default>(result: kulya_store::Result<T>) -> RegistryResult<T> {
+    match result {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(T::default()),
-        found => found.map_err(from_store),
+        result => result.map_err(from_store),
     }
 }
 
-/// The refusal after too many lost races.
-pub(crate) fn contended(what: impl std::fmt::Display) -> RegistryError {
-    RegistryError::new(
-        RegistryErrorKind::Unavailable,
-        format!("{what} is changed by too many at once: try again"),
-    )
+/// The stream of the changelog in the registry's scope.
+pub(crate) fn changelog_stream(scope: &kulya_store::Scope) -> RegistryResult<StreamId> {
+    let name = StreamName::new("changes").map_err(from_store)?;
+    Ok(StreamId { scope: scope.clone(), name })
 }
 
-/// A store's error, by what the registry's caller does next.
-pub(crate) fn from_store(error: Error) -> RegistryError {
-    let kind = match error.kind() {
-        ErrorKind::Full
-        | ErrorKind::Failed
-        | ErrorKind::Closed
-        | ErrorKind::Locked
-        | ErrorKind::Unreachable => RegistryErrorKind::Unavailable,
-        ErrorKind::InvalidInput => RegistryErrorKind::InvalidInput,
-        ErrorKind::Truncated => RegistryErrorKind::Gone,
-        _ => RegistryErrorKind::Failed,
-    };
-    RegistryError::new(kind, error.to_string()).because(error)
+/// One segment, so that all changes have one order.
+fn changelog_config() -> StreamConfig {
+    let retention = Retention { bytes: Some(CHANGELOG_RETENTION_BYTES), ..Retention::default() };
+    StreamConfig::with_segments(1).retention(retention)
 }

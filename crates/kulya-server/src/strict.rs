@@ -372,7 +372,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Content<'de, A> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kulya_codec::administration::{GroupChange, Search};
+    use kulya_registry_api::administration::{GroupChange, Search};
     use kulya_schema::{GroupProperties, SchemaInfo, VersionInfo};
     use serde_json::value::RawValue;
     use std::collections::BTreeMap;

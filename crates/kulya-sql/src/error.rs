@@ -45,8 +45,8 @@ impl From<kulya_store::Error> for SqlError {
     }
 }
 
-impl From<kulya_codec::RegistryError> for SqlError {
-    fn from(error: kulya_codec::RegistryError) -> Self {
+impl From<kulya_registry_api::RegistryError> for SqlError {
+    fn from(error: kulya_registry_api::RegistryError) -> Self {
         Self::new(error.to_string()).because(error)
     }
 }

@@ -7,7 +7,7 @@ use crate::settings::Settings;
 use crate::stop;
 use anyhow::{Context, Result, bail};
 use kulya_cdc::{CdcResult, PostgresSettings, RecordingSink, Sink, StoreSink, Surroundings, Until};
-use kulya_codec::SchemaRegistry;
+use kulya_registry_api::SchemaRegistry;
 use kulya_store::clock::{Clock, SystemClock};
 use std::sync::Arc;
 use std::time::Instant;

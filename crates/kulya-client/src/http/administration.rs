@@ -7,11 +7,11 @@ use super::{ENCODED, HttpRegistry};
 use async_trait::async_trait;
 use bytes::BytesMut;
 use futures::stream::{self, BoxStream, StreamExt};
-use kulya_codec::administration::{
+use kulya_registry_api::administration::{
     AddedTo, Change, Comparison, Existing, ExportLine, Found, GroupChange, Imported, Page, PageRequest,
     Question, RegistryAdministration, Search, Verdict, VersionEntry,
 };
-use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
+use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult};
 use kulya_schema::{GroupId, GroupProperties, SchemaInfo};
 use percent_encoding::utf8_percent_encode;
 use reqwest::{Body, Method, RequestBuilder, Response, StatusCode, header};

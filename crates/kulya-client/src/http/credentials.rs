@@ -4,7 +4,7 @@ use super::error::invalid_input;
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use kulya_codec::RegistryResult;
+use kulya_registry_api::RegistryResult;
 use kulya_store::clock::Clock;
 use reqwest::header::HeaderValue;
 use std::fmt;

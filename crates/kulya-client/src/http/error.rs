@@ -1,6 +1,6 @@
 //! Errors of the HTTP client: invalid settings, and the JSON error bodies of REST v2.
 
-use kulya_codec::{RegistryError, RegistryErrorKind};
+use kulya_registry_api::{RegistryError, RegistryErrorKind};
 use kulya_schema::decide::Refusal;
 use serde::Deserialize;
 

@@ -8,7 +8,7 @@ use super::credentials::Authorization;
 use super::settings::RegistrySettings;
 use crate::backoff::Backoff;
 use crate::tls;
-use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
+use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult};
 use reqwest::header::{AUTHORIZATION, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use std::fmt;

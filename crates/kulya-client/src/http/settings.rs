@@ -4,7 +4,7 @@ use super::credentials::Credentials;
 use super::error::invalid_input;
 use crate::random::random_id;
 use crate::tls;
-use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
+use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult};
 use kulya_store::clock::{Clock, SystemClock};
 use reqwest::{Client, Url};
 use std::fmt;

@@ -1,10 +1,10 @@
-//! Avro events to batches, by `arrow-avro`: one decoder for each schema that events were written with, all giving the
-//! reader schema's columns.
+//! Decodes Avro events to record batches, by `arrow-avro`: one decoder for each writer schema, all with the
+//! columns of the reader schema.
 
 use super::{BATCH_BYTES, BATCH_ROWS};
 use crate::codec::Codecs;
-use crate::schema::AvroWriter;
-use crate::{CodecError, CodecResult, Encodings, SchemaRegistry, header};
+use crate::schema::AvroWriterSchema;
+use crate::{CodecError, CodecResult, EncodingCache, SchemaRegistry, header};
 use arrow::array::RecordBatch;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -15,74 +15,85 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What `arrow-avro` expects before a datum when schemas go by number: a zero byte and the number. Ours is always 0.
+/// The prefix that `arrow-avro` expects before a datum with a numeric schema id: a zero byte and the id, here
+/// always 0.
 ///
-/// Here it stands behind each datum, for the next: the library decodes a datum only when bytes follow its prefix, and one of
-/// no bytes (a record of nulls) it would decode with the next event, as would one that was cut off.
+/// It is appended to each datum, for the next one: the library decodes a datum only when bytes follow the
+/// prefix. Otherwise it would decode a datum of no bytes (a record of nulls), or a truncated one, together
+/// with the next event.
 const PREFIX: [u8; 5] = [0; 5];
-/// Values after which a batch is whole: those of an array of nulls take no bytes.
+/// The number of values after which a batch is complete: the values of an array of nulls take no bytes.
 const BATCH_VALUES: usize = 4_000_000;
 
-/// Decodes the events of one group into batches.
-pub struct AvroBatches {
-    encodings: Encodings,
+/// Decodes the events of one Avro group to record batches.
+pub struct AvroBatchDecoder {
+    encodings: EncodingCache,
     codecs: Codecs,
     reader: Value,
     projection: Option<Vec<usize>>,
     schema: SchemaRef,
-    /// By the id of the writer's schema.
+    /// Decoders by the id of the writer's schema.
     decoders: HashMap<u32, WriterDecoder>,
-    /// The decoder that holds rows of no finished batch.
+    /// The decoder with rows of an incomplete batch.
     current: Option<u32>,
-    ready: Vec<RecordBatch>,
+    completed: Vec<RecordBatch>,
 }
 
 struct WriterDecoder {
     decoder: Decoder,
-    writer: AvroWriter,
-    /// For a root union of null and a record: the bytes that choose the record.
-    branch: Option<u8>,
-    /// The datums of rows that are in no batch yet, each with the next one's prefix.
-    held: Vec<Vec<u8>>,
+    writer: AvroWriterSchema,
+    /// The encoded union index of the record, when the root is a union of null and a record.
+    union_index: Option<u8>,
+    /// The datums of rows in the incomplete batch, each with the prefix of the next.
+    pending: Vec<Vec<u8>>,
     bytes: usize,
     values: usize,
 }
 
-impl AvroBatches {
-    /// Events of `group`, read as `reader` says, only the columns of `projection` if it is given.
+impl AvroBatchDecoder {
+    /// Creates a decoder of the events of `group`, resolved to the schema `reader`, with the columns of
+    /// `projection` if it is given.
+    ///
+    /// # Errors
+    /// `Schema` when the schema is not Avro, or its root is not a record.
     pub fn new(
         registry: Arc<dyn SchemaRegistry>,
         group: GroupId,
         reader: &SchemaInfo,
         projection: Option<Vec<usize>>,
     ) -> CodecResult<Self> {
-        let (reader, _) = record_of(reader)?;
+        let (reader, _) = row_schema(reader)?;
         let schema = decoder(&reader, &reader, projection.clone())?.schema();
         Ok(Self {
-            encodings: Encodings::new(registry, group),
+            encodings: EncodingCache::new(registry, group),
             codecs: Codecs::default(),
             reader,
             projection,
-            schema: readable(&schema),
+            schema: without_dictionaries(&schema),
             decoders: HashMap::new(),
             current: None,
-            ready: Vec::new(),
+            completed: Vec::new(),
         })
     }
 
-    /// Knows these codecs instead of those without a key.
+    /// Sets the codecs. The default is all codecs without encryption.
     #[must_use]
     pub fn codecs(mut self, codecs: Codecs) -> Self {
         self.codecs = codecs;
         self
     }
 
-    /// The columns of every batch.
+    /// Returns the schema of the batches.
     pub fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }
 
-    /// Adds an event. On an error it is left out, and all others stay as they are.
+    /// Decodes an event. After an error the decoder continues without the event.
+    ///
+    /// # Errors
+    /// `Header` for bytes that are not an event; `Registry` when the encoding id cannot be resolved; `Codec`
+    /// or `Key` when the payload cannot be decompressed or decrypted; `Schema` when the writer's schema
+    /// cannot be resolved to the reader's; `Payload` when the payload does not match the schema.
     pub async fn push(&mut self, event: &[u8]) -> CodecResult<()> {
         let (id, payload) = header::split(event)?;
         let encoding = self.encodings.encoding(id).await?;
@@ -98,19 +109,20 @@ impl AvroBatches {
             self.finish()?;
         }
         if !self.decoders.contains_key(&writer) {
-            let made = WriterDecoder::new(&encoding, &self.reader, self.projection.clone())?;
-            self.decoders.insert(writer, made);
+            let decoder = WriterDecoder::new(&encoding, &self.reader, self.projection.clone())?;
+            self.decoders.insert(writer, decoder);
         }
         self.current = Some(writer);
         let Some(decoder) = self.decoders.get_mut(&writer) else { return Ok(()) };
-        let wrong = |why: String| CodecError::Payload { type_name: encoding.version.type_name.clone(), why };
-        // what is no event never comes to the decoder
-        let (row, values) = decoder.row(payload).map_err(wrong)?;
-        if let Err(why) = decoder.push(row, values) {
-            // a datum that failed half way has left values in some columns: the rows before it are decoded anew
-            let held = std::mem::take(&mut decoder.held);
-            self.restore(writer, &encoding, held)?;
-            return Err(wrong(why));
+        let invalid =
+            |reason: String| CodecError::Payload { type_name: encoding.version.type_name.clone(), reason };
+        // checked first, so that the decoder sees no invalid datum
+        let (row, values) = decoder.row(payload).map_err(invalid)?;
+        if let Err(reason) = decoder.push(row, values) {
+            // the failed datum may have left values in some columns: the rows before it are decoded again
+            let pending = std::mem::take(&mut decoder.pending);
+            self.restore(writer, &encoding, pending)?;
+            return Err(invalid(reason));
         }
         if decoder.is_full() {
             self.finish()?;
@@ -118,24 +130,28 @@ impl AvroBatches {
         Ok(())
     }
 
-    /// Makes a new decoder in the place of one that failed, and a batch of the rows that that one held, so that none is decoded
-    /// more than twice.
-    fn restore(&mut self, writer: u32, encoding: &EncodingInfo, held: Vec<Vec<u8>>) -> CodecResult<()> {
-        let mut made = WriterDecoder::new(encoding, &self.reader, self.projection.clone())?;
-        for row in held {
-            made.push(row, 0)
-                .map_err(|why| CodecError::Schema(format!("Avro rows cannot be read: {why}")))?;
+    /// Replaces a decoder that failed, and completes a batch of the rows that it had, so that no row is
+    /// decoded more than twice.
+    fn restore(&mut self, writer: u32, encoding: &EncodingInfo, pending: Vec<Vec<u8>>) -> CodecResult<()> {
+        let mut decoder = WriterDecoder::new(encoding, &self.reader, self.projection.clone())?;
+        for row in pending {
+            decoder
+                .push(row, 0)
+                .map_err(|reason| CodecError::Schema(format!("decoding Avro rows failed: {reason}")))?;
         }
-        self.decoders.insert(writer, made);
+        self.decoders.insert(writer, decoder);
         self.finish()
     }
 
-    /// The batches that are whole; with `all`, also what is left.
+    /// Takes the completed batches; with `all`, also the rows of the incomplete one.
+    ///
+    /// # Errors
+    /// `Schema` when the rows cannot be converted to a batch.
     pub fn take(&mut self, all: bool) -> CodecResult<Vec<RecordBatch>> {
         if all {
             self.finish()?;
         }
-        Ok(std::mem::take(&mut self.ready))
+        Ok(std::mem::take(&mut self.completed))
     }
 
     fn finish(&mut self) -> CodecResult<()> {
@@ -143,13 +159,13 @@ impl AvroBatches {
             return Ok(());
         };
         (decoder.bytes, decoder.values) = (0, 0);
-        decoder.held.clear();
+        decoder.pending.clear();
         let flushed = decoder
             .decoder
             .flush()
-            .map_err(|e| CodecError::Schema(format!("Avro rows cannot be read: {e}")))?;
+            .map_err(|e| CodecError::Schema(format!("decoding Avro rows failed: {e}")))?;
         if let Some(batch) = flushed {
-            self.ready.push(to_readable(&batch, &self.schema)?);
+            self.completed.push(cast_batch(&batch, &self.schema)?);
         }
         Ok(())
     }
@@ -157,8 +173,8 @@ impl AvroBatches {
 
 impl WriterDecoder {
     fn new(encoding: &EncodingInfo, reader: &Value, projection: Option<Vec<usize>>) -> CodecResult<Self> {
-        let (writer, branch) = record_of(&encoding.schema)?;
-        // record names are not compared (contract §3.4): the reader takes the writer's
+        let (writer, union_index) = row_schema(&encoding.schema)?;
+        // record names are not compared (contract §3.4), so the reader gets the writer's
         let mut reader = reader.clone();
         if let (Value::Object(reader), Value::Object(writer)) = (&mut reader, &writer) {
             for part in ["name", "namespace"] {
@@ -169,18 +185,18 @@ impl WriterDecoder {
             }
         }
         let mut decoder = decoder(&writer, &reader, projection)?;
-        let failed = |e| CodecError::Schema(format!("Avro schema cannot be read as rows: {e}"));
+        let failed = |e| CodecError::Schema(format!("Avro schema cannot be decoded to rows: {e}"));
         decoder.decode(&PREFIX).map_err(failed)?;
-        let writer = AvroWriter::new(&encoding.schema)?;
-        Ok(Self { decoder, writer, branch, held: Vec::new(), bytes: 0, values: 0 })
+        let writer = AvroWriterSchema::new(&encoding.schema)?;
+        Ok(Self { decoder, writer, union_index, pending: Vec::new(), bytes: 0, values: 0 })
     }
 
-    /// The row that a payload is, with the next one's prefix, and how many values it holds.
+    /// Returns the datum of a payload with the prefix of the next one, and the number of values in it.
     fn row(&self, payload: &[u8]) -> Result<(Vec<u8>, usize), String> {
         let (datum, values) = self.writer.datum(payload)?;
-        let datum = match self.branch {
+        let datum = match self.union_index {
             None => datum,
-            Some(branch) => datum.strip_prefix(&[branch]).ok_or("it is null, and no row")?,
+            Some(index) => datum.strip_prefix(&[index]).ok_or("it is null and not a record")?,
         };
         Ok(([datum, &PREFIX].concat(), values))
     }
@@ -189,23 +205,25 @@ impl WriterDecoder {
         let consumed = self.decoder.decode(&row).map_err(|e| e.to_string())?;
         if consumed != row.len() {
             let (read, all) = (consumed.min(row.len() - PREFIX.len()), row.len() - PREFIX.len());
-            return Err(format!("{read} of its {all} bytes were read"));
+            return Err(format!("only {read} of its {all} bytes were read"));
         }
         self.bytes += row.len();
         self.values += values;
-        self.held.push(row);
+        self.pending.push(row);
         Ok(())
     }
 
     fn is_full(&self) -> bool {
-        self.held.len() >= BATCH_ROWS || self.bytes >= BATCH_BYTES || self.values >= BATCH_VALUES
+        self.pending.len() >= BATCH_ROWS || self.bytes >= BATCH_BYTES || self.values >= BATCH_VALUES
     }
 }
 
-/// The schema of the rows: a record, or the record of a union with null, with the byte that chooses it.
-fn record_of(schema: &SchemaInfo) -> CodecResult<(Value, Option<u8>)> {
-    let no_rows =
-        |why: &str| CodecError::Schema(format!("Avro schema {} makes no table: {why}", schema.type_name));
+/// Returns the record schema of the rows: the root, or the record in a root union with null and its encoded
+/// union index.
+fn row_schema(schema: &SchemaInfo) -> CodecResult<(Value, Option<u8>)> {
+    let no_rows = |reason: &str| {
+        CodecError::Schema(format!("Avro schema {} cannot be a table: {reason}", schema.type_name))
+    };
     if schema.format != Format::Avro {
         return Err(no_rows("it is not Avro"));
     }
@@ -214,25 +232,26 @@ fn record_of(schema: &SchemaInfo) -> CodecResult<(Value, Option<u8>)> {
     match &parsed {
         Value::Object(_) if is_record(&parsed) => Ok((parsed, None)),
         Value::Array(members) if members.len() == 2 => {
-            let place =
+            let index =
                 members.iter().position(is_record).ok_or_else(|| no_rows("its root is not a record"))?;
-            let record = members.get(place).cloned().unwrap_or_default();
-            Ok((record, Some(if place == 0 { 0 } else { 2 })))
+            let record = members.get(index).cloned().unwrap_or_default();
+            Ok((record, Some(if index == 0 { 0 } else { 2 })))
         }
         _ => Err(no_rows("its root is not a record")),
     }
 }
 
 fn decoder(writer: &Value, reader: &Value, projection: Option<Vec<usize>>) -> CodecResult<Decoder> {
-    let failed =
-        |e: arrow::error::ArrowError| CodecError::Schema(format!("Avro schema cannot be read as rows: {e}"));
+    let failed = |e: arrow::error::ArrowError| {
+        CodecError::Schema(format!("Avro schema cannot be decoded to rows: {e}"))
+    };
     let mut schemas = SchemaStore::new_with_type(FingerprintAlgorithm::Id);
     schemas.set(Fingerprint::Id(0), AvroSchema::new(writer.to_string())).map_err(failed)?;
     let mut builder = ReaderBuilder::new()
         .with_writer_schema_store(schemas)
         .with_active_fingerprint(Fingerprint::Id(0))
         .with_reader_schema(AvroSchema::new(reader.to_string()))
-        // one more than we ask for, so that a batch is never full in the middle of a call
+        // one more than a batch has, so that the library never completes a batch within a call
         .with_batch_size(BATCH_ROWS + 1);
     if let Some(projection) = projection {
         builder = builder.with_projection(projection);
@@ -240,8 +259,8 @@ fn decoder(writer: &Value, reader: &Value, projection: Option<Vec<usize>>) -> Co
     builder.build_decoder().map_err(failed)
 }
 
-/// The same columns in types that SQL shows: enums are text.
-fn readable(schema: &Schema) -> SchemaRef {
+/// Replaces dictionaries by their value types: enums become text.
+fn without_dictionaries(schema: &Schema) -> SchemaRef {
     let fields = schema.fields().iter().map(|field| match field.data_type() {
         DataType::Dictionary(_, values) => {
             Field::new(field.name(), values.as_ref().clone(), field.is_nullable())
@@ -251,8 +270,9 @@ fn readable(schema: &Schema) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-fn to_readable(batch: &RecordBatch, schema: &SchemaRef) -> CodecResult<RecordBatch> {
-    let failed = |e: arrow::error::ArrowError| CodecError::Schema(format!("Avro rows cannot be shown: {e}"));
+fn cast_batch(batch: &RecordBatch, schema: &SchemaRef) -> CodecResult<RecordBatch> {
+    let failed =
+        |e: arrow::error::ArrowError| CodecError::Schema(format!("converting Avro rows failed: {e}"));
     let columns = batch.columns().iter().zip(schema.fields()).map(|(column, field)| {
         if column.data_type() == field.data_type() {
             Ok(Arc::clone(column))

@@ -1,5 +1,5 @@
-//! From a JSON schema to columns: the words of JSON Schema, and the annotations by which a change log says what JSON
-//! cannot (`docs/spec/cdc-schema.md`).
+//! The columns of a JSON schema: from the types of JSON Schema, and from the annotations of a change log for
+//! types that JSON does not have (`docs/spec/cdc-schema.md`).
 
 use crate::{CodecError, CodecResult};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
@@ -12,64 +12,65 @@ use std::sync::Arc;
 pub struct Column {
     /// The member's name.
     pub name: String,
-    /// Whether it may be missing or null.
+    /// Whether the member may be missing or null.
     pub nullable: bool,
-    /// What its values are.
+    /// The type of the values.
     pub kind: ColumnType,
 }
 
-/// What JSON values of a column are, and so what Arrow type they get.
+/// The representation of a column's values in JSON, which determines the Arrow type.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ColumnType {
     /// `true` or `false`.
     Boolean,
-    /// A whole number of 16 bits.
+    /// An integer of 16 bits.
     Int16,
-    /// A whole number of 32 bits.
+    /// An integer of 32 bits.
     Int32,
-    /// A whole number of 64 bits.
+    /// An integer of 64 bits.
     Int64,
-    /// A number, or the texts NaN, Infinity, -Infinity.
+    /// A number of 32 bits, or the strings `NaN`, `Infinity`, `-Infinity`.
     Float32,
-    /// The same with 64 bits.
+    /// A number of 64 bits, or the strings `NaN`, `Infinity`, `-Infinity`.
     Float64,
-    /// A text; any other value as its JSON.
+    /// A string; any other value as JSON.
     Text,
-    /// Base64.
+    /// Bytes in base64.
     Bytes,
-    /// Days since 1970.
+    /// A date in days since 1970.
     DateDays,
-    /// `2024-02-29`.
+    /// A date such as `2024-02-29`.
     DateText,
-    /// Milliseconds since midnight.
+    /// A time in milliseconds since midnight.
     TimeMillis,
-    /// Microseconds since midnight.
+    /// A time in microseconds since midnight.
     TimeMicros,
-    /// `12:34:56.789`.
+    /// A time such as `12:34:56.789`.
     TimeText,
-    /// Milliseconds since 1970, without zone.
+    /// A timestamp without time zone, in milliseconds since 1970.
     TimestampMillis,
-    /// Microseconds since 1970, without zone.
+    /// A timestamp without time zone, in microseconds since 1970.
     TimestampMicros,
-    /// `2024-02-29T12:34:56` or with a space, without zone.
+    /// A timestamp without time zone such as `2024-02-29T12:34:56`, or with a space.
     TimestampText,
-    /// ISO 8601 with a zone: an instant.
+    /// A timestamp with time zone, in ISO 8601.
     InstantText,
-    /// Base64 of the unscaled number, in two's complement.
+    /// A decimal as its unscaled number: base64 of big-endian two's complement.
     Decimal {
-        /// Digits, at most 38.
+        /// The number of digits, at most 38.
         precision: u8,
-        /// Digits behind the point.
+        /// The number of digits after the decimal point.
         scale: i8,
     },
-    /// `{"scale": …, "value": base64}`: shown as text, because each row has its own scale.
+    /// A decimal as `{"scale": …, "value": base64}`, which becomes a string, because each row has its own
+    /// scale.
     VariableDecimal,
-    /// An array.
+    /// An array of values of one type.
     List(Box<ColumnType>),
 }
 
 impl ColumnType {
-    /// The Arrow type.
+    /// Returns the Arrow type.
     pub fn data_type(&self) -> DataType {
         match self {
             Self::Boolean => DataType::Boolean,
@@ -92,12 +93,15 @@ impl ColumnType {
     }
 }
 
-/// The columns of a JSON schema, in its order.
+/// Returns the columns of a JSON schema, in its order.
+///
+/// # Errors
+/// `Schema` when the schema is not JSON, or has no properties.
 pub fn columns(schema: &SchemaInfo) -> CodecResult<Vec<Column>> {
     let parsed = parse(schema)?;
     let Some(properties) = parsed.get("properties").and_then(Value::as_object) else {
         return Err(CodecError::Schema(format!(
-            "JSON schema {:?} makes no table: it has no properties",
+            "JSON schema {:?} cannot be a table: it has no properties",
             schema.type_name
         )));
     };
@@ -106,14 +110,17 @@ pub fn columns(schema: &SchemaInfo) -> CodecResult<Vec<Column>> {
         _ => Vec::new(),
     };
     let column = |(name, schema): (&String, &Value)| {
-        let (word, null) = word(schema);
-        let nullable = null || !required.contains(&name.as_str());
-        Column { name: name.clone(), nullable, kind: kind(schema, word) }
+        let (type_name, allows_null) = type_name(schema);
+        let nullable = allows_null || !required.contains(&name.as_str());
+        Column { name: name.clone(), nullable, kind: column_type(schema, type_name) }
     };
     Ok(properties.iter().map(column).collect())
 }
 
-/// The columns of the primary key that a change log's schema names; empty for none.
+/// Returns the columns of the primary key in a change log's schema; empty when it has none.
+///
+/// # Errors
+/// `Schema` when the schema is not JSON.
 pub fn primary_key(schema: &SchemaInfo) -> CodecResult<Vec<String>> {
     let parsed = parse(schema)?;
     let names = parsed.get("x-primary-key").and_then(Value::as_array);
@@ -122,31 +129,31 @@ pub fn primary_key(schema: &SchemaInfo) -> CodecResult<Vec<String>> {
 
 fn parse(schema: &SchemaInfo) -> CodecResult<Value> {
     serde_json::from_slice(&schema.data)
-        .map_err(|e| CodecError::Schema(format!("JSON schema {:?} cannot be read: {e}", schema.type_name)))
+        .map_err(|e| CodecError::Schema(format!("JSON schema {:?} cannot be parsed: {e}", schema.type_name)))
 }
 
-/// The columns as an Arrow schema.
+/// Converts columns to an Arrow schema.
 pub fn arrow_schema(columns: &[Column]) -> SchemaRef {
     let fields =
         columns.iter().map(|column| Field::new(&column.name, column.kind.data_type(), column.nullable));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-/// The type's word, and whether null is allowed beside it.
-fn word(schema: &Value) -> (&str, bool) {
+/// Returns the name in `type`, and whether null is allowed beside it. The name is empty for several types.
+fn type_name(schema: &Value) -> (&str, bool) {
     match schema.get("type") {
-        Some(Value::String(word)) => (word, word == "null"),
-        Some(Value::Array(words)) => {
-            let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
-            let others: Vec<&str> = words.iter().copied().filter(|word| *word != "null").collect();
-            // several types beside null: anything, as its JSON
-            (if let [word] = others.as_slice() { word } else { "" }, words.len() > others.len())
+        Some(Value::String(name)) => (name, name == "null"),
+        Some(Value::Array(names)) => {
+            let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
+            let others: Vec<&str> = names.iter().copied().filter(|name| *name != "null").collect();
+            // several types beside null: any value, as JSON
+            (if let [name] = others.as_slice() { name } else { "" }, names.len() > others.len())
         }
         _ => ("", false),
     }
 }
 
-fn kind(schema: &Value, word: &str) -> ColumnType {
+fn column_type(schema: &Value, type_name: &str) -> ColumnType {
     let text = |key: &str| schema.get(key).and_then(Value::as_str).unwrap_or_default();
     let parameter =
         |key: &str| schema.get("connect.parameters").and_then(|p| p.get(key)).and_then(Value::as_str);
@@ -163,13 +170,13 @@ fn kind(schema: &Value, word: &str) -> ColumnType {
             let precision = parameter("connect.decimal.precision").and_then(|p| p.parse().ok()).unwrap_or(38);
             return match (1..=38).contains(&precision) && (0..=38).contains(&scale) {
                 true => ColumnType::Decimal { precision, scale },
-                // more digits than Arrow holds: as they are
+                // more digits than Arrow supports: the bytes unchanged
                 false => ColumnType::Bytes,
             };
         }
         _ => {}
     }
-    match (text("connect.type"), word) {
+    match (text("connect.type"), type_name) {
         ("int16", _) => ColumnType::Int16,
         ("int32", _) => ColumnType::Int32,
         ("int64", _) | (_, "integer") => ColumnType::Int64,
@@ -178,7 +185,9 @@ fn kind(schema: &Value, word: &str) -> ColumnType {
         (_, "number") => ColumnType::Float64,
         (_, "boolean") => ColumnType::Boolean,
         (_, "array") => match schema.get("items") {
-            Some(items @ Value::Object(_)) => ColumnType::List(Box::new(kind(items, self::word(items).0))),
+            Some(items @ Value::Object(_)) => {
+                ColumnType::List(Box::new(column_type(items, self::type_name(items).0)))
+            }
             _ => ColumnType::Text,
         },
         (_, "string") if text("contentEncoding") == "base64" => ColumnType::Bytes,

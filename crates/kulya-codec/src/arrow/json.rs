@@ -1,10 +1,11 @@
-//! JSON events to batches: each value by its column's type, refused by name when it is none.
+//! Decodes JSON events to record batches: each value is converted to its column's type, or rejected with the
+//! column's name.
 
 use super::column::{Column, ColumnType, arrow_schema};
 use super::{BATCH_BYTES, BATCH_ROWS};
 use crate::codec::Codecs;
-use crate::deserializer::{MAX_VALUE_BYTES, trim_zeros};
-use crate::{CodecError, CodecResult, Encodings, SchemaRegistry, header};
+use crate::deserializer::{MAX_VALUE_BYTES, strip_padding};
+use crate::{CodecError, CodecResult, EncodingCache, SchemaRegistry, header};
 use arrow::array::{
     Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array,
     Int16Array, Int32Array, Int64Array, ListArray, RecordBatch, RecordBatchOptions, StringArray,
@@ -20,65 +21,78 @@ use kulya_schema::{Format, GroupId, weigh};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
-/// Decodes the events of one JSON group into batches.
-pub struct JsonBatches {
-    encodings: Encodings,
+/// Decodes the events of one JSON group to record batches.
+pub struct JsonBatchDecoder {
+    encodings: EncodingCache,
     codecs: Codecs,
     columns: Vec<Column>,
     rows: Vec<Map<String, Value>>,
-    /// About how much memory these rows take.
+    /// The estimated memory of the rows.
     bytes: usize,
-    ready: Vec<RecordBatch>,
+    completed: Vec<RecordBatch>,
 }
 
-impl JsonBatches {
-    /// Events of `group`, of whose members those in `columns` are read.
+impl JsonBatchDecoder {
+    /// Creates a decoder of the events of `group` with the members in `columns`; other members are ignored.
     pub fn new(registry: Arc<dyn SchemaRegistry>, group: GroupId, columns: Vec<Column>) -> Self {
-        let encodings = Encodings::new(registry, group);
-        Self { encodings, codecs: Codecs::default(), columns, rows: Vec::new(), bytes: 0, ready: Vec::new() }
+        let encodings = EncodingCache::new(registry, group);
+        Self {
+            encodings,
+            codecs: Codecs::default(),
+            columns,
+            rows: Vec::new(),
+            bytes: 0,
+            completed: Vec::new(),
+        }
     }
 
-    /// Knows these codecs instead of those without a key.
+    /// Sets the codecs. The default is all codecs without encryption.
     #[must_use]
     pub fn codecs(mut self, codecs: Codecs) -> Self {
         self.codecs = codecs;
         self
     }
 
-    /// The columns of every batch.
+    /// Returns the schema of the batches.
     pub fn schema(&self) -> SchemaRef {
         arrow_schema(&self.columns)
     }
 
-    /// Adds an event; a top-level array of objects is several rows.
+    /// Decodes an event; a top-level array of objects is several rows. After an error the decoder continues
+    /// without the event.
+    ///
+    /// # Errors
+    /// `Header` for bytes that are not an event; `Registry` when the encoding id cannot be resolved; `Codec`
+    /// or `Key` when the payload cannot be decompressed or decrypted; `Schema` when the event is not JSON;
+    /// `Payload` when a value does not match its column.
     pub async fn push(&mut self, event: &[u8]) -> CodecResult<()> {
         let (id, payload) = header::split(event)?;
         let encoding = self.encodings.encoding(id).await?;
         if encoding.schema.format != Format::Json {
             let format = &encoding.schema.format;
             return Err(CodecError::Schema(format!(
-                "the event is written as {format}, the table is read as Json"
+                "the event has format {format}, but the table has format Json"
             )));
         }
-        let wrong = |why: String| CodecError::Payload {
+        let invalid = |reason: String| CodecError::Payload {
             type_name: format!("JSON {}", encoding.version.type_name),
-            why,
+            reason,
         };
         let payload = self.codecs.decode(payload, &encoding.codec)?;
-        let text = std::str::from_utf8(trim_zeros(&payload)).map_err(|e| wrong(e.to_string()))?;
-        let bytes = weigh(text, MAX_VALUE_BYTES).map_err(|e| wrong(e.to_string()))?;
-        let value = serde_json::from_str(text).map_err(|e| wrong(e.to_string()))?;
+        let text = std::str::from_utf8(strip_padding(&payload)).map_err(|e| invalid(e.to_string()))?;
+        let bytes = weigh(text, MAX_VALUE_BYTES).map_err(|e| invalid(e.to_string()))?;
+        let value = serde_json::from_str(text).map_err(|e| invalid(e.to_string()))?;
         let rows = match value {
             Value::Object(row) => vec![row],
             Value::Array(items) => {
                 let row = |item| if let Value::Object(row) = item { Some(row) } else { None };
                 let rows: Option<Vec<_>> = items.into_iter().map(row).collect();
-                rows.ok_or_else(|| wrong("an item of the array is no object".into()))?
+                rows.ok_or_else(|| invalid("an item of the array is not an object".into()))?
             }
-            _ => return Err(wrong("it is no object".into())),
+            _ => return Err(invalid("it is not an object".into())),
         };
-        // judged now, so that an error is about this event
-        rows_to_batch(&self.columns, &rows).map_err(|e| wrong(e.to_string()))?;
+        // converted once now, so that an error is reported for this event
+        rows_to_batch(&self.columns, &rows).map_err(|e| invalid(e.to_string()))?;
         self.rows.extend(rows);
         self.bytes += bytes;
         if self.rows.len() >= BATCH_ROWS || self.bytes >= BATCH_BYTES {
@@ -87,22 +101,28 @@ impl JsonBatches {
         Ok(())
     }
 
-    /// The batches that are whole; with `all`, also what is left.
+    /// Takes the completed batches; with `all`, also the rows of the incomplete one.
+    ///
+    /// # Errors
+    /// `Schema` when the rows cannot be converted to a batch.
     pub fn take(&mut self, all: bool) -> CodecResult<Vec<RecordBatch>> {
         if all && !self.rows.is_empty() {
             self.finish()?;
         }
-        Ok(std::mem::take(&mut self.ready))
+        Ok(std::mem::take(&mut self.completed))
     }
 
     fn finish(&mut self) -> CodecResult<()> {
         self.bytes = 0;
-        self.ready.push(rows_to_batch(&self.columns, &std::mem::take(&mut self.rows))?);
+        self.completed.push(rows_to_batch(&self.columns, &std::mem::take(&mut self.rows))?);
         Ok(())
     }
 }
 
-/// Rows as a batch. The error names the column and the value.
+/// Converts rows to a record batch.
+///
+/// # Errors
+/// `Schema` when a value does not match its column; the text has both.
 pub fn rows_to_batch(columns: &[Column], rows: &[Map<String, Value>]) -> CodecResult<RecordBatch> {
     let mut arrays = Vec::with_capacity(columns.len());
     for column in columns {
@@ -110,15 +130,15 @@ pub fn rows_to_batch(columns: &[Column], rows: &[Map<String, Value>]) -> CodecRe
             rows.iter().map(|row| row.get(&column.name).unwrap_or(&Value::Null)).collect();
         if !column.nullable && values.iter().any(|value| value.is_null()) {
             return Err(CodecError::Schema(format!(
-                "column {} must not be null, and is missing",
+                "column {} must not be null, but is null or missing",
                 column.name
             )));
         }
         let array = array(&column.kind, &values);
         arrays.push(array.map_err(|value| {
-            let shown = value.to_string();
+            let text = value.to_string();
             CodecError::Schema(format!(
-                "column {}: {shown:.60} is no {:?}",
+                "column {}: {text:.60} is not a valid {:?}",
                 column.name,
                 column.kind.data_type()
             ))
@@ -126,52 +146,66 @@ pub fn rows_to_batch(columns: &[Column], rows: &[Map<String, Value>]) -> CodecRe
     }
     let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
     RecordBatch::try_new_with_options(arrow_schema(columns), arrays, &options)
-        .map_err(|e| CodecError::Schema(format!("rows cannot be put together: {e}")))
+        .map_err(|e| CodecError::Schema(format!("converting rows to a batch failed: {e}")))
 }
 
-/// Reads each value by `read`; the first that it does not take is the error.
-fn all<'a, T>(
+/// Converts each value by `convert`; the error is the first value that it rejects.
+fn convert_all<'a, T>(
     values: &[&'a Value],
-    read: impl Fn(&'a Value) -> Option<T>,
+    convert: impl Fn(&'a Value) -> Option<T>,
 ) -> Result<Vec<Option<T>>, &'a Value> {
     values
         .iter()
-        .map(|value| if value.is_null() { Ok(None) } else { read(value).map(Some).ok_or(*value) })
+        .map(|value| if value.is_null() { Ok(None) } else { convert(value).map(Some).ok_or(*value) })
         .collect()
 }
 
 fn array<'a>(kind: &ColumnType, values: &[&'a Value]) -> Result<ArrayRef, &'a Value> {
     Ok(match kind {
-        ColumnType::Boolean => Arc::new(BooleanArray::from(all(values, boolean)?)),
-        ColumnType::Int16 => Arc::new(Int16Array::from(all(values, |v| integer(v)?.try_into().ok())?)),
-        ColumnType::Int32 => Arc::new(Int32Array::from(all(values, |v| integer(v)?.try_into().ok())?)),
-        ColumnType::Int64 => Arc::new(Int64Array::from(all(values, integer)?)),
-        ColumnType::Float32 => Arc::new(Float32Array::from(all(values, |v| number(v).map(|n| n as f32))?)),
-        ColumnType::Float64 => Arc::new(Float64Array::from(all(values, number)?)),
-        ColumnType::Text => Arc::new(StringArray::from(all(values, |v| Some(text(v)))?)),
-        ColumnType::VariableDecimal => Arc::new(StringArray::from(all(values, variable_decimal)?)),
+        ColumnType::Boolean => Arc::new(BooleanArray::from(convert_all(values, boolean)?)),
+        ColumnType::Int16 => {
+            Arc::new(Int16Array::from(convert_all(values, |v| integer(v)?.try_into().ok())?))
+        }
+        ColumnType::Int32 => {
+            Arc::new(Int32Array::from(convert_all(values, |v| integer(v)?.try_into().ok())?))
+        }
+        ColumnType::Int64 => Arc::new(Int64Array::from(convert_all(values, integer)?)),
+        ColumnType::Float32 => {
+            Arc::new(Float32Array::from(convert_all(values, |v| number(v).map(|n| n as f32))?))
+        }
+        ColumnType::Float64 => Arc::new(Float64Array::from(convert_all(values, number)?)),
+        ColumnType::Text => Arc::new(StringArray::from(convert_all(values, |v| Some(text(v)))?)),
+        ColumnType::VariableDecimal => Arc::new(StringArray::from(convert_all(values, variable_decimal)?)),
         ColumnType::Bytes => {
-            let bytes = all(values, |v| STANDARD.decode(v.as_str()?).ok())?;
+            let bytes = convert_all(values, |v| STANDARD.decode(v.as_str()?).ok())?;
             Arc::new(bytes.iter().map(|b| b.as_deref()).collect::<BinaryArray>())
         }
-        ColumnType::DateDays => Arc::new(Date32Array::from(all(values, |v| integer(v)?.try_into().ok())?)),
-        ColumnType::DateText => Arc::new(Date32Array::from(all(values, date)?)),
-        ColumnType::TimeMillis => {
-            Arc::new(Time32MillisecondArray::from(all(values, |v| integer(v)?.try_into().ok())?))
+        ColumnType::DateDays => {
+            Arc::new(Date32Array::from(convert_all(values, |v| integer(v)?.try_into().ok())?))
         }
-        ColumnType::TimeMicros => Arc::new(Time64MicrosecondArray::from(all(values, integer)?)),
-        ColumnType::TimeText => Arc::new(Time64MicrosecondArray::from(all(values, time)?)),
-        ColumnType::TimestampMillis => Arc::new(TimestampMillisecondArray::from(all(values, integer)?)),
-        ColumnType::TimestampMicros => Arc::new(TimestampMicrosecondArray::from(all(values, integer)?)),
-        ColumnType::TimestampText => Arc::new(TimestampMicrosecondArray::from(all(values, timestamp)?)),
+        ColumnType::DateText => Arc::new(Date32Array::from(convert_all(values, date)?)),
+        ColumnType::TimeMillis => {
+            Arc::new(Time32MillisecondArray::from(convert_all(values, |v| integer(v)?.try_into().ok())?))
+        }
+        ColumnType::TimeMicros => Arc::new(Time64MicrosecondArray::from(convert_all(values, integer)?)),
+        ColumnType::TimeText => Arc::new(Time64MicrosecondArray::from(convert_all(values, time)?)),
+        ColumnType::TimestampMillis => {
+            Arc::new(TimestampMillisecondArray::from(convert_all(values, integer)?))
+        }
+        ColumnType::TimestampMicros => {
+            Arc::new(TimestampMicrosecondArray::from(convert_all(values, integer)?))
+        }
+        ColumnType::TimestampText => {
+            Arc::new(TimestampMicrosecondArray::from(convert_all(values, timestamp)?))
+        }
         ColumnType::InstantText => {
-            let instants = TimestampMicrosecondArray::from(all(values, instant)?);
+            let instants = TimestampMicrosecondArray::from(convert_all(values, instant)?);
             Arc::new(instants.with_timezone("+00:00"))
         }
         ColumnType::Decimal { precision, scale } => {
-            let decimals = Decimal128Array::from(all(values, decimal)?);
-            let shaped = decimals.with_precision_and_scale(*precision, *scale);
-            Arc::new(shaped.map_err(|_| values.first().copied().unwrap_or(&Value::Null))?)
+            let decimals = Decimal128Array::from(convert_all(values, decimal)?);
+            let typed = decimals.with_precision_and_scale(*precision, *scale);
+            Arc::new(typed.map_err(|_| values.first().copied().unwrap_or(&Value::Null))?)
         }
         ColumnType::List(items) => list(items, values)?,
     })
@@ -193,8 +227,8 @@ fn list<'a>(items: &ColumnType, values: &[&'a Value]) -> Result<ArrayRef, &'a Va
         if flat.is_empty() { new_empty_array(&items.data_type()) } else { array(items, &flat)? };
     let nulls: NullBuffer = values.iter().map(|value| !value.is_null()).collect();
     let field = Arc::new(Field::new("item", items.data_type(), true));
-    let built = ListArray::try_new(field, OffsetBuffer::from_lengths(lengths), values_array, Some(nulls));
-    Ok(Arc::new(built.map_err(|_| values.first().copied().unwrap_or(&Value::Null))?) as Arc<dyn Array>)
+    let array = ListArray::try_new(field, OffsetBuffer::from_lengths(lengths), values_array, Some(nulls));
+    Ok(Arc::new(array.map_err(|_| values.first().copied().unwrap_or(&Value::Null))?) as Arc<dyn Array>)
 }
 
 fn boolean(value: &Value) -> Option<bool> {
@@ -225,7 +259,7 @@ fn number(value: &Value) -> Option<f64> {
     }
 }
 
-/// A text as it is; anything else as its JSON.
+/// Returns a string as it is, and any other value as JSON.
 fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -250,14 +284,14 @@ fn timestamp(value: &Value) -> Option<i64> {
 
 fn instant(value: &Value) -> Option<i64> {
     match value.as_str()? {
-        // what has no place on Arrow's axis lies at its ends
+        // beyond Arrow's range: its limits
         "infinity" => Some(i64::MAX),
         "-infinity" => Some(i64::MIN),
         text => Some(DateTime::parse_from_rfc3339(text).ok()?.timestamp_micros()),
     }
 }
 
-/// The unscaled number of base64 bytes in two's complement.
+/// Decodes the unscaled number: base64 of big-endian two's complement.
 fn decimal(value: &Value) -> Option<i128> {
     let bytes = STANDARD.decode(value.as_str()?).ok()?;
     let sign = if bytes.first()? & 0x80 == 0 { 0 } else { 0xff };
@@ -288,7 +322,7 @@ mod tests {
     use kulya_schema::SchemaInfo;
     use serde_json::json;
 
-    fn shown(property: &Value, value: Value) -> Result<String, String> {
+    fn display(property: &Value, value: Value) -> Result<String, String> {
         let schema = json!({ "type": "object", "properties": { "v": property } }).to_string();
         let columns = columns(&SchemaInfo::new("", Format::Json, schema)).unwrap();
         let row = json!({ "v": value });
@@ -298,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn values_get_their_columns_types() {
+    fn values_are_converted_to_their_column_types() {
         let named = |name: &str| json!({ "type": "string", "connect.name": name });
         let decimal = json!({ "type": "string", "connect.type": "bytes", "connect.name": "org.apache.kafka.connect.data.Decimal", "connect.parameters": { "scale": "2", "connect.decimal.precision": "5" } });
         for (property, value, expected) in [
@@ -336,15 +370,15 @@ mod tests {
             (named("io.debezium.data.VariableScaleDecimal"), json!({ "scale": 1, "value": "Cw==" }), "1.1"),
             (decimal.clone(), json!("/nlh"), "-999.99"),
         ] {
-            assert_eq!(shown(&property, value.clone()).as_deref(), Ok(expected), "{property} {value}");
-            assert_eq!(shown(&property, Value::Null).as_deref(), Ok(""), "{property} null");
+            assert_eq!(display(&property, value.clone()).as_deref(), Ok(expected), "{property} {value}");
+            assert_eq!(display(&property, Value::Null).as_deref(), Ok(""), "{property} null");
         }
         for (property, value) in [
             (json!({ "type": "integer" }), json!(1.5)),
             (decimal, json!("*")),
             (json!({ "type": "boolean" }), json!(1)),
         ] {
-            let refused = shown(&property, value).unwrap_err();
+            let refused = display(&property, value).unwrap_err();
             assert!(refused.contains("column v"), "{refused}");
         }
     }

@@ -1,18 +1,18 @@
-//! Whole batches of events as Arrow record batches, for query engines.
+//! Decoders of events to Arrow record batches, for query engines.
 //!
-//! - [`AvroBatches`]: events of an Avro group, whatever schema each was written with, resolved to one reader schema;
-//! - [`JsonBatches`]: events of a JSON group, by the columns that a JSON schema gives ([`columns`]);
-//! - [`rows_to_batch`]: rows that are JSON objects already (the rows of a change log).
+//! - [`AvroBatchDecoder`]: events of an Avro group with any writer schemas, resolved to one reader schema;
+//! - [`JsonBatchDecoder`]: events of a JSON group, with the columns of a JSON schema ([`columns`]);
+//! - [`rows_to_batch`]: rows that are JSON objects (the rows of a change log).
 
 mod avro;
 mod column;
 mod json;
 
-pub use avro::AvroBatches;
+pub use avro::AvroBatchDecoder;
 pub use column::{Column, ColumnType, arrow_schema, columns, primary_key};
-pub use json::{JsonBatches, rows_to_batch};
+pub use json::{JsonBatchDecoder, rows_to_batch};
 
-/// Rows of a batch.
+/// The maximum number of rows of a batch.
 pub const BATCH_ROWS: usize = 8192;
-/// Bytes of events after which a batch is whole, however few rows it has.
+/// The size of events, in bytes, after which a batch is complete.
 const BATCH_BYTES: usize = 16 << 20;

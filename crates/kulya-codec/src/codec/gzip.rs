@@ -1,24 +1,24 @@
-//! RFC 1952 gzip (contract §5.3), by `flate2`.
+//! The gzip codec (RFC 1952, contract §5.3), by `flate2`.
 
-use super::{Codec, bounded, named};
+use super::{Codec, codec_type_named, read_bounded};
 use crate::{CodecError, CodecResult};
 use flate2::Compression;
 use flate2::read::{GzDecoder, GzEncoder};
 use kulya_schema::CodecType;
 use std::io::Read;
 
-/// RFC 1952 gzip.
+/// The gzip codec.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Gzip;
 
 impl Gzip {
-    /// The name under which Java knows it.
+    /// The name in the registry, as in Java.
     pub const NAME: &str = "application/x-gzip";
 }
 
 impl Codec for Gzip {
     fn codec_type(&self) -> CodecType {
-        named(Self::NAME)
+        codec_type_named(Self::NAME)
     }
 
     fn encode(&self, payload: &[u8]) -> CodecResult<Vec<u8>> {
@@ -30,7 +30,7 @@ impl Codec for Gzip {
     }
 
     fn decode(&self, bytes: &[u8], _: &CodecType) -> CodecResult<Vec<u8>> {
-        // one member: what follows it is not read
-        bounded(&mut GzDecoder::new(bytes), "gzip")
+        // one member: bytes after it are ignored
+        read_bounded(&mut GzDecoder::new(bytes), "gzip")
     }
 }

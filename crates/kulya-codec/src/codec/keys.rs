@@ -1,4 +1,4 @@
-//! The keys of [`Encrypted`](super::Encrypted): where they come from, and one place that has them at hand.
+//! Encryption keys of [`Encrypted`](super::Encrypted): the trait of key providers, and a provider in memory.
 
 use crate::{CodecError, CodecResult};
 use std::collections::BTreeMap;
@@ -6,15 +6,15 @@ use std::fmt;
 use std::sync::{PoisonError, RwLock};
 use zeroize::Zeroizing;
 
-/// The length of a key.
+/// The length of a key, in bytes.
 pub const KEY_BYTES: usize = 32;
 
-/// A secret key. Its bytes are overwritten when it is dropped, and never shown.
+/// A secret key. Its bytes are zeroed when it is dropped, and are never printed.
 #[derive(Clone)]
 pub struct Key(Zeroizing<[u8; KEY_BYTES]>);
 
 impl Key {
-    /// From its bytes, which have to be random: this is no place for a password.
+    /// Creates a key from random bytes. A password is not a key.
     pub fn new(bytes: [u8; KEY_BYTES]) -> Self {
         Self(Zeroizing::new(bytes))
     }
@@ -30,19 +30,26 @@ impl fmt::Debug for Key {
     }
 }
 
-/// Where keys come from: a file, the environment, a key service that keeps them at hand. Asked for every event, so it
-/// must not wait.
+/// A provider of keys: a file, the environment, a key service with a cache. It is called for every event, so
+/// it must not block.
 ///
-/// An id names one key for ever. To rotate, make a new id the current one and keep the old keys for as long as events
-/// written with them are to be read; to make such events unreadable, forget their key.
+/// An id identifies one key and is never reused. To rotate keys, make a new id the current one, and keep the
+/// old keys for as long as events written with them must be readable; to make such events unreadable, delete
+/// their key.
 pub trait KeyProvider: Send + Sync + 'static {
-    /// The id of the key that new events are encrypted with: 1 to 255 bytes. It is no secret: it stands in every event.
+    /// Returns the id of the key for new events, 1 to 255 bytes. It is not secret: every event contains it.
+    ///
+    /// # Errors
+    /// `Key` when the provider fails.
     fn current_id(&self) -> CodecResult<String>;
-    /// A key by its id; `None` when there is none.
+    /// Returns a key by its id; `None` when it is unknown.
+    ///
+    /// # Errors
+    /// `Key` when the provider fails.
     fn key(&self, id: &str) -> CodecResult<Option<Key>>;
 }
 
-/// Keys held in memory.
+/// A provider with keys in memory.
 pub struct Keyring(RwLock<Keys>);
 
 struct Keys {
@@ -51,26 +58,28 @@ struct Keys {
 }
 
 impl Keyring {
-    /// With one key, the current one.
+    /// Creates a provider with one key, the current one.
     pub fn new(id: impl Into<String>, key: Key) -> Self {
         let current = id.into();
         Self(RwLock::new(Keys { by_id: BTreeMap::from([(current.clone(), key)]), current }))
     }
 
-    /// Adds a key for reading.
+    /// Adds a key for decryption.
     #[must_use]
     pub fn with(self, id: impl Into<String>, key: Key) -> Self {
         self.0.write().unwrap_or_else(PoisonError::into_inner).by_id.insert(id.into(), key);
         self
     }
 
-    /// Encrypts with another key from now on. What was written before can still be read. An id that is taken by another
-    /// key is refused, since events written with that one would become unreadable.
+    /// Makes a key the current one. Events written before remain readable.
+    ///
+    /// # Errors
+    /// `Key` when the id belongs to another key, whose events would become unreadable.
     pub fn rotate(&self, id: impl Into<String>, key: Key) -> CodecResult<()> {
         let (id, mut keys) = (id.into(), self.0.write().unwrap_or_else(PoisonError::into_inner));
-        if keys.by_id.get(&id).is_some_and(|known| known.bytes() != key.bytes()) {
+        if keys.by_id.get(&id).is_some_and(|existing| existing.bytes() != key.bytes()) {
             return Err(CodecError::Key(format!(
-                "key {id:?} is there already, and is another: choose a new id"
+                "key id {id:?} already belongs to another key: choose a new id"
             )));
         }
         keys.by_id.insert(id.clone(), key);

@@ -1,33 +1,33 @@
-//! The LZ4 frame format, by `lz4_flex`. The frame rather than the bare block: it says its own size, carries a checksum,
-//! and every other LZ4 (the command line's, Java's `LZ4FrameInputStream`) reads it. Java's registry has no LZ4, so the
-//! name is ours: the one that file managers know the format by.
+//! The LZ4 codec, by `lz4_flex`. It uses the frame format and not bare blocks: a frame has its size and a
+//! checksum, and other LZ4 implementations (the command line tool, Java's `LZ4FrameInputStream`) can read it.
+//! Java's registry has no LZ4; the name is the MIME type that desktops use for the format.
 
-use super::{Codec, bounded, named};
+use super::{Codec, codec_type_named, read_bounded};
 use crate::{CodecError, CodecResult};
 use kulya_schema::CodecType;
 use lz4_flex::frame::{FrameDecoder, FrameEncoder, FrameInfo};
 use std::io::{Read, Write};
 
-/// An LZ4 frame.
+/// The LZ4 codec.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Lz4;
 
 impl Lz4 {
-    /// Its name in the registry.
+    /// The name in the registry.
     pub const NAME: &str = "application/x-lz4";
 }
 
-/// The library takes an input that ends between two blocks for a whole frame. These bytes behind the input would end
-/// such a frame; if they were read, the frame's own end was missing.
-const BEHIND: [u8; 16] = [0; 16];
+/// Bytes appended to the input. The library accepts an input that ends between two blocks as a whole frame;
+/// these bytes would be the end mark of such a frame, so if any of them were read, the frame was truncated.
+const END_MARK: [u8; 16] = [0; 16];
 
 impl Codec for Lz4 {
     fn codec_type(&self) -> CodecType {
-        named(Self::NAME)
+        codec_type_named(Self::NAME)
     }
 
     fn encode(&self, payload: &[u8]) -> CodecResult<Vec<u8>> {
-        let failed = |why: String| CodecError::Codec(format!("lz4 failed: {why}"));
+        let failed = |reason: String| CodecError::Codec(format!("lz4 failed: {reason}"));
         let info = FrameInfo::new().content_size(Some(payload.len() as u64)).content_checksum(true);
         let mut encoder = FrameEncoder::with_frame_info(info, Vec::new());
         encoder.write_all(payload).map_err(|e| failed(e.to_string()))?;
@@ -35,11 +35,11 @@ impl Codec for Lz4 {
     }
 
     fn decode(&self, bytes: &[u8], _: &CodecType) -> CodecResult<Vec<u8>> {
-        let mut decoder = FrameDecoder::new(bytes.chain(&BEHIND[..]));
-        let decoded = bounded(&mut decoder, "lz4")?;
-        let (_, behind) = decoder.into_inner().into_inner();
-        if behind.len() < BEHIND.len() {
-            return Err(CodecError::Codec("the payload is not lz4: the frame's end is missing".into()));
+        let mut decoder = FrameDecoder::new(bytes.chain(&END_MARK[..]));
+        let decoded = read_bounded(&mut decoder, "lz4")?;
+        let (_, unread) = decoder.into_inner().into_inner();
+        if unread.len() < END_MARK.len() {
+            return Err(CodecError::Codec("the payload is not lz4: the frame is truncated".into()));
         }
         Ok(decoded)
     }

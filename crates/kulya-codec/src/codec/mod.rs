@@ -1,19 +1,20 @@
-//! What a payload may be put through between value and event: compression, encryption, or both. A codec has the name
-//! that the registry knows; users add their own by implementing [`Codec`].
+//! Codecs of payloads: compression, encryption, or both. The registry knows a codec by its name; users add
+//! their own by implementing [`Codec`].
 //!
-//! | name | codec | who else reads it |
+//! | name | codec | other readers |
 //! |---|---|---|
-//! | `""` | [`NoCodec`] | everyone |
-//! | `application/x-gzip` | [`Gzip`] | Java's readers |
-//! | `application/x-snappy-framed` | [`Snappy`] | Java's readers |
-//! | `application/x-lz4` | [`Lz4`] | readers with a custom codec |
-//! | `application/zstd` | [`Zstd`] | readers with a custom codec |
-//! | `application/x-xchacha20poly1305`, or that, `+` and a name above | [`Encrypted`] | readers with a custom codec and the key |
+//! | `""` | [`NoCodec`] | all |
+//! | `application/x-gzip` | [`Gzip`] | Java |
+//! | `application/x-snappy-framed` | [`Snappy`] | Java |
+//! | `application/x-lz4` | [`Lz4`] | Java with a custom codec |
+//! | `application/zstd` | [`Zstd`] | Java with a custom codec |
+//! | `application/x-xchacha20poly1305` | [`Encrypted`] | Java with a custom codec and the key |
+//! | the same, `+` and a name above | [`Encrypted`] after that codec | Java with a custom codec and the key |
 //!
-//! Decoders are total and bounded: any bytes are decoded or refused, what comes out is at most
-//! [`MAX_DECODED_BYTES`], and zero bytes behind an encoded payload are ignored, since a Java writer may hand over its
-//! whole buffer (contract §5.4). The same zero bytes *within* what was encoded are left to the format's reader, which
-//! knows where a value ends.
+//! Decoders accept arbitrary bytes and either decode or reject them; their output is at most
+//! [`MAX_DECODED_BYTES`]. Trailing zero bytes of an encoded payload are ignored, since a Java writer may
+//! write its whole buffer (contract §5.4). Zero bytes *within* the encoded payload are left to the format's
+//! decoder, which knows where a value ends.
 
 mod encrypted;
 mod gzip;
@@ -26,7 +27,7 @@ mod tests;
 mod zstd;
 
 pub use self::zstd::Zstd;
-pub use encrypted::{Encrypted, NONCE_BYTES, Nonces};
+pub use encrypted::{Encrypted, NONCE_BYTES, NonceSource};
 pub use gzip::Gzip;
 pub use keys::{KEY_BYTES, Key, KeyProvider, Keyring};
 pub use lz4::Lz4;
@@ -39,16 +40,22 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
 
-/// A decoded payload is never larger: more is an attack, not an event.
+/// The maximum size of a decoded payload, in bytes; more is a decompression bomb and not an event.
 pub const MAX_DECODED_BYTES: usize = 64 << 20;
 
-/// Turns payloads into other bytes and back.
+/// Encodes and decodes payloads.
 pub trait Codec: Send + Sync + 'static {
-    /// Its name, and what its decoder needs to know, for the registry.
+    /// Returns the name, and the properties that a decoder needs, for the registry.
     fn codec_type(&self) -> CodecType;
     /// Encodes one payload.
+    ///
+    /// # Errors
+    /// `Codec` when the payload cannot be encoded, `Key` when the encryption key is not available.
     fn encode(&self, payload: &[u8]) -> CodecResult<Vec<u8>>;
-    /// Decodes one payload; must refuse to give more than [`MAX_DECODED_BYTES`].
+    /// Decodes one payload to at most [`MAX_DECODED_BYTES`].
+    ///
+    /// # Errors
+    /// `Codec` when the bytes are corrupt or decode to more, `Key` when the encryption key is not available.
     fn decode(&self, bytes: &[u8], codec_type: &CodecType) -> CodecResult<Vec<u8>>;
 }
 
@@ -66,7 +73,7 @@ impl Codec for Arc<dyn Codec> {
     }
 }
 
-/// The codecs a reader knows, by name: those without a key from the start.
+/// The codecs of a deserializer, by name. The default is all codecs without encryption.
 #[derive(Clone)]
 pub struct Codecs(BTreeMap<String, Arc<dyn Codec>>);
 
@@ -77,16 +84,16 @@ impl Default for Codecs {
 }
 
 impl Codecs {
-    /// Adds a codec, or replaces the one of its name.
+    /// Adds a codec; replaces one of the same name.
     #[must_use]
     pub fn with(mut self, codec: impl Codec) -> Self {
         self.0.insert(codec.codec_type().name, Arc::new(codec));
         self
     }
 
-    /// Adds the encrypted form of every codec that is here, for readers that have keys.
+    /// Adds the encrypted variant of every codec added so far.
     #[must_use]
-    pub fn with_keys(mut self, keys: &Arc<dyn KeyProvider>, nonces: &Arc<dyn Nonces>) -> Self {
+    pub fn with_keys(mut self, keys: &Arc<dyn KeyProvider>, nonces: &Arc<dyn NonceSource>) -> Self {
         for codec in self.0.clone().into_values() {
             if !Encrypted::is_name(&codec.codec_type().name) {
                 self = self.with(Encrypted::new(codec, Arc::clone(keys), Arc::clone(nonces)));
@@ -95,51 +102,51 @@ impl Codecs {
         self
     }
 
-    /// The names, in order; `""` for none.
+    /// Returns the names in order; `""` is no codec.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    /// The codec of this name.
+    /// Returns the codec of a name.
     ///
     /// # Errors
-    /// `Codec` with the names that are known here.
+    /// `Codec` for an unknown name; the text lists the known ones.
     pub fn get(&self, name: &str) -> CodecResult<&Arc<dyn Codec>> {
         self.0.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.names().filter(|name| !name.is_empty()).collect();
             let hint = if Encrypted::is_name(name) { "; the reader was given no keys" } else { "" };
-            CodecError::Codec(format!(
-                "codec {name:?} is not known here; known are {}{hint}",
-                known.join(", ")
-            ))
+            CodecError::Codec(format!("unknown codec {name:?}; known codecs are {}{hint}", known.join(", ")))
         })
     }
 
-    /// Undoes what an encoding's codec did.
+    /// Decodes a payload with the codec of its encoding.
+    ///
+    /// # Errors
+    /// `Codec` for an unknown codec, and the errors of the codec.
     pub fn decode(&self, bytes: &[u8], codec_type: &CodecType) -> CodecResult<Vec<u8>> {
         self.get(&codec_type.name)?.decode(bytes, codec_type)
     }
 }
 
-/// A codec's type without properties.
-fn named(name: &str) -> CodecType {
+/// Returns a codec type without properties.
+fn codec_type_named(name: &str) -> CodecType {
     CodecType { name: name.to_owned(), ..CodecType::default() }
 }
 
-/// Reads what a decompressor gives, and no more than [`MAX_DECODED_BYTES`].
-fn bounded(decoder: &mut impl Read, codec: &str) -> CodecResult<Vec<u8>> {
+/// Reads the output of a decompressor, up to [`MAX_DECODED_BYTES`].
+fn read_bounded(decoder: &mut impl Read, codec: &str) -> CodecResult<Vec<u8>> {
     let mut decoded = Vec::new();
-    let most = MAX_DECODED_BYTES as u64 + 1;
+    let limit = MAX_DECODED_BYTES as u64 + 1;
     decoder
-        .take(most)
+        .take(limit)
         .read_to_end(&mut decoded)
         .map_err(|e| CodecError::Codec(format!("the payload is not {codec}: {e}")))?;
-    fits(decoded.len() as u64, codec)?;
+    check_decoded_size(decoded.len() as u64, codec)?;
     Ok(decoded)
 }
 
-/// Refuses a size that no event has.
-fn fits(bytes: u64, codec: &str) -> CodecResult<()> {
+/// Rejects a decoded size above [`MAX_DECODED_BYTES`].
+fn check_decoded_size(bytes: u64, codec: &str) -> CodecResult<()> {
     if bytes > MAX_DECODED_BYTES as u64 {
         return Err(CodecError::Codec(format!(
             "the {codec} payload is larger than {MAX_DECODED_BYTES} bytes"

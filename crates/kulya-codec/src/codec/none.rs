@@ -1,10 +1,10 @@
-//! The bytes as they are (contract §5.3: the empty name).
+//! The identity codec (contract §5.3: the empty name).
 
 use super::Codec;
 use crate::CodecResult;
 use kulya_schema::CodecType;
 
-/// The bytes as they are.
+/// The identity codec: payloads are not encoded.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoCodec;
 
@@ -18,7 +18,7 @@ impl Codec for NoCodec {
     }
 
     fn decode(&self, bytes: &[u8], _: &CodecType) -> CodecResult<Vec<u8>> {
-        super::fits(bytes.len() as u64, "plain")?;
+        super::check_decoded_size(bytes.len() as u64, "plain")?;
         Ok(bytes.to_vec())
     }
 }

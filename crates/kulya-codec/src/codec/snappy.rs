@@ -1,22 +1,22 @@
-//! A raw Snappy block, under a name that promises the framing format: so Java writes it, and so it is read (contract
-//! §5.3). By `snap`.
+//! The Snappy codec, by `snap`. It uses the raw block format under the name of the framing format, as Java
+//! does (contract §5.3).
 
-use super::{Codec, fits, named};
+use super::{Codec, check_decoded_size, codec_type_named};
 use crate::{CodecError, CodecResult};
 use kulya_schema::CodecType;
 
-/// A raw Snappy block: the length as a varint, then literals and copies.
+/// The Snappy codec: a raw block, which is the length as a varint, then literals and copies.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Snappy;
 
 impl Snappy {
-    /// The name under which Java knows it, though the bytes are not the framing format.
+    /// The name in the registry, as in Java, although the bytes are not in the framing format.
     pub const NAME: &str = "application/x-snappy-framed";
 }
 
 impl Codec for Snappy {
     fn codec_type(&self) -> CodecType {
-        named(Self::NAME)
+        codec_type_named(Self::NAME)
     }
 
     fn encode(&self, payload: &[u8]) -> CodecResult<Vec<u8>> {
@@ -26,22 +26,24 @@ impl Codec for Snappy {
     }
 
     fn decode(&self, bytes: &[u8], _: &CodecType) -> CodecResult<Vec<u8>> {
-        let damaged = |why: &str| CodecError::Codec(format!("the payload is not snappy: {why}"));
-        let length = snap::raw::decompress_len(bytes).map_err(|e| damaged(&e.to_string()))?;
-        fits(length as u64, "snappy")?;
-        // the length is only a claim until the elements add up to it; so no memory is taken for a false one
-        let block = block(bytes, length).ok_or_else(|| damaged("its parts do not add up to its length"))?;
-        snap::raw::Decoder::new().decompress_vec(block).map_err(|e| damaged(&e.to_string()))
+        let corrupt = |reason: &str| CodecError::Codec(format!("the payload is not snappy: {reason}"));
+        let length = snap::raw::decompress_len(bytes).map_err(|e| corrupt(&e.to_string()))?;
+        check_decoded_size(length as u64, "snappy")?;
+        // the declared length is checked against the elements first, so that no memory is allocated for a
+        // false one
+        let block =
+            block(bytes, length).ok_or_else(|| corrupt("its elements do not add up to its length"))?;
+        snap::raw::Decoder::new().decompress_vec(block).map_err(|e| corrupt(&e.to_string()))
     }
 }
 
-/// The block without the zero bytes behind it, if its elements give `length` bytes. The library takes only exact blocks,
-/// and a block may itself end with zero bytes: where it ends is known by its elements alone (Snappy's format
-/// description, section 2).
+/// Returns the block without trailing zero bytes, if its elements decode to `length` bytes. The library
+/// accepts only exact blocks, and a block may itself end with zero bytes, so its end is found by its elements
+/// (Snappy's format description, section 2).
 fn block(bytes: &[u8], length: usize) -> Option<&[u8]> {
     let preamble = bytes.iter().position(|byte| byte & 0x80 == 0)? + 1;
-    let (mut at, mut given) = (preamble, 0usize);
-    while given < length {
+    let (mut at, mut decoded) = (preamble, 0usize);
+    while decoded < length {
         let tag = usize::from(*bytes.get(at)?);
         at += 1;
         let part = match tag & 3 {
@@ -67,8 +69,8 @@ fn block(bytes: &[u8], length: usize) -> Option<&[u8]> {
                 (tag >> 2) + 1
             }
         };
-        given = given.checked_add(part)?;
+        decoded = decoded.checked_add(part)?;
     }
     let (block, rest) = bytes.split_at_checked(at)?;
-    (given == length && rest.iter().all(|byte| *byte == 0)).then_some(block)
+    (decoded == length && rest.iter().all(|byte| *byte == 0)).then_some(block)
 }

@@ -1,4 +1,4 @@
-//! Every codec: round trips, bounds, damage, padding; and the encrypting one's keys.
+//! Tests of all codecs: round trips, limits, corruption, padding; and of encryption keys.
 
 use super::*;
 use proptest::prelude::*;
@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 const PLAIN: [&str; 4] = [Gzip::NAME, Snappy::NAME, Lz4::NAME, Zstd::NAME];
 
-/// Nonces that tests may know: a number that counts up from a seed.
-fn counted(seed: u64) -> Arc<dyn Nonces> {
+/// Deterministic nonces: a counter that starts at a seed.
+fn counting_nonces(seed: u64) -> Arc<dyn NonceSource> {
     let next = AtomicU64::new(seed);
     Arc::new(move || {
         let mut nonce = [0; NONCE_BYTES];
@@ -16,26 +16,26 @@ fn counted(seed: u64) -> Arc<dyn Nonces> {
     })
 }
 
-fn ring() -> Arc<Keyring> {
+fn keyring() -> Arc<Keyring> {
     Arc::new(Keyring::new("2026-01", Key::new([7; KEY_BYTES])))
 }
 
 fn with_keys(keys: &Arc<Keyring>) -> Codecs {
     let keys: Arc<dyn KeyProvider> = Arc::<Keyring>::clone(keys);
-    Codecs::default().with_keys(&keys, &counted(0))
+    Codecs::default().with_keys(&keys, &counting_nonces(0))
 }
 
 fn codec(codecs: &Codecs, name: &str) -> Arc<dyn Codec> {
     Arc::clone(&codecs.0[name])
 }
 
-fn refusal(codecs: &Codecs, name: &str, bytes: &[u8]) -> String {
-    codecs.decode(bytes, &named(name)).map(|_| name.to_owned()).unwrap_err().to_string()
+fn decode_error(codecs: &Codecs, name: &str, bytes: &[u8]) -> String {
+    codecs.decode(bytes, &codec_type_named(name)).map(|_| name.to_owned()).unwrap_err().to_string()
 }
 
 #[test]
-fn names_are_the_registrys() {
-    let codecs = with_keys(&ring());
+fn codecs_have_their_registered_names() {
+    let codecs = with_keys(&keyring());
     let names: Vec<&str> = codecs.names().collect();
     assert_eq!(
         names,
@@ -55,145 +55,149 @@ fn names_are_the_registrys() {
     for name in names {
         assert_eq!(codecs.0[name].codec_type().name, name);
     }
-    let refused = refusal(&Codecs::default(), "application/x-other", b"");
-    assert!(refused.contains("application/x-other") && refused.contains(Gzip::NAME), "{refused}");
-    assert!(refusal(&Codecs::default(), Encrypted::NAME, b"").contains("no keys"));
+    let error = decode_error(&Codecs::default(), "application/x-other", b"");
+    assert!(error.contains("application/x-other") && error.contains(Gzip::NAME), "{error}");
+    assert!(decode_error(&Codecs::default(), Encrypted::NAME, b"").contains("no keys"));
 }
 
 #[test]
-fn what_is_encoded_reads_back_also_with_zero_bytes_behind_it() {
+fn payloads_round_trip_also_with_trailing_zero_bytes() {
     let codecs = Codecs::default();
     for name in PLAIN {
         for payload in [&b""[..], b"\0", b"\0\0\0\0", b"some payload", &[0; 100_000], &b"ab".repeat(70_000)] {
             let mut bytes = codec(&codecs, name).encode(payload).unwrap();
-            assert_eq!(codecs.decode(&bytes, &named(name)).unwrap(), payload, "{name}");
+            assert_eq!(codecs.decode(&bytes, &codec_type_named(name)).unwrap(), payload, "{name}");
             bytes.extend_from_slice(&[0; 100]);
-            assert_eq!(codecs.decode(&bytes, &named(name)).unwrap(), payload, "{name}, padded");
+            assert_eq!(codecs.decode(&bytes, &codec_type_named(name)).unwrap(), payload, "{name}, padded");
         }
         assert_ne!(codec(&codecs, name).encode(&[0; 1000]).unwrap().len(), 1000, "{name} compresses");
     }
 }
 
 #[test]
-fn a_payload_that_grows_too_large_is_refused() {
-    let codecs = with_keys(&ring());
+fn a_decompression_bomb_is_rejected() {
+    let codecs = with_keys(&keyring());
     let bomb = vec![0; MAX_DECODED_BYTES + 1];
     for name in PLAIN {
-        let more = codec(&codecs, name).encode(&bomb).unwrap();
-        assert!(refusal(&codecs, name, &more).contains("larger than"), "{name}");
+        let encoded = codec(&codecs, name).encode(&bomb).unwrap();
+        assert!(decode_error(&codecs, name, &encoded).contains("larger than"), "{name}");
     }
-    let most = Zstd.encode(&bomb[1..]).unwrap();
-    assert_eq!(codecs.decode(&most, &named(Zstd::NAME)).unwrap().len(), MAX_DECODED_BYTES);
+    let largest = Zstd.encode(&bomb[1..]).unwrap();
+    assert_eq!(codecs.decode(&largest, &codec_type_named(Zstd::NAME)).unwrap().len(), MAX_DECODED_BYTES);
     let sealed = format!("{}+{}", Encrypted::NAME, Zstd::NAME);
-    let more = codec(&codecs, &sealed).encode(&bomb).unwrap();
-    assert!(refusal(&codecs, &sealed, &more).contains("larger than"));
+    let encoded = codec(&codecs, &sealed).encode(&bomb).unwrap();
+    assert!(decode_error(&codecs, &sealed, &encoded).contains("larger than"));
 }
 
 #[test]
-fn a_payload_that_is_cut_is_refused() {
+fn a_truncated_payload_is_rejected() {
     let codecs = Codecs::default();
     for name in PLAIN {
         // more than one block of each
         let payload: Vec<u8> = (0..200_000u32).flat_map(|n| (n / 7).wrapping_mul(n).to_le_bytes()).collect();
         let whole = codec(&codecs, name).encode(&payload).unwrap();
         for cut in (0..whole.len()).step_by(whole.len() / 50).chain(whole.len() - 20..whole.len()) {
-            refusal(&codecs, name, &whole[..cut]);
+            decode_error(&codecs, name, &whole[..cut]);
         }
     }
 }
 
-/// LZ4's blocks are found by their lengths: a frame that ends exactly between two of them looks whole to the library.
+/// The library accepts a frame that is truncated exactly between two blocks.
 #[test]
-fn an_lz4_frame_cut_between_blocks_is_refused() {
+fn an_lz4_frame_truncated_between_blocks_is_rejected() {
     use lz4_flex::frame::{BlockSize, FrameEncoder, FrameInfo};
     use std::io::Write;
     let payload: Vec<u8> = (0..50_000u32).flat_map(|n| n.wrapping_mul(n).to_le_bytes()).collect();
-    // as others may write it: no sizes, no checksums
+    // as other implementations may write it: no sizes, no checksums
     let mut encoder =
         FrameEncoder::with_frame_info(FrameInfo::new().block_size(BlockSize::Max64KB), Vec::new());
     encoder.write_all(&payload).unwrap();
     let whole = encoder.finish().unwrap();
-    assert_eq!(Codecs::default().decode(&whole, &named(Lz4::NAME)).unwrap(), payload);
+    assert_eq!(Codecs::default().decode(&whole, &codec_type_named(Lz4::NAME)).unwrap(), payload);
     let mut at = 4 + 2 + 1;
     let mut cuts = 0;
     while whole[at..at + 4] != [0; 4] {
-        refusal(&Codecs::default(), Lz4::NAME, &whole[..at]);
+        decode_error(&Codecs::default(), Lz4::NAME, &whole[..at]);
         let length = u32::from_le_bytes(whole[at..at + 4].try_into().unwrap()) & 0x7fff_ffff;
         at += 4 + length as usize;
         cuts += 1;
     }
-    assert!(cuts > 1, "one block shows nothing");
+    assert!(cuts > 1, "the test needs several blocks");
 }
 
 #[test]
-fn a_snappy_length_is_believed_only_when_the_parts_add_up() {
-    // 64 MiB are claimed, one byte is there
-    let false_claim = [0x80, 0x80, 0x80, 0x20, 0, b'x'];
-    assert!(refusal(&Codecs::default(), Snappy::NAME, &false_claim).contains("add up"));
-    // behind a block there may be zero bytes, and nothing else
-    let followed = [&Snappy.encode(b"x").unwrap()[..], &[0, 1]].concat();
-    assert!(refusal(&Codecs::default(), Snappy::NAME, &followed).contains("add up"));
+fn a_snappy_length_must_match_the_elements() {
+    // declares 64 MiB and has one byte
+    let false_length = [0x80, 0x80, 0x80, 0x20, 0, b'x'];
+    assert!(decode_error(&Codecs::default(), Snappy::NAME, &false_length).contains("add up"));
+    // a block may be followed by zero bytes only
+    let trailing = [&Snappy.encode(b"x").unwrap()[..], &[0, 1]].concat();
+    assert!(decode_error(&Codecs::default(), Snappy::NAME, &trailing).contains("add up"));
 }
 
 #[test]
-fn keys_rotate_and_old_events_stay_readable() {
-    let keys = ring();
+fn old_events_stay_readable_after_key_rotation() {
+    let keys = keyring();
     let codecs = with_keys(&keys);
     let name = format!("{}+{}", Encrypted::NAME, Gzip::NAME);
     let old = codec(&codecs, &name).encode(b"before").unwrap();
     keys.rotate("2026-02", Key::new([8; KEY_BYTES])).unwrap();
     let new = codec(&codecs, &name).encode(b"after").unwrap();
-    assert_eq!(codecs.decode(&old, &named(&name)).unwrap(), b"before");
-    assert_eq!(codecs.decode(&new, &named(&name)).unwrap(), b"after");
+    assert_eq!(codecs.decode(&old, &codec_type_named(&name)).unwrap(), b"before");
+    assert_eq!(codecs.decode(&new, &codec_type_named(&name)).unwrap(), b"after");
     assert!(old.windows(7).any(|part| part == b"2026-01") && new.windows(7).any(|part| part == b"2026-02"));
 
-    let late = Arc::new(Keyring::new("2026-02", Key::new([8; KEY_BYTES])));
-    assert_eq!(with_keys(&late).decode(&new, &named(&name)).unwrap(), b"after");
-    let refused = with_keys(&late).decode(&old, &named(&name)).unwrap_err();
-    assert!(matches!(&refused, CodecError::Key(why) if why.contains("2026-01")), "{refused}");
-    let taken = keys.rotate("2026-01", Key::new([9; KEY_BYTES])).unwrap_err().to_string();
-    assert!(taken.contains("2026-01"), "{taken}");
+    let new_only = Arc::new(Keyring::new("2026-02", Key::new([8; KEY_BYTES])));
+    assert_eq!(with_keys(&new_only).decode(&new, &codec_type_named(&name)).unwrap(), b"after");
+    let error = with_keys(&new_only).decode(&old, &codec_type_named(&name)).unwrap_err();
+    assert!(matches!(&error, CodecError::Key(reason) if reason.contains("2026-01")), "{error}");
+    let conflict = keys.rotate("2026-01", Key::new([9; KEY_BYTES])).unwrap_err().to_string();
+    assert!(conflict.contains("2026-01"), "{conflict}");
     assert_eq!(keys.current_id().unwrap(), "2026-02");
 }
 
 #[test]
-fn a_wrong_key_and_any_changed_byte_are_refused() {
-    let codecs = with_keys(&ring());
+fn a_wrong_key_and_any_modified_byte_are_rejected() {
+    let codecs = with_keys(&keyring());
     for name in [Encrypted::NAME.to_owned(), format!("{}+{}", Encrypted::NAME, Snappy::NAME)] {
         let sealed = codec(&codecs, &name).encode(b"some payload").unwrap();
         let wrong = Arc::new(Keyring::new("2026-01", Key::new([9; KEY_BYTES])));
-        assert!(refusal(&with_keys(&wrong), &name, &sealed).contains("does not open with key \"2026-01\""));
+        assert!(
+            decode_error(&with_keys(&wrong), &name, &sealed)
+                .contains("decryption with key \"2026-01\" failed")
+        );
         for at in 0..sealed.len() {
             for bit in 0..8 {
                 let mut changed = sealed.clone();
                 changed[at] ^= 1 << bit;
-                refusal(&codecs, &name, &changed);
+                decode_error(&codecs, &name, &changed);
             }
-            refusal(&codecs, &name, &sealed[..at]);
+            decode_error(&codecs, &name, &sealed[..at]);
         }
-        refusal(&codecs, &name, &[&sealed[..], &[0]].concat());
+        decode_error(&codecs, &name, &[&sealed[..], &[0]].concat());
     }
-    // sealed without a compression, read as if there were one
+    // encrypted without compression, decoded as if compressed
     let sealed = codec(&codecs, Encrypted::NAME).encode(&Gzip.encode(b"x").unwrap()).unwrap();
     assert!(
-        refusal(&codecs, &format!("{}+{}", Encrypted::NAME, Gzip::NAME), &sealed).contains("does not open")
+        decode_error(&codecs, &format!("{}+{}", Encrypted::NAME, Gzip::NAME), &sealed)
+            .contains("decryption with key")
     );
 }
 
 #[test]
-fn no_two_events_are_alike_and_the_payload_is_not_in_them() {
-    let codecs = with_keys(&ring());
+fn equal_payloads_have_different_ciphertexts() {
+    let codecs = with_keys(&keyring());
     let (one, other) = (codec(&codecs, Encrypted::NAME), b"some payload");
     let (one, other) = (one.encode(other).unwrap(), one.encode(other).unwrap());
     assert_ne!(one, other);
     assert!(!one.windows(4).any(|part| part == b"some"));
-    // layout, id's length, id, nonce, payload, tag
+    // layout, length of the id, id, nonce, payload, tag
     assert_eq!(one.len(), 1 + 1 + 7 + NONCE_BYTES + 12 + 16);
 }
 
 #[test]
-fn the_cipher_is_the_one_that_is_named() {
-    // draft-irtf-cfrg-xchacha-03, appendix A.3.1, whose associated data ours cannot be: so the library is asked
+fn the_cipher_is_xchacha20poly1305() {
+    // draft-irtf-cfrg-xchacha-03, appendix A.3.1: our associated data differs, so the test calls the library
     use chacha20poly1305::aead::{Aead, Payload};
     use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
     let key: [u8; 32] = std::array::from_fn(|n| 0x80 + n as u8);
@@ -207,14 +211,14 @@ fn the_cipher_is_the_one_that_is_named() {
 }
 
 #[test]
-fn secrets_are_not_shown() {
+fn keys_are_not_printed() {
     let keys = Keyring::new("mine", Key::new([0xab; KEY_BYTES]));
-    let shown = format!("{keys:?} {:?}", Key::new([0xab; KEY_BYTES]));
-    assert!(shown.contains("mine") && !shown.contains("171") && !shown.contains("ab,"), "{shown}");
+    let text = format!("{keys:?} {:?}", Key::new([0xab; KEY_BYTES]));
+    assert!(text.contains("mine") && !text.contains("171") && !text.contains("ab,"), "{text}");
 }
 
 #[test]
-fn a_providers_failure_and_an_impossible_id_are_said() {
+fn a_failing_provider_and_an_invalid_key_id_are_errors() {
     struct Down;
     impl KeyProvider for Down {
         fn current_id(&self) -> CodecResult<String> {
@@ -224,36 +228,36 @@ fn a_providers_failure_and_an_impossible_id_are_said() {
             Ok(None)
         }
     }
-    let down = Encrypted::new(NoCodec, Arc::new(Down), counted(0));
+    let down = Encrypted::new(NoCodec, Arc::new(Down), counting_nonces(0));
     assert!(down.encode(b"x").unwrap_err().to_string().contains("key service"));
     for id in [String::new(), "k".repeat(256)] {
         let keys = Arc::new(Keyring::new(id, Key::new([1; KEY_BYTES])));
-        let refused = Encrypted::new(NoCodec, keys, counted(0)).encode(b"x").unwrap_err().to_string();
-        assert!(refused.contains("1 to 255 bytes"), "{refused}");
+        let error = Encrypted::new(NoCodec, keys, counting_nonces(0)).encode(b"x").unwrap_err().to_string();
+        assert!(error.contains("1 to 255 bytes"), "{error}");
     }
 }
 
 proptest! {
     #[test]
-    fn any_bytes_are_decoded_or_refused(bytes: Vec<u8>) {
-        let codecs = with_keys(&ring());
+    fn arbitrary_bytes_are_decoded_or_rejected(bytes: Vec<u8>) {
+        let codecs = with_keys(&keyring());
         for name in codecs.names() {
-            if let Ok(decoded) = codecs.decode(&bytes, &named(name)) {
+            if let Ok(decoded) = codecs.decode(&bytes, &codec_type_named(name)) {
                 prop_assert!(decoded.len() <= MAX_DECODED_BYTES);
             }
             let encoded = codec(&codecs, name).encode(&bytes).unwrap();
-            prop_assert_eq!(&codecs.decode(&encoded, &named(name)).unwrap(), &bytes, "{}", name);
+            prop_assert_eq!(&codecs.decode(&encoded, &codec_type_named(name)).unwrap(), &bytes, "{}", name);
         }
     }
 
     #[test]
-    fn damaged_payloads_are_decoded_or_refused(payload: Vec<u8>, at: prop::sample::Index, byte: u8) {
+    fn corrupt_payloads_are_decoded_or_rejected(payload: Vec<u8>, at: prop::sample::Index, byte: u8) {
         let codecs = Codecs::default();
         for name in PLAIN {
             let mut encoded = codec(&codecs, name).encode(&payload).unwrap();
             let at = at.index(encoded.len());
             encoded[at] = byte;
-            let _ = codecs.decode(&encoded, &named(name));
+            let _ = codecs.decode(&encoded, &codec_type_named(name));
         }
     }
 }

@@ -1,27 +1,27 @@
-//! Zstandard (RFC 8878), by `zstd`, the reference implementation. Java's registry has no Zstandard; the name is the
-//! media type that the RFC registers.
+//! The Zstandard codec (RFC 8878), by `zstd`, the reference implementation. Java's registry has no Zstandard;
+//! the name is the media type that the RFC registers.
 
-use super::{Codec, bounded, fits, named};
+use super::{Codec, check_decoded_size, codec_type_named, read_bounded};
 use crate::{CodecError, CodecResult};
 use ::zstd::stream::read::Decoder;
 use ::zstd::zstd_safe::get_frame_content_size;
 use kulya_schema::CodecType;
 
-/// A Zstandard frame with its size and a checksum.
+/// The Zstandard codec: a frame with its size and a checksum.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Zstd;
 
 impl Zstd {
-    /// Its name in the registry.
+    /// The name in the registry.
     pub const NAME: &str = "application/zstd";
 }
 
-/// The decoder's window, as a power of two: no larger than what may come out.
+/// The decoder's maximum window, as a power of two: the maximum decoded size.
 const WINDOW_LOG: u32 = super::MAX_DECODED_BYTES.ilog2();
 
 impl Codec for Zstd {
     fn codec_type(&self) -> CodecType {
-        named(Self::NAME)
+        codec_type_named(Self::NAME)
     }
 
     fn encode(&self, payload: &[u8]) -> CodecResult<Vec<u8>> {
@@ -33,11 +33,11 @@ impl Codec for Zstd {
     }
 
     fn decode(&self, bytes: &[u8], _: &CodecType) -> CodecResult<Vec<u8>> {
-        let damaged = |why: String| CodecError::Codec(format!("the payload is not zstd: {why}"));
-        let claimed = get_frame_content_size(bytes).map_err(|e| damaged(e.to_string()))?;
-        fits(claimed.unwrap_or_default(), "zstd")?;
-        let mut decoder = Decoder::with_buffer(bytes).map_err(|e| damaged(e.to_string()))?.single_frame();
-        decoder.window_log_max(WINDOW_LOG).map_err(|e| damaged(e.to_string()))?;
-        bounded(&mut decoder, "zstd")
+        let corrupt = |reason: String| CodecError::Codec(format!("the payload is not zstd: {reason}"));
+        let declared_size = get_frame_content_size(bytes).map_err(|e| corrupt(e.to_string()))?;
+        check_decoded_size(declared_size.unwrap_or_default(), "zstd")?;
+        let mut decoder = Decoder::with_buffer(bytes).map_err(|e| corrupt(e.to_string()))?.single_frame();
+        decoder.window_log_max(WINDOW_LOG).map_err(|e| corrupt(e.to_string()))?;
+        read_bounded(&mut decoder, "zstd")
     }
 }

@@ -1,12 +1,13 @@
-//! Events to Arrow: evolution, codecs, padding, and events that are wrong.
+//! Decoding to Arrow record batches: schema evolution, codecs, padding, and invalid events.
 #![cfg(feature = "arrow")]
 
 use crate::{JSON, USER, User, config, java, registry, schema};
 use arrow::array::RecordBatch;
 use arrow::util::pretty::pretty_format_batches;
-use kulya_codec::arrow::{AvroBatches, JsonBatches, columns};
+use kulya_codec::Serializer;
+use kulya_codec::arrow::{AvroBatchDecoder, JsonBatchDecoder, columns};
 use kulya_codec::codec::Gzip;
-use kulya_codec::{SchemaRegistry, Serializer};
+use kulya_registry_api::SchemaRegistry;
 use kulya_schema::{Format, GroupId, SchemaInfo};
 use serde::Serialize;
 use serde_json::json;
@@ -19,7 +20,7 @@ struct Newer {
     age: i32,
 }
 
-fn shown(batches: &[RecordBatch]) -> Vec<String> {
+fn rows(batches: &[RecordBatch]) -> Vec<String> {
     let text = pretty_format_batches(batches).unwrap().to_string();
     text.lines().filter(|line| line.starts_with('|')).skip(1).map(|line| line.replace(' ', "")).collect()
 }
@@ -30,7 +31,7 @@ async fn avro(registry: &Arc<dyn SchemaRegistry>, group: &GroupId, schema: &str)
 }
 
 #[tokio::test]
-async fn avro_events_of_all_schemas_are_rows_of_the_latest() {
+async fn avro_events_of_several_schemas_are_resolved_to_the_latest() {
     let (registry, group) = (registry().await, GroupId::new("s", "t"));
     let newer = USER
         .replace(r#""fields":["#, r#""fields":[{"name":"vip","type":["null","boolean"],"default":null},"#);
@@ -40,59 +41,59 @@ async fn avro_events_of_all_schemas_are_rows_of_the_latest() {
         .await
         .unwrap();
     let reader = SchemaInfo::new("", Format::Avro, newer);
-    let mut batches = AvroBatches::new(Arc::clone(&registry), group, &reader, None).unwrap();
+    let mut batches = AvroBatchDecoder::new(Arc::clone(&registry), group, &reader, None).unwrap();
     let user = |name: &str, age: i32| User { name: name.into(), age };
     batches.push(&first.serialize(&user("a", 1)).unwrap()).await.unwrap();
     batches.push(&second.serialize(&Newer { vip: Some(true), name: "b", age: 2 }).unwrap()).await.unwrap();
     batches.push(&gzip.serialize(&user("c", 0)).unwrap()).await.unwrap();
-    // as Flink writes: the whole buffer; and a datum that ends with a zero of its own
+    // Flink writes its whole buffer; this datum itself ends with a zero
     let padded = [first.serialize(&user("d", 0)).unwrap().to_vec(), vec![0; 100]].concat();
     batches.push(&padded).await.unwrap();
     batches.push(&java("avro", "none")).await.unwrap();
     assert_eq!(
-        shown(&batches.take(true).unwrap()),
+        rows(&batches.take(true).unwrap()),
         ["||a|1|", "|true|b|2|", "||c|0|", "||d|0|", "||alice|42|"]
     );
-    for (wrong, says) in [
+    for (invalid, message) in [
         (&b"\x01\0\0\0\0\x0aal"[..], "feas.User"),
         (b"\x01\0\0\0\0\x02a\x02more", "feas.User"),
         (b"\x01\0\0\0\x63", "encoding 99"),
         (b"\x02\0\0\0\0", "protocol"),
     ] {
-        let refused = batches.push(wrong).await.unwrap_err().to_string();
-        assert!(refused.contains(says), "{wrong:?}: {refused}");
+        let error = batches.push(invalid).await.unwrap_err().to_string();
+        assert!(error.contains(message), "{invalid:?}: {error}");
     }
 }
 
 #[tokio::test]
-async fn projections_and_roots_that_are_unions() {
+async fn a_projection_of_a_root_union() {
     let (registry, group) = (registry().await, GroupId::new("s", "t"));
     let union = format!(r#"["null",{USER}]"#);
     let first = avro(&registry, &group, &union).await;
     let event = first.serialize(&Some(User { name: "a".into(), age: 1 })).unwrap();
     let reader = SchemaInfo::new("", Format::Avro, union);
-    let mut batches = AvroBatches::new(registry, group, &reader, Some(vec![1])).unwrap();
+    let mut batches = AvroBatchDecoder::new(registry, group, &reader, Some(vec![1])).unwrap();
     batches.push(&event).await.unwrap();
-    assert_eq!(shown(&batches.take(true).unwrap()), ["|1|"]);
+    assert_eq!(rows(&batches.take(true).unwrap()), ["|1|"]);
     assert_eq!(batches.schema().fields().len(), 1);
 }
 
 #[tokio::test]
-async fn json_events_are_rows() {
+async fn json_events_become_rows() {
     let (registry, group) = (registry().await, GroupId::new("s", "t"));
     let writer =
         Serializer::new(&*registry, schema(&Format::Json), config(&group, &Format::Json)).await.unwrap();
     let columns = columns(&SchemaInfo::new("", Format::Json, JSON)).unwrap();
-    let mut batches = JsonBatches::new(registry, group, columns);
+    let mut batches = JsonBatchDecoder::new(registry, group, columns);
     batches.push(&writer.serialize(&json!({ "age": 1, "name": "a", "more": [] })).unwrap()).await.unwrap();
     batches.push(&[java("json", "none"), vec![0; 50]].concat()).await.unwrap();
     batches.push(&writer.serialize(&json!([{ "age": 2 }, { "name": "c" }])).unwrap()).await.unwrap();
-    assert_eq!(shown(&batches.take(true).unwrap()), ["|a|1|", "|alice|42|", "||2|", "|c||"]);
-    for (wrong, says) in
-        [(json!({ "age": "x" }), "column age"), (json!(7), "no object"), (json!([7]), "no object")]
+    assert_eq!(rows(&batches.take(true).unwrap()), ["|a|1|", "|alice|42|", "||2|", "|c||"]);
+    for (invalid, message) in
+        [(json!({ "age": "x" }), "column age"), (json!(7), "not an object"), (json!([7]), "not an object")]
     {
-        let refused = batches.push(&writer.serialize(&wrong).unwrap()).await.unwrap_err().to_string();
-        assert!(refused.contains(says), "{wrong}: {refused}");
+        let error = batches.push(&writer.serialize(&invalid).unwrap()).await.unwrap_err().to_string();
+        assert!(error.contains(message), "{invalid}: {error}");
     }
-    assert!(batches.take(true).unwrap().is_empty(), "a refused event leaves nothing");
+    assert!(batches.take(true).unwrap().is_empty(), "a rejected event adds no row");
 }

@@ -1,18 +1,17 @@
-//! One reader for every format, a format of the user's own, and encrypted events.
+//! One deserializer for all formats, custom formats, and encrypted events.
 
 use crate::{USER, alice, config, java, protobuf, registry, schema};
 use kulya_codec::codec::{
     Codec, Codecs, Encrypted, Gzip, KEY_BYTES, Key, KeyProvider, Keyring, MAX_DECODED_BYTES, NONCE_BYTES,
-    Nonces,
+    NonceSource,
 };
-use kulya_codec::{
-    CodecError, CustomError, CustomFormat, Deserializer, SchemaRegistry, Serializer, SerializerConfig, Value,
-};
+use kulya_codec::{CodecError, CustomError, CustomFormat, Deserializer, Serializer, SerializerConfig, Value};
+use kulya_registry_api::SchemaRegistry;
 use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
 use serde_json::json;
 use std::sync::Arc;
 
-/// Numbers as text; the schema is the base.
+/// A custom format: numbers as text, in the base that the schema names.
 struct Digits;
 
 impl CustomFormat for Digits {
@@ -22,7 +21,7 @@ impl CustomFormat for Digits {
         "digits"
     }
 
-    fn write(&self, schema: &SchemaInfo, value: &u32) -> Result<Vec<u8>, CustomError> {
+    fn encode(&self, schema: &SchemaInfo, value: &u32) -> Result<Vec<u8>, CustomError> {
         match &schema.data[..] {
             b"hex" => Ok(format!("{value:x}").into_bytes()),
             b"huge" => Ok(vec![b'0'; MAX_DECODED_BYTES + *value as usize]),
@@ -31,7 +30,7 @@ impl CustomFormat for Digits {
         }
     }
 
-    fn read(&self, writer: &SchemaInfo, payload: &[u8]) -> Result<u32, CustomError> {
+    fn decode(&self, writer: &SchemaInfo, payload: &[u8]) -> Result<u32, CustomError> {
         let radix = if writer.data == b"hex" { 16 } else { 10 };
         let text = std::str::from_utf8(payload)?.trim_end_matches('\0');
         Ok(u32::from_str_radix(text, radix)?)
@@ -51,7 +50,7 @@ async fn writer(
 }
 
 #[tokio::test]
-async fn a_users_own_format_with_and_without_a_header() {
+async fn a_custom_format_with_and_without_a_header() {
     let (registry, group) = (registry().await, GroupId::new("s", "t"));
     let any = || config(&group, &Format::Any);
     let hex = writer(&registry, digits("hex"), any().codec(Gzip)).await;
@@ -67,40 +66,40 @@ async fn a_users_own_format_with_and_without_a_header() {
     let reader = Deserializer::without_header(digits("hex")).unwrap();
     assert_eq!(reader.deserialize_custom(&Digits, &event).await.unwrap(), 258);
 
-    let refused = reader.deserialize_custom(&Digits, b"word").await.unwrap_err().to_string();
-    assert!(refused.contains("number"), "{refused}");
+    let error = reader.deserialize_custom(&Digits, b"word").await.unwrap_err().to_string();
+    assert!(error.contains("number"), "{error}");
     let octal = writer(&registry, digits("octal"), any()).await;
     assert!(octal.serialize_custom(&Digits, &1).unwrap_err().to_string().contains("no such base"));
     let json = writer(&registry, schema(&Format::Json), any()).await;
-    let refused = json.serialize_custom(&Digits, &1).unwrap_err().to_string();
-    assert!(refused.contains("Json") && refused.contains("digits"), "{refused}");
+    let error = json.serialize_custom(&Digits, &1).unwrap_err().to_string();
+    assert!(error.contains("Json") && error.contains("digits"), "{error}");
 }
 
 #[tokio::test]
-async fn what_no_reader_would_take_is_not_written() {
+async fn a_payload_above_the_limit_is_not_written() {
     let (registry, group) = (registry().await, GroupId::new("s", "t"));
     let huge = writer(&registry, digits("huge"), config(&group, &Format::Any)).await;
-    let most = huge.serialize_custom(&Digits, &0).unwrap();
-    assert_eq!(Deserializer::new(registry, group).deserialize_custom(&Digits, &most).await.unwrap(), 0);
-    let refused = huge.serialize_custom(&Digits, &1).unwrap_err().to_string();
-    assert!(refused.contains("larger than"), "{refused}");
+    let largest = huge.serialize_custom(&Digits, &0).unwrap();
+    assert_eq!(Deserializer::new(registry, group).deserialize_custom(&Digits, &largest).await.unwrap(), 0);
+    let error = huge.serialize_custom(&Digits, &1).unwrap_err().to_string();
+    assert!(error.contains("larger than"), "{error}");
 }
 
 #[tokio::test]
-async fn one_reader_reads_every_format_with_its_schema() {
+async fn one_deserializer_reads_all_formats_with_their_schemas() {
     let (registry, group) = (registry().await, GroupId::new("s", "t"));
     let any = || config(&group, &Format::Any);
     let avro = writer(&registry, schema(&Format::Avro), any()).await.serialize(&alice()).unwrap();
     let json = writer(&registry, schema(&Format::Json), any()).await.serialize(&alice()).unwrap();
     let proto = writer(&registry, protobuf::user(), any()).await;
-    let proto = [&kulya_codec::header::header(proto.encoding_id().unwrap())[..], &java("proto", "none")[5..]];
+    let proto = [&kulya_codec::header::encode(proto.encoding_id().unwrap())[..], &java("proto", "none")[5..]];
     let custom = writer(&registry, digits("hex"), any()).await.serialize_custom(&Digits, &258).unwrap();
 
     let newer = USER.replace(r#""fields":["#, r#""fields":[{"name":"vip","type":"boolean","default":true},"#);
     let newer = SchemaInfo::new("", Format::Avro, newer);
     let reader = Deserializer::new(registry, group).reader_schema(&newer).unwrap();
     let reader = reader.reader_schema(&protobuf::user()).unwrap();
-    let mut seen = Vec::new();
+    let mut values = Vec::new();
     for event in [&avro[..], &json, &proto.concat(), &custom] {
         let read = reader.deserialize_any(event).await.unwrap();
         let value = match read.value {
@@ -110,10 +109,10 @@ async fn one_reader_reads_every_format_with_its_schema() {
             Value::Custom(payload) => String::from_utf8(payload).unwrap(),
             other => panic!("{other:?}"),
         };
-        seen.push(format!("{} {}: {value}", read.encoding.version.format, read.encoding.version.type_name));
+        values.push(format!("{} {}: {value}", read.encoding.version.format, read.encoding.version.type_name));
     }
     assert_eq!(
-        seen,
+        values,
         [
             r#"Avro feas.User: {"vip":true,"name":"alice","age":42}"#,
             r#"Json : {"name":"alice","age":42}"#,
@@ -122,13 +121,13 @@ async fn one_reader_reads_every_format_with_its_schema() {
         ]
     );
 
-    let refused = reader.deserialize::<serde_json::Value>(&proto.concat()).await.unwrap_err().to_string();
-    assert_eq!(refused, "schema feas.PUser is Protobuf, not Avro or Json");
-    let refused = reader.deserialize_dynamic(&avro).await.unwrap_err().to_string();
-    assert_eq!(refused, "schema feas.User is Avro, not Protobuf");
+    let error = reader.deserialize::<serde_json::Value>(&proto.concat()).await.unwrap_err().to_string();
+    assert_eq!(error, "schema feas.PUser is Protobuf, not Avro or Json");
+    let error = reader.deserialize_dynamic(&avro).await.unwrap_err().to_string();
+    assert_eq!(error, "schema feas.User is Avro, not Protobuf");
     for wrong in [schema(&Format::Json), digits("hex")] {
-        let refused = Deserializer::without_header(schema(&Format::Json)).unwrap().reader_schema(&wrong);
-        assert!(refused.err().unwrap().to_string().contains("no reader schemas"));
+        let error = Deserializer::without_header(schema(&Format::Json)).unwrap().reader_schema(&wrong);
+        assert!(error.err().unwrap().to_string().contains("no reader schemas"));
     }
 }
 
@@ -137,7 +136,7 @@ fn apache_avro_json(value: kulya_codec::AvroValue) -> String {
 }
 
 #[tokio::test]
-async fn json_without_a_header_and_avro_never() {
+async fn json_works_without_a_header_and_avro_does_not() {
     let (registry, group) = (registry().await, GroupId::new("s", "t"));
     let config = config(&group, &Format::Any).without_header();
     let writer = writer(&registry, schema(&Format::Json), config).await;
@@ -155,11 +154,11 @@ async fn json_without_a_header_and_avro_never() {
 }
 
 #[tokio::test]
-async fn encrypted_events_need_the_key_and_survive_its_rotation() {
+async fn encrypted_events_need_the_key_and_survive_key_rotation() {
     let (registry, group) = (registry().await, GroupId::new("s", "t"));
     let keys = Arc::new(Keyring::new("one", Key::new([1; KEY_BYTES])));
     let provider: Arc<dyn KeyProvider> = Arc::<Keyring>::clone(&keys);
-    let nonces: Arc<dyn Nonces> = Arc::new(|| [5; NONCE_BYTES]);
+    let nonces: Arc<dyn NonceSource> = Arc::new(|| [5; NONCE_BYTES]);
     let codec = Encrypted::new(Gzip, Arc::clone(&provider), Arc::clone(&nonces));
     let config = config(&group, &Format::Avro).codec(codec);
     let writer = writer(&registry, schema(&Format::Avro), config).await;
@@ -169,21 +168,21 @@ async fn encrypted_events_need_the_key_and_survive_its_rotation() {
     assert_eq!(old[..5], new[..5], "the encoding stays the same");
 
     let reader = Deserializer::new(Arc::clone(&registry), group.clone());
-    let refused = reader.deserialize::<crate::User>(&old).await.unwrap_err().to_string();
-    assert!(refused.contains(Encrypted::NAME) && refused.contains("no keys"), "{refused}");
+    let error = reader.deserialize::<crate::User>(&old).await.unwrap_err().to_string();
+    assert!(error.contains(Encrypted::NAME) && error.contains("no keys"), "{error}");
     let reader = reader.codecs(Codecs::default().with_keys(&provider, &nonces));
     for event in [&old, &new] {
         assert_eq!(reader.deserialize::<crate::User>(event).await.unwrap(), alice());
     }
-    let late: Arc<dyn KeyProvider> = Arc::new(Keyring::new("two", Key::new([2; KEY_BYTES])));
-    let reader = Deserializer::new(registry, group).codecs(Codecs::default().with_keys(&late, &nonces));
+    let new_only: Arc<dyn KeyProvider> = Arc::new(Keyring::new("two", Key::new([2; KEY_BYTES])));
+    let reader = Deserializer::new(registry, group).codecs(Codecs::default().with_keys(&new_only, &nonces));
     assert_eq!(reader.deserialize::<crate::User>(&new).await.unwrap(), alice());
-    let refused = reader.deserialize::<crate::User>(&old).await.unwrap_err();
-    assert!(matches!(&refused, CodecError::Key(why) if why.contains("\"one\"")), "{refused}");
+    let error = reader.deserialize::<crate::User>(&old).await.unwrap_err();
+    assert!(matches!(&error, CodecError::Key(why) if why.contains("\"one\"")), "{error}");
 }
 
 #[tokio::test]
-async fn a_reader_that_could_not_read_everything_is_told_at_the_start() {
+async fn check_fails_when_the_group_cannot_be_read() {
     let (registry, group) = (registry().await, GroupId::new("s", "t"));
     let avro = |fields: &str| {
         let text = format!(r#"{{"type":"record","name":"R","fields":[{fields}]}}"#);
@@ -198,15 +197,15 @@ async fn a_reader_that_could_not_read_everything_is_told_at_the_start() {
     };
     reader(&written).check().await.unwrap();
     let wants_more = avro(r#"{"name":"a","type":"int"},{"name":"b","type":"int"}"#);
-    let refused = reader(&wants_more).check().await.unwrap_err();
-    assert!(matches!(&refused, CodecError::Schema(why) if why.contains("\"R\" may not read")), "{refused}");
+    let error = reader(&wants_more).check().await.unwrap_err();
+    assert!(matches!(&error, CodecError::Schema(why) if why.contains("\"R\" may not read")), "{error}");
 
     let keys: Arc<dyn KeyProvider> = Arc::new(Keyring::new("one", Key::new([1; KEY_BYTES])));
-    let nonces: Arc<dyn Nonces> = Arc::new(|| [5; NONCE_BYTES]);
+    let nonces: Arc<dyn NonceSource> = Arc::new(|| [5; NONCE_BYTES]);
     let encrypted = Encrypted::new(Gzip, Arc::clone(&keys), Arc::clone(&nonces));
     registry.add_codec_type(&group, encrypted.codec_type()).await.unwrap();
-    let refused = reader(&written).check().await.unwrap_err();
-    assert!(matches!(&refused, CodecError::Codec(why) if why.contains("given no keys")), "{refused}");
+    let error = reader(&written).check().await.unwrap_err();
+    assert!(matches!(&error, CodecError::Codec(why) if why.contains("given no keys")), "{error}");
     reader(&written).codecs(Codecs::default().with_keys(&keys, &nonces)).check().await.unwrap();
     Deserializer::without_header(digits("hex")).unwrap().check().await.unwrap();
     let nowhere = Deserializer::new(Arc::clone(&registry), GroupId::new("s", "nowhere")).check().await;

@@ -1,16 +1,18 @@
-//! Events against a registry: the Java client's bytes, codecs, evolution, and wrong bytes; each format's own in its file.
+//! Serializers and deserializers with a registry: the bytes of the Java client, codecs, schema evolution, and
+//! invalid events. Tests of one format are in a file of its own.
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod batches;
 mod cached;
-mod damage;
+mod corruption;
+mod flaky_registry;
 mod formats;
-mod outage;
 mod protobuf;
 
 use kulya_codec::codec::{Gzip, Snappy};
-use kulya_codec::{AvroValue, Deserializer, SchemaRegistry, Serializer, SerializerConfig};
+use kulya_codec::{AvroValue, Deserializer, Serializer, SerializerConfig};
 use kulya_registry::Registry;
+use kulya_registry_api::SchemaRegistry;
 use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
 use kulya_store::clock::SystemClock;
 use kulya_store::memory::MemoryStore;
@@ -30,7 +32,7 @@ fn alice() -> User {
     User { name: "alice".into(), age: 42 }
 }
 
-/// Written by the Java serializers 0.6: format, codec, event.
+/// Returns an event that the Java serializers 0.6 wrote, by format and codec.
 fn java(format: &str, codec: &str) -> Vec<u8> {
     let lines = include_str!("../data/java-events.txt").lines();
     let hex = lines.filter_map(|line| line.strip_prefix(&format!("{format} {codec} "))).next().unwrap();
@@ -55,7 +57,7 @@ fn config(group: &GroupId, format: &Format) -> SerializerConfig {
 }
 
 #[tokio::test]
-async fn bytes_are_the_java_clients_and_its_events_are_read() {
+async fn events_are_compatible_with_the_java_client() {
     for format in [Format::Avro, Format::Json] {
         let (registry, group) = (registry().await, GroupId::new("s", "t"));
         let plain = Serializer::new(&*registry, schema(&format), config(&group, &format)).await.unwrap();
@@ -76,14 +78,14 @@ async fn bytes_are_the_java_clients_and_its_events_are_read() {
         ] {
             assert_eq!(reader.deserialize::<User>(&event).await.unwrap(), alice(), "{name} {event:?}");
         }
-        // as Flink writes it: the whole buffer
+        // Flink writes its whole buffer
         let padded = [java(&name, "none"), vec![0; 100]].concat();
         assert_eq!(reader.deserialize::<User>(&padded).await.unwrap(), alice());
     }
 }
 
 #[tokio::test]
-async fn avro_values_evolve_to_the_readers_schema() {
+async fn avro_values_are_resolved_to_the_reader_schema() {
     let (registry, group) = (registry().await, GroupId::new("s", "t"));
     let writer =
         Serializer::new(&*registry, schema(&Format::Avro), config(&group, &Format::Avro)).await.unwrap();
@@ -100,23 +102,23 @@ async fn avro_values_evolve_to_the_readers_schema() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_named() {
+async fn errors_name_the_schema_or_the_encoding() {
     let (registry, group) = (registry().await, GroupId::new("s", "t"));
     let unknown =
         Serializer::new(&*registry, schema(&Format::Avro), SerializerConfig::new(group.clone())).await;
     assert!(unknown.err().unwrap().to_string().contains("group s/t does not exist"));
     let writer =
         Serializer::new(&*registry, schema(&Format::Avro), config(&group, &Format::Avro)).await.unwrap();
-    let refused = writer.serialize(&serde_json::json!({"name": "x"})).unwrap_err().to_string();
-    assert!(refused.contains("feas.User"), "{refused}");
+    let error = writer.serialize(&serde_json::json!({"name": "x"})).unwrap_err().to_string();
+    assert!(error.contains("feas.User"), "{error}");
     let reader = Deserializer::new(registry, group);
-    for (event, says) in [
+    for (event, message) in [
         (&b"\x01\0\0\0\x09rest"[..], "encoding 9"),
         (b"\x01\0\0\0\0", "feas.User"),
         (b"\x01\0\0\0\0\x0aal", "feas.User"),
         (b"plain", "protocol version"),
     ] {
-        let refused = reader.deserialize::<User>(event).await.unwrap_err().to_string();
-        assert!(refused.contains(says), "{event:?}: {refused}");
+        let error = reader.deserialize::<User>(event).await.unwrap_err().to_string();
+        assert!(error.contains(message), "{event:?}: {error}");
     }
 }

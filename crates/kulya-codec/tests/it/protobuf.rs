@@ -1,8 +1,9 @@
-//! Protobuf: the Java client's bytes, typed and dynamic messages, evolution, padding, and sets that are wrong.
+//! Protobuf: the bytes of the Java client, typed and dynamic messages, evolution, padding, and invalid
+//! descriptor sets.
 
 use crate::{config, java, registry};
 use kulya_codec::codec::{Codec, Gzip, NoCodec, Snappy};
-use kulya_codec::protobuf::{DynamicMessage, Message, Name, Value, message};
+use kulya_codec::protobuf::{DynamicMessage, Message, Name, Value, message_descriptor};
 use kulya_codec::{Deserializer, Serializer, SerializerConfig};
 use kulya_schema::{Format, GroupId, SchemaInfo};
 use proptest::prelude::*;
@@ -23,7 +24,7 @@ impl Name for PUser {
     const PACKAGE: &'static str = "feas";
 }
 
-/// The same name, and a field that the writer does not know instead of one that it does.
+/// A message of the same name, with a field that the writer does not have.
 #[derive(Clone, PartialEq, Message)]
 struct Newer {
     #[prost(string, tag = "1")]
@@ -76,7 +77,7 @@ fn alice() -> PUser {
 }
 
 async fn writer(
-    registry: &Arc<dyn kulya_codec::SchemaRegistry>,
+    registry: &Arc<dyn kulya_registry_api::SchemaRegistry>,
     schema: SchemaInfo,
     codec: impl Codec,
 ) -> Serializer {
@@ -85,12 +86,12 @@ async fn writer(
 }
 
 #[tokio::test]
-async fn bytes_are_the_java_clients_typed_and_dynamic() {
+async fn typed_and_dynamic_events_are_compatible_with_the_java_client() {
     let (registry, group) = (registry().await, GroupId::new("s", "t"));
     let plain = writer(&registry, user(), NoCodec).await;
     let gzip = writer(&registry, user(), Gzip).await;
     let snappy = writer(&registry, user(), Snappy).await;
-    let mut dynamic = DynamicMessage::new(plain.message().unwrap().clone());
+    let mut dynamic = DynamicMessage::new(plain.message_descriptor().unwrap().clone());
     dynamic.set_field_by_name("name", Value::String("alice".into()));
     dynamic.set_field_by_name("age", Value::I32(42));
     assert_eq!(plain.serialize_message(&alice()).unwrap(), java("proto", "none"));
@@ -112,7 +113,7 @@ async fn bytes_are_the_java_clients_typed_and_dynamic() {
 }
 
 #[tokio::test]
-async fn a_zero_byte_of_the_messages_own_is_not_padding() {
+async fn a_trailing_zero_byte_of_a_message_is_not_padding() {
     let (registry, group) = (registry().await, GroupId::new("s", "t"));
     let plain = writer(&registry, user(), NoCodec).await;
     let reader = Deserializer::new(registry, group);
@@ -125,12 +126,12 @@ async fn a_zero_byte_of_the_messages_own_is_not_padding() {
     }
     let empty = plain.serialize_message(&PUser::default()).unwrap();
     assert_eq!(reader.deserialize_message::<PUser>(&empty).await.unwrap(), PUser::default());
-    let damaged = [java("proto", "none"), vec![0, 0, 1]].concat();
-    reader.deserialize_message::<PUser>(&damaged).await.unwrap_err();
+    let corrupt = [java("proto", "none"), vec![0, 0, 1]].concat();
+    reader.deserialize_message::<PUser>(&corrupt).await.unwrap_err();
 }
 
 #[tokio::test]
-async fn messages_evolve_by_their_fields_numbers() {
+async fn messages_evolve_by_field_number() {
     let (registry, group) = (registry().await, GroupId::new("s", "t"));
     let old = writer(&registry, user(), NoCodec).await.serialize_message(&alice()).unwrap();
     let fields = vec![field("full_name", 1, Type::String), field("vip", 3, Type::Bool)];
@@ -140,33 +141,37 @@ async fn messages_evolve_by_their_fields_numbers() {
     let new = new.serialize_message(&Newer { name: "bob".into(), vip: true }).unwrap();
 
     let typed = Deserializer::new(Arc::clone(&registry), group.clone());
-    let seen: Newer = typed.deserialize_message(&old).await.unwrap();
-    assert_eq!(seen, Newer { name: "alice".into(), vip: false });
-    let seen: PUser = typed.deserialize_message(&new).await.unwrap();
-    assert_eq!(seen, PUser { name: "bob".into(), age: 0 });
+    let decoded: Newer = typed.deserialize_message(&old).await.unwrap();
+    assert_eq!(decoded, Newer { name: "alice".into(), vip: false });
+    let decoded: PUser = typed.deserialize_message(&new).await.unwrap();
+    assert_eq!(decoded, PUser { name: "bob".into(), age: 0 });
 
     let by_newer = Deserializer::new(registry, group).reader_schema(&newer).unwrap();
-    let seen = by_newer.deserialize_dynamic(&old).await.unwrap();
-    assert_eq!(seen.get_field_by_name("full_name").unwrap().as_str(), Some("alice"));
-    assert_eq!(seen.get_field_by_name("vip").unwrap().as_bool(), Some(false));
-    assert_eq!(seen.encode_to_vec(), alice().encode_to_vec(), "the field that only the writer has is kept");
+    let decoded = by_newer.deserialize_dynamic(&old).await.unwrap();
+    assert_eq!(decoded.get_field_by_name("full_name").unwrap().as_str(), Some("alice"));
+    assert_eq!(decoded.get_field_by_name("vip").unwrap().as_bool(), Some(false));
+    assert_eq!(
+        decoded.encode_to_vec(),
+        alice().encode_to_vec(),
+        "the field that only the writer has is kept"
+    );
 }
 
 #[tokio::test]
-async fn another_message_is_refused_by_name() {
+async fn another_message_is_rejected_by_name() {
     let (registry, group) = (registry().await, GroupId::new("s", "t"));
     let other = set("feas.Order", vec![file("order.proto", "Order", vec![field("id", 1, Type::String)])]);
     let writer = writer(&registry, other, NoCodec).await;
-    let refused = writer.serialize_message(&alice()).unwrap_err().to_string();
-    assert!(refused.contains("feas.Order") && refused.contains("feas.PUser"), "{refused}");
-    let order = DynamicMessage::new(writer.message().unwrap().clone());
+    let error = writer.serialize_message(&alice()).unwrap_err().to_string();
+    assert!(error.contains("feas.Order") && error.contains("feas.PUser"), "{error}");
+    let order = DynamicMessage::new(writer.message_descriptor().unwrap().clone());
     let event = writer.serialize_dynamic(&order).unwrap();
     let reader = Deserializer::new(registry, group).reader_schema(&user()).unwrap();
-    for refused in [
+    for error in [
         reader.deserialize_message::<PUser>(&event).await.unwrap_err().to_string(),
         reader.deserialize_dynamic(&event).await.unwrap_err().to_string(),
     ] {
-        assert!(refused.contains("feas.Order") && refused.contains("feas.PUser"), "{refused}");
+        assert!(error.contains("feas.Order") && error.contains("feas.PUser"), "{error}");
     }
 }
 
@@ -184,13 +189,13 @@ async fn without_a_header_the_event_is_the_message() {
     assert_eq!(reader.deserialize_dynamic(&event).await.unwrap().transcode_to::<PUser>().unwrap(), alice());
 
     let config = SerializerConfig::new(GroupId::new("s", "t")).without_header().codec(Gzip);
-    let refused = Serializer::new(&*registry, user(), config).await.err().unwrap().to_string();
-    assert!(refused.contains("need a header") && refused.contains(Gzip::NAME), "{refused}");
+    let error = Serializer::new(&*registry, user(), config).await.err().unwrap().to_string();
+    assert!(error.contains("need a header") && error.contains(Gzip::NAME), "{error}");
 }
 
-/// Java derives a set from a generated class alone: imports are missing from it.
+/// Java derives a descriptor set from a generated class only, without its imports.
 #[tokio::test]
-async fn a_set_without_its_imports_is_written_typed() {
+async fn typed_messages_need_no_complete_descriptor_set() {
     let (registry, group) = (registry().await, GroupId::new("s", "t"));
     let mut alone = file("user.proto", "PUser", vec![field("name", 1, Type::String)]);
     alone.dependency = vec!["elsewhere.proto".into()];
@@ -198,39 +203,41 @@ async fn a_set_without_its_imports_is_written_typed() {
     let event = writer.serialize_message(&alice()).unwrap();
     let reader = Deserializer::new(registry, group);
     assert_eq!(reader.deserialize_message::<PUser>(&event).await.unwrap(), alice());
-    let refused = reader.deserialize_dynamic(&event).await.unwrap_err().to_string();
-    assert!(refused.contains("elsewhere.proto"), "{refused}");
-    assert!(writer.message().unwrap_err().to_string().contains("feas.PUser"));
+    let error = reader.deserialize_dynamic(&event).await.unwrap_err().to_string();
+    assert!(error.contains("elsewhere.proto"), "{error}");
+    assert!(writer.message_descriptor().unwrap_err().to_string().contains("feas.PUser"));
 
-    // but those that everybody has are known
+    // well-known types need not be in the set
     let mut timed = file("timed.proto", "Timed", vec![field("at", 1, Type::Message)]);
     timed.message_type[0].field[0].type_name = Some(".google.protobuf.Timestamp".into());
     timed.dependency = vec!["google/protobuf/timestamp.proto".into()];
-    message(&set("feas.Timed", vec![timed])).unwrap();
+    message_descriptor(&set("feas.Timed", vec![timed])).unwrap();
 }
 
 #[test]
-fn imports_in_a_circle_and_by_many_paths_come_to_an_end() {
+fn cyclic_and_exponential_imports_terminate() {
     let named = |name: &str, imports: Vec<String>| FileDescriptorProto {
         public_dependency: (0..imports.len() as i32).collect(),
         dependency: imports,
         ..file(name, &name.replace(['.', '/'], "_"), vec![field("id", 1, Type::String)])
     };
-    let circle = ["a", "b", "c"].map(|name| named(name, ["a", "b", "c"].map(String::from).to_vec()));
-    message(&set("feas.a", circle.to_vec())).unwrap();
-    // each of forty layers imports both files of the next: two to the fortieth paths
+    let cycle = ["a", "b", "c"].map(|name| named(name, ["a", "b", "c"].map(String::from).to_vec()));
+    message_descriptor(&set("feas.a", cycle.to_vec())).unwrap();
+    // each of forty layers imports both files of the next: 2^40 paths
     let layers = (0..40).flat_map(|layer| ["l", "r"].map(|side| (layer, side)));
     let layers = layers.map(|(layer, side)| {
         let next =
             if layer == 39 { Vec::new() } else { vec![format!("l{}", layer + 1), format!("r{}", layer + 1)] };
         named(&format!("{side}{layer}"), next)
     });
-    message(&set("feas.l0", layers.collect())).unwrap();
+    message_descriptor(&set("feas.l0", layers.collect())).unwrap();
     let many = (0..501).map(|n| named(&format!("f{n}"), Vec::new()));
-    assert!(message(&set("feas.f0", many.collect())).unwrap_err().to_string().contains("500 files"));
+    assert!(
+        message_descriptor(&set("feas.f0", many.collect())).unwrap_err().to_string().contains("500 files")
+    );
 }
 
-/// A set with what sets have: an enum, a map, a oneof, a nested message, an import, options.
+/// A descriptor set with an enum, a map, a oneof, a nested message, an import, options.
 fn rich() -> SchemaInfo {
     use prost_types::{EnumDescriptorProto, EnumValueDescriptorProto, MessageOptions, OneofDescriptorProto};
     let mut rich = file("rich.proto", "PUser", vec![field("name", 1, Type::String)]);
@@ -261,51 +268,58 @@ fn rich() -> SchemaInfo {
 }
 
 #[test]
-fn what_settling_leaves_is_what_payloads_need() {
-    let message = message(&rich()).unwrap();
+fn sanitizing_keeps_what_payloads_need() {
+    let message = message_descriptor(&rich()).unwrap();
     let payload = b"\x0a\x05alice\x12\x02\x08\x01\x1a\x05\x0a\x01a\x10\x02\x20\x00";
     let read = DynamicMessage::decode(message, &payload[..]).unwrap();
     assert_eq!(read.to_string(), r#"name:"alice",at{seconds:1},map:[{key:"a",value:2}],kind:NONE"#);
 }
 
-/// What the library panics on is refused before, so that nobody's log is full of it.
+/// Sets on which the library panics are rejected before, so that no panics are logged.
 #[test]
-fn sets_that_are_none_are_refused() {
+fn invalid_sets_are_rejected() {
     let user = || file("user.proto", "PUser", vec![field("name", 1, Type::String)]);
     let mut newer = user();
     newer.syntax = Some("editions".into());
-    assert!(message(&set("feas.PUser", vec![newer])).unwrap_err().to_string().contains("editions"));
+    assert!(
+        message_descriptor(&set("feas.PUser", vec![newer])).unwrap_err().to_string().contains("editions")
+    );
     let mut older = user();
     older.syntax = Some(String::new());
-    message(&set("feas.PUser", vec![older])).unwrap();
+    message_descriptor(&set("feas.PUser", vec![older])).unwrap();
     let mut entry = user();
     entry.message_type[0].options =
         Some(prost_types::MessageOptions { map_entry: Some(true), ..prost_types::MessageOptions::default() });
-    assert!(message(&set("feas.PUser", vec![entry])).unwrap_err().to_string().contains("no entry"));
-    message(&set("feas.PUser", vec![user(), user()])).unwrap_err();
-    message(&set("feas.Other", vec![user()])).unwrap_err();
+    assert!(
+        message_descriptor(&set("feas.PUser", vec![entry]))
+            .unwrap_err()
+            .to_string()
+            .contains("not a valid map entry")
+    );
+    message_descriptor(&set("feas.PUser", vec![user(), user()])).unwrap_err();
+    message_descriptor(&set("feas.Other", vec![user()])).unwrap_err();
 }
 
 proptest! {
     #[test]
-    fn any_set_is_read_or_refused(bytes: Vec<u8>) {
-        let _ = message(&SchemaInfo::new("feas.PUser", Format::Protobuf, bytes));
+    fn an_arbitrary_set_is_decoded_or_rejected(bytes: Vec<u8>) {
+        let _ = message_descriptor(&SchemaInfo::new("feas.PUser", Format::Protobuf, bytes));
     }
 
     #[test]
-    fn a_damaged_set_is_read_or_refused(damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
+    fn a_corrupt_set_is_decoded_or_rejected(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
         let mut schema = rich();
-        for (at, byte) in damage {
+        for (at, byte) in changes {
             let at = at.index(schema.data.len());
             schema.data[at] = byte;
         }
-        if let Ok(message) = message(&schema) {
+        if let Ok(message) = message_descriptor(&schema) {
             let _ = DynamicMessage::decode(message, &b"\x0a\x05alice\x12\x02\x08\x01\x1a\x00\x20\x01"[..]);
         }
     }
 
     #[test]
-    fn any_payload_is_read_or_refused(bytes: Vec<u8>, zeros in 0..9usize) {
+    fn an_arbitrary_payload_is_decoded_or_rejected(bytes: Vec<u8>, zeros in 0..9usize) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let reader = Deserializer::without_header(user()).unwrap();
         let event = [&bytes[..], &vec![0; zeros]].concat();
@@ -318,7 +332,7 @@ proptest! {
     }
 
     #[test]
-    fn messages_read_back_whatever_zeros_follow(name: String, age: i32, zeros in 0..9usize) {
+    fn messages_round_trip_with_any_number_of_trailing_zeros(name: String, age: i32, zeros in 0..9usize) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let reader = Deserializer::without_header(user()).unwrap();
         let user = PUser { name, age };

@@ -1,10 +1,11 @@
-//! The registry in process: the suite that every registry passes, and its verdicts beside the plain rules'.
+//! The registry in process: the conformance suite, and its compatibility checks against a simple model.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
-mod verdicts;
+mod compatibility;
 
-use kulya_registry::{Registry, conformance};
+use kulya_registry::Registry;
+use kulya_registry_api::conformance;
 use kulya_store::StreamStore;
 use kulya_store::clock::ManualClock;
 use kulya_store::memory::MemoryStore;
@@ -18,18 +19,19 @@ async fn registry_on(store: Arc<dyn StreamStore>) -> Registry {
 }
 
 #[tokio::test]
-async fn the_registry_conforms() {
-    let ran = conformance::all(async || Arc::new(registry_on(Arc::new(MemoryStore::new())).await)).await;
-    assert_eq!(ran, 23);
+async fn the_registry_conforms_on_the_memory_store() {
+    let count =
+        conformance::run_all(async || Arc::new(registry_on(Arc::new(MemoryStore::new())).await)).await;
+    assert_eq!(count, 23);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_registry_conforms_in_a_folder() {
+async fn the_registry_conforms_on_the_embedded_store() {
     let folder = tempfile::tempdir().unwrap();
     let number = AtomicU32::new(0);
-    let fresh = || {
+    let new_registry = || {
         let path = folder.path().join(number.fetch_add(1, Ordering::Relaxed).to_string());
         async move { Arc::new(registry_on(Arc::new(EmbeddedStore::open(path).unwrap())).await) }
     };
-    assert_eq!(conformance::all(fresh).await, 23);
+    assert_eq!(conformance::run_all(new_registry).await, 23);
 }

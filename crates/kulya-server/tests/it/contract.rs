@@ -2,7 +2,7 @@
 
 use crate::{NOW_MS, registry_on, serve_memory};
 use kulya_client::HttpRegistry;
-use kulya_codec::{RegistryErrorKind, RegistryResult, SchemaRegistry};
+use kulya_registry_api::{RegistryErrorKind, RegistryResult, SchemaRegistry};
 use kulya_schema::{
     CodecType, Compatibility, EncodingId, Format, GroupId, GroupProperties, SchemaInfo, VersionInfo,
 };

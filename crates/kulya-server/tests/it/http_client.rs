@@ -4,7 +4,7 @@
 use crate::serve_memory;
 use async_trait::async_trait;
 use kulya_client::{FreshToken, HttpRegistry, Login, RegistrySettings, TokenSource, blocking, fetch};
-use kulya_codec::{RegistryErrorKind, RegistryResult, SchemaRegistry};
+use kulya_registry_api::{RegistryErrorKind, RegistryResult, SchemaRegistry};
 use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};

@@ -2,7 +2,7 @@
 
 use crate::{registry_on, serve};
 use kulya_client::HttpRegistry;
-use kulya_codec::{RegistryErrorKind, SchemaRegistry};
+use kulya_registry_api::{RegistryErrorKind, SchemaRegistry};
 use kulya_schema::{Compatibility, EncodingId, Format, GroupId, GroupProperties, SchemaInfo};
 use kulya_store::fault::FaultyStore;
 use kulya_store::memory::MemoryStore;

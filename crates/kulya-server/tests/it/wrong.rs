@@ -3,9 +3,10 @@
 
 use crate::{NOW_MS, registry_on, serve_house};
 use base64::Engine;
-use kulya_codec::administration::RegistryAdministration;
 use kulya_codec::codec::{Codecs, Gzip};
-use kulya_codec::{CodecError, Deserializer, SchemaRegistry};
+use kulya_codec::{CodecError, Deserializer};
+use kulya_registry_api::SchemaRegistry;
+use kulya_registry_api::administration::RegistryAdministration;
 use kulya_schema::{CodecType, Compatibility, EncodingId, Format, GroupId, GroupProperties, SchemaInfo};
 use kulya_server::House;
 use kulya_store::memory::MemoryStore;

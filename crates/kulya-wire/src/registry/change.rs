@@ -1,8 +1,8 @@
 //! Conversions of the registry's change events.
 
 use super::{convert_required, required, v1};
-use kulya_codec::RegistryError;
-use kulya_codec::administration::{Change, ChangeEvent};
+use kulya_registry_api::RegistryError;
+use kulya_registry_api::administration::{Change, ChangeEvent};
 use kulya_schema::EncodingId;
 use v1::change::What;
 

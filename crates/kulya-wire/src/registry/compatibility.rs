@@ -2,8 +2,8 @@
 //! schemas.
 
 use super::{convert_all, convert_optional, convert_required, into_all, invalid, required, v1};
-use kulya_codec::RegistryError;
-use kulya_codec::administration::{Comparison, Verdict};
+use kulya_registry_api::RegistryError;
+use kulya_registry_api::administration::{Comparison, Verdict};
 use kulya_schema::decide::{Reason, Refusal};
 use kulya_schema::{Changed, Difference, Field, Incompatibility, VersionInfo};
 use v1::reason::Reason as ReasonMessage;

@@ -4,7 +4,7 @@
 
 use super::v1;
 use crate::status_detail::{self, MAX_TEXT_BYTES, truncate};
-use kulya_codec::{RegistryError, RegistryErrorKind};
+use kulya_registry_api::{RegistryError, RegistryErrorKind};
 use kulya_schema::decide::Refusal;
 use prost::Message;
 use tonic::{Code, Status};

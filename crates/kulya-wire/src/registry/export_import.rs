@@ -1,8 +1,8 @@
 //! Conversions of exports and imports: the lines, the policy for existing groups, and the import's counts.
 
 use super::{convert_required, into_all, parse_enum, required, v1};
-use kulya_codec::RegistryError;
-use kulya_codec::administration::{Existing, ExportLine, Imported};
+use kulya_registry_api::RegistryError;
+use kulya_registry_api::administration::{Existing, ExportLine, Imported};
 use kulya_schema::GroupId;
 use v1::export_line::Line;
 

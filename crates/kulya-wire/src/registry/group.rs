@@ -1,8 +1,8 @@
 //! Conversions of groups: names, formats, compatibility policies, rules, properties and their changes.
 
 use super::{convert_optional, convert_required, invalid, parse_enum, v1};
-use kulya_codec::RegistryError;
-use kulya_codec::administration::GroupChange;
+use kulya_registry_api::RegistryError;
+use kulya_registry_api::administration::GroupChange;
 use kulya_schema::protobuf::Safety;
 use kulya_schema::{
     CodecType, Compatibility, Format, GroupId, GroupProperties, Rules, Side, Strict, Unknown, VersionInfo,

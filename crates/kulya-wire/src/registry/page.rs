@@ -1,8 +1,8 @@
 //! Conversions of paginated lists: the requested page, and its items.
 
 use super::{convert_all, into_all, required, v1};
-use kulya_codec::RegistryError;
-use kulya_codec::administration::{Found, Page, PageRequest, Search, VersionEntry};
+use kulya_registry_api::RegistryError;
+use kulya_registry_api::administration::{Found, Page, PageRequest, Search, VersionEntry};
 use kulya_schema::{GroupId, GroupProperties};
 
 impl From<&PageRequest> for v1::Page {

@@ -1,7 +1,7 @@
 //! Conversions of schemas with their versions, histories and encodings.
 
 use super::{convert_required, required, v1};
-use kulya_codec::RegistryError;
+use kulya_registry_api::RegistryError;
 use kulya_schema::{EncodingInfo, HistoryRecord, SchemaInfo, SchemaWithVersion};
 
 impl From<SchemaInfo> for v1::Schema {

@@ -1,11 +1,11 @@
 //! The registry's values, likewise: every one survives the round trip through its message, and any message
 //! converts to a value or to an error that names the invalid field.
 
-use kulya_codec::administration::{
+use kulya_registry_api::administration::{
     Change, ChangeEvent, Comparison, Existing, ExportLine, Found, GroupChange, Imported, Page, PageRequest,
     Search, Verdict, VersionEntry,
 };
-use kulya_codec::{RegistryError, RegistryErrorKind};
+use kulya_registry_api::{RegistryError, RegistryErrorKind};
 use kulya_schema::decide::{Reason, Refusal};
 use kulya_schema::protobuf::Safety;
 use kulya_schema::{

@@ -7,7 +7,7 @@ use crate::progress::CaptureProgress;
 use crate::say;
 use anyhow::{Context, Result, bail};
 use kulya_cdc::{PostgresSettings, StoreSink, Until, replay};
-use kulya_codec::SchemaRegistry;
+use kulya_registry_api::SchemaRegistry;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;

@@ -4,7 +4,9 @@ use super::args::{CheckArgs, DiffArgs};
 use super::{At, files, json, shown};
 use crate::say;
 use anyhow::{Context, Result, bail};
-use kulya_codec::administration::{Comparison, PageRequest, Question, RegistryAdministration, Verdict};
+use kulya_registry_api::administration::{
+    Comparison, PageRequest, Question, RegistryAdministration, Verdict,
+};
 use kulya_schema::decide::{self, Judge};
 use kulya_schema::{
     Budget, Checkers, Compatibility, GroupId, GroupProperties, Normal, Rules, SchemaWithVersion, VersionInfo,

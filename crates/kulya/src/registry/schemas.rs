@@ -5,7 +5,7 @@ use super::shown::{self, Table};
 use super::{At, each, files, json};
 use crate::say;
 use anyhow::{Result, bail};
-use kulya_codec::administration::RegistryAdministration;
+use kulya_registry_api::administration::RegistryAdministration;
 use kulya_schema::{Compatibility, HistoryRecord, SchemaInfo, VersionInfo};
 use std::io::Write;
 

@@ -1,7 +1,7 @@
 //! Answers as people read them: tables, and reasons with their places.
 
 use crate::say;
-use kulya_codec::administration::{ChangeEvent, Comparison};
+use kulya_registry_api::administration::{ChangeEvent, Comparison};
 use kulya_schema::decide::{Reason, Refusal};
 use kulya_schema::{Compatibility, Difference, Incompatibility, Side, VersionInfo};
 use std::borrow::Cow;

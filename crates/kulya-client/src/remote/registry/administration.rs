@@ -5,11 +5,11 @@ use super::schema_registry::{group_message, schema_message};
 use super::{Client, RemoteRegistry};
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
-use kulya_codec::administration::{
+use kulya_registry_api::administration::{
     AddedTo, Change, Comparison, Existing, ExportLine, Found, GroupChange, Imported, Page, PageRequest,
     Question, RegistryAdministration, Search, Verdict, VersionEntry,
 };
-use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
+use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult};
 use kulya_schema::{GroupId, GroupProperties, SchemaInfo};
 use kulya_wire::registry::v1;
 use std::pin::Pin;

@@ -2,8 +2,8 @@
 
 use super::{Client, RemoteRegistry};
 use futures::stream::{self, BoxStream, StreamExt};
-use kulya_codec::RegistryResult;
-use kulya_codec::administration::Change;
+use kulya_registry_api::RegistryResult;
+use kulya_registry_api::administration::Change;
 use kulya_wire::registry::v1;
 use tonic::{Status, Streaming};
 

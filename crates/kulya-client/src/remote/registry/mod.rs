@@ -18,7 +18,7 @@ mod schema_registry;
 
 use super::channel::{Channel, RetryPolicy, Service};
 use super::settings::RemoteSettings;
-use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
+use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult};
 use kulya_store::ErrorKind;
 use kulya_wire::registry::v1::schema_registry_client::SchemaRegistryClient;
 use kulya_wire::registry::{MAX_REPLY_BYTES, MAX_REQUEST_BYTES, error, v1};
@@ -39,9 +39,9 @@ type RpcResult<T> = Result<Response<T>, Status>;
 ///
 /// ```no_run
 /// use kulya_client::{RemoteRegistry, RemoteSettings};
-/// use kulya_codec::SchemaRegistry;
+/// use kulya_registry_api::SchemaRegistry;
 /// use kulya_schema::{Format, GroupId, SchemaInfo};
-/// # async fn example() -> kulya_codec::RegistryResult<()> {
+/// # async fn example() -> kulya_registry_api::RegistryResult<()> {
 /// let registry = RemoteRegistry::connect(RemoteSettings::new("http://127.0.0.1:9092")).await?;
 /// let schema = SchemaInfo::new("", Format::Avro, r#"{"type":"record","name":"Order","fields":[]}"#);
 /// let version = registry.add_schema(&GroupId::new("shop", "orders"), schema).await?;

@@ -2,8 +2,8 @@
 
 use super::{Client, PAGE, RemoteRegistry};
 use async_trait::async_trait;
-use kulya_codec::administration::{PageRequest, RegistryAdministration};
-use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
+use kulya_registry_api::administration::{PageRequest, RegistryAdministration};
+use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
 use kulya_schema::{
     CodecType, EncodingId, EncodingInfo, GroupId, GroupProperties, HistoryRecord, SchemaInfo,
     SchemaWithVersion, VersionInfo, limits,

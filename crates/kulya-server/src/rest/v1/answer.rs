@@ -3,7 +3,7 @@
 use crate::door::{Denied, with_causes};
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
-use kulya_codec::{RegistryError, RegistryErrorKind};
+use kulya_registry_api::{RegistryError, RegistryErrorKind};
 use serde::Serialize;
 
 /// What goes back.

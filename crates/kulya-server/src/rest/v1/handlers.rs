@@ -8,9 +8,9 @@ use crate::rest::records::{self, Around, Unanswered};
 use crate::strict::{self, Unknown};
 use axum::http::{Method, StatusCode};
 use futures::stream::{BoxStream, StreamExt};
-use kulya_codec::administration::{AddedTo, PageRequest, Question, RegistryAdministration};
-use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
 use kulya_registry::{Listing, Registry};
+use kulya_registry_api::administration::{AddedTo, PageRequest, Question, RegistryAdministration};
+use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
 use kulya_schema::{
     CodecType, Compatibility, EncodingId, GroupId, GroupProperties, HistoryRecord, SchemaInfo,
     SchemaWithVersion, VersionInfo,

@@ -4,7 +4,7 @@ use crate::door::{Denied, with_causes};
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use kulya_codec::{RegistryError, RegistryErrorKind};
+use kulya_registry_api::{RegistryError, RegistryErrorKind};
 use kulya_schema::decide;
 use kulya_store::{Error, ErrorKind};
 use serde::Serialize;

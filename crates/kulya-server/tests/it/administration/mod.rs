@@ -8,7 +8,7 @@ mod walk;
 
 use crate::{registry_on, serve_house, serve_memory};
 use kulya_client::HttpRegistry;
-use kulya_registry::conformance;
+use kulya_registry_api::conformance;
 use kulya_server::House;
 use kulya_store::StreamStore;
 use kulya_store::memory::MemoryStore;

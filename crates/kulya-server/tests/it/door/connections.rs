@@ -2,7 +2,7 @@
 
 use super::*;
 use kulya_client::RemoteStore;
-use kulya_codec::RegistryErrorKind;
+use kulya_registry_api::RegistryErrorKind;
 use kulya_store::{ErrorKind, conformance};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

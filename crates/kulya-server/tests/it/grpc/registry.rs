@@ -6,12 +6,13 @@ use crate::{NOW_MS, registry_on};
 use axum::Router;
 use futures::stream::{self, StreamExt};
 use kulya_client::{HttpRegistry, RemoteRegistry, export_by_probing};
-use kulya_codec::administration::{
+use kulya_registry::Registry;
+use kulya_registry_api::administration::{
     Change, ChangeEvent, Existing, ExportLine, GroupChange, PageRequest, Question, RegistryAdministration,
     Search,
 };
-use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
-use kulya_registry::{Registry, conformance};
+use kulya_registry_api::conformance;
+use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
 use kulya_schema::{
     CodecType, Compatibility, EncodingId, Format, GroupId, GroupProperties, Rules, SchemaInfo, Side,
     VersionInfo,

@@ -3,7 +3,7 @@
 //! word stands around them.
 
 use crate::strict::{self, Unknown};
-use kulya_codec::administration::ExportLine;
+use kulya_registry_api::administration::ExportLine;
 use kulya_schema::{CodecType, Compatibility, GroupProperties, SchemaInfo, VersionInfo};
 use serde::Deserialize;
 use serde_json::value::RawValue;

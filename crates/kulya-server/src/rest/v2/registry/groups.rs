@@ -6,8 +6,8 @@ use super::super::refusal::Refusal;
 use super::{InNamespace, page};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use kulya_codec::RegistryErrorKind;
-use kulya_codec::administration::{GroupChange, Page};
+use kulya_registry_api::RegistryErrorKind;
+use kulya_registry_api::administration::{GroupChange, Page};
 use kulya_schema::{
     CodecType, Compatibility, EncodingId, EncodingInfo, Format, GroupProperties, VersionInfo,
 };

@@ -4,7 +4,7 @@ use super::super::ask::MAX_BODY_BYTES;
 use axum::body::{Body, BodyDataStream};
 use bytes::BytesMut;
 use futures::StreamExt;
-use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
+use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult};
 use tokio_util::codec::{Decoder, LinesCodec, LinesCodecError};
 
 /// A line may be as long as a body elsewhere.

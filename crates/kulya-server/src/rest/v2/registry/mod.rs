@@ -1,5 +1,5 @@
 //! The registry over REST v2: every operation of
-//! [`RegistryAdministration`](kulya_codec::administration::RegistryAdministration), and of writers and readers what a person
+//! [`RegistryAdministration`](kulya_registry_api::administration::RegistryAdministration), and of writers and readers what a person
 //! asks for.
 //!
 //! | call | what |
@@ -37,7 +37,7 @@ mod transfer;
 
 use super::place::{AFTER, Content, LIMIT, NAMESPACE, Parameter, Place, U32};
 use axum::http::Method;
-use kulya_codec::administration::PageRequest;
+use kulya_registry_api::administration::PageRequest;
 use kulya_schema::GroupId;
 use serde::Deserialize;
 

@@ -7,7 +7,7 @@ use super::body::{self, SchemaBody};
 use super::{InNamespace, page};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use kulya_codec::administration::{Comparison, Page, PageRequest, Question, Verdict, VersionEntry};
+use kulya_registry_api::administration::{Comparison, Page, PageRequest, Question, Verdict, VersionEntry};
 use kulya_schema::{Compatibility, GroupId, SchemaInfo, VersionInfo};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use futures::stream::{self, StreamExt};
-use kulya_codec::administration::{Existing, ExportLine, Imported};
+use kulya_registry_api::administration::{Existing, ExportLine, Imported};
 use serde::Deserialize;
 use std::sync::Arc;
 use tokio::sync::Mutex;
