@@ -1,7 +1,8 @@
-//! Prints how fast commits and reads are on several storages: `cargo run --release -p kulya-store-object --example figures`.
-//! With `KULYA_TEST_S3` (`cargo xtask s3 -- …`) also on a server that speaks S3.
+//! Benchmark: prints the throughput of commits and the latency of reads on several storages: `cargo run
+//! --release -p kulya-store-object --example figures`. With `KULYA_TEST_S3` (`cargo xtask s3 -- …`) also on
+//! an S3-compatible server.
 
-#![allow(clippy::unwrap_used, reason = "a measurement that fails says where")]
+#![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 use kulya_store::{Commit, Condition, Scope, StreamStore, TableChange, TableId};
 use kulya_store_object::{Location, ObjectLogStore, Settings};
@@ -11,13 +12,13 @@ use object_store::throttle::{ThrottleConfig, ThrottledStore};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// About what S3 takes for a request within its region.
+/// The approximate latency of an S3 request within a region.
 const REQUEST: Duration = Duration::from_millis(20);
 
 #[tokio::main]
 async fn main() {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("file://{}", folder.path().display());
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("file://{}", directory.path().display());
     let slow =
         ThrottleConfig { wait_get_per_call: REQUEST, wait_put_per_call: REQUEST, ..Default::default() };
     let variable = |name: &str| name.contains("_KEY").then(|| "kulya".to_owned());
@@ -26,7 +27,7 @@ async fn main() {
     );
     println!("|---|---|---|---|---|---|");
     measure("memory", &Location::of("memory://", |_| None).unwrap(), 2000).await;
-    measure("folder, synced", &Location::of(&url, |_| None).unwrap(), 500).await;
+    measure("local directory, synced", &Location::of(&url, |_| None).unwrap(), 500).await;
     let objects: Arc<dyn ObjectStore> = Arc::new(ThrottledStore::new(InMemory::new(), slow));
     let prefix = object_store::path::Path::default();
     measure("memory, 20 ms a request", &Location { objects, prefix }, 50).await;
@@ -50,19 +51,19 @@ async fn measure(name: &str, location: &Location, count: usize) {
     let several = commits(&stores, &table, 64, count * 16).await;
     let mut times = Vec::new();
     for n in 0..count {
-        let begun = Instant::now();
+        let start = Instant::now();
         stores[n % 3].get(&table, b"0").await.unwrap();
-        times.push(begun.elapsed());
+        times.push(start.elapsed());
     }
     times.sort_unstable();
     let (p50, p99) = (times[count / 2], times[count * 99 / 100]);
     println!("| {name} | {one:.0} | {many:.0} | {several:.0} | {p50:.1?} | {p99:.1?} |");
 }
 
-/// Commits a second, of so many writers on each store.
+/// Measures commits per second with a number of concurrent writers per store.
 async fn commits(stores: &[ObjectLogStore], table: &TableId, writers: usize, count: usize) -> f64 {
     let each = count / (writers * stores.len());
-    let begun = Instant::now();
+    let start = Instant::now();
     let tasks: Vec<_> = (0..writers * stores.len())
         .map(|writer| {
             let (store, table) = (stores[writer % stores.len()].clone(), table.clone());
@@ -78,5 +79,5 @@ async fn commits(stores: &[ObjectLogStore], table: &TableId, writers: usize, cou
     for task in tasks {
         task.await.unwrap();
     }
-    (each * writers * stores.len()) as f64 / begun.elapsed().as_secs_f64()
+    (each * writers * stores.len()) as f64 / start.elapsed().as_secs_f64()
 }

@@ -1,10 +1,11 @@
-//! Events that were read or written lately: so many bytes of them, the ones longest unused go first.
+//! A least-recently-used cache of events, bounded in bytes.
 
 use crate::state::Place;
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
+/// A least-recently-used cache of framed events.
 pub(crate) struct Cache {
     most: usize,
     kept: Mutex<Kept>,
@@ -12,7 +13,7 @@ pub(crate) struct Cache {
 
 #[derive(Default)]
 struct Kept {
-    /// By object and place in it, the bytes and when they were used last.
+    /// By object number and offset: the bytes and when they were last used.
     by_place: HashMap<(u64, u64), (Bytes, u64)>,
     by_use: BTreeMap<u64, (u64, u64)>,
     uses: u64,
@@ -20,10 +21,12 @@ struct Kept {
 }
 
 impl Cache {
+    /// Creates a cache that holds at most `capacity` bytes.
     pub(crate) fn new(most: usize) -> Self {
         Self { most, kept: Mutex::default() }
     }
 
+    /// Returns the events at a location and marks them as used.
     pub(crate) fn get(&self, place: &Place) -> Option<Bytes> {
         let kept = &mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (place.object, place.at);
@@ -35,12 +38,13 @@ impl Cache {
         Some(bytes.clone())
     }
 
-    /// Whether it is kept, which is no use of it.
+    /// Returns whether the events at a location are cached, without marking them as used.
     pub(crate) fn has(&self, place: &Place) -> bool {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.by_place.contains_key(&(place.object, place.at))
     }
 
+    /// Adds events and evicts the least recently used ones; ignores events larger than the capacity.
     pub(crate) fn put(&self, object: u64, at: u64, bytes: Bytes) {
         if bytes.len() > self.most {
             return;
@@ -68,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_longest_unused_goes_first() {
+    fn the_least_recently_used_events_are_evicted_first() {
         let cache = Cache::new(30);
         let place = |object| Place { object, at: 0, length: 10, checksum: 0 };
         for object in 0..3 {
@@ -77,9 +81,9 @@ mod tests {
         assert!(cache.get(&place(0)).is_some());
         cache.put(3, 0, vec![0; 10].into());
         cache.put(3, 0, vec![1; 10].into());
-        let there: Vec<bool> = (0..4).map(|object| cache.get(&place(object)).is_some()).collect();
-        assert_eq!(there, [true, false, true, true]);
+        let cached: Vec<bool> = (0..4).map(|object| cache.get(&place(object)).is_some()).collect();
+        assert_eq!(cached, [true, false, true, true]);
         cache.put(4, 0, vec![0; 31].into());
-        assert!(cache.get(&place(4)).is_none(), "what is too large is not kept");
+        assert!(cache.get(&place(4)).is_none(), "events larger than the capacity are not cached");
     }
 }

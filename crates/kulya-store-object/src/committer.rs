@@ -1,5 +1,6 @@
-//! The one task of a process that writes the log: takes what is asked, makes an object of as much as fits, and answers when it
-//! stands in the log. What is asked meanwhile goes into the next object, so that many small commits share one round.
+//! The only task of a process that writes the log. It takes requests from a queue, groups as many as fit into
+//! one object, and responds once the object is in the log. Requests that arrive meanwhile go into the next
+//! object, so that many small commits share one put.
 
 use crate::bucket::{Found, Put};
 use crate::journal::{Journal, again};
@@ -15,17 +16,17 @@ use std::sync::Arc;
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 
-/// Requests that are looked at in one round.
+/// The maximum number of requests per round.
 const MOST_JOBS: usize = 4096;
 
-/// A request, who waits for its answer, and the room it takes meanwhile.
+/// A queued request, the channel for its response, and the memory permits that it holds.
 pub(crate) struct Job {
     pub(crate) ask: Ask,
     pub(crate) reply: oneshot::Sender<Result<Answer>>,
     pub(crate) _room: Option<OwnedSemaphorePermit>,
 }
 
-/// Works until nobody can ask any more; notifies whoever does the maintenance when it is due.
+/// Runs until all senders are dropped; notifies `maintenance_due` when a checkpoint is due.
 pub(crate) async fn run(journal: Arc<Journal>, due: Arc<Notify>, mut jobs: mpsc::UnboundedReceiver<Job>) {
     let mut committer = Committer { journal, due, tries: 0, unkeyed: 0 };
     let mut queue = VecDeque::new();
@@ -42,8 +43,8 @@ pub(crate) async fn run(journal: Arc<Journal>, due: Arc<Notify>, mut jobs: mpsc:
             queue.push_back(job);
         }
         if let Err(error) = committer.round(&mut queue).await {
-            // whoever asked is told, and may ask again; nothing is tried for ever. Who came while it failed need not wait for
-            // the next failure
+            // report the error to everybody in the queue instead of retrying for ever; requests that arrived
+            // during the failure need not wait for the next one
             while let Ok(job) = jobs.try_recv() {
                 queue.push_back(job);
             }
@@ -55,7 +56,7 @@ pub(crate) async fn run(journal: Arc<Journal>, due: Arc<Notify>, mut jobs: mpsc:
 struct Committer {
     journal: Arc<Journal>,
     due: Arc<Notify>,
-    /// Counts the objects that were tried.
+    /// Counts the objects that this process tried to publish.
     tries: u64,
     unkeyed: u32,
 }
@@ -63,12 +64,12 @@ struct Committer {
 enum Landing {
     /// The object is in the log.
     Landed,
-    /// Another one stands in its place.
+    /// Another writer's object has this number.
     Lost,
 }
 
 impl Committer {
-    /// One object at the most. An error is everybody's who is still in the queue.
+    /// Publishes at most one object. An error applies to every request still in the queue.
     async fn round(&mut self, queue: &mut VecDeque<Job>) -> Result<()> {
         let mut fresh = false;
         self.journal.check_writes()?;
@@ -81,7 +82,8 @@ impl Committer {
                 plan
             })?;
             if !fresh && (plan.is_empty() || !self.journal.is_sure()) {
-                // nothing is written that would say whether the state is the last one; or this process has slept
+                // nothing is written that would prove that the state is current; or this process was
+                // suspended
                 self.journal.catch_up().await?;
                 fresh = true;
                 continue;
@@ -118,7 +120,7 @@ impl Committer {
             Landing::Lost => !self.journal.bucket.is_closed(plan.number).await?,
         };
         if !is_here {
-            // what was there before nobody knows any more; what was put there now nobody reads
+            // an object may have been here before and was deleted; nobody reads the one put now
             let _ = self.journal.bucket.delete_log(plan.number).await;
             self.journal.restart(None).await?;
             return Err(self.journal.bucket.late_log(plan.number));
@@ -133,8 +135,11 @@ impl Committer {
         Ok(Landing::Landed)
     }
 
-    /// Whether an object that was just put stands at the log's end. Not so in front of where the log begins now, whose objects
-    /// were deleted while this process slept; an error, when it fills a hole: the object behind it follows another one.
+    /// Returns whether an object that was just put is at the end of the log. It is not when its number lies
+    /// in a block that was closed (its objects were deleted) while this process was suspended.
+    ///
+    /// # Errors
+    /// `Corrupt` when it filled a hole: the object after it names another predecessor.
     async fn is_the_log_here(&self, number: u64, header: &Header) -> Result<bool> {
         let bucket = &self.journal.bucket;
         let now = self.journal.now();
@@ -147,15 +152,19 @@ impl Committer {
         {
             self.journal.be_unsure();
             let what =
-                "it was put where an object is missing: the one behind it follows another one".to_owned();
+                "it was put into a gap of the log: the object after it has another predecessor".to_owned();
             return Err(bucket.damaged_log(number, what));
         }
         self.journal.be_sure(now);
         Ok(true)
     }
 
-    /// Sees to it that something stands under the number, and says whether it is this. An error means that nobody knows, but
-    /// for one that says that nothing was written: what may still come is read when it has come.
+    /// Publishes an object: retries the conditional put until some object has this number, and returns
+    /// whether it is ours.
+    ///
+    /// # Errors
+    /// The outcome is unknown, unless the storage rejected the very first put: then nothing was written. A
+    /// put that is still under way is applied when it arrives.
     async fn land(&self, number: u64, author: Author, body: PutPayload) -> Result<Landing> {
         let bucket = &self.journal.bucket;
         let (mut failed, mut sure) = (0, true);
@@ -163,12 +172,12 @@ impl Committer {
         loop {
             let error = match bucket.create_log(number, body.clone()).await {
                 Put::Made => return Ok(Landing::Landed),
-                // it stands there, and others see it: whether it stays nobody knows
+                // the object is visible to others, but it may not survive a power failure
                 Put::Undurable(error) => {
                     self.journal.stop(again(&error));
                     return Err(error);
                 }
-                // nothing of this object is on its way, and no one else's was said to be there
+                // no put of this object is under way, and no other object was reported
                 Put::Refused(error) if sure => return Err(error),
                 Put::Taken => None,
                 Put::Refused(error) | Put::Unsure(error) => Some(error),
@@ -181,7 +190,7 @@ impl Committer {
                 Found::GivenBack { .. } => return Ok(Landing::Lost),
                 Found::Nothing => {}
             }
-            // a storage may say that somebody else is just writing there, and then he does not
+            // a storage may report a concurrent write that then fails
             failed += 1;
             if !bucket.settings.pause(failed, begun).await {
                 return Err(error.unwrap_or_else(|| bucket.unreachable_log(number)));
@@ -189,7 +198,7 @@ impl Committer {
         }
     }
 
-    /// Now and then somebody merges small objects and writes the state down: whoever wrote the object whose turn it is.
+    /// Notifies maintenance when a checkpoint is due.
     fn keep_up(&self, plan: &Plan) {
         if !plan.is_upkeep && maintenance::is_checkpoint_due(&self.journal).unwrap_or(false) {
             self.due.notify_one();
@@ -197,7 +206,7 @@ impl Committer {
     }
 }
 
-/// Asks without waiting for the answer.
+/// Sends a request without waiting for the response.
 pub(crate) fn tell(jobs: &mpsc::UnboundedSender<Job>, ask: Ask) {
     let _ = jobs.send(Job { ask, reply: oneshot::channel().0, _room: None });
 }

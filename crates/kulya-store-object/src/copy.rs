@@ -1,5 +1,6 @@
-//! A copy of a store, as it is when the copy begins, at another place: its events in data objects, and one checkpoint. The store
-//! may be written meanwhile; everything that was acknowledged before is in the copy.
+//! Backup: copies a store, as of the start of the copy, to another location: its events in data objects, and
+//! one checkpoint. The store may be written meanwhile; everything acknowledged before the start is in the
+//! copy.
 
 use crate::bucket::Bucket;
 use crate::location::Location;
@@ -12,25 +13,26 @@ use kulya_store::{Error, ErrorKind, Result, SegmentId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A data object takes no more beyond this.
+/// The target size of a data object, in bytes.
 const OBJECT_BYTES: u64 = 16 << 20;
-/// Events that are looked up at a time.
+/// The maximum size of the events that are looked up at a time, in bytes.
 const LOOK_BYTES: u64 = 8 << 20;
-/// And extents.
+/// The maximum number of extents that are looked up at a time.
 const LOOK_EXTENTS: usize = 64;
-/// Events may move to other objects while they are copied; more often than this in a row nobody moves them.
+/// The maximum number of consecutive attempts when events move to other objects while they are copied.
 const MOST_LOOKS: usize = 5;
 
 impl ObjectLogStore {
-    /// Copies the store, as it is now, to a place where nothing is; gives how many bytes of events that were.
+    /// Copies the store, as of now, to an empty location. Returns the size of the copied events in bytes.
     ///
     /// # Errors
-    /// `InvalidInput` when something is there; `Corrupt` when some events cannot be read, naming the object.
+    /// `InvalidInput` when the location is not empty; `Corrupt` when some events cannot be read, naming the
+    /// object; `Unreachable` when a storage does not answer.
     pub async fn backup(&self, to: &Location) -> Result<u64> {
         let settings = Settings::new(self.inner.journal.bucket.settings.instance);
         let target = Bucket::new(Arc::clone(&to.objects), &to.prefix, settings);
         if target.usage().await?.0 > 0 {
-            return Err(Error::invalid(format!("{to} is not empty: choose a place where nothing is")));
+            return Err(Error::invalid(format!("{to} is not empty: choose an empty location")));
         }
         let journal = &self.inner.journal;
         journal.sync().await?;
@@ -61,7 +63,7 @@ impl ObjectLogStore {
             copy.put_events(&id, head, extents).map_err(Error::invalid)?;
         }
         target.replace_checkpoint(copy.next, &copy.alone()).await?;
-        // what has no such object is no store
+        // written last: without this object the copy is not a store
         target.begin().await?;
         Ok(bytes)
     }
@@ -73,17 +75,18 @@ struct Copying<'a> {
     open: Building,
     count: u64,
     bytes: u64,
-    /// Of each data object that was put, where its events begin.
+    /// The offset of the events in each data object that was put.
     begins: BTreeMap<u64, u64>,
 }
 
 impl Copying<'_> {
-    /// The data object that is being made.
+    /// Returns the number of the data object under construction.
     fn object(&self) -> u64 {
         DATA_BIT | (self.count + 1)
     }
 
-    /// Copies a segment up to an offset; gives its head, which may have moved meanwhile, and where its events stand.
+    /// Copies a segment up to an offset. Returns its head, which may have moved meanwhile, and the extents of
+    /// the copy.
     async fn segment(&mut self, id: &SegmentId, head: u64, tail: u64) -> Result<(u64, Vec<Extent>)> {
         let (mut head, mut offset, mut looks) = (head, head, 0);
         let mut made: Vec<Extent> = Vec::new();
@@ -94,7 +97,7 @@ impl Copying<'_> {
                 })
             })?;
             let Ok((begins, found)) = found else {
-                // it was deleted meanwhile: the copy has it, empty
+                // the segment was deleted meanwhile: it is empty in the copy
                 return Ok((tail, Vec::new()));
             };
             if begins > offset {
@@ -107,7 +110,7 @@ impl Copying<'_> {
                     break;
                 }
                 if let Some(last) = made.last().filter(|last| last.end() > extent.start) {
-                    // it was merged with what is copied already
+                    // it was merged with events that are copied already
                     let from = last.end();
                     if !self.extent(id, &extent, from, tail, &mut made).await? {
                         break;
@@ -120,7 +123,7 @@ impl Copying<'_> {
             looks = if reached > offset { 0 } else { looks + 1 };
             if looks > MOST_LOOKS {
                 let what =
-                    format!("segment {id} cannot be copied from offset {offset} on: an object is missing");
+                    format!("backup failed: segment {id} cannot be read from offset {offset}, an object is missing");
                 return Err(Error::new(ErrorKind::Corrupt, what));
             }
             if looks > 0 {
@@ -131,7 +134,7 @@ impl Copying<'_> {
         Ok((head, made))
     }
 
-    /// Copies what lies between two offsets of an extent; `false` when its object is not there.
+    /// Copies the part of an extent between two offsets; `false` when its object does not exist.
     async fn extent(
         &mut self,
         id: &SegmentId,

@@ -1,4 +1,4 @@
-//! Events as they are read: from the extents of a segment, each of which is read whole and compared with its checksum.
+//! Reads events from the extents of a segment. Each extent is read as a whole and verified by its checksum.
 
 use crate::journal::Journal;
 use crate::plan::no_event;
@@ -11,17 +11,21 @@ use kulya_store::{
 };
 use std::time::Duration;
 
-/// One read gives no more, whatever is asked for.
+/// The maximum number of bytes per read.
 const MOST_BYTES: usize = 16 << 20;
-/// One read asks for no more extents than this: what is not there yet the next one gives.
+/// The maximum number of extents per read; the caller continues with another read.
 const MOST_EXTENTS: usize = 256;
-/// And of those that are not in memory for no more than this.
+/// The maximum number of uncached extents per read.
 const MOST_REQUESTS: usize = 16;
-/// Events may move to other objects while they are read; more often than this nobody moves them.
+/// The maximum number of attempts when events move to other objects while they are read.
 const MOST_LOOKS: usize = 5;
 
 impl Journal {
-    /// Events from an offset on, about so many bytes; everything that was written before the call is seen.
+    /// Reads events from an offset, about `max_bytes`. Everything written before the call is visible.
+    ///
+    /// # Errors
+    /// `Truncated` when the offset is before the head; `InvalidInput` when no event begins there; `Corrupt`
+    /// when the events are damaged.
     pub(crate) async fn read(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
         let most = max_bytes.min(MOST_BYTES) as u64;
         let found = self
@@ -59,7 +63,7 @@ impl Journal {
                 chunk.events.push((at, event));
                 chunk.next = next;
             }
-            // an offset within the last event of this extent
+            // the offset lies inside the last event of this extent
             if chunk.next < extent.end() {
                 return Err(no_event(segment, offset));
             }
@@ -67,7 +71,7 @@ impl Journal {
         Ok(chunk)
     }
 
-    /// The first of these extents, as many as are read at a time.
+    /// Keeps the first extents, up to the maximum number of requests per read.
     fn near_ones(&self, mut extents: Vec<Extent>) -> Vec<Extent> {
         let mut requests = 0;
         let most = extents.iter().position(|extent| {
@@ -78,9 +82,13 @@ impl Journal {
         extents
     }
 
-    /// The event that a pointer leads to.
+    /// Reads the event at a pointer.
+    ///
+    /// # Errors
+    /// `Truncated` when it was truncated; `InvalidInput` when no event is there; `Corrupt` when it is damaged
+    /// or lost.
     pub(crate) async fn event(&self, pointer: &EventPointer) -> Result<Bytes> {
-        let none = || Error::invalid(format!("no event stands at {pointer}"));
+        let none = || Error::invalid(format!("no event at {pointer}"));
         let found = self
             .extents(|state| {
                 let (found, _) = state.segment(&pointer.segment)?;
@@ -94,7 +102,7 @@ impl Journal {
         if extent.place.is_lost() {
             return Err(Error::new(
                 ErrorKind::Corrupt,
-                format!("the event at {pointer} was lost, and given up by a repair"),
+                format!("the event at {pointer} was lost, as recorded by a repair"),
             ));
         }
         let events = framing::events(extent.start, bytes)?;
@@ -107,7 +115,7 @@ impl Journal {
         }
     }
 
-    /// Refuses a cut at an offset where no event begins. What is right about it stays right.
+    /// Rejects a cut at an offset at which no event begins. An accepted cut stays valid.
     pub(crate) async fn check_cut(&self, cut: &StreamCut) -> Result<()> {
         let (places, found): (Vec<(SegmentId, u64)>, _) = self
             .extents_of(|state| {
@@ -138,12 +146,14 @@ impl Journal {
         Ok(())
     }
 
+    /// Reads the extents selected from the current state.
     async fn extents(&self, choose: impl Fn(&State) -> Result<Vec<Extent>>) -> Result<Vec<(Extent, Bytes)>> {
         let chosen = |state: &State| choose(state).map(|extents| (Vec::<()>::new(), extents));
         self.extents_of(chosen).await.map(|(_, found)| found)
     }
 
-    /// The extents that are chosen from the state as it is now, each with its bytes; and what was chosen with them.
+    /// Reads the extents selected from the current state. Returns them with their bytes, and what was
+    /// selected with them. Retries when an object was deleted by maintenance meanwhile.
     async fn extents_of<T>(
         &self,
         choose: impl Fn(&State) -> Result<(T, Vec<Extent>)>,
@@ -157,7 +167,7 @@ impl Journal {
                 false => self.events(extent.place).await,
             };
             let read = try_join_all(extents.iter().map(read)).await?;
-            // one that is gone held nothing that is alive: the state as it is now does not name it
+            // a deleted object held no live events: the current state does not name it
             gone = extents.iter().zip(&read).find(|(_, bytes)| bytes.is_none()).map(|(e, _)| e.place.object);
             if let Some(bytes) = read.into_iter().collect::<Option<Vec<_>>>() {
                 return Ok((chosen, extents.into_iter().zip(bytes).collect()));
@@ -166,7 +176,7 @@ impl Journal {
         Err(self.bucket.missing_place(gone.unwrap_or_default()))
     }
 
-    /// The earliest cut behind which every event was committed since then.
+    /// Returns the earliest cut after which every event was committed at `since_epoch` or later.
     pub(crate) async fn cut_at(&self, stream: &StreamId, since_epoch: Duration) -> Result<StreamCut> {
         let millis = u64::try_from(since_epoch.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
         let mut gone = None;
@@ -190,7 +200,8 @@ impl Journal {
         Err(self.bucket.missing_place(gone.unwrap_or_default()))
     }
 
-    /// Where the first commit of an extent at or after a time begins; `None` when its object is not there.
+    /// Returns the offset of the first commit in an extent at or after a time; `None` when its object does
+    /// not exist.
     async fn offset_within(&self, extent: &Extent, millis: u64) -> Result<Option<u64>> {
         let Some(run) = self.run_of(extent).await? else { return Ok(None) };
         let (mut offset, mut time) = (extent.start, 0u64);
@@ -204,7 +215,8 @@ impl Journal {
         Ok(Some(extent.end()))
     }
 
-    /// What a data object says of an extent that stands in it; `None` when it is not there.
+    /// Returns the description of an extent from the head of its data object; `None` when the object does not
+    /// exist.
     pub(crate) async fn run_of(&self, extent: &Extent) -> Result<Option<DataRun>> {
         let Some((data, events_from)) = self.data_head(extent.place.object).await? else { return Ok(None) };
         let run = data.runs.iter().find(|run| events_from + run.at == extent.place.at);
@@ -214,7 +226,7 @@ impl Journal {
             let name = self.bucket.shown(extent.place.object);
             Error::new(
                 ErrorKind::Corrupt,
-                format!("object {name} does not say what stands in it at byte {}", extent.place.at),
+                format!("object {name} is damaged: its head does not describe the events at byte {}", extent.place.at),
             )
         })
     }

@@ -1,5 +1,5 @@
-//! Looking through a whole store, also one that cannot be opened: what is damaged, what is lost with it, and a checkpoint that
-//! gives up just that, so that the store goes on.
+//! Verification and repair of a whole store, also of one that cannot be opened. Verification lists damage and
+//! lost events; repair writes a checkpoint without the lost events, so that the store can be opened again.
 
 use crate::bucket::{Arrived, Bucket, CheckpointName, Found};
 use crate::journal::restored;
@@ -13,52 +13,53 @@ use object_store::path::Path;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-/// Requests at once.
+/// The maximum number of concurrent requests.
 const AT_ONCE: usize = 16;
 
-/// What a store holds, and what of it is not as it was written.
+/// The result of a verification: the intact contents of a store, and all damage.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Examined {
-    /// Log objects that were read.
+    /// The number of log objects that were read.
     pub log_objects: u64,
-    /// Events that are whole, and their bytes as they are framed.
+    /// The number of intact events.
     pub events: u64,
-    /// See `events`.
+    /// The size of the intact events in bytes, frames included.
     pub bytes: u64,
-    /// Entries of all tables.
+    /// The number of entries of all tables.
     pub entries: u64,
-    /// Objects that are damaged or missing, each with what is wrong, by name.
+    /// The damaged or missing objects by name, with a description of the damage.
     pub damaged: BTreeMap<String, String>,
-    /// Events that are lost with them.
+    /// The events that are lost with these objects.
     pub lost: Vec<Lost>,
-    /// Events that an earlier repair gave up.
+    /// The events that an earlier repair recorded as lost.
     pub given_up: Vec<Lost>,
-    /// Changes behind what is lost that speak of it, and are lost, too; and what else nobody knows.
+    /// Later changes that depend on lost ones and cannot be applied, and other losses of unknown extent.
     pub left_out: Vec<String>,
 }
 
 impl Examined {
-    /// Whether everything is as it was written, but for what was given up before.
+    /// Returns whether no object is damaged. Losses recorded by an earlier repair do not count.
     pub fn is_whole(&self) -> bool {
         self.damaged.is_empty()
     }
 }
 
-/// Reads every object that the store at `prefix` needs. Changes nothing; a store that is being written may be examined.
+/// Reads and verifies every object that the store at `prefix` needs. Changes nothing; the store may be
+/// written meanwhile.
 ///
 /// # Errors
-/// `NotFound` when there is no store; `Corrupt` when there is no state to begin with: neither a whole checkpoint nor the
-/// beginning of the log.
+/// `NotFound` when no store exists; `Corrupt` when neither an intact checkpoint nor the start of the log
+/// exists; `Unreachable` when the storage does not answer.
 pub async fn examine(objects: Arc<dyn ObjectStore>, prefix: &Path, settings: Settings) -> Result<Examined> {
     let bucket = Bucket::new(objects, prefix, settings);
     Ok(look_through(&bucket).await?.1)
 }
 
-/// Examines a store, and where something is damaged writes a checkpoint that gives up what is lost, and nothing else. Whoever
-/// writes the store must have ended.
+/// Verifies a store, and if it is damaged, writes a checkpoint without the lost events; intact data is kept.
+/// All writers of the store must have stopped.
 ///
 /// # Errors
-/// As [`examine`].
+/// As [`verify`]; also errors of writing.
 pub async fn repair(objects: Arc<dyn ObjectStore>, prefix: &Path, settings: Settings) -> Result<Examined> {
     let bucket = Bucket::new(objects, prefix, settings);
     let (mut state, examined) = look_through(&bucket).await?;
@@ -77,7 +78,7 @@ pub async fn repair(objects: Arc<dyn ObjectStore>, prefix: &Path, settings: Sett
 
 async fn look_through(bucket: &Bucket) -> Result<(State, Examined)> {
     if !bucket.find().await? {
-        return Err(Error::not_found("a store there"));
+        return Err(Error::not_found("store"));
     }
     let mut examined = Examined::default();
     let mut state = begin(bucket, &mut examined).await?;
@@ -87,7 +88,7 @@ async fn look_through(bucket: &Bucket) -> Result<(State, Examined)> {
     Ok((state, examined))
 }
 
-/// The state of the newest checkpoint that is whole. Each that the store still needs is read.
+/// Restores the newest intact checkpoint. Verifies every checkpoint that the store still needs.
 async fn begin(bucket: &Bucket, examined: &mut Examined) -> Result<State> {
     let names = bucket.checkpoints().await?;
     let mut newest = None;
@@ -105,13 +106,13 @@ async fn begin(bucket: &Bucket, examined: &mut Examined) -> Result<State> {
     }
     let first = bucket.list("log").await?.iter().map(|listed| listed.number).min();
     if bucket.is_closed(0).await? || (first.is_some_and(|first| first > 0) && !examined.damaged.is_empty()) {
-        let what = "no checkpoint is whole, and the log's beginning was deleted long ago: restore a backup";
+        let what = "no checkpoint is intact, and the start of the log was deleted: restore a backup";
         return Err(Error::new(ErrorKind::Corrupt, what));
     }
     Ok(State::default())
 }
 
-/// What of the log is there, up to the last object; the rest is passed over.
+/// Applies the existing log objects up to the last one and skips gaps.
 async fn read_log(bucket: &Bucket, state: &mut State, examined: &mut Examined) -> Result<()> {
     let numbers: BTreeSet<u64> = bucket.list("log").await?.iter().map(|listed| listed.number).collect();
     let Some(last) = numbers.last().filter(|last| **last >= state.next) else { return Ok(()) };
@@ -127,13 +128,13 @@ async fn read_log(bucket: &Bucket, state: &mut State, examined: &mut Examined) -
             next.and_then(|(_, next)| next.as_ref().ok()?.as_ref().ok()).map(|next| next.log.previous);
         let name = bucket.shown(number);
         let arrived = match found? {
-            // the one behind it says which one stood here
+            // the next object names its predecessor
             Ok(arrived)
                 if next_names.is_some_and(|previous| {
                     arrived.header.format == crate::object::FORMAT && previous != arrived.header.checksum
                 }) =>
             {
-                Err("it is not the object that the one behind it follows".to_owned())
+                Err("it is not the predecessor that the next object names".to_owned())
             }
             Ok(arrived) if !state.is_followed_by(&arrived.header, &arrived.log) => {
                 Err("it does not follow the object before it".to_owned())
@@ -156,7 +157,7 @@ async fn read_log(bucket: &Bucket, state: &mut State, examined: &mut Examined) -
             (Err(what), _) => {
                 examined
                     .left_out
-                    .push(format!("{name}: which changes of tables and streams it made nobody knows"));
+                    .push(format!("{name}: its changes of tables and streams are unknown"));
                 why = Some(format!("{name}: {what}"));
                 examined.damaged.insert(name, what);
                 state.pass_over(number, next_names);
@@ -166,18 +167,18 @@ async fn read_log(bucket: &Bucket, state: &mut State, examined: &mut Examined) -
     Ok(())
 }
 
-/// A log object, or what is wrong with it.
+/// Reads a log object; the inner error describes its damage.
 async fn read_one(bucket: &Bucket, number: u64) -> Result<Result<Box<Arrived>, String>> {
     match bucket.log(number).await {
         Ok(Found::Log(arrived)) => Ok(Ok(arrived)),
         Ok(Found::Nothing) => Ok(Err("it is missing".into())),
-        Ok(Found::GivenBack { .. }) => Ok(Err("it was given back".into())),
+        Ok(Found::GivenBack { .. }) => Ok(Err("it was reclaimed".into())),
         Err(error) if error.kind() == ErrorKind::Corrupt => Ok(Err(error.to_string())),
         Err(error) => Err(error),
     }
 }
 
-/// Reads all that the state says is there, and gives up what is not.
+/// Reads all live events, and marks those that cannot be read as lost.
 async fn read_events(bucket: &Bucket, state: &mut State, examined: &mut Examined) -> Result<()> {
     let mut places: Vec<(SegmentId, u64, Place, bool)> = Vec::new();
     let mut heads = HashSet::new();
@@ -185,11 +186,11 @@ async fn read_events(bucket: &Bucket, state: &mut State, examined: &mut Examined
         for extent in segment.extents() {
             if extent.place.is_lost() {
                 let (from, to) = (extent.start, extent.end());
-                // what was given up just now is said already
+                // losses of this run are reported already
                 let is_new =
                     examined.lost.iter().any(|lost| lost.segment == id && lost.from <= from && to <= lost.to);
                 if !is_new {
-                    let why = "given up by an earlier repair".to_owned();
+                    let why = "recorded as lost by an earlier repair".to_owned();
                     examined.given_up.push(Lost { segment: id.clone(), from, to, why });
                 }
                 continue;
@@ -228,7 +229,7 @@ async fn read_events(bucket: &Bucket, state: &mut State, examined: &mut Examined
         if is_staged {
             examined
                 .left_out
-                .push(format!("{why}; what an open transaction had staged for {segment} is lost"));
+                .push(format!("{why}; events staged by an open transaction for {segment} are lost"));
         } else {
             let to = start + u64::from(place.length);
             examined.lost.push(Lost { segment, from: start, to, why });
@@ -248,7 +249,7 @@ async fn read_events(bucket: &Bucket, state: &mut State, examined: &mut Examined
     Ok(())
 }
 
-/// How many events an extent holds, or what is wrong with it.
+/// Counts the events of an extent; the inner error describes the damage.
 fn count(start: u64, place: &Place, read: Result<Option<Bytes>>) -> Result<Result<u64, String>> {
     let bytes = match read {
         Ok(Some(bytes)) => bytes,
@@ -257,7 +258,7 @@ fn count(start: u64, place: &Place, read: Result<Option<Bytes>>) -> Result<Resul
         Err(error) => return Err(error),
     };
     let Ok(events) = framing::events(start, &bytes) else {
-        return Ok(Err(format!("no events stand at byte {}", place.at)));
+        return Ok(Err(format!("no valid event frames at byte {}", place.at)));
     };
     Ok(Ok(events.len() as u64))
 }

@@ -1,5 +1,6 @@
-//! A folder as an object storage whose writes survive a power cut: `object_store`'s own, but for writing, which there leaves
-//! the bytes to the operating system.
+//! A local directory as object storage. Unlike `object_store`'s own implementation, which leaves written
+//! bytes to the operating system's cache, it syncs each file and its directory, so that a successful write
+//! survives a power failure.
 
 use crate::bucket::NotDurable;
 use async_trait::async_trait;
@@ -17,18 +18,19 @@ use std::path::{Path as FilePath, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+/// A local directory that holds objects as files.
 #[derive(Debug)]
 pub(crate) struct Folder(LocalFileSystem);
 
-/// Counts the files that this process writes, for their names until they are whole.
+/// Counts the files written by this process; part of the names of temporary files.
 static WRITTEN: AtomicU64 = AtomicU64::new(0);
 
-/// Where a store keeps its objects.
+/// The subdirectories of a store.
 const FOLDERS: [&str; 5] = ["log", "data", "checkpoint", "checkpoint-copy", "closed"];
-/// A file that is not whole and was not written to for so long was left by a process that ended.
+/// A temporary file that was not modified for this long was abandoned by a process that ended.
 const ABANDONED: Duration = Duration::from_secs(600);
 
-/// Removes files that never became objects; what cannot be removed stays, and hurts nobody.
+/// Removes temporary files that were abandoned. Files that cannot be removed are left, since they do no harm.
 fn remove_abandoned(folder: &FilePath) {
     let Ok(files) = fs::read_dir(folder) else { return };
     for file in files.flatten() {
@@ -44,7 +46,10 @@ fn remove_abandoned(folder: &FilePath) {
 }
 
 impl Folder {
-    /// A folder, made when it is not there.
+    /// Opens a directory and creates it if it does not exist.
+    ///
+    /// # Errors
+    /// When the directory cannot be created or read.
     pub(crate) fn open(path: &FilePath) -> Result<Self> {
         fs::create_dir_all(path).map_err(generic)?;
         for folder in [path.to_owned()].into_iter().chain(FOLDERS.map(|name| path.join(name))) {
@@ -54,48 +59,49 @@ impl Folder {
     }
 }
 
-/// Writes a file that is there as a whole or not at all, and stays.
-fn write(path: &FilePath, payload: &PutPayload, takes_place: bool) -> io::Result<()> {
+/// Writes a file atomically and durably: to a temporary file, which is synced, then renamed (`overwrite`) or
+/// linked to its name.
+fn write(path: &FilePath, payload: &PutPayload, overwrite: bool) -> io::Result<()> {
     let folder = path.parent().unwrap_or(FilePath::new("/"));
     fs::create_dir_all(folder)?;
     let (part, mut file) = part_of(path)?;
     let done = (|| {
         payload.iter().try_for_each(|bytes| file.write_all(bytes))?;
         file.sync_all()?;
-        match takes_place {
+        match overwrite {
             true => fs::rename(&part, path),
             false => fs::hard_link(&part, path),
         }
     })();
-    if done.is_err() || !takes_place {
+    if done.is_err() || !overwrite {
         let _ = fs::remove_file(&part);
     }
     done?;
-    // now it is there for all to see: an error would say that it is not
+    // the file is visible from here on, so a plain error would claim that nothing was written
     let sync = |folder: &FilePath| File::open(folder)?.sync_all();
     folder.ancestors().take(2).try_for_each(sync).map_err(|error| io::Error::other(NotDurable(error)))
 }
 
-/// A new file beside the one that it will be. Names that end so are no objects.
+/// Creates the temporary file for a path. Files with such names are not listed as objects.
 fn part_of(path: &FilePath) -> io::Result<(PathBuf, File)> {
     loop {
         let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
         let mut part = path.to_owned().into_os_string();
         part.push(format!("#{}{number:012}", std::process::id()));
-        // a process on another machine may have the same number, and one that ended may have left its file
+        // a process on another machine may have the same id, and an ended one may have left its file
         match File::create_new(&part) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            made => return made.map(|file| (PathBuf::from(part), file)),
+            created => return created.map(|file| (PathBuf::from(part), file)),
         }
     }
 }
 
 fn generic(error: io::Error) -> Error {
     let source = match error.downcast::<NotDurable>() {
-        Ok(undurable) => undurable.into(),
+        Ok(not_durable) => not_durable.into(),
         Err(error) => error.into(),
     };
-    Error::Generic { store: "folder", source }
+    Error::Generic { store: "local directory", source }
 }
 
 impl fmt::Display for Folder {
@@ -107,13 +113,13 @@ impl fmt::Display for Folder {
 #[async_trait]
 impl ObjectStore for Folder {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        let takes_place = match options.mode {
+        let overwrite = match options.mode {
             PutMode::Overwrite => true,
             PutMode::Create => false,
             PutMode::Update(_) => return self.0.put_opts(location, payload, options).await,
         };
         let path = self.0.path_to_filesystem(location)?;
-        let written = tokio::task::spawn_blocking(move || write(&path, &payload, takes_place)).await?;
+        let written = tokio::task::spawn_blocking(move || write(&path, &payload, overwrite)).await?;
         match written {
             Ok(()) => Ok(PutResult { e_tag: None, version: None }),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -158,7 +164,7 @@ mod tests {
     use std::time::SystemTime;
 
     #[test]
-    fn what_a_process_that_ended_left_is_removed_and_what_is_being_written_stays() {
+    fn abandoned_temporary_files_are_removed_and_recent_ones_stay() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
         fs::create_dir_all(&log).unwrap();
@@ -172,8 +178,8 @@ mod tests {
             }
         }
         Folder::open(folder.path()).unwrap();
-        let mut left: Vec<_> = fs::read_dir(log).unwrap().map(|file| file.unwrap().file_name()).collect();
-        left.sort();
-        assert_eq!(left, ["2#77000000000002", "3", "4#a"]);
+        let mut remaining: Vec<_> = fs::read_dir(log).unwrap().map(|file| file.unwrap().file_name()).collect();
+        remaining.sort();
+        assert_eq!(remaining, ["2#77000000000002", "3", "4#a"]);
     }
 }

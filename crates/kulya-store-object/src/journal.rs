@@ -1,5 +1,5 @@
-//! The log as this process knows it: the state that its objects make, brought to the log's end before anybody is answered, and
-//! the events that stand in them.
+//! The local view of the log: the state built from its objects, which is brought up to the end of the log
+//! before a request is answered, and a cache of events.
 
 use crate::bucket::{Arrived, Bucket, CheckpointName, Found};
 use crate::cache::Cache;
@@ -17,27 +17,29 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// Objects that are asked for at once by whoever is far behind.
+/// The maximum number of log objects read concurrently while catching up.
 const MOST_AHEAD: u64 = 32;
-/// The log may be cut off in front while a checkpoint is read; more often than this nobody does it.
+/// The maximum number of times that catching up starts over, because the log was truncated while a checkpoint
+/// was read.
 const MOST_RESTARTS: usize = 10;
-/// Heads of data objects that are kept in memory.
+/// The maximum number of cached heads of data objects.
 const MOST_HEADS: usize = 8;
 
+/// The local view of the log, shared by all tasks of a store.
 pub(crate) struct Journal {
     pub(crate) bucket: Bucket,
     known: Mutex<Known>,
-    /// The number that comes next: what readers at a tail wait on.
+    /// The number of the next log object; tail readers wait for it to change.
     pub(crate) moved: watch::Sender<u64>,
-    /// Counts those who want to see the log's end.
+    /// Counts the calls of [`Journal::sync`]: each call's ticket.
     asked: AtomicU64,
-    /// Held by whoever looks.
+    /// Held by the call that reads the log.
     looking: tokio::sync::Mutex<Looked>,
-    /// Counts the looks.
+    /// Counts the reads of the end of the log.
     looks: AtomicU64,
-    /// When it was last made sure that the log goes on nowhere else, by two clocks.
+    /// When the end of the log was last verified, by a monotonic clock and by wall-clock time.
     sure: Mutex<Option<(Instant, Duration)>>,
-    /// How the log is, for whoever supervises the store.
+    /// The health of the log.
     pub(crate) log: Component,
     cache: Cache,
     heads: Mutex<VecDeque<(u64, Arc<Data>, u64)>>,
@@ -46,13 +48,13 @@ pub(crate) struct Journal {
 #[derive(Default)]
 struct Known {
     state: State,
-    /// An object that cannot be: what its number is, and why.
+    /// The number of an invalid object, and what is wrong with it.
     damage: Option<(u64, String)>,
-    /// Why nothing more is written.
+    /// The error with which writes were stopped for good.
     stopped: Option<Error>,
 }
 
-/// Of those who asked to see the log's end, the ones who have, and the ones who were told why not.
+/// Up to which ticket calls of [`Journal::sync`] have succeeded and failed.
 #[derive(Default)]
 struct Looked {
     seen: u64,
@@ -61,7 +63,10 @@ struct Looked {
 }
 
 impl Journal {
-    /// Begins with the newest checkpoint, and reads to the log's end.
+    /// Loads the newest checkpoint and reads the log to its end.
+    ///
+    /// # Errors
+    /// `Corrupt` when the log has a gap or a damaged object; `Unreachable` when the storage does not answer.
     pub(crate) async fn open(bucket: Bucket, log: Component) -> Result<Self> {
         bucket.begin().await?;
         let journal = Self {
@@ -76,7 +81,8 @@ impl Journal {
             log,
             heads: Mutex::default(),
         };
-        // where the log begins with its first object, a damaged checkpoint costs only time: the log tells
+        // if the log still has its first object, a damaged checkpoint can be ignored: the log is read from
+        // the start
         let damage = journal.restart(None).await?;
         match journal.catch_up().await {
             Err(error) if error.kind() == ErrorKind::Corrupt => Err(damage.unwrap_or(error)),
@@ -84,7 +90,10 @@ impl Journal {
         }
     }
 
-    /// Looks at the state as it is known.
+    /// Calls a function with the local state, which may be behind the end of the log.
+    ///
+    /// # Errors
+    /// `Corrupt` when an invalid object was met.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&State) -> T) -> Result<T> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         match &known.damage {
@@ -93,28 +102,31 @@ impl Journal {
         }
     }
 
-    /// Why nothing is written any more, if that is so.
+    /// Returns the error with which writes were stopped, if they were.
     pub(crate) fn check_writes(&self) -> Result<()> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.stopped.as_ref().map_or(Ok(()), |error| Err(again(error)))
     }
 
-    /// Lets nothing be written any more.
+    /// Stops all writes for good.
     pub(crate) fn stop(&self, error: Error) {
-        tracing::error!("nothing more is written: {error}");
+        tracing::error!("writes stopped: {error}");
         self.log.set(HealthStatus::Failed, error.to_string());
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.stopped.get_or_insert(error);
     }
 
-    /// Says of the log that it cannot be read or written now; once it failed for good, it stays so.
+    /// Sets the log's health to unavailable, unless it has failed for good.
     fn unavailable(&self, error: &Error) {
         if self.log.status() != HealthStatus::Failed {
             self.log.set(HealthStatus::Unavailable, error.to_string());
         }
     }
 
-    /// Takes over an object, if it is the next one.
+    /// Applies a log object if it is the next one.
+    ///
+    /// # Errors
+    /// `Corrupt` when it does not follow the last one or is invalid.
     pub(crate) fn take(&self, number: u64, header: &Header, log: &Log) -> Result<()> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((number, what)) = &known.damage {
@@ -137,12 +149,16 @@ impl Journal {
     fn astray(&self, number: u64) -> Error {
         let before = number.saturating_sub(1);
         let what =
-            format!("it does not follow object {}: one of the two is another one", self.bucket.shown(before));
+            format!("it does not follow object {}: checksum chain broken", self.bucket.shown(before));
         self.bucket.damaged_log(number, what)
     }
 
-    /// Makes sure that everything written before this call is known. Of many who ask at once one looks: a look that began
-    /// after somebody asked is good for him, and one that fails while he waits has failed for him, too.
+    /// Brings the state up to the end of the log, so that everything written before this call is visible.
+    /// Concurrent calls share one read: a read that began after a call counts for it, and one that fails
+    /// while it waits has failed for it.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Unreachable`, see [`Journal::open`].
     pub(crate) async fn sync(&self) -> Result<()> {
         let ticket = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
         let mut looked = self.looking.lock().await;
@@ -163,12 +179,13 @@ impl Journal {
         Ok(())
     }
 
-    /// How many looks there were: whoever waits for others' commits looks only when nobody did.
+    /// Returns the number of reads of the end of the log. A waiting reader reads it itself only when nobody
+    /// else has.
     pub(crate) fn looks(&self) -> u64 {
         self.looks.load(Ordering::SeqCst)
     }
 
-    /// Reads until nothing stands where the next object would, and the log goes on nowhere behind it.
+    /// Reads to the end of the log and updates the log's health.
     pub(crate) async fn catch_up(&self) -> Result<()> {
         let done = self.read_on().await;
         match &done {
@@ -200,10 +217,11 @@ impl Journal {
                         if self.is_end(number, goes_on).await? {
                             return Ok(());
                         }
-                        // it may have been put while those behind it were looked for
+                        // the object may have been put while the ones after it were read
                         let is_there = !matches!(self.bucket.log(number).await?, Found::Nothing);
                         if is_there {
-                            // others write as fast as this reads: that is no reason to end, so long as it gets on
+                            // other processes write as fast as this one reads: no reason to fail as long as
+                            // it advances
                             restarts = if late == Some(number) { restarts + 1 } else { 0 };
                             late = Some(number);
                             if restarts <= MOST_RESTARTS {
@@ -213,7 +231,7 @@ impl Journal {
                         (self.bucket.missing_log(number), None)
                     }
                     Ok(Found::GivenBack { checkpoint, .. }) => {
-                        let what = "it was given back, and no checkpoint behind it is whole".to_owned();
+                        let what = "it was deleted, and no later checkpoint is intact".to_owned();
                         (self.bucket.damaged_log(number, what), Some(checkpoint))
                     }
                     Err(error) => (error, None),
@@ -221,7 +239,7 @@ impl Journal {
                 if error.kind() != ErrorKind::Corrupt {
                     return Err(error);
                 }
-                // a checkpoint may be beyond it: the log was cut off in front, or repaired
+                // a newer checkpoint may exist: the log was truncated or repaired
                 let damage = self.restart(hint).await?;
                 restarts += 1;
                 if self.with(|state| state.next)? <= number || restarts > MOST_RESTARTS {
@@ -233,7 +251,8 @@ impl Journal {
         }
     }
 
-    /// Whether the log ends before a number under which nothing stood. Who has made sure of it a moment ago need not ask.
+    /// Returns whether the log ends before a number that has no object. Needs no request when this was
+    /// verified recently.
     async fn is_end(&self, number: u64, goes_on: bool) -> Result<bool> {
         if goes_on {
             return Ok(false);
@@ -249,22 +268,22 @@ impl Journal {
         Ok(true)
     }
 
-    /// Now, by two clocks: one of them may stand still while the machine sleeps.
+    /// Returns the current time by two clocks, since one of them may stop while the machine is suspended.
     pub(crate) fn now(&self) -> (Instant, Duration) {
         (Instant::now(), self.bucket.settings.clock.since_epoch())
     }
 
-    /// At that moment the log went on nowhere but here.
+    /// Records when the end of the log was verified.
     pub(crate) fn be_sure(&self, moment: (Instant, Duration)) {
         *self.sure.lock().unwrap_or_else(PoisonError::into_inner) = Some(moment);
     }
 
-    /// Something is wrong with the log: whoever looks next makes sure.
+    /// Forces the next read to verify the end of the log.
     pub(crate) fn be_unsure(&self) {
         *self.sure.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Whether that was a moment ago.
+    /// Returns whether the end of the log was verified within `end_check_interval`.
     pub(crate) fn is_sure(&self) -> bool {
         let fresh = self.bucket.settings.fresh_for;
         let sure = *self.sure.lock().unwrap_or_else(PoisonError::into_inner);
@@ -273,7 +292,7 @@ impl Journal {
         })
     }
 
-    /// Takes over what another process wrote, and keeps the events that came with it.
+    /// Applies an object written by another process, and caches the events that were read with it.
     pub(crate) fn arrive(&self, number: u64, arrived: &Arrived) -> Result<()> {
         let Arrived { log, header, near } = arrived;
         self.take(number, header, log)?;
@@ -288,16 +307,16 @@ impl Journal {
         Ok(())
     }
 
-    /// Keeps events that this process wrote.
+    /// Caches events written by this process.
     pub(crate) fn keep(&self, number: u64, at: u64, events: Bytes) {
         self.cache.put(number, at, events);
     }
 
-    /// Takes over the newest whole checkpoint that is ahead of the state. Gives the last one that was damaged, if there was
-    /// none that was whole.
+    /// Replaces the state by the newest intact checkpoint that is ahead of it. Returns the last damage found
+    /// when no newer checkpoint is intact.
     pub(crate) async fn restart(&self, hint: Option<u64>) -> Result<Option<Error>> {
         let mut names = self.bucket.checkpoints().await?;
-        // a listing may be behind
+        // a listing may be stale
         names.extend(hint.map(|number| CheckpointName { number, base: None }));
         names.sort_unstable_by(|left, right| right.cmp(left));
         names.dedup();
@@ -323,7 +342,8 @@ impl Journal {
         Ok(damage)
     }
 
-    /// The events of an extent, framed; `None` when their object is not there.
+    /// Returns the framed events at a location, from the cache or the storage; `None` when their object does
+    /// not exist.
     pub(crate) async fn events(&self, place: Place) -> Result<Option<Bytes>> {
         if let Some(events) = self.cache.get(&place) {
             return Ok(Some(events));
@@ -335,12 +355,12 @@ impl Journal {
         Ok(read)
     }
 
-    /// Whether the events of a place are in memory.
+    /// Returns whether the events at a location are cached.
     pub(crate) fn has_events(&self, place: &Place) -> bool {
         self.cache.has(place)
     }
 
-    /// The head of a data object, and where its events begin; `None` when it is not there.
+    /// Returns the head of a data object and the offset of its events; `None` when it does not exist.
     pub(crate) async fn data_head(&self, object: u64) -> Result<Option<(Arc<Data>, u64)>> {
         let kept = |heads: &VecDeque<(u64, Arc<Data>, u64)>| {
             let found = heads.iter().find(|(number, ..)| *number == object);
@@ -358,7 +378,8 @@ impl Journal {
     }
 }
 
-/// The state that a checkpoint makes together with those that it is based on; `None` when one of them is not there.
+/// Restores the state from a checkpoint and the ones that it is based on; `None` when one of them does not
+/// exist.
 pub(crate) async fn restored(
     bucket: &Bucket,
     names: &[CheckpointName],
@@ -367,7 +388,7 @@ pub(crate) async fn restored(
     let mut chain = vec![name];
     let mut next = name.base;
     while let Some(number) = next {
-        // each is based on an older one
+        // each checkpoint is based on an older one
         let Some(base) = names.iter().find(|base| base.number == number && base.base < Some(number)) else {
             return Ok(None);
         };
@@ -384,7 +405,7 @@ pub(crate) async fn restored(
     Ok(state)
 }
 
-/// The same error for one more who waits; of its cause the text.
+/// Returns a copy of an error for another waiting request; its cause is kept as text.
 pub(crate) fn again(error: &Error) -> Error {
     use std::error::Error as _;
     let same = Error::new(error.kind(), error.to_string());

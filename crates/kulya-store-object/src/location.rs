@@ -1,4 +1,4 @@
-//! Where a store's objects are, as a URL says it: `s3://bucket/prefix`, `file:///folder`, `memory://`.
+//! The location of a store, parsed from a URL: `s3://bucket/prefix`, `file:///directory`, `memory://`.
 
 use crate::folder::Folder;
 use kulya_store::{Error, Result};
@@ -9,38 +9,45 @@ use std::fmt;
 use std::sync::Arc;
 use url::Url;
 
-/// An object storage, and what the names of a store's objects begin with there.
+/// An object storage and the prefix of a store in it.
 #[derive(Clone)]
 pub struct Location {
-    /// The storage.
+    /// The object storage.
     pub objects: Arc<dyn ObjectStore>,
-    /// What the names begin with.
+    /// The prefix of the names of all objects of the store.
     pub prefix: Path,
 }
 
 impl Location {
-    /// A folder, made when it is not there.
+    /// Returns a location in a local directory, which is created if it does not exist.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the directory cannot be created or read.
     pub fn folder(path: &std::path::Path) -> Result<Self> {
         let folder = Folder::open(path).map_err(|error| {
-            Error::invalid(format!("folder {} cannot be used", path.display())).because(error)
+            Error::invalid(format!("directory {} cannot be used", path.display())).because(error)
         })?;
         Ok(Self { objects: Arc::new(folder), prefix: Path::default() })
     }
 
-    /// From a URL; `variable` looks up the usual variables of AWS, credentials among them, which are never shown.
+    /// Parses a URL. `variable` looks up the usual environment variables of AWS, credentials among them,
+    /// which are never displayed.
     ///
-    /// - `s3://bucket/prefix?region=…&endpoint=…`: S3, or at an endpoint what speaks like it. What the URL does not say the
-    ///   variables do (`AWS_REGION`, `AWS_ENDPOINT_URL`).
-    /// - `file:///folder`: a folder, made when it is not there.
-    /// - `memory://`: the memory of this process, anew with each call.
+    /// - `s3://bucket/prefix?region=…&endpoint=…`: S3, or a compatible service at an endpoint. Variables
+    ///   supply what the URL leaves out (`AWS_REGION`, `AWS_ENDPOINT_URL`).
+    /// - `file:///directory`: a local directory, created if it does not exist.
+    /// - `memory://`: the memory of this process, empty on each call.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the URL is malformed, has another scheme, or its storage cannot be used.
     pub fn of(url: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let parsed = Url::parse(url.trim()).map_err(|error| bad(url, "it is no URL").because(error))?;
+        let parsed = Url::parse(url.trim()).map_err(|error| bad(url, "not a URL").because(error))?;
         match parsed.scheme() {
             "s3" => s3(&parsed, variable),
             "file" => {
-                let path = parsed.to_file_path().map_err(|()| bad(url, "write it as file:///folder"))?;
+                let path = parsed.to_file_path().map_err(|()| bad(url, "write it as file:///directory"))?;
                 let folder = Folder::open(&path)
-                    .map_err(|error| bad(url, "the folder cannot be used").because(error))?;
+                    .map_err(|error| bad(url, "the directory cannot be used").because(error))?;
                 Ok(Self { objects: Arc::new(folder), prefix: Path::default() })
             }
             "memory" => Ok(Self { objects: Arc::new(InMemory::new()), prefix: Path::default() }),
@@ -49,7 +56,7 @@ impl Location {
     }
 }
 
-/// Where it is, without anything secret.
+/// Displays the location without secrets.
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.prefix.as_ref() {
@@ -66,10 +73,10 @@ impl fmt::Debug for Location {
 }
 
 fn bad(url: &str, why: &str) -> Error {
-    Error::invalid(format!("{url:?} names no object storage: {why}"))
+    Error::invalid(format!("invalid object storage URL {url:?}: {why}"))
 }
 
-/// What the variables may say of S3.
+/// The environment variables that configure S3.
 #[cfg(feature = "s3")]
 const VARIABLES: [&str; 15] = [
     "AWS_ACCESS_KEY_ID",
@@ -99,12 +106,12 @@ fn s3(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Result<Location> 
     let bucket = bucket.ok_or_else(|| bad(url.as_str(), "write it as s3://bucket/prefix"))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Error::invalid(
-            "an s3 URL holds no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            "credentials are not allowed in an s3 URL: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
         ));
     }
     let prefix = Path::from_url_path(url.path().trim_matches('/'))
-        .map_err(|error| bad(url.as_str(), "its prefix is no name").because(error))?;
-    // what fails is asked again by us, who know what it was, and give each request its time
+        .map_err(|error| bad(url.as_str(), "invalid prefix").because(error))?;
+    // the store retries itself, since it knows each request's meaning, and sets the timeouts
     let retry =
         RetryConfig { max_retries: 1, retry_timeout: Duration::from_secs(4), ..RetryConfig::default() };
     let mut options =
@@ -123,7 +130,7 @@ fn s3(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Result<Location> 
         match &*name {
             "endpoint" => endpoint = Some(value.into_owned()),
             "region" => builder = builder.with_region(value),
-            other => return Err(bad(url.as_str(), &format!("{other} is neither endpoint nor region"))),
+            other => return Err(bad(url.as_str(), &format!("unknown parameter {other}: use endpoint or region"))),
         }
     }
     if let Some(endpoint) = endpoint {
@@ -132,13 +139,13 @@ fn s3(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Result<Location> 
         options = options.with_allow_http(is_plain);
     }
     builder = builder.with_client_options(options);
-    let store = builder.build().map_err(|error| bad(url.as_str(), "see its settings").because(error))?;
+    let store = builder.build().map_err(|error| bad(url.as_str(), "invalid S3 settings").because(error))?;
     Ok(Location { objects: Arc::new(store), prefix })
 }
 
 #[cfg(not(feature = "s3"))]
 fn s3(url: &Url, _: impl Fn(&str) -> Option<String>) -> Result<Location> {
-    Err(bad(url.as_str(), "this program was built without S3"))
+    Err(bad(url.as_str(), "this program was built without S3 support"))
 }
 
 #[cfg(test)]
@@ -146,12 +153,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_names_a_storage_or_is_refused_with_a_reason() {
+    fn a_url_is_parsed_or_rejected_with_a_reason() {
         let none = |_: &str| None;
         for (url, why) in [
-            ("nowhere", "no URL"),
+            ("nowhere", "not a URL"),
             ("gs://bucket", "not s3, file or memory"),
-            ("file://elsewhere/folder", "file:///folder"),
+            ("file://elsewhere/folder", "file:///directory"),
         ] {
             let refused = Location::of(url, none).unwrap_err().to_string();
             assert!(refused.contains(why), "{refused}");
@@ -161,7 +168,7 @@ mod tests {
 
     #[cfg(feature = "s3")]
     #[test]
-    fn an_s3_url_is_read_and_credentials_are_never_shown() {
+    fn an_s3_url_is_parsed_and_credentials_are_never_displayed() {
         let variable = |name: &str| match name {
             "AWS_ACCESS_KEY_ID" => Some("the-key".to_owned()),
             "AWS_SECRET_ACCESS_KEY" => Some("the-secret".to_owned()),
@@ -177,7 +184,7 @@ mod tests {
         );
         for (url, why) in [
             ("s3:///prefix", "s3://bucket/prefix"),
-            ("s3://bucket/?colour=red", "neither endpoint nor region"),
+            ("s3://bucket/?colour=red", "use endpoint or region"),
             ("s3://key:secret@bucket/", "AWS_ACCESS_KEY_ID"),
         ] {
             let refused = Location::of(url, variable).unwrap_err().to_string();

@@ -1,7 +1,7 @@
-//! Maintenance: streams lose what their retention does not keep, small objects are merged, the state is written down as a
-//! checkpoint, and what nobody needs is deleted. One process does it at a time, whichever finds it due: it takes a lease, a
-//! record of the log with a higher epoch, and what is recorded under an older epoch is refused. So two that do it at once by
-//! mistake, or one that slept, cost only work; it may end anywhere.
+//! Maintenance of a store: retention, merging of small objects, checkpoints, and garbage collection. One
+//! process at a time does it, whichever finds it due: it takes a lease, a log record with a higher epoch, and
+//! records under an older epoch are rejected. So two processes that do it at once by mistake, or one that was
+//! suspended, only waste work. It can stop at any point.
 
 use crate::bucket::Listed;
 use crate::journal::Journal;
@@ -16,16 +16,16 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use tokio::time::Instant;
 
-/// A checkpoint is due, too, when so many bytes of events came since the last one.
+/// A checkpoint is also due when this many bytes of events were written since the last one.
 const FRESH_BYTES: u64 = 64 << 20;
-/// A transaction in which nothing was staged for a day has been left by its process, in milliseconds.
+/// The idle time after which a transaction is aborted as abandoned, in milliseconds.
 pub(crate) const LEFT_BEHIND: u64 = 24 * 60 * 60 * 1000;
-/// A lease is held so long before others take it over, in milliseconds; it is held on by each step.
+/// The duration of the maintenance lease, in milliseconds; each step renews it.
 pub(crate) const LEASE: u64 = 60_000;
-/// Data objects of one lease.
+/// The bits of the sequence number in the number of a data object: the maximum count per lease.
 const SEQUENCE_BITS: u32 = 20;
 
-/// Whether objects enough were written since the last checkpoint.
+/// Returns whether a checkpoint is due.
 pub(crate) fn is_checkpoint_due(journal: &Journal) -> Result<bool> {
     let every = journal.bucket.settings.checkpoint_every.max(1);
     journal.with(|state| {
@@ -33,7 +33,7 @@ pub(crate) fn is_checkpoint_due(journal: &Journal) -> Result<bool> {
     })
 }
 
-/// Does what is due whenever a writer says so, and now and then, until the store is closed.
+/// Runs a maintenance pass whenever a writer notifies it and at each interval, until the store is closed.
 pub(crate) async fn run(
     store: Weak<Inner>,
     journal: Arc<Journal>,
@@ -55,9 +55,9 @@ pub(crate) async fn run(
                 is.count("deleted_objects", deleted_objects);
                 is.set_healthy();
             }
-            // what fails is done the next time; nothing is lost meanwhile, only not given back
+            // a failed pass is repeated; meanwhile no data is lost, only no space is reclaimed
             Err(error) => {
-                tracing::warn!("maintenance of the object store failed and will be tried again: {error}");
+                tracing::warn!("maintenance failed, will retry: {error}");
                 is.set(HealthStatus::Degraded, error.to_string());
                 is.count("failures", 1);
             }
@@ -65,29 +65,30 @@ pub(crate) async fn run(
     }
 }
 
-/// What was done in a pass.
+/// The work done by a maintenance pass.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Pass {
     pub(crate) merged_bytes: u64,
     pub(crate) deleted_objects: u64,
 }
 
-/// What a process remembers from one pass to the next.
+/// The state that a process keeps between maintenance passes.
 #[derive(Default)]
 pub(crate) struct Maintenance {
     epoch: u64,
     /// Counts the data objects of this epoch.
     sequence: u64,
-    /// Whether data objects may be there that the log does not speak of.
+    /// Whether data objects may exist that no log record names.
     has_strays: bool,
-    /// Before which number the log is closed.
+    /// The number before which the log is closed.
     closed_to: u64,
-    /// Since when it is, of what was not deleted yet.
+    /// When log numbers were closed whose objects are not deleted yet.
     closed: VecDeque<(Instant, u64)>,
 }
 
 impl Maintenance {
-    /// Does what is due; with `all` also what is not. `None` when another process is at it.
+    /// Runs one pass over everything that is due, or with `force` over everything. Returns `None` when
+    /// another process holds the lease.
     pub(crate) async fn pass(&mut self, inner: &Arc<Inner>, all: bool) -> Result<Option<Pass>> {
         let journal = &inner.journal;
         let mut done = Pass::default();
@@ -105,7 +106,7 @@ impl Maintenance {
             }
             for cut in cuts {
                 match inner.store().truncate(&cut).await {
-                    // it was deleted meanwhile
+                    // the stream was deleted meanwhile
                     Err(error) if error.kind() == ErrorKind::NotFound => {}
                     cut => cut?,
                 }
@@ -120,7 +121,7 @@ impl Maintenance {
         Ok(Some(done))
     }
 
-    /// Where the streams are to begin of which more is there than is kept.
+    /// Returns the cuts to which streams that exceed their retention are to be truncated.
     async fn overdue(&self, inner: &Arc<Inner>) -> Result<Vec<StreamCut>> {
         let now = inner.journal.bucket.now();
         let mut cuts = Vec::new();
@@ -133,7 +134,7 @@ impl Maintenance {
         Ok(cuts)
     }
 
-    /// Sees to it that this process may do the maintenance.
+    /// Acquires or keeps the maintenance lease; `false` when another process holds it.
     async fn lease(&mut self, inner: &Arc<Inner>) -> Result<bool> {
         let settings = &inner.journal.bucket.settings;
         let now = inner.journal.bucket.now().as_millis() as u64;
@@ -143,25 +144,26 @@ impl Maintenance {
         }
         let ask = Ask::Lease { instance: settings.instance, until: now + LEASE };
         let Answer::Begun(epoch) = inner.ask(ask).await? else { return Ok(false) };
-        // who held it last may not have recorded all that he put; nor may this process know what it did before
+        // the last holder may have put objects that it did not record, and this process may not remember its
+        // own
         self.has_strays |= held.until != 0 || self.epoch == 0;
         (self.epoch, self.sequence) = (epoch, 0);
         Ok(true)
     }
 
-    /// The next data object's number, and the epoch under which it is recorded.
+    /// Returns the number for the next data object, and the epoch under which it is recorded.
     pub(crate) fn next_data(&mut self) -> Result<(u64, u64)> {
         self.sequence += 1;
         if self.sequence >> SEQUENCE_BITS != 0 {
             return Err(Error::new(
                 ErrorKind::Failed,
-                "one lease has no more data objects: the next one has",
+                "maintenance lease has no data object numbers left: the next pass takes a new lease",
             ));
         }
         Ok((DATA_BIT | self.epoch << SEQUENCE_BITS | self.sequence, self.epoch))
     }
 
-    /// Writes down what changed since the checkpoint that is next in turn, or everything.
+    /// Writes a checkpoint, incremental or full, and records it in the log.
     async fn checkpoint(&mut self, inner: &Arc<Inner>) -> Result<()> {
         let (number, base, turn, snapshot) = inner.journal.with(|state| {
             let (base, turn) = state.next_base();
@@ -172,7 +174,7 @@ impl Maintenance {
         inner.ask(Ask::Checkpointed(record)).await.map(drop)
     }
 
-    /// Deletes checkpoints and data objects that nobody needs.
+    /// Deletes checkpoints and data objects that are no longer referenced. Returns their number.
     async fn clean(&mut self, inner: &Arc<Inner>) -> Result<u64> {
         let journal = &inner.journal;
         let (dead, needed, newest) = journal
@@ -183,14 +185,14 @@ impl Maintenance {
             inner.ask(Ask::GaveBack(GaveBack { objects: dead })).await?;
         }
         for name in journal.bucket.checkpoints().await? {
-            // a newer one may be somebody else's, who has not said so yet
+            // a newer one may belong to another process that has not recorded it yet
             if name.number < newest && !needed.contains(&name.number) {
                 journal.bucket.delete_checkpoint(name).await?;
                 deleted += 1;
             }
         }
         if self.has_strays {
-            // what was put under an older epoch and is not in the log by now never will be
+            // a data object of an older epoch that the log does not name will never be named
             let listed = journal.bucket.list("data").await?;
             let is_stray = |object: &u64| (object & !DATA_BIT) >> SEQUENCE_BITS < self.epoch;
             let listed = listed.into_iter().map(|listed| listed.number | DATA_BIT).filter(is_stray);
@@ -203,7 +205,8 @@ impl Maintenance {
         Ok(deleted)
     }
 
-    /// Deletes the log's first objects, once they were closed long enough ago; closes those that nobody needs by now.
+    /// Deletes the first log objects once they have been closed for the grace period, and closes the ones
+    /// that are no longer needed.
     async fn delete_log(&mut self, inner: &Arc<Inner>) -> Result<u64> {
         let journal = &inner.journal;
         let (grace, block) = (journal.bucket.settings.grace, journal.bucket.block());
@@ -242,7 +245,6 @@ impl Maintenance {
 }
 
 impl Inner {
-    /// The store, for calls of the contract.
     pub(crate) fn store(self: &Arc<Self>) -> ObjectLogStore {
         ObjectLogStore { inner: Arc::clone(self) }
     }

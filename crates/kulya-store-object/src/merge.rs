@@ -1,5 +1,6 @@
-//! Merging: events that stand in many small objects, or in data objects that are mostly dead, are written into a few large
-//! ones, each with its times, and the log says where they stand from then on. What cannot be read stays where it is.
+//! Merging: events in many small objects, or in sparse data objects (mostly dead), are rewritten into a few
+//! large data objects with the time of each commit, and a log record publishes their new locations. Events
+//! that cannot be read stay where they are.
 
 use crate::journal::Journal;
 use crate::maintenance::{LEASE, Maintenance};
@@ -14,14 +15,14 @@ use kulya_store::{Error, ErrorKind, Result, SegmentId};
 use object_store::PutPayload;
 use std::sync::Arc;
 
-/// A data object takes no more beyond this.
+/// The target size of a data object, in bytes.
 const OBJECT_BYTES: u64 = 16 << 20;
-/// Events stand together in runs of about this: what is read at a time.
+/// The target size of a run, in bytes: the unit of reading.
 const RUN_BYTES: usize = 256 << 10;
-/// Requests at once.
+/// The maximum number of concurrent requests.
 const AT_ONCE: usize = 8;
 
-/// Merges all that is due; gives how many bytes of events that were.
+/// Merges all events that are due. Returns their size in bytes.
 pub(crate) async fn run(maintenance: &mut Maintenance, inner: &Arc<Inner>) -> Result<u64> {
     let ToMerge { runs, parts } = inner.journal.with(|state| state.to_merge())?;
     let mut merge = Merge { maintenance, inner, open: Building::default(), bytes: 0 };
@@ -31,9 +32,9 @@ pub(crate) async fn run(maintenance: &mut Maintenance, inner: &Arc<Inner>) -> Re
     for (transaction, segment, place) in parts {
         match inner.journal.events(place).await {
             Ok(Some(events)) => merge.part(transaction, &segment, place.object, place.at, events).await?,
-            // it is over, or what is damaged is said when it is read
+            // the transaction is over; damage is reported when the events are read
             Ok(None) => {}
-            Err(error) if error.kind() == ErrorKind::Corrupt => tracing::warn!("not merged: {error}"),
+            Err(error) if error.kind() == ErrorKind::Corrupt => tracing::warn!("events not merged: {error}"),
             Err(error) => return Err(error),
         }
     }
@@ -48,7 +49,7 @@ struct Merge<'a> {
     bytes: u64,
 }
 
-/// A data object before it is put. Places are counted from where its events will begin.
+/// A data object under construction. Offsets count from the start of its events.
 #[derive(Default)]
 pub(crate) struct Building {
     data: Data,
@@ -58,17 +59,17 @@ pub(crate) struct Building {
     length: u64,
 }
 
-/// Some events of one segment that are being gathered.
+/// Consecutive events of one segment that are being collected into a run.
 #[derive(Default)]
 struct Gathered {
     start: u64,
     bytes: BytesMut,
-    /// Of each commit, where it begins and its time.
+    /// The start offset and time of each commit.
     commits: Vec<(u64, u64)>,
 }
 
 impl Merge<'_> {
-    /// Takes over extents that touch.
+    /// Copies adjacent extents of a segment.
     async fn run(&mut self, segment: &SegmentId, extents: Vec<Extent>) -> Result<()> {
         let journal = Arc::clone(&self.inner.journal);
         let reading = stream::iter(extents)
@@ -86,9 +87,9 @@ impl Merge<'_> {
                     self.open.add(segment, std::mem::take(&mut gathered));
                     continue;
                 }
-                // readers are told
+                // readers get the error
                 Err(error) if error.kind() == ErrorKind::Corrupt => {
-                    tracing::warn!("not merged: {error}");
+                    tracing::warn!("events not merged: {error}");
                     self.open.add(segment, std::mem::take(&mut gathered));
                     continue;
                 }
@@ -113,7 +114,7 @@ impl Merge<'_> {
         Ok(())
     }
 
-    /// Takes over what a transaction has staged.
+    /// Copies events staged by a transaction.
     async fn part(
         &mut self,
         transaction: u64,
@@ -130,7 +131,10 @@ impl Merge<'_> {
         Ok(())
     }
 
-    /// Puts the data object, and then says so in the log.
+    /// Puts the data object, and then publishes it by a log record.
+    ///
+    /// # Errors
+    /// `Conflict` when another process has taken the maintenance lease.
     async fn put(&mut self) -> Result<()> {
         let building = std::mem::take(&mut self.open);
         if building.length == 0 {
@@ -144,12 +148,13 @@ impl Merge<'_> {
         self.inner.journal.bucket.create_data(data, &body).await?;
         match self.inner.ask(Ask::Merged(Box::new(record))).await? {
             Answer::Done(true) => Ok(()),
-            _ => Err(Error::new(ErrorKind::Conflict, "another process does the maintenance by now")),
+            _ => Err(Error::new(ErrorKind::Conflict, "maintenance lease lost to another process")),
         }
     }
 }
 
-/// The events of an extent, and of each of its commits where it begins and its time; `None` when its object is not there.
+/// Reads the events of an extent, with start offset and time of each of its commits; `None` when its object
+/// does not exist.
 pub(crate) async fn read(journal: &Journal, extent: &Extent) -> Result<Option<(Bytes, Vec<(u64, u64)>)>> {
     let Some(bytes) = journal.events(extent.place).await? else { return Ok(None) };
     if extent.time == extent.last_time || extent.place.is_log() {
@@ -166,7 +171,7 @@ pub(crate) async fn read(journal: &Journal, extent: &Extent) -> Result<Option<(B
 }
 
 impl Building {
-    /// Bytes of events in it.
+    /// Returns the size of its events, in bytes.
     pub(crate) fn length(&self) -> u64 {
         self.length
     }
@@ -212,7 +217,7 @@ impl Building {
         };
         let (mut offset, mut time) = (start, None);
         for (begins, at) in commits {
-            // commits of one time need be told apart by nobody
+            // commits with the same time need not be distinguished
             if time == Some(at) {
                 continue;
             }
@@ -225,7 +230,7 @@ impl Building {
         self.data.runs.push(run);
     }
 
-    /// The object, and the record that speaks of it, but for its epoch.
+    /// Returns the object's body, and the record that publishes it, without its epoch.
     pub(crate) fn finish(mut self, data: u64) -> Result<(PutPayload, MergedRecord)> {
         let begin = object::begin(Kind::Data, data, &self.data).map_err(Error::invalid)?;
         let from = begin.len() as u64;

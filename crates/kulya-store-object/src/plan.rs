@@ -1,5 +1,5 @@
-//! What the next object shall hold: each request is judged against the state at the log's end and what stands before it in
-//! the same object. Values in, a plan out: nothing here waits.
+//! Plans the next log object: each request is checked against the state at the end of the log and the earlier
+//! requests in the same object. Pure functions, without I/O.
 
 use crate::record::{
     Act, Batch, Change, CheckpointRecord, CommitRecord, CutRecord, GaveBack, LeaseRecord, Log, Mark,
@@ -14,14 +14,14 @@ use kulya_store::{
 use prost::Message;
 use std::collections::HashMap;
 
-/// An object that holds something takes no more beyond this.
+/// The size in bytes beyond which a non-empty object takes no more requests.
 const OBJECT_BYTES: usize = 4 << 20;
-/// Events stand together in runs of about this: what is read at a time.
+/// The target size of a batch, in bytes: the unit of reading.
 const RUN_BYTES: usize = 1 << 20;
-/// What one commit may hold: it becomes one object.
+/// The maximum size of one commit, in bytes: it becomes one object.
 pub(crate) const MOST_BYTES: usize = 256 << 20;
 
-/// What is asked of the log.
+/// A request to the log.
 #[derive(Debug)]
 pub(crate) enum Ask {
     Commit {
@@ -49,7 +49,7 @@ pub(crate) enum Ask {
     CreateTable(TableId),
     DeleteTable(TableId),
     GaveBack(GaveBack),
-    /// The right to do the maintenance, until then, in milliseconds since 1970-01-01 00:00 UTC.
+    /// Acquires the maintenance lease until this time, in milliseconds since 1970-01-01 00:00 UTC.
     Lease {
         instance: u128,
         until: u64,
@@ -58,17 +58,18 @@ pub(crate) enum Ask {
     Checkpointed(CheckpointRecord),
 }
 
+/// The response to a request.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Answer {
-    /// Whether something changed.
+    /// Whether anything changed.
     Done(bool),
     Committed(Committed),
-    /// The name of a transaction, or the epoch of a lease.
+    /// The id of a new transaction, or the epoch of a lease.
     Begun(u64),
 }
 
 impl Ask {
-    /// About what it takes in an object.
+    /// Returns about how many bytes the request takes in an object.
     pub(crate) fn bytes(&self) -> usize {
         let events = |appends: &[Append]| {
             appends.iter().map(|append| append.event.len() + framing::HEADER_BYTES).sum::<usize>()
@@ -88,11 +89,11 @@ impl Ask {
     }
 }
 
-/// The plan for one object.
+/// The plan for one log object.
 pub(crate) struct Plan {
     pub(crate) number: u64,
     time: u64,
-    /// The clock's.
+    /// The current time in milliseconds; `time` is not before that of the last object.
     now: u64,
     previous: u32,
     acts: Vec<Act>,
@@ -100,18 +101,18 @@ pub(crate) struct Plan {
     run_of: HashMap<(SegmentId, u64), usize>,
     versions: HashMap<(TableId, Bytes), Option<Version>>,
     writers: HashMap<WriterId, u64>,
-    /// Where the next event without a key goes.
+    /// The round-robin counter for events without a routing key.
     unkeyed: u32,
     bytes: usize,
-    /// What comes after this would have to know of it.
+    /// Set once a request was accepted whose effect later requests in the same object would have to see.
     closed: bool,
-    /// Whether nothing but upkeep is in it.
+    /// Whether it holds maintenance records only.
     pub(crate) is_upkeep: bool,
-    /// For the first requests in the queue, what they are told once the object is in the log.
+    /// The responses for the first requests in the queue, sent once the object is in the log.
     pub(crate) answers: Vec<Result<Answer>>,
 }
 
-/// Events of one segment, in order; of a transaction those that it stages.
+/// Events of one segment, in order; or events staged by one transaction.
 struct Run {
     segment: SegmentId,
     transaction: u64,
@@ -120,7 +121,7 @@ struct Run {
     events: Vec<Bytes>,
 }
 
-/// An object's head, and its events: a piece for each batch.
+/// The head of a log object, and its events: one buffer per batch.
 pub(crate) struct Laid {
     pub(crate) log: Log,
     pub(crate) events: Vec<Bytes>,
@@ -132,7 +133,7 @@ enum Verdict {
 }
 
 impl Plan {
-    /// An empty one behind this state, at a time.
+    /// Creates an empty plan for the object after this state.
     pub(crate) fn new(state: &State, now: u64, unkeyed: u32) -> Self {
         Self {
             number: state.next,
@@ -152,12 +153,12 @@ impl Plan {
         }
     }
 
-    /// Whether the object would hold nothing.
+    /// Returns whether the object would be empty.
     pub(crate) fn is_empty(&self) -> bool {
         self.acts.is_empty() && self.runs.is_empty()
     }
 
-    /// Takes the next request of the queue; `false` when it must wait for the next object.
+    /// Adds the next request of the queue; `false` when it must wait for the next object.
     pub(crate) fn take(&mut self, state: &State, ask: &Ask) -> bool {
         let bytes = ask.bytes();
         let full = self.acts.len() + 1 >= MOST_RECORDS || self.bytes + bytes > OBJECT_BYTES;
@@ -236,7 +237,7 @@ impl Plan {
                 let lease = LeaseRecord { epoch, instance_high, instance_low, until: *until };
                 Ok(Verdict::Write(Act::Lease(lease), Answer::Begun(epoch)))
             }
-            // somebody else does the maintenance by now: what is not recorded did not happen
+            // another process holds the lease by now: unrecorded maintenance has no effect
             Ask::Merged(merged) if merged.epoch != state.lease.epoch => as_it_was,
             Ask::Merged(merged) => changed(Act::Merged((**merged).clone())),
             Ask::Checkpointed(checkpoint)
@@ -247,7 +248,7 @@ impl Plan {
             }
             Ask::Checkpointed(checkpoint) => changed(Act::Checkpointed(*checkpoint)),
         };
-        // what follows would be judged as if these had not happened
+        // later requests in this object would be checked as if these had not happened
         self.closed |= matches!(verdict, Ok(Verdict::Write(..)));
         verdict
     }
@@ -276,7 +277,7 @@ impl Plan {
         }
         let versions = self.change(changes);
         if changes.is_empty() && writer.is_none() {
-            // the batches say all: there is no record
+            // the batches say everything: no record is needed
             self.bytes +=
                 appends.iter().map(|append| append.event.len() + framing::HEADER_BYTES).sum::<usize>();
             let pointers = pointers.into_iter().collect();
@@ -331,7 +332,7 @@ impl Plan {
             if state.stream(&segment.stream)?.epoch != segment.epoch {
                 let stream = &segment.stream;
                 return Err(Error::not_found(format!(
-                    "stream {stream}, as it was when the events were staged,"
+                    "stream {stream}, for which the events were staged,"
                 )));
             }
         }
@@ -348,7 +349,7 @@ impl Plan {
         Ok(Verdict::Write(Act::Commit(record), Answer::Committed(done)))
     }
 
-    /// Puts an event behind those of its segment.
+    /// Appends an event to the run of its segment.
     fn lay(&mut self, state: &State, append: &Append, transaction: u64) -> Result<EventPointer> {
         let stream = state.stream(&append.stream)?;
         let segment = SegmentId {
@@ -385,7 +386,7 @@ impl Plan {
         }
     }
 
-    /// The object as it will stand in the log, but for who writes it. Frames the events.
+    /// Builds the log object, without its author, and frames the events.
     pub(crate) fn lay_out(&mut self, mut log: Log) -> Laid {
         log.time = self.time;
         log.previous = self.previous;
@@ -452,5 +453,5 @@ pub(crate) fn no_event(segment: &SegmentId, offset: u64) -> Error {
 }
 
 fn over() -> Error {
-    Error::not_found("the transaction, which was left alone for too long or is over,")
+    Error::not_found("the transaction, which has ended or was aborted as abandoned,")
 }

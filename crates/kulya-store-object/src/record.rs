@@ -1,5 +1,5 @@
-//! What the heads of objects say, as protocol-buffers messages. Fields and numbers never change their meaning; an act that is
-//! not known is refused.
+//! The heads of objects as protocol-buffers messages. Field numbers never change their meaning; an unknown
+//! operation is rejected.
 
 use bytes::Bytes;
 use kulya_store::{
@@ -8,7 +8,7 @@ use kulya_store::{
 };
 use std::time::Duration;
 
-/// Whose try a log object was: the writer, and its tries counted.
+/// The author of a log object: the writing process, and the number of its attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Author {
     pub(crate) instance: u128,
@@ -18,34 +18,36 @@ pub(crate) struct Author {
 /// The head of a log object.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Log {
-    /// Who wrote it, 128 bits, and the how-manieth of its tries it was: by this it knows it again.
+    /// The author: the 128-bit id of the process and the number of its attempt, by which it recognizes its
+    /// own object.
     #[prost(fixed64, tag = "1")]
     pub(crate) instance_high: u64,
     #[prost(fixed64, tag = "2")]
     pub(crate) instance_low: u64,
     #[prost(uint64, tag = "3")]
     pub(crate) sequence: u64,
-    /// Of all its commits, in milliseconds since 1970-01-01 00:00 UTC; never before that of the object before it.
+    /// The time of all its commits, in milliseconds since 1970-01-01 00:00 UTC; never before that of the
+    /// previous object.
     #[prost(uint64, tag = "4")]
     pub(crate) time: u64,
     #[prost(message, repeated, tag = "5")]
     pub(crate) batches: Vec<Batch>,
     #[prost(message, repeated, tag = "6")]
     pub(crate) records: Vec<Record>,
-    /// Checksum of the log object before this one, as its header has it; 0 for the first. Not in format 1.
+    /// The checksum in the header of the previous log object; 0 for the first. Not in format 1.
     #[prost(fixed32, tag = "7")]
     pub(crate) previous: u32,
 }
 
-/// Events of one segment that stand together in this object.
+/// Consecutive events of one segment in this object.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Batch {
     #[prost(message, optional, tag = "1")]
     pub(crate) segment: Option<SegmentName>,
-    /// Offset of the first one in its segment; of what a transaction stages, 0.
+    /// The offset of the first event in its segment; 0 for staged events.
     #[prost(uint64, tag = "2")]
     pub(crate) start: u64,
-    /// Where they stand, counted from the beginning of the object's events.
+    /// The offset in bytes from the start of the object's events.
     #[prost(uint64, tag = "3")]
     pub(crate) at: u64,
     #[prost(uint32, tag = "4")]
@@ -53,12 +55,12 @@ pub(crate) struct Batch {
     /// CRC-32C.
     #[prost(fixed32, tag = "5")]
     pub(crate) checksum: u32,
-    /// For which transaction they are staged; 0 for none.
+    /// The transaction for which they are staged; 0 for none.
     #[prost(uint64, tag = "6")]
     pub(crate) transaction: u64,
 }
 
-/// Something that is done.
+/// One operation on the state.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Record {
     #[prost(oneof = "Act", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16")]
@@ -69,10 +71,10 @@ pub(crate) struct Record {
 pub(crate) enum Act {
     #[prost(message, tag = "1")]
     Commit(CommitRecord),
-    /// Begins a transaction, whose name is the record's mark.
+    /// Begins a transaction, whose id is the id of the record.
     #[prost(message, tag = "2")]
     Begin(Nothing),
-    /// Forgets what a transaction has staged.
+    /// Discards the events staged by a transaction.
     #[prost(uint64, tag = "3")]
     Abort(u64),
     #[prost(string, tag = "4")]
@@ -95,7 +97,7 @@ pub(crate) enum Act {
     DeleteTable(Name),
     #[prost(message, tag = "13")]
     GaveBack(GaveBack),
-    /// Who does the maintenance from now on.
+    /// Grants the maintenance lease.
     #[prost(message, tag = "14")]
     Lease(LeaseRecord),
     #[prost(message, tag = "15")]
@@ -104,7 +106,7 @@ pub(crate) enum Act {
     Checkpointed(CheckpointRecord),
 }
 
-/// The right to do the maintenance: what is done under an older epoch is refused.
+/// The maintenance lease: maintenance recorded under an older epoch is rejected.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
 pub(crate) struct LeaseRecord {
     #[prost(uint64, tag = "1")]
@@ -113,33 +115,33 @@ pub(crate) struct LeaseRecord {
     pub(crate) instance_high: u64,
     #[prost(fixed64, tag = "3")]
     pub(crate) instance_low: u64,
-    /// Others leave it to this process until then, in milliseconds since 1970-01-01 00:00 UTC.
+    /// When the lease expires, in milliseconds since 1970-01-01 00:00 UTC.
     #[prost(uint64, tag = "4")]
     pub(crate) until: u64,
 }
 
-/// Events stand in a data object from now on, and no longer where they stood.
+/// Publishes a data object: events move to it from where they were.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct MergedRecord {
-    /// Of the lease under which it was done.
+    /// The epoch of the lease under which it was written.
     #[prost(uint64, tag = "1")]
     pub(crate) epoch: u64,
-    /// The data object.
+    /// The number of the data object.
     #[prost(uint64, tag = "2")]
     pub(crate) data: u64,
     #[prost(uint64, tag = "3")]
     pub(crate) until: u64,
     #[prost(message, repeated, tag = "4")]
     pub(crate) runs: Vec<MergedRun>,
-    /// What open transactions have staged.
+    /// Events staged by open transactions.
     #[prost(message, repeated, tag = "5")]
     pub(crate) parts: Vec<MergedPart>,
-    /// Bytes of events in the data object.
+    /// The size of the events in the data object, in bytes.
     #[prost(uint64, tag = "6")]
     pub(crate) bytes: u64,
 }
 
-/// The extents that take the place of all that lie between their offsets.
+/// The extents that replace all between their offsets.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct MergedRun {
     #[prost(message, optional, tag = "1")]
@@ -152,14 +154,14 @@ pub(crate) struct MergedRun {
     pub(crate) lengths: Vec<u32>,
     #[prost(fixed32, repeated, tag = "5")]
     pub(crate) checksums: Vec<u32>,
-    /// Times of the first and of the last commit of each.
+    /// The times of the first and of the last commit of each extent.
     #[prost(uint64, repeated, tag = "6")]
     pub(crate) first_times: Vec<u64>,
     #[prost(uint64, repeated, tag = "7")]
     pub(crate) last_times: Vec<u64>,
 }
 
-/// Where staged events stood, and where they stand now; length and checksum are the same.
+/// The old and the new location of staged events; length and checksum stay the same.
 #[derive(Clone, Copy, PartialEq, prost::Message)]
 pub(crate) struct MergedPart {
     #[prost(uint64, tag = "1")]
@@ -172,24 +174,24 @@ pub(crate) struct MergedPart {
     pub(crate) at: u64,
 }
 
-/// A checkpoint is there.
+/// Announces a checkpoint.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
 pub(crate) struct CheckpointRecord {
     #[prost(uint64, tag = "1")]
     pub(crate) epoch: u64,
     #[prost(uint64, tag = "2")]
     pub(crate) number: u64,
-    /// The checkpoint that it changes; none for one that holds everything.
+    /// The checkpoint that it is based on; none for a full one.
     #[prost(uint64, optional, tag = "3")]
     pub(crate) base: Option<u64>,
     #[prost(uint64, tag = "4")]
     pub(crate) bytes: u64,
-    /// Counted from the one that holds everything, which is 0.
+    /// The position in the chain of checkpoints, 0 for a full one.
     #[prost(uint64, tag = "5")]
     pub(crate) turn: u64,
 }
 
-/// A data object that is there, and how many bytes of events it was made with.
+/// A live data object, and the size of its events in bytes.
 #[derive(Clone, Copy, PartialEq, prost::Message)]
 pub(crate) struct DataPiece {
     #[prost(uint64, tag = "1")]
@@ -198,31 +200,31 @@ pub(crate) struct DataPiece {
     pub(crate) bytes: u64,
 }
 
-/// The head of a data object: events that stood in many objects. It says of itself what they are, to the commit.
+/// The head of a data object: describes the events merged into it, down to the commit.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Data {
     #[prost(message, repeated, tag = "1")]
     pub(crate) runs: Vec<DataRun>,
 }
 
-/// Framed events of one segment that stand together.
+/// Consecutive framed events of one segment.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct DataRun {
     #[prost(message, optional, tag = "1")]
     pub(crate) segment: Option<SegmentName>,
     #[prost(uint64, tag = "2")]
     pub(crate) start: u64,
-    /// Counted from where the object's events begin.
+    /// The offset in bytes from the start of the object's events.
     #[prost(uint64, tag = "3")]
     pub(crate) at: u64,
     #[prost(uint32, tag = "4")]
     pub(crate) length: u32,
     #[prost(fixed32, tag = "5")]
     pub(crate) checksum: u32,
-    /// Of each commit, the bytes from where the one before begins to where it begins.
+    /// For each commit, the bytes from the start of the previous commit to its own start.
     #[prost(uint32, repeated, tag = "6")]
     pub(crate) steps: Vec<u32>,
-    /// Of each commit, the milliseconds since the one before; of the first since 1970-01-01 00:00 UTC.
+    /// For each commit, the milliseconds since the previous one; for the first since 1970-01-01 00:00 UTC.
     #[prost(uint64, repeated, tag = "7")]
     pub(crate) times: Vec<u64>,
 }
@@ -236,7 +238,7 @@ pub(crate) struct CommitRecord {
     pub(crate) changes: Vec<Change>,
     #[prost(message, optional, tag = "2")]
     pub(crate) writer: Option<Mark>,
-    /// Whose staged events become visible; 0 for none.
+    /// The transaction whose staged events become visible; 0 for none.
     #[prost(uint64, tag = "3")]
     pub(crate) transaction: u64,
 }
@@ -261,7 +263,7 @@ pub(crate) struct Mark {
     pub(crate) event_number: u64,
 }
 
-/// How a stream is made, or kept from now on.
+/// The configuration of a stream.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct StreamRecord {
     #[prost(message, optional, tag = "1")]
@@ -275,7 +277,7 @@ pub(crate) struct StreamRecord {
     pub(crate) bytes: Option<u64>,
 }
 
-/// Where a stream begins from now on: an offset for each segment, in number order.
+/// A truncation: the new head of each segment of a stream, in number order.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct CutRecord {
     #[prost(message, optional, tag = "1")]
@@ -284,19 +286,19 @@ pub(crate) struct CutRecord {
     pub(crate) offsets: Vec<u64>,
 }
 
-/// Data objects that were deleted. In format 1, log objects that were given back.
+/// Data objects that were deleted; in format 1, log objects that were reclaimed.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct GaveBack {
     #[prost(uint64, repeated, tag = "2")]
     pub(crate) objects: Vec<u64>,
 }
 
-/// The head of what is left of a log object that was given back: a checkpoint that needs it no more.
+/// The head of the tombstone of a reclaimed log object in format 1: a checkpoint that no longer needs it.
 #[derive(Clone, Copy, PartialEq, prost::Message)]
 pub(crate) struct Gone {
     #[prost(uint64, tag = "1")]
     pub(crate) checkpoint: u64,
-    /// Who had written it, as it said: the writer may not know yet that its object was there.
+    /// The author of the reclaimed object, who may not know yet that it was written.
     #[prost(fixed64, tag = "2")]
     pub(crate) instance_high: u64,
     #[prost(fixed64, tag = "3")]
@@ -324,7 +326,7 @@ pub(crate) struct SegmentName {
     pub(crate) epoch: u32,
 }
 
-/// The head of a checkpoint: everything that the log objects before its number say.
+/// The head of a checkpoint: the state after all log objects before its number.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Snapshot {
     #[prost(uint64, tag = "1")]
@@ -333,32 +335,32 @@ pub(crate) struct Snapshot {
     pub(crate) scopes: Vec<String>,
     #[prost(message, repeated, tag = "3")]
     pub(crate) streams: Vec<StreamPiece>,
-    /// Streams that were deleted, each with its last epoch.
+    /// Deleted streams, each with its last epoch.
     #[prost(message, repeated, tag = "4")]
     pub(crate) ended: Vec<EndedPiece>,
     #[prost(message, repeated, tag = "5")]
     pub(crate) tables: Vec<TablePiece>,
-    /// Who wrote longest ago comes first.
+    /// Writers, least recent first.
     #[prost(message, repeated, tag = "6")]
     pub(crate) writers: Vec<Mark>,
-    /// In the order of their commits.
+    /// Outcomes of transactions in commit order.
     #[prost(message, repeated, tag = "7")]
     pub(crate) outcomes: Vec<OutcomePiece>,
     #[prost(message, repeated, tag = "8")]
     pub(crate) open: Vec<OpenPiece>,
-    /// The checkpoint whose state this one changes. Then it holds, of scopes, streams, tables, writers and outcomes, those
-    /// that changed since; of a segment the extents from the first one that did.
+    /// The checkpoint that an incremental one is based on. It then holds only the scopes, streams, tables,
+    /// writers and outcomes that changed since, and of a segment the extents from the first changed one.
     #[prost(uint64, optional, tag = "11")]
     pub(crate) base: Option<u64>,
-    /// Checksum of the log object before this number, if `is_chained`.
+    /// The checksum of the log object before this number, if `is_chained`.
     #[prost(fixed32, tag = "12")]
     pub(crate) last: u32,
     #[prost(message, optional, tag = "13")]
     pub(crate) lease: Option<LeaseRecord>,
-    /// The checkpoints that make the newest one that the log speaks of, the one that holds everything first.
+    /// The chain of the newest recorded checkpoint, the full one first.
     #[prost(message, repeated, tag = "14")]
     pub(crate) chain: Vec<CheckpointRecord>,
-    /// The same of the one before.
+    /// The chain of the checkpoint before that.
     #[prost(message, repeated, tag = "15")]
     pub(crate) chain_before: Vec<CheckpointRecord>,
     #[prost(uint64, tag = "16")]
@@ -375,7 +377,7 @@ pub(crate) struct Snapshot {
     pub(crate) removed_entries: Vec<Change>,
     #[prost(bool, tag = "22")]
     pub(crate) scopes_changed: bool,
-    /// Whether the log object before this number is not of format 1: then none of format 1 follows.
+    /// Whether the log object before this number has format 2 or later: then none of format 1 follows.
     #[prost(bool, tag = "23")]
     pub(crate) is_chained: bool,
 }
@@ -392,7 +394,7 @@ pub(crate) struct StreamPiece {
     pub(crate) segments: Vec<SegmentPiece>,
 }
 
-/// A segment, and where its events stand: the same place of each list is one extent.
+/// A segment and its extents, as parallel lists.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct SegmentPiece {
     #[prost(uint64, tag = "1")]
@@ -401,17 +403,17 @@ pub(crate) struct SegmentPiece {
     pub(crate) tail: u64,
     #[prost(uint64, repeated, tag = "3")]
     pub(crate) objects: Vec<u64>,
-    /// Counted from the beginning of the object.
+    /// Offsets in bytes from the start of the object.
     #[prost(uint64, repeated, tag = "4")]
     pub(crate) at: Vec<u64>,
     #[prost(uint32, repeated, tag = "5")]
     pub(crate) lengths: Vec<u32>,
     #[prost(fixed32, repeated, tag = "6")]
     pub(crate) checksums: Vec<u32>,
-    /// Of the first commit.
+    /// The time of the first commit.
     #[prost(uint64, repeated, tag = "7")]
     pub(crate) times: Vec<u64>,
-    /// Of the last commit; the same in format 1, which has no list of them.
+    /// The time of the last commit; empty in format 1, where it equals that of the first.
     #[prost(uint64, repeated, tag = "8")]
     pub(crate) last_times: Vec<u64>,
 }
@@ -430,7 +432,7 @@ pub(crate) struct TablePiece {
     pub(crate) table: Option<Name>,
     #[prost(message, repeated, tag = "2")]
     pub(crate) entries: Vec<EntryPiece>,
-    /// Whether the base's entries are gone.
+    /// Whether it replaces the entries of the base checkpoint.
     #[prost(bool, tag = "3")]
     pub(crate) is_whole: bool,
 }
@@ -459,7 +461,7 @@ pub(crate) struct OutcomePiece {
 pub(crate) struct OpenPiece {
     #[prost(uint64, tag = "1")]
     pub(crate) transaction: u64,
-    /// When something was staged last.
+    /// When events were last staged.
     #[prost(uint64, tag = "2")]
     pub(crate) time: u64,
     #[prost(message, repeated, tag = "3")]

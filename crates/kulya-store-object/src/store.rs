@@ -1,4 +1,5 @@
-//! The store: the contract's calls, each a request to the log or a look at its end.
+//! The store: implements the [`StreamStore`] contract. Each call is a request to the committer or a read of
+//! the state at the end of the log.
 
 use crate::bucket::Bucket;
 use crate::committer::{self, Job};
@@ -22,22 +23,22 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 
-/// Bytes of commits that may be on their way.
+/// The maximum number of bytes of queued requests; beyond it writers wait (backpressure).
 const ROOM_BYTES: usize = 64 << 20;
 
-/// A store on an object storage. Opening a second one on the same objects, in this process or another, is fine: they see the
-/// same.
+/// A stream store on object storage. Any number of instances, in this process or others, can open the same
+/// objects: they see the same data.
 #[derive(Clone)]
 pub struct ObjectLogStore {
     pub(crate) inner: Arc<Inner>,
 }
 
-/// What [`ObjectLogStore::compact`] did.
+/// The result of [`ObjectLogStore::compact`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Compacted {
-    /// Bytes of events that stand in larger objects now.
+    /// The size of the events that were merged into larger objects, in bytes.
     pub merged_bytes: u64,
-    /// Objects that nobody needed. Those of the log are deleted only some time after they were found to be so.
+    /// The number of deleted objects. Log objects are deleted only after a grace period.
     pub deleted_objects: u64,
 }
 
@@ -51,8 +52,12 @@ pub(crate) struct Inner {
 }
 
 impl ObjectLogStore {
-    /// Opens the store whose objects' names begin with `prefix`, and makes it where there is none: reads the newest checkpoint
-    /// and the log behind it. Must be called within a tokio runtime, in which a task then writes.
+    /// Opens the store under `prefix`, or creates it if none exists: reads the newest checkpoint and the log
+    /// after it. Must be called within a tokio runtime, on which background tasks are spawned.
+    ///
+    /// # Errors
+    /// `Corrupt` when the log is damaged or the prefix holds something else; `InvalidInput` when the storage
+    /// does not support conditional writes; `Unreachable` when it does not answer.
     pub async fn open(objects: Arc<dyn ObjectStore>, prefix: &Path, settings: Settings) -> Result<Self> {
         let supervisor = Supervisor::default();
         let bucket = Bucket::new(objects, prefix, settings);
@@ -79,22 +84,26 @@ impl ObjectLogStore {
         Ok(Self { inner })
     }
 
-    /// Objects under the store's prefix, and their bytes together.
+    /// Returns the number of objects under the store's prefix and their total size in bytes.
+    ///
+    /// # Errors
+    /// `Unreachable` when the storage does not answer.
     pub async fn usage(&self) -> Result<(u64, u64)> {
         self.inner.journal.bucket.usage().await
     }
 
-    /// Does the maintenance now, what is not due yet included: applies the streams' retention, merges small objects, writes a
-    /// checkpoint, and deletes what nobody needs. Processes do so by themselves.
+    /// Runs all maintenance now, due or not: applies retention, merges small objects, writes a checkpoint,
+    /// and deletes unreferenced objects. Background tasks do this, too.
     ///
     /// # Errors
-    /// `Conflict` when another process is at it.
+    /// `Conflict` when another process holds the maintenance lease; `Unreachable` when the storage does not
+    /// answer.
     pub async fn compact(&self) -> Result<Compacted> {
         let pass = self.inner.maintenance.lock().await.pass(&self.inner, true).await?;
         let pass = pass.ok_or_else(|| {
             Error::new(
                 ErrorKind::Conflict,
-                "another process does the maintenance right now: try again in a minute",
+                "maintenance lease held by another process: retry in a minute",
             )
         })?;
         Ok(Compacted { merged_bytes: pass.merged_bytes, deleted_objects: pass.deleted_objects })
@@ -112,7 +121,7 @@ impl Inner {
         let bytes = ask.bytes();
         if bytes > MOST_BYTES {
             return Err(Error::invalid(format!(
-                "{bytes} bytes are more than are written at once: stage events in a transaction, at most {MOST_BYTES} bytes at a time"
+                "request of {bytes} bytes exceeds the maximum of {MOST_BYTES}: stage events in a transaction, in smaller parts"
             )));
         }
         let room = Arc::clone(&self.room).acquire_many_owned(bytes.min(ROOM_BYTES) as u32).await;
@@ -125,12 +134,12 @@ impl Inner {
         Ok(matches!(self.ask(ask).await?, Answer::Done(true)))
     }
 
-    /// Asks without waiting for the answer.
+    /// Submits a request without waiting for the response.
     pub(crate) fn tell(&self, ask: Ask) {
         committer::tell(&self.jobs, ask);
     }
 
-    /// Looks at the state as it is at the log's end.
+    /// Calls a function with the state at the end of the log.
     async fn look<T>(&self, act: impl FnOnce(&State) -> T) -> Result<T> {
         self.check_open()?;
         self.journal.sync().await?;
@@ -157,9 +166,9 @@ impl Inner {
             tokio::select! {
                 _ = moved.changed() => {}
                 () = tokio::time::sleep(pause) => {
-                    // where nothing comes it is looked for more and more rarely
+                    // poll less and less often while nothing arrives
                     pause = (pause + pause / 4).min(longest);
-                    // of many who wait one looks
+                    // of many waiting readers only one polls
                     if self.journal.looks() == looks {
                         self.journal.sync().await?;
                     }

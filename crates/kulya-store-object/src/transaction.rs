@@ -1,4 +1,5 @@
-//! A transaction: events that stand in the log for nobody, until a commit says where they belong.
+//! A transaction of the object store: events that are staged in the log and invisible until a commit record
+//! publishes them.
 
 use crate::plan::{Answer, Ask};
 use crate::store::{Inner, closed};
@@ -6,6 +7,7 @@ use async_trait::async_trait;
 use kulya_store::{Append, Committed, Result, TableChange, Transaction, TransactionId};
 use std::sync::Arc;
 
+/// An open transaction; dropped, it is aborted.
 pub(crate) struct StagedTransaction {
     pub(crate) inner: Arc<Inner>,
     pub(crate) name: u64,

@@ -1,5 +1,5 @@
-//! What an object storage's errors mean, in our words: which say no for certain, which mean that nothing was written, and what
-//! whoever asked is told.
+//! Maps errors of an object storage to the store's errors, and decides which are permanent and which mean
+//! that nothing was written.
 
 use kulya_store::{Error, ErrorKind};
 use object_store::Error as StorageError;
@@ -8,13 +8,13 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-/// An object stands in its folder, but that it does was not made to last: the folder could not be synced.
+/// An object was written, but its directory could not be synced: it may not survive a power failure.
 #[derive(Debug)]
 pub(crate) struct NotDurable(pub(crate) io::Error);
 
 impl fmt::Display for NotDurable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the folder of the object could not be synced")
+        f.write_str("the directory of the object could not be synced")
     }
 }
 
@@ -24,7 +24,7 @@ impl std::error::Error for NotDurable {
     }
 }
 
-/// The first cause of a kind.
+/// Returns the first error of a type in a chain of causes.
 fn cause<'a, E: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a E> {
     let mut cause = Some(error);
     while let Some(one) = cause {
@@ -40,7 +40,7 @@ fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<io::ErrorKind> {
     cause::<io::Error>(error).map(io::Error::kind)
 }
 
-/// Whether the storage has said no, for certain: asking again gives the same.
+/// Returns whether an error is permanent: a retry would fail, too.
 pub(super) fn is_final(error: &StorageError) -> bool {
     use StorageError as E;
     matches!(
@@ -58,7 +58,7 @@ fn is_forbidden(error: &(dyn std::error::Error + 'static)) -> bool {
     matches!(io_kind(error), Some(io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied))
 }
 
-/// Whether an error of ours says that nothing may be written here.
+/// Returns whether a store error means that writing is not permitted.
 pub(super) fn is_read_only(error: &Error) -> bool {
     is_forbidden(error)
         || matches!(
@@ -67,36 +67,39 @@ pub(super) fn is_read_only(error: &Error) -> bool {
         )
 }
 
-/// Whether a folder's disk has no room.
+/// Returns whether a directory's disk is full.
 pub(super) fn is_full(error: &StorageError) -> bool {
     io_kind(error) == Some(io::ErrorKind::StorageFull)
 }
 
+/// Returns whether an object was written, but not durably.
 pub(super) fn is_undurable(error: &StorageError) -> bool {
     cause::<NotDurable>(error).is_some()
 }
 
+/// Returns the error of a request that timed out.
 pub(super) fn no_answer(time: Duration) -> StorageError {
-    StorageError::Generic { store: "object storage", source: format!("no answer within {time:?}").into() }
+    StorageError::Generic { store: "object storage", source: format!("request timed out after {time:?}").into() }
 }
 
+/// Converts the storage's error about an object.
 pub(super) fn failed(name: &Path, error: StorageError) -> Error {
     use StorageError as E;
     let (kind, what) = match &error {
         _ if is_undurable(&error) => (
             ErrorKind::Failed,
-            "it was written, but its folder cannot be synced, and nothing more is written: look at the disk and start again",
+            "it was written, but its directory cannot be synced; writes are stopped: check the disk and restart",
         ),
-        _ if is_full(&error) => (ErrorKind::Full, "no space left: make room and try again"),
+        _ if is_full(&error) => (ErrorKind::Full, "no space left on device: free some space and retry"),
         E::PermissionDenied { .. } | E::Unauthenticated { .. } => {
-            (ErrorKind::Unreachable, "the object storage refuses access: see that the credentials are right")
+            (ErrorKind::Unreachable, "the object storage denies access: check the credentials")
         }
         _ if is_forbidden(&error) => (
             ErrorKind::Unreachable,
-            "the folder cannot be written: see that it is not mounted read-only and that its rights are right",
+            "the directory cannot be written: check that it is not mounted read-only, and its permissions",
         ),
         E::NotSupported { .. } | E::NotImplemented { .. } => {
-            (ErrorKind::InvalidInput, "the object storage cannot do that: choose one with conditional writes")
+            (ErrorKind::InvalidInput, "the object storage does not support this operation: use one with conditional writes")
         }
         _ => (
             ErrorKind::Unreachable,
@@ -106,19 +109,22 @@ pub(super) fn failed(name: &Path, error: StorageError) -> Error {
     Error::new(kind, format!("object {name}: {what}")).because(error)
 }
 
+/// Returns the error for an object that is reported to exist, but cannot be read.
 pub(super) fn unreachable(name: &Path, what: &str) -> Error {
-    Error::new(ErrorKind::Unreachable, format!("object {name} {what}, and is not there: try again"))
+    Error::new(ErrorKind::Unreachable, format!("object {name} {what}, but does not exist yet: retry"))
 }
 
+/// Returns the error for a damaged object.
 pub(super) fn damaged(name: &Path, what: String) -> Error {
     Error::new(ErrorKind::Corrupt, format!("object {name} is damaged: {what}"))
 }
 
+/// Returns the error for a missing object.
 pub(super) fn missing(name: &Path) -> Error {
     Error::new(
         ErrorKind::Corrupt,
         format!(
-            "object {name} is missing: bring it back from a copy, or give up what it held with kulya store repair"
+            "object {name} is missing: restore it from a backup, or accept the loss of its contents with kulya store repair"
         ),
     )
 }

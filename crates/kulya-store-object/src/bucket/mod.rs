@@ -1,5 +1,5 @@
-//! The objects of one store, by their names: what is asked of an object storage, again where that may help. It knows nothing
-//! of what the log means.
+//! The objects of one store: their names, and requests to the object storage with retries and timeouts. It
+//! does not interpret the log.
 
 mod clock;
 mod failure;
@@ -25,37 +25,37 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-/// So much of a log object is asked for at first: most of them have no more.
+/// The number of bytes of a log object that the first request reads: most objects are not larger.
 const NEAR_BYTES: u64 = 64 << 10;
-/// The folders of checkpoints and of their second copies.
+/// The directories of checkpoints and of their copies.
 const CHECKPOINTS: [&str; 2] = ["checkpoint", "checkpoint-copy"];
-/// A listing takes a request for each thousand objects.
+/// The timeout of a listing, which takes one request per thousand objects.
 const LISTING: Duration = Duration::from_secs(60);
-/// The first object of a store, which says whose folder this is.
+/// The name of a store's first object, which identifies the store and its format.
 const FORMAT_NAME: &str = "FORMAT";
 const OLD_FORMAT: &[u8] = b"kulya-store-object 1\n";
 const FORMAT: &str = "kulya-store-object 2\nblock ";
-/// What stores of format 1 have for the number in `FORMAT`.
+/// The block size of stores of format 1.
 const OLD_BLOCK: u64 = 1024;
 
-/// Where the objects are.
+/// Access to the objects of one store.
 pub(crate) struct Bucket {
     store: Arc<dyn ObjectStore>,
     prefix: Path,
     pub(crate) settings: Settings,
     block: AtomicU64,
-    /// Requests for events at once.
+    /// Limits the number of concurrent reads of events.
     reads: Semaphore,
-    /// How far the storage's clock is ahead of our own, in milliseconds; 0 where they are about the same.
+    /// How far the storage's clock is ahead of our own, in milliseconds; 0 when they are about equal.
     skew_ms: AtomicI64,
     compared_at: Mutex<Option<Instant>>,
 }
 
-/// What stands under a number of the log.
+/// The object at a number of the log.
 pub(crate) enum Found {
     Nothing,
     Log(Box<Arrived>),
-    /// It was given back, when there was this checkpoint: only in format 1.
+    /// It was reclaimed, when this checkpoint existed: only in format 1.
     GivenBack {
         checkpoint: u64,
         author: Author,
@@ -66,31 +66,31 @@ pub(crate) enum Found {
 pub(crate) struct Arrived {
     pub(crate) log: Log,
     pub(crate) header: Header,
-    /// The first bytes of the object, as many as came along.
+    /// The first bytes of the object, as many as the request returned.
     pub(crate) near: Bytes,
 }
 
-/// What became of an object that was to be made.
+/// The outcome of a conditional put.
 pub(crate) enum Put {
     Made,
-    /// Something stands there: perhaps this very object, by an earlier try.
+    /// An object has this name: perhaps this very one, from an earlier attempt.
     Taken,
     /// Nothing was written.
     Refused(Error),
-    /// Nobody knows.
+    /// It is unknown whether the object was written.
     Unsure(Error),
-    /// It stands there, but may not survive a power cut.
+    /// The object was written, but may not survive a power failure.
     Undurable(Error),
 }
 
-/// The name of a checkpoint: its number, and that of the one it changes.
+/// The name of a checkpoint: its number, and the number of the checkpoint that it is based on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct CheckpointName {
     pub(crate) number: u64,
     pub(crate) base: Option<u64>,
 }
 
-/// An object as a listing has it.
+/// An object in a listing.
 #[derive(Debug, Clone)]
 pub(crate) struct Listed {
     pub(crate) path: Path,
@@ -98,6 +98,7 @@ pub(crate) struct Listed {
 }
 
 impl Bucket {
+    /// Creates a bucket; sends no request.
     pub(crate) fn new(store: Arc<dyn ObjectStore>, prefix: &Path, settings: Settings) -> Self {
         let reads = Semaphore::new(settings.reads_at_once.max(1));
         let (prefix, block) = (prefix.clone(), AtomicU64::new(OLD_BLOCK));
@@ -112,6 +113,7 @@ impl Bucket {
         }
     }
 
+    /// Returns a path under the store's prefix.
     fn name(&self, rest: &str) -> Path {
         Path::from_iter(self.prefix.parts().chain(Path::from(rest).parts()))
     }
@@ -120,13 +122,14 @@ impl Bucket {
         self.name(&format!("log/{number:020}"))
     }
 
-    /// The names of a checkpoint's two copies: the log before it may be gone, and then one alone would be little.
+    /// Returns the names of a checkpoint's two copies. There are two because the log before a checkpoint may
+    /// be deleted.
     fn checkpoint_names(&self, CheckpointName { number, base }: CheckpointName) -> [Path; 2] {
         let base = base.map(|base| format!(".{base:020}")).unwrap_or_default();
         CHECKPOINTS.map(|folder| self.name(&format!("{folder}/{number:020}{base}")))
     }
 
-    /// The name of the object of a place.
+    /// Returns the name of a log or data object.
     fn place_name(&self, object: u64) -> Path {
         match object & DATA_BIT {
             0 => self.log_name(object),
@@ -138,13 +141,16 @@ impl Bucket {
         self.name(&format!("closed/{:020}", number / self.block()))
     }
 
-    /// Numbers of the log that are closed at a time.
+    /// Returns the number of log objects that are closed together.
     pub(crate) fn block(&self) -> u64 {
         self.block.load(Ordering::Relaxed)
     }
 
-    /// Makes the store's first object, or finds it, and refuses a storage that does not keep to its conditions: there two
-    /// processes would write over each other.
+    /// Creates the store's first object, or reads it if it exists, and rejects a storage that ignores
+    /// conditional writes: on it two processes would overwrite each other's objects.
+    ///
+    /// # Errors
+    /// `InvalidInput` when conditional writes are ignored; `Corrupt` when the prefix holds something else.
     pub(crate) async fn begin(&self) -> Result<()> {
         let name = self.name(FORMAT_NAME);
         let ours = Bytes::from(format!("{FORMAT}{}\n", self.settings.block.max(1)));
@@ -152,10 +158,10 @@ impl Bucket {
         let (mut made, mut failed) = (0, 0);
         let found = loop {
             let error = match self.create(&name, ours.clone().into()).await {
-                // once nothing was there; then something was, and nobody ever takes it away
+                // the object did not exist at first; then it did, and nobody ever deletes it
                 Put::Made if made > 0 => {
                     return Err(Error::invalid(format!(
-                        "{} writes over objects that are there: it does not know conditional writes (If-None-Match), without which no store can be kept on it",
+                        "{} overwrites existing objects: it does not support conditional writes (If-None-Match), which a store requires",
                         self.store
                     )));
                 }
@@ -163,12 +169,12 @@ impl Bucket {
                     made += 1;
                     continue;
                 }
-                // or it is just being written, and then nothing is there
+                // or a concurrent write is under way, and the object does not exist yet
                 Put::Taken => match self.get(&name, None).await? {
                     Some((found, _)) => break found,
-                    None => unreachable(&name, "is being written"),
+                    None => unreachable(&name, "is reported as being written"),
                 },
-                // who may only read can read what is there
+                // a process with read access alone can read an existing store
                 Put::Refused(error) => match self.get(&name, None).await {
                     Ok(Some((found, _))) if is_read_only(&error) => break found,
                     _ => return Err(error),
@@ -184,7 +190,10 @@ impl Bucket {
         self.recognize(&found)
     }
 
-    /// Finds a store's first object; `false` when there is none.
+    /// Returns whether the store exists.
+    ///
+    /// # Errors
+    /// `Corrupt` when the prefix holds something else.
     pub(crate) async fn find(&self) -> Result<bool> {
         match self.get(&self.name(FORMAT_NAME), None).await? {
             Some((found, _)) => self.recognize(&found).map(|()| true),
@@ -192,6 +201,7 @@ impl Bucket {
         }
     }
 
+    /// Checks the content of `FORMAT` and takes the block size from it.
     fn recognize(&self, found: &[u8]) -> Result<()> {
         let name = self.name(FORMAT_NAME);
         let refused = |what: &str| Err(Error::new(ErrorKind::Corrupt, format!("object {name} {what}")));
@@ -207,13 +217,13 @@ impl Bucket {
                 Ok(())
             }
             _ if found.starts_with(b"kulya-store-object ") => {
-                refused("is of another format: use the kulya that wrote it, or a newer one")
+                refused("has an unsupported format: use the version of kulya that wrote it, or a newer one")
             }
-            _ => refused("is not ours: choose a prefix where nothing else is"),
+            _ => refused("was not written by kulya: choose a prefix that nothing else uses"),
         }
     }
 
-    /// What stands under this number.
+    /// Reads the head of the log object with this number.
     pub(crate) async fn log(&self, number: u64) -> Result<Found> {
         let name = self.log_name(number);
         let Some((mut near, size)) = self.get(&name, Some(0..NEAR_BYTES)).await? else {
@@ -227,7 +237,7 @@ impl Bucket {
             let Some((whole, _)) = self.get(&name, Some(0..header.events_from())).await? else {
                 return Err(missing(&name));
             };
-            // it may have been given back in between
+            // it may have been replaced by a tombstone in between
             if Header::parse(&whole).is_ok_and(|now| now != header) {
                 return Box::pin(self.log(number)).await;
             }
@@ -243,7 +253,8 @@ impl Bucket {
         Ok(Found::Log(Box::new(Arrived { log, header, near })))
     }
 
-    /// The events of a place; `None` when its object is not there, or was given back.
+    /// Reads the events at a location and verifies their checksum; `None` when the object does not exist or
+    /// was reclaimed.
     pub(crate) async fn events(&self, place: Place) -> Result<Option<Bytes>> {
         let _turn = self.reads.acquire().await;
         let name = self.place_name(place.object);
@@ -255,18 +266,19 @@ impl Bucket {
             Ok(None) => return Ok(None),
             _ => {}
         }
-        // what is left of one that was given back is shorter than what was asked for
+        // a tombstone is shorter than the requested range
         if place.is_log() && !matches!(self.log(place.object).await?, Found::Log(_)) {
             return Ok(None);
         }
         match self.get(&name, range).await? {
             None => Ok(None),
             Some((bytes, _)) if is_right(&bytes) => Ok(Some(bytes)),
-            Some(_) => Err(damaged(&name, format!("the events at byte {} have another checksum", place.at))),
+            Some(_) => Err(damaged(&name, format!("checksum mismatch in the events at byte {}", place.at))),
         }
     }
 
-    /// The head of a data object, and where its events begin; `None` when it is not there.
+    /// Reads the head of a data object and returns it with the offset of its events; `None` when it does not
+    /// exist.
     pub(crate) async fn data_head(&self, object: u64) -> Result<Option<(Data, u64)>> {
         let _turn = self.reads.acquire().await;
         let name = self.place_name(object);
@@ -286,17 +298,17 @@ impl Bucket {
         Ok(Some((data, header.events_from())))
     }
 
-    /// Tries once to make the log object of a number.
+    /// Puts the log object with this number, without retries, if none exists.
     pub(crate) async fn create_log(&self, number: u64, body: PutPayload) -> Put {
         self.create(&self.log_name(number), body).await
     }
 
-    /// Makes a data object; one that is there under its name is the same.
+    /// Creates a data object; an existing one with this name is the same.
     pub(crate) async fn create_data(&self, object: u64, body: &PutPayload) -> Result<()> {
         self.create_again(&self.place_name(object), body).await
     }
 
-    /// Writes the state down; a checkpoint that is there is as good. Gives its size.
+    /// Creates both copies of a checkpoint, unless they exist. Returns its size in bytes.
     pub(crate) async fn create_checkpoint(&self, number: u64, snapshot: &Snapshot) -> Result<u64> {
         let body = object::begin(Kind::Checkpoint, number, snapshot).map_err(Error::invalid)?;
         let size = body.len() as u64;
@@ -306,25 +318,26 @@ impl Bucket {
         self.create_again(&name, &body).await.map(|()| size)
     }
 
-    /// Says of the block that a number lies in that none of its numbers is ever taken again.
+    /// Closes the block of a log number: no number of it is ever used again.
     pub(crate) async fn close(&self, number: u64) -> Result<()> {
         self.create_again(&self.closed_name(number), &Bytes::from_static(b"closed\n").into()).await
     }
 
-    /// Whether the log has gone on so far that a number may be deleted.
+    /// Returns whether the block of a log number is closed, so that its objects may be deleted.
     pub(crate) async fn is_closed(&self, number: u64) -> Result<bool> {
         Ok(self.get(&self.closed_name(number), None).await?.is_some())
     }
 
+    /// Puts an object if none has this name, with retries.
     async fn create_again(&self, name: &Path, body: &PutPayload) -> Result<()> {
         let begun = Instant::now();
         let mut failed = 0;
         loop {
             let error = match self.create(name, body.clone()).await {
                 Put::Made => return Ok(()),
-                // a storage may say that somebody is just writing there, and then he does not
+                // a storage may report a concurrent write that then fails
                 Put::Taken if self.get(name, Some(0..1)).await?.is_some() => return Ok(()),
-                Put::Taken => unreachable(name, "is being written"),
+                Put::Taken => unreachable(name, "is reported as being written"),
                 Put::Refused(error) | Put::Undurable(error) => return Err(error),
                 Put::Unsure(error) => error,
             };
@@ -335,7 +348,7 @@ impl Bucket {
         }
     }
 
-    /// What is there in a folder of the store.
+    /// Lists a directory of the store.
     pub(crate) async fn list(&self, folder: &str) -> Result<Vec<Listed>> {
         let folder = self.name(folder);
         let list = || within(LISTING, self.store.list(Some(&folder)).try_collect::<Vec<_>>());
@@ -348,14 +361,14 @@ impl Bucket {
         Ok(found.into_iter().filter_map(listed).collect())
     }
 
-    /// Objects and bytes under the store's prefix.
+    /// Returns the number of objects under the store's prefix and their total size in bytes.
     pub(crate) async fn usage(&self) -> Result<(u64, u64)> {
         let list = || within(LISTING, self.store.list(Some(&self.prefix)).try_collect::<Vec<_>>());
         let found = self.again(&self.prefix, list).await?;
         Ok((found.len() as u64, found.iter().map(|meta| meta.size).sum()))
     }
 
-    /// Writes a checkpoint over what stands under its name.
+    /// Writes both copies of a checkpoint, overwriting existing ones.
     pub(crate) async fn replace_checkpoint(&self, number: u64, snapshot: &Snapshot) -> Result<()> {
         let body = object::begin(Kind::Checkpoint, number, snapshot).map_err(Error::invalid)?;
         let time = self.settings.time_for(body.len() as u64);
@@ -366,7 +379,7 @@ impl Bucket {
         Ok(())
     }
 
-    /// A number of the log behind this one under which something stands, as far as a listing knows.
+    /// Returns the number of a log object after this one, as far as a listing shows.
     pub(crate) async fn any_log_behind(&self, number: u64) -> Result<Option<u64>> {
         let (folder, offset) = (self.name("log"), self.log_name(number));
         let list = async || {
@@ -382,7 +395,7 @@ impl Bucket {
         self.again(&folder, || within(LISTING, list())).await
     }
 
-    /// The checkpoints, the newest first.
+    /// Lists the checkpoints, newest first.
     pub(crate) async fn checkpoints(&self) -> Result<Vec<CheckpointName>> {
         let named = |listed: Listed| {
             let text = listed.path.filename()?;
@@ -401,7 +414,7 @@ impl Bucket {
         Ok(names)
     }
 
-    /// A checkpoint, whichever copy is whole; `None` when it is no longer there.
+    /// Reads a checkpoint from whichever copy is intact; `None` when it no longer exists.
     pub(crate) async fn checkpoint(&self, checkpoint: CheckpointName) -> Result<Option<Snapshot>> {
         let [first, second] = self.checkpoint_names(checkpoint);
         match self.checkpoint_at(&first, checkpoint).await {
@@ -410,7 +423,7 @@ impl Bucket {
                 let found = self.checkpoint_at(&second, checkpoint).await;
                 let Ok(Some(snapshot)) = found else { return Err(error) };
                 tracing::warn!(
-                    "{error}; its copy is whole, and read in its place: kulya store repair writes it anew"
+                    "{error}; its intact copy is used instead: kulya store repair restores it"
                 );
                 Ok(Some(snapshot))
             }
@@ -418,7 +431,7 @@ impl Bucket {
         }
     }
 
-    /// What is wrong with each copy of a checkpoint, by its name.
+    /// Verifies both copies of a checkpoint. Returns the name and the damage of each bad one.
     pub(crate) async fn damaged_copies(&self, checkpoint: CheckpointName) -> Result<Vec<(String, String)>> {
         let mut found = Vec::new();
         for name in self.checkpoint_names(checkpoint) {
@@ -434,6 +447,7 @@ impl Bucket {
         Ok(found)
     }
 
+    /// Reads one copy of a checkpoint.
     async fn checkpoint_at(&self, name: &Path, checkpoint: CheckpointName) -> Result<Option<Snapshot>> {
         let Some((bytes, size)) = self.get(name, None).await? else { return Ok(None) };
         let read = || {
@@ -442,14 +456,14 @@ impl Bucket {
             header.check_events(0, size)?;
             let snapshot: Snapshot = header.head(checkpoint.number, &bytes)?;
             if snapshot.base != checkpoint.base {
-                return Err("it is based on another one than its name says".to_owned());
+                return Err("its base is not the one in its name".to_owned());
             }
             Ok(snapshot)
         };
         read().map(Some).map_err(|what| damaged(name, what))
     }
 
-    /// Takes objects away; whoever reads a checkpoint meanwhile takes a newer one.
+    /// Deletes objects, in requests of at most 1000.
     pub(crate) async fn delete(&self, paths: Vec<Path>) -> Result<()> {
         for paths in paths.chunks(1000) {
             let folder = paths.first().cloned().unwrap_or_default();
@@ -470,54 +484,62 @@ impl Bucket {
         Ok(())
     }
 
+    /// Deletes both copies of a checkpoint.
     pub(crate) async fn delete_checkpoint(&self, name: CheckpointName) -> Result<()> {
         self.delete(self.checkpoint_names(name).into()).await
     }
 
+    /// Deletes data objects.
     pub(crate) async fn delete_data(&self, objects: &[u64]) -> Result<()> {
         self.delete(objects.iter().map(|object| self.place_name(*object)).collect()).await
     }
 
+    /// Deletes a log object.
     pub(crate) async fn delete_log(&self, number: u64) -> Result<()> {
         self.delete(vec![self.log_name(number)]).await
     }
 
-    /// Of a number that is said to be taken, and where nothing stands.
+    /// Returns the error for a log number that is reported to be used, but has no object.
     pub(crate) fn unreachable_log(&self, number: u64) -> Error {
-        unreachable(&self.log_name(number), "is being written")
+        unreachable(&self.log_name(number), "is reported as being written")
     }
 
-    /// Of an object that was put when its number had been deleted: perhaps it had been there before.
+    /// Returns the error for an object that was put after its number had been deleted: it may have existed
+    /// before.
     pub(crate) fn late_log(&self, number: u64) -> Error {
         let name = self.log_name(number);
         let what =
-            format!("object {name} was written so late that nobody knows whether it counted: ask again");
+            format!("object {name} was written after its block was closed, so the outcome is unknown: retry");
         Error::new(ErrorKind::Unreachable, what)
     }
 
+    /// Returns the error for a damaged log object.
     pub(crate) fn damaged_log(&self, number: u64, what: String) -> Error {
         damaged(&self.log_name(number), what)
     }
 
-    /// Of a number where nothing stands though the log goes on.
+    /// Returns the error for a gap in the log.
     pub(crate) fn missing_log(&self, number: u64) -> Error {
         missing(&self.log_name(number))
     }
 
+    /// Returns the error for a missing log or data object.
     pub(crate) fn missing_place(&self, object: u64) -> Error {
         missing(&self.place_name(object))
     }
 
+    /// Returns the error for a damaged checkpoint.
     pub(crate) fn damaged_checkpoint(&self, name: CheckpointName, what: String) -> Error {
         let [name, _] = self.checkpoint_names(name);
         damaged(&name, what)
     }
 
-    /// The text of an object's name.
+    /// Returns the name of a log or data object, for messages.
     pub(crate) fn shown(&self, object: u64) -> String {
         self.place_name(object).to_string()
     }
 
+    /// Puts an object once, if none has this name.
     async fn create(&self, name: &Path, body: PutPayload) -> Put {
         let time = self.settings.time_for(body.content_length() as u64);
         match within(time, self.store.put_opts(name, body, PutMode::Create.into())).await {
@@ -531,10 +553,11 @@ impl Bucket {
         }
     }
 
-    /// An object, or some bytes of it, and the size of all of it; `None` when it is not there.
+    /// Reads an object or a range of its bytes, with retries. Returns the bytes and the size of the object;
+    /// `None` when it does not exist.
     async fn get(&self, name: &Path, range: Option<Range<u64>>) -> Result<Option<(Bytes, u64)>> {
         let got = self.again(name, || self.get_once(name, range.clone())).await;
-        // of a range that begins behind its end nothing can be had
+        // a range beyond the end of an object is an error without a distinct kind: check the size
         if let (Err(_), Some(range)) = (&got, &range) {
             let head = within(self.settings.time_for(0), self.store.head(name)).await;
             if let Some(size) = head.ok().map(|meta| meta.size)
@@ -546,6 +569,7 @@ impl Bucket {
         got
     }
 
+    /// Reads an object or a range of its bytes, without retries.
     async fn get_once(
         &self,
         name: &Path,
@@ -562,7 +586,7 @@ impl Bucket {
         Ok(Some((within(time, got.bytes()).await?, size)))
     }
 
-    /// Asks until there is an answer, or no hope of one.
+    /// Retries a request with backoff until it succeeds, fails permanently, or runs out of attempts.
     async fn again<T, F>(&self, name: &Path, ask: impl Fn() -> F) -> Result<T>
     where
         F: Future<Output = object_store::Result<T>>,
@@ -583,10 +607,12 @@ impl Bucket {
     }
 }
 
+/// Parses a number of decimal digits alone.
 fn parse_number(text: &str) -> Option<u64> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
+/// Limits the duration of a request.
 async fn within<T>(
     time: Duration,
     request: impl Future<Output = object_store::Result<T>>,

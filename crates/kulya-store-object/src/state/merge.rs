@@ -1,19 +1,20 @@
-//! Maintenance as the state sees it: which events stand in small objects or in mostly dead ones, where they stand once they
-//! were merged, and on which checkpoint the next one is based.
+//! The part of the state that maintenance needs: which events are to be merged, how merges and checkpoints
+//! are applied, and which checkpoint the next one is based on.
 
 use super::{DataObject, Extent, Open, Place, Segment, State, said};
 use crate::record::{CheckpointRecord, MergedRecord, MergedRun};
 use kulya_store::SegmentId;
 use std::collections::{HashMap, HashSet};
 
-/// Of a data object at least one half is alive, or what is goes into another one.
+/// A data object is merged again when less than 1/2 of it is live.
 const SPARSE_PART: u64 = 2;
-/// Checkpoints of changes are based on one another as the digits of a number to this base count.
+/// The base of the number system by which incremental checkpoints are based on one another.
 const DIGITS: u64 = 4;
-/// Checkpoints of changes may have so many bytes together, and as many as the one that holds everything.
+/// The size in bytes up to which incremental checkpoints may grow together, whatever the size of the full
+/// one.
 const MOST_CHANGED_BYTES: u64 = 256 << 10;
 
-/// What shall be merged: extents of a segment that touch, and what open transactions have staged.
+/// The events to merge: adjacent extents of segments, and events staged by open transactions.
 #[derive(Debug, Default)]
 pub(crate) struct ToMerge {
     pub(crate) runs: Vec<(SegmentId, Vec<Extent>)>,
@@ -27,7 +28,7 @@ impl State {
         for run in &merged.runs {
             let id = run.segment.clone().unwrap_or_default().segment().map_err(said)?;
             let extents = extents(run, merged.data, number)?;
-            // it may have been deleted meanwhile
+            // the stream may have been deleted meanwhile
             if let Ok(segment) = self.segment_mut(&id) {
                 segment.replace(extents);
             }
@@ -61,12 +62,12 @@ impl State {
         self.fresh_bytes = 0;
     }
 
-    /// The number of the newest checkpoint that the log speaks of.
+    /// Returns the number of the newest recorded checkpoint.
     pub(crate) fn newest_checkpoint(&self) -> u64 {
         self.chain.last().map_or(0, |link| link.number)
     }
 
-    /// On which checkpoint the next one is based, and its turn; none, when it shall hold everything.
+    /// Returns the base of the next checkpoint and its position in the chain; no base when it must be full.
     pub(crate) fn next_base(&self) -> (Option<u64>, u64) {
         let (Some(whole), Some(last)) = (self.chain.first(), self.chain.last()) else { return (None, 0) };
         if self.changed_bytes > whole.bytes.max(MOST_CHANGED_BYTES) {
@@ -81,21 +82,21 @@ impl State {
         base.map_or((None, 0), |base| (Some(base.number), turn))
     }
 
-    /// Of each object that something alive stands in, how many bytes.
+    /// Returns the live bytes of each object that holds live events.
     fn alive(&self) -> HashMap<u64, u64> {
         let mut alive = HashMap::new();
         self.places().for_each(|place| *alive.entry(place.object).or_default() += u64::from(place.length));
         alive
     }
 
-    /// Every place where events stand that somebody may read.
+    /// Returns the locations of all live events.
     pub(crate) fn places(&self) -> impl Iterator<Item = Place> + '_ {
         let extents = self.streams.values().flat_map(|stream| &stream.segments).flat_map(Segment::extents);
         let staged = self.open.values().flat_map(|open| &open.parts).map(|(_, place)| *place);
         extents.map(|extent| extent.place).chain(staged).filter(|place| !place.is_lost())
     }
 
-    /// The events that stand in the log's objects, or in data objects that are mostly dead.
+    /// Selects the events in log objects and in sparse data objects.
     pub(crate) fn to_merge(&self) -> ToMerge {
         let alive = self.alive();
         let is_sparse = |(data, object): (&u64, &DataObject)| {
@@ -107,7 +108,7 @@ impl State {
         self.choose(is_due)
     }
 
-    /// The events whose places are chosen.
+    /// Selects the events at matching locations.
     pub(crate) fn choose(&self, is_due: impl Fn(&Place) -> bool) -> ToMerge {
         let mut chosen = ToMerge::default();
         for (stream, found) in &self.streams {
@@ -133,25 +134,25 @@ impl State {
         chosen
     }
 
-    /// Data objects in which nothing is alive.
+    /// Returns the data objects without live events.
     pub(crate) fn dead_data(&self) -> Vec<u64> {
         let alive = self.alive();
         self.data.keys().filter(|data| !alive.contains_key(data)).copied().collect()
     }
 
-    /// Before this number nobody needs a log object: neither who reads events, nor who begins with the second newest
-    /// checkpoint.
+    /// Returns the number before which no log object is needed, neither for events nor for recovery from the
+    /// second newest checkpoint.
     pub(crate) fn needed_from(&self) -> u64 {
         let checkpoint = self.chain_before.last().map_or(0, |link| link.number);
         self.places().filter(Place::is_log).map(|place| place.object).fold(checkpoint, u64::min)
     }
 
-    /// The checkpoints that the newest two are made of.
+    /// Returns the checkpoints in the chains of the newest two.
     pub(crate) fn needed_checkpoints(&self) -> HashSet<u64> {
         self.chain.iter().chain(&self.chain_before).map(|link| link.number).collect()
     }
 
-    /// The streams of which not everything is kept, and which hold more than they should at a time, in milliseconds.
+    /// Returns the streams that exceed their retention at `now`, in milliseconds.
     pub(crate) fn overdue(&self, now: u64) -> Vec<kulya_store::StreamId> {
         let is_overdue = |stream: &super::Stream| {
             let size: u64 = stream.segments.iter().map(|segment| segment.tail - segment.head).sum();
@@ -165,11 +166,11 @@ impl State {
     }
 }
 
-/// The extents that a run says, in a data object.
+/// Returns the extents of a run in a data object.
 fn extents(run: &MergedRun, data: u64, number: u64) -> Result<Vec<Extent>, String> {
     let lists = [run.at.len(), run.checksums.len(), run.first_times.len(), run.last_times.len()];
     if lists.iter().any(|length| *length != run.lengths.len()) {
-        return Err("merged extents are not all there".into());
+        return Err("lists of merged extents differ in length".into());
     }
     let mut start = run.start;
     let mut found = Vec::with_capacity(run.lengths.len());
@@ -179,7 +180,7 @@ fn extents(run: &MergedRun, data: u64, number: u64) -> Result<Vec<Extent>, Strin
     {
         let place = Place { object: data, at: *at, length: *length, checksum: *checksum };
         found.push(Extent { start, time: *time, last_time: *last_time, number, place });
-        start = start.checked_add(u64::from(*length)).ok_or("merged extents end nowhere")?;
+        start = start.checked_add(u64::from(*length)).ok_or("offset overflow in merged extents")?;
     }
     Ok(found)
 }

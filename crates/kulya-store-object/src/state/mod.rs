@@ -1,5 +1,6 @@
-//! What the log says, in memory: names, tables, writers, transactions, and where each segment's events stand. Built by
-//! applying the log's objects in order, by every process alike; nothing else changes it, and nothing here waits.
+//! The state built from the log, in memory: scopes, streams, tables, writers, transactions, and the location
+//! of each segment's events. Every process builds it by applying the log's objects in order; nothing else
+//! changes it. No I/O.
 
 mod merge;
 mod salvage;
@@ -20,47 +21,48 @@ use kulya_store::{
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Records that an object holds at the most: a mark has so many places for each.
+/// The maximum number of records per object: a record id has 16 bits for it.
 pub(crate) const MOST_RECORDS: usize = 1 << 16;
 
-/// The version of what a commit changed, and the name of a transaction that is begun: where its record stands.
+/// Returns the id of a record: the version of what a commit changes, or the id of the transaction that it
+/// begins.
 pub(crate) fn mark(number: u64, index: usize) -> u64 {
     ((number << 16) | index as u64) + 1
 }
 
-/// The state behind so many objects of the log.
+/// The state after a number of log objects.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    /// The number of the object that comes next.
+    /// The number of the next log object.
     pub(crate) next: u64,
-    /// When the last commit was, in milliseconds; never goes back.
+    /// The time of the last commit, in milliseconds; never goes back.
     pub(crate) time: u64,
     pub(crate) scopes: BTreeSet<Scope>,
     streams: BTreeMap<StreamId, Stream>,
-    /// The epoch of each stream that was deleted.
+    /// The last epoch of each deleted stream.
     ended: BTreeMap<StreamId, u32>,
     tables: BTreeMap<TableId, Entries>,
     pub(crate) writers: WriterMarks,
-    /// By name.
+    /// Open transactions by id.
     pub(crate) open: BTreeMap<u64, Open>,
     done: HashMap<u64, Done>,
-    /// By the version that its commit has.
+    /// Transactions by the version of their commit.
     done_in_order: BTreeMap<u64, u64>,
-    /// Checksum of the last log object, which the next one names.
+    /// The checksum of the last log object, which the next one names.
     pub(crate) last: u32,
-    /// Whether the last log object was not of format 1, which has no chain.
+    /// Whether the last log object has format 2 or later; format 1 has no checksum chain.
     pub(crate) is_chained: bool,
-    /// Who does the maintenance.
+    /// The maintenance lease.
     pub(crate) lease: LeaseRecord,
-    /// The checkpoints that make the newest one that the log speaks of, the one that holds everything first.
+    /// The chain of the newest recorded checkpoint, the full one first.
     pub(crate) chain: Vec<CheckpointRecord>,
-    /// The same of the one before.
+    /// The chain of the checkpoint before that.
     pub(crate) chain_before: Vec<CheckpointRecord>,
-    /// Bytes of all checkpoints of changes since the last one that holds everything.
+    /// The total size of incremental checkpoints since the last full one, in bytes.
     changed_bytes: u64,
-    /// The data objects that are there.
+    /// The live data objects.
     pub(crate) data: BTreeMap<u64, DataObject>,
-    /// Bytes of events in log objects since the newest checkpoint.
+    /// The size of the events in log objects since the newest checkpoint, in bytes.
     pub(crate) fresh_bytes: u64,
     touched: Touched,
 }
@@ -68,19 +70,19 @@ pub(crate) struct State {
 /// A data object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DataObject {
-    /// The log object that says that it is there.
+    /// The log object that published it.
     number: u64,
-    /// Bytes of events that it was made with.
+    /// The size of all its events, in bytes.
     bytes: u64,
 }
 
-/// What was changed or removed lately, each with the number of the log object that did it: what a checkpoint of changes has to
-/// say beyond what says so itself.
+/// What recently changed or was removed, with the number of the log object that did it: what an incremental
+/// checkpoint needs beyond the changed entities themselves.
 #[derive(Debug, Default)]
 struct Touched {
     scopes: u64,
     streams: BTreeMap<StreamId, u64>,
-    /// Made or removed.
+    /// Created or deleted.
     tables: BTreeMap<TableId, u64>,
     removed_entries: BTreeMap<(TableId, Bytes), u64>,
     removed_data: BTreeMap<u64, u64>,
@@ -88,7 +90,7 @@ struct Touched {
 }
 
 impl Touched {
-    /// Forgets what was before a number.
+    /// Discards changes before a log number.
     fn forget(&mut self, number: u64) {
         self.streams.retain(|_, touched| *touched >= number);
         self.tables.retain(|_, touched| *touched >= number);
@@ -116,12 +118,12 @@ impl Stream {
 /// A transaction that was neither committed nor aborted.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Open {
-    /// When something was staged last, in milliseconds.
+    /// When events were last staged, in milliseconds.
     pub(crate) time: u64,
     pub(crate) parts: Vec<(SegmentId, Place)>,
 }
 
-/// A transaction's outcome, small: so many changes, all of one version.
+/// The outcome of a committed transaction: the number of its table changes, all of one version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Done {
     version: u64,
@@ -129,7 +131,7 @@ struct Done {
 }
 
 impl State {
-    /// Whether a log object names the one that was applied last as the one before it.
+    /// Returns whether a log object names the last applied one as its predecessor.
     pub(crate) fn is_followed_by(&self, header: &Header, log: &Log) -> bool {
         match self.is_chained {
             true => header.format == FORMAT && log.previous == self.last,
@@ -137,39 +139,42 @@ impl State {
         }
     }
 
-    /// What the next log object says of the one before it.
+    /// Returns the checksum that the next log object names as its predecessor's.
     pub(crate) fn previous(&self) -> u32 {
         if self.is_chained { self.last } else { 0 }
     }
 
-    /// Takes over the object of this number. An error says what cannot be: then the object is not what a right writer writes,
-    /// and this state is no longer good.
+    /// Applies the log object with this number.
+    ///
+    /// # Errors
+    /// A description of the violated invariant: no correct writer wrote this object, and this state is no
+    /// longer usable.
     pub(crate) fn apply(&mut self, number: u64, header: &Header, log: &Log) -> Result<(), String> {
         if number != self.next {
-            return Err(format!("number {} is due", self.next));
+            return Err(format!("expected number {}", self.next));
         }
         if !self.is_followed_by(header, log) {
             return Err("it does not follow the object before it".into());
         }
         if log.records.len() > MOST_RECORDS || number >= 1 << 47 {
-            return Err("there are more records than have a mark".into());
+            return Err("too many records, or its number is too large".into());
         }
         if log.time < self.time {
-            return Err("its time is before that of the object before it".into());
+            return Err("its time is before that of the previous object".into());
         }
         self.time = log.time;
         for batch in &log.batches {
             self.take_batch(number, header.events_from(), batch)?;
         }
         for (index, record) in log.records.iter().enumerate() {
-            let act = record.act.as_ref().ok_or("it holds an act that is not known: use a newer kulya")?;
+            let act = record.act.as_ref().ok_or("unknown operation: use a newer version of kulya")?;
             self.take_act(number, index, act)?;
         }
         self.step(number, header);
         Ok(())
     }
 
-    /// Goes on behind an object.
+    /// Advances the state past a log object.
     fn step(&mut self, number: u64, header: &Header) {
         self.next = number + 1;
         self.last = header.checksum;
@@ -178,14 +183,14 @@ impl State {
 
     fn take_batch(&mut self, number: u64, events_from: u64, batch: &Batch) -> Result<(), String> {
         let id = batch.segment.clone().unwrap_or_default().segment().map_err(said)?;
-        let at = events_from.checked_add(batch.at).ok_or("events stand nowhere")?;
+        let at = events_from.checked_add(batch.at).ok_or("offset overflow in its events")?;
         let place = Place { object: number, at, length: batch.length, checksum: batch.checksum };
         let time = self.time;
         self.fresh_bytes += u64::from(batch.length);
         if batch.transaction == 0 {
             return self.segment_mut(&id)?.append(Some(batch.start), place, time, number);
         }
-        let open = self.open.get_mut(&batch.transaction).ok_or("a transaction that is over stages events")?;
+        let open = self.open.get_mut(&batch.transaction).ok_or("events staged for a transaction that has ended")?;
         open.parts.push((id, place));
         open.time = time;
         Ok(())
@@ -197,7 +202,7 @@ impl State {
         match act {
             Act::Commit(commit) => self.take_commit(number, mark, commit)?,
             Act::Begin(_) => _ = self.open.insert(mark, Open { time: self.time, parts: Vec::new() }),
-            // it may be over already: whoever drops a transaction does not wait for its commit
+            // it may have ended already: dropping a transaction does not wait for its commit
             Act::Abort(transaction) => _ = self.open.remove(transaction),
             Act::CreateScope(scope) => _ = self.scopes.insert(Scope::stored(scope).map_err(said)?),
             Act::DeleteScope(scope) => _ = self.scopes.remove(&Scope::stored(scope).map_err(said)?),
@@ -208,7 +213,7 @@ impl State {
                 let segments = (0..config.segments).map(|_| Segment::default()).collect();
                 let made = Stream { epoch, retention: config.retention, sealed: false, segments };
                 if self.streams.insert(stream, made).is_some() {
-                    return Err("a stream is made that is there".into());
+                    return Err("it creates a stream that exists".into());
                 }
             }
             Act::UpdateStream(update) => {
@@ -218,7 +223,7 @@ impl State {
             Act::SealStream(name) => self.stream_mut(&name.stream().map_err(said)?)?.sealed = true,
             Act::DeleteStream(name) => {
                 let stream = name.stream().map_err(said)?;
-                let gone = self.streams.remove(&stream).ok_or("a stream is deleted that is not there")?;
+                let gone = self.streams.remove(&stream).ok_or("it deletes a stream that does not exist")?;
                 self.ended.insert(stream, gone.epoch);
             }
             Act::Truncate(cut) => self.take_cut(cut)?,
@@ -238,7 +243,7 @@ impl State {
         Ok(())
     }
 
-    /// Remembers what an act changes.
+    /// Tracks what an operation changes.
     fn touch(&mut self, number: u64, act: &Act) -> Result<(), String> {
         let stream = match act {
             Act::CreateScope(_) | Act::DeleteScope(_) => {
@@ -247,7 +252,7 @@ impl State {
             }
             Act::CreateTable(name) | Act::DeleteTable(name) => {
                 let table = name.table().map_err(said)?;
-                // to make one that is there changes nothing
+                // creating an existing table changes nothing
                 if self.has_table(&table) != matches!(act, Act::CreateTable(_)) {
                     self.touched.tables.insert(table, number);
                 }
@@ -265,8 +270,8 @@ impl State {
     fn take_commit(&mut self, number: u64, mark: u64, commit: &CommitRecord) -> Result<(), String> {
         for change in &commit.changes {
             let table = change.table.clone().unwrap_or_default().table().map_err(said)?;
-            let entries = self.tables.get_mut(&table).ok_or("a table is changed that is not there")?;
-            // the object's bytes would be kept whole for one small value
+            let entries = self.tables.get_mut(&table).ok_or("it changes a table that does not exist")?;
+            // copied, since a slice would keep the whole object in memory
             let key = owned(&change.key);
             if change.value.is_none() {
                 self.touched.removed_entries.insert((table, key.clone()), number);
@@ -280,7 +285,7 @@ impl State {
         if commit.transaction == 0 {
             return Ok(());
         }
-        let open = self.open.remove(&commit.transaction).ok_or("a transaction is committed that is over")?;
+        let open = self.open.remove(&commit.transaction).ok_or("it commits a transaction that has ended")?;
         let time = self.time;
         for (segment, place) in open.parts {
             self.segment_mut(&segment)?.append(None, place, time, number)?;
@@ -303,29 +308,30 @@ impl State {
         let stream = cut.stream.clone().unwrap_or_default().stream().map_err(said)?;
         let segments = &mut self.stream_mut(&stream)?.segments;
         if segments.len() != cut.offsets.len() {
-            return Err("a cut has not an offset for each segment".into());
+            return Err("a cut does not have one offset per segment".into());
         }
         segments.iter_mut().zip(&cut.offsets).try_for_each(|(segment, offset)| segment.truncate(*offset))
     }
 
     fn stream_mut(&mut self, stream: &StreamId) -> Result<&mut Stream, String> {
-        self.streams.get_mut(stream).ok_or_else(|| format!("stream {stream} is not there"))
+        self.streams.get_mut(stream).ok_or_else(|| format!("stream {stream} does not exist"))
     }
 
     fn segment_mut(&mut self, id: &SegmentId) -> Result<&mut Segment, String> {
         let stream = self.streams.get_mut(&id.stream).filter(|stream| stream.epoch == id.epoch);
         let segment = stream.and_then(|stream| stream.segments.get_mut(id.number as usize));
-        segment.ok_or_else(|| format!("segment {id} is not there"))
+        segment.ok_or_else(|| format!("segment {id} does not exist"))
     }
 }
 
-/// What can be asked.
+/// Queries.
 impl State {
+    /// Returns an error if a scope does not exist.
     pub(crate) fn check_scope(&self, scope: &Scope) -> Result<()> {
         if self.scopes.contains(scope) { Ok(()) } else { Err(Error::not_found(format!("scope {scope}"))) }
     }
 
-    /// Whether a scope holds streams or tables.
+    /// Returns whether a scope holds streams or tables.
     pub(crate) fn is_used(&self, scope: &Scope) -> bool {
         self.streams.keys().any(|stream| stream.scope == *scope)
             || self.tables.keys().any(|table| table.scope == *scope)
@@ -339,11 +345,13 @@ impl State {
         self.streams.contains_key(stream)
     }
 
+    /// Returns the description of a stream.
     pub(crate) fn info(&self, stream: &StreamId) -> Result<StreamInfo> {
         let found = self.stream(stream)?;
         Ok(StreamInfo { config: found.config(), sealed: found.sealed })
     }
 
+    /// Returns the descriptions of a stream's segments.
     pub(crate) fn infos(&self, stream: &StreamId) -> Result<Vec<SegmentInfo>> {
         let found = self.stream(stream)?;
         let count = found.segments.len() as f64;
@@ -356,7 +364,7 @@ impl State {
         Ok(found.segments.iter().enumerate().map(info).collect())
     }
 
-    /// Of each segment where the events that were committed since then begin.
+    /// Returns for each segment where the events committed at or after a time begin.
     pub(crate) fn since(&self, stream: &StreamId, millis: u64) -> Result<Vec<(SegmentId, Since)>> {
         let infos = self.infos(stream)?;
         let places = self.stream(stream)?.segments.iter().map(|segment| segment.since(millis));
@@ -368,7 +376,7 @@ impl State {
         Ok(self.streams.keys().filter(|stream| stream.scope == *scope).map(|s| s.name.clone()).collect())
     }
 
-    /// A segment, and whether nothing follows its tail.
+    /// Returns a segment, and whether its stream is sealed.
     pub(crate) fn segment(&self, id: &SegmentId) -> Result<(&Segment, bool)> {
         let stream = self.stream(&id.stream)?;
         let segment = stream.segments.get(id.number as usize).filter(|_| id.epoch == stream.epoch);
@@ -390,6 +398,7 @@ impl State {
         Ok(self.tables.keys().filter(|table| table.scope == *scope).map(|t| t.name.clone()).collect())
     }
 
+    /// Returns the outcome of a transaction.
     pub(crate) fn outcome(&self, transaction: TransactionId) -> Outcome {
         let Ok(name) = u64::try_from(transaction.0) else { return Outcome::Unknown };
         match self.done.get(&name) {
@@ -406,17 +415,19 @@ impl State {
         self.writers.last(writer)
     }
 
-    /// Transactions in which nothing was staged for so long, in milliseconds before `now`.
+    /// Returns the transactions without activity for `idle` milliseconds before `now`.
     pub(crate) fn left_behind(&self, now: u64, idle: u64) -> Vec<u64> {
         let left = self.open.iter().filter(|(_, open)| open.time.saturating_add(idle) < now);
         left.map(|(name, _)| *name).collect()
     }
 }
 
+/// Converts an error to its text.
 fn said(error: Error) -> String {
     error.to_string()
 }
 
+/// Copies bytes out of a larger buffer.
 fn owned(bytes: &Bytes) -> Bytes {
     Bytes::copy_from_slice(bytes)
 }

@@ -1,34 +1,34 @@
-//! The state where not all of the log is there: what can be applied is, what cannot is said, and events that nobody has any more
-//! are passed over. And the state as a copy has it, whose events stand in other objects.
+//! Recovery from a damaged log: applies what can be applied, reports what cannot, and marks lost events so
+//! that readers skip them. Also prepares the state of a backup, whose events are in other objects.
 
 use super::{DataObject, Extent, Place, Segment, State};
 use crate::object::Header;
 use crate::record::{Log, Snapshot};
 use kulya_store::SegmentId;
 
-/// Events that are lost, between two offsets of a segment.
+/// A range of lost events between two offsets of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lost {
-    /// Whose they were.
+    /// The segment.
     pub segment: SegmentId,
-    /// Where the first one began.
+    /// The offset of the first lost event.
     pub from: u64,
-    /// Where the last one ended.
+    /// The offset after the last lost event.
     pub to: u64,
-    /// The object that held them, or the first one that is not there, and what is wrong with it.
+    /// The object that held the events, or the first missing one, and its damage.
     pub why: String,
 }
 
-/// What could not be applied of an object.
+/// The parts of a log object that could not be applied.
 #[derive(Debug, Default)]
 pub(crate) struct Left {
     pub(crate) lost: Vec<Lost>,
-    /// Changes that speak of what is not there.
+    /// Changes that depend on missing ones.
     pub(crate) changes: Vec<String>,
 }
 
 impl State {
-    /// Goes on behind an object that is not there, or not what it must be. The next one is taken to follow.
+    /// Skips an object that is missing or invalid. The next object is accepted as its successor.
     pub(crate) fn pass_over(&mut self, number: u64, next_names: Option<u32>) {
         self.next = number + 1;
         if let Some(previous) = next_names {
@@ -37,7 +37,7 @@ impl State {
         self.is_chained |= next_names.is_some();
     }
 
-    /// Takes over what can be taken over of an object behind a hole. `why` says which object is to blame for what is not there.
+    /// Applies as much as possible of an object after a gap. `why` names the object that caused the losses.
     pub(crate) fn apply_rest(&mut self, number: u64, header: &Header, log: &Log, why: &str) -> Left {
         let mut left = Left::default();
         self.time = self.time.max(log.time);
@@ -65,7 +65,7 @@ impl State {
         for (index, record) in log.records.iter().enumerate() {
             let done = match &record.act {
                 Some(act) => self.take_act(number, index, act),
-                None => Err("it holds an act that is not known: use a newer kulya".to_owned()),
+                None => Err("unknown operation: use a newer version of kulya".to_owned()),
             };
             left.changes.extend(done.err());
         }
@@ -73,7 +73,7 @@ impl State {
         left
     }
 
-    /// Gives up the events of a place.
+    /// Marks the events at a location as lost.
     pub(crate) fn give_up(&mut self, place: Place) {
         let number = self.next;
         for segment in self.streams.values_mut().flat_map(|stream| &mut stream.segments) {
@@ -84,14 +84,14 @@ impl State {
         }
     }
 
-    /// Of the extents in a data object that does not say any more when its commits were, the last time counts.
+    /// Gives the extents in a data object with a damaged head a single time, that of their last commit.
     pub(crate) fn forget_times(&mut self, object: u64) {
         for segment in self.streams.values_mut().flat_map(|stream| &mut stream.segments) {
             segment.forget_times(object);
         }
     }
 
-    /// Every segment with its extents.
+    /// Returns every segment with its id.
     pub(crate) fn segments(&self) -> impl Iterator<Item = (SegmentId, &Segment)> + '_ {
         self.streams.iter().flat_map(|(stream, found)| {
             found.segments.iter().enumerate().map(move |(number, segment)| {
@@ -101,7 +101,7 @@ impl State {
         })
     }
 
-    /// Everything as a checkpoint that no other one precedes.
+    /// Returns the whole state as a full checkpoint without predecessors.
     pub(crate) fn alone(&mut self) -> Snapshot {
         (self.chain, self.chain_before, self.changed_bytes) = (Vec::new(), Vec::new(), 0);
         self.lease.epoch += 1;
@@ -109,13 +109,14 @@ impl State {
         self.snapshot(None)
     }
 
-    /// As a copy has it before its events are there: without open transactions, which end with their processes.
+    /// Prepares the state of a backup: removes data objects, and open transactions, which end with their
+    /// processes.
     pub(crate) fn without_events(&mut self) {
         self.open.clear();
         self.data.clear();
     }
 
-    /// Says where a copy has a segment's events.
+    /// Sets the extents of a segment in a backup.
     pub(crate) fn put_events(
         &mut self,
         id: &SegmentId,

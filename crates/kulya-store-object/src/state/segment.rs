@@ -1,18 +1,18 @@
-//! One segment: between which offsets it can be read, and which bytes of which objects these are.
+//! One segment: its head, its tail, and the locations of its events.
 
 use std::collections::VecDeque;
 
-/// In [`Place::object`], what marks a data object; the rest of the number is its own.
+/// The bit in [`Location::object`] that marks a data object; the other bits are its number.
 pub(crate) const DATA_BIT: u64 = 1 << 62;
-/// In [`Place::object`], what marks events that a repair gave up: readers pass over them.
+/// The value of [`Location::object`] for events that a repair recorded as lost: readers skip them.
 pub(crate) const LOST: u64 = u64::MAX;
 
-/// Some bytes of an object that were written together, and are read together.
+/// The location of events: a range of bytes of an object that was written, and is read, as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     /// The number of a log object, or with [`DATA_BIT`] that of a data object.
     pub(crate) object: u64,
-    /// Counted from the beginning of the object.
+    /// The offset in bytes from the start of the object.
     pub(crate) at: u64,
     pub(crate) length: u32,
     /// CRC-32C.
@@ -20,26 +20,27 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Whether it is in an object of the log.
+    /// Returns whether it is in a log object.
     pub(crate) fn is_log(&self) -> bool {
         self.object & DATA_BIT == 0
     }
 
+    /// Returns whether the events were recorded as lost.
     pub(crate) fn is_lost(&self) -> bool {
         self.object == LOST
     }
 }
 
-/// Framed events of a segment that stand together.
+/// Consecutive framed events of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Extent {
-    /// Offset of the first one.
+    /// The offset of the first event.
     pub(crate) start: u64,
-    /// When the first of them was committed, in milliseconds.
+    /// The commit time of the first event, in milliseconds.
     pub(crate) time: u64,
-    /// When the last of them was.
+    /// The commit time of the last event, in milliseconds.
     pub(crate) last_time: u64,
-    /// The log object by which it came to be here: what a checkpoint of changes goes by.
+    /// The log object that placed it here; incremental checkpoints select extents by it.
     pub(crate) number: u64,
     pub(crate) place: Place,
 }
@@ -50,24 +51,25 @@ impl Extent {
     }
 }
 
-/// Where the events that were committed since a time begin.
+/// Where the events committed at or after a time begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Since {
     Offset(u64),
-    /// Somewhere in this extent: its object says where.
+    /// Inside this extent; the head of its data object has the exact offset.
     Within(Extent),
 }
 
+/// A segment of a stream.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Segment {
     pub(crate) head: u64,
     pub(crate) tail: u64,
-    /// In the order of their offsets, which touch; the first one reaches beyond the head.
+    /// In offset order, without gaps; the first one ends after the head.
     extents: VecDeque<Extent>,
 }
 
 impl Segment {
-    /// Adds what was committed at a time by a log object. A `start` must be the tail.
+    /// Appends events committed at a time by a log object. A given `start` must equal the tail.
     pub(crate) fn append(
         &mut self,
         start: Option<u64>,
@@ -76,21 +78,21 @@ impl Segment {
         number: u64,
     ) -> Result<(), String> {
         if start.is_some_and(|start| start != self.tail) {
-            return Err(format!("events do not follow the tail {} of their segment", self.tail));
+            return Err(format!("events do not start at the tail {} of their segment", self.tail));
         }
         let end = self.tail.checked_add(u64::from(place.length)).filter(|end| *end < 1 << 62);
         let (Some(end), true) = (end, place.length > 0) else {
-            return Err("a segment does not grow so".into());
+            return Err("invalid length of events".into());
         };
         self.extents.push_back(Extent { start: self.tail, time, last_time: time, number, place });
         self.tail = end;
         Ok(())
     }
 
-    /// Lets it begin at an offset, if that is behind its head.
+    /// Moves the head forward to an offset.
     pub(crate) fn truncate(&mut self, offset: u64) -> Result<(), String> {
         if offset > self.tail {
-            return Err(format!("a segment is cut behind its tail {}", self.tail));
+            return Err(format!("a segment is truncated beyond its tail {}", self.tail));
         }
         self.head = self.head.max(offset);
         while self.extents.front().is_some_and(|extent| extent.end() <= self.head) {
@@ -99,7 +101,8 @@ impl Segment {
         Ok(())
     }
 
-    /// Puts extents in the place of those between their offsets. `false` when these end elsewhere: then all stays.
+    /// Replaces the extents between the offsets of `new`. Returns `false` and changes nothing when the
+    /// boundaries differ.
     pub(crate) fn replace(&mut self, new: Vec<Extent>) -> bool {
         let (Some(start), Some(end)) = (new.first().map(|e| e.start), new.last().map(Extent::end)) else {
             return false;
@@ -122,7 +125,7 @@ impl Segment {
         true
     }
 
-    /// Where the events that were committed since then begin, to the milliseconds.
+    /// Returns where the events committed at or after a time begin, to the millisecond.
     pub(crate) fn since(&self, millis: u64) -> Since {
         // times never go back
         let first = self.extents.partition_point(|extent| extent.last_time < millis);
@@ -133,13 +136,14 @@ impl Segment {
         }
     }
 
-    /// The extents from the one that an offset lies in, which is before the tail, until there are so many bytes or extents.
+    /// Returns the extents from the one that contains `offset`, which is before the tail, up to a number of
+    /// bytes and of extents.
     pub(crate) fn extents_from(&self, offset: u64, bytes: u64, most: usize) -> Vec<Extent> {
         let first = self.extents.partition_point(|extent| extent.end() <= offset);
         let until = offset.saturating_add(bytes.max(1));
         let found = self.extents.range(first.min(self.extents.len())..);
         let mut is_some = false;
-        // what is lost gives nothing: at the least one behind it
+        // lost extents yield no events: include at least one other after them
         let wanted = found.take_while(|extent| {
             let is_wanted = !is_some || extent.start < until;
             is_some |= !extent.place.is_lost();
@@ -148,7 +152,7 @@ impl Segment {
         wanted.take(most).copied().collect()
     }
 
-    /// The extent that an offset lies in.
+    /// Returns the extent that contains an offset.
     pub(crate) fn extent_at(&self, offset: u64) -> Option<Extent> {
         let first = self.extents.partition_point(|extent| extent.end() <= offset);
         self.extents.get(first).copied()
@@ -158,7 +162,7 @@ impl Segment {
         self.extents.iter()
     }
 
-    /// What is read no more, because it cannot be: a repair's.
+    /// Marks matching extents as lost; used by repair.
     pub(crate) fn give_up(&mut self, is_lost: impl Fn(&Extent) -> bool, number: u64) {
         for extent in self.extents.iter_mut().filter(|extent| is_lost(extent)) {
             extent.place.object = LOST;
@@ -166,14 +170,14 @@ impl Segment {
         }
     }
 
-    /// Lets the extents of an object have one time, the last.
+    /// Gives the extents of an object a single time, that of their last commit.
     pub(crate) fn forget_times(&mut self, object: u64) {
         for extent in self.extents.iter_mut().filter(|extent| extent.place.object == object) {
             extent.time = extent.last_time;
         }
     }
 
-    /// Passes over offsets whose events are not there: a repair's.
+    /// Extends the segment to an offset by lost extents; used by repair.
     pub(crate) fn skip_to(&mut self, offset: u64, time: u64, number: u64) {
         while self.tail < offset {
             let length = (offset - self.tail).min(u64::from(u32::MAX)) as u32;
@@ -183,20 +187,20 @@ impl Segment {
         }
     }
 
-    /// As it was written down.
+    /// Restores a segment from a full checkpoint.
     pub(crate) fn restore(head: u64, tail: u64, extents: VecDeque<Extent>) -> Result<Self, String> {
         let begins = extents.front().map_or(tail, |extent| extent.start);
         if begins > head || head > tail {
-            return Err(format!("a segment from {head} to {tail} begins at {begins}"));
+            return Err(format!("the extents of a segment from {head} to {tail} start at {begins}"));
         }
         Ok(Self { head, tail, extents })
     }
 
-    /// Takes over what changed: `extents` from the first changed one to the tail.
+    /// Applies an incremental checkpoint: `extents` from the first changed one to the tail.
     pub(crate) fn change(&mut self, head: u64, tail: u64, extents: VecDeque<Extent>) -> Result<(), String> {
         let begins = extents.front().map_or(tail, |extent| extent.start);
         if head < self.head || head > tail {
-            return Err(format!("a segment that began at {} reaches from {head} to {tail}", self.head));
+            return Err(format!("the head of a segment moves back from {} to {head}, tail {tail}", self.head));
         }
         let keep = self.extents.partition_point(|extent| extent.start < begins);
         self.extents.truncate(keep);
@@ -205,7 +209,7 @@ impl Segment {
         }
         if self.extents.back().is_some_and(|last| last.end() != begins) {
             return Err(format!(
-                "events from {begins} do not follow those of a segment from {head} to {tail}"
+                "a gap before the events from {begins} of a segment from {head} to {tail}"
             ));
         }
         self.extents.extend(extents);
@@ -213,7 +217,7 @@ impl Segment {
         self.truncate(head)?;
         match self.extents.front() {
             Some(front) if front.start > head => {
-                Err(format!("a segment from {head} begins at {}", front.start))
+                Err(format!("the extents of a segment from {head} start at {}", front.start))
             }
             None if head < tail => Err(format!("a segment from {head} to {tail} has no extents")),
             _ => Ok(()),

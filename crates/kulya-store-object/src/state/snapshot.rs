@@ -1,4 +1,4 @@
-//! The state as the head of a checkpoint, and back: all of it, or what changed since another checkpoint.
+//! Conversion of the state to the head of a checkpoint and back, full or incremental.
 
 use super::{DataObject, Done, Extent, Open, Place, Segment, State, Stream, Touched, mark, owned, said};
 use crate::record::{
@@ -9,8 +9,8 @@ use kulya_store::{Entries, Entry, Scope, StreamId, TableId};
 use std::collections::VecDeque;
 
 impl State {
-    /// What changed since the checkpoint of a number, which must be one that the newest is made of; without one everything. To
-    /// be read back by [`State::restore`].
+    /// Returns an incremental snapshot since the checkpoint `base`, which must be in the chain of the newest
+    /// one; without a base a full one. Inverse of [`State::restore`].
     pub(crate) fn snapshot(&self, base: Option<u64>) -> Snapshot {
         let from = base.unwrap_or(0);
         let first_version = base.map_or(0, |base| mark(base, 0));
@@ -86,14 +86,18 @@ impl State {
         snapshot.removed_data = gone.map(|(data, _)| *data).collect();
     }
 
-    /// The state that a checkpoint of this number wrote down, which changes that of its base. The error says what cannot be.
+    /// Restores the state from a checkpoint; an incremental one is applied to the state of its base.
+    ///
+    /// # Errors
+    /// A description of the inconsistency.
     pub(crate) fn restore(number: u64, snapshot: &Snapshot, base: Option<Self>) -> Result<Self, String> {
         if snapshot.base != base.as_ref().map(|base| base.next) || snapshot.base.is_some_and(|b| b >= number)
         {
-            return Err("it is based on another checkpoint".into());
+            return Err("its base is another checkpoint".into());
         }
         let mut state = base.unwrap_or_default();
-        // what it says is as late as can be: the next one is based on it, or on one before its base
+        // counts as changed at the latest possible number: the next checkpoint is based on this one, or on
+        // one before its base
         let touched = number.saturating_sub(1);
         state.next = number;
         state.time = snapshot.time;
@@ -162,7 +166,7 @@ impl State {
             stream.retention = retention;
             stream.sealed = piece.sealed;
             if stream.segments.len() != piece.segments.len() {
-                return Err(format!("stream {id} has not the segments that it had"));
+                return Err(format!("the number of segments of stream {id} changed"));
             }
             for (segment, piece) in stream.segments.iter_mut().zip(&piece.segments) {
                 segment.change(piece.head, piece.tail, extents(piece, touched)?)?;
@@ -206,13 +210,14 @@ impl State {
         Ok(())
     }
 
-    /// Every table's entries, for whoever looks at all of them.
+    /// Returns the entries of all tables.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&TableId, Entry)> + '_ {
         self.tables.iter().flat_map(|(table, entries)| entries.iter().map(move |entry| (table, entry)))
     }
 }
 
-/// A stream, of its segments the extents from the first one that came to be there by the log object of a number or later.
+/// Returns the snapshot of a stream: of its segments the extents from the first one placed by log object
+/// `from` or later.
 fn stream_piece(id: &StreamId, stream: &Stream, from: u64) -> StreamPiece {
     let segment_piece = |segment: &Segment| {
         let mut piece = SegmentPiece { head: segment.head, tail: segment.tail, ..SegmentPiece::default() };
@@ -238,16 +243,16 @@ fn segment(piece: &SegmentPiece, number: u64) -> Result<Segment, String> {
     Segment::restore(piece.head, piece.tail, extents(piece, number)?)
 }
 
-/// Extents touch, and the last one ends at the tail: their offsets need not be written down.
+/// Decodes extents: they have no gaps and end at the tail, so their offsets are not stored.
 fn extents(piece: &SegmentPiece, number: u64) -> Result<VecDeque<Extent>, String> {
     let length: u64 = piece.lengths.iter().map(|length| u64::from(*length)).sum();
-    let mut start = piece.tail.checked_sub(length).ok_or("a segment holds more than it has")?;
-    // format 1 has an extent for each commit
+    let mut start = piece.tail.checked_sub(length).ok_or("the extents of a segment exceed its tail")?;
+    // in format 1 each commit has its own extent
     let last_times = if piece.last_times.is_empty() { &piece.times } else { &piece.last_times };
     let lists =
         [piece.at.len(), piece.lengths.len(), piece.checksums.len(), piece.times.len(), last_times.len()];
     if lists.iter().any(|list| *list != piece.objects.len()) {
-        return Err("a segment's extents are not all there".into());
+        return Err("lists of a segment's extents differ in length".into());
     }
     let mut extents = VecDeque::new();
     let places = piece.objects.iter().zip(&piece.at).zip(piece.lengths.iter().zip(&piece.checksums));

@@ -1,4 +1,4 @@
-//! What the commands of `kulya store` do to a store on object storage: a copy while it is written, and a repair.
+//! Backup of a store that is being written, and repair.
 
 use super::{event, instance, make, memory, open, orders, positions, put, settings, texts};
 use crate::{Location, ObjectLogStore, Settings, examine, repair};
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_of_a_store_that_is_written_has_all_that_was_acknowledged_before() {
+async fn a_backup_taken_during_writes_holds_everything_acknowledged_before() {
     let objects = memory();
     let store = open(&objects).await;
     make(&store).await;
@@ -36,10 +36,10 @@ async fn a_copy_of_a_store_that_is_written_has_all_that_was_acknowledged_before(
         store.backup(&copy).await.unwrap();
         let copied = ObjectLogStore::open(Arc::clone(&copy.objects), &copy.prefix, settings()).await.unwrap();
         let read = texts(&copied).await;
-        assert!(read.len() >= before, "{} of {before} are in the copy", read.len());
+        assert!(read.len() >= before, "{} of {before} are in the backup", read.len());
         assert!(
             read.iter().enumerate().all(|(n, text)| *text == n.to_string()),
-            "in order, and none left out"
+            "in order, without gaps"
         );
         let found = examine(Arc::clone(&copy.objects), &copy.prefix, settings()).await.unwrap();
         assert!(found.is_whole(), "{found:?}");
@@ -51,7 +51,7 @@ async fn a_copy_of_a_store_that_is_written_has_all_that_was_acknowledged_before(
 }
 
 #[tokio::test]
-async fn a_copy_says_what_the_store_said() {
+async fn a_backup_equals_its_store() {
     let objects = memory();
     let clock = Arc::new(ManualClock::at(Duration::from_secs(1000)));
     let settings = Settings { clock: clock.clone(), ..settings() };
@@ -80,7 +80,7 @@ async fn a_copy_says_what_the_store_said() {
 }
 
 #[tokio::test]
-async fn a_repair_names_what_is_lost_and_a_process_that_runs_goes_on() {
+async fn a_repair_reports_losses_and_running_processes_continue() {
     let objects = memory();
     let plain = async || {
         let settings = Settings { checkpoint_every: u64::MAX, ..settings() };
@@ -111,12 +111,12 @@ async fn a_repair_names_what_is_lost_and_a_process_that_runs_goes_on() {
     assert_eq!(
         repair(Arc::clone(&objects), &prefix, settings()).await.unwrap(),
         found,
-        "nothing is left to do"
+        "a second repair changes nothing"
     );
 }
 
 #[tokio::test]
-async fn retention_runs_by_itself() {
+async fn retention_is_applied_in_the_background() {
     let objects = memory();
     let clock = Arc::new(ManualClock::at(Duration::from_secs(1000)));
     let prefix = Path::from("a/store");

@@ -1,7 +1,7 @@
-//! Random damage: bytes of objects flipped, zeroed and cut, objects deleted, swapped and put in each other's place. What was
-//! acknowledged is read, or named as lost by `examine` and by `repair`; nothing undamaged is given up, and behind a repair the
-//! store goes on. `KULYA_SEED=n` runs one seed alone, `KULYA_SEEDS=n` so many:
-//! `KULYA_SEEDS=5000 cargo test --release -p kulya-store-object --lib damage`.
+//! Random damage: bytes of objects are flipped, zeroed and truncated, objects deleted, swapped and replaced
+//! by each other. Acknowledged events are read, or reported as lost by `verify` and by `repair`; no undamaged
+//! event is lost, and after a repair the store works. `KULYA_SEED=n` runs one seed alone, `KULYA_SEEDS=n` a
+//! number of seeds: `KULYA_SEEDS=5000 cargo test --release -p kulya-store-object --lib damage`.
 
 use super::{instance, orders, positions};
 use crate::{Examined, Location, ObjectLogStore, Settings, examine, repair};
@@ -41,7 +41,7 @@ fn settings(clock: &Arc<ManualClock>) -> Settings {
 }
 
 #[test]
-fn what_was_acknowledged_is_read_or_named_as_lost() {
+fn acknowledged_events_are_read_or_reported_as_lost() {
     let (mut whole, mut opened) = (0, 0);
     let all = seeds(200);
     for seed in &all {
@@ -51,21 +51,22 @@ fn what_was_acknowledged_is_read_or_named_as_lost() {
         whole += usize::from(was_whole);
         opened += usize::from(was_opened);
     }
-    println!("{whole} of {} were whole all the same, {opened} could be opened", all.len());
+    println!("{intact} of {} were intact all the same, {opened} could be opened", all.len());
     assert!(
         all.len() < 100 || (whole < all.len() / 2 && opened > all.len() / 8),
-        "the damage is of one kind"
+        "the damage is too uniform"
     );
 }
 
-/// What was acknowledged.
+/// The acknowledged events and entries.
 #[derive(Default)]
 struct Known {
     events: BTreeMap<(String, u64), (EventPointer, Bytes)>,
     entries: BTreeMap<u64, String>,
 }
 
-/// Whether the damage hit nothing that is needed, and whether the store could be opened.
+/// Runs one seed. Returns whether the damage hit nothing that is needed, and whether the store could be
+/// opened.
 async fn live(seed: u64) -> (bool, bool) {
     let mut dice = Dice::new(seed);
     let objects: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
@@ -77,7 +78,7 @@ async fn live(seed: u64) -> (bool, bool) {
     let found = match examine(Arc::clone(&objects), &prefix, settings(&clock)).await {
         Ok(found) => found,
         Err(error) => {
-            // nothing is left to begin with: said, and nothing is changed
+            // no state is left: this is reported, and nothing is changed
             assert!([ErrorKind::Corrupt, ErrorKind::NotFound].contains(&error.kind()), "{error:?}");
             let is_root = |name: &String| name.starts_with("checkpoint") || name == "FORMAT";
             assert!(touched.iter().any(is_root), "{error} where {touched:?}");
@@ -87,31 +88,31 @@ async fn live(seed: u64) -> (bool, bool) {
     if touched.iter().any(|name| {
         touched.contains(&name.replace("checkpoint/", "checkpoint-copy/")) && name.starts_with("checkpoint/")
     }) {
-        // both copies of one: the log before it may be gone, and that is said
+        // both copies of a checkpoint: the log before it may be deleted, and that is reported
         assert!(!found.is_whole());
         return (false, false);
     }
     for name in found.damaged.keys() {
-        assert!(touched.contains(name), "{name} is as it was: {touched:?}");
+        assert!(touched.contains(name), "{name} was not damaged: {touched:?}");
     }
     let opened = ObjectLogStore::open(Arc::clone(&objects), &prefix, settings(&clock)).await;
     let is_opened = opened.is_ok();
     if let Ok(store) = opened {
-        // who reads without looking through all of it is told the same
+        // a reader that does not verify everything gets the same result
         compare(&store, &known, &found, false).await;
     }
     let repaired = repair(Arc::clone(&objects), &prefix, settings(&clock)).await.unwrap();
-    assert_eq!(repaired, found, "what repair says is what was found before");
+    assert_eq!(repaired, found, "repair reports what verification found");
     let store = ObjectLogStore::open(Arc::clone(&objects), &prefix, settings(&clock)).await.unwrap();
     compare(&store, &known, &found, true).await;
     let again = examine(Arc::clone(&objects), &prefix, settings(&clock)).await.unwrap();
     assert_eq!((again.is_whole(), &again.lost[..]), (true, &[][..]), "{again:?}");
-    assert_eq!(again.events, found.events, "a repair gives up no more than was said");
+    assert_eq!(again.events, found.events, "a repair loses no more than was reported");
     go_on(&store, &objects, &clock).await;
     (found.is_whole(), is_opened)
 }
 
-/// A store that has lived a while: with merged events, several checkpoints, and a log behind the newest.
+/// Writes a store with merged events, several checkpoints, and log objects after the newest.
 async fn write(objects: &Arc<dyn ObjectStore>, clock: &Arc<ManualClock>, dice: &mut Dice) -> Known {
     let store = ObjectLogStore::open(Arc::clone(objects), &Path::default(), settings(clock)).await.unwrap();
     store.create_scope(&Scope::new("shop").unwrap()).await.unwrap();
@@ -148,13 +149,13 @@ async fn write(objects: &Arc<dyn ObjectStore>, clock: &Arc<ManualClock>, dice: &
     known
 }
 
-/// Damages some objects; gives their names.
+/// Damages some objects and returns their names.
 async fn damage(objects: &Arc<dyn ObjectStore>, dice: &mut Dice) -> BTreeSet<String> {
     let found: Vec<object_store::ObjectMeta> = objects.list(None).try_collect().await.unwrap();
     let mut names: Vec<Path> = found.into_iter().map(|meta| meta.location).collect();
     names.retain(|name| !name.as_ref().starts_with("closed"));
     names.sort();
-    // that the log's last objects are gone nobody can know
+    // the loss of the last log objects cannot be detected
     let last = names.iter().rfind(|name| name.as_ref().starts_with("log")).cloned();
     let mut touched = BTreeSet::new();
     for _ in 0..1 + dice.roll(3) {
@@ -191,7 +192,8 @@ async fn damage(objects: &Arc<dyn ObjectStore>, dice: &mut Dice) -> BTreeSet<Str
     touched
 }
 
-/// Each event that was acknowledged is read as it was, or said to be lost; each entry is as it was, where nothing is said.
+/// Asserts that each acknowledged event is read unchanged or reported as lost, and that entries are unchanged
+/// where no loss is reported.
 async fn compare(store: &ObjectLogStore, known: &Known, found: &Examined, is_repaired: bool) {
     let is_lost = |pointer: &EventPointer| {
         let range = |lost: &crate::Lost| {
@@ -202,12 +204,12 @@ async fn compare(store: &ObjectLogStore, known: &Known, found: &Examined, is_rep
     for (pointer, event) in known.events.values() {
         match store.event(pointer).await {
             Ok(read) => {
-                assert_eq!(read, event, "{pointer} is another one");
-                assert!(!is_lost(pointer), "{pointer} is read though it is said to be lost");
+                assert_eq!(read, event, "{pointer} has changed");
+                assert!(!is_lost(pointer), "{pointer} is read though it is reported as lost");
             }
             Err(error) => assert!(
                 is_lost(pointer) || is_unknown(found, &error),
-                "{pointer} is neither read nor said to be lost: {error}"
+                "{pointer} is neither read nor reported as lost: {error}"
             ),
         }
     }
@@ -227,13 +229,13 @@ async fn compare(store: &ObjectLogStore, known: &Known, found: &Examined, is_rep
     }
 }
 
-/// Whether a stream, or the end of one, may be among what nobody knows: its last objects are damaged, so that no later one says
-/// where its events would have stood.
+/// Returns whether a stream, or its end, may be among losses of unknown extent: its last objects are damaged,
+/// so that no later one names its offsets.
 fn is_unknown(found: &Examined, error: &kulya_store::Error) -> bool {
     !found.left_out.is_empty() && [ErrorKind::NotFound, ErrorKind::InvalidInput].contains(&error.kind())
 }
 
-/// A repaired store is written, merged and opened like any other.
+/// Asserts that a repaired store is written, merged and opened like any other.
 async fn go_on(store: &ObjectLogStore, objects: &Arc<dyn ObjectStore>, clock: &Arc<ManualClock>) {
     let stream = StreamId::new("shop", "after").unwrap();
     store.create_scope(&stream.scope).await.unwrap();

@@ -1,5 +1,5 @@
-//! Nothing that was acknowledged is lost and nothing is done twice, whatever the network does to several stores on the same
-//! objects. `KULYA_SEED=n` runs one seed alone, `KULYA_SEEDS=n` so many.
+//! Fault injection: no acknowledged commit is lost or applied twice, whatever the network does to several
+//! stores on the same objects. `KULYA_SEED=n` runs one seed alone, `KULYA_SEEDS=n` a number of seeds.
 
 use super::faulty::Faulty;
 use super::{event, instance, memory, orders};
@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How often somebody asks who is told that nobody knows.
+/// The maximum number of retries after an unknown outcome.
 const MOST_TRIES: usize = 200;
 
 fn seeds(usual: u64) -> Vec<u64> {
@@ -33,15 +33,15 @@ fn seeds(usual: u64) -> Vec<u64> {
     }
 }
 
-/// Lives through one world; time stands still but for those who wait.
+/// Runs one simulation with paused time.
 fn live(seed: u64, world: impl Future<Output = ()>) {
-    // shown when the test fails
+    // displayed when the test fails
     println!("seed {seed}");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.unwrap().block_on(world);
 }
 
-/// The storage, and each process's way to it.
+/// The storage, and each process's faulty connection to it.
 struct Cloud {
     objects: Arc<dyn ObjectStore>,
     ways: Vec<Arc<Faulty>>,
@@ -70,7 +70,7 @@ impl Cloud {
         }
     }
 
-    /// One more process.
+    /// Opens a store as another process.
     async fn open(&mut self, dice: &mut Dice) -> ObjectLogStore {
         let way = Faulty::new(&self.objects, dice.number(), self.percent);
         self.ways.push(way.clone());
@@ -79,12 +79,12 @@ impl Cloud {
         patiently(|| ObjectLogStore::open(Arc::clone(&objects), &prefix, self.settings())).await
     }
 
-    /// One to which nothing happens.
+    /// Opens a store without faults.
     async fn open_calmly(&self) -> ObjectLogStore {
         ObjectLogStore::open(Arc::clone(&self.objects), &Path::from("s"), self.settings()).await.unwrap()
     }
 
-    /// Everything that can be read, while nothing goes wrong: with so many requests something always would.
+    /// Reads everything while no faults are injected: with so many requests one would always fail.
     async fn digest(&self, store: &ObjectLogStore) -> String {
         self.ways.iter().for_each(|way| way.quiet(true));
         let digest = model::digest(store).await.unwrap();
@@ -99,7 +99,7 @@ impl Cloud {
     }
 }
 
-/// Asks until somebody knows.
+/// Retries until the outcome is known.
 async fn patiently<T, F: Future<Output = Result<T>>>(ask: impl Fn() -> F) -> T {
     for _ in 0..MOST_TRIES {
         match ask().await {
@@ -108,22 +108,22 @@ async fn patiently<T, F: Future<Output = Result<T>>>(ask: impl Fn() -> F) -> T {
             Err(error) => panic!("{error:?}"),
         }
     }
-    panic!("asked {MOST_TRIES} times");
+    panic!("no outcome after {MOST_TRIES} attempts");
 }
 
 #[test]
-fn several_stores_do_what_the_oracle_does() {
+fn several_stores_match_the_reference_model() {
     let mut unsure = 0;
     let all = seeds(150);
     for seed in &all {
         live(*seed, async { unsure += one_after_another(*seed).await });
     }
-    println!("{unsure} answers were lost");
-    assert!(all.len() < 100 || unsure > 100, "the faults are too few: {unsure}");
+    println!("{unknown} responses were lost");
+    assert!(all.len() < 100 || unsure > 100, "too few faults: {unknown}");
 }
 
-/// Steps one after another, each by one of three stores. Where nobody knows whether a step was taken, it was taken whole or
-/// not at all. Gives how often that was.
+/// Runs steps sequentially, each by one of three stores. A step with an unknown outcome was applied
+/// completely or not at all. Returns the number of those.
 async fn one_after_another(seed: u64) -> u64 {
     let mut dice = Dice::new(seed);
     let mut cloud = Cloud::new(&mut dice);
@@ -147,13 +147,13 @@ async fn one_after_another(seed: u64) -> u64 {
             Ok(answer) => assert_eq!(answer, model::take(&oracle, &step).await.unwrap(), "{step:?}"),
             Err(error) if error.kind() == ErrorKind::Unreachable => {
                 unsure += 1;
-                // behind a commit that is known everything is settled
+                // a known later commit settles all earlier ones
                 let barrier = Scope::new(&format!("barrier-{unsure}")).unwrap();
                 patiently(|| stores[dice_of(seed, unsure)].create_scope(&barrier)).await;
                 let now = cloud.digest(&stores[who]).await;
                 if now != model::digest(&oracle).await.unwrap() {
                     model::take(&oracle, &step).await.unwrap();
-                    assert_eq!(now, model::digest(&oracle).await.unwrap(), "half of {step:?}");
+                    assert_eq!(now, model::digest(&oracle).await.unwrap(), "{step:?} was applied in part");
                 }
             }
             Err(error) => panic!("{step:?}: {error:?}"),
@@ -169,7 +169,7 @@ async fn one_after_another(seed: u64) -> u64 {
     cloud.calm().await;
     stores.push(cloud.open_calmly().await);
     for store in &stores {
-        assert_eq!(model::digest(store).await.unwrap(), expected, "what came late changed something");
+        assert_eq!(model::digest(store).await.unwrap(), expected, "a late put changed something");
     }
     unsure
 }
@@ -179,13 +179,13 @@ fn dice_of(seed: u64, number: u64) -> usize {
 }
 
 #[test]
-fn several_stores_count_together() {
+fn several_stores_increment_one_counter() {
     for seed in seeds(150) {
         live(seed, at_once(seed));
     }
 }
 
-/// What became of each commit of the counting.
+/// The outcomes of the commits.
 #[derive(Default)]
 struct Told {
     done: BTreeSet<String>,
@@ -193,7 +193,8 @@ struct Told {
     unknown: BTreeSet<String>,
 }
 
-/// Six tasks on three stores move one counter by compare-and-set, and write an event with each move.
+/// Six tasks on three stores increment one counter by compare-and-set, and write an event with each
+/// increment.
 async fn at_once(seed: u64) {
     let mut dice = Dice::new(seed);
     let mut cloud = Cloud::new(&mut dice);
@@ -208,7 +209,7 @@ async fn at_once(seed: u64) {
         stores[0].create_table(&counter).await.map(drop)
     };
     patiently(make).await;
-    // the highest count that somebody was told
+    // the highest acknowledged count
     let highest = Arc::new(AtomicU64::new(0));
     let tasks: Vec<_> = (0..6)
         .map(|task| {
@@ -225,7 +226,7 @@ async fn at_once(seed: u64) {
     }
     cloud.calm().await;
     stores.push(cloud.open_calmly().await);
-    // settles what may still come
+    // settles puts that may still arrive
     stores[3].commit(event("0 the end")).await.unwrap();
     for store in &stores {
         let mut written = BTreeMap::new();
@@ -234,7 +235,7 @@ async fn at_once(seed: u64) {
             let text = String::from_utf8(text.to_vec()).unwrap();
             let (count, name) = text.split_once(' ').unwrap();
             assert_eq!(count, (place + 1).to_string(), "each count once, in order");
-            assert_eq!(written.insert(name.to_owned(), count.to_owned()), None, "{name} was done twice");
+            assert_eq!(written.insert(name.to_owned(), count.to_owned()), None, "{name} was applied twice");
         }
         let last = store.get(&counter, b"n").await.unwrap().map_or(0, |entry| number(&entry.value));
         assert_eq!(last as usize, written.len());
@@ -242,8 +243,8 @@ async fn at_once(seed: u64) {
             assert!(written.contains_key(name), "{name} was acknowledged and is lost");
         }
         for name in written.keys() {
-            assert!(!told.refused.contains(name), "{name} was refused and is there");
-            assert!(told.done.contains(name) || told.unknown.contains(name), "nobody wrote {name}");
+            assert!(!told.refused.contains(name), "{name} was rejected and exists");
+            assert!(told.done.contains(name) || told.unknown.contains(name), "{name} was never written");
         }
     }
 }
@@ -259,13 +260,13 @@ async fn count(task: usize, store: &ObjectLogStore, counter: &TableId, highest: 
         let known = highest.load(Ordering::SeqCst);
         let entry = patiently(|| store.get(counter, b"n")).await;
         let now = entry.as_ref().map_or(0, |entry| number(&entry.value));
-        assert!(now >= known, "{known} was told before this read, which saw {now}");
+        assert!(now >= known, "{acknowledged} was acknowledged before this read, which saw {now}");
         let condition = entry.map_or(Condition::Absent, |entry| Condition::At(entry.version));
         let name = format!("{task}:{turn}");
         let next = now + 1;
         let mut commit = Commit::events(vec![Append::keyed(&orders(), "k", format!("{next} {name}"))]);
         commit.changes = vec![TableChange::put(counter, "n", condition, next.to_string())];
-        // half of them number what they write, and ask again until they know
+        // half of the tasks number their commits and retry until the outcome is known
         let is_numbered = task.is_multiple_of(2);
         if is_numbered {
             commit = commit.by(writer, turn + 1);
@@ -277,7 +278,7 @@ async fn count(task: usize, store: &ObjectLogStore, counter: &TableId, highest: 
                     told.done.insert(name);
                     break;
                 }
-                // of an earlier try nobody knows; a numbered one that was stored would be a repetition
+                // an earlier attempt was not applied: a stored numbered commit would be a duplicate
                 Err(error) if error.kind() == ErrorKind::Conflict => {
                     told.refused.insert(name);
                     break;

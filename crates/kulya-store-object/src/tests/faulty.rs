@@ -1,5 +1,5 @@
-//! An object storage as networks and other processes make it: answers that get lost, requests that arrive much later or never,
-//! others that overtake. What happens is drawn from a seed.
+//! A faulty object storage: responses are lost, requests arrive much later or never, others overtake. Faults
+//! are drawn from a seed.
 
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt};
@@ -13,15 +13,15 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// A put that its sender gave up, and that still arrives.
+/// A put that its sender abandoned and that still arrives.
 type Late = (Path, PutPayload, PutOptions);
 
-/// One process's way to the storage.
+/// One process's connection to the storage.
 #[derive(Debug)]
 pub(super) struct Faulty {
     inner: Arc<dyn ObjectStore>,
     dice: Mutex<Dice>,
-    /// Of a hundred requests so many go wrong, in one way or another.
+    /// The percentage of requests that fail in some way.
     percent: u64,
     late: Mutex<Vec<Late>>,
     quiet: AtomicBool,
@@ -38,12 +38,12 @@ impl Faulty {
         })
     }
 
-    /// Whether everything goes well.
+    /// Turns fault injection off or on.
     pub(super) fn quiet(&self, quiet: bool) {
         self.quiet.store(quiet, Ordering::SeqCst);
     }
 
-    /// From now on everything goes well, but for what is still to arrive, which arrives now.
+    /// Turns fault injection off and delivers all late puts.
     pub(super) async fn calm(&self) {
         self.quiet(true);
         while let Some(late) = self.take_late() {
@@ -65,7 +65,7 @@ impl Faulty {
         let _ = self.inner.put_opts(&location, payload, options).await;
     }
 
-    /// Lets others go first, and what is late arrive. Whether this request goes wrong.
+    /// Yields to other tasks and may deliver a late put. Returns whether this request fails.
     async fn wait(&self) -> bool {
         if self.quiet.load(Ordering::SeqCst) {
             return false;
@@ -83,7 +83,7 @@ impl Faulty {
 }
 
 fn lost() -> Error {
-    Error::Generic { store: "faulty", source: "the connection was lost".into() }
+    Error::Generic { store: "faulty", source: "connection closed".into() }
 }
 
 impl fmt::Display for Faulty {
@@ -101,7 +101,7 @@ impl ObjectStore for Faulty {
             return done;
         }
         match self.roll(6) {
-            // it took effect, and nobody hears of it
+            // applied, but the response is lost
             0 | 1 => {
                 let _ = self.inner.put_opts(location, payload, options).await;
                 Err(lost())
@@ -111,7 +111,7 @@ impl ObjectStore for Faulty {
                 self.late.lock().unwrap().push((location.clone(), payload, options));
                 Err(lost())
             }
-            // somebody else is said to be writing there, as S3 says it
+            // reports a concurrent write, as S3 does
             _ => Err(Error::AlreadyExists { path: location.to_string(), source: "409".into() }),
         }
     }

@@ -1,5 +1,6 @@
-//! A storage that hangs, that may only be read, or whose folder cannot be synced: who waits is told within seconds, once for all;
-//! reading goes on where it can; and an answer never says more than is known.
+//! Outages: a storage that hangs, that is read-only, or whose directory cannot be synced. Waiting callers get
+//! an error within seconds, all at once; reads continue where they can; and a response never claims more than
+//! is known.
 
 use super::{event, instance, make, memory, texts};
 use crate::bucket::NotDurable;
@@ -27,7 +28,7 @@ const HANGS: u8 = 1;
 const READ_ONLY: u8 = 2;
 const UNSYNCED: u8 = 3;
 
-/// A storage in one of these states, which counts what is read at once.
+/// A storage in one of these states, which counts concurrent reads.
 #[derive(Debug)]
 struct Ailing {
     inner: Arc<dyn ObjectStore>,
@@ -36,7 +37,7 @@ struct Ailing {
     most: AtomicUsize,
     read: Mutex<Vec<String>>,
     written: AtomicUsize,
-    /// What another process writes: two objects whenever the first of them is looked for.
+    /// Objects of another process: two arrive whenever the first of them is read.
     coming: Mutex<VecDeque<(Path, Bytes)>>,
 }
 
@@ -141,7 +142,7 @@ async fn open(storage: &Arc<Ailing>, settings: Settings) -> ObjectLogStore {
     ObjectLogStore::open(objects, &Path::default(), settings).await.unwrap()
 }
 
-/// The usual time-outs; the cache holds nothing.
+/// The default timeouts, without a cache.
 fn usual() -> Settings {
     Settings {
         cache_bytes: 0,
@@ -152,7 +153,7 @@ fn usual() -> Settings {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_for_a_storage_that_hangs_is_told_within_seconds_and_all_at_once() {
+async fn calls_to_a_hanging_storage_fail_within_seconds_all_at_once() {
     let storage = Ailing::new();
     let store = open(&storage, usual()).await;
     make(&store).await;
@@ -164,7 +165,7 @@ async fn who_waits_for_a_storage_that_hangs_is_told_within_seconds_and_all_at_on
         async move { store.commit(event(n)).await.unwrap_err() }
     });
     let (reads, writes) = tokio::join!(futures::future::join_all(reads), futures::future::join_all(writes));
-    // time stands still but for those who wait: nothing here depends on the machine
+    // time is paused: nothing here depends on the machine
     assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     for error in reads.iter().chain(&writes) {
         assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
@@ -176,9 +177,9 @@ async fn who_waits_for_a_storage_that_hangs_is_told_within_seconds_and_all_at_on
     assert_eq!(store.health().status(), HealthStatus::Healthy);
 }
 
-/// A log that grows as fast as it is read has no hole at its end.
+/// A log that grows as fast as it is read has no gap at its end.
 #[tokio::test]
-async fn a_log_that_grows_while_it_is_opened_is_opened() {
+async fn a_log_that_grows_while_it_is_opened_can_be_opened() {
     let storage = Ailing::new();
     let store = open(&storage, usual()).await;
     make(&store).await;
@@ -200,7 +201,7 @@ async fn a_log_that_grows_while_it_is_opened_is_opened() {
 }
 
 #[tokio::test]
-async fn a_storage_that_may_only_be_read_is_read() {
+async fn a_read_only_storage_can_be_read() {
     let storage = Ailing::new();
     let store = open(&storage, usual()).await;
     make(&store).await;
@@ -211,29 +212,29 @@ async fn a_storage_that_may_only_be_read_is_read() {
     assert_eq!(texts(&store).await, ["there"]);
     let refused = store.commit(event("more")).await.unwrap_err();
     assert!(refused.to_string().contains("read-only"), "{refused}");
-    assert!(!store.create_scope(&super::orders().scope).await.unwrap(), "what is there need not be made");
+    assert!(!store.create_scope(&super::orders().scope).await.unwrap(), "an existing scope need not be created");
 }
 
 #[tokio::test]
-async fn a_commit_whose_folder_cannot_be_synced_is_not_acknowledged_and_the_last() {
+async fn a_commit_that_is_not_durable_is_not_acknowledged_and_stops_writes() {
     let storage = Ailing::new();
     let store = open(&storage, usual()).await;
     make(&store).await;
     storage.set(UNSYNCED);
     let refused = store.commit(event("perhaps")).await.unwrap_err();
-    // neither "stored" nor "no room, and nothing was written"
+    // neither "stored" nor "disk full, nothing was written"
     assert_eq!(refused.kind(), ErrorKind::Failed, "{refused}");
     assert!(refused.to_string().contains("cannot be synced"), "{refused}");
     assert_eq!(store.health().status(), HealthStatus::Failed);
     storage.set(WELL);
-    assert_eq!(store.commit(event("later")).await.unwrap_err().kind(), ErrorKind::Failed, "for good");
-    assert_eq!(texts(&store).await, ["perhaps"], "reading goes on");
+    assert_eq!(store.commit(event("later")).await.unwrap_err().kind(), ErrorKind::Failed, "writes stay stopped");
+    assert_eq!(texts(&store).await, ["perhaps"], "reads continue");
 }
 
-/// Whatever its age, a store writes no more than three bytes for each of its events, in the dearest case: one small event a
-/// commit. (The log's object, the event once merged, and checkpoints of what changed.)
+/// Whatever its age, a store writes at most three bytes per byte of events in the most expensive case, one
+/// small event per commit: the log object, the event once merged, and incremental checkpoints.
 #[tokio::test]
-async fn an_event_is_written_less_than_three_times() {
+async fn write_amplification_is_below_three() {
     let storage = Ailing::new();
     let settings =
         Settings { checkpoint_every: 1024, maintenance_pause: Duration::from_millis(1), ..usual() };
@@ -249,7 +250,7 @@ async fn an_event_is_written_less_than_three_times() {
 }
 
 #[tokio::test]
-async fn a_reader_asks_for_no_more_than_it_wants_and_for_little_at_once() {
+async fn a_read_sends_few_requests_and_few_at_once() {
     let storage = Ailing::new();
     let store = open(&storage, usual()).await;
     make(&store).await;
@@ -263,19 +264,19 @@ async fn a_reader_asks_for_no_more_than_it_wants_and_for_little_at_once() {
     let segment = kulya_store::bounded_read(&store, &super::orders()).await.unwrap()[0].0.segment.clone();
     storage.read.lock().unwrap().clear();
     storage.most.store(0, Ordering::SeqCst);
-    // in small objects still
+    // still in small objects
     let one = store.read(&segment, 0, 1).await.unwrap();
     assert_eq!(one.events.len(), 1);
     let asked = storage.read.lock().unwrap().len();
-    assert!(asked <= 3, "{asked} requests for one event");
+    assert!(asked <= 3, "{requests} requests for one event");
     let chunks = (0..40).map(|_| store.read(&segment, 0, 1 << 20));
     futures::future::try_join_all(chunks).await.unwrap();
     let most = storage.most.load(Ordering::SeqCst);
     assert!(most <= 16 + 4, "{most} requests at once");
-    // and merged
+    // merged
     store.compact().await.unwrap();
     reads(&storage);
     assert_eq!(texts(&store).await.len(), 1500);
     let asked = reads(&storage);
-    assert!(asked <= 3, "{asked} requests for 1,500 events");
+    assert!(asked <= 3, "{requests} requests for 1,500 events");
 }

@@ -1,4 +1,4 @@
-//! Two stores on the same objects as one: each call goes to the other of them.
+//! Two stores on the same objects behind one interface: calls alternate between them.
 
 use crate::ObjectLogStore;
 use async_trait::async_trait;

@@ -1,4 +1,4 @@
-//! What only a server that speaks S3 can say. Each store has a prefix of its own.
+//! Tests against an S3-compatible server. Each store has its own prefix.
 
 use super::{event, make, orders, positions, settings, texts};
 use crate::{Location, ObjectLogStore};
@@ -6,7 +6,7 @@ use kulya_store::{Append, Commit, Condition, ErrorKind, StreamStore, TableChange
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-/// Where the server is, under a prefix that nobody else has.
+/// Returns a location on the server under a prefix.
 fn location(prefix: &str) -> Location {
     let url = std::env::var("KULYA_TEST_S3").expect("KULYA_TEST_S3 is not set: run cargo xtask test");
     let (bucket, query) = url.split_once('?').unwrap();
@@ -26,16 +26,16 @@ async fn open(location: &Location) -> Arc<ObjectLogStore> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a server that speaks S3: cargo xtask test"]
-async fn keeps_the_contract() {
+#[ignore = "needs an S3-compatible server: cargo xtask test"]
+async fn conforms() {
     let report = kulya_store::conformance::all(|| async { open(&location(&drawn())).await }).await;
     println!("{} cases ran", report.ran);
-    assert_eq!(report.left_out, [], "nothing is left out");
+    assert_eq!(report.left_out, [], "no case is skipped");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a server that speaks S3: cargo xtask test"]
-async fn three_stores_count_together() {
+#[ignore = "needs an S3-compatible server: cargo xtask test"]
+async fn three_stores_increment_one_counter() {
     let location = location(&drawn());
     let stores = [open(&location).await, open(&location).await, open(&location).await];
     make(&*stores[0]).await;
@@ -77,8 +77,8 @@ async fn three_stores_count_together() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a server that speaks S3: cargo xtask test"]
-async fn what_is_spent_is_deleted() {
+#[ignore = "needs an S3-compatible server: cargo xtask test"]
+async fn unreferenced_objects_are_deleted() {
     let location = location(&drawn());
     let store = open(&location).await;
     make(&*store).await;
@@ -86,7 +86,7 @@ async fn what_is_spent_is_deleted() {
     let away = open(&location).await;
     let first = object_store::path::Path::from(format!("{}/log/{:020}", location.prefix, 0));
     for n in 0.. {
-        assert!(n < 1000, "it stays");
+        assert!(n < 1000, "the first log object is not deleted");
         store.commit(super::put(n)).await.unwrap();
         if object_store::ObjectStoreExt::head(&*location.objects, &first).await.is_err() {
             break;
