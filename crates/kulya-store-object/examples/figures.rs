@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 use kulya_store::{Commit, Condition, Scope, StreamStore, TableChange, TableId};
-use kulya_store_object::{Location, ObjectLogStore, Settings};
+use kulya_store_object::{ObjectLogStore, Settings, StoreLocation};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::throttle::{ThrottleConfig, ThrottledStore};
@@ -26,22 +26,22 @@ async fn main() {
         "| | commits/s, 1 at a time | 64 at a time | 64 at a time on each of 3 stores | get p50 | get p99 |"
     );
     println!("|---|---|---|---|---|---|");
-    measure("memory", &Location::of("memory://", |_| None).unwrap(), 2000).await;
-    measure("local directory, synced", &Location::of(&url, |_| None).unwrap(), 500).await;
+    measure("memory", &StoreLocation::from_url("memory://", |_| None).unwrap(), 2000).await;
+    measure("local directory, synced", &StoreLocation::from_url(&url, |_| None).unwrap(), 500).await;
     let objects: Arc<dyn ObjectStore> = Arc::new(ThrottledStore::new(InMemory::new(), slow));
     let prefix = object_store::path::Path::default();
-    measure("memory, 20 ms a request", &Location { objects, prefix }, 50).await;
+    measure("memory, 20 ms a request", &StoreLocation { objects, prefix }, 50).await;
     if let Ok(url) = std::env::var("KULYA_TEST_S3") {
-        measure("moto, an S3 in Python", &Location::of(&url, variable).unwrap(), 200).await;
+        measure("moto, an S3 in Python", &StoreLocation::from_url(&url, variable).unwrap(), 200).await;
     }
 }
 
-async fn open(location: &Location, instance: u128) -> ObjectLogStore {
-    let Location { objects, prefix } = location.clone();
+async fn open(location: &StoreLocation, instance: u128) -> ObjectLogStore {
+    let StoreLocation { objects, prefix } = location.clone();
     ObjectLogStore::open(objects, &prefix, Settings::new(instance)).await.unwrap()
 }
 
-async fn measure(name: &str, location: &Location, count: usize) {
+async fn measure(name: &str, location: &StoreLocation, count: usize) {
     let stores = [open(location, 1).await, open(location, 2).await, open(location, 3).await];
     let table = TableId::new("shop", "numbers").unwrap();
     stores[0].create_scope(&Scope::new("shop").unwrap()).await.unwrap();

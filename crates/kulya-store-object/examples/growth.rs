@@ -124,9 +124,9 @@ async fn open(storage: &Arc<Counting>, instance: u128) -> ObjectLogStore {
     let objects: Arc<dyn ObjectStore> = Arc::clone(storage) as _;
     // commits in memory take no time, so intervals can be short
     let settings = Settings {
-        grace: Duration::from_millis(200),
-        fresh_for: Duration::from_millis(20),
-        maintenance_pause: Duration::from_secs(1),
+        deletion_grace: Duration::from_millis(200),
+        end_check_interval: Duration::from_millis(20),
+        maintenance_interval: Duration::from_secs(1),
         ..Settings::new(instance)
     };
     ObjectLogStore::open(objects, &Path::default(), settings).await.unwrap()

@@ -20,16 +20,16 @@
 //! # Ok::<(), kulya_store::Error>(()) }).unwrap();
 //! ```
 
+mod backup;
 mod bucket;
 mod cache;
 mod committer;
-mod copy;
 mod events;
-mod examine;
-mod find;
-mod folder;
 mod journal;
+mod lease;
+mod local_directory;
 mod location;
+mod log_client;
 mod maintenance;
 mod merge;
 mod object;
@@ -41,9 +41,10 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod verify;
 
-pub use examine::{Examined, examine, repair};
-pub use location::Location;
+pub use location::StoreLocation;
 pub use settings::Settings;
-pub use state::Lost;
-pub use store::{Compacted, ObjectLogStore};
+pub use state::LostRange;
+pub use store::{CompactionReport, ObjectLogStore};
+pub use verify::{IntegrityReport, repair, verify};

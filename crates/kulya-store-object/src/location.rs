@@ -1,6 +1,8 @@
 //! The location of a store, parsed from a URL: `s3://bucket/prefix`, `file:///directory`, `memory://`.
 
-use crate::folder::Folder;
+use crate::bucket::Bucket;
+use crate::local_directory::LocalDirectory;
+use crate::settings::Settings;
 use kulya_store::{Error, Result};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
@@ -11,20 +13,20 @@ use url::Url;
 
 /// An object storage and the prefix of a store in it.
 #[derive(Clone)]
-pub struct Location {
+pub struct StoreLocation {
     /// The object storage.
     pub objects: Arc<dyn ObjectStore>,
     /// The prefix of the names of all objects of the store.
     pub prefix: Path,
 }
 
-impl Location {
+impl StoreLocation {
     /// Returns a location in a local directory, which is created if it does not exist.
     ///
     /// # Errors
     /// `InvalidInput` when the directory cannot be created or read.
-    pub fn folder(path: &std::path::Path) -> Result<Self> {
-        let folder = Folder::open(path).map_err(|error| {
+    pub fn directory(path: &std::path::Path) -> Result<Self> {
+        let folder = LocalDirectory::open(path).map_err(|error| {
             Error::invalid(format!("directory {} cannot be used", path.display())).because(error)
         })?;
         Ok(Self { objects: Arc::new(folder), prefix: Path::default() })
@@ -40,13 +42,13 @@ impl Location {
     ///
     /// # Errors
     /// `InvalidInput` when the URL is malformed, has another scheme, or its storage cannot be used.
-    pub fn of(url: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
+    pub fn from_url(url: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
         let parsed = Url::parse(url.trim()).map_err(|error| bad(url, "not a URL").because(error))?;
         match parsed.scheme() {
             "s3" => s3(&parsed, variable),
             "file" => {
                 let path = parsed.to_file_path().map_err(|()| bad(url, "write it as file:///directory"))?;
-                let folder = Folder::open(&path)
+                let folder = LocalDirectory::open(&path)
                     .map_err(|error| bad(url, "the directory cannot be used").because(error))?;
                 Ok(Self { objects: Arc::new(folder), prefix: Path::default() })
             }
@@ -56,8 +58,18 @@ impl Location {
     }
 }
 
+impl StoreLocation {
+    /// Returns whether a store exists here, without creating one.
+    ///
+    /// # Errors
+    /// `Corrupt` when the prefix holds something else; `Unreachable` when the storage does not answer.
+    pub async fn has_store(&self) -> Result<bool> {
+        Bucket::new(Arc::clone(&self.objects), &self.prefix, Settings::new(0)).exists().await
+    }
+}
+
 /// Displays the location without secrets.
-impl fmt::Display for Location {
+impl fmt::Display for StoreLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.prefix.as_ref() {
             "" => write!(f, "{}", self.objects),
@@ -66,14 +78,14 @@ impl fmt::Display for Location {
     }
 }
 
-impl fmt::Debug for Location {
+impl fmt::Debug for StoreLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
     }
 }
 
-fn bad(url: &str, why: &str) -> Error {
-    Error::invalid(format!("invalid object storage URL {url:?}: {why}"))
+fn bad(url: &str, reason: &str) -> Error {
+    Error::invalid(format!("invalid object storage URL {url:?}: {reason}"))
 }
 
 /// The environment variables that configure S3.
@@ -97,7 +109,7 @@ const VARIABLES: [&str; 15] = [
 ];
 
 #[cfg(feature = "s3")]
-fn s3(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Result<Location> {
+fn s3(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Result<StoreLocation> {
     use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as Key};
     use object_store::{ClientOptions, RetryConfig};
     use std::time::Duration;
@@ -130,7 +142,9 @@ fn s3(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Result<Location> 
         match &*name {
             "endpoint" => endpoint = Some(value.into_owned()),
             "region" => builder = builder.with_region(value),
-            other => return Err(bad(url.as_str(), &format!("unknown parameter {other}: use endpoint or region"))),
+            other => {
+                return Err(bad(url.as_str(), &format!("unknown parameter {other}: use endpoint or region")));
+            }
         }
     }
     if let Some(endpoint) = endpoint {
@@ -140,11 +154,11 @@ fn s3(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Result<Location> 
     }
     builder = builder.with_client_options(options);
     let store = builder.build().map_err(|error| bad(url.as_str(), "invalid S3 settings").because(error))?;
-    Ok(Location { objects: Arc::new(store), prefix })
+    Ok(StoreLocation { objects: Arc::new(store), prefix })
 }
 
 #[cfg(not(feature = "s3"))]
-fn s3(url: &Url, _: impl Fn(&str) -> Option<String>) -> Result<Location> {
+fn s3(url: &Url, _: impl Fn(&str) -> Option<String>) -> Result<StoreLocation> {
     Err(bad(url.as_str(), "this program was built without S3 support"))
 }
 
@@ -155,15 +169,15 @@ mod tests {
     #[test]
     fn a_url_is_parsed_or_rejected_with_a_reason() {
         let none = |_: &str| None;
-        for (url, why) in [
+        for (url, reason) in [
             ("nowhere", "not a URL"),
             ("gs://bucket", "not s3, file or memory"),
             ("file://elsewhere/folder", "file:///directory"),
         ] {
-            let refused = Location::of(url, none).unwrap_err().to_string();
-            assert!(refused.contains(why), "{refused}");
+            let refused = StoreLocation::from_url(url, none).unwrap_err().to_string();
+            assert!(refused.contains(reason), "{refused}");
         }
-        assert!(Location::of("memory://", none).is_ok());
+        assert!(StoreLocation::from_url("memory://", none).is_ok());
     }
 
     #[cfg(feature = "s3")]
@@ -175,20 +189,20 @@ mod tests {
             _ => None,
         };
         let url = "s3://bucket/some/where?endpoint=http://127.0.0.1:9&region=eu-west-1";
-        let location = Location::of(url, variable).unwrap();
+        let location = StoreLocation::from_url(url, variable).unwrap();
         assert_eq!(location.prefix, Path::from("some/where"));
         let shown = format!("{location:?}");
         assert!(
             shown.contains("bucket") && !shown.contains("the-secret") && !shown.contains("the-key"),
             "{shown}"
         );
-        for (url, why) in [
+        for (url, reason) in [
             ("s3:///prefix", "s3://bucket/prefix"),
             ("s3://bucket/?colour=red", "use endpoint or region"),
             ("s3://key:secret@bucket/", "AWS_ACCESS_KEY_ID"),
         ] {
-            let refused = Location::of(url, variable).unwrap_err().to_string();
-            assert!(refused.contains(why), "{refused}");
+            let refused = StoreLocation::from_url(url, variable).unwrap_err().to_string();
+            assert!(refused.contains(reason), "{refused}");
             assert!(!refused.contains("secret@"), "{refused}");
         }
     }

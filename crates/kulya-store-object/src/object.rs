@@ -21,19 +21,19 @@ use prost::Message;
 
 /// The length of the header in bytes, which is the minimum size of an object.
 pub(crate) const HEADER_BYTES: usize = 16;
-const OLD_HEADER_BYTES: usize = 32;
+const FORMAT_1_HEADER_BYTES: usize = 32;
 const MAGIC: &[u8; 4] = b"KULO";
 /// The format version that is written.
 pub(crate) const FORMAT: u16 = 2;
-const UNSUMMED: usize = 12;
-const OLD_UNSUMMED: usize = 28;
+const CHECKSUM_OFFSET: usize = 12;
+const FORMAT_1_CHECKSUM_OFFSET: usize = 28;
 
 /// The kind of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Log = 1,
     Checkpoint = 2,
-    GivenBack = 3,
+    Tombstone = 3,
     Data = 4,
 }
 
@@ -53,7 +53,7 @@ pub(crate) struct Header {
 ///
 /// # Errors
 /// When the head is longer than 4 GiB.
-pub(crate) fn begin(kind: Kind, number: u64, head: &impl Message) -> Result<Bytes, String> {
+pub(crate) fn encode_header(kind: Kind, number: u64, head: &impl Message) -> Result<Bytes, String> {
     let length = u32::try_from(head.encoded_len()).map_err(|_| "head longer than 4 GiB".to_owned())?;
     let mut out = BytesMut::with_capacity(HEADER_BYTES + length as usize);
     out.put_slice(MAGIC);
@@ -62,23 +62,23 @@ pub(crate) fn begin(kind: Kind, number: u64, head: &impl Message) -> Result<Byte
     out.put_u32(length);
     out.put_u32(0);
     head.encode(&mut out).map_err(|error| error.to_string())?;
-    let checksum = sum(number, &out);
-    if let Some(field) = out.get_mut(UNSUMMED..HEADER_BYTES) {
+    let checksum = checksum(number, &out);
+    if let Some(field) = out.get_mut(CHECKSUM_OFFSET..HEADER_BYTES) {
         field.copy_from_slice(&checksum.to_be_bytes());
     }
     Ok(out.freeze())
 }
 
 /// Returns the checksum of an object, from bytes that hold its header and whole head.
-fn sum(number: u64, bytes: &[u8]) -> u32 {
+fn checksum(number: u64, bytes: &[u8]) -> u32 {
     let before = crc32c::crc32c(&number.to_be_bytes());
-    let before = crc32c::crc32c_append(before, bytes.get(..UNSUMMED).unwrap_or_default());
+    let before = crc32c::crc32c_append(before, bytes.get(..CHECKSUM_OFFSET).unwrap_or_default());
     crc32c::crc32c_append(before, bytes.get(HEADER_BYTES..).unwrap_or_default())
 }
 
-fn old_sum(bytes: &[u8]) -> u32 {
-    let before = crc32c::crc32c(bytes.get(..OLD_UNSUMMED).unwrap_or_default());
-    crc32c::crc32c_append(before, bytes.get(OLD_HEADER_BYTES..).unwrap_or_default())
+fn format_1_checksum(bytes: &[u8]) -> u32 {
+    let before = crc32c::crc32c(bytes.get(..FORMAT_1_CHECKSUM_OFFSET).unwrap_or_default());
+    crc32c::crc32c_append(before, bytes.get(FORMAT_1_HEADER_BYTES..).unwrap_or_default())
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
@@ -105,7 +105,7 @@ impl Header {
         let kind = match (format, u16::from_be_bytes([*k0, *k1])) {
             (1 | FORMAT, 1) => Kind::Log,
             (1 | FORMAT, 2) => Kind::Checkpoint,
-            (1, 3) => Kind::GivenBack,
+            (1, 3) => Kind::Tombstone,
             (FORMAT, 4) => Kind::Data,
             (1 | FORMAT, other) => return Err(format!("it has the unknown kind {other}")),
             _ => {
@@ -115,22 +115,28 @@ impl Header {
             }
         };
         if format == FORMAT {
-            let (head, checksum) = (u32_at(bytes, 8), u32_at(bytes, UNSUMMED));
+            let (head, checksum) = (u32_at(bytes, 8), u32_at(bytes, CHECKSUM_OFFSET));
             return Ok(Self { format, kind, head, old: None, checksum });
         }
-        if bytes.len() < OLD_HEADER_BYTES {
+        if bytes.len() < FORMAT_1_HEADER_BYTES {
             return Err(format!("it has only {} bytes", bytes.len()));
         }
         let old = Some((u64_at(bytes, 8), u64_at(bytes, 20)));
-        Ok(Self { format, kind, head: u32_at(bytes, 16), old, checksum: u32_at(bytes, OLD_UNSUMMED) })
+        Ok(Self {
+            format,
+            kind,
+            head: u32_at(bytes, 16),
+            old,
+            checksum: u32_at(bytes, FORMAT_1_CHECKSUM_OFFSET),
+        })
     }
 
     fn length(&self) -> usize {
-        if self.format == FORMAT { HEADER_BYTES } else { OLD_HEADER_BYTES }
+        if self.format == FORMAT { HEADER_BYTES } else { FORMAT_1_HEADER_BYTES }
     }
 
     /// Returns the offset in bytes at which the events begin.
-    pub(crate) fn events_from(&self) -> u64 {
+    pub(crate) fn events_offset(&self) -> u64 {
         self.length() as u64 + u64::from(self.head)
     }
 
@@ -143,17 +149,17 @@ impl Header {
             if named != number {
                 return Err(format!("it has number {named}, expected {number}"));
             }
-            return self.check_events(events, size);
+            return self.check_events_length(events, size);
         }
-        if self.events_from() > size {
+        if self.events_offset() > size {
             return Err(format!("its size of {size} bytes does not match its header"));
         }
         Ok(())
     }
 
     /// Rejects an object whose events do not have this length in bytes.
-    pub(crate) fn check_events(&self, events: u64, size: u64) -> Result<(), String> {
-        if self.events_from().checked_add(events) != Some(size) {
+    pub(crate) fn check_events_length(&self, events: u64, size: u64) -> Result<(), String> {
+        if self.events_offset().checked_add(events) != Some(size) {
             return Err(format!("its size of {size} bytes does not match its header"));
         }
         Ok(())
@@ -167,7 +173,7 @@ impl Header {
             return Err("its head is truncated".into());
         }
         let summed = bytes.get(..whole).unwrap_or_default();
-        let checksum = if self.old.is_some() { old_sum(summed) } else { sum(number, summed) };
+        let checksum = if self.old.is_some() { format_1_checksum(summed) } else { checksum(number, summed) };
         if checksum != self.checksum {
             return Err("checksum mismatch: it was changed, or it is an object of another number".into());
         }
@@ -185,15 +191,15 @@ mod tests {
     #[test]
     fn an_object_round_trips_and_every_flipped_bit_is_detected() {
         let log = Log { time: 77, sequence: 3, instance_high: 1, ..Log::default() };
-        let bytes = begin(Kind::Log, 12, &log).unwrap();
+        let bytes = encode_header(Kind::Log, 12, &log).unwrap();
         let header = Header::parse(&bytes).unwrap();
         assert_eq!(header.check(Kind::Log, 12, bytes.len() as u64 + 5), Ok(()));
-        assert_eq!(header.check_events(5, bytes.len() as u64 + 5), Ok(()));
+        assert_eq!(header.check_events_length(5, bytes.len() as u64 + 5), Ok(()));
         assert_eq!(header.head::<Log>(12, &bytes).unwrap(), log);
         assert!(header.check(Kind::Checkpoint, 12, bytes.len() as u64 + 5).is_err());
         assert!(header.head::<Log>(13, &bytes).is_err(), "the number is part of the checksum");
         assert!(header.check(Kind::Log, 12, bytes.len() as u64 - 1).is_err());
-        assert!(header.check_events(5, bytes.len() as u64 + 4).is_err());
+        assert!(header.check_events_length(5, bytes.len() as u64 + 4).is_err());
         for bit in 0..bytes.len() * 8 {
             let mut damaged = bytes.to_vec();
             damaged[bit / 8] ^= 1 << (bit % 8);
@@ -209,12 +215,12 @@ mod tests {
             let bytes = Bytes::from(bytes);
             let _ = Header::parse(&bytes);
             // with a valid header, so that the head is decoded
-            let mut framed = begin(Kind::Log, number, &Log::default()).unwrap().to_vec();
+            let mut framed = encode_header(Kind::Log, number, &Log::default()).unwrap().to_vec();
             framed.truncate(HEADER_BYTES);
             framed[8..12].copy_from_slice(&(bytes.len() as u32).to_be_bytes());
             framed.extend_from_slice(&bytes);
-            let checksum = sum(number, &framed);
-            framed[UNSUMMED..HEADER_BYTES].copy_from_slice(&checksum.to_be_bytes());
+            let checksum = checksum(number, &framed);
+            framed[CHECKSUM_OFFSET..HEADER_BYTES].copy_from_slice(&checksum.to_be_bytes());
             let framed = Bytes::from(framed);
             let header = Header::parse(&framed).unwrap();
             let _ = header.check(Kind::Log, number, bytes.len() as u64);

@@ -2,7 +2,7 @@
 //! their common reference: a process whose own clock differs much uses the storage's time and logs a warning.
 //! Otherwise one wrong clock would move the time of the whole log, which never goes back.
 
-use super::{Bucket, within};
+use super::client::{Bucket, with_timeout};
 use object_store::ObjectStoreExt;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 /// The clock skew in milliseconds up to which clocks count as equal: storages report whole seconds, and
 /// requests take time.
-const MOST_SKEW_MS: i64 = 10_000;
+const MAX_SKEW_MS: i64 = 10_000;
 
 impl Bucket {
     /// Returns the time since 1970-01-01 00:00 UTC, by the storage's clock when it differs from our own.
@@ -23,23 +23,24 @@ impl Bucket {
 
     /// Compares our clock with the storage's if `clock_check_interval` has passed, by the modification time
     /// of a temporary object. When that fails, our own clock is used.
-    pub(crate) async fn compare_clocks(&self) {
-        let Some(pause) = self.settings.compare_clocks_every else { return };
-        let begun = Instant::now();
+    pub(crate) async fn check_clock(&self) {
+        let Some(interval) = self.settings.clock_check_interval else { return };
+        let start = Instant::now();
         {
-            let mut compared = self.compared_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            if compared.is_some_and(|at| at.elapsed() < pause) {
+            let mut checked_at =
+                self.clock_checked_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if checked_at.is_some_and(|at| at.elapsed() < interval) {
                 return;
             }
-            *compared = Some(begun);
+            *checked_at = Some(start);
         }
-        let name = self.name(&format!("clock/{:032x}", self.settings.instance));
-        let time = self.settings.time_for(0);
+        let path = self.path(&format!("clock/{:032x}", self.settings.instance));
+        let time = self.settings.timeout_for(0);
         let own = self.settings.clock.since_epoch();
         let request = async {
-            within(time, self.store.put(&name, "".into())).await?;
-            let head = within(time, self.store.head(&name)).await?;
-            within(time, self.store.delete(&name)).await?;
+            with_timeout(time, self.store.put(&path, "".into())).await?;
+            let head = with_timeout(time, self.store.head(&path)).await?;
+            with_timeout(time, self.store.delete(&path)).await?;
             Ok::<_, object_store::Error>(head.last_modified.timestamp_millis())
         };
         let storage_time = match request.await {
@@ -47,9 +48,9 @@ impl Bucket {
             Err(error) => return tracing::debug!("clock check failed: {error}"),
         };
         // the object was created while we waited
-        let own = i64::try_from((own + begun.elapsed() / 2).as_millis()).unwrap_or(i64::MAX);
+        let own = i64::try_from((own + start.elapsed() / 2).as_millis()).unwrap_or(i64::MAX);
         let skew = storage_time.saturating_sub(own);
-        let skew = if skew.abs() <= MOST_SKEW_MS { 0 } else { skew };
+        let skew = if skew.abs() <= MAX_SKEW_MS { 0 } else { skew };
         if self.skew_ms.swap(skew, Ordering::Relaxed) == 0 && skew != 0 {
             let (seconds, direction) =
                 (skew.unsigned_abs() / 1000, if skew < 0 { "ahead of" } else { "behind" });

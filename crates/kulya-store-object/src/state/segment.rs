@@ -9,7 +9,7 @@ pub(crate) const LOST: u64 = u64::MAX;
 
 /// The location of events: a range of bytes of an object that was written, and is read, as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Location {
     /// The number of a log object, or with [`DATA_BIT`] that of a data object.
     pub(crate) object: u64,
     /// The offset in bytes from the start of the object.
@@ -19,7 +19,7 @@ pub(crate) struct Place {
     pub(crate) checksum: u32,
 }
 
-impl Place {
+impl Location {
     /// Returns whether it is in a log object.
     pub(crate) fn is_log(&self) -> bool {
         self.object & DATA_BIT == 0
@@ -42,18 +42,18 @@ pub(crate) struct Extent {
     pub(crate) last_time: u64,
     /// The log object that placed it here; incremental checkpoints select extents by it.
     pub(crate) number: u64,
-    pub(crate) place: Place,
+    pub(crate) location: Location,
 }
 
 impl Extent {
     pub(crate) fn end(&self) -> u64 {
-        self.start + u64::from(self.place.length)
+        self.start + u64::from(self.location.length)
     }
 }
 
 /// Where the events committed at or after a time begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Since {
+pub(crate) enum TimePosition {
     Offset(u64),
     /// Inside this extent; the head of its data object has the exact offset.
     Within(Extent),
@@ -73,18 +73,18 @@ impl Segment {
     pub(crate) fn append(
         &mut self,
         start: Option<u64>,
-        place: Place,
+        location: Location,
         time: u64,
         number: u64,
     ) -> Result<(), String> {
         if start.is_some_and(|start| start != self.tail) {
             return Err(format!("events do not start at the tail {} of their segment", self.tail));
         }
-        let end = self.tail.checked_add(u64::from(place.length)).filter(|end| *end < 1 << 62);
-        let (Some(end), true) = (end, place.length > 0) else {
+        let end = self.tail.checked_add(u64::from(location.length)).filter(|end| *end < 1 << 62);
+        let (Some(end), true) = (end, location.length > 0) else {
             return Err("invalid length of events".into());
         };
-        self.extents.push_back(Extent { start: self.tail, time, last_time: time, number, place });
+        self.extents.push_back(Extent { start: self.tail, time, last_time: time, number, location });
         self.tail = end;
         Ok(())
     }
@@ -126,13 +126,13 @@ impl Segment {
     }
 
     /// Returns where the events committed at or after a time begin, to the millisecond.
-    pub(crate) fn since(&self, millis: u64) -> Since {
+    pub(crate) fn since(&self, millis: u64) -> TimePosition {
         // times never go back
         let first = self.extents.partition_point(|extent| extent.last_time < millis);
         match self.extents.get(first) {
-            None => Since::Offset(self.tail),
-            Some(extent) if extent.time >= millis => Since::Offset(extent.start.max(self.head)),
-            Some(extent) => Since::Within(*extent),
+            None => TimePosition::Offset(self.tail),
+            Some(extent) if extent.time >= millis => TimePosition::Offset(extent.start.max(self.head)),
+            Some(extent) => TimePosition::Within(*extent),
         }
     }
 
@@ -146,7 +146,7 @@ impl Segment {
         // lost extents yield no events: include at least one other after them
         let wanted = found.take_while(|extent| {
             let is_wanted = !is_some || extent.start < until;
-            is_some |= !extent.place.is_lost();
+            is_some |= !extent.location.is_lost();
             is_wanted
         });
         wanted.take(most).copied().collect()
@@ -163,16 +163,16 @@ impl Segment {
     }
 
     /// Marks matching extents as lost; used by repair.
-    pub(crate) fn give_up(&mut self, is_lost: impl Fn(&Extent) -> bool, number: u64) {
+    pub(crate) fn mark_lost(&mut self, is_lost: impl Fn(&Extent) -> bool, number: u64) {
         for extent in self.extents.iter_mut().filter(|extent| is_lost(extent)) {
-            extent.place.object = LOST;
+            extent.location.object = LOST;
             extent.number = number;
         }
     }
 
     /// Gives the extents of an object a single time, that of their last commit.
-    pub(crate) fn forget_times(&mut self, object: u64) {
-        for extent in self.extents.iter_mut().filter(|extent| extent.place.object == object) {
+    pub(crate) fn collapse_times(&mut self, object: u64) {
+        for extent in self.extents.iter_mut().filter(|extent| extent.location.object == object) {
             extent.time = extent.last_time;
         }
     }
@@ -181,8 +181,8 @@ impl Segment {
     pub(crate) fn skip_to(&mut self, offset: u64, time: u64, number: u64) {
         while self.tail < offset {
             let length = (offset - self.tail).min(u64::from(u32::MAX)) as u32;
-            let place = Place { object: LOST, at: 0, length, checksum: 0 };
-            self.extents.push_back(Extent { start: self.tail, time, last_time: time, number, place });
+            let location = Location { object: LOST, at: 0, length, checksum: 0 };
+            self.extents.push_back(Extent { start: self.tail, time, last_time: time, number, location });
             self.tail += u64::from(length);
         }
     }
@@ -200,7 +200,10 @@ impl Segment {
     pub(crate) fn change(&mut self, head: u64, tail: u64, extents: VecDeque<Extent>) -> Result<(), String> {
         let begins = extents.front().map_or(tail, |extent| extent.start);
         if head < self.head || head > tail {
-            return Err(format!("the head of a segment moves back from {} to {head}, tail {tail}", self.head));
+            return Err(format!(
+                "the head of a segment moves back from {} to {head}, tail {tail}",
+                self.head
+            ));
         }
         let keep = self.extents.partition_point(|extent| extent.start < begins);
         self.extents.truncate(keep);
@@ -208,9 +211,7 @@ impl Segment {
             self.extents.pop_front();
         }
         if self.extents.back().is_some_and(|last| last.end() != begins) {
-            return Err(format!(
-                "a gap before the events from {begins} of a segment from {head} to {tail}"
-            ));
+            return Err(format!("a gap before the events from {begins} of a segment from {head} to {tail}"));
         }
         self.extents.extend(extents);
         self.tail = tail;

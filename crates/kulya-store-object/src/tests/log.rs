@@ -2,7 +2,7 @@
 
 use super::{event, instance, make, memory, open, orders, positions, put, settings, texts};
 use crate::object::{self, Kind};
-use crate::record::{Act, Batch, Log, Name, Record};
+use crate::record::{Batch, Log, Name, Op, Record};
 use crate::{ObjectLogStore, Settings};
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -50,9 +50,9 @@ async fn concurrent_commits_share_one_object() {
     let commits = (0..100).map(|n| store.commit(event(n)));
     let done = futures::future::try_join_all(commits).await.unwrap();
     assert_eq!(names(&objects).await.len(), before + 1);
-    let mut places: Vec<_> = done.iter().map(|done| done.pointers.first().unwrap().offset).collect();
-    places.dedup();
-    assert_eq!(places.len(), 100);
+    let mut offsets: Vec<_> = done.iter().map(|done| done.pointers.first().unwrap().offset).collect();
+    offsets.dedup();
+    assert_eq!(offsets.len(), 100);
     assert_eq!(texts(&store).await.len(), 100);
     assert_eq!(texts(&open(&objects).await).await, texts(&store).await);
 }
@@ -109,7 +109,7 @@ async fn a_damaged_object_is_reported_and_nothing_is_changed() {
     let name = log(5);
     let whole = bytes(&objects, &name).await;
     let header = object::Header::parse(&whole).unwrap();
-    for at in 0..header.events_from() as usize {
+    for at in 0..header.events_offset() as usize {
         let mut damaged = whole.to_vec();
         damaged[at] ^= 0x10;
         objects.put(&name, damaged.into()).await.unwrap();
@@ -147,7 +147,7 @@ async fn an_object_that_violates_an_invariant_is_rejected() {
         // names its predecessor, as a correct writer does
         let before = object::Header::parse(&bytes(&objects, &self::log(2)).await).unwrap();
         let log = Log { previous: before.checksum, ..log };
-        let mut body = object::begin(Kind::Log, 3, &log).unwrap().to_vec();
+        let mut body = object::encode_header(Kind::Log, 3, &log).unwrap().to_vec();
         body.extend(log.batches.iter().flat_map(|batch| vec![0; batch.length as usize]));
         objects.put(&self::log(3), body.into()).await.unwrap();
         let error = store.commit(event(1)).await.unwrap_err();
@@ -156,24 +156,24 @@ async fn an_object_that_violates_an_invariant_is_rejected() {
         assert_eq!(try_open(&objects).await.err().unwrap().kind(), ErrorKind::Corrupt);
         error.to_string()
     };
-    let acts = |act| Log { time: u64::MAX, records: vec![Record { act }], ..Log::default() };
-    assert!(refused(acts(None)).await.contains("unknown operation"));
+    let ops = |op| Log { time: u64::MAX, records: vec![Record { op }], ..Log::default() };
+    assert!(refused(ops(None)).await.contains("unknown operation"));
     let table = Name { scope: "shop".into(), name: "nowhere!".into() };
-    assert!(refused(acts(Some(Act::CreateTable(table)))).await.contains("'!'"));
-    assert!(refused(acts(Some(Act::DeleteStream(Name::default())))).await.contains("empty"));
+    assert!(refused(ops(Some(Op::CreateTable(table)))).await.contains("'!'"));
+    assert!(refused(ops(Some(Op::DeleteStream(Name::default())))).await.contains("empty"));
     assert!(refused(Log::default()).await.contains("its time"));
     let batch = Batch { length: 8, ..Batch::default() };
-    assert!(refused(Log { batches: vec![batch], ..acts(None) }).await.contains("empty"));
+    assert!(refused(Log { batches: vec![batch], ..ops(None) }).await.contains("empty"));
 }
 
 #[tokio::test]
 async fn a_prefix_with_other_content_is_rejected() {
-    for (content, why) in [("letters", "choose a prefix"), ("kulya-store-object 99\n", "newer")] {
+    for (content, reason) in [("letters", "choose a prefix"), ("kulya-store-object 99\n", "newer")] {
         let objects = memory();
         objects.put(&Path::from("a/store/FORMAT"), Bytes::from(content).into()).await.unwrap();
         let refused = try_open(&objects).await.err().unwrap();
         assert_eq!(refused.kind(), ErrorKind::Corrupt);
-        assert!(refused.to_string().contains(why), "{refused}");
+        assert!(refused.to_string().contains(reason), "{refused}");
         assert_eq!(names(&objects).await.len(), 1, "nothing was created there");
     }
 }
@@ -276,7 +276,7 @@ async fn a_clock_ten_years_ahead_does_not_move_the_time_of_the_log() {
     let real = SystemClock.since_epoch();
     let compared = |clock: Duration| Settings {
         clock: Arc::new(ManualClock::at(clock)),
-        compare_clocks_every: Some(Duration::from_secs(600)),
+        clock_check_interval: Some(Duration::from_secs(600)),
         ..settings()
     };
     for wrong in [real + TEN_YEARS, real - TEN_YEARS, real] {

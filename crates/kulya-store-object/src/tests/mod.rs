@@ -1,20 +1,20 @@
 //! Tests of the whole store: the contract's conformance suite, several stores on the same objects, and the
 //! invariants of the log's objects.
 
-mod commands;
+mod alternating;
+mod backup;
 mod damage;
 mod faults;
-mod faulty;
-mod holes;
+mod faulty_storage;
+mod gaps;
 mod log;
+mod maintenance;
 mod outages;
-mod pair;
 #[cfg(feature = "s3")]
 mod real_s3;
-mod tidying;
 
-use self::pair::Pair;
-use crate::{Location, ObjectLogStore, Settings};
+use self::alternating::AlternatingStores;
+use crate::{ObjectLogStore, Settings, StoreLocation};
 use kulya_store::clock::ManualClock;
 use kulya_store::memory::MemoryStore;
 use kulya_store::model::{self, Step};
@@ -37,13 +37,13 @@ fn instance() -> u128 {
 
 fn settings() -> Settings {
     Settings {
-        poll: Duration::from_millis(1),
+        poll_interval: Duration::from_millis(1),
         checkpoint_every: 4,
-        block: 4,
-        grace: Duration::ZERO,
-        fresh_for: Duration::ZERO,
-        maintenance_pause: Duration::from_millis(5),
-        compare_clocks_every: None,
+        block_size: 4,
+        deletion_grace: Duration::ZERO,
+        end_check_interval: Duration::ZERO,
+        maintenance_interval: Duration::from_millis(5),
+        clock_check_interval: None,
         ..Settings::new(instance())
     }
 }
@@ -97,7 +97,7 @@ async fn conforms_in_a_local_directory() {
         let path = folder.path().join(made.fetch_add(1, Ordering::Relaxed).to_string());
         let url = format!("file://{}", path.display());
         async move {
-            let Location { objects, prefix } = Location::of(&url, |_| None).unwrap();
+            let StoreLocation { objects, prefix } = StoreLocation::from_url(&url, |_| None).unwrap();
             Arc::new(ObjectLogStore::open(objects, &prefix, settings()).await.unwrap())
         }
     })
@@ -109,7 +109,7 @@ async fn conforms_in_a_local_directory() {
 async fn two_stores_on_the_same_objects_conform() {
     let report = kulya_store::conformance::all(|| async {
         let objects = memory();
-        Arc::new(Pair::of(open(&objects).await, open(&objects).await))
+        Arc::new(AlternatingStores::new(open(&objects).await, open(&objects).await))
     })
     .await;
     assert_eq!(report.left_out, [], "no case is skipped");
@@ -163,8 +163,9 @@ async fn an_unreachable_server_is_reported() {
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("s3://bucket/prefix?endpoint=http://{address}&region=us-east-1");
     let key = |name: &str| name.contains("_KEY").then(|| "kulya".to_owned());
-    let Location { objects, prefix } = Location::of(&url, key).unwrap();
-    let settings = Settings { tries: 2, pause: Duration::from_millis(1), ..Settings::new(instance()) };
+    let StoreLocation { objects, prefix } = StoreLocation::from_url(&url, key).unwrap();
+    let settings =
+        Settings { max_attempts: 2, retry_backoff: Duration::from_millis(1), ..Settings::new(instance()) };
     let error = ObjectLogStore::open(objects, &prefix, settings).await.err().expect("connection refused");
     assert_eq!(error.kind(), ErrorKind::Unreachable);
     let text = error.to_string();

@@ -41,7 +41,7 @@ fn io_kind(error: &(dyn std::error::Error + 'static)) -> Option<io::ErrorKind> {
 }
 
 /// Returns whether an error is permanent: a retry would fail, too.
-pub(super) fn is_final(error: &StorageError) -> bool {
+pub(super) fn is_permanent(error: &StorageError) -> bool {
     use StorageError as E;
     matches!(
         error,
@@ -73,20 +73,23 @@ pub(super) fn is_full(error: &StorageError) -> bool {
 }
 
 /// Returns whether an object was written, but not durably.
-pub(super) fn is_undurable(error: &StorageError) -> bool {
+pub(super) fn is_not_durable(error: &StorageError) -> bool {
     cause::<NotDurable>(error).is_some()
 }
 
 /// Returns the error of a request that timed out.
-pub(super) fn no_answer(time: Duration) -> StorageError {
-    StorageError::Generic { store: "object storage", source: format!("request timed out after {time:?}").into() }
+pub(super) fn timeout_error(time: Duration) -> StorageError {
+    StorageError::Generic {
+        store: "object storage",
+        source: format!("request timed out after {time:?}").into(),
+    }
 }
 
 /// Converts the storage's error about an object.
-pub(super) fn failed(name: &Path, error: StorageError) -> Error {
+pub(super) fn storage_error(path: &Path, error: StorageError) -> Error {
     use StorageError as E;
     let (kind, what) = match &error {
-        _ if is_undurable(&error) => (
+        _ if is_not_durable(&error) => (
             ErrorKind::Failed,
             "it was written, but its directory cannot be synced; writes are stopped: check the disk and restart",
         ),
@@ -98,33 +101,34 @@ pub(super) fn failed(name: &Path, error: StorageError) -> Error {
             ErrorKind::Unreachable,
             "the directory cannot be written: check that it is not mounted read-only, and its permissions",
         ),
-        E::NotSupported { .. } | E::NotImplemented { .. } => {
-            (ErrorKind::InvalidInput, "the object storage does not support this operation: use one with conditional writes")
-        }
+        E::NotSupported { .. } | E::NotImplemented { .. } => (
+            ErrorKind::InvalidInput,
+            "the object storage does not support this operation: use one with conditional writes",
+        ),
         _ => (
             ErrorKind::Unreachable,
             "the object storage does not answer: see that it runs and can be reached",
         ),
     };
-    Error::new(kind, format!("object {name}: {what}")).because(error)
+    Error::new(kind, format!("object {path}: {what}")).because(error)
 }
 
 /// Returns the error for an object that is reported to exist, but cannot be read.
-pub(super) fn unreachable(name: &Path, what: &str) -> Error {
-    Error::new(ErrorKind::Unreachable, format!("object {name} {what}, but does not exist yet: retry"))
+pub(super) fn unreachable(path: &Path, what: &str) -> Error {
+    Error::new(ErrorKind::Unreachable, format!("object {path} {what}, but does not exist yet: retry"))
 }
 
 /// Returns the error for a damaged object.
-pub(super) fn damaged(name: &Path, what: String) -> Error {
-    Error::new(ErrorKind::Corrupt, format!("object {name} is damaged: {what}"))
+pub(super) fn corrupt(path: &Path, what: String) -> Error {
+    Error::new(ErrorKind::Corrupt, format!("object {path} is damaged: {what}"))
 }
 
 /// Returns the error for a missing object.
-pub(super) fn missing(name: &Path) -> Error {
+pub(super) fn missing(path: &Path) -> Error {
     Error::new(
         ErrorKind::Corrupt,
         format!(
-            "object {name} is missing: restore it from a backup, or accept the loss of its contents with kulya store repair"
+            "object {path} is missing: restore it from a backup, or accept the loss of its contents with kulya store repair"
         ),
     )
 }

@@ -1,7 +1,7 @@
 //! Backup of a store that is being written, and repair.
 
 use super::{event, instance, make, memory, open, orders, positions, put, settings, texts};
-use crate::{Location, ObjectLogStore, Settings, examine, repair};
+use crate::{ObjectLogStore, Settings, StoreLocation, repair, verify};
 use kulya_store::clock::ManualClock;
 use kulya_store::{Retention, StreamConfig, StreamStore, model};
 use object_store::ObjectStoreExt;
@@ -32,17 +32,14 @@ async fn a_backup_taken_during_writes_holds_everything_acknowledged_before() {
     };
     for _ in 0..5 {
         let before = acknowledged.load(Ordering::SeqCst);
-        let copy = Location { objects: memory(), prefix: Path::from("copy") };
+        let copy = StoreLocation { objects: memory(), prefix: Path::from("copy") };
         store.backup(&copy).await.unwrap();
         let copied = ObjectLogStore::open(Arc::clone(&copy.objects), &copy.prefix, settings()).await.unwrap();
         let read = texts(&copied).await;
         assert!(read.len() >= before, "{} of {before} are in the backup", read.len());
-        assert!(
-            read.iter().enumerate().all(|(n, text)| *text == n.to_string()),
-            "in order, without gaps"
-        );
-        let found = examine(Arc::clone(&copy.objects), &copy.prefix, settings()).await.unwrap();
-        assert!(found.is_whole(), "{found:?}");
+        assert!(read.iter().enumerate().all(|(n, text)| *text == n.to_string()), "in order, without gaps");
+        let found = verify(Arc::clone(&copy.objects), &copy.prefix, settings()).await.unwrap();
+        assert!(found.is_intact(), "{found:?}");
         let refused = store.backup(&copy).await.unwrap_err();
         assert!(refused.to_string().contains("not empty"), "{refused}");
     }
@@ -66,7 +63,7 @@ async fn a_backup_equals_its_store() {
             store.compact().await.unwrap();
         }
     }
-    let copy = Location { objects: memory(), prefix: Path::default() };
+    let copy = StoreLocation { objects: memory(), prefix: Path::default() };
     store.backup(&copy).await.unwrap();
     let copied = ObjectLogStore::open(copy.objects, &copy.prefix, Settings::new(instance())).await.unwrap();
     assert_eq!(model::digest(&copied).await.unwrap(), model::digest(&store).await.unwrap());
@@ -95,10 +92,10 @@ async fn a_repair_reports_losses_and_running_processes_continue() {
     drop(store);
     objects.delete(&Path::from("a/store/log/00000000000000000010")).await.unwrap();
     let prefix = Path::from("a/store");
-    let found = examine(Arc::clone(&objects), &prefix, settings()).await.unwrap();
+    let found = verify(Arc::clone(&objects), &prefix, settings()).await.unwrap();
     let [lost] = &found.lost[..] else { panic!("{found:?}") };
     assert_eq!((&lost.segment.stream, lost.from, lost.to), (&orders(), 63, 72), "event 7 alone");
-    assert!(lost.why.contains("log/00000000000000000010: it is missing"), "{}", lost.why);
+    assert!(lost.reason.contains("log/00000000000000000010: it is missing"), "{}", lost.reason);
     assert_eq!(found.events, 19);
     assert_eq!(repair(Arc::clone(&objects), &prefix, settings()).await.unwrap(), found);
     let expected: Vec<String> = (0..20).filter(|n| *n != 7).map(|n| n.to_string()).collect();
@@ -106,8 +103,8 @@ async fn a_repair_reports_losses_and_running_processes_continue() {
     assert_eq!(texts(&store).await, expected);
     store.commit(put("after")).await.unwrap();
     assert_eq!(behind.get(&positions(), b"last").await.unwrap().unwrap().value, "after");
-    let found = examine(Arc::clone(&objects), &prefix, settings()).await.unwrap();
-    assert!(found.is_whole() && found.given_up.len() == 1, "{found:?}");
+    let found = verify(Arc::clone(&objects), &prefix, settings()).await.unwrap();
+    assert!(found.is_intact() && found.previously_lost.len() == 1, "{found:?}");
     assert_eq!(
         repair(Arc::clone(&objects), &prefix, settings()).await.unwrap(),
         found,

@@ -18,34 +18,34 @@ type Late = (Path, PutPayload, PutOptions);
 
 /// One process's connection to the storage.
 #[derive(Debug)]
-pub(super) struct Faulty {
+pub(super) struct FaultyStorage {
     inner: Arc<dyn ObjectStore>,
     dice: Mutex<Dice>,
     /// The percentage of requests that fail in some way.
     percent: u64,
     late: Mutex<Vec<Late>>,
-    quiet: AtomicBool,
+    faults_off: AtomicBool,
 }
 
-impl Faulty {
+impl FaultyStorage {
     pub(super) fn new(inner: &Arc<dyn ObjectStore>, seed: u64, percent: u64) -> Arc<Self> {
         Arc::new(Self {
             inner: Arc::clone(inner),
             dice: Mutex::new(Dice::new(seed)),
             percent,
             late: Mutex::default(),
-            quiet: AtomicBool::new(false),
+            faults_off: AtomicBool::new(false),
         })
     }
 
     /// Turns fault injection off or on.
-    pub(super) fn quiet(&self, quiet: bool) {
-        self.quiet.store(quiet, Ordering::SeqCst);
+    pub(super) fn set_faults_off(&self, off: bool) {
+        self.faults_off.store(off, Ordering::SeqCst);
     }
 
     /// Turns fault injection off and delivers all late puts.
-    pub(super) async fn calm(&self) {
-        self.quiet(true);
+    pub(super) async fn stop_faults(&self) {
+        self.set_faults_off(true);
         while let Some(late) = self.take_late() {
             self.arrive(late).await;
         }
@@ -67,7 +67,7 @@ impl Faulty {
 
     /// Yields to other tasks and may deliver a late put. Returns whether this request fails.
     async fn wait(&self) -> bool {
-        if self.quiet.load(Ordering::SeqCst) {
+        if self.faults_off.load(Ordering::SeqCst) {
             return false;
         }
         for _ in 0..self.roll(4) {
@@ -86,14 +86,14 @@ fn lost() -> Error {
     Error::Generic { store: "faulty", source: "connection closed".into() }
 }
 
-impl fmt::Display for Faulty {
+impl fmt::Display for FaultyStorage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "faulty {}", self.inner)
     }
 }
 
 #[async_trait]
-impl ObjectStore for Faulty {
+impl ObjectStore for FaultyStorage {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         if !self.wait().await {
             let done = self.inner.put_opts(location, payload, options).await;
@@ -130,14 +130,14 @@ impl ObjectStore for Faulty {
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        if !self.quiet.load(Ordering::SeqCst) && self.roll(100) < self.percent {
+        if !self.faults_off.load(Ordering::SeqCst) && self.roll(100) < self.percent {
             return stream::once(async { Err(lost()) }).boxed();
         }
         self.inner.delete_stream(locations)
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        if !self.quiet.load(Ordering::SeqCst) && self.roll(100) < self.percent {
+        if !self.faults_off.load(Ordering::SeqCst) && self.roll(100) < self.percent {
             return stream::once(async { Err(lost()) }).boxed();
         }
         self.inner.list(prefix)

@@ -74,25 +74,25 @@ async fn unreferenced_objects_are_deleted_and_live_data_stays() {
 #[tokio::test]
 async fn a_lagging_process_continues_from_a_checkpoint() {
     let objects = memory();
-    let (away, busy) = (open(&objects).await, open(&objects).await);
-    make(&away).await;
-    let pointer = away.commit(event("old")).await.unwrap().pointers.first().unwrap();
-    away.commit(put("old")).await.unwrap();
+    let (lagging, busy) = (open(&objects).await, open(&objects).await);
+    make(&lagging).await;
+    let pointer = lagging.commit(event("old")).await.unwrap().pointers.first().unwrap();
+    lagging.commit(put("old")).await.unwrap();
     busy.truncate(&tail_cut(&busy, &orders()).await.unwrap()).await.unwrap();
     write_until_deleted(&busy, &objects, 8).await;
     busy.commit(put("new")).await.unwrap();
     // a write catches up like a read: nothing is put where others have written
-    for turn in 0.. {
-        assert!(turn < 3, "it does not catch up");
-        match away.commit(event("after").by(WriterId(1), 1)).await {
+    for attempt in 0.. {
+        assert!(attempt < 3, "it does not catch up");
+        match lagging.commit(event("after").by(WriterId(1), 1)).await {
             Ok(_) => break,
             Err(error) => assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}"),
         }
     }
-    let entry = away.get(&positions(), b"last").await.unwrap().unwrap();
+    let entry = lagging.get(&positions(), b"last").await.unwrap().unwrap();
     assert_eq!(entry.value, "new");
-    assert_eq!(away.event(&pointer).await.unwrap_err().kind(), ErrorKind::Truncated);
-    assert_eq!((texts(&away).await, texts(&busy).await), (vec!["after".into()], vec!["after".into()]));
+    assert_eq!(lagging.event(&pointer).await.unwrap_err().kind(), ErrorKind::Truncated);
+    assert_eq!((texts(&lagging).await, texts(&busy).await), (vec!["after".into()], vec!["after".into()]));
 }
 
 #[tokio::test]
@@ -139,15 +139,15 @@ async fn an_abandoned_transaction_is_aborted_after_a_day() {
     let settings = Settings { clock: clock.clone(), ..settings() };
     let store = ObjectLogStore::open(Arc::clone(&objects), &Path::from("a/store"), settings).await.unwrap();
     make(&store).await;
-    let mut left = store.begin().await.unwrap();
-    left.stage(vec![Append::keyed(&orders(), "k", "never")]).await.unwrap();
-    let id = left.id();
-    std::mem::forget(left); // its process crashes
+    let mut abandoned = store.begin().await.unwrap();
+    abandoned.stage(vec![Append::keyed(&orders(), "k", "never")]).await.unwrap();
+    let id = abandoned.id();
+    std::mem::forget(abandoned); // its process crashes
     for n in 0..20 {
         store.commit(put(n)).await.unwrap();
     }
     assert_eq!(store.outcome(id).await.unwrap(), Outcome::Open, "another process may still have it");
-    clock.advance(Duration::from_millis(crate::maintenance::LEFT_BEHIND + 1));
+    clock.advance(Duration::from_millis(crate::maintenance::TRANSACTION_IDLE_MS + 1));
     for n in 0..1000 {
         store.commit(put(n)).await.unwrap();
         if store.outcome(id).await.unwrap() == Outcome::Unknown {
@@ -231,8 +231,8 @@ async fn an_object_deleted_before_its_writer_saw_it_is_not_written_twice() {
         written: Semaphore::new(0),
         open: Semaphore::new(0),
     });
-    let through: Arc<dyn ObjectStore> = gate.clone();
-    let (slow, quick) = (open(&through).await, open(&objects).await);
+    let gated: Arc<dyn ObjectStore> = gate.clone();
+    let (slow, quick) = (open(&gated).await, open(&objects).await);
     make(&quick).await;
     slow.scopes().await.unwrap();
     gate.armed.store(true, Ordering::SeqCst);
@@ -270,13 +270,13 @@ async fn a_checkpoint_holds_writers_and_outcomes() {
     let outcome = store.outcome(id).await.unwrap();
     assert!(matches!(outcome, Outcome::Committed(_)));
     let entries = store.scan(&positions(), b"", None, 10).await.unwrap();
-    let (prefix, usual) = (Path::from("a/store"), Settings::new(instance()));
-    let again = ObjectLogStore::open(Arc::clone(&objects), &prefix, usual).await.unwrap();
-    assert_eq!(again.last_event_number(writer).await.unwrap(), Some(5));
-    assert_eq!(again.outcome(id).await.unwrap(), outcome);
-    assert!(again.stream(&orders()).await.unwrap().sealed);
-    assert_eq!(again.scan(&positions(), b"", None, 10).await.unwrap(), entries, "with their versions");
-    assert_eq!(texts(&again).await, ["numbered", "staged"]);
+    let (prefix, default_settings) = (Path::from("a/store"), Settings::new(instance()));
+    let reopened = ObjectLogStore::open(Arc::clone(&objects), &prefix, default_settings).await.unwrap();
+    assert_eq!(reopened.last_event_number(writer).await.unwrap(), Some(5));
+    assert_eq!(reopened.outcome(id).await.unwrap(), outcome);
+    assert!(reopened.stream(&orders()).await.unwrap().sealed);
+    assert_eq!(reopened.scan(&positions(), b"", None, 10).await.unwrap(), entries, "with their versions");
+    assert_eq!(texts(&reopened).await, ["numbered", "staged"]);
     let _: Bytes =
-        again.event(&kulya_store::bounded_read(&again, &orders()).await.unwrap()[1].0).await.unwrap();
+        reopened.event(&kulya_store::bounded_read(&reopened, &orders()).await.unwrap()[1].0).await.unwrap();
 }

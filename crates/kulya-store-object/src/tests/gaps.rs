@@ -2,7 +2,7 @@
 //! format 1 is read and continued.
 
 use super::{event, instance, make, memory, orders, positions, put, settings, texts};
-use crate::{Location, ObjectLogStore, Settings};
+use crate::{ObjectLogStore, Settings, StoreLocation};
 use kulya_store::{Append, Commit, ErrorKind, Result, StreamStore, WriterId, bounded_read, tail_cut};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The default settings without maintenance.
-fn usual() -> Settings {
-    Settings { checkpoint_every: u64::MAX, compare_clocks_every: None, ..Settings::new(instance()) }
+fn default_settings() -> Settings {
+    Settings { checkpoint_every: u64::MAX, clock_check_interval: None, ..Settings::new(instance()) }
 }
 
 async fn try_open(objects: &Arc<dyn ObjectStore>) -> Result<ObjectLogStore> {
-    ObjectLogStore::open(Arc::clone(objects), &Path::from("a/store"), usual()).await
+    ObjectLogStore::open(Arc::clone(objects), &Path::from("a/store"), default_settings()).await
 }
 
 fn log(number: u64) -> Path {
@@ -23,7 +23,7 @@ fn log(number: u64) -> Path {
 }
 
 /// Writes objects 0 to 2, which create scope, stream and table, and one object for each of 20 events.
-async fn twenty(objects: &Arc<dyn ObjectStore>) -> ObjectLogStore {
+async fn write_twenty(objects: &Arc<dyn ObjectStore>) -> ObjectLogStore {
     let store = try_open(objects).await.unwrap();
     make(&store).await;
     for n in 0..20 {
@@ -35,7 +35,7 @@ async fn twenty(objects: &Arc<dyn ObjectStore>) -> ObjectLogStore {
 #[tokio::test]
 async fn opening_a_store_reports_a_gap() {
     let objects = memory();
-    drop(twenty(&objects).await);
+    drop(write_twenty(&objects).await);
     for number in [0, 1, 8, 17, 21] {
         let whole = objects.get(&log(number)).await.unwrap().bytes().await.unwrap();
         objects.delete(&log(number)).await.unwrap();
@@ -53,25 +53,26 @@ async fn opening_a_store_reports_a_gap() {
 async fn nothing_is_acknowledged_into_a_gap() {
     // the lagging process verified the end of the log recently, or long ago; the gap is where it continues,
     // or later
-    for (fresh_for, number) in [(0, 10), (0, 15), (3600, 10), (3600, 15)] {
+    for (end_check_interval, number) in [(0, 10), (0, 15), (3600, 10), (3600, 15)] {
         let objects = memory();
-        let settings = Settings { fresh_for: Duration::from_secs(fresh_for), ..usual() };
-        let behind =
+        let settings =
+            Settings { end_check_interval: Duration::from_secs(end_check_interval), ..default_settings() };
+        let lagging =
             ObjectLogStore::open(Arc::clone(&objects), &Path::from("a/store"), settings).await.unwrap();
-        make(&behind).await;
+        make(&lagging).await;
         for n in 0..7 {
-            behind.commit(event(n)).await.unwrap();
+            lagging.commit(event(n)).await.unwrap();
         }
         let ahead = try_open(&objects).await.unwrap();
         for n in 7..20 {
             ahead.commit(event(n)).await.unwrap();
         }
         objects.delete(&log(number)).await.unwrap();
-        let refused = behind.commit(event("into the gap")).await.unwrap_err();
+        let refused = lagging.commit(event("into the gap")).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Corrupt, "{refused}");
         assert!(refused.to_string().contains(log(number).as_ref()), "{refused}");
         if number == 15 {
-            let refused = bounded_read(&behind, &orders()).await.unwrap_err();
+            let refused = bounded_read(&lagging, &orders()).await.unwrap_err();
             assert!(refused.to_string().contains(log(number).as_ref()), "{refused}");
             assert!(objects.head(&log(number)).await.is_err(), "nothing was written there");
         }
@@ -84,9 +85,9 @@ async fn nothing_is_acknowledged_into_a_gap() {
 #[tokio::test]
 async fn an_object_of_another_log_is_rejected() {
     let objects = memory();
-    drop(twenty(&objects).await);
+    drop(write_twenty(&objects).await);
     let other = memory();
-    drop(twenty(&other).await);
+    drop(write_twenty(&other).await);
     // the same number and event, intact: only its author differs
     let foreign = other.get(&log(9)).await.unwrap().bytes().await.unwrap();
     objects.put(&log(9), foreign.into()).await.unwrap();
@@ -98,7 +99,7 @@ async fn an_object_of_another_log_is_rejected() {
 #[tokio::test]
 async fn reading_reports_a_missing_data_object() {
     let objects = memory();
-    let store = twenty(&objects).await;
+    let store = write_twenty(&objects).await;
     store.compact().await.unwrap();
     store.commit(put("behind")).await.unwrap();
     let folder = Path::from("a/store/data");
@@ -130,7 +131,7 @@ async fn a_log_of_format_1_is_read_and_continued() {
     }
     let url = format!("file://{}", folder.path().display());
     let open = async || {
-        let Location { objects, prefix } = Location::of(&url, |_| None).unwrap();
+        let StoreLocation { objects, prefix } = StoreLocation::from_url(&url, |_| None).unwrap();
         ObjectLogStore::open(objects, &prefix, settings()).await.unwrap()
     };
     let mut expected: Vec<String> = (13..30).map(|n| n.to_string()).collect();

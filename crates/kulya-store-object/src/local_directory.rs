@@ -20,15 +20,15 @@ use std::time::Duration;
 
 /// A local directory that holds objects as files.
 #[derive(Debug)]
-pub(crate) struct Folder(LocalFileSystem);
+pub(crate) struct LocalDirectory(LocalFileSystem);
 
 /// Counts the files written by this process; part of the names of temporary files.
-static WRITTEN: AtomicU64 = AtomicU64::new(0);
+static TEMPORARY_FILES: AtomicU64 = AtomicU64::new(0);
 
 /// The subdirectories of a store.
-const FOLDERS: [&str; 5] = ["log", "data", "checkpoint", "checkpoint-copy", "closed"];
+const DIRECTORIES: [&str; 5] = ["log", "data", "checkpoint", "checkpoint-copy", "closed"];
 /// A temporary file that was not modified for this long was abandoned by a process that ended.
-const ABANDONED: Duration = Duration::from_secs(600);
+const ABANDONED_AFTER: Duration = Duration::from_secs(600);
 
 /// Removes temporary files that were abandoned. Files that cannot be removed are left, since they do no harm.
 fn remove_abandoned(folder: &FilePath) {
@@ -39,20 +39,20 @@ fn remove_abandoned(folder: &FilePath) {
             !before.is_empty() && digits.len() > 12 && digits.bytes().all(|byte| byte.is_ascii_digit())
         });
         let is_old = || file.metadata().and_then(|meta| meta.modified()).ok()?.elapsed().ok();
-        if is_part && is_old().is_some_and(|age| age > ABANDONED) {
+        if is_part && is_old().is_some_and(|age| age > ABANDONED_AFTER) {
             let _ = fs::remove_file(file.path());
         }
     }
 }
 
-impl Folder {
+impl LocalDirectory {
     /// Opens a directory and creates it if it does not exist.
     ///
     /// # Errors
     /// When the directory cannot be created or read.
     pub(crate) fn open(path: &FilePath) -> Result<Self> {
         fs::create_dir_all(path).map_err(generic)?;
-        for folder in [path.to_owned()].into_iter().chain(FOLDERS.map(|name| path.join(name))) {
+        for folder in [path.to_owned()].into_iter().chain(DIRECTORIES.map(|name| path.join(name))) {
             remove_abandoned(&folder);
         }
         Ok(Self(LocalFileSystem::new_with_prefix(path)?))
@@ -85,7 +85,7 @@ fn write(path: &FilePath, payload: &PutPayload, overwrite: bool) -> io::Result<(
 /// Creates the temporary file for a path. Files with such names are not listed as objects.
 fn part_of(path: &FilePath) -> io::Result<(PathBuf, File)> {
     loop {
-        let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+        let number = TEMPORARY_FILES.fetch_add(1, Ordering::Relaxed);
         let mut part = path.to_owned().into_os_string();
         part.push(format!("#{}{number:012}", std::process::id()));
         // a process on another machine may have the same id, and an ended one may have left its file
@@ -104,14 +104,14 @@ fn generic(error: io::Error) -> Error {
     Error::Generic { store: "local directory", source }
 }
 
-impl fmt::Display for Folder {
+impl fmt::Display for LocalDirectory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
 #[async_trait]
-impl ObjectStore for Folder {
+impl ObjectStore for LocalDirectory {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         let overwrite = match options.mode {
             PutMode::Overwrite => true,
@@ -177,8 +177,9 @@ mod tests {
                 file.set_modified(old).unwrap();
             }
         }
-        Folder::open(folder.path()).unwrap();
-        let mut remaining: Vec<_> = fs::read_dir(log).unwrap().map(|file| file.unwrap().file_name()).collect();
+        LocalDirectory::open(folder.path()).unwrap();
+        let mut remaining: Vec<_> =
+            fs::read_dir(log).unwrap().map(|file| file.unwrap().file_name()).collect();
         remaining.sort();
         assert_eq!(remaining, ["2#77000000000002", "3", "4#a"]);
     }
