@@ -46,20 +46,20 @@ impl ObjectLogStore {
             builder: DataObjectBuilder::default(),
             count: 0,
             bytes: 0,
-            starts: BTreeMap::new(),
+            event_offsets: BTreeMap::new(),
         };
         let segments: Vec<(SegmentId, u64, u64)> =
             copy.segments().map(|(id, segment)| (id, segment.head, segment.tail)).collect();
-        let mut segments_copied = Vec::new();
+        let mut copied_segments = Vec::new();
         for (id, head, tail) in segments {
             let (head, extents) = writer.segment(&id, head, tail).await?;
-            segments_copied.push((id, head, extents));
+            copied_segments.push((id, head, extents));
         }
         writer.flush().await?;
-        let BackupWriter { bytes, starts, .. } = writer;
-        for (id, head, mut extents) in segments_copied {
+        let BackupWriter { bytes, event_offsets, .. } = writer;
+        for (id, head, mut extents) in copied_segments {
             for Extent { location, .. } in &mut extents {
-                location.at += starts.get(&location.object).copied().unwrap_or(0);
+                location.at += event_offsets.get(&location.object).copied().unwrap_or(0);
             }
             copy.set_extents(&id, head, extents).map_err(Error::invalid)?;
         }
@@ -70,6 +70,7 @@ impl ObjectLogStore {
     }
 }
 
+/// Writes the data objects of a backup.
 struct BackupWriter<'a> {
     client: &'a LogClient,
     target: &'a Bucket,
@@ -77,7 +78,7 @@ struct BackupWriter<'a> {
     count: u64,
     bytes: u64,
     /// The offset of the events in each data object that was put.
-    starts: BTreeMap<u64, u64>,
+    event_offsets: BTreeMap<u64, u64>,
 }
 
 impl BackupWriter<'_> {
@@ -90,37 +91,37 @@ impl BackupWriter<'_> {
     /// the copy.
     async fn segment(&mut self, id: &SegmentId, head: u64, tail: u64) -> Result<(u64, Vec<Extent>)> {
         let (mut head, mut offset, mut attempts) = (head, head, 0);
-        let mut segments_copied: Vec<Extent> = Vec::new();
+        let mut copied: Vec<Extent> = Vec::new();
         while offset < tail {
             let found = self.client.journal.with_state(|state| {
                 state.segment(id).map(|(found, _)| {
                     (found.head, found.extents_from(offset.max(found.head), LOOKUP_BYTES, LOOKUP_EXTENTS))
                 })
             })?;
-            let Ok((starts, found)) = found else {
+            let Ok((current_head, found)) = found else {
                 // the segment was deleted meanwhile: it is empty in the copy
                 return Ok((tail, Vec::new()));
             };
-            if starts > offset {
-                (head, offset) = (starts.min(tail), starts);
-                segments_copied.retain(|extent| extent.end() > head);
+            if current_head > offset {
+                (head, offset) = (current_head.min(tail), current_head);
+                copied.retain(|extent| extent.end() > head);
                 continue;
             }
             for extent in found {
                 if extent.start >= tail {
                     break;
                 }
-                if let Some(last) = segments_copied.last().filter(|last| last.end() > extent.start) {
+                if let Some(last) = copied.last().filter(|last| last.end() > extent.start) {
                     // it was merged with events that are copied already
                     let from = last.end();
-                    if !self.extent(id, &extent, from, tail, &mut segments_copied).await? {
+                    if !self.extent(id, &extent, from, tail, &mut copied).await? {
                         break;
                     }
-                } else if !self.extent(id, &extent, extent.start, tail, &mut segments_copied).await? {
+                } else if !self.extent(id, &extent, extent.start, tail, &mut copied).await? {
                     break;
                 }
             }
-            let reached = segments_copied.last().map_or(offset, Extent::end);
+            let reached = copied.last().map_or(offset, Extent::end);
             attempts = if reached > offset { 0 } else { attempts + 1 };
             if attempts > MAX_ATTEMPTS {
                 let what = format!(
@@ -133,7 +134,7 @@ impl BackupWriter<'_> {
             }
             offset = reached;
         }
-        Ok((head, segments_copied))
+        Ok((head, copied))
     }
 
     /// Copies the part of an extent between two offsets; `false` when its object does not exist.
@@ -143,7 +144,7 @@ impl BackupWriter<'_> {
         extent: &Extent,
         from: u64,
         to: u64,
-        segments_copied: &mut Vec<Extent>,
+        copied: &mut Vec<Extent>,
     ) -> Result<bool> {
         let (from, to) = (from.max(extent.start), to.min(extent.end()));
         if from >= to {
@@ -151,15 +152,15 @@ impl BackupWriter<'_> {
         }
         if extent.location.is_lost() {
             let location = Location { object: LOST, length: (to - from) as u32, ..extent.location };
-            segments_copied.push(Extent { start: from, location, ..*extent });
+            copied.push(Extent { start: from, location, ..*extent });
             return Ok(true);
         }
         let Some((bytes, commits)) = merge::read(&self.client.journal, extent).await? else {
             return Ok(false);
         };
         let bytes = bytes.slice((from - extent.start) as usize..(to - extent.start) as usize);
-        let mut commits: Vec<(u64, u64)> = commits.into_iter().filter(|(starts, _)| *starts < to).collect();
-        let before = commits.iter().rposition(|(starts, _)| *starts <= from).unwrap_or(0);
+        let mut commits: Vec<(u64, u64)> = commits.into_iter().filter(|(start, _)| *start < to).collect();
+        let before = commits.iter().rposition(|(start, _)| *start <= from).unwrap_or(0);
         commits.drain(..before);
         if let Some(first) = commits.first_mut() {
             first.0 = first.0.max(from);
@@ -172,7 +173,7 @@ impl BackupWriter<'_> {
             length: bytes.len() as u32,
             checksum: crc32c::crc32c(&bytes),
         };
-        segments_copied.push(Extent { start: from, time: times.0, last_time: times.1, number: 0, location });
+        copied.push(Extent { start: from, time: times.0, last_time: times.1, number: 0, location });
         self.builder.extent(id, from, Bytes::copy_from_slice(&bytes), commits);
         if self.builder.length() >= OBJECT_BYTES {
             self.flush().await?;
@@ -180,6 +181,7 @@ impl BackupWriter<'_> {
         Ok(true)
     }
 
+    /// Puts the data object under construction.
     async fn flush(&mut self) -> Result<()> {
         let builder = std::mem::take(&mut self.builder);
         if builder.length() == 0 {
@@ -187,7 +189,7 @@ impl BackupWriter<'_> {
         }
         let (object, length) = (self.object(), builder.length());
         let (body, _) = builder.finish(object)?;
-        self.starts.insert(object, body.content_length() as u64 - length);
+        self.event_offsets.insert(object, body.content_length() as u64 - length);
         self.target.create_data(object, &body).await?;
         self.count += 1;
         Ok(())

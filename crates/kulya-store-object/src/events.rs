@@ -210,9 +210,9 @@ impl Journal {
     async fn offset_within(&self, extent: &Extent, millis: u64) -> Result<Option<u64>> {
         let Some(run) = self.data_run(extent).await? else { return Ok(None) };
         let (mut offset, mut time) = (extent.start, 0u64);
-        for (step, later) in run.steps.iter().zip(&run.times) {
+        for (step, delta) in run.steps.iter().zip(&run.times) {
             offset = offset.saturating_add(u64::from(*step));
-            time = time.saturating_add(*later);
+            time = time.saturating_add(*delta);
             if time >= millis {
                 return Ok(Some(offset));
             }

@@ -214,7 +214,7 @@ impl Journal {
     async fn read_to_end(&self) -> Result<()> {
         let mut ahead = 1;
         let (mut restarts, mut last_late) = (0, None);
-        'look: loop {
+        'retry: loop {
             let from = self.with_state(|state| state.next)?;
             let found = join_all((from..from + ahead).map(|number| self.bucket.read_log(number))).await;
             let mut found = (from..).zip(found).peekable();
@@ -225,7 +225,7 @@ impl Journal {
                         Err(error) => (error, None),
                     },
                     Ok(LogEntry::Missing) => {
-                        let continues = found.any(|(_, behind)| matches!(behind, Ok(LogEntry::Log(_))));
+                        let continues = found.any(|(_, later)| matches!(later, Ok(LogEntry::Log(_))));
                         if self.is_end(number, continues).await? {
                             return Ok(());
                         }
@@ -237,7 +237,7 @@ impl Journal {
                             restarts = if last_late == Some(number) { restarts + 1 } else { 0 };
                             last_late = Some(number);
                             if restarts <= MAX_RESTARTS {
-                                continue 'look;
+                                continue 'retry;
                             }
                         }
                         (self.bucket.missing_log(number), None)
@@ -257,7 +257,7 @@ impl Journal {
                 if self.with_state(|state| state.next)? <= number || restarts > MAX_RESTARTS {
                     return Err(damage.unwrap_or(error));
                 }
-                continue 'look;
+                continue 'retry;
             }
             ahead = (ahead * 2).min(MAX_READ_AHEAD);
         }
@@ -286,8 +286,8 @@ impl Journal {
     }
 
     /// Records when the end of the log was verified.
-    pub(crate) fn set_end_verified(&self, moment: (Instant, Duration)) {
-        *self.end_verified.lock().unwrap_or_else(PoisonError::into_inner) = Some(moment);
+    pub(crate) fn set_end_verified(&self, time: (Instant, Duration)) {
+        *self.end_verified.lock().unwrap_or_else(PoisonError::into_inner) = Some(time);
     }
 
     /// Forces the next read to verify the end of the log.
@@ -297,10 +297,10 @@ impl Journal {
 
     /// Returns whether the end of the log was verified within `end_check_interval`.
     pub(crate) fn is_end_verified(&self) -> bool {
-        let fresh = self.bucket.settings.end_check_interval;
+        let interval = self.bucket.settings.end_check_interval;
         let end_verified = *self.end_verified.lock().unwrap_or_else(PoisonError::into_inner);
         end_verified.is_some_and(|(instant, time)| {
-            instant.elapsed() < fresh && self.bucket.settings.clock.since_epoch().abs_diff(time) < fresh
+            instant.elapsed() < interval && self.bucket.settings.clock.since_epoch().abs_diff(time) < interval
         })
     }
 

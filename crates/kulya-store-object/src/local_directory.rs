@@ -31,8 +31,8 @@ const DIRECTORIES: [&str; 5] = ["log", "data", "checkpoint", "checkpoint-copy", 
 const ABANDONED_AFTER: Duration = Duration::from_secs(600);
 
 /// Removes temporary files that were abandoned. Files that cannot be removed are left, since they do no harm.
-fn remove_abandoned(folder: &FilePath) {
-    let Ok(files) = fs::read_dir(folder) else { return };
+fn remove_abandoned(directory: &FilePath) {
+    let Ok(files) = fs::read_dir(directory) else { return };
     for file in files.flatten() {
         let name = file.file_name();
         let is_part = name.to_str().and_then(|name| name.rsplit_once('#')).is_some_and(|(before, digits)| {
@@ -52,8 +52,8 @@ impl LocalDirectory {
     /// When the directory cannot be created or read.
     pub(crate) fn open(path: &FilePath) -> Result<Self> {
         fs::create_dir_all(path).map_err(generic)?;
-        for folder in [path.to_owned()].into_iter().chain(DIRECTORIES.map(|name| path.join(name))) {
-            remove_abandoned(&folder);
+        for directory in [path.to_owned()].into_iter().chain(DIRECTORIES.map(|name| path.join(name))) {
+            remove_abandoned(&directory);
         }
         Ok(Self(LocalFileSystem::new_with_prefix(path)?))
     }
@@ -62,8 +62,8 @@ impl LocalDirectory {
 /// Writes a file atomically and durably: to a temporary file, which is synced, then renamed (`overwrite`) or
 /// linked to its name.
 fn write(path: &FilePath, payload: &PutPayload, overwrite: bool) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(FilePath::new("/"));
-    fs::create_dir_all(folder)?;
+    let directory = path.parent().unwrap_or(FilePath::new("/"));
+    fs::create_dir_all(directory)?;
     let (part, mut file) = part_of(path)?;
     let done = (|| {
         payload.iter().try_for_each(|bytes| file.write_all(bytes))?;
@@ -78,8 +78,8 @@ fn write(path: &FilePath, payload: &PutPayload, overwrite: bool) -> io::Result<(
     }
     done?;
     // the file is visible from here on, so a plain error would claim that nothing was written
-    let sync = |folder: &FilePath| File::open(folder)?.sync_all();
-    folder.ancestors().take(2).try_for_each(sync).map_err(|error| io::Error::other(NotDurable(error)))
+    let sync = |directory: &FilePath| File::open(directory)?.sync_all();
+    directory.ancestors().take(2).try_for_each(sync).map_err(|error| io::Error::other(NotDurable(error)))
 }
 
 /// Creates the temporary file for a path. Files with such names are not listed as objects.
@@ -165,8 +165,8 @@ mod tests {
 
     #[test]
     fn abandoned_temporary_files_are_removed_and_recent_ones_stay() {
-        let folder = tempfile::tempdir().unwrap();
-        let log = folder.path().join("log");
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("log");
         fs::create_dir_all(&log).unwrap();
         let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
         for (name, is_old) in
@@ -177,7 +177,7 @@ mod tests {
                 file.set_modified(old).unwrap();
             }
         }
-        LocalDirectory::open(folder.path()).unwrap();
+        LocalDirectory::open(directory.path()).unwrap();
         let mut remaining: Vec<_> =
             fs::read_dir(log).unwrap().map(|file| file.unwrap().file_name()).collect();
         remaining.sort();

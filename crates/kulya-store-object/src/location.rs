@@ -26,10 +26,10 @@ impl StoreLocation {
     /// # Errors
     /// `InvalidInput` when the directory cannot be created or read.
     pub fn directory(path: &std::path::Path) -> Result<Self> {
-        let folder = LocalDirectory::open(path).map_err(|error| {
+        let directory = LocalDirectory::open(path).map_err(|error| {
             Error::invalid(format!("directory {} cannot be used", path.display())).because(error)
         })?;
-        Ok(Self { objects: Arc::new(folder), prefix: Path::default() })
+        Ok(Self { objects: Arc::new(directory), prefix: Path::default() })
     }
 
     /// Parses a URL. `variable` looks up the usual environment variables of AWS, credentials among them,
@@ -48,9 +48,9 @@ impl StoreLocation {
             "s3" => s3(&parsed, variable),
             "file" => {
                 let path = parsed.to_file_path().map_err(|()| bad(url, "write it as file:///directory"))?;
-                let folder = LocalDirectory::open(&path)
+                let directory = LocalDirectory::open(&path)
                     .map_err(|error| bad(url, "the directory cannot be used").because(error))?;
-                Ok(Self { objects: Arc::new(folder), prefix: Path::default() })
+                Ok(Self { objects: Arc::new(directory), prefix: Path::default() })
             }
             "memory" => Ok(Self { objects: Arc::new(InMemory::new()), prefix: Path::default() }),
             other => Err(bad(url, &format!("{other} is not s3, file or memory"))),
@@ -191,10 +191,12 @@ mod tests {
         let url = "s3://bucket/some/where?endpoint=http://127.0.0.1:9&region=eu-west-1";
         let location = StoreLocation::from_url(url, variable).unwrap();
         assert_eq!(location.prefix, Path::from("some/where"));
-        let shown = format!("{location:?}");
+        let displayed = format!("{location:?}");
         assert!(
-            shown.contains("bucket") && !shown.contains("the-secret") && !shown.contains("the-key"),
-            "{shown}"
+            displayed.contains("bucket")
+                && !displayed.contains("the-secret")
+                && !displayed.contains("the-key"),
+            "{displayed}"
         );
         for (url, reason) in [
             ("s3:///prefix", "s3://bucket/prefix"),

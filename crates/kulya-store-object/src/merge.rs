@@ -164,9 +164,9 @@ pub(crate) async fn read(journal: &Journal, extent: &Extent) -> Result<Option<(B
     }
     let Some(run) = journal.data_run(extent).await? else { return Ok(None) };
     let (mut offset, mut time) = (extent.start, 0u64);
-    let commits = run.steps.iter().zip(&run.times).map(|(step, later)| {
+    let commits = run.steps.iter().zip(&run.times).map(|(step, delta)| {
         offset = offset.saturating_add(u64::from(*step));
-        time = time.saturating_add(*later);
+        time = time.saturating_add(*delta);
         (offset, time)
     });
     Ok(Some((bytes, commits.collect())))
@@ -218,14 +218,14 @@ impl DataObjectBuilder {
             ..DataRun::default()
         };
         let (mut offset, mut time) = (start, None);
-        for (begins, at) in commits {
+        for (commit_start, at) in commits {
             // commits with the same time need not be distinguished
             if time == Some(at) {
                 continue;
             }
-            run.steps.push(begins.saturating_sub(offset) as u32);
+            run.steps.push(commit_start.saturating_sub(offset) as u32);
             run.times.push(at.saturating_sub(time.unwrap_or(0)));
-            (offset, time) = (begins, Some(at));
+            (offset, time) = (commit_start, Some(at));
         }
         self.length += bytes.len() as u64;
         self.events.push(bytes);
@@ -234,8 +234,8 @@ impl DataObjectBuilder {
 
     /// Returns the object's body, and the record that publishes it, without its epoch.
     pub(crate) fn finish(mut self, data: u64) -> Result<(PutPayload, MergeRecord)> {
-        let begin = object::encode_header(Kind::Data, data, &self.data).map_err(Error::invalid)?;
-        let from = begin.len() as u64;
+        let header = object::encode_header(Kind::Data, data, &self.data).map_err(Error::invalid)?;
+        let from = header.len() as u64;
         self.runs.iter_mut().flat_map(|run| &mut run.at).for_each(|at| *at += from);
         self.parts.iter_mut().for_each(|part| part.at += from);
         let record = MergeRecord {
@@ -245,6 +245,6 @@ impl DataObjectBuilder {
             bytes: self.length,
             ..MergeRecord::default()
         };
-        Ok((std::iter::once(begin).chain(self.events).collect(), record))
+        Ok((std::iter::once(header).chain(self.events).collect(), record))
     }
 }

@@ -23,7 +23,7 @@ impl Bucket {
     /// be deleted.
     pub(super) fn checkpoint_paths(&self, CheckpointName { number, base }: CheckpointName) -> [Path; 2] {
         let base = base.map(|base| format!(".{base:020}")).unwrap_or_default();
-        CHECKPOINT_DIRECTORIES.map(|folder| self.path(&format!("{folder}/{number:020}{base}")))
+        CHECKPOINT_DIRECTORIES.map(|directory| self.path(&format!("{directory}/{number:020}{base}")))
     }
 
     /// Lists the checkpoints, newest first.
@@ -37,7 +37,7 @@ impl Bucket {
             };
             Some(CheckpointName { number: listed.number, base })
         };
-        let [found, copies] = CHECKPOINT_DIRECTORIES.map(|folder| self.list(folder));
+        let [found, copies] = CHECKPOINT_DIRECTORIES.map(|directory| self.list(directory));
         let (found, copies) = futures::try_join!(found, copies)?;
         let mut names: Vec<_> = found.into_iter().chain(copies).filter_map(named).collect();
         names.sort_unstable_by(|left, right| right.cmp(left));

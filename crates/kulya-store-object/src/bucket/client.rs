@@ -84,10 +84,10 @@ impl Bucket {
     }
 
     /// Lists a directory of the store.
-    pub(crate) async fn list(&self, folder: &str) -> Result<Vec<ListedObject>> {
-        let folder = self.path(folder);
-        let list = || with_timeout(LIST_TIMEOUT, self.store.list(Some(&folder)).try_collect::<Vec<_>>());
-        let found = self.retry(&folder, list).await?;
+    pub(crate) async fn list(&self, directory: &str) -> Result<Vec<ListedObject>> {
+        let directory = self.path(directory);
+        let list = || with_timeout(LIST_TIMEOUT, self.store.list(Some(&directory)).try_collect::<Vec<_>>());
+        let found = self.retry(&directory, list).await?;
         let listed = |meta: object_store::ObjectMeta| {
             let text = meta.location.filename()?;
             let number = parse_number(text.get(..20)?)?;
@@ -106,7 +106,7 @@ impl Bucket {
     /// Deletes objects, in requests of at most 1000.
     pub(crate) async fn delete(&self, paths: Vec<Path>) -> Result<()> {
         for paths in paths.chunks(1000) {
-            let folder = paths.first().cloned().unwrap_or_default();
+            let directory = paths.first().cloned().unwrap_or_default();
             let delete = async || {
                 let names = paths.to_vec();
                 let names = futures::stream::iter(names.into_iter().map(Ok));
@@ -119,7 +119,7 @@ impl Bucket {
                     }
                 }
             };
-            self.retry(&folder, || with_timeout(LIST_TIMEOUT, delete())).await?;
+            self.retry(&directory, || with_timeout(LIST_TIMEOUT, delete())).await?;
         }
         Ok(())
     }

@@ -59,8 +59,8 @@ impl Bucket {
             head_bytes = whole;
         }
         if kind == Kind::Tombstone {
-            let gone: TombstoneHead = header.head(number, &head_bytes).map_err(corrupt)?;
-            return Ok(LogEntry::Tombstone { checkpoint: gone.checkpoint, author: gone.author() });
+            let tombstone: TombstoneHead = header.head(number, &head_bytes).map_err(corrupt)?;
+            return Ok(LogEntry::Tombstone { checkpoint: tombstone.checkpoint, author: tombstone.author() });
         }
         let log: Log = header.head(number, &head_bytes).map_err(corrupt)?;
         let events = log.batches.iter().map(|batch| u64::from(batch.length)).sum();
@@ -90,18 +90,18 @@ impl Bucket {
 
     /// Returns the number of a log object after this one, as far as a listing shows.
     pub(crate) async fn any_log_after(&self, number: u64) -> Result<Option<u64>> {
-        let (folder, offset) = (self.path("log"), self.log_path(number));
+        let (directory, offset) = (self.path("log"), self.log_path(number));
         let list = async || {
-            let mut found = self.store.list_with_offset(Some(&folder), &offset);
+            let mut found = self.store.list_with_offset(Some(&directory), &offset);
             while let Some(meta) = found.try_next().await? {
-                let behind = meta.location.filename().filter(|text| text.len() == 20).and_then(parse_number);
-                if behind.is_some_and(|behind| behind > number) {
-                    return Ok(behind);
+                let later = meta.location.filename().filter(|text| text.len() == 20).and_then(parse_number);
+                if later.is_some_and(|later| later > number) {
+                    return Ok(later);
                 }
             }
             Ok(None)
         };
-        self.retry(&folder, || with_timeout(LIST_TIMEOUT, list())).await
+        self.retry(&directory, || with_timeout(LIST_TIMEOUT, list())).await
     }
 
     /// Returns the error for a log number that is reported to be used, but has no object.

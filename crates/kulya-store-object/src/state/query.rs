@@ -83,9 +83,9 @@ impl State {
 
     /// Returns the outcome of a transaction.
     pub(crate) fn outcome(&self, transaction: TransactionId) -> Outcome {
-        let Ok(name) = u64::try_from(transaction.0) else { return Outcome::Unknown };
-        match self.outcomes.get(name) {
-            _ if self.open.contains_key(&name) => Outcome::Open,
+        let Ok(id) = u64::try_from(transaction.0) else { return Outcome::Unknown };
+        match self.outcomes.get(id) {
+            _ if self.open.contains_key(&id) => Outcome::Open,
             Some(outcome) => outcome.into(),
             None => Outcome::Unknown,
         }
@@ -97,7 +97,7 @@ impl State {
 
     /// Returns the transactions without activity for `idle` milliseconds before `now`.
     pub(crate) fn abandoned_transactions(&self, now: u64, idle: u64) -> Vec<u64> {
-        let left = self.open.iter().filter(|(_, open)| open.time.saturating_add(idle) < now);
-        left.map(|(name, _)| *name).collect()
+        let abandoned = self.open.iter().filter(|(_, open)| open.time.saturating_add(idle) < now);
+        abandoned.map(|(id, _)| *id).collect()
     }
 }

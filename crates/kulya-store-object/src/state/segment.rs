@@ -112,16 +112,17 @@ impl Segment {
         }
         let from = self.extents.partition_point(|extent| extent.end() <= start);
         let to = self.extents.partition_point(|extent| extent.start < end);
-        let begins =
+        let has_start =
             self.extents.get(from).is_some_and(|e| e.start == start || (from == 0 && e.start > start));
-        let ends = to.checked_sub(1).and_then(|last| self.extents.get(last)).is_some_and(|e| e.end() == end);
-        if !begins || !ends {
+        let has_end =
+            to.checked_sub(1).and_then(|last| self.extents.get(last)).is_some_and(|e| e.end() == end);
+        if !has_start || !has_end {
             return false;
         }
-        let behind = self.extents.split_off(to);
+        let rest = self.extents.split_off(to);
         self.extents.truncate(from);
         self.extents.extend(new.into_iter().filter(|extent| extent.end() > self.head));
-        self.extents.extend(behind);
+        self.extents.extend(rest);
         true
     }
 
@@ -138,18 +139,18 @@ impl Segment {
 
     /// Returns the extents from the one that contains `offset`, which is before the tail, up to a number of
     /// bytes and of extents.
-    pub(crate) fn extents_from(&self, offset: u64, bytes: u64, most: usize) -> Vec<Extent> {
+    pub(crate) fn extents_from(&self, offset: u64, bytes: u64, max_extents: usize) -> Vec<Extent> {
         let first = self.extents.partition_point(|extent| extent.end() <= offset);
         let until = offset.saturating_add(bytes.max(1));
         let found = self.extents.range(first.min(self.extents.len())..);
-        let mut is_some = false;
+        let mut has_live = false;
         // lost extents yield no events: include at least one other after them
-        let wanted = found.take_while(|extent| {
-            let is_wanted = !is_some || extent.start < until;
-            is_some |= !extent.location.is_lost();
-            is_wanted
+        let selected = found.take_while(|extent| {
+            let is_selected = !has_live || extent.start < until;
+            has_live |= !extent.location.is_lost();
+            is_selected
         });
-        wanted.take(most).copied().collect()
+        selected.take(max_extents).copied().collect()
     }
 
     /// Returns the extent that contains an offset.
@@ -189,29 +190,29 @@ impl Segment {
 
     /// Restores a segment from a full checkpoint.
     pub(crate) fn restore(head: u64, tail: u64, extents: VecDeque<Extent>) -> Result<Self, String> {
-        let begins = extents.front().map_or(tail, |extent| extent.start);
-        if begins > head || head > tail {
-            return Err(format!("the extents of a segment from {head} to {tail} start at {begins}"));
+        let start = extents.front().map_or(tail, |extent| extent.start);
+        if start > head || head > tail {
+            return Err(format!("the extents of a segment from {head} to {tail} start at {start}"));
         }
         Ok(Self { head, tail, extents })
     }
 
     /// Applies an incremental checkpoint: `extents` from the first changed one to the tail.
     pub(crate) fn change(&mut self, head: u64, tail: u64, extents: VecDeque<Extent>) -> Result<(), String> {
-        let begins = extents.front().map_or(tail, |extent| extent.start);
+        let start = extents.front().map_or(tail, |extent| extent.start);
         if head < self.head || head > tail {
             return Err(format!(
                 "the head of a segment moves back from {} to {head}, tail {tail}",
                 self.head
             ));
         }
-        let keep = self.extents.partition_point(|extent| extent.start < begins);
-        self.extents.truncate(keep);
+        let unchanged = self.extents.partition_point(|extent| extent.start < start);
+        self.extents.truncate(unchanged);
         while self.extents.front().is_some_and(|extent| extent.end() <= head) {
             self.extents.pop_front();
         }
-        if self.extents.back().is_some_and(|last| last.end() != begins) {
-            return Err(format!("a gap before the events from {begins} of a segment from {head} to {tail}"));
+        if self.extents.back().is_some_and(|last| last.end() != start) {
+            return Err(format!("a gap before the events from {start} of a segment from {head} to {tail}"));
         }
         self.extents.extend(extents);
         self.tail = tail;

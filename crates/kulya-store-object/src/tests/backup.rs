@@ -15,15 +15,15 @@ async fn a_backup_taken_during_writes_holds_everything_acknowledged_before() {
     let objects = memory();
     let store = open(&objects).await;
     make(&store).await;
-    let (acknowledged, ends) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let (acknowledged, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let writing = {
-        let (store, acknowledged, ends) =
-            (open(&objects).await, Arc::clone(&acknowledged), Arc::clone(&ends));
+        let (store, acknowledged, stop) =
+            (open(&objects).await, Arc::clone(&acknowledged), Arc::clone(&stop));
         tokio::spawn(async move {
             for n in 0.. {
                 store.commit(event(n)).await.unwrap();
                 acknowledged.store(n + 1, Ordering::SeqCst);
-                if ends.load(Ordering::SeqCst) {
+                if stop.load(Ordering::SeqCst) {
                     return;
                 }
                 tokio::task::yield_now().await;
@@ -43,7 +43,7 @@ async fn a_backup_taken_during_writes_holds_everything_acknowledged_before() {
         let refused = store.backup(&copy).await.unwrap_err();
         assert!(refused.to_string().contains("not empty"), "{refused}");
     }
-    ends.store(true, Ordering::SeqCst);
+    stop.store(true, Ordering::SeqCst);
     writing.await.unwrap();
 }
 
@@ -88,7 +88,7 @@ async fn a_repair_reports_losses_and_running_processes_continue() {
     for n in 0..20 {
         store.commit(event(n)).await.unwrap();
     }
-    let behind = plain().await;
+    let lagging = plain().await;
     drop(store);
     objects.delete(&Path::from("a/store/log/00000000000000000010")).await.unwrap();
     let prefix = Path::from("a/store");
@@ -102,7 +102,7 @@ async fn a_repair_reports_losses_and_running_processes_continue() {
     let store = plain().await;
     assert_eq!(texts(&store).await, expected);
     store.commit(put("after")).await.unwrap();
-    assert_eq!(behind.get(&positions(), b"last").await.unwrap().unwrap().value, "after");
+    assert_eq!(lagging.get(&positions(), b"last").await.unwrap().unwrap().value, "after");
     let found = verify(Arc::clone(&objects), &prefix, settings()).await.unwrap();
     assert!(found.is_intact() && found.previously_lost.len() == 1, "{found:?}");
     assert_eq!(
@@ -127,7 +127,7 @@ async fn retention_is_applied_in_the_background() {
         clock.advance(Duration::from_secs(1));
         stores[0].commit(event(n)).await.unwrap();
     }
-    let keep = async |retention| {
+    let set_retention = async |retention| {
         let config = StreamConfig::with_segments(2).retention(retention);
         stores[1].update_stream(&orders(), config).await.unwrap();
     };
@@ -141,8 +141,8 @@ async fn retention_is_applied_in_the_background() {
             tokio::task::yield_now().await;
         }
     };
-    keep(Retention { age: Some(Duration::from_secs(4)), bytes: None }).await;
+    set_retention(Retention { age: Some(Duration::from_secs(4)), bytes: None }).await;
     wait_for(5).await;
-    keep(Retention { age: None, bytes: Some(20) }).await;
+    set_retention(Retention { age: None, bytes: Some(20) }).await;
     wait_for(2).await;
 }

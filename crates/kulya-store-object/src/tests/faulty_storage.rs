@@ -51,8 +51,8 @@ impl FaultyStorage {
         }
     }
 
-    fn roll(&self, most: u64) -> u64 {
-        self.dice.lock().unwrap().roll(most)
+    fn roll(&self, max: u64) -> u64 {
+        self.dice.lock().unwrap().roll(max)
     }
 
     fn take_late(&self) -> Option<Late> {

@@ -102,8 +102,8 @@ async fn reading_reports_a_missing_data_object() {
     let store = write_twenty(&objects).await;
     store.compact().await.unwrap();
     store.commit(put("behind")).await.unwrap();
-    let folder = Path::from("a/store/data");
-    let found: Vec<_> = futures::TryStreamExt::try_collect(objects.list(Some(&folder))).await.unwrap();
+    let directory = Path::from("a/store/data");
+    let found: Vec<_> = futures::TryStreamExt::try_collect(objects.list(Some(&directory))).await.unwrap();
     let [data]: [object_store::ObjectMeta; 1] = found.try_into().unwrap();
     drop(store);
     objects.delete(&data.location).await.unwrap();
@@ -118,18 +118,18 @@ async fn reading_reports_a_missing_data_object() {
 /// transactions of which one has staged an event, a writer's sequence numbers, and two checkpoints.
 #[tokio::test]
 async fn a_log_of_format_1_is_read_and_continued() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let from = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/format1");
     for name in ["", "log", "checkpoint"] {
-        std::fs::create_dir_all(folder.path().join(name)).unwrap();
+        std::fs::create_dir_all(directory.path().join(name)).unwrap();
         for file in std::fs::read_dir(from.join(name)).unwrap() {
             let file = file.unwrap().path();
             if file.is_file() {
-                std::fs::copy(&file, folder.path().join(name).join(file.file_name().unwrap())).unwrap();
+                std::fs::copy(&file, directory.path().join(name).join(file.file_name().unwrap())).unwrap();
             }
         }
     }
-    let url = format!("file://{}", folder.path().display());
+    let url = format!("file://{}", directory.path().display());
     let open = async || {
         let StoreLocation { objects, prefix } = StoreLocation::from_url(&url, |_| None).unwrap();
         ObjectLogStore::open(objects, &prefix, settings()).await.unwrap()
@@ -158,7 +158,7 @@ async fn a_log_of_format_1_is_read_and_continued() {
     for store in [&store, &open().await] {
         assert_eq!(sorted(store).await, expected);
     }
-    assert!(folder.path().join("data").read_dir().unwrap().next().is_some(), "old objects are merged");
+    assert!(directory.path().join("data").read_dir().unwrap().next().is_some(), "old objects are merged");
     store.truncate(&tail_cut(&store, &orders()).await.unwrap()).await.unwrap();
     assert!(texts(&open().await).await.is_empty());
 }

@@ -287,7 +287,7 @@ async fn a_clock_ten_years_ahead_does_not_move_the_time_of_the_log() {
         let cut = store.cut_at(&orders(), real + Duration::from_secs(60)).await.unwrap();
         assert_eq!(cut, tail_cut(&store, &orders()).await.unwrap(), "each event has about the current time");
     }
-    let left: Vec<_> = objects.list(None).try_collect().await.unwrap();
-    let left: Vec<object_store::ObjectMeta> = left;
-    assert!(left.iter().all(|object| !object.location.as_ref().starts_with("clock")), "{left:?}");
+    let remaining: Vec<_> = objects.list(None).try_collect().await.unwrap();
+    let remaining: Vec<object_store::ObjectMeta> = remaining;
+    assert!(remaining.iter().all(|object| !object.location.as_ref().starts_with("clock")), "{remaining:?}");
 }

@@ -18,8 +18,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
-async fn sizes(objects: &Arc<dyn ObjectStore>, folder: &str) -> Vec<(u64, u64)> {
-    let prefix = Path::from(format!("a/store/{folder}"));
+async fn sizes(objects: &Arc<dyn ObjectStore>, directory: &str) -> Vec<(u64, u64)> {
+    let prefix = Path::from(format!("a/store/{directory}"));
     let found: Vec<_> = objects.list(Some(&prefix)).try_collect().await.unwrap();
     let one = |meta: ObjectMeta| (meta.location.filename().unwrap()[..20].parse().unwrap(), meta.size);
     let mut sizes: Vec<(u64, u64)> = found.into_iter().map(one).collect();
@@ -27,8 +27,8 @@ async fn sizes(objects: &Arc<dyn ObjectStore>, folder: &str) -> Vec<(u64, u64)> 
     sizes
 }
 
-async fn numbers(objects: &Arc<dyn ObjectStore>, folder: &str) -> Vec<u64> {
-    sizes(objects, folder).await.into_iter().map(|(number, _)| number).collect()
+async fn numbers(objects: &Arc<dyn ObjectStore>, directory: &str) -> Vec<u64> {
+    sizes(objects, directory).await.into_iter().map(|(number, _)| number).collect()
 }
 
 /// Writes until log objects before a number are deleted; maintenance runs concurrently.

@@ -91,10 +91,10 @@ async fn conforms_in_memory() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn conforms_in_a_local_directory() {
-    let folder = tempfile::tempdir().unwrap();
-    let made = AtomicU64::new(0);
+    let directory = tempfile::tempdir().unwrap();
+    let count = AtomicU64::new(0);
     let report = kulya_store::conformance::all(|| {
-        let path = folder.path().join(made.fetch_add(1, Ordering::Relaxed).to_string());
+        let path = directory.path().join(count.fetch_add(1, Ordering::Relaxed).to_string());
         let url = format!("file://{}", path.display());
         async move {
             let StoreLocation { objects, prefix } = StoreLocation::from_url(&url, |_| None).unwrap();
@@ -143,14 +143,14 @@ async fn another_stores_commit_wakes_a_tail_reader() {
     let (one, two) = (open(&objects).await, open(&objects).await);
     make(&one).await;
     let pointer = one.commit(event("first")).await.unwrap().pointers.first().unwrap();
-    let behind = pointer.offset + u64::from(pointer.length);
+    let end = pointer.offset + u64::from(pointer.length);
     let (segment, waiter) = (pointer.segment.clone(), two.clone());
-    let waiting = tokio::spawn(async move { waiter.wait_beyond(&segment, behind).await });
+    let waiting = tokio::spawn(async move { waiter.wait_beyond(&segment, end).await });
     tokio::task::yield_now().await;
     one.commit(event("second")).await.unwrap();
     waiting.await.unwrap().unwrap();
     let segment = pointer.segment.clone();
-    let waiting = tokio::spawn(async move { two.wait_beyond(&segment, 2 * behind + 1).await });
+    let waiting = tokio::spawn(async move { two.wait_beyond(&segment, 2 * end + 1).await });
     tokio::task::yield_now().await;
     one.seal_stream(&orders()).await.unwrap();
     assert_eq!(waiting.await.unwrap().unwrap_err().kind(), ErrorKind::Sealed);

@@ -49,8 +49,7 @@ impl<Q, R> JobSender<Q, R> {
     /// # Errors
     /// `Closed` when the receiving task has ended; otherwise the error of the request.
     pub async fn submit(&self, request: Q, permit: Option<OwnedSemaphorePermit>) -> Result<R> {
-        let (reply, response) = oneshot::channel();
-        self.0.send(Job { request, reply, _permit: permit }).map_err(|_| store_closed())?;
+        let response = self.enqueue(request, permit).ok_or_else(store_closed)?;
         response.await.map_err(|_| store_closed())?
     }
 
@@ -59,9 +58,14 @@ impl<Q, R> JobSender<Q, R> {
         let _ = self.0.send(Job { request, reply: oneshot::channel().0, _permit: None });
     }
 
-    /// Returns whether the receiving task has ended.
-    pub fn is_closed(&self) -> bool {
-        self.0.is_closed()
+    /// Submits a request and returns the receiver of its response; `None` when the receiving task has ended.
+    pub fn enqueue(
+        &self,
+        request: Q,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Option<oneshot::Receiver<Result<R>>> {
+        let (reply, response) = oneshot::channel();
+        self.0.send(Job { request, reply, _permit: permit }).ok().map(|()| response)
     }
 }
 

@@ -1,6 +1,6 @@
-//! The segment store's side of the protocol: what `crate::wire` says to it, read, and what it answers, written.
+//! The fake segment store: the server side of the protocol in `crate::wire`.
 
-use super::{Held, Segment};
+use super::{FakeState, Segment};
 use crate::wire::HEAD_BYTES;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use std::collections::HashMap;
@@ -11,11 +11,11 @@ use tokio::sync::{mpsc, watch};
 
 #[derive(Clone)]
 pub(super) struct SegmentStore {
-    pub(super) held: Arc<Mutex<Held>>,
+    pub(super) state: Arc<Mutex<FakeState>>,
     pub(super) changed: watch::Sender<u64>,
-    pub(super) silent: watch::Receiver<(bool, bool)>,
-    pub(super) held_back: watch::Receiver<Option<String>>,
-    pub(super) waiting: watch::Sender<usize>,
+    pub(super) unresponsive: watch::Receiver<(bool, bool)>,
+    pub(super) delayed: watch::Receiver<Option<String>>,
+    pub(super) delayed_count: watch::Sender<usize>,
 }
 
 impl SegmentStore {
@@ -30,17 +30,17 @@ impl SegmentStore {
     async fn serve(self, socket: TcpStream, connection: u64) {
         let (mut from, mut to) = socket.into_split();
         let (replies, mut queue) = mpsc::unbounded_channel::<Bytes>();
-        let mut silent = self.silent.clone();
+        let mut unresponsive = self.unresponsive.clone();
         tokio::spawn(async move {
             while let Some(reply) = queue.recv().await {
-                if silent.wait_for(|(_, silent)| !silent).await.is_err()
+                if unresponsive.wait_for(|(_, unresponsive)| !unresponsive).await.is_err()
                     || to.write_all(&reply).await.is_err()
                 {
                     return;
                 }
             }
         });
-        // which segment each writer of this connection writes to
+        // the segment of each writer of this connection
         let mut writers: HashMap<u128, String> = HashMap::new();
         loop {
             let mut head = [0; HEAD_BYTES];
@@ -84,14 +84,14 @@ impl SegmentStore {
                     let append = Append::read(code, fields);
                     let Some(segment) = writers.get(&append.writer).cloned() else { return };
                     let (this, replies) = (self.clone(), replies.clone());
-                    let mut held_back = self.held_back.clone();
+                    let mut delayed = self.delayed.clone();
                     let free = |back: &Option<String>, segment: &str| {
                         back.as_ref().is_none_or(|back| !segment.starts_with(back.as_str()))
                     };
-                    if !free(&held_back.borrow_and_update(), &segment) {
+                    if !free(&delayed.borrow_and_update(), &segment) {
                         tokio::spawn(async move {
-                            this.waiting.send_modify(|waiting| *waiting += 1);
-                            if held_back.wait_for(|back| free(back, &segment)).await.is_ok() {
+                            this.delayed_count.send_modify(|delayed_count| *delayed_count += 1);
+                            if delayed.wait_for(|back| free(back, &segment)).await.is_ok() {
                                 _ = replies.send(this.append(connection, &segment, &append));
                             }
                         });
@@ -139,10 +139,10 @@ impl SegmentStore {
         }
     }
 
-    /// Acts on a segment; the code of the refusal when there is none.
+    /// Calls a function with a segment; an error code when it does not exist.
     fn with<T>(&self, segment: &str, act: impl FnOnce(&mut Segment) -> T) -> Result<T, i32> {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.segments.get_mut(segment).map(act).ok_or(53)
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.segments.get_mut(segment).map(act).ok_or(53)
     }
 
     fn append(&self, connection: u64, segment: &str, append: &Append) -> Bytes {

@@ -1,5 +1,5 @@
-//! A Pravega that takes what is asked and says nothing: every call has an answer within the settings' patience, and the
-//! answer is that Pravega cannot be reached.
+//! A Pravega that accepts requests and does not respond: every call fails within the timeout, with
+//! `Unreachable`.
 
 use super::fake::FakePravega;
 use super::stream;
@@ -10,7 +10,7 @@ use kulya_store::{
 };
 use std::time::Duration;
 
-/// The same where Pravega may have what it needs without the part that is silent.
+/// For calls that may succeed without the unresponsive part.
 async fn done_or_unreachable<T>(what: &str, call: impl Future<Output = Result<T>>) {
     if let Err(error) = call.await {
         assert_eq!(error.kind(), ErrorKind::Unreachable, "{what}: {error}");
@@ -18,11 +18,11 @@ async fn done_or_unreachable<T>(what: &str, call: impl Future<Output = Result<T>
 }
 
 async fn unreachable<T>(what: &str, call: impl Future<Output = Result<T>>) {
-    let error = call.await.err().unwrap_or_else(|| panic!("{what}: nobody answers"));
+    let error = call.await.err().unwrap_or_else(|| panic!("{what}: expected an error"));
     assert_eq!(error.kind(), ErrorKind::Unreachable, "{what}: {error}");
 }
 
-/// On a busy machine an answer takes longer than this test's patience.
+/// Retries, since on a busy machine a response may take longer than this test's timeout.
 async fn while_unreachable<T, F: Future<Output = Result<T>>>(mut call: impl FnMut() -> F) -> T {
     loop {
         match call().await {
@@ -34,16 +34,16 @@ async fn while_unreachable<T, F: Future<Output = Result<T>>>(mut call: impl FnMu
 
 async fn every_call_is_answered(controller: bool, segment_store: bool) {
     let pravega = FakePravega::start().await;
-    let settings = Settings { patience: Duration::from_millis(500), ..pravega.settings(1) };
+    let settings = Settings { timeout: Duration::from_millis(500), ..pravega.settings(1) };
     let patient = PravegaStore::open(pravega.settings(2)).await.unwrap();
     let orders = stream(&patient, "orders", 2).await;
     let table = TableId::new("shop", "t").unwrap();
     patient.create_table(&table).await.unwrap();
     let event = || Append::keyed(&orders, "k", "e");
     let pointers = patient.commit(Commit::events(vec![event()])).await.unwrap().pointers;
-    let hasty = while_unreachable(|| PravegaStore::open(settings.clone())).await;
+    let impatient = while_unreachable(|| PravegaStore::open(settings.clone())).await;
 
-    pravega.be_silent(controller, segment_store);
+    pravega.set_unresponsive(controller, segment_store);
     let change = || TableChange::put(&table, "k", Condition::Any, "v");
     let (segment, pointer) = (orders.segment(0), pointers.get(0).unwrap());
     let [commit, numbered, changes] = [
@@ -53,66 +53,66 @@ async fn every_call_is_answered(controller: bool, segment_store: bool) {
     ];
     if controller {
         tokio::join!(
-            done_or_unreachable("commit", hasty.commit(commit)),
-            done_or_unreachable("numbered", hasty.commit(numbered)),
-            done_or_unreachable("changes", hasty.commit(changes)),
-            done_or_unreachable("get", hasty.get(&table, b"k")),
-            done_or_unreachable("segments", hasty.segments(&orders)),
-            done_or_unreachable("read", hasty.read(&segment, 0, 100)),
-            unreachable("scopes", hasty.scopes()),
-            unreachable("stream", hasty.stream(&orders)),
-            unreachable("create", hasty.create_scope(&orders.scope)),
-            unreachable("tables", hasty.tables(&orders.scope)),
+            done_or_unreachable("commit", impatient.commit(commit)),
+            done_or_unreachable("numbered", impatient.commit(numbered)),
+            done_or_unreachable("changes", impatient.commit(changes)),
+            done_or_unreachable("get", impatient.get(&table, b"k")),
+            done_or_unreachable("segments", impatient.segments(&orders)),
+            done_or_unreachable("read", impatient.read(&segment, 0, 100)),
+            unreachable("scopes", impatient.scopes()),
+            unreachable("stream", impatient.stream(&orders)),
+            unreachable("create", impatient.create_scope(&orders.scope)),
+            unreachable("tables", impatient.tables(&orders.scope)),
             unreachable("open", PravegaStore::open(settings.clone())),
         );
     } else {
         tokio::join!(
-            unreachable("commit", hasty.commit(commit)),
-            unreachable("numbered", hasty.commit(numbered)),
-            unreachable("changes", hasty.commit(changes)),
-            unreachable("get", hasty.get(&table, b"k")),
-            unreachable("scan", hasty.scan(&table, b"", None, 1)),
-            unreachable("begin", hasty.begin()),
-            unreachable("segments", hasty.segments(&orders)),
-            unreachable("read", hasty.read(&segment, 0, 100)),
-            unreachable("event", hasty.event(&pointer)),
+            unreachable("commit", impatient.commit(commit)),
+            unreachable("numbered", impatient.commit(numbered)),
+            unreachable("changes", impatient.commit(changes)),
+            unreachable("get", impatient.get(&table, b"k")),
+            unreachable("scan", impatient.scan(&table, b"", None, 1)),
+            unreachable("begin", impatient.begin()),
+            unreachable("segments", impatient.segments(&orders)),
+            unreachable("read", impatient.read(&segment, 0, 100)),
+            unreachable("event", impatient.event(&pointer)),
             unreachable("open", PravegaStore::open(settings.clone())),
         );
     }
 
-    // it speaks again, and the same store goes on
-    pravega.be_silent(false, false);
+    // it responds again, and the same store works
+    pravega.set_unresponsive(false, false);
     patient.commit(Commit::changes(vec![change()])).await.unwrap();
-    while_unreachable(|| hasty.commit(Commit::events(vec![event()]).by(WriterId(1), 1))).await;
+    while_unreachable(|| impatient.commit(Commit::events(vec![event()]).by(WriterId(1), 1))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_silent_controller_keeps_nobody_waiting() {
+async fn calls_time_out_when_the_controller_does_not_respond() {
     every_call_is_answered(true, false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_silent_segment_store_keeps_nobody_waiting() {
+async fn calls_time_out_when_the_segment_store_does_not_respond() {
     every_call_is_answered(false, true).await;
 }
 
-/// A server that is started before Pravega is.
+/// A server that starts before Pravega does.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_waits_for_pravega_and_says_so_in_its_health() {
+async fn a_server_reports_an_unavailable_pravega_in_its_health() {
     let pravega = FakePravega::start().await;
-    pravega.be_silent(true, true);
-    let settings = Settings { patience: Duration::from_millis(500), ..pravega.settings(1) };
+    pravega.set_unresponsive(true, true);
+    let settings = Settings { timeout: Duration::from_millis(500), ..pravega.settings(1) };
     let (store, away) = PravegaStore::start(settings).await.unwrap();
     assert_eq!(away.unwrap().kind(), ErrorKind::Unreachable);
-    unreachable("reach", store.reach()).await;
+    unreachable("reach", store.ping()).await;
     unreachable("scopes", store.scopes()).await;
     let health = store.health();
     let worst = health.worst().unwrap();
     assert_eq!((worst.name.as_str(), health.status().is_ready()), ("store.pravega", false));
     assert!(worst.reason.as_ref().unwrap().contains("does not answer"), "{worst:?}");
 
-    pravega.be_silent(false, false);
-    while_unreachable(|| store.reach()).await;
+    pravega.set_unresponsive(false, false);
+    while_unreachable(|| store.ping()).await;
     assert!(store.health().status().is_ready(), "{:?}", store.health());
     let orders = StreamId::new("shop", "orders").unwrap();
     while_unreachable(|| store.create_scope(&orders.scope)).await;
