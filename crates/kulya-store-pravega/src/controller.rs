@@ -4,11 +4,14 @@
 //! The service is small, so its messages are written by hand in `messages`: no generated code, and no
 //! `protoc` in the build.
 
+mod error;
 pub(crate) mod messages;
 
+pub(crate) use error::is_denied;
 pub(crate) use messages::Access;
 
 use crate::settings::Settings;
+use error::{grpc_error, stream_not_found};
 use kulya_store::{
     Error, ErrorKind, Result, Retention, Scope, SegmentId, StreamConfig, StreamCut, StreamId, StreamName,
 };
@@ -388,7 +391,7 @@ impl Controller {
             Err(status) if status.code() == Code::Unavailable => self.call_once(method, message).await,
             response => response,
         }
-        .map_err(|status| self.grpc_error(&permission_needed, status))
+        .map_err(|status| grpc_error(&self.address, &permission_needed, status))
     }
 
     async fn call_once<A, B>(&self, method: &str, message: A) -> Result<B, tonic::Status>
@@ -407,52 +410,6 @@ impl Controller {
         let codec = tonic_prost::ProstCodec::<A, B>::default();
         Ok(grpc.unary(request, path, codec).await?.into_inner())
     }
-
-    fn grpc_error(&self, permission_needed: &str, status: tonic::Status) -> Error {
-        let address = &self.address;
-        let (kind, what) = match status.code() {
-            Code::NotFound => (ErrorKind::NotFound, "not found by pravega's controller".to_owned()),
-            Code::Unauthenticated => (
-                ErrorKind::InvalidInput,
-                format!(
-                    "authentication failed: pravega's controller at {address} rejects the credentials, set pravega_client_auth_method and pravega_client_auth_token"
-                ),
-            ),
-            Code::PermissionDenied => (
-                ErrorKind::InvalidInput,
-                format!(
-                    "permission denied by pravega's controller at {address}: the account needs {permission_needed}"
-                ),
-            ),
-            _ if let Some(why) = misconfigured(&status) => {
-                (ErrorKind::InvalidInput, format!("pravega's controller at {address} {why}"))
-            }
-            Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::Unknown => (
-                ErrorKind::Unreachable,
-                format!("pravega's controller at {address} does not answer: see that it runs, and retry"),
-            ),
-            _ => (ErrorKind::Failed, format!("pravega's controller at {address} failed: see its log")),
-        };
-        Error::new(kind, what).because(status)
-    }
-}
-
-/// Describes a misconfigured address or certificate, when a connection failed in a way that waiting does not
-/// fix.
-fn misconfigured(status: &tonic::Status) -> Option<&'static str> {
-    let mut cause = std::error::Error::source(status);
-    while let Some(error) = cause {
-        // errors of TLS are nested in others that do not expose them as their source
-        let text = error.to_string();
-        if text.contains("invalid peer certificate") {
-            return Some("has a certificate that is not trusted: give its authority's certificate with --ca");
-        }
-        if text.contains("received corrupt message of type InvalidContentType") {
-            return Some("does not use TLS: write tcp:// instead of tls://");
-        }
-        cause = error.source();
-    }
-    None
 }
 
 /// The methods that need read permission alone.
@@ -465,19 +422,6 @@ const READ_METHODS: [&str; 7] = [
     "getStreamConfiguration",
     "getURI",
 ];
-
-/// Returns whether an error is a denied permission of an authenticated client.
-pub(crate) fn is_denied(error: &Error) -> bool {
-    let status = std::error::Error::source(error).and_then(|source| source.downcast_ref::<tonic::Status>());
-    status.is_some_and(|status| status.code() == Code::PermissionDenied)
-}
-
-/// Maps the controller's "not found" to the error for a stream.
-fn stream_not_found(stream: &StreamId) -> impl Fn(Error) -> Error + '_ {
-    move |error| {
-        if error.kind() == ErrorKind::NotFound { Error::not_found(format!("stream {stream}")) } else { error }
-    }
-}
 
 fn retention_policy(stream: &StreamId, retention: Retention) -> Result<Option<RetentionPolicy>> {
     let policy = |kind, min: u128| {

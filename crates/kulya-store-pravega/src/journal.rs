@@ -58,10 +58,12 @@ impl Journal {
         Ok(journal)
     }
 
+    /// Returns the state, shared with readers.
     pub(crate) fn state(&self) -> Arc<Mutex<State>> {
         Arc::clone(&self.state)
     }
 
+    /// Calls a function with the state.
     pub(crate) fn with_state<T>(&self, update: impl FnOnce(&mut State) -> T) -> T {
         update(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -71,6 +73,7 @@ impl Journal {
         &self.segment
     }
 
+    /// Returns the id of this process.
     pub(crate) fn instance(&self) -> u128 {
         self.instance
     }
@@ -93,12 +96,12 @@ impl Journal {
                         chunks_at.push(chunk);
                     }
                     Some(Op::Checkpoint(checkpoint)) if checkpoint.at >= head => {
-                        let found = chunks.remove(&checkpoint.at).unwrap_or_default();
-                        if found.len() != checkpoint.chunks as usize {
+                        let complete = chunks.remove(&checkpoint.at).unwrap_or_default();
+                        if complete.len() != checkpoint.chunks as usize {
                             return Err(corrupt_journal(location.offset));
                         }
-                        let state = State::restore(&checkpoint, &found)?;
-                        self.with_state(|now| *now = state);
+                        let state = State::restore(&checkpoint, &complete)?;
+                        self.with_state(|current| *current = state);
                         return Ok(());
                     }
                     _ => {}
@@ -116,12 +119,13 @@ impl Journal {
                 self.restore().await?;
                 self.read_to_end().await?;
             }
-            buffer => buffer?,
+            done => done?,
         }
         self.is_outcome_unknown = false;
         self.finish_last_block().await
     }
 
+    /// Applies the blocks up to the end of the journal.
     async fn read_to_end(&mut self) -> Result<()> {
         let mut reader = BlockReader::new(self.with_state(|state| state.applied));
         while let Some((location, block)) = reader.next(&self.segments, &self.segment).await? {
@@ -191,11 +195,12 @@ impl Journal {
         }
     }
 
+    /// Appends the events of a block to their segments, then seals streams.
     async fn write_events(&mut self, location: BlockLocation, block: &Block) -> Vec<BatchResult> {
         let mut results = self.write_batches(location, block, 0, &block.batches).await;
-        let staged = self.with_state(|state| state.committed_parts.clone());
-        for read_staged in staged {
-            let batches = match self.read_staged(read_staged).await {
+        let staged_locations = self.with_state(|state| state.committed_parts.clone());
+        for staged in staged_locations {
+            let batches = match self.read_staged(staged).await {
                 Ok(batches) => batches,
                 Err(error) => {
                     results.push(Err(error));
@@ -219,6 +224,7 @@ impl Journal {
         results
     }
 
+    /// Seals a stream; one that does not exist is ignored.
     async fn seal(&self, stream: &crate::block::Name) -> Result<()> {
         match self.segments.controller.seal_stream(&stream.stream()?).await {
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
@@ -238,7 +244,7 @@ impl Journal {
         for (index, batch) in batches.iter().enumerate() {
             by_segment.entry(&batch.segment).or_default().push((index, batch));
         }
-        let mut work = Vec::new();
+        let mut appends = Vec::new();
         for group in by_segment.into_values() {
             let appender = group
                 .first()
@@ -247,7 +253,7 @@ impl Journal {
                 .segment(location.offset)
                 .map(|id| self.appender(id, block.instance()));
             let segments = Arc::clone(&self.segments);
-            work.push(async move {
+            appends.push(async move {
                 let mut results = Vec::with_capacity(group.len());
                 for (index, batch) in group {
                     let result = match &appender {
@@ -268,7 +274,7 @@ impl Journal {
         }
         let mut results: Vec<BatchResult> =
             batches.iter().map(|_| Err(not_published(&self.segment))).collect();
-        for (index, result) in join_all(work).await.into_iter().flatten() {
+        for (index, result) in join_all(appends).await.into_iter().flatten() {
             if let Some(entry) = results.get_mut(index) {
                 *entry = result;
             }
@@ -276,6 +282,7 @@ impl Journal {
         results
     }
 
+    /// Returns the cached writer of a segment on behalf of a process.
     fn appender(&mut self, segment: SegmentId, writer: u128) -> Arc<Appender> {
         if self.appenders.len() >= MAX_APPENDERS {
             self.appenders.clear();
@@ -290,7 +297,7 @@ impl Journal {
             self.segments.read_exactly(&self.segment, location.offset, location.length as usize).await?;
         let block = Block::from_body(location.offset, bytes.slice(framing::HEADER_BYTES.min(bytes.len())..))?;
         let batches = block.records.into_iter().filter_map(|record| match record.op {
-            Some(Op::Stage(read_staged)) => Some(read_staged.batches),
+            Some(Op::Stage(part)) => Some(part.batches),
             _ => None,
         });
         Ok(batches.flatten().collect())

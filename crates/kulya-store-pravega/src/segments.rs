@@ -6,6 +6,7 @@ use crate::controller::{Access, Controller};
 use crate::settings::Settings;
 use crate::wire::{Command, Reply};
 use bytes::{Bytes, BytesMut};
+use kulya_store::log_backend::error::no_event;
 use kulya_store::{Error, ErrorKind, ReadChunk, Result, SegmentId, framing};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -107,9 +108,9 @@ impl Segments {
         let command =
             Command::Read { segment: &name, offset, max_bytes: max_bytes.min(READ_BYTES), token: &token };
         match self.call(segment, &command, timeout).await? {
-            Reply::Read { offset: at, bytes, .. } if at != offset && !bytes.is_empty() => {
+            Reply::Read { offset: start, bytes, .. } if start != offset && !bytes.is_empty() => {
                 let what = format!(
-                    "pravega returned bytes of segment {segment} from offset {at} instead of {offset}"
+                    "pravega returned bytes of segment {segment} from offset {start} instead of {offset}"
                 );
                 Err(Error::new(ErrorKind::Corrupt, what))
             }
@@ -406,12 +407,9 @@ pub(crate) fn no_host(segment: &SegmentId) -> Error {
     Error::new(ErrorKind::Unreachable, what)
 }
 
+/// Returns the error for a segment that does not exist.
 pub(crate) fn segment_not_found(segment: &SegmentId) -> Error {
     Error::not_found(format!("segment {segment}"))
-}
-
-pub(crate) fn no_event(segment: &SegmentId, offset: u64) -> Error {
-    Error::invalid(format!("no event of segment {segment} begins at offset {offset}"))
 }
 
 /// Maps the error of a segment that ends inside a header: no event begins there.
@@ -419,6 +417,7 @@ fn as_no_event(error: Error, segment: &SegmentId, offset: u64) -> Error {
     if error.kind() == ErrorKind::InvalidInput { no_event(segment, offset) } else { error }
 }
 
+/// Returns the error for a segment with other content than events.
 fn not_events(segment: &SegmentId, error: Error) -> Error {
     let what = format!("segment {segment} contains data that are not events: written by another program");
     Error::new(ErrorKind::Corrupt, what).because(error)

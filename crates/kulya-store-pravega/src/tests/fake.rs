@@ -62,7 +62,7 @@ impl FakePravega {
         let controller = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let segment_store = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
-        let mut this = Self {
+        let mut fake = Self {
             state: Arc::default(),
             controller: port(&controller),
             changed: watch::Sender::new(0),
@@ -72,21 +72,21 @@ impl FakePravega {
             tasks: Vec::new(),
         };
         let segments = segment_store::SegmentStore {
-            state: Arc::clone(&this.state),
-            changed: this.changed.clone(),
-            unresponsive: this.unresponsive.subscribe(),
-            delayed: this.delayed.subscribe(),
-            delayed_count: this.delayed_count.clone(),
+            state: Arc::clone(&fake.state),
+            changed: fake.changed.clone(),
+            unresponsive: fake.unresponsive.subscribe(),
+            delayed: fake.delayed.subscribe(),
+            delayed_count: fake.delayed_count.clone(),
         };
         let service = controller::Service {
-            state: Arc::clone(&this.state),
-            changed: this.changed.clone(),
-            unresponsive: this.unresponsive.subscribe(),
+            state: Arc::clone(&fake.state),
+            changed: fake.changed.clone(),
+            unresponsive: fake.unresponsive.subscribe(),
             segment_store: port(&segment_store),
         };
-        this.tasks.push(tokio::spawn(segments.run(segment_store)));
-        this.tasks.push(tokio::spawn(service.run(controller)));
-        this
+        fake.tasks.push(tokio::spawn(segments.run(segment_store)));
+        fake.tasks.push(tokio::spawn(service.run(controller)));
+        fake
     }
 
     /// Returns settings for a process on it.

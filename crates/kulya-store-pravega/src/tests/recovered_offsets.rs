@@ -22,16 +22,16 @@ async fn a_search_does_not_start_inside_an_event() {
 
     // a tail reader waits, and another process writes an event, of which it sees eight bytes
     let at = tail_cut(&*one, &orders).await.unwrap().offset(&segment).unwrap();
-    let waits = {
+    let waiting = {
         let (one, segment) = (Arc::clone(&one), segment.clone());
         tokio::spawn(async move { one.wait_beyond(&segment, at).await })
     };
     two.commit(Commit::events(vec![Append::keyed(&orders, "k", "another's")])).await.unwrap();
-    waits.await.unwrap().unwrap();
+    waiting.await.unwrap().unwrap();
 
     // this process stops between journal and segment, and the other one finishes its block
     pravega.delay_appends("shop/orders/");
-    let commits = {
+    let committing = {
         let (one, orders) = (Arc::clone(&one), orders.clone());
         tokio::spawn(async move {
             let commit = Commit::events(vec![Append::keyed(&orders, "k", "ours")]).by(WriterId(7), 1);
@@ -39,15 +39,15 @@ async fn a_search_does_not_start_inside_an_event() {
         })
     };
     pravega.delayed_count(1).await;
-    let finishes = {
+    let finishing = {
         let two = Arc::clone(&two);
         tokio::spawn(async move { two.get(&other, b"k").await })
     };
     pravega.delayed_count(2).await;
     pravega.release();
-    finishes.await.unwrap().unwrap();
+    finishing.await.unwrap().unwrap();
 
-    let done = commits.await.unwrap().unwrap();
+    let done = committing.await.unwrap().unwrap();
     assert!(!done.duplicate);
     assert_eq!(one.event(&done.pointers.get(0).unwrap()).await.unwrap(), "ours");
     let stored: Vec<_> =
@@ -67,11 +67,11 @@ async fn a_stored_commit_that_is_not_found_is_reported_as_stored() {
     let appends = events.iter().map(|event| Append::keyed(&orders, "k", event.clone())).collect();
     let pointers = store.commit(Commit::events(appends)).await.unwrap().pointers;
     let segments = &store.client.segments;
-    for (event, place) in events.iter().zip(0..) {
+    for (event, index) in events.iter().zip(0..) {
         let found = fast_path::find_stored_batch(segments, &segment, 0, &framing::frame(event.as_bytes()))
             .await
             .unwrap();
-        assert_eq!(found, pointers.get(place).unwrap().offset);
+        assert_eq!(found, pointers.get(index).unwrap().offset);
     }
     for (from, event) in [(0, "never written"), (3, "last"), (11, "last"), (1 << 30, "last")] {
         let error = fast_path::find_stored_batch(segments, &segment, from, &framing::frame(event.as_bytes()))

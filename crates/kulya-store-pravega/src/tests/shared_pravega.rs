@@ -15,10 +15,10 @@ fn registry() -> TableId {
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_create_nothing() {
     let pravega = FakePravega::start().await;
-    let theirs = open(&pravega, 1).await;
-    let orders = stream(&theirs, "orders", 2).await;
-    theirs.commit(Commit::events(vec![Append::keyed(&orders, "k", "theirs")])).await.unwrap();
-    theirs.create_scope(&Scope::new("empty").unwrap()).await.unwrap();
+    let other = open(&pravega, 1).await;
+    let orders = stream(&other, "orders", 2).await;
+    other.commit(Commit::events(vec![Append::keyed(&orders, "k", "theirs")])).await.unwrap();
+    other.create_scope(&Scope::new("empty").unwrap()).await.unwrap();
     pravega.with(|state| state.scopes.extend(["_system".to_owned(), "_schemaregistry".to_owned()]));
     pravega.calls();
 
@@ -70,9 +70,9 @@ async fn the_java_registrys_scope_is_not_used() {
     let table = registry();
     assert!(store.create_scope(&table.scope).await.unwrap(), "ours did not exist");
     store.create_table(&table).await.unwrap();
-    let feed = StreamId { scope: table.scope.clone(), name: StreamName::new("changes").unwrap() };
-    store.create_stream(&feed, StreamConfig::with_segments(1)).await.unwrap();
-    store.commit(Commit::events(vec![Append::keyed(&feed, "", "line")])).await.unwrap();
+    let changelog = StreamId { scope: table.scope.clone(), name: StreamName::new("changes").unwrap() };
+    store.create_stream(&changelog, StreamConfig::with_segments(1)).await.unwrap();
+    store.commit(Commit::events(vec![Append::keyed(&changelog, "", "line")])).await.unwrap();
     pravega.with(|state| {
         let of_java: Vec<_> = state.streams.keys().filter(|(scope, _)| scope == "_schemaregistry").collect();
         assert!(of_java.is_empty(), "{of_java:?}");
@@ -81,8 +81,8 @@ async fn the_java_registrys_scope_is_not_used() {
     for store in [&store, &open(&pravega, 2).await] {
         let scopes: Vec<String> = store.scopes().await.unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(scopes, ["_kulya", "_schemaregistry"]);
-        assert_eq!(bounded_read(&**store, &feed).await.unwrap().len(), 1);
-        assert_eq!(store.streams(&table.scope).await.unwrap(), std::slice::from_ref(&feed.name));
+        assert_eq!(bounded_read(&**store, &changelog).await.unwrap().len(), 1);
+        assert_eq!(store.streams(&table.scope).await.unwrap(), std::slice::from_ref(&changelog.name));
     }
 }
 
@@ -91,22 +91,22 @@ async fn the_java_registrys_scope_is_not_used() {
 async fn a_store_of_an_earlier_version_opens() {
     let pravega = FakePravega::start().await;
     let table = registry();
-    let feed = StreamId { scope: table.scope.clone(), name: StreamName::new("changes").unwrap() };
+    let changelog = StreamId { scope: table.scope.clone(), name: StreamName::new("changes").unwrap() };
     {
         let earlier = open(&pravega, 1).await;
         earlier.client.controller.use_unprefixed_name(&table.scope);
         earlier.create_scope(&table.scope).await.unwrap();
         earlier.create_table(&table).await.unwrap();
-        earlier.create_stream(&feed, StreamConfig::with_segments(1)).await.unwrap();
+        earlier.create_stream(&changelog, StreamConfig::with_segments(1)).await.unwrap();
         let change = TableChange::put(&table, "k", Condition::Absent, "1");
-        let appends = vec![Append::keyed(&feed, "", "line")];
+        let appends = vec![Append::keyed(&changelog, "", "line")];
         earlier.commit(Commit { appends, ..Commit::changes(vec![change]) }).await.unwrap();
     }
     pravega.with(|state| assert!(state.scopes.contains("_schemaregistry"), "{:?}", state.scopes));
     let store = open(&pravega, 2).await;
     assert!(!store.create_scope(&table.scope).await.unwrap());
     assert_eq!(store.get(&table, b"k").await.unwrap().unwrap().value, "1");
-    assert_eq!(bounded_read(&*store, &feed).await.unwrap().len(), 1);
+    assert_eq!(bounded_read(&*store, &changelog).await.unwrap().len(), 1);
     let scopes: Vec<String> = store.scopes().await.unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(scopes, ["_kulya", "_schemaregistry"]);
     pravega.with(|state| assert!(!state.scopes.contains("_kulya.schemaregistry"), "{:?}", state.scopes));

@@ -27,12 +27,12 @@ async fn while_unreachable<T, F: Future<Output = Result<T>>>(mut call: impl FnMu
     loop {
         match call().await {
             Err(error) if error.kind() == ErrorKind::Unreachable => {}
-            answer => return answer.unwrap(),
+            outcome => return outcome.unwrap(),
         }
     }
 }
 
-async fn every_call_is_answered(controller: bool, segment_store: bool) {
+async fn check_timeouts(controller: bool, segment_store: bool) {
     let pravega = FakePravega::start().await;
     let settings = Settings { timeout: Duration::from_millis(500), ..pravega.settings(1) };
     let patient = PravegaStore::open(pravega.settings(2)).await.unwrap();
@@ -88,12 +88,12 @@ async fn every_call_is_answered(controller: bool, segment_store: bool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_time_out_when_the_controller_does_not_respond() {
-    every_call_is_answered(true, false).await;
+    check_timeouts(true, false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_time_out_when_the_segment_store_does_not_respond() {
-    every_call_is_answered(false, true).await;
+    check_timeouts(false, true).await;
 }
 
 /// A server that starts before Pravega does.
@@ -102,8 +102,8 @@ async fn a_server_reports_an_unavailable_pravega_in_its_health() {
     let pravega = FakePravega::start().await;
     pravega.set_unresponsive(true, true);
     let settings = Settings { timeout: Duration::from_millis(500), ..pravega.settings(1) };
-    let (store, away) = PravegaStore::start(settings).await.unwrap();
-    assert_eq!(away.unwrap().kind(), ErrorKind::Unreachable);
+    let (store, unavailable) = PravegaStore::start(settings).await.unwrap();
+    assert_eq!(unavailable.unwrap().kind(), ErrorKind::Unreachable);
     unreachable("reach", store.ping()).await;
     unreachable("scopes", store.scopes()).await;
     let health = store.health();

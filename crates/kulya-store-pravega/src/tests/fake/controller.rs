@@ -35,7 +35,7 @@ impl Service {
             let this = self.clone();
             let service = service_fn(move |request: Request<Incoming>| {
                 let this = this.clone();
-                async move { Ok::<_, Infallible>(this.answer(request.map(Body::new)).await) }
+                async move { Ok::<_, Infallible>(this.respond(request.map(Body::new)).await) }
             });
             let connection = http2::Builder::new(TokioExecutor::new());
             // errors of closed connections are ignored
@@ -43,14 +43,14 @@ impl Service {
         }
     }
 
-    async fn answer(mut self, request: Request<Body>) -> Response<Body> {
+    async fn respond(mut self, request: Request<Body>) -> Response<Body> {
         self.unresponsive.wait_for(|(unresponsive, _)| !unresponsive).await.unwrap();
         let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
         let this = &self;
         match method.as_str() {
             "createScope" => {
                 unary(request, |ScopeInfo { scope }| {
-                    this.act(&method, &scope, |state| {
+                    this.call(&method, &scope, |state| {
                         Ok(outcome(if state.scopes.insert(scope.clone()) { 0 } else { 2 }))
                     })
                 })
@@ -58,7 +58,7 @@ impl Service {
             }
             "deleteScope" => {
                 unary(request, |ScopeInfo { scope }| {
-                    this.act(&method, &scope, |state| {
+                    this.call(&method, &scope, |state| {
                         let holds = state.streams.keys().any(|(other, _)| *other == scope);
                         let trusted = state.scopes.contains(&scope);
                         let status = if !trusted {
@@ -78,15 +78,15 @@ impl Service {
             }
             "checkScopeExists" => {
                 unary(request, |ScopeInfo { scope }| {
-                    this.act(&method, &scope, |state| Ok(Exists { exists: state.scopes.contains(&scope) }))
+                    this.call(&method, &scope, |state| Ok(Exists { exists: state.scopes.contains(&scope) }))
                 })
                 .await
             }
             "listScopes" => {
-                unary(request, |asked: ScopesRequest| {
-                    this.act(&method, "", |state| {
+                unary(request, |request_message: ScopesRequest| {
+                    this.call(&method, "", |state| {
                         // one page, then an empty one
-                        let is_first = asked.continuation.is_none();
+                        let is_first = request_message.continuation.is_none();
                         let scopes =
                             if is_first { state.scopes.iter().cloned().collect() } else { Vec::new() };
                         Ok(Scopes { scopes, continuation: Some(Continuation { token: "1".into() }) })
@@ -95,13 +95,13 @@ impl Service {
                 .await
             }
             "listStreamsInScope" => {
-                unary(request, |asked: StreamsRequest| {
-                    let scope = asked.scope.unwrap_or_default().scope;
-                    this.act(&method, &scope, |state| {
+                unary(request, |request_message: StreamsRequest| {
+                    let scope = request_message.scope.unwrap_or_default().scope;
+                    this.call(&method, &scope, |state| {
                         if !state.scopes.contains(&scope) {
                             return Ok(Streams { status: 2, ..Streams::default() });
                         }
-                        let is_first = asked.continuation.is_none_or(|page| page.token.is_empty());
+                        let is_first = request_message.continuation.is_none_or(|page| page.token.is_empty());
                         let names = state.streams.keys().filter(|(other, _)| is_first && *other == scope);
                         let info = |(scope, stream): &(String, String)| StreamInfo {
                             scope: scope.clone(),
@@ -116,8 +116,8 @@ impl Service {
             }
             "createStream" => {
                 unary(request, |config: StreamConfig| {
-                    let (name, shown) = named(config.stream.as_ref());
-                    this.act(&method, &shown, |state| {
+                    let (name, resource) = stream_name(config.stream.as_ref());
+                    this.call(&method, &resource, |state| {
                         if !state.scopes.contains(&name.0) {
                             return Ok(outcome(3));
                         }
@@ -139,15 +139,15 @@ impl Service {
             }
             "getStreamConfiguration" => {
                 unary(request, |info: StreamInfo| {
-                    let (name, shown) = named(Some(&info));
-                    this.act(&method, &shown, |state| Ok(stream(state, &name)?.config.clone()))
+                    let (name, resource) = stream_name(Some(&info));
+                    this.call(&method, &resource, |state| Ok(stream(state, &name)?.config.clone()))
                 })
                 .await
             }
             "updateStream" => {
                 unary(request, |config: StreamConfig| {
-                    let (name, shown) = named(config.stream.as_ref());
-                    this.act(&method, &shown, |state| {
+                    let (name, resource) = stream_name(config.stream.as_ref());
+                    this.call(&method, &resource, |state| {
                         let Ok(stream) = stream(state, &name) else { return Ok(outcome(2)) };
                         if stream.sealed {
                             return Ok(outcome(4));
@@ -160,8 +160,8 @@ impl Service {
             }
             "sealStream" => {
                 unary(request, |info: StreamInfo| {
-                    let (name, shown) = named(Some(&info));
-                    this.act(&method, &shown, |state| {
+                    let (name, resource) = stream_name(Some(&info));
+                    this.call(&method, &resource, |state| {
                         let Ok(stream) = stream(state, &name) else { return Ok(outcome(2)) };
                         stream.sealed = true;
                         let segments = stream.segments.clone();
@@ -175,8 +175,8 @@ impl Service {
             }
             "deleteStream" => {
                 unary(request, |info: StreamInfo| {
-                    let (name, shown) = named(Some(&info));
-                    this.act(&method, &shown, |state| {
+                    let (name, resource) = stream_name(Some(&info));
+                    this.call(&method, &resource, |state| {
                         let Ok(stream) = stream(state, &name) else { return Ok(outcome(2)) };
                         if !stream.sealed {
                             return Ok(outcome(3));
@@ -191,8 +191,8 @@ impl Service {
             }
             "truncateStream" => {
                 unary(request, |cut: StreamCut| {
-                    let (name, shown) = named(cut.stream.as_ref());
-                    this.act(&method, &shown, |state| {
+                    let (name, resource) = stream_name(cut.stream.as_ref());
+                    this.call(&method, &resource, |state| {
                         let Ok(stream) = stream(state, &name) else { return Ok(outcome(2)) };
                         if stream.sealed {
                             return Ok(outcome(4));
@@ -209,8 +209,8 @@ impl Service {
             }
             "getCurrentSegments" => {
                 unary(request, |info: StreamInfo| {
-                    let (name, shown) = named(Some(&info));
-                    this.act(&format!("{method} access {}", info.access), &shown, |state| {
+                    let (name, resource) = stream_name(Some(&info));
+                    this.call(&format!("{method} access {}", info.access), &resource, |state| {
                         let stream = stream(state, &name)?;
                         Ok(ranges(&info, if stream.sealed { 0..0 } else { stream.segments.clone() }))
                     })
@@ -218,20 +218,20 @@ impl Service {
                 .await
             }
             "getEpochSegments" => {
-                unary(request, |asked: EpochSegmentsRequest| {
-                    let info = asked.stream.unwrap_or_default();
-                    let (name, shown) = named(Some(&info));
-                    this.act(&method, &shown, |state| {
+                unary(request, |request_message: EpochSegmentsRequest| {
+                    let info = request_message.stream.unwrap_or_default();
+                    let (name, resource) = stream_name(Some(&info));
+                    this.call(&method, &resource, |state| {
                         Ok(ranges(&info, stream(state, &name)?.segments.clone()))
                     })
                 })
                 .await
             }
             "getURI" => {
-                unary(request, |asked: SegmentId| {
-                    let (_, shown) = named(asked.stream.as_ref());
+                unary(request, |request_message: SegmentId| {
+                    let (_, resource) = stream_name(request_message.stream.as_ref());
                     let port = i32::from(this.segment_store);
-                    this.act(&method, &shown, |_| Ok(NodeUri { host: "127.0.0.1".into(), port }))
+                    this.call(&method, &resource, |_| Ok(NodeUri { host: "127.0.0.1".into(), port }))
                 })
                 .await
             }
@@ -239,17 +239,17 @@ impl Service {
         }
     }
 
-    fn act<T>(
+    fn call<T>(
         &self,
         method: &str,
-        about: &str,
-        act: impl FnOnce(&mut FakeState) -> Result<T, Status>,
+        resource: &str,
+        handle: impl FnOnce(&mut FakeState) -> Result<T, Status>,
     ) -> Result<T, Status> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.calls.push(format!("{method} {about}").trim_end().to_owned());
-        let answer = act(&mut state);
+        state.calls.push(format!("{method} {resource}").trim_end().to_owned());
+        let outcome = handle(&mut state);
         self.changed.send_modify(|changed| *changed += 1);
-        answer
+        outcome
     }
 }
 
@@ -257,10 +257,10 @@ fn outcome(status: i32) -> Outcome {
     Outcome { status }
 }
 
-fn named(info: Option<&StreamInfo>) -> ((String, String), String) {
+fn stream_name(info: Option<&StreamInfo>) -> ((String, String), String) {
     let StreamInfo { scope, stream, .. } = info.cloned().unwrap_or_default();
-    let shown = format!("{scope}/{stream}");
-    ((scope, stream), shown)
+    let resource = format!("{scope}/{stream}");
+    ((scope, stream), resource)
 }
 
 fn segment_name((scope, stream): &(String, String), number: u32) -> String {
@@ -292,12 +292,13 @@ impl<A, B, F: FnMut(A) -> Result<B, Status>> UnaryService<A> for Unary<F> {
     }
 }
 
-async fn unary<A, B>(request: Request<Body>, answer: impl FnOnce(A) -> Result<B, Status>) -> Response<Body>
+async fn unary<A, B>(request: Request<Body>, handler: impl FnOnce(A) -> Result<B, Status>) -> Response<Body>
 where
     A: prost::Message + Default + 'static,
     B: prost::Message + Default + 'static,
 {
-    let mut answer = Some(answer);
-    let once = move |asked| (answer.take().expect("a request has one response"))(asked);
-    Grpc::new(tonic_prost::ProstCodec::<B, A>::default()).unary(Unary(once), request).await
+    let mut handler = Some(handler);
+    let respond =
+        move |request_message| (handler.take().expect("a request has one response"))(request_message);
+    Grpc::new(tonic_prost::ProstCodec::<B, A>::default()).unary(Unary(respond), request).await
 }

@@ -65,12 +65,12 @@ impl SegmentStore {
                     let (request, writer) = (fields.get_i64(), fields.get_u128());
                     let segment = text(&mut fields);
                     writers.insert(writer, segment.clone());
-                    let answer = self.with(&segment, |found| {
+                    let response = self.with(&segment, |found| {
                         let last = found.writers.entry(writer).or_insert((i64::MIN, connection));
                         last.1 = connection;
                         last.0
                     });
-                    _ = replies.send(match answer {
+                    _ = replies.send(match response {
                         Ok(last) => reply(2, |out| {
                             out.put_i64(request);
                             put_text(out, &segment);
@@ -101,11 +101,13 @@ impl SegmentStore {
                 }
                 9 => {
                     let segment = text(&mut fields);
-                    let (offset, most) = (fields.get_u64(), fields.get_u32() as usize);
+                    let (offset, max_bytes) = (fields.get_u64(), fields.get_u32() as usize);
                     text(&mut fields);
                     let request = fields.get_i64();
                     let (this, replies) = (self.clone(), replies.clone());
-                    tokio::spawn(async move { this.read(&replies, &segment, offset, most, request).await });
+                    tokio::spawn(
+                        async move { this.read(&replies, &segment, offset, max_bytes, request).await },
+                    );
                 }
                 11 => {
                     let request = fields.get_i64();
@@ -192,17 +194,17 @@ impl SegmentStore {
         replies: &mpsc::UnboundedSender<Bytes>,
         segment: &str,
         offset: u64,
-        most: usize,
+        max_bytes: usize,
         request: i64,
     ) {
         let mut changed = self.changed.subscribe();
         loop {
             let found = self.with(segment, |found| {
-                let Some(behind) = offset.checked_sub(found.head) else { return Err(found.head) };
-                let rest = found.bytes.get(behind as usize..).unwrap_or_default();
-                Ok((Bytes::copy_from_slice(rest.get(..most).unwrap_or(rest)), found.sealed))
+                let Some(start) = offset.checked_sub(found.head) else { return Err(found.head) };
+                let rest = found.bytes.get(start as usize..).unwrap_or_default();
+                Ok((Bytes::copy_from_slice(rest.get(..max_bytes).unwrap_or(rest)), found.sealed))
             });
-            let answer = match found {
+            let response = match found {
                 Err(code) => refusal(code, request, segment),
                 Ok(Err(head)) => reply(56, |out| {
                     out.put_i64(request);
@@ -225,7 +227,7 @@ impl SegmentStore {
                     continue;
                 }
             };
-            _ = replies.send(answer);
+            _ = replies.send(response);
             return;
         }
     }
