@@ -91,7 +91,7 @@ impl State {
                 Some(Op::Abort(transaction)) => _ = self.open.remove(transaction),
                 Some(Op::Seal(stream)) => _ = self.sealed.insert(stream.stream()?, location.offset),
                 Some(Op::CreateTable(table)) => _ = self.tables.create(table.table()?),
-                Some(Op::DeleteTable(table)) => _ = self.tables.delete(&table.table()?),
+                Some(Op::DeleteTable(table)) => self.tables.delete(&table.table()?),
                 // they repeat the state
                 Some(Op::Snapshot(_) | Op::Checkpoint(_)) => {}
                 None => return Err(corrupt_journal(location.offset)),

@@ -116,7 +116,7 @@ impl State {
             }
             Op::Truncate(cut) => self.apply_truncate(cut)?,
             Op::CreateTable(name) => _ = self.tables.create(name.table().map_err(error_text)?),
-            Op::DeleteTable(name) => _ = self.tables.delete(&name.table().map_err(error_text)?),
+            Op::DeleteTable(name) => self.tables.delete(&name.table().map_err(error_text)?),
             Op::Reclaimed(gave) => {
                 for object in &gave.objects {
                     if self.data.remove(object).is_some() {
