@@ -33,8 +33,8 @@ pub(crate) async fn run(
     let mut queue = VecDeque::new();
     while jobs.fill(&mut queue, MAX_JOBS).await {
         if let Err(error) = committer.run_round(&mut queue).await {
-            // report the error to everybody in the queue instead of retrying for ever; requests that arrived during the
-            // failure need not wait for the next one
+            // report the error to everybody in the queue instead of retrying for ever; requests that arrived
+            // during the failure need not wait for the next one
             while let Some(job) = jobs.try_next() {
                 queue.push_back(job);
             }

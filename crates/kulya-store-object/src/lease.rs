@@ -1,5 +1,5 @@
-//! The maintenance lease: one process at a time maintains a store. A lease is a log record with a higher epoch than the
-//! one before; records of maintenance under an older epoch are rejected.
+//! The maintenance lease: one process at a time maintains a store. A lease is a log record with a higher
+//! epoch than the one before; records of maintenance under an older epoch are rejected.
 
 use crate::log_client::LogClient;
 use crate::plan::{Request, Response};
@@ -33,7 +33,8 @@ impl Lease {
         }
         let request = Request::Lease { instance: settings.instance, until: now + LEASE_MS };
         let Response::Id(epoch) = client.submit(request).await? else { return Ok(false) };
-        // the last holder may have put objects that it did not record, and this process may not remember its own
+        // the last holder may have put objects that it did not record, and this process may not remember its
+        // own
         self.has_orphans |= current.until != 0 || self.epoch == 0;
         (self.epoch, self.sequence) = (epoch, 0);
         Ok(true)

@@ -1,5 +1,5 @@
-//! Access to the log for the store's calls, its transactions and maintenance: submits requests to the committer, and
-//! reads the state at the end of the log.
+//! Access to the log for the store's calls, its transactions and maintenance: submits requests to the
+//! committer, and reads the state at the end of the log.
 
 use crate::journal::Journal;
 use crate::plan::{MAX_BYTES, Request, Response};
@@ -43,8 +43,8 @@ impl LogClient {
     /// Submits a request and waits for its response.
     ///
     /// # Errors
-    /// `Closed` when the store is closed; `InvalidInput` when the request is too large; otherwise the error of the
-    /// request.
+    /// `Closed` when the store is closed; `InvalidInput` when the request is too large; otherwise the error
+    /// of the request.
     pub(crate) async fn submit(&self, request: Request) -> Result<Response> {
         self.check_open()?;
         self.journal.check_writable()?;

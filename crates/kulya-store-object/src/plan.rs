@@ -190,8 +190,8 @@ impl Plan {
                 return self.commit(state, appends, changes, *writer);
             }
             Request::Begin => {
-                let name = record_id(self.number, self.ops.len());
-                return Ok(Verdict::Write(Op::Begin(Empty {}), Response::Id(name)));
+                let id = record_id(self.number, self.ops.len());
+                return Ok(Verdict::Write(Op::Begin(Empty {}), Response::Id(id)));
             }
             Request::Stage { transaction, appends } => return self.stage(state, *transaction, appends),
             Request::CommitStaged { transaction, changes } => {
@@ -330,7 +330,7 @@ impl Plan {
         for append in appends {
             self.append_event(state, append, transaction)?;
         }
-        // the batches say all: there is no record
+        // the batches say everything: no record is needed
         self.bytes += appends.iter().map(|append| append.event.len() + framing::HEADER_BYTES).sum::<usize>();
         Ok(Verdict::Respond(Response::Changed(true)))
     }

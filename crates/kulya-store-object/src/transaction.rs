@@ -1,5 +1,5 @@
-//! A transaction of the object store: events that are staged in the log and invisible until a commit record publishes
-//! them.
+//! A transaction of the object store: events that are staged in the log and invisible until a commit record
+//! publishes them.
 
 use crate::log_client::LogClient;
 use crate::plan::{Request, Response};

@@ -84,6 +84,7 @@ pub async fn repair(
     Ok(report)
 }
 
+/// Reads the whole store. Returns its state without the lost events, and the report.
 async fn scan(bucket: &Bucket) -> Result<(State, IntegrityReport)> {
     if !bucket.exists().await? {
         return Err(Error::not_found("store"));
@@ -132,13 +133,13 @@ async fn read_log(bucket: &Bucket, state: &mut State, report: &mut IntegrityRepo
     let mut reason: Option<String> = None;
     while let Some((number, found)) = reading.next().await {
         let next = reading.as_mut().peek().await;
-        let next_names =
+        let next_previous =
             next.and_then(|(_, next)| next.as_ref().ok()?.as_ref().ok()).map(|next| next.log.previous);
         let name = bucket.object_name(number);
         let object = match found? {
             // the next object names its predecessor
             Ok(object)
-                if next_names.is_some_and(|previous| {
+                if next_previous.is_some_and(|previous| {
                     object.header.format == crate::object::FORMAT && previous != object.header.checksum
                 }) =>
             {
@@ -168,7 +169,7 @@ async fn read_log(bucket: &Bucket, state: &mut State, report: &mut IntegrityRepo
                 report.unrecoverable.push(format!("{name}: its changes of tables and streams are unknown"));
                 reason = Some(format!("{name}: {what}"));
                 report.damaged.insert(name, what);
-                state.skip_object(number, next_names);
+                state.skip_object(number, next_previous);
             }
         }
     }
@@ -195,9 +196,9 @@ async fn read_events(bucket: &Bucket, state: &mut State, report: &mut IntegrityR
             if extent.location.is_lost() {
                 let (from, to) = (extent.start, extent.end());
                 // losses of this run are reported already
-                let is_new =
+                let is_reported =
                     report.lost.iter().any(|lost| lost.segment == id && lost.from <= from && to <= lost.to);
-                if !is_new {
+                if !is_reported {
                     let reason = "recorded as lost by an earlier repair".to_owned();
                     report.previously_lost.push(LostRange { segment: id.clone(), from, to, reason });
                 }

@@ -1,4 +1,5 @@
-//! Access to Pravega for the store's calls and its transactions: controller, segments and journal of an open store.
+//! Access to Pravega for the store's calls and its transactions: controller, segments and journal of an open
+//! store.
 
 use crate::controller::Controller;
 use crate::fast_path::FastAppend;

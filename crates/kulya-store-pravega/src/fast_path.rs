@@ -106,7 +106,7 @@ async fn append(
 /// with its offset was lost. Another batch with the same bytes is as good: they cannot be distinguished.
 ///
 /// # Errors
-/// `AnswerLost` in all cases: the batch is stored, and the caller must not take it for rejected.
+/// `ResponseLost` in all cases: the batch is stored, and the caller must not take it for rejected.
 pub(crate) async fn find_stored_batch(
     segments: &Segments,
     segment: &SegmentId,

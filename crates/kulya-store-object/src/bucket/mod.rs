@@ -1,5 +1,5 @@
-//! The objects of one store: their names, and requests to the object storage with retries and timeouts. It does not
-//! interpret the log.
+//! The objects of one store: their names, and requests to the object storage with retries and timeouts. It
+//! does not interpret the log.
 
 mod checkpoints;
 mod client;

@@ -1,5 +1,5 @@
-//! The heads of objects as protocol-buffers messages. Field numbers never change their meaning; an unknown operation is
-//! rejected.
+//! The heads of objects as protocol-buffers messages. Field numbers never change their meaning; an unknown
+//! operation is rejected.
 
 mod log;
 mod maintenance;

@@ -1,6 +1,6 @@
-//! The state built from the log, in memory: scopes, streams, tables, writers, transactions, and the location of
-//! each segment's events. Every process builds it by applying the log's objects in order; nothing else changes
-//! it. No I/O.
+//! The state built from the log, in memory: scopes, streams, tables, writers, transactions, and the location
+//! of each segment's events. Every process builds it by applying the log's objects in order; nothing else
+//! changes it. No I/O.
 
 mod apply;
 mod merge;

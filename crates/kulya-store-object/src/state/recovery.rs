@@ -30,12 +30,12 @@ pub(crate) struct PartialApply {
 
 impl State {
     /// Skips an object that is missing or invalid. The next object is accepted as its successor.
-    pub(crate) fn skip_object(&mut self, number: u64, next_names: Option<u32>) {
+    pub(crate) fn skip_object(&mut self, number: u64, next_previous: Option<u32>) {
         self.next = number + 1;
-        if let Some(previous) = next_names {
+        if let Some(previous) = next_previous {
             self.last = previous;
         }
-        self.is_chained |= next_names.is_some();
+        self.is_chained |= next_previous.is_some();
     }
 
     /// Applies as much as possible of an object after a gap. `why` names the object that caused the losses.

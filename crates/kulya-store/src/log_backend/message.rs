@@ -1,4 +1,5 @@
-//! Protocol-buffers messages that log entries of several backends contain. Field numbers never change their meaning.
+//! Protocol-buffers messages that log entries of several backends contain. Field numbers never change their
+//! meaning.
 
 use crate::{Result, StreamId, TableChange, TableId};
 use bytes::Bytes;

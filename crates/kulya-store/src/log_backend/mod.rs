@@ -1,9 +1,9 @@
 //! Building blocks of backends that keep their state in one shared log, such as object storage and Pravega.
 //!
-//! Such a backend has a single task that writes the log. It takes requests from a [`queue`], decides on them by the
-//! state at the end of the log, and responds once they are in the log. The state is rebuilt from the log by every
-//! process: [`tables`] and [`outcomes`] of transactions are the same in each backend, and so are some [`message`]s.
-//! What a log entry holds and how it is planned differs by backend and stays there.
+//! Such a backend has a single task that writes the log. It takes requests from a [`queue`], decides on them
+//! by the state at the end of the log, and responds once they are in the log. The state is rebuilt from the
+//! log by every process: [`tables`] and [`outcomes`] of transactions are the same in each backend, and so are
+//! some [`message`]s. What a log entry holds and how it is planned differs by backend and stays there.
 
 pub mod error;
 pub mod message;

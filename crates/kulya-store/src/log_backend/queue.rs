@@ -44,7 +44,8 @@ impl<Q, R> Clone for JobSender<Q, R> {
 }
 
 impl<Q, R> JobSender<Q, R> {
-    /// Submits a request and waits for its response. Cancel-safe: a request that was submitted may be executed.
+    /// Submits a request and waits for its response. Cancel-safe: a request that was submitted may be
+    /// executed.
     ///
     /// # Errors
     /// `Closed` when the receiving task has ended; otherwise the error of the request.
@@ -84,8 +85,8 @@ impl<Q, R> JobReceiver<Q, R> {
         self.0.try_recv().ok()
     }
 
-    /// Waits until `jobs` holds at least one job and adds those that are ready, up to `max` in all. Returns `false`
-    /// when all senders were dropped. Cancel-safe.
+    /// Waits until `jobs` holds at least one job and adds those that are ready, up to `max` in all. Returns
+    /// `false` when all senders were dropped. Cancel-safe.
     pub async fn fill(&mut self, jobs: &mut VecDeque<Job<Q, R>>, max: usize) -> bool {
         if jobs.is_empty() {
             let Some(job) = self.next().await else { return false };
