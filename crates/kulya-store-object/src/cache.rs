@@ -39,7 +39,7 @@ impl Cache {
     }
 
     /// Returns whether the events at a location are cached, without marking them as used.
-    pub(crate) fn has(&self, location: &Location) -> bool {
+    pub(crate) fn contains(&self, location: &Location) -> bool {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.by_location.contains_key(&(location.object, location.at))
     }

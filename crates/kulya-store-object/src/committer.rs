@@ -100,7 +100,7 @@ impl Committer {
     async fn write(&mut self, plan: &mut Plan) -> Result<PublishOutcome> {
         self.attempts += 1;
         let author = Author { instance: self.journal.bucket.settings.instance, sequence: self.attempts };
-        let Layout { log, events } = plan.build_layout(Log::by(author));
+        let Layout { log, events } = plan.build_layout(Log::new(author));
         let header_bytes = object::encode_header(Kind::Log, plan.number, &log).map_err(Error::invalid)?;
         let header = Header::parse(&header_bytes).map_err(Error::invalid)?;
         let body: PutPayload = std::iter::once(header_bytes).chain(events.iter().cloned()).collect();

@@ -148,21 +148,21 @@ impl Journal {
     }
 
     /// Reads the extents selected from the current state.
-    async fn extents(&self, choose: impl Fn(&State) -> Result<Vec<Extent>>) -> Result<Vec<(Extent, Bytes)>> {
-        let chosen = |state: &State| choose(state).map(|extents| (Vec::<()>::new(), extents));
-        self.read_extents_with(chosen).await.map(|(_, found)| found)
+    async fn extents(&self, select: impl Fn(&State) -> Result<Vec<Extent>>) -> Result<Vec<(Extent, Bytes)>> {
+        let selected = |state: &State| select(state).map(|extents| (Vec::<()>::new(), extents));
+        self.read_extents_with(selected).await.map(|(_, found)| found)
     }
 
     /// Reads the extents selected from the current state. Returns them with their bytes, and what was
     /// selected with them. Retries when an object was deleted by maintenance meanwhile.
     async fn read_extents_with<T>(
         &self,
-        choose: impl Fn(&State) -> Result<(T, Vec<Extent>)>,
+        select: impl Fn(&State) -> Result<(T, Vec<Extent>)>,
     ) -> Result<(T, Vec<(Extent, Bytes)>)> {
         let mut missing_object = None;
         for _ in 0..MAX_ATTEMPTS {
             self.sync().await?;
-            let (chosen, extents) = self.with_state(&choose)??;
+            let (selected, extents) = self.with_state(&select)??;
             let read = async |extent: &Extent| match extent.location.is_lost() {
                 true => Ok(Some(Bytes::new())),
                 false => self.events(extent.location).await,
@@ -172,7 +172,7 @@ impl Journal {
             missing_object =
                 extents.iter().zip(&read).find(|(_, bytes)| bytes.is_none()).map(|(e, _)| e.location.object);
             if let Some(bytes) = read.into_iter().collect::<Option<Vec<_>>>() {
-                return Ok((chosen, extents.into_iter().zip(bytes).collect()));
+                return Ok((selected, extents.into_iter().zip(bytes).collect()));
             }
         }
         Err(self.bucket.missing_object_error(missing_object.unwrap_or_default()))
@@ -185,7 +185,7 @@ impl Journal {
         for _ in 0..MAX_ATTEMPTS {
             self.sync().await?;
             let (found, segment_infos) = self.with_state(|state| {
-                Ok::<_, Error>((state.since(stream, millis)?, state.segment_infos(stream)?))
+                Ok::<_, Error>((state.positions_since(stream, millis)?, state.segment_infos(stream)?))
             })??;
             let offsets =
                 try_join_all(found.iter().zip(&segment_infos).map(async |((_, since), info)| match since {

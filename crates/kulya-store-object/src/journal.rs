@@ -369,7 +369,7 @@ impl Journal {
 
     /// Returns whether the events at a location are cached.
     pub(crate) fn is_cached(&self, location: &Location) -> bool {
-        self.cache.has(location)
+        self.cache.contains(location)
     }
 
     /// Returns the head of a data object and the offset of its events; `None` when it does not exist.

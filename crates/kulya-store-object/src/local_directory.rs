@@ -35,11 +35,12 @@ fn remove_abandoned(directory: &FilePath) {
     let Ok(files) = fs::read_dir(directory) else { return };
     for file in files.flatten() {
         let name = file.file_name();
-        let is_part = name.to_str().and_then(|name| name.rsplit_once('#')).is_some_and(|(before, digits)| {
-            !before.is_empty() && digits.len() > 12 && digits.bytes().all(|byte| byte.is_ascii_digit())
-        });
+        let is_temporary =
+            name.to_str().and_then(|name| name.rsplit_once('#')).is_some_and(|(before, digits)| {
+                !before.is_empty() && digits.len() > 12 && digits.bytes().all(|byte| byte.is_ascii_digit())
+            });
         let is_old = || file.metadata().and_then(|meta| meta.modified()).ok()?.elapsed().ok();
-        if is_part && is_old().is_some_and(|age| age > ABANDONED_AFTER) {
+        if is_temporary && is_old().is_some_and(|age| age > ABANDONED_AFTER) {
             let _ = fs::remove_file(file.path());
         }
     }
@@ -64,17 +65,17 @@ impl LocalDirectory {
 fn write(path: &FilePath, payload: &PutPayload, overwrite: bool) -> io::Result<()> {
     let directory = path.parent().unwrap_or(FilePath::new("/"));
     fs::create_dir_all(directory)?;
-    let (part, mut file) = part_of(path)?;
+    let (temporary, mut file) = create_temporary(path)?;
     let done = (|| {
         payload.iter().try_for_each(|bytes| file.write_all(bytes))?;
         file.sync_all()?;
         match overwrite {
-            true => fs::rename(&part, path),
-            false => fs::hard_link(&part, path),
+            true => fs::rename(&temporary, path),
+            false => fs::hard_link(&temporary, path),
         }
     })();
     if done.is_err() || !overwrite {
-        let _ = fs::remove_file(&part);
+        let _ = fs::remove_file(&temporary);
     }
     done?;
     // the file is visible from here on, so a plain error would claim that nothing was written
@@ -83,15 +84,15 @@ fn write(path: &FilePath, payload: &PutPayload, overwrite: bool) -> io::Result<(
 }
 
 /// Creates the temporary file for a path. Files with such names are not listed as objects.
-fn part_of(path: &FilePath) -> io::Result<(PathBuf, File)> {
+fn create_temporary(path: &FilePath) -> io::Result<(PathBuf, File)> {
     loop {
         let number = TEMPORARY_FILES.fetch_add(1, Ordering::Relaxed);
-        let mut part = path.to_owned().into_os_string();
-        part.push(format!("#{}{number:012}", std::process::id()));
+        let mut temporary = path.to_owned().into_os_string();
+        temporary.push(format!("#{}{number:012}", std::process::id()));
         // a process on another machine may have the same id, and an ended one may have left its file
-        match File::create_new(&part) {
+        match File::create_new(&temporary) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            created => return created.map(|file| (PathBuf::from(part), file)),
+            created => return created.map(|file| (PathBuf::from(temporary), file)),
         }
     }
 }

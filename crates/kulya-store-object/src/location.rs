@@ -43,17 +43,18 @@ impl StoreLocation {
     /// # Errors
     /// `InvalidInput` when the URL is malformed, has another scheme, or its storage cannot be used.
     pub fn from_url(url: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let parsed = Url::parse(url.trim()).map_err(|error| bad(url, "not a URL").because(error))?;
+        let parsed = Url::parse(url.trim()).map_err(|error| invalid_url(url, "not a URL").because(error))?;
         match parsed.scheme() {
             "s3" => s3(&parsed, variable),
             "file" => {
-                let path = parsed.to_file_path().map_err(|()| bad(url, "write it as file:///directory"))?;
+                let path =
+                    parsed.to_file_path().map_err(|()| invalid_url(url, "write it as file:///directory"))?;
                 let directory = LocalDirectory::open(&path)
-                    .map_err(|error| bad(url, "the directory cannot be used").because(error))?;
+                    .map_err(|error| invalid_url(url, "the directory cannot be used").because(error))?;
                 Ok(Self { objects: Arc::new(directory), prefix: Path::default() })
             }
             "memory" => Ok(Self { objects: Arc::new(InMemory::new()), prefix: Path::default() }),
-            other => Err(bad(url, &format!("{other} is not s3, file or memory"))),
+            other => Err(invalid_url(url, &format!("{other} is not s3, file or memory"))),
         }
     }
 }
@@ -84,7 +85,7 @@ impl fmt::Debug for StoreLocation {
     }
 }
 
-fn bad(url: &str, reason: &str) -> Error {
+fn invalid_url(url: &str, reason: &str) -> Error {
     Error::invalid(format!("invalid object storage URL {url:?}: {reason}"))
 }
 
@@ -115,14 +116,14 @@ fn s3(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Result<StoreLocat
     use std::time::Duration;
 
     let bucket = url.host_str().filter(|bucket| !bucket.is_empty());
-    let bucket = bucket.ok_or_else(|| bad(url.as_str(), "write it as s3://bucket/prefix"))?;
+    let bucket = bucket.ok_or_else(|| invalid_url(url.as_str(), "write it as s3://bucket/prefix"))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Error::invalid(
             "credentials are not allowed in an s3 URL: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
         ));
     }
     let prefix = Path::from_url_path(url.path().trim_matches('/'))
-        .map_err(|error| bad(url.as_str(), "invalid prefix").because(error))?;
+        .map_err(|error| invalid_url(url.as_str(), "invalid prefix").because(error))?;
     // the store retries itself, since it knows each request's meaning, and sets the timeouts
     let retry =
         RetryConfig { max_retries: 1, retry_timeout: Duration::from_secs(4), ..RetryConfig::default() };
@@ -143,7 +144,10 @@ fn s3(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Result<StoreLocat
             "endpoint" => endpoint = Some(value.into_owned()),
             "region" => builder = builder.with_region(value),
             other => {
-                return Err(bad(url.as_str(), &format!("unknown parameter {other}: use endpoint or region")));
+                return Err(invalid_url(
+                    url.as_str(),
+                    &format!("unknown parameter {other}: use endpoint or region"),
+                ));
             }
         }
     }
@@ -153,13 +157,14 @@ fn s3(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Result<StoreLocat
         options = options.with_allow_http(is_plain);
     }
     builder = builder.with_client_options(options);
-    let store = builder.build().map_err(|error| bad(url.as_str(), "invalid S3 settings").because(error))?;
+    let store =
+        builder.build().map_err(|error| invalid_url(url.as_str(), "invalid S3 settings").because(error))?;
     Ok(StoreLocation { objects: Arc::new(store), prefix })
 }
 
 #[cfg(not(feature = "s3"))]
 fn s3(url: &Url, _: impl Fn(&str) -> Option<String>) -> Result<StoreLocation> {
-    Err(bad(url.as_str(), "this program was built without S3 support"))
+    Err(invalid_url(url.as_str(), "this program was built without S3 support"))
 }
 
 #[cfg(test)]

@@ -167,7 +167,7 @@ impl Header {
 
     /// Decodes the head of the object with this number, from bytes that hold its header and whole head, and
     /// verifies the checksum.
-    pub(crate) fn head<M: Message + Default>(&self, number: u64, bytes: &Bytes) -> Result<M, String> {
+    pub(crate) fn decode_head<M: Message + Default>(&self, number: u64, bytes: &Bytes) -> Result<M, String> {
         let whole = self.length() + self.head as usize;
         if bytes.len() < whole {
             return Err("its head is truncated".into());
@@ -195,16 +195,16 @@ mod tests {
         let header = Header::parse(&bytes).unwrap();
         assert_eq!(header.check(Kind::Log, 12, bytes.len() as u64 + 5), Ok(()));
         assert_eq!(header.check_events_length(5, bytes.len() as u64 + 5), Ok(()));
-        assert_eq!(header.head::<Log>(12, &bytes).unwrap(), log);
+        assert_eq!(header.decode_head::<Log>(12, &bytes).unwrap(), log);
         assert!(header.check(Kind::Checkpoint, 12, bytes.len() as u64 + 5).is_err());
-        assert!(header.head::<Log>(13, &bytes).is_err(), "the number is part of the checksum");
+        assert!(header.decode_head::<Log>(13, &bytes).is_err(), "the number is part of the checksum");
         assert!(header.check(Kind::Log, 12, bytes.len() as u64 - 1).is_err());
         assert!(header.check_events_length(5, bytes.len() as u64 + 4).is_err());
         for bit in 0..bytes.len() * 8 {
             let mut damaged = bytes.to_vec();
             damaged[bit / 8] ^= 1 << (bit % 8);
             let damaged = Bytes::from(damaged);
-            let read = Header::parse(&damaged).and_then(|header| header.head::<Log>(12, &damaged));
+            let read = Header::parse(&damaged).and_then(|header| header.decode_head::<Log>(12, &damaged));
             assert!(read.is_err(), "bit {bit}");
         }
     }
@@ -224,10 +224,10 @@ mod tests {
             let framed = Bytes::from(framed);
             let header = Header::parse(&framed).unwrap();
             let _ = header.check(Kind::Log, number, bytes.len() as u64);
-            if let Ok(log) = header.head::<Log>(number, &framed) {
+            if let Ok(log) = header.decode_head::<Log>(number, &framed) {
                 let _ = crate::state::State::default().apply(0, &header, &log);
             }
-            if let Ok(snapshot) = header.head::<Snapshot>(number, &framed) {
+            if let Ok(snapshot) = header.decode_head::<Snapshot>(number, &framed) {
                 let _ = crate::state::State::restore(number, &snapshot, None);
             }
         }

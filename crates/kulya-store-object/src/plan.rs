@@ -282,7 +282,7 @@ impl Plan {
         for append in appends {
             pointers.push(self.append_event(state, append, 0)?);
         }
-        let versions = self.change(changes);
+        let versions = self.assign_versions(changes);
         if changes.is_empty() && writer.is_none() {
             // the batches say everything: no record is needed
             self.bytes +=
@@ -313,7 +313,8 @@ impl Plan {
         })
     }
 
-    fn change(&mut self, changes: &[TableChange]) -> Vec<Version> {
+    /// Returns the version of each change, and remembers it for later requests in the same object.
+    fn assign_versions(&mut self, changes: &[TableChange]) -> Vec<Version> {
         let version = Version(record_id(self.number, self.ops.len()));
         for change in changes {
             let now = change.value.is_some().then_some(version);
@@ -351,7 +352,7 @@ impl Plan {
             }
         }
         self.check_changes(state, changes)?;
-        let versions = self.change(changes);
+        let versions = self.assign_versions(changes);
         let record =
             CommitRecord { changes: changes.iter().map(Change::of).collect(), writer: None, transaction };
         let done = Committed { versions, ..Committed::default() };

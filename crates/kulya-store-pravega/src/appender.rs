@@ -63,7 +63,7 @@ impl Appender {
         let mut retry = segments.retry_policy();
         loop {
             let mut current = match session.take() {
-                Some(current) if current.connection.is_alive() => current,
+                Some(current) if current.connection.is_open() => current,
                 _ => self.set_up_append(segments, &mut retry).await?,
             };
             if batch.number <= current.last_number {

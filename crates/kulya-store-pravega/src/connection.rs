@@ -89,7 +89,7 @@ impl Connection {
     }
 
     /// Returns whether the connection is open.
-    pub(crate) fn is_alive(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.pending.with(|pending| pending.is_some())
     }
 

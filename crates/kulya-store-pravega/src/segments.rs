@@ -343,7 +343,7 @@ impl Segments {
         };
         let mut slot = slot.lock().await;
         if let Some(connection) = slot.as_ref()
-            && connection.is_alive()
+            && connection.is_open()
         {
             return Ok(Arc::clone(connection));
         }

@@ -67,7 +67,7 @@ impl PravegaStore {
             Err(error) if !is_denied(&error) => Err(error),
             _ => Ok(()),
         };
-        report(&self.client.supervisor.component(COMPONENT), response.as_ref().map(drop));
+        report_health(&self.client.supervisor.component(COMPONENT), response.as_ref().map(drop));
         response
     }
 
@@ -75,7 +75,7 @@ impl PravegaStore {
     /// caller meets it.
     fn spawn_probe(&self, first: std::result::Result<(), &Error>) {
         let component = self.client.supervisor.component(COMPONENT);
-        report(&component, first);
+        report_health(&component, first);
         let client = Arc::downgrade(&self.client);
         self.client
             .supervisor
@@ -88,7 +88,8 @@ const COMPONENT: &str = "store.pravega";
 /// The interval between two probes.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 
-fn report(component: &Component, response: std::result::Result<(), &Error>) {
+/// Sets the component's health from the outcome of a call.
+fn report_health(component: &Component, response: std::result::Result<(), &Error>) {
     match response {
         Err(error) if error.kind() == ErrorKind::Unreachable => {
             component.set(HealthStatus::Unavailable, error.to_string());
@@ -107,7 +108,7 @@ async fn probe(client: Weak<PravegaClient>, component: Component) {
         }
         let Some(client) = client.upgrade() else { return };
         let outcome = client.with_deadline(0, client.check_available()).await;
-        report(&component, outcome.as_ref().map(drop));
+        report_health(&component, outcome.as_ref().map(drop));
     }
 }
 

@@ -113,7 +113,7 @@ impl Bucket {
             let header = Header::parse(&bytes)?;
             header.check(Kind::Checkpoint, checkpoint.number, size)?;
             header.check_events_length(0, size)?;
-            let snapshot: Snapshot = header.head(checkpoint.number, &bytes)?;
+            let snapshot: Snapshot = header.decode_head(checkpoint.number, &bytes)?;
             if snapshot.base != checkpoint.base {
                 return Err("its base is not the one in its name".to_owned());
             }

@@ -69,7 +69,7 @@ impl Bucket {
             };
             head_bytes = whole;
         }
-        let data: Data = header.head(object, &head_bytes).map_err(corrupt)?;
+        let data: Data = header.decode_head(object, &head_bytes).map_err(corrupt)?;
         let events = data.runs.iter().map(|run| u64::from(run.length)).sum();
         header.check_events_length(events, size).map_err(corrupt)?;
         Ok(Some((data, header.events_offset())))

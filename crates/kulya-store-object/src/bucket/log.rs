@@ -59,10 +59,10 @@ impl Bucket {
             head_bytes = whole;
         }
         if kind == Kind::Tombstone {
-            let tombstone: TombstoneHead = header.head(number, &head_bytes).map_err(corrupt)?;
+            let tombstone: TombstoneHead = header.decode_head(number, &head_bytes).map_err(corrupt)?;
             return Ok(LogEntry::Tombstone { checkpoint: tombstone.checkpoint, author: tombstone.author() });
         }
-        let log: Log = header.head(number, &head_bytes).map_err(corrupt)?;
+        let log: Log = header.decode_head(number, &head_bytes).map_err(corrupt)?;
         let events = log.batches.iter().map(|batch| u64::from(batch.length)).sum();
         header.check_events_length(events, size).map_err(corrupt)?;
         Ok(LogEntry::Log(Box::new(LogObject { log, header, head_bytes })))

@@ -153,7 +153,7 @@ pub(crate) struct TombstoneHead {
 }
 
 impl Log {
-    pub(crate) fn by(author: Author) -> Self {
+    pub(crate) fn new(author: Author) -> Self {
         let (instance_high, instance_low) = ((author.instance >> 64) as u64, author.instance as u64);
         Self { instance_high, instance_low, sequence: author.sequence, ..Self::default() }
     }

@@ -110,12 +110,12 @@ impl State {
         let is_due = |location: &Location| {
             !location.is_lost() && (location.is_log() || sparse.contains(&location.object))
         };
-        self.choose(is_due)
+        self.select(is_due)
     }
 
     /// Selects the events at matching locations.
-    pub(crate) fn choose(&self, is_due: impl Fn(&Location) -> bool) -> MergeCandidates {
-        let mut chosen = MergeCandidates::default();
+    pub(crate) fn select(&self, is_due: impl Fn(&Location) -> bool) -> MergeCandidates {
+        let mut selected = MergeCandidates::default();
         for (stream, found) in &self.streams {
             for (number, segment) in found.segments.iter().enumerate() {
                 let id = SegmentId { stream: stream.clone(), number: number as u32, epoch: found.epoch };
@@ -124,19 +124,19 @@ impl State {
                     if is_due(&extent.location) {
                         run.push(*extent);
                     } else if !run.is_empty() {
-                        chosen.runs.push((id.clone(), std::mem::take(&mut run)));
+                        selected.runs.push((id.clone(), std::mem::take(&mut run)));
                     }
                 }
                 if !run.is_empty() {
-                    chosen.runs.push((id, run));
+                    selected.runs.push((id, run));
                 }
             }
         }
         for (transaction, open) in &self.open {
             let parts = open.parts.iter().filter(|(_, location)| is_due(location));
-            chosen.parts.extend(parts.map(|(id, location)| (*transaction, id.clone(), *location)));
+            selected.parts.extend(parts.map(|(id, location)| (*transaction, id.clone(), *location)));
         }
-        chosen
+        selected
     }
 
     /// Returns the data objects without live events.

@@ -47,9 +47,13 @@ impl State {
     }
 
     /// Returns for each segment where the events committed at or after a time begin.
-    pub(crate) fn since(&self, stream: &StreamId, millis: u64) -> Result<Vec<(SegmentId, TimePosition)>> {
+    pub(crate) fn positions_since(
+        &self,
+        stream: &StreamId,
+        millis: u64,
+    ) -> Result<Vec<(SegmentId, TimePosition)>> {
         let segment_infos = self.segment_infos(stream)?;
-        let locations = self.stream(stream)?.segments.iter().map(|segment| segment.since(millis));
+        let locations = self.stream(stream)?.segments.iter().map(|segment| segment.position_since(millis));
         Ok(segment_infos.into_iter().map(|info| info.id).zip(locations).collect())
     }
 

@@ -54,7 +54,7 @@ impl State {
                 let (time, from) = (self.time, self.segment(&id).map(|(segment, _)| segment.tail));
                 match (from, self.segment_mut(&id)) {
                     (Ok(from), Ok(segment)) if from < batch.start => {
-                        segment.skip_to(batch.start, time, number);
+                        segment.extend_lost(batch.start, time, number);
                         partial.lost.push(LostRange {
                             segment: id,
                             from,

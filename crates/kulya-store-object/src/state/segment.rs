@@ -127,7 +127,7 @@ impl Segment {
     }
 
     /// Returns where the events committed at or after a time begin, to the millisecond.
-    pub(crate) fn since(&self, millis: u64) -> TimePosition {
+    pub(crate) fn position_since(&self, millis: u64) -> TimePosition {
         // times never go back
         let first = self.extents.partition_point(|extent| extent.last_time < millis);
         match self.extents.get(first) {
@@ -179,7 +179,7 @@ impl Segment {
     }
 
     /// Extends the segment to an offset by lost extents; used by repair.
-    pub(crate) fn skip_to(&mut self, offset: u64, time: u64, number: u64) {
+    pub(crate) fn extend_lost(&mut self, offset: u64, time: u64, number: u64) {
         while self.tail < offset {
             let length = (offset - self.tail).min(u64::from(u32::MAX)) as u32;
             let location = Location { object: LOST, at: 0, length, checksum: 0 };
@@ -198,7 +198,12 @@ impl Segment {
     }
 
     /// Applies an incremental checkpoint: `extents` from the first changed one to the tail.
-    pub(crate) fn change(&mut self, head: u64, tail: u64, extents: VecDeque<Extent>) -> Result<(), String> {
+    pub(crate) fn apply_change(
+        &mut self,
+        head: u64,
+        tail: u64,
+        extents: VecDeque<Extent>,
+    ) -> Result<(), String> {
         let start = extents.front().map_or(tail, |extent| extent.start);
         if head < self.head || head > tail {
             return Err(format!(

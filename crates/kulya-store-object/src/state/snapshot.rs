@@ -181,7 +181,7 @@ impl State {
                 return Err(format!("the number of segments of stream {id} changed"));
             }
             for (segment, piece) in stream.segments.iter_mut().zip(&piece.segments) {
-                segment.change(piece.head, piece.tail, extents(piece, changed_at)?)?;
+                segment.apply_change(piece.head, piece.tail, extents(piece, changed_at)?)?;
             }
         }
         for piece in &snapshot.deleted_streams {
