@@ -1,23 +1,24 @@
-//! Prints how fast commits and reads are on several storages: `cargo run --release -p kulya-store-object --example figures`.
-//! With `KULYA_TEST_S3` (`cargo xtask s3 -- …`) also on a server that speaks S3.
+//! Benchmark: prints the throughput of commits and the latency of reads on several storages: `cargo run
+//! --release -p kulya-store-object --example figures`. With `KULYA_TEST_S3` (`cargo xtask s3 -- …`) also on
+//! an S3-compatible server.
 
-#![allow(clippy::unwrap_used, reason = "a measurement that fails says where")]
+#![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 use kulya_store::{Commit, Condition, Scope, StreamStore, TableChange, TableId};
-use kulya_store_object::{Location, ObjectLogStore, Settings};
+use kulya_store_object::{ObjectLogStore, Settings, StoreLocation};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::throttle::{ThrottleConfig, ThrottledStore};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// About what S3 takes for a request within its region.
+/// The approximate latency of an S3 request within a region.
 const REQUEST: Duration = Duration::from_millis(20);
 
 #[tokio::main]
 async fn main() {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("file://{}", folder.path().display());
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("file://{}", directory.path().display());
     let slow =
         ThrottleConfig { wait_get_per_call: REQUEST, wait_put_per_call: REQUEST, ..Default::default() };
     let variable = |name: &str| name.contains("_KEY").then(|| "kulya".to_owned());
@@ -25,22 +26,22 @@ async fn main() {
         "| | commits/s, 1 at a time | 64 at a time | 64 at a time on each of 3 stores | get p50 | get p99 |"
     );
     println!("|---|---|---|---|---|---|");
-    measure("memory", &Location::of("memory://", |_| None).unwrap(), 2000).await;
-    measure("folder, synced", &Location::of(&url, |_| None).unwrap(), 500).await;
+    measure("memory", &StoreLocation::from_url("memory://", |_| None).unwrap(), 2000).await;
+    measure("local directory, synced", &StoreLocation::from_url(&url, |_| None).unwrap(), 500).await;
     let objects: Arc<dyn ObjectStore> = Arc::new(ThrottledStore::new(InMemory::new(), slow));
     let prefix = object_store::path::Path::default();
-    measure("memory, 20 ms a request", &Location { objects, prefix }, 50).await;
+    measure("memory, 20 ms a request", &StoreLocation { objects, prefix }, 50).await;
     if let Ok(url) = std::env::var("KULYA_TEST_S3") {
-        measure("moto, an S3 in Python", &Location::of(&url, variable).unwrap(), 200).await;
+        measure("moto, an S3 in Python", &StoreLocation::from_url(&url, variable).unwrap(), 200).await;
     }
 }
 
-async fn open(location: &Location, instance: u128) -> ObjectLogStore {
-    let Location { objects, prefix } = location.clone();
+async fn open(location: &StoreLocation, instance: u128) -> ObjectLogStore {
+    let StoreLocation { objects, prefix } = location.clone();
     ObjectLogStore::open(objects, &prefix, Settings::new(instance)).await.unwrap()
 }
 
-async fn measure(name: &str, location: &Location, count: usize) {
+async fn measure(name: &str, location: &StoreLocation, count: usize) {
     let stores = [open(location, 1).await, open(location, 2).await, open(location, 3).await];
     let table = TableId::new("shop", "numbers").unwrap();
     stores[0].create_scope(&Scope::new("shop").unwrap()).await.unwrap();
@@ -50,19 +51,19 @@ async fn measure(name: &str, location: &Location, count: usize) {
     let several = commits(&stores, &table, 64, count * 16).await;
     let mut times = Vec::new();
     for n in 0..count {
-        let begun = Instant::now();
+        let start = Instant::now();
         stores[n % 3].get(&table, b"0").await.unwrap();
-        times.push(begun.elapsed());
+        times.push(start.elapsed());
     }
     times.sort_unstable();
     let (p50, p99) = (times[count / 2], times[count * 99 / 100]);
     println!("| {name} | {one:.0} | {many:.0} | {several:.0} | {p50:.1?} | {p99:.1?} |");
 }
 
-/// Commits a second, of so many writers on each store.
+/// Measures commits per second with a number of concurrent writers per store.
 async fn commits(stores: &[ObjectLogStore], table: &TableId, writers: usize, count: usize) -> f64 {
     let each = count / (writers * stores.len());
-    let begun = Instant::now();
+    let start = Instant::now();
     let tasks: Vec<_> = (0..writers * stores.len())
         .map(|writer| {
             let (store, table) = (stores[writer % stores.len()].clone(), table.clone());
@@ -78,5 +79,5 @@ async fn commits(stores: &[ObjectLogStore], table: &TableId, writers: usize, cou
     for task in tasks {
         task.await.unwrap();
     }
-    (each * writers * stores.len()) as f64 / begun.elapsed().as_secs_f64()
+    (each * writers * stores.len()) as f64 / start.elapsed().as_secs_f64()
 }

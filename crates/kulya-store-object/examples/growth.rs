@@ -1,8 +1,9 @@
-//! Prints what a store costs at different ages: bytes written per byte of events, objects that are there, and what opening it and
-//! reading all of it ask for: `cargo run --release -p kulya-store-object --example growth -- 1000 100000`. Each commit is one event
-//! of 100 bytes, in an object of its own: the dearest way to write.
+//! Benchmark: prints the cost of a store at different ages: bytes written per byte of events, number of
+//! objects, and the requests to open it and read all of it: `cargo run --release -p kulya-store-object
+//! --example growth -- 1000 100000`. Each commit is one event of 100 bytes in an object of its own, the most
+//! expensive way to write.
 
-#![allow(clippy::unwrap_used, reason = "a measurement that fails says where")]
+#![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Memory that counts what is written and asked for.
+/// An in-memory storage that counts bytes written and requests.
 #[derive(Debug, Default)]
 struct Counting {
     inner: InMemory,
@@ -92,15 +93,15 @@ async fn main() {
             store.commit(Commit::events(vec![Append::keyed(&stream, "k", vec![b'e'; 100])])).await.unwrap();
             commits += 1;
         }
-        // maintenance goes on beside the commits: let it come to its end
+        // maintenance runs concurrently with the commits
         let bytes = (commits * 108) as f64;
         let written = storage.written.load(Ordering::Relaxed) as f64 / bytes;
         let objects: Vec<_> = storage.inner.list(None).collect().await;
         let stored: u64 = objects.iter().map(|meta| meta.as_ref().unwrap().size).sum();
         storage.requests.store(0, Ordering::Relaxed);
-        let begun = Instant::now();
+        let start = Instant::now();
         let fresh = open(&storage, 1 + u128::from(age)).await;
-        let (opened, open_requests) = (begun.elapsed(), storage.requests.swap(0, Ordering::Relaxed));
+        let (opened, open_requests) = (start.elapsed(), storage.requests.swap(0, Ordering::Relaxed));
         let mut read = 0;
         for segment in fresh.segments(&stream).await.unwrap() {
             let mut reader = kulya_store::BoundedSegment::new(segment);
@@ -121,11 +122,11 @@ async fn main() {
 
 async fn open(storage: &Arc<Counting>, instance: u128) -> ObjectLogStore {
     let objects: Arc<dyn ObjectStore> = Arc::clone(storage) as _;
-    // in memory a commit takes no time: what waits a minute elsewhere need not wait here
+    // commits in memory take no time, so intervals can be short
     let settings = Settings {
-        grace: Duration::from_millis(200),
-        fresh_for: Duration::from_millis(20),
-        maintenance_pause: Duration::from_secs(1),
+        deletion_grace: Duration::from_millis(200),
+        end_check_interval: Duration::from_millis(20),
+        maintenance_interval: Duration::from_secs(1),
         ..Settings::new(instance)
     };
     ObjectLogStore::open(objects, &Path::default(), settings).await.unwrap()

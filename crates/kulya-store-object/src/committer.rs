@@ -1,203 +1,201 @@
-//! The one task of a process that writes the log: takes what is asked, makes an object of as much as fits, and answers when it
-//! stands in the log. What is asked meanwhile goes into the next object, so that many small commits share one round.
+//! The only task of a process that writes the log. It takes requests from a queue, groups as many as fit into
+//! one object, and responds once the object is in the log. Requests that arrive meanwhile go into the next
+//! object, so that many small commits share one put.
 
-use crate::bucket::{Found, Put};
-use crate::journal::{Journal, again};
-use crate::maintenance;
+use crate::bucket::{LogEntry, PutOutcome};
+use crate::journal::Journal;
 use crate::object::Header;
 use crate::object::{self, Kind};
-use crate::plan::{Answer, Ask, Laid, Plan};
+use crate::plan::{Layout, Plan, Request, Response};
 use crate::record::{Author, Log};
+use kulya_store::log_backend::error::duplicate_error;
+use kulya_store::log_backend::queue::{Job, JobReceiver, fail_all};
 use kulya_store::{Error, Result};
 use object_store::PutPayload;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Requests that are looked at in one round.
-const MOST_JOBS: usize = 4096;
+/// The maximum number of requests per round.
+const MAX_JOBS: usize = 4096;
 
-/// A request, who waits for its answer, and the room it takes meanwhile.
-pub(crate) struct Job {
-    pub(crate) ask: Ask,
-    pub(crate) reply: oneshot::Sender<Result<Answer>>,
-    pub(crate) _room: Option<OwnedSemaphorePermit>,
-}
+/// A queued request to the log.
+pub(crate) type CommitJob = Job<Request, Response>;
 
-/// Works until nobody can ask any more; notifies whoever does the maintenance when it is due.
-pub(crate) async fn run(journal: Arc<Journal>, due: Arc<Notify>, mut jobs: mpsc::UnboundedReceiver<Job>) {
-    let mut committer = Committer { journal, due, tries: 0, unkeyed: 0 };
+/// Runs until all senders are dropped; notifies `maintenance_due` when a checkpoint is due.
+pub(crate) async fn run(
+    journal: Arc<Journal>,
+    maintenance_due: Arc<Notify>,
+    mut jobs: JobReceiver<Request, Response>,
+) {
+    let mut committer = Committer { journal, maintenance_due, attempts: 0, unkeyed: 0 };
     let mut queue = VecDeque::new();
-    loop {
-        if queue.is_empty() {
-            match jobs.recv().await {
-                Some(job) => queue.push_back(job),
-                None => return,
-            }
-        }
-        while queue.len() < MOST_JOBS
-            && let Ok(job) = jobs.try_recv()
-        {
-            queue.push_back(job);
-        }
-        if let Err(error) = committer.round(&mut queue).await {
-            // whoever asked is told, and may ask again; nothing is tried for ever. Who came while it failed need not wait for
-            // the next failure
-            while let Ok(job) = jobs.try_recv() {
+    while jobs.fill(&mut queue, MAX_JOBS).await {
+        if let Err(error) = committer.run_round(&mut queue).await {
+            // report the error to everybody in the queue instead of retrying for ever; requests that arrived
+            // during the failure need not wait for the next one
+            while let Some(job) = jobs.try_next() {
                 queue.push_back(job);
             }
-            queue.drain(..).for_each(|job| _ = job.reply.send(Err(again(&error))));
+            fail_all(queue.drain(..), &error);
         }
     }
 }
 
 struct Committer {
     journal: Arc<Journal>,
-    due: Arc<Notify>,
-    /// Counts the objects that were tried.
-    tries: u64,
+    maintenance_due: Arc<Notify>,
+    /// Counts the objects that this process tried to publish.
+    attempts: u64,
     unkeyed: u32,
 }
 
-enum Landing {
+enum PublishOutcome {
     /// The object is in the log.
-    Landed,
-    /// Another one stands in its place.
-    Lost,
+    Published,
+    /// Another writer's object has this number.
+    Conflict,
 }
 
 impl Committer {
-    /// One object at the most. An error is everybody's who is still in the queue.
-    async fn round(&mut self, queue: &mut VecDeque<Job>) -> Result<()> {
-        let mut fresh = false;
-        self.journal.check_writes()?;
-        self.journal.bucket.compare_clocks().await;
+    /// Publishes at most one object. An error applies to every request still in the queue.
+    async fn run_round(&mut self, queue: &mut VecDeque<CommitJob>) -> Result<()> {
+        let mut caught_up = false;
+        self.journal.check_writable()?;
+        self.journal.bucket.check_clock().await;
         loop {
             let now = self.journal.bucket.now().as_millis() as u64;
-            let mut plan = self.journal.with(|state| {
+            let mut plan = self.journal.with_state(|state| {
                 let mut plan = Plan::new(state, now, self.unkeyed);
-                let _ = queue.iter().all(|job| plan.take(state, &job.ask));
+                let _ = queue.iter().all(|job| plan.add(state, &job.request));
                 plan
             })?;
-            if !fresh && (plan.is_empty() || !self.journal.is_sure()) {
-                // nothing is written that would say whether the state is the last one; or this process has slept
+            if !caught_up && (plan.is_empty() || !self.journal.is_end_verified()) {
+                // nothing is written that would prove that the state is current; or this process was
+                // suspended
                 self.journal.catch_up().await?;
-                fresh = true;
+                caught_up = true;
                 continue;
             }
             if !plan.is_empty() {
                 match self.write(&mut plan).await? {
-                    Landing::Landed => self.keep_up(&plan),
-                    Landing::Lost => {
+                    PublishOutcome::Published => self.notify_maintenance(&plan),
+                    PublishOutcome::Conflict => {
                         self.journal.catch_up().await?;
-                        fresh = true;
+                        caught_up = true;
                         continue;
                     }
                 }
             }
-            let answers = std::mem::take(&mut plan.answers);
-            let count = answers.len();
-            for (job, answer) in queue.drain(..count).zip(answers) {
-                let _ = job.reply.send(answer);
+            let responses = std::mem::take(&mut plan.responses);
+            let count = responses.len();
+            for (job, response) in queue.drain(..count).zip(responses) {
+                job.respond(response);
             }
             return Ok(());
         }
     }
 
-    async fn write(&mut self, plan: &mut Plan) -> Result<Landing> {
-        self.tries += 1;
-        let author = Author { instance: self.journal.bucket.settings.instance, sequence: self.tries };
-        let Laid { log, events } = plan.lay_out(Log::by(author));
-        let begin = object::begin(Kind::Log, plan.number, &log).map_err(Error::invalid)?;
-        let header = Header::parse(&begin).map_err(Error::invalid)?;
-        let body: PutPayload = std::iter::once(begin).chain(events.iter().cloned()).collect();
-        let landing = self.land(plan.number, author, body).await?;
-        let is_here = match &landing {
-            Landing::Landed => self.is_the_log_here(plan.number, &header).await?,
-            Landing::Lost => !self.journal.bucket.is_closed(plan.number).await?,
+    async fn write(&mut self, plan: &mut Plan) -> Result<PublishOutcome> {
+        self.attempts += 1;
+        let author = Author { instance: self.journal.bucket.settings.instance, sequence: self.attempts };
+        let Layout { log, events } = plan.build_layout(Log::new(author));
+        let header_bytes = object::encode_header(Kind::Log, plan.number, &log).map_err(Error::invalid)?;
+        let header = Header::parse(&header_bytes).map_err(Error::invalid)?;
+        let body: PutPayload = std::iter::once(header_bytes).chain(events.iter().cloned()).collect();
+        let outcome = self.publish(plan.number, author, body).await?;
+        let is_in_log = match &outcome {
+            PublishOutcome::Published => self.verify_published(plan.number, &header).await?,
+            PublishOutcome::Conflict => !self.journal.bucket.is_closed(plan.number).await?,
         };
-        if !is_here {
-            // what was there before nobody knows any more; what was put there now nobody reads
+        if !is_in_log {
+            // an object may have been here before and was deleted; nobody reads the one put now
             let _ = self.journal.bucket.delete_log(plan.number).await;
-            self.journal.restart(None).await?;
-            return Err(self.journal.bucket.late_log(plan.number));
+            self.journal.load_checkpoint(None).await?;
+            return Err(self.journal.bucket.late_write_error(plan.number));
         }
-        if let Landing::Lost = landing {
-            return Ok(landing);
+        if let PublishOutcome::Conflict = outcome {
+            return Ok(outcome);
         }
-        self.journal.take(plan.number, &header, &log)?;
+        self.journal.apply(plan.number, &header, &log)?;
         for (batch, events) in log.batches.iter().zip(events) {
-            self.journal.keep(plan.number, header.events_from() + batch.at, events);
+            self.journal.cache_events(plan.number, header.events_offset() + batch.at, events);
         }
-        Ok(Landing::Landed)
+        Ok(PublishOutcome::Published)
     }
 
-    /// Whether an object that was just put stands at the log's end. Not so in front of where the log begins now, whose objects
-    /// were deleted while this process slept; an error, when it fills a hole: the object behind it follows another one.
-    async fn is_the_log_here(&self, number: u64, header: &Header) -> Result<bool> {
+    /// Returns whether an object that was just put is at the end of the log. It is not when its number lies
+    /// in a block that was closed (its objects were deleted) while this process was suspended.
+    ///
+    /// # Errors
+    /// `Corrupt` when it filled a hole: the object after it names another predecessor.
+    async fn verify_published(&self, number: u64, header: &Header) -> Result<bool> {
         let bucket = &self.journal.bucket;
         let now = self.journal.now();
-        let (closed, behind) = tokio::join!(bucket.is_closed(number), bucket.log(number + 1));
+        let (closed, next) = tokio::join!(bucket.is_closed(number), bucket.read_log(number + 1));
         if closed? {
             return Ok(false);
         }
-        if let Found::Log(behind) = behind?
-            && (behind.header.format != header.format || behind.log.previous != header.checksum)
+        if let LogEntry::Log(next) = next?
+            && (next.header.format != header.format || next.log.previous != header.checksum)
         {
-            self.journal.be_unsure();
+            self.journal.clear_end_verified();
             let what =
-                "it was put where an object is missing: the one behind it follows another one".to_owned();
-            return Err(bucket.damaged_log(number, what));
+                "it was put into a gap of the log: the object after it has another predecessor".to_owned();
+            return Err(bucket.corrupt_log(number, what));
         }
-        self.journal.be_sure(now);
+        self.journal.set_end_verified(now);
         Ok(true)
     }
 
-    /// Sees to it that something stands under the number, and says whether it is this. An error means that nobody knows, but
-    /// for one that says that nothing was written: what may still come is read when it has come.
-    async fn land(&self, number: u64, author: Author, body: PutPayload) -> Result<Landing> {
+    /// Publishes an object: retries the conditional put until some object has this number, and returns
+    /// whether it is ours.
+    ///
+    /// # Errors
+    /// The outcome is unknown, unless the storage rejected the very first put: then nothing was written. A
+    /// put that is still under way is applied when it arrives.
+    async fn publish(&self, number: u64, author: Author, body: PutPayload) -> Result<PublishOutcome> {
         let bucket = &self.journal.bucket;
-        let (mut failed, mut sure) = (0, true);
-        let begun = Instant::now();
+        let (mut failures, mut first_attempt) = (0, true);
+        let start = Instant::now();
         loop {
             let error = match bucket.create_log(number, body.clone()).await {
-                Put::Made => return Ok(Landing::Landed),
-                // it stands there, and others see it: whether it stays nobody knows
-                Put::Undurable(error) => {
-                    self.journal.stop(again(&error));
+                PutOutcome::Created => return Ok(PublishOutcome::Published),
+                // the object is visible to others, but it may not survive a power failure
+                PutOutcome::NotDurable(error) => {
+                    self.journal.stop_writes(duplicate_error(&error));
                     return Err(error);
                 }
-                // nothing of this object is on its way, and no one else's was said to be there
-                Put::Refused(error) if sure => return Err(error),
-                Put::Taken => None,
-                Put::Refused(error) | Put::Unsure(error) => Some(error),
+                // no put of this object is under way, and no other object was reported
+                PutOutcome::Rejected(error) if first_attempt => return Err(error),
+                PutOutcome::AlreadyExists => None,
+                PutOutcome::Rejected(error) | PutOutcome::Unknown(error) => Some(error),
             };
-            sure = false;
-            match bucket.log(number).await? {
-                Found::Log(arrived) if arrived.log.author() == author => return Ok(Landing::Landed),
-                Found::GivenBack { author: theirs, .. } if theirs == author => return Ok(Landing::Landed),
-                Found::Log(_) => return Ok(Landing::Lost),
-                Found::GivenBack { .. } => return Ok(Landing::Lost),
-                Found::Nothing => {}
+            first_attempt = false;
+            match bucket.read_log(number).await? {
+                LogEntry::Log(object) if object.log.author() == author => {
+                    return Ok(PublishOutcome::Published);
+                }
+                LogEntry::Tombstone { author: theirs, .. } if theirs == author => {
+                    return Ok(PublishOutcome::Published);
+                }
+                LogEntry::Log(_) => return Ok(PublishOutcome::Conflict),
+                LogEntry::Tombstone { .. } => return Ok(PublishOutcome::Conflict),
+                LogEntry::Missing => {}
             }
-            // a storage may say that somebody else is just writing there, and then he does not
-            failed += 1;
-            if !bucket.settings.pause(failed, begun).await {
-                return Err(error.unwrap_or_else(|| bucket.unreachable_log(number)));
+            // a storage may report a concurrent write that then fails
+            failures += 1;
+            if !bucket.settings.backoff(failures, start).await {
+                return Err(error.unwrap_or_else(|| bucket.log_unreachable(number)));
             }
         }
     }
 
-    /// Now and then somebody merges small objects and writes the state down: whoever wrote the object whose turn it is.
-    fn keep_up(&self, plan: &Plan) {
-        if !plan.is_upkeep && maintenance::is_checkpoint_due(&self.journal).unwrap_or(false) {
-            self.due.notify_one();
+    /// Notifies maintenance when a checkpoint is due.
+    fn notify_maintenance(&self, plan: &Plan) {
+        if !plan.is_maintenance && self.journal.is_checkpoint_due().unwrap_or(false) {
+            self.maintenance_due.notify_one();
         }
     }
-}
-
-/// Asks without waiting for the answer.
-pub(crate) fn tell(jobs: &mpsc::UnboundedSender<Job>, ask: Ask) {
-    let _ = jobs.send(Job { ask, reply: oneshot::channel().0, _room: None });
 }

@@ -1,13 +1,14 @@
-//! The log as this process knows it: the state that its objects make, brought to the log's end before anybody is answered, and
-//! the events that stand in them.
+//! The local view of the log: the state built from its objects, which is brought up to the end of the log
+//! before a request is answered, and a cache of events.
 
-use crate::bucket::{Arrived, Bucket, CheckpointName, Found};
+use crate::bucket::{Bucket, CheckpointName, LogEntry, LogObject};
 use crate::cache::Cache;
 use crate::object::Header;
 use crate::record::{Data, Log};
-use crate::state::{Place, State};
+use crate::state::{Location, State};
 use bytes::Bytes;
 use futures::future::{join_all, try_join_all};
+use kulya_store::log_backend::error::duplicate_error;
 use kulya_store::supervision::Component;
 use kulya_store::{Error, ErrorKind, HealthStatus, Result};
 use std::collections::VecDeque;
@@ -17,270 +18,300 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// Objects that are asked for at once by whoever is far behind.
-const MOST_AHEAD: u64 = 32;
-/// The log may be cut off in front while a checkpoint is read; more often than this nobody does it.
-const MOST_RESTARTS: usize = 10;
-/// Heads of data objects that are kept in memory.
-const MOST_HEADS: usize = 8;
+/// The maximum number of log objects read concurrently while catching up.
+const MAX_READ_AHEAD: u64 = 32;
+/// The maximum number of times that catching up starts over, because the log was truncated while a checkpoint
+/// was read.
+const MAX_RESTARTS: usize = 10;
+/// A checkpoint is also due when this many bytes of events were written since the last one.
+const CHECKPOINT_BYTES: u64 = 64 << 20;
+/// The maximum number of cached heads of data objects.
+const MAX_CACHED_HEADS: usize = 8;
 
+/// The local view of the log, shared by all tasks of a store.
 pub(crate) struct Journal {
     pub(crate) bucket: Bucket,
-    known: Mutex<Known>,
-    /// The number that comes next: what readers at a tail wait on.
-    pub(crate) moved: watch::Sender<u64>,
-    /// Counts those who want to see the log's end.
-    asked: AtomicU64,
-    /// Held by whoever looks.
-    looking: tokio::sync::Mutex<Looked>,
-    /// Counts the looks.
-    looks: AtomicU64,
-    /// When it was last made sure that the log goes on nowhere else, by two clocks.
-    sure: Mutex<Option<(Instant, Duration)>>,
-    /// How the log is, for whoever supervises the store.
+    local: Mutex<LocalState>,
+    /// The number of the next log object; tail readers wait for it to change.
+    pub(crate) log_end: watch::Sender<u64>,
+    /// Counts the calls of [`Journal::sync`]: each call's ticket.
+    tickets: AtomicU64,
+    /// Held by the call that reads the log.
+    sync_lock: tokio::sync::Mutex<SyncProgress>,
+    /// Counts the reads of the end of the log.
+    sync_count: AtomicU64,
+    /// When the end of the log was last verified, by a monotonic clock and by wall-clock time.
+    end_verified: Mutex<Option<(Instant, Duration)>>,
+    /// The health of the log.
     pub(crate) log: Component,
     cache: Cache,
     heads: Mutex<VecDeque<(u64, Arc<Data>, u64)>>,
 }
 
 #[derive(Default)]
-struct Known {
+struct LocalState {
     state: State,
-    /// An object that cannot be: what its number is, and why.
+    /// The number of an invalid object, and what is wrong with it.
     damage: Option<(u64, String)>,
-    /// Why nothing more is written.
+    /// The error with which writes were stopped for good.
     stopped: Option<Error>,
 }
 
-/// Of those who asked to see the log's end, the ones who have, and the ones who were told why not.
+/// Up to which ticket calls of [`Journal::sync`] have succeeded and failed.
 #[derive(Default)]
-struct Looked {
+struct SyncProgress {
     seen: u64,
     failed: u64,
     error: Option<Error>,
 }
 
 impl Journal {
-    /// Begins with the newest checkpoint, and reads to the log's end.
+    /// Loads the newest checkpoint and reads the log to its end.
+    ///
+    /// # Errors
+    /// `Corrupt` when the log has a gap or a damaged object; `Unreachable` when the storage does not answer.
     pub(crate) async fn open(bucket: Bucket, log: Component) -> Result<Self> {
-        bucket.begin().await?;
+        bucket.initialize().await?;
         let journal = Self {
             cache: Cache::new(bucket.settings.cache_bytes),
             bucket,
-            known: Mutex::default(),
-            moved: watch::Sender::new(0),
-            asked: AtomicU64::new(0),
-            looking: tokio::sync::Mutex::default(),
-            looks: AtomicU64::new(0),
-            sure: Mutex::default(),
+            local: Mutex::default(),
+            log_end: watch::Sender::new(0),
+            tickets: AtomicU64::new(0),
+            sync_lock: tokio::sync::Mutex::default(),
+            sync_count: AtomicU64::new(0),
+            end_verified: Mutex::default(),
             log,
             heads: Mutex::default(),
         };
-        // where the log begins with its first object, a damaged checkpoint costs only time: the log tells
-        let damage = journal.restart(None).await?;
+        // if the log still has its first object, a damaged checkpoint can be ignored: the log is read from
+        // the start
+        let damage = journal.load_checkpoint(None).await?;
         match journal.catch_up().await {
             Err(error) if error.kind() == ErrorKind::Corrupt => Err(damage.unwrap_or(error)),
             done => done.map(|()| journal),
         }
     }
 
-    /// Looks at the state as it is known.
-    pub(crate) fn with<T>(&self, act: impl FnOnce(&State) -> T) -> Result<T> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        match &known.damage {
-            None => Ok(act(&known.state)),
-            Some((number, what)) => Err(self.bucket.damaged_log(*number, what.clone())),
+    /// Calls a function with the local state, which may be behind the end of the log.
+    ///
+    /// # Errors
+    /// `Corrupt` when an invalid object was met.
+    pub(crate) fn with_state<T>(&self, read: impl FnOnce(&State) -> T) -> Result<T> {
+        let local = self.local.lock().unwrap_or_else(PoisonError::into_inner);
+        match &local.damage {
+            None => Ok(read(&local.state)),
+            Some((number, what)) => Err(self.bucket.corrupt_log(*number, what.clone())),
         }
     }
 
-    /// Why nothing is written any more, if that is so.
-    pub(crate) fn check_writes(&self) -> Result<()> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.stopped.as_ref().map_or(Ok(()), |error| Err(again(error)))
+    /// Returns whether a checkpoint is due.
+    pub(crate) fn is_checkpoint_due(&self) -> Result<bool> {
+        let interval = self.bucket.settings.checkpoint_every.max(1);
+        self.with_state(|state| {
+            state.next.saturating_sub(state.newest_checkpoint()) >= interval
+                || state.bytes_since_checkpoint >= CHECKPOINT_BYTES
+        })
     }
 
-    /// Lets nothing be written any more.
-    pub(crate) fn stop(&self, error: Error) {
-        tracing::error!("nothing more is written: {error}");
+    /// Returns the error with which writes were stopped, if they were.
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        let local = self.local.lock().unwrap_or_else(PoisonError::into_inner);
+        local.stopped.as_ref().map_or(Ok(()), |error| Err(duplicate_error(error)))
+    }
+
+    /// Stops all writes for good.
+    pub(crate) fn stop_writes(&self, error: Error) {
+        tracing::error!("writes stopped: {error}");
         self.log.set(HealthStatus::Failed, error.to_string());
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.stopped.get_or_insert(error);
+        let mut local = self.local.lock().unwrap_or_else(PoisonError::into_inner);
+        local.stopped.get_or_insert(error);
     }
 
-    /// Says of the log that it cannot be read or written now; once it failed for good, it stays so.
+    /// Sets the log's health to unavailable, unless it has failed for good.
     fn unavailable(&self, error: &Error) {
         if self.log.status() != HealthStatus::Failed {
             self.log.set(HealthStatus::Unavailable, error.to_string());
         }
     }
 
-    /// Takes over an object, if it is the next one.
-    pub(crate) fn take(&self, number: u64, header: &Header, log: &Log) -> Result<()> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((number, what)) = &known.damage {
-            return Err(self.bucket.damaged_log(*number, what.clone()));
+    /// Applies a log object if it is the next one.
+    ///
+    /// # Errors
+    /// `Corrupt` when it does not follow the last one or is invalid.
+    pub(crate) fn apply(&self, number: u64, header: &Header, log: &Log) -> Result<()> {
+        let mut local = self.local.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((number, what)) = &local.damage {
+            return Err(self.bucket.corrupt_log(*number, what.clone()));
         }
-        if number != known.state.next {
+        if number != local.state.next {
             return Ok(());
         }
-        if !known.state.is_followed_by(header, log) {
-            return Err(self.astray(number));
+        if !local.state.is_followed_by(header, log) {
+            return Err(self.chain_mismatch(number));
         }
-        if let Err(what) = known.state.apply(number, header, log) {
-            known.damage = Some((number, what.clone()));
-            return Err(self.bucket.damaged_log(number, what));
+        if let Err(what) = local.state.apply(number, header, log) {
+            local.damage = Some((number, what.clone()));
+            return Err(self.bucket.corrupt_log(number, what));
         }
-        self.moved.send_replace(known.state.next);
+        self.log_end.send_replace(local.state.next);
         Ok(())
     }
 
-    fn astray(&self, number: u64) -> Error {
+    fn chain_mismatch(&self, number: u64) -> Error {
         let before = number.saturating_sub(1);
         let what =
-            format!("it does not follow object {}: one of the two is another one", self.bucket.shown(before));
-        self.bucket.damaged_log(number, what)
+            format!("it does not follow object {}: checksum chain broken", self.bucket.object_name(before));
+        self.bucket.corrupt_log(number, what)
     }
 
-    /// Makes sure that everything written before this call is known. Of many who ask at once one looks: a look that began
-    /// after somebody asked is good for him, and one that fails while he waits has failed for him, too.
+    /// Brings the state up to the end of the log, so that everything written before this call is visible.
+    /// Concurrent calls share one read: a read that began after a call counts for it, and one that fails
+    /// while it waits has failed for it.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Unreachable`, see [`Journal::open`].
     pub(crate) async fn sync(&self) -> Result<()> {
-        let ticket = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
-        let mut looked = self.looking.lock().await;
-        if looked.seen >= ticket {
+        let ticket = self.tickets.fetch_add(1, Ordering::SeqCst) + 1;
+        let mut progress = self.sync_lock.lock().await;
+        if progress.seen >= ticket {
             return Ok(());
         }
-        if let Some(error) = looked.error.as_ref().filter(|_| looked.failed >= ticket) {
-            return Err(again(error));
+        if let Some(error) = progress.error.as_ref().filter(|_| progress.failed >= ticket) {
+            return Err(duplicate_error(error));
         }
-        let asked = self.asked.load(Ordering::SeqCst);
+        let tickets = self.tickets.load(Ordering::SeqCst);
         if let Err(error) = self.catch_up().await {
-            looked.failed = self.asked.load(Ordering::SeqCst);
-            looked.error = Some(again(&error));
+            progress.failed = self.tickets.load(Ordering::SeqCst);
+            progress.error = Some(duplicate_error(&error));
             return Err(error);
         }
-        looked.seen = asked;
-        self.looks.fetch_add(1, Ordering::SeqCst);
+        progress.seen = tickets;
+        self.sync_count.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
 
-    /// How many looks there were: whoever waits for others' commits looks only when nobody did.
-    pub(crate) fn looks(&self) -> u64 {
-        self.looks.load(Ordering::SeqCst)
+    /// Returns the number of reads of the end of the log. A waiting reader reads it itself only when nobody
+    /// else has.
+    pub(crate) fn sync_count(&self) -> u64 {
+        self.sync_count.load(Ordering::SeqCst)
     }
 
-    /// Reads until nothing stands where the next object would, and the log goes on nowhere behind it.
+    /// Reads to the end of the log and updates the log's health.
     pub(crate) async fn catch_up(&self) -> Result<()> {
-        let done = self.read_on().await;
+        let done = self.read_to_end().await;
         match &done {
             Ok(()) if self.log.status() == HealthStatus::Unavailable => self.log.set_healthy(),
             Ok(()) => {}
             Err(error) => {
-                self.be_unsure();
+                self.clear_end_verified();
                 self.unavailable(error);
             }
         }
         done
     }
 
-    async fn read_on(&self) -> Result<()> {
+    async fn read_to_end(&self) -> Result<()> {
         let mut ahead = 1;
-        let (mut restarts, mut late) = (0, None);
-        'look: loop {
-            let from = self.with(|state| state.next)?;
-            let found = join_all((from..from + ahead).map(|number| self.bucket.log(number))).await;
+        let (mut restarts, mut last_late) = (0, None);
+        'retry: loop {
+            let from = self.with_state(|state| state.next)?;
+            let found = join_all((from..from + ahead).map(|number| self.bucket.read_log(number))).await;
             let mut found = (from..).zip(found).peekable();
-            while let Some((number, one)) = found.next() {
-                let (error, hint) = match one {
-                    Ok(Found::Log(arrived)) => match self.arrive(number, &arrived) {
+            while let Some((number, entry)) = found.next() {
+                let (error, hint) = match entry {
+                    Ok(LogEntry::Log(object)) => match self.apply_remote(number, &object) {
                         Ok(()) => continue,
                         Err(error) => (error, None),
                     },
-                    Ok(Found::Nothing) => {
-                        let goes_on = found.any(|(_, behind)| matches!(behind, Ok(Found::Log(_))));
-                        if self.is_end(number, goes_on).await? {
+                    Ok(LogEntry::Missing) => {
+                        let continues = found.any(|(_, later)| matches!(later, Ok(LogEntry::Log(_))));
+                        if self.is_end(number, continues).await? {
                             return Ok(());
                         }
-                        // it may have been put while those behind it were looked for
-                        let is_there = !matches!(self.bucket.log(number).await?, Found::Nothing);
-                        if is_there {
-                            // others write as fast as this reads: that is no reason to end, so long as it gets on
-                            restarts = if late == Some(number) { restarts + 1 } else { 0 };
-                            late = Some(number);
-                            if restarts <= MOST_RESTARTS {
-                                continue 'look;
+                        // the object may have been put while the ones after it were read
+                        let exists = !matches!(self.bucket.read_log(number).await?, LogEntry::Missing);
+                        if exists {
+                            // other processes write as fast as this one reads: no reason to fail as long as
+                            // it advances
+                            restarts = if last_late == Some(number) { restarts + 1 } else { 0 };
+                            last_late = Some(number);
+                            if restarts <= MAX_RESTARTS {
+                                continue 'retry;
                             }
                         }
                         (self.bucket.missing_log(number), None)
                     }
-                    Ok(Found::GivenBack { checkpoint, .. }) => {
-                        let what = "it was given back, and no checkpoint behind it is whole".to_owned();
-                        (self.bucket.damaged_log(number, what), Some(checkpoint))
+                    Ok(LogEntry::Tombstone { checkpoint, .. }) => {
+                        let what = "it was deleted, and no later checkpoint is intact".to_owned();
+                        (self.bucket.corrupt_log(number, what), Some(checkpoint))
                     }
                     Err(error) => (error, None),
                 };
                 if error.kind() != ErrorKind::Corrupt {
                     return Err(error);
                 }
-                // a checkpoint may be beyond it: the log was cut off in front, or repaired
-                let damage = self.restart(hint).await?;
+                // a newer checkpoint may exist: the log was truncated or repaired
+                let damage = self.load_checkpoint(hint).await?;
                 restarts += 1;
-                if self.with(|state| state.next)? <= number || restarts > MOST_RESTARTS {
+                if self.with_state(|state| state.next)? <= number || restarts > MAX_RESTARTS {
                     return Err(damage.unwrap_or(error));
                 }
-                continue 'look;
+                continue 'retry;
             }
-            ahead = (ahead * 2).min(MOST_AHEAD);
+            ahead = (ahead * 2).min(MAX_READ_AHEAD);
         }
     }
 
-    /// Whether the log ends before a number under which nothing stood. Who has made sure of it a moment ago need not ask.
-    async fn is_end(&self, number: u64, goes_on: bool) -> Result<bool> {
-        if goes_on {
+    /// Returns whether the log ends before a number that has no object. Needs no request when this was
+    /// verified recently.
+    async fn is_end(&self, number: u64, continues: bool) -> Result<bool> {
+        if continues {
             return Ok(false);
         }
-        if self.is_sure() {
+        if self.is_end_verified() {
             return Ok(true);
         }
         let now = self.now();
-        if self.bucket.is_closed(number).await? || self.bucket.any_log_behind(number).await?.is_some() {
+        if self.bucket.is_closed(number).await? || self.bucket.any_log_after(number).await?.is_some() {
             return Ok(false);
         }
-        self.be_sure(now);
+        self.set_end_verified(now);
         Ok(true)
     }
 
-    /// Now, by two clocks: one of them may stand still while the machine sleeps.
+    /// Returns the current time by two clocks, since one of them may stop while the machine is suspended.
     pub(crate) fn now(&self) -> (Instant, Duration) {
         (Instant::now(), self.bucket.settings.clock.since_epoch())
     }
 
-    /// At that moment the log went on nowhere but here.
-    pub(crate) fn be_sure(&self, moment: (Instant, Duration)) {
-        *self.sure.lock().unwrap_or_else(PoisonError::into_inner) = Some(moment);
+    /// Records when the end of the log was verified.
+    pub(crate) fn set_end_verified(&self, time: (Instant, Duration)) {
+        *self.end_verified.lock().unwrap_or_else(PoisonError::into_inner) = Some(time);
     }
 
-    /// Something is wrong with the log: whoever looks next makes sure.
-    pub(crate) fn be_unsure(&self) {
-        *self.sure.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    /// Forces the next read to verify the end of the log.
+    pub(crate) fn clear_end_verified(&self) {
+        *self.end_verified.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Whether that was a moment ago.
-    pub(crate) fn is_sure(&self) -> bool {
-        let fresh = self.bucket.settings.fresh_for;
-        let sure = *self.sure.lock().unwrap_or_else(PoisonError::into_inner);
-        sure.is_some_and(|(instant, time)| {
-            instant.elapsed() < fresh && self.bucket.settings.clock.since_epoch().abs_diff(time) < fresh
+    /// Returns whether the end of the log was verified within `end_check_interval`.
+    pub(crate) fn is_end_verified(&self) -> bool {
+        let interval = self.bucket.settings.end_check_interval;
+        let end_verified = *self.end_verified.lock().unwrap_or_else(PoisonError::into_inner);
+        end_verified.is_some_and(|(instant, time)| {
+            instant.elapsed() < interval && self.bucket.settings.clock.since_epoch().abs_diff(time) < interval
         })
     }
 
-    /// Takes over what another process wrote, and keeps the events that came with it.
-    pub(crate) fn arrive(&self, number: u64, arrived: &Arrived) -> Result<()> {
-        let Arrived { log, header, near } = arrived;
-        self.take(number, header, log)?;
+    /// Applies an object written by another process, and caches the events that were read with it.
+    pub(crate) fn apply_remote(&self, number: u64, object: &LogObject) -> Result<()> {
+        let LogObject { log, header, head_bytes } = object;
+        self.apply(number, header, log)?;
         for batch in &log.batches {
-            let at = header.events_from().saturating_add(batch.at);
+            let at = header.events_offset().saturating_add(batch.at);
             let (from, length) = (usize::try_from(at).unwrap_or(usize::MAX), batch.length as usize);
-            let events = near.get(from..from.saturating_add(length));
+            let events = head_bytes.get(from..from.saturating_add(length));
             if let Some(events) = events.filter(|events| crc32c::crc32c(events) == batch.checksum) {
                 self.cache.put(number, at, Bytes::copy_from_slice(events));
             }
@@ -288,31 +319,31 @@ impl Journal {
         Ok(())
     }
 
-    /// Keeps events that this process wrote.
-    pub(crate) fn keep(&self, number: u64, at: u64, events: Bytes) {
+    /// Caches events written by this process.
+    pub(crate) fn cache_events(&self, number: u64, at: u64, events: Bytes) {
         self.cache.put(number, at, events);
     }
 
-    /// Takes over the newest whole checkpoint that is ahead of the state. Gives the last one that was damaged, if there was
-    /// none that was whole.
-    pub(crate) async fn restart(&self, hint: Option<u64>) -> Result<Option<Error>> {
+    /// Replaces the state by the newest intact checkpoint that is ahead of it. Returns the last damage found
+    /// when no newer checkpoint is intact.
+    pub(crate) async fn load_checkpoint(&self, hint: Option<u64>) -> Result<Option<Error>> {
         let mut names = self.bucket.checkpoints().await?;
-        // a listing may be behind
+        // a listing may be stale
         names.extend(hint.map(|number| CheckpointName { number, base: None }));
         names.sort_unstable_by(|left, right| right.cmp(left));
         names.dedup();
         let mut damage = None;
         for name in &names {
-            if name.number <= self.with(|state| state.next)? {
+            if name.number <= self.with_state(|state| state.next)? {
                 break;
             }
-            match restored(&self.bucket, &names, *name).await {
+            match restore_checkpoint(&self.bucket, &names, *name).await {
                 Ok(None) => {}
                 Ok(Some(state)) => {
-                    let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-                    if known.state.next < state.next {
-                        self.moved.send_replace(state.next);
-                        known.state = state;
+                    let mut local = self.local.lock().unwrap_or_else(PoisonError::into_inner);
+                    if local.state.next < state.next {
+                        self.log_end.send_replace(state.next);
+                        local.state = state;
                     }
                     return Ok(None);
                 }
@@ -323,43 +354,45 @@ impl Journal {
         Ok(damage)
     }
 
-    /// The events of an extent, framed; `None` when their object is not there.
-    pub(crate) async fn events(&self, place: Place) -> Result<Option<Bytes>> {
-        if let Some(events) = self.cache.get(&place) {
+    /// Returns the framed events at a location, from the cache or the storage; `None` when their object does
+    /// not exist.
+    pub(crate) async fn events(&self, location: Location) -> Result<Option<Bytes>> {
+        if let Some(events) = self.cache.get(&location) {
             return Ok(Some(events));
         }
-        let read = self.bucket.events(place).await?;
+        let read = self.bucket.read_events(location).await?;
         if let Some(events) = &read {
-            self.cache.put(place.object, place.at, events.clone());
+            self.cache.put(location.object, location.at, events.clone());
         }
         Ok(read)
     }
 
-    /// Whether the events of a place are in memory.
-    pub(crate) fn has_events(&self, place: &Place) -> bool {
-        self.cache.has(place)
+    /// Returns whether the events at a location are cached.
+    pub(crate) fn is_cached(&self, location: &Location) -> bool {
+        self.cache.contains(location)
     }
 
-    /// The head of a data object, and where its events begin; `None` when it is not there.
+    /// Returns the head of a data object and the offset of its events; `None` when it does not exist.
     pub(crate) async fn data_head(&self, object: u64) -> Result<Option<(Arc<Data>, u64)>> {
-        let kept = |heads: &VecDeque<(u64, Arc<Data>, u64)>| {
+        let cached = |heads: &VecDeque<(u64, Arc<Data>, u64)>| {
             let found = heads.iter().find(|(number, ..)| *number == object);
             found.map(|(_, data, from)| (Arc::clone(data), *from))
         };
-        if let Some(found) = kept(&self.heads.lock().unwrap_or_else(PoisonError::into_inner)) {
+        if let Some(found) = cached(&self.heads.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(Some(found));
         }
-        let Some((data, from)) = self.bucket.data_head(object).await? else { return Ok(None) };
+        let Some((data, from)) = self.bucket.read_data_head(object).await? else { return Ok(None) };
         let data = Arc::new(data);
         let mut heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
-        heads.truncate(MOST_HEADS - 1);
+        heads.truncate(MAX_CACHED_HEADS - 1);
         heads.push_front((object, Arc::clone(&data), from));
         Ok(Some((data, from)))
     }
 }
 
-/// The state that a checkpoint makes together with those that it is based on; `None` when one of them is not there.
-pub(crate) async fn restored(
+/// Restores the state from a checkpoint and the ones that it is based on; `None` when one of them does not
+/// exist.
+pub(crate) async fn restore_checkpoint(
     bucket: &Bucket,
     names: &[CheckpointName],
     name: CheckpointName,
@@ -367,29 +400,19 @@ pub(crate) async fn restored(
     let mut chain = vec![name];
     let mut next = name.base;
     while let Some(number) = next {
-        // each is based on an older one
+        // each checkpoint is based on an older one
         let Some(base) = names.iter().find(|base| base.number == number && base.base < Some(number)) else {
             return Ok(None);
         };
         chain.push(*base);
         next = base.base;
     }
-    let found = try_join_all(chain.iter().map(|name| bucket.checkpoint(*name))).await?;
+    let found = try_join_all(chain.iter().map(|name| bucket.read_checkpoint(*name))).await?;
     let mut state = None;
     for (name, snapshot) in chain.iter().zip(found).rev() {
         let Some(snapshot) = snapshot else { return Ok(None) };
         let next = State::restore(name.number, &snapshot, state);
-        state = Some(next.map_err(|what| bucket.damaged_checkpoint(*name, what))?);
+        state = Some(next.map_err(|what| bucket.corrupt_checkpoint(*name, what))?);
     }
     Ok(state)
-}
-
-/// The same error for one more who waits; of its cause the text.
-pub(crate) fn again(error: &Error) -> Error {
-    use std::error::Error as _;
-    let same = Error::new(error.kind(), error.to_string());
-    match error.source() {
-        Some(cause) => same.because(cause.to_string()),
-        None => same,
-    }
 }

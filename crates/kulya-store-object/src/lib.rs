@@ -1,34 +1,35 @@
-//! The stream store on object storage alone: S3 and what speaks like it, a folder, or memory.
+//! A stream store on object storage: S3 and compatible services, a local directory, or memory.
 //!
-//! A store is one log of immutable objects, `log/00000000000000000000` and so on, each of which holds commits that were
-//! decided. Whoever wants to write reads the log to its end, judges what is asked against the state it makes, and puts the
-//! next object where nothing stands (`If-None-Match: *`). Of several who try the same number one succeeds; the others read
-//! his object, judge again, and try the next one. So every condition, writer's number and transaction is exact with any number
-//! of processes, and none of them leads. Whoever reads looks first whether a next object is there.
+//! A store is one log of immutable objects, `log/00000000000000000000` and so on. Each object holds a group
+//! of commits. A writer reads the log to its end, checks its requests against the resulting state, and puts
+//! the next object with a conditional put that succeeds only when no object has that number (`If-None-Match:
+//! *`). Of several concurrent writers one succeeds; the others apply its object, check again and try the next
+//! number. Conditions, writer sequence numbers and transactions are therefore exact with any number of
+//! processes, and there is no leader. A reader first checks whether a next object exists.
 //!
-//! The objects' bytes, and why nothing is lost or done twice when a request's answer is, are said in
+//! The object format, and why a lost response neither loses nor repeats a commit, are specified in
 //! `docs/spec/object-log.md`.
 //!
 //! ```
 //! use kulya_store::{Scope, StreamStore};
-//! use kulya_store_object::{Location, ObjectLogStore, Settings};
+//! use kulya_store_object::{ObjectLogStore, StoreLocation, Settings};
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-//! let location = Location::of("memory://", |name| std::env::var(name).ok())?;
+//! let location = StoreLocation::from_url("memory://", |name| std::env::var(name).ok())?;
 //! let store = ObjectLogStore::open(location.objects, &location.prefix, Settings::new(0x5eed)).await?;
 //! store.create_scope(&Scope::new("shop")?).await?;
 //! # Ok::<(), kulya_store::Error>(()) }).unwrap();
 //! ```
 
+mod backup;
 mod bucket;
 mod cache;
 mod committer;
-mod copy;
 mod events;
-mod examine;
-mod find;
-mod folder;
 mod journal;
+mod lease;
+mod local_directory;
 mod location;
+mod log_client;
 mod maintenance;
 mod merge;
 mod object;
@@ -40,9 +41,10 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod verify;
 
-pub use examine::{Examined, examine, repair};
-pub use location::Location;
+pub use location::StoreLocation;
 pub use settings::Settings;
-pub use state::Lost;
-pub use store::{Compacted, ObjectLogStore};
+pub use state::LostRange;
+pub use store::{CompactionReport, ObjectLogStore};
+pub use verify::{IntegrityReport, repair, verify};

@@ -1,6 +1,8 @@
-//! Where a store's objects are, as a URL says it: `s3://bucket/prefix`, `file:///folder`, `memory://`.
+//! The location of a store, parsed from a URL: `s3://bucket/prefix`, `file:///directory`, `memory://`.
 
-use crate::folder::Folder;
+use crate::bucket::Bucket;
+use crate::local_directory::LocalDirectory;
+use crate::settings::Settings;
 use kulya_store::{Error, Result};
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
@@ -9,48 +11,66 @@ use std::fmt;
 use std::sync::Arc;
 use url::Url;
 
-/// An object storage, and what the names of a store's objects begin with there.
+/// An object storage and the prefix of a store in it.
 #[derive(Clone)]
-pub struct Location {
-    /// The storage.
+pub struct StoreLocation {
+    /// The object storage.
     pub objects: Arc<dyn ObjectStore>,
-    /// What the names begin with.
+    /// The prefix of the names of all objects of the store.
     pub prefix: Path,
 }
 
-impl Location {
-    /// A folder, made when it is not there.
-    pub fn folder(path: &std::path::Path) -> Result<Self> {
-        let folder = Folder::open(path).map_err(|error| {
-            Error::invalid(format!("folder {} cannot be used", path.display())).because(error)
+impl StoreLocation {
+    /// Returns a location in a local directory, which is created if it does not exist.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the directory cannot be created or read.
+    pub fn directory(path: &std::path::Path) -> Result<Self> {
+        let directory = LocalDirectory::open(path).map_err(|error| {
+            Error::invalid(format!("directory {} cannot be used", path.display())).because(error)
         })?;
-        Ok(Self { objects: Arc::new(folder), prefix: Path::default() })
+        Ok(Self { objects: Arc::new(directory), prefix: Path::default() })
     }
 
-    /// From a URL; `variable` looks up the usual variables of AWS, credentials among them, which are never shown.
+    /// Parses a URL. `variable` looks up the usual environment variables of AWS, credentials among them,
+    /// which are never displayed.
     ///
-    /// - `s3://bucket/prefix?region=…&endpoint=…`: S3, or at an endpoint what speaks like it. What the URL does not say the
-    ///   variables do (`AWS_REGION`, `AWS_ENDPOINT_URL`).
-    /// - `file:///folder`: a folder, made when it is not there.
-    /// - `memory://`: the memory of this process, anew with each call.
-    pub fn of(url: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let parsed = Url::parse(url.trim()).map_err(|error| bad(url, "it is no URL").because(error))?;
+    /// - `s3://bucket/prefix?region=…&endpoint=…`: S3, or a compatible service at an endpoint. Variables
+    ///   supply what the URL leaves out (`AWS_REGION`, `AWS_ENDPOINT_URL`).
+    /// - `file:///directory`: a local directory, created if it does not exist.
+    /// - `memory://`: the memory of this process, empty on each call.
+    ///
+    /// # Errors
+    /// `InvalidInput` when the URL is malformed, has another scheme, or its storage cannot be used.
+    pub fn from_url(url: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let parsed = Url::parse(url.trim()).map_err(|error| invalid_url(url, "not a URL").because(error))?;
         match parsed.scheme() {
             "s3" => s3(&parsed, variable),
             "file" => {
-                let path = parsed.to_file_path().map_err(|()| bad(url, "write it as file:///folder"))?;
-                let folder = Folder::open(&path)
-                    .map_err(|error| bad(url, "the folder cannot be used").because(error))?;
-                Ok(Self { objects: Arc::new(folder), prefix: Path::default() })
+                let path =
+                    parsed.to_file_path().map_err(|()| invalid_url(url, "write it as file:///directory"))?;
+                let directory = LocalDirectory::open(&path)
+                    .map_err(|error| invalid_url(url, "the directory cannot be used").because(error))?;
+                Ok(Self { objects: Arc::new(directory), prefix: Path::default() })
             }
             "memory" => Ok(Self { objects: Arc::new(InMemory::new()), prefix: Path::default() }),
-            other => Err(bad(url, &format!("{other} is not s3, file or memory"))),
+            other => Err(invalid_url(url, &format!("{other} is not s3, file or memory"))),
         }
     }
 }
 
-/// Where it is, without anything secret.
-impl fmt::Display for Location {
+impl StoreLocation {
+    /// Returns whether a store exists here, without creating one.
+    ///
+    /// # Errors
+    /// `Corrupt` when the prefix holds something else; `Unreachable` when the storage does not answer.
+    pub async fn has_store(&self) -> Result<bool> {
+        Bucket::new(Arc::clone(&self.objects), &self.prefix, Settings::new(0)).exists().await
+    }
+}
+
+/// Displays the location without secrets.
+impl fmt::Display for StoreLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.prefix.as_ref() {
             "" => write!(f, "{}", self.objects),
@@ -59,17 +79,17 @@ impl fmt::Display for Location {
     }
 }
 
-impl fmt::Debug for Location {
+impl fmt::Debug for StoreLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
     }
 }
 
-fn bad(url: &str, why: &str) -> Error {
-    Error::invalid(format!("{url:?} names no object storage: {why}"))
+fn invalid_url(url: &str, reason: &str) -> Error {
+    Error::invalid(format!("invalid object storage URL {url:?}: {reason}"))
 }
 
-/// What the variables may say of S3.
+/// The environment variables that configure S3.
 #[cfg(feature = "s3")]
 const VARIABLES: [&str; 15] = [
     "AWS_ACCESS_KEY_ID",
@@ -90,21 +110,21 @@ const VARIABLES: [&str; 15] = [
 ];
 
 #[cfg(feature = "s3")]
-fn s3(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Result<Location> {
+fn s3(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Result<StoreLocation> {
     use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as Key};
     use object_store::{ClientOptions, RetryConfig};
     use std::time::Duration;
 
     let bucket = url.host_str().filter(|bucket| !bucket.is_empty());
-    let bucket = bucket.ok_or_else(|| bad(url.as_str(), "write it as s3://bucket/prefix"))?;
+    let bucket = bucket.ok_or_else(|| invalid_url(url.as_str(), "write it as s3://bucket/prefix"))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Error::invalid(
-            "an s3 URL holds no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            "credentials are not allowed in an s3 URL: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
         ));
     }
     let prefix = Path::from_url_path(url.path().trim_matches('/'))
-        .map_err(|error| bad(url.as_str(), "its prefix is no name").because(error))?;
-    // what fails is asked again by us, who know what it was, and give each request its time
+        .map_err(|error| invalid_url(url.as_str(), "invalid prefix").because(error))?;
+    // the store retries itself, since it knows each request's meaning, and sets the timeouts
     let retry =
         RetryConfig { max_retries: 1, retry_timeout: Duration::from_secs(4), ..RetryConfig::default() };
     let mut options =
@@ -123,7 +143,12 @@ fn s3(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Result<Location> 
         match &*name {
             "endpoint" => endpoint = Some(value.into_owned()),
             "region" => builder = builder.with_region(value),
-            other => return Err(bad(url.as_str(), &format!("{other} is neither endpoint nor region"))),
+            other => {
+                return Err(invalid_url(
+                    url.as_str(),
+                    &format!("unknown parameter {other}: use endpoint or region"),
+                ));
+            }
         }
     }
     if let Some(endpoint) = endpoint {
@@ -132,13 +157,14 @@ fn s3(url: &Url, variable: impl Fn(&str) -> Option<String>) -> Result<Location> 
         options = options.with_allow_http(is_plain);
     }
     builder = builder.with_client_options(options);
-    let store = builder.build().map_err(|error| bad(url.as_str(), "see its settings").because(error))?;
-    Ok(Location { objects: Arc::new(store), prefix })
+    let store =
+        builder.build().map_err(|error| invalid_url(url.as_str(), "invalid S3 settings").because(error))?;
+    Ok(StoreLocation { objects: Arc::new(store), prefix })
 }
 
 #[cfg(not(feature = "s3"))]
-fn s3(url: &Url, _: impl Fn(&str) -> Option<String>) -> Result<Location> {
-    Err(bad(url.as_str(), "this program was built without S3"))
+fn s3(url: &Url, _: impl Fn(&str) -> Option<String>) -> Result<StoreLocation> {
+    Err(invalid_url(url.as_str(), "this program was built without S3 support"))
 }
 
 #[cfg(test)]
@@ -146,42 +172,44 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_names_a_storage_or_is_refused_with_a_reason() {
+    fn a_url_is_parsed_or_rejected_with_a_reason() {
         let none = |_: &str| None;
-        for (url, why) in [
-            ("nowhere", "no URL"),
+        for (url, reason) in [
+            ("nowhere", "not a URL"),
             ("gs://bucket", "not s3, file or memory"),
-            ("file://elsewhere/folder", "file:///folder"),
+            ("file://elsewhere/folder", "file:///directory"),
         ] {
-            let refused = Location::of(url, none).unwrap_err().to_string();
-            assert!(refused.contains(why), "{refused}");
+            let refused = StoreLocation::from_url(url, none).unwrap_err().to_string();
+            assert!(refused.contains(reason), "{refused}");
         }
-        assert!(Location::of("memory://", none).is_ok());
+        assert!(StoreLocation::from_url("memory://", none).is_ok());
     }
 
     #[cfg(feature = "s3")]
     #[test]
-    fn an_s3_url_is_read_and_credentials_are_never_shown() {
+    fn an_s3_url_is_parsed_and_credentials_are_never_displayed() {
         let variable = |name: &str| match name {
             "AWS_ACCESS_KEY_ID" => Some("the-key".to_owned()),
             "AWS_SECRET_ACCESS_KEY" => Some("the-secret".to_owned()),
             _ => None,
         };
         let url = "s3://bucket/some/where?endpoint=http://127.0.0.1:9&region=eu-west-1";
-        let location = Location::of(url, variable).unwrap();
+        let location = StoreLocation::from_url(url, variable).unwrap();
         assert_eq!(location.prefix, Path::from("some/where"));
-        let shown = format!("{location:?}");
+        let displayed = format!("{location:?}");
         assert!(
-            shown.contains("bucket") && !shown.contains("the-secret") && !shown.contains("the-key"),
-            "{shown}"
+            displayed.contains("bucket")
+                && !displayed.contains("the-secret")
+                && !displayed.contains("the-key"),
+            "{displayed}"
         );
-        for (url, why) in [
+        for (url, reason) in [
             ("s3:///prefix", "s3://bucket/prefix"),
-            ("s3://bucket/?colour=red", "neither endpoint nor region"),
+            ("s3://bucket/?colour=red", "use endpoint or region"),
             ("s3://key:secret@bucket/", "AWS_ACCESS_KEY_ID"),
         ] {
-            let refused = Location::of(url, variable).unwrap_err().to_string();
-            assert!(refused.contains(why), "{refused}");
+            let refused = StoreLocation::from_url(url, variable).unwrap_err().to_string();
+            assert!(refused.contains(reason), "{refused}");
             assert!(!refused.contains("secret@"), "{refused}");
         }
     }

@@ -1,249 +1,180 @@
-//! Maintenance: streams lose what their retention does not keep, small objects are merged, the state is written down as a
-//! checkpoint, and what nobody needs is deleted. One process does it at a time, whichever finds it due: it takes a lease, a
-//! record of the log with a higher epoch, and what is recorded under an older epoch is refused. So two that do it at once by
-//! mistake, or one that slept, cost only work; it may end anywhere.
+//! Maintenance of a store: retention, merging of small objects, checkpoints, and garbage collection. One
+//! process at a time does it, whichever finds it due: it takes a lease, a log record with a higher epoch, and
+//! records under an older epoch are rejected. So two processes that do it at once by mistake, or one that was
+//! suspended, only waste work. It can stop at any point.
 
-use crate::bucket::Listed;
+use crate::bucket::ListedObject;
 use crate::journal::Journal;
+use crate::lease::Lease;
+use crate::log_client::LogClient;
 use crate::merge;
-use crate::plan::{Answer, Ask};
-use crate::record::{CheckpointRecord, GaveBack};
+use crate::plan::Request;
+use crate::record::{CheckpointRecord, Reclaimed};
 use crate::state::DATA_BIT;
-use crate::store::{Inner, ObjectLogStore};
-use kulya_store::supervision::Component;
-use kulya_store::{Error, ErrorKind, HealthStatus, Result, StreamCut, StreamStore, due_cut};
+use kulya_store::{ErrorKind, Result, StreamCut, StreamStore, due_cut};
 use std::collections::VecDeque;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use tokio::time::Instant;
 
-/// A checkpoint is due, too, when so many bytes of events came since the last one.
-const FRESH_BYTES: u64 = 64 << 20;
-/// A transaction in which nothing was staged for a day has been left by its process, in milliseconds.
-pub(crate) const LEFT_BEHIND: u64 = 24 * 60 * 60 * 1000;
-/// A lease is held so long before others take it over, in milliseconds; it is held on by each step.
-pub(crate) const LEASE: u64 = 60_000;
-/// Data objects of one lease.
-const SEQUENCE_BITS: u32 = 20;
+/// The idle time after which a transaction is aborted as abandoned, in milliseconds.
+pub(crate) const TRANSACTION_IDLE_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// Whether objects enough were written since the last checkpoint.
-pub(crate) fn is_checkpoint_due(journal: &Journal) -> Result<bool> {
-    let every = journal.bucket.settings.checkpoint_every.max(1);
-    journal.with(|state| {
-        state.next.saturating_sub(state.newest_checkpoint()) >= every || state.fresh_bytes >= FRESH_BYTES
-    })
-}
-
-/// Does what is due whenever a writer says so, and now and then, until the store is closed.
-pub(crate) async fn run(
-    store: Weak<Inner>,
-    journal: Arc<Journal>,
-    due: Arc<tokio::sync::Notify>,
-    is: Component,
-) {
-    let pause = journal.bucket.settings.maintenance_pause;
-    loop {
-        tokio::select! {
-            () = due.notified() => {}
-            () = tokio::time::sleep(pause) => {}
-        }
-        let Some(inner) = store.upgrade().filter(|inner| inner.check_open().is_ok()) else { return };
-        let pass = inner.maintenance.lock().await.pass(&inner, false).await;
-        match pass {
-            Ok(pass) => {
-                let Pass { merged_bytes, deleted_objects } = pass.unwrap_or_default();
-                is.count("merged_bytes", merged_bytes);
-                is.count("deleted_objects", deleted_objects);
-                is.set_healthy();
-            }
-            // what fails is done the next time; nothing is lost meanwhile, only not given back
-            Err(error) => {
-                tracing::warn!("maintenance of the object store failed and will be tried again: {error}");
-                is.set(HealthStatus::Degraded, error.to_string());
-                is.count("failures", 1);
-            }
-        }
-    }
-}
-
-/// What was done in a pass.
+/// The work done by a maintenance pass.
 #[derive(Debug, Default, Clone, Copy)]
-pub(crate) struct Pass {
+pub(crate) struct PassReport {
     pub(crate) merged_bytes: u64,
     pub(crate) deleted_objects: u64,
 }
 
-/// What a process remembers from one pass to the next.
+/// The state that a process keeps between maintenance passes.
 #[derive(Default)]
 pub(crate) struct Maintenance {
-    epoch: u64,
-    /// Counts the data objects of this epoch.
-    sequence: u64,
-    /// Whether data objects may be there that the log does not speak of.
-    has_strays: bool,
-    /// Before which number the log is closed.
+    lease: Lease,
+    /// The number before which the log is closed.
     closed_to: u64,
-    /// Since when it is, of what was not deleted yet.
+    /// When log numbers were closed whose objects are not deleted yet.
     closed: VecDeque<(Instant, u64)>,
 }
 
 impl Maintenance {
-    /// Does what is due; with `all` also what is not. `None` when another process is at it.
-    pub(crate) async fn pass(&mut self, inner: &Arc<Inner>, all: bool) -> Result<Option<Pass>> {
-        let journal = &inner.journal;
-        let mut done = Pass::default();
+    /// Runs one pass over everything that is due, or with `force` over everything. Returns `None` when
+    /// another process holds the lease.
+    pub(crate) async fn run_pass(
+        &mut self,
+        client: &Arc<LogClient>,
+        store: &dyn StreamStore,
+        force: bool,
+    ) -> Result<Option<PassReport>> {
+        let journal = &client.journal;
+        let mut report = PassReport::default();
         journal.sync().await?;
-        journal.check_writes()?;
-        let now = journal.bucket.now();
-        for transaction in journal.with(|state| state.left_behind(now.as_millis() as u64, LEFT_BEHIND))? {
-            inner.tell(Ask::Abort(transaction));
+        journal.check_writable()?;
+        let now = journal.bucket.now().as_millis() as u64;
+        let abandoned = journal.with_state(|state| state.abandoned_transactions(now, TRANSACTION_IDLE_MS))?;
+        for transaction in abandoned {
+            client.submit_detached(Request::Abort(transaction));
         }
-        let cuts = self.overdue(inner).await?;
-        let checkpoint = all || is_checkpoint_due(journal)?;
+        let cuts = retention_cuts(client, store).await?;
+        let checkpoint = force || journal.is_checkpoint_due()?;
         if !cuts.is_empty() || checkpoint {
-            if !self.lease(inner).await? {
+            if !self.lease.acquire(client).await? {
                 return Ok(None);
             }
             for cut in cuts {
-                match inner.store().truncate(&cut).await {
-                    // it was deleted meanwhile
+                match store.truncate(&cut).await {
+                    // the stream was deleted meanwhile
                     Err(error) if error.kind() == ErrorKind::NotFound => {}
                     cut => cut?,
                 }
             }
         }
         if checkpoint {
-            done.merged_bytes = merge::run(self, inner).await?;
-            self.checkpoint(inner).await?;
-            done.deleted_objects += self.clean(inner).await?;
+            report.merged_bytes = merge::run(&mut self.lease, client).await?;
+            self.checkpoint(client).await?;
+            report.deleted_objects += self.collect_garbage(client).await?;
         }
-        done.deleted_objects += self.delete_log(inner).await?;
-        Ok(Some(done))
+        report.deleted_objects += self.delete_log(client).await?;
+        Ok(Some(report))
     }
 
-    /// Where the streams are to begin of which more is there than is kept.
-    async fn overdue(&self, inner: &Arc<Inner>) -> Result<Vec<StreamCut>> {
-        let now = inner.journal.bucket.now();
-        let mut cuts = Vec::new();
-        for stream in inner.journal.with(|state| state.overdue(now.as_millis() as u64))? {
-            match due_cut(&inner.store(), &stream, now).await {
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                cut => cuts.extend(cut?),
-            }
-        }
-        Ok(cuts)
-    }
-
-    /// Sees to it that this process may do the maintenance.
-    async fn lease(&mut self, inner: &Arc<Inner>) -> Result<bool> {
-        let settings = &inner.journal.bucket.settings;
-        let now = inner.journal.bucket.now().as_millis() as u64;
-        let held = inner.journal.with(|state| state.lease)?;
-        if held.instance() == settings.instance && held.epoch == self.epoch && held.until > now + LEASE / 2 {
-            return Ok(true);
-        }
-        let ask = Ask::Lease { instance: settings.instance, until: now + LEASE };
-        let Answer::Begun(epoch) = inner.ask(ask).await? else { return Ok(false) };
-        // who held it last may not have recorded all that he put; nor may this process know what it did before
-        self.has_strays |= held.until != 0 || self.epoch == 0;
-        (self.epoch, self.sequence) = (epoch, 0);
-        Ok(true)
-    }
-
-    /// The next data object's number, and the epoch under which it is recorded.
-    pub(crate) fn next_data(&mut self) -> Result<(u64, u64)> {
-        self.sequence += 1;
-        if self.sequence >> SEQUENCE_BITS != 0 {
-            return Err(Error::new(
-                ErrorKind::Failed,
-                "one lease has no more data objects: the next one has",
-            ));
-        }
-        Ok((DATA_BIT | self.epoch << SEQUENCE_BITS | self.sequence, self.epoch))
-    }
-
-    /// Writes down what changed since the checkpoint that is next in turn, or everything.
-    async fn checkpoint(&mut self, inner: &Arc<Inner>) -> Result<()> {
-        let (number, base, turn, snapshot) = inner.journal.with(|state| {
-            let (base, turn) = state.next_base();
-            (state.next, base, turn, state.snapshot(base))
+    /// Writes a checkpoint, incremental or full, and records it in the log.
+    async fn checkpoint(&mut self, client: &Arc<LogClient>) -> Result<()> {
+        let (number, base, position, snapshot) = client.journal.with_state(|state| {
+            let (base, position) = state.next_checkpoint_base();
+            (state.next, base, position, state.snapshot(base))
         })?;
-        let bytes = inner.journal.bucket.create_checkpoint(number, &snapshot).await?;
-        let record = CheckpointRecord { epoch: self.epoch, number, base, bytes, turn };
-        inner.ask(Ask::Checkpointed(record)).await.map(drop)
+        let bytes = client.journal.bucket.create_checkpoint(number, &snapshot).await?;
+        let record = CheckpointRecord { epoch: self.lease.epoch(), number, base, bytes, position };
+        client.submit(Request::Checkpoint(record)).await.map(drop)
     }
 
-    /// Deletes checkpoints and data objects that nobody needs.
-    async fn clean(&mut self, inner: &Arc<Inner>) -> Result<u64> {
-        let journal = &inner.journal;
-        let (dead, needed, newest) = journal
-            .with(|state| (state.dead_data(), state.needed_checkpoints(), state.newest_checkpoint()))?;
-        let mut deleted = dead.len() as u64;
-        if !dead.is_empty() {
-            journal.bucket.delete_data(&dead).await?;
-            inner.ask(Ask::GaveBack(GaveBack { objects: dead })).await?;
+    /// Deletes checkpoints and data objects that are no longer referenced. Returns their number.
+    async fn collect_garbage(&mut self, client: &Arc<LogClient>) -> Result<u64> {
+        let journal = &client.journal;
+        let (unreferenced, needed, newest) = journal.with_state(|state| {
+            (state.unreferenced_data(), state.needed_checkpoints(), state.newest_checkpoint())
+        })?;
+        let mut deleted = unreferenced.len() as u64;
+        if !unreferenced.is_empty() {
+            journal.bucket.delete_data(&unreferenced).await?;
+            client.submit(Request::Reclaimed(Reclaimed { objects: unreferenced })).await?;
         }
         for name in journal.bucket.checkpoints().await? {
-            // a newer one may be somebody else's, who has not said so yet
+            // a newer one may belong to another process that has not recorded it yet
             if name.number < newest && !needed.contains(&name.number) {
                 journal.bucket.delete_checkpoint(name).await?;
                 deleted += 1;
             }
         }
-        if self.has_strays {
-            // what was put under an older epoch and is not in the log by now never will be
+        if self.lease.has_orphans {
+            // a data object of an older epoch that the log does not name will never be named
             let listed = journal.bucket.list("data").await?;
-            let is_stray = |object: &u64| (object & !DATA_BIT) >> SEQUENCE_BITS < self.epoch;
-            let listed = listed.into_iter().map(|listed| listed.number | DATA_BIT).filter(is_stray);
-            let strays: Vec<u64> =
-                journal.with(|state| listed.filter(|object| !state.data.contains_key(object)).collect())?;
-            deleted += strays.len() as u64;
-            journal.bucket.delete_data(&strays).await?;
-            self.has_strays = false;
+            let is_orphan = |object: &u64| self.lease.is_older(*object);
+            let listed = listed.into_iter().map(|listed| listed.number | DATA_BIT).filter(is_orphan);
+            let orphans: Vec<u64> = journal
+                .with_state(|state| listed.filter(|object| !state.data.contains_key(object)).collect())?;
+            deleted += orphans.len() as u64;
+            journal.bucket.delete_data(&orphans).await?;
+            self.lease.has_orphans = false;
         }
         Ok(deleted)
     }
 
-    /// Deletes the log's first objects, once they were closed long enough ago; closes those that nobody needs by now.
-    async fn delete_log(&mut self, inner: &Arc<Inner>) -> Result<u64> {
-        let journal = &inner.journal;
-        let (grace, block) = (journal.bucket.settings.grace, journal.bucket.block());
-        let (needed, is_chained) = journal.with(|state| (state.needed_from(), state.is_chained))?;
-        let needed = needed / block * block;
+    /// Deletes the first log objects once they have been closed for the grace period, and closes the ones
+    /// that are no longer needed.
+    async fn delete_log(&mut self, client: &Arc<LogClient>) -> Result<u64> {
+        let journal = &client.journal;
+        let (deletion_grace, block_size) =
+            (journal.bucket.settings.deletion_grace, journal.bucket.block_size());
+        let (needed, is_chained) =
+            journal.with_state(|state| (state.first_needed_log(), state.is_chained))?;
+        let needed = needed / block_size * block_size;
         if is_chained && needed > self.closed_to {
             self.close(journal, needed).await?;
             self.closed.push_back((Instant::now(), needed));
             self.closed_to = needed;
         }
         let mut until = 0;
-        while let Some((_, number)) = self.closed.pop_front_if(|(seen, _)| seen.elapsed() >= grace) {
+        while let Some((_, number)) = self.closed.pop_front_if(|(seen, _)| seen.elapsed() >= deletion_grace) {
             until = number;
         }
         if until == 0 {
             return Ok(0);
         }
         let listed = journal.bucket.list("log").await?;
-        let spent: Vec<_> = listed.into_iter().filter(|l| l.number < until).map(|l: Listed| l.path).collect();
-        let deleted = spent.len() as u64;
-        journal.bucket.delete(spent).await?;
+        let obsolete: Vec<_> = listed
+            .into_iter()
+            .filter(|object| object.number < until)
+            .map(|object: ListedObject| object.path)
+            .collect();
+        let deleted = obsolete.len() as u64;
+        journal.bucket.delete(obsolete).await?;
         Ok(deleted)
     }
 
     async fn close(&self, journal: &Journal, needed: u64) -> Result<()> {
-        let block = journal.bucket.block();
+        let block_size = journal.bucket.block_size();
         let listed = journal.bucket.list("log").await?;
         let first = listed.iter().map(|listed| listed.number).min().unwrap_or(needed);
-        let mut number = first / block * block;
+        let mut number = first / block_size * block_size;
         while number < needed {
             journal.bucket.close(number).await?;
-            number += block;
+            number += block_size;
         }
         Ok(())
     }
 }
 
-impl Inner {
-    /// The store, for calls of the contract.
-    pub(crate) fn store(self: &Arc<Self>) -> ObjectLogStore {
-        ObjectLogStore { inner: Arc::clone(self) }
+/// Returns the cuts to which streams that exceed their retention are to be truncated.
+async fn retention_cuts(client: &LogClient, store: &dyn StreamStore) -> Result<Vec<StreamCut>> {
+    let now = client.journal.bucket.now();
+    let mut cuts = Vec::new();
+    for stream in client.journal.with_state(|state| state.over_retention(now.as_millis() as u64))? {
+        match due_cut(store, &stream, now).await {
+            // the stream was deleted meanwhile
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            cut => cuts.extend(cut?),
+        }
     }
+    Ok(cuts)
 }

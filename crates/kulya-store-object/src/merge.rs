@@ -1,119 +1,122 @@
-//! Merging: events that stand in many small objects, or in data objects that are mostly dead, are written into a few large
-//! ones, each with its times, and the log says where they stand from then on. What cannot be read stays where it is.
+//! Merging: events in many small objects, or in sparse data objects (mostly dead), are rewritten into a few
+//! large data objects with the time of each commit, and a log record publishes their new locations. Events
+//! that cannot be read stay where they are.
 
 use crate::journal::Journal;
-use crate::maintenance::{LEASE, Maintenance};
+use crate::lease::{LEASE_MS, Lease};
+use crate::log_client::LogClient;
 use crate::object::{self, Kind};
-use crate::plan::{Answer, Ask};
-use crate::record::{Data, DataRun, MergedPart, MergedRecord, MergedRun, SegmentName};
-use crate::state::{Extent, ToMerge};
-use crate::store::Inner;
+use crate::plan::{Request, Response};
+use crate::record::{Data, DataRun, MergeRecord, MergeRun, MergeStaged, SegmentName};
+use crate::state::{Extent, MergeCandidates};
 use bytes::{Bytes, BytesMut};
 use futures::stream::{self, StreamExt};
 use kulya_store::{Error, ErrorKind, Result, SegmentId};
 use object_store::PutPayload;
 use std::sync::Arc;
 
-/// A data object takes no more beyond this.
+/// The target size of a data object, in bytes.
 const OBJECT_BYTES: u64 = 16 << 20;
-/// Events stand together in runs of about this: what is read at a time.
+/// The target size of a run, in bytes: the unit of reading.
 const RUN_BYTES: usize = 256 << 10;
-/// Requests at once.
-const AT_ONCE: usize = 8;
+/// The maximum number of concurrent requests.
+const MAX_CONCURRENT_REQUESTS: usize = 8;
 
-/// Merges all that is due; gives how many bytes of events that were.
-pub(crate) async fn run(maintenance: &mut Maintenance, inner: &Arc<Inner>) -> Result<u64> {
-    let ToMerge { runs, parts } = inner.journal.with(|state| state.to_merge())?;
-    let mut merge = Merge { maintenance, inner, open: Building::default(), bytes: 0 };
+/// Merges all events that are due. Returns their size in bytes.
+pub(crate) async fn run(lease: &mut Lease, client: &Arc<LogClient>) -> Result<u64> {
+    let MergeCandidates { runs, parts } = client.journal.with_state(|state| state.merge_candidates())?;
+    let mut merge = Merge { lease, client, builder: DataObjectBuilder::default(), bytes: 0 };
     for (segment, extents) in runs {
         merge.run(&segment, extents).await?;
     }
-    for (transaction, segment, place) in parts {
-        match inner.journal.events(place).await {
-            Ok(Some(events)) => merge.part(transaction, &segment, place.object, place.at, events).await?,
-            // it is over, or what is damaged is said when it is read
+    for (transaction, segment, location) in parts {
+        match client.journal.events(location).await {
+            Ok(Some(events)) => {
+                merge.part(transaction, &segment, location.object, location.at, events).await?
+            }
+            // the transaction is over; damage is reported when the events are read
             Ok(None) => {}
-            Err(error) if error.kind() == ErrorKind::Corrupt => tracing::warn!("not merged: {error}"),
+            Err(error) if error.kind() == ErrorKind::Corrupt => tracing::warn!("events not merged: {error}"),
             Err(error) => return Err(error),
         }
     }
-    merge.put().await?;
+    merge.flush().await?;
     Ok(merge.bytes)
 }
 
 struct Merge<'a> {
-    maintenance: &'a mut Maintenance,
-    inner: &'a Arc<Inner>,
-    open: Building,
+    lease: &'a mut Lease,
+    client: &'a Arc<LogClient>,
+    builder: DataObjectBuilder,
     bytes: u64,
 }
 
-/// A data object before it is put. Places are counted from where its events will begin.
+/// A data object under construction. Offsets count from the start of its events.
 #[derive(Default)]
-pub(crate) struct Building {
+pub(crate) struct DataObjectBuilder {
     data: Data,
     events: Vec<Bytes>,
-    runs: Vec<MergedRun>,
-    parts: Vec<MergedPart>,
+    runs: Vec<MergeRun>,
+    parts: Vec<MergeStaged>,
     length: u64,
 }
 
-/// Some events of one segment that are being gathered.
+/// Consecutive events of one segment that are being collected into a run.
 #[derive(Default)]
-struct Gathered {
+struct RunBuffer {
     start: u64,
     bytes: BytesMut,
-    /// Of each commit, where it begins and its time.
+    /// The start offset and time of each commit.
     commits: Vec<(u64, u64)>,
 }
 
 impl Merge<'_> {
-    /// Takes over extents that touch.
+    /// Copies adjacent extents of a segment.
     async fn run(&mut self, segment: &SegmentId, extents: Vec<Extent>) -> Result<()> {
-        let journal = Arc::clone(&self.inner.journal);
+        let journal = Arc::clone(&self.client.journal);
         let reading = stream::iter(extents)
             .map(|extent| {
                 let journal = Arc::clone(&journal);
                 async move { (extent, read(&journal, &extent).await) }
             })
-            .buffered(AT_ONCE);
+            .buffered(MAX_CONCURRENT_REQUESTS);
         futures::pin_mut!(reading);
-        let mut gathered = Gathered::default();
+        let mut buffer = RunBuffer::default();
         while let Some((extent, read)) = reading.next().await {
             let (bytes, commits) = match read {
                 Ok(Some(read)) => read,
                 Ok(None) => {
-                    self.open.add(segment, std::mem::take(&mut gathered));
+                    self.builder.add(segment, std::mem::take(&mut buffer));
                     continue;
                 }
-                // readers are told
+                // readers get the error
                 Err(error) if error.kind() == ErrorKind::Corrupt => {
-                    tracing::warn!("not merged: {error}");
-                    self.open.add(segment, std::mem::take(&mut gathered));
+                    tracing::warn!("events not merged: {error}");
+                    self.builder.add(segment, std::mem::take(&mut buffer));
                     continue;
                 }
                 Err(error) => return Err(error),
             };
-            if gathered.bytes.is_empty() {
-                gathered.start = extent.start;
+            if buffer.bytes.is_empty() {
+                buffer.start = extent.start;
             }
-            gathered.commits.extend(commits);
-            gathered.bytes.extend_from_slice(&bytes);
-            if gathered.bytes.len() >= RUN_BYTES {
-                self.open.add(segment, std::mem::take(&mut gathered));
-                if self.open.length >= OBJECT_BYTES {
-                    self.put().await?;
+            buffer.commits.extend(commits);
+            buffer.bytes.extend_from_slice(&bytes);
+            if buffer.bytes.len() >= RUN_BYTES {
+                self.builder.add(segment, std::mem::take(&mut buffer));
+                if self.builder.length >= OBJECT_BYTES {
+                    self.flush().await?;
                 }
             }
         }
-        self.open.add(segment, gathered);
-        if self.open.length >= OBJECT_BYTES {
-            self.put().await?;
+        self.builder.add(segment, buffer);
+        if self.builder.length >= OBJECT_BYTES {
+            self.flush().await?;
         }
         Ok(())
     }
 
-    /// Takes over what a transaction has staged.
+    /// Copies events staged by a transaction.
     async fn part(
         &mut self,
         transaction: u64,
@@ -122,65 +125,69 @@ impl Merge<'_> {
         old_at: u64,
         events: Bytes,
     ) -> Result<()> {
-        self.open.parts.push(MergedPart { transaction, object, old_at, at: self.open.length });
-        self.open.push(segment, 0, events, Vec::new());
-        if self.open.length >= OBJECT_BYTES {
-            self.put().await?;
+        self.builder.parts.push(MergeStaged { transaction, object, old_at, at: self.builder.length });
+        self.builder.push(segment, 0, events, Vec::new());
+        if self.builder.length >= OBJECT_BYTES {
+            self.flush().await?;
         }
         Ok(())
     }
 
-    /// Puts the data object, and then says so in the log.
-    async fn put(&mut self) -> Result<()> {
-        let building = std::mem::take(&mut self.open);
-        if building.length == 0 {
+    /// Puts the data object, and then publishes it by a log record.
+    ///
+    /// # Errors
+    /// `Conflict` when another process has taken the maintenance lease.
+    async fn flush(&mut self) -> Result<()> {
+        let builder = std::mem::take(&mut self.builder);
+        if builder.length == 0 {
             return Ok(());
         }
-        self.bytes += building.length;
-        let (data, epoch) = self.maintenance.next_data()?;
-        let (body, mut record) = building.finish(data)?;
-        record.epoch = epoch;
-        record.until = self.inner.journal.bucket.now().as_millis() as u64 + LEASE;
-        self.inner.journal.bucket.create_data(data, &body).await?;
-        match self.inner.ask(Ask::Merged(Box::new(record))).await? {
-            Answer::Done(true) => Ok(()),
-            _ => Err(Error::new(ErrorKind::Conflict, "another process does the maintenance by now")),
+        self.bytes += builder.length;
+        let data = self.lease.next_data()?;
+        let (body, mut record) = builder.finish(data)?;
+        record.epoch = self.lease.epoch();
+        record.until = self.client.journal.bucket.now().as_millis() as u64 + LEASE_MS;
+        self.client.journal.bucket.create_data(data, &body).await?;
+        match self.client.submit(Request::Merge(Box::new(record))).await? {
+            Response::Changed(true) => Ok(()),
+            _ => Err(Error::new(ErrorKind::Conflict, "maintenance lease lost to another process")),
         }
     }
 }
 
-/// The events of an extent, and of each of its commits where it begins and its time; `None` when its object is not there.
+/// Reads the events of an extent, with start offset and time of each of its commits; `None` when its object
+/// does not exist.
 pub(crate) async fn read(journal: &Journal, extent: &Extent) -> Result<Option<(Bytes, Vec<(u64, u64)>)>> {
-    let Some(bytes) = journal.events(extent.place).await? else { return Ok(None) };
-    if extent.time == extent.last_time || extent.place.is_log() {
+    let Some(bytes) = journal.events(extent.location).await? else { return Ok(None) };
+    if extent.time == extent.last_time || extent.location.is_log() {
         return Ok(Some((bytes, vec![(extent.start, extent.time)])));
     }
-    let Some(run) = journal.run_of(extent).await? else { return Ok(None) };
+    let Some(run) = journal.data_run(extent).await? else { return Ok(None) };
     let (mut offset, mut time) = (extent.start, 0u64);
-    let commits = run.steps.iter().zip(&run.times).map(|(step, later)| {
+    let commits = run.steps.iter().zip(&run.times).map(|(step, delta)| {
         offset = offset.saturating_add(u64::from(*step));
-        time = time.saturating_add(*later);
+        time = time.saturating_add(*delta);
         (offset, time)
     });
     Ok(Some((bytes, commits.collect())))
 }
 
-impl Building {
-    /// Bytes of events in it.
+impl DataObjectBuilder {
+    /// Returns the size of its events, in bytes.
     pub(crate) fn length(&self) -> u64 {
         self.length
     }
 
     /// Adds an extent as a run of its own.
     pub(crate) fn extent(&mut self, segment: &SegmentId, start: u64, bytes: Bytes, commits: Vec<(u64, u64)>) {
-        self.add(segment, Gathered { start, bytes: bytes.as_ref().into(), commits });
+        self.add(segment, RunBuffer { start, bytes: bytes.as_ref().into(), commits });
     }
 
-    fn add(&mut self, segment: &SegmentId, gathered: Gathered) {
-        if gathered.bytes.is_empty() {
+    fn add(&mut self, segment: &SegmentId, buffer: RunBuffer) {
+        if buffer.bytes.is_empty() {
             return;
         }
-        let Gathered { start, bytes, commits } = gathered;
+        let RunBuffer { start, bytes, commits } = buffer;
         let (first, last) = (commits.first().map_or(0, |c| c.1), commits.last().map_or(0, |c| c.1));
         let name = SegmentName::of(segment);
         let follows = self.runs.last().is_some_and(|run| {
@@ -188,7 +195,7 @@ impl Building {
             run.segment.as_ref() == Some(&name) && run.start + length == start
         });
         if !follows {
-            self.runs.push(MergedRun { segment: Some(name), start, ..MergedRun::default() });
+            self.runs.push(MergeRun { segment: Some(name), start, ..MergeRun::default() });
         }
         let bytes = bytes.freeze();
         if let Some(run) = self.runs.last_mut() {
@@ -211,33 +218,33 @@ impl Building {
             ..DataRun::default()
         };
         let (mut offset, mut time) = (start, None);
-        for (begins, at) in commits {
-            // commits of one time need be told apart by nobody
+        for (commit_start, at) in commits {
+            // commits with the same time need not be distinguished
             if time == Some(at) {
                 continue;
             }
-            run.steps.push(begins.saturating_sub(offset) as u32);
+            run.steps.push(commit_start.saturating_sub(offset) as u32);
             run.times.push(at.saturating_sub(time.unwrap_or(0)));
-            (offset, time) = (begins, Some(at));
+            (offset, time) = (commit_start, Some(at));
         }
         self.length += bytes.len() as u64;
         self.events.push(bytes);
         self.data.runs.push(run);
     }
 
-    /// The object, and the record that speaks of it, but for its epoch.
-    pub(crate) fn finish(mut self, data: u64) -> Result<(PutPayload, MergedRecord)> {
-        let begin = object::begin(Kind::Data, data, &self.data).map_err(Error::invalid)?;
-        let from = begin.len() as u64;
+    /// Returns the object's body, and the record that publishes it, without its epoch.
+    pub(crate) fn finish(mut self, data: u64) -> Result<(PutPayload, MergeRecord)> {
+        let header = object::encode_header(Kind::Data, data, &self.data).map_err(Error::invalid)?;
+        let from = header.len() as u64;
         self.runs.iter_mut().flat_map(|run| &mut run.at).for_each(|at| *at += from);
         self.parts.iter_mut().for_each(|part| part.at += from);
-        let record = MergedRecord {
+        let record = MergeRecord {
             data,
             runs: self.runs,
             parts: self.parts,
             bytes: self.length,
-            ..MergedRecord::default()
+            ..MergeRecord::default()
         };
-        Ok((std::iter::once(begin).chain(self.events).collect(), record))
+        Ok((std::iter::once(header).chain(self.events).collect(), record))
     }
 }

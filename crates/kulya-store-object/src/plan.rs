@@ -1,12 +1,13 @@
-//! What the next object shall hold: each request is judged against the state at the log's end and what stands before it in
-//! the same object. Values in, a plan out: nothing here waits.
+//! Plans the next log object: each request is checked against the state at the end of the log and the earlier
+//! requests in the same object. Pure functions, without I/O.
 
 use crate::record::{
-    Act, Batch, Change, CheckpointRecord, CommitRecord, CutRecord, GaveBack, LeaseRecord, Log, Mark,
-    MergedRecord, Name, Nothing, SegmentName, StreamRecord,
+    Batch, Change, CheckpointRecord, CommitRecord, CutRecord, Empty, LeaseRecord, Log, MergeRecord, Name, Op,
+    Reclaimed, SegmentName, StreamRecord, WriterMarkRecord,
 };
-use crate::state::{MOST_RECORDS, State, Stream, mark};
+use crate::state::{MAX_RECORDS, State, Stream, record_id};
 use bytes::{Bytes, BytesMut};
+use kulya_store::log_backend::error::no_event;
 use kulya_store::{
     Append, Committed, Error, EventPointer, Result, Scope, SegmentId, StreamConfig, StreamCut, StreamId,
     TableChange, TableId, Version, WriterId, WriterMark, check_changes, framing, hash,
@@ -14,16 +15,16 @@ use kulya_store::{
 use prost::Message;
 use std::collections::HashMap;
 
-/// An object that holds something takes no more beyond this.
+/// The size in bytes beyond which a non-empty object takes no more requests.
 const OBJECT_BYTES: usize = 4 << 20;
-/// Events stand together in runs of about this: what is read at a time.
+/// The target size of a batch, in bytes: the unit of reading.
 const RUN_BYTES: usize = 1 << 20;
-/// What one commit may hold: it becomes one object.
-pub(crate) const MOST_BYTES: usize = 256 << 20;
+/// The maximum size of one commit, in bytes: it becomes one object.
+pub(crate) const MAX_BYTES: usize = 256 << 20;
 
-/// What is asked of the log.
+/// A request to the log.
 #[derive(Debug)]
-pub(crate) enum Ask {
+pub(crate) enum Request {
     Commit {
         appends: Vec<Append>,
         changes: Vec<TableChange>,
@@ -48,27 +49,28 @@ pub(crate) enum Ask {
     Truncate(StreamCut),
     CreateTable(TableId),
     DeleteTable(TableId),
-    GaveBack(GaveBack),
-    /// The right to do the maintenance, until then, in milliseconds since 1970-01-01 00:00 UTC.
+    Reclaimed(Reclaimed),
+    /// Acquires the maintenance lease until this time, in milliseconds since 1970-01-01 00:00 UTC.
     Lease {
         instance: u128,
         until: u64,
     },
-    Merged(Box<MergedRecord>),
-    Checkpointed(CheckpointRecord),
+    Merge(Box<MergeRecord>),
+    Checkpoint(CheckpointRecord),
 }
 
+/// The response to a request.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Answer {
-    /// Whether something changed.
-    Done(bool),
+pub(crate) enum Response {
+    /// Whether anything changed.
+    Changed(bool),
     Committed(Committed),
-    /// The name of a transaction, or the epoch of a lease.
-    Begun(u64),
+    /// The id of a new transaction, or the epoch of a lease.
+    Id(u64),
 }
 
-impl Ask {
-    /// About what it takes in an object.
+impl Request {
+    /// Returns about how many bytes the request takes in an object.
     pub(crate) fn bytes(&self) -> usize {
         let events = |appends: &[Append]| {
             appends.iter().map(|append| append.event.len() + framing::HEADER_BYTES).sum::<usize>()
@@ -81,37 +83,37 @@ impl Ask {
             Self::Commit { appends, changes, .. } => events(appends) + values(changes) + 64,
             Self::Stage { appends, .. } => events(appends) + 64,
             Self::CommitStaged { changes, .. } => values(changes) + 64,
-            Self::GaveBack(gave) => gave.objects.len() * 10,
-            Self::Merged(merged) => merged.encoded_len(),
+            Self::Reclaimed(reclaimed) => reclaimed.objects.len() * 10,
+            Self::Merge(merged) => merged.encoded_len(),
             _ => 64,
         }
     }
 }
 
-/// The plan for one object.
+/// The plan for one log object.
 pub(crate) struct Plan {
     pub(crate) number: u64,
     time: u64,
-    /// The clock's.
+    /// The current time in milliseconds; `time` is not before that of the last object.
     now: u64,
     previous: u32,
-    acts: Vec<Act>,
+    ops: Vec<Op>,
     runs: Vec<Run>,
-    run_of: HashMap<(SegmentId, u64), usize>,
+    run_index: HashMap<(SegmentId, u64), usize>,
     versions: HashMap<(TableId, Bytes), Option<Version>>,
     writers: HashMap<WriterId, u64>,
-    /// Where the next event without a key goes.
-    unkeyed: u32,
+    /// The round-robin counter for events without a routing key.
+    unkeyed_count: u32,
     bytes: usize,
-    /// What comes after this would have to know of it.
+    /// Set once a request was accepted whose effect later requests in the same object would have to see.
     closed: bool,
-    /// Whether nothing but upkeep is in it.
-    pub(crate) is_upkeep: bool,
-    /// For the first requests in the queue, what they are told once the object is in the log.
-    pub(crate) answers: Vec<Result<Answer>>,
+    /// Whether it holds maintenance records only.
+    pub(crate) is_maintenance: bool,
+    /// The responses for the first requests in the queue, sent once the object is in the log.
+    pub(crate) responses: Vec<Result<Response>>,
 }
 
-/// Events of one segment, in order; of a transaction those that it stages.
+/// Events of one segment, in order; or events staged by one transaction.
 struct Run {
     segment: SegmentId,
     transaction: u64,
@@ -120,134 +122,140 @@ struct Run {
     events: Vec<Bytes>,
 }
 
-/// An object's head, and its events: a piece for each batch.
-pub(crate) struct Laid {
+/// The head of a log object, and its events: one buffer per batch.
+pub(crate) struct Layout {
     pub(crate) log: Log,
     pub(crate) events: Vec<Bytes>,
 }
 
 enum Verdict {
-    Say(Answer),
-    Write(Act, Answer),
+    Respond(Response),
+    Write(Op, Response),
 }
 
 impl Plan {
-    /// An empty one behind this state, at a time.
-    pub(crate) fn new(state: &State, now: u64, unkeyed: u32) -> Self {
+    /// Creates an empty plan for the object after this state.
+    pub(crate) fn new(state: &State, now: u64, unkeyed_count: u32) -> Self {
         Self {
             number: state.next,
             time: state.time.max(now),
             now,
             previous: state.previous(),
-            acts: Vec::new(),
+            ops: Vec::new(),
             runs: Vec::new(),
-            run_of: HashMap::new(),
+            run_index: HashMap::new(),
             versions: HashMap::new(),
             writers: HashMap::new(),
-            unkeyed,
+            unkeyed_count,
             bytes: 0,
             closed: false,
-            is_upkeep: true,
-            answers: Vec::new(),
+            is_maintenance: true,
+            responses: Vec::new(),
         }
     }
 
-    /// Whether the object would hold nothing.
+    /// Returns whether the object would be empty.
     pub(crate) fn is_empty(&self) -> bool {
-        self.acts.is_empty() && self.runs.is_empty()
+        self.ops.is_empty() && self.runs.is_empty()
     }
 
-    /// Takes the next request of the queue; `false` when it must wait for the next object.
-    pub(crate) fn take(&mut self, state: &State, ask: &Ask) -> bool {
-        let bytes = ask.bytes();
-        let full = self.acts.len() + 1 >= MOST_RECORDS || self.bytes + bytes > OBJECT_BYTES;
+    /// Adds the next request of the queue; `false` when it must wait for the next object.
+    pub(crate) fn add(&mut self, state: &State, request: &Request) -> bool {
+        let bytes = request.bytes();
+        let full = self.ops.len() + 1 >= MAX_RECORDS || self.bytes + bytes > OBJECT_BYTES;
         if self.closed || (full && !self.is_empty()) {
             return false;
         }
-        self.is_upkeep &=
-            matches!(ask, Ask::GaveBack(_) | Ask::Lease { .. } | Ask::Merged(_) | Ask::Checkpointed(_));
-        let answer = self.judge(state, ask).map(|verdict| match verdict {
-            Verdict::Say(answer) => answer,
-            Verdict::Write(act, answer) => {
+        self.is_maintenance &= matches!(
+            request,
+            Request::Reclaimed(_) | Request::Lease { .. } | Request::Merge(_) | Request::Checkpoint(_)
+        );
+        let response = self.decide(state, request).map(|verdict| match verdict {
+            Verdict::Respond(response) => response,
+            Verdict::Write(op, response) => {
                 self.bytes += bytes;
-                self.acts.push(act);
-                answer
+                self.ops.push(op);
+                response
             }
         });
-        self.answers.push(answer);
+        self.responses.push(response);
         true
     }
 
-    fn judge(&mut self, state: &State, ask: &Ask) -> Result<Verdict> {
-        let changed = |act| Ok(Verdict::Write(act, Answer::Done(true)));
-        let as_it_was = Ok(Verdict::Say(Answer::Done(false)));
-        let verdict = match ask {
-            Ask::Commit { appends, changes, writer } => return self.commit(state, appends, changes, *writer),
-            Ask::Begin => {
-                let name = mark(self.number, self.acts.len());
-                return Ok(Verdict::Write(Act::Begin(Nothing {}), Answer::Begun(name)));
+    fn decide(&mut self, state: &State, request: &Request) -> Result<Verdict> {
+        let changed = |op| Ok(Verdict::Write(op, Response::Changed(true)));
+        let unchanged = Ok(Verdict::Respond(Response::Changed(false)));
+        let verdict = match request {
+            Request::Commit { appends, changes, writer } => {
+                return self.commit(state, appends, changes, *writer);
             }
-            Ask::Stage { transaction, appends } => return self.stage(state, *transaction, appends),
-            Ask::CommitStaged { transaction, changes } => self.commit_staged(state, *transaction, changes),
-            Ask::Abort(transaction) if !state.open.contains_key(transaction) => return as_it_was,
-            Ask::Abort(transaction) => changed(Act::Abort(*transaction)),
-            Ask::CreateScope(scope) if state.scopes.contains(scope) => as_it_was,
-            Ask::CreateScope(scope) => changed(Act::CreateScope(scope.to_string())),
-            Ask::DeleteScope(scope) if state.is_used(scope) => Err(Error::not_empty(scope)),
-            Ask::DeleteScope(scope) if !state.scopes.contains(scope) => as_it_was,
-            Ask::DeleteScope(scope) => changed(Act::DeleteScope(scope.to_string())),
-            Ask::CreateStream(stream, config) => {
+            Request::Begin => {
+                let id = record_id(self.number, self.ops.len());
+                return Ok(Verdict::Write(Op::Begin(Empty {}), Response::Id(id)));
+            }
+            Request::Stage { transaction, appends } => return self.stage(state, *transaction, appends),
+            Request::CommitStaged { transaction, changes } => {
+                self.commit_staged(state, *transaction, changes)
+            }
+            Request::Abort(transaction) if !state.open.contains_key(transaction) => return unchanged,
+            Request::Abort(transaction) => changed(Op::Abort(*transaction)),
+            Request::CreateScope(scope) if state.scopes.contains(scope) => unchanged,
+            Request::CreateScope(scope) => changed(Op::CreateScope(scope.to_string())),
+            Request::DeleteScope(scope) if state.is_scope_in_use(scope) => Err(Error::not_empty(scope)),
+            Request::DeleteScope(scope) if !state.scopes.contains(scope) => unchanged,
+            Request::DeleteScope(scope) => changed(Op::DeleteScope(scope.to_string())),
+            Request::CreateStream(stream, config) => {
                 state.check_scope(&stream.scope)?;
                 if state.has_stream(stream) {
-                    as_it_was
+                    unchanged
                 } else {
-                    changed(Act::CreateStream(StreamRecord::of(stream, config)))
+                    changed(Op::CreateStream(StreamRecord::of(stream, config)))
                 }
             }
-            Ask::UpdateStream(stream, config) => {
+            Request::UpdateStream(stream, config) => {
                 config.check_update(stream, &state.stream(stream)?.config())?;
-                changed(Act::UpdateStream(StreamRecord::of(stream, config)))
+                changed(Op::UpdateStream(StreamRecord::of(stream, config)))
             }
-            Ask::SealStream(stream) if state.stream(stream)?.sealed => as_it_was,
-            Ask::SealStream(stream) => changed(Act::SealStream(Name::of_stream(stream))),
-            Ask::DeleteStream(stream) if !state.has_stream(stream) => as_it_was,
-            Ask::DeleteStream(stream) if !state.stream(stream)?.sealed => Err(Error::not_sealed(stream)),
-            Ask::DeleteStream(stream) => changed(Act::DeleteStream(Name::of_stream(stream))),
-            Ask::Truncate(cut) => truncate(state, cut),
-            Ask::CreateTable(table) => {
+            Request::SealStream(stream) if state.stream(stream)?.sealed => unchanged,
+            Request::SealStream(stream) => changed(Op::SealStream(Name::of_stream(stream))),
+            Request::DeleteStream(stream) if !state.has_stream(stream) => unchanged,
+            Request::DeleteStream(stream) if !state.stream(stream)?.sealed => Err(Error::not_sealed(stream)),
+            Request::DeleteStream(stream) => changed(Op::DeleteStream(Name::of_stream(stream))),
+            Request::Truncate(cut) => truncate(state, cut),
+            Request::CreateTable(table) => {
                 state.check_scope(&table.scope)?;
                 if state.has_table(table) {
-                    as_it_was
+                    unchanged
                 } else {
-                    changed(Act::CreateTable(Name::of_table(table)))
+                    changed(Op::CreateTable(Name::of_table(table)))
                 }
             }
-            Ask::DeleteTable(table) if !state.has_table(table) => as_it_was,
-            Ask::DeleteTable(table) => changed(Act::DeleteTable(Name::of_table(table))),
-            Ask::GaveBack(gave) => changed(Act::GaveBack(gave.clone())),
-            Ask::Lease { instance, .. }
+            Request::DeleteTable(table) if !state.has_table(table) => unchanged,
+            Request::DeleteTable(table) => changed(Op::DeleteTable(Name::of_table(table))),
+            Request::Reclaimed(reclaimed) => changed(Op::Reclaimed(reclaimed.clone())),
+            Request::Lease { instance, .. }
                 if state.lease.instance() != *instance && state.lease.until > self.now =>
             {
-                as_it_was
+                unchanged
             }
-            Ask::Lease { instance, until } => {
+            Request::Lease { instance, until } => {
                 let epoch = state.lease.epoch + 1;
                 let (instance_high, instance_low) = ((*instance >> 64) as u64, *instance as u64);
                 let lease = LeaseRecord { epoch, instance_high, instance_low, until: *until };
-                Ok(Verdict::Write(Act::Lease(lease), Answer::Begun(epoch)))
+                Ok(Verdict::Write(Op::Lease(lease), Response::Id(epoch)))
             }
-            // somebody else does the maintenance by now: what is not recorded did not happen
-            Ask::Merged(merged) if merged.epoch != state.lease.epoch => as_it_was,
-            Ask::Merged(merged) => changed(Act::Merged((**merged).clone())),
-            Ask::Checkpointed(checkpoint)
+            // another process holds the lease by now: unrecorded maintenance has no effect
+            Request::Merge(merged) if merged.epoch != state.lease.epoch => unchanged,
+            Request::Merge(merged) => changed(Op::Merge((**merged).clone())),
+            Request::Checkpoint(checkpoint)
                 if checkpoint.epoch != state.lease.epoch
                     || checkpoint.number <= state.newest_checkpoint() =>
             {
-                as_it_was
+                unchanged
             }
-            Ask::Checkpointed(checkpoint) => changed(Act::Checkpointed(*checkpoint)),
+            Request::Checkpoint(checkpoint) => changed(Op::Checkpoint(*checkpoint)),
         };
-        // what follows would be judged as if these had not happened
+        // later requests in this object would be checked as if these had not happened
         self.closed |= matches!(verdict, Ok(Verdict::Write(..)));
         verdict
     }
@@ -263,7 +271,7 @@ impl Plan {
             state.writers.has(mark) || self.writers.get(&mark.writer).is_some_and(|l| mark.event_number <= *l)
         };
         if writer.is_some_and(stored) {
-            return Ok(Verdict::Say(Answer::Committed(Committed::duplicate())));
+            return Ok(Verdict::Respond(Response::Committed(Committed::duplicate())));
         }
         check_appends(state, appends)?;
         self.check_changes(state, changes)?;
@@ -272,23 +280,27 @@ impl Plan {
         }
         let mut pointers = Vec::with_capacity(appends.len());
         for append in appends {
-            pointers.push(self.lay(state, append, 0)?);
+            pointers.push(self.append_event(state, append, 0)?);
         }
-        let versions = self.change(changes);
+        let versions = self.assign_versions(changes);
         if changes.is_empty() && writer.is_none() {
-            // the batches say all: there is no record
+            // the batches say everything: no record is needed
             self.bytes +=
                 appends.iter().map(|append| append.event.len() + framing::HEADER_BYTES).sum::<usize>();
             let pointers = pointers.into_iter().collect();
-            return Ok(Verdict::Say(Answer::Committed(Committed { pointers, versions, duplicate: false })));
+            return Ok(Verdict::Respond(Response::Committed(Committed {
+                pointers,
+                versions,
+                duplicate: false,
+            })));
         }
         let record = CommitRecord {
             changes: changes.iter().map(Change::of).collect(),
-            writer: writer.map(Mark::of),
+            writer: writer.map(WriterMarkRecord::of),
             transaction: 0,
         };
         let done = Committed { pointers: pointers.into_iter().collect(), versions, duplicate: false };
-        Ok(Verdict::Write(Act::Commit(record), Answer::Committed(done)))
+        Ok(Verdict::Write(Op::Commit(record), Response::Committed(done)))
     }
 
     fn check_changes(&self, state: &State, changes: &[TableChange]) -> Result<()> {
@@ -301,8 +313,9 @@ impl Plan {
         })
     }
 
-    fn change(&mut self, changes: &[TableChange]) -> Vec<Version> {
-        let version = Version(mark(self.number, self.acts.len()));
+    /// Returns the version of each change, and remembers it for later requests in the same object.
+    fn assign_versions(&mut self, changes: &[TableChange]) -> Vec<Version> {
+        let version = Version(record_id(self.number, self.ops.len()));
         for change in changes {
             let now = change.value.is_some().then_some(version);
             self.versions.insert((change.table.clone(), change.key.clone()), now);
@@ -312,27 +325,25 @@ impl Plan {
 
     fn stage(&mut self, state: &State, transaction: u64, appends: &[Append]) -> Result<Verdict> {
         if !state.open.contains_key(&transaction) {
-            return Err(over());
+            return Err(transaction_ended());
         }
         check_appends(state, appends)?;
         for append in appends {
-            self.lay(state, append, transaction)?;
+            self.append_event(state, append, transaction)?;
         }
-        // the batches say all: there is no record
+        // the batches say everything: no record is needed
         self.bytes += appends.iter().map(|append| append.event.len() + framing::HEADER_BYTES).sum::<usize>();
-        Ok(Verdict::Say(Answer::Done(true)))
+        Ok(Verdict::Respond(Response::Changed(true)))
     }
 
     fn commit_staged(&mut self, state: &State, transaction: u64, changes: &[TableChange]) -> Result<Verdict> {
-        let open = state.open.get(&transaction).ok_or_else(over)?;
+        let open = state.open.get(&transaction).ok_or_else(transaction_ended)?;
         let mut streams: Vec<&SegmentId> = open.parts.iter().map(|(segment, _)| segment).collect();
         streams.dedup_by(|left, right| left.stream == right.stream && left.epoch == right.epoch);
         for segment in &streams {
             if state.stream(&segment.stream)?.epoch != segment.epoch {
                 let stream = &segment.stream;
-                return Err(Error::not_found(format!(
-                    "stream {stream}, as it was when the events were staged,"
-                )));
+                return Err(Error::not_found(format!("stream {stream}, for which the events were staged,")));
             }
         }
         for segment in &streams {
@@ -341,15 +352,15 @@ impl Plan {
             }
         }
         self.check_changes(state, changes)?;
-        let versions = self.change(changes);
+        let versions = self.assign_versions(changes);
         let record =
             CommitRecord { changes: changes.iter().map(Change::of).collect(), writer: None, transaction };
         let done = Committed { versions, ..Committed::default() };
-        Ok(Verdict::Write(Act::Commit(record), Answer::Committed(done)))
+        Ok(Verdict::Write(Op::Commit(record), Response::Committed(done)))
     }
 
-    /// Puts an event behind those of its segment.
-    fn lay(&mut self, state: &State, append: &Append, transaction: u64) -> Result<EventPointer> {
+    /// Appends an event to the run of its segment.
+    fn append_event(&mut self, state: &State, append: &Append, transaction: u64) -> Result<EventPointer> {
         let stream = state.stream(&append.stream)?;
         let segment = SegmentId {
             stream: append.stream.clone(),
@@ -359,7 +370,7 @@ impl Plan {
         let tail = stream.segments.get(segment.number as usize).map_or(0, |segment| segment.tail);
         let start = if transaction == 0 { tail } else { 0 };
         let next = self.runs.len();
-        let run = *self.run_of.entry((segment.clone(), transaction)).or_insert(next);
+        let run = *self.run_index.entry((segment.clone(), transaction)).or_insert(next);
         if run == next {
             let run = Run { segment: segment.clone(), transaction, start, length: 0, events: Vec::new() };
             self.runs.push(run);
@@ -379,30 +390,30 @@ impl Plan {
         match &append.routing_key {
             Some(key) => hash::segment_of(key, segments),
             None => {
-                self.unkeyed = self.unkeyed.wrapping_add(1);
-                self.unkeyed % segments.max(1)
+                self.unkeyed_count = self.unkeyed_count.wrapping_add(1);
+                self.unkeyed_count % segments.max(1)
             }
         }
     }
 
-    /// The object as it will stand in the log, but for who writes it. Frames the events.
-    pub(crate) fn lay_out(&mut self, mut log: Log) -> Laid {
+    /// Builds the log object, without its author, and frames the events.
+    pub(crate) fn build_layout(&mut self, mut log: Log) -> Layout {
         log.time = self.time;
         log.previous = self.previous;
-        log.records = self.acts.drain(..).map(|act| crate::record::Record { act: Some(act) }).collect();
-        let mut laid = Laid { log, events: Vec::new() };
+        log.records = self.ops.drain(..).map(|op| crate::record::Record { op: Some(op) }).collect();
+        let mut layout = Layout { log, events: Vec::new() };
         let mut at = 0;
         for run in self.runs.drain(..) {
             let mut start = run.start;
-            let mut piece = BytesMut::with_capacity(run.length.min(2 * RUN_BYTES as u64) as usize);
+            let mut buffer = BytesMut::with_capacity(run.length.min(2 * RUN_BYTES as u64) as usize);
             let mut events = run.events.iter().peekable();
             while let Some(event) = events.next() {
-                framing::put(&mut piece, event);
-                if piece.len() < RUN_BYTES && events.peek().is_some() {
+                framing::put(&mut buffer, event);
+                if buffer.len() < RUN_BYTES && events.peek().is_some() {
                     continue;
                 }
-                let bytes = piece.split().freeze();
-                laid.log.batches.push(Batch {
+                let bytes = buffer.split().freeze();
+                layout.log.batches.push(Batch {
                     segment: Some(SegmentName::of(&run.segment)),
                     start,
                     at,
@@ -414,10 +425,10 @@ impl Plan {
                     start += bytes.len() as u64;
                 }
                 at += bytes.len() as u64;
-                laid.events.push(bytes);
+                layout.events.push(bytes);
             }
         }
-        laid
+        layout
     }
 }
 
@@ -432,25 +443,21 @@ fn check_appends(state: &State, appends: &[Append]) -> Result<()> {
 }
 
 fn truncate(state: &State, cut: &StreamCut) -> Result<Verdict> {
-    let infos = state.infos(&cut.stream)?;
-    cut.check(&infos)?;
+    let segment_infos = state.segment_infos(&cut.stream)?;
+    cut.check(&segment_infos)?;
     if let Some((id, offset)) =
-        cut.offsets().zip(&infos).find(|((_, o), info)| *o > info.tail).map(|(p, _)| p)
+        cut.offsets().zip(&segment_infos).find(|((_, o), info)| *o > info.tail).map(|(p, _)| p)
     {
         return Err(no_event(&id, offset));
     }
-    if !cut.offsets().zip(&infos).any(|((_, offset), info)| offset > info.head) {
-        return Ok(Verdict::Say(Answer::Done(false)));
+    if !cut.offsets().zip(&segment_infos).any(|((_, offset), info)| offset > info.head) {
+        return Ok(Verdict::Respond(Response::Changed(false)));
     }
     let offsets = cut.offsets().map(|(_, offset)| offset).collect();
     let record = CutRecord { stream: Some(Name::of_stream(&cut.stream)), offsets };
-    Ok(Verdict::Write(Act::Truncate(record), Answer::Done(true)))
+    Ok(Verdict::Write(Op::Truncate(record), Response::Changed(true)))
 }
 
-pub(crate) fn no_event(segment: &SegmentId, offset: u64) -> Error {
-    Error::invalid(format!("no event of segment {segment} begins at offset {offset}"))
-}
-
-fn over() -> Error {
-    Error::not_found("the transaction, which was left alone for too long or is over,")
+fn transaction_ended() -> Error {
+    Error::not_found("the transaction, which has ended or was aborted as abandoned,")
 }

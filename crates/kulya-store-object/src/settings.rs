@@ -1,4 +1,4 @@
-//! How a process works on its store: what it is handed from the rim, and the sizes that may be chosen.
+//! The settings with which a process opens a store.
 
 use kulya_store::clock::{Clock, SystemClock};
 use std::fmt;
@@ -6,78 +6,82 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How a store is opened.
+/// The settings of a store.
 #[derive(Clone)]
 pub struct Settings {
-    /// This process, among all that ever write here: a number that nobody else has, drawn at random for each store that is
-    /// opened. Two with one number would take each other's commits for their own.
+    /// The id of this process among all that ever write to the store: a random number, drawn for each
+    /// opening. Two processes with the same id would mistake each other's commits for their own.
     pub instance: u128,
-    /// Tells when a commit was. Time never goes back in the log.
+    /// The clock for commit times. Time never goes back in the log.
     pub clock: Arc<dyn Clock>,
-    /// Before a commit this clock is compared with the storage's, when so much time has gone since it was done last: where the
-    /// two are more than ten seconds apart, commits get the storage's time. Never with `None`.
-    pub compare_clocks_every: Option<Duration>,
-    /// A reader at a tail looks at the least so often for what other processes wrote, and more often while something comes; its
-    /// own process wakes it at once.
-    pub poll: Duration,
-    /// Events that were read or written are kept in memory, so many bytes of them.
+    /// The interval at which the clock is compared with the storage's, before a commit. When they differ by
+    /// more than ten seconds, commits get the storage's time. `None` disables the check.
+    pub clock_check_interval: Option<Duration>,
+    /// The longest interval at which a tail reader polls for commits of other processes; it polls more often
+    /// while events arrive. Commits of its own process wake it at once.
+    pub poll_interval: Duration,
+    /// The size of the cache of events, in bytes.
     pub cache_bytes: usize,
-    /// Small objects are merged and a checkpoint is written every so many objects of the log, at least 1.
+    /// The number of log objects, at least 1, after which small objects are merged and a checkpoint is
+    /// written.
     pub checkpoint_every: u64,
-    /// A request that fails is made so many times in all, with longer and longer pauses, before it is given up.
-    pub tries: u32,
-    /// The first of these pauses; each is twice the one before.
-    pub pause: Duration,
-    /// One request is given up after this time, and a second more for each MiB that it carries.
+    /// The maximum number of attempts per request.
+    pub max_attempts: u32,
+    /// The backoff before the second attempt; it doubles with each further one.
+    pub retry_backoff: Duration,
+    /// The timeout of one attempt, plus one second per MiB of payload.
     pub request_timeout: Duration,
-    /// A request is made again only within this time of the first try.
-    pub patience: Duration,
-    /// Requests for events that may be on their way at once.
-    pub reads_at_once: usize,
-    /// Whoever has not looked for so long makes sure that the log did not go on elsewhere: one request more.
-    pub fresh_for: Duration,
-    /// What is deleted has been unneeded for so long; much longer than `fresh_for`.
-    pub grace: Duration,
-    /// Time between two looks at whether maintenance is due; a writer does not wait for it.
-    pub maintenance_pause: Duration,
-    /// Numbers of the log are closed so many at a time: said in a new store's `FORMAT`, and never changed.
-    pub block: u64,
+    /// The time after the first attempt within which a request is retried.
+    pub retry_timeout: Duration,
+    /// The maximum number of concurrent reads of events.
+    pub max_concurrent_reads: usize,
+    /// The interval after which a read of the end of the log verifies it with a listing, which costs one
+    /// request.
+    pub end_check_interval: Duration,
+    /// The grace period between closing log objects and deleting them; much longer than `end_check_interval`.
+    pub deletion_grace: Duration,
+    /// The interval at which a process checks whether maintenance is due, in addition to notifications from
+    /// writers.
+    pub maintenance_interval: Duration,
+    /// The number of log objects that are closed together; fixed in a new store's `FORMAT`.
+    pub block_size: u64,
 }
 
 impl Settings {
-    /// The usual ones, and the machine's clock.
+    /// Returns the default settings with the system clock.
     pub fn new(instance: u128) -> Self {
         Self {
             instance,
             clock: Arc::new(SystemClock),
-            compare_clocks_every: Some(Duration::from_secs(600)),
-            poll: Duration::from_millis(500),
+            clock_check_interval: Some(Duration::from_secs(600)),
+            poll_interval: Duration::from_millis(500),
             cache_bytes: 64 << 20,
             checkpoint_every: 1024,
-            tries: 6,
-            pause: Duration::from_millis(50),
+            max_attempts: 6,
+            retry_backoff: Duration::from_millis(50),
             request_timeout: Duration::from_secs(4),
-            patience: Duration::from_secs(8),
-            reads_at_once: 16,
-            fresh_for: Duration::from_secs(10),
-            grace: Duration::from_secs(60),
-            maintenance_pause: Duration::from_secs(30),
-            block: 1024,
+            retry_timeout: Duration::from_secs(8),
+            max_concurrent_reads: 16,
+            end_check_interval: Duration::from_secs(10),
+            deletion_grace: Duration::from_secs(60),
+            maintenance_interval: Duration::from_secs(30),
+            block_size: 1024,
         }
     }
 
-    /// Waits before the next try of what has failed so many times and began at a moment; `false` when there is no next one.
-    pub(crate) async fn pause(&self, failed: u32, begun: Instant) -> bool {
-        let pause = self.pause * 2u32.saturating_pow(failed.saturating_sub(1).min(10));
-        if failed >= self.tries || begun.elapsed() + pause > self.patience {
+    /// Waits before the next attempt; returns `false` when there is none, after `failed` attempts since
+    /// `start`.
+    pub(crate) async fn backoff(&self, failures: u32, start: Instant) -> bool {
+        let delay = self.retry_backoff * 2u32.saturating_pow(failures.saturating_sub(1).min(10));
+        if failures >= self.max_attempts || start.elapsed() + delay > self.retry_timeout {
             return false;
         }
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(delay).await;
         true
     }
 
-    /// How long a request that carries so many bytes may take.
-    pub(crate) fn time_for(&self, bytes: u64) -> Duration {
+    /// Returns the timeout of a request with a payload of this many bytes.
+    pub(crate) fn timeout_for(&self, bytes: u64) -> Duration {
         self.request_timeout + Duration::from_secs(bytes >> 20)
     }
 }
@@ -86,7 +90,7 @@ impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("instance", &self.instance)
-            .field("poll", &self.poll)
+            .field("poll", &self.poll_interval)
             .finish_non_exhaustive()
     }
 }

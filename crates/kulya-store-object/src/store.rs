@@ -1,16 +1,19 @@
-//! The store: the contract's calls, each a request to the log or a look at its end.
+//! The store: implements the [`StreamStore`] contract. Each call is a request to the committer or a read of
+//! the state at the end of the log.
 
 use crate::bucket::Bucket;
-use crate::committer::{self, Job};
+use crate::committer;
 use crate::journal::Journal;
-use crate::maintenance::{self, Maintenance};
-use crate::plan::{Answer, Ask, MOST_BYTES};
+use crate::log_client::LogClient;
+use crate::maintenance::{Maintenance, PassReport};
+use crate::plan::{Request, Response};
 use crate::settings::Settings;
-use crate::state::State;
-use crate::transaction::StagedTransaction;
+use crate::transaction::ObjectTransaction;
 use async_trait::async_trait;
 use bytes::Bytes;
-use kulya_store::supervision::Supervisor;
+use kulya_store::log_backend::error::store_closed;
+use kulya_store::log_backend::queue::job_queue;
+use kulya_store::supervision::{Component, Supervisor};
 use kulya_store::{
     Commit, Committed, Entry, Error, ErrorKind, EventPointer, Health, HealthStatus, Outcome, ReadChunk,
     Result, Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName,
@@ -20,271 +23,225 @@ use object_store::ObjectStore;
 use object_store::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::Notify;
 
-/// Bytes of commits that may be on their way.
-const ROOM_BYTES: usize = 64 << 20;
-
-/// A store on an object storage. Opening a second one on the same objects, in this process or another, is fine: they see the
-/// same.
+/// A stream store on object storage. Any number of instances, in this process or others, can open the same
+/// objects: they see the same data.
 #[derive(Clone)]
 pub struct ObjectLogStore {
-    pub(crate) inner: Arc<Inner>,
+    pub(crate) shared: Arc<Shared>,
 }
 
-/// What [`ObjectLogStore::compact`] did.
+/// The result of [`ObjectLogStore::compact`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Compacted {
-    /// Bytes of events that stand in larger objects now.
+pub struct CompactionReport {
+    /// The size of the events that were merged into larger objects, in bytes.
     pub merged_bytes: u64,
-    /// Objects that nobody needed. Those of the log are deleted only some time after they were found to be so.
+    /// The number of deleted objects. Log objects are deleted only after a grace period.
     pub deleted_objects: u64,
 }
 
-pub(crate) struct Inner {
-    pub(crate) journal: Arc<Journal>,
-    jobs: mpsc::UnboundedSender<Job>,
-    room: Arc<Semaphore>,
-    closed: watch::Sender<bool>,
+pub(crate) struct Shared {
+    pub(crate) client: Arc<LogClient>,
     supervisor: Supervisor,
-    pub(crate) maintenance: tokio::sync::Mutex<Maintenance>,
+    maintenance: tokio::sync::Mutex<Maintenance>,
 }
 
 impl ObjectLogStore {
-    /// Opens the store whose objects' names begin with `prefix`, and makes it where there is none: reads the newest checkpoint
-    /// and the log behind it. Must be called within a tokio runtime, in which a task then writes.
+    /// Opens the store under `prefix`, or creates it if none exists: reads the newest checkpoint and the log
+    /// after it. Must be called within a tokio runtime, on which background tasks are spawned.
+    ///
+    /// # Errors
+    /// `Corrupt` when the log is damaged or the prefix holds something else; `InvalidInput` when the storage
+    /// does not support conditional writes; `Unreachable` when it does not answer.
     pub async fn open(objects: Arc<dyn ObjectStore>, prefix: &Path, settings: Settings) -> Result<Self> {
         let supervisor = Supervisor::default();
         let bucket = Bucket::new(objects, prefix, settings);
         let journal = Arc::new(Journal::open(bucket, supervisor.component("store.log")).await?);
-        let (jobs, queue) = mpsc::unbounded_channel();
+        let (sender, receiver) = job_queue();
         let due = Arc::new(Notify::new());
-        let committing = committer::run(Arc::clone(&journal), Arc::clone(&due), queue);
-        supervisor.spawn("store.commits", HealthStatus::Failed, committing);
-        let room = Arc::new(Semaphore::new(ROOM_BYTES));
-        let closed = watch::Sender::new(false);
-        let kept = Arc::clone(&journal);
-        let inner = Arc::new(Inner {
-            journal,
-            jobs,
-            room,
-            closed,
+        let committer = committer::run(Arc::clone(&journal), Arc::clone(&due), receiver);
+        supervisor.spawn("store.commits", HealthStatus::Failed, committer);
+        let interval = journal.bucket.settings.maintenance_interval;
+        let shared = Arc::new(Shared {
+            client: Arc::new(LogClient::new(journal, sender)),
             supervisor: supervisor.clone(),
             maintenance: tokio::sync::Mutex::default(),
         });
-        let (store, is) = (Arc::downgrade(&inner), supervisor.component("store.maintenance"));
+        let (weak, component) = (Arc::downgrade(&shared), supervisor.component("store.maintenance"));
         supervisor.spawn_restarting("store.maintenance", move || {
-            maintenance::run(Weak::clone(&store), Arc::clone(&kept), Arc::clone(&due), is.clone())
+            run_maintenance(Weak::clone(&weak), Arc::clone(&due), interval, component.clone())
         });
-        Ok(Self { inner })
+        Ok(Self { shared })
     }
 
-    /// Objects under the store's prefix, and their bytes together.
-    pub async fn usage(&self) -> Result<(u64, u64)> {
-        self.inner.journal.bucket.usage().await
-    }
-
-    /// Does the maintenance now, what is not due yet included: applies the streams' retention, merges small objects, writes a
-    /// checkpoint, and deletes what nobody needs. Processes do so by themselves.
+    /// Returns the number of objects under the store's prefix and their total size in bytes.
     ///
     /// # Errors
-    /// `Conflict` when another process is at it.
-    pub async fn compact(&self) -> Result<Compacted> {
-        let pass = self.inner.maintenance.lock().await.pass(&self.inner, true).await?;
+    /// `Unreachable` when the storage does not answer.
+    pub async fn usage(&self) -> Result<(u64, u64)> {
+        self.client().journal.bucket.usage().await
+    }
+
+    /// Runs all maintenance now, due or not: applies retention, merges small objects, writes a checkpoint,
+    /// and deletes unreferenced objects. Background tasks do this, too.
+    ///
+    /// # Errors
+    /// `Conflict` when another process holds the maintenance lease; `Unreachable` when the storage does not
+    /// answer.
+    pub async fn compact(&self) -> Result<CompactionReport> {
+        let pass = self.run_maintenance_pass(true).await?;
         let pass = pass.ok_or_else(|| {
-            Error::new(
-                ErrorKind::Conflict,
-                "another process does the maintenance right now: try again in a minute",
-            )
+            Error::new(ErrorKind::Conflict, "maintenance lease held by another process: retry in a minute")
         })?;
-        Ok(Compacted { merged_bytes: pass.merged_bytes, deleted_objects: pass.deleted_objects })
+        Ok(CompactionReport { merged_bytes: pass.merged_bytes, deleted_objects: pass.deleted_objects })
+    }
+
+    fn client(&self) -> &LogClient {
+        &self.shared.client
+    }
+
+    async fn run_maintenance_pass(&self, force: bool) -> Result<Option<PassReport>> {
+        self.shared.maintenance.lock().await.run_pass(&self.shared.client, self, force).await
     }
 }
 
-impl Inner {
-    pub(crate) fn check_open(&self) -> Result<()> {
-        if *self.closed.borrow() { Err(closed()) } else { Ok(()) }
-    }
-
-    pub(crate) async fn ask(&self, ask: Ask) -> Result<Answer> {
-        self.check_open()?;
-        self.journal.check_writes()?;
-        let bytes = ask.bytes();
-        if bytes > MOST_BYTES {
-            return Err(Error::invalid(format!(
-                "{bytes} bytes are more than are written at once: stage events in a transaction, at most {MOST_BYTES} bytes at a time"
-            )));
+/// Runs a maintenance pass whenever a writer notifies it and at each interval, until the store is closed.
+async fn run_maintenance(store: Weak<Shared>, due: Arc<Notify>, interval: Duration, component: Component) {
+    loop {
+        tokio::select! {
+            () = due.notified() => {}
+            () = tokio::time::sleep(interval) => {}
         }
-        let room = Arc::clone(&self.room).acquire_many_owned(bytes.min(ROOM_BYTES) as u32).await;
-        let (reply, answer) = oneshot::channel();
-        self.jobs.send(Job { ask, reply, _room: room.ok() }).map_err(|_| closed())?;
-        answer.await.map_err(|_| closed())?
-    }
-
-    async fn change(&self, ask: Ask) -> Result<bool> {
-        Ok(matches!(self.ask(ask).await?, Answer::Done(true)))
-    }
-
-    /// Asks without waiting for the answer.
-    pub(crate) fn tell(&self, ask: Ask) {
-        committer::tell(&self.jobs, ask);
-    }
-
-    /// Looks at the state as it is at the log's end.
-    async fn look<T>(&self, act: impl FnOnce(&State) -> T) -> Result<T> {
-        self.check_open()?;
-        self.journal.sync().await?;
-        self.journal.with(act)
-    }
-
-    async fn wait_beyond(&self, segment: &SegmentId, offset: u64) -> Result<()> {
-        let mut moved = self.journal.moved.subscribe();
-        self.journal.sync().await?;
-        let longest = self.journal.bucket.settings.poll;
-        let mut pause = (longest / 32).max(Duration::from_millis(1)).min(longest);
-        loop {
-            moved.borrow_and_update();
-            let looks = self.journal.looks();
-            let (tail, sealed) = self
-                .journal
-                .with(|state| state.segment(segment).map(|(found, sealed)| (found.tail, sealed)))??;
-            if tail > offset {
-                return Ok(());
+        let Some(shared) = store.upgrade().filter(|shared| shared.client.check_open().is_ok()) else {
+            return;
+        };
+        match (ObjectLogStore { shared }).run_maintenance_pass(false).await {
+            Ok(pass) => {
+                let PassReport { merged_bytes, deleted_objects } = pass.unwrap_or_default();
+                component.count("merged_bytes", merged_bytes);
+                component.count("deleted_objects", deleted_objects);
+                component.set_healthy();
             }
-            if sealed {
-                return Err(Error::sealed(&segment.stream));
-            }
-            tokio::select! {
-                _ = moved.changed() => {}
-                () = tokio::time::sleep(pause) => {
-                    // where nothing comes it is looked for more and more rarely
-                    pause = (pause + pause / 4).min(longest);
-                    // of many who wait one looks
-                    if self.journal.looks() == looks {
-                        self.journal.sync().await?;
-                    }
-                }
+            // a failed pass is repeated; meanwhile no data is lost, only no space is reclaimed
+            Err(error) => {
+                tracing::warn!("maintenance failed, will retry: {error}");
+                component.set(HealthStatus::Degraded, error.to_string());
+                component.count("failures", 1);
             }
         }
     }
-}
-
-pub(crate) fn closed() -> Error {
-    Error::new(ErrorKind::Closed, "the store is closed")
 }
 
 #[async_trait]
 impl StreamStore for ObjectLogStore {
     fn health(&self) -> Health {
-        self.inner.supervisor.health()
+        self.shared.supervisor.health()
     }
 
     async fn create_scope(&self, scope: &Scope) -> Result<bool> {
-        self.inner.change(Ask::CreateScope(scope.clone())).await
+        self.client().submit_change(Request::CreateScope(scope.clone())).await
     }
 
     async fn scopes(&self) -> Result<Vec<Scope>> {
-        self.inner.look(|state| state.scopes.iter().cloned().collect()).await
+        self.client().read_state(|state| state.scopes.iter().cloned().collect()).await
     }
 
     async fn delete_scope(&self, scope: &Scope) -> Result<bool> {
-        self.inner.change(Ask::DeleteScope(scope.clone())).await
+        self.client().submit_change(Request::DeleteScope(scope.clone())).await
     }
 
     async fn create_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<bool> {
         config.check(stream)?;
-        self.inner.change(Ask::CreateStream(stream.clone(), config)).await
+        self.client().submit_change(Request::CreateStream(stream.clone(), config)).await
     }
 
     async fn stream(&self, stream: &StreamId) -> Result<StreamInfo> {
-        self.inner.look(|state| state.info(stream)).await?
+        self.client().read_state(|state| state.info(stream)).await?
     }
 
     async fn update_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<()> {
-        self.inner.change(Ask::UpdateStream(stream.clone(), config)).await.map(drop)
+        self.client().submit_change(Request::UpdateStream(stream.clone(), config)).await.map(drop)
     }
 
     async fn seal_stream(&self, stream: &StreamId) -> Result<bool> {
-        self.inner.change(Ask::SealStream(stream.clone())).await
+        self.client().submit_change(Request::SealStream(stream.clone())).await
     }
 
     async fn delete_stream(&self, stream: &StreamId) -> Result<bool> {
-        self.inner.change(Ask::DeleteStream(stream.clone())).await
+        self.client().submit_change(Request::DeleteStream(stream.clone())).await
     }
 
     async fn truncate(&self, cut: &StreamCut) -> Result<()> {
-        self.inner.check_open()?;
-        self.inner.journal.check_cut(cut).await?;
-        self.inner.change(Ask::Truncate(cut.clone())).await.map(drop)
+        self.client().check_open()?;
+        self.client().journal.check_cut(cut).await?;
+        self.client().submit_change(Request::Truncate(cut.clone())).await.map(drop)
     }
 
     async fn cut_at(&self, stream: &StreamId, since_epoch: Duration) -> Result<StreamCut> {
-        self.inner.check_open()?;
-        self.inner.journal.cut_at(stream, since_epoch).await
+        self.client().check_open()?;
+        self.client().journal.cut_at(stream, since_epoch).await
     }
 
     async fn streams(&self, scope: &Scope) -> Result<Vec<StreamName>> {
-        self.inner.look(|state| state.streams_of(scope)).await?
+        self.client().read_state(|state| state.streams_of(scope)).await?
     }
 
     async fn segments(&self, stream: &StreamId) -> Result<Vec<SegmentInfo>> {
-        self.inner.look(|state| state.infos(stream)).await?
+        self.client().read_state(|state| state.segment_infos(stream)).await?
     }
 
     async fn read(&self, segment: &SegmentId, offset: u64, max_bytes: usize) -> Result<ReadChunk> {
-        self.inner.check_open()?;
-        self.inner.journal.read(segment, offset, max_bytes).await
+        self.client().check_open()?;
+        self.client().journal.read(segment, offset, max_bytes).await
     }
 
     async fn wait_beyond(&self, segment: &SegmentId, offset: u64) -> Result<()> {
-        let mut closing = self.inner.closed.subscribe();
-        tokio::select! {
-            biased;
-            _ = closing.wait_for(|closed| *closed) => Err(closed()),
-            waited = self.inner.wait_beyond(segment, offset) => waited,
-        }
+        self.client().wait_for_data(segment, offset).await
     }
 
     async fn event(&self, pointer: &EventPointer) -> Result<Bytes> {
-        self.inner.check_open()?;
-        self.inner.journal.event(pointer).await
+        self.client().check_open()?;
+        self.client().journal.event(pointer).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<Committed> {
         let Commit { appends, changes, writer, durability: _ } = commit;
-        match self.inner.ask(Ask::Commit { appends, changes, writer }).await? {
-            Answer::Committed(done) => Ok(done),
-            Answer::Done(_) | Answer::Begun(_) => Err(closed()),
+        match self.client().submit(Request::Commit { appends, changes, writer }).await? {
+            Response::Committed(done) => Ok(done),
+            Response::Changed(_) | Response::Id(_) => Err(store_closed()),
         }
     }
 
     async fn begin(&self) -> Result<Box<dyn Transaction>> {
-        let Answer::Begun(name) = self.inner.ask(Ask::Begin).await? else { return Err(closed()) };
-        Ok(Box::new(StagedTransaction { inner: Arc::clone(&self.inner), name, over: false }))
+        let Response::Id(id) = self.client().submit(Request::Begin).await? else {
+            return Err(store_closed());
+        };
+        Ok(Box::new(ObjectTransaction::new(Arc::clone(&self.shared.client), id)))
     }
 
     async fn outcome(&self, transaction: TransactionId) -> Result<Outcome> {
-        self.inner.look(|state| state.outcome(transaction)).await
+        self.client().read_state(|state| state.outcome(transaction)).await
     }
 
     async fn last_event_number(&self, writer: WriterId) -> Result<Option<u64>> {
-        self.inner.look(|state| state.last_event_number(writer)).await
+        self.client().read_state(|state| state.last_event_number(writer)).await
     }
 
     async fn create_table(&self, table: &TableId) -> Result<bool> {
-        self.inner.change(Ask::CreateTable(table.clone())).await
+        self.client().submit_change(Request::CreateTable(table.clone())).await
     }
 
     async fn tables(&self, scope: &Scope) -> Result<Vec<StreamName>> {
-        self.inner.look(|state| state.tables_of(scope)).await?
+        self.client().read_state(|state| state.tables_of(scope)).await?
     }
 
     async fn delete_table(&self, table: &TableId) -> Result<bool> {
-        self.inner.change(Ask::DeleteTable(table.clone())).await
+        self.client().submit_change(Request::DeleteTable(table.clone())).await
     }
 
     async fn get(&self, table: &TableId, key: &[u8]) -> Result<Option<Entry>> {
-        self.inner.look(|state| Ok(state.table(table)?.get(key))).await?
+        self.client().read_state(|state| Ok(state.table(table)?.get(key))).await?
     }
 
     async fn scan(
@@ -294,11 +251,11 @@ impl StreamStore for ObjectLogStore {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<Entry>> {
-        self.inner.look(|state| Ok(state.table(table)?.scan(prefix, after, limit))).await?
+        self.client().read_state(|state| Ok(state.table(table)?.scan(prefix, after, limit))).await?
     }
 
     async fn close(&self) -> Result<()> {
-        self.inner.closed.send_replace(true);
+        self.client().close();
         Ok(())
     }
 }

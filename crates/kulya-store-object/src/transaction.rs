@@ -1,45 +1,57 @@
-//! A transaction: events that stand in the log for nobody, until a commit says where they belong.
+//! A transaction of the object store: events that are staged in the log and invisible until a commit record
+//! publishes them.
 
-use crate::plan::{Answer, Ask};
-use crate::store::{Inner, closed};
+use crate::log_client::LogClient;
+use crate::plan::{Request, Response};
 use async_trait::async_trait;
+use kulya_store::log_backend::error::store_closed;
 use kulya_store::{Append, Committed, Result, TableChange, Transaction, TransactionId};
 use std::sync::Arc;
 
-pub(crate) struct StagedTransaction {
-    pub(crate) inner: Arc<Inner>,
-    pub(crate) name: u64,
-    pub(crate) over: bool,
+/// An open transaction; dropped, it is aborted.
+pub(crate) struct ObjectTransaction {
+    client: Arc<LogClient>,
+    id: u64,
+    is_finished: bool,
+}
+
+impl ObjectTransaction {
+    /// Wraps a transaction that was begun in the log.
+    pub(crate) fn new(client: Arc<LogClient>, id: u64) -> Self {
+        Self { client, id, is_finished: false }
+    }
 }
 
 #[async_trait]
-impl Transaction for StagedTransaction {
+impl Transaction for ObjectTransaction {
     fn id(&self) -> TransactionId {
-        TransactionId(u128::from(self.name))
+        TransactionId(u128::from(self.id))
     }
 
     async fn stage(&mut self, appends: Vec<Append>) -> Result<()> {
-        self.inner.ask(Ask::Stage { transaction: self.name, appends }).await.map(drop)
+        self.client.submit(Request::Stage { transaction: self.id, appends }).await.map(drop)
     }
 
     async fn commit(mut self: Box<Self>, changes: Vec<TableChange>) -> Result<Committed> {
-        let done = self.inner.ask(Ask::CommitStaged { transaction: self.name, changes }).await?;
-        let Answer::Committed(done) = done else { return Err(closed()) };
-        self.over = true;
-        Ok(done)
+        let request = Request::CommitStaged { transaction: self.id, changes };
+        let Response::Committed(committed) = self.client.submit(request).await? else {
+            return Err(store_closed());
+        };
+        self.is_finished = true;
+        Ok(committed)
     }
 
     async fn abort(mut self: Box<Self>) -> Result<()> {
-        self.inner.ask(Ask::Abort(self.name)).await?;
-        self.over = true;
+        self.client.submit(Request::Abort(self.id)).await?;
+        self.is_finished = true;
         Ok(())
     }
 }
 
-impl Drop for StagedTransaction {
+impl Drop for ObjectTransaction {
     fn drop(&mut self) {
-        if !self.over {
-            self.inner.tell(Ask::Abort(self.name));
+        if !self.is_finished {
+            self.client.submit_detached(Request::Abort(self.id));
         }
     }
 }

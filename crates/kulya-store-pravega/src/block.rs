@@ -1,34 +1,38 @@
-//! The journal's format: what a [`Block`] says, and its bytes. `docs/spec/pravega-journal.md` is the norm.
+//! The format of the journal: the messages in a [`Block`] and their encoding. Specified in
+//! `docs/spec/pravega-journal.md`.
 //!
-//! A block stands in the journal's segment as one event in Pravega's frame. Field numbers never change their meaning.
+//! A block is one event of the journal's segment, in Pravega's frame. Field numbers never change their
+//! meaning.
 
 use bytes::{Bytes, BytesMut};
-use kulya_store::{
-    Error, ErrorKind, Result, SegmentId, StreamId, TableId, Version, WriterId, WriterMark, framing,
-};
+pub(crate) use kulya_store::log_backend::message::{Change, Empty, Name};
+use kulya_store::{Error, ErrorKind, Result, SegmentId, TableId, Version, WriterId, WriterMark, framing};
 use prost::Message;
 
-/// The most that a block takes: what a segment store takes in one append, less room for its head.
-pub(crate) const MOST_BLOCK_BYTES: usize = 15 << 20;
-/// Records of a block are told apart by twelve bits in versions and names.
-pub(crate) const MOST_RECORDS: usize = 1 << 12;
-/// Batches of one block, those of its transactions included, are told apart by 24 bits.
-pub(crate) const MOST_BATCHES: usize = 1 << 24;
+/// The maximum size of a block in bytes: what a segment store accepts in one append, less space for its
+/// header.
+pub(crate) const MAX_BLOCK_BYTES: usize = 15 << 20;
+/// The maximum number of records per block: a record id has 12 bits for it.
+pub(crate) const MAX_RECORDS: usize = 1 << 12;
+/// The maximum number of batches per block, those of its transactions included: a batch number has 24 bits
+/// for it.
+pub(crate) const MAX_BATCHES: usize = 1 << 24;
 
-/// What is written to the journal at once: events for segments, and what happens beside them.
+/// The unit of writing to the journal: events by segment, and records.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Block {
-    /// The two halves of the number of the process that wrote this.
+    /// The instance id of the process that wrote it, upper half; the lower half follows.
     #[prost(fixed64, tag = "1")]
     pub(crate) instance_high: u64,
     #[prost(fixed64, tag = "2")]
     pub(crate) instance_low: u64,
-    /// The events of the commits, by segment.
+    /// The events of its commits, by segment.
     #[prost(message, repeated, tag = "3")]
     pub(crate) batches: Vec<SegmentBatch>,
     #[prost(message, repeated, tag = "4")]
     pub(crate) records: Vec<Record>,
-    /// Which of its process's tries to write a block this is: rises, and makes the numbers of its batches.
+    /// The number of its process's attempt to append a block: increases, and determines the numbers of its
+    /// batches.
     #[prost(fixed64, tag = "5")]
     pub(crate) sequence: u64,
 }
@@ -36,90 +40,76 @@ pub(crate) struct Block {
 /// Events of one segment.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct SegmentBatch {
-    /// The segment's name, without the namespace.
+    /// The name of the segment, without the namespace.
     #[prost(string, tag = "1")]
     pub(crate) segment: String,
     #[prost(uint32, tag = "2")]
     pub(crate) count: u32,
-    /// The events as they will stand in the segment.
+    /// The framed events as they are appended to the segment.
     #[prost(bytes = "bytes", tag = "3")]
     pub(crate) frames: Bytes,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Record {
-    #[prost(oneof = "Act", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
-    pub(crate) act: Option<Act>,
+    #[prost(oneof = "Op", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
+    pub(crate) op: Option<Op>,
 }
 
-/// What a record does.
+/// An operation on the state.
 #[derive(Clone, PartialEq, prost::Oneof)]
-pub(crate) enum Act {
+pub(crate) enum Op {
     #[prost(message, tag = "1")]
     Commit(CommitRecord),
-    /// A transaction begins; its name is the record's place.
+    /// Begins a transaction, whose id is the id of the record.
     #[prost(message, tag = "2")]
-    Begin(Nothing),
-    /// Events of a transaction, which nobody sees yet.
+    Begin(Empty),
+    /// Stages events of a transaction, invisible until its commit.
     #[prost(message, tag = "3")]
-    Part(Part),
-    /// A transaction is forgotten.
+    Stage(StagedPart),
+    /// Aborts a transaction.
     #[prost(fixed64, tag = "4")]
     Abort(u64),
-    /// A stream takes no more events.
+    /// Seals a stream.
     #[prost(message, tag = "5")]
     Seal(Name),
     #[prost(message, tag = "6")]
     CreateTable(Name),
     #[prost(message, tag = "7")]
     DeleteTable(Name),
-    /// A piece of the state as it was when a checkpoint was begun.
+    /// A chunk of the state as of the start of a checkpoint.
     #[prost(message, tag = "8")]
-    Piece(Piece),
-    /// All pieces are written: whoever reads from `at` on needs nothing before it.
+    Snapshot(SnapshotChunk),
+    /// Completes a checkpoint: recovery from `at` on needs nothing before it.
     #[prost(message, tag = "9")]
     Checkpoint(Checkpoint),
 }
-
-#[derive(Clone, PartialEq, prost::Message)]
-pub(crate) struct Nothing {}
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct CommitRecord {
     #[prost(message, repeated, tag = "1")]
     pub(crate) changes: Vec<Change>,
     #[prost(message, optional, tag = "2")]
-    pub(crate) writer: Option<Mark>,
+    pub(crate) writer: Option<WriterMarkRecord>,
     /// The transaction whose events become visible; 0 for none.
     #[prost(fixed64, tag = "3")]
     pub(crate) transaction: u64,
-    /// Whether the transaction's outcome is kept: not for one that only carried a large commit.
+    /// Whether the transaction's outcome is remembered: not for one that only carried a large commit.
     #[prost(bool, tag = "4")]
-    pub(crate) remembered: bool,
+    pub(crate) remember_outcome: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(crate) struct Part {
+pub(crate) struct StagedPart {
     #[prost(fixed64, tag = "1")]
     pub(crate) transaction: u64,
     #[prost(message, repeated, tag = "2")]
     pub(crate) batches: Vec<SegmentBatch>,
 }
 
+/// A writer, and the sequence number of its commit.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(crate) struct Change {
-    #[prost(message, optional, tag = "1")]
-    pub(crate) table: Option<Name>,
-    #[prost(bytes = "bytes", tag = "2")]
-    pub(crate) key: Bytes,
-    /// None removes the entry.
-    #[prost(bytes = "bytes", optional, tag = "3")]
-    pub(crate) value: Option<Bytes>,
-}
-
-/// A writer, and the number of its commit.
-#[derive(Clone, PartialEq, prost::Message)]
-pub(crate) struct Mark {
+pub(crate) struct WriterMarkRecord {
     #[prost(fixed64, tag = "1")]
     pub(crate) high: u64,
     #[prost(fixed64, tag = "2")]
@@ -128,38 +118,30 @@ pub(crate) struct Mark {
     pub(crate) number: u64,
 }
 
-/// A stream's or a table's.
+/// A chunk of the state: tables with entries, writers in the order of their last commits, outcomes, open
+/// transactions.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(crate) struct Name {
-    #[prost(string, tag = "1")]
-    pub(crate) scope: String,
-    #[prost(string, tag = "2")]
-    pub(crate) name: String,
-}
-
-/// A part of the state: tables with entries, writers in the order of their last commits, outcomes, open transactions.
-#[derive(Clone, PartialEq, prost::Message)]
-pub(crate) struct Piece {
-    /// Up to where the journal is in this state.
+pub(crate) struct SnapshotChunk {
+    /// The journal offset of the state.
     #[prost(fixed64, tag = "1")]
     pub(crate) at: u64,
-    /// Counted from 0.
+    /// The number of the chunk, from 0.
     #[prost(uint32, tag = "2")]
     pub(crate) number: u32,
     #[prost(message, repeated, tag = "3")]
     pub(crate) tables: Vec<Name>,
     #[prost(message, repeated, tag = "4")]
-    pub(crate) entries: Vec<EntryPiece>,
+    pub(crate) entries: Vec<EntrySnapshot>,
     #[prost(message, repeated, tag = "5")]
-    pub(crate) writers: Vec<Mark>,
+    pub(crate) writers: Vec<WriterMarkRecord>,
     #[prost(message, repeated, tag = "6")]
-    pub(crate) outcomes: Vec<OutcomePiece>,
+    pub(crate) outcomes: Vec<OutcomeSnapshot>,
     #[prost(message, repeated, tag = "7")]
-    pub(crate) open: Vec<OpenPiece>,
+    pub(crate) open: Vec<TransactionSnapshot>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(crate) struct EntryPiece {
+pub(crate) struct EntrySnapshot {
     #[prost(message, optional, tag = "1")]
     pub(crate) table: Option<Name>,
     #[prost(bytes = "bytes", tag = "2")]
@@ -171,7 +153,7 @@ pub(crate) struct EntryPiece {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(crate) struct OutcomePiece {
+pub(crate) struct OutcomeSnapshot {
     #[prost(fixed64, tag = "1")]
     pub(crate) transaction: u64,
     /// All changes of a commit have one version.
@@ -182,10 +164,10 @@ pub(crate) struct OutcomePiece {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-pub(crate) struct OpenPiece {
+pub(crate) struct TransactionSnapshot {
     #[prost(fixed64, tag = "1")]
     pub(crate) transaction: u64,
-    /// Where its parts stand: offset and length of each block.
+    /// The blocks that hold its staged events: their offsets, and their lengths.
     #[prost(fixed64, repeated, tag = "2")]
     pub(crate) offsets: Vec<u64>,
     #[prost(uint32, repeated, tag = "3")]
@@ -197,11 +179,11 @@ pub(crate) struct Checkpoint {
     #[prost(fixed64, tag = "1")]
     pub(crate) at: u64,
     #[prost(uint32, tag = "2")]
-    pub(crate) pieces: u32,
+    pub(crate) chunks: u32,
 }
 
 impl Block {
-    pub(crate) fn of(instance: u128) -> Self {
+    pub(crate) fn new(instance: u128) -> Self {
         Self { instance_high: (instance >> 64) as u64, instance_low: instance as u64, ..Self::default() }
     }
 
@@ -209,7 +191,7 @@ impl Block {
         u128::from(self.instance_high) << 64 | u128::from(self.instance_low)
     }
 
-    /// The block's bytes in the journal, frame included.
+    /// Encodes the block, frame included.
     pub(crate) fn to_bytes(&self) -> Bytes {
         let body = self.encode_to_vec();
         let mut out = BytesMut::with_capacity(framing::HEADER_BYTES + body.len());
@@ -217,63 +199,47 @@ impl Block {
         out.freeze()
     }
 
-    /// The length of the block's body that a frame's header announces; `None` when it announces none.
+    /// Returns the length of a block's body from a frame's header; `None` when it is not valid.
     pub(crate) fn body_len(header: &[u8; framing::HEADER_BYTES]) -> Option<usize> {
         let [0, 0, 0, 0, length @ ..] = header else { return None };
-        usize::try_from(i32::from_be_bytes(*length)).ok().filter(|length| *length <= MOST_BLOCK_BYTES)
+        usize::try_from(i32::from_be_bytes(*length)).ok().filter(|length| *length <= MAX_BLOCK_BYTES)
     }
 
-    /// Reads a block's body. Total: any bytes give a block or an error.
+    /// Decodes a block's body. Arbitrary bytes give a block or an error.
+    ///
+    /// # Errors
+    /// `Corrupt` when it is not a block.
     pub(crate) fn from_body(offset: u64, body: Bytes) -> Result<Self> {
-        Self::decode(body).map_err(|e| unreadable(offset).because(e))
+        Self::decode(body).map_err(|e| corrupt_journal(offset).because(e))
     }
 
-    /// What a version or a transaction's name is made of: the block's place, and the record's within it.
-    pub(crate) fn mark(offset: u64, record: usize) -> u64 {
+    /// Returns the id of a record, which is the version of its changes or the id of its transaction: made of
+    /// the block's offset and the record's index.
+    pub(crate) fn record_id(offset: u64, record: usize) -> u64 {
         (offset << 12 | record as u64) + 1
     }
 
-    /// The number under which a batch is known to its segment.
-    pub(crate) fn batch_number(&self, place: usize) -> i64 {
-        (self.sequence as i64) << 24 | (place as i64 + 1)
+    /// Returns the event number under which a batch is appended to its segment.
+    pub(crate) fn batch_number(&self, index: usize) -> i64 {
+        (self.sequence as i64) << 24 | (index as i64 + 1)
     }
 }
 
-/// The journal holds something that no store of ours wrote.
-pub(crate) fn unreadable(offset: u64) -> Error {
+/// Returns the error for content of the journal that no store wrote.
+pub(crate) fn corrupt_journal(offset: u64) -> Error {
     Error::new(
         ErrorKind::Corrupt,
-        format!(
-            "the journal of this store in Pravega cannot be read at offset {offset}: another program, or a later version, wrote there"
-        ),
+        format!("journal corrupt at offset {offset}: written by another program or a later version of kulya"),
     )
 }
 
 impl SegmentBatch {
     pub(crate) fn segment(&self, offset: u64) -> Result<SegmentId> {
-        self.segment.parse().map_err(|e: Error| unreadable(offset).because(e))
+        self.segment.parse().map_err(|e: Error| corrupt_journal(offset).because(e))
     }
 }
 
-impl Name {
-    pub(crate) fn of_table(table: &TableId) -> Self {
-        Self { scope: table.scope.to_string(), name: table.name.to_string() }
-    }
-
-    pub(crate) fn of_stream(stream: &StreamId) -> Self {
-        Self { scope: stream.scope.to_string(), name: stream.name.to_string() }
-    }
-
-    pub(crate) fn table(&self) -> Result<TableId> {
-        TableId::stored(&self.scope, &self.name)
-    }
-
-    pub(crate) fn stream(&self) -> Result<StreamId> {
-        StreamId::stored(&self.scope, &self.name)
-    }
-}
-
-impl Mark {
+impl WriterMarkRecord {
     pub(crate) fn of(mark: WriterMark) -> Self {
         let WriterId(writer) = mark.writer;
         Self { high: (writer >> 64) as u64, low: writer as u64, number: mark.event_number }
@@ -285,7 +251,7 @@ impl Mark {
     }
 }
 
-impl EntryPiece {
+impl EntrySnapshot {
     pub(crate) fn new(table: &TableId, key: &Bytes, value: &Bytes, version: Version) -> Self {
         Self {
             table: Some(Name::of_table(table)),
@@ -299,18 +265,19 @@ impl EntryPiece {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kulya_store::StreamId;
     use proptest::prelude::*;
 
     #[test]
-    fn a_block_reads_back() {
-        let mut block = Block::of(7 << 100 | 3);
+    fn a_block_round_trips() {
+        let mut block = Block::new(7 << 100 | 3);
         let segment = StreamId::new("s", "t").unwrap().segment(2);
         block.batches.push(SegmentBatch {
             segment: segment.to_string(),
             count: 1,
             frames: framing::frame(b"e"),
         });
-        block.records.push(Record { act: Some(Act::Abort(9)) });
+        block.records.push(Record { op: Some(Op::Abort(9)) });
         let bytes = block.to_bytes();
         let (header, body) = bytes.split_first_chunk().unwrap();
         assert_eq!(Block::body_len(header), Some(body.len()));
@@ -320,17 +287,17 @@ mod tests {
     }
 
     #[test]
-    fn places_make_names_that_rise() {
-        let marks = [Block::mark(0, 0), Block::mark(0, MOST_RECORDS - 1), Block::mark(1, 0)];
+    fn record_ids_and_batch_numbers_increase() {
+        let marks = [Block::record_id(0, 0), Block::record_id(0, MAX_RECORDS - 1), Block::record_id(1, 0)];
         assert!(marks[0] > 0 && marks.is_sorted_by(|a, b| a < b), "{marks:?}");
-        let number = |sequence, place| Block { sequence, ..Block::default() }.batch_number(place);
-        let numbers = [number(1, 0), number(1, MOST_BATCHES - 2), number(2, 0)];
+        let number = |sequence, index| Block { sequence, ..Block::default() }.batch_number(index);
+        let numbers = [number(1, 0), number(1, MAX_BATCHES - 2), number(2, 0)];
         assert!(numbers[0] > 0 && numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
     }
 
     proptest! {
         #[test]
-        fn any_bytes_are_a_block_or_an_error(bytes: Vec<u8>, header: [u8; 8]) {
+        fn arbitrary_bytes_are_a_block_or_an_error(bytes: Vec<u8>, header: [u8; 8]) {
             let _ = Block::body_len(&header);
             if let Ok(block) = Block::from_body(0, bytes.into()) {
                 block.batches.iter().for_each(|batch| _ = batch.segment(0));

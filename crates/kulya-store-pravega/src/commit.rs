@@ -1,53 +1,55 @@
-//! A commit's way: one append where it is nothing but events of one segment, else through the journal; and where its events
-//! stand, for the answer.
+//! Commits: a single append on the fast path for events of one segment alone, else through the journal; and
+//! the pointers of the committed events.
 
-use crate::block::{MOST_BLOCK_BYTES, SegmentBatch};
-use crate::lane;
-use crate::layout::{Laid, LayoutsOf};
-use crate::plan::{Answer, Ask, CommitAsk, committed};
-use crate::store::{Inner, closed};
-use crate::transaction;
-use bytes::Bytes;
+use crate::block::{MAX_BLOCK_BYTES, SegmentBatch};
+use crate::client::{MAX_PENDING_BYTES, PravegaClient};
+use crate::fast_path::{self, FastAppend};
+use crate::layout::{BatchLayout, StreamLayouts};
+use crate::plan::{CommitRequest, Request, Response, change_bytes, committed};
+use crate::staging;
 use futures::future::try_join_all;
+use kulya_store::log_backend::error::store_closed;
+use kulya_store::log_backend::queue::{JobSender, job_queue};
 use kulya_store::{
-    Append, Commit, Committed, Error, ErrorKind, EventPointer, Pointers, Result, SegmentId, TableChange,
-    framing, supervision,
+    Append, Commit, Committed, Error, ErrorKind, EventPointer, Pointers, Result, SegmentId, framing,
+    supervision,
 };
 use std::sync::{Arc, PoisonError};
-use tokio::sync::{mpsc, oneshot};
 
-/// Bytes of commits that may be on their way.
-pub(crate) const ROOM_BYTES: usize = 64 << 20;
-/// Events beyond this are staged in parts.
-const WHOLE_BYTES: usize = 4 << 20;
-/// Of tables a commit changes so much: the rest of its block is for names, keys and the block's own head.
-const MOST_CHANGED_BYTES: usize = MOST_BLOCK_BYTES - (1 << 20);
-/// A stream may end and begin anew while we look; more often than this nobody does.
-const MOST_LOOKS: usize = 10;
-/// Segments with a writer of their own.
-const MOST_LANES: usize = 4096;
+/// The size in bytes beyond which events are staged in parts.
+const MAX_INLINE_BYTES: usize = 4 << 20;
+/// The maximum size of a commit's table changes, in bytes: the rest of its block is for names, keys and the
+/// block's header.
+const MAX_CHANGE_BYTES: usize = MAX_BLOCK_BYTES - (1 << 20);
+/// The maximum number of attempts when streams are sealed or recreated concurrently.
+const MAX_ATTEMPTS: usize = 10;
+/// The maximum number of cached fast paths.
+const MAX_FAST_PATHS: usize = 4096;
 
-impl Inner {
+impl PravegaClient {
+    /// Commits events and table changes atomically.
     pub(crate) async fn commit(&self, commit: Commit) -> Result<Committed> {
         let size = commit.appends.iter().map(|append| append.event.len() + 64).sum::<usize>();
-        let changed: usize = commit.changes.iter().map(changed_bytes).sum();
-        if changed > MOST_CHANGED_BYTES {
+        let changed: usize = commit.changes.iter().map(change_bytes).sum();
+        if changed > MAX_CHANGE_BYTES {
             return Err(Error::invalid(format!(
-                "a commit changes {changed} bytes of tables, more than {} MiB: make it smaller",
-                MOST_CHANGED_BYTES >> 20
+                "table changes of {changed} bytes exceed the maximum of {} MiB per commit: split the commit",
+                MAX_CHANGE_BYTES >> 20
             )));
         }
-        let room = (size + changed).clamp(1, ROOM_BYTES) as u32;
-        let _room = self.room.acquire_many(room).await.map_err(|_| closed())?;
+        let permits = (size + changed).clamp(1, MAX_PENDING_BYTES) as u32;
+        let _permits = self.permits.acquire_many(permits).await.map_err(|_| store_closed())?;
         if commit.appends.is_empty() && commit.changes.is_empty() && commit.writer.is_none() {
             return Ok(Committed::default());
         }
-        for _ in 0..MOST_LOOKS {
+        for _ in 0..MAX_ATTEMPTS {
             let layouts = match self.layouts(&commit.appends).await {
-                // a repetition is one, whatever has become of the stream
+                // a duplicate is reported as such, whatever happened to the stream
                 Err(error) if commit.writer.is_some() => {
                     self.sync().await?;
-                    return match commit.writer.is_some_and(|mark| self.with(|state| state.writers.has(mark)))
+                    return match commit
+                        .writer
+                        .is_some_and(|mark| self.with_state(|state| state.writers.has(mark)))
                     {
                         true => Ok(Committed::duplicate()),
                         false => Err(error),
@@ -55,152 +57,164 @@ impl Inner {
                 }
                 layouts => layouts?,
             };
-            let laid = self.lay(&commit.appends, &layouts);
+            let layout = self.layouts.assign(&commit.appends, &layouts);
             let only_events = commit.changes.is_empty() && commit.writer.is_none();
-            let done = match laid.batches.as_slice() {
+            let done = match layout.batches.as_slice() {
                 [one]
                     if only_events
                         && one.frames.len() <= framing::MAX_EVENT_BYTES + framing::HEADER_BYTES =>
                 {
-                    self.append(&commit, &laid, one).await
+                    self.append_fast(&commit, &layout, one).await
                 }
-                _ => self.write(&commit, laid, &layouts).await,
+                _ => self.write_journal(&commit, layout, &layouts).await,
             };
             match done {
                 Ok(Some(done)) => return Ok(done),
-                Ok(None) => layouts.keys().for_each(|stream| self.layouts.forget(stream)),
+                Ok(None) => layouts.keys().for_each(|stream| self.layouts.invalidate(stream)),
                 Err(error) => return Err(error),
             }
         }
         Err(Error::new(
             ErrorKind::Failed,
-            "the streams of a commit were sealed and made again too often meanwhile: ask again",
+            "the streams of a commit were sealed or recreated concurrently: retry",
         ))
     }
 
-    /// The short way; `None` when the layout is no longer true.
-    async fn append(&self, commit: &Commit, laid: &Laid, batch: &SegmentBatch) -> Result<Option<Committed>> {
-        let Some(segment) = laid.segments.first() else { return Ok(None) };
-        let (reply, answer) = oneshot::channel();
-        let job = lane::Job { frames: batch.frames.clone(), count: batch.count, reply };
-        if self.lane(segment).send(job).is_err() {
-            // its task has ended: the next try gets another
-            self.lanes.lock().unwrap_or_else(PoisonError::into_inner).remove(segment);
+    /// Commits on the fast path; `None` when the layout is stale.
+    async fn append_fast(
+        &self,
+        commit: &Commit,
+        layout: &BatchLayout,
+        batch: &SegmentBatch,
+    ) -> Result<Option<Committed>> {
+        let Some(segment) = layout.segments.first() else { return Ok(None) };
+        let request = FastAppend { frames: batch.frames.clone(), count: batch.count };
+        let Some(response) = self.fast_path(segment).enqueue(request, None) else {
+            // its task has ended: the next attempt gets another
+            self.fast_paths.lock().unwrap_or_else(PoisonError::into_inner).remove(segment);
             return Ok(None);
-        }
-        match answer.await.map_err(|_| closed())? {
+        };
+        match response.await.map_err(|_| store_closed())? {
             Ok(start) => {
-                Ok(Some(Committed { pointers: pointers(commit, laid, |_| start), ..Committed::default() }))
+                Ok(Some(Committed { pointers: pointers(commit, layout, |_| start), ..Committed::default() }))
             }
-            Err(e) if is_outdated(&e) => {
-                self.lanes.lock().unwrap_or_else(PoisonError::into_inner).remove(segment);
+            Err(e) if is_layout_stale(&e) => {
+                self.fast_paths.lock().unwrap_or_else(PoisonError::into_inner).remove(segment);
                 Ok(None)
             }
             Err(error) => Err(error),
         }
     }
 
-    fn lane(&self, segment: &SegmentId) -> mpsc::UnboundedSender<lane::Job> {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(lane) = lanes.get(segment) {
-            return lane.clone();
+    /// Returns the queue of a segment's fast path, which is started if there is none.
+    fn fast_path(&self, segment: &SegmentId) -> JobSender<FastAppend, u64> {
+        let mut fast_paths = self.fast_paths.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(fast_path) = fast_paths.get(segment) {
+            return fast_path.clone();
         }
-        if lanes.len() >= MOST_LANES {
-            lanes.clear();
+        if fast_paths.len() >= MAX_FAST_PATHS {
+            fast_paths.clear();
         }
-        let (lane, jobs) = mpsc::unbounded_channel();
-        // a writer of its own: the other one's numbers are places in the journal, and a lane that comes after one that was
-        // given up goes on behind its numbers
+        let (fast_path, jobs) = job_queue();
+        // a writer id of its own: the journal's writer uses numbers made of attempts, and a new fast path
+        // continues with the numbers of the one before
         let writer = self.instance ^ 1;
-        let running = lane::run(Arc::clone(&self.segments), segment.clone(), writer, jobs);
-        supervision::spawn_logged("segment writer", running);
-        lanes.insert(segment.clone(), lane.clone());
-        lane
+        let task = fast_path::run(Arc::clone(&self.segments), segment.clone(), writer, jobs);
+        supervision::spawn_logged("segment writer", task);
+        fast_paths.insert(segment.clone(), fast_path.clone());
+        fast_path
     }
 
-    /// The way through the journal; `None` when a layout is no longer true.
-    async fn write(&self, commit: &Commit, mut laid: Laid, layouts: &LayoutsOf) -> Result<Option<Committed>> {
-        let mut ask = CommitAsk {
+    /// Commits through the journal; `None` when a layout is stale.
+    async fn write_journal(
+        &self,
+        commit: &Commit,
+        mut layout: BatchLayout,
+        layouts: &StreamLayouts,
+    ) -> Result<Option<Committed>> {
+        let mut request = CommitRequest {
             changes: commit.changes.clone(),
             writer: commit.writer,
             streams: layouts.iter().map(|(stream, layout)| (stream.clone(), layout.as_of)).collect(),
-            ..CommitAsk::default()
+            ..CommitRequest::default()
         };
-        let changed: usize = commit.changes.iter().map(changed_bytes).sum();
-        // a block holds both, or the events are staged before
-        if laid.bytes() <= WHOLE_BYTES.min(MOST_CHANGED_BYTES.saturating_sub(changed)) {
-            ask.batches = laid.batches.clone();
+        let changed: usize = commit.changes.iter().map(change_bytes).sum();
+        // a block holds both, or the events are staged first
+        if layout.bytes() <= MAX_INLINE_BYTES.min(MAX_CHANGE_BYTES.saturating_sub(changed)) {
+            request.batches = layout.batches.clone();
         } else {
-            let cut = transaction::cut(&commit.appends, layouts, self);
-            laid = cut.laid;
-            let name = self.stage_all(cut.parts).await?;
-            ask.transaction = Some((name, false));
+            let staged = staging::split(&commit.appends, layouts, &self.layouts);
+            layout = staged.layout;
+            request.transaction = Some((self.stage_all(staged.parts).await?, false));
         }
-        // where to look for events that another process brought to their segments: not before here
-        let froms = try_join_all(laid.segments.iter().map(|segment| self.segments.boundary(segment))).await;
-        let froms = match froms {
-            Ok(froms) => froms,
+        // events that another process publishes for us are found at these offsets or later
+        let search_offsets =
+            try_join_all(layout.segments.iter().map(|segment| self.segments.boundary(segment))).await;
+        let search_offsets = match search_offsets {
+            Ok(search_offsets) => search_offsets,
             Err(error) => {
-                if let Some((transaction, _)) = ask.transaction {
-                    self.tell(Ask::Abort { transaction });
+                if let Some((transaction, _)) = request.transaction {
+                    self.submit_detached(Request::Abort { transaction });
                 }
-                return if is_outdated(&error) { Ok(None) } else { Err(error) };
+                return if is_layout_stale(&error) { Ok(None) } else { Err(error) };
             }
         };
-        let staged = ask.transaction;
-        let answer = self.ask(Ask::Commit(ask)).await;
-        if let (Some((transaction, _)), false) = (staged, matches!(answer, Ok(Answer::Written { .. }))) {
-            self.tell(Ask::Abort { transaction });
+        let staged = request.transaction;
+        let response = self.submit(Request::Commit(request)).await;
+        if let (Some((transaction, _)), false) = (staged, matches!(response, Ok(Response::Written { .. }))) {
+            self.submit_detached(Request::Abort { transaction });
         }
-        match answer? {
-            Answer::Written { mark, places } => {
-                let mut starts = Vec::with_capacity(places.len());
-                for (((place, from), segment), batch) in
-                    places.into_iter().zip(froms).zip(&laid.segments).zip(&laid.batches)
+        match response? {
+            Response::Written { record_id, offsets } => {
+                let mut starts = Vec::with_capacity(offsets.len());
+                for (((offset, from), segment), batch) in
+                    offsets.into_iter().zip(search_offsets).zip(&layout.segments).zip(&layout.batches)
                 {
-                    starts.push(match place {
+                    starts.push(match offset {
                         Some(start) => start,
-                        None => lane::find(&self.segments, segment, from, &batch.frames).await?,
+                        None => {
+                            fast_path::find_stored_batch(&self.segments, segment, from, &batch.frames).await?
+                        }
                     });
                 }
                 let start = |batch: usize| starts.get(batch).copied().unwrap_or_default();
                 Ok(Some(Committed {
-                    pointers: pointers(commit, &laid, start),
-                    ..committed(mark, commit.changes.len())
+                    pointers: pointers(commit, &layout, start),
+                    ..committed(record_id, commit.changes.len())
                 }))
             }
-            Answer::Duplicate => Ok(Some(Committed::duplicate())),
-            Answer::Already => Ok(Some(Committed::default())),
-            Answer::Stale => Ok(None),
+            Response::Duplicate => Ok(Some(Committed::duplicate())),
+            Response::Unchanged => Ok(Some(Committed::default())),
+            Response::Stale => Ok(None),
         }
     }
 
+    /// Stages all parts in a new transaction and returns its id; on an error the transaction is aborted.
     async fn stage_all(&self, parts: Vec<Vec<SegmentBatch>>) -> Result<u64> {
-        let Answer::Written { mark, .. } = self.ask(Ask::Begin).await? else { return Err(closed()) };
+        let Response::Written { record_id, .. } = self.submit(Request::Begin).await? else {
+            return Err(store_closed());
+        };
         for batches in parts {
-            if let Err(error) = self.ask(Ask::Part { transaction: mark, batches }).await {
-                self.tell(Ask::Abort { transaction: mark });
+            if let Err(error) = self.submit(Request::Stage { transaction: record_id, batches }).await {
+                self.submit_detached(Request::Abort { transaction: record_id });
                 return Err(error);
             }
         }
-        Ok(mark)
+        Ok(record_id)
     }
 }
 
-pub(crate) fn changed_bytes(change: &TableChange) -> usize {
-    change.key.len() + change.value.as_ref().map_or(0, Bytes::len)
-}
-
-fn pointers(commit: &Commit, laid: &Laid, start: impl Fn(usize) -> u64) -> Pointers {
-    let pointer = |(append, (batch, behind)): (&Append, &(usize, u64))| EventPointer {
-        segment: laid.segments.get(*batch).expect("each batch has a segment").clone(),
-        offset: start(*batch) + behind,
+/// Returns the pointers of a commit's events, from the offset of each batch.
+fn pointers(commit: &Commit, layout: &BatchLayout, start: impl Fn(usize) -> u64) -> Pointers {
+    let pointer = |(append, (batch, offset_in_batch)): (&Append, &(usize, u64))| EventPointer {
+        segment: layout.segments.get(*batch).expect("each batch has a segment").clone(),
+        offset: start(*batch) + offset_in_batch,
         length: framing::framed_len(append.event.len()) as u32,
     };
-    commit.appends.iter().zip(&laid.places).map(pointer).collect()
+    commit.appends.iter().zip(&layout.positions).map(pointer).collect()
 }
 
-/// The layout that was thought to be true is no longer.
-fn is_outdated(error: &Error) -> bool {
+/// Returns whether an error means that a cached layout is stale.
+fn is_layout_stale(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Sealed | ErrorKind::NotFound)
 }

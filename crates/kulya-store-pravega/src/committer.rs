@@ -1,275 +1,260 @@
-//! The one task that moves the journal: takes what is asked, makes blocks of as much as fits, and answers. What is asked
-//! meanwhile goes into the next block, so that many small commits share one round.
+//! The only task of a process that writes the journal. It takes requests from a queue, groups as many as fit
+//! into one block, and responds. Requests that arrive meanwhile go into the next block, so that many small
+//! commits share one append.
 
-use crate::block::{Act, Block, Checkpoint, Record, SegmentBatch};
-use crate::journal::{Journal, Landed};
-use crate::plan::{Answer, Ask, Touched, Verdict, decide};
+use crate::block::{Block, Checkpoint, Op, Record, SegmentBatch};
+use crate::journal::{BatchResult, Journal};
+use crate::plan::{Request, Response, Verdict, WriteSet, decide};
 use bytes::{Bytes, BytesMut};
+use kulya_store::log_backend::error::duplicate_error;
+use kulya_store::log_backend::queue::{Job, JobReceiver, fail_all};
 use kulya_store::{Error, ErrorKind, Result};
 use std::collections::{HashMap, HashSet, VecDeque};
-use tokio::sync::{mpsc, oneshot};
 
-/// A block that holds something takes no more beyond this.
+/// The size in bytes beyond which a non-empty block takes no more requests.
 const BLOCK_BYTES: usize = 4 << 20;
-/// Requests that are looked at in one round.
-const MOST_JOBS: usize = 4096;
-/// The journal grows by so much between two checkpoints, or by twice the size of the last one.
+/// The maximum number of requests per round.
+const MAX_JOBS: usize = 4096;
+/// The growth of the journal in bytes between two checkpoints, or twice the size of the last one.
 const CHECKPOINT_BYTES: u64 = 64 << 20;
 
-/// A request, and who waits for its answer.
-pub(crate) struct Job {
-    pub(crate) ask: Ask,
-    pub(crate) reply: oneshot::Sender<Result<Answer>>,
-}
+/// A queued request to the journal.
+type JournalJob = Job<Request, Response>;
 
-/// Works until nobody can ask any more.
-pub(crate) async fn run(mut journal: Journal, mut jobs: mpsc::UnboundedReceiver<Job>) {
+/// Runs until all senders are dropped.
+pub(crate) async fn run(mut journal: Journal, mut jobs: JobReceiver<Request, Response>) {
     let mut queue = VecDeque::new();
-    let mut next_checkpoint = journal.with(|state| state.applied) + CHECKPOINT_BYTES;
-    loop {
-        if queue.is_empty() {
-            match jobs.recv().await {
-                Some(job) => queue.push_back(job),
-                None => return,
-            }
-        }
-        while queue.len() < MOST_JOBS
-            && let Ok(job) = jobs.try_recv()
-        {
-            queue.push_back(job);
-        }
-        // who has gone was told that nobody knows what became of it; who ends a transaction waits for no answer
-        queue.retain(|job| !job.reply.is_closed() || matches!(job.ask, Ask::Abort { .. }));
+    let mut next_checkpoint = journal.with_state(|state| state.applied) + CHECKPOINT_BYTES;
+    while jobs.fill(&mut queue, MAX_JOBS).await {
+        // a caller that timed out was told that the outcome is unknown; aborts are sent without waiting
+        queue.retain(|job| !job.is_abandoned() || matches!(job.request, Request::Abort { .. }));
         if queue.is_empty() {
             continue;
         }
-        if let Err(error) = round(&mut journal, &mut queue).await {
-            // whoever asked is told, and may ask again; nothing is tried for ever
-            queue.drain(..).for_each(|job| _ = job.reply.send(Err(again(&error))));
+        if let Err(error) = run_round(&mut journal, &mut queue).await {
+            // report the error to everybody in the queue instead of retrying for ever
+            fail_all(queue.drain(..), &error);
         }
-        if journal.with(|state| state.applied) >= next_checkpoint {
-            // one that fails is tried again with the next block
+        if journal.with_state(|state| state.applied) >= next_checkpoint {
+            // a failed checkpoint is retried after the next block
             if let Ok(size) = checkpoint(&mut journal).await {
-                next_checkpoint = journal.with(|state| state.applied) + CHECKPOINT_BYTES.max(size * 2);
+                next_checkpoint = journal.with_state(|state| state.applied) + CHECKPOINT_BYTES.max(size * 2);
             }
         }
     }
 }
 
-/// One block at the most. An error is everybody's who is still in the queue.
-async fn round(journal: &mut Journal, queue: &mut VecDeque<Job>) -> Result<()> {
-    journal.settle().await?;
-    let mut fresh = false;
+/// Appends at most one block. An error applies to every request still in the queue.
+async fn run_round(journal: &mut Journal, queue: &mut VecDeque<JournalJob>) -> Result<()> {
+    journal.ensure_settled().await?;
+    let mut caught_up = false;
     loop {
-        let plan = journal.with(|state| {
+        let plan = journal.with_state(|state| {
             let mut plan = Plan::default();
-            queue.iter().enumerate().for_each(|(index, job)| plan.consider(state, index, &job.ask));
+            queue.iter().enumerate().for_each(|(index, job)| plan.add(state, index, &job.request));
             plan
         });
-        if plan.written.is_empty() && !fresh {
+        if plan.writes.is_empty() && !caught_up {
             journal.catch_up().await?;
-            fresh = true;
+            caught_up = true;
             continue;
         }
         let mut block = plan.block(journal.instance());
-        let place = match plan.written.is_empty() {
+        let location = match plan.writes.is_empty() {
             true => None,
             false => match journal.append(&mut block).await? {
-                Some(place) => Some(place),
+                Some(location) => Some(location),
                 None => {
                     journal.catch_up().await?;
-                    fresh = true;
+                    caught_up = true;
                     continue;
                 }
             },
         };
-        // the block stands where the journal was thought to end: what was said of the state was true
-        let mut taken = plan.take_decided(queue);
-        for (index, said) in plan.said {
-            if let Some(job) = taken.remove(&index) {
-                let _ = job.reply.send(said);
+        // the block is where the journal was thought to end, so decisions on the state were correct
+        let mut jobs = plan.take_answered(queue);
+        for (index, response) in plan.responses {
+            if let Some(job) = jobs.remove(&index) {
+                job.respond(response);
             }
         }
-        let Some(place) = place else { return Ok(()) };
-        let own_batches = block.batches.len();
-        let landed = match journal.land(place, block).await {
-            Ok(landed) => landed,
+        let Some(location) = location else { return Ok(()) };
+        let block_batches = block.batches.len();
+        let results = match journal.publish(location, block).await {
+            Ok(results) => results,
             Err(error) => {
-                taken.into_values().for_each(|job| _ = job.reply.send(Err(again(&error))));
+                fail_all(jobs.into_values(), &error);
                 return Ok(());
             }
         };
-        for (record, written) in plan.written.into_iter().enumerate() {
-            let Some(job) = taken.remove(&written.index) else { continue };
-            let answer = written.places(&landed, own_batches);
-            let answer =
-                answer.map(|places| Answer::Written { mark: Block::mark(place.offset, record), places });
-            let _ = job.reply.send(answer);
+        for (index, write) in plan.writes.into_iter().enumerate() {
+            let Some(job) = jobs.remove(&write.index) else { continue };
+            let record_id = Block::record_id(location.offset, index);
+            let offsets = write.offsets(&results, block_batches);
+            job.respond(offsets.map(|offsets| Response::Written { record_id, offsets }));
         }
         return Ok(());
     }
 }
 
-/// What one block shall hold, and what is answered without it.
+/// The records and events of the next block, and the responses that need no block.
 #[derive(Default)]
 struct Plan {
-    touched: Touched,
-    written: Vec<Written>,
-    acts: Vec<Act>,
-    said: Vec<(usize, Result<Answer>)>,
-    /// By segment, the pieces of its batch.
+    write_set: WriteSet,
+    writes: Vec<PlannedWrite>,
+    ops: Vec<Op>,
+    responses: Vec<(usize, Result<Response>)>,
+    /// The batches: segment, number of events, and buffers.
     batches: Vec<(String, u32, Vec<Bytes>)>,
     by_segment: HashMap<String, usize>,
     full: bool,
 }
 
 /// A request that goes into the block.
-struct Written {
-    /// Its place in the queue.
+struct PlannedWrite {
+    /// Its index in the queue.
     index: usize,
-    /// Which batch of the block holds each of its batches, and how far behind its beginning.
+    /// For each of its batches, the index of the block's batch and the offset in it.
     batches: Vec<(usize, u64)>,
     has_transaction: bool,
 }
 
-impl Written {
-    fn places(&self, landed: &[Landed], own_batches: usize) -> Result<Vec<Option<u64>>> {
-        let one = |landed: Option<&Landed>, behind: u64| match landed {
-            Some(Ok(at)) => Ok(at.map(|at| at + behind)),
-            Some(Err(error)) => Err(again(error)),
+impl PlannedWrite {
+    /// Returns the offset of each of its batches, from the results of all batches of the block.
+    fn offsets(&self, results: &[BatchResult], block_batches: usize) -> Result<Vec<Option<u64>>> {
+        let one = |results: Option<&BatchResult>, offset_in_batch: u64| match results {
+            Some(Ok(at)) => Ok(at.map(|at| at + offset_in_batch)),
+            Some(Err(error)) => Err(duplicate_error(error)),
             None => Err(Error::new(
                 ErrorKind::Failed,
-                "a commit did not reach all its segments: open the store again",
+                "commit incomplete: its events did not reach all segments, reopen the store",
             )),
         };
         if self.has_transaction {
-            return landed
-                .get(own_batches..)
+            return results
+                .get(block_batches..)
                 .unwrap_or_default()
                 .iter()
-                .map(|landed| one(Some(landed), 0))
+                .map(|results| one(Some(results), 0))
                 .collect();
         }
-        // a stream that was to be sealed says so behind all batches
+        // results of sealing streams follow those of all batches
         if self.batches.is_empty() {
-            return landed
-                .get(own_batches..)
+            return results
+                .get(block_batches..)
                 .unwrap_or_default()
                 .iter()
                 .try_for_each(|l| one(Some(l), 0).map(drop))
                 .map(|()| Vec::new());
         }
-        self.batches.iter().map(|(batch, behind)| one(landed.get(*batch), *behind)).collect()
+        self.batches
+            .iter()
+            .map(|(batch, offset_in_batch)| one(results.get(*batch), *offset_in_batch))
+            .collect()
     }
 }
 
 impl Plan {
-    fn consider(&mut self, state: &crate::state::State, index: usize, ask: &Ask) {
-        if self.full || (!self.acts.is_empty() && self.touched.bytes + ask.bytes() > BLOCK_BYTES) {
+    fn add(&mut self, state: &crate::state::State, index: usize, request: &Request) {
+        if self.full || (!self.ops.is_empty() && self.write_set.bytes + request.bytes() > BLOCK_BYTES) {
             self.full = true;
             return;
         }
-        match decide(state, &mut self.touched, ask) {
-            Verdict::Later => {}
-            Verdict::Say(said) => self.said.push((index, said)),
-            Verdict::Write(act) => {
-                let mut written = Written { index, batches: Vec::new(), has_transaction: false };
-                if let Ask::Commit(commit) = ask {
-                    written.has_transaction = commit.transaction.is_some();
-                    written.batches = commit.batches.iter().map(|batch| self.add(batch)).collect();
+        match decide(state, &mut self.write_set, request) {
+            Verdict::Defer => {}
+            Verdict::Respond(response) => self.responses.push((index, response)),
+            Verdict::Write(op) => {
+                let mut writes = PlannedWrite { index, batches: Vec::new(), has_transaction: false };
+                if let Request::Commit(commit) = request {
+                    writes.has_transaction = commit.transaction.is_some();
+                    writes.batches = commit.batches.iter().map(|batch| self.add_batch(batch)).collect();
                 }
-                self.written.push(written);
-                self.acts.push(act);
+                self.writes.push(writes);
+                self.ops.push(op);
             }
         }
     }
 
-    /// Takes out of the queue what this plan answers; the others keep their order.
-    fn take_decided(&self, queue: &mut VecDeque<Job>) -> HashMap<usize, Job> {
-        let decided =
-            self.written.iter().map(|written| written.index).chain(self.said.iter().map(|(index, _)| *index));
-        let decided: HashSet<usize> = decided.collect();
-        let mut taken = HashMap::new();
+    /// Removes the jobs that this plan answers from the queue; the others keep their order.
+    fn take_answered(&self, queue: &mut VecDeque<JournalJob>) -> HashMap<usize, JournalJob> {
+        let answered = self
+            .writes
+            .iter()
+            .map(|writes| writes.index)
+            .chain(self.responses.iter().map(|(index, _)| *index));
+        let answered: HashSet<usize> = answered.collect();
+        let mut jobs = HashMap::new();
         for (index, job) in std::mem::take(queue).into_iter().enumerate() {
-            if decided.contains(&index) { _ = taken.insert(index, job) } else { queue.push_back(job) }
+            if answered.contains(&index) { _ = jobs.insert(index, job) } else { queue.push_back(job) }
         }
-        taken
+        jobs
     }
 
-    fn add(&mut self, batch: &SegmentBatch) -> (usize, u64) {
+    fn add_batch(&mut self, batch: &SegmentBatch) -> (usize, u64) {
         let next = self.batches.len();
         let index = *self.by_segment.entry(batch.segment.clone()).or_insert(next);
         if index == next {
             self.batches.push((batch.segment.clone(), 0, Vec::new()));
         }
-        let Some((_, count, pieces)) = self.batches.get_mut(index) else { return (index, 0) };
-        let behind = pieces.iter().map(|piece| piece.len() as u64).sum();
+        let Some((_, count, buffers)) = self.batches.get_mut(index) else { return (index, 0) };
+        let offset_in_batch = buffers.iter().map(|buffer| buffer.len() as u64).sum();
         *count += batch.count;
-        pieces.push(batch.frames.clone());
-        (index, behind)
+        buffers.push(batch.frames.clone());
+        (index, offset_in_batch)
     }
 
     fn block(&self, instance: u128) -> Block {
-        let batch = |(segment, count, pieces): &(String, u32, Vec<Bytes>)| SegmentBatch {
+        let batch = |(segment, count, buffers): &(String, u32, Vec<Bytes>)| SegmentBatch {
             segment: segment.clone(),
             count: *count,
-            frames: joined(pieces),
+            frames: concat(buffers),
         };
-        let records = self.acts.iter().map(|act| Record { act: Some(act.clone()) });
+        let records = self.ops.iter().map(|op| Record { op: Some(op.clone()) });
         Block {
             batches: self.batches.iter().map(batch).collect(),
             records: records.collect(),
-            ..Block::of(instance)
+            ..Block::new(instance)
         }
     }
 }
 
-fn joined(pieces: &[Bytes]) -> Bytes {
-    match pieces {
+fn concat(buffers: &[Bytes]) -> Bytes {
+    match buffers {
         [one] => one.clone(),
         many => {
             let mut all = BytesMut::with_capacity(many.iter().map(Bytes::len).sum());
-            many.iter().for_each(|piece| all.extend_from_slice(piece));
+            many.iter().for_each(|buffer| all.extend_from_slice(buffer));
             all.freeze()
         }
     }
 }
 
-/// The same error for one more who waits; of its cause the text.
-pub(crate) fn again(error: &Error) -> Error {
-    use std::error::Error as _;
-    let same = Error::new(error.kind(), error.to_string());
-    match error.source() {
-        Some(cause) => same.because(cause.to_string()),
-        None => same,
-    }
-}
-
-/// Writes the state down, and lets the journal begin where nothing before is needed. Gives the checkpoint's size.
+/// Writes a checkpoint and truncates the journal before the first offset that is still needed. Returns the
+/// checkpoint's size in bytes.
 pub(crate) async fn checkpoint(journal: &mut Journal) -> Result<u64> {
-    let left_behind = journal.with(|state| state.left_behind());
-    for transaction in left_behind {
-        write(journal, Act::Abort(transaction)).await?;
+    let abandoned = journal.with_state(|state| state.abandoned_transactions());
+    for transaction in abandoned {
+        write_record(journal, Op::Abort(transaction)).await?;
     }
     journal.catch_up().await?;
-    let (at, needed_from, pieces) =
-        journal.with(|state| (state.applied, state.needed_from(), state.pieces()));
-    let count = pieces.len() as u32;
-    for piece in pieces {
-        write(journal, Act::Piece(piece)).await?;
+    let (at, first_needed, chunks) =
+        journal.with_state(|state| (state.applied, state.first_needed_offset(), state.snapshot_chunks()));
+    let count = chunks.len() as u32;
+    for chunk in chunks {
+        write_record(journal, Op::Snapshot(chunk)).await?;
     }
-    write(journal, Act::Checkpoint(Checkpoint { at, pieces: count })).await?;
-    let size = journal.with(|state| state.applied) - at;
-    journal.forget_before(needed_from).await?;
+    write_record(journal, Op::Checkpoint(Checkpoint { at, chunks: count })).await?;
+    let size = journal.with_state(|state| state.applied) - at;
+    journal.truncate(first_needed).await?;
     Ok(size)
 }
 
-async fn write(journal: &mut Journal, act: Act) -> Result<()> {
-    let mut block = Block { records: vec![Record { act: Some(act) }], ..Block::of(journal.instance()) };
+async fn write_record(journal: &mut Journal, op: Op) -> Result<()> {
+    let mut block = Block { records: vec![Record { op: Some(op) }], ..Block::new(journal.instance()) };
     loop {
-        journal.settle().await?;
+        journal.ensure_settled().await?;
         match journal.append(&mut block).await? {
-            Some(place) => return journal.land(place, block).await.map(drop),
+            Some(location) => return journal.publish(location, block).await.map(drop),
             None => journal.catch_up().await?,
         }
     }

@@ -1,5 +1,5 @@
-//! One connection to a segment store: many requests on their way at once, each answered by its number. A connection
-//! that failed once is dead; whoever needs it makes another.
+//! A connection to a segment store: concurrent requests, matched to replies by number. A connection that
+//! failed once is closed; callers open another.
 
 use crate::settings::Settings;
 use crate::wire::{self, Command, Reply};
@@ -18,82 +18,84 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-/// Commands that may wait for the socket.
-const QUEUED: usize = 64;
+/// The capacity of the queue of outgoing commands.
+const QUEUE_CAPACITY: usize = 64;
 
 /// An open connection.
 pub(crate) struct Connection {
     host: String,
-    patience: Duration,
+    timeout: Duration,
     next: AtomicI64,
-    waiting: Arc<Waiting>,
+    pending: Arc<PendingReplies>,
     out: mpsc::Sender<[Bytes; 3]>,
     tasks: [JoinHandle<Option<()>>; 2],
 }
 
-/// Who waits for which reply; `None` when the connection is dead.
-struct Waiting(Mutex<Option<HashMap<i64, oneshot::Sender<Reply>>>>);
+/// The callers waiting for replies, by request number; `None` when the connection is closed.
+struct PendingReplies(Mutex<Option<HashMap<i64, oneshot::Sender<Reply>>>>);
 
-impl Waiting {
+impl PendingReplies {
     fn with<T>(&self, act: impl FnOnce(&mut Option<HashMap<i64, oneshot::Sender<Reply>>>) -> T) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// The connection died before the answer came: the request may have been done.
+/// The connection was closed before the reply arrived: the request may have been executed.
 #[derive(Debug)]
-pub(crate) struct Lost;
+pub(crate) struct ConnectionLost;
 
 impl Connection {
-    /// Connects and agrees on a version.
+    /// Connects and negotiates the protocol version.
+    ///
+    /// # Errors
+    /// `Unreachable` when the host does not answer; `InvalidInput` when its name is not valid for TLS;
+    /// `Failed` when no version is compatible.
     pub(crate) async fn open(host: &str, settings: &Settings) -> Result<Arc<Self>> {
-        let away = |cause: std::io::Error| unreachable(host).because(cause);
-        let connecting = tokio::time::timeout(settings.patience, TcpStream::connect(host));
-        let socket = connecting.await.map_err(|_| unreachable(host))?.map_err(away)?;
-        socket.set_nodelay(true).map_err(away)?;
-        let this = if settings.controller.tls {
+        let failed = |cause: std::io::Error| unreachable(host).because(cause);
+        let connecting = tokio::time::timeout(settings.timeout, TcpStream::connect(host));
+        let socket = connecting.await.map_err(|_| unreachable(host))?.map_err(failed)?;
+        socket.set_nodelay(true).map_err(failed)?;
+        let connection = if settings.controller.tls {
             let name = host.rsplit_once(':').map_or(host, |(name, _)| name).to_owned();
             let name = ServerName::try_from(name).map_err(|e| {
-                Error::invalid(format!("segment store {host} has no name that TLS can check")).because(e)
+                Error::invalid(format!("segment store {host} has no valid TLS server name")).because(e)
             })?;
-            let connecting = TlsConnector::from(trust(settings)?).connect(name, socket);
-            let socket = tokio::time::timeout(settings.patience, connecting).await;
-            Self::over(host, settings.patience, socket.map_err(|_| unreachable(host))?.map_err(away)?)
+            let connecting = TlsConnector::from(tls_config(settings)?).connect(name, socket);
+            let socket = tokio::time::timeout(settings.timeout, connecting).await;
+            Self::start(host, settings.timeout, socket.map_err(|_| unreachable(host))?.map_err(failed)?)
         } else {
-            Self::over(host, settings.patience, socket)
+            Self::start(host, settings.timeout, socket)
         };
-        let this = Arc::new(this);
-        match this.call(&Command::Hello).await {
-            Ok(Reply::Hello { high, low }) if high >= 5 && low <= 16 => Ok(this),
+        let connection = Arc::new(connection);
+        match connection.call(&Command::Hello).await {
+            Ok(Reply::Hello { high, low }) if high >= 5 && low <= 16 => Ok(connection),
             Ok(Reply::Hello { high, low }) => Err(Error::new(
                 ErrorKind::Failed,
-                format!(
-                    "segment store {host} speaks versions {low} to {high} of its protocol, and not 5 to 16"
-                ),
+                format!("segment store {host} speaks protocol versions {low} to {high}, expected 5 to 16"),
             )),
             _ => Err(unreachable(host)),
         }
     }
 
-    fn over(host: &str, patience: Duration, socket: impl AsyncRead + AsyncWrite + Send + 'static) -> Self {
+    fn start(host: &str, timeout: Duration, socket: impl AsyncRead + AsyncWrite + Send + 'static) -> Self {
         let (from, to) = tokio::io::split(socket);
-        let (out, queue) = mpsc::channel(QUEUED);
-        let waiting = Arc::new(Waiting(Mutex::new(Some(HashMap::new()))));
+        let (out, queue) = mpsc::channel(QUEUE_CAPACITY);
+        let pending = Arc::new(PendingReplies(Mutex::new(Some(HashMap::new()))));
         let tasks = [
-            supervision::spawn_logged("segment store replies", receive(from, Arc::clone(&waiting))),
-            supervision::spawn_logged("segment store requests", send(to, queue, Arc::clone(&waiting))),
+            supervision::spawn_logged("segment store replies", receive(from, Arc::clone(&pending))),
+            supervision::spawn_logged("segment store requests", send(to, queue, Arc::clone(&pending))),
         ];
-        Self { host: host.to_owned(), patience, next: AtomicI64::new(1), waiting, out, tasks }
+        Self { host: host.to_owned(), timeout, next: AtomicI64::new(1), pending, out, tasks }
     }
 
-    /// Whether it can still be used.
-    pub(crate) fn is_alive(&self) -> bool {
-        self.waiting.with(|waiting| waiting.is_some())
+    /// Returns whether the connection is open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.pending.with(|pending| pending.is_some())
     }
 
-    /// Gives it up: every request on its way is lost.
-    pub(crate) fn give_up(&self) {
-        self.waiting.with(|waiting| *waiting = None);
+    /// Closes the connection: all pending requests fail.
+    pub(crate) fn close(&self) {
+        self.pending.with(|pending| *pending = None);
         self.tasks.iter().for_each(JoinHandle::abort);
     }
 
@@ -101,29 +103,35 @@ impl Connection {
         &self.host
     }
 
-    /// Sends a command and waits for its reply, as long as patience lasts; then the connection is given up, because
-    /// nobody knows any more what was done. Cancel-safe.
-    pub(crate) async fn call(&self, command: &Command<'_>) -> Result<Reply, Lost> {
-        self.call_within(command, self.patience).await
+    /// Sends a command and waits for its reply up to the timeout; then the connection is closed, because the
+    /// outcome is unknown. Cancel-safe.
+    pub(crate) async fn call(&self, command: &Command<'_>) -> Result<Reply, ConnectionLost> {
+        self.call_with_timeout(command, self.timeout).await
     }
 
-    /// The same with a patience of its own: a read at the tail may wait.
-    pub(crate) async fn call_within(&self, command: &Command<'_>, patience: Duration) -> Result<Reply, Lost> {
-        // a hello is answered by a hello, which carries no number
+    /// As [`Connection::call`] with another timeout: a read at the tail may wait.
+    pub(crate) async fn call_with_timeout(
+        &self,
+        command: &Command<'_>,
+        timeout: Duration,
+    ) -> Result<Reply, ConnectionLost> {
+        // the reply to a hello carries no request number
         let request = match command {
             Command::Hello => 0,
             _ => self.next.fetch_add(1, Ordering::Relaxed),
         };
-        let (reply, answer) = oneshot::channel();
-        self.waiting.with(|waiting| waiting.as_mut().map(|all| all.insert(request, reply))).ok_or(Lost)?;
-        let _forget = Forget { waiting: &self.waiting, request };
-        self.out.send(command.encode(request)).await.map_err(|_| Lost)?;
-        match tokio::time::timeout(patience, answer).await {
+        let (reply, response) = oneshot::channel();
+        self.pending
+            .with(|pending| pending.as_mut().map(|all| all.insert(request, reply)))
+            .ok_or(ConnectionLost)?;
+        let _guard = PendingGuard { pending: &self.pending, request };
+        self.out.send(command.encode(request)).await.map_err(|_| ConnectionLost)?;
+        match tokio::time::timeout(timeout, response).await {
             Ok(Ok(reply)) => Ok(reply),
-            Ok(Err(_)) => Err(Lost),
+            Ok(Err(_)) => Err(ConnectionLost),
             Err(_) => {
-                self.give_up();
-                Err(Lost)
+                self.close();
+                Err(ConnectionLost)
             }
         }
     }
@@ -131,73 +139,78 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.give_up();
+        self.close();
     }
 }
 
-/// Takes a request off the list when nobody waits for it any more.
-struct Forget<'a> {
-    waiting: &'a Waiting,
+/// Removes a request when its caller no longer waits.
+struct PendingGuard<'a> {
+    pending: &'a PendingReplies,
     request: i64,
 }
 
-impl Drop for Forget<'_> {
+impl Drop for PendingGuard<'_> {
     fn drop(&mut self) {
-        self.waiting.with(|waiting| waiting.as_mut().map(|all| all.remove(&self.request)));
+        self.pending.with(|pending| pending.as_mut().map(|all| all.remove(&self.request)));
     }
 }
 
-/// Nobody answers there.
+/// Returns the error for a host that does not answer.
 pub(crate) fn unreachable(host: &str) -> Error {
     Error::new(
         ErrorKind::Unreachable,
-        format!("pravega's segment store at {host} does not answer: see that it runs, and ask again"),
+        format!("pravega's segment store at {host} does not answer: see that it runs, and retry"),
     )
 }
 
-async fn send(mut to: impl AsyncWrite + Unpin, mut queue: mpsc::Receiver<[Bytes; 3]>, waiting: Arc<Waiting>) {
+async fn send(
+    mut to: impl AsyncWrite + Unpin,
+    mut queue: mpsc::Receiver<[Bytes; 3]>,
+    pending: Arc<PendingReplies>,
+) {
     while let Some(parts) = queue.recv().await {
         for part in parts.into_iter().filter(|part| !part.is_empty()) {
             if to.write_all(&part).await.is_err() {
-                return waiting.with(|waiting| *waiting = None);
+                return pending.with(|pending| *pending = None);
             }
         }
         if to.flush().await.is_err() {
-            return waiting.with(|waiting| *waiting = None);
+            return pending.with(|pending| *pending = None);
         }
     }
 }
 
-async fn receive(from: impl AsyncRead + Unpin, waiting: Arc<Waiting>) {
+async fn receive(from: impl AsyncRead + Unpin, pending: Arc<PendingReplies>) {
     let mut from = BufReader::with_capacity(64 * 1024, from);
     while let Ok(Some((request, reply))) = next_reply(&mut from).await {
-        let waits = waiting.with(|waiting| waiting.as_mut().and_then(|all| all.remove(&request)));
-        if let Some(waits) = waits {
-            let _ = waits.send(reply);
+        let caller = pending.with(|pending| pending.as_mut().and_then(|all| all.remove(&request)));
+        if let Some(caller) = caller {
+            let _ = caller.send(reply);
         }
     }
-    waiting.with(|waiting| *waiting = None);
+    pending.with(|pending| *pending = None);
 }
 
-/// The next reply; `None` when what came is none.
+/// Reads the next reply; `None` when it is not valid.
 async fn next_reply(from: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Option<(i64, Reply)>> {
-    let mut front = [0; wire::HEAD_BYTES];
-    from.read_exact(&mut front).await?;
-    let Some((code, length)) = wire::head(front) else { return Ok(None) };
+    let mut head_bytes = [0; wire::HEAD_BYTES];
+    from.read_exact(&mut head_bytes).await?;
+    let Some((code, length)) = wire::decode_head(head_bytes) else { return Ok(None) };
     let mut fields = BytesMut::zeroed(length);
     from.read_exact(&mut fields).await?;
     Ok(Reply::decode(code, &fields.freeze()))
 }
 
-/// Whom to trust: the authorities of the settings, or the system's.
-fn trust(settings: &Settings) -> Result<Arc<ClientConfig>> {
+/// Builds the TLS configuration: trusts the certificate authorities of the settings, or the system's.
+fn tls_config(settings: &Settings) -> Result<Arc<ClientConfig>> {
     let mut roots = RootCertStore::empty();
-    match &settings.authorities {
+    match &settings.ca_file {
         Some(file) => {
-            let bad = || Error::invalid(format!("{} holds no certificates in PEM form", file.display()));
-            for certificate in CertificateDer::pem_file_iter(file).map_err(|e| bad().because(e))? {
-                let certificate = certificate.map_err(|e| bad().because(e))?;
-                roots.add(certificate).map_err(|e| bad().because(e))?;
+            let invalid =
+                || Error::invalid(format!("{} contains no certificates in PEM format", file.display()));
+            for certificate in CertificateDer::pem_file_iter(file).map_err(|e| invalid().because(e))? {
+                let certificate = certificate.map_err(|e| invalid().because(e))?;
+                roots.add(certificate).map_err(|e| invalid().because(e))?;
             }
         }
         None => {
@@ -207,7 +220,7 @@ fn trust(settings: &Settings) -> Result<Arc<ClientConfig>> {
     let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .expect("ring knows TLS 1.2 and 1.3")
+        .expect("ring supports TLS 1.2 and 1.3")
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(Arc::new(config))
@@ -217,23 +230,23 @@ fn trust(settings: &Settings) -> Result<Arc<ClientConfig>> {
 mod tests {
     use super::*;
 
-    async fn answered_with(bytes: &'static [u8]) -> Result<Reply, Lost> {
-        let (ours, mut theirs) = tokio::io::duplex(1024);
-        let connection = Connection::over("there:1", Duration::from_secs(60), ours);
+    async fn call_answered_by(bytes: &'static [u8]) -> Result<Reply, ConnectionLost> {
+        let (client, mut server) = tokio::io::duplex(1024);
+        let connection = Connection::start("there:1", Duration::from_secs(60), client);
         tokio::spawn(async move {
-            let mut asked = [0; 16];
-            theirs.read_exact(&mut asked).await.unwrap();
-            theirs.write_all(bytes).await.unwrap();
+            let mut command = [0; 16];
+            server.read_exact(&mut command).await.unwrap();
+            server.write_all(bytes).await.unwrap();
         });
         connection.call(&Command::Hello).await
     }
 
     #[tokio::test]
-    async fn a_reply_finds_who_waits_and_nonsense_ends_the_connection() {
+    async fn a_reply_reaches_its_caller_and_invalid_data_closes_the_connection() {
         let hello = b"\xff\xff\xff\x81\0\0\0\x08\0\0\0\x10\0\0\0\x05";
-        assert_eq!(answered_with(hello).await.unwrap(), Reply::Hello { high: 16, low: 5 });
+        assert_eq!(call_answered_by(hello).await.unwrap(), Reply::Hello { high: 16, low: 5 });
         for nonsense in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"\xff\xff\xff\x81\0\0\0\x01x", b""] {
-            assert!(answered_with(nonsense).await.is_err());
+            assert!(call_answered_by(nonsense).await.is_err());
         }
     }
 }

@@ -1,51 +1,52 @@
-//! The journal: one segment that every process on this store reads to its end before it adds to it. A block is added only
-//! where the writer thinks the journal ends, so all processes see the same blocks in the same order, and nobody decides on
-//! old knowledge.
+//! The journal: one segment that every process reads to its end before it appends to it. An append succeeds
+//! only at the end that the writer has read, so all processes see the same blocks in the same order, and
+//! nobody decides on stale state.
 //!
-//! A block's events reach their segments before the next block is written. So at most the last block is unfinished, and
-//! whoever reads the journal to its end finishes it: that is how a commit survives the end of its process.
+//! The events of a block are appended to their segments before the next block is written. So at most the last
+//! block is unfinished, and every process that reads the journal to its end finishes it: that is how a commit
+//! survives a crash of its process.
 
-use crate::appender::{Appended, Appender, Batch};
-use crate::block::{Act, Block, MOST_BLOCK_BYTES, Piece, SegmentBatch, unreadable};
+use crate::appender::{AppendOutcome, Appender, Batch};
+use crate::block::{Block, MAX_BLOCK_BYTES, Op, SegmentBatch, SnapshotChunk, corrupt_journal};
 use crate::segments::Segments;
-use crate::state::{Place, State};
+use crate::state::{BlockLocation, State};
 use bytes::{Buf, Bytes, BytesMut};
 use futures::future::join_all;
 use kulya_store::{Error, ErrorKind, Result, SegmentId, framing};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Asked of the journal at a time.
+/// The maximum number of bytes per read of the journal.
 const READ_BYTES: u32 = 2 << 20;
-/// Writers on segments that are kept open.
-const MOST_APPENDERS: usize = 4096;
+/// The maximum number of cached segment writers.
+const MAX_APPENDERS: usize = 4096;
 
-/// The journal as one process sees it. Only the committer moves it.
+/// One process's view of the journal. Only the committer modifies it.
 pub(crate) struct Journal {
     segments: Arc<Segments>,
     segment: SegmentId,
     instance: u128,
-    own: Appender,
-    tries: i64,
-    /// Whether a block was sent and no answer came.
-    in_doubt: bool,
-    /// By segment and writer.
+    journal_appender: Appender,
+    attempts: i64,
+    /// Whether the outcome of the last append is unknown.
+    is_outcome_unknown: bool,
+    /// Segment writers by segment and process.
     appenders: HashMap<(SegmentId, u128), Arc<Appender>>,
     state: Arc<Mutex<State>>,
-    /// The last block, as long as its events may not all be where they belong.
-    unfinished: Option<(Place, Block)>,
+    /// The last block, while some of its events may not be in their segments.
+    unfinished: Option<(BlockLocation, Block)>,
 }
 
-/// What became of one batch of a block: where it begins; `None` when it was stored before.
-pub(crate) type Landed = Result<Option<u64>>;
+/// The result of publishing a batch of a block: its offset, or `None` when it was stored before.
+pub(crate) type BatchResult = Result<Option<u64>>;
 
 impl Journal {
-    /// Reads the journal from its last checkpoint on; `catch_up` reads the rest.
+    /// Loads the last checkpoint; `catch_up` reads the rest.
     pub(crate) async fn open(segments: Arc<Segments>, segment: SegmentId, instance: u128) -> Result<Self> {
-        let mut this = Self {
-            own: Appender::new(segment.clone(), instance),
-            tries: 0,
-            in_doubt: false,
+        let mut journal = Self {
+            journal_appender: Appender::new(segment.clone(), instance),
+            attempts: 0,
+            is_outcome_unknown: false,
             appenders: HashMap::new(),
             state: Arc::default(),
             unfinished: None,
@@ -53,16 +54,18 @@ impl Journal {
             segment,
             instance,
         };
-        this.restore().await?;
-        Ok(this)
+        journal.restore().await?;
+        Ok(journal)
     }
 
+    /// Returns the state, shared with readers.
     pub(crate) fn state(&self) -> Arc<Mutex<State>> {
         Arc::clone(&self.state)
     }
 
-    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
-        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Calls a function with the state.
+    pub(crate) fn with_state<T>(&self, update: impl FnOnce(&mut State) -> T) -> T {
+        update(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     #[cfg(test)]
@@ -70,149 +73,158 @@ impl Journal {
         &self.segment
     }
 
+    /// Returns the id of this process.
     pub(crate) fn instance(&self) -> u128 {
         self.instance
     }
 
-    /// The first whole checkpoint, if the journal no longer begins at its beginning.
+    /// Loads the first complete checkpoint if the journal was truncated.
     async fn restore(&mut self) -> Result<()> {
-        let head = self.segments.extent(&self.segment).await?.head;
+        let head = self.segments.bounds(&self.segment).await?.head;
         if head == 0 {
             return Ok(());
         }
-        let mut pieces: BTreeMap<u64, Vec<Piece>> = BTreeMap::new();
-        let mut reader = Blocks::from(head);
-        while let Some((place, block)) = reader.next(&self.segments, &self.segment).await? {
+        let mut chunks: BTreeMap<u64, Vec<SnapshotChunk>> = BTreeMap::new();
+        let mut reader = BlockReader::new(head);
+        while let Some((location, block)) = reader.next(&self.segments, &self.segment).await? {
             for record in block.records {
-                match record.act {
-                    Some(Act::Piece(piece)) => {
-                        let known = pieces.entry(piece.at).or_default();
-                        // an attempt that was broken off and begun anew counts from 0 again
-                        known.truncate(piece.number as usize);
-                        known.push(piece);
+                match record.op {
+                    Some(Op::Snapshot(chunk)) => {
+                        let chunks_at = chunks.entry(chunk.at).or_default();
+                        // an interrupted attempt that was repeated counts from 0 again
+                        chunks_at.truncate(chunk.number as usize);
+                        chunks_at.push(chunk);
                     }
-                    Some(Act::Checkpoint(checkpoint)) if checkpoint.at >= head => {
-                        let found = pieces.remove(&checkpoint.at).unwrap_or_default();
-                        if found.len() != checkpoint.pieces as usize {
-                            return Err(unreadable(place.offset));
+                    Some(Op::Checkpoint(checkpoint)) if checkpoint.at >= head => {
+                        let complete = chunks.remove(&checkpoint.at).unwrap_or_default();
+                        if complete.len() != checkpoint.chunks as usize {
+                            return Err(corrupt_journal(location.offset));
                         }
-                        let state = State::restore(&checkpoint, &found)?;
-                        self.with(|now| *now = state);
+                        let state = State::restore(&checkpoint, &complete)?;
+                        self.with_state(|current| *current = state);
                         return Ok(());
                     }
                     _ => {}
                 }
             }
         }
-        Err(unreadable(head))
+        Err(corrupt_journal(head))
     }
 
-    /// Reads to the journal's end, and finishes what another process left unfinished there.
+    /// Reads to the end of the journal, and finishes what another process left unfinished there.
     pub(crate) async fn catch_up(&mut self) -> Result<()> {
-        match self.read_on().await {
-            // others have gone on so far that the journal begins behind what was read here
+        match self.read_to_end().await {
+            // the journal was truncated beyond what this process has read
             Err(error) if error.kind() == ErrorKind::Truncated => {
                 self.restore().await?;
-                self.read_on().await?;
+                self.read_to_end().await?;
             }
-            read => read?,
+            done => done?,
         }
-        self.in_doubt = false;
-        self.finish().await
+        self.is_outcome_unknown = false;
+        self.finish_last_block().await
     }
 
-    async fn read_on(&mut self) -> Result<()> {
-        let mut reader = Blocks::from(self.with(|state| state.applied));
-        while let Some((place, block)) = reader.next(&self.segments, &self.segment).await? {
-            self.with(|state| state.apply(place, &block))?;
-            self.unfinished = Some((place, block));
+    /// Applies the blocks up to the end of the journal.
+    async fn read_to_end(&mut self) -> Result<()> {
+        let mut reader = BlockReader::new(self.with_state(|state| state.applied));
+        while let Some((location, block)) = reader.next(&self.segments, &self.segment).await? {
+            self.with_state(|state| state.apply(location, &block))?;
+            self.unfinished = Some((location, block));
         }
         Ok(())
     }
 
-    /// Lets the journal begin at an offset.
-    pub(crate) async fn forget_before(&self, offset: u64) -> Result<()> {
+    /// Truncates the journal before an offset.
+    pub(crate) async fn truncate(&self, offset: u64) -> Result<()> {
         self.segments.truncate(&self.segment, offset).await
     }
 
-    /// What must be so before a block is added: the last one is finished, and no earlier try is in doubt.
-    pub(crate) async fn settle(&mut self) -> Result<()> {
-        if self.in_doubt { self.catch_up().await } else { self.finish().await }
+    /// Ensures the preconditions of an append: the last block is finished, and the outcome of earlier
+    /// attempts is known.
+    pub(crate) async fn ensure_settled(&mut self) -> Result<()> {
+        if self.is_outcome_unknown { self.catch_up().await } else { self.finish_last_block().await }
     }
 
-    /// Adds a block behind what was read; `None` when the journal has grown meanwhile.
-    pub(crate) async fn append(&mut self, block: &mut Block) -> Result<Option<Place>> {
-        let offset = self.with(|state| state.applied);
-        // each try has a number of its own: what is stored under it is this very block, at this very offset
-        self.tries += 1;
-        block.sequence = self.tries as u64;
+    /// Appends a block at the end that was read; `None` when the journal has grown meanwhile.
+    pub(crate) async fn append(&mut self, block: &mut Block) -> Result<Option<BlockLocation>> {
+        let offset = self.with_state(|state| state.applied);
+        // each attempt has its own number: what is stored under it is this very block, at this very offset
+        self.attempts += 1;
+        block.sequence = self.attempts as u64;
         let frames = block.to_bytes();
-        let place = Place { offset, length: frames.len() as u32 };
-        let batch = Batch { number: self.tries, count: 1, frames, at: Some(offset) };
-        self.in_doubt = true;
-        let appended = self.own.append(&self.segments, &batch).await?;
-        self.in_doubt = false;
-        Ok((appended != Appended::Moved).then_some(place))
+        let location = BlockLocation { offset, length: frames.len() as u32 };
+        let batch = Batch { number: self.attempts, count: 1, frames, expected_offset: Some(offset) };
+        self.is_outcome_unknown = true;
+        let appended = self.journal_appender.append(&self.segments, &batch).await?;
+        self.is_outcome_unknown = false;
+        Ok((appended != AppendOutcome::OffsetMismatch).then_some(location))
     }
 
-    /// Takes over a block that was added, and brings its events to their segments. The answer has one entry for each batch
-    /// of the block, then for those of the transactions that it commits.
-    pub(crate) async fn land(&mut self, place: Place, block: Block) -> Result<Vec<Landed>> {
-        self.with(|state| state.apply(place, &block))?;
-        let landed = self.bring(place, &block).await;
-        if landed.iter().any(|one| one.as_ref().is_err_and(|e| !is_final(e))) {
-            self.unfinished = Some((place, block));
+    /// Applies a block that was appended, and appends its events to their segments. Returns one result for
+    /// each batch of the block, then for those of the transactions that it commits.
+    pub(crate) async fn publish(
+        &mut self,
+        location: BlockLocation,
+        block: Block,
+    ) -> Result<Vec<BatchResult>> {
+        self.with_state(|state| state.apply(location, &block))?;
+        let results = self.write_events(location, &block).await;
+        if results.iter().any(|result| result.as_ref().is_err_and(|e| !is_permanent(e))) {
+            self.unfinished = Some((location, block));
         } else {
-            self.with(|state| state.landed = state.applied);
+            self.with_state(|state| state.published = state.applied);
         }
-        Ok(landed)
+        Ok(results)
     }
 
-    /// Finishes the last block, if that has not been seen to be done.
-    async fn finish(&mut self) -> Result<()> {
-        let Some((place, block)) = self.unfinished.take() else {
-            self.with(|state| state.landed = state.applied);
+    /// Finishes the last block unless it is known to be finished.
+    async fn finish_last_block(&mut self) -> Result<()> {
+        let Some((location, block)) = self.unfinished.take() else {
+            self.with_state(|state| state.published = state.applied);
             return Ok(());
         };
-        let landed = self.bring(place, &block).await;
-        // a stream that another program has sealed or removed meanwhile takes no more: there is nothing left to do
-        match landed.into_iter().find_map(|one| one.err().filter(|e| !is_final(e))) {
+        let results = self.write_events(location, &block).await;
+        // a stream that another program sealed or deleted meanwhile accepts no events: nothing is left to do
+        match results.into_iter().find_map(|result| result.err().filter(|e| !is_permanent(e))) {
             Some(error) => {
-                self.unfinished = Some((place, block));
+                self.unfinished = Some((location, block));
                 Err(error)
             }
             None => Ok(()),
         }
     }
 
-    async fn bring(&mut self, place: Place, block: &Block) -> Vec<Landed> {
-        let mut landed = self.bring_batches(place, block, 0, &block.batches).await;
-        let parts = self.with(|state| state.just_committed.clone());
-        for part in parts {
-            let batches = match self.part(part).await {
+    /// Appends the events of a block to their segments, then seals streams.
+    async fn write_events(&mut self, location: BlockLocation, block: &Block) -> Vec<BatchResult> {
+        let mut results = self.write_batches(location, block, 0, &block.batches).await;
+        let staged_locations = self.with_state(|state| state.committed_parts.clone());
+        for staged in staged_locations {
+            let batches = match self.read_staged(staged).await {
                 Ok(batches) => batches,
                 Err(error) => {
-                    landed.push(Err(error));
-                    return landed;
+                    results.push(Err(error));
+                    return results;
                 }
             };
-            let more = self.bring_batches(place, block, landed.len(), &batches).await;
-            let failed = more.iter().any(|one| one.as_ref().is_err_and(|e| !is_final(e)));
-            landed.extend(more);
+            let staged_results = self.write_batches(location, block, results.len(), &batches).await;
+            let failed = staged_results.iter().any(|result| result.as_ref().is_err_and(|e| !is_permanent(e)));
+            results.extend(staged_results);
             if failed {
-                return landed;
+                return results;
             }
         }
         for record in &block.records {
-            if let Some(Act::Seal(stream)) = &record.act
+            if let Some(Op::Seal(stream)) = &record.op
                 && let Err(error) = self.seal(stream).await
             {
-                landed.push(Err(error));
+                results.push(Err(error));
             }
         }
-        landed
+        results
     }
 
+    /// Seals a stream; one that does not exist is ignored.
     async fn seal(&self, stream: &crate::block::Name) -> Result<()> {
         match self.segments.controller.seal_stream(&stream.stream()?).await {
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
@@ -220,142 +232,150 @@ impl Journal {
         }
     }
 
-    /// Segments side by side, the batches of one segment in their order.
-    async fn bring_batches(
+    /// Appends batches, concurrently across segments and in order within one.
+    async fn write_batches(
         &mut self,
-        place: Place,
+        location: BlockLocation,
         block: &Block,
         first: usize,
         batches: &[SegmentBatch],
-    ) -> Vec<Landed> {
+    ) -> Vec<BatchResult> {
         let mut by_segment: BTreeMap<&str, Vec<(usize, &SegmentBatch)>> = BTreeMap::new();
         for (index, batch) in batches.iter().enumerate() {
             by_segment.entry(&batch.segment).or_default().push((index, batch));
         }
-        let mut work = Vec::new();
-        for ours in by_segment.into_values() {
-            let appender = ours
+        let mut appends = Vec::new();
+        for group in by_segment.into_values() {
+            let appender = group
                 .first()
-                .expect("a group has a first")
+                .expect("a group is not empty")
                 .1
-                .segment(place.offset)
+                .segment(location.offset)
                 .map(|id| self.appender(id, block.instance()));
             let segments = Arc::clone(&self.segments);
-            work.push(async move {
-                let mut landed = Vec::with_capacity(ours.len());
-                for (index, batch) in ours {
-                    let one = match &appender {
+            appends.push(async move {
+                let mut results = Vec::with_capacity(group.len());
+                for (index, batch) in group {
+                    let result = match &appender {
                         Ok(appender) => {
-                            bring_one(&segments, appender, block.batch_number(first + index), batch).await
+                            write_batch(&segments, appender, block.batch_number(first + index), batch).await
                         }
-                        Err(_) => Err(unreadable(place.offset)),
+                        Err(_) => Err(corrupt_journal(location.offset)),
                     };
-                    let failed = one.is_err();
-                    landed.push((index, one));
-                    // what follows in this segment must not overtake
+                    let failed = result.is_err();
+                    results.push((index, result));
+                    // later batches of this segment must not overtake
                     if failed {
                         break;
                     }
                 }
-                landed
+                results
             });
         }
-        let mut all: Vec<Landed> = batches.iter().map(|_| Err(not_reached(&self.segment))).collect();
-        for (index, one) in join_all(work).await.into_iter().flatten() {
-            if let Some(entry) = all.get_mut(index) {
-                *entry = one;
+        let mut results: Vec<BatchResult> =
+            batches.iter().map(|_| Err(not_published(&self.segment))).collect();
+        for (index, result) in join_all(appends).await.into_iter().flatten() {
+            if let Some(entry) = results.get_mut(index) {
+                *entry = result;
             }
         }
-        all
+        results
     }
 
+    /// Returns the cached writer of a segment on behalf of a process.
     fn appender(&mut self, segment: SegmentId, writer: u128) -> Arc<Appender> {
-        if self.appenders.len() >= MOST_APPENDERS {
+        if self.appenders.len() >= MAX_APPENDERS {
             self.appenders.clear();
         }
         let new = || Arc::new(Appender::new(segment.clone(), writer));
         Arc::clone(self.appenders.entry((segment.clone(), writer)).or_insert_with(new))
     }
 
-    /// The events of a transaction that one block staged.
-    pub(crate) async fn part(&self, place: Place) -> Result<Vec<SegmentBatch>> {
-        let bytes = self.segments.exactly(&self.segment, place.offset, place.length as usize).await?;
-        let block = Block::from_body(place.offset, bytes.slice(framing::HEADER_BYTES.min(bytes.len())..))?;
-        let batches = block.records.into_iter().filter_map(|record| match record.act {
-            Some(Act::Part(part)) => Some(part.batches),
+    /// Reads the events that a transaction staged in one block.
+    pub(crate) async fn read_staged(&self, location: BlockLocation) -> Result<Vec<SegmentBatch>> {
+        let bytes =
+            self.segments.read_exactly(&self.segment, location.offset, location.length as usize).await?;
+        let block = Block::from_body(location.offset, bytes.slice(framing::HEADER_BYTES.min(bytes.len())..))?;
+        let batches = block.records.into_iter().filter_map(|record| match record.op {
+            Some(Op::Stage(part)) => Some(part.batches),
             _ => None,
         });
         Ok(batches.flatten().collect())
     }
 }
 
-async fn bring_one(segments: &Segments, appender: &Appender, number: i64, batch: &SegmentBatch) -> Landed {
-    let batch = Batch { number, count: batch.count, frames: batch.frames.clone(), at: None };
+async fn write_batch(
+    segments: &Segments,
+    appender: &Appender,
+    number: i64,
+    batch: &SegmentBatch,
+) -> BatchResult {
+    let batch = Batch { number, count: batch.count, frames: batch.frames.clone(), expected_offset: None };
     match appender.append(segments, &batch).await? {
-        Appended::At(offset) => Ok(Some(offset)),
-        Appended::Before | Appended::Moved => Ok(None),
+        AppendOutcome::At(offset) => Ok(Some(offset)),
+        AppendOutcome::AlreadyStored | AppendOutcome::OffsetMismatch => Ok(None),
     }
 }
 
-/// Whether trying again would change nothing.
-fn is_final(error: &Error) -> bool {
+/// Returns whether a retry would fail, too.
+fn is_permanent(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Sealed | ErrorKind::NotFound)
 }
 
-fn not_reached(segment: &SegmentId) -> Error {
+fn not_published(segment: &SegmentId) -> Error {
     Error::new(
         ErrorKind::Failed,
-        format!("an earlier batch of a commit in {segment} did not reach its segment: ask again"),
+        format!("an earlier batch of a commit in {segment} was not published: retry"),
     )
 }
 
-/// Reads blocks one after the other, up to where the journal ends when that is asked.
-pub(crate) struct Blocks {
+/// Reads blocks in order, up to the end of the journal as of the first read.
+pub(crate) struct BlockReader {
     offset: u64,
     tail: Option<u64>,
-    read: BytesMut,
+    buffer: BytesMut,
 }
 
-impl Blocks {
-    pub(crate) fn from(offset: u64) -> Self {
-        Self { offset, tail: None, read: BytesMut::new() }
+impl BlockReader {
+    pub(crate) fn new(offset: u64) -> Self {
+        Self { offset, tail: None, buffer: BytesMut::new() }
     }
 
-    /// The next block; `None` at the end.
+    /// Reads the next block; `None` at the end.
     pub(crate) async fn next(
         &mut self,
         segments: &Segments,
         journal: &SegmentId,
-    ) -> Result<Option<(Place, Block)>> {
+    ) -> Result<Option<(BlockLocation, Block)>> {
         let tail = match self.tail {
             Some(tail) => tail,
-            None => *self.tail.insert(segments.extent(journal).await?.tail),
+            None => *self.tail.insert(segments.bounds(journal).await?.tail),
         };
         if self.offset >= tail {
             return Ok(None);
         }
         self.fill(segments, journal, framing::HEADER_BYTES).await?;
-        let (header, _) = self.read.split_first_chunk().ok_or_else(|| unreadable(self.offset))?;
-        let length = Block::body_len(header).ok_or_else(|| unreadable(self.offset))?;
-        debug_assert!(length <= MOST_BLOCK_BYTES);
+        let (header, _) = self.buffer.split_first_chunk().ok_or_else(|| corrupt_journal(self.offset))?;
+        let length = Block::body_len(header).ok_or_else(|| corrupt_journal(self.offset))?;
+        debug_assert!(length <= MAX_BLOCK_BYTES);
         self.fill(segments, journal, framing::HEADER_BYTES + length).await?;
-        self.read.advance(framing::HEADER_BYTES);
-        let body: Bytes = self.read.split_to(length).freeze();
-        let place = Place { offset: self.offset, length: (framing::HEADER_BYTES + length) as u32 };
-        self.offset += u64::from(place.length);
-        Ok(Some((place, Block::from_body(place.offset, body)?)))
+        self.buffer.advance(framing::HEADER_BYTES);
+        let body: Bytes = self.buffer.split_to(length).freeze();
+        let location = BlockLocation { offset: self.offset, length: (framing::HEADER_BYTES + length) as u32 };
+        self.offset += u64::from(location.length);
+        Ok(Some((location, Block::from_body(location.offset, body)?)))
     }
 
     async fn fill(&mut self, segments: &Segments, journal: &SegmentId, length: usize) -> Result<()> {
-        while self.read.len() < length {
-            let at = self.offset + self.read.len() as u64;
-            // at the tail a read would wait
+        while self.buffer.len() < length {
+            let at = self.offset + self.buffer.len() as u64;
+            // a read at the tail would block
             if self.tail.is_none_or(|tail| at >= tail) {
-                return Err(unreadable(self.offset));
+                return Err(corrupt_journal(self.offset));
             }
-            match segments.bytes(journal, at, READ_BYTES).await? {
-                Some(bytes) if !bytes.is_empty() => self.read.extend_from_slice(&bytes),
-                _ => return Err(unreadable(self.offset)),
+            match segments.read(journal, at, READ_BYTES).await? {
+                Some(bytes) if !bytes.is_empty() => self.buffer.extend_from_slice(&bytes),
+                _ => return Err(corrupt_journal(self.offset)),
             }
         }
         Ok(())

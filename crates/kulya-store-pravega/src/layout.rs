@@ -1,5 +1,6 @@
-//! Which segments a stream has, and which of them an event goes to. What was looked up is remembered as long as the stream
-//! takes events; a layout says how old it is, so that the journal can refuse one from before the stream's end.
+//! The segments of streams, and the distribution of events over them. Layouts of open streams are cached;
+//! each has the journal offset at which it was fetched, so that the journal can reject one that is older than
+//! the stream's seal.
 
 use crate::block::SegmentBatch;
 use crate::controller::{Controller, SegmentWithRange};
@@ -9,22 +10,22 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Streams that are remembered.
-const REMEMBERED: usize = 10_000;
+/// The maximum number of cached layouts.
+const MAX_CACHED_LAYOUTS: usize = 10_000;
 
-/// A stream's segments.
+/// The segments of a stream.
 #[derive(Debug, Clone)]
-pub(crate) struct Layout {
+pub(crate) struct StreamLayout {
     /// In number order, which is the order of their ranges.
     pub(crate) segments: Vec<SegmentWithRange>,
     pub(crate) sealed: bool,
-    /// Where the journal was when this was looked up.
+    /// The journal offset when it was fetched.
     pub(crate) as_of: u64,
 }
 
-impl Layout {
-    /// Asks the controller.
-    pub(crate) async fn look_up(controller: &Controller, stream: &StreamId, as_of: u64) -> Result<Self> {
+impl StreamLayout {
+    /// Fetches the layout from the controller.
+    pub(crate) async fn fetch(controller: &Controller, stream: &StreamId, as_of: u64) -> Result<Self> {
         let segments = controller.open_segments(stream).await?;
         if !segments.is_empty() {
             return Ok(Self { segments, sealed: false, as_of });
@@ -32,118 +33,130 @@ impl Layout {
         Ok(Self { segments: controller.first_segments(stream).await?, sealed: true, as_of })
     }
 
-    /// The place in the list of the segment that an event goes to.
-    fn place(&self, key: Option<&str>, turn: usize) -> usize {
+    /// Returns the index of the segment for a routing key, or without one by round robin.
+    fn segment_index(&self, key: Option<&str>, round_robin: usize) -> usize {
         let count = self.segments.len().max(1);
-        let Some(key) = key else { return turn % count };
+        let Some(key) = key else { return round_robin % count };
         let position = hash::position(key);
         let found = self.segments.iter().position(|(_, range)| range.contains(&position));
         found.unwrap_or(count - 1)
     }
 
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
+    pub(crate) fn has_same_segments(&self, other: &Self) -> bool {
         self.segments.iter().map(|(id, _)| id).eq(other.segments.iter().map(|(id, _)| id))
     }
 }
 
-/// The layouts that were looked up, and whose turn it is among segments when an event has no key.
+/// A cache of layouts, and the round-robin counter for events without a routing key.
 #[derive(Default)]
-pub(crate) struct Layouts {
-    known: Mutex<HashMap<StreamId, Arc<Layout>>>,
-    turn: AtomicUsize,
+pub(crate) struct LayoutCache {
+    cached: Mutex<HashMap<StreamId, Arc<StreamLayout>>>,
+    round_robin: AtomicUsize,
 }
 
-impl Layouts {
-    /// A stream's layout, perhaps from memory.
-    pub(crate) async fn of(
+impl LayoutCache {
+    /// Returns the layout of a stream, from the cache if possible.
+    pub(crate) async fn get(
         &self,
         controller: &Controller,
         stream: &StreamId,
         as_of: u64,
-    ) -> Result<Arc<Layout>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(stream).cloned();
-        if let Some(known) = known {
-            return Ok(known);
+    ) -> Result<Arc<StreamLayout>> {
+        let cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner).get(stream).cloned();
+        if let Some(cached) = cached {
+            return Ok(cached);
         }
-        let layout = Arc::new(Layout::look_up(controller, stream, as_of).await?);
+        let layout = Arc::new(StreamLayout::fetch(controller, stream, as_of).await?);
         if !layout.sealed {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            if known.len() >= REMEMBERED {
-                known.clear();
+            let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+            if cached.len() >= MAX_CACHED_LAYOUTS {
+                cached.clear();
             }
-            known.insert(stream.clone(), Arc::clone(&layout));
+            cached.insert(stream.clone(), Arc::clone(&layout));
         }
         Ok(layout)
     }
 
-    /// Somebody says that a layout is no longer true.
-    pub(crate) fn forget(&self, stream: &StreamId) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(stream);
+    /// Removes a stale layout from the cache.
+    pub(crate) fn invalidate(&self, stream: &StreamId) {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner).remove(stream);
     }
 
-    /// Lays events out over the segments of their streams.
-    pub(crate) fn lay<'a>(&self, appends: &[Append], layout: impl Fn(&StreamId) -> &'a Layout) -> Laid {
-        let mut laid = Laid::default();
+    /// Distributes events over the segments of their streams, whose layouts are given.
+    pub(crate) fn assign(&self, appends: &[Append], layouts: &StreamLayouts) -> BatchLayout {
+        self.assign_by(appends, |stream| layouts.get(stream).expect("each stream's layout was fetched"))
+    }
+
+    fn assign_by<'a>(
+        &self,
+        appends: &[Append],
+        layout: impl Fn(&StreamId) -> &'a StreamLayout,
+    ) -> BatchLayout {
+        let mut batch_layout = BatchLayout::default();
         let mut by_segment: HashMap<(&StreamId, usize), usize> = HashMap::new();
-        let mut open: Vec<(SegmentId, u32, BytesMut)> = Vec::new();
-        let mut last: Option<(&StreamId, &Layout)> = None;
+        let mut batches: Vec<(SegmentId, u32, BytesMut)> = Vec::new();
+        let mut last: Option<(&StreamId, &StreamLayout)> = None;
         for append in appends {
             let layout = match last {
                 Some((stream, layout)) if *stream == append.stream => layout,
                 _ => layout(&append.stream),
             };
             last = Some((&append.stream, layout));
-            let turn = match &append.routing_key {
+            let round_robin = match &append.routing_key {
                 Some(_) => 0,
-                None => self.turn.fetch_add(1, Ordering::Relaxed),
+                None => self.round_robin.fetch_add(1, Ordering::Relaxed),
             };
-            let place = layout.place(append.routing_key.as_deref(), turn);
-            let batch = *by_segment.entry((&append.stream, place)).or_insert(open.len());
-            if batch == open.len() {
-                let Some((segment, _)) = layout.segments.get(place) else { continue };
-                open.push((segment.clone(), 0, BytesMut::new()));
+            let index = layout.segment_index(append.routing_key.as_deref(), round_robin);
+            let batch = *by_segment.entry((&append.stream, index)).or_insert(batches.len());
+            if batch == batches.len() {
+                let Some((segment, _)) = layout.segments.get(index) else { continue };
+                batches.push((segment.clone(), 0, BytesMut::new()));
             }
-            let Some((_, count, frames)) = open.get_mut(batch) else { continue };
-            laid.places.push((batch, frames.len() as u64));
+            let Some((_, count, frames)) = batches.get_mut(batch) else { continue };
+            batch_layout.positions.push((batch, frames.len() as u64));
             *count += 1;
             framing::put(frames, &append.event);
         }
-        for (segment, count, frames) in open {
-            laid.batches.push(SegmentBatch { segment: segment.to_string(), count, frames: frames.freeze() });
-            laid.segments.push(segment);
+        for (segment, count, frames) in batches {
+            batch_layout.batches.push(SegmentBatch {
+                segment: segment.to_string(),
+                count,
+                frames: frames.freeze(),
+            });
+            batch_layout.segments.push(segment);
         }
-        laid
+        batch_layout
     }
 }
 
-/// Events in the batches of their segments.
+/// Events grouped into batches by segment.
 #[derive(Debug, Default)]
-pub(crate) struct Laid {
+pub(crate) struct BatchLayout {
     pub(crate) batches: Vec<SegmentBatch>,
     /// The segment of each batch.
     pub(crate) segments: Vec<SegmentId>,
-    /// For each event, its batch and how far behind the batch's beginning it stands.
-    pub(crate) places: Vec<(usize, u64)>,
+    /// For each event, the index of its batch and its offset in it.
+    pub(crate) positions: Vec<(usize, u64)>,
 }
 
-impl Laid {
-    /// The bytes of all events.
+impl BatchLayout {
+    /// Returns the size of all events, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.batches.iter().map(|batch| batch.frames.len()).sum()
     }
 }
 
 /// Layouts by stream, for one request.
-pub(crate) type LayoutsOf = BTreeMap<StreamId, Arc<Layout>>;
+pub(crate) type StreamLayouts = BTreeMap<StreamId, Arc<StreamLayout>>;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use bytes::Bytes;
 
-    fn layout(stream: &StreamId, count: u32) -> Layout {
+    fn layout(stream: &StreamId, count: u32) -> StreamLayout {
         let range = |n: u32| f64::from(n) / f64::from(count)..f64::from(n + 1) / f64::from(count);
-        Layout {
+        StreamLayout {
             segments: (0..count).map(|n| (stream.segment(n), range(n))).collect(),
             sealed: false,
             as_of: 0,
@@ -151,27 +164,31 @@ mod tests {
     }
 
     #[test]
-    fn the_ranges_decide_as_the_hash_does() {
+    fn ranges_and_hash_select_the_same_segment() {
         let stream = StreamId::new("s", "t").unwrap();
         for count in [1, 2, 3, 7, 100] {
             let layout = layout(&stream, count);
             for key in 0..500 {
                 let key = key.to_string();
-                assert_eq!(layout.place(Some(&key), 0), hash::segment_of(&key, count) as usize);
+                assert_eq!(layout.segment_index(Some(&key), 0), hash::segment_of(&key, count) as usize);
             }
         }
     }
 
     #[test]
-    fn events_are_laid_out_in_order() {
+    fn events_are_distributed_in_order() {
         let stream = StreamId::new("s", "t").unwrap();
         let layout = layout(&stream, 2);
-        let layouts = Layouts::default();
+        let layouts = LayoutCache::default();
         let appends = ["a", "key-1", "a"].map(|key| Append::keyed(&stream, key, Bytes::from_static(b"e")));
-        let laid = layouts.lay(&appends, |_| &layout);
-        assert_eq!(laid.places, [(0, 0), (1, 0), (0, 9)]);
-        assert_eq!(laid.batches.iter().map(|batch| batch.count).collect::<Vec<_>>(), [2, 1]);
+        let batch_layout = layouts.assign_by(&appends, |_| &layout);
+        assert_eq!(batch_layout.positions, [(0, 0), (1, 0), (0, 9)]);
+        assert_eq!(batch_layout.batches.iter().map(|batch| batch.count).collect::<Vec<_>>(), [2, 1]);
         let unkeyed = [Append::unkeyed(&stream, ""), Append::unkeyed(&stream, "")];
-        assert_eq!(layouts.lay(&unkeyed, |_| &layout).batches.len(), 2, "events without a key are spread");
+        assert_eq!(
+            layouts.assign_by(&unkeyed, |_| &layout).batches.len(),
+            2,
+            "events without a key are distributed"
+        );
     }
 }

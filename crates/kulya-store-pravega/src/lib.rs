@@ -1,14 +1,16 @@
-//! The stream store on a real Pravega.
+//! A stream store on a Pravega cluster.
 //!
-//! Streams are Pravega's streams, and their events, routing keys, offsets and pointers are what every Pravega client sees.
-//! What Pravega has not, a commit over several segments, streams and tables, stands on one more segment, the *journal*
-//! (stream `_kulya/_journal`): each commit that is more than one append is written there first, where the journal ends and
-//! nowhere else, and then brought to its segments. Tables are what the journal says, in order, in the memory of each
-//! process; whoever opens the store, or asks for anything in a table, reads the journal to its end and finishes the commit
-//! that its writer may have left there. So any number of processes may work on one Pravega, and none owns it.
+//! Streams are Pravega's streams: events, routing keys, offsets and pointers are those that every Pravega
+//! client sees. What Pravega lacks, a commit over several segments, streams and tables, is built on one more
+//! segment, the *journal* (stream `_kulya/_journal`): each commit that is more than one append is first
+//! written there, by an append that succeeds only at the end of the journal, and then its events are appended
+//! to their segments. Tables are built from the journal in the memory of each process. Whoever opens the
+//! store or reads a table reads the journal to its end and completes the commit that a failed writer may have
+//! left there. So any number of processes can work on one Pravega, and there is no owner.
 //!
-//! The client is our own: `controller` speaks gRPC, `wire` and `connection` the segment store's protocol. Why, and what was
-//! refused, is said in `docs/design/0003-pravega.md`; the journal's bytes in `docs/spec/pravega-journal.md`.
+//! The Pravega client is part of this crate: `controller` speaks gRPC, `wire` and `connection` the segment
+//! store's protocol. `docs/design/0003-pravega.md` has the reasons and the alternatives,
+//! `docs/spec/pravega-journal.md` the format of the journal.
 //!
 //! ```no_run
 //! use kulya_store::{Scope, StreamStore};
@@ -23,17 +25,20 @@
 
 mod appender;
 mod block;
+mod client;
 mod commit;
 mod committer;
 mod connection;
 mod controller;
-mod handle;
+mod fast_path;
 mod journal;
-mod lane;
+mod journal_handle;
 mod layout;
+mod operations;
 mod plan;
 mod segments;
 mod settings;
+mod staging;
 mod state;
 mod store;
 #[cfg(test)]

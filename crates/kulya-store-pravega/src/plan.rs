@@ -1,6 +1,9 @@
-//! What is asked of the journal, and the decision about it: a function of the state and of what the block holds already.
+//! Requests to the journal, and the decision about each: a pure function of the state and of the records
+//! already in the block.
 
-use crate::block::{Act, Change, CommitRecord, MOST_RECORDS, Mark, Name, Nothing, Part, SegmentBatch};
+use crate::block::{
+    Change, CommitRecord, Empty, MAX_RECORDS, Name, Op, SegmentBatch, StagedPart, WriterMarkRecord,
+};
 use crate::state::State;
 use bytes::Bytes;
 use kulya_store::{
@@ -8,12 +11,12 @@ use kulya_store::{
 };
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-/// Something to be written to the journal, or to be answered from its end.
+/// A request to the journal.
 #[derive(Debug, Clone)]
-pub(crate) enum Ask {
-    Commit(CommitAsk),
+pub(crate) enum Request {
+    Commit(CommitRequest),
     Begin,
-    Part {
+    Stage {
         transaction: u64,
         batches: Vec<SegmentBatch>,
     },
@@ -29,176 +32,178 @@ pub(crate) enum Ask {
     DeleteTable {
         table: TableId,
     },
-    /// Nothing but that everything written before is known.
+    /// Brings the state up to the end of the journal.
     Sync,
 }
 
-/// A commit whose events have their segments.
+/// A commit whose events are grouped by segment.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct CommitAsk {
-    /// One for each segment.
+pub(crate) struct CommitRequest {
+    /// One batch per segment.
     pub(crate) batches: Vec<SegmentBatch>,
     pub(crate) changes: Vec<TableChange>,
     pub(crate) writer: Option<WriterMark>,
-    /// A transaction to be made visible, and whether its outcome is remembered.
+    /// The transaction to commit, and whether its outcome is remembered.
     pub(crate) transaction: Option<(u64, bool)>,
-    /// Whose layout the batches were made for, and where the journal was then.
+    /// The streams whose layouts were used, and the journal offsets at which these were fetched.
     pub(crate) streams: BTreeMap<StreamId, u64>,
 }
 
-/// The answer to an [`Ask`].
+/// The response to a [`Request`].
 #[derive(Debug)]
-pub(crate) enum Answer {
-    /// The record's mark, and where each batch of the commit begins, in their order: those of the block, or those of the
-    /// transaction.
+pub(crate) enum Response {
+    /// The id of the record, and the offset of each batch of the commit in order: those of the block, or
+    /// those of the transaction.
     Written {
-        mark: u64,
-        places: Vec<Option<u64>>,
+        record_id: u64,
+        offsets: Vec<Option<u64>>,
     },
     /// Nothing had to be written.
-    Already,
+    Unchanged,
     Duplicate,
-    /// A stream's layout was looked up before the stream was sealed: look it up again.
+    /// A stream's layout is older than its seal: fetch it again.
     Stale,
 }
 
-/// What is to be done about an [`Ask`].
+/// The decision about a [`Request`].
 #[derive(Debug)]
 pub(crate) enum Verdict {
-    /// This record goes into the block.
-    Write(Act),
-    /// Nothing is written. True only of the state that was looked at: one that may be old is brought up to date first.
-    Say(Result<Answer>),
-    /// It touches what another record of this block touches: it goes into the next one.
-    Later,
+    /// Adds this record to the block.
+    Write(Op),
+    /// Responds without writing. Correct only for the state that was used: a stale one is brought up to date
+    /// first.
+    Respond(Result<Response>),
+    /// Defers the request to the next block, since it conflicts with a record of this one.
+    Defer,
 }
 
-/// What the records of a block touch, so that each decision is true of the state before the block.
+/// What the records of a block write, so that each decision holds for the state before the block.
 #[derive(Debug, Default)]
-pub(crate) struct Touched {
+pub(crate) struct WriteSet {
     keys: HashSet<(TableId, Bytes)>,
     tables: BTreeSet<TableId>,
     writers: HashSet<WriterId>,
     transactions: HashSet<u64>,
     records: usize,
-    /// A block ends with the seal of a stream, because what follows is judged by a state that knows it; and with the
-    /// commit of a transaction, whose batches come last.
-    ended: bool,
+    /// Whether the block takes no more records: after the seal of a stream, since later requests depend on
+    /// it, and after the commit of a transaction, whose batches come last.
+    is_closed: bool,
     pub(crate) bytes: usize,
 }
 
-impl Touched {
+impl WriteSet {
     fn is_full(&self) -> bool {
-        self.ended || self.records >= MOST_RECORDS
+        self.is_closed || self.records >= MAX_RECORDS
     }
 }
 
-/// Decides about one request, and notes what it touches when it is to be written.
-pub(crate) fn decide(state: &State, touched: &mut Touched, ask: &Ask) -> Verdict {
-    if touched.is_full() {
-        return Verdict::Later;
+/// Decides about one request, and adds what it writes to the write set.
+pub(crate) fn decide(state: &State, write_set: &mut WriteSet, request: &Request) -> Verdict {
+    if write_set.is_full() {
+        return Verdict::Defer;
     }
-    let verdict = match ask {
-        Ask::Commit(commit) => return decide_commit(state, touched, commit),
-        Ask::Begin => Verdict::Write(Act::Begin(Nothing {})),
-        Ask::Part { transaction, .. } | Ask::Abort { transaction }
-            if touched.transactions.contains(transaction) =>
+    let verdict = match request {
+        Request::Commit(commit) => return decide_commit(state, write_set, commit),
+        Request::Begin => Verdict::Write(Op::Begin(Empty {})),
+        Request::Stage { transaction, .. } | Request::Abort { transaction }
+            if write_set.transactions.contains(transaction) =>
         {
-            Verdict::Later
+            Verdict::Defer
         }
-        Ask::Part { transaction, .. } if !state.open.contains_key(transaction) => {
-            Verdict::Say(Err(no_transaction()))
+        Request::Stage { transaction, .. } if !state.open.contains_key(transaction) => {
+            Verdict::Respond(Err(transaction_ended()))
         }
-        Ask::Part { transaction, batches } => {
-            touched.transactions.insert(*transaction);
-            touched.bytes += batches.iter().map(batch_bytes).sum::<usize>();
-            Verdict::Write(Act::Part(Part { transaction: *transaction, batches: batches.clone() }))
+        Request::Stage { transaction, batches } => {
+            write_set.transactions.insert(*transaction);
+            write_set.bytes += batches.iter().map(batch_bytes).sum::<usize>();
+            Verdict::Write(Op::Stage(StagedPart { transaction: *transaction, batches: batches.clone() }))
         }
-        Ask::Abort { transaction } if !state.open.contains_key(transaction) => {
-            Verdict::Say(Ok(Answer::Already))
+        Request::Abort { transaction } if !state.open.contains_key(transaction) => {
+            Verdict::Respond(Ok(Response::Unchanged))
         }
-        Ask::Abort { transaction } => {
-            touched.transactions.insert(*transaction);
-            Verdict::Write(Act::Abort(*transaction))
+        Request::Abort { transaction } => {
+            write_set.transactions.insert(*transaction);
+            Verdict::Write(Op::Abort(*transaction))
         }
-        Ask::Seal { stream } => {
-            touched.ended = true;
-            Verdict::Write(Act::Seal(Name::of_stream(stream)))
+        Request::Seal { stream } => {
+            write_set.is_closed = true;
+            Verdict::Write(Op::Seal(Name::of_stream(stream)))
         }
-        Ask::CreateTable { table } | Ask::DeleteTable { table } if touches_table(touched, table) => {
-            Verdict::Later
+        Request::CreateTable { table } | Request::DeleteTable { table }
+            if conflicts_on_table(write_set, table) =>
+        {
+            Verdict::Defer
         }
-        Ask::CreateTable { table } if state.tables.contains_key(table) => Verdict::Say(Ok(Answer::Already)),
-        Ask::CreateTable { table } => {
-            touched.tables.insert(table.clone());
-            Verdict::Write(Act::CreateTable(Name::of_table(table)))
+        Request::CreateTable { table } if state.tables.contains(table) => {
+            Verdict::Respond(Ok(Response::Unchanged))
         }
-        Ask::DeleteTable { table } if !state.tables.contains_key(table) => Verdict::Say(Ok(Answer::Already)),
-        Ask::DeleteTable { table } => {
-            touched.tables.insert(table.clone());
-            Verdict::Write(Act::DeleteTable(Name::of_table(table)))
+        Request::CreateTable { table } => {
+            write_set.tables.insert(table.clone());
+            Verdict::Write(Op::CreateTable(Name::of_table(table)))
         }
-        Ask::Sync => Verdict::Say(Ok(Answer::Already)),
+        Request::DeleteTable { table } if !state.tables.contains(table) => {
+            Verdict::Respond(Ok(Response::Unchanged))
+        }
+        Request::DeleteTable { table } => {
+            write_set.tables.insert(table.clone());
+            Verdict::Write(Op::DeleteTable(Name::of_table(table)))
+        }
+        Request::Sync => Verdict::Respond(Ok(Response::Unchanged)),
     };
     if matches!(verdict, Verdict::Write(_)) {
-        touched.records += 1;
+        write_set.records += 1;
     }
     verdict
 }
 
-fn decide_commit(state: &State, touched: &mut Touched, commit: &CommitAsk) -> Verdict {
-    if commit.writer.is_some_and(|mark| touched.writers.contains(&mark.writer))
-        || commit.transaction.is_some_and(|(name, _)| touched.transactions.contains(&name))
+fn decide_commit(state: &State, write_set: &mut WriteSet, commit: &CommitRequest) -> Verdict {
+    if commit.writer.is_some_and(|mark| write_set.writers.contains(&mark.writer))
+        || commit.transaction.is_some_and(|(name, _)| write_set.transactions.contains(&name))
         || commit.changes.iter().any(|change| {
-            touched.tables.contains(&change.table)
-                || touched.keys.contains(&(change.table.clone(), change.key.clone()))
+            write_set.tables.contains(&change.table)
+                || write_set.keys.contains(&(change.table.clone(), change.key.clone()))
         })
     {
-        return Verdict::Later;
+        return Verdict::Defer;
     }
     if commit.writer.is_some_and(|mark| state.writers.has(mark)) {
-        return Verdict::Say(Ok(Answer::Duplicate));
+        return Verdict::Respond(Ok(Response::Duplicate));
     }
     if commit.transaction.is_some_and(|(name, _)| !state.open.contains_key(&name)) {
-        return Verdict::Say(Err(no_transaction()));
+        return Verdict::Respond(Err(transaction_ended()));
     }
-    if !commit.streams.iter().all(|(stream, as_of)| state.is_current(stream, *as_of)) {
-        return Verdict::Say(Ok(Answer::Stale));
+    if !commit.streams.iter().all(|(stream, as_of)| state.is_layout_current(stream, *as_of)) {
+        return Verdict::Respond(Ok(Response::Stale));
     }
     let version = |change: &TableChange| Ok(state.table(&change.table)?.version(&change.key));
     if let Err(error) = check_changes(&commit.changes, version) {
-        return Verdict::Say(Err(error));
+        return Verdict::Respond(Err(error));
     }
-    touched.records += 1;
-    touched.ended = commit.transaction.is_some();
-    touched.bytes += commit.bytes();
-    touched.keys.extend(commit.changes.iter().map(|change| (change.table.clone(), change.key.clone())));
-    touched.writers.extend(commit.writer.map(|mark| mark.writer));
-    touched.transactions.extend(commit.transaction.map(|(name, _)| name));
-    let change = |change: &TableChange| Change {
-        table: Some(Name::of_table(&change.table)),
-        key: change.key.clone(),
-        value: change.value.clone(),
-    };
-    let (transaction, remembered) = commit.transaction.unwrap_or_default();
-    Verdict::Write(Act::Commit(CommitRecord {
-        changes: commit.changes.iter().map(change).collect(),
-        writer: commit.writer.map(Mark::of),
+    write_set.records += 1;
+    write_set.is_closed = commit.transaction.is_some();
+    write_set.bytes += commit.bytes();
+    write_set.keys.extend(commit.changes.iter().map(|change| (change.table.clone(), change.key.clone())));
+    write_set.writers.extend(commit.writer.map(|mark| mark.writer));
+    write_set.transactions.extend(commit.transaction.map(|(name, _)| name));
+    let (transaction, remember_outcome) = commit.transaction.unwrap_or_default();
+    Verdict::Write(Op::Commit(CommitRecord {
+        changes: commit.changes.iter().map(Change::of).collect(),
+        writer: commit.writer.map(WriterMarkRecord::of),
         transaction,
-        remembered,
+        remember_outcome,
     }))
 }
 
-fn touches_table(touched: &Touched, table: &TableId) -> bool {
-    touched.tables.contains(table) || touched.keys.iter().any(|(other, _)| other == table)
+fn conflicts_on_table(write_set: &WriteSet, table: &TableId) -> bool {
+    write_set.tables.contains(table) || write_set.keys.iter().any(|(other, _)| other == table)
 }
 
 fn batch_bytes(batch: &SegmentBatch) -> usize {
     batch.frames.len() + batch.segment.len() + 24
 }
 
-impl CommitAsk {
-    /// About what it takes in a block.
+impl CommitRequest {
+    /// Returns about how many bytes it takes in a block.
     pub(crate) fn bytes(&self) -> usize {
         let changes = self
             .changes
@@ -208,77 +213,88 @@ impl CommitAsk {
     }
 }
 
-impl Ask {
-    /// About what it takes in a block.
+impl Request {
+    /// Returns about how many bytes it takes in a block.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Commit(commit) => commit.bytes(),
-            Self::Part { batches, .. } => batches.iter().map(batch_bytes).sum(),
+            Self::Stage { batches, .. } => batches.iter().map(batch_bytes).sum(),
             _ => 600,
         }
     }
 }
 
-fn no_transaction() -> Error {
-    Error::not_found("the transaction, which was open so long without an event that it was forgotten,")
+fn transaction_ended() -> Error {
+    Error::not_found("the transaction, which has ended or was aborted as abandoned,")
 }
 
-/// What a commit gave, from its record's mark.
-pub(crate) fn committed(mark: u64, changes: usize) -> Committed {
-    Committed { versions: vec![kulya_store::Version(mark); changes], ..Committed::default() }
+/// Returns the size of a table change, in bytes.
+pub(crate) fn change_bytes(change: &TableChange) -> usize {
+    change.key.len() + change.value.as_ref().map_or(0, Bytes::len)
+}
+
+/// Returns the result of a commit, from the id of its record.
+pub(crate) fn committed(record_id: u64, changes: usize) -> Committed {
+    Committed { versions: vec![kulya_store::Version(record_id); changes], ..Committed::default() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::block::{Block, Record};
-    use crate::state::Place;
+    use crate::state::BlockLocation;
     use kulya_store::Condition;
 
     fn table() -> TableId {
         TableId::new("s", "t").unwrap()
     }
 
-    fn put(condition: Condition) -> Ask {
+    fn put(condition: Condition) -> Request {
         let changes = vec![TableChange::put(&table(), "k", condition, "v")];
-        Ask::Commit(CommitAsk { changes, ..CommitAsk::default() })
+        Request::Commit(CommitRequest { changes, ..CommitRequest::default() })
     }
 
-    fn write(state: &mut State, ask: &Ask) {
-        let Verdict::Write(act) = decide(state, &mut Touched::default(), ask) else {
-            panic!("{ask:?} is written")
+    fn write(state: &mut State, request: &Request) {
+        let Verdict::Write(op) = decide(state, &mut WriteSet::default(), request) else {
+            panic!("{request:?} is written")
         };
-        let block = Block { records: vec![Record { act: Some(act) }], ..Block::default() };
-        state.apply(Place { offset: state.applied, length: 10 }, &block).unwrap();
+        let block = Block { records: vec![Record { op: Some(op) }], ..Block::default() };
+        state.apply(BlockLocation { offset: state.applied, length: 10 }, &block).unwrap();
     }
 
     #[test]
-    fn what_touches_the_same_waits_for_the_next_block() {
+    fn conflicting_requests_wait_for_the_next_block() {
         let mut state = State::default();
-        write(&mut state, &Ask::CreateTable { table: table() });
-        let mut touched = Touched::default();
-        assert!(matches!(decide(&state, &mut touched, &put(Condition::Absent)), Verdict::Write(_)));
-        assert!(matches!(decide(&state, &mut touched, &put(Condition::Absent)), Verdict::Later));
-        assert!(matches!(decide(&state, &mut touched, &Ask::DeleteTable { table: table() }), Verdict::Later));
+        write(&mut state, &Request::CreateTable { table: table() });
+        let mut write_set = WriteSet::default();
+        assert!(matches!(decide(&state, &mut write_set, &put(Condition::Absent)), Verdict::Write(_)));
+        assert!(matches!(decide(&state, &mut write_set, &put(Condition::Absent)), Verdict::Defer));
+        assert!(matches!(
+            decide(&state, &mut write_set, &Request::DeleteTable { table: table() }),
+            Verdict::Defer
+        ));
         write(&mut state, &put(Condition::Absent));
-        let refused = decide(&state, &mut Touched::default(), &put(Condition::Absent));
-        assert!(matches!(refused, Verdict::Say(Err(e)) if e.kind() == kulya_store::ErrorKind::Conflict));
+        let refused = decide(&state, &mut WriteSet::default(), &put(Condition::Absent));
+        assert!(matches!(refused, Verdict::Respond(Err(e)) if e.kind() == kulya_store::ErrorKind::Conflict));
     }
 
     #[test]
-    fn a_layout_from_before_the_seal_is_stale() {
+    fn a_layout_older_than_the_seal_is_stale() {
         let stream = StreamId::new("s", "t").unwrap();
         let mut state = State::default();
-        write(&mut state, &Ask::Begin);
+        write(&mut state, &Request::Begin);
         let commit = |as_of| {
-            Ask::Commit(CommitAsk { streams: [(stream.clone(), as_of)].into(), ..CommitAsk::default() })
+            Request::Commit(CommitRequest {
+                streams: [(stream.clone(), as_of)].into(),
+                ..CommitRequest::default()
+            })
         };
-        assert!(matches!(decide(&state, &mut Touched::default(), &commit(10)), Verdict::Write(_)));
-        write(&mut state, &Ask::Seal { stream: stream.clone() });
+        assert!(matches!(decide(&state, &mut WriteSet::default(), &commit(10)), Verdict::Write(_)));
+        write(&mut state, &Request::Seal { stream: stream.clone() });
         assert!(matches!(
-            decide(&state, &mut Touched::default(), &commit(10)),
-            Verdict::Say(Ok(Answer::Stale))
+            decide(&state, &mut WriteSet::default(), &commit(10)),
+            Verdict::Respond(Ok(Response::Stale))
         ));
-        assert!(matches!(decide(&state, &mut Touched::default(), &commit(20)), Verdict::Write(_)));
+        assert!(matches!(decide(&state, &mut WriteSet::default(), &commit(20)), Verdict::Write(_)));
     }
 }

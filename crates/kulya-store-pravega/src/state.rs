@@ -1,216 +1,232 @@
-//! What the journal says, in memory: tables, writers, transactions. Built by applying its blocks in order, by every process
-//! alike; nothing else changes it, and nothing here waits.
+//! The state built from the journal, in memory: tables, writers, transactions. Every process builds it by
+//! applying the blocks in order; nothing else changes it. No I/O.
 
 use crate::block::{
-    Act, Block, Checkpoint, EntryPiece, Mark, Name, OpenPiece, OutcomePiece, Piece, unreadable,
+    Block, Checkpoint, EntrySnapshot, Name, Op, OutcomeSnapshot, SnapshotChunk, TransactionSnapshot,
+    WriterMarkRecord, corrupt_journal,
 };
-use bytes::Bytes;
+use kulya_store::log_backend::copy_bytes;
+use kulya_store::log_backend::outcomes::{Outcomes, TransactionOutcome};
+use kulya_store::log_backend::tables::Tables;
 use kulya_store::{
-    Committed, Entries, Entry, Error, Outcome, REMEMBERED_OUTCOMES, Result, Scope, StreamId, StreamName,
-    TableId, TransactionId, Version, WriterId, WriterMarks,
+    Entries, Entry, Outcome, Result, Scope, StreamId, StreamName, TableId, TransactionId, Version, WriterId,
+    WriterMarks,
 };
 use std::collections::{BTreeMap, HashMap};
 
-/// A piece of a checkpoint is about this large.
-const PIECE_BYTES: usize = 1 << 20;
-/// An open transaction that staged nothing while the journal grew by so much has been left by its process.
-pub(crate) const LEFT_BEHIND_BYTES: u64 = 4 << 30;
+/// The target size of a checkpoint's chunk, in bytes.
+const CHUNK_BYTES: usize = 1 << 20;
+/// The growth of the journal in bytes after which a transaction without activity is aborted as abandoned.
+pub(crate) const ABANDONED_AFTER_BYTES: u64 = 4 << 30;
 
-/// Where a block stands.
+/// The location of a block in the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct BlockLocation {
     pub(crate) offset: u64,
-    /// Its frame included.
+    /// The length in bytes, frame included.
     pub(crate) length: u32,
-}
-
-/// A transaction's outcome, small: so many changes, all of one version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Done {
-    version: u64,
-    changes: u32,
 }
 
 /// The state at one offset of the journal.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    /// Behind the last block that is in here.
+    /// The offset after the last applied block.
     pub(crate) applied: u64,
-    /// Behind the last block whose events are where they belong.
-    pub(crate) landed: u64,
-    /// Layouts of streams that were looked up before this are not believed: what was sealed before is not known.
-    layouts_from: u64,
-    pub(crate) tables: BTreeMap<TableId, Entries>,
+    /// The offset after the last block whose events are all in their segments.
+    pub(crate) published: u64,
+    /// Stream layouts fetched before this offset are stale: earlier seals are not known.
+    layouts_valid_from: u64,
+    pub(crate) tables: Tables,
     pub(crate) writers: WriterMarks,
-    /// Open transactions, each with where its parts stand.
-    pub(crate) open: BTreeMap<u64, Vec<Place>>,
-    /// The parts of the transactions that the last block commits: who finishes that block needs them.
-    pub(crate) just_committed: Vec<Place>,
-    /// By name, which rises: the first are the oldest.
-    done: BTreeMap<u64, Done>,
-    /// Where streams were sealed: a layout that was looked up before that is no longer true.
+    /// Open transactions, each with the blocks that hold its staged events.
+    pub(crate) open: BTreeMap<u64, Vec<BlockLocation>>,
+    /// The blocks with staged events of the transactions that the last block commits, needed to finish it.
+    pub(crate) committed_parts: Vec<BlockLocation>,
+    /// The outcomes of transactions, by id, which increases.
+    outcomes: Outcomes,
+    /// The offsets at which streams were sealed: layouts fetched earlier are stale.
     sealed: HashMap<StreamId, u64>,
 }
 
 impl State {
-    /// Takes over the block that stands at an offset.
-    pub(crate) fn apply(&mut self, place: Place, block: &Block) -> Result<()> {
-        self.just_committed.clear();
+    /// Applies the block at a location.
+    ///
+    /// # Errors
+    /// `Corrupt` when it holds an unknown or inconsistent record.
+    pub(crate) fn apply(&mut self, location: BlockLocation, block: &Block) -> Result<()> {
+        self.committed_parts.clear();
         for (index, record) in block.records.iter().enumerate() {
-            let mark = Block::mark(place.offset, index);
-            match &record.act {
-                Some(Act::Commit(commit)) => {
+            let id = Block::record_id(location.offset, index);
+            match &record.op {
+                Some(Op::Commit(commit)) => {
                     for change in &commit.changes {
                         let table = change.table.clone().unwrap_or_default().table()?;
-                        let entries = self.tables.get_mut(&table).ok_or_else(|| unreadable(place.offset))?;
-                        // the block's bytes would be kept whole for one small value
-                        entries.set(owned(&change.key), change.value.as_ref().map(owned), Version(mark));
+                        let entries =
+                            self.tables.get_mut(&table).ok_or_else(|| corrupt_journal(location.offset))?;
+                        // copied, since a slice would keep the whole block in memory
+                        entries.set(
+                            copy_bytes(&change.key),
+                            change.value.as_ref().map(copy_bytes),
+                            Version(id),
+                        );
                     }
                     if let Some(writer) = &commit.writer {
                         self.writers.store(writer.mark());
                     }
                     if let Some(parts) = self.open.remove(&commit.transaction) {
-                        self.just_committed.extend(parts);
+                        self.committed_parts.extend(parts);
                     }
-                    if commit.remembered {
-                        let done = Done { version: mark, changes: commit.changes.len() as u32 };
-                        self.done.insert(commit.transaction, done);
-                        if self.done.len() > REMEMBERED_OUTCOMES {
-                            self.done.pop_first();
-                        }
+                    if commit.remember_outcome {
+                        let changes = commit.changes.len() as u32;
+                        let outcome = TransactionOutcome { version: id, changes };
+                        self.outcomes.insert(commit.transaction, commit.transaction, outcome);
                     }
                 }
-                Some(Act::Begin(_)) => _ = self.open.insert(mark, Vec::new()),
-                Some(Act::Part(part)) => {
+                Some(Op::Begin(_)) => _ = self.open.insert(id, Vec::new()),
+                Some(Op::Stage(part)) => {
                     if let Some(parts) = self.open.get_mut(&part.transaction) {
-                        parts.push(place);
+                        parts.push(location);
                     }
                 }
-                Some(Act::Abort(transaction)) => _ = self.open.remove(transaction),
-                Some(Act::Seal(stream)) => _ = self.sealed.insert(stream.stream()?, place.offset),
-                Some(Act::CreateTable(table)) => _ = self.tables.entry(table.table()?).or_default(),
-                Some(Act::DeleteTable(table)) => _ = self.tables.remove(&table.table()?),
-                // they repeat what is here
-                Some(Act::Piece(_) | Act::Checkpoint(_)) => {}
-                None => return Err(unreadable(place.offset)),
+                Some(Op::Abort(transaction)) => _ = self.open.remove(transaction),
+                Some(Op::Seal(stream)) => _ = self.sealed.insert(stream.stream()?, location.offset),
+                Some(Op::CreateTable(table)) => _ = self.tables.create(table.table()?),
+                Some(Op::DeleteTable(table)) => self.tables.delete(&table.table()?),
+                // they repeat the state
+                Some(Op::Snapshot(_) | Op::Checkpoint(_)) => {}
+                None => return Err(corrupt_journal(location.offset)),
             }
         }
-        self.applied = place.offset + u64::from(place.length);
+        self.applied = location.offset + u64::from(location.length);
         Ok(())
     }
 
-    /// Whether a stream's layout, looked up when the journal was at `as_of`, is still true.
-    pub(crate) fn is_current(&self, stream: &StreamId, as_of: u64) -> bool {
-        as_of >= self.layouts_from && self.sealed.get(stream).is_none_or(|sealed| *sealed < as_of)
+    /// Returns whether a stream's layout, fetched when the journal was at `as_of`, is still valid.
+    pub(crate) fn is_layout_current(&self, stream: &StreamId, as_of: u64) -> bool {
+        as_of >= self.layouts_valid_from && self.sealed.get(stream).is_none_or(|sealed| *sealed < as_of)
     }
 
+    /// Returns the entries of a table.
     pub(crate) fn table(&self, table: &TableId) -> Result<&Entries> {
-        self.tables.get(table).ok_or_else(|| Error::not_found(table))
+        self.tables.table(table)
     }
 
+    /// Returns the names of the tables in a scope.
     pub(crate) fn tables_of(&self, scope: &Scope) -> Vec<StreamName> {
-        self.tables.keys().filter(|table| table.scope == *scope).map(|table| table.name.clone()).collect()
+        self.tables.names_in(scope)
     }
 
+    /// Returns the outcome of a transaction.
     pub(crate) fn outcome(&self, transaction: TransactionId) -> Outcome {
-        let Ok(name) = u64::try_from(transaction.0) else { return Outcome::Unknown };
-        match self.done.get(&name) {
-            _ if self.open.contains_key(&name) => Outcome::Open,
-            Some(done) => Outcome::Committed(Committed {
-                versions: vec![Version(done.version); done.changes as usize],
-                ..Committed::default()
-            }),
+        let Ok(id) = u64::try_from(transaction.0) else { return Outcome::Unknown };
+        match self.outcomes.get(id) {
+            _ if self.open.contains_key(&id) => Outcome::Open,
+            Some(outcome) => outcome.into(),
             None => Outcome::Unknown,
         }
     }
 
+    /// Returns the last sequence number of a writer.
     pub(crate) fn last_event_number(&self, writer: WriterId) -> Option<u64> {
         self.writers.last(writer)
     }
 
-    /// Transactions that their process has left behind.
-    pub(crate) fn left_behind(&self) -> Vec<u64> {
-        let idle = |name: u64, parts: &[Place]| parts.last().map_or((name - 1) >> 12, |place| place.offset);
-        let left =
-            self.open.iter().filter(|(name, parts)| idle(**name, parts) + LEFT_BEHIND_BYTES < self.applied);
-        left.map(|(name, _)| *name).collect()
+    /// Returns transactions that were abandoned by their process.
+    pub(crate) fn abandoned_transactions(&self) -> Vec<u64> {
+        let last_activity = |id: u64, parts: &[BlockLocation]| {
+            parts.last().map_or((id - 1) >> 12, |location| location.offset)
+        };
+        let abandoned = self
+            .open
+            .iter()
+            .filter(|(id, parts)| last_activity(**id, parts) + ABANDONED_AFTER_BYTES < self.applied);
+        abandoned.map(|(id, _)| *id).collect()
     }
 
-    /// The first offset that is still needed when a checkpoint of this state is there.
-    pub(crate) fn needed_from(&self) -> u64 {
-        let parts = self.open.values().flat_map(|parts| parts.first()).map(|place| place.offset);
+    /// Returns the first offset that is still needed once a checkpoint of this state exists.
+    pub(crate) fn first_needed_offset(&self) -> u64 {
+        let parts = self.open.values().flat_map(|parts| parts.first()).map(|location| location.offset);
         parts.fold(self.applied, u64::min)
     }
 
-    /// The whole state in pieces, to be read back by [`State::restore`].
-    pub(crate) fn pieces(&self) -> Vec<Piece> {
-        let mut pieces =
-            Pieces { at: self.applied, size: 0, done: vec![Piece { at: self.applied, ..Piece::default() }] };
-        for (table, entries) in &self.tables {
-            pieces.with(64).tables.push(Name::of_table(table));
+    /// Returns the whole state in chunks. Inverse of [`State::restore`].
+    pub(crate) fn snapshot_chunks(&self) -> Vec<SnapshotChunk> {
+        let mut writer = ChunkWriter::new(self.applied);
+        for (table, entries) in self.tables.iter() {
+            writer.chunk_for(64).tables.push(Name::of_table(table));
             for Entry { key, value, version } in entries.iter() {
-                let piece = EntryPiece::new(table, &key, &value, version);
-                pieces.with(key.len() + value.len() + 100).entries.push(piece);
+                let entry = EntrySnapshot::new(table, &key, &value, version);
+                writer.chunk_for(key.len() + value.len() + 100).entries.push(entry);
             }
         }
-        self.writers.in_order().for_each(|mark| pieces.with(32).writers.push(Mark::of(mark)));
-        for (transaction, Done { version, changes }) in &self.done {
-            let outcome = OutcomePiece { transaction: *transaction, version: *version, changes: *changes };
-            pieces.with(32).outcomes.push(outcome);
+        self.writers
+            .in_order()
+            .for_each(|mark| writer.chunk_for(32).writers.push(WriterMarkRecord::of(mark)));
+        for (transaction, TransactionOutcome { version, changes }) in self.outcomes.iter_from(0) {
+            let outcome = OutcomeSnapshot { transaction, version, changes };
+            writer.chunk_for(32).outcomes.push(outcome);
         }
         for (transaction, parts) in &self.open {
-            let (offsets, lengths) = parts.iter().map(|place| (place.offset, place.length)).unzip();
-            let piece = OpenPiece { transaction: *transaction, offsets, lengths };
-            pieces.with(32 + parts.len() * 13).open.push(piece);
+            let (offsets, lengths) = parts.iter().map(|location| (location.offset, location.length)).unzip();
+            let transaction = TransactionSnapshot { transaction: *transaction, offsets, lengths };
+            writer.chunk_for(32 + parts.len() * 13).open.push(transaction);
         }
-        pieces.done
+        writer.chunks
     }
 
-    /// The state that a checkpoint wrote down, from all its pieces in order.
-    pub(crate) fn restore(checkpoint: &Checkpoint, pieces: &[Piece]) -> Result<Self> {
+    /// Restores the state from all chunks of a checkpoint in order.
+    ///
+    /// # Errors
+    /// `InvalidInput` when a name is not valid.
+    pub(crate) fn restore(checkpoint: &Checkpoint, chunks: &[SnapshotChunk]) -> Result<Self> {
         let at = checkpoint.at;
-        let mut state = Self { applied: at, landed: at, layouts_from: at, ..Self::default() };
-        for piece in pieces {
-            for table in &piece.tables {
-                state.tables.insert(table.table()?, Entries::default());
+        let mut state = Self { applied: at, published: at, layouts_valid_from: at, ..Self::default() };
+        for chunk in chunks {
+            for table in &chunk.tables {
+                state.tables.create(table.table()?);
             }
-            for entry in &piece.entries {
+            for entry in &chunk.entries {
                 let table = entry.table.clone().unwrap_or_default().table()?;
-                let entries = state.tables.entry(table).or_default();
-                entries.set(owned(&entry.key), Some(owned(&entry.value)), Version(entry.version));
+                let entries = state.tables.create(table);
+                entries.set(copy_bytes(&entry.key), Some(copy_bytes(&entry.value)), Version(entry.version));
             }
-            piece.writers.iter().for_each(|writer| state.writers.store(writer.mark()));
-            for OutcomePiece { transaction, version, changes } in &piece.outcomes {
-                state.done.insert(*transaction, Done { version: *version, changes: *changes });
+            chunk.writers.iter().for_each(|writer| state.writers.store(writer.mark()));
+            for OutcomeSnapshot { transaction, version, changes } in &chunk.outcomes {
+                let outcome = TransactionOutcome { version: *version, changes: *changes };
+                state.outcomes.insert(*transaction, *transaction, outcome);
             }
-            for open in &piece.open {
-                let places = open.offsets.iter().zip(&open.lengths);
-                let places = places.map(|(offset, length)| Place { offset: *offset, length: *length });
-                state.open.insert(open.transaction, places.collect());
+            for open in &chunk.open {
+                let locations = open.offsets.iter().zip(&open.lengths);
+                let locations =
+                    locations.map(|(offset, length)| BlockLocation { offset: *offset, length: *length });
+                state.open.insert(open.transaction, locations.collect());
             }
         }
         Ok(state)
     }
 }
 
-struct Pieces {
+/// Splits the state into chunks.
+struct ChunkWriter {
     at: u64,
+    /// The approximate size of the last chunk, in bytes.
     size: usize,
-    done: Vec<Piece>,
+    chunks: Vec<SnapshotChunk>,
 }
 
-impl Pieces {
-    /// The piece that has room for so many bytes.
-    fn with(&mut self, bytes: usize) -> &mut Piece {
-        if self.size > 0 && self.size + bytes > PIECE_BYTES {
-            self.done.push(Piece { at: self.at, number: self.done.len() as u32, ..Piece::default() });
+impl ChunkWriter {
+    fn new(at: u64) -> Self {
+        Self { at, size: 0, chunks: vec![SnapshotChunk { at, ..SnapshotChunk::default() }] }
+    }
+
+    /// Returns the chunk that has space for this many bytes.
+    fn chunk_for(&mut self, bytes: usize) -> &mut SnapshotChunk {
+        if self.size > 0 && self.size + bytes > CHUNK_BYTES {
+            let number = self.chunks.len() as u32;
+            self.chunks.push(SnapshotChunk { at: self.at, number, ..SnapshotChunk::default() });
             self.size = 0;
         }
         self.size += bytes;
-        self.done.last_mut().expect("there is a first piece")
+        self.chunks.last_mut().expect("there is a first chunk")
     }
-}
-
-fn owned(bytes: &Bytes) -> Bytes {
-    Bytes::copy_from_slice(bytes)
 }

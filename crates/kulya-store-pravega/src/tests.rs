@@ -1,12 +1,12 @@
-//! The store as a whole. What needs a real Pravega is in `real_pravega`: `cargo xtask test` starts one where Java and Maven
-//! are, and says so where they are not.
+//! Tests of the whole store. Those that need a real Pravega are in `real_pravega`: `cargo xtask test` starts
+//! one if Java and Maven are installed, and says so if they are not.
 
 mod fake;
-mod foreign;
-mod large;
-mod places;
+mod large_commits;
 mod real_pravega;
-mod silent;
+mod recovered_offsets;
+mod shared_pravega;
+mod timeouts;
 
 use crate::{PravegaStore, Settings};
 use fake::FakePravega;
@@ -24,9 +24,9 @@ async fn stream(store: &PravegaStore, name: &str, segments: u32) -> StreamId {
     stream
 }
 
-/// The fake does what a real Pravega does, as far as the contract looks.
+/// The fake conforms to the contract like a real Pravega.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_fake_keeps_the_contract() {
+async fn the_fake_conforms() {
     let fakes = std::sync::Mutex::new(Vec::new());
     let report = kulya_store::conformance::all(|| async {
         let fake = FakePravega::start().await;
@@ -39,12 +39,12 @@ async fn the_fake_keeps_the_contract() {
 }
 
 #[tokio::test]
-async fn a_pravega_that_is_not_there_is_said_to_be_so() {
-    // bound, and closed again: nobody listens there
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let settings = Settings::new(format!("tcp://{nobody}").parse().unwrap(), 1);
-    let error = PravegaStore::open(settings).await.err().expect("nobody is there");
+async fn an_unreachable_pravega_is_reported() {
+    // bound and closed again: nobody listens there
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let settings = Settings::new(format!("tcp://{address}").parse().unwrap(), 1);
+    let error = PravegaStore::open(settings).await.err().expect("connection refused");
     assert_eq!(error.kind(), ErrorKind::Unreachable);
     let text = error.to_string();
-    assert!(text.contains(&format!("tcp://{nobody} does not answer: see that it runs")), "{text}");
+    assert!(text.contains(&format!("tcp://{address} does not answer: see that it runs")), "{text}");
 }

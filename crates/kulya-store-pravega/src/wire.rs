@@ -1,45 +1,46 @@
-//! The segment store's binary protocol, as functions from values to bytes and back: the commands that Kulya sends, and
-//! the replies they get. No socket, no state.
+//! The segment store's binary protocol: encoding of the commands that are sent and decoding of their replies.
+//! Pure functions, no socket, no state.
 //!
-//! A command is `type i32 | length i32 | fields`, big-endian; text is a u16 length and its bytes. Later versions of the
-//! protocol add fields at the end, so a reply may be longer than what is read of it here.
+//! A command is `type i32 | length i32 | fields`, big-endian; text is a u16 length and its bytes. Later
+//! protocol versions add fields at the end, so a reply may be longer than what is decoded here.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-/// The version that Pravega 0.13 speaks, and the oldest that is enough.
+/// The protocol version of Pravega 0.13, and the oldest compatible one.
 const VERSION: (i32, i32) = (16, 5);
-/// The longest command that either side takes.
+/// The maximum length of a command in bytes, in either direction.
 pub(crate) const MAX_COMMAND_BYTES: usize = 0x00ff_ffff;
-/// Type and length.
+/// The length of a command's head: type and length.
 pub(crate) const HEAD_BYTES: usize = 8;
-/// What a writer's last event number is before its first event.
+/// The last event number of a writer that has no events.
 pub(crate) const NO_EVENT_NUMBER: i64 = i64::MIN;
 
-/// What is asked of a segment store.
+/// A command to a segment store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Command<'a> {
     Hello,
-    /// Says who will append to a segment; answered by the writer's last event number there.
+    /// Announces a writer of a segment; answered by the writer's last event number there.
     SetupAppend {
         writer: u128,
         segment: &'a str,
         token: &'a str,
     },
-    /// Events that stand together or not at all; stored only if the writer's last number is what this connection knows.
+    /// Appends events atomically; stored only if the writer's last number is the one that this connection
+    /// knows.
     Append {
         writer: u128,
         number: i64,
         count: u32,
         frames: Bytes,
     },
-    /// The same, and only if the segment ends at an offset.
+    /// As `Append`, only if the segment ends at an offset.
     AppendAt {
         writer: u128,
         number: i64,
         offset: u64,
         frames: Bytes,
     },
-    /// Bytes from an offset on. At the tail the answer waits for the next append, for a minute at the most.
+    /// Reads bytes from an offset. At the tail the reply waits for the next append, for up to a minute.
     Read {
         segment: &'a str,
         offset: u64,
@@ -58,12 +59,12 @@ pub(crate) enum Command<'a> {
 }
 
 impl Command<'_> {
-    /// The command's bytes: what goes before the events, the events themselves, and what goes behind them.
+    /// Encodes a command: the bytes before the events, the events, and the bytes after them.
     pub(crate) fn encode(&self, request: i64) -> [Bytes; 3] {
         let mut head = BytesMut::with_capacity(128);
         let mut tail = BytesMut::new();
         let mut events = Bytes::new();
-        head.put_i64(0); // type and length, when they are known
+        head.put_i64(0); // type and length, filled in below
         let code = match self {
             Self::Hello => {
                 head.put_i32(VERSION.0);
@@ -79,7 +80,7 @@ impl Command<'_> {
             }
             Self::Append { writer, number, count, frames } => {
                 head.put_u128(*writer);
-                head.put_i32(0); // nothing came in a block before
+                head.put_i32(0); // no preceding append block
                 head.put_u32(frames.len() as u32);
                 tail.put_u32(*count);
                 tail.put_i64(*number);
@@ -128,12 +129,12 @@ impl Command<'_> {
 }
 
 fn put_text(out: &mut BytesMut, text: &str) {
-    // segment names and tokens are ASCII, and names are bounded where they are made
+    // segment names and tokens are ASCII, and names are bounded at construction
     out.put_u16(text.len() as u16);
     out.put_slice(text.as_bytes());
 }
 
-/// What a segment store answers.
+/// A reply of a segment store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reply {
     Hello {
@@ -144,12 +145,12 @@ pub(crate) enum Reply {
     AppendSetup {
         last_number: i64,
     },
-    /// Stored; the segment now ends at `tail` (or did, just behind these events).
+    /// Stored; the segment ends at `tail`, or did just after these events.
     Appended {
         tail: u64,
     },
-    /// The segment does not end where [`Command::AppendAt`] said.
-    Moved,
+    /// The segment does not end at the offset of [`Command::AppendAt`].
+    OffsetMismatch,
     Read {
         offset: u64,
         end_of_segment: bool,
@@ -162,28 +163,28 @@ pub(crate) enum Reply {
         tail: u64,
     },
     Truncated,
-    /// Another connection has written under this writer's name.
+    /// Another connection has written as this writer.
     InvalidEventNumber,
     Sealed,
     NoSuchSegment,
-    /// What was asked for lies before the segment's head.
+    /// The requested offset is before the segment's head.
     BeforeHead {
         head: u64,
     },
     WrongHost,
     AuthFailed,
-    /// Anything else that says no.
-    Refused {
-        what: String,
+    /// Any other error.
+    Error {
+        message: String,
     },
-    /// Something that this client never asks for.
+    /// A reply that this client does not expect.
     Unknown {
         code: i32,
     },
 }
 
-/// The type and the length of the fields behind a command's head; `None` when that cannot be.
-pub(crate) fn head(bytes: [u8; HEAD_BYTES]) -> Option<(i32, usize)> {
+/// Decodes a command's head: its type and the length of its fields; `None` when it is not valid.
+pub(crate) fn decode_head(bytes: [u8; HEAD_BYTES]) -> Option<(i32, usize)> {
     let mut bytes = &bytes[..];
     let code = bytes.get_i32();
     let length = usize::try_from(bytes.get_i32()).ok()?;
@@ -191,67 +192,67 @@ pub(crate) fn head(bytes: [u8; HEAD_BYTES]) -> Option<(i32, usize)> {
 }
 
 impl Reply {
-    /// Reads a reply's fields: which request it answers, and what it says. `None` when the bytes are not whole.
+    /// Decodes a reply: the request id and the reply; `None` when the bytes are incomplete.
     pub(crate) fn decode(code: i32, fields: &Bytes) -> Option<(i64, Self)> {
-        let mut at = Fields(fields.clone());
+        let mut fields = Fields(fields.clone());
         let mut request = 0;
         let reply = match code {
-            code::HELLO => Self::Hello { high: at.i32()?, low: at.i32()? },
+            code::HELLO => Self::Hello { high: fields.i32()?, low: fields.i32()? },
             code::KEEP_ALIVE => Self::KeepAlive,
             code::APPEND_SETUP => {
-                request = at.i64()?;
-                at.text()?;
-                at.take(16)?;
-                Self::AppendSetup { last_number: at.i64()? }
+                request = fields.i64()?;
+                fields.text()?;
+                fields.take(16)?;
+                Self::AppendSetup { last_number: fields.i64()? }
             }
             code::DATA_APPENDED => {
-                at.take(16 + 8 + 8)?;
-                request = at.i64()?;
-                Self::Appended { tail: at.offset()? }
+                fields.take(16 + 8 + 8)?;
+                request = fields.i64()?;
+                Self::Appended { tail: fields.offset()? }
             }
             code::CONDITIONAL_CHECK_FAILED => {
-                at.take(16 + 8)?;
-                request = at.i64()?;
-                Self::Moved
+                fields.take(16 + 8)?;
+                request = fields.i64()?;
+                Self::OffsetMismatch
             }
             code::SEGMENT_READ => {
-                at.text()?;
-                let offset = at.offset()?;
-                at.take(1)?; // whether this is the tail: not always known to the server
-                let end_of_segment = at.flag()?;
-                let length = usize::try_from(at.i32()?).ok()?;
-                let bytes = at.take(length)?;
-                request = at.i64()?;
+                fields.text()?;
+                let offset = fields.offset()?;
+                fields.take(1)?; // whether this is the tail: not always known by the server
+                let end_of_segment = fields.flag()?;
+                let length = usize::try_from(fields.i32()?).ok()?;
+                let bytes = fields.take(length)?;
+                request = fields.i64()?;
                 Self::Read { offset, end_of_segment, bytes }
             }
             code::STREAM_SEGMENT_INFO => {
-                request = at.i64()?;
-                at.text()?;
-                let (exists, sealed, deleted) = (at.flag()?, at.flag()?, at.flag()?);
-                at.take(8)?;
-                let tail = at.offset()?;
-                let head = at.offset()?;
+                request = fields.i64()?;
+                fields.text()?;
+                let (exists, sealed, deleted) = (fields.flag()?, fields.flag()?, fields.flag()?);
+                fields.take(8)?;
+                let tail = fields.offset()?;
+                let head = fields.offset()?;
                 Self::Info { exists: exists && !deleted, sealed, head, tail }
             }
             code::SEGMENT_TRUNCATED => {
-                request = at.i64()?;
+                request = fields.i64()?;
                 Self::Truncated
             }
             code::INVALID_EVENT_NUMBER => {
-                at.take(16)?;
-                request = at.i64()?;
+                fields.take(16)?;
+                request = fields.i64()?;
                 Self::InvalidEventNumber
             }
             code::SEGMENT_IS_TRUNCATED => {
-                request = at.i64()?;
-                at.text()?;
-                Self::BeforeHead { head: at.offset()? }
+                request = fields.i64()?;
+                fields.text()?;
+                Self::BeforeHead { head: fields.offset()? }
             }
             code::WRONG_HOST
             | code::SEGMENT_IS_SEALED
             | code::NO_SUCH_SEGMENT
             | code::AUTH_TOKEN_CHECK_FAILED => {
-                request = at.i64()?;
+                request = fields.i64()?;
                 match code {
                     code::WRONG_HOST => Self::WrongHost,
                     code::SEGMENT_IS_SEALED => Self::Sealed,
@@ -260,13 +261,13 @@ impl Reply {
                 }
             }
             code::OPERATION_UNSUPPORTED => {
-                request = at.i64()?;
-                Self::Refused { what: at.text()? }
+                request = fields.i64()?;
+                Self::Error { message: fields.text()? }
             }
             code::ERROR_MESSAGE => {
-                request = at.i64()?;
-                at.text()?;
-                Self::Refused { what: at.text()? }
+                request = fields.i64()?;
+                fields.text()?;
+                Self::Error { message: fields.text()? }
             }
             code => Self::Unknown { code },
         };
@@ -274,7 +275,7 @@ impl Reply {
     }
 }
 
-/// The fields of a reply, taken one after the other.
+/// The fields of a reply, decoded in order.
 struct Fields(Bytes);
 
 impl Fields {
@@ -339,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_are_laid_out_as_the_server_reads_them() {
+    fn commands_are_encoded_as_the_server_expects() {
         assert_eq!(bytes(&Command::Hello, 0), [0xff, 0xff, 0xff, 0x81, 0, 0, 0, 8, 0, 0, 0, 16, 0, 0, 0, 5]);
         let read = Command::Read { segment: "s/t/0", offset: 258, max_bytes: 9, token: "" };
         let mut expected = vec![0, 0, 0, 9, 0, 0, 0, 29, 0, 5];
@@ -354,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn a_longer_reply_of_a_later_version_is_read() {
+    fn a_longer_reply_of_a_later_version_is_decoded() {
         let mut fields = BytesMut::new();
         fields.put_i64(42);
         put_text(&mut fields, "s/t/0.#epoch.0");
@@ -369,8 +370,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_a_reply_or_none(kind in -130i32..110, fields: Vec<u8>, front: [u8; 8]) {
-            let _ = head(front);
+        fn arbitrary_bytes_are_a_reply_or_none(kind in -130i32..110, fields: Vec<u8>, head_bytes: [u8; 8]) {
+            let _ = decode_head(head_bytes);
             let _ = Reply::decode(kind, &fields.into());
         }
     }

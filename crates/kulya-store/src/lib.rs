@@ -46,6 +46,8 @@ pub mod framing;
 pub mod hash;
 mod health;
 pub mod hex;
+#[cfg(feature = "log-backend")]
+pub mod log_backend;
 pub mod memory;
 pub mod model;
 mod name;

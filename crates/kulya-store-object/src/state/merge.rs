@@ -1,159 +1,168 @@
-//! Maintenance as the state sees it: which events stand in small objects or in mostly dead ones, where they stand once they
-//! were merged, and on which checkpoint the next one is based.
+//! The part of the state that maintenance needs: which events are to be merged, how merges and checkpoints
+//! are applied, and which checkpoint the next one is based on.
 
-use super::{DataObject, Extent, Open, Place, Segment, State, said};
-use crate::record::{CheckpointRecord, MergedRecord, MergedRun};
+use super::model::{DataObject, OpenTransaction, State, error_text};
+use super::segment::{Extent, Location, Segment};
+use crate::record::{CheckpointRecord, MergeRecord, MergeRun};
 use kulya_store::SegmentId;
 use std::collections::{HashMap, HashSet};
 
-/// Of a data object at least one half is alive, or what is goes into another one.
-const SPARSE_PART: u64 = 2;
-/// Checkpoints of changes are based on one another as the digits of a number to this base count.
-const DIGITS: u64 = 4;
-/// Checkpoints of changes may have so many bytes together, and as many as the one that holds everything.
-const MOST_CHANGED_BYTES: u64 = 256 << 10;
+/// A data object is merged again when less than 1/2 of it is live.
+const SPARSE_DIVISOR: u64 = 2;
+/// The base of the number system by which incremental checkpoints are based on one another.
+const CHAIN_BASE: u64 = 4;
+/// The size in bytes up to which incremental checkpoints may grow together, whatever the size of the full
+/// one.
+const MIN_FULL_CHECKPOINT_BYTES: u64 = 256 << 10;
 
-/// What shall be merged: extents of a segment that touch, and what open transactions have staged.
+/// The events to merge: adjacent extents of segments, and events staged by open transactions.
 #[derive(Debug, Default)]
-pub(crate) struct ToMerge {
+pub(crate) struct MergeCandidates {
     pub(crate) runs: Vec<(SegmentId, Vec<Extent>)>,
-    pub(crate) parts: Vec<(u64, SegmentId, Place)>,
+    pub(crate) parts: Vec<(u64, SegmentId, Location)>,
 }
 
 impl State {
-    pub(super) fn take_merged(&mut self, number: u64, merged: &MergedRecord) -> Result<(), String> {
+    pub(super) fn apply_merge(&mut self, number: u64, merged: &MergeRecord) -> Result<(), String> {
         self.data.insert(merged.data, DataObject { number, bytes: merged.bytes });
         self.lease.until = self.lease.until.max(merged.until);
         for run in &merged.runs {
-            let id = run.segment.clone().unwrap_or_default().segment().map_err(said)?;
+            let id = run.segment.clone().unwrap_or_default().segment().map_err(error_text)?;
             let extents = extents(run, merged.data, number)?;
-            // it may have been deleted meanwhile
+            // the stream may have been deleted meanwhile
             if let Ok(segment) = self.segment_mut(&id) {
                 segment.replace(extents);
             }
         }
         for part in &merged.parts {
-            let Some(Open { parts, .. }) = self.open.get_mut(&part.transaction) else { continue };
-            for (_, place) in parts {
-                if (place.object, place.at) == (part.object, part.old_at) {
-                    (place.object, place.at) = (merged.data, part.at);
+            let Some(OpenTransaction { parts, .. }) = self.open.get_mut(&part.transaction) else { continue };
+            for (_, location) in parts {
+                if (location.object, location.at) == (part.object, part.old_at) {
+                    (location.object, location.at) = (merged.data, part.at);
                 }
             }
         }
         Ok(())
     }
 
-    pub(super) fn take_checkpoint(&mut self, checkpoint: &CheckpointRecord) {
+    pub(super) fn apply_checkpoint(&mut self, checkpoint: &CheckpointRecord) {
         self.lease.until = 0;
         self.chain_before.clone_from(&self.chain);
         match checkpoint.base {
             None => {
                 self.chain.clear();
-                self.changed_bytes = 0;
-                self.touched.forget(checkpoint.number);
+                self.incremental_bytes = 0;
+                self.changes.discard_before(checkpoint.number);
             }
             Some(base) => {
                 self.chain.retain(|link| link.number <= base);
-                self.changed_bytes += checkpoint.bytes;
+                self.incremental_bytes += checkpoint.bytes;
             }
         }
         self.chain.push(*checkpoint);
-        self.fresh_bytes = 0;
+        self.bytes_since_checkpoint = 0;
     }
 
-    /// The number of the newest checkpoint that the log speaks of.
+    /// Returns the number of the newest recorded checkpoint.
     pub(crate) fn newest_checkpoint(&self) -> u64 {
         self.chain.last().map_or(0, |link| link.number)
     }
 
-    /// On which checkpoint the next one is based, and its turn; none, when it shall hold everything.
-    pub(crate) fn next_base(&self) -> (Option<u64>, u64) {
+    /// Returns the base of the next checkpoint and its position in the chain; no base when it must be full.
+    pub(crate) fn next_checkpoint_base(&self) -> (Option<u64>, u64) {
         let (Some(whole), Some(last)) = (self.chain.first(), self.chain.last()) else { return (None, 0) };
-        if self.changed_bytes > whole.bytes.max(MOST_CHANGED_BYTES) {
+        if self.incremental_bytes > whole.bytes.max(MIN_FULL_CHECKPOINT_BYTES) {
             return (None, 0);
         }
-        let turn = last.turn + 1;
+        let position = last.position + 1;
         let mut step = 1;
-        while turn.is_multiple_of(step * DIGITS) {
-            step *= DIGITS;
+        while position.is_multiple_of(step * CHAIN_BASE) {
+            step *= CHAIN_BASE;
         }
-        let base = self.chain.iter().find(|link| link.turn == turn - step);
-        base.map_or((None, 0), |base| (Some(base.number), turn))
+        let base = self.chain.iter().find(|link| link.position == position - step);
+        base.map_or((None, 0), |base| (Some(base.number), position))
     }
 
-    /// Of each object that something alive stands in, how many bytes.
-    fn alive(&self) -> HashMap<u64, u64> {
-        let mut alive = HashMap::new();
-        self.places().for_each(|place| *alive.entry(place.object).or_default() += u64::from(place.length));
-        alive
+    /// Returns the live bytes of each object that holds live events.
+    fn live_bytes(&self) -> HashMap<u64, u64> {
+        let mut live_bytes = HashMap::new();
+        self.live_locations().for_each(|location| {
+            *live_bytes.entry(location.object).or_default() += u64::from(location.length)
+        });
+        live_bytes
     }
 
-    /// Every place where events stand that somebody may read.
-    pub(crate) fn places(&self) -> impl Iterator<Item = Place> + '_ {
+    /// Returns the locations of all live events.
+    pub(crate) fn live_locations(&self) -> impl Iterator<Item = Location> + '_ {
         let extents = self.streams.values().flat_map(|stream| &stream.segments).flat_map(Segment::extents);
-        let staged = self.open.values().flat_map(|open| &open.parts).map(|(_, place)| *place);
-        extents.map(|extent| extent.place).chain(staged).filter(|place| !place.is_lost())
+        let staged = self.open.values().flat_map(|open| &open.parts).map(|(_, location)| *location);
+        extents.map(|extent| extent.location).chain(staged).filter(|location| !location.is_lost())
     }
 
-    /// The events that stand in the log's objects, or in data objects that are mostly dead.
-    pub(crate) fn to_merge(&self) -> ToMerge {
-        let alive = self.alive();
+    /// Selects the events in log objects and in sparse data objects.
+    pub(crate) fn merge_candidates(&self) -> MergeCandidates {
+        let live_bytes = self.live_bytes();
         let is_sparse = |(data, object): (&u64, &DataObject)| {
-            let alive = alive.get(data).copied().unwrap_or(0);
-            (alive > 0 && alive * SPARSE_PART < object.bytes).then_some(*data)
+            let live_bytes = live_bytes.get(data).copied().unwrap_or(0);
+            (live_bytes > 0 && live_bytes * SPARSE_DIVISOR < object.bytes).then_some(*data)
         };
         let sparse: HashSet<u64> = self.data.iter().filter_map(is_sparse).collect();
-        let is_due = |place: &Place| !place.is_lost() && (place.is_log() || sparse.contains(&place.object));
-        self.choose(is_due)
+        let is_due = |location: &Location| {
+            !location.is_lost() && (location.is_log() || sparse.contains(&location.object))
+        };
+        self.select(is_due)
     }
 
-    /// The events whose places are chosen.
-    pub(crate) fn choose(&self, is_due: impl Fn(&Place) -> bool) -> ToMerge {
-        let mut chosen = ToMerge::default();
+    /// Selects the events at matching locations.
+    pub(crate) fn select(&self, is_due: impl Fn(&Location) -> bool) -> MergeCandidates {
+        let mut selected = MergeCandidates::default();
         for (stream, found) in &self.streams {
             for (number, segment) in found.segments.iter().enumerate() {
                 let id = SegmentId { stream: stream.clone(), number: number as u32, epoch: found.epoch };
                 let mut run = Vec::new();
                 for extent in segment.extents() {
-                    if is_due(&extent.place) {
+                    if is_due(&extent.location) {
                         run.push(*extent);
                     } else if !run.is_empty() {
-                        chosen.runs.push((id.clone(), std::mem::take(&mut run)));
+                        selected.runs.push((id.clone(), std::mem::take(&mut run)));
                     }
                 }
                 if !run.is_empty() {
-                    chosen.runs.push((id, run));
+                    selected.runs.push((id, run));
                 }
             }
         }
         for (transaction, open) in &self.open {
-            let parts = open.parts.iter().filter(|(_, place)| is_due(place));
-            chosen.parts.extend(parts.map(|(id, place)| (*transaction, id.clone(), *place)));
+            let parts = open.parts.iter().filter(|(_, location)| is_due(location));
+            selected.parts.extend(parts.map(|(id, location)| (*transaction, id.clone(), *location)));
         }
-        chosen
+        selected
     }
 
-    /// Data objects in which nothing is alive.
-    pub(crate) fn dead_data(&self) -> Vec<u64> {
-        let alive = self.alive();
-        self.data.keys().filter(|data| !alive.contains_key(data)).copied().collect()
+    /// Returns the data objects without live events.
+    pub(crate) fn unreferenced_data(&self) -> Vec<u64> {
+        let live_bytes = self.live_bytes();
+        self.data.keys().filter(|data| !live_bytes.contains_key(data)).copied().collect()
     }
 
-    /// Before this number nobody needs a log object: neither who reads events, nor who begins with the second newest
-    /// checkpoint.
-    pub(crate) fn needed_from(&self) -> u64 {
+    /// Returns the number before which no log object is needed, neither for events nor for recovery from the
+    /// second newest checkpoint.
+    pub(crate) fn first_needed_log(&self) -> u64 {
         let checkpoint = self.chain_before.last().map_or(0, |link| link.number);
-        self.places().filter(Place::is_log).map(|place| place.object).fold(checkpoint, u64::min)
+        self.live_locations()
+            .filter(Location::is_log)
+            .map(|location| location.object)
+            .fold(checkpoint, u64::min)
     }
 
-    /// The checkpoints that the newest two are made of.
+    /// Returns the checkpoints in the chains of the newest two.
     pub(crate) fn needed_checkpoints(&self) -> HashSet<u64> {
         self.chain.iter().chain(&self.chain_before).map(|link| link.number).collect()
     }
 
-    /// The streams of which not everything is kept, and which hold more than they should at a time, in milliseconds.
-    pub(crate) fn overdue(&self, now: u64) -> Vec<kulya_store::StreamId> {
-        let is_overdue = |stream: &super::Stream| {
+    /// Returns the streams that exceed their retention at `now`, in milliseconds.
+    pub(crate) fn over_retention(&self, now: u64) -> Vec<kulya_store::StreamId> {
+        let is_over_retention = |stream: &super::model::Stream| {
             let size: u64 = stream.segments.iter().map(|segment| segment.tail - segment.head).sum();
             let from = stream.retention.age.map(|age| now.saturating_sub(age.as_millis() as u64));
             let is_old = |segment: &Segment| {
@@ -161,25 +170,29 @@ impl State {
             };
             stream.retention.bytes.is_some_and(|bytes| size > bytes) || stream.segments.iter().any(is_old)
         };
-        self.streams.iter().filter(|(_, stream)| is_overdue(stream)).map(|(id, _)| id.clone()).collect()
+        self.streams
+            .iter()
+            .filter(|(_, stream)| is_over_retention(stream))
+            .map(|(id, _)| id.clone())
+            .collect()
     }
 }
 
-/// The extents that a run says, in a data object.
-fn extents(run: &MergedRun, data: u64, number: u64) -> Result<Vec<Extent>, String> {
+/// Returns the extents of a run in a data object.
+fn extents(run: &MergeRun, data: u64, number: u64) -> Result<Vec<Extent>, String> {
     let lists = [run.at.len(), run.checksums.len(), run.first_times.len(), run.last_times.len()];
     if lists.iter().any(|length| *length != run.lengths.len()) {
-        return Err("merged extents are not all there".into());
+        return Err("lists of merged extents differ in length".into());
     }
     let mut start = run.start;
     let mut found = Vec::with_capacity(run.lengths.len());
-    let places = run.at.iter().zip(&run.lengths).zip(&run.checksums);
+    let locations = run.at.iter().zip(&run.lengths).zip(&run.checksums);
     for (((at, length), checksum), (time, last_time)) in
-        places.zip(run.first_times.iter().zip(&run.last_times))
+        locations.zip(run.first_times.iter().zip(&run.last_times))
     {
-        let place = Place { object: data, at: *at, length: *length, checksum: *checksum };
-        found.push(Extent { start, time: *time, last_time: *last_time, number, place });
-        start = start.checked_add(u64::from(*length)).ok_or("merged extents end nowhere")?;
+        let location = Location { object: data, at: *at, length: *length, checksum: *checksum };
+        found.push(Extent { start, time: *time, last_time: *last_time, number, location });
+        start = start.checked_add(u64::from(*length)).ok_or("offset overflow in merged extents")?;
     }
     Ok(found)
 }

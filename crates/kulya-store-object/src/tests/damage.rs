@@ -1,10 +1,10 @@
-//! Random damage: bytes of objects flipped, zeroed and cut, objects deleted, swapped and put in each other's place. What was
-//! acknowledged is read, or named as lost by `examine` and by `repair`; nothing undamaged is given up, and behind a repair the
-//! store goes on. `KULYA_SEED=n` runs one seed alone, `KULYA_SEEDS=n` so many:
-//! `KULYA_SEEDS=5000 cargo test --release -p kulya-store-object --lib damage`.
+//! Random damage: bytes of objects are flipped, zeroed and truncated, objects deleted, swapped and replaced
+//! by each other. Acknowledged events are read, or reported as lost by `verify` and by `repair`; no undamaged
+//! event is lost, and after a repair the store works. `KULYA_SEED=n` runs one seed alone, `KULYA_SEEDS=n` a
+//! number of seeds: `KULYA_SEEDS=5000 cargo test --release -p kulya-store-object --lib damage`.
 
 use super::{instance, orders, positions};
-use crate::{Examined, Location, ObjectLogStore, Settings, examine, repair};
+use crate::{IntegrityReport, ObjectLogStore, Settings, StoreLocation, repair, verify};
 use bytes::Bytes;
 use futures::TryStreamExt;
 use kulya_dice::Dice;
@@ -32,87 +32,88 @@ fn settings(clock: &Arc<ManualClock>) -> Settings {
     Settings {
         clock: clock.clone(),
         checkpoint_every: u64::MAX,
-        compare_clocks_every: None,
-        block: 4,
-        grace: Duration::ZERO,
-        tries: 1,
+        clock_check_interval: None,
+        block_size: 4,
+        deletion_grace: Duration::ZERO,
+        max_attempts: 1,
         ..Settings::new(instance())
     }
 }
 
 #[test]
-fn what_was_acknowledged_is_read_or_named_as_lost() {
-    let (mut whole, mut opened) = (0, 0);
+fn acknowledged_events_are_read_or_reported_as_lost() {
+    let (mut intact, mut opened) = (0, 0);
     let all = seeds(200);
     for seed in &all {
         println!("seed {seed}");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        let (was_whole, was_opened) = runtime.unwrap().block_on(live(*seed));
-        whole += usize::from(was_whole);
+        let (was_intact, was_opened) = runtime.unwrap().block_on(run_seed(*seed));
+        intact += usize::from(was_intact);
         opened += usize::from(was_opened);
     }
-    println!("{whole} of {} were whole all the same, {opened} could be opened", all.len());
+    println!("{intact} of {} were intact all the same, {opened} could be opened", all.len());
     assert!(
-        all.len() < 100 || (whole < all.len() / 2 && opened > all.len() / 8),
-        "the damage is of one kind"
+        all.len() < 100 || (intact < all.len() / 2 && opened > all.len() / 8),
+        "the damage is too uniform"
     );
 }
 
-/// What was acknowledged.
+/// The acknowledged events and entries.
 #[derive(Default)]
-struct Known {
+struct Acknowledged {
     events: BTreeMap<(String, u64), (EventPointer, Bytes)>,
     entries: BTreeMap<u64, String>,
 }
 
-/// Whether the damage hit nothing that is needed, and whether the store could be opened.
-async fn live(seed: u64) -> (bool, bool) {
+/// Runs one seed. Returns whether the damage hit nothing that is needed, and whether the store could be
+/// opened.
+async fn run_seed(seed: u64) -> (bool, bool) {
     let mut dice = Dice::new(seed);
     let objects: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     let clock = Arc::new(ManualClock::at(Duration::from_secs(1000)));
-    let known = write(&objects, &clock, &mut dice).await;
-    let touched = damage(&objects, &mut dice).await;
-    println!("damaged: {touched:?}");
+    let acknowledged = write(&objects, &clock, &mut dice).await;
+    let damaged = damage(&objects, &mut dice).await;
+    println!("damaged: {damaged:?}");
     let prefix = Path::default();
-    let found = match examine(Arc::clone(&objects), &prefix, settings(&clock)).await {
+    let found = match verify(Arc::clone(&objects), &prefix, settings(&clock)).await {
         Ok(found) => found,
         Err(error) => {
-            // nothing is left to begin with: said, and nothing is changed
+            // no state is left: this is reported, and nothing is changed
             assert!([ErrorKind::Corrupt, ErrorKind::NotFound].contains(&error.kind()), "{error:?}");
             let is_root = |name: &String| name.starts_with("checkpoint") || name == "FORMAT";
-            assert!(touched.iter().any(is_root), "{error} where {touched:?}");
+            assert!(damaged.iter().any(is_root), "{error} where {damaged:?}");
             return (false, false);
         }
     };
-    if touched.iter().any(|name| {
-        touched.contains(&name.replace("checkpoint/", "checkpoint-copy/")) && name.starts_with("checkpoint/")
+    if damaged.iter().any(|name| {
+        damaged.contains(&name.replace("checkpoint/", "checkpoint-copy/")) && name.starts_with("checkpoint/")
     }) {
-        // both copies of one: the log before it may be gone, and that is said
-        assert!(!found.is_whole());
+        // both copies of a checkpoint: the log before it may be deleted, and that is reported
+        assert!(!found.is_intact());
         return (false, false);
     }
     for name in found.damaged.keys() {
-        assert!(touched.contains(name), "{name} is as it was: {touched:?}");
+        assert!(damaged.contains(name), "{name} was not damaged: {damaged:?}");
     }
     let opened = ObjectLogStore::open(Arc::clone(&objects), &prefix, settings(&clock)).await;
     let is_opened = opened.is_ok();
     if let Ok(store) = opened {
-        // who reads without looking through all of it is told the same
-        compare(&store, &known, &found, false).await;
+        // a reader that does not verify everything gets the same result
+        assert_contents(&store, &acknowledged, &found, false).await;
     }
     let repaired = repair(Arc::clone(&objects), &prefix, settings(&clock)).await.unwrap();
-    assert_eq!(repaired, found, "what repair says is what was found before");
+    assert_eq!(repaired, found, "repair reports what verification found");
     let store = ObjectLogStore::open(Arc::clone(&objects), &prefix, settings(&clock)).await.unwrap();
-    compare(&store, &known, &found, true).await;
-    let again = examine(Arc::clone(&objects), &prefix, settings(&clock)).await.unwrap();
-    assert_eq!((again.is_whole(), &again.lost[..]), (true, &[][..]), "{again:?}");
-    assert_eq!(again.events, found.events, "a repair gives up no more than was said");
-    go_on(&store, &objects, &clock).await;
-    (found.is_whole(), is_opened)
+    assert_contents(&store, &acknowledged, &found, true).await;
+    let verified = verify(Arc::clone(&objects), &prefix, settings(&clock)).await.unwrap();
+    assert_eq!((verified.is_intact(), &verified.lost[..]), (true, &[][..]), "{verified:?}");
+    assert_eq!(verified.events, found.events, "a repair loses no more than was reported");
+    assert_usable(&store, &objects, &clock).await;
+    (found.is_intact(), is_opened)
 }
 
-/// A store that has lived a while: with merged events, several checkpoints, and a log behind the newest.
-async fn write(objects: &Arc<dyn ObjectStore>, clock: &Arc<ManualClock>, dice: &mut Dice) -> Known {
+/// Writes a store with merged events, several checkpoints, and log objects after the newest.
+async fn write(objects: &Arc<dyn ObjectStore>, clock: &Arc<ManualClock>, dice: &mut Dice) -> Acknowledged {
     let store = ObjectLogStore::open(Arc::clone(objects), &Path::default(), settings(clock)).await.unwrap();
     store.create_scope(&Scope::new("shop").unwrap()).await.unwrap();
     let streams = [orders(), StreamId::new("shop", "returns").unwrap()];
@@ -120,7 +121,7 @@ async fn write(objects: &Arc<dyn ObjectStore>, clock: &Arc<ManualClock>, dice: &
         store.create_stream(stream, StreamConfig::with_segments(2)).await.unwrap();
     }
     store.create_table(&positions()).await.unwrap();
-    let mut known = Known::default();
+    let mut acknowledged = Acknowledged::default();
     let commits = 5 + dice.roll(60);
     for n in 0..commits {
         clock.advance(Duration::from_millis(dice.roll(20)));
@@ -131,32 +132,32 @@ async fn write(objects: &Arc<dyn ObjectStore>, clock: &Arc<ManualClock>, dice: &
         }
         if dice.once_in(2) {
             let key = dice.roll(8);
-            known.entries.insert(key, n.to_string());
+            acknowledged.entries.insert(key, n.to_string());
             commit.changes =
                 vec![TableChange::put(&positions(), key.to_string(), Condition::Any, n.to_string())];
         }
         let events: Vec<Bytes> = commit.appends.iter().map(|append| append.event.clone()).collect();
         let done = store.commit(commit).await.unwrap();
         for (pointer, event) in done.pointers.iter().zip(events) {
-            known.events.insert((pointer.segment.to_string(), pointer.offset), (pointer, event));
+            acknowledged.events.insert((pointer.segment.to_string(), pointer.offset), (pointer, event));
         }
         if dice.once_in(12) {
             store.compact().await.unwrap();
         }
     }
     store.close().await.unwrap();
-    known
+    acknowledged
 }
 
-/// Damages some objects; gives their names.
+/// Damages some objects and returns their names.
 async fn damage(objects: &Arc<dyn ObjectStore>, dice: &mut Dice) -> BTreeSet<String> {
     let found: Vec<object_store::ObjectMeta> = objects.list(None).try_collect().await.unwrap();
     let mut names: Vec<Path> = found.into_iter().map(|meta| meta.location).collect();
     names.retain(|name| !name.as_ref().starts_with("closed"));
     names.sort();
-    // that the log's last objects are gone nobody can know
+    // the loss of the last log objects cannot be detected
     let last = names.iter().rfind(|name| name.as_ref().starts_with("log")).cloned();
-    let mut touched = BTreeSet::new();
+    let mut damaged = BTreeSet::new();
     for _ in 0..1 + dice.roll(3) {
         let name = names[dice.below(names.len())].clone();
         let Ok(got) = objects.get(&name).await else { continue };
@@ -169,7 +170,7 @@ async fn damage(objects: &Arc<dyn ObjectStore>, dice: &mut Dice) -> BTreeSet<Str
             3 => bytes.truncate(from),
             4 if Some(&name) != last.as_ref() => {
                 objects.delete(&name).await.unwrap();
-                touched.insert(name.to_string());
+                damaged.insert(name.to_string());
                 continue;
             }
             _ => {
@@ -178,78 +179,84 @@ async fn damage(objects: &Arc<dyn ObjectStore>, dice: &mut Dice) -> BTreeSet<Str
                     bytes = got.bytes().await.unwrap().to_vec();
                     objects.put(&other, before.clone().into()).await.unwrap();
                     if bytes != before {
-                        touched.insert(other.to_string());
+                        damaged.insert(other.to_string());
                     }
                 }
             }
         }
         if bytes != before {
             objects.put(&name, bytes.into()).await.unwrap();
-            touched.insert(name.to_string());
+            damaged.insert(name.to_string());
         }
     }
-    touched
+    damaged
 }
 
-/// Each event that was acknowledged is read as it was, or said to be lost; each entry is as it was, where nothing is said.
-async fn compare(store: &ObjectLogStore, known: &Known, found: &Examined, is_repaired: bool) {
+/// Asserts that each acknowledged event is read unchanged or reported as lost, and that entries are unchanged
+/// where no loss is reported.
+async fn assert_contents(
+    store: &ObjectLogStore,
+    acknowledged: &Acknowledged,
+    found: &IntegrityReport,
+    is_repaired: bool,
+) {
     let is_lost = |pointer: &EventPointer| {
-        let range = |lost: &crate::Lost| {
+        let range = |lost: &crate::LostRange| {
             lost.segment == pointer.segment && lost.from <= pointer.offset && pointer.offset < lost.to
         };
         found.lost.iter().any(range)
     };
-    for (pointer, event) in known.events.values() {
+    for (pointer, event) in acknowledged.events.values() {
         match store.event(pointer).await {
             Ok(read) => {
-                assert_eq!(read, event, "{pointer} is another one");
-                assert!(!is_lost(pointer), "{pointer} is read though it is said to be lost");
+                assert_eq!(read, event, "{pointer} has changed");
+                assert!(!is_lost(pointer), "{pointer} is read though it is reported as lost");
             }
             Err(error) => assert!(
                 is_lost(pointer) || is_unknown(found, &error),
-                "{pointer} is neither read nor said to be lost: {error}"
+                "{pointer} is neither read nor reported as lost: {error}"
             ),
         }
     }
-    if found.left_out.is_empty() {
-        for (key, value) in &known.entries {
+    if found.unrecoverable.is_empty() {
+        for (key, value) in &acknowledged.entries {
             let entry = store.get(&positions(), key.to_string().as_bytes()).await.unwrap().unwrap();
             assert_eq!(entry.value, value.as_bytes());
         }
     }
     if is_repaired && let Ok(read) = kulya_store::bounded_read(store, &orders()).await {
-        let expected = known
+        let expected = acknowledged
             .events
             .values()
             .filter(|(pointer, _)| pointer.segment.stream == orders() && !is_lost(pointer));
-        let at_end = found.left_out.len();
+        let at_end = found.unrecoverable.len();
         assert!(read.len() == expected.count() || at_end > 0, "{} events of orders are read", read.len());
     }
 }
 
-/// Whether a stream, or the end of one, may be among what nobody knows: its last objects are damaged, so that no later one says
-/// where its events would have stood.
-fn is_unknown(found: &Examined, error: &kulya_store::Error) -> bool {
-    !found.left_out.is_empty() && [ErrorKind::NotFound, ErrorKind::InvalidInput].contains(&error.kind())
+/// Returns whether a stream, or its end, may be among losses of unknown extent: its last objects are damaged,
+/// so that no later one names its offsets.
+fn is_unknown(found: &IntegrityReport, error: &kulya_store::Error) -> bool {
+    !found.unrecoverable.is_empty() && [ErrorKind::NotFound, ErrorKind::InvalidInput].contains(&error.kind())
 }
 
-/// A repaired store is written, merged and opened like any other.
-async fn go_on(store: &ObjectLogStore, objects: &Arc<dyn ObjectStore>, clock: &Arc<ManualClock>) {
+/// Asserts that a repaired store is written, merged and opened like any other.
+async fn assert_usable(store: &ObjectLogStore, objects: &Arc<dyn ObjectStore>, clock: &Arc<ManualClock>) {
     let stream = StreamId::new("shop", "after").unwrap();
     store.create_scope(&stream.scope).await.unwrap();
     store.create_stream(&stream, StreamConfig::with_segments(1)).await.unwrap();
-    let mut made = Vec::new();
+    let mut pointers = Vec::new();
     for n in 0..5 {
         let commit = Commit::events(vec![Append::keyed(&stream, "k", n.to_string())]);
-        made.extend(store.commit(commit).await.unwrap().pointers.iter());
+        pointers.extend(store.commit(commit).await.unwrap().pointers.iter());
         store.compact().await.unwrap();
     }
-    let copy = Location { objects: Arc::new(InMemory::new()), prefix: Path::default() };
+    let copy = StoreLocation { objects: Arc::new(InMemory::new()), prefix: Path::default() };
     store.backup(&copy).await.unwrap();
     for objects in [objects, &copy.objects] {
         let store =
             ObjectLogStore::open(Arc::clone(objects), &Path::default(), settings(clock)).await.unwrap();
-        for (n, pointer) in made.iter().enumerate() {
+        for (n, pointer) in pointers.iter().enumerate() {
             assert_eq!(store.event(pointer).await.unwrap(), n.to_string());
         }
     }

@@ -1,8 +1,8 @@
-//! The log's objects: what must be there and be whole, and what is said when it is not.
+//! The log's objects: invariants, and the errors when they are violated.
 
 use super::{event, instance, make, memory, open, orders, positions, put, settings, texts};
 use crate::object::{self, Kind};
-use crate::record::{Act, Batch, Log, Name, Record};
+use crate::record::{Batch, Log, Name, Op, Record};
 use crate::{ObjectLogStore, Settings};
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -35,14 +35,14 @@ async fn try_open(objects: &Arc<dyn ObjectStore>) -> Result<ObjectLogStore> {
     ObjectLogStore::open(Arc::clone(objects), &Path::from("a/store"), settings()).await
 }
 
-/// A store that writes no checkpoints.
+/// Opens a store that writes no checkpoints.
 async fn plain(objects: &Arc<dyn ObjectStore>) -> ObjectLogStore {
     let settings = Settings { checkpoint_every: u64::MAX, ..settings() };
     ObjectLogStore::open(Arc::clone(objects), &Path::from("a/store"), settings).await.unwrap()
 }
 
 #[tokio::test]
-async fn commits_that_come_together_are_one_object() {
+async fn concurrent_commits_share_one_object() {
     let objects = memory();
     let store = plain(&objects).await;
     make(&store).await;
@@ -50,9 +50,9 @@ async fn commits_that_come_together_are_one_object() {
     let commits = (0..100).map(|n| store.commit(event(n)));
     let done = futures::future::try_join_all(commits).await.unwrap();
     assert_eq!(names(&objects).await.len(), before + 1);
-    let mut places: Vec<_> = done.iter().map(|done| done.pointers.first().unwrap().offset).collect();
-    places.dedup();
-    assert_eq!(places.len(), 100);
+    let mut offsets: Vec<_> = done.iter().map(|done| done.pointers.first().unwrap().offset).collect();
+    offsets.dedup();
+    assert_eq!(offsets.len(), 100);
     assert_eq!(texts(&store).await.len(), 100);
     assert_eq!(texts(&open(&objects).await).await, texts(&store).await);
 }
@@ -73,7 +73,7 @@ async fn compare_and_set_within_one_object_is_exact() {
 }
 
 #[tokio::test]
-async fn a_commit_larger_than_what_is_read_at_a_time_is_whole() {
+async fn a_commit_larger_than_one_read_is_complete() {
     let objects = memory();
     let store = open(&objects).await;
     make(&store).await;
@@ -98,7 +98,7 @@ async fn a_commit_larger_than_what_is_read_at_a_time_is_whole() {
 }
 
 #[tokio::test]
-async fn a_damaged_object_is_named_and_nothing_is_changed() {
+async fn a_damaged_object_is_reported_and_nothing_is_changed() {
     let objects = memory();
     let store = plain(&objects).await;
     make(&store).await;
@@ -109,7 +109,7 @@ async fn a_damaged_object_is_named_and_nothing_is_changed() {
     let name = log(5);
     let whole = bytes(&objects, &name).await;
     let header = object::Header::parse(&whole).unwrap();
-    for at in 0..header.events_from() as usize {
+    for at in 0..header.events_offset() as usize {
         let mut damaged = whole.to_vec();
         damaged[at] ^= 0x10;
         objects.put(&name, damaged.into()).await.unwrap();
@@ -122,7 +122,7 @@ async fn a_damaged_object_is_named_and_nothing_is_changed() {
         let refused = try_open(&objects).await.err().unwrap();
         assert_eq!(refused.kind(), ErrorKind::Corrupt, "{length} bytes: {refused:?}");
     }
-    // events are looked at when they are read
+    // events are verified when they are read
     let mut damaged = whole.to_vec();
     *damaged.last_mut().unwrap() ^= 1;
     objects.put(&name, damaged.into()).await.unwrap();
@@ -130,7 +130,7 @@ async fn a_damaged_object_is_named_and_nothing_is_changed() {
     let refused = bounded_read(&store, &orders()).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Corrupt);
     assert!(refused.to_string().contains(name.as_ref()), "{refused}");
-    // another object under this name is another object
+    // an object under another object's name is detected
     let other = bytes(&objects, &log(4)).await;
     objects.put(&name, other.into()).await.unwrap();
     assert!(try_open(&objects).await.err().unwrap().to_string().contains("of another number"));
@@ -139,15 +139,15 @@ async fn a_damaged_object_is_named_and_nothing_is_changed() {
 }
 
 #[tokio::test]
-async fn an_object_that_no_right_writer_writes_is_refused() {
+async fn an_object_that_violates_an_invariant_is_rejected() {
     let refused = async |log: Log| {
         let objects = memory();
         let store = plain(&objects).await;
         make(&store).await;
-        // named as the one before, as a right writer would
+        // names its predecessor, as a correct writer does
         let before = object::Header::parse(&bytes(&objects, &self::log(2)).await).unwrap();
         let log = Log { previous: before.checksum, ..log };
-        let mut body = object::begin(Kind::Log, 3, &log).unwrap().to_vec();
+        let mut body = object::encode_header(Kind::Log, 3, &log).unwrap().to_vec();
         body.extend(log.batches.iter().flat_map(|batch| vec![0; batch.length as usize]));
         objects.put(&self::log(3), body.into()).await.unwrap();
         let error = store.commit(event(1)).await.unwrap_err();
@@ -156,30 +156,30 @@ async fn an_object_that_no_right_writer_writes_is_refused() {
         assert_eq!(try_open(&objects).await.err().unwrap().kind(), ErrorKind::Corrupt);
         error.to_string()
     };
-    let acts = |act| Log { time: u64::MAX, records: vec![Record { act }], ..Log::default() };
-    assert!(refused(acts(None)).await.contains("not known"));
+    let ops = |op| Log { time: u64::MAX, records: vec![Record { op }], ..Log::default() };
+    assert!(refused(ops(None)).await.contains("unknown operation"));
     let table = Name { scope: "shop".into(), name: "nowhere!".into() };
-    assert!(refused(acts(Some(Act::CreateTable(table)))).await.contains("'!'"));
-    assert!(refused(acts(Some(Act::DeleteStream(Name::default())))).await.contains("empty"));
+    assert!(refused(ops(Some(Op::CreateTable(table)))).await.contains("'!'"));
+    assert!(refused(ops(Some(Op::DeleteStream(Name::default())))).await.contains("empty"));
     assert!(refused(Log::default()).await.contains("its time"));
     let batch = Batch { length: 8, ..Batch::default() };
-    assert!(refused(Log { batches: vec![batch], ..acts(None) }).await.contains("empty"));
+    assert!(refused(Log { batches: vec![batch], ..ops(None) }).await.contains("empty"));
 }
 
 #[tokio::test]
-async fn a_prefix_that_is_not_ours_is_refused() {
-    for (content, why) in [("letters", "choose a prefix"), ("kulya-store-object 99\n", "newer")] {
+async fn a_prefix_with_other_content_is_rejected() {
+    for (content, reason) in [("letters", "choose a prefix"), ("kulya-store-object 99\n", "newer")] {
         let objects = memory();
         objects.put(&Path::from("a/store/FORMAT"), Bytes::from(content).into()).await.unwrap();
         let refused = try_open(&objects).await.err().unwrap();
         assert_eq!(refused.kind(), ErrorKind::Corrupt);
-        assert!(refused.to_string().contains(why), "{refused}");
-        assert_eq!(names(&objects).await.len(), 1, "nothing was made there");
+        assert!(refused.to_string().contains(reason), "{refused}");
+        assert_eq!(names(&objects).await.len(), 1, "nothing was created there");
     }
 }
 
 #[tokio::test]
-async fn stores_under_other_prefixes_are_other_stores() {
+async fn stores_under_different_prefixes_are_independent() {
     let objects = memory();
     let one = open(&objects).await;
     make(&one).await;
@@ -192,18 +192,18 @@ async fn stores_under_other_prefixes_are_other_stores() {
     assert_eq!(two.get(&positions(), b"last").await.unwrap(), None);
 }
 
-/// Writes over what is there, as storages did before conditional writes were known.
+/// A storage that ignores conditional writes and overwrites objects.
 #[derive(Debug)]
-struct Careless(Arc<dyn ObjectStore>);
+struct Unconditional(Arc<dyn ObjectStore>);
 
-impl std::fmt::Display for Careless {
+impl std::fmt::Display for Unconditional {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("careless storage")
+        f.write_str("unconditional storage")
     }
 }
 
 #[async_trait::async_trait]
-impl ObjectStore for Careless {
+impl ObjectStore for Unconditional {
     async fn put_opts(
         &self,
         location: &Path,
@@ -261,22 +261,22 @@ impl ObjectStore for Careless {
 }
 
 #[tokio::test]
-async fn a_storage_without_conditional_writes_is_refused() {
-    let objects: Arc<dyn ObjectStore> = Arc::new(Careless(memory()));
+async fn a_storage_without_conditional_writes_is_rejected() {
+    let objects: Arc<dyn ObjectStore> = Arc::new(Unconditional(memory()));
     let refused = try_open(&objects).await.err().unwrap();
     assert_eq!(refused.kind(), ErrorKind::InvalidInput);
-    assert!(refused.to_string().contains("careless storage writes over objects"), "{refused}");
+    assert!(refused.to_string().contains("unconditional storage overwrites existing objects"), "{refused}");
 }
 
-/// A process whose clock is wrong moves the time of the log no further than the storage's.
+/// A process with a wrong clock moves the time of the log no further than the storage's.
 #[tokio::test]
-async fn a_clock_that_is_ten_years_ahead_moves_no_log() {
+async fn a_clock_ten_years_ahead_does_not_move_the_time_of_the_log() {
     const TEN_YEARS: Duration = Duration::from_secs(10 * 365 * 86_400);
     let objects: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     let real = SystemClock.since_epoch();
     let compared = |clock: Duration| Settings {
         clock: Arc::new(ManualClock::at(clock)),
-        compare_clocks_every: Some(Duration::from_secs(600)),
+        clock_check_interval: Some(Duration::from_secs(600)),
         ..settings()
     };
     for wrong in [real + TEN_YEARS, real - TEN_YEARS, real] {
@@ -285,9 +285,9 @@ async fn a_clock_that_is_ten_years_ahead_moves_no_log() {
         make(&store).await;
         store.commit(Commit::events(vec![Append::keyed(&orders(), "k", "event")])).await.unwrap();
         let cut = store.cut_at(&orders(), real + Duration::from_secs(60)).await.unwrap();
-        assert_eq!(cut, tail_cut(&store, &orders()).await.unwrap(), "each event is of about now");
+        assert_eq!(cut, tail_cut(&store, &orders()).await.unwrap(), "each event has about the current time");
     }
-    let left: Vec<_> = objects.list(None).try_collect().await.unwrap();
-    let left: Vec<object_store::ObjectMeta> = left;
-    assert!(left.iter().all(|object| !object.location.as_ref().starts_with("clock")), "{left:?}");
+    let remaining: Vec<_> = objects.list(None).try_collect().await.unwrap();
+    let remaining: Vec<object_store::ObjectMeta> = remaining;
+    assert!(remaining.iter().all(|object| !object.location.as_ref().starts_with("clock")), "{remaining:?}");
 }

@@ -1,19 +1,20 @@
-//! The store as a whole: the contract, several stores on the same objects, and what the log's objects must be.
+//! Tests of the whole store: the contract's conformance suite, several stores on the same objects, and the
+//! invariants of the log's objects.
 
-mod commands;
+mod alternating;
+mod backup;
 mod damage;
 mod faults;
-mod faulty;
-mod holes;
+mod faulty_storage;
+mod gaps;
 mod log;
+mod maintenance;
 mod outages;
-mod pair;
 #[cfg(feature = "s3")]
 mod real_s3;
-mod tidying;
 
-use self::pair::Pair;
-use crate::{Location, ObjectLogStore, Settings};
+use self::alternating::AlternatingStores;
+use crate::{ObjectLogStore, Settings, StoreLocation};
 use kulya_store::clock::ManualClock;
 use kulya_store::memory::MemoryStore;
 use kulya_store::model::{self, Step};
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// A number that no other store of these tests has.
+/// Returns an instance id that no other store of these tests has.
 fn instance() -> u128 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed).into()
@@ -36,13 +37,13 @@ fn instance() -> u128 {
 
 fn settings() -> Settings {
     Settings {
-        poll: Duration::from_millis(1),
+        poll_interval: Duration::from_millis(1),
         checkpoint_every: 4,
-        block: 4,
-        grace: Duration::ZERO,
-        fresh_for: Duration::ZERO,
-        maintenance_pause: Duration::from_millis(5),
-        compare_clocks_every: None,
+        block_size: 4,
+        deletion_grace: Duration::ZERO,
+        end_check_interval: Duration::ZERO,
+        maintenance_interval: Duration::from_millis(5),
+        clock_check_interval: None,
         ..Settings::new(instance())
     }
 }
@@ -83,39 +84,39 @@ async fn texts(store: &dyn StreamStore) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keeps_the_contract_in_memory() {
+async fn conforms_in_memory() {
     let report = kulya_store::conformance::all(|| async { Arc::new(open(&memory()).await) }).await;
-    assert_eq!(report.left_out, [], "nothing is left out");
+    assert_eq!(report.left_out, [], "no case is skipped");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keeps_the_contract_in_a_folder() {
-    let folder = tempfile::tempdir().unwrap();
-    let made = AtomicU64::new(0);
+async fn conforms_in_a_local_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let count = AtomicU64::new(0);
     let report = kulya_store::conformance::all(|| {
-        let path = folder.path().join(made.fetch_add(1, Ordering::Relaxed).to_string());
+        let path = directory.path().join(count.fetch_add(1, Ordering::Relaxed).to_string());
         let url = format!("file://{}", path.display());
         async move {
-            let Location { objects, prefix } = Location::of(&url, |_| None).unwrap();
+            let StoreLocation { objects, prefix } = StoreLocation::from_url(&url, |_| None).unwrap();
             Arc::new(ObjectLogStore::open(objects, &prefix, settings()).await.unwrap())
         }
     })
     .await;
-    assert_eq!(report.left_out, [], "nothing is left out");
+    assert_eq!(report.left_out, [], "no case is skipped");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_stores_on_the_same_objects_keep_the_contract() {
+async fn two_stores_on_the_same_objects_conform() {
     let report = kulya_store::conformance::all(|| async {
         let objects = memory();
-        Arc::new(Pair::of(open(&objects).await, open(&objects).await))
+        Arc::new(AlternatingStores::new(open(&objects).await, open(&objects).await))
     })
     .await;
-    assert_eq!(report.left_out, [], "nothing is left out");
+    assert_eq!(report.left_out, [], "no case is skipped");
 }
 
 #[tokio::test]
-async fn everything_is_there_for_a_second_store_and_after_the_first_ones_end() {
+async fn a_second_store_sees_everything_and_so_does_one_opened_later() {
     let objects = memory();
     let (one, two) = (open(&objects).await, open(&objects).await);
     make(&one).await;
@@ -126,9 +127,9 @@ async fn everything_is_there_for_a_second_store_and_after_the_first_ones_end() {
         versions.extend(store.commit(put(n)).await.unwrap().versions);
         let other = if n % 3 == 0 { &one } else { &two };
         let entry = other.get(&positions(), b"last").await.unwrap().unwrap();
-        assert_eq!(entry.value, n.to_string(), "what one wrote the other sees at once");
+        assert_eq!(entry.value, n.to_string(), "a commit is visible to the other store at once");
     }
-    assert!(versions.is_sorted_by(|left, right| left < right), "versions grow, whoever writes");
+    assert!(versions.is_sorted_by(|left, right| left < right), "versions increase across stores");
     let expected: Vec<_> = (0..50).map(|n| n.to_string()).collect();
     assert_eq!((texts(&one).await, texts(&two).await), (expected.clone(), expected.clone()));
     drop((one, two));
@@ -137,19 +138,19 @@ async fn everything_is_there_for_a_second_store_and_after_the_first_ones_end() {
 }
 
 #[tokio::test]
-async fn another_stores_commit_wakes_a_tail() {
+async fn another_stores_commit_wakes_a_tail_reader() {
     let objects = memory();
     let (one, two) = (open(&objects).await, open(&objects).await);
     make(&one).await;
     let pointer = one.commit(event("first")).await.unwrap().pointers.first().unwrap();
-    let behind = pointer.offset + u64::from(pointer.length);
+    let end = pointer.offset + u64::from(pointer.length);
     let (segment, waiter) = (pointer.segment.clone(), two.clone());
-    let waiting = tokio::spawn(async move { waiter.wait_beyond(&segment, behind).await });
+    let waiting = tokio::spawn(async move { waiter.wait_beyond(&segment, end).await });
     tokio::task::yield_now().await;
     one.commit(event("second")).await.unwrap();
     waiting.await.unwrap().unwrap();
     let segment = pointer.segment.clone();
-    let waiting = tokio::spawn(async move { two.wait_beyond(&segment, 2 * behind + 1).await });
+    let waiting = tokio::spawn(async move { two.wait_beyond(&segment, 2 * end + 1).await });
     tokio::task::yield_now().await;
     one.seal_stream(&orders()).await.unwrap();
     assert_eq!(waiting.await.unwrap().unwrap_err().kind(), ErrorKind::Sealed);
@@ -157,14 +158,15 @@ async fn another_stores_commit_wakes_a_tail() {
 
 #[cfg(feature = "s3")]
 #[tokio::test]
-async fn a_server_that_is_not_there_is_said_to_be_so() {
-    // bound, and closed again: nobody listens there
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let url = format!("s3://bucket/prefix?endpoint=http://{nobody}&region=us-east-1");
+async fn an_unreachable_server_is_reported() {
+    // bound and closed again: nobody listens there
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("s3://bucket/prefix?endpoint=http://{address}&region=us-east-1");
     let key = |name: &str| name.contains("_KEY").then(|| "kulya".to_owned());
-    let Location { objects, prefix } = Location::of(&url, key).unwrap();
-    let settings = Settings { tries: 2, pause: Duration::from_millis(1), ..Settings::new(instance()) };
-    let error = ObjectLogStore::open(objects, &prefix, settings).await.err().expect("nobody is there");
+    let StoreLocation { objects, prefix } = StoreLocation::from_url(&url, key).unwrap();
+    let settings =
+        Settings { max_attempts: 2, retry_backoff: Duration::from_millis(1), ..Settings::new(instance()) };
+    let error = ObjectLogStore::open(objects, &prefix, settings).await.err().expect("connection refused");
     assert_eq!(error.kind(), ErrorKind::Unreachable);
     let text = error.to_string();
     assert!(text.contains("prefix/FORMAT") && text.contains("does not answer"), "{text}");
@@ -173,9 +175,9 @@ async fn a_server_that_is_not_there_is_said_to_be_so() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Two stores on the same objects take turns, and one ends and begins anew now and then.
+    /// Two stores on the same objects take turns, and one is reopened now and then.
     #[test]
-    fn takes_the_oracles_steps(steps in prop::collection::vec((model::any_step(), 0u8..8), 1..30)) {
+    fn matches_the_reference_model(steps in prop::collection::vec((model::any_step(), 0u8..8), 1..30)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(compare(&steps))?;
     }

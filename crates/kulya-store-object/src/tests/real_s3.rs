@@ -1,42 +1,42 @@
-//! What only a server that speaks S3 can say. Each store has a prefix of its own.
+//! Tests against an S3-compatible server. Each store has its own prefix.
 
 use super::{event, make, orders, positions, settings, texts};
-use crate::{Location, ObjectLogStore};
+use crate::{ObjectLogStore, StoreLocation};
 use kulya_store::{Append, Commit, Condition, ErrorKind, StreamStore, TableChange};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-/// Where the server is, under a prefix that nobody else has.
-fn location(prefix: &str) -> Location {
+/// Returns a location on the server under a prefix.
+fn location(prefix: &str) -> StoreLocation {
     let url = std::env::var("KULYA_TEST_S3").expect("KULYA_TEST_S3 is not set: run cargo xtask test");
     let (bucket, query) = url.split_once('?').unwrap();
     let variable = |name: &str| {
         ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].contains(&name).then(|| "kulya".to_owned())
     };
-    Location::of(&format!("{bucket}/{prefix}?{query}"), variable).unwrap()
+    StoreLocation::from_url(&format!("{bucket}/{prefix}?{query}"), variable).unwrap()
 }
 
-fn drawn() -> String {
+fn random_prefix() -> String {
     format!("t{:016x}", RandomState::new().hash_one(0))
 }
 
-async fn open(location: &Location) -> Arc<ObjectLogStore> {
-    let Location { objects, prefix } = location.clone();
+async fn open(location: &StoreLocation) -> Arc<ObjectLogStore> {
+    let StoreLocation { objects, prefix } = location.clone();
     Arc::new(ObjectLogStore::open(objects, &prefix, settings()).await.unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a server that speaks S3: cargo xtask test"]
-async fn keeps_the_contract() {
-    let report = kulya_store::conformance::all(|| async { open(&location(&drawn())).await }).await;
+#[ignore = "needs an S3-compatible server: cargo xtask test"]
+async fn conforms() {
+    let report = kulya_store::conformance::all(|| async { open(&location(&random_prefix())).await }).await;
     println!("{} cases ran", report.ran);
-    assert_eq!(report.left_out, [], "nothing is left out");
+    assert_eq!(report.left_out, [], "no case is skipped");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a server that speaks S3: cargo xtask test"]
-async fn three_stores_count_together() {
-    let location = location(&drawn());
+#[ignore = "needs an S3-compatible server: cargo xtask test"]
+async fn three_stores_increment_one_counter() {
+    let location = location(&random_prefix());
     let stores = [open(&location).await, open(&location).await, open(&location).await];
     make(&*stores[0]).await;
     let tasks: Vec<_> = stores
@@ -77,23 +77,23 @@ async fn three_stores_count_together() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a server that speaks S3: cargo xtask test"]
-async fn what_is_spent_is_deleted() {
-    let location = location(&drawn());
+#[ignore = "needs an S3-compatible server: cargo xtask test"]
+async fn unreferenced_objects_are_deleted() {
+    let location = location(&random_prefix());
     let store = open(&location).await;
     make(&*store).await;
     store.commit(event("alive")).await.unwrap();
-    let away = open(&location).await;
+    let lagging = open(&location).await;
     let first = object_store::path::Path::from(format!("{}/log/{:020}", location.prefix, 0));
     for n in 0.. {
-        assert!(n < 1000, "it stays");
+        assert!(n < 1000, "the first log object is not deleted");
         store.commit(super::put(n)).await.unwrap();
         if object_store::ObjectStoreExt::head(&*location.objects, &first).await.is_err() {
             break;
         }
     }
     store.commit(super::put("last")).await.unwrap();
-    for store in [&away, &store, &open(&location).await] {
+    for store in [&lagging, &store, &open(&location).await] {
         assert_eq!(store.get(&positions(), b"last").await.unwrap().unwrap().value, "last");
         assert_eq!(texts(&**store).await, ["alive"]);
     }

@@ -1,6 +1,24 @@
-//! The controller's messages that Kulya uses, by their field numbers in Pravega's service definition.
+//! The messages of Pravega's controller that are used, with the field numbers of its service definition.
 
 use std::collections::HashMap;
+
+/// The access to a stream that a delegation token grants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Needs read permission alone.
+    Read,
+    ReadWrite,
+}
+
+impl Access {
+    /// Returns the code of the access in requests.
+    pub(crate) fn code(self) -> i32 {
+        match self {
+            Self::Read => 3,
+            Self::ReadWrite => 5,
+        }
+    }
+}
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct ScopeInfo {
@@ -14,7 +32,7 @@ pub(crate) struct StreamInfo {
     pub(crate) scope: String,
     #[prost(string, tag = "2")]
     pub(crate) stream: String,
-    /// 1: no token is wanted; 3: to read; 5: to read and to write.
+    /// 1: no token; 3: a token to read; 5: a token to read and write.
     #[prost(int32, tag = "3")]
     pub(crate) access: i32,
 }
@@ -38,9 +56,9 @@ pub(crate) struct RetentionPolicy {
     #[prost(int32, tag = "1")]
     pub(crate) kind: i32,
     #[prost(int64, tag = "2")]
-    pub(crate) least: i64,
+    pub(crate) min: i64,
     #[prost(int64, tag = "3")]
-    pub(crate) most: i64,
+    pub(crate) max: i64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -57,7 +75,7 @@ pub(crate) struct StreamConfig {
     pub(crate) scaling: Option<ScalingPolicy>,
     #[prost(message, optional, tag = "3")]
     pub(crate) retention: Option<RetentionPolicy>,
-    // what follows is others' to set: it is read so that an update gives it back
+    // the following are set by others: read so that an update preserves them
     #[prost(message, optional, tag = "4")]
     pub(crate) tags: Option<Tags>,
     #[prost(int64, tag = "5")]
@@ -66,7 +84,7 @@ pub(crate) struct StreamConfig {
     pub(crate) rollover_size_bytes: i64,
 }
 
-/// The answer of most changes.
+/// The response of most changes.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Status {
     #[prost(int32, tag = "1")]
@@ -172,68 +190,68 @@ pub(crate) struct DelegationToken {
     pub(crate) token: String,
 }
 
-/// The resource in Pravega's access control that a request is about.
-pub(crate) trait About {
+/// A request with its resource in Pravega's access control.
+pub(crate) trait Resource {
     fn resource(&self) -> String;
 
-    /// Whether it asks for a token that lets us read alone.
-    fn asks_to_read(&self) -> bool {
+    /// Returns whether it requests a token for reading alone.
+    fn is_read_token(&self) -> bool {
         false
     }
 }
 
-fn of_stream(stream: Option<&StreamInfo>) -> String {
-    stream.map(About::resource).unwrap_or_default()
+fn stream_resource(stream: Option<&StreamInfo>) -> String {
+    stream.map(Resource::resource).unwrap_or_default()
 }
 
-impl About for ScopeInfo {
+impl Resource for ScopeInfo {
     fn resource(&self) -> String {
         format!("prn::/scope:{}", self.scope)
     }
 }
 
-impl About for ScopesRequest {
+impl Resource for ScopesRequest {
     fn resource(&self) -> String {
         "prn::/".to_owned()
     }
 }
 
-impl About for StreamsRequest {
+impl Resource for StreamsRequest {
     fn resource(&self) -> String {
-        self.scope.as_ref().map(About::resource).unwrap_or_default()
+        self.scope.as_ref().map(Resource::resource).unwrap_or_default()
     }
 }
 
-impl About for StreamInfo {
+impl Resource for StreamInfo {
     fn resource(&self) -> String {
         format!("prn::/scope:{}/stream:{}", self.scope, self.stream)
     }
 
-    fn asks_to_read(&self) -> bool {
-        self.access == super::Access::Read.number()
+    fn is_read_token(&self) -> bool {
+        self.access == Access::Read.code()
     }
 }
 
-impl About for StreamConfig {
+impl Resource for StreamConfig {
     fn resource(&self) -> String {
-        of_stream(self.stream.as_ref())
+        stream_resource(self.stream.as_ref())
     }
 }
 
-impl About for StreamCut {
+impl Resource for StreamCut {
     fn resource(&self) -> String {
-        of_stream(self.stream.as_ref())
+        stream_resource(self.stream.as_ref())
     }
 }
 
-impl About for SegmentId {
+impl Resource for SegmentId {
     fn resource(&self) -> String {
-        of_stream(self.stream.as_ref())
+        stream_resource(self.stream.as_ref())
     }
 }
 
-impl About for EpochSegmentsRequest {
+impl Resource for EpochSegmentsRequest {
     fn resource(&self) -> String {
-        of_stream(self.stream.as_ref())
+        stream_resource(self.stream.as_ref())
     }
 }

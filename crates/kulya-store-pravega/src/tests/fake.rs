@@ -1,5 +1,5 @@
-//! A Pravega in memory, as far as this crate speaks to it: a controller over gRPC and one segment store, each on a port of
-//! its own. Unlike a real one it stops where a test says, tells what it was asked, and needs no Java.
+//! An in-memory Pravega, as far as this crate uses it: a controller over gRPC and one segment store, each on
+//! its own port. It pauses where a test says, records its calls, and needs no Java.
 
 mod controller;
 mod segment_store;
@@ -10,15 +10,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// What it holds, by Pravega's own names.
+/// Its contents, by Pravega's names.
 #[derive(Default)]
-pub(super) struct Held {
+pub(super) struct FakeState {
     pub(super) scopes: BTreeSet<String>,
     pub(super) streams: BTreeMap<(String, String), Stream>,
     pub(super) segments: HashMap<String, Segment>,
-    /// How many segments a stream of this name ever had.
+    /// The number of segments that streams of this name ever had.
     pub(super) numbered: HashMap<(String, String), u32>,
-    /// Each call of the controller: its method and what it is about.
+    /// Each call of the controller: its method and resource.
     pub(super) calls: Vec<String>,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Segment {
     pub(super) bytes: Vec<u8>,
     pub(super) head: u64,
     pub(super) sealed: bool,
-    /// The last number of each writer, and the connection that may write in its name.
+    /// The last event number of each writer, and the connection that may write as it.
     pub(super) writers: HashMap<u128, (i64, u64)>,
 }
 
@@ -43,17 +43,17 @@ impl Segment {
     }
 }
 
-/// A running one; dropped, it is gone.
+/// A running fake; stopped when dropped.
 pub(super) struct FakePravega {
-    pub(super) held: Arc<Mutex<Held>>,
+    pub(super) state: Arc<Mutex<FakeState>>,
     controller: u16,
     /// Counts changes of segments.
     changed: watch::Sender<u64>,
-    /// Whether the controller, and the segment store, say nothing.
-    silent: watch::Sender<(bool, bool)>,
-    /// Appends to a segment whose name begins so are kept waiting, and how many wait.
-    held_back: watch::Sender<Option<String>>,
-    waiting: watch::Sender<usize>,
+    /// Whether the controller and the segment store do not respond.
+    unresponsive: watch::Sender<(bool, bool)>,
+    /// Appends to segments with this name prefix are delayed; and the number of delayed ones.
+    delayed: watch::Sender<Option<String>>,
+    delayed_count: watch::Sender<usize>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
@@ -62,64 +62,64 @@ impl FakePravega {
         let controller = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let segment_store = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
-        let mut this = Self {
-            held: Arc::default(),
+        let mut fake = Self {
+            state: Arc::default(),
             controller: port(&controller),
             changed: watch::Sender::new(0),
-            silent: watch::Sender::new((false, false)),
-            held_back: watch::Sender::new(None),
-            waiting: watch::Sender::new(0),
+            unresponsive: watch::Sender::new((false, false)),
+            delayed: watch::Sender::new(None),
+            delayed_count: watch::Sender::new(0),
             tasks: Vec::new(),
         };
         let segments = segment_store::SegmentStore {
-            held: Arc::clone(&this.held),
-            changed: this.changed.clone(),
-            silent: this.silent.subscribe(),
-            held_back: this.held_back.subscribe(),
-            waiting: this.waiting.clone(),
+            state: Arc::clone(&fake.state),
+            changed: fake.changed.clone(),
+            unresponsive: fake.unresponsive.subscribe(),
+            delayed: fake.delayed.subscribe(),
+            delayed_count: fake.delayed_count.clone(),
         };
         let service = controller::Service {
-            held: Arc::clone(&this.held),
-            changed: this.changed.clone(),
-            silent: this.silent.subscribe(),
+            state: Arc::clone(&fake.state),
+            changed: fake.changed.clone(),
+            unresponsive: fake.unresponsive.subscribe(),
             segment_store: port(&segment_store),
         };
-        this.tasks.push(tokio::spawn(segments.run(segment_store)));
-        this.tasks.push(tokio::spawn(service.run(controller)));
-        this
+        fake.tasks.push(tokio::spawn(segments.run(segment_store)));
+        fake.tasks.push(tokio::spawn(service.run(controller)));
+        fake
     }
 
-    /// Another process on it.
+    /// Returns settings for a process on it.
     pub(super) fn settings(&self, instance: u128) -> Settings {
         Settings::new(format!("tcp://127.0.0.1:{}", self.controller).parse().unwrap(), instance)
     }
 
-    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Held) -> T) -> T {
-        act(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner))
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut FakeState) -> T) -> T {
+        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether the controller, and the segment store, take what is asked and say nothing.
-    pub(super) fn be_silent(&self, controller: bool, segment_store: bool) {
-        self.silent.send_replace((controller, segment_store));
+    /// Makes the controller and the segment store accept requests without responding.
+    pub(super) fn set_unresponsive(&self, controller: bool, segment_store: bool) {
+        self.unresponsive.send_replace((controller, segment_store));
     }
 
-    /// Keeps appends to a segment waiting; those of every segment whose name begins so.
-    pub(super) fn hold_back(&self, segment: &str) {
-        self.held_back.send_replace(Some(segment.to_owned()));
+    /// Delays appends to all segments with this name prefix.
+    pub(super) fn delay_appends(&self, segment: &str) {
+        self.delayed.send_replace(Some(segment.to_owned()));
     }
 
-    /// Returns when so many appends wait.
-    pub(super) async fn waiting(&self, count: usize) {
-        self.waiting.subscribe().wait_for(|waiting| *waiting >= count).await.unwrap();
+    /// Waits until this many appends are delayed.
+    pub(super) async fn delayed_count(&self, count: usize) {
+        self.delayed_count.subscribe().wait_for(|delayed_count| *delayed_count >= count).await.unwrap();
     }
 
-    pub(super) fn let_go(&self) {
-        self.held_back.send_replace(None);
+    pub(super) fn release(&self) {
+        self.delayed.send_replace(None);
     }
 
-    /// The methods of the controller that were called since this was last asked.
+    /// Returns the calls of the controller since the last time.
     pub(super) fn calls(&self) -> Vec<String> {
-        self.with(|held| std::mem::take(&mut held.calls))
+        self.with(|state| std::mem::take(&mut state.calls))
     }
 }
 

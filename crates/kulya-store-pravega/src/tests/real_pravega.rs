@@ -1,7 +1,7 @@
-//! What only a real server can say. Each test has a namespace of its own.
+//! Tests against a real Pravega. Each test has its own namespace.
 
-mod away;
 mod journal;
+mod outage;
 
 use crate::{PravegaStore, Settings};
 use kulya_store::{
@@ -12,29 +12,29 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What `cargo xtask test` sets when it starts the servers.
+/// Returns a variable that `cargo xtask test` sets when it starts the servers.
 fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run cargo xtask test"))
 }
 
-fn drawn() -> u64 {
+fn random() -> u64 {
     RandomState::new().hash_one(0)
 }
 
 fn instance() -> u128 {
-    u128::from(drawn()) << 64 | u128::from(drawn())
+    u128::from(random()) << 64 | u128::from(random())
 }
 
-/// A namespace that nobody else has.
+/// Returns settings with a unique namespace.
 fn settings() -> Settings {
     let controller = variable("KULYA_TEST_PRAVEGA").parse().unwrap();
-    // a real one on a busy machine takes its time
-    let patience = Duration::from_secs(60);
-    Settings { namespace: format!("t{:016x}.", drawn()), patience, ..Settings::new(controller, instance()) }
+    // a real Pravega on a busy machine is slow
+    let timeout = Duration::from_secs(60);
+    Settings { namespace: format!("t{:016x}.", random()), timeout, ..Settings::new(controller, instance()) }
 }
 
-/// Another process on the same namespace.
-fn another(settings: &Settings) -> Settings {
+/// Returns settings of another process on the same namespace.
+fn another_process(settings: &Settings) -> Settings {
     Settings { instance: instance(), ..settings.clone() }
 }
 
@@ -56,7 +56,7 @@ async fn table(store: &PravegaStore) -> TableId {
     table
 }
 
-/// Every event, sorted.
+/// Returns the text of every event, sorted.
 async fn texts(store: &PravegaStore, stream: &StreamId) -> Vec<String> {
     let events = bounded_read(store, stream).await.unwrap();
     let mut texts: Vec<_> =
@@ -67,7 +67,7 @@ async fn texts(store: &PravegaStore, stream: &StreamId) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a real Pravega: cargo xtask test"]
-async fn keeps_the_contract() {
+async fn conforms() {
     let report = kulya_store::conformance::all(|| open(settings())).await;
     println!("{} cases ran", report.ran);
     for (case, capability, reason) in &report.left_out {
@@ -88,10 +88,14 @@ async fn keeps_the_contract() {
 #[ignore = "needs a real Pravega: cargo xtask test"]
 async fn two_processes_agree() {
     let settings = settings();
-    let (one, two) = (open(settings.clone()).await, open(another(&settings)).await);
+    let (one, two) = (open(settings.clone()).await, open(another_process(&settings)).await);
     let orders = stream(&one, "orders", 3).await;
     let counter = table(&one).await;
-    assert_eq!(two.get(&counter, b"n").await.unwrap(), None, "a table made by one is there for the other");
+    assert_eq!(
+        two.get(&counter, b"n").await.unwrap(),
+        None,
+        "a table created by one process exists for the other"
+    );
     let count = |store: Arc<PravegaStore>, name: &'static str| {
         let (orders, counter) = (orders.clone(), counter.clone());
         tokio::spawn(async move {
@@ -138,7 +142,7 @@ async fn two_processes_agree() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a real Pravega: cargo xtask test"]
-async fn a_large_commit_is_whole() {
+async fn a_large_commit_is_atomic() {
     let store = open(settings()).await;
     let orders = stream(&store, "orders", 4).await;
     let positions = table(&store).await;
@@ -155,7 +159,7 @@ async fn a_large_commit_is_whole() {
     }
     assert!(store.commit(commit(1, Condition::Any)).await.unwrap().duplicate);
     assert_eq!(store.commit(commit(2, Condition::Absent)).await.unwrap_err().kind(), ErrorKind::Conflict);
-    assert_eq!(texts(&store, &orders).await.len(), 1000, "a refused commit wrote no event");
+    assert_eq!(texts(&store, &orders).await.len(), 1000, "a rejected commit wrote no event");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,5 +171,5 @@ async fn a_namespace_sees_nothing_of_another() {
     assert!(!two.scopes().await.unwrap().contains(&orders.scope));
     assert_eq!(two.stream(&orders).await.unwrap_err().kind(), ErrorKind::NotFound);
     table(&one).await;
-    assert_eq!(one.streams(&Scope::system("_kulya")).await.unwrap(), [], "the journal is nobody's stream");
+    assert_eq!(one.streams(&Scope::system("_kulya")).await.unwrap(), [], "the journal is not listed");
 }

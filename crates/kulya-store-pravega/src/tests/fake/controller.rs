@@ -1,7 +1,7 @@
-//! The controller's side: a gRPC service of the methods that `crate::controller` calls.
+//! The fake controller: a gRPC service with the methods that `crate::controller` calls.
 
 use super::segment_store::truncate;
-use super::{Held, Segment, Stream};
+use super::{FakeState, Segment, Stream};
 use crate::controller::messages::{
     Continuation, EpochSegmentsRequest, Exists, NodeUri, ScopeInfo, Scopes, ScopesRequest, SegmentId,
     SegmentRange, SegmentRanges, Status as Outcome, StreamConfig, StreamCut, StreamInfo, Streams,
@@ -23,9 +23,9 @@ use tonic::{Code, Status};
 
 #[derive(Clone)]
 pub(super) struct Service {
-    pub(super) held: Arc<Mutex<Held>>,
+    pub(super) state: Arc<Mutex<FakeState>>,
     pub(super) changed: watch::Sender<u64>,
-    pub(super) silent: watch::Receiver<(bool, bool)>,
+    pub(super) unresponsive: watch::Receiver<(bool, bool)>,
     pub(super) segment_store: u16,
 }
 
@@ -35,33 +35,33 @@ impl Service {
             let this = self.clone();
             let service = service_fn(move |request: Request<Incoming>| {
                 let this = this.clone();
-                async move { Ok::<_, Infallible>(this.answer(request.map(Body::new)).await) }
+                async move { Ok::<_, Infallible>(this.respond(request.map(Body::new)).await) }
             });
             let connection = http2::Builder::new(TokioExecutor::new());
-            // who hangs up is gone
+            // errors of closed connections are ignored
             tokio::spawn(connection.serve_connection(TokioIo::new(socket), service));
         }
     }
 
-    async fn answer(mut self, request: Request<Body>) -> Response<Body> {
-        self.silent.wait_for(|(silent, _)| !silent).await.unwrap();
+    async fn respond(mut self, request: Request<Body>) -> Response<Body> {
+        self.unresponsive.wait_for(|(unresponsive, _)| !unresponsive).await.unwrap();
         let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
         let this = &self;
         match method.as_str() {
             "createScope" => {
                 unary(request, |ScopeInfo { scope }| {
-                    this.act(&method, &scope, |held| {
-                        Ok(outcome(if held.scopes.insert(scope.clone()) { 0 } else { 2 }))
+                    this.call(&method, &scope, |state| {
+                        Ok(outcome(if state.scopes.insert(scope.clone()) { 0 } else { 2 }))
                     })
                 })
                 .await
             }
             "deleteScope" => {
                 unary(request, |ScopeInfo { scope }| {
-                    this.act(&method, &scope, |held| {
-                        let holds = held.streams.keys().any(|(other, _)| *other == scope);
-                        let known = held.scopes.contains(&scope);
-                        let status = if !known {
+                    this.call(&method, &scope, |state| {
+                        let holds = state.streams.keys().any(|(other, _)| *other == scope);
+                        let trusted = state.scopes.contains(&scope);
+                        let status = if !trusted {
                             2
                         } else if holds {
                             3
@@ -69,7 +69,7 @@ impl Service {
                             0
                         };
                         if status == 0 {
-                            held.scopes.remove(&scope);
+                            state.scopes.remove(&scope);
                         }
                         Ok(outcome(status))
                     })
@@ -78,31 +78,31 @@ impl Service {
             }
             "checkScopeExists" => {
                 unary(request, |ScopeInfo { scope }| {
-                    this.act(&method, &scope, |held| Ok(Exists { exists: held.scopes.contains(&scope) }))
+                    this.call(&method, &scope, |state| Ok(Exists { exists: state.scopes.contains(&scope) }))
                 })
                 .await
             }
             "listScopes" => {
-                unary(request, |asked: ScopesRequest| {
-                    this.act(&method, "", |held| {
-                        // one page, and then an empty one
-                        let is_first = asked.continuation.is_none();
+                unary(request, |request_message: ScopesRequest| {
+                    this.call(&method, "", |state| {
+                        // one page, then an empty one
+                        let is_first = request_message.continuation.is_none();
                         let scopes =
-                            if is_first { held.scopes.iter().cloned().collect() } else { Vec::new() };
+                            if is_first { state.scopes.iter().cloned().collect() } else { Vec::new() };
                         Ok(Scopes { scopes, continuation: Some(Continuation { token: "1".into() }) })
                     })
                 })
                 .await
             }
             "listStreamsInScope" => {
-                unary(request, |asked: StreamsRequest| {
-                    let scope = asked.scope.unwrap_or_default().scope;
-                    this.act(&method, &scope, |held| {
-                        if !held.scopes.contains(&scope) {
+                unary(request, |request_message: StreamsRequest| {
+                    let scope = request_message.scope.unwrap_or_default().scope;
+                    this.call(&method, &scope, |state| {
+                        if !state.scopes.contains(&scope) {
                             return Ok(Streams { status: 2, ..Streams::default() });
                         }
-                        let is_first = asked.continuation.is_none_or(|page| page.token.is_empty());
-                        let names = held.streams.keys().filter(|(other, _)| is_first && *other == scope);
+                        let is_first = request_message.continuation.is_none_or(|page| page.token.is_empty());
+                        let names = state.streams.keys().filter(|(other, _)| is_first && *other == scope);
                         let info = |(scope, stream): &(String, String)| StreamInfo {
                             scope: scope.clone(),
                             stream: stream.clone(),
@@ -116,22 +116,22 @@ impl Service {
             }
             "createStream" => {
                 unary(request, |config: StreamConfig| {
-                    let (name, shown) = named(config.stream.as_ref());
-                    this.act(&method, &shown, |held| {
-                        if !held.scopes.contains(&name.0) {
+                    let (name, resource) = stream_name(config.stream.as_ref());
+                    this.call(&method, &resource, |state| {
+                        if !state.scopes.contains(&name.0) {
                             return Ok(outcome(3));
                         }
-                        if held.streams.contains_key(&name) {
+                        if state.streams.contains_key(&name) {
                             return Ok(outcome(2));
                         }
                         let count = config.scaling.clone().unwrap_or_default().segments as u32;
-                        let next = held.numbered.entry(name.clone()).or_default();
+                        let next = state.numbered.entry(name.clone()).or_default();
                         let segments = *next..*next + count;
                         *next += count;
                         for number in segments.clone() {
-                            held.segments.insert(segment_name(&name, number), Segment::default());
+                            state.segments.insert(segment_name(&name, number), Segment::default());
                         }
-                        held.streams.insert(name, Stream { config, segments, sealed: false });
+                        state.streams.insert(name, Stream { config, segments, sealed: false });
                         Ok(outcome(0))
                     })
                 })
@@ -139,16 +139,16 @@ impl Service {
             }
             "getStreamConfiguration" => {
                 unary(request, |info: StreamInfo| {
-                    let (name, shown) = named(Some(&info));
-                    this.act(&method, &shown, |held| Ok(stream(held, &name)?.config.clone()))
+                    let (name, resource) = stream_name(Some(&info));
+                    this.call(&method, &resource, |state| Ok(stream(state, &name)?.config.clone()))
                 })
                 .await
             }
             "updateStream" => {
                 unary(request, |config: StreamConfig| {
-                    let (name, shown) = named(config.stream.as_ref());
-                    this.act(&method, &shown, |held| {
-                        let Ok(stream) = stream(held, &name) else { return Ok(outcome(2)) };
+                    let (name, resource) = stream_name(config.stream.as_ref());
+                    this.call(&method, &resource, |state| {
+                        let Ok(stream) = stream(state, &name) else { return Ok(outcome(2)) };
                         if stream.sealed {
                             return Ok(outcome(4));
                         }
@@ -160,13 +160,13 @@ impl Service {
             }
             "sealStream" => {
                 unary(request, |info: StreamInfo| {
-                    let (name, shown) = named(Some(&info));
-                    this.act(&method, &shown, |held| {
-                        let Ok(stream) = stream(held, &name) else { return Ok(outcome(2)) };
+                    let (name, resource) = stream_name(Some(&info));
+                    this.call(&method, &resource, |state| {
+                        let Ok(stream) = stream(state, &name) else { return Ok(outcome(2)) };
                         stream.sealed = true;
                         let segments = stream.segments.clone();
                         for number in segments {
-                            held.segments.entry(segment_name(&name, number)).or_default().sealed = true;
+                            state.segments.entry(segment_name(&name, number)).or_default().sealed = true;
                         }
                         Ok(outcome(0))
                     })
@@ -175,15 +175,15 @@ impl Service {
             }
             "deleteStream" => {
                 unary(request, |info: StreamInfo| {
-                    let (name, shown) = named(Some(&info));
-                    this.act(&method, &shown, |held| {
-                        let Ok(stream) = stream(held, &name) else { return Ok(outcome(2)) };
+                    let (name, resource) = stream_name(Some(&info));
+                    this.call(&method, &resource, |state| {
+                        let Ok(stream) = stream(state, &name) else { return Ok(outcome(2)) };
                         if !stream.sealed {
                             return Ok(outcome(3));
                         }
                         let segments = stream.segments.clone();
-                        segments.for_each(|number| _ = held.segments.remove(&segment_name(&name, number)));
-                        held.streams.remove(&name);
+                        segments.for_each(|number| _ = state.segments.remove(&segment_name(&name, number)));
+                        state.streams.remove(&name);
                         Ok(outcome(0))
                     })
                 })
@@ -191,15 +191,15 @@ impl Service {
             }
             "truncateStream" => {
                 unary(request, |cut: StreamCut| {
-                    let (name, shown) = named(cut.stream.as_ref());
-                    this.act(&method, &shown, |held| {
-                        let Ok(stream) = stream(held, &name) else { return Ok(outcome(2)) };
+                    let (name, resource) = stream_name(cut.stream.as_ref());
+                    this.call(&method, &resource, |state| {
+                        let Ok(stream) = stream(state, &name) else { return Ok(outcome(2)) };
                         if stream.sealed {
                             return Ok(outcome(4));
                         }
                         for (number, offset) in cut.cut {
                             let segment =
-                                held.segments.entry(segment_name(&name, number as u32)).or_default();
+                                state.segments.entry(segment_name(&name, number as u32)).or_default();
                             truncate(segment, offset as u64);
                         }
                         Ok(outcome(0))
@@ -209,27 +209,29 @@ impl Service {
             }
             "getCurrentSegments" => {
                 unary(request, |info: StreamInfo| {
-                    let (name, shown) = named(Some(&info));
-                    this.act(&format!("{method} access {}", info.access), &shown, |held| {
-                        let stream = stream(held, &name)?;
+                    let (name, resource) = stream_name(Some(&info));
+                    this.call(&format!("{method} access {}", info.access), &resource, |state| {
+                        let stream = stream(state, &name)?;
                         Ok(ranges(&info, if stream.sealed { 0..0 } else { stream.segments.clone() }))
                     })
                 })
                 .await
             }
             "getEpochSegments" => {
-                unary(request, |asked: EpochSegmentsRequest| {
-                    let info = asked.stream.unwrap_or_default();
-                    let (name, shown) = named(Some(&info));
-                    this.act(&method, &shown, |held| Ok(ranges(&info, stream(held, &name)?.segments.clone())))
+                unary(request, |request_message: EpochSegmentsRequest| {
+                    let info = request_message.stream.unwrap_or_default();
+                    let (name, resource) = stream_name(Some(&info));
+                    this.call(&method, &resource, |state| {
+                        Ok(ranges(&info, stream(state, &name)?.segments.clone()))
+                    })
                 })
                 .await
             }
             "getURI" => {
-                unary(request, |asked: SegmentId| {
-                    let (_, shown) = named(asked.stream.as_ref());
+                unary(request, |request_message: SegmentId| {
+                    let (_, resource) = stream_name(request_message.stream.as_ref());
                     let port = i32::from(this.segment_store);
-                    this.act(&method, &shown, |_| Ok(NodeUri { host: "127.0.0.1".into(), port }))
+                    this.call(&method, &resource, |_| Ok(NodeUri { host: "127.0.0.1".into(), port }))
                 })
                 .await
             }
@@ -237,17 +239,17 @@ impl Service {
         }
     }
 
-    fn act<T>(
+    fn call<T>(
         &self,
         method: &str,
-        about: &str,
-        act: impl FnOnce(&mut Held) -> Result<T, Status>,
+        resource: &str,
+        handle: impl FnOnce(&mut FakeState) -> Result<T, Status>,
     ) -> Result<T, Status> {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.calls.push(format!("{method} {about}").trim_end().to_owned());
-        let answer = act(&mut held);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.calls.push(format!("{method} {resource}").trim_end().to_owned());
+        let outcome = handle(&mut state);
         self.changed.send_modify(|changed| *changed += 1);
-        answer
+        outcome
     }
 }
 
@@ -255,18 +257,18 @@ fn outcome(status: i32) -> Outcome {
     Outcome { status }
 }
 
-fn named(info: Option<&StreamInfo>) -> ((String, String), String) {
+fn stream_name(info: Option<&StreamInfo>) -> ((String, String), String) {
     let StreamInfo { scope, stream, .. } = info.cloned().unwrap_or_default();
-    let shown = format!("{scope}/{stream}");
-    ((scope, stream), shown)
+    let resource = format!("{scope}/{stream}");
+    ((scope, stream), resource)
 }
 
 fn segment_name((scope, stream): &(String, String), number: u32) -> String {
     format!("{scope}/{stream}/{number}.#epoch.0")
 }
 
-fn stream<'a>(held: &'a mut Held, name: &(String, String)) -> Result<&'a mut Stream, Status> {
-    held.streams.get_mut(name).ok_or_else(|| Status::new(Code::NotFound, "no such stream"))
+fn stream<'a>(state: &'a mut FakeState, name: &(String, String)) -> Result<&'a mut Stream, Status> {
+    state.streams.get_mut(name).ok_or_else(|| Status::new(Code::NotFound, "no such stream"))
 }
 
 fn ranges(stream: &StreamInfo, segments: std::ops::Range<u32>) -> SegmentRanges {
@@ -290,12 +292,13 @@ impl<A, B, F: FnMut(A) -> Result<B, Status>> UnaryService<A> for Unary<F> {
     }
 }
 
-async fn unary<A, B>(request: Request<Body>, answer: impl FnOnce(A) -> Result<B, Status>) -> Response<Body>
+async fn unary<A, B>(request: Request<Body>, handler: impl FnOnce(A) -> Result<B, Status>) -> Response<Body>
 where
     A: prost::Message + Default + 'static,
     B: prost::Message + Default + 'static,
 {
-    let mut answer = Some(answer);
-    let once = move |asked| (answer.take().expect("a request is answered once"))(asked);
-    Grpc::new(tonic_prost::ProstCodec::<B, A>::default()).unary(Unary(once), request).await
+    let mut handler = Some(handler);
+    let respond =
+        move |request_message| (handler.take().expect("a request has one response"))(request_message);
+    Grpc::new(tonic_prost::ProstCodec::<B, A>::default()).unary(Unary(respond), request).await
 }

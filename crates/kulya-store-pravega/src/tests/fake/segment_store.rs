@@ -1,6 +1,6 @@
-//! The segment store's side of the protocol: what `crate::wire` says to it, read, and what it answers, written.
+//! The fake segment store: the server side of the protocol in `crate::wire`.
 
-use super::{Held, Segment};
+use super::{FakeState, Segment};
 use crate::wire::HEAD_BYTES;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use std::collections::HashMap;
@@ -11,11 +11,11 @@ use tokio::sync::{mpsc, watch};
 
 #[derive(Clone)]
 pub(super) struct SegmentStore {
-    pub(super) held: Arc<Mutex<Held>>,
+    pub(super) state: Arc<Mutex<FakeState>>,
     pub(super) changed: watch::Sender<u64>,
-    pub(super) silent: watch::Receiver<(bool, bool)>,
-    pub(super) held_back: watch::Receiver<Option<String>>,
-    pub(super) waiting: watch::Sender<usize>,
+    pub(super) unresponsive: watch::Receiver<(bool, bool)>,
+    pub(super) delayed: watch::Receiver<Option<String>>,
+    pub(super) delayed_count: watch::Sender<usize>,
 }
 
 impl SegmentStore {
@@ -30,17 +30,17 @@ impl SegmentStore {
     async fn serve(self, socket: TcpStream, connection: u64) {
         let (mut from, mut to) = socket.into_split();
         let (replies, mut queue) = mpsc::unbounded_channel::<Bytes>();
-        let mut silent = self.silent.clone();
+        let mut unresponsive = self.unresponsive.clone();
         tokio::spawn(async move {
             while let Some(reply) = queue.recv().await {
-                if silent.wait_for(|(_, silent)| !silent).await.is_err()
+                if unresponsive.wait_for(|(_, unresponsive)| !unresponsive).await.is_err()
                     || to.write_all(&reply).await.is_err()
                 {
                     return;
                 }
             }
         });
-        // which segment each writer of this connection writes to
+        // the segment of each writer of this connection
         let mut writers: HashMap<u128, String> = HashMap::new();
         loop {
             let mut head = [0; HEAD_BYTES];
@@ -65,12 +65,12 @@ impl SegmentStore {
                     let (request, writer) = (fields.get_i64(), fields.get_u128());
                     let segment = text(&mut fields);
                     writers.insert(writer, segment.clone());
-                    let answer = self.with(&segment, |found| {
+                    let response = self.with(&segment, |found| {
                         let last = found.writers.entry(writer).or_insert((i64::MIN, connection));
                         last.1 = connection;
                         last.0
                     });
-                    _ = replies.send(match answer {
+                    _ = replies.send(match response {
                         Ok(last) => reply(2, |out| {
                             out.put_i64(request);
                             put_text(out, &segment);
@@ -84,14 +84,14 @@ impl SegmentStore {
                     let append = Append::read(code, fields);
                     let Some(segment) = writers.get(&append.writer).cloned() else { return };
                     let (this, replies) = (self.clone(), replies.clone());
-                    let mut held_back = self.held_back.clone();
+                    let mut delayed = self.delayed.clone();
                     let free = |back: &Option<String>, segment: &str| {
                         back.as_ref().is_none_or(|back| !segment.starts_with(back.as_str()))
                     };
-                    if !free(&held_back.borrow_and_update(), &segment) {
+                    if !free(&delayed.borrow_and_update(), &segment) {
                         tokio::spawn(async move {
-                            this.waiting.send_modify(|waiting| *waiting += 1);
-                            if held_back.wait_for(|back| free(back, &segment)).await.is_ok() {
+                            this.delayed_count.send_modify(|delayed_count| *delayed_count += 1);
+                            if delayed.wait_for(|back| free(back, &segment)).await.is_ok() {
                                 _ = replies.send(this.append(connection, &segment, &append));
                             }
                         });
@@ -101,11 +101,13 @@ impl SegmentStore {
                 }
                 9 => {
                     let segment = text(&mut fields);
-                    let (offset, most) = (fields.get_u64(), fields.get_u32() as usize);
+                    let (offset, max_bytes) = (fields.get_u64(), fields.get_u32() as usize);
                     text(&mut fields);
                     let request = fields.get_i64();
                     let (this, replies) = (self.clone(), replies.clone());
-                    tokio::spawn(async move { this.read(&replies, &segment, offset, most, request).await });
+                    tokio::spawn(
+                        async move { this.read(&replies, &segment, offset, max_bytes, request).await },
+                    );
                 }
                 11 => {
                     let request = fields.get_i64();
@@ -139,10 +141,10 @@ impl SegmentStore {
         }
     }
 
-    /// Acts on a segment; the code of the refusal when there is none.
+    /// Calls a function with a segment; an error code when it does not exist.
     fn with<T>(&self, segment: &str, act: impl FnOnce(&mut Segment) -> T) -> Result<T, i32> {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.segments.get_mut(segment).map(act).ok_or(53)
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.segments.get_mut(segment).map(act).ok_or(53)
     }
 
     fn append(&self, connection: u64, segment: &str, append: &Append) -> Bytes {
@@ -192,17 +194,17 @@ impl SegmentStore {
         replies: &mpsc::UnboundedSender<Bytes>,
         segment: &str,
         offset: u64,
-        most: usize,
+        max_bytes: usize,
         request: i64,
     ) {
         let mut changed = self.changed.subscribe();
         loop {
             let found = self.with(segment, |found| {
-                let Some(behind) = offset.checked_sub(found.head) else { return Err(found.head) };
-                let rest = found.bytes.get(behind as usize..).unwrap_or_default();
-                Ok((Bytes::copy_from_slice(rest.get(..most).unwrap_or(rest)), found.sealed))
+                let Some(start) = offset.checked_sub(found.head) else { return Err(found.head) };
+                let rest = found.bytes.get(start as usize..).unwrap_or_default();
+                Ok((Bytes::copy_from_slice(rest.get(..max_bytes).unwrap_or(rest)), found.sealed))
             });
-            let answer = match found {
+            let response = match found {
                 Err(code) => refusal(code, request, segment),
                 Ok(Err(head)) => reply(56, |out| {
                     out.put_i64(request);
@@ -225,7 +227,7 @@ impl SegmentStore {
                     continue;
                 }
             };
-            _ = replies.send(answer);
+            _ = replies.send(response);
             return;
         }
     }

@@ -1,9 +1,9 @@
-//! The end of a process in the middle of a commit, and of the journal's own beginning.
+//! Crashes in the middle of a commit, and checkpoints of the journal.
 
-use super::{another, instance, open, settings, stream, table, texts};
+use super::{another_process, instance, open, settings, stream, table, texts};
 use crate::Settings;
-use crate::appender::{Appended, Appender, Batch};
-use crate::block::{Act, Block, Change, CommitRecord, Name, Record, SegmentBatch};
+use crate::appender::{AppendOutcome, Appender, Batch};
+use crate::block::{Block, Change, CommitRecord, Name, Op, Record, SegmentBatch};
 use crate::committer::checkpoint;
 use crate::controller::Controller;
 use crate::journal::Journal;
@@ -15,8 +15,8 @@ use kulya_store::{
 };
 use std::sync::Arc;
 
-/// A process that is about to end: its journal, read to the end, and its way to the segments.
-async fn mortal(settings: &Settings) -> (Journal, Arc<Segments>) {
+/// Returns the journal and segments of a process that is about to crash.
+async fn crashing_journal(settings: &Settings) -> (Journal, Arc<Segments>) {
     let controller = Arc::new(Controller::new(settings).unwrap());
     let journal = StreamId { scope: Scope::system("_kulya"), name: StreamName::system("_journal") };
     let segments = Arc::new(Segments::new(controller, settings.clone()));
@@ -38,37 +38,41 @@ fn change(table: &TableId, transaction: u64) -> Record {
         value: Some(Bytes::from_static(b"42")),
     };
     let commit = CommitRecord { changes: vec![change], transaction, ..CommitRecord::default() };
-    Record { act: Some(Act::Commit(commit)) }
+    Record { op: Some(Op::Commit(commit)) }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a real Pravega: cargo xtask test"]
-async fn what_a_process_leaves_unfinished_the_next_one_finishes() {
+async fn an_unfinished_commit_is_finished_by_the_next_process() {
     let settings = settings();
     let store = open(settings.clone()).await;
     let orders = stream(&store, "orders", 3).await;
     let positions = table(&store).await;
 
-    // the end comes between the journal and the segments, the first of which has its events already
-    let dying = another(&settings);
-    let (mut journal, segments) = mortal(&dying).await;
-    let mut block = Block::of(dying.instance);
+    // the crash happens between journal and segments, the first of which has its events
+    let crashing = another_process(&settings);
+    let (mut journal, segments) = crashing_journal(&crashing).await;
+    let mut block = Block::new(crashing.instance);
     block.batches = vec![batch(&orders, 0, "one"), batch(&orders, 1, "two"), batch(&orders, 1, "three")];
     block.records = vec![change(&positions, 0)];
     journal.append(&mut block).await.unwrap().unwrap();
-    let written =
-        Batch { number: block.batch_number(0), count: 1, frames: block.batches[0].frames.clone(), at: None };
-    let appender = Appender::new(orders.segment(0), dying.instance);
-    assert_eq!(appender.append(&segments, &written).await.unwrap(), Appended::At(0));
+    let written = Batch {
+        number: block.batch_number(0),
+        count: 1,
+        frames: block.batches[0].frames.clone(),
+        expected_offset: None,
+    };
+    let appender = Appender::new(orders.segment(0), crashing.instance);
+    assert_eq!(appender.append(&segments, &written).await.unwrap(), AppendOutcome::At(0));
     drop((journal, appender));
 
-    // who sees the position sees the events, each once; another process that opens now as well
+    // readers of the position see the events, each once; so does another process that opens now
     assert_eq!(store.get(&positions, b"source").await.unwrap().unwrap().value, "42");
     assert_eq!(texts(&store, &orders).await, ["one", "three", "two"]);
-    let next = open(another(&settings)).await;
+    let next = open(another_process(&settings)).await;
     assert_eq!(texts(&next, &orders).await, ["one", "three", "two"]);
 
-    // what comes next stands behind it
+    // the next commit comes after it
     next.commit(Commit::events(vec![
         Append::keyed(&orders, "a", "four"),
         Append::keyed(&orders, "key-1", "five"),
@@ -77,16 +81,20 @@ async fn what_a_process_leaves_unfinished_the_next_one_finishes() {
     .unwrap();
     assert_eq!(texts(&store, &orders).await, ["five", "four", "one", "three", "two"]);
 
-    // the dying process was only slow: its own try to finish changes nothing
-    let slow = Appender::new(orders.segment(1), dying.instance);
-    let late =
-        Batch { number: block.batch_number(1), count: 1, frames: block.batches[1].frames.clone(), at: None };
-    assert_eq!(slow.append(&segments, &late).await.unwrap(), Appended::Before);
+    // the crashed process was only slow: its own attempt to finish changes nothing
+    let slow = Appender::new(orders.segment(1), crashing.instance);
+    let late = Batch {
+        number: block.batch_number(1),
+        count: 1,
+        frames: block.batches[1].frames.clone(),
+        expected_offset: None,
+    };
+    assert_eq!(slow.append(&segments, &late).await.unwrap(), AppendOutcome::AlreadyStored);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a real Pravega: cargo xtask test"]
-async fn a_transaction_whose_process_ends_at_its_commit_becomes_visible() {
+async fn a_transaction_whose_process_crashes_at_its_commit_becomes_visible() {
     let settings = settings();
     let store = open(settings.clone()).await;
     let orders = stream(&store, "orders", 1).await;
@@ -95,20 +103,20 @@ async fn a_transaction_whose_process_ends_at_its_commit_becomes_visible() {
     for n in 0..3 {
         transaction.stage(vec![Append::keyed(&orders, "k", n.to_string())]).await.unwrap();
     }
-    let dying = another(&settings);
-    let (mut journal, _) = mortal(&dying).await;
-    let mut block = Block::of(dying.instance);
+    let crashing = another_process(&settings);
+    let (mut journal, _) = crashing_journal(&crashing).await;
+    let mut block = Block::new(crashing.instance);
     block.records = vec![change(&positions, transaction.id().0 as u64)];
     journal.append(&mut block).await.unwrap().unwrap();
     drop(journal);
-    let next = open(another(&settings)).await;
+    let next = open(another_process(&settings)).await;
     assert_eq!(texts(&next, &orders).await, ["0", "1", "2"]);
     assert_eq!(next.get(&positions, b"source").await.unwrap().unwrap().value, "42");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a real Pravega: cargo xtask test"]
-async fn a_checkpoint_is_where_the_journal_begins() {
+async fn a_checkpoint_truncates_the_journal() {
     let settings = settings();
     let store = open(settings.clone()).await;
     let orders = stream(&store, "orders", 2).await;
@@ -131,21 +139,21 @@ async fn a_checkpoint_is_where_the_journal_begins() {
     let outcome = done.commit(vec![]).await.unwrap();
     let mut open_one = store.begin().await.unwrap();
     open_one.stage(vec![Append::keyed(&orders, "k", "open")]).await.unwrap();
-    let lagging = open(another(&settings)).await;
+    let lagging = open(another_process(&settings)).await;
 
-    let (mut journal, segments) = mortal(&another(&settings)).await;
+    let (mut journal, segments) = crashing_journal(&another_process(&settings)).await;
     put(&store, 31).await;
     for _ in 0..2 {
         assert!(
             checkpoint(&mut journal).await.unwrap() > 3_000_000,
-            "thirty values of 100 kB in several pieces"
+            "thirty values of 100 kB in several chunks"
         );
     }
-    let head = segments.extent(journal.segment()).await.unwrap().head;
-    assert!(head > 3_000_000, "the journal begins behind the commits, at {head}");
+    let head = segments.bounds(journal.segment()).await.unwrap().head;
+    assert!(head > 3_000_000, "the journal starts after the commits, at {head}");
 
-    // one that opens now, one that had not read so far, and one that goes on
-    let fresh = open(another(&settings)).await;
+    // a process that opens now, one that lags behind, and one that continues
+    let fresh = open(another_process(&settings)).await;
     for store in [&fresh, &lagging, &store] {
         assert_eq!(store.scan(&positions, b"", None, 100).await.unwrap().len(), 31);
         assert_eq!(store.last_event_number(WriterId(5)).await.unwrap(), Some(31));
@@ -155,6 +163,6 @@ async fn a_checkpoint_is_where_the_journal_begins() {
     }
     open_one.commit(vec![]).await.unwrap();
     assert_eq!(texts(&fresh, &orders).await.len(), 33);
-    let stranger = Settings { instance: instance(), ..settings };
-    assert!(open(stranger).await.commit(Commit::events(vec![])).await.is_ok());
+    let untrusting = Settings { instance: instance(), ..settings };
+    assert!(open(untrusting).await.commit(Commit::events(vec![])).await.is_ok());
 }

@@ -1,4 +1,4 @@
-//! Two stores on the same objects as one: each call goes to the other of them.
+//! Two stores on the same objects behind one interface: calls alternate between them.
 
 use crate::ObjectLogStore;
 use async_trait::async_trait;
@@ -11,23 +11,23 @@ use kulya_store::{
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-pub(super) struct Pair {
+pub(super) struct AlternatingStores {
     stores: [ObjectLogStore; 2],
-    turn: AtomicUsize,
+    calls: AtomicUsize,
 }
 
-impl Pair {
-    pub(super) fn of(one: ObjectLogStore, two: ObjectLogStore) -> Self {
-        Self { stores: [one, two], turn: AtomicUsize::new(0) }
+impl AlternatingStores {
+    pub(super) fn new(one: ObjectLogStore, two: ObjectLogStore) -> Self {
+        Self { stores: [one, two], calls: AtomicUsize::new(0) }
     }
 
     fn next(&self) -> &ObjectLogStore {
-        &self.stores[self.turn.fetch_add(1, Ordering::Relaxed) % 2]
+        &self.stores[self.calls.fetch_add(1, Ordering::Relaxed) % 2]
     }
 }
 
 #[async_trait]
-impl StreamStore for Pair {
+impl StreamStore for AlternatingStores {
     async fn create_scope(&self, scope: &Scope) -> Result<bool> {
         self.next().create_scope(scope).await
     }

@@ -1,5 +1,5 @@
-//! An object storage as networks and other processes make it: answers that get lost, requests that arrive much later or never,
-//! others that overtake. What happens is drawn from a seed.
+//! A faulty object storage: responses are lost, requests arrive much later or never, others overtake. Faults
+//! are drawn from a seed.
 
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt};
@@ -13,46 +13,46 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// A put that its sender gave up, and that still arrives.
+/// A put that its sender abandoned and that still arrives.
 type Late = (Path, PutPayload, PutOptions);
 
-/// One process's way to the storage.
+/// One process's connection to the storage.
 #[derive(Debug)]
-pub(super) struct Faulty {
+pub(super) struct FaultyStorage {
     inner: Arc<dyn ObjectStore>,
     dice: Mutex<Dice>,
-    /// Of a hundred requests so many go wrong, in one way or another.
+    /// The percentage of requests that fail in some way.
     percent: u64,
     late: Mutex<Vec<Late>>,
-    quiet: AtomicBool,
+    faults_off: AtomicBool,
 }
 
-impl Faulty {
+impl FaultyStorage {
     pub(super) fn new(inner: &Arc<dyn ObjectStore>, seed: u64, percent: u64) -> Arc<Self> {
         Arc::new(Self {
             inner: Arc::clone(inner),
             dice: Mutex::new(Dice::new(seed)),
             percent,
             late: Mutex::default(),
-            quiet: AtomicBool::new(false),
+            faults_off: AtomicBool::new(false),
         })
     }
 
-    /// Whether everything goes well.
-    pub(super) fn quiet(&self, quiet: bool) {
-        self.quiet.store(quiet, Ordering::SeqCst);
+    /// Turns fault injection off or on.
+    pub(super) fn set_faults_off(&self, off: bool) {
+        self.faults_off.store(off, Ordering::SeqCst);
     }
 
-    /// From now on everything goes well, but for what is still to arrive, which arrives now.
-    pub(super) async fn calm(&self) {
-        self.quiet(true);
+    /// Turns fault injection off and delivers all late puts.
+    pub(super) async fn stop_faults(&self) {
+        self.set_faults_off(true);
         while let Some(late) = self.take_late() {
             self.arrive(late).await;
         }
     }
 
-    fn roll(&self, most: u64) -> u64 {
-        self.dice.lock().unwrap().roll(most)
+    fn roll(&self, max: u64) -> u64 {
+        self.dice.lock().unwrap().roll(max)
     }
 
     fn take_late(&self) -> Option<Late> {
@@ -65,9 +65,9 @@ impl Faulty {
         let _ = self.inner.put_opts(&location, payload, options).await;
     }
 
-    /// Lets others go first, and what is late arrive. Whether this request goes wrong.
+    /// Yields to other tasks and may deliver a late put. Returns whether this request fails.
     async fn wait(&self) -> bool {
-        if self.quiet.load(Ordering::SeqCst) {
+        if self.faults_off.load(Ordering::SeqCst) {
             return false;
         }
         for _ in 0..self.roll(4) {
@@ -83,17 +83,17 @@ impl Faulty {
 }
 
 fn lost() -> Error {
-    Error::Generic { store: "faulty", source: "the connection was lost".into() }
+    Error::Generic { store: "faulty", source: "connection closed".into() }
 }
 
-impl fmt::Display for Faulty {
+impl fmt::Display for FaultyStorage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "faulty {}", self.inner)
     }
 }
 
 #[async_trait]
-impl ObjectStore for Faulty {
+impl ObjectStore for FaultyStorage {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         if !self.wait().await {
             let done = self.inner.put_opts(location, payload, options).await;
@@ -101,7 +101,7 @@ impl ObjectStore for Faulty {
             return done;
         }
         match self.roll(6) {
-            // it took effect, and nobody hears of it
+            // applied, but the response is lost
             0 | 1 => {
                 let _ = self.inner.put_opts(location, payload, options).await;
                 Err(lost())
@@ -111,7 +111,7 @@ impl ObjectStore for Faulty {
                 self.late.lock().unwrap().push((location.clone(), payload, options));
                 Err(lost())
             }
-            // somebody else is said to be writing there, as S3 says it
+            // reports a concurrent write, as S3 does
             _ => Err(Error::AlreadyExists { path: location.to_string(), source: "409".into() }),
         }
     }
@@ -130,14 +130,14 @@ impl ObjectStore for Faulty {
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        if !self.quiet.load(Ordering::SeqCst) && self.roll(100) < self.percent {
+        if !self.faults_off.load(Ordering::SeqCst) && self.roll(100) < self.percent {
             return stream::once(async { Err(lost()) }).boxed();
         }
         self.inner.delete_stream(locations)
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        if !self.quiet.load(Ordering::SeqCst) && self.roll(100) < self.percent {
+        if !self.faults_off.load(Ordering::SeqCst) && self.roll(100) < self.percent {
             return stream::once(async { Err(lost()) }).boxed();
         }
         self.inner.list(prefix)

@@ -1,4 +1,4 @@
-//! Checkpoints, and room given back: what is alive stays, and who was away finds his way.
+//! Checkpoints and garbage collection: live data stays, and a lagging process catches up.
 
 use super::{event, instance, make, memory, open, orders, positions, put, settings, texts};
 use crate::{ObjectLogStore, Settings};
@@ -18,8 +18,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
-async fn sizes(objects: &Arc<dyn ObjectStore>, folder: &str) -> Vec<(u64, u64)> {
-    let prefix = Path::from(format!("a/store/{folder}"));
+async fn sizes(objects: &Arc<dyn ObjectStore>, directory: &str) -> Vec<(u64, u64)> {
+    let prefix = Path::from(format!("a/store/{directory}"));
     let found: Vec<_> = objects.list(Some(&prefix)).try_collect().await.unwrap();
     let one = |meta: ObjectMeta| (meta.location.filename().unwrap()[..20].parse().unwrap(), meta.size);
     let mut sizes: Vec<(u64, u64)> = found.into_iter().map(one).collect();
@@ -27,11 +27,11 @@ async fn sizes(objects: &Arc<dyn ObjectStore>, folder: &str) -> Vec<(u64, u64)> 
     sizes
 }
 
-async fn numbers(objects: &Arc<dyn ObjectStore>, folder: &str) -> Vec<u64> {
-    sizes(objects, folder).await.into_iter().map(|(number, _)| number).collect()
+async fn numbers(objects: &Arc<dyn ObjectStore>, directory: &str) -> Vec<u64> {
+    sizes(objects, directory).await.into_iter().map(|(number, _)| number).collect()
 }
 
-/// Writes until log objects before a number are deleted: maintenance goes on beside the commits.
+/// Writes until log objects before a number are deleted; maintenance runs concurrently.
 async fn write_until_deleted(store: &ObjectLogStore, objects: &Arc<dyn ObjectStore>, number: u64) {
     for n in 0..10_000 {
         store.commit(put(n)).await.unwrap();
@@ -39,11 +39,11 @@ async fn write_until_deleted(store: &ObjectLogStore, objects: &Arc<dyn ObjectSto
             return;
         }
     }
-    panic!("objects before {number} stay");
+    panic!("objects before {number} are not deleted");
 }
 
 #[tokio::test]
-async fn what_is_spent_is_deleted_and_what_is_alive_stays() {
+async fn unreferenced_objects_are_deleted_and_live_data_stays() {
     let objects = memory();
     let store = open(&objects).await;
     make(&store).await;
@@ -53,8 +53,8 @@ async fn what_is_spent_is_deleted_and_what_is_alive_stays() {
     write_until_deleted(&store, &objects, 200).await;
     let found = numbers(&objects, "log").await;
     assert!(found.len() < 50, "{} log objects stay", found.len());
-    assert!(found.windows(2).all(|pair| pair[0] + 1 == pair[1]), "the log has no hole");
-    assert!(sizes(&objects, "checkpoint").await.len() <= 20, "old checkpoints go");
+    assert!(found.windows(2).all(|pair| pair[0] + 1 == pair[1]), "the log has no gap");
+    assert!(sizes(&objects, "checkpoint").await.len() <= 20, "old checkpoints are deleted");
     assert_eq!(open(&objects).await.event(&pointer).await.unwrap(), "alive");
     staged.commit(vec![]).await.unwrap();
     for store in [&store, &open(&objects).await] {
@@ -62,7 +62,7 @@ async fn what_is_spent_is_deleted_and_what_is_alive_stays() {
     }
     store.truncate(&tail_cut(&store, &orders()).await.unwrap()).await.unwrap();
     for n in 0.. {
-        assert!(n < 10_000, "dead data objects stay");
+        assert!(n < 10_000, "unreferenced data objects are not deleted");
         store.commit(put(n)).await.unwrap();
         if numbers(&objects, "data").await.is_empty() {
             break;
@@ -72,31 +72,31 @@ async fn what_is_spent_is_deleted_and_what_is_alive_stays() {
 }
 
 #[tokio::test]
-async fn who_was_away_goes_on_from_a_checkpoint() {
+async fn a_lagging_process_continues_from_a_checkpoint() {
     let objects = memory();
-    let (away, busy) = (open(&objects).await, open(&objects).await);
-    make(&away).await;
-    let pointer = away.commit(event("old")).await.unwrap().pointers.first().unwrap();
-    away.commit(put("old")).await.unwrap();
+    let (lagging, busy) = (open(&objects).await, open(&objects).await);
+    make(&lagging).await;
+    let pointer = lagging.commit(event("old")).await.unwrap().pointers.first().unwrap();
+    lagging.commit(put("old")).await.unwrap();
     busy.truncate(&tail_cut(&busy, &orders()).await.unwrap()).await.unwrap();
     write_until_deleted(&busy, &objects, 8).await;
     busy.commit(put("new")).await.unwrap();
-    // to write is as good as to read: nothing is put where others have been
-    for turn in 0.. {
-        assert!(turn < 3, "it never comes to know");
-        match away.commit(event("after").by(WriterId(1), 1)).await {
+    // a write catches up like a read: nothing is put where others have written
+    for attempt in 0.. {
+        assert!(attempt < 3, "it does not catch up");
+        match lagging.commit(event("after").by(WriterId(1), 1)).await {
             Ok(_) => break,
             Err(error) => assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}"),
         }
     }
-    let entry = away.get(&positions(), b"last").await.unwrap().unwrap();
+    let entry = lagging.get(&positions(), b"last").await.unwrap().unwrap();
     assert_eq!(entry.value, "new");
-    assert_eq!(away.event(&pointer).await.unwrap_err().kind(), ErrorKind::Truncated);
-    assert_eq!((texts(&away).await, texts(&busy).await), (vec!["after".into()], vec!["after".into()]));
+    assert_eq!(lagging.event(&pointer).await.unwrap_err().kind(), ErrorKind::Truncated);
+    assert_eq!((texts(&lagging).await, texts(&busy).await), (vec!["after".into()], vec!["after".into()]));
 }
 
 #[tokio::test]
-async fn a_damaged_checkpoint_costs_only_time() {
+async fn a_damaged_checkpoint_loses_nothing() {
     let objects = memory();
     let store = open(&objects).await;
     make(&store).await;
@@ -108,7 +108,7 @@ async fn a_damaged_checkpoint_costs_only_time() {
     checkpoints.retain(|name| name.as_ref().contains("/checkpoint"));
     checkpoints.sort_by_key(|name| name.filename().unwrap().to_owned());
     assert!(checkpoints.len() > 2, "{checkpoints:?}");
-    assert!(checkpoints.iter().any(|name| name.as_ref().contains('.')), "none holds changes alone");
+    assert!(checkpoints.iter().any(|name| name.as_ref().contains('.')), "no checkpoint is incremental");
     let damage = async |name: &Path| {
         let mut bytes = objects.get(name).await.unwrap().bytes().await.unwrap().to_vec();
         *bytes.last_mut().unwrap() ^= 1;
@@ -133,31 +133,31 @@ async fn a_damaged_checkpoint_costs_only_time() {
 }
 
 #[tokio::test]
-async fn a_transaction_left_behind_is_aborted_after_a_day() {
+async fn an_abandoned_transaction_is_aborted_after_a_day() {
     let objects = memory();
     let clock = Arc::new(ManualClock::at(Duration::from_secs(1000)));
     let settings = Settings { clock: clock.clone(), ..settings() };
     let store = ObjectLogStore::open(Arc::clone(&objects), &Path::from("a/store"), settings).await.unwrap();
     make(&store).await;
-    let mut left = store.begin().await.unwrap();
-    left.stage(vec![Append::keyed(&orders(), "k", "never")]).await.unwrap();
-    let id = left.id();
-    std::mem::forget(left); // its process ends without a word
+    let mut abandoned = store.begin().await.unwrap();
+    abandoned.stage(vec![Append::keyed(&orders(), "k", "never")]).await.unwrap();
+    let id = abandoned.id();
+    std::mem::forget(abandoned); // its process crashes
     for n in 0..20 {
         store.commit(put(n)).await.unwrap();
     }
     assert_eq!(store.outcome(id).await.unwrap(), Outcome::Open, "another process may still have it");
-    clock.advance(Duration::from_millis(crate::maintenance::LEFT_BEHIND + 1));
+    clock.advance(Duration::from_millis(crate::maintenance::TRANSACTION_IDLE_MS + 1));
     for n in 0..1000 {
         store.commit(put(n)).await.unwrap();
         if store.outcome(id).await.unwrap() == Outcome::Unknown {
             return;
         }
     }
-    panic!("it is open for ever");
+    panic!("it stays open");
 }
 
-/// Lets a log object be written, says that it was not, and keeps its writer waiting before he looks.
+/// A storage that writes a log object, reports an error, and delays its writer before it looks.
 #[derive(Debug)]
 struct Gate {
     inner: Arc<dyn ObjectStore>,
@@ -223,7 +223,7 @@ impl ObjectStore for Gate {
 }
 
 #[tokio::test]
-async fn an_object_deleted_before_its_writer_knew_of_it_counts_once() {
+async fn an_object_deleted_before_its_writer_saw_it_is_not_written_twice() {
     let objects = memory();
     let gate = Arc::new(Gate {
         inner: Arc::clone(&objects),
@@ -231,31 +231,31 @@ async fn an_object_deleted_before_its_writer_knew_of_it_counts_once() {
         written: Semaphore::new(0),
         open: Semaphore::new(0),
     });
-    let through: Arc<dyn ObjectStore> = gate.clone();
-    let (slow, quick) = (open(&through).await, open(&objects).await);
+    let gated: Arc<dyn ObjectStore> = gate.clone();
+    let (slow, quick) = (open(&gated).await, open(&objects).await);
     make(&quick).await;
     slow.scopes().await.unwrap();
     gate.armed.store(true, Ordering::SeqCst);
-    // without a writer's number: nothing but the object says whose it was
+    // without a writer id: only the object identifies its author
     let commit = {
         let slow = slow.clone();
         tokio::spawn(async move { slow.commit(event("once")).await })
     };
     gate.written.acquire().await.unwrap().forget();
-    assert_eq!(texts(&quick).await, ["once"], "it is there, and its writer does not know");
+    assert_eq!(texts(&quick).await, ["once"], "it was written, and its writer does not know");
     quick.truncate(&tail_cut(&quick, &orders()).await.unwrap()).await.unwrap();
     write_until_deleted(&quick, &objects, 8).await;
     gate.open.add_permits(1);
     let unknown = commit.await.unwrap().unwrap_err();
     assert_eq!(unknown.kind(), ErrorKind::Unreachable);
-    assert!(unknown.to_string().contains("nobody knows"), "{unknown}");
+    assert!(unknown.to_string().contains("the outcome is unknown"), "{unknown}");
     for store in [&slow, &quick, &open(&objects).await] {
         assert!(texts(store).await.is_empty(), "it was written a second time");
     }
 }
 
 #[tokio::test]
-async fn writers_and_outcomes_are_in_a_checkpoint() {
+async fn a_checkpoint_holds_writers_and_outcomes() {
     let objects = memory();
     let store = open(&objects).await;
     make(&store).await;
@@ -270,13 +270,13 @@ async fn writers_and_outcomes_are_in_a_checkpoint() {
     let outcome = store.outcome(id).await.unwrap();
     assert!(matches!(outcome, Outcome::Committed(_)));
     let entries = store.scan(&positions(), b"", None, 10).await.unwrap();
-    let (prefix, usual) = (Path::from("a/store"), Settings::new(instance()));
-    let again = ObjectLogStore::open(Arc::clone(&objects), &prefix, usual).await.unwrap();
-    assert_eq!(again.last_event_number(writer).await.unwrap(), Some(5));
-    assert_eq!(again.outcome(id).await.unwrap(), outcome);
-    assert!(again.stream(&orders()).await.unwrap().sealed);
-    assert_eq!(again.scan(&positions(), b"", None, 10).await.unwrap(), entries, "versions and all");
-    assert_eq!(texts(&again).await, ["numbered", "staged"]);
+    let (prefix, default_settings) = (Path::from("a/store"), Settings::new(instance()));
+    let reopened = ObjectLogStore::open(Arc::clone(&objects), &prefix, default_settings).await.unwrap();
+    assert_eq!(reopened.last_event_number(writer).await.unwrap(), Some(5));
+    assert_eq!(reopened.outcome(id).await.unwrap(), outcome);
+    assert!(reopened.stream(&orders()).await.unwrap().sealed);
+    assert_eq!(reopened.scan(&positions(), b"", None, 10).await.unwrap(), entries, "with their versions");
+    assert_eq!(texts(&reopened).await, ["numbered", "staged"]);
     let _: Bytes =
-        again.event(&kulya_store::bounded_read(&again, &orders()).await.unwrap()[1].0).await.unwrap();
+        reopened.event(&kulya_store::bounded_read(&reopened, &orders()).await.unwrap()[1].0).await.unwrap();
 }

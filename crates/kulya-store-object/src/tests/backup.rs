@@ -1,7 +1,7 @@
-//! What the commands of `kulya store` do to a store on object storage: a copy while it is written, and a repair.
+//! Backup of a store that is being written, and repair.
 
 use super::{event, instance, make, memory, open, orders, positions, put, settings, texts};
-use crate::{Location, ObjectLogStore, Settings, examine, repair};
+use crate::{ObjectLogStore, Settings, StoreLocation, repair, verify};
 use kulya_store::clock::ManualClock;
 use kulya_store::{Retention, StreamConfig, StreamStore, model};
 use object_store::ObjectStoreExt;
@@ -11,19 +11,19 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_copy_of_a_store_that_is_written_has_all_that_was_acknowledged_before() {
+async fn a_backup_taken_during_writes_holds_everything_acknowledged_before() {
     let objects = memory();
     let store = open(&objects).await;
     make(&store).await;
-    let (acknowledged, ends) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let (acknowledged, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let writing = {
-        let (store, acknowledged, ends) =
-            (open(&objects).await, Arc::clone(&acknowledged), Arc::clone(&ends));
+        let (store, acknowledged, stop) =
+            (open(&objects).await, Arc::clone(&acknowledged), Arc::clone(&stop));
         tokio::spawn(async move {
             for n in 0.. {
                 store.commit(event(n)).await.unwrap();
                 acknowledged.store(n + 1, Ordering::SeqCst);
-                if ends.load(Ordering::SeqCst) {
+                if stop.load(Ordering::SeqCst) {
                     return;
                 }
                 tokio::task::yield_now().await;
@@ -32,26 +32,23 @@ async fn a_copy_of_a_store_that_is_written_has_all_that_was_acknowledged_before(
     };
     for _ in 0..5 {
         let before = acknowledged.load(Ordering::SeqCst);
-        let copy = Location { objects: memory(), prefix: Path::from("copy") };
+        let copy = StoreLocation { objects: memory(), prefix: Path::from("copy") };
         store.backup(&copy).await.unwrap();
         let copied = ObjectLogStore::open(Arc::clone(&copy.objects), &copy.prefix, settings()).await.unwrap();
         let read = texts(&copied).await;
-        assert!(read.len() >= before, "{} of {before} are in the copy", read.len());
-        assert!(
-            read.iter().enumerate().all(|(n, text)| *text == n.to_string()),
-            "in order, and none left out"
-        );
-        let found = examine(Arc::clone(&copy.objects), &copy.prefix, settings()).await.unwrap();
-        assert!(found.is_whole(), "{found:?}");
+        assert!(read.len() >= before, "{} of {before} are in the backup", read.len());
+        assert!(read.iter().enumerate().all(|(n, text)| *text == n.to_string()), "in order, without gaps");
+        let found = verify(Arc::clone(&copy.objects), &copy.prefix, settings()).await.unwrap();
+        assert!(found.is_intact(), "{found:?}");
         let refused = store.backup(&copy).await.unwrap_err();
         assert!(refused.to_string().contains("not empty"), "{refused}");
     }
-    ends.store(true, Ordering::SeqCst);
+    stop.store(true, Ordering::SeqCst);
     writing.await.unwrap();
 }
 
 #[tokio::test]
-async fn a_copy_says_what_the_store_said() {
+async fn a_backup_equals_its_store() {
     let objects = memory();
     let clock = Arc::new(ManualClock::at(Duration::from_secs(1000)));
     let settings = Settings { clock: clock.clone(), ..settings() };
@@ -66,7 +63,7 @@ async fn a_copy_says_what_the_store_said() {
             store.compact().await.unwrap();
         }
     }
-    let copy = Location { objects: memory(), prefix: Path::default() };
+    let copy = StoreLocation { objects: memory(), prefix: Path::default() };
     store.backup(&copy).await.unwrap();
     let copied = ObjectLogStore::open(copy.objects, &copy.prefix, Settings::new(instance())).await.unwrap();
     assert_eq!(model::digest(&copied).await.unwrap(), model::digest(&store).await.unwrap());
@@ -80,7 +77,7 @@ async fn a_copy_says_what_the_store_said() {
 }
 
 #[tokio::test]
-async fn a_repair_names_what_is_lost_and_a_process_that_runs_goes_on() {
+async fn a_repair_reports_losses_and_running_processes_continue() {
     let objects = memory();
     let plain = async || {
         let settings = Settings { checkpoint_every: u64::MAX, ..settings() };
@@ -91,32 +88,32 @@ async fn a_repair_names_what_is_lost_and_a_process_that_runs_goes_on() {
     for n in 0..20 {
         store.commit(event(n)).await.unwrap();
     }
-    let behind = plain().await;
+    let lagging = plain().await;
     drop(store);
     objects.delete(&Path::from("a/store/log/00000000000000000010")).await.unwrap();
     let prefix = Path::from("a/store");
-    let found = examine(Arc::clone(&objects), &prefix, settings()).await.unwrap();
+    let found = verify(Arc::clone(&objects), &prefix, settings()).await.unwrap();
     let [lost] = &found.lost[..] else { panic!("{found:?}") };
     assert_eq!((&lost.segment.stream, lost.from, lost.to), (&orders(), 63, 72), "event 7 alone");
-    assert!(lost.why.contains("log/00000000000000000010: it is missing"), "{}", lost.why);
+    assert!(lost.reason.contains("log/00000000000000000010: it is missing"), "{}", lost.reason);
     assert_eq!(found.events, 19);
     assert_eq!(repair(Arc::clone(&objects), &prefix, settings()).await.unwrap(), found);
     let expected: Vec<String> = (0..20).filter(|n| *n != 7).map(|n| n.to_string()).collect();
     let store = plain().await;
     assert_eq!(texts(&store).await, expected);
     store.commit(put("after")).await.unwrap();
-    assert_eq!(behind.get(&positions(), b"last").await.unwrap().unwrap().value, "after");
-    let found = examine(Arc::clone(&objects), &prefix, settings()).await.unwrap();
-    assert!(found.is_whole() && found.given_up.len() == 1, "{found:?}");
+    assert_eq!(lagging.get(&positions(), b"last").await.unwrap().unwrap().value, "after");
+    let found = verify(Arc::clone(&objects), &prefix, settings()).await.unwrap();
+    assert!(found.is_intact() && found.previously_lost.len() == 1, "{found:?}");
     assert_eq!(
         repair(Arc::clone(&objects), &prefix, settings()).await.unwrap(),
         found,
-        "nothing is left to do"
+        "a second repair changes nothing"
     );
 }
 
 #[tokio::test]
-async fn retention_runs_by_itself() {
+async fn retention_is_applied_in_the_background() {
     let objects = memory();
     let clock = Arc::new(ManualClock::at(Duration::from_secs(1000)));
     let prefix = Path::from("a/store");
@@ -130,7 +127,7 @@ async fn retention_runs_by_itself() {
         clock.advance(Duration::from_secs(1));
         stores[0].commit(event(n)).await.unwrap();
     }
-    let keep = async |retention| {
+    let set_retention = async |retention| {
         let config = StreamConfig::with_segments(2).retention(retention);
         stores[1].update_stream(&orders(), config).await.unwrap();
     };
@@ -144,8 +141,8 @@ async fn retention_runs_by_itself() {
             tokio::task::yield_now().await;
         }
     };
-    keep(Retention { age: Some(Duration::from_secs(4)), bytes: None }).await;
+    set_retention(Retention { age: Some(Duration::from_secs(4)), bytes: None }).await;
     wait_for(5).await;
-    keep(Retention { age: None, bytes: Some(20) }).await;
+    set_retention(Retention { age: None, bytes: Some(20) }).await;
     wait_for(2).await;
 }

@@ -1,10 +1,10 @@
-//! The largest commits: a schema of 8 MiB, which the registry's contract lets be registered, with all that stands beside it.
+//! The largest commits: a schema of 8 MiB, the registry's maximum, together with events.
 
 use super::fake::FakePravega;
 use super::{open, stream};
 use crate::committer::checkpoint;
-use crate::handle::journal_stream;
 use crate::journal::Journal;
+use crate::journal_handle::journal_stream;
 use kulya_store::{Append, Commit, Condition, ErrorKind, StreamStore, TableChange, TableId, bounded_read};
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use std::sync::Arc;
 const VALUE: usize = 13 << 20;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_commit_changes_fourteen_mib_with_events_beside_and_is_read_from_a_checkpoint() {
+async fn a_commit_of_14_mib_of_changes_with_events_is_restored_from_a_checkpoint() {
     let pravega = FakePravega::start().await;
     let store = open(&pravega, 1).await;
     let orders = stream(&store, "orders", 1).await;
@@ -29,9 +29,9 @@ async fn a_commit_changes_fourteen_mib_with_events_beside_and_is_read_from_a_che
     let too_large = TableChange::put(&table, "k", Condition::Any, vec![7; VALUE + (1 << 20)]);
     let refused = store.commit(Commit::changes(vec![too_large])).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::InvalidInput);
-    assert!(refused.to_string().contains("more than 14 MiB"), "{refused}");
+    assert!(refused.to_string().contains("exceed the maximum of 14 MiB"), "{refused}");
 
-    let segments = Arc::clone(&store.inner.segments);
+    let segments = Arc::clone(&store.client.segments);
     let mut journal = Journal::open(segments, journal_stream().segment(0), 9).await.unwrap();
     journal.catch_up().await.unwrap();
     checkpoint(&mut journal).await.unwrap();

@@ -1,29 +1,29 @@
-//! What is missing from the log, or stands in another place of it, is named; nothing is ever acknowledged into a hole. And a
-//! log of format 1 is read on.
+//! Gaps in the log and misplaced objects are reported; nothing is acknowledged into a gap. And a log of
+//! format 1 is read and continued.
 
 use super::{event, instance, make, memory, orders, positions, put, settings, texts};
-use crate::{Location, ObjectLogStore, Settings};
+use crate::{ObjectLogStore, Settings, StoreLocation};
 use kulya_store::{Append, Commit, ErrorKind, Result, StreamStore, WriterId, bounded_read, tail_cut};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// As the program opens it, but for maintenance, which does not run.
-fn usual() -> Settings {
-    Settings { checkpoint_every: u64::MAX, compare_clocks_every: None, ..Settings::new(instance()) }
+/// The default settings without maintenance.
+fn default_settings() -> Settings {
+    Settings { checkpoint_every: u64::MAX, clock_check_interval: None, ..Settings::new(instance()) }
 }
 
 async fn try_open(objects: &Arc<dyn ObjectStore>) -> Result<ObjectLogStore> {
-    ObjectLogStore::open(Arc::clone(objects), &Path::from("a/store"), usual()).await
+    ObjectLogStore::open(Arc::clone(objects), &Path::from("a/store"), default_settings()).await
 }
 
 fn log(number: u64) -> Path {
     Path::from(format!("a/store/log/{number:020}"))
 }
 
-/// Objects 0 to 2 make scope, stream and table; behind them one for each of 20 events.
-async fn twenty(objects: &Arc<dyn ObjectStore>) -> ObjectLogStore {
+/// Writes objects 0 to 2, which create scope, stream and table, and one object for each of 20 events.
+async fn write_twenty(objects: &Arc<dyn ObjectStore>) -> ObjectLogStore {
     let store = try_open(objects).await.unwrap();
     make(&store).await;
     for n in 0..20 {
@@ -33,9 +33,9 @@ async fn twenty(objects: &Arc<dyn ObjectStore>) -> ObjectLogStore {
 }
 
 #[tokio::test]
-async fn a_hole_is_named_when_a_store_is_opened() {
+async fn opening_a_store_reports_a_gap() {
     let objects = memory();
-    drop(twenty(&objects).await);
+    drop(write_twenty(&objects).await);
     for number in [0, 1, 8, 17, 21] {
         let whole = objects.get(&log(number)).await.unwrap().bytes().await.unwrap();
         objects.delete(&log(number)).await.unwrap();
@@ -50,43 +50,45 @@ async fn a_hole_is_named_when_a_store_is_opened() {
 }
 
 #[tokio::test]
-async fn nothing_is_acknowledged_into_a_hole() {
-    // the process that is behind has looked a moment ago, or long ago; the hole is where it goes on, or later
-    for (fresh_for, number) in [(0, 10), (0, 15), (3600, 10), (3600, 15)] {
+async fn nothing_is_acknowledged_into_a_gap() {
+    // the lagging process verified the end of the log recently, or long ago; the gap is where it continues,
+    // or later
+    for (end_check_interval, number) in [(0, 10), (0, 15), (3600, 10), (3600, 15)] {
         let objects = memory();
-        let settings = Settings { fresh_for: Duration::from_secs(fresh_for), ..usual() };
-        let behind =
+        let settings =
+            Settings { end_check_interval: Duration::from_secs(end_check_interval), ..default_settings() };
+        let lagging =
             ObjectLogStore::open(Arc::clone(&objects), &Path::from("a/store"), settings).await.unwrap();
-        make(&behind).await;
+        make(&lagging).await;
         for n in 0..7 {
-            behind.commit(event(n)).await.unwrap();
+            lagging.commit(event(n)).await.unwrap();
         }
         let ahead = try_open(&objects).await.unwrap();
         for n in 7..20 {
             ahead.commit(event(n)).await.unwrap();
         }
         objects.delete(&log(number)).await.unwrap();
-        let refused = behind.commit(event("into the hole")).await.unwrap_err();
+        let refused = lagging.commit(event("into the gap")).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Corrupt, "{refused}");
         assert!(refused.to_string().contains(log(number).as_ref()), "{refused}");
         if number == 15 {
-            let refused = bounded_read(&behind, &orders()).await.unwrap_err();
+            let refused = bounded_read(&lagging, &orders()).await.unwrap_err();
             assert!(refused.to_string().contains(log(number).as_ref()), "{refused}");
-            assert!(objects.head(&log(number)).await.is_err(), "nothing was put there");
+            assert!(objects.head(&log(number)).await.is_err(), "nothing was written there");
         }
-        // whoever opens it now is told, too
+        // opening reports it, too
         let refused = try_open(&objects).await.err().unwrap();
         assert_eq!(refused.kind(), ErrorKind::Corrupt, "{refused}");
     }
 }
 
 #[tokio::test]
-async fn an_object_of_another_history_is_refused() {
+async fn an_object_of_another_log_is_rejected() {
     let objects = memory();
-    drop(twenty(&objects).await);
+    drop(write_twenty(&objects).await);
     let other = memory();
-    drop(twenty(&other).await);
-    // the same number, as whole, and with the same event: only its author is another one
+    drop(write_twenty(&other).await);
+    // the same number and event, intact: only its author differs
     let foreign = other.get(&log(9)).await.unwrap().bytes().await.unwrap();
     objects.put(&log(9), foreign.into()).await.unwrap();
     let refused = try_open(&objects).await.err().unwrap();
@@ -95,13 +97,13 @@ async fn an_object_of_another_history_is_refused() {
 }
 
 #[tokio::test]
-async fn a_missing_data_object_is_named_when_its_events_are_read() {
+async fn reading_reports_a_missing_data_object() {
     let objects = memory();
-    let store = twenty(&objects).await;
+    let store = write_twenty(&objects).await;
     store.compact().await.unwrap();
     store.commit(put("behind")).await.unwrap();
-    let folder = Path::from("a/store/data");
-    let found: Vec<_> = futures::TryStreamExt::try_collect(objects.list(Some(&folder))).await.unwrap();
+    let directory = Path::from("a/store/data");
+    let found: Vec<_> = futures::TryStreamExt::try_collect(objects.list(Some(&directory))).await.unwrap();
     let [data]: [object_store::ObjectMeta; 1] = found.try_into().unwrap();
     drop(store);
     objects.delete(&data.location).await.unwrap();
@@ -112,24 +114,24 @@ async fn a_missing_data_object_is_named_when_its_events_are_read() {
     assert!(refused.to_string().contains(data.location.as_ref()), "{refused}");
 }
 
-/// Written by the program before the log had a chain: 13 events that were truncated, 17 that are there, two open transactions
-/// of which one has staged an event, a writer's numbers, and two checkpoints.
+/// A store written before the log had a checksum chain: 13 truncated events, 17 live ones, two open
+/// transactions of which one has staged an event, a writer's sequence numbers, and two checkpoints.
 #[tokio::test]
-async fn a_log_of_format_1_is_read_and_written_on() {
-    let folder = tempfile::tempdir().unwrap();
+async fn a_log_of_format_1_is_read_and_continued() {
+    let directory = tempfile::tempdir().unwrap();
     let from = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/format1");
     for name in ["", "log", "checkpoint"] {
-        std::fs::create_dir_all(folder.path().join(name)).unwrap();
+        std::fs::create_dir_all(directory.path().join(name)).unwrap();
         for file in std::fs::read_dir(from.join(name)).unwrap() {
             let file = file.unwrap().path();
             if file.is_file() {
-                std::fs::copy(&file, folder.path().join(name).join(file.file_name().unwrap())).unwrap();
+                std::fs::copy(&file, directory.path().join(name).join(file.file_name().unwrap())).unwrap();
             }
         }
     }
-    let url = format!("file://{}", folder.path().display());
+    let url = format!("file://{}", directory.path().display());
     let open = async || {
-        let Location { objects, prefix } = Location::of(&url, |_| None).unwrap();
+        let StoreLocation { objects, prefix } = StoreLocation::from_url(&url, |_| None).unwrap();
         ObjectLogStore::open(objects, &prefix, settings()).await.unwrap()
     };
     let mut expected: Vec<String> = (13..30).map(|n| n.to_string()).collect();
@@ -143,7 +145,7 @@ async fn a_log_of_format_1_is_read_and_written_on() {
     assert_eq!(sorted(&store).await, expected);
     assert_eq!(store.last_event_number(WriterId(9)).await.unwrap(), Some(29));
     assert_eq!(store.get(&positions(), b"k4").await.unwrap().unwrap().value, "29");
-    // it goes on in the new format, and what is old is merged
+    // it continues in the new format, and old objects are merged
     for n in 0..300 {
         store
             .commit(Commit::events(vec![Append::keyed(&orders(), "k", format!("new {n:03}"))]))
@@ -156,7 +158,7 @@ async fn a_log_of_format_1_is_read_and_written_on() {
     for store in [&store, &open().await] {
         assert_eq!(sorted(store).await, expected);
     }
-    assert!(folder.path().join("data").read_dir().unwrap().next().is_some(), "what is old is merged");
+    assert!(directory.path().join("data").read_dir().unwrap().next().is_some(), "old objects are merged");
     store.truncate(&tail_cut(&store, &orders()).await.unwrap()).await.unwrap();
     assert!(texts(&open().await).await.is_empty());
 }
