@@ -80,7 +80,7 @@ impl From<kulya_store::Error> for CdcError {
         let kind = match error.kind() {
             kulya_store::ErrorKind::Conflict => CdcErrorKind::Fenced,
             // a commit contains its position, so resuming from the stored one loses and repeats nothing
-            kulya_store::ErrorKind::Unreachable | kulya_store::ErrorKind::AnswerLost => {
+            kulya_store::ErrorKind::Unreachable | kulya_store::ErrorKind::ResponseLost => {
                 CdcErrorKind::Unreachable
             }
             _ => CdcErrorKind::Store,

@@ -7,7 +7,9 @@ use crate::{
     AvroValue, CodecError, CodecResult, EncodingCache, SchemaRegistry, Value, WithSchema, header, protobuf,
 };
 use apache_avro::reader::datum::GenericDatumReader;
-use kulya_schema::{CodecType, EncodingInfo, Format, GroupId, SchemaInfo, VersionInfo, normalize, weigh};
+use kulya_schema::{
+    CodecType, EncodingInfo, Format, GroupId, SchemaInfo, VersionInfo, canonicalize, json_memory_bytes,
+};
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
@@ -55,7 +57,7 @@ impl Deserializer {
             let what = format!("{} events cannot be read without a header", schema.format);
             return Err(CodecError::Schema(what));
         }
-        let schema = normalize(schema).map_err(|e| CodecError::Schema(e.to_string()))?.schema;
+        let schema = canonicalize(schema).map_err(|e| CodecError::Schema(e.to_string()))?.schema;
         let (type_name, format) = (schema.type_name.clone(), schema.format.full_name().to_owned());
         let version = VersionInfo { type_name, format, version: 0, id: 0 };
         let encoding = EncodingInfo { schema, version, codec: CodecType::default() };
@@ -89,7 +91,8 @@ impl Deserializer {
         match schema.format {
             Format::Avro => self.avro_reader = Some(Box::new(parse_avro(schema)?)),
             Format::Protobuf => {
-                let canonical = normalize(schema.clone()).map_err(|e| CodecError::Schema(e.to_string()))?;
+                let canonical =
+                    canonicalize(schema.clone()).map_err(|e| CodecError::Schema(e.to_string()))?;
                 self.message_reader = Some(protobuf::message_descriptor(&canonical.schema)?);
             }
             ref other => {
@@ -265,7 +268,7 @@ impl Deserializer {
 
 fn decode_json<T: DeserializeOwned>(encoding: &EncodingInfo, payload: &[u8]) -> CodecResult<T> {
     let text = std::str::from_utf8(strip_padding(payload)).map_err(|e| payload_error(encoding, &e))?;
-    weigh(text, MAX_VALUE_BYTES).map_err(|e| payload_error(encoding, &e))?;
+    json_memory_bytes(text, MAX_VALUE_BYTES).map_err(|e| payload_error(encoding, &e))?;
     serde_json::from_str(text).map_err(|e| payload_error(encoding, &e))
 }
 

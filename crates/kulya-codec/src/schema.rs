@@ -32,7 +32,7 @@ impl AvroWriterSchema {
     /// Returns the datum in a payload, and the number of values in it. Trailing zero bytes of a Java writer's
     /// buffer (contract §5.4) are removed; a payload with any other trailing bytes is rejected.
     pub(crate) fn datum<'a>(&self, payload: &'a [u8]) -> Result<(&'a [u8], usize), String> {
-        let extent = self.extents.extent(payload).map_err(|error| error.to_string())?;
+        let extent = self.extents.datum_size(payload).map_err(|error| error.to_string())?;
         let (datum, trailing) = payload.split_at_checked(extent.bytes).unwrap_or((payload, &[]));
         if trailing.iter().any(|byte| *byte != 0) {
             return Err(format!("it is corrupt: {} bytes follow it", trailing.len()));

@@ -4,7 +4,7 @@
 use crate::{RegistryResult, SchemaRegistry};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use kulya_schema::decide::Refusal;
+use kulya_schema::compatibility::Refusal;
 use kulya_schema::{
     CodecType, Compatibility, Difference, EncodingId, Field, GroupId, GroupProperties, Incompatibility,
     Rules, SchemaInfo, VersionInfo,
@@ -87,14 +87,14 @@ pub trait RegistryAdministration: SchemaRegistry {
         namespace: &str,
         schema: SchemaInfo,
     ) -> RegistryResult<SchemaReferences>;
-    /// Formats a schema for people; see [`kulya_schema::readable`], whose error is the inner one. An
+    /// Formats a schema for people; see [`kulya_schema::pretty_print`], whose error is the inner one. An
     /// implementation that serves others overrides this to run the work off the threads that serve
     /// connections.
     async fn pretty_print(
         &self,
         schema: &SchemaInfo,
     ) -> RegistryResult<kulya_schema::Result<Option<String>>> {
-        Ok(kulya_schema::readable(schema))
+        Ok(kulya_schema::pretty_print(schema))
     }
     /// Compares two schemas of a group, by their ids.
     ///

@@ -1,6 +1,6 @@
 //! The error of every registry call, classified by what the caller can do next.
 
-use kulya_schema::decide::Refusal;
+use kulya_schema::compatibility::Refusal;
 use std::fmt;
 use std::sync::Arc;
 

@@ -18,8 +18,8 @@ use kulya_registry_api::administration::{
 };
 use kulya_registry_api::{RegistryErrorKind, RegistryResult, SchemaRegistry};
 use kulya_schema::{
-    GroupId, GroupProperties, Rules, SchemaInfo, Strict, VersionInfo, decide, difference_within, limits,
-    readable,
+    GroupId, GroupProperties, Rules, SchemaInfo, StrictRules, VersionInfo, compatibility,
+    difference_with_budget, pretty_print, validation,
 };
 use kulya_store::{Condition, TableChange};
 use std::sync::Arc;
@@ -103,7 +103,7 @@ impl RegistryAdministration for Registry {
             if let Some(new) = &change.properties {
                 properties.properties = new.clone();
             }
-            limits::check_properties(properties, self.checkers()).map_err(invalid_input)?;
+            validation::check_properties(properties, self.checkers()).map_err(invalid_input)?;
             let changed = properties.clone();
             let event = ChangeEvent::GroupChanged { properties: changed.clone() };
             if snapshot.commit(Vec::new(), event, self.now_ms()).await? {
@@ -228,14 +228,15 @@ impl RegistryAdministration for Registry {
         let snapshot = self.snapshot(group).await?;
         let (from, to) = (snapshot.schema(from).await?, snapshot.schema(to).await?);
         let strict = match self.compatibility_context(&snapshot)?.rules {
-            Rules::Java => Rules::Strict(Strict::default()),
+            Rules::Java => Rules::Strict(StrictRules::default()),
             strict => strict,
         };
         let (old, new, checkers) = (Arc::clone(&from), Arc::clone(&to), self.checkers().clone());
         let runner = self.workers.runner();
         let comparison = runner.run(move |budget| {
-            let fields = difference_within(&old.schema, &new.schema, budget)?;
-            let directions = decide::both_ways(&new.schema, &old.schema, strict, &checkers, budget);
+            let fields = difference_with_budget(&old.schema, &new.schema, budget)?;
+            let directions =
+                compatibility::compare_both_directions(&new.schema, &old.schema, strict, &checkers, budget);
             Ok((fields, directions))
         });
         let (fields, (backward, forward)) = comparison.await?.map_err(invalid_input)?;
@@ -247,7 +248,7 @@ impl RegistryAdministration for Registry {
         schema: &SchemaInfo,
     ) -> RegistryResult<kulya_schema::Result<Option<String>>> {
         let schema = schema.clone();
-        self.workers.runner().run_linear(schema.data.len(), move |_| readable(&schema)).await
+        self.workers.runner().run_linear(schema.data.len(), move |_| pretty_print(&schema)).await
     }
 
     async fn search(&self, search: &Search, page: &PageRequest) -> RegistryResult<Page<SearchHit>> {

@@ -6,7 +6,7 @@
 //! failing by compare-and-set again and again.
 
 use crate::records::{GroupRecord, SchemaRecord, VersionRecord};
-use kulya_schema::{GroupId, Judged, VersionInfo};
+use kulya_schema::{GroupId, PreparedSchema, VersionInfo};
 use kulya_store::Version;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
@@ -60,7 +60,7 @@ impl RegistryCache {
     }
 
     /// Caches a prepared schema whose text has `bytes` bytes.
-    pub(crate) fn insert_prepared(&self, key: PreparedKey, prepared: Arc<Judged>, bytes: usize) {
+    pub(crate) fn insert_prepared(&self, key: PreparedKey, prepared: Arc<PreparedSchema>, bytes: usize) {
         self.prepared.insert(key, (prepared, bytes as u64 * PREPARED_FACTOR + OVERHEAD_BYTES));
     }
 }
@@ -134,7 +134,7 @@ impl Weighter<(u64, u32), Arc<SchemaRecord>> for SchemaWeighter {
 pub(crate) type PreparedKey = (u64, u32, bool);
 
 /// A prepared schema and its estimated size in bytes.
-pub(crate) type WeightedSchema = (Arc<Judged>, u64);
+pub(crate) type WeightedSchema = (Arc<PreparedSchema>, u64);
 
 #[derive(Clone)]
 pub(crate) struct PreparedWeighter;
@@ -157,7 +157,7 @@ impl Weighter<u64, Arc<VersionList>> for VersionsWeighter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kulya_schema::decide::Judge;
+    use kulya_schema::compatibility::CompatibilityContext;
     use kulya_schema::{Budget, Checkers, Compatibility, Format, Rules, SchemaInfo};
 
     /// Checks against many versions look them up in the same order each time: a cache that evicted some of
@@ -165,13 +165,13 @@ mod tests {
     #[test]
     fn a_scan_that_fits_is_cached_completely() {
         let compatibility = Compatibility::Backward;
-        let context = Judge {
+        let context = CompatibilityContext {
             compatibility,
             rules: Rules::Java,
             allow_multiple_types: true,
             checkers: Checkers::default(),
         };
-        let prepared = Arc::new(Judged::registered(
+        let prepared = Arc::new(PreparedSchema::from_registered(
             &SchemaInfo::new("", Format::Avro, "\"int\""),
             &context,
             &Budget::default(),

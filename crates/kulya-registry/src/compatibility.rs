@@ -8,8 +8,10 @@ use crate::registry::Registry;
 use crate::snapshot::GroupSnapshot;
 use crate::worker_pool::JobRunner;
 use kulya_registry_api::RegistryResult;
-use kulya_schema::decide::{self, Alike, Judge, MayAdd, MayRead, Refusal};
-use kulya_schema::{Budget, Compatibility, Judged, Normal, VersionInfo};
+use kulya_schema::compatibility::{
+    self, AddCheck, CompatibilityContext, EquivalentVersions, ReadCheck, Refusal,
+};
+use kulya_schema::{Budget, CanonicalSchema, Compatibility, PreparedSchema, VersionInfo};
 use std::sync::Arc;
 
 /// Shapes compared in one job, and about how many bytes of schemas are parsed for it.
@@ -20,32 +22,47 @@ const BATCH_BYTES: usize = 4 << 20;
 trait Check: Send + Sized + 'static {
     /// Returns whether the result is known, so that no more versions need comparing.
     fn is_done(&self) -> bool;
-    fn compare(&mut self, new: &Judged, versions: &Alike, budget: &Budget) -> kulya_schema::Result<()>;
+    fn compare(
+        &mut self,
+        new: &PreparedSchema,
+        versions: &EquivalentVersions,
+        budget: &Budget,
+    ) -> kulya_schema::Result<()>;
 }
 
-impl Check for MayAdd {
+impl Check for AddCheck {
     fn is_done(&self) -> bool {
-        self.is_over()
+        self.is_finished()
     }
 
-    fn compare(&mut self, new: &Judged, versions: &Alike, budget: &Budget) -> kulya_schema::Result<()> {
+    fn compare(
+        &mut self,
+        new: &PreparedSchema,
+        versions: &EquivalentVersions,
+        budget: &Budget,
+    ) -> kulya_schema::Result<()> {
         self.compare(new, versions, budget)
     }
 }
 
-impl Check for MayRead {
+impl Check for ReadCheck {
     fn is_done(&self) -> bool {
-        self.is_over()
+        self.is_finished()
     }
 
-    fn compare(&mut self, new: &Judged, versions: &Alike, budget: &Budget) -> kulya_schema::Result<()> {
+    fn compare(
+        &mut self,
+        new: &PreparedSchema,
+        versions: &EquivalentVersions,
+        budget: &Budget,
+    ) -> kulya_schema::Result<()> {
         self.compare(new, versions, budget)
     }
 }
 
 /// The schema of a group of equivalent versions.
 enum Candidate {
-    Cached(Arc<Judged>),
+    Cached(Arc<PreparedSchema>),
     Unparsed(PreparedKey, Arc<SchemaRecord>),
 }
 
@@ -55,17 +72,17 @@ impl Registry {
         &self,
         snapshot: &GroupSnapshot<'_>,
         runner: &JobRunner,
-        canonical: &Arc<Normal>,
-        context: &Judge,
+        canonical: &Arc<CanonicalSchema>,
+        context: &CompatibilityContext,
     ) -> RegistryResult<Result<(), Refusal>> {
         let new = self.prepare(runner, canonical, context).await?;
         let type_name = &canonical.schema.type_name;
         let versions = snapshot.versions_to_check(context, type_name).await?;
-        let check = MayAdd::begin(context, type_name, versions.iter());
-        let verdict = self.compare_versions(snapshot, runner, new, context, versions, check).await?.end();
+        let check = AddCheck::new(context, type_name, versions.iter());
+        let verdict = self.compare_versions(snapshot, runner, new, context, versions, check).await?.finish();
         if verdict.is_ok() {
             // some groups accept what could not be decided; no group accepts what was not compared
-            runner.budget().take(0, type_name).map_err(invalid_input)?;
+            runner.budget().try_spend(0, type_name).map_err(invalid_input)?;
         }
         Ok(verdict)
     }
@@ -75,28 +92,28 @@ impl Registry {
         &self,
         snapshot: &GroupSnapshot<'_>,
         runner: &JobRunner,
-        canonical: &Arc<Normal>,
-        context: &Judge,
+        canonical: &Arc<CanonicalSchema>,
+        context: &CompatibilityContext,
     ) -> RegistryResult<bool> {
         let reader = self.prepare(runner, canonical, context).await?;
         if context.compatibility == Compatibility::AllowAny {
             return Ok(true);
         }
         let versions = snapshot.versions_to_check(context, &canonical.schema.type_name).await?;
-        let check = MayRead::begin(context, versions.iter());
-        Ok(self.compare_versions(snapshot, runner, reader, context, versions, check).await?.end())
+        let check = ReadCheck::new(context, versions.iter());
+        Ok(self.compare_versions(snapshot, runner, reader, context, versions, check).await?.finish())
     }
 
     async fn prepare(
         &self,
         runner: &JobRunner,
-        canonical: &Arc<Normal>,
-        context: &Judge,
-    ) -> RegistryResult<Arc<Judged>> {
+        canonical: &Arc<CanonicalSchema>,
+        context: &CompatibilityContext,
+    ) -> RegistryResult<Arc<PreparedSchema>> {
         let (canonical, context) = (Arc::clone(canonical), context.clone());
         let bytes = canonical.schema.data.len();
         let prepared =
-            runner.run_linear(bytes, move |budget| Judged::new(&canonical, &context, budget)).await?;
+            runner.run_linear(bytes, move |budget| PreparedSchema::new(&canonical, &context, budget)).await?;
         prepared.map(Arc::new).map_err(invalid_input)
     }
 
@@ -104,8 +121,8 @@ impl Registry {
         &self,
         snapshot: &GroupSnapshot<'_>,
         runner: &JobRunner,
-        new: Arc<Judged>,
-        context: &Judge,
+        new: Arc<PreparedSchema>,
+        context: &CompatibilityContext,
         versions: Vec<VersionInfo>,
         mut check: C,
     ) -> RegistryResult<C> {
@@ -113,7 +130,7 @@ impl Registry {
             return Ok(check);
         }
         let with_shapes = snapshot.with_shapes(versions, &new).await?;
-        let mut equivalents = decide::alike(with_shapes).into_iter();
+        let mut equivalents = compatibility::group_equivalent(with_shapes).into_iter();
         while !check.is_done() {
             let (mut batch, mut bytes, mut cached_bytes) = (Vec::new(), 0, 0);
             while batch.len() < BATCH_SHAPES && bytes < BATCH_BYTES {
@@ -145,14 +162,15 @@ impl Registry {
                         Candidate::Cached(schema) => schema,
                         Candidate::Unparsed(key, record) => {
                             let bytes = record.schema.data.len();
-                            let schema = Arc::new(Judged::registered(&record.schema, &context, budget));
-                            if !budget.is_spent() {
+                            let schema =
+                                Arc::new(PreparedSchema::from_registered(&record.schema, &context, budget));
+                            if !budget.is_exhausted() {
                                 cache.insert_prepared(key, Arc::clone(&schema), bytes);
                             }
                             schema
                         }
                     };
-                    check.compare(&new, &Alike { versions, schema }, budget)?;
+                    check.compare(&new, &EquivalentVersions { versions, schema }, budget)?;
                     if check.is_done() {
                         break;
                     }

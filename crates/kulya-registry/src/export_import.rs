@@ -16,7 +16,7 @@ use kulya_registry_api::administration::{
     ChangeEvent, EXPORT_VERSION, ExportLine, ImportSummary, OnConflict,
 };
 use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult};
-use kulya_schema::{CodecType, Compatibility, GroupId, GroupProperties, SchemaInfo, VersionInfo, limits};
+use kulya_schema::{CodecType, Compatibility, GroupId, GroupProperties, SchemaInfo, VersionInfo, validation};
 use kulya_store::TableChange;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -305,9 +305,9 @@ impl<'a> GroupImport<'a> {
         codecs: Vec<CodecType>,
         is_dry_run: bool,
     ) -> RegistryResult<Self> {
-        limits::check_group(&id).map_err(invalid_input)?;
+        validation::check_group(&id).map_err(invalid_input)?;
         for codec in &codecs {
-            limits::check_codec(codec).map_err(invalid_input)?;
+            validation::check_codec(codec).map_err(invalid_input)?;
         }
         let incarnation = if is_dry_run { 0 } else { registry.new_incarnation().await? };
         let record = GroupRecord { codecs, ..GroupRecord::new(incarnation, properties) };
@@ -342,7 +342,10 @@ impl<'a> GroupImport<'a> {
                 version.id, canonical.schema.type_name, version.type_name
             )));
         }
-        self.versions.push(VersionRecord { version: version.clone(), shape: canonical.shape.clone() });
+        self.versions.push(VersionRecord {
+            version: version.clone(),
+            shape: canonical.compatibility_fingerprint.clone(),
+        });
         let schema_id = version.id;
         let added = NewSchema::new(&canonical, version, compatibility, timestamp_ms);
         let changes = added.changes(&self.registry.table, self.record.incarnation, !deleted);

@@ -8,7 +8,7 @@ use crate::registry::Registry;
 use crate::snapshot::{GroupSnapshot, read_schema};
 use futures::stream::{self, BoxStream, StreamExt};
 use kulya_registry_api::RegistryResult;
-use kulya_schema::decide;
+use kulya_schema::compatibility;
 use kulya_schema::{GroupId, HistoryRecord, VersionInfo};
 use std::sync::Arc;
 
@@ -32,10 +32,10 @@ fn select(
     let live = live.filter(|version| wanted.is_none_or(|wanted| version.type_name == wanted));
     match listing {
         Listing::Versions(_) => Ok(live.cloned().collect()),
-        Listing::Latest(None) => Ok(decide::latest_of_each(live)),
+        Listing::Latest(None) => Ok(compatibility::latest_of_each_type(live)),
         Listing::Latest(Some(type_name)) => {
             // one result: the highest version number over all formats
-            let last = decide::latest_of_each(live).into_iter().max_by_key(|v| (v.version, v.id));
+            let last = compatibility::latest_of_each_type(live).into_iter().max_by_key(|v| (v.version, v.id));
             let missing = || not_found(format!("group {} has no schema of type {type_name:?}", snapshot.id));
             Ok(vec![last.ok_or_else(missing)?])
         }

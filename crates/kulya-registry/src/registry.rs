@@ -10,8 +10,8 @@ use crate::snapshot::GroupSnapshot;
 use crate::table::Table;
 use crate::worker_pool::{JobRunner, WorkerPool, WorkerPoolLimits};
 use kulya_registry_api::RegistryResult;
-use kulya_schema::decide::Judge;
-use kulya_schema::{Checkers, GroupId, Normal, SchemaInfo, normalize_within};
+use kulya_schema::compatibility::CompatibilityContext;
+use kulya_schema::{CanonicalSchema, Checkers, GroupId, SchemaInfo, canonicalize_with_budget};
 use kulya_store::StreamStore;
 use kulya_store::clock::Clock;
 use std::sync::Arc;
@@ -90,9 +90,10 @@ impl Registry {
         &self,
         runner: &JobRunner,
         schema: SchemaInfo,
-    ) -> RegistryResult<Arc<Normal>> {
+    ) -> RegistryResult<Arc<CanonicalSchema>> {
         let bytes = schema.data.len();
-        let canonical = runner.run_linear(bytes, move |budget| normalize_within(schema, budget)).await?;
+        let canonical =
+            runner.run_linear(bytes, move |budget| canonicalize_with_budget(schema, budget)).await?;
         canonical.map(Arc::new).map_err(invalid_input)
     }
 
@@ -118,8 +119,11 @@ impl Registry {
     }
 
     /// Returns by which policy and rules a group checks schemas.
-    pub(crate) fn compatibility_context(&self, snapshot: &GroupSnapshot<'_>) -> RegistryResult<Judge> {
-        Judge::of(&snapshot.record.properties, &self.checkers).map_err(invalid_input)
+    pub(crate) fn compatibility_context(
+        &self,
+        snapshot: &GroupSnapshot<'_>,
+    ) -> RegistryResult<CompatibilityContext> {
+        CompatibilityContext::for_group(&snapshot.record.properties, &self.checkers).map_err(invalid_input)
     }
 
     pub(crate) fn checkers(&self) -> &Checkers {

@@ -13,8 +13,8 @@ use futures::TryStreamExt;
 use kulya_registry_api::administration::{ChangeEvent, PageRequest, RegistryAdministration};
 use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
 use kulya_schema::{
-    CodecType, Compatibility, EncodingId, EncodingInfo, GroupId, GroupProperties, HistoryRecord, Normal,
-    SchemaInfo, SchemaWithVersion, VersionInfo, decide, limits,
+    CanonicalSchema, CodecType, Compatibility, EncodingId, EncodingInfo, GroupId, GroupProperties,
+    HistoryRecord, SchemaInfo, SchemaWithVersion, VersionInfo, compatibility, validation,
 };
 use kulya_store::{Condition, TableChange};
 use std::sync::Arc;
@@ -89,7 +89,7 @@ impl Registry {
         &self,
         group: &GroupId,
         runner: &JobRunner,
-        canonical: &Arc<Normal>,
+        canonical: &Arc<CanonicalSchema>,
         lock_first: bool,
     ) -> RegistryResult<Option<VersionInfo>> {
         let schema = &canonical.schema;
@@ -178,7 +178,7 @@ pub(crate) struct NewSchema {
 
 impl NewSchema {
     pub(crate) fn new(
-        canonical: &Normal,
+        canonical: &CanonicalSchema,
         version: VersionInfo,
         compatibility: Compatibility,
         timestamp_ms: u64,
@@ -190,7 +190,10 @@ impl NewSchema {
             timestamp_ms,
             fingerprint: canonical.fingerprint,
         };
-        Self { version: VersionRecord { version, shape: canonical.shape.clone() }, schema }
+        Self {
+            version: VersionRecord { version, shape: canonical.compatibility_fingerprint.clone() },
+            schema,
+        }
     }
 
     /// Returns the changes of the table that add the records, and for a live schema the record of its
@@ -230,7 +233,7 @@ pub(crate) fn encoding_changes(
 /// # Errors
 /// `FormatMismatch` when it does not.
 pub(crate) fn check_format(snapshot: &GroupSnapshot<'_>, schema: &SchemaInfo) -> RegistryResult<()> {
-    if decide::takes_format(&snapshot.record.properties, schema) {
+    if compatibility::accepts_format(&snapshot.record.properties, schema) {
         return Ok(());
     }
     // the contract requires the format's name alone in the response to this one
@@ -246,8 +249,8 @@ fn with_version(HistoryRecord { schema, version, .. }: HistoryRecord) -> SchemaW
 impl SchemaRegistry for Registry {
     async fn create_group(&self, group: &GroupId, properties: GroupProperties) -> RegistryResult<bool> {
         self.check_create(group)?;
-        limits::check_group(group).map_err(invalid_input)?;
-        limits::check_properties(&properties, self.checkers()).map_err(invalid_input)?;
+        validation::check_group(group).map_err(invalid_input)?;
+        validation::check_properties(&properties, self.checkers()).map_err(invalid_input)?;
         let event = ChangeEvent::GroupCreated { properties: properties.clone() };
         self.create_group_with(group, event, |incarnation| GroupRecord::new(incarnation, properties.clone()))
             .await
@@ -356,7 +359,7 @@ impl SchemaRegistry for Registry {
     }
 
     async fn add_codec_type(&self, group: &GroupId, codec: CodecType) -> RegistryResult<()> {
-        limits::check_codec(&codec).map_err(invalid_input)?;
+        validation::check_codec(&codec).map_err(invalid_input)?;
         let _lock = self.cache.lock_group(group).await;
         for _ in 0..MAX_ATTEMPTS {
             let mut snapshot = self.snapshot(group).await?;

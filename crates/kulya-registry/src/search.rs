@@ -10,7 +10,7 @@ use crate::snapshot::GroupSnapshot;
 use crate::worker_pool::JobRunner;
 use kulya_registry_api::administration::{Page, PageRequest, Search, SearchHit};
 use kulya_registry_api::{RegistryErrorKind, RegistryResult};
-use kulya_schema::{Budget, GroupId, VersionInfo, decide, fields_within};
+use kulya_schema::{Budget, GroupId, VersionInfo, compatibility, fields_with_budget};
 use kulya_store::hex;
 
 /// Groups and schemas examined for one page.
@@ -147,11 +147,13 @@ async fn search_group(
         if search.field.is_some() {
             let record = snapshot.schema(version.id).await?;
             let bytes = record.schema.data.len();
-            let listed =
-                usage.runner.run_linear(bytes, move |budget| fields_within(&record.schema, budget)).await?;
-            if usage.runner.budget().is_spent() {
+            let listed = usage
+                .runner
+                .run_linear(bytes, move |budget| fields_with_budget(&record.schema, budget))
+                .await?;
+            if usage.runner.budget().is_exhausted() {
                 let what = format!("schema {} of group {}", version.id, position.group);
-                return usage.last.take().map(Some).ok_or_else(|| invalid_input(Budget::ended_at(&what)));
+                return usage.last.take().map(Some).ok_or_else(|| invalid_input(Budget::exhausted_at(&what)));
             }
             (usage.schemas, usage.bytes) = (usage.schemas + 1, usage.bytes + bytes);
             // a schema without readable fields has none
@@ -178,5 +180,5 @@ async fn candidates(snapshot: &GroupSnapshot<'_>, search: &Search) -> RegistryRe
         .live_versions(&versions)
         .map(|record| &record.version)
         .filter(|version| search.matches_version(version));
-    Ok(if search.all_versions { live.cloned().collect() } else { decide::latest_of_each(live) })
+    Ok(if search.all_versions { live.cloned().collect() } else { compatibility::latest_of_each_type(live) })
 }

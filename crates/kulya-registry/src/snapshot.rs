@@ -9,8 +9,11 @@ use crate::records::{self, GroupRecord, SchemaRecord, VersionRecord};
 use crate::table::Table;
 use kulya_registry_api::administration::ChangeEvent;
 use kulya_registry_api::{RegistryError, RegistryResult};
-use kulya_schema::decide::{self, Judge};
-use kulya_schema::{Format, GroupId, Judged, Normal, Rules, SchemaInfo, Shape, VersionInfo};
+use kulya_schema::compatibility::{self, CompatibilityContext};
+use kulya_schema::{
+    CanonicalSchema, CompatibilityFingerprint, Format, GroupId, PreparedSchema, Rules, SchemaInfo,
+    VersionInfo,
+};
 use kulya_store::{Condition, TableChange, Version};
 use std::sync::Arc;
 
@@ -142,7 +145,7 @@ impl<'a> GroupSnapshot<'a> {
     }
 
     /// Returns the version of a schema that is registered and not deleted.
-    pub(crate) async fn find(&self, canonical: &Normal) -> RegistryResult<Option<VersionInfo>> {
+    pub(crate) async fn find(&self, canonical: &CanonicalSchema) -> RegistryResult<Option<VersionInfo>> {
         let SchemaInfo { format, type_name, .. } = &canonical.schema;
         let kind = format_kind(format);
         let key = keys::fingerprint(self.record.incarnation, &canonical.fingerprint, kind, type_name);
@@ -156,12 +159,12 @@ impl<'a> GroupSnapshot<'a> {
     /// Returns the versions that the policy compares a schema of this type with.
     pub(crate) async fn versions_to_check(
         &self,
-        context: &Judge,
+        context: &CompatibilityContext,
         type_name: &str,
     ) -> RegistryResult<Vec<VersionInfo>> {
         let versions = self.versions().await?;
         let live = self.live_versions(&versions).map(|record| &record.version);
-        Ok(decide::consulted(context, type_name, live))
+        Ok(compatibility::versions_to_check(context, type_name, live))
     }
 
     /// Pairs versions with their shapes; versions of one shape need only one comparison. `None` where shapes
@@ -169,18 +172,19 @@ impl<'a> GroupSnapshot<'a> {
     pub(crate) async fn with_shapes(
         &self,
         selected: Vec<VersionInfo>,
-        prepared: &Judged,
-    ) -> RegistryResult<Vec<(VersionInfo, Option<Shape>)>> {
+        prepared: &PreparedSchema,
+    ) -> RegistryResult<Vec<(VersionInfo, Option<CompatibilityFingerprint>)>> {
         let versions = self.versions().await?;
         let shape = |version: &VersionInfo| {
             let record = versions.up_to(self.record.schemas).get(version.id as usize)?;
-            Some(record.shape.clone()).filter(|shape| prepared.goes_by_shape() && shape.is_current())
+            Some(record.shape.clone())
+                .filter(|shape| prepared.can_group_by_fingerprint() && shape.is_current())
         };
         Ok(selected.into_iter().map(|version| (version.clone(), shape(&version))).collect())
     }
 
     /// Returns the key of a prepared schema in the cache.
-    pub(crate) fn prepared_key(&self, id: u32, context: &Judge) -> PreparedKey {
+    pub(crate) fn prepared_key(&self, id: u32, context: &CompatibilityContext) -> PreparedKey {
         (self.record.incarnation, id, context.rules != Rules::Java)
     }
 

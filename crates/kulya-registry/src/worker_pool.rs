@@ -119,7 +119,7 @@ impl WorkerPool {
 
     /// Creates the runner of one request, with a budget of its own.
     pub(crate) fn runner(&self) -> JobRunner {
-        JobRunner { pool: self.clone(), budget: Budget::of(self.0.limits.max_steps) }
+        JobRunner { pool: self.clone(), budget: Budget::with_steps(self.0.limits.max_steps) }
     }
 
     fn caller_state(&self) -> Option<Arc<CallerState>> {
@@ -188,7 +188,7 @@ fn start(supervisor: &Supervisor, threads: usize) -> RegistryResult<Sender<Job>>
                 job();
             }
         };
-        let started = supervisor.thread(&format!("schemas {number}"), HealthStatus::Degraded, work);
+        let started = supervisor.spawn_thread(&format!("schemas {number}"), HealthStatus::Degraded, work);
         started.map_err(|error| unavailable("no thread can be started for a schema").because(error))?;
     }
     Ok(jobs)
@@ -210,7 +210,7 @@ pub(crate) struct JobRunner {
 
 impl Drop for JobRunner {
     fn drop(&mut self) {
-        self.budget.stop();
+        self.budget.cancel();
     }
 }
 
@@ -262,7 +262,7 @@ impl JobRunner {
                 Err(RegistryError::new(RegistryErrorKind::Failed, what))
             }
             Err(_) => {
-                self.budget.stop();
+                self.budget.cancel();
                 let what = format!(
                     "the schema was not checked within {} s: simplify it, check it against fewer versions, or try again \
                      when the server is less busy",
@@ -288,7 +288,7 @@ mod tests {
     fn endless(started: Arc<Barrier>, stopped: Sender<()>) -> impl FnOnce(&Budget) + Send + 'static {
         move |budget: &Budget| {
             started.wait();
-            while !budget.is_stopped() {
+            while !budget.is_cancelled() {
                 std::thread::yield_now();
             }
             stopped.send(()).unwrap();
@@ -349,6 +349,6 @@ mod tests {
         assert_eq!(late.kind(), RegistryErrorKind::Unavailable);
         tokio::task::spawn_blocking(move || has_stopped.recv()).await.unwrap().unwrap();
         // small jobs run inline
-        assert_eq!(pool.runner().run_linear(10, |budget| budget.left()).await.unwrap(), 1_000);
+        assert_eq!(pool.runner().run_linear(10, |budget| budget.remaining_steps()).await.unwrap(), 1_000);
     }
 }

@@ -1,7 +1,7 @@
 //! The stores behind a catalog: [`CatalogBackend`].
 
 use crate::{SqlError, SqlResult};
-use kulya_codec::{RegistryErrorKind, SchemaRegistry};
+use kulya_registry_api::{RegistryErrorKind, SchemaRegistry};
 use kulya_schema::{GroupId, GroupProperties};
 use kulya_store::{Scope, StreamId, StreamStore};
 use std::collections::HashSet;

@@ -10,7 +10,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::PartitionStream;
 use futures::TryStreamExt;
-use kulya_codec::arrow::{AvroBatches, Column, JsonBatches};
+use kulya_codec::arrow::{AvroBatchDecoder, Column, JsonBatchDecoder};
 use kulya_codec::{CodecError, CodecResult};
 use kulya_registry_api::RegistryErrorKind;
 use kulya_schema::{GroupId, SchemaInfo};
@@ -73,19 +73,22 @@ impl EventScan {
         let group = self.context.group.clone();
         let registry = Arc::clone(&self.context.backend.registry);
         Ok(match &self.format {
-            EventFormat::Avro { reader, projection } => {
-                BatchDecoder::Avro(Box::new(AvroBatches::new(registry, group, reader, projection.clone())?))
-            }
+            EventFormat::Avro { reader, projection } => BatchDecoder::Avro(Box::new(AvroBatchDecoder::new(
+                registry,
+                group,
+                reader,
+                projection.clone(),
+            )?)),
             EventFormat::Json(columns) => {
-                BatchDecoder::Json(Box::new(JsonBatches::new(registry, group, columns.clone())))
+                BatchDecoder::Json(Box::new(JsonBatchDecoder::new(registry, group, columns.clone())))
             }
         })
     }
 }
 
 enum BatchDecoder {
-    Avro(Box<AvroBatches>),
-    Json(Box<JsonBatches>),
+    Avro(Box<AvroBatchDecoder>),
+    Json(Box<JsonBatchDecoder>),
 }
 
 impl BatchDecoder {

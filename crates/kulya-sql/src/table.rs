@@ -13,7 +13,7 @@ use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
-use kulya_codec::arrow::{AvroBatches, Column, arrow_schema, columns, primary_key};
+use kulya_codec::arrow::{AvroBatchDecoder, Column, arrow_schema, columns, primary_key};
 use kulya_schema::{Format, GroupId, GroupProperties, SchemaInfo};
 use kulya_store::StreamId;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ impl Table {
             None => match latest.format {
                 Format::Avro => {
                     let registry = Arc::clone(&backend.registry);
-                    let schema = AvroBatches::new(registry, group.clone(), &latest, None)?.schema();
+                    let schema = AvroBatchDecoder::new(registry, group.clone(), &latest, None)?.schema();
                     (Kind::Avro(latest), schema)
                 }
                 Format::Json => {

@@ -11,7 +11,7 @@ use crate::merge;
 use crate::plan::Request;
 use crate::record::{CheckpointRecord, Reclaimed};
 use crate::state::DATA_BIT;
-use kulya_store::{ErrorKind, Result, StreamCut, StreamStore, due_cut};
+use kulya_store::{ErrorKind, Result, StreamCut, StreamStore, retention_cut};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -170,7 +170,7 @@ async fn retention_cuts(client: &LogClient, store: &dyn StreamStore) -> Result<V
     let now = client.journal.bucket.now();
     let mut cuts = Vec::new();
     for stream in client.journal.with_state(|state| state.over_retention(now.as_millis() as u64))? {
-        match due_cut(store, &stream, now).await {
+        match retention_cut(store, &stream, now).await {
             // the stream was deleted meanwhile
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             cut => cuts.extend(cut?),

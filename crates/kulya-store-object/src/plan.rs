@@ -9,7 +9,7 @@ use crate::state::{MAX_RECORDS, State, Stream, record_id};
 use bytes::{Bytes, BytesMut};
 use kulya_store::log_backend::error::no_event;
 use kulya_store::{
-    Append, Committed, Error, EventPointer, Result, Scope, SegmentId, StreamConfig, StreamCut, StreamId,
+    Append, CommitReceipt, Error, EventPointer, Result, Scope, SegmentId, StreamConfig, StreamCut, StreamId,
     TableChange, TableId, Version, WriterId, WriterMark, check_changes, framing, hash,
 };
 use prost::Message;
@@ -64,7 +64,7 @@ pub(crate) enum Request {
 pub(crate) enum Response {
     /// Whether anything changed.
     Changed(bool),
-    Committed(Committed),
+    CommitReceipt(CommitReceipt),
     /// The id of a new transaction, or the epoch of a lease.
     Id(u64),
 }
@@ -213,7 +213,7 @@ impl Plan {
                 }
             }
             Request::UpdateStream(stream, config) => {
-                config.check_update(stream, &state.stream(stream)?.config())?;
+                config.validate_update(stream, &state.stream(stream)?.config())?;
                 changed(Op::UpdateStream(StreamRecord::of(stream, config)))
             }
             Request::SealStream(stream) if state.stream(stream)?.sealed => unchanged,
@@ -268,10 +268,11 @@ impl Plan {
         writer: Option<WriterMark>,
     ) -> Result<Verdict> {
         let stored = |mark: WriterMark| {
-            state.writers.has(mark) || self.writers.get(&mark.writer).is_some_and(|l| mark.event_number <= *l)
+            state.writers.is_duplicate(mark)
+                || self.writers.get(&mark.writer).is_some_and(|l| mark.event_number <= *l)
         };
         if writer.is_some_and(stored) {
-            return Ok(Verdict::Respond(Response::Committed(Committed::duplicate())));
+            return Ok(Verdict::Respond(Response::CommitReceipt(CommitReceipt::duplicate())));
         }
         check_appends(state, appends)?;
         self.check_changes(state, changes)?;
@@ -288,7 +289,7 @@ impl Plan {
             self.bytes +=
                 appends.iter().map(|append| append.event.len() + framing::HEADER_BYTES).sum::<usize>();
             let pointers = pointers.into_iter().collect();
-            return Ok(Verdict::Respond(Response::Committed(Committed {
+            return Ok(Verdict::Respond(Response::CommitReceipt(CommitReceipt {
                 pointers,
                 versions,
                 duplicate: false,
@@ -299,8 +300,8 @@ impl Plan {
             writer: writer.map(WriterMarkRecord::of),
             transaction: 0,
         };
-        let done = Committed { pointers: pointers.into_iter().collect(), versions, duplicate: false };
-        Ok(Verdict::Write(Op::Commit(record), Response::Committed(done)))
+        let done = CommitReceipt { pointers: pointers.into_iter().collect(), versions, duplicate: false };
+        Ok(Verdict::Write(Op::Commit(record), Response::CommitReceipt(done)))
     }
 
     fn check_changes(&self, state: &State, changes: &[TableChange]) -> Result<()> {
@@ -355,8 +356,8 @@ impl Plan {
         let versions = self.assign_versions(changes);
         let record =
             CommitRecord { changes: changes.iter().map(Change::of).collect(), writer: None, transaction };
-        let done = Committed { versions, ..Committed::default() };
-        Ok(Verdict::Write(Op::Commit(record), Response::Committed(done)))
+        let done = CommitReceipt { versions, ..CommitReceipt::default() };
+        Ok(Verdict::Write(Op::Commit(record), Response::CommitReceipt(done)))
     }
 
     /// Appends an event to the run of its segment.

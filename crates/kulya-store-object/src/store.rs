@@ -15,7 +15,7 @@ use kulya_store::log_backend::error::store_closed;
 use kulya_store::log_backend::queue::job_queue;
 use kulya_store::supervision::{Component, Supervisor};
 use kulya_store::{
-    Commit, Committed, Entry, Error, ErrorKind, EventPointer, Health, HealthStatus, Outcome, ReadChunk,
+    Commit, CommitReceipt, Entry, Error, ErrorKind, EventPointer, Health, HealthStatus, Outcome, ReadChunk,
     Result, Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName,
     StreamStore, TableId, Transaction, TransactionId, WriterId,
 };
@@ -152,7 +152,7 @@ impl StreamStore for ObjectLogStore {
     }
 
     async fn create_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<bool> {
-        config.check(stream)?;
+        config.validate(stream)?;
         self.client().submit_change(Request::CreateStream(stream.clone(), config)).await
     }
 
@@ -196,7 +196,7 @@ impl StreamStore for ObjectLogStore {
         self.client().journal.read(segment, offset, max_bytes).await
     }
 
-    async fn wait_beyond(&self, segment: &SegmentId, offset: u64) -> Result<()> {
+    async fn wait_for_data(&self, segment: &SegmentId, offset: u64) -> Result<()> {
         self.client().wait_for_data(segment, offset).await
     }
 
@@ -205,10 +205,10 @@ impl StreamStore for ObjectLogStore {
         self.client().journal.event(pointer).await
     }
 
-    async fn commit(&self, commit: Commit) -> Result<Committed> {
+    async fn commit(&self, commit: Commit) -> Result<CommitReceipt> {
         let Commit { appends, changes, writer, durability: _ } = commit;
         match self.client().submit(Request::Commit { appends, changes, writer }).await? {
-            Response::Committed(done) => Ok(done),
+            Response::CommitReceipt(done) => Ok(done),
             Response::Changed(_) | Response::Id(_) => Err(store_closed()),
         }
     }

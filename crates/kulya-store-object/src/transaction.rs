@@ -5,7 +5,7 @@ use crate::log_client::LogClient;
 use crate::plan::{Request, Response};
 use async_trait::async_trait;
 use kulya_store::log_backend::error::store_closed;
-use kulya_store::{Append, Committed, Result, TableChange, Transaction, TransactionId};
+use kulya_store::{Append, CommitReceipt, Result, TableChange, Transaction, TransactionId};
 use std::sync::Arc;
 
 /// An open transaction; dropped, it is aborted.
@@ -32,9 +32,9 @@ impl Transaction for ObjectTransaction {
         self.client.submit(Request::Stage { transaction: self.id, appends }).await.map(drop)
     }
 
-    async fn commit(mut self: Box<Self>, changes: Vec<TableChange>) -> Result<Committed> {
+    async fn commit(mut self: Box<Self>, changes: Vec<TableChange>) -> Result<CommitReceipt> {
         let request = Request::CommitStaged { transaction: self.id, changes };
-        let Response::Committed(committed) = self.client.submit(request).await? else {
+        let Response::CommitReceipt(committed) = self.client.submit(request).await? else {
             return Err(store_closed());
         };
         self.is_finished = true;

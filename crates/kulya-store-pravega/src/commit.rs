@@ -11,7 +11,7 @@ use futures::future::try_join_all;
 use kulya_store::log_backend::error::store_closed;
 use kulya_store::log_backend::queue::{JobSender, job_queue};
 use kulya_store::{
-    Append, Commit, Committed, Error, ErrorKind, EventPointer, Pointers, Result, SegmentId, framing,
+    Append, Commit, CommitReceipt, Error, ErrorKind, EventPointer, Pointers, Result, SegmentId, framing,
     supervision,
 };
 use std::sync::{Arc, PoisonError};
@@ -28,7 +28,7 @@ const MAX_FAST_PATHS: usize = 4096;
 
 impl PravegaClient {
     /// Commits events and table changes atomically.
-    pub(crate) async fn commit(&self, commit: Commit) -> Result<Committed> {
+    pub(crate) async fn commit(&self, commit: Commit) -> Result<CommitReceipt> {
         let size = commit.appends.iter().map(|append| append.event.len() + 64).sum::<usize>();
         let changed: usize = commit.changes.iter().map(change_bytes).sum();
         if changed > MAX_CHANGE_BYTES {
@@ -40,7 +40,7 @@ impl PravegaClient {
         let permits = (size + changed).clamp(1, MAX_PENDING_BYTES) as u32;
         let _permits = self.permits.acquire_many(permits).await.map_err(|_| store_closed())?;
         if commit.appends.is_empty() && commit.changes.is_empty() && commit.writer.is_none() {
-            return Ok(Committed::default());
+            return Ok(CommitReceipt::default());
         }
         for _ in 0..MAX_ATTEMPTS {
             let layouts = match self.layouts(&commit.appends).await {
@@ -49,9 +49,9 @@ impl PravegaClient {
                     self.sync().await?;
                     return match commit
                         .writer
-                        .is_some_and(|mark| self.with_state(|state| state.writers.has(mark)))
+                        .is_some_and(|mark| self.with_state(|state| state.writers.is_duplicate(mark)))
                     {
-                        true => Ok(Committed::duplicate()),
+                        true => Ok(CommitReceipt::duplicate()),
                         false => Err(error),
                     };
                 }
@@ -86,7 +86,7 @@ impl PravegaClient {
         commit: &Commit,
         layout: &BatchLayout,
         batch: &SegmentBatch,
-    ) -> Result<Option<Committed>> {
+    ) -> Result<Option<CommitReceipt>> {
         let Some(segment) = layout.segments.first() else { return Ok(None) };
         let request = FastAppend { frames: batch.frames.clone(), count: batch.count };
         let Some(response) = self.fast_path(segment).enqueue(request, None) else {
@@ -95,9 +95,10 @@ impl PravegaClient {
             return Ok(None);
         };
         match response.await.map_err(|_| store_closed())? {
-            Ok(start) => {
-                Ok(Some(Committed { pointers: pointers(commit, layout, |_| start), ..Committed::default() }))
-            }
+            Ok(start) => Ok(Some(CommitReceipt {
+                pointers: pointers(commit, layout, |_| start),
+                ..CommitReceipt::default()
+            })),
             Err(e) if is_layout_stale(&e) => {
                 self.fast_paths.lock().unwrap_or_else(PoisonError::into_inner).remove(segment);
                 Ok(None)
@@ -131,7 +132,7 @@ impl PravegaClient {
         commit: &Commit,
         mut layout: BatchLayout,
         layouts: &StreamLayouts,
-    ) -> Result<Option<Committed>> {
+    ) -> Result<Option<CommitReceipt>> {
         let mut request = CommitRequest {
             changes: commit.changes.clone(),
             writer: commit.writer,
@@ -178,13 +179,13 @@ impl PravegaClient {
                     });
                 }
                 let start = |batch: usize| starts.get(batch).copied().unwrap_or_default();
-                Ok(Some(Committed {
+                Ok(Some(CommitReceipt {
                     pointers: pointers(commit, &layout, start),
                     ..committed(record_id, commit.changes.len())
                 }))
             }
-            Response::Duplicate => Ok(Some(Committed::duplicate())),
-            Response::Unchanged => Ok(Some(Committed::default())),
+            Response::Duplicate => Ok(Some(CommitReceipt::duplicate())),
+            Response::Unchanged => Ok(Some(CommitReceipt::default())),
             Response::Stale => Ok(None),
         }
     }

@@ -117,7 +117,7 @@ pub(crate) async fn find_stored_batch(
         let what = format!(
             "response lost: a commit is stored in segment {segment}, at an unknown offset from {from} on"
         );
-        Error::new(ErrorKind::AnswerLost, what)
+        Error::new(ErrorKind::ResponseLost, what)
     };
     match scan(segments, segment, from, frames).await {
         Ok(Some(at)) => Ok(at),

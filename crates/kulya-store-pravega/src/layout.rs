@@ -37,7 +37,7 @@ impl StreamLayout {
     fn segment_index(&self, key: Option<&str>, round_robin: usize) -> usize {
         let count = self.segments.len().max(1);
         let Some(key) = key else { return round_robin % count };
-        let position = hash::position(key);
+        let position = hash::hash_to_range(key);
         let found = self.segments.iter().position(|(_, range)| range.contains(&position));
         found.unwrap_or(count - 1)
     }

@@ -7,7 +7,7 @@ use crate::block::{
 use crate::state::State;
 use bytes::Bytes;
 use kulya_store::{
-    Committed, Error, Result, StreamId, TableChange, TableId, WriterId, WriterMark, check_changes,
+    CommitReceipt, Error, Result, StreamId, TableChange, TableId, WriterId, WriterMark, check_changes,
 };
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -166,7 +166,7 @@ fn decide_commit(state: &State, write_set: &mut WriteSet, commit: &CommitRequest
     {
         return Verdict::Defer;
     }
-    if commit.writer.is_some_and(|mark| state.writers.has(mark)) {
+    if commit.writer.is_some_and(|mark| state.writers.is_duplicate(mark)) {
         return Verdict::Respond(Ok(Response::Duplicate));
     }
     if commit.transaction.is_some_and(|(name, _)| !state.open.contains_key(&name)) {
@@ -234,8 +234,8 @@ pub(crate) fn change_bytes(change: &TableChange) -> usize {
 }
 
 /// Returns the result of a commit, from the id of its record.
-pub(crate) fn committed(record_id: u64, changes: usize) -> Committed {
-    Committed { versions: vec![kulya_store::Version(record_id); changes], ..Committed::default() }
+pub(crate) fn committed(record_id: u64, changes: usize) -> CommitReceipt {
+    CommitReceipt { versions: vec![kulya_store::Version(record_id); changes], ..CommitReceipt::default() }
 }
 
 #[cfg(test)]

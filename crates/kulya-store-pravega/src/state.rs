@@ -71,7 +71,7 @@ impl State {
                         );
                     }
                     if let Some(writer) = &commit.writer {
-                        self.writers.store(writer.mark());
+                        self.writers.record(writer.mark());
                     }
                     if let Some(parts) = self.open.remove(&commit.transaction) {
                         self.committed_parts.extend(parts);
@@ -160,7 +160,7 @@ impl State {
             }
         }
         self.writers
-            .in_order()
+            .oldest_first()
             .for_each(|mark| writer.chunk_for(32).writers.push(WriterMarkRecord::of(mark)));
         for (transaction, TransactionOutcome { version, changes }) in self.outcomes.iter_from(0) {
             let outcome = OutcomeSnapshot { transaction, version, changes };
@@ -190,7 +190,7 @@ impl State {
                 let entries = state.tables.create(table);
                 entries.set(copy_bytes(&entry.key), Some(copy_bytes(&entry.value)), Version(entry.version));
             }
-            chunk.writers.iter().for_each(|writer| state.writers.store(writer.mark()));
+            chunk.writers.iter().for_each(|writer| state.writers.record(writer.mark()));
             for OutcomeSnapshot { transaction, version, changes } in &chunk.outcomes {
                 let outcome = TransactionOutcome { version: *version, changes: *changes };
                 state.outcomes.insert(*transaction, *transaction, outcome);

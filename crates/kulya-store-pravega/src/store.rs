@@ -11,7 +11,7 @@ use bytes::Bytes;
 use kulya_store::log_backend::error::store_closed;
 use kulya_store::supervision::Component;
 use kulya_store::{
-    Capability, Commit, Committed, Entry, Error, ErrorKind, EventPointer, Health, HealthStatus, Outcome,
+    Capability, Commit, CommitReceipt, Entry, Error, ErrorKind, EventPointer, Health, HealthStatus, Outcome,
     ReadChunk, Result, Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo,
     StreamName, StreamStore, TableId, Transaction, TransactionId, WriterId,
 };
@@ -118,10 +118,10 @@ impl StreamStore for PravegaStore {
         self.client.supervisor.health()
     }
 
-    fn lacks(&self) -> &[(Capability, &'static str)] {
+    fn unsupported(&self) -> &[(Capability, &'static str)] {
         &[
             (
-                Capability::VisibleAtOnce,
+                Capability::AtomicVisibility,
                 "events of a commit are appended to their segments one after the other",
             ),
             (Capability::CutAtTime, "pravega stores no time of single events"),
@@ -129,7 +129,7 @@ impl StreamStore for PravegaStore {
                 Capability::HigherEpochs,
                 "pravega continues the segment numbers of a recreated stream, and restarts at epoch 0",
             ),
-            (Capability::TwoLimits, "pravega's retention policy is by time or by size"),
+            (Capability::CombinedRetention, "pravega's retention policy is by time or by size"),
         ]
     }
 
@@ -146,7 +146,7 @@ impl StreamStore for PravegaStore {
     }
 
     async fn create_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<bool> {
-        config.check(stream)?;
+        config.validate(stream)?;
         self.client.with_deadline(0, self.client.controller.create_stream(stream, &config)).await
     }
 
@@ -162,7 +162,7 @@ impl StreamStore for PravegaStore {
     async fn update_stream(&self, stream: &StreamId, config: StreamConfig) -> Result<()> {
         let updated = async {
             let now = self.client.controller.configuration(stream).await?;
-            config.check_update(stream, &now)?;
+            config.validate_update(stream, &now)?;
             self.client.controller.update_stream(stream, &config).await
         };
         self.client.with_deadline(0, updated).await
@@ -211,7 +211,7 @@ impl StreamStore for PravegaStore {
             .await
     }
 
-    async fn wait_beyond(&self, segment: &SegmentId, offset: u64) -> Result<()> {
+    async fn wait_for_data(&self, segment: &SegmentId, offset: u64) -> Result<()> {
         let mut closing = self.client.closed.subscribe();
         tokio::select! {
             biased;
@@ -224,7 +224,7 @@ impl StreamStore for PravegaStore {
         self.client.with_deadline(pointer.length as usize, self.client.event(pointer)).await
     }
 
-    async fn commit(&self, commit: Commit) -> Result<Committed> {
+    async fn commit(&self, commit: Commit) -> Result<CommitReceipt> {
         let events = commit.appends.iter().map(|append| append.event.len()).sum::<usize>();
         let bytes = events + commit.changes.iter().map(change_bytes).sum::<usize>();
         self.client.with_deadline(bytes, self.client.commit(commit)).await

@@ -28,14 +28,14 @@ async fn stream(store: &PravegaStore, name: &str, segments: u32) -> StreamId {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_fake_conforms() {
     let fakes = std::sync::Mutex::new(Vec::new());
-    let report = kulya_store::conformance::all(|| async {
+    let report = kulya_store::conformance::run_all(|| async {
         let fake = FakePravega::start().await;
         let store = open(&fake, 1).await;
         fakes.lock().unwrap().push(fake);
         store
     })
     .await;
-    assert!(report.ran > 20, "{} cases ran", report.ran);
+    assert!(report.run_count > 20, "{} cases ran", report.run_count);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use crate::staging;
 use async_trait::async_trait;
 use kulya_store::log_backend::error::store_closed;
 use kulya_store::{
-    Append, Committed, Error, ErrorKind, Result, StreamId, TableChange, Transaction, TransactionId,
+    Append, CommitReceipt, Error, ErrorKind, Result, StreamId, TableChange, Transaction, TransactionId,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,7 +50,7 @@ impl PravegaTransaction {
         Ok(offsets)
     }
 
-    async fn commit_staged(&self, changes: Vec<TableChange>) -> Result<Committed> {
+    async fn commit_staged(&self, changes: Vec<TableChange>) -> Result<CommitReceipt> {
         for _ in 0..MAX_ATTEMPTS {
             let streams = self.check().await?;
             let request = CommitRequest {
@@ -100,7 +100,7 @@ impl Transaction for PravegaTransaction {
         Ok(())
     }
 
-    async fn commit(mut self: Box<Self>, changes: Vec<TableChange>) -> Result<Committed> {
+    async fn commit(mut self: Box<Self>, changes: Vec<TableChange>) -> Result<CommitReceipt> {
         let done = self.client.with_deadline(0, self.commit_staged(changes)).await;
         self.is_finished = done.is_ok();
         done

@@ -5,7 +5,7 @@ use crate::field::required;
 use crate::identifier::{id_bytes, id_from_bytes};
 use crate::v1;
 use kulya_store::{
-    Append, Commit, Committed, Condition, Durability, Error, Pointers, Result, SegmentId, StreamId,
+    Append, Commit, CommitReceipt, Condition, Durability, Error, Pointers, Result, SegmentId, StreamId,
     TableChange, TableId, Version, WriterId, WriterMark, framing,
 };
 use std::collections::HashMap;
@@ -190,9 +190,9 @@ impl TryFrom<v1::CommitRequest> for Commit {
     }
 }
 
-impl From<&Committed> for v1::Committed {
-    fn from(done: &Committed) -> Self {
-        let locations = done.pointers.places();
+impl From<&CommitReceipt> for v1::Committed {
+    fn from(done: &CommitReceipt) -> Self {
+        let locations = done.pointers.locations();
         let pointers = v1::Pointers {
             segments: done.pointers.segments().iter().map(Into::into).collect(),
             segment: locations.iter().map(|(segment, ..)| *segment).collect(),
@@ -207,7 +207,7 @@ impl From<&Committed> for v1::Committed {
     }
 }
 
-impl TryFrom<v1::Committed> for Committed {
+impl TryFrom<v1::Committed> for CommitReceipt {
     type Error = Error;
 
     fn try_from(message: v1::Committed) -> Result<Self> {
@@ -219,7 +219,7 @@ impl TryFrom<v1::Committed> for Committed {
         for index in &segment {
             lookup(&segments, *index, "segment")?;
         }
-        let mut pointers = Pointers::into_segments(segments, segment.len());
+        let mut pointers = Pointers::with_capacity(segments, segment.len());
         for ((segment, offset), length) in segment.into_iter().zip(offset).zip(length) {
             pointers.push(segment, offset, length);
         }

@@ -56,7 +56,7 @@ fn code(kind: ErrorKind) -> Code {
         ErrorKind::Full => Code::ResourceExhausted,
         ErrorKind::Corrupt => Code::DataLoss,
         ErrorKind::Closed | ErrorKind::Unreachable => Code::Unavailable,
-        ErrorKind::AnswerLost => Code::AlreadyExists,
+        ErrorKind::ResponseLost => Code::AlreadyExists,
         _ => Code::Internal,
     }
 }
@@ -73,7 +73,7 @@ fn to_wire(kind: ErrorKind) -> v1::ErrorKind {
         ErrorKind::Corrupt => v1::ErrorKind::Corrupt,
         ErrorKind::Closed => v1::ErrorKind::Closed,
         ErrorKind::Unreachable => v1::ErrorKind::Unreachable,
-        ErrorKind::AnswerLost => v1::ErrorKind::AnswerLost,
+        ErrorKind::ResponseLost => v1::ErrorKind::AnswerLost,
         _ => v1::ErrorKind::Failed,
     }
 }
@@ -90,7 +90,7 @@ fn from_wire(kind: v1::ErrorKind) -> ErrorKind {
         v1::ErrorKind::Corrupt => ErrorKind::Corrupt,
         v1::ErrorKind::Closed => ErrorKind::Closed,
         v1::ErrorKind::Unreachable => ErrorKind::Unreachable,
-        v1::ErrorKind::AnswerLost => ErrorKind::AnswerLost,
+        v1::ErrorKind::AnswerLost => ErrorKind::ResponseLost,
         v1::ErrorKind::Failed | v1::ErrorKind::Unspecified => ErrorKind::Failed,
     }
 }
@@ -113,7 +113,7 @@ mod tests {
         ErrorKind::Failed,
         ErrorKind::Closed,
         ErrorKind::Unreachable,
-        ErrorKind::AnswerLost,
+        ErrorKind::ResponseLost,
     ];
 
     fn texts(error: &Error) -> Vec<String> {

@@ -65,10 +65,10 @@ impl TryFrom<v1::SegmentInfo> for SegmentInfo {
 impl From<Capability> for v1::Capability {
     fn from(capability: Capability) -> Self {
         match capability {
-            Capability::VisibleAtOnce => Self::VisibleAtOnce,
+            Capability::AtomicVisibility => Self::VisibleAtOnce,
             Capability::CutAtTime => Self::CutAtTime,
             Capability::HigherEpochs => Self::HigherEpochs,
-            Capability::TwoLimits => Self::TwoLimits,
+            Capability::CombinedRetention => Self::TwoLimits,
         }
     }
 }

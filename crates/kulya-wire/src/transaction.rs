@@ -5,7 +5,7 @@ use crate::commit::{changes_from_message, events_from_message};
 use crate::field::required;
 use crate::identifier::{id_bytes, id_from_bytes};
 use crate::{error, v1};
-use kulya_store::{Append, Committed, Error, Outcome, Result, TableChange, TransactionId};
+use kulya_store::{Append, CommitReceipt, Error, Outcome, Result, TableChange, TransactionId};
 use v1::outcome_reply::Outcome as OutcomeMessage;
 use v1::transact_reply::Reply;
 use v1::transact_request::What;
@@ -29,7 +29,7 @@ pub enum TransactionReply {
     /// The events are staged.
     Staged,
     /// The transaction is committed.
-    Committed(Committed),
+    CommitReceipt(CommitReceipt),
     /// The transaction is aborted.
     Aborted,
     /// The operation failed.
@@ -64,7 +64,7 @@ impl From<&TransactionReply> for v1::TransactReply {
         let reply = match reply {
             TransactionReply::Begun(id) => Reply::Begun(id_bytes(id.0)),
             TransactionReply::Staged => Reply::Staged(v1::Staged {}),
-            TransactionReply::Committed(done) => Reply::Committed(done.into()),
+            TransactionReply::CommitReceipt(done) => Reply::Committed(done.into()),
             TransactionReply::Aborted => Reply::Aborted(v1::Aborted {}),
             TransactionReply::Failed(error) => Reply::Error(error::to_detail(error)),
         };
@@ -79,7 +79,7 @@ impl TryFrom<v1::TransactReply> for TransactionReply {
         Ok(match required(message.reply, "reply")? {
             Reply::Begun(id) => Self::Begun(TransactionId(id_from_bytes("transaction", &id)?)),
             Reply::Staged(_) => Self::Staged,
-            Reply::Committed(done) => Self::Committed(done.try_into()?),
+            Reply::Committed(done) => Self::CommitReceipt(done.try_into()?),
             Reply::Aborted(_) => Self::Aborted,
             Reply::Error(detail) => Self::Failed(error::from_detail(detail)),
         })

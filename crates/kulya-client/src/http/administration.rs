@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use bytes::BytesMut;
 use futures::stream::{self, BoxStream, StreamExt};
 use kulya_registry_api::administration::{
-    AddedTo, Change, Comparison, Existing, ExportLine, Found, GroupChange, Imported, Page, PageRequest,
-    Question, RegistryAdministration, Search, Verdict, VersionEntry,
+    Change, CheckOptions, Comparison, ExportLine, GroupChange, ImportSummary, OnConflict, Page, PageRequest,
+    RegistryAdministration, SchemaReferences, Search, SearchHit, Verdict, VersionEntry,
 };
 use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult};
 use kulya_schema::{GroupId, GroupProperties, SchemaInfo};
@@ -44,7 +44,7 @@ struct VersionId {
 
 #[derive(Deserialize)]
 struct Groups {
-    groups: AddedTo,
+    groups: SchemaReferences,
 }
 
 fn page_query<'a>(page: &'a PageRequest, limit: &'a str) -> Vec<(&'static str, &'a str)> {
@@ -124,10 +124,10 @@ impl RegistryAdministration for HttpRegistry {
         &self,
         group: &GroupId,
         schema: SchemaInfo,
-        question: Question,
+        question: CheckOptions,
     ) -> RegistryResult<Verdict> {
-        let Question { compatibility, rules } = question;
-        let labels = rules.map(|rules| rules.labels());
+        let CheckOptions { compatibility, rules } = question;
+        let labels = rules.map(|rules| rules.to_labels());
         let body = json!({ "schemaInfo": schema, "compatibility": compatibility, "rules": labels });
         self.call(self.group_request_v2(Method::POST, group, "/check", &[]).json(&body)).await
     }
@@ -163,7 +163,11 @@ impl RegistryAdministration for HttpRegistry {
         self.execute(self.group_request_v2(Method::DELETE, group, &format!("/schemas/{id}"), &[])).await
     }
 
-    async fn added_to(&self, namespace: &str, schema: SchemaInfo) -> RegistryResult<AddedTo> {
+    async fn schema_references(
+        &self,
+        namespace: &str,
+        schema: SchemaInfo,
+    ) -> RegistryResult<SchemaReferences> {
         let request = self.request(Method::POST, "/v2/added-to", namespace, &[]).json(&schema);
         Ok(self.call::<Groups>(request).await?.groups)
     }
@@ -174,7 +178,7 @@ impl RegistryAdministration for HttpRegistry {
         self.call(self.group_request_v2(Method::GET, group, "/compare", &query)).await
     }
 
-    async fn search(&self, search: &Search, page: &PageRequest) -> RegistryResult<Page<Found>> {
+    async fn search(&self, search: &Search, page: &PageRequest) -> RegistryResult<Page<SearchHit>> {
         let limit = page.limit.to_string();
         let request = self.request_v2(Method::POST, "/v2/search", &page_query(page, &limit));
         self.call(request.json(search)).await
@@ -200,11 +204,11 @@ impl RegistryAdministration for HttpRegistry {
     async fn import(
         &self,
         lines: BoxStream<'static, RegistryResult<ExportLine>>,
-        existing: Existing,
-    ) -> RegistryResult<Imported> {
+        existing: OnConflict,
+    ) -> RegistryResult<ImportSummary> {
         let existing = match existing {
-            Existing::Refuse => "refuse",
-            Existing::Skip => "skip",
+            OnConflict::Refuse => "refuse",
+            OnConflict::Skip => "skip",
         };
         // an error of the lines aborts the request, and is returned instead of the request's own error
         let line_error = Arc::new(Mutex::new(None));

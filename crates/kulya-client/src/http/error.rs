@@ -1,7 +1,7 @@
 //! Errors of the HTTP client: invalid settings, and the JSON error bodies of REST v2.
 
 use kulya_registry_api::{RegistryError, RegistryErrorKind};
-use kulya_schema::decide::Refusal;
+use kulya_schema::compatibility::Refusal;
 use serde::Deserialize;
 
 /// Returns an `InvalidInput` error.
@@ -32,7 +32,7 @@ pub(super) fn parse_error_body(text: &str) -> Option<RegistryError> {
     };
     let error = RegistryError::new(kind, error);
     Some(match refusal {
-        Some(refusal) => error.refusing(refusal),
+        Some(refusal) => error.with_refusal(refusal),
         None => error,
     })
 }

@@ -6,7 +6,7 @@
 //! For calls that change state:
 //! - *Commits are deduplicated.* A commit without a writer mark gets one from the client's session slot, so
 //!   the store rejects a repetition even after a restart of the server. (A store remembers its last
-//!   [`MOST_WRITERS`](kulya_store::MOST_WRITERS) writers; a client counts as many as it has concurrent
+//!   [`MOST_WRITERS`](kulya_store::MAX_WRITERS) writers; a client counts as many as it has concurrent
 //!   commits.)
 //! - *A retry receives the response of the first attempt.* The server caches the last response of each
 //!   session slot: pointers, versions, or the error. If the cached response is lost, by a restart or because

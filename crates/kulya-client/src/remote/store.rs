@@ -9,9 +9,9 @@ use super::transaction::RemoteTransaction;
 use async_trait::async_trait;
 use bytes::Bytes;
 use kulya_store::{
-    Capability, Commit, Committed, Entry, Error, ErrorKind, EventPointer, Outcome, ReadChunk, Result, Scope,
-    SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName, StreamStore, TableId,
-    Transaction, TransactionId, WriterId,
+    Capability, Commit, CommitReceipt, Entry, Error, ErrorKind, EventPointer, Outcome, ReadChunk, Result,
+    Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName, StreamStore,
+    TableId, Transaction, TransactionId, WriterId,
 };
 use kulya_wire::{check_commit_size, check_message_size, v1};
 use std::sync::Arc;
@@ -64,7 +64,7 @@ impl RemoteStore {
 
 #[async_trait]
 impl StreamStore for RemoteStore {
-    fn lacks(&self) -> &[(Capability, &'static str)] {
+    fn unsupported(&self) -> &[(Capability, &'static str)] {
         &self.0.unsupported
     }
 
@@ -151,7 +151,7 @@ impl StreamStore for RemoteStore {
         Ok(self.0.channel.call(rpc).await?.into())
     }
 
-    async fn wait_beyond(&self, segment: &SegmentId, offset: u64) -> Result<()> {
+    async fn wait_for_data(&self, segment: &SegmentId, offset: u64) -> Result<()> {
         self.0.waits.wait(&self.0.channel, segment, offset).await
     }
 
@@ -160,7 +160,7 @@ impl StreamStore for RemoteStore {
         Ok(self.0.channel.call(rpc).await?.event)
     }
 
-    async fn commit(&self, mut commit: Commit) -> Result<Committed> {
+    async fn commit(&self, mut commit: Commit) -> Result<CommitReceipt> {
         check_commit_size(&commit.appends, &commit.changes)?;
         let slot = self.0.slots.take();
         let is_slot_mark = commit.writer.is_none();
@@ -170,19 +170,19 @@ impl StreamStore for RemoteStore {
         check_message_size(&request)?;
         let request = &request;
         let rpc = |mut client: Client| async move { client.commit(request.clone()).await };
-        let committed: Committed = self.0.convert(self.0.channel.call(rpc).await?)?;
+        let committed: CommitReceipt = self.0.convert(self.0.channel.call(rpc).await?)?;
         if !(committed.duplicate && is_slot_mark) {
             return Ok(committed);
         }
         if commit.appends.is_empty() && commit.changes.is_empty() {
-            return Ok(Committed::default());
+            return Ok(CommitReceipt::default());
         }
         // the slot's number is new, so the first attempt was stored, and the server has lost its response
         let what = format!(
             "the commit is stored, but the server at {} has lost the response: do not repeat it",
             self.0.channel.address()
         );
-        Err(Error::new(ErrorKind::AnswerLost, what))
+        Err(Error::new(ErrorKind::ResponseLost, what))
     }
 
     async fn begin(&self) -> Result<Box<dyn Transaction>> {

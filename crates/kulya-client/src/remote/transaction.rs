@@ -4,7 +4,7 @@
 use super::inner::Inner;
 use async_trait::async_trait;
 use kulya_store::{
-    Append, Committed, Error, ErrorKind, Outcome, Result, TableChange, Transaction, TransactionId,
+    Append, CommitReceipt, Error, ErrorKind, Outcome, Result, TableChange, Transaction, TransactionId,
 };
 use kulya_wire::{TransactionOp, TransactionReply, check_commit_size, check_message_size, v1};
 use std::sync::Arc;
@@ -75,7 +75,7 @@ impl RemoteTransaction {
     }
 
     /// Looks up the outcome of a commit whose response was lost.
-    async fn outcome(&self, status: Status) -> Result<Committed> {
+    async fn outcome(&self, status: Status) -> Result<CommitReceipt> {
         let mut retry = self.store.channel.retry_policy();
         loop {
             match self.store.outcome(self.id).await? {
@@ -140,10 +140,10 @@ impl Transaction for RemoteTransaction {
         }
     }
 
-    async fn commit(mut self: Box<Self>, changes: Vec<TableChange>) -> Result<Committed> {
+    async fn commit(mut self: Box<Self>, changes: Vec<TableChange>) -> Result<CommitReceipt> {
         check_commit_size(&[], &changes)?;
         match self.request(&TransactionOp::Commit(changes)).await? {
-            Ok(TransactionReply::Committed(done)) => Ok(done),
+            Ok(TransactionReply::CommitReceipt(done)) => Ok(done),
             Ok(TransactionReply::Failed(error)) => Err(error),
             Ok(_) => Err(self.unexpected_reply()),
             Err(status) => self.outcome(status).await,

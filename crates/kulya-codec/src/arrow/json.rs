@@ -17,7 +17,7 @@ use arrow::datatypes::{Field, SchemaRef};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
-use kulya_schema::{Format, GroupId, weigh};
+use kulya_schema::{Format, GroupId, json_memory_bytes};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -80,7 +80,7 @@ impl JsonBatchDecoder {
         };
         let payload = self.codecs.decode(payload, &encoding.codec)?;
         let text = std::str::from_utf8(strip_padding(&payload)).map_err(|e| invalid(e.to_string()))?;
-        let bytes = weigh(text, MAX_VALUE_BYTES).map_err(|e| invalid(e.to_string()))?;
+        let bytes = json_memory_bytes(text, MAX_VALUE_BYTES).map_err(|e| invalid(e.to_string()))?;
         let value = serde_json::from_str(text).map_err(|e| invalid(e.to_string()))?;
         let rows = match value {
             Value::Object(row) => vec![row],

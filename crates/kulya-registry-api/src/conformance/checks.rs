@@ -9,8 +9,8 @@ use Compatibility::{
     Advanced, AllowAny, Backward, BackwardTransitive, DenyAll, Forward, ForwardTransitive, Full,
     FullTransitive,
 };
-use kulya_schema::decide::Reason;
-use kulya_schema::{Compatibility, Format, GroupId, Rules, SchemaInfo, Side, VersionInfo};
+use kulya_schema::compatibility::Reason;
+use kulya_schema::{Compatibility, Format, GroupId, Rules, SchemaInfo, VersionInfo, VersionScope};
 
 async fn check(
     registry: &impl RegistryAdministration,
@@ -23,8 +23,8 @@ async fn check(
     registry.check(group, schema.clone(), options).await.expect("the check runs")
 }
 
-fn until(version: &VersionInfo) -> Option<Side> {
-    Some(Side::Till(version.clone()))
+fn until(version: &VersionInfo) -> Option<VersionScope> {
+    Some(VersionScope::Till(version.clone()))
 }
 
 pub(super) async fn every_policy_checks_its_directions_and_versions(registry: &impl RegistryAdministration) {
@@ -37,8 +37,8 @@ pub(super) async fn every_policy_checks_its_directions_and_versions(registry: &i
         }
         let first = add_schema(registry, &group, &other).await;
         let second = add_schema(registry, &group, &narrow).await;
-        let (latest, all) = (Some(Side::Latest), Some(Side::Transitive));
-        let advanced = |backward: &Option<Side>, forward: &Option<Side>| Advanced {
+        let (latest, all) = (Some(VersionScope::Latest), Some(VersionScope::Transitive));
+        let advanced = |backward: &Option<VersionScope>, forward: &Option<VersionScope>| Advanced {
             backward: backward.clone(),
             forward: forward.clone(),
         };
@@ -102,7 +102,7 @@ pub(super) async fn a_refusal_has_the_locations_and_both_sides(registry: &impl R
         assert_eq!(conflicts(&cannot_read), [first.clone(), second.clone()], "{format}");
         assert_eq!(conflicts(&cannot_be_read), [second], "{format}: wide can read it");
         for reason in &refusal.reasons {
-            let detail = reason.why().expect("two incompatible schemas");
+            let detail = reason.incompatibility().expect("two incompatible schemas");
             let prefix = match format {
                 Format::Json => "json-schema/",
                 Format::Protobuf => "protobuf/",

@@ -148,7 +148,7 @@ fn protobuf(name: &str, fields: &[(&str, Type)]) -> SchemaInfo {
 
 /// Properties of a group that select rules.
 fn properties(format: Format, compatibility: Compatibility, rules: Rules) -> GroupProperties {
-    GroupProperties { properties: rules.labels(), ..GroupProperties::new(format, compatibility, true) }
+    GroupProperties { properties: rules.to_labels(), ..GroupProperties::new(format, compatibility, true) }
 }
 
 async fn create(registry: &impl RegistryAdministration, id: &GroupId, properties: GroupProperties) {

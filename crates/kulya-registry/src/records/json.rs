@@ -9,7 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kulya_registry_api::administration::{Change, ChangeEvent};
 use kulya_schema::{
-    CodecType, Compatibility, EncodingId, Format, GroupProperties, SchemaInfo, Shape, Side, VersionInfo,
+    CodecType, Compatibility, CompatibilityFingerprint, EncodingId, Format, GroupProperties, SchemaInfo,
+    VersionInfo, VersionScope,
 };
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -83,7 +84,7 @@ impl TryFrom<StoredGroup> for GroupRecord {
 #[derive(Serialize, Deserialize)]
 struct StoredVersionRecord {
     version: StoredVersion,
-    shape: Shape,
+    shape: CompatibilityFingerprint,
 }
 
 impl From<VersionRecord> for StoredVersionRecord {
@@ -431,20 +432,20 @@ const BACKWARD: &str = "Backward";
 const FORWARD: &str = "Forward";
 
 impl StoredScope {
-    fn new(direction: &str, scope: &Side) -> Self {
+    fn new(direction: &str, scope: &VersionScope) -> Self {
         let (suffix, version) = match scope {
-            Side::Latest => ("", None),
-            Side::Transitive => ("Transitive", None),
-            Side::Till(version) => ("Till", Some(version.clone().into())),
+            VersionScope::Latest => ("", None),
+            VersionScope::Transitive => ("Transitive", None),
+            VersionScope::Till(version) => ("Till", Some(version.clone().into())),
         };
         Self { name: format!("{direction}{suffix}"), version_info: version }
     }
 
-    fn parse(self, direction: &str) -> Result<Side, Invalid> {
+    fn parse(self, direction: &str) -> Result<VersionScope, Invalid> {
         match (self.name.strip_prefix(direction), self.version_info) {
-            (Some(""), _) => Ok(Side::Latest),
-            (Some("Transitive"), _) => Ok(Side::Transitive),
-            (Some("Till"), Some(version)) => Ok(Side::Till(version.into())),
+            (Some(""), _) => Ok(VersionScope::Latest),
+            (Some("Transitive"), _) => Ok(VersionScope::Transitive),
+            (Some("Till"), Some(version)) => Ok(VersionScope::Till(version.into())),
             (Some("Till"), None) => Err(format!("{} has no versionInfo", self.name)),
             _ => Err(format!("unknown policy name {:?}", self.name)),
         }

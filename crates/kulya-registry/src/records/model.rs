@@ -1,7 +1,9 @@
 //! The records as values, without their encoding.
 
 use super::id_set::IdSet;
-use kulya_schema::{CodecType, Compatibility, GroupProperties, SchemaInfo, Shape, VersionInfo};
+use kulya_schema::{
+    CodecType, Compatibility, CompatibilityFingerprint, GroupProperties, SchemaInfo, VersionInfo,
+};
 
 /// A group's mutable state: every change of the group replaces this record, so that one compare-and-set
 /// orders all changes. It stays small: versions and schemas have records of their own, written in the commit
@@ -39,7 +41,7 @@ impl GroupRecord {
 #[derive(Debug, Clone)]
 pub(crate) struct VersionRecord {
     pub(crate) version: VersionInfo,
-    pub(crate) shape: Shape,
+    pub(crate) shape: CompatibilityFingerprint,
 }
 
 /// A registered schema. Immutable.

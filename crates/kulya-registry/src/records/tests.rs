@@ -1,7 +1,10 @@
 //! The bytes of every stored record, as the registry has written them since its first version.
 
 use super::*;
-use kulya_schema::{CodecType, Compatibility, Format, GroupProperties, SchemaInfo, Shape, Side, VersionInfo};
+use kulya_schema::{
+    CodecType, Compatibility, CompatibilityFingerprint, Format, GroupProperties, SchemaInfo, VersionInfo,
+    VersionScope,
+};
 
 #[test]
 fn a_schema_record_is_decoded_in_both_layouts() {
@@ -87,7 +90,7 @@ fn every_policy_and_format_has_stable_bytes() {
         );
         assert_eq!(of(value, DenyAll), bytes);
     }
-    let till = Some(Side::Till(version(2)));
+    let till = Some(VersionScope::Till(version(2)));
     for (policy, bytes) in [
         (AllowAny, r#"{"policy":"AllowAny"}"#),
         (DenyAll, r#"{"policy":"DenyAll"}"#),
@@ -98,11 +101,11 @@ fn every_policy_and_format_has_stable_bytes() {
         (Full, r#"{"policy":"Full"}"#),
         (FullTransitive, r#"{"policy":"FullTransitive"}"#),
         (
-            Advanced { backward: Some(Side::Latest), forward: None },
+            Advanced { backward: Some(VersionScope::Latest), forward: None },
             r#"{"policy":"Advanced","advanced":{"backwardPolicy":{"backwardPolicy":{"name":"Backward"}}}}"#,
         ),
         (
-            Advanced { backward: None, forward: Some(Side::Transitive) },
+            Advanced { backward: None, forward: Some(VersionScope::Transitive) },
             r#"{"policy":"Advanced","advanced":{"forwardPolicy":{"forwardPolicy":{"name":"ForwardTransitive"}}}}"#,
         ),
         (
@@ -120,7 +123,7 @@ fn every_policy_and_format_has_stable_bytes() {
 #[test]
 fn records_of_versions_schemas_and_encodings_have_stable_bytes() {
     let schema = SchemaInfo { properties: labels(), ..SchemaInfo::new("R", Format::Avro, r#""int""#) };
-    let shape: Shape = serde_json::from_str(r#""1-00ff""#).unwrap();
+    let shape: CompatibilityFingerprint = serde_json::from_str(r#""1-00ff""#).unwrap();
     let bytes =
         r#"{"version":{"type":"R","serializationFormat":"Avro","version":0,"id":5},"shape":"1-00ff"}"#;
     assert_eq!(text(&VersionRecord { version: version(5), shape }), bytes);

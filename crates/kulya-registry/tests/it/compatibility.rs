@@ -7,10 +7,10 @@ use kulya_dice::Dice;
 use kulya_registry::Registry;
 use kulya_registry_api::administration::{CheckOptions, RegistryAdministration};
 use kulya_registry_api::{RegistryErrorKind, SchemaRegistry};
-use kulya_schema::decide::{self, Alike, Judge, Reason, Refusal};
+use kulya_schema::compatibility::{self, CompatibilityContext, EquivalentVersions, Reason, Refusal};
 use kulya_schema::{
-    Budget, Checkers, Compatibility, Format, GroupId, GroupProperties, Judged, Rules, SchemaInfo,
-    SchemaWithVersion, Side, Strict, Unknown, VersionInfo, normalize, protobuf,
+    Budget, Checkers, Compatibility, Format, GroupId, GroupProperties, PreparedSchema, Rules, SchemaInfo,
+    SchemaWithVersion, StrictRules, UnknownPolicy, VersionInfo, VersionScope, canonicalize, protobuf,
 };
 use kulya_store::memory::MemoryStore;
 use prost::Message;
@@ -60,7 +60,7 @@ async fn history(format: &Format, seed: u64, coverage: &mut Coverage) {
     let id = GroupId::new("n", "g");
     let allow_multiple_types = rng.once_in(2);
     let properties = GroupProperties {
-        properties: Rules::strict().labels(),
+        properties: Rules::strict().to_labels(),
         ..GroupProperties::new(format.clone(), Compatibility::AllowAny, allow_multiple_types)
     };
     registry.create_group(&id, properties).await.unwrap();
@@ -104,8 +104,8 @@ async fn allow_any(registry: &Registry, id: &GroupId) {
 }
 
 fn rules() -> [Rules; 4] {
-    let allow = Strict { unknown: Unknown::Allow, ..Strict::default() };
-    let json = Strict { protobuf: protobuf::Safety::Json, ..Strict::default() };
+    let allow = StrictRules { unknown: UnknownPolicy::Allow, ..StrictRules::default() };
+    let json = StrictRules { protobuf: protobuf::Safety::Json, ..StrictRules::default() };
     [Rules::Java, Rules::strict(), Rules::Strict(allow), Rules::Strict(json)]
 }
 
@@ -113,13 +113,13 @@ fn policy(rng: &mut Dice, live: &[SchemaWithVersion]) -> Compatibility {
     use Compatibility::*;
     let mut side = || match rng.roll(4) {
         0 => None,
-        1 => Some(Side::Latest),
-        2 => Some(Side::Transitive),
-        _ if live.is_empty() => Some(Side::Transitive),
-        _ => Some(Side::Till(rng.choose(live).version.clone())),
+        1 => Some(VersionScope::Latest),
+        2 => Some(VersionScope::Transitive),
+        _ if live.is_empty() => Some(VersionScope::Transitive),
+        _ => Some(VersionScope::Till(rng.choose(live).version.clone())),
     };
     let advanced = match (side(), side()) {
-        (None, None) => Advanced { backward: Some(Side::Latest), forward: None },
+        (None, None) => Advanced { backward: Some(VersionScope::Latest), forward: None },
         (backward, forward) => Advanced { backward, forward },
     };
     let policies =
@@ -127,18 +127,22 @@ fn policy(rng: &mut Dice, live: &[SchemaWithVersion]) -> Compatibility {
     if rng.once_in(3) { advanced } else { rng.choose(&policies).clone() }
 }
 
-fn context(allow_multiple_types: bool, compatibility: Compatibility, rules: Rules) -> Judge {
-    Judge { compatibility, rules, allow_multiple_types, checkers: Checkers::default() }
+fn context(allow_multiple_types: bool, compatibility: Compatibility, rules: Rules) -> CompatibilityContext {
+    CompatibilityContext { compatibility, rules, allow_multiple_types, checkers: Checkers::default() }
 }
 
 /// The versions to compare with, each parsed again and in a group of its own.
-fn ungrouped(context: &Judge, type_name: &str, live: &[SchemaWithVersion]) -> Vec<Alike> {
-    let versions = decide::consulted(context, type_name, live.iter().map(|old| &old.version));
+fn ungrouped(
+    context: &CompatibilityContext,
+    type_name: &str,
+    live: &[SchemaWithVersion],
+) -> Vec<EquivalentVersions> {
+    let versions = compatibility::versions_to_check(context, type_name, live.iter().map(|old| &old.version));
     let schema = |version: &VersionInfo| &live.iter().find(|old| old.version == *version).unwrap().schema;
     versions
         .into_iter()
-        .map(|version| Alike {
-            schema: Arc::new(Judged::registered(schema(&version), context, &Budget::default())),
+        .map(|version| EquivalentVersions {
+            schema: Arc::new(PreparedSchema::from_registered(schema(&version), context, &Budget::default())),
             versions: vec![version],
         })
         .collect()
@@ -154,7 +158,7 @@ fn reasons(refusal: &Refusal) -> Vec<(u32, &'static str, String)> {
             Reason::CannotBeRead { .. } => ("cannot be read", true),
             Reason::UsesReserved { .. } => ("uses reserved", true),
         };
-        let why = reason.why().filter(|_| is_pair);
+        let why = reason.incompatibility().filter(|_| is_pair);
         let text =
             why.map(|why| format!("{} {} {} {}", why.rule, why.reader_path, why.writer_path, why.certain));
         let text = text.unwrap_or_default();
@@ -178,10 +182,11 @@ async fn check_addition(
 ) {
     let context =
         context(allow_multiple_types, options.compatibility.clone().unwrap(), options.rules.unwrap());
-    let canonical = normalize(schema.clone()).unwrap();
+    let canonical = canonicalize(schema.clone()).unwrap();
     let type_name = &canonical.schema.type_name;
-    let expected = Judged::new(&canonical, &context, &Budget::default())
-        .and_then(|new| decide::may_add(&context, type_name, &new, &ungrouped(&context, type_name, live)));
+    let expected = PreparedSchema::new(&canonical, &context, &Budget::default()).and_then(|new| {
+        compatibility::check_add(&context, type_name, &new, &ungrouped(&context, type_name, live))
+    });
     let verdict = registry.check(id, schema.clone(), options).await;
     coverage.checks += 1;
     match (verdict, expected) {
@@ -192,7 +197,8 @@ async fn check_addition(
             match actual {
                 Some(refusal) => {
                     coverage.refused += 1;
-                    let is_pair = |reason: &&Reason| reason.why().is_some() && reason.versions().len() > 1;
+                    let is_pair =
+                        |reason: &&Reason| reason.incompatibility().is_some() && reason.versions().len() > 1;
                     coverage.of_one_shape +=
                         usize::from(refusal.reasons.iter().any(|reason| is_pair(&reason)));
                 }
@@ -216,14 +222,14 @@ async fn check_reader(
 ) {
     registry.update_compatibility(id, policy.clone(), None).await.unwrap();
     let context = context(allow_multiple_types, policy, Rules::strict());
-    let canonical = normalize(schema.clone()).unwrap();
-    let reader = Judged::new(&canonical, &context, &Budget::default()).unwrap();
+    let canonical = canonicalize(schema.clone()).unwrap();
+    let reader = PreparedSchema::new(&canonical, &context, &Budget::default()).unwrap();
     // AllowAny compares with no version
     let versions = match context.compatibility {
         Compatibility::AllowAny => Vec::new(),
         _ => ungrouped(&context, &canonical.schema.type_name, live),
     };
-    let expected = decide::may_read(&context, &reader, &versions).unwrap();
+    let expected = compatibility::check_read(&context, &reader, &versions).unwrap();
     let actual = registry.can_read(id, schema.clone()).await.unwrap();
     assert_eq!(actual, expected, "{at}: {context:?} {schema:?}");
     allow_any(registry, id).await;

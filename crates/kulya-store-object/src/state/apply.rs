@@ -92,7 +92,7 @@ impl State {
             Op::DeleteScope(scope) => _ = self.scopes.remove(&Scope::stored(scope).map_err(error_text)?),
             Op::CreateStream(created) => {
                 let (stream, config) = (created.stream().map_err(error_text)?, created.config());
-                config.check(&stream).map_err(error_text)?;
+                config.validate(&stream).map_err(error_text)?;
                 let epoch = self
                     .deleted_epochs
                     .get(&stream)
@@ -167,7 +167,7 @@ impl State {
             entries.set(key, change.value.as_ref().map(copy_bytes), Version(id));
         }
         if let Some(writer) = commit.writer {
-            self.writers.store(writer.mark());
+            self.writers.record(writer.mark());
             self.changes.writers.insert(writer.mark().writer, number);
         }
         if commit.transaction == 0 {

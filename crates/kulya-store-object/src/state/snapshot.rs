@@ -38,7 +38,7 @@ impl State {
             let table = Some(Name::of_table(table));
             (is_full || !entries.is_empty()).then_some(TableSnapshot { table, entries, is_full })
         });
-        let writers = self.writers.in_order();
+        let writers = self.writers.oldest_first();
         let writers = writers.filter(|mark| is_recent(self.changes.writers.get(&mark.writer)));
         let data = self.data.iter().filter(|(_, object)| base.is_none() || object.number >= from);
         let scopes_changed = base.is_none() || self.changes.scopes >= from;
@@ -129,7 +129,7 @@ impl State {
         state.restore_streams(snapshot, changed_at)?;
         state.restore_tables(snapshot, changed_at)?;
         for writer in &snapshot.writers {
-            state.writers.store(writer.mark());
+            state.writers.record(writer.mark());
             state.changes.writers.insert(writer.mark().writer, changed_at);
         }
         for OutcomeSnapshot { transaction, version, changes } in &snapshot.outcomes {

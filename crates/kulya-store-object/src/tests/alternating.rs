@@ -4,7 +4,7 @@ use crate::ObjectLogStore;
 use async_trait::async_trait;
 use bytes::Bytes;
 use kulya_store::{
-    Commit, Committed, Entry, EventPointer, Outcome, ReadChunk, Result, Scope, SegmentId, SegmentInfo,
+    Commit, CommitReceipt, Entry, EventPointer, Outcome, ReadChunk, Result, Scope, SegmentId, SegmentInfo,
     StreamConfig, StreamCut, StreamId, StreamInfo, StreamName, StreamStore, TableId, Transaction,
     TransactionId, WriterId,
 };
@@ -80,15 +80,15 @@ impl StreamStore for AlternatingStores {
         self.next().read(segment, offset, max_bytes).await
     }
 
-    async fn wait_beyond(&self, segment: &SegmentId, offset: u64) -> Result<()> {
-        self.next().wait_beyond(segment, offset).await
+    async fn wait_for_data(&self, segment: &SegmentId, offset: u64) -> Result<()> {
+        self.next().wait_for_data(segment, offset).await
     }
 
     async fn event(&self, pointer: &EventPointer) -> Result<Bytes> {
         self.next().event(pointer).await
     }
 
-    async fn commit(&self, commit: Commit) -> Result<Committed> {
+    async fn commit(&self, commit: Commit) -> Result<CommitReceipt> {
         self.next().commit(commit).await
     }
 

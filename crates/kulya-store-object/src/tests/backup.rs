@@ -54,7 +54,7 @@ async fn a_backup_equals_its_store() {
     let settings = Settings { clock: clock.clone(), ..settings() };
     let store = ObjectLogStore::open(Arc::clone(&objects), &Path::from("a/store"), settings).await.unwrap();
     make(&store).await;
-    model::make(&store).await.unwrap();
+    model::set_up(&store).await.unwrap();
     for n in 0..40 {
         clock.advance(Duration::from_millis(7));
         store.commit(event(n)).await.unwrap();

@@ -132,8 +132,8 @@ async fn run_sequentially(seed: u64) -> u64 {
     for _ in 0..3 {
         stores.push(cluster.open(&mut dice).await);
     }
-    model::make(&oracle).await.unwrap();
-    retry(|| model::make(&stores[0])).await;
+    model::set_up(&oracle).await.unwrap();
+    retry(|| model::set_up(&stores[0])).await;
     let mut seed_bytes = [0; 32];
     seed_bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed_bytes);
@@ -143,8 +143,8 @@ async fn run_sequentially(seed: u64) -> u64 {
         cluster.clock.advance(Duration::from_millis(13));
         let step: Step = model::any_step().new_tree(&mut runner).unwrap().current();
         let who = dice.below(3);
-        match model::take(&stores[who], &step).await {
-            Ok(answer) => assert_eq!(answer, model::take(&oracle, &step).await.unwrap(), "{step:?}"),
+        match model::apply(&stores[who], &step).await {
+            Ok(answer) => assert_eq!(answer, model::apply(&oracle, &step).await.unwrap(), "{step:?}"),
             Err(error) if error.kind() == ErrorKind::Unreachable => {
                 unknown += 1;
                 // a known later commit settles all earlier ones
@@ -152,7 +152,7 @@ async fn run_sequentially(seed: u64) -> u64 {
                 retry(|| stores[seeded_choice(seed, unknown)].create_scope(&barrier)).await;
                 let now = cluster.digest(&stores[who]).await;
                 if now != model::digest(&oracle).await.unwrap() {
-                    model::take(&oracle, &step).await.unwrap();
+                    model::apply(&oracle, &step).await.unwrap();
                     assert_eq!(now, model::digest(&oracle).await.unwrap(), "{step:?} was applied in part");
                 }
             }
@@ -277,7 +277,7 @@ async fn count(
         // half of the tasks number their commits and retry until the outcome is known
         let is_numbered = task.is_multiple_of(2);
         if is_numbered {
-            commit = commit.by(writer, round + 1);
+            commit = commit.with_writer(writer, round + 1);
         }
         for _ in 0..MAX_ATTEMPTS {
             match store.commit(commit.clone()).await {

@@ -84,7 +84,7 @@ async fn a_lagging_process_continues_from_a_checkpoint() {
     // a write catches up like a read: nothing is put where others have written
     for attempt in 0.. {
         assert!(attempt < 3, "it does not catch up");
-        match lagging.commit(event("after").by(WriterId(1), 1)).await {
+        match lagging.commit(event("after").with_writer(WriterId(1), 1)).await {
             Ok(_) => break,
             Err(error) => assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}"),
         }
@@ -260,7 +260,7 @@ async fn a_checkpoint_holds_writers_and_outcomes() {
     let store = open(&objects).await;
     make(&store).await;
     let writer = WriterId(9 << 90);
-    store.commit(event("numbered").by(writer, 5)).await.unwrap();
+    store.commit(event("numbered").with_writer(writer, 5)).await.unwrap();
     let mut transaction = store.begin().await.unwrap();
     let id = transaction.id();
     transaction.stage(vec![Append::keyed(&orders(), "k", "staged")]).await.unwrap();

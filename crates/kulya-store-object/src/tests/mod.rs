@@ -85,15 +85,15 @@ async fn texts(store: &dyn StreamStore) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn conforms_in_memory() {
-    let report = kulya_store::conformance::all(|| async { Arc::new(open(&memory()).await) }).await;
-    assert_eq!(report.left_out, [], "no case is skipped");
+    let report = kulya_store::conformance::run_all(|| async { Arc::new(open(&memory()).await) }).await;
+    assert_eq!(report.skipped, [], "no case is skipped");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn conforms_in_a_local_directory() {
     let directory = tempfile::tempdir().unwrap();
     let count = AtomicU64::new(0);
-    let report = kulya_store::conformance::all(|| {
+    let report = kulya_store::conformance::run_all(|| {
         let path = directory.path().join(count.fetch_add(1, Ordering::Relaxed).to_string());
         let url = format!("file://{}", path.display());
         async move {
@@ -102,17 +102,17 @@ async fn conforms_in_a_local_directory() {
         }
     })
     .await;
-    assert_eq!(report.left_out, [], "no case is skipped");
+    assert_eq!(report.skipped, [], "no case is skipped");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_stores_on_the_same_objects_conform() {
-    let report = kulya_store::conformance::all(|| async {
+    let report = kulya_store::conformance::run_all(|| async {
         let objects = memory();
         Arc::new(AlternatingStores::new(open(&objects).await, open(&objects).await))
     })
     .await;
-    assert_eq!(report.left_out, [], "no case is skipped");
+    assert_eq!(report.skipped, [], "no case is skipped");
 }
 
 #[tokio::test]
@@ -145,12 +145,12 @@ async fn another_stores_commit_wakes_a_tail_reader() {
     let pointer = one.commit(event("first")).await.unwrap().pointers.first().unwrap();
     let end = pointer.offset + u64::from(pointer.length);
     let (segment, waiter) = (pointer.segment.clone(), two.clone());
-    let waiting = tokio::spawn(async move { waiter.wait_beyond(&segment, end).await });
+    let waiting = tokio::spawn(async move { waiter.wait_for_data(&segment, end).await });
     tokio::task::yield_now().await;
     one.commit(event("second")).await.unwrap();
     waiting.await.unwrap().unwrap();
     let segment = pointer.segment.clone();
-    let waiting = tokio::spawn(async move { two.wait_beyond(&segment, 2 * end + 1).await });
+    let waiting = tokio::spawn(async move { two.wait_for_data(&segment, 2 * end + 1).await });
     tokio::task::yield_now().await;
     one.seal_stream(&orders()).await.unwrap();
     assert_eq!(waiting.await.unwrap().unwrap_err().kind(), ErrorKind::Sealed);
@@ -192,13 +192,13 @@ async fn compare(steps: &[(Step, u8)]) -> Result<(), TestCaseError> {
         ObjectLogStore::open(Arc::clone(&objects), &Path::default(), settings).await.unwrap()
     };
     let mut stores = [open().await, open().await];
-    model::make(&oracle).await.unwrap();
-    model::make(&stores[0]).await.unwrap();
+    model::set_up(&oracle).await.unwrap();
+    model::set_up(&stores[0]).await.unwrap();
     for (step, who) in steps {
         clock.advance(Duration::from_millis(17));
-        let expected = model::take(&oracle, step).await.unwrap();
+        let expected = model::apply(&oracle, step).await.unwrap();
         let index = usize::from(who % 2);
-        prop_assert_eq!(model::take(&stores[index], step).await.unwrap(), expected, "{:?}", step);
+        prop_assert_eq!(model::apply(&stores[index], step).await.unwrap(), expected, "{:?}", step);
         if who / 2 == 0 {
             stores[index] = open().await;
         }

@@ -68,12 +68,12 @@ async fn texts(store: &PravegaStore, stream: &StreamId) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a real Pravega: cargo xtask test"]
 async fn conforms() {
-    let report = kulya_store::conformance::all(|| open(settings())).await;
-    println!("{} cases ran", report.ran);
-    for (case, capability, reason) in &report.left_out {
+    let report = kulya_store::conformance::run_all(|| open(settings())).await;
+    println!("{} cases ran", report.run_count);
+    for (case, capability, reason) in &report.skipped {
         println!("left out: {case} needs {capability:?}: {reason}");
     }
-    let left_out: Vec<_> = report.left_out.iter().map(|(case, _, _)| *case).collect();
+    let left_out: Vec<_> = report.skipped.iter().map(|(case, _, _)| *case).collect();
     assert_eq!(
         left_out,
         [
@@ -150,7 +150,7 @@ async fn a_large_commit_is_atomic() {
     let commit = |number, condition| {
         let appends = (0..1000).map(|n| Append::keyed(&orders, n.to_string(), event(n)));
         let changes = vec![TableChange::put(&positions, "p", condition, "1")];
-        Commit { appends: appends.collect(), changes, ..Commit::default() }.by(WriterId(1), number)
+        Commit { appends: appends.collect(), changes, ..Commit::default() }.with_writer(WriterId(1), number)
     };
     let done = store.commit(commit(1, Condition::Absent)).await.unwrap();
     assert_eq!((done.pointers.len(), done.versions.len()), (1000, 1));

@@ -24,7 +24,7 @@ async fn a_search_does_not_start_inside_an_event() {
     let at = tail_cut(&*one, &orders).await.unwrap().offset(&segment).unwrap();
     let waiting = {
         let (one, segment) = (Arc::clone(&one), segment.clone());
-        tokio::spawn(async move { one.wait_beyond(&segment, at).await })
+        tokio::spawn(async move { one.wait_for_data(&segment, at).await })
     };
     two.commit(Commit::events(vec![Append::keyed(&orders, "k", "another's")])).await.unwrap();
     waiting.await.unwrap().unwrap();
@@ -34,7 +34,8 @@ async fn a_search_does_not_start_inside_an_event() {
     let committing = {
         let (one, orders) = (Arc::clone(&one), orders.clone());
         tokio::spawn(async move {
-            let commit = Commit::events(vec![Append::keyed(&orders, "k", "ours")]).by(WriterId(7), 1);
+            let commit =
+                Commit::events(vec![Append::keyed(&orders, "k", "ours")]).with_writer(WriterId(7), 1);
             one.commit(commit).await
         })
     };
@@ -77,7 +78,7 @@ async fn a_stored_commit_that_is_not_found_is_reported_as_stored() {
         let error = fast_path::find_stored_batch(segments, &segment, from, &framing::frame(event.as_bytes()))
             .await
             .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::AnswerLost, "{from}: {error}");
+        assert_eq!(error.kind(), ErrorKind::ResponseLost, "{from}: {error}");
         assert!(error.to_string().contains("is stored in segment shop/orders/0"), "{error}");
     }
     // truncated offsets are skipped

@@ -48,7 +48,7 @@ async fn check_timeouts(controller: bool, segment_store: bool) {
     let (segment, pointer) = (orders.segment(0), pointers.get(0).unwrap());
     let [commit, numbered, changes] = [
         Commit::events(vec![event()]),
-        Commit::events(vec![event()]).by(WriterId(1), 1),
+        Commit::events(vec![event()]).with_writer(WriterId(1), 1),
         Commit::changes(vec![change()]),
     ];
     if controller {
@@ -83,7 +83,7 @@ async fn check_timeouts(controller: bool, segment_store: bool) {
     // it responds again, and the same store works
     pravega.set_unresponsive(false, false);
     patient.commit(Commit::changes(vec![change()])).await.unwrap();
-    while_unreachable(|| impatient.commit(Commit::events(vec![event()]).by(WriterId(1), 1))).await;
+    while_unreachable(|| impatient.commit(Commit::events(vec![event()]).with_writer(WriterId(1), 1))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

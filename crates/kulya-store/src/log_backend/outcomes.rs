@@ -1,6 +1,6 @@
 //! The remembered outcomes of transactions.
 
-use crate::{Committed, Outcome, REMEMBERED_OUTCOMES, Version};
+use crate::{CommitReceipt, Outcome, REMEMBERED_OUTCOMES, Version};
 use std::collections::{BTreeMap, HashMap};
 
 /// The outcome of a committed transaction: the number of its table changes, all of one version.
@@ -15,7 +15,7 @@ pub struct TransactionOutcome {
 impl From<TransactionOutcome> for Outcome {
     fn from(outcome: TransactionOutcome) -> Self {
         let versions = vec![Version(outcome.version); outcome.changes as usize];
-        Self::Committed(Committed { versions, ..Committed::default() })
+        Self::Committed(CommitReceipt { versions, ..CommitReceipt::default() })
     }
 }
 

@@ -4,8 +4,8 @@
 use super::{convert_all, convert_optional, convert_required, into_all, invalid, required, v1};
 use kulya_registry_api::RegistryError;
 use kulya_registry_api::administration::{Comparison, Verdict};
-use kulya_schema::decide::{Reason, Refusal};
-use kulya_schema::{Changed, Difference, Field, Incompatibility, VersionInfo};
+use kulya_schema::compatibility::{Reason, Refusal};
+use kulya_schema::{ChangedField, Difference, Field, Incompatibility, VersionInfo};
 use v1::reason::Reason as ReasonMessage;
 
 impl From<Incompatibility> for v1::Incompatibility {
@@ -60,9 +60,15 @@ impl From<Reason> for v1::Reason {
         let reason = match reason {
             Reason::OtherType { versions: others } => ReasonMessage::OtherType(versions(others)),
             Reason::Denied { versions: latest } => ReasonMessage::Denied(versions(latest)),
-            Reason::CannotRead { versions, why } => ReasonMessage::CannotRead(to_conflict(versions, why)),
-            Reason::CannotBeRead { versions, why } => ReasonMessage::CannotBeRead(to_conflict(versions, why)),
-            Reason::UsesReserved { versions, why } => ReasonMessage::UsesReserved(to_conflict(versions, why)),
+            Reason::CannotRead { versions, incompatibility } => {
+                ReasonMessage::CannotRead(to_conflict(versions, incompatibility))
+            }
+            Reason::CannotBeRead { versions, incompatibility } => {
+                ReasonMessage::CannotBeRead(to_conflict(versions, incompatibility))
+            }
+            Reason::UsesReserved { versions, incompatibility } => {
+                ReasonMessage::UsesReserved(to_conflict(versions, incompatibility))
+            }
         };
         Self { reason: Some(reason) }
     }
@@ -76,16 +82,16 @@ impl TryFrom<v1::Reason> for Reason {
             ReasonMessage::OtherType(others) => Self::OtherType { versions: into_all(others.versions) },
             ReasonMessage::Denied(latest) => Self::Denied { versions: into_all(latest.versions) },
             ReasonMessage::CannotRead(message) => {
-                let (versions, why) = from_conflict(message)?;
-                Self::CannotRead { versions, why }
+                let (versions, incompatibility) = from_conflict(message)?;
+                Self::CannotRead { versions, incompatibility }
             }
             ReasonMessage::CannotBeRead(message) => {
-                let (versions, why) = from_conflict(message)?;
-                Self::CannotBeRead { versions, why }
+                let (versions, incompatibility) = from_conflict(message)?;
+                Self::CannotBeRead { versions, incompatibility }
             }
             ReasonMessage::UsesReserved(message) => {
-                let (versions, why) = from_conflict(message)?;
-                Self::UsesReserved { versions, why }
+                let (versions, incompatibility) = from_conflict(message)?;
+                Self::UsesReserved { versions, incompatibility }
             }
         })
     }
@@ -133,13 +139,13 @@ impl From<v1::Field> for Field {
     }
 }
 
-impl From<Changed> for v1::ChangedField {
-    fn from(Changed { path, from, to }: Changed) -> Self {
+impl From<ChangedField> for v1::ChangedField {
+    fn from(ChangedField { path, from, to }: ChangedField) -> Self {
         Self { path, from, to }
     }
 }
 
-impl From<v1::ChangedField> for Changed {
+impl From<v1::ChangedField> for ChangedField {
     fn from(v1::ChangedField { path, from, to }: v1::ChangedField) -> Self {
         Self { path, from, to }
     }

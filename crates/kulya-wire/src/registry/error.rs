@@ -5,7 +5,7 @@
 use super::v1;
 use crate::status_detail::{self, MAX_TEXT_BYTES, truncate};
 use kulya_registry_api::{RegistryError, RegistryErrorKind};
-use kulya_schema::decide::Refusal;
+use kulya_schema::compatibility::Refusal;
 use prost::Message;
 use tonic::{Code, Status};
 
@@ -28,7 +28,7 @@ pub fn from_detail(detail: v1::ErrorDetail) -> RegistryError {
     };
     // the message contains the reasons too, so undecodable ones are dropped
     match detail.refusal.map(Refusal::try_from) {
-        Some(Ok(refusal)) => error.refusing(refusal),
+        Some(Ok(refusal)) => error.with_refusal(refusal),
         Some(Err(_)) | None => error,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{convert_required, into_all, parse_enum, required, v1};
 use kulya_registry_api::RegistryError;
-use kulya_registry_api::administration::{Existing, ExportLine, Imported};
+use kulya_registry_api::administration::{ExportLine, ImportSummary, OnConflict};
 use kulya_schema::GroupId;
 use v1::export_line::Line;
 
@@ -67,17 +67,17 @@ impl TryFrom<v1::ExportLine> for ExportLine {
     }
 }
 
-impl From<Existing> for v1::ImportBegin {
-    fn from(existing: Existing) -> Self {
+impl From<OnConflict> for v1::ImportBegin {
+    fn from(existing: OnConflict) -> Self {
         let existing = match existing {
-            Existing::Refuse => v1::Existing::Refuse,
-            Existing::Skip => v1::Existing::Skip,
+            OnConflict::Refuse => v1::Existing::Refuse,
+            OnConflict::Skip => v1::Existing::Skip,
         };
         Self { existing: existing.into() }
     }
 }
 
-impl TryFrom<v1::ImportBegin> for Existing {
+impl TryFrom<v1::ImportBegin> for OnConflict {
     type Error = RegistryError;
 
     fn try_from(message: v1::ImportBegin) -> Result<Self, RegistryError> {
@@ -88,13 +88,13 @@ impl TryFrom<v1::ImportBegin> for Existing {
     }
 }
 
-impl From<Imported> for v1::ImportReply {
-    fn from(Imported { groups, skipped, schemas, encodings }: Imported) -> Self {
+impl From<ImportSummary> for v1::ImportReply {
+    fn from(ImportSummary { groups, skipped, schemas, encodings }: ImportSummary) -> Self {
         Self { groups, skipped, schemas, encodings }
     }
 }
 
-impl From<v1::ImportReply> for Imported {
+impl From<v1::ImportReply> for ImportSummary {
     fn from(v1::ImportReply { groups, skipped, schemas, encodings }: v1::ImportReply) -> Self {
         Self { groups, skipped, schemas, encodings }
     }

@@ -5,7 +5,8 @@ use kulya_registry_api::RegistryError;
 use kulya_registry_api::administration::GroupChange;
 use kulya_schema::protobuf::Safety;
 use kulya_schema::{
-    CodecType, Compatibility, Format, GroupId, GroupProperties, Rules, Side, Strict, Unknown, VersionInfo,
+    CodecType, Compatibility, Format, GroupId, GroupProperties, Rules, StrictRules, UnknownPolicy,
+    VersionInfo, VersionScope,
 };
 use v1::rules::Rules as RulesMessage;
 use v1::side::Reach;
@@ -58,18 +59,18 @@ impl TryFrom<v1::Format> for Format {
     }
 }
 
-impl From<Side> for v1::Side {
-    fn from(side: Side) -> Self {
+impl From<VersionScope> for v1::Side {
+    fn from(side: VersionScope) -> Self {
         let reach = match side {
-            Side::Latest => Reach::Latest(v1::Latest {}),
-            Side::Transitive => Reach::Transitive(v1::Transitive {}),
-            Side::Till(version) => Reach::Till(version.into()),
+            VersionScope::Latest => Reach::Latest(v1::Latest {}),
+            VersionScope::Transitive => Reach::Transitive(v1::Transitive {}),
+            VersionScope::Till(version) => Reach::Till(version.into()),
         };
         Self { reach: Some(reach) }
     }
 }
 
-impl TryFrom<v1::Side> for Side {
+impl TryFrom<v1::Side> for VersionScope {
     type Error = RegistryError;
 
     fn try_from(side: v1::Side) -> Result<Self, RegistryError> {
@@ -143,14 +144,14 @@ impl From<Rules> for v1::Rules {
     fn from(rules: Rules) -> Self {
         let rules = match rules {
             Rules::Java => RulesMessage::Java(v1::JavaRules {}),
-            Rules::Strict(Strict { protobuf, unknown }) => {
+            Rules::Strict(StrictRules { protobuf, unknown }) => {
                 let protobuf = match protobuf {
                     Safety::Wire => v1::ProtobufEvents::Wire,
                     Safety::Json => v1::ProtobufEvents::Json,
                 };
                 let unknown = match unknown {
-                    Unknown::Refuse => v1::WhenUnknown::Refuse,
-                    Unknown::Allow => v1::WhenUnknown::Allow,
+                    UnknownPolicy::Refuse => v1::WhenUnknown::Refuse,
+                    UnknownPolicy::Allow => v1::WhenUnknown::Allow,
                 };
                 RulesMessage::Strict(v1::StrictRules { protobuf: protobuf.into(), unknown: unknown.into() })
             }
@@ -172,10 +173,10 @@ impl TryFrom<v1::Rules> for Rules {
             v1::ProtobufEvents::Json => Safety::Json,
         };
         let unknown = match parse_enum(unknown, "policy for unknown compatibility")? {
-            v1::WhenUnknown::Refuse => Unknown::Refuse,
-            v1::WhenUnknown::Allow => Unknown::Allow,
+            v1::WhenUnknown::Refuse => UnknownPolicy::Refuse,
+            v1::WhenUnknown::Allow => UnknownPolicy::Allow,
         };
-        Ok(Self::Strict(Strict { protobuf, unknown }))
+        Ok(Self::Strict(StrictRules { protobuf, unknown }))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{convert_all, into_all, required, v1};
 use kulya_registry_api::RegistryError;
-use kulya_registry_api::administration::{Found, Page, PageRequest, Search, VersionEntry};
+use kulya_registry_api::administration::{Page, PageRequest, Search, SearchHit, VersionEntry};
 use kulya_schema::{GroupId, GroupProperties};
 
 impl From<&PageRequest> for v1::Page {
@@ -88,14 +88,14 @@ impl From<v1::SearchRequest> for Search {
     }
 }
 
-impl From<Found> for v1::Found {
-    fn from(Found { namespace, group, version_info, fields }: Found) -> Self {
+impl From<SearchHit> for v1::Found {
+    fn from(SearchHit { namespace, group, version_info, fields }: SearchHit) -> Self {
         let group = v1::Group { namespace, name: group };
         Self { group: Some(group), version: Some(version_info.into()), fields: into_all(fields) }
     }
 }
 
-impl TryFrom<v1::Found> for Found {
+impl TryFrom<v1::Found> for SearchHit {
     type Error = RegistryError;
 
     fn try_from(v1::Found { group, version, fields }: v1::Found) -> Result<Self, RegistryError> {
@@ -105,13 +105,13 @@ impl TryFrom<v1::Found> for Found {
     }
 }
 
-impl From<Page<Found>> for v1::SearchReply {
-    fn from(Page { items, next }: Page<Found>) -> Self {
+impl From<Page<SearchHit>> for v1::SearchReply {
+    fn from(Page { items, next }: Page<SearchHit>) -> Self {
         Self { found: into_all(items), next }
     }
 }
 
-impl TryFrom<v1::SearchReply> for Page<Found> {
+impl TryFrom<v1::SearchReply> for Page<SearchHit> {
     type Error = RegistryError;
 
     fn try_from(v1::SearchReply { found, next }: v1::SearchReply) -> Result<Self, RegistryError> {

@@ -2,16 +2,16 @@
 //! converts to a value or to an error that names the invalid field.
 
 use kulya_registry_api::administration::{
-    Change, ChangeEvent, Comparison, Existing, ExportLine, Found, GroupChange, Imported, Page, PageRequest,
-    Search, Verdict, VersionEntry,
+    Change, ChangeEvent, Comparison, ExportLine, GroupChange, ImportSummary, OnConflict, Page, PageRequest,
+    Search, SearchHit, Verdict, VersionEntry,
 };
 use kulya_registry_api::{RegistryError, RegistryErrorKind};
-use kulya_schema::decide::{Reason, Refusal};
+use kulya_schema::compatibility::{Reason, Refusal};
 use kulya_schema::protobuf::Safety;
 use kulya_schema::{
-    Changed, CodecType, Compatibility, Difference, EncodingId, EncodingInfo, Field, Format, GroupId,
-    GroupProperties, HistoryRecord, Incompatibility, Rules, SchemaInfo, SchemaWithVersion, Side, Strict,
-    Unknown, VersionInfo,
+    ChangedField, CodecType, Compatibility, Difference, EncodingId, EncodingInfo, Field, Format, GroupId,
+    GroupProperties, HistoryRecord, Incompatibility, Rules, SchemaInfo, SchemaWithVersion, StrictRules,
+    UnknownPolicy, VersionInfo, VersionScope,
 };
 use kulya_wire::registry::v1;
 use proptest::collection::{btree_map, vec};
@@ -58,8 +58,12 @@ fn version() -> impl Strategy<Value = VersionInfo> + Clone {
         .boxed()
 }
 
-fn side() -> impl Strategy<Value = Side> {
-    prop_oneof![Just(Side::Latest), Just(Side::Transitive), version().prop_map(Side::Till)]
+fn side() -> impl Strategy<Value = VersionScope> {
+    prop_oneof![
+        Just(VersionScope::Latest),
+        Just(VersionScope::Transitive),
+        version().prop_map(VersionScope::Till)
+    ]
 }
 
 fn compatibility() -> impl Strategy<Value = Compatibility> {
@@ -123,9 +127,12 @@ fn reason() -> impl Strategy<Value = Reason> {
     prop_oneof![
         versions().prop_map(|versions| Reason::OtherType { versions }),
         versions().prop_map(|versions| Reason::Denied { versions }),
-        (versions(), incompatibility()).prop_map(|(versions, why)| Reason::CannotRead { versions, why }),
-        (versions(), incompatibility()).prop_map(|(versions, why)| Reason::CannotBeRead { versions, why }),
-        (versions(), incompatibility()).prop_map(|(versions, why)| Reason::UsesReserved { versions, why }),
+        (versions(), incompatibility())
+            .prop_map(|(versions, incompatibility)| Reason::CannotRead { versions, incompatibility }),
+        (versions(), incompatibility())
+            .prop_map(|(versions, incompatibility)| Reason::CannotBeRead { versions, incompatibility }),
+        (versions(), incompatibility())
+            .prop_map(|(versions, incompatibility)| Reason::UsesReserved { versions, incompatibility }),
     ]
     .boxed()
 }
@@ -190,10 +197,10 @@ fn event() -> impl Strategy<Value = ChangeEvent> {
 
 const RULES: [Rules; 5] = [
     Rules::Java,
-    Rules::Strict(Strict { protobuf: Safety::Wire, unknown: Unknown::Refuse }),
-    Rules::Strict(Strict { protobuf: Safety::Wire, unknown: Unknown::Allow }),
-    Rules::Strict(Strict { protobuf: Safety::Json, unknown: Unknown::Refuse }),
-    Rules::Strict(Strict { protobuf: Safety::Json, unknown: Unknown::Allow }),
+    Rules::Strict(StrictRules { protobuf: Safety::Wire, unknown: UnknownPolicy::Refuse }),
+    Rules::Strict(StrictRules { protobuf: Safety::Wire, unknown: UnknownPolicy::Allow }),
+    Rules::Strict(StrictRules { protobuf: Safety::Json, unknown: UnknownPolicy::Refuse }),
+    Rules::Strict(StrictRules { protobuf: Safety::Json, unknown: UnknownPolicy::Allow }),
 ];
 
 proptest! {
@@ -234,7 +241,7 @@ proptest! {
         let items = vec![VersionEntry { version_info: version.clone(), deleted }];
         round_trips::<_, v1::VersionsReply>(&Page { items, next: next.clone() });
         let (namespace, group) = (version.format.clone(), version.type_name.clone());
-        let found = Found { namespace, group, version_info: version, fields };
+        let found = SearchHit { namespace, group, version_info: version, fields };
         round_trips::<_, v1::SearchReply>(&Page { items: vec![found], next });
     }
 
@@ -249,7 +256,7 @@ proptest! {
     ) {
         round_trips::<_, v1::Verdict>(&Verdict { compatible, registered, refusal });
         let changed = |field: &Field| {
-            Changed { path: field.path.clone(), from: field.kind.clone(), to: String::new() }
+            ChangedField { path: field.path.clone(), from: field.kind.clone(), to: String::new() }
         };
         let changed = fields.iter().map(changed).collect();
         let difference = Difference { added: fields.clone(), removed: fields, changed };
@@ -275,7 +282,7 @@ proptest! {
         let [namespace, group, type_name, format, field] = text.try_into().unwrap();
         let search = Search { namespace, group, type_name, format, field, all_versions };
         round_trips::<_, v1::SearchRequest>(&search);
-        let imported = Imported { groups: timestamp, skipped: 1, schemas: limit.into(), encodings: 2 };
+        let imported = ImportSummary { groups: timestamp, skipped: 1, schemas: limit.into(), encodings: 2 };
         round_trips::<_, v1::ImportReply>(&imported);
     }
 
@@ -306,7 +313,7 @@ proptest! {
         assert_rejected(Format::try_from(v1::Format { kind: number, custom: String::new() }), number);
         let policy = v1::Compatibility { policy: number, ..v1::Compatibility::default() };
         assert_rejected(Compatibility::try_from(policy), number);
-        assert_rejected(Existing::try_from(v1::ImportBegin { existing: number }), number);
+        assert_rejected(OnConflict::try_from(v1::ImportBegin { existing: number }), number);
         for (protobuf, unknown) in [(number, 0), (0, number)] {
             let strict = v1::rules::Rules::Strict(v1::StrictRules { protobuf, unknown });
             assert_rejected(Rules::try_from(v1::Rules { rules: Some(strict) }), number);
@@ -319,7 +326,7 @@ fn enums_round_trip() {
     for rules in RULES {
         round_trips::<_, v1::Rules>(&rules);
     }
-    for existing in [Existing::Refuse, Existing::Skip] {
+    for existing in [OnConflict::Refuse, OnConflict::Skip] {
         round_trips::<_, v1::ImportBegin>(&existing);
     }
     // a limit that does not fit the message saturates
@@ -337,7 +344,7 @@ fn missing_and_duplicate_fields_are_named() {
     let both = v1::Format { kind: v1::FormatKind::Avro.into(), custom: "thrift".to_owned() };
     assert_error(Format::try_from(both), "Avro and custom format \"thrift\"");
     assert_error(Compatibility::try_from(v1::Compatibility::default()), "has no policy");
-    let latest = Some(v1::Side::from(Side::Latest));
+    let latest = Some(v1::Side::from(VersionScope::Latest));
     let policy = |policy: v1::Policy, backward| v1::Compatibility {
         policy: policy.into(),
         backward,

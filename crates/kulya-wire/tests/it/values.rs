@@ -3,9 +3,9 @@
 
 use bytes::Bytes;
 use kulya_store::{
-    Append, Capability, Commit, Committed, Condition, Durability, Entry, EventPointer, Outcome, ReadChunk,
-    Retention, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, TableChange, TableId,
-    TransactionId, Version, WriterId, WriterMark,
+    Append, Capability, Commit, CommitReceipt, Condition, Durability, Entry, EventPointer, Outcome,
+    ReadChunk, Retention, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, TableChange,
+    TableId, TransactionId, Version, WriterId, WriterMark,
 };
 use kulya_wire::{MAX_COMMIT_BYTES, TransactionOp, TransactionReply, check_commit_size, id_from_bytes, v1};
 use proptest::collection::vec;
@@ -72,9 +72,9 @@ fn commit() -> impl Strategy<Value = Commit> {
         .prop_map(|(appends, changes, writer, durability)| Commit { appends, changes, writer, durability })
 }
 
-fn committed() -> impl Strategy<Value = Committed> {
+fn committed() -> impl Strategy<Value = CommitReceipt> {
     (vec(pointer(), 0..6), vec(any::<u64>().prop_map(Version), 0..6), any::<bool>()).prop_map(
-        |(pointers, versions, duplicate)| Committed {
+        |(pointers, versions, duplicate)| CommitReceipt {
             pointers: pointers.into_iter().collect(),
             versions,
             duplicate,
@@ -95,7 +95,7 @@ proptest! {
     #[test]
     fn commits_round_trip(commit in commit(), committed in committed()) {
         prop_assert_eq!(Commit::try_from(round_trip::<v1::CommitRequest>(&commit)).unwrap(), commit);
-        prop_assert_eq!(Committed::try_from(round_trip::<v1::Committed>(&committed)).unwrap(), committed.clone());
+        prop_assert_eq!(CommitReceipt::try_from(round_trip::<v1::Committed>(&committed)).unwrap(), committed.clone());
         let outcome = Outcome::Committed(committed);
         prop_assert_eq!(Outcome::try_from(round_trip::<v1::OutcomeReply>(&outcome)).unwrap(), outcome);
     }
@@ -143,7 +143,7 @@ proptest! {
         for reply in [
             TransactionReply::Begun(TransactionId(id)),
             TransactionReply::Staged,
-            TransactionReply::Committed(Committed::duplicate()),
+            TransactionReply::CommitReceipt(CommitReceipt::duplicate()),
             TransactionReply::Aborted,
             TransactionReply::Failed(kulya_store::Error::sealed("s/t")),
         ] {
@@ -172,7 +172,7 @@ proptest! {
         prop_assert!(kulya_wire::events_from_message(Some(unknown_stream)).is_err());
         let columns = v1::Pointers { segment: vec![number], ..v1::Pointers::default() };
         let uneven = v1::Committed { pointers: Some(columns), ..v1::Committed::default() };
-        prop_assert!(Committed::try_from(uneven).is_err());
+        prop_assert!(CommitReceipt::try_from(uneven).is_err());
         prop_assert_eq!(id_from_bytes("session slot", &short.clone().into()).is_ok(), short.len() == 16);
     }
 }

@@ -6,8 +6,8 @@ use super::{Client, RemoteRegistry};
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 use kulya_registry_api::administration::{
-    AddedTo, Change, Comparison, Existing, ExportLine, Found, GroupChange, Imported, Page, PageRequest,
-    Question, RegistryAdministration, Search, Verdict, VersionEntry,
+    Change, CheckOptions, Comparison, ExportLine, GroupChange, ImportSummary, OnConflict, Page, PageRequest,
+    RegistryAdministration, SchemaReferences, Search, SearchHit, Verdict, VersionEntry,
 };
 use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult};
 use kulya_schema::{GroupId, GroupProperties, SchemaInfo};
@@ -61,7 +61,7 @@ impl RegistryAdministration for RemoteRegistry {
         &self,
         group: &GroupId,
         schema: SchemaInfo,
-        question: Question,
+        question: CheckOptions,
     ) -> RegistryResult<Verdict> {
         let call = |mut client: Client, request| async move { client.check(request).await };
         let request = v1::CheckRequest {
@@ -103,7 +103,11 @@ impl RegistryAdministration for RemoteRegistry {
         self.call(v1::SchemaIdRequest { group: group_message(group), id }, call).await.map(drop)
     }
 
-    async fn added_to(&self, namespace: &str, schema: SchemaInfo) -> RegistryResult<AddedTo> {
+    async fn schema_references(
+        &self,
+        namespace: &str,
+        schema: SchemaInfo,
+    ) -> RegistryResult<SchemaReferences> {
         let call = |mut client: Client, request| async move { client.added_to(request).await };
         let request = v1::AddedToRequest { namespace: namespace.to_owned(), schema: schema_message(schema)? };
         let holders = self.collect(request, call, |reply: v1::AddedToReply| reply.holders).await?;
@@ -118,7 +122,7 @@ impl RegistryAdministration for RemoteRegistry {
         self.convert(self.call(v1::CompareRequest { group: group_message(group), from, to }, call).await?)
     }
 
-    async fn search(&self, search: &Search, page: &PageRequest) -> RegistryResult<Page<Found>> {
+    async fn search(&self, search: &Search, page: &PageRequest) -> RegistryResult<Page<SearchHit>> {
         let call = |mut client: Client, request| async move { client.search(request).await };
         let request = v1::SearchRequest { page: Some(page.into()), ..search.clone().into() };
         self.convert(self.call(request, call).await?)
@@ -152,8 +156,8 @@ impl RegistryAdministration for RemoteRegistry {
     async fn import(
         &self,
         lines: BoxStream<'static, RegistryResult<ExportLine>>,
-        existing: Existing,
-    ) -> RegistryResult<Imported> {
+        existing: OnConflict,
+    ) -> RegistryResult<ImportSummary> {
         let line_error = Arc::default();
         let requests = ImportRequests { existing: Some(existing), lines, error: Arc::clone(&line_error) };
         let mut client = super::client(self.0.dedicated());
@@ -177,7 +181,7 @@ impl RegistryAdministration for RemoteRegistry {
 /// The requests of an import: first its options, then the lines. An error of the lines ends the stream, and
 /// is returned instead of the call's own result.
 struct ImportRequests {
-    existing: Option<Existing>,
+    existing: Option<OnConflict>,
     lines: BoxStream<'static, RegistryResult<ExportLine>>,
     error: Arc<Mutex<Option<RegistryError>>>,
 }

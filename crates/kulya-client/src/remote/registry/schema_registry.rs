@@ -6,7 +6,7 @@ use kulya_registry_api::administration::{PageRequest, RegistryAdministration};
 use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
 use kulya_schema::{
     CodecType, EncodingId, EncodingInfo, GroupId, GroupProperties, HistoryRecord, SchemaInfo,
-    SchemaWithVersion, VersionInfo, limits,
+    SchemaWithVersion, VersionInfo, validation,
 };
 use kulya_wire::registry::{error, v1};
 use v1::add_schema_reply::Reply;
@@ -15,7 +15,7 @@ use v1::add_schema_reply::Reply;
 pub(super) fn schema_message(schema: SchemaInfo) -> RegistryResult<Option<v1::Schema>> {
     let invalid =
         |error: kulya_schema::Error| RegistryError::new(RegistryErrorKind::InvalidInput, error.to_string());
-    limits::check_schema(&schema).map_err(invalid)?;
+    validation::check_schema(&schema).map_err(invalid)?;
     Ok(Some(schema.into()))
 }
 

@@ -128,7 +128,7 @@ async fn a_checkpoint_truncates_the_journal() {
             ..Commit::default()
         };
         let store = Arc::clone(store);
-        async move { store.commit(commit.by(WriterId(5), n)).await.unwrap() }
+        async move { store.commit(commit.with_writer(WriterId(5), n)).await.unwrap() }
     };
     for n in 1..=30 {
         put(&store, n).await;

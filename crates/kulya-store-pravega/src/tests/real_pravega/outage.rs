@@ -58,11 +58,11 @@ async fn authentication_works_and_an_outage_is_one_clear_error() {
     let delayed_count = {
         let (impatient, tails) = (impatient.clone(), tail_cut(&impatient, &orders).await.unwrap());
         let (segment, offset) = tails.offsets().next().unwrap();
-        tokio::spawn(async move { impatient.wait_beyond(&segment, offset).await })
+        tokio::spawn(async move { impatient.wait_for_data(&segment, offset).await })
     };
     signal("STOP");
     let writer = WriterId(9);
-    assert_unreachable(impatient.commit(commit(3).by(writer, 3)).await);
+    assert_unreachable(impatient.commit(commit(3).with_writer(writer, 3)).await);
     assert_unreachable(
         impatient.commit(Commit::events(vec![Append::keyed(&orders, "a", "alone again")])).await,
     );
@@ -71,9 +71,9 @@ async fn authentication_works_and_an_outage_is_one_clear_error() {
     signal("CONT");
 
     // resumed: the same store works, and a retry is a duplicate whatever happened to the first attempt
-    let mut done = store.commit(commit(3).by(writer, 3)).await;
+    let mut done = store.commit(commit(3).with_writer(writer, 3)).await;
     while done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Unreachable) {
-        done = store.commit(commit(3).by(writer, 3)).await;
+        done = store.commit(commit(3).with_writer(writer, 3)).await;
     }
     done.unwrap();
     let mut last = impatient.get(&positions, b"n").await;
