@@ -6,7 +6,7 @@
 //! has been silent longest is closed, idle ones first. Nothing here reads or writes: [`Watched`] and the bodies say what
 //! happens, and [`Connection::overdue`] is asked from time to time.
 
-use kulya_guard::share::{Part, Pool, counted_address};
+use kulya_auth::share::{Part, Pool, counted_address};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;

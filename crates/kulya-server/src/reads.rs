@@ -5,7 +5,7 @@
 //! buffers, which may be larger. A request that finds no room is refused; a tail waits for it, holding nothing.
 
 use bytes::Bytes;
-use kulya_guard::share::{Part, Share};
+use kulya_auth::share::{Part, Share};
 use kulya_store::{Error, ErrorKind, EventPointer, ReadChunk, Result, SegmentId, StreamStore, Tail, framing};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -196,7 +196,7 @@ fn is_no_room(error: &Error) -> bool {
 mod tests {
     use super::*;
     use futures::executor::block_on;
-    use kulya_guard::share::Pool;
+    use kulya_auth::share::Pool;
     use kulya_store::memory::MemoryStore;
     use kulya_store::{Append, Commit, StreamConfig, StreamId, head_cut};
 

@@ -1,7 +1,7 @@
 //! Room in memory for what is about to be read, taken before it is: for the largest record of the registry, and what it is
 //! sent as.
 
-use kulya_guard::share::{Part, Share};
+use kulya_auth::share::{Part, Share};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 

@@ -9,9 +9,9 @@ use crate::settings::Settings;
 use crate::stop;
 use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
+use kulya_auth::Credentials;
 use kulya_client::{HttpRegistry, Login, RegistrySettings};
 use kulya_codec::SchemaRegistry;
-use kulya_guard::Credentials;
 use kulya_sql::{
     Backend, CatalogOptions, Opener, RowWriter, Security, Session, Shape, SqlError, SqlResult, Started,
     StoreAddress,

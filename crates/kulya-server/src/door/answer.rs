@@ -6,7 +6,7 @@ use crate::connections::InFlight;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::Response;
 use http_body::{Frame, SizeHint};
-use kulya_guard::share::{Part, Share};
+use kulya_auth::share::{Part, Share};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
     use crate::connections::tests::in_flight;
     use futures::{FutureExt, stream};
-    use kulya_guard::share::Pool;
+    use kulya_auth::share::Pool;
     use std::sync::Mutex;
 
     fn next(body: &mut Body) -> Option<Bytes> {

@@ -2,9 +2,9 @@
 //! [`LoginQueue`]. An attempt is charged before it waits, so that however many come at once no more are let in than may fail;
 //! who was right gets the charge back.
 
-use kulya_guard::limit::Rates;
-use kulya_guard::login::{Arrival, AttemptKeys, LoginQueue, Ticket, attempt_keys};
-use kulya_guard::{Caller, Guard, NotLetIn, Secret};
+use kulya_auth::limit::Rates;
+use kulya_auth::login::{Arrival, AttemptKeys, LoginQueue, Ticket, attempt_keys};
+use kulya_auth::{Caller, Guard, NotLetIn, Secret};
 use kulya_store::clock::Clock;
 use std::collections::HashMap;
 use std::hash::RandomState;

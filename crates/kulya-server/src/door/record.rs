@@ -4,8 +4,8 @@
 use super::answer::Written;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
-use kulya_guard::access::{Access, AccessLog};
-use kulya_guard::bounded;
+use kulya_auth::access::{Access, AccessLog};
+use kulya_auth::bounded;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -3,7 +3,7 @@
 //! here and in `kulya_registry::Viewer`, and no face can forget it.
 
 use super::visit::Visit;
-use kulya_guard::operation::{self, RegistryCall, StoreCall};
+use kulya_auth::operation::{self, RegistryCall, StoreCall};
 use kulya_registry::{Registry, Viewer};
 use kulya_schema::GroupId;
 use kulya_store::{Result, Scope, StreamName, StreamStore};

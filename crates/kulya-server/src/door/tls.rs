@@ -1,6 +1,6 @@
 //! TLS with a certificate and a key in PEM, read again when they change: [`Tls`].
 
-use kulya_guard::{Document, Error, Secret};
+use kulya_auth::{Document, Error, Secret};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_rustls::TlsAcceptor;

@@ -2,12 +2,12 @@
 
 use super::asked::Asked;
 use axum::http::Extensions;
-use kulya_guard::acl::Permission;
-use kulya_guard::audit::{Audit, Entry};
-use kulya_guard::operation::{self, Need, RegistryCall};
-use kulya_guard::resource::Names;
-use kulya_guard::share::{Pool, Share};
-use kulya_guard::{Caller, Shown};
+use kulya_auth::acl::Permission;
+use kulya_auth::audit::{Audit, Entry};
+use kulya_auth::operation::{self, Need, RegistryCall};
+use kulya_auth::resource::Names;
+use kulya_auth::share::{Pool, Share};
+use kulya_auth::{Caller, Shown};
 use kulya_schema::GroupId;
 use std::fmt;
 use std::net::SocketAddr;

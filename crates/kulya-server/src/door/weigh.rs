@@ -7,7 +7,7 @@
 use crate::connections::InFlight;
 use axum::body::{Body, Bytes, HttpBody};
 use http_body::{Frame, SizeHint};
-use kulya_guard::share::{Part, Share};
+use kulya_auth::share::{Part, Share};
 use kulya_wire::MAX_MESSAGE_BYTES;
 use std::collections::VecDeque;
 use std::future::Future;
@@ -191,7 +191,7 @@ mod tests {
     use super::*;
     use crate::connections::tests::in_flight;
     use futures::stream;
-    use kulya_guard::share::Pool;
+    use kulya_auth::share::Pool;
 
     async fn read(body: Body) -> Result<usize, axum::Error> {
         axum::body::to_bytes(body, usize::MAX).await.map(|bytes| bytes.len())

@@ -19,7 +19,7 @@ mod transact;
 use crate::door::{Asked, Form, GuardedStore};
 use crate::reads::SharedReads;
 use axum::Router;
-use kulya_guard::operation::Need;
+use kulya_auth::operation::Need;
 use kulya_registry::Registry;
 use kulya_store::StreamStore;
 use kulya_wire::v1::stream_store_server::StreamStoreServer;

@@ -1,8 +1,8 @@
 //! The rights of a call of the store or the registry: what its message names, asked of the [`Visit`] that brought it.
 
 use crate::door::{Denied, GuardedRegistry, GuardedStore, SeenStore, Visit};
-use kulya_guard::acl::Permission;
-use kulya_guard::operation::{self, RegistryCall, StoreCall};
+use kulya_auth::acl::Permission;
+use kulya_auth::operation::{self, RegistryCall, StoreCall};
 use kulya_registry::Registry;
 use kulya_schema::GroupId;
 use kulya_store::{Append, Scope, StreamId, TableChange, TableId};

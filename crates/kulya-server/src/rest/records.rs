@@ -5,7 +5,7 @@ use crate::room;
 use axum::body::Body;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
-use kulya_guard::share::{Part, Share};
+use kulya_auth::share::{Part, Share};
 use serde::Serialize;
 use std::fmt;
 use std::future::ready;
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use axum::body::to_bytes;
     use http_body::Body as _;
-    use kulya_guard::share::Pool;
+    use kulya_auth::share::Pool;
 
     const LIST: Around = Around { before: "{\"list\":[", between: ",", behind: "", after: "]}" };
 

@@ -5,12 +5,12 @@ use super::Served;
 use super::follow::{self, ending};
 use super::replies::{Lines, Records, Stream, Told, page, pieces, refusal, told};
 use futures::stream::{self, BoxStream, StreamExt};
+use kulya_auth::acl::Permission::{Read, ReadUpdate};
+use kulya_auth::operation::RegistryCall;
 use kulya_codec::administration::{
     Change, Existing, ExportLine, GroupChange, PageRequest, Question, RegistryAdministration, Search,
 };
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
-use kulya_guard::acl::Permission::{Read, ReadUpdate};
-use kulya_guard::operation::RegistryCall;
 use kulya_registry::Listing;
 use kulya_schema::{
     CodecType, EncodingId, GroupId, GroupProperties, HistoryRecord, SchemaInfo, SchemaWithVersion,

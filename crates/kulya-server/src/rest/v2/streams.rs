@@ -9,7 +9,7 @@ use axum::Json;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use kulya_guard::operation::{self, StoreCall};
+use kulya_auth::operation::{self, StoreCall};
 use kulya_store::{
     Append, Commit, ErrorKind, EventPointer, Scope, StreamConfig, StreamCut, StreamId, WriterId, hex,
 };

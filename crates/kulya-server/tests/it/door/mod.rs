@@ -7,10 +7,10 @@ mod store;
 mod tokens;
 
 use crate::registry_on;
+use kulya_auth::audit::Audit;
+use kulya_auth::resource::Names;
+use kulya_auth::{Document, Guard, PasswordHash, account};
 use kulya_client::{HttpRegistry, Login, RegistrySettings, RemoteSettings};
-use kulya_guard::audit::Audit;
-use kulya_guard::resource::Names;
-use kulya_guard::{Document, Guard, PasswordHash, account};
 use kulya_server::{Door, House, Limits, Tls};
 use kulya_store::StreamStore;
 use kulya_store::clock::{Clock, ManualClock};

@@ -7,9 +7,9 @@ use super::body::SchemaBody;
 use super::groups::Paging;
 use super::{InNamespace, page};
 use crate::door::Visit;
+use kulya_auth::acl::Permission;
+use kulya_auth::operation;
 use kulya_codec::administration::{self, Found, Page, Search};
-use kulya_guard::acl::Permission;
-use kulya_guard::operation;
 use serde::{Deserialize, Serialize};
 
 type Answer<T> = Result<axum::Json<T>, Refusal>;

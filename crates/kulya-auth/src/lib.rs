@@ -11,14 +11,14 @@
 //! - [`limit`], [`share`], [`audit`] and [`access`]: how much one may ask, and hold at a time, and what is written down of it.
 //!
 //! ```
-//! use kulya_guard::acl::{Acl, Permission};
-//! use kulya_guard::operation::{StoreCall, store};
-//! use kulya_guard::resource::Names;
+//! use kulya_auth::acl::{Acl, Permission};
+//! use kulya_auth::operation::{StoreCall, store};
+//! use kulya_auth::resource::Names;
 //! let acl: Acl = "prn::/scope:shop/*,READ".parse()?;
 //! let need = store(&Names::default(), StoreCall::ReadStream, "shop", "orders");
 //! assert!(acl.allows(&need));
 //! assert!(!acl.allows(&store(&Names::default(), StoreCall::WriteStream, "shop", "orders")));
-//! # Ok::<(), kulya_guard::Error>(())
+//! # Ok::<(), kulya_auth::Error>(())
 //! ```
 
 pub mod access;
