@@ -1,50 +1,17 @@
-//! Rights: patterns over resources, in the words of the Java account file.
+//! Access control lists: patterns over resources, in the syntax of the Pravega account file.
 //!
-//! `pattern,PERMISSION` items with `;` between them; `*` stands for any text, also none; the whole resource must match; the
-//! first item that matches decides. What matches nothing is not allowed.
+//! A list has `pattern,PERMISSION` entries separated by `;`. `*` matches any text, including none; a pattern must match
+//! the whole resource; the first matching entry decides. A resource that no entry matches is denied.
 //!
-//! The Java servers hand the pattern to a regular expression after making `*` to `.*`. Here every other sign stands for
-//! itself: a `.` in a scope's name gives no right to its neighbour. Signs that only a regular expression has a use for are
-//! refused, because they cannot be in a resource, and so were meant as one.
+//! The Java servers turn `*` into `.*` and hand the pattern to a regular expression. Here every other character is
+//! literal, so that a `.` in a scope's name does not match its neighbours. Characters that have a meaning only in
+//! regular expressions cannot occur in a resource and are rejected, since they must have been meant as an expression.
 
 use crate::Error;
-use crate::operation::Need;
+use crate::permission::{Permission, RequiredPermission};
 use std::str::FromStr;
 
-/// What one may do with a resource. The later one includes the earlier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Permission {
-    /// Nothing.
-    None,
-    /// Look.
-    Read,
-    /// Look and change.
-    ReadUpdate,
-}
-
-impl Permission {
-    /// As the account file has it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "NONE",
-            Self::Read => "READ",
-            Self::ReadUpdate => "READ_UPDATE",
-        }
-    }
-}
-
-impl FromStr for Permission {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        [Self::None, Self::Read, Self::ReadUpdate]
-            .into_iter()
-            .find(|permission| permission.as_str() == text)
-            .ok_or_else(|| Error::new(format!("permission {text:?} is none of NONE, READ, READ_UPDATE")))
-    }
-}
-
-/// The rights of one caller.
+/// The access control list of one caller. The default list is empty and denies everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Acl(Vec<Entry>);
 
@@ -54,46 +21,46 @@ struct Entry {
     permission: Permission,
 }
 
-/// Longest list of rights that is read, in bytes.
+/// Longest list that is accepted, in bytes.
 const MAX_ACL_BYTES: usize = 256 * 1024;
 
 impl Acl {
-    /// Everything that is not the system's own.
-    pub fn everything() -> Self {
+    /// Returns a list that grants everything except system resources.
+    pub fn full_access() -> Self {
         Self(vec![Entry { pattern: "*".to_owned(), permission: Permission::ReadUpdate }])
     }
 
-    /// Whether these rights suffice.
-    pub fn allows(&self, need: &Need) -> bool {
-        match need {
-            Need::Known => true,
-            Need::Right { resource, permission, explicit_prefix } => {
+    /// Whether the list grants the required permission.
+    pub fn allows(&self, required: &RequiredPermission) -> bool {
+        match required {
+            RequiredPermission::Authenticated => true,
+            RequiredPermission::Resource { resource, permission, explicit_prefix } => {
                 self.permission(resource, explicit_prefix.as_deref()) >= *permission
             }
         }
     }
 
-    /// Whether an item refuses this: the first that matches says `NONE`.
-    pub fn refuses(&self, need: &Need) -> bool {
-        match need {
-            Need::Known => false,
-            Need::Right { resource, explicit_prefix, .. } => {
-                self.first(resource, explicit_prefix.as_deref()) == Some(Permission::None)
+    /// Whether an entry denies it explicitly: the first match says `NONE`.
+    pub fn denies(&self, required: &RequiredPermission) -> bool {
+        match required {
+            RequiredPermission::Authenticated => false,
+            RequiredPermission::Resource { resource, explicit_prefix, .. } => {
+                self.first_match(resource, explicit_prefix.as_deref()) == Some(Permission::None)
             }
         }
     }
 
-    /// What is permitted on a resource. With a prefix only items that name the prefix in full give a right.
+    /// The permission on a resource. With a prefix, only entries that start with the prefix grant anything.
     fn permission(&self, resource: &str, explicit_prefix: Option<&str>) -> Permission {
-        self.first(resource, explicit_prefix).unwrap_or(Permission::None)
+        self.first_match(resource, explicit_prefix).unwrap_or(Permission::None)
     }
 
-    fn first(&self, resource: &str, explicit_prefix: Option<&str>) -> Option<Permission> {
-        let is_heard = |entry: &&Entry| {
+    fn first_match(&self, resource: &str, explicit_prefix: Option<&str>) -> Option<Permission> {
+        let applies = |entry: &&Entry| {
             entry.permission == Permission::None
                 || explicit_prefix.is_none_or(|prefix| entry.pattern.starts_with(prefix))
         };
-        let found = self.0.iter().filter(is_heard).find(|entry| matches(&entry.pattern, resource));
+        let found = self.0.iter().filter(applies).find(|entry| is_match(&entry.pattern, resource));
         found.map(|entry| entry.permission)
     }
 }
@@ -103,34 +70,34 @@ impl FromStr for Acl {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         if text.len() > MAX_ACL_BYTES {
-            return Err(Error::new(format!("a list of rights has at most {MAX_ACL_BYTES} bytes")));
+            return Err(Error::new(format!("an access control list has at most {MAX_ACL_BYTES} bytes")));
         }
         let items = text.split(';').map(str::trim).filter(|item| !item.is_empty());
-        items.map(entry).collect::<Result<_, _>>().map(Self)
+        items.map(parse_entry).collect::<Result<_, _>>().map(Self)
     }
 }
 
-fn entry(item: &str) -> Result<Entry, Error> {
-    let wrong = || Error::new(format!("right {item:?} is not written pattern,PERMISSION"));
-    let (pattern, permission) = item.split_once(',').ok_or_else(wrong)?;
+fn parse_entry(item: &str) -> Result<Entry, Error> {
+    let invalid = || Error::new(format!("ACL entry {item:?} is not written pattern,PERMISSION"));
+    let (pattern, permission) = item.split_once(',').ok_or_else(invalid)?;
     let pattern = pattern.trim();
     if pattern.is_empty() {
-        return Err(wrong());
+        return Err(invalid());
     }
-    if let Some(sign) = pattern.chars().find(|sign| r"\^$?()[]{}|".contains(*sign)) {
-        let what =
-            format!("right {item:?} has {sign:?}: only * stands for other text, write one right for each");
-        return Err(Error::new(what));
+    if let Some(character) = pattern.chars().find(|character| r"\^$?()[]{}|".contains(*character)) {
+        return Err(Error::new(format!(
+            "ACL entry {item:?} has {character:?}: only * is a wildcard, write one entry per pattern"
+        )));
     }
-    // what the Java server makes of `*` may also be written out
+    // the Java server's own expansion of `*` may also be written out
     Ok(Entry { pattern: pattern.replace(".*", "*"), permission: permission.trim().parse()? })
 }
 
-/// Whether a pattern matches all of a text. Steps: at most the product of both lengths.
-fn matches(pattern: &str, text: &str) -> bool {
+/// Whether a pattern matches the whole text. Takes at most the product of both lengths in steps.
+fn is_match(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut at, mut read) = (0, 0);
-    // the last star, and how much of the text it has taken
+    // the last star, and how much of the text it matches
     let mut star: Option<(usize, usize)> = None;
     while read < text.len() {
         if pattern.get(at) == Some(&b'*') {
@@ -138,14 +105,14 @@ fn matches(pattern: &str, text: &str) -> bool {
             at += 1;
         } else if pattern.get(at) == text.get(read) {
             (at, read) = (at + 1, read + 1);
-        } else if let Some((star_at, taken)) = star {
-            star = Some((star_at, taken + 1));
-            (at, read) = (star_at + 1, taken + 1);
+        } else if let Some((star_at, matched)) = star {
+            star = Some((star_at, matched + 1));
+            (at, read) = (star_at + 1, matched + 1);
         } else {
             return false;
         }
     }
-    pattern.get(at..).is_some_and(|rest| rest.iter().all(|sign| *sign == b'*'))
+    pattern.get(at..).is_some_and(|rest| rest.iter().all(|byte| *byte == b'*'))
 }
 
 #[cfg(test)]
@@ -157,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn stars_stand_for_any_text_and_the_rest_for_itself() {
+    fn stars_are_wildcards_and_other_characters_are_literal() {
         for (pattern, text, expected) in [
             ("prn::/*", "prn::/", true),
             ("prn::/*", "prn::/scope:s/stream:t", true),
@@ -174,14 +141,14 @@ mod tests {
             // a star in a group's name is not encoded: it is text on this side
             ("prn::/namespace:/group:a*b", "prn::/namespace:/group:a*b", true),
         ] {
-            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
+            assert_eq!(is_match(pattern, text), expected, "{pattern} {text}");
         }
     }
 
     #[test]
-    fn many_stars_end_soon() {
+    fn many_stars_match_in_bounded_time() {
         let pattern = format!("{}b", "a*".repeat(5000));
-        assert!(!matches(&pattern, &"a".repeat(20_000)));
+        assert!(!is_match(&pattern, &"a".repeat(20_000)));
     }
 
     #[test]
@@ -195,19 +162,23 @@ mod tests {
     }
 
     #[test]
-    fn the_systems_own_needs_a_right_that_names_it() {
-        let own = |acl: &str| {
+    fn system_resources_need_an_entry_that_names_them() {
+        let system = |acl: &str| {
             let acl: Acl = acl.parse().unwrap();
             acl.permission("prn::/scope:_schemaregistry/key-value-table:registry", Some("prn::/scope:_"))
         };
-        assert_eq!(own("prn::*,READ_UPDATE"), Permission::None);
-        assert_eq!(own("*,READ_UPDATE;prn::/scope:_schemaregistry*,READ"), Permission::Read);
-        assert_eq!(own("prn::/scope:_*,READ_UPDATE"), Permission::ReadUpdate);
-        assert_eq!(own("*,NONE;prn::/scope:_schemaregistry*,READ"), Permission::None, "a no is a no");
+        assert_eq!(system("prn::*,READ_UPDATE"), Permission::None);
+        assert_eq!(system("*,READ_UPDATE;prn::/scope:_schemaregistry*,READ"), Permission::Read);
+        assert_eq!(system("prn::/scope:_*,READ_UPDATE"), Permission::ReadUpdate);
+        assert_eq!(
+            system("*,NONE;prn::/scope:_schemaregistry*,READ"),
+            Permission::None,
+            "an explicit NONE wins"
+        );
     }
 
     #[test]
-    fn what_is_not_understood_is_refused() {
+    fn invalid_entries_are_rejected() {
         for bad in
             ["prn::/a", "prn::/a,WRITE", "prn::/a,read", ",READ", "prn::/(a|b),READ", "prn::/a,READ,NONE"]
         {
@@ -217,19 +188,19 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn as_a_slow_matcher_would(pattern in "[ab*]{0,8}", text in "[ab]{0,8}") {
+        fn agrees_with_a_backtracking_matcher(pattern in "[ab*]{0,8}", text in "[ab]{0,8}") {
             fn slow(pattern: &[u8], text: &[u8]) -> bool {
                 match pattern.split_first() {
                     None => text.is_empty(),
-                    Some((b'*', rest)) => (0..=text.len()).any(|taken| slow(rest, &text[taken..])),
-                    Some((sign, rest)) => text.first() == Some(sign) && slow(rest, &text[1..]),
+                    Some((b'*', rest)) => (0..=text.len()).any(|matched| slow(rest, &text[matched..])),
+                    Some((byte, rest)) => text.first() == Some(byte) && slow(rest, &text[1..]),
                 }
             }
-            proptest::prop_assert_eq!(matches(&pattern, &text), slow(pattern.as_bytes(), text.as_bytes()));
+            proptest::prop_assert_eq!(is_match(&pattern, &text), slow(pattern.as_bytes(), text.as_bytes()));
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in "\\PC{0,60}") {
+        fn any_text_is_parsed_or_rejected(text in "\\PC{0,60}") {
             let _ = text.parse::<Acl>();
         }
     }

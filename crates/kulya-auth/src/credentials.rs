@@ -1,4 +1,4 @@
-//! What a caller shows: the `Authorization` header.
+//! The credentials that a caller presents, and the parser of an HTTP-style `Authorization` value.
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -7,26 +7,26 @@ use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// A longer header is not looked at, in bytes.
+/// Longest value that is parsed, in bytes.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 
-/// As Java decodes: the padding may be missing.
+/// Decodes as Java does: padding is optional.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Bytes that nobody is shown, and that are wiped when they go.
+/// Secret bytes: not printed by `Debug`, and zeroed on drop.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
-    /// Keeps a secret.
+    /// Wraps secret bytes.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
         Self(Zeroizing::new(bytes.into()))
     }
 
-    /// The secret itself.
+    /// Returns the bytes.
     pub fn reveal(&self) -> &[u8] {
         &self.0
     }
@@ -38,30 +38,30 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Who a caller says they are, and what they show for it.
+/// What a caller presents to authenticate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credentials {
-    /// A user and a password.
+    /// A user name and a password.
     Basic {
         /// The user's name.
         user: String,
         /// The password.
         password: Secret,
     },
-    /// A token that an issuer signed.
+    /// A token signed by an issuer.
     Bearer(Secret),
 }
 
 impl Credentials {
-    /// Reads `<method> <token>`. The method's case counts, as with the Java servers; `None` is whatever cannot be read, a
-    /// Basic token that is no base64 included.
+    /// Parses `<scheme> <token>`. Returns `None` for any other text, including invalid base64. The scheme is
+    /// case-sensitive, as in the Java servers.
     pub fn parse(header: &str) -> Option<Self> {
         if header.len() > MAX_HEADER_BYTES {
             return None;
         }
-        let (method, token) = header.split_once(char::is_whitespace)?;
+        let (scheme, token) = header.split_once(char::is_whitespace)?;
         let token = token.trim();
-        match method {
+        match scheme {
             "Basic" => {
                 let decoded = Zeroizing::new(BASE64.decode(token).ok()?);
                 let colon = decoded.iter().position(|byte| *byte == b':')?;
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_is_read_or_not() {
+    fn headers_are_parsed_or_rejected() {
         let basic = |user: &str, password: &str| {
             Some(Credentials::Basic { user: user.to_owned(), password: Secret::new(password) })
         };
@@ -107,8 +107,12 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_not_shown() {
-        let shown = format!("{:?} {:?}", Credentials::parse("Basic dXNlcjpoaWRkZW4="), Secret::new("hidden"));
-        assert!(shown.contains("user") && !shown.contains("hidden") && !shown.contains("104"), "{shown}");
+    fn secrets_are_not_printed() {
+        let printed =
+            format!("{:?} {:?}", Credentials::parse("Basic dXNlcjpoaWRkZW4="), Secret::new("hidden"));
+        assert!(
+            printed.contains("user") && !printed.contains("hidden") && !printed.contains("104"),
+            "{printed}"
+        );
     }
 }

@@ -1,8 +1,8 @@
-//! What is wrong with something that was handed in.
+//! The error of the crate: an invalid account file, access control list, key set or other source.
 
 use std::fmt;
 
-/// An account file, a right, a key set or a document that cannot be used.
+/// An invalid account file, access control list, key set or other source.
 #[derive(Debug)]
 pub struct Error {
     what: String,
@@ -10,7 +10,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// `what` is lower case, without a full stop, and names the thing.
+    /// Creates an error; `what` is lower case, without a full stop, and names the thing.
     pub fn new(what: impl Into<String>) -> Self {
         Self { what: what.into(), source: None }
     }

@@ -1,49 +1,63 @@
-//! Who is calling, and what they may do. The faces of `kulya-server` ask; this crate answers with values: a [`Caller`], a
-//! yes or a no, how long to wait. It has no socket, takes time from a [`Clock`], and reads no file but those that are
-//! handed in as a [`Document`].
+//! Authentication, authorization, rate limiting and audit logging for servers, independent of the protocol.
 //!
-//! - [`account`]: the account file of the Java servers, to the letter: users, password hashes, rights.
-//! - [`token`]: bearer tokens (JWT) against an issuer's key set.
-//! - [`acl`]: rights as patterns over resources; the first that matches decides, and nothing matching is a no.
-//! - [`resource`] and [`operation`]: what each call of the registry and of the store asks for. Pure tables.
-//! - [`Guard`]: all of it together.
-//! - [`login`]: whose password is hashed next.
-//! - [`limit`], [`share`], [`audit`] and [`access`]: how much one may ask, and hold at a time, and what is written down of it.
+//! The crate has no socket and no HTTP types: a listener hands in credentials and addresses and gets back values (a
+//! [`Caller`], an allowed or denied permission, a time to wait). Time comes from a [`Clock`]; files are read only
+//! through the [`TextSource`]s that the caller hands in.
+//!
+//! - [`account`]: the account file of the Pravega servers: users, password hashes, access control lists.
+//! - [`token`]: bearer tokens (JWT), verified with an issuer's key set.
+//! - [`acl`] and [`permission`]: access control lists over resources. The first matching entry decides; the default
+//!   is to deny.
+//! - [`resource`] and [`operation`]: the permission that each operation of the registry and of the store requires.
+//! - [`Authenticator`]: verifies passwords and tokens.
+//! - [`admission`]: what every request passes first: authentication, login throttling, the caller's rate limit.
+//! - [`authorization`]: permission checks during a request and their audit records.
+//! - [`tls`]: TLS with certificates that are reloaded.
+//! - [`login_queue`]: the order in which passwords are hashed.
+//! - [`rate_limit`] and [`fair_share`]: requests per second, and requests, connections and bytes at a time.
+//! - [`audit`] and [`access_log`]: log files.
 //!
 //! ```
-//! use kulya_auth::acl::{Acl, Permission};
+//! use kulya_auth::acl::Acl;
 //! use kulya_auth::operation::{StoreCall, store};
-//! use kulya_auth::resource::Names;
+//! use kulya_auth::resource::ResourceNames;
 //! let acl: Acl = "prn::/scope:shop/*,READ".parse()?;
-//! let need = store(&Names::default(), StoreCall::ReadStream, "shop", "orders");
-//! assert!(acl.allows(&need));
-//! assert!(!acl.allows(&store(&Names::default(), StoreCall::WriteStream, "shop", "orders")));
+//! let required = store(&ResourceNames::default(), StoreCall::ReadStream, "shop", "orders");
+//! assert!(acl.allows(&required));
+//! assert!(!acl.allows(&store(&ResourceNames::default(), StoreCall::WriteStream, "shop", "orders")));
 //! # Ok::<(), kulya_auth::Error>(())
 //! ```
 
-pub mod access;
+pub mod access_log;
 pub mod account;
 pub mod acl;
+pub mod admission;
 pub mod audit;
-mod bounded;
+mod authenticator;
+pub mod authorization;
+mod caller;
 mod credentials;
-pub mod document;
 mod error;
-mod guard;
-pub mod limit;
-pub mod login;
+pub mod fair_share;
+pub mod login_queue;
+mod login_throttle;
 pub mod operation;
 mod password;
+mod password_cache;
+pub mod permission;
+pub mod rate_limit;
 pub mod resource;
-pub mod share;
+pub mod text_source;
+pub mod tls;
 pub mod token;
-mod verified;
+mod truncate;
 
-pub use bounded::bounded;
+pub use authenticator::{AuthError, Authenticator};
+pub use caller::{Caller, CredentialKind};
 pub use credentials::{Credentials, Secret};
-pub use document::Document;
 pub use error::Error;
-pub use guard::{Caller, Guard, NotLetIn, Shown};
 #[cfg(doc)]
 use kulya_store::clock::Clock;
 pub use password::{ITERATIONS, PasswordHash};
+pub use text_source::TextSource;
+pub use truncate::truncate;

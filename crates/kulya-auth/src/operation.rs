@@ -1,92 +1,45 @@
-//! What each call asks for: tables from a call to a resource and a permission. Nothing is decided elsewhere.
+//! The permission that each operation requires: tables from an operation to a resource and a permission.
 //!
-//! The registry's are the Java registry's, also where they are too weak: adding a codec and making an encoding change
-//! something and need `READ` only. The store's are Pravega's.
+//! The registry's table is the Java registry's, including its weak spots: adding a codec type and creating an encoding
+//! id change state and require only `READ`. The store's table is Pravega's.
 
-use crate::acl::Permission::{self, Read, ReadUpdate};
-use crate::resource::Names;
-use std::fmt;
+use crate::permission::Permission::{self, Read, ReadUpdate};
+use crate::permission::RequiredPermission;
+use crate::resource::ResourceNames;
 
-/// What a call needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Need {
-    /// That somebody is known.
-    Known,
-    /// A right.
-    Right {
-        /// On what.
-        resource: String,
-        /// At least.
-        permission: Permission,
-        /// Where the resource is the system's own: how an item must begin to give a right on it.
-        explicit_prefix: Option<String>,
-    },
-}
-
-impl Need {
-    /// A right on a resource that is nobody's in particular.
-    pub fn right(resource: String, permission: Permission) -> Self {
-        Self::Right { resource, permission, explicit_prefix: None }
-    }
-
-    /// A right on everything: what a call needs that no table names.
-    pub fn unnamed(names: &Names) -> Self {
-        Self::right(names.root(), ReadUpdate)
-    }
-
-    /// Whether it is about changing something.
-    pub fn is_change(&self) -> bool {
-        matches!(self, Self::Right { permission: ReadUpdate, .. })
-    }
-}
-
-/// As a person reads it: `READ on prn::/scope:shop`.
-impl fmt::Display for Need {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Right { resource, permission, explicit_prefix } = self else {
-            return f.write_str("to be known");
-        };
-        write!(f, "{} on {resource}", permission.as_str())?;
-        match explicit_prefix {
-            Some(prefix) => write!(f, ", by a right that begins with {prefix}"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// The calls of the registry, on every face.
+/// The operations of the registry, in every API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RegistryCall {
-    /// Whether somebody is there.
+    /// Checks that the server responds.
     Ping,
-    /// The groups of a namespace; each is shown to who may read it.
+    /// Lists the groups of a namespace; each is listed for callers that may read it.
     ListGroups,
-    /// Makes a group.
+    /// Creates a group.
     CreateGroup,
-    /// Reads anything of a group, asks whether a schema would do, makes an encoding id.
+    /// Reads anything of a group, or checks a schema against it.
     ReadGroup,
-    /// Makes an encoding id. Java asks for reading only.
+    /// Gets or creates an encoding id. The Java registry requires read permission only.
     EncodingId,
-    /// Changes the group's rule.
+    /// Changes the group's compatibility policy.
     UpdateCompatibility,
-    /// Removes a group.
+    /// Deletes a group.
     DeleteGroup,
     /// Registers a schema.
     AddSchema,
-    /// Removes a schema by its id.
+    /// Deletes a schema by its id.
     DeleteSchema,
-    /// Removes a schema by its type and version. Java asks for another right than by id.
+    /// Deletes a schema by its type and version. The Java registry requires another permission than by id.
     DeleteVersion,
-    /// Adds a codec, over REST v1. Java asks for reading only.
+    /// Adds a codec type over REST v1. The Java registry requires read permission only.
     AddCodecType,
-    /// Adds a codec, over our own faces.
+    /// Adds a codec type over REST v2 or gRPC.
     AddCodec,
-    /// The groups that have a schema.
+    /// Lists the groups that contain a schema.
     AddedTo,
 }
 
 impl RegistryCall {
-    /// For the audit log.
+    /// Returns the operation's name in the audit log.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ping => "ping",
@@ -104,19 +57,24 @@ impl RegistryCall {
         }
     }
 
-    /// Whether it changes what the registry keeps, whatever right it needs.
-    pub fn changes(self) -> bool {
+    /// Whether it changes stored state, whatever permission it requires.
+    pub fn is_change(self) -> bool {
         !matches!(self, Self::Ping | Self::ListGroups | Self::ReadGroup | Self::AddedTo)
     }
 }
 
-/// What a call of the registry needs. `group` is `""` where a call names none.
-pub fn registry(names: &Names, call: RegistryCall, namespace: &str, group: &str) -> Need {
+/// Returns what an operation of the registry requires. `group` is `""` where the operation names none.
+pub fn registry(
+    names: &ResourceNames,
+    call: RegistryCall,
+    namespace: &str,
+    group: &str,
+) -> RequiredPermission {
     use RegistryCall as Call;
     let (resource, permission) = match call {
-        Call::Ping | Call::ListGroups => return Need::Known,
+        Call::Ping | Call::ListGroups => return RequiredPermission::Authenticated,
         Call::CreateGroup => (names.namespace(namespace), ReadUpdate),
-        Call::AddedTo => (names.within(namespace), Read),
+        Call::AddedTo => (names.qualified_namespace(namespace), Read),
         Call::ReadGroup | Call::EncodingId => (names.group(namespace, group), Read),
         Call::UpdateCompatibility | Call::DeleteGroup | Call::DeleteSchema => {
             (names.group(namespace, group), ReadUpdate)
@@ -125,32 +83,36 @@ pub fn registry(names: &Names, call: RegistryCall, namespace: &str, group: &str)
         Call::AddCodecType => (names.codecs(namespace, group), Read),
         Call::AddCodec => (names.codecs(namespace, group), ReadUpdate),
     };
-    Need::right(resource, permission)
+    RequiredPermission::on(resource, permission)
 }
 
-/// What a call over a whole namespace of the registry needs, or over all of it.
-pub fn over(names: &Names, namespace: Option<&str>, permission: Permission) -> Need {
+/// Returns what an operation over a whole namespace of the registry requires; `None` is the whole registry.
+pub fn namespace(
+    names: &ResourceNames,
+    namespace: Option<&str>,
+    permission: Permission,
+) -> RequiredPermission {
     let resource = namespace.map_or_else(|| names.root(), |namespace| names.namespace(namespace));
-    Need::right(resource, permission)
+    RequiredPermission::on(resource, permission)
 }
 
-/// The calls of the store, on every face.
+/// The operations of the store, in every API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreCall {
-    /// Who answers; the scopes, of which each is shown to who may read it; what became of a writer's or a transaction's
-    /// number, which only their owner can name.
-    Known,
-    /// Sees a scope and what is in it.
+    /// Describes the server, lists scopes (each for callers that may read it), or looks up a writer's or a
+    /// transaction's id, which only its owner knows.
+    Authenticated,
+    /// Reads a scope and lists what it contains.
     ReadScope,
-    /// Makes or removes a scope.
+    /// Creates or deletes a scope.
     ChangeScopes,
-    /// Makes or removes streams of a scope.
+    /// Creates or deletes streams of a scope.
     ChangeStreams,
-    /// Makes or removes tables of a scope.
+    /// Creates or deletes tables of a scope.
     ChangeTables,
-    /// Reads, describes and follows a stream.
+    /// Reads, describes or tails a stream.
     ReadStream,
-    /// Appends, seals, truncates, updates a stream.
+    /// Appends to, seals, truncates or updates a stream.
     WriteStream,
     /// Reads a table's entries.
     ReadTable,
@@ -158,14 +120,22 @@ pub enum StoreCall {
     WriteTable,
 }
 
-/// What a call of the store needs; `name` is the stream's or the table's, `""` where a call names none.
+impl StoreCall {
+    /// Whether it changes stored state.
+    pub fn is_change(self) -> bool {
+        !matches!(self, Self::Authenticated | Self::ReadScope | Self::ReadStream | Self::ReadTable)
+    }
+}
+
+/// Returns what an operation of the store requires; `name` is the stream's or the table's, `""` where there is none.
 ///
-/// A system scope, whose name begins with `_`, needs a right that names it: one on everything is not enough.
-pub fn store(names: &Names, call: StoreCall, scope: &str, name: &str) -> Need {
+/// A system scope, whose name starts with `_`, requires an ACL entry that names it: an entry for everything is not
+/// enough.
+pub fn store(names: &ResourceNames, call: StoreCall, scope: &str, name: &str) -> RequiredPermission {
     use StoreCall as Call;
     let is_system = scope.starts_with('_');
     let (resource, permission) = match call {
-        Call::Known => return Need::Known,
+        Call::Authenticated => return RequiredPermission::Authenticated,
         Call::ReadScope => (names.scope(scope), Read),
         Call::ChangeScopes if is_system => (names.scope(scope), ReadUpdate),
         Call::ChangeScopes => (names.root(), ReadUpdate),
@@ -175,7 +145,8 @@ pub fn store(names: &Names, call: StoreCall, scope: &str, name: &str) -> Need {
         Call::ReadTable => (names.table(scope, name), Read),
         Call::WriteTable => (names.table(scope, name), ReadUpdate),
     };
-    Need::Right { resource, permission, explicit_prefix: is_system.then(|| names.system_scopes()) }
+    let explicit_prefix = is_system.then(|| names.system_scopes());
+    RequiredPermission::Resource { resource, permission, explicit_prefix }
 }
 
 #[cfg(test)]
@@ -183,16 +154,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_registrys_calls_need() {
+    fn registry_operations_require_the_java_permissions() {
         use RegistryCall as Call;
-        let names = Names::default();
-        let need = |call, namespace| match registry(&names, call, namespace, "g") {
-            Need::Known => "known".to_owned(),
-            Need::Right { resource, permission, .. } => format!("{resource} {}", permission.as_str()),
+        let names = ResourceNames::default();
+        let required = |call, namespace| match registry(&names, call, namespace, "g") {
+            RequiredPermission::Authenticated => "authenticated".to_owned(),
+            RequiredPermission::Resource { resource, permission, .. } => {
+                format!("{resource} {}", permission.as_str())
+            }
         };
         for (call, expected) in [
-            (Call::Ping, "known"),
-            (Call::ListGroups, "known"),
+            (Call::Ping, "authenticated"),
+            (Call::ListGroups, "authenticated"),
             (Call::CreateGroup, "prn::/namespace:n READ_UPDATE"),
             (Call::ReadGroup, "prn::/namespace:n/group:g READ"),
             (Call::EncodingId, "prn::/namespace:n/group:g READ"),
@@ -204,26 +177,26 @@ mod tests {
             (Call::AddCodecType, "prn::/namespace:n/group:g/codecs:* READ"),
             (Call::AddedTo, "prn::/namespace:n READ"),
         ] {
-            assert_eq!(need(call, "n"), expected, "{call:?}");
+            assert_eq!(required(call, "n"), expected, "{call:?}");
         }
-        assert_eq!(need(Call::CreateGroup, ""), "prn::/ READ_UPDATE");
-        assert_eq!(need(Call::AddedTo, ""), "prn::/namespace: READ");
-        assert_eq!(need(Call::ReadGroup, ""), "prn::/namespace:/group:g READ");
+        assert_eq!(required(Call::CreateGroup, ""), "prn::/ READ_UPDATE");
+        assert_eq!(required(Call::AddedTo, ""), "prn::/namespace: READ");
+        assert_eq!(required(Call::ReadGroup, ""), "prn::/namespace:/group:g READ");
     }
 
     #[test]
-    fn what_the_stores_calls_need() {
+    fn store_operations_require_pravegas_permissions() {
         use StoreCall as Call;
-        let names = Names::default();
-        let need = |call, scope| match store(&names, call, scope, "t") {
-            Need::Known => "known".to_owned(),
-            Need::Right { resource, permission, explicit_prefix } => {
-                let mark = if explicit_prefix.is_some() { " by name" } else { "" };
-                format!("{resource} {}{mark}", permission.as_str())
+        let names = ResourceNames::default();
+        let required = |call, scope| match store(&names, call, scope, "t") {
+            RequiredPermission::Authenticated => "authenticated".to_owned(),
+            RequiredPermission::Resource { resource, permission, explicit_prefix } => {
+                let suffix = if explicit_prefix.is_some() { " explicitly" } else { "" };
+                format!("{resource} {}{suffix}", permission.as_str())
             }
         };
         for (call, expected) in [
-            (Call::Known, "known"),
+            (Call::Authenticated, "authenticated"),
             (Call::ReadScope, "prn::/scope:s READ"),
             (Call::ChangeScopes, "prn::/ READ_UPDATE"),
             (Call::ChangeStreams, "prn::/scope:s READ_UPDATE"),
@@ -233,9 +206,9 @@ mod tests {
             (Call::ReadTable, "prn::/scope:s/key-value-table:t READ"),
             (Call::WriteTable, "prn::/scope:s/key-value-table:t READ_UPDATE"),
         ] {
-            assert_eq!(need(call, "s"), expected, "{call:?}");
+            assert_eq!(required(call, "s"), expected, "{call:?}");
         }
-        assert_eq!(need(Call::ReadTable, "_x"), "prn::/scope:_x/key-value-table:t READ by name");
-        assert_eq!(need(Call::ChangeScopes, "_x"), "prn::/scope:_x READ_UPDATE by name");
+        assert_eq!(required(Call::ReadTable, "_x"), "prn::/scope:_x/key-value-table:t READ explicitly");
+        assert_eq!(required(Call::ChangeScopes, "_x"), "prn::/scope:_x READ_UPDATE explicitly");
     }
 }

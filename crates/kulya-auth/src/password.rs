@@ -1,5 +1,5 @@
-//! Password hashes as the Java servers keep them: the hexadecimal digits of `iterations:salt:key`, salt and key again in
-//! hexadecimal digits; the key is PBKDF2 with HMAC-SHA-256.
+//! Password hashes as the Pravega servers store them: the hexadecimal digits of `iterations:salt:key`, with salt and key
+//! themselves in hexadecimal digits; the key is PBKDF2 with HMAC-SHA-256.
 
 use crate::Error;
 use kulya_store::hex;
@@ -8,17 +8,17 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
-/// Iterations of a new hash. The Java servers make 5000 and read any number.
+/// Iterations of a new hash. The Java servers use 5000 and accept any number.
 pub const ITERATIONS: NonZeroU32 = NonZeroU32::new(200_000).expect("not zero");
-/// A hash that asks for more work than this is refused: each wrong password would cost it.
-const MOST_ITERATIONS: u32 = 10_000_000;
+/// A hash with more iterations is rejected: every failed login would have to pay for them.
+const MAX_ITERATIONS: u32 = 10_000_000;
 const KEY_BYTES: usize = 64;
-/// What one round of iterations makes of a key.
+/// Bytes of a key that one round of iterations derives.
 const BLOCK_BYTES: usize = 32;
-/// Of salt and of key, each.
-const MOST_BYTES: usize = 1024;
+/// Longest salt and longest key, in bytes.
+const MAX_BYTES: usize = 1024;
 
-/// What is kept of a password.
+/// The hash of a password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash {
     iterations: NonZeroU32,
@@ -27,7 +27,7 @@ pub struct PasswordHash {
 }
 
 impl PasswordHash {
-    /// Hashes a password; `salt` is drawn at random by the caller, once for each hash. Takes a good part of a second at
+    /// Hashes a password; the caller draws a random `salt` for each hash. Takes some hundred milliseconds at
     /// [`ITERATIONS`].
     pub fn new(password: &[u8], salt: [u8; 32], iterations: NonZeroU32) -> Self {
         let mut key = vec![0; KEY_BYTES];
@@ -35,29 +35,29 @@ impl PasswordHash {
         Self { iterations, salt: salt.to_vec(), key }
     }
 
-    /// Whether this is the password; the comparison takes the same time for every wrong one. As slow as making the hash.
-    pub fn is_of(&self, password: &[u8]) -> bool {
+    /// Verifies a password in constant time. Takes as long as creating the hash.
+    pub fn verify(&self, password: &[u8]) -> bool {
         let (algorithm, salt) = (pbkdf2::PBKDF2_HMAC_SHA256, &self.salt);
         pbkdf2::verify(algorithm, self.iterations, salt, password, &self.key).is_ok()
     }
 
-    /// What it takes to look at a password, in iterations of the keyed hash.
+    /// The work of verifying a password, in iterations of the keyed hash.
     pub(crate) fn work(&self) -> u64 {
         u64::from(self.iterations.get()) * (self.key.len().div_ceil(BLOCK_BYTES) as u64)
     }
 
-    /// The iterations that it takes.
+    /// Returns the number of iterations.
     pub fn iterations(&self) -> NonZeroU32 {
         self.iterations
     }
 }
 
-/// Works as long as looking at a password does that takes so many iterations; how many they were.
-pub(crate) fn spend(work: u64, password: &[u8]) -> u64 {
+/// Takes as long as verifying a password with so many iterations; returns the iterations done.
+pub(crate) fn simulate_verification(work: u64, password: &[u8]) -> u64 {
     let Some(iterations) = u32::try_from(work).ok().and_then(NonZeroU32::new) else { return 0 };
     let mut key = [0; BLOCK_BYTES];
     pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, iterations, &[0; 32], password, &mut key);
-    // a compiler that sees that nobody needs it would leave it out
+    // keeps the compiler from removing a result that nobody uses
     std::hint::black_box(key);
     work
 }
@@ -68,7 +68,7 @@ impl FromStr for PasswordHash {
     fn from_str(text: &str) -> Result<Self, Error> {
         parse(text).ok_or_else(|| {
             let form = "the hexadecimal digits of iterations:salt:key";
-            Error::new(format!("a password hash is not {form}: make one with kulya account hash"))
+            Error::new(format!("a password hash is not {form}: create one with kulya account hash"))
         })
     }
 }
@@ -80,13 +80,13 @@ fn parse(text: &str) -> Option<PasswordHash> {
     if parts.next().is_some() {
         return None;
     }
-    let iterations: u32 = iterations.parse().ok().filter(|asked| *asked <= MOST_ITERATIONS)?;
-    let bytes = |digits: &str| hex::decode(digits.as_bytes()).filter(|bytes| bytes.len() <= MOST_BYTES);
+    let iterations: u32 = iterations.parse().ok().filter(|iterations| *iterations <= MAX_ITERATIONS)?;
+    let bytes = |digits: &str| hex::decode(digits.as_bytes()).filter(|bytes| bytes.len() <= MAX_BYTES);
     let key = bytes(key).filter(|key| !key.is_empty())?;
     Some(PasswordHash { iterations: NonZeroU32::new(iterations)?, salt: bytes(salt)?, key })
 }
 
-/// As the account file has it.
+/// Formats the hash as the account file stores it.
 impl fmt::Display for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = format!("{}:{}:{}", self.iterations, hex::encode(&self.salt), hex::encode(&self.key));
@@ -94,7 +94,7 @@ impl fmt::Display for PasswordHash {
     }
 }
 
-/// Without what a guesser needs.
+/// Omits salt and key.
 impl fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PasswordHash").field("iterations", &self.iterations).finish_non_exhaustive()
@@ -105,13 +105,13 @@ impl fmt::Debug for PasswordHash {
 mod tests {
     use super::*;
 
-    /// Made by the Java servers' own hasher.
+    /// Created by the Java servers' own hasher.
     const JAVA: &str = "353030303a313866373866383536383064633263626662383764386631326465343736323538386162363461613634313261613661633138623732346464316431643638303a6534656438313634366439356139323037383034383636323034393764666432336630376634613635333665633733393864396335366261373461633266613662383065326462333966643638376231303432613136626536356338613636316138323030383962653666616134356263626139333061613665663864636566";
 
     #[test]
-    fn a_hash_of_the_java_servers_is_read() {
+    fn a_hash_of_the_java_servers_is_parsed() {
         let hash: PasswordHash = JAVA.parse().unwrap();
-        assert!(hash.is_of(b"1111_aaaa") && !hash.is_of(b"1111_aaab"));
+        assert!(hash.verify(b"1111_aaaa") && !hash.verify(b"1111_aaab"));
         assert_eq!((hash.iterations().get(), hash.to_string().as_str()), (5000, JAVA));
     }
 
@@ -122,14 +122,14 @@ mod tests {
         let text = made.to_string();
         assert_eq!(text.len(), 396);
         let read: PasswordHash = text.parse().unwrap();
-        assert!(read == made && read.is_of(b"1111_aaaa") && !read.is_of(b"1111_aaab") && !read.is_of(b""));
+        assert!(read == made && read.verify(b"1111_aaaa") && !read.verify(b"1111_aaab") && !read.verify(b""));
         let inner = String::from_utf8(hex::decode(text.as_bytes()).unwrap()).unwrap();
         assert!(inner.starts_with("5000:0707"), "{inner}");
         assert!(!format!("{made:?}").contains(&inner[5..20]));
     }
 
     #[test]
-    fn what_is_no_hash_is_refused() {
+    fn invalid_hashes_are_rejected() {
         let hexed = |inner: &str| hex::encode(inner.as_bytes());
         for bad in [
             "zz".to_owned(),

@@ -1,98 +1,98 @@
-//! The names of what rights are given on, in the words of the Java servers.
+//! The names of the resources that permissions are granted on, as the Pravega servers spell them.
 //!
-//! `prn::/` is everything's root; `prn::/namespace:NS`, `prn::/namespace:NS/group:G` and what a group has
-//! (`…/schemas:*`, `…/codecs:*`) are the registry's, namespace and group form-encoded as Java's `URLEncoder` does;
-//! `prn::/scope:S`, `prn::/scope:S/stream:T` and `prn::/scope:S/key-value-table:T` are the store's.
+//! `prn::/` is the root of all resources. `prn::/namespace:NS`, `prn::/namespace:NS/group:G` and the parts of a group
+//! (`…/schemas:*`, `…/codecs:*`) belong to the registry; namespace and group are form-encoded as Java's `URLEncoder`
+//! does. `prn::/scope:S`, `prn::/scope:S/stream:T` and `prn::/scope:S/key-value-table:T` belong to the store.
 
 use std::fmt::Write;
 
-/// What the parts of a resource are called. The Java registry lets them be chosen.
+/// The configurable words in the names of resources.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Names {
-    /// In front of everything: `prn`.
+pub struct ResourceNames {
+    /// The prefix of every resource: `prn`.
     pub domain: String,
-    /// Of a registry's namespace: `namespace`.
+    /// The word for a namespace of the registry: `namespace`.
     pub namespace: String,
-    /// Of a registry's group: `group`.
+    /// The word for a group of the registry: `group`.
     pub group: String,
 }
 
-impl Default for Names {
+impl Default for ResourceNames {
     fn default() -> Self {
         let [domain, namespace, group] = ["prn", "namespace", "group"].map(str::to_owned);
         Self { domain, namespace, group }
     }
 }
 
-impl Names {
-    /// Everything's root.
+impl ResourceNames {
+    /// Returns the root of all resources.
     pub fn root(&self) -> String {
         format!("{}::/", self.domain)
     }
 
-    /// A namespace; the default one, which is called nothing, is the root.
+    /// Returns a namespace; the default namespace, whose name is empty, is the root.
     pub fn namespace(&self, namespace: &str) -> String {
         if namespace.is_empty() {
             return self.root();
         }
-        self.within(namespace)
+        self.qualified_namespace(namespace)
     }
 
-    /// What is in a namespace, whatever its group. The default one, whose name is empty, is no exception here.
-    pub fn within(&self, namespace: &str) -> String {
-        format!("{}{}:{}", self.root(), self.namespace, encoded(namespace))
+    /// Returns a namespace, where the default namespace is not the root but a namespace with an empty name.
+    pub fn qualified_namespace(&self, namespace: &str) -> String {
+        format!("{}{}:{}", self.root(), self.namespace, form_encode(namespace))
     }
 
-    /// A group.
+    /// Returns a group.
     pub fn group(&self, namespace: &str, group: &str) -> String {
-        let (root, of, called) = (self.root(), &self.namespace, &self.group);
-        format!("{root}{of}:{}/{called}:{}", encoded(namespace), encoded(group))
+        let (namespace, word) = (self.qualified_namespace(namespace), &self.group);
+        format!("{namespace}/{word}:{}", form_encode(group))
     }
 
-    /// The schemas of a group.
+    /// Returns the schemas of a group.
     pub fn schemas(&self, namespace: &str, group: &str) -> String {
         format!("{}/schemas:*", self.group(namespace, group))
     }
 
-    /// The codecs of a group.
+    /// Returns the codecs of a group.
     pub fn codecs(&self, namespace: &str, group: &str) -> String {
         format!("{}/codecs:*", self.group(namespace, group))
     }
 
-    /// A scope of the store.
+    /// Returns a scope of the store.
     pub fn scope(&self, scope: &str) -> String {
         format!("{}scope:{scope}", self.root())
     }
 
-    /// A stream.
+    /// Returns a stream.
     pub fn stream(&self, scope: &str, stream: &str) -> String {
         format!("{}/stream:{stream}", self.scope(scope))
     }
 
-    /// A table.
+    /// Returns a table.
     pub fn table(&self, scope: &str, table: &str) -> String {
         format!("{}/key-value-table:{table}", self.scope(scope))
     }
 
-    /// How the resources of all system scopes begin.
+    /// The common prefix of all system scopes.
     pub(crate) fn system_scopes(&self) -> String {
         self.scope("_")
     }
 }
 
-/// As Java's `URLEncoder`: letters, digits and `.-*_` stand for themselves, a space is `+`.
-fn encoded(text: &str) -> String {
-    let mut done = String::with_capacity(text.len());
+/// Encodes as Java's `URLEncoder`: letters, digits and `.-*_` stay, a space becomes `+`.
+fn form_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'*' | b'_' => done.push(byte.into()),
-            b' ' => done.push('+'),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'*' | b'_' => encoded.push(byte.into()),
+            b' ' => encoded.push('+'),
             _ => {
-                let _ = write!(done, "%{byte:02X}");
+                let _ = write!(encoded, "%{byte:02X}");
             }
         }
     }
-    done
+    encoded
 }
 
 #[cfg(test)]
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn resources_are_written_as_the_java_servers_do() {
-        let names = Names::default();
+        let names = ResourceNames::default();
         for (made, expected) in [
             (names.root(), "prn::/"),
             (names.namespace(""), "prn::/"),
@@ -116,7 +116,7 @@ mod tests {
         ] {
             assert_eq!(made, expected);
         }
-        let other = Names { domain: "d".into(), namespace: "n".into(), group: "g".into() };
+        let other = ResourceNames { domain: "d".into(), namespace: "n".into(), group: "g".into() };
         assert_eq!(other.group("x", "y"), "d::/n:x/g:y");
     }
 }

@@ -6,7 +6,7 @@
 //! has been silent longest is closed, idle ones first. Nothing here reads or writes: [`Watched`] and the bodies say what
 //! happens, and [`Connection::overdue`] is asked from time to time.
 
-use kulya_auth::share::{Part, Pool, counted_address};
+use kulya_auth::fair_share::{Permit, Pool, counted_address};
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -87,7 +87,7 @@ impl Connections {
                 if !self.close_silent(of) {
                     return Err(why);
                 }
-                share.take_anyway(1)
+                share.force_acquire(1)
             }
         };
         let id = self.opened.fetch_add(1, Ordering::Relaxed);
@@ -179,7 +179,7 @@ fn millis(duration: Duration) -> u64 {
 pub(crate) struct Open {
     pub(crate) connection: Arc<Connection>,
     connections: Arc<Connections>,
-    _part: Part,
+    _part: Permit,
 }
 
 impl Drop for Open {

@@ -5,7 +5,7 @@
 //! buffers, which may be larger. A request that finds no room is refused; a tail waits for it, holding nothing.
 
 use bytes::Bytes;
-use kulya_auth::share::{Part, Share};
+use kulya_auth::fair_share::{Permit, Share};
 use kulya_store::{Error, ErrorKind, EventPointer, ReadChunk, Result, SegmentId, StreamStore, Tail, framing};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -64,7 +64,7 @@ struct Block {
     bytes: Vec<u8>,
     events: Vec<(u64, Range<usize>)>,
     next: u64,
-    _part: Part,
+    _part: Permit,
 }
 
 /// Somebody's hold on a block.
@@ -77,7 +77,7 @@ impl AsRef<[u8]> for Hold {
 }
 
 impl Block {
-    fn of(chunk: &ReadChunk, part: Part) -> Self {
+    fn of(chunk: &ReadChunk, part: Permit) -> Self {
         let total = chunk.events.iter().map(|(_, event)| event.len()).sum();
         let mut bytes = Vec::with_capacity(total);
         let mut events = Vec::with_capacity(chunk.events.len());
@@ -130,7 +130,7 @@ impl Reads {
     }
 
     /// The part of what was read, when there is room for it.
-    fn counted(&self, chunk: &ReadChunk, mut part: Part) -> Result<Part> {
+    fn counted(&self, chunk: &ReadChunk, mut part: Permit) -> Result<Permit> {
         let bytes: usize = chunk.events.iter().map(|(_, event)| event.len() + EVENT_BYTES).sum();
         if bytes > part.amount() {
             part.join(self.share.take(bytes - part.amount()).ok_or_else(no_room)?);
@@ -196,7 +196,7 @@ fn is_no_room(error: &Error) -> bool {
 mod tests {
     use super::*;
     use futures::executor::block_on;
-    use kulya_auth::share::Pool;
+    use kulya_auth::fair_share::Pool;
     use kulya_store::memory::MemoryStore;
     use kulya_store::{Append, Commit, StreamConfig, StreamId, head_cut};
 

@@ -1,7 +1,7 @@
 //! Room in memory for what is about to be read, taken before it is: for the largest record of the registry, and what it is
 //! sent as.
 
-use kulya_auth::share::{Part, Share};
+use kulya_auth::fair_share::{Permit, Share};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -11,7 +11,7 @@ const RECORD_BYTES: usize = 20 << 20;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Room for one record more; `None` when there was none for so long.
-pub(crate) async fn for_a_record(share: &Share, patience: Option<Duration>) -> Option<Part> {
+pub(crate) async fn for_a_record(share: &Share, patience: Option<Duration>) -> Option<Permit> {
     let begun = Instant::now();
     // where there is little in all, not all of it
     let wanted = RECORD_BYTES.min(share.most() / 4);

@@ -1,5 +1,5 @@
-//! What `jsonwebtoken` verifies signatures with: `ring`, which the tree has already for TLS. It verifies only; nothing here
-//! can sign, and nothing knows shared secrets.
+//! The crypto provider of `jsonwebtoken`: `ring`, which TLS uses already. It can only verify signatures, not sign, and it
+//! supports no shared secrets.
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind};
@@ -10,8 +10,8 @@ use ring::signature::{
 };
 use std::sync::Once;
 
-/// The algorithms that are taken.
-pub(super) const TAKEN: [Algorithm; 9] = [
+/// The accepted algorithms.
+pub(super) const ACCEPTED: [Algorithm; 9] = [
     Algorithm::RS256,
     Algorithm::RS384,
     Algorithm::RS512,
@@ -25,14 +25,14 @@ pub(super) const TAKEN: [Algorithm; 9] = [
 
 static RING: CryptoProvider = CryptoProvider {
     signer_factory: |_, _| Err(Error::from(ErrorKind::UnsupportedAlgorithm)),
-    verifier_factory: |algorithm, key| match way(*algorithm) {
-        Some(way) => Ok(Box::new(Checked { algorithm: *algorithm, way, key: key.clone() })),
+    verifier_factory: |algorithm, key| match scheme(*algorithm) {
+        Some(scheme) => Ok(Box::new(RingVerifier { algorithm: *algorithm, scheme, key: key.clone() })),
         None => Err(Error::from(ErrorKind::InvalidAlgorithm)),
     },
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// Makes `jsonwebtoken` use it. The library has one for the process: whoever was there first stays.
+/// Installs the provider. `jsonwebtoken` has one per process: the first one installed stays.
 pub(super) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -41,52 +41,52 @@ pub(super) fn install() {
 }
 
 #[derive(Clone, Copy)]
-enum Way {
+enum Scheme {
     Rsa(&'static RsaParameters),
     Other(&'static dyn VerificationAlgorithm),
 }
 
-fn way(algorithm: Algorithm) -> Option<Way> {
+fn scheme(algorithm: Algorithm) -> Option<Scheme> {
     Some(match algorithm {
-        Algorithm::RS256 => Way::Rsa(&signature::RSA_PKCS1_2048_8192_SHA256),
-        Algorithm::RS384 => Way::Rsa(&signature::RSA_PKCS1_2048_8192_SHA384),
-        Algorithm::RS512 => Way::Rsa(&signature::RSA_PKCS1_2048_8192_SHA512),
-        Algorithm::PS256 => Way::Rsa(&signature::RSA_PSS_2048_8192_SHA256),
-        Algorithm::PS384 => Way::Rsa(&signature::RSA_PSS_2048_8192_SHA384),
-        Algorithm::PS512 => Way::Rsa(&signature::RSA_PSS_2048_8192_SHA512),
-        Algorithm::ES256 => Way::Other(&signature::ECDSA_P256_SHA256_FIXED),
-        Algorithm::ES384 => Way::Other(&signature::ECDSA_P384_SHA384_FIXED),
-        Algorithm::EdDSA => Way::Other(&signature::ED25519),
+        Algorithm::RS256 => Scheme::Rsa(&signature::RSA_PKCS1_2048_8192_SHA256),
+        Algorithm::RS384 => Scheme::Rsa(&signature::RSA_PKCS1_2048_8192_SHA384),
+        Algorithm::RS512 => Scheme::Rsa(&signature::RSA_PKCS1_2048_8192_SHA512),
+        Algorithm::PS256 => Scheme::Rsa(&signature::RSA_PSS_2048_8192_SHA256),
+        Algorithm::PS384 => Scheme::Rsa(&signature::RSA_PSS_2048_8192_SHA384),
+        Algorithm::PS512 => Scheme::Rsa(&signature::RSA_PSS_2048_8192_SHA512),
+        Algorithm::ES256 => Scheme::Other(&signature::ECDSA_P256_SHA256_FIXED),
+        Algorithm::ES384 => Scheme::Other(&signature::ECDSA_P384_SHA384_FIXED),
+        Algorithm::EdDSA => Scheme::Other(&signature::ED25519),
         _ => return None,
     })
 }
 
-struct Checked {
+struct RingVerifier {
     algorithm: Algorithm,
-    way: Way,
+    scheme: Scheme,
     key: DecodingKey,
 }
 
-impl Verifier<Vec<u8>> for Checked {
+impl Verifier<Vec<u8>> for RingVerifier {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), SignatureError> {
-        // a key of another family than the algorithm's is no key
+        // the key must be of the algorithm's family
         if self.key.family() != self.algorithm.family() {
             return Err(SignatureError::new());
         }
-        let right = match (self.way, self.key.kind()) {
-            (Way::Rsa(parameters), DecodingKeyKind::RsaModulusExponent { n, e }) => {
+        let verified = match (self.scheme, self.key.kind()) {
+            (Scheme::Rsa(parameters), DecodingKeyKind::RsaModulusExponent { n, e }) => {
                 RsaPublicKeyComponents { n, e }.verify(parameters, message, signature)
             }
-            (Way::Other(algorithm), DecodingKeyKind::SecretOrDer(point)) => {
+            (Scheme::Other(algorithm), DecodingKeyKind::SecretOrDer(point)) => {
                 UnparsedPublicKey::new(algorithm, point).verify(message, signature)
             }
             _ => return Err(SignatureError::new()),
         };
-        right.map_err(|_| SignatureError::new())
+        verified.map_err(|_| SignatureError::new())
     }
 }
 
-impl JwtVerifier for Checked {
+impl JwtVerifier for RingVerifier {
     fn algorithm(&self) -> Algorithm {
         self.algorithm
     }

@@ -1,6 +1,6 @@
-//! The issuer's keys: a JSON Web Key Set as values, [`KeySet`], and how it is kept fresh, [`Refreshing`].
+//! The issuer's keys: a parsed JSON Web Key Set ([`KeySet`]) and the cache that refreshes it ([`CachedKeySet`]).
 
-use crate::{Document, Error};
+use crate::{Error, TextSource};
 use async_trait::async_trait;
 use futures::lock::Mutex;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
@@ -10,31 +10,31 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-/// Longest key set that is read, in bytes, and most keys of one.
+/// Longest key set that is accepted, in bytes, and the keys that are used of one.
 const MAX_SET_BYTES: usize = 1 << 20;
-const MOST_KEYS: usize = 256;
+const MAX_KEYS: usize = 256;
 
-/// Where a key set comes from. Calls may be cancelled at any await.
+/// The source of a key set. Calls are cancel-safe.
 #[async_trait]
 pub trait KeySource: Send + Sync + 'static {
-    /// The set, as JSON text. It answers or fails within a time of its own.
+    /// Returns the key set as JSON text, or fails within a timeout of its own.
     ///
     /// # Errors
-    /// It cannot be had now.
+    /// The source is unavailable.
     async fn key_set(&self) -> Result<String, Box<dyn std::error::Error + Send + Sync>>;
 
-    /// What messages call it.
+    /// Returns the source's name for messages.
     fn name(&self) -> String;
 }
 
-/// A document is a source; what did not change is what it was.
-pub(super) struct OfDocument<D>(D, std::sync::Mutex<String>);
+/// A key set in a text source; returns the last text when it has not changed.
+struct TextKeySource<D>(D, std::sync::Mutex<String>);
 
 #[async_trait]
-impl<D: Document> KeySource for OfDocument<D> {
+impl<D: TextSource> KeySource for TextKeySource<D> {
     async fn key_set(&self) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
         let mut last = self.1.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(text) = self.0.changed()? {
+        if let Some(text) = self.0.read_if_changed()? {
             *last = text;
         }
         Ok(last.clone())
@@ -45,14 +45,14 @@ impl<D: Document> KeySource for OfDocument<D> {
     }
 }
 
-/// A key that verifies, and in which ways.
+/// A verification key and the algorithms that it is for.
 pub(super) struct Key {
     id: Option<String>,
     pub(super) algorithms: Vec<Algorithm>,
     pub(super) key: DecodingKey,
 }
 
-/// The keys of a set that can verify signatures in a way that is taken; others are passed over.
+/// The keys of a set that verify signatures with an accepted algorithm; others are skipped.
 #[derive(Default)]
 pub(super) struct KeySet(Vec<Key>);
 
@@ -61,28 +61,28 @@ impl KeySet {
         if text.len() > MAX_SET_BYTES {
             return Err(Error::new(format!("a key set has at most {MAX_SET_BYTES} bytes")));
         }
-        let set: Value = serde_json::from_str(text).map_err(|e| Error::new("it is no JSON").because(e))?;
+        let set: Value = serde_json::from_str(text).map_err(|e| Error::new("invalid JSON").because(e))?;
         let keys = set.get("keys").and_then(Value::as_array);
-        let keys = keys.ok_or_else(|| Error::new("it is no JSON Web Key Set: it has no list \"keys\""))?;
-        Ok(Self(keys.iter().filter_map(key).take(MOST_KEYS).collect()))
+        let keys = keys.ok_or_else(|| Error::new("not a JSON Web Key Set: it has no list \"keys\""))?;
+        Ok(Self(keys.iter().filter_map(parse_key).take(MAX_KEYS).collect()))
     }
 
-    /// The keys of an id. A token that names none is of the only key that there is.
+    /// Returns the keys with an id. A token without an id can only be verified with a set of a single key.
     pub(super) fn find<'a>(&'a self, id: Option<&'a str>) -> impl Iterator<Item = &'a Key> {
-        let is_alone = self.0.len() == 1;
+        let is_single = self.0.len() == 1;
         self.0.iter().filter(move |key| match id {
             Some(id) => key.id.as_deref() == Some(id),
-            None => is_alone,
+            None => is_single,
         })
     }
 }
 
-fn key(value: &Value) -> Option<Key> {
+fn parse_key(value: &Value) -> Option<Key> {
     let jwk: Jwk = serde_json::from_value(value.clone()).ok()?;
     if jwk.common.public_key_use.as_ref().is_some_and(|purpose| *purpose != PublicKeyUse::Signature) {
         return None;
     }
-    let fitting: Vec<Algorithm> = match &jwk.algorithm {
+    let supported: Vec<Algorithm> = match &jwk.algorithm {
         AlgorithmParameters::RSA(_) => AlgorithmFamily::Rsa.algorithms().to_vec(),
         AlgorithmParameters::EllipticCurve(parameters) => match parameters.curve {
             EllipticCurve::P256 => vec![Algorithm::ES256],
@@ -92,52 +92,52 @@ fn key(value: &Value) -> Option<Key> {
         AlgorithmParameters::OctetKeyPair(parameters) if parameters.curve == EllipticCurve::Ed25519 => {
             vec![Algorithm::EdDSA]
         }
-        // a shared secret is nothing that an issuer publishes
+        // an issuer never publishes a shared secret
         _ => return None,
     };
     let algorithms = match value.get("alg").and_then(Value::as_str) {
-        None => fitting,
-        Some(only) => fitting.into_iter().filter(|algorithm| only.parse() == Ok(*algorithm)).collect(),
+        None => supported,
+        Some(only) => supported.into_iter().filter(|algorithm| only.parse() == Ok(*algorithm)).collect(),
     };
     let key = DecodingKey::from_jwk(&jwk).ok().filter(|_| !algorithms.is_empty())?;
     Some(Key { id: jwk.common.key_id, algorithms, key })
 }
 
-/// A key set that is asked for again: when a token names a key that it does not have, and when it has become old; not more
-/// often than once in an interval, by one of those who want it. While the source does not answer, the last set stays.
-pub struct Refreshing {
+/// A cached key set. It is refreshed when a token names an unknown key and when it has expired, at most once per interval
+/// and by one caller at a time. While the source is unavailable, the last set stays in use.
+pub struct CachedKeySet {
     source: Box<dyn KeySource>,
-    /// Between two tries.
+    /// The time between two attempts.
     interval: Duration,
-    /// After so long a set is old: a key that was taken back is then gone.
-    age: Duration,
+    /// The age at which a set expires, and revoked keys with it.
+    max_age: Duration,
     keys: RwLock<Arc<KeySet>>,
-    /// When it was last tried; held by who tries.
-    tried: Mutex<Option<Duration>>,
-    /// In seconds since 1970, so that it is looked at without waiting.
-    got: std::sync::atomic::AtomicU64,
+    /// The time of the last attempt; locked during an attempt.
+    last_attempt: Mutex<Option<Duration>>,
+    /// The time of the last fetch, in seconds since 1970; read without locking.
+    fetched: std::sync::atomic::AtomicU64,
 }
 
-impl Refreshing {
-    /// Asked at most once in 30 seconds; ten minutes make a set old.
+impl CachedKeySet {
+    /// Creates a cache that refreshes at most once in 30 seconds and expires after ten minutes.
     pub fn new(source: impl KeySource) -> Self {
         Self::with_times(source, Duration::from_secs(30), Duration::from_secs(600))
     }
 
-    /// A document with the key set.
-    pub fn of_document(document: impl Document) -> Self {
-        Self::new(OfDocument(document, std::sync::Mutex::default()))
+    /// Creates a cache of a key set in a text source, such as a file.
+    pub fn from_text_source(source: impl TextSource) -> Self {
+        Self::new(TextKeySource(source, std::sync::Mutex::default()))
     }
 
-    /// With other times.
-    pub fn with_times(source: impl KeySource, interval: Duration, age: Duration) -> Self {
+    /// Creates a cache with other times.
+    pub fn with_times(source: impl KeySource, interval: Duration, max_age: Duration) -> Self {
         Self {
             source: Box::new(source),
             interval,
-            age,
+            max_age,
             keys: RwLock::default(),
-            tried: Mutex::new(None),
-            got: std::sync::atomic::AtomicU64::new(0),
+            last_attempt: Mutex::new(None),
+            fetched: std::sync::atomic::AtomicU64::new(0),
         }
     }
 
@@ -145,65 +145,69 @@ impl Refreshing {
         Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The keys; asked for again when they lack what is wanted.
-    pub(super) async fn with(&self, now: Duration, is_there: impl Fn(&KeySet) -> bool) -> Arc<KeySet> {
+    /// Returns the keys, refreshed first unless `has_key` finds the wanted one.
+    pub(super) async fn fetch_unless(&self, now: Duration, has_key: impl Fn(&KeySet) -> bool) -> Arc<KeySet> {
         let keys = self.keys();
-        if is_there(&keys) {
-            if self.is_old(now)
-                && let Some(tried) = self.tried.try_lock()
+        if has_key(&keys) {
+            if self.is_expired(now)
+                && let Some(last_attempt) = self.last_attempt.try_lock()
             {
-                // the others go on with what there is
-                self.try_again(tried, now).await;
+                // concurrent callers use the expired keys meanwhile
+                self.try_refresh(last_attempt, now).await;
                 return self.keys();
             }
             return keys;
         }
-        let tried = self.tried.lock().await;
-        // somebody may have asked while we waited
-        if !is_there(&self.keys()) {
-            self.try_again(tried, now).await;
+        let last_attempt = self.last_attempt.lock().await;
+        // another caller may have fetched them meanwhile
+        if !has_key(&self.keys()) {
+            self.try_refresh(last_attempt, now).await;
         }
         self.keys()
     }
 
-    fn is_old(&self, now: Duration) -> bool {
-        let got = Duration::from_secs(self.got.load(std::sync::atomic::Ordering::Relaxed));
-        now >= got + self.age
+    fn is_expired(&self, now: Duration) -> bool {
+        let fetched = Duration::from_secs(self.fetched.load(std::sync::atomic::Ordering::Relaxed));
+        now >= fetched + self.max_age
     }
 
-    async fn try_again(&self, mut tried: futures::lock::MutexGuard<'_, Option<Duration>>, now: Duration) {
-        if tried.is_some_and(|last| now < last + self.interval && now >= last) {
+    async fn try_refresh(
+        &self,
+        mut last_attempt: futures::lock::MutexGuard<'_, Option<Duration>>,
+        now: Duration,
+    ) {
+        if last_attempt.is_some_and(|last| now < last + self.interval && now >= last) {
             return;
         }
-        *tried = Some(now);
+        *last_attempt = Some(now);
         if let Err(error) = self.fetch(now).await {
             let cause =
                 std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            tracing::warn!("{error}{cause}; going on with the last keys");
+            tracing::warn!("{error}{cause}; keeping the last keys");
         }
     }
 
     pub(super) async fn refresh(&self, now: Duration) -> Result<(), Error> {
-        let mut tried = self.tried.lock().await;
-        *tried = Some(now);
+        let mut last_attempt = self.last_attempt.lock().await;
+        *last_attempt = Some(now);
         self.fetch(now).await
     }
 
     async fn fetch(&self, now: Duration) -> Result<(), Error> {
-        let wrong = || Error::new(format!("the issuer's keys cannot be had from {}", self.source.name()));
-        let text = self.source.key_set().await.map_err(|e| wrong().because(e))?;
-        let keys = KeySet::parse(&text).map_err(|e| wrong().because(e))?;
+        let failed = || Error::new(format!("cannot fetch the issuer's keys from {}", self.source.name()));
+        let text = self.source.key_set().await.map_err(|e| failed().because(e))?;
+        let keys = KeySet::parse(&text).map_err(|e| failed().because(e))?;
         if keys.0.is_empty() {
-            return Err(wrong().because("it has no key that verifies signatures in a way that is taken"));
+            return Err(failed().because("the key set has no key for an accepted algorithm"));
         }
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
-        self.got.store(now.as_secs(), std::sync::atomic::Ordering::Relaxed);
+        self.fetched.store(now.as_secs(), std::sync::atomic::Ordering::Relaxed);
         Ok(())
     }
 }
 
-impl fmt::Debug for Refreshing {
+impl fmt::Debug for CachedKeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Refreshing").field("source", &self.source.name()).finish_non_exhaustive()
+        f.debug_struct("CachedKeySet").field("source", &self.source.name()).finish_non_exhaustive()
     }
 }

@@ -1,8 +1,8 @@
-//! Bearer tokens: a JWT is believed when a key of the issuer's set signed it, it is of this issuer and for this audience,
-//! and now is within its time.
+//! Bearer tokens: a JWT is valid when a key of the issuer's key set signed it, its issuer and audience match, and it has
+//! not expired.
 //!
-//! The algorithm is the key's, never the token's: a key that stands for RSA is never tried as a shared secret, and `none`
-//! is no algorithm. Taken are RS256/384/512, PS256/384/512, ES256, ES384 and EdDSA (Ed25519).
+//! The key decides the algorithm, never the token: an RSA key is never used as a shared secret, and `none` is rejected.
+//! Accepted are RS256/384/512, PS256/384/512, ES256, ES384 and EdDSA (Ed25519).
 
 mod crypto;
 mod keys;
@@ -11,8 +11,8 @@ use crate::Error;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, Validation, decode_header};
+pub use keys::{CachedKeySet, KeySource};
 use keys::{Key, KeySet};
-pub use keys::{KeySource, Refreshing};
 use kulya_store::clock::Clock;
 use serde::Deserialize;
 use serde_json::Value;
@@ -21,26 +21,26 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Longest token that is read, in bytes.
+/// Longest token that is accepted, in bytes.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-/// What a token must say.
+/// What a token must contain.
 #[derive(Debug, Clone)]
-pub struct Rules {
-    /// Who made it: its `iss`.
+pub struct TokenRules {
+    /// The issuer (`iss`).
     pub issuer: String,
-    /// For whom it is: its `aud`, or one of them.
+    /// The audience (`aud`), or one of several.
     pub audience: String,
-    /// By how much the issuer's clock may differ from ours.
+    /// The tolerated difference between the issuer's clock and this one.
     pub leeway: Duration,
-    /// The claim that has the bearer's rights, as the account file writes them.
+    /// The claim with the access control list, in the syntax of the account file.
     pub acl_claim: Option<String>,
-    /// Whether a token without that claim has the rights of the account that its `sub` names.
+    /// Whether a token without that claim gets the access control list of the account that its `sub` names.
     pub subject_is_account: bool,
 }
 
-impl Rules {
-    /// The claim is `kulya_acl`, subjects are no accounts, and clocks may differ by 30 seconds.
+impl TokenRules {
+    /// Creates rules with the claim `kulya_acl`, without accounts for subjects, and with a leeway of 30 seconds.
     pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
         Self {
             issuer: issuer.into(),
@@ -52,144 +52,147 @@ impl Rules {
     }
 }
 
-/// Why a token is not believed. For the log; who shows one is not told.
+/// Why a token is invalid. For logs only: the caller is not given the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// It is no token that can be read.
+pub enum TokenError {
+    /// The token cannot be parsed.
     Malformed,
-    /// Signed in a way that its key is not for, or that is not taken at all.
+    /// The algorithm is not accepted, or not the key's.
     Algorithm,
-    /// By a key that the issuer does not have, or none was named and there are several.
+    /// The key is not in the issuer's key set, or the token names none and there are several.
     UnknownKey,
-    /// Somebody else signed it, or it was changed.
+    /// The signature is wrong.
     Signature,
-    /// Of another issuer.
+    /// The issuer is another one.
     Issuer,
-    /// For somebody else.
+    /// The audience is another one.
     Audience,
-    /// Its time is over.
+    /// The token has expired.
     Expired,
-    /// Its time has not come.
-    NotYet,
+    /// The token is not valid yet.
+    NotYetValid,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Malformed => "the token cannot be read",
-            Self::Algorithm => "the token is signed in a way that is not taken",
-            Self::UnknownKey => "the token's key is not one of the issuer's",
-            Self::Signature => "the token's signature is wrong",
-            Self::Issuer => "the token is of another issuer",
-            Self::Audience => "the token is for somebody else",
-            Self::Expired => "the token's time is over",
-            Self::NotYet => "the token's time has not come",
+            Self::Malformed => "malformed token",
+            Self::Algorithm => "token algorithm not accepted",
+            Self::UnknownKey => "unknown token key",
+            Self::Signature => "wrong token signature",
+            Self::Issuer => "wrong token issuer",
+            Self::Audience => "wrong token audience",
+            Self::Expired => "token expired",
+            Self::NotYetValid => "token not valid yet",
         })
     }
 }
 
-/// What a token that is believed says.
+/// The claims of a valid token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
-    /// The bearer's name.
+    /// The caller's name (`sub`).
     pub subject: String,
-    /// The rights it carries, as text.
+    /// The access control list, if the token has one.
     pub acl: Option<String>,
 }
 
-/// Believes tokens.
-pub struct Tokens {
-    rules: Rules,
-    keys: Refreshing,
+/// Verifies tokens.
+pub struct TokenVerifier {
+    rules: TokenRules,
+    keys: CachedKeySet,
     clock: Arc<dyn Clock>,
 }
 
-impl Tokens {
-    /// Tokens by these rules, signed by these keys.
-    pub fn new(rules: Rules, keys: Refreshing, clock: Arc<dyn Clock>) -> Self {
+impl TokenVerifier {
+    /// Creates a verifier with these rules and keys.
+    pub fn new(rules: TokenRules, keys: CachedKeySet, clock: Arc<dyn Clock>) -> Self {
         Self { rules, keys, clock }
     }
 
-    /// The rules.
-    pub fn rules(&self) -> &Rules {
+    /// Returns the rules.
+    pub fn rules(&self) -> &TokenRules {
         &self.rules
     }
 
-    /// Asks for the key set now, so that what is wrong with its source is known before a caller comes.
+    /// Fetches the key set now, so that a misconfigured source is reported before the first request.
     ///
     /// # Errors
-    /// The source does not answer, or its answer is no key set.
-    pub async fn prepare(&self) -> Result<(), Error> {
+    /// The source does not respond, or its response is not a key set with usable keys.
+    pub async fn prefetch_keys(&self) -> Result<(), Error> {
         self.keys.refresh(self.clock.since_epoch()).await
     }
 
-    /// Reads a token. May ask the issuer for its keys; can be cancelled at any await.
-    pub async fn check(&self, token: &[u8]) -> Result<Claims, Refusal> {
+    /// Verifies a token; may fetch the issuer's keys. Cancel-safe.
+    ///
+    /// # Errors
+    /// The token is invalid.
+    pub async fn verify(&self, token: &[u8]) -> Result<Claims, TokenError> {
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(Refusal::Malformed);
+            return Err(TokenError::Malformed);
         }
         let now = self.clock.since_epoch();
-        let Head { algorithm, key_id } = head(token)?;
-        let is_there = |keys: &KeySet| keys.find(key_id.as_deref()).next().is_some();
-        let keys = self.keys.with(now, is_there).await;
-        let (mut refusal, mut found) = (Refusal::UnknownKey, None);
+        let Header { algorithm, key_id } = parse_header(token)?;
+        let has_key = |keys: &KeySet| keys.find(key_id.as_deref()).next().is_some();
+        let keys = self.keys.fetch_unless(now, has_key).await;
+        let (mut error, mut found) = (TokenError::UnknownKey, None);
         for key in keys.find(key_id.as_deref()) {
-            match payload(token, algorithm, key) {
+            match verify_signature(token, algorithm, key) {
                 Ok(claims) => {
                     found = Some(claims);
                     break;
                 }
-                Err(why) => refusal = why,
+                Err(why) => error = why,
             }
         }
-        judge(&self.rules, now, &found.ok_or(refusal)?)
+        check_claims(&self.rules, now, &found.ok_or(error)?)
     }
 }
 
-impl fmt::Debug for Tokens {
+impl fmt::Debug for TokenVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rules, keys, .. } = self;
-        f.debug_struct("Tokens").field("rules", rules).field("keys", keys).finish_non_exhaustive()
+        f.debug_struct("TokenVerifier").field("rules", rules).field("keys", keys).finish_non_exhaustive()
     }
 }
 
-struct Head {
+struct Header {
     algorithm: Algorithm,
     key_id: Option<String>,
 }
 
-fn head(token: &[u8]) -> Result<Head, Refusal> {
+fn parse_header(token: &[u8]) -> Result<Header, TokenError> {
     let encoded = token.split(|byte| *byte == b'.').next().unwrap_or_default();
-    let decoded = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| Refusal::Malformed)?;
-    let raw: Value = serde_json::from_slice(&decoded).map_err(|_| Refusal::Malformed)?;
-    // what must be understood and is not
+    let decoded = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| TokenError::Malformed)?;
+    let raw: Value = serde_json::from_slice(&decoded).map_err(|_| TokenError::Malformed)?;
+    // critical extensions, none of which is supported
     if raw.get("crit").is_some() {
-        return Err(Refusal::Malformed);
+        return Err(TokenError::Malformed);
     }
-    let named = raw.get("alg").and_then(Value::as_str).ok_or(Refusal::Malformed)?;
-    let algorithm: Algorithm = named.parse().map_err(|_| Refusal::Algorithm)?;
-    if !crypto::TAKEN.contains(&algorithm) {
-        return Err(Refusal::Algorithm);
+    let named = raw.get("alg").and_then(Value::as_str).ok_or(TokenError::Malformed)?;
+    let algorithm: Algorithm = named.parse().map_err(|_| TokenError::Algorithm)?;
+    if !crypto::ACCEPTED.contains(&algorithm) {
+        return Err(TokenError::Algorithm);
     }
-    let header = decode_header(token).map_err(|_| Refusal::Malformed)?;
-    Ok(Head { algorithm, key_id: header.kid })
+    let header = decode_header(token).map_err(|_| TokenError::Malformed)?;
+    Ok(Header { algorithm, key_id: header.kid })
 }
 
-fn payload(token: &[u8], algorithm: Algorithm, key: &Key) -> Result<Value, Refusal> {
+fn verify_signature(token: &[u8], algorithm: Algorithm, key: &Key) -> Result<Value, TokenError> {
     use jsonwebtoken::errors::ErrorKind;
     if !key.algorithms.contains(&algorithm) {
-        return Err(Refusal::Algorithm);
+        return Err(TokenError::Algorithm);
     }
     crypto::install();
     let mut validation = Validation::new(algorithm);
-    // the library asks the system for the time; `judge` asks our clock
+    // the library would use the system's time; `check_claims` uses our clock
     (validation.validate_exp, validation.validate_nbf, validation.validate_aud) = (false, false, false);
     validation.required_spec_claims = HashSet::new();
     let decoded = jsonwebtoken::decode(token, &key.key, &validation);
     decoded.map(|data| data.claims).map_err(|error| match error.kind() {
-        ErrorKind::InvalidSignature => Refusal::Signature,
-        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidKeyFormat => Refusal::Algorithm,
-        _ => Refusal::Malformed,
+        ErrorKind::InvalidSignature => TokenError::Signature,
+        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidKeyFormat => TokenError::Algorithm,
+        _ => TokenError::Malformed,
     })
 }
 
@@ -209,31 +212,31 @@ enum OneOrMany {
     Many(Vec<String>),
 }
 
-fn judge(rules: &Rules, now: Duration, claims: &Value) -> Result<Claims, Refusal> {
+fn check_claims(rules: &TokenRules, now: Duration, claims: &Value) -> Result<Claims, TokenError> {
     let Registered { iss, sub, aud, exp, nbf } =
-        Registered::deserialize(claims).map_err(|_| Refusal::Malformed)?;
+        Registered::deserialize(claims).map_err(|_| TokenError::Malformed)?;
     if iss != rules.issuer {
-        return Err(Refusal::Issuer);
+        return Err(TokenError::Issuer);
     }
-    let is_ours = match &aud {
+    let is_match = match &aud {
         OneOrMany::One(audience) => *audience == rules.audience,
         OneOrMany::Many(audiences) => audiences.contains(&rules.audience),
     };
-    if !is_ours {
-        return Err(Refusal::Audience);
+    if !is_match {
+        return Err(TokenError::Audience);
     }
     let (now, leeway) = (now.as_secs_f64(), rules.leeway.as_secs_f64());
     if now >= exp + leeway {
-        return Err(Refusal::Expired);
+        return Err(TokenError::Expired);
     }
     if nbf.is_some_and(|from| now + leeway < from) {
-        return Err(Refusal::NotYet);
+        return Err(TokenError::NotYetValid);
     }
     let acl = rules.acl_claim.as_ref().and_then(|name| claims.get(name));
     let acl = match acl {
         None => None,
         Some(Value::String(text)) => Some(text.clone()),
-        Some(_) => return Err(Refusal::Malformed),
+        Some(_) => return Err(TokenError::Malformed),
     };
     Ok(Claims { subject: sub, acl })
 }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 const NOW: u64 = 1_795_474_607;
 
-/// Made for these tests by `openssl genpkey`; nobody else's.
+/// Generated for these tests by `openssl genpkey`.
 const RSA: &[u8] = include_bytes!("../../tests/data/rsa2048.pk8");
 
 enum Signer {
@@ -102,54 +102,57 @@ fn changed(name: &str, value: Value) -> Value {
     claims
 }
 
-/// A source that says what it is told to, and counts.
+/// A source that returns a given key set and counts its fetches.
 #[derive(Default)]
-struct Told {
+struct StubKeySource {
     set: Mutex<Option<String>>,
-    asked: AtomicUsize,
-    waits: Mutex<Option<futures::channel::oneshot::Receiver<()>>>,
+    fetches: AtomicUsize,
+    blocked_on: Mutex<Option<futures::channel::oneshot::Receiver<()>>>,
 }
 
-impl Told {
-    fn says(&self, keys: &[Value]) {
+impl StubKeySource {
+    fn set_keys(&self, keys: &[Value]) {
         *self.set.lock().unwrap() = Some(json!({ "keys": keys }).to_string());
     }
 }
 
 #[async_trait]
-impl KeySource for Arc<Told> {
+impl KeySource for Arc<StubKeySource> {
     async fn key_set(&self) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        let waits = self.waits.lock().unwrap().take();
-        if let Some(waits) = waits {
-            let _ = waits.await;
+        self.fetches.fetch_add(1, Ordering::Relaxed);
+        let blocked_on = self.blocked_on.lock().unwrap().take();
+        if let Some(blocked_on) = blocked_on {
+            let _ = blocked_on.await;
         }
-        self.set.lock().unwrap().clone().ok_or_else(|| "away".into())
+        self.set.lock().unwrap().clone().ok_or_else(|| "unavailable".into())
     }
 
     fn name(&self) -> String {
-        "told".to_owned()
+        "stub".to_owned()
     }
 }
 
-fn tokens(told: &Arc<Told>) -> (Tokens, Arc<ManualClock>) {
+fn tokens(stub: &Arc<StubKeySource>) -> (TokenVerifier, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::at(Duration::from_secs(NOW)));
-    let keys = Refreshing::new(Arc::clone(told));
-    (Tokens::new(Rules::new("issuer", "kulya"), keys, Arc::clone(&clock) as Arc<dyn Clock>), clock)
+    let keys = CachedKeySet::new(Arc::clone(stub));
+    (
+        TokenVerifier::new(TokenRules::new("issuer", "kulya"), keys, Arc::clone(&clock) as Arc<dyn Clock>),
+        clock,
+    )
 }
 
-fn with_keys(keys: &[Value]) -> Tokens {
-    let told = Arc::new(Told::default());
-    told.says(keys);
-    tokens(&told).0
+fn with_keys(keys: &[Value]) -> TokenVerifier {
+    let stub = Arc::new(StubKeySource::default());
+    stub.set_keys(keys);
+    tokens(&stub).0
 }
 
-fn check(tokens: &Tokens, token: &str) -> Result<Claims, Refusal> {
-    block_on(tokens.check(token.as_bytes()))
+fn check(tokens: &TokenVerifier, token: &str) -> Result<Claims, TokenError> {
+    block_on(tokens.verify(token.as_bytes()))
 }
 
 #[test]
-fn every_algorithm_that_is_taken() {
+fn tokens_of_every_accepted_algorithm_are_valid() {
     let (rsa, ed) = (Signer::rsa(), Signer::ed());
     let (p256, p384) =
         (Signer::ec(&ECDSA_P256_SHA256_FIXED_SIGNING), Signer::ec(&ECDSA_P384_SHA384_FIXED_SIGNING));
@@ -168,7 +171,7 @@ fn every_algorithm_that_is_taken() {
         let token = signer.token(&json!({"alg": algorithm, "kid": id, "typ": "JWT"}), &claims());
         let expected = Claims { subject: "anna".to_owned(), acl: Some("*,READ".to_owned()) };
         assert_eq!(check(&tokens, &token), Ok(expected), "{algorithm}");
-        // one sign of the claims is another
+        // one character of the claims is changed
         let changed = token.replacen(".eyJ", ".eyK", 1);
         assert_ne!(token, changed);
         assert!(check(&tokens, &changed).is_err(), "{algorithm}");
@@ -176,7 +179,7 @@ fn every_algorithm_that_is_taken() {
 }
 
 #[test]
-fn what_is_not_believed() {
+fn invalid_tokens_are_rejected() {
     let (signer, other, rsa) = (Signer::ed(), Signer::ed(), Signer::rsa());
     let mut only_rs512 = rsa.jwk("rs512");
     only_rs512["alg"] = json!("RS512");
@@ -202,49 +205,49 @@ fn what_is_not_believed() {
     let mut no_exp = claims();
     no_exp.as_object_mut().unwrap().remove("exp");
     for (why, token, expected) in [
-        ("nothing", String::new(), Refusal::Malformed),
-        ("two parts", "a.b".to_owned(), Refusal::Malformed),
-        ("no base64", "!.!.!".to_owned(), Refusal::Malformed),
-        ("four parts", format!("{}.x", signed(claims())), Refusal::Malformed),
-        ("alg none", unsigned, Refusal::Algorithm),
+        ("empty", String::new(), TokenError::Malformed),
+        ("two parts", "a.b".to_owned(), TokenError::Malformed),
+        ("no base64", "!.!.!".to_owned(), TokenError::Malformed),
+        ("four parts", format!("{}.x", signed(claims())), TokenError::Malformed),
+        ("alg none", unsigned, TokenError::Algorithm),
         (
             "the public key as a secret",
             hmac("rsa", &URL_SAFE_NO_PAD.decode(public).unwrap()),
-            Refusal::Algorithm,
+            TokenError::Algorithm,
         ),
-        ("a published secret", hmac("oct", b"shared"), Refusal::Algorithm),
-        ("a secret's key id", with_head(json!({"alg": "EdDSA", "kid": "oct"})), Refusal::UnknownKey),
+        ("a published secret", hmac("oct", b"shared"), TokenError::Algorithm),
+        ("a secret's key id", with_head(json!({"alg": "EdDSA", "kid": "oct"})), TokenError::UnknownKey),
         (
             "RSA's algorithm for an Ed25519 key",
             with_head(json!({"alg": "RS256", "kid": "k"})),
-            Refusal::Algorithm,
+            TokenError::Algorithm,
         ),
         (
             "a key for another algorithm",
             rsa.token(&json!({"alg": "RS256", "kid": "rs512"}), &claims()),
-            Refusal::Algorithm,
+            TokenError::Algorithm,
         ),
         (
             "a key for encryption",
             rsa.token(&json!({"alg": "RS256", "kid": "enc"}), &claims()),
-            Refusal::UnknownKey,
+            TokenError::UnknownKey,
         ),
-        ("an unknown key", with_head(json!({"alg": "EdDSA", "kid": "l"})), Refusal::UnknownKey),
-        ("no key id among several", with_head(json!({"alg": "EdDSA"})), Refusal::UnknownKey),
-        ("somebody else's", other.token(&head, &claims()), Refusal::Signature),
+        ("an unknown key", with_head(json!({"alg": "EdDSA", "kid": "l"})), TokenError::UnknownKey),
+        ("no key id among several", with_head(json!({"alg": "EdDSA"})), TokenError::UnknownKey),
+        ("another signer", other.token(&head, &claims()), TokenError::Signature),
         (
-            "what must be understood",
+            "a critical extension",
             with_head(json!({"alg": "EdDSA", "kid": "k", "crit": ["x"]})),
-            Refusal::Malformed,
+            TokenError::Malformed,
         ),
-        ("another issuer", signed(changed("iss", json!("other"))), Refusal::Issuer),
-        ("another audience", signed(changed("aud", json!("other"))), Refusal::Audience),
-        ("no audience", signed(changed("aud", json!([]))), Refusal::Audience),
-        ("over", signed(changed("exp", json!(NOW - 30))), Refusal::Expired),
-        ("without an end", signed(no_exp), Refusal::Malformed),
-        ("not yet", signed(later), Refusal::NotYet),
-        ("rights that are no text", signed(changed("kulya_acl", json!(7))), Refusal::Malformed),
-        ("too long", signed(changed("x", json!("x".repeat(20_000)))), Refusal::Malformed),
+        ("another issuer", signed(changed("iss", json!("other"))), TokenError::Issuer),
+        ("another audience", signed(changed("aud", json!("other"))), TokenError::Audience),
+        ("no audience", signed(changed("aud", json!([]))), TokenError::Audience),
+        ("expired", signed(changed("exp", json!(NOW - 30))), TokenError::Expired),
+        ("no expiry", signed(no_exp), TokenError::Malformed),
+        ("not valid yet", signed(later), TokenError::NotYetValid),
+        ("an ACL that is not text", signed(changed("kulya_acl", json!(7))), TokenError::Malformed),
+        ("too long", signed(changed("x", json!("x".repeat(20_000)))), TokenError::Malformed),
     ] {
         assert_eq!(check(&tokens, &token), Err(expected), "{why}");
     }
@@ -257,69 +260,77 @@ fn what_is_not_believed() {
         assert!(check(&tokens, &signed(good)).is_ok());
     }
     let alone = with_keys(&[signer.jwk("k")]);
-    assert!(check(&alone, &with_head(json!({"alg": "EdDSA"}))).is_ok(), "the only key needs no name");
+    assert!(check(&alone, &with_head(json!({"alg": "EdDSA"}))).is_ok(), "a single key needs no id");
 }
 
 #[test]
-fn keys_are_asked_for_when_one_is_unknown_and_not_too_often() {
+fn unknown_keys_are_fetched_at_a_limited_rate() {
     let (one, two) = (Signer::ed(), Signer::ed());
     let token = |signer: &Signer, id: &str| {
         signer.token(&json!({"alg": "EdDSA", "kid": id}), &changed("exp", json!(NOW + 9999)))
     };
     let (first, second) = (token(&one, "1"), token(&two, "2"));
-    let told = Arc::new(Told::default());
-    let (tokens, clock) = tokens(&told);
-    let asked = || told.asked.load(Ordering::Relaxed);
-    assert_eq!((check(&tokens, &first), asked()), (Err(Refusal::UnknownKey), 1), "the issuer is away");
-    told.says(&[one.jwk("1")]);
-    assert_eq!((check(&tokens, &first), asked()), (Err(Refusal::UnknownKey), 1), "too early to ask again");
+    let stub = Arc::new(StubKeySource::default());
+    let (tokens, clock) = tokens(&stub);
+    let fetches = || stub.fetches.load(Ordering::Relaxed);
+    assert_eq!(
+        (check(&tokens, &first), fetches()),
+        (Err(TokenError::UnknownKey), 1),
+        "the issuer is unavailable"
+    );
+    stub.set_keys(&[one.jwk("1")]);
+    assert_eq!(
+        (check(&tokens, &first), fetches()),
+        (Err(TokenError::UnknownKey), 1),
+        "too early to fetch again"
+    );
     clock.advance(Duration::from_secs(30));
     assert!(check(&tokens, &first).is_ok() && check(&tokens, &first).is_ok());
-    assert_eq!((check(&tokens, &second), asked()), (Err(Refusal::UnknownKey), 2));
+    assert_eq!((check(&tokens, &second), fetches()), (Err(TokenError::UnknownKey), 2));
     clock.advance(Duration::from_secs(30));
-    told.says(&[one.jwk("1"), two.jwk("2")]);
+    stub.set_keys(&[one.jwk("1"), two.jwk("2")]);
     assert!(check(&tokens, &second).is_ok());
-    assert_eq!(asked(), 3);
-    // the issuer goes away: what is known stays, however old
-    *told.set.lock().unwrap() = None;
+    assert_eq!(fetches(), 3);
+    // while the issuer is unavailable the cached keys stay
+    *stub.set.lock().unwrap() = None;
     clock.advance(Duration::from_secs(700));
     assert!(check(&tokens, &first).is_ok() && check(&tokens, &second).is_ok());
-    assert_eq!(asked(), 4);
-    // and comes back without a key, which is then gone
-    told.says(&[two.jwk("2")]);
+    assert_eq!(fetches(), 4);
+    // it returns without a key, which is then revoked
+    stub.set_keys(&[two.jwk("2")]);
     clock.advance(Duration::from_secs(30));
     assert!(check(&tokens, &second).is_ok());
-    assert_eq!((check(&tokens, &first), asked()), (Err(Refusal::UnknownKey), 5));
-    // a set that cannot be used does not replace one that can
-    *told.set.lock().unwrap() = Some("{}".to_owned());
+    assert_eq!((check(&tokens, &first), fetches()), (Err(TokenError::UnknownKey), 5));
+    // an unusable set does not replace a usable one
+    *stub.set.lock().unwrap() = Some("{}".to_owned());
     clock.advance(Duration::from_secs(700));
     assert!(check(&tokens, &second).is_ok());
-    assert!(block_on(tokens.prepare()).is_err());
+    assert!(block_on(tokens.prefetch_keys()).is_err());
 }
 
 #[test]
-fn many_who_want_one_key_ask_once() {
+fn concurrent_callers_fetch_a_key_once() {
     let signer = Signer::ed();
-    let told = Arc::new(Told::default());
-    told.says(&[signer.jwk("1")]);
-    let (go, gone) = futures::channel::oneshot::channel();
-    *told.waits.lock().unwrap() = Some(gone);
-    let (tokens, _) = tokens(&told);
+    let stub = Arc::new(StubKeySource::default());
+    stub.set_keys(&[signer.jwk("1")]);
+    let (release, released) = futures::channel::oneshot::channel();
+    *stub.blocked_on.lock().unwrap() = Some(released);
+    let (tokens, _) = tokens(&stub);
     let token = signer.token(&json!({"alg": "EdDSA", "kid": "1"}), &claims());
-    let mut checks: Vec<_> = (0..5).map(|_| Box::pin(tokens.check(token.as_bytes()))).collect();
+    let mut checks: Vec<_> = (0..5).map(|_| Box::pin(tokens.verify(token.as_bytes()))).collect();
     assert!(checks.iter_mut().all(|check| check.as_mut().now_or_never().is_none()));
-    go.send(()).unwrap();
+    release.send(()).unwrap();
     for check in checks {
         assert!(block_on(check).is_ok());
     }
-    assert_eq!(told.asked.load(Ordering::Relaxed), 1);
+    assert_eq!(stub.fetches.load(Ordering::Relaxed), 1);
 }
 
 proptest::proptest! {
     #[test]
-    fn any_bytes_are_read_or_refused(bytes: Vec<u8>, text in "[a-zA-Z0-9._-]{0,80}") {
+    fn any_bytes_are_parsed_or_rejected(bytes: Vec<u8>, text in "[a-zA-Z0-9._-]{0,80}") {
         let tokens = with_keys(&[]);
-        proptest::prop_assert!(block_on(tokens.check(&bytes)).is_err() && check(&tokens, &text).is_err());
+        proptest::prop_assert!(block_on(tokens.verify(&bytes)).is_err() && check(&tokens, &text).is_err());
         let _ = KeySet::parse(&String::from_utf8_lossy(&bytes));
     }
 }

@@ -6,7 +6,7 @@ use crate::connections::InFlight;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::Response;
 use http_body::{Frame, SizeHint};
-use kulya_auth::share::{Part, Share};
+use kulya_auth::fair_share::{Permit, Share};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 pub(super) struct Held {
     pub(super) request: Arc<InFlight>,
     /// The request's place among all at a time.
-    _place: Option<Part>,
+    _place: Option<Permit>,
     /// Told when it is over.
     ended: Option<Ended>,
     written: AtomicU64,
@@ -39,7 +39,7 @@ pub(super) struct Written {
 }
 
 impl Held {
-    pub(super) fn new(request: Arc<InFlight>, place: Option<Part>, ended: Option<Ended>) -> Self {
+    pub(super) fn new(request: Arc<InFlight>, place: Option<Permit>, ended: Option<Ended>) -> Self {
         let (written, is_whole) = (AtomicU64::new(0), AtomicBool::new(false));
         Self { request, _place: place, ended, written, is_whole, grpc_status: OnceLock::new() }
     }
@@ -60,7 +60,7 @@ pub(super) struct Answer {
     bytes: Share,
     held: Arc<Held>,
     /// For all of it, where it is there at once.
-    whole: Option<Part>,
+    whole: Option<Permit>,
 }
 
 impl Answer {
@@ -77,7 +77,7 @@ impl Answer {
         Self::with(response, bytes, held, None)
     }
 
-    fn with(response: Response<Body>, bytes: &Share, held: Held, whole: Option<Part>) -> Response<Body> {
+    fn with(response: Response<Body>, bytes: &Share, held: Held, whole: Option<Permit>) -> Response<Body> {
         held.request.answers();
         response.map(|body| {
             held.is_whole.store(body.is_end_stream(), Ordering::Release);
@@ -96,7 +96,7 @@ impl Answer {
                 whole.shrink(whole.amount().saturating_sub(length));
             }
             // it is there already: it counts against those who come
-            self.bytes.take_anyway(length)
+            self.bytes.force_acquire(length)
         });
         self.held.written.fetch_add(length as u64, Ordering::AcqRel);
         self.held.request.hand_on(length);
@@ -107,7 +107,7 @@ impl Answer {
 /// Bytes that were handed on to the connection and are not written yet.
 struct Handed {
     bytes: Bytes,
-    _part: Part,
+    _part: Permit,
     held: Arc<Held>,
 }
 
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
     use crate::connections::tests::in_flight;
     use futures::{FutureExt, stream};
-    use kulya_auth::share::Pool;
+    use kulya_auth::fair_share::Pool;
     use std::sync::Mutex;
 
     fn next(body: &mut Body) -> Option<Bytes> {

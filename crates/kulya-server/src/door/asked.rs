@@ -5,8 +5,8 @@ use crate::{grpc, rest};
 use axum::body::Body;
 use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
-use kulya_auth::operation::Need;
-use kulya_auth::resource::Names;
+use kulya_auth::permission::RequiredPermission;
+use kulya_auth::resource::ResourceNames;
 use std::borrow::Cow;
 use std::time::Duration;
 use tonic::Status;
@@ -30,14 +30,19 @@ pub(crate) struct Asked {
     /// For the audit log.
     pub(crate) operation: Cow<'static, str>,
     /// What the door must see; `None` where the message says it.
-    pub(crate) need: Option<Need>,
+    pub(crate) need: Option<RequiredPermission>,
     /// Whether it changes something, whatever it needs.
     pub(crate) is_change: bool,
     pub(crate) form: Form,
 }
 
 impl Asked {
-    pub(crate) fn rest(face: &'static str, operation: &'static str, need: Need, is_change: bool) -> Self {
+    pub(crate) fn rest(
+        face: &'static str,
+        operation: &'static str,
+        need: RequiredPermission,
+        is_change: bool,
+    ) -> Self {
         Self { face, operation: operation.into(), need: Some(need), is_change, form: Form::Rest }
     }
 }
@@ -54,7 +59,7 @@ pub(crate) fn anything(path: &str, headers: &HeaderMap) -> Asked {
 }
 
 /// What a request asks for.
-pub(crate) fn asked(names: &Names, method: &Method, uri: &Uri, headers: &HeaderMap) -> Asked {
+pub(crate) fn asked(names: &ResourceNames, method: &Method, uri: &Uri, headers: &HeaderMap) -> Asked {
     let path = uri.path();
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if let Some(asked) = grpc::asked(path) {
@@ -62,13 +67,13 @@ pub(crate) fn asked(names: &Names, method: &Method, uri: &Uri, headers: &HeaderM
     }
     if kind.starts_with("application/grpc") {
         // a service that nobody named above
-        let need = Some(Need::unnamed(names));
+        let need = Some(RequiredPermission::full_access(names));
         let operation = path.trim_start_matches('/').to_owned().into();
         return Asked { face: "grpc", operation, need, is_change: true, form: Form::Grpc };
     }
     if path.starts_with("/v2/") {
         return rest::v2::asked(names, method, uri)
-            .unwrap_or_else(|| Asked::rest("v2", "unnamed", Need::unnamed(names), true));
+            .unwrap_or_else(|| Asked::rest("v2", "unnamed", RequiredPermission::full_access(names), true));
     }
     Asked { form: Form::RestV1, ..rest::v1::asked(names, method, uri) }
 }
@@ -198,12 +203,14 @@ mod tests {
         } else {
             method.parse().unwrap()
         };
-        let asked = asked(&Names::default(), &method, &uri.parse().unwrap(), &headers);
+        let asked = asked(&ResourceNames::default(), &method, &uri.parse().unwrap(), &headers);
         let mark = if asked.is_change { "!" } else { "" };
         let need = match asked.need {
             None => "by message".to_owned(),
-            Some(Need::Known) => "known".to_owned(),
-            Some(Need::Right { resource, permission, .. }) => format!("{} {resource}", permission.as_str()),
+            Some(RequiredPermission::Authenticated) => "known".to_owned(),
+            Some(RequiredPermission::Resource { resource, permission, .. }) => {
+                format!("{} {resource}", permission.as_str())
+            }
         };
         format!("{} {}{mark} {need}", asked.face, asked.operation)
     }
@@ -317,7 +324,7 @@ mod tests {
             [(Form::RestV1, 401, 403, 429, 503), (Form::Rest, 401, 403, 429, 503), (Form::Grpc, 16, 7, 8, 8)]
         {
             let wait = Duration::from_millis(1200);
-            let missing = Denied::new(&Need::unnamed(&Names::default()));
+            let missing = Denied::new(&RequiredPermission::full_access(&ResourceNames::default()));
             let answers = [form.unknown(), form.denied(&missing), form.too_often(wait), form.busy()];
             assert_eq!(
                 answers.each_ref().map(|answer| form.status_of(answer)),

@@ -2,9 +2,9 @@
 //! [`LoginQueue`]. An attempt is charged before it waits, so that however many come at once no more are let in than may fail;
 //! who was right gets the charge back.
 
-use kulya_auth::limit::Rates;
-use kulya_auth::login::{Arrival, AttemptKeys, LoginQueue, Ticket, attempt_keys};
-use kulya_auth::{Caller, Guard, NotLetIn, Secret};
+use kulya_auth::login_queue::{Arrival, AttemptKeys, LoginQueue, Ticket, attempt_keys};
+use kulya_auth::rate_limit::RateLimiter;
+use kulya_auth::{AuthError, Authenticator, Caller, Secret};
 use kulya_store::clock::Clock;
 use std::collections::HashMap;
 use std::hash::RandomState;
@@ -22,7 +22,7 @@ const NO_ROOM: Duration = Duration::from_secs(1);
 
 /// Why nobody is let in.
 pub(super) enum Stopped {
-    Unknown(NotLetIn),
+    Unknown(AuthError),
     TooOften(Duration),
 }
 
@@ -31,9 +31,9 @@ pub(super) struct Logins {
     clock: Arc<dyn Clock>,
     hasher: RandomState,
     /// Wrong passwords from one address.
-    of_address: Rates,
+    of_address: RateLimiter,
     /// Of these for one account: half, so that who guesses at one account leaves room for the others of his address.
-    of_pair: Rates,
+    of_pair: RateLimiter,
     turns: Arc<Mutex<Turns>>,
 }
 
@@ -56,7 +56,7 @@ impl Logins {
     /// So many wrong ones a second from one address, five times as many at once; 0: no bound.
     pub(super) fn new(failures_per_second: u32, clock: Arc<dyn Clock>) -> Self {
         let rates =
-            |per_second: u32| Rates::new(per_second, per_second.saturating_mul(5), Arc::clone(&clock));
+            |per_second: u32| RateLimiter::new(per_second, per_second.saturating_mul(5), Arc::clone(&clock));
         let queue = LoginQueue::new(HASHED_AT_A_TIME, MAX_WAITING);
         Self {
             hasher: RandomState::new(),
@@ -70,7 +70,7 @@ impl Logins {
     /// Looks at a password.
     pub(super) async fn enter(
         &self,
-        guard: &Arc<Guard>,
+        guard: &Arc<Authenticator>,
         address: Option<IpAddr>,
         user: String,
         password: Secret,
@@ -79,7 +79,7 @@ impl Logins {
         let (of_address, of_pair) = (keys.address.clone(), format!("{} {}", keys.address, keys.account));
         self.of_pair.take(&of_pair).map_err(Stopped::TooOften)?;
         if let Err(wait) = self.of_address.take(&of_address) {
-            self.of_pair.give_back(&of_pair);
+            self.of_pair.refund(&of_pair);
             return Err(Stopped::TooOften(wait));
         }
         let turn = self.turn(keys).await.ok_or(Stopped::TooOften(NO_ROOM))?;
@@ -89,10 +89,10 @@ impl Logins {
             let _turn = turn;
             guard.verify(&user, &password)
         });
-        let found = looking.await.unwrap_or(Err(NotLetIn::WrongPassword));
+        let found = looking.await.unwrap_or(Err(AuthError::InvalidPassword));
         if found.is_ok() {
-            self.of_address.give_back(&of_address);
-            self.of_pair.give_back(&of_pair);
+            self.of_address.refund(&of_address);
+            self.of_pair.refund(&of_pair);
         }
         found.map_err(Stopped::Unknown)
     }

@@ -24,7 +24,7 @@ mod record;
 mod seen;
 #[cfg(test)]
 mod tests;
-mod tls;
+
 mod visit;
 mod weigh;
 
@@ -38,12 +38,13 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, Request, Response};
 pub use browsers::Browsers;
 use futures::FutureExt;
-use kulya_auth::access::AccessLog;
-use kulya_auth::audit::{Audit, Entry};
-use kulya_auth::limit::Rates;
-use kulya_auth::resource::Names;
-use kulya_auth::share::{Part, Pool, Share};
-use kulya_auth::{Caller, Credentials, Guard, NotLetIn};
+use kulya_auth::access_log::AccessLog;
+use kulya_auth::audit::{AuditLog, Entry};
+use kulya_auth::fair_share::{Permit, Pool, Share};
+use kulya_auth::rate_limit::RateLimiter;
+use kulya_auth::resource::ResourceNames;
+pub use kulya_auth::tls::Tls;
+use kulya_auth::{AuthError, Authenticator, Caller, Credentials};
 use kulya_store::clock::Clock;
 use login::{Logins, Stopped};
 pub(crate) use record::with_causes;
@@ -54,7 +55,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
-pub use tls::Tls;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -170,15 +170,15 @@ pub struct Door(Arc<Frame>);
 #[derive(Clone)]
 struct Frame {
     clock: Arc<dyn Clock>,
-    guard: Option<Arc<Guard>>,
-    names: Arc<Names>,
+    guard: Option<Arc<Authenticator>>,
+    names: Arc<ResourceNames>,
     tls: Option<Arc<Tls>>,
-    audit: Option<Arc<Audit>>,
+    audit: Option<Arc<AuditLog>>,
     access: Option<Arc<AccessLog>>,
     ids: Arc<Ids>,
     no_room: Arc<LineLimit>,
     limits: Limits,
-    rates: Arc<Rates>,
+    rates: Arc<RateLimiter>,
     logins: Arc<Logins>,
     browsers: Browsers,
     /// Whether the server listens on this machine alone.
@@ -201,7 +201,7 @@ impl Door {
             ids: Arc::new(Ids::new(clock.since_epoch())),
             no_room: Arc::default(),
             limits: Limits::default(),
-            rates: Arc::new(Rates::new(0, 0, Arc::clone(&clock))),
+            rates: Arc::new(RateLimiter::new(0, 0, Arc::clone(&clock))),
             logins: Arc::new(Logins::new(0, Arc::clone(&clock))),
             browsers: Browsers::default(),
             is_loopback: false,
@@ -216,7 +216,7 @@ impl Door {
 
     /// Lets in whom the guard knows.
     #[must_use]
-    pub fn guarded_by(self, guard: Guard) -> Self {
+    pub fn guarded_by(self, guard: Authenticator) -> Self {
         let names = Arc::new(guard.names().clone());
         self.changed(|frame| (frame.guard, frame.names) = (Some(Arc::new(guard)), names))
     }
@@ -240,7 +240,7 @@ impl Door {
 
     /// Writes down what is changed and what is refused.
     #[must_use]
-    pub fn with_audit(self, audit: Audit) -> Self {
+    pub fn with_audit(self, audit: AuditLog) -> Self {
         self.changed(|frame| frame.audit = Some(Arc::new(audit)))
     }
 
@@ -262,9 +262,10 @@ impl Door {
     pub fn with_limits(self, limits: Limits) -> Self {
         self.changed(|frame| {
             let (per_second, burst) = (limits.requests_per_second, limits.burst);
-            frame.rates = Arc::new(Rates::new(per_second, burst, Arc::clone(&frame.clock)));
+            frame.rates = Arc::new(RateLimiter::new(per_second, burst, Arc::clone(&frame.clock)));
             frame.logins = Arc::new(Logins::new(limits.failures_per_second, Arc::clone(&frame.clock)));
-            frame.requests = Pool::among(limits.requests, limits.address_percent, CONNECTIONS);
+            frame.requests =
+                Pool::with_connection_share(limits.requests, limits.address_percent, CONNECTIONS);
             frame.bytes = Pool::new(limits.bytes, limits.address_percent);
             frame.limits = limits;
         })
@@ -380,7 +381,7 @@ struct Within<'a> {
 struct Answered {
     response: Response<Body>,
     form: Form,
-    place: Option<Part>,
+    place: Option<Permit>,
     visit: Option<Visit>,
 }
 
@@ -404,7 +405,7 @@ impl Frame {
             Ok(caller) => caller,
             Err(Stopped::Unknown(why)) => {
                 // whom nobody knows is counted by address, or the audit log would be theirs to fill
-                if let Err(wait) = self.rates.take(&rate_key(&Caller::anybody(), address)) {
+                if let Err(wait) = self.rates.take(&rate_key(&Caller::anonymous(), address)) {
                     return refused(form.too_often(wait));
                 }
                 tracing::debug!("a caller at {address:?} is not let in: {why}");
@@ -519,15 +520,15 @@ impl Frame {
     }
 
     async fn who(&self, headers: &HeaderMap, address: Option<SocketAddr>) -> Result<Caller, Stopped> {
-        let Some(guard) = &self.guard else { return Ok(Caller::anybody()) };
+        let Some(guard) = &self.guard else { return Ok(Caller::anonymous()) };
         let header = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         let shown = header.and_then(Credentials::parse);
-        if let Some(known) = guard.recall(shown.as_ref()) {
+        if let Some(known) = guard.authenticate_cached(shown.as_ref()) {
             return known.map_err(Stopped::Unknown);
         }
         match shown {
-            None => Err(Stopped::Unknown(NotLetIn::NothingShown)),
-            Some(Credentials::Bearer(token)) => guard.believe(&token).await.map_err(Stopped::Unknown),
+            None => Err(Stopped::Unknown(AuthError::NoCredentials)),
+            Some(Credentials::Bearer(token)) => guard.verify_token(&token).await.map_err(Stopped::Unknown),
             Some(Credentials::Basic { user, password }) => {
                 self.logins.enter(guard, address.map(|address| address.ip()), user, password).await
             }
@@ -553,7 +554,7 @@ impl Frame {
 }
 
 fn rate_key(caller: &Caller, address: Option<SocketAddr>) -> String {
-    match (caller.shown().zip(caller.name()), address) {
+    match (caller.credential_kind().zip(caller.name()), address) {
         (Some((shown, name)), _) => format!("{} {name}", shown.as_str()),
         (None, Some(address)) => format!("address {}", address.ip()),
         (None, None) => String::new(),

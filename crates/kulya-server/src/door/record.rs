@@ -4,7 +4,7 @@
 use super::answer::Written;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
-use kulya_auth::access::{Access, AccessLog};
+use kulya_auth::access_log::{Access, AccessLog};
 use kulya_auth::bounded;
 use std::error::Error;
 use std::net::SocketAddr;

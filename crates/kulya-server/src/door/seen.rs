@@ -32,7 +32,7 @@ impl GuardedRegistry {
 
     fn as_seen(&self, visit: &Visit, is_java: bool) -> Registry {
         // where nobody is guarded there is nothing to leave out, and nothing to hide in a token
-        if visit.may_everything() {
+        if visit.is_unrestricted() {
             return (*self.0).clone();
         }
         self.0.seen_by(Arc::new(Caller { name: visit.identity(), visit: visit.clone(), is_java }))
@@ -62,7 +62,7 @@ impl Viewer for Caller {
         let GroupId { namespace, name } = group;
         let call = |call| operation::registry(self.visit.names(), call, namespace, name);
         let (make, read) = (call(RegistryCall::CreateGroup), call(RegistryCall::ReadGroup));
-        let is_enough = self.is_java && !self.visit.is_refused(&read);
+        let is_enough = self.is_java && !self.visit.is_denied_explicitly(&read);
         // making it is asked for where the call names its group; an import names many
         let allowed = self.visit.allow(&make, false).and_then(|()| match is_enough {
             true => Ok(()),

@@ -2,12 +2,12 @@
 
 use super::asked::Asked;
 use axum::http::Extensions;
-use kulya_auth::acl::Permission;
-use kulya_auth::audit::{Audit, Entry};
-use kulya_auth::operation::{self, Need, RegistryCall};
-use kulya_auth::resource::Names;
-use kulya_auth::share::{Pool, Share};
-use kulya_auth::{Caller, Shown};
+use kulya_auth::audit::{AuditLog, Entry};
+use kulya_auth::fair_share::{Pool, Share};
+use kulya_auth::operation::{self, RegistryCall, RequiredPermission};
+use kulya_auth::permission::Permission;
+use kulya_auth::resource::ResourceNames;
+use kulya_auth::{Caller, CredentialKind};
 use kulya_schema::GroupId;
 use std::fmt;
 use std::net::SocketAddr;
@@ -22,8 +22,8 @@ struct Within {
     address: Option<SocketAddr>,
     face: &'static str,
     operation: String,
-    names: Arc<Names>,
-    audit: Option<Arc<Audit>>,
+    names: Arc<ResourceNames>,
+    audit: Option<Arc<AuditLog>>,
     bytes: Share,
     said: Mutex<Said>,
 }
@@ -31,7 +31,7 @@ struct Within {
 #[derive(Default)]
 struct Said {
     /// What was changed or refused, and is not written down yet.
-    waiting: Vec<(Need, bool)>,
+    waiting: Vec<(RequiredPermission, bool)>,
     /// What was answered. What is said afterwards, in a call that goes on, is written down at once.
     status: Option<u16>,
 }
@@ -44,7 +44,7 @@ pub(crate) struct Denied(String);
 const SHOWN: usize = 500;
 
 impl Denied {
-    pub(super) fn new(need: &Need) -> Self {
+    pub(super) fn new(need: &RequiredPermission) -> Self {
         let mut text = format!("the caller needs {need}");
         if let Some((end, _)) = text.char_indices().nth(SHOWN) {
             text.truncate(end);
@@ -65,8 +65,8 @@ impl Visit {
         caller: Caller,
         address: Option<SocketAddr>,
         asked: &Asked,
-        audit: Option<Arc<Audit>>,
-        names: Arc<Names>,
+        audit: Option<Arc<AuditLog>>,
+        names: Arc<ResourceNames>,
         bytes: Share,
     ) -> Self {
         let (face, operation) = (asked.face, asked.operation.clone().into_owned());
@@ -81,7 +81,7 @@ impl Visit {
 
     pub(crate) fn anybodys() -> Self {
         let within = Within {
-            caller: Caller::anybody(),
+            caller: Caller::anonymous(),
             address: None,
             face: "",
             operation: String::new(),
@@ -99,7 +99,7 @@ impl Visit {
     }
 
     /// What resources are called.
-    pub(crate) fn names(&self) -> &Names {
+    pub(crate) fn names(&self) -> &ResourceNames {
         &self.0.names
     }
 
@@ -110,28 +110,28 @@ impl Visit {
 
     /// Whether nobody is refused anything and nothing is written down: then nothing need be asked.
     pub(crate) fn is_free(&self) -> bool {
-        self.0.audit.is_none() && self.0.caller.may_everything()
+        self.0.audit.is_none() && self.0.caller.is_unrestricted()
     }
 
     /// Whether the caller may; for what is shown or left out. Nothing is written down.
-    pub(super) fn may(&self, need: &Need) -> bool {
+    pub(super) fn may(&self, need: &RequiredPermission) -> bool {
         self.0.caller.may(need)
     }
 
     /// Whether the caller is refused this by a right of their own, `NONE`, and not for want of one.
-    pub(super) fn is_refused(&self, need: &Need) -> bool {
-        self.0.caller.is_refused(need)
+    pub(super) fn is_denied_explicitly(&self, need: &RequiredPermission) -> bool {
+        self.0.caller.is_denied_explicitly(need)
     }
 
     /// Whether the caller is refused nothing.
-    pub(super) fn may_everything(&self) -> bool {
-        self.0.caller.may_everything()
+    pub(super) fn is_unrestricted(&self) -> bool {
+        self.0.caller.is_unrestricted()
     }
 
     /// Who it is: for what is good for this caller alone.
     pub(super) fn identity(&self) -> String {
         let Within { caller, .. } = &*self.0;
-        let shown = caller.shown().map_or("", Shown::as_str);
+        let shown = caller.credential_kind().map_or("", CredentialKind::as_str);
         format!("{shown} {}", caller.name().unwrap_or_default())
     }
 
@@ -143,11 +143,11 @@ impl Visit {
 
     /// Whether the caller may read a namespace; for lists.
     pub(super) fn may_read_namespace(&self, namespace: &str) -> bool {
-        self.may(&operation::over(self.names(), Some(namespace), Permission::Read))
+        self.may(&operation::namespace(self.names(), Some(namespace), Permission::Read))
     }
 
     /// Whether the caller may; for what is done or refused, which is written down with the answer's status.
-    pub(crate) fn allow(&self, need: &Need, is_change: bool) -> Result<(), Denied> {
+    pub(crate) fn allow(&self, need: &RequiredPermission, is_change: bool) -> Result<(), Denied> {
         let allowed = self.0.caller.may(need);
         if self.0.audit.is_some() && (is_change || !allowed) {
             let mut said = self.0.said.lock().unwrap_or_else(PoisonError::into_inner);
@@ -169,14 +169,16 @@ impl Visit {
         }
     }
 
-    fn write(&self, need: &Need, allowed: bool, status: u16) {
+    fn write(&self, need: &RequiredPermission, allowed: bool, status: u16) {
         let Within { caller, address, face, operation, audit, .. } = &*self.0;
         let Some(audit) = audit else { return };
         let (resource, permission) = match need {
-            Need::Known => (None, None),
-            Need::Right { resource, permission, .. } => (Some(resource.as_str()), Some(permission.as_str())),
+            RequiredPermission::Authenticated => (None, None),
+            RequiredPermission::Resource { resource, permission, .. } => {
+                (Some(resource.as_str()), Some(permission.as_str()))
+            }
         };
-        let (caller, by) = (caller.name(), caller.shown().map(Shown::as_str));
+        let (caller, by) = (caller.name(), caller.credential_kind().map(CredentialKind::as_str));
         let address = *address;
         audit.write(&Entry { caller, by, address, face, operation, resource, permission, allowed, status });
     }

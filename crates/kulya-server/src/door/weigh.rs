@@ -7,7 +7,7 @@
 use crate::connections::InFlight;
 use axum::body::{Body, Bytes, HttpBody};
 use http_body::{Frame, SizeHint};
-use kulya_auth::share::{Part, Share};
+use kulya_auth::fair_share::{Permit, Share};
 use kulya_wire::MAX_MESSAGE_BYTES;
 use std::collections::VecDeque;
 use std::future::Future;
@@ -59,7 +59,7 @@ struct Within {
 }
 
 struct On {
-    parts: VecDeque<Part>,
+    parts: VecDeque<Permit>,
     bytes: usize,
     refused: Option<Refused>,
     /// When something of the body came last.
@@ -105,7 +105,7 @@ impl Load {
         on.bytes += bytes;
         on.parts.push_back(part);
         // of a call with many messages no more than the largest is in memory here
-        while let Some(first) = on.parts.front().map(Part::amount)
+        while let Some(first) = on.parts.front().map(Permit::amount)
             && on.bytes - first >= MAX_MESSAGE_BYTES
         {
             on.bytes -= first;
@@ -191,7 +191,7 @@ mod tests {
     use super::*;
     use crate::connections::tests::in_flight;
     use futures::stream;
-    use kulya_auth::share::Pool;
+    use kulya_auth::fair_share::Pool;
 
     async fn read(body: Body) -> Result<usize, axum::Error> {
         axum::body::to_bytes(body, usize::MAX).await.map(|bytes| bytes.len())

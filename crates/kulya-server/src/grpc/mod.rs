@@ -19,7 +19,7 @@ mod transact;
 use crate::door::{Asked, Form, GuardedStore};
 use crate::reads::SharedReads;
 use axum::Router;
-use kulya_auth::operation::Need;
+use kulya_auth::permission::RequiredPermission;
 use kulya_registry::Registry;
 use kulya_store::StreamStore;
 use kulya_wire::v1::stream_store_server::StreamStoreServer;
@@ -80,10 +80,12 @@ pub(crate) fn asked(path: &str) -> Option<Asked> {
     let (service, call) = path.strip_prefix('/')?.split_once('/')?;
     let (face, need) = match service {
         "kulya.store.v1.StreamStore" => ("store", None),
-        "kulya.registry.v1.SchemaRegistry" if call == "Describe" => ("registry", Some(Need::Known)),
+        "kulya.registry.v1.SchemaRegistry" if call == "Describe" => {
+            ("registry", Some(RequiredPermission::Authenticated))
+        }
         "kulya.registry.v1.SchemaRegistry" => ("registry", None),
         "grpc.reflection.v1.ServerReflection" | "grpc.reflection.v1alpha.ServerReflection" => {
-            ("reflection", Some(Need::Known))
+            ("reflection", Some(RequiredPermission::Authenticated))
         }
         _ => return None,
     };

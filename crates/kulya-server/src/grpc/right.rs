@@ -1,8 +1,8 @@
 //! The rights of a call of the store or the registry: what its message names, asked of the [`Visit`] that brought it.
 
 use crate::door::{Denied, GuardedRegistry, GuardedStore, SeenStore, Visit};
-use kulya_auth::acl::Permission;
 use kulya_auth::operation::{self, RegistryCall, StoreCall};
+use kulya_auth::permission::Permission;
 use kulya_registry::Registry;
 use kulya_schema::GroupId;
 use kulya_store::{Append, Scope, StreamId, TableChange, TableId};
@@ -47,7 +47,7 @@ impl Rights {
 
     /// A call over a namespace, or over all of the registry.
     pub(super) fn over(&self, namespace: Option<&str>, permission: Permission) -> Result<(), Denied> {
-        let need = operation::over(self.0.names(), namespace, permission);
+        let need = operation::namespace(self.0.names(), namespace, permission);
         self.0.allow(&need, need.is_change())
     }
 

@@ -5,7 +5,7 @@ use crate::room;
 use axum::body::Body;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
-use kulya_auth::share::{Part, Share};
+use kulya_auth::fair_share::{Permit, Share};
 use serde::Serialize;
 use std::fmt;
 use std::future::ready;
@@ -73,7 +73,7 @@ where
 /// A piece, and the room that it takes until it is given up.
 struct Counted {
     bytes: Bytes,
-    _room: Part,
+    _room: Permit,
 }
 
 impl AsRef<[u8]> for Counted {
@@ -82,7 +82,7 @@ impl AsRef<[u8]> for Counted {
     }
 }
 
-fn counted(bytes: Bytes, mut room: Part) -> Bytes {
+fn counted(bytes: Bytes, mut room: Permit) -> Bytes {
     room.shrink(bytes.len());
     Bytes::from_owner(Counted { bytes, _room: room })
 }
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use axum::body::to_bytes;
     use http_body::Body as _;
-    use kulya_auth::share::Pool;
+    use kulya_auth::fair_share::Pool;
 
     const LIST: Around = Around { before: "{\"list\":[", between: ",", behind: "", after: "]}" };
 

@@ -5,8 +5,8 @@ use super::Served;
 use super::follow::{self, ending};
 use super::replies::{Lines, Records, Stream, Told, page, pieces, refusal, told};
 use futures::stream::{self, BoxStream, StreamExt};
-use kulya_auth::acl::Permission::{Read, ReadUpdate};
 use kulya_auth::operation::RegistryCall;
+use kulya_auth::permission::Permission::{Read, ReadUpdate};
 use kulya_codec::administration::{
     Change, Existing, ExportLine, GroupChange, PageRequest, Question, RegistryAdministration, Search,
 };

@@ -4,7 +4,7 @@ use super::follow::{LongCall, ending};
 use crate::door::with_causes;
 use crate::room;
 use futures::stream::{self, BoxStream, StreamExt};
-use kulya_auth::share::{Part, Share};
+use kulya_auth::fair_share::{Permit, Share};
 use kulya_codec::administration::{Page, PageRequest};
 use kulya_codec::{RegistryError, RegistryErrorKind, RegistryResult};
 use kulya_wire::registry::error;
@@ -82,7 +82,7 @@ pub(super) struct Records<T, M> {
     reply: fn(Vec<T>) -> M,
     share: Share,
     ends: watch::Receiver<bool>,
-    room: Option<Part>,
+    room: Option<Permit>,
 }
 
 impl<T, M> Records<T, M> {

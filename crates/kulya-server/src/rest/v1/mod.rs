@@ -17,8 +17,8 @@ use axum::extract::{Request, State};
 use axum::http::{Method, Uri, header};
 use axum::response::Response;
 use bytes::Bytes;
-use kulya_auth::operation::{self, Need, RegistryCall};
-use kulya_auth::resource::Names;
+use kulya_auth::operation::{self, RegistryCall, RequiredPermission};
+use kulya_auth::resource::ResourceNames;
 use kulya_registry::Registry;
 use path::Route;
 use std::collections::HashMap;
@@ -71,12 +71,12 @@ pub(crate) struct Call {
 }
 
 /// What a request asks for. What is no operation asks for nothing: it is an unknown place, or a wrong method.
-pub(crate) fn asked(names: &Names, method: &Method, uri: &Uri) -> Asked {
+pub(crate) fn asked(names: &ResourceNames, method: &Method, uri: &Uri) -> Asked {
     let query = path::query(uri.query().unwrap_or_default());
     let found =
         path::route(uri.path()).and_then(|(route, in_path)| Some((operation(&route, method)?, in_path)));
     let Some(((call, group), in_path)) = found else {
-        return Asked::rest("registry", "unknown", Need::Known, false);
+        return Asked::rest("registry", "unknown", RequiredPermission::Authenticated, false);
     };
     let namespace = namespace(in_path, query);
     let need = operation::registry(names, call, &namespace, &group);

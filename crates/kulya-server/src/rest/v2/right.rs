@@ -5,15 +5,15 @@ use crate::door::{Asked, Visit};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{Method, Uri};
-use kulya_auth::acl::Permission::{Read, ReadUpdate};
-use kulya_auth::operation::{self, Need, RegistryCall, StoreCall};
-use kulya_auth::resource::Names;
+use kulya_auth::operation::{self, RegistryCall, RequiredPermission, StoreCall};
+use kulya_auth::permission::Permission::{Read, ReadUpdate};
+use kulya_auth::resource::ResourceNames;
 use kulya_store::{EventPointer, hex};
 use percent_encoding::percent_decode_str;
 use std::convert::Infallible;
 
 /// What a request asks for; `None` is what no route here answers.
-pub(crate) fn asked(names: &Names, method: &Method, uri: &Uri) -> Option<Asked> {
+pub(crate) fn asked(names: &ResourceNames, method: &Method, uri: &Uri) -> Option<Asked> {
     let mut segments = Vec::new();
     for segment in uri.path().strip_prefix("/v2/")?.split('/') {
         segments.push(percent_decode_str(segment).decode_utf8().ok()?);
@@ -27,7 +27,7 @@ pub(crate) fn asked(names: &Names, method: &Method, uri: &Uri) -> Option<Asked> 
 }
 
 /// Whoever may change a scope may also make it, with its first stream.
-fn streams(names: &Names, method: &str, segments: &[&str]) -> Option<Asked> {
+fn streams(names: &ResourceNames, method: &str, segments: &[&str]) -> Option<Asked> {
     let (operation, call, scope, stream) = match (method, segments) {
         ("GET", ["streams", scope]) => ("list", StoreCall::ReadScope, *scope, ""),
         ("GET", ["streams", scope, stream]) => ("describe", StoreCall::ReadStream, *scope, *stream),
@@ -42,7 +42,7 @@ fn streams(names: &Names, method: &str, segments: &[&str]) -> Option<Asked> {
     Some(Asked::rest("streams", operation, need, method != "GET"))
 }
 
-fn event(names: &Names, pointer: &str) -> Option<Asked> {
+fn event(names: &ResourceNames, pointer: &str) -> Option<Asked> {
     let pointer = EventPointer::from_bytes(&hex::decode(pointer.as_bytes())?).ok()?;
     let stream = &pointer.segment.stream;
     let need = operation::store(names, StoreCall::ReadStream, stream.scope.as_str(), stream.name.as_str());
@@ -51,19 +51,21 @@ fn event(names: &Names, pointer: &str) -> Option<Asked> {
 
 /// As in v1 where v1 has the operation, but that adding a codec needs the right to change. What goes over all namespaces
 /// needs a right on everything; what lists shows what the caller may read.
-fn registry(names: &Names, method: &str, segments: &[&str], query: &str) -> Option<Asked> {
+fn registry(names: &ResourceNames, method: &str, segments: &[&str], query: &str) -> Option<Asked> {
     let namespace = v1::namespace_of(query);
-    let over = |permission| operation::over(names, namespace.as_deref(), permission);
+    let over = |permission| operation::namespace(names, namespace.as_deref(), permission);
     let told = |operation, need, is_change| Some(Asked::rest("registry", operation, need, is_change));
     let (operation, call, group) = match (method, segments) {
-        ("GET", ["openapi.json"]) => return told("document", Need::Known, false),
-        ("GET", ["namespaces"]) => return told("listNamespaces", Need::Known, false),
+        ("GET", ["openapi.json"]) => return told("document", RequiredPermission::Authenticated, false),
+        ("GET", ["namespaces"]) => return told("listNamespaces", RequiredPermission::Authenticated, false),
         ("GET", ["search"]) => return told("search", over(Read), false),
         // the body says where, and the handler asks
-        ("POST", ["search"]) => return told("search", Need::Known, false),
+        ("POST", ["search"]) => return told("search", RequiredPermission::Authenticated, false),
         ("GET", ["export"]) => return told("export", over(Read), false),
-        ("POST", ["import"]) => return told("import", Need::right(names.root(), ReadUpdate), true),
-        ("GET", ["changes"]) => return told("changes", Need::right(names.root(), Read), false),
+        ("POST", ["import"]) => {
+            return told("import", RequiredPermission::on(names.root(), ReadUpdate), true);
+        }
+        ("GET", ["changes"]) => return told("changes", RequiredPermission::on(names.root(), Read), false),
         ("POST", ["groups", group, "codecs"]) => ("addCodecType", RegistryCall::AddCodec, *group),
         ("GET", ["groups"]) => ("listGroups", RegistryCall::ListGroups, ""),
         ("POST", ["added-to"]) => ("addedTo", RegistryCall::AddedTo, ""),

@@ -55,7 +55,7 @@ async fn whom_nobody_knows_is_counted_by_address() {
     let log = Log::default();
     let limits = Limits { requests_per_second: 1, burst: 2, ..Limits::default() };
     let door = Door::open_to_all(clock()).guarded_by(guard()).with_limits(limits);
-    let served = Guarded::behind(door.with_audit(Audit::new(log.clone(), clock()))).await;
+    let served = Guarded::behind(door.with_audit(AuditLog::new(log.clone(), clock()))).await;
     for expected in [401, 401, 429, 429] {
         assert_eq!(served.status("", "GET /ping", "").await, expected);
     }

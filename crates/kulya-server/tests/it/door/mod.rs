@@ -7,9 +7,9 @@ mod store;
 mod tokens;
 
 use crate::registry_on;
-use kulya_auth::audit::Audit;
-use kulya_auth::resource::Names;
-use kulya_auth::{Document, Guard, PasswordHash, account};
+use kulya_auth::audit::AuditLog;
+use kulya_auth::resource::ResourceNames;
+use kulya_auth::{Authenticator, PasswordHash, TextSource, account};
 use kulya_client::{HttpRegistry, Login, RegistrySettings, RemoteSettings};
 use kulya_server::{Door, House, Limits, Tls};
 use kulya_store::StreamStore;
@@ -38,7 +38,7 @@ impl Page {
     }
 }
 
-impl Document for Page {
+impl TextSource for Page {
     fn changed(&self) -> io::Result<Option<String>> {
         Ok(self.0.lock().unwrap().take())
     }
@@ -91,8 +91,8 @@ fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at(Duration::from_millis(crate::NOW_MS)))
 }
 
-fn guard() -> Guard {
-    Guard::new(Names::default(), [8; 32]).with_accounts(Page::of(accounts())).unwrap()
+fn guard() -> Authenticator {
+    Authenticator::new(ResourceNames::default(), [8; 32]).with_accounts(Page::of(accounts())).unwrap()
 }
 
 /// A server behind a door, which ends with the test's runtime.

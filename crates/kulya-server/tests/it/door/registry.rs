@@ -152,7 +152,8 @@ async fn a_list_shows_what_may_be_read_and_is_never_empty_before_its_end() {
             "prn::/namespace:ns/group:*1,READ;prn::/namespace:ns/group:s%2Ft,READ",
         )
         .unwrap();
-    let guard = Guard::new(Names::default(), [8; 32]).with_accounts(Page::of(accounts)).unwrap();
+    let guard =
+        Authenticator::new(ResourceNames::default(), [8; 32]).with_accounts(Page::of(accounts)).unwrap();
     let served = Guarded::behind(Door::open_to_all(clock()).guarded_by(guard)).await;
     for name in (0..45).map(|n| format!("g{n:02}")).chain(["s/t".to_owned()]) {
         let body = GROUP.replace("\"g\"", &format!("{name:?}"));
@@ -181,7 +182,7 @@ async fn a_list_shows_what_may_be_read_and_is_never_empty_before_its_end() {
 #[tokio::test]
 async fn accounts_may_change_while_they_are_used() {
     let page = Page::of(accounts());
-    let guard = Guard::new(Names::default(), [8; 32]).with_accounts(page.clone()).unwrap();
+    let guard = Authenticator::new(ResourceNames::default(), [8; 32]).with_accounts(page.clone()).unwrap();
     let served = Guarded::behind(Door::open_to_all(clock()).guarded_by(guard)).await;
     assert_eq!(served.status("admin", "GET /v1/groups/g", "").await, 404);
     page.write("no account at all");
@@ -194,10 +195,10 @@ async fn accounts_may_change_while_they_are_used() {
 
 #[tokio::test]
 async fn resources_may_be_called_otherwise() {
-    let names = Names { domain: "d".into(), namespace: "n".into(), group: "gr".into() };
+    let names = ResourceNames { domain: "d".into(), namespace: "n".into(), group: "gr".into() };
     let hash = PasswordHash::new(PASSWORD.as_bytes(), [5; 32], NonZeroU32::MIN);
     let line = account::line("reader", &hash, "d::/n:ns/gr:g,READ").unwrap();
-    let guard = Guard::new(names, [8; 32]).with_accounts(Page::of(line)).unwrap();
+    let guard = Authenticator::new(names, [8; 32]).with_accounts(Page::of(line)).unwrap();
     let served = Guarded::behind(Door::open_to_all(clock()).guarded_by(guard)).await;
     assert_eq!(served.status("reader", "GET /v1/groups/g?namespace=ns", "").await, 404);
     assert_eq!(served.status("reader", "GET /v1/groups/h?namespace=ns", "").await, 403);
@@ -206,7 +207,7 @@ async fn resources_may_be_called_otherwise() {
 #[tokio::test]
 async fn changes_and_refusals_are_written_down() {
     let log = Log::default();
-    let door = Door::open_to_all(clock()).guarded_by(guard()).with_audit(Audit::new(log.clone(), clock()));
+    let door = Door::open_to_all(clock()).guarded_by(guard()).with_audit(AuditLog::new(log.clone(), clock()));
     let served = Guarded::behind(door).await;
     served.status("", "GET /ping", "").await;
     served.status("admin", "GET /ping", "").await;

@@ -269,7 +269,7 @@ async fn lists_show_what_may_be_seen() {
 #[tokio::test]
 async fn what_is_written_is_written_down_once_for_each_stream() {
     let log = Log::default();
-    let door = Door::open_to_all(clock()).guarded_by(guard()).with_audit(Audit::new(log.clone(), clock()));
+    let door = Door::open_to_all(clock()).guarded_by(guard()).with_audit(AuditLog::new(log.clone(), clock()));
     let served = Guarded::behind(door).await;
     fill(&served.store).await;
     let remote = kulya_client::RemoteStore::connect(served.remote("orders")).await.unwrap();

@@ -3,7 +3,7 @@
 use super::*;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use kulya_auth::token::{Refreshing, Rules, Tokens};
+use kulya_auth::token::{CachedKeySet, TokenRules, TokenVerifier};
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde_json::{Value, json};
@@ -31,11 +31,11 @@ impl Issuer {
         self.signed(&json!({"alg": "EdDSA", "kid": "1"}), &claims(acl))
     }
 
-    pub(super) fn guard(&self) -> Guard {
-        let keys = Refreshing::of_document(Page::of(self.keys("1")));
-        let mut rules = Rules::new("https://issuer", "kulya");
+    pub(super) fn guard(&self) -> Authenticator {
+        let keys = CachedKeySet::of_document(Page::of(self.keys("1")));
+        let mut rules = TokenRules::new("https://issuer", "kulya");
         rules.subject_is_account = true;
-        guard().with_tokens(Tokens::new(rules, keys, clock()))
+        guard().with_tokens(TokenVerifier::new(rules, keys, clock()))
     }
 }
 

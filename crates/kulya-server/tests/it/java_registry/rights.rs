@@ -5,9 +5,9 @@ use super::draw::Request;
 use crate::registry_on;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use kulya_auth::Guard;
-use kulya_auth::document::File;
-use kulya_auth::resource::Names;
+use kulya_auth::Authenticator;
+use kulya_auth::resource::ResourceNames;
+use kulya_auth::text_source::File;
 use kulya_server::{Door, House, Limits};
 use kulya_store::clock::SystemClock;
 use kulya_store::memory::MemoryStore;
@@ -119,7 +119,8 @@ async fn java_registry_and_ours_let_the_same_in() {
     let java = set("KULYA_TEST_JAVA_REGISTRY_GUARDED");
     let accounts = PathBuf::from(set("KULYA_TEST_JAVA_REGISTRY_ACCOUNTS"));
     let callers = callers(&std::fs::read_to_string(&accounts).unwrap());
-    let guard = Guard::new(Names::default(), [7; 32]).with_accounts(File::new(accounts)).unwrap();
+    let guard =
+        Authenticator::new(ResourceNames::default(), [7; 32]).with_accounts(File::new(accounts)).unwrap();
     // whoever cannot say who they are is let try again
     let limits = Limits { failures_per_second: 0, ..Limits::default() };
     let door = Door::open_to_all(Arc::new(SystemClock)).guarded_by(guard).with_limits(limits);

@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kulya_auth::acl::Acl;
 use kulya_auth::operation::{self, RegistryCall, StoreCall};
-use kulya_auth::resource::Names;
-use kulya_auth::{Document, Guard, PasswordHash, account};
+use kulya_auth::resource::ResourceNames;
+use kulya_auth::{Authenticator, PasswordHash, TextSource, account};
 use kulya_codec::SchemaRegistry;
 use kulya_dice::Dice;
 use kulya_registry::Registry;
@@ -77,7 +77,7 @@ pub(super) struct World {
 
 struct Text(Mutex<Option<String>>);
 
-impl Document for Text {
+impl TextSource for Text {
     fn changed(&self) -> io::Result<Option<String>> {
         Ok(self.0.lock().unwrap().take())
     }
@@ -139,7 +139,7 @@ impl World {
         let lines = [("admin", everything), ("anna", rights.as_str()), ("eva", "prn::*,READ")]
             .map(|(user, rights)| account::line(user, &hash, rights).unwrap() + "\n");
         let document = Text(Mutex::new(Some(lines.concat())));
-        let guard = Guard::new(Names::default(), [7; 32]).with_accounts(document).unwrap();
+        let guard = Authenticator::new(ResourceNames::default(), [7; 32]).with_accounts(document).unwrap();
         let limits = Limits { failures_per_second: 0, ..Limits::default() };
         let door = Door::open_to_all(Arc::new(SystemClock)).guarded_by(guard).with_limits(limits);
         let store = Arc::new(MemoryStore::new());
@@ -161,7 +161,7 @@ impl World {
 
     /// Whether the caller may read something.
     pub(super) fn may_read(&self, thing: &Thing) -> bool {
-        let names = Names::default();
+        let names = ResourceNames::default();
         let store = |call, scope: &str, name: &str| operation::store(&names, call, scope, name);
         let need = match thing {
             Thing::Group { id, .. } => {

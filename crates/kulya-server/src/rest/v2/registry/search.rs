@@ -7,8 +7,8 @@ use super::body::SchemaBody;
 use super::groups::Paging;
 use super::{InNamespace, page};
 use crate::door::Visit;
-use kulya_auth::acl::Permission;
 use kulya_auth::operation;
+use kulya_auth::permission::Permission;
 use kulya_codec::administration::{self, Found, Page, Search};
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +41,8 @@ pub(crate) async fn by_body(
     Json(search): Json<Search>,
 ) -> Answer<Page<Found>> {
     // the body says where, so the door could not ask
-    visit.allow(&operation::over(visit.names(), search.namespace.as_deref(), Permission::Read), false)?;
+    visit
+        .allow(&operation::namespace(visit.names(), search.namespace.as_deref(), Permission::Read), false)?;
     let Paging { limit, after } = paging;
     Ok(axum::Json(served.registry.search(&search, &page(limit, after)).await?))
 }

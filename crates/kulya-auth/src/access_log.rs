@@ -1,10 +1,10 @@
-//! The access log: a line for each request when its answer is written, or its client gone.
+//! The access log: one line per request, written when the response has been sent or the client has disconnected.
 //!
-//! *Common* is the line of Apache and nginx, with the duration in seconds and the request's id behind it:
+//! *Common* is the line of Apache and nginx followed by the duration in seconds and the request id:
 //! `10.0.0.7 - anna [25/Nov/2026:14:30:00 +0000] "GET /v2/groups HTTP/1.1" 200 512 0.003 8a31-1f`; *json* is one object.
-//! The query is not written down: routing keys may stand in it. What a caller chooses is cut where it is long.
+//! The query is not logged: it may contain routing keys. Long client-supplied fields are truncated.
 
-use crate::bounded::bounded;
+use crate::truncate::truncate;
 use chrono::{DateTime, SecondsFormat, Utc};
 use kulya_store::clock::Clock;
 use serde::Serialize;
@@ -14,30 +14,30 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Bytes of what a caller chooses, of each field.
-const FIELD_BYTES: usize = 256;
+/// Longest client-supplied field, in bytes.
+const MAX_FIELD_BYTES: usize = 256;
 
-/// How a line is written.
+/// The format of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// As Apache and nginx do.
+    /// The common log format of Apache and nginx.
     Common,
     /// A JSON object.
     Json,
 }
 
-/// One request.
+/// The record of one request.
 #[derive(Debug, Clone, Serialize)]
-pub struct Access<'a> {
+pub struct AccessEntry<'a> {
     /// The request's id.
     pub request_id: &'a str,
-    /// From where.
+    /// The client's address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<SocketAddr>,
-    /// Who asked.
+    /// The caller's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub caller: Option<&'a str>,
-    /// Such as `HTTP/1.1`.
+    /// The protocol, such as `HTTP/1.1`.
     pub protocol: &'a str,
     /// The method.
     pub method: &'a str,
@@ -45,14 +45,14 @@ pub struct Access<'a> {
     pub path: &'a str,
     /// The HTTP status.
     pub status: u16,
-    /// gRPC's own, where it is one of its calls and came to its end.
+    /// The gRPC status of a gRPC call that was completed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grpc_status: Option<i32>,
-    /// Bytes of the answer's body.
+    /// The bytes of the response's body.
     pub bytes: u64,
-    /// From the head of the request to the last byte of the answer.
+    /// The time from the request's head to the last byte of the response.
     pub milliseconds: u64,
-    /// Whether all of the answer was given.
+    /// Whether the whole response was sent.
     pub complete: bool,
 }
 
@@ -60,80 +60,80 @@ pub struct Access<'a> {
 struct Line<'a> {
     time: String,
     #[serde(flatten)]
-    access: &'a Access<'a>,
+    access: &'a AccessEntry<'a>,
 }
 
-/// The log.
+/// Writes the access log.
 pub struct AccessLog {
     format: Format,
     clock: Arc<dyn Clock>,
-    out: Mutex<Out>,
+    output: Mutex<Output>,
 }
 
-struct Out {
-    to: Box<dyn Write + Send>,
+struct Output {
+    writer: Box<dyn Write + Send>,
     is_failing: bool,
 }
 
 impl AccessLog {
-    /// Writes to `to`, one write for each line.
-    pub fn new(format: Format, to: impl Write + Send + 'static, clock: Arc<dyn Clock>) -> Self {
-        Self { format, clock, out: Mutex::new(Out { to: Box::new(to), is_failing: false }) }
+    /// Creates a log that writes each line to `writer` in one call.
+    pub fn new(format: Format, writer: impl Write + Send + 'static, clock: Arc<dyn Clock>) -> Self {
+        Self { format, clock, output: Mutex::new(Output { writer: Box::new(writer), is_failing: false }) }
     }
 
-    /// Writes a line. A log that cannot be written is said once, and tried again with the next line.
-    pub fn write(&self, access: &Access<'_>) {
+    /// Writes a line. A failing writer is reported once and retried with the next line.
+    pub fn write(&self, access: &AccessEntry<'_>) {
         let line = line(self.format, access, self.clock.since_epoch());
-        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = out.to.write_all(line.as_bytes()).and_then(|()| out.to.flush());
+        let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = output.writer.write_all(line.as_bytes()).and_then(|()| output.writer.flush());
         if let Err(error) = &written
-            && !out.is_failing
+            && !output.is_failing
         {
-            tracing::error!("the access log cannot be written, and has gaps from now on: {error}");
+            tracing::error!("cannot write the access log, lines are lost: {error}");
         }
-        out.is_failing = written.is_err();
+        output.is_failing = written.is_err();
     }
 }
 
-fn line(format: Format, access: &Access<'_>, now: Duration) -> String {
+fn line(format: Format, access: &AccessEntry<'_>, now: Duration) -> String {
     let time = i64::try_from(now.as_millis()).ok().and_then(DateTime::<Utc>::from_timestamp_millis);
     let time = time.unwrap_or_default();
-    let path = bounded(access.path, FIELD_BYTES);
-    let caller = access.caller.map(|caller| bounded(caller, FIELD_BYTES));
+    let path = truncate(access.path, MAX_FIELD_BYTES);
+    let caller = access.caller.map(|caller| truncate(caller, MAX_FIELD_BYTES));
     match format {
         Format::Common => {
             let address = access.address.map_or_else(|| "-".to_owned(), |address| address.ip().to_string());
             let caller =
-                caller.map_or_else(|| "-".to_owned(), |caller| quoted(&caller).replace(' ', "\\x20"));
+                caller.map_or_else(|| "-".to_owned(), |caller| escape(&caller).replace(' ', "\\x20"));
             let time = time.format("%d/%b/%Y:%H:%M:%S +0000");
-            let Access { method, protocol, status, bytes, milliseconds, request_id, .. } = access;
-            let (method, path) = (quoted(method), quoted(&path));
+            let AccessEntry { method, protocol, status, bytes, milliseconds, request_id, .. } = access;
+            let (method, path) = (escape(method), escape(&path));
             let (seconds, thousandths) = (milliseconds / 1000, milliseconds % 1000);
             format!(
                 "{address} - {caller} [{time}] \"{method} {path} {protocol}\" {status} {bytes} {seconds}.{thousandths:03} {request_id}\n"
             )
         }
         Format::Json => {
-            let access = Access { path: &path, caller: caller.as_deref(), ..access.clone() };
+            let access = AccessEntry { path: &path, caller: caller.as_deref(), ..access.clone() };
             let line = Line { time: time.to_rfc3339_opts(SecondsFormat::Millis, true), access: &access };
             serde_json::to_string(&line).unwrap_or_default() + "\n"
         }
     }
 }
 
-/// As it may stand between quotation marks, on one line.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len());
-    for sign in text.chars() {
-        match sign {
-            '"' | '\\' => quoted.extend(['\\', sign]),
-            sign if sign.is_control() => {
-                let _ = fmt::Write::write_fmt(&mut quoted, format_args!("\\x{:02x}", u32::from(sign)));
+/// Escapes quotation marks, backslashes and control characters.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => escaped.extend(['\\', character]),
+            character if character.is_control() => {
+                let _ = fmt::Write::write_fmt(&mut escaped, format_args!("\\x{:02x}", u32::from(character)));
             }
-            sign => quoted.push(sign),
+            character => escaped.push(character),
         }
     }
-    quoted
+    escaped
 }
 
 impl fmt::Debug for AccessLog {
@@ -146,8 +146,8 @@ impl fmt::Debug for AccessLog {
 mod tests {
     use super::*;
 
-    fn access() -> Access<'static> {
-        Access {
+    fn access() -> AccessEntry<'static> {
+        AccessEntry {
             request_id: "8a31-1f",
             address: Some("10.0.0.7:51234".parse().unwrap()),
             caller: Some("anna"),
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn both_formats() {
+    fn formats_a_line_in_both_formats() {
         let now = Duration::from_millis(1_795_474_607_906);
         assert_eq!(
             line(Format::Common, &access(), now),
@@ -176,9 +176,9 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_one_line_and_bounded() {
+    fn client_supplied_fields_are_escaped_and_truncated() {
         let path = "/\"\n\u{1b}[2J".to_owned() + &"A".repeat(60_000);
-        let access = Access { path: &path, caller: Some("a b\n\""), address: None, ..access() };
+        let access = AccessEntry { path: &path, caller: Some("a b\n\""), address: None, ..access() };
         for format in [Format::Common, Format::Json] {
             let line = line(format, &access, Duration::ZERO);
             assert!(line.len() < 1000 && line.contains("60007 bytes"), "{line}");
