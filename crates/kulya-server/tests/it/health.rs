@@ -1,7 +1,7 @@
 //! Health and readiness as a supervisor asks for them, of a server whose store goes wrong.
 
 use crate::{client, registry_on};
-use kulya_server::House;
+use kulya_server::Services;
 use kulya_store::{Append, Commit, Retention, StreamConfig, StreamId, StreamStore};
 use kulya_store_embedded::disk::{Disk, FileSystem, Locking, LogFile, ReadFile};
 use kulya_store_embedded::{Components, EmbeddedStore};
@@ -112,7 +112,7 @@ async fn a_panic_and_a_failed_sync_are_seen_from_outside() {
     let registry = Arc::new(registry_on(Arc::new(store.clone())).await);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let house = House { registry, store: Arc::new(store.clone()) };
+    let house = Services { registry, store: Arc::new(store.clone()) };
     let serving = tokio::spawn(kulya_server::serve(listener, house, std::future::pending()));
     assert_eq!(probes(&url).await, [200; 4]);
     // the maintenance panics: requests are served, and somebody should look
@@ -144,7 +144,7 @@ async fn a_panic_and_a_failed_sync_are_seen_from_outside() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_starts_says_so_and_nothing_else() {
-    let door = kulya_server::Door::open_to_all(Arc::new(kulya_store::clock::SystemClock));
+    let door = kulya_server::AccessControl::permissive(Arc::new(kulya_store::clock::SystemClock));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (ends, ended) = tokio::sync::oneshot::channel::<()>();
@@ -155,9 +155,9 @@ async fn a_server_that_starts_says_so_and_nothing_else() {
     assert_eq!(said["reason"], "the server is starting");
     let refused = client().get(format!("{url}/v2/groups")).send().await.unwrap();
     assert_eq!((refused.status().as_u16(), refused.headers()["retry-after"].to_str().unwrap()), (503, "1"));
-    door.health().serves(Arc::new(kulya_store::memory::MemoryStore::new()));
+    door.health().set_serving(Arc::new(kulya_store::memory::MemoryStore::new()));
     assert_eq!(probes(&url).await, [200; 4]);
-    door.health().stops();
+    door.health().set_stopping();
     assert_eq!(probes(&url).await, [200, 503, 503, 503]);
     assert_eq!(component(&url, "server").await["reason"], "the server is stopping");
     drop(ends);

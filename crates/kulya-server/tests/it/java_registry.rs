@@ -14,7 +14,7 @@ use compare::Beside;
 use draw::Client;
 
 /// Requests of one history.
-const MOST_REQUESTS: u64 = 30;
+const MAX_REQUESTS: u64 = 30;
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
@@ -32,7 +32,7 @@ async fn java_registry_and_ours_answer_alike() {
         // nothing of an earlier history is seen in a namespace of its own
         let namespace = format!("{}-{history}", std::process::id());
         beside.begin(&namespace);
-        for number in 0..5 + client.patience(MOST_REQUESTS) {
+        for number in 0..5 + client.patience(MAX_REQUESTS) {
             let request = if number < 3 { client.creation(&namespace) } else { client.request(&namespace) };
             if !beside.ask(&request).await {
                 break;

@@ -3,9 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod access_control;
 mod administration;
 mod contract;
-mod door;
 mod grpc;
 mod health;
 mod http_client;
@@ -17,7 +17,7 @@ mod visible;
 mod wrong;
 
 use kulya_registry::Registry;
-use kulya_server::House;
+use kulya_server::Services;
 use kulya_store::StreamStore;
 use kulya_store::clock::ManualClock;
 use kulya_store::memory::MemoryStore;
@@ -45,11 +45,11 @@ async fn registry_on(store: Arc<dyn StreamStore>) -> Registry {
 
 /// A server on a free port, and its URL. It ends with the test's runtime.
 async fn serve(registry: Registry) -> String {
-    serve_house(House { registry: Arc::new(registry), store: Arc::new(MemoryStore::new()) }).await
+    serve_services(Services { registry: Arc::new(registry), store: Arc::new(MemoryStore::new()) }).await
 }
 
 /// The same with a store whose streams are asked for.
-async fn serve_house(house: House) -> String {
+async fn serve_services(house: Services) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(kulya_server::serve(listener, house, std::future::pending()));

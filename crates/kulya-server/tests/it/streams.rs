@@ -1,7 +1,7 @@
 //! Streams over HTTP, as curl would.
 
-use crate::{registry_on, serve_house};
-use kulya_server::House;
+use crate::{registry_on, serve_services};
+use kulya_server::Services;
 use kulya_store::memory::MemoryStore;
 use kulya_store::{StreamCut, StreamId, StreamStore};
 use reqwest::{Client, Response};
@@ -18,7 +18,7 @@ impl Served {
     async fn new() -> Self {
         let store: Arc<dyn StreamStore> = Arc::new(MemoryStore::new());
         let registry = Arc::new(registry_on(Arc::clone(&store)).await);
-        let url = serve_house(House { registry, store: Arc::clone(&store) }).await;
+        let url = serve_services(Services { registry, store: Arc::clone(&store) }).await;
         let this = Self { url, store, client: crate::client() };
         assert_eq!(this.client.put(this.at("s/t?segments=2")).send().await.unwrap().status(), 201);
         this

@@ -1,13 +1,13 @@
 //! Wrong requests and events, a row each: what is sent, the status or the kind of the error, and a word of the message that
 //! names the thing. To add rows of another face: a function that gives them, with `rest` for requests, in `all`.
 
-use crate::{NOW_MS, registry_on, serve_house};
+use crate::{NOW_MS, registry_on, serve_services};
 use base64::Engine;
 use kulya_codec::administration::RegistryAdministration;
 use kulya_codec::codec::{Codecs, Gzip};
 use kulya_codec::{CodecError, Deserializer, SchemaRegistry};
 use kulya_schema::{CodecType, Compatibility, EncodingId, Format, GroupId, GroupProperties, SchemaInfo};
-use kulya_server::House;
+use kulya_server::Services;
 use kulya_store::memory::MemoryStore;
 use kulya_store::{Scope, StreamConfig, StreamId, StreamStore};
 use reqwest::Method;
@@ -273,7 +273,7 @@ async fn served() -> (String, Arc<dyn SchemaRegistry>) {
     make("j", Format::Json, Compatibility::AllowAny, true).await;
     store.create_scope(&Scope::new("s").unwrap()).await.unwrap();
     store.create_stream(&StreamId::new("s", "t").unwrap(), StreamConfig::with_segments(1)).await.unwrap();
-    let url = serve_house(House { registry: Arc::clone(&registry), store }).await;
+    let url = serve_services(Services { registry: Arc::clone(&registry), store }).await;
     (url, registry)
 }
 

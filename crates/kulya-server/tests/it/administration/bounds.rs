@@ -7,7 +7,7 @@ use kulya_client::HttpRegistry;
 use kulya_codec::administration::{Existing, ExportLine, RegistryAdministration};
 use kulya_codec::{RegistryErrorKind, SchemaRegistry};
 use kulya_schema::{Compatibility, Format, GroupId, GroupProperties};
-use kulya_server::House;
+use kulya_server::Services;
 use kulya_store::memory::MemoryStore;
 use kulya_store::{Scope, StreamCut, StreamId, StreamName, StreamStore};
 use std::sync::Arc;
@@ -54,7 +54,7 @@ async fn a_feed_ends_with_its_server() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = HttpRegistry::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
-    let house = House { registry, store };
+    let house = Services { registry, store };
     let server = tokio::spawn(kulya_server::serve(listener, house, async move { drop(ended.await) }));
     let mut feed = client.changes(None).await.unwrap();
     end.send(()).unwrap();

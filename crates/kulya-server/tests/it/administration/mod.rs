@@ -6,10 +6,10 @@ mod document;
 mod refused;
 mod walk;
 
-use crate::{registry_on, serve_house, serve_memory};
+use crate::{registry_on, serve_memory, serve_services};
 use kulya_client::HttpRegistry;
 use kulya_registry::conformance;
-use kulya_server::House;
+use kulya_server::Services;
 use kulya_store::StreamStore;
 use kulya_store::memory::MemoryStore;
 use reqwest::{Client, Method, Response};
@@ -59,7 +59,7 @@ impl Asker {
     async fn new() -> Self {
         let store: Arc<dyn StreamStore> = Arc::new(MemoryStore::new());
         let registry = Arc::new(registry_on(Arc::clone(&store)).await);
-        let url = serve_house(House { registry, store: Arc::clone(&store) }).await;
+        let url = serve_services(Services { registry, store: Arc::clone(&store) }).await;
         let (client, met) = (crate::client(), Mutex::default());
         Self { url, store, client, document: kulya_server::rest::v2::document(), met }
     }

@@ -10,7 +10,7 @@ mod secured;
 
 use crate::registry_on;
 use kulya_client::{RemoteSettings, RemoteStore};
-use kulya_server::House;
+use kulya_server::Services;
 use kulya_store::memory::MemoryStore;
 use kulya_store::{Append, Commit, StreamConfig, StreamId, StreamStore, TableId, bounded_read};
 use proxy::Proxy;
@@ -39,7 +39,7 @@ impl Server {
                 std::future::pending::<()>().await;
             }
         };
-        let running = tokio::spawn(kulya_server::serve(listener, House { registry, store }, shutdown));
+        let running = tokio::spawn(kulya_server::serve(listener, Services { registry, store }, shutdown));
         Self { address, end, running }
     }
 

@@ -16,7 +16,7 @@ use kulya_schema::{
     CodecType, Compatibility, EncodingId, Format, GroupId, GroupProperties, Rules, SchemaInfo, Side,
     VersionInfo,
 };
-use kulya_server::House;
+use kulya_server::Services;
 use kulya_store::StreamStore;
 use kulya_store::memory::MemoryStore;
 use kulya_wire::registry::v1;
@@ -41,7 +41,7 @@ async fn both() -> (Registry, SocketAddr, oneshot::Sender<()>) {
             std::future::pending::<()>().await;
         }
     };
-    tokio::spawn(kulya_server::serve(listener, House { registry, store }, shutdown));
+    tokio::spawn(kulya_server::serve(listener, Services { registry, store }, shutdown));
     (local, address, end)
 }
 

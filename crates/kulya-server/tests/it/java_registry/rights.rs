@@ -7,8 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kulya_auth::Authenticator;
 use kulya_auth::resource::ResourceNames;
-use kulya_auth::text_source::File;
-use kulya_server::{Door, House, Limits};
+use kulya_auth::text_source::FileSource;
+use kulya_server::{AccessControl, Limits, Services};
 use kulya_store::clock::SystemClock;
 use kulya_store::memory::MemoryStore;
 use serde_json::{Value, json};
@@ -119,16 +119,17 @@ async fn java_registry_and_ours_let_the_same_in() {
     let java = set("KULYA_TEST_JAVA_REGISTRY_GUARDED");
     let accounts = PathBuf::from(set("KULYA_TEST_JAVA_REGISTRY_ACCOUNTS"));
     let callers = callers(&std::fs::read_to_string(&accounts).unwrap());
-    let guard =
-        Authenticator::new(ResourceNames::default(), [7; 32]).with_accounts(File::new(accounts)).unwrap();
+    let guard = Authenticator::new(ResourceNames::default(), [7; 32])
+        .with_accounts(FileSource::new(accounts))
+        .unwrap();
     // whoever cannot say who they are is let try again
     let limits = Limits { failures_per_second: 0, ..Limits::default() };
-    let door = Door::open_to_all(Arc::new(SystemClock)).guarded_by(guard).with_limits(limits);
+    let door = AccessControl::permissive(Arc::new(SystemClock)).with_authenticator(guard).with_limits(limits);
     let store = Arc::new(MemoryStore::new());
-    let house = House { registry: Arc::new(registry_on(store.clone()).await), store };
+    let house = Services { registry: Arc::new(registry_on(store.clone()).await), store };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let ours = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(kulya_server::serve_behind(door, listener, house, std::future::pending()));
+    tokio::spawn(kulya_server::serve_with_access_control(door, listener, house, std::future::pending()));
 
     let mut beside = Beside::of(java, ours);
     for request in requests() {

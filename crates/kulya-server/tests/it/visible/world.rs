@@ -12,7 +12,7 @@ use kulya_codec::SchemaRegistry;
 use kulya_dice::Dice;
 use kulya_registry::Registry;
 use kulya_schema::{CodecType, Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
-use kulya_server::{Door, House, Limits};
+use kulya_server::{AccessControl, Limits, Services};
 use kulya_store::clock::SystemClock;
 use kulya_store::memory::MemoryStore;
 use kulya_store::{
@@ -78,7 +78,7 @@ pub(super) struct World {
 struct Text(Mutex<Option<String>>);
 
 impl TextSource for Text {
-    fn changed(&self) -> io::Result<Option<String>> {
+    fn read_if_changed(&self) -> io::Result<Option<String>> {
         Ok(self.0.lock().unwrap().take())
     }
 
@@ -137,18 +137,19 @@ impl World {
         let hash = PasswordHash::new(PASSWORD.as_bytes(), [1; 32], NonZeroU32::MIN);
         let everything = "prn::/scope:_*,READ_UPDATE;prn::*,READ_UPDATE";
         let lines = [("admin", everything), ("anna", rights.as_str()), ("eva", "prn::*,READ")]
-            .map(|(user, rights)| account::line(user, &hash, rights).unwrap() + "\n");
+            .map(|(user, rights)| account::format_line(user, &hash, rights).unwrap() + "\n");
         let document = Text(Mutex::new(Some(lines.concat())));
         let guard = Authenticator::new(ResourceNames::default(), [7; 32]).with_accounts(document).unwrap();
         let limits = Limits { failures_per_second: 0, ..Limits::default() };
-        let door = Door::open_to_all(Arc::new(SystemClock)).guarded_by(guard).with_limits(limits);
+        let door =
+            AccessControl::permissive(Arc::new(SystemClock)).with_authenticator(guard).with_limits(limits);
         let store = Arc::new(MemoryStore::new());
         let registry = registry_on(store.clone()).await;
         let mut things = Vec::new();
-        let house = House { registry: Arc::new(registry.clone()), store: store.clone() };
+        let house = Services { registry: Arc::new(registry.clone()), store: store.clone() };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(kulya_server::serve_behind(door, listener, house, std::future::pending()));
+        tokio::spawn(kulya_server::serve_with_access_control(door, listener, house, std::future::pending()));
         let acl = rights.parse().unwrap();
         let mut world =
             Self { things: Vec::new(), rights, acl, address, client: crate::client(), place: String::new() };
