@@ -1,7 +1,13 @@
-//! The access log: one line per request, written when the response has been sent or the client has disconnected.
+//! The access log: one line per request, written when the response has been sent or the client has
+//! disconnected.
 //!
-//! *Common* is the line of Apache and nginx followed by the duration in seconds and the request id:
-//! `10.0.0.7 - anna [25/Nov/2026:14:30:00 +0000] "GET /v2/groups HTTP/1.1" 200 512 0.003 8a31-1f`; *json* is one object.
+//! *Common* is the line of Apache and nginx followed by the duration in seconds and the request id; *json* is
+//! one object:
+//!
+//! ```text
+//! 10.0.0.7 - anna [25/Nov/2026:14:30:00 +0000] "GET /v2/groups HTTP/1.1" 200 512 0.003 8a31-1f
+//! ```
+//!
 //! The query is not logged: it may contain routing keys. Long client-supplied fields are truncated.
 
 use crate::truncate::truncate;

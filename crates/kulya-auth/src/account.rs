@@ -1,8 +1,8 @@
-//! The account file of the Pravega servers: one `user:hash:acl` per line, `#` starts a comment line, and reading stops
-//! at the first empty line.
+//! The account file of the Pravega servers: one `user:hash:acl` per line, `#` starts a comment line, and
+//! reading stops at the first empty line.
 //!
-//! Lines that the Java servers silently skip (a line without a colon, an invalid ACL entry) are rejected here with
-//! their line number: skipping one would grant or deny something that its author did not intend.
+//! Lines that the Java servers silently skip (a line without a colon, an invalid ACL entry) are rejected here
+//! with their line number: skipping one would grant or deny something that its author did not intend.
 
 use crate::acl::Acl;
 use crate::password::simulate_verification;
@@ -49,9 +49,9 @@ impl Accounts {
         self.by_user.is_empty()
     }
 
-    /// Returns the account of a user with this password, and the work that verifying took. Each failure takes the work
-    /// of the costliest account, so that its timing reveals neither whether the user exists nor how a password is
-    /// hashed.
+    /// Returns the account of a user with this password, and the work that verifying took. Each failure takes
+    /// the work of the costliest account, so that its timing reveals neither whether the user exists nor how
+    /// a password is hashed.
     pub(crate) fn verify(&self, user: &str, password: &[u8]) -> (Option<&Account>, u64) {
         let costliest =
             self.by_user.values().filter_map(|account| account.hash.as_ref()).map(PasswordHash::work).max();

@@ -1,11 +1,13 @@
 //! Access control lists: patterns over resources, in the syntax of the Pravega account file.
 //!
-//! A list has `pattern,PERMISSION` entries separated by `;`. `*` matches any text, including none; a pattern must match
-//! the whole resource; the first matching entry decides. A resource that no entry matches is denied.
+//! A list has `pattern,PERMISSION` entries separated by `;`. `*` matches any text, including none; a pattern
+//! must match the whole resource; the first matching entry decides. A resource that no entry matches is
+//! denied.
 //!
-//! The Java servers turn `*` into `.*` and hand the pattern to a regular expression. Here every other character is
-//! literal, so that a `.` in a scope's name does not match its neighbours. Characters that have a meaning only in
-//! regular expressions cannot occur in a resource and are rejected, since they must have been meant as an expression.
+//! The Java servers turn `*` into `.*` and hand the pattern to a regular expression. Here every other
+//! character is literal, so that a `.` in a scope's name does not match its neighbours. Characters that have
+//! a meaning only in regular expressions cannot occur in a resource and are rejected, since they must have
+//! been meant as an expression.
 
 use crate::Error;
 use crate::permission::{Permission, RequiredPermission};

@@ -1,5 +1,6 @@
-//! What every request passes first: authentication, throttling of failed logins, and the caller's request rate.
-//! [`AdmissionControl`] knows no protocol: a listener parses the credentials and maps the errors to its own statuses.
+//! What every request passes first: authentication, throttling of failed logins, and the caller's request
+//! rate. [`AdmissionControl`] knows no protocol: a listener parses the credentials and maps the errors to its
+//! own statuses.
 
 use crate::authenticator::{AuthError, Authenticator};
 use crate::caller::Caller;
@@ -72,8 +73,8 @@ impl AdmissionControl {
     /// Authenticates the caller of a request and counts the request against its rate. Cancel-safe.
     ///
     /// # Errors
-    /// [`AdmissionError::Unauthenticated`] without valid credentials; [`AdmissionError::RateLimited`] when the caller, or
-    /// the address of failed logins, is over its rate.
+    /// [`AdmissionError::Unauthenticated`] without valid credentials; [`AdmissionError::RateLimited`] when
+    /// the caller, or the address of failed logins, is over its rate.
     pub async fn admit(
         &self,
         credentials: Option<Credentials>,
@@ -95,8 +96,8 @@ impl AdmissionControl {
     /// Authenticates a caller without counting a request. Cancel-safe.
     ///
     /// # Errors
-    /// [`AdmissionError::Unauthenticated`] without valid credentials; [`AdmissionError::RateLimited`] when the address
-    /// has too many failed logins.
+    /// [`AdmissionError::Unauthenticated`] without valid credentials; [`AdmissionError::RateLimited`] when
+    /// the address has too many failed logins.
     pub async fn authenticate(
         &self,
         credentials: Option<Credentials>,
@@ -126,7 +127,8 @@ impl AdmissionControl {
     }
 }
 
-/// Returns the key that a caller's requests are counted by: the identity, or the address of an anonymous caller.
+/// Returns the key that a caller's requests are counted by: the identity, or the address of an anonymous
+/// caller.
 pub fn rate_key(caller: &Caller, address: Option<SocketAddr>) -> String {
     match (caller.name(), address) {
         (Some(_), _) => caller.identity(),

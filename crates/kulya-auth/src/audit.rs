@@ -1,14 +1,22 @@
 //! The audit log: one JSON line for each requested change and for each denied request.
 //!
-//! `{"time":"2026-11-25T14:30:00.123Z","caller":"anna","by":"password","address":"10.0.0.7:51234","face":"registry",
-//! "operation":"addSchema","resource":"prn::/namespace:/group:g/schemas:*","permission":"READ_UPDATE","allowed":true,"status":201}`
+//! ```json
+//! {
+//!   "time": "2026-11-25T14:30:00.123Z", "caller": "anna", "by": "password", "address": "10.0.0.7:51234",
+//!   "face": "registry", "operation": "addSchema", "resource": "prn::/namespace:/group:g/schemas:*",
+//!   "permission": "READ_UPDATE", "allowed": true, "status": 201
+//! }
+//! ```
 //!
-//! Long client-supplied fields are truncated. Of the denials of one caller, or of one address without a caller, a few per
-//! second have a line each; one line counts the others:
-//! `{"time":"…","address":"10.0.0.7:51234","refused":12345,"since":"2026-11-25T14:30:00.000Z"}`.
+//! Long client-supplied fields are truncated. Of the denials of one caller, or of one address without a
+//! caller, a few per second have a line each; one line counts the others:
 //!
-//! `caller` and `by` are absent for unauthenticated requests, `resource` and `permission` where none was required. No
-//! password, token or payload is logged.
+//! ```json
+//! {"time": "…", "address": "10.0.0.7:51234", "refused": 12345, "since": "2026-11-25T14:30:00.000Z"}
+//! ```
+//!
+//! `caller` and `by` are absent for unauthenticated requests, `resource` and `permission` where none was
+//! required. No password, token or payload is logged.
 
 use crate::fair_share::accounting_address;
 use crate::text_source::inode;

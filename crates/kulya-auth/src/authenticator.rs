@@ -47,8 +47,8 @@ impl Authenticator {
         Self { names, accounts: None, tokens: None, password_cache: PasswordCache::new(secret) }
     }
 
-    /// Accepts the users of an account file, which is reloaded when it changes. While a changed file is invalid, the
-    /// last valid accounts stay in use and the error is logged.
+    /// Accepts the users of an account file, which is reloaded when it changes. While a changed file is
+    /// invalid, the last valid accounts stay in use and the error is logged.
     ///
     /// # Errors
     /// The file cannot be read or is invalid: the message has the line number.

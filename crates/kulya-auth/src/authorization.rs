@@ -96,8 +96,8 @@ impl Authorization {
         self.audit.is_none() && self.caller.is_unrestricted()
     }
 
-    /// Checks a permission for an operation. A change and a denial are recorded in the audit log, with the response's
-    /// status.
+    /// Checks a permission for an operation. A change and a denial are recorded in the audit log, with the
+    /// response's status.
     ///
     /// # Errors
     /// The caller lacks the permission.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct Caller(Arc<Inner>);
 
-/// The kind of credentials that a caller presented. A token's subject and an account of the same name are different
-/// callers.
+/// The kind of credentials that a caller presented. A token's subject and an account of the same name are
+/// different callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialKind {
     /// An account's password.

@@ -1,10 +1,10 @@
 //! A bounded resource that is shared fairly between client addresses and connections: [`Pool`] and [`Share`].
 //!
-//! The algorithm is that of a switch's shared buffer (Choudhury and Hahne, dynamic thresholds): what one address may
-//! hold is bounded by what is still free, and what one connection may hold by what its address may still take; a
-//! connection's first permit is exempt from the second bound. A single address gets the percentage that the pool is
-//! created with; with more addresses each gets less, and something is always left for the next one. Nothing is reserved
-//! for clients that are not connected.
+//! The algorithm is that of a switch's shared buffer (Choudhury and Hahne, dynamic thresholds): what one
+//! address may hold is bounded by what is still free, and what one connection may hold by what its address
+//! may still take; a connection's first permit is exempt from the second bound. A single address gets the
+//! percentage that the pool is created with; with more addresses each gets less, and something is always left
+//! for the next one. Nothing is reserved for clients that are not connected.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 /// Addresses with a counter, before those that hold nothing are removed.
 const CLEANUP_THRESHOLD: usize = 4096;
 
-/// Returns the address that a client's resources are accounted to: of IPv6 the /64 network, which one host usually has.
+/// Returns the address that a client's resources are accounted to: of IPv6 the /64 network, which one host
+/// usually has.
 pub fn accounting_address(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
@@ -39,19 +40,22 @@ struct PoolInner {
 }
 
 impl Pool {
-    /// Creates a pool of which a single address gets `percent`; 100 sets no bound on addresses and connections.
+    /// Creates a pool of which a single address gets `percent`; 100 sets no bound on addresses and
+    /// connections.
     pub fn new(capacity: usize, percent: u32) -> Self {
         Self::with_connection_share(capacity, percent, 1)
     }
 
-    /// Creates a pool where one connection gets at most one part in `connections` of what its address may still take.
+    /// Creates a pool where one connection gets at most one part in `connections` of what its address may
+    /// still take.
     pub fn with_connection_share(capacity: usize, percent: u32, connections: usize) -> Self {
         let (percent, connections) = (percent.clamp(1, 100) as usize, connections.max(1));
         let (used, addresses) = (AtomicUsize::new(0), Mutex::default());
         Self(Arc::new(PoolInner { capacity, percent, connections, used, addresses }))
     }
 
-    /// Returns the share of a new connection from this address; a connection without an address is accounted alone.
+    /// Returns the share of a new connection from this address; a connection without an address is accounted
+    /// alone.
     pub fn share(&self, address: Option<IpAddr>) -> Share {
         let by_address =
             address.map_or_else(Arc::default, |address| self.by_address(accounting_address(address)));
@@ -99,8 +103,8 @@ impl Share {
         self.0.pool.capacity()
     }
 
-    /// Acquires a permit if the pool has the space and this address and connection may have it. It never waits: holders
-    /// of a permit that wait for more would wait for each other for ever.
+    /// Acquires a permit if the pool has the space and this address and connection may have it. It never
+    /// waits: holders of a permit that wait for more would wait for each other for ever.
     pub fn try_acquire(&self, amount: usize) -> Option<Permit> {
         let Counters { pool, by_address, by_connection } = &*self.0;
         let PoolInner { capacity, percent, connections, used, .. } = &*pool.0;

@@ -1,16 +1,18 @@
 //! Authentication, authorization, rate limiting and audit logging for servers, independent of the protocol.
 //!
-//! The crate has no socket and no HTTP types: a listener hands in credentials and addresses and gets back values (a
-//! [`Caller`], an allowed or denied permission, a time to wait). Time comes from a [`Clock`]; files are read only
-//! through the [`TextSource`]s that the caller hands in.
+//! The crate has no socket and no HTTP types: a listener hands in credentials and addresses and gets back
+//! values (a [`Caller`], an allowed or denied permission, a time to wait). Time comes from a [`Clock`]; files
+//! are read only through the [`TextSource`]s that the caller hands in.
 //!
 //! - [`account`]: the account file of the Pravega servers: users, password hashes, access control lists.
 //! - [`token`]: bearer tokens (JWT), verified with an issuer's key set.
-//! - [`acl`] and [`permission`]: access control lists over resources. The first matching entry decides; the default
-//!   is to deny.
-//! - [`resource`] and [`operation`]: the permission that each operation of the registry and of the store requires.
+//! - [`acl`] and [`permission`]: access control lists over resources. The first matching entry decides; the
+//!   default is to deny.
+//! - [`resource`] and [`operation`]: the permission that each operation of the registry and of the store
+//!   requires.
 //! - [`Authenticator`]: verifies passwords and tokens.
-//! - [`admission`]: what every request passes first: authentication, login throttling, the caller's rate limit.
+//! - [`admission`]: what every request passes first: authentication, login throttling, the caller's rate
+//!   limit.
 //! - [`authorization`]: permission checks during a request and their audit records.
 //! - [`tls`]: TLS with certificates that are reloaded.
 //! - [`login_queue`]: the order in which passwords are hashed.

@@ -1,14 +1,16 @@
-//! The order in which passwords are hashed. A hash keeps a processor busy for some hundred milliseconds, so only a few
-//! run at a time and other attempts wait; [`LoginQueue`] orders them so that a flood of attempts cannot starve others:
+//! The order in which passwords are hashed. A hash keeps a processor busy for some hundred milliseconds, so
+//! only a few run at a time and other attempts wait; [`LoginQueue`] orders them so that a flood of attempts
+//! cannot starve others:
 //!
-//! - attempts whose address and account were tried least often of late come first, however long others have waited;
-//! - one address, and one account, has at most one of the slots, so that a new client finds a free slot or waits for one
-//!   hash at most;
-//! - the queue is bounded: an attempt that arrives when it is full replaces the one with the lowest priority, or is
-//!   rejected.
+//! - attempts whose address and account were tried least often of late come first, however long others have
+//!   waited;
+//! - one address, and one account, has at most one of the slots, so that a new client finds a free slot or
+//!   waits for one hash at most;
+//! - the queue is bounded: an attempt that arrives when it is full replaces the one with the lowest priority,
+//!   or is rejected.
 //!
-//! It is a pure data structure without a clock or threads. [`attempt_keys`] defines what counts as one address and one
-//! account.
+//! It is a pure data structure without a clock or threads. [`attempt_keys`] defines what counts as one
+//! address and one account.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};

@@ -1,6 +1,6 @@
-//! Password verification under load: [`LoginThrottle`] limits failed attempts and hashes on blocking threads, a few at a
-//! time, in the order of a [`LoginQueue`]. An attempt is charged to its rate limits before it waits, so that concurrent
-//! attempts cannot exceed them; a successful one is refunded.
+//! Password verification under load: [`LoginThrottle`] limits failed attempts and hashes on blocking threads,
+//! a few at a time, in the order of a [`LoginQueue`]. An attempt is charged to its rate limits before it
+//! waits, so that concurrent attempts cannot exceed them; a successful one is refunded.
 
 use crate::authenticator::{AuthError, Authenticator};
 use crate::caller::Caller;
@@ -35,8 +35,8 @@ pub(crate) struct LoginThrottle {
     hasher: RandomState,
     /// Failed attempts per address.
     by_address: RateLimiter,
-    /// Failed attempts per address and account: half of the above, so that guessing at one account leaves attempts for
-    /// the other accounts of the address.
+    /// Failed attempts per address and account: half of the above, so that guessing at one account leaves
+    /// attempts for the other accounts of the address.
     by_account: RateLimiter,
     attempts: Arc<Mutex<Attempts>>,
 }
@@ -57,7 +57,8 @@ fn locked(attempts: &Mutex<Attempts>) -> MutexGuard<'_, Attempts> {
 }
 
 impl LoginThrottle {
-    /// Allows so many failed attempts per second and address, in bursts of five times as many; 0 is unlimited.
+    /// Allows so many failed attempts per second and address, in bursts of five times as many; 0 is
+    /// unlimited.
     pub(crate) fn new(failures_per_second: u32, clock: Arc<dyn Clock>) -> Self {
         let limiter =
             |per_second: u32| RateLimiter::new(per_second, per_second.saturating_mul(5), Arc::clone(&clock));

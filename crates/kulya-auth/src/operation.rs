@@ -1,7 +1,7 @@
 //! The permission that each operation requires: tables from an operation to a resource and a permission.
 //!
-//! The registry's table is the Java registry's, including its weak spots: adding a codec type and creating an encoding
-//! id change state and require only `READ`. The store's table is Pravega's.
+//! The registry's table is the Java registry's, including its weak spots: adding a codec type and creating an
+//! encoding id change state and require only `READ`. The store's table is Pravega's.
 
 use crate::permission::Permission::{self, Read, ReadUpdate};
 use crate::permission::RequiredPermission;
@@ -127,10 +127,11 @@ impl StoreCall {
     }
 }
 
-/// Returns what an operation of the store requires; `name` is the stream's or the table's, `""` where there is none.
+/// Returns what an operation of the store requires; `name` is the stream's or the table's, `""` where there
+/// is none.
 ///
-/// A system scope, whose name starts with `_`, requires an ACL entry that names it: an entry for everything is not
-/// enough.
+/// A system scope, whose name starts with `_`, requires an ACL entry that names it: an entry for everything
+/// is not enough.
 pub fn store(names: &ResourceNames, call: StoreCall, scope: &str, name: &str) -> RequiredPermission {
     use StoreCall as Call;
     let is_system = scope.starts_with('_');

@@ -1,5 +1,5 @@
-//! Password hashes as the Pravega servers store them: the hexadecimal digits of `iterations:salt:key`, with salt and key
-//! themselves in hexadecimal digits; the key is PBKDF2 with HMAC-SHA-256.
+//! Password hashes as the Pravega servers store them: the hexadecimal digits of `iterations:salt:key`, with
+//! salt and key themselves in hexadecimal digits; the key is PBKDF2 with HMAC-SHA-256.
 
 use crate::Error;
 use kulya_store::hex;

@@ -1,7 +1,7 @@
 //! A cache of verified passwords, so that a client pays for hashing once: [`PasswordCache`].
 //!
-//! It holds no password but, per user, a keyed hash (HMAC-SHA-256 with a key of this process) of the last verified
-//! password together with the account file's hash. A changed account is therefore verified again.
+//! It holds no password but, per user, a keyed hash (HMAC-SHA-256 with a key of this process) of the last
+//! verified password together with the account file's hash. A changed account is therefore verified again.
 
 use crate::PasswordHash;
 use ring::hmac;

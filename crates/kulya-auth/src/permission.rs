@@ -1,5 +1,5 @@
-//! Permissions: what an access control list grants on a resource ([`Permission`]) and what an operation requires
-//! ([`RequiredPermission`]).
+//! Permissions: what an access control list grants on a resource ([`Permission`]) and what an operation
+//! requires ([`RequiredPermission`]).
 
 use crate::Error;
 use crate::resource::ResourceNames;

@@ -1,8 +1,9 @@
 //! The names of the resources that permissions are granted on, as the Pravega servers spell them.
 //!
-//! `prn::/` is the root of all resources. `prn::/namespace:NS`, `prn::/namespace:NS/group:G` and the parts of a group
-//! (`…/schemas:*`, `…/codecs:*`) belong to the registry; namespace and group are form-encoded as Java's `URLEncoder`
-//! does. `prn::/scope:S`, `prn::/scope:S/stream:T` and `prn::/scope:S/key-value-table:T` belong to the store.
+//! `prn::/` is the root of all resources. `prn::/namespace:NS`, `prn::/namespace:NS/group:G` and the parts of
+//! a group (`…/schemas:*`, `…/codecs:*`) belong to the registry; namespace and group are form-encoded as
+//! Java's `URLEncoder` does. `prn::/scope:S`, `prn::/scope:S/stream:T` and `prn::/scope:S/key-value-table:T`
+//! belong to the store.
 
 use std::fmt::Write;
 

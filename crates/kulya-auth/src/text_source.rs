@@ -1,4 +1,5 @@
-//! A text that may change while the server runs, such as an account file, a certificate or a key set: [`TextSource`].
+//! A text that may change while the server runs, such as an account file, a certificate or a key set:
+//! [`TextSource`].
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,8 +12,8 @@ const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A source of a text that may change.
 pub trait TextSource: Send + Sync + 'static {
-    /// Returns the text if it has changed since the last call that returned one, otherwise `None`. Called often, so it
-    /// must be cheap when nothing has changed.
+    /// Returns the text if it has changed since the last call that returned one, otherwise `None`. Called
+    /// often, so it must be cheap when nothing has changed.
     ///
     /// # Errors
     /// The source does not exist or cannot be read. The next call tries again.

@@ -24,9 +24,9 @@ struct Current {
 }
 
 impl Tls {
-    /// Loads the certificate chain (the server's own certificate first) and its private key. Both are checked for changes
-    /// on each connection, so that a renewal needs no restart; while a renewal is invalid, the last valid pair stays in
-    /// use and the error is logged.
+    /// Loads the certificate chain (the server's own certificate first) and its private key. Both are checked
+    /// for changes on each connection, so that a renewal needs no restart; while a renewal is invalid, the
+    /// last valid pair stays in use and the error is logged.
     ///
     /// # Errors
     /// A source cannot be read, or certificate and key do not match.

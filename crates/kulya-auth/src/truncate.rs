@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-/// Returns the text, or its first `max_bytes` bytes followed by its length. The result has at most some 20 bytes more.
+/// Returns the text, or its first `max_bytes` bytes followed by its length. The result has at most some 20
+/// bytes more.
 pub fn truncate(text: &str, max_bytes: usize) -> Cow<'_, str> {
     if text.len() <= max_bytes {
         return Cow::Borrowed(text);

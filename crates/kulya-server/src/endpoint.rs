@@ -1,9 +1,9 @@
 //! Endpoint tables: what the middleware knows of an API. Each API ([`rest::v1`](crate::rest::v1),
-//! [`rest::v2`](crate::rest::v2), [`grpc`](crate::grpc)) describes its endpoints once; its router, its documentation and
-//! the middleware's permission checks are all derived from that description.
+//! [`rest::v2`](crate::rest::v2), [`grpc`](crate::grpc)) describes its endpoints once; its router, its
+//! documentation and the middleware's permission checks are all derived from that description.
 //!
-//! A request that matches no endpoint requires what the table's [`Unmatched`] says: an endpoint that is not in the table
-//! cannot be called without it.
+//! A request that matches no endpoint requires what the table's [`Unmatched`] says: an endpoint that is not
+//! in the table cannot be called without it.
 
 use axum::http::Method;
 use kulya_auth::operation::{self, RegistryCall, StoreCall};
@@ -45,7 +45,8 @@ impl Access {
         }
     }
 
-    /// Returns the required permission; `Some(None)` where the handler checks it, `None` for an invalid path parameter.
+    /// Returns the required permission; `Some(None)` where the handler checks it, `None` for an invalid path
+    /// parameter.
     fn required(
         self,
         names: &ResourceNames,
@@ -195,7 +196,8 @@ impl Match<'_> {
         operation.unwrap_or_default().to_owned()
     }
 
-    /// Returns the required permission; `Some(None)` where the handler checks it, `None` for an invalid path parameter.
+    /// Returns the required permission; `Some(None)` where the handler checks it, `None` for an invalid path
+    /// parameter.
     pub(crate) fn required(&self, names: &ResourceNames, query: &str) -> Option<Option<RequiredPermission>> {
         self.rule.access.required(names, &self.parameters, query)
     }
@@ -257,7 +259,8 @@ fn decode_segments(path: &str) -> Option<Vec<Cow<'_, str>>> {
     path.strip_prefix('/')?.split('/').map(|segment| percent_decode_str(segment).decode_utf8().ok()).collect()
 }
 
-/// Returns the parameters of a query, in which `+` is a space. The first of several with the same name counts.
+/// Returns the parameters of a query, in which `+` is a space. The first of several with the same name
+/// counts.
 pub(crate) fn query_parameters(query: &str) -> HashMap<String, String> {
     let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
     let mut parameters = HashMap::new();

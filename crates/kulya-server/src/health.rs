@@ -3,12 +3,12 @@
 //! | path | 200 | 503 |
 //! |---|---|---|
 //! | `/health/live` | the process works or is starting | only a restart of the process can help |
-//! | `/health/ready` | requests are served | the server is starting or stopping, or its store cannot be written |
+//! | `/health/ready` | requests are served | starting, stopping, or the store is read-only |
 //! | `/health` | every component is healthy | a component is not, such as the store's maintenance |
 //!
-//! `grpc.health.v1.Health/Check` is equivalent to `/health/ready`. All of them come before authentication, rate limits and
-//! the limit of requests at a time, and do no I/O. Where authentication is required, an unauthenticated caller gets the
-//! status only.
+//! `grpc.health.v1.Health/Check` is equivalent to `/health/ready`. All of them come before authentication,
+//! rate limits and the limit of requests at a time, and do no I/O. Where authentication is required, an
+//! unauthenticated caller gets the status only.
 
 use axum::body::Body;
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};

@@ -1,10 +1,10 @@
-//! The network server of a stream store and its schema registry: REST v1, REST v2 and gRPC on one port, over HTTP/1 and
-//! HTTP/2. The server translates between requests and the operations of store and registry; it has no logic or storage of
-//! its own.
+//! The network server of a stream store and its schema registry: REST v1, REST v2 and gRPC on one port, over
+//! HTTP/1 and HTTP/2. The server translates between requests and the operations of store and registry; it has
+//! no logic or storage of its own.
 //!
-//! [`rest::v1`] is the REST API of the Pravega Schema Registry, compatible with its Java clients; [`rest::v2`] is Kulya's
-//! own, for the registry and for the store's streams; [`grpc`] gives other processes the whole store and the whole
-//! registry.
+//! [`rest::v1`] is the REST API of the Pravega Schema Registry, compatible with its Java clients;
+//! [`rest::v2`] is Kulya's own, for the registry and for the store's streams; [`grpc`] gives other processes
+//! the whole store and the whole registry.
 //!
 //! Every request passes an [`AccessControl`]: TLS, authentication, authorization, limits and logs.
 //!
@@ -52,8 +52,8 @@ pub struct Services {
     pub store: Arc<dyn StreamStore>,
 }
 
-/// Serves `services` on `listener` until `shutdown` completes, without access control: for loopback. Then requests in flight
-/// have three seconds to finish, tails end, and open transactions are aborted.
+/// Serves `services` on `listener` until `shutdown` completes, without access control: for loopback. Then
+/// requests in flight have three seconds to finish, tails end, and open transactions are aborted.
 ///
 /// # Errors
 /// None at present.
@@ -98,8 +98,8 @@ pub async fn serve_with_access_control(
     Ok(())
 }
 
-/// Serves the server's health on `listener` until `shutdown` completes, and responds 503 to all other requests: while the
-/// store is being opened, or on a port of its own for supervisors.
+/// Serves the server's health on `listener` until `shutdown` completes, and responds 503 to all other
+/// requests: while the store is being opened, or on a port of its own for supervisors.
 pub async fn serve_health(
     access_control: AccessControl,
     listener: TcpListener,

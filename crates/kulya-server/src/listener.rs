@@ -1,9 +1,9 @@
-//! The listener: accepts connections, with TLS where configured, serves HTTP/1 or HTTP/2 on each as its client chooses, and
-//! shuts them down gracefully.
+//! The listener: accepts connections, with TLS where configured, serves HTTP/1 or HTTP/2 on each as its
+//! client chooses, and shuts them down gracefully.
 //!
-//! `axum::serve` is not used because it cannot send HTTP/2 keep-alive pings (a transaction whose client lost its power would
-//! stay open for ever) and has no timeouts for clients. Which connection is closed for a timeout or for another connection
-//! is decided in [`crate::connections`].
+//! `axum::serve` is not used because it cannot send HTTP/2 keep-alive pings (a transaction whose client lost
+//! its power would stay open for ever) and has no timeouts for clients. Which connection is closed for a
+//! timeout or for another connection is decided in [`crate::connections`].
 
 use crate::connections::{Connection, Connections, NoSlot, OpenConnection, Timeouts, TrackedIo};
 use crate::grpc;
@@ -42,7 +42,8 @@ const ACCEPT_RETRY: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_secs(1);
 /// The time that a connection closed for another one has for a graceful shutdown.
 const CLOSE_GRACE: Duration = Duration::from_millis(250);
-/// The bytes of a response that are buffered per HTTP/1 connection and HTTP/2 stream; also the longest request head.
+/// The bytes of a response that are buffered per HTTP/1 connection and HTTP/2 stream; also the longest
+/// request head.
 const BUFFER_BYTES: usize = 64 << 10;
 /// The first byte of a TLS handshake record.
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -64,7 +65,8 @@ impl Router {
         Self(grpc::router(store, stopping))
     }
 
-    /// Serves one connection until it closes, as [`serve`](crate::serve) does for each connection of its listener.
+    /// Serves one connection until it closes, as [`serve`](crate::serve) does for each connection of its
+    /// listener.
     ///
     /// # Errors
     /// The connection failed, which affects its client only.

@@ -1,4 +1,5 @@
-//! Memory for one record of the registry, acquired before the record is read: for the largest record and its encoding.
+//! Memory for one record of the registry, acquired before the record is read: for the largest record and its
+//! encoding.
 
 use kulya_auth::fair_share::{Permit, Share};
 use std::time::Duration;

@@ -1,8 +1,10 @@
-//! Reading events for responses: events count against the server's memory limit for as long as they are in memory, and
-//! concurrent readers of the same position share them. [`SharedReads`] belongs to the server, [`Reads`] to one request.
+//! Reading events for responses: events count against the server's memory limit for as long as they are in
+//! memory, and concurrent readers of the same position share them. [`SharedReads`] belongs to the server,
+//! [`Reads`] to one request.
 //!
-//! A read acquires memory before it starts, a bounded number of reads runs at a time, and events are copied out of the store's
-//! buffers, which may be larger. A request fails when there is no memory; a tail waits for it, without holding any.
+//! A read acquires memory before it starts, a bounded number of reads runs at a time, and events are copied
+//! out of the store's buffers, which may be larger. A request fails when there is no memory; a tail waits for
+//! it, without holding any.
 
 use bytes::Bytes;
 use kulya_auth::fair_share::{Permit, Share};

@@ -1,9 +1,11 @@
-//! Strict deserialization of requests and settings. serde accepts an array for a struct (its members in order), a repeated
-//! name in a map (the last one counts), and, unless each type denies it, unknown members. [`from_json`] rejects all of these,
-//! for every type and at every depth, and reports the path. It also rejects text after the value.
+//! Strict deserialization of requests and settings. serde accepts an array for a struct (its members in
+//! order), a repeated name in a map (the last one counts), and, unless each type denies it, unknown members.
+//! [`from_json`] rejects all of these, for every type and at every depth, and reports the path. It also
+//! rejects text after the value.
 //!
-//! [`StrictDeserializer`] does the same for any other format: it wraps a deserializer. It does not reach what serde buffers
-//! before parsing (untagged and internally tagged enums, flattened members), so no type of a request has them.
+//! [`StrictDeserializer`] does the same for any other format: it wraps a deserializer. It does not reach what
+//! serde buffers before parsing (untagged and internally tagged enums, flattened members), so no type of a
+//! request has them.
 
 use serde::Deserialize;
 use serde::de::value::StringDeserializer;

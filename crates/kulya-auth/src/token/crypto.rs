@@ -1,5 +1,5 @@
-//! The crypto provider of `jsonwebtoken`: `ring`, which TLS uses already. It can only verify signatures, not sign, and it
-//! supports no shared secrets.
+//! The crypto provider of `jsonwebtoken`: `ring`, which TLS uses already. It can only verify signatures, not
+//! sign, and it supports no shared secrets.
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind};

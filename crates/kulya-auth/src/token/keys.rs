@@ -1,4 +1,5 @@
-//! The issuer's keys: a parsed JSON Web Key Set ([`KeySet`]) and the cache that refreshes it ([`CachedKeySet`]).
+//! The issuer's keys: a parsed JSON Web Key Set ([`KeySet`]) and the cache that refreshes it
+//! ([`CachedKeySet`]).
 
 use crate::{Error, TextSource};
 use async_trait::async_trait;
@@ -103,8 +104,8 @@ fn parse_key(value: &Value) -> Option<Key> {
     Some(Key { id: jwk.common.key_id, algorithms, key })
 }
 
-/// A cached key set. It is refreshed when a token names an unknown key and when it has expired, at most once per interval
-/// and by one caller at a time. While the source is unavailable, the last set stays in use.
+/// A cached key set. It is refreshed when a token names an unknown key and when it has expired, at most once
+/// per interval and by one caller at a time. While the source is unavailable, the last set stays in use.
 pub struct CachedKeySet {
     source: Box<dyn KeySource>,
     /// The time between two attempts.

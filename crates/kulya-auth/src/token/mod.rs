@@ -1,8 +1,8 @@
-//! Bearer tokens: a JWT is valid when a key of the issuer's key set signed it, its issuer and audience match, and it has
-//! not expired.
+//! Bearer tokens: a JWT is valid when a key of the issuer's key set signed it, its issuer and audience match,
+//! and it has not expired.
 //!
-//! The key decides the algorithm, never the token: an RSA key is never used as a shared secret, and `none` is rejected.
-//! Accepted are RS256/384/512, PS256/384/512, ES256, ES384 and EdDSA (Ed25519).
+//! The key decides the algorithm, never the token: an RSA key is never used as a shared secret, and `none` is
+//! rejected. Accepted are RS256/384/512, PS256/384/512, ES256, ES384 and EdDSA (Ed25519).
 
 mod crypto;
 mod keys;
@@ -40,7 +40,8 @@ pub struct TokenRules {
 }
 
 impl TokenRules {
-    /// Creates rules with the claim `kulya_acl`, without accounts for subjects, and with a leeway of 30 seconds.
+    /// Creates rules with the claim `kulya_acl`, without accounts for subjects, and with a leeway of 30
+    /// seconds.
     pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
         Self {
             issuer: issuer.into(),

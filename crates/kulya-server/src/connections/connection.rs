@@ -133,7 +133,8 @@ impl Connection {
             .try_fold(0, |latest, exchange| Some(exchange.waits_for_client_since()?.max(latest)))
     }
 
-    /// Returns why the connection has timed out. Of HTTP/2 a stream whose response is not read is reset alone.
+    /// Returns why the connection has timed out. Of HTTP/2 a stream whose response is not read is reset
+    /// alone.
     pub(super) fn timed_out(&self, timeouts: &Timeouts) -> Option<&'static str> {
         let now = self.now();
         let is_over = |since: u64, time: Duration| since > 0 && now.saturating_sub(since) >= millis(time);

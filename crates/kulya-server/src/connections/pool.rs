@@ -25,7 +25,8 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    /// Creates a pool of `capacity` connections, of which one address gets `percent`, and of `handshakes` at a time.
+    /// Creates a pool of `capacity` connections, of which one address gets `percent`, and of `handshakes` at
+    /// a time.
     pub(crate) fn new(capacity: usize, percent: u32, handshakes: usize) -> Arc<Self> {
         Arc::new(Self {
             slots: Pool::new(capacity, percent),
@@ -42,8 +43,8 @@ impl Connections {
         let _ = tokio::time::timeout(MIN_IDLE / 4, self.closed.notified()).await;
     }
 
-    /// Opens a connection; if there is no slot, an idle connection is closed for it. A proxy's connections are not
-    /// accounted to its address.
+    /// Opens a connection; if there is no slot, an idle connection is closed for it. A proxy's connections
+    /// are not accounted to its address.
     pub(crate) fn open(
         self: &Arc<Self>,
         address: SocketAddr,
@@ -92,7 +93,8 @@ impl Connections {
         }
     }
 
-    /// Closes the connection that has been idle longest, those without a request first; of one address, or of all.
+    /// Closes the connection that has been idle longest, those without a request first; of one address, or of
+    /// all.
     pub(super) fn close_idle(&self, address: Option<IpAddr>) -> bool {
         let now = now(self.started);
         let connections = self.connections();

@@ -1,4 +1,5 @@
-//! The endpoints of the gRPC services: one table for the middleware. The generated routers of the services dispatch the calls.
+//! The endpoints of the gRPC services: one table for the middleware. The generated routers of the services
+//! dispatch the calls.
 
 use crate::endpoint::{Access, EndpointRule, EndpointTable, PathTemplate, TimeoutClass, Unmatched};
 use kulya_auth::permission::Permission::ReadUpdate;
@@ -32,8 +33,8 @@ macro_rules! endpoints {
     };
 }
 
-/// The calls; of one service the first that matches applies. What the messages of store and registry name is checked by their
-/// services ([`super::authorization`]).
+/// The calls; of one service the first that matches applies. What the messages of store and registry name is
+/// checked by their services ([`super::authorization`]).
 const ENDPOINTS: &[Endpoint] = endpoints! {
     STORE "Wait", "store" Message Stream;
     STORE "Transact", "store" Message Stream;

@@ -1,13 +1,14 @@
 //! The whole store and the whole registry over gRPC: each operation of their contracts is a call of
-//! `kulya.store.v1.StreamStore` or `kulya.registry.v1.SchemaRegistry`, and errors are preserved. The clients are
-//! `kulya_client::RemoteStore` and `RemoteRegistry`, or are generated from the proto files, which reflection serves.
+//! `kulya.store.v1.StreamStore` or `kulya.registry.v1.SchemaRegistry`, and errors are preserved. The clients
+//! are `kulya_client::RemoteStore` and `RemoteRegistry`, or are generated from the proto files, which
+//! reflection serves.
 //!
-//! Bounds: a message of the store has at most [`kulya_wire::MAX_MESSAGE_BYTES`]; a read returns at most about 4 MiB; a tail
-//! holds one chunk of about 256 KiB (or one event) in addition to HTTP/2's send buffer; the responses for retries are bounded
-//! in `replay_cache`. The bounds of the registry are in `registry`.
+//! Bounds: a message of the store has at most [`kulya_wire::MAX_MESSAGE_BYTES`]; a read returns at most about
+//! 4 MiB; a tail holds one chunk of about 256 KiB (or one event) in addition to HTTP/2's send buffer; the
+//! responses for retries are bounded in `replay_cache`. The bounds of the registry are in `registry`.
 //!
-//! A call that changes something runs to its end even if its client disconnects: the client gets the response when it retries.
-//! Only a transaction ends with its call.
+//! A call that changes something runs to its end even if its client disconnects: the client gets the response
+//! when it retries. Only a transaction ends with its call.
 
 mod authorization;
 mod endpoints;
@@ -34,7 +35,8 @@ pub fn router(store: Arc<dyn StreamStore>, stopping: watch::Receiver<bool>) -> R
     with_reflection(store_router(store, stopping), &[DESCRIPTOR])
 }
 
-/// Returns the router of the store's and the registry's services. Streaming calls end when `stopping` becomes true.
+/// Returns the router of the store's and the registry's services. Streaming calls end when `stopping` becomes
+/// true.
 pub fn services_router(
     store: Arc<dyn StreamStore>,
     registry: Arc<Registry>,

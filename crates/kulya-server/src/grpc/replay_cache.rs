@@ -1,8 +1,9 @@
-//! The responses of recent calls, so that a client that lost a response can retry the call and get it: [`ReplayCache`].
+//! The responses of recent calls, so that a client that lost a response can retry the call and get it:
+//! [`ReplayCache`].
 //!
-//! A client numbers the calls of a session slot upwards, with one call at a time (as NFSv4.1 does). A call that arrives twice
-//! runs once; the second request waits for the same response. The cache is lost with the process: what must survive it is the
-//! writer's mark in the commit itself, which the store keeps.
+//! A client numbers the calls of a session slot upwards, with one call at a time (as NFSv4.1 does). A call
+//! that arrives twice runs once; the second request waits for the same response. The cache is lost with the
+//! process: what must survive it is the writer's mark in the commit itself, which the store keeps.
 
 use futures::future::{BoxFuture, FutureExt, Shared};
 use kulya_store::{Error, ErrorKind, Result, supervision};
@@ -12,7 +13,8 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tonic::Status;
 
-/// Slots in the cache, and bytes of their responses, not counting the newest one. The least recently used slots are evicted.
+/// Slots in the cache, and bytes of their responses, not counting the newest one. The least recently used
+/// slots are evicted.
 const MAX_SLOTS: usize = 16_384;
 const MAX_BYTES: usize = 64 << 20;
 

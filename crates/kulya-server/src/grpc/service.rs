@@ -1,4 +1,5 @@
-//! The service of the store: converts each call's message to the contract's values, and the store's result to a message.
+//! The service of the store: converts each call's message to the contract's values, and the store's result to
+//! a message.
 
 use super::authorization::CallAuthorization;
 use super::replay_cache::{CallResponse, ReplayCache};

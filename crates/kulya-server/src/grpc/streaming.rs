@@ -1,7 +1,8 @@
-//! Streaming calls: [`StreamingCall`] produces their replies, [`TailCall`] tails a stream, and [`WaitCall`] waits for data in
-//! many segments.
+//! Streaming calls: [`StreamingCall`] produces their replies, [`TailCall`] tails a stream, and [`WaitCall`]
+//! waits for data in many segments.
 //!
-//! Backpressure: HTTP/2 pulls the next reply when the client has read the last ones, and only then is the store read.
+//! Backpressure: HTTP/2 pulls the next reply when the client has read the last ones, and only then is the
+//! store read.
 
 use super::authorization::CallAuthorization;
 use super::status::store_status;
@@ -38,7 +39,8 @@ pub(super) fn into_stream<C: StreamingCall>(
     stream::unfold(call, |mut call| async move { Some((call.next().await?, call)) }).boxed()
 }
 
-/// Returns the status of a streaming call when the server shuts down: its client may retry with another server.
+/// Returns the status of a streaming call when the server shuts down: its client may retry with another
+/// server.
 pub(super) fn shutting_down() -> Status {
     Status::unavailable("the server is shutting down")
 }
@@ -116,7 +118,8 @@ impl WaitCall {
         Self { store, stopping, authorization, requests, is_open: true, waiting, handles }
     }
 
-    /// Starts or cancels a wait. A denied permission ends the call; another error is the reply to this request.
+    /// Starts or cancels a wait. A denied permission ends the call; another error is the reply to this
+    /// request.
     fn handle(&mut self, id: u64, what: Option<What>) -> std::result::Result<Result<()>, Status> {
         if let Some(What::Beyond(v1::Beyond { segment: Some(segment), .. })) = &what
             && let Ok(segment) = SegmentId::try_from(segment.clone())

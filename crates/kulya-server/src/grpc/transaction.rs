@@ -1,5 +1,6 @@
-//! A transaction as one streaming call: [`TransactionCall`]. When the call ends, the transaction is aborted, so that a client
-//! that disconnects leaves none open. A commit that has been received runs to its end, and its outcome can be queried later.
+//! A transaction as one streaming call: [`TransactionCall`]. When the call ends, the transaction is aborted,
+//! so that a client that disconnects leaves none open. A commit that has been received runs to its end, and
+//! its outcome can be queried later.
 
 use super::authorization::CallAuthorization;
 use super::streaming::{StreamingCall, shutting_down};

@@ -1,4 +1,5 @@
-//! The middleware itself: [`AccessControl`] is its configuration, [`AccessControl::handle`] its way through one request.
+//! The middleware itself: [`AccessControl`] is its configuration, [`AccessControl::handle`] its way through
+//! one request.
 
 use super::forwarded::forwarded_for;
 use super::limits::Limits;
@@ -36,7 +37,8 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::Instrument;
 
-/// One connection gets at most one part in so many of the requests that its address may still have, and one more.
+/// One connection gets at most one part in so many of the requests that its address may still have, and one
+/// more.
 const CONNECTION_SHARES: usize = 8;
 
 /// The client of a connection. What it uses of requests and memory is accounted to its address.
@@ -162,7 +164,8 @@ impl AccessControl {
         })
     }
 
-    /// Trusts these proxies: their requests are accounted to and logged with the last address in `X-Forwarded-For`.
+    /// Trusts these proxies: their requests are accounted to and logged with the last address in
+    /// `X-Forwarded-For`.
     #[must_use]
     pub fn with_trusted_proxies(self, proxies: Vec<IpAddr>) -> Self {
         self.modify(|inner| inner.proxies = proxies.iter().map(IpAddr::to_canonical).collect())
@@ -384,7 +387,8 @@ impl Inner {
         }
     }
 
-    /// Whether a health response has details: without authentication for everybody, otherwise for authenticated callers.
+    /// Whether a health response has details: without authentication for everybody, otherwise for
+    /// authenticated callers.
     async fn shows_details(&self, headers: &HeaderMap, address: Option<SocketAddr>) -> bool {
         !self.admission.requires_authentication()
             || headers.contains_key(AUTHORIZATION)

@@ -3,7 +3,8 @@
 use axum::http::HeaderMap;
 use std::net::{IpAddr, SocketAddr};
 
-/// Returns the last address in `X-Forwarded-For` that is not a trusted proxy's: anybody may write the ones before it.
+/// Returns the last address in `X-Forwarded-For` that is not a trusted proxy's: anybody may write the ones
+/// before it.
 pub(super) fn forwarded_for(headers: &HeaderMap, proxies: &[IpAddr]) -> Option<IpAddr> {
     let values = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
     let addresses: Vec<_> = values.flat_map(|value| value.split(',')).collect();

@@ -5,14 +5,15 @@ use crate::connections::Timeouts;
 use kulya_auth::admission::AdmissionRates;
 use std::time::Duration;
 
-/// Limits of time, connections, requests and memory. They hold for the whole server unless they say otherwise.
+/// Limits of time, connections, requests and memory. They hold for the whole server unless they say
+/// otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at a time. For another one the connection that has been idle longest is closed; if there is none, new
-    /// connections wait in the system's queue.
+    /// Connections at a time. For another one the connection that has been idle longest is closed; if there
+    /// is none, new connections wait in the system's queue.
     pub connections: usize,
-    /// What one address may have of the free connections, requests and bytes, in percent; 100 disables the limit, for
-    /// servers behind a proxy.
+    /// What one address may have of the free connections, requests and bytes, in percent; 100 disables the
+    /// limit, for servers behind a proxy.
     pub address_percent: u32,
     /// TLS handshakes at a time; for another one the oldest is aborted.
     pub handshakes: usize,
@@ -29,7 +30,8 @@ pub struct Limits {
     pub body_bytes_per_second: u32,
     /// The upper bound of a body's timeout; imports have none.
     pub max_body_time: Duration,
-    /// The time from the end of a request's body to its response; for exports, imports and tails twenty times as long.
+    /// The time from the end of a request's body to its response; for exports, imports and tails twenty times
+    /// as long.
     pub request_time: Duration,
     /// The time after which a client that reads nothing of its response is disconnected.
     pub write_time: Duration,
@@ -43,8 +45,8 @@ pub struct Limits {
     pub burst: u32,
     /// Failed logins per second from one address. 0: unlimited.
     pub failures_per_second: u32,
-    /// Bytes of memory for request bodies, for events read for responses, and for responses that are not sent yet. A
-    /// response has up to about 70 MiB, so a lower limit rejects the largest ones.
+    /// Bytes of memory for request bodies, for events read for responses, and for responses that are not sent
+    /// yet. A response has up to about 70 MiB, so a lower limit rejects the largest ones.
     pub bytes: usize,
 }
 
@@ -78,8 +80,8 @@ impl Limits {
         Timeouts { handshake: handshake_time, head: head_time, idle: idle_time, write: write_time }
     }
 
-    /// Returns the percentage of the connections that one address may have: more than of requests, since connections cost
-    /// little and idle ones are closed for others.
+    /// Returns the percentage of the connections that one address may have: more than of requests, since
+    /// connections cost little and idle ones are closed for others.
     pub(crate) fn connections_percent(&self) -> u32 {
         100 - (100 - self.address_percent.min(100)) / 5
     }

@@ -1,8 +1,9 @@
-//! The memory and the time of request bodies: [`BodyBudget`] counts the bytes of a body and enforces a minimum rate.
+//! The memory and the time of request bodies: [`BodyBudget`] counts the bytes of a body and enforces a
+//! minimum rate.
 //!
-//! A body never waits for memory: two half-read bodies that wait for each other's memory would wait for ever. A body that
-//! does not fit is rejected, and its client retries. A body that arrives too slowly is aborted: its deadline is a fixed
-//! time after its start and moves with each byte received, up to a bound.
+//! A body never waits for memory: two half-read bodies that wait for each other's memory would wait for ever.
+//! A body that does not fit is rejected, and its client retries. A body that arrives too slowly is aborted:
+//! its deadline is a fixed time after its start and moves with each byte received, up to a bound.
 
 use crate::connections::InFlight;
 use axum::body::{Body, Bytes, HttpBody};

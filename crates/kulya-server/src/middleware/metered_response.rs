@@ -1,5 +1,5 @@
-//! The memory of responses: bytes of a response count until they are written to the connection, not only until they are
-//! handed to it.
+//! The memory of responses: bytes of a response count until they are written to the connection, not only
+//! until they are handed to it.
 
 use super::protocol::grpc_status;
 use crate::connections::InFlight;
@@ -57,7 +57,8 @@ impl Drop for RequestGuard {
     }
 }
 
-/// Meters a response, which releases its memory as it is written. The error returns the guard: there is not enough memory.
+/// Meters a response, which releases its memory as it is written. The error returns the guard: there is not
+/// enough memory.
 pub(super) fn meter_response(
     response: Response<Body>,
     bytes: &Share,

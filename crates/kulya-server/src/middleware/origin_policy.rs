@@ -1,9 +1,11 @@
-//! Protection against requests that a web page makes a browser send: [`OriginPolicy`] prevents DNS rebinding and cross-site
-//! request forgery. A browser sends any page's requests from the machine that it runs on, also to loopback, where a server
-//! may have no authentication. It marks them with headers that pages cannot set: `Host`, `Origin` and `Sec-Fetch-Site`.
+//! Protection against requests that a web page makes a browser send: [`OriginPolicy`] prevents DNS rebinding
+//! and cross-site request forgery. A browser sends any page's requests from the machine that it runs on, also
+//! to loopback, where a server may have no authentication. It marks them with headers that pages cannot set:
+//! `Host`, `Origin` and `Sec-Fetch-Site`.
 //!
-//! - A server that listens on loopback accepts only the names of loopback in `Host`: `localhost`, `127.0.0.1`, `[::1]`.
-//!   Another name is a page whose own name resolves to loopback (DNS rebinding). Other names must be configured.
+//! - A server that listens on loopback accepts only the names of loopback in `Host`: `localhost`,
+//!   `127.0.0.1`, `[::1]`. Another name is a page whose own name resolves to loopback (DNS rebinding). Other
+//!   names must be configured.
 //! - A request from another site's page is rejected, except a link that a user follows.
 //! - gRPC requires the content type `application/grpc`, which a page cannot send without a preflight request.
 //!
@@ -17,8 +19,8 @@ use std::net::IpAddr;
 /// The host names and origins that are accepted in addition to the default ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OriginPolicy {
-    /// Host names of the server, without a port. If there are any, other names except those of loopback are rejected
-    /// wherever the server listens.
+    /// Host names of the server, without a port. If there are any, other names except those of loopback are
+    /// rejected wherever the server listens.
     pub allowed_hosts: Vec<String>,
     /// Origins of pages that may call the server, such as `https://console.example`.
     pub allowed_origins: Vec<String>,

@@ -119,7 +119,8 @@ impl Protocol {
         retry_after(response, Duration::from_secs(5))
     }
 
-    /// Returns the status for the audit log: of HTTP, or of gRPC as far as it is known before the response's end.
+    /// Returns the status for the audit log: of HTTP, or of gRPC as far as it is known before the response's
+    /// end.
     pub(super) fn status_of(self, response: &Response<Body>) -> u16 {
         match self {
             Self::RestV1 | Self::RestV2 => response.status().as_u16(),

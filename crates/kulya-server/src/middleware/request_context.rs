@@ -26,7 +26,8 @@ impl RequestContext {
         Self(Arc::new(Inner { authorization, bytes }))
     }
 
-    /// Returns the context of a request. Without the middleware, as when a router is used alone, everything is allowed.
+    /// Returns the context of a request. Without the middleware, as when a router is used alone, everything
+    /// is allowed.
     pub(crate) fn of(extensions: &Extensions) -> Self {
         extensions.get().cloned().unwrap_or_else(Self::permissive)
     }

@@ -1,4 +1,5 @@
-//! The classification of a request: which endpoint it is for, what that endpoint requires, and how it is audited.
+//! The classification of a request: which endpoint it is for, what that endpoint requires, and how it is
+//! audited.
 
 use super::protocol::{self, Protocol};
 use crate::endpoint::{Access, EndpointTable, Match, TimeoutClass};

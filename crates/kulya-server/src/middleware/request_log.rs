@@ -54,7 +54,8 @@ fn is_valid_id(id: &[u8]) -> bool {
 pub(super) struct LogRateLimit(Mutex<(u64, u64)>);
 
 impl LogRateLimit {
-    /// Returns `None` when the line is to be suppressed, otherwise the number of lines suppressed in the last second.
+    /// Returns `None` when the line is to be suppressed, otherwise the number of lines suppressed in the last
+    /// second.
     pub(super) fn try_acquire(&self, second: u64) -> Option<u64> {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let suppressed = if counted.0 == second {

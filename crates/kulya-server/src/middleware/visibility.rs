@@ -1,6 +1,7 @@
-//! Registry and store as the caller of a request may see them. Handlers have neither: they have a [`ProtectedRegistry`] and
-//! a [`ProtectedStore`], and get what the caller may see from [`visible_to`](ProtectedRegistry::visible_to). So lists are
-//! filtered here and in `kulya_registry::Viewer`, and no handler can forget it.
+//! Registry and store as the caller of a request may see them. Handlers have neither: they have a
+//! [`ProtectedRegistry`] and a [`ProtectedStore`], and get what the caller may see from
+//! [`visible_to`](ProtectedRegistry::visible_to). So lists are filtered here and in `kulya_registry::Viewer`,
+//! and no handler can forget it.
 
 use super::request_context::RequestContext;
 use kulya_auth::operation::{self, RegistryCall, StoreCall};
@@ -24,8 +25,8 @@ impl ProtectedRegistry {
         self.view(context, false)
     }
 
-    /// Returns the registry as the caller may see it in REST v1, where permission to create a group suffices to learn
-    /// whether a group of that name exists, unless reading that group is denied explicitly.
+    /// Returns the registry as the caller may see it in REST v1, where permission to create a group suffices
+    /// to learn whether a group of that name exists, unless reading that group is denied explicitly.
     pub(crate) fn visible_to_java_client(&self, context: &RequestContext) -> Registry {
         self.view(context, true)
     }
@@ -93,8 +94,8 @@ impl ProtectedStore {
     }
 }
 
-/// A store whose lists contain what a caller may read. The other operations name their resource, and their permission has
-/// been checked before.
+/// A store whose lists contain what a caller may read. The other operations name their resource, and their
+/// permission has been checked before.
 #[derive(Clone)]
 pub(crate) struct VisibleStore {
     store: Arc<dyn StreamStore>,

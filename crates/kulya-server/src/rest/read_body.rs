@@ -6,12 +6,12 @@ use http_body::Body as _;
 use std::future::poll_fn;
 use std::pin::Pin;
 
-/// Longer bodies are collected in blocks of this size: a buffer that grows by doubling would take twice the memory, and a
-/// buffer of the announced length would let clients reserve memory without sending anything.
+/// Longer bodies are collected in blocks of this size: a buffer that grows by doubling would take twice the
+/// memory, and a buffer of the announced length would let clients reserve memory without sending anything.
 const BLOCK_BYTES: usize = 1 << 20;
 
-/// Reads a body of at most `max_bytes`. Received bytes are copied out of the connection's buffers at once: those may be much
-/// larger than what they contain.
+/// Reads a body of at most `max_bytes`. Received bytes are copied out of the connection's buffers at once:
+/// those may be much larger than what they contain.
 ///
 /// # Errors
 /// The body is larger, or it ends prematurely.

@@ -1,5 +1,6 @@
-//! Response bodies of many records, generated as they are sent: one chunk is in memory at a time, and its memory is acquired
-//! before its records are read. A client that does not read holds one chunk, and one that waits for memory holds nothing.
+//! Response bodies of many records, generated as they are sent: one chunk is in memory at a time, and its
+//! memory is acquired before its records are read. A client that does not read holds one chunk, and one that
+//! waits for memory holds nothing.
 
 use crate::memory_budget::acquire_for_record;
 use axum::body::Body;

@@ -1,5 +1,5 @@
-//! Wrong requests and events, a row each: what is sent, the status or the kind of the error, and a word of the message that
-//! names the thing. To add rows of another face: a function that gives them, with `rest` for requests, in `all`.
+//! Invalid requests and events, one row each: the request, the status or the error's kind, and a part of the
+//! message. To add rows of another API, add a function that returns them to `all`, with `rest` for requests.
 
 use crate::{NOW_MS, registry_on, serve_services};
 use base64::Engine;
@@ -13,7 +13,7 @@ use kulya_store::{Scope, StreamConfig, StreamId, StreamStore};
 use reqwest::Method;
 use std::sync::Arc;
 
-/// One wrong request.
+/// One invalid request.
 struct Row {
     /// Method and target.
     line: &'static str,
@@ -21,7 +21,7 @@ struct Row {
     headers: Vec<(&'static str, &'static str)>,
     body: Vec<u8>,
     status: u16,
-    /// What the answer's text must contain.
+    /// A part of the response's text.
     names: &'static str,
 }
 
@@ -36,7 +36,7 @@ fn base64(bytes: impl AsRef<[u8]>) -> String {
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
-/// The body that makes a group, a part of it replaced.
+/// The body of a group's creation, with a part replaced.
 fn group(what: &str, by: &str) -> String {
     let body = r#"{"groupName":"new","groupProperties":{"serializationFormat":{"serializationFormat":"Avro"},"compatibility":{"policy":"Backward"},"allowMultipleTypes":true,"properties":{}}}"#;
     assert!(body.contains(what), "{what} is part of it");
@@ -54,7 +54,7 @@ fn avro(data: &str) -> String {
     schema("Avro", "", data)
 }
 
-/// Many, or long, properties.
+/// Too many or too long properties.
 fn labels(count: usize, length: usize) -> String {
     let label = |n: usize| format!(r#""{n:0>length$}":"""#);
     format!("\"properties\":{{{}}}", (0..count).map(label).collect::<Vec<_>>().join(","))
@@ -76,7 +76,8 @@ fn backward(text: &str) -> String {
     policy(&format!(r#"{{"policy":"Advanced","advanced":{{"backwardPolicy":{{"backwardPolicy":{text}}}}}}}"#))
 }
 
-/// REST v1: groups `g` (Avro, one schema, which is deleted in `deleted`), `p` (Protobuf), `j` (JSON), `one` (one type alone).
+/// REST v1: groups `g` (Avro, one schema, which is deleted in `deleted`), `p` (Protobuf), `j` (JSON), `one`
+/// (one type alone).
 fn v1_groups() -> Vec<Row> {
     let groups = |what: &str, by: &str, names| rest("POST /v1/groups", group(what, by), 400, names);
     vec![
@@ -227,7 +228,7 @@ fn v1_encodings() -> Vec<Row> {
     ]
 }
 
-/// REST v2 of streams: a stream `s/t` with nothing in it.
+/// REST v2 of streams: an empty stream `s/t`.
 fn v2_streams() -> Vec<Row> {
     let plain = |line, status, names| rest(line, "", status, names);
     let append =
@@ -254,7 +255,7 @@ fn v2_streams() -> Vec<Row> {
     ]
 }
 
-async fn served() -> (String, Arc<dyn SchemaRegistry>) {
+async fn server() -> (String, Arc<dyn SchemaRegistry>) {
     let store: Arc<dyn StreamStore> = Arc::new(MemoryStore::new());
     let registry = Arc::new(registry_on(Arc::clone(&store)).await);
     let make = async |name: &str, format: Format, policy: Compatibility, many: bool| {
@@ -278,8 +279,8 @@ async fn served() -> (String, Arc<dyn SchemaRegistry>) {
 }
 
 #[tokio::test]
-async fn a_wrong_request_is_told_what_is_wrong() {
-    let (url, registry) = served().await;
+async fn an_invalid_request_gets_the_reason() {
+    let (url, registry) = server().await;
     let v1: Vec<_> = v1_groups().into_iter().chain(v1_schemas()).chain(v1_encodings()).collect();
     assert!(v1.len() >= 45, "{} of REST v1", v1.len());
     let client = crate::client();
@@ -293,8 +294,8 @@ async fn a_wrong_request_is_told_what_is_wrong() {
         for (name, value) in &row.headers {
             request = request.header(*name, *value);
         }
-        let answer = request.body(row.body.clone()).send().await.unwrap();
-        let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+        let response = request.body(row.body.clone()).send().await.unwrap();
+        let (status, text) = (response.status().as_u16(), response.text().await.unwrap());
         if status != row.status || !text.contains(row.names) || row.names.is_empty() {
             let body: String = String::from_utf8_lossy(&row.body).chars().take(200).collect();
             wrong.push(format!(
@@ -304,13 +305,13 @@ async fn a_wrong_request_is_told_what_is_wrong() {
         }
     }
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
-    // nothing of it was taken
+    // nothing of it was applied
     assert_eq!(registry.groups("").await.unwrap().len(), 5);
     assert_eq!(registry.schema_versions(&GroupId::new("", "g"), None).await.unwrap().len(), 2);
     assert_eq!(registry.history(&GroupId::new("", "g")).await.unwrap()[0].timestamp_ms, NOW_MS);
 }
 
-/// The kind of an error, in a word.
+/// The kind of an error.
 fn kind(error: &CodecError) -> &'static str {
     match error {
         CodecError::Registry(_) => "registry",
@@ -324,10 +325,10 @@ fn kind(error: &CodecError) -> &'static str {
     }
 }
 
-/// Bytes that are no event, or not one of what the header says.
+/// Bytes that are not an event, or do not match the header.
 #[tokio::test]
-async fn a_wrong_event_is_told_what_is_wrong() {
-    let (_, registry) = served().await;
+async fn an_invalid_event_gets_the_reason() {
+    let (_, registry) = server().await;
     let group = GroupId::new("", "g");
     let version = registry.schema_versions(&group, Some("n.User")).await.unwrap()[0].version.clone();
     for codec in [Gzip::NAME, "mine"] {

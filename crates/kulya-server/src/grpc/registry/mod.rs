@@ -1,9 +1,10 @@
-//! The registry over gRPC. Every call checks the permission on what its message names (a group, a namespace, or the whole
-//! registry) before the registry is used.
+//! The registry over gRPC. Every call checks the permission on what its message names (a group, a namespace,
+//! or the whole registry) before the registry is used.
 //!
-//! Bounds: a request, and a line of an import, has at most [`MAX_REQUEST_BYTES`], as in REST v1; a page's reply has about
-//! 8 MiB, however many items are requested; a list is split into replies of about 1 MiB, or one item; exports, imports and
-//! changes hold one line each in addition to HTTP/2's send buffer and the registry's read-ahead.
+//! Bounds: a request, and a line of an import, has at most [`MAX_REQUEST_BYTES`], as in REST v1; a page's
+//! reply has about 8 MiB, however many items are requested; a list is split into replies of about 1 MiB, or
+//! one item; exports, imports and changes hold one line each in addition to HTTP/2's send buffer and the
+//! registry's read-ahead.
 
 mod responses;
 mod service;

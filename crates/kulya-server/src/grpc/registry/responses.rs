@@ -1,4 +1,5 @@
-//! Conversion of the registry's results to gRPC: statuses, pages of bounded size, and lists that are split into replies.
+//! Conversion of the registry's results to gRPC: statuses, pages of bounded size, and lists that are split
+//! into replies.
 
 use super::super::streaming::{StreamingCall, shutting_down};
 use crate::error_chain::format_error_chain;
@@ -78,8 +79,8 @@ where
     Response::new(replies.boxed())
 }
 
-/// Splits records that may be large into replies. Memory for a reply is acquired before its records are read, and held until
-/// the next reply is requested, when it has been sent.
+/// Splits records that may be large into replies. Memory for a reply is acquired before its records are read,
+/// and held until the next reply is requested, when it has been sent.
 pub(super) struct RecordStream<T, M> {
     records: BoxStream<'static, RegistryResult<T>>,
     bytes_of: fn(&T) -> usize,

@@ -1,4 +1,5 @@
-//! The service of the registry: converts each call's message to the contract's values, and the registry's result to a message.
+//! The service of the registry: converts each call's message to the contract's values, and the registry's
+//! result to a message.
 
 use super::super::authorization::CallAuthorization;
 use super::super::streaming::{self, shutting_down};

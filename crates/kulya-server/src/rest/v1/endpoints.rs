@@ -16,8 +16,8 @@ pub(super) type Handler =
 /// An endpoint.
 pub(super) struct Endpoint {
     pub(super) method: &'static str,
-    /// The path with parameters in braces. An `{id}` is a number. A path of a group may also have its namespace in it:
-    /// `/v1/namespace/{namespace}/groups…`.
+    /// The path with parameters in braces. An `{id}` is a number. A path of a group may also have its
+    /// namespace in it: `/v1/namespace/{namespace}/groups…`.
     pub(super) path: &'static str,
     /// The operation, which determines the required permission.
     pub(super) operation: RegistryCall,
@@ -34,7 +34,8 @@ macro_rules! endpoints {
             handler: |registry, call| handlers::$handler(registry, call).boxed(),
         }),*];
 
-        /// Every operation: its method, and its path with parameters in braces. The namespace is in the query.
+        /// Every operation: its method, and its path with parameters in braces. The namespace is in the
+        /// query.
         pub const OPERATIONS: &[(&str, &str)] = &[$(($method, $path)),*];
     };
 }
@@ -69,8 +70,8 @@ pub(super) fn endpoint(rule: usize) -> Option<&'static Endpoint> {
     ENDPOINTS.get(rule % ENDPOINTS.len())
 }
 
-/// Returns the table for the middleware: each endpoint, then each with a namespace in its path. A request that matches none
-/// can only be answered with 404 or 405.
+/// Returns the table for the middleware: each endpoint, then each with a namespace in its path. A request
+/// that matches none can only be answered with 404 or 405.
 pub(super) fn table() -> EndpointTable {
     let rule = |endpoint: &Endpoint, path: &str| EndpointRule {
         method: Method::from_bytes(endpoint.method.as_bytes()).ok(),

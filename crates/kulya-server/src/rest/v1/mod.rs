@@ -1,8 +1,8 @@
 //! REST v1: the REST API of the Pravega Schema Registry.
 //!
-//! The router is not axum's, for two reasons: a group's name may contain a percent-encoded `/` within one path segment, so the
-//! path is split before it is decoded; and `/v1/namespace/{ns}/groups…` is equivalent to `/v1/groups…?namespace={ns}`
-//! (contract §1.1).
+//! The router is not axum's, for two reasons: a group's name may contain a percent-encoded `/` within one
+//! path segment, so the path is split before it is decoded; and `/v1/namespace/{ns}/groups…` is equivalent to
+//! `/v1/groups…?namespace={ns}` (contract §1.1).
 
 mod call;
 mod endpoints;
@@ -84,7 +84,8 @@ async fn read_call(endpoints: &EndpointTable, request: Request) -> Result<(Handl
     Ok((handler, Call { namespace, path, query, body, context }))
 }
 
-/// The handler of a path, or the response to a method that the path does not have; and the parameters in the path.
+/// The handler of a path, or the response to a method that the path does not have; and the parameters in the
+/// path.
 type Found = (Result<Handler, ApiResponse>, HashMap<String, String>);
 
 fn find(endpoints: &EndpointTable, method: &Method, path: &str) -> Result<Found, ApiResponse> {

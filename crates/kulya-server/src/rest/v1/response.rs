@@ -101,7 +101,8 @@ impl ApiResponse {
     }
 }
 
-/// The text of errors is not part of the contract: the Java client never reads it. So each describes the error.
+/// The text of errors is not part of the contract: the Java client never reads it. So each describes the
+/// error.
 impl From<RegistryError> for ApiResponse {
     fn from(error: RegistryError) -> Self {
         let status = match error.kind() {

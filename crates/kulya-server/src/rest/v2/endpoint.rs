@@ -1,5 +1,5 @@
-//! An endpoint of REST v2: its method and path, handler, required permission and documentation. The router, the middleware's
-//! permission checks and the OpenAPI document are derived from the same list of endpoints.
+//! An endpoint of REST v2: its method and path, handler, required permission and documentation. The router,
+//! the middleware's permission checks and the OpenAPI document are derived from the same list of endpoints.
 
 use super::state::ApiState;
 use crate::endpoint::{Access, EndpointRule, PathTemplate, TimeoutClass};

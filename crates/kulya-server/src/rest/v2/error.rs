@@ -1,5 +1,5 @@
-//! Errors of REST v2, and the mapping from the kinds of the store's and the registry's errors to a status and a word:
-//! [`ApiError`].
+//! Errors of REST v2, and the mapping from the kinds of the store's and the registry's errors to a status and
+//! a word: [`ApiError`].
 
 use crate::error_chain::format_error_chain;
 use axum::Json;

@@ -1,5 +1,5 @@
-//! Events as JSON, encoded in pieces: each event has its pointer, its segment and offset, and its bytes, as text if they are
-//! UTF-8. An event of 8 MiB may be 48 MiB of JSON, of which only one piece is in memory.
+//! Events as JSON, encoded in pieces: each event has its pointer, its segment and offset, and its bytes, as
+//! text if they are UTF-8. An event of 8 MiB may be 48 MiB of JSON, of which only one piece is in memory.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -17,7 +17,8 @@ const STEP_BYTES: usize = 3 << 10;
 pub(super) enum Format {
     /// One line per event.
     Line,
-    /// One server-sent event per event, whose id is the cut after it. The cut is the one before the next event.
+    /// One server-sent event per event, whose id is the cut after it. The cut is the one before the next
+    /// event.
     ServerSent(StreamCut),
 }
 
@@ -115,7 +116,8 @@ fn write(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 
 /// Appends the text, escaped for a JSON string.
 fn escape(text: &str, out: &mut Vec<u8>) {
-    // serde_json writes quotation marks around the text: the first one replaces the byte before, which is then restored
+    // serde_json writes quotation marks around the text: the first one replaces the byte before, which is
+    // then restored
     let before = out.pop();
     let start = out.len();
     let _ = serde_json::to_writer(&mut *out, text);

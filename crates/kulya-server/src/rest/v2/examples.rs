@@ -1,4 +1,5 @@
-//! Examples of the OpenAPI document: requests that succeed when they are sent in order, and their responses. Tests send them.
+//! Examples of the OpenAPI document: requests that succeed when they are sent in order, and their responses.
+//! Tests send them.
 
 use serde_json::{Value, json};
 

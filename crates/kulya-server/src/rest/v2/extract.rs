@@ -91,7 +91,8 @@ async fn bytes(request: Request, max_bytes: usize) -> Result<Bytes, ApiError> {
     })
 }
 
-/// Rejects a body of another type or without one: a web page cannot send this type without a preflight request.
+/// Rejects a body of another type or without one: a web page cannot send this type without a preflight
+/// request.
 pub(super) fn check_content_type(headers: &HeaderMap, expected: &str) -> Result<(), ApiError> {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = given.split(';').next().unwrap_or_default().trim();

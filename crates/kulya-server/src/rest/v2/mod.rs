@@ -1,21 +1,21 @@
-//! REST v2, Kulya's own: administration of the registry, and the store's streams, for `curl` and other HTTP clients. Every
-//! endpoint is described in the OpenAPI document at `/v2/openapi.json`, which is generated from the list of endpoints that the
-//! router is built from.
+//! REST v2, Kulya's own: administration of the registry, and the store's streams, for `curl` and other HTTP
+//! clients. Every endpoint is described in the OpenAPI document at `/v2/openapi.json`, which is generated
+//! from the list of endpoints that the router is built from.
 //!
 //! | request | description |
 //! |---|---|
 //! | `GET /v2/streams/{scope}` | lists the streams of a scope |
-//! | `PUT /v2/streams/{scope}/{stream}?segments=N` | creates a stream and its scope: 201, or 200 if it exists |
+//! | `PUT /v2/streams/{scope}/{stream}?segments=N` | creates a stream and its scope |
 //! | `GET /v2/streams/{scope}/{stream}` | its segments, head and tail |
 //! | `POST /v2/streams/{scope}/{stream}/events?key=K` | appends the body as one event: 201 with its pointer |
-//! | `GET /v2/streams/{scope}/{stream}/events?from=CUT&limit=N` | events as JSON lines; `Kulya-Next` is the cut to read on from |
-//! | `GET /v2/streams/{scope}/{stream}/tail?from=CUT` | tails a stream (server-sent events; `Last-Event-ID` resumes) |
+//! | `GET /v2/streams/{scope}/{stream}/events?from=CUT&limit=N` | reads events; `Kulya-Next` is the next cut |
+//! | `GET /v2/streams/{scope}/{stream}/tail?from=CUT` | tails a stream (server-sent events) |
 //! | `GET /v2/events/{pointer}` | the event at a pointer (in hexadecimal digits) |
-//! | `…/v2/namespaces`, `…/v2/groups…`, `…/v2/search`, `…/v2/export`, `…/v2/import`, `…/v2/changes` | [`registry`] |
+//! | all other paths | [`registry`] |
 //!
-//! A POST with `Kulya-Writer` (32 hexadecimal digits) and `Kulya-Event-Number` is idempotent: 200 and `{"duplicate":true}`
-//! mean that the event is stored already. An error is `{"error": text, "kind": word}`. Unknown parameters and members are
-//! rejected, because a misspelt one would silently be ignored.
+//! A POST with `Kulya-Writer` (32 hexadecimal digits) and `Kulya-Event-Number` is idempotent: 200 and
+//! `{"duplicate":true}` mean that the event is stored already. An error is `{"error": text, "kind": word}`.
+//! Unknown parameters and members are rejected, because a misspelt one would silently be ignored.
 
 mod cut;
 mod endpoint;

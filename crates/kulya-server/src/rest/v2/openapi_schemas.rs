@@ -1,5 +1,5 @@
-//! The JSON schemas of requests and responses in the OpenAPI document. Tests validate real responses with them, which have
-//! exactly the members described here, so that the document stays up to date.
+//! The JSON schemas of requests and responses in the OpenAPI document. Tests validate real responses with
+//! them, which have exactly the members described here, so that the document stays up to date.
 
 use super::error::KINDS;
 use serde_json::{Map, Value, json};

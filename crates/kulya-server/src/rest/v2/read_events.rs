@@ -1,8 +1,8 @@
 //! Reading events of a stream as one response of JSON lines, which is generated as it is sent.
 //!
-//! The cut at the end of the response is in its head and has to be known first. So the events are read to plan the response,
-//! and those of a large response are dropped and read a second time when they are sent: each client, however slow, holds one
-//! chunk of events and one piece of JSON.
+//! The cut at the end of the response is in its head and has to be known first. So the events are read to
+//! plan the response, and those of a large response are dropped and read a second time when they are sent:
+//! each client, however slow, holds one chunk of events and one piece of JSON.
 
 use super::event_json::{Encoder, Format};
 use crate::reads::Reads;
@@ -88,7 +88,8 @@ pub(super) async fn read(
     Ok((cut, body(reads, plan).await?))
 }
 
-/// The first piece is encoded at once, so that events truncated meanwhile are an error instead of an aborted response.
+/// The first piece is encoded at once, so that events truncated meanwhile are an error instead of an aborted
+/// response.
 async fn body(reads: Reads, plan: Plan) -> Result<Body> {
     if plan.bytes <= MAX_BUFFERED_BYTES {
         let mut lines = Vec::new();

@@ -1,7 +1,9 @@
-//! Tailing a stream with server-sent events, whose ids are cuts, so that a client that reconnects resumes where it was.
+//! Tailing a stream with server-sent events, whose ids are cuts, so that a client that reconnects resumes
+//! where it was.
 //!
-//! The stream is read when the client has read the events before, and events are encoded as JSON in pieces. So a tail holds
-//! one chunk of the stream, which is shared with other tails at the same position, and one piece of JSON.
+//! The stream is read when the client has read the events before, and events are encoded as JSON in pieces.
+//! So a tail holds one chunk of the stream, which is shared with other tails at the same position, and one
+//! piece of JSON.
 
 use super::cut::{check_length, parse_cut};
 use super::error::ApiError;

@@ -1,4 +1,4 @@
-//! The door: who is let in, to what, over which connection, and how much of it.
+//! Authentication, authorization, TLS and limits.
 
 mod connections;
 mod limits;
@@ -22,11 +22,11 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// A text that a test writes, and changes.
+/// A source whose text a test changes.
 #[derive(Clone, Default)]
-struct Page(Arc<Mutex<Option<String>>>);
+struct StubSource(Arc<Mutex<Option<String>>>);
 
-impl Page {
+impl StubSource {
     fn of(text: impl Into<String>) -> Self {
         let page = Self::default();
         page.write(text);
@@ -38,17 +38,17 @@ impl Page {
     }
 }
 
-impl TextSource for Page {
+impl TextSource for StubSource {
     fn read_if_changed(&self) -> io::Result<Option<String>> {
         Ok(self.0.lock().unwrap().take())
     }
 
     fn name(&self) -> String {
-        "page".to_owned()
+        "stub".to_owned()
     }
 }
 
-/// What was written to the audit log.
+/// The lines of the audit log.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -68,7 +68,7 @@ impl Write for Log {
     }
 }
 
-/// Every user's password here.
+/// The password of all users.
 const PASSWORD: &str = "1111_aaaa";
 const USERS: [(&str, &str); 9] = [
     ("admin", "prn::*,READ_UPDATE;"),
@@ -91,35 +91,40 @@ fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at(Duration::from_millis(crate::NOW_MS)))
 }
 
-fn guard() -> Authenticator {
-    Authenticator::new(ResourceNames::default(), [8; 32]).with_accounts(Page::of(accounts())).unwrap()
+fn authenticator() -> Authenticator {
+    Authenticator::new(ResourceNames::default(), [8; 32]).with_accounts(StubSource::of(accounts())).unwrap()
 }
 
-/// A server behind a door, which ends with the test's runtime.
-struct Guarded {
+/// A server with access control, which stops with the test's runtime.
+struct TestServer {
     address: SocketAddr,
     store: MemoryStore,
     client: Client,
 }
 
-impl Guarded {
-    async fn behind(door: AccessControl) -> Self {
+impl TestServer {
+    async fn start(access_control: AccessControl) -> Self {
         let store = MemoryStore::new();
         let shared: Arc<dyn StreamStore> = Arc::new(store.clone());
         let registry = Arc::new(registry_on(Arc::clone(&shared)).await);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let house = Services { registry, store: shared };
-        tokio::spawn(kulya_server::serve_with_access_control(door, listener, house, std::future::pending()));
+        let services = Services { registry, store: shared };
+        tokio::spawn(kulya_server::serve_with_access_control(
+            access_control,
+            listener,
+            services,
+            std::future::pending(),
+        ));
         Self { address, store, client: crate::client() }
     }
 
     async fn with_accounts() -> Self {
-        Self::behind(AccessControl::permissive(clock()).with_authenticator(guard())).await
+        Self::start(AccessControl::permissive(clock()).with_authenticator(authenticator())).await
     }
 
-    /// Asks as somebody; `""` is nobody.
-    async fn ask(&self, user: &str, line: &str, body: &str) -> Response {
+    /// Sends a request as a user; `""` is unauthenticated.
+    async fn send(&self, user: &str, line: &str, body: &str) -> Response {
         let (method, path) = line.split_once(' ').unwrap();
         let method: Method = method.parse().unwrap();
         let mut request = self.client.request(method, format!("http://{}{path}", self.address));
@@ -133,7 +138,7 @@ impl Guarded {
     }
 
     async fn status(&self, user: &str, line: &str, body: &str) -> u16 {
-        self.ask(user, line, body).await.status().as_u16()
+        self.send(user, line, body).await.status().as_u16()
     }
 
     fn remote(&self, user: &str) -> RemoteSettings {
@@ -147,7 +152,7 @@ fn login(user: &str) -> Login {
     Login::Basic { user: user.to_owned(), password: PASSWORD.to_owned() }
 }
 
-/// A certificate for this machine and its key, in PEM.
+/// Creates a certificate for localhost and its key, in PEM.
 fn certificate() -> (String, String) {
     let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
     let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(names).unwrap();

@@ -1,4 +1,4 @@
-//! The registry's face behind the door, as the Java registry has it (contract §4.5).
+//! The permissions of REST v1, which are those of the Java registry (contract §4.5).
 
 use super::*;
 
@@ -9,12 +9,12 @@ const ENCODING: &str =
 const RULE: &str = r#"{"compatibility":{"policy":"AllowAny"}}"#;
 
 #[tokio::test]
-async fn callers_and_operations() {
-    let served = Guarded::with_accounts().await;
-    assert_eq!(served.status("admin", "POST /v1/groups?namespace=ns", GROUP).await, 201);
-    assert_eq!(served.status("admin", "POST /v1/groups/g/schemas?namespace=ns", SCHEMA).await, 201);
+async fn registry_operations_require_their_permissions() {
+    let server = TestServer::with_accounts().await;
+    assert_eq!(server.status("admin", "POST /v1/groups?namespace=ns", GROUP).await, 201);
+    assert_eq!(server.status("admin", "POST /v1/groups/g/schemas?namespace=ns", SCHEMA).await, 201);
     let validate = format!(r#"{{"schemaInfo":{SCHEMA}}}"#);
-    // nobody, admin, reader, writer, codecs, schemas, nothing
+    // unauthenticated, admin, reader, writer, codecs, schemas, nothing
     let callers = ["", "admin", "reader", "writer", "codecs", "schemas", "nothing"];
     for (line, body, expected) in [
         ("GET /ping", "", [401, 200, 200, 200, 200, 200, 200]),
@@ -47,7 +47,7 @@ async fn callers_and_operations() {
         ("PUT /v1/groups/g/encodings?namespace=ns", ENCODING, [401, 200, 200, 200, 403, 403, 403]),
         ("GET /v1/groups/g/encodings/0?namespace=ns", "", [401, 200, 200, 200, 403, 403, 403]),
         ("GET /v1/groups/g/codecTypes?namespace=ns", "", [401, 200, 200, 200, 403, 403, 403]),
-        // reading is enough to add a codec
+        // read permission suffices to add a codec
         (
             "POST /v1/groups/g/codecTypes?namespace=ns",
             r#"{"name":"gz"}"#,
@@ -56,7 +56,7 @@ async fn callers_and_operations() {
         ("PUT /v1/groups/g/compatibility?namespace=ns", RULE, [401, 200, 403, 200, 403, 403, 403]),
         ("POST /v1/groups/g/schemas?namespace=ns", SCHEMA, [401, 201, 403, 201, 403, 201, 403]),
         ("POST /v1/schemas/addedTo?namespace=ns", SCHEMA, [401, 200, 403, 403, 200, 403, 403]),
-        // by version it is a right on the schemas, by id one on the group
+        // by version it requires permission on the schemas, by id on the group
         ("DELETE /v1/groups/g/schemas/schema/9?namespace=ns", "", [401, 404, 403, 404, 403, 403, 403]),
         (
             "DELETE /v1/groups/g/schemas/format/Avro/type/U/versions/9?namespace=ns",
@@ -68,14 +68,14 @@ async fn callers_and_operations() {
         ("GET /v2/registry/anything", "", [401, 404, 403, 403, 403, 403, 403]),
     ] {
         for (caller, expected) in callers.iter().zip(expected) {
-            assert_eq!(served.status(caller, line, body).await, expected, "{caller}: {line}");
+            assert_eq!(server.status(caller, line, body).await, expected, "{caller}: {line}");
         }
     }
 }
 
 #[tokio::test]
-async fn streams_for_curl() {
-    let served = Guarded::with_accounts().await;
+async fn stream_operations_require_their_permissions() {
+    let server = TestServer::with_accounts().await;
     let callers = ["", "admin", "looker", "orders", "nothing"];
     for (line, body, expected) in [
         ("PUT /v2/streams/shop/orders", "", [401, 201, 403, 403, 403]),
@@ -91,20 +91,20 @@ async fn streams_for_curl() {
         ("GET /v2/streams/_kulya/x", "", [401, 403, 403, 403, 403]),
     ] {
         for (caller, expected) in callers.iter().zip(expected) {
-            assert_eq!(served.status(caller, line, body).await, expected, "{caller}: {line}");
+            assert_eq!(server.status(caller, line, body).await, expected, "{caller}: {line}");
         }
     }
-    let event = served.ask("orders", "POST /v2/streams/shop/orders/events", "e").await;
+    let event = server.send("orders", "POST /v2/streams/shop/orders/events", "e").await;
     let event: serde_json::Value = serde_json::from_str(&event.text().await.unwrap()).unwrap();
     let line = format!("GET /v2/events/{}", event["pointer"].as_str().unwrap());
     for (caller, expected) in callers.iter().zip([401, 200, 200, 200, 403]) {
-        assert_eq!(served.status(caller, &line, "").await, expected, "{caller}: {line}");
+        assert_eq!(server.status(caller, &line, "").await, expected, "{caller}: {line}");
     }
 }
 
 #[tokio::test]
-async fn who_is_not_known_is_told_nothing() {
-    let served = Guarded::with_accounts().await;
+async fn unauthenticated_clients_get_no_information() {
+    let server = TestServer::with_accounts().await;
     for authorization in [
         "",
         "Basic",
@@ -119,15 +119,16 @@ async fn who_is_not_known_is_told_nothing() {
         "Basic YWRtaW46MTExMV9hYWFh extra",
     ] {
         for path in ["/ping", "/v1/groups", "/nowhere", "/v2/streams/s"] {
-            let url = format!("http://{}{path}", served.address);
-            let answer = served.client.get(url).header("Authorization", authorization).send().await.unwrap();
-            assert_eq!(answer.status(), 401, "{authorization} {path}");
-            assert!(!answer.headers().contains_key("www-authenticate"), "{authorization}");
-            assert_eq!(answer.bytes().await.unwrap().len(), 0, "{authorization}");
+            let url = format!("http://{}{path}", server.address);
+            let response =
+                server.client.get(url).header("Authorization", authorization).send().await.unwrap();
+            assert_eq!(response.status(), 401, "{authorization} {path}");
+            assert!(!response.headers().contains_key("www-authenticate"), "{authorization}");
+            assert_eq!(response.bytes().await.unwrap().len(), 0, "{authorization}");
         }
     }
-    let url = format!("http://{}/ping", served.address);
-    let padded = served.client.get(url).header("Authorization", "Basic   YWRtaW46MTExMV9hYWFh ");
+    let url = format!("http://{}/ping", server.address);
+    let padded = server.client.get(url).header("Authorization", "Basic   YWRtaW46MTExMV9hYWFh ");
     assert_eq!(padded.send().await.unwrap().status(), 200);
     for (line, expected) in [
         ("GET /v1/groups/x", "the caller needs READ on prn::/namespace:/group:x"),
@@ -137,14 +138,14 @@ async fn who_is_not_known_is_told_nothing() {
             r#"{"error":"the caller needs READ on prn::/scope:_kulya, by a right that begins with prn::/scope:_","kind":"denied"}"#,
         ),
     ] {
-        let answer = served.ask("nothing", line, "").await;
-        assert_eq!(answer.status(), 403, "{line}");
-        assert_eq!(answer.text().await.unwrap(), expected, "a refusal names the right that is missing");
+        let response = server.send("nothing", line, "").await;
+        assert_eq!(response.status(), 403, "{line}");
+        assert_eq!(response.text().await.unwrap(), expected, "a refusal names the right that is missing");
     }
 }
 
 #[tokio::test]
-async fn a_list_shows_what_may_be_read_and_is_never_empty_before_its_end() {
+async fn lists_are_filtered_and_have_no_empty_pages() {
     let accounts = accounts()
         + &account::format_line(
             "odd",
@@ -152,18 +153,20 @@ async fn a_list_shows_what_may_be_read_and_is_never_empty_before_its_end() {
             "prn::/namespace:ns/group:*1,READ;prn::/namespace:ns/group:s%2Ft,READ",
         )
         .unwrap();
-    let guard =
-        Authenticator::new(ResourceNames::default(), [8; 32]).with_accounts(Page::of(accounts)).unwrap();
-    let served = Guarded::behind(AccessControl::permissive(clock()).with_authenticator(guard)).await;
+    let authenticator = Authenticator::new(ResourceNames::default(), [8; 32])
+        .with_accounts(StubSource::of(accounts))
+        .unwrap();
+    let server =
+        TestServer::start(AccessControl::permissive(clock()).with_authenticator(authenticator)).await;
     for name in (0..45).map(|n| format!("g{n:02}")).chain(["s/t".to_owned()]) {
         let body = GROUP.replace("\"g\"", &format!("{name:?}"));
-        assert_eq!(served.status("admin", "POST /v1/groups?namespace=ns", &body).await, 201, "{name}");
+        assert_eq!(server.status("admin", "POST /v1/groups?namespace=ns", &body).await, 201, "{name}");
     }
     let list = async |user: &str, limit: usize| {
         let (mut token, mut pages) = (String::new(), Vec::new());
         loop {
             let line = format!("GET /v1/groups?namespace=ns&limit={limit}&continuationToken={token}");
-            let text = served.ask(user, &line, "").await.text().await.unwrap();
+            let text = server.send(user, &line, "").await.text().await.unwrap();
             let page: serde_json::Value = serde_json::from_str(&text).unwrap();
             let names: Vec<_> = page["groups"].as_object().unwrap().keys().cloned().collect();
             if names.is_empty() {
@@ -180,47 +183,50 @@ async fn a_list_shows_what_may_be_read_and_is_never_empty_before_its_end() {
 }
 
 #[tokio::test]
-async fn accounts_may_change_while_they_are_used() {
-    let page = Page::of(accounts());
-    let guard = Authenticator::new(ResourceNames::default(), [8; 32]).with_accounts(page.clone()).unwrap();
-    let served = Guarded::behind(AccessControl::permissive(clock()).with_authenticator(guard)).await;
-    assert_eq!(served.status("admin", "GET /v1/groups/g", "").await, 404);
+async fn changed_accounts_are_reloaded() {
+    let page = StubSource::of(accounts());
+    let authenticator =
+        Authenticator::new(ResourceNames::default(), [8; 32]).with_accounts(page.clone()).unwrap();
+    let server =
+        TestServer::start(AccessControl::permissive(clock()).with_authenticator(authenticator)).await;
+    assert_eq!(server.status("admin", "GET /v1/groups/g", "").await, 404);
     page.write("no account at all");
-    assert_eq!(served.status("admin", "GET /v1/groups/g", "").await, 404, "a mistake changes nothing");
+    assert_eq!(server.status("admin", "GET /v1/groups/g", "").await, 404, "a mistake changes nothing");
     page.write(accounts().replace("prn::*,READ_UPDATE;\n", "\n"));
-    assert_eq!(served.status("admin", "GET /v1/groups/g", "").await, 403);
+    assert_eq!(server.status("admin", "GET /v1/groups/g", "").await, 403);
     page.write("# nobody\n");
-    assert_eq!(served.status("admin", "GET /v1/groups/g", "").await, 401);
+    assert_eq!(server.status("admin", "GET /v1/groups/g", "").await, 401);
 }
 
 #[tokio::test]
-async fn resources_may_be_called_otherwise() {
+async fn resource_names_are_configurable() {
     let names = ResourceNames { domain: "d".into(), namespace: "n".into(), group: "gr".into() };
     let hash = PasswordHash::new(PASSWORD.as_bytes(), [5; 32], NonZeroU32::MIN);
     let line = account::format_line("reader", &hash, "d::/n:ns/gr:g,READ").unwrap();
-    let guard = Authenticator::new(names, [8; 32]).with_accounts(Page::of(line)).unwrap();
-    let served = Guarded::behind(AccessControl::permissive(clock()).with_authenticator(guard)).await;
-    assert_eq!(served.status("reader", "GET /v1/groups/g?namespace=ns", "").await, 404);
-    assert_eq!(served.status("reader", "GET /v1/groups/h?namespace=ns", "").await, 403);
+    let authenticator = Authenticator::new(names, [8; 32]).with_accounts(StubSource::of(line)).unwrap();
+    let server =
+        TestServer::start(AccessControl::permissive(clock()).with_authenticator(authenticator)).await;
+    assert_eq!(server.status("reader", "GET /v1/groups/g?namespace=ns", "").await, 404);
+    assert_eq!(server.status("reader", "GET /v1/groups/h?namespace=ns", "").await, 403);
 }
 
 #[tokio::test]
-async fn changes_and_refusals_are_written_down() {
+async fn changes_and_denials_are_audited() {
     let log = Log::default();
-    let door = AccessControl::permissive(clock())
-        .with_authenticator(guard())
+    let access_control = AccessControl::permissive(clock())
+        .with_authenticator(authenticator())
         .with_audit(AuditLog::new(log.clone(), clock()));
-    let served = Guarded::behind(door).await;
-    served.status("", "GET /ping", "").await;
-    served.status("admin", "GET /ping", "").await;
-    served.status("admin", "POST /v1/groups?namespace=ns", GROUP).await;
-    served.status("admin", "POST /v1/groups?namespace=ns", GROUP).await;
-    served.status("reader", "GET /v1/groups/g?namespace=ns", "").await;
-    served.status("reader", "GET /v1/groups/h?namespace=ns", "").await;
-    served.status("reader", "PUT /v1/groups/g/encodings?namespace=ns", ENCODING).await;
-    served.status("orders", "POST /v2/streams/shop/orders/events", "secret-event").await;
+    let server = TestServer::start(access_control).await;
+    server.status("", "GET /ping", "").await;
+    server.status("admin", "GET /ping", "").await;
+    server.status("admin", "POST /v1/groups?namespace=ns", GROUP).await;
+    server.status("admin", "POST /v1/groups?namespace=ns", GROUP).await;
+    server.status("reader", "GET /v1/groups/g?namespace=ns", "").await;
+    server.status("reader", "GET /v1/groups/h?namespace=ns", "").await;
+    server.status("reader", "PUT /v1/groups/g/encodings?namespace=ns", ENCODING).await;
+    server.status("orders", "POST /v2/streams/shop/orders/events", "secret-event").await;
     let text = log.text();
-    let shown: Vec<String> = text
+    let output: Vec<String> = text
         .lines()
         .map(|line| {
             let line: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -234,7 +240,7 @@ async fn changes_and_refusals_are_written_down() {
         })
         .collect();
     assert_eq!(
-        shown,
+        output,
         [
             "- registry ping - - false 401",
             "admin registry createGroup prn::/namespace:ns READ_UPDATE true 201",

@@ -1,4 +1,4 @@
-//! The store's gRPC face behind the door: who may call what.
+//! The permissions of the store's gRPC calls.
 
 use super::*;
 use futures::{StreamExt, stream};
@@ -9,15 +9,15 @@ use std::collections::BTreeSet;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 
-struct Asker {
+struct TestClient {
     client: StreamStoreClient<Channel>,
     authorization: Option<String>,
 }
 
-impl Asker {
-    fn new(served: &Guarded, user: &str) -> Self {
+impl TestClient {
+    fn new(server: &TestServer, user: &str) -> Self {
         use base64::Engine;
-        let endpoint = Endpoint::from_shared(format!("http://{}", served.address)).unwrap();
+        let endpoint = Endpoint::from_shared(format!("http://{}", server.address)).unwrap();
         let token = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{PASSWORD}"));
         let authorization = (!user.is_empty()).then(|| format!("Basic {token}"));
         Self { client: StreamStoreClient::new(endpoint.connect_lazy()), authorization }
@@ -31,7 +31,7 @@ impl Asker {
         request
     }
 
-    /// What becomes of a call on a scope, and on the stream and the table there.
+    /// Sends a call about a scope, or the stream or table in it; returns its code.
     async fn call(&self, call: &str, scope: &str, name: &str) -> Code {
         let mut client = self.client.clone();
         let stream = || Some(v1::Stream { scope: scope.to_owned(), name: name.to_owned() });
@@ -81,40 +81,40 @@ impl Asker {
                 code(client.truncate(self.request(v1::TruncateRequest { cut: cut(), call: None })).await)
             }
             "Read" => {
-                let asked = v1::ReadRequest { segment: segment(), offset: 0, max_bytes: 1 };
-                code(client.read(self.request(asked)).await)
+                let request = v1::ReadRequest { segment: segment(), offset: 0, max_bytes: 1 };
+                code(client.read(self.request(request)).await)
             }
             "GetEvent" => {
-                let asked = v1::Pointer { segment: segment(), offset: 0, length: 9 };
-                code(client.get_event(self.request(asked)).await)
+                let request = v1::Pointer { segment: segment(), offset: 0, length: 9 };
+                code(client.get_event(self.request(request)).await)
             }
             "Commit" => code(client.commit(commit(Some(events()), None)).await),
             "CommitTable" => code(client.commit(commit(None, Some(changes()))).await),
             "LastEventNumber" => {
-                let asked = v1::WriterRequest { writer: vec![1; 16].into() };
-                code(client.last_event_number(self.request(asked)).await)
+                let request = v1::WriterRequest { writer: vec![1; 16].into() };
+                code(client.last_event_number(self.request(request)).await)
             }
             "Outcome" => {
-                let asked = v1::TransactionRequest { transaction: vec![1; 16].into() };
-                code(client.outcome(self.request(asked)).await)
+                let request = v1::TransactionRequest { transaction: vec![1; 16].into() };
+                code(client.outcome(self.request(request)).await)
             }
             "CreateTable" => code(client.create_table(of_table()).await),
             "ListTables" => code(client.list_tables(of_scope()).await),
             "DeleteTable" => code(client.delete_table(of_table()).await),
             "GetEntry" => {
-                let asked = v1::GetEntryRequest { table: table(), key: "k".into() };
-                code(client.get_entry(self.request(asked)).await)
+                let request = v1::GetEntryRequest { table: table(), key: "k".into() };
+                code(client.get_entry(self.request(request)).await)
             }
             "Scan" => {
-                let asked =
+                let request =
                     v1::ScanRequest { table: table(), prefix: Default::default(), after: None, limit: 9 };
-                code(client.scan(self.request(asked)).await)
+                code(client.scan(self.request(request)).await)
             }
             "Tail" => code(client.tail(self.request(v1::TailRequest { from: cut(), max_bytes: 0 })).await),
             "Wait" => {
                 let what = Some(v1::wait_request::What::Beyond(v1::Beyond { segment: segment(), offset: 0 }));
-                let asked = stream::iter([v1::WaitRequest { id: 1, what }]).chain(stream::pending());
-                match client.wait(self.request(asked)).await {
+                let request = stream::iter([v1::WaitRequest { id: 1, what }]).chain(stream::pending());
+                match client.wait(self.request(request)).await {
                     Ok(replies) => code(replies.into_inner().message().await),
                     Err(status) => status.code(),
                 }
@@ -122,8 +122,9 @@ impl Asker {
             "Stage" | "CommitTransaction" => {
                 use v1::transact_request::What;
                 let what = if call == "Stage" { What::Stage(events()) } else { What::Commit(changes()) };
-                let asked = stream::iter([v1::TransactRequest { what: Some(what) }]).chain(stream::pending());
-                match client.transact(self.request(asked)).await {
+                let request =
+                    stream::iter([v1::TransactRequest { what: Some(what) }]).chain(stream::pending());
+                match client.transact(self.request(request)).await {
                     Ok(replies) => {
                         let mut replies = replies.into_inner();
                         match replies.message().await {
@@ -139,11 +140,11 @@ impl Asker {
     }
 }
 
-fn code<T>(told: Result<T, Status>) -> Code {
-    told.map_or_else(|status| status.code(), |_| Code::Ok)
+fn code<T>(result: Result<T, Status>) -> Code {
+    result.map_or_else(|status| status.code(), |_| Code::Ok)
 }
 
-/// The service's calls, as the proto file names them.
+/// Lists the service's calls from the proto file.
 fn calls() -> BTreeSet<String> {
     use prost_types::FileDescriptorSet;
     let set = <FileDescriptorSet as prost::Message>::decode(kulya_wire::DESCRIPTOR).unwrap();
@@ -152,10 +153,10 @@ fn calls() -> BTreeSet<String> {
     store.flat_map(|service| service.method).map(|method| method.name().to_owned()).collect()
 }
 
-async fn served() -> Guarded {
-    let served = Guarded::with_accounts().await;
-    fill(&served.store).await;
-    served
+async fn server() -> TestServer {
+    let server = TestServer::with_accounts().await;
+    fill(&server.store).await;
+    server
 }
 
 async fn fill(store: &MemoryStore) {
@@ -170,9 +171,9 @@ async fn fill(store: &MemoryStore) {
 }
 
 #[tokio::test]
-async fn callers_and_calls() {
-    let served = served().await;
-    // who may: looker, orders, system; the admin may all, nothing only what needs no right, nobody nothing
+async fn store_calls_require_their_permissions() {
+    let server = server().await;
+    // allowed: looker, orders, system; admin may do everything, nothing only what requires no permission
     let callers = ["looker", "orders"];
     let table = [
         ("Describe", [true, true]),
@@ -217,11 +218,11 @@ async fn callers_and_calls() {
     );
     for (call, expected) in table {
         for (caller, may) in callers.iter().zip(expected) {
-            let told = Asker::new(&served, caller).call(call, "shop", "orders").await;
-            assert_ne!(told, Code::Unauthenticated, "{caller}: {call}");
-            assert_eq!(told != Code::PermissionDenied, may, "{caller}: {call}: {told:?}");
-            // of another scope none of it, but for what needs no right
-            let elsewhere = Asker::new(&served, caller).call(call, "other", "orders").await;
+            let result = TestClient::new(&server, caller).call(call, "shop", "orders").await;
+            assert_ne!(result, Code::Unauthenticated, "{caller}: {call}");
+            assert_eq!(result != Code::PermissionDenied, may, "{caller}: {call}: {result:?}");
+            // nothing in another scope, except what requires no permission
+            let elsewhere = TestClient::new(&server, caller).call(call, "other", "orders").await;
             let is_free = ["Describe", "ListScopes", "LastEventNumber", "Outcome"].contains(&call);
             assert_eq!(
                 elsewhere != Code::PermissionDenied,
@@ -229,36 +230,36 @@ async fn callers_and_calls() {
                 "{caller}: {call} elsewhere: {elsewhere:?}"
             );
         }
-        let nobody = Asker::new(&served, "").call(call, "shop", "orders").await;
+        let nobody = TestClient::new(&server, "").call(call, "shop", "orders").await;
         assert_eq!(nobody, Code::Unauthenticated, "{call}");
         let is_free = ["Describe", "ListScopes", "LastEventNumber", "Outcome"].contains(&call);
-        let nothing = Asker::new(&served, "nothing").call(call, "shop", "orders").await;
+        let nothing = TestClient::new(&server, "nothing").call(call, "shop", "orders").await;
         assert_eq!(nothing != Code::PermissionDenied, is_free, "{call}: {nothing:?}");
-        // before existence
-        let nowhere = Asker::new(&served, "nothing").call(call, "nowhere", "none").await;
+        // before existence is checked
+        let nowhere = TestClient::new(&server, "nothing").call(call, "nowhere", "none").await;
         assert_eq!(nothing == Code::PermissionDenied, nowhere == Code::PermissionDenied, "{call}");
-        // the system's own is nobody's who has not a right that names it
-        let own = Asker::new(&served, "admin").call(call, "_kulya", "orders").await;
+        // a system scope requires an ACL entry that names it
+        let own = TestClient::new(&server, "admin").call(call, "_kulya", "orders").await;
         assert_eq!(own != Code::PermissionDenied, is_free, "{call}: {own:?}");
-        let named = Asker::new(&served, "system").call(call, "_kulya", "orders").await;
+        let named = TestClient::new(&server, "system").call(call, "_kulya", "orders").await;
         assert_ne!(named, Code::PermissionDenied, "{call}");
     }
     for call in ["CreateScope", "CreateStream", "Commit", "ListStreams", "DeleteStream", "DeleteScope"] {
-        let told = Asker::new(&served, "admin").call(call, "mine", "t").await;
-        assert_ne!(told, Code::PermissionDenied, "{call}");
+        let result = TestClient::new(&server, "admin").call(call, "mine", "t").await;
+        assert_ne!(result, Code::PermissionDenied, "{call}");
     }
 }
 
 #[tokio::test]
-async fn lists_show_what_may_be_seen() {
-    let served = served().await;
+async fn lists_are_filtered() {
+    let server = server().await;
     let other = StreamId::new("shop", "other").unwrap();
-    served.store.create_stream(&other, StreamConfig::with_segments(1)).await.unwrap();
-    served.store.create_scope(&kulya_store::Scope::new("second").unwrap()).await.unwrap();
+    server.store.create_stream(&other, StreamConfig::with_segments(1)).await.unwrap();
+    server.store.create_scope(&kulya_store::Scope::new("second").unwrap()).await.unwrap();
     let scopes = async |user: &str| {
-        let asker = Asker::new(&served, user);
-        let request = asker.request(v1::ListScopesRequest {});
-        asker.client.clone().list_scopes(request).await.unwrap().into_inner().names
+        let client = TestClient::new(&server, user);
+        let request = client.request(v1::ListScopesRequest {});
+        client.client.clone().list_scopes(request).await.unwrap().into_inner().names
     };
     assert_eq!(scopes("looker").await, ["shop"]);
     assert_eq!(scopes("admin").await, ["second", "shop"]);
@@ -267,14 +268,14 @@ async fn lists_show_what_may_be_seen() {
 }
 
 #[tokio::test]
-async fn what_is_written_is_written_down_once_for_each_stream() {
+async fn a_commit_is_audited_once_per_stream() {
     let log = Log::default();
-    let door = AccessControl::permissive(clock())
-        .with_authenticator(guard())
+    let access_control = AccessControl::permissive(clock())
+        .with_authenticator(authenticator())
         .with_audit(AuditLog::new(log.clone(), clock()));
-    let served = Guarded::behind(door).await;
-    fill(&served.store).await;
-    let remote = kulya_client::RemoteStore::connect(served.remote("orders")).await.unwrap();
+    let server = TestServer::start(access_control).await;
+    fill(&server.store).await;
+    let remote = kulya_client::RemoteStore::connect(server.remote("orders")).await.unwrap();
     let orders = StreamId::new("shop", "orders").unwrap();
     let events =
         |stream: &StreamId| (0..5).map(|n| Append::keyed(stream, "k", format!("secret {n}"))).collect();
@@ -286,7 +287,7 @@ async fn what_is_written_is_written_down_once_for_each_stream() {
     transaction.stage(events(&orders)).await.unwrap();
     transaction.commit(vec![]).await.unwrap();
     let text = log.text();
-    let shown: Vec<_> = text
+    let output: Vec<_> = text
         .lines()
         .map(|line| {
             let line: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -296,7 +297,7 @@ async fn what_is_written_is_written_down_once_for_each_stream() {
         })
         .collect();
     assert_eq!(
-        shown,
+        output,
         [
             "orders Commit prn::/scope:shop/stream:orders true 0",
             "orders Commit prn::/scope:shop/stream:other false 7",

@@ -1,4 +1,4 @@
-//! Bearer tokens at the door.
+//! Authentication by bearer tokens.
 
 use super::*;
 use base64::Engine;
@@ -31,11 +31,11 @@ impl Issuer {
         self.signed(&json!({"alg": "EdDSA", "kid": "1"}), &claims(acl))
     }
 
-    pub(super) fn guard(&self) -> Authenticator {
-        let keys = CachedKeySet::from_text_source(Page::of(self.keys("1")));
+    pub(super) fn authenticator(&self) -> Authenticator {
+        let keys = CachedKeySet::from_text_source(StubSource::of(self.keys("1")));
         let mut rules = TokenRules::new("https://issuer", "kulya");
         rules.subject_is_account = true;
-        guard().with_tokens(TokenVerifier::new(rules, keys, clock()))
+        authenticator().with_tokens(TokenVerifier::new(rules, keys, clock()))
     }
 }
 
@@ -44,12 +44,14 @@ fn claims(acl: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_token_opens_what_it_says_and_nothing_else() {
+async fn a_token_grants_its_acl_only() {
     let issuer = Issuer::new();
-    let served = Guarded::behind(AccessControl::permissive(clock()).with_authenticator(issuer.guard())).await;
+    let server =
+        TestServer::start(AccessControl::permissive(clock()).with_authenticator(issuer.authenticator()))
+            .await;
     let status = async |token: &str, path: &str| {
-        let url = format!("http://{}{path}", served.address);
-        served.client.get(url).bearer_auth(token).send().await.unwrap().status().as_u16()
+        let url = format!("http://{}{path}", server.address);
+        server.client.get(url).bearer_auth(token).send().await.unwrap().status().as_u16()
     };
     let head = json!({"alg": "EdDSA", "kid": "1"});
     let with = |name: &str, value: Value| {
@@ -103,14 +105,15 @@ async fn a_token_opens_what_it_says_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn the_whole_contract_over_tls_with_a_token() {
+async fn the_registry_conforms_over_tls_with_a_token() {
     let issuer = Issuer::new();
     let (certificate, key) = certificate();
-    let tls = Tls::new(Page::of(&*certificate), Page::of(key)).unwrap();
-    let served =
-        Guarded::behind(AccessControl::permissive(clock()).with_authenticator(issuer.guard()).with_tls(tls))
-            .await;
-    let mut settings = RegistrySettings::new(format!("tls://localhost:{}", served.address.port()));
+    let tls = Tls::new(StubSource::of(&*certificate), StubSource::of(key)).unwrap();
+    let server = TestServer::start(
+        AccessControl::permissive(clock()).with_authenticator(issuer.authenticator()).with_tls(tls),
+    )
+    .await;
+    let mut settings = RegistrySettings::new(format!("tls://localhost:{}", server.address.port()));
     settings.ca_pem = Some(certificate);
     settings.login = Login::Token(issuer.token("prn::*,READ_UPDATE"));
     crate::contract::all(&HttpRegistry::with(settings).unwrap()).await;

@@ -1,5 +1,5 @@
-//! Following changes with server-sent events, whose ids are positions, so that a client that reconnects resumes where it
-//! was.
+//! Following changes with server-sent events, whose ids are positions, so that a client that reconnects
+//! resumes where it was.
 
 use super::super::error::ApiError;
 use super::super::extract::Query;

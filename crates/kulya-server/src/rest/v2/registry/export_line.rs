@@ -1,5 +1,5 @@
-//! Parsing a line of an import, strictly as it is documented. `ExportLine` itself is internally tagged, which serde parses
-//! through a buffer that accepts arrays for objects; here the tag is moved around the members.
+//! Parsing a line of an import, strictly as it is documented. `ExportLine` itself is internally tagged, which
+//! serde parses through a buffer that accepts arrays for objects; here the tag is moved around the members.
 
 use crate::strict::{self, UnknownFields};
 use kulya_codec::administration::ExportLine;

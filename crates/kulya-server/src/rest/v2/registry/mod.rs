@@ -1,30 +1,32 @@
 //! The endpoints of the registry: every operation of
-//! [`RegistryAdministration`](kulya_codec::administration::RegistryAdministration), and those of serializers that are useful
-//! to people.
+//! [`RegistryAdministration`](kulya_codec::administration::RegistryAdministration), and those of serializers
+//! that are useful to people.
 //!
 //! | request | description |
 //! |---|---|
 //! | `GET /v2/namespaces` | lists the namespaces with groups, paged |
 //! | `GET /v2/groups?namespace=N` | lists a namespace's groups, paged |
 //! | `PUT /v2/groups/{group}` | creates a group: 201, or 200 if it exists with these properties |
-//! | `GET` `PATCH` `DELETE /v2/groups/{group}` | returns its properties; changes policy or labels, if it still equals `previous`; deletes it |
+//! | `GET` `PATCH` `DELETE /v2/groups/{group}` | reads, changes or deletes it |
 //! | `POST /v2/groups/{group}/schemas` | adds a schema: 201, or 409 with every reason |
 //! | `POST /v2/groups/{group}/check` | checks a schema without adding it, by any policy and rules |
-//! | `POST /v2/groups/{group}/find` `…/can-read` | returns a schema's version; whether it can read the group's schemas |
+//! | `POST /v2/groups/{group}/find` `…/can-read` | finds a version; checks a reader |
 //! | `GET /v2/groups/{group}/versions?type=T` | lists versions, including deleted ones, paged |
 //! | `GET /v2/groups/{group}/versions/id?format=F&type=T&version=N` | returns a version's id |
 //! | `GET` `DELETE /v2/groups/{group}/schemas/{id}` | returns a schema with its text; soft-deletes it |
 //! | `GET /v2/groups/{group}/schemas/{id}/text` | returns the text alone |
-//! | `GET /v2/groups/{group}/compare?from=ID&to=ID` | compares two schemas: changes, and which one can read the other |
-//! | `GET` `POST /v2/groups/{group}/codecs`, `POST …/encodings`, `GET …/encodings/{id}` | codecs and encodings |
+//! | `GET /v2/groups/{group}/compare?from=ID&to=ID` | compares two schemas |
+//! | `GET` `POST /v2/groups/{group}/codecs` | lists and adds codecs |
+//! | `POST /v2/groups/{group}/encodings` `GET …/encodings/{id}` | encoding ids |
 //! | `GET` `POST /v2/search` | searches live versions by group, type, format and field, paged |
 //! | `POST /v2/added-to?namespace=N` | lists the groups that contain a schema |
 //! | `GET /v2/export?namespace=N` `POST /v2/import?existing=skip` | exports and imports JSON lines |
 //! | `GET /v2/changes?from=POSITION` | follows changes (server-sent events; `Last-Event-ID` resumes) |
 //!
-//! A group's namespace is in the query's `namespace`, as in REST v1; without it the default namespace is used, so that no
-//! name is reserved. (Export and search without it use all namespaces, and with an empty one the default.) Bodies are the
-//! JSON of the contract's types (§1.2); a schema may be JSON or text (`schema`) instead of base64 (`schemaData`).
+//! A group's namespace is in the query's `namespace`, as in REST v1; without it the default namespace is
+//! used, so that no name is reserved. (Export and search without it use all namespaces, and with an empty one
+//! the default.) Bodies are the JSON of the contract's types (§1.2); a schema may be JSON or text (`schema`)
+//! instead of base64 (`schemaData`).
 
 mod changes;
 mod export_import;

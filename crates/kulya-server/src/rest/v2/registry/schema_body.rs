@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
-/// A schema: its bytes in base64 (`schemaData`), or for a text format the text itself, as a JSON value or as a JSON string
-/// (`schema`).
+/// A schema: its bytes in base64 (`schemaData`), or for a text format the text itself, as a JSON value or as
+/// a JSON string (`schema`).
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct SchemaBody {

@@ -1,8 +1,8 @@
-//! Connections that are cut anywhere: nothing is written twice, nothing acknowledged is missing, and every answer is
-//! true.
+//! Connections that are cut anywhere: nothing is written twice, nothing acknowledged is lost, and every
+//! result is correct.
 
-use super::proxy::{Proxy, Way};
-use super::{Server, connect, event, make, orders, positions, settings, texts, wired};
+use super::proxy::{Direction, Proxy};
+use super::{Server, connect, event, make, orders, positions, server_behind_proxy, settings, texts};
 use kulya_client::RemoteStore;
 use kulya_store::memory::MemoryStore;
 use kulya_store::{
@@ -12,28 +12,28 @@ use kulya_store_embedded::EmbeddedStore;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where a commit and its answer are cut, in bytes: both ways, through the whole conversation and beyond.
-fn cuts() -> impl Iterator<Item = (Way, usize)> {
-    (0..400).step_by(7).flat_map(|bytes| [(Way::ToServer, bytes), (Way::ToClient, bytes / 2)])
+/// The positions, in bytes and per direction, at which the connection of a commit is cut.
+fn cuts() -> impl Iterator<Item = (Direction, usize)> {
+    (0..400).step_by(7).flat_map(|bytes| [(Direction::ToServer, bytes), (Direction::ToClient, bytes / 2)])
 }
 
 #[tokio::test]
-async fn a_cut_commit_is_written_once_and_answered_truly() {
-    let (store, proxy, remote) = wired().await;
+async fn an_interrupted_commit_is_written_once() {
+    let (store, proxy, remote) = server_behind_proxy().await;
     let mut expected = Vec::new();
-    for (number, (way, bytes)) in cuts().enumerate() {
-        proxy.cut_after(way, bytes);
-        // two at once: each is on a lane of its own
+    for (number, (direction, bytes)) in cuts().enumerate() {
+        proxy.cut_after(direction, bytes);
+        // two at a time: each has a session slot of its own
         let (mine, yours) = (format!("mine {number}"), format!("yours {number}"));
         let (mine_done, yours_done) =
             tokio::join!(remote.commit(event("mine", &*mine)), remote.commit(event("yours", &*yours)));
         for (done, text) in [(mine_done, &mine), (yours_done, &yours)] {
-            let done = done.unwrap_or_else(|e| panic!("{way:?} {bytes}: {e}"));
-            assert!(!done.duplicate && done.pointers.len() == 1, "{way:?} {bytes}: {done:?}");
+            let done = done.unwrap_or_else(|e| panic!("{direction:?} {bytes}: {e}"));
+            assert!(!done.duplicate && done.pointers.len() == 1, "{direction:?} {bytes}: {done:?}");
             assert_eq!(
                 store.event(&done.pointers.first().unwrap()).await.unwrap(),
                 **text,
-                "{way:?} {bytes}"
+                "{direction:?} {bytes}"
             );
         }
         expected.push(number.to_string());
@@ -47,33 +47,39 @@ async fn a_cut_commit_is_written_once_and_answered_truly() {
 }
 
 #[tokio::test]
-async fn whatever_a_cut_call_did_is_told_as_if_nothing_had_happened() {
-    let (store, proxy, remote) = wired().await;
-    for (number, (way, bytes)) in cuts().enumerate() {
-        proxy.cut_after(way, bytes);
-        // a condition that the first try made false
+async fn an_interrupted_call_has_its_original_result() {
+    let (store, proxy, remote) = server_behind_proxy().await;
+    for (number, (direction, bytes)) in cuts().enumerate() {
+        proxy.cut_after(direction, bytes);
+        // a condition that the first attempt made false
         let change = TableChange::put(&positions(), number.to_string(), Condition::Absent, "v");
         let done = remote.commit(Commit::changes(vec![change])).await.unwrap();
         let entry = remote.get(&positions(), number.to_string().as_bytes()).await.unwrap().unwrap();
-        assert_eq!(done.versions, [entry.version], "{way:?} {bytes}");
-        proxy.cut_after(way, bytes);
+        assert_eq!(done.versions, [entry.version], "{direction:?} {bytes}");
+        proxy.cut_after(direction, bytes);
         let table = kulya_store::TableId::new("shop", &format!("t{number}")).unwrap();
-        assert!(remote.create_table(&table).await.unwrap(), "{way:?} {bytes}: it is new");
-        // a number of the caller's own
-        proxy.cut_after(way, bytes);
+        assert!(remote.create_table(&table).await.unwrap(), "{direction:?} {bytes}: it is new");
+        // an event number of the caller
+        proxy.cut_after(direction, bytes);
         let numbered = event("k", number.to_string()).by(WriterId(7), number as u64 + 1);
         let done = remote.commit(numbered.clone()).await.unwrap();
-        assert!(!done.duplicate && done.pointers.len() == 1, "{way:?} {bytes}: the first time it is new");
-        proxy.cut_after(way, bytes);
-        assert!(remote.commit(numbered).await.unwrap().duplicate, "{way:?} {bytes}: the caller repeats it");
+        assert!(
+            !done.duplicate && done.pointers.len() == 1,
+            "{direction:?} {bytes}: the first time it is new"
+        );
+        proxy.cut_after(direction, bytes);
+        assert!(
+            remote.commit(numbered).await.unwrap().duplicate,
+            "{direction:?} {bytes}: the caller repeats it"
+        );
     }
     assert_eq!(texts(&store).await, (0..cuts().count()).map(|n| n.to_string()).collect::<Vec<_>>());
 }
 
-/// Two servers on one store: when the connection is cut the other one takes over, as after a restart, and knows nothing
-/// of the first one's answers.
+/// Two servers on one store: when the connection is cut the other one takes over, as after a restart, without
+/// the first one's replay cache.
 #[tokio::test]
-async fn a_server_that_was_restarted_says_that_its_answer_is_lost() {
+async fn a_restarted_server_reports_a_lost_response() {
     let store = MemoryStore::new();
     make(&store).await;
     let one = Server::of(Arc::new(store.clone())).await;
@@ -81,9 +87,9 @@ async fn a_server_that_was_restarted_says_that_its_answer_is_lost() {
     let proxy = Proxy::to(one.address).await;
     let remote = connect(proxy.address).await;
     let (mut expected, mut lost) = (Vec::new(), 0);
-    for (number, (way, bytes)) in cuts().enumerate() {
+    for (number, (direction, bytes)) in cuts().enumerate() {
         proxy.then_to(if number % 2 == 0 { two.address } else { one.address });
-        proxy.cut_after(way, bytes);
+        proxy.cut_after(direction, bytes);
         match remote.commit(event("k", number.to_string())).await {
             Ok(done) => {
                 assert_eq!(store.event(&done.pointers.first().unwrap()).await.unwrap(), number.to_string());
@@ -96,24 +102,24 @@ async fn a_server_that_was_restarted_says_that_its_answer_is_lost() {
         }
         expected.push(number.to_string());
     }
-    assert!(lost > 0, "at some cut the answer was on its way");
+    assert!(lost > 0, "at some cut the response was on its way");
     assert_eq!(texts(&store).await, expected, "each once, and in order");
 }
 
-/// The same with a folder behind that was closed and opened again: what the store itself remembers.
+/// The same with an embedded store that is closed and reopened: the store itself deduplicates.
 #[tokio::test]
-async fn a_commit_is_stored_once_though_everything_is_restarted() {
+async fn a_commit_is_stored_once_across_restarts() {
     let folder = tempfile::tempdir().unwrap();
-    let mut store = open_when_free(folder.path()).await;
+    let mut store = open_when_unlocked(folder.path()).await;
     make(&*store).await;
     let mut server = Server::of(store.clone()).await;
     let proxy = Proxy::to(server.address).await;
     let remote = connect(proxy.address).await;
     let mut expected = Vec::new();
-    for (number, (way, bytes)) in cuts().step_by(9).enumerate() {
+    for (number, (direction, bytes)) in cuts().step_by(9).enumerate() {
         let before = proxy.cuts();
         proxy.then_to_nobody();
-        proxy.cut_after(way, bytes);
+        proxy.cut_after(direction, bytes);
         let writing = tokio::spawn({
             let remote = remote.clone();
             async move { remote.commit(event("k", number.to_string())).await }
@@ -125,7 +131,7 @@ async fn a_commit_is_stored_once_though_everything_is_restarted() {
         server.end().await;
         store.close().await.unwrap();
         drop(store);
-        store = open_when_free(folder.path()).await;
+        store = open_when_unlocked(folder.path()).await;
         server = Server::of(store.clone()).await;
         proxy.cut_now(Some(server.address));
         match writing.await.unwrap() {
@@ -139,8 +145,8 @@ async fn a_commit_is_stored_once_though_everything_is_restarted() {
     assert_eq!(texts(&*store).await, expected, "each once, and in order");
 }
 
-/// A call that was carried on without its client may hold the store for a moment.
-async fn open_when_free(folder: &std::path::Path) -> Arc<EmbeddedStore> {
+/// A call that runs on without its client may keep the store open for a moment.
+async fn open_when_unlocked(folder: &std::path::Path) -> Arc<EmbeddedStore> {
     loop {
         match EmbeddedStore::open(folder) {
             Ok(store) => return Arc::new(store),
@@ -151,11 +157,11 @@ async fn open_when_free(folder: &std::path::Path) -> Arc<EmbeddedStore> {
 }
 
 #[tokio::test]
-async fn a_commit_whose_caller_has_gone_is_there_once_or_not_at_all() {
-    let (store, proxy, remote) = wired().await;
+async fn a_commit_of_a_cancelled_caller_is_atomic() {
+    let (store, proxy, remote) = server_behind_proxy().await;
     for number in 0..100usize {
         if number % 5 == 0 {
-            proxy.cut_after(Way::ToClient, number);
+            proxy.cut_after(Direction::ToClient, number);
         }
         let patience = async {
             for _ in 0..number % 23 {
@@ -178,13 +184,13 @@ async fn a_commit_whose_caller_has_gone_is_there_once_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn a_tail_goes_on_behind_a_cut() {
-    let (store, proxy, remote) = wired().await;
+async fn a_tail_resumes_after_a_disconnect() {
+    let (store, proxy, remote) = server_behind_proxy().await;
     let mut tail = remote.tail(kulya_store::head_cut(&remote, &orders()).await.unwrap(), 1 << 16);
     let mut seen = Vec::new();
-    for (number, (way, bytes)) in cuts().enumerate() {
-        proxy.cut_after(way, bytes);
-        // not through the wire: the tail alone is cut
+    for (number, (direction, bytes)) in cuts().enumerate() {
+        proxy.cut_after(direction, bytes);
+        // not through the proxy: only the tail is cut
         store.commit(event("k", number.to_string())).await.unwrap();
         let (_, chunk) = tail.next().await.unwrap().unwrap();
         seen.extend(chunk.events.into_iter().map(|(_, event)| String::from_utf8(event.to_vec()).unwrap()));
@@ -196,8 +202,8 @@ async fn a_tail_goes_on_behind_a_cut() {
 }
 
 #[tokio::test]
-async fn a_wait_outlives_a_cut() {
-    let (store, proxy, remote) = wired().await;
+async fn a_wait_survives_a_disconnect() {
+    let (store, proxy, remote) = server_behind_proxy().await;
     let segment = orders().segment(kulya_store::hash::segment_of("k", 2));
     let waiting = {
         let (remote, segment) = (remote.clone(), segment.clone());
@@ -211,7 +217,7 @@ async fn a_wait_outlives_a_cut() {
     waiting.await.unwrap().unwrap();
 }
 
-/// Asks until the server has seen that the transaction's client is gone.
+/// Polls until the server has noticed that the transaction's client has disconnected.
 async fn closed_outcome(store: &dyn StreamStore, id: kulya_store::TransactionId) -> Outcome {
     loop {
         match store.outcome(id).await.unwrap() {
@@ -222,8 +228,8 @@ async fn closed_outcome(store: &dyn StreamStore, id: kulya_store::TransactionId)
 }
 
 #[tokio::test]
-async fn a_transaction_whose_client_is_gone_leaves_nothing() {
-    let (store, proxy, remote) = wired().await;
+async fn a_transaction_of_a_disconnected_client_is_aborted() {
+    let (store, proxy, remote) = server_behind_proxy().await;
     let append = || vec![Append::keyed(&orders(), "k", "never")];
     // dropped
     let mut dropped = remote.begin().await.unwrap();
@@ -232,14 +238,14 @@ async fn a_transaction_whose_client_is_gone_leaves_nothing() {
     assert_eq!(store.outcome(id).await.unwrap(), Outcome::Open);
     drop(dropped);
     assert_eq!(closed_outcome(&store, id).await, Outcome::Unknown);
-    // cut off
+    // disconnected
     let mut cut = remote.begin().await.unwrap();
     cut.stage(append()).await.unwrap();
     proxy.cut_now(proxy.server());
     assert_eq!(closed_outcome(&store, cut.id()).await, Outcome::Unknown);
-    let refused = cut.stage(append()).await.unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::Unreachable);
-    assert!(refused.to_string().contains("begin it again"), "{refused}");
+    let error = cut.stage(append()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unreachable);
+    assert!(error.to_string().contains("begin it again"), "{error}");
     let id = cut.id();
     assert_eq!(cut.commit(vec![]).await.unwrap_err().kind(), ErrorKind::Unreachable);
     assert_eq!(remote.outcome(id).await.unwrap(), Outcome::Unknown);
@@ -248,14 +254,14 @@ async fn a_transaction_whose_client_is_gone_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_transaction_whose_commit_is_cut_is_there_or_not_as_it_says() {
-    let (store, proxy, remote) = wired().await;
+async fn an_interrupted_transaction_commit_has_a_correct_outcome() {
+    let (store, proxy, remote) = server_behind_proxy().await;
     let mut expected = Vec::new();
-    for (number, (way, bytes)) in cuts().enumerate() {
+    for (number, (direction, bytes)) in cuts().enumerate() {
         let mut transaction = remote.begin().await.unwrap();
         transaction.stage(vec![Append::keyed(&orders(), "k", number.to_string())]).await.unwrap();
         let id = transaction.id();
-        proxy.cut_after(way, bytes / 4);
+        proxy.cut_after(direction, bytes / 4);
         let change = TableChange::put(&positions(), "k", Condition::Any, "v");
         match transaction.commit(vec![change]).await {
             Ok(done) => {
@@ -264,7 +270,7 @@ async fn a_transaction_whose_commit_is_cut_is_there_or_not_as_it_says() {
             }
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
-                assert_eq!(closed_outcome(&store, id).await, Outcome::Unknown, "{way:?} {bytes}");
+                assert_eq!(closed_outcome(&store, id).await, Outcome::Unknown, "{direction:?} {bytes}");
             }
         }
     }
@@ -273,42 +279,39 @@ async fn a_transaction_whose_commit_is_cut_is_there_or_not_as_it_says() {
 }
 
 #[tokio::test]
-async fn a_server_that_was_gone_is_found_again() {
+async fn a_client_reconnects_to_a_restarted_server() {
     let store = MemoryStore::new();
     make(&store).await;
     let server = Server::of(Arc::new(store.clone())).await;
     let proxy = Proxy::to(server.address).await;
-    let patient = connect(proxy.address).await;
-    let mut impatient = settings(proxy.address);
-    impatient.patience = Duration::ZERO;
-    let impatient = RemoteStore::connect(impatient).await.unwrap();
-    patient.commit(event("k", "before")).await.unwrap();
-    let mut tail = patient.tail(kulya_store::tail_cut(&store, &orders()).await.unwrap(), 100);
+    let retrying = connect(proxy.address).await;
+    let mut failing = settings(proxy.address);
+    failing.patience = Duration::ZERO;
+    let failing = RemoteStore::connect(failing).await.unwrap();
+    retrying.commit(event("k", "before")).await.unwrap();
+    let mut tail = retrying.tail(kulya_store::tail_cut(&store, &orders()).await.unwrap(), 100);
 
     proxy.cut_now(None);
     server.end().await;
     for _ in 0..2 {
-        let refused = impatient.commit(event("k", "never")).await.unwrap_err();
-        assert_eq!(refused.kind(), ErrorKind::Unreachable);
-        assert!(refused.to_string().contains(&proxy.address.to_string()), "{refused}");
-        assert_eq!(impatient.scopes().await.unwrap_err().kind(), ErrorKind::Unreachable);
+        let error = failing.commit(event("k", "never")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unreachable);
+        assert!(error.to_string().contains(&proxy.address.to_string()), "{error}");
+        assert_eq!(failing.scopes().await.unwrap_err().kind(), ErrorKind::Unreachable);
         let segment = orders().segment(0);
-        assert_eq!(
-            impatient.wait_beyond(&segment, 1 << 20).await.unwrap_err().kind(),
-            ErrorKind::Unreachable
-        );
-        assert_eq!(impatient.begin().await.err().unwrap().kind(), ErrorKind::Unreachable);
+        assert_eq!(failing.wait_beyond(&segment, 1 << 20).await.unwrap_err().kind(), ErrorKind::Unreachable);
+        assert_eq!(failing.begin().await.err().unwrap().kind(), ErrorKind::Unreachable);
     }
     let writing = tokio::spawn({
-        let patient = patient.clone();
-        async move { patient.commit(event("k", "after")).await }
+        let retrying = retrying.clone();
+        async move { retrying.commit(event("k", "after")).await }
     });
     tokio::task::yield_now().await;
     let again = Server::of(Arc::new(store.clone())).await;
     proxy.cut_now(Some(again.address));
     writing.await.unwrap().unwrap();
-    assert_eq!(texts(&impatient).await, ["before", "after"]);
+    assert_eq!(texts(&failing).await, ["before", "after"]);
     let (_, chunk) = tail.next().await.unwrap().unwrap();
     assert_eq!(chunk.events[0].1, "after");
-    assert_eq!(bounded_read(&patient, &orders()).await.unwrap().len(), 2);
+    assert_eq!(bounded_read(&retrying, &orders()).await.unwrap().len(), 2);
 }

@@ -1,4 +1,4 @@
-//! What is wrong is said: the store's own errors as they are, and one clear error for an address where no Kulya is.
+//! Errors: the store's own are preserved, and an address without Kulya gives one clear error.
 
 use super::{Server, event, make, orders, positions, settings};
 use axum::Router;
@@ -14,25 +14,25 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
-async fn refused(address: SocketAddr) -> Error {
+async fn error(address: SocketAddr) -> Error {
     let mut settings = settings(address);
     settings.patience = Duration::ZERO;
-    let refused = RemoteStore::connect(settings).await.err().unwrap();
-    assert!(refused.to_string().contains(&address.to_string()), "{refused}");
-    refused
+    let error = RemoteStore::connect(settings).await.err().unwrap();
+    assert!(error.to_string().contains(&address.to_string()), "{error}");
+    error
 }
 
 #[tokio::test]
-async fn where_no_kulya_is_one_error_says_so() {
+async fn an_address_without_kulya_is_one_clear_error() {
     // a port that was free a moment ago
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    assert_eq!(refused(free).await.kind(), ErrorKind::Unreachable);
+    assert_eq!(error(free).await.kind(), ErrorKind::Unreachable);
 
-    // somebody who takes the connection and never speaks
+    // a server that accepts the connection and never responds
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    assert_eq!(refused(silent.local_addr().unwrap()).await.kind(), ErrorKind::Unreachable);
+    assert_eq!(error(silent.local_addr().unwrap()).await.kind(), ErrorKind::Unreachable);
 
-    // somebody who speaks another protocol
+    // a server of another protocol
     let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = other.local_addr().unwrap();
     tokio::spawn(async move {
@@ -41,18 +41,18 @@ async fn where_no_kulya_is_one_error_says_so() {
             let _ = client.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await;
         }
     });
-    assert_eq!(refused(address).await.kind(), ErrorKind::Unreachable);
+    assert_eq!(error(address).await.kind(), ErrorKind::Unreachable);
 
-    // a web server that has no store
+    // an HTTP server without a store
     let web = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = web.local_addr().unwrap();
     tokio::spawn(axum::serve(web, Router::new()).into_future());
-    let refused = refused(address).await;
-    assert_eq!(refused.kind(), ErrorKind::InvalidInput);
-    assert!(refused.to_string().contains("keeps no stream store"), "{refused}");
+    let error = error(address).await;
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("keeps no stream store"), "{error}");
 }
 
-/// The same call on both, and the same refusal.
+/// Calls both stores and expects equal errors.
 macro_rules! same {
     ($local:expr, $remote:expr, |$store:ident| $call:expr) => {{
         let local = {
@@ -68,7 +68,7 @@ macro_rules! same {
 }
 
 #[tokio::test]
-async fn the_stores_errors_arrive_as_they_are() {
+async fn the_errors_of_the_store_are_preserved() {
     let store = Arc::new(FaultyStore::failing_after(MemoryStore::new(), 1000, ErrorKind::Full));
     let remote = Server::of(store.clone()).await.connect().await;
     make(&remote).await;
@@ -95,7 +95,7 @@ async fn the_stores_errors_arrive_as_they_are() {
 }
 
 #[tokio::test]
-async fn large_commits_cross_and_larger_ones_are_refused_before_they_are_sent() {
+async fn too_large_commits_are_rejected_before_they_are_sent() {
     let remote = Server::of(Arc::new(MemoryStore::new())).await.connect().await;
     make(&remote).await;
     let largest = bytes::Bytes::from(vec![3; framing::MAX_EVENT_BYTES]);
@@ -105,19 +105,19 @@ async fn large_commits_cross_and_larger_ones_are_refused_before_they_are_sent() 
     };
     let done = remote.commit(commit(7)).await.unwrap();
     assert_eq!(done.pointers.len(), 7);
-    let refused = remote.commit(commit(9)).await.unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::InvalidInput);
-    assert!(refused.to_string().contains("use a transaction"), "{refused}");
+    let error = remote.commit(commit(9)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("use a transaction"), "{error}");
     let read = bounded_read(&remote, &orders()).await.unwrap();
     assert!(read.len() == 7 && read.iter().all(|(_, event)| *event == largest));
     let mut transaction = remote.begin().await.unwrap();
     assert_eq!(transaction.stage(commit(9).appends).await.unwrap_err().kind(), ErrorKind::InvalidInput);
     transaction.stage(commit(1).appends).await.unwrap();
     transaction.commit(vec![]).await.unwrap();
-    // many small ones
+    // many small entries
     let many = (0..200_000).map(|n: u32| Append::keyed(&orders(), n.to_string(), "")).collect();
     assert_eq!(remote.commit(Commit::events(many)).await.unwrap().pointers.len(), 200_000);
-    // an entry larger than a reply of a scan, and many of them
+    // entries that are larger than a reply of a scan
     let large = |key: &str| TableChange::put(&positions(), key.to_owned(), Condition::Any, vec![1; 3 << 20]);
     remote.commit(Commit::changes(["a", "b", "c"].map(large).to_vec())).await.unwrap();
     let small = (0..5000).map(|n: u32| TableChange::put(&positions(), n.to_string(), Condition::Any, "v"));

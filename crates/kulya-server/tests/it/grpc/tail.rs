@@ -1,4 +1,4 @@
-//! Followers: what they get, what the server holds for one that is slow, and how they end.
+//! Tails and waits: their events, their backpressure and their end.
 
 use super::{Server, connect, event, make, orders, texts};
 use kulya_store::memory::MemoryStore;
@@ -8,7 +8,7 @@ use kulya_store::{
 use std::sync::Arc;
 
 #[tokio::test]
-async fn a_tail_gives_what_is_there_and_what_comes() {
+async fn a_tail_returns_existing_and_new_events() {
     let store = MemoryStore::new();
     make(&store).await;
     store.commit(event("a", "one")).await.unwrap();
@@ -29,9 +29,9 @@ async fn a_tail_gives_what_is_there_and_what_comes() {
     assert_eq!((count, tail.cut()), (20, &tail_cut(&store, &orders()).await.unwrap()));
 }
 
-/// What the server has read for a slow client it cannot lose any more; everything else is truncated under its hands.
+/// Events that the server has read for a slow client are safe; everything else is truncated meanwhile.
 #[tokio::test]
-async fn a_slow_reader_does_not_make_the_server_read_on() {
+async fn a_slow_reader_has_backpressure() {
     const EVENTS: usize = 64;
     let store = MemoryStore::new();
     make(&store).await;
@@ -41,13 +41,13 @@ async fn a_slow_reader_does_not_make_the_server_read_on() {
     for _ in 0..EVENTS {
         store.commit(Commit::events(vec![Append::keyed(&stream, "k", megabyte.clone())])).await.unwrap();
     }
-    // so that a tail that gives everything ends
+    // so that a complete tail ends
     store.seal_stream(&stream).await.unwrap();
     let server = Server::of(Arc::new(store.clone())).await;
     let remote = server.connect().await;
     let mut tail = remote.tail(head_cut(&store, &stream).await.unwrap(), 1 << 20);
     tail.next().await.unwrap().unwrap();
-    // a server that reads on by itself would have all of it by now
+    // a server without backpressure would have read all of it by now
     for n in 0..200 {
         remote.commit(event("k", n.to_string())).await.unwrap();
     }
@@ -65,7 +65,7 @@ async fn a_slow_reader_does_not_make_the_server_read_on() {
 }
 
 #[tokio::test]
-async fn more_segments_are_waited_at_than_a_connection_has_calls() {
+async fn one_client_waits_for_more_segments_than_a_connection_has_streams() {
     let store = MemoryStore::new();
     make(&store).await;
     let wide = StreamId::new("shop", "wide").unwrap();
@@ -79,7 +79,7 @@ async fn more_segments_are_waited_at_than_a_connection_has_calls() {
     remote.commit(Commit::events(vec![Append::keyed(&wide, "k", "come")])).await.unwrap();
     let (_, chunk) = coming.await.unwrap().unwrap().unwrap();
     assert_eq!(chunk.events[0].1, "come");
-    // and transactions have connections of their own
+    // and transactions use other connections
     let mut open = Vec::new();
     for _ in 0..210 {
         open.push(remote.begin().await.unwrap());
@@ -88,7 +88,7 @@ async fn more_segments_are_waited_at_than_a_connection_has_calls() {
 }
 
 #[tokio::test]
-async fn a_server_ends_while_it_is_followed() {
+async fn a_server_shuts_down_during_a_tail() {
     let store = MemoryStore::new();
     make(&store).await;
     let server = Server::of(Arc::new(store.clone())).await;
@@ -113,7 +113,7 @@ async fn a_server_ends_while_it_is_followed() {
 }
 
 #[tokio::test]
-async fn a_closed_client_ends_whoever_waits_and_leaves_the_store_open() {
+async fn closing_a_client_ends_its_calls_and_leaves_the_store_open() {
     let store = MemoryStore::new();
     make(&store).await;
     let server = Server::of(Arc::new(store.clone())).await;
@@ -133,7 +133,7 @@ async fn a_closed_client_ends_whoever_waits_and_leaves_the_store_open() {
 }
 
 #[tokio::test]
-async fn a_tail_of_what_is_not_there_is_refused() {
+async fn a_tail_of_an_unknown_stream_fails() {
     let store = MemoryStore::new();
     make(&store).await;
     let remote = Server::of(Arc::new(store.clone())).await.connect().await;
@@ -142,7 +142,7 @@ async fn a_tail_of_what_is_not_there_is_refused() {
     let mut tail = remote.tail(cut.clone(), 100);
     let local = Tail::from(cut).next(&store, 100).await.unwrap_err();
     for _ in 0..2 {
-        let refused = tail.next().await.unwrap_err();
-        assert_eq!((refused.kind(), refused.to_string()), (local.kind(), local.to_string()));
+        let error = tail.next().await.unwrap_err();
+        assert_eq!((error.kind(), error.to_string()), (local.kind(), local.to_string()));
     }
 }

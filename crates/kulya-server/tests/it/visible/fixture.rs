@@ -1,6 +1,7 @@
-//! A registry and a store full of things with names and contents that stand nowhere else, and a caller with drawn rights.
+//! A registry and a store with data of unique names and contents, and a caller with a random access control
+//! list.
 
-use super::operations::{self, Answer};
+use super::operations::{self, TestResponse};
 use crate::registry_on;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -24,7 +25,7 @@ use std::sync::{Arc, Mutex};
 
 const PASSWORD: &str = "kulya";
 
-/// Something with a name, and what it holds.
+/// A named item and its contents.
 #[derive(Debug, Clone)]
 pub(super) enum Thing {
     Group { id: GroupId, holds: Vec<String> },
@@ -41,7 +42,7 @@ impl Thing {
         }
     }
 
-    /// What tells of it.
+    /// The texts that reveal it.
     pub(super) fn markers(&self) -> impl Iterator<Item = &str> {
         let holds = match self {
             Self::Group { holds, .. }
@@ -52,7 +53,7 @@ impl Thing {
         std::iter::once(self.name()).chain(holds.iter().map(String::as_str))
     }
 
-    /// The same kind of thing, which is not there. Its name is as long.
+    /// A missing item of the same kind with a name of the same length.
     pub(super) fn renamed(&self) -> Self {
         let mut other = self.clone();
         let name = match &mut other {
@@ -65,13 +66,13 @@ impl Thing {
     }
 }
 
-pub(super) struct World {
+pub(super) struct Fixture {
     pub(super) things: Vec<Thing>,
     pub(super) rights: String,
     acl: Acl,
     pub(super) address: std::net::SocketAddr,
     pub(super) client: reqwest::Client,
-    /// Where the changes begin that made all this.
+    /// The position of the first change.
     pub(super) place: String,
 }
 
@@ -89,7 +90,7 @@ impl TextSource for Text {
 
 const NAMESPACES: [&str; 3] = ["", "ns-a", "ns-b"];
 
-fn drawn(dice: &mut Dice, are_whole: bool) -> String {
+fn random_acl(dice: &mut Dice, are_whole: bool) -> String {
     let ours = ["prn::/namespace:*", "prn::/namespace:ns-a", "prn::/namespace:ns-a/*", "prn::/namespace:/*"];
     let stores =
         ["prn::/scope:*", "prn::/scope:scope*", "prn::/scope:*/stream:*", "prn::/scope:*/key-value-table:*"];
@@ -117,50 +118,58 @@ fn drawn(dice: &mut Dice, are_whole: bool) -> String {
     items.join(";")
 }
 
-impl World {
-    /// A caller with any rights.
+impl Fixture {
+    /// Creates a fixture with any access control list.
     pub(super) async fn new(dice: &mut Dice) -> Self {
-        let rights = drawn(dice, false);
+        let rights = random_acl(dice, false);
         Self::of(rights).await
     }
 
-    /// A caller without rights on parts of groups: who may add a schema to a group learns whether the group is there.
+    /// Creates a fixture without permissions on parts of groups: permission to add a schema reveals whether
+    /// the group exists.
     pub(super) async fn with_whole_rights(dice: &mut Dice) -> Self {
-        let rights = drawn(dice, true);
+        let rights = random_acl(dice, true);
         Self::of(rights).await
     }
 
-    async fn of(drawn: String) -> Self {
-        // what everybody may read, so that a feed can be read to a known end
-        let rights = format!("prn::/namespace:/group:sentinel,READ;{drawn}");
+    async fn of(random_acl: String) -> Self {
+        // readable by everybody, so that a changelog can be read to a known end
+        let rights = format!("prn::/namespace:/group:sentinel,READ;{random_acl}");
         println!("rights {rights}");
         let hash = PasswordHash::new(PASSWORD.as_bytes(), [1; 32], NonZeroU32::MIN);
         let everything = "prn::/scope:_*,READ_UPDATE;prn::*,READ_UPDATE";
         let lines = [("admin", everything), ("anna", rights.as_str()), ("eva", "prn::*,READ")]
             .map(|(user, rights)| account::format_line(user, &hash, rights).unwrap() + "\n");
         let document = Text(Mutex::new(Some(lines.concat())));
-        let guard = Authenticator::new(ResourceNames::default(), [7; 32]).with_accounts(document).unwrap();
+        let authenticator =
+            Authenticator::new(ResourceNames::default(), [7; 32]).with_accounts(document).unwrap();
         let limits = Limits { failures_per_second: 0, ..Limits::default() };
-        let door =
-            AccessControl::permissive(Arc::new(SystemClock)).with_authenticator(guard).with_limits(limits);
+        let access_control = AccessControl::permissive(Arc::new(SystemClock))
+            .with_authenticator(authenticator)
+            .with_limits(limits);
         let store = Arc::new(MemoryStore::new());
         let registry = registry_on(store.clone()).await;
         let mut things = Vec::new();
-        let house = Services { registry: Arc::new(registry.clone()), store: store.clone() };
+        let services = Services { registry: Arc::new(registry.clone()), store: store.clone() };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(kulya_server::serve_with_access_control(door, listener, house, std::future::pending()));
+        tokio::spawn(kulya_server::serve_with_access_control(
+            access_control,
+            listener,
+            services,
+            std::future::pending(),
+        ));
         let acl = rights.parse().unwrap();
-        let mut world =
+        let mut fixture =
             Self { things: Vec::new(), rights, acl, address, client: crate::client(), place: String::new() };
-        world.place = operations::end_of_changes(&world).await;
+        fixture.place = operations::end_of_changes(&fixture).await;
         fill_registry(&registry, &mut things).await;
         fill_store(&store, &mut things).await;
-        world.things = things;
-        world
+        fixture.things = things;
+        fixture
     }
 
-    /// Whether the caller may read something.
+    /// Whether the caller may read an item.
     pub(super) fn may_read(&self, thing: &Thing) -> bool {
         let names = ResourceNames::default();
         let store = |call, scope: &str, name: &str| operation::store(&names, call, scope, name);
@@ -175,11 +184,11 @@ impl World {
         self.acl.allows(&need)
     }
 
-    pub(super) async fn admin(&self, method: &str, path: &str, body: &str) -> Answer {
-        self.ask("admin", method, path, body).await
+    pub(super) async fn admin(&self, method: &str, path: &str, body: &str) -> TestResponse {
+        self.send("admin", method, path, body).await
     }
 
-    pub(super) async fn ask(&self, user: &str, method: &str, path: &str, body: &str) -> Answer {
+    pub(super) async fn send(&self, user: &str, method: &str, path: &str, body: &str) -> TestResponse {
         operations::http(self, user, method, path, "application/json", body).await
     }
 

@@ -1,7 +1,7 @@
-//! Wrong requests: each with its status, the error's kind, and a part of the text that must name the thing. And v1, which has
-//! none of all this.
+//! Invalid requests: each with its status, the error's kind, and a part of the message. And REST v1, which
+//! has no such errors.
 
-use super::{Asker, avro, field, group};
+use super::{TestClient, avro, field, group};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 const AVRO: &str = r#""serializationFormat":{"serializationFormat":"Avro"}"#;
 
 #[tokio::test]
-async fn wrong_requests_are_told_what_is_wrong() {
-    let asker = Asker::new().await;
-    asker.told("PUT /v2/groups/g", group("Avro", "Backward"), 201).await;
-    asker.told("POST /v2/groups/g/schemas", avro(&json!([field("id", "long")])), 201).await;
-    asker.told("PUT /v2/groups/plain", json!({ "serializationFormat": { "serializationFormat": "Avro" }, "compatibility": { "policy": "AllowAny" } }), 201).await;
+async fn invalid_requests_get_the_reason() {
+    let client = TestClient::new().await;
+    client.expect("PUT /v2/groups/g", group("Avro", "Backward"), 201).await;
+    client.expect("POST /v2/groups/g/schemas", avro(&json!([field("id", "long")])), 201).await;
+    client.expect("PUT /v2/groups/plain", json!({ "serializationFormat": { "serializationFormat": "Avro" }, "compatibility": { "policy": "AllowAny" } }), 201).await;
     let group = |format: &str, policy: &str, more: &str| {
         format!(
             r#"{{"serializationFormat":{{"serializationFormat":"{format}"}},"compatibility":{{"policy":"{policy}"}}{more}}}"#
@@ -30,7 +30,7 @@ async fn wrong_requests_are_told_what_is_wrong() {
     let protobuf =
         r#"{"serializationFormat":{"serializationFormat":"Protobuf"},"schema":"syntax = \"proto3\";"}"#;
     let version = r#"{"type":"Order","serializationFormat":"Avro","version":0,"id":0}"#;
-    for (line, body, status, kind, says) in [
+    for (line, body, status, kind, message) in [
         ("GET /v2/nowhere", "", 404, "not-found", "/v2/nowhere"),
         ("GET /v2/groups/g/versions/7", "", 404, "not-found", "no place"),
         ("POST /v2/groups", "{}", 405, "not-allowed", "POST"),
@@ -160,7 +160,7 @@ async fn wrong_requests_are_told_what_is_wrong() {
             "`codecType`",
         ),
         ("GET /v2/groups/g/encodings/0", "", 404, "not-found", "encoding 0"),
-        // an array whose items are an object's members in order
+        // an array of a struct's members in order
         ("PATCH /v2/groups/g", r#"[{"policy":"AllowAny"},null]"#, 400, "invalid-input", "sequence"),
         (
             "PATCH /v2/groups/g",
@@ -214,44 +214,44 @@ async fn wrong_requests_are_told_what_is_wrong() {
         ("PUT /v2/streams/s/t?segments=x", "", 400, "invalid-input", "query is wrong"),
         ("GET /v2/events/zz", "", 400, "invalid-input", "hexadecimal digits"),
     ] {
-        let (found, told) = plainly(&asker, line, "application/json", body.as_bytes().to_vec()).await;
-        let told: Value =
-            serde_json::from_str(&told).unwrap_or_else(|_| panic!("{line} {body}: {found} {told:?}"));
-        let text = told["error"].as_str().unwrap();
-        assert_eq!((found, told["kind"].as_str().unwrap()), (status, kind), "{line} {body}: {text}");
-        assert!(text.contains(says), "{line} {body}: {text}");
-        asker.hold(&json!({ "$ref": "#/components/schemas/Error" }), &told, line);
+        let (found, result) = send_raw(&client, line, "application/json", body.as_bytes().to_vec()).await;
+        let result: Value =
+            serde_json::from_str(&result).unwrap_or_else(|_| panic!("{line} {body}: {found} {result:?}"));
+        let text = result["error"].as_str().unwrap();
+        assert_eq!((found, result["kind"].as_str().unwrap()), (status, kind), "{line} {body}: {text}");
+        assert!(text.contains(message), "{line} {body}: {text}");
+        client.hold(&json!({ "$ref": "#/components/schemas/Error" }), &result, line);
     }
 }
 
 #[tokio::test]
-async fn bodies_of_other_types_and_too_large_ones_are_refused() {
-    let asker = Asker::new().await;
-    asker.told("PUT /v2/groups/g", group("Avro", "Backward"), 201).await;
+async fn bodies_of_other_types_and_too_large_ones_are_rejected() {
+    let client = TestClient::new().await;
+    client.expect("PUT /v2/groups/g", group("Avro", "Backward"), 201).await;
     for (line, kind, wanted) in [
         ("POST /v2/groups/g/schemas", "", "application/json"),
         ("POST /v2/groups/g/schemas", "text/plain", "application/json"),
         ("PUT /v2/groups/h", "application/x-www-form-urlencoded", "application/json"),
         ("POST /v2/import", "application/json", "application/x-ndjson"),
     ] {
-        let (status, told) = plainly(&asker, line, kind, b"{}".to_vec()).await;
-        assert!(status == 415 && told.contains(wanted), "{line} {kind}: {status} {told}");
+        let (status, result) = send_raw(&client, line, kind, b"{}".to_vec()).await;
+        assert!(status == 415 && result.contains(wanted), "{line} {kind}: {status} {result}");
     }
     let large = vec![b' '; 12 * 1024 * 1024 + 1];
-    let request = asker.client.post(format!("{}/v2/groups/g/schemas", asker.url));
+    let request = client.client.post(format!("{}/v2/groups/g/schemas", client.url));
     let sent = request.header("Content-Type", "application/json").body(large).send().await;
-    // the server may close before all of it was sent
-    assert!(sent.map_or(true, |answer| answer.status() == 413));
+    // the server may close the connection before the body is sent
+    assert!(sent.map_or(true, |response| response.status() == 413));
 }
 
 #[tokio::test]
-async fn damaged_imports_are_told_their_line() {
-    let asker = Asker::new().await;
-    asker.told("PUT /v2/groups/g", group("Avro", "AllowAny"), 201).await;
-    asker.told("POST /v2/groups/g/schemas", avro(&json!([])), 201).await;
-    let export = asker.told("GET /v2/export", None, 200).await;
+async fn damaged_imports_are_reported_by_line() {
+    let client = TestClient::new().await;
+    client.expect("PUT /v2/groups/g", group("Avro", "AllowAny"), 201).await;
+    client.expect("POST /v2/groups/g/schemas", avro(&json!([])), 201).await;
+    let export = client.expect("GET /v2/export", None, 200).await;
     let lines: Vec<String> = export.as_array().unwrap().iter().map(Value::to_string).collect();
-    asker.told("DELETE /v2/groups/g", None, 204).await;
+    client.expect("DELETE /v2/groups/g", None, 204).await;
     let joined = |lines: &[String]| lines.join("\n");
     let mut other_version = lines.clone();
     other_version[0] = other_version[0].replace(":1}", ":2}");
@@ -261,7 +261,7 @@ async fn damaged_imports_are_told_their_line() {
     unknown[1] = r#"{"line":"gruop"}"#.to_owned();
     let mut swapped = lines.clone();
     swapped.swap(1, 2);
-    for (text, says) in [
+    for (text, message) in [
         (String::new(), "the first line is no export's"),
         ("[]".to_owned(), "line 1 is damaged"),
         (joined(&damaged), "line 3 is damaged"),
@@ -270,36 +270,36 @@ async fn damaged_imports_are_told_their_line() {
         (joined(&other_version), "has version 2"),
         (joined(&lines[..2]), "cut short"),
         (" ".repeat(13 * 1024 * 1024), "line 1 is longer"),
-        // the group is whole, and stays
+        // the group is complete and stays
         (joined(&lines[..3]), "cut short"),
     ] {
-        let (status, told) =
-            plainly(&asker, "POST /v2/import", "application/x-ndjson", text.into_bytes()).await;
-        assert!(status == 400 && told.contains(says), "{says}: {status} {told}");
+        let (status, result) =
+            send_raw(&client, "POST /v2/import", "application/x-ndjson", text.into_bytes()).await;
+        assert!(status == 400 && result.contains(message), "{message}: {status} {result}");
     }
-    assert_eq!(asker.told("GET /v2/export", None, 200).await, export);
+    assert_eq!(client.expect("GET /v2/export", None, 200).await, export);
 }
 
-/// Not one member more than before.
+/// REST v1 has no new members.
 #[tokio::test]
-async fn v1_answers_as_it_did() {
-    let asker = Asker::new().await;
-    asker.told("PUT /v2/groups/g", group("Avro", "Backward"), 201).await;
-    asker.told("POST /v2/groups/g/schemas", avro(&json!([field("id", "long")])), 201).await;
-    asker.told("POST /v2/groups/g/schemas", avro(&json!([])), 201).await;
-    asker.told("DELETE /v2/groups/g/schemas/1", None, 204).await;
+async fn rest_v1_is_unchanged() {
+    let client = TestClient::new().await;
+    client.expect("PUT /v2/groups/g", group("Avro", "Backward"), 201).await;
+    client.expect("POST /v2/groups/g/schemas", avro(&json!([field("id", "long")])), 201).await;
+    client.expect("POST /v2/groups/g/schemas", avro(&json!([])), 201).await;
+    client.expect("DELETE /v2/groups/g/schemas/1", None, 204).await;
     let data = STANDARD.encode(r#"{"type":"record","name":"Order","fields":[{"name":"id","type":"long"}]}"#);
     let info = format!(
         r#"{{"type":"Order","serializationFormat":{{"serializationFormat":"Avro","fullTypeName":"Avro"}},"schemaData":"{data}","properties":{{}}}}"#
     );
     let version = r#"{"type":"Order","serializationFormat":"Avro","version":0,"id":0}"#;
-    let refused =
+    let error =
         STANDARD.encode(r#"{"type":"record","name":"Order","fields":[{"name":"id","type":"string"}]}"#);
-    let refused = format!(r#"{{"type":"Order",{AVRO},"schemaData":"{refused}"}}"#);
-    let validate = format!(r#"{{"schemaInfo":{refused},"compatibility":null}}"#);
+    let error = format!(r#"{{"type":"Order",{AVRO},"schemaData":"{error}"}}"#);
+    let validate = format!(r#"{{"schemaInfo":{error},"compatibility":null}}"#);
     let with_version = format!(r#"{{"schemas":[{{"schemaInfo":{info},"versionInfo":{version}}}]}}"#);
     let properties = r#"{"serializationFormat":{"serializationFormat":"Avro","fullTypeName":"Avro"},"compatibility":{"policy":"Backward"},"allowMultipleTypes":true,"properties":{"kulya.rules":"strict"}}"#;
-    for (line, body, status, answer) in [
+    for (line, body, status, response) in [
         ("GET /v1/groups/g", "", 200, properties),
         ("GET /v1/groups", "", 200, &format!(r#"{{"groups":{{"g":{properties}}},"continuationToken":"g"}}"#)),
         ("GET /v1/groups/g/schemas/schema/0", "", 200, &info),
@@ -311,29 +311,29 @@ async fn v1_answers_as_it_did() {
         ("POST /v1/schemas/addedTo", &info, 200, &format!(r#"{{"groups":{{"g":{version}}}}}"#)),
         ("GET /v1/groups/g/codecTypes", "", 200, r#"{"codecTypes":[]}"#),
     ] {
-        let told = plainly(&asker, line, "application/json", body.as_bytes().to_vec()).await;
-        assert_eq!(told, (status, answer.to_owned()), "{line}");
+        let result = send_raw(&client, line, "application/json", body.as_bytes().to_vec()).await;
+        assert_eq!(result, (status, response.to_owned()), "{line}");
     }
     for nowhere in ["GET /v1/namespaces", "GET /v1/openapi.json"] {
-        let (status, text) = plainly(&asker, nowhere, "application/json", Vec::new()).await;
+        let (status, text) = send_raw(&client, nowhere, "application/json", Vec::new()).await;
         assert!(status == 404 && text.starts_with("there is nothing at"), "{nowhere}: {text}");
     }
-    // a refusal is a text, as it was
+    // an error is plain text, as before
     let (status, text) =
-        plainly(&asker, "POST /v1/groups/g/schemas", "application/json", refused.into_bytes()).await;
+        send_raw(&client, "POST /v1/groups/g/schemas", "application/json", error.into_bytes()).await;
     assert!(status == 409 && text.starts_with("group g: schema Order is refused"), "{text}");
 }
 
-/// A request that nobody held against the document.
-async fn plainly(asker: &Asker, line: &str, kind: &str, body: Vec<u8>) -> (u16, String) {
+/// Sends a request without validating the response.
+async fn send_raw(client: &TestClient, line: &str, kind: &str, body: Vec<u8>) -> (u16, String) {
     let (method, path) = line.split_once(' ').unwrap();
-    let mut request = asker.client.request(method.parse().unwrap(), format!("{}{path}", asker.url));
+    let mut request = client.client.request(method.parse().unwrap(), format!("{}{path}", client.url));
     if method != "GET" && method != "DELETE" || !body.is_empty() {
         if !kind.is_empty() {
             request = request.header("Content-Type", kind);
         }
         request = request.body(body);
     }
-    let answer = request.send().await.unwrap();
-    (answer.status().as_u16(), answer.text().await.unwrap())
+    let response = request.send().await.unwrap();
+    (response.status().as_u16(), response.text().await.unwrap())
 }
