@@ -48,7 +48,7 @@ async fn a_session() {
         ("GET /ping", "", 200, ""),
         ("GET /v1/groups", "", 200, r#"{"groups":{},"continuationToken":""}"#),
         ("POST /v1/groups", GROUP, 201, ""),
-        ("POST /v1/groups", GROUP, 409, "group \"mygroup\" is there already, and stays as it is"),
+        ("POST /v1/groups", GROUP, 409, "group \"mygroup\" already exists and is unchanged"),
         ("GET /v1/groups/mygroup", "", 200, properties),
         ("GET /v1/groups/mygroup/", "", 200, properties),
         ("POST /v1/groups?namespace=ns1", thrift, 201, ""),
@@ -111,7 +111,7 @@ async fn a_session() {
             "PUT /v1/groups/mygroup/compatibility",
             r#"{"compatibility":{"policy":"Backward"},"previousCompatibility":{"policy":"Forward"}}"#,
             409,
-            "the policy of group \"mygroup\" is not previousCompatibility any more: read it again",
+            "the compatibility of group \"mygroup\" is no longer previousCompatibility: read it again",
         ),
         (
             "PUT /v1/groups/mygroup/compatibility",
@@ -152,7 +152,7 @@ async fn invalid_requests_get_the_reason() {
     let long = "x".repeat(201);
     let cases: &[(&str, String, u16, &str)] = &[
         ("POST /v1/groups", "{".into(), 400, "EOF"),
-        ("POST /v1/groups", "[]".into(), 400, "body is wrong"),
+        ("POST /v1/groups", "[]".into(), 400, "invalid request body"),
         ("POST /v1/groups", "{}".into(), 400, "groupName"),
         ("POST /v1/groups", r#"{"groupName":"g"}"#.into(), 400, "groupProperties"),
         ("POST /v1/groups", GROUP.replace("mygroup", ""), 400, "must not be empty"),

@@ -101,7 +101,7 @@ async fn a_numbered_write_is_idempotent() {
     }
     let alone =
         server.client.post(server.at("s/t/events")).header("Kulya-Writer", writer).send().await.unwrap();
-    assert!(result(alone).await.1.contains("go together"));
+    assert!(result(alone).await.1.contains("require each other"));
 }
 
 /// Reads the ids and texts of `count` server-sent events, or of all until the end.
@@ -163,7 +163,7 @@ async fn invalid_requests_get_the_reason() {
         (server.at("s/none/events"), 404, "stream s/none"),
         (server.at("s/none/tail"), 404, "stream s/none"),
         (server.at("s/t/events?from=here"), 400, "must be written as scope/stream@"),
-        (server.at("s/t/events?from=s/u@0.0:0"), 400, "of another stream"),
+        (server.at("s/t/events?from=s/u@0.0:0"), 400, "is not of stream s/t"),
         (server.at("s/t/events?from=s/t@0.0:0"), 400, "does not name each segment"),
         (server.at("s/t/events?from=s/t@0.0:0,1.0:0"), 410, "is no longer kept"),
         (server.at("s/t/tail?from=s/t@0.0:0"), 400, "does not name each segment"),

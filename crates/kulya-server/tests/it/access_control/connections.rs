@@ -87,9 +87,9 @@ fn invalid_certificates_are_reported() {
     let error = |certificate: &str, key: &str| {
         Tls::new(StubSource::of(certificate), StubSource::of(key)).unwrap_err().to_string()
     };
-    assert!(error(&certificate, &other).contains("do not belong together"));
+    assert!(error(&certificate, &other).contains("do not match"));
     assert!(error("x", &key).contains("no certificate"));
-    assert!(error(&certificate, "secret words").contains("no private key"));
+    assert!(error(&certificate, "secret words").contains("no unencrypted private key"));
     let output = format!("{:?}", Tls::new(StubSource::of(certificate), StubSource::of(&*key)).unwrap());
     assert!(!output.contains("BEGIN") && !key.lines().any(|line| output.contains(line)), "{output}");
 }

@@ -135,7 +135,7 @@ async fn unauthenticated_clients_get_no_information() {
         ("GET /v2/streams/shop", r#"{"error":"the caller needs READ on prn::/scope:shop","kind":"denied"}"#),
         (
             "GET /v2/streams/_kulya",
-            r#"{"error":"the caller needs READ on prn::/scope:_kulya, by a right that begins with prn::/scope:_","kind":"denied"}"#,
+            r#"{"error":"the caller needs READ on prn::/scope:_kulya, granted by an ACL entry that starts with prn::/scope:_","kind":"denied"}"#,
         ),
     ] {
         let response = server.send("nothing", line, "").await;

@@ -32,17 +32,17 @@ async fn invalid_requests_get_the_reason() {
     let version = r#"{"type":"Order","serializationFormat":"Avro","version":0,"id":0}"#;
     for (line, body, status, kind, message) in [
         ("GET /v2/nowhere", "", 404, "not-found", "/v2/nowhere"),
-        ("GET /v2/groups/g/versions/7", "", 404, "not-found", "no place"),
+        ("GET /v2/groups/g/versions/7", "", 404, "not-found", "no endpoint"),
         ("POST /v2/groups", "{}", 405, "not-allowed", "POST"),
-        ("GET /v2/groups?limit=many", "", 400, "invalid-input", "query is wrong"),
+        ("GET /v2/groups?limit=many", "", 400, "invalid-input", "invalid query"),
         ("GET /v2/groups?limt=3", "", 400, "invalid-input", "`limt`"),
         ("GET /v2/groups/nobody", "", 404, "not-found", "nobody"),
         ("GET /v2/groups/g?namespace=elsewhere", "", 404, "not-found", "elsewhere/g"),
-        ("GET /v2/groups/%ff", "", 400, "invalid-input", "path is wrong"),
+        ("GET /v2/groups/%ff", "", 400, "invalid-input", "invalid path"),
         ("GET /v2/namespaces?after=shop", "", 400, "invalid-input", "no page of namespaces"),
         ("PUT /v2/groups/h", "", 400, "invalid-input", "no body"),
-        ("PUT /v2/groups/h", "{", 400, "invalid-input", "body is wrong"),
-        ("PUT /v2/groups/h", "[]", 400, "invalid-input", "body is wrong"),
+        ("PUT /v2/groups/h", "{", 400, "invalid-input", "invalid request body"),
+        ("PUT /v2/groups/h", "[]", 400, "invalid-input", "invalid request body"),
         ("PUT /v2/groups/h", &group("Avro", "Backwards", ""), 400, "invalid-input", "\"Backwards\""),
         ("PUT /v2/groups/h", &group("Thrift", "AllowAny", ""), 400, "invalid-input", "Thrift"),
         (
@@ -125,7 +125,7 @@ async fn invalid_requests_get_the_reason() {
             &check(r#""rules":{"rules":"strict"}"#),
             400,
             "invalid-input",
-            "begin with",
+            "start with",
         ),
         ("POST /v2/groups/g/check", &check(r#""rule":"strict""#), 400, "invalid-input", "`rule`"),
         ("POST /v2/groups/g/check", &good, 400, "invalid-input", "unknown field"),
@@ -201,17 +201,17 @@ async fn invalid_requests_get_the_reason() {
             "twice",
         ),
         ("POST /v2/groups/g/codecs", r#"{"name":"zip"} {}"#, 400, "invalid-input", "trailing"),
-        ("PUT /v2/streams/s/wide", r#"{"segments":3}"#, 400, "invalid-input", "say it in the query"),
-        ("DELETE /v2/groups/g", r#"{"force":true}"#, 400, "invalid-input", "say it in the query"),
-        ("GET /v2/groups/g", "{}", 400, "invalid-input", "say it in the query"),
+        ("PUT /v2/streams/s/wide", r#"{"segments":3}"#, 400, "invalid-input", "use the query"),
+        ("DELETE /v2/groups/g", r#"{"force":true}"#, 400, "invalid-input", "use the query"),
+        ("GET /v2/groups/g", "{}", 400, "invalid-input", "use the query"),
         ("POST /v2/search", "", 400, "invalid-input", "no body"),
         ("POST /v2/search", r#"{"name":"orders"}"#, 400, "invalid-input", "`name`"),
         ("POST /v2/search?after=zz", "{}", 400, "invalid-input", "no page of found schemas"),
-        ("GET /v2/search?allVersions=perhaps", "", 400, "invalid-input", "query is wrong"),
+        ("GET /v2/search?allVersions=perhaps", "", 400, "invalid-input", "invalid query"),
         ("POST /v2/added-to", "{}", 400, "invalid-input", "serializationFormat"),
         ("GET /v2/changes?from=yesterday", "", 400, "invalid-input", "no place in the feed"),
         ("POST /v2/import?existing=overwrite", "", 400, "invalid-input", "overwrite"),
-        ("PUT /v2/streams/s/t?segments=x", "", 400, "invalid-input", "query is wrong"),
+        ("PUT /v2/streams/s/t?segments=x", "", 400, "invalid-input", "invalid query"),
         ("GET /v2/events/zz", "", 400, "invalid-input", "hexadecimal digits"),
     ] {
         let (found, result) = send_raw(&client, line, "application/json", body.as_bytes().to_vec()).await;
@@ -316,7 +316,7 @@ async fn rest_v1_is_unchanged() {
     }
     for nowhere in ["GET /v1/namespaces", "GET /v1/openapi.json"] {
         let (status, text) = send_raw(&client, nowhere, "application/json", Vec::new()).await;
-        assert!(status == 404 && text.starts_with("there is nothing at"), "{nowhere}: {text}");
+        assert!(status == 404 && text.starts_with("no endpoint has the path"), "{nowhere}: {text}");
     }
     // an error is plain text, as before
     let (status, text) =

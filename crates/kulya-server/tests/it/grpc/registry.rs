@@ -578,7 +578,7 @@ async fn invalid_messages_of_other_clients_are_reported() {
     for first in [None, Some(v1::import_request::Request::Line(v1::ExportLine::default()))] {
         let request = stream::iter([v1::ImportRequest { request: first }]);
         let error = client.import(request).await.unwrap_err();
-        assert!(error.message().contains("send a begin"), "{error}");
+        assert!(error.message().contains("must be a begin"), "{error}");
     }
 }
 
