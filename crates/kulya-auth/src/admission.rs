@@ -146,3 +146,27 @@ impl fmt::Debug for AdmissionControl {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::ResourceNames;
+    use futures::executor::block_on;
+    use kulya_store::clock::ManualClock;
+
+    #[test]
+    fn unauthenticated_requests_are_counted_by_address() {
+        let clock = Arc::new(ManualClock::at(Duration::from_secs(1)));
+        let rates = AdmissionRates { requests_per_second: 1, burst: 2, failures_per_second: 0 };
+        let open = AdmissionControl::new(Arc::clone(&clock) as Arc<dyn Clock>).with_rates(rates);
+        let address = |last: u8| Some(SocketAddr::from(([10, 0, 0, last], 1)));
+        let admit = |admission: &AdmissionControl, last| block_on(admission.admit(None, address(last)));
+        assert!(admit(&open, 1).is_ok() && admit(&open, 1).is_ok());
+        assert!(matches!(admit(&open, 1), Err(AdmissionError::RateLimited(_))));
+        let guarded = open.with_authenticator(Authenticator::new(ResourceNames::default(), [1; 32]));
+        let unauthenticated = AdmissionError::Unauthenticated(AuthError::NoCredentials);
+        assert_eq!(admit(&guarded, 2).unwrap_err(), unauthenticated);
+        assert_eq!(admit(&guarded, 2).unwrap_err(), unauthenticated);
+        assert!(matches!(admit(&guarded, 2), Err(AdmissionError::RateLimited(_))));
+    }
+}

@@ -54,7 +54,8 @@ pub struct Entry<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<SocketAddr>,
     /// The API.
-    pub face: &'a str,
+    #[serde(rename = "face")]
+    pub api: &'a str,
     /// The operation.
     pub operation: &'a str,
     /// The resource.
@@ -282,7 +283,7 @@ mod tests {
             caller: Some("an\"na\n"),
             by: Some("password"),
             address: Some("127.0.0.1:5".parse().unwrap()),
-            face: "registry",
+            api: "registry",
             operation: "addSchema",
             resource: Some("prn::/"),
             permission: Some("READ_UPDATE"),
@@ -325,7 +326,7 @@ mod tests {
             caller: None,
             by: None,
             address: Some(address.parse().unwrap()),
-            face: "grpc",
+            api: "grpc",
             operation,
             resource: None,
             permission: None,

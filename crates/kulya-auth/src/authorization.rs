@@ -142,12 +142,56 @@ impl Authorization {
             caller: self.caller.name(),
             by: self.caller.credential_kind().map(CredentialKind::as_str),
             address: self.address,
-            face: api,
+            api,
             operation,
             resource,
             permission,
             allowed,
             status,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operation::{StoreCall, store};
+    use kulya_store::clock::ManualClock;
+    use std::io::{self, Write};
+    use std::time::Duration;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn changes_and_denials_are_audited_with_the_status_of_the_response() {
+        let lines = Lines::default();
+        let audit = AuditLog::new(lines.clone(), Arc::new(ManualClock::at(Duration::from_secs(1))));
+        let acl = Arc::new("prn::/scope:s/stream:t,READ_UPDATE".parse().unwrap());
+        let caller = Caller::new(CredentialKind::Password, "anna", acl);
+        let operation = AuditedOperation { api: "store", operation: "Commit".to_owned(), denied_status: 7 };
+        let authorization =
+            Authorization::new(caller, None, operation, Arc::default(), Some(Arc::new(audit)));
+        let required = |call, stream| store(&ResourceNames::default(), call, "s", stream);
+        assert!(authorization.require(&required(StoreCall::ReadStream, "t"), false).is_ok());
+        assert!(authorization.require(&required(StoreCall::WriteStream, "t"), true).is_ok());
+        assert!(lines.0.lock().unwrap().is_empty(), "the status is not known yet");
+        authorization.complete(200);
+        let denied = authorization.require(&required(StoreCall::ReadStream, "u"), false).unwrap_err();
+        assert_eq!(denied.to_string(), "the caller needs READ on prn::/scope:s/stream:u");
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines.len() == 2 && lines[0].contains(r#""allowed":true,"status":200"#), "{text}");
+        assert!(lines[1].contains(r#""allowed":false,"status":7"#), "{text}");
     }
 }

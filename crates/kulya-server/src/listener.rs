@@ -80,6 +80,7 @@ impl Router {
     }
 }
 
+/// Returns a builder of HTTP/1 and HTTP/2 connections with their timeouts and buffers.
 fn http_builder<E>(executor: E, idle: Duration) -> Builder<E> {
     let mut builder = Builder::new(executor);
     builder.http1().timer(TokioTimer::new()).header_read_timeout(idle).max_buf_size(BUFFER_BYTES);

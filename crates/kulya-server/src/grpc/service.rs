@@ -36,7 +36,7 @@ pub(super) struct StoreService {
     stopping: watch::Receiver<bool>,
 }
 
-fn parsed<T, M>(message: Option<M>, what: &str) -> std::result::Result<T, Status>
+fn parse<T, M>(message: Option<M>, what: &str) -> std::result::Result<T, Status>
 where
     T: TryFrom<M, Error = Error>,
 {
@@ -118,15 +118,15 @@ impl stream_store_server::StreamStore for StoreService {
     async fn create_stream(&self, request: Request<v1::StreamConfigRequest>) -> ServiceResult<v1::WasReply> {
         let authorization = CallAuthorization::of(&request);
         let v1::StreamConfigRequest { stream, config, call } = request.into_inner();
-        let stream: StreamId = parsed(stream, "stream")?;
+        let stream: StreamId = parse(stream, "stream")?;
         authorization.change_stream(&stream)?;
-        let config: StreamConfig = parsed(config, "configuration")?;
+        let config: StreamConfig = parse(config, "configuration")?;
         self.apply(call, |store| async move { store.create_stream(&stream, config).await }).await
     }
 
     async fn describe_stream(&self, request: Request<v1::StreamRequest>) -> ServiceResult<v1::StreamReply> {
         let authorization = CallAuthorization::of(&request);
-        let stream: StreamId = parsed(request.into_inner().stream, "stream")?;
+        let stream: StreamId = parse(request.into_inner().stream, "stream")?;
         authorization.read(&stream)?;
         Ok(Response::new(self.store.unfiltered().stream(&stream).await.map_err(store_status)?.into()))
     }
@@ -134,9 +134,9 @@ impl stream_store_server::StreamStore for StoreService {
     async fn update_stream(&self, request: Request<v1::StreamConfigRequest>) -> ServiceResult<v1::WasReply> {
         let authorization = CallAuthorization::of(&request);
         let v1::StreamConfigRequest { stream, config, call } = request.into_inner();
-        let stream: StreamId = parsed(stream, "stream")?;
+        let stream: StreamId = parse(stream, "stream")?;
         authorization.write(&stream)?;
-        let config: StreamConfig = parsed(config, "configuration")?;
+        let config: StreamConfig = parse(config, "configuration")?;
         let update = |store: Arc<dyn StreamStore>| async move {
             store.update_stream(&stream, config).await.map(|()| true)
         };
@@ -146,7 +146,7 @@ impl stream_store_server::StreamStore for StoreService {
     async fn seal_stream(&self, request: Request<v1::StreamRequest>) -> ServiceResult<v1::WasReply> {
         let authorization = CallAuthorization::of(&request);
         let v1::StreamRequest { stream, call } = request.into_inner();
-        let stream: StreamId = parsed(stream, "stream")?;
+        let stream: StreamId = parse(stream, "stream")?;
         authorization.write(&stream)?;
         self.apply(call, |store| async move { store.seal_stream(&stream).await }).await
     }
@@ -154,7 +154,7 @@ impl stream_store_server::StreamStore for StoreService {
     async fn delete_stream(&self, request: Request<v1::StreamRequest>) -> ServiceResult<v1::WasReply> {
         let authorization = CallAuthorization::of(&request);
         let v1::StreamRequest { stream, call } = request.into_inner();
-        let stream: StreamId = parsed(stream, "stream")?;
+        let stream: StreamId = parse(stream, "stream")?;
         authorization.change_stream(&stream)?;
         self.apply(call, |store| async move { store.delete_stream(&stream).await }).await
     }
@@ -168,7 +168,7 @@ impl stream_store_server::StreamStore for StoreService {
 
     async fn list_segments(&self, request: Request<v1::StreamRequest>) -> ServiceResult<v1::SegmentsReply> {
         let authorization = CallAuthorization::of(&request);
-        let stream: StreamId = parsed(request.into_inner().stream, "stream")?;
+        let stream: StreamId = parse(request.into_inner().stream, "stream")?;
         authorization.read(&stream)?;
         let segments = self.store.unfiltered().segments(&stream).await.map_err(store_status)?;
         Ok(Response::new(v1::SegmentsReply { segments: segments.iter().map(Into::into).collect() }))
@@ -178,7 +178,7 @@ impl stream_store_server::StreamStore for StoreService {
         let authorization = CallAuthorization::of(&request);
         let request = request.into_inner();
         let time = request.time().map_err(store_status)?;
-        let stream: StreamId = parsed(request.stream, "stream")?;
+        let stream: StreamId = parse(request.stream, "stream")?;
         authorization.read(&stream)?;
         let cut = self.store.unfiltered().cut_at(&stream, time).await.map_err(store_status)?;
         Ok(Response::new((&cut).into()))
@@ -187,7 +187,7 @@ impl stream_store_server::StreamStore for StoreService {
     async fn truncate(&self, request: Request<v1::TruncateRequest>) -> ServiceResult<v1::WasReply> {
         let authorization = CallAuthorization::of(&request);
         let v1::TruncateRequest { cut, call } = request.into_inner();
-        let cut: StreamCut = parsed(cut, "cut")?;
+        let cut: StreamCut = parse(cut, "cut")?;
         authorization.write(&cut.stream)?;
         self.apply(call, |store| async move { store.truncate(&cut).await.map(|()| true) }).await
     }
@@ -195,7 +195,7 @@ impl stream_store_server::StreamStore for StoreService {
     async fn read(&self, request: Request<v1::ReadRequest>) -> ServiceResult<v1::Chunk> {
         let authorization = CallAuthorization::of(&request);
         let v1::ReadRequest { segment, offset, max_bytes } = request.into_inner();
-        let segment: SegmentId = parsed(segment, "segment")?;
+        let segment: SegmentId = parse(segment, "segment")?;
         authorization.read(&segment.stream)?;
         let chunk =
             self.reads(&authorization).read(&segment, offset, max_bytes.min(MAX_READ_BYTES) as usize).await;
@@ -207,7 +207,7 @@ impl stream_store_server::StreamStore for StoreService {
     async fn tail(&self, request: Request<v1::TailRequest>) -> ServiceResult<Self::TailStream> {
         let authorization = CallAuthorization::of(&request);
         let v1::TailRequest { from, max_bytes } = request.into_inner();
-        let from: StreamCut = parsed(from, "cut")?;
+        let from: StreamCut = parse(from, "cut")?;
         authorization.read(&from.stream)?;
         let tail = TailCall::new(self.reads(&authorization), self.stopping.clone(), from, max_bytes);
         Ok(Response::new(streaming::into_stream(tail)))
@@ -293,7 +293,7 @@ impl stream_store_server::StreamStore for StoreService {
     async fn create_table(&self, request: Request<v1::TableRequest>) -> ServiceResult<v1::WasReply> {
         let authorization = CallAuthorization::of(&request);
         let v1::TableRequest { table, call } = request.into_inner();
-        let table: TableId = parsed(table, "table")?;
+        let table: TableId = parse(table, "table")?;
         authorization.change_table(&table)?;
         self.apply(call, |store| async move { store.create_table(&table).await }).await
     }
@@ -308,7 +308,7 @@ impl stream_store_server::StreamStore for StoreService {
     async fn delete_table(&self, request: Request<v1::TableRequest>) -> ServiceResult<v1::WasReply> {
         let authorization = CallAuthorization::of(&request);
         let v1::TableRequest { table, call } = request.into_inner();
-        let table: TableId = parsed(table, "table")?;
+        let table: TableId = parse(table, "table")?;
         authorization.change_table(&table)?;
         self.apply(call, |store| async move { store.delete_table(&table).await }).await
     }
@@ -316,7 +316,7 @@ impl stream_store_server::StreamStore for StoreService {
     async fn get_entry(&self, request: Request<v1::GetEntryRequest>) -> ServiceResult<v1::EntryReply> {
         let authorization = CallAuthorization::of(&request);
         let v1::GetEntryRequest { table, key } = request.into_inner();
-        let table: TableId = parsed(table, "table")?;
+        let table: TableId = parse(table, "table")?;
         authorization.read_table(&table)?;
         let entry = self.store.unfiltered().get(&table, &key).await.map_err(store_status)?;
         Ok(Response::new(v1::EntryReply { entry: entry.map(Into::into) }))
@@ -328,7 +328,7 @@ impl stream_store_server::StreamStore for StoreService {
     async fn scan(&self, request: Request<v1::ScanRequest>) -> ServiceResult<Self::ScanStream> {
         let authorization = CallAuthorization::of(&request);
         let v1::ScanRequest { table, prefix, after, limit } = request.into_inner();
-        let table: TableId = parsed(table, "table")?;
+        let table: TableId = parse(table, "table")?;
         authorization.read_table(&table)?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let found = self

@@ -401,7 +401,7 @@ impl Inner {
             caller: None,
             by: None,
             address,
-            face: api,
+            api,
             operation,
             resource: None,
             permission: None,

@@ -44,14 +44,14 @@ fn group(message: Option<v1::Group>) -> Result<GroupId, Status> {
     given(message, "group").map(Into::into).map_err(registry_status)
 }
 
-fn parsed<T, M>(message: Option<M>, what: &str) -> Result<T, Status>
+fn parse<T, M>(message: Option<M>, what: &str) -> Result<T, Status>
 where
     T: TryFrom<M, Error = RegistryError>,
 {
     given(message, what).and_then(T::try_from).map_err(registry_status)
 }
 
-fn parsed_optional<T, M>(message: Option<M>) -> Result<Option<T>, Status>
+fn parse_optional<T, M>(message: Option<M>) -> Result<Option<T>, Status>
 where
     T: TryFrom<M, Error = RegistryError>,
 {
@@ -127,7 +127,7 @@ impl Service for RegistryService {
         let v1::CreateGroupRequest { group: name, properties } = request.into_inner();
         let group = group(name)?;
         authorization.registry_call(RegistryCall::CreateGroup, &group)?;
-        let properties: GroupProperties = parsed(properties, "properties")?;
+        let properties: GroupProperties = parse(properties, "properties")?;
         let created = authorization
             .registry(&self.registry)
             .create_group(&group, properties)
@@ -174,7 +174,7 @@ impl Service for RegistryService {
         let v1::SchemaRequest { group: name, schema } = request.into_inner();
         let group = group(name)?;
         authorization.registry_call(RegistryCall::AddSchema, &group)?;
-        let schema: SchemaInfo = parsed(schema, "schema")?;
+        let schema: SchemaInfo = parse(schema, "schema")?;
         let reply = match authorization.registry(&self.registry).add_schema(&group, schema).await {
             Ok(version) => Reply::Version(version.into()),
             Err(error)
@@ -195,7 +195,7 @@ impl Service for RegistryService {
         let v1::SchemaRequest { group: name, schema } = request.into_inner();
         let group = group(name)?;
         authorization.registry_call(RegistryCall::ReadGroup, &group)?;
-        respond(authorization.registry(&self.registry).find_schema(&group, parsed(schema, "schema")?).await)
+        respond(authorization.registry(&self.registry).find_schema(&group, parse(schema, "schema")?).await)
     }
 
     async fn check(&self, request: Request<v1::CheckRequest>) -> ServiceResult<v1::Verdict> {
@@ -204,9 +204,9 @@ impl Service for RegistryService {
         let group = group(name)?;
         authorization.registry_call(RegistryCall::ReadGroup, &group)?;
         let question =
-            Question { compatibility: parsed_optional(compatibility)?, rules: parsed_optional(rules)? };
+            Question { compatibility: parse_optional(compatibility)?, rules: parse_optional(rules)? };
         respond(
-            authorization.registry(&self.registry).check(&group, parsed(schema, "schema")?, question).await,
+            authorization.registry(&self.registry).check(&group, parse(schema, "schema")?, question).await,
         )
     }
 
@@ -216,7 +216,7 @@ impl Service for RegistryService {
         let group = group(name)?;
         authorization.registry_call(RegistryCall::ReadGroup, &group)?;
         let compatible =
-            authorization.registry(&self.registry).can_read(&group, parsed(schema, "schema")?).await;
+            authorization.registry(&self.registry).can_read(&group, parse(schema, "schema")?).await;
         Ok(Response::new(v1::CanReadReply { compatible: compatible.map_err(registry_status)? }))
     }
 
@@ -329,7 +329,7 @@ impl Service for RegistryService {
         authorization.registry_call(RegistryCall::AddedTo, &GroupId::new(&namespace, ""))?;
         let found = authorization
             .registry(&self.registry)
-            .added_to(&namespace, parsed(schema, "schema")?)
+            .added_to(&namespace, parse(schema, "schema")?)
             .await
             .map_err(registry_status)?;
         let holder =

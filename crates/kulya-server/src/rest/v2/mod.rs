@@ -11,7 +11,7 @@
 //! | `GET /v2/streams/{scope}/{stream}/events?from=CUT&limit=N` | reads events; `Kulya-Next` is the next cut |
 //! | `GET /v2/streams/{scope}/{stream}/tail?from=CUT` | tails a stream (server-sent events) |
 //! | `GET /v2/events/{pointer}` | the event at a pointer (in hexadecimal digits) |
-//! | all other paths | [`registry`] |
+//! | all other paths | the registry: see the module `registry` |
 //!
 //! A POST with `Kulya-Writer` (32 hexadecimal digits) and `Kulya-Event-Number` is idempotent: 200 and
 //! `{"duplicate":true}` mean that the event is stored already. An error is `{"error": text, "kind": word}`.
