@@ -83,7 +83,7 @@ async fn schemas_get_versions_and_ids(registry: &dyn SchemaRegistry) {
     assert_eq!(
         registry.find_schema(&group, spaced).await.unwrap(),
         version("User", 0, 0),
-        "space is no difference"
+        "white space does not matter"
     );
     assert_eq!(kind(registry.find_schema(&group, user(AGE)).await), RegistryErrorKind::NotFound);
     assert_eq!(registry.schema(&group, 0).await.unwrap(), user(NAME), "the bytes as sent");

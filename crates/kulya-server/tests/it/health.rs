@@ -49,7 +49,7 @@ impl Disk for WrongDisk {
         // the log's thread also renames, when it starts a file
         let is_maintenance = std::thread::current().name() == Some("kulya store.maintenance");
         let panics = is_maintenance && self.rename_panics.load(Ordering::SeqCst);
-        assert!(!panics, "asked for by the test");
+        assert!(!panics, "injected by the test");
         FileSystem.rename(from, to)
     }
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -63,7 +63,7 @@ impl LogFile for WrongLog {
     }
     fn sync(&mut self) -> io::Result<()> {
         match self.1.sync_fails.load(Ordering::SeqCst) {
-            true => Err(io::Error::other("asked for by the test")),
+            true => Err(io::Error::other("injected by the test")),
             false => self.0.sync(),
         }
     }
@@ -125,7 +125,7 @@ async fn a_panic_and_a_failed_sync_are_reported() {
     let body = component(&url, "store.maintenance").await;
     assert_eq!(
         (body["status"].as_str(), body["reason"].as_str()),
-        (Some("degraded"), Some("panicked: asked for by the test"))
+        (Some("degraded"), Some("panicked: injected by the test"))
     );
     assert!(body["counters"]["panics"].as_u64().unwrap() > 0, "{body}");
     // it recovers by itself

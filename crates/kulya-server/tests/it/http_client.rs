@@ -134,7 +134,7 @@ async fn retries_are_bounded() {
     let error = HttpRegistry::with(retrying(url)).unwrap().ping().await.unwrap_err();
     assert_eq!((error.kind(), request.lock().unwrap().len()), (RegistryErrorKind::Unavailable, 1));
     let (url, request) = scripted(vec![LATER, DONE]).await;
-    assert!(HttpRegistry::new(&url).unwrap().ping().await.is_err(), "asked once");
+    assert!(HttpRegistry::new(&url).unwrap().ping().await.is_err(), "requested once");
     assert_eq!(request.lock().unwrap().len(), 1);
 }
 

@@ -46,7 +46,7 @@ async fn two_stores_on_the_same_objects_assign_dense_ids() {
     ids_are_dense(open(1).await, open(2).await).await;
     let third = registry_on(open(3).await).await;
     assert_eq!(third.group(&group()).await.unwrap(), properties());
-    assert_eq!(third.add_schema(&group(), schema(500)).await.unwrap().id, 30, "who comes later goes on");
+    assert_eq!(third.add_schema(&group(), schema(500)).await.unwrap().id, 30, "a later writer continues");
 }
 
 /// A registry on each of two stores with the same data.
@@ -107,7 +107,7 @@ async fn a_full_disk_is_a_503_with_the_reason() {
     let error = http.add_schema(&group(), schema(1)).await.unwrap_err();
     assert_eq!(error.kind(), RegistryErrorKind::Unavailable);
     assert!(error.to_string().contains("make room and try again"), "{error}");
-    assert_eq!(http.group(&group()).await.unwrap(), properties(), "reading goes on");
+    assert_eq!(http.group(&group()).await.unwrap(), properties(), "reads still succeed");
     store.allow(10);
     assert_eq!(http.add_schema(&group(), schema(1)).await.unwrap().id, 0, "nothing was half written");
 }

@@ -85,7 +85,7 @@ async fn failed_logins_are_rate_limited() {
         429,
         "from this address no new password is looked at"
     );
-    assert_eq!(server.status("reader", "GET /ping", "").await, 200, "who was known goes on");
+    assert_eq!(server.status("reader", "GET /ping", "").await, 200, "a cached login is not limited");
     clock.advance(Duration::from_secs(1));
     assert_eq!(server.status("admin", "GET /ping", "").await, 200);
 }

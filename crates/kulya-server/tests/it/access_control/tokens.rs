@@ -84,7 +84,7 @@ async fn a_token_grants_its_acl_only() {
             "/ping",
             401,
         ),
-        ("somebody else's", Issuer::new().token("*,READ"), "/ping", 401),
+        ("another issuer's", Issuer::new().token("*,READ"), "/ping", 401),
         (
             "another algorithm",
             issuer.signed(&json!({"alg": "RS256", "kid": "1"}), &claims("*,READ")),

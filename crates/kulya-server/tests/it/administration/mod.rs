@@ -76,9 +76,9 @@ impl TestClient {
         // a literal takes precedence over a parameter
         let mut found: Vec<_> = paths.iter().filter(|(template, _)| fits(template)).collect();
         found.sort_by_key(|(template, _)| template.matches('{').count());
-        let (template, places) = found.first().unwrap_or_else(|| panic!("{path} stands in no document"));
+        let (template, places) = found.first().unwrap_or_else(|| panic!("{path} is not documented"));
         let operation = &places[method.to_ascii_lowercase()];
-        assert!(operation.is_object(), "{method} of {template} stands in no document");
+        assert!(operation.is_object(), "{method} of {template} is not documented");
         operation
     }
 
@@ -111,7 +111,7 @@ impl TestClient {
         let kind = response.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
         let text = response.text().await.unwrap();
         let described = &operation["responses"][status.to_string()];
-        assert!(described.is_object(), "{line}: {status} stands in no document: {text}");
+        assert!(described.is_object(), "{line}: {status} is not documented: {text}");
         self.met.lock().unwrap().insert((operation["operationId"].as_str().unwrap().to_owned(), status));
         let Some(kind) = kind else {
             assert!(described["content"].is_null() && text.is_empty(), "{line}: {text}");
@@ -119,7 +119,7 @@ impl TestClient {
         };
         let kind = kind.split(';').next().unwrap().to_owned();
         let content = &described["content"][&kind];
-        assert!(content.is_object(), "{line}: {status} with {kind} stands in no document");
+        assert!(content.is_object(), "{line}: {status} with {kind} is not documented");
         let value = match kind.as_str() {
             "application/json" => {
                 let value: Value = serde_json::from_str(&text).unwrap();

@@ -58,15 +58,12 @@ async fn an_interrupted_call_has_its_original_result() {
         assert_eq!(done.versions, [entry.version], "{direction:?} {bytes}");
         proxy.cut_after(direction, bytes);
         let table = kulya_store::TableId::new("shop", &format!("t{number}")).unwrap();
-        assert!(remote.create_table(&table).await.unwrap(), "{direction:?} {bytes}: it is new");
+        assert!(remote.create_table(&table).await.unwrap(), "{direction:?} {bytes}: created now");
         // an event number of the caller
         proxy.cut_after(direction, bytes);
         let numbered = event("k", number.to_string()).by(WriterId(7), number as u64 + 1);
         let done = remote.commit(numbered.clone()).await.unwrap();
-        assert!(
-            !done.duplicate && done.pointers.len() == 1,
-            "{direction:?} {bytes}: the first time it is new"
-        );
+        assert!(!done.duplicate && done.pointers.len() == 1, "{direction:?} {bytes}: new the first time");
         proxy.cut_after(direction, bytes);
         assert!(
             remote.commit(numbered).await.unwrap().duplicate,
@@ -179,7 +176,7 @@ async fn a_commit_of_a_cancelled_caller_is_atomic() {
     let mut once = found.clone();
     once.sort_unstable();
     once.dedup();
-    assert_eq!(once.len(), found.len(), "nothing is there twice: {found:?}");
+    assert_eq!(once.len(), found.len(), "no duplicates: {found:?}");
     assert!(found.contains(&"100".to_owned()));
 }
 
@@ -250,7 +247,7 @@ async fn a_transaction_of_a_disconnected_client_is_aborted() {
     assert_eq!(cut.commit(vec![]).await.unwrap_err().kind(), ErrorKind::Unreachable);
     assert_eq!(remote.outcome(id).await.unwrap(), Outcome::Unknown);
     assert!(texts(&store).await.is_empty());
-    assert!(remote.begin().await.unwrap().commit(vec![]).await.is_ok(), "the next one goes well");
+    assert!(remote.begin().await.unwrap().commit(vec![]).await.is_ok(), "the next one succeeds");
 }
 
 #[tokio::test]

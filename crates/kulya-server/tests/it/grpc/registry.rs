@@ -481,7 +481,7 @@ async fn a_disconnect_anywhere_is_reported_correctly() {
             proxy.cut_after(direction, bytes);
             match remote.create_group(&name, avro.clone()).await {
                 Ok(is_new) => {
-                    assert!(is_new, "nobody else made it");
+                    assert!(is_new, "no other client created it");
                     made += 1;
                 }
                 Err(error) => {

@@ -23,7 +23,7 @@ async fn a_tail_returns_existing_and_new_events() {
     store.seal_stream(&orders()).await.unwrap();
     let mut count = 0;
     while let Some((_, chunk)) = tail.next().await.unwrap() {
-        assert_eq!(chunk.events.len(), 1, "no more than was asked for");
+        assert_eq!(chunk.events.len(), 1, "at most the requested bytes");
         count += 1;
     }
     assert_eq!((count, tail.cut()), (20, &tail_cut(&store, &orders()).await.unwrap()));
@@ -61,7 +61,7 @@ async fn a_slow_reader_has_backpressure() {
     };
     assert_eq!(error.kind(), ErrorKind::Truncated);
     assert!(held <= 8, "{held} MiB were on their way");
-    assert_eq!(texts(&remote).await.len(), 200, "a stalled tail holds up nobody else");
+    assert_eq!(texts(&remote).await.len(), 200, "a stalled tail blocks no other call");
 }
 
 #[tokio::test]

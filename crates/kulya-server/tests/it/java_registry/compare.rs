@@ -85,7 +85,7 @@ const KNOWN_DIFFERENCES: &[KnownDifference] = &[
     },
     KnownDifference {
         name: "credentials that cannot be read",
-        reason: "who shows them is not known, as with a wrong password: 401, not 500 (contract §4.5)",
+        reason: "invalid credentials are unauthenticated, as a wrong password: 401, not 500 (contract §4.5)",
         holds: |request, java, ours| {
             let is_unreadable = request.authorization.as_deref().is_some_and(is_malformed);
             is_unreadable && java.status == 500 && ours.status == 401
@@ -94,7 +94,7 @@ const KNOWN_DIFFERENCES: &[KnownDifference] = &[
     },
     KnownDifference {
         name: "a group that the caller is refused by its name",
-        reason: "who may not see it is not told that it is there: 403, not 409 (rights, NONE)",
+        reason: "its existence is not revealed without permission: 403, not 409 (NONE)",
         holds: |request, java, ours| {
             let is_refused = request.authorization.as_deref().is_some_and(|by| user_of(by) == "all-but-one");
             is_refused && request.operation == "createGroup" && java.status == 409 && ours.status == 403

@@ -68,14 +68,14 @@ async fn unreadable_things_are_like_missing_ones() {
         let there: Vec<&Thing> = fixture.things.iter().filter(|thing| !fixture.may_read(thing)).collect();
         for thing in there {
             let gone = thing.renamed();
-            assert!(!fixture.may_read(&gone), "drawn rights are alike on both");
+            assert!(!fixture.may_read(&gone), "permissions are equal on both");
             for (request, response) in operations::about(&fixture, thing).await {
                 let absent = operations::again(&fixture, &request, thing, &gone).await;
                 let plain = |response: &TestResponse, thing: &Thing| response.without(thing.name());
                 assert_eq!(
                     plain(&response, thing),
                     plain(&absent, &gone),
-                    "permissions {:?}: {} reveals whether {thing:?} is there",
+                    "permissions {:?}: {} reveals whether {thing:?} exists",
                     fixture.rights,
                     request.line
                 );
@@ -115,7 +115,7 @@ async fn a_page_token_is_valid_for_its_list_only() {
             let expected = if fits { 200 } else { 400 };
             assert_eq!(fixture.admin("GET", &line, "").await.status, expected, "{line}");
             let eva = fixture.send("eva", "GET", &line, "").await;
-            assert_ne!(eva.status, 200, "somebody else's token: {line}");
+            assert_ne!(eva.status, 200, "another caller's token: {line}");
         }
         for wrong in ["a", "/ns-a", "00.", "*", &tokens[at][1..], &format!("{}A", tokens[at])] {
             let line = format!("{path}&{parameter}={wrong}");

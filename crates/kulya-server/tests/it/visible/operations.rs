@@ -400,7 +400,7 @@ fn rest_v1(thing: &Thing, id: &GroupId) -> Vec<Request> {
             (_, "/v1/groups/{group}/schemas/versions/validate") => &["Validate"],
             (_, "/v1/groups/{group}/encodings") => &["GetEncodingId"],
             (_, "/v1/groups/{group}/codecTypes") => &["NewCodec"],
-            other => panic!("nobody asks {other:?}"),
+            other => panic!("no request for {other:?}"),
         };
         for kind in kinds {
             let body = if kind.is_empty() { String::new() } else { body(thing, kind) };
@@ -500,7 +500,7 @@ fn lists(fixture: &Fixture) -> Vec<Request> {
                 "importRegistry" => ("?existing=skip".to_owned(), import()),
                 "followChanges" => (format!("?from={}", fixture.place), String::new()),
                 _ if path.starts_with("/health") => (String::new(), String::new()),
-                other => panic!("nobody asks {other}"),
+                other => panic!("no request for {other}"),
             };
             let kind = if path == "/v2/import" { "application/x-ndjson" } else { "application/json" };
             requests.push(Request::http(&method, format!("{path}{query}"), kind, body));
@@ -649,7 +649,7 @@ fn of_group(thing: &Thing, id: &GroupId, call: &str) -> Vec<Vec<Vec<u8>>> {
         }
         // not about a group
         "Describe" | "ListNamespaces" | "ListGroups" | "Search" | "Export" | "Watch" => return Vec::new(),
-        other => panic!("nobody asks {other} of the registry"),
+        other => panic!("no request for {other} of the registry"),
     }]]
 }
 
@@ -697,7 +697,7 @@ fn of_stream(scope: &str, name: &str, event: &str, call: &str) -> Vec<Vec<Vec<u8
         // about scopes and tables
         "Describe" | "CreateScope" | "ListScopes" | "DeleteScope" | "ListStreams" | "CreateTable"
         | "ListTables" | "DeleteTable" | "GetEntry" | "Scan" => return Vec::new(),
-        other => panic!("nobody asks {other} of the store"),
+        other => panic!("no request for {other} of the store"),
     }]]
 }
 
