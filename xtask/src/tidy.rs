@@ -15,7 +15,7 @@ const RINGS: &[(&str, u8)] = &[
     ("kulya-store-pravega", 1),
     ("kulya-store-object", 1),
     ("kulya-registry-api", 1),
-    ("kulya-guard", 1),
+    ("kulya-auth", 1),
     ("kulya-codec", 2),
     ("kulya-wire", 2),
     ("kulya-registry", 2),
@@ -32,7 +32,7 @@ const RINGS: &[(&str, u8)] = &[
 const OWNERS: &[(&str, &str)] = &[
     ("datafusion", "kulya-sql"),
     ("axum", "kulya-server"),
-    ("jsonwebtoken", "kulya-guard"),
+    ("jsonwebtoken", "kulya-auth"),
     ("tonic-reflection", "kulya-server"),
     ("tonic-health", "kulya-server"),
     ("reqwest", "kulya-client"),

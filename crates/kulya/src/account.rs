@@ -3,8 +3,8 @@
 use crate::args::{AccountArgs, AccountCommand};
 use crate::say;
 use anyhow::{Context, Result, ensure};
+use kulya_auth::{PasswordHash, Secret, account};
 use kulya_client::random_id;
-use kulya_guard::{PasswordHash, Secret, account};
 use std::io::{IsTerminal, Read};
 use std::num::NonZeroU32;
 

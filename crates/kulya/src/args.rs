@@ -543,7 +543,7 @@ pub(crate) enum StoreCommand {
 #[derive(Debug, clap::Args)]
 pub(crate) struct AccountArgs {
     /// How much work a password's hash is
-    #[arg(long, global = true, default_value_t = kulya_guard::ITERATIONS, value_name = "N")]
+    #[arg(long, global = true, default_value_t = kulya_auth::ITERATIONS, value_name = "N")]
     pub(crate) iterations: std::num::NonZeroU32,
     #[command(subcommand)]
     pub(crate) command: AccountCommand,

@@ -9,8 +9,8 @@ use crate::settings::Settings;
 use crate::stop;
 use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
+use kulya_auth::Credentials;
 use kulya_client::{HttpRegistry, Login, RegistrySettings};
-use kulya_guard::Credentials;
 use kulya_registry_api::SchemaRegistry;
 use kulya_sql::{
     Backend, CatalogOptions, Opener, RowWriter, Security, Session, Shape, SqlError, SqlResult, Started,

@@ -2,7 +2,7 @@
 //! is answered as the document says, and every other one is refused. `cargo xtask schemathesis` runs this alone.
 
 use crate::program::Running;
-use kulya_guard::{PasswordHash, account};
+use kulya_auth::{PasswordHash, account};
 use std::num::NonZeroU32;
 use std::process::Command;
 use tempfile::tempdir;

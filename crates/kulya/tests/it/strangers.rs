@@ -1,7 +1,7 @@
 //! Who comes to the program and should not: pages in somebody's browser, and whoever guesses passwords.
 
 use crate::program::{Running, command};
-use kulya_guard::{PasswordHash, account};
+use kulya_auth::{PasswordHash, account};
 use std::io::{BufRead, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroU32;

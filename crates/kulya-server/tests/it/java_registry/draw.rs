@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use kulya_dice::Dice;
 use serde_json::{Value, json};
 
-/// A client that asks for anything.
+/// Generates random requests.
 pub(super) struct Client(Dice);
 
 /// One request: method, path with query, and body.
@@ -15,9 +15,9 @@ pub(super) struct Request {
     pub(super) method: &'static str,
     pub(super) path: String,
     pub(super) body: Option<Value>,
-    /// Who asks, where that matters.
+    /// The credentials, where they matter.
     pub(super) authorization: Option<String>,
-    /// Whether something was taken out of the body, or is of another kind than it should be.
+    /// Whether a member of the body was removed or has a wrong type.
     pub(super) is_wrong: bool,
 }
 
@@ -68,7 +68,7 @@ impl Client {
         Self(Dice::new(seed))
     }
 
-    /// How much it asks: fewer than so many requests.
+    /// Returns a random number of requests below the maximum.
     pub(super) fn patience(&mut self, most: u64) -> u64 {
         self.0.roll(most)
     }
@@ -125,7 +125,7 @@ impl Client {
             "Protobuf" => self.0.of(&PROTOBUF),
             _ => self.0.of(&[&b"anything"[..], b"", b"\x00\xff"]),
         };
-        // a type that fits, more often than not
+        // a type that matches, more often than not
         let type_name = match (format["serializationFormat"].as_str(), self.0.roll(3)) {
             (Some("Avro"), 1..) => self.0.of(&["User", "", "a.b.User"]),
             (Some("Protobuf"), 1..) => self.0.of(&["M", "p.M", ""]),
@@ -148,10 +148,10 @@ impl Client {
         })
     }
 
-    /// Any request about a namespace; now and then a wrong one.
+    /// Generates a request about a namespace, sometimes an invalid one.
     pub(super) fn request(&mut self, namespace: &str) -> Request {
         let mut request = self.right_request(namespace);
-        // the Java server tries for ever to answer a wrong one for an encoding
+        // the Java server hangs on an invalid request for an encoding
         if let Some(body) = request.body.as_mut().filter(|_| request.operation != "encodingId")
             && self.0.once_in(10)
         {
@@ -161,7 +161,7 @@ impl Client {
         request
     }
 
-    /// Takes a member out of a value, at any depth, or makes it one of another kind.
+    /// Removes a member of a value, at any depth, or changes its type.
     fn spoil(&mut self, value: &mut Value) {
         let Value::Object(members) = value else {
             *value = self.0.of(&[0, 1, 2]).into_any_kind();
@@ -177,7 +177,7 @@ impl Client {
         }
     }
 
-    /// A history's first requests make groups, so that what follows finds some.
+    /// Generates the creation of a group, for the start of a history.
     pub(super) fn creation(&mut self, namespace: &str) -> Request {
         loop {
             let request = self.right_request(namespace);
@@ -189,7 +189,7 @@ impl Client {
 
     fn right_request(&mut self, namespace: &str) -> Request {
         let group = self.0.of(&GROUPS);
-        // the Java server does not find a name with a slash in it that way
+        // the Java server does not find a name with a slash by this path
         let base = if self.0.once_in(if group.contains("%2F") { 40 } else { 3 }) {
             format!("/v1/namespace/{namespace}/groups")
         } else {
