@@ -11,7 +11,7 @@
 //!   default. `--shared`: four of them on one store, killed and stopped meanwhile; 10 minutes.
 //! - `schemathesis`: the program's REST v2 held against its document, where Python is.
 //! - `record-demo`: records the demo's change log anew, from a real PostgreSQL.
-//! - `tidy`: the rules of the house that a program can check.
+//! - `tidy`: the project's rules that a program can check; `tidy circles` lists the circles of modules.
 
 mod avro;
 mod buf;
@@ -113,7 +113,7 @@ fn run() -> Result<()> {
             cargo.args(["test", "-p", "kulya", "--test", "it", "--", "--include-ignored", "schemathesis"]);
             return run_beside(schemathesis::start(schemathesis::find_or_fetch()?), &mut cargo);
         }
-        ["tidy"] => return tidy::run(),
+        ["tidy", rest @ ..] => return tidy::run(rest),
         ["soak", rest @ ..] => return soak(rest),
         [word, "--", program, rest @ ..] => {
             if let Some(fixture) = FIXTURES.iter().find(|fixture| fixture.word == *word) {
@@ -124,13 +124,13 @@ fn run() -> Result<()> {
     }
     let beside = FIXTURES.map(|fixture| format!("{} -- COMMAND…", fixture.word)).join(" | ");
     bail!(
-        "usage: cargo xtask test [cargo test arguments] | {beside} | schemathesis | soak [--shared] [--minutes N] | record-demo | tidy"
+        "usage: cargo xtask test [cargo test arguments] | {beside} | schemathesis | soak [--shared] [--minutes N] | record-demo | tidy [circles]"
     )
 }
 
 /// Every test, those that need a server included. With arguments, they go to `cargo test` instead of `--workspace`.
 fn test(args: &[&str]) -> Result<()> {
-    tidy::run()?;
+    tidy::run(&[])?;
     let mut cargo = cargo();
     // one run names everything that fails
     cargo.args(["test", "--no-fail-fast"]);
