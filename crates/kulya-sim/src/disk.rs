@@ -1,7 +1,7 @@
 //! A disk that remembers what was synced, and forgets, tears, fills up, fails or dies when told to.
 
-use kulya_dice::Dice;
 use kulya_store_embedded::disk::{Disk, InPlaceFile, Lock, Locking, LogFile, ReadFile};
+use kulya_testkit::SeededRng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ struct Platter {
     locked: bool,
     /// Rises with each crash: what an owner of before holds is dead.
     life: u64,
-    dice: Option<Dice>,
+    dice: Option<SeededRng>,
     faults: Faults,
 }
 
@@ -59,8 +59,8 @@ fn dead() -> io::Error {
 }
 
 impl Platter {
-    fn dice(&mut self) -> &mut Dice {
-        self.dice.get_or_insert_with(|| Dice::new(0))
+    fn dice(&mut self) -> &mut SeededRng {
+        self.dice.get_or_insert_with(|| SeededRng::new(0))
     }
 
     /// Counts an operation that changes something; an error when the power goes with it.
@@ -82,7 +82,7 @@ impl Platter {
 
 impl SimDisk {
     /// An empty disk whose accidents come from these dice.
-    pub fn new(dice: Dice) -> Self {
+    pub fn new(dice: SeededRng) -> Self {
         let disk = Self::default();
         disk.platter().dice = Some(dice);
         disk
@@ -121,7 +121,7 @@ impl SimDisk {
         self.kill();
         let mut platter = self.platter();
         let Platter { files, removed, dice, .. } = &mut *platter;
-        let dice = dice.get_or_insert_with(|| Dice::new(0));
+        let dice = dice.get_or_insert_with(|| SeededRng::new(0));
         for (path, file) in std::mem::take(removed) {
             if dice.once_in(2) {
                 files.entry(path).or_insert(file);

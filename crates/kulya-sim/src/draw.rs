@@ -1,10 +1,10 @@
 //! What is thrown: steps of the model.
 
-use kulya_dice::Dice;
 use kulya_store::model::{self, Event, STREAMS, Step};
+use kulya_testkit::SeededRng;
 
 /// One step; or commits that are asked for at the same time, and so share a frame.
-pub(crate) fn group(dice: &mut Dice) -> Vec<Step> {
+pub(crate) fn group(dice: &mut SeededRng) -> Vec<Step> {
     if dice.once_in(4) {
         let count = 2 + dice.roll(3);
         return (0..count).map(|_| commit(dice, false)).collect();
@@ -13,7 +13,7 @@ pub(crate) fn group(dice: &mut Dice) -> Vec<Step> {
 }
 
 /// One step.
-pub(crate) fn step(dice: &mut Dice) -> Step {
+pub(crate) fn step(dice: &mut SeededRng) -> Step {
     let stream = dice.roll(STREAMS.into()) as u8;
     match dice.roll(24) {
         0 => Step::Truncate(stream, dice.byte()),
@@ -28,7 +28,7 @@ pub(crate) fn step(dice: &mut Dice) -> Step {
     }
 }
 
-fn commit(dice: &mut Dice, conditional: bool) -> Step {
+fn commit(dice: &mut SeededRng, conditional: bool) -> Step {
     let events = events(dice, 5);
     let mut changes: Vec<model::Change> = Vec::new();
     for _ in 0..dice.roll(3) {
@@ -40,7 +40,7 @@ fn commit(dice: &mut Dice, conditional: bool) -> Step {
     Step::Commit { events, changes, writer, synced: !dice.once_in(3) }
 }
 
-fn events(dice: &mut Dice, most: u64) -> Vec<Event> {
+fn events(dice: &mut SeededRng, most: u64) -> Vec<Event> {
     let count = dice.roll(most);
     (0..count)
         .map(|_| {

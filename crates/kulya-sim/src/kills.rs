@@ -3,11 +3,11 @@
 //! more: a process that is killed has lost nothing that it wrote.
 
 use crate::draw;
-use kulya_dice::Dice;
 use kulya_store::clock::ManualClock;
 use kulya_store::memory::MemoryStore;
 use kulya_store::{StreamStore, model};
 use kulya_store_embedded::{Components, EmbeddedStore};
+use kulya_testkit::SeededRng;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -33,7 +33,7 @@ pub struct Kills {
 }
 
 fn step(seed: u64, number: u64) -> model::Step {
-    draw::step(&mut Dice::new(seed.wrapping_mul(1_000_003).wrapping_add(number)))
+    draw::step(&mut SeededRng::new(seed.wrapping_mul(1_000_003).wrapping_add(number)))
 }
 
 fn open(folder: &Path, clock: &Arc<ManualClock>) -> kulya_store::Result<EmbeddedStore> {
@@ -61,7 +61,7 @@ pub async fn child(folder: &Path, seed: u64, from: u64) {
 /// Lets a child live on a folder, kills it, and looks at what it left; again and again. `program` is run with the
 /// arguments `child FOLDER SEED FROM`. Panics when the store is not what it must be.
 pub async fn kill(program: &Path, folder: &Path, seed: u64, times: u64) -> Kills {
-    let mut dice = Dice::new(seed);
+    let mut dice = SeededRng::new(seed);
     let clock = Arc::new(ManualClock::default());
     let oracle = MemoryStore::with_clock(clock.clone());
     model::make(&oracle).await.expect("the world is made");

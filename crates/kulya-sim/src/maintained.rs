@@ -5,12 +5,12 @@
 
 use crate::{SimDisk, SimIndex};
 use bytes::Bytes;
-use kulya_dice::Dice;
 use kulya_store::clock::{Clock, ManualClock};
 use kulya_store::{
     Append, Commit, EventPointer, Health, Retention, StreamConfig, StreamId, StreamStore, bounded_read,
 };
 use kulya_store_embedded::{Components, EmbeddedStore};
+use kulya_testkit::SeededRng;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +37,7 @@ pub struct Maintained {
 }
 
 struct World {
-    dice: Dice,
+    dice: SeededRng,
     disk: SimDisk,
     index: SimIndex,
     clock: Arc<ManualClock>,
@@ -48,8 +48,8 @@ struct World {
 
 /// Lives so many lives, each on a runtime as the program has it. Panics when the invariant breaks.
 pub async fn live_maintained(seed: u64, lives: u64) -> Maintained {
-    let mut dice = Dice::new(seed);
-    let disk = SimDisk::new(Dice::new(dice.roll(u64::MAX)));
+    let mut dice = SeededRng::new(seed);
+    let disk = SimDisk::new(SeededRng::new(dice.roll(u64::MAX)));
     let index = SimIndex::beside(&disk);
     let clock = Arc::new(ManualClock::at(Duration::from_secs(1000)));
     let mut world = World { dice, disk, index, clock, seen: Maintained::default(), times: Vec::new() };

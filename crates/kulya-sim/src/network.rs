@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use kulya_client::{Connection, Network};
-use kulya_dice::Dice;
 use kulya_server::Faces;
 use kulya_store::StreamStore;
+use kulya_testkit::SeededRng;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -46,7 +46,7 @@ pub struct SimNetwork {
 }
 
 struct Inner {
-    dice: Dice,
+    dice: SeededRng,
     server: Server,
     next: Option<Cut>,
     refuses: u32,
@@ -70,7 +70,7 @@ impl Server {
 
 impl SimNetwork {
     /// A network whose server has this store.
-    pub fn before(store: Arc<dyn StreamStore>, dice: Dice) -> Self {
+    pub fn before(store: Arc<dyn StreamStore>, dice: SeededRng) -> Self {
         let server = Server::of(&store);
         let inner = Inner { dice, server, next: None, refuses: 0, cuts: 0, restarts: 0 };
         Self { store, inner: Arc::new(Mutex::new(inner)) }

@@ -8,13 +8,13 @@
 use crate::draw;
 use crate::network::{Cut, SimNetwork, Way};
 use kulya_client::{RemoteSettings, RemoteStore};
-use kulya_dice::Dice;
 use kulya_store::clock::ManualClock;
 use kulya_store::memory::MemoryStore;
 use kulya_store::model::{self, Answer, Step};
 use kulya_store::{
     Append, Commit, Error, ErrorKind, Result, StreamConfig, StreamId, StreamStore, bounded_read, head_cut,
 };
+use kulya_testkit::SeededRng;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ impl Wired {
 }
 
 struct World {
-    dice: Dice,
+    dice: SeededRng,
     network: SimNetwork,
     served: MemoryStore,
     remote: RemoteStore,
@@ -72,14 +72,14 @@ fn followed() -> StreamId {
 /// Takes so many steps, on a runtime of one thread whose clock stands still; panics, with the trace, when the invariant
 /// breaks.
 pub async fn live_wired(seed: u64, steps: u64) -> Wired {
-    let mut dice = Dice::new(seed);
+    let mut dice = SeededRng::new(seed);
     let clock = Arc::new(ManualClock::default());
     let (served, oracle) = (MemoryStore::with_clock(clock.clone()), MemoryStore::with_clock(clock.clone()));
     for store in [&served, &oracle] {
         model::make(store).await.expect("the world is made");
     }
     served.create_stream(&followed(), StreamConfig::with_segments(2)).await.expect("the world is made");
-    let network = SimNetwork::before(Arc::new(served.clone()), Dice::new(dice.roll(u64::MAX)));
+    let network = SimNetwork::before(Arc::new(served.clone()), SeededRng::new(dice.roll(u64::MAX)));
     let settings = RemoteSettings::new("http://world");
     let remote = RemoteStore::connect_over(settings, Arc::new(network.clone())).await;
     let remote = remote.expect("the network is whole yet");

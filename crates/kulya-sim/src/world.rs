@@ -7,12 +7,12 @@
 
 use crate::draw;
 use crate::{Faults, SimDisk, SimIndex};
-use kulya_dice::Dice;
 use kulya_store::clock::{Clock, ManualClock};
 use kulya_store::memory::MemoryStore;
 use kulya_store::model::{self, Step};
 use kulya_store::{ErrorKind, StreamStore};
 use kulya_store_embedded::{Components, EmbeddedStore};
+use kulya_testkit::SeededRng;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -55,7 +55,7 @@ impl Report {
 }
 
 struct World {
-    dice: Dice,
+    dice: SeededRng,
     disk: SimDisk,
     index: SimIndex,
     store: EmbeddedStore,
@@ -72,8 +72,8 @@ struct World {
 
 /// Lives through so many crashes; panics, with the trace, when the invariant breaks.
 pub async fn live(seed: u64, crashes: u64) -> Report {
-    let mut dice = Dice::new(seed);
-    let disk = SimDisk::new(Dice::new(dice.roll(u64::MAX)));
+    let mut dice = SeededRng::new(seed);
+    let disk = SimDisk::new(SeededRng::new(dice.roll(u64::MAX)));
     let index = SimIndex::beside(&disk);
     let clock = Arc::new(ManualClock::default());
     let store = open(&disk, &index, &clock).expect("an empty disk takes a store");

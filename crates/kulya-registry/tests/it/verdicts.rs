@@ -5,7 +5,6 @@
 use crate::registry_on;
 use kulya_codec::administration::{Question, RegistryAdministration};
 use kulya_codec::{RegistryErrorKind, SchemaRegistry};
-use kulya_dice::Dice;
 use kulya_registry::Registry;
 use kulya_schema::decide::{self, Alike, Judge, Reason, Refusal};
 use kulya_schema::{
@@ -13,6 +12,7 @@ use kulya_schema::{
     SchemaWithVersion, Side, Strict, Unknown, VersionInfo, normalize, protobuf,
 };
 use kulya_store::memory::MemoryStore;
+use kulya_testkit::SeededRng;
 use prost::Message;
 use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{
@@ -52,7 +52,7 @@ struct Seen {
 }
 
 async fn history(format: &Format, seed: u64, seen: &mut Seen) {
-    let mut dice = Dice::new(seed);
+    let mut dice = SeededRng::new(seed);
     let at = format!("{format}, seed {seed}");
     let store = Arc::new(MemoryStore::new());
     // one that remembers, and one that has to read what the other wrote
@@ -108,7 +108,7 @@ fn rules() -> [Rules; 4] {
     [Rules::Java, Rules::strict(), Rules::Strict(allow), Rules::Strict(json)]
 }
 
-fn policy(dice: &mut Dice, live: &[SchemaWithVersion]) -> Compatibility {
+fn policy(dice: &mut SeededRng, live: &[SchemaWithVersion]) -> Compatibility {
     use Compatibility::*;
     let mut side = || match dice.roll(4) {
         0 => None,
@@ -227,7 +227,7 @@ async fn same_reading(
 }
 
 /// A schema of few fields of few types, so that many are alike, with what does not matter drawn too.
-fn schema(dice: &mut Dice, format: &Format, types: &[&str]) -> SchemaInfo {
+fn schema(dice: &mut SeededRng, format: &Format, types: &[&str]) -> SchemaInfo {
     let name = *dice.choose(types);
     let fields: Vec<&str> = ["a", "b"].into_iter().filter(|_| !dice.once_in(3)).collect();
     match format {
@@ -238,7 +238,7 @@ fn schema(dice: &mut Dice, format: &Format, types: &[&str]) -> SchemaInfo {
 }
 
 /// Another schema of the same shape, where there is one.
-fn redressed(dice: &mut Dice, mut schema: SchemaInfo) -> SchemaInfo {
+fn redressed(dice: &mut SeededRng, mut schema: SchemaInfo) -> SchemaInfo {
     match schema.format {
         Format::Avro => {
             let text = String::from_utf8(schema.data).unwrap();
@@ -256,13 +256,13 @@ fn redressed(dice: &mut Dice, mut schema: SchemaInfo) -> SchemaInfo {
     schema
 }
 
-fn comment(dice: &mut Dice) -> SourceCodeInfo {
+fn comment(dice: &mut SeededRng) -> SourceCodeInfo {
     let leading_comments = Some(format!("comment {}", dice.roll(1000)));
     let location = prost_types::source_code_info::Location { leading_comments, ..Default::default() };
     SourceCodeInfo { location: vec![location] }
 }
 
-fn avro(dice: &mut Dice, name: &str, fields: &[&str]) -> SchemaInfo {
+fn avro(dice: &mut SeededRng, name: &str, fields: &[&str]) -> SchemaInfo {
     let mut shown = Vec::new();
     for field in fields {
         let (kind, defaults) = *dice.choose(&[
@@ -291,7 +291,7 @@ fn avro(dice: &mut Dice, name: &str, fields: &[&str]) -> SchemaInfo {
     SchemaInfo::new(name, Format::Avro, text)
 }
 
-fn json(dice: &mut Dice, name: &str, fields: &[&str]) -> SchemaInfo {
+fn json(dice: &mut SeededRng, name: &str, fields: &[&str]) -> SchemaInfo {
     let mut shown = Vec::new();
     for field in fields {
         let kind = dice.choose(&[
@@ -318,7 +318,7 @@ fn json(dice: &mut Dice, name: &str, fields: &[&str]) -> SchemaInfo {
     SchemaInfo::new(name, Format::Json, text)
 }
 
-fn protobuf(dice: &mut Dice, name: &str, fields: &[&str]) -> SchemaInfo {
+fn protobuf(dice: &mut SeededRng, name: &str, fields: &[&str]) -> SchemaInfo {
     let mut shown = Vec::new();
     for (number, field) in (1..).zip(fields) {
         let kind =

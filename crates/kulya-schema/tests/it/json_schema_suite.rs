@@ -2,8 +2,8 @@
 //! said of a pair must hold of the suite's instances, with another validator as the judge.
 
 use jsonschema::Validator;
-use kulya_dice::Dice;
 use kulya_schema::json_schema::{Schema, Verdict, can_read, parse};
+use kulya_testkit::SeededRng;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -59,7 +59,7 @@ fn setting(name: &str, otherwise: u64) -> u64 {
 fn verdicts_hold_of_the_suites_instances() {
     let (seed, cases) = (setting("KULYA_SEED", 1), setting("KULYA_CASES", 1000));
     println!("KULYA_SEED={seed} KULYA_CASES={cases}");
-    let mut dice = Dice::new(seed);
+    let mut dice = SeededRng::new(seed);
     for (dialect, lines) in SUITE {
         let groups = groups(dialect, lines);
         assert!(groups.len() > 100, "{} groups of {dialect}", groups.len());

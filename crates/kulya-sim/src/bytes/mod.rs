@@ -11,11 +11,11 @@ pub use requests::registry_rest;
 pub use schemas::{avro_schema, json_schema, protobuf_schema};
 
 use crate::{SimDisk, SimIndex};
-use kulya_dice::Dice;
 use kulya_store::{
     ErrorKind, EventPointer, Scope, SegmentId, StreamCut, StreamName, StreamStore, bounded_read, hash,
 };
 use kulya_store_embedded::{Components, EmbeddedStore, outside};
+use kulya_testkit::SeededRng;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ pub fn recovery(bytes: &[u8]) {
     }
     let log =
         if first % 2 == 1 { outside::framed(bodies) } else { bytes.get(1..).unwrap_or_default().to_vec() };
-    let disk = SimDisk::new(Dice::new(1));
+    let disk = SimDisk::new(SeededRng::new(1));
     let folder = Path::new("store");
     disk.put(&folder.join("FORMAT"), format!("{}\n", EmbeddedStore::FORMAT).as_bytes());
     disk.put(&folder.join("MANIFEST"), &outside::manifest());

@@ -1,13 +1,13 @@
 //! A folder with a history of its own: commits of events, some of which hold what looks like frames; transactions, table
 //! entries, cuts, compactions, and an end that is orderly or none.
 
-use kulya_dice::Dice;
 use kulya_store::{
     Append, Commit, Condition, Durability, EventPointer, StreamConfig, StreamId, StreamStore, TableChange,
     TableId, bounded_read, tail_cut,
 };
 use kulya_store_embedded::outside::{self, FrameRange};
 use kulya_store_embedded::{Components, EmbeddedStore};
+use kulya_testkit::SeededRng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -68,7 +68,7 @@ pub(super) fn number_of(bytes: &[u8]) -> Option<u64> {
 }
 
 struct Writer<'a> {
-    dice: &'a mut Dice,
+    dice: &'a mut SeededRng,
     live: PathBuf,
     secret: [u8; 16],
     streams: Vec<StreamId>,
@@ -81,7 +81,7 @@ struct Writer<'a> {
 }
 
 /// Makes a folder at `path`.
-pub(super) async fn write(path: &Path, dice: &mut Dice) -> Written {
+pub(super) async fn write(path: &Path, dice: &mut SeededRng) -> Written {
     let secret = std::array::from_fn(|_| dice.byte());
     let id = |name: &str| StreamId::new("shop", name).expect("a name");
     let mut writer = Writer {

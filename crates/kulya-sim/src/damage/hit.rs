@@ -1,9 +1,9 @@
 //! What is done to a folder, and which of its frames are as they were afterwards.
 
 use super::folder::{BEGINNING, Written, files, number_of};
-use kulya_dice::Dice;
 use kulya_store::EventPointer;
 use kulya_store_embedded::outside;
+use kulya_testkit::SeededRng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const FILE_HEADER_BYTES: usize = 64;
 
 /// Damages a folder once or a few times; says how. `original` is what it was copied from.
-pub(super) fn hits(folder: &Path, original: &Path, dice: &mut Dice) -> Vec<String> {
+pub(super) fn hits(folder: &Path, original: &Path, dice: &mut SeededRng) -> Vec<String> {
     (0..1 + dice.roll(3)).map(|_| hit(folder, original, dice)).collect()
 }
 
@@ -24,7 +24,7 @@ fn shown(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn hit(folder: &Path, original: &Path, dice: &mut Dice) -> String {
+fn hit(folder: &Path, original: &Path, dice: &mut SeededRng) -> String {
     let logs = logs(folder);
     let Some(last) = logs.last() else { return "there is no log file left".into() };
     let log = dice.choose(&logs).clone();
@@ -118,8 +118,8 @@ fn hit(folder: &Path, original: &Path, dice: &mut Dice) -> String {
 fn change(
     path: &Path,
     what: &str,
-    dice: &mut Dice,
-    how: impl FnOnce(&mut Vec<u8>, usize, &mut Dice),
+    dice: &mut SeededRng,
+    how: impl FnOnce(&mut Vec<u8>, usize, &mut SeededRng),
 ) -> String {
     let Ok(mut bytes) = fs::read(path) else { return format!("{} is not there", shown(path)) };
     let at = dice.below(bytes.len());

@@ -9,9 +9,9 @@ mod folder;
 mod hit;
 
 use folder::{Written, files};
-use kulya_dice::Dice;
 use kulya_store::{Append, Commit, ErrorKind, EventPointer, StreamId, StreamStore, TableId, bounded_read};
 use kulya_store_embedded::{Components, EmbeddedStore, Salvaged};
+use kulya_testkit::SeededRng;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -49,7 +49,7 @@ impl Damages {
 
 /// Makes a folder, damages copies of it, and looks at each; panics where the invariant breaks.
 pub async fn damage(seed: u64) -> Damages {
-    let mut dice = Dice::new(seed);
+    let mut dice = SeededRng::new(seed);
     let scratch = scratch();
     let original = scratch.path().join("original");
     let written = folder::write(&original, &mut dice).await;

@@ -7,12 +7,12 @@ use super::{instance, orders, positions};
 use crate::{Examined, Location, ObjectLogStore, Settings, examine, repair};
 use bytes::Bytes;
 use futures::TryStreamExt;
-use kulya_dice::Dice;
 use kulya_store::clock::ManualClock;
 use kulya_store::{
     Append, Commit, Condition, ErrorKind, EventPointer, Scope, StreamConfig, StreamId, StreamStore,
     TableChange,
 };
+use kulya_testkit::SeededRng;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -67,7 +67,7 @@ struct Known {
 
 /// Whether the damage hit nothing that is needed, and whether the store could be opened.
 async fn live(seed: u64) -> (bool, bool) {
-    let mut dice = Dice::new(seed);
+    let mut dice = SeededRng::new(seed);
     let objects: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     let clock = Arc::new(ManualClock::at(Duration::from_secs(1000)));
     let known = write(&objects, &clock, &mut dice).await;
@@ -112,7 +112,7 @@ async fn live(seed: u64) -> (bool, bool) {
 }
 
 /// A store that has lived a while: with merged events, several checkpoints, and a log behind the newest.
-async fn write(objects: &Arc<dyn ObjectStore>, clock: &Arc<ManualClock>, dice: &mut Dice) -> Known {
+async fn write(objects: &Arc<dyn ObjectStore>, clock: &Arc<ManualClock>, dice: &mut SeededRng) -> Known {
     let store = ObjectLogStore::open(Arc::clone(objects), &Path::default(), settings(clock)).await.unwrap();
     store.create_scope(&Scope::new("shop").unwrap()).await.unwrap();
     let streams = [orders(), StreamId::new("shop", "returns").unwrap()];
@@ -149,7 +149,7 @@ async fn write(objects: &Arc<dyn ObjectStore>, clock: &Arc<ManualClock>, dice: &
 }
 
 /// Damages some objects; gives their names.
-async fn damage(objects: &Arc<dyn ObjectStore>, dice: &mut Dice) -> BTreeSet<String> {
+async fn damage(objects: &Arc<dyn ObjectStore>, dice: &mut SeededRng) -> BTreeSet<String> {
     let found: Vec<object_store::ObjectMeta> = objects.list(None).try_collect().await.unwrap();
     let mut names: Vec<Path> = found.into_iter().map(|meta| meta.location).collect();
     names.retain(|name| !name.as_ref().starts_with("closed"));

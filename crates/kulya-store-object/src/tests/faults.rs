@@ -4,7 +4,6 @@
 use super::faulty::Faulty;
 use super::{event, instance, memory, orders};
 use crate::{ObjectLogStore, Settings};
-use kulya_dice::Dice;
 use kulya_store::clock::ManualClock;
 use kulya_store::memory::MemoryStore;
 use kulya_store::model::{self, Step};
@@ -12,6 +11,7 @@ use kulya_store::{
     Append, Commit, Condition, ErrorKind, Result, Scope, StreamConfig, StreamStore, TableChange, TableId,
     WriterId, bounded_read,
 };
+use kulya_testkit::SeededRng;
 use object_store::ObjectStore;
 use object_store::path::Path;
 use proptest::strategy::{Strategy, ValueTree};
@@ -50,7 +50,7 @@ struct Cloud {
 }
 
 impl Cloud {
-    fn new(dice: &mut Dice) -> Self {
+    fn new(dice: &mut SeededRng) -> Self {
         let percent = dice.of(&[5, 20, 40]);
         Self { objects: memory(), ways: Vec::new(), clock: Arc::default(), percent }
     }
@@ -71,7 +71,7 @@ impl Cloud {
     }
 
     /// One more process.
-    async fn open(&mut self, dice: &mut Dice) -> ObjectLogStore {
+    async fn open(&mut self, dice: &mut SeededRng) -> ObjectLogStore {
         let way = Faulty::new(&self.objects, dice.number(), self.percent);
         self.ways.push(way.clone());
         let objects: Arc<dyn ObjectStore> = way;
@@ -125,7 +125,7 @@ fn several_stores_do_what_the_oracle_does() {
 /// Steps one after another, each by one of three stores. Where nobody knows whether a step was taken, it was taken whole or
 /// not at all. Gives how often that was.
 async fn one_after_another(seed: u64) -> u64 {
-    let mut dice = Dice::new(seed);
+    let mut dice = SeededRng::new(seed);
     let mut cloud = Cloud::new(&mut dice);
     let oracle = MemoryStore::with_clock(cloud.clock.clone());
     let mut stores = Vec::new();
@@ -175,7 +175,7 @@ async fn one_after_another(seed: u64) -> u64 {
 }
 
 fn dice_of(seed: u64, number: u64) -> usize {
-    Dice::new(seed ^ number << 32).below(3)
+    SeededRng::new(seed ^ number << 32).below(3)
 }
 
 #[test]
@@ -195,7 +195,7 @@ struct Told {
 
 /// Six tasks on three stores move one counter by compare-and-set, and write an event with each move.
 async fn at_once(seed: u64) {
-    let mut dice = Dice::new(seed);
+    let mut dice = SeededRng::new(seed);
     let mut cloud = Cloud::new(&mut dice);
     let counter = TableId::new("shop", "counter").unwrap();
     let mut stores = Vec::new();

@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt};
-use kulya_dice::Dice;
+use kulya_testkit::SeededRng;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
@@ -20,7 +20,7 @@ type Late = (Path, PutPayload, PutOptions);
 #[derive(Debug)]
 pub(super) struct Faulty {
     inner: Arc<dyn ObjectStore>,
-    dice: Mutex<Dice>,
+    dice: Mutex<SeededRng>,
     /// Of a hundred requests so many go wrong, in one way or another.
     percent: u64,
     late: Mutex<Vec<Late>>,
@@ -31,7 +31,7 @@ impl Faulty {
     pub(super) fn new(inner: &Arc<dyn ObjectStore>, seed: u64, percent: u64) -> Arc<Self> {
         Arc::new(Self {
             inner: Arc::clone(inner),
-            dice: Mutex::new(Dice::new(seed)),
+            dice: Mutex::new(SeededRng::new(seed)),
             percent,
             late: Mutex::default(),
             quiet: AtomicBool::new(false),

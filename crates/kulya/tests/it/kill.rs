@@ -5,9 +5,9 @@
 //! from a seed (`KULYA_SEED` sets another) and moments are told by what has happened, never by time.
 
 use crate::program::{Running, command, connect, database, kulya};
-use kulya_dice::Dice;
 use kulya_store::{StreamId, StreamStore, bounded_read};
 use kulya_store_embedded::EmbeddedStore;
+use kulya_testkit::SeededRng;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -38,7 +38,7 @@ type History = Arc<Mutex<Vec<Vec<Step>>>>;
 
 struct Writer {
     client: Client,
-    dice: Dice,
+    dice: SeededRng,
     first_key: u64,
     sequence: u64,
     rows: BTreeMap<u64, u64>,
@@ -109,7 +109,7 @@ impl Workload {
             let history = History::default();
             let writer = Writer {
                 client: connect(url).await,
-                dice: Dice::new(seed + number),
+                dice: SeededRng::new(seed + number),
                 first_key: number * 1000,
                 sequence: 0,
                 rows: BTreeMap::new(),
@@ -153,7 +153,7 @@ async fn killed_twenty_times_it_loses_nothing_and_repeats_nothing() {
 
     let folder = tempdir().unwrap();
     let capture = ["cdc", "--postgres", &url, "--name", "k", "--stream", "{table}", "--segments", "3"];
-    let mut dice = Dice::new(seed ^ 0xd1ce);
+    let mut dice = SeededRng::new(seed ^ 0xd1ce);
     for round in 0..KILLS {
         let mut running = Running::start(command(folder.path(), &capture).env("KULYA_LOG", "info"));
         // the first rounds die before the rows are stored, so that reading them begins anew

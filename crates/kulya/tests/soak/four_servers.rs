@@ -5,7 +5,7 @@
 use crate::program::{command, kulya, run};
 use crate::server::Server;
 use crate::watch::{Counts, bytes_below};
-use kulya_dice::Dice;
+use kulya_testkit::SeededRng;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -130,7 +130,7 @@ impl House {
         place: &str,
         is_over: &mpsc::Receiver<()>,
     ) -> Server {
-        let mut dice = Dice::new(number as u64);
+        let mut dice = SeededRng::new(number as u64);
         loop {
             let life = Duration::from_millis(LIFE_MS.0 + dice.roll(LIFE_MS.1));
             if is_over.recv_timeout(life) == Err(RecvTimeoutError::Disconnected) {

@@ -3,7 +3,7 @@
 //! large events, HTTP/2 windows that stay shut.
 
 use super::watch::Counts;
-use kulya_dice::Dice;
+use kulya_testkit::SeededRng;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(super) fn start(url: &str, counts: &Arc<Counts>) {
     for seed in 0..CLIENTS {
         let counts = Arc::clone(counts);
         tokio::spawn(async move {
-            let mut dice = Dice::new(seed);
+            let mut dice = SeededRng::new(seed);
             loop {
                 let hold = Duration::from_millis(200 + dice.roll(HOLD_MS));
                 let life = live(server, &mut dice);
@@ -34,7 +34,7 @@ pub(super) fn start(url: &str, counts: &Arc<Counts>) {
     }
 }
 
-async fn live(server: SocketAddr, dice: &mut Dice) -> std::io::Result<()> {
+async fn live(server: SocketAddr, dice: &mut SeededRng) -> std::io::Result<()> {
     let socket = TcpSocket::new_v4()?;
     socket.bind(([127, 0, 0, 2], 0).into())?;
     // what is not read stays with the server

@@ -4,8 +4,8 @@
 use super::change::{broken, changed};
 use super::draw;
 use super::pairs::{Pair, pairs};
-use kulya_dice::Dice;
 use kulya_schema::avro::{Incompatibility, Rule, Schema, can_read, parse};
+use kulya_testkit::SeededRng;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -54,7 +54,7 @@ fn setting(name: &str, otherwise: u64) -> u64 {
 fn any_pair_is_judged_as_by_java() {
     let (seed, cases) = (setting("KULYA_SEED", 1), setting("KULYA_CASES", 5_000));
     println!("KULYA_SEED={seed} KULYA_CASES={cases}");
-    let mut dice = Dice::new(seed);
+    let mut dice = SeededRng::new(seed);
     let mut java = Java::start();
     let mut seen = Seen::default();
     let mut left = cases as usize;
@@ -92,14 +92,14 @@ fn every_pair_of_the_table_is_judged_as_by_java() {
     }
 }
 
-fn draw_pair(dice: &mut Dice) -> (String, String) {
+fn draw_pair(dice: &mut SeededRng) -> (String, String) {
     let one = draw::schema(dice);
     let other = match dice.below(8) {
         0 => draw::schema(dice),
         1 => one.clone(),
         _ => changed(&one, dice),
     };
-    let text = |schema: &Value, dice: &mut Dice| {
+    let text = |schema: &Value, dice: &mut SeededRng| {
         if dice.once_in(10) { broken(schema, dice) } else { schema.to_string() }
     };
     let (one, other) = (text(&one, dice), text(&other, dice));

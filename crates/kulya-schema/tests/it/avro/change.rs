@@ -1,11 +1,11 @@
 //! Small changes of a schema: such as people make, and such as only break it.
 
 use super::draw::{self, FIELDS, PRIMITIVES, SYMBOLS, TYPE_NAMES, default_of};
-use kulya_dice::Dice;
+use kulya_testkit::SeededRng;
 use serde_json::{Value, json};
 
 /// A few changes, each somewhere.
-pub(super) fn changed(schema: &Value, dice: &mut Dice) -> Value {
+pub(super) fn changed(schema: &Value, dice: &mut SeededRng) -> Value {
     let mut schema = schema.clone();
     for _ in 0..=dice.below(3) {
         let mut places = Vec::new();
@@ -35,7 +35,7 @@ pub(super) fn pointers(value: &Value, at: String, places: &mut Vec<String>) {
     places.push(at);
 }
 
-fn change(value: &mut Value, is_type: bool, dice: &mut Dice) {
+fn change(value: &mut Value, is_type: bool, dice: &mut SeededRng) {
     if value.get("fields").is_some_and(Value::is_array) {
         change_record(value, dice);
     } else if let Some(Value::Array(symbols)) = value.get_mut("symbols") {
@@ -64,7 +64,7 @@ fn change(value: &mut Value, is_type: bool, dice: &mut Dice) {
     }
 }
 
-fn widened(name: &str, dice: &mut Dice) -> Value {
+fn widened(name: &str, dice: &mut SeededRng) -> Value {
     match dice.below(4) {
         0 => json!(dice.of(&PRIMITIVES)),
         1 => json!(["null", name]),
@@ -81,7 +81,7 @@ fn widened(name: &str, dice: &mut Dice) -> Value {
     }
 }
 
-fn rename_type(value: &mut Value, dice: &mut Dice) {
+fn rename_type(value: &mut Value, dice: &mut SeededRng) {
     let old = value["name"].clone();
     match dice.below(4) {
         0 => value["namespace"] = json!(dice.of(&["n", "m", ""])),
@@ -94,7 +94,7 @@ fn rename_type(value: &mut Value, dice: &mut Dice) {
     }
 }
 
-fn change_record(value: &mut Value, dice: &mut Dice) {
+fn change_record(value: &mut Value, dice: &mut SeededRng) {
     let kind = dice.below(6);
     let Some(Value::Array(fields)) = value.get_mut("fields") else { return };
     match kind {
@@ -118,7 +118,7 @@ fn change_record(value: &mut Value, dice: &mut Dice) {
     }
 }
 
-fn change_field(value: &mut Value, dice: &mut Dice) {
+fn change_field(value: &mut Value, dice: &mut SeededRng) {
     let old = value["name"].clone();
     match dice.below(6) {
         0 => {
@@ -138,7 +138,7 @@ fn change_field(value: &mut Value, dice: &mut Dice) {
 }
 
 /// A text that is near a schema and may be none.
-pub(super) fn broken(schema: &Value, dice: &mut Dice) -> String {
+pub(super) fn broken(schema: &Value, dice: &mut SeededRng) -> String {
     let mut schema = schema.clone();
     for _ in 0..=dice.below(2) {
         let mut places = Vec::new();
@@ -193,7 +193,7 @@ pub(super) fn broken(schema: &Value, dice: &mut Dice) -> String {
     }
 }
 
-fn odd_name(name: &str, dice: &mut Dice) -> String {
+fn odd_name(name: &str, dice: &mut SeededRng) -> String {
     match dice.below(12) {
         0 => String::new(),
         1 => format!("{name}."),
@@ -212,7 +212,7 @@ fn odd_name(name: &str, dice: &mut Dice) -> String {
     }
 }
 
-fn junk(dice: &mut Dice) -> Value {
+fn junk(dice: &mut SeededRng) -> Value {
     match dice.below(16) {
         0 => Value::Null,
         1 => json!(true),

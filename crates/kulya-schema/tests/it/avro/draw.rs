@@ -1,6 +1,6 @@
 //! Schemas by chance: every kind, nested, recursive, with aliases, defaults and namespaces; names are few, so that they meet.
 
-use kulya_dice::Dice;
+use kulya_testkit::SeededRng;
 use serde_json::{Map, Value, json};
 
 pub(super) const PRIMITIVES: [&str; 8] =
@@ -34,7 +34,7 @@ struct Known {
 
 /// What is drawn into one schema.
 pub(super) struct Draw<'d> {
-    dice: &'d mut Dice,
+    dice: &'d mut SeededRng,
     known: Vec<Known>,
     /// How many unions, arrays and maps stand around.
     ways_out: usize,
@@ -46,7 +46,7 @@ struct Drawn {
     default: Option<Value>,
 }
 
-pub(super) fn schema(dice: &mut Dice) -> Value {
+pub(super) fn schema(dice: &mut SeededRng) -> Value {
     let mut draw = Draw { dice, known: Vec::new(), ways_out: 0 };
     draw.any(0, "").schema
 }
@@ -260,7 +260,7 @@ impl Draw<'_> {
     }
 }
 
-pub(super) fn default_of(primitive: &str, dice: &mut Dice) -> Value {
+pub(super) fn default_of(primitive: &str, dice: &mut SeededRng) -> Value {
     match primitive {
         "null" => Value::Null,
         "boolean" => json!(true),

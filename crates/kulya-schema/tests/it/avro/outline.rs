@@ -1,7 +1,7 @@
 //! What is told of a record at first sight is what a closer look finds.
 
-use kulya_dice::Dice;
 use kulya_schema::avro::{Outline, Resolution, Schema, parse, resolve};
+use kulya_testkit::SeededRng;
 
 /// Types of which none is promoted to another, and a default for each.
 const TYPES: [(&str, &str); 7] = [
@@ -16,7 +16,7 @@ const TYPES: [(&str, &str); 7] = [
 const PROMOTED: [(&str, &str); 4] =
     [(r#""long""#, "1"), (r#""double""#, "1"), (r#""bytes""#, r#""""#), (r#"["long","null"]"#, "1")];
 
-fn record(dice: &mut Dice, types: &[(&str, &str)]) -> Schema {
+fn record(dice: &mut SeededRng, types: &[(&str, &str)]) -> Schema {
     let mut fields = Vec::new();
     for (name, usual) in ["a", "b", "c"].into_iter().zip(types) {
         let (kind, default) = if dice.once_in(4) { dice.of(types) } else { *usual };
@@ -34,7 +34,7 @@ fn record(dice: &mut Dice, types: &[(&str, &str)]) -> Schema {
 
 #[test]
 fn first_sight_and_a_closer_look_agree() {
-    let mut dice = Dice::new(1);
+    let mut dice = SeededRng::new(1);
     let all = [&TYPES[..], &PROMOTED].concat();
     let (mut yes, mut no, mut promoted) = (0, 0, 0);
     for round in 0..20_000 {

@@ -2,8 +2,8 @@
 
 use super::oracle::{random_message, reads_json, reads_wire};
 use super::source::{Compiled, message};
-use kulya_dice::Dice;
 use kulya_schema::protobuf::{Safety, can_read};
+use kulya_testkit::SeededRng;
 use std::fmt::Write as _;
 
 const SCALARS: [&str; 15] = [
@@ -51,14 +51,14 @@ struct Model {
     enums: [Vec<(&'static str, i32)>; 2],
 }
 
-fn kind(dice: &mut Dice) -> &'static str {
+fn kind(dice: &mut SeededRng) -> &'static str {
     match dice.below(4) {
         0 => dice.of(&["A", "B", "E", "F"]),
         _ => dice.of(&SCALARS),
     }
 }
 
-fn label(dice: &mut Dice) -> Label {
+fn label(dice: &mut SeededRng) -> Label {
     dice.of(&[
         Label::Plain,
         Label::Plain,
@@ -72,7 +72,7 @@ fn label(dice: &mut Dice) -> Label {
     ])
 }
 
-fn field(dice: &mut Dice) -> Field {
+fn field(dice: &mut SeededRng) -> Field {
     Field {
         name: dice.of(&NAMES),
         number: 1 + dice.below(6) as u32,
@@ -84,14 +84,14 @@ fn field(dice: &mut Dice) -> Field {
     }
 }
 
-fn model(dice: &mut Dice) -> Model {
+fn model(dice: &mut SeededRng) -> Model {
     let mut messages = [Vec::new(), Vec::new(), Vec::new()];
     for fields in &mut messages {
         for _ in 0..1 + dice.below(4) {
             fields.push(field(dice));
         }
     }
-    let values = |start: [&'static str; 3], dice: &mut Dice| {
+    let values = |start: [&'static str; 3], dice: &mut SeededRng| {
         start.into_iter().zip(0..).take(1 + dice.below(3)).collect::<Vec<_>>()
     };
     let enums = [values(["E0", "E1", "E2"], dice), values(["F0", "F1", "F2"], dice)];
@@ -100,7 +100,7 @@ fn model(dice: &mut Dice) -> Model {
     model
 }
 
-fn change(model: &mut Model, dice: &mut Dice) {
+fn change(model: &mut Model, dice: &mut SeededRng) {
     let at = dice.below(3);
     let fields = &mut model.messages[at];
     let chosen = dice.below(fields.len().max(1));
@@ -235,7 +235,7 @@ fn rest(model: &Model, field: &Field) -> String {
 
 /// Two bodies of `message M` with their syntax, the second the first with a few changes. A compiler may refuse either.
 pub(super) fn draw(seed: u64) -> [(String, &'static str); 2] {
-    let mut dice = Dice::new(seed);
+    let mut dice = SeededRng::new(seed);
     let old = model(&mut dice);
     let mut new = old.clone();
     (0..=dice.below(5)).for_each(|_| change(&mut new, &mut dice));
@@ -252,7 +252,7 @@ fn what_is_accepted_is_read() {
     const PAIRS: u64 = 600;
     let (mut compared, mut changed_and_accepted) = (0, [0, 0]);
     for seed in 0..PAIRS {
-        let mut dice = Dice::new(seed);
+        let mut dice = SeededRng::new(seed);
         let old = model(&mut dice);
         let mut new = old.clone();
         (0..=dice.below(5)).for_each(|_| change(&mut new, &mut dice));

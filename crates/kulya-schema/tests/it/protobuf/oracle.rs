@@ -1,6 +1,6 @@
 //! What an independent codec makes of the writer's messages, against what the rules promise of it.
 
-use kulya_dice::Dice;
+use kulya_testkit::SeededRng;
 use prost::Message as _;
 use prost_reflect::{
     DeserializeOptions, DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage,
@@ -10,7 +10,7 @@ use prost_reflect::{
 const MAX_DEPTH: usize = 3;
 
 /// A message that its schema allows: required fields are there, one field of each oneof at most.
-pub(super) fn random_message(of: &MessageDescriptor, dice: &mut Dice, depth: usize) -> DynamicMessage {
+pub(super) fn random_message(of: &MessageDescriptor, dice: &mut SeededRng, depth: usize) -> DynamicMessage {
     let mut message = DynamicMessage::new(of.clone());
     for field in of.fields() {
         let nested = matches!(field.kind(), Kind::Message(_));
@@ -19,7 +19,7 @@ pub(super) fn random_message(of: &MessageDescriptor, dice: &mut Dice, depth: usi
         }
         let value = if field.is_map() {
             let Kind::Message(entry) = field.kind() else { unreachable!("a map's kind is its entry") };
-            let one = |dice: &mut Dice| {
+            let one = |dice: &mut SeededRng| {
                 let key = random_value(&entry.map_entry_key_field(), dice, depth);
                 let value = random_value(&entry.map_entry_value_field(), dice, depth);
                 (key.into_map_key().expect("a key's type"), value)
@@ -35,7 +35,7 @@ pub(super) fn random_message(of: &MessageDescriptor, dice: &mut Dice, depth: usi
     message
 }
 
-fn random_value(field: &FieldDescriptor, dice: &mut Dice, depth: usize) -> Value {
+fn random_value(field: &FieldDescriptor, dice: &mut SeededRng, depth: usize) -> Value {
     const WHOLE: [i64; 12] =
         [0, 1, -1, 2, 127, -300, 1 << 31, (1 << 31) - 1, -(1 << 31), (1 << 32) + 5, i64::MAX, i64::MIN];
     let whole = if dice.once_in(2) { dice.of(&WHOLE) } else { dice.number() as i64 };

@@ -2,8 +2,8 @@
 
 use super::oracle::{random_message, reads_json, reads_wire};
 use super::source::{Compiled, message};
-use kulya_dice::Dice;
 use kulya_schema::protobuf::{Incompatibility, Rule, Safety, can_read, reuses_reserved};
+use kulya_testkit::SeededRng;
 
 const PAIRS: &str = include_str!("../../data/protobuf/pairs.txt");
 const MESSAGES: u64 = 200;
@@ -133,7 +133,7 @@ fn messages_confirm_every_verdict() {
         for (direction, reader, writer) in [("new reads old", &new, &old), ("old reads new", &old, &new)] {
             for safety in [Safety::Wire, Safety::Json] {
                 let reasons = can_read(&reader.schema, &writer.schema, safety);
-                let mut dice = Dice::new(7);
+                let mut dice = SeededRng::new(7);
                 let failure = (0..MESSAGES).find_map(|_| {
                     let written = random_message(&writer.oracle, &mut dice, 0);
                     let wire = reads_wire(&reader.oracle, &written);

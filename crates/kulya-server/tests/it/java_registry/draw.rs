@@ -2,11 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use kulya_dice::Dice;
+use kulya_testkit::SeededRng;
 use serde_json::{Value, json};
 
 /// A client that asks for anything.
-pub(super) struct Client(Dice);
+pub(super) struct Client(SeededRng);
 
 /// One request: method, path with query, and body.
 #[derive(Debug, Clone)]
@@ -65,7 +65,7 @@ const PROTOBUF: [&[u8]; 4] = [
 
 impl Client {
     pub(super) fn new(seed: u64) -> Self {
-        Self(Dice::new(seed))
+        Self(SeededRng::new(seed))
     }
 
     /// How much it asks: fewer than so many requests.
@@ -85,7 +85,7 @@ impl Client {
     }
 
     fn policy(&mut self) -> Value {
-        let till = |dice: &mut Dice| json!({ "type": dice.of(&TYPES), "serializationFormat": "Avro", "version": dice.roll(3), "id": dice.roll(4) });
+        let till = |dice: &mut SeededRng| json!({ "type": dice.of(&TYPES), "serializationFormat": "Avro", "version": dice.roll(3), "id": dice.roll(4) });
         match self.0.roll(12) {
             0 | 1 => json!({ "policy": "AllowAny" }),
             2 => json!({ "policy": "DenyAll" }),

@@ -7,7 +7,7 @@
 mod operations;
 mod world;
 
-use kulya_dice::Dice;
+use kulya_testkit::SeededRng;
 use operations::Answer;
 use world::{Thing, World};
 
@@ -26,7 +26,7 @@ fn holds(answer: &str, marker: &str) -> bool {
 
 #[tokio::test]
 async fn no_byte_of_an_answer_is_of_what_may_not_be_read() {
-    let mut dice = Dice::new(seed());
+    let mut dice = SeededRng::new(seed());
     let (mut asked, mut shown, mut hidden) = (0, 0, 0);
     for _ in 0..CALLERS {
         let world = World::new(&mut dice).await;
@@ -60,7 +60,7 @@ async fn no_byte_of_an_answer_is_of_what_may_not_be_read() {
 /// Whether there is such a thing is not told to whoever may not read it: the same status and the same text.
 #[tokio::test]
 async fn what_may_not_be_read_is_as_if_it_were_not() {
-    let mut dice = Dice::new(seed() + 1);
+    let mut dice = SeededRng::new(seed() + 1);
     let mut compared = 0;
     for _ in 0..CALLERS {
         let world = World::with_whole_rights(&mut dice).await;
@@ -88,7 +88,7 @@ async fn what_may_not_be_read_is_as_if_it_were_not() {
 /// A page token is good for who got it, for what was asked for, and as it was given.
 #[tokio::test]
 async fn a_page_token_is_good_for_its_list_alone() {
-    let world = World::new(&mut Dice::new(seed() + 2)).await;
+    let world = World::new(&mut SeededRng::new(seed() + 2)).await;
     let first = async |path: &str, of: &str| {
         let page = world.admin("GET", path, "").await;
         let page: serde_json::Value = serde_json::from_str(&page.body).unwrap();

@@ -5,7 +5,6 @@ use crate::registry_on;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kulya_codec::SchemaRegistry;
-use kulya_dice::Dice;
 use kulya_guard::acl::Acl;
 use kulya_guard::operation::{self, RegistryCall, StoreCall};
 use kulya_guard::resource::Names;
@@ -18,6 +17,7 @@ use kulya_store::memory::MemoryStore;
 use kulya_store::{
     Append, Commit, Condition, Scope, StreamConfig, StreamId, StreamStore, TableChange, TableId,
 };
+use kulya_testkit::SeededRng;
 use std::io;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
@@ -89,7 +89,7 @@ impl Document for Text {
 
 const NAMESPACES: [&str; 3] = ["", "ns-a", "ns-b"];
 
-fn drawn(dice: &mut Dice, are_whole: bool) -> String {
+fn drawn(dice: &mut SeededRng, are_whole: bool) -> String {
     let ours = ["prn::/namespace:*", "prn::/namespace:ns-a", "prn::/namespace:ns-a/*", "prn::/namespace:/*"];
     let stores =
         ["prn::/scope:*", "prn::/scope:scope*", "prn::/scope:*/stream:*", "prn::/scope:*/key-value-table:*"];
@@ -119,13 +119,13 @@ fn drawn(dice: &mut Dice, are_whole: bool) -> String {
 
 impl World {
     /// A caller with any rights.
-    pub(super) async fn new(dice: &mut Dice) -> Self {
+    pub(super) async fn new(dice: &mut SeededRng) -> Self {
         let rights = drawn(dice, false);
         Self::of(rights).await
     }
 
     /// A caller without rights on parts of groups: who may add a schema to a group learns whether the group is there.
-    pub(super) async fn with_whole_rights(dice: &mut Dice) -> Self {
+    pub(super) async fn with_whole_rights(dice: &mut SeededRng) -> Self {
         let rights = drawn(dice, true);
         Self::of(rights).await
     }

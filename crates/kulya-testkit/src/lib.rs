@@ -6,10 +6,10 @@
 /// The one source of chance of a test: SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators",
 /// OOPSLA 2014).
 #[derive(Debug, Clone)]
-pub struct Dice(u64);
+pub struct SeededRng(u64);
 
-impl Dice {
-    /// Dice of a seed.
+impl SeededRng {
+    /// SeededRng of a seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -61,18 +61,21 @@ impl Dice {
 
 #[cfg(test)]
 mod tests {
-    use super::Dice;
+    use super::SeededRng;
 
     /// The generator's published first numbers: whoever changes it loses every seed that was ever noted.
     #[test]
     fn a_seed_gives_the_same_throws_for_ever() {
-        let mut dice = Dice::new(1_234_567);
+        let mut dice = SeededRng::new(1_234_567);
         assert_eq!(dice.number(), 6_457_827_717_110_365_317);
         assert_eq!(dice.number(), 3_203_168_211_198_807_973);
     }
 
     #[test]
     fn nothing_to_choose_from_is_no_division_by_zero() {
-        assert_eq!((Dice::new(1).roll(0), Dice::new(1).below(0), Dice::new(1).once_in(0)), (0, 0, true));
+        assert_eq!(
+            (SeededRng::new(1).roll(0), SeededRng::new(1).below(0), SeededRng::new(1).once_in(0)),
+            (0, 0, true)
+        );
     }
 }
