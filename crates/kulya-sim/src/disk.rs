@@ -23,7 +23,7 @@ struct Platter {
     locked: bool,
     /// Rises with each crash: what an owner of before holds is dead.
     life: u64,
-    dice: Option<SeededRng>,
+    rng: Option<SeededRng>,
     faults: Faults,
 }
 
@@ -59,8 +59,8 @@ fn dead() -> io::Error {
 }
 
 impl Platter {
-    fn dice(&mut self) -> &mut SeededRng {
-        self.dice.get_or_insert_with(|| SeededRng::new(0))
+    fn rng(&mut self) -> &mut SeededRng {
+        self.rng.get_or_insert_with(|| SeededRng::new(0))
     }
 
     /// Counts an operation that changes something; an error when the power goes with it.
@@ -81,10 +81,10 @@ impl Platter {
 }
 
 impl SimDisk {
-    /// An empty disk whose accidents come from these dice.
-    pub fn new(dice: SeededRng) -> Self {
+    /// An empty disk whose accidents come from these rng.
+    pub fn new(rng: SeededRng) -> Self {
         let disk = Self::default();
-        disk.platter().dice = Some(dice);
+        disk.platter().rng = Some(rng);
         disk
     }
 
@@ -120,34 +120,34 @@ impl SimDisk {
     pub fn cut_power(&self) {
         self.kill();
         let mut platter = self.platter();
-        let Platter { files, removed, dice, .. } = &mut *platter;
-        let dice = dice.get_or_insert_with(|| SeededRng::new(0));
+        let Platter { files, removed, rng, .. } = &mut *platter;
+        let rng = rng.get_or_insert_with(|| SeededRng::new(0));
         for (path, file) in std::mem::take(removed) {
-            if dice.once_in(2) {
+            if rng.one_in(2) {
                 files.entry(path).or_insert(file);
             }
         }
-        files.retain(|_, file| file.is_named || dice.once_in(2));
+        files.retain(|_, file| file.is_named || rng.one_in(2));
         for file in files.values_mut() {
             file.is_named = true;
             if let Some(before) = file.before.take() {
-                match dice.roll(3) {
+                match rng.u64_below(3) {
                     0 => file.bytes = before,
-                    1 => file.bytes.iter_mut().for_each(|byte| *byte = dice.byte()),
+                    1 => file.bytes.iter_mut().for_each(|byte| *byte = rng.next_u8()),
                     _ => {}
                 }
                 (file.synced, file.longest) = (file.bytes.len(), file.bytes.len());
                 continue;
             }
             let longest = file.longest.max(file.bytes.len());
-            let length = file.synced + dice.roll((longest - file.synced) as u64 + 1) as usize;
+            let length = file.synced + rng.u64_below((longest - file.synced) as u64 + 1) as usize;
             file.bytes.resize(length, 0);
             let mut at = file.synced;
             while at < length {
                 let end = ((at / SECTOR_BYTES + 1) * SECTOR_BYTES).min(length);
-                match dice.roll(4) {
+                match rng.u64_below(4) {
                     0 => file.bytes[at..end].fill(0),
-                    1 => file.bytes[at..end].iter_mut().for_each(|byte| *byte = dice.byte()),
+                    1 => file.bytes[at..end].iter_mut().for_each(|byte| *byte = rng.next_u8()),
                     _ => {}
                 }
                 at = end;
@@ -166,7 +166,7 @@ impl SimDisk {
     pub(crate) fn operate(&self) -> Result<(), (io::Error, bool)> {
         let mut platter = self.platter();
         let was_dead = platter.faults.dies_after == Some(0);
-        platter.operate().map_err(|gone| (gone, !was_dead && platter.dice().once_in(2)))
+        platter.operate().map_err(|gone| (gone, !was_dead && platter.rng().one_in(2)))
     }
 
     /// The log files, in order, and their lengths.
@@ -281,7 +281,7 @@ impl Disk for Owner {
     fn append_to(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
         let mut platter = self.platter()?;
         if let Err(gone) = platter.operate() {
-            if platter.dice().once_in(2) {
+            if platter.rng().one_in(2) {
                 platter.files.entry(path.to_owned()).or_default();
             }
             return Err(gone);
@@ -306,7 +306,7 @@ impl Disk for Owner {
         platter.file(from)?;
         let was_dead = platter.faults.dies_after == Some(0);
         let power = platter.operate();
-        if power.is_err() && (was_dead || platter.dice().once_in(2)) {
+        if power.is_err() && (was_dead || platter.rng().one_in(2)) {
             return power;
         }
         if let Some(mut file) = platter.files.remove(from) {
@@ -353,7 +353,7 @@ impl LogFile for Handle {
             None
         };
         let written = match &fault {
-            Some(_) => platter.dice().roll(bytes.len() as u64 + 1) as usize,
+            Some(_) => platter.rng().u64_below(bytes.len() as u64 + 1) as usize,
             None => bytes.len(),
         };
         let file = platter.file(&self.path)?;

@@ -4,50 +4,50 @@ use kulya_store::model::{self, Event, STREAMS, Step};
 use kulya_testkit::SeededRng;
 
 /// One step; or commits that are asked for at the same time, and so share a frame.
-pub(crate) fn group(dice: &mut SeededRng) -> Vec<Step> {
-    if dice.once_in(4) {
-        let count = 2 + dice.roll(3);
-        return (0..count).map(|_| commit(dice, false)).collect();
+pub(crate) fn group(rng: &mut SeededRng) -> Vec<Step> {
+    if rng.one_in(4) {
+        let count = 2 + rng.u64_below(3);
+        return (0..count).map(|_| commit(rng, false)).collect();
     }
-    vec![step(dice)]
+    vec![step(rng)]
 }
 
 /// One step.
-pub(crate) fn step(dice: &mut SeededRng) -> Step {
-    let stream = dice.roll(STREAMS.into()) as u8;
-    match dice.roll(24) {
-        0 => Step::Truncate(stream, dice.byte()),
+pub(crate) fn step(rng: &mut SeededRng) -> Step {
+    let stream = rng.u64_below(STREAMS.into()) as u8;
+    match rng.u64_below(24) {
+        0 => Step::Truncate(stream, rng.next_u8()),
         1 => Step::Seal(stream),
         2 => Step::Delete(stream),
-        3..6 => Step::Create(stream, 1 + dice.roll(3) as u32),
+        3..6 => Step::Create(stream, 1 + rng.u64_below(3) as u32),
         6..11 => Step::Transaction {
-            runs: (0..dice.roll(4)).map(|_| events(dice, 6)).collect(),
-            commits: !dice.once_in(3),
+            runs: (0..rng.u64_below(4)).map(|_| events(rng, 6)).collect(),
+            commits: !rng.one_in(3),
         },
-        _ => commit(dice, true),
+        _ => commit(rng, true),
     }
 }
 
-fn commit(dice: &mut SeededRng, conditional: bool) -> Step {
-    let events = events(dice, 5);
+fn commit(rng: &mut SeededRng, conditional: bool) -> Step {
+    let events = events(rng, 5);
     let mut changes: Vec<model::Change> = Vec::new();
-    for _ in 0..dice.roll(3) {
-        let value = (!dice.once_in(3)).then(|| dice.byte());
-        let condition = if conditional { dice.roll(3) as u8 } else { 0 };
-        changes.push((dice.roll(4) as u8, value, condition));
+    for _ in 0..rng.u64_below(3) {
+        let value = (!rng.one_in(3)).then(|| rng.next_u8());
+        let condition = if conditional { rng.u64_below(3) as u8 } else { 0 };
+        changes.push((rng.u64_below(4) as u8, value, condition));
     }
-    let writer = dice.once_in(3).then(|| (dice.roll(4) as u8, dice.byte()));
-    Step::Commit { events, changes, writer, synced: !dice.once_in(3) }
+    let writer = rng.one_in(3).then(|| (rng.u64_below(4) as u8, rng.next_u8()));
+    Step::Commit { events, changes, writer, synced: !rng.one_in(3) }
 }
 
-fn events(dice: &mut SeededRng, most: u64) -> Vec<Event> {
-    let count = dice.roll(most);
+fn events(rng: &mut SeededRng, most: u64) -> Vec<Event> {
+    let count = rng.u64_below(most);
     (0..count)
         .map(|_| {
-            let length = if dice.once_in(12) { 2000 } else { 60 };
-            let length = dice.roll(length) as usize;
-            let event = vec![dice.byte(); length];
-            (dice.roll(STREAMS.into()) as u8, dice.roll(9) as u8, event)
+            let length = if rng.one_in(12) { 2000 } else { 60 };
+            let length = rng.u64_below(length) as usize;
+            let event = vec![rng.next_u8(); length];
+            (rng.u64_below(STREAMS.into()) as u8, rng.u64_below(9) as u8, event)
         })
         .collect()
 }

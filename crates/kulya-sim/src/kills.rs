@@ -61,7 +61,7 @@ pub async fn child(folder: &Path, seed: u64, from: u64) {
 /// Lets a child live on a folder, kills it, and looks at what it left; again and again. `program` is run with the
 /// arguments `child FOLDER SEED FROM`. Panics when the store is not what it must be.
 pub async fn kill(program: &Path, folder: &Path, seed: u64, times: u64) -> Kills {
-    let mut dice = SeededRng::new(seed);
+    let mut rng = SeededRng::new(seed);
     let clock = Arc::new(ManualClock::default());
     let oracle = MemoryStore::with_clock(clock.clone());
     model::make(&oracle).await.expect("the world is made");
@@ -72,7 +72,7 @@ pub async fn kill(program: &Path, folder: &Path, seed: u64, times: u64) -> Kills
     drop(store);
     let mut total = Kills::default();
     for _ in 0..times {
-        let moment = (dice.roll(MOST_STEPS), Duration::from_micros(dice.roll(MOST_MICROSECONDS)));
+        let moment = (rng.u64_below(MOST_STEPS), Duration::from_micros(rng.u64_below(MOST_MICROSECONDS)));
         let spoken = live(program, folder, seed, total.steps, moment);
         let mut taken = total.steps;
         let take = async |number: u64| {

@@ -37,7 +37,7 @@ pub struct Maintained {
 }
 
 struct World {
-    dice: SeededRng,
+    rng: SeededRng,
     disk: SimDisk,
     index: SimIndex,
     clock: Arc<ManualClock>,
@@ -48,11 +48,11 @@ struct World {
 
 /// Lives so many lives, each on a runtime as the program has it. Panics when the invariant breaks.
 pub async fn live_maintained(seed: u64, lives: u64) -> Maintained {
-    let mut dice = SeededRng::new(seed);
-    let disk = SimDisk::new(SeededRng::new(dice.roll(u64::MAX)));
+    let mut rng = SeededRng::new(seed);
+    let disk = SimDisk::new(SeededRng::new(rng.u64_below(u64::MAX)));
     let index = SimIndex::beside(&disk);
     let clock = Arc::new(ManualClock::at(Duration::from_secs(1000)));
-    let mut world = World { dice, disk, index, clock, seen: Maintained::default(), times: Vec::new() };
+    let mut world = World { rng, disk, index, clock, seen: Maintained::default(), times: Vec::new() };
     for _ in 0..lives {
         world.life(seed).await;
     }
@@ -91,9 +91,9 @@ impl World {
             store.create_stream(&stream(name), config).await.expect("the disk works");
         }
         self.look(&store, seed).await;
-        for _ in 0..self.dice.roll(80) {
+        for _ in 0..self.rng.u64_below(80) {
             self.append(&store).await;
-            if self.dice.once_in(20) {
+            if self.rng.one_in(20) {
                 store.maintain().await.expect("the maintenance works");
                 self.look(&store, seed).await;
             }
@@ -106,14 +106,14 @@ impl World {
         assert_eq!(counter(&health, "panics") + counter(&health, "failures"), 0, "seed {seed}: {health:?}");
         self.seen.truncations += counter(&health, "truncations");
         self.seen.compactions += counter(&health, "compactions");
-        match self.dice.roll(3) {
+        match self.rng.u64_below(3) {
             0 => store.close().await.expect("it closes"),
             1 => self.disk.kill(),
             _ => self.disk.cut_power(),
         }
         drop(store);
         self.disk.kill();
-        if self.dice.once_in(4) {
+        if self.rng.one_in(4) {
             self.index.lose_all();
         }
     }
@@ -121,9 +121,9 @@ impl World {
     /// The next event, to every stream at once.
     async fn append(&mut self, store: &EmbeddedStore) {
         let number = self.times.len();
-        let event = format!("{number} {}", "x".repeat(self.dice.roll(200) as usize));
+        let event = format!("{number} {}", "x".repeat(self.rng.u64_below(200) as usize));
         let appends = STREAMS.map(|(name, _)| Append::keyed(&stream(name), "k", event.clone()));
-        self.clock.advance(Duration::from_millis(self.dice.roll(200)));
+        self.clock.advance(Duration::from_millis(self.rng.u64_below(200)));
         self.times.push(self.clock.since_epoch());
         store.commit(Commit::events(appends.into())).await.expect("the disk works");
         self.seen.events += 1;

@@ -46,7 +46,7 @@ pub struct SimNetwork {
 }
 
 struct Inner {
-    dice: SeededRng,
+    rng: SeededRng,
     server: Server,
     next: Option<Cut>,
     refuses: u32,
@@ -70,9 +70,9 @@ impl Server {
 
 impl SimNetwork {
     /// A network whose server has this store.
-    pub fn before(store: Arc<dyn StreamStore>, dice: SeededRng) -> Self {
+    pub fn before(store: Arc<dyn StreamStore>, rng: SeededRng) -> Self {
         let server = Server::of(&store);
-        let inner = Inner { dice, server, next: None, refuses: 0, cuts: 0, restarts: 0 };
+        let inner = Inner { rng, server, next: None, refuses: 0, cuts: 0, restarts: 0 };
         Self { store, inner: Arc::new(Mutex::new(inner)) }
     }
 
@@ -137,7 +137,7 @@ impl Network for SimNetwork {
 
     fn draw(&self) -> u128 {
         let mut inner = self.lock();
-        u128::from(inner.dice.roll(u64::MAX)) << 64 | u128::from(inner.dice.roll(u64::MAX))
+        u128::from(inner.rng.u64_below(u64::MAX)) << 64 | u128::from(inner.rng.u64_below(u64::MAX))
     }
 }
 

@@ -52,7 +52,7 @@ impl Wired {
 }
 
 struct World {
-    dice: SeededRng,
+    rng: SeededRng,
     network: SimNetwork,
     served: MemoryStore,
     remote: RemoteStore,
@@ -72,19 +72,19 @@ fn followed() -> StreamId {
 /// Takes so many steps, on a runtime of one thread whose clock stands still; panics, with the trace, when the invariant
 /// breaks.
 pub async fn live_wired(seed: u64, steps: u64) -> Wired {
-    let mut dice = SeededRng::new(seed);
+    let mut rng = SeededRng::new(seed);
     let clock = Arc::new(ManualClock::default());
     let (served, oracle) = (MemoryStore::with_clock(clock.clone()), MemoryStore::with_clock(clock.clone()));
     for store in [&served, &oracle] {
         model::make(store).await.expect("the world is made");
     }
     served.create_stream(&followed(), StreamConfig::with_segments(2)).await.expect("the world is made");
-    let network = SimNetwork::before(Arc::new(served.clone()), SeededRng::new(dice.roll(u64::MAX)));
+    let network = SimNetwork::before(Arc::new(served.clone()), SeededRng::new(rng.u64_below(u64::MAX)));
     let settings = RemoteSettings::new("http://world");
     let remote = RemoteStore::connect_over(settings, Arc::new(network.clone())).await;
     let remote = remote.expect("the network is whole yet");
     let report = Wired::default();
-    let mut world = World { dice, network, served, remote, oracle, clock, events: 0, report };
+    let mut world = World { rng, network, served, remote, oracle, clock, events: 0, report };
     let follower = tokio::spawn(follow(world.remote.clone()));
     for _ in 0..steps {
         world.step().await;
@@ -110,12 +110,12 @@ impl World {
 
     /// Draws what befalls the network next; gives whether a server may end by it.
     fn befall(&mut self) -> bool {
-        let bytes = if self.dice.once_in(4) { 1500 } else { 150 };
-        let cut = self.dice.once_in(2).then(|| Cut {
-            after: self.dice.roll(bytes),
-            way: if self.dice.once_in(2) { Way::There } else { Way::Back },
-            restarts: self.dice.once_in(3),
-            refuses: self.dice.roll(3) as u32,
+        let bytes = if self.rng.one_in(4) { 1500 } else { 150 };
+        let cut = self.rng.one_in(2).then(|| Cut {
+            after: self.rng.u64_below(bytes),
+            way: if self.rng.one_in(2) { Way::There } else { Way::Back },
+            restarts: self.rng.one_in(3),
+            refuses: self.rng.u64_below(3) as u32,
         });
         let _ = writeln!(self.report.trace, "{cut:?}");
         self.network.befalls(cut);
@@ -124,8 +124,8 @@ impl World {
 
     async fn step(&mut self) {
         self.report.steps += 1;
-        self.clock.advance(Duration::from_millis(self.dice.roll(8)));
-        let step = draw::step(&mut self.dice);
+        self.clock.advance(Duration::from_millis(self.rng.u64_below(8)));
+        let step = draw::step(&mut self.rng);
         let may_restart = self.befall();
         let _ = write!(self.report.trace, "{step:?}");
         let answer = model::take(&self.remote, &step).await;
@@ -155,10 +155,10 @@ impl World {
 
     /// Writes something for whoever follows.
     async fn write(&mut self) {
-        let appends: Vec<Append> = (0..self.dice.roll(4))
+        let appends: Vec<Append> = (0..self.rng.u64_below(4))
             .map(|_| {
                 self.events += 1;
-                Append::keyed(&followed(), self.dice.byte().to_string(), self.events.to_string())
+                Append::keyed(&followed(), self.rng.next_u8().to_string(), self.events.to_string())
             })
             .collect();
         let may_restart = self.befall();

@@ -1,4 +1,4 @@
-//! A world: one embedded store on a simulated disk, an oracle in memory, and what happens to them by the dice.
+//! A world: one embedded store on a simulated disk, an oracle in memory, and what happens to them by the rng.
 //!
 //! The invariant after every crash: the store is exactly what the oracle was after some step, at or behind the last one
 //! that was promised to survive, and at or before the last one that was begun. So everything acknowledged is there, what
@@ -55,7 +55,7 @@ impl Report {
 }
 
 struct World {
-    dice: SeededRng,
+    rng: SeededRng,
     disk: SimDisk,
     index: SimIndex,
     store: EmbeddedStore,
@@ -72,8 +72,8 @@ struct World {
 
 /// Lives through so many crashes; panics, with the trace, when the invariant breaks.
 pub async fn live(seed: u64, crashes: u64) -> Report {
-    let mut dice = SeededRng::new(seed);
-    let disk = SimDisk::new(SeededRng::new(dice.roll(u64::MAX)));
+    let mut rng = SeededRng::new(seed);
+    let disk = SimDisk::new(SeededRng::new(rng.u64_below(u64::MAX)));
     let index = SimIndex::beside(&disk);
     let clock = Arc::new(ManualClock::default());
     let store = open(&disk, &index, &clock).expect("an empty disk takes a store");
@@ -83,7 +83,7 @@ pub async fn live(seed: u64, crashes: u64) -> Report {
     let start = model::digest(&oracle).await.expect("memory can be read");
     let (taken, possible) = (Vec::new(), vec![(start, 0)]);
     let mut world = World {
-        dice,
+        rng,
         disk,
         index,
         store,
@@ -152,13 +152,13 @@ impl World {
 
     /// Takes steps until chance, or a fault, ends it.
     async fn steps(&mut self) {
-        for _ in 0..self.dice.roll(MOST_STEPS) {
+        for _ in 0..self.rng.u64_below(MOST_STEPS) {
             let faults = self.draw_faults();
             self.disk.faults(faults);
-            if self.dice.once_in(6) && !self.maintain(&faults).await {
+            if self.rng.one_in(6) && !self.maintain(&faults).await {
                 return;
             }
-            let group = draw::group(&mut self.dice);
+            let group = draw::group(&mut self.rng);
             self.note(&shown(&group, &faults));
             if !self.take(group).await {
                 return;
@@ -204,11 +204,11 @@ impl World {
 
     fn draw_faults(&mut self) -> Faults {
         let mut faults = Faults::default();
-        match self.dice.roll(40) {
+        match self.rng.u64_below(40) {
             0 | 1 => faults.full = true,
             2 => faults.broken_append = true,
             3 => faults.broken_sync = true,
-            4..7 => faults.dies_after = Some(1 + self.dice.roll(6)),
+            4..7 => faults.dies_after = Some(1 + self.rng.u64_below(6)),
             _ => {}
         }
         faults
@@ -218,7 +218,7 @@ impl World {
     /// opened again.
     async fn take(&mut self, group: Vec<Step>) -> bool {
         self.report.steps += group.len() as u64;
-        self.clock.advance(Duration::from_millis(self.dice.roll(8)));
+        self.clock.advance(Duration::from_millis(self.rng.u64_below(8)));
         let before = self.disk.logs();
         let answers =
             futures::future::join_all(group.iter().map(|step| model::take(&self.store, step))).await;
@@ -270,7 +270,7 @@ impl World {
     /// The store ends, in one way or another, and is opened again.
     async fn crash(&mut self) {
         self.report.crashes += 1;
-        let how = self.dice.roll(4);
+        let how = self.rng.u64_below(4);
         match how {
             0 => {
                 self.disk.faults(Faults::default());
@@ -287,18 +287,18 @@ impl World {
                 self.disk.cut_power();
             }
         }
-        match self.dice.roll(8) {
+        match self.rng.u64_below(8) {
             0 => self.index.lose_all(),
             1 => self.index.lose_last_write(),
             _ => {}
         }
-        if self.dice.once_in(2) {
+        if self.rng.one_in(2) {
             self.damage().await;
         }
         let mut opened = None;
         for _ in 0..5 {
-            if self.dice.once_in(6) {
-                let dies_after = Some(1 + self.dice.roll(4));
+            if self.rng.one_in(6) {
+                let dies_after = Some(1 + self.rng.u64_below(4));
                 self.disk.faults(Faults { dies_after, ..Faults::default() });
             }
             match open(&self.disk, &self.index, &self.clock) {
@@ -355,7 +355,7 @@ impl World {
     /// read is right or refused. The last frame's damage is left out: it cannot be told from a torn write.
     async fn damage(&mut self) {
         let logs = self.disk.logs();
-        let file = self.dice.roll(logs.len() as u64) as usize;
+        let file = self.rng.u64_below(logs.len() as u64) as usize;
         let Some((path, length)) = logs.get(file) else { return };
         let length = match &self.guarded {
             _ if file + 1 < logs.len() => *length,
@@ -365,7 +365,7 @@ impl World {
         if length == 0 {
             return;
         }
-        let (byte, bit) = (self.dice.roll(length as u64) as usize, self.dice.byte());
+        let (byte, bit) = (self.rng.u64_below(length as u64) as usize, self.rng.next_u8());
         self.disk.flip(path, byte, bit);
         let refused = match open(&self.disk, &self.index, &self.clock) {
             Ok(store) => {

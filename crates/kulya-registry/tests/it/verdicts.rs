@@ -52,13 +52,13 @@ struct Seen {
 }
 
 async fn history(format: &Format, seed: u64, seen: &mut Seen) {
-    let mut dice = SeededRng::new(seed);
+    let mut rng = SeededRng::new(seed);
     let at = format!("{format}, seed {seed}");
     let store = Arc::new(MemoryStore::new());
     // one that remembers, and one that has to read what the other wrote
     let (registry, other) = (registry_on(store.clone()).await, registry_on(store.clone()).await);
     let id = GroupId::new("n", "g");
-    let several = dice.once_in(2);
+    let several = rng.one_in(2);
     let properties = GroupProperties {
         properties: Rules::strict().labels(),
         ..GroupProperties::new(format.clone(), Compatibility::AllowAny, several)
@@ -68,30 +68,28 @@ async fn history(format: &Format, seed: u64, seen: &mut Seen) {
     for _ in 0..OFFERED {
         let live = other.schema_versions(&id, None).await.unwrap();
         let schema = match live.as_slice() {
-            [] => schema(&mut dice, format, types),
-            some if dice.once_in(3) => {
-                let one = dice.choose(some).schema.clone();
-                redressed(&mut dice, one)
+            [] => schema(&mut rng, format, types),
+            some if rng.one_in(3) => {
+                let one = rng.choose(some).schema.clone();
+                redressed(&mut rng, one)
             }
-            _ => schema(&mut dice, format, types),
+            _ => schema(&mut rng, format, types),
         };
         for _ in 0..3 {
-            let question = Question {
-                compatibility: Some(policy(&mut dice, &live)),
-                rules: Some(*dice.choose(&rules())),
-            };
-            let asked = if dice.once_in(3) { &other } else { &registry };
+            let question =
+                Question { compatibility: Some(policy(&mut rng, &live)), rules: Some(*rng.choose(&rules())) };
+            let asked = if rng.one_in(3) { &other } else { &registry };
             same_verdict(asked, &id, several, &live, &schema, question, &at, seen).await;
         }
-        same_reading(&registry, &id, several, &live, &schema, policy(&mut dice, &live), &at).await;
+        same_reading(&registry, &id, several, &live, &schema, policy(&mut rng, &live), &at).await;
         // most are added, so that there is something to be judged against
-        if dice.once_in(5) && !live.is_empty() {
-            let gone = dice.choose(&live).version.id;
-            (if dice.once_in(2) { &other } else { &registry }).delete_schema(&id, gone).await.unwrap();
+        if rng.one_in(5) && !live.is_empty() {
+            let gone = rng.choose(&live).version.id;
+            (if rng.one_in(2) { &other } else { &registry }).delete_schema(&id, gone).await.unwrap();
             seen.deleted += 1;
         }
-        (if dice.once_in(4) { &other } else { &registry }).add_schema(&id, schema).await.unwrap();
-        if dice.once_in(6) {
+        (if rng.one_in(4) { &other } else { &registry }).add_schema(&id, schema).await.unwrap();
+        if rng.one_in(6) {
             open(&registry, &id).await;
         }
     }
@@ -108,14 +106,14 @@ fn rules() -> [Rules; 4] {
     [Rules::Java, Rules::strict(), Rules::Strict(allow), Rules::Strict(json)]
 }
 
-fn policy(dice: &mut SeededRng, live: &[SchemaWithVersion]) -> Compatibility {
+fn policy(rng: &mut SeededRng, live: &[SchemaWithVersion]) -> Compatibility {
     use Compatibility::*;
-    let mut side = || match dice.roll(4) {
+    let mut side = || match rng.u64_below(4) {
         0 => None,
         1 => Some(Side::Latest),
         2 => Some(Side::Transitive),
         _ if live.is_empty() => Some(Side::Transitive),
-        _ => Some(Side::Till(dice.choose(live).version.clone())),
+        _ => Some(Side::Till(rng.choose(live).version.clone())),
     };
     let advanced = match (side(), side()) {
         (None, None) => Advanced { backward: Some(Side::Latest), forward: None },
@@ -123,7 +121,7 @@ fn policy(dice: &mut SeededRng, live: &[SchemaWithVersion]) -> Compatibility {
     };
     let policies =
         [AllowAny, DenyAll, Backward, Forward, BackwardTransitive, ForwardTransitive, Full, FullTransitive];
-    if dice.once_in(3) { advanced } else { dice.choose(&policies).clone() }
+    if rng.one_in(3) { advanced } else { rng.choose(&policies).clone() }
 }
 
 fn judge(several: bool, compatibility: Compatibility, rules: Rules) -> Judge {
@@ -227,28 +225,28 @@ async fn same_reading(
 }
 
 /// A schema of few fields of few types, so that many are alike, with what does not matter drawn too.
-fn schema(dice: &mut SeededRng, format: &Format, types: &[&str]) -> SchemaInfo {
-    let name = *dice.choose(types);
-    let fields: Vec<&str> = ["a", "b"].into_iter().filter(|_| !dice.once_in(3)).collect();
+fn schema(rng: &mut SeededRng, format: &Format, types: &[&str]) -> SchemaInfo {
+    let name = *rng.choose(types);
+    let fields: Vec<&str> = ["a", "b"].into_iter().filter(|_| !rng.one_in(3)).collect();
     match format {
-        Format::Json => json(dice, name, &fields),
-        Format::Protobuf => protobuf(dice, name, &fields),
-        _ => avro(dice, name, &fields),
+        Format::Json => json(rng, name, &fields),
+        Format::Protobuf => protobuf(rng, name, &fields),
+        _ => avro(rng, name, &fields),
     }
 }
 
 /// Another schema of the same shape, where there is one.
-fn redressed(dice: &mut SeededRng, mut schema: SchemaInfo) -> SchemaInfo {
+fn redressed(rng: &mut SeededRng, mut schema: SchemaInfo) -> SchemaInfo {
     match schema.format {
         Format::Avro => {
             let text = String::from_utf8(schema.data).unwrap();
             // an unknown member of the record stays with it, and says nothing
-            let doc = format!(r#"{{"x":{},"#, dice.roll(1000));
+            let doc = format!(r#"{{"x":{},"#, rng.u64_below(1000));
             schema.data = text.replacen('{', &doc, 1).into_bytes();
         }
         Format::Protobuf => {
             let mut set = FileDescriptorSet::decode(schema.data.as_slice()).unwrap();
-            set.file[0].source_code_info = Some(comment(dice));
+            set.file[0].source_code_info = Some(comment(rng));
             schema.data = set.encode_to_vec();
         }
         _ => {}
@@ -256,16 +254,16 @@ fn redressed(dice: &mut SeededRng, mut schema: SchemaInfo) -> SchemaInfo {
     schema
 }
 
-fn comment(dice: &mut SeededRng) -> SourceCodeInfo {
-    let leading_comments = Some(format!("comment {}", dice.roll(1000)));
+fn comment(rng: &mut SeededRng) -> SourceCodeInfo {
+    let leading_comments = Some(format!("comment {}", rng.u64_below(1000)));
     let location = prost_types::source_code_info::Location { leading_comments, ..Default::default() };
     SourceCodeInfo { location: vec![location] }
 }
 
-fn avro(dice: &mut SeededRng, name: &str, fields: &[&str]) -> SchemaInfo {
+fn avro(rng: &mut SeededRng, name: &str, fields: &[&str]) -> SchemaInfo {
     let mut shown = Vec::new();
     for field in fields {
-        let (kind, defaults) = *dice.choose(&[
+        let (kind, defaults) = *rng.choose(&[
             ("\"int\"", ["0", "7"]),
             ("\"long\"", ["0", "9"]),
             ("\"string\"", ["\"\"", "\"x\""]),
@@ -281,20 +279,20 @@ fn avro(dice: &mut SeededRng, name: &str, fields: &[&str]) -> SchemaInfo {
             continue;
         }
         let default =
-            if dice.once_in(2) { format!(r#","default":{}"#, dice.choose(&defaults)) } else { String::new() };
-        let doc = if dice.once_in(3) { format!(r#","doc":"{}""#, dice.roll(100)) } else { String::new() };
-        let alias = if dice.once_in(4) { r#","aliases":["b","z"]"# } else { "" };
+            if rng.one_in(2) { format!(r#","default":{}"#, rng.choose(&defaults)) } else { String::new() };
+        let doc = if rng.one_in(3) { format!(r#","doc":"{}""#, rng.u64_below(100)) } else { String::new() };
+        let alias = if rng.one_in(4) { r#","aliases":["b","z"]"# } else { "" };
         shown.push(format!(r#"{{"name":"{field}","type":{kind}{default}{doc}{alias}}}"#));
     }
-    let doc = if dice.once_in(2) { format!(r#","doc":"{}""#, dice.roll(100)) } else { String::new() };
+    let doc = if rng.one_in(2) { format!(r#","doc":"{}""#, rng.u64_below(100)) } else { String::new() };
     let text = format!(r#"{{"type":"record","name":"{name}"{doc},"fields":[{}]}}"#, shown.join(","));
     SchemaInfo::new(name, Format::Avro, text)
 }
 
-fn json(dice: &mut SeededRng, name: &str, fields: &[&str]) -> SchemaInfo {
+fn json(rng: &mut SeededRng, name: &str, fields: &[&str]) -> SchemaInfo {
     let mut shown = Vec::new();
     for field in fields {
-        let kind = dice.choose(&[
+        let kind = rng.choose(&[
             r#"{"type":"integer"}"#,
             r#"{"type":["integer","null"]}"#,
             r#"{"type":"number","minimum":0}"#,
@@ -305,27 +303,27 @@ fn json(dice: &mut SeededRng, name: &str, fields: &[&str]) -> SchemaInfo {
         shown.push(format!(r#""{field}":{kind}"#));
     }
     // the same in another order
-    if dice.once_in(2) {
+    if rng.one_in(2) {
         shown.reverse();
     }
     let required = match fields.first() {
-        Some(field) if dice.once_in(2) => format!(r#","required":["{field}"]"#),
+        Some(field) if rng.one_in(2) => format!(r#","required":["{field}"]"#),
         _ => String::new(),
     };
-    let open = if dice.once_in(3) { r#","additionalProperties":false"# } else { "" };
-    let space = " ".repeat(dice.below(5));
+    let open = if rng.one_in(3) { r#","additionalProperties":false"# } else { "" };
+    let space = " ".repeat(rng.index(5));
     let text = format!(r#"{{{space}"type":"object","properties":{{{}}}{required}{open}}}"#, shown.join(","));
     SchemaInfo::new(name, Format::Json, text)
 }
 
-fn protobuf(dice: &mut SeededRng, name: &str, fields: &[&str]) -> SchemaInfo {
+fn protobuf(rng: &mut SeededRng, name: &str, fields: &[&str]) -> SchemaInfo {
     let mut shown = Vec::new();
     for (number, field) in (1..).zip(fields) {
         let kind =
-            *dice.choose(&[Type::Int32, Type::Int64, Type::String, Type::Bytes, Type::Sint32, Type::Bool]);
-        let label = if dice.once_in(4) { Label::Repeated } else { Label::Optional };
+            *rng.choose(&[Type::Int32, Type::Int64, Type::String, Type::Bytes, Type::Sint32, Type::Bool]);
+        let label = if rng.one_in(4) { Label::Repeated } else { Label::Optional };
         let mut field = (*field).to_owned();
-        if dice.once_in(6) {
+        if rng.one_in(6) {
             field.push('2');
         }
         shown.push(FieldDescriptorProto {
@@ -337,14 +335,14 @@ fn protobuf(dice: &mut SeededRng, name: &str, fields: &[&str]) -> SchemaInfo {
             ..FieldDescriptorProto::default()
         });
     }
-    let reserved_name = if dice.once_in(4) { vec!["a2".to_owned()] } else { Vec::new() };
+    let reserved_name = if rng.one_in(4) { vec!["a2".to_owned()] } else { Vec::new() };
     let message = DescriptorProto {
         name: Some(name.to_owned()),
         field: shown,
         reserved_name,
         ..DescriptorProto::default()
     };
-    let source_code_info = if dice.once_in(2) { Some(comment(dice)) } else { None };
+    let source_code_info = if rng.one_in(2) { Some(comment(rng)) } else { None };
     let file = FileDescriptorProto {
         name: Some("m.proto".to_owned()),
         package: Some("p".to_owned()),

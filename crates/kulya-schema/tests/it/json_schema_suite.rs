@@ -59,26 +59,23 @@ fn setting(name: &str, otherwise: u64) -> u64 {
 fn verdicts_hold_of_the_suites_instances() {
     let (seed, cases) = (setting("KULYA_SEED", 1), setting("KULYA_CASES", 1000));
     println!("KULYA_SEED={seed} KULYA_CASES={cases}");
-    let mut dice = SeededRng::new(seed);
+    let mut rng = SeededRng::new(seed);
     for (dialect, lines) in SUITE {
         let groups = groups(dialect, lines);
         assert!(groups.len() > 100, "{} groups of {dialect}", groups.len());
         let mut verdicts = [0usize; 3];
         let mut wrong = BTreeSet::new();
         for _ in 0..cases {
-            let writer = &groups[dice.below(groups.len())];
+            let writer = &groups[rng.index(groups.len())];
             let near: Vec<_> = groups.iter().filter(|group| group.file == writer.file).collect();
             // most pairs that have nothing to do with each other are told apart at once
-            let reader = if dice.once_in(3) {
-                &groups[dice.below(groups.len())]
-            } else {
-                near[dice.below(near.len())]
-            };
+            let reader =
+                if rng.one_in(3) { &groups[rng.index(groups.len())] } else { near[rng.index(near.len())] };
             let shown = || format!("reader {}\nwriter {}", reader.document, writer.document);
             match can_read(&reader.schema, &writer.schema) {
                 Verdict::Compatible => {
                     verdicts[0] += 1;
-                    let others = (0..20).map(|_| &groups[dice.below(groups.len())]).collect::<Vec<_>>();
+                    let others = (0..20).map(|_| &groups[rng.index(groups.len())]).collect::<Vec<_>>();
                     let near = near.iter().copied().chain(others).flat_map(|group| &group.instances);
                     for instance in near.chain(&reader.instances) {
                         if writer.validator.is_valid(instance) && !reader.validator.is_valid(instance) {

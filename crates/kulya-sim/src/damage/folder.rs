@@ -68,7 +68,7 @@ pub(super) fn number_of(bytes: &[u8]) -> Option<u64> {
 }
 
 struct Writer<'a> {
-    dice: &'a mut SeededRng,
+    rng: &'a mut SeededRng,
     live: PathBuf,
     secret: [u8; 16],
     streams: Vec<StreamId>,
@@ -81,8 +81,8 @@ struct Writer<'a> {
 }
 
 /// Makes a folder at `path`.
-pub(super) async fn write(path: &Path, dice: &mut SeededRng) -> Written {
-    let secret = std::array::from_fn(|_| dice.byte());
+pub(super) async fn write(path: &Path, rng: &mut SeededRng) -> Written {
+    let secret = std::array::from_fn(|_| rng.next_u8());
     let id = |name: &str| StreamId::new("shop", name).expect("a name");
     let mut writer = Writer {
         live: path.with_extension("live"),
@@ -94,10 +94,10 @@ pub(super) async fn write(path: &Path, dice: &mut SeededRng) -> Written {
         pending: BTreeSet::new(),
         staged: BTreeSet::new(),
         entries: BTreeMap::new(),
-        dice,
+        rng,
     };
     let store = writer.fill().await;
-    let is_orderly = writer.dice.once_in(2);
+    let is_orderly = writer.rng.one_in(2);
     if is_orderly {
         writer.pending.clear();
     }
@@ -106,7 +106,7 @@ pub(super) async fn write(path: &Path, dice: &mut SeededRng) -> Written {
     if is_orderly {
         store.close().await.expect("an end is orderly");
     }
-    if !writer.dice.once_in(4) {
+    if !writer.rng.one_in(4) {
         // most folders have none: it takes the most of the time
         let _ = std::fs::remove_dir_all(writer.live.join("index"));
     }
@@ -141,18 +141,18 @@ impl Writer<'_> {
         store.create_stream(&self.streams[0], StreamConfig::with_segments(2)).await.expect("it is made");
         store.create_stream(&self.streams[1], StreamConfig::with_segments(1)).await.expect("it is made");
         store.create_table(&self.table).await.expect("it is made");
-        for _ in 0..30 + self.dice.roll(70) {
-            match self.dice.roll(60) {
+        for _ in 0..30 + self.rng.u64_below(70) {
+            match self.rng.u64_below(60) {
                 0 if self.streams.len() < 4 => {
                     let name = format!("late{}", self.streams.len());
                     let stream = StreamId::new("shop", &name).expect("a name");
-                    let config = StreamConfig::with_segments(1 + self.dice.roll(3) as u32);
+                    let config = StreamConfig::with_segments(1 + self.rng.u64_below(3) as u32);
                     store.create_stream(&stream, config).await.expect("it is made");
                     self.streams.push(stream);
                 }
                 1 | 2 => {
                     self.see(&store).await;
-                    let cut = tail_cut(&store, self.dice.choose(&self.streams)).await.expect("it is there");
+                    let cut = tail_cut(&store, self.rng.choose(&self.streams)).await.expect("it is there");
                     store.truncate(&cut).await.expect("it is cut");
                 }
                 3 | 4 => store.maintain().await.expect("it is kept"),
@@ -170,15 +170,15 @@ impl Writer<'_> {
     }
 
     async fn commit(&mut self, store: &EmbeddedStore) {
-        let appends = (0..1 + self.dice.roll(3)).map(|_| self.append().0).collect();
+        let appends = (0..1 + self.rng.u64_below(3)).map(|_| self.append().0).collect();
         let mut commit = Commit::events(appends);
-        if self.dice.once_in(3) {
+        if self.rng.one_in(3) {
             let (key, value) =
-                (vec![b'a' + self.dice.roll(5) as u8], self.dice.number().to_be_bytes().to_vec());
+                (vec![b'a' + self.rng.u64_below(5) as u8], self.rng.next_u64().to_be_bytes().to_vec());
             self.entries.entry(key.clone()).or_default().push(value.clone());
             commit.changes = vec![TableChange::put(&self.table, key, Condition::Any, value)];
         }
-        let is_synced = !self.dice.once_in(4);
+        let is_synced = !self.rng.one_in(4);
         let durability = if is_synced { Durability::Synced } else { Durability::Written };
         store.commit(commit.durability(durability)).await.expect("it is committed");
         if is_synced {
@@ -188,12 +188,12 @@ impl Writer<'_> {
 
     async fn transaction(&mut self, store: &EmbeddedStore) {
         let mut transaction = store.begin().await.expect("it begins");
-        for _ in 0..1 + self.dice.roll(3) {
+        for _ in 0..1 + self.rng.u64_below(3) {
             let (append, number) = self.append();
             self.staged.insert(number);
             transaction.stage(vec![append]).await.expect("it is staged");
         }
-        if self.dice.once_in(4) {
+        if self.rng.one_in(4) {
             transaction.abort().await.expect("it is aborted");
         } else {
             transaction.commit(vec![]).await.expect("it is committed");
@@ -207,30 +207,30 @@ impl Writer<'_> {
         self.pending.insert(number);
         let mut event = format!("event {number:08} ").into_bytes();
         event.extend(self.payload());
-        let stream = self.dice.choose(&self.streams).clone();
-        (Append::keyed(&stream, self.dice.roll(9).to_string(), event), number)
+        let stream = self.rng.choose(&self.streams).clone();
+        (Append::keyed(&stream, self.rng.u64_below(9).to_string(), event), number)
     }
 
     /// What an event holds: some text, or what looks like frames.
     fn payload(&mut self) -> Vec<u8> {
         // ops that would delete a stream, and cut another
         let ops = [vec![12, 0, 0, 0, 0], vec![13, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0]].concat();
-        match self.dice.roll(12) {
+        match self.rng.u64_below(12) {
             0 => {
-                let sequence = 1 + self.dice.roll(200);
-                outside::legacy_frame(sequence, sequence - self.dice.roll(2).min(sequence - 1), &ops)
+                let sequence = 1 + self.rng.u64_below(200);
+                outside::legacy_frame(sequence, sequence - self.rng.u64_below(2).min(sequence - 1), &ops)
             }
             1 => outside::framed([ops.as_slice()]),
-            2 => b"KLG3\0\0\0\x10".repeat(1 + self.dice.below(40)),
+            2 => b"KLG3\0\0\0\x10".repeat(1 + self.rng.index(40)),
             3 => {
                 // true frames, read from the disk, at another place
                 let logs = files(&self.live.join("log"));
-                let file = logs.values().nth(self.dice.below(logs.len())).cloned().unwrap_or_default();
-                let from = self.dice.below(file.len());
+                let file = logs.values().nth(self.rng.index(logs.len())).cloned().unwrap_or_default();
+                let from = self.rng.index(file.len());
                 file.into_iter().skip(from).take(600).collect()
             }
-            4 => vec![self.dice.byte(); 1000 + self.dice.below(3000)],
-            _ => vec![b'x'; self.dice.below(150)],
+            4 => vec![self.rng.next_u8(); 1000 + self.rng.index(3000)],
+            _ => vec![b'x'; self.rng.index(150)],
         }
     }
 

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 const FILE_HEADER_BYTES: usize = 64;
 
 /// Damages a folder once or a few times; says how. `original` is what it was copied from.
-pub(super) fn hits(folder: &Path, original: &Path, dice: &mut SeededRng) -> Vec<String> {
-    (0..1 + dice.roll(3)).map(|_| hit(folder, original, dice)).collect()
+pub(super) fn hits(folder: &Path, original: &Path, rng: &mut SeededRng) -> Vec<String> {
+    (0..1 + rng.u64_below(3)).map(|_| hit(folder, original, rng)).collect()
 }
 
 fn logs(folder: &Path) -> Vec<PathBuf> {
@@ -24,50 +24,50 @@ fn shown(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn hit(folder: &Path, original: &Path, dice: &mut SeededRng) -> String {
+fn hit(folder: &Path, original: &Path, rng: &mut SeededRng) -> String {
     let logs = logs(folder);
     let Some(last) = logs.last() else { return "there is no log file left".into() };
-    let log = dice.choose(&logs).clone();
-    match dice.roll(24) {
-        0..5 => change(&log, "a bit is flipped", dice, |bytes, at, dice| {
+    let log = rng.choose(&logs).clone();
+    match rng.u64_below(24) {
+        0..5 => change(&log, "a bit is flipped", rng, |bytes, at, rng| {
             if let Some(byte) = bytes.get_mut(at) {
-                *byte ^= 1 << dice.roll(8);
+                *byte ^= 1 << rng.u64_below(8);
             }
         }),
-        5 | 6 => change(&log, "bytes are zeroed", dice, |bytes, at, dice| {
-            let length = 1 + dice.below(2000);
+        5 | 6 => change(&log, "bytes are zeroed", rng, |bytes, at, rng| {
+            let length = 1 + rng.index(2000);
             bytes.iter_mut().skip(at).take(length).for_each(|byte| *byte = 0);
         }),
-        7 => change(&log, "bytes are rubbish", dice, |bytes, at, dice| {
-            let length = 1 + dice.below(1000);
-            bytes.iter_mut().skip(at).take(length).for_each(|byte| *byte = dice.byte());
+        7 => change(&log, "bytes are rubbish", rng, |bytes, at, rng| {
+            let length = 1 + rng.index(1000);
+            bytes.iter_mut().skip(at).take(length).for_each(|byte| *byte = rng.next_u8());
         }),
-        8 => change(&log, "it is cut", dice, |bytes, at, _| bytes.truncate(at)),
-        9 => change(&log, "bytes are missing", dice, |bytes, at, dice| {
-            let end = (at + 1 + dice.below(300)).min(bytes.len());
+        8 => change(&log, "it is cut", rng, |bytes, at, _| bytes.truncate(at)),
+        9 => change(&log, "bytes are missing", rng, |bytes, at, rng| {
+            let end = (at + 1 + rng.index(300)).min(bytes.len());
             drop(bytes.drain(at..end));
         }),
-        10 => change(&log, "bytes are put in", dice, |bytes, at, dice| {
-            let more: Vec<u8> = (0..1 + dice.below(300)).map(|_| dice.byte()).collect();
+        10 => change(&log, "bytes are put in", rng, |bytes, at, rng| {
+            let more: Vec<u8> = (0..1 + rng.index(300)).map(|_| rng.next_u8()).collect();
             drop(bytes.splice(at..at, more));
         }),
-        11 => change(&log, "a part stands over another", dice, |bytes, at, dice| {
-            let (to, length) = (dice.below(bytes.len()), 1 + dice.below(1500));
+        11 => change(&log, "a part stands over another", rng, |bytes, at, rng| {
+            let (to, length) = (rng.index(bytes.len()), 1 + rng.index(1500));
             let part: Vec<u8> = bytes.iter().skip(at).take(length).copied().collect();
             bytes.iter_mut().skip(to).zip(part).for_each(|(byte, new)| *byte = new);
         }),
-        12 => change(&log, "a forged frame stands in it", dice, |bytes, at, dice| {
-            let forged = outside::legacy_frame(dice.roll(100), 0, &[12, 0, 0, 0, 0]);
+        12 => change(&log, "a forged frame stands in it", rng, |bytes, at, rng| {
+            let forged = outside::legacy_frame(rng.u64_below(100), 0, &[12, 0, 0, 0, 0]);
             bytes.iter_mut().skip(at).zip(forged).for_each(|(byte, new)| *byte = new);
         }),
         // the end of the log is where acknowledged writes are most easily taken for none
-        13 => change(last, "bytes of the last file's end are cut", dice, |bytes, _, dice| {
-            bytes.truncate(bytes.len().saturating_sub(1 + dice.below(300)));
+        13 => change(last, "bytes of the last file's end are cut", rng, |bytes, _, rng| {
+            bytes.truncate(bytes.len().saturating_sub(1 + rng.index(300)));
         }),
-        14 => change(last, "a bit near the end is flipped", dice, |bytes, _, dice| {
-            let at = bytes.len().saturating_sub(1 + dice.below(300));
+        14 => change(last, "a bit near the end is flipped", rng, |bytes, _, rng| {
+            let at = bytes.len().saturating_sub(1 + rng.index(300));
             if let Some(byte) = bytes.get_mut(at) {
-                *byte ^= 1 << dice.roll(8);
+                *byte ^= 1 << rng.u64_below(8);
             }
         }),
         15 | 16 => {
@@ -79,7 +79,7 @@ fn hit(folder: &Path, original: &Path, dice: &mut SeededRng) -> String {
             format!("the last file {} is removed, and the index", shown(last))
         }
         18 => {
-            let other = dice.choose(&logs).clone();
+            let other = rng.choose(&logs).clone();
             swap(&log, &other)
         }
         19 => {
@@ -88,15 +88,15 @@ fn hit(folder: &Path, original: &Path, dice: &mut SeededRng) -> String {
             format!("{} is of another store", shown(&log))
         }
         20 => {
-            let name = dice.of(&["MANIFEST", "SYNCED", "FORMAT"]);
+            let name = rng.pick(&["MANIFEST", "SYNCED", "FORMAT"]);
             let _ = fs::remove_file(folder.join(name));
             format!("{name} is removed")
         }
         21 => {
-            let name = dice.of(&["MANIFEST", "SYNCED", "FORMAT"]);
-            change(&folder.join(name), "a bit is flipped", dice, |bytes, at, dice| {
+            let name = rng.pick(&["MANIFEST", "SYNCED", "FORMAT"]);
+            change(&folder.join(name), "a bit is flipped", rng, |bytes, at, rng| {
                 if let Some(byte) = bytes.get_mut(at) {
-                    *byte ^= 1 << dice.roll(8);
+                    *byte ^= 1 << rng.u64_below(8);
                 }
             })
         }
@@ -108,7 +108,7 @@ fn hit(folder: &Path, original: &Path, dice: &mut SeededRng) -> String {
             // an older copy of it: what it was when it had less
             let from = original.join("log").join(log.file_name().unwrap_or_default());
             let bytes = fs::read(from).unwrap_or_default();
-            let keeps = dice.below(bytes.len());
+            let keeps = rng.index(bytes.len());
             let _ = fs::write(&log, bytes.get(..keeps).unwrap_or_default());
             format!("{} is as it was when it had {keeps} bytes", shown(&log))
         }
@@ -118,12 +118,12 @@ fn hit(folder: &Path, original: &Path, dice: &mut SeededRng) -> String {
 fn change(
     path: &Path,
     what: &str,
-    dice: &mut SeededRng,
+    rng: &mut SeededRng,
     how: impl FnOnce(&mut Vec<u8>, usize, &mut SeededRng),
 ) -> String {
     let Ok(mut bytes) = fs::read(path) else { return format!("{} is not there", shown(path)) };
-    let at = dice.below(bytes.len());
-    how(&mut bytes, at, dice);
+    let at = rng.index(bytes.len());
+    how(&mut bytes, at, rng);
     let _ = fs::write(path, bytes);
     format!("{}: {what} at {at}", shown(path))
 }

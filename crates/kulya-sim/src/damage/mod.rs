@@ -49,15 +49,15 @@ impl Damages {
 
 /// Makes a folder, damages copies of it, and looks at each; panics where the invariant breaks.
 pub async fn damage(seed: u64) -> Damages {
-    let mut dice = SeededRng::new(seed);
+    let mut rng = SeededRng::new(seed);
     let scratch = scratch();
     let original = scratch.path().join("original");
-    let written = folder::write(&original, &mut dice).await;
+    let written = folder::write(&original, &mut rng).await;
     let mut report = Damages::default();
     for copy in 0..3 {
         let path = scratch.path().join(copy.to_string());
         folder::copy_all(&original, &path);
-        let hits = hit::hits(&path, &original, &mut dice);
+        let hits = hit::hits(&path, &original, &mut rng);
         report.folders += 1;
         report.hits += hits.len() as u64;
         report.events += written.events.len() as u64;

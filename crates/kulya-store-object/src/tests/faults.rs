@@ -50,8 +50,8 @@ struct Cloud {
 }
 
 impl Cloud {
-    fn new(dice: &mut SeededRng) -> Self {
-        let percent = dice.of(&[5, 20, 40]);
+    fn new(rng: &mut SeededRng) -> Self {
+        let percent = rng.pick(&[5, 20, 40]);
         Self { objects: memory(), ways: Vec::new(), clock: Arc::default(), percent }
     }
 
@@ -71,8 +71,8 @@ impl Cloud {
     }
 
     /// One more process.
-    async fn open(&mut self, dice: &mut SeededRng) -> ObjectLogStore {
-        let way = Faulty::new(&self.objects, dice.number(), self.percent);
+    async fn open(&mut self, rng: &mut SeededRng) -> ObjectLogStore {
+        let way = Faulty::new(&self.objects, rng.next_u64(), self.percent);
         self.ways.push(way.clone());
         let objects: Arc<dyn ObjectStore> = way;
         let prefix = Path::from("s");
@@ -125,12 +125,12 @@ fn several_stores_do_what_the_oracle_does() {
 /// Steps one after another, each by one of three stores. Where nobody knows whether a step was taken, it was taken whole or
 /// not at all. Gives how often that was.
 async fn one_after_another(seed: u64) -> u64 {
-    let mut dice = SeededRng::new(seed);
-    let mut cloud = Cloud::new(&mut dice);
+    let mut rng = SeededRng::new(seed);
+    let mut cloud = Cloud::new(&mut rng);
     let oracle = MemoryStore::with_clock(cloud.clock.clone());
     let mut stores = Vec::new();
     for _ in 0..3 {
-        stores.push(cloud.open(&mut dice).await);
+        stores.push(cloud.open(&mut rng).await);
     }
     model::make(&oracle).await.unwrap();
     patiently(|| model::make(&stores[0])).await;
@@ -142,14 +142,14 @@ async fn one_after_another(seed: u64) -> u64 {
     for _ in 0..25 {
         cloud.clock.advance(Duration::from_millis(13));
         let step: Step = model::any_step().new_tree(&mut runner).unwrap().current();
-        let who = dice.below(3);
+        let who = rng.index(3);
         match model::take(&stores[who], &step).await {
             Ok(answer) => assert_eq!(answer, model::take(&oracle, &step).await.unwrap(), "{step:?}"),
             Err(error) if error.kind() == ErrorKind::Unreachable => {
                 unsure += 1;
                 // behind a commit that is known everything is settled
                 let barrier = Scope::new(&format!("barrier-{unsure}")).unwrap();
-                patiently(|| stores[dice_of(seed, unsure)].create_scope(&barrier)).await;
+                patiently(|| stores[rng_of(seed, unsure)].create_scope(&barrier)).await;
                 let now = cloud.digest(&stores[who]).await;
                 if now != model::digest(&oracle).await.unwrap() {
                     model::take(&oracle, &step).await.unwrap();
@@ -158,8 +158,8 @@ async fn one_after_another(seed: u64) -> u64 {
             }
             Err(error) => panic!("{step:?}: {error:?}"),
         }
-        if dice.once_in(12) {
-            stores[who] = cloud.open(&mut dice).await;
+        if rng.one_in(12) {
+            stores[who] = cloud.open(&mut rng).await;
         }
     }
     let expected = model::digest(&oracle).await.unwrap();
@@ -174,7 +174,7 @@ async fn one_after_another(seed: u64) -> u64 {
     unsure
 }
 
-fn dice_of(seed: u64, number: u64) -> usize {
+fn rng_of(seed: u64, number: u64) -> usize {
     SeededRng::new(seed ^ number << 32).below(3)
 }
 
@@ -195,12 +195,12 @@ struct Told {
 
 /// Six tasks on three stores move one counter by compare-and-set, and write an event with each move.
 async fn at_once(seed: u64) {
-    let mut dice = SeededRng::new(seed);
-    let mut cloud = Cloud::new(&mut dice);
+    let mut rng = SeededRng::new(seed);
+    let mut cloud = Cloud::new(&mut rng);
     let counter = TableId::new("shop", "counter").unwrap();
     let mut stores = Vec::new();
     for _ in 0..3 {
-        stores.push(cloud.open(&mut dice).await);
+        stores.push(cloud.open(&mut rng).await);
     }
     let make = async || -> Result<()> {
         stores[0].create_scope(&counter.scope).await?;

@@ -20,7 +20,7 @@ type Late = (Path, PutPayload, PutOptions);
 #[derive(Debug)]
 pub(super) struct Faulty {
     inner: Arc<dyn ObjectStore>,
-    dice: Mutex<SeededRng>,
+    rng: Mutex<SeededRng>,
     /// Of a hundred requests so many go wrong, in one way or another.
     percent: u64,
     late: Mutex<Vec<Late>>,
@@ -31,7 +31,7 @@ impl Faulty {
     pub(super) fn new(inner: &Arc<dyn ObjectStore>, seed: u64, percent: u64) -> Arc<Self> {
         Arc::new(Self {
             inner: Arc::clone(inner),
-            dice: Mutex::new(SeededRng::new(seed)),
+            rng: Mutex::new(SeededRng::new(seed)),
             percent,
             late: Mutex::default(),
             quiet: AtomicBool::new(false),
@@ -52,12 +52,12 @@ impl Faulty {
     }
 
     fn roll(&self, most: u64) -> u64 {
-        self.dice.lock().unwrap().roll(most)
+        self.rng.lock().unwrap().u64_below(most)
     }
 
     fn take_late(&self) -> Option<Late> {
         let mut late = self.late.lock().unwrap();
-        let at = self.dice.lock().unwrap().below(late.len());
+        let at = self.rng.lock().unwrap().index(late.len());
         (at < late.len()).then(|| late.swap_remove(at))
     }
 

@@ -38,7 +38,7 @@ type History = Arc<Mutex<Vec<Vec<Step>>>>;
 
 struct Writer {
     client: Client,
-    dice: SeededRng,
+    rng: SeededRng,
     first_key: u64,
     sequence: u64,
     rows: BTreeMap<u64, u64>,
@@ -59,17 +59,18 @@ impl Writer {
 
     async fn transaction(&mut self) {
         let (mut sql, mut steps, mut rows) = ("BEGIN;".to_owned(), Vec::new(), self.rows.clone());
-        for _ in 0..=self.dice.roll(5) {
-            let key = self.first_key + self.dice.roll(KEYS);
+        for _ in 0..=self.rng.u64_below(5) {
+            let key = self.first_key + self.rng.u64_below(KEYS);
             self.sequence += 1;
             let (before, after) = (rows.get(&key).copied(), self.sequence);
-            let pad = "x".repeat(if self.dice.roll(20) == 0 { 5000 } else { self.dice.roll(50) as usize });
+            let pad =
+                "x".repeat(if self.rng.u64_below(20) == 0 { 5000 } else { self.rng.u64_below(50) as usize });
             let (op, after) = match before {
                 None => {
                     write!(sql, "INSERT INTO ledger VALUES ({key}, {after}, '{pad}');").unwrap();
                     ("c", Some(after))
                 }
-                Some(_) if self.dice.roll(4) == 0 => {
+                Some(_) if self.rng.u64_below(4) == 0 => {
                     write!(sql, "DELETE FROM ledger WHERE id = {key};").unwrap();
                     ("d", None)
                 }
@@ -84,7 +85,7 @@ impl Writer {
             };
             steps.push(Step { key, op: op.to_owned(), before, after });
         }
-        if self.dice.roll(8) == 0 {
+        if self.rng.u64_below(8) == 0 {
             self.client.batch_execute(&(sql + "ROLLBACK;")).await.unwrap();
         } else {
             self.client.batch_execute(&(sql + "COMMIT;")).await.unwrap();
@@ -109,7 +110,7 @@ impl Workload {
             let history = History::default();
             let writer = Writer {
                 client: connect(url).await,
-                dice: SeededRng::new(seed + number),
+                rng: SeededRng::new(seed + number),
                 first_key: number * 1000,
                 sequence: 0,
                 rows: BTreeMap::new(),
@@ -153,30 +154,30 @@ async fn killed_twenty_times_it_loses_nothing_and_repeats_nothing() {
 
     let folder = tempdir().unwrap();
     let capture = ["cdc", "--postgres", &url, "--name", "k", "--stream", "{table}", "--segments", "3"];
-    let mut dice = SeededRng::new(seed ^ 0xd1ce);
+    let mut rng = SeededRng::new(seed ^ 0xd1ce);
     for round in 0..KILLS {
         let mut running = Running::start(command(folder.path(), &capture).env("KULYA_LOG", "info"));
         // the first rounds die before the rows are stored, so that reading them begins anew
-        let phase = if round < 4 { round % 2 } else { dice.roll(4) };
+        let phase = if round < 4 { round % 2 } else { rng.u64_below(4) };
         match phase {
-            0 => workload.advance(dice.roll(60)).await,
+            0 => workload.advance(rng.u64_below(60)).await,
             1 => {
                 let line = if round < 4 { "reading" } else { "k: " };
                 running.wait_for(line);
-                workload.advance(dice.roll(30)).await;
+                workload.advance(rng.u64_below(30)).await;
             }
             _ => {
                 running.wait_for("following the log");
-                for _ in 0..dice.roll(4) {
-                    workload.advance(10 + dice.roll(40)).await;
+                for _ in 0..rng.u64_below(4) {
+                    workload.advance(10 + rng.u64_below(40)).await;
                     running.wait_for("stored ");
                 }
-                workload.advance(dice.roll(80)).await;
+                workload.advance(rng.u64_below(80)).await;
             }
         }
         running.child.kill().unwrap();
         running.child.wait().unwrap();
-        workload.advance(dice.roll(20)).await;
+        workload.advance(rng.u64_below(20)).await;
     }
     kulya(&folder, &[&capture[..], &["--until-caught-up"]].concat());
 

@@ -130,13 +130,13 @@ impl House {
         place: &str,
         is_over: &mpsc::Receiver<()>,
     ) -> Server {
-        let mut dice = SeededRng::new(number as u64);
+        let mut rng = SeededRng::new(number as u64);
         loop {
-            let life = Duration::from_millis(LIFE_MS.0 + dice.roll(LIFE_MS.1));
+            let life = Duration::from_millis(LIFE_MS.0 + rng.u64_below(LIFE_MS.1));
             if is_over.recv_timeout(life) == Err(RecvTimeoutError::Disconnected) {
                 return server;
             }
-            let (signal, what) = dice.of(&[("KILL", "kills"), ("TERM", "stops")]);
+            let (signal, what) = rng.pick(&[("KILL", "kills"), ("TERM", "stops")]);
             let status = server.end(signal);
             if signal == "TERM" && status.code() != Some(0) {
                 self.counts.fault(format!("a server that was stopped ends with {status}"));

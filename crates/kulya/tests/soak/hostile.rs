@@ -22,10 +22,10 @@ pub(super) fn start(url: &str, counts: &Arc<Counts>) {
     for seed in 0..CLIENTS {
         let counts = Arc::clone(counts);
         tokio::spawn(async move {
-            let mut dice = SeededRng::new(seed);
+            let mut rng = SeededRng::new(seed);
             loop {
-                let hold = Duration::from_millis(200 + dice.roll(HOLD_MS));
-                let life = live(server, &mut dice);
+                let hold = Duration::from_millis(200 + rng.u64_below(HOLD_MS));
+                let life = live(server, &mut rng);
                 // whatever the server does to it is right, so long as others are served
                 let _ = tokio::time::timeout(hold, life).await;
                 counts.add("hostile", 1);
@@ -34,13 +34,13 @@ pub(super) fn start(url: &str, counts: &Arc<Counts>) {
     }
 }
 
-async fn live(server: SocketAddr, dice: &mut SeededRng) -> std::io::Result<()> {
+async fn live(server: SocketAddr, rng: &mut SeededRng) -> std::io::Result<()> {
     let socket = TcpSocket::new_v4()?;
     socket.bind(([127, 0, 0, 2], 0).into())?;
     // what is not read stays with the server
     socket.set_recv_buffer_size(4096)?;
     let mut stream = socket.connect(server).await?;
-    match dice.roll(11) {
+    match rng.u64_below(11) {
         0 => unread(&mut stream, "/v2/streams/soak/by-size/events?limit=10000").await,
         1 => unread(&mut stream, "/v2/streams/soak/large/tail").await,
         2 => unread(&mut stream, "/v2/export").await,
@@ -53,7 +53,7 @@ async fn live(server: SocketAddr, dice: &mut SeededRng) -> std::io::Result<()> {
         }
         4 => trickle(&mut stream, "GET /ping HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ").await,
         5 => {
-            let garbage: Vec<u8> = (0..4096).map(|_| dice.byte()).collect();
+            let garbage: Vec<u8> = (0..4096).map(|_| rng.next_u8()).collect();
             stream.write_all(&garbage).await?;
             drain(&mut stream).await
         }

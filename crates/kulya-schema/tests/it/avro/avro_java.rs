@@ -54,12 +54,12 @@ fn setting(name: &str, otherwise: u64) -> u64 {
 fn any_pair_is_judged_as_by_java() {
     let (seed, cases) = (setting("KULYA_SEED", 1), setting("KULYA_CASES", 5_000));
     println!("KULYA_SEED={seed} KULYA_CASES={cases}");
-    let mut dice = SeededRng::new(seed);
+    let mut rng = SeededRng::new(seed);
     let mut java = Java::start();
     let mut seen = Seen::default();
     let mut left = cases as usize;
     while left > 0 {
-        let pairs: Vec<_> = (0..left.min(BATCH)).map(|_| draw_pair(&mut dice)).collect();
+        let pairs: Vec<_> = (0..left.min(BATCH)).map(|_| draw_pair(&mut rng)).collect();
         left -= pairs.len();
         for (pair, answer) in pairs.iter().zip(java.ask(&pairs)) {
             compare(pair, &answer, &mut seen);
@@ -92,18 +92,18 @@ fn every_pair_of_the_table_is_judged_as_by_java() {
     }
 }
 
-fn draw_pair(dice: &mut SeededRng) -> (String, String) {
-    let one = draw::schema(dice);
-    let other = match dice.below(8) {
-        0 => draw::schema(dice),
+fn draw_pair(rng: &mut SeededRng) -> (String, String) {
+    let one = draw::schema(rng);
+    let other = match rng.index(8) {
+        0 => draw::schema(rng),
         1 => one.clone(),
-        _ => changed(&one, dice),
+        _ => changed(&one, rng),
     };
-    let text = |schema: &Value, dice: &mut SeededRng| {
-        if dice.once_in(10) { broken(schema, dice) } else { schema.to_string() }
+    let text = |schema: &Value, rng: &mut SeededRng| {
+        if rng.one_in(10) { broken(schema, rng) } else { schema.to_string() }
     };
-    let (one, other) = (text(&one, dice), text(&other, dice));
-    if dice.once_in(2) { (one, other) } else { (other, one) }
+    let (one, other) = (text(&one, rng), text(&other, rng));
+    if rng.one_in(2) { (one, other) } else { (other, one) }
 }
 
 #[derive(Debug, Default)]

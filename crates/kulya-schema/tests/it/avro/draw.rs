@@ -34,7 +34,7 @@ struct Known {
 
 /// What is drawn into one schema.
 pub(super) struct Draw<'d> {
-    dice: &'d mut SeededRng,
+    rng: &'d mut SeededRng,
     known: Vec<Known>,
     /// How many unions, arrays and maps stand around.
     ways_out: usize,
@@ -46,14 +46,14 @@ struct Drawn {
     default: Option<Value>,
 }
 
-pub(super) fn schema(dice: &mut SeededRng) -> Value {
-    let mut draw = Draw { dice, known: Vec::new(), ways_out: 0 };
+pub(super) fn schema(rng: &mut SeededRng) -> Value {
+    let mut draw = Draw { rng, known: Vec::new(), ways_out: 0 };
     draw.any(0, "").schema
 }
 
 impl Draw<'_> {
     fn any(&mut self, depth: usize, space: &str) -> Drawn {
-        let kind = self.dice.below(if depth >= MOST_DEPTH { 5 } else { 16 });
+        let kind = self.rng.index(if depth >= MOST_DEPTH { 5 } else { 16 });
         match kind {
             0..=2 => self.primitive(),
             3 => self.logical(),
@@ -61,7 +61,7 @@ impl Draw<'_> {
             5 => {
                 let items = self.inner(depth, space);
                 let default = match items.default {
-                    Some(item) if self.dice.once_in(2) => json!([item]),
+                    Some(item) if self.rng.one_in(2) => json!([item]),
                     _ => json!([]),
                 };
                 self.dressed(json!({"type": "array", "items": items.schema}), Some(default))
@@ -69,7 +69,7 @@ impl Draw<'_> {
             6 => {
                 let values = self.inner(depth, space);
                 let default = match values.default {
-                    Some(value) if self.dice.once_in(2) => json!({ "k": value }),
+                    Some(value) if self.rng.one_in(2) => json!({ "k": value }),
                     _ => json!({}),
                 };
                 self.dressed(json!({"type": "map", "values": values.schema}), Some(default))
@@ -90,31 +90,31 @@ impl Draw<'_> {
     }
 
     fn primitive(&mut self) -> Drawn {
-        let name = self.dice.of(&PRIMITIVES);
-        let schema = if self.dice.once_in(6) { json!({ "type": name }) } else { json!(name) };
-        let default = default_of(name, self.dice);
-        if schema.is_object() && self.dice.once_in(2) {
+        let name = self.rng.pick(&PRIMITIVES);
+        let schema = if self.rng.one_in(6) { json!({ "type": name }) } else { json!(name) };
+        let default = default_of(name, self.rng);
+        if schema.is_object() && self.rng.one_in(2) {
             return self.dressed(schema, Some(default));
         }
         Drawn { schema, default: Some(default) }
     }
 
     fn logical(&mut self) -> Drawn {
-        let (kind, name) = self.dice.of(&LOGICAL);
+        let (kind, name) = self.rng.pick(&LOGICAL);
         let mut schema = json!({"type": kind, "logicalType": name});
         if name == "decimal" {
             schema["precision"] = json!(4);
             schema["scale"] = json!(2);
         }
-        Drawn { schema, default: Some(default_of(kind, self.dice)) }
+        Drawn { schema, default: Some(default_of(kind, self.rng)) }
     }
 
     /// Anything but a union again, and each kind once, most of the time.
     fn union(&mut self, depth: usize, space: &str) -> Drawn {
         let mut members: Vec<Value> = Vec::new();
         let mut default = None;
-        for place in 0..self.dice.below(4) + usize::from(!self.dice.once_in(20)) {
-            let member = if place == 0 && self.dice.once_in(3) {
+        for place in 0..self.rng.index(4) + usize::from(!self.rng.one_in(20)) {
+            let member = if place == 0 && self.rng.one_in(3) {
                 Drawn { schema: json!("null"), default: Some(Value::Null) }
             } else {
                 self.inner(depth, space)
@@ -127,7 +127,7 @@ impl Draw<'_> {
                 let other = kind(other);
                 !other.is_empty() && other == kind(&member.schema)
             });
-            if (member.schema.is_array() || is_known) && !self.dice.once_in(40) {
+            if (member.schema.is_array() || is_known) && !self.rng.one_in(40) {
                 continue;
             }
             if members.is_empty() {
@@ -145,38 +145,38 @@ impl Draw<'_> {
         if known.is_empty() {
             return self.primitive();
         }
-        let Known { space: its, simple, default, .. } = known[self.dice.below(known.len())].clone();
+        let Known { space: its, simple, default, .. } = known[self.rng.index(known.len())].clone();
         let full = if its.is_empty() { simple.clone() } else { format!("{its}.{simple}") };
-        let name = if its == space && self.dice.once_in(2) { simple } else { full };
-        let schema = if self.dice.once_in(10) { json!({ "type": name }) } else { json!(name) };
+        let name = if its == space && self.rng.one_in(2) { simple } else { full };
+        let schema = if self.rng.one_in(10) { json!({ "type": name }) } else { json!(name) };
         Drawn { schema, default }
     }
 
     /// The head of a named type: its name, written in one of the ways there are, and what is often beside it.
     fn head(&mut self, kind: &str, space: &str) -> (Map<String, Value>, Known) {
-        let mut simple = self.dice.of(&TYPE_NAMES).to_owned();
-        let own = if self.dice.once_in(3) { self.dice.of(&SPACES) } else { space };
+        let mut simple = self.rng.pick(&TYPE_NAMES).to_owned();
+        let own = if self.rng.one_in(3) { self.rng.pick(&SPACES) } else { space };
         let is_taken = |known: &[Known], simple: &str| {
             known.iter().any(|known| known.space == own && known.simple == simple)
         };
-        if is_taken(&self.known, &simple) && !self.dice.once_in(30) {
+        if is_taken(&self.known, &simple) && !self.rng.one_in(30) {
             simple = (0..).map(|n| format!("T{n}")).find(|name| !is_taken(&self.known, name)).unwrap();
         }
         let mut head = Map::new();
         head.insert("type".to_owned(), json!(kind));
         if own == space {
             head.insert("name".to_owned(), json!(simple));
-        } else if own.is_empty() || self.dice.once_in(2) {
+        } else if own.is_empty() || self.rng.one_in(2) {
             head.insert("name".to_owned(), json!(simple));
             head.insert("namespace".to_owned(), json!(own));
         } else {
             head.insert("name".to_owned(), json!(format!("{own}.{simple}")));
         }
-        if self.dice.once_in(5) {
-            let alias = self.dice.of(&["A", "B", "C", "n.A", "n.B", "m.C", "Ünï", "T0", "map"]);
+        if self.rng.one_in(5) {
+            let alias = self.rng.pick(&["A", "B", "C", "n.A", "n.B", "m.C", "Ünï", "T0", "map"]);
             head.insert("aliases".to_owned(), json!([alias]));
         }
-        if self.dice.once_in(10) {
+        if self.rng.one_in(10) {
             head.insert("doc".to_owned(), json!("what it is"));
         }
         (head, Known { space: own.to_owned(), simple, default: None, open: None })
@@ -186,7 +186,7 @@ impl Draw<'_> {
         let (mut schema, mut known) = self.head("enum", space);
         let symbols = self.some_of(&SYMBOLS);
         let default = symbols.first().map(|symbol| json!(symbol));
-        if let (Some(default), true) = (&default, self.dice.once_in(3)) {
+        if let (Some(default), true) = (&default, self.rng.one_in(3)) {
             schema.insert("default".to_owned(), default.clone());
         }
         schema.insert("symbols".to_owned(), json!(symbols));
@@ -197,14 +197,14 @@ impl Draw<'_> {
 
     fn fixed(&mut self, space: &str) -> Drawn {
         let (mut schema, mut known) = self.head("fixed", space);
-        schema.insert("size".to_owned(), json!(self.dice.below(3) + 1));
+        schema.insert("size".to_owned(), json!(self.rng.index(3) + 1));
         known.default = Some(json!("\u{0}"));
         self.known.push(known.clone());
         self.dressed(Value::Object(schema), known.default)
     }
 
     fn record(&mut self, depth: usize, space: &str) -> Drawn {
-        let kind = if self.dice.once_in(20) { "error" } else { "record" };
+        let kind = if self.rng.one_in(20) { "error" } else { "record" };
         let (mut schema, mut known) = self.head(kind, space);
         let at = self.known.len();
         self.known.push(Known { open: Some(self.ways_out), ..known.clone() });
@@ -215,20 +215,20 @@ impl Draw<'_> {
             let drawn = self.any(depth + 1, &known.space);
             let mut field = json!({"name": name, "type": drawn.schema});
             match drawn.default {
-                Some(value) if self.dice.once_in(2) => field["default"] = value,
+                Some(value) if self.rng.one_in(2) => field["default"] = value,
                 Some(value) => _ = default.insert(name.to_owned(), value),
                 None => is_easy = false,
             }
-            if self.dice.once_in(6) {
+            if self.rng.one_in(6) {
                 field["aliases"] = json!(self.some_of(&FIELDS));
             }
-            if self.dice.once_in(12) {
-                field["order"] = json!(self.dice.of(&["ascending", "descending", "ignore", "IGNORE"]));
+            if self.rng.one_in(12) {
+                field["order"] = json!(self.rng.pick(&["ascending", "descending", "ignore", "IGNORE"]));
             }
-            if self.dice.once_in(12) {
+            if self.rng.one_in(12) {
                 field["doc"] = json!("what it is");
             }
-            if self.dice.once_in(12) {
+            if self.rng.one_in(12) {
                 field["x"] = json!({"y": [1, 2.5, null]});
             }
             fields.push(field);
@@ -241,13 +241,13 @@ impl Draw<'_> {
 
     /// With properties of a user's own, sometimes.
     fn dressed(&mut self, mut schema: Value, default: Option<Value>) -> Drawn {
-        if self.dice.once_in(12) {
+        if self.rng.one_in(12) {
             schema["x"] = json!(["own", 1]);
             schema["b"] = json!(true);
         }
-        if self.dice.once_in(40) {
+        if self.rng.one_in(40) {
             // words that mean something elsewhere
-            let word = self.dice.of(&["doc", "size", "aliases", "default", "items", "order", "namespace"]);
+            let word = self.rng.pick(&["doc", "size", "aliases", "default", "items", "order", "namespace"]);
             if schema.get(word).is_none() && schema.get("name").is_none() {
                 schema[word] = json!("n");
             }
@@ -256,22 +256,22 @@ impl Draw<'_> {
     }
 
     fn some_of(&mut self, all: &[&'static str]) -> Vec<&'static str> {
-        all.iter().filter(|_| self.dice.once_in(2)).copied().collect()
+        all.iter().filter(|_| self.rng.one_in(2)).copied().collect()
     }
 }
 
-pub(super) fn default_of(primitive: &str, dice: &mut SeededRng) -> Value {
+pub(super) fn default_of(primitive: &str, rng: &mut SeededRng) -> Value {
     match primitive {
         "null" => Value::Null,
         "boolean" => json!(true),
-        "int" => json!(dice.of(&[0, 7, -2_147_483_648])),
-        "long" => json!(dice.of(&[1, -3, i64::MAX])),
-        "float" | "double" => match dice.below(6) {
+        "int" => json!(rng.pick(&[0, 7, -2_147_483_648])),
+        "long" => json!(rng.pick(&[1, -3, i64::MAX])),
+        "float" | "double" => match rng.index(6) {
             0 => json!("1.5"),
-            1 => json!(dice.of(&["NaN", "-Infinity", "1e3", " 2f "])),
+            1 => json!(rng.pick(&["NaN", "-Infinity", "1e3", " 2f "])),
             2 => json!(3),
-            _ => json!(dice.of(&[0.5, 1e20, -1.0])),
+            _ => json!(rng.pick(&[0.5, 1e20, -1.0])),
         },
-        _ => json!(dice.of(&["", "a", "\u{ff}é\n"])),
+        _ => json!(rng.pick(&["", "a", "\u{ff}é\n"])),
     }
 }

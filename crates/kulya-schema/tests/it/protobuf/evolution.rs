@@ -51,15 +51,15 @@ struct Model {
     enums: [Vec<(&'static str, i32)>; 2],
 }
 
-fn kind(dice: &mut SeededRng) -> &'static str {
-    match dice.below(4) {
-        0 => dice.of(&["A", "B", "E", "F"]),
-        _ => dice.of(&SCALARS),
+fn kind(rng: &mut SeededRng) -> &'static str {
+    match rng.index(4) {
+        0 => rng.pick(&["A", "B", "E", "F"]),
+        _ => rng.pick(&SCALARS),
     }
 }
 
-fn label(dice: &mut SeededRng) -> Label {
-    dice.of(&[
+fn label(rng: &mut SeededRng) -> Label {
+    rng.pick(&[
         Label::Plain,
         Label::Plain,
         Label::Optional,
@@ -72,59 +72,59 @@ fn label(dice: &mut SeededRng) -> Label {
     ])
 }
 
-fn field(dice: &mut SeededRng) -> Field {
+fn field(rng: &mut SeededRng) -> Field {
     Field {
-        name: dice.of(&NAMES),
-        number: 1 + dice.below(6) as u32,
-        label: label(dice),
-        kind: kind(dice),
-        oneof: dice.once_in(3).then(|| dice.below(2) as u8),
+        name: rng.pick(&NAMES),
+        number: 1 + rng.index(6) as u32,
+        label: label(rng),
+        kind: kind(rng),
+        oneof: rng.one_in(3).then(|| rng.index(2) as u8),
         json_name: None,
-        default: dice.once_in(3).then(|| dice.below(2) as u8),
+        default: rng.one_in(3).then(|| rng.index(2) as u8),
     }
 }
 
-fn model(dice: &mut SeededRng) -> Model {
+fn model(rng: &mut SeededRng) -> Model {
     let mut messages = [Vec::new(), Vec::new(), Vec::new()];
     for fields in &mut messages {
-        for _ in 0..1 + dice.below(4) {
-            fields.push(field(dice));
+        for _ in 0..1 + rng.index(4) {
+            fields.push(field(rng));
         }
     }
-    let values = |start: [&'static str; 3], dice: &mut SeededRng| {
-        start.into_iter().zip(0..).take(1 + dice.below(3)).collect::<Vec<_>>()
+    let values = |start: [&'static str; 3], rng: &mut SeededRng| {
+        start.into_iter().zip(0..).take(1 + rng.index(3)).collect::<Vec<_>>()
     };
-    let enums = [values(["E0", "E1", "E2"], dice), values(["F0", "F1", "F2"], dice)];
-    let mut model = Model { proto2: dice.once_in(2), messages, enums };
+    let enums = [values(["E0", "E1", "E2"], rng), values(["F0", "F1", "F2"], rng)];
+    let mut model = Model { proto2: rng.one_in(2), messages, enums };
     mend(&mut model);
     model
 }
 
-fn change(model: &mut Model, dice: &mut SeededRng) {
-    let at = dice.below(3);
+fn change(model: &mut Model, rng: &mut SeededRng) {
+    let at = rng.index(3);
     let fields = &mut model.messages[at];
-    let chosen = dice.below(fields.len().max(1));
-    match (dice.below(14), fields.get_mut(chosen)) {
-        (0, _) => fields.push(field(dice)),
+    let chosen = rng.index(fields.len().max(1));
+    match (rng.index(14), fields.get_mut(chosen)) {
+        (0, _) => fields.push(field(rng)),
         (1, Some(_)) => drop(fields.remove(chosen)),
         (2..=4, Some(it)) => {
             let near = NEAR.iter().find(|near| near.contains(&it.kind));
-            it.kind = near.map_or("double", |near| dice.of(near));
+            it.kind = near.map_or("double", |near| rng.pick(near));
         }
-        (5, Some(it)) => it.kind = kind(dice),
-        (6 | 7, Some(it)) => it.label = label(dice),
-        (8, Some(it)) => it.name = dice.of(&NAMES),
-        (9, Some(it)) => it.number = 1 + dice.below(6) as u32,
-        (10, Some(it)) => it.oneof = if it.oneof.is_some() { None } else { Some(dice.below(2) as u8) },
-        (11, Some(it)) => it.json_name = Some(dice.of(&["a", "bC", "other"])),
-        (12, Some(it)) => it.default = dice.once_in(2).then(|| dice.below(2) as u8),
+        (5, Some(it)) => it.kind = kind(rng),
+        (6 | 7, Some(it)) => it.label = label(rng),
+        (8, Some(it)) => it.name = rng.pick(&NAMES),
+        (9, Some(it)) => it.number = 1 + rng.index(6) as u32,
+        (10, Some(it)) => it.oneof = if it.oneof.is_some() { None } else { Some(rng.index(2) as u8) },
+        (11, Some(it)) => it.json_name = Some(rng.pick(&["a", "bC", "other"])),
+        (12, Some(it)) => it.default = rng.one_in(2).then(|| rng.index(2) as u8),
         (13, _) => {
-            let which = dice.below(2);
+            let which = rng.index(2);
             let values = &mut model.enums[which];
-            match dice.below(4) {
-                0 => values.push((dice.of(&["E3", "F3", "X"]), 1 + dice.below(4) as i32)),
+            match rng.index(4) {
+                0 => values.push((rng.pick(&["E3", "F3", "X"]), 1 + rng.index(4) as i32)),
                 1 if values.len() > 1 => drop(values.pop()),
-                2 if values.len() > 1 => values[1].0 = dice.of(&["E1", "Y", "F1"]),
+                2 if values.len() > 1 => values[1].0 = rng.pick(&["E1", "Y", "F1"]),
                 _ => model.proto2 = !model.proto2,
             }
         }
@@ -235,10 +235,10 @@ fn rest(model: &Model, field: &Field) -> String {
 
 /// Two bodies of `message M` with their syntax, the second the first with a few changes. A compiler may refuse either.
 pub(super) fn draw(seed: u64) -> [(String, &'static str); 2] {
-    let mut dice = SeededRng::new(seed);
-    let old = model(&mut dice);
+    let mut rng = SeededRng::new(seed);
+    let old = model(&mut rng);
     let mut new = old.clone();
-    (0..=dice.below(5)).for_each(|_| change(&mut new, &mut dice));
+    (0..=rng.index(5)).for_each(|_| change(&mut new, &mut rng));
     mend(&mut new);
     [old, new].map(|model| (body(&model), if model.proto2 { "proto2" } else { "proto3" }))
 }
@@ -252,10 +252,10 @@ fn what_is_accepted_is_read() {
     const PAIRS: u64 = 600;
     let (mut compared, mut changed_and_accepted) = (0, [0, 0]);
     for seed in 0..PAIRS {
-        let mut dice = SeededRng::new(seed);
-        let old = model(&mut dice);
+        let mut rng = SeededRng::new(seed);
+        let old = model(&mut rng);
         let mut new = old.clone();
-        (0..=dice.below(5)).for_each(|_| change(&mut new, &mut dice));
+        (0..=rng.index(5)).for_each(|_| change(&mut new, &mut rng));
         mend(&mut new);
         let (Some(before), Some(after)) = (compile(&old), compile(&new)) else { continue };
         compared += 1;
@@ -265,7 +265,7 @@ fn what_is_accepted_is_read() {
                 .map(|safety| can_read(&reader.schema, &writer.schema, safety).is_empty());
             assert!(accepted[0] || !accepted[1], "JSON asks for more than the wire: {}", texts());
             for _ in 0..12 {
-                let written = random_message(&writer.oracle, &mut dice, 0);
+                let written = random_message(&writer.oracle, &mut rng, 0);
                 if accepted[0] {
                     reads_wire(&reader.oracle, &written).unwrap_or_else(|e| panic!("wire: {e}\n{}", texts()));
                 }

@@ -10,35 +10,35 @@ use prost_reflect::{
 const MAX_DEPTH: usize = 3;
 
 /// A message that its schema allows: required fields are there, one field of each oneof at most.
-pub(super) fn random_message(of: &MessageDescriptor, dice: &mut SeededRng, depth: usize) -> DynamicMessage {
+pub(super) fn random_message(of: &MessageDescriptor, rng: &mut SeededRng, depth: usize) -> DynamicMessage {
     let mut message = DynamicMessage::new(of.clone());
     for field in of.fields() {
         let nested = matches!(field.kind(), Kind::Message(_));
-        if (nested && depth >= MAX_DEPTH) || (!field.is_required() && dice.once_in(3)) {
+        if (nested && depth >= MAX_DEPTH) || (!field.is_required() && rng.one_in(3)) {
             continue;
         }
         let value = if field.is_map() {
             let Kind::Message(entry) = field.kind() else { unreachable!("a map's kind is its entry") };
-            let one = |dice: &mut SeededRng| {
-                let key = random_value(&entry.map_entry_key_field(), dice, depth);
-                let value = random_value(&entry.map_entry_value_field(), dice, depth);
+            let one = |rng: &mut SeededRng| {
+                let key = random_value(&entry.map_entry_key_field(), rng, depth);
+                let value = random_value(&entry.map_entry_value_field(), rng, depth);
                 (key.into_map_key().expect("a key's type"), value)
             };
-            Value::Map((0..dice.below(3)).map(|_| one(dice)).collect())
+            Value::Map((0..rng.index(3)).map(|_| one(rng)).collect())
         } else if field.is_list() {
-            Value::List((0..dice.below(4)).map(|_| random_value(&field, dice, depth)).collect())
+            Value::List((0..rng.index(4)).map(|_| random_value(&field, rng, depth)).collect())
         } else {
-            random_value(&field, dice, depth)
+            random_value(&field, rng, depth)
         };
         message.set_field(&field, value);
     }
     message
 }
 
-fn random_value(field: &FieldDescriptor, dice: &mut SeededRng, depth: usize) -> Value {
+fn random_value(field: &FieldDescriptor, rng: &mut SeededRng, depth: usize) -> Value {
     const WHOLE: [i64; 12] =
         [0, 1, -1, 2, 127, -300, 1 << 31, (1 << 31) - 1, -(1 << 31), (1 << 32) + 5, i64::MAX, i64::MIN];
-    let whole = if dice.once_in(2) { dice.of(&WHOLE) } else { dice.number() as i64 };
+    let whole = if rng.one_in(2) { rng.pick(&WHOLE) } else { rng.next_u64() as i64 };
     match field.kind() {
         // within what the text of a timestamp and a duration can say
         Kind::Int64 if is_time(field) => Value::I64(whole.rem_euclid(100_000)),
@@ -50,15 +50,15 @@ fn random_value(field: &FieldDescriptor, dice: &mut SeededRng, depth: usize) -> 
         Kind::Uint32 | Kind::Fixed32 => Value::U32(whole as u32),
         Kind::Uint64 | Kind::Fixed64 => Value::U64(whole as u64),
         Kind::Bool => Value::Bool(whole & 1 == 1),
-        Kind::String => Value::String((dice.of(&["", "a", "żubr", "1", "\u{1f9a9} two\n"])).to_owned()),
+        Kind::String => Value::String((rng.pick(&["", "a", "żubr", "1", "\u{1f9a9} two\n"])).to_owned()),
         Kind::Bytes => {
-            Value::Bytes((0..dice.below(6)).map(|_| dice.number() as u8).collect::<Vec<_>>().into())
+            Value::Bytes((0..rng.index(6)).map(|_| rng.next_u64() as u8).collect::<Vec<_>>().into())
         }
         Kind::Enum(it) => {
             let numbers: Vec<_> = it.values().map(|value| value.number()).collect();
-            Value::EnumNumber(dice.of(&numbers))
+            Value::EnumNumber(rng.pick(&numbers))
         }
-        Kind::Message(it) => Value::Message(random_message(&it, dice, depth + 1)),
+        Kind::Message(it) => Value::Message(random_message(&it, rng, depth + 1)),
     }
 }
 

@@ -133,9 +133,9 @@ fn messages_confirm_every_verdict() {
         for (direction, reader, writer) in [("new reads old", &new, &old), ("old reads new", &old, &new)] {
             for safety in [Safety::Wire, Safety::Json] {
                 let reasons = can_read(&reader.schema, &writer.schema, safety);
-                let mut dice = SeededRng::new(7);
+                let mut rng = SeededRng::new(7);
                 let failure = (0..MESSAGES).find_map(|_| {
-                    let written = random_message(&writer.oracle, &mut dice, 0);
+                    let written = random_message(&writer.oracle, &mut rng, 0);
                     let wire = reads_wire(&reader.oracle, &written);
                     let both = wire.and_then(|()| match safety {
                         Safety::Wire => Ok(()),

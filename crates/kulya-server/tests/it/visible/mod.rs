@@ -26,10 +26,10 @@ fn holds(answer: &str, marker: &str) -> bool {
 
 #[tokio::test]
 async fn no_byte_of_an_answer_is_of_what_may_not_be_read() {
-    let mut dice = SeededRng::new(seed());
+    let mut rng = SeededRng::new(seed());
     let (mut asked, mut shown, mut hidden) = (0, 0, 0);
     for _ in 0..CALLERS {
-        let world = World::new(&mut dice).await;
+        let world = World::new(&mut rng).await;
         for (request, answer) in operations::all(&world).await {
             asked += 1;
             let text = answer.every_spelling();
@@ -60,10 +60,10 @@ async fn no_byte_of_an_answer_is_of_what_may_not_be_read() {
 /// Whether there is such a thing is not told to whoever may not read it: the same status and the same text.
 #[tokio::test]
 async fn what_may_not_be_read_is_as_if_it_were_not() {
-    let mut dice = SeededRng::new(seed() + 1);
+    let mut rng = SeededRng::new(seed() + 1);
     let mut compared = 0;
     for _ in 0..CALLERS {
-        let world = World::with_whole_rights(&mut dice).await;
+        let world = World::with_whole_rights(&mut rng).await;
         let there: Vec<&Thing> = world.things.iter().filter(|thing| !world.may_read(thing)).collect();
         for thing in there {
             let gone = thing.renamed();

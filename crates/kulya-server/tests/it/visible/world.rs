@@ -89,29 +89,29 @@ impl Document for Text {
 
 const NAMESPACES: [&str; 3] = ["", "ns-a", "ns-b"];
 
-fn drawn(dice: &mut SeededRng, are_whole: bool) -> String {
+fn drawn(rng: &mut SeededRng, are_whole: bool) -> String {
     let ours = ["prn::/namespace:*", "prn::/namespace:ns-a", "prn::/namespace:ns-a/*", "prn::/namespace:/*"];
     let stores =
         ["prn::/scope:*", "prn::/scope:scope*", "prn::/scope:*/stream:*", "prn::/scope:*/key-value-table:*"];
     let any = ["prn::/", "prn::/*", "prn::*", "*"];
     let mut items = Vec::new();
-    for _ in 0..2 + dice.below(6) {
+    for _ in 0..2 + rng.index(6) {
         let group = || ["1", "2", "3"];
-        let namespace = dice.of(&NAMESPACES);
-        let number = dice.of(&group());
-        let pattern = match dice.roll(10) {
+        let namespace = rng.pick(&NAMESPACES);
+        let number = rng.pick(&group());
+        let pattern = match rng.u64_below(10) {
             0..=2 => format!("prn::/namespace:{namespace}/group:grp-*{number}*"),
             3 => format!("prn::/namespace:{namespace}/group:grp-*"),
-            4 => dice.of(&any).to_owned(),
-            5 | 6 => dice.of(&ours).to_owned(),
-            7 => dice.of(&stores).to_owned(),
+            4 => rng.pick(&any).to_owned(),
+            5 | 6 => rng.pick(&ours).to_owned(),
+            7 => rng.pick(&stores).to_owned(),
             8 if !are_whole => {
-                let part = dice.of(&["schemas:*", "codecs:*"]);
+                let part = rng.pick(&["schemas:*", "codecs:*"]);
                 format!("prn::/namespace:{namespace}/group:grp-*{number}*/{part}")
             }
             _ => format!("prn::/scope:scope-*{number}*"),
         };
-        let permission = dice.of(&["NONE", "NONE", "READ", "READ", "READ_UPDATE"]);
+        let permission = rng.pick(&["NONE", "NONE", "READ", "READ", "READ_UPDATE"]);
         items.push(format!("{pattern},{permission}"));
     }
     items.join(";")
@@ -119,14 +119,14 @@ fn drawn(dice: &mut SeededRng, are_whole: bool) -> String {
 
 impl World {
     /// A caller with any rights.
-    pub(super) async fn new(dice: &mut SeededRng) -> Self {
-        let rights = drawn(dice, false);
+    pub(super) async fn new(rng: &mut SeededRng) -> Self {
+        let rights = drawn(rng, false);
         Self::of(rights).await
     }
 
     /// A caller without rights on parts of groups: who may add a schema to a group learns whether the group is there.
-    pub(super) async fn with_whole_rights(dice: &mut SeededRng) -> Self {
-        let rights = drawn(dice, true);
+    pub(super) async fn with_whole_rights(rng: &mut SeededRng) -> Self {
+        let rights = drawn(rng, true);
         Self::of(rights).await
     }
 
