@@ -1,6 +1,7 @@
-//! Settings become a door: certificates, accounts, an issuer's keys, limits, and the audit log.
+//! Access control of the server from flags and settings: TLS, accounts, an issuer's key set, limits, audit and access log.
 
-use crate::args::{AccessLogFormat, DoorArgs};
+use crate::args::{AccessArgs, AccessLogFormat};
+use crate::output::format_error;
 use crate::settings::{Auth, Settings, Tls};
 use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
@@ -17,45 +18,48 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// No key set is longer, in bytes.
+/// Largest key set, in bytes.
 const MAX_KEY_SET_BYTES: usize = 1 << 20;
 
-/// What stands in front of the server.
-pub(crate) struct Front {
+/// The server's access control, and what it protects.
+pub(crate) struct ServerAccess {
     pub(crate) door: Door,
-    is_guarded: bool,
+    is_authenticated: bool,
     is_tls: bool,
 }
 
-impl Front {
-    /// Where the server is, for people.
+impl ServerAccess {
+    /// Returns the server's URL.
     pub(crate) fn url(&self, address: SocketAddr) -> String {
         let scheme = if self.is_tls { "https" } else { "http" };
         format!("{scheme}://{address}")
     }
 
-    /// What whoever listens there should know.
+    /// Returns a warning if the server is insecure on this address.
     pub(crate) fn warning(&self, address: SocketAddr) -> Option<&'static str> {
-        match (address.ip().is_loopback(), self.is_guarded, self.is_tls) {
+        match (address.ip().is_loopback(), self.is_authenticated, self.is_tls) {
             (true, ..) | (false, true, true) => None,
             (false, false, _) => Some(
-                "whoever reaches it may do everything: give --accounts or --jwks, or listen on 127.0.0.1",
+                "without authentication everybody who reaches it may do everything: give --accounts or --jwks, or listen on 127.0.0.1",
             ),
             (false, true, false) => Some(
-                "passwords and tokens go over the network as they are: give --tls-certificate and --tls-key",
+                "without TLS passwords and tokens are sent in clear text: give --tls-certificate and --tls-key",
             ),
         }
     }
 }
 
-/// The door that flags, variables and the file describe, in this order.
-pub(crate) async fn of(args: DoorArgs, settings: &Settings) -> Result<Front> {
+/// Builds the access control that flags and environment variables describe, else the settings file.
+///
+/// # Errors
+/// Options that contradict each other or are incomplete, and files that cannot be read or written.
+pub(crate) async fn configure(args: AccessArgs, settings: &Settings) -> Result<ServerAccess> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let limits = limits(settings.limits.clone(), &args.limits)?;
-    let given = |flags: Vec<String>, file: &[String]| if flags.is_empty() { file.to_vec() } else { flags };
+    let flags_or = |flags: Vec<String>, file: &[String]| if flags.is_empty() { file.to_vec() } else { flags };
     let browsers = Browsers {
-        allowed_hosts: given(args.allowed_hosts, &settings.http.allowed_hosts),
-        allowed_origins: given(args.allowed_origins, &settings.http.allowed_origins),
+        allowed_hosts: flags_or(args.allowed_hosts, &settings.http.allowed_hosts),
+        allowed_origins: flags_or(args.allowed_origins, &settings.http.allowed_origins),
     };
     let mut door = Door::open_to_all(Arc::clone(&clock)).with_limits(limits).with_browsers(browsers);
     let proxies =
@@ -72,17 +76,17 @@ pub(crate) async fn of(args: DoorArgs, settings: &Settings) -> Result<Front> {
             door = door.with_tls(tls.context("TLS")?);
             true
         }
-        _ => bail!("TLS needs a certificate and its private key: give both"),
+        _ => bail!("TLS needs both a certificate and its private key"),
     };
     let mut auth = settings.auth.clone();
     auth.accounts = args.accounts.or(auth.accounts);
     auth.jwks = args.jwks.or(auth.jwks);
     auth.issuer = args.issuer.or(auth.issuer);
     auth.audience = args.audience.or(auth.audience);
-    let guard = guard(auth, &clock).await?;
-    let is_guarded = guard.is_some();
-    if let Some(guard) = guard {
-        door = door.guarded_by(guard);
+    let authenticator = authenticator(auth, &clock).await?;
+    let is_authenticated = authenticator.is_some();
+    if let Some(authenticator) = authenticator {
+        door = door.guarded_by(authenticator);
     }
     if let Some(path) = args.audit_log.or_else(|| settings.audit_log.clone()) {
         let file = AppendedFile::open(&path);
@@ -105,14 +109,15 @@ pub(crate) async fn of(args: DoorArgs, settings: &Settings) -> Result<Front> {
         };
         door = door.with_access_log(log);
     }
-    Ok(Front { door, is_guarded, is_tls })
+    Ok(ServerAccess { door, is_authenticated, is_tls })
 }
 
-async fn guard(auth: Auth, clock: &Arc<dyn Clock>) -> Result<Option<Guard>> {
+/// Builds the authenticator, or none if neither accounts nor a key set are configured.
+async fn authenticator(auth: Auth, clock: &Arc<dyn Clock>) -> Result<Option<Guard>> {
     let Auth { accounts, jwks, jwks_ca, issuer, audience, leeway_seconds, acl_claim, .. } = auth;
     if accounts.is_none() && jwks.is_none() {
         if issuer.is_some() || audience.is_some() {
-            bail!("an issuer or an audience is named, but no key set: give --jwks too");
+            bail!("an issuer or an audience without a key set: give --jwks too");
         }
         return Ok(None);
     }
@@ -120,9 +125,9 @@ async fn guard(auth: Auth, clock: &Arc<dyn Clock>) -> Result<Option<Guard>> {
     for half in secret.chunks_exact_mut(16) {
         half.copy_from_slice(&random_id().to_be_bytes());
     }
-    let mut guard = Guard::new(auth.resources.into(), secret);
+    let mut authenticator = Guard::new(auth.resources.into(), secret);
     if let Some(path) = accounts {
-        guard = guard.with_accounts(File::new(path))?;
+        authenticator = authenticator.with_accounts(File::new(path))?;
     }
     if let Some(jwks) = jwks {
         let (Some(issuer), Some(audience)) = (issuer, audience) else {
@@ -143,16 +148,18 @@ async fn guard(auth: Auth, clock: &Arc<dyn Clock>) -> Result<Option<Guard>> {
         rules.subject_is_account = auth.subject_is_account;
         let tokens = Tokens::new(rules, keys, Arc::clone(clock));
         match tokens.prepare().await {
-            // an issuer that is away now may be there when the first token comes
-            Err(error) if is_url => eprintln!("kulya: warning: {}", crate::line(&anyhow::Error::from(error))),
+            // an issuer that is unreachable now may be reachable when the first token arrives
+            Err(error) if is_url => {
+                eprintln!("kulya: warning: {}", format_error(&anyhow::Error::from(error)))
+            }
             other => other?,
         }
-        guard = guard.with_tokens(tokens);
+        authenticator = authenticator.with_tokens(tokens);
     }
-    Ok(Some(guard))
+    Ok(Some(authenticator))
 }
 
-/// A key set on the web.
+/// A JSON Web Key Set at a URL.
 struct KeyUrl {
     url: String,
     ca: Option<String>,
@@ -169,17 +176,18 @@ impl KeySource for KeyUrl {
     }
 }
 
-/// The file's limits, changed by `name=value`.
-fn limits(file: crate::settings::Limits, given: &[String]) -> Result<Limits> {
+/// Returns the limits of the file, overridden by flags of the form `name=value`.
+fn limits(file: crate::settings::Limits, flags: &[String]) -> Result<Limits> {
     let mut limits = file;
-    for pair in given {
+    for pair in flags {
         let (name, value) =
-            pair.split_once('=').with_context(|| format!("limit {pair:?} is not name=number"))?;
-        let number = value.trim().parse().with_context(|| format!("limit {pair:?} is not name=number"))?;
-        let place = limits.of(name.trim());
-        *place
-            .with_context(|| format!("there is no limit {name:?}: {}", crate::settings::Limits::NAMES))? =
-            Some(number);
+            pair.split_once('=').with_context(|| format!("invalid limit {pair:?}: write name=number"))?;
+        let number =
+            value.trim().parse().with_context(|| format!("invalid limit {pair:?}: write name=number"))?;
+        let limit = limits.by_name(name.trim());
+        *limit.with_context(|| {
+            format!("unknown limit {name:?}: use one of {}", crate::settings::Limits::NAMES)
+        })? = Some(number);
     }
     limits.into_limits()
 }
@@ -189,41 +197,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_are_changed_by_name() {
-        let usual = Limits::default();
-        let given = |pairs: &[&str]| {
+    fn flags_override_limits() {
+        let default = Limits::default();
+        let parse = |pairs: &[&str]| {
             let pairs: Vec<_> = pairs.iter().map(|pair| (*pair).to_owned()).collect();
             limits(toml::from_str("connections = 7").unwrap(), &pairs)
         };
-        assert_eq!(given(&[]).unwrap(), Limits { connections: 7, ..usual.clone() });
-        let changed = given(&["connections=8", "megabytes=2", "requests-per-second=5"]).unwrap();
-        let expected = Limits { connections: 8, bytes: 2 << 20, requests_per_second: 5, burst: 10, ..usual };
-        assert_eq!(changed, expected, "without its own word the burst is two seconds");
+        assert_eq!(parse(&[]).unwrap(), Limits { connections: 7, ..default.clone() });
+        let changed = parse(&["connections=8", "megabytes=2", "requests-per-second=5"]).unwrap();
+        let expected =
+            Limits { connections: 8, bytes: 2 << 20, requests_per_second: 5, burst: 10, ..default };
+        assert_eq!(changed, expected, "the default burst is that of two seconds");
         for bad in
             ["connections", "connections=x", "conections=1", "requests=-1", "requests=0", "megabytes=0"]
         {
-            assert!(given(&[bad]).is_err(), "{bad}");
+            assert!(parse(&[bad]).is_err(), "{bad}");
         }
     }
 
     #[tokio::test]
-    async fn what_is_given_by_half_is_refused() {
-        let refused = async |toml: &str| {
+    async fn incomplete_options_are_rejected() {
+        let error = async |toml: &str| {
             let settings: Settings = toml::from_str(toml).unwrap();
-            crate::line(&of(DoorArgs::default(), &settings).await.err().unwrap())
+            format_error(&configure(AccessArgs::default(), &settings).await.err().unwrap())
         };
-        assert!(refused("[tls]\ncertificate = \"x\"").await.contains("give both"));
-        assert!(refused("[auth]\nissuer = \"x\"").await.contains("--jwks"));
-        assert!(refused("[auth]\njwks = \"x\"").await.contains("--issuer"));
-        assert!(refused("[auth]\naccounts = \"/nowhere/accounts\"").await.contains("/nowhere/accounts"));
+        assert!(error("[tls]\ncertificate = \"x\"").await.contains("both a certificate"));
+        assert!(error("[auth]\nissuer = \"x\"").await.contains("--jwks"));
+        assert!(error("[auth]\njwks = \"x\"").await.contains("--issuer"));
+        assert!(error("[auth]\naccounts = \"/nowhere/accounts\"").await.contains("/nowhere/accounts"));
         assert!(
-            refused("[auth]\njwks = \"/nowhere/k\"\nissuer = \"i\"\naudience = \"a\"")
+            error("[auth]\njwks = \"/nowhere/k\"\nissuer = \"i\"\naudience = \"a\"")
                 .await
                 .contains("/nowhere/k")
         );
-        let front = of(DoorArgs::default(), &Settings::default()).await.unwrap();
-        let (here, there) = ("127.0.0.1:1".parse().unwrap(), "10.0.0.1:1".parse().unwrap());
-        assert_eq!(front.url(here), "http://127.0.0.1:1");
-        assert!(front.warning(here).is_none() && front.warning(there).unwrap().contains("--accounts"));
+        let access = configure(AccessArgs::default(), &Settings::default()).await.unwrap();
+        let (local, public) = ("127.0.0.1:1".parse().unwrap(), "10.0.0.1:1".parse().unwrap());
+        assert_eq!(access.url(local), "http://127.0.0.1:1");
+        assert!(access.warning(local).is_none() && access.warning(public).unwrap().contains("--accounts"));
     }
 }

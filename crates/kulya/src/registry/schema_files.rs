@@ -1,6 +1,6 @@
-//! Schemas in files: read whole, their format by their ending, several in the order of their names.
+//! Schemas in files: their format by the file's extension, the files of a folder in natural order of their names.
 
-use super::args::ReadArgs;
+use crate::args::registry::SchemaReadArgs;
 use anyhow::{Context, Result, bail};
 use kulya_schema::limits::MAX_SCHEMA_BYTES;
 use kulya_schema::{Format, SchemaInfo};
@@ -11,18 +11,21 @@ use std::collections::HashSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// So many messages are named, and the rest are counted.
-const NAMED: usize = 10;
+/// Most message names in an error; the rest are counted.
+const MAX_NAMES: usize = 10;
 
-/// The schema in a file.
-pub(crate) fn read(path: &Path, by: &ReadArgs) -> Result<SchemaInfo> {
-    let format = match by.format.clone().or_else(|| ending(path)) {
+/// Reads the schema in a file.
+///
+/// # Errors
+/// A file that cannot be read, is larger than a schema may be, or whose format or message is unknown.
+pub(super) fn read(path: &Path, args: &SchemaReadArgs) -> Result<SchemaInfo> {
+    let format = match args.format.clone().or_else(|| format_of_extension(path)) {
         Some(Format::Any) => {
-            bail!("a schema has a format of its own: name it by --format, or leave that out")
+            bail!("any is not a schema's format: give another --format, or none")
         }
         Some(format) => format,
         None => bail!(
-            "{} does not tell its format: end it with .avsc, .json, .proto or .desc, or give --format",
+            "{} has an unknown format: use the extension .avsc, .json, .proto or .desc, or give --format",
             path.display()
         ),
     };
@@ -31,12 +34,12 @@ pub(crate) fn read(path: &Path, by: &ReadArgs) -> Result<SchemaInfo> {
     let mut data = Vec::new();
     file.by_ref().take(MAX_SCHEMA_BYTES as u64 + 1).read_to_end(&mut data).with_context(unreadable)?;
     if data.len() > MAX_SCHEMA_BYTES {
-        bail!("{} is larger than a schema may be: the most is {MAX_SCHEMA_BYTES} bytes", path.display());
+        bail!("{} is too large: a schema has at most {MAX_SCHEMA_BYTES} bytes", path.display());
     }
-    if format == Format::Protobuf && path.extension().is_some_and(|ending| ending == "proto") {
-        data = compiled(path)?;
+    if format == Format::Protobuf && path.extension().is_some_and(|extension| extension == "proto") {
+        data = compile_proto(path)?;
     }
-    let type_name = match (&by.type_name, &format) {
+    let type_name = match (&args.type_name, &format) {
         (Some(name), _) => name.clone(),
         (None, Format::Protobuf) => only_message(path, &data)?,
         (None, _) => String::new(),
@@ -44,21 +47,24 @@ pub(crate) fn read(path: &Path, by: &ReadArgs) -> Result<SchemaInfo> {
     Ok(SchemaInfo::new(type_name, format, data))
 }
 
-/// The descriptor set of a `.proto` file; what it imports is looked for beside it.
-fn compiled(path: &Path) -> Result<Vec<u8>> {
+/// Compiles a `.proto` file into a descriptor set; imports are resolved in its folder.
+fn compile_proto(path: &Path) -> Result<Vec<u8>> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let set = protox::compile([path], [folder]).map_err(|error| {
-        // the compiler's own message spans lines
+        // the compiler's message has several lines
         let text = error.to_string().replace('\n', " ");
-        anyhow::anyhow!("{} cannot be compiled (imports are looked for beside it): {text}", path.display())
+        anyhow::anyhow!("cannot compile {} (imports are resolved in its folder): {text}", path.display())
     })?;
     Ok(set.encode_to_vec())
 }
 
-/// The one message of a descriptor set, where there is only one: of the files that no other file imports.
+/// Returns the only message of a descriptor set's files that no other file imports.
+///
+/// # Errors
+/// No message, or several.
 fn only_message(path: &Path, data: &[u8]) -> Result<String> {
     let set = FileDescriptorSet::decode(data)
-        .with_context(|| format!("{} is no descriptor set, as protoc writes it", path.display()))?;
+        .with_context(|| format!("{} is not a descriptor set as protoc writes it", path.display()))?;
     let imported: HashSet<&str> =
         set.file.iter().flat_map(|file| file.dependency.iter().map(String::as_str)).collect();
     let own = set.file.iter().filter(|file| !imported.contains(file.name()));
@@ -71,23 +77,22 @@ fn only_message(path: &Path, data: &[u8]) -> Result<String> {
         .collect();
     match (names.pop(), names.as_slice()) {
         (Some(only), []) => Ok(only),
-        (None, _) => bail!("{} has no message: name the one by --type", path.display()),
+        (None, _) => bail!("{} has no message: give --type", path.display()),
         (Some(last), more) => {
-            let shown: Vec<&str> =
-                more.iter().map(String::as_str).chain([last.as_str()]).take(NAMED).collect();
-            let left = (more.len() + 1).saturating_sub(NAMED);
-            let left = if left == 0 { String::new() } else { format!(" and {left} more") };
-            bail!(
-                "{} has several messages: name the one by --type: {}{left}",
-                path.display(),
-                shown.join(", ")
-            )
+            let names: Vec<&str> =
+                more.iter().map(String::as_str).chain([last.as_str()]).take(MAX_NAMES).collect();
+            let rest = (more.len() + 1).saturating_sub(MAX_NAMES);
+            let rest = if rest == 0 { String::new() } else { format!(" and {rest} more") };
+            bail!("{} has several messages, give --type: {}{rest}", path.display(), names.join(", "))
         }
     }
 }
 
-/// Files in order: those that are named, or those of the one folder that is.
-pub(crate) fn in_order(paths: &[PathBuf], by: &ReadArgs) -> Result<Vec<PathBuf>> {
+/// Returns the files given, or the schema files of the only folder given, in natural order of their names.
+///
+/// # Errors
+/// A folder that cannot be read or has no schemas.
+pub(super) fn expand(paths: &[PathBuf], args: &SchemaReadArgs) -> Result<Vec<PathBuf>> {
     let [folder] = paths else { return Ok(paths.to_vec()) };
     if !folder.is_dir() {
         return Ok(paths.to_vec());
@@ -96,23 +101,23 @@ pub(crate) fn in_order(paths: &[PathBuf], by: &ReadArgs) -> Result<Vec<PathBuf>>
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(unreadable)? {
         let path = entry.with_context(unreadable)?.path();
-        if path.is_file() && (by.format.is_some() || ending(&path).is_some()) {
+        if path.is_file() && (args.format.is_some() || format_of_extension(&path).is_some()) {
             files.push(path);
         }
     }
     if files.is_empty() {
         bail!("folder {} has no schemas: .avsc, .json, .proto or .desc", folder.display());
     }
-    files.sort_by(|one, other| natural(&name(one), &name(other)));
+    files.sort_by(|one, other| natural_order(&file_name(one), &file_name(other)));
     Ok(files)
 }
 
-/// A file's name, as messages show it.
-pub(crate) fn name(path: &Path) -> String {
+/// Returns a file's name for messages.
+pub(super) fn file_name(path: &Path) -> String {
     path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
-fn ending(path: &Path) -> Option<Format> {
+fn format_of_extension(path: &Path) -> Option<Format> {
     match path.extension()?.to_str()? {
         "avsc" => Some(Format::Avro),
         "json" => Some(Format::Json),
@@ -121,32 +126,32 @@ fn ending(path: &Path) -> Option<Format> {
     }
 }
 
-/// Numbers count as numbers: `v2` is before `v10`.
-fn natural(one: &str, other: &str) -> Ordering {
+/// Compares names with their numbers by value: `v2` is before `v10`.
+fn natural_order(one: &str, other: &str) -> Ordering {
     let (mut left, mut right) = (one, other);
     loop {
         match (left.chars().next(), right.chars().next()) {
             (Some(a), Some(b)) if a.is_ascii_digit() && b.is_ascii_digit() => {
-                let (a, b) = (digits(&mut left), digits(&mut right));
-                // by value, however long: without leading zeros a longer one is larger
+                let (a, b) = (take_number(&mut left), take_number(&mut right));
+                // numbers of any length: without leading zeros a longer one is larger
                 match a.len().cmp(&b.len()).then_with(|| a.cmp(b)) {
                     Ordering::Equal => {}
-                    decided => return decided,
+                    order => return order,
                 }
             }
             (Some(a), Some(b)) if a == b => {
                 left = left.get(a.len_utf8()..).unwrap_or_default();
                 right = right.get(b.len_utf8()..).unwrap_or_default();
             }
-            // what is equal but for leading zeros still has an order
+            // names that differ by leading zeros only
             (None, None) => return one.cmp(other),
             (a, b) => return a.cmp(&b),
         }
     }
 }
 
-/// Takes the digits off a text's beginning.
-fn digits<'a>(text: &mut &'a str) -> &'a str {
+/// Removes the digits at the start of a text and returns them without leading zeros.
+fn take_number<'a>(text: &mut &'a str) -> &'a str {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, rest) = text.split_at(end);
     *text = rest;
@@ -158,10 +163,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_ordered_as_people_count() {
+    fn numbers_in_names_are_ordered_by_value() {
         let mut names =
             ["v10.avsc", "v2.avsc", "v1.avsc", "a.avsc", "v02.avsc", "v2b.avsc", "v", "é2", "é10"];
-        names.sort_by(|one, other| natural(one, other));
+        names.sort_by(|one, other| natural_order(one, other));
         let expected = ["a.avsc", "v", "v1.avsc", "v02.avsc", "v2.avsc", "v2b.avsc", "v10.avsc", "é2", "é10"];
         assert_eq!(names, expected);
     }

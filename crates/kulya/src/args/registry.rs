@@ -1,6 +1,6 @@
-//! What may be typed behind `kulya registry`, as values: policies, formats and rules are read here, nothing is asked.
+//! Arguments of `kulya registry`, with parsers of policies, formats and rules.
 
-use crate::args::Place;
+use super::connection::StoreArgs;
 use anyhow::{Result, bail};
 use clap::{Subcommand, ValueEnum};
 use kulya_schema::protobuf::Safety;
@@ -11,8 +11,8 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub(crate) struct RegistryArgs {
     #[command(flatten)]
-    pub(crate) place: Place,
-    /// Print JSON for programs: one document, or one a line for a list
+    pub(crate) store: StoreArgs,
+    /// Print JSON: one document, or one a line for a list
     #[arg(long, global = true)]
     pub(crate) json: bool,
     #[command(subcommand)]
@@ -21,93 +21,94 @@ pub(crate) struct RegistryArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RegistryCommand {
-    /// List the namespaces that hold groups
+    /// List the namespaces that have groups
     Namespaces,
-    /// Groups: make, list, describe, change, delete
+    /// Groups: create, list, describe, change, delete
     #[command(subcommand)]
     Group(GroupCommand),
     /// Schemas of a group: add, list, show, delete, find
     #[command(subcommand)]
     Schema(SchemaCommand),
-    /// Say whether a schema may follow others, with every reason why not: files, in order, or a group's (--group). Ends
-    /// with 0 when it may, 1 when not, 2 when that cannot be said
+    /// Check a schema's compatibility with earlier ones: files, in order, or those of a group (--group). Exits with 0 if it
+    /// is compatible, 1 if not (every reason is printed), 2 after an error
     Check(CheckArgs),
-    /// Show what changed from one schema to another, and who reads whom: two files, or two ids of a group (--group)
+    /// Show what changed between two schemas, and which can read the other's events: two files, or two ids of a group
+    /// (--group)
     Diff(DiffArgs),
-    /// Find live versions by the names of group, type, format or field
+    /// Search versions by the names of group, type, format or field
     Search(SearchArgs),
-    /// Print everything as JSON lines, which import takes in
+    /// Print everything as JSON lines, for import
     Export(ExportArgs),
-    /// Take in what export printed, ids kept
+    /// Import the output of export, with the same ids
     Import(ImportArgs),
     /// Codecs of a group: add, list
     #[command(subcommand)]
     Codec(CodecCommand),
-    /// Encoding ids of a group: what one stands for, or the one of a schema and a codec
+    /// Encoding ids of a group: the schema and codec of an id, or the id of a schema and codec
     #[command(subcommand)]
     Encoding(EncodingCommand),
-    /// Show an event's header and value
+    /// Decode an event: its header and value
     Decode {
         #[command(flatten)]
-        group: InGroup,
+        group: GroupOption,
         /// The event as hexadecimal digits
         #[arg(long, value_name = "HEX")]
         hex: String,
     },
-    /// Print changes as they come; Ctrl-C ends
+    /// Print changes as they happen; Ctrl-C stops
     Watch {
-        /// Those behind this place, as --json prints it with each change [default: from now on]
-        #[arg(long, value_name = "PLACE")]
+        /// Only changes behind this position, which --json prints as place with each change [default: from now on]
+        #[arg(long, value_name = "POSITION")]
         from: Option<String>,
     },
 }
 
-/// A group by name.
+/// A group as a positional argument.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Named {
+pub(crate) struct GroupName {
     /// The group's name
     #[arg(value_name = "GROUP")]
     pub(crate) name: String,
-    /// Its namespace [default: the one without a name]
+    /// The group's namespace [default: the unnamed one]
     #[arg(long, default_value = "", hide_default_value = true, value_name = "NAMESPACE")]
     pub(crate) namespace: String,
 }
 
-impl Named {
+impl GroupName {
     pub(crate) fn id(&self) -> GroupId {
         GroupId::new(&self.namespace, &self.name)
     }
 }
 
-/// The group that a command is about.
+/// A group as a flag.
 #[derive(Debug, clap::Args)]
-pub(crate) struct InGroup {
+pub(crate) struct GroupOption {
     /// The group's name
     #[arg(long, value_name = "GROUP")]
     pub(crate) group: String,
-    /// Its namespace [default: the one without a name]
+    /// The group's namespace [default: the unnamed one]
     #[arg(long, default_value = "", hide_default_value = true, value_name = "NAMESPACE")]
     pub(crate) namespace: String,
 }
 
-impl InGroup {
+impl GroupOption {
     pub(crate) fn id(&self) -> GroupId {
         GroupId::new(&self.namespace, &self.group)
     }
 }
 
-/// Files, unless a group is named.
+/// A group as an optional flag, for commands that work on files too.
 #[derive(Debug, clap::Args)]
-pub(crate) struct MaybeInGroup {
-    /// A group of a registry, instead of files alone
+pub(crate) struct OptionalGroup {
+    /// A group of a registry, instead of files only
     #[arg(long, value_name = "GROUP")]
     pub(crate) group: Option<String>,
-    /// The group's namespace [default: the one without a name]
+    /// The group's namespace [default: the unnamed one]
     #[arg(long, default_value = "", hide_default_value = true, value_name = "NAMESPACE")]
     pub(crate) namespace: String,
 }
 
-impl MaybeInGroup {
+impl OptionalGroup {
     pub(crate) fn id(&self) -> Option<GroupId> {
         self.group.as_ref().map(|name| GroupId::new(&self.namespace, name))
     }
@@ -115,10 +116,10 @@ impl MaybeInGroup {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum GroupCommand {
-    /// Make a group
+    /// Create a group
     Create {
         #[command(flatten)]
-        group: Named,
+        group: GroupName,
         /// The format of its schemas: avro, json, protobuf, any, or custom:NAME
         #[arg(long, value_parser = format, value_name = "FORMAT", display_order = 0)]
         format: Format,
@@ -126,28 +127,28 @@ pub(crate) enum GroupCommand {
         policy: PolicyArgs,
         #[command(flatten)]
         rules: RulesArgs,
-        /// Schemas of different types may live side by side
+        /// Allow schemas of different types
         #[arg(long)]
         multiple_types: bool,
         /// A label; may be repeated
         #[arg(long = "label", value_parser = pair, value_name = "KEY=VALUE")]
         labels: Vec<(String, String)>,
     },
-    /// List groups: of one namespace, or of all
+    /// List the groups of one namespace, or of all
     List {
-        /// Of this namespace alone
+        /// Only of this namespace
         #[arg(long, value_name = "NAMESPACE")]
         namespace: Option<String>,
     },
     /// Show a group's properties and codecs
     Describe {
         #[command(flatten)]
-        group: Named,
+        group: GroupName,
     },
-    /// Change a group's policy, rules or labels; what is not named stays
+    /// Change a group's policy, rules or labels; what has no flag is unchanged
     Change {
         #[command(flatten)]
-        group: Named,
+        group: GroupName,
         #[command(flatten)]
         policy: PolicyArgs,
         #[command(flatten)]
@@ -155,78 +156,78 @@ pub(crate) enum GroupCommand {
         /// Set a label; may be repeated
         #[arg(long = "label", value_parser = pair, value_name = "KEY=VALUE")]
         labels: Vec<(String, String)>,
-        /// Take a label away; may be repeated
+        /// Remove a label; may be repeated
         #[arg(long = "no-label", value_name = "KEY")]
         no_labels: Vec<String>,
     },
-    /// Delete a group with all it has
+    /// Delete a group with its schemas
     Delete {
         #[command(flatten)]
-        group: Named,
+        group: GroupName,
     },
 }
 
-/// A schema in a file.
+/// A schema file.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SchemaFile {
     /// The schema: .avsc, .json, a .proto file, or a descriptor set as protoc writes it (.desc, .pb, .binpb)
     pub(crate) file: PathBuf,
     #[command(flatten)]
-    pub(crate) read: ReadArgs,
+    pub(crate) read: SchemaReadArgs,
 }
 
-/// How a schema's file is read.
+/// The type and format of a schema file.
 #[derive(Debug, clap::Args)]
-pub(crate) struct ReadArgs {
-    /// The schema's type: for Protobuf the message, where there are several; for Avro it is in the schema
+pub(crate) struct SchemaReadArgs {
+    /// The schema's type: for Protobuf the message, if there are several; for Avro it is in the schema
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) type_name: Option<String>,
-    /// avro, json, protobuf or custom:NAME, where the file's ending does not tell
+    /// avro, json, protobuf or custom:NAME [default: by the file's extension]
     #[arg(long, value_parser = format, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SchemaCommand {
-    /// Register a schema, or find it again
+    /// Register a schema; an identical one keeps its version
     Add {
         #[command(flatten)]
-        group: InGroup,
+        group: GroupOption,
         #[command(flatten)]
         schema: SchemaFile,
         /// A label of the schema; may be repeated
         #[arg(long = "label", value_parser = pair, value_name = "KEY=VALUE")]
         labels: Vec<(String, String)>,
     },
-    /// List every version, deleted ones too
+    /// List every version, including deleted ones
     List {
         #[command(flatten)]
-        group: InGroup,
-        /// Of this type alone
+        group: GroupOption,
+        /// Only of this type
         #[arg(long = "type", value_name = "TYPE")]
         type_name: Option<String>,
     },
     /// Print a schema as text
     Show {
         #[command(flatten)]
-        group: InGroup,
+        group: GroupOption,
         /// The schema's id
         id: u32,
-        /// Print its bytes as they were sent
+        /// Print the bytes as they were registered
         #[arg(long, conflicts_with = "json")]
         raw: bool,
     },
-    /// Delete a schema softly: it is not found any more, and its id still resolves
+    /// Delete a schema (soft delete): it is not found any more, but its id still resolves
     Delete {
         #[command(flatten)]
-        group: InGroup,
+        group: GroupOption,
         /// The schema's id
         id: u32,
     },
-    /// Say which groups of a namespace hold a schema, or its version in one group (--group)
+    /// Find the groups of a namespace that have a schema, or its version in one group (--group)
     Find {
         #[command(flatten)]
-        group: MaybeInGroup,
+        group: OptionalGroup,
         #[command(flatten)]
         schema: SchemaFile,
     },
@@ -235,14 +236,14 @@ pub(crate) enum SchemaCommand {
 #[derive(Debug, clap::Args)]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
-    pub(crate) group: MaybeInGroup,
+    pub(crate) group: OptionalGroup,
     #[command(flatten)]
     pub(crate) policy: PolicyArgs,
     #[command(flatten)]
     pub(crate) rules: RulesArgs,
     #[command(flatten)]
-    pub(crate) read: ReadArgs,
-    /// Schemas in order, the new one last; or one folder of them, in the order of their names (2 before 10)
+    pub(crate) read: SchemaReadArgs,
+    /// Schema files in order, the new one last; or one folder, ordered by name (2 before 10)
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 }
@@ -250,9 +251,9 @@ pub(crate) struct CheckArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct DiffArgs {
     #[command(flatten)]
-    pub(crate) group: MaybeInGroup,
+    pub(crate) group: OptionalGroup,
     #[command(flatten)]
-    pub(crate) read: ReadArgs,
+    pub(crate) read: SchemaReadArgs,
     /// The earlier schema: a file, or an id with --group
     pub(crate) from: String,
     /// The later schema
@@ -276,18 +277,18 @@ pub(crate) struct SearchArgs {
     /// A field's name, or the last names of its path, as line.quantity
     #[arg(long, value_name = "NAME")]
     pub(crate) field: Option<String>,
-    /// Every live version instead of the latest of each type
+    /// Every version that is not deleted, instead of the latest of each type
     #[arg(long)]
     pub(crate) all_versions: bool,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExportArgs {
-    /// Of this namespace alone; with --from-v1 it may be repeated [default: all; with --from-v1 the one without a name]
+    /// Only of this namespace; with --from-v1 it may be repeated [default: all; with --from-v1 the unnamed one]
     #[arg(long = "namespace", value_name = "NAMESPACE")]
     pub(crate) namespaces: Vec<String>,
-    /// Of any registry that speaks the Pravega Schema Registry's REST v1, as the Java one at http://host:9092; goes before
-    /// --data and --url
+    /// Export from any registry with the Pravega Schema Registry's REST v1, such as the Java one at http://host:9092;
+    /// overrides --data and --url
     #[arg(long, value_name = "URL")]
     pub(crate) from_v1: Option<String>,
 }
@@ -296,43 +297,43 @@ pub(crate) struct ExportArgs {
 pub(crate) struct ImportArgs {
     /// The file that export wrote; - is standard input
     pub(crate) file: PathBuf,
-    /// Leave groups that are there as they are, instead of ending with an error
+    /// Skip groups that exist, instead of failing
     #[arg(long)]
     pub(crate) skip_existing: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CodecCommand {
-    /// Add a codec; one of the same name stays as it was
+    /// Add a codec; one with the same name is unchanged
     Add {
         #[command(flatten)]
-        group: InGroup,
-        /// Its name, as application/x-gzip
+        group: GroupOption,
+        /// The codec's name, such as application/x-gzip
         name: String,
-        /// What its decoder needs to know; may be repeated
+        /// A property for decoders; may be repeated
         #[arg(long = "property", value_parser = pair, value_name = "KEY=VALUE")]
         properties: Vec<(String, String)>,
     },
-    /// List the codecs that the group's readers must know
+    /// List the codecs of a group, which its readers must support
     List {
         #[command(flatten)]
-        group: InGroup,
+        group: GroupOption,
     },
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum EncodingCommand {
-    /// Show what an encoding id stands for
+    /// Show the schema and codec of an encoding id
     Show {
         #[command(flatten)]
-        group: InGroup,
+        group: GroupOption,
         /// The encoding id
         id: u32,
     },
-    /// Print the encoding id of a schema and a codec, made on first use
+    /// Print the encoding id of a schema and a codec, assigned on first use
     Id {
         #[command(flatten)]
-        group: InGroup,
+        group: GroupOption,
         /// The schema's id
         schema: u32,
         /// The codec's name [default: none]
@@ -341,18 +342,18 @@ pub(crate) enum EncodingCommand {
     },
 }
 
-/// When a schema may follow others.
+/// A compatibility policy.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct PolicyArgs {
     /// AllowAny, DenyAll, Backward, Forward, Full, BackwardTransitive, ForwardTransitive, FullTransitive, or Advanced
     #[arg(long, value_parser = policy, value_name = "POLICY")]
     policy: Option<Policy>,
-    /// With Advanced: what the new schema must read: latest, transitive, or till:ID
-    #[arg(long, value_parser = reach, value_name = "REACH")]
-    backward: Option<Reach>,
-    /// With Advanced: who must read the new schema's events, likewise
-    #[arg(long, value_parser = reach, value_name = "REACH")]
-    forward: Option<Reach>,
+    /// With Advanced: the versions whose events the new schema must read: latest, transitive, or till:ID
+    #[arg(long, value_parser = version_range, value_name = "VERSIONS")]
+    backward: Option<VersionRange>,
+    /// With Advanced: the versions that must read the new schema's events, likewise
+    #[arg(long, value_parser = version_range, value_name = "VERSIONS")]
+    forward: Option<VersionRange>,
 }
 
 #[derive(Debug, Clone)]
@@ -362,32 +363,35 @@ enum Policy {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Reach {
+enum VersionRange {
     Latest,
     Transitive,
     Till(u32),
 }
 
 impl PolicyArgs {
-    /// The ids that it names.
+    /// Returns the schema ids that the policy names.
     pub(crate) fn ids(&self) -> Vec<u32> {
-        let id = |reach: &Reach| if let Reach::Till(id) = reach { Some(*id) } else { None };
+        let id = |range: &VersionRange| if let VersionRange::Till(id) = range { Some(*id) } else { None };
         self.backward.iter().chain(&self.forward).filter_map(id).collect()
     }
 
-    /// The policy; `version` knows the versions by id.
+    /// Returns the policy; `version` finds a version by its schema id.
+    ///
+    /// # Errors
+    /// An unknown id, and flags that contradict each other.
     pub(crate) fn compatibility(
         &self,
         version: impl Fn(u32) -> Option<VersionInfo>,
     ) -> Result<Option<Compatibility>> {
-        let side = |reach: &Option<Reach>| -> Result<Option<Side>> {
-            Ok(match reach {
+        let side = |range: &Option<VersionRange>| -> Result<Option<Side>> {
+            Ok(match range {
                 None => None,
-                Some(Reach::Latest) => Some(Side::Latest),
-                Some(Reach::Transitive) => Some(Side::Transitive),
-                Some(Reach::Till(id)) => match version(*id) {
+                Some(VersionRange::Latest) => Some(Side::Latest),
+                Some(VersionRange::Transitive) => Some(Side::Transitive),
+                Some(VersionRange::Till(id)) => match version(*id) {
                     Some(version) => Some(Side::Till(version)),
-                    None => bail!("till:{id} names no schema that is there: ids begin at 0"),
+                    None => bail!("till:{id} is not the id of a schema here: ids start at 0"),
                 },
             })
         };
@@ -398,61 +402,66 @@ impl PolicyArgs {
             (Some(Policy::Advanced), false) => bail!("policy Advanced needs --backward or --forward"),
             (Some(Policy::Advanced) | None, true) => Ok(Some(Compatibility::Advanced { backward, forward })),
             (Some(Policy::Simple(policy)), true) => {
-                bail!("--backward and --forward go with policy Advanced, not with {}", policy.policy())
+                bail!("--backward and --forward need policy Advanced, not {}", policy.policy())
             }
         }
     }
 }
 
-/// By whose rules schemas are judged.
+/// The rules of compatibility checks.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct RulesArgs {
-    /// By whose rules
+    /// The rules of compatibility checks
     #[arg(long, value_enum)]
     rules: Option<RulesName>,
-    /// With strict rules: how Protobuf events are written
+    /// With strict rules: the encodings of Protobuf events
     #[arg(long, value_enum)]
-    protobuf: Option<Events>,
-    /// With strict rules: what is done when nobody can tell
+    protobuf: Option<ProtobufEncoding>,
+    /// With strict rules: the result if compatibility is unknown
     #[arg(long, value_enum)]
-    unknown: Option<WhenUnknown>,
+    unknown: Option<IfUnknown>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum RulesName {
-    /// The Java registry's, which judges Avro alone
+    /// The Java registry's, which checks Avro only
     Java,
-    /// Each format's own specification
+    /// Each format's specification
     Strict,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Events {
-    /// In the wire format alone
+enum ProtobufEncoding {
+    /// The wire format only
     Wire,
-    /// As JSON too
+    /// JSON too
     Json,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum WhenUnknown {
-    /// The schema is refused
+enum IfUnknown {
+    /// Reject the schema
     Refuse,
-    /// The schema passes
+    /// Accept the schema
     Allow,
 }
 
 impl RulesArgs {
+    /// Returns the rules, if any flag gives them.
+    ///
+    /// # Errors
+    /// Flags of the strict rules without them.
     pub(crate) fn rules(&self) -> Result<Option<Rules>> {
         match self.rules {
             Some(RulesName::Strict) => {
-                let protobuf = if self.protobuf == Some(Events::Json) { Safety::Json } else { Safety::Wire };
+                let protobuf =
+                    if self.protobuf == Some(ProtobufEncoding::Json) { Safety::Json } else { Safety::Wire };
                 let unknown =
-                    if self.unknown == Some(WhenUnknown::Allow) { Unknown::Allow } else { Unknown::Refuse };
+                    if self.unknown == Some(IfUnknown::Allow) { Unknown::Allow } else { Unknown::Refuse };
                 Ok(Some(Rules::Strict(Strict { protobuf, unknown })))
             }
             other if self.protobuf.is_none() && self.unknown.is_none() => Ok(other.map(|_| Rules::Java)),
-            _ => bail!("--protobuf and --unknown go with --rules strict"),
+            _ => bail!("--protobuf and --unknown need --rules strict"),
         }
     }
 }
@@ -474,16 +483,16 @@ fn policy(text: &str) -> Result<Policy, String> {
     let found = SIMPLE.iter().find(|policy| text.eq_ignore_ascii_case(policy.policy()));
     found.cloned().map(Policy::Simple).ok_or_else(|| {
         let names: Vec<&str> = SIMPLE.iter().map(Compatibility::policy).collect();
-        format!("it is one of {}, Advanced", names.join(", "))
+        format!("use one of {}, Advanced", names.join(", "))
     })
 }
 
-fn reach(text: &str) -> Result<Reach, String> {
+fn version_range(text: &str) -> Result<VersionRange, String> {
     match (text, text.strip_prefix("till:").map(str::parse)) {
-        ("latest", _) => Ok(Reach::Latest),
-        ("transitive", _) => Ok(Reach::Transitive),
-        (_, Some(Ok(id))) => Ok(Reach::Till(id)),
-        _ => Err("it is latest, transitive, or till: and a schema's id, as till:3".to_owned()),
+        ("latest", _) => Ok(VersionRange::Latest),
+        ("transitive", _) => Ok(VersionRange::Transitive),
+        (_, Some(Ok(id))) => Ok(VersionRange::Till(id)),
+        _ => Err("use latest, transitive, or till: and a schema id, as till:3".to_owned()),
     }
 }
 
@@ -494,16 +503,16 @@ fn format(text: &str) -> Result<Format, String> {
         ("protobuf", _) => Ok(Format::Protobuf),
         ("any", _) => Ok(Format::Any),
         (_, Some(name)) if !name.is_empty() => Ok(Format::Custom(name.to_owned())),
-        _ => Err("it is avro, json, protobuf, any, or custom:NAME".to_owned()),
+        _ => Err("use avro, json, protobuf, any, or custom:NAME".to_owned()),
     }
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
+    let (key, value) = text.split_once('=').ok_or("use KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
 }
 
-/// Pairs as they are kept; the last of a key counts.
-pub(crate) fn map(pairs: Vec<(String, String)>) -> BTreeMap<String, String> {
+/// Collects pairs into a map; the last of a key counts.
+pub(crate) fn to_map(pairs: Vec<(String, String)>) -> BTreeMap<String, String> {
     pairs.into_iter().collect()
 }
