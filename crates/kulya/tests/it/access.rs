@@ -1,4 +1,4 @@
-//! The program behind its door: TLS, accounts, limits, and what is written down.
+//! Access control of the server: TLS, accounts, tokens, limits and the audit log.
 
 use crate::program::{Ran, Running, command, run};
 use base64::Engine;
@@ -26,7 +26,7 @@ fn with_input(folder: &Path, args: &[&str], input: &str) -> Ran {
 }
 
 #[test]
-fn a_user_comes_in_over_tls_and_is_written_down() {
+fn user_is_authenticated_over_tls_and_audited() {
     let folder = tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     let names = vec!["127.0.0.1".to_owned()];
@@ -48,8 +48,8 @@ fn a_user_comes_in_over_tls_and_is_written_down() {
     let (server, url) = Running::serve(&folder, &["--accounts", "accounts", "--limit", "connections=50"]);
     assert!(url.starts_with("https://127.0.0.1:"), "{url}");
     let stream = |user: &[&str], args: &[&str]| {
-        let there = ["--url", url.as_str(), "--ca", "server.pem"];
-        run(&mut command(folder.path(), &[&["stream"], args, &there, user].concat()))
+        let connection = ["--url", url.as_str(), "--ca", "server.pem"];
+        run(&mut command(folder.path(), &[&["stream"], args, &connection, user].concat()))
     };
     let (admin, reader) = (
         ["--user", "admin", "--password-file", "password"],
@@ -78,11 +78,12 @@ fn a_user_comes_in_over_tls_and_is_written_down() {
     assert!(!log.contains("1111_aaaa") && !log.contains("MTExMV9hYWFh"), "{log}");
 }
 
-/// An issuer on this machine: its keys at a URL, asked for by whoever wants to believe its tokens.
+/// A token issuer whose key set is served at a URL.
 struct Issuer {
     key: Ed25519KeyPair,
     url: String,
-    asked: Arc<AtomicUsize>,
+    /// Requests of the key set.
+    requests: Arc<AtomicUsize>,
 }
 
 impl Issuer {
@@ -93,8 +94,8 @@ impl Issuer {
         let keys = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "1", "x": x }] }).to_string();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/keys", listener.local_addr().unwrap());
-        let asked = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&asked);
+        let requests = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&requests);
         std::thread::spawn(move || {
             for connection in listener.incoming() {
                 let mut connection = connection.unwrap();
@@ -106,10 +107,10 @@ impl Issuer {
                 write!(connection, "{head}\r\n\r\n{keys}").unwrap();
             }
         });
-        Self { key, url, asked }
+        Self { key, url, requests }
     }
 
-    /// A token for whoever it says, which ends in two thousand years.
+    /// Returns a token that expires in two thousand years.
     fn token(&self, key_id: &str, subject: &str, acl: &str) -> String {
         let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let claims = json!({ "iss": "https://issuer", "aud": "kulya", "sub": subject, "exp": 64_060_588_800_u64, "acl": acl });
@@ -119,7 +120,7 @@ impl Issuer {
 }
 
 #[test]
-fn an_issuer_on_the_network_vouches_for_who_comes() {
+fn tokens_of_an_issuer_are_verified() {
     let folder = tempdir().unwrap();
     let issuer = Issuer::start();
     let settings = format!(
@@ -137,20 +138,20 @@ fn an_issuer_on_the_network_vouches_for_who_comes() {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let ran = append(&issuer.token("1", "reader", "prn::*,READ"));
     assert!(ran.code == Some(1) && ran.err.contains("does not allow"), "{ran:?}");
-    let changed = issuer.token("1", "robot", "prn::*,READ_UPDATE").replace('.', ".a");
-    for token in [changed.as_str(), &Issuer::start().token("1", "robot", "prn::*,READ_UPDATE"), "no token"] {
+    let forged = issuer.token("1", "robot", "prn::*,READ_UPDATE").replace('.', ".a");
+    for token in [forged.as_str(), &Issuer::start().token("1", "robot", "prn::*,READ_UPDATE"), "no token"] {
         let ran = append(token);
         assert!(ran.code == Some(1) && ran.err.contains("let us in"), "{token}: {ran:?}");
     }
-    // keys that are not in the set do not make the server ask for it each time
+    // unknown key ids do not make the server reload the key set each time
     for number in 2..5 {
         let ran = append(&issuer.token(&number.to_string(), "robot", "prn::*,READ_UPDATE"));
         assert!(ran.code == Some(1) && ran.err.contains("let us in"), "{ran:?}");
     }
     assert!(
-        (1..=2).contains(&issuer.asked.load(Ordering::SeqCst)),
+        (1..=2).contains(&issuer.requests.load(Ordering::SeqCst)),
         "{}",
-        issuer.asked.load(Ordering::SeqCst)
+        issuer.requests.load(Ordering::SeqCst)
     );
     assert_eq!(server.interrupt(), Some(0));
     let log = std::fs::read_to_string(folder.path().join("audit.jsonl")).unwrap();
@@ -158,37 +159,37 @@ fn an_issuer_on_the_network_vouches_for_who_comes() {
 }
 
 #[test]
-fn an_account_is_made_from_what_is_typed() {
+fn account_lines_from_a_password() {
     let folder = tempdir().unwrap();
     let hash = with_input(folder.path(), &["account", "hash", "--iterations", "5000"], "1111_aaaa\nmore\n");
     assert_eq!((hash.code, hash.out.trim().len()), (Some(0), 396), "{hash:?}");
     let again = with_input(folder.path(), &["account", "hash", "--iterations", "5000"], "1111_aaaa");
     assert_ne!(hash.out, again.out, "each has its own salt");
-    for (args, input, says) in [
+    for (args, input, message) in [
         (vec!["account", "hash"], "", "empty"),
         (vec!["account", "add", "a:b"], "x", "a:b"),
         (vec!["account", "add", "a", "prn::/x,WRITE"], "x", "WRITE"),
     ] {
-        let refused = with_input(folder.path(), &args, input);
-        assert!(refused.code == Some(1) && refused.err.contains(says), "{refused:?}");
+        let rejected = with_input(folder.path(), &args, input);
+        assert!(rejected.code == Some(1) && rejected.err.contains(message), "{rejected:?}");
     }
 }
 
 #[test]
-fn what_is_wrong_with_a_door_is_said_at_once() {
+fn invalid_access_options_are_rejected_at_startup() {
     let folder = tempdir().unwrap();
     std::fs::write(folder.path().join("accounts"), "# mine\nadmin:hidden:*,READ\n").unwrap();
-    for (args, says) in [
+    for (args, message) in [
         (vec!["--accounts", "accounts"], "line 2"),
         (vec!["--accounts", "nowhere"], "nowhere"),
-        (vec!["--tls-certificate", "accounts"], "give both"),
+        (vec!["--tls-certificate", "accounts"], "both a certificate"),
         (vec!["--tls-certificate", "accounts", "--tls-key", "accounts"], "no certificate"),
         (vec!["--limit", "connections=many"], "connections=many"),
         (vec!["--jwks", "accounts", "--issuer", "i", "--audience", "a"], "no JSON"),
     ] {
         let ran =
             run(&mut command(folder.path(), &[&["serve", "--listen", "127.0.0.1:0"], &args[..]].concat()));
-        assert!(ran.code == Some(1) && ran.err.contains(says), "{args:?}: {ran:?}");
+        assert!(ran.code == Some(1) && ran.err.contains(message), "{args:?}: {ran:?}");
         assert!(!ran.err.contains("hidden") && ran.err.lines().count() == 1, "{args:?}: {ran:?}");
     }
 }

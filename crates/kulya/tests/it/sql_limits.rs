@@ -1,11 +1,11 @@
-//! What `kulya sql` may take: no statement overflows a stack, no query takes more memory than it may, and Ctrl-C ends it.
+//! Limits of `kulya sql`: no statement overflows the stack, no query exceeds its memory limit, and Ctrl-C cancels it.
 
 use crate::program::{Ran, Running, command, kulya, run};
 use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use tempfile::{TempDir, tempdir};
 
-/// Runs statements from a file: the system's own bound on arguments is below ours.
+/// Runs statements from a file: the system's limit of arguments is smaller.
 fn sql(folder: &TempDir, statements: &str, args: &[&str]) -> Ran {
     std::fs::write(folder.path().join("statements.sql"), statements).unwrap();
     let args = [&["sql", "--output", "csv", "--file", "statements.sql"], args].concat();
@@ -15,11 +15,11 @@ fn sql(folder: &TempDir, statements: &str, args: &[&str]) -> Ran {
     Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
 
-fn within(begin: &str, middle: &str, end: &str, times: usize) -> String {
+fn nested(begin: &str, middle: &str, end: &str, times: usize) -> String {
     format!("SELECT {}{middle}{}", begin.repeat(times), end.repeat(times))
 }
 
-/// Each shape that makes a tree deep: far above its limit, where it is refused, and below, where it works.
+/// Statements with deep syntax trees: rejected far above the limit, accepted below it.
 #[test]
 fn no_statement_overflows_the_stack() {
     let folder = tempdir().unwrap();
@@ -34,7 +34,7 @@ fn no_statement_overflows_the_stack() {
         let more: String = (1..count).map(|n| format!(" JOIN t AS t{n} ON t{n}.x = t0.x")).collect();
         format!("WITH t AS (SELECT 1 AS x) SELECT count(*) FROM t AS t0{more}")
     };
-    for (statement, refusal) in [
+    for (statement, error) in [
         (format!("SELECT 1{}", "+1".repeat(10_000)), "more than 1000 operators"),
         (format!("SELECT true{}", " AND true".repeat(20_000)), "more than 1000 operators"),
         (format!("SELECT {}true", "NOT ".repeat(10_000)), "more than 1000 operators"),
@@ -44,40 +44,40 @@ fn no_statement_overflows_the_stack() {
         (format!("SELECT CAST(NULL AS {}INT{})", "ARRAY<".repeat(10_000), ">".repeat(10_000)), "operators"),
         (format!("SELECT {} '1'", "INTERVAL ".repeat(10_000)), "more than 1000 operators"),
         (format!("{} SELECT 1", "EXPLAIN ".repeat(10_000)), "more than 1000 operators"),
-        (within("(", "1", ")", 10_000), "64 deep"),
-        (within("abs(", "1", ")", 10_000), "64 deep"),
-        (within("[", "1", "]", 10_000), "64 deep"),
-        (within("CASE WHEN true THEN ", "1", " END", 10_000), "64 deep"),
-        (within("* FROM (SELECT ", "1", ")", 10_000), "64 deep"),
-        (within("1 WHERE 1 IN (SELECT ", "1", ")", 63), "10 deep"),
+        (nested("(", "1", ")", 10_000), "64 deep"),
+        (nested("abs(", "1", ")", 10_000), "64 deep"),
+        (nested("[", "1", "]", 10_000), "64 deep"),
+        (nested("CASE WHEN true THEN ", "1", " END", 10_000), "64 deep"),
+        (nested("* FROM (SELECT ", "1", ")", 10_000), "64 deep"),
+        (nested("1 WHERE 1 IN (SELECT ", "1", ")", 63), "10 deep"),
         (format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(5000)), "more than 200"),
         (join(1000), "more than 200"),
         (ctes(40, "SELECT * FROM PREVIOUS UNION ALL SELECT * FROM PREVIOUS"), "more than 1000 once"),
         (ctes(3000, "SELECT x + 1 AS x FROM PREVIOUS"), "more than 220 queries"),
         (format!("SELECT '{}'", "x".repeat(2_000_000)), "the most is 1048576"),
-        // what works
+        // below the limits
         (format!("SELECT 1{}", "+1".repeat(300)), ""),
         (format!("SELECT true{}", " AND true".repeat(990)), ""),
         (format!("SELECT 1{}", " IS NULL".repeat(450)), ""),
-        (within("(", "1", ")", 60), ""),
-        (within("CASE WHEN true THEN ", "1", " END", 60), ""),
-        (within("* FROM (SELECT ", "1 AS a", ") AS t", 60), ""),
+        (nested("(", "1", ")", 60), ""),
+        (nested("CASE WHEN true THEN ", "1", " END", 60), ""),
+        (nested("* FROM (SELECT ", "1 AS a", ") AS t", 60), ""),
         (format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(190)), ""),
         (ctes(190, "SELECT x + 1 AS x FROM PREVIOUS"), ""),
         (format!("SELECT 1 WHERE 5 IN ({})", numbers.join(",")), ""),
     ] {
         let ran = sql(&folder, &statement, &[]);
-        if refusal.is_empty() {
+        if error.is_empty() {
             assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{statement:.80}");
         } else {
             assert_eq!(ran.code, Some(1), "{statement:.80}: {:.200}", ran.out);
-            assert!(ran.err.contains(refusal) && ran.err.len() < 400, "{statement:.80}: {:.400}", ran.err);
+            assert!(ran.err.contains(error) && ran.err.len() < 400, "{statement:.80}: {:.400}", ran.err);
             assert_eq!(ran.err.lines().count(), 1);
         }
     }
 }
 
-/// Deep JSON in an event is an error of that event.
+/// Deeply nested JSON in an event is an error of that event.
 #[test]
 fn deep_values_do_not_overflow_the_stack() {
     let folder = tempdir().unwrap();
@@ -97,14 +97,14 @@ fn deep_values_do_not_overflow_the_stack() {
     assert!(ran.err.contains("event ") && ran.err.contains("recursion limit"), "{ran:?}");
 }
 
-/// Runs a query, which may take 256 MB, and gives its end and the most memory that its process held, in bytes.
+/// Runs a query with a limit of 256 MB; returns its result and the peak memory of its process, in bytes.
 fn measured(folder: &TempDir, statement: &str) -> (Ran, u64) {
     let mut child = command(folder.path(), &["sql", "--memory", "256MB", "--output", "csv", "-e", statement])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    let status = format!("/proc/{}/status", child.id());
+    let status_file = format!("/proc/{}/status", child.id());
     let reader = |mut from: Box<dyn Read + Send>| {
         std::thread::spawn(move || {
             let mut text = String::new();
@@ -114,19 +114,19 @@ fn measured(folder: &TempDir, statement: &str) -> (Ran, u64) {
     };
     let out = reader(Box::new(child.stdout.take().unwrap()));
     let err = reader(Box::new(child.stderr.take().unwrap()));
-    let mut most = 0;
-    let ended = loop {
-        // the highest so far, kept by the system: no peak between two looks is missed
-        let status = std::fs::read_to_string(&status).unwrap_or_default();
+    let mut peak_bytes = 0;
+    let status = loop {
+        // the system keeps the high-water mark: no peak between two reads is missed
+        let status = std::fs::read_to_string(&status_file).unwrap_or_default();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let peak = peak.and_then(|text| text.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
-        most = most.max(peak.unwrap_or_default() << 10);
-        if let Some(ended) = child.try_wait().unwrap() {
-            break ended;
+        peak_bytes = peak_bytes.max(peak.unwrap_or_default() << 10);
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
         }
         std::thread::yield_now();
     };
-    (Ran { code: ended.code(), out: out.join().unwrap(), err: err.join().unwrap() }, most)
+    (Ran { code: status.code(), out: out.join().unwrap(), err: err.join().unwrap() }, peak_bytes)
 }
 
 /// A query for `what` over 10 to the power of `tables` rows, whose columns are a.n, b.n, …
@@ -137,14 +137,14 @@ fn rows(tables: usize, what: &str) -> String {
 }
 
 #[test]
-fn no_query_takes_more_memory_than_it_may() {
+fn no_query_exceeds_its_memory_limit() {
     let folder = tempdir().unwrap();
     kulya(&folder, &["stream", "append", "s/t", "--text", "x"]);
     let doubled = |times: usize| {
         let begin = "SELECT a || a AS a FROM (".repeat(times);
         format!("SELECT length(a) FROM ({begin}SELECT 'xxxxxxxx' AS a{}", ")".repeat(times + 1))
     };
-    for (statement, says) in [
+    for (statement, message) in [
         ("SELECT length(repeat('x', 2000000000))", "repeat would make a value"),
         ("SELECT length(lpad('x', 2000000000, 'yz'))", "lpad would make a value"),
         ("SELECT length(rpad('x', 2000000000))", "rpad would make a value"),
@@ -162,15 +162,15 @@ fn no_query_takes_more_memory_than_it_may() {
         (&doubled(30), "memory"),
         (&rows(7, "count(DISTINCT concat(a.n, b.n, c.n, d.n, e.n, f.n, g.n, repeat('x', 100)))"), "memory"),
     ] {
-        let (ran, most) = measured(&folder, statement);
+        let (ran, peak_bytes) = measured(&folder, statement);
         assert_eq!(ran.code, Some(1), "{statement:.80}: {ran:?}");
-        assert!(ran.err.contains(says) && ran.err.lines().count() == 1, "{statement:.80}: {ran:?}");
+        assert!(ran.err.contains(message) && ran.err.lines().count() == 1, "{statement:.80}: {ran:?}");
         assert!(
-            most < 320_000_000,
-            "{statement:.80}: it held {most} bytes, and 256 MB and a quarter were allowed"
+            peak_bytes < 320_000_000,
+            "{statement:.80}: {peak_bytes} bytes, more than 256 MB and a quarter"
         );
     }
-    // what fits, or goes to disk, works
+    // queries that fit, or spill to disk
     for (statement, expected) in [
         ("SELECT length(repeat('x', 1000000)) AS n", "n\n1000000\n"),
         (&rows(1, "sum(length(replace(repeat('ab', 1000), 'a', 'xyz'))) AS n"), "n\n40000\n"),
@@ -181,9 +181,9 @@ fn no_query_takes_more_memory_than_it_may() {
     }
 }
 
-/// Rows come as they are computed, and a query that never ends is ended by Ctrl-C, whatever it does.
+/// Rows are streamed, and Ctrl-C cancels a query that never ends.
 #[test]
-fn rows_are_streamed_and_a_query_is_ended_at_once() {
+fn rows_are_streamed_and_queries_are_cancelled() {
     let folder = tempdir().unwrap();
     let endless = rows(7, "7 AS a");
     let mut running =
@@ -191,7 +191,7 @@ fn rows_are_streamed_and_a_query_is_ended_at_once() {
     let mut first = [0; 8];
     running.out.read_exact(&mut first).unwrap();
     assert_eq!(&first, b"{\"a\":7}\n");
-    // nobody reads on: the program waits for its reader, and hears the signal all the same
+    // a full pipe blocks the program, which handles the signal all the same
     assert_eq!(running.interrupt(), Some(1));
     let computes = format!(
         "SELECT 'begun' AS a; {}",
@@ -205,9 +205,9 @@ fn rows_are_streamed_and_a_query_is_ended_at_once() {
     assert_eq!(running.interrupt(), Some(1));
 }
 
-/// Equal lists of columns within each other are each computed.
+/// Nested queries with equal columns are each computed.
 #[test]
-fn equal_queries_within_each_other_are_each_computed() {
+fn nested_equal_queries_are_each_computed() {
     let folder = tempdir().unwrap();
     let source = "SELECT column1 AS a, column2 AS b FROM (VALUES (1, 10), (2, 20))";
     for (statement, expected) in [
@@ -235,7 +235,7 @@ fn equal_queries_within_each_other_are_each_computed() {
     }
 }
 
-/// A query reads: nothing writes a file by a statement that is explained.
+/// No statement writes a file, an explained one included.
 #[test]
 fn a_query_writes_nothing() {
     let folder = tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Who comes to the program and should not: pages in somebody's browser, and whoever guesses passwords.
+//! Untrusted clients of the server: pages of other origins in a browser, and password guessing.
 
 use crate::program::{Running, command};
 use kulya_guard::{PasswordHash, account};
@@ -21,19 +21,23 @@ fn serve(folder: &TempDir, args: &[&str]) -> (Running, SocketAddr) {
     (running, address)
 }
 
-/// What a request is answered, written out as it is sent.
+/// Sends a request with these lines; returns the status of the response.
 fn status(address: SocketAddr, line: &str, headers: &[&str], body: &str) -> u16 {
     let mut connection = TcpStream::connect(address).unwrap();
     let length = format!("Content-Length: {}", body.len());
     let head = [&[line], headers, &[length.as_str(), "Connection: close"]].concat().join("\r\n");
     write!(connection, "{head}\r\n\r\n{body}").unwrap();
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).unwrap();
-    answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("{answer:?}"))
+    let mut response = String::new();
+    connection.read_to_string(&mut response).unwrap();
+    response
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .unwrap_or_else(|| panic!("{response:?}"))
 }
 
 #[test]
-fn a_page_in_a_browser_reads_and_changes_nothing() {
+fn cross_origin_pages_can_neither_read_nor_change() {
     let folder = tempdir().unwrap();
     let (server, address) =
         serve(&folder, &["--allowed-host", "kulya.test", "--allowed-origin", "http://ours.test"]);
@@ -44,21 +48,21 @@ fn a_page_in_a_browser_reads_and_changes_nothing() {
     const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
     const JSON: &str = "Content-Type: application/json";
     const GROUP: &str = r#"{"groupName":"g","groupProperties":{"serializationFormat":{"serializationFormat":"Any"},"compatibility":{"policy":"AllowAny"},"allowMultipleTypes":true,"properties":{}}}"#;
-    // as the README has it, and as the Java client sends it
+    // the README's requests, and the Java client's
     assert_eq!(ours("PUT /v2/streams/shop/clicks HTTP/1.1", &[], ""), 201);
     assert_eq!(ours("POST /v2/streams/shop/clicks/events?key=anna HTTP/1.1", &[FORM], "hello"), 201);
     assert_eq!(ours("POST /v1/groups HTTP/1.1", &[JSON], GROUP), 201);
     for host in ["Host: localhost", "Host: localhost:9092", "Host: [::1]:9092", "Host: KULYA.test:80"] {
         assert_eq!(of("GET /v1/groups HTTP/1.1", &[host], ""), 200, "{host}");
     }
-    // another name that leads here, for reading and for changing
+    // DNS rebinding: another host name
     for line in ["GET /v1/groups", "GET /v2/groups", "DELETE /v1/groups/g", "GET /ping", "GET /nowhere"] {
         for host in ["Host: evil.example", "Host: evil.example:9092", "Host: localhost.evil.example"] {
             assert_eq!(of(&format!("{line} HTTP/1.1"), &[host], ""), 403, "{line} {host}");
         }
     }
     assert_eq!(of("GET http://evil.example/v1/groups HTTP/1.1", &[own.as_str()], ""), 403);
-    // another site's page, with what needs no question before it
+    // another origin's page, with requests that need no preflight
     const EVIL: &str = "Origin: http://evil.example";
     for headers in
         [&[EVIL][..], &["Origin: null"], &["Sec-Fetch-Site: cross-site"], &["Sec-Fetch-Site: same-site"]]
@@ -77,10 +81,10 @@ fn a_page_in_a_browser_reads_and_changes_nothing() {
         }
     }
     let page = ["Origin: http://ours.test", "Sec-Fetch-Site: cross-site"];
-    assert_eq!(ours("GET /v1/groups HTTP/1.1", &page, ""), 200, "a page that is listed");
+    assert_eq!(ours("GET /v1/groups HTTP/1.1", &page, ""), 200, "a page of an allowed origin");
     let link = ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate"];
-    assert_eq!(ours("GET /v2/openapi.json HTTP/1.1", &link, ""), 200, "a link that somebody follows");
-    // what a page can send without asking is not what changes are sent as
+    assert_eq!(ours("GET /v2/openapi.json HTTP/1.1", &link, ""), 200, "a navigation by a link");
+    // content types that need no preflight are not accepted for changes
     for (line, expected) in [
         ("POST /v1/groups", 415),
         ("PUT /v2/groups/h", 415),
@@ -92,11 +96,11 @@ fn a_page_in_a_browser_reads_and_changes_nothing() {
             assert_eq!(ours(&format!("{line} HTTP/1.1"), &[kind], GROUP), expected, "{line} {kind}");
         }
     }
-    assert_eq!(ours("GET /v1/groups/g HTTP/1.1", &[], ""), 200, "it is still there");
+    assert_eq!(ours("GET /v1/groups/g HTTP/1.1", &[], ""), 200, "the group still exists");
     assert_eq!(server.interrupt(), Some(0));
 }
 
-/// One request with a password, from an address of this machine.
+/// Sends a request with a password from an address of this machine.
 async fn log_in(server: SocketAddr, from: &str, user: &str, password: &str) -> u16 {
     use base64::Engine;
     let socket = TcpSocket::new_v4().unwrap();
@@ -107,14 +111,18 @@ async fn log_in(server: SocketAddr, from: &str, user: &str, password: &str) -> u
         "GET /ping HTTP/1.1\r\nHost: {server}\r\nAuthorization: Basic {token}\r\nConnection: close\r\n\r\n"
     );
     connection.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).await.unwrap();
-    answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("{answer:?}"))
+    let mut response = String::new();
+    connection.read_to_string(&mut response).await.unwrap();
+    response
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .unwrap_or_else(|| panic!("{response:?}"))
 }
 
-/// What counts is how many passwords of others are hashed before mine: each takes its time.
+/// Counts the guesses that are hashed before a correct login: each hash takes its time.
 #[test]
-fn who_guesses_passwords_keeps_nobody_out() {
+fn password_guessing_does_not_block_other_logins() {
     const GUESSES: usize = 600;
     let folder = tempdir().unwrap();
     let mut accounts = String::new();
@@ -128,7 +136,7 @@ fn who_guesses_passwords_keeps_nobody_out() {
     runtime.block_on(async {
         assert_eq!(log_in(address, "127.0.0.1", "bob", "1111_aaaa").await, 200);
         let hashed = Arc::new(AtomicUsize::new(0));
-        let (first, mut begun) = tokio::sync::mpsc::unbounded_channel();
+        let (first, mut started) = tokio::sync::mpsc::unbounded_channel();
         let guesses: Vec<_> = (0..GUESSES)
             .map(|n| {
                 let (hashed, first) = (Arc::clone(&hashed), first.clone());
@@ -142,25 +150,33 @@ fn who_guesses_passwords_keeps_nobody_out() {
                 })
             })
             .collect();
-        begun.recv().await.unwrap();
+        started.recv().await.unwrap();
         let before = hashed.load(Ordering::SeqCst);
         assert_eq!(
             log_in(address, "127.0.0.3", "anna", "1111_aaaa").await,
             200,
-            "a first login from elsewhere"
+            "a first login from another address"
         );
         let between = hashed.load(Ordering::SeqCst) - before;
-        assert!(between <= 5, "{between} guesses were hashed before a right password");
-        assert_eq!(log_in(address, "127.0.0.1", "bob", "1111_aaaa").await, 200, "who is known goes on");
-        let mut refused = 0;
+        assert!(between <= 5, "{between} guesses were hashed before a correct password");
+        assert_eq!(
+            log_in(address, "127.0.0.1", "bob", "1111_aaaa").await,
+            200,
+            "a known client is still served"
+        );
+        let mut rejected = 0;
         for guess in guesses {
             let status = guess.await.unwrap();
             assert!(status == 401 || status == 429, "{status}");
-            refused += usize::from(status == 429);
+            rejected += usize::from(status == 429);
         }
-        // all of them at once: at most what may fail at once, and what time gives back meanwhile
-        assert!(refused >= GUESSES / 2, "{refused} of {GUESSES} were sent away before they were hashed");
-        assert_eq!(log_in(address, "127.0.0.2", "anna", "1111_aaaa").await, 200, "their neighbours, too");
+        // concurrent guesses: at most the burst of failures, and what the rate allows meanwhile
+        assert!(rejected >= GUESSES / 2, "{rejected} of {GUESSES} were rejected before they were hashed");
+        assert_eq!(
+            log_in(address, "127.0.0.2", "anna", "1111_aaaa").await,
+            200,
+            "another user of the same address"
+        );
     });
     assert_eq!(server.interrupt(), Some(0));
 }

@@ -1,4 +1,4 @@
-//! What is wrong gets one clear line that says what to do, and exit code 1 (2 where the command line itself is wrong).
+//! Error messages: one line that says what to do, and exit code 1 (2 for wrong arguments).
 
 use crate::program::{Ran, Running, command, http, kulya, run, server};
 use std::io::Write;
@@ -6,21 +6,21 @@ use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use tempfile::{TempDir, tempdir};
 
-fn refused(ran: &Ran, says: &[&str]) {
+fn assert_error(ran: &Ran, messages: &[&str]) {
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert_eq!(ran.err.lines().count(), 1, "one line: {ran:?}");
     assert!(ran.err.starts_with("kulya: ") && !ran.err.contains("External error"), "{ran:?}");
-    for text in says {
+    for text in messages {
         assert!(ran.err.contains(text), "{text}: {ran:?}");
     }
 }
 
-fn check(folder: &TempDir, args: &[&str], says: &[&str]) {
-    refused(&run(&mut command(folder.path(), args)), says);
+fn check(folder: &TempDir, args: &[&str], messages: &[&str]) {
+    assert_error(&run(&mut command(folder.path(), args)), messages);
 }
 
 #[test]
-fn wrong_folders_settings_and_addresses() {
+fn invalid_folders_settings_and_addresses() {
     let folder = tempdir().unwrap();
     std::fs::create_dir(folder.path().join("photos")).unwrap();
     std::fs::write(folder.path().join("photos/cat.jpg"), "cat").unwrap();
@@ -28,7 +28,7 @@ fn wrong_folders_settings_and_addresses() {
     std::fs::write(folder.path().join("cdc.toml"), "[[cdc]]\nurl = \"mysql://x\"").unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
-    for (args, says) in [
+    for (args, messages) in [
         (&["sql", "-e", "SHOW TABLES"][..], &["no database is chosen"][..]),
         (&["sql", "-e", "SELECT * FROM d.t"], &["folder kulya-data does not exist", "kulya demo"]),
         (&["sql", "--data", "kulya-data", "-e", "SELECT 1"], &["folder kulya-data does not exist"]),
@@ -39,7 +39,7 @@ fn wrong_folders_settings_and_addresses() {
         (&["serve", "--config", "none.toml"], &["cannot read settings none.toml"]),
         (&["serve", "--config", "bad.toml"], &["bad.toml", "line 2", "lisen"]),
         (&["serve", "--config", "cdc.toml"], &["does not begin with postgres://"]),
-        (&["cdc"], &["no database is named", "--postgres URL"]),
+        (&["cdc"], &["no database given", "--postgres URL"]),
         (&["cdc", "--postgres", "http://x"], &["database URL is wrong", "postgres://user:password@host"]),
         (&["cdc", "--postgres", "postgres://me:secret@127.0.0.1:1/x"], &["127.0.0.1:1"]),
         (&["cdc", "--postgres", "postgres://me@h/x", "--table", "orders"], &["orders", "schema.table"]),
@@ -49,7 +49,7 @@ fn wrong_folders_settings_and_addresses() {
         (&["stream", "append", "s/t", "--file", "none"], &["cannot read none"]),
         (&["stream", "append", "s/t", "--text", "x", "--segments", "0"], &["s/t", "1 to 10000"]),
     ] {
-        check(&folder, args, says);
+        check(&folder, args, messages);
     }
     let secret =
         run(&mut command(folder.path(), &["cdc", "--postgres", "postgres://me:secret@127.0.0.1:1/x"]));
@@ -62,7 +62,7 @@ fn wrong_folders_settings_and_addresses() {
 }
 
 #[test]
-fn wrong_statements() {
+fn invalid_statements() {
     let folder = tempdir().unwrap();
     kulya(&folder, &["stream", "append", "s/t", "--text", "x"]);
     let (server, url) = Running::serve(&folder, &[]);
@@ -126,7 +126,7 @@ fn wrong_statements() {
     ] {
         check(&folder, &["sql", "-e", sql], &[says]);
     }
-    // what stands before the wrong one has run
+    // statements before the failed one have run
     let ran = run(&mut command(
         folder.path(),
         &["sql", "--output", "csv", "-e", "SELECT 1 AS a; SELECT x; SELECT 2"],
@@ -135,7 +135,7 @@ fn wrong_statements() {
 }
 
 #[test]
-fn a_second_process_is_told_who_has_the_folder() {
+fn second_process_is_told_the_owner_of_the_lock() {
     let folder = tempdir().unwrap();
     let (server, _) = Running::serve(&folder, &[]);
     let owner = format!("is in use by process {}", server.child.id());
@@ -148,9 +148,9 @@ fn a_second_process_is_told_who_has_the_folder() {
     kulya(&folder, &["sql", "-e", "SELECT 1"]);
 }
 
-/// A process that may write files of 64 KiB, and is told so by an error instead of a signal: as on a full disk.
+/// Limits the file size of the process to 64 KiB, as on a full disk.
 #[test]
-fn a_full_disk_is_said_and_what_was_there_is_kept() {
+fn full_disk_is_reported_and_existing_data_is_kept() {
     let folder = tempdir().unwrap();
     kulya(&folder, &["stream", "append", "s/t", "--text", "kept"]);
     let script = "trap '' XFSZ; ulimit -f 64; exec \"$0\" stream append s/t --file -";
@@ -167,7 +167,7 @@ fn a_full_disk_is_said_and_what_was_there_is_kept() {
     let output = child.wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     let ran = Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) };
-    refused(
+    assert_error(
         &ran,
         &["0000000000000000.log", "the disk is full", "nothing of this request was kept", "make room"],
     );
@@ -193,9 +193,9 @@ fn databases_that_cannot_be_captured() {
     }
 }
 
-/// What a newcomer gets wrong, and what is said then.
+/// Mistakes of new users.
 #[test]
-fn messages_name_the_thing_and_the_way_on() {
+fn messages_name_the_object_and_the_fix() {
     let folder = tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     write("one.proto", "syntax = \"proto3\"; package shop; message Order { int64 id = 1; }");
@@ -211,7 +211,7 @@ fn messages_name_the_thing_and_the_way_on() {
         let made = registry(&["group", "create", name, "--format", format, "--policy", "AllowAny"]);
         assert_eq!(made.code, Some(0), "{made:?}");
     }
-    // a source is compiled, with what it imports; its only message needs no name
+    // a .proto file is compiled with its imports; its only message needs no --type
     assert_eq!(
         registry(&["schema", "add", "--group", "pb", "one.proto"]).out,
         "shop.Order version 0 (id 0)\n"
@@ -222,19 +222,22 @@ fn messages_name_the_thing_and_the_way_on() {
     assert_eq!(registry(&["schema", "add", "--group", "pb", "one.pb"]).out, "shop.Order version 0 (id 0)\n");
     let added = registry(&["schema", "find", "--group", "pb", "one.proto"]);
     assert_eq!(added.out, "shop.Order version 0 (id 0)\n", "{added:?}");
-    for (args, says) in [
-        (&["schema", "add", "--group", "pb", "two.proto"][..], &["several messages", "--type: A, B"][..]),
-        (&["schema", "add", "--group", "pb", "wrong.proto"], &["wrong.proto cannot be compiled"]),
-        (&["schema", "add", "--group", "pb", "no.pb"], &["no.pb is no descriptor set"]),
-        (&["schema", "find", "order.avsc"], &["no group of the default namespace has schema order.avsc"]),
-        (&["group", "delete", "nope"], &["there is no group nope", "group list"]),
-        (&["group", "describe", "nope", "--namespace", "x"], &["there is no group x/nope"]),
-        (&["group", "change", "nope", "--policy", "AllowAny"], &["there is no group nope"]),
+    for (args, messages) in [
+        (
+            &["schema", "add", "--group", "pb", "two.proto"][..],
+            &["several messages", "give --type: A, B"][..],
+        ),
+        (&["schema", "add", "--group", "pb", "wrong.proto"], &["cannot compile wrong.proto"]),
+        (&["schema", "add", "--group", "pb", "no.pb"], &["no.pb is not a descriptor set"]),
+        (&["schema", "find", "order.avsc"], &["no group of the default namespace has the schema order.avsc"]),
+        (&["group", "delete", "nope"], &["group nope does not exist", "group list"]),
+        (&["group", "describe", "nope", "--namespace", "x"], &["group x/nope does not exist"]),
+        (&["group", "change", "nope", "--policy", "AllowAny"], &["group nope does not exist"]),
     ] {
-        refused(&registry(args), says);
+        assert_error(&registry(args), messages);
     }
     kulya(&folder, &["stream", "append", "s/db.public.t", "--text", "x"]);
-    for (args, says) in [
+    for (args, messages) in [
         (&["sql", "-e", "SELECT * FROM db.public.t"][..], &["write it in backticks: `db.public.t`"][..]),
         (&["sql", "-e", "DESCRIBE public.t"], &["write it in backticks: `public.t`"]),
         (&["sql", "-e", "SELECT * FROM a.b.c.d"], &["backticks"]),
@@ -242,7 +245,7 @@ fn messages_name_the_thing_and_the_way_on() {
         (&["stream", "describe", "/t"], &["\"/t\"", "scope"]),
         (&["stream", "read", ""], &["scope/stream"]),
     ] {
-        check(&folder, args, says);
+        check(&folder, args, messages);
     }
     let missing = run(&mut command(folder.path(), &["stream", "append", "s/t"]));
     assert!(missing.err.contains("--text <TEXT>|--file <FILE>|--hex <HEX>"), "{missing:?}");

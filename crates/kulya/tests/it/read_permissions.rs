@@ -1,4 +1,4 @@
-//! Reading needs the right to read alone, and writes nothing.
+//! Readers need only the permission READ, and write nothing.
 
 use crate::program::{Ran, Running, command, http, kulya, run};
 use std::collections::BTreeMap;
@@ -7,8 +7,8 @@ use std::path::Path;
 use std::process::Stdio;
 use tempfile::{TempDir, tempdir};
 
-fn account(folder: &TempDir, user: &str, rights: &str) -> String {
-    let args = ["account", "add", user, rights, "--iterations", "1000"];
+fn account(folder: &TempDir, user: &str, acl: &str) -> String {
+    let args = ["account", "add", user, acl, "--iterations", "1000"];
     let mut child = command(folder.path(), &args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -19,7 +19,7 @@ fn account(folder: &TempDir, user: &str, rights: &str) -> String {
     String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
 }
 
-/// A table of one row, in a store of its own.
+/// Creates a store with a table of one row.
 fn shop() -> TempDir {
     let folder = tempdir().unwrap();
     let (_server, url) = Running::serve(&folder, &[]);
@@ -38,27 +38,30 @@ fn shop() -> TempDir {
 }
 
 #[test]
-fn a_reader_over_the_network_needs_read_alone_and_is_told_what_is_missing() {
+fn reader_needs_read_only_and_missing_permissions_are_named() {
     let folder = shop();
-    let readers = account(&folder, "reader", "prn::/scope:_schemaregistry*,READ;prn::/scope:shop*,READ")
+    let accounts = account(&folder, "reader", "prn::/scope:_schemaregistry*,READ;prn::/scope:shop*,READ")
         + &account(&folder, "half", "prn::/scope:shop*,READ")
         + &account(&folder, "other", "prn::/scope:_schemaregistry*,READ;prn::/scope:shop,READ");
-    std::fs::write(folder.path().join("accounts"), readers).unwrap();
+    std::fs::write(folder.path().join("accounts"), accounts).unwrap();
     std::fs::write(folder.path().join("password"), "1111_aaaa\n").unwrap();
     let (_server, url) = Running::serve(&folder, &["--accounts", "accounts"]);
     let sql = |user: &str| -> Ran {
-        let there = ["--url", &url, "--user", user, "--password-file", "password", "--output", "json"];
-        run(&mut command(folder.path(), &[&["sql"][..], &there, &["-e", "SELECT n FROM shop.t"]].concat()))
+        let connection = ["--url", &url, "--user", user, "--password-file", "password", "--output", "json"];
+        run(&mut command(
+            folder.path(),
+            &[&["sql"][..], &connection, &["-e", "SELECT n FROM shop.t"]].concat(),
+        ))
     };
     let read = sql("reader");
     assert_eq!((read.code, read.out.as_str()), (Some(0), "{\"n\":7}\n"), "{read:?}");
-    for (user, right) in [
+    for (user, permission) in [
         ("half", "READ on prn::/scope:_schemaregistry/key-value-table:registry"),
         ("other", "READ on prn::/scope:shop/stream:t"),
     ] {
-        let refused = sql(user);
-        assert_eq!(refused.code, Some(1), "{refused:?}");
-        assert!(refused.err.contains(&format!("the caller needs {right}")), "{user}: {}", refused.err);
+        let denied = sql(user);
+        assert_eq!(denied.code, Some(1), "{denied:?}");
+        assert!(denied.err.contains(&format!("the caller needs {permission}")), "{user}: {}", denied.err);
     }
     let writes = run(&mut command(
         folder.path(),
@@ -95,19 +98,19 @@ fn objects(folder: &Path) -> BTreeMap<std::path::PathBuf, u64> {
     found
 }
 
-/// A store on objects that others own: whoever looks at its tables leaves no registry behind.
+/// Reading the tables of a store that belongs to others creates no registry in it.
 #[test]
-fn reading_a_store_without_a_registry_makes_none() {
+fn reading_creates_no_registry() {
     let folder = tempdir().unwrap();
-    let place = folder.path().join("objects");
-    let url = format!("file://{}", place.display());
+    let path = folder.path().join("objects");
+    let url = format!("file://{}", path.display());
     kulya(&folder, &["stream", "--data", &url, "append", "shop/t", "--hex", "78"]);
-    let before = objects(&place);
+    let before = objects(&path);
     for statement in ["SHOW DATABASES", "USE shop; SHOW TABLES", "SELECT 1"] {
         kulya(&folder, &["sql", "--data", &url, "-e", statement]);
     }
     let described = run(&mut command(folder.path(), &["sql", "--data", &url, "-e", "DESCRIBE shop.t"]));
     assert!(described.err.contains("has no schema"), "{described:?}");
     kulya(&folder, &["registry", "--data", &url, "group", "list"]);
-    assert_eq!(objects(&place), before);
+    assert_eq!(objects(&path), before);
 }

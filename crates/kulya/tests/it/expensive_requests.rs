@@ -1,4 +1,4 @@
-//! Requests and events that cost much: they are bounded, others are served meanwhile, and what cannot be read is named.
+//! Expensive requests are bounded while others are served, and unreadable events are reported.
 
 use crate::program::{Running, command, http, kulya, run};
 use serde_json::{Value, json};
@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use tempfile::tempdir;
 
-/// How many patterns: an optimised build judges as many as are reported to have stopped a server.
+/// Number of patterns: an optimised build checks as many as once stopped a server.
 const PATTERNS: usize = if cfg!(debug_assertions) { 200 } else { 1_000 };
 
-/// So much may the process's memory grow by one request, in kilobytes.
-const MOST_KILOBYTES: u64 = 200_000;
+/// Largest growth of the process's memory by one request, in kilobytes.
+const MAX_GROWTH_KILOBYTES: u64 = 200_000;
 
 fn json_group(url: &str, group: &str) {
     let body = json!({
@@ -27,7 +27,7 @@ fn schema_of(format: &str, schema: &str) -> Value {
     json!({ "type": "T", "serializationFormat": { "serializationFormat": format }, "schema": schema })
 }
 
-/// Patterns that a matcher which goes back tries without end, and names that they nearly match.
+/// Patterns with catastrophic backtracking, and names that they nearly match.
 fn patterns(count: usize, kind: &str) -> String {
     let patterns: serde_json::Map<String, Value> =
         (0..count).map(|n| (format!("^(a+)+{n}$"), json!({ "type": kind }))).collect();
@@ -37,7 +37,7 @@ fn patterns(count: usize, kind: &str) -> String {
 }
 
 #[test]
-fn costly_checks_leave_the_server_to_others() {
+fn expensive_checks_do_not_block_other_requests() {
     let folder = tempdir().unwrap();
     let (server, url) = Running::serve(&folder, &[]);
     json_group(&url, "patterns");
@@ -47,33 +47,33 @@ fn costly_checks_leave_the_server_to_others() {
     let check = format!("{url}/v2/groups/patterns/check");
     let body = json!({ "schemaInfo": schema_of("Json", &patterns(PATTERNS, "integer")) }).to_string();
     let is_over = Arc::new(AtomicBool::new(false));
-    let asking = (0..4).map(|_| {
+    let checks = (0..4).map(|_| {
         let (check, body) = (check.clone(), body.clone());
         thread::spawn(move || http("POST", &check, &body))
     });
-    let asking: Vec<_> = asking.collect();
+    let checks: Vec<_> = checks.collect();
     let others = thread::spawn({
         let (is_over, ping) = (Arc::clone(&is_over), format!("{url}/ping"));
         move || {
-            let mut answered = 0;
+            let mut responses = 0;
             while !is_over.load(Ordering::Relaxed) {
                 assert_eq!(http("GET", &ping, "").0, 200);
-                answered += 1;
+                responses += 1;
             }
-            answered
+            responses
         }
     });
-    for one in asking {
-        let (status, verdict) = one.join().unwrap();
+    for check in checks {
+        let (status, verdict) = check.join().unwrap();
         if status == 503 {
-            // no thread was free for long, on a machine that has much else to do
+            // no thread was free in time, on a busy machine
             assert!(verdict.contains("unavailable"), "{verdict}");
             continue;
         }
         assert_eq!(status, 200, "{verdict}");
         let verdict: Value = serde_json::from_str(&verdict).unwrap();
         assert_eq!(verdict["compatible"], false);
-        // a value that shows it, or an honest word that it could not be told
+        // a witness, or compatibility is unknown
         let reasons = verdict["refusal"]["reasons"].as_array().unwrap();
         assert!(!reasons.is_empty());
         for reason in reasons {
@@ -81,8 +81,8 @@ fn costly_checks_leave_the_server_to_others() {
         }
     }
     is_over.store(true, Ordering::Relaxed);
-    assert!(others.join().unwrap() > 10, "others are answered while schemas are compared");
-    // clients that do not wait for the answer leave nothing that others wait for
+    assert!(others.join().unwrap() > 10, "other requests are served while schemas are compared");
+    // clients that disconnect before the response do not block others
     let host = url.strip_prefix("http://").unwrap();
     for _ in 0..20 {
         use std::io::Write;
@@ -99,7 +99,7 @@ fn costly_checks_leave_the_server_to_others() {
     assert_eq!(server.interrupt(), Some(0));
 }
 
-/// The most memory that the process had so far, in kilobytes.
+/// Returns the peak memory of the process, in kilobytes.
 fn peak(server: &Running) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -107,7 +107,7 @@ fn peak(server: &Running) -> u64 {
 }
 
 #[test]
-fn schemas_that_are_short_and_hold_much_take_bounded_memory() {
+fn schemas_with_many_elements_use_bounded_memory() {
     let numbers = vec!["0"; 1_500_000].join(",");
     let objects: Vec<String> = (0..60_000)
         .map(|n| json!({ "a": n, "b": [n], "c": {}, "d": "x", "e": null, "f": n }).to_string())
@@ -134,10 +134,10 @@ fn schemas_that_are_short_and_hold_much_take_bounded_memory() {
         let (created, why) = http("PUT", &format!("{url}/v2/groups/all"), &body.to_string());
         assert_eq!(created, 201, "{why}");
         let before = peak(&server);
-        let mut given = schema_of(format, &schema);
-        given["type"] = json!(if schema.starts_with('[') { "" } else { "T" });
-        let (status, why) = http("POST", &format!("{url}/v2/groups/all/schemas"), &given.to_string());
-        // on a machine that has much else to do, the time may end before the work does
+        let mut body = schema_of(format, &schema);
+        body["type"] = json!(if schema.starts_with('[') { "" } else { "T" });
+        let (status, why) = http("POST", &format!("{url}/v2/groups/all/schemas"), &body.to_string());
+        // on a busy machine the request may time out
         let is_busy = status == 503 && why.contains("unavailable");
         assert!(status == expected || is_busy, "{status}: {why:.300}");
         if status == 400 {
@@ -147,12 +147,12 @@ fn schemas_that_are_short_and_hold_much_take_bounded_memory() {
         assert!(found == 200 || found == 503, "{why:.300}");
         let grown = peak(&server) - before;
         println!("{format} of {} bytes: {grown} kB", schema.len());
-        assert!(grown < MOST_KILOBYTES, "{format} of {} bytes: {grown} kB", schema.len());
+        assert!(grown < MAX_GROWTH_KILOBYTES, "{format} of {} bytes: {grown} kB", schema.len());
     }
 }
 
 #[test]
-fn a_cut_off_event_is_named_and_can_be_skipped() {
+fn truncated_event_is_reported_and_can_be_skipped() {
     let folder = tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     write(
@@ -172,7 +172,7 @@ fn a_cut_off_event_is_named_and_can_be_skipped() {
     assert_eq!(http("PUT", &format!("{url}/v1/groups/n/encodings?namespace=s"), &encoding).0, 200);
     assert_eq!(server.interrupt(), Some(0));
     let append = |hex: &str| kulya(&folder, &["stream", "append", "s/n", "--hex", hex]);
-    // five whole ones, 1 to 5, and the header alone before, between and behind them
+    // five complete events, 1 to 5, and truncated ones before and behind them
     append("01 00000000");
     for n in 1..=5 {
         append(&format!("01 00000000 {:02x} {:02x}", 2 * n, 2 * n));
