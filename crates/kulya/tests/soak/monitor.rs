@@ -1,5 +1,4 @@
-//! What a soak sees from outside: the process's memory, handles and threads, the size of its folder, and what its clients
-//! counted and timed.
+//! Samples of a process: memory, handles, threads, disk usage, and the counts and latencies of its clients.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,17 +6,17 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// So many faults are told whole.
+/// Most faults that are recorded; the rest are counted.
 const MAX_FAULTS: usize = 10;
-/// Memory may grow by so many bytes above a quarter of what it was.
+/// Growth of memory, in bytes, that is allowed beside a quarter.
 const SLACK_BYTES: u64 = 32 << 20;
-/// Handles and threads may grow by so many: connections come and go.
+/// Growth of handles and threads that is allowed beside a quarter: connections open and close.
 const SLACK_HANDLES: u64 = 200;
 const SLACK_THREADS: u64 = 64;
-/// A log file and a compaction more than before.
+/// Growth of disk usage, in bytes: a log file and a compaction.
 const SLACK_DISK: u64 = 600 << 20;
 
-/// What clients counted, since the last sample.
+/// Counts and latencies of the clients since the last sample.
 #[derive(Default)]
 pub(crate) struct Counts {
     counts: Mutex<BTreeMap<&'static str, u64>>,
@@ -31,12 +30,12 @@ impl Counts {
         *self.counts.lock().unwrap().entry(what).or_default() += many;
     }
 
-    pub(crate) fn time(&self, what: &'static str, since: Instant) {
+    pub(crate) fn record_time(&self, what: &'static str, since: Instant) {
         self.times.lock().unwrap().entry(what).or_default().push(since.elapsed());
         self.add(what, 1);
     }
 
-    /// Something that no well-behaved client should see.
+    /// Records an error that no well-behaved client should see.
     pub(crate) fn fault(&self, text: String) {
         self.fault_count.fetch_add(1, Ordering::Relaxed);
         let mut faults = self.faults.lock().unwrap();
@@ -46,9 +45,9 @@ impl Counts {
         }
     }
 
-    /// What was counted since it was last asked, as people read it.
-    pub(crate) fn taken(&self) -> String {
-        listed(&std::mem::take(&mut *self.counts.lock().unwrap()))
+    /// Returns the counts as text and resets them.
+    pub(crate) fn take(&self) -> String {
+        format_counts(&std::mem::take(&mut *self.counts.lock().unwrap()))
     }
 
     pub(crate) fn faults(&self) -> Vec<String> {
@@ -60,30 +59,30 @@ impl Counts {
     }
 }
 
-/// One look at the process.
+/// One measurement of the process.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sample {
     pub(crate) second: u64,
-    /// Resident bytes of its own (`RssAnon`): a mapped program file is not counted.
+    /// Resident anonymous bytes (`RssAnon`), without mapped files.
     pub(crate) memory: u64,
     pub(crate) handles: u64,
     pub(crate) threads: u64,
     pub(crate) disk: u64,
-    /// What clients counted since the sample before.
+    /// Counts of the clients since the previous sample.
     pub(crate) counted: BTreeMap<&'static str, u64>,
-    /// The 99th percentile of each timed call, in microseconds.
+    /// The 99th percentile of each call's latency, in microseconds.
     pub(crate) p99: BTreeMap<&'static str, u128>,
 }
 
-/// Looks at one process again and again.
-pub(crate) struct Watch {
+/// Measures one process periodically.
+pub(crate) struct Monitor {
     process: u32,
     folder: PathBuf,
     start: Instant,
     samples: Vec<Sample>,
 }
 
-impl Watch {
+impl Monitor {
     pub(crate) fn new(process: u32, folder: &Path) -> Self {
         Self { process, folder: folder.to_owned(), start: Instant::now(), samples: Vec::new() }
     }
@@ -92,7 +91,7 @@ impl Watch {
         &self.samples
     }
 
-    /// Looks, takes the clients' counts, and gives a line for people.
+    /// Takes a sample, resets the clients' counts, and returns a line of text.
     pub(crate) fn sample(&mut self, counts: &Counts) -> String {
         let proc = PathBuf::from(format!("/proc/{}", self.process));
         let status = std::fs::read_to_string(proc.join("status")).expect("the process runs");
@@ -127,49 +126,52 @@ impl Watch {
             sample.threads,
             megabytes(sample.disk),
             p99.join(", "),
-            listed(&sample.counted),
+            format_counts(&sample.counted),
         );
         self.samples.push(sample);
         line
     }
 }
 
-fn listed(counted: &BTreeMap<&'static str, u64>) -> String {
+fn format_counts(counted: &BTreeMap<&'static str, u64>) -> String {
     let counted: Vec<_> = counted.iter().map(|(what, many)| format!("{what} {many}")).collect();
     counted.join(", ")
 }
 
-/// All that lies in a folder, in bytes as they are allocated.
+/// Returns the allocated bytes of a folder's files.
 pub(crate) fn bytes_below(folder: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt;
     let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
     let size = |entry: std::fs::DirEntry| match entry.metadata() {
         Ok(it) if it.is_dir() => bytes_below(&entry.path()),
-        // gone since it was listed
+        // deleted since it was listed
         it => it.map_or(0, |it| it.blocks() * 512),
     };
     entries.flatten().map(size).sum()
 }
 
-/// In microseconds; of nothing 0.
+/// Returns a percentile in microseconds; 0 without times.
 fn percentile(mut times: Vec<Duration>, percent: usize) -> u128 {
     times.sort_unstable();
     times.get(times.len() * percent / 100).map_or(0, Duration::as_micros)
 }
 
-/// What well-behaved clients do all the time: a third of the soak without an answer to one of these is a standstill.
-const ALWAYS: [&str; 6] = ["append", "followed", "ping", "read", "schema", "search"];
+/// Calls that well-behaved clients make all the time: a third of the soak without one of them is a standstill.
+const CONTINUOUS_CALLS: [&str; 6] = ["append", "tailed", "ping", "read", "schema", "search"];
 
-/// What stood still in a third, and what of the last third is more than in the middle third, by more than a quarter and some
-/// slack. The first third is for caches to fill and retention to begin. Times are told and not judged: they are the machine's
-/// as much as the program's.
-pub(crate) fn judge(samples: &[Sample]) -> Vec<String> {
+/// Returns the calls that stood still in a third, and the figures that grew from the middle to the last third by more than a
+/// quarter and some slack. The first third is for caches to fill and retention to start. Latencies are not checked: they depend
+/// on the machine.
+pub(crate) fn find_growth(samples: &[Sample]) -> Vec<String> {
     let third = samples.len() / 3;
     let mut faults = Vec::new();
     for (number, part) in samples.chunks(third.max(1)).enumerate() {
-        let stands = |what: &&&str| part.iter().all(|sample| !sample.counted.contains_key(**what));
+        let is_still = |what: &&&str| part.iter().all(|sample| !sample.counted.contains_key(**what));
         faults.extend(
-            ALWAYS.iter().filter(stands).map(|what| format!("{what}: none answered in third {}", number + 1)),
+            CONTINUOUS_CALLS
+                .iter()
+                .filter(is_still)
+                .map(|what| format!("{what}: no response in third {}", number + 1)),
         );
     }
     let (middle, last) = (&samples[third..2 * third], &samples[2 * third..]);
@@ -181,8 +183,8 @@ pub(crate) fn judge(samples: &[Sample]) -> Vec<String> {
         ("bytes on disk", |it| it.disk, SLACK_DISK),
     ];
     let grown = |(name, figure, slack): (&str, Figure, u64)| {
-        let most = |samples: &[Sample]| samples.iter().map(figure).max().unwrap_or_default();
-        let (before, now) = (most(middle), most(last));
+        let max = |samples: &[Sample]| samples.iter().map(figure).max().unwrap_or_default();
+        let (before, now) = (max(middle), max(last));
         (now > before + before / 4 + slack)
             .then(|| format!("{name}: {before} in the middle third, {now} in the last"))
     };
@@ -190,11 +192,11 @@ pub(crate) fn judge(samples: &[Sample]) -> Vec<String> {
     faults
 }
 
-/// A few lines for the docs: each third's highest figures.
+/// Returns a few lines for the docs: the maxima of each third.
 pub(crate) fn summary(samples: &[Sample]) -> String {
     let third = samples.len().div_ceil(3).max(1);
     let lines = samples.chunks(third).map(|part| {
-        let most = |figure: fn(&Sample) -> u64| part.iter().map(figure).max().unwrap_or_default();
+        let max = |figure: fn(&Sample) -> u64| part.iter().map(figure).max().unwrap_or_default();
         let mut p99: BTreeMap<&str, Vec<u128>> = BTreeMap::new();
         for (what, us) in part.iter().flat_map(|sample| &sample.p99) {
             p99.entry(what).or_default().push(*us);
@@ -206,10 +208,10 @@ pub(crate) fn summary(samples: &[Sample]) -> String {
         format!(
             "to {:5} s: at most {} MB, {} handles, {} threads, {} MB on disk; median p99: {}",
             part.last().map_or(0, |sample| sample.second),
-            most(|it| it.memory) / 1_000_000,
-            most(|it| it.handles),
-            most(|it| it.threads),
-            most(|it| it.disk) / 1_000_000,
+            max(|it| it.memory) / 1_000_000,
+            max(|it| it.handles),
+            max(|it| it.threads),
+            max(|it| it.disk) / 1_000_000,
             p99.collect::<Vec<_>>().join(", "),
         )
     });
@@ -217,17 +219,17 @@ pub(crate) fn summary(samples: &[Sample]) -> String {
 }
 
 #[test]
-fn growth_and_standstill_are_seen_and_a_first_rise_is_not_growth() {
-    let counted = BTreeMap::from(ALWAYS.map(|what| (what, 1)));
+fn growth_and_standstill_are_found() {
+    let counted = BTreeMap::from(CONTINUOUS_CALLS.map(|what| (what, 1)));
     let samples = |memory: [u64; 9]| {
         memory.map(|memory| Sample { memory: memory << 20, counted: counted.clone(), ..Sample::default() })
     };
-    assert_eq!(judge(&samples([10, 50, 100, 100, 100, 100, 90, 120, 100])), [""; 0]);
-    let grown = judge(&samples([100, 100, 100, 200, 300, 300, 400, 500, 600]));
+    assert_eq!(find_growth(&samples([10, 50, 100, 100, 100, 100, 90, 120, 100])), [""; 0]);
+    let grown = find_growth(&samples([100, 100, 100, 200, 300, 300, 400, 500, 600]));
     assert!(grown.len() == 1 && grown[0].starts_with("resident bytes"), "{grown:?}");
     let mut still = samples([100; 9]);
     for sample in &mut still[6..] {
         sample.counted.remove("ping");
     }
-    assert_eq!(judge(&still), ["ping: none answered in third 3"]);
+    assert_eq!(find_growth(&still), ["ping: no response in third 3"]);
 }
