@@ -1,23 +1,23 @@
-//! Any bytes, where the registry reads schemas: a reader's and a writer's, each way, in every format that has a checker.
+//! Fuzz entry points for schemas: a reader's and a writer's, both ways, in every format with a compatibility checker.
 
 use kulya_schema::avro;
 use kulya_schema::json_schema::{self, Verdict};
 use kulya_schema::protobuf::{self, Rule, Safety, reuses_reserved};
 
-/// Two texts, a line break between them; one text alone is compared with itself.
+/// Splits two texts at the first line break; a single text is compared with itself.
 fn two_texts(bytes: &[u8]) -> Option<(&str, &str)> {
     let text = std::str::from_utf8(bytes).ok()?;
     Some(text.split_once('\n').unwrap_or((text, text)))
 }
 
-/// Two Avro schemas. Each reads what it wrote, and its normal form is a schema that has the same one.
+/// Compares two Avro schemas. Each can read its own events, and its canonical form is a schema with the same canonical form.
 pub fn avro_schema(bytes: &[u8]) {
     let Some((one, other)) = two_texts(bytes) else { return };
     let (one, other) = (avro::parse(one), avro::parse(other));
     for schema in [&one, &other].into_iter().flatten() {
         assert_eq!(avro::can_read(schema, schema), Vec::new());
         let form = schema.normal_form();
-        let again = avro::parse(&form).expect("a normal form is a schema");
+        let again = avro::parse(&form).expect("a canonical form parses");
         assert_eq!(again.normal_form(), form);
     }
     if let (Ok(one), Ok(other)) = (one, other) {
@@ -29,7 +29,7 @@ pub fn avro_schema(bytes: &[u8]) {
     }
 }
 
-/// Two JSON schemas. Each takes what it allows.
+/// Compares two JSON schemas. Each is compatible with itself.
 pub fn json_schema(bytes: &[u8]) {
     let Some((one, other)) = two_texts(bytes) else { return };
     let (one, other) = (json_schema::parse(one), json_schema::parse(other));
@@ -49,7 +49,7 @@ pub fn json_schema(bytes: &[u8]) {
     }
 }
 
-/// Two descriptor sets, the first one's length before it in two bytes; their first messages are compared.
+/// Compares the first messages of two descriptor sets; the first one has its length in two bytes before it.
 pub fn protobuf_schema(bytes: &[u8]) {
     let Some((length, rest)) = bytes.split_first_chunk::<2>() else { return };
     let (one, other) = rest.split_at(usize::from(u16::from_be_bytes(*length)).min(rest.len()));
@@ -57,7 +57,7 @@ pub fn protobuf_schema(bytes: &[u8]) {
     for safety in [Safety::Wire, Safety::Json] {
         for schema in [&one, &other].into_iter().flatten() {
             let reasons = protobuf::can_read(schema, schema, safety);
-            // two fields of one JSON name are no error of proto2
+            // proto2 allows two fields with one JSON name
             assert!(
                 reasons.iter().all(|reason| safety == Safety::Json && reason.rule == Rule::JsonNameReused),
                 "{reasons:?}"

@@ -1,4 +1,4 @@
-//! Any bytes as requests of REST v1, one after the other on one registry, without a socket.
+//! Fuzz entry point for REST v1: requests to one registry, without a socket.
 
 use bytes::Bytes;
 use http::{Method, Request, Uri, header};
@@ -11,34 +11,33 @@ use std::sync::Arc;
 use std::time::Duration;
 use tower::ServiceExt;
 
-/// So many requests are sent at most; later lines are passed over.
-const MOST_REQUESTS: usize = 64;
+/// Most requests that are sent; later lines are ignored.
+const MAX_REQUESTS: usize = 64;
 
-/// A request a line: method, target, and a body to the end of the line. In a body, what stands between two `~` is sent in
-/// base64, so that a schema can be read, and changed, as it is. Whatever is asked, the fault is never the server's, and an
-/// answer that is said to be JSON is.
+/// Sends one request a line: method, target, and a body to the end of the line. In a body, text between two `~` is sent in
+/// base64, so that fuzzers can change schemas as text. No response may be a server error, and JSON responses must parse.
 pub fn registry_rest(bytes: &[u8]) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be made");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime starts");
     runtime.block_on(async {
         let clock = Arc::new(ManualClock::at(Duration::from_secs(1_795_474_607)));
-        let registry = Registry::open(Arc::new(MemoryStore::new()), clock).await.expect("memory can be used");
+        let registry = Registry::open(Arc::new(MemoryStore::new()), clock).await.expect("the registry opens");
         let router = v1::router(Arc::new(registry));
-        for line in bytes.split(|byte| *byte == b'\n').take(MOST_REQUESTS) {
+        for line in bytes.split(|byte| *byte == b'\n').take(MAX_REQUESTS) {
             let Some(request) = request(line) else { continue };
-            let shown = format!("{} {}", request.method(), request.uri());
-            let answer = match router.clone().oneshot(request).await {
-                Ok(answer) => answer,
+            let name = format!("{} {}", request.method(), request.uri());
+            let response = match router.clone().oneshot(request).await {
+                Ok(response) => response,
                 Err(never) => match never {},
             };
-            let (head, body) = answer.into_parts();
-            let body = body.collect().await.expect("an answer is whole").to_bytes();
+            let (head, body) = response.into_parts();
+            let body = body.collect().await.expect("a complete response").to_bytes();
             let text = String::from_utf8_lossy(&body);
-            assert!(!head.status.is_server_error(), "{shown}: {} {text}", head.status);
+            assert!(!head.status.is_server_error(), "{name}: {} {text}", head.status);
             if head.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json")
                 && !body.is_empty()
             {
                 let read: Result<serde_json::Value, _> = serde_json::from_slice(&body);
-                assert!(read.is_ok(), "{shown}: {text}");
+                assert!(read.is_ok(), "{name}: {text}");
             }
         }
     });

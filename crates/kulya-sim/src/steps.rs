@@ -1,19 +1,19 @@
-//! What is thrown: steps of the model.
+//! Random steps of the store model.
 
 use kulya_store::model::{self, Event, STREAMS, Step};
 use kulya_testkit::SeededRng;
 
-/// One step; or commits that are asked for at the same time, and so share a frame.
-pub(crate) fn group(rng: &mut SeededRng) -> Vec<Step> {
+/// Returns one step, or concurrent commits, which share a frame.
+pub(crate) fn random_group(rng: &mut SeededRng) -> Vec<Step> {
     if rng.one_in(4) {
         let count = 2 + rng.u64_below(3);
         return (0..count).map(|_| commit(rng, false)).collect();
     }
-    vec![step(rng)]
+    vec![random_step(rng)]
 }
 
-/// One step.
-pub(crate) fn step(rng: &mut SeededRng) -> Step {
+/// Returns one step.
+pub(crate) fn random_step(rng: &mut SeededRng) -> Step {
     let stream = rng.u64_below(STREAMS.into()) as u8;
     match rng.u64_below(24) {
         0 => Step::Truncate(stream, rng.next_u8()),
@@ -40,8 +40,8 @@ fn commit(rng: &mut SeededRng, conditional: bool) -> Step {
     Step::Commit { events, changes, writer, synced: !rng.one_in(3) }
 }
 
-fn events(rng: &mut SeededRng, most: u64) -> Vec<Event> {
-    let count = rng.u64_below(most);
+fn events(rng: &mut SeededRng, max_count: u64) -> Vec<Event> {
+    let count = rng.u64_below(max_count);
     (0..count)
         .map(|_| {
             let length = if rng.one_in(12) { 2000 } else { 60 };
