@@ -16,7 +16,7 @@ const BLOCKING: &str = "block_on(";
 const MAY_BLOCK: &[&str] = &[
     "crates/kulya/src/main.rs",
     "crates/kulya/src/serve.rs",
-    "crates/kulya/src/stop.rs",
+    "crates/kulya/src/shutdown.rs",
     "crates/kulya-client/src/blocking.rs",
     "crates/kulya-sql/src/engine.rs",
     "crates/kulya-store-embedded/src/keeper.rs",

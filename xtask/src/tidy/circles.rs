@@ -9,7 +9,6 @@
 use anyhow::{Context, Result};
 use proc_macro2::{TokenStream, TokenTree};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use syn::visit::{self, Visit};
 
@@ -18,15 +17,12 @@ const EXPLANATION: &str = "module circle:";
 
 /// Crates that still have circles: reported by `cargo xtask tidy circles`, not refused by `cargo xtask tidy`.
 const EXEMPT: &[&str] = &[
-    "bench/registry",
-    "crates/kulya",
     "crates/kulya-client",
     "crates/kulya-codec",
     "crates/kulya-guard",
     "crates/kulya-registry",
     "crates/kulya-schema",
     "crates/kulya-server",
-    "crates/kulya-sim",
     "crates/kulya-sql",
     "crates/kulya-store",
     "crates/kulya-store-embedded",
@@ -75,17 +71,17 @@ pub(super) fn check(crates: &[PathBuf], findings: &mut Vec<String>) -> Result<()
 /// Prints the circles of every crate, the explained ones marked.
 pub(super) fn print(crates: &[PathBuf]) -> Result<()> {
     let (mut total, mut explained) = (0, 0);
-    let mut text = String::new();
+    let mut lines = Vec::new();
     for folder in crates {
         for circle in circles(&sources(folder)?)? {
             total += 1;
             explained += usize::from(circle.is_explained);
             let mark = if circle.is_explained { " (explained)" } else { "" };
-            text.push_str(&format!("{}{mark}: {}\n", folder.display(), circle.describe()));
+            lines.push(format!("{}{mark}: {}", folder.display(), circle.describe()));
         }
     }
-    text.push_str(&format!("{total} module circles, {explained} of them explained\n"));
-    std::io::stdout().write_all(text.as_bytes()).context("cannot print")
+    lines.push(format!("{total} module circles, {explained} of them explained"));
+    super::report::print_lines(&lines)
 }
 
 /// Every source file below `folder/src`, as (path, text).

@@ -4,16 +4,19 @@
 //! - `files`: module names, file lengths, first paragraphs.
 //! - `background`: supervised tasks, no blocked runtime threads.
 //! - `circles`: no circles of modules within a crate.
+//! - `words`: no figures of speech that standard terms have replaced.
 
 mod background;
 mod circles;
 mod files;
 mod layers;
+mod report;
+mod words;
 
 use anyhow::{Result, bail, ensure};
 use std::path::{Path, PathBuf};
 
-/// Runs every check; with `circles`, prints the module circles of all crates instead.
+/// Runs every check; with `circles` or `words`, prints the findings of that check instead, those of exempt crates included.
 ///
 /// # Errors
 /// Every finding, one a line.
@@ -21,7 +24,8 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
     match args {
         [] => check(),
         ["circles"] => circles::print(&crates()?),
-        _ => bail!("usage: cargo xtask tidy [circles]"),
+        ["words"] => words::print(),
+        _ => bail!("usage: cargo xtask tidy [circles | words]"),
     }
 }
 
@@ -32,6 +36,7 @@ fn check() -> Result<()> {
         files::check(Path::new(folder), &mut findings)?;
     }
     circles::check(&crates()?, &mut findings)?;
+    words::check(&mut findings)?;
     ensure!(findings.is_empty(), "tidy:\n  {}", findings.join("\n  "));
     Ok(())
 }
