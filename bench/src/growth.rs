@@ -1,4 +1,5 @@
-//! Growth to ten million events: the append rate on the way, and the recovery time after a kill with two and with ten million.
+//! Growth to ten million events: the append rate on the way, and the recovery time after a kill with two and
+//! with ten million.
 
 use crate::measure::{Fallible, Stopwatch, resident_of};
 use crate::work::{BATCH, SEGMENTS, STREAMS, batch, payloads, streams};

@@ -1,5 +1,5 @@
-//! Benchmark of a single-node Kafka from Maven Central with its own tools: a broker in KRaft mode, with its default of no sync,
-//! and with a sync of every batch.
+//! Benchmark of a single-node Kafka from Maven Central with its own tools: a broker in KRaft mode, with its
+//! default of no sync, and with a sync of every batch.
 
 use crate::measure::{Fallible, cpu_of, resident_of};
 use crate::work::{PAYLOAD, SYNCED, WRITTEN};

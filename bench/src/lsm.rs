@@ -103,8 +103,8 @@ fn concurrent_batches(events: &Events) -> Fallible {
     Ok(())
 }
 
-/// Writes single events from many concurrent producers with the same group commit as the store's: one thread writes the waiting
-/// events as one batch, syncs, and acknowledges.
+/// Writes single events from many concurrent producers with the same group commit as the store's: one thread
+/// writes the waiting events as one batch, syncs, and acknowledges.
 fn producers(mut events: Events) -> Fallible<Events> {
     let stopwatch = Stopwatch::start();
     let (requests, queue) = mpsc::channel::<(u64, tokio::sync::oneshot::Sender<()>)>();

@@ -1,11 +1,13 @@
-//! Benchmarks of the embedded store, of an LSM tree used directly for events, and of a single-node Kafka, with the machine's load:
+//! Benchmarks of the embedded store, of an LSM tree used directly for events, and of a single-node Kafka,
+//! with the machine's load:
 //!
 //! ```sh
 //! cargo run --release --manifest-path bench/Cargo.toml -- [all|own|fjall|kafka|growth|segments] [FOLDER]
 //! ```
 //!
-//! Events of 100 bytes go to 16 streams of 4 segments, a thousand in a commit. Each subject runs in its own process, for separate
-//! CPU and memory figures. Kafka needs Java and Maven, and is reported as not run without them.
+//! Events of 100 bytes go to 16 streams of 4 segments, a thousand in a commit. Each subject runs in its own
+//! process, for separate CPU and memory figures. Kafka needs Java and Maven, and is reported as not run
+//! without them.
 
 mod growth;
 mod kafka;

@@ -1,4 +1,5 @@
-//! A hundred thousand segments: the worst case of the index, since nearly every event of a batch goes to another segment.
+//! A hundred thousand segments: the worst case of the index, since nearly every event of a batch goes to
+//! another segment.
 
 use crate::measure::{Fallible, Stopwatch, resident_of};
 use crate::work::{BATCH, batch, payloads, streams};

@@ -4,8 +4,9 @@ use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    // The program is position-independent: a quarter of a million relocations are applied at each start. Packed, their table is a
-    // hundredth of six megabytes, which each process would otherwise read and keep in memory.
+    // The program is position-independent: a quarter of a million relocations are applied at each start.
+    // Packed, their table is a hundredth of six megabytes, which each process would otherwise read and keep
+    // in memory.
     if is_native_build() && does_loader_support_relr() {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }

@@ -1,5 +1,5 @@
-//! `buf`, a Go program that compares Protobuf schemas: the reference for `kulya_schema::protobuf`. It is built once and cached,
-//! and needs Go.
+//! `buf`, a Go program that compares Protobuf schemas: the reference for `kulya_schema::protobuf`. It is
+//! built once and cached, and needs Go.
 
 use crate::jars::cache_folder;
 use crate::server::TestServers;

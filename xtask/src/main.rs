@@ -7,8 +7,8 @@
 //! - `s3 -- CMD…`: the same with an S3 server; needs Python.
 //! - `avro -- CMD…`: the same with Avro Java's schema resolution; needs Java and Maven.
 //! - `buf -- CMD…`: runs CMD with the path of `buf`, which compares Protobuf schemas; needs Go.
-//! - `soak [--shared] [--minutes N]`: the soak test of the release program, 30 minutes by default; with `--shared` four servers
-//!   on one store, which are killed and stopped, 10 minutes by default.
+//! - `soak [--shared] [--minutes N]`: the soak test of the release program, 30 minutes by default; with
+//!   `--shared` four servers on one store, which are killed and stopped, 10 minutes by default.
 //! - `schemathesis`: tests REST v2 against its OpenAPI document; needs Python.
 //! - `record-demo`: records the demo's change log from a real PostgreSQL.
 //! - `tidy`: the project's rules that a program can check; `tidy circles` and `tidy words` list
@@ -36,7 +36,8 @@ struct Fixture {
     command: &'static str,
     /// The crates whose tests need it.
     crates: &'static [&'static str],
-    /// Prefix and description of the tests that are skipped without it; without a prefix its absence is an error.
+    /// Prefix and description of the tests that are skipped without it; without a prefix its absence is an
+    /// error.
     tests: Option<(&'static str, &'static str)>,
     /// Finds or installs it; the error says what is missing.
     find: fn() -> Result<Start>,
@@ -129,7 +130,8 @@ fn run() -> Result<()> {
     )
 }
 
-/// Runs tidy and every test, including those that need a server. Arguments replace `--workspace` of `cargo test`.
+/// Runs tidy and every test, including those that need a server. Arguments replace `--workspace` of `cargo
+/// test`.
 fn test(args: &[&str]) -> Result<()> {
     tidy::run(&[])?;
     let mut cargo = cargo();
@@ -167,7 +169,8 @@ fn test(args: &[&str]) -> Result<()> {
     result
 }
 
-/// Runs a soak test with the release program; its report goes to standard output. `--shared` has four servers on one store.
+/// Runs a soak test with the release program; its report goes to standard output. `--shared` has four servers
+/// on one store.
 fn soak(args: &[&str]) -> Result<()> {
     let (test, args, minutes) = match args {
         ["--shared", rest @ ..] => ("four_servers_on_one_store_lose_nothing", rest, 10),
@@ -198,8 +201,8 @@ fn cargo() -> Command {
 
 fn run_to_end(command: &mut Command) -> Result<()> {
     let program = command.get_program().to_owned();
-    // cargo's variables of this package would make build scripts run again, and everything that depends on them be rebuilt, at
-    // each switch between cargo and cargo xtask
+    // cargo's variables of this package would make build scripts run again, and everything that depends on
+    // them be rebuilt, at each switch between cargo and cargo xtask
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {

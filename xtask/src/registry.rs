@@ -1,5 +1,5 @@
-//! Temporary Java schema registries with their data in memory, which REST v1 is compared with: one without and one with
-//! authentication.
+//! Temporary Java schema registries with their data in memory, which REST v1 is compared with: one without
+//! and one with authentication.
 
 use crate::jars;
 use crate::server::{self, Server, TestServers};

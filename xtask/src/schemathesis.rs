@@ -1,4 +1,5 @@
-//! schemathesis, which generates requests from an OpenAPI document: installed by pip into a folder of its own.
+//! schemathesis, which generates requests from an OpenAPI document: installed by pip into a folder of its
+//! own.
 
 use crate::jars;
 use crate::server::TestServers;

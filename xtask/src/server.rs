@@ -1,5 +1,5 @@
-//! Test servers that run while a command runs: processes on free loopback ports, each in a temporary folder. The command finds
-//! them by environment variables; they are stopped by their process ids when it has exited.
+//! Test servers that run while a command runs: processes on free loopback ports, each in a temporary folder.
+//! The command finds them by environment variables; they are stopped by their process ids when it has exited.
 
 use anyhow::{Context, Result, bail};
 use std::collections::VecDeque;

@@ -1,5 +1,6 @@
-//! Benchmark of the store on Pravega against the crate pravega-client 0.3.7: both write the same batches to streams with the same
-//! configuration on one server, and read them, in turns. `KULYA_TEST_PRAVEGA` is the server's address:
+//! Benchmark of the store on Pravega against the crate pravega-client 0.3.7: both write the same batches to
+//! streams with the same configuration on one server, and read them, in turns. `KULYA_TEST_PRAVEGA` is the
+//! server's address:
 //!
 //! `cargo xtask pravega -- cargo run --release --manifest-path bench/Cargo.toml -p kulya-bench-pravega`
 
@@ -203,8 +204,8 @@ async fn read_client(factory: &ClientFactory, stream: &ScopedStream, group: &str
     rate(started, BATCHES)
 }
 
-/// Measures exactly-once writes, which the client crate does not support: each batch with a position in a table and a sequence
-/// number of its writer.
+/// Measures exactly-once writes, which the client crate does not support: each batch with a position in a
+/// table and a sequence number of its writer.
 async fn exactly_once(store: &Arc<PravegaStore>, scope: &str) {
     let stream = StreamId::new(scope, "once").unwrap();
     store.create_stream(&stream, StreamConfig::with_segments(4)).await.unwrap();

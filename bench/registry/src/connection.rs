@@ -4,8 +4,8 @@ use crate::measure::Fallible;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// A keep-alive connection for one request at a time. It reconnects when the server closes it, as the Java server does after
-/// some hundred requests.
+/// A keep-alive connection for one request at a time. It reconnects when the server closes it, as the Java
+/// server does after some hundred requests.
 pub struct Connection {
     address: String,
     stream: TcpStream,

@@ -4,9 +4,9 @@
 //! cargo xtask registry -- cargo run --release --manifest-path bench/Cargo.toml -p kulya-bench-registry
 //! ```
 //!
-//! Kulya's server is a process on an embedded store in a folder, which syncs each addition; with `KULYA=PATH` it is that program
-//! (`PATH serve --data FOLDER --listen ADDRESS`), else this one. The Java server has its data in memory. Both are loaded by the same
-//! sixteen connections of a third process. `cpu` is the server's.
+//! Kulya's server is a process on an embedded store in a folder, which syncs each addition; with `KULYA=PATH`
+//! it is that program (`PATH serve --data FOLDER --listen ADDRESS`), else this one. The Java server has its
+//! data in memory. Both are loaded by the same sixteen connections of a third process. `cpu` is the server's.
 
 mod connection;
 #[path = "../../src/measure.rs"]

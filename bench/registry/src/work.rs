@@ -18,7 +18,8 @@ const CONNECTIONS: u64 = 16;
 const READS: u64 = 200_000;
 const ADDITIONS: u64 = 20_000;
 
-/// Returns a record of ten fields, one of them with the name `own`. `doc` changes the text but not the canonical form.
+/// Returns a record of ten fields, one of them with the name `own`. `doc` changes the text but not the
+/// canonical form.
 fn record(own: &str, doc: &str) -> String {
     record_with(own, doc, "")
 }
@@ -163,7 +164,8 @@ pub async fn additions(subject: &dyn Subject) -> Fallible {
     Ok(())
 }
 
-/// Validates one more schema with BackwardTransitive: the first, uncached request, and the median of the next ones.
+/// Validates one more schema with BackwardTransitive: the first, uncached request, and the median of the next
+/// ones.
 pub async fn checks(subject: &dyn Subject) -> Fallible {
     let max_versions = 10_000 / subject.slowdown();
     type Version = fn(u64) -> String;

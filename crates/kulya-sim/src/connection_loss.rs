@@ -1,8 +1,9 @@
-//! Simulation of connection losses: a store in memory behind a server, clients on a simulated [network](SimNetwork), an oracle.
+//! Simulation of connection losses: a store in memory behind a server, clients on a simulated
+//! [network](SimNetwork), an oracle.
 //!
-//! The invariant: each call takes effect exactly once and returns the same result as without a network. Two exceptions are
-//! reported as errors: a restarted server may have lost the response of a call that took effect, and an interrupted transaction
-//! is aborted. A tail returns every event once and in order.
+//! The invariant: each call takes effect exactly once and returns the same result as without a network. Two
+//! exceptions are reported as errors: a restarted server may have lost the response of a call that took
+//! effect, and an interrupted transaction is aborted. A tail returns every event once and in order.
 
 use crate::network::{ConnectionLoss, Direction, SimNetwork};
 use crate::steps::random_step;
@@ -195,7 +196,8 @@ impl Simulation {
     }
 }
 
-/// Whether the result is that of a repeated call: a restarted server has forgotten that it had executed the call.
+/// Whether the result is that of a repeated call: a restarted server has forgotten that it had executed the
+/// call.
 fn is_repeated(step: &Step, found: &Answer, expected: &Answer) -> bool {
     match step {
         Step::Commit { writer: Some(_), .. } => found.text == "[] true" && !found.refused,

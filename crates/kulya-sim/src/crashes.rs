@@ -1,8 +1,10 @@
-//! Simulation of crashes: one embedded store on a simulated disk, an oracle in memory, and random steps and faults.
+//! Simulation of crashes: one embedded store on a simulated disk, an oracle in memory, and random steps and
+//! faults.
 //!
-//! The invariant after every crash: the store has exactly the state of the oracle after some step, not before the last durable
-//! one and not after the last started one. So everything acknowledged is stored, the rest is stored completely or not at all,
-//! order, offsets and pointers are unchanged, transactions are atomic, and a repeated commit returns the same result.
+//! The invariant after every crash: the store has exactly the state of the oracle after some step, not before
+//! the last durable one and not after the last started one. So everything acknowledged is stored, the rest is
+//! stored completely or not at all, order, offsets and pointers are unchanged, transactions are atomic, and a
+//! repeated commit returns the same result.
 
 use crate::disk::{Faults, SimDisk};
 use crate::index::SimIndex;
@@ -63,8 +65,8 @@ struct Simulation {
     clock: Arc<ManualClock>,
     /// The steps of the oracle, each with its time.
     taken: Vec<(Duration, Step)>,
-    /// The states that the store may have after a crash, with their numbers of steps: that of the last durable step and those
-    /// of each later one.
+    /// The states that the store may have after a crash, with their numbers of steps: that of the last
+    /// durable step and those of each later one.
     possible: Vec<(String, usize)>,
     /// A log file and the offset of its last durable frame: damage before it is no torn write.
     durable: Option<(PathBuf, usize)>,
@@ -222,7 +224,8 @@ impl Simulation {
         faults
     }
 
-    /// Takes steps concurrently on the store and in order on the oracle; `false` if the store must be reopened.
+    /// Takes steps concurrently on the store and in order on the oracle; `false` if the store must be
+    /// reopened.
     async fn take(&mut self, group: Vec<Step>) -> bool {
         self.report.steps += group.len() as u64;
         self.clock.advance(Duration::from_millis(self.rng.u64_below(8)));
@@ -361,8 +364,8 @@ impl Simulation {
         self.possible = vec![(found, steps)];
     }
 
-    /// Flips a bit of the synced log: recovery or verification must detect it, and reads return correct data or an error. The
-    /// last frame is left out: its damage cannot be told from a torn write.
+    /// Flips a bit of the synced log: recovery or verification must detect it, and reads return correct data
+    /// or an error. The last frame is left out: its damage cannot be told from a torn write.
     async fn flip_bit(&mut self) {
         let logs = self.disk.logs();
         let file = self.rng.u64_below(logs.len() as u64) as usize;

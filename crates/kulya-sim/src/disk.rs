@@ -1,4 +1,5 @@
-//! A simulated disk in memory: tracks what was synced, and simulates power cuts, torn writes, full disks and I/O errors.
+//! A simulated disk in memory: tracks what was synced, and simulates power cuts, torn writes, full disks and
+//! I/O errors.
 
 use kulya_store_embedded::disk::{Disk, InPlaceFile, Lock, Locking, LogFile, ReadFile};
 use kulya_testkit::SeededRng;
@@ -162,7 +163,8 @@ impl SimDisk {
         self.state().faults.power_cut_after == Some(0)
     }
 
-    /// Counts an operation beside the files; the error of a power cut says whether the operation happened all the same.
+    /// Counts an operation beside the files; the error of a power cut says whether the operation happened all
+    /// the same.
     pub(crate) fn count_operation(&self) -> Result<(), (io::Error, bool)> {
         let mut state = self.state();
         let was_powered_off = state.faults.power_cut_after == Some(0);

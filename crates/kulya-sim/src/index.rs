@@ -32,8 +32,8 @@ impl SimIndex {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sets a function that is called before each write and after it, before the writer knows the result: it can do what
-    /// another thread might do at that moment.
+    /// Sets a function that is called before each write and after it, before the writer knows the result: it
+    /// can do what another thread might do at that moment.
     pub fn set_observer(&self, observer: Option<Observer>) {
         *self.observer() = observer;
     }

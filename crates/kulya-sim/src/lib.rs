@@ -1,6 +1,8 @@
-//! Deterministic simulation tests: one seed is one history of operations and faults, the same in every run. Tests only.
+//! Deterministic simulation tests: one seed is one history of operations and faults, the same in every run.
+//! Tests only.
 //!
-//! - [`simulate_crashes`]: the embedded store on a [simulated disk](SimDisk) with kills, power cuts, full and failing disks.
+//! - [`simulate_crashes`]: the embedded store on a [simulated disk](SimDisk) with kills, power cuts, full and
+//!   failing disks.
 //! - [`simulate_kills`]: the same with real processes and files.
 //! - [`simulate_maintenance`]: the store's own maintenance threads, as in a server.
 //! - [`simulate_connection_loss`]: the remote store over a [simulated network](SimNetwork).

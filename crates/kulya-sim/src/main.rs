@@ -1,6 +1,6 @@
-//! Runs simulations with many seeds: `kulya-sim FROM COUNT [CRASHES]` of crashes, `kulya-sim wired FROM COUNT [STEPS]` of
-//! connection losses, `kulya-sim kill FROM COUNT [KILLS]` of killed processes, `kulya-sim damage FROM COUNT` of damaged folders.
-//! A seed that violates the invariant is printed with its history.
+//! Runs simulations with many seeds: `kulya-sim FROM COUNT [CRASHES]` of crashes, `kulya-sim wired FROM COUNT
+//! [STEPS]` of connection losses, `kulya-sim kill FROM COUNT [KILLS]` of killed processes, `kulya-sim damage
+//! FROM COUNT` of damaged folders. A seed that violates the invariant is printed with its history.
 
 use kulya_sim::{ConnectionLossReport, CrashReport, DamageReport, KillReport};
 use std::panic::AssertUnwindSafe;

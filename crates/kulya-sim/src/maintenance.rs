@@ -1,7 +1,7 @@
-//! Maintenance with the store's own threads, as in a server, on a multi-threaded runtime. The order of threads is not part of
-//! the seed, so that a seed is not one history. The invariant of all of them: a stream without retention has every event, a
-//! stream with retention has its latest events without a gap, the disk usage is bounded by the retained data, and no background
-//! task failed or panicked.
+//! Maintenance with the store's own threads, as in a server, on a multi-threaded runtime. The order of
+//! threads is not part of the seed, so that a seed is not one history. The invariant of all of them: a stream
+//! without retention has every event, a stream with retention has its latest events without a gap, the disk
+//! usage is bounded by the retained data, and no background task failed or panicked.
 
 use crate::disk::SimDisk;
 use crate::index::SimIndex;

@@ -1,4 +1,5 @@
-//! A simulated network in memory: connections are lost at any byte in either direction, and the server restarts.
+//! A simulated network in memory: connections are lost at any byte in either direction, and the server
+//! restarts.
 
 use async_trait::async_trait;
 use kulya_client::{Connection, Network};

@@ -1,5 +1,6 @@
-//! Real processes that are killed: a child process takes steps on a store in a real folder, reports each, and is killed at a
-//! random moment. The store must have the state after the last reported step or the next one: a killed process loses nothing.
+//! Real processes that are killed: a child process takes steps on a store in a real folder, reports each, and
+//! is killed at a random moment. The store must have the state after the last reported step or the next one:
+//! a killed process loses nothing.
 
 use crate::steps::random_step;
 use kulya_store::clock::ManualClock;
@@ -43,7 +44,8 @@ fn open(folder: &Path, clock: &Arc<ManualClock>) -> kulya_store::Result<Embedded
     )
 }
 
-/// Runs the child process: takes the steps of a seed from number `from` on, and prints the number of each completed one.
+/// Runs the child process: takes the steps of a seed from number `from` on, and prints the number of each
+/// completed one.
 pub async fn run_child(folder: &Path, seed: u64, from: u64) {
     let clock = Arc::new(ManualClock::default());
     let store = open(folder, &clock).expect("the folder opens");
@@ -57,8 +59,8 @@ pub async fn run_child(folder: &Path, seed: u64, from: u64) {
     }
 }
 
-/// Runs and kills a child on a folder `times` times, and checks the store after each kill. `program` is run with the arguments
-/// `child FOLDER SEED FROM`.
+/// Runs and kills a child on a folder `times` times, and checks the store after each kill. `program` is run
+/// with the arguments `child FOLDER SEED FROM`.
 ///
 /// # Panics
 /// If the store has a wrong state.
@@ -106,8 +108,8 @@ pub async fn simulate_kills(program: &Path, folder: &Path, seed: u64, times: u64
     total
 }
 
-/// Runs a child until it has reported `steps` steps and `more` time has passed, then kills it; returns the number of reported
-/// steps.
+/// Runs a child until it has reported `steps` steps and `more` time has passed, then kills it; returns the
+/// number of reported steps.
 fn run_and_kill(program: &Path, folder: &Path, seed: u64, from: u64, (steps, more): (u64, Duration)) -> u64 {
     let mut child = Command::new(program)
         .arg("child")

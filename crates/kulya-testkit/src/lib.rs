@@ -1,11 +1,11 @@
 //! What the tests of several crates share: a random number generator whose sequence is given by its seed.
 //!
-//! For tests and the simulator only. A failure is reproduced by its seed, in every later version: the sequence of a library's
-//! generator may change with its next version, and a seed that once found a bug would no longer lead to it. Not for
-//! cryptography.
+//! For tests and the simulator only. A failure is reproduced by its seed, in every later version: the
+//! sequence of a library's generator may change with its next version, and a seed that once found a bug would
+//! no longer lead to it. Not for cryptography.
 
-/// The random number generator of a test: SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators",
-/// OOPSLA 2014).
+/// The random number generator of a test: SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom
+/// number generators", OOPSLA 2014).
 #[derive(Debug, Clone)]
 pub struct SeededRng(u64);
 

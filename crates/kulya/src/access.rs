@@ -1,4 +1,5 @@
-//! Access control of the server from flags and settings: TLS, accounts, an issuer's key set, limits, audit and access log.
+//! Access control of the server from flags and settings: TLS, accounts, an issuer's key set, limits, audit
+//! and access log.
 
 use crate::args::{AccessArgs, AccessLogFormat};
 use crate::output::format_error;

@@ -1,5 +1,5 @@
-//! `kulya account`: hashes passwords and prints lines of the account file. Passwords are read from the terminal without echo or
-//! from standard input, never from arguments.
+//! `kulya account`: hashes passwords and prints lines of the account file. Passwords are read from the
+//! terminal without echo or from standard input, never from arguments.
 
 use crate::args::{AccountArgs, AccountCommand};
 use crate::output::print_line;

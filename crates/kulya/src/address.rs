@@ -1,5 +1,5 @@
-//! The address of a store: a folder, object storage, a server or Pravega, as flags, environment variables and the settings file
-//! name it.
+//! The address of a store: a folder, object storage, a server or Pravega, as flags, environment variables and
+//! the settings file name it.
 
 use crate::args::StoreArgs;
 use crate::credentials::ClientCredentials;
@@ -66,8 +66,8 @@ impl Address {
         }
     }
 
-    /// Parses an address: `tcp://` and `tls://` for Pravega, `s3://` and `file://` for object storage, `http://` and
-    /// `https://` for a server; without a scheme it is a folder.
+    /// Parses an address: `tcp://` and `tls://` for Pravega, `s3://` and `file://` for object storage,
+    /// `http://` and `https://` for a server; without a scheme it is a folder.
     ///
     /// # Errors
     /// An unknown scheme, a misspelt URL, a secret in the URL, and credentials that cannot be read.
@@ -141,7 +141,8 @@ pub(crate) fn check_folder(path: &Path) -> Result<()> {
     check_not_misspelt_url(text)
 }
 
-/// Rejects a URL that contains a password or a key, without repeating it: process lists and shell histories would show it.
+/// Rejects a URL that contains a password or a key, without repeating it: process lists and shell histories
+/// would show it.
 fn check_no_secrets(url: &str) -> Result<()> {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();

@@ -1,5 +1,6 @@
-//! The limit of the process's address space (`ulimit -v`, `RLIMIT_AS`). A failed allocation aborts the process without a
-//! message, so too low a limit is rejected at the start, and threads and buffers are sized by it.
+//! The limit of the process's address space (`ulimit -v`, `RLIMIT_AS`). A failed allocation aborts the
+//! process without a message, so too low a limit is rejected at the start, and threads and buffers are sized
+//! by it.
 
 use anyhow::{Result, bail};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
@@ -10,8 +11,8 @@ use std::process::Command;
 const MIN_BYTES: u64 = 384 << 20;
 /// Address space in bytes that the program needs without any request.
 const BASE_BYTES: u64 = 256 << 20;
-/// Limits the arenas of the C library's allocator, which its own code uses and which reserves 64 MiB for each thread; read
-/// from the environment when the program starts.
+/// Limits the arenas of the C library's allocator, which its own code uses and which reserves 64 MiB for each
+/// thread; read from the environment when the program starts.
 const C_ALLOCATOR: (&str, &str) = ("MALLOC_ARENA_MAX", "1");
 /// Stack of a thread, in bytes.
 const STACK_BYTES: u64 = 2 << 20;
@@ -25,7 +26,8 @@ pub(crate) fn limit() -> Option<u64> {
     (limit != RLIM_INFINITY).then_some(limit)
 }
 
-/// Checks the limit; if there is one, executes the program again with an allocator that reserves less. Call it first.
+/// Checks the limit; if there is one, executes the program again with an allocator that reserves less. Call
+/// it first.
 ///
 /// # Errors
 /// A limit below 384 MiB.
@@ -59,8 +61,8 @@ fn threads_for(limit: Option<u64>) -> u64 {
     limit.map_or(MAX_THREADS, |limit| (limit / 8 / STACK_BYTES).clamp(MIN_THREADS, MAX_THREADS))
 }
 
-/// Returns the bytes of request and response bodies in memory at a time: half of the limit without the program's own, at most
-/// `default`.
+/// Returns the bytes of request and response bodies in memory at a time: half of the limit without the
+/// program's own, at most `default`.
 pub(crate) fn request_bytes(default: usize) -> usize {
     bytes_for(limit(), default)
 }

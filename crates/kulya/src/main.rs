@@ -1,7 +1,7 @@
 //! The `kulya` program: parses arguments, loads settings, opens a store and runs one command on it.
 //!
-//! The libraries do the work. A command opens a store, puts the registry, the HTTP server, a change data capture or an SQL
-//! session on it, and prints the results.
+//! The libraries do the work. A command opens a store, puts the registry, the HTTP server, a change data
+//! capture or an SQL session on it, and prints the results.
 
 mod access;
 mod account;

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Prints a line to standard output. Exits with success once the reader has closed the pipe, as `head` expects.
+/// Prints a line to standard output. Exits with success once the reader has closed the pipe, as `head`
+/// expects.
 macro_rules! print_line {
     ($($arguments:tt)*) => {
         if std::io::Write::write_fmt(
@@ -23,7 +24,8 @@ pub(crate) fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints an error to standard error and returns the exit code for it: success for a closed pipe, else failure.
+/// Prints an error to standard error and returns the exit code for it: success for a closed pipe, else
+/// failure.
 pub(crate) fn report_error(error: &anyhow::Error) -> ExitCode {
     let is_broken_pipe = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::BrokenPipe;
     if error.downcast_ref().is_some_and(is_broken_pipe) {

@@ -6,7 +6,8 @@ use kulya_store::supervision::Component;
 use std::io::IsTerminal;
 use std::time::Instant;
 
-/// Creates a progress bar up to `total`, with the rate per second; `unit` is the plural name of what is counted.
+/// Creates a progress bar up to `total`, with the rate per second; `unit` is the plural name of what is
+/// counted.
 pub(crate) fn bar(total: u64, unit: &str) -> ProgressBar {
     let template = format!("  {{bar:30}} {{human_pos}} of {{human_len}} {unit} ({{per_sec}})");
     ProgressBar::new(total).with_style(style(&template))

@@ -1,4 +1,5 @@
-//! `kulya serve`: the HTTP and gRPC server of a store and its registry, with the change data captures of the settings file.
+//! `kulya serve`: the HTTP and gRPC server of a store and its registry, with the change data captures of the
+//! settings file.
 
 use crate::access;
 use crate::address::Address;
@@ -27,12 +28,12 @@ const CAPTURE_RETRY_PAUSE: Duration = Duration::from_secs(10);
 const HEALTH_DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 /// Interval of the check whether the store has failed.
 const STORE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
-/// The exit code of a server whose store has failed: EX_IOERR of sysexits.h. A process supervisor restarts it, and recovery
-/// reads what the disk holds (docs/operations.md).
+/// The exit code of a server whose store has failed: EX_IOERR of sysexits.h. A process supervisor restarts
+/// it, and recovery reads what the disk holds (docs/operations.md).
 const STORE_FAILED: u8 = 74;
 
-/// Time for captures, and then for the store, to stop at shutdown. With the time of requests in flight it is less than that of
-/// a signal.
+/// Time for captures, and then for the store, to stop at shutdown. With the time of requests in flight it is
+/// less than that of a signal.
 const CAPTURE_STOP_TIMEOUT: Duration = Duration::from_millis(500);
 const STORE_CLOSE_TIMEOUT: Duration = Duration::from_millis(800);
 
@@ -134,8 +135,8 @@ fn duplicate_listener(listener: TcpListener) -> Result<(TcpListener, TcpListener
     Ok((TcpListener::from_std(first)?, TcpListener::from_std(second)?))
 }
 
-/// Serves the health endpoints on an address, a thread and a runtime of their own, so that load does not delay the responses
-/// to a process supervisor.
+/// Serves the health endpoints on an address, a thread and a runtime of their own, so that load does not
+/// delay the responses to a process supervisor.
 async fn serve_health_separately(door: Door, address: SocketAddr, stop: CancellationToken) -> Result<()> {
     let listener = listen(address).await?.into_std()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -180,8 +181,8 @@ async fn serve_with(
         .context("the HTTP server failed")
 }
 
-/// Stops the server once its store has failed for good, and returns the reason. Only a restart helps, as with databases after a
-/// failed sync: what the disk holds is known only after recovery.
+/// Stops the server once its store has failed for good, and returns the reason. Only a restart helps, as with
+/// databases after a failed sync: what the disk holds is known only after recovery.
 async fn stop_on_store_failure(store: Arc<dyn StreamStore>, stop: CancellationToken) -> Option<String> {
     let mut interval = tokio::time::interval(STORE_CHECK_INTERVAL);
     loop {
@@ -223,8 +224,8 @@ fn start_captures(
     sources.into_iter().map(start).collect()
 }
 
-/// Captures until `stop` is cancelled. An unreachable database is retried without end; another error is reported and ends
-/// this capture, not the server.
+/// Captures until `stop` is cancelled. An unreachable database is retried without end; another error is
+/// reported and ends this capture, not the server.
 async fn capture_until_stopped(
     name: String,
     component: Component,

@@ -14,7 +14,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Pauses between two attempts to connect a server's store to its backend: doubled each time, up to the maximum.
+/// Pauses between two attempts to connect a server's store to its backend: doubled each time, up to the
+/// maximum.
 const INITIAL_BACKOFF: Duration = Duration::from_millis(500);
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
 /// How often the wait is reported.
@@ -28,8 +29,8 @@ pub(crate) struct Services {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-/// Puts a registry on a store. Creates nothing: the first change creates the registry's table, so that a reader needs no
-/// permission to write and leaves nothing in a store that belongs to others.
+/// Puts a registry on a store. Creates nothing: the first change creates the registry's table, so that a
+/// reader needs no permission to write and leaves nothing in a store that belongs to others.
 pub(crate) async fn open_services(store: Arc<dyn StreamStore>) -> Result<Services> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let registry = Arc::new(Registry::on(Arc::clone(&store), Arc::clone(&clock))?);
@@ -72,8 +73,9 @@ async fn open_store_with(
     }
 }
 
-/// Opens the store of a server, which does not exit while its backend is unreachable: the server waits for object storage and
-/// for another server before it serves, and for Pravega while it answers requests with 503.
+/// Opens the store of a server, which does not exit while its backend is unreachable: the server waits for
+/// object storage and for another server before it serves, and for Pravega while it answers requests with
+/// 503.
 ///
 /// # Errors
 /// Errors that waiting does not resolve.

@@ -1,6 +1,7 @@
 //! Graceful shutdown: SIGINT (Ctrl-C) or SIGTERM cancels a token that every task watches.
 //!
-//! Signals are handled on a thread of their own, so that the process exits in time whatever its other threads do.
+//! Signals are handled on a thread of their own, so that the process exits in time whatever its other threads
+//! do.
 
 use kulya_store::HealthStatus;
 use kulya_store::supervision::Supervisor;
@@ -9,7 +10,8 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Time from the signal until the process exits, whatever still runs. Acknowledged writes are durable by then.
+/// Time from the signal until the process exits, whatever still runs. Acknowledged writes are durable by
+/// then.
 const TIMEOUT: Duration = Duration::from_millis(4500);
 
 /// Exit code of a process that SIGINT ended.

@@ -273,7 +273,8 @@ impl EventPrinter {
         }
     }
 
-    /// Prints new events of every segment until `stop` is cancelled, the limit is reached or the stream is sealed.
+    /// Prints new events of every segment until `stop` is cancelled, the limit is reached or the stream is
+    /// sealed.
     async fn follow(
         &mut self,
         store: &dyn StreamStore,

@@ -1,6 +1,7 @@
 //! Durations and sizes in flags and settings: `90s`, `15m`, `36h`, `7d`; `500MB`, `2GiB`.
 //!
-//! Not a library's parser: those accept more than is documented here (`1month`, `1.5GB`), and a size that overflows.
+//! Not a library's parser: those accept more than is documented here (`1month`, `1.5GB`), and a size that
+//! overflows.
 
 use anyhow::{Context, Result};
 use std::time::Duration;

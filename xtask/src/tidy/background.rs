@@ -1,5 +1,5 @@
-//! Background work: tasks and threads are started where a panic in them is noticed, and no thread of a runtime blocks on a
-//! future.
+//! Background work: tasks and threads are started where a panic in them is noticed, and no thread of a
+//! runtime blocks on a future.
 
 use std::path::Path;
 

@@ -1,10 +1,12 @@
 //! Circles of modules: source files of one crate that use each other's items, directly or through others.
 //!
-//! Each file is a node. An edge leads from a file to the file that defines an item it names: in `use` declarations, and in
-//! paths through `crate`, `super`, `self`, an imported name or a child module, macros included. Re-exports are followed to the
-//! definition, and a parent that only re-exports its children does not depend on them. Test modules do not count.
+//! Each file is a node. An edge leads from a file to the file that defines an item it names: in `use`
+//! declarations, and in paths through `crate`, `super`, `self`, an imported name or a child module, macros
+//! included. Re-exports are followed to the definition, and a parent that only re-exports its children does
+//! not depend on them. Test modules do not count.
 //!
-//! The check reads names and does no type inference: methods called on a value, and names behind a glob import, are not seen.
+//! The check reads names and does no type inference: methods called on a value, and names behind a glob
+//! import, are not seen.
 
 use anyhow::{Context, Result};
 use proc_macro2::{TokenStream, TokenTree};
@@ -201,8 +203,8 @@ impl Modules {
         edges
     }
 
-    /// The module that defines the item at `path`, and the item's name there; none for a module, and for an item of another
-    /// crate.
+    /// The module that defines the item at `path`, and the item's name there; none for a module, and for an
+    /// item of another crate.
     fn definition(&self, path: &[String], reexports: usize) -> Option<(usize, String)> {
         if reexports > MAX_REEXPORTS {
             return None;
@@ -439,7 +441,8 @@ impl<'ast> Visit<'ast> for ModuleReader {
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let segments: Vec<String> = path.segments.iter().map(|it| it.ident.to_string()).collect();
-        // a lower-case name alone is a local variable more often than an import, which its `use` counts already
+        // a lower-case name alone is a local variable more often than an import, which its `use` counts
+        // already
         let is_local = segments.len() == 1 && segments[0].starts_with(|first: char| first.is_lowercase());
         if path.leading_colon.is_none() && !is_local {
             self.read_path(&segments);
@@ -527,7 +530,8 @@ impl ModuleReader {
     }
 }
 
-/// Groups of two or more files that reach each other, sorted. Quadratic, which is little for the files of a crate.
+/// Groups of two or more files that reach each other, sorted. Quadratic, which is little for the files of a
+/// crate.
 fn strongly_connected(edges: &Edges) -> Vec<BTreeSet<String>> {
     let reachable: BTreeMap<&String, HashSet<&String>> =
         edges.keys().map(|from| (from, reachable_from(edges, from))).collect();

@@ -16,7 +16,8 @@ mod words;
 use anyhow::{Result, bail, ensure};
 use std::path::{Path, PathBuf};
 
-/// Runs every check; with `circles` or `words`, prints the findings of that check instead, those of exempt crates included.
+/// Runs every check; with `circles` or `words`, prints the findings of that check instead, those of exempt
+/// crates included.
 ///
 /// # Errors
 /// Every finding, one a line.

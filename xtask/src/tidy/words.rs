@@ -1,7 +1,7 @@
 //! Words: figures of speech that standard terms have replaced, so that they do not come back.
 //!
-//! Identifiers are matched as whole words in code, and between backticks in comments and Markdown pages; phrases in comments,
-//! strings and pages. Generated files and fixtures do not count.
+//! Identifiers are matched as whole words in code, and between backticks in comments and Markdown pages;
+//! phrases in comments, strings and pages. Generated files and fixtures do not count.
 
 use anyhow::Result;
 use std::path::Path;
@@ -81,7 +81,8 @@ const PHRASES: &[(&str, &str)] = &[
     ("ring 4", "layer 4"),
 ];
 
-/// Crates and folders that still have such words: reported by `cargo xtask tidy words`, not refused by `cargo xtask tidy`.
+/// Crates and folders that still have such words: reported by `cargo xtask tidy words`, not refused by `cargo
+/// xtask tidy`.
 const EXEMPT: &[&str] = &[
     "ARCHITECTURE.md",
     "CHANGELOG.md",

@@ -1,5 +1,5 @@
-//! Writes the folders that are damaged: commits of events, some of which contain bytes that look like frames, transactions, table
-//! entries, truncations, compactions, and a graceful or an abrupt end.
+//! Writes the folders that are damaged: commits of events, some of which contain bytes that look like frames,
+//! transactions, table entries, truncations, compactions, and a graceful or an abrupt end.
 
 use kulya_store::{
     Append, Commit, Condition, Durability, EventPointer, StreamConfig, StreamId, StreamStore, TableChange,

@@ -1,9 +1,9 @@
 //! Simulation of damaged folders.
 //!
-//! The invariant, for any damage: a check does not change the folder; every durable event is read unchanged or reported as lost
-//! by check and repair; every event whose frame is intact is read; nothing is read that was not written; opening succeeds with
-//! correct data or fails, and so does each read; after a repair the store opens, has what the check could read, accepts events,
-//! and is intact.
+//! The invariant, for any damage: a check does not change the folder; every durable event is read unchanged
+//! or reported as lost by check and repair; every event whose frame is intact is read; nothing is read that
+//! was not written; opening succeeds with correct data or fails, and so does each read; after a repair the
+//! store opens, has what the check could read, accepts events, and is intact.
 
 mod fixture;
 mod inject;
@@ -110,8 +110,8 @@ impl Case<'_> {
         self.check_repair(&found, &read).await;
     }
 
-    /// Whether nothing in the folder can tell that this event existed: the process was killed, the record of the synced length
-    /// is lost, and the event is in the last log file or of a transaction.
+    /// Whether nothing in the folder can tell that this event existed: the process was killed, the record of
+    /// the synced length is lost, and the event is in the last log file or of a transaction.
     fn is_untraceable(&self, pointer: &EventPointer) -> bool {
         let is_recorded = self.fixture.is_closed || self.path.join("SYNCED").exists();
         !is_recorded && (self.fixture.is_in_last_file(pointer) || self.fixture.is_staged(pointer))

@@ -1,4 +1,5 @@
-//! Fuzz entry points for readers of events: headers, payloads of every codec, descriptor sets and their messages.
+//! Fuzz entry points for readers of events: headers, payloads of every codec, descriptor sets and their
+//! messages.
 
 use kulya_codec::codec::{
     Codec, Encrypted, Gzip, KEY_BYTES, Key, Keyring, Lz4, MAX_DECODED_BYTES, NONCE_BYTES, NoCodec, Snappy,
@@ -16,8 +17,8 @@ pub fn header(bytes: &[u8]) {
     }
 }
 
-/// Decodes a payload with the codec that the first byte selects, then checks the round trip of the bytes, also with the trailing
-/// zero bytes of a Java writer.
+/// Decodes a payload with the codec that the first byte selects, then checks the round trip of the bytes,
+/// also with the trailing zero bytes of a Java writer.
 pub fn codec(bytes: &[u8]) {
     let Some((selector, payload)) = bytes.split_first() else { return };
     let keys = Arc::new(Keyring::new("key", Key::new([7; KEY_BYTES])));
@@ -36,7 +37,8 @@ pub fn codec(bytes: &[u8]) {
     }
 }
 
-/// Parses a descriptor set, with its length in two bytes before it, and decodes the rest as its first message type.
+/// Parses a descriptor set, with its length in two bytes before it, and decodes the rest as its first message
+/// type.
 pub fn protobuf(bytes: &[u8]) {
     let Some((length, rest)) = bytes.split_first_chunk::<2>() else { return };
     let (set, payload) = rest.split_at(usize::from(u16::from_be_bytes(*length)).min(rest.len()));

@@ -1,5 +1,6 @@
-//! Entry points for fuzzing: arbitrary bytes as input of the store, of event readers and of the registry. Nothing may panic or
-//! allocate more than the input justifies. The fuzz targets call these functions, and the tests call them with the corpora.
+//! Entry points for fuzzing: arbitrary bytes as input of the store, of event readers and of the registry.
+//! Nothing may panic or allocate more than the input justifies. The fuzz targets call these functions, and
+//! the tests call them with the corpora.
 
 mod events;
 mod requests;
@@ -28,8 +29,8 @@ pub fn frame(bytes: &[u8]) {
     assert_eq!(outside::frames(&outside::framed([bytes])), 1);
 }
 
-/// Recovers a store whose only log file has these bytes. With an odd first byte they are bodies, each with its length in two
-/// bytes before it, in valid frames, which reaches the code behind the checksums.
+/// Recovers a store whose only log file has these bytes. With an odd first byte they are bodies, each with
+/// its length in two bytes before it, in valid frames, which reaches the code behind the checksums.
 pub fn recovery(bytes: &[u8]) {
     let Some((first, mut rest)) = bytes.split_first() else { return };
     let mut bodies = Vec::new();
@@ -99,7 +100,8 @@ pub fn cut(bytes: &[u8]) {
     }
 }
 
-/// Parses names, hashes routing keys, and parses an index entry: a key, with its length in one byte before it, and a value.
+/// Parses names, hashes routing keys, and parses an index entry: a key, with its length in one byte before
+/// it, and a value.
 pub fn keys(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let _ = (Scope::new(&text), StreamName::stored(&text));

@@ -14,8 +14,9 @@ use tower::ServiceExt;
 /// Most requests that are sent; later lines are ignored.
 const MAX_REQUESTS: usize = 64;
 
-/// Sends one request a line: method, target, and a body to the end of the line. In a body, text between two `~` is sent in
-/// base64, so that fuzzers can change schemas as text. No response may be a server error, and JSON responses must parse.
+/// Sends one request a line: method, target, and a body to the end of the line. In a body, text between two
+/// `~` is sent in base64, so that fuzzers can change schemas as text. No response may be a server error, and
+/// JSON responses must parse.
 pub fn registry_rest(bytes: &[u8]) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime starts");
     runtime.block_on(async {

@@ -1,4 +1,5 @@
-//! Fuzz entry points for schemas: a reader's and a writer's, both ways, in every format with a compatibility checker.
+//! Fuzz entry points for schemas: a reader's and a writer's, both ways, in every format with a compatibility
+//! checker.
 
 use kulya_schema::avro;
 use kulya_schema::json_schema::{self, Verdict};
@@ -10,7 +11,8 @@ fn two_texts(bytes: &[u8]) -> Option<(&str, &str)> {
     Some(text.split_once('\n').unwrap_or((text, text)))
 }
 
-/// Compares two Avro schemas. Each can read its own events, and its canonical form is a schema with the same canonical form.
+/// Compares two Avro schemas. Each can read its own events, and its canonical form is a schema with the same
+/// canonical form.
 pub fn avro_schema(bytes: &[u8]) {
     let Some((one, other)) = two_texts(bytes) else { return };
     let (one, other) = (avro::parse(one), avro::parse(other));

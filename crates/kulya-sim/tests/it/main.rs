@@ -1,4 +1,5 @@
-//! Runs the simulations with fixed seeds. A seed that once violated the invariant stays here, with the bug it found.
+//! Runs the simulations with fixed seeds. A seed that once violated the invariant stays here, with the bug it
+//! found.
 
 use kulya_sim::{
     ConnectionLossReport, CrashReport, DamageReport, simulate_connection_loss, simulate_crashes,

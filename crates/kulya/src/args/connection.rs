@@ -5,9 +5,10 @@ use std::path::PathBuf;
 /// A store, and the credentials for it.
 #[derive(Debug, Default, Clone, clap::Args)]
 pub(crate) struct StoreArgs {
-    /// The store [default: kulya-data]: a folder; http://host:port or https:// of a kulya serve; tcp://controller:9090 or
-    /// tls:// of Pravega; or object storage, which several processes may share, as s3://bucket/prefix?region=…&endpoint=…
-    /// (credentials by AWS_ACCESS_KEY_ID and the like) or file:///folder
+    /// The store [default: kulya-data]: a folder; http://host:port or https:// of a kulya serve;
+    /// tcp://controller:9090 or tls:// of Pravega; or object storage, which several processes may share, as
+    /// s3://bucket/prefix?region=…&endpoint=… (credentials by AWS_ACCESS_KEY_ID and the like) or
+    /// file:///folder
     #[arg(
         help_heading = "Connection",
         long,
@@ -57,7 +58,8 @@ pub(crate) struct StoreArgs {
         value_name = "NAME"
     )]
     pub(crate) user: Option<String>,
-    /// A file with the user's password; KULYA_PASSWORD is the password itself. Without either there is a prompt
+    /// A file with the user's password; KULYA_PASSWORD is the password itself. Without either there is a
+    /// prompt
     #[arg(
         help_heading = "Connection",
         long,

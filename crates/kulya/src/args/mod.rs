@@ -17,8 +17,8 @@ use tracing_subscriber::EnvFilter;
 
 /// Schema registry, change data capture and SQL for the events of a stream store.
 ///
-/// Settings come from a file (--config, or kulya.toml in this folder), from the environment (KULYA_…) and from
-/// flags; a later one overrides an earlier one. Start with: kulya demo
+/// Settings come from a file (--config, or kulya.toml in this folder), from the environment (KULYA_…) and
+/// from flags; a later one overrides an earlier one. Start with: kulya demo
 #[derive(Debug, Parser)]
 #[command(name = "kulya", version, max_term_width = 100)]
 pub(crate) struct Args {
@@ -56,7 +56,8 @@ impl Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve the schema registry and the streams over HTTP and gRPC, and run the captures of the settings file
+    /// Serve the schema registry and the streams over HTTP and gRPC, and run the captures of the settings
+    /// file
     Serve(Box<ServeArgs>),
     /// Capture the changes of a PostgreSQL database as Debezium events, each transaction exactly once
     Cdc(Box<CdcArgs>),
@@ -132,7 +133,8 @@ pub(crate) struct SqlArgs {
     /// The format of rows
     #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
     pub(crate) output: OutputFormat,
-    /// Memory limit of a query: 512MB, 4GiB; sorts, joins and aggregations spill to disk beyond it [default: 1GiB]
+    /// Memory limit of a query: 512MB, 4GiB; sorts, joins and aggregations spill to disk beyond it [default:
+    /// 1GiB]
     #[arg(long, env = "KULYA_SQL_MEMORY", hide_env_values = true, value_name = "SIZE")]
     pub(crate) memory: Option<String>,
     /// Disk space that a query may spill to [default: 16GiB]
@@ -169,11 +171,13 @@ pub(crate) enum StoreCommand {
     Check,
     /// Drop the unreadable parts of a damaged log, and nothing else, so that the store opens again
     Repair,
-    /// Apply the streams' retention and free the disk space of deleted data; kulya serve does so in the background
+    /// Apply the streams' retention and free the disk space of deleted data; kulya serve does so in the
+    /// background
     Compact,
     /// Copy the store to a new folder; also while kulya serve has it open
     Backup {
-        /// The new folder; for a store on object storage also an empty location, as s3://bucket/prefix or file:///folder
+        /// The new folder; for a store on object storage also an empty location, as s3://bucket/prefix or
+        /// file:///folder
         to: PathBuf,
     },
     /// Restore the store from a backup

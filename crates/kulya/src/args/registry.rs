@@ -29,11 +29,11 @@ pub(crate) enum RegistryCommand {
     /// Schemas of a group: add, list, show, delete, find
     #[command(subcommand)]
     Schema(SchemaCommand),
-    /// Check a schema's compatibility with earlier ones: files, in order, or those of a group (--group). Exits with 0 if it
-    /// is compatible, 1 if not (every reason is printed), 2 after an error
+    /// Check a schema's compatibility with earlier ones: files, in order, or those of a group (--group).
+    /// Exits with 0 if it is compatible, 1 if not (every reason is printed), 2 after an error
     Check(CheckArgs),
-    /// Show what changed between two schemas, and which can read the other's events: two files, or two ids of a group
-    /// (--group)
+    /// Show what changed between two schemas, and which can read the other's events: two files, or two ids of
+    /// a group (--group)
     Diff(DiffArgs),
     /// Search versions by the names of group, type, format or field
     Search(SearchArgs),
@@ -57,7 +57,8 @@ pub(crate) enum RegistryCommand {
     },
     /// Print changes as they happen; Ctrl-C stops
     Watch {
-        /// Only changes behind this position, which --json prints as place with each change [default: from now on]
+        /// Only changes behind this position, which --json prints as place with each change [default: from
+        /// now on]
         #[arg(long, value_name = "POSITION")]
         from: Option<String>,
     },
@@ -284,11 +285,12 @@ pub(crate) struct SearchArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExportArgs {
-    /// Only of this namespace; with --from-v1 it may be repeated [default: all; with --from-v1 the unnamed one]
+    /// Only of this namespace; with --from-v1 it may be repeated [default: all; with --from-v1 the unnamed
+    /// one]
     #[arg(long = "namespace", value_name = "NAMESPACE")]
     pub(crate) namespaces: Vec<String>,
-    /// Export from any registry with the Pravega Schema Registry's REST v1, such as the Java one at http://host:9092;
-    /// overrides --data and --url
+    /// Export from any registry with the Pravega Schema Registry's REST v1, such as the Java one at
+    /// http://host:9092; overrides --data and --url
     #[arg(long, value_name = "URL")]
     pub(crate) from_v1: Option<String>,
 }
@@ -345,7 +347,8 @@ pub(crate) enum EncodingCommand {
 /// A compatibility policy.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct PolicyArgs {
-    /// AllowAny, DenyAll, Backward, Forward, Full, BackwardTransitive, ForwardTransitive, FullTransitive, or Advanced
+    /// AllowAny, DenyAll, Backward, Forward, Full, BackwardTransitive, ForwardTransitive, FullTransitive, or
+    /// Advanced
     #[arg(long, value_parser = policy, value_name = "POLICY")]
     policy: Option<Policy>,
     /// With Advanced: the versions whose events the new schema must read: latest, transitive, or till:ID

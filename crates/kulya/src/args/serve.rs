@@ -12,7 +12,8 @@ pub(crate) struct ServeArgs {
     /// The address to listen on [default: 127.0.0.1:9092]
     #[arg(long, env = "KULYA_LISTEN", hide_env_values = true, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
-    /// Serve /health, /health/live and /health/ready on this address too, on a thread of its own that is independent of load
+    /// Serve /health, /health/live and /health/ready on this address too, on a thread of its own that is
+    /// independent of load
     #[arg(long, env = "KULYA_HEALTH_LISTEN", hide_env_values = true, value_name = "ADDRESS")]
     pub(crate) health_listen: Option<SocketAddr>,
     #[command(flatten)]

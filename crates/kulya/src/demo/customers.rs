@@ -1,4 +1,5 @@
-//! The database of the demo: change data capture of a table of customers, from a recorded change log or a live database.
+//! The database of the demo: change data capture of a table of customers, from a recorded change log or a
+//! live database.
 
 use super::orders::SCOPE;
 use crate::capture::run_capture;
@@ -14,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 /// SQL that creates and fills the table, for `--postgres`.
 pub(super) const SCRIPT: &str = include_str!("../../demo/customers.sql");
-/// The change log of `customers.sql` and `changes.sql`, recorded from PostgreSQL by `cargo xtask record-demo`.
+/// The change log of `customers.sql` and `changes.sql`, recorded from PostgreSQL by `cargo xtask
+/// record-demo`.
 const RECORDED_LOG: &str = include_str!("../../demo/customers.jsonl");
 
 /// The columns that the demo's query needs.

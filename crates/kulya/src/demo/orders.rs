@@ -1,4 +1,5 @@
-//! The application of the demo: writes orders as Avro events, evolves their schema and has an incompatible one rejected.
+//! The application of the demo: writes orders as Avro events, evolves their schema and has an incompatible
+//! one rejected.
 
 use crate::output::print_line;
 use crate::progress;
@@ -93,8 +94,8 @@ fn order(id: u64) -> Order {
     }
 }
 
-/// Writes `orders` orders behind the `existing` ones, a tenth as many with an evolved schema, and registers an incompatible
-/// one.
+/// Writes `orders` orders behind the `existing` ones, a tenth as many with an evolved schema, and registers
+/// an incompatible one.
 pub(super) async fn write(
     services: &Services,
     registry: &HttpRegistry,

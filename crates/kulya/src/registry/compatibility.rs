@@ -1,5 +1,5 @@
-//! `kulya registry check` and `diff`: compatibility and differences of schemas, in files alone, for builds without a registry, or
-//! in a group of one.
+//! `kulya registry check` and `diff`: compatibility and differences of schemas, in files alone, for builds
+//! without a registry, or in a group of one.
 
 use super::connection::RegistryTarget;
 use super::versions::versions_by_id;

@@ -1,4 +1,5 @@
-//! The connection of a `kulya registry` command: over gRPC to a server, or to the registry on a store that this process opens.
+//! The connection of a `kulya registry` command: over gRPC to a server, or to the registry on a store that
+//! this process opens.
 
 use crate::address::Address;
 use crate::args::StoreArgs;

@@ -1,5 +1,5 @@
-//! `kulya registry`: administers groups and schemas in a folder, behind a server or in Pravega, checks the compatibility of
-//! schemas in files, and exports and imports registries.
+//! `kulya registry`: administers groups and schemas in a folder, behind a server or in Pravega, checks the
+//! compatibility of schemas in files, and exports and imports registries.
 
 mod compatibility;
 mod connection;

@@ -1,4 +1,5 @@
-//! Schemas in files: their format by the file's extension, the files of a folder in natural order of their names.
+//! Schemas in files: their format by the file's extension, the files of a folder in natural order of their
+//! names.
 
 use crate::args::registry::SchemaReadArgs;
 use anyhow::{Context, Result, bail};

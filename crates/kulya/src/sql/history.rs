@@ -1,4 +1,5 @@
-//! The history of the SQL prompt: a file that only its owner can read, without statements that may contain secrets.
+//! The history of the SQL prompt: a file that only its owner can read, without statements that may contain
+//! secrets.
 
 use rustyline::DefaultEditor;
 use std::path::{Path, PathBuf};

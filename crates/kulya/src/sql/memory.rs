@@ -1,7 +1,7 @@
 //! The process's memory, watched while a query runs.
 //!
-//! The query engine's memory pool counts what operators hold. Batches between operators, the results of functions and planning
-//! are not counted, so that a query is cancelled by the memory of the whole process.
+//! The query engine's memory pool counts what operators hold. Batches between operators, the results of
+//! functions and planning are not counted, so that a query is cancelled by the memory of the whole process.
 
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ const INTERVAL: Duration = Duration::from_millis(10);
 /// Measurements until a freed query counts as not freed: 2 seconds.
 const MAX_MEASUREMENTS: usize = 200;
 
-/// Returns the resident memory in bytes once it exceeds `limit`. Never returns where the system does not report it.
+/// Returns the resident memory in bytes once it exceeds `limit`. Never returns where the system does not
+/// report it.
 pub(super) async fn exceeded(limit: u64) -> u64 {
     let mut interval = tokio::time::interval(INTERVAL);
     loop {

@@ -16,7 +16,8 @@ SHOW CATALOGS;   CREATE CATALOG name WITH ('type' = 'pravega', …);  USE CATALO
 A statement ends with a semicolon. Names with dots need backticks: SELECT * FROM `shop.public.customers`;
 Ctrl-C discards the input or cancels the running query; Ctrl-D, or quit, exits.";
 
-/// Reads statements from the terminal and runs them until Ctrl-D or `quit`; each may use `memory_limit` bytes.
+/// Reads statements from the terminal and runs them until Ctrl-D or `quit`; each may use `memory_limit`
+/// bytes.
 ///
 /// # Errors
 /// A terminal that cannot be used.

@@ -1,5 +1,5 @@
-//! The address of a store by flag, environment variable and settings file: each accepts the same, and a misspelt URL creates no
-//! folder.
+//! The address of a store by flag, environment variable and settings file: each accepts the same, and a
+//! misspelt URL creates no folder.
 
 use crate::program::{Running, command, http, kulya, run};
 use tempfile::tempdir;

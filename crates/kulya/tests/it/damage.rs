@@ -1,4 +1,5 @@
-//! `kulya store` on a damaged folder and on a read-only file system: the report, and that a check changes nothing.
+//! `kulya store` on a damaged folder and on a read-only file system: the report, and that a check changes
+//! nothing.
 
 use crate::program::{Ran, Running, command, http, kulya, run};
 use std::collections::BTreeMap;
@@ -49,7 +50,8 @@ fn change(path: &Path, edit: impl FnOnce(&mut Vec<u8>)) {
     fs::write(path, bytes).unwrap();
 }
 
-/// Asserts that a check reports the damage and changes nothing, and that a repair reports the same and leaves an intact store.
+/// Asserts that a check reports the damage and changes nothing, and that a repair reports the same and leaves
+/// an intact store.
 fn assert_reported_and_repaired(folder: &TempDir, damage: &str, lost: &str) {
     let before = files(&folder.path().join("d"));
     let checked = store(folder, &["check"]);
@@ -131,7 +133,8 @@ fn torn_write_is_no_damage() {
     assert_eq!(read.lines().count(), 3);
 }
 
-/// Removes the write permission from the folder. It does not bind root: as root, the test runs the program as another user.
+/// Removes the write permission from the folder. It does not bind root: as root, the test runs the program as
+/// another user.
 #[test]
 fn read_only_file_system_is_read() {
     let folder = tempdir().unwrap();

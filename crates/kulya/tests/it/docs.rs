@@ -1,6 +1,6 @@
-//! Runs the commands of the documentation: shell blocks of the README, of docs/registry.md and docs/security.md, and the
-//! transcripts of docs/registry-command.md. The output on the page is compared with the actual one; `…` matches anything. Needs
-//! bash and curl.
+//! Runs the commands of the documentation: shell blocks of the README, of docs/registry.md and
+//! docs/security.md, and the transcripts of docs/registry-command.md. The output on the page is compared with
+//! the actual one; `…` matches anything. Needs bash and curl.
 
 use crate::program::{command, run};
 use std::fmt::Write as _;

@@ -1,5 +1,6 @@
-//! The requests of Flink's catalog and format to a registry, on the first group of `docs/registry.md`: an Avro group of one type
-//! with the strict rules. Flink derives its schemas from a table's columns and names every record itself.
+//! The requests of Flink's catalog and format to a registry, on the first group of `docs/registry.md`: an
+//! Avro group of one type with the strict rules. Flink derives its schemas from a table's columns and names
+//! every record itself.
 
 use crate::program::{Running, command, http, kulya};
 use base64::Engine;

@@ -1,5 +1,5 @@
-//! Compares the `--help` of each command with the files `help/*.txt`. After a change of flags regenerate and read them:
-//! `KULYA_REGENERATE=1 cargo test -p kulya --test it help`.
+//! Compares the `--help` of each command with the files `help/*.txt`. After a change of flags regenerate and
+//! read them: `KULYA_REGENERATE=1 cargo test -p kulya --test it help`.
 
 use crate::program::{command, run};
 use std::collections::BTreeMap;

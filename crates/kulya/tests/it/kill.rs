@@ -1,8 +1,10 @@
-//! kill -9 of `kulya cdc` at any moment: the stream has every change of the database exactly once, in order per key.
+//! kill -9 of `kulya cdc` at any moment: the stream has every change of the database exactly once, in order
+//! per key.
 //!
-//! Two writers commit to one table, each to its own keys, and record what they committed. Meanwhile `kulya cdc` is started and
-//! killed twenty times: while it connects, during the snapshot, and while it streams the log. Random numbers come from a seed
-//! (`KULYA_SEED` sets another), and the moments depend on events, not on time.
+//! Two writers commit to one table, each to its own keys, and record what they committed. Meanwhile `kulya
+//! cdc` is started and killed twenty times: while it connects, during the snapshot, and while it streams the
+//! log. Random numbers come from a seed (`KULYA_SEED` sets another), and the moments depend on events, not on
+//! time.
 
 use crate::program::{Running, command, connect, database, kulya};
 use kulya_store::{StreamId, StreamStore, bounded_read};
@@ -222,8 +224,8 @@ fn by_key(steps: impl IntoIterator<Item = Step>) -> BTreeMap<u64, Vec<Step>> {
     keys
 }
 
-/// Checks that for some number of transactions the stream has, per key, the rows they left as the snapshot and then every step
-/// of the other transactions.
+/// Checks that for some number of transactions the stream has, per key, the rows they left as the snapshot
+/// and then every step of the other transactions.
 fn check(history: &[Vec<Step>], stored: &[Step]) {
     let read: BTreeMap<u64, u64> =
         stored.iter().filter(|step| step.op == "r").map(|step| (step.key, step.after.unwrap())).collect();

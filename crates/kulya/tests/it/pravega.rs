@@ -17,7 +17,8 @@ fn registration(bytes: usize) -> String {
     )
 }
 
-/// Registers and reads a schema of the largest size over REST v1, also after a restart; one byte more is rejected.
+/// Registers and reads a schema of the largest size over REST v1, also after a restart; one byte more is
+/// rejected.
 fn check_largest_schema(folder: &Path, args: &[&str], group: &str) {
     let properties = r#"{"serializationFormat":{"serializationFormat":"Custom","fullTypeName":"c"},"compatibility":{"policy":"AllowAny"},"allowMultipleTypes":false}"#;
     let args = [&["serve", "--listen", "127.0.0.1:0"], args].concat();

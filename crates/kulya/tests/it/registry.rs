@@ -1,4 +1,5 @@
-//! `kulya registry`: groups and schemas in a folder and behind a server, compatibility of schemas in files, export and import.
+//! `kulya registry`: groups and schemas in a folder and behind a server, compatibility of schemas in files,
+//! export and import.
 
 use crate::program::{Ran, Running, command, http, kulya, run, server};
 use std::io::{BufRead, Write};

@@ -1,5 +1,5 @@
-//! Checks the server against its OpenAPI document of REST v2 with schemathesis: responses conform to the document, and requests
-//! that do not are rejected. `cargo xtask schemathesis` runs this alone.
+//! Checks the server against its OpenAPI document of REST v2 with schemathesis: responses conform to the
+//! document, and requests that do not are rejected. `cargo xtask schemathesis` runs this alone.
 
 use crate::program::Running;
 use kulya_guard::{PasswordHash, account};

@@ -1,5 +1,5 @@
-//! Secrets do not leak: every setting that may contain one has a marker here, and output, logs and files of many runs are
-//! searched for it. Also: TLS mismatches and untrusted certificates are reported at once.
+//! Secrets do not leak: every setting that may contain one has a marker here, and output, logs and files of
+//! many runs are searched for it. Also: TLS mismatches and untrusted certificates are reported at once.
 
 use crate::program::{Ran, Running, command, run};
 use std::io::Write;

@@ -1,4 +1,5 @@
-//! Limits of `kulya sql`: no statement overflows the stack, no query exceeds its memory limit, and Ctrl-C cancels it.
+//! Limits of `kulya sql`: no statement overflows the stack, no query exceeds its memory limit, and Ctrl-C
+//! cancels it.
 
 use crate::program::{Ran, Running, command, kulya, run};
 use std::io::Read;

@@ -1,4 +1,5 @@
-//! `kulya stream` and `kulya store`: the commands on a stream, and check, repair, backup and restore of a store.
+//! `kulya stream` and `kulya store`: the commands on a stream, and check, repair, backup and restore of a
+//! store.
 
 use crate::program::{Running, command, kulya, run, server};
 use tempfile::tempdir;

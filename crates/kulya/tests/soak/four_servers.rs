@@ -1,6 +1,6 @@
-//! Four servers on one object storage, each killed or stopped every few seconds and restarted, under writers, readers and
-//! registry clients that fail over between them. Every acknowledged event exists exactly once and in order, and no registered
-//! schema is lost.
+//! Four servers on one object storage, each killed or stopped every few seconds and restarted, under writers,
+//! readers and registry clients that fail over between them. Every acknowledged event exists exactly once and
+//! in order, and no registered schema is lost.
 
 use crate::monitor::{Counts, bytes_below};
 use crate::program::{command, kulya, run};

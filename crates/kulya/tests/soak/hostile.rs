@@ -1,5 +1,6 @@
-//! Slow and hostile clients on an address of their own (127.0.0.2), so that limits per address do not affect the well-behaved:
-//! unread responses and tails, slow bodies and heads, garbage, expensive schemas, large events, HTTP/2 windows of 0.
+//! Slow and hostile clients on an address of their own (127.0.0.2), so that limits per address do not affect
+//! the well-behaved: unread responses and tails, slow bodies and heads, garbage, expensive schemas, large
+//! events, HTTP/2 windows of 0.
 
 use super::monitor::Counts;
 use kulya_testkit::SeededRng;

@@ -1,5 +1,5 @@
-//! Well-behaved clients: they write, tail and read numbered events, and change and search the registry. Every rejected request
-//! and every wrong event is a fault.
+//! Well-behaved clients: they write, tail and read numbered events, and change and search the registry. Every
+//! rejected request and every wrong event is a fault.
 
 use super::monitor::Counts;
 use reqwest::{Client, Response, StatusCode};

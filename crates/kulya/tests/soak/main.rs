@@ -1,6 +1,7 @@
-//! Soak tests: the release program under all kinds of load for some time. Memory, handles, threads and disk usage must not grow,
-//! no well-behaved client may see an error or a wrong event, and the shutdown must be graceful. One test has a server with a
-//! store in a folder, the other four servers on one object storage, which are killed, stopped and restarted.
+//! Soak tests: the release program under all kinds of load for some time. Memory, handles, threads and disk
+//! usage must not grow, no well-behaved client may see an error or a wrong event, and the shutdown must be
+//! graceful. One test has a server with a store in a folder, the other four servers on one object storage,
+//! which are killed, stopped and restarted.
 //!
 //! `KULYA_SOAK_SECONDS` is the duration (default 60). Run by `cargo xtask soak --minutes 30` and
 //! `cargo xtask soak --shared --minutes 10`, of a release build, and for a minute each with the other tests.

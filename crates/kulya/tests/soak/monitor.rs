@@ -156,12 +156,13 @@ fn percentile(mut times: Vec<Duration>, percent: usize) -> u128 {
     times.get(times.len() * percent / 100).map_or(0, Duration::as_micros)
 }
 
-/// Calls that well-behaved clients make all the time: a third of the soak without one of them is a standstill.
+/// Calls that well-behaved clients make all the time: a third of the soak without one of them is a
+/// standstill.
 const CONTINUOUS_CALLS: [&str; 6] = ["append", "tailed", "ping", "read", "schema", "search"];
 
-/// Returns the calls that stood still in a third, and the figures that grew from the middle to the last third by more than a
-/// quarter and some slack. The first third is for caches to fill and retention to start. Latencies are not checked: they depend
-/// on the machine.
+/// Returns the calls that stood still in a third, and the figures that grew from the middle to the last third
+/// by more than a quarter and some slack. The first third is for caches to fill and retention to start.
+/// Latencies are not checked: they depend on the machine.
 pub(crate) fn find_growth(samples: &[Sample]) -> Vec<String> {
     let third = samples.len() / 3;
     let mut faults = Vec::new();
