@@ -10,7 +10,7 @@ use kulya_auth::operation::{self, RegistryCall, StoreCall};
 use kulya_auth::resource::ResourceNames;
 use kulya_auth::{Authenticator, PasswordHash, TextSource, account};
 use kulya_registry_api::SchemaRegistry;
-use kulya_dice::Dice;
+use kulya_testkit::SeededRng;
 use kulya_registry::Registry;
 use kulya_schema::{CodecType, Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
 use kulya_server::{AccessControl, Limits, Services};
@@ -90,29 +90,29 @@ impl TextSource for Text {
 
 const NAMESPACES: [&str; 3] = ["", "ns-a", "ns-b"];
 
-fn random_acl(dice: &mut Dice, are_whole: bool) -> String {
+fn random_acl(rng: &mut SeededRng, are_whole: bool) -> String {
     let ours = ["prn::/namespace:*", "prn::/namespace:ns-a", "prn::/namespace:ns-a/*", "prn::/namespace:/*"];
     let stores =
         ["prn::/scope:*", "prn::/scope:scope*", "prn::/scope:*/stream:*", "prn::/scope:*/key-value-table:*"];
     let any = ["prn::/", "prn::/*", "prn::*", "*"];
     let mut items = Vec::new();
-    for _ in 0..2 + dice.below(6) {
+    for _ in 0..2 + rng.index(6) {
         let group = || ["1", "2", "3"];
-        let namespace = dice.of(&NAMESPACES);
-        let number = dice.of(&group());
-        let pattern = match dice.roll(10) {
+        let namespace = rng.pick(&NAMESPACES);
+        let number = rng.pick(&group());
+        let pattern = match rng.u64_below(10) {
             0..=2 => format!("prn::/namespace:{namespace}/group:grp-*{number}*"),
             3 => format!("prn::/namespace:{namespace}/group:grp-*"),
-            4 => dice.of(&any).to_owned(),
-            5 | 6 => dice.of(&ours).to_owned(),
-            7 => dice.of(&stores).to_owned(),
+            4 => rng.pick(&any).to_owned(),
+            5 | 6 => rng.pick(&ours).to_owned(),
+            7 => rng.pick(&stores).to_owned(),
             8 if !are_whole => {
-                let part = dice.of(&["schemas:*", "codecs:*"]);
+                let part = rng.pick(&["schemas:*", "codecs:*"]);
                 format!("prn::/namespace:{namespace}/group:grp-*{number}*/{part}")
             }
             _ => format!("prn::/scope:scope-*{number}*"),
         };
-        let permission = dice.of(&["NONE", "NONE", "READ", "READ", "READ_UPDATE"]);
+        let permission = rng.pick(&["NONE", "NONE", "READ", "READ", "READ_UPDATE"]);
         items.push(format!("{pattern},{permission}"));
     }
     items.join(";")
@@ -120,15 +120,15 @@ fn random_acl(dice: &mut Dice, are_whole: bool) -> String {
 
 impl Fixture {
     /// Creates a fixture with any access control list.
-    pub(super) async fn new(dice: &mut Dice) -> Self {
-        let rights = random_acl(dice, false);
+    pub(super) async fn new(rng: &mut SeededRng) -> Self {
+        let rights = random_acl(rng, false);
         Self::of(rights).await
     }
 
     /// Creates a fixture without permissions on parts of groups: permission to add a schema reveals whether
     /// the group exists.
-    pub(super) async fn with_whole_rights(dice: &mut Dice) -> Self {
-        let rights = random_acl(dice, true);
+    pub(super) async fn with_whole_rights(rng: &mut SeededRng) -> Self {
+        let rights = random_acl(rng, true);
         Self::of(rights).await
     }
 

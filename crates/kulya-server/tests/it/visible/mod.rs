@@ -9,7 +9,7 @@ mod fixture;
 mod operations;
 
 use fixture::{Fixture, Thing};
-use kulya_dice::Dice;
+use kulya_testkit::SeededRng;
 use operations::TestResponse;
 
 const CALLERS: u64 = 3;
@@ -27,10 +27,10 @@ fn holds(response: &str, marker: &str) -> bool {
 
 #[tokio::test]
 async fn responses_contain_nothing_unreadable() {
-    let mut dice = Dice::new(seed());
+    let mut rng = SeededRng::new(seed());
     let (mut responses, mut visible, mut hidden) = (0, 0, 0);
     for _ in 0..CALLERS {
-        let fixture = Fixture::new(&mut dice).await;
+        let fixture = Fixture::new(&mut rng).await;
         for (request, response) in operations::all(&fixture).await {
             responses += 1;
             let text = response.all_encodings();
@@ -61,10 +61,10 @@ async fn responses_contain_nothing_unreadable() {
 /// The existence of an item is not revealed to a caller that may not read it: same status, same text.
 #[tokio::test]
 async fn unreadable_things_are_like_missing_ones() {
-    let mut dice = Dice::new(seed() + 1);
+    let mut rng = SeededRng::new(seed() + 1);
     let mut compared = 0;
     for _ in 0..CALLERS {
-        let fixture = Fixture::with_whole_rights(&mut dice).await;
+        let fixture = Fixture::with_whole_rights(&mut rng).await;
         let there: Vec<&Thing> = fixture.things.iter().filter(|thing| !fixture.may_read(thing)).collect();
         for thing in there {
             let gone = thing.renamed();
@@ -89,7 +89,7 @@ async fn unreadable_things_are_like_missing_ones() {
 /// A page token is valid for its caller, for its list, and unchanged only.
 #[tokio::test]
 async fn a_page_token_is_valid_for_its_list_only() {
-    let fixture = Fixture::new(&mut Dice::new(seed() + 2)).await;
+    let fixture = Fixture::new(&mut SeededRng::new(seed() + 2)).await;
     let first = async |path: &str, of: &str| {
         let page = fixture.admin("GET", path, "").await;
         let page: serde_json::Value = serde_json::from_str(&page.body).unwrap();
