@@ -6,7 +6,7 @@ use crate::work::{
     streams,
 };
 use bytes::Bytes;
-use kulya_store::{Append, Commit, Committed, Durability, EventPointer, StreamId, StreamStore};
+use kulya_store::{Append, Commit, CommitReceipt, Durability, EventPointer, StreamId, StreamStore};
 use kulya_store_embedded::EmbeddedStore;
 use std::collections::VecDeque;
 use std::path::Path;
@@ -87,7 +87,7 @@ async fn in_flight(
     Ok(())
 }
 
-async fn finish(commit: Option<tokio::task::JoinHandle<kulya_store::Result<Committed>>>) -> Fallible {
+async fn finish(commit: Option<tokio::task::JoinHandle<kulya_store::Result<CommitReceipt>>>) -> Fallible {
     if let Some(commit) = commit {
         commit.await??;
     }

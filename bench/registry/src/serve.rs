@@ -2,7 +2,7 @@
 
 use crate::measure::Fallible;
 use kulya_registry::Registry;
-use kulya_server::House;
+use kulya_server::Services;
 use kulya_store::StreamStore;
 use kulya_store::clock::SystemClock;
 use kulya_store_embedded::EmbeddedStore;
@@ -13,6 +13,6 @@ pub async fn run(folder: &Path, address: &str) -> Fallible {
     let listener = tokio::net::TcpListener::bind(address).await?;
     let store: Arc<dyn StreamStore> = Arc::new(EmbeddedStore::open(folder)?);
     let registry = Arc::new(Registry::open(Arc::clone(&store), Arc::new(SystemClock)).await?);
-    kulya_server::serve(listener, House { registry, store }, std::future::pending()).await?;
+    kulya_server::serve(listener, Services { registry, store }, std::future::pending()).await?;
     Ok(())
 }

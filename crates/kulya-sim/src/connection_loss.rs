@@ -10,7 +10,7 @@ use crate::steps::random_step;
 use kulya_client::{RemoteSettings, RemoteStore};
 use kulya_store::clock::ManualClock;
 use kulya_store::memory::MemoryStore;
-use kulya_store::model::{self, Answer, Step};
+use kulya_store::model::{self, Step, StepOutcome};
 use kulya_store::{
     Append, Commit, Error, ErrorKind, Result, StreamConfig, StreamId, StreamStore, bounded_read, head_cut,
 };
@@ -154,7 +154,7 @@ impl Simulation {
         self.ensure(found == expected, &format!("the store is\n{found}\nand not\n{expected}"));
     }
 
-    async fn expected(&self, step: &Step) -> Answer {
+    async fn expected(&self, step: &Step) -> StepOutcome {
         model::take(&self.oracle, step).await.expect("memory has no network")
     }
 
@@ -198,7 +198,7 @@ impl Simulation {
 
 /// Whether the result is that of a repeated call: a restarted server has forgotten that it had executed the
 /// call.
-fn is_repeated(step: &Step, found: &Answer, expected: &Answer) -> bool {
+fn is_repeated(step: &Step, found: &StepOutcome, expected: &StepOutcome) -> bool {
     match step {
         Step::Commit { writer: Some(_), .. } => found.text == "[] true" && !found.refused,
         Step::Create(..) | Step::Seal(_) | Step::Delete(_) => {

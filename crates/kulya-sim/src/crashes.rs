@@ -13,7 +13,7 @@ use kulya_store::clock::{Clock, ManualClock};
 use kulya_store::memory::MemoryStore;
 use kulya_store::model::{self, Step};
 use kulya_store::{ErrorKind, StreamStore};
-use kulya_store_embedded::{Components, EmbeddedStore};
+use kulya_store_embedded::{EmbeddedStore, Options};
 use kulya_testkit::SeededRng;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -108,7 +108,7 @@ pub async fn simulate_crashes(seed: u64, crashes: u64) -> CrashReport {
 }
 
 fn open(disk: &SimDisk, index: &SimIndex, clock: &Arc<ManualClock>) -> kulya_store::Result<EmbeddedStore> {
-    let components = Components {
+    let components = Options {
         disk: Arc::new(disk.handle()),
         log_file_bytes: LOG_FILE_BYTES,
         inline: true,

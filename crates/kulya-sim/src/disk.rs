@@ -1,7 +1,7 @@
 //! A simulated disk in memory: tracks what was synced, and simulates power cuts, torn writes, full disks and
 //! I/O errors.
 
-use kulya_store_embedded::disk::{Disk, InPlaceFile, Lock, Locking, LogFile, ReadFile};
+use kulya_store_embedded::disk::{Disk, InPlaceFile, Lock, LockOutcome, LogFile, ReadFile};
 use kulya_testkit::SeededRng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
@@ -255,7 +255,7 @@ impl Disk for DiskHandle {
         Ok(())
     }
 
-    fn lock(&self, _: &Path, _: &str) -> io::Result<Locking> {
+    fn lock(&self, _: &Path, _: &str) -> io::Result<LockOutcome> {
         struct SimLock(SimDisk, u64);
         impl Lock for SimLock {}
         impl Drop for SimLock {
@@ -268,12 +268,12 @@ impl Disk for DiskHandle {
         }
         let mut state = self.state()?;
         if std::mem::replace(&mut state.locked, true) {
-            return Ok(Locking::Held { owner: "another".to_owned() });
+            return Ok(LockOutcome::Held { owner: "another".to_owned() });
         }
-        Ok(Locking::Taken(Box::new(SimLock(self.disk.clone(), self.generation))))
+        Ok(LockOutcome::Taken(Box::new(SimLock(self.disk.clone(), self.generation))))
     }
 
-    fn lock_existing(&self, path: &Path) -> io::Result<Option<Locking>> {
+    fn lock_existing(&self, path: &Path) -> io::Result<Option<LockOutcome>> {
         self.lock(path, "").map(Some)
     }
 

@@ -10,7 +10,7 @@ use kulya_store::clock::{Clock, ManualClock};
 use kulya_store::{
     Append, Commit, EventPointer, Health, Retention, StreamConfig, StreamId, StreamStore, bounded_read,
 };
-use kulya_store_embedded::{Components, EmbeddedStore};
+use kulya_store_embedded::{EmbeddedStore, Options};
 use kulya_testkit::SeededRng;
 use std::path::Path;
 use std::sync::Arc;
@@ -76,7 +76,7 @@ const STREAMS: [(&str, Retention); 3] = [
 
 impl Simulation {
     fn open(&self) -> EmbeddedStore {
-        let components = Components {
+        let components = Options {
             disk: Arc::new(self.disk.handle()),
             log_file_bytes: LOG_FILE_BYTES,
             clock: self.clock.clone(),

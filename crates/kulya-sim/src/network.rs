@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use kulya_client::{Connection, Network};
-use kulya_server::Faces;
+use kulya_server::Router;
 use kulya_store::StreamStore;
 use kulya_testkit::SeededRng;
 use std::io;
@@ -56,7 +56,7 @@ struct Inner {
 }
 
 struct Server {
-    router: Faces,
+    router: Router,
     shutdown: watch::Sender<bool>,
     connections: JoinSet<()>,
 }
@@ -64,7 +64,7 @@ struct Server {
 impl Server {
     fn new(store: &Arc<dyn StreamStore>) -> Self {
         let shutdown = watch::Sender::new(false);
-        let router = Faces::of_store(Arc::clone(store), shutdown.subscribe());
+        let router = Router::of_store(Arc::clone(store), shutdown.subscribe());
         Self { router, shutdown, connections: JoinSet::new() }
     }
 }

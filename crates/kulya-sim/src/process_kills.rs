@@ -6,7 +6,7 @@ use crate::steps::random_step;
 use kulya_store::clock::ManualClock;
 use kulya_store::memory::MemoryStore;
 use kulya_store::{StreamStore, model};
-use kulya_store_embedded::{Components, EmbeddedStore};
+use kulya_store_embedded::{EmbeddedStore, Options};
 use kulya_testkit::SeededRng;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -40,7 +40,7 @@ fn open(folder: &Path, clock: &Arc<ManualClock>) -> kulya_store::Result<Embedded
     let clock = clock.clone();
     EmbeddedStore::open_with(
         folder,
-        Components { clock, log_file_bytes: LOG_FILE_BYTES, ..Components::default() },
+        Options { clock, log_file_bytes: LOG_FILE_BYTES, ..Components::default() },
     )
 }
 

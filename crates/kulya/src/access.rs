@@ -6,13 +6,13 @@ use crate::output::format_error;
 use crate::settings::{Auth, Settings, Tls};
 use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
+use kulya_auth::Authenticator;
+use kulya_auth::access_log::{AccessLog, Format};
+use kulya_auth::audit::{AuditLog, LogFile};
+use kulya_auth::text_source::FileSource;
+use kulya_auth::token::{CachedKeySet, KeySource, TokenRules, TokenVerifier};
 use kulya_client::random_id;
-use kulya_auth::Guard;
-use kulya_auth::access::{AccessLog, Format};
-use kulya_auth::audit::{AppendedFile, Audit};
-use kulya_auth::document::File;
-use kulya_auth::token::{KeySource, Refreshing, Rules, Tokens};
-use kulya_server::{Browsers, Door, Limits};
+use kulya_server::{AccessControl, Limits, OriginPolicy};
 use kulya_store::clock::{Clock, SystemClock};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ const MAX_KEY_SET_BYTES: usize = 1 << 20;
 
 /// The server's access control, and what it protects.
 pub(crate) struct ServerAccess {
-    pub(crate) door: Door,
+    pub(crate) door: AccessControl,
     is_authenticated: bool,
     is_tls: bool,
 }
@@ -58,11 +58,11 @@ pub(crate) async fn configure(args: AccessArgs, settings: &Settings) -> Result<S
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let limits = limits(settings.limits.clone(), &args.limits)?;
     let flags_or = |flags: Vec<String>, file: &[String]| if flags.is_empty() { file.to_vec() } else { flags };
-    let browsers = Browsers {
+    let browsers = OriginPolicy {
         allowed_hosts: flags_or(args.allowed_hosts, &settings.http.allowed_hosts),
         allowed_origins: flags_or(args.allowed_origins, &settings.http.allowed_origins),
     };
-    let mut door = Door::open_to_all(Arc::clone(&clock)).with_limits(limits).with_browsers(browsers);
+    let mut door = AccessControl::open_to_all(Arc::clone(&clock)).with_limits(limits).with_browsers(browsers);
     let proxies =
         if args.trusted_proxies.is_empty() { settings.trusted_proxies.clone() } else { args.trusted_proxies };
     door = door.behind_proxies(proxies);
@@ -73,7 +73,7 @@ pub(crate) async fn configure(args: AccessArgs, settings: &Settings) -> Result<S
     let is_tls = match (tls.certificate, tls.private_key) {
         (None, None) => false,
         (Some(certificate), Some(key)) => {
-            let tls = kulya_server::Tls::new(File::new(certificate), File::new(key));
+            let tls = kulya_auth::tls::Tls::new(FileSource::new(certificate), FileSource::new(key));
             door = door.with_tls(tls.context("TLS")?);
             true
         }
@@ -90,9 +90,9 @@ pub(crate) async fn configure(args: AccessArgs, settings: &Settings) -> Result<S
         door = door.guarded_by(authenticator);
     }
     if let Some(path) = args.audit_log.or_else(|| settings.audit_log.clone()) {
-        let file = AppendedFile::open(&path);
+        let file = LogFile::open(&path);
         let file = file.with_context(|| format!("cannot write the audit log {}", path.display()))?;
-        door = door.with_audit(Audit::new(file, Arc::clone(&clock)));
+        door = door.with_audit(AuditLog::new(file, Arc::clone(&clock)));
     }
     let format = match args.access_log.or(settings.access_log) {
         None | Some(AccessLogFormat::Off) => None,
@@ -103,7 +103,7 @@ pub(crate) async fn configure(args: AccessArgs, settings: &Settings) -> Result<S
         let log = match args.access_log_file.or_else(|| settings.access_log_file.clone()) {
             None => AccessLog::new(format, std::io::stderr(), clock),
             Some(path) => {
-                let file = AppendedFile::open(&path);
+                let file = LogFile::open(&path);
                 let file = file.with_context(|| format!("cannot write the access log {}", path.display()))?;
                 AccessLog::new(format, file, clock)
             }
@@ -114,7 +114,7 @@ pub(crate) async fn configure(args: AccessArgs, settings: &Settings) -> Result<S
 }
 
 /// Builds the authenticator, or none if neither accounts nor a key set are configured.
-async fn authenticator(auth: Auth, clock: &Arc<dyn Clock>) -> Result<Option<Guard>> {
+async fn authenticator(auth: Auth, clock: &Arc<dyn Clock>) -> Result<Option<Authenticator>> {
     let Auth { accounts, jwks, jwks_ca, issuer, audience, leeway_seconds, acl_claim, .. } = auth;
     if accounts.is_none() && jwks.is_none() {
         if issuer.is_some() || audience.is_some() {
@@ -126,9 +126,9 @@ async fn authenticator(auth: Auth, clock: &Arc<dyn Clock>) -> Result<Option<Guar
     for half in secret.chunks_exact_mut(16) {
         half.copy_from_slice(&random_id().to_be_bytes());
     }
-    let mut authenticator = Guard::new(auth.resources.into(), secret);
+    let mut authenticator = Authenticator::new(auth.resources.into(), secret);
     if let Some(path) = accounts {
-        authenticator = authenticator.with_accounts(File::new(path))?;
+        authenticator = authenticator.with_accounts(FileSource::new(path))?;
     }
     if let Some(jwks) = jwks {
         let (Some(issuer), Some(audience)) = (issuer, audience) else {
@@ -139,15 +139,15 @@ async fn authenticator(auth: Auth, clock: &Arc<dyn Clock>) -> Result<Option<Guar
             std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
         };
         let keys = if is_url {
-            Refreshing::new(KeyUrl { url: jwks, ca: jwks_ca.map(read).transpose()? })
+            CachedKeySet::new(KeyUrl { url: jwks, ca: jwks_ca.map(read).transpose()? })
         } else {
-            Refreshing::of_document(File::new(jwks))
+            CachedKeySet::of_document(FileSource::new(jwks))
         };
-        let mut rules = Rules::new(issuer, audience);
+        let mut rules = TokenRules::new(issuer, audience);
         rules.leeway = leeway_seconds.map_or(rules.leeway, Duration::from_secs);
         rules.acl_claim = acl_claim.or(rules.acl_claim);
         rules.subject_is_account = auth.subject_is_account;
-        let tokens = Tokens::new(rules, keys, Arc::clone(clock));
+        let tokens = TokenVerifier::new(rules, keys, Arc::clone(clock));
         match tokens.prepare().await {
             // an issuer that is unreachable now may be reachable when the first token arrives
             Err(error) if is_url => {

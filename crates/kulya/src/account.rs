@@ -4,8 +4,8 @@
 use crate::args::{AccountArgs, AccountCommand};
 use crate::output::print_line;
 use anyhow::{Context, Result, ensure};
-use kulya_client::random_id;
 use kulya_auth::{PasswordHash, Secret, account};
+use kulya_client::random_id;
 use std::io::{IsTerminal, Read};
 use std::num::NonZeroU32;
 

@@ -6,7 +6,7 @@ use crate::credentials::ClientCredentials;
 use crate::settings::Settings;
 use anyhow::{Context, Result, bail};
 use kulya_client::{RemoteSettings, random_id};
-use kulya_store_object::Location;
+use kulya_store_object::StoreLocation;
 use kulya_store_pravega::{Credentials, Settings as PravegaSettings};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ pub(crate) enum Address {
     /// In a folder, which this process then owns.
     Folder(PathBuf),
     /// On object storage, which any number of processes share.
-    Objects(Location),
+    Objects(StoreLocation),
     /// Behind a server.
     Server(RemoteSettings),
     /// In Pravega.
@@ -87,7 +87,7 @@ impl Address {
                         "--ca is for servers and Pravega: for object storage the certificate authorities of this machine are trusted"
                     );
                 }
-                Ok(Self::Objects(Location::of(url, |name| std::env::var(name).ok())?))
+                Ok(Self::Objects(StoreLocation::of(url, |name| std::env::var(name).ok())?))
             }
             "tcp" | "tls" => {
                 let mut pravega = PravegaSettings::new(url.parse()?, random_id());

@@ -7,7 +7,7 @@ use crate::services::{Services, open_services, open_store};
 use crate::settings::Settings;
 use crate::shutdown;
 use anyhow::{Context, Result, bail};
-use kulya_cdc::{CdcResult, PostgresSettings, RecordingSink, Sink, StoreSink, Surroundings, Until};
+use kulya_cdc::{CdcResult, PostgresSettings, RecordingSink, RunContext, Sink, StopCondition, StoreSink};
 use kulya_registry_api::SchemaRegistry;
 use kulya_store::clock::{Clock, SystemClock};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(crate) async fn run(settings: Settings, args: CdcArgs) -> Result<()> {
     }
     let source = read_password_file(source)?;
     let name = source.store_settings()?.name;
-    let until = if args.until_caught_up { Until::CaughtUp } else { Until::Stopped };
+    let until = if args.until_caught_up { StopCondition::CaughtUp } else { StopCondition::Stopped };
     let stop = shutdown::on_service_signal()?;
     let progress = CaptureProgress::new(&name);
     let started = Instant::now();
@@ -61,7 +61,7 @@ pub(crate) fn read_password_file(mut source: PostgresSettings) -> Result<Postgre
 pub(crate) async fn run_capture(
     services: &Services,
     source: PostgresSettings,
-    until: Until,
+    until: StopCondition,
     progress: &CaptureProgress,
     stop: CancellationToken,
 ) -> CdcResult<()> {
@@ -73,13 +73,13 @@ pub(crate) async fn run_capture(
 async fn run_into(
     sink: &mut dyn Sink,
     source: PostgresSettings,
-    until: Until,
+    until: StopCondition,
     clock: Arc<dyn Clock>,
     progress: &CaptureProgress,
     stop: CancellationToken,
 ) -> CdcResult<()> {
     let report = |event| progress.report(&event);
-    kulya_cdc::postgres::run(source, until, Surroundings { sink, clock, progress: &report, stop }).await
+    kulya_cdc::postgres::run(source, until, RunContext { sink, clock, progress: &report, stop }).await
 }
 
 /// Selects the source of the settings file by `--name`, or the only one, and applies the flags to it.

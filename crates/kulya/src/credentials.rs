@@ -2,7 +2,7 @@
 
 use crate::args::StoreArgs;
 use anyhow::{Context, Result, bail};
-use kulya_client::{HttpRegistry, Login, RegistrySettings};
+use kulya_client::{Credentials, HttpRegistry, RegistrySettings};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
@@ -57,9 +57,9 @@ fn prompt_for_password(user: &str) -> Result<String> {
 pub(crate) fn rest_v1_registry(url: String, args: &StoreArgs) -> Result<HttpRegistry> {
     let ClientCredentials { ca_pem, basic, token } = ClientCredentials::read(args)?;
     let login = match (basic, token) {
-        (Some((user, password)), _) => Login::Basic { user, password },
-        (None, Some(token)) => Login::Token(token),
-        (None, None) => Login::Nobody,
+        (Some((user, password)), _) => Credentials::Basic { user, password },
+        (None, Some(token)) => Credentials::Token(token),
+        (None, None) => Credentials::Nobody,
     };
     let settings = RegistrySettings { ca_pem, login, ..RegistrySettings::new(url) };
     Ok(HttpRegistry::with(settings)?)

@@ -11,8 +11,8 @@ use crate::services::{Services, open_server_store, open_services};
 use crate::settings::Settings;
 use crate::shutdown;
 use anyhow::{Context, Result};
-use kulya_cdc::{CdcErrorKind, PostgresSettings, Until};
-use kulya_server::Door;
+use kulya_cdc::{CdcErrorKind, PostgresSettings, StopCondition};
+use kulya_server::AccessControl;
 use kulya_store::supervision::{Component, Supervisor};
 use kulya_store::{HealthStatus, StreamStore, supervision};
 use std::net::SocketAddr;
@@ -137,7 +137,11 @@ fn duplicate_listener(listener: TcpListener) -> Result<(TcpListener, TcpListener
 
 /// Serves the health endpoints on an address, a thread and a runtime of their own, so that load does not
 /// delay the responses to a process supervisor.
-async fn serve_health_separately(door: Door, address: SocketAddr, stop: CancellationToken) -> Result<()> {
+async fn serve_health_separately(
+    door: AccessControl,
+    address: SocketAddr,
+    stop: CancellationToken,
+) -> Result<()> {
     let listener = listen(address).await?.into_std()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let mut runtime = Some(runtime.context("cannot start the runtime of --health-listen")?);
@@ -165,18 +169,20 @@ pub(crate) async fn serve_permissive(
     services: &Services,
     stop: CancellationToken,
 ) -> Result<()> {
-    serve_with(Door::open_to_all(Arc::clone(&services.clock)), listener, services, stop).await
+    serve_with(AccessControl::open_to_all(Arc::clone(&services.clock)), listener, services, stop).await
 }
 
 async fn serve_with(
-    door: Door,
+    door: AccessControl,
     listener: TcpListener,
     services: &Services,
     stop: CancellationToken,
 ) -> Result<()> {
-    let services =
-        kulya_server::House { registry: Arc::clone(&services.registry), store: Arc::clone(&services.store) };
-    kulya_server::serve_behind(door, listener, services, stop.cancelled_owned())
+    let services = kulya_server::Services {
+        registry: Arc::clone(&services.registry),
+        store: Arc::clone(&services.store),
+    };
+    kulya_server::serve_with_access_control(door, listener, services, stop.cancelled_owned())
         .await
         .context("the HTTP server failed")
 }
@@ -236,7 +242,9 @@ async fn capture_until_stopped(
     loop {
         let progress = CaptureProgress::new(&name).with_component(component.clone());
         let error =
-            match run_capture(&services, source.clone(), Until::Stopped, &progress, stop.clone()).await {
+            match run_capture(&services, source.clone(), StopCondition::Stopped, &progress, stop.clone())
+                .await
+            {
                 Ok(()) => return,
                 Err(error) => error,
             };

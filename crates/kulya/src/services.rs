@@ -7,8 +7,8 @@ use kulya_client::{RemoteStore, random_id};
 use kulya_registry::Registry;
 use kulya_store::clock::{Clock, SystemClock};
 use kulya_store::{ErrorKind, StreamStore};
-use kulya_store_embedded::{Components, EmbeddedStore};
-use kulya_store_object::{Location, ObjectLogStore, Settings as ObjectSettings};
+use kulya_store_embedded::{EmbeddedStore, Options};
+use kulya_store_object::{ObjectLogStore, Settings as ObjectSettings, StoreLocation};
 use kulya_store_pravega::PravegaStore;
 use std::path::Path;
 use std::sync::Arc;
@@ -47,13 +47,13 @@ pub(crate) async fn open_folder(path: &Path) -> Result<Services> {
 /// # Errors
 /// A folder that does not exist without `create`, and what the store reports.
 pub(crate) async fn open_store(address: Address, create: bool) -> Result<Arc<dyn StreamStore>> {
-    open_store_with(address, create, Components::default()).await
+    open_store_with(address, create, Options::default()).await
 }
 
 async fn open_store_with(
     address: Address,
     create: bool,
-    components: Components,
+    components: Options,
 ) -> Result<Arc<dyn StreamStore>> {
     match address {
         Address::Folder(path) if !create && !path.exists() => bail!(
@@ -65,7 +65,7 @@ async fn open_store_with(
             let open = move || EmbeddedStore::open_with(path, components);
             Ok(Arc::new(tokio::task::spawn_blocking(open).await??))
         }
-        Address::Objects(Location { objects, prefix }) => {
+        Address::Objects(StoreLocation { objects, prefix }) => {
             Ok(Arc::new(ObjectLogStore::open(objects, &prefix, ObjectSettings::new(random_id())).await?))
         }
         Address::Server(remote) => Ok(Arc::new(RemoteStore::connect(remote).await?)),
@@ -81,7 +81,7 @@ async fn open_store_with(
 /// Errors that waiting does not resolve.
 pub(crate) async fn open_server_store(
     address: Address,
-    components: Components,
+    components: Options,
 ) -> Result<(Arc<dyn StreamStore>, Option<PravegaReconnect>)> {
     let name = address.to_string();
     let mut backoff = ConnectBackoff::new(name);
@@ -92,7 +92,7 @@ pub(crate) async fn open_server_store(
                 unreachable.map(|error| PravegaReconnect { store: store.clone(), backoff, error });
             Ok((Arc::new(store), reconnect))
         }
-        Address::Objects(Location { objects, prefix }) => loop {
+        Address::Objects(StoreLocation { objects, prefix }) => loop {
             let settings = ObjectSettings::new(random_id());
             match ObjectLogStore::open(Arc::clone(&objects), &prefix, settings).await {
                 Err(error) if error.kind() == ErrorKind::Unreachable => backoff.wait(error).await,

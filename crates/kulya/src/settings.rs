@@ -4,11 +4,11 @@ use crate::address_space;
 use crate::args::{AccessLogFormat, SqlArgs};
 use crate::units::parse_size;
 use anyhow::{Context, Result, bail};
+use kulya_auth::resource::ResourceNames;
 use kulya_cdc::PostgresSettings;
-use kulya_auth::resource::Names;
-use kulya_server::strict::{Strict, Unknown};
+use kulya_server::strict::{StrictDeserializer, UnknownFields};
 use kulya_sql::QueryLimits;
-use kulya_store_embedded::Components;
+use kulya_store_embedded::Options;
 use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -106,8 +106,8 @@ impl Store {
     ///
     /// # Errors
     /// Values that are too small.
-    pub(crate) fn components(self) -> Result<Components> {
-        let default = Components::default();
+    pub(crate) fn components(self) -> Result<Options> {
+        let default = Options::default();
         let log_file_bytes = self.log_file_bytes.unwrap_or(default.log_file_bytes);
         let interval =
             self.maintenance_interval_ms.map_or(default.maintenance_interval, Duration::from_millis);
@@ -116,7 +116,7 @@ impl Store {
                 "store.log-file-bytes is {MIN_LOG_FILE_BYTES} or more, store.maintenance-interval-ms is 1 or more"
             );
         }
-        Ok(Components { log_file_bytes, maintenance_interval: interval, ..default })
+        Ok(Options { log_file_bytes, maintenance_interval: interval, ..default })
     }
 }
 
@@ -189,7 +189,7 @@ pub(crate) struct Resources {
     group: Option<String>,
 }
 
-impl From<Resources> for Names {
+impl From<Resources> for ResourceNames {
     fn from(Resources { domain, namespace, group }: Resources) -> Self {
         let default = Self::default();
         Self {
@@ -365,7 +365,7 @@ fn parse(text: &str) -> Result<Settings> {
     };
     let reader = toml::Deserializer::parse(text).map_err(one_line)?;
     // serde would take a list in place of a table for its settings in order
-    Settings::deserialize(Strict::new(reader, Unknown::Refused)).map_err(one_line)
+    Settings::deserialize(StrictDeserializer::new(reader, UnknownFields::Refused)).map_err(one_line)
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 //! compares it by itself. `KULYA_SEED=n` sets the first seed.
 
 use crate::registry_on;
-use kulya_testkit::SeededRng;
 use kulya_registry::Registry;
 use kulya_registry_api::administration::{CheckOptions, RegistryAdministration};
 use kulya_registry_api::{RegistryErrorKind, SchemaRegistry};
@@ -13,6 +12,7 @@ use kulya_schema::{
     SchemaWithVersion, StrictRules, UnknownPolicy, VersionInfo, VersionScope, canonicalize, protobuf,
 };
 use kulya_store::memory::MemoryStore;
+use kulya_testkit::SeededRng;
 use prost::Message;
 use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{

@@ -3,8 +3,8 @@
 //! validator.
 
 use jsonschema::Validator;
-use kulya_testkit::SeededRng;
 use kulya_schema::json_schema::{Schema, Verdict, can_read, parse};
+use kulya_testkit::SeededRng;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeSet;

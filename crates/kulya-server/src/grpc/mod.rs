@@ -25,14 +25,14 @@ use endpoints::{REFLECTION, REFLECTION_V1ALPHA, STORE};
 use kulya_registry::Registry;
 use kulya_store::StreamStore;
 use kulya_wire::v1::stream_store_server::StreamStoreServer;
-use kulya_wire::{DESCRIPTOR, MAX_MESSAGE_BYTES};
+use kulya_wire::{FILE_DESCRIPTOR_SET, MAX_MESSAGE_BYTES};
 use service::StoreService;
 use std::sync::Arc;
 use tokio::sync::watch;
 
 /// Returns the router of the store's service. Streaming calls end when `stopping` becomes true.
 pub fn router(store: Arc<dyn StreamStore>, stopping: watch::Receiver<bool>) -> Router {
-    with_reflection(store_router(store, stopping), &[DESCRIPTOR])
+    with_reflection(store_router(store, stopping), &[FILE_DESCRIPTOR_SET])
 }
 
 /// Returns the router of the store's and the registry's services. Streaming calls end when `stopping` becomes
@@ -43,7 +43,7 @@ pub fn services_router(
     stopping: watch::Receiver<bool>,
 ) -> Router {
     let services = store_router(store, stopping.clone()).merge(registry::router(registry, stopping));
-    with_reflection(services, &[DESCRIPTOR, kulya_wire::registry::DESCRIPTOR])
+    with_reflection(services, &[FILE_DESCRIPTOR_SET, kulya_wire::registry::FILE_DESCRIPTOR_SET])
 }
 
 /// Returns the endpoints for the middleware.

@@ -7,7 +7,7 @@
 
 use futures::future::{BoxFuture, FutureExt, Shared};
 use kulya_store::{Error, ErrorKind, Result, supervision};
-use kulya_wire::{error, id_of, v1};
+use kulya_wire::{error, id_from_bytes, v1};
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -76,7 +76,7 @@ impl ReplayCache {
         let Some(call) = call else {
             return run.await.map_err(|error| error::status(&error));
         };
-        let id = id_of("session slot", &call.lane).map_err(|error| error::status(&error))?;
+        let id = id_from_bytes("session slot", &call.lane).map_err(|error| error::status(&error))?;
         self.join(id, call.number, run)?.await.map_err(error::detail_status)
     }
 

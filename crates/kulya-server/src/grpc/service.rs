@@ -14,7 +14,7 @@ use kulya_store::{
     StreamStore, TableId, TransactionId, WriterId,
 };
 use kulya_wire::v1::stream_store_server;
-use kulya_wire::{id_of, v1};
+use kulya_wire::{id_from_bytes, v1};
 use std::future::Future;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -256,7 +256,7 @@ impl stream_store_server::StreamStore for StoreService {
         &self,
         request: Request<v1::WriterRequest>,
     ) -> ServiceResult<v1::LastEventNumberReply> {
-        let writer = id_of("writer", &request.into_inner().writer).map_err(store_status)?;
+        let writer = id_from_bytes("writer", &request.into_inner().writer).map_err(store_status)?;
         let event_number =
             self.store.unfiltered().last_event_number(WriterId(writer)).await.map_err(store_status)?;
         Ok(Response::new(v1::LastEventNumberReply { event_number }))
@@ -277,7 +277,7 @@ impl stream_store_server::StreamStore for StoreService {
 
     async fn outcome(&self, request: Request<v1::TransactionRequest>) -> ServiceResult<v1::OutcomeReply> {
         let authorization = CallAuthorization::of(&request);
-        let id = id_of("transaction", &request.into_inner().transaction).map_err(store_status)?;
+        let id = id_from_bytes("transaction", &request.into_inner().transaction).map_err(store_status)?;
         let outcome = self.store.unfiltered().outcome(TransactionId(id)).await.map_err(store_status)?;
         // only its owner knows its id; anybody else who has it needs permission to read the streams
         if let Outcome::Committed(committed) = &outcome {

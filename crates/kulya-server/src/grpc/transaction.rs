@@ -5,7 +5,7 @@
 use super::authorization::CallAuthorization;
 use super::streaming::{StreamingCall, shutting_down};
 use kulya_store::{Error, ErrorKind, Transaction, supervision};
-use kulya_wire::{Asked, Told, v1};
+use kulya_wire::{TransactionOp, TransactionReply, v1};
 use tokio::sync::watch;
 use tonic::{Status, Streaming};
 
@@ -28,26 +28,30 @@ impl TransactionCall {
         Self { transaction: Some(transaction), has_sent_id: false, stopping, authorization, requests }
     }
 
-    fn authorize(&self, request: &Asked) -> Result<(), Status> {
+    fn authorize(&self, request: &TransactionOp) -> Result<(), Status> {
         match request {
-            Asked::Stage(appends) => self.authorization.append(appends),
-            Asked::Commit(changes) => self.authorization.change(changes),
-            Asked::Abort => Ok(()),
+            TransactionOp::Stage(appends) => self.authorization.append(appends),
+            TransactionOp::Commit(changes) => self.authorization.change(changes),
+            TransactionOp::Abort => Ok(()),
         }
     }
 
-    async fn run(&mut self, request: Asked) -> Option<Told> {
+    async fn run(&mut self, request: TransactionOp) -> Option<TransactionReply> {
         let result = match request {
-            Asked::Stage(appends) => self.transaction.as_mut()?.stage(appends).await.map(|()| Told::Staged),
-            Asked::Commit(changes) => {
+            TransactionOp::Stage(appends) => {
+                self.transaction.as_mut()?.stage(appends).await.map(|()| TransactionReply::Staged)
+            }
+            TransactionOp::Commit(changes) => {
                 let committing =
                     supervision::spawn_logged("gRPC commit", self.transaction.take()?.commit(changes));
                 let panicked = || Err(Error::new(ErrorKind::Failed, "the commit panicked in the server"));
-                committing.await.ok().flatten().unwrap_or_else(panicked).map(Told::Committed)
+                committing.await.ok().flatten().unwrap_or_else(panicked).map(TransactionReply::Committed)
             }
-            Asked::Abort => self.transaction.take()?.abort().await.map(|()| Told::Aborted),
+            TransactionOp::Abort => {
+                self.transaction.take()?.abort().await.map(|()| TransactionReply::Aborted)
+            }
         };
-        Some(result.unwrap_or_else(Told::Refused))
+        Some(result.unwrap_or_else(TransactionReply::Refused))
     }
 }
 
@@ -58,7 +62,7 @@ impl StreamingCall for TransactionCall {
         if !self.has_sent_id {
             self.has_sent_id = true;
             let id = self.transaction.as_ref()?.id();
-            return Some(Ok((&Told::Begun(id)).into()));
+            return Some(Ok((&TransactionReply::Begun(id)).into()));
         }
         self.transaction.as_ref()?;
         let request = tokio::select! {
@@ -72,7 +76,7 @@ impl StreamingCall for TransactionCall {
             self.transaction = None;
             return None;
         };
-        let response = match Asked::try_from(request) {
+        let response = match TransactionOp::try_from(request) {
             Ok(request) => {
                 if let Err(denied) = self.authorize(&request) {
                     self.transaction = None;
@@ -80,7 +84,7 @@ impl StreamingCall for TransactionCall {
                 }
                 self.run(request).await?
             }
-            Err(error) => Told::Refused(error),
+            Err(error) => TransactionReply::Refused(error),
         };
         Some(Ok((&response).into()))
     }

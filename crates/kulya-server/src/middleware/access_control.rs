@@ -331,7 +331,7 @@ impl Inner {
             Ok(()) => {
                 let timeout = classified.timeout();
                 let work = self.call_router(router, request, protocol, timeout, &context, in_flight);
-                kulya_registry::as_caller(rate_key, work).await
+                kulya_registry::with_caller(rate_key, work).await
             }
         };
         Handled { response, permit: Some(permit), context: Some(context) }

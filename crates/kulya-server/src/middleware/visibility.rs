@@ -1,11 +1,11 @@
 //! Registry and store as the caller of a request may see them. Handlers have neither: they have a
 //! [`ProtectedRegistry`] and a [`ProtectedStore`], and get what the caller may see from
-//! [`visible_to`](ProtectedRegistry::visible_to). So lists are filtered here and in `kulya_registry::Viewer`,
+//! [`visible_to`](ProtectedRegistry::visible_to). So lists are filtered here and in `kulya_registry::Authorizer`,
 //! and no handler can forget it.
 
 use super::request_context::RequestContext;
 use kulya_auth::operation::{self, RegistryCall, StoreCall};
-use kulya_registry::{Registry, Viewer};
+use kulya_registry::{Authorizer, Registry};
 use kulya_schema::GroupId;
 use kulya_store::{Result, Scope, StreamName, StreamStore};
 use std::ops::Deref;
@@ -47,7 +47,7 @@ struct CallerView {
     is_java: bool,
 }
 
-impl Viewer for CallerView {
+impl Authorizer for CallerView {
     fn name(&self) -> &str {
         &self.name
     }

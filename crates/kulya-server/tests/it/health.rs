@@ -3,8 +3,8 @@
 use crate::{client, registry_on};
 use kulya_server::Services;
 use kulya_store::{Append, Commit, Retention, StreamConfig, StreamId, StreamStore};
-use kulya_store_embedded::disk::{Disk, FileSystem, Locking, LogFile, ReadFile};
-use kulya_store_embedded::{Components, EmbeddedStore};
+use kulya_store_embedded::disk::{Disk, FileSystem, LockOutcome, LogFile, ReadFile};
+use kulya_store_embedded::{EmbeddedStore, Options};
 use serde_json::Value;
 use std::io;
 use std::path::Path;
@@ -36,7 +36,7 @@ impl Disk for WrongDisk {
     fn write_whole(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         FileSystem.write_whole(path, content)
     }
-    fn lock(&self, path: &Path, owner: &str) -> io::Result<Locking> {
+    fn lock(&self, path: &Path, owner: &str) -> io::Result<LockOutcome> {
         FileSystem.lock(path, owner)
     }
     fn append_to(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
@@ -103,8 +103,7 @@ async fn component(url: &str, name: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_and_a_failed_sync_are_reported() {
     let (folder, disk) = (tempfile::tempdir().unwrap(), WrongDisk::default());
-    let components =
-        Components { disk: Arc::new(disk.clone()), log_file_bytes: 4000, ..Components::default() };
+    let components = Options { disk: Arc::new(disk.clone()), log_file_bytes: 4000, ..Components::default() };
     let store = EmbeddedStore::open_with(folder.path(), components).unwrap();
     store.create_scope(&stream().scope).await.unwrap();
     let keeps = Retention { bytes: Some(1000), age: None };

@@ -3,7 +3,7 @@
 
 use crate::serve_memory;
 use async_trait::async_trait;
-use kulya_client::{FreshToken, HttpRegistry, Login, RegistrySettings, TokenSource, blocking, fetch};
+use kulya_client::{AccessToken, Credentials, HttpRegistry, RegistrySettings, TokenSource, blocking, fetch};
 use kulya_registry_api::{RegistryErrorKind, RegistryResult, SchemaRegistry};
 use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -142,8 +142,8 @@ struct Numbered(AtomicU32);
 
 #[async_trait]
 impl TokenSource for Numbered {
-    async fn token(&self) -> RegistryResult<FreshToken> {
-        Ok(FreshToken { text: format!("t{}", self.0.fetch_add(1, Ordering::Relaxed)), over: None })
+    async fn token(&self) -> RegistryResult<AccessToken> {
+        Ok(AccessToken { text: format!("t{}", self.0.fetch_add(1, Ordering::Relaxed)), over: None })
     }
 }
 
@@ -151,7 +151,7 @@ impl TokenSource for Numbered {
 async fn a_rejected_token_is_refreshed_once() {
     let (url, request) = scripted(vec![UNKNOWN, DONE, UNKNOWN, UNKNOWN, DONE]).await;
     let mut settings = retrying(url);
-    settings.login = Login::Fresh(Arc::new(Numbered(AtomicU32::new(0))));
+    settings.login = Credentials::Fresh(Arc::new(Numbered(AtomicU32::new(0))));
     let registry = HttpRegistry::with(settings).unwrap();
     registry.ping().await.unwrap();
     let error = registry.ping().await.unwrap_err();

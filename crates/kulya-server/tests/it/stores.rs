@@ -8,7 +8,7 @@ use kulya_store::fault::FaultyStore;
 use kulya_store::memory::MemoryStore;
 use kulya_store::{ErrorKind, StreamStore};
 use kulya_store_embedded::EmbeddedStore;
-use kulya_store_object::{Location, ObjectLogStore, Settings as ObjectSettings};
+use kulya_store_object::{ObjectLogStore, Settings as ObjectSettings, StoreLocation};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ async fn two_registries_on_one_store_assign_dense_ids() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_stores_on_the_same_objects_assign_dense_ids() {
-    let location = Location::of("memory://", |_| None).unwrap();
+    let location = StoreLocation::of("memory://", |_| None).unwrap();
     let open = async |instance| {
         let settings = ObjectSettings { checkpoint_every: 16, ..ObjectSettings::new(instance) };
         let objects = Arc::clone(&location.objects);

@@ -3,10 +3,10 @@
 
 use crate::{NOW_MS, registry_on, serve_services};
 use base64::Engine;
-use kulya_registry_api::administration::RegistryAdministration;
 use kulya_codec::codec::{Codecs, Gzip};
 use kulya_codec::{CodecError, Deserializer};
 use kulya_registry_api::SchemaRegistry;
+use kulya_registry_api::administration::RegistryAdministration;
 use kulya_schema::{CodecType, Compatibility, EncodingId, Format, GroupId, GroupProperties, SchemaInfo};
 use kulya_server::Services;
 use kulya_store::memory::MemoryStore;

@@ -5,8 +5,8 @@ use kulya_store::{
     Append, Commit, Condition, Durability, EventPointer, StreamConfig, StreamId, StreamStore, TableChange,
     TableId, bounded_read, tail_cut,
 };
-use kulya_store_embedded::outside::{self, FrameRange};
-use kulya_store_embedded::{Components, EmbeddedStore};
+use kulya_store_embedded::fuzzing::{self, FrameRange};
+use kulya_store_embedded::{EmbeddedStore, Options};
 use kulya_testkit::SeededRng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -125,7 +125,7 @@ pub(super) async fn write(path: &Path, rng: &mut SeededRng) -> Fixture {
     let mut logs = BTreeMap::new();
     for (file, bytes) in files(&path.join("log")) {
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let frames = outside::frames_of(path, &name);
+        let frames = fuzzing::frames_of(path, &name);
         logs.insert(name, (bytes, frames));
     }
     let manifest = std::fs::read(path.join("MANIFEST")).expect("the manifest exists");
@@ -135,7 +135,7 @@ pub(super) async fn write(path: &Path, rng: &mut SeededRng) -> Fixture {
 
 impl Writer<'_> {
     fn open(&self) -> EmbeddedStore {
-        let components = Components {
+        let components = Options {
             log_file_bytes: LOG_FILE_BYTES,
             inline: true,
             secret: Some(self.secret),
@@ -228,9 +228,9 @@ impl Writer<'_> {
         match self.rng.u64_below(12) {
             0 => {
                 let sequence = 1 + self.rng.u64_below(200);
-                outside::legacy_frame(sequence, sequence - self.rng.u64_below(2).min(sequence - 1), &ops)
+                fuzzing::legacy_frame(sequence, sequence - self.rng.u64_below(2).min(sequence - 1), &ops)
             }
-            1 => outside::framed([ops.as_slice()]),
+            1 => fuzzing::framed([ops.as_slice()]),
             2 => b"KLG3\0\0\0\x10".repeat(1 + self.rng.index(40)),
             3 => {
                 // real frames of the log at another position

@@ -10,7 +10,7 @@ mod inject;
 
 use fixture::{Fixture, files};
 use kulya_store::{Append, Commit, ErrorKind, EventPointer, StreamId, StreamStore, TableId, bounded_read};
-use kulya_store_embedded::{Components, EmbeddedStore, Salvaged};
+use kulya_store_embedded::{EmbeddedStore, Options, SalvageReport};
 use kulya_testkit::SeededRng;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -201,7 +201,7 @@ impl Case<'_> {
         &self,
         before: &BTreeMap<std::path::PathBuf, Vec<u8>>,
         report: &mut DamageReport,
-    ) -> (Salvaged, Contents) {
+    ) -> (SalvageReport, Contents) {
         let (found, store) = EmbeddedStore::examine(self.path)
             .unwrap_or_else(|e| panic!("the check fails: {e:?}\n{}", self.description));
         let read = contents(&store)
@@ -256,7 +256,7 @@ impl Case<'_> {
         (found, read)
     }
 
-    async fn check_repair(&self, found: &Salvaged, read: &Contents) {
+    async fn check_repair(&self, found: &SalvageReport, read: &Contents) {
         let repaired = EmbeddedStore::repair(self.path)
             .unwrap_or_else(|e| panic!("the repair fails: {e:?}\n{found:#?}\n{}", self.description));
         self.ensure(
@@ -290,7 +290,7 @@ impl Case<'_> {
         self.ensure(!found.is_damaged() && found.torn.is_none(), &format!("after the repair: {found:#?}"));
     }
 
-    async fn check_append(&self, store: &EmbeddedStore, found: &Salvaged) {
+    async fn check_append(&self, store: &EmbeddedStore, found: &SalvageReport) {
         for stream in &self.fixture.streams {
             let append = Append::keyed(stream, "k", b"after the repair".to_vec());
             match store.commit(Commit::events(vec![append])).await {
@@ -315,7 +315,7 @@ impl Case<'_> {
 }
 
 /// Whether an event is reported as lost by its offset.
-fn is_located(found: &Salvaged, pointer: &EventPointer) -> bool {
+fn is_located(found: &SalvageReport, pointer: &EventPointer) -> bool {
     found.lost.iter().any(|lost| {
         lost.stream == pointer.segment.stream
             && lost.segment == pointer.segment.number
@@ -325,7 +325,7 @@ fn is_located(found: &Salvaged, pointer: &EventPointer) -> bool {
 }
 
 /// Whether an event is read from a stream whose name was lost and generated.
-fn is_renamed(found: &Salvaged, read: &Contents, pointer: &EventPointer, event: &[u8]) -> bool {
+fn is_renamed(found: &SalvageReport, read: &Contents, pointer: &EventPointer, event: &[u8]) -> bool {
     !found.named.is_empty()
         && read.events.iter().any(|(found, content)| {
             found.segment.stream.scope.as_str() == "recovered"
@@ -342,7 +342,7 @@ fn excerpt(bytes: &[u8]) -> String {
 
 fn open(path: &Path) -> kulya_store::Result<EmbeddedStore> {
     let components =
-        Components { log_file_bytes: fixture::LOG_FILE_BYTES, inline: true, ..Components::default() };
+        Options { log_file_bytes: fixture::LOG_FILE_BYTES, inline: true, ..Components::default() };
     EmbeddedStore::open_with(path, components)
 }
 

@@ -6,7 +6,7 @@ use kulya_codec::codec::{
     Zstd,
 };
 use kulya_codec::header;
-use kulya_codec::protobuf::{DynamicMessage, Message, message};
+use kulya_codec::protobuf::{DynamicMessage, Message, message_descriptor};
 use kulya_schema::{Format, SchemaInfo};
 use std::sync::Arc;
 
@@ -37,15 +37,16 @@ pub fn codec(bytes: &[u8]) {
     }
 }
 
-/// Parses a descriptor set, with its length in two bytes before it, and decodes the rest as its first message
+/// Parses a descriptor set, with its length in two bytes before it, and decodes the rest as its first message_descriptor
 /// type.
 pub fn protobuf(bytes: &[u8]) {
     let Some((length, rest)) = bytes.split_first_chunk::<2>() else { return };
     let (set, payload) = rest.split_at(usize::from(u16::from_be_bytes(*length)).min(rest.len()));
-    let Ok(schema) = kulya_schema::normalize(SchemaInfo::new("", Format::Protobuf, set)) else { return };
-    let Ok(descriptor) = message(&schema.schema) else { return };
-    let Ok(message) = DynamicMessage::decode(descriptor.clone(), payload) else { return };
-    let written = message.encode_to_vec();
-    let again = DynamicMessage::decode(descriptor, &written[..]).expect("an encoded message is decoded");
+    let Ok(schema) = kulya_schema::canonicalize(SchemaInfo::new("", Format::Protobuf, set)) else { return };
+    let Ok(descriptor) = message_descriptor(&schema.schema) else { return };
+    let Ok(message_descriptor) = DynamicMessage::decode(descriptor.clone(), payload) else { return };
+    let written = message_descriptor.encode_to_vec();
+    let again =
+        DynamicMessage::decode(descriptor, &written[..]).expect("an encoded message_descriptor is decoded");
     assert_eq!(again.encoded_len(), written.len());
 }

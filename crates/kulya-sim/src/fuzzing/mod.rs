@@ -15,7 +15,7 @@ use crate::index::SimIndex;
 use kulya_store::{
     ErrorKind, EventPointer, Scope, SegmentId, StreamCut, StreamName, StreamStore, bounded_read, hash,
 };
-use kulya_store_embedded::{Components, EmbeddedStore, outside};
+use kulya_store_embedded::{EmbeddedStore, Options, fuzzing};
 use kulya_testkit::SeededRng;
 use std::path::Path;
 use std::str::FromStr;
@@ -23,10 +23,10 @@ use std::sync::Arc;
 
 /// Parses log frames, and the operations of a frame.
 pub fn frame(bytes: &[u8]) {
-    outside::frames(bytes);
-    outside::ops(bytes);
+    fuzzing::frames(bytes);
+    fuzzing::ops(bytes);
     // a valid frame is read
-    assert_eq!(outside::frames(&outside::framed([bytes])), 1);
+    assert_eq!(fuzzing::frames(&fuzzing::framed([bytes])), 1);
 }
 
 /// Recovers a store whose only log file has these bytes. With an odd first byte they are bodies, each with
@@ -41,13 +41,13 @@ pub fn recovery(bytes: &[u8]) {
         rest = tail;
     }
     let log =
-        if first % 2 == 1 { outside::framed(bodies) } else { bytes.get(1..).unwrap_or_default().to_vec() };
+        if first % 2 == 1 { fuzzing::framed(bodies) } else { bytes.get(1..).unwrap_or_default().to_vec() };
     let disk = SimDisk::new(SeededRng::new(1));
     let folder = Path::new("store");
     disk.put_file(&folder.join("FORMAT"), format!("{}\n", EmbeddedStore::FORMAT).as_bytes());
-    disk.put_file(&folder.join("MANIFEST"), &outside::manifest());
+    disk.put_file(&folder.join("MANIFEST"), &fuzzing::manifest());
     disk.put_file(&folder.join("log/0000000000000000.log"), &log);
-    let components = || Components {
+    let components = || Options {
         disk: Arc::new(disk.handle()),
         index: Some(Arc::new(SimIndex::new(&disk))),
         inline: true,
@@ -111,6 +111,6 @@ pub fn keys(bytes: &[u8]) {
     assert!((0.0..1.0).contains(&hash::position(&text)));
     if let Some((length, rest)) = bytes.split_first() {
         let (key, value) = rest.split_at(usize::from(*length).min(rest.len()));
-        outside::index_entry(key, value);
+        fuzzing::index_entry(key, value);
     }
 }

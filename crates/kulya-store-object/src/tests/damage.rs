@@ -7,12 +7,12 @@ use super::{instance, orders, positions};
 use crate::{IntegrityReport, ObjectLogStore, Settings, StoreLocation, repair, verify};
 use bytes::Bytes;
 use futures::TryStreamExt;
-use kulya_testkit::SeededRng;
 use kulya_store::clock::ManualClock;
 use kulya_store::{
     Append, Commit, Condition, ErrorKind, EventPointer, Scope, StreamConfig, StreamId, StreamStore,
     TableChange,
 };
+use kulya_testkit::SeededRng;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -113,7 +113,11 @@ async fn run_seed(seed: u64) -> (bool, bool) {
 }
 
 /// Writes a store with merged events, several checkpoints, and log objects after the newest.
-async fn write(objects: &Arc<dyn ObjectStore>, clock: &Arc<ManualClock>, rng: &mut SeededRng) -> Acknowledged {
+async fn write(
+    objects: &Arc<dyn ObjectStore>,
+    clock: &Arc<ManualClock>,
+    rng: &mut SeededRng,
+) -> Acknowledged {
     let store = ObjectLogStore::open(Arc::clone(objects), &Path::default(), settings(clock)).await.unwrap();
     store.create_scope(&Scope::new("shop").unwrap()).await.unwrap();
     let streams = [orders(), StreamId::new("shop", "returns").unwrap()];

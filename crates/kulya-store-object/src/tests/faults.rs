@@ -4,7 +4,6 @@
 use super::faulty_storage::FaultyStorage;
 use super::{event, instance, memory, orders};
 use crate::{ObjectLogStore, Settings};
-use kulya_testkit::SeededRng;
 use kulya_store::clock::ManualClock;
 use kulya_store::memory::MemoryStore;
 use kulya_store::model::{self, Step};
@@ -12,6 +11,7 @@ use kulya_store::{
     Append, Commit, Condition, ErrorKind, Result, Scope, StreamConfig, StreamStore, TableChange, TableId,
     WriterId, bounded_read,
 };
+use kulya_testkit::SeededRng;
 use object_store::ObjectStore;
 use object_store::path::Path;
 use proptest::strategy::{Strategy, ValueTree};

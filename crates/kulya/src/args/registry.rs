@@ -4,7 +4,9 @@ use super::connection::StoreArgs;
 use anyhow::{Result, bail};
 use clap::{Subcommand, ValueEnum};
 use kulya_schema::protobuf::Safety;
-use kulya_schema::{Compatibility, Format, GroupId, Rules, Side, Strict, Unknown, VersionInfo};
+use kulya_schema::{
+    Compatibility, Format, GroupId, Rules, StrictRules, UnknownPolicy, VersionInfo, VersionScope,
+};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -387,13 +389,13 @@ impl PolicyArgs {
         &self,
         version: impl Fn(u32) -> Option<VersionInfo>,
     ) -> Result<Option<Compatibility>> {
-        let side = |range: &Option<VersionRange>| -> Result<Option<Side>> {
+        let side = |range: &Option<VersionRange>| -> Result<Option<VersionScope>> {
             Ok(match range {
                 None => None,
-                Some(VersionRange::Latest) => Some(Side::Latest),
-                Some(VersionRange::Transitive) => Some(Side::Transitive),
+                Some(VersionRange::Latest) => Some(VersionScope::Latest),
+                Some(VersionRange::Transitive) => Some(VersionScope::Transitive),
                 Some(VersionRange::Till(id)) => match version(*id) {
-                    Some(version) => Some(Side::Till(version)),
+                    Some(version) => Some(VersionScope::Till(version)),
                     None => bail!("till:{id} is not the id of a schema here: ids start at 0"),
                 },
             })
@@ -430,7 +432,7 @@ enum RulesName {
     /// The Java registry's, which checks Avro only
     Java,
     /// Each format's specification
-    Strict,
+    StrictRules,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -459,9 +461,12 @@ impl RulesArgs {
             Some(RulesName::Strict) => {
                 let protobuf =
                     if self.protobuf == Some(ProtobufEncoding::Json) { Safety::Json } else { Safety::Wire };
-                let unknown =
-                    if self.unknown == Some(IfUnknown::Allow) { Unknown::Allow } else { Unknown::Refuse };
-                Ok(Some(Rules::Strict(Strict { protobuf, unknown })))
+                let unknown = if self.unknown == Some(IfUnknown::Allow) {
+                    UnknownPolicy::Allow
+                } else {
+                    UnknownPolicy::Refuse
+                };
+                Ok(Some(Rules::Strict(StrictRules { protobuf, unknown })))
             }
             other if self.protobuf.is_none() && self.unknown.is_none() => Ok(other.map(|_| Rules::Java)),
             _ => bail!("--protobuf and --unknown need --rules strict"),

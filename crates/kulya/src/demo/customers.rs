@@ -7,7 +7,7 @@ use crate::output::print_line;
 use crate::progress::CaptureProgress;
 use crate::services::Services;
 use anyhow::{Context, Result, bail};
-use kulya_cdc::{PostgresSettings, StoreSink, Until, replay};
+use kulya_cdc::{PostgresSettings, StopCondition, StoreSink, replay};
 use kulya_registry_api::SchemaRegistry;
 use std::sync::Arc;
 use std::time::Instant;
@@ -42,7 +42,7 @@ pub(super) async fn capture(services: &Services, url: Option<&str>, stop: Cancel
     match url {
         Some(url) => {
             let progress = CaptureProgress::new(SCOPE);
-            run_capture(services, settings(url), Until::CaughtUp, &progress, stop).await.context(
+            run_capture(services, settings(url), StopCondition::CaughtUp, &progress, stop).await.context(
                 "cannot capture the customers; kulya demo --customers-sql | psql URL creates the table",
             )?;
             progress.finish(started);

@@ -14,7 +14,7 @@ use crate::settings::DEFAULT_LISTEN;
 use crate::{serve, shutdown, sql};
 use anyhow::{Context, Result, bail};
 use kulya_client::HttpRegistry;
-use kulya_sql::{QueryLimits, Session, Shape};
+use kulya_sql::{OutputFormat, QueryLimits, Session};
 use orders::SCOPE;
 use std::io::{ErrorKind, IsTerminal};
 use std::net::SocketAddr;
@@ -98,7 +98,7 @@ async fn run_join(session: &mut Session) -> Result<()> {
     let started = Instant::now();
     let mut outcomes = session.execute(&format!("USE {SCOPE}; {JOIN}")).await?;
     let rows = outcomes.pop().context("the query has an outcome")?;
-    print_line!("{}", rows.write(Shape::Table)?.trim_end());
+    print_line!("{}", rows.write(OutputFormat::Table)?.trim_end());
     print_line!("   {} rows in {:.2} s", rows.row_count(), started.elapsed().as_secs_f64());
     Ok(())
 }
@@ -107,7 +107,7 @@ async fn run_join(session: &mut Session) -> Result<()> {
 async fn query_count(session: &mut Session, query: &str) -> Result<u64> {
     let mut outcomes = session.execute(query).await?;
     let rows = outcomes.pop().context("the query has an outcome")?;
-    let text = rows.write(Shape::Csv)?;
+    let text = rows.write(OutputFormat::Csv)?;
     text.lines()
         .nth(1)
         .and_then(|number| number.parse().ok())
@@ -129,7 +129,8 @@ async fn keep_serving(session: &mut Session, url: &str, stop: CancellationToken)
     print_line!("   curl '{url}/v1/groups?namespace={SCOPE}'");
     print_line!("   curl '{url}/v1/groups/orders/schemas/versions?namespace={SCOPE}'");
     if std::io::stdin().is_terminal() {
-        return sql::run_prompt(session, Shape::Table, QueryLimits::default().memory_bytes as u64).await;
+        return sql::run_prompt(session, OutputFormat::Table, QueryLimits::default().memory_bytes as u64)
+            .await;
     }
     print_line!("   the registry keeps running; Ctrl-C stops");
     stop.cancelled().await;

@@ -7,11 +7,11 @@ use super::{display, schema_files};
 use crate::args::registry::{CheckArgs, DiffArgs, SchemaReadArgs};
 use crate::output::{print_json, print_line};
 use anyhow::{Context, Result, bail};
-use kulya_registry_api::administration::{Comparison, Question, Verdict};
-use kulya_schema::decide::{self, Judge};
+use kulya_registry_api::administration::{CheckOptions, Comparison, Verdict};
+use kulya_schema::compatibility::{self, CompatibilityContext};
 use kulya_schema::{
-    Budget, Checkers, Compatibility, GroupId, GroupProperties, Normal, Rules, SchemaWithVersion, VersionInfo,
-    difference, limits, normalize,
+    Budget, CanonicalSchema, Checkers, Compatibility, GroupId, GroupProperties, Rules, SchemaWithVersion,
+    VersionInfo, canonicalize, difference, limits,
 };
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -29,13 +29,13 @@ pub(super) async fn check(target: RegistryTarget, args: CheckArgs, as_json: bool
 }
 
 /// Reads and parses a file's schema.
-fn parse_file(path: &Path, args: &SchemaReadArgs) -> Result<Normal> {
-    normalize(schema_files::read(path, args)?).with_context(|| path.display().to_string())
+fn parse_file(path: &Path, args: &SchemaReadArgs) -> Result<CanonicalSchema> {
+    canonicalize(schema_files::read(path, args)?).with_context(|| path.display().to_string())
 }
 
 fn check_files(paths: &[PathBuf], args: &CheckArgs, as_json: bool) -> Result<bool> {
     let mut counts: HashMap<(String, String), u32> = HashMap::new();
-    let mut versions: Vec<(VersionInfo, Normal)> = Vec::new();
+    let mut versions: Vec<(VersionInfo, CanonicalSchema)> = Vec::new();
     for (id, path) in (0..).zip(paths) {
         let parsed = parse_file(path, &args.read)?;
         let (type_name, format) =
@@ -52,7 +52,7 @@ fn check_files(paths: &[PathBuf], args: &CheckArgs, as_json: bool) -> Result<boo
         .compatibility(version)?
         .context("no compatibility policy: give --policy, such as BackwardTransitive")?;
     let context = compatibility_context(&new, compatibility, args.rules.rules()?.unwrap_or_default())?;
-    let is_same = |old: &&(VersionInfo, Normal)| {
+    let is_same = |old: &&(VersionInfo, CanonicalSchema)| {
         old.1.fingerprint == new.fingerprint
             && old.1.schema.type_name == new.schema.type_name
             && old.1.schema.format.same_kind(&new.schema.format)
@@ -62,7 +62,7 @@ fn check_files(paths: &[PathBuf], args: &CheckArgs, as_json: bool) -> Result<boo
         .into_iter()
         .map(|(version, parsed)| SchemaWithVersion { schema: parsed.schema, version })
         .collect();
-    let refusal = decide::check(&context, &new, &existing)?.err();
+    let refusal = compatibility::check(&context, &new, &existing)?.err();
     let verdict = Verdict { compatible: registered.is_some() || refusal.is_none(), registered, refusal };
     let name = |version: &VersionInfo| {
         paths.get(version.id as usize).map_or_else(String::new, |p| schema_files::file_name(p))
@@ -82,7 +82,11 @@ fn check_files(paths: &[PathBuf], args: &CheckArgs, as_json: bool) -> Result<boo
 ///
 /// # Errors
 /// A combination of policy, format and rules that no group may have.
-fn compatibility_context(new: &Normal, compatibility: Compatibility, rules: Rules) -> Result<Judge> {
+fn compatibility_context(
+    new: &CanonicalSchema,
+    compatibility: Compatibility,
+    rules: Rules,
+) -> Result<CompatibilityContext> {
     let checkers = Checkers::default();
     let mut group = GroupProperties::new(new.schema.format.clone(), compatibility, false);
     group.properties = rules.labels();
@@ -93,7 +97,7 @@ fn compatibility_context(new: &Normal, compatibility: Compatibility, rules: Rule
             rules.name()
         );
     }
-    Ok(Judge::of(&group, &checkers)?)
+    Ok(CompatibilityContext::of(&group, &checkers)?)
 }
 
 async fn check_in_group(
@@ -109,7 +113,7 @@ async fn check_in_group(
     let connection = target.open(false).await?;
     let known = versions_by_id(&*connection.registry, group, &args.policy.ids()).await?;
     let compatibility = args.policy.compatibility(|id| known.get(&id).cloned())?;
-    let verdict = connection.registry.check(group, schema, Question { compatibility, rules }).await?;
+    let verdict = connection.registry.check(group, schema, CheckOptions { compatibility, rules }).await?;
     connection.close().await?;
     let result = format!("compatible with group {group}");
     print_verdict(&verdict, &schema_files::file_name(path), &result, &display::version, as_json)
@@ -154,7 +158,7 @@ pub(super) async fn diff(target: RegistryTarget, args: DiffArgs, as_json: bool) 
             let fields = difference(&old, &new)?;
             let (backward, forward) = {
                 let (rules, checkers) = (Rules::strict(), Checkers::default());
-                decide::both_ways(&new, &old, rules, &checkers, &Budget::default())
+                compatibility::both_ways(&new, &old, rules, &checkers, &Budget::default())
             };
             let compared = Comparison { from: old, to: new, fields, backward, forward };
             (schema_files::file_name(from), schema_files::file_name(to), compared)

@@ -2,8 +2,10 @@
 
 use crate::output::print_line;
 use kulya_registry_api::administration::{ChangeEvent, Comparison};
-use kulya_schema::decide::{Reason, Refusal};
-use kulya_schema::{Compatibility, Difference, EncodingId, EncodingInfo, Incompatibility, Side, VersionInfo};
+use kulya_schema::compatibility::{Reason, Refusal};
+use kulya_schema::{
+    Compatibility, Difference, EncodingId, EncodingInfo, Incompatibility, VersionInfo, VersionScope,
+};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -106,11 +108,11 @@ pub(super) fn policy(compatibility: &Compatibility) -> String {
     let Compatibility::Advanced { backward, forward } = compatibility else {
         return compatibility.policy().to_owned();
     };
-    let side = |word: &str, side: &Option<Side>| {
+    let side = |word: &str, side: &Option<VersionScope>| {
         let reach = match side.as_ref()? {
-            Side::Latest => "latest".to_owned(),
-            Side::Transitive => "transitive".to_owned(),
-            Side::Till(till) => format!("till {}", version(till)),
+            VersionScope::Latest => "latest".to_owned(),
+            VersionScope::Transitive => "transitive".to_owned(),
+            VersionScope::Till(till) => format!("till {}", version(till)),
         };
         Some(format!("{word} {reach}"))
     };

@@ -7,8 +7,8 @@ use crate::credentials::rest_v1_registry;
 use crate::output::{print_json, print_line};
 use anyhow::{Context, Result, bail};
 use futures::stream::{self, BoxStream, StreamExt};
-use kulya_client::export_by_probing;
-use kulya_registry_api::administration::{Existing, ExportLine};
+use kulya_client::export_namespaces;
+use kulya_registry_api::administration::{ExportLine, OnConflict};
 use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult};
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
@@ -28,7 +28,7 @@ pub(super) async fn export(target: RegistryTarget, args: ExportArgs) -> Result<(
             namespaces.push(String::new());
         }
         let registry = Arc::new(rest_v1_registry(url, &target.store)?);
-        return print(export_by_probing(registry, namespaces)).await;
+        return print(export_namespaces(registry, namespaces)).await;
     }
     if namespaces.len() > 1 {
         bail!("give one --namespace, or none for all");
@@ -58,7 +58,7 @@ async fn print(mut lines: BoxStream<'static, RegistryResult<ExportLine>>) -> Res
 pub(super) async fn import(target: RegistryTarget, args: ImportArgs, as_json: bool) -> Result<()> {
     // a missing file is reported before a folder is created
     let lines = read_lines(&args.file)?;
-    let existing = if args.skip_existing { Existing::Skip } else { Existing::Refuse };
+    let existing = if args.skip_existing { OnConflict::Skip } else { OnConflict::Refuse };
     let connection = target.open(true).await?;
     let imported = connection.registry.import(lines, existing).await?;
     connection.close().await?;

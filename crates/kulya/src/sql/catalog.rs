@@ -5,10 +5,12 @@ use crate::args::StoreArgs;
 use crate::services::{open_services, open_store};
 use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
-use kulya_client::{HttpRegistry, Login, RegistrySettings};
-use kulya_registry_api::SchemaRegistry;
 use kulya_auth::Credentials;
-use kulya_sql::{Backend, CatalogOptions, Opener, Security, SqlError, SqlResult, StoreAddress};
+use kulya_client::{Credentials, HttpRegistry, RegistrySettings};
+use kulya_registry_api::SchemaRegistry;
+use kulya_sql::{
+    BackendFactory, CatalogBackend, CatalogOptions, Security, SqlError, SqlResult, StoreAddress,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,12 +19,12 @@ pub(super) struct CatalogBackends {
     /// The folder of the session's store, if it is in one.
     pub(super) own_folder: Option<PathBuf>,
     /// The session's own store and registry.
-    pub(super) own_backend: Option<Backend>,
+    pub(super) own_backend: Option<CatalogBackend>,
 }
 
 #[async_trait]
-impl Opener for CatalogBackends {
-    async fn open(&self, options: &CatalogOptions) -> SqlResult<Backend> {
+impl BackendFactory for CatalogBackends {
+    async fn open(&self, options: &CatalogOptions) -> SqlResult<CatalogBackend> {
         let sql_error = |error: anyhow::Error| SqlError::new(format!("{error:#}"));
         let is_own = |folder: &Path| self.own_folder.as_ref().is_some_and(|own| is_same_folder(folder, own));
         let address = match &options.store {
@@ -41,7 +43,7 @@ impl Opener for CatalogBackends {
         if let Some(address) = address {
             let store = open_store(address, false).await.map_err(sql_error)?;
             let services = open_services(store).await.map_err(sql_error)?;
-            backend = Some(Backend { store: services.store, registry: services.registry as _ });
+            backend = Some(CatalogBackend { store: services.store, registry: services.registry as _ });
         }
         let no_store = || SqlError::new("this session has no store of its own: give 'controller-uri'");
         let mut backend = backend.ok_or_else(no_store)?;
@@ -52,9 +54,9 @@ impl Opener for CatalogBackends {
                 settings.ca_pem = read_trust_store(&options.security).map_err(sql_error)?;
             }
             settings.login = match credentials(&options.security).map_err(sql_error)? {
-                None => Login::Nobody,
-                Some(CatalogCredentials::Basic(user, password)) => Login::Basic { user, password },
-                Some(CatalogCredentials::Token(token)) => Login::Token(token),
+                None => Credentials::Nobody,
+                Some(CatalogCredentials::Basic(user, password)) => Credentials::Basic { user, password },
+                Some(CatalogCredentials::Token(token)) => Credentials::Token(token),
             };
             let registry = HttpRegistry::with(settings)?;
             // reports a wrong address now instead of at the first query

@@ -15,7 +15,7 @@ use crate::services::{open_services, open_store};
 use crate::settings::Settings;
 use crate::shutdown;
 use anyhow::{Context, Result, bail};
-use kulya_sql::Shape;
+use kulya_sql::OutputFormat;
 use session::{execute, memory_exceeded, open_session_without_store};
 use std::io::{IsTerminal, Read};
 
@@ -68,10 +68,10 @@ pub(crate) async fn run(settings: Settings, args: SqlArgs) -> Result<()> {
     Ok(())
 }
 
-fn row_format(output: OutputFormat) -> Shape {
+fn row_format(output: OutputFormat) -> OutputFormat {
     match output {
-        OutputFormat::Table => Shape::Table,
-        OutputFormat::Csv => Shape::Csv,
-        OutputFormat::Json => Shape::Json,
+        OutputFormat::Table => OutputFormat::Table,
+        OutputFormat::Csv => OutputFormat::Csv,
+        OutputFormat::Json => OutputFormat::Json,
     }
 }

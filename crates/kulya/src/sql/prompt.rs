@@ -5,7 +5,7 @@ use super::memory;
 use super::session::{execute, memory_exceeded};
 use crate::output::{format_error, print_line};
 use anyhow::{Context, Result};
-use kulya_sql::{Session, Shape};
+use kulya_sql::{OutputFormat, Session};
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,7 @@ Ctrl-C discards the input or cancels the running query; Ctrl-D, or quit, exits."
 ///
 /// # Errors
 /// A terminal that cannot be used.
-pub(crate) async fn run_prompt(session: &mut Session, format: Shape, memory_limit: u64) -> Result<()> {
+pub(crate) async fn run_prompt(session: &mut Session, format: OutputFormat, memory_limit: u64) -> Result<()> {
     let mut editor = DefaultEditor::new().context("cannot use this terminal")?;
     let history = History::load(&mut editor);
     print_line!("Statements end with a semicolon; help; shows more, Ctrl-D exits.");
@@ -65,7 +65,7 @@ pub(crate) async fn run_prompt(session: &mut Session, format: Shape, memory_limi
 }
 
 /// Runs statements; errors are printed. Ctrl-C cancels them only, not the program.
-async fn run_statements(session: &mut Session, text: &str, format: Shape, memory_limit: u64) {
+async fn run_statements(session: &mut Session, text: &str, format: OutputFormat, memory_limit: u64) {
     let interrupted = CancellationToken::new();
     let cancel = interrupted.clone();
     let signal = kulya_store::supervision::spawn_logged("interrupt", async move {

@@ -3,7 +3,7 @@
 use super::catalog::CatalogBackends;
 use crate::services::Services;
 use anyhow::Result;
-use kulya_sql::{Backend, RowWriter, Session, Shape, SqlResult, Started};
+use kulya_sql::{CatalogBackend, Execution, OutputFormat, RowWriter, Session, SqlResult};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ const CATALOG: &str = "kulya";
 /// What the catalog reports.
 pub(crate) async fn open_session(services: &Services, folder: Option<PathBuf>) -> SqlResult<Session> {
     let backend =
-        Backend { store: Arc::clone(&services.store), registry: Arc::clone(&services.registry) as _ };
+        CatalogBackend { store: Arc::clone(&services.store), registry: Arc::clone(&services.registry) as _ };
     let opener = CatalogBackends { own_folder: folder, own_backend: Some(backend.clone()) };
     Ok(Session::new(CATALOG, backend).await?.opener(opener))
 }
@@ -34,11 +34,11 @@ pub(super) fn open_session_without_store() -> Session {
 ///
 /// # Errors
 /// The first statement that fails.
-pub(super) async fn execute(session: &mut Session, text: &str, format: Shape) -> Result<()> {
-    for statement in kulya_sql::statements(text)? {
+pub(super) async fn execute(session: &mut Session, text: &str, format: OutputFormat) -> Result<()> {
+    for statement in kulya_sql::parse_statements(text)? {
         match session.start(statement).await? {
-            Started::Finished(outcome) => print(outcome.write(format)?).await?,
-            Started::Rows(mut rows) => {
+            Execution::Finished(outcome) => print(outcome.write(format)?).await?,
+            Execution::Rows(mut rows) => {
                 let mut writer = RowWriter::new(rows.schema(), format);
                 while let Some(batch) = rows.next().await? {
                     print(writer.write(&batch)?).await?;

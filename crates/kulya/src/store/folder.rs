@@ -6,7 +6,7 @@ use crate::args::StoreCommand;
 use crate::output::print_line;
 use anyhow::{Result, bail};
 use kulya_store::StreamStore;
-use kulya_store_embedded::{EmbeddedStore, Salvaged};
+use kulya_store_embedded::{EmbeddedStore, SalvageReport};
 use std::path::Path;
 use std::time::Instant;
 
@@ -49,7 +49,7 @@ async fn check(folder: &Path, started: Instant) -> Result<()> {
         print_report(&report);
         return Err(error.into());
     }
-    let Salvaged { files, frames, bytes, .. } = report;
+    let SalvageReport { files, frames, bytes, .. } = report;
     if let Some((file, offset, torn)) = &report.torn {
         print_line!(
             "the last {torn} bytes of log file {file}, from byte {offset} on, are an incomplete frame of a write that was never acknowledged; the next start truncates them"
@@ -110,7 +110,7 @@ async fn restore(backup: &Path, folder: &Path, started: Instant) -> Result<()> {
 }
 
 /// Prints what is damaged and what is lost, one finding a line.
-fn print_report(report: &Salvaged) {
+fn print_report(report: &SalvageReport) {
     for damage in &report.damage {
         print_line!("file {} {}", damage.file, damage.what);
     }

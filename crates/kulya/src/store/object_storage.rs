@@ -7,12 +7,12 @@ use crate::output::print_line;
 use anyhow::{Context, Result, bail};
 use kulya_client::random_id;
 use kulya_store::StreamStore;
-use kulya_store_object::{Examined, Location, ObjectLogStore, Settings, examine, repair};
+use kulya_store_object::{IntegrityReport, ObjectLogStore, Settings, StoreLocation, repair, verify};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub(super) async fn run(location: Location, command: StoreCommand) -> Result<()> {
+pub(super) async fn run(location: StoreLocation, command: StoreCommand) -> Result<()> {
     let started = Instant::now();
     let seconds = || started.elapsed().as_secs_f64();
     if let StoreCommand::Restore { from } = &command {
@@ -81,11 +81,11 @@ pub(super) async fn run(location: Location, command: StoreCommand) -> Result<()>
 }
 
 /// Parses the location of a backup: a URL or a folder.
-fn parse_location(path: &Path) -> Result<Location> {
+fn parse_location(path: &Path) -> Result<StoreLocation> {
     let text = path.to_str().context("the path is not UTF-8")?;
     match Address::parse(text, &StoreArgs::default())? {
         Address::Objects(location) => Ok(location),
-        Address::Folder(folder) => Ok(Location::folder(&std::path::absolute(folder)?)?),
+        Address::Folder(folder) => Ok(StoreLocation::folder(&std::path::absolute(folder)?)?),
         _ => {
             bail!("invalid location of a backup {text}: give a folder, s3://bucket/prefix or file:///folder")
         }
@@ -96,17 +96,17 @@ fn settings() -> Settings {
     Settings::new(random_id())
 }
 
-async fn open(location: &Location) -> Result<ObjectLogStore> {
-    let Location { objects, prefix } = location.clone();
+async fn open(location: &StoreLocation) -> Result<ObjectLogStore> {
+    let StoreLocation { objects, prefix } = location.clone();
     Ok(ObjectLogStore::open(objects, &prefix, settings()).await?)
 }
 
-async fn examine_at(location: &Location) -> Result<Examined> {
-    Ok(examine(Arc::clone(&location.objects), &location.prefix, settings()).await?)
+async fn examine_at(location: &StoreLocation) -> Result<IntegrityReport> {
+    Ok(verify(Arc::clone(&location.objects), &location.prefix, settings()).await?)
 }
 
 /// Prints what is damaged and what is lost, one finding a line, then what is intact.
-fn print_report(report: &Examined) {
+fn print_report(report: &IntegrityReport) {
     for damage in report.damaged.iter().map(|(name, what)| {
         if what.contains(name.as_str()) { what.clone() } else { format!("object {name}: {what}") }
     }) {

@@ -4,8 +4,8 @@
 use super::change::{corrupt, mutate};
 use super::generator;
 use super::pairs::{Pair, pairs};
-use kulya_testkit::SeededRng;
 use kulya_schema::avro::{Incompatibility, Rule, Schema, can_read, parse};
+use kulya_testkit::SeededRng;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};

@@ -1,7 +1,7 @@
 //! The verdicts of record summaries agree with full resolution.
 
-use kulya_testkit::SeededRng;
 use kulya_schema::avro::{RecordSummary, ResolutionMode, Schema, parse, resolve};
+use kulya_testkit::SeededRng;
 
 /// Types without promotions between them, and a default for each.
 const TYPES: [(&str, &str); 7] = [

@@ -2,8 +2,8 @@
 
 use super::oracle::{random_message, reads_json, reads_wire};
 use super::source::{Compiled, message};
-use kulya_testkit::SeededRng;
 use kulya_schema::protobuf::{Safety, can_read};
+use kulya_testkit::SeededRng;
 use std::fmt::Write as _;
 
 const SCALARS: [&str; 15] = [

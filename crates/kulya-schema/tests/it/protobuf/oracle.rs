@@ -52,7 +52,9 @@ fn random_value(field: &FieldDescriptor, rng: &mut SeededRng, depth: usize) -> V
         Kind::Uint64 | Kind::Fixed64 => Value::U64(integer as u64),
         Kind::Bool => Value::Bool(integer & 1 == 1),
         Kind::String => Value::String((rng.pick(&["", "a", "żubr", "1", "\u{1f9a9} two\n"])).to_owned()),
-        Kind::Bytes => Value::Bytes((0..rng.index(6)).map(|_| rng.next_u64() as u8).collect::<Vec<_>>().into()),
+        Kind::Bytes => {
+            Value::Bytes((0..rng.index(6)).map(|_| rng.next_u64() as u8).collect::<Vec<_>>().into())
+        }
         Kind::Enum(it) => {
             let numbers: Vec<_> = it.values().map(|value| value.number()).collect();
             Value::EnumNumber(rng.pick(&numbers))

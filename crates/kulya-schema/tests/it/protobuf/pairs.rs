@@ -2,8 +2,8 @@
 
 use super::oracle::{random_message, reads_json, reads_wire};
 use super::source::{Compiled, message};
-use kulya_testkit::SeededRng;
 use kulya_schema::protobuf::{Incompatibility, Rule, Safety, can_read, reuses_reserved};
+use kulya_testkit::SeededRng;
 
 const PAIRS: &str = include_str!("../../data/protobuf/pairs.txt");
 const MESSAGES: u64 = 200;

@@ -10,16 +10,16 @@ use crate::middleware::ProtectedRegistry;
 use futures::stream::{self, BoxStream, StreamExt};
 use kulya_auth::operation::RegistryCall;
 use kulya_auth::permission::Permission::{Read, ReadUpdate};
+use kulya_registry::{Listing, Registry};
 use kulya_registry_api::administration::{
-    Change, Existing, ExportLine, GroupChange, PageRequest, Question, RegistryAdministration, Search,
+    Change, CheckOptions, ExportLine, GroupChange, OnConflict, PageRequest, RegistryAdministration, Search,
 };
 use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
-use kulya_registry::{Listing, Registry};
 use kulya_schema::{
     CodecType, EncodingId, GroupId, GroupProperties, HistoryRecord, SchemaInfo, SchemaWithVersion,
     VersionInfo,
 };
-use kulya_wire::registry::{error, given, v1};
+use kulya_wire::registry::{error, required, v1};
 use std::sync::Arc;
 use tokio::sync::watch;
 use tonic::{Code, Request, Response, Status, Streaming};
@@ -41,14 +41,14 @@ fn invalid(what: &str) -> RegistryError {
 }
 
 fn group(message: Option<v1::Group>) -> Result<GroupId, Status> {
-    given(message, "group").map(Into::into).map_err(registry_status)
+    required(message, "group").map(Into::into).map_err(registry_status)
 }
 
 fn parse<T, M>(message: Option<M>, what: &str) -> Result<T, Status>
 where
     T: TryFrom<M, Error = RegistryError>,
 {
-    given(message, what).and_then(T::try_from).map_err(registry_status)
+    required(message, what).and_then(T::try_from).map_err(registry_status)
 }
 
 fn parse_optional<T, M>(message: Option<M>) -> Result<Option<T>, Status>
@@ -204,7 +204,7 @@ impl Service for RegistryService {
         let group = group(name)?;
         authorization.registry_call(RegistryCall::ReadGroup, &group)?;
         let question =
-            Question { compatibility: parse_optional(compatibility)?, rules: parse_optional(rules)? };
+            CheckOptions { compatibility: parse_optional(compatibility)?, rules: parse_optional(rules)? };
         respond(
             authorization.registry(&self.registry).check(&group, parse(schema, "schema")?, question).await,
         )
@@ -365,7 +365,7 @@ impl Service for RegistryService {
         let v1::EncodingIdRequest { group: name, version, codec } = request.into_inner();
         let group = group(name)?;
         authorization.registry_call(RegistryCall::EncodingId, &group)?;
-        let version = given(version, "version").map(VersionInfo::from).map_err(registry_status)?;
+        let version = required(version, "version").map(VersionInfo::from).map_err(registry_status)?;
         let id = authorization
             .registry(&self.registry)
             .encoding_id(&group, &version, &codec)
@@ -396,7 +396,7 @@ impl Service for RegistryService {
         let v1::AddCodecRequest { group: name, codec } = request.into_inner();
         let group = group(name)?;
         authorization.registry_call(RegistryCall::AddCodec, &group)?;
-        let codec = given(codec, "codec").map(CodecType::from).map_err(registry_status)?;
+        let codec = required(codec, "codec").map(CodecType::from).map_err(registry_status)?;
         done(authorization.registry(&self.registry).add_codec_type(&group, codec).await)
     }
 
@@ -424,7 +424,7 @@ impl Service for RegistryService {
         let authorization = CallAuthorization::of(&request);
         authorization.namespace(None, ReadUpdate)?;
         let mut requests = request.into_inner();
-        let existing: Existing = match requests.message().await?.and_then(|first| first.request) {
+        let existing: OnConflict = match requests.message().await?.and_then(|first| first.request) {
             Some(v1::import_request::Request::Begin(begin)) => begin.try_into().map_err(registry_status)?,
             _ => return Err(registry_status(invalid("the first request of an import must be a begin"))),
         };

@@ -6,9 +6,11 @@ use crate::reads::out_of_memory;
 use crate::rest::record_stream::{self, Delimiters, RecordStreamError};
 use axum::http::StatusCode;
 use futures::stream::{BoxStream, StreamExt};
-use kulya_registry_api::administration::{AddedTo, PageRequest, Question, RegistryAdministration};
-use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
 use kulya_registry::{Listing, Registry};
+use kulya_registry_api::administration::{
+    CheckOptions, PageRequest, RegistryAdministration, SchemaReferences,
+};
+use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
 use kulya_schema::{
     CodecType, Compatibility, EncodingId, GroupId, GroupProperties, HistoryRecord, SchemaInfo,
     SchemaWithVersion, VersionInfo,
@@ -42,7 +44,7 @@ const SCHEMAS: Delimiters = Delimiters { start: "{\"schemas\":[", separator: ","
 
 #[derive(Serialize)]
 struct Groups {
-    groups: AddedTo,
+    groups: SchemaReferences,
 }
 
 #[derive(Serialize)]
@@ -196,7 +198,7 @@ pub(super) async fn find_schema(registry: &Registry, call: &Call) -> Result {
 
 pub(super) async fn validate_schema(registry: &Registry, call: &Call) -> Result {
     let Validate { schema_info, compatibility } = call.body()?;
-    let question = Question { compatibility, ..Question::default() };
+    let question = CheckOptions { compatibility, ..Question::default() };
     let verdict = registry.check(&call.group(), schema_info, question).await?;
     Ok(ApiResponse::ok(&Valid { valid: verdict.refusal.is_none() }))
 }

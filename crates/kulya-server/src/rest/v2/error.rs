@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kulya_auth::authorization::Denied;
 use kulya_registry_api::{RegistryError, RegistryErrorKind};
-use kulya_schema::decide;
+use kulya_schema::compatibility;
 use kulya_store::{Error, ErrorKind};
 use serde::Serialize;
 use std::error::Error as _;
@@ -44,7 +44,7 @@ pub(super) struct ErrorBody {
     error: String,
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    refusal: Option<Box<decide::Refusal>>,
+    refusal: Option<Box<compatibility::Refusal>>,
 }
 
 impl ApiError {

@@ -4,8 +4,8 @@ use crate::middleware::{ProtectedRegistry, ProtectedStore, RequestContext, Visib
 use crate::reads::{Reads, SharedReads};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use kulya_registry_api::administration::RegistryAdministration;
 use kulya_registry::Registry;
+use kulya_registry_api::administration::RegistryAdministration;
 use kulya_store::StreamStore;
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -9,9 +9,10 @@ mod tokens;
 use crate::registry_on;
 use kulya_auth::audit::AuditLog;
 use kulya_auth::resource::ResourceNames;
+use kulya_auth::tls::Tls;
 use kulya_auth::{Authenticator, PasswordHash, TextSource, account};
-use kulya_client::{HttpRegistry, Login, RegistrySettings, RemoteSettings};
-use kulya_server::{AccessControl, Limits, Services, Tls};
+use kulya_client::{Credentials, HttpRegistry, RegistrySettings, RemoteSettings};
+use kulya_server::{AccessControl, Limits, Services};
 use kulya_store::StreamStore;
 use kulya_store::clock::{Clock, ManualClock};
 use kulya_store::memory::MemoryStore;
@@ -148,8 +149,8 @@ impl TestServer {
     }
 }
 
-fn login(user: &str) -> Login {
-    Login::Basic { user: user.to_owned(), password: PASSWORD.to_owned() }
+fn login(user: &str) -> Credentials {
+    Credentials::Basic { user: user.to_owned(), password: PASSWORD.to_owned() }
 }
 
 /// Creates a certificate for localhost and its key, in PEM.

@@ -147,7 +147,7 @@ fn code<T>(result: Result<T, Status>) -> Code {
 /// Lists the service's calls from the proto file.
 fn calls() -> BTreeSet<String> {
     use prost_types::FileDescriptorSet;
-    let set = <FileDescriptorSet as prost::Message>::decode(kulya_wire::DESCRIPTOR).unwrap();
+    let set = <FileDescriptorSet as prost::Message>::decode(kulya_wire::FILE_DESCRIPTOR_SET).unwrap();
     let services = set.file.into_iter().flat_map(|file| file.service);
     let store = services.filter(|service| service.name() == "StreamStore");
     store.flat_map(|service| service.method).map(|method| method.name().to_owned()).collect()

@@ -4,7 +4,7 @@ use super::{TestClient, group};
 use crate::registry_on;
 use futures::stream::{self, StreamExt};
 use kulya_client::HttpRegistry;
-use kulya_registry_api::administration::{Existing, ExportLine, RegistryAdministration};
+use kulya_registry_api::administration::{ExportLine, OnConflict, RegistryAdministration};
 use kulya_registry_api::{RegistryErrorKind, SchemaRegistry};
 use kulya_schema::{Compatibility, Format, GroupId, GroupProperties};
 use kulya_server::Services;
@@ -82,7 +82,7 @@ async fn a_long_import_fails_at_its_first_line() {
         },
     };
     let lines: Vec<_> = (0..50_000).map(|number| Ok(line(number))).collect();
-    let error = registry.import(stream::iter(lines).boxed(), Existing::Refuse).await.unwrap_err();
+    let error = registry.import(stream::iter(lines).boxed(), OnConflict::Refuse).await.unwrap_err();
     assert_eq!(error.kind(), RegistryErrorKind::InvalidInput, "{error}");
     assert!(error.to_string().contains("version 2"), "{error}");
 }
@@ -100,7 +100,7 @@ async fn many_groups_are_exported_and_imported() {
     let long = format!(r#"{{"title":"{}"}}"#, "x".repeat(6 << 20));
     let id = GroupId::new("n", "g7");
     from.add_schema(&id, kulya_schema::SchemaInfo::new("Long", Format::Json, long)).await.unwrap();
-    let done = to.import(from.export(None).await.unwrap(), Existing::Refuse).await.unwrap();
+    let done = to.import(from.export(None).await.unwrap(), OnConflict::Refuse).await.unwrap();
     assert_eq!((done.groups, done.schemas), (250, 1));
     assert_eq!(to.schema(&id, 0).await.unwrap(), from.schema(&id, 0).await.unwrap());
 }

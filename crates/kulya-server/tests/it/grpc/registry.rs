@@ -6,17 +6,17 @@ use super::{Proxy, settings};
 use crate::{NOW_MS, registry_on};
 use axum::Router;
 use futures::stream::{self, StreamExt};
-use kulya_client::{HttpRegistry, RemoteRegistry, export_by_probing};
-use kulya_registry_api::administration::{
-    Change, ChangeEvent, Existing, ExportLine, GroupChange, PageRequest, Question, RegistryAdministration,
-    Search,
-};
-use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
+use kulya_client::{HttpRegistry, RemoteRegistry, export_namespaces};
 use kulya_registry::Registry;
+use kulya_registry_api::administration::{
+    Change, ChangeEvent, CheckOptions, ExportLine, GroupChange, OnConflict, PageRequest,
+    RegistryAdministration, Search,
+};
 use kulya_registry_api::conformance;
+use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
 use kulya_schema::{
-    CodecType, Compatibility, EncodingId, Format, GroupId, GroupProperties, Rules, SchemaInfo, Side,
-    VersionInfo,
+    CodecType, Compatibility, EncodingId, Format, GroupId, GroupProperties, Rules, SchemaInfo, VersionInfo,
+    VersionScope,
 };
 use kulya_server::Services;
 use kulya_store::StreamStore;
@@ -189,8 +189,8 @@ async fn every_read_is_equal_in_process_and_over_grpc() {
             let _ = compare!(local, remote, |r| r.find_schema(group, order(fields)));
             let _ = compare!(local, remote, |r| r.can_read(group, order(fields)));
             let full = Compatibility::Advanced {
-                backward: Some(Side::Transitive),
-                forward: Some(Side::Till(VersionInfo {
+                backward: Some(VersionScope::Transitive),
+                forward: Some(VersionScope::Till(VersionInfo {
                     type_name: "shop.Order".into(),
                     format: "Avro".into(),
                     version: 0,
@@ -198,18 +198,19 @@ async fn every_read_is_equal_in_process_and_over_grpc() {
                 })),
             };
             for question in [
-                Question::default(),
-                Question { compatibility: Some(full), rules: None },
-                Question { compatibility: None, rules: Some(Rules::Java) },
+                CheckOptions::default(),
+                CheckOptions { compatibility: Some(full), rules: None },
+                CheckOptions { compatibility: None, rules: Some(Rules::Java) },
             ] {
                 let _ = compare!(local, remote, |r| r.check(group, order(fields), question.clone()));
             }
         }
     }
-    let refusal = remote.check(&orders, order(TOTAL), Question::default()).await.unwrap().refusal.unwrap();
+    let refusal =
+        remote.check(&orders, order(TOTAL), CheckOptions::default()).await.unwrap().refusal.unwrap();
     assert!(!refusal.reasons.is_empty());
     let json = SchemaInfo::new("click", Format::Json, "{}");
-    compare!(local, remote, |r| r.check(&orders, json.clone(), Question::default())).unwrap_err();
+    compare!(local, remote, |r| r.check(&orders, json.clone(), CheckOptions::default())).unwrap_err();
     assert_eq!(compare!(local, remote, |r| r.added_to("shop", order(ID))).unwrap().len(), 1);
     compare!(local, remote, |r| r.added_to("shop", order("wrong"))).unwrap_err();
     for search in [
@@ -322,12 +323,12 @@ async fn an_import_keeps_the_ids() {
     let exported = lines(&connect(from).await, None).await;
     let (other, to, _end) = both().await;
     let remote = connect(to).await;
-    let imported = remote.import(import_stream(exported.clone()), Existing::Refuse).await.unwrap();
+    let imported = remote.import(import_stream(exported.clone()), OnConflict::Refuse).await.unwrap();
     assert_eq!((imported.groups, imported.schemas, imported.encodings), (3, 6, 3));
     assert_eq!(lines(&other, None).await, exported);
 
     // a second import: rejected or skipped
-    for existing in [Existing::Refuse, Existing::Skip] {
+    for existing in [OnConflict::Refuse, OnConflict::Skip] {
         let expected = comparable(other.import(import_stream(exported.clone()), existing).await);
         assert_eq!(comparable(remote.import(import_stream(exported.clone()), existing).await), expected);
     }
@@ -344,14 +345,14 @@ async fn an_import_keeps_the_ids() {
     for damaged in
         [exported[..4].to_vec(), odd, wrong, vec![], vec![ExportLine::Begin { kulya_registry_export: 9 }]]
     {
-        let expected = comparable(other.import(import_stream(damaged.clone()), Existing::Skip).await);
+        let expected = comparable(other.import(import_stream(damaged.clone()), OnConflict::Skip).await);
         assert!(expected.is_err());
-        assert_eq!(comparable(remote.import(import_stream(damaged), Existing::Skip).await), expected);
+        assert_eq!(comparable(remote.import(import_stream(damaged), OnConflict::Skip).await), expected);
     }
     // an error of the lines' reader ends the import without a partial group
     let broken = RegistryError::new(RegistryErrorKind::InvalidInput, "line 4 is no JSON");
     let torn = stream::iter(exported.into_iter().take(3).map(Ok).chain([Err(broken)])).boxed();
-    let error = remote.import(torn, Existing::Skip).await.unwrap_err();
+    let error = remote.import(torn, OnConflict::Skip).await.unwrap_err();
     assert_eq!(error.to_string(), "line 4 is no JSON");
     assert_eq!(other.group(&group("orders")).await.unwrap_err().kind(), RegistryErrorKind::NotFound);
 }
@@ -362,7 +363,7 @@ async fn rest_v1_finds_everything() {
     fill(&local).await;
     let v1: Arc<dyn SchemaRegistry> = Arc::new(HttpRegistry::new(&format!("http://{address}")).unwrap());
     let namespaces = vec![String::new(), "shop".to_owned(), "none".to_owned()];
-    let probed: Vec<ExportLine> = export_by_probing(v1, namespaces).map(Result::unwrap).collect().await;
+    let probed: Vec<ExportLine> = export_namespaces(v1, namespaces).map(Result::unwrap).collect().await;
     let mut expected = lines(&local, None).await;
     // v1 does not report the compatibility at the time of a deleted schema; here it never changed
     for line in &mut expected {
@@ -373,10 +374,10 @@ async fn rest_v1_finds_everything() {
     }
     assert_eq!(probed, expected);
     let (other, to, _end) = both().await;
-    connect(to).await.import(import_stream(probed), Existing::Refuse).await.unwrap();
+    connect(to).await.import(import_stream(probed), OnConflict::Refuse).await.unwrap();
     assert_eq!(lines(&other, None).await, expected);
     let nobody: Arc<dyn SchemaRegistry> = Arc::new(HttpRegistry::new("http://127.0.0.1:1").unwrap());
-    let result: Vec<_> = export_by_probing(nobody, vec![String::new()]).collect().await;
+    let result: Vec<_> = export_namespaces(nobody, vec![String::new()]).collect().await;
     assert_eq!(result.last().unwrap().as_ref().unwrap_err().kind(), RegistryErrorKind::Unavailable);
     assert_eq!(result.len(), 2, "an export that failed has no end");
 }
@@ -398,7 +399,7 @@ async fn many_encodings_have_ids() {
         }
         let v1: Arc<dyn SchemaRegistry> = Arc::new(HttpRegistry::new(&format!("http://{address}")).unwrap());
         let probed: Vec<ExportLine> =
-            export_by_probing(v1, vec!["shop".to_owned()]).map(Result::unwrap).collect().await;
+            export_namespaces(v1, vec!["shop".to_owned()]).map(Result::unwrap).collect().await;
         assert_eq!(probed, lines(&local, None).await);
     }
 }

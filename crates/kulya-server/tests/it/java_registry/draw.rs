@@ -211,7 +211,10 @@ impl Client {
                 self.0.pick(&["Avro", "Json", "Protobuf", "mine"]),
                 self.0.pick(&["User", "a.b.User", "E", "M"]),
             );
-            format!("{base}/{group}/schemas/format/{format}/type/{name}/versions/{}{none}", self.0.u64_below(3))
+            format!(
+                "{base}/{group}/schemas/format/{format}/type/{name}/versions/{}{none}",
+                self.0.u64_below(3)
+            )
         };
         match self.0.u64_below(40) {
             0..6 => {
@@ -290,9 +293,12 @@ impl Client {
                 let body = json!({ "versionInfo": self.version(), "codecType": self.0.pick(&CODECS) });
                 request("encodingId", "PUT", format!("{base}/{group}/encodings{none}"), Some(body))
             }
-            36 => {
-                request("encoding", "GET", format!("{base}/{group}/encodings/{}{none}", self.0.u64_below(3)), None)
-            }
+            36 => request(
+                "encoding",
+                "GET",
+                format!("{base}/{group}/encodings/{}{none}", self.0.u64_below(3)),
+                None,
+            ),
             37 => request("codecs", "GET", format!("{base}/{group}/codecTypes{none}"), None),
             38 => {
                 let body = json!({ "name": self.0.pick(&CODECS[1..]), "properties": self.properties() });

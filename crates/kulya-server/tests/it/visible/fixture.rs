@@ -9,9 +9,8 @@ use kulya_auth::acl::Acl;
 use kulya_auth::operation::{self, RegistryCall, StoreCall};
 use kulya_auth::resource::ResourceNames;
 use kulya_auth::{Authenticator, PasswordHash, TextSource, account};
-use kulya_registry_api::SchemaRegistry;
-use kulya_testkit::SeededRng;
 use kulya_registry::Registry;
+use kulya_registry_api::SchemaRegistry;
 use kulya_schema::{CodecType, Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
 use kulya_server::{AccessControl, Limits, Services};
 use kulya_store::clock::SystemClock;
@@ -19,6 +18,7 @@ use kulya_store::memory::MemoryStore;
 use kulya_store::{
     Append, Commit, Condition, Scope, StreamConfig, StreamId, StreamStore, TableChange, TableId,
 };
+use kulya_testkit::SeededRng;
 use std::io;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};

@@ -546,7 +546,7 @@ fn import() -> String {
 /// Every call of the services, from their descriptors.
 fn services() -> Vec<String> {
     let mut calls = Vec::new();
-    for descriptor in [kulya_wire::DESCRIPTOR, kulya_wire::registry::DESCRIPTOR] {
+    for descriptor in [kulya_wire::FILE_DESCRIPTOR_SET, kulya_wire::registry::FILE_DESCRIPTOR_SET] {
         let set = prost_types::FileDescriptorSet::decode(descriptor).unwrap();
         for file in set.file {
             for service in &file.service {

@@ -12,7 +12,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use futures::stream::{self, StreamExt};
-use kulya_registry_api::administration::{Existing, ExportLine, Imported};
+use kulya_registry_api::administration::{ExportLine, ImportSummary, OnConflict};
 use serde::Deserialize;
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -51,7 +51,7 @@ pub(crate) async fn export(
 #[serde(deny_unknown_fields)]
 pub(crate) struct ImportParameters {
     #[serde(default)]
-    existing: Existing,
+    existing: OnConflict,
 }
 
 pub(crate) async fn import(
@@ -59,7 +59,7 @@ pub(crate) async fn import(
     Query(ImportParameters { existing }): Query<ImportParameters>,
     headers: HeaderMap,
     body: Body,
-) -> Result<axum::Json<Imported>, ApiError> {
+) -> Result<axum::Json<ImportSummary>, ApiError> {
     check_content_type(&headers, "application/x-ndjson")?;
     let lines = Arc::new(Mutex::new(JsonLines::new(body)));
     let parsed = stream::unfold(Arc::clone(&lines), |lines| async move {

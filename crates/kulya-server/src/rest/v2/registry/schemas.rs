@@ -7,7 +7,9 @@ use super::query::{InNamespace, page};
 use super::schema_body::{SchemaBody, parse_rules};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use kulya_registry_api::administration::{Comparison, Page, PageRequest, Question, Verdict, VersionEntry};
+use kulya_registry_api::administration::{
+    CheckOptions, Comparison, Page, PageRequest, Verdict, VersionEntry,
+};
 use kulya_schema::{Compatibility, GroupId, SchemaInfo, VersionInfo};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -145,7 +147,7 @@ pub(crate) async fn check(
     Json(Check { schema_info, compatibility, rules }): Json<Check>,
 ) -> JsonResult<Verdict> {
     let rules = rules.as_ref().map(parse_rules).transpose()?;
-    let question = Question { compatibility, rules };
+    let question = CheckOptions { compatibility, rules };
     let group = namespace.group(group);
     Ok(axum::Json(services.registry.check(&group, schema_info.into_schema()?, question).await?))
 }

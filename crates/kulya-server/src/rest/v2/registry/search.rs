@@ -8,7 +8,7 @@ use super::schema_body::SchemaBody;
 use crate::middleware::RequestContext;
 use kulya_auth::operation;
 use kulya_auth::permission::Permission;
-use kulya_registry_api::administration::{self, Found, Page, Search};
+use kulya_registry_api::administration::{self, Page, Search, SearchHit};
 use serde::{Deserialize, Serialize};
 
 type JsonResult<T> = Result<axum::Json<T>, ApiError>;
@@ -30,7 +30,7 @@ pub(crate) struct SearchParameters {
 pub(crate) async fn by_query(
     services: CallerServices,
     Query(parameters): Query<SearchParameters>,
-) -> JsonResult<Page<Found>> {
+) -> JsonResult<Page<SearchHit>> {
     let SearchParameters { namespace, group, r#type: type_name, format, field, all_versions, limit, after } =
         parameters;
     let search = Search { namespace, group, type_name, format, field, all_versions };
@@ -42,7 +42,7 @@ pub(crate) async fn by_body(
     context: RequestContext,
     Query(paging): Query<Paging>,
     Json(search): Json<Search>,
-) -> JsonResult<Page<Found>> {
+) -> JsonResult<Page<SearchHit>> {
     // the namespace is in the body, so the middleware cannot check it
     context.require(
         &operation::namespace(context.names(), search.namespace.as_deref(), Permission::Read),
