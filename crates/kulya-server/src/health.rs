@@ -77,10 +77,10 @@ impl ServerHealth {
             name: "server".to_owned(),
             status,
             reason: reason.map(str::to_owned),
-            counters: vec![("panics", supervision::panics())],
+            counters: vec![("panics", supervision::panic_count())],
         };
         let store = store.map(|store| store.health()).unwrap_or_default();
-        Health { components: vec![server] }.and(self.0.supervisor.health()).and(store)
+        Health { components: vec![server] }.merge(self.0.supervisor.health()).merge(store)
     }
 
     fn phase(&self) -> MutexGuard<'_, Phase> {

@@ -189,7 +189,7 @@ pub(crate) async fn serve(
         // small responses must not wait for more data; without the option they are only delayed
         let _ = stream.set_nodelay(true);
         let handler = handler.clone();
-        running.spawn(supervision::logged("connection", async move {
+        running.spawn(supervision::catch_and_log("connection", async move {
             if let Err(error) = handler.handle(stream, open).await {
                 tracing::debug!("connection from {address} closed: {error}");
             }

@@ -74,10 +74,10 @@ impl ReplayCache {
         run: impl Future<Output = Result<CallResponse>> + Send + 'static,
     ) -> std::result::Result<CallResponse, Status> {
         let Some(call) = call else {
-            return run.await.map_err(|error| error::status(&error));
+            return run.await.map_err(|error| error::to_status(&error));
         };
-        let id = id_from_bytes("session slot", &call.lane).map_err(|error| error::status(&error))?;
-        self.join(id, call.number, run)?.await.map_err(error::detail_status)
+        let id = id_from_bytes("session slot", &call.lane).map_err(|error| error::to_status(&error))?;
+        self.join(id, call.number, run)?.await.map_err(error::detail_to_status)
     }
 
     /// Returns the call of this number, which is started unless it runs or has run.
@@ -96,19 +96,19 @@ impl ReplayCache {
                     "call {number} of a session slot is older than {}: nothing was done",
                     slot.number
                 );
-                return Err(error::status(&Error::invalid(what)));
+                return Err(error::to_status(&Error::invalid(what)));
             }
             _ => {}
         }
         let this = Arc::clone(self);
         let running = supervision::spawn_logged("gRPC call", async move {
-            let result = run.await.map_err(|error| error::detail(&error));
+            let result = run.await.map_err(|error| error::to_detail(&error));
             if let Ok(response) = &result {
                 this.slots().set_bytes(id, number, response.bytes());
             }
             result
         });
-        let panicked = || error::detail(&Error::new(ErrorKind::Failed, "the call panicked in the server"));
+        let panicked = || error::to_detail(&Error::new(ErrorKind::Failed, "the call panicked in the server"));
         let call = running
             .map(move |result| result.ok().flatten().unwrap_or_else(|| Err(panicked())))
             .boxed()
@@ -196,7 +196,7 @@ mod tests {
         let first = cache.run_once(call(0, 1), fail).await.err().unwrap();
         let retried =
             cache.run_once(call(0, 1), async { Ok(CallResponse::Applied(true)) }).await.err().unwrap();
-        assert_eq!(error::carried(&first).unwrap().kind(), error::carried(&retried).unwrap().kind());
+        assert_eq!(error::from_status(&first).unwrap().kind(), error::from_status(&retried).unwrap().kind());
         for slot in 1..=MAX_SLOTS as u128 {
             assert!(cache.run_once(call(slot, 1), async { Ok(CallResponse::Applied(true)) }).await.is_ok());
         }

@@ -19,5 +19,5 @@ pub(super) fn store_status(error: Error) -> Status {
     if is_server_error {
         tracing::error!("{}", format_error_chain(&error));
     }
-    error::status(&error)
+    error::to_status(&error)
 }

@@ -158,7 +158,7 @@ impl WaitCall {
             return Err(Error::invalid(format!("wait {id} was requested twice")));
         }
         let (store, offset) = (Arc::clone(&self.store), beyond.offset);
-        let wait = async move { (id, store.wait_beyond(&segment, offset).await) };
+        let wait = async move { (id, store.wait_for_data(&segment, offset).await) };
         self.waiting.push(Abortable::new(wait.boxed(), registration));
         Ok(())
     }
@@ -205,7 +205,7 @@ impl StreamingCall for WaitCall {
                 Event::Completed(Err(Aborted)) => continue,
             };
             self.handles.remove(&id);
-            let error = result.err().map(|error| error::detail(&error));
+            let error = result.err().map(|error| error::to_detail(&error));
             return Some(Ok(v1::WaitReply { id, error }));
         }
     }

@@ -45,13 +45,13 @@ impl TransactionCall {
                 let committing =
                     supervision::spawn_logged("gRPC commit", self.transaction.take()?.commit(changes));
                 let panicked = || Err(Error::new(ErrorKind::Failed, "the commit panicked in the server"));
-                committing.await.ok().flatten().unwrap_or_else(panicked).map(TransactionReply::Committed)
+                committing.await.ok().flatten().unwrap_or_else(panicked).map(TransactionReply::CommitReceipt)
             }
             TransactionOp::Abort => {
                 self.transaction.take()?.abort().await.map(|()| TransactionReply::Aborted)
             }
         };
-        Some(result.unwrap_or_else(TransactionReply::Refused))
+        Some(result.unwrap_or_else(TransactionReply::Failed))
     }
 }
 
@@ -84,7 +84,7 @@ impl StreamingCall for TransactionCall {
                 }
                 self.run(request).await?
             }
-            Err(error) => TransactionReply::Refused(error),
+            Err(error) => TransactionReply::Failed(error),
         };
         Some(Ok((&response).into()))
     }

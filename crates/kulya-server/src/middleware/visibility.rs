@@ -37,7 +37,7 @@ impl ProtectedRegistry {
             return (*self.0).clone();
         }
         let name = context.identity();
-        self.0.seen_by(Arc::new(CallerView { name, context: context.clone(), is_java }))
+        self.0.authorized_by(Arc::new(CallerView { name, context: context.clone(), is_java }))
     }
 }
 
@@ -48,19 +48,19 @@ struct CallerView {
 }
 
 impl Authorizer for CallerView {
-    fn name(&self) -> &str {
-        &self.name
+    fn principal(&self) -> &str {
+        &self.principal
     }
 
-    fn may_read(&self, group: &GroupId) -> bool {
+    fn can_read(&self, group: &GroupId) -> bool {
         self.context.may_read_group(group)
     }
 
-    fn may_see_namespace(&self, namespace: &str) -> bool {
+    fn can_list_namespace(&self, namespace: &str) -> bool {
         self.context.may_read_namespace(namespace)
     }
 
-    fn may_make(&self, group: &GroupId) -> std::result::Result<(), String> {
+    fn check_create(&self, group: &GroupId) -> std::result::Result<(), String> {
         let GroupId { namespace, name } = group;
         let required = |call| operation::registry(self.context.names(), call, namespace, name);
         let (create, read) = (required(RegistryCall::CreateGroup), required(RegistryCall::ReadGroup));

@@ -175,7 +175,7 @@ async fn run_sequentially(seed: u64) -> u64 {
 }
 
 fn seeded_choice(seed: u64, number: u64) -> usize {
-    SeededRng::new(seed ^ number << 32).below(3)
+    SeededRng::new(seed ^ number << 32).index(3)
 }
 
 #[test]

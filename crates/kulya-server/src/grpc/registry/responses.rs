@@ -30,7 +30,7 @@ pub(super) fn registry_status(error: RegistryError) -> Status {
     if matches!(error.kind(), RegistryErrorKind::Failed | RegistryErrorKind::Unavailable) {
         tracing::error!("{}", format_error_chain(&error));
     }
-    error::status(&error)
+    error::to_status(&error)
 }
 
 /// Converts a result.

@@ -183,7 +183,7 @@ impl Service for RegistryService {
                     RegistryErrorKind::Incompatible | RegistryErrorKind::FormatMismatch
                 ) =>
             {
-                Reply::Refused(error::detail(&error))
+                Reply::Refused(error::to_detail(&error))
             }
             Err(error) => return Err(registry_status(error)),
         };
@@ -329,7 +329,7 @@ impl Service for RegistryService {
         authorization.registry_call(RegistryCall::AddedTo, &GroupId::new(&namespace, ""))?;
         let found = authorization
             .registry(&self.registry)
-            .added_to(&namespace, parse(schema, "schema")?)
+            .schema_references(&namespace, parse(schema, "schema")?)
             .await
             .map_err(registry_status)?;
         let holder =
@@ -447,7 +447,7 @@ impl Service for RegistryService {
         let registry = authorization.registry(&self.registry);
         let position = match request.into_inner().from {
             Some(position) => position,
-            None => registry.end_of_changes().await.map_err(registry_status)?,
+            None => registry.changelog_tail().await.map_err(registry_status)?,
         };
         let lines = registry.changes(Some(&position)).await.map_err(registry_status)?;
         let reply = |(position, change): (String, Change)| v1::WatchReply {

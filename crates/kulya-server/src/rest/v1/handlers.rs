@@ -106,7 +106,7 @@ pub(super) async fn list_groups(registry: &Registry, call: &Call) -> Result {
         match (page.next, page.items.last()) {
             (Some(next), _) => token = next,
             // a client reads on until a page is empty, so the last page has a token too (contract §1.3)
-            (None, Some((last, _))) => token = registry.token_behind(last).await?,
+            (None, Some((last, _))) => token = registry.page_token_after(last).await?,
             (None, None) => {}
         }
         groups.extend(page.items.into_iter().map(|(id, properties)| (id.name, properties)));
@@ -198,7 +198,7 @@ pub(super) async fn find_schema(registry: &Registry, call: &Call) -> Result {
 
 pub(super) async fn validate_schema(registry: &Registry, call: &Call) -> Result {
     let Validate { schema_info, compatibility } = call.body()?;
-    let question = CheckOptions { compatibility, ..Question::default() };
+    let question = CheckOptions { compatibility, ..CheckOptions::default() };
     let verdict = registry.check(&call.group(), schema_info, question).await?;
     Ok(ApiResponse::ok(&Valid { valid: verdict.refusal.is_none() }))
 }
@@ -250,5 +250,5 @@ pub(super) async fn add_codec_type(registry: &Registry, call: &Call) -> Result {
 }
 
 pub(super) async fn added_to(registry: &Registry, call: &Call) -> Result {
-    Ok(ApiResponse::ok(&Groups { groups: registry.added_to(&call.namespace, call.body()?).await? }))
+    Ok(ApiResponse::ok(&Groups { groups: registry.schema_references(&call.namespace, call.body()?).await? }))
 }

@@ -186,7 +186,7 @@ pub(super) async fn append(
     let stream = StreamId::new(&scope, &stream)?;
     let commit = Commit::events(vec![Append { stream, routing_key: key, event }]);
     let commit = match writer_mark(&headers)? {
-        Some((writer, event_number)) => commit.by(writer, event_number),
+        Some((writer, event_number)) => commit.with_writer(writer, event_number),
         None => commit,
     };
     let committed = services.store.commit(commit).await?;

@@ -61,7 +61,7 @@ pub(super) fn parse_rules(labels: &BTreeMap<String, String>) -> Result<Rules, Ap
             "{other:.80?} is not a label of rules: those start with \"kulya.\""
         )));
     }
-    Rules::of(labels).map_err(|error| bad_request(error.to_string()))
+    Rules::from_labels(labels).map_err(|error| bad_request(error.to_string()))
 }
 
 #[cfg(test)]

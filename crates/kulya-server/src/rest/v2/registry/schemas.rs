@@ -94,7 +94,7 @@ pub(crate) async fn get(
     let page = services.registry.versions_page(&group, None, &PageRequest::after(after, 1)).await?;
     let entry = page.items.into_iter().next().ok_or_else(|| deleted(&group, id))?;
     let VersionEntry { version_info, deleted } = entry;
-    let text = services.registry.readable(&schema_info).await?.unwrap_or_default();
+    let text = services.registry.pretty_print(&schema_info).await?.unwrap_or_default();
     Ok(axum::Json(Schema { schema_info, version_info, deleted, text }))
 }
 
@@ -116,7 +116,7 @@ pub(crate) async fn text(
         );
         ApiError::new(StatusCode::NOT_FOUND, "not-found", what)
     };
-    let text = services.registry.readable(&schema).await?.map_err(|error| no_text(error.to_string()))?;
+    let text = services.registry.pretty_print(&schema).await?.map_err(|error| no_text(error.to_string()))?;
     let text = text.ok_or_else(|| no_text(format!("{} schemas are binary", schema.format)))?;
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
 }

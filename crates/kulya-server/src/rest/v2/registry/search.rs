@@ -54,7 +54,7 @@ pub(crate) async fn by_body(
 
 #[derive(Serialize)]
 pub(crate) struct AddedTo {
-    groups: administration::AddedTo,
+    groups: administration::SchemaReferences,
 }
 
 pub(crate) async fn added_to(
@@ -62,6 +62,6 @@ pub(crate) async fn added_to(
     Query(InNamespace { namespace }): Query<InNamespace>,
     Json(schema): Json<SchemaBody>,
 ) -> JsonResult<AddedTo> {
-    let groups = services.registry.added_to(&namespace, schema.into_schema()?).await?;
+    let groups = services.registry.schema_references(&namespace, schema.into_schema()?).await?;
     Ok(axum::Json(AddedTo { groups }))
 }
