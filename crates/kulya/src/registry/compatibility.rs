@@ -69,10 +69,13 @@ fn check_files(paths: &[PathBuf], args: &CheckArgs, as_json: bool) -> Result<boo
     };
     let (new, old) = paths.split_last().context("give the schemas in order, the new one last")?;
     let old: Vec<String> = old.iter().map(|path| schema_files::file_name(path)).collect();
-    let subject = if old.is_empty() { "no other schema".to_owned() } else { old.join(", ") };
+    let result = match old.as_slice() {
+        [] => "the first schema".to_owned(),
+        old => format!("compatible with {}", old.join(", ")),
+    };
     let (policy, rules) = (context.compatibility.policy(), context.rules.name());
-    let subject = format!("{subject} (policy {policy}, {rules} rules)");
-    print_verdict(&verdict, &schema_files::file_name(new), &subject, &name, as_json)
+    let result = format!("{result} (policy {policy}, {rules} rules)");
+    print_verdict(&verdict, &schema_files::file_name(new), &result, &name, as_json)
 }
 
 /// Builds the context of a compatibility check, as of a group with these properties.
@@ -108,15 +111,15 @@ async fn check_in_group(
     let compatibility = args.policy.compatibility(|id| known.get(&id).cloned())?;
     let verdict = connection.registry.check(group, schema, Question { compatibility, rules }).await?;
     connection.close().await?;
-    let subject = format!("group {group}");
-    print_verdict(&verdict, &schema_files::file_name(path), &subject, &display::version, as_json)
+    let result = format!("compatible with group {group}");
+    print_verdict(&verdict, &schema_files::file_name(path), &result, &display::version, as_json)
 }
 
-/// Prints the result of a check of the schema `new` against `subject`; returns whether it is compatible.
+/// Prints the result of a check of the schema `new`, which is `result` if it may be added; returns whether it may.
 fn print_verdict(
     verdict: &Verdict,
     new: &str,
-    subject: &str,
+    result: &str,
     names: display::VersionNames<'_>,
     as_json: bool,
 ) -> Result<bool> {
@@ -124,7 +127,7 @@ fn print_verdict(
         _ if as_json => print_json(verdict)?,
         (Some(version), _) => print_line!("{new} is already registered: {}", names(version)),
         (None, Some(refusal)) => display::print_refusal(new, refusal, names),
-        (None, None) => print_line!("{new} is compatible with {subject}"),
+        (None, None) => print_line!("{new} is {result}"),
     }
     Ok(verdict.compatible)
 }
