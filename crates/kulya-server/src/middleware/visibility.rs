@@ -36,13 +36,13 @@ impl ProtectedRegistry {
         if context.is_unrestricted() {
             return (*self.0).clone();
         }
-        let name = context.identity();
-        self.0.authorized_by(Arc::new(CallerView { name, context: context.clone(), is_java }))
+        let principal = context.identity();
+        self.0.authorized_by(Arc::new(CallerView { principal, context: context.clone(), is_java }))
     }
 }
 
 struct CallerView {
-    name: String,
+    principal: String,
     context: RequestContext,
     is_java: bool,
 }

@@ -136,8 +136,8 @@ async fn run_sequentially(seed: u64) -> u64 {
     retry(|| model::set_up(&stores[0])).await;
     let mut seed_bytes = [0; 32];
     seed_bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed_bytes);
-    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let test_rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed_bytes);
+    let mut runner = TestRunner::new_with_rng(Config::default(), test_rng);
     let mut unknown = 0;
     for _ in 0..25 {
         cluster.clock.advance(Duration::from_millis(13));

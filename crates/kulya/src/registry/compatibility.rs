@@ -119,7 +119,8 @@ async fn check_in_group(
     print_verdict(&verdict, &schema_files::file_name(path), &result, &display::version, as_json)
 }
 
-/// Prints the result of a check of the schema `new`, which is `result` if it may be added; returns whether it may.
+/// Prints the result of a check of the schema `new`, which is `result` if it may be added; returns whether it
+/// may.
 fn print_verdict(
     verdict: &Verdict,
     new: &str,
