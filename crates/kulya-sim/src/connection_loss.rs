@@ -78,7 +78,7 @@ pub async fn simulate_connection_loss(seed: u64, steps: u64) -> ConnectionLossRe
     let clock = Arc::new(ManualClock::default());
     let (served, oracle) = (MemoryStore::with_clock(clock.clone()), MemoryStore::with_clock(clock.clone()));
     for store in [&served, &oracle] {
-        model::make(store).await.expect("the streams are created");
+        model::set_up(store).await.expect("the streams are created");
     }
     served
         .create_stream(&tailed_stream(), StreamConfig::with_segments(2))
@@ -133,7 +133,7 @@ impl Simulation {
         let step = random_step(&mut self.rng);
         let may_restart = self.schedule_loss();
         let _ = write!(self.report.trace, "{step:?}");
-        let result = model::take(&self.remote, &step).await;
+        let result = model::apply(&self.remote, &step).await;
         self.network.schedule(None);
         let _ = writeln!(self.report.trace, " returned {result:?}");
         match result {
@@ -142,7 +142,7 @@ impl Simulation {
                 let is_correct = found == expected || may_restart && is_repeated(&step, &found, &expected);
                 self.ensure(is_correct, &format!("{found:?} and not {expected:?}"));
             }
-            Err(error) if may_restart && error.kind() == ErrorKind::AnswerLost => {
+            Err(error) if may_restart && error.kind() == ErrorKind::ResponseLost => {
                 self.report.lost_responses += 1;
                 self.expected(&step).await;
             }
@@ -155,7 +155,7 @@ impl Simulation {
     }
 
     async fn expected(&self, step: &Step) -> StepOutcome {
-        model::take(&self.oracle, step).await.expect("memory has no network")
+        model::apply(&self.oracle, step).await.expect("memory has no network")
     }
 
     /// Appends events for the tail.
@@ -171,7 +171,7 @@ impl Simulation {
         self.network.schedule(None);
         match result {
             Ok(_) => {}
-            Err(error) if may_restart && error.kind() == ErrorKind::AnswerLost => {
+            Err(error) if may_restart && error.kind() == ErrorKind::ResponseLost => {
                 self.report.lost_responses += 1
             }
             Err(error) => self.ensure(false, &format!("a commit failed: {error}")),
@@ -200,7 +200,7 @@ impl Simulation {
 /// call.
 fn is_repeated(step: &Step, found: &StepOutcome, expected: &StepOutcome) -> bool {
     match step {
-        Step::Commit { writer: Some(_), .. } => found.text == "[] true" && !found.refused,
+        Step::Commit { writer: Some(_), .. } => found.text == "[] true" && !found.is_rejected,
         Step::Create(..) | Step::Seal(_) | Step::Delete(_) => {
             found.text == "false" && expected.text == "true"
         }

@@ -84,8 +84,8 @@ pub async fn simulate_crashes(seed: u64, crashes: u64) -> CrashReport {
     let clock = Arc::new(ManualClock::default());
     let store = open(&disk, &index, &clock).expect("a store is created on an empty disk");
     let oracle = MemoryStore::with_clock(clock.clone());
-    model::make(&store).await.expect("the streams are created");
-    model::make(&oracle).await.expect("the streams are created");
+    model::set_up(&store).await.expect("the streams are created");
+    model::set_up(&oracle).await.expect("the streams are created");
     let start = model::digest(&oracle).await.expect("memory can be read");
     let (taken, possible) = (Vec::new(), vec![(start, 0)]);
     let mut simulation = Simulation {
@@ -115,7 +115,7 @@ fn open(disk: &SimDisk, index: &SimIndex, clock: &Arc<ManualClock>) -> kulya_sto
         clock: clock.clone(),
         index: Some(Arc::new(index.clone())),
         secret: Some([7; 16]),
-        ..Components::default()
+        ..Options::default()
     };
     EmbeddedStore::open_with(Path::new("store"), components)
 }
@@ -231,7 +231,7 @@ impl Simulation {
         self.clock.advance(Duration::from_millis(self.rng.u64_below(8)));
         let before = self.disk.logs();
         let results =
-            futures::future::join_all(group.iter().map(|step| model::take(&self.store, step))).await;
+            futures::future::join_all(group.iter().map(|step| model::apply(&self.store, step))).await;
         let after = self.disk.logs();
         let full = |result: &kulya_store::Result<_>| matches!(result, Err(e) if e.kind() == ErrorKind::Full);
         if results.iter().all(full) {
@@ -241,18 +241,18 @@ impl Simulation {
         let mut is_usable = true;
         let (mut is_durable, mut has_frame) = (false, false);
         for (step, result) in group.iter().zip(results) {
-            let expected = model::take(&self.oracle, step).await.expect("memory has no disk");
+            let expected = model::apply(&self.oracle, step).await.expect("memory has no disk");
             match result {
                 Ok(found) => {
                     self.ensure(
                         found == expected,
                         &format!("{step:?} returned {found:?} and not {expected:?}"),
                     );
-                    let is_synced = !matches!(step, Step::Commit { synced: false, .. });
+                    let is_synced = !matches!(step, Step::Commit { is_synced: false, .. });
                     // an abort guarantees nothing
                     let is_committed = !matches!(step, Step::Transaction { commits: false, .. });
-                    is_durable |= is_synced && is_committed && !found.refused;
-                    has_frame |= is_synced && !found.refused && writes_frame(step, &found.text);
+                    is_durable |= is_synced && is_committed && !found.is_rejected;
+                    has_frame |= is_synced && !found.is_rejected && writes_frame(step, &found.text);
                 }
                 // the outcome is unknown until the store is reopened
                 Err(_) => is_usable = false,
@@ -353,10 +353,10 @@ impl Simulation {
             self.taken.truncate(steps);
             let now = self.clock.since_epoch();
             self.oracle = MemoryStore::with_clock(self.clock.clone());
-            model::make(&self.oracle).await.expect("the streams are created");
+            model::set_up(&self.oracle).await.expect("the streams are created");
             for (time, step) in &self.taken {
                 self.clock.set(*time);
-                model::take(&self.oracle, step).await.expect("memory has no disk");
+                model::apply(&self.oracle, step).await.expect("memory has no disk");
             }
             self.clock.set(now);
         }

@@ -217,7 +217,7 @@ impl DiskHandle {
 }
 
 impl Disk for DiskHandle {
-    fn make_folder(&self, path: &Path) -> io::Result<()> {
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state()?;
         if !state.folders.contains(path) {
             state.count_operation()?;
@@ -236,11 +236,11 @@ impl Disk for DiskHandle {
         Ok(inside.filter_map(name).collect())
     }
 
-    fn read_whole(&self, path: &Path) -> io::Result<Vec<u8>> {
+    fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
         Ok(self.state()?.file(path)?.bytes.clone())
     }
 
-    fn write_whole(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+    fn write_file(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         let mut state = self.state()?;
         state.count_operation()?;
         let length = content.len();
@@ -270,14 +270,14 @@ impl Disk for DiskHandle {
         if std::mem::replace(&mut state.locked, true) {
             return Ok(LockOutcome::Held { owner: "another".to_owned() });
         }
-        Ok(LockOutcome::Taken(Box::new(SimLock(self.disk.clone(), self.generation))))
+        Ok(LockOutcome::Acquired(Box::new(SimLock(self.disk.clone(), self.generation))))
     }
 
     fn lock_existing(&self, path: &Path) -> io::Result<Option<LockOutcome>> {
         self.lock(path, "").map(Some)
     }
 
-    fn in_place(&self, path: &Path) -> io::Result<Box<dyn InPlaceFile>> {
+    fn open_in_place(&self, path: &Path) -> io::Result<Box<dyn InPlaceFile>> {
         let mut state = self.state()?;
         let file = state.files.entry(path.to_owned()).or_default();
         file.previous.get_or_insert_default();
@@ -288,7 +288,7 @@ impl Disk for DiskHandle {
         }))
     }
 
-    fn append_to(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
+    fn open_append(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
         let mut state = self.state()?;
         if let Err(error) = state.count_operation() {
             if state.rng().one_in(2) {
@@ -310,7 +310,7 @@ impl Disk for DiskHandle {
         }))
     }
 
-    fn read_from(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
+    fn open_read(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
         self.state()?.file(path)?;
         Ok(Arc::new(FileHandle {
             disk: self.disk.clone(),

@@ -82,7 +82,7 @@ impl Simulation {
             clock: self.clock.clone(),
             index: Some(Arc::new(self.index.clone())),
             maintenance_interval: Duration::from_millis(1),
-            ..Components::default()
+            ..Options::default()
         };
         EmbeddedStore::open_with(Path::new("store"), components).expect("the store opens")
     }

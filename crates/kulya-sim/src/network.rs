@@ -64,7 +64,7 @@ struct Server {
 impl Server {
     fn new(store: &Arc<dyn StreamStore>) -> Self {
         let shutdown = watch::Sender::new(false);
-        let router = Router::of_store(Arc::clone(store), shutdown.subscribe());
+        let router = Router::for_store(Arc::clone(store), shutdown.subscribe());
         Self { router, shutdown, connections: JoinSet::new() }
     }
 }
@@ -134,11 +134,11 @@ impl Network for SimNetwork {
         }
         let (client, server) = tokio::io::duplex(BUFFER_BYTES);
         let router = inner.server.router.clone();
-        inner.server.connections.spawn(async move { drop(router.converse(server).await) });
+        inner.server.connections.spawn(async move { drop(router.serve_connection(server).await) });
         Ok(Box::new(SimConnection { network: self.clone(), stream: Some(client) }))
     }
 
-    fn draw(&self) -> u128 {
+    fn random_id(&self) -> u128 {
         let mut inner = self.lock();
         u128::from(inner.rng.u64_below(u64::MAX)) << 64 | u128::from(inner.rng.u64_below(u64::MAX))
     }

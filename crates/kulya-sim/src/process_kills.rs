@@ -38,10 +38,7 @@ fn step(seed: u64, number: u64) -> model::Step {
 
 fn open(folder: &Path, clock: &Arc<ManualClock>) -> kulya_store::Result<EmbeddedStore> {
     let clock = clock.clone();
-    EmbeddedStore::open_with(
-        folder,
-        Options { clock, log_file_bytes: LOG_FILE_BYTES, ..Components::default() },
-    )
+    EmbeddedStore::open_with(folder, Options { clock, log_file_bytes: LOG_FILE_BYTES, ..Options::default() })
 }
 
 /// Runs the child process: takes the steps of a seed from number `from` on, and prints the number of each
@@ -51,7 +48,7 @@ pub async fn run_child(folder: &Path, seed: u64, from: u64) {
     let store = open(folder, &clock).expect("the folder opens");
     for number in from.. {
         clock.set(Duration::from_millis(number));
-        model::take(&store, &step(seed, number)).await.expect("the disk works");
+        model::apply(&store, &step(seed, number)).await.expect("the disk works");
         // the parent has exited
         if writeln!(std::io::stdout(), "{number}").is_err() {
             return;
@@ -68,9 +65,9 @@ pub async fn simulate_kills(program: &Path, folder: &Path, seed: u64, times: u64
     let mut rng = SeededRng::new(seed);
     let clock = Arc::new(ManualClock::default());
     let oracle = MemoryStore::with_clock(clock.clone());
-    model::make(&oracle).await.expect("the streams are created");
+    model::set_up(&oracle).await.expect("the streams are created");
     let store = open(folder, &clock).expect("a new folder opens");
-    model::make(&store).await.expect("the streams are created");
+    model::set_up(&store).await.expect("the streams are created");
     store.close().await.expect("the store closes");
     // releases the lock
     drop(store);
@@ -81,7 +78,7 @@ pub async fn simulate_kills(program: &Path, folder: &Path, seed: u64, times: u64
         let mut taken = total.steps;
         let apply = async |number: u64| {
             clock.set(Duration::from_millis(number));
-            model::take(&oracle, &step(seed, number)).await.expect("memory has no disk");
+            model::apply(&oracle, &step(seed, number)).await.expect("memory has no disk");
         };
         while taken < reported {
             apply(taken).await;

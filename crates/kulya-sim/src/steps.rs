@@ -21,7 +21,7 @@ pub(crate) fn random_step(rng: &mut SeededRng) -> Step {
         2 => Step::Delete(stream),
         3..6 => Step::Create(stream, 1 + rng.u64_below(3) as u32),
         6..11 => Step::Transaction {
-            runs: (0..rng.u64_below(4)).map(|_| events(rng, 6)).collect(),
+            batches: (0..rng.u64_below(4)).map(|_| events(rng, 6)).collect(),
             commits: !rng.one_in(3),
         },
         _ => commit(rng, true),
@@ -37,7 +37,7 @@ fn commit(rng: &mut SeededRng, conditional: bool) -> Step {
         changes.push((rng.u64_below(4) as u8, value, condition));
     }
     let writer = rng.one_in(3).then(|| (rng.u64_below(4) as u8, rng.next_u8()));
-    Step::Commit { events, changes, writer, synced: !rng.one_in(3) }
+    Step::Commit { events, changes, writer, is_synced: !rng.one_in(3) }
 }
 
 fn events(rng: &mut SeededRng, max_count: u64) -> Vec<Event> {

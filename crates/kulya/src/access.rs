@@ -62,10 +62,11 @@ pub(crate) async fn configure(args: AccessArgs, settings: &Settings) -> Result<S
         allowed_hosts: flags_or(args.allowed_hosts, &settings.http.allowed_hosts),
         allowed_origins: flags_or(args.allowed_origins, &settings.http.allowed_origins),
     };
-    let mut door = AccessControl::open_to_all(Arc::clone(&clock)).with_limits(limits).with_browsers(browsers);
+    let mut door =
+        AccessControl::permissive(Arc::clone(&clock)).with_limits(limits).with_origin_policy(browsers);
     let proxies =
         if args.trusted_proxies.is_empty() { settings.trusted_proxies.clone() } else { args.trusted_proxies };
-    door = door.behind_proxies(proxies);
+    door = door.with_trusted_proxies(proxies);
     let tls = Tls {
         certificate: args.tls_certificate.or_else(|| settings.tls.certificate.clone()),
         private_key: args.tls_key.or_else(|| settings.tls.private_key.clone()),
@@ -87,7 +88,7 @@ pub(crate) async fn configure(args: AccessArgs, settings: &Settings) -> Result<S
     let authenticator = authenticator(auth, &clock).await?;
     let is_authenticated = authenticator.is_some();
     if let Some(authenticator) = authenticator {
-        door = door.guarded_by(authenticator);
+        door = door.with_authenticator(authenticator);
     }
     if let Some(path) = args.audit_log.or_else(|| settings.audit_log.clone()) {
         let file = LogFile::open(&path);
@@ -141,14 +142,14 @@ async fn authenticator(auth: Auth, clock: &Arc<dyn Clock>) -> Result<Option<Auth
         let keys = if is_url {
             CachedKeySet::new(KeyUrl { url: jwks, ca: jwks_ca.map(read).transpose()? })
         } else {
-            CachedKeySet::of_document(FileSource::new(jwks))
+            CachedKeySet::from_text_source(FileSource::new(jwks))
         };
         let mut rules = TokenRules::new(issuer, audience);
         rules.leeway = leeway_seconds.map_or(rules.leeway, Duration::from_secs);
         rules.acl_claim = acl_claim.or(rules.acl_claim);
         rules.subject_is_account = auth.subject_is_account;
         let tokens = TokenVerifier::new(rules, keys, Arc::clone(clock));
-        match tokens.prepare().await {
+        match tokens.prefetch_keys().await {
             // an issuer that is unreachable now may be reachable when the first token arrives
             Err(error) if is_url => {
                 eprintln!("kulya: warning: {}", format_error(&anyhow::Error::from(error)))

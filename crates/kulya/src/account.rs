@@ -18,8 +18,8 @@ pub(crate) fn run(args: AccountArgs) -> Result<()> {
         AccountCommand::Hash => print_line!("{}", hash_password(iterations)?),
         AccountCommand::Add { user, acl } => {
             // rejects a wrong user or ACL before a password is typed
-            account::line(&user, &PasswordHash::new(b"", [0; 32], NonZeroU32::MIN), &acl)?;
-            print_line!("{}", account::line(&user, &hash_password(iterations)?, &acl)?);
+            account::format_line(&user, &PasswordHash::new(b"", [0; 32], NonZeroU32::MIN), &acl)?;
+            print_line!("{}", account::format_line(&user, &hash_password(iterations)?, &acl)?);
         }
     }
     Ok(())

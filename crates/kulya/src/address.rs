@@ -87,18 +87,18 @@ impl Address {
                         "--ca is for servers and Pravega: for object storage the certificate authorities of this machine are trusted"
                     );
                 }
-                Ok(Self::Objects(StoreLocation::of(url, |name| std::env::var(name).ok())?))
+                Ok(Self::Objects(StoreLocation::from_url(url, |name| std::env::var(name).ok())?))
             }
             "tcp" | "tls" => {
                 let mut pravega = PravegaSettings::new(url.parse()?, random_id());
                 pravega.credentials = Credentials::from_variables(|name| std::env::var(name).ok());
-                pravega.authorities = ca.clone();
+                pravega.ca_file = ca.clone();
                 Ok(Self::Pravega(pravega))
             }
             "http" | "https" => {
                 let ClientCredentials { ca_pem, basic, token } = ClientCredentials::read(args)?;
                 let mut remote = RemoteSettings::new(url);
-                (remote.patience, remote.ca_pem, remote.basic, remote.token) =
+                (remote.retry_timeout, remote.ca_pem, remote.basic, remote.token) =
                     (RETRY_TIMEOUT, ca_pem, basic, token);
                 Ok(Self::Server(remote))
             }

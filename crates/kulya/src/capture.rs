@@ -24,7 +24,7 @@ pub(crate) async fn run(settings: Settings, args: CdcArgs) -> Result<()> {
     }
     let source = read_password_file(source)?;
     let name = source.store_settings()?.name;
-    let until = if args.until_caught_up { StopCondition::CaughtUp } else { StopCondition::Stopped };
+    let until = if args.until_caught_up { StopCondition::CaughtUp } else { StopCondition::Cancelled };
     let stop = shutdown::on_service_signal()?;
     let progress = CaptureProgress::new(&name);
     let started = Instant::now();
@@ -79,7 +79,8 @@ async fn run_into(
     stop: CancellationToken,
 ) -> CdcResult<()> {
     let report = |event| progress.report(&event);
-    kulya_cdc::postgres::run(source, until, RunContext { sink, clock, progress: &report, stop }).await
+    kulya_cdc::postgres::run(source, until, RunContext { sink, clock, on_progress: &report, cancel: stop })
+        .await
 }
 
 /// Selects the source of the settings file by `--name`, or the only one, and applies the flags to it.

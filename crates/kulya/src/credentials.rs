@@ -56,11 +56,11 @@ fn prompt_for_password(user: &str) -> Result<String> {
 /// Connects to a registry that speaks REST v1: Kulya's or the Java one.
 pub(crate) fn rest_v1_registry(url: String, args: &StoreArgs) -> Result<HttpRegistry> {
     let ClientCredentials { ca_pem, basic, token } = ClientCredentials::read(args)?;
-    let login = match (basic, token) {
+    let credentials = match (basic, token) {
         (Some((user, password)), _) => Credentials::Basic { user, password },
         (None, Some(token)) => Credentials::Token(token),
-        (None, None) => Credentials::Nobody,
+        (None, None) => Credentials::Anonymous,
     };
-    let settings = RegistrySettings { ca_pem, login, ..RegistrySettings::new(url) };
-    Ok(HttpRegistry::with(settings)?)
+    let settings = RegistrySettings { ca_pem, credentials, ..RegistrySettings::new(url) };
+    Ok(HttpRegistry::with_settings(settings)?)
 }

@@ -155,7 +155,7 @@ async fn serve_health_separately(
             }
         });
     };
-    let thread = door.health().supervisor().thread("server.health", HealthStatus::Degraded, serve);
+    let thread = door.health().supervisor().spawn_thread("server.health", HealthStatus::Degraded, serve);
     drop(thread.context("cannot start the thread of --health-listen")?);
     Ok(())
 }
@@ -169,7 +169,7 @@ pub(crate) async fn serve_permissive(
     services: &Services,
     stop: CancellationToken,
 ) -> Result<()> {
-    serve_with(AccessControl::open_to_all(Arc::clone(&services.clock)), listener, services, stop).await
+    serve_with(AccessControl::permissive(Arc::clone(&services.clock)), listener, services, stop).await
 }
 
 async fn serve_with(
@@ -242,7 +242,7 @@ async fn capture_until_stopped(
     loop {
         let progress = CaptureProgress::new(&name).with_component(component.clone());
         let error =
-            match run_capture(&services, source.clone(), StopCondition::Stopped, &progress, stop.clone())
+            match run_capture(&services, source.clone(), StopCondition::Cancelled, &progress, stop.clone())
                 .await
             {
                 Ok(()) => return,

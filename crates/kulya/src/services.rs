@@ -33,7 +33,7 @@ pub(crate) struct Services {
 /// reader needs no permission to write and leaves nothing in a store that belongs to others.
 pub(crate) async fn open_services(store: Arc<dyn StreamStore>) -> Result<Services> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let registry = Arc::new(Registry::on(Arc::clone(&store), Arc::clone(&clock))?);
+    let registry = Arc::new(Registry::new(Arc::clone(&store), Arc::clone(&clock))?);
     Ok(Services { store, registry, clock })
 }
 
@@ -151,7 +151,7 @@ impl PravegaReconnect {
         let Self { store, mut backoff, mut error } = self;
         loop {
             backoff.wait(error).await;
-            error = match store.reach().await {
+            error = match store.ping().await {
                 Ok(()) => {
                     eprintln!("kulya: connected to {}", backoff.name);
                     return std::future::pending().await;

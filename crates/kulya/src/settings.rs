@@ -285,7 +285,7 @@ impl Limits {
             idle_time: seconds("idle-seconds", self.idle_seconds, default.idle_time)?,
             body_time: seconds("body-seconds", self.body_seconds, default.body_time)?,
             body_bytes_per_second: self.body_bytes_per_second.unwrap_or(default.body_bytes_per_second),
-            body_most_time: seconds("body-most-seconds", self.body_most_seconds, default.body_most_time)?,
+            max_body_time: seconds("body-most-seconds", self.body_most_seconds, default.max_body_time)?,
             request_time: seconds("request-seconds", self.request_seconds, default.request_time)?,
             write_time: seconds("write-seconds", self.write_seconds, default.write_time)?,
             slow_time: self
@@ -365,7 +365,7 @@ fn parse(text: &str) -> Result<Settings> {
     };
     let reader = toml::Deserializer::parse(text).map_err(one_line)?;
     // serde would take a list in place of a table for its settings in order
-    Settings::deserialize(StrictDeserializer::new(reader, UnknownFields::Refused)).map_err(one_line)
+    Settings::deserialize(StrictDeserializer::new(reader, UnknownFields::Reject)).map_err(one_line)
 }
 
 #[cfg(test)]

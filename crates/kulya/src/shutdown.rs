@@ -56,7 +56,7 @@ fn token_with_exit_code(code: i32) -> anyhow::Result<CancellationToken> {
         }
     };
     // a panic there is logged, and the default action of a signal ends the process
-    drop(Supervisor::default().thread("signals", HealthStatus::Degraded, handle_signals)?);
+    drop(Supervisor::default().spawn_thread("signals", HealthStatus::Degraded, handle_signals)?);
     is_ready.recv()??;
     Ok(token)
 }

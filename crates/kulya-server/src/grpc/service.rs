@@ -89,7 +89,8 @@ fn reused_call_number() -> Status {
 impl stream_store_server::StreamStore for StoreService {
     async fn describe(&self, _: Request<v1::DescribeRequest>) -> ServiceResult<v1::DescribeReply> {
         let store = self.store.unfiltered();
-        let lacks = store.unsupported().iter().map(|(capability, _)| v1::Capability::from(*capability).into());
+        let lacks =
+            store.unsupported().iter().map(|(capability, _)| v1::Capability::from(*capability).into());
         let version = concat!("kulya ", env!("CARGO_PKG_VERSION")).to_owned();
         Ok(Response::new(v1::DescribeReply { version, lacks: lacks.collect() }))
     }

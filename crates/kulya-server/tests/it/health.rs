@@ -24,26 +24,26 @@ struct WrongDisk {
 struct WrongLog(Box<dyn LogFile>, WrongDisk);
 
 impl Disk for WrongDisk {
-    fn make_folder(&self, path: &Path) -> io::Result<()> {
-        FileSystem.make_folder(path)
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        FileSystem.create_dir_all(path)
     }
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
         FileSystem.list(folder)
     }
-    fn read_whole(&self, path: &Path) -> io::Result<Vec<u8>> {
-        FileSystem.read_whole(path)
+    fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
+        FileSystem.read_file(path)
     }
-    fn write_whole(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        FileSystem.write_whole(path, content)
+    fn write_file(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        FileSystem.write_file(path, content)
     }
     fn lock(&self, path: &Path, owner: &str) -> io::Result<LockOutcome> {
         FileSystem.lock(path, owner)
     }
-    fn append_to(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
-        Ok(Box::new(WrongLog(FileSystem.append_to(path, length)?, self.clone())))
+    fn open_append(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
+        Ok(Box::new(WrongLog(FileSystem.open_append(path, length)?, self.clone())))
     }
-    fn read_from(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
-        FileSystem.read_from(path)
+    fn open_read(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
+        FileSystem.open_read(path)
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         // the log's thread also renames, when it starts a file
@@ -103,7 +103,7 @@ async fn component(url: &str, name: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_and_a_failed_sync_are_reported() {
     let (folder, disk) = (tempfile::tempdir().unwrap(), WrongDisk::default());
-    let components = Options { disk: Arc::new(disk.clone()), log_file_bytes: 4000, ..Components::default() };
+    let components = Options { disk: Arc::new(disk.clone()), log_file_bytes: 4000, ..Options::default() };
     let store = EmbeddedStore::open_with(folder.path(), components).unwrap();
     store.create_scope(&stream().scope).await.unwrap();
     let keeps = Retention { bytes: Some(1000), age: None };

@@ -105,14 +105,14 @@ const MADE: &str = "HTTP/1.1 201 x\r\nContent-Length: 0\r\nConnection: close\r\n
 
 fn retrying(url: String) -> RegistrySettings {
     let mut settings = RegistrySettings::new(url);
-    (settings.patience, settings.dice) = (Duration::from_secs(60), Arc::new(|| 0.0));
+    (settings.retry_timeout, settings.jitter) = (Duration::from_secs(60), Arc::new(|| 0.0));
     settings
 }
 
 #[tokio::test]
 async fn idempotent_requests_are_retried() {
     let (url, request) = scripted(vec![CUT, AWAY, LATER, DONE]).await;
-    HttpRegistry::with(retrying(url)).unwrap().ping().await.unwrap();
+    HttpRegistry::with_settings(retrying(url)).unwrap().ping().await.unwrap();
     assert_eq!(request.lock().unwrap().len(), 4);
 }
 
@@ -120,7 +120,8 @@ async fn idempotent_requests_are_retried() {
 async fn other_requests_are_retried_only_if_nothing_was_done() {
     let make = async |responses| {
         let (url, request) = scripted(responses).await;
-        let made = HttpRegistry::with(retrying(url)).unwrap().create_group(&group(), properties()).await;
+        let made =
+            HttpRegistry::with_settings(retrying(url)).unwrap().create_group(&group(), properties()).await;
         (made.map_err(|e| e.kind()), request.lock().unwrap().len())
     };
     assert_eq!(make(vec![LATER, LATER, MADE]).await, (Ok(true), 3));
@@ -131,7 +132,7 @@ async fn other_requests_are_retried_only_if_nothing_was_done() {
 #[tokio::test]
 async fn retries_are_bounded() {
     let (url, request) = scripted(vec![MUCH_LATER, DONE]).await;
-    let error = HttpRegistry::with(retrying(url)).unwrap().ping().await.unwrap_err();
+    let error = HttpRegistry::with_settings(retrying(url)).unwrap().ping().await.unwrap_err();
     assert_eq!((error.kind(), request.lock().unwrap().len()), (RegistryErrorKind::Unavailable, 1));
     let (url, request) = scripted(vec![LATER, DONE]).await;
     assert!(HttpRegistry::new(&url).unwrap().ping().await.is_err(), "requested once");
@@ -143,7 +144,7 @@ struct Numbered(AtomicU32);
 #[async_trait]
 impl TokenSource for Numbered {
     async fn token(&self) -> RegistryResult<AccessToken> {
-        Ok(AccessToken { text: format!("t{}", self.0.fetch_add(1, Ordering::Relaxed)), over: None })
+        Ok(AccessToken { token: format!("t{}", self.0.fetch_add(1, Ordering::Relaxed)), expires_at: None })
     }
 }
 
@@ -151,8 +152,8 @@ impl TokenSource for Numbered {
 async fn a_rejected_token_is_refreshed_once() {
     let (url, request) = scripted(vec![UNKNOWN, DONE, UNKNOWN, UNKNOWN, DONE]).await;
     let mut settings = retrying(url);
-    settings.login = Credentials::Fresh(Arc::new(Numbered(AtomicU32::new(0))));
-    let registry = HttpRegistry::with(settings).unwrap();
+    settings.credentials = Credentials::Source(Arc::new(Numbered(AtomicU32::new(0))));
+    let registry = HttpRegistry::with_settings(settings).unwrap();
     registry.ping().await.unwrap();
     let error = registry.ping().await.unwrap_err();
     assert!(error.to_string().contains("login"), "{error}");

@@ -36,7 +36,7 @@ async fn two_registries_on_one_store_assign_dense_ids() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_stores_on_the_same_objects_assign_dense_ids() {
-    let location = StoreLocation::of("memory://", |_| None).unwrap();
+    let location = StoreLocation::from_url("memory://", |_| None).unwrap();
     let open = async |instance| {
         let settings = ObjectSettings { checkpoint_every: 16, ..ObjectSettings::new(instance) };
         let objects = Arc::clone(&location.objects);

@@ -125,7 +125,7 @@ pub(super) async fn write(path: &Path, rng: &mut SeededRng) -> Fixture {
     let mut logs = BTreeMap::new();
     for (file, bytes) in files(&path.join("log")) {
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let frames = fuzzing::frames_of(path, &name);
+        let frames = fuzzing::frame_ranges(path, &name);
         logs.insert(name, (bytes, frames));
     }
     let manifest = std::fs::read(path.join("MANIFEST")).expect("the manifest exists");
@@ -139,7 +139,7 @@ impl Writer<'_> {
             log_file_bytes: LOG_FILE_BYTES,
             inline: true,
             secret: Some(self.secret),
-            ..Components::default()
+            ..Options::default()
         };
         EmbeddedStore::open_with(&self.folder, components).expect("the store opens")
     }
@@ -228,9 +228,13 @@ impl Writer<'_> {
         match self.rng.u64_below(12) {
             0 => {
                 let sequence = 1 + self.rng.u64_below(200);
-                fuzzing::legacy_frame(sequence, sequence - self.rng.u64_below(2).min(sequence - 1), &ops)
+                fuzzing::encode_legacy_frame(
+                    sequence,
+                    sequence - self.rng.u64_below(2).min(sequence - 1),
+                    &ops,
+                )
             }
-            1 => fuzzing::framed([ops.as_slice()]),
+            1 => fuzzing::encode_log_file([ops.as_slice()]),
             2 => b"KLG3\0\0\0\x10".repeat(1 + self.rng.index(40)),
             3 => {
                 // real frames of the log at another position

@@ -57,7 +57,7 @@ fn inject_one(folder: &Path, original: &Path, rng: &mut SeededRng) -> String {
             bytes.iter_mut().skip(to).zip(part).for_each(|(byte, new)| *byte = new);
         }),
         12 => edit(&log, "a forged frame is written into it", rng, |bytes, at, rng| {
-            let forged = fuzzing::legacy_frame(rng.u64_below(100), 0, &[12, 0, 0, 0, 0]);
+            let forged = fuzzing::encode_legacy_frame(rng.u64_below(100), 0, &[12, 0, 0, 0, 0]);
             bytes.iter_mut().skip(at).zip(forged).for_each(|(byte, new)| *byte = new);
         }),
         // at the end of the log acknowledged writes are most easily taken for torn ones
@@ -83,7 +83,7 @@ fn inject_one(folder: &Path, original: &Path, rng: &mut SeededRng) -> String {
             swap(&log, &other)
         }
         19 => {
-            let other = fuzzing::framed([[12u8, 0, 0, 0, 0].as_slice()]);
+            let other = fuzzing::encode_log_file([[12u8, 0, 0, 0, 0].as_slice()]);
             let _ = fs::write(&log, other);
             format!("{} is of another store", file_name(&log))
         }

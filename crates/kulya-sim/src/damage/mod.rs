@@ -129,7 +129,7 @@ impl Case<'_> {
         let before = files(self.path);
         for error in [
             open(self.path).err(),
-            EmbeddedStore::examine(self.path).err(),
+            EmbeddedStore::check(self.path).err(),
             EmbeddedStore::repair(self.path).err(),
         ] {
             let error =
@@ -202,7 +202,7 @@ impl Case<'_> {
         before: &BTreeMap<std::path::PathBuf, Vec<u8>>,
         report: &mut DamageReport,
     ) -> (SalvageReport, Contents) {
-        let (found, store) = EmbeddedStore::examine(self.path)
+        let (found, store) = EmbeddedStore::check(self.path)
             .unwrap_or_else(|e| panic!("the check fails: {e:?}\n{}", self.description));
         let read = contents(&store)
             .await
@@ -248,7 +248,7 @@ impl Case<'_> {
             let is_one = values.is_some_and(|values| values.contains(value));
             self.ensure(is_one, &format!("entry {key:?} has a value that it never had"));
             self.ensure(
-                is_last || found.is_damaged() || found.torn.is_some(),
+                is_last || found.is_damaged() || found.torn_tail.is_some(),
                 &format!("entry {key:?} has an old value although nothing is damaged"),
             );
         }
@@ -286,8 +286,11 @@ impl Case<'_> {
             drop(store);
             let _ = std::fs::remove_dir_all(self.path.join("index"));
         }
-        let (found, _) = EmbeddedStore::examine(self.path).expect("the check runs");
-        self.ensure(!found.is_damaged() && found.torn.is_none(), &format!("after the repair: {found:#?}"));
+        let (found, _) = EmbeddedStore::check(self.path).expect("the check runs");
+        self.ensure(
+            !found.is_damaged() && found.torn_tail.is_none(),
+            &format!("after the repair: {found:#?}"),
+        );
     }
 
     async fn check_append(&self, store: &EmbeddedStore, found: &SalvageReport) {
@@ -326,7 +329,7 @@ fn is_located(found: &SalvageReport, pointer: &EventPointer) -> bool {
 
 /// Whether an event is read from a stream whose name was lost and generated.
 fn is_renamed(found: &SalvageReport, read: &Contents, pointer: &EventPointer, event: &[u8]) -> bool {
-    !found.named.is_empty()
+    !found.recovered_names.is_empty()
         && read.events.iter().any(|(found, content)| {
             found.segment.stream.scope.as_str() == "recovered"
                 && (found.segment.number, found.offset) == (pointer.segment.number, pointer.offset)
@@ -341,8 +344,7 @@ fn excerpt(bytes: &[u8]) -> String {
 }
 
 fn open(path: &Path) -> kulya_store::Result<EmbeddedStore> {
-    let components =
-        Options { log_file_bytes: fixture::LOG_FILE_BYTES, inline: true, ..Components::default() };
+    let components = Options { log_file_bytes: fixture::LOG_FILE_BYTES, inline: true, ..Options::default() };
     EmbeddedStore::open_with(path, components)
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// Parses an event's header; a parsed one is encoded to the same bytes.
 pub fn header(bytes: &[u8]) {
     if let Ok((id, payload)) = header::split(bytes) {
-        assert_eq!([&header::header(id)[..], payload].concat(), bytes);
+        assert_eq!([&header::encode(id)[..], payload].concat(), bytes);
     }
 }
 

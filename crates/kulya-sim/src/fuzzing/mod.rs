@@ -23,10 +23,10 @@ use std::sync::Arc;
 
 /// Parses log frames, and the operations of a frame.
 pub fn frame(bytes: &[u8]) {
-    fuzzing::frames(bytes);
-    fuzzing::ops(bytes);
+    fuzzing::decode_frames(bytes);
+    fuzzing::decode_ops(bytes);
     // a valid frame is read
-    assert_eq!(fuzzing::frames(&fuzzing::framed([bytes])), 1);
+    assert_eq!(fuzzing::decode_frames(&fuzzing::encode_log_file([bytes])), 1);
 }
 
 /// Recovers a store whose only log file has these bytes. With an odd first byte they are bodies, each with
@@ -40,18 +40,21 @@ pub fn recovery(bytes: &[u8]) {
         bodies.push(body);
         rest = tail;
     }
-    let log =
-        if first % 2 == 1 { fuzzing::framed(bodies) } else { bytes.get(1..).unwrap_or_default().to_vec() };
+    let log = if first % 2 == 1 {
+        fuzzing::encode_log_file(bodies)
+    } else {
+        bytes.get(1..).unwrap_or_default().to_vec()
+    };
     let disk = SimDisk::new(SeededRng::new(1));
     let folder = Path::new("store");
     disk.put_file(&folder.join("FORMAT"), format!("{}\n", EmbeddedStore::FORMAT).as_bytes());
-    disk.put_file(&folder.join("MANIFEST"), &fuzzing::manifest());
+    disk.put_file(&folder.join("MANIFEST"), &fuzzing::encode_manifest());
     disk.put_file(&folder.join("log/0000000000000000.log"), &log);
     let components = || Options {
         disk: Arc::new(disk.handle()),
         index: Some(Arc::new(SimIndex::new(&disk))),
         inline: true,
-        ..Components::default()
+        ..Options::default()
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime starts");
     match EmbeddedStore::open_with(folder, components()) {
@@ -108,9 +111,9 @@ pub fn keys(bytes: &[u8]) {
     if let Ok(segment) = SegmentId::from_str(&text) {
         assert_eq!(SegmentId::from_str(&segment.to_string()).expect("an encoded value is parsed"), segment);
     }
-    assert!((0.0..1.0).contains(&hash::position(&text)));
+    assert!((0.0..1.0).contains(&hash::hash_to_range(&text)));
     if let Some((length, rest)) = bytes.split_first() {
         let (key, value) = rest.split_at(usize::from(*length).min(rest.len()));
-        fuzzing::index_entry(key, value);
+        fuzzing::decode_index_entry(key, value);
     }
 }

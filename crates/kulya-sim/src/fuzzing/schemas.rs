@@ -18,9 +18,9 @@ pub fn avro_schema(bytes: &[u8]) {
     let (one, other) = (avro::parse(one), avro::parse(other));
     for schema in [&one, &other].into_iter().flatten() {
         assert_eq!(avro::can_read(schema, schema), Vec::new());
-        let form = schema.normal_form();
+        let form = schema.canonical_form();
         let again = avro::parse(&form).expect("a canonical form parses");
-        assert_eq!(again.normal_form(), form);
+        assert_eq!(again.canonical_form(), form);
     }
     if let (Ok(one), Ok(other)) = (one, other) {
         for (reader, writer) in [(&one, &other), (&other, &one)] {

@@ -131,8 +131,8 @@ pub(crate) struct SqlArgs {
     #[arg(short, long, value_name = "FILE", conflicts_with = "execute")]
     pub(crate) file: Option<PathBuf>,
     /// The format of rows
-    #[arg(short, long, value_enum, default_value_t = OutputFormat::Table)]
-    pub(crate) output: OutputFormat,
+    #[arg(short, long, value_enum, default_value_t = QueryOutput::Table)]
+    pub(crate) output: QueryOutput,
     /// Memory limit of a query: 512MB, 4GiB; sorts, joins and aggregations spill to disk beyond it [default:
     /// 1GiB]
     #[arg(long, env = "KULYA_SQL_MEMORY", hide_env_values = true, value_name = "SIZE")]
@@ -146,7 +146,7 @@ pub(crate) struct SqlArgs {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OutputFormat {
+pub(crate) enum QueryOutput {
     /// Columns with borders
     Table,
     /// A header line, then comma-separated values

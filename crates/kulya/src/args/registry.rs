@@ -432,7 +432,7 @@ enum RulesName {
     /// The Java registry's, which checks Avro only
     Java,
     /// Each format's specification
-    StrictRules,
+    Strict,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -11,7 +11,7 @@ use kulya_registry_api::administration::{CheckOptions, Comparison, Verdict};
 use kulya_schema::compatibility::{self, CompatibilityContext};
 use kulya_schema::{
     Budget, CanonicalSchema, Checkers, Compatibility, GroupId, GroupProperties, Rules, SchemaWithVersion,
-    VersionInfo, canonicalize, difference, limits,
+    VersionInfo, canonicalize, difference, validation,
 };
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -89,15 +89,15 @@ fn compatibility_context(
 ) -> Result<CompatibilityContext> {
     let checkers = Checkers::default();
     let mut group = GroupProperties::new(new.schema.format.clone(), compatibility, false);
-    group.properties = rules.labels();
-    if limits::check_properties(&group, &checkers).is_err() {
+    group.properties = rules.to_labels();
+    if validation::check_properties(&group, &checkers).is_err() {
         let (policy, format) = (group.compatibility.policy(), &group.format);
         bail!(
             "policy {policy} has no effect on {format} schemas with {} rules: give --rules strict",
             rules.name()
         );
     }
-    Ok(CompatibilityContext::of(&group, &checkers)?)
+    Ok(CompatibilityContext::for_group(&group, &checkers)?)
 }
 
 async fn check_in_group(
@@ -159,7 +159,7 @@ pub(super) async fn diff(target: RegistryTarget, args: DiffArgs, as_json: bool) 
             let fields = difference(&old, &new)?;
             let (backward, forward) = {
                 let (rules, checkers) = (Rules::strict(), Checkers::default());
-                compatibility::both_ways(&new, &old, rules, &checkers, &Budget::default())
+                compatibility::compare_both_directions(&new, &old, rules, &checkers, &Budget::default())
             };
             let compared = Comparison { from: old, to: new, fields, backward, forward };
             (schema_files::file_name(from), schema_files::file_name(to), compared)

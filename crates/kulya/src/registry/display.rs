@@ -143,16 +143,20 @@ pub(super) fn print_refusal(new: &str, refusal: &Refusal, names: VersionNames<'_
         let headline = match reason {
             Reason::OtherType { .. } => format!("the group allows one type only, and {versions} has another"),
             Reason::Denied { .. } => format!("the group allows no further schema, and has {versions}"),
-            Reason::CannotRead { why, .. } if why.certain => format!("it cannot read events of {versions}"),
+            Reason::CannotRead { incompatibility, .. } if incompatibility.certain => {
+                format!("it cannot read events of {versions}")
+            }
             Reason::CannotRead { .. } => format!("it is unknown whether it can read events of {versions}"),
-            Reason::CannotBeRead { why, .. } if why.certain => format!("{versions} cannot read its events"),
+            Reason::CannotBeRead { incompatibility, .. } if incompatibility.certain => {
+                format!("{versions} cannot read its events")
+            }
             Reason::CannotBeRead { .. } => {
                 format!("it is unknown whether {versions} can read its events")
             }
             Reason::UsesReserved { .. } => format!("it uses names or numbers that {versions} reserved"),
         };
         print_line!("\n{}. {headline}", number + 1);
-        if let Some(why) = reason.why() {
+        if let Some(why) = reason.incompatibility() {
             print_incompatibility(why);
         }
     }

@@ -35,7 +35,7 @@ pub(super) async fn run(target: RegistryTarget, command: GroupCommand, as_json: 
                 .context("no compatibility policy: give --policy, such as BackwardTransitive")?;
             let mut properties = GroupProperties::new(format, compatibility, multiple_types);
             properties.properties = to_map(labels);
-            properties.properties.extend(rules.rules()?.unwrap_or_default().labels());
+            properties.properties.extend(rules.rules()?.unwrap_or_default().to_labels());
             let connection = target.open(true).await?;
             if !connection.registry.create_group(&id, properties.clone()).await? {
                 bail!("group {id} already exists");
@@ -66,7 +66,7 @@ pub(super) async fn run(target: RegistryTarget, command: GroupCommand, as_json: 
                 let mut properties = previous.properties.clone();
                 if let Some(rules) = rules {
                     properties.retain(|key, _| !RULE_LABELS.contains(&key.as_str()));
-                    properties.extend(rules.labels());
+                    properties.extend(rules.to_labels());
                 }
                 properties.retain(|key, _| !no_labels.contains(key));
                 properties.extend(labels.iter().cloned());
@@ -141,7 +141,8 @@ async fn list(target: RegistryTarget, namespace: Option<String>, as_json: bool) 
 }
 
 fn rules_name(properties: &GroupProperties) -> String {
-    Rules::of(&properties.properties).map_or_else(|_| "unknown".to_owned(), |rules| rules.name().to_owned())
+    Rules::from_labels(&properties.properties)
+        .map_or_else(|_| "unknown".to_owned(), |rules| rules.name().to_owned())
 }
 
 fn print_group(id: &GroupId, properties: &GroupProperties, as_json: bool) -> Result<()> {

@@ -58,7 +58,7 @@ pub(super) async fn run(target: RegistryTarget, command: SchemaCommand, as_json:
             match group.id() {
                 Some(id) => print_version(&connection.registry.find_schema(&id, wanted).await?, as_json)?,
                 None => {
-                    let groups = connection.registry.added_to(&group.namespace, wanted).await?;
+                    let groups = connection.registry.schema_references(&group.namespace, wanted).await?;
                     let is_empty = groups.is_empty();
                     if as_json {
                         print_json(&groups)?;

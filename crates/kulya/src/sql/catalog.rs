@@ -5,7 +5,7 @@ use crate::args::StoreArgs;
 use crate::services::{open_services, open_store};
 use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
-use kulya_auth::Credentials;
+use kulya_auth::Credentials as HeaderCredentials;
 use kulya_client::{Credentials, HttpRegistry, RegistrySettings};
 use kulya_registry_api::SchemaRegistry;
 use kulya_sql::{
@@ -53,12 +53,12 @@ impl BackendFactory for CatalogBackends {
             if ["https://", "tls://"].iter().any(|scheme| url.starts_with(scheme)) {
                 settings.ca_pem = read_trust_store(&options.security).map_err(sql_error)?;
             }
-            settings.login = match credentials(&options.security).map_err(sql_error)? {
-                None => Credentials::Nobody,
+            settings.credentials = match credentials(&options.security).map_err(sql_error)? {
+                None => Credentials::Anonymous,
                 Some(CatalogCredentials::Basic(user, password)) => Credentials::Basic { user, password },
                 Some(CatalogCredentials::Token(token)) => Credentials::Token(token),
             };
-            let registry = HttpRegistry::with(settings)?;
+            let registry = HttpRegistry::with_settings(settings)?;
             // reports a wrong address now instead of at the first query
             registry.groups("").await?;
             backend.registry = Arc::new(registry);
@@ -78,8 +78,8 @@ fn credentials(security: &Security) -> Result<Option<CatalogCredentials>> {
     // messages do not repeat the token
     match method.as_str() {
         "Bearer" => Ok(Some(CatalogCredentials::Token(token.clone()))),
-        "Basic" => match Credentials::parse(&format!("Basic {token}")) {
-            Some(Credentials::Basic { user, password }) => {
+        "Basic" => match HeaderCredentials::parse(&format!("Basic {token}")) {
+            Some(HeaderCredentials::Basic { user, password }) => {
                 let password = String::from_utf8(password.reveal().to_vec())
                     .context("the password in security.auth-token is not UTF-8")?;
                 Ok(Some(CatalogCredentials::Basic(user, password)))
@@ -117,7 +117,7 @@ fn address_with_security(url: &str, security: &Security) -> Result<Address> {
             if let Some((method, token)) = security.authorization.clone() {
                 pravega.credentials = Some(kulya_store_pravega::Credentials { method, token });
             }
-            pravega.authorities = security.authority.clone().or(pravega.authorities);
+            pravega.ca_file = security.authority.clone().or(pravega.ca_file);
             Address::Pravega(pravega)
         }
         other => other,

@@ -10,7 +10,7 @@ pub(crate) use prompt::run_prompt;
 pub(crate) use session::open_session;
 
 use crate::address::Address;
-use crate::args::{OutputFormat, SqlArgs};
+use crate::args::{QueryOutput, SqlArgs};
 use crate::services::{open_services, open_store};
 use crate::settings::Settings;
 use crate::shutdown;
@@ -68,10 +68,10 @@ pub(crate) async fn run(settings: Settings, args: SqlArgs) -> Result<()> {
     Ok(())
 }
 
-fn row_format(output: OutputFormat) -> OutputFormat {
+fn row_format(output: QueryOutput) -> OutputFormat {
     match output {
-        OutputFormat::Table => OutputFormat::Table,
-        OutputFormat::Csv => OutputFormat::Csv,
-        OutputFormat::Json => OutputFormat::Json,
+        QueryOutput::Table => OutputFormat::Table,
+        QueryOutput::Csv => OutputFormat::Csv,
+        QueryOutput::Json => OutputFormat::Json,
     }
 }

@@ -27,7 +27,8 @@ pub(crate) async fn run_prompt(session: &mut Session, format: OutputFormat, memo
     print_line!("Statements end with a semicolon; help; shows more, Ctrl-D exits.");
     let mut input = String::new();
     loop {
-        let prompt = if input.is_empty() { format!("{}> ", session.place()) } else { "      -> ".to_owned() };
+        let prompt =
+            if input.is_empty() { format!("{}> ", session.current_path()) } else { "      -> ".to_owned() };
         let (returned, line) = tokio::task::spawn_blocking(move || {
             let line = editor.readline(&prompt);
             (editor, line)

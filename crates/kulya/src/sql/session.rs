@@ -22,12 +22,13 @@ pub(crate) async fn open_session(services: &Services, folder: Option<PathBuf>) -
     let backend =
         CatalogBackend { store: Arc::clone(&services.store), registry: Arc::clone(&services.registry) as _ };
     let opener = CatalogBackends { own_folder: folder, own_backend: Some(backend.clone()) };
-    Ok(Session::new(CATALOG, backend).await?.opener(opener))
+    Ok(Session::new(CATALOG, backend).await?.backend_factory(opener))
 }
 
 /// Opens a session without a store, for `CREATE CATALOG`.
 pub(super) fn open_session_without_store() -> Session {
-    Session::without_catalog(NO_STORE).opener(CatalogBackends { own_folder: None, own_backend: None })
+    Session::without_catalog(NO_STORE)
+        .backend_factory(CatalogBackends { own_folder: None, own_backend: None })
 }
 
 /// Runs statements and prints their rows as they are produced.
@@ -44,7 +45,7 @@ pub(super) async fn execute(session: &mut Session, text: &str, format: OutputFor
                     print(writer.write(&batch)?).await?;
                 }
                 print(writer.finish()?).await?;
-                rows.notes().iter().for_each(|note| eprintln!("kulya: {note}"));
+                rows.warnings().iter().for_each(|note| eprintln!("kulya: {note}"));
             }
         }
     }

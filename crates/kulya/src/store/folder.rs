@@ -44,13 +44,13 @@ async fn info(folder: &Path, started: Instant) -> Result<()> {
 
 /// Verifies the checksum of every frame, then reads every event and table entry.
 async fn check(folder: &Path, started: Instant) -> Result<()> {
-    let (report, store) = EmbeddedStore::examine(folder)?;
+    let (report, store) = EmbeddedStore::check(folder)?;
     if let Some(error) = report.error() {
         print_report(&report);
         return Err(error.into());
     }
     let SalvageReport { files, frames, bytes, .. } = report;
-    if let Some((file, offset, torn)) = &report.torn {
+    if let Some((file, offset, torn)) = &report.torn_tail {
         print_line!(
             "the last {torn} bytes of log file {file}, from byte {offset} on, are an incomplete frame of a write that was never acknowledged; the next start truncates them"
         );
@@ -62,7 +62,7 @@ async fn check(folder: &Path, started: Instant) -> Result<()> {
 fn repair(folder: &Path) -> Result<()> {
     let report = EmbeddedStore::repair(folder)?;
     if !report.is_damaged() {
-        if let Some((file, offset, bytes)) = &report.torn {
+        if let Some((file, offset, bytes)) = &report.torn_tail {
             print_line!(
                 "truncated {bytes} bytes of log file {file} from byte {offset} on: an incomplete frame of a write that was never acknowledged"
             );
@@ -112,7 +112,7 @@ async fn restore(backup: &Path, folder: &Path, started: Instant) -> Result<()> {
 /// Prints what is damaged and what is lost, one finding a line.
 fn print_report(report: &SalvageReport) {
     for damage in &report.damage {
-        print_line!("file {} {}", damage.file, damage.what);
+        print_line!("file {} {}", damage.file, damage.description);
     }
     let format_count = |events: Option<u64>| match events {
         Some(events) => events.to_string(),
@@ -139,10 +139,10 @@ fn print_report(report: &SalvageReport) {
             first.to - first.from
         );
     }
-    if report.changes > 0 {
-        print_line!("{} changes refer to lost data and are ignored", report.changes);
+    if report.dropped_changes > 0 {
+        print_line!("{} changes refer to lost data and are ignored", report.dropped_changes);
     }
-    for name in &report.named {
+    for name in &report.recovered_names {
         print_line!("the name of {name} was lost: its data has this generated name");
     }
 }

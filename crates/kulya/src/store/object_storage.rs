@@ -18,7 +18,7 @@ pub(super) async fn run(location: StoreLocation, command: StoreCommand) -> Resul
     if let StoreCommand::Restore { from } = &command {
         let backup = parse_location(from)?;
         let report = examine_at(&backup).await?;
-        if !report.is_whole() {
+        if !report.is_intact() {
             print_report(&report);
             bail!("the backup {backup} is damaged: nothing was restored");
         }
@@ -43,7 +43,7 @@ pub(super) async fn run(location: StoreLocation, command: StoreCommand) -> Resul
         StoreCommand::Check => {
             let report = examine_at(&location).await?;
             print_report(&report);
-            if !report.is_whole() {
+            if !report.is_intact() {
                 bail!(
                     "{} objects are damaged or missing: restore them from a backup, or drop what is lost with kulya store repair",
                     report.damaged.len()
@@ -53,7 +53,7 @@ pub(super) async fn run(location: StoreLocation, command: StoreCommand) -> Resul
         StoreCommand::Repair => {
             let report = repair(Arc::clone(&location.objects), &location.prefix, settings()).await?;
             print_report(&report);
-            match report.is_whole() {
+            match report.is_intact() {
                 true => print_line!("the store is intact; nothing was changed"),
                 false => print_line!("wrote a checkpoint without what is lost; the store can be opened"),
             }
@@ -85,7 +85,7 @@ fn parse_location(path: &Path) -> Result<StoreLocation> {
     let text = path.to_str().context("the path is not UTF-8")?;
     match Address::parse(text, &StoreArgs::default())? {
         Address::Objects(location) => Ok(location),
-        Address::Folder(folder) => Ok(StoreLocation::folder(&std::path::absolute(folder)?)?),
+        Address::Folder(folder) => Ok(StoreLocation::directory(&std::path::absolute(folder)?)?),
         _ => {
             bail!("invalid location of a backup {text}: give a folder, s3://bucket/prefix or file:///folder")
         }
@@ -118,13 +118,13 @@ fn print_report(report: &IntegrityReport) {
             lost.segment,
             lost.from,
             lost.to,
-            lost.why
+            lost.reason
         );
     }
-    for what in &report.left_out {
+    for what in &report.unrecoverable {
         print_line!("lost: {what}");
     }
-    for lost in &report.given_up {
+    for lost in &report.previously_lost {
         print_line!(
             "dropped by an earlier repair: the events of segment {} from offset {} to {}",
             lost.segment,

@@ -54,7 +54,7 @@ fn schemathesis_finds_nothing() {
 fn schemathesis_finds_nothing_with_accounts() {
     let folder = tempdir().unwrap();
     let hash = PasswordHash::new(b"1111_aaaa", [7; 32], NonZeroU32::MIN);
-    let line = account::line("admin", &hash, "prn::*,READ_UPDATE").unwrap();
+    let line = account::format_line("admin", &hash, "prn::*,READ_UPDATE").unwrap();
     std::fs::write(folder.path().join("accounts"), line + "\n").unwrap();
     let (server, url) =
         Running::serve(&folder, &["--accounts", "accounts", "--limit", "failures-per-second=0"]);

@@ -128,7 +128,7 @@ fn password_guessing_does_not_block_other_logins() {
     let mut accounts = String::new();
     for user in ["anna", "bob", "root"] {
         let hash = PasswordHash::new(b"1111_aaaa", [7; 32], NonZeroU32::new(20_000).unwrap());
-        accounts += &(account::line(user, &hash, "prn::*,READ").unwrap() + "\n");
+        accounts += &(account::format_line(user, &hash, "prn::*,READ").unwrap() + "\n");
     }
     std::fs::write(folder.path().join("accounts"), accounts).unwrap();
     let (server, address) = serve(&folder, &["--accounts", "accounts"]);

@@ -20,8 +20,8 @@ async fn with_tls(certificate: &StubSource, key: &StubSource, limits: Limits) ->
 
 fn registry(server: &TestServer, host: &str, ca: &str) -> HttpRegistry {
     let mut settings = RegistrySettings::new(format!("https://{host}:{}", server.address.port()));
-    (settings.ca_pem, settings.login) = (Some(ca.to_owned()), login("admin"));
-    HttpRegistry::with(settings).unwrap()
+    (settings.ca_pem, settings.credentials) = (Some(ca.to_owned()), login("admin"));
+    HttpRegistry::with_settings(settings).unwrap()
 }
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn the_registry_conforms_over_tls_with_a_password() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_store_conforms_over_tls_with_a_password() {
     let (certificate, key) = certificate();
-    let report = conformance::all(|| async {
+    let report = conformance::run_all(|| async {
         let server =
             with_tls(&StubSource::of(&*certificate), &StubSource::of(&*key), Limits::default()).await;
         let mut settings = server.remote("admin");
@@ -43,7 +43,7 @@ async fn the_store_conforms_over_tls_with_a_password() {
         Arc::new(RemoteStore::connect(settings).await.unwrap())
     })
     .await;
-    assert_eq!(report.left_out, [], "nothing is left out");
+    assert_eq!(report.skipped, [], "nothing is left out");
 }
 
 #[tokio::test]
@@ -61,8 +61,8 @@ async fn the_server_certificate_is_verified() {
     }
     // without a configured CA a client trusts the system's
     let mut settings = RegistrySettings::new(format!("https://localhost:{}", server.address.port()));
-    settings.login = login("admin");
-    assert!(HttpRegistry::with(settings).unwrap().ping().await.is_err());
+    settings.credentials = login("admin");
+    assert!(HttpRegistry::with_settings(settings).unwrap().ping().await.is_err());
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn a_plain_client_is_told_to_use_tls() {
     );
     let mut settings = plain.remote("admin");
     settings.url = format!("https://localhost:{}", plain.address.port());
-    (settings.ca_pem, settings.patience) = (Some(certificate), Duration::ZERO);
+    (settings.ca_pem, settings.retry_timeout) = (Some(certificate), Duration::ZERO);
     assert_eq!(RemoteStore::connect(settings).await.err().unwrap().kind(), ErrorKind::InvalidInput);
 }
 

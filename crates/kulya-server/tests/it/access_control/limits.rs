@@ -148,7 +148,7 @@ async fn bytes_of_bodies_and_responses_are_limited() {
     assert!(response.text().await.unwrap().len() > 1_800_000);
     // over gRPC too, where the client retries until its timeout
     let mut settings = server.remote("admin");
-    settings.patience = Duration::ZERO;
+    settings.retry_timeout = Duration::ZERO;
     let remote = RemoteStore::connect(settings).await.unwrap();
     let stream = StreamId::new("s", "t").unwrap();
     let commit = |text: &str| Commit::events(vec![Append::keyed(&stream, "k", text.to_owned())]);

@@ -115,6 +115,6 @@ async fn the_registry_conforms_over_tls_with_a_token() {
     .await;
     let mut settings = RegistrySettings::new(format!("tls://localhost:{}", server.address.port()));
     settings.ca_pem = Some(certificate);
-    settings.login = Login::Token(issuer.token("prn::*,READ_UPDATE"));
-    crate::contract::all(&HttpRegistry::with(settings).unwrap()).await;
+    settings.credentials = Credentials::Token(issuer.token("prn::*,READ_UPDATE"));
+    crate::contract::all(&HttpRegistry::with_settings(settings).unwrap()).await;
 }

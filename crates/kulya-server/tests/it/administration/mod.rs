@@ -19,7 +19,8 @@ use std::sync::{Arc, Mutex};
 
 #[tokio::test]
 async fn the_registry_over_http_conforms() {
-    let ran = conformance::all(async || Arc::new(HttpRegistry::new(&serve_memory().await).unwrap())).await;
+    let ran =
+        conformance::run_all(async || Arc::new(HttpRegistry::new(&serve_memory().await).unwrap())).await;
     assert_eq!(ran, 23);
 }
 

@@ -13,18 +13,18 @@ use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn conforms_with_the_memory_store() {
-    let report = conformance::all(|| async {
+    let report = conformance::run_all(|| async {
         Arc::new(Server::of(Arc::new(MemoryStore::new())).await.connect().await)
     })
     .await;
-    assert_eq!(report.left_out, [], "nothing is left out");
+    assert_eq!(report.skipped, [], "nothing is left out");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn conforms_with_the_embedded_store() {
     let folder = tempfile::tempdir().unwrap();
     let made = AtomicU64::new(0);
-    let report = conformance::all(|| {
+    let report = conformance::run_all(|| {
         let path = folder.path().join(made.fetch_add(1, Ordering::Relaxed).to_string());
         async move {
             let store = EmbeddedStore::open(&path).unwrap();
@@ -32,7 +32,7 @@ async fn conforms_with_the_embedded_store() {
         }
     })
     .await;
-    assert_eq!(report.left_out, [], "nothing is left out");
+    assert_eq!(report.skipped, [], "nothing is left out");
 }
 
 /// Runs the same steps on both stores; every result and, in the end, all data must agree.
@@ -41,11 +41,11 @@ async fn agree(steps: Vec<(u8, Step)>) {
     let oracle = MemoryStore::with_clock(clock.clone());
     let server = MemoryStore::with_clock(clock.clone());
     let remote = Server::of(Arc::new(server)).await.connect().await;
-    model::make(&oracle).await.unwrap();
-    model::make(&remote).await.unwrap();
+    model::set_up(&oracle).await.unwrap();
+    model::set_up(&remote).await.unwrap();
     for (milliseconds, step) in steps {
         clock.advance(Duration::from_millis(milliseconds.into()));
-        let (expected, found) = (model::take(&oracle, &step).await, model::take(&remote, &step).await);
+        let (expected, found) = (model::apply(&oracle, &step).await, model::apply(&remote, &step).await);
         assert_eq!(expected.unwrap(), found.unwrap(), "{step:?}");
         assert_eq!(model::digest(&oracle).await.unwrap(), model::digest(&remote).await.unwrap(), "{step:?}");
     }

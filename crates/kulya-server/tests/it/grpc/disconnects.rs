@@ -61,7 +61,7 @@ async fn an_interrupted_call_has_its_original_result() {
         assert!(remote.create_table(&table).await.unwrap(), "{direction:?} {bytes}: created now");
         // an event number of the caller
         proxy.cut_after(direction, bytes);
-        let numbered = event("k", number.to_string()).by(WriterId(7), number as u64 + 1);
+        let numbered = event("k", number.to_string()).with_writer(WriterId(7), number as u64 + 1);
         let done = remote.commit(numbered.clone()).await.unwrap();
         assert!(!done.duplicate && done.pointers.len() == 1, "{direction:?} {bytes}: new the first time");
         proxy.cut_after(direction, bytes);
@@ -92,7 +92,7 @@ async fn a_restarted_server_reports_a_lost_response() {
                 assert_eq!(store.event(&done.pointers.first().unwrap()).await.unwrap(), number.to_string());
             }
             Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::AnswerLost, "{error}");
+                assert_eq!(error.kind(), ErrorKind::ResponseLost, "{error}");
                 assert!(error.to_string().contains(&proxy.address.to_string()), "{error}");
                 lost += 1;
             }
@@ -135,7 +135,7 @@ async fn a_commit_is_stored_once_across_restarts() {
             Ok(done) => {
                 assert_eq!(store.event(&done.pointers.first().unwrap()).await.unwrap(), number.to_string())
             }
-            Err(error) => assert_eq!(error.kind(), ErrorKind::AnswerLost, "{error}"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::ResponseLost, "{error}"),
         }
         expected.push(number.to_string());
     }
@@ -204,7 +204,7 @@ async fn a_wait_survives_a_disconnect() {
     let segment = orders().segment(kulya_store::hash::segment_of("k", 2));
     let waiting = {
         let (remote, segment) = (remote.clone(), segment.clone());
-        tokio::spawn(async move { remote.wait_beyond(&segment, 0).await })
+        tokio::spawn(async move { remote.wait_for_data(&segment, 0).await })
     };
     for _ in 0..3 {
         remote.scopes().await.unwrap();
@@ -283,7 +283,7 @@ async fn a_client_reconnects_to_a_restarted_server() {
     let proxy = Proxy::to(server.address).await;
     let retrying = connect(proxy.address).await;
     let mut failing = settings(proxy.address);
-    failing.patience = Duration::ZERO;
+    failing.retry_timeout = Duration::ZERO;
     let failing = RemoteStore::connect(failing).await.unwrap();
     retrying.commit(event("k", "before")).await.unwrap();
     let mut tail = retrying.tail(kulya_store::tail_cut(&store, &orders()).await.unwrap(), 100);
@@ -296,7 +296,10 @@ async fn a_client_reconnects_to_a_restarted_server() {
         assert!(error.to_string().contains(&proxy.address.to_string()), "{error}");
         assert_eq!(failing.scopes().await.unwrap_err().kind(), ErrorKind::Unreachable);
         let segment = orders().segment(0);
-        assert_eq!(failing.wait_beyond(&segment, 1 << 20).await.unwrap_err().kind(), ErrorKind::Unreachable);
+        assert_eq!(
+            failing.wait_for_data(&segment, 1 << 20).await.unwrap_err().kind(),
+            ErrorKind::Unreachable
+        );
         assert_eq!(failing.begin().await.err().unwrap().kind(), ErrorKind::Unreachable);
     }
     let writing = tokio::spawn({

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 
 async fn error(address: SocketAddr) -> Error {
     let mut settings = settings(address);
-    settings.patience = Duration::ZERO;
+    settings.retry_timeout = Duration::ZERO;
     let error = RemoteStore::connect(settings).await.err().unwrap();
     assert!(error.to_string().contains(&address.to_string()), "{error}");
     error
@@ -88,7 +88,7 @@ async fn the_errors_of_the_store_are_preserved() {
     store.allow(1000);
     remote.seal_stream(&orders()).await.unwrap();
     same!(*store, remote, |s| s.commit(event("k", "e")));
-    same!(*store, remote, |s| s.wait_beyond(&orders().segment(0), 0));
+    same!(*store, remote, |s| s.wait_for_data(&orders().segment(0), 0));
     store.close().await.unwrap();
     same!(*store, remote, |s| s.commit(event("k", "e")));
     same!(*store, remote, |s| s.outcome(kulya_store::TransactionId(1)));

@@ -49,7 +49,7 @@ async fn both() -> (Registry, SocketAddr, oneshot::Sender<()>) {
 
 #[tokio::test]
 async fn the_registry_over_grpc_conforms() {
-    let ran = conformance::all(async || {
+    let ran = conformance::run_all(async || {
         let (_, address, _end) = both().await;
         Arc::new(connect(address).await)
     });
@@ -64,7 +64,7 @@ async fn an_incompatibility_arrives_with_its_reasons() {
     remote.add_schema(&group("g"), order(ID)).await.unwrap();
     let error = remote.add_schema(&group("g"), order(TOTAL)).await.unwrap_err();
     let refusal = error.refusal().unwrap();
-    assert_eq!(refusal.reasons[0].why().unwrap().rule, "avro/missing-default");
+    assert_eq!(refusal.reasons[0].incompatibility().unwrap().rule, "avro/missing-default");
     assert_eq!(refusal.reasons[0].versions()[0].id, 0);
 }
 
@@ -78,7 +78,7 @@ fn group(name: &str) -> GroupId {
 
 fn properties(format: Format, compatibility: Compatibility) -> GroupProperties {
     let mut properties = GroupProperties::new(format, compatibility, true);
-    properties.properties = Rules::strict().labels();
+    properties.properties = Rules::strict().to_labels();
     properties
 }
 
@@ -211,8 +211,8 @@ async fn every_read_is_equal_in_process_and_over_grpc() {
     assert!(!refusal.reasons.is_empty());
     let json = SchemaInfo::new("click", Format::Json, "{}");
     compare!(local, remote, |r| r.check(&orders, json.clone(), CheckOptions::default())).unwrap_err();
-    assert_eq!(compare!(local, remote, |r| r.added_to("shop", order(ID))).unwrap().len(), 1);
-    compare!(local, remote, |r| r.added_to("shop", order("wrong"))).unwrap_err();
+    assert_eq!(compare!(local, remote, |r| r.schema_references("shop", order(ID))).unwrap().len(), 1);
+    compare!(local, remote, |r| r.schema_references("shop", order("wrong"))).unwrap_err();
     for search in [
         Search::default(),
         Search { field: Some("ID".into()), all_versions: true, ..Search::default() },
@@ -439,7 +439,7 @@ async fn changes_arrive_exactly_once_across_disconnects() {
 async fn streams_end_at_shutdown() {
     let (_local, address, end) = both().await;
     let mut settings = settings(address);
-    settings.patience = Duration::ZERO;
+    settings.retry_timeout = Duration::ZERO;
     let remote = RemoteRegistry::connect(settings).await.unwrap();
     let mut changes = remote.changes(None).await.unwrap();
     end.send(()).unwrap();
@@ -506,7 +506,7 @@ async fn a_disconnect_anywhere_is_reported_correctly() {
 async fn an_address_without_a_registry_is_one_clear_error() {
     let error = async |address: SocketAddr| {
         let mut settings = settings(address);
-        settings.patience = Duration::ZERO;
+        settings.retry_timeout = Duration::ZERO;
         let error = RemoteRegistry::connect(settings).await.err().unwrap();
         assert!(error.to_string().contains(&address.to_string()), "{error}");
         error

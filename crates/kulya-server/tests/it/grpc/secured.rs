@@ -58,7 +58,7 @@ async fn tls_with_a_given_authority() {
     assert_eq!(texts(&store).await, ["sealed"]);
     // another CA
     let (_, other) = with_tls(server.address).await;
-    (settings.ca_pem, settings.patience) = (Some(other), Duration::ZERO);
+    (settings.ca_pem, settings.retry_timeout) = (Some(other), Duration::ZERO);
     assert_eq!(RemoteStore::connect(settings).await.err().unwrap().kind(), ErrorKind::InvalidInput);
 }
 
@@ -89,7 +89,7 @@ async fn every_call_carries_the_token() {
     remote.begin().await.unwrap().commit(vec![]).await.unwrap();
     remote.commit(event("k", "in")).await.unwrap();
     let segment = kulya_store::hash::segment_of("k", 2);
-    remote.wait_beyond(&super::orders().segment(segment), 0).await.unwrap();
+    remote.wait_for_data(&super::orders().segment(segment), 0).await.unwrap();
     assert_eq!(texts(&remote).await, ["in"]);
 }
 

@@ -93,7 +93,7 @@ async fn a_server_shuts_down_during_a_tail() {
     make(&store).await;
     let server = Server::of(Arc::new(store.clone())).await;
     let mut settings = super::settings(server.address);
-    settings.patience = std::time::Duration::ZERO;
+    settings.retry_timeout = std::time::Duration::ZERO;
     let remote = kulya_client::RemoteStore::connect(settings).await.unwrap();
     let mut tail = remote.tail(tail_cut(&remote, &orders()).await.unwrap(), 100);
     store.commit(event("k", "one")).await.unwrap();
@@ -101,7 +101,7 @@ async fn a_server_shuts_down_during_a_tail() {
     let following = tokio::spawn(async move { tail.next().await });
     let waiting = tokio::spawn({
         let remote = remote.clone();
-        async move { remote.wait_beyond(&orders().segment(0), 1 << 20).await }
+        async move { remote.wait_for_data(&orders().segment(0), 1 << 20).await }
     });
     let mut transaction = remote.begin().await.unwrap();
     transaction.stage(vec![Append::keyed(&orders(), "k", "never")]).await.unwrap();
@@ -122,7 +122,7 @@ async fn closing_a_client_ends_its_calls_and_leaves_the_store_open() {
     let following = tokio::spawn(async move { tail.next().await });
     let waiting = tokio::spawn({
         let remote = remote.clone();
-        async move { remote.wait_beyond(&orders().segment(0), 0).await }
+        async move { remote.wait_for_data(&orders().segment(0), 0).await }
     });
     tokio::task::yield_now().await;
     remote.clone().close().await.unwrap();
