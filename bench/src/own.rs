@@ -155,7 +155,7 @@ async fn tails(store: &EmbeddedStore, stream: &StreamId) -> Fallible {
         let reader = {
             let store = store.clone();
             tokio::spawn(async move {
-                store.wait_beyond(&segment.id, segment.tail).await?;
+                store.wait_for_data(&segment.id, segment.tail).await?;
                 let chunk = store.read(&segment.id, segment.tail, 1 << 16).await?;
                 Ok::<_, kulya_store::Error>((Instant::now(), chunk.events.len()))
             })

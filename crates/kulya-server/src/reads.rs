@@ -52,7 +52,7 @@ impl SharedReads {
     fn entry(&self, key: ReadKey) -> Arc<Mutex<Weak<Block>>> {
         let mut reads = self.0.reads.lock().unwrap_or_else(PoisonError::into_inner);
         if reads.len() >= CLEANUP_THRESHOLD {
-            // an entry that nobody is reading can be locked
+            // an entry without readers can be locked
             reads.retain(|_, block| {
                 Arc::strong_count(block) > 1 || block.try_lock().is_ok_and(|block| block.strong_count() > 0)
             });

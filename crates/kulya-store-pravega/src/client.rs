@@ -150,7 +150,7 @@ impl PravegaClient {
         self.layouts.get(&self.controller, stream, as_of).await
     }
 
-    /// Returns the layout of a stream, fetched anew.
+    /// Returns the layout of a stream, fetched again.
     pub(crate) async fn refresh_layout(&self, stream: &StreamId) -> Result<Arc<StreamLayout>> {
         self.layouts.invalidate(stream);
         self.layout(stream).await

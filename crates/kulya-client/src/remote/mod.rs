@@ -6,11 +6,11 @@
 //! For calls that change state:
 //! - *Commits are deduplicated.* A commit without a writer mark gets one from the client's session slot, so
 //!   the store rejects a repetition even after a restart of the server. (A store remembers its last
-//!   [`MOST_WRITERS`](kulya_store::MAX_WRITERS) writers; a client counts as many as it has concurrent
+//!   [`MAX_WRITERS`](kulya_store::MAX_WRITERS) writers; a client counts as many as it has concurrent
 //!   commits.)
 //! - *A retry receives the response of the first attempt.* The server caches the last response of each
 //!   session slot: pointers, versions, or the error. If the cached response is lost, by a restart or because
-//!   the cache is full, a commit that is known to be stored fails with `AnswerLost`. A commit with the
+//!   the cache is full, a commit that is known to be stored fails with `ResponseLost`. A commit with the
 //!   caller's own writer mark returns `duplicate` in that case, and creating or deleting a scope, stream or
 //!   table returns `false`.
 //! - *After `Unreachable` a commit may or may not be stored.* A caller that must know numbers its commits and

@@ -20,7 +20,8 @@
 //! nonces of 24 bytes do not collide; the 12 bytes of AES-GCM may collide after about 2^32 events of one key,
 //! which a stream reaches.
 
-use super::{Codec, Key, KeyProvider, codec_type_named};
+use super::interface::{Codec, codec_type_named};
+use super::keys::{Key, KeyProvider};
 use crate::{CodecError, CodecResult};
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305};

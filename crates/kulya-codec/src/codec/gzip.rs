@@ -1,6 +1,6 @@
 //! The gzip codec (RFC 1952, contract §5.3), by `flate2`.
 
-use super::{Codec, codec_type_named, read_bounded};
+use super::interface::{Codec, codec_type_named, read_bounded};
 use crate::{CodecError, CodecResult};
 use flate2::Compression;
 use flate2::read::{GzDecoder, GzEncoder};

@@ -2,7 +2,7 @@
 //! checksum, and other LZ4 implementations (the command line tool, Java's `LZ4FrameInputStream`) can read it.
 //! Java's registry has no LZ4; the name is the MIME type that desktops use for the format.
 
-use super::{Codec, codec_type_named, read_bounded};
+use super::interface::{Codec, codec_type_named, read_bounded};
 use crate::{CodecError, CodecResult};
 use kulya_schema::CodecType;
 use lz4_flex::frame::{FrameDecoder, FrameEncoder, FrameInfo};

@@ -1,6 +1,6 @@
 //! The identity codec (contract §5.3: the empty name).
 
-use super::Codec;
+use super::interface::Codec;
 use crate::CodecResult;
 use kulya_schema::CodecType;
 
@@ -18,7 +18,7 @@ impl Codec for NoCodec {
     }
 
     fn decode(&self, bytes: &[u8], _: &CodecType) -> CodecResult<Vec<u8>> {
-        super::check_decoded_size(bytes.len() as u64, "plain")?;
+        super::interface::check_decoded_size(bytes.len() as u64, "plain")?;
         Ok(bytes.to_vec())
     }
 }

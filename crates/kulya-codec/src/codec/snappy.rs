@@ -1,7 +1,7 @@
 //! The Snappy codec, by `snap`. It uses the raw block format under the name of the framing format, as Java
 //! does (contract §5.3).
 
-use super::{Codec, check_decoded_size, codec_type_named};
+use super::interface::{Codec, check_decoded_size, codec_type_named};
 use crate::{CodecError, CodecResult};
 use kulya_schema::CodecType;
 

@@ -1,7 +1,7 @@
 //! The Zstandard codec (RFC 8878), by `zstd`, the reference implementation. Java's registry has no Zstandard;
 //! the name is the media type that the RFC registers.
 
-use super::{Codec, check_decoded_size, codec_type_named, read_bounded};
+use super::interface::{Codec, check_decoded_size, codec_type_named, read_bounded};
 use crate::{CodecError, CodecResult};
 use ::zstd::stream::read::Decoder;
 use ::zstd::zstd_safe::get_frame_content_size;
@@ -17,7 +17,7 @@ impl Zstd {
 }
 
 /// The decoder's maximum window, as a power of two: the maximum decoded size.
-const WINDOW_LOG: u32 = super::MAX_DECODED_BYTES.ilog2();
+const WINDOW_LOG: u32 = super::interface::MAX_DECODED_BYTES.ilog2();
 
 impl Codec for Zstd {
     fn codec_type(&self) -> CodecType {

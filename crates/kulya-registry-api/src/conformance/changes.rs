@@ -1,6 +1,8 @@
 //! The changelog: each change once, in order, and from any position.
 
-use super::{SchemaSet, add_schema, create, error_kind, export_all, properties, schema_set, stream_of};
+use super::fixture::{
+    SchemaSet, add_schema, create, error_kind, export_all, properties, schema_set, stream_of,
+};
 use crate::administration::{Change, ChangeEvent, GroupChange, OnConflict, RegistryAdministration};
 use crate::{RegistryErrorKind, RegistryResult};
 use futures::stream::{BoxStream, StreamExt};

@@ -1,6 +1,6 @@
 //! Checks of schemas: all policies and formats, by the rules of the group and by others.
 
-use super::{
+use super::fixture::{
     FORMATS, SchemaSet, add_schema, avro, create, create_open_group, error_kind, properties, schema_set,
 };
 use crate::RegistryErrorKind;

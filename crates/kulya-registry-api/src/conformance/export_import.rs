@@ -1,6 +1,6 @@
 //! Export and import: an identical copy, or an error.
 
-use super::{
+use super::fixture::{
     FORMATS, SchemaSet, add_schema, create, create_open_group, error_kind, export_all, properties,
     schema_set, stream_of,
 };

@@ -1,6 +1,6 @@
 //! Namespaces and groups: lists, changes, properties.
 
-use super::{FORMATS, all_pages, create, error_kind, properties};
+use super::fixture::{FORMATS, all_pages, create, error_kind, properties};
 use crate::RegistryErrorKind;
 use crate::administration::{GroupChange, PageRequest, RegistryAdministration};
 use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, Rules};

@@ -1,6 +1,6 @@
 //! Search by group, type, format and field, over pages.
 
-use super::{add_schema, all_pages, avro, create, error_kind, properties, protobuf};
+use super::fixture::{add_schema, all_pages, avro, create, error_kind, properties, protobuf};
 use crate::RegistryErrorKind;
 use crate::administration::{PageRequest, RegistryAdministration, Search, SearchHit};
 use kulya_schema::{Compatibility, Format, GroupId, Rules, SchemaInfo};

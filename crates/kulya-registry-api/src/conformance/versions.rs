@@ -1,6 +1,8 @@
 //! Versions: lists with deleted versions, reads of deleted versions, comparison.
 
-use super::{FORMATS, SchemaSet, add_schema, all_pages, avro, create_open_group, error_kind, schema_set};
+use super::fixture::{
+    FORMATS, SchemaSet, add_schema, all_pages, avro, create_open_group, error_kind, schema_set,
+};
 use crate::RegistryErrorKind;
 use crate::administration::{PageRequest, RegistryAdministration, VersionEntry};
 use kulya_schema::{Format, GroupId};

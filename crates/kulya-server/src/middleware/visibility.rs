@@ -1,6 +1,7 @@
 //! Registry and store as the caller of a request may see them. Handlers have neither: they have a
 //! [`ProtectedRegistry`] and a [`ProtectedStore`], and get what the caller may see from
-//! [`visible_to`](ProtectedRegistry::visible_to). So lists are filtered here and in `kulya_registry::Authorizer`,
+//! [`visible_to`](ProtectedRegistry::visible_to). So lists are filtered here and in
+//! `kulya_registry::Authorizer`,
 //! and no handler can forget it.
 
 use super::request_context::RequestContext;

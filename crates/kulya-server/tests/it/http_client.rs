@@ -173,7 +173,7 @@ async fn one_document_is_fetched() {
         "HTTP/1.1 302 x\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     let (url, request) = scripted(vec![FOUND, FOUND, ELSEWHERE, UNKNOWN]).await;
     assert_eq!(fetch(&url, None, 5).await.unwrap(), "hello");
-    for why in ["too long", "elsewhere", "not let in"] {
+    for why in ["too long", "elsewhere", "unauthenticated"] {
         assert_eq!(fetch(&url, None, 4).await.unwrap_err().kind(), RegistryErrorKind::Unavailable, "{why}");
     }
     assert_eq!(request.lock().unwrap().len(), 4);

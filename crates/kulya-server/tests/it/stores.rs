@@ -106,7 +106,7 @@ async fn a_full_disk_is_a_503_with_the_reason() {
     http.create_group(&group(), properties()).await.unwrap();
     let error = http.add_schema(&group(), schema(1)).await.unwrap_err();
     assert_eq!(error.kind(), RegistryErrorKind::Unavailable);
-    assert!(error.to_string().contains("make room and try again"), "{error}");
+    assert!(error.to_string().contains("free disk space and retry"), "{error}");
     assert_eq!(http.group(&group()).await.unwrap(), properties(), "reads still succeed");
     store.allow(10);
     assert_eq!(http.add_schema(&group(), schema(1)).await.unwrap().id, 0, "nothing was half written");

@@ -37,7 +37,7 @@ pub fn codec(bytes: &[u8]) {
     }
 }
 
-/// Parses a descriptor set, with its length in two bytes before it, and decodes the rest as its first message_descriptor
+/// Parses a descriptor set, with its length in two bytes before it, and decodes the rest as its first message
 /// type.
 pub fn protobuf(bytes: &[u8]) {
     let Some((length, rest)) = bytes.split_first_chunk::<2>() else { return };

@@ -1,6 +1,6 @@
 //! Cases for events: routing, reading, and idempotent writers.
 
-use super::{commit_one, kind, stream, table, texts};
+use super::fixture::{commit_one, kind, stream, table, texts};
 use crate::{
     Append, Commit, CommitReceipt, Condition, Durability, ErrorKind, EventPointer, SegmentId, StreamStore,
     TableChange, Tail, WriterId, bounded_read, framing, hash, tail_cut,

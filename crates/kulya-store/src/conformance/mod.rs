@@ -4,13 +4,12 @@
 //! listed in the [`Report`].
 
 mod events;
+mod fixture;
 mod streams;
 mod tables;
 mod transactions;
 
-use crate::{
-    Capability, Commit, ErrorKind, EventPointer, StreamConfig, StreamId, StreamStore, TableId, bounded_read,
-};
+use crate::{Capability, StreamStore};
 use events::{
     duplicate_commit_writes_nothing, invalid_offset_is_rejected, oversized_event_is_rejected_atomically,
     pointers_read_their_events, reads_continue_at_the_next_offset, reads_honour_any_chunk_size,
@@ -103,34 +102,4 @@ where
         closed_store_returns_closed,
     );
     report
-}
-
-const SHOP: &str = "shop";
-
-async fn stream(store: &impl StreamStore, name: &str, segments: u32) -> StreamId {
-    let stream = StreamId::new(SHOP, name).expect("valid name");
-    store.create_scope(&stream.scope).await.expect("scope is created");
-    store.create_stream(&stream, StreamConfig::with_segments(segments)).await.expect("stream is created");
-    stream
-}
-
-async fn table(store: &impl StreamStore, name: &str) -> TableId {
-    let table = TableId::new(SHOP, name).expect("valid name");
-    store.create_scope(&table.scope).await.expect("scope is created");
-    store.create_table(&table).await.expect("table is created");
-    table
-}
-
-/// Commits events and returns the pointer of the first one.
-async fn commit_one(store: &impl StreamStore, commit: Commit) -> EventPointer {
-    store.commit(commit).await.expect("committed").pointers.first().expect("one pointer per event")
-}
-
-async fn texts(store: &impl StreamStore, stream: &StreamId) -> Vec<String> {
-    let events = bounded_read(store, stream).await.expect("a stream can be read");
-    events.into_iter().map(|(_, event)| String::from_utf8_lossy(&event).into_owned()).collect()
-}
-
-fn kind<T: std::fmt::Debug>(result: crate::Result<T>) -> ErrorKind {
-    result.expect_err("must be rejected").kind()
 }

@@ -1,6 +1,6 @@
 //! Cases for scopes and streams: creation, listing, sealing, truncation, deletion.
 
-use super::{SHOP, commit_one, kind, stream, table, texts};
+use super::fixture::{SHOP, commit_one, kind, stream, table, texts};
 use crate::{
     Append, Commit, Condition, ErrorKind, Retention, Scope, StreamConfig, StreamCut, StreamId, StreamStore,
     TableChange, TableId, bounded_read, head_cut, tail_cut,

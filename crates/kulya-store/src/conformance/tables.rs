@@ -1,6 +1,6 @@
 //! Cases for tables (conditions, versions, order), and for commits of events and table changes.
 
-use super::{kind, stream, table, texts};
+use super::fixture::{kind, stream, table, texts};
 use crate::{Append, Commit, Condition, ErrorKind, Positions, Scope, StreamStore, TableChange, head_cut};
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! Cases for transactions: they become visible as a whole or not at all.
 
-use super::{kind, stream, table, texts};
+use super::fixture::{kind, stream, table, texts};
 use crate::{
     Append, Commit, Condition, ErrorKind, Outcome, StreamConfig, StreamStore, TableChange, TransactionId,
     bounded_read,

@@ -2,10 +2,12 @@
 
 mod commit;
 mod config;
+mod segment;
 mod table;
 
 pub use commit::{Append, Commit, CommitReceipt, Durability};
 pub use config::{Retention, StreamConfig};
+pub use segment::SegmentInfo;
 pub use table::{Condition, Entry, TableChange, Version, check_changes};
 
 use crate::{
@@ -232,19 +234,6 @@ impl Capability {
     /// All capabilities.
     pub const ALL: [Self; 4] =
         [Self::AtomicVisibility, Self::CutAtTime, Self::HigherEpochs, Self::CombinedRetention];
-}
-
-/// A segment and the range of its offsets that can be read.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SegmentInfo {
-    /// The segment.
-    pub id: SegmentId,
-    /// The range of routing-key hashes of the segment, `low..high` within `[0, 1]`.
-    pub key_range: std::ops::Range<f64>,
-    /// The offset of the first retained event, in bytes.
-    pub head: u64,
-    /// The offset after the last acknowledged event, in bytes.
-    pub tail: u64,
 }
 
 /// A batch of events read from one segment.

@@ -29,7 +29,7 @@ fn invalid_folders_settings_and_addresses() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     for (args, messages) in [
-        (&["sql", "-e", "SHOW TABLES"][..], &["no database is chosen"][..]),
+        (&["sql", "-e", "SHOW TABLES"][..], &["no database is selected"][..]),
         (&["sql", "-e", "SELECT * FROM d.t"], &["folder kulya-data does not exist", "kulya demo"]),
         (&["sql", "--data", "kulya-data", "-e", "SELECT 1"], &["folder kulya-data does not exist"]),
         (&["stream", "read", "s/t"], &["folder kulya-data does not exist"]),
@@ -40,7 +40,7 @@ fn invalid_folders_settings_and_addresses() {
         (&["serve", "--config", "bad.toml"], &["bad.toml", "line 2", "lisen"]),
         (&["serve", "--config", "cdc.toml"], &["does not begin with postgres://"]),
         (&["cdc"], &["no database given", "--postgres URL"]),
-        (&["cdc", "--postgres", "http://x"], &["database URL is wrong", "postgres://user:password@host"]),
+        (&["cdc", "--postgres", "http://x"], &["invalid database URL", "postgres://user:password@host"]),
         (&["cdc", "--postgres", "postgres://me:secret@127.0.0.1:1/x"], &["127.0.0.1:1"]),
         (&["cdc", "--postgres", "postgres://me@h/x", "--table", "orders"], &["orders", "schema.table"]),
         (&["cdc", "--postgres", "postgres://me@h/x", "--scope", "a_b"], &["a_b", "'_'"]),
@@ -169,7 +169,12 @@ fn full_disk_is_reported_and_existing_data_is_kept() {
     let ran = Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) };
     assert_error(
         &ran,
-        &["0000000000000000.log", "the disk is full", "nothing of this request was kept", "make room"],
+        &[
+            "0000000000000000.log",
+            "no space left on device",
+            "nothing of this request was written",
+            "free disk space",
+        ],
     );
     assert_eq!(kulya(&folder, &["stream", "read", "s/t", "--output", "text"]), "kept\n");
     kulya(&folder, &["stream", "append", "s/t", "--text", "more"]);

@@ -333,8 +333,8 @@ fn access_log_has_each_request_with_its_id() {
     // above the memory limit: rejected, and logged with its id
     let large = "x".repeat(2_000_000);
     let (status, body) = http("POST", &format!("{url}/v2/streams/s/t/events"), &large);
-    assert!(status == 503 && body.contains("no room"), "{status} {body}");
-    let log = server.wait_for("a request was refused");
+    assert!(status == 503 && body.contains("no space"), "{status} {body}");
+    let log = server.wait_for("overload: request rejected");
     assert!(log.contains("request{id=") && log.contains("/v2/streams/s/t/events"), "{log}");
     assert_eq!(server.interrupt(), Some(0));
     let lines = lines(&folder, "access.jsonl");

@@ -262,7 +262,7 @@ fn run_all_commands(folder: &TempDir, at: &[&str]) {
     );
     assert_eq!(registry(folder, &[&other[..], &["export"]].concat()).out, exported);
     let again = registry(folder, &[&other[..], &["import", "all.ndjson"]].concat());
-    assert!(again.code == Some(1) && again.err.contains("is there already"), "{again:?}");
+    assert!(again.code == Some(1) && again.err.contains("already exists"), "{again:?}");
     let skipped =
         registry(folder, &[&other[..], &["--json", "import", "--skip-existing", "all.ndjson"]].concat());
     assert_eq!(skipped.out, "{\"groups\":0,\"skipped\":2,\"schemas\":0,\"encodings\":0}\n", "{skipped:?}");
@@ -438,7 +438,10 @@ fn usage_errors_are_one_line() {
     for (args, message) in [
         (&["group", "list"][..], "folder kulya-data does not exist"),
         (&["--url", "nonsense", "group", "list"], "write http://host:port"),
-        (&["--url", "http://127.0.0.1:1", "group", "list"], "no Kulya answers at http://127.0.0.1:1"),
+        (
+            &["--url", "http://127.0.0.1:1", "group", "list"],
+            "cannot connect to a Kulya server at http://127.0.0.1:1",
+        ),
         (
             &["--data", "d", "group", "create", "g", "--format", "avro", "--policy", "Full"],
             "group g already exists",
@@ -490,13 +493,13 @@ fn usage_errors_are_one_line() {
             &["--data", "d", "decode", "--group", "g", "--hex", "010000000000"],
             "encoding 0 of group g does not exist",
         ),
-        (&["--data", "d", "watch", "--from", "here"], "is no place in the feed"),
+        (&["--data", "d", "watch", "--from", "here"], "is not a position in the changelog"),
         (&["--data", "d", "export", "--namespace", "a", "--namespace", "b"], "give one --namespace"),
         (&["export", "--from-v1", "http://127.0.0.1:1"], "does not answer"),
         (&["export", "--from-v1", "nonsense"], "write http://host:port"),
         (&["--data", "d", "import", "none.ndjson"], "cannot read none.ndjson"),
-        (&["--data", "d", "import", "cut.ndjson"], "the export is cut short"),
-        (&["--data", "d", "import", "newer.ndjson"], "use a newer one"),
+        (&["--data", "d", "import", "cut.ndjson"], "the export is truncated"),
+        (&["--data", "d", "import", "newer.ndjson"], "use a newer program"),
         (&["--data", "d", "import", "odd.ndjson"], "line 2 of odd.ndjson is not a line of an export"),
         (&["diff", "orders/v1.avsc", "none.avsc"], "cannot read none.avsc"),
     ] {
@@ -523,7 +526,10 @@ fn usage_errors_are_one_line() {
         (&["--group", "g", "orders/v1.avsc"], "folder kulya-data does not exist"),
         (&["--group", "g", "--data", "d", "orders"], "give one schema"),
         (&["--group", "none", "--data", "d", "orders/v1.avsc"], "group none does not exist"),
-        (&["--group", "g", "--url", "http://127.0.0.1:1", "orders/v1.avsc"], "no Kulya answers"),
+        (
+            &["--group", "g", "--url", "http://127.0.0.1:1", "orders/v1.avsc"],
+            "cannot connect to a Kulya server",
+        ),
     ] {
         let ran = registry(&folder, &[&["check"], args].concat());
         assert_eq!((ran.code, ran.err.lines().count()), (Some(2), 1), "{args:?}: {ran:?}");

@@ -55,7 +55,7 @@ fn no_statement_overflows_the_stack() {
         (join(1000), "more than 200"),
         (ctes(40, "SELECT * FROM PREVIOUS UNION ALL SELECT * FROM PREVIOUS"), "more than 1000 once"),
         (ctes(3000, "SELECT x + 1 AS x FROM PREVIOUS"), "more than 220 queries"),
-        (format!("SELECT '{}'", "x".repeat(2_000_000)), "the most is 1048576"),
+        (format!("SELECT '{}'", "x".repeat(2_000_000)), "the limit is 1048576"),
         // below the limits
         (format!("SELECT 1{}", "+1".repeat(300)), ""),
         (format!("SELECT true{}", " AND true".repeat(990)), ""),

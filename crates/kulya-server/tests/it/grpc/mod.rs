@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// A server on a free port, which stops when it is told to, or with the test's runtime.
+/// A server on a free port, which stops on request, or with the test's runtime.
 struct Server {
     address: SocketAddr,
     end: oneshot::Sender<()>,

@@ -1,5 +1,6 @@
 //! The endpoints of the registry: every operation of
-//! [`RegistryAdministration`](kulya_registry_api::administration::RegistryAdministration), and those of serializers
+//! [`RegistryAdministration`](kulya_registry_api::administration::RegistryAdministration),
+//! and those of serializers
 //! that are useful to people.
 //!
 //! | request | description |
