@@ -185,7 +185,7 @@ fn invalid_access_options_are_rejected_at_startup() {
         (vec!["--tls-certificate", "accounts"], "both a certificate"),
         (vec!["--tls-certificate", "accounts", "--tls-key", "accounts"], "no certificate"),
         (vec!["--limit", "connections=many"], "connections=many"),
-        (vec!["--jwks", "accounts", "--issuer", "i", "--audience", "a"], "not JSON"),
+        (vec!["--jwks", "accounts", "--issuer", "i", "--audience", "a"], "invalid JSON"),
     ] {
         let ran =
             run(&mut command(folder.path(), &[&["serve", "--listen", "127.0.0.1:0"], &args[..]].concat()));

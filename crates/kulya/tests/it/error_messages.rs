@@ -105,7 +105,7 @@ fn invalid_statements() {
         ("SELECT nothing", "nothing"),
         ("USE nowhere", "no database nowhere: it has s"),
         ("USE CATALOG c", "there is no catalog c: there are kulya"),
-        ("CREATE CATALOG c WITH ('type' = 'hive')", "type hive is unknown"),
+        ("CREATE CATALOG c WITH ('type' = 'hive')", "unknown type hive"),
         (
             "CREATE CATALOG c WITH ('type' = 'pravega', 'controller-uri' = 'http://127.0.0.1:1')",
             "no Kulya answers at http://127.0.0.1:1",
