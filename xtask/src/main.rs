@@ -23,6 +23,7 @@ mod registry;
 mod s3;
 mod schemathesis;
 mod server;
+mod test_run;
 mod tidy;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -131,42 +132,50 @@ fn run() -> Result<()> {
 }
 
 /// Runs tidy and every test, including those that need a server. Arguments replace `--workspace` of `cargo
-/// test`.
+/// test`; those after `--` go to the test harness.
+///
+/// # Errors
+/// A finding of tidy, a failed test, and in CI a test that was not run because its server cannot be started.
 fn test(args: &[&str]) -> Result<()> {
     tidy::run(&[])?;
-    let mut cargo = cargo();
-    // one run reports every failure
-    cargo.args(["test", "--no-fail-fast"]);
-    if args.is_empty() {
-        cargo.arg("--workspace");
-    }
-    cargo.args(args);
-    if !args.contains(&"--") {
-        cargo.arg("--");
-    }
-    cargo.arg("--include-ignored");
-    let is_needed = |fixture: &&Fixture| {
-        let everything = args.is_empty() || args.contains(&"--workspace");
-        everything || fixture.crates.iter().any(|krate| args.contains(krate))
+    let (selection, harness) = match args.iter().position(|arg| *arg == "--") {
+        Some(separator) => (&args[..separator], &args[separator + 1..]),
+        None => (args, &[][..]),
     };
-    let mut servers = TestServers::default();
+    let selection = if selection.is_empty() { &["--workspace"] } else { selection };
+    let mut harness: Vec<String> = harness.iter().map(ToString::to_string).collect();
+    harness.push("--include-ignored".to_owned());
+    let is_needed = |fixture: &&Fixture| {
+        selection.contains(&"--workspace") || fixture.crates.iter().any(|krate| selection.contains(krate))
+    };
+    let mut found = Vec::new();
     let mut missing = Vec::new();
     for fixture in FIXTURES.iter().filter(is_needed) {
         match ((fixture.find)(), fixture.tests) {
-            (Ok(start), _) => servers.extend(start()?),
+            (Ok(start), _) => found.push(start),
             (Err(error), Some((name, tests))) => {
                 // skipped by name, so that none of them counts as passed
-                cargo.args(["--skip", name]);
-                missing.push(format!("{tests}: {error:#}"));
+                harness.extend(["--skip".to_owned(), name.to_owned()]);
+                missing.push(format!("NOT RUN: {tests}: {error:#}"));
             }
             (Err(error), None) => return Err(error),
         }
     }
-    let result = run_with(servers, &mut cargo);
-    for missing in missing {
-        eprintln!("NOT RUN: {missing}");
+    let built = test_run::build(&mut cargo(), selection)?;
+    // only now: the compiler needs the memory
+    let mut servers = TestServers::default();
+    for start in found {
+        servers.extend(start()?);
     }
-    result
+    let result = test_run::run(&built, cargo(), selection, &harness, &servers.variables);
+    drop(servers.servers);
+    for missing in &missing {
+        eprintln!("{missing}");
+    }
+    result?;
+    let is_ci = std::env::var_os("CI").is_some();
+    ensure!(!is_ci || missing.is_empty(), "CI runs every test:\n{}", missing.join("\n"));
+    Ok(())
 }
 
 /// Runs a soak test with the release program; its report goes to standard output. `--shared` has four servers
@@ -196,19 +205,25 @@ fn run_with(servers: TestServers, command: &mut Command) -> Result<()> {
 }
 
 fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    remove_package_variables(&mut cargo);
+    cargo
 }
 
-fn run_to_end(command: &mut Command) -> Result<()> {
-    let program = command.get_program().to_owned();
-    // cargo's variables of this package would make build scripts run again, and everything that depends on
-    // them be rebuilt, at each switch between cargo and cargo xtask
+/// Removes cargo's variables of this package: they would make build scripts run again, and everything that depends
+/// on them be rebuilt, at each switch between cargo and cargo xtask.
+fn remove_package_variables(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
             command.env_remove(&name);
         }
     }
+}
+
+fn run_to_end(command: &mut Command) -> Result<()> {
+    let program = command.get_program().to_owned();
+    remove_package_variables(command);
     let status = command.status().with_context(|| format!("cannot run {}", program.display()))?;
     ensure!(status.success(), "{} exited with {status}", program.display());
     Ok(())
