@@ -13,10 +13,12 @@
 //! - `record-demo`: records the demo's change log from a real PostgreSQL.
 //! - `tidy`: the project's rules that a program can check; `tidy circles` and `tidy words` list
 //!   the findings of crates that are exempt, too.
+//! - `unused-dependencies`: dependencies that no source file of their crate names.
 
 mod avro;
 mod buf;
 mod jars;
+mod machete;
 mod postgres;
 mod pravega;
 mod registry;
@@ -117,6 +119,7 @@ fn run() -> Result<()> {
             return run_with(schemathesis::start(schemathesis::find_or_fetch()?), &mut cargo);
         }
         ["tidy", rest @ ..] => return tidy::run(rest),
+        ["unused-dependencies"] => return machete::check(&mut cargo()),
         ["soak", rest @ ..] => return soak(rest),
         [command, "--", program, rest @ ..] => {
             if let Some(fixture) = FIXTURES.iter().find(|fixture| fixture.command == *command) {
@@ -127,7 +130,7 @@ fn run() -> Result<()> {
     }
     let fixtures = FIXTURES.map(|fixture| format!("{} -- COMMAND…", fixture.command)).join(" | ");
     bail!(
-        "usage: cargo xtask test [cargo test arguments] | {fixtures} | schemathesis | soak [--shared] [--minutes N] | record-demo | tidy [circles | words]"
+        "usage: cargo xtask test [cargo test arguments] | {fixtures} | schemathesis | soak [--shared] [--minutes N] | record-demo | tidy [circles | words] | unused-dependencies"
     )
 }
 
@@ -210,8 +213,8 @@ fn cargo() -> Command {
     cargo
 }
 
-/// Removes cargo's variables of this package: they would make build scripts run again, and everything that depends
-/// on them be rebuilt, at each switch between cargo and cargo xtask.
+/// Removes cargo's variables of this package: they would make build scripts run again, and everything that
+/// depends on them be rebuilt, at each switch between cargo and cargo xtask.
 fn remove_package_variables(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();

@@ -1,8 +1,8 @@
 //! Runs the tests: builds them, runs each test executable and the examples in the docs, and lists the slowest
 //! tests.
 //!
-//! `cargo test` differs in two points: test servers would run while the compiler needs their memory, and the time
-//! of a single test is shown only by an unstable option of the test harness.
+//! `cargo test` differs in two points: test servers would run while the compiler needs their memory, and the
+//! time of a single test is shown only by an unstable option of the test harness.
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;

@@ -19,7 +19,7 @@ const MAY_BLOCK: &[&str] = &[
     "crates/kulya/src/shutdown.rs",
     "crates/kulya-client/src/blocking.rs",
     "crates/kulya-sql/src/engine.rs",
-    "crates/kulya-store-embedded/src/keeper.rs",
+    "crates/kulya-store-embedded/src/store/maintenance.rs",
 ];
 
 /// Files that join the threads they start, so that a panic becomes the caller's error.

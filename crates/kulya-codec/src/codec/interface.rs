@@ -1,4 +1,4 @@
-//! The trait of all codecs, and what their decoders share: the bound of the output.
+//! The trait of all codecs, and the bound of a decoder's output.
 
 use crate::{CodecError, CodecResult};
 use kulya_schema::CodecType;

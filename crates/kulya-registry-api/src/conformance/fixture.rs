@@ -1,5 +1,4 @@
-//! What the cases of the suite share: schemas of every format, groups, and short forms of calls that must succeed
-//! or fail.
+//! Fixtures of the suite: schemas of every format, groups, and short forms of calls that succeed or fail.
 
 use crate::administration::{ExportLine, Page, RegistryAdministration};
 use crate::{RegistryErrorKind, RegistryResult};

@@ -1,4 +1,4 @@
-//! What the cases of the suite share: streams, tables, and short forms of calls that must succeed or fail.
+//! Fixtures of the suite: streams, tables, and short forms of calls that must succeed or fail.
 
 use crate::{Commit, ErrorKind, EventPointer, StreamConfig, StreamId, StreamStore, TableId, bounded_read};
 

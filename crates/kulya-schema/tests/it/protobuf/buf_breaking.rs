@@ -170,7 +170,7 @@ fn expected_buf_only(finding: &Finding, unreachable_types: &BTreeSet<String>) ->
     let mut words = finding.message.rsplit(" from \"").next().unwrap_or_default().split('"');
     let (from, to) = (words.next().unwrap_or_default(), words.nth(1).unwrap_or_default());
     let is_scalar = |name: &str| SCALARS.contains(&name);
-    let is_whole = |name: &str| ["int32", "int64", "uint32", "uint64"].contains(&name);
+    let is_integer = |name: &str| ["int32", "int64", "uint32", "uint64"].contains(&name);
     match finding.rule.as_str() {
         "FIELD_NO_DELETE_UNLESS_NUMBER_RESERVED" | "FIELD_NO_DELETE_UNLESS_NAME_RESERVED" => {
             Some("a field is deleted: it harms who uses its number again, and that is refused then")
@@ -198,7 +198,7 @@ fn expected_buf_only(finding: &Finding, unreachable_types: &BTreeSet<String>) ->
             Some("types that are called otherwise: what is in them is compared, not their names")
         }
         "FIELD_WIRE_COMPATIBLE_TYPE"
-            if (from == "enum" && is_whole(to)) || (is_whole(from) && to == "enum") =>
+            if (from == "enum" && is_integer(to)) || (is_integer(from) && to == "enum") =>
         {
             Some("an open enum and a whole number")
         }

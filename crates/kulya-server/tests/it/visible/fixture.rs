@@ -162,7 +162,7 @@ impl Fixture {
         let acl = rights.parse().unwrap();
         let mut fixture =
             Self { things: Vec::new(), rights, acl, address, client: crate::client(), place: String::new() };
-        fixture.place = operations::end_of_changes(&fixture).await;
+        fixture.place = operations::changelog_end(&fixture).await;
         fill_registry(&registry, &mut things).await;
         fill_store(&store, &mut things).await;
         fixture.things = things;

@@ -322,7 +322,7 @@ async fn grpc(fixture: &Fixture, user: &str, path: &str, messages: Vec<Vec<u8>>)
 }
 
 /// The current end of the changelog.
-pub(super) async fn end_of_changes(fixture: &Fixture) -> String {
+pub(super) async fn changelog_end(fixture: &Fixture) -> String {
     let channel = Endpoint::from_shared(format!("http://{}", fixture.address)).unwrap().connect_lazy();
     let mut client = reg::schema_registry_client::SchemaRegistryClient::new(channel);
     let mut request = GrpcRequest::new(reg::WatchRequest { from: None });
