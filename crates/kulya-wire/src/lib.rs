@@ -1,6 +1,6 @@
 //! The gRPC API of Kulya's stream store and schema registry: generated messages, clients and servers ([`v1`]
 //! for the store, [`registry::v1`] for the registry), and conversions between the messages and the Rust types
-//! of `kulya-store` and `kulya-codec`, in both directions.
+//! of `kulya-store`, `kulya-schema` and `kulya-registry-api`, in both directions.
 //!
 //! `kulya-server` and `kulya-client` both use it. It opens no connections and holds no state. Conversions
 //! from a message validate it, so a converted name, stream cut or event pointer is well-formed.

@@ -24,7 +24,7 @@ const MAX_KEY_SET_BYTES: usize = 1 << 20;
 
 /// The server's access control, and what it protects.
 pub(crate) struct ServerAccess {
-    pub(crate) door: AccessControl,
+    pub(crate) access_control: AccessControl,
     is_authenticated: bool,
     is_tls: bool,
 }
@@ -62,11 +62,11 @@ pub(crate) async fn configure(args: AccessArgs, settings: &Settings) -> Result<S
         allowed_hosts: flags_or(args.allowed_hosts, &settings.http.allowed_hosts),
         allowed_origins: flags_or(args.allowed_origins, &settings.http.allowed_origins),
     };
-    let mut door =
+    let mut access_control =
         AccessControl::permissive(Arc::clone(&clock)).with_limits(limits).with_origin_policy(browsers);
     let proxies =
         if args.trusted_proxies.is_empty() { settings.trusted_proxies.clone() } else { args.trusted_proxies };
-    door = door.with_trusted_proxies(proxies);
+    access_control = access_control.with_trusted_proxies(proxies);
     let tls = Tls {
         certificate: args.tls_certificate.or_else(|| settings.tls.certificate.clone()),
         private_key: args.tls_key.or_else(|| settings.tls.private_key.clone()),
@@ -75,7 +75,7 @@ pub(crate) async fn configure(args: AccessArgs, settings: &Settings) -> Result<S
         (None, None) => false,
         (Some(certificate), Some(key)) => {
             let tls = kulya_auth::tls::Tls::new(FileSource::new(certificate), FileSource::new(key));
-            door = door.with_tls(tls.context("TLS")?);
+            access_control = access_control.with_tls(tls.context("TLS")?);
             true
         }
         _ => bail!("TLS needs both a certificate and its private key"),
@@ -88,12 +88,12 @@ pub(crate) async fn configure(args: AccessArgs, settings: &Settings) -> Result<S
     let authenticator = authenticator(auth, &clock).await?;
     let is_authenticated = authenticator.is_some();
     if let Some(authenticator) = authenticator {
-        door = door.with_authenticator(authenticator);
+        access_control = access_control.with_authenticator(authenticator);
     }
     if let Some(path) = args.audit_log.or_else(|| settings.audit_log.clone()) {
         let file = LogFile::open(&path);
         let file = file.with_context(|| format!("cannot write the audit log {}", path.display()))?;
-        door = door.with_audit(AuditLog::new(file, Arc::clone(&clock)));
+        access_control = access_control.with_audit(AuditLog::new(file, Arc::clone(&clock)));
     }
     let format = match args.access_log.or(settings.access_log) {
         None | Some(AccessLogFormat::Off) => None,
@@ -109,9 +109,9 @@ pub(crate) async fn configure(args: AccessArgs, settings: &Settings) -> Result<S
                 AccessLog::new(format, file, clock)
             }
         };
-        door = door.with_access_log(log);
+        access_control = access_control.with_access_log(log);
     }
-    Ok(ServerAccess { door, is_authenticated, is_tls })
+    Ok(ServerAccess { access_control, is_authenticated, is_tls })
 }
 
 /// Builds the authenticator, or none if neither accounts nor a key set are configured.

@@ -48,15 +48,18 @@ pub(crate) async fn run(mut settings: Settings, args: ServeArgs) -> Result<ExitC
     let access = access::configure(args.access, &settings).await?;
     let stop = shutdown::on_service_signal()?;
     let listener = listen(settings.listen(args.listen)).await?;
-    let health = access.door.health().clone();
+    let health = access.access_control.health().clone();
     if let Some(address) = args.health_listen.or(settings.health_listen) {
-        serve_health_separately(access.door.clone(), address, stop.clone()).await?;
+        serve_health_separately(access.access_control.clone(), address, stop.clone()).await?;
     }
     // until the store is open, requests are answered with the state "starting"
     let (listener, startup_listener) = duplicate_listener(listener)?;
     let is_open = CancellationToken::new();
-    let startup =
-        kulya_server::serve_health(access.door.clone(), startup_listener, is_open.clone().cancelled_owned());
+    let startup = kulya_server::serve_health(
+        access.access_control.clone(),
+        startup_listener,
+        is_open.clone().cancelled_owned(),
+    );
     let mut startup = health.supervisor().spawn("server.starting", HealthStatus::Degraded, startup);
     let (store, reconnect) = tokio::select! {
         opened = open_server_store(address, components) => opened?,
@@ -86,7 +89,7 @@ pub(crate) async fn run(mut settings: Settings, args: ServeArgs) -> Result<ExitC
         }
     };
     tokio::select! {
-        served = serve_with(access.door, listener, &services, stop.clone()) => served?,
+        served = serve_with(access.access_control, listener, &services, stop.clone()) => served?,
         error = unreachable => return Err(error),
     }
     // the server may have stopped by itself
@@ -138,24 +141,29 @@ fn duplicate_listener(listener: TcpListener) -> Result<(TcpListener, TcpListener
 /// Serves the health endpoints on an address, a thread and a runtime of their own, so that load does not
 /// delay the responses to a process supervisor.
 async fn serve_health_separately(
-    door: AccessControl,
+    access_control: AccessControl,
     address: SocketAddr,
     stop: CancellationToken,
 ) -> Result<()> {
     let listener = listen(address).await?.into_std()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let mut runtime = Some(runtime.context("cannot start the runtime of --health-listen")?);
-    let mut state = Some((door.clone(), listener, stop));
+    let mut state = Some((access_control.clone(), listener, stop));
     let serve = move || {
-        let (Some(runtime), Some((door, listener, stop))) = (runtime.take(), state.take()) else { return };
+        let (Some(runtime), Some((access_control, listener, stop))) = (runtime.take(), state.take()) else {
+            return;
+        };
         runtime.block_on(async move {
             match TcpListener::from_std(listener) {
-                Ok(listener) => kulya_server::serve_health(door, listener, stop.cancelled_owned()).await,
+                Ok(listener) => {
+                    kulya_server::serve_health(access_control, listener, stop.cancelled_owned()).await
+                }
                 Err(error) => tracing::error!("cannot serve --health-listen: {error}"),
             }
         });
     };
-    let thread = door.health().supervisor().spawn_thread("server.health", HealthStatus::Degraded, serve);
+    let thread =
+        access_control.health().supervisor().spawn_thread("server.health", HealthStatus::Degraded, serve);
     drop(thread.context("cannot start the thread of --health-listen")?);
     Ok(())
 }
@@ -173,7 +181,7 @@ pub(crate) async fn serve_permissive(
 }
 
 async fn serve_with(
-    door: AccessControl,
+    access_control: AccessControl,
     listener: TcpListener,
     services: &Services,
     stop: CancellationToken,
@@ -182,7 +190,7 @@ async fn serve_with(
         registry: Arc::clone(&services.registry),
         store: Arc::clone(&services.store),
     };
-    kulya_server::serve_with_access_control(door, listener, services, stop.cancelled_owned())
+    kulya_server::serve_with_access_control(access_control, listener, services, stop.cancelled_owned())
         .await
         .context("the HTTP server failed")
 }

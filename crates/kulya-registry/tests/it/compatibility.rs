@@ -46,7 +46,7 @@ struct Coverage {
     checks: usize,
     refused: usize,
     accepted: usize,
-    /// Refusals in which one reason applies to allow_multiple_types versions.
+    /// Refusals in which one reason applies to several versions.
     of_one_shape: usize,
     deleted: usize,
 }
