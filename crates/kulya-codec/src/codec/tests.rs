@@ -1,5 +1,6 @@
 //! Tests of all codecs: round trips, limits, corruption, padding; and of encryption keys.
 
+use super::interface::codec_type_named;
 use super::*;
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
