@@ -24,7 +24,7 @@ const NUMBERS: &str =
 async fn writer(registry: &Arc<dyn SchemaRegistry>, group: &GroupId, schema: SchemaInfo) -> Serializer {
     let properties = GroupProperties::new(schema.format.clone(), Compatibility::AllowAny, true);
     let config = SerializerConfig::new(group.clone()).create_group(properties).register_schema();
-    Serializer::new(&**registry, schema, config).await.unwrap()
+    Serializer::new(Arc::clone(registry), schema, config).await.unwrap()
 }
 
 fn record(fields: Vec<(&str, AvroValue)>) -> AvroValue {
