@@ -10,16 +10,13 @@
 //! Debezium's JSON is read as the current rows of its table ([`CurrentRows`]).
 //!
 //! ```no_run
-//! use kulya_registry::Registry;
+//! use kulya_registry::prelude::*;
 //! use kulya_sql::{CatalogBackend, OutputFormat, Session};
-//! use kulya_store::{StreamStore, clock::SystemClock, memory::MemoryStore};
-//! use std::sync::Arc;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let store: Arc<dyn StreamStore> = Arc::new(MemoryStore::new());
-//! let registry = Registry::open(Arc::clone(&store), Arc::new(SystemClock)).await?;
-//! let backend = CatalogBackend { store, registry: Arc::new(registry) };
-//! let mut session = Session::new("kulya", backend).await?;
+//! let store = MemoryStore::new();
+//! let registry = Registry::open(store.clone(), SystemClock).await?;
+//! let mut session = Session::new("kulya", CatalogBackend::new(store, registry)).await?;
 //! for result in session.execute("SHOW DATABASES; SELECT 1 + 1 AS sum").await? {
 //!     print!("{}", result.write(OutputFormat::Table)?);
 //! }
