@@ -1,7 +1,7 @@
-//! Whether the store is as fast when it is full: the append rate as events come to be ten million, and how long opening
-//! takes after a kill with two million and with ten.
+//! Growth to ten million events: the append rate on the way, and the recovery time after a kill with two and
+//! with ten million.
 
-use crate::measure::{Fallible, Watch, resident_of};
+use crate::measure::{Fallible, Stopwatch, resident_of};
 use crate::work::{BATCH, SEGMENTS, STREAMS, batch, payloads, streams};
 use kulya_store::{Commit, Durability, StreamStore};
 use kulya_store_embedded::EmbeddedStore;
@@ -18,14 +18,14 @@ pub async fn run(folder: &Path) -> Fallible {
     let payloads = payloads();
     let mut written = 0;
     for step in STEPS {
-        let watch = Watch::start();
+        let stopwatch = Stopwatch::start();
         for first in (written..step).step_by(BATCH as usize) {
             let commit = Commit::events(batch(first, &streams, &payloads));
-            // synced now and then, as a pipeline of commits would be
+            // synced now and then, as with pipelined commits
             let durability = if first / BATCH % 100 == 0 { Durability::Synced } else { Durability::Written };
             store.commit(commit.durability(durability)).await?;
         }
-        watch.say(&format!("append, {written} to {step}"), step - written);
+        stopwatch.report(&format!("append, {written} to {step}"), step - written);
         written = step;
         if step == 2_000_000 || step == 10_000_000 {
             reopen(&path, &folder.join(format!("killed-{step}")))?;
@@ -36,12 +36,12 @@ pub async fn run(folder: &Path) -> Fallible {
     Ok(())
 }
 
-/// Opens a copy of the folder as it is now, which is what a kill leaves.
+/// Opens a copy of the folder, which has the state after a kill.
 fn reopen(path: &Path, copy: &Path) -> Fallible {
     copy_folder(path, copy)?;
-    let began = Instant::now();
+    let started = Instant::now();
     let store = EmbeddedStore::open(copy)?;
-    println!("{:<46} {:.3} s", "open after a kill", began.elapsed().as_secs_f64());
+    println!("{:<46} {:.3} s", "open after a kill", started.elapsed().as_secs_f64());
     drop(store);
     std::fs::remove_dir_all(copy)?;
     Ok(())

@@ -1,5 +1,5 @@
-//! A single-node Kafka, as it comes from Maven Central, measured with its own tools: a broker in KRaft mode, once leaving
-//! durability to the page cache, which is its default, and once syncing every batch.
+//! Benchmark of a single-node Kafka from Maven Central with its own tools: a broker in KRaft mode, with its
+//! default of no sync, and with a sync of every batch.
 
 use crate::measure::{Fallible, cpu_of, resident_of};
 use crate::work::{PAYLOAD, SYNCED, WRITTEN};
@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long a broker may take to answer.
-const START: Duration = Duration::from_secs(60);
+/// Timeout of the broker's start.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub fn run(folder: &Path) -> Fallible {
     for (program, argument) in [("java", "-version"), ("mvn", "-version")] {
         let found = Command::new(program).arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status();
         if found.is_err() {
-            println!("NOT RUN: Kafka needs {program}, which is not here");
+            println!("NOT RUN: Kafka needs {program}, which is missing");
             return Ok(());
         }
     }
@@ -42,7 +42,7 @@ pub fn run(folder: &Path) -> Fallible {
     Ok(())
 }
 
-/// The jars, resolved by Maven.
+/// Returns the class path, resolved by Maven.
 fn classpath(folder: &Path) -> Fallible<String> {
     let pom = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("kafka/pom.xml");
     let out = folder.join("classpath");
@@ -105,10 +105,10 @@ impl Broker {
         let process =
             java("kafka.Kafka").arg(&settings).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let broker = Self { process, classpath: classpath.to_owned(), address: format!("127.0.0.1:{port}") };
-        let began = Instant::now();
+        let started = Instant::now();
         while TcpStream::connect(&broker.address).is_err() {
-            if began.elapsed() > START {
-                return Err("the broker does not answer".into());
+            if started.elapsed() > START_TIMEOUT {
+                return Err("the broker did not start".into());
             }
             std::thread::sleep(Duration::from_millis(100));
         }
@@ -133,8 +133,8 @@ impl Broker {
             "linger.ms=5",
             "batch.size=262144",
         ]);
-        let said = succeed(&mut tool)?;
-        let last = said.lines().last().unwrap_or_default();
+        let output = succeed(&mut tool)?;
+        let last = output.lines().last().unwrap_or_default();
         let rate =
             last.split(',').find_map(|part| part.trim().split_once(" records/sec")).map(|(rate, _)| rate);
         let rate: f64 = rate.ok_or_else(|| format!("no rate in {last:?}"))?.parse()?;
@@ -149,8 +149,8 @@ impl Broker {
     fn consume(&self, topic: &str, events: u64) -> Fallible {
         let mut tool = self.tool("org.apache.kafka.tools.ConsumerPerformance");
         tool.args(["--bootstrap-server", &self.address, "--topic", topic, "--messages", &events.to_string()]);
-        let said = succeed(&mut tool)?;
-        let last = said.lines().last().unwrap_or_default();
+        let output = succeed(&mut tool)?;
+        let last = output.lines().last().unwrap_or_default();
         // …, fetch.MB.sec, fetch.nMsg.sec
         let rate: f64 = last.rsplit(',').next().unwrap_or_default().trim().parse()?;
         println!("{:<46} {rate:>12.0} events/s", format!("consume, {topic}, fetching alone"));

@@ -1,7 +1,7 @@
-//! fjall used directly: an event's key is its segment and its offset.
+//! Benchmark of fjall used directly: an event's key is its segment and its offset.
 
-use crate::measure::{Fallible, Watch, resident_of, written};
-use crate::work::{BATCH, BATCHERS, PAYLOAD, SEGMENTS, STREAMS, SYNCED, WRITTEN, payloads};
+use crate::measure::{Fallible, Stopwatch, resident_of, written};
+use crate::work::{BATCH, BATCH_PRODUCERS, PAYLOAD, SEGMENTS, STREAMS, SYNCED, WRITTEN, payloads};
 use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use kulya_store::{framing, hash};
@@ -48,73 +48,75 @@ pub fn run(folder: &Path) -> Fallible {
     for (what, count, synced) in
         [("batches of 1000, synced", SYNCED, true), ("batches of 1000, page cache", WRITTEN, false)]
     {
-        let watch = Watch::start();
+        let stopwatch = Stopwatch::start();
         for first in (0..count).step_by(BATCH as usize) {
             events.write(first..first + BATCH, synced)?;
         }
-        watch.say(what, count);
+        stopwatch.report(what, count);
     }
-    side_by_side(&events)?;
+    concurrent_batches(&events)?;
     let mut events = producers(events)?;
-    let watch = Watch::start();
+    let stopwatch = Stopwatch::start();
     let mut count = 0;
     for entry in events.keyspace.iter() {
         let (_, value) = entry.into_inner()?;
         count += u64::from(value.len() == PAYLOAD);
     }
-    watch.say("scan", count);
+    stopwatch.report("scan", count);
     events.payloads.clear();
     drop(events);
-    let began = Instant::now();
+    let started = Instant::now();
     let database = Database::builder(&path).open()?;
     let _keyspace = database.keyspace("events", KeyspaceCreateOptions::default)?;
-    println!("{:<46} {:.3} s", format!("open with {count} events"), began.elapsed().as_secs_f64());
+    println!("{:<46} {:.3} s", format!("open with {count} events"), started.elapsed().as_secs_f64());
     let payload = count as f64 * PAYLOAD as f64;
     println!("{:<46} {:.3}", "bytes written per byte of payload", written() as f64 / payload);
     println!("{:<46} {} kB", "resident", resident_of("self"));
     Ok(())
 }
 
-/// The same batches from several producers at once, each with segments of its own.
-fn side_by_side(events: &Events) -> Fallible {
-    let watch = Watch::start();
-    let share = SYNCED / BATCHERS;
-    let producers: Vec<_> = (0..BATCHERS)
+/// Writes the same batches from several concurrent producers, each with its own segments.
+fn concurrent_batches(events: &Events) -> Fallible {
+    let stopwatch = Stopwatch::start();
+    let share = SYNCED / BATCH_PRODUCERS;
+    let producers: Vec<_> = (0..BATCH_PRODUCERS)
         .map(|producer| {
-            let mut own = Events {
+            let mut events = Events {
                 database: events.database.clone(),
                 keyspace: events.keyspace.clone(),
-                // behind everything that was written so far, and apart from each other
+                // behind all earlier events, and disjoint
                 tails: vec![(producer + 1) << 40; events.tails.len()],
                 payloads: events.payloads.clone(),
             };
             std::thread::spawn(move || {
                 let mut batches = (0..share).step_by(BATCH as usize);
-                batches.try_for_each(|first| own.write(first..first + BATCH, true)).map_err(|e| e.to_string())
+                batches
+                    .try_for_each(|first| events.write(first..first + BATCH, true))
+                    .map_err(|e| e.to_string())
             })
         })
         .collect();
     for producer in producers {
         producer.join().map_err(|_| "a producer failed")??;
     }
-    watch.say("4 producers of batches of 1000, synced", SYNCED);
+    stopwatch.report("4 producers of batches of 1000, synced", SYNCED);
     Ok(())
 }
 
-/// Single events from many at once, behind the same kind of front as the store's: one thread takes what waits, writes it
-/// as one batch, syncs, and answers.
+/// Writes single events from many concurrent producers with the same group commit as the store's: one thread
+/// writes the waiting events as one batch, syncs, and acknowledges.
 fn producers(mut events: Events) -> Fallible<Events> {
-    let watch = Watch::start();
+    let stopwatch = Stopwatch::start();
     let (requests, queue) = mpsc::channel::<(u64, tokio::sync::oneshot::Sender<()>)>();
-    let front = std::thread::spawn(move || {
+    let writer = std::thread::spawn(move || {
         while let Ok(first) = queue.recv() {
             let mut waiting = vec![first];
             waiting.extend(queue.try_iter());
             if events.write(waiting.iter().map(|(number, _)| *number), true).is_err() {
                 return None;
             }
-            for (_, answer) in waiting {
-                let _ = answer.send(());
+            for (_, acknowledge) in waiting {
+                let _ = acknowledge.send(());
             }
         }
         Some(events)
@@ -124,9 +126,9 @@ fn producers(mut events: Events) -> Fallible<Events> {
             let requests = requests.clone();
             tokio::spawn(async move {
                 for _ in 0..SINGLES {
-                    let (answer, answered) = tokio::sync::oneshot::channel();
-                    if requests.send((producer, answer)).is_err() || answered.await.is_err() {
-                        return Err("the front ended");
+                    let (acknowledge, acknowledged) = tokio::sync::oneshot::channel();
+                    if requests.send((producer, acknowledge)).is_err() || acknowledged.await.is_err() {
+                        return Err("the writer ended");
                     }
                 }
                 Ok(())
@@ -142,6 +144,6 @@ fn producers(mut events: Events) -> Fallible<Events> {
             Ok::<_, Box<dyn std::error::Error>>(())
         })
     })?;
-    watch.say("256 producers of single events, synced", PRODUCERS * SINGLES);
-    front.join().ok().flatten().ok_or_else(|| "the front failed".into())
+    stopwatch.report("256 producers of single events, synced", PRODUCERS * SINGLES);
+    writer.join().ok().flatten().ok_or_else(|| "the writer failed".into())
 }

@@ -1,12 +1,13 @@
-//! The embedded store beside an LSM tree used directly for events and a single-node Kafka, in one run, with the machine's
-//! load beside the figures:
+//! Benchmarks of the embedded store, of an LSM tree used directly for events, and of a single-node Kafka,
+//! with the machine's load:
 //!
 //! ```sh
 //! cargo run --release --manifest-path bench/Cargo.toml -- [all|own|fjall|kafka|growth|segments] [FOLDER]
 //! ```
 //!
-//! Events of 100 bytes go to 16 streams of 4 segments, a thousand a commit. Each subject runs in a process of its own, so
-//! that CPU and memory are its own. Kafka needs Java and Maven; where they are not, it says so.
+//! Events of 100 bytes go to 16 streams of 4 segments, a thousand in a commit. Each subject runs in its own
+//! process, for separate CPU and memory figures. Kafka needs Java and Maven, and is reported as not run
+//! without them.
 
 mod growth;
 mod kafka;
@@ -16,7 +17,7 @@ mod own;
 mod segments;
 mod work;
 
-use measure::{Fallible, say_load};
+use measure::{Fallible, print_load};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -28,23 +29,23 @@ async fn main() -> Fallible {
     let subject = arguments.next().unwrap_or_else(|| "all".to_owned());
     let parent = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from);
     if subject == "all" {
-        return SUBJECTS.iter().try_for_each(|subject| apart(subject, &parent));
+        return SUBJECTS.iter().try_for_each(|subject| run_in_process(subject, &parent));
     }
     let folder = tempfile::tempdir_in(parent)?;
-    say_load();
+    print_load();
     match subject.as_str() {
         "own" => own::run(folder.path()).await,
         "fjall" => lsm::run(folder.path()),
         "kafka" => kafka::run(folder.path()),
         "growth" => growth::run(folder.path()).await,
         "segments" => segments::run(folder.path()).await,
-        other => Err(format!("{other:?} is none of all, {}", SUBJECTS.join(", ")).into()),
+        other => Err(format!("{other:?} is not one of all, {}", SUBJECTS.join(", ")).into()),
     }
 }
 
-/// Runs a subject in a process of its own.
-fn apart(subject: &str, parent: &Path) -> Fallible {
+/// Runs a subject in its own process.
+fn run_in_process(subject: &str, parent: &Path) -> Fallible {
     println!("== {subject}");
     let status = Command::new(std::env::current_exe()?).arg(subject).arg(parent).status()?;
-    if status.success() { Ok(()) } else { Err(format!("{subject} ended with {status}").into()) }
+    if status.success() { Ok(()) } else { Err(format!("{subject} exited with {status}").into()) }
 }

@@ -1,8 +1,9 @@
-//! The embedded store.
+//! Benchmark of the embedded store.
 
-use crate::measure::{Fallible, Watch, resident_of, say_times, written};
+use crate::measure::{Fallible, Stopwatch, print_latencies, resident_of, written};
 use crate::work::{
-    BATCH, BATCHERS, PAYLOAD, SEGMENTS, STREAMS, SYNCED, WRITTEN, batch, payload, payloads, stream, streams,
+    BATCH, BATCH_PRODUCERS, PAYLOAD, SEGMENTS, STREAMS, SYNCED, WRITTEN, batch, payload, payloads, stream,
+    streams,
 };
 use bytes::Bytes;
 use kulya_store::{Append, Commit, Committed, Durability, EventPointer, StreamId, StreamStore};
@@ -14,8 +15,8 @@ use std::time::Instant;
 const PRODUCERS: u64 = 256;
 const SINGLES: u64 = 200;
 const POINTS: usize = 20_000;
-/// Batches of one producer that are not answered yet.
-const ON_THEIR_WAY: usize = 5;
+/// Unacknowledged batches of one producer.
+const MAX_IN_FLIGHT: usize = 5;
 const TAILS: usize = 2000;
 
 pub async fn run(folder: &Path) -> Fallible {
@@ -27,23 +28,23 @@ pub async fn run(folder: &Path) -> Fallible {
         ("batches of 1000, synced", SYNCED, Durability::Synced),
         ("batches of 1000, page cache", WRITTEN, Durability::Written),
     ] {
-        let watch = Watch::start();
+        let stopwatch = Stopwatch::start();
         for first in (0..events).step_by(BATCH as usize) {
             store.commit(Commit::events(batch(first, &streams, &payloads)).durability(durability)).await?;
         }
-        watch.say(what, events);
+        stopwatch.report(what, events);
     }
     for (what, events, durability) in [
-        ("batches of 1000, 5 on their way, synced", SYNCED, Durability::Synced),
-        ("batches of 1000, 5 on their way, page cache", WRITTEN, Durability::Written),
+        ("batches of 1000, 5 in flight, synced", SYNCED, Durability::Synced),
+        ("batches of 1000, 5 in flight, page cache", WRITTEN, Durability::Written),
     ] {
-        on_their_way(&store, &streams, &payloads, what, events, durability).await?;
+        in_flight(&store, &streams, &payloads, what, events, durability).await?;
     }
     for (what, durability) in [
         ("4 producers of batches of 1000, synced", Durability::Synced),
         ("4 producers of batches of 1000, page cache", Durability::Written),
     ] {
-        side_by_side(&store, &streams, &payloads, what, durability).await?;
+        concurrent_batches(&store, &streams, &payloads, what, durability).await?;
     }
     producers(&store).await?;
     tails(&store, &streams[0]).await?;
@@ -51,9 +52,9 @@ pub async fn run(folder: &Path) -> Fallible {
     points(&store, &pointers).await?;
     drop(pointers);
     let (_, bytes) = store.disk_usage()?;
-    let began = Instant::now();
+    let started = Instant::now();
     store.close().await?;
-    println!("{:<46} {:.3} s", "close, with a checkpoint", began.elapsed().as_secs_f64());
+    println!("{:<46} {:.3} s", "close, with a checkpoint", started.elapsed().as_secs_f64());
     let payload = events as f64 * PAYLOAD as f64;
     println!("{:<46} {:.3}", "bytes of log per byte of payload", bytes as f64 / payload);
     println!("{:<46} {:.3}", "bytes written per byte of payload", written() as f64 / payload);
@@ -61,8 +62,8 @@ pub async fn run(folder: &Path) -> Fallible {
     Ok(())
 }
 
-/// The same batches from one producer that waits for an answer only when so many are owed, as Kafka's does by default.
-async fn on_their_way(
+/// Writes the same batches from one producer with up to 5 unacknowledged ones, as Kafka's does by default.
+async fn in_flight(
     store: &EmbeddedStore,
     streams: &[StreamId],
     payloads: &[Bytes],
@@ -70,40 +71,40 @@ async fn on_their_way(
     events: u64,
     durability: Durability,
 ) -> Fallible {
-    let watch = Watch::start();
-    let mut answers = VecDeque::new();
+    let stopwatch = Stopwatch::start();
+    let mut commits = VecDeque::new();
     for first in (0..events).step_by(BATCH as usize) {
-        if answers.len() == ON_THEIR_WAY {
-            answer(answers.pop_front()).await?;
+        if commits.len() == MAX_IN_FLIGHT {
+            finish(commits.pop_front()).await?;
         }
         let (store, commit) = (store.clone(), Commit::events(batch(first, streams, payloads)));
-        answers.push_back(tokio::spawn(async move { store.commit(commit.durability(durability)).await }));
+        commits.push_back(tokio::spawn(async move { store.commit(commit.durability(durability)).await }));
     }
-    while !answers.is_empty() {
-        answer(answers.pop_front()).await?;
+    while !commits.is_empty() {
+        finish(commits.pop_front()).await?;
     }
-    watch.say(what, events);
+    stopwatch.report(what, events);
     Ok(())
 }
 
-async fn answer(owed: Option<tokio::task::JoinHandle<kulya_store::Result<Committed>>>) -> Fallible {
-    if let Some(owed) = owed {
-        owed.await??;
+async fn finish(commit: Option<tokio::task::JoinHandle<kulya_store::Result<Committed>>>) -> Fallible {
+    if let Some(commit) = commit {
+        commit.await??;
     }
     Ok(())
 }
 
-/// The same batches from several producers at once.
-async fn side_by_side(
+/// Writes the same batches from several concurrent producers.
+async fn concurrent_batches(
     store: &EmbeddedStore,
     streams: &[StreamId],
     payloads: &[Bytes],
     what: &str,
     durability: Durability,
 ) -> Fallible {
-    let watch = Watch::start();
-    let share = SYNCED / BATCHERS;
-    let producers: Vec<_> = (0..BATCHERS)
+    let stopwatch = Stopwatch::start();
+    let share = SYNCED / BATCH_PRODUCERS;
+    let producers: Vec<_> = (0..BATCH_PRODUCERS)
         .map(|producer| {
             let (store, streams, payloads) = (store.clone(), streams.to_vec(), payloads.to_vec());
             tokio::spawn(async move {
@@ -118,13 +119,13 @@ async fn side_by_side(
     for producer in producers {
         producer.await??;
     }
-    watch.say(what, SYNCED);
+    stopwatch.report(what, SYNCED);
     Ok(())
 }
 
-/// Single events from many at once.
+/// Writes single events from many concurrent producers.
 async fn producers(store: &EmbeddedStore) -> Fallible {
-    let watch = Watch::start();
+    let stopwatch = Stopwatch::start();
     let producers: Vec<_> = (0..PRODUCERS)
         .map(|producer| {
             let (store, stream, event) = (store.clone(), stream(producer % STREAMS), payload(producer));
@@ -140,11 +141,11 @@ async fn producers(store: &EmbeddedStore) -> Fallible {
     for producer in producers {
         producer.await??;
     }
-    watch.say("256 producers of single events, synced", PRODUCERS * SINGLES);
+    stopwatch.report("256 producers of single events, synced", PRODUCERS * SINGLES);
     Ok(())
 }
 
-/// From a commit's answer, which is a sync, to a waiting reader's having the event.
+/// Measures the time from an acknowledged commit until a waiting reader has the event.
 async fn tails(store: &EmbeddedStore, stream: &StreamId) -> Fallible {
     let mut times = Vec::with_capacity(TAILS);
     for number in 0..TAILS {
@@ -168,42 +169,42 @@ async fn tails(store: &EmbeddedStore, stream: &StreamId) -> Fallible {
         }
         times.push(read.saturating_duration_since(synced).as_secs_f64() * 1e6);
     }
-    say_times("append to tail read, above the sync", times);
+    print_latencies("append to tail read, above the sync", times);
     Ok(())
 }
 
-/// Every event of every segment; gives their number and some pointers.
+/// Reads every event of every segment; returns their number and a sample of pointers.
 async fn scan(store: &EmbeddedStore, streams: &[StreamId]) -> Fallible<(u64, Vec<EventPointer>)> {
-    let watch = Watch::start();
-    let (mut events, mut some) = (0, Vec::new());
+    let stopwatch = Stopwatch::start();
+    let (mut events, mut sample) = (0, Vec::new());
     for stream in streams {
         for segment in store.segments(stream).await? {
             let mut offset = segment.head;
             while offset < segment.tail {
                 let chunk = store.read(&segment.id, offset, 1 << 20).await?;
                 events += chunk.events.len() as u64;
-                some.extend(chunk.pointers(&segment.id).step_by(97));
+                sample.extend(chunk.pointers(&segment.id).step_by(97));
                 offset = chunk.next;
             }
         }
     }
-    watch.say("scan", events);
-    Ok((events, some))
+    stopwatch.report("scan", events);
+    Ok((events, sample))
 }
 
 async fn points(store: &EmbeddedStore, pointers: &[EventPointer]) -> Fallible {
     let mut times = Vec::with_capacity(POINTS);
     for number in 0..2 * POINTS {
         let pointer = &pointers[number.wrapping_mul(7919) % pointers.len()];
-        let began = Instant::now();
+        let started = Instant::now();
         if store.event(pointer).await?.len() != PAYLOAD {
-            return Err("a pointer leads to another event".into());
+            return Err("a pointer returns another event".into());
         }
-        // warm: the first half is not counted
+        // the first half is the warm-up
         if number >= POINTS {
-            times.push(began.elapsed().as_secs_f64() * 1e6);
+            times.push(started.elapsed().as_secs_f64() * 1e6);
         }
     }
-    say_times("event by pointer", times);
+    print_latencies("event by pointer", times);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The work that every subject gets: the same streams, keys and payloads.
+//! The workload of every subject: the same streams, keys and payloads.
 
 use crate::measure::Fallible;
 use bytes::Bytes;
@@ -8,13 +8,13 @@ pub const STREAMS: u64 = 16;
 pub const SEGMENTS: u32 = 4;
 pub const BATCH: u64 = 1000;
 pub const PAYLOAD: usize = 100;
-/// Producers of batches side by side.
-pub const BATCHERS: u64 = 4;
-/// Events of the synced runs, and of those into the page cache.
+/// Concurrent producers of batches.
+pub const BATCH_PRODUCERS: u64 = 4;
+/// Events of runs with a sync of each commit, and of those without.
 pub const SYNCED: u64 = 1_000_000;
 pub const WRITTEN: u64 = 2_000_000;
 
-/// Letters that no compression makes much smaller.
+/// Returns pseudorandom letters, which compress little.
 pub fn payload(number: u64) -> Bytes {
     let mut bytes = vec![b'A'; PAYLOAD];
     let mut state = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -32,10 +32,10 @@ pub fn payloads() -> Vec<Bytes> {
 }
 
 pub fn stream(number: u64) -> StreamId {
-    StreamId::new("bench", &format!("stream-{number}")).expect("a right name")
+    StreamId::new("bench", &format!("stream-{number}")).expect("a valid name")
 }
 
-/// Makes so many streams.
+/// Creates `count` streams.
 pub async fn streams(store: &dyn StreamStore, count: u64, segments: u32) -> Fallible<Vec<StreamId>> {
     let streams: Vec<StreamId> = (0..count).map(stream).collect();
     store.create_scope(&streams[0].scope).await?;
@@ -45,7 +45,7 @@ pub async fn streams(store: &dyn StreamStore, count: u64, segments: u32) -> Fall
     Ok(streams)
 }
 
-/// A thousand events, in turn to each stream.
+/// Returns a thousand events, round robin to the streams.
 pub fn batch(first: u64, streams: &[StreamId], payloads: &[Bytes]) -> Vec<Append> {
     let append = |number: u64| {
         let stream = &streams[(number % streams.len() as u64) as usize];

@@ -1,2 +1,2 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kulya_sim::bytes::avro_schema(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kulya_sim::fuzzing::avro_schema(bytes));

@@ -1,2 +1,2 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kulya_sim::bytes::json_schema(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kulya_sim::fuzzing::json_schema(bytes));

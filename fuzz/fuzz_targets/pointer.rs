@@ -1,2 +1,2 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kulya_sim::bytes::pointer(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kulya_sim::fuzzing::pointer(bytes));

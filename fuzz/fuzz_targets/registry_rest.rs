@@ -1,2 +1,2 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kulya_sim::bytes::registry_rest(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| kulya_sim::fuzzing::registry_rest(bytes));

@@ -1,8 +1,7 @@
-//! Avro Java's parser and its schema resolution, on a loopback port while a command runs: the second opinion on
-//! `kulya_schema::avro`.
+//! Avro Java's parser and schema resolution, on a loopback port: the reference for `kulya_schema::avro`.
 
 use crate::jars;
-use crate::server::{self, Beside, Server};
+use crate::server::{self, Server, TestServers};
 use anyhow::Result;
 use std::process::Command;
 
@@ -10,12 +9,15 @@ const POM: &str = include_str!("../avro/pom.xml");
 const PROGRAM: &str = include_str!("../avro/Resolution.java");
 const READY: &str = "ready";
 
-/// Finds the jars, or lets Maven fetch them; the error says what is missing.
+/// Returns the jars, fetched by Maven if needed.
+///
+/// # Errors
+/// What is missing.
 pub(crate) fn find_or_fetch() -> Result<String> {
     jars::find_or_fetch("avro-1.11", POM)
 }
 
-pub(crate) fn start(classpath: &str) -> Result<Beside> {
+pub(crate) fn start(classpath: &str) -> Result<TestServers> {
     let folder = server::folder("avro")?;
     let program = folder.join("Resolution.java");
     std::fs::write(&program, PROGRAM)?;
@@ -27,5 +29,5 @@ pub(crate) fn start(classpath: &str) -> Result<Beside> {
         java
     })?;
     let address = format!("127.0.0.1:{}", server.port());
-    Ok(Beside::one(server, vec![("KULYA_TEST_AVRO", address.into())]))
+    Ok(TestServers::one(server, vec![("KULYA_TEST_AVRO", address.into())]))
 }

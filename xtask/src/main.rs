@@ -1,17 +1,18 @@
-//! The project's own chores, run as `cargo xtask COMMAND`:
+//! Development tasks, run as `cargo xtask COMMAND`:
 //!
-//! - `test`: tidy, then every test of the workspace, with the real servers they need.
-//! - `postgres -- CMD…`: starts throw-away PostgreSQL servers, runs CMD with their URLs in the environment, stops them.
-//! - `pravega -- CMD…`: the same with Pravega servers, where Java and Maven are.
-//! - `registry -- CMD…`: the same with a Java schema registry.
-//! - `s3 -- CMD…`: the same with a server that speaks S3, where Python is.
-//! - `avro -- CMD…`: the same with Avro Java's schema resolution.
-//! - `buf -- CMD…`: CMD with the path of `buf`, which compares Protobuf schemas.
-//! - `soak [--shared] [--minutes N]`: the release program under everything at once, watched from outside; 30 minutes by
-//!   default. `--shared`: four of them on one store, killed and stopped meanwhile; 10 minutes.
-//! - `schemathesis`: the program's REST v2 held against its document, where Python is.
-//! - `record-demo`: records the demo's change log anew, from a real PostgreSQL.
-//! - `tidy`: the rules of the house that a program can check.
+//! - `test`: tidy, then every test of the workspace, with the servers they need.
+//! - `postgres -- CMD…`: runs CMD with temporary PostgreSQL servers, whose URLs are in its environment.
+//! - `pravega -- CMD…`: the same with Pravega servers; needs Java and Maven.
+//! - `registry -- CMD…`: the same with Java schema registries; needs Java and Maven.
+//! - `s3 -- CMD…`: the same with an S3 server; needs Python.
+//! - `avro -- CMD…`: the same with Avro Java's schema resolution; needs Java and Maven.
+//! - `buf -- CMD…`: runs CMD with the path of `buf`, which compares Protobuf schemas; needs Go.
+//! - `soak [--shared] [--minutes N]`: the soak test of the release program, 30 minutes by default; with
+//!   `--shared` four servers on one store, which are killed and stopped, 10 minutes by default.
+//! - `schemathesis`: tests REST v2 against its OpenAPI document; needs Python.
+//! - `record-demo`: records the demo's change log from a real PostgreSQL.
+//! - `tidy`: the project's rules that a program can check; `tidy circles` and `tidy words` list
+//!   the findings of crates that are exempt, too.
 
 mod avro;
 mod buf;
@@ -25,67 +26,68 @@ mod server;
 mod tidy;
 
 use anyhow::{Context, Result, bail, ensure};
-use server::Beside;
+use server::TestServers;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-/// Something that tests ask for by the environment.
+/// A server or program that tests find by environment variables.
 struct Fixture {
-    /// The word after `cargo xtask`.
-    word: &'static str,
-    /// Whose tests ask for it.
+    /// The command after `cargo xtask`.
+    command: &'static str,
+    /// The crates whose tests need it.
     crates: &'static [&'static str],
-    /// How the names of these tests begin, and what they are. Without, no test is run where it is missing.
+    /// Prefix and description of the tests that are skipped without it; without a prefix its absence is an
+    /// error.
     tests: Option<(&'static str, &'static str)>,
-    /// Finds it; the error says what is missing.
+    /// Finds or installs it; the error says what is missing.
     find: fn() -> Result<Start>,
 }
 
-/// Starts what was found.
-type Start = Box<dyn FnOnce() -> Result<Beside>>;
+/// Starts it.
+type Start = Box<dyn FnOnce() -> Result<TestServers>>;
 
 const FIXTURES: [Fixture; 7] = [
     Fixture {
-        word: "pravega",
-        // two Pravegas take a minute: who tests another crate alone does without
+        command: "pravega",
+        // starting it takes a minute, which tests of other crates do not need
         crates: &["kulya-store-pravega", "kulya"],
         tests: Some(("real_pravega", "the tests on a real Pravega")),
         find: || pravega::find_or_fetch().map(|it| Box::new(move || pravega::start(&it)) as Start),
     },
     Fixture {
-        word: "registry",
+        command: "registry",
         crates: &["kulya-server", "kulya"],
-        tests: Some(("java_registry", "the tests beside the Java registry")),
+        tests: Some(("java_registry", "the tests against the Java registry")),
         find: || registry::find_or_fetch().map(|it| Box::new(move || registry::start(&it)) as Start),
     },
     Fixture {
-        word: "s3",
+        command: "s3",
         crates: &["kulya-store-object", "kulya"],
         tests: Some(("real_s3", "the tests on a real S3")),
         find: || s3::find_or_fetch().map(|it| Box::new(move || s3::start(&it)) as Start),
     },
     Fixture {
-        word: "avro",
+        command: "avro",
         crates: &["kulya-schema"],
-        tests: Some(("avro_java", "the tests beside Avro Java")),
+        tests: Some(("avro_java", "the tests against Avro Java")),
         find: || avro::find_or_fetch().map(|it| Box::new(move || avro::start(&it)) as Start),
     },
     Fixture {
-        word: "buf",
+        command: "buf",
         crates: &["kulya-schema"],
-        tests: Some(("buf_breaking", "the tests beside buf")),
+        tests: Some(("buf_breaking", "the tests against buf")),
         find: || buf::find_or_build().map(|it| Box::new(move || Ok(buf::start(it))) as Start),
     },
     Fixture {
-        word: "schemathesis",
+        command: "schemathesis",
         crates: &["kulya"],
-        tests: Some(("schemathesis", "the tests by schemathesis")),
+        tests: Some(("schemathesis", "the tests with schemathesis")),
         find: || {
             schemathesis::find_or_fetch().map(|it| Box::new(move || Ok(schemathesis::start(it))) as Start)
         },
     },
     Fixture {
-        word: "postgres",
+        command: "postgres",
         crates: &["kulya-cdc", "kulya"],
         tests: None,
         find: || postgres::find_or_install().map(|it| Box::new(move || postgres::start(&it)) as Start),
@@ -104,35 +106,36 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = args.iter().map(String::as_str).collect();
-    match words.as_slice() {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args.as_slice() {
         ["test", rest @ ..] => return test(rest),
         ["record-demo"] => return record_demo(),
         ["schemathesis"] => {
             let mut cargo = cargo();
             cargo.args(["test", "-p", "kulya", "--test", "it", "--", "--include-ignored", "schemathesis"]);
-            return run_beside(schemathesis::start(schemathesis::find_or_fetch()?), &mut cargo);
+            return run_with(schemathesis::start(schemathesis::find_or_fetch()?), &mut cargo);
         }
-        ["tidy"] => return tidy::run(),
+        ["tidy", rest @ ..] => return tidy::run(rest),
         ["soak", rest @ ..] => return soak(rest),
-        [word, "--", program, rest @ ..] => {
-            if let Some(fixture) = FIXTURES.iter().find(|fixture| fixture.word == *word) {
-                return run_beside((fixture.find)()?()?, Command::new(program).args(rest));
+        [command, "--", program, rest @ ..] => {
+            if let Some(fixture) = FIXTURES.iter().find(|fixture| fixture.command == *command) {
+                return run_with((fixture.find)()?()?, Command::new(program).args(rest));
             }
         }
         _ => {}
     }
-    let beside = FIXTURES.map(|fixture| format!("{} -- COMMAND…", fixture.word)).join(" | ");
+    let fixtures = FIXTURES.map(|fixture| format!("{} -- COMMAND…", fixture.command)).join(" | ");
     bail!(
-        "usage: cargo xtask test [cargo test arguments] | {beside} | schemathesis | soak [--shared] [--minutes N] | record-demo | tidy"
+        "usage: cargo xtask test [cargo test arguments] | {fixtures} | schemathesis | soak [--shared] [--minutes N] | record-demo | tidy [circles | words]"
     )
 }
 
-/// Every test, those that need a server included. With arguments, they go to `cargo test` instead of `--workspace`.
+/// Runs tidy and every test, including those that need a server. Arguments replace `--workspace` of `cargo
+/// test`.
 fn test(args: &[&str]) -> Result<()> {
-    tidy::run()?;
+    tidy::run(&[])?;
     let mut cargo = cargo();
-    // one run names everything that fails
+    // one run reports every failure
     cargo.args(["test", "--no-fail-fast"]);
     if args.is_empty() {
         cargo.arg("--workspace");
@@ -142,41 +145,41 @@ fn test(args: &[&str]) -> Result<()> {
         cargo.arg("--");
     }
     cargo.arg("--include-ignored");
-    let is_asked = |fixture: &&Fixture| {
+    let is_needed = |fixture: &&Fixture| {
         let everything = args.is_empty() || args.contains(&"--workspace");
         everything || fixture.crates.iter().any(|krate| args.contains(krate))
     };
-    let mut beside = Beside::default();
+    let mut servers = TestServers::default();
     let mut missing = Vec::new();
-    for fixture in FIXTURES.iter().filter(is_asked) {
+    for fixture in FIXTURES.iter().filter(is_needed) {
         match ((fixture.find)(), fixture.tests) {
-            (Ok(start), _) => beside.join(start()?),
-            (Err(why), Some((name, tests))) => {
-                // left out by name, so that none of them is counted as passed
+            (Ok(start), _) => servers.extend(start()?),
+            (Err(error), Some((name, tests))) => {
+                // skipped by name, so that none of them counts as passed
                 cargo.args(["--skip", name]);
-                missing.push(format!("{tests}, because {why:#}"));
+                missing.push(format!("{tests}: {error:#}"));
             }
-            (Err(why), None) => return Err(why),
+            (Err(error), None) => return Err(error),
         }
     }
-    let done = run_beside(beside, &mut cargo);
+    let result = run_with(servers, &mut cargo);
     for missing in missing {
         eprintln!("NOT RUN: {missing}");
     }
-    done
+    result
 }
 
-/// The tests' soak, of the program as it ships, for longer; its report goes to standard output. `--shared` is the one of four
-/// servers on one store.
-fn soak(words: &[&str]) -> Result<()> {
-    let (test, words, minutes) = match words {
+/// Runs a soak test with the release program; its report goes to standard output. `--shared` has four servers
+/// on one store.
+fn soak(args: &[&str]) -> Result<()> {
+    let (test, args, minutes) = match args {
         ["--shared", rest @ ..] => ("four_servers_on_one_store_lose_nothing", rest, 10),
         rest => ("everything_at_once_stays_flat", rest, 30),
     };
-    let minutes: u64 = match words {
+    let minutes: u64 = match args {
         [] => minutes,
         ["--minutes", minutes] => {
-            minutes.parse().with_context(|| format!("{minutes:?} is no number of minutes"))?
+            minutes.parse().with_context(|| format!("{minutes:?} is not a number of minutes"))?
         }
         _ => bail!("usage: cargo xtask soak [--shared] [--minutes N]"),
     };
@@ -185,11 +188,11 @@ fn soak(words: &[&str]) -> Result<()> {
     run_to_end(cargo.env("KULYA_SOAK_SECONDS", (minutes * 60).to_string()))
 }
 
-/// A command, while something stands beside it.
-fn run_beside(beside: Beside, command: &mut Command) -> Result<()> {
-    let done = run_to_end(command.envs(beside.told));
-    drop(beside.servers);
-    done
+/// Runs a command with test servers, and stops them.
+fn run_with(servers: TestServers, command: &mut Command) -> Result<()> {
+    let result = run_to_end(command.envs(servers.variables));
+    drop(servers.servers);
+    result
 }
 
 fn cargo() -> Command {
@@ -198,8 +201,8 @@ fn cargo() -> Command {
 
 fn run_to_end(command: &mut Command) -> Result<()> {
     let program = command.get_program().to_owned();
-    // what cargo says to us about this package: a build script that asks for it would run again, and all behind it be built
-    // again, each time somebody goes from cargo to cargo xtask
+    // cargo's variables of this package would make build scripts run again, and everything that depends on
+    // them be rebuilt, at each switch between cargo and cargo xtask
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
@@ -207,16 +210,16 @@ fn run_to_end(command: &mut Command) -> Result<()> {
         }
     }
     let status = command.status().with_context(|| format!("cannot run {}", program.display()))?;
-    ensure!(status.success(), "{} ended with {status}", program.display());
+    ensure!(status.success(), "{} exited with {status}", program.display());
     Ok(())
 }
 
-/// Two runs of `kulya cdc --record`: the customers as they are, then what happens to them.
+/// Records two runs of `kulya cdc --record`: the initial customers, then their changes.
 fn record_demo() -> Result<()> {
     let programs = postgres::find_or_install()?;
     let server = postgres::launch(&programs, "logical")?;
     let folder = Path::new("crates/kulya/demo");
-    // the program holds the old one while it records the new one
+    // the program contains the old log while it records the new one
     let (log, new) = (folder.join("customers.jsonl"), folder.join("customers.jsonl.new"));
     let _ = std::fs::remove_file(&new);
     run_to_end(programs.psql(&postgres::url(&server)).args(["-c", "CREATE DATABASE shop"]))?;

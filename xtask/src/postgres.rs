@@ -1,17 +1,17 @@
-//! Throw-away PostgreSQL servers: found on this machine, or installed where that is possible.
+//! Temporary PostgreSQL servers, from an installation on this machine or from apt.
 
-use crate::server::{self, Beside, Server};
+use crate::server::{self, Server, TestServers};
 use anyhow::{Context, Result, bail, ensure};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Where the server's programs are.
+/// The folder of PostgreSQL's programs.
 pub(crate) struct Programs(PathBuf);
 
 impl Programs {
-    /// `psql` on a database, which ends at the first error.
+    /// Returns the command `psql` for a database; it stops at the first error.
     pub(crate) fn psql(&self, url: &str) -> Command {
         let mut psql = Command::new(self.0.join("psql"));
         psql.args(["--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1", "-d", url]);
@@ -22,7 +22,10 @@ impl Programs {
 const READY: &str = "database system is ready to accept connections";
 const PASSWORD: &str = "kulya";
 
-/// Finds the programs; on a Debian-like machine, as root, installs what is missing; elsewhere says what to type.
+/// Finds the programs, or installs them on Debian-like systems as root.
+///
+/// # Errors
+/// What to install by hand.
 pub(crate) fn find_or_install() -> Result<Programs> {
     if let Some(found) = find() {
         return Ok(found);
@@ -65,27 +68,27 @@ fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0)
 }
 
-/// Two servers: one whose log can be decoded, and one whose cannot.
-pub(crate) fn start(programs: &Programs) -> Result<Beside> {
+/// Starts two servers: one with logical decoding, and one without.
+pub(crate) fn start(programs: &Programs) -> Result<TestServers> {
     let (logical, replica) = (launch(programs, "logical")?, launch(programs, "replica")?);
-    let told = vec![
+    let variables = vec![
         ("KULYA_TEST_POSTGRES", url(&logical).into()),
         ("KULYA_TEST_POSTGRES_NOT_LOGICAL", url(&replica).into()),
     ];
-    Ok(Beside { servers: vec![logical, replica], told })
+    Ok(TestServers { servers: vec![logical, replica], variables })
 }
 
-/// Where a server answers, as a superuser who may replicate.
+/// Returns a server's URL for a superuser with replication.
 pub(crate) fn url(server: &Server) -> String {
     format!("postgres://kulya:{PASSWORD}@127.0.0.1:{}/postgres", server.port())
 }
 
-/// A server with the given `wal_level`.
+/// Starts a server with the given `wal_level`.
 pub(crate) fn launch(programs: &Programs, wal_level: &str) -> Result<Server> {
     let folder = server::folder(&format!("postgres-{wal_level}"))?;
     let user = server_user()?;
     if let Some((uid, gid)) = user {
-        // PostgreSQL refuses to run as root: the folder goes to the user that Debian's package made
+        // PostgreSQL does not run as root: the folder belongs to the user of Debian's package
         chown(&folder, Some(uid), Some(gid))?;
     }
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700))?;
@@ -107,7 +110,7 @@ pub(crate) fn launch(programs: &Programs, wal_level: &str) -> Result<Server> {
         }
         postgres
     })?;
-    Ok(server.asked_to_end())
+    Ok(server.stopped_by_interrupt())
 }
 
 fn init(programs: &Programs, folder: &Path, user: Option<(u32, u32)>) -> Result<()> {
@@ -131,7 +134,7 @@ fn command(programs: &Programs, name: &str, folder: &Path, user: Option<(u32, u3
     command
 }
 
-/// The user the server runs as: ourselves, or `postgres` when we are root.
+/// Returns the user of the server process: the current one, or `postgres` for root.
 fn server_user() -> Result<Option<(u32, u32)>> {
     if !is_root() {
         return Ok(None);

@@ -1,50 +1,53 @@
-//! Throw-away Pravega servers: each is one Java process with everything in memory.
+//! Temporary Pravega servers, each one Java process with its data in memory.
 
 use crate::jars;
-use crate::server::{self, Beside, Server};
+use crate::server::{self, Server, TestServers};
 use anyhow::{Context, Result, ensure};
 use std::path::Path;
 use std::process::Command;
 
 const POM: &str = include_str!("../pravega/pom.xml");
 const LOGBACK: &str = include_str!("../pravega/logback.xml");
-/// User and password are `kulya`; the rest is the password's PBKDF2 as Pravega keeps it, and what the user may do.
+/// The account file: user and password `kulya`, as Pravega's PBKDF2 hash, and the user's permissions.
 const ACCOUNTS: &str = include_str!("../pravega/accounts");
 const READY: &str = "running locally now";
 const MAIN: &str = "io.pravega.local.LocalPravegaEmulator";
 
-/// What Java must open to Pravega's libraries, which are older than it.
+/// Java packages that must be opened for Pravega's older libraries.
 const OPENS: [&str; 5] = ["java.lang", "java.nio", "sun.nio.ch", "java.util", "java.util.concurrent"];
 const EXPORTS: [&str; 2] = ["jdk.internal.ref", "sun.nio.ch"];
 
-/// The jars of a Pravega.
+/// The class path of Pravega.
 pub(crate) struct Programs {
     classpath: String,
 }
 
-/// Finds the jars, or lets Maven fetch them; the error says what is missing.
+/// Returns the jars, fetched by Maven if needed.
+///
+/// # Errors
+/// What is missing.
 pub(crate) fn find_or_fetch() -> Result<Programs> {
     Ok(Programs { classpath: jars::find_or_fetch("pravega-0.13", POM)? })
 }
 
-pub(crate) fn start(programs: &Programs) -> Result<Beside> {
+pub(crate) fn start(programs: &Programs) -> Result<TestServers> {
     let (open, guarded) = std::thread::scope(|scope| {
         let open = scope.spawn(|| launch(programs, false));
         let guarded = launch(programs, true);
         (open.join().expect("starting a server does not panic"), guarded)
     });
     let (open, guarded) = (open?, guarded?);
-    let told = vec![
+    let variables = vec![
         ("KULYA_TEST_PRAVEGA", format!("tcp://localhost:{}", open.port()).into()),
         ("KULYA_TEST_PRAVEGA_GUARDED", format!("tls://localhost:{}", guarded.port()).into()),
-        // whom to trust
+        // the certificate authority to trust
         ("KULYA_TEST_PRAVEGA_GUARDED_AUTHORITY", guarded.folder().join("certificate.pem").into()),
         ("KULYA_TEST_PRAVEGA_GUARDED_PROCESS", guarded.process().into()),
     ];
-    Ok(Beside { servers: vec![open, guarded], told })
+    Ok(TestServers { servers: vec![open, guarded], variables })
 }
 
-/// A server; a guarded one speaks TLS alone and knows one user.
+/// Starts a server; a guarded one has TLS and authentication with one user.
 fn launch(programs: &Programs, guarded: bool) -> Result<Server> {
     let folder = server::folder(if guarded { "pravega-guarded" } else { "pravega-open" })?;
     std::fs::write(folder.join("logback.xml"), LOGBACK)?;
@@ -98,13 +101,13 @@ fn command(programs: &Programs, folder: &Path, ports: [u16; 4], guarded: bool) -
     java
 }
 
-/// A key with a certificate that vouches for itself, for the names under which the server speaks of itself.
+/// Creates a key and a self-signed certificate for the server's names.
 fn make_certificates(folder: &Path) -> Result<()> {
     std::fs::write(folder.join("password"), "kulyakulya")?;
     let run = |program: &str, line: &str| -> Result<()> {
         let output = Command::new(program).current_dir(folder).args(line.split(' ')).output();
         let output = output.with_context(|| {
-            format!("{program} is not on the PATH, which makes the certificates of a guarded Pravega")
+            format!("{program} is not on the PATH; it creates the certificates of a Pravega with TLS")
         })?;
         ensure!(output.status.success(), "{program} failed: {}", String::from_utf8_lossy(&output.stderr));
         Ok(())

@@ -1,24 +1,27 @@
-//! Throw-away Java schema registries, with everything in memory: what REST v1 is compared with. One lets everybody in, one
-//! knows its users.
+//! Temporary Java schema registries with their data in memory, which REST v1 is compared with: one without
+//! and one with authentication.
 
 use crate::jars;
-use crate::server::{self, Beside, Server};
+use crate::server::{self, Server, TestServers};
 use anyhow::Result;
 use std::path::Path;
 use std::process::Command;
 
 const POM: &str = include_str!("../registry/pom.xml");
-/// Whose password is always `kulya`, with all kinds of rights.
+/// The account file: users with different permissions and the password `kulya`.
 const ACCOUNTS: &str = include_str!("../registry/accounts");
 const READY: &str = "Started listener bound to";
 const MAIN: &str = "io.pravega.schemaregistry.service.Main";
 
-/// Finds the jars, or lets Maven fetch them; the error says what is missing.
+/// Returns the jars, fetched by Maven if needed.
+///
+/// # Errors
+/// What is missing.
 pub(crate) fn find_or_fetch() -> Result<String> {
     jars::find_or_fetch("schemaregistry-0.6", POM)
 }
 
-pub(crate) fn start(classpath: &str) -> Result<Beside> {
+pub(crate) fn start(classpath: &str) -> Result<TestServers> {
     let folder = server::folder("registry-guarded")?;
     let accounts = folder.join("accounts");
     std::fs::write(&accounts, ACCOUNTS)?;
@@ -28,13 +31,13 @@ pub(crate) fn start(classpath: &str) -> Result<Beside> {
         (open.join().expect("starting a server does not panic"), guarded)
     });
     let (open, guarded) = (open?, guarded?);
-    let told = vec![
+    let variables = vec![
         ("KULYA_TEST_JAVA_REGISTRY", url(&open).into()),
         ("KULYA_TEST_JAVA_REGISTRY_PROCESS", open.process().into()),
         ("KULYA_TEST_JAVA_REGISTRY_GUARDED", url(&guarded).into()),
         ("KULYA_TEST_JAVA_REGISTRY_ACCOUNTS", accounts.into()),
     ];
-    Ok(Beside { servers: vec![open, guarded], told })
+    Ok(TestServers { servers: vec![open, guarded], variables })
 }
 
 fn url(server: &Server) -> String {

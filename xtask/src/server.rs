@@ -1,5 +1,5 @@
-//! Servers that stand beside a command while it runs: processes on free loopback ports, each in a folder of its own, known to
-//! the command by its environment, stopped by their ids when it has ended.
+//! Test servers that run while a command runs: processes on free loopback ports, each in a temporary folder.
+//! The command finds them by environment variables; they are stopped by their process ids when it has exited.
 
 use anyhow::{Context, Result, bail};
 use std::collections::VecDeque;
@@ -10,70 +10,73 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 
-/// So much of the log is shown when a server does not start.
-const LOG_LINES: usize = 40;
-/// A port can be taken between its choice and its use.
-const TRIES: usize = 3;
+/// Lines of the log that are shown if a server does not start.
+const MAX_LOG_LINES: usize = 40;
+/// Attempts to start a server: a free port may be in use by then.
+const MAX_ATTEMPTS: usize = 3;
 
-/// What stands beside a command, and what the command is told of it.
+/// Running servers, and the environment variables that tell a command about them.
 #[derive(Default)]
-pub(crate) struct Beside {
+pub(crate) struct TestServers {
     pub(crate) servers: Vec<Server>,
-    pub(crate) told: Vec<(&'static str, OsString)>,
+    pub(crate) variables: Vec<(&'static str, OsString)>,
 }
 
-impl Beside {
-    /// One server, and what is told of it.
-    pub(crate) fn one(server: Server, told: Vec<(&'static str, OsString)>) -> Self {
-        Self { servers: vec![server], told }
+impl TestServers {
+    /// Creates the set of one server.
+    pub(crate) fn one(server: Server, variables: Vec<(&'static str, OsString)>) -> Self {
+        Self { servers: vec![server], variables }
     }
 
-    pub(crate) fn join(&mut self, other: Self) {
+    /// Adds the servers of another set.
+    pub(crate) fn extend(&mut self, other: Self) {
         self.servers.extend(other.servers);
-        self.told.extend(other.told);
+        self.variables.extend(other.variables);
     }
 }
 
-/// A running server. Dropping it stops it and removes its folder.
+/// A running server; stopped when dropped, and its folder deleted.
 pub(crate) struct Server {
     process: Child,
     folder: PathBuf,
     port: u16,
-    is_asked_to_end: bool,
+    is_interrupted: bool,
 }
 
 impl Server {
-    /// Starts what `command` makes of free ports, and waits until it says `ready`. The folder is removed in the end.
+    /// Starts the command that `command` builds from free ports, and waits until its output contains `ready`.
+    ///
+    /// # Errors
+    /// A process that exits before that, with the end of its log.
     pub(crate) fn start<const N: usize>(
         folder: PathBuf,
         ready: &'static str,
         command: impl Fn([u16; N]) -> Command,
     ) -> Result<Self> {
         let mut last = String::new();
-        for _ in 0..TRIES {
+        for _ in 0..MAX_ATTEMPTS {
             let ports = free_ports()?;
             let mut command = command(ports);
             let program = command.get_program().to_owned();
             command.current_dir(&folder);
             match launch(command, ready).with_context(|| format!("cannot run {}", program.display()))? {
                 Ok(process) => {
-                    return Ok(Self { process, folder, port: ports[0], is_asked_to_end: false });
+                    return Ok(Self { process, folder, port: ports[0], is_interrupted: false });
                 }
                 Err(log) => last = log,
             }
         }
-        bail!("what should run in {} does not start:\n{last}", folder.display())
+        bail!("the server in {} did not start:\n{last}", folder.display())
     }
 
-    /// Lets it end by itself at an interrupt, because it has processes of its own. The others are killed: everything they
-    /// have is in memory or thrown away.
-    pub(crate) fn asked_to_end(self) -> Self {
+    /// Stops the server by SIGINT instead of SIGKILL, because it has child processes.
+    pub(crate) fn stopped_by_interrupt(self) -> Self {
         let mut server = self;
-        server.is_asked_to_end = true;
+        server.is_interrupted = true;
         server
     }
 
-    /// The first of its ports.
+    /// Returns the first of its ports.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
@@ -82,7 +85,7 @@ impl Server {
         &self.folder
     }
 
-    /// Its process, for a test that wants to see it go.
+    /// Returns the process id.
     pub(crate) fn process(&self) -> String {
         self.process.id().to_string()
     }
@@ -90,7 +93,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if self.is_asked_to_end {
+        if self.is_interrupted {
             let _ = Command::new("kill").args(["-INT", &self.process()]).status();
         } else {
             let _ = self.process.kill();
@@ -100,35 +103,35 @@ impl Drop for Server {
     }
 }
 
-/// An empty folder for one server.
+/// Creates an empty temporary folder for one server.
 pub(crate) fn folder(name: &str) -> Result<PathBuf> {
     let folder = std::env::temp_dir().join(format!("kulya-{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    std::fs::create_dir(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     Ok(folder)
 }
 
-/// Starts a program that says when it is ready. The inner error is the end of what it said when it ended before.
+/// Starts a program and waits until it is ready. The inner error is the end of its log if it exits before.
 fn launch(mut command: Command, ready: &'static str) -> Result<Result<Child, String>> {
-    let (log, said) = std::io::pipe()?;
-    let mut process = command.stdin(Stdio::null()).stdout(said.try_clone()?).stderr(said).spawn()?;
-    // else it holds the pipe open when the process has ended
+    let (log, output) = std::io::pipe()?;
+    let mut process = command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).spawn()?;
+    // it would keep the pipe open after the process has exited
     drop(command);
-    let (tell, wait) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         let mut lines = VecDeque::new();
         for line in BufReader::new(log).lines().map_while(Result::ok) {
             if line.contains(ready) {
-                let _ = tell.send(Ok(()));
+                let _ = sender.send(Ok(()));
             }
             lines.push_back(line);
-            if lines.len() > LOG_LINES {
+            if lines.len() > MAX_LOG_LINES {
                 lines.pop_front();
             }
         }
-        let _ = tell.send(Err(Vec::from(lines).join("\n")));
+        let _ = sender.send(Err(Vec::from(lines).join("\n")));
     });
-    match wait.recv()? {
+    match receiver.recv()? {
         Ok(()) => Ok(Ok(process)),
         Err(log) => {
             process.wait()?;

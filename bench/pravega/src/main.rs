@@ -1,5 +1,6 @@
-//! The store on Pravega beside the bare client crate (pravega-client 0.3.7): both write the same batches to streams of the
-//! same shape on one server, and read what the other one wrote, turn by turn. `KULYA_TEST_PRAVEGA` names the server:
+//! Benchmark of the store on Pravega against the crate pravega-client 0.3.7: both write the same batches to
+//! streams with the same configuration on one server, and read them, in turns. `KULYA_TEST_PRAVEGA` is the
+//! server's address:
 //!
 //! `cargo xtask pravega -- cargo run --release --manifest-path bench/Cargo.toml -p kulya-bench-pravega`
 
@@ -15,7 +16,7 @@ use pravega_client::client_factory::ClientFactory;
 use pravega_client::event::writer::EventWriter;
 use pravega_client_config::ClientConfigBuilder;
 use pravega_client_shared::{
-    Retention, RetentionType, ScaleType, Scaling, Scope as BareScope, ScopedStream, Stream,
+    Retention, RetentionType, ScaleType, Scaling, Scope as ClientScope, ScopedStream, Stream,
     StreamConfiguration,
 };
 use std::collections::VecDeque;
@@ -29,21 +30,21 @@ const EVENT_BYTES: usize = 100;
 const KEYS: usize = 64;
 const ROUNDS: usize = 5;
 
-/// Events a second.
+/// Rates in events per second.
 #[derive(Default)]
 struct Figures {
-    ours: Vec<f64>,
-    bare: Vec<f64>,
+    kulya: Vec<f64>,
+    client: Vec<f64>,
 }
 
 impl Figures {
-    fn show(&mut self, what: &str) {
+    fn print(&mut self, what: &str) {
         let median = |all: &mut Vec<f64>| {
             all.sort_by(f64::total_cmp);
             all[all.len() / 2]
         };
-        let (ours, bare) = (median(&mut self.ours), median(&mut self.bare));
-        println!("| {what} | {ours:.0} | {bare:.0} | {:.2} |", ours / bare);
+        let (kulya, client) = (median(&mut self.kulya), median(&mut self.client));
+        println!("| {what} | {kulya:.0} | {client:.0} | {:.2} |", kulya / client);
     }
 }
 
@@ -56,35 +57,36 @@ fn main() {
 }
 
 async fn run(factory: &ClientFactory, uri: &str) {
-    let drawn = || RandomState::new().hash_one(0);
-    let instance = u128::from(drawn()) << 64 | u128::from(drawn());
+    let random = || RandomState::new().hash_one(0);
+    let instance = u128::from(random()) << 64 | u128::from(random());
     let store = Arc::new(PravegaStore::open(Settings::new(uri.parse().unwrap(), instance)).await.unwrap());
-    let scope = format!("bench{:016x}", drawn());
+    let scope = format!("bench{:016x}", random());
     store.create_scope(&Scope::new(&scope).unwrap()).await.unwrap();
     println!("{BATCHES} batches of {BATCH} events of {EVENT_BYTES} bytes, median of {ROUNDS}\n");
     println!("| | kulya events/s | pravega-client events/s | ratio |\n|---|---|---|---|");
     for (segments, in_flight) in [(1, 1), (1, 8), (4, 1), (4, 8)] {
         let (mut writes, mut reads) = (Figures::default(), Figures::default());
         for round in 0..ROUNDS {
-            let ours = StreamId::new(&scope, &format!("ours-{segments}-{in_flight}-{round}")).unwrap();
-            store.create_stream(&ours, StreamConfig::with_segments(segments)).await.unwrap();
-            let bare =
-                bare_stream(factory, &scope, &format!("bare-{segments}-{in_flight}-{round}"), segments).await;
-            // who comes first takes turns
+            let kulya = StreamId::new(&scope, &format!("kulya-{segments}-{in_flight}-{round}")).unwrap();
+            store.create_stream(&kulya, StreamConfig::with_segments(segments)).await.unwrap();
+            let client =
+                client_stream(factory, &scope, &format!("client-{segments}-{in_flight}-{round}"), segments)
+                    .await;
+            // alternates which one is first
             for turn in 0..2 {
                 if (round + turn) % 2 == 0 {
-                    writes.ours.push(write_ours(&store, &ours, in_flight).await);
-                    reads.ours.push(read_ours(&store, &ours).await);
+                    writes.kulya.push(write_kulya(&store, &kulya, in_flight).await);
+                    reads.kulya.push(read_kulya(&store, &kulya).await);
                 } else {
-                    writes.bare.push(write_bare(factory, &bare, in_flight).await);
-                    reads
-                        .bare
-                        .push(read_bare(factory, &bare, &format!("rg{segments}{in_flight}{round}")).await);
+                    writes.client.push(write_client(factory, &client, in_flight).await);
+                    reads.client.push(
+                        read_client(factory, &client, &format!("rg{segments}{in_flight}{round}")).await,
+                    );
                 }
             }
         }
-        writes.show(&format!("write, {segments} segments, {in_flight} batches on their way"));
-        reads.show(&format!("read, {segments} segments"));
+        writes.print(&format!("write, {segments} segments, {in_flight} batches in flight"));
+        reads.print(&format!("read, {segments} segments"));
     }
     exactly_once(&store, &scope).await;
 }
@@ -93,12 +95,12 @@ fn event(n: usize) -> Vec<u8> {
     (0..EVENT_BYTES).map(|i| b'a' + ((n * 31 + i * 7) % 26) as u8).collect()
 }
 
-fn rate(begin: Instant, batches: usize) -> f64 {
-    (batches * BATCH) as f64 / begin.elapsed().as_secs_f64()
+fn rate(started: Instant, batches: usize) -> f64 {
+    (batches * BATCH) as f64 / started.elapsed().as_secs_f64()
 }
 
-async fn write_ours(store: &Arc<PravegaStore>, stream: &StreamId, in_flight: usize) -> f64 {
-    let begin = Instant::now();
+async fn write_kulya(store: &Arc<PravegaStore>, stream: &StreamId, in_flight: usize) -> f64 {
+    let started = Instant::now();
     let mut waiting = FuturesOrdered::new();
     for batch in 0..BATCHES {
         let append =
@@ -107,18 +109,18 @@ async fn write_ours(store: &Arc<PravegaStore>, stream: &StreamId, in_flight: usi
         let store = Arc::clone(store);
         waiting.push_back(tokio::spawn(async move { store.commit(commit).await.unwrap() }));
         if waiting.len() >= in_flight {
-            let done = waiting.next().await.unwrap().unwrap();
-            assert_eq!(done.pointers.len(), BATCH);
+            let committed = waiting.next().await.unwrap().unwrap();
+            assert_eq!(committed.pointers.len(), BATCH);
         }
     }
-    while let Some(done) = waiting.next().await {
-        done.unwrap();
+    while let Some(committed) = waiting.next().await {
+        committed.unwrap();
     }
-    rate(begin, BATCHES)
+    rate(started, BATCHES)
 }
 
-async fn read_ours(store: &Arc<PravegaStore>, stream: &StreamId) -> f64 {
-    let begin = Instant::now();
+async fn read_kulya(store: &Arc<PravegaStore>, stream: &StreamId) -> f64 {
+    let started = Instant::now();
     let mut readers = Vec::new();
     for segment in store.segments(stream).await.unwrap() {
         let store = Arc::clone(store);
@@ -135,20 +137,20 @@ async fn read_ours(store: &Arc<PravegaStore>, stream: &StreamId) -> f64 {
         count += reader.await.unwrap();
     }
     assert_eq!(count, BATCHES * BATCH);
-    rate(begin, BATCHES)
+    rate(started, BATCHES)
 }
 
 fn scoped(scope: &str, name: &str) -> ScopedStream {
-    ScopedStream { scope: BareScope::from(scope.to_owned()), stream: Stream::from(name.to_owned()) }
+    ScopedStream { scope: ClientScope::from(scope.to_owned()), stream: Stream::from(name.to_owned()) }
 }
 
-fn bare_id(scope: &str, bare: &ScopedStream) -> StreamId {
-    StreamId::new(scope, &bare.stream.name).unwrap()
+fn client_stream_id(scope: &str, client: &ScopedStream) -> StreamId {
+    StreamId::new(scope, &client.stream.name).unwrap()
 }
 
-async fn bare_stream(factory: &ClientFactory, scope: &str, name: &str, segments: u32) -> ScopedStream {
+async fn client_stream(factory: &ClientFactory, scope: &str, name: &str, segments: u32) -> ScopedStream {
     let stream =
-        ScopedStream { scope: BareScope::from(scope.to_owned()), stream: Stream::from(name.to_owned()) };
+        ScopedStream { scope: ClientScope::from(scope.to_owned()), stream: Stream::from(name.to_owned()) };
     let scaling = Scaling {
         scale_type: ScaleType::FixedNumSegments,
         target_rate: 0,
@@ -161,35 +163,35 @@ async fn bare_stream(factory: &ClientFactory, scope: &str, name: &str, segments:
     stream
 }
 
-async fn write_bare(factory: &ClientFactory, stream: &ScopedStream, in_flight: usize) -> f64 {
-    let begin = Instant::now();
+async fn write_client(factory: &ClientFactory, stream: &ScopedStream, in_flight: usize) -> f64 {
+    let started = Instant::now();
     let mut writer: EventWriter = factory.create_event_writer(stream.clone());
     let mut waiting = VecDeque::new();
     for batch in 0..BATCHES {
-        let mut answers = Vec::with_capacity(BATCH);
+        let mut acknowledgements = Vec::with_capacity(BATCH);
         for n in 0..BATCH {
-            answers.push(
+            acknowledgements.push(
                 writer.write_event_by_routing_key((n % KEYS).to_string(), event(batch * BATCH + n)).await,
             );
         }
-        waiting.push_back(answers);
+        waiting.push_back(acknowledgements);
         if waiting.len() >= in_flight {
-            for answer in waiting.pop_front().unwrap() {
-                answer.await.unwrap().unwrap();
+            for acknowledgement in waiting.pop_front().unwrap() {
+                acknowledgement.await.unwrap().unwrap();
             }
         }
     }
-    for answer in waiting.into_iter().flatten() {
-        answer.await.unwrap().unwrap();
+    for acknowledgement in waiting.into_iter().flatten() {
+        acknowledgement.await.unwrap().unwrap();
     }
-    rate(begin, BATCHES)
+    rate(started, BATCHES)
 }
 
-async fn read_bare(factory: &ClientFactory, stream: &ScopedStream, group: &str) -> f64 {
+async fn read_client(factory: &ClientFactory, stream: &ScopedStream, group: &str) -> f64 {
     let group = factory.create_reader_group(group.to_owned(), stream.clone()).await;
     let mut reader = group.create_reader("reader".to_owned()).await;
-    // making the group is not reading
-    let begin = Instant::now();
+    // without the creation of the group
+    let started = Instant::now();
     let mut count = 0;
     while count < BATCHES * BATCH {
         let Some(mut slice) = reader.acquire_segment().await.unwrap() else { continue };
@@ -199,16 +201,17 @@ async fn read_bare(factory: &ClientFactory, stream: &ScopedStream, group: &str) 
         }
         reader.release_segment(slice).await.unwrap();
     }
-    rate(begin, BATCHES)
+    rate(started, BATCHES)
 }
 
-/// What the bare client has no call for: each batch with a position in a table and a writer's number.
+/// Measures exactly-once writes, which the client crate does not support: each batch with a position in a
+/// table and a sequence number of its writer.
 async fn exactly_once(store: &Arc<PravegaStore>, scope: &str) {
     let stream = StreamId::new(scope, "once").unwrap();
     store.create_stream(&stream, StreamConfig::with_segments(4)).await.unwrap();
     let table = TableId::new(scope, "positions").unwrap();
     store.create_table(&table).await.unwrap();
-    let begin = Instant::now();
+    let started = Instant::now();
     for batch in 0..BATCHES {
         let append =
             |n: usize| Append::keyed(&stream, (n % KEYS).to_string(), Bytes::from(event(batch * BATCH + n)));
@@ -220,7 +223,7 @@ async fn exactly_once(store: &Arc<PravegaStore>, scope: &str) {
         store.commit(commit.by(WriterId(1), batch as u64)).await.unwrap();
     }
     println!(
-        "| write with a position, once, 4 segments, 1 batch on its way | {:.0} | | |",
-        rate(begin, BATCHES)
+        "| write with a position, once, 4 segments, 1 batch in flight | {:.0} | | |",
+        rate(started, BATCHES)
     );
 }

@@ -1,4 +1,4 @@
-//! Our server, without the rest of the program.
+//! Kulya's server without the rest of the program.
 
 use crate::measure::Fallible;
 use kulya_registry::Registry;

@@ -1,18 +1,19 @@
-//! Who is measured.
+//! The registries that are measured: Kulya's and the Java one.
 
+use crate::connection::Connection;
 use crate::measure::{Fallible, cpu_of, resident_of};
-use crate::work::Connection;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// A registry server.
 pub trait Subject {
     fn name(&self) -> &str;
-    /// Where it listens.
+    /// Address that it listens on.
     fn address(&self) -> &str;
     fn process(&self) -> &str;
-    /// How many times less work it gets, so that the run ends.
-    fn slower(&self) -> u64;
+    /// Divisor of its requests, so that the run ends in time.
+    fn slowdown(&self) -> u64;
 
     fn cpu(&self) -> f64 {
         cpu_of(self.process())
@@ -23,15 +24,16 @@ pub trait Subject {
     }
 }
 
-pub struct Own {
+/// Kulya's server.
+pub struct Kulya {
     child: Child,
     process: String,
     address: String,
-    /// From the process's start to its first answer.
+    /// Time from the process's start to its first response.
     pub start_ms: f64,
 }
 
-impl Own {
+impl Kulya {
     pub async fn start(folder: &Path) -> Fallible<Self> {
         let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let mut command = match std::env::var_os("KULYA") {
@@ -46,34 +48,34 @@ impl Own {
                 command
             }
         };
-        let began = Instant::now();
+        let started = Instant::now();
         let child = command.stdout(Stdio::null()).spawn()?;
         let process = child.id().to_string();
-        let own = |start_ms| Self { child, process, address: address.clone(), start_ms };
-        while began.elapsed() < Duration::from_secs(60) {
+        let server = |start_ms| Self { child, process, address: address.clone(), start_ms };
+        while started.elapsed() < Duration::from_secs(60) {
             if let Ok(mut connection) = Connection::open(&address).await
                 && connection.get("/v1/groups").await.is_ok()
             {
-                return Ok(own(began.elapsed().as_secs_f64() * 1e3));
+                return Ok(server(started.elapsed().as_secs_f64() * 1e3));
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        drop(own(0.0));
-        Err("the server does not answer".into())
+        drop(server(0.0));
+        Err("the server did not start".into())
     }
 }
 
-impl Drop for Own {
+impl Drop for Kulya {
     fn drop(&mut self) {
-        // everything that was answered is synced
+        // every acknowledged write is synced
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-impl Subject for Own {
+impl Subject for Kulya {
     fn name(&self) -> &str {
-        "ours"
+        "Kulya"
     }
 
     fn address(&self) -> &str {
@@ -84,11 +86,12 @@ impl Subject for Own {
         &self.process
     }
 
-    fn slower(&self) -> u64 {
+    fn slowdown(&self) -> u64 {
         1
     }
 }
 
+/// The Java server of `cargo xtask registry`.
 pub struct Java {
     address: String,
     process: String,
@@ -115,7 +118,7 @@ impl Subject for Java {
         &self.process
     }
 
-    fn slower(&self) -> u64 {
+    fn slowdown(&self) -> u64 {
         10
     }
 }

@@ -5,7 +5,7 @@
 //! ```
 
 use kulya_registry::Registry;
-use kulya_server::House;
+use kulya_server::Services;
 use kulya_store::StreamStore;
 use kulya_store::clock::SystemClock;
 use kulya_store::memory::MemoryStore;
@@ -18,6 +18,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("http://{}", listener.local_addr()?);
     let store: Arc<dyn StreamStore> = Arc::new(MemoryStore::new());
     let registry = Arc::new(Registry::open(Arc::clone(&store), Arc::new(SystemClock)).await?);
-    kulya_server::serve(listener, House { registry, store }, std::future::pending()).await?;
+    kulya_server::serve(listener, Services { registry, store }, std::future::pending()).await?;
     Ok(())
 }

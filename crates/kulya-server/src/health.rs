@@ -1,14 +1,14 @@
-//! Health and readiness, for whoever supervises the server: an orchestrator, a load balancer, a monitor.
+//! Health checks for orchestrators, load balancers and monitoring.
 //!
 //! | path | 200 | 503 |
 //! |---|---|---|
-//! | `/health/live` | the process does its work, or will | a restart of the process is the only cure |
-//! | `/health/ready` | requests are served | the server starts or stops, or its store cannot be written |
-//! | `/health` | every component is healthy | something is not, such as the store's maintenance |
+//! | `/health/live` | the process works or is starting | only a restart of the process can help |
+//! | `/health/ready` | requests are served | starting, stopping, or the store is read-only |
+//! | `/health` | every component is healthy | a component is not, such as the store's maintenance |
 //!
-//! `grpc.health.v1.Health/Check` says what `/health/ready` says. All of them come before authentication, rates and the
-//! number of requests at a time, and ask neither a disk nor a network. Where callers are known, one that is not gets the
-//! status alone.
+//! `grpc.health.v1.Health/Check` is equivalent to `/health/ready`. All of them come before authentication,
+//! rate limits and the limit of requests at a time, and do no I/O. Where authentication is required, an
+//! unauthenticated caller gets the status only.
 
 use axum::body::Body;
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
@@ -21,12 +21,12 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::{Health as HealthService, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-/// A request for health has no more bytes than this.
+/// Longest request, in bytes.
 const MAX_REQUEST_BYTES: usize = 4096;
-/// Where gRPC's health service is.
+/// The path prefix of the gRPC health service.
 const GRPC_PREFIX: &str = "/grpc.health.v1.Health/";
 
-/// What a server knows of its own health. Clones are the same. A new one is of a server that starts.
+/// The health of a server, initially *starting*. Clones share one state.
 #[derive(Clone, Default)]
 pub struct ServerHealth(Arc<Inner>);
 
@@ -45,18 +45,18 @@ enum Phase {
 }
 
 impl ServerHealth {
-    /// The server's own background tasks, whose health is a part of it.
+    /// Returns the supervisor of the server's own background tasks, whose health is included.
     pub fn supervisor(&self) -> &Supervisor {
         &self.0.supervisor
     }
 
-    /// It serves this store now.
-    pub fn serves(&self, store: Arc<dyn StreamStore>) {
+    /// Sets that the server serves this store.
+    pub fn set_serving(&self, store: Arc<dyn StreamStore>) {
         *self.phase() = Phase::Serving(store);
     }
 
-    /// It takes no new requests any more.
-    pub fn stops(&self) {
+    /// Sets that the server is shutting down.
+    pub fn set_stopping(&self) {
         let mut phase = self.phase();
         *phase = match std::mem::take(&mut *phase) {
             Phase::Serving(store) => Phase::Stopping(Some(store)),
@@ -65,7 +65,7 @@ impl ServerHealth {
         };
     }
 
-    /// What all components say.
+    /// Returns the health of all components.
     pub fn health(&self) -> Health {
         let (store, reason) = match &*self.phase() {
             Phase::Starting => (None, Some("the server is starting")),
@@ -87,15 +87,15 @@ impl ServerHealth {
         self.0.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers a probe.
-    pub(crate) fn answer(&self, probe: Probe, method: &Method, shows_details: bool) -> Response<Body> {
+    /// Returns the response to a probe.
+    pub(crate) fn respond(&self, probe: Probe, method: &Method, shows_details: bool) -> Response<Body> {
         if *method != Method::GET && *method != Method::HEAD {
-            let what = json!({ "error": format!("{method:.20} is not allowed here"), "kind": "not-allowed" });
-            let mut refused = Response::new(Body::from(what.to_string()));
-            *refused.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-            refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            refused.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            return refused;
+            let error = json!({ "error": format!("method {method:.20} not allowed"), "kind": "not-allowed" });
+            let mut response = Response::new(Body::from(error.to_string()));
+            *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            return response;
         }
         let health = self.health();
         let mut response = Response::new(Body::from(body(&health, shows_details).to_string()));
@@ -108,13 +108,13 @@ impl ServerHealth {
         response
     }
 
-    /// gRPC's health service.
-    pub(crate) fn grpc(&self) -> HealthServer<Self> {
+    /// Returns the gRPC health service.
+    pub(crate) fn grpc_service(&self) -> HealthServer<Self> {
         HealthServer::new(self.clone()).max_decoding_message_size(MAX_REQUEST_BYTES)
     }
 }
 
-/// What is asked of a server's health.
+/// A health check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Probe {
     Live,
@@ -141,25 +141,25 @@ impl Probe {
     }
 }
 
-/// Whether a request is one for gRPC's health service.
+/// Whether a request is for the gRPC health service.
 pub(crate) fn is_grpc(request: &Request<Body>) -> bool {
     request.uri().path().starts_with(GRPC_PREFIX)
 }
 
-/// What the OpenAPI document says of the probes.
+/// Returns the probes' entries of the OpenAPI document.
 pub(crate) fn document() -> Vec<(&'static str, Value)> {
-    let words: Vec<_> =
+    let statuses: Vec<_> =
         [HealthStatus::Healthy, HealthStatus::Degraded, HealthStatus::Unavailable, HealthStatus::Failed]
             .map(HealthStatus::as_str)
             .into();
-    let status = json!({ "type": "string", "enum": words });
+    let status = json!({ "type": "string", "enum": statuses });
     let component = json!({
         "type": "object",
         "required": ["name", "status"],
         "properties": {
             "name": { "type": "string" },
             "status": status,
-            "reason": { "type": "string", "description": "why it is not healthy" },
+            "reason": { "type": "string", "description": "why the component is not healthy" },
             "counters": { "type": "object", "additionalProperties": { "type": "integer", "minimum": 0 } },
         },
     });
@@ -170,7 +170,7 @@ pub(crate) fn document() -> Vec<(&'static str, Value)> {
             "status": status,
             "components": {
                 "type": "array",
-                "description": "left out for a caller that is not known, where callers are",
+                "description": "absent for an unauthenticated caller where authentication is required",
                 "items": component,
             },
         },
@@ -194,7 +194,7 @@ pub(crate) fn document() -> Vec<(&'static str, Value)> {
     let ready = "the server starts or stops, or its store cannot be written or reached";
     vec![
         ("/health", probe("getHealth", "how every component is", "all are healthy", "one is not healthy")),
-        ("/health/live", probe("getLiveness", "whether the process should go on", "it should", restart)),
+        ("/health/live", probe("getLiveness", "whether the process is alive", "it is", restart)),
         ("/health/ready", probe("getReadiness", "whether requests are served", "they are", ready)),
     ]
 }
@@ -206,24 +206,24 @@ fn body(health: &Health, shows_details: bool) -> Value {
     }
     let component = |component: &ComponentHealth| {
         let ComponentHealth { name, status, reason, counters } = component;
-        let mut shown = Map::new();
-        shown.insert("name".into(), name.as_str().into());
-        shown.insert("status".into(), status.as_str().into());
+        let mut members = Map::new();
+        members.insert("name".into(), name.as_str().into());
+        members.insert("status".into(), status.as_str().into());
         if let Some(reason) = reason {
-            shown.insert("reason".into(), reason.as_str().into());
+            members.insert("reason".into(), reason.as_str().into());
         }
         if !counters.is_empty() {
             let counters = counters.iter().map(|(name, count)| ((*name).to_owned(), Value::from(*count)));
-            shown.insert("counters".into(), counters.collect::<Map<_, _>>().into());
+            members.insert("counters".into(), counters.collect::<Map<_, _>>().into());
         }
-        Value::from(shown)
+        Value::from(members)
     };
     json!({ "status": status, "components": health.components.iter().map(component).collect::<Vec<_>>() })
 }
 
 #[tonic::async_trait]
 impl HealthService for ServerHealth {
-    /// Of the server as a whole, whatever service is named: they stand and fall together.
+    /// Checks the server as a whole, whatever service is named.
     async fn check(
         &self,
         _: tonic::Request<HealthCheckRequest>,
@@ -235,11 +235,11 @@ impl HealthService for ServerHealth {
 
     type WatchStream = futures::stream::Empty<Result<HealthCheckResponse, tonic::Status>>;
 
-    /// Calls without an end, for callers that nobody knows: those are not held open. Clients go on without it.
+    /// Not supported: it would hold calls of unauthenticated clients open. Clients fall back to polling.
     async fn watch(
         &self,
         _: tonic::Request<HealthCheckRequest>,
     ) -> Result<tonic::Response<Self::WatchStream>, tonic::Status> {
-        Err(tonic::Status::unimplemented("ask Check again"))
+        Err(tonic::Status::unimplemented("Watch is not supported: poll Check"))
     }
 }

@@ -1,101 +1,132 @@
-//! The faces of a store and its registry. A face translates: path and body to the domain's nouns, the answer to a status
-//! and a body. It decides nothing, and it has no disk.
+//! The network server of a stream store and its schema registry: REST v1, REST v2 and gRPC on one port, over
+//! HTTP/1 and HTTP/2. The server translates between requests and the operations of store and registry; it has
+//! no logic or storage of its own.
 //!
-//! [`rest::v1`] speaks the Pravega Schema Registry's REST v1 to the letter, so that its Java clients work unmodified;
-//! [`rest::v2`] gives the registry and the store's streams to whoever has `curl`; [`grpc`] gives the whole store and the
-//! whole registry to other processes. All of them stand on one port: HTTP/1, and HTTP/2 for whoever begins with it.
+//! [`rest::v1`] is the REST API of the Pravega Schema Registry, compatible with its Java clients;
+//! [`rest::v2`] is Kulya's own, for the registry and for the store's streams; [`grpc`] gives other processes
+//! the whole store and the whole registry.
 //!
-//! Every request comes through a [`Door`]: TLS, who is calling, what they may do, and how much there may be of it.
+//! Every request passes an [`AccessControl`]: TLS, authentication, authorization, limits and logs.
+//!
+//! ```no_run
+//! # use kulya_server::{Services, serve};
+//! # async fn example(services: Services) -> std::io::Result<()> {
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:9092").await?;
+//! serve(listener, services, async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await
+//! # }
+//! ```
 
 mod connections;
-mod door;
+mod endpoint;
+mod error_chain;
 pub mod grpc;
 mod health;
-mod listen;
+mod listener;
+mod memory_budget;
+mod middleware;
 mod reads;
 pub mod rest;
-mod room;
 pub mod strict;
 
-use axum::Router;
 use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
-pub use door::{Browsers, Door, Limits, Tls};
 pub use health::ServerHealth;
+pub use kulya_auth::tls::Tls;
 use kulya_registry::Registry;
 use kulya_store::StreamStore;
 use kulya_store::clock::SystemClock;
-pub use listen::Faces;
+pub use listener::Router;
+use middleware::EndpointTables;
+pub use middleware::{AccessControl, Limits, OriginPolicy};
 use std::future::Future;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// What is served.
+/// The services that a server gives access to.
 #[derive(Clone)]
-pub struct House {
-    /// The registry.
+pub struct Services {
+    /// The schema registry.
     pub registry: Arc<Registry>,
-    /// The store under it.
+    /// The stream store.
     pub store: Arc<dyn StreamStore>,
 }
 
-/// Answers on `listener` until `shutdown` ends; then lets the requests in flight finish (for three seconds at most), ends
-/// those that follow a stream, and aborts open transactions. The door is open to all: for loopback.
+/// Serves `services` on `listener` until `shutdown` completes, without access control: for loopback. Then
+/// requests in flight have three seconds to finish, tails end, and open transactions are aborted.
+///
+/// # Errors
+/// None at present.
 pub async fn serve(
     listener: TcpListener,
-    house: House,
+    services: Services,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    serve_behind(Door::open_to_all(Arc::new(SystemClock)), listener, house, shutdown).await
+    let access_control = AccessControl::permissive(Arc::new(SystemClock));
+    serve_with_access_control(access_control, listener, services, shutdown).await
 }
 
-/// The same behind a door.
-pub async fn serve_behind(
-    door: Door,
+/// Serves like [`serve`], with access control.
+///
+/// # Errors
+/// None at present.
+pub async fn serve_with_access_control(
+    access_control: AccessControl,
     listener: TcpListener,
-    house: House,
+    services: Services,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let (ending, ends) = watch::channel(false);
-    let health = door.health().clone();
-    health.serves(Arc::clone(&house.store));
+    let Services { registry, store } = services;
+    let (stop, stopping) = watch::channel(false);
+    let health = access_control.health().clone();
+    health.set_serving(Arc::clone(&store));
     let shutdown = async move {
         shutdown.await;
-        health.stops();
-        ending.send_replace(true);
+        health.set_stopping();
+        stop.send_replace(true);
     };
-    let router = rest::v1::router(Arc::clone(&house.registry))
-        .merge(rest::v2::router(Arc::clone(&house.registry), Arc::clone(&house.store), ends.clone()))
-        .merge(grpc::house_router(house.store, house.registry, ends.clone()))
-        .merge(health_router(&door));
-    let door = match listener.local_addr() {
-        Ok(address) => door.at(address),
-        Err(_) => door,
+    let router = rest::v1::router(Arc::clone(&registry))
+        .merge(rest::v2::router(Arc::clone(&registry), Arc::clone(&store), stopping.clone()))
+        .merge(grpc::services_router(store, registry, stopping.clone()))
+        .merge(health_router(&access_control));
+    let access_control = access_control.with_endpoints(endpoint_tables());
+    let access_control = match listener.local_addr() {
+        Ok(address) => access_control.listening_on(address),
+        Err(_) => access_control,
     };
-    listen::serve(listener, router, door, ends, shutdown).await;
+    listener::serve(listener, router, access_control, stopping, shutdown).await;
     Ok(())
 }
 
-/// Answers on `listener`, until `shutdown` ends, what is asked for the health of the server that this door is of, and 503 to
-/// everything else: while the store is being opened, or on a port for supervisors.
-pub async fn serve_health(door: Door, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) {
-    let (ending, ends) = watch::channel(false);
+/// Serves the server's health on `listener` until `shutdown` completes, and responds 503 to all other
+/// requests: while the store is being opened, or on a port of its own for supervisors.
+pub async fn serve_health(
+    access_control: AccessControl,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send,
+) {
+    let (stop, stopping) = watch::channel(false);
     let shutdown = async move {
         shutdown.await;
-        ending.send_replace(true);
+        stop.send_replace(true);
     };
-    let router = health_router(&door).fallback(async || {
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            [(RETRY_AFTER, "1")],
-            "only the health of the server is served here\n",
-        )
+    let router = health_router(&access_control).fallback(async || {
+        (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], "only health checks are served here\n")
     });
-    listen::serve(listener, router, door, ends, shutdown).await;
+    let access_control = access_control.with_endpoints(endpoint_tables());
+    listener::serve(listener, router, access_control, stopping, shutdown).await;
 }
 
-/// gRPC's health service. What HTTP asks is answered by the door.
-fn health_router(door: &Door) -> Router {
-    Router::new().route_service("/grpc.health.v1.Health/{call}", door.health().grpc())
+/// The endpoints of all APIs.
+fn endpoint_tables() -> EndpointTables {
+    EndpointTables {
+        rest_v1: rest::v1::endpoint_table(),
+        rest_v2: rest::v2::endpoint_table(),
+        grpc: grpc::endpoint_table(),
+    }
+}
+
+/// The gRPC health service. The middleware responds to HTTP probes itself.
+fn health_router(access_control: &AccessControl) -> axum::Router {
+    axum::Router::new().route_service("/grpc.health.v1.Health/{call}", access_control.health().grpc_service())
 }

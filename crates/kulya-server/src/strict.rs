@@ -1,10 +1,11 @@
-//! What people send is read as it is documented, and in no other way. serde takes an array where an object is meant (its
-//! members in order), a repeated name in a map (the last one counts), and, unless each type says otherwise, members that
-//! nobody knows. [`json`] refuses all of it, for every type and at every depth, and names the place. It also refuses what
-//! stands behind the value.
+//! Strict deserialization of requests and settings. serde accepts an array for a struct (its members in
+//! order), a repeated name in a map (the last one counts), and, unless each type denies it, unknown members.
+//! [`from_json`] rejects all of these, for every type and at every depth, and reports the path. It also
+//! rejects text after the value.
 //!
-//! [`Strict`] does it for any other format: it is a deserializer around a deserializer. What serde gathers before it reads it
-//! (untagged and internally tagged enums, flattened members) is out of its reach, so no type of a request has them.
+//! [`StrictDeserializer`] does the same for any other format: it wraps a deserializer. It does not reach what
+//! serde buffers before parsing (untagged and internally tagged enums, flattened members), so no type of a
+//! request has them.
 
 use serde::Deserialize;
 use serde::de::value::StringDeserializer;
@@ -16,77 +17,77 @@ use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// What becomes of members that a type does not know.
+/// The treatment of members that a type does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unknown {
-    /// They are passed over, as the Java registry does.
-    Ignored,
-    /// They are refused: a misspelt one would quietly mean something else.
-    Refused,
+pub enum UnknownFields {
+    /// Ignore them, as the Java registry does.
+    Ignore,
+    /// Reject them: a misspelt one would silently be ignored.
+    Reject,
 }
 
-/// Reads a JSON text.
+/// Parses a JSON text.
 ///
 /// # Errors
-/// What is wrong, and where: `compatibility.policy: …`.
-pub fn json<T: DeserializeOwned>(text: &[u8], unknown: Unknown) -> Result<T, String> {
-    let mut reader = serde_json::Deserializer::from_slice(text);
+/// The text is invalid; the error starts with the path: `compatibility.policy: …`.
+pub fn from_json<T: DeserializeOwned>(text: &[u8], unknown: UnknownFields) -> Result<T, String> {
+    let mut json = serde_json::Deserializer::from_slice(text);
     let mut track = serde_path_to_error::Track::new();
-    let strict = Strict::new(&mut reader, unknown);
-    let read = T::deserialize(serde_path_to_error::Deserializer::new(strict, &mut track));
-    let value = read.map_err(|error| match track.path().to_string() {
+    let strict = StrictDeserializer::new(&mut json, unknown);
+    let parsed = T::deserialize(serde_path_to_error::Deserializer::new(strict, &mut track));
+    let value = parsed.map_err(|error| match track.path().to_string() {
         // the value as a whole
-        place if place == "." => error.to_string(),
-        place => format!("{place}: {error}"),
+        path if path == "." => error.to_string(),
+        path => format!("{path}: {error}"),
     })?;
-    reader.end().map_err(|error| error.to_string())?;
+    json.end().map_err(|error| error.to_string())?;
     Ok(value)
 }
 
-/// A deserializer that takes objects for objects alone.
-pub struct Strict<D> {
+/// Wraps a deserializer and rejects arrays for structs, repeated members and, optionally, unknown members.
+pub struct StrictDeserializer<D> {
     inner: D,
-    unknown: Unknown,
+    unknown: UnknownFields,
 }
 
-impl<D> Strict<D> {
-    /// Around another.
-    pub fn new(inner: D, unknown: Unknown) -> Self {
+impl<D> StrictDeserializer<D> {
+    /// Delimiters another.
+    pub fn new(inner: D, unknown: UnknownFields) -> Self {
         Self { inner, unknown }
     }
 }
 
-/// A type's visitor, and what is expected of the object that it is shown.
-struct Watched<V> {
+/// Wraps a type's visitor with what is expected of an object.
+struct StrictVisitor<V> {
     visitor: V,
-    unknown: Unknown,
-    /// The members of a struct; any where it is a map.
+    unknown: UnknownFields,
+    /// The members of a struct; `None` for a map, which may have any.
     members: Option<&'static [&'static str]>,
-    /// Whether a whole number is expected: 4.0 is one, too, as JSON Schema has it.
-    is_whole: bool,
+    /// Whether an integer is expected: 4.0 is one, as in JSON Schema.
+    is_integer: bool,
 }
 
-/// Up to here each whole number is a float of its own.
-const WHOLE: f64 = 9_007_199_254_740_992.0;
+/// The largest integer up to which every integer is exactly representable as a float.
+const MAX_EXACT_INTEGER: f64 = 9_007_199_254_740_992.0;
 
-macro_rules! passed_on {
-    ($is_whole:literal: $($method:ident),*) => {
+macro_rules! forward_deserialize {
+    ($is_integer:literal: $($method:ident),*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
             let Self { inner, unknown } = self;
-            inner.$method(Watched { visitor, unknown, members: None, is_whole: $is_whole })
+            inner.$method(StrictVisitor { visitor, unknown, members: None, is_integer: $is_integer })
         })*
     };
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for StrictDeserializer<D> {
     type Error = D::Error;
 
-    passed_on!(
+    forward_deserialize!(
         true: deserialize_i8, deserialize_i16, deserialize_i32, deserialize_i64, deserialize_u8, deserialize_u16,
         deserialize_u32, deserialize_u64
     );
 
-    passed_on!(
+    forward_deserialize!(
         false: deserialize_any, deserialize_bool, deserialize_i128, deserialize_u128, deserialize_f32,
         deserialize_f64, deserialize_char, deserialize_str, deserialize_string, deserialize_bytes,
         deserialize_byte_buf, deserialize_option, deserialize_unit, deserialize_seq, deserialize_map,
@@ -99,7 +100,10 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         visitor: V,
     ) -> Result<V::Value, D::Error> {
         let Self { inner, unknown } = self;
-        inner.deserialize_unit_struct(name, Watched { visitor, unknown, members: None, is_whole: false })
+        inner.deserialize_unit_struct(
+            name,
+            StrictVisitor { visitor, unknown, members: None, is_integer: false },
+        )
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -108,16 +112,19 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         visitor: V,
     ) -> Result<V::Value, D::Error> {
         let Self { inner, unknown } = self;
-        // a format's own word, for a text that is kept as it is
+        // a format's internal type, such as RawValue
         if name.starts_with('$') {
             return inner.deserialize_newtype_struct(name, visitor);
         }
-        inner.deserialize_newtype_struct(name, Watched { visitor, unknown, members: None, is_whole: false })
+        inner.deserialize_newtype_struct(
+            name,
+            StrictVisitor { visitor, unknown, members: None, is_integer: false },
+        )
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, D::Error> {
         let Self { inner, unknown } = self;
-        inner.deserialize_tuple(len, Watched { visitor, unknown, members: None, is_whole: false })
+        inner.deserialize_tuple(len, StrictVisitor { visitor, unknown, members: None, is_integer: false })
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -130,7 +137,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         inner.deserialize_tuple_struct(
             name,
             len,
-            Watched { visitor, unknown, members: None, is_whole: false },
+            StrictVisitor { visitor, unknown, members: None, is_integer: false },
         )
     }
 
@@ -144,8 +151,8 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         if name.starts_with('$') {
             return inner.deserialize_struct(name, fields, visitor);
         }
-        // as a map: so an array is none
-        inner.deserialize_map(Watched { visitor, unknown, members: Some(fields), is_whole: false })
+        // as a map, so that an array is rejected
+        inner.deserialize_map(StrictVisitor { visitor, unknown, members: Some(fields), is_integer: false })
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -155,7 +162,11 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         visitor: V,
     ) -> Result<V::Value, D::Error> {
         let Self { inner, unknown } = self;
-        inner.deserialize_enum(name, variants, Watched { visitor, unknown, members: None, is_whole: false })
+        inner.deserialize_enum(
+            name,
+            variants,
+            StrictVisitor { visitor, unknown, members: None, is_integer: false },
+        )
     }
 
     fn is_human_readable(&self) -> bool {
@@ -163,7 +174,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
     }
 }
 
-macro_rules! shown {
+macro_rules! forward_visit {
     ($($method:ident($type:ty)),*) => {
         $(fn $method<E: Error>(self, value: $type) -> Result<V::Value, E> {
             self.visitor.$method(value)
@@ -171,14 +182,14 @@ macro_rules! shown {
     };
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Watched<V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for StrictVisitor<V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.visitor.expecting(f)
     }
 
-    shown!(
+    forward_visit!(
         visit_bool(bool),
         visit_i64(i64),
         visit_i128(i128),
@@ -194,8 +205,8 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Watched<V> {
     );
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<V::Value, E> {
-        if self.is_whole && value.fract() == 0.0 && value.abs() <= WHOLE {
-            #[expect(clippy::cast_possible_truncation, reason = "it is whole, and not too large")]
+        if self.is_integer && value.fract() == 0.0 && value.abs() <= MAX_EXACT_INTEGER {
+            #[expect(clippy::cast_possible_truncation, reason = "it is an integer in the exact range")]
             return match value as i64 {
                 value if value >= 0 => self.visitor.visit_u64(value.unsigned_abs()),
                 value => self.visitor.visit_i64(value),
@@ -213,55 +224,55 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Watched<V> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
-        self.visitor.visit_some(Strict::new(inner, self.unknown))
+        self.visitor.visit_some(StrictDeserializer::new(inner, self.unknown))
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
-        self.visitor.visit_newtype_struct(Strict::new(inner, self.unknown))
+        self.visitor.visit_newtype_struct(StrictDeserializer::new(inner, self.unknown))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
         if self.members.is_some() {
-            // a format that gives whatever is there
+            // for formats that are self-describing
             return Err(A::Error::invalid_type(Unexpected::Seq, &self));
         }
-        self.visitor.visit_seq(Items { inner, unknown: self.unknown })
+        self.visitor.visit_seq(StrictSeq { inner, unknown: self.unknown })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
         let Self { visitor, unknown, members, .. } = self;
-        visitor.visit_map(Members { inner, unknown, members, seen: HashSet::new() })
+        visitor.visit_map(StrictMap { inner, unknown, members, seen: HashSet::new() })
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
-        self.visitor.visit_enum(Word { inner, unknown: self.unknown })
+        self.visitor.visit_enum(StrictEnum { inner, unknown: self.unknown })
     }
 }
 
-/// What reads an inner value.
-struct Seed<S> {
+/// Wraps the seed of an inner value.
+struct StrictSeed<S> {
     seed: S,
-    unknown: Unknown,
+    unknown: UnknownFields,
 }
 
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Seed<S> {
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for StrictSeed<S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
-        self.seed.deserialize(Strict::new(inner, self.unknown))
+        self.seed.deserialize(StrictDeserializer::new(inner, self.unknown))
     }
 }
 
-struct Items<A> {
+struct StrictSeq<A> {
     inner: A,
-    unknown: Unknown,
+    unknown: UnknownFields,
 }
 
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Items<A> {
+impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for StrictSeq<A> {
     type Error = A::Error;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        self.inner.next_element_seed(Seed { seed, unknown: self.unknown })
+        self.inner.next_element_seed(StrictSeed { seed, unknown: self.unknown })
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -269,25 +280,25 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Items<A> {
     }
 }
 
-/// An object's members, each name once.
-struct Members<A> {
+/// Rejects unknown and repeated members.
+struct StrictMap<A> {
     inner: A,
-    unknown: Unknown,
+    unknown: UnknownFields,
     members: Option<&'static [&'static str]>,
     seen: HashSet<String>,
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<A> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for StrictMap<A> {
     type Error = A::Error;
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
         let Self { inner, unknown, members, seen } = self;
-        let members = members.filter(|_| *unknown == Unknown::Refused);
-        inner.next_key_seed(Name { seed, members, seen })
+        let members = members.filter(|_| *unknown == UnknownFields::Reject);
+        inner.next_key_seed(NameSeed { seed, members, seen })
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        self.inner.next_value_seed(Seed { seed, unknown: self.unknown })
+        self.inner.next_value_seed(StrictSeed { seed, unknown: self.unknown })
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -295,14 +306,14 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<A> {
     }
 }
 
-/// What reads a member's name: within the format's own reading, so that it can say where.
-struct Name<'a, S> {
+/// Checks a member's name while the format parses it, so that the error has the position.
+struct NameSeed<'a, S> {
     seed: S,
     members: Option<&'static [&'static str]>,
     seen: &'a mut HashSet<String>,
 }
 
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Name<'_, S> {
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for NameSeed<'_, S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
@@ -313,36 +324,36 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Name<'_, S> {
             return Err(D::Error::unknown_field(&name, members));
         }
         if !self.seen.insert(name.clone()) {
-            return Err(D::Error::custom(format_args!("member `{name:.200}` is there twice")));
+            return Err(D::Error::custom(format_args!("member `{name:.200}` occurs twice")));
         }
         let name: StringDeserializer<D::Error> = name.into_deserializer();
         self.seed.deserialize(name)
     }
 }
 
-/// An enum's word. One without content is the word alone, and no object that holds it.
-struct Word<A> {
+/// The variant of an enum. A unit variant is its name alone, not an object with it.
+struct StrictEnum<A> {
     inner: A,
-    unknown: Unknown,
+    unknown: UnknownFields,
 }
 
-impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Word<A> {
+impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for StrictEnum<A> {
     type Error = A::Error;
-    type Variant = Content<'de, A::Variant>;
+    type Variant = StrictVariant<'de, A::Variant>;
 
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self::Variant), A::Error> {
         let (value, inner) = self.inner.variant_seed(seed)?;
-        Ok((value, Content { inner, unknown: self.unknown, lifetime: PhantomData }))
+        Ok((value, StrictVariant { inner, unknown: self.unknown, lifetime: PhantomData }))
     }
 }
 
-struct Content<'de, A> {
+struct StrictVariant<'de, A> {
     inner: A,
-    unknown: Unknown,
+    unknown: UnknownFields,
     lifetime: PhantomData<&'de ()>,
 }
 
-impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Content<'de, A> {
+impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for StrictVariant<'de, A> {
     type Error = A::Error;
 
     fn unit_variant(self) -> Result<(), A::Error> {
@@ -350,12 +361,14 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Content<'de, A> {
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
-        self.inner.newtype_variant_seed(Seed { seed, unknown: self.unknown })
+        self.inner.newtype_variant_seed(StrictSeed { seed, unknown: self.unknown })
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, A::Error> {
-        self.inner
-            .tuple_variant(len, Watched { visitor, unknown: self.unknown, members: None, is_whole: false })
+        self.inner.tuple_variant(
+            len,
+            StrictVisitor { visitor, unknown: self.unknown, members: None, is_integer: false },
+        )
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -364,8 +377,10 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Content<'de, A> {
         visitor: V,
     ) -> Result<V::Value, A::Error> {
         let unknown = self.unknown;
-        self.inner
-            .struct_variant(fields, Watched { visitor, unknown, members: Some(fields), is_whole: false })
+        self.inner.struct_variant(
+            fields,
+            StrictVisitor { visitor, unknown, members: Some(fields), is_integer: false },
+        )
     }
 }
 
@@ -392,12 +407,12 @@ mod tests {
         _number: u32,
     }
 
-    fn refused<T: DeserializeOwned + fmt::Debug>(text: &str) -> String {
-        json::<T>(text.as_bytes(), Unknown::Refused).unwrap_err()
+    fn error<T: DeserializeOwned + fmt::Debug>(text: &str) -> String {
+        from_json::<T>(text.as_bytes(), UnknownFields::Reject).unwrap_err()
     }
 
     #[test]
-    fn an_array_is_no_object_at_any_depth() {
+    fn arrays_for_structs_are_rejected_at_any_depth() {
         for text in [
             "[]",
             "[null]",
@@ -405,41 +420,41 @@ mod tests {
             r#"{"inner":[[1]]}"#,
             r#"{"inner":[{"number":1},[2]]}"#,
         ] {
-            let said = refused::<Outer>(text);
-            assert!(said.contains("sequence"), "{text}: {said}");
+            let message = error::<Outer>(text);
+            assert!(message.contains("sequence"), "{text}: {message}");
         }
-        assert!(refused::<Outer>(r#"{"inner":[{"number":1},[2]]}"#).starts_with("inner[1]"));
+        assert!(error::<Outer>(r#"{"inner":[{"number":1},[2]]}"#).starts_with("inner[1]"));
         for text in ["[]", r#"[{"policy":"AllowAny"},null]"#, r#"{"compatibility":["AllowAny",null]}"#] {
-            assert!(refused::<GroupChange>(text).contains("sequence"), "{text}");
+            assert!(error::<GroupChange>(text).contains("sequence"), "{text}");
         }
-        assert!(refused::<Search>("[]").contains("sequence"));
-        assert!(refused::<VersionInfo>(r#"["T","Avro",0,0]"#).contains("sequence"));
-        assert!(refused::<GroupProperties>(r#"{"serializationFormat":["Avro",null],"compatibility":{"policy":"AllowAny"},"allowMultipleTypes":true}"#)
+        assert!(error::<Search>("[]").contains("sequence"));
+        assert!(error::<VersionInfo>(r#"["T","Avro",0,0]"#).contains("sequence"));
+        assert!(error::<GroupProperties>(r#"{"serializationFormat":["Avro",null],"compatibility":{"policy":"AllowAny"},"allowMultipleTypes":true}"#)
             .starts_with("serializationFormat: "));
     }
 
     #[test]
-    fn members_are_known_and_stand_once() {
+    fn unknown_and_repeated_members_are_rejected() {
         let text = r#"{"inner":[{"number":1,"nummer":2}]}"#;
-        assert!(refused::<Outer>(text).contains("`nummer`"));
-        assert!(json::<Outer>(text.as_bytes(), Unknown::Ignored).is_ok());
+        assert!(error::<Outer>(text).contains("`nummer`"));
+        assert!(from_json::<Outer>(text.as_bytes(), UnknownFields::Ignore).is_ok());
         let version = r#"{"type":"T","serializationFormat":"Avro","version":0,"id":0,"more":1}"#;
-        assert!(refused::<VersionInfo>(version).contains("`more`"));
+        assert!(error::<VersionInfo>(version).contains("`more`"));
         for text in
             [r#"{"words":{"a":"b","a":"b"}}"#, r#"{"words":{},"words":{}}"#, r#"{"other":1,"other":1}"#]
         {
-            for unknown in [Unknown::Refused, Unknown::Ignored] {
-                assert!(json::<Outer>(text.as_bytes(), unknown).is_err(), "{text}");
+            for unknown in [UnknownFields::Reject, UnknownFields::Ignore] {
+                assert!(from_json::<Outer>(text.as_bytes(), unknown).is_err(), "{text}");
             }
         }
-        assert!(refused::<Outer>(r#"{"words":{"a":1}}"#).starts_with("words.a: "));
+        assert!(error::<Outer>(r#"{"words":{"a":1}}"#).starts_with("words.a: "));
     }
 
     #[test]
-    fn a_whole_number_may_be_written_with_a_point() {
-        let read = |number: &str| {
+    fn an_integer_may_have_a_decimal_point() {
+        let parse = |number: &str| {
             let text = format!(r#"{{"type":"T","serializationFormat":"Avro","version":0,"id":{number}}}"#);
-            json::<VersionInfo>(text.as_bytes(), Unknown::Refused).map(|version| version.id).ok()
+            from_json::<VersionInfo>(text.as_bytes(), UnknownFields::Reject).map(|version| version.id).ok()
         };
         for (number, expected) in [
             ("4270.0", Some(4270)),
@@ -451,15 +466,16 @@ mod tests {
             ("4294967296.0", None),
             ("\"4270\"", None),
         ] {
-            assert_eq!(read(number), expected, "{number}");
+            assert_eq!(parse(number), expected, "{number}");
         }
     }
 
     #[test]
-    fn nothing_stands_behind_the_value_and_a_text_is_kept() {
-        assert!(refused::<Outer>("{} {}").contains("trailing"));
-        assert!(refused::<SchemaInfo>("null").contains("null"));
-        let outer: Outer = json(br#" {"raw":{ "a":1.50, "a":[] },"inner":null} "#, Unknown::Refused).unwrap();
+    fn trailing_text_is_rejected_and_raw_values_are_kept() {
+        assert!(error::<Outer>("{} {}").contains("trailing"));
+        assert!(error::<SchemaInfo>("null").contains("null"));
+        let outer: Outer =
+            from_json(br#" {"raw":{ "a":1.50, "a":[] },"inner":null} "#, UnknownFields::Reject).unwrap();
         assert_eq!(outer.raw.unwrap().get(), r#"{ "a":1.50, "a":[] }"#);
         assert!(outer.inner.is_none() && outer.words.is_empty());
     }

@@ -1,75 +1,76 @@
-//! A disk that remembers what was synced, and forgets, tears, fills up, fails or dies when told to.
+//! A simulated disk in memory: tracks what was synced, and simulates power cuts, torn writes, full disks and
+//! I/O errors.
 
-use kulya_dice::Dice;
 use kulya_store_embedded::disk::{Disk, InPlaceFile, Lock, Locking, LogFile, ReadFile};
+use kulya_testkit::SeededRng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What a power cut keeps or loses at once.
+/// Unit of data that a power cut keeps or loses, in bytes.
 const SECTOR_BYTES: usize = 512;
 
 /// A disk in memory. Clones are the same disk.
 #[derive(Clone, Default)]
-pub struct SimDisk(Arc<Mutex<Platter>>);
+pub struct SimDisk(Arc<Mutex<DiskState>>);
 
 #[derive(Default)]
-struct Platter {
+struct DiskState {
     files: BTreeMap<PathBuf, SimFile>,
     folders: BTreeSet<PathBuf>,
-    /// What was removed, and may come back when the power is cut.
+    /// Removed files, which may come back after a power cut.
     removed: BTreeMap<PathBuf, SimFile>,
     locked: bool,
-    /// Rises with each crash: what an owner of before holds is dead.
-    life: u64,
-    dice: Option<Dice>,
+    /// Incremented by each crash, which invalidates earlier handles.
+    generation: u64,
+    rng: Option<SeededRng>,
     faults: Faults,
 }
 
-/// What goes wrong next.
+/// The next faults of a disk.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Faults {
-    /// The next append finds no room, after a part of it.
-    pub full: bool,
-    /// The next append fails, after a part of it.
-    pub broken_append: bool,
+    /// The next append fails after a part of it, because the disk is full.
+    pub disk_full: bool,
+    /// The next append fails after a part of it.
+    pub append_fails: bool,
     /// The next sync fails.
-    pub broken_sync: bool,
-    /// After so many operations the power is gone, in the middle of one.
-    pub dies_after: Option<u64>,
+    pub sync_fails: bool,
+    /// Operations until the power is cut, in the middle of the last one.
+    pub power_cut_after: Option<u64>,
 }
 
 #[derive(Default)]
 struct SimFile {
     /// What readers see.
     bytes: Vec<u8>,
-    /// So many of them survive a power cut for certain.
+    /// Bytes that certainly survive a power cut.
     synced: usize,
-    /// How long it has been since the last sync: sectors up to here may hold anything.
-    longest: usize,
-    /// Whether its name survives a power cut.
-    is_named: bool,
-    /// For a file that is overwritten in place: what it held before.
-    before: Option<Vec<u8>>,
+    /// Largest length since the last sync: sectors up to here may have any content.
+    max_length: usize,
+    /// Whether the directory entry survives a power cut.
+    is_linked: bool,
+    /// The previous content of a file that is overwritten in place.
+    previous: Option<Vec<u8>>,
 }
 
-fn dead() -> io::Error {
-    io::Error::other("the power is gone")
+fn power_cut_error() -> io::Error {
+    io::Error::other("the power was cut")
 }
 
-impl Platter {
-    fn dice(&mut self) -> &mut Dice {
-        self.dice.get_or_insert_with(|| Dice::new(0))
+impl DiskState {
+    fn rng(&mut self) -> &mut SeededRng {
+        self.rng.get_or_insert_with(|| SeededRng::new(0))
     }
 
-    /// Counts an operation that changes something; an error when the power goes with it.
-    fn operate(&mut self) -> io::Result<()> {
-        match &mut self.faults.dies_after {
-            Some(0) => Err(dead()),
-            Some(left) => {
-                *left -= 1;
-                if *left == 0 { Err(dead()) } else { Ok(()) }
+    /// Counts an operation that changes the disk; an error if the power is cut in it.
+    fn count_operation(&mut self) -> io::Result<()> {
+        match &mut self.faults.power_cut_after {
+            Some(0) => Err(power_cut_error()),
+            Some(remaining) => {
+                *remaining -= 1;
+                if *remaining == 0 { Err(power_cut_error()) } else { Ok(()) }
             }
             None => Ok(()),
         }
@@ -81,115 +82,121 @@ impl Platter {
 }
 
 impl SimDisk {
-    /// An empty disk whose accidents come from these dice.
-    pub fn new(dice: Dice) -> Self {
+    /// Creates an empty disk; `rng` decides what a power cut keeps.
+    pub fn new(rng: SeededRng) -> Self {
         let disk = Self::default();
-        disk.platter().dice = Some(dice);
+        disk.state().rng = Some(rng);
         disk
     }
 
-    fn platter(&self) -> MutexGuard<'_, Platter> {
+    fn state(&self) -> MutexGuard<'_, DiskState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// For a process of this life, while it lasts.
-    fn platter_of(&self, life: u64) -> io::Result<MutexGuard<'_, Platter>> {
-        let platter = self.platter();
-        if platter.life == life { Ok(platter) } else { Err(dead()) }
+    /// Returns the state for a handle of this generation, or an error after a crash.
+    fn state_of(&self, generation: u64) -> io::Result<MutexGuard<'_, DiskState>> {
+        let state = self.state();
+        if state.generation == generation { Ok(state) } else { Err(power_cut_error()) }
     }
 
-    /// The disk for a process that begins now.
-    pub fn owner(&self) -> Owner {
-        Owner { disk: self.clone(), life: self.platter().life }
+    /// Opens the disk for a new process.
+    pub fn handle(&self) -> DiskHandle {
+        DiskHandle { disk: self.clone(), generation: self.state().generation }
     }
 
-    /// Says what goes wrong next; what was said before is forgotten.
-    pub fn faults(&self, faults: Faults) {
-        self.platter().faults = faults;
+    /// Sets the next faults, in place of earlier ones.
+    pub fn set_faults(&self, faults: Faults) {
+        self.state().faults = faults;
     }
 
-    /// The owner is gone without a word; what it wrote is there.
+    /// Kills the process that has the disk; what it wrote is kept.
     pub fn kill(&self) {
-        let mut platter = self.platter();
-        platter.life += 1;
-        platter.locked = false;
-        platter.faults = Faults::default();
+        let mut state = self.state();
+        state.generation += 1;
+        state.locked = false;
+        state.faults = Faults::default();
     }
 
-    /// The power is gone: of what was not synced, any sector may be new, old, or rubbish.
+    /// Cuts the power: each sector that was not synced has its new content, its old content or garbage.
     pub fn cut_power(&self) {
         self.kill();
-        let mut platter = self.platter();
-        let Platter { files, removed, dice, .. } = &mut *platter;
-        let dice = dice.get_or_insert_with(|| Dice::new(0));
+        let mut state = self.state();
+        let DiskState { files, removed, rng, .. } = &mut *state;
+        let rng = rng.get_or_insert_with(|| SeededRng::new(0));
         for (path, file) in std::mem::take(removed) {
-            if dice.once_in(2) {
+            if rng.one_in(2) {
                 files.entry(path).or_insert(file);
             }
         }
-        files.retain(|_, file| file.is_named || dice.once_in(2));
+        files.retain(|_, file| file.is_linked || rng.one_in(2));
         for file in files.values_mut() {
-            file.is_named = true;
-            if let Some(before) = file.before.take() {
-                match dice.roll(3) {
-                    0 => file.bytes = before,
-                    1 => file.bytes.iter_mut().for_each(|byte| *byte = dice.byte()),
+            file.is_linked = true;
+            if let Some(previous) = file.previous.take() {
+                match rng.u64_below(3) {
+                    0 => file.bytes = previous,
+                    1 => file.bytes.iter_mut().for_each(|byte| *byte = rng.next_u8()),
                     _ => {}
                 }
-                (file.synced, file.longest) = (file.bytes.len(), file.bytes.len());
+                (file.synced, file.max_length) = (file.bytes.len(), file.bytes.len());
                 continue;
             }
-            let longest = file.longest.max(file.bytes.len());
-            let length = file.synced + dice.roll((longest - file.synced) as u64 + 1) as usize;
+            let max_length = file.max_length.max(file.bytes.len());
+            let length = file.synced + rng.u64_below((max_length - file.synced) as u64 + 1) as usize;
             file.bytes.resize(length, 0);
             let mut at = file.synced;
             while at < length {
                 let end = ((at / SECTOR_BYTES + 1) * SECTOR_BYTES).min(length);
-                match dice.roll(4) {
+                match rng.u64_below(4) {
                     0 => file.bytes[at..end].fill(0),
-                    1 => file.bytes[at..end].iter_mut().for_each(|byte| *byte = dice.byte()),
+                    1 => file.bytes[at..end].iter_mut().for_each(|byte| *byte = rng.next_u8()),
                     _ => {}
                 }
                 at = end;
             }
             file.synced = length;
-            file.longest = length;
+            file.max_length = length;
         }
     }
 
-    /// Whether the power is gone for the owner of now.
-    pub fn is_dead(&self) -> bool {
-        self.platter().faults.dies_after == Some(0)
+    /// Whether the power is cut for the current process.
+    pub fn is_powered_off(&self) -> bool {
+        self.state().faults.power_cut_after == Some(0)
     }
 
-    /// Counts an operation beside the files; an error when the power goes with it, and whether it happened all the same.
-    pub(crate) fn operate(&self) -> Result<(), (io::Error, bool)> {
-        let mut platter = self.platter();
-        let was_dead = platter.faults.dies_after == Some(0);
-        platter.operate().map_err(|gone| (gone, !was_dead && platter.dice().once_in(2)))
+    /// Counts an operation beside the files; the error of a power cut says whether the operation happened all
+    /// the same.
+    pub(crate) fn count_operation(&self) -> Result<(), (io::Error, bool)> {
+        let mut state = self.state();
+        let was_powered_off = state.faults.power_cut_after == Some(0);
+        state.count_operation().map_err(|error| (error, !was_powered_off && state.rng().one_in(2)))
     }
 
-    /// The log files, in order, and their lengths.
+    /// Returns the log files in order, with their lengths in bytes.
     pub fn logs(&self) -> Vec<(PathBuf, usize)> {
-        let platter = self.platter();
-        let logs = platter.files.iter().filter(|(path, _)| path.extension().is_some_and(|e| e == "log"));
+        let state = self.state();
+        let logs = state.files.iter().filter(|(path, _)| path.extension().is_some_and(|e| e == "log"));
         logs.map(|(path, file)| (path.clone(), file.bytes.len())).collect()
     }
 
-    /// Puts a file there, as an owner of before would have left it.
-    pub fn put(&self, path: &Path, bytes: &[u8]) {
+    /// Creates a file, synced.
+    pub fn put_file(&self, path: &Path, bytes: &[u8]) {
         let length = bytes.len();
-        let file =
-            SimFile { bytes: bytes.to_vec(), synced: length, longest: length, is_named: true, before: None };
-        let mut platter = self.platter();
-        platter.folders.extend(path.ancestors().skip(1).map(Path::to_owned));
-        platter.files.insert(path.to_owned(), file);
+        let file = SimFile {
+            bytes: bytes.to_vec(),
+            synced: length,
+            max_length: length,
+            is_linked: true,
+            previous: None,
+        };
+        let mut state = self.state();
+        state.folders.extend(path.ancestors().skip(1).map(Path::to_owned));
+        state.files.insert(path.to_owned(), file);
     }
 
-    /// Flips one bit, also in a file that was removed and may come back.
-    pub fn flip(&self, path: &Path, byte: usize, bit: u8) {
-        let mut platter = self.platter();
-        let Platter { files, removed, .. } = &mut *platter;
+    /// Flips one bit, also of a removed file that may come back.
+    pub fn flip_bit(&self, path: &Path, byte: usize, bit: u8) {
+        let mut state = self.state();
+        let DiskState { files, removed, .. } = &mut *state;
         let file = files.get_mut(path).or_else(|| removed.get_mut(path));
         if let Some(byte) = file.and_then(|file| file.bytes.get_mut(byte)) {
             *byte ^= 1 << (bit % 8);
@@ -197,74 +204,73 @@ impl SimDisk {
     }
 }
 
-/// The disk as one process has it: dead with that process.
-pub struct Owner {
+/// The disk for one process, invalid after its crash.
+pub struct DiskHandle {
     disk: SimDisk,
-    life: u64,
+    generation: u64,
 }
 
-impl Owner {
-    fn platter(&self) -> io::Result<MutexGuard<'_, Platter>> {
-        self.disk.platter_of(self.life)
+impl DiskHandle {
+    fn state(&self) -> io::Result<MutexGuard<'_, DiskState>> {
+        self.disk.state_of(self.generation)
     }
 }
 
-impl Disk for Owner {
+impl Disk for DiskHandle {
     fn make_folder(&self, path: &Path) -> io::Result<()> {
-        let mut platter = self.platter()?;
-        if !platter.folders.contains(path) {
-            platter.operate()?;
-            platter.folders.insert(path.to_owned());
+        let mut state = self.state()?;
+        if !state.folders.contains(path) {
+            state.count_operation()?;
+            state.folders.insert(path.to_owned());
         }
         Ok(())
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
-        let platter = self.platter()?;
-        if !platter.folders.contains(folder) {
+        let state = self.state()?;
+        if !state.folders.contains(folder) {
             return Err(ErrorKind::NotFound.into());
         }
-        let inside =
-            platter.files.keys().chain(&platter.folders).filter(|path| path.parent() == Some(folder));
+        let inside = state.files.keys().chain(&state.folders).filter(|path| path.parent() == Some(folder));
         let name = |path: &PathBuf| Some(path.file_name()?.to_string_lossy().into_owned());
         Ok(inside.filter_map(name).collect())
     }
 
     fn read_whole(&self, path: &Path) -> io::Result<Vec<u8>> {
-        Ok(self.platter()?.file(path)?.bytes.clone())
+        Ok(self.state()?.file(path)?.bytes.clone())
     }
 
     fn write_whole(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        let mut platter = self.platter()?;
-        platter.operate()?;
+        let mut state = self.state()?;
+        state.count_operation()?;
         let length = content.len();
         let file = SimFile {
             bytes: content.to_vec(),
             synced: length,
-            longest: length,
-            is_named: true,
-            before: None,
+            max_length: length,
+            is_linked: true,
+            previous: None,
         };
-        platter.files.insert(path.to_owned(), file);
+        state.files.insert(path.to_owned(), file);
         Ok(())
     }
 
     fn lock(&self, _: &Path, _: &str) -> io::Result<Locking> {
-        struct Held(SimDisk, u64);
-        impl Lock for Held {}
-        impl Drop for Held {
+        struct SimLock(SimDisk, u64);
+        impl Lock for SimLock {}
+        impl Drop for SimLock {
             fn drop(&mut self) {
-                let mut platter = self.0.platter();
-                if platter.life == self.1 {
-                    platter.locked = false;
+                let mut state = self.0.state();
+                if state.generation == self.1 {
+                    state.locked = false;
                 }
             }
         }
-        let mut platter = self.platter()?;
-        if std::mem::replace(&mut platter.locked, true) {
+        let mut state = self.state()?;
+        if std::mem::replace(&mut state.locked, true) {
             return Ok(Locking::Held { owner: "another".to_owned() });
         }
-        Ok(Locking::Taken(Box::new(Held(self.disk.clone(), self.life))))
+        Ok(Locking::Taken(Box::new(SimLock(self.disk.clone(), self.generation))))
     }
 
     fn lock_existing(&self, path: &Path) -> io::Result<Option<Locking>> {
@@ -272,138 +278,150 @@ impl Disk for Owner {
     }
 
     fn in_place(&self, path: &Path) -> io::Result<Box<dyn InPlaceFile>> {
-        let mut platter = self.platter()?;
-        let file = platter.files.entry(path.to_owned()).or_default();
-        file.before.get_or_insert_default();
-        Ok(Box::new(Handle { disk: self.disk.clone(), path: path.to_owned(), life: self.life }))
+        let mut state = self.state()?;
+        let file = state.files.entry(path.to_owned()).or_default();
+        file.previous.get_or_insert_default();
+        Ok(Box::new(FileHandle {
+            disk: self.disk.clone(),
+            path: path.to_owned(),
+            generation: self.generation,
+        }))
     }
 
     fn append_to(&self, path: &Path, length: u64) -> io::Result<Box<dyn LogFile>> {
-        let mut platter = self.platter()?;
-        if let Err(gone) = platter.operate() {
-            if platter.dice().once_in(2) {
-                platter.files.entry(path.to_owned()).or_default();
+        let mut state = self.state()?;
+        if let Err(error) = state.count_operation() {
+            if state.rng().one_in(2) {
+                state.files.entry(path.to_owned()).or_default();
             }
-            return Err(gone);
+            return Err(error);
         }
-        let file = platter.files.entry(path.to_owned()).or_default();
-        file.is_named |= length == 0;
+        let file = state.files.entry(path.to_owned()).or_default();
+        file.is_linked |= length == 0;
         if file.bytes.len() > length as usize {
             file.bytes.truncate(length as usize);
             file.synced = length as usize;
-            file.longest = length as usize;
+            file.max_length = length as usize;
         }
-        Ok(Box::new(Handle { disk: self.disk.clone(), path: path.to_owned(), life: self.life }))
+        Ok(Box::new(FileHandle {
+            disk: self.disk.clone(),
+            path: path.to_owned(),
+            generation: self.generation,
+        }))
     }
 
     fn read_from(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
-        self.platter()?.file(path)?;
-        Ok(Arc::new(Handle { disk: self.disk.clone(), path: path.to_owned(), life: self.life }))
+        self.state()?.file(path)?;
+        Ok(Arc::new(FileHandle {
+            disk: self.disk.clone(),
+            path: path.to_owned(),
+            generation: self.generation,
+        }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut platter = self.platter()?;
-        platter.file(from)?;
-        let was_dead = platter.faults.dies_after == Some(0);
-        let power = platter.operate();
-        if power.is_err() && (was_dead || platter.dice().once_in(2)) {
-            return power;
+        let mut state = self.state()?;
+        state.file(from)?;
+        let was_powered_off = state.faults.power_cut_after == Some(0);
+        let result = state.count_operation();
+        if result.is_err() && (was_powered_off || state.rng().one_in(2)) {
+            return result;
         }
-        if let Some(mut file) = platter.files.remove(from) {
-            file.is_named = true;
-            platter.files.insert(to.to_owned(), file);
+        if let Some(mut file) = state.files.remove(from) {
+            file.is_linked = true;
+            state.files.insert(to.to_owned(), file);
         }
-        power
+        result
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        let mut platter = self.platter()?;
-        platter.operate()?;
-        let file = platter.files.remove(path).ok_or(ErrorKind::NotFound)?;
-        platter.removed.insert(path.to_owned(), file);
+        let mut state = self.state()?;
+        state.count_operation()?;
+        let file = state.files.remove(path).ok_or(ErrorKind::NotFound)?;
+        state.removed.insert(path.to_owned(), file);
         Ok(())
     }
 }
 
 /// An open file.
-struct Handle {
+struct FileHandle {
     disk: SimDisk,
     path: PathBuf,
-    /// The life of the process that has it.
-    life: u64,
+    /// The generation of the process that opened it.
+    generation: u64,
 }
 
-impl Handle {
-    fn platter(&self) -> io::Result<MutexGuard<'_, Platter>> {
-        self.disk.platter_of(self.life)
+impl FileHandle {
+    fn state(&self) -> io::Result<MutexGuard<'_, DiskState>> {
+        self.disk.state_of(self.generation)
     }
 }
 
-impl LogFile for Handle {
+impl LogFile for FileHandle {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut platter = self.platter()?;
-        let power = platter.operate();
-        let fault = if power.is_err() {
-            Some(dead())
-        } else if std::mem::take(&mut platter.faults.full) {
+        let mut state = self.state()?;
+        let result = state.count_operation();
+        let fault = if result.is_err() {
+            Some(power_cut_error())
+        } else if std::mem::take(&mut state.faults.disk_full) {
             Some(ErrorKind::StorageFull.into())
-        } else if std::mem::take(&mut platter.faults.broken_append) {
-            Some(io::Error::other("the disk is broken"))
+        } else if std::mem::take(&mut state.faults.append_fails) {
+            Some(io::Error::other("I/O error"))
         } else {
             None
         };
         let written = match &fault {
-            Some(_) => platter.dice().roll(bytes.len() as u64 + 1) as usize,
+            Some(_) => state.rng().u64_below(bytes.len() as u64 + 1) as usize,
             None => bytes.len(),
         };
-        let file = platter.file(&self.path)?;
+        let file = state.file(&self.path)?;
         file.bytes.extend_from_slice(bytes.get(..written).unwrap_or(bytes));
-        file.longest = file.longest.max(file.bytes.len());
+        file.max_length = file.max_length.max(file.bytes.len());
         fault.map_or(Ok(()), Err)
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        let mut platter = self.platter()?;
-        platter.operate()?;
-        if std::mem::take(&mut platter.faults.broken_sync) {
-            return Err(io::Error::other("the disk is broken"));
+        let mut state = self.state()?;
+        state.count_operation()?;
+        if std::mem::take(&mut state.faults.sync_fails) {
+            return Err(io::Error::other("I/O error"));
         }
-        let file = platter.file(&self.path)?;
+        let file = state.file(&self.path)?;
         file.synced = file.bytes.len();
-        file.longest = file.synced;
+        file.max_length = file.synced;
         Ok(())
     }
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {
-        let mut platter = self.platter()?;
-        platter.operate()?;
-        let file = platter.file(&self.path)?;
+        let mut state = self.state()?;
+        state.count_operation()?;
+        let file = state.file(&self.path)?;
         file.bytes.truncate(length as usize);
         file.synced = file.synced.min(length as usize);
         Ok(())
     }
 }
 
-impl InPlaceFile for Handle {
+impl InPlaceFile for FileHandle {
     fn overwrite(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut platter = self.platter()?;
-        if platter.faults.dies_after == Some(0) {
-            return Err(dead());
+        let mut state = self.state()?;
+        if state.faults.power_cut_after == Some(0) {
+            return Err(power_cut_error());
         }
-        let file = platter.file(&self.path)?;
-        file.before = Some(std::mem::replace(&mut file.bytes, bytes.to_vec()));
+        let file = state.file(&self.path)?;
+        file.previous = Some(std::mem::replace(&mut file.bytes, bytes.to_vec()));
         Ok(())
     }
 }
 
-impl ReadFile for Handle {
+impl ReadFile for FileHandle {
     fn length(&self) -> io::Result<u64> {
-        Ok(self.platter()?.file(&self.path)?.bytes.len() as u64)
+        Ok(self.state()?.file(&self.path)?.bytes.len() as u64)
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let mut platter = self.platter()?;
-        let bytes = &platter.file(&self.path)?.bytes;
+        let mut state = self.state()?;
+        let bytes = &state.file(&self.path)?.bytes;
         let rest = bytes.get(offset as usize..).unwrap_or_default();
         let read = rest.len().min(buffer.len());
         buffer[..read].copy_from_slice(&rest[..read]);

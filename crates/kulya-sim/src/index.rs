@@ -1,6 +1,6 @@
-//! An index that keeps every write it has acknowledged, until it is told to lose some.
+//! A simulated index in memory that loses acknowledged writes on demand.
 
-use crate::SimDisk;
+use crate::disk::SimDisk;
 use bytes::Bytes;
 use kulya_store_embedded::{Index, IndexChange, IndexEntry};
 use std::collections::BTreeMap;
@@ -10,51 +10,51 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 
-/// An index beside a simulated disk, whose power it shares. Clones are the same index.
+/// An index that shares the power of a simulated disk. Clones are the same index.
 #[derive(Clone)]
 pub struct SimIndex {
     disk: SimDisk,
-    /// As it is, and as it was before the last write.
+    /// The current entries, and those before the last write.
     entries: Arc<Mutex<(Entries, Entries)>>,
-    watch: Arc<Mutex<Option<Watch>>>,
+    observer: Arc<Mutex<Option<Observer>>>,
 }
 
-/// Looks at the store from the midst of a write.
-type Watch = Box<dyn FnMut() + Send>;
+/// Called during a write.
+type Observer = Box<dyn FnMut() + Send>;
 
 impl SimIndex {
-    /// An empty index.
-    pub fn beside(disk: &SimDisk) -> Self {
-        Self { disk: disk.clone(), entries: Arc::default(), watch: Arc::default() }
+    /// Creates an empty index.
+    pub fn new(disk: &SimDisk) -> Self {
+        Self { disk: disk.clone(), entries: Arc::default(), observer: Arc::default() }
     }
 
     fn entries(&self) -> MutexGuard<'_, (Entries, Entries)> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls this before each write and after it, when the writer does not know yet that it is done: what other threads
-    /// may do then, a world can have done at that very moment.
-    pub fn watch(&self, watch: Option<Watch>) {
-        *self.watched() = watch;
+    /// Sets a function that is called before each write and after it, before the writer knows the result: it
+    /// can do what another thread might do at that moment.
+    pub fn set_observer(&self, observer: Option<Observer>) {
+        *self.observer() = observer;
     }
 
-    fn watched(&self) -> MutexGuard<'_, Option<Watch>> {
-        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+    fn observer(&self) -> MutexGuard<'_, Option<Observer>> {
+        self.observer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn look(&self) {
-        if let Some(watch) = self.watched().as_mut() {
-            watch();
+    fn notify_observer(&self) {
+        if let Some(observer) = self.observer().as_mut() {
+            observer();
         }
     }
 
-    /// The last write is gone, though it was acknowledged.
+    /// Loses the last write, although it was acknowledged.
     pub fn lose_last_write(&self) {
         let mut entries = self.entries();
         entries.0 = entries.1.clone();
     }
 
-    /// Everything is gone.
+    /// Loses every entry.
     pub fn lose_all(&self) {
         *self.entries() = Default::default();
     }
@@ -84,25 +84,25 @@ impl Index for SimIndex {
     }
 
     fn write(&self, changes: Vec<IndexChange>) -> io::Result<()> {
-        self.look();
-        self.change(changes)?;
-        self.look();
+        self.notify_observer();
+        self.apply(changes)?;
+        self.notify_observer();
         Ok(())
     }
 
     fn clear(&self) -> io::Result<()> {
-        self.disk.operate().map_err(|(gone, _)| gone)?;
+        self.disk.count_operation().map_err(|(error, _)| error)?;
         self.lose_all();
         Ok(())
     }
 }
 
 impl SimIndex {
-    fn change(&self, changes: Vec<IndexChange>) -> io::Result<()> {
-        let power = self.disk.operate();
+    fn apply(&self, changes: Vec<IndexChange>) -> io::Result<()> {
+        let result = self.disk.count_operation();
         let mut entries = self.entries();
-        if matches!(power, Err((_, false))) {
-            return power.map_err(|(gone, _)| gone);
+        if matches!(result, Err((_, false))) {
+            return result.map_err(|(error, _)| error);
         }
         entries.1 = entries.0.clone();
         for (key, value) in changes {
@@ -111,6 +111,6 @@ impl SimIndex {
                 None => entries.0.remove(&key),
             };
         }
-        power.map_err(|(gone, _)| gone)
+        result.map_err(|(error, _)| error)
     }
 }

@@ -1,30 +1,33 @@
-//! A seeded world for the embedded store: one seed is one history of commits, transactions, truncations, full and failing
-//! disks, kills and power cuts, the same every time. Tests only; no user needs this crate.
+//! Deterministic simulation tests: one seed is one history of operations and faults, the same in every run.
+//! Tests only.
 //!
-//! [`SimDisk`] is the disk, [`live`] the world and its invariant. What is asked of the store, and what two stores must
-//! agree on, is [`kulya_store::model`]'s. More seeds than the tests run: `cargo run --release -p kulya-sim -- FROM COUNT`.
-//! [`kill`] does the same to real processes on real files: `cargo run --release -p kulya-sim -- kill FROM COUNT`.
-//! [`live_maintained`] has the store's own threads, as a server has them.
-//! [`live_wired`] is a world with a [network](SimNetwork) in it: `cargo run --release -p kulya-sim -- wired FROM COUNT`.
-//! [`damage`] hits real folders with flipped, zeroed, cut, deleted, swapped and forged bytes, and holds a check, a repair and an
-//! opening to what they promise: `cargo run --release -p kulya-sim -- damage FROM COUNT`.
+//! - [`simulate_crashes`]: the embedded store on a [simulated disk](SimDisk) with kills, power cuts, full and
+//!   failing disks.
+//! - [`simulate_kills`]: the same with real processes and files.
+//! - [`simulate_maintenance`]: the store's own maintenance threads, as in a server.
+//! - [`simulate_connection_loss`]: the remote store over a [simulated network](SimNetwork).
+//! - [`simulate_damage`]: check, repair and recovery of damaged folders.
+//! - [`fuzzing`]: entry points of the fuzz targets.
+//!
+//! The steps and the comparison of two stores are [`kulya_store::model`]'s. More seeds than the tests run:
+//! `cargo run --release -p kulya-sim -- [kill|wired|damage] FROM COUNT`.
 
-pub mod bytes;
+mod connection_loss;
+mod crashes;
 mod damage;
 mod disk;
-mod draw;
+pub mod fuzzing;
 mod index;
-mod kills;
-mod maintained;
+mod maintenance;
 mod network;
-mod wired;
-mod world;
+mod process_kills;
+mod steps;
 
-pub use damage::{Damages, damage};
-pub use disk::{Faults, Owner, SimDisk};
+pub use connection_loss::{ConnectionLossReport, simulate_connection_loss};
+pub use crashes::{CrashReport, simulate_crashes};
+pub use damage::{DamageReport, simulate_damage};
+pub use disk::{DiskHandle, Faults, SimDisk};
 pub use index::SimIndex;
-pub use kills::{Kills, child, kill};
-pub use maintained::{Maintained, live_maintained};
-pub use network::{Cut, SimNetwork, Way};
-pub use wired::{Wired, live_wired};
-pub use world::{Report, live};
+pub use maintenance::{MaintenanceReport, simulate_maintenance};
+pub use network::{ConnectionLoss, Direction, SimNetwork};
+pub use process_kills::{KillReport, run_child, simulate_kills};

@@ -1,8 +1,8 @@
-//! Runs many seeds: `kulya-sim FROM COUNT [CRASHES]` in the simulated world, `kulya-sim wired FROM COUNT [STEPS]` in the
-//! one with a network, `kulya-sim kill FROM COUNT [KILLS]` with real processes and files, `kulya-sim damage FROM COUNT`
-//! with real folders that are damaged. A seed that breaks the invariant is printed with its history.
+//! Runs simulations with many seeds: `kulya-sim FROM COUNT [CRASHES]` of crashes, `kulya-sim wired FROM COUNT
+//! [STEPS]` of connection losses, `kulya-sim kill FROM COUNT [KILLS]` of killed processes, `kulya-sim damage
+//! FROM COUNT` of damaged folders. A seed that violates the invariant is printed with its history.
 
-use kulya_sim::{Damages, Kills, Report, Wired};
+use kulya_sim::{ConnectionLossReport, CrashReport, DamageReport, KillReport};
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,14 +13,14 @@ fn main() -> ExitCode {
     match texts.as_slice() {
         ["child", folder, seed, from] => {
             let (Ok(seed), Ok(from)) = (seed.parse(), from.parse()) else { return usage() };
-            let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
-            runtime.block_on(kulya_sim::child(Path::new(folder), seed, from));
+            let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
+            runtime.block_on(kulya_sim::run_child(Path::new(folder), seed, from));
             ExitCode::SUCCESS
         }
         ["kill", numbers @ ..] => kills(numbers),
-        ["wired", numbers @ ..] => wired(numbers),
+        ["wired", numbers @ ..] => connection_losses(numbers),
         ["damage", numbers @ ..] => damages(numbers),
-        numbers => worlds(numbers),
+        numbers => crashes(numbers),
     }
 }
 
@@ -29,102 +29,113 @@ fn usage() -> ExitCode {
     ExitCode::from(2)
 }
 
-/// First seed, number of seeds, crashes of each.
-fn numbers(texts: &[&str], crashes: u64) -> Option<(u64, u64, u64)> {
+/// Parses the first seed, the number of seeds, and the number of rounds of each.
+fn parse_numbers(texts: &[&str], default_rounds: u64) -> Option<(u64, u64, u64)> {
     match texts {
-        [from, count] => Some((from.parse().ok()?, count.parse().ok()?, crashes)),
-        [from, count, crashes] => Some((from.parse().ok()?, count.parse().ok()?, crashes.parse().ok()?)),
+        [from, count] => Some((from.parse().ok()?, count.parse().ok()?, default_rounds)),
+        [from, count, rounds] => Some((from.parse().ok()?, count.parse().ok()?, rounds.parse().ok()?)),
         _ => None,
     }
 }
 
-fn worlds(texts: &[&str]) -> ExitCode {
-    let Some((from, count, crashes)) = numbers(texts, 10) else { return usage() };
-    let mut total = Report::default();
+fn crashes(texts: &[&str]) -> ExitCode {
+    let Some((from, count, crashes)) = parse_numbers(texts, 10) else { return usage() };
+    let mut total = CrashReport::default();
     for seed in from..from.saturating_add(count) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be made");
-        let lived =
-            std::panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(kulya_sim::live(seed, crashes))));
-        let Ok(report) = lived else {
-            eprintln!("seed {seed} breaks the invariant");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime starts");
+        let result = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            runtime.block_on(kulya_sim::simulate_crashes(seed, crashes))
+        }));
+        let Ok(report) = result else {
+            eprintln!("seed {seed} violates the invariant");
             return ExitCode::FAILURE;
         };
         total.add(&report);
     }
-    let Report { steps, crashes, losses, refusals, upkeeps, compactions, .. } = total;
-    println!("{count} seeds: {steps} steps, {upkeeps} upkeeps with {compactions} compactions");
-    println!("{crashes} crashes ({losses} took what was never promised), {refusals} damages refused");
+    let CrashReport { steps, crashes, losses, detected_damages, maintenance_runs, compactions, .. } = total;
+    println!(
+        "{count} seeds: {steps} steps, {maintenance_runs} maintenance runs with {compactions} compactions"
+    );
+    println!(
+        "{crashes} crashes ({losses} lost steps that were not durable), {detected_damages} damages detected"
+    );
     ExitCode::SUCCESS
 }
 
-fn wired(texts: &[&str]) -> ExitCode {
-    let Some((from, count, steps)) = numbers(texts, 50) else { return usage() };
-    let mut total = Wired::default();
+fn connection_losses(texts: &[&str]) -> ExitCode {
+    let Some((from, count, steps)) = parse_numbers(texts, 50) else { return usage() };
+    let mut total = ConnectionLossReport::default();
     for seed in from..from.saturating_add(count) {
-        let lived = std::panic::catch_unwind(AssertUnwindSafe(|| {
-            still().block_on(kulya_sim::live_wired(seed, steps))
+        let result = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            paused_runtime().block_on(kulya_sim::simulate_connection_loss(seed, steps))
         }));
-        let Ok(report) = lived else {
-            eprintln!("seed {seed} breaks the invariant");
+        let Ok(report) = result else {
+            eprintln!("seed {seed} violates the invariant");
             return ExitCode::FAILURE;
         };
         total.add(&report);
     }
-    let Wired { steps, cuts, restarts, lost, aborted, followed, .. } = total;
-    println!("{count} seeds: {steps} steps, {cuts} cuts, {restarts} of them with the server's end");
-    println!("{lost} answers were lost, {aborted} transactions were cut, {followed} events were followed");
+    let ConnectionLossReport { steps, losses, restarts, lost_responses, aborted, tailed, .. } = total;
+    println!(
+        "{count} seeds: {steps} steps, {losses} lost connections, {restarts} of them with a restart of the server"
+    );
+    println!("{lost_responses} responses were lost, {aborted} transactions aborted, {tailed} events tailed");
     ExitCode::SUCCESS
 }
 
 fn damages(texts: &[&str]) -> ExitCode {
-    let Some((from, count, _)) = numbers(texts, 0) else { return usage() };
-    let mut total = Damages::default();
-    let mut broken = Vec::new();
+    let Some((from, count, _)) = parse_numbers(texts, 0) else { return usage() };
+    let mut total = DamageReport::default();
+    let mut failed = Vec::new();
     for seed in from..from.saturating_add(count) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be made");
-        match std::panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(kulya_sim::damage(seed)))) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime starts");
+        match std::panic::catch_unwind(AssertUnwindSafe(|| {
+            runtime.block_on(kulya_sim::simulate_damage(seed))
+        })) {
             Ok(report) => total.add(&report),
-            Err(_) => broken.push(seed),
+            Err(_) => failed.push(seed),
         }
     }
-    let Damages { folders, hits, events, lost, named, refused, whole } = total;
-    println!("{count} seeds: {folders} folders with {events} events took {hits} damages");
+    let DamageReport { folders, damages, events, lost, located, rejected, intact } = total;
+    println!("{count} seeds: {damages} damages to {folders} folders with {events} events");
     println!(
-        "{lost} events were lost, {named} of them by their offsets; {refused} folders were refused at opening, {whole} were whole"
+        "{lost} events were lost, {located} of them reported by their offsets; {rejected} folders could not be opened, {intact} were intact"
     );
-    if !broken.is_empty() {
-        eprintln!("seeds that break the invariant: {broken:?}");
+    if !failed.is_empty() {
+        eprintln!("seeds that violate the invariant: {failed:?}");
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
 }
 
-/// One thread, and a clock that goes on only when nothing else does.
-fn still() -> tokio::runtime::Runtime {
+/// Starts a single-threaded runtime with a paused clock.
+fn paused_runtime() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_time().start_paused(true).build().expect("a runtime can be made")
+    builder.enable_time().start_paused(true).build().expect("a runtime starts")
 }
 
 fn kills(texts: &[&str]) -> ExitCode {
-    let Some((from, count, times)) = numbers(texts, 20) else { return usage() };
-    let program = std::env::current_exe().expect("this program is somewhere");
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
-    let mut total = Kills::default();
+    let Some((from, count, times)) = parse_numbers(texts, 20) else { return usage() };
+    let program = std::env::current_exe().expect("the path of this program");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
+    let mut total = KillReport::default();
     for seed in from..from.saturating_add(count) {
         let folder = std::env::temp_dir().join(format!("kulya-sim-{}-{seed}", std::process::id()));
-        let lived = std::panic::catch_unwind(AssertUnwindSafe(|| {
-            runtime.block_on(kulya_sim::kill(&program, &folder, seed, times))
+        let result = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            runtime.block_on(kulya_sim::simulate_kills(&program, &folder, seed, times))
         }));
-        let Ok(report) = lived else {
-            eprintln!("seed {seed} breaks the invariant; its folder is {}", folder.display());
+        let Ok(report) = result else {
+            eprintln!("seed {seed} violates the invariant; its folder is {}", folder.display());
             return ExitCode::FAILURE;
         };
         let _ = std::fs::remove_dir_all(folder);
         total.kills += report.kills;
         total.steps += report.steps;
-        total.unspoken += report.unspoken;
+        total.unreported += report.unreported;
     }
-    let Kills { kills, steps, unspoken } = total;
-    println!("{kills} kills of {count} seeds: {steps} steps are there, {unspoken} of them unspoken of");
+    let KillReport { kills, steps, unreported } = total;
+    println!(
+        "{kills} kills of {count} seeds: {steps} steps are stored, {unreported} of them were not reported"
+    );
     ExitCode::SUCCESS
 }

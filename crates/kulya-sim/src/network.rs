@@ -1,10 +1,11 @@
-//! A network in memory: its connections are cut at any byte, either way, and its server goes away and comes back.
+//! A simulated network in memory: connections are lost at any byte in either direction, and the server
+//! restarts.
 
 use async_trait::async_trait;
 use kulya_client::{Connection, Network};
-use kulya_dice::Dice;
 use kulya_server::Faces;
 use kulya_store::StreamStore;
+use kulya_testkit::SeededRng;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,29 +14,29 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// What a connection holds of what its other end has not read.
-const WINDOW: usize = 64 << 10;
+/// Buffer of a connection, in bytes.
+const BUFFER_BYTES: usize = 64 << 10;
 
-/// Which way bytes go.
+/// Direction of bytes on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum Direction {
     /// To the server.
-    There,
+    ToServer,
     /// To the client.
-    Back,
+    ToClient,
 }
 
-/// What befalls the network next.
+/// The next loss of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cut {
-    /// Bytes that still go this way, over all connections; then the one at hand is cut.
-    pub after: u64,
-    /// See `after`.
-    pub way: Way,
-    /// Whether the server ends with it, and another takes its place.
-    pub restarts: bool,
-    /// So many connections are refused from then on.
-    pub refuses: u32,
+pub struct ConnectionLoss {
+    /// Bytes in this direction, over all connections, until the connection in use is lost.
+    pub after_bytes: u64,
+    /// Direction of those bytes.
+    pub direction: Direction,
+    /// Whether the server restarts.
+    pub restarts_server: bool,
+    /// Connections that are refused afterwards.
+    pub refused_connections: u32,
 }
 
 /// A network between clients and one server of a store. Clones are the same network.
@@ -46,33 +47,33 @@ pub struct SimNetwork {
 }
 
 struct Inner {
-    dice: Dice,
+    rng: SeededRng,
     server: Server,
-    next: Option<Cut>,
-    refuses: u32,
-    cuts: u64,
+    next: Option<ConnectionLoss>,
+    refused_connections: u32,
+    losses: u64,
     restarts: u64,
 }
 
 struct Server {
-    faces: Faces,
-    ends: watch::Sender<bool>,
-    talks: JoinSet<()>,
+    router: Faces,
+    shutdown: watch::Sender<bool>,
+    connections: JoinSet<()>,
 }
 
 impl Server {
-    fn of(store: &Arc<dyn StreamStore>) -> Self {
-        let ends = watch::Sender::new(false);
-        let faces = Faces::of_store(Arc::clone(store), ends.subscribe());
-        Self { faces, ends, talks: JoinSet::new() }
+    fn new(store: &Arc<dyn StreamStore>) -> Self {
+        let shutdown = watch::Sender::new(false);
+        let router = Faces::of_store(Arc::clone(store), shutdown.subscribe());
+        Self { router, shutdown, connections: JoinSet::new() }
     }
 }
 
 impl SimNetwork {
-    /// A network whose server has this store.
-    pub fn before(store: Arc<dyn StreamStore>, dice: Dice) -> Self {
-        let server = Server::of(&store);
-        let inner = Inner { dice, server, next: None, refuses: 0, cuts: 0, restarts: 0 };
+    /// Creates a network with a server for this store.
+    pub fn new(store: Arc<dyn StreamStore>, rng: SeededRng) -> Self {
+        let server = Server::new(&store);
+        let inner = Inner { rng, server, next: None, refused_connections: 0, losses: 0, restarts: 0 };
         Self { store, inner: Arc::new(Mutex::new(inner)) }
     }
 
@@ -80,43 +81,45 @@ impl SimNetwork {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What befalls it next.
-    pub fn befalls(&self, next: Option<Cut>) {
+    /// Schedules the next loss of a connection.
+    pub fn schedule(&self, next: Option<ConnectionLoss>) {
         self.lock().next = next;
     }
 
-    /// Connections that were cut, and servers that ended, so far.
-    pub fn cuts(&self) -> (u64, u64) {
+    /// Returns the numbers of lost connections and of restarts so far.
+    pub fn counts(&self) -> (u64, u64) {
         let inner = self.lock();
-        (inner.cuts, inner.restarts)
+        (inner.losses, inner.restarts)
     }
 
-    /// How many of `wanted` bytes may pass before a cut; none when it is due.
-    fn left(&self, way: Way, wanted: usize) -> usize {
+    /// Returns how many of `wanted` bytes may pass before the connection is lost; 0 when the loss is due.
+    fn allowed(&self, direction: Direction, wanted: usize) -> usize {
         let inner = self.lock();
-        let cut = inner.next.as_ref().filter(|cut| cut.way == way);
-        cut.map_or(wanted, |cut| wanted.min(usize::try_from(cut.after).unwrap_or(usize::MAX)))
+        let loss = inner.next.as_ref().filter(|loss| loss.direction == direction);
+        loss.map_or(wanted, |loss| wanted.min(usize::try_from(loss.after_bytes).unwrap_or(usize::MAX)))
     }
 
-    /// So many bytes have passed.
-    fn pass(&self, way: Way, bytes: usize) {
-        if let Some(cut) = self.lock().next.as_mut().filter(|cut| cut.way == way) {
-            cut.after = cut.after.saturating_sub(bytes as u64);
+    /// Counts bytes that have passed.
+    fn count(&self, direction: Direction, bytes: usize) {
+        if let Some(loss) = self.lock().next.as_mut().filter(|loss| loss.direction == direction) {
+            loss.after_bytes = loss.after_bytes.saturating_sub(bytes as u64);
         }
     }
 
-    /// The cut that was due happens.
-    fn cut(&self) {
+    /// Executes the loss that is due.
+    fn lose_connection(&self) {
         let mut inner = self.lock();
-        let Some(Cut { restarts, refuses, .. }) = inner.next.take() else { return };
-        inner.cuts += 1;
-        inner.refuses = refuses;
-        if restarts {
+        let Some(ConnectionLoss { restarts_server, refused_connections, .. }) = inner.next.take() else {
+            return;
+        };
+        inner.losses += 1;
+        inner.refused_connections = refused_connections;
+        if restarts_server {
             inner.restarts += 1;
-            let old = std::mem::replace(&mut inner.server, Server::of(&self.store));
-            old.ends.send_replace(true);
-            // its talks end here and now, in the midst of whatever they do
-            drop(old.talks);
+            let old = std::mem::replace(&mut inner.server, Server::new(&self.store));
+            old.shutdown.send_replace(true);
+            // aborts its connections at once
+            drop(old.connections);
         }
     }
 }
@@ -125,89 +128,89 @@ impl SimNetwork {
 impl Network for SimNetwork {
     async fn connect(&self) -> io::Result<Box<dyn Connection>> {
         let mut inner = self.lock();
-        if inner.refuses > 0 {
-            inner.refuses -= 1;
+        if inner.refused_connections > 0 {
+            inner.refused_connections -= 1;
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
-        let (near, far) = tokio::io::duplex(WINDOW);
-        let faces = inner.server.faces.clone();
-        inner.server.talks.spawn(async move { drop(faces.converse(far).await) });
-        Ok(Box::new(Cable { network: self.clone(), near: Some(near) }))
+        let (client, server) = tokio::io::duplex(BUFFER_BYTES);
+        let router = inner.server.router.clone();
+        inner.server.connections.spawn(async move { drop(router.converse(server).await) });
+        Ok(Box::new(SimConnection { network: self.clone(), stream: Some(client) }))
     }
 
     fn draw(&self) -> u128 {
         let mut inner = self.lock();
-        u128::from(inner.dice.roll(u64::MAX)) << 64 | u128::from(inner.dice.roll(u64::MAX))
+        u128::from(inner.rng.u64_below(u64::MAX)) << 64 | u128::from(inner.rng.u64_below(u64::MAX))
     }
 }
 
-/// A client's end of a connection.
-struct Cable {
+/// The client's end of a connection.
+struct SimConnection {
     network: SimNetwork,
-    /// `None` once it is cut; the far end is then told so.
-    near: Option<DuplexStream>,
+    /// `None` once it is lost, which closes the server's end.
+    stream: Option<DuplexStream>,
 }
 
-impl Cable {
-    fn cut(&mut self) -> io::Error {
-        // a cut that is due befalls whoever sends next; one end of it is gone already
-        if self.near.take().is_some() {
-            self.network.cut();
+impl SimConnection {
+    fn lose(&mut self) -> io::Error {
+        // the loss that is due happens once, for the connection in use
+        if self.stream.take().is_some() {
+            self.network.lose_connection();
         }
-        gone()
+        connection_reset()
     }
 }
 
-fn gone() -> io::Error {
+fn connection_reset() -> io::Error {
     io::ErrorKind::ConnectionReset.into()
 }
 
-impl AsyncRead for Cable {
+impl AsyncRead for SimConnection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let allowed = self.network.left(Way::Back, into.remaining().min(WINDOW));
+        let allowed = self.network.allowed(Direction::ToClient, into.remaining().min(BUFFER_BYTES));
         if allowed == 0 && into.remaining() > 0 {
-            return Poll::Ready(Err(self.cut()));
+            return Poll::Ready(Err(self.lose()));
         }
-        let Some(near) = &mut self.near else { return Poll::Ready(Err(gone())) };
+        let Some(stream) = &mut self.stream else { return Poll::Ready(Err(connection_reset())) };
         let mut bytes = vec![0; allowed];
         let mut read = ReadBuf::new(&mut bytes);
-        ready!(Pin::new(near).poll_read(context, &mut read))?;
+        ready!(Pin::new(stream).poll_read(context, &mut read))?;
         into.put_slice(read.filled());
-        self.network.pass(Way::Back, read.filled().len());
+        self.network.count(Direction::ToClient, read.filled().len());
         Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncWrite for Cable {
+impl AsyncWrite for SimConnection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let allowed = self.network.left(Way::There, bytes.len());
+        let allowed = self.network.allowed(Direction::ToServer, bytes.len());
         if allowed == 0 && !bytes.is_empty() {
-            return Poll::Ready(Err(self.cut()));
+            return Poll::Ready(Err(self.lose()));
         }
-        let Some(near) = &mut self.near else { return Poll::Ready(Err(gone())) };
-        let written = ready!(Pin::new(near).poll_write(context, bytes.get(..allowed).unwrap_or_default()))?;
-        self.network.pass(Way::There, written);
+        let Some(stream) = &mut self.stream else { return Poll::Ready(Err(connection_reset())) };
+        let written = ready!(Pin::new(stream).poll_write(context, bytes.get(..allowed).unwrap_or_default()))?;
+        self.network.count(Direction::ToServer, written);
         Poll::Ready(Ok(written))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.near {
-            Some(near) => Pin::new(near).poll_flush(context),
-            None => Poll::Ready(Err(gone())),
+        match &mut self.stream {
+            Some(stream) => Pin::new(stream).poll_flush(context),
+            None => Poll::Ready(Err(connection_reset())),
         }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.near {
-            Some(near) => Pin::new(near).poll_shutdown(context),
+        match &mut self.stream {
+            Some(stream) => Pin::new(stream).poll_shutdown(context),
             None => Poll::Ready(Ok(())),
         }
     }

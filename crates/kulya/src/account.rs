@@ -1,31 +1,32 @@
-//! `kulya account`: lines of the account file, made from a password that no screen, process list or history shows.
+//! `kulya account`: hashes passwords and prints lines of the account file. Passwords are read from the
+//! terminal without echo or from standard input, never from arguments.
 
 use crate::args::{AccountArgs, AccountCommand};
-use crate::say;
+use crate::output::print_line;
 use anyhow::{Context, Result, ensure};
 use kulya_client::random_id;
-use kulya_guard::{PasswordHash, Secret, account};
+use kulya_auth::{PasswordHash, Secret, account};
 use std::io::{IsTerminal, Read};
 use std::num::NonZeroU32;
 
-/// No password is longer, in bytes.
+/// Longest password, in bytes.
 const MAX_PASSWORD_BYTES: u64 = 4096;
 
 pub(crate) fn run(args: AccountArgs) -> Result<()> {
     let iterations = args.iterations;
     match args.command {
-        AccountCommand::Hash => say!("{}", hash(iterations)?),
+        AccountCommand::Hash => print_line!("{}", hash_password(iterations)?),
         AccountCommand::Add { user, acl } => {
-            // what is wrong with them is said before a password is typed
+            // rejects a wrong user or ACL before a password is typed
             account::line(&user, &PasswordHash::new(b"", [0; 32], NonZeroU32::MIN), &acl)?;
-            say!("{}", account::line(&user, &hash(iterations)?, &acl)?);
+            print_line!("{}", account::line(&user, &hash_password(iterations)?, &acl)?);
         }
     }
     Ok(())
 }
 
-fn hash(iterations: NonZeroU32) -> Result<PasswordHash> {
-    let password = password()?;
+fn hash_password(iterations: NonZeroU32) -> Result<PasswordHash> {
+    let password = read_password()?;
     ensure!(!password.reveal().is_empty(), "the password is empty");
     let mut salt = [0; 32];
     for half in salt.chunks_exact_mut(16) {
@@ -34,13 +35,13 @@ fn hash(iterations: NonZeroU32) -> Result<PasswordHash> {
     Ok(PasswordHash::new(password.reveal(), salt, iterations))
 }
 
-/// From the terminal, twice and unseen, or the first line of standard input.
-fn password() -> Result<Secret> {
+/// Reads a password: twice from the terminal without echo, or the first line of standard input.
+fn read_password() -> Result<Secret> {
     if std::io::stdin().is_terminal() {
-        let ask =
-            |prompt| rpassword::prompt_password(prompt).map(Secret::new).context("cannot ask for a password");
-        let password = ask("Password: ")?;
-        ensure!(password == ask("Again: ")?, "the two are not the same");
+        let prompt =
+            |text| rpassword::prompt_password(text).map(Secret::new).context("cannot ask for a password");
+        let password = prompt("Password: ")?;
+        ensure!(password == prompt("Repeat the password: ")?, "the passwords differ");
         return Ok(password);
     }
     let mut text = String::new();

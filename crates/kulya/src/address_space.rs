@@ -1,39 +1,43 @@
-//! The address space that this process may have (`ulimit -v`, `RLIMIT_AS`). An allocation that finds none ends a process
-//! without a word, so too little is said before anything is begun, and what is taken is measured by it.
+//! The limit of the process's address space (`ulimit -v`, `RLIMIT_AS`). A failed allocation aborts the
+//! process without a message, so too low a limit is rejected at the start, and threads and buffers are sized
+//! by it.
 
 use anyhow::{Result, bail};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// With less there is not enough for the program, its threads and one large request.
-const LEAST: u64 = 384 << 20;
-/// What the program takes of it without any request.
-const BASE: u64 = 256 << 20;
-/// The C library's allocator, which its own code uses, reserves 64 MiB for each thread unless the environment says otherwise
-/// before the program begins.
+/// Smallest limit, in bytes, for the program, its threads and one large request.
+const MIN_BYTES: u64 = 384 << 20;
+/// Address space in bytes that the program needs without any request.
+const BASE_BYTES: u64 = 256 << 20;
+/// Limits the arenas of the C library's allocator, which its own code uses and which reserves 64 MiB for each
+/// thread; read from the environment when the program starts.
 const C_ALLOCATOR: (&str, &str) = ("MALLOC_ARENA_MAX", "1");
-/// Each thread takes about this for its stack.
+/// Stack of a thread, in bytes.
 const STACK_BYTES: u64 = 2 << 20;
-/// As many threads for blocking work as tokio has where nothing is limited.
-const MOST_THREADS: u64 = 512;
-const FEWEST_THREADS: u64 = 8;
+/// Blocking threads of the runtime without a limit: tokio's default.
+const MAX_THREADS: u64 = 512;
+const MIN_THREADS: u64 = 8;
 
-/// The limit in bytes, if there is one.
+/// Returns the limit in bytes, if there is one.
 pub(crate) fn limit() -> Option<u64> {
     let (limit, _) = getrlimit(Resource::RLIMIT_AS).ok()?;
     (limit != RLIM_INFINITY).then_some(limit)
 }
 
-/// Refuses to begin with too little; with a limit, begins the program anew with an allocator that reserves less. For the
-/// beginning, when nothing has been done.
+/// Checks the limit; if there is one, executes the program again with an allocator that reserves less. Call
+/// it first.
+///
+/// # Errors
+/// A limit below 384 MiB.
 pub(crate) fn prepare() -> Result<()> {
     let Some(limit) = limit() else { return Ok(()) };
-    if limit < LEAST {
+    if limit < MIN_BYTES {
         bail!(
-            "the address space is limited to {} MiB, and {} MiB are needed: raise the limit (ulimit -v)",
+            "the address space is limited to {} MiB, but {} MiB are needed: raise the limit (ulimit -v)",
             limit >> 20,
-            LEAST >> 20
+            MIN_BYTES >> 20
         );
     }
     if std::env::var_os(C_ALLOCATOR.0).is_none() {
@@ -42,29 +46,30 @@ pub(crate) fn prepare() -> Result<()> {
         if let Some(name) = arguments.next() {
             program.arg0(name);
         }
-        // it comes back only when it could not: then it goes on as it is
+        // returns only if it fails: then the process continues as it is
         let _ = program.args(arguments).env(C_ALLOCATOR.0, C_ALLOCATOR.1).exec();
     }
     Ok(())
 }
 
-/// Threads for blocking work at a time: their stacks take an eighth of what there is.
+/// Returns the number of blocking threads: their stacks use an eighth of the limit.
 pub(crate) fn blocking_threads() -> usize {
-    threads_within(limit()) as usize
+    threads_for(limit()) as usize
 }
 
-fn threads_within(limit: Option<u64>) -> u64 {
-    limit.map_or(MOST_THREADS, |limit| (limit / 8 / STACK_BYTES).clamp(FEWEST_THREADS, MOST_THREADS))
+fn threads_for(limit: Option<u64>) -> u64 {
+    limit.map_or(MAX_THREADS, |limit| (limit / 8 / STACK_BYTES).clamp(MIN_THREADS, MAX_THREADS))
 }
 
-/// The bytes of bodies and answers at a time: half of what the program leaves, where that is less than usual.
-pub(crate) fn request_bytes(usual: usize) -> usize {
-    bytes_within(limit(), usual)
+/// Returns the bytes of request and response bodies in memory at a time: half of the limit without the
+/// program's own, at most `default`.
+pub(crate) fn request_bytes(default: usize) -> usize {
+    bytes_for(limit(), default)
 }
 
-fn bytes_within(limit: Option<u64>, usual: usize) -> usize {
-    let half = limit.and_then(|limit| usize::try_from(limit.saturating_sub(BASE) / 2).ok());
-    half.map_or(usual, |half| half.min(usual))
+fn bytes_for(limit: Option<u64>, default: usize) -> usize {
+    let half = limit.and_then(|limit| usize::try_from(limit.saturating_sub(BASE_BYTES) / 2).ok());
+    half.map_or(default, |half| half.min(default))
 }
 
 #[cfg(test)]
@@ -72,12 +77,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_taken_is_measured_by_the_limit() {
-        assert_eq!((threads_within(None), bytes_within(None, 1 << 30)), (512, 1 << 30));
-        assert_eq!(
-            (threads_within(Some(512 << 20)), bytes_within(Some(512 << 20), 1 << 30)),
-            (32, 128 << 20)
-        );
-        assert_eq!((threads_within(Some(1 << 20)), bytes_within(Some(1 << 40), 1 << 30)), (8, 1 << 30));
+    fn threads_and_buffers_are_sized_by_the_limit() {
+        assert_eq!((threads_for(None), bytes_for(None, 1 << 30)), (512, 1 << 30));
+        assert_eq!((threads_for(Some(512 << 20)), bytes_for(Some(512 << 20), 1 << 30)), (32, 128 << 20));
+        assert_eq!((threads_for(Some(1 << 20)), bytes_for(Some(1 << 40), 1 << 30)), (8, 1 << 30));
     }
 }

@@ -1,52 +1,44 @@
-//! The program: arguments and settings become components, and one of the commands runs with them.
+//! The `kulya` program: parses arguments, loads settings, opens a store and runs one command on it.
 //!
-//! Nothing is decided here that a library could decide: a command opens a store, puts the registry, the faces,
-//! a change source or a query session on it, and prints what happens.
+//! The libraries do the work. A command opens a store, puts the registry, the HTTP server, a change data
+//! capture or an SQL session on it, and prints the results.
 
+mod access;
 mod account;
+mod address;
 mod address_space;
 mod args;
-mod cdc;
+mod capture;
+mod credentials;
 mod demo;
-mod door;
-mod history;
-mod keep;
-mod memory;
-mod open;
+mod output;
 mod progress;
 mod registry;
+mod retention;
 mod serve;
+mod services;
 mod settings;
-mod shared_store;
+mod shutdown;
 mod sql;
-mod stop;
 mod store;
 mod stream;
+mod units;
 
 use args::{Args, Command};
 use clap::Parser;
+use output::report_error;
 use std::process::ExitCode;
 
-/// A server's answers are made by one thread and given up by another, where glibc's allocator lets both wait.
+/// A response is allocated by one thread and freed by another, which makes both wait in glibc's allocator.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// Prints a line to standard output. When nobody reads it any more the program ends, as `head` expects.
-macro_rules! say {
-    ($($words:tt)*) => {
-        if std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($words)*))).is_err() {
-            std::process::exit(0);
-        }
-    };
-}
-pub(crate) use say;
-
 fn main() -> ExitCode {
     if let Err(error) = address_space::prepare() {
-        return fail(&error);
+        return report_error(&error);
     }
     let args = Args::parse();
-    // what is written by default is nobody else's to read; before there is a second thread
+    // files are readable by their owner only; set before there is a second thread
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
     tracing_subscriber::fmt()
         .with_env_filter(args.log_filter())
@@ -59,50 +51,30 @@ fn main() -> ExitCode {
     runtime.enable_all().max_blocking_threads(address_space::blocking_threads());
     let runtime = match runtime.build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&anyhow::Error::from(error).context("cannot start")),
+        Err(error) => return report_error(&anyhow::Error::from(error).context("cannot start the runtime")),
     };
-    let done = runtime.block_on(run(args));
-    // a prompt or a blocked read must not keep the program from ending
+    let result = runtime.block_on(run(args));
+    // a prompt or a blocked read must not keep the process alive
     runtime.shutdown_background();
-    match done {
+    match result {
         Ok(code) => code,
-        Err(error) => fail(&error),
+        Err(error) => report_error(&error),
     }
-}
-
-fn fail(error: &anyhow::Error) -> ExitCode {
-    let is_broken_pipe = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::BrokenPipe;
-    if error.downcast_ref().is_some_and(is_broken_pipe) {
-        return ExitCode::SUCCESS;
-    }
-    eprintln!("kulya: {}", line(error));
-    ExitCode::FAILURE
-}
-
-/// One line: what went wrong, and its causes behind it.
-fn line(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if !text.contains(&cause) {
-            text = if text.is_empty() { cause } else { format!("{text}: {cause}") };
-        }
-    }
-    text.replace('\n', " ")
 }
 
 async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let settings = settings::load(args.config.as_deref())?;
-    let done = match args.command {
-        // whose verdict is its exit code
+    let result = match args.command {
+        // the exit code of `kulya registry check` is its result
         Command::Registry(registry) => return registry::run(settings, *registry).await,
-        // whose exit code says whether its store failed
+        // the exit code tells a failed store from other ends
         Command::Serve(serve) => return serve::run(settings, *serve).await,
-        Command::Cdc(cdc) => cdc::run(settings, *cdc).await,
+        Command::Cdc(cdc) => capture::run(settings, *cdc).await,
         Command::Sql(sql) => sql::run(settings, sql).await,
         Command::Stream(stream) => stream::run(settings, stream).await,
         Command::Store(store) => store::run(settings, store).await,
         Command::Account(account) => account::run(account),
         Command::Demo(demo) => demo::run(demo).await,
     };
-    done.map(|()| ExitCode::SUCCESS)
+    result.map(|()| ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! What a person sees while something goes on: a bar on a terminal, plain lines elsewhere. All of it on standard error.
+//! Progress on standard error: a progress bar on a terminal, plain lines elsewhere.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use kulya_cdc::Progress;
@@ -6,9 +6,10 @@ use kulya_store::supervision::Component;
 use std::io::IsTerminal;
 use std::time::Instant;
 
-/// A bar for `total` things that are counted, with their rate.
-pub(crate) fn bar(total: u64, things: &str) -> ProgressBar {
-    let template = format!("  {{bar:30}} {{human_pos}} of {{human_len}} {things} ({{per_sec}})");
+/// Creates a progress bar up to `total`, with the rate per second; `unit` is the plural name of what is
+/// counted.
+pub(crate) fn bar(total: u64, unit: &str) -> ProgressBar {
+    let template = format!("  {{bar:30}} {{human_pos}} of {{human_len}} {unit} ({{per_sec}})");
     ProgressBar::new(total).with_style(style(&template))
 }
 
@@ -16,12 +17,12 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// Shows how the capture of a database goes on.
+/// The progress of one database's change data capture.
 pub(crate) struct CaptureProgress {
     name: String,
     bar: ProgressBar,
     is_terminal: bool,
-    /// Who is told that it works.
+    /// The health component of the capture, if a server runs it.
     component: Option<Component>,
 }
 
@@ -33,32 +34,34 @@ impl CaptureProgress {
         Self { name: name.to_owned(), bar, is_terminal: std::io::stderr().is_terminal(), component: None }
     }
 
-    /// Tells a component that the capture works, once it does.
-    pub(crate) fn reporting_to(self, component: Component) -> Self {
+    /// Sets a health component to healthy with each progress.
+    pub(crate) fn with_component(self, component: Component) -> Self {
         Self { component: Some(component), ..self }
     }
 
-    pub(crate) fn show(&self, progress: &Progress) {
+    pub(crate) fn report(&self, progress: &Progress) {
         if let Some(component) = &self.component {
             component.set_healthy();
         }
         match progress {
             Progress::SnapshotStarted { tables, rows } => {
-                self.line(&format!("reading {tables} tables, about {rows} rows"));
+                self.print(&format!("snapshot started: {tables} tables, about {rows} rows"));
             }
             Progress::SnapshotRows(rows) => self.bar.inc(*rows),
-            Progress::SnapshotStored => self.line("the rows are stored"),
-            Progress::Streaming { lsn } => self.line(&format!("following the log from {}", shown(*lsn))),
+            Progress::SnapshotStored => self.print("snapshot stored"),
+            Progress::Streaming { lsn } => {
+                self.print(&format!("streaming the log from {}", format_lsn(*lsn)))
+            }
             Progress::Stored { records, lsn } => {
                 self.bar.inc(*records);
-                self.bar.set_message(format!("log position {}", shown(*lsn)));
-                tracing::info!("{}: stored {records} records up to {}", self.name, shown(*lsn));
+                self.bar.set_message(format!("log position {}", format_lsn(*lsn)));
+                tracing::info!("{}: stored {records} records up to {}", self.name, format_lsn(*lsn));
             }
             _ => {}
         }
     }
 
-    fn line(&self, text: &str) {
+    fn print(&self, text: &str) {
         if self.is_terminal {
             self.bar.set_message(text.to_owned());
         } else {
@@ -66,15 +69,15 @@ impl CaptureProgress {
         }
     }
 
-    /// Ends the display; says how much it was.
-    pub(crate) fn finish(&self, since: Instant) {
-        let (records, seconds) = (self.bar.position(), since.elapsed().as_secs_f64());
+    /// Removes the bar and prints the total.
+    pub(crate) fn finish(&self, started: Instant) {
+        let (records, seconds) = (self.bar.position(), started.elapsed().as_secs_f64());
         self.bar.finish_and_clear();
         eprintln!("{}: {records} records stored in {seconds:.1} s", self.name);
     }
 }
 
-/// A log position as PostgreSQL writes it.
-fn shown(lsn: u64) -> String {
+/// Formats a log sequence number as PostgreSQL does.
+fn format_lsn(lsn: u64) -> String {
     format!("{:X}/{:X}", lsn >> 32, lsn & 0xffff_ffff)
 }

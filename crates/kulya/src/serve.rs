@@ -1,14 +1,15 @@
-//! `kulya serve`: the registry over HTTP, and the captures that the settings name, in one process, on a
-//! folder that it owns, on object storage, or on Pravega.
+//! `kulya serve`: the HTTP and gRPC server of a store and its registry, with the change data captures of the
+//! settings file.
 
+use crate::access;
+use crate::address::Address;
 use crate::args::ServeArgs;
-use crate::cdc;
-use crate::door;
-use crate::open::{self, Address, House};
+use crate::capture::{read_password_file, run_capture};
+use crate::output::{format_error, print_line};
 use crate::progress::CaptureProgress;
-use crate::say;
+use crate::services::{Services, open_server_store, open_services};
 use crate::settings::Settings;
-use crate::stop;
+use crate::shutdown;
 use anyhow::{Context, Result};
 use kulya_cdc::{CdcErrorKind, PostgresSettings, Until};
 use kulya_server::Door;
@@ -21,120 +22,128 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// Between two tries to reach a database that does not answer.
-const PAUSE: Duration = Duration::from_secs(10);
-/// Those who ask while the server starts have so long to be answered once it has started.
-const SWITCH: Duration = Duration::from_millis(500);
-/// So often the store is asked whether it has failed.
-const LOOK: Duration = Duration::from_secs(1);
-/// The exit code of a server whose store has failed: EX_IOERR of sysexits.h. A supervisor starts it again, and opening
-/// the store finds out what the disk holds (docs/operations.md).
+/// Pause between two attempts to connect to a database.
+const CAPTURE_RETRY_PAUSE: Duration = Duration::from_secs(10);
+/// How long health requests that came during the start may still take.
+const HEALTH_DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
+/// Interval of the check whether the store has failed.
+const STORE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// The exit code of a server whose store has failed: EX_IOERR of sysexits.h. A process supervisor restarts
+/// it, and recovery reads what the disk holds (docs/operations.md).
 const STORE_FAILED: u8 = 74;
 
-/// So long captures have to end, and then the store, when the server ends. Together with what requests in flight have, it
-/// is less than what a signal allows.
-const CAPTURES_END: Duration = Duration::from_millis(500);
-const STORE_ENDS: Duration = Duration::from_millis(800);
+/// Time for captures, and then for the store, to stop at shutdown. With the time of requests in flight it is
+/// less than that of a signal.
+const CAPTURE_STOP_TIMEOUT: Duration = Duration::from_millis(500);
+const STORE_CLOSE_TIMEOUT: Duration = Duration::from_millis(800);
 
 pub(crate) async fn run(mut settings: Settings, args: ServeArgs) -> Result<ExitCode> {
-    settings.cdc = settings.cdc.into_iter().map(cdc::with_password).collect::<Result<_>>()?;
-    let address = Address::of(args.place, &settings)?;
-    let place = address.to_string();
+    settings.cdc = settings.cdc.into_iter().map(read_password_file).collect::<Result<_>>()?;
+    let address = Address::resolve(args.store, &settings)?;
+    let store_name = address.to_string();
     for source in &settings.cdc {
         source.store_settings()?;
     }
     let components = settings.store.components()?;
-    let front = door::of(args.door, &settings).await?;
-    let stop = stop::on_signal_of_a_service()?;
+    let access = access::configure(args.access, &settings).await?;
+    let stop = shutdown::on_service_signal()?;
     let listener = listen(settings.listen(args.listen)).await?;
-    let health = front.door.health().clone();
+    let health = access.door.health().clone();
     if let Some(address) = args.health_listen.or(settings.health_listen) {
-        serve_health_apart(front.door.clone(), address, stop.clone()).await?;
+        serve_health_separately(access.door.clone(), address, stop.clone()).await?;
     }
-    // until the store is there, whoever asks is told that the server starts
-    let (listener, starting) = shared(listener)?;
-    let opened = CancellationToken::new();
-    let health_alone =
-        kulya_server::serve_health(front.door.clone(), starting, opened.clone().cancelled_owned());
-    let mut health_alone = health.supervisor().spawn("server.starting", HealthStatus::Degraded, health_alone);
-    let (store, awaited) = tokio::select! {
-        opened = address.store_to_serve(components) => opened?,
+    // until the store is open, requests are answered with the state "starting"
+    let (listener, startup_listener) = duplicate_listener(listener)?;
+    let is_open = CancellationToken::new();
+    let startup =
+        kulya_server::serve_health(access.door.clone(), startup_listener, is_open.clone().cancelled_owned());
+    let mut startup = health.supervisor().spawn("server.starting", HealthStatus::Degraded, startup);
+    let (store, reconnect) = tokio::select! {
+        opened = open_server_store(address, components) => opened?,
         () = stop.cancelled() => return Ok(ExitCode::SUCCESS),
     };
-    let house = open::on(store).await?;
-    opened.cancel();
-    // from here on every connection is the server's; a client that does not end does not hold it up
-    if tokio::time::timeout(SWITCH, &mut health_alone).await.is_err() {
-        health_alone.abort();
-        drop(health_alone.await);
+    let services = open_services(store).await?;
+    is_open.cancel();
+    // a client that keeps its connection does not delay the server
+    if tokio::time::timeout(HEALTH_DRAIN_TIMEOUT, &mut startup).await.is_err() {
+        startup.abort();
+        drop(startup.await);
     }
     let address = listener.local_addr()?;
-    say!("registry at {}, store in {place}; Ctrl-C ends", front.url(address));
-    if let Some(warning) = front.warning(address) {
-        eprintln!("kulya: warning: {address} is not on this machine alone, and {warning}");
+    print_line!("registry at {}, store in {store_name}; Ctrl-C stops", access.url(address));
+    if let Some(warning) = access.warning(address) {
+        eprintln!("kulya: warning: {address} is reachable from other machines, and {warning}");
     }
-    let captures = start_captures(health.supervisor(), &house, settings.cdc, &stop);
-    let failure =
-        supervision::spawn_logged("store watch", until_failed(Arc::clone(&house.store), stop.clone()));
+    let captures = start_captures(health.supervisor(), &services, settings.cdc, &stop);
+    let failure = supervision::spawn_logged(
+        "store check",
+        stop_on_store_failure(Arc::clone(&services.store), stop.clone()),
+    );
     let unreachable = async {
-        match awaited {
-            Some(awaited) => awaited.failure().await,
+        match reconnect {
+            Some(reconnect) => reconnect.run().await,
             None => std::future::pending().await,
         }
     };
     tokio::select! {
-        served = behind(front.door, listener, &house, stop.clone()) => served?,
+        served = serve_with(access.door, listener, &services, stop.clone()) => served?,
         error = unreachable => return Err(error),
     }
-    // the server may have ended by itself
+    // the server may have stopped by itself
     stop.cancel();
-    let ending = async {
+    let captures_stopped = async {
         for capture in captures {
             capture.await?;
         }
         anyhow::Ok(())
     };
-    match tokio::time::timeout(CAPTURES_END, ending).await {
-        Ok(ended) => ended?,
+    match tokio::time::timeout(CAPTURE_STOP_TIMEOUT, captures_stopped).await {
+        Ok(stopped) => stopped?,
         Err(_) => {
             tracing::warn!(
-                "not every capture ended in {CAPTURES_END:?}: what it has not confirmed comes again"
+                "a capture did not stop in {CAPTURE_STOP_TIMEOUT:?}: unconfirmed changes are captured again at the next start"
             );
         }
     }
-    match tokio::time::timeout(STORE_ENDS, house.store.close()).await {
+    match tokio::time::timeout(STORE_CLOSE_TIMEOUT, services.store.close()).await {
         Ok(closed) => closed?,
-        Err(_) => tracing::warn!("the store did not close in {STORE_ENDS:?}: it opens from its log"),
+        Err(_) => tracing::warn!(
+            "the store did not close in {STORE_CLOSE_TIMEOUT:?}: it recovers from its log at the next start"
+        ),
     }
     if let Some(reason) = failure.await?.flatten() {
-        eprintln!("kulya: the store in {place} failed and was closed: {reason}");
+        eprintln!("kulya: the store in {store_name} failed and was closed: {reason}");
         return Ok(ExitCode::from(STORE_FAILED));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Takes the address.
+/// Binds a listener.
+///
+/// # Errors
+/// An address that is in use or not of this machine.
 pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener> {
-    let taken = || format!("cannot listen on {address}: stop who does, or give another --listen");
-    TcpListener::bind(address).await.with_context(taken)
+    let message =
+        || format!("cannot listen on {address}: stop the process that does, or give another --listen");
+    TcpListener::bind(address).await.with_context(message)
 }
 
-/// Two listeners that take connections from one queue.
-fn shared(listener: TcpListener) -> Result<(TcpListener, TcpListener)> {
-    let one = listener.into_std().context("cannot share the listener")?;
-    let other = one.try_clone().context("cannot share the listener")?;
-    Ok((TcpListener::from_std(one)?, TcpListener::from_std(other)?))
+/// Returns two listeners that accept connections from the same queue.
+fn duplicate_listener(listener: TcpListener) -> Result<(TcpListener, TcpListener)> {
+    let first = listener.into_std().context("cannot duplicate the listener")?;
+    let second = first.try_clone().context("cannot duplicate the listener")?;
+    Ok((TcpListener::from_std(first)?, TcpListener::from_std(second)?))
 }
 
-/// Answers for the server's health on a port, a thread and a runtime of its own: requests that keep the others busy do not
-/// keep a supervisor waiting.
-async fn serve_health_apart(door: Door, address: SocketAddr, stop: CancellationToken) -> Result<()> {
+/// Serves the health endpoints on an address, a thread and a runtime of their own, so that load does not
+/// delay the responses to a process supervisor.
+async fn serve_health_separately(door: Door, address: SocketAddr, stop: CancellationToken) -> Result<()> {
     let listener = listen(address).await?.into_std()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let mut runtime = Some(runtime.context("cannot start the runtime of --health-listen")?);
-    let mut served = Some((door.clone(), listener, stop));
+    let mut state = Some((door.clone(), listener, stop));
     let serve = move || {
-        let (Some(runtime), Some((door, listener, stop))) = (runtime.take(), served.take()) else { return };
+        let (Some(runtime), Some((door, listener, stop))) = (runtime.take(), state.take()) else { return };
         runtime.block_on(async move {
             match TcpListener::from_std(listener) {
                 Ok(listener) => kulya_server::serve_health(door, listener, stop.cancelled_owned()).await,
@@ -147,82 +156,100 @@ async fn serve_health_apart(door: Door, address: SocketAddr, stop: CancellationT
     Ok(())
 }
 
-/// Serves the registry to all until told to stop.
-pub(crate) async fn registry(listener: TcpListener, house: &House, stop: CancellationToken) -> Result<()> {
-    behind(Door::open_to_all(Arc::clone(&house.clock)), listener, house, stop).await
+/// Serves a store and its registry without authentication until `stop` is cancelled.
+///
+/// # Errors
+/// A listener that fails.
+pub(crate) async fn serve_permissive(
+    listener: TcpListener,
+    services: &Services,
+    stop: CancellationToken,
+) -> Result<()> {
+    serve_with(Door::open_to_all(Arc::clone(&services.clock)), listener, services, stop).await
 }
 
-async fn behind(door: Door, listener: TcpListener, house: &House, stop: CancellationToken) -> Result<()> {
-    let house =
-        kulya_server::House { registry: Arc::clone(&house.registry), store: Arc::clone(&house.store) };
-    kulya_server::serve_behind(door, listener, house, stop.cancelled_owned())
+async fn serve_with(
+    door: Door,
+    listener: TcpListener,
+    services: &Services,
+    stop: CancellationToken,
+) -> Result<()> {
+    let services =
+        kulya_server::House { registry: Arc::clone(&services.registry), store: Arc::clone(&services.store) };
+    kulya_server::serve_behind(door, listener, services, stop.cancelled_owned())
         .await
         .context("the HTTP server failed")
 }
 
-/// Ends the server when its store has failed for good, which a restart of the process may cure and nothing else; gives the
-/// reason. As databases do after a failed sync: what the disk holds then is known only to who reads it anew.
-async fn until_failed(store: Arc<dyn StreamStore>, stop: CancellationToken) -> Option<String> {
-    let mut look = tokio::time::interval(LOOK);
+/// Stops the server once its store has failed for good, and returns the reason. Only a restart helps, as with
+/// databases after a failed sync: what the disk holds is known only after recovery.
+async fn stop_on_store_failure(store: Arc<dyn StreamStore>, stop: CancellationToken) -> Option<String> {
+    let mut interval = tokio::time::interval(STORE_CHECK_INTERVAL);
     loop {
         tokio::select! {
-            _ = look.tick() => {}
+            _ = interval.tick() => {}
             () = stop.cancelled() => return None,
         }
         let health = store.health();
         if let Some(worst) = health.worst().filter(|worst| worst.status == HealthStatus::Failed) {
             let reason = worst.reason.clone().unwrap_or_default();
-            tracing::error!("{} failed, and the server ends: {reason}", worst.name);
+            tracing::error!("{} failed, the server stops: {reason}", worst.name);
             stop.cancel();
             return Some(format!("{}: {reason}", worst.name));
         }
     }
 }
 
-/// Starts the captures, each a task that is run again should it panic.
+/// Starts the captures, each as a task that is restarted after a panic.
 fn start_captures(
     supervisor: &Supervisor,
-    house: &House,
+    services: &Services,
     sources: Vec<PostgresSettings>,
     stop: &CancellationToken,
 ) -> Vec<tokio::task::JoinHandle<()>> {
     let start = |source: PostgresSettings| {
         let name = if source.name.is_empty() { "cdc".to_owned() } else { source.name.clone() };
         let component = supervisor.component(format!("capture.{name}"));
-        let (house, stop) = (house.clone(), stop.clone());
+        let (services, stop) = (services.clone(), stop.clone());
         supervisor.spawn_restarting(format!("capture.{name}.task"), move || {
-            keep_capturing(name.clone(), component.clone(), house.clone(), source.clone(), stop.clone())
+            capture_until_stopped(
+                name.clone(),
+                component.clone(),
+                services.clone(),
+                source.clone(),
+                stop.clone(),
+            )
         })
     };
     sources.into_iter().map(start).collect()
 }
 
-/// Captures until told to stop. A database that does not answer is tried again for ever; what needs somebody's decision
-/// ends this capture, and is said, and the registry goes on.
-async fn keep_capturing(
+/// Captures until `stop` is cancelled. An unreachable database is retried without end; another error is
+/// reported and ends this capture, not the server.
+async fn capture_until_stopped(
     name: String,
     component: Component,
-    house: House,
+    services: Services,
     source: PostgresSettings,
     stop: CancellationToken,
 ) {
     loop {
-        let progress = CaptureProgress::new(&name).reporting_to(component.clone());
+        let progress = CaptureProgress::new(&name).with_component(component.clone());
         let error =
-            match cdc::into_house(&house, source.clone(), Until::Stopped, &progress, stop.clone()).await {
+            match run_capture(&services, source.clone(), Until::Stopped, &progress, stop.clone()).await {
                 Ok(()) => return,
                 Err(error) => error,
             };
-        let again = matches!(error.kind(), CdcErrorKind::Unreachable | CdcErrorKind::Busy);
-        let then = if again { "trying again" } else { "this capture has ended: mend it and start again" };
-        let what = format!("{}; {then}", crate::line(&anyhow::Error::from(error)));
-        eprintln!("{name}: {what}");
-        component.set(HealthStatus::Degraded, what);
-        if !again {
+        let is_retried = matches!(error.kind(), CdcErrorKind::Unreachable | CdcErrorKind::Busy);
+        let next = if is_retried { "retrying" } else { "the capture stopped: fix the cause and restart" };
+        let reason = format!("{}; {next}", format_error(&anyhow::Error::from(error)));
+        eprintln!("{name}: {reason}");
+        component.set(HealthStatus::Degraded, reason);
+        if !is_retried {
             return;
         }
         tokio::select! {
-            () = tokio::time::sleep(PAUSE) => {}
+            () = tokio::time::sleep(CAPTURE_RETRY_PAUSE) => {}
             () = stop.cancelled() => return,
         }
     }

@@ -1,11 +1,11 @@
-//! The settings file: what `kulya serve` and the other commands do when no flag and no variable says otherwise.
+//! The settings file, `kulya.toml`: defaults that environment variables and flags override.
 
 use crate::address_space;
 use crate::args::{AccessLogFormat, SqlArgs};
-use crate::keep::bytes;
+use crate::units::parse_size;
 use anyhow::{Context, Result, bail};
 use kulya_cdc::PostgresSettings;
-use kulya_guard::resource::Names;
+use kulya_auth::resource::Names;
 use kulya_server::strict::{Strict, Unknown};
 use kulya_sql::QueryLimits;
 use kulya_store_embedded::Components;
@@ -14,13 +14,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The file that is read when none is named.
+/// The file that is read unless `--config` names one.
 const DEFAULT_FILE: &str = "kulya.toml";
-/// Smaller files would be mostly their own overhead.
+/// Smallest log file, in bytes; smaller ones would be mostly overhead.
 const MIN_LOG_FILE_BYTES: u64 = 65_536;
 const DEFAULT_DATA: &str = "kulya-data";
 pub(crate) const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9092);
-/// With less memory no query runs: the program itself is held against it, too.
+/// Smallest memory limit of a query, in bytes: the program's own memory counts too.
 const MIN_QUERY_BYTES: usize = 128 << 20;
 
 /// A settings file.
@@ -52,38 +52,38 @@ const MIN_QUERY_BYTES: usize = 128 << 20;
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Settings {
-    /// The store's folder.
+    /// The store: a folder or a URL.
     data: Option<PathBuf>,
-    /// Where the registry answers.
+    /// The address to listen on.
     listen: Option<SocketAddr>,
-    /// Where the server's health is answered, too.
+    /// The separate address of the health endpoints.
     pub(crate) health_listen: Option<SocketAddr>,
-    /// How a store in a folder is kept.
+    /// Tuning of a store in a folder.
     #[serde(default)]
     pub(crate) store: Store,
-    /// Where changes and refusals are written down.
+    /// The file of the audit log: changes and denied requests.
     pub(crate) audit_log: Option<PathBuf>,
-    /// Whether, and how, each request is written down.
+    /// The format of the access log.
     #[serde(default)]
     pub(crate) access_log: Option<AccessLogFormat>,
-    /// Where to; standard error when it is left out.
+    /// The file of the access log; standard error without one.
     pub(crate) access_log_file: Option<PathBuf>,
-    /// Proxies whose X-Forwarded-For is believed.
+    /// Reverse proxies whose X-Forwarded-For is trusted.
     #[serde(default)]
     pub(crate) trusted_proxies: Vec<IpAddr>,
-    /// The certificate of the server.
+    /// The server's certificate.
     #[serde(default)]
     pub(crate) tls: Tls,
-    /// Who is let in.
+    /// Authentication.
     #[serde(default)]
     pub(crate) auth: Auth,
-    /// What browsers may ask.
+    /// Requests from browsers.
     #[serde(default)]
     pub(crate) http: Http,
-    /// How much there may be of what.
+    /// Limits of the server.
     #[serde(default)]
     pub(crate) limits: Limits,
-    /// What queries may take.
+    /// Limits of queries.
     #[serde(default)]
     sql: Sql,
     /// The databases whose changes `kulya serve` captures.
@@ -91,92 +91,96 @@ pub(crate) struct Settings {
     pub(crate) cdc: Vec<PostgresSettings>,
 }
 
-/// How a store in a folder is kept; what is not named is as usual.
+/// Tuning of a store in a folder; every value has a default.
 #[derive(Debug, Default, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Store {
-    /// A log file takes no further frame once it has so many bytes. Room is given back in whole files.
+    /// Bytes of a log file before the next one is started. Disk space is freed by whole files.
     log_file_bytes: Option<u64>,
-    /// Milliseconds between two looks at the streams' retention.
+    /// Milliseconds between two runs of maintenance (retention, compaction).
     maintenance_interval_ms: Option<u64>,
 }
 
 impl Store {
-    /// What a folder's store stands on.
+    /// Returns the embedded store's components.
+    ///
+    /// # Errors
+    /// Values that are too small.
     pub(crate) fn components(self) -> Result<Components> {
-        let usual = Components::default();
-        let log_file_bytes = self.log_file_bytes.unwrap_or(usual.log_file_bytes);
-        let interval = self.maintenance_interval_ms.map_or(usual.maintenance_interval, Duration::from_millis);
+        let default = Components::default();
+        let log_file_bytes = self.log_file_bytes.unwrap_or(default.log_file_bytes);
+        let interval =
+            self.maintenance_interval_ms.map_or(default.maintenance_interval, Duration::from_millis);
         if log_file_bytes < MIN_LOG_FILE_BYTES || interval.is_zero() {
             anyhow::bail!(
                 "store.log-file-bytes is {MIN_LOG_FILE_BYTES} or more, store.maintenance-interval-ms is 1 or more"
             );
         }
-        Ok(Components { log_file_bytes, maintenance_interval: interval, ..usual })
+        Ok(Components { log_file_bytes, maintenance_interval: interval, ..default })
     }
 }
 
-/// Files in PEM; read again when they change.
+/// TLS: files in PEM, reloaded when they change.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Tls {
-    /// The server's certificate, and those up to its authority.
+    /// The server's certificate chain.
     pub(crate) certificate: Option<PathBuf>,
     /// Its private key.
     pub(crate) private_key: Option<PathBuf>,
 }
 
-/// By which names the server is called, and by whose pages.
+/// Requests from browsers: allowed Host headers and origins.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Http {
-    /// Names beside loopback's; where some are given, others are refused.
+    /// Allowed Host headers beside localhost; if there are any, others are rejected.
     #[serde(default)]
     pub(crate) allowed_hosts: Vec<String>,
-    /// Origins of pages that may call the server.
+    /// Allowed origins (CORS).
     #[serde(default)]
     pub(crate) allowed_origins: Vec<String>,
 }
 
-/// What queries of `kulya sql` may take.
+/// Limits of a query of `kulya sql`.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Sql {
-    /// Memory, as `1GiB`.
+    /// Memory, such as `1GiB`.
     memory: Option<String>,
-    /// Room on disk, as `16GiB`.
+    /// Disk space for spilled data, such as `16GiB`.
     spill: Option<String>,
-    /// The folder for it.
+    /// The folder for spilled data.
     spill_folder: Option<PathBuf>,
 }
 
-/// Who is let in. With neither accounts nor a key set: everybody.
+/// Authentication. With neither accounts nor a key set there is none.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Auth {
-    /// The account file; read again when it changes.
+    /// The account file; reloaded when it changes.
     pub(crate) accounts: Option<PathBuf>,
     /// The issuer's key set: a file, or an https URL.
     pub(crate) jwks: Option<String>,
-    /// For that URL: the authority's certificate in PEM, where it is not one of the machine's.
+    /// For that URL: the certificate authority in PEM, if this machine does not trust it.
     pub(crate) jwks_ca: Option<PathBuf>,
-    /// Who makes tokens: their `iss`.
+    /// The issuer of tokens (`iss`).
     pub(crate) issuer: Option<String>,
-    /// For whom they are: their `aud`.
+    /// The audience of tokens (`aud`).
     pub(crate) audience: Option<String>,
-    /// By how much clocks may differ.
+    /// Clock skew, in seconds, that is tolerated in tokens.
     pub(crate) leeway_seconds: Option<u64>,
-    /// The claim that has a token's rights.
+    /// The claim that contains a token's permissions.
     pub(crate) acl_claim: Option<String>,
-    /// Whether a token without that claim has the rights of the account that its `sub` names.
+    /// Whether a token without that claim has the permissions of the account that its `sub` names.
     #[serde(default)]
     pub(crate) subject_is_account: bool,
-    /// What resources are called in rights.
+    /// The names of resources in permissions.
     #[serde(default)]
     pub(crate) resources: Resources,
 }
 
-/// What the parts of a resource are called.
+/// The names of the parts of a resource.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Resources {
@@ -187,16 +191,16 @@ pub(crate) struct Resources {
 
 impl From<Resources> for Names {
     fn from(Resources { domain, namespace, group }: Resources) -> Self {
-        let usual = Self::default();
+        let default = Self::default();
         Self {
-            domain: domain.unwrap_or(usual.domain),
-            namespace: namespace.unwrap_or(usual.namespace),
-            group: group.unwrap_or(usual.group),
+            domain: domain.unwrap_or(default.domain),
+            namespace: namespace.unwrap_or(default.namespace),
+            group: group.unwrap_or(default.group),
         }
     }
 }
 
-/// How much there may be of what; what is not named is as usual.
+/// Limits of the server; every value has a default.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Limits {
@@ -220,11 +224,11 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// For messages.
+    /// The names of all limits, for messages.
     pub(crate) const NAMES: &str = "connections, address-percent, handshakes, handshake-seconds, head-seconds, idle-seconds, body-seconds, body-bytes-per-second, body-most-seconds, request-seconds, write-seconds, slow-milliseconds, requests, requests-per-second, burst, failures-per-second, megabytes";
 
-    /// A limit by its name.
-    pub(crate) fn of(&mut self, name: &str) -> Option<&mut Option<u32>> {
+    /// Returns a limit by its name in the file.
+    pub(crate) fn by_name(&mut self, name: &str) -> Option<&mut Option<u32>> {
         Some(match name {
             "connections" => &mut self.connections,
             "address-percent" => &mut self.address_percent,
@@ -247,89 +251,100 @@ impl Limits {
         })
     }
 
-    /// The server's. Rates may be 0, for none; of the rest nothing works without one.
+    /// Returns the server's limits. A rate of 0 is no limit; the others must not be 0.
+    ///
+    /// # Errors
+    /// A value out of its range.
     pub(crate) fn into_limits(self) -> Result<kulya_server::Limits> {
-        let usual = kulya_server::Limits::default();
-        let some = |name: &str, given: Option<u32>, usual: usize| match given {
-            Some(0) => Err(anyhow::anyhow!("limit {name} is 0: nobody would be served")),
+        let default = kulya_server::Limits::default();
+        let positive = |name: &str, value: Option<u32>, default: usize| match value {
+            Some(0) => Err(anyhow::anyhow!("limit {name} is 0: no request would be served")),
             Some(number) => Ok(number as usize),
-            None => Ok(usual),
+            None => Ok(default),
         };
-        let seconds = |name: &str, given: Option<u32>, usual: Duration| {
-            Ok::<_, anyhow::Error>(Duration::from_secs(some(name, given, usual.as_secs() as usize)? as u64))
+        let seconds = |name: &str, value: Option<u32>, default: Duration| {
+            Ok::<_, anyhow::Error>(Duration::from_secs(
+                positive(name, value, default.as_secs() as usize)? as u64
+            ))
         };
         let burst = match (self.burst, self.requests_per_second) {
             (Some(burst), _) => burst,
             (None, Some(per_second)) => per_second.saturating_mul(2),
-            (None, None) => usual.burst,
+            (None, None) => default.burst,
         };
-        let address_percent = self.address_percent.unwrap_or(usual.address_percent);
+        let address_percent = self.address_percent.unwrap_or(default.address_percent);
         if !(1..=100).contains(&address_percent) {
-            anyhow::bail!("limit address-percent is {address_percent}: give 1 to 100");
+            anyhow::bail!("limit address-percent is {address_percent}: must be 1 to 100");
         }
         Ok(kulya_server::Limits {
-            connections: some("connections", self.connections, usual.connections)?,
+            connections: positive("connections", self.connections, default.connections)?,
             address_percent,
-            handshakes: some("handshakes", self.handshakes, usual.handshakes)?,
-            handshake_time: seconds("handshake-seconds", self.handshake_seconds, usual.handshake_time)?,
-            head_time: seconds("head-seconds", self.head_seconds, usual.head_time)?,
-            idle_time: seconds("idle-seconds", self.idle_seconds, usual.idle_time)?,
-            body_time: seconds("body-seconds", self.body_seconds, usual.body_time)?,
-            body_bytes_per_second: self.body_bytes_per_second.unwrap_or(usual.body_bytes_per_second),
-            body_most_time: seconds("body-most-seconds", self.body_most_seconds, usual.body_most_time)?,
-            request_time: seconds("request-seconds", self.request_seconds, usual.request_time)?,
-            write_time: seconds("write-seconds", self.write_seconds, usual.write_time)?,
+            handshakes: positive("handshakes", self.handshakes, default.handshakes)?,
+            handshake_time: seconds("handshake-seconds", self.handshake_seconds, default.handshake_time)?,
+            head_time: seconds("head-seconds", self.head_seconds, default.head_time)?,
+            idle_time: seconds("idle-seconds", self.idle_seconds, default.idle_time)?,
+            body_time: seconds("body-seconds", self.body_seconds, default.body_time)?,
+            body_bytes_per_second: self.body_bytes_per_second.unwrap_or(default.body_bytes_per_second),
+            body_most_time: seconds("body-most-seconds", self.body_most_seconds, default.body_most_time)?,
+            request_time: seconds("request-seconds", self.request_seconds, default.request_time)?,
+            write_time: seconds("write-seconds", self.write_seconds, default.write_time)?,
             slow_time: self
                 .slow_milliseconds
-                .map_or(usual.slow_time, |time| Duration::from_millis(time.into())),
-            requests: some("requests", self.requests, usual.requests)?,
-            requests_per_second: self.requests_per_second.unwrap_or(usual.requests_per_second),
+                .map_or(default.slow_time, |time| Duration::from_millis(time.into())),
+            requests: positive("requests", self.requests, default.requests)?,
+            requests_per_second: self.requests_per_second.unwrap_or(default.requests_per_second),
             burst,
-            failures_per_second: self.failures_per_second.unwrap_or(usual.failures_per_second),
-            bytes: some("megabytes", self.megabytes, address_space::request_bytes(usual.bytes) >> 20)?
+            failures_per_second: self.failures_per_second.unwrap_or(default.failures_per_second),
+            bytes: positive("megabytes", self.megabytes, address_space::request_bytes(default.bytes) >> 20)?
                 .saturating_mul(1 << 20),
         })
     }
 }
 
 impl Settings {
-    /// The store's folder: flag or variable, else file, else the default.
-    pub(crate) fn data(&self, given: Option<PathBuf>) -> PathBuf {
-        given.or_else(|| self.data.clone()).unwrap_or_else(|| DEFAULT_DATA.into())
+    /// Returns the store: `flag`, else the file's, else the default.
+    pub(crate) fn data(&self, flag: Option<PathBuf>) -> PathBuf {
+        flag.or_else(|| self.data.clone()).unwrap_or_else(|| DEFAULT_DATA.into())
     }
 
-    /// Whether the file says where the store is.
-    pub(crate) fn names_data(&self) -> bool {
+    /// Whether the file names a store.
+    pub(crate) fn has_data(&self) -> bool {
         self.data.is_some()
     }
 
-    /// What a query may take, likewise.
+    /// Returns the limits of a query, likewise.
+    ///
+    /// # Errors
+    /// A value that is no size, or too little memory.
     pub(crate) fn query_limits(&self, args: &SqlArgs) -> Result<QueryLimits> {
-        let usual = QueryLimits::default();
+        let default = QueryLimits::default();
         let size = |flag: &Option<String>, file: &Option<String>| {
-            flag.as_ref().or(file.as_ref()).map(|text| bytes(text)).transpose()
+            flag.as_ref().or(file.as_ref()).map(|text| parse_size(text)).transpose()
         };
         let memory = match size(&args.memory, &self.sql.memory)? {
             Some(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
-            None => usual.memory_bytes,
+            None => default.memory_bytes,
         };
         if memory < MIN_QUERY_BYTES {
-            bail!("--memory is less than a query needs: the least is {}MiB", MIN_QUERY_BYTES >> 20);
+            bail!("--memory is less than a query needs: the minimum is {}MiB", MIN_QUERY_BYTES >> 20);
         }
         Ok(QueryLimits {
             memory_bytes: memory,
-            spill_bytes: size(&args.spill, &self.sql.spill)?.unwrap_or(usual.spill_bytes),
+            spill_bytes: size(&args.spill, &self.sql.spill)?.unwrap_or(default.spill_bytes),
             spill_folder: args.spill_folder.clone().or_else(|| self.sql.spill_folder.clone()),
         })
     }
 
-    /// The registry's address, likewise.
-    pub(crate) fn listen(&self, given: Option<SocketAddr>) -> SocketAddr {
-        given.or(self.listen).unwrap_or(DEFAULT_LISTEN)
+    /// Returns the address to listen on, likewise.
+    pub(crate) fn listen(&self, flag: Option<SocketAddr>) -> SocketAddr {
+        flag.or(self.listen).unwrap_or(DEFAULT_LISTEN)
     }
 }
 
-/// Reads the named file, or the default one if it is there.
+/// Reads `file`, else the default file if it exists.
+///
+/// # Errors
+/// An unreadable file, and the first setting that is wrong.
 pub(crate) fn load(file: Option<&Path>) -> Result<Settings> {
     let path = match file {
         Some(path) => path,
@@ -342,15 +357,15 @@ pub(crate) fn load(file: Option<&Path>) -> Result<Settings> {
 }
 
 fn parse(text: &str) -> Result<Settings> {
-    // toml's own message spans lines and draws arrows; one line is promised
-    let said = |e: toml::de::Error| {
+    // one line instead of toml's own message with an excerpt
+    let one_line = |e: toml::de::Error| {
         let before = e.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
         anyhow::anyhow!("line {line}: {}", e.message())
     };
-    let reader = toml::Deserializer::parse(text).map_err(said)?;
-    // a list in the place of a table would be taken for its settings in order
-    Settings::deserialize(Strict::new(reader, Unknown::Refused)).map_err(said)
+    let reader = toml::Deserializer::parse(text).map_err(one_line)?;
+    // serde would take a list in place of a table for its settings in order
+    Settings::deserialize(Strict::new(reader, Unknown::Refused)).map_err(one_line)
 }
 
 #[cfg(test)]
@@ -358,7 +373,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_later_one_wins() {
+    fn flags_override_the_file() {
         let file = parse("data = \"/from/file\"\nlisten = \"127.0.0.1:1\"").unwrap();
         assert_eq!(file.data(None), Path::new("/from/file"));
         assert_eq!(file.data(Some("/from/flag".into())), Path::new("/from/flag"));
@@ -368,10 +383,10 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_no_table() {
+    fn list_in_place_of_a_table_is_rejected() {
         for text in ["auth = [\"accounts\"]", "tls = []", "cdc = [[]]", "limits = [1]"] {
-            let refused = parse(text).unwrap_err().to_string();
-            assert!(refused.contains("sequence"), "{text}: {refused}");
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.contains("sequence"), "{text}: {error}");
         }
         let read =
             parse("[http]\nallowed-hosts = [\"a\"]\n[[cdc]]\nname = \"x\"\nurl = \"postgres://h/d\"\n")
@@ -380,8 +395,8 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_setting_is_named() {
-        let refused = parse("data = \"x\"\nlisen = \"127.0.0.1:1\"").unwrap_err().to_string();
-        assert!(refused.contains("line 2") && refused.contains("lisen"), "{refused}");
+    fn unknown_setting_is_reported_with_its_line() {
+        let error = parse("data = \"x\"\nlisen = \"127.0.0.1:1\"").unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("lisen"), "{error}");
     }
 }

@@ -3,7 +3,7 @@
 //! compares it by itself. `KULYA_SEED=n` sets the first seed.
 
 use crate::registry_on;
-use kulya_dice::Dice;
+use kulya_testkit::SeededRng;
 use kulya_registry::Registry;
 use kulya_registry_api::administration::{CheckOptions, RegistryAdministration};
 use kulya_registry_api::{RegistryErrorKind, SchemaRegistry};
@@ -52,13 +52,13 @@ struct Coverage {
 }
 
 async fn history(format: &Format, seed: u64, coverage: &mut Coverage) {
-    let mut rng = Dice::new(seed);
+    let mut rng = SeededRng::new(seed);
     let at = format!("{format}, seed {seed}");
     let store = Arc::new(MemoryStore::new());
     // one registry that adds most schemas, and one that must read them
     let (registry, other) = (registry_on(store.clone()).await, registry_on(store.clone()).await);
     let id = GroupId::new("n", "g");
-    let allow_multiple_types = rng.once_in(2);
+    let allow_multiple_types = rng.one_in(2);
     let properties = GroupProperties {
         properties: Rules::strict().to_labels(),
         ..GroupProperties::new(format.clone(), Compatibility::AllowAny, allow_multiple_types)
@@ -69,7 +69,7 @@ async fn history(format: &Format, seed: u64, coverage: &mut Coverage) {
         let live = other.schema_versions(&id, None).await.unwrap();
         let schema = match live.as_slice() {
             [] => schema(&mut rng, format, types),
-            some if rng.once_in(3) => {
+            some if rng.one_in(3) => {
                 let one = rng.choose(some).schema.clone();
                 equivalent(&mut rng, one)
             }
@@ -80,19 +80,19 @@ async fn history(format: &Format, seed: u64, coverage: &mut Coverage) {
                 compatibility: Some(policy(&mut rng, &live)),
                 rules: Some(*rng.choose(&rules())),
             };
-            let checking = if rng.once_in(3) { &other } else { &registry };
+            let checking = if rng.one_in(3) { &other } else { &registry };
             check_addition(checking, &id, allow_multiple_types, &live, &schema, options, &at, coverage).await;
         }
         check_reader(&registry, &id, allow_multiple_types, &live, &schema, policy(&mut rng, &live), &at)
             .await;
         // most schemas are added, so that there are versions to compare with
-        if rng.once_in(5) && !live.is_empty() {
+        if rng.one_in(5) && !live.is_empty() {
             let deleted = rng.choose(&live).version.id;
-            (if rng.once_in(2) { &other } else { &registry }).delete_schema(&id, deleted).await.unwrap();
+            (if rng.one_in(2) { &other } else { &registry }).delete_schema(&id, deleted).await.unwrap();
             coverage.deleted += 1;
         }
-        (if rng.once_in(4) { &other } else { &registry }).add_schema(&id, schema).await.unwrap();
-        if rng.once_in(6) {
+        (if rng.one_in(4) { &other } else { &registry }).add_schema(&id, schema).await.unwrap();
+        if rng.one_in(6) {
             allow_any(&registry, &id).await;
         }
     }
@@ -109,9 +109,9 @@ fn rules() -> [Rules; 4] {
     [Rules::Java, Rules::strict(), Rules::Strict(allow), Rules::Strict(json)]
 }
 
-fn policy(rng: &mut Dice, live: &[SchemaWithVersion]) -> Compatibility {
+fn policy(rng: &mut SeededRng, live: &[SchemaWithVersion]) -> Compatibility {
     use Compatibility::*;
-    let mut side = || match rng.roll(4) {
+    let mut side = || match rng.u64_below(4) {
         0 => None,
         1 => Some(VersionScope::Latest),
         2 => Some(VersionScope::Transitive),
@@ -124,7 +124,7 @@ fn policy(rng: &mut Dice, live: &[SchemaWithVersion]) -> Compatibility {
     };
     let policies =
         [AllowAny, DenyAll, Backward, Forward, BackwardTransitive, ForwardTransitive, Full, FullTransitive];
-    if rng.once_in(3) { advanced } else { rng.choose(&policies).clone() }
+    if rng.one_in(3) { advanced } else { rng.choose(&policies).clone() }
 }
 
 fn context(allow_multiple_types: bool, compatibility: Compatibility, rules: Rules) -> CompatibilityContext {
@@ -237,9 +237,9 @@ async fn check_reader(
 
 /// A random schema of few fields of few types, so that many schemas are equivalent, with random irrelevant
 /// parts.
-fn schema(rng: &mut Dice, format: &Format, types: &[&str]) -> SchemaInfo {
+fn schema(rng: &mut SeededRng, format: &Format, types: &[&str]) -> SchemaInfo {
     let name = *rng.choose(types);
-    let fields: Vec<&str> = ["a", "b"].into_iter().filter(|_| !rng.once_in(3)).collect();
+    let fields: Vec<&str> = ["a", "b"].into_iter().filter(|_| !rng.one_in(3)).collect();
     match format {
         Format::Json => json(rng, name, &fields),
         Format::Protobuf => protobuf(rng, name, &fields),
@@ -248,12 +248,12 @@ fn schema(rng: &mut Dice, format: &Format, types: &[&str]) -> SchemaInfo {
 }
 
 /// Another schema of the same shape, if the format allows one.
-fn equivalent(rng: &mut Dice, mut schema: SchemaInfo) -> SchemaInfo {
+fn equivalent(rng: &mut SeededRng, mut schema: SchemaInfo) -> SchemaInfo {
     match schema.format {
         Format::Avro => {
             let text = String::from_utf8(schema.data).unwrap();
             // an unknown member of the record is preserved and has no meaning
-            let doc = format!(r#"{{"x":{},"#, rng.roll(1000));
+            let doc = format!(r#"{{"x":{},"#, rng.u64_below(1000));
             schema.data = text.replacen('{', &doc, 1).into_bytes();
         }
         Format::Protobuf => {
@@ -266,13 +266,13 @@ fn equivalent(rng: &mut Dice, mut schema: SchemaInfo) -> SchemaInfo {
     schema
 }
 
-fn comment(rng: &mut Dice) -> SourceCodeInfo {
-    let leading_comments = Some(format!("comment {}", rng.roll(1000)));
+fn comment(rng: &mut SeededRng) -> SourceCodeInfo {
+    let leading_comments = Some(format!("comment {}", rng.u64_below(1000)));
     let location = prost_types::source_code_info::Location { leading_comments, ..Default::default() };
     SourceCodeInfo { location: vec![location] }
 }
 
-fn avro(rng: &mut Dice, name: &str, fields: &[&str]) -> SchemaInfo {
+fn avro(rng: &mut SeededRng, name: &str, fields: &[&str]) -> SchemaInfo {
     let mut members = Vec::new();
     for field in fields {
         let (kind, defaults) = *rng.choose(&[
@@ -291,17 +291,17 @@ fn avro(rng: &mut Dice, name: &str, fields: &[&str]) -> SchemaInfo {
             continue;
         }
         let default =
-            if rng.once_in(2) { format!(r#","default":{}"#, rng.choose(&defaults)) } else { String::new() };
-        let doc = if rng.once_in(3) { format!(r#","doc":"{}""#, rng.roll(100)) } else { String::new() };
-        let alias = if rng.once_in(4) { r#","aliases":["b","z"]"# } else { "" };
+            if rng.one_in(2) { format!(r#","default":{}"#, rng.choose(&defaults)) } else { String::new() };
+        let doc = if rng.one_in(3) { format!(r#","doc":"{}""#, rng.u64_below(100)) } else { String::new() };
+        let alias = if rng.one_in(4) { r#","aliases":["b","z"]"# } else { "" };
         members.push(format!(r#"{{"name":"{field}","type":{kind}{default}{doc}{alias}}}"#));
     }
-    let doc = if rng.once_in(2) { format!(r#","doc":"{}""#, rng.roll(100)) } else { String::new() };
+    let doc = if rng.one_in(2) { format!(r#","doc":"{}""#, rng.u64_below(100)) } else { String::new() };
     let text = format!(r#"{{"type":"record","name":"{name}"{doc},"fields":[{}]}}"#, members.join(","));
     SchemaInfo::new(name, Format::Avro, text)
 }
 
-fn json(rng: &mut Dice, name: &str, fields: &[&str]) -> SchemaInfo {
+fn json(rng: &mut SeededRng, name: &str, fields: &[&str]) -> SchemaInfo {
     let mut members = Vec::new();
     for field in fields {
         let kind = rng.choose(&[
@@ -315,28 +315,28 @@ fn json(rng: &mut Dice, name: &str, fields: &[&str]) -> SchemaInfo {
         members.push(format!(r#""{field}":{kind}"#));
     }
     // the same members in another order
-    if rng.once_in(2) {
+    if rng.one_in(2) {
         members.reverse();
     }
     let required = match fields.first() {
-        Some(field) if rng.once_in(2) => format!(r#","required":["{field}"]"#),
+        Some(field) if rng.one_in(2) => format!(r#","required":["{field}"]"#),
         _ => String::new(),
     };
-    let open = if rng.once_in(3) { r#","additionalProperties":false"# } else { "" };
-    let space = " ".repeat(rng.below(5));
+    let open = if rng.one_in(3) { r#","additionalProperties":false"# } else { "" };
+    let space = " ".repeat(rng.index(5));
     let text =
         format!(r#"{{{space}"type":"object","properties":{{{}}}{required}{open}}}"#, members.join(","));
     SchemaInfo::new(name, Format::Json, text)
 }
 
-fn protobuf(rng: &mut Dice, name: &str, fields: &[&str]) -> SchemaInfo {
+fn protobuf(rng: &mut SeededRng, name: &str, fields: &[&str]) -> SchemaInfo {
     let mut members = Vec::new();
     for (number, field) in (1..).zip(fields) {
         let kind =
             *rng.choose(&[Type::Int32, Type::Int64, Type::String, Type::Bytes, Type::Sint32, Type::Bool]);
-        let label = if rng.once_in(4) { Label::Repeated } else { Label::Optional };
+        let label = if rng.one_in(4) { Label::Repeated } else { Label::Optional };
         let mut field = (*field).to_owned();
-        if rng.once_in(6) {
+        if rng.one_in(6) {
             field.push('2');
         }
         members.push(FieldDescriptorProto {
@@ -348,14 +348,14 @@ fn protobuf(rng: &mut Dice, name: &str, fields: &[&str]) -> SchemaInfo {
             ..FieldDescriptorProto::default()
         });
     }
-    let reserved_name = if rng.once_in(4) { vec!["a2".to_owned()] } else { Vec::new() };
+    let reserved_name = if rng.one_in(4) { vec!["a2".to_owned()] } else { Vec::new() };
     let message = DescriptorProto {
         name: Some(name.to_owned()),
         field: members,
         reserved_name,
         ..DescriptorProto::default()
     };
-    let source_code_info = if rng.once_in(2) { Some(comment(rng)) } else { None };
+    let source_code_info = if rng.one_in(2) { Some(comment(rng)) } else { None };
     let file = FileDescriptorProto {
         name: Some("m.proto".to_owned()),
         package: Some("p".to_owned()),

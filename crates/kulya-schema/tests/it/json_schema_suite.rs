@@ -3,7 +3,7 @@
 //! validator.
 
 use jsonschema::Validator;
-use kulya_dice::Dice;
+use kulya_testkit::SeededRng;
 use kulya_schema::json_schema::{Schema, Verdict, can_read, parse};
 use serde::Deserialize;
 use serde_json::Value;
@@ -60,23 +60,23 @@ fn env_number(name: &str, default: u64) -> u64 {
 fn verdicts_hold_for_the_instances_of_the_suite() {
     let (seed, cases) = (env_number("KULYA_SEED", 1), env_number("KULYA_CASES", 1000));
     println!("KULYA_SEED={seed} KULYA_CASES={cases}");
-    let mut rng = Dice::new(seed);
+    let mut rng = SeededRng::new(seed);
     for (dialect, lines) in SUITE {
         let groups = groups(dialect, lines);
         assert!(groups.len() > 100, "{} groups of {dialect}", groups.len());
         let mut verdicts = [0usize; 3];
         let mut wrong = BTreeSet::new();
         for _ in 0..cases {
-            let writer = &groups[rng.below(groups.len())];
+            let writer = &groups[rng.index(groups.len())];
             let near: Vec<_> = groups.iter().filter(|group| group.file == writer.file).collect();
             // most unrelated pairs are trivially incompatible
             let reader =
-                if rng.once_in(3) { &groups[rng.below(groups.len())] } else { near[rng.below(near.len())] };
+                if rng.one_in(3) { &groups[rng.index(groups.len())] } else { near[rng.index(near.len())] };
             let shown = || format!("reader {}\nwriter {}", reader.document, writer.document);
             match can_read(&reader.schema, &writer.schema) {
                 Verdict::Compatible => {
                     verdicts[0] += 1;
-                    let others = (0..20).map(|_| &groups[rng.below(groups.len())]).collect::<Vec<_>>();
+                    let others = (0..20).map(|_| &groups[rng.index(groups.len())]).collect::<Vec<_>>();
                     let near = near.iter().copied().chain(others).flat_map(|group| &group.instances);
                     for instance in near.chain(&reader.instances) {
                         if writer.validator.is_valid(instance) && !reader.validator.is_valid(instance) {

@@ -1,6 +1,6 @@
-//! HTTP: [`v1`] is the Pravega Schema Registry's, to the letter; [`v2`] is our own.
+//! The REST APIs: [`v1`] is that of the Pravega Schema Registry, [`v2`] is Kulya's own.
 
-mod records;
+mod read_body;
+mod record_stream;
 pub mod v1;
 pub mod v2;
-mod whole_body;

@@ -1,4 +1,4 @@
-//! What every registry behind the trait does, in process and over HTTP alike.
+//! The contract of the registry's trait, in process and over HTTP.
 
 use crate::{NOW_MS, registry_on, serve_memory};
 use kulya_client::HttpRegistry;
@@ -20,15 +20,15 @@ async fn over_http() {
 }
 
 pub(crate) async fn all(registry: &dyn SchemaRegistry) {
-    groups_are_made_listed_and_removed(registry).await;
+    groups_are_created_listed_and_deleted(registry).await;
     schemas_get_versions_and_ids(registry).await;
-    an_incompatible_schema_is_refused_with_reasons(registry).await;
-    a_member_of_a_union_is_judged_alone(registry).await;
-    encodings_are_made_once(registry).await;
-    a_group_made_again_starts_from_nothing(registry).await;
-    names_may_hold_anything(registry).await;
-    many_groups_are_listed_whole(registry).await;
-    readers_are_judged(registry).await;
+    an_incompatible_schema_is_rejected_with_reasons(registry).await;
+    a_member_of_a_union_is_checked_alone(registry).await;
+    encodings_are_created_once(registry).await;
+    a_recreated_group_is_empty(registry).await;
+    names_may_contain_anything(registry).await;
+    many_groups_are_listed_completely(registry).await;
+    readers_are_checked(registry).await;
 }
 
 fn avro(compatibility: Compatibility) -> GroupProperties {
@@ -47,7 +47,7 @@ fn kind<T: std::fmt::Debug>(result: RegistryResult<T>) -> RegistryErrorKind {
     result.unwrap_err().kind()
 }
 
-async fn groups_are_made_listed_and_removed(registry: &dyn SchemaRegistry) {
+async fn groups_are_created_listed_and_deleted(registry: &dyn SchemaRegistry) {
     let group = GroupId::new("one", "g");
     assert!(registry.create_group(&group, avro(Compatibility::Backward)).await.unwrap());
     assert!(!registry.create_group(&group, avro(Compatibility::AllowAny)).await.unwrap());
@@ -83,7 +83,7 @@ async fn schemas_get_versions_and_ids(registry: &dyn SchemaRegistry) {
     assert_eq!(
         registry.find_schema(&group, spaced).await.unwrap(),
         version("User", 0, 0),
-        "space is no difference"
+        "white space does not matter"
     );
     assert_eq!(kind(registry.find_schema(&group, user(AGE)).await), RegistryErrorKind::NotFound);
     assert_eq!(registry.schema(&group, 0).await.unwrap(), user(NAME), "the bytes as sent");
@@ -106,25 +106,25 @@ async fn schemas_get_versions_and_ids(registry: &dyn SchemaRegistry) {
     assert_eq!(history[0].compatibility, Compatibility::AllowAny);
 }
 
-async fn an_incompatible_schema_is_refused_with_reasons(registry: &dyn SchemaRegistry) {
+async fn an_incompatible_schema_is_rejected_with_reasons(registry: &dyn SchemaRegistry) {
     let group = GroupId::new("three", "g");
     registry.create_group(&group, avro(Compatibility::BackwardTransitive)).await.unwrap();
     registry.add_schema(&group, user(NAME)).await.unwrap();
     registry.add_schema(&group, user(&format!("{NAME},{AGE_DEFAULT}"))).await.unwrap();
-    let refused = registry
+    let error = registry
         .add_schema(&group, user(&format!("{AGE},{}", r#"{"name":"x","type":"long"}"#)))
         .await
         .unwrap_err();
-    assert_eq!(refused.kind(), RegistryErrorKind::Incompatible);
-    let text = refused.to_string();
+    assert_eq!(error.kind(), RegistryErrorKind::Incompatible);
+    let text = error.to_string();
     for part in ["BackwardTransitive", "User.age", "User.x", "version 0", "version 1", "no default"] {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert_eq!(registry.schema_versions(&group, None).await.unwrap().len(), 2, "a refusal adds nothing");
 }
 
-/// As the Java server does it, for a new schema.
-async fn a_member_of_a_union_is_judged_alone(registry: &dyn SchemaRegistry) {
+/// As the Java server does for a new schema.
+async fn a_member_of_a_union_is_checked_alone(registry: &dyn SchemaRegistry) {
     let group = GroupId::new("union", "g");
     registry.create_group(&group, avro(Compatibility::Forward)).await.unwrap();
     registry.add_schema(&group, user(&format!("{NAME},{AGE_DEFAULT}"))).await.unwrap();
@@ -134,7 +134,7 @@ async fn a_member_of_a_union_is_judged_alone(registry: &dyn SchemaRegistry) {
     assert_eq!(registry.add_schema(&group, union).await.unwrap().version, 1);
 }
 
-async fn encodings_are_made_once(registry: &dyn SchemaRegistry) {
+async fn encodings_are_created_once(registry: &dyn SchemaRegistry) {
     let group = GroupId::new("four", "g");
     registry.create_group(&group, avro(Compatibility::AllowAny)).await.unwrap();
     let version = registry.add_schema(&group, user(NAME)).await.unwrap();
@@ -163,7 +163,7 @@ async fn encodings_are_made_once(registry: &dyn SchemaRegistry) {
     );
 }
 
-async fn a_group_made_again_starts_from_nothing(registry: &dyn SchemaRegistry) {
+async fn a_recreated_group_is_empty(registry: &dyn SchemaRegistry) {
     let group = GroupId::new("five", "g");
     for _ in 0..2 {
         registry.create_group(&group, avro(Compatibility::AllowAny)).await.unwrap();
@@ -176,7 +176,7 @@ async fn a_group_made_again_starts_from_nothing(registry: &dyn SchemaRegistry) {
     }
 }
 
-async fn names_may_hold_anything(registry: &dyn SchemaRegistry) {
+async fn names_may_contain_anything(registry: &dyn SchemaRegistry) {
     for name in ["scope/stream", "a b+c", "100%", "é?&=#"] {
         let group = GroupId::new("six é", name);
         registry.create_group(&group, avro(Compatibility::AllowAny)).await.unwrap();
@@ -191,7 +191,7 @@ async fn names_may_hold_anything(registry: &dyn SchemaRegistry) {
     );
 }
 
-async fn many_groups_are_listed_whole(registry: &dyn SchemaRegistry) {
+async fn many_groups_are_listed_completely(registry: &dyn SchemaRegistry) {
     for number in 0..230 {
         let group = GroupId::new("seven", format!("g{number:03}"));
         registry.create_group(&group, avro(Compatibility::AllowAny)).await.unwrap();
@@ -200,7 +200,7 @@ async fn many_groups_are_listed_whole(registry: &dyn SchemaRegistry) {
     assert_eq!(names, (0..230).map(|n| format!("g{n:03}")).collect::<Vec<_>>());
 }
 
-async fn readers_are_judged(registry: &dyn SchemaRegistry) {
+async fn readers_are_checked(registry: &dyn SchemaRegistry) {
     let group = GroupId::new("eight", "g");
     registry.create_group(&group, avro(Compatibility::Backward)).await.unwrap();
     registry.add_schema(&group, user(NAME)).await.unwrap();

@@ -1,7 +1,7 @@
-//! Health and readiness as a supervisor asks for them, of a server whose store goes wrong.
+//! Health checks of a server whose store fails.
 
 use crate::{client, registry_on};
-use kulya_server::House;
+use kulya_server::Services;
 use kulya_store::{Append, Commit, Retention, StreamConfig, StreamId, StreamStore};
 use kulya_store_embedded::disk::{Disk, FileSystem, Locking, LogFile, ReadFile};
 use kulya_store_embedded::{Components, EmbeddedStore};
@@ -14,7 +14,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-/// The machine's disk, until a rename of the maintenance shall panic or a sync fail.
+/// The file system, with injected panics in the maintenance's renames and failing syncs.
 #[derive(Clone, Default)]
 struct WrongDisk {
     rename_panics: Arc<AtomicBool>,
@@ -46,10 +46,10 @@ impl Disk for WrongDisk {
         FileSystem.read_from(path)
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        // the log's thread renames as well, when it begins a file
+        // the log's thread also renames, when it starts a file
         let is_maintenance = std::thread::current().name() == Some("kulya store.maintenance");
         let panics = is_maintenance && self.rename_panics.load(Ordering::SeqCst);
-        assert!(!panics, "asked for by the test");
+        assert!(!panics, "injected by the test");
         FileSystem.rename(from, to)
     }
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -63,7 +63,7 @@ impl LogFile for WrongLog {
     }
     fn sync(&mut self) -> io::Result<()> {
         match self.1.sync_fails.load(Ordering::SeqCst) {
-            true => Err(io::Error::other("asked for by the test")),
+            true => Err(io::Error::other("injected by the test")),
             false => self.0.sync(),
         }
     }
@@ -81,16 +81,16 @@ async fn append(store: &EmbeddedStore) -> kulya_store::Result<()> {
 }
 
 async fn probe(url: &str, path: &str) -> (u16, Value) {
-    let answer = client().get(format!("{url}{path}")).send().await.unwrap();
-    (answer.status().as_u16(), answer.json().await.unwrap())
+    let response = client().get(format!("{url}{path}")).send().await.unwrap();
+    (response.status().as_u16(), response.json().await.unwrap())
 }
 
-/// The three of them, and gRPC's.
+/// The three HTTP probes and the gRPC check.
 async fn probes(url: &str) -> [u16; 4] {
     let channel = tonic::transport::Endpoint::from_shared(url.to_owned()).unwrap().connect().await.unwrap();
     let mut grpc = HealthClient::new(channel);
-    let answer = grpc.check(HealthCheckRequest::default()).await.unwrap().into_inner();
-    let grpc = if answer.status() == ServingStatus::Serving { 200 } else { 503 };
+    let response = grpc.check(HealthCheckRequest::default()).await.unwrap().into_inner();
+    let grpc = if response.status() == ServingStatus::Serving { 200 } else { 503 };
     let [live, ready, all] = ["/health/live", "/health/ready", "/health"];
     [probe(url, live).await.0, probe(url, ready).await.0, probe(url, all).await.0, grpc]
 }
@@ -101,7 +101,7 @@ async fn component(url: &str, name: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_panic_and_a_failed_sync_are_seen_from_outside() {
+async fn a_panic_and_a_failed_sync_are_reported() {
     let (folder, disk) = (tempfile::tempdir().unwrap(), WrongDisk::default());
     let components =
         Components { disk: Arc::new(disk.clone()), log_file_bytes: 4000, ..Components::default() };
@@ -112,52 +112,52 @@ async fn a_panic_and_a_failed_sync_are_seen_from_outside() {
     let registry = Arc::new(registry_on(Arc::new(store.clone())).await);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let house = House { registry, store: Arc::new(store.clone()) };
-    let serving = tokio::spawn(kulya_server::serve(listener, house, std::future::pending()));
+    let services = Services { registry, store: Arc::new(store.clone()) };
+    let serving = tokio::spawn(kulya_server::serve(listener, services, std::future::pending()));
     assert_eq!(probes(&url).await, [200; 4]);
-    // the maintenance panics: requests are served, and somebody should look
+    // the maintenance panics: requests are served, and the status is degraded
     disk.rename_panics.store(true, Ordering::SeqCst);
     for _ in 0..300 {
         append(&store).await.unwrap();
     }
     store.maintain().await.unwrap_err();
     assert_eq!(probes(&url).await, [200, 200, 503, 200]);
-    let said = component(&url, "store.maintenance").await;
+    let body = component(&url, "store.maintenance").await;
     assert_eq!(
-        (said["status"].as_str(), said["reason"].as_str()),
-        (Some("degraded"), Some("panicked: asked for by the test"))
+        (body["status"].as_str(), body["reason"].as_str()),
+        (Some("degraded"), Some("panicked: injected by the test"))
     );
-    assert!(said["counters"]["panics"].as_u64().unwrap() > 0, "{said}");
-    // and is well again by itself
+    assert!(body["counters"]["panics"].as_u64().unwrap() > 0, "{body}");
+    // it recovers by itself
     disk.rename_panics.store(false, Ordering::SeqCst);
     store.maintain().await.unwrap();
     assert_eq!(probes(&url).await, [200; 4]);
-    // a failed sync: nothing but a restart helps
+    // a failed sync: only a restart helps
     disk.sync_fails.store(true, Ordering::SeqCst);
     append(&store).await.unwrap_err();
     assert_eq!(probes(&url).await, [503; 4]);
-    let said = component(&url, "store.log").await;
-    assert_eq!(said["status"], "failed");
-    assert!(said["reason"].as_str().unwrap().contains("cannot sync"), "{said}");
+    let body = component(&url, "store.log").await;
+    assert_eq!(body["status"], "failed");
+    assert!(body["reason"].as_str().unwrap().contains("cannot sync"), "{body}");
     serving.abort();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_starts_says_so_and_nothing_else() {
-    let door = kulya_server::Door::open_to_all(Arc::new(kulya_store::clock::SystemClock));
+async fn a_starting_server_serves_health_only() {
+    let access_control = kulya_server::AccessControl::permissive(Arc::new(kulya_store::clock::SystemClock));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (ends, ended) = tokio::sync::oneshot::channel::<()>();
     let ended = async { drop(ended.await) };
-    let serving = tokio::spawn(kulya_server::serve_health(door.clone(), listener, ended));
+    let serving = tokio::spawn(kulya_server::serve_health(access_control.clone(), listener, ended));
     assert_eq!(probes(&url).await, [200, 503, 503, 503]);
-    let said = component(&url, "server").await;
-    assert_eq!(said["reason"], "the server is starting");
-    let refused = client().get(format!("{url}/v2/groups")).send().await.unwrap();
-    assert_eq!((refused.status().as_u16(), refused.headers()["retry-after"].to_str().unwrap()), (503, "1"));
-    door.health().serves(Arc::new(kulya_store::memory::MemoryStore::new()));
+    let body = component(&url, "server").await;
+    assert_eq!(body["reason"], "the server is starting");
+    let error = client().get(format!("{url}/v2/groups")).send().await.unwrap();
+    assert_eq!((error.status().as_u16(), error.headers()["retry-after"].to_str().unwrap()), (503, "1"));
+    access_control.health().set_serving(Arc::new(kulya_store::memory::MemoryStore::new()));
     assert_eq!(probes(&url).await, [200; 4]);
-    door.health().stops();
+    access_control.health().set_stopping();
     assert_eq!(probes(&url).await, [200, 503, 503, 503]);
     assert_eq!(component(&url, "server").await["reason"], "the server is stopping");
     drop(ends);

@@ -1,5 +1,5 @@
-//! The registry over HTTP from its client's side: the operations that the trait does not have, asking again, and waiting
-//! without a runtime.
+//! The HTTP client of the registry: the operations that the trait does not have, retries, and the blocking
+//! client without a runtime.
 
 use crate::serve_memory;
 use async_trait::async_trait;
@@ -58,9 +58,9 @@ async fn every_operation_of_v1() {
 async fn without_a_runtime() {
     let url = serve_memory().await;
     let inside = blocking::HttpRegistry::new(&url).unwrap();
-    let refused = inside.ping().unwrap_err();
-    assert_eq!(refused.kind(), RegistryErrorKind::InvalidInput);
-    assert!(refused.to_string().contains("async runtime"), "{refused}");
+    let error = inside.ping().unwrap_err();
+    assert_eq!(error.kind(), RegistryErrorKind::InvalidInput);
+    assert!(error.to_string().contains("async runtime"), "{error}");
     let work = move || {
         let registry = blocking::HttpRegistry::new(&url).unwrap();
         assert!(registry.create_group(&group(), properties()).unwrap());
@@ -75,23 +75,23 @@ async fn without_a_runtime() {
     std::thread::spawn(work).join().unwrap();
 }
 
-/// A server that answers each connection with the next of these, and says how often it was asked, and with what.
-async fn scripted(answers: Vec<&'static str>) -> (String, Arc<Mutex<Vec<String>>>) {
+/// A server that sends these responses in turn, one per connection, and records the requests.
+async fn scripted(responses: Vec<&'static str>) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let heard = Arc::clone(&asked);
+    let request = Arc::new(Mutex::new(Vec::new()));
+    let received = Arc::clone(&request);
     tokio::spawn(async move {
-        for answer in answers {
+        for response in responses {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut head = vec![0; 8192];
             let read = stream.read(&mut head).await.unwrap();
             let head = String::from_utf8_lossy(&head[..read]).into_owned();
-            heard.lock().unwrap().push(head);
-            stream.write_all(answer.as_bytes()).await.unwrap();
+            received.lock().unwrap().push(head);
+            stream.write_all(response.as_bytes()).await.unwrap();
         }
     });
-    (url, asked)
+    (url, request)
 }
 
 const CUT: &str = "";
@@ -103,25 +103,25 @@ const UNKNOWN: &str = "HTTP/1.1 401 x\r\nContent-Length: 0\r\nConnection: close\
 const DONE: &str = "HTTP/1.1 200 x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 const MADE: &str = "HTTP/1.1 201 x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-fn patient(url: String) -> RegistrySettings {
+fn retrying(url: String) -> RegistrySettings {
     let mut settings = RegistrySettings::new(url);
     (settings.patience, settings.dice) = (Duration::from_secs(60), Arc::new(|| 0.0));
     settings
 }
 
 #[tokio::test]
-async fn what_is_the_same_twice_is_asked_again() {
-    let (url, asked) = scripted(vec![CUT, AWAY, LATER, DONE]).await;
-    HttpRegistry::with(patient(url)).unwrap().ping().await.unwrap();
-    assert_eq!(asked.lock().unwrap().len(), 4);
+async fn idempotent_requests_are_retried() {
+    let (url, request) = scripted(vec![CUT, AWAY, LATER, DONE]).await;
+    HttpRegistry::with(retrying(url)).unwrap().ping().await.unwrap();
+    assert_eq!(request.lock().unwrap().len(), 4);
 }
 
 #[tokio::test]
-async fn what_differs_is_asked_again_only_when_nothing_was_done() {
-    let make = async |answers| {
-        let (url, asked) = scripted(answers).await;
-        let made = HttpRegistry::with(patient(url)).unwrap().create_group(&group(), properties()).await;
-        (made.map_err(|e| e.kind()), asked.lock().unwrap().len())
+async fn other_requests_are_retried_only_if_nothing_was_done() {
+    let make = async |responses| {
+        let (url, request) = scripted(responses).await;
+        let made = HttpRegistry::with(retrying(url)).unwrap().create_group(&group(), properties()).await;
+        (made.map_err(|e| e.kind()), request.lock().unwrap().len())
     };
     assert_eq!(make(vec![LATER, LATER, MADE]).await, (Ok(true), 3));
     assert_eq!(make(vec![CUT, MADE]).await, (Err(RegistryErrorKind::Unavailable), 1));
@@ -129,13 +129,13 @@ async fn what_differs_is_asked_again_only_when_nothing_was_done() {
 }
 
 #[tokio::test]
-async fn patience_is_bounded() {
-    let (url, asked) = scripted(vec![MUCH_LATER, DONE]).await;
-    let refused = HttpRegistry::with(patient(url)).unwrap().ping().await.unwrap_err();
-    assert_eq!((refused.kind(), asked.lock().unwrap().len()), (RegistryErrorKind::Unavailable, 1));
-    let (url, asked) = scripted(vec![LATER, DONE]).await;
-    assert!(HttpRegistry::new(&url).unwrap().ping().await.is_err(), "asked once");
-    assert_eq!(asked.lock().unwrap().len(), 1);
+async fn retries_are_bounded() {
+    let (url, request) = scripted(vec![MUCH_LATER, DONE]).await;
+    let error = HttpRegistry::with(retrying(url)).unwrap().ping().await.unwrap_err();
+    assert_eq!((error.kind(), request.lock().unwrap().len()), (RegistryErrorKind::Unavailable, 1));
+    let (url, request) = scripted(vec![LATER, DONE]).await;
+    assert!(HttpRegistry::new(&url).unwrap().ping().await.is_err(), "requested once");
+    assert_eq!(request.lock().unwrap().len(), 1);
 }
 
 struct Numbered(AtomicU32);
@@ -148,21 +148,21 @@ impl TokenSource for Numbered {
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_taken_is_made_anew_once() {
-    let (url, asked) = scripted(vec![UNKNOWN, DONE, UNKNOWN, UNKNOWN, DONE]).await;
-    let mut settings = patient(url);
+async fn a_rejected_token_is_refreshed_once() {
+    let (url, request) = scripted(vec![UNKNOWN, DONE, UNKNOWN, UNKNOWN, DONE]).await;
+    let mut settings = retrying(url);
     settings.login = Login::Fresh(Arc::new(Numbered(AtomicU32::new(0))));
     let registry = HttpRegistry::with(settings).unwrap();
     registry.ping().await.unwrap();
-    let refused = registry.ping().await.unwrap_err();
-    assert!(refused.to_string().contains("login"), "{refused}");
-    let shown: Vec<_> = asked
+    let error = registry.ping().await.unwrap_err();
+    assert!(error.to_string().contains("login"), "{error}");
+    let output: Vec<_> = request
         .lock()
         .unwrap()
         .iter()
         .map(|head| head.lines().find_map(|line| line.strip_prefix("authorization: ")).unwrap().to_owned())
         .collect();
-    assert_eq!(shown, ["Bearer t0", "Bearer t1", "Bearer t1", "Bearer t2"]);
+    assert_eq!(output, ["Bearer t0", "Bearer t1", "Bearer t1", "Bearer t2"]);
 }
 
 #[tokio::test]
@@ -170,12 +170,12 @@ async fn one_document_is_fetched() {
     const FOUND: &str = "HTTP/1.1 200 x\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
     const ELSEWHERE: &str =
         "HTTP/1.1 302 x\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    let (url, asked) = scripted(vec![FOUND, FOUND, ELSEWHERE, UNKNOWN]).await;
+    let (url, request) = scripted(vec![FOUND, FOUND, ELSEWHERE, UNKNOWN]).await;
     assert_eq!(fetch(&url, None, 5).await.unwrap(), "hello");
     for why in ["too long", "elsewhere", "not let in"] {
         assert_eq!(fetch(&url, None, 4).await.unwrap_err().kind(), RegistryErrorKind::Unavailable, "{why}");
     }
-    assert_eq!(asked.lock().unwrap().len(), 4);
+    assert_eq!(request.lock().unwrap().len(), 4);
     for bad in ["http://issuer.example/keys", "file:///etc/passwd", "nonsense"] {
         assert_eq!(fetch(bad, None, 9).await.unwrap_err().kind(), RegistryErrorKind::InvalidInput, "{bad}");
     }

@@ -1,11 +1,11 @@
-//! The faces through their widest doors: REST transcripts, wrong requests, one list of functions that the
-//! registry in process and the one over HTTP both pass.
+//! Tests of the APIs over the network: REST transcripts, invalid requests, and a conformance suite that the
+//! registry passes in process and over HTTP.
 
 #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
 
+mod access_control;
 mod administration;
 mod contract;
-mod door;
 mod grpc;
 mod health;
 mod http_client;
@@ -17,23 +17,23 @@ mod visible;
 mod wrong;
 
 use kulya_registry::Registry;
-use kulya_server::House;
+use kulya_server::Services;
 use kulya_store::StreamStore;
 use kulya_store::clock::ManualClock;
 use kulya_store::memory::MemoryStore;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// When everything in these tests happens.
+/// The time of all these tests, in milliseconds since 1970.
 const NOW_MS: u64 = 1_795_474_607_906;
 
-/// A client that knows which crypto library there is, though it speaks no TLS: it is made to look for one.
+/// A client; it requires an installed crypto provider even without TLS.
 fn client() -> reqwest::Client {
     let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::new()
 }
 
-/// One that comes from another address of this machine.
+/// A client that connects from another loopback address.
 fn client_from(address: std::net::IpAddr) -> reqwest::Client {
     let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().local_address(address).build().unwrap()
@@ -43,16 +43,16 @@ async fn registry_on(store: Arc<dyn StreamStore>) -> Registry {
     Registry::open(store, Arc::new(ManualClock::at(Duration::from_millis(NOW_MS)))).await.unwrap()
 }
 
-/// A server on a free port, and its URL. It ends with the test's runtime.
+/// Starts a server on a free port and returns its URL. It stops with the test's runtime.
 async fn serve(registry: Registry) -> String {
-    serve_house(House { registry: Arc::new(registry), store: Arc::new(MemoryStore::new()) }).await
+    serve_services(Services { registry: Arc::new(registry), store: Arc::new(MemoryStore::new()) }).await
 }
 
-/// The same with a store whose streams are asked for.
-async fn serve_house(house: House) -> String {
+/// Starts a server with a given store.
+async fn serve_services(services: Services) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(kulya_server::serve(listener, house, std::future::pending()));
+    tokio::spawn(kulya_server::serve(listener, services, std::future::pending()));
     url
 }
 

@@ -1,17 +1,17 @@
-//! REST v1 to the letter: a session's statuses and bodies, and what wrong requests get.
+//! Transcripts of REST v1: a session's statuses and bodies, and invalid requests.
 
 use crate::serve_memory;
 use base64::Engine;
 use reqwest::Method;
 
-async fn ask(base: &str, line: &str, body: &str) -> (u16, String) {
+async fn send(base: &str, line: &str, body: &str) -> (u16, String) {
     let (method, path) = line.split_once(' ').unwrap();
     let mut request = crate::client().request(method.parse::<Method>().unwrap(), format!("{base}{path}"));
     if !body.is_empty() {
         request = request.header("Content-Type", "application/json").body(body.to_owned());
     }
-    let answer = request.send().await.unwrap();
-    (answer.status().as_u16(), answer.text().await.unwrap())
+    let response = request.send().await.unwrap();
+    (response.status().as_u16(), response.text().await.unwrap())
 }
 
 fn base64(text: &str) -> String {
@@ -44,11 +44,11 @@ async fn a_session() {
         r#"{{"history":[{{"schemaInfo":{info},"versionInfo":{version},"compatibility":{{"policy":"BackwardTransitive"}},"timestamp":1795474607906,"schemaString":"{{\"type\":\"record\",\"name\":\"User\",\"fields\":[{{\"name\":\"name\",\"type\":\"string\"}}]}}"}}]}}"#
     );
     let thrift = r#"{"groupName":"g1","groupProperties":{"serializationFormat":{"serializationFormat":"Custom","fullTypeName":"thrift"},"compatibility":{"policy":"DenyAll","advanced":null},"allowMultipleTypes":true}}"#;
-    for (line, body, status, answer) in [
+    for (line, body, status, response) in [
         ("GET /ping", "", 200, ""),
         ("GET /v1/groups", "", 200, r#"{"groups":{},"continuationToken":""}"#),
         ("POST /v1/groups", GROUP, 201, ""),
-        ("POST /v1/groups", GROUP, 409, "group \"mygroup\" is there already, and stays as it is"),
+        ("POST /v1/groups", GROUP, 409, "group \"mygroup\" already exists and is unchanged"),
         ("GET /v1/groups/mygroup", "", 200, properties),
         ("GET /v1/groups/mygroup/", "", 200, properties),
         ("POST /v1/groups?namespace=ns1", thrift, 201, ""),
@@ -111,7 +111,7 @@ async fn a_session() {
             "PUT /v1/groups/mygroup/compatibility",
             r#"{"compatibility":{"policy":"Backward"},"previousCompatibility":{"policy":"Forward"}}"#,
             409,
-            "the policy of group \"mygroup\" is not previousCompatibility any more: read it again",
+            "the compatibility of group \"mygroup\" is no longer previousCompatibility: read it again",
         ),
         (
             "PUT /v1/groups/mygroup/compatibility",
@@ -133,15 +133,15 @@ async fn a_session() {
         ("DELETE /v1/groups/mygroup", "", 204, ""),
         ("DELETE /v1/groups/mygroup", "", 204, ""),
     ] {
-        assert_eq!(ask(&base, line, body).await, (status, answer.to_owned()), "{line} {body}");
+        assert_eq!(send(&base, line, body).await, (status, response.to_owned()), "{line} {body}");
     }
 }
 
-/// Request, body, status, and a part of the text that must name the thing.
+/// Request, body, status, and a part of the message.
 #[tokio::test]
-async fn wrong_requests_are_told_what_is_wrong() {
+async fn invalid_requests_get_the_reason() {
     let base = serve_memory().await;
-    ask(&base, "POST /v1/groups", GROUP).await;
+    send(&base, "POST /v1/groups", GROUP).await;
     let avro = |data: &str, type_name: &str| {
         format!(
             r#"{{"type":"{type_name}","serializationFormat":{{"serializationFormat":"Avro"}},"schemaData":"{}"}}"#,
@@ -152,7 +152,7 @@ async fn wrong_requests_are_told_what_is_wrong() {
     let long = "x".repeat(201);
     let cases: &[(&str, String, u16, &str)] = &[
         ("POST /v1/groups", "{".into(), 400, "EOF"),
-        ("POST /v1/groups", "[]".into(), 400, "body is wrong"),
+        ("POST /v1/groups", "[]".into(), 400, "invalid request body"),
         ("POST /v1/groups", "{}".into(), 400, "groupName"),
         ("POST /v1/groups", r#"{"groupName":"g"}"#.into(), 400, "groupProperties"),
         ("POST /v1/groups", GROUP.replace("mygroup", ""), 400, "must not be empty"),
@@ -203,7 +203,7 @@ async fn wrong_requests_are_told_what_is_wrong() {
         ("POST /v1/groups/mygroup/codecTypes", "{}".into(), 400, "name"),
     ];
     for (line, body, status, part) in cases {
-        let (got, text) = ask(&base, line, body).await;
+        let (got, text) = send(&base, line, body).await;
         assert_eq!(got, *status, "{line} {body}: {text}");
         assert!(text.contains(part), "{line} {body}: {text:?} names {part:?}");
     }
@@ -221,9 +221,9 @@ async fn wrong_requests_are_told_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn large_schemas_are_taken_up_to_their_limit() {
+async fn large_schemas_are_accepted_up_to_the_limit() {
     let base = serve_memory().await;
-    ask(&base, "POST /v1/groups", GROUP).await;
+    send(&base, "POST /v1/groups", GROUP).await;
     let body = |bytes: usize| {
         let text = format!(r#"{{"type":"record","name":"User","doc":"{}","fields":[]}}"#, "x".repeat(bytes));
         format!(
@@ -231,10 +231,10 @@ async fn large_schemas_are_taken_up_to_their_limit() {
             base64(&text)
         )
     };
-    let (status, text) = ask(&base, "POST /v1/groups/mygroup/schemas", &body(8 * 1024 * 1024 - 100)).await;
+    let (status, text) = send(&base, "POST /v1/groups/mygroup/schemas", &body(8 * 1024 * 1024 - 100)).await;
     assert_eq!(status, 201, "{text}");
-    let (status, text) = ask(&base, "POST /v1/groups/mygroup/schemas", &body(8 * 1024 * 1024)).await;
+    let (status, text) = send(&base, "POST /v1/groups/mygroup/schemas", &body(8 * 1024 * 1024)).await;
     assert!(status == 400 && text.contains("8388608"), "{status} {text}");
-    let (status, text) = ask(&base, "POST /v1/groups/mygroup/schemas", &body(9 * 1024 * 1024)).await;
+    let (status, text) = send(&base, "POST /v1/groups/mygroup/schemas", &body(9 * 1024 * 1024)).await;
     assert!(status == 413 && text.contains("larger than"), "{status} {text}");
 }

@@ -1,4 +1,4 @@
-//! The registry on its stores: several at once, after a restart, and on a full disk.
+//! The registry on its stores: two registries at a time, after a restart, and on a full disk.
 
 use crate::{registry_on, serve};
 use kulya_client::HttpRegistry;
@@ -29,13 +29,13 @@ fn schema(number: usize) -> SchemaInfo {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_registries_on_one_store_give_dense_ids() {
+async fn two_registries_on_one_store_assign_dense_ids() {
     let store: Arc<dyn StreamStore> = Arc::new(MemoryStore::new());
     ids_are_dense(Arc::clone(&store), store).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_stores_on_the_same_objects_give_dense_ids() {
+async fn two_stores_on_the_same_objects_assign_dense_ids() {
     let location = Location::of("memory://", |_| None).unwrap();
     let open = async |instance| {
         let settings = ObjectSettings { checkpoint_every: 16, ..ObjectSettings::new(instance) };
@@ -46,10 +46,10 @@ async fn two_stores_on_the_same_objects_give_dense_ids() {
     ids_are_dense(open(1).await, open(2).await).await;
     let third = registry_on(open(3).await).await;
     assert_eq!(third.group(&group()).await.unwrap(), properties());
-    assert_eq!(third.add_schema(&group(), schema(500)).await.unwrap().id, 30, "who comes later goes on");
+    assert_eq!(third.add_schema(&group(), schema(500)).await.unwrap().id, 30, "a later writer continues");
 }
 
-/// A registry on each of two stores that hold the same.
+/// A registry on each of two stores with the same data.
 async fn ids_are_dense(left: Arc<dyn StreamStore>, right: Arc<dyn StreamStore>) {
     let (one, two) = (registry_on(left).await, registry_on(right).await);
     one.create_group(&group(), properties()).await.unwrap();
@@ -59,7 +59,7 @@ async fn ids_are_dense(left: Arc<dyn StreamStore>, right: Arc<dyn StreamStore>) 
             tokio::spawn(async move {
                 let mut given = Vec::new();
                 for number in 0..15 {
-                    // every schema is added by two writers, and encoded by both
+                    // every schema is added and encoded by two writers
                     let version =
                         registry.add_schema(&group(), schema(writer / 2 * 100 + number)).await.unwrap();
                     given
@@ -83,7 +83,7 @@ async fn ids_are_dense(left: Arc<dyn StreamStore>, right: Arc<dyn StreamStore>) 
 }
 
 #[tokio::test]
-async fn everything_is_there_after_a_restart() {
+async fn everything_survives_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     {
         let registry = registry_on(Arc::new(EmbeddedStore::open(folder.path()).unwrap())).await;
@@ -99,25 +99,25 @@ async fn everything_is_there_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_a_503_that_says_so() {
+async fn a_full_disk_is_a_503_with_the_reason() {
     let store = Arc::new(FaultyStore::failing_after(MemoryStore::new(), 4, ErrorKind::Full));
     let registry = registry_on(store.clone()).await;
     let http = HttpRegistry::new(&serve(registry).await).unwrap();
     http.create_group(&group(), properties()).await.unwrap();
-    let refused = http.add_schema(&group(), schema(1)).await.unwrap_err();
-    assert_eq!(refused.kind(), RegistryErrorKind::Unavailable);
-    assert!(refused.to_string().contains("make room and try again"), "{refused}");
-    assert_eq!(http.group(&group()).await.unwrap(), properties(), "reading goes on");
+    let error = http.add_schema(&group(), schema(1)).await.unwrap_err();
+    assert_eq!(error.kind(), RegistryErrorKind::Unavailable);
+    assert!(error.to_string().contains("make room and try again"), "{error}");
+    assert_eq!(http.group(&group()).await.unwrap(), properties(), "reads still succeed");
     store.allow(10);
     assert_eq!(http.add_schema(&group(), schema(1)).await.unwrap().id, 0, "nothing was half written");
 }
 
 #[tokio::test]
-async fn nobody_at_the_url_is_told_by_name() {
+async fn an_unreachable_url_is_named() {
     // a port that was free a moment ago
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let http = HttpRegistry::new(&format!("http://127.0.0.1:{port}")).unwrap();
-    let refused = http.group(&group()).await.unwrap_err();
-    assert_eq!(refused.kind(), RegistryErrorKind::Unavailable);
-    assert!(refused.to_string().contains(&format!("127.0.0.1:{port}")), "{refused}");
+    let error = http.group(&group()).await.unwrap_err();
+    assert_eq!(error.kind(), RegistryErrorKind::Unavailable);
+    assert!(error.to_string().contains(&format!("127.0.0.1:{port}")), "{error}");
 }

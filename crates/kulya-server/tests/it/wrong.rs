@@ -1,20 +1,20 @@
-//! Wrong requests and events, a row each: what is sent, the status or the kind of the error, and a word of the message that
-//! names the thing. To add rows of another face: a function that gives them, with `rest` for requests, in `all`.
+//! Invalid requests and events, one row each: the request, the status or the error's kind, and a part of the
+//! message. To add rows of another API, add a function that returns them to `all`, with `rest` for requests.
 
-use crate::{NOW_MS, registry_on, serve_house};
+use crate::{NOW_MS, registry_on, serve_services};
 use base64::Engine;
+use kulya_registry_api::administration::RegistryAdministration;
 use kulya_codec::codec::{Codecs, Gzip};
 use kulya_codec::{CodecError, Deserializer};
 use kulya_registry_api::SchemaRegistry;
-use kulya_registry_api::administration::RegistryAdministration;
 use kulya_schema::{CodecType, Compatibility, EncodingId, Format, GroupId, GroupProperties, SchemaInfo};
-use kulya_server::House;
+use kulya_server::Services;
 use kulya_store::memory::MemoryStore;
 use kulya_store::{Scope, StreamConfig, StreamId, StreamStore};
 use reqwest::Method;
 use std::sync::Arc;
 
-/// One wrong request.
+/// One invalid request.
 struct Row {
     /// Method and target.
     line: &'static str,
@@ -22,7 +22,7 @@ struct Row {
     headers: Vec<(&'static str, &'static str)>,
     body: Vec<u8>,
     status: u16,
-    /// What the answer's text must contain.
+    /// A part of the response's text.
     names: &'static str,
 }
 
@@ -37,7 +37,7 @@ fn base64(bytes: impl AsRef<[u8]>) -> String {
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
-/// The body that makes a group, a part of it replaced.
+/// The body of a group's creation, with a part replaced.
 fn group(what: &str, by: &str) -> String {
     let body = r#"{"groupName":"new","groupProperties":{"serializationFormat":{"serializationFormat":"Avro"},"compatibility":{"policy":"Backward"},"allowMultipleTypes":true,"properties":{}}}"#;
     assert!(body.contains(what), "{what} is part of it");
@@ -55,7 +55,7 @@ fn avro(data: &str) -> String {
     schema("Avro", "", data)
 }
 
-/// Many, or long, properties.
+/// Too many or too long properties.
 fn labels(count: usize, length: usize) -> String {
     let label = |n: usize| format!(r#""{n:0>length$}":"""#);
     format!("\"properties\":{{{}}}", (0..count).map(label).collect::<Vec<_>>().join(","))
@@ -77,19 +77,20 @@ fn backward(text: &str) -> String {
     policy(&format!(r#"{{"policy":"Advanced","advanced":{{"backwardPolicy":{{"backwardPolicy":{text}}}}}}}"#))
 }
 
-/// REST v1: groups `g` (Avro, one schema, which is deleted in `deleted`), `p` (Protobuf), `j` (JSON), `one` (one type alone).
+/// REST v1: groups `g` (Avro, one schema, which is deleted in `deleted`), `p` (Protobuf), `j` (JSON), `one`
+/// (one type alone).
 fn v1_groups() -> Vec<Row> {
     let groups = |what: &str, by: &str, names| rest("POST /v1/groups", group(what, by), 400, names);
     vec![
         rest("POST /v1/groups", "{", 400, "EOF"),
-        rest("POST /v1/groups", "[]", 400, "the request's body is wrong"),
-        rest("POST /v1/groups", "\"g\"", 400, "the request's body is wrong"),
+        rest("POST /v1/groups", "[]", 400, "invalid request body"),
+        rest("POST /v1/groups", "\"g\"", 400, "invalid request body"),
         rest("POST /v1/groups", "{}", 400, "groupName"),
-        rest("POST /v1/groups", "\u{0}", 400, "the request's body is wrong"),
-        rest("POST /v1/groups", [b'{', 0xff, b'}'], 400, "the request's body is wrong"),
+        rest("POST /v1/groups", "\u{0}", 400, "invalid request body"),
+        rest("POST /v1/groups", [b'{', 0xff, b'}'], 400, "invalid request body"),
         rest("POST /v1/groups", "", 400, "no body"),
         rest("POST /v1/groups", r#"{"groupName":"x"}"#, 400, "groupProperties"),
-        rest("POST /v1/groups", "[".repeat(100_000), 400, "the request's body is wrong"),
+        rest("POST /v1/groups", "[".repeat(100_000), 400, "invalid request body"),
         groups("\"new\"", "7", "string"),
         groups("\"new\"", "\"\"", "the group's name must not be empty"),
         groups("\"allowMultipleTypes\":true,", "", "allowMultipleTypes"),
@@ -107,7 +108,7 @@ fn v1_groups() -> Vec<Row> {
         groups("\"properties\":{}", &labels(101, 3), "101 properties"),
         groups("\"properties\":{}", &labels(1, 201), "too long"),
         groups("\"properties\":{}", "\"properties\":{\"a\":1}", "string"),
-        rest("POST /v1/groups", group("\"new\"", "\"g\""), 409, "\"g\" is there already"),
+        rest("POST /v1/groups", group("\"new\"", "\"g\""), 409, "\"g\" already exists"),
         rest("GET /v1/groups/nowhere", "", 404, "nowhere"),
         rest("GET /v1/groups/g?namespace=other", "", 404, "g"),
         rest("GET /v1/groups/nowhere/history", "", 404, "nowhere"),
@@ -117,7 +118,7 @@ fn v1_groups() -> Vec<Row> {
         rest("GET /v1/groups/g/schemas/", "", 200, "schemas"),
         rest("GET /v1/nothing", "", 404, "/v1/nothing"),
         rest("GET /v1/groups/g/h", "", 404, "/v1/groups/g/h"),
-        rest("GET /", "", 404, "nothing at \"/\""),
+        rest("GET /", "", 404, "no endpoint has the path \"/\""),
         rest("DELETE /v1/groups", "", 405, "GET,HEAD,POST"),
         rest("PATCH /v1/groups/g", "{}", 405, "PATCH"),
         rest("POST /v1/groups/g", "{}", 405, "GET,HEAD,DELETE"),
@@ -228,7 +229,7 @@ fn v1_encodings() -> Vec<Row> {
     ]
 }
 
-/// REST v2 of streams: a stream `s/t` with nothing in it.
+/// REST v2 of streams: an empty stream `s/t`.
 fn v2_streams() -> Vec<Row> {
     let plain = |line, status, names| rest(line, "", status, names);
     let append =
@@ -255,7 +256,7 @@ fn v2_streams() -> Vec<Row> {
     ]
 }
 
-async fn served() -> (String, Arc<dyn SchemaRegistry>) {
+async fn server() -> (String, Arc<dyn SchemaRegistry>) {
     let store: Arc<dyn StreamStore> = Arc::new(MemoryStore::new());
     let registry = Arc::new(registry_on(Arc::clone(&store)).await);
     let make = async |name: &str, format: Format, policy: Compatibility, many: bool| {
@@ -274,13 +275,13 @@ async fn served() -> (String, Arc<dyn SchemaRegistry>) {
     make("j", Format::Json, Compatibility::AllowAny, true).await;
     store.create_scope(&Scope::new("s").unwrap()).await.unwrap();
     store.create_stream(&StreamId::new("s", "t").unwrap(), StreamConfig::with_segments(1)).await.unwrap();
-    let url = serve_house(House { registry: Arc::clone(&registry), store }).await;
+    let url = serve_services(Services { registry: Arc::clone(&registry), store }).await;
     (url, registry)
 }
 
 #[tokio::test]
-async fn a_wrong_request_is_told_what_is_wrong() {
-    let (url, registry) = served().await;
+async fn an_invalid_request_gets_the_reason() {
+    let (url, registry) = server().await;
     let v1: Vec<_> = v1_groups().into_iter().chain(v1_schemas()).chain(v1_encodings()).collect();
     assert!(v1.len() >= 45, "{} of REST v1", v1.len());
     let client = crate::client();
@@ -294,8 +295,8 @@ async fn a_wrong_request_is_told_what_is_wrong() {
         for (name, value) in &row.headers {
             request = request.header(*name, *value);
         }
-        let answer = request.body(row.body.clone()).send().await.unwrap();
-        let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+        let response = request.body(row.body.clone()).send().await.unwrap();
+        let (status, text) = (response.status().as_u16(), response.text().await.unwrap());
         if status != row.status || !text.contains(row.names) || row.names.is_empty() {
             let body: String = String::from_utf8_lossy(&row.body).chars().take(200).collect();
             wrong.push(format!(
@@ -305,13 +306,13 @@ async fn a_wrong_request_is_told_what_is_wrong() {
         }
     }
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
-    // nothing of it was taken
+    // nothing of it was applied
     assert_eq!(registry.groups("").await.unwrap().len(), 5);
     assert_eq!(registry.schema_versions(&GroupId::new("", "g"), None).await.unwrap().len(), 2);
     assert_eq!(registry.history(&GroupId::new("", "g")).await.unwrap()[0].timestamp_ms, NOW_MS);
 }
 
-/// The kind of an error, in a word.
+/// The kind of an error.
 fn kind(error: &CodecError) -> &'static str {
     match error {
         CodecError::Registry(_) => "registry",
@@ -325,10 +326,10 @@ fn kind(error: &CodecError) -> &'static str {
     }
 }
 
-/// Bytes that are no event, or not one of what the header says.
+/// Bytes that are not an event, or do not match the header.
 #[tokio::test]
-async fn a_wrong_event_is_told_what_is_wrong() {
-    let (_, registry) = served().await;
+async fn an_invalid_event_gets_the_reason() {
+    let (_, registry) = server().await;
     let group = GroupId::new("", "g");
     let version = registry.schema_versions(&group, Some("n.User")).await.unwrap()[0].version.clone();
     for codec in [Gzip::NAME, "mine"] {

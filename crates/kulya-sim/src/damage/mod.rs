@@ -1,87 +1,93 @@
-//! Real folders that are damaged, and what is promised of them.
+//! Simulation of damaged folders.
 //!
-//! The invariant, for whatever damage: a check changes nothing in the folder; every event whose write was acknowledged as
-//! synced is read unchanged, or stands among what the check and the repair say is lost; every event whose frame was not hit is
-//! read; nothing is read that was not written; what opens, opens to what was written or refuses it where it is read; and after
-//! a repair the store opens, holds what the check could read, takes events, and is whole.
+//! The invariant, for any damage: a check does not change the folder; every durable event is read unchanged
+//! or reported as lost by check and repair; every event whose frame is intact is read; nothing is read that
+//! was not written; opening succeeds with correct data or fails, and so does each read; after a repair the
+//! store opens, has what the check could read, accepts events, and is intact.
 
-mod folder;
-mod hit;
+mod fixture;
+mod inject;
 
-use folder::{Written, files};
-use kulya_dice::Dice;
+use fixture::{Fixture, files};
 use kulya_store::{Append, Commit, ErrorKind, EventPointer, StreamId, StreamStore, TableId, bounded_read};
 use kulya_store_embedded::{Components, EmbeddedStore, Salvaged};
+use kulya_testkit::SeededRng;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// What damage was done, and what became of it.
+/// Totals of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Damages {
-    /// Folders that were damaged.
+pub struct DamageReport {
+    /// Damaged folders.
     pub folders: u64,
-    /// Damages that were done to them.
-    pub hits: u64,
-    /// Events that were in them.
+    /// Damages to them.
+    pub damages: u64,
+    /// Events in them.
     pub events: u64,
-    /// Events that could not be read any more.
+    /// Events that could not be read.
     pub lost: u64,
-    /// Those of them that were said to be lost by their offsets.
-    pub named: u64,
-    /// Folders that were refused at opening.
-    pub refused: u64,
-    /// Folders of which nothing that counts was hit.
-    pub whole: u64,
+    /// Those that were reported by their offsets.
+    pub located: u64,
+    /// Folders that could not be opened.
+    pub rejected: u64,
+    /// Folders that were found intact.
+    pub intact: u64,
 }
 
-impl Damages {
-    /// Adds what another seed has seen.
+impl DamageReport {
+    /// Adds the totals of another seed.
     pub fn add(&mut self, other: &Self) {
         self.folders += other.folders;
-        self.hits += other.hits;
+        self.damages += other.damages;
         self.events += other.events;
         self.lost += other.lost;
-        self.named += other.named;
-        self.refused += other.refused;
-        self.whole += other.whole;
+        self.located += other.located;
+        self.rejected += other.rejected;
+        self.intact += other.intact;
     }
 }
 
-/// Makes a folder, damages copies of it, and looks at each; panics where the invariant breaks.
-pub async fn damage(seed: u64) -> Damages {
-    let mut dice = Dice::new(seed);
+/// Writes a folder, damages three copies of it and checks each.
+///
+/// # Panics
+/// If the invariant is violated.
+pub async fn simulate_damage(seed: u64) -> DamageReport {
+    let mut rng = SeededRng::new(seed);
     let scratch = scratch();
     let original = scratch.path().join("original");
-    let written = folder::write(&original, &mut dice).await;
-    let mut report = Damages::default();
+    let fixture = fixture::write(&original, &mut rng).await;
+    let mut report = DamageReport::default();
     for copy in 0..3 {
         let path = scratch.path().join(copy.to_string());
-        folder::copy_all(&original, &path);
-        let hits = hit::hits(&path, &original, &mut dice);
+        fixture::copy_folder(&original, &path);
+        let damages = inject::inject(&path, &original, &mut rng);
         report.folders += 1;
-        report.hits += hits.len() as u64;
-        report.events += written.events.len() as u64;
-        let case =
-            Case { story: format!("seed {seed}, copy {copy}: {hits:#?}"), written: &written, path: &path };
-        case.holds(&scratch.path().join(format!("{copy}-opened")), &mut report).await;
+        report.damages += damages.len() as u64;
+        report.events += fixture.events.len() as u64;
+        let case = Case {
+            description: format!("seed {seed}, copy {copy}: {damages:#?}"),
+            fixture: &fixture,
+            path: &path,
+        };
+        case.check_invariant(&scratch.path().join(format!("{copy}-opened")), &mut report).await;
     }
     report
 }
 
-/// Where writing costs no disk, if there is such a place.
+/// Creates a temporary folder, in memory if possible.
 fn scratch() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
-    let made = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-    made.expect("a folder can be made")
+    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    folder.expect("the folder is created")
 }
 
 struct Case<'a> {
-    story: String,
-    written: &'a Written,
+    description: String,
+    fixture: &'a Fixture,
     path: &'a Path,
 }
 
-/// Everything that can be read: events by their places, and the entries of the table.
+/// The contents of a store: events by their pointers, and table entries.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Contents {
     events: BTreeMap<EventPointer, Vec<u8>>,
@@ -89,44 +95,45 @@ struct Contents {
 }
 
 impl Case<'_> {
-    fn ensure(&self, holds: bool, what: &str) {
-        assert!(holds, "{what}\n{}", self.story);
+    fn ensure(&self, condition: bool, what: &str) {
+        assert!(condition, "{what}\n{}", self.description);
     }
 
-    async fn holds(&self, opened: &Path, report: &mut Damages) {
+    async fn check_invariant(&self, opened: &Path, report: &mut DamageReport) {
         if let Some(format) = self.other_format() {
-            return self.is_of_another_format(&format, report);
+            return self.check_other_format(&format, report);
         }
         let before = files(self.path);
-        folder::copy_all(self.path, opened);
-        self.opens(opened, report).await;
-        let (found, read) = self.check(&before, report).await;
-        self.repairs(&found, &read).await;
+        fixture::copy_folder(self.path, opened);
+        self.check_open(opened, report).await;
+        let (found, read) = self.check_examine(&before, report).await;
+        self.check_repair(&found, &read).await;
     }
 
-    /// Whether nothing in the folder can say that this event was ever there: the process was killed, what it said last of how
-    /// far the log was synced is not there any more, and the event was written since the last file was begun.
-    fn is_unknown(&self, pointer: &EventPointer) -> bool {
-        let is_said = self.written.is_orderly || self.path.join("SYNCED").exists();
-        !is_said && (self.written.is_in_the_last_file(pointer) || self.written.is_staged(pointer))
+    /// Whether nothing in the folder can tell that this event existed: the process was killed, the record of
+    /// the synced length is lost, and the event is in the last log file or of a transaction.
+    fn is_untraceable(&self, pointer: &EventPointer) -> bool {
+        let is_recorded = self.fixture.is_closed || self.path.join("SYNCED").exists();
+        !is_recorded && (self.fixture.is_in_last_file(pointer) || self.fixture.is_staged(pointer))
     }
 
-    /// What the file FORMAT says, when a bit of it says that another version wrote the folder.
+    /// Returns the content of the file FORMAT if it is that of another version.
     fn other_format(&self) -> Option<String> {
         let text = std::fs::read_to_string(self.path.join("FORMAT")).ok()?;
         let version: u32 = text.trim().strip_prefix("kulya-store ")?.parse().ok()?;
         (![2, 3].contains(&version)).then_some(text)
     }
 
-    /// Nobody touches what another version may have written; what is wrong is said.
-    fn is_of_another_format(&self, format: &str, report: &mut Damages) {
+    /// Checks that a folder of another format is rejected with that format and not changed.
+    fn check_other_format(&self, format: &str, report: &mut DamageReport) {
         let before = files(self.path);
-        for refused in [
+        for error in [
             open(self.path).err(),
             EmbeddedStore::examine(self.path).err(),
             EmbeddedStore::repair(self.path).err(),
         ] {
-            let error = refused.unwrap_or_else(|| panic!("format {format:?} is read\n{}", self.story));
+            let error =
+                error.unwrap_or_else(|| panic!("format {format:?} is accepted\n{}", self.description));
             self.ensure(
                 error.to_string().contains(format.trim()),
                 &format!("{error} does not name the format"),
@@ -134,32 +141,32 @@ impl Case<'_> {
         }
         let mut after = files(self.path);
         after.remove(&self.path.join("LOCK"));
-        self.ensure(after == before, "a folder of another format has changed");
-        report.refused += 1;
+        self.ensure(after == before, "a folder of another format was changed");
+        report.rejected += 1;
     }
 
-    /// An opening as it is refuses, or gives what was written, or an error where it is read.
-    async fn opens(&self, path: &Path, report: &mut Damages) {
+    /// Checks that opening without a repair fails, or that each read returns correct data or an error.
+    async fn check_open(&self, path: &Path, report: &mut DamageReport) {
         let store = match open(path) {
             Ok(store) => store,
             Err(error) => {
                 let text = error.to_string();
-                // without the file FORMAT it is a folder of something else
+                // without the file FORMAT it is not a store
                 let is_foreign = error.kind() == ErrorKind::InvalidInput && !path.join("FORMAT").exists();
                 self.ensure(
                     is_foreign || error.kind() == ErrorKind::Corrupt,
                     &format!("opening fails with {error:?}"),
                 );
-                self.ensure(text.len() > 30, &format!("the refusal names nothing: {text}"));
-                report.refused += 1;
+                self.ensure(text.len() > 30, &format!("the error does not name the damage: {text}"));
+                report.rejected += 1;
                 return;
             }
         };
-        for stream in &self.written.streams {
+        for stream in &self.fixture.streams {
             match bounded_read(&store, stream).await {
                 Ok(events) => {
                     for (pointer, event) in events {
-                        self.is_true(&pointer, &event);
+                        self.check_event(&pointer, &event);
                     }
                 }
                 Err(error) => self.ensure(
@@ -168,136 +175,147 @@ impl Case<'_> {
                 ),
             }
         }
-        let is_certain =
-            |pointer: &&EventPointer| self.written.is_certain(pointer) && !self.is_unknown(pointer);
-        for pointer in self.written.events.keys().filter(is_certain) {
+        let is_durable =
+            |pointer: &&EventPointer| self.fixture.is_durable(pointer) && !self.is_untraceable(pointer);
+        for pointer in self.fixture.events.keys().filter(is_durable) {
             match store.event(pointer).await {
-                Ok(event) => self.is_true(pointer, &event),
+                Ok(event) => self.check_event(pointer, &event),
                 Err(error) => self.ensure(
                     error.kind() == ErrorKind::Corrupt,
-                    &format!("the store opens, and {pointer} is {error:?}"),
+                    &format!("the store opens, but reading {pointer} fails with {error:?}"),
                 ),
             }
         }
     }
 
-    fn is_true(&self, pointer: &EventPointer, event: &[u8]) {
-        let was = self.written.events.get(pointer).map(Vec::as_slice);
+    fn check_event(&self, pointer: &EventPointer, event: &[u8]) {
+        let expected = self.fixture.events.get(pointer).map(Vec::as_slice);
         self.ensure(
-            was == Some(event),
-            &format!("{pointer} reads as {}, which was not written", shown(event)),
+            expected == Some(event),
+            &format!("{pointer} reads as {}, which was not written", excerpt(event)),
         );
     }
 
-    /// A check says what is lost, and changes nothing.
-    async fn check(
+    /// Checks that an examination reports every loss and changes nothing.
+    async fn check_examine(
         &self,
         before: &BTreeMap<std::path::PathBuf, Vec<u8>>,
-        report: &mut Damages,
+        report: &mut DamageReport,
     ) -> (Salvaged, Contents) {
         let (found, store) = EmbeddedStore::examine(self.path)
-            .unwrap_or_else(|e| panic!("a check fails: {e:?}\n{}", self.story));
+            .unwrap_or_else(|e| panic!("the check fails: {e:?}\n{}", self.description));
         let read = contents(&store)
             .await
-            .unwrap_or_else(|e| panic!("what is left cannot be read: {e:?}\n{}", self.story));
+            .unwrap_or_else(|e| panic!("the remaining data cannot be read: {e:?}\n{}", self.description));
         drop(store);
-        self.ensure(files(self.path) == *before, "a check has changed the folder");
-        let intact = hit::Intact::of(self.path, self.written);
-        let (mut unnamed, mut lost) = (0, 0);
-        for (pointer, event) in &self.written.events {
+        self.ensure(files(self.path) == *before, "the check changed the folder");
+        let intact = inject::Intact::find(self.path, self.fixture);
+        let (mut unlocated, mut lost) = (0, 0);
+        for (pointer, event) in &self.fixture.events {
             let is_read = read.events.contains_key(pointer) || is_renamed(&found, &read, pointer, event);
-            if is_read || !self.written.is_certain(pointer) || self.is_unknown(pointer) {
+            if is_read || !self.fixture.is_durable(pointer) || self.is_untraceable(pointer) {
                 continue;
             }
-            self.ensure(!intact.has(pointer), &format!("{pointer} was not hit, and is given up: {found:#?}"));
+            self.ensure(
+                !intact.contains(pointer),
+                &format!("{pointer} is intact but reported as lost: {found:#?}"),
+            );
             lost += 1;
             report.lost += 1;
-            let is_named = is_named(&found, pointer);
-            report.named += u64::from(is_named);
-            unnamed += u64::from(!is_named);
+            let is_located = is_located(&found, pointer);
+            report.located += u64::from(is_located);
+            unlocated += u64::from(!is_located);
         }
         let allowed = found.events_lost.unwrap_or(u64::MAX);
         self.ensure(
-            lost == 0 || found.is_damaged() && unnamed <= allowed,
-            &format!("{lost} events are lost, {unnamed} of them unnamed: {found:#?}"),
+            lost == 0 || found.is_damaged() && unlocated <= allowed,
+            &format!("{lost} events are lost, {unlocated} of them without an offset: {found:#?}"),
         );
         for (pointer, event) in &read.events {
             if pointer.segment.stream.scope.as_str() == "recovered" {
-                let texts = self.written.events.values();
-                self.ensure(texts.into_iter().any(|was| was == event), &format!("{pointer} was not written"));
+                let texts = self.fixture.events.values();
+                self.ensure(
+                    texts.into_iter().any(|expected| expected == event),
+                    &format!("{pointer} was not written"),
+                );
             } else {
-                self.is_true(pointer, event);
+                self.check_event(pointer, event);
             }
         }
         for (key, value) in &read.entries {
-            let was = self.written.entries.get(key);
-            let is_last = was.and_then(|values| values.last()) == Some(value);
-            let is_one = was.is_some_and(|values| values.contains(value));
+            let values = self.fixture.entries.get(key);
+            let is_last = values.and_then(|values| values.last()) == Some(value);
+            let is_one = values.is_some_and(|values| values.contains(value));
             self.ensure(is_one, &format!("entry {key:?} has a value that it never had"));
             self.ensure(
                 is_last || found.is_damaged() || found.torn.is_some(),
-                &format!("entry {key:?} has an old value, and nothing is damaged"),
+                &format!("entry {key:?} has an old value although nothing is damaged"),
             );
         }
-        report.whole += u64::from(!found.is_damaged());
+        report.intact += u64::from(!found.is_damaged());
         (found, read)
     }
 
-    async fn repairs(&self, found: &Salvaged, read: &Contents) {
+    async fn check_repair(&self, found: &Salvaged, read: &Contents) {
         let repaired = EmbeddedStore::repair(self.path)
-            .unwrap_or_else(|e| panic!("a repair fails: {e:?}\n{found:#?}\n{}", self.story));
-        self.ensure(repaired == *found, &format!("the repair says {repaired:#?} and the check {found:#?}"));
-        for is_again in [false, true] {
+            .unwrap_or_else(|e| panic!("the repair fails: {e:?}\n{found:#?}\n{}", self.description));
+        self.ensure(
+            repaired == *found,
+            &format!("the repair reports {repaired:#?} and the check {found:#?}"),
+        );
+        for is_second in [false, true] {
             let store = open(self.path).unwrap_or_else(|e| {
-                panic!("it does not open after a repair: {e:?}\n{found:#?}\n{}", self.story)
+                panic!("opening after the repair fails: {e:?}\n{found:#?}\n{}", self.description)
             });
             store
                 .verify()
                 .await
-                .unwrap_or_else(|e| panic!("not whole after a repair: {e:?}\n{}", self.story));
+                .unwrap_or_else(|e| panic!("damaged after the repair: {e:?}\n{}", self.description));
             let now = contents(&store).await;
-            let now = now
-                .unwrap_or_else(|e| panic!("unreadable after a repair: {e:?}\n{found:#?}\n{}", self.story));
-            let kept = read.events.iter().all(|(pointer, event)| now.events.get(pointer) == Some(event));
-            self.ensure(kept && now.entries == read.entries, "after the repair the store is another");
-            self.ensure(is_again || now.events == read.events, "after the repair there is more than before");
-            if !is_again {
-                self.takes_events(&store, found).await;
+            let now = now.unwrap_or_else(|e| {
+                panic!("unreadable after the repair: {e:?}\n{found:#?}\n{}", self.description)
+            });
+            let is_complete =
+                read.events.iter().all(|(pointer, event)| now.events.get(pointer) == Some(event));
+            self.ensure(is_complete && now.entries == read.entries, "the repair lost data");
+            self.ensure(is_second || now.events == read.events, "the repair added data");
+            if !is_second {
+                self.check_append(&store, found).await;
             }
-            store.close().await.expect("an end is orderly");
+            store.close().await.expect("the store closes");
             drop(store);
             let _ = std::fs::remove_dir_all(self.path.join("index"));
         }
-        let (found, _) = EmbeddedStore::examine(self.path).expect("a check can be made");
+        let (found, _) = EmbeddedStore::examine(self.path).expect("the check runs");
         self.ensure(!found.is_damaged() && found.torn.is_none(), &format!("after the repair: {found:#?}"));
     }
 
-    async fn takes_events(&self, store: &EmbeddedStore, found: &Salvaged) {
-        for stream in &self.written.streams {
+    async fn check_append(&self, store: &EmbeddedStore, found: &Salvaged) {
+        for stream in &self.fixture.streams {
             let append = Append::keyed(stream, "k", b"after the repair".to_vec());
             match store.commit(Commit::events(vec![append])).await {
-                Ok(done) => {
-                    let pointer = done.pointers.get(0).expect("one event has one pointer");
-                    let was_given = self.written.is_certain(&pointer) && !self.is_unknown(&pointer);
+                Ok(committed) => {
+                    let pointer = committed.pointers.get(0).expect("one event has one pointer");
+                    let was_used = self.fixture.is_durable(&pointer) && !self.is_untraceable(&pointer);
                     self.ensure(
-                        !was_given && !is_named(found, &pointer),
-                        &format!("{pointer} is given a second time: {found:#?}"),
+                        !was_used && !is_located(found, &pointer),
+                        &format!("{pointer} is used a second time: {found:#?}"),
                     );
-                    let event = store.event(&pointer).await.expect("what was written is read");
-                    self.ensure(event == b"after the repair"[..], "what was written is read");
+                    let event = store.event(&pointer).await.expect("the new event is read");
+                    self.ensure(event == b"after the repair"[..], "the new event is read");
                 }
-                // its making was lost, or it is sealed
+                // its creation was lost, or it is sealed
                 Err(error) => self.ensure(
                     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Sealed),
-                    &format!("{stream} takes no event: {error:?}"),
+                    &format!("{stream} accepts no event: {error:?}"),
                 ),
             }
         }
     }
 }
 
-/// Whether an event is said to be lost by its offset.
-fn is_named(found: &Salvaged, pointer: &EventPointer) -> bool {
+/// Whether an event is reported as lost by its offset.
+fn is_located(found: &Salvaged, pointer: &EventPointer) -> bool {
     found.lost.iter().any(|lost| {
         lost.stream == pointer.segment.stream
             && lost.segment == pointer.segment.number
@@ -306,24 +324,25 @@ fn is_named(found: &Salvaged, pointer: &EventPointer) -> bool {
     })
 }
 
-/// Whether an event is read under a name that a salvage has given to its stream.
+/// Whether an event is read from a stream whose name was lost and generated.
 fn is_renamed(found: &Salvaged, read: &Contents, pointer: &EventPointer, event: &[u8]) -> bool {
     !found.named.is_empty()
-        && read.events.iter().any(|(at, is)| {
-            at.segment.stream.scope.as_str() == "recovered"
-                && (at.segment.number, at.offset) == (pointer.segment.number, pointer.offset)
-                && is == event
+        && read.events.iter().any(|(found, content)| {
+            found.segment.stream.scope.as_str() == "recovered"
+                && (found.segment.number, found.offset) == (pointer.segment.number, pointer.offset)
+                && content == event
         })
 }
 
-fn shown(bytes: &[u8]) -> String {
+/// Formats the start of an event.
+fn excerpt(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes.get(..40).unwrap_or(bytes)).into_owned();
-    format!("{text:?} and {} bytes in all", bytes.len())
+    format!("{text:?}, {} bytes", bytes.len())
 }
 
 fn open(path: &Path) -> kulya_store::Result<EmbeddedStore> {
     let components =
-        Components { log_file_bytes: folder::LOG_FILE_BYTES, inline: true, ..Components::default() };
+        Components { log_file_bytes: fixture::LOG_FILE_BYTES, inline: true, ..Components::default() };
     EmbeddedStore::open_with(path, components)
 }
 

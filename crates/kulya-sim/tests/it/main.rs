@@ -1,158 +1,167 @@
-//! A thousand seeds, ten crashes each. A seed that ever breaks the invariant is kept here, with what it found.
+//! Runs the simulations with fixed seeds. A seed that once violated the invariant stays here, with the bug it
+//! found.
 
-use kulya_sim::{Damages, Report, Wired, live, live_wired};
+use kulya_sim::{
+    ConnectionLossReport, CrashReport, DamageReport, simulate_connection_loss, simulate_crashes,
+};
 
-fn lived(seed: u64, crashes: u64) -> Report {
+fn crashes(seed: u64, count: u64) -> CrashReport {
     println!("seed {seed}");
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be made");
-    runtime.block_on(live(seed, crashes))
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime starts");
+    runtime.block_on(simulate_crashes(seed, count))
 }
 
 #[test]
-fn a_seed_is_one_history() {
-    let first = lived(1, 10);
-    assert_eq!(first, lived(1, 10));
-    assert_ne!(first.trace, lived(2, 10).trace);
+fn seed_of_crashes_is_deterministic() {
+    let first = crashes(1, 10);
+    assert_eq!(first, crashes(1, 10));
+    assert_ne!(first.trace, crashes(2, 10).trace);
 }
 
-/// A file that was removed came back with a bit flipped that the world had forgotten to flip back.
+/// A removed file came back with a flipped bit that the simulation had not flipped back.
 #[test]
-fn a_seed_that_broke_the_world() {
-    lived(43557, 10);
+fn seed_with_a_restored_damaged_file() {
+    crashes(43557, 10);
 }
 
-/// So many seeds from one on, each through ten crashes.
-fn seeds(from: u64) {
-    let mut total = Report::default();
+/// Runs 250 seeds with ten crashes each.
+fn crash_seeds(from: u64) {
+    let mut total = CrashReport::default();
     for seed in from..from + 250 {
-        total.add(&lived(seed, 10));
+        total.add(&crashes(seed, 10));
     }
-    // the world does what it is there for
+    // the faults happened
     assert_eq!(total.crashes, 2500);
     assert!(
-        total.losses > 300 && total.refusals > 500 && total.steps > 20_000 && total.compactions > 300,
+        total.losses > 300 && total.detected_damages > 500 && total.steps > 20_000 && total.compactions > 300,
         "{total:?}"
     );
 }
 
-// in parts, so that they run side by side
+// in parts, which run in parallel
 
 #[test]
-fn seeds_keep_the_invariant_1() {
-    seeds(0);
+fn crashes_lose_nothing_durable_1() {
+    crash_seeds(0);
 }
 
 #[test]
-fn seeds_keep_the_invariant_2() {
-    seeds(250);
+fn crashes_lose_nothing_durable_2() {
+    crash_seeds(250);
 }
 
 #[test]
-fn seeds_keep_the_invariant_3() {
-    seeds(500);
+fn crashes_lose_nothing_durable_3() {
+    crash_seeds(500);
 }
 
 #[test]
-fn seeds_keep_the_invariant_4() {
-    seeds(750);
+fn crashes_lose_nothing_durable_4() {
+    crash_seeds(750);
 }
 
-/// What the fuzzers have found worth keeping, and what they once broke something with.
-fn corpus(target: &str, each: impl Fn(&[u8])) {
+/// Runs a fuzz target with its corpus, which includes inputs of fixed bugs.
+fn run_corpus(target: &str, run: impl Fn(&[u8])) {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
     let mut files = 0;
-    for entry in std::fs::read_dir(&folder).expect("the corpus is there") {
-        let bytes = std::fs::read(entry.expect("a folder can be read").path()).expect("a file can be read");
-        each(&bytes);
+    for entry in std::fs::read_dir(&folder).expect("the corpus exists") {
+        let bytes = std::fs::read(entry.expect("the folder is read").path()).expect("the file is read");
+        run(&bytes);
         files += 1;
     }
-    assert!(files > 10, "the corpus of {target} is kept");
+    assert!(files > 10, "the corpus of {target} is incomplete");
 }
 
 #[test]
-fn the_fuzzers_corpora_break_nothing() {
-    corpus("frame", kulya_sim::bytes::frame);
-    corpus("recovery", kulya_sim::bytes::recovery);
-    corpus("pointer", kulya_sim::bytes::pointer);
-    corpus("cut", kulya_sim::bytes::cut);
-    corpus("keys", kulya_sim::bytes::keys);
-    corpus("header", kulya_sim::bytes::header);
-    corpus("codec", kulya_sim::bytes::codec);
-    corpus("protobuf", kulya_sim::bytes::protobuf);
-    corpus("avro_schema", kulya_sim::bytes::avro_schema);
-    corpus("json_schema", kulya_sim::bytes::json_schema);
-    corpus("protobuf_schema", kulya_sim::bytes::protobuf_schema);
-    corpus("registry_rest", kulya_sim::bytes::registry_rest);
+fn fuzzing_corpora_pass() {
+    run_corpus("frame", kulya_sim::fuzzing::frame);
+    run_corpus("recovery", kulya_sim::fuzzing::recovery);
+    run_corpus("pointer", kulya_sim::fuzzing::pointer);
+    run_corpus("cut", kulya_sim::fuzzing::cut);
+    run_corpus("keys", kulya_sim::fuzzing::keys);
+    run_corpus("header", kulya_sim::fuzzing::header);
+    run_corpus("codec", kulya_sim::fuzzing::codec);
+    run_corpus("protobuf", kulya_sim::fuzzing::protobuf);
+    run_corpus("avro_schema", kulya_sim::fuzzing::avro_schema);
+    run_corpus("json_schema", kulya_sim::fuzzing::json_schema);
+    run_corpus("protobuf_schema", kulya_sim::fuzzing::protobuf_schema);
+    run_corpus("registry_rest", kulya_sim::fuzzing::registry_rest);
 }
 
 #[test]
 fn killed_processes_lose_nothing() {
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_kulya-sim"));
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
     for seed in 1..=3 {
-        let folder = tempfile::tempdir().expect("a folder can be made");
-        let kills = runtime.block_on(kulya_sim::kill(program, folder.path(), seed, 20));
+        let folder = tempfile::tempdir().expect("the folder is created");
+        let kills = runtime.block_on(kulya_sim::simulate_kills(program, folder.path(), seed, 20));
         assert!(kills.kills == 20 && kills.steps > 100, "{kills:?}");
     }
 }
 
-/// The maintenance panicked at the first stream with retention, on its own thread alone, where no world had it.
+/// Maintenance once panicked at the first stream with retention, on its own thread only.
 #[test]
-fn maintenance_runs_as_a_server_runs_it() {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+fn maintenance_on_its_own_threads() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
     let (mut events, mut truncations, mut compactions) = (0, 0, 0);
     for seed in 0..20 {
         println!("maintained seed {seed}");
-        let seen = runtime.block_on(kulya_sim::live_maintained(seed, 6));
-        events += seen.events;
-        truncations += seen.truncations;
-        compactions += seen.compactions;
+        let report = runtime.block_on(kulya_sim::simulate_maintenance(seed, 6));
+        events += report.events;
+        truncations += report.truncations;
+        compactions += report.compactions;
     }
     assert!(events > 2000 && truncations > 50 && compactions > 20, "{events} {truncations} {compactions}");
 }
 
-fn wired(seed: u64) -> Wired {
-    println!("wired seed {seed}");
+fn connection_losses(seed: u64) -> ConnectionLossReport {
+    println!("connection loss seed {seed}");
     let mut builder = tokio::runtime::Builder::new_current_thread();
-    let runtime = builder.enable_time().start_paused(true).build().expect("a runtime can be made");
-    runtime.block_on(live_wired(seed, 40))
+    let runtime = builder.enable_time().start_paused(true).build().expect("a runtime starts");
+    runtime.block_on(simulate_connection_loss(seed, 40))
 }
 
 #[test]
-fn a_wired_seed_is_one_history() {
-    let first = wired(1);
-    assert_eq!(first, wired(1));
-    assert_ne!(first.trace, wired(2).trace);
+fn seed_of_connection_losses_is_deterministic() {
+    let first = connection_losses(1);
+    assert_eq!(first, connection_losses(1));
+    assert_ne!(first.trace, connection_losses(2).trace);
 }
 
 #[test]
-fn no_cut_changes_what_a_call_does() {
-    let mut total = Wired::default();
+fn calls_are_exactly_once_despite_connection_losses() {
+    let mut total = ConnectionLossReport::default();
     for seed in 0..60 {
-        total.add(&wired(seed));
+        total.add(&connection_losses(seed));
     }
-    // the network does what it is there for
-    assert!(total.cuts > 1000 && total.restarts > 300 && total.lost > 20 && total.aborted > 5, "{total:?}");
+    // the faults happened
+    assert!(
+        total.losses > 1000 && total.restarts > 300 && total.lost_responses > 20 && total.aborted > 5,
+        "{total:?}"
+    );
 }
 
-/// Real folders, three damaged copies of each.
-fn damaged(seeds: std::ops::Range<u64>) {
-    let mut total = Damages::default();
+/// Runs seeds with three damaged folders each.
+fn damage_seeds(seeds: std::ops::Range<u64>) {
+    let mut total = DamageReport::default();
     for seed in seeds {
         println!("seed {seed}");
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be made");
-        total.add(&runtime.block_on(kulya_sim::damage(seed)));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime starts");
+        total.add(&runtime.block_on(kulya_sim::simulate_damage(seed)));
     }
-    // the damage does what it is there for
-    assert!(total.refused * 3 > total.folders && total.named > total.folders && total.whole > 0, "{total:?}");
+    // the faults happened
+    assert!(
+        total.rejected * 3 > total.folders && total.located > total.folders && total.intact > 0,
+        "{total:?}"
+    );
 }
 
 #[test]
-fn damage_takes_what_it_hits_and_says_so_1() {
-    damaged(0..50);
+fn damage_is_reported_and_repaired_1() {
+    damage_seeds(0..50);
 }
 
 #[test]
-fn damage_takes_what_it_hits_and_says_so_2() {
-    damaged(50..100);
+fn damage_is_reported_and_repaired_2() {
+    damage_seeds(50..100);
 }

@@ -7,7 +7,7 @@ use super::{instance, orders, positions};
 use crate::{IntegrityReport, ObjectLogStore, Settings, StoreLocation, repair, verify};
 use bytes::Bytes;
 use futures::TryStreamExt;
-use kulya_dice::Dice;
+use kulya_testkit::SeededRng;
 use kulya_store::clock::ManualClock;
 use kulya_store::{
     Append, Commit, Condition, ErrorKind, EventPointer, Scope, StreamConfig, StreamId, StreamStore,
@@ -68,11 +68,11 @@ struct Acknowledged {
 /// Runs one seed. Returns whether the damage hit nothing that is needed, and whether the store could be
 /// opened.
 async fn run_seed(seed: u64) -> (bool, bool) {
-    let mut dice = Dice::new(seed);
+    let mut rng = SeededRng::new(seed);
     let objects: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     let clock = Arc::new(ManualClock::at(Duration::from_secs(1000)));
-    let acknowledged = write(&objects, &clock, &mut dice).await;
-    let damaged = damage(&objects, &mut dice).await;
+    let acknowledged = write(&objects, &clock, &mut rng).await;
+    let damaged = damage(&objects, &mut rng).await;
     println!("damaged: {damaged:?}");
     let prefix = Path::default();
     let found = match verify(Arc::clone(&objects), &prefix, settings(&clock)).await {
@@ -113,7 +113,7 @@ async fn run_seed(seed: u64) -> (bool, bool) {
 }
 
 /// Writes a store with merged events, several checkpoints, and log objects after the newest.
-async fn write(objects: &Arc<dyn ObjectStore>, clock: &Arc<ManualClock>, dice: &mut Dice) -> Acknowledged {
+async fn write(objects: &Arc<dyn ObjectStore>, clock: &Arc<ManualClock>, rng: &mut SeededRng) -> Acknowledged {
     let store = ObjectLogStore::open(Arc::clone(objects), &Path::default(), settings(clock)).await.unwrap();
     store.create_scope(&Scope::new("shop").unwrap()).await.unwrap();
     let streams = [orders(), StreamId::new("shop", "returns").unwrap()];
@@ -122,16 +122,16 @@ async fn write(objects: &Arc<dyn ObjectStore>, clock: &Arc<ManualClock>, dice: &
     }
     store.create_table(&positions()).await.unwrap();
     let mut acknowledged = Acknowledged::default();
-    let commits = 5 + dice.roll(60);
+    let commits = 5 + rng.u64_below(60);
     for n in 0..commits {
-        clock.advance(Duration::from_millis(dice.roll(20)));
+        clock.advance(Duration::from_millis(rng.u64_below(20)));
         let mut commit = Commit::default();
-        for _ in 0..dice.roll(4) {
-            let text = format!("{n} {}", "x".repeat(dice.roll(300) as usize));
-            commit.appends.push(Append::keyed(&streams[dice.below(2)], dice.roll(5).to_string(), text));
+        for _ in 0..rng.u64_below(4) {
+            let text = format!("{n} {}", "x".repeat(rng.u64_below(300) as usize));
+            commit.appends.push(Append::keyed(&streams[rng.index(2)], rng.u64_below(5).to_string(), text));
         }
-        if dice.once_in(2) {
-            let key = dice.roll(8);
+        if rng.one_in(2) {
+            let key = rng.u64_below(8);
             acknowledged.entries.insert(key, n.to_string());
             commit.changes =
                 vec![TableChange::put(&positions(), key.to_string(), Condition::Any, n.to_string())];
@@ -141,7 +141,7 @@ async fn write(objects: &Arc<dyn ObjectStore>, clock: &Arc<ManualClock>, dice: &
         for (pointer, event) in done.pointers.iter().zip(events) {
             acknowledged.events.insert((pointer.segment.to_string(), pointer.offset), (pointer, event));
         }
-        if dice.once_in(12) {
+        if rng.one_in(12) {
             store.compact().await.unwrap();
         }
     }
@@ -150,7 +150,7 @@ async fn write(objects: &Arc<dyn ObjectStore>, clock: &Arc<ManualClock>, dice: &
 }
 
 /// Damages some objects and returns their names.
-async fn damage(objects: &Arc<dyn ObjectStore>, dice: &mut Dice) -> BTreeSet<String> {
+async fn damage(objects: &Arc<dyn ObjectStore>, rng: &mut SeededRng) -> BTreeSet<String> {
     let found: Vec<object_store::ObjectMeta> = objects.list(None).try_collect().await.unwrap();
     let mut names: Vec<Path> = found.into_iter().map(|meta| meta.location).collect();
     names.retain(|name| !name.as_ref().starts_with("closed"));
@@ -158,15 +158,15 @@ async fn damage(objects: &Arc<dyn ObjectStore>, dice: &mut Dice) -> BTreeSet<Str
     // the loss of the last log objects cannot be detected
     let last = names.iter().rfind(|name| name.as_ref().starts_with("log")).cloned();
     let mut damaged = BTreeSet::new();
-    for _ in 0..1 + dice.roll(3) {
-        let name = names[dice.below(names.len())].clone();
+    for _ in 0..1 + rng.u64_below(3) {
+        let name = names[rng.index(names.len())].clone();
         let Ok(got) = objects.get(&name).await else { continue };
         let mut bytes = got.bytes().await.unwrap().to_vec();
         let before = bytes.clone();
-        let from = dice.below(bytes.len().max(1));
-        match dice.roll(6) {
-            0 | 1 if !bytes.is_empty() => bytes[from] ^= 1 << dice.roll(8),
-            2 => bytes.iter_mut().skip(from).take(1 + dice.roll(200) as usize).for_each(|byte| *byte = 0),
+        let from = rng.index(bytes.len().max(1));
+        match rng.u64_below(6) {
+            0 | 1 if !bytes.is_empty() => bytes[from] ^= 1 << rng.u64_below(8),
+            2 => bytes.iter_mut().skip(from).take(1 + rng.u64_below(200) as usize).for_each(|byte| *byte = 0),
             3 => bytes.truncate(from),
             4 if Some(&name) != last.as_ref() => {
                 objects.delete(&name).await.unwrap();
@@ -174,7 +174,7 @@ async fn damage(objects: &Arc<dyn ObjectStore>, dice: &mut Dice) -> BTreeSet<Str
                 continue;
             }
             _ => {
-                let other = names[dice.below(names.len())].clone();
+                let other = names[rng.index(names.len())].clone();
                 if let Ok(got) = objects.get(&other).await {
                     bytes = got.bytes().await.unwrap().to_vec();
                     objects.put(&other, before.clone().into()).await.unwrap();

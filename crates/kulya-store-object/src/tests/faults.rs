@@ -4,7 +4,7 @@
 use super::faulty_storage::FaultyStorage;
 use super::{event, instance, memory, orders};
 use crate::{ObjectLogStore, Settings};
-use kulya_dice::Dice;
+use kulya_testkit::SeededRng;
 use kulya_store::clock::ManualClock;
 use kulya_store::memory::MemoryStore;
 use kulya_store::model::{self, Step};
@@ -50,8 +50,8 @@ struct Cluster {
 }
 
 impl Cluster {
-    fn new(dice: &mut Dice) -> Self {
-        let percent = dice.of(&[5, 20, 40]);
+    fn new(rng: &mut SeededRng) -> Self {
+        let percent = rng.pick(&[5, 20, 40]);
         Self { objects: memory(), connections: Vec::new(), clock: Arc::default(), percent }
     }
 
@@ -71,8 +71,8 @@ impl Cluster {
     }
 
     /// Opens a store as another process.
-    async fn open(&mut self, dice: &mut Dice) -> ObjectLogStore {
-        let connection = FaultyStorage::new(&self.objects, dice.number(), self.percent);
+    async fn open(&mut self, rng: &mut SeededRng) -> ObjectLogStore {
+        let connection = FaultyStorage::new(&self.objects, rng.next_u64(), self.percent);
         self.connections.push(connection.clone());
         let objects: Arc<dyn ObjectStore> = connection;
         let prefix = Path::from("s");
@@ -125,12 +125,12 @@ fn several_stores_match_the_reference_model() {
 /// Runs steps sequentially, each by one of three stores. A step with an unknown outcome was applied
 /// completely or not at all. Returns the number of those.
 async fn run_sequentially(seed: u64) -> u64 {
-    let mut dice = Dice::new(seed);
-    let mut cluster = Cluster::new(&mut dice);
+    let mut rng = SeededRng::new(seed);
+    let mut cluster = Cluster::new(&mut rng);
     let oracle = MemoryStore::with_clock(cluster.clock.clone());
     let mut stores = Vec::new();
     for _ in 0..3 {
-        stores.push(cluster.open(&mut dice).await);
+        stores.push(cluster.open(&mut rng).await);
     }
     model::set_up(&oracle).await.unwrap();
     retry(|| model::set_up(&stores[0])).await;
@@ -142,7 +142,7 @@ async fn run_sequentially(seed: u64) -> u64 {
     for _ in 0..25 {
         cluster.clock.advance(Duration::from_millis(13));
         let step: Step = model::any_step().new_tree(&mut runner).unwrap().current();
-        let who = dice.below(3);
+        let who = rng.index(3);
         match model::apply(&stores[who], &step).await {
             Ok(answer) => assert_eq!(answer, model::apply(&oracle, &step).await.unwrap(), "{step:?}"),
             Err(error) if error.kind() == ErrorKind::Unreachable => {
@@ -158,8 +158,8 @@ async fn run_sequentially(seed: u64) -> u64 {
             }
             Err(error) => panic!("{step:?}: {error:?}"),
         }
-        if dice.once_in(12) {
-            stores[who] = cluster.open(&mut dice).await;
+        if rng.one_in(12) {
+            stores[who] = cluster.open(&mut rng).await;
         }
     }
     let expected = model::digest(&oracle).await.unwrap();
@@ -175,7 +175,7 @@ async fn run_sequentially(seed: u64) -> u64 {
 }
 
 fn seeded_choice(seed: u64, number: u64) -> usize {
-    Dice::new(seed ^ number << 32).below(3)
+    SeededRng::new(seed ^ number << 32).below(3)
 }
 
 #[test]
@@ -196,12 +196,12 @@ struct CommitOutcomes {
 /// Six tasks on three stores increment one counter by compare-and-set, and write an event with each
 /// increment.
 async fn run_concurrently(seed: u64) {
-    let mut dice = Dice::new(seed);
-    let mut cluster = Cluster::new(&mut dice);
+    let mut rng = SeededRng::new(seed);
+    let mut cluster = Cluster::new(&mut rng);
     let counter = TableId::new("shop", "counter").unwrap();
     let mut stores = Vec::new();
     for _ in 0..3 {
-        stores.push(cluster.open(&mut dice).await);
+        stores.push(cluster.open(&mut rng).await);
     }
     let make = async || -> Result<()> {
         stores[0].create_scope(&counter.scope).await?;

@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt};
-use kulya_dice::Dice;
+use kulya_testkit::SeededRng;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
@@ -20,7 +20,7 @@ type Late = (Path, PutPayload, PutOptions);
 #[derive(Debug)]
 pub(super) struct FaultyStorage {
     inner: Arc<dyn ObjectStore>,
-    dice: Mutex<Dice>,
+    rng: Mutex<SeededRng>,
     /// The percentage of requests that fail in some way.
     percent: u64,
     late: Mutex<Vec<Late>>,
@@ -31,7 +31,7 @@ impl FaultyStorage {
     pub(super) fn new(inner: &Arc<dyn ObjectStore>, seed: u64, percent: u64) -> Arc<Self> {
         Arc::new(Self {
             inner: Arc::clone(inner),
-            dice: Mutex::new(Dice::new(seed)),
+            rng: Mutex::new(SeededRng::new(seed)),
             percent,
             late: Mutex::default(),
             faults_off: AtomicBool::new(false),
@@ -52,12 +52,12 @@ impl FaultyStorage {
     }
 
     fn roll(&self, max: u64) -> u64 {
-        self.dice.lock().unwrap().roll(max)
+        self.rng.lock().unwrap().u64_below(max)
     }
 
     fn take_late(&self) -> Option<Late> {
         let mut late = self.late.lock().unwrap();
-        let at = self.dice.lock().unwrap().below(late.len());
+        let at = self.rng.lock().unwrap().index(late.len());
         (at < late.len()).then(|| late.swap_remove(at))
     }
 

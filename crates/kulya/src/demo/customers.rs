@@ -1,10 +1,11 @@
-//! The database's side: the changes of a table of customers, recorded or live.
+//! The database of the demo: change data capture of a table of customers, from a recorded change log or a
+//! live database.
 
-use super::SCOPE;
-use crate::cdc;
-use crate::open::House;
+use super::orders::SCOPE;
+use crate::capture::run_capture;
+use crate::output::print_line;
 use crate::progress::CaptureProgress;
-use crate::say;
+use crate::services::Services;
 use anyhow::{Context, Result, bail};
 use kulya_cdc::{PostgresSettings, StoreSink, Until, replay};
 use kulya_registry_api::SchemaRegistry;
@@ -12,13 +13,14 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Makes the table and fills it, for `--postgres`.
+/// SQL that creates and fills the table, for `--postgres`.
 pub(super) const SCRIPT: &str = include_str!("../../demo/customers.sql");
-/// Recorded by `cargo xtask record-demo` from a real PostgreSQL, which ran `customers.sql`, then `changes.sql`.
-const RECORDED: &str = include_str!("../../demo/customers.jsonl");
+/// The change log of `customers.sql` and `changes.sql`, recorded from PostgreSQL by `cargo xtask
+/// record-demo`.
+const RECORDED_LOG: &str = include_str!("../../demo/customers.jsonl");
 
-/// What the captured table must have for the demo's question.
-const COLUMNS: [&str; 3] = ["id", "country", "tier"];
+/// The columns that the demo's query needs.
+const REQUIRED_COLUMNS: [&str; 3] = ["id", "country", "tier"];
 
 fn settings(url: &str) -> PostgresSettings {
     PostgresSettings {
@@ -32,47 +34,49 @@ fn settings(url: &str) -> PostgresSettings {
     }
 }
 
-pub(super) async fn capture(house: &House, url: Option<&str>, stop: CancellationToken) -> Result<()> {
-    say!(
+pub(super) async fn capture(services: &Services, url: Option<&str>, stop: CancellationToken) -> Result<()> {
+    print_line!(
         "\n5. The changes of a database's table of customers, each transaction stored once with its position"
     );
-    let began = Instant::now();
+    let started = Instant::now();
     match url {
         Some(url) => {
             let progress = CaptureProgress::new(SCOPE);
-            cdc::into_house(house, settings(url), Until::CaughtUp, &progress, stop).await.context(
-                "the customers cannot be captured; kulya demo --customers-sql | psql URL makes the table",
+            run_capture(services, settings(url), Until::CaughtUp, &progress, stop).await.context(
+                "cannot capture the customers; kulya demo --customers-sql | psql URL creates the table",
             )?;
-            progress.finish(began);
+            progress.finish(started);
         }
         None => {
-            let registry: Arc<dyn SchemaRegistry> = Arc::clone(&house.registry) as _;
+            let registry: Arc<dyn SchemaRegistry> = Arc::clone(&services.registry) as _;
             let settings = settings("postgres://recorded@localhost/shop").store_settings()?;
-            let mut sink = StoreSink::new(Arc::clone(&house.store), registry, settings).await?;
-            let records = replay(RECORDED.as_bytes(), &mut sink).await.context(
-                "this folder's customers come from another database: give its --postgres, or another --data",
+            let mut sink = StoreSink::new(Arc::clone(&services.store), registry, settings).await?;
+            let records = replay(RECORDED_LOG.as_bytes(), &mut sink).await.context(
+                "the customers in this folder are from another database: give its --postgres, or another --data",
             )?;
-            let seconds = began.elapsed().as_secs_f64();
+            let seconds = started.elapsed().as_secs_f64();
             match records {
-                0 => say!("   the recorded change log is stored already"),
-                _ => say!("   {records} records of a change log recorded from PostgreSQL, in {seconds:.2} s"),
+                0 => print_line!("   the recorded change log is already stored"),
+                _ => print_line!(
+                    "   {records} records of a change log recorded from PostgreSQL, in {seconds:.2} s"
+                ),
             }
         }
     }
-    check(house).await
+    check_columns(services).await
 }
 
-/// Says what is missing before the question does.
-async fn check(house: &House) -> Result<()> {
-    let how = "make another with: kulya demo --customers-sql | psql URL";
+/// Checks the columns of the captured table, for a clearer error than the query's.
+async fn check_columns(services: &Services) -> Result<()> {
+    let hint = "create it with: kulya demo --customers-sql | psql URL";
     let group = kulya_schema::GroupId::new(SCOPE, "customers");
-    let latest = house.registry.latest_schemas(&group, None).await?;
+    let latest = services.registry.latest_schemas(&group, None).await?;
     let text = latest.first().map(|latest| String::from_utf8_lossy(&latest.schema.data).into_owned());
     let schema: serde_json::Value =
         serde_json::from_str(&text.unwrap_or_default()).context("the table's schema")?;
-    for column in COLUMNS {
+    for column in REQUIRED_COLUMNS {
         if schema.pointer(&format!("/properties/{column}")).is_none() {
-            bail!("table public.customers has no column {column}, which the demo asks for: {how}");
+            bail!("table public.customers has no column {column}, which the demo needs: {hint}");
         }
     }
     Ok(())

@@ -1,28 +1,27 @@
-//! `kulya demo`: the main job once, end to end, on the embedded default: a store, the registry, events through the
-//! serializer, a schema that grows and one that is refused, a database's changes, and SQL over all of it.
+//! `kulya demo`: an end-to-end run on the embedded store: the registry, events through the serializer, a
+//! compatible and an incompatible schema change, change data capture of a database, and SQL over all of it.
 //!
-//! Everything goes through the doors that a user has: the serializer talks to the registry over HTTP.
+//! It uses the public interfaces only: the serializer talks to the registry over HTTP.
 
 mod customers;
 mod orders;
 
+use crate::address::check_folder;
 use crate::args::DemoArgs;
-use crate::open;
-use crate::say;
+use crate::output::print_line;
+use crate::services::open_folder;
 use crate::settings::DEFAULT_LISTEN;
-use crate::{serve, sql, stop};
+use crate::{serve, shutdown, sql};
 use anyhow::{Context, Result, bail};
 use kulya_client::HttpRegistry;
-use kulya_sql::{Outcome, QueryLimits, Session, Shape};
+use kulya_sql::{QueryLimits, Session, Shape};
+use orders::SCOPE;
 use std::io::{ErrorKind, IsTerminal};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Instant;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-
-/// The scope, and so the database, of everything that the demo makes.
-const SCOPE: &str = "shop";
 
 const JOIN: &str = "\
 SELECT c.country, count(*) AS orders, sum(o.quantity) AS items, sum(o.amount_cents) / 100 AS amount,
@@ -32,50 +31,54 @@ GROUP BY c.country ORDER BY amount DESC";
 
 pub(crate) async fn run(args: DemoArgs) -> Result<()> {
     if args.customers_sql {
-        say!("{}", customers::SCRIPT.trim_end());
+        print_line!("{}", customers::SCRIPT.trim_end());
         return Ok(());
     }
-    let stop = stop::on_signal()?;
+    let stop = shutdown::on_signal()?;
     tokio::select! {
-        done = story(&args, stop.clone()) => done,
-        // with --keep the story itself ends by the signal
-        () = stop.cancelled(), if !args.keep => bail!("interrupted; run it again to go on with what is there"),
+        result = run_steps(&args, stop.clone()) => result,
+        // with --keep the last step ends by the signal
+        () = stop.cancelled(), if !args.keep => bail!("interrupted; run it again to continue with the data so far"),
     }
 }
 
-async fn story(args: &DemoArgs, stop: CancellationToken) -> Result<()> {
-    open::check_folder(&args.data)?;
-    let began = Instant::now();
-    say!("1. A store in a folder, and a schema registry on it");
-    let house = open::folder(&args.data).await?;
-    let listener = listener(args.listen).await?;
+async fn run_steps(args: &DemoArgs, stop: CancellationToken) -> Result<()> {
+    check_folder(&args.data)?;
+    let started = Instant::now();
+    print_line!("1. A store in a folder, and a schema registry on it");
+    let services = open_folder(&args.data).await?;
+    let listener = bind_listener(args.listen).await?;
     let url = format!("http://{}", listener.local_addr()?);
-    say!("   folder {}, registry at {url}", args.data.display());
-    let end = CancellationToken::new();
+    print_line!("   folder {}, registry at {url}", args.data.display());
+    let stop_server = CancellationToken::new();
     let server = kulya_store::supervision::spawn_logged("server", {
-        let (house, end) = (house.clone(), end.clone());
-        async move { serve::registry(listener, &house, end).await }
+        let (services, stop_server) = (services.clone(), stop_server.clone());
+        async move { serve::serve_permissive(listener, &services, stop_server).await }
     });
     let registry = HttpRegistry::new(&url)?;
-    orders::write(&house, &registry, args.orders).await?;
-    customers::capture(&house, args.postgres.as_deref(), stop.clone()).await?;
-    let mut session = sql::session(&house, Some(args.data.clone())).await?;
-    question(&mut session).await?;
-    say!("\nDone in {:.1} s. To look further:", began.elapsed().as_secs_f64());
+    let existing = async || {
+        let mut session = sql::open_session(&services, None).await?;
+        query_count(&mut session, &format!("SELECT count(*) FROM {SCOPE}.orders")).await
+    };
+    orders::write(&services, &registry, existing, args.orders).await?;
+    customers::capture(&services, args.postgres.as_deref(), stop.clone()).await?;
+    let mut session = sql::open_session(&services, Some(args.data.clone())).await?;
+    run_join(&mut session).await?;
+    print_line!("\nDone in {:.1} s. Next steps:", started.elapsed().as_secs_f64());
     if args.keep {
-        keep(&mut session, &url, stop).await?;
+        keep_serving(&mut session, &url, stop).await?;
     } else {
-        further(&args.data);
+        print_next_steps(&args.data);
     }
-    end.cancel();
+    stop_server.cancel();
     server.await?.context("the server panicked")??;
-    house.store.close().await?;
+    services.store.close().await?;
     Ok(())
 }
 
-/// The address asked for; without one the usual, or a free one when that is taken.
-async fn listener(asked: Option<SocketAddr>) -> Result<TcpListener> {
-    if let Some(address) = asked {
+/// Binds the given address, else the default one, or a free port if that is in use.
+async fn bind_listener(address: Option<SocketAddr>) -> Result<TcpListener> {
+    if let Some(address) = address {
         return serve::listen(address).await;
     }
     match TcpListener::bind(DEFAULT_LISTEN).await {
@@ -87,23 +90,23 @@ async fn listener(asked: Option<SocketAddr>) -> Result<TcpListener> {
     }
 }
 
-async fn question(session: &mut Session) -> Result<()> {
-    say!("\n6. SQL joins the orders with the customers as they are now");
+async fn run_join(session: &mut Session) -> Result<()> {
+    print_line!("\n6. SQL joins the orders with the customers as they are now");
     for line in JOIN.lines() {
-        say!("   {line}");
+        print_line!("   {line}");
     }
-    let began = Instant::now();
+    let started = Instant::now();
     let mut outcomes = session.execute(&format!("USE {SCOPE}; {JOIN}")).await?;
     let rows = outcomes.pop().context("the query has an outcome")?;
-    say!("{}", rows.write(Shape::Table)?.trim_end());
-    say!("   {} rows in {:.2} s", rows.row_count(), began.elapsed().as_secs_f64());
+    print_line!("{}", rows.write(Shape::Table)?.trim_end());
+    print_line!("   {} rows in {:.2} s", rows.row_count(), started.elapsed().as_secs_f64());
     Ok(())
 }
 
-/// The one number that a query answers.
-async fn count(session: &mut Session, query: &str) -> Result<u64> {
+/// Runs a query whose result is one number.
+async fn query_count(session: &mut Session, query: &str) -> Result<u64> {
     let mut outcomes = session.execute(query).await?;
-    let rows: Outcome = outcomes.pop().context("the query has an outcome")?;
+    let rows = outcomes.pop().context("the query has an outcome")?;
     let text = rows.write(Shape::Csv)?;
     text.lines()
         .nth(1)
@@ -111,22 +114,24 @@ async fn count(session: &mut Session, query: &str) -> Result<u64> {
         .with_context(|| format!("{query} gave {text:?}"))
 }
 
-fn further(data: &Path) {
+fn print_next_steps(data: &Path) {
     let program = std::env::args().next().unwrap_or_else(|| "kulya".to_owned());
     let data = data.display();
-    say!("   {program} sql --data {data}                 a prompt: SHOW TABLES; DESCRIBE orders; …");
-    say!("   {program} serve --data {data}               the registry, for Java clients and curl");
-    say!("   {program} demo --data {data} --keep         both at once; a second run writes more orders");
+    print_line!("   {program} sql --data {data}                 a prompt: SHOW TABLES; DESCRIBE orders; …");
+    print_line!("   {program} serve --data {data}               the registry, for Java clients and curl");
+    print_line!(
+        "   {program} demo --data {data} --keep         both at once; a second run writes more orders"
+    );
 }
 
-/// Leaves the registry up: with a prompt on a terminal, else until the signal.
-async fn keep(session: &mut Session, url: &str, stop: CancellationToken) -> Result<()> {
-    say!("   curl '{url}/v1/groups?namespace={SCOPE}'");
-    say!("   curl '{url}/v1/groups/orders/schemas/versions?namespace={SCOPE}'");
+/// Keeps the registry running: with a prompt on a terminal, else until a signal.
+async fn keep_serving(session: &mut Session, url: &str, stop: CancellationToken) -> Result<()> {
+    print_line!("   curl '{url}/v1/groups?namespace={SCOPE}'");
+    print_line!("   curl '{url}/v1/groups/orders/schemas/versions?namespace={SCOPE}'");
     if std::io::stdin().is_terminal() {
-        return sql::prompt(session, Shape::Table, QueryLimits::default().memory_bytes as u64).await;
+        return sql::run_prompt(session, Shape::Table, QueryLimits::default().memory_bytes as u64).await;
     }
-    say!("   the registry stays up; Ctrl-C ends");
+    print_line!("   the registry keeps running; Ctrl-C stops");
     stop.cancelled().await;
     Ok(())
 }

@@ -1,9 +1,9 @@
-//! The application's side: orders as Avro events, their schema registered, grown, and guarded.
+//! The application of the demo: writes orders as Avro events, evolves their schema and has an incompatible
+//! one rejected.
 
-use super::{SCOPE, count};
-use crate::open::House;
-use crate::say;
-use crate::{progress, sql};
+use crate::output::print_line;
+use crate::progress;
+use crate::services::Services;
 use anyhow::{Result, bail};
 use bytes::Bytes;
 use kulya_client::HttpRegistry;
@@ -15,12 +15,15 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::time::Instant;
 
+/// The scope of the demo's streams, which is the database in SQL.
+pub(super) const SCOPE: &str = "shop";
+
 const SEGMENTS: u32 = 4;
-/// Events of one commit, and so of one sync to the disk.
-const BATCH: u64 = 1000;
-/// Customers have ids from 1 to this; a few are gone.
-const CUSTOMERS: u64 = 152;
-/// 2026-01-01 00:00 UTC, when the first order came.
+/// Events of one commit, and so of one fsync.
+const BATCH_EVENTS: u64 = 1000;
+/// Largest customer id; a few customers are deleted.
+const MAX_CUSTOMER_ID: u64 = 152;
+/// Time of the first order: 2026-01-01 00:00 UTC.
 const FIRST_ORDER_MS: i64 = 1_767_225_600_000;
 
 #[derive(Serialize)]
@@ -33,9 +36,9 @@ struct Order {
     ordered_at: i64,
 }
 
-/// The same once the schema has grown.
+/// An order of the second schema version.
 #[derive(Serialize)]
-struct GrownOrder {
+struct OrderV2 {
     order_id: i64,
     customer_id: i32,
     product: &'static str,
@@ -45,7 +48,7 @@ struct GrownOrder {
     channel: &'static str,
 }
 
-impl From<Order> for GrownOrder {
+impl From<Order> for OrderV2 {
     fn from(order: Order) -> Self {
         let Order { order_id, customer_id, product, quantity, amount_cents, ordered_at } = order;
         let channel = if order_id % 16 == 0 { "phone" } else { "app" };
@@ -67,9 +70,9 @@ fn avro(extra: &[Value], customer_id: &str) -> SchemaInfo {
     SchemaInfo::new("shop.Order", Format::Avro, schema.to_string())
 }
 
-/// An order made from its number: the same in every run.
+/// Generates an order from its id: the same in every run.
 fn order(id: u64) -> Order {
-    // splitmix64: numbers without a pattern, from numbers in a row
+    // splitmix64: pseudorandom numbers from consecutive ones
     let mut mixed = id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -84,7 +87,7 @@ fn order(id: u64) -> Order {
     let quantity = 1 + (mixed >> 8) % 5;
     Order {
         order_id: id as i64,
-        customer_id: (1 + (mixed >> 16) % CUSTOMERS) as i32,
+        customer_id: (1 + (mixed >> 16) % MAX_CUSTOMER_ID) as i32,
         product,
         quantity: quantity as i32,
         amount_cents: (quantity * cents) as i64,
@@ -92,76 +95,79 @@ fn order(id: u64) -> Order {
     }
 }
 
-pub(super) async fn write(house: &House, registry: &HttpRegistry, orders: u32) -> Result<()> {
+/// Writes `orders` orders behind the `existing` ones, a tenth as many with an evolved schema, and registers
+/// an incompatible one.
+pub(super) async fn write(
+    services: &Services,
+    registry: &HttpRegistry,
+    existing: impl AsyncFnOnce() -> Result<u64>,
+    orders: u32,
+) -> Result<()> {
     let stream = StreamId::new(SCOPE, "orders")?;
-    house.store.create_scope(&Scope::new(SCOPE)?).await?;
-    house.store.create_stream(&stream, StreamConfig::with_segments(SEGMENTS)).await?;
+    services.store.create_scope(&Scope::new(SCOPE)?).await?;
+    services.store.create_stream(&stream, StreamConfig::with_segments(SEGMENTS)).await?;
     let group = GroupId::new(SCOPE, "orders");
-    say!("\n2. A schema for orders, and {orders} of them through the serializer");
+    print_line!("\n2. A schema for orders, and {orders} of them through the serializer");
     let properties = GroupProperties::new(Format::Avro, Compatibility::BackwardTransitive, false);
     let config = || SerializerConfig::new(group.clone()).create_group(properties.clone()).register_schema();
     let serializer = Serializer::new(registry, avro(&[], "int"), config()).await?;
-    say!(
+    print_line!(
         "   group {group}: Avro, BackwardTransitive; shop.Order is version {}",
         serializer.version().version
     );
-    let written = there(house).await?;
+    let written = existing().await?;
     if written > 0 {
-        say!("   {written} orders are there from before; these come behind them");
+        print_line!("   {written} orders exist from an earlier run; these are appended");
     }
-    append(house, &stream, written + 1, orders.into(), |order| serializer.serialize(&order)).await?;
+    append(services, &stream, written + 1, orders.into(), |order| serializer.serialize(&order)).await?;
 
-    say!("\n3. The schema grows by a field with a default; what was written stays readable");
+    print_line!("\n3. A compatible schema change: a new field with a default; existing events stay readable");
     let channel = json!({ "name": "channel", "type": "string", "default": "web" });
-    let grown = Serializer::new(registry, avro(&[channel], "int"), config()).await?;
-    say!("   shop.Order is version {}", grown.version().version);
+    let evolved = Serializer::new(registry, avro(&[channel], "int"), config()).await?;
+    print_line!("   shop.Order is version {}", evolved.version().version);
     let next = written + 1 + u64::from(orders);
-    append(house, &stream, next, (orders / 10).into(), |order| grown.serialize(&GrownOrder::from(order)))
+    append(services, &stream, next, (orders / 10).into(), |order| evolved.serialize(&OrderV2::from(order)))
         .await?;
 
-    say!("\n4. A schema that could not read what is there is refused, before anything is written with it");
-    let bad = avro(&[json!({ "name": "coupon", "type": "string" })], "string");
-    match registry.add_schema(&group, bad).await {
-        Err(refusal) if refusal.kind() == RegistryErrorKind::Incompatible => {
-            for line in refusal.to_string().lines() {
-                say!("   {line}");
+    print_line!("\n4. An incompatible schema is rejected before any event is written with it");
+    let incompatible = avro(&[json!({ "name": "coupon", "type": "string" })], "string");
+    match registry.add_schema(&group, incompatible).await {
+        Err(error) if error.kind() == RegistryErrorKind::Incompatible => {
+            for line in error.to_string().lines() {
+                print_line!("   {line}");
             }
             Ok(())
         }
         Err(error) => Err(error.into()),
-        Ok(version) => bail!("the registry took an incompatible schema as version {}", version.version),
+        Ok(version) => bail!("the registry accepted an incompatible schema as version {}", version.version),
     }
-}
-
-/// How many orders the stream holds.
-async fn there(house: &House) -> Result<u64> {
-    let mut session = sql::session(house, None).await?;
-    count(&mut session, &format!("SELECT count(*) FROM {SCOPE}.orders")).await
 }
 
 async fn append(
-    house: &House,
+    services: &Services,
     stream: &StreamId,
     first: u64,
     orders: u64,
-    event: impl Fn(Order) -> CodecResult<Bytes>,
+    serialize: impl Fn(Order) -> CodecResult<Bytes>,
 ) -> Result<()> {
-    let began = Instant::now();
+    let started = Instant::now();
     let bar = progress::bar(orders, "orders");
     let ids: Vec<u64> = (first..first + orders).collect();
-    for ids in ids.chunks(BATCH as usize) {
+    for ids in ids.chunks(BATCH_EVENTS as usize) {
         let append = |id: &u64| {
             let order = order(*id);
             let customer = order.customer_id.to_string();
-            Ok(Append::keyed(stream, customer, event(order)?))
+            Ok(Append::keyed(stream, customer, serialize(order)?))
         };
         let events = ids.iter().map(append).collect::<Result<_>>()?;
-        house.store.commit(Commit::events(events)).await?;
+        services.store.commit(Commit::events(events)).await?;
         bar.inc(ids.len() as u64);
     }
     bar.finish_and_clear();
-    let seconds = began.elapsed().as_secs_f64();
+    let seconds = started.elapsed().as_secs_f64();
     let rate = orders as f64 / seconds.max(1e-9);
-    say!("   {orders} orders in {seconds:.2} s ({rate:.0}/s), each batch of {BATCH} durable before the next");
+    print_line!(
+        "   {orders} orders in {seconds:.2} s ({rate:.0}/s), each batch of {BATCH_EVENTS} durable before the next"
+    );
     Ok(())
 }

@@ -1,9 +1,10 @@
-//! `kulya registry group`.
+//! `kulya registry group`: creates, lists, describes, changes and deletes groups.
 
-use super::args::{self, GroupCommand};
-use super::shown::{self, Table};
-use super::{At, Opened, each, json, judge};
-use crate::say;
+use super::connection::{RegistryConnection, RegistryTarget, for_each_item};
+use super::display::{self, Table};
+use super::versions::versions_by_id;
+use crate::args::registry::{GroupCommand, to_map};
+use crate::output::{print_json, print_line};
 use anyhow::{Context, Result, bail};
 use kulya_registry_api::RegistryErrorKind;
 use kulya_registry_api::administration::{GroupChange, RegistryAdministration};
@@ -11,57 +12,57 @@ use kulya_schema::{GroupId, GroupProperties, Rules};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// A group as programs read it.
+/// A group in JSON output.
 #[derive(Serialize)]
-struct Described<'a> {
+struct GroupDescription<'a> {
     namespace: &'a str,
     group: &'a str,
     properties: &'a GroupProperties,
 }
 
-impl<'a> Described<'a> {
-    fn of(id: &'a GroupId, properties: &'a GroupProperties) -> Self {
+impl<'a> GroupDescription<'a> {
+    fn new(id: &'a GroupId, properties: &'a GroupProperties) -> Self {
         Self { namespace: &id.namespace, group: &id.name, properties }
     }
 }
 
-pub(super) async fn run(at: At, command: GroupCommand, as_json: bool) -> Result<()> {
+pub(super) async fn run(target: RegistryTarget, command: GroupCommand, as_json: bool) -> Result<()> {
     match command {
         GroupCommand::Create { group, format, policy, rules, multiple_types, labels } => {
             let id = group.id();
             let compatibility = policy.compatibility(|_| None)?;
             let compatibility = compatibility
-                .context("say by --policy when a schema may follow others, as BackwardTransitive")?;
+                .context("no compatibility policy: give --policy, such as BackwardTransitive")?;
             let mut properties = GroupProperties::new(format, compatibility, multiple_types);
-            properties.properties = args::map(labels);
+            properties.properties = to_map(labels);
             properties.properties.extend(rules.rules()?.unwrap_or_default().labels());
-            let opened = at.open(true).await?;
-            if !opened.registry.create_group(&id, properties.clone()).await? {
-                bail!("there is a group {id} already");
+            let connection = target.open(true).await?;
+            if !connection.registry.create_group(&id, properties.clone()).await? {
+                bail!("group {id} already exists");
             }
-            show(&id, &properties, as_json)?;
-            opened.close().await
+            print_group(&id, &properties, as_json)?;
+            connection.close().await
         }
-        GroupCommand::List { namespace } => list(at, namespace, as_json).await,
+        GroupCommand::List { namespace } => list(target, namespace, as_json).await,
         GroupCommand::Describe { group } => {
             let id = group.id();
-            let opened = at.open(false).await?;
-            show(&id, &existing(&opened, &id).await?, as_json)?;
-            opened.close().await
+            let connection = target.open(false).await?;
+            print_group(&id, &find_group(&connection, &id).await?, as_json)?;
+            connection.close().await
         }
         GroupCommand::Change { group, policy, rules, labels, no_labels } => {
             let id = group.id();
             let rules = rules.rules()?;
-            let opened = at.open(false).await?;
-            existing(&opened, &id).await?;
-            let known = judge::versions(&*opened.registry, &id, &policy.ids()).await?;
-            let compatibility = policy.compatibility(|id| known.get(&id).cloned())?;
+            let connection = target.open(false).await?;
+            find_group(&connection, &id).await?;
+            let versions = versions_by_id(&*connection.registry, &id, &policy.ids()).await?;
+            let compatibility = policy.compatibility(|id| versions.get(&id).cloned())?;
             if compatibility.is_none() && rules.is_none() && labels.is_empty() && no_labels.is_empty() {
-                bail!("name what shall change: --policy, --rules, --label or --no-label");
+                bail!("nothing to change: give --policy, --rules, --label or --no-label");
             }
-            // others may change it meanwhile; what they did is not undone
+            // retried after a concurrent change, which is kept
             let changed = loop {
-                let previous = opened.registry.group(&id).await?;
+                let previous = connection.registry.group(&id).await?;
                 let mut properties = previous.properties.clone();
                 if let Some(rules) = rules {
                     properties.retain(|key, _| !RULE_LABELS.contains(&key.as_str()));
@@ -74,47 +75,47 @@ pub(super) async fn run(at: At, command: GroupCommand, as_json: bool) -> Result<
                     properties: Some(properties),
                     previous: Some(previous),
                 };
-                if let Some(changed) = opened.registry.change_group(&id, change).await? {
+                if let Some(changed) = connection.registry.change_group(&id, change).await? {
                     break changed;
                 }
             };
-            show(&id, &changed, as_json)?;
-            opened.close().await
+            print_group(&id, &changed, as_json)?;
+            connection.close().await
         }
         GroupCommand::Delete { group } => {
             let id = group.id();
-            let opened = at.open(false).await?;
-            // the registry takes it as done when there is none; whoever types it may have mistyped it
-            existing(&opened, &id).await?;
-            opened.registry.delete_group(&id).await?;
-            opened.close().await
+            let connection = target.open(false).await?;
+            // the registry does not report a missing group, whose name may be mistyped
+            find_group(&connection, &id).await?;
+            connection.registry.delete_group(&id).await?;
+            connection.close().await
         }
     }
 }
 
-/// A group that is there. A registry's own words are for writers, who would create it.
-async fn existing(opened: &Opened, id: &GroupId) -> Result<GroupProperties> {
-    match opened.registry.group(id).await {
+/// Returns a group's properties, with an error for readers: the registry's own advises to create it.
+async fn find_group(connection: &RegistryConnection, id: &GroupId) -> Result<GroupProperties> {
+    match connection.registry.group(id).await {
         Err(error) if error.kind() == RegistryErrorKind::NotFound => {
-            bail!("there is no group {id}: kulya registry group list shows those that are")
+            bail!("group {id} does not exist: kulya registry group list shows all")
         }
         found => Ok(found?),
     }
 }
 
-/// The labels by which a group says its rules.
+/// The labels that hold a group's rules.
 const RULE_LABELS: [&str; 3] = ["kulya.rules", "kulya.protobuf", "kulya.unknown"];
 
-async fn list(at: At, namespace: Option<String>, as_json: bool) -> Result<()> {
-    let opened = at.open(false).await?;
-    let registry: &dyn RegistryAdministration = &*opened.registry;
+async fn list(target: RegistryTarget, namespace: Option<String>, as_json: bool) -> Result<()> {
+    let connection = target.open(false).await?;
+    let registry: &dyn RegistryAdministration = &*connection.registry;
     let mut table = Table::new(["NAMESPACE", "GROUP", "FORMAT", "POLICY", "RULES", "TYPES"]);
-    let mut show = |(id, properties): (GroupId, GroupProperties)| {
+    let mut print = |(id, properties): (GroupId, GroupProperties)| {
         if as_json {
-            return json(&Described::of(&id, &properties));
+            return print_json(&GroupDescription::new(&id, &properties));
         }
         let types = if properties.allow_multiple_types { "many" } else { "one" };
-        let (policy, rules) = (shown::policy(&properties.compatibility), rules(&properties));
+        let (policy, rules) = (display::policy(&properties.compatibility), rules_name(&properties));
         table.row([id.namespace, id.name, properties.format.to_string(), policy, rules, types.to_owned()]);
         Ok(())
     };
@@ -122,7 +123,7 @@ async fn list(at: At, namespace: Option<String>, as_json: bool) -> Result<()> {
     match namespace {
         Some(namespace) => namespaces.push(namespace),
         None => {
-            each(
+            for_each_item(
                 async |page| registry.namespaces(&page).await,
                 |name| {
                     namespaces.push(name);
@@ -133,31 +134,34 @@ async fn list(at: At, namespace: Option<String>, as_json: bool) -> Result<()> {
         }
     }
     for namespace in namespaces {
-        each(async |page| registry.groups_page(&namespace, &page).await, &mut show).await?;
+        for_each_item(async |page| registry.groups_page(&namespace, &page).await, &mut print).await?;
     }
-    table.end();
-    opened.close().await
+    table.finish();
+    connection.close().await
 }
 
-fn rules(properties: &GroupProperties) -> String {
+fn rules_name(properties: &GroupProperties) -> String {
     Rules::of(&properties.properties).map_or_else(|_| "unknown".to_owned(), |rules| rules.name().to_owned())
 }
 
-fn show(id: &GroupId, properties: &GroupProperties, as_json: bool) -> Result<()> {
+fn print_group(id: &GroupId, properties: &GroupProperties, as_json: bool) -> Result<()> {
     if as_json {
-        return json(&Described::of(id, properties));
+        return print_json(&GroupDescription::new(id, properties));
     }
-    let namespace = if id.namespace.is_empty() { "(default)".into() } else { shown::plain(&id.namespace) };
-    say!("group      {}", shown::plain(&id.name));
-    say!("namespace  {namespace}");
-    say!("format     {}", shown::plain(properties.format.full_name()));
-    say!("policy     {}", shown::policy(&properties.compatibility));
-    say!("rules      {}", rules(properties));
-    say!("types      {}", if properties.allow_multiple_types { "many side by side" } else { "one" });
-    let labels: BTreeMap<_, _> =
-        properties.properties.iter().map(|(key, value)| (shown::plain(key), shown::plain(value))).collect();
+    let namespace = if id.namespace.is_empty() { "(default)".into() } else { display::escape(&id.namespace) };
+    print_line!("group      {}", display::escape(&id.name));
+    print_line!("namespace  {namespace}");
+    print_line!("format     {}", display::escape(properties.format.full_name()));
+    print_line!("policy     {}", display::policy(&properties.compatibility));
+    print_line!("rules      {}", rules_name(properties));
+    print_line!("types      {}", if properties.allow_multiple_types { "many side by side" } else { "one" });
+    let labels: BTreeMap<_, _> = properties
+        .properties
+        .iter()
+        .map(|(key, value)| (display::escape(key), display::escape(value)))
+        .collect();
     for (key, value) in labels {
-        say!("label      {key}={value}");
+        print_line!("label      {key}={value}");
     }
     Ok(())
 }

@@ -1,151 +1,87 @@
-//! `kulya registry`: groups, schemas and what hangs on them, in a folder, behind a server or in Pravega; schemas in files
-//! against each other; and a registry's move to another.
+//! `kulya registry`: administers groups and schemas in a folder, behind a server or in Pravega, checks the
+//! compatibility of schemas in files, and exports and imports registries.
 
-mod args;
-mod events;
-mod files;
+mod compatibility;
+mod connection;
+mod decode;
+mod display;
+mod export_import;
 mod groups;
-mod judge;
+mod schema_files;
 mod schemas;
-mod shown;
-mod transfer;
+mod versions;
+mod watch;
 
-use crate::args::Place;
-use crate::open::{self, Address};
-use crate::say;
+use crate::args::registry::{
+    CodecCommand, EncodingCommand, RegistryArgs, RegistryCommand, SearchArgs, to_map,
+};
+use crate::output::{print_json, print_line, report_error};
 use crate::settings::Settings;
 use anyhow::Result;
-pub(crate) use args::RegistryArgs;
-use args::{CodecCommand, EncodingCommand, RegistryCommand, SearchArgs};
-use kulya_client::RemoteRegistry;
-use kulya_registry_api::RegistryResult;
-use kulya_registry_api::administration::{Page, PageRequest, RegistryAdministration, Search};
+use connection::{RegistryTarget, for_each_item};
+use display::Table;
+use kulya_registry_api::administration::Search;
 use kulya_schema::{CodecType, EncodingId, VersionInfo};
-use kulya_store::StreamStore;
-use serde::Serialize;
-use shown::Table;
 use std::process::ExitCode;
-use std::sync::Arc;
-
-/// Items asked for at a time.
-const PAGE: usize = 500;
 
 pub(crate) async fn run(settings: Settings, args: RegistryArgs) -> Result<ExitCode> {
-    let RegistryArgs { place, json: as_json, command } = args;
-    let at = At { place, settings };
+    let RegistryArgs { store, json: as_json, command } = args;
+    let target = RegistryTarget { store, settings };
     match command {
         RegistryCommand::Check(args) => {
-            return Ok(match judge::check(at, args, as_json).await {
+            return Ok(match compatibility::check(target, args, as_json).await {
                 Ok(true) => ExitCode::SUCCESS,
                 Ok(false) => ExitCode::from(1),
                 Err(error) => {
-                    crate::fail(&error);
+                    report_error(&error);
                     ExitCode::from(2)
                 }
             });
         }
-        RegistryCommand::Diff(args) => judge::diff(at, args, as_json).await?,
-        RegistryCommand::Export(args) => transfer::export(at, args).await?,
-        RegistryCommand::Import(args) => transfer::import(at, args, as_json).await?,
-        RegistryCommand::Group(command) => groups::run(at, command, as_json).await?,
-        RegistryCommand::Schema(command) => schemas::run(at, command, as_json).await?,
-        RegistryCommand::Namespaces => namespaces(at, as_json).await?,
-        RegistryCommand::Search(args) => search(at, args, as_json).await?,
-        RegistryCommand::Codec(command) => codec(at, command, as_json).await?,
-        RegistryCommand::Encoding(command) => encoding(at, command, as_json).await?,
-        RegistryCommand::Decode { group, hex } => events::decode(at, group.id(), &hex, as_json).await?,
-        RegistryCommand::Watch { from } => events::watch(at, from.as_deref(), as_json).await?,
+        RegistryCommand::Diff(args) => compatibility::diff(target, args, as_json).await?,
+        RegistryCommand::Export(args) => export_import::export(target, args).await?,
+        RegistryCommand::Import(args) => export_import::import(target, args, as_json).await?,
+        RegistryCommand::Group(command) => groups::run(target, command, as_json).await?,
+        RegistryCommand::Schema(command) => schemas::run(target, command, as_json).await?,
+        RegistryCommand::Namespaces => namespaces(target, as_json).await?,
+        RegistryCommand::Search(args) => search(target, args, as_json).await?,
+        RegistryCommand::Codec(command) => codec(target, command, as_json).await?,
+        RegistryCommand::Encoding(command) => encoding(target, command, as_json).await?,
+        RegistryCommand::Decode { group, hex } => decode::run(target, group.id(), &hex, as_json).await?,
+        RegistryCommand::Watch { from } => watch::run(target, from.as_deref(), as_json).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where the registry is, before anything is opened.
-struct At {
-    place: Place,
-    settings: Settings,
-}
-
-/// A registry, and the store under it where this process has that.
-struct Opened {
-    registry: Arc<dyn RegistryAdministration>,
-    store: Option<Arc<dyn StreamStore>>,
-}
-
-impl At {
-    /// Behind a server it is asked over gRPC; elsewhere the store is opened, and `makes` lets a folder be made.
-    async fn open(self, makes: bool) -> Result<Opened> {
-        match Address::of(self.place, &self.settings)? {
-            Address::Server(remote) => {
-                let registry = Arc::new(RemoteRegistry::connect(remote).await?);
-                Ok(Opened { registry, store: None })
-            }
-            address => {
-                let house = open::on(address.store(makes).await?).await?;
-                Ok(Opened { registry: house.registry, store: Some(house.store) })
-            }
-        }
-    }
-}
-
-impl Opened {
-    async fn close(self) -> Result<()> {
-        if let Some(store) = self.store {
-            store.close().await?;
-        }
-        Ok(())
-    }
-}
-
-fn json(value: &impl Serialize) -> Result<()> {
-    say!("{}", serde_json::to_string(value)?);
-    Ok(())
-}
-
-/// Every item of a list that comes in pages, as it comes.
-async fn each<T>(
-    mut ask: impl AsyncFnMut(PageRequest) -> RegistryResult<Page<T>>,
-    mut item: impl FnMut(T) -> Result<()>,
-) -> Result<()> {
-    let mut request = PageRequest::first(PAGE);
-    loop {
-        let page = ask(request.clone()).await?;
-        page.items.into_iter().try_for_each(&mut item)?;
-        match page.next {
-            Some(next) => request.after = next,
-            None => return Ok(()),
-        }
-    }
-}
-
-async fn namespaces(at: At, as_json: bool) -> Result<()> {
-    let opened = at.open(false).await?;
-    let registry = &opened.registry;
-    each(
+async fn namespaces(target: RegistryTarget, as_json: bool) -> Result<()> {
+    let connection = target.open(false).await?;
+    let registry = &connection.registry;
+    for_each_item(
         async |page| registry.namespaces(&page).await,
         |namespace| {
             match namespace.as_str() {
-                _ if as_json => json(&namespace)?,
-                "" => say!("(default)"),
-                name => say!("{}", shown::plain(name)),
+                _ if as_json => print_json(&namespace)?,
+                "" => print_line!("(default)"),
+                name => print_line!("{}", display::escape(name)),
             }
             Ok(())
         },
     )
     .await?;
-    opened.close().await
+    connection.close().await
 }
 
-async fn search(at: At, args: SearchArgs, as_json: bool) -> Result<()> {
+async fn search(target: RegistryTarget, args: SearchArgs, as_json: bool) -> Result<()> {
     let SearchArgs { namespace, group, type_name, format, field, all_versions } = args;
     let search = Search { namespace, group, type_name, format, field, all_versions };
-    let opened = at.open(false).await?;
-    let registry = &opened.registry;
+    let connection = target.open(false).await?;
+    let registry = &connection.registry;
     let mut table = Table::new(["NAMESPACE", "GROUP", "TYPE", "FORMAT", "VERSION", "ID", "FIELDS"]);
-    each(
+    for_each_item(
         async |page| registry.search(&search, &page).await,
         |found| {
             if as_json {
-                return json(&found);
+                return print_json(&found);
             }
             let fields: Vec<String> =
                 found.fields.iter().map(|field| format!("{} {}", field.path, field.kind)).collect();
@@ -156,54 +92,54 @@ async fn search(at: At, args: SearchArgs, as_json: bool) -> Result<()> {
         },
     )
     .await?;
-    table.end();
-    opened.close().await
+    table.finish();
+    connection.close().await
 }
 
-async fn codec(at: At, command: CodecCommand, as_json: bool) -> Result<()> {
-    let opened = at.open(false).await?;
+async fn codec(target: RegistryTarget, command: CodecCommand, as_json: bool) -> Result<()> {
+    let connection = target.open(false).await?;
     match command {
         CodecCommand::Add { group, name, properties } => {
-            let codec = CodecType { name, properties: args::map(properties) };
-            opened.registry.add_codec_type(&group.id(), codec).await?;
+            let codec = CodecType { name, properties: to_map(properties) };
+            connection.registry.add_codec_type(&group.id(), codec).await?;
         }
         CodecCommand::List { group } => {
             let mut table = Table::new(["CODEC", "PROPERTIES"]);
-            for codec in opened.registry.codec_types(&group.id()).await? {
+            for codec in connection.registry.codec_types(&group.id()).await? {
                 if as_json {
-                    json(&codec)?;
+                    print_json(&codec)?;
                 } else {
-                    table.row([codec.name, shown::labels(&codec.properties)]);
+                    table.row([codec.name, display::labels(&codec.properties)]);
                 }
             }
-            table.end();
+            table.finish();
         }
     }
-    opened.close().await
+    connection.close().await
 }
 
-async fn encoding(at: At, command: EncodingCommand, as_json: bool) -> Result<()> {
-    let opened = at.open(false).await?;
+async fn encoding(target: RegistryTarget, command: EncodingCommand, as_json: bool) -> Result<()> {
+    let connection = target.open(false).await?;
     match command {
         EncodingCommand::Show { group, id } => {
-            let encoding = opened.registry.encoding(&group.id(), EncodingId(id)).await?;
+            let encoding = connection.registry.encoding(&group.id(), EncodingId(id)).await?;
             if as_json {
-                json(&encoding)?;
+                print_json(&encoding)?;
             } else {
-                events::encoding(EncodingId(id), &encoding);
+                display::print_encoding(EncodingId(id), &encoding);
             }
         }
         EncodingCommand::Id { group, schema, codec } => {
-            // its id alone counts (contract §2)
+            // only the id of the version counts (contract §2)
             let version =
                 VersionInfo { type_name: String::new(), format: String::new(), version: 0, id: schema };
-            let id = opened.registry.encoding_id(&group.id(), &version, &codec).await?;
+            let id = connection.registry.encoding_id(&group.id(), &version, &codec).await?;
             if as_json {
-                json(&id)?;
+                print_json(&id)?;
             } else {
-                say!("{}", id.0);
+                print_line!("{}", id.0);
             }
         }
     }
-    opened.close().await
+    connection.close().await
 }

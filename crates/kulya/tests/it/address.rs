@@ -1,10 +1,10 @@
-//! Where a store is, by flag, variable and settings file: each takes the same, and nothing that was meant as a URL becomes a
-//! folder.
+//! The address of a store by flag, environment variable and settings file: each accepts the same, and a
+//! misspelt URL creates no folder.
 
 use crate::program::{Running, command, http, kulya, run};
 use tempfile::tempdir;
 
-const WRONG: [&str; 8] = [
+const INVALID: [&str; 8] = [
     "tcp:/127.0.0.1:1",
     "http:/127.0.0.1:1",
     "127.0.0.1:1",
@@ -25,19 +25,19 @@ const COMMANDS: [&[&str]; 6] = [
 ];
 
 #[test]
-fn what_is_no_address_is_refused_and_makes_no_folder() {
+fn invalid_address_is_rejected_and_creates_no_folder() {
     let folder = tempdir().unwrap();
-    for wrong in WRONG {
+    for wrong in INVALID {
         std::fs::write(folder.path().join("data.toml"), format!("data = {wrong:?}\n")).unwrap();
         for line in COMMANDS {
-            let given: [&[&str]; 3] = [&["--data", wrong], &["--url", wrong], &["--config", "data.toml"]];
-            for place in given {
-                let ran = run(&mut command(folder.path(), &[line, place].concat()));
-                assert_eq!(ran.code, Some(1), "{line:?} {place:?}: {ran:?}");
-                assert_eq!(ran.err.lines().count(), 1, "{line:?} {place:?}: {ran:?}");
-                let says = if wrong.contains('@') { "--password-file" } else { "http://host:port" };
-                assert!(ran.err.contains(says), "{line:?} {place:?}: {ran:?}");
-                assert!(!ran.err.contains("marker"), "{line:?} {place:?}: {ran:?}");
+            let options: [&[&str]; 3] = [&["--data", wrong], &["--url", wrong], &["--config", "data.toml"]];
+            for option in options {
+                let ran = run(&mut command(folder.path(), &[line, option].concat()));
+                assert_eq!(ran.code, Some(1), "{line:?} {option:?}: {ran:?}");
+                assert_eq!(ran.err.lines().count(), 1, "{line:?} {option:?}: {ran:?}");
+                let message = if wrong.contains('@') { "--password-file" } else { "http://host:port" };
+                assert!(ran.err.contains(message), "{line:?} {option:?}: {ran:?}");
+                assert!(!ran.err.contains("marker"), "{line:?} {option:?}: {ran:?}");
             }
         }
         let ran = run(&mut command(folder.path(), &["demo", "--data", wrong]));
@@ -50,12 +50,12 @@ fn what_is_no_address_is_refused_and_makes_no_folder() {
     }
     let left: Vec<_> =
         std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left, ["data.toml"], "no folder was made");
+    assert_eq!(left, ["data.toml"], "no folder was created");
 }
 
 /// A server, a folder and object storage by either flag.
 #[test]
-fn both_flags_take_each_kind_of_address() {
+fn both_flags_accept_each_kind_of_address() {
     let folder = tempdir().unwrap();
     let (server, url) = Running::serve(&folder, &["--data", "served"]);
     let objects = format!("file://{}", folder.path().join("objects").display());
@@ -74,11 +74,11 @@ fn both_flags_take_each_kind_of_address() {
     assert_eq!(server.interrupt(), Some(0));
 }
 
-/// CREATE CATALOG is all that a session needs.
+/// A session may have only the catalogs of CREATE CATALOG.
 #[test]
-fn sql_over_another_store_needs_no_folder() {
-    let (folder, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
-    let (server, url) = Running::serve(&elsewhere, &[]);
+fn sql_on_a_remote_catalog_needs_no_folder() {
+    let (folder, other) = (tempdir().unwrap(), tempdir().unwrap());
+    let (server, url) = Running::serve(&other, &[]);
     assert_eq!(http("PUT", &format!("{url}/v2/streams/shop/orders"), "").0, 201);
     let create = format!(
         "CREATE CATALOG far WITH ('type' = 'pravega', 'controller-uri' = '{url}', 'default-database' = 'shop')"
@@ -95,33 +95,33 @@ fn sql_over_another_store_needs_no_folder() {
             "{text}: {ran:?}"
         );
     }
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "no folder was made");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "no folder was created");
     assert_eq!(server.interrupt(), Some(0));
 }
 
-/// What is not named stays; `none` takes a limit away; the same in a folder and over the network.
+/// A limit without a flag is unchanged, `none` removes a limit; in a folder and behind a server.
 #[test]
-fn updates_of_a_stream_change_what_is_named() {
+fn update_changes_only_the_given_limits() {
     let (folder, other) = (tempdir().unwrap(), tempdir().unwrap());
     let (server, url) = Running::serve(&other, &[]);
-    for place in [["--data", "here"], ["--url", url.as_str()]] {
-        let stream = |args: &[&str]| kulya(&folder, &[&["stream"], args, &place].concat());
-        let keeps = || {
+    for option in [["--data", "here"], ["--url", url.as_str()]] {
+        let stream = |args: &[&str]| kulya(&folder, &[&["stream"], args, &option].concat());
+        let retention = || {
             let text = stream(&["describe", "s/t"]);
             text.lines().filter(|line| line.starts_with("keeps")).map(str::to_owned).collect::<Vec<_>>()
         };
         stream(&["create", "s/t", "--keep-for", "7d", "--keep-bytes", "500MB"]);
         stream(&["update", "s/t", "--keep-for", "36h"]);
-        assert_eq!(keeps(), ["keeps   events of the last 36h", "keeps   500000000 bytes at most"]);
+        assert_eq!(retention(), ["keeps   events of the last 36h", "keeps   500000000 bytes at most"]);
         stream(&["update", "s/t", "--keep-bytes", "1GiB"]);
-        assert_eq!(keeps(), ["keeps   events of the last 36h", "keeps   1073741824 bytes at most"]);
+        assert_eq!(retention(), ["keeps   events of the last 36h", "keeps   1073741824 bytes at most"]);
         stream(&["update", "s/t", "--keep-for", "none"]);
-        assert_eq!(keeps(), ["keeps   1073741824 bytes at most"]);
-        let ran = run(&mut command(folder.path(), &[&["stream", "update", "s/t"][..], &place].concat()));
+        assert_eq!(retention(), ["keeps   1073741824 bytes at most"]);
+        let ran = run(&mut command(folder.path(), &[&["stream", "update", "s/t"][..], &option].concat()));
         assert!(ran.code == Some(1) && ran.err.contains("--keep-for or --keep-bytes"), "{ran:?}");
-        assert_eq!(keeps(), ["keeps   1073741824 bytes at most"]);
+        assert_eq!(retention(), ["keeps   1073741824 bytes at most"]);
         stream(&["update", "s/t", "--keep-bytes", "none", "--keep-for", "1h"]);
-        assert_eq!(keeps(), ["keeps   events of the last 1h"]);
+        assert_eq!(retention(), ["keeps   events of the last 1h"]);
     }
     assert_eq!(server.interrupt(), Some(0));
 }

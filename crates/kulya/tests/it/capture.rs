@@ -1,4 +1,4 @@
-//! A database's changes through the program: into streams, out as rows.
+//! Change data capture of PostgreSQL by the program: into streams, and out as SQL rows.
 
 use crate::program::{Running, command, database, http, kulya, run};
 use tempfile::tempdir;
@@ -10,7 +10,7 @@ const CHANGES: &str = "UPDATE item SET price = 99.99 WHERE id = 1; DELETE FROM i
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: run cargo xtask test"]
-async fn a_table_is_read_as_its_current_rows() {
+async fn captured_table_is_read_as_its_current_rows() {
     let (client, url) = database("capture_rows").await;
     client.batch_execute(SETUP).await.unwrap();
     let folder = tempdir().unwrap();
@@ -40,7 +40,7 @@ async fn a_table_is_read_as_its_current_rows() {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: run cargo xtask test"]
-async fn the_server_captures_what_its_settings_name() {
+async fn server_runs_the_captures_of_its_settings() {
     let (client, url) = database("capture_served").await;
     client.batch_execute(SETUP).await.unwrap();
     let folder = tempdir().unwrap();
@@ -48,13 +48,13 @@ async fn the_server_captures_what_its_settings_name() {
     std::fs::write(folder.path().join("kulya.toml"), settings).unwrap();
     let mut server_command = command(folder.path(), &["serve", "--listen", "127.0.0.1:0"]);
     let mut server = Running::start(server_command.env("KULYA_LOG", "info"));
-    server.wait_for("market: following the log");
+    server.wait_for("market: streaming the log");
     client.batch_execute(CHANGES).await.unwrap();
     server.wait_for("stored ");
     assert_eq!(server.interrupt(), Some(0));
     let rows = kulya(&folder, &["sql", "--output", "csv", "-e", "SELECT count(*) AS n FROM market.item"]);
     assert!(rows == "n\n11\n" || rows == "n\n100\n" || rows == "n\n10\n", "whole transactions only: {rows}");
-    // the same settings name the database for a run of its own
+    // the same settings for kulya cdc
     kulya(&folder, &["cdc", "--until-caught-up"]);
     let rows = kulya(&folder, &["sql", "--output", "csv", "-e", "SELECT count(*) AS n FROM market.item"]);
     assert_eq!(rows, "n\n11\n");
@@ -65,23 +65,23 @@ async fn the_server_captures_what_its_settings_name() {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: run cargo xtask test"]
-async fn a_database_that_was_replaced_is_not_gone_on_with() {
+async fn capture_of_a_replaced_database_is_rejected() {
     let (client, url) = database("capture_replaced").await;
     client.batch_execute(SETUP).await.unwrap();
     let folder = tempdir().unwrap();
     let capture = ["cdc", "--postgres", &url, "--until-caught-up"];
     kulya(&folder, &capture);
-    // the server may not have noticed yet that the program has gone: its sender is ended by its id first
+    // the server may not have noticed the disconnect yet: its WAL sender is terminated first
     let slot = "FROM pg_replication_slots WHERE slot_name = 'kulya_capture_replaced'";
     let end = format!("SELECT pg_terminate_backend(active_pid, 10000) {slot} AND active_pid IS NOT NULL");
     client.batch_execute(&end).await.unwrap();
     client.batch_execute(&format!("SELECT pg_drop_replication_slot(slot_name) {slot}")).await.unwrap();
-    let refused = run(&mut command(folder.path(), &capture));
-    assert_eq!(refused.code, Some(1), "{refused:?}");
+    let failed = run(&mut command(folder.path(), &capture));
+    assert_eq!(failed.code, Some(1), "{failed:?}");
     assert!(
-        refused.err.contains(
+        failed.err.contains(
             "replication slot kulya_capture_replaced of capture_replaced is gone; changes may be missing"
         ),
-        "{refused:?}"
+        "{failed:?}"
     );
 }

@@ -1,5 +1,5 @@
-//! A folder that is damaged, or that takes no writes, by the command line: what is said of it, and that nothing is changed
-//! that should not be.
+//! `kulya store` on a damaged folder and on a read-only file system: the report, and that a check changes
+//! nothing.
 
 use crate::program::{Ran, Running, command, http, kulya, run};
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ fn log(folder: &TempDir) -> PathBuf {
     folder.path().join("d/log/0000000000000000.log")
 }
 
-/// A store of three events, one after the other; its end is orderly, or it is killed.
+/// Writes a store of three events, one commit each; the server is stopped or killed.
 fn three_events(folder: &TempDir, is_killed: bool) {
     let (server, url) = Running::serve(folder, &["--data", "d"]);
     assert_eq!(http("PUT", &format!("{url}/v2/streams/shop/clicks"), "").0, 201);
@@ -31,7 +31,7 @@ fn three_events(folder: &TempDir, is_killed: bool) {
     }
 }
 
-/// All files of a folder, with what is in them.
+/// Returns the files of a folder with their contents.
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap().flatten() {
@@ -44,31 +44,32 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-fn change(path: &Path, how: impl FnOnce(&mut Vec<u8>)) {
+fn change(path: &Path, edit: impl FnOnce(&mut Vec<u8>)) {
     let mut bytes = fs::read(path).unwrap();
-    how(&mut bytes);
+    edit(&mut bytes);
     fs::write(path, bytes).unwrap();
 }
 
-/// A check of a damaged folder names the damage and changes nothing; a repair says the same, and then the store is whole.
-fn is_named_and_repaired(folder: &TempDir, names: &str, lost: &str) {
+/// Asserts that a check reports the damage and changes nothing, and that a repair reports the same and leaves
+/// an intact store.
+fn assert_reported_and_repaired(folder: &TempDir, damage: &str, lost: &str) {
     let before = files(&folder.path().join("d"));
     let checked = store(folder, &["check"]);
-    assert!(checked.code == Some(1) && checked.err.contains(names), "{names}: {checked:?}");
+    assert!(checked.code == Some(1) && checked.err.contains(damage), "{damage}: {checked:?}");
     assert!(checked.out.contains(lost), "{lost}: {checked:?}");
     assert!(files(&folder.path().join("d")) == before, "a check has changed the folder");
-    let refused = run(&mut command(folder.path(), &["stream", "--data", "d", "list"]));
-    assert!(refused.code == Some(1) && refused.err.contains("kulya store repair"), "{refused:?}");
+    let rejected = run(&mut command(folder.path(), &["stream", "--data", "d", "list"]));
+    assert!(rejected.code == Some(1) && rejected.err.contains("kulya store repair"), "{rejected:?}");
     let repaired = store(folder, &["repair"]);
     assert!(repaired.code == Some(0) && repaired.out.contains(lost), "{lost}: {repaired:?}");
     assert_eq!(store(folder, &["check"]).code, Some(0));
     kulya(folder, &["stream", "--data", "d", "append", "shop/clicks", "--text", "after the repair"]);
     let again = store(folder, &["repair"]);
-    assert!(again.out.contains("the log is whole"), "{again:?}");
+    assert!(again.out.contains("the log is intact"), "{again:?}");
 }
 
 #[test]
-fn a_flipped_bit_in_the_last_frame_is_found() {
+fn flipped_bit_in_the_last_frame_is_reported() {
     for is_killed in [false, true] {
         let folder = tempdir().unwrap();
         three_events(&folder, is_killed);
@@ -76,7 +77,7 @@ fn a_flipped_bit_in_the_last_frame_is_found() {
             let at = bytes.len() - 100;
             bytes[at] ^= 1;
         });
-        is_named_and_repaired(
+        assert_reported_and_repaired(
             &folder,
             "is damaged from byte",
             "lost: the events of shop/clicks, segment 0, from offset",
@@ -88,38 +89,43 @@ fn a_flipped_bit_in_the_last_frame_is_found() {
 }
 
 #[test]
-fn what_was_cut_off_is_said() {
+fn truncated_log_is_reported() {
     for (is_killed, cut) in [(false, 10), (true, 10), (false, 700)] {
         let folder = tempdir().unwrap();
         three_events(&folder, is_killed);
         change(&log(&folder), |bytes| bytes.truncate(bytes.len() - cut));
-        is_named_and_repaired(&folder, "0000000000000000.log", "lost: ");
+        assert_reported_and_repaired(&folder, "0000000000000000.log", "lost: ");
     }
 }
 
 #[test]
-fn a_log_file_that_is_gone_is_refused_by_name() {
+fn missing_log_file_is_reported() {
     let folder = tempdir().unwrap();
     three_events(&folder, false);
     fs::remove_file(log(&folder)).unwrap();
     let _ = fs::remove_dir_all(folder.path().join("d/index"));
-    is_named_and_repaired(&folder, "0000000000000000.log is missing", "lost: the events of shop/clicks");
+    assert_reported_and_repaired(
+        &folder,
+        "0000000000000000.log is missing",
+        "lost: the events of shop/clicks",
+    );
     let folder = tempdir().unwrap();
     three_events(&folder, false);
     fs::remove_file(folder.path().join("d/MANIFEST")).unwrap();
-    is_named_and_repaired(&folder, "MANIFEST is missing", "file MANIFEST is missing");
+    assert_reported_and_repaired(&folder, "MANIFEST is missing", "file MANIFEST is missing");
 }
 
-/// What was never acknowledged is no damage.
+/// The incomplete frame of a write that was not acknowledged is no damage.
 #[test]
-fn the_end_of_a_write_that_was_cut_off_is_no_damage() {
+fn torn_write_is_no_damage() {
     let folder = tempdir().unwrap();
     three_events(&folder, true);
     change(&log(&folder), |bytes| bytes.extend(b"KLG3 is how a frame begins"));
     let before = files(&folder.path().join("d"));
     let checked = store(&folder, &["check"]);
     assert!(
-        checked.code == Some(0) && checked.out.contains("the end of a write that was cut off"),
+        checked.code == Some(0)
+            && checked.out.contains("an incomplete frame of a write that was never acknowledged"),
         "{checked:?}"
     );
     assert!(files(&folder.path().join("d")) == before, "a check has changed the folder");
@@ -127,9 +133,10 @@ fn the_end_of_a_write_that_was_cut_off_is_no_damage() {
     assert_eq!(read.lines().count(), 3);
 }
 
-/// The test takes the rights to write from the folder. They bind everybody but root: as root, another user runs the program.
+/// Removes the write permission from the folder. It does not bind root: as root, the test runs the program as
+/// another user.
 #[test]
-fn media_that_take_no_writes_are_read() {
+fn read_only_file_system_is_read() {
     let folder = tempdir().unwrap();
     three_events(&folder, true);
     let data = folder.path().join("d");
@@ -156,17 +163,13 @@ fn media_that_take_no_writes_are_read() {
     };
     let at = data.to_str().unwrap();
     let written = as_user(Path::new("touch"), &[&format!("{at}/LOCK")]);
-    assert_ne!(
-        written.code,
-        Some(0),
-        "the folder takes writes, so that this would test nothing: {written:?}"
-    );
+    assert_ne!(written.code, Some(0), "the folder is writable, so the test would prove nothing: {written:?}");
     let before = files(&data);
     let copy = copies.path().join("copy");
     let copy = copy.to_str().unwrap();
     let restored = copies.path().join("restored");
     let restored = restored.to_str().unwrap();
-    for (args, says) in [
+    for (args, message) in [
         (&["store", "--data", at, "check"][..], "3 events ("),
         (&["store", "--data", at, "info"], "streams  1 with 1 segments"),
         (&["store", "--data", at, "backup", copy], "bytes copied to"),
@@ -175,7 +178,7 @@ fn media_that_take_no_writes_are_read() {
         (&["stream", "--data", copy, "read", "shop/clicks", "--output", "text"], "event 2"),
     ] {
         let ran = as_user(&program, args);
-        assert!(ran.code == Some(0) && ran.out.contains(says), "{says}: {ran:?}");
+        assert!(ran.code == Some(0) && ran.out.contains(message), "{message}: {ran:?}");
     }
     assert!(files(&data) == before, "nothing was changed");
     // so that it can be removed

@@ -1,4 +1,4 @@
-//! The newcomer's first command.
+//! `kulya demo`, the first command of a new user.
 
 use crate::program::{Running, command, database, http, kulya, run};
 use std::io::{BufRead, Read};
@@ -8,10 +8,10 @@ use tempfile::tempdir;
 const DEMO: &[&str] = &["demo", "--orders", "2000", "--listen", "127.0.0.1:0"];
 
 #[test]
-fn it_does_the_main_job_and_goes_on_with_what_is_there() {
+fn demo_runs_and_continues_with_existing_data() {
     let folder = tempdir().unwrap();
     let first = kulya(&folder, DEMO);
-    for said in [
+    for text in [
         "registry at http://127.0.0.1:",
         "2000 orders in ",
         "shop.Order is version 1",
@@ -22,11 +22,11 @@ fn it_does_the_main_job_and_goes_on_with_what_is_there() {
         "| Portugal ",
         "sql --data kulya-demo",
     ] {
-        assert!(first.contains(said), "{said}\n{first}");
+        assert!(first.contains(text), "{text}\n{first}");
     }
     let second = kulya(&folder, DEMO);
-    assert!(second.contains("2200 orders are there from before"), "{second}");
-    assert!(second.contains("change log is stored already"), "{second}");
+    assert!(second.contains("2200 orders exist from an earlier run"), "{second}");
+    assert!(second.contains("change log is already stored"), "{second}");
     let sql = |query| kulya(&folder, &["sql", "--data", "kulya-demo", "--output", "csv", "-e", query]);
     assert_eq!(
         sql("SELECT count(*), count(DISTINCT order_id), max(order_id) FROM shop.orders"),
@@ -44,7 +44,7 @@ fn it_does_the_main_job_and_goes_on_with_what_is_there() {
 }
 
 #[test]
-fn with_keep_the_registry_stays_up_until_the_signal() {
+fn with_keep_the_registry_runs_until_the_signal() {
     let folder = tempdir().unwrap();
     let mut demo = Running::start(&mut command(folder.path(), &[DEMO, &["--keep"]].concat()));
     let mut url = String::new();
@@ -52,7 +52,7 @@ fn with_keep_the_registry_stays_up_until_the_signal() {
         if let Some(found) = line.split('\'').find(|word| word.starts_with("http://")) {
             url = found.split("/v1").next().unwrap().to_owned();
         }
-        if line.contains("stays up") {
+        if line.contains("keeps running") {
             break;
         }
     }
@@ -62,27 +62,27 @@ fn with_keep_the_registry_stays_up_until_the_signal() {
 }
 
 #[test]
-fn a_reader_that_goes_away_ends_it_quietly() {
+fn closed_pipe_ends_the_program_silently() {
     let folder = tempdir().unwrap();
     let mut demo =
         command(folder.path(), DEMO).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(demo.stdout.take());
-    let mut said = String::new();
-    demo.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    assert_eq!((demo.wait().unwrap().code(), said.as_str()), (Some(0), ""));
+    let mut stderr = String::new();
+    demo.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!((demo.wait().unwrap().code(), stderr.as_str()), (Some(0), ""));
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: run cargo xtask test"]
-async fn a_live_database_takes_the_place_of_the_recorded_one() {
+async fn customers_are_captured_from_a_live_database() {
     let (client, url) = database("demo_live").await;
     let folder = tempdir().unwrap();
     let live = [DEMO, &["--postgres", &url]].concat();
-    let refused = run(&mut command(folder.path(), &live));
-    assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(refused.err.contains("kulya demo --customers-sql | psql URL makes the table"), "{refused:?}");
+    let failed = run(&mut command(folder.path(), &live));
+    assert_eq!(failed.code, Some(1), "{failed:?}");
+    assert!(failed.err.contains("kulya demo --customers-sql | psql URL creates the table"), "{failed:?}");
     client.batch_execute(&kulya(&folder, &["demo", "--customers-sql"])).await.unwrap();
     client.batch_execute("UPDATE customers SET country = 'Atlantis' WHERE id < 100").await.unwrap();
-    let shown = kulya(&folder, &live);
-    assert!(shown.contains("| Atlantis "), "{shown}");
+    let printed = kulya(&folder, &live);
+    assert!(printed.contains("| Atlantis "), "{printed}");
 }

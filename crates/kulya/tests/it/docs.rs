@@ -1,6 +1,6 @@
-//! The documentation's commands, run as they stand there: shell blocks of the README, of docs/registry.md and docs/security.md,
-//! and the transcripts of docs/registry-command.md. What a page says that a command prints is compared with what it prints; `…`
-//! stands for anything. Needs bash and curl.
+//! Runs the commands of the documentation: shell blocks of the README, of docs/registry.md and
+//! docs/security.md, and the transcripts of docs/registry-command.md. The output on the page is compared with
+//! the actual one; `…` matches anything. Needs bash and curl.
 
 use crate::program::{command, run};
 use std::fmt::Write as _;
@@ -9,24 +9,24 @@ use std::path::Path;
 use std::process::Command;
 use tempfile::{TempDir, tempdir};
 
-/// A block that is not run, by how it begins, and why.
-const LEFT_OUT: &[(&str, &str)] = &[
+/// Blocks that are not run, by their start, and why.
+const SKIPPED_BLOCKS: &[(&str, &str)] = &[
     ("cargo run --release --bin kulya -- demo", "tests/it/demo.rs runs it"),
     ("kulya serve --data DIR", "shows the forms of the commands"),
     ("cargo xtask test", "runs this"),
 ];
 
-/// Lines of a block that are not run.
-const LINES_LEFT_OUT: &[&str] = &[
+/// Lines that are not run, by their start.
+const SKIPPED_LINES: &[&str] = &[
     // another server in place of kulya serve
     "cargo run -p kulya-server",
-    // waits for what comes
+    // waits for new events
     "curl -N localhost:9092/v2/streams/shop/clicks/tail",
     // needs protoc: the set is compiled by kulya beforehand
     "protoc ",
 ];
 
-/// What stands before each page: the program under its name, a server in the background, and the end of both.
+/// The start of each page's script: the program under its name, with the server in the background.
 const PRELUDE: &str = r#"
 set -euo pipefail
 server=
@@ -36,7 +36,7 @@ kulya() {
       "$KULYA" "$@" --listen "$ADDRESS" > serve.out 2> serve.err & server=$!
       until grep -q 'registry at' serve.out; do kill -0 "$server"; done ;;
     account)
-      # where a person is asked, the answer comes from here
+      # the password comes from standard input instead of a terminal
       if [ "$2" = add ]; then echo "$PASSWORD" | "$KULYA" "$@"; else "$KULYA" "$@"; fi ;;
     *) "$KULYA" "$@" ;;
   esac
@@ -70,16 +70,16 @@ fn blocks(page: &str) -> Vec<Block> {
     blocks
 }
 
-/// Whether a text is what a page says, in which `…` stands for anything, and spaces do not count.
-fn is_as_said(said: &str, got: &str) -> bool {
+/// Whether the output matches the page's, in which `…` matches anything; whitespace is ignored.
+fn matches_page(expected: &str, actual: &str) -> bool {
     let dense = |text: &str| text.chars().filter(|sign| !sign.is_whitespace()).collect::<String>();
-    let (said, got) = (dense(said), dense(got));
-    let pieces: Vec<&str> = said.split('…').collect();
+    let (expected, actual) = (dense(expected), dense(actual));
+    let pieces: Vec<&str> = expected.split('…').collect();
     let (first, last) = (pieces[0], pieces[pieces.len() - 1]);
     if pieces.len() == 1 {
-        return said == got;
+        return expected == actual;
     }
-    let Some(mut rest) = got.strip_prefix(first) else { return false };
+    let Some(mut rest) = actual.strip_prefix(first) else { return false };
     for piece in &pieces[1..pieces.len() - 1] {
         match rest.find(piece) {
             Some(at) => rest = &rest[at + piece.len()..],
@@ -89,22 +89,22 @@ fn is_as_said(said: &str, got: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// Runs a page's shell blocks in one shell, one behind the other; what stands behind a block is what it prints.
-fn page_runs(page: &str, before: &str) -> TempDir {
+/// Runs a page's shell blocks in one shell, in order; the block behind one is its expected output.
+fn run_page(page: &str, before: &str) -> TempDir {
     let folder = tempdir().unwrap();
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let (mut script, mut said, mut number) = (PRELUDE.to_owned() + before, Vec::new(), 0);
+    let (mut script, mut expected, mut number) = (PRELUDE.to_owned() + before, Vec::new(), 0);
     let blocks = blocks(page);
     for (at, block) in blocks.iter().enumerate() {
-        if block.language != "sh" || LEFT_OUT.iter().any(|(begin, _)| block.text.starts_with(begin)) {
+        if block.language != "sh" || SKIPPED_BLOCKS.iter().any(|(begin, _)| block.text.starts_with(begin)) {
             continue;
         }
         let mut text = String::new();
         for line in block.text.lines() {
-            if LINES_LEFT_OUT.iter().any(|left_out| line.starts_with(left_out)) {
+            if SKIPPED_LINES.iter().any(|skipped| line.starts_with(skipped)) {
                 continue;
             }
-            // a feed has no end: as many lines as the page shows are read
+            // an endless response: as many lines as the page shows are read
             if line.starts_with("curl -N") {
                 let lines = blocks.get(at + 1).map_or(0, |shown| shown.text.lines().count());
                 writeln!(text, "head -n {lines} < <({line})").unwrap();
@@ -113,13 +113,12 @@ fn page_runs(page: &str, before: &str) -> TempDir {
             }
         }
         let text = text.replace("127.0.0.1:9092", &address).replace("localhost:9092", &address);
-        // an answer is told by its status, too
         let text = text.replace("curl ", "curl -sS ");
         write!(script, "{{\n{text}}} > {number}.out\n").unwrap();
         if let Some(shown) =
             blocks.get(at + 1).filter(|shown| shown.language == "json" || shown.language.is_empty())
         {
-            said.push((number, shown.text.clone(), block.text.clone()));
+            expected.push((number, shown.text.clone(), block.text.clone()));
         }
         number += 1;
     }
@@ -136,13 +135,16 @@ fn page_runs(page: &str, before: &str) -> TempDir {
     let all: String = (0..number).map(printed).collect();
     assert_eq!(ran.code, Some(0), "{page}: {ran:?}\n{all}\n{script}");
     assert!(number > 0, "{page} has nothing to run");
-    for (number, said, text) in said {
+    for (number, expected, text) in expected {
         let got = printed(number);
         let last = got.trim_end();
-        // of several answers the page shows the last
-        assert!(is_as_said(&format!("…{said}"), last), "{page}:\n{text}\nsays\n{said}\nbut it is\n{got}");
+        // of several responses the page shows the last
+        assert!(
+            matches_page(&format!("…{expected}"), last),
+            "{page}:\n{text}\nexpected\n{expected}\nactual\n{got}"
+        );
     }
-    // no answer was an error that the page does not show
+    // no response was an error that the page does not show
     for number in 0..number {
         let got = printed(number);
         assert!(
@@ -154,28 +156,28 @@ fn page_runs(page: &str, before: &str) -> TempDir {
 }
 
 #[test]
-fn the_readme_runs() {
-    page_runs("README.md", "kulya serve --data folder\n");
+fn readme() {
+    run_page("README.md", "kulya serve --data folder\n");
 }
 
 #[test]
-fn the_registry_page_runs() {
+fn registry_page() {
     let proto = "cat > order.proto <<'END'\nsyntax = \"proto3\"; package shop; message Order { int64 id = 1; }\nEND\n\
                  kulya registry --data compiled group create g --format protobuf --policy AllowAny > /dev/null\n\
                  kulya registry --data compiled schema add --group g order.proto > /dev/null\n\
                  kulya registry --data compiled schema show --group g 0 --raw > order.pb\n";
-    page_runs("docs/registry.md", proto);
+    run_page("docs/registry.md", proto);
 }
 
 #[test]
-fn the_security_page_runs() {
-    let folder = page_runs("docs/security.md", "");
+fn security_page() {
+    let folder = run_page("docs/security.md", "");
     assert!(std::fs::read_to_string(folder.path().join("accounts")).unwrap().starts_with("anna:"));
 }
 
-/// Each command of the transcripts, and what it prints.
+/// Compares each command of the transcripts with its output.
 #[test]
-fn the_registry_commands_page_is_true() {
+fn registry_command_page() {
     let folder = tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     std::fs::create_dir(folder.path().join("orders")).unwrap();
@@ -195,8 +197,8 @@ fn the_registry_commands_page_is_true() {
     let mut commands = 0;
     for block in blocks("docs/registry-command.md") {
         for part in format!("\n{}", block.text).split("\n$ ").skip(1) {
-            let (line, said) = part.split_once('\n').unwrap_or((part, ""));
-            // no Java registry is here
+            let (line, expected) = part.split_once('\n').unwrap_or((part, ""));
+            // needs a Java registry
             if line.contains("--from-v1") {
                 continue;
             }
@@ -210,7 +212,7 @@ fn the_registry_commands_page_is_true() {
                 .env("KULYA", program)
                 .env_remove("KULYA_DATA")
                 .stdin(std::process::Stdio::null()));
-            assert!(is_as_said(said, &ran.out), "$ {line}\nsays\n{said}\nbut it is\n{}", ran.out);
+            assert!(matches_page(expected, &ran.out), "$ {line}\nexpected\n{expected}\nactual\n{}", ran.out);
             commands += 1;
         }
     }

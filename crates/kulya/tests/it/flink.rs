@@ -1,5 +1,6 @@
-//! What Flink's catalog and format ask of a registry, on the first group of `docs/registry.md`: an Avro group of one type,
-//! judged by the strict rules. Flink derives its schemas from a table's columns and names every record itself.
+//! The requests of Flink's catalog and format to a registry, on the first group of `docs/registry.md`: an
+//! Avro group of one type with the strict rules. Flink derives its schemas from a table's columns and names
+//! every record itself.
 
 use crate::program::{Running, command, http, kulya};
 use base64::Engine;
@@ -17,7 +18,7 @@ fn schema_info(type_name: &str, format: &str, data: &str) -> String {
         .to_string()
 }
 
-/// An Avro record of these fields, as Flink writes a column that may be null.
+/// Returns an Avro record with these nullable fields, as Flink derives it.
 fn derived(fields: &[(&str, &str)]) -> String {
     let field = |(name, of): &(&str, &str)| json!({ "name": name, "type": ["null", of], "default": null });
     let fields: Vec<Value> = fields.iter().map(field).collect();
@@ -34,9 +35,9 @@ fn flink_reads_a_strict_group_of_one_type() {
     let folder = tempdir().unwrap();
     let (_server, url) = Running::serve(&folder, &[]);
     let v2 = |method: &str, path: &str, body: Value| {
-        let (status, answer) =
+        let (status, response) =
             http(method, &format!("{url}/v2/groups/{path}?namespace=shop"), &body.to_string());
-        assert!(status < 300, "{path}: {status} {answer}");
+        assert!(status < 300, "{path}: {status} {response}");
     };
     let avro = json!({ "serializationFormat": "Avro" });
     v2(
@@ -79,21 +80,22 @@ fn flink_reads_a_strict_group_of_one_type() {
     // SELECT
     let can_read = |fields: &[(&str, &str)]| {
         let reader = schema_info(FLINK, "Avro", &derived(fields));
-        let (status, answer) = call("POST", "groups/orders/schemas/versions/canRead?namespace=shop", &reader);
-        assert_eq!(status, 200, "{answer}");
-        answer["compatible"].as_bool().unwrap()
+        let (status, response) =
+            call("POST", "groups/orders/schemas/versions/canRead?namespace=shop", &reader);
+        assert_eq!(status, 200, "{response}");
+        response["compatible"].as_bool().unwrap()
     };
     assert!(can_read(&[("id", "long"), ("quantity", "int")]));
     assert!(can_read(&[("id", "long")]), "a table without the column");
     assert!(can_read(&[("id", "long"), ("more", "string")]), "a column that nobody wrote is null");
-    assert!(!can_read(&[("id", "string")]), "the rest of the rules holds");
+    assert!(!can_read(&[("id", "string")]), "the other rules hold");
     let (status, written) = call("GET", "groups/orders/encodings/0?namespace=shop", "");
     assert_eq!((status, &written["versionInfo"]), (200, &version));
-    // INSERT looks for its own schema, and so fails, as with the Java registry, where nobody registered it
+    // INSERT looks for its own schema, and fails if that is not registered, as with the Java registry
     let own = schema_info(FLINK, "Avro", &derived(&[("id", "long"), ("quantity", "int")]));
     assert_eq!(call("POST", "groups/orders/schemas/versions/find?namespace=shop", &own).0, 404);
     // CREATE TABLE of that name
-    let made = |name: &str, format: &str| {
+    let create = |name: &str, format: &str| {
         let properties = json!({
             "serializationFormat": { "serializationFormat": format }, "compatibility": { "policy": "AllowAny" },
             "allowMultipleTypes": true, "properties": {},
@@ -101,9 +103,9 @@ fn flink_reads_a_strict_group_of_one_type() {
         let group = json!({ "groupName": name, "groupProperties": properties }).to_string();
         call("POST", "groups?namespace=shop", &group).0
     };
-    assert_eq!(made("orders", "Avro"), 409);
-    // and of others, whose writers Flink is
-    assert_eq!((made("avro", "Avro"), made("json", "Json")), (201, 201));
+    assert_eq!(create("orders", "Avro"), 409);
+    // tables that Flink writes
+    assert_eq!((create("avro", "Avro"), create("json", "Json")), (201, 201));
     let title = r#"{"title": "Json Schema", "type": "object", "properties": { "id": {"type": "number"}}}"#;
     for (name, schema) in [("avro", own.clone()), ("json", schema_info("", "Json", title))] {
         let schemas = format!("groups/{name}/schemas");
@@ -119,9 +121,9 @@ fn flink_reads_a_strict_group_of_one_type() {
     }
 }
 
-/// The catalog of the connector's demonstration, on a folder of ours, and on objects by the URL that `--data` takes.
+/// The catalog of the connector's demonstration, on a server and on object storage.
 #[test]
-fn the_demonstrations_catalog_is_created() {
+fn catalog_of_the_connectors_demonstration() {
     let folder = tempdir().unwrap();
     kulya(&folder, &["stream", "append", "examples/t", "--hex", "78"]);
     let objects = format!("file://{}/objects", folder.path().display());
@@ -138,7 +140,7 @@ fn the_demonstrations_catalog_is_created() {
         );
         let own = tempdir().unwrap();
         kulya(&own, &["stream", "append", "own/t", "--hex", "78"]);
-        let shown = kulya(&own, &["sql", "-e", &create]);
-        assert!(shown.contains("examples"), "{controller}: {shown}");
+        let printed = kulya(&own, &["sql", "-e", &create]);
+        assert!(printed.contains("examples"), "{controller}: {printed}");
     }
 }

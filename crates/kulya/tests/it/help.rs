@@ -1,12 +1,12 @@
-//! What `--help` of each command says, held against files: `help/*.txt`. After a change of flags make them anew, and read them:
-//! `KULYA_REGENERATE=1 cargo test -p kulya --test it help`.
+//! Compares the `--help` of each command with the files `help/*.txt`. After a change of flags regenerate and
+//! read them: `KULYA_REGENERATE=1 cargo test -p kulya --test it help`.
 
 use crate::program::{command, run};
 use std::collections::BTreeMap;
 use std::path::Path;
 use tempfile::tempdir;
 
-/// The help of a command, and of those below it.
+/// Collects the help of a command and of its subcommands.
 fn collect(words: &[String], found: &mut BTreeMap<String, String>) {
     let folder = tempdir().unwrap();
     let mut args: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -20,7 +20,7 @@ fn collect(words: &[String], found: &mut BTreeMap<String, String>) {
         .skip_while(|line| *line != "Commands:")
         .skip(1)
         .take_while(|line| !line.is_empty())
-        // a command stands two spaces from the margin, what is said of it further
+        // a command is indented by two spaces, its description by more
         .filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')))
         .filter_map(|line| line.split(' ').next().map(str::to_owned))
         .filter(|command| command != "help")
@@ -33,7 +33,7 @@ fn collect(words: &[String], found: &mut BTreeMap<String, String>) {
 }
 
 #[test]
-fn help_is_as_it_was_read() {
+fn help_matches_the_files() {
     let mut found = BTreeMap::new();
     collect(&[], &mut found);
     let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/help");
@@ -46,28 +46,28 @@ fn help_is_as_it_was_read() {
     }
     for (name, text) in &found {
         let file = files.join(format!("{name}.txt"));
-        let kept = std::fs::read_to_string(&file).unwrap_or_default();
+        let expected = std::fs::read_to_string(&file).unwrap_or_default();
         assert_eq!(
-            &kept, text,
-            "{name}: make the files anew by KULYA_REGENERATE=1 cargo test -p kulya --test it help, and read them"
+            &expected, text,
+            "{name}: regenerate the files with KULYA_REGENERATE=1 cargo test -p kulya --test it help, and read them"
         );
     }
-    assert_eq!(std::fs::read_dir(&files).unwrap().count(), found.len(), "a file of a command that is gone");
-    // a command's own flags come first, those of the connection under a heading of their own behind them
+    assert_eq!(std::fs::read_dir(&files).unwrap().count(), found.len(), "a file of a removed command");
+    // a command's own flags come first, then those of the connection under a heading
     for (name, text) in &found {
-        let place = |heading: &str| text.find(&format!("\n{heading}:\n"));
-        if let (Some(own), Some(connection)) = (place("Options"), place("Connection")) {
+        let position = |heading: &str| text.find(&format!("\n{heading}:\n"));
+        if let (Some(own), Some(connection)) = (position("Options"), position("Connection")) {
             assert!(own < connection, "{name}");
         }
         let below = text.lines().skip_while(|line| *line != "Connection:").skip(1);
-        // a heading stands at the margin
+        // a heading is not indented
         let section: Vec<&str> =
             below.take_while(|line| !line.ends_with(':') || line.starts_with(' ')).collect();
         let flags = section.iter().filter_map(|line| line.split_whitespace().next());
         let flags = flags.filter(|word| word.starts_with("--"));
         let known = ["--data", "--url", "--ca", "--token-file", "--user", "--password-file"];
         for flag in flags {
-            assert!(known.contains(&flag), "{name}: {flag} is no flag of the connection");
+            assert!(known.contains(&flag), "{name}: {flag} is not a flag of the connection");
         }
     }
 }

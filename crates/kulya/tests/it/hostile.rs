@@ -1,4 +1,4 @@
-//! The program among clients that mean it no good, or do nothing: its memory, who else is served, and how it ends.
+//! Hostile and idle clients: the server's memory stays bounded, others are served, and it shuts down in time.
 
 use crate::program::{Running, command, http, kulya, run};
 use std::io::{Read, Write};
@@ -10,7 +10,7 @@ use tempfile::{TempDir, tempdir};
 
 const MEGABYTE: u64 = 1 << 20;
 
-/// The program's memory now, and the most that it was.
+/// Returns the server's resident memory and its peak, in bytes.
 fn memory(server: &Running) -> (u64, u64) {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
     let field = |name: &str| {
@@ -24,23 +24,23 @@ fn host(url: &str) -> &str {
     url.strip_prefix("http://").unwrap()
 }
 
-/// A connection on which this was sent.
-fn sent(url: &str, text: &str) -> TcpStream {
+/// Opens a connection and sends `text`.
+fn send(url: &str, text: &str) -> TcpStream {
     let mut stream = TcpStream::connect(host(url)).unwrap();
     stream.write_all(text.as_bytes()).unwrap();
     stream
 }
 
-/// A connection that asks for something, and has read the first bytes of the answer.
-fn asked(url: &str, path: &str) -> TcpStream {
-    let mut stream = sent(url, &format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"));
+/// Opens a connection, sends a request and reads the status line only.
+fn request_unread(url: &str, path: &str) -> TcpStream {
+    let mut stream = send(url, &format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"));
     let mut status = [0; 12];
     stream.read_exact(&mut status).unwrap();
     assert_eq!(std::str::from_utf8(&status).unwrap(), "HTTP/1.1 200", "{path}");
     stream
 }
 
-/// An event of 8 MiB less a little that takes six times as much as JSON, so many times.
+/// Appends `count` events of almost 8 MiB, which are six times as large in JSON.
 fn large_events(url: &str, count: usize) {
     assert_eq!(http("PUT", &format!("{url}/v2/streams/s/t"), "").0, 201);
     let event = "\u{1}".repeat((8 << 20) - 100);
@@ -49,14 +49,14 @@ fn large_events(url: &str, count: usize) {
     }
 }
 
-/// Whoever speaks HTTP/2 by hand.
+/// A client that writes HTTP/2 frames by hand.
 struct Http2(TcpStream);
 
 impl Http2 {
-    /// A client that takes nothing of an answer: its windows are empty.
+    /// Connects with an initial window size of 0, so that no response is read.
     fn without_windows(url: &str) -> Self {
         // SETTINGS: INITIAL_WINDOW_SIZE is 0
-        Self(sent(url, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")).with(4, 0, 0, &[0, 4, 0, 0, 0, 0])
+        Self(send(url, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")).with(4, 0, 0, &[0, 4, 0, 0, 0, 0])
     }
 
     fn with(mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Self {
@@ -72,8 +72,8 @@ impl Http2 {
         self.0.write_all(&frame)
     }
 
-    /// GET, or POST with a body that never comes.
-    fn ask(&mut self, stream: u32, path: &str, is_open: bool) -> std::io::Result<()> {
+    /// Sends a GET, or a POST without its body.
+    fn request(&mut self, stream: u32, path: &str, is_open: bool) -> std::io::Result<()> {
         // HPACK: the method and the scheme by their numbers, path and authority as they are
         let mut head = vec![if is_open { 0x83 } else { 0x82 }, 0x86, 0x04, path.len() as u8];
         head.extend(path.as_bytes());
@@ -82,36 +82,36 @@ impl Http2 {
     }
 }
 
-/// What nobody takes is not made: neither answers over both protocols, nor tails, however many and large they are.
+/// Responses that are not read are not buffered: reads and tails over both protocols.
 #[test]
-fn answers_that_nobody_takes_fill_no_memory() {
+fn unread_responses_use_bounded_memory() {
     let folder = tempdir().unwrap();
     let (server, url) = Running::serve(&folder, &["--limit", "megabytes=100"]);
     large_events(&url, 3);
     let (before, _) = memory(&server);
     let mut unread = Vec::new();
     for _ in 0..40 {
-        unread.push(asked(&url, "/v2/streams/s/t/events"));
-        unread.push(asked(&url, "/v2/streams/s/t/tail?from=s/t@0.0:0"));
+        unread.push(request_unread(&url, "/v2/streams/s/t/events"));
+        unread.push(request_unread(&url, "/v2/streams/s/t/tail?from=s/t@0.0:0"));
     }
     let mut streams = Http2::without_windows(&url);
     for number in 0..100 {
-        streams.ask(2 * number + 1, "/v2/streams/s/t/events", false).unwrap();
+        streams.request(2 * number + 1, "/v2/streams/s/t/events", false).unwrap();
     }
-    // all of those are asked for before this one
+    // all of those requests were sent before these
     for _ in 0..20 {
         let (status, _) = http("GET", &format!("{url}/ping"), "");
         assert_eq!(status, 200);
     }
-    let (_, most) = memory(&server);
-    let grown = most.saturating_sub(before) / MEGABYTE;
-    assert!(grown < 125, "{grown} MB more than before, of 100 that may be");
+    let (_, peak) = memory(&server);
+    let grown = peak.saturating_sub(before) / MEGABYTE;
+    assert!(grown < 125, "{grown} MB more than before, with a limit of 100");
     drop((unread, streams));
 }
 
-/// Lists of schemas are made as they are taken, as events are.
+/// Lists of schemas are streamed, as events are.
 #[test]
-fn lists_of_large_schemas_that_nobody_takes_fill_no_memory() {
+fn unread_schema_lists_use_bounded_memory() {
     let folder = tempdir().unwrap();
     let (server, url) = Running::serve(&folder, &["--limit", "megabytes=100"]);
     let group = r#"{"serializationFormat":{"serializationFormat":"Json"},"compatibility":{"policy":"AllowAny"},"allowMultipleTypes":true}"#;
@@ -134,14 +134,14 @@ fn lists_of_large_schemas_that_nobody_takes_fill_no_memory() {
             stream
         })
         .collect();
-    // all of those are asked for before these
+    // all of those requests were sent before these
     for path in ["/ping", "/ping", "/v1/groups/g"] {
         assert_eq!(http("GET", &format!("{url}{path}"), "").0, 200);
     }
     let (status, _) = http("GET", &format!("{url}/v1/groups/g/history"), "");
     assert!(status == 200 || status == 503, "{status}");
     drop(unread);
-    // whoever takes what is given gets all of it, once the others are gone
+    // a client that reads gets the whole response once the others are closed
     let history = loop {
         let (status, history) = http("GET", &format!("{url}/v1/groups/g/history"), "");
         if status == 200 {
@@ -150,19 +150,19 @@ fn lists_of_large_schemas_that_nobody_takes_fill_no_memory() {
         assert_eq!(status, 503);
     };
     assert!(history.len() > 3 * (8 << 20) && history.contains(r#""type":"T2""#), "{} bytes", history.len());
-    let (_, most) = memory(&server);
-    let grown = most.saturating_sub(before) / MEGABYTE;
-    assert!(grown < 125, "{grown} MB more than before, of 100 that may be");
+    let (_, peak) = memory(&server);
+    let grown = peak.saturating_sub(before) / MEGABYTE;
+    assert!(grown < 125, "{grown} MB more than before, with a limit of 100");
 }
 
 #[test]
-fn a_tail_that_is_read_slowly_gives_all_of_a_large_event() {
+fn slowly_read_tail_returns_the_whole_event() {
     let folder = tempdir().unwrap();
     let (_server, url) = Running::serve(&folder, &[]);
     large_events(&url, 1);
     let (status, line) = http("GET", &format!("{url}/v2/streams/s/t/events"), "");
     assert_eq!((status, line.matches("\\u0001").count()), (200, (8 << 20) - 100));
-    let mut tail = asked(&url, "/v2/streams/s/t/tail?from=s/t@0.0:0");
+    let mut tail = request_unread(&url, "/v2/streams/s/t/tail?from=s/t@0.0:0");
     let (mut found, mut rest, mut bytes) = (0, Vec::new(), vec![0; 100_000]);
     while found < (8 << 20) - 100 {
         let read = tail.read(&mut bytes).unwrap();
@@ -173,52 +173,52 @@ fn a_tail_that_is_read_slowly_gives_all_of_a_large_event() {
     }
 }
 
-/// Whoever holds requests open without sending them is cut, and meanwhile others get answers.
+/// Requests whose bodies do not arrive time out, and others are served meanwhile.
 #[test]
-fn bodies_that_do_not_come_are_cut_and_keep_nobody_out() {
+fn slow_bodies_time_out_and_do_not_block_others() {
     let folder = tempdir().unwrap();
     let limits = "body-seconds=2,head-seconds=2,connections=40,requests=60";
     let (_server, url) = Running::serve(&folder, &["--limit", limits]);
     assert_eq!(http("PUT", &format!("{url}/v2/streams/s/t"), "").0, 201);
     let post = "POST /v2/streams/s/t/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\nx";
-    let mut open: Vec<_> = (0..20).map(|_| sent(&url, post)).collect();
-    let mut head = sent(&url, "GET /ping HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Half: ");
+    let mut open: Vec<_> = (0..20).map(|_| send(&url, post)).collect();
+    let mut head = send(&url, "GET /ping HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Half: ");
     let mut many = Http2::without_windows(&url);
     for number in 0..100 {
-        many.ask(2 * number + 1, "/v2/streams/s/t/events", true).unwrap();
+        many.request(2 * number + 1, "/v2/streams/s/t/events", true).unwrap();
     }
     assert_eq!(http("GET", &format!("{url}/ping"), "").0, 200, "while they are open");
     for stream in &mut open {
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("too slowly"), "{answer}");
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        assert!(response.starts_with("HTTP/1.1 408 ") && response.contains("too slowly"), "{response}");
     }
-    let mut answer = String::new();
-    let _ = head.read_to_string(&mut answer);
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    let mut response = String::new();
+    let _ = head.read_to_string(&mut response);
+    assert!(response.is_empty() || response.starts_with("HTTP/1.1 408 "), "{response}");
 }
 
-/// More connections than there may be: those that are silent make room.
+/// Above the limit of connections, idle ones are closed for new ones.
 #[test]
-fn idle_connections_make_room_for_those_who_ask() {
+fn idle_connections_are_closed_for_new_ones() {
     let folder = tempdir().unwrap();
     let (_server, url) = Running::serve(&folder, &["--limit", "connections=10"]);
     let idle: Vec<_> = (0..30).map(|_| TcpStream::connect(host(&url)).unwrap()).collect();
     let ping = || -> std::io::Result<bool> {
         let mut stream = TcpStream::connect(host(&url))?;
         stream.write_all(b"GET /ping HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer.starts_with("HTTP/1.1 200 "))
+        let mut response = String::new();
+        stream.read_to_string(&mut response)?;
+        Ok(response.starts_with("HTTP/1.1 200 "))
     };
-    // who came just now is not closed for another: then the address has its share and this one is turned away
+    // a fresh connection is not closed: then the address is at its limit and this one is rejected
     while !ping().unwrap_or(false) {}
-    assert_eq!(idle.len(), 30, "they are open still, on this side");
+    assert_eq!(idle.len(), 30, "they are still open on this side");
 }
 
-/// Streams that are reset as soon as they are opened, and pings that nobody needs.
+/// Rapid reset of HTTP/2 streams, and a flood of pings.
 #[test]
-fn floods_of_frames_cost_nobody_else_an_answer() {
+fn floods_of_frames_do_not_block_others() {
     let folder = tempdir().unwrap();
     let (server, url) = Running::serve(&folder, &[]);
     let (before, _) = memory(&server);
@@ -226,7 +226,7 @@ fn floods_of_frames_cost_nobody_else_an_answer() {
         let mut flood = Http2::without_windows(&url);
         // the server may close at any time
         let _ = (0..5000_u32).try_for_each(|number| {
-            flood.ask(2 * number + 1, "/ping", false)?;
+            flood.request(2 * number + 1, "/ping", false)?;
             flood.frame(3, 0, 2 * number + 1, &[0, 0, 0, 8])
         });
         let mut pings = Http2::without_windows(&url);
@@ -237,9 +237,9 @@ fn floods_of_frames_cost_nobody_else_an_answer() {
     assert!(grown < 50, "{grown} MB");
 }
 
-/// A signal ends the server in time, whoever does not want to: with success, and with all that was acknowledged.
+/// A signal stops the server in time, with success and with every acknowledged event, whatever clients do.
 #[test]
-fn a_signal_ends_it_in_time_whatever_runs() {
+fn signal_stops_the_server_in_time() {
     for signal in ["TERM", "INT"] {
         let folder = tempdir().unwrap();
         let (mut server, url) = Running::serve(&folder, &[]);
@@ -247,20 +247,20 @@ fn a_signal_ends_it_in_time_whatever_runs() {
         assert_eq!(http("PUT", &format!("{url}/v2/streams/s/small"), "").0, 201);
         let mut hostile = vec![
             TcpStream::connect(host(&url)).unwrap(),
-            sent(&url, "GET /ping HTTP/1.1\r\n"),
-            sent(
+            send(&url, "GET /ping HTTP/1.1\r\n"),
+            send(
                 &url,
                 "POST /v2/streams/s/t/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9999\r\n\r\nx",
             ),
         ];
         for _ in 0..20 {
-            hostile.push(asked(&url, "/v2/streams/s/t/events"));
-            hostile.push(asked(&url, "/v2/streams/s/t/tail?from=s/t@0.0:0"));
-            hostile.push(asked(&url, "/v2/streams/s/small/tail"));
+            hostile.push(request_unread(&url, "/v2/streams/s/t/events"));
+            hostile.push(request_unread(&url, "/v2/streams/s/t/tail?from=s/t@0.0:0"));
+            hostile.push(request_unread(&url, "/v2/streams/s/small/tail"));
         }
         let mut streams = Http2::without_windows(&url);
         for number in 0..50 {
-            streams.ask(2 * number + 1, "/v2/streams/s/t/events", number % 2 == 0).unwrap();
+            streams.request(2 * number + 1, "/v2/streams/s/t/events", number % 2 == 0).unwrap();
         }
         let (is_over, stored) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let writers: Vec<_> = (0..4)
@@ -276,38 +276,38 @@ fn a_signal_ends_it_in_time_whatever_runs() {
         while stored.load(Ordering::SeqCst) < 20 {
             std::thread::yield_now();
         }
-        let begun = Instant::now();
+        let started = Instant::now();
         server.signal(signal);
         let code = server.child.wait().unwrap().code();
-        let took = begun.elapsed();
+        let took = started.elapsed();
         is_over.store(true, Ordering::SeqCst);
         for writer in writers {
             writer.join().unwrap();
         }
         assert_eq!(code, Some(0), "{signal}");
-        // five seconds are promised; machines that test are slow
+        // five seconds are promised; test machines are slow
         assert!(took < Duration::from_secs(9), "{signal}: {took:?}");
         let events = kulya(&folder, &["stream", "read", "s/small", "--output", "text"]);
         let (events, stored) = (events.lines().count(), stored.load(Ordering::SeqCst));
         assert!(
             (stored..=stored + 4).contains(&events),
-            "{signal}: {stored} were stored, {events} are there"
+            "{signal}: {stored} were acknowledged, {events} exist"
         );
     }
 }
 
-/// One event; whether it was acknowledged.
+/// Appends an event; returns whether it was acknowledged.
 fn append(url: &str) -> bool {
-    let answer = || -> std::io::Result<String> {
+    let respond = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(host(url))?;
         stream.write_all(
             b"POST /v2/streams/s/small/events HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx",
         )?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
+        let mut response = String::new();
+        stream.read_to_string(&mut response)?;
+        Ok(response)
     };
-    answer().is_ok_and(|answer| answer.starts_with("HTTP/1.1 201 "))
+    respond().is_ok_and(|response| response.starts_with("HTTP/1.1 201 "))
 }
 
 fn lines(folder: &TempDir, name: &str) -> Vec<serde_json::Value> {
@@ -316,52 +316,52 @@ fn lines(folder: &TempDir, name: &str) -> Vec<serde_json::Value> {
 }
 
 #[test]
-fn each_request_is_written_down_with_its_id() {
+fn access_log_has_each_request_with_its_id() {
     let folder = tempdir().unwrap();
-    let log = ["--access-log", "json", "--access-log-file", "access.jsonl", "--limit", "megabytes=1"];
-    let (mut server, url) = Running::serve(&folder, &log);
-    let mut stream = sent(
+    let access_log = ["--access-log", "json", "--access-log-file", "access.jsonl", "--limit", "megabytes=1"];
+    let (mut server, url) = Running::serve(&folder, &access_log);
+    let mut stream = send(
         &url,
         "GET /v2/streams/nowhere?x=hidden HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Request-Id: mine-1\r\nConnection: close\r\n\r\n",
     );
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.to_lowercase().contains("x-request-id: mine-1\r\n"), "{answer}");
-    let there =
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.to_lowercase().contains("x-request-id: mine-1\r\n"), "{response}");
+    let appended =
         run(&mut command(folder.path(), &["stream", "append", "s/t", "--text", "one", "--url", &url]));
-    assert_eq!(there.code, Some(0), "{there:?}");
-    // there is no room for this one, which is said with its id
+    assert_eq!(appended.code, Some(0), "{appended:?}");
+    // above the memory limit: rejected, and logged with its id
     let large = "x".repeat(2_000_000);
-    let (status, said) = http("POST", &format!("{url}/v2/streams/s/t/events"), &large);
-    assert!(status == 503 && said.contains("no room"), "{status} {said}");
-    let said = server.wait_for("a request was refused");
-    assert!(said.contains("request{id=") && said.contains("/v2/streams/s/t/events"), "{said}");
+    let (status, body) = http("POST", &format!("{url}/v2/streams/s/t/events"), &large);
+    assert!(status == 503 && body.contains("no room"), "{status} {body}");
+    let log = server.wait_for("a request was refused");
+    assert!(log.contains("request{id=") && log.contains("/v2/streams/s/t/events"), "{log}");
     assert_eq!(server.interrupt(), Some(0));
     let lines = lines(&folder, "access.jsonl");
     let found = |name: &str, value: &str| lines.iter().find(|line| line[name] == value).unwrap().clone();
     let mine = found("request_id", "mine-1");
     assert_eq!((&mine["path"], &mine["status"]), (&"/v2/streams/nowhere".into(), &404.into()), "{mine}");
     assert_eq!((&mine["protocol"], &mine["complete"]), (&"HTTP/1.1".into(), &true.into()), "{mine}");
-    // the first one found no stream, which was made then
+    // the first commit found no stream, which was created then
     let commit = lines.iter().rfind(|line| line["path"] == "/kulya.store.v1.StreamStore/Commit").unwrap();
     assert_eq!((&commit["grpc_status"], &commit["protocol"]), (&0.into(), &"HTTP/2".into()), "{commit}");
     assert!(lines.iter().any(|line| line["status"] == 503), "{lines:?}");
-    assert!(!format!("{lines:?}").contains("hidden"), "no query is written down");
+    assert!(!format!("{lines:?}").contains("hidden"), "query strings are not logged");
 }
 
 #[test]
-fn a_stranger_cannot_fill_the_disk_with_refusals() {
+fn denied_requests_do_not_fill_the_disk() {
     let folder = tempdir().unwrap();
     std::fs::write(folder.path().join("accounts"), "admin:-:prn::*,READ_UPDATE\n").unwrap();
     let args = ["--accounts", "accounts", "--audit-log", "audit.jsonl", "--access-log", "common"];
     let (server, url) = Running::serve(&folder, &[&args[..], &["--access-log-file", "access"]].concat());
     let mut stream = TcpStream::connect(host(&url)).unwrap();
     let long = "A".repeat(50_000);
-    let mut answer = [0; 4096];
+    let mut response = [0; 4096];
     for _ in 0..200 {
         let head = "Host: 127.0.0.1\r\nContent-Type: application/grpc\r\nContent-Length: 0";
         write!(stream, "POST /{long} HTTP/1.1\r\n{head}\r\n\r\n").unwrap();
-        assert!(stream.read(&mut answer).unwrap() > 0);
+        assert!(stream.read(&mut response).unwrap() > 0);
     }
     assert_eq!(server.interrupt(), Some(0));
     let size = |name: &str| std::fs::metadata(folder.path().join(name)).unwrap().len();
@@ -371,7 +371,7 @@ fn a_stranger_cannot_fill_the_disk_with_refusals() {
         size("audit.jsonl"),
         size("access")
     );
-    let refused: u64 =
+    let denied: u64 =
         lines(&folder, "audit.jsonl").iter().map(|line| line["refused"].as_u64().unwrap_or(1)).sum();
-    assert_eq!(refused, 200, "each is counted");
+    assert_eq!(denied, 200, "each is counted");
 }

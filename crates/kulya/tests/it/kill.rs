@@ -1,13 +1,15 @@
-//! kill -9 at any moment: the stream's events equal the database's changes, none lost, none twice, in order per key.
+//! kill -9 of `kulya cdc` at any moment: the stream has every change of the database exactly once, in order
+//! per key.
 //!
-//! Two writers commit to one table, each to keys of its own, and remember what they committed. Meanwhile `kulya cdc` is
-//! started and killed twenty times: while it connects, while it reads the rows, while it follows the log. Chance comes
-//! from a seed (`KULYA_SEED` sets another) and moments are told by what has happened, never by time.
+//! Two writers commit to one table, each to its own keys, and record what they committed. Meanwhile `kulya
+//! cdc` is started and killed twenty times: while it connects, during the snapshot, and while it streams the
+//! log. Random numbers come from a seed (`KULYA_SEED` sets another), and the moments depend on events, not on
+//! time.
 
 use crate::program::{Running, command, connect, database, kulya};
-use kulya_dice::Dice;
 use kulya_store::{StreamId, StreamStore, bounded_read};
 use kulya_store_embedded::EmbeddedStore;
+use kulya_testkit::SeededRng;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -21,10 +23,10 @@ const KILLS: u64 = 20;
 const WRITERS: u64 = 2;
 /// Keys of each writer; writer 1 has those from 1000 on, and so on.
 const KEYS: u64 = 40;
-/// Rows that are there before anything is captured, so that reading them takes a while.
+/// Rows of another table, so that the snapshot takes a while.
 const OTHER_ROWS: u64 = 20_000;
 
-/// What happened to a key: `c`, `u` or `d`, and the row's sequence number before and after.
+/// A change of a key: `c`, `u` or `d`, and the row's sequence number before and after.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Step {
     key: u64,
@@ -38,12 +40,12 @@ type History = Arc<Mutex<Vec<Vec<Step>>>>;
 
 struct Writer {
     client: Client,
-    dice: Dice,
+    rng: SeededRng,
     first_key: u64,
     sequence: u64,
     rows: BTreeMap<u64, u64>,
     history: History,
-    /// A transaction for each permit; what is done is counted in `done`.
+    /// One transaction for each permit; completed ones are counted in `done`.
     allowed: Arc<Semaphore>,
     done: Arc<Semaphore>,
 }
@@ -59,17 +61,18 @@ impl Writer {
 
     async fn transaction(&mut self) {
         let (mut sql, mut steps, mut rows) = ("BEGIN;".to_owned(), Vec::new(), self.rows.clone());
-        for _ in 0..=self.dice.roll(5) {
-            let key = self.first_key + self.dice.roll(KEYS);
+        for _ in 0..=self.rng.u64_below(5) {
+            let key = self.first_key + self.rng.u64_below(KEYS);
             self.sequence += 1;
             let (before, after) = (rows.get(&key).copied(), self.sequence);
-            let pad = "x".repeat(if self.dice.roll(20) == 0 { 5000 } else { self.dice.roll(50) as usize });
+            let pad =
+                "x".repeat(if self.rng.u64_below(20) == 0 { 5000 } else { self.rng.u64_below(50) as usize });
             let (op, after) = match before {
                 None => {
                     write!(sql, "INSERT INTO ledger VALUES ({key}, {after}, '{pad}');").unwrap();
                     ("c", Some(after))
                 }
-                Some(_) if self.dice.roll(4) == 0 => {
+                Some(_) if self.rng.u64_below(4) == 0 => {
                     write!(sql, "DELETE FROM ledger WHERE id = {key};").unwrap();
                     ("d", None)
                 }
@@ -84,7 +87,7 @@ impl Writer {
             };
             steps.push(Step { key, op: op.to_owned(), before, after });
         }
-        if self.dice.roll(8) == 0 {
+        if self.rng.u64_below(8) == 0 {
             self.client.batch_execute(&(sql + "ROLLBACK;")).await.unwrap();
         } else {
             self.client.batch_execute(&(sql + "COMMIT;")).await.unwrap();
@@ -109,7 +112,7 @@ impl Workload {
             let history = History::default();
             let writer = Writer {
                 client: connect(url).await,
-                dice: Dice::new(seed + number),
+                rng: SeededRng::new(seed + number),
                 first_key: number * 1000,
                 sequence: 0,
                 rows: BTreeMap::new(),
@@ -125,7 +128,7 @@ impl Workload {
         this
     }
 
-    /// Each writer does so many transactions, side by side.
+    /// Runs `transactions` of each writer, concurrently.
     async fn advance(&self, transactions: u64) {
         for allowed in &self.allowed {
             allowed.add_permits(transactions as usize);
@@ -138,7 +141,7 @@ impl Workload {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL: run cargo xtask test"]
-async fn killed_twenty_times_it_loses_nothing_and_repeats_nothing() {
+async fn capture_killed_twenty_times_is_exactly_once() {
     let seed = std::env::var("KULYA_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(SEED);
     println!("seed {seed}");
     let (client, url) = database("kill_nine").await;
@@ -153,30 +156,30 @@ async fn killed_twenty_times_it_loses_nothing_and_repeats_nothing() {
 
     let folder = tempdir().unwrap();
     let capture = ["cdc", "--postgres", &url, "--name", "k", "--stream", "{table}", "--segments", "3"];
-    let mut dice = Dice::new(seed ^ 0xd1ce);
+    let mut rng = SeededRng::new(seed ^ 0xd1ce);
     for round in 0..KILLS {
         let mut running = Running::start(command(folder.path(), &capture).env("KULYA_LOG", "info"));
-        // the first rounds die before the rows are stored, so that reading them begins anew
-        let phase = if round < 4 { round % 2 } else { dice.roll(4) };
+        // the first rounds are killed before the snapshot is stored, so that it starts again
+        let phase = if round < 4 { round % 2 } else { rng.u64_below(4) };
         match phase {
-            0 => workload.advance(dice.roll(60)).await,
+            0 => workload.advance(rng.u64_below(60)).await,
             1 => {
-                let line = if round < 4 { "reading" } else { "k: " };
+                let line = if round < 4 { "snapshot started" } else { "k: " };
                 running.wait_for(line);
-                workload.advance(dice.roll(30)).await;
+                workload.advance(rng.u64_below(30)).await;
             }
             _ => {
-                running.wait_for("following the log");
-                for _ in 0..dice.roll(4) {
-                    workload.advance(10 + dice.roll(40)).await;
+                running.wait_for("streaming the log");
+                for _ in 0..rng.u64_below(4) {
+                    workload.advance(10 + rng.u64_below(40)).await;
                     running.wait_for("stored ");
                 }
-                workload.advance(dice.roll(80)).await;
+                workload.advance(rng.u64_below(80)).await;
             }
         }
         running.child.kill().unwrap();
         running.child.wait().unwrap();
-        workload.advance(dice.roll(20)).await;
+        workload.advance(rng.u64_below(20)).await;
     }
     kulya(&folder, &[&capture[..], &["--until-caught-up"]].concat());
 
@@ -186,12 +189,12 @@ async fn killed_twenty_times_it_loses_nothing_and_repeats_nothing() {
         let own: Vec<Step> = steps.iter().filter(|step| keys.contains(&step.key)).cloned().collect();
         let history = history.lock().await;
         println!("writer {number}: {} transactions, {} events", history.len(), own.len());
-        assert!(own.len() > 500, "the workload was too small to mean anything");
+        assert!(own.len() > 500, "the workload was too small");
         check(&history, &own);
     }
 }
 
-/// The events of the table's stream, in the order of each segment.
+/// Returns the events of the table's stream, in order per segment.
 async fn stored_steps(folder: &std::path::Path) -> Vec<Step> {
     let store = EmbeddedStore::open(folder).unwrap();
     let events = bounded_read(&store, &StreamId::new("k", "ledger").unwrap()).await.unwrap();
@@ -221,8 +224,8 @@ fn by_key(steps: impl IntoIterator<Item = Step>) -> BTreeMap<u64, Vec<Step>> {
     keys
 }
 
-/// The snapshot saw some number of the writer's transactions: the rows they left, and behind them every step of the
-/// others, are exactly what the stream must hold for each key.
+/// Checks that for some number of transactions the stream has, per key, the rows they left as the snapshot
+/// and then every step of the other transactions.
 fn check(history: &[Vec<Step>], stored: &[Step]) {
     let read: BTreeMap<u64, u64> =
         stored.iter().filter(|step| step.op == "r").map(|step| (step.key, step.after.unwrap())).collect();
@@ -253,12 +256,12 @@ fn check(history: &[Vec<Step>], stored: &[Step]) {
         }
     }
     panic!(
-        "the stored events follow from no snapshot of the writer's transactions ({candidates} agree with the rows read)"
+        "no snapshot of the writer's transactions explains the stored events ({candidates} agree with the snapshot's rows)"
     );
 }
 
 #[test]
-fn the_check_sees_what_is_lost_repeated_or_out_of_order() {
+fn check_detects_lost_repeated_and_reordered_events() {
     let step = |key, op: &str, before, after| Step { key, op: op.into(), before, after };
     let history = vec![
         vec![step(1, "c", None, Some(1))],

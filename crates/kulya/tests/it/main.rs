@@ -1,14 +1,14 @@
-//! The program as its users meet it: command line in, text, exit code and stored events out.
-#![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+//! Tests of the program as a process: arguments in; output, exit code and stored events out.
+#![allow(clippy::unwrap_used, reason = "a failed test reports its line")]
 
+mod access;
 mod address;
-mod bounds;
 mod capture;
-mod costly;
 mod damage;
 mod demo;
 mod docs;
-mod door;
+mod error_messages;
+mod expensive_requests;
 mod flink;
 mod help;
 mod hostile;
@@ -16,11 +16,11 @@ mod kill;
 mod operations;
 mod pravega;
 mod program;
-mod reading;
+mod read_permissions;
 mod registry;
 mod schemathesis;
 mod secrets;
 mod serve;
+mod sql_limits;
 mod store;
-mod strangers;
-mod wrong;
+mod untrusted_clients;

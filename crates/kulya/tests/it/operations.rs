@@ -1,6 +1,6 @@
-//! The server as whoever operates it sees it: health, maintenance, locks, copies and file modes, of the real program.
+//! Operation of the server: health, maintenance, locks, backups, file modes and resource limits.
 
-use crate::program::{Running, command, http, kulya, run, until};
+use crate::program::{Running, command, http, kulya, run, wait_until};
 use kulya_store::{StreamId, StreamStore, bounded_read};
 use kulya_store_embedded::EmbeddedStore;
 use serde_json::Value;
@@ -10,12 +10,12 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tempfile::{TempDir, tempdir};
 
-/// Files so small, and maintenance so often, that all of it happens in a test.
-const SMALL: &str = "[store]\nlog-file-bytes = 262144\nmaintenance-interval-ms = 50\n";
+/// Small files and frequent maintenance, so that all of it happens in a test.
+const SMALL_FILES: &str = "[store]\nlog-file-bytes = 262144\nmaintenance-interval-ms = 50\n";
 
 fn small_files() -> TempDir {
     let folder = tempdir().unwrap();
-    std::fs::write(folder.path().join("kulya.toml"), SMALL).unwrap();
+    std::fs::write(folder.path().join("kulya.toml"), SMALL_FILES).unwrap();
     folder
 }
 
@@ -33,14 +33,14 @@ fn counter(url: &str, component: &str, counter: &str) -> u64 {
 
 fn disk_bytes(folder: &Path) -> u64 {
     let logs = std::fs::read_dir(folder.join("kulya-data/log")).unwrap();
-    // what was compacted away meanwhile has no bytes
+    // a file may be deleted by compaction meanwhile
     logs.flatten().filter_map(|entry| entry.metadata().ok()).map(|found| found.len()).sum()
 }
 
-/// The number of a stream's first event, which each has as its text.
+/// Returns the number in the text of a stream's first event.
 fn first_event(url: &str, stream: &str) -> Option<u64> {
     let (status, body) = http("GET", &format!("{url}/v2/streams/{stream}/events?limit=1"), "");
-    // whoever names no place begins at the head, wherever retention has moved it
+    // without a position the read starts at the head, wherever retention has moved it
     assert_eq!(status, 200, "{body}");
     let line = body.lines().next()?;
     let event: Value = serde_json::from_str(line).unwrap();
@@ -66,47 +66,49 @@ fn retention_checkpoints_and_compaction_run_in_the_server() {
             append("all", &format!("{number}"));
         }
     }
-    // 14 MB were written, of which 1 MB is kept, and less than half of a file is what nobody needs
-    until("the disk holds little more than what is kept", || disk_bytes(folder.path()) < 3 << 20);
+    // 14 MB were written, retention leaves 1 MB, and compaction leaves less than half a file of garbage
+    wait_until("the disk usage is little more than the retained data", || {
+        disk_bytes(folder.path()) < 3 << 20
+    });
     let store = "store.maintenance";
     for (name, least) in [("truncations", 5), ("checkpoints", 5), ("compactions", 2), ("files removed", 20)] {
-        until(name, || counter(&url, store, name) >= least);
+        wait_until(name, || counter(&url, store, name) >= least);
     }
     append("young", "400 is the last one");
-    until("the old events of the stream that keeps the young ones go", || {
+    wait_until("the old events of the stream with a retention by age are deleted", || {
         first_event(&url, "load/young").is_none_or(|first| first >= 400)
     });
     let first = first_event(&url, "load/small").unwrap();
-    assert!((368..=372).contains(&first), "1 MB is about 30 events of 32 KiB, and the first left is {first}");
-    assert_eq!(first_event(&url, "load/all"), Some(0), "what is kept for ever is kept");
-    let said = health(&url);
-    assert_eq!((said["status"].as_str(), counter(&url, store, "panics")), (Some("healthy"), 0), "{said}");
+    assert!((368..=372).contains(&first), "1 MB is about 30 events of 32 KiB, and the first is {first}");
+    assert_eq!(first_event(&url, "load/all"), Some(0), "a stream without retention keeps everything");
+    let report = health(&url);
+    assert_eq!((report["status"].as_str(), counter(&url, store, "panics")), (Some("healthy"), 0), "{report}");
     server.signal("TERM");
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
     let checked = kulya(&folder, &["store", "check"]);
-    assert!(checked.contains("are as they were written"), "{checked}");
+    assert!(checked.contains("are intact"), "{checked}");
     kulya(&folder, &["store", "compact"]);
     assert!(disk_bytes(folder.path()) < 3 << 20);
 }
 
-/// A server does not end because the storage of its store is not up yet.
+/// A server may be started before its object storage.
 #[test]
-fn a_server_waits_for_object_storage_and_ends_when_told() {
+fn server_waits_for_object_storage_and_stops_on_a_signal() {
     let folder = tempdir().unwrap();
-    // bound, and closed again: nobody listens there
+    // bound and closed again: nothing listens there
     let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (nobody, listen) = (free(), free());
+    let (unused, listen) = (free(), free());
     let mut serve =
         command(folder.path(), &["serve", "--listen", &listen.to_string(), "--data", "s3://bucket/prefix"]);
     serve
-        .env("AWS_ENDPOINT_URL", format!("http://{nobody}"))
+        .env("AWS_ENDPOINT_URL", format!("http://{unused}"))
         .env("AWS_ALLOW_HTTP", "true")
         .env("AWS_ACCESS_KEY_ID", "key")
         .env("AWS_SECRET_ACCESS_KEY", "secret")
         .env("AWS_REGION", "us-east-1");
     let mut server = Running::start(&mut serve);
-    let waits = server.wait_for("waiting for AmazonS3(bucket) at prefix");
-    assert!(waits.contains("see that it runs and can be reached"), "{waits}");
+    let report = server.wait_for("waiting for AmazonS3(bucket) at prefix");
+    assert!(report.contains("see that it runs and can be reached"), "{report}");
     let (status, body) = http("GET", &format!("http://{listen}/health/ready"), "");
     assert_eq!(status, 503, "{body}");
     let (status, _) = http("GET", &format!("http://{listen}/v1/groups"), "");
@@ -116,7 +118,7 @@ fn a_server_waits_for_object_storage_and_ends_when_told() {
 }
 
 #[test]
-fn a_supervisor_is_told_how_the_server_is() {
+fn health_endpoints_report_the_components() {
     let folder = small_files();
     let (server, url) = Running::serve(&folder, &[]);
     for path in ["/health/live", "/health/ready", "/health"] {
@@ -130,7 +132,7 @@ fn a_supervisor_is_told_how_the_server_is() {
         assert_eq!(http("POST", &format!("{url}{path}"), "").0, 405);
     }
     assert_eq!(server.interrupt(), Some(0));
-    // whom nobody knows is told a status, and no more
+    // without authentication only the status is reported
     let line = run(Command::new("sh").current_dir(folder.path()).arg("-c").arg(format!(
         "echo secret | {} account --iterations 1000 add anna 'prn::/scope:*,READ'",
         env!("CARGO_BIN_EXE_kulya")
@@ -139,13 +141,13 @@ fn a_supervisor_is_told_how_the_server_is() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let (_server, url) = Running::serve(&folder, &["--accounts", "accounts", "--health-listen", &free]);
     assert_eq!(http("GET", &format!("{url}/ping"), "").0, 401);
-    for place in [url, format!("http://{free}")] {
-        let (status, body) = http("GET", &format!("{place}/health/ready"), "");
-        assert_eq!((status, body.as_str()), (200, "{\"status\":\"healthy\"}"), "{place}");
+    for base in [url, format!("http://{free}")] {
+        let (status, body) = http("GET", &format!("{base}/health/ready"), "");
+        assert_eq!((status, body.as_str()), (200, "{\"status\":\"healthy\"}"), "{base}");
     }
 }
 
-/// A library that lets syncs fail while a file is there.
+/// Compiles a library that makes fsync fail while a file exists.
 fn failing_syncs(folder: &Path) -> std::path::PathBuf {
     let (source, library) = (folder.join("fault.c"), folder.join("fault.so"));
     let code = r#"
@@ -165,13 +167,13 @@ int fsync(int fd) { return fails() ? -1 : (int)syscall(SYS_fsync, fd); }
 "#;
     std::fs::write(&source, code).unwrap();
     let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status();
-    assert!(built.unwrap().success(), "a C compiler is what the program itself is built with");
+    assert!(built.unwrap().success(), "the program itself needs a C compiler");
     library
 }
 
-/// As databases do: what the disk holds after a failed sync is known only to who reads it anew.
+/// As with databases: what the disk holds after a failed fsync is known only after recovery.
 #[test]
-fn a_failed_sync_ends_the_server_with_a_code_of_its_own() {
+fn failed_fsync_stops_the_server_with_its_own_exit_code() {
     let folder = small_files();
     let (library, fault) = (failing_syncs(folder.path()), folder.path().join("fault"));
     let mut serve = command(folder.path(), &["serve", "--listen", "127.0.0.1:0"]);
@@ -184,33 +186,35 @@ fn a_failed_sync_ends_the_server_with_a_code_of_its_own() {
     std::fs::write(&fault, "").unwrap();
     assert_eq!(http("POST", &events, "not acknowledged").0, 500);
     assert_eq!(server.child.wait().unwrap().code(), Some(74));
-    let mut said = String::new();
-    std::io::Read::read_to_string(&mut server.err, &mut said).unwrap();
-    assert!(said.contains("cannot sync") && said.contains("store.log"), "{said}");
+    let mut stderr = String::new();
+    std::io::Read::read_to_string(&mut server.err, &mut stderr).unwrap();
+    assert!(stderr.contains("cannot sync") && stderr.contains("store.log"), "{stderr}");
     std::fs::remove_file(&fault).unwrap();
     let kept = kulya(&folder, &["stream", "read", "s/t", "--output", "text"]);
     assert!(kept.starts_with("0\n1\n2\n3\n4\n"), "{kept}");
 }
 
 #[test]
-fn a_folder_has_one_owner_whatever_becomes_of_its_lock_file() {
+fn folder_has_one_owner_if_its_lock_file_is_deleted() {
     let folder = small_files();
     let (mut server, url) = Running::serve(&folder, &[]);
     let lock = folder.path().join("kulya-data/LOCK");
-    let refused = || {
+    let assert_locked = || {
         let second = run(&mut command(folder.path(), &["serve", "--listen", "127.0.0.1:0"]));
         assert_eq!((second.code, second.err.lines().count()), (Some(1), 1), "{second:?}");
         assert!(second.err.contains("is in use by process"), "{second:?}");
         second.err
     };
     std::fs::remove_file(&lock).unwrap();
-    refused();
-    // it is made again, and says whose the folder is
-    until("the lock file is there", || lock.exists());
-    until("it names its owner", || !std::fs::read_to_string(&lock).unwrap_or_default().trim().is_empty());
-    assert!(refused().contains(&server.child.id().to_string()));
+    assert_locked();
+    // the lock file is created again, with its owner
+    wait_until("the lock file exists", || lock.exists());
+    wait_until("the lock file names its owner", || {
+        !std::fs::read_to_string(&lock).unwrap_or_default().trim().is_empty()
+    });
+    assert!(assert_locked().contains(&server.child.id().to_string()));
     assert_eq!(http("PUT", &format!("{url}/v2/streams/s/t"), "").0, 201);
-    // a folder that was put in its place is not written to
+    // nothing is written to a folder that replaced it
     std::fs::rename(folder.path().join("kulya-data"), folder.path().join("moved")).unwrap();
     std::fs::create_dir(folder.path().join("kulya-data")).unwrap();
     assert_eq!(server.child.wait().unwrap().code(), Some(74));
@@ -219,7 +223,7 @@ fn a_folder_has_one_owner_whatever_becomes_of_its_lock_file() {
 }
 
 #[test]
-fn a_served_folder_is_copied_under_load() {
+fn backup_of_a_served_folder_under_load() {
     let folder = small_files();
     kulya(&folder, &["stream", "create", "load/noise", "--keep-bytes", "300kB"]);
     kulya(&folder, &["stream", "create", "load/kept"]);
@@ -241,14 +245,14 @@ fn a_served_folder_is_copied_under_load() {
         let copies: Vec<(String, u64)> = (0..4)
             .map(|copy| {
                 let more = acknowledged.load(Ordering::SeqCst) + 25;
-                until("the load goes on", || acknowledged.load(Ordering::SeqCst) >= more);
+                wait_until("the load continues", || acknowledged.load(Ordering::SeqCst) >= more);
                 let before = acknowledged.load(Ordering::SeqCst);
                 let name = format!("copy-{copy}");
                 kulya(&folder, &["store", "backup", &name]);
                 (name, before)
             })
             .collect();
-        until("files are compacted meanwhile", || counter(&url, "store.maintenance", "compactions") > 2);
+        wait_until("files are compacted meanwhile", || counter(&url, "store.maintenance", "compactions") > 2);
         ends.store(true, Ordering::SeqCst);
         let runtime = tokio::runtime::Runtime::new().unwrap();
         for (name, before) in copies {
@@ -266,7 +270,7 @@ fn a_served_folder_is_copied_under_load() {
     });
 }
 
-/// Everything that is there, and who may do what with it.
+/// Returns every file and folder below a path with its mode.
 fn modes(path: &Path) -> Vec<(std::path::PathBuf, u32)> {
     let mut found = vec![(path.to_owned(), path.metadata().unwrap().permissions().mode() & 0o777)];
     if path.is_dir() {
@@ -278,7 +282,7 @@ fn modes(path: &Path) -> Vec<(std::path::PathBuf, u32)> {
 }
 
 #[test]
-fn what_is_written_is_nobody_elses_to_read() {
+fn files_are_readable_by_their_owner_only() {
     let folder = small_files();
     let shell = |script: &str| {
         let script =
@@ -291,7 +295,7 @@ fn what_is_written_is_nobody_elses_to_read() {
     shell("for i in 1 2 3 4 5 6 7 8 9 10; do kulya stream append s/t --file event || exit 1; done");
     shell("kulya store compact && kulya store backup copy && kulya store --data restored restore copy");
     shell("kulya stream --data file://$PWD/objects append s/t --text x");
-    // the server's own, with the mask of whoever starts it
+    // the server's files, started with an open umask
     let serve = format!(
         "umask 000; exec {} serve --listen 127.0.0.1:0 --audit-log audit",
         env!("CARGO_BIN_EXE_kulya")
@@ -299,7 +303,7 @@ fn what_is_written_is_nobody_elses_to_read() {
     let (server, url) = Running::serving(Command::new("sh").current_dir(folder.path()).arg("-c").arg(serve));
     assert_eq!(http("PUT", &format!("{url}/v2/streams/s/u"), "").0, 201);
     assert_eq!(server.interrupt(), Some(0));
-    assert!(folder.path().join("kulya-data/index").exists(), "there is an index");
+    assert!(folder.path().join("kulya-data/index").exists(), "the index exists");
     let mut seen = 0;
     for name in ["kulya-data", "copy", "restored", "objects", "audit"] {
         for (path, mode) in modes(&folder.path().join(name)) {
@@ -312,7 +316,7 @@ fn what_is_written_is_nobody_elses_to_read() {
 }
 
 #[test]
-fn a_limited_address_space_is_enough_or_is_said() {
+fn limited_address_space_is_enough_or_reported() {
     let folder = tempdir().unwrap();
     let limited = |megabytes: u32, args: &str| {
         let mut command = Command::new("sh");
@@ -321,10 +325,10 @@ fn a_limited_address_space_is_enough_or_is_said() {
         command.current_dir(folder.path()).arg("-c").arg(script);
         command
     };
-    let refused = run(&mut limited(256, "serve --listen 127.0.0.1:0"));
-    assert_eq!((refused.code, refused.err.lines().count()), (Some(1), 1), "{refused:?}");
-    assert!(refused.err.contains("address space is limited to 256 MiB"), "{refused:?}");
-    // large events, read by several at once: answered or refused, and the process goes on
+    let rejected = run(&mut limited(256, "serve --listen 127.0.0.1:0"));
+    assert_eq!((rejected.code, rejected.err.lines().count()), (Some(1), 1), "{rejected:?}");
+    assert!(rejected.err.contains("address space is limited to 256 MiB"), "{rejected:?}");
+    // concurrent reads of large events succeed or are rejected, and the process survives
     let (server, url) = Running::serving(&mut limited(512, "serve --listen 127.0.0.1:0"));
     assert_eq!(http("PUT", &format!("{url}/v2/streams/s/t"), "").0, 201);
     let (events, filling) = (format!("{url}/v2/streams/s/t/events"), "x".repeat(7 << 20));

@@ -1,4 +1,4 @@
-//! The program on Pravega: what it does while there is none, and what it takes on one as on every other store.
+//! The program on Pravega: startup while it is unreachable, and the largest schema on each kind of store.
 
 use crate::program::{Running, command, http, run};
 use std::io::BufRead;
@@ -6,8 +6,8 @@ use std::net::TcpListener;
 use std::path::Path;
 use tempfile::tempdir;
 
-/// The most that the registry's contract lets a schema have.
-const MOST: usize = 8 << 20;
+/// Largest schema of the registry, in bytes.
+const MAX_SCHEMA_BYTES: usize = 8 << 20;
 
 fn registration(bytes: usize) -> String {
     use base64::Engine;
@@ -17,8 +17,9 @@ fn registration(bytes: usize) -> String {
     )
 }
 
-/// A schema of the largest size is taken and given back over REST v1, also after a restart; one byte more is refused.
-fn takes_the_largest_schema(folder: &Path, args: &[&str], group: &str) {
+/// Registers and reads a schema of the largest size over REST v1, also after a restart; one byte more is
+/// rejected.
+fn check_largest_schema(folder: &Path, args: &[&str], group: &str) {
     let properties = r#"{"serializationFormat":{"serializationFormat":"Custom","fullTypeName":"c"},"compatibility":{"policy":"AllowAny"},"allowMultipleTypes":false}"#;
     let args = [&["serve", "--listen", "127.0.0.1:0"], args].concat();
     let version = r#"{"type":"t","serializationFormat":"c","version":0,"id":0}"#;
@@ -26,33 +27,37 @@ fn takes_the_largest_schema(folder: &Path, args: &[&str], group: &str) {
         let (_server, url) = Running::serving(&mut command(folder, &args));
         let schemas = format!("{url}/v1/groups/{group}/schemas");
         if !restarted {
-            let made = format!(r#"{{"groupName":"{group}","groupProperties":{properties}}}"#);
-            assert_eq!(http("POST", &format!("{url}/v1/groups"), &made).0, 201);
-            let (status, answer) = http("POST", &schemas, &registration(MOST + 1));
-            assert_eq!(status, 400, "{args:?}: {answer:.200}");
-            let answer = http("POST", &schemas, &registration(MOST));
-            assert_eq!((answer.0, answer.1.get(..200).unwrap_or(&answer.1)), (201, version), "{args:?}");
+            let group_body = format!(r#"{{"groupName":"{group}","groupProperties":{properties}}}"#);
+            assert_eq!(http("POST", &format!("{url}/v1/groups"), &group_body).0, 201);
+            let (status, response) = http("POST", &schemas, &registration(MAX_SCHEMA_BYTES + 1));
+            assert_eq!(status, 400, "{args:?}: {response:.200}");
+            let response = http("POST", &schemas, &registration(MAX_SCHEMA_BYTES));
+            assert_eq!(
+                (response.0, response.1.get(..200).unwrap_or(&response.1)),
+                (201, version),
+                "{args:?}"
+            );
         }
         let (status, found) = http("GET", &format!("{schemas}/schema/0"), "");
-        assert_eq!((status, found.len() > MOST * 4 / 3), (200, true), "{args:?}: {found:.200}");
+        assert_eq!((status, found.len() > MAX_SCHEMA_BYTES * 4 / 3), (200, true), "{args:?}: {found:.200}");
     }
 }
 
 #[test]
-fn a_folder_and_objects_take_the_largest_schema() {
+fn largest_schema_in_a_folder_and_on_object_storage() {
     let folder = tempdir().unwrap();
     let objects = format!("file://{}/objects", folder.path().display());
-    takes_the_largest_schema(folder.path(), &[], "g");
-    takes_the_largest_schema(folder.path(), &["--data", &objects], "g");
+    check_largest_schema(folder.path(), &[], "g");
+    check_largest_schema(folder.path(), &["--data", &objects], "g");
 }
 
-/// As a compose file starts them: the server first.
+/// The server may be started before Pravega.
 #[test]
-fn a_server_waits_for_pravega_and_ends_when_told() {
+fn server_waits_for_pravega_and_stops_on_a_signal() {
     let folder = tempdir().unwrap();
-    // bound, and closed again: nobody listens there
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let pravega = format!("tcp://{nobody}");
+    // bound and closed again: nothing listens there
+    let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let pravega = format!("tcp://{unused}");
     let args = ["serve", "--listen", "127.0.0.1:0", "--url", &pravega];
     let (mut server, url) = Running::serving(&mut command(folder.path(), &args));
     let (status, _) = http("GET", &format!("{url}/v1/groups"), "");
@@ -63,10 +68,10 @@ fn a_server_waits_for_pravega_and_ends_when_told() {
     assert_eq!(status, 503, "{body}");
     server.signal("TERM");
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
-    let said: Vec<String> = (&mut server.err).lines().map(Result::unwrap).collect();
-    let waits = said.iter().find(|line| line.contains("waiting for Pravega"));
-    let waits = waits.unwrap_or_else(|| panic!("it does not say for whom it waits: {said:?}"));
-    assert!(waits.contains(&pravega) && waits.contains("503"), "{waits}");
+    let stderr: Vec<String> = (&mut server.err).lines().map(Result::unwrap).collect();
+    let report = stderr.iter().find(|line| line.contains("waiting for Pravega"));
+    let report = report.unwrap_or_else(|| panic!("no report of the wait: {stderr:?}"));
+    assert!(report.contains(&pravega) && report.contains("503"), "{report}");
 
     let wrong =
         run(&mut command(folder.path(), &["serve", "--listen", "127.0.0.1:0", "--url", "tcp://nowhere"]));
@@ -80,9 +85,9 @@ mod real_pravega {
 
     #[test]
     #[ignore = "needs a real Pravega: cargo xtask test"]
-    fn pravega_takes_the_largest_schema() {
+    fn largest_schema_on_pravega() {
         let folder = tempdir().unwrap();
         let url = server("KULYA_TEST_PRAVEGA");
-        takes_the_largest_schema(folder.path(), &["--url", &url], "largest");
+        check_largest_schema(folder.path(), &["--url", &url], "largest");
     }
 }

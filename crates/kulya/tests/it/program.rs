@@ -1,4 +1,4 @@
-//! Running the program: in a folder of its own, without the settings of whoever runs the tests.
+//! Runs the program in a folder of its own, without the environment variables of the test run.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
-/// How long a condition is waited for: it holds within a second or two, or later on a loaded machine.
-const LONG: Duration = Duration::from_secs(120);
+/// Timeout of a wait: a second or two are enough, but for a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// What a run gave.
+/// Exit code and output of a run.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
@@ -19,7 +19,7 @@ pub(crate) struct Ran {
     pub(crate) err: String,
 }
 
-/// The program with these arguments, to be run in `folder`.
+/// Returns the command that runs the program with `args` in `folder`.
 pub(crate) fn command(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kulya"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KULYA_")) {
@@ -37,22 +37,22 @@ pub(crate) fn run(command: &mut Command) -> Ran {
 }
 
 /// Waits until a condition holds.
-pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < LONG, "not after {LONG:?}: {what}");
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < TIMEOUT, "not after {TIMEOUT:?}: {what}");
         std::thread::yield_now();
     }
 }
 
-/// Runs the program, which must succeed; gives what it printed.
+/// Runs the program, which must succeed; returns its standard output.
 pub(crate) fn kulya(folder: &TempDir, args: &[&str]) -> String {
     let ran = run(&mut command(folder.path(), args));
     assert_eq!(ran.code, Some(0), "{args:?}: {ran:?}");
     ran.out
 }
 
-/// A program that goes on until it is ended. Dropping kills it.
+/// A running process; killed when dropped.
 pub(crate) struct Running {
     pub(crate) child: Child,
     pub(crate) out: BufReader<ChildStdout>,
@@ -66,13 +66,13 @@ impl Running {
         Self { child, out: BufReader::new(out), err: BufReader::new(err) }
     }
 
-    /// `kulya serve` on a free port: the process and its URL.
+    /// Starts `kulya serve` on a free port; returns the process and its URL.
     pub(crate) fn serve(folder: &TempDir, args: &[&str]) -> (Self, String) {
         let args = [&["serve", "--listen", "127.0.0.1:0"], args].concat();
         Self::serving(&mut command(folder.path(), &args))
     }
 
-    /// The same of a command that serves.
+    /// Like [`Self::serve`], for any command that serves.
     pub(crate) fn serving(command: &mut Command) -> (Self, String) {
         let mut running = Self::start(command);
         let mut line = String::new();
@@ -88,21 +88,21 @@ impl Running {
         loop {
             let before = all.len();
             let read = self.err.read_line(&mut all).unwrap();
-            assert!(read > 0, "it ended without saying {text:?}: {all}");
+            assert!(read > 0, "the process exited before it printed {text:?}: {all}");
             if all[before..].contains(text) {
                 return all;
             }
-            assert!(!all.contains("has ended"), "it goes on without saying {text:?}: {all}");
+            assert!(!all.contains("the capture stopped"), "the capture stopped before {text:?}: {all}");
         }
     }
 
-    /// Sends a signal by name, as `kill` knows it.
+    /// Sends a signal by its name.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
     }
 
-    /// Ends it as Ctrl-C does; gives its exit code.
+    /// Sends SIGINT; returns the exit code.
     pub(crate) fn interrupt(mut self) -> Option<i32> {
         self.signal("INT");
         self.child.wait().unwrap().code()
@@ -116,7 +116,7 @@ impl Drop for Running {
     }
 }
 
-/// One HTTP request with a JSON body; status and body of the answer.
+/// Sends an HTTP request with a JSON body; returns status and body of the response.
 pub(crate) fn http(method: &str, url: &str, body: &str) -> (u16, String) {
     let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
     let mut stream = TcpStream::connect(host).unwrap();
@@ -125,18 +125,18 @@ pub(crate) fn http(method: &str, url: &str, body: &str) -> (u16, String) {
         "Host: {host}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}"
     );
     write!(stream, "{method} /{path} HTTP/1.1\r\n{headers}\r\n\r\n{body}").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
-/// The URL of a server that `cargo xtask test` starts.
+/// Returns the URL of a server that `cargo xtask test` starts.
 pub(crate) fn server(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run cargo xtask test"))
 }
 
-/// A new, empty database on the tests' server. Nothing of it is removed: the server goes when the tests have ended.
+/// Creates a database on the tests' server, which is deleted with that server.
 pub(crate) async fn database(name: &str) -> (Client, String) {
     let url = server("KULYA_TEST_POSTGRES");
     connect(&url).await.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();

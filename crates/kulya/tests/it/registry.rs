@@ -1,5 +1,5 @@
-//! The registry by the command line: groups and schemas in a folder and behind a server alike, verdicts on files, and a
-//! registry's move.
+//! `kulya registry`: groups and schemas in a folder and behind a server, compatibility of schemas in files,
+//! export and import.
 
 use crate::program::{Ran, Running, command, http, kulya, run, server};
 use std::io::{BufRead, Write};
@@ -39,37 +39,37 @@ fn registry(folder: &TempDir, args: &[&str]) -> Ran {
 }
 
 #[test]
-fn files_are_judged_without_a_registry() {
+fn files_are_checked_without_a_registry() {
     let folder = files();
     let check = |args: &[&str]| registry(&folder, &[&["check"], args].concat());
     let ran = check(&["--policy", "BackwardTransitive", "orders/v1.avsc", "orders/v2.avsc"]);
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{ran:?}");
-    assert_eq!(ran.out, "v2.avsc may follow v1.avsc (policy BackwardTransitive, java rules)\n");
+    assert_eq!(ran.out, "v2.avsc is compatible with v1.avsc (policy BackwardTransitive, java rules)\n");
     // a folder, in the order of numbers: v10 is the new one
     let ran = check(&["--policy", "BackwardTransitive", "--rules", "strict", "orders"]);
     assert_eq!((ran.code, ran.err.as_str()), (Some(1), ""), "{ran:?}");
-    let begin = "v10.avsc (shop.Order) is refused by policy BackwardTransitive, strict rules, for 2 reasons\n\n1. it cannot read what v1.avsc wrote\n   rule     avro/missing-default\n";
-    assert!(ran.out.starts_with(begin), "{}", ran.out);
+    let start = "v10.avsc (shop.Order) is incompatible (policy BackwardTransitive, strict rules), for 2 reasons\n\n1. it cannot read events of v1.avsc\n   rule     avro/missing-default\n";
+    assert!(ran.out.starts_with(start), "{}", ran.out);
     for part in [
         "\n   reader   ",
         "\n   writer   ",
-        "\n   why      ",
+        "\n   reason   ",
         "\n   fix      ",
         "total",
-        "2. it cannot read what v2.avsc wrote",
+        "2. it cannot read events of v2.avsc",
     ] {
         assert!(ran.out.contains(part), "{part}: {}", ran.out);
     }
     // Backward alone looks at the latest
     let ran = check(&["--policy", "backward", "orders/v10.avsc", "orders/v1.avsc"]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    // the same again is there already
+    // an identical schema is already registered
     let ran = check(&["--policy", "DenyAll", "orders/v1.avsc", "orders/v1.avsc"]);
-    assert_eq!((ran.code, ran.out.as_str()), (Some(0), "v1.avsc is there already: v1.avsc\n"));
+    assert_eq!((ran.code, ran.out.as_str()), (Some(0), "v1.avsc is already registered: v1.avsc\n"));
     let ran = check(&["--policy", "DenyAll", "orders/v1.avsc", "orders/v2.avsc"]);
-    assert!(ran.code == Some(1) && ran.out.contains("takes no further schema, and has v1.avsc"), "{ran:?}");
+    assert!(ran.code == Some(1) && ran.out.contains("allows no further schema, and has v1.avsc"), "{ran:?}");
     let ran = check(&["--policy", "Full", "orders/v1.avsc"]);
-    assert_eq!(ran.out, "v1.avsc may be the first (policy Full, java rules)\n");
+    assert_eq!(ran.out, "v1.avsc is the first schema (policy Full, java rules)\n");
     // a side of its own, from a version on
     let advanced = ["--policy", "Advanced", "--backward", "till:1"];
     let ran = check(&[&advanced[..], &["orders/v10.avsc", "orders/v1.avsc", "orders/v2.avsc"]].concat());
@@ -100,7 +100,7 @@ fn files_are_judged_without_a_registry() {
 
 /// Our own interface is a descriptor set like any other.
 #[test]
-fn a_descriptor_set_is_judged_by_its_message() {
+fn descriptor_set_is_checked_by_its_message() {
     let folder = files();
     let generated = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kulya-wire/generated");
     for (name, copy) in [("kulya.registry.v1.bin", "v1.binpb"), ("kulya.store.v1.bin", "v2.desc")] {
@@ -110,24 +110,28 @@ fn a_descriptor_set_is_judged_by_its_message() {
         registry(&folder, &[&["check", "--policy", "FullTransitive", "--rules", "strict"], args].concat())
     };
     let ran = check(&["--type", "kulya.registry.v1.Version", "v1.binpb", "v1.binpb"]);
-    assert_eq!((ran.code, ran.out.as_str()), (Some(0), "v1.binpb is there already: v1.binpb\n"), "{ran:?}");
+    assert_eq!(
+        (ran.code, ran.out.as_str()),
+        (Some(0), "v1.binpb is already registered: v1.binpb\n"),
+        "{ran:?}"
+    );
     let ran = check(&["--type", "kulya.registry.v1.Version", "v1.binpb", "v2.desc"]);
     assert!(ran.code == Some(2) && ran.err.contains("v2.desc: Type mismatch"), "{ran:?}");
     let ran = check(&["v1.binpb"]);
-    assert!(ran.code == Some(2) && ran.err.contains("name the one by --type"), "{ran:?}");
+    assert!(ran.code == Some(2) && ran.err.contains("several messages, give --type"), "{ran:?}");
 }
 
 #[test]
-fn two_files_are_compared() {
+fn files_are_compared() {
     let folder = files();
     let ran = registry(&folder, &["diff", "orders/v1.avsc", "orders/v10.avsc"]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(
-        ran.out.starts_with("+ total long\n\nv10.avsc cannot read what v1.avsc wrote, for 1 reason\n"),
+        ran.out.starts_with("+ total long\n\nv10.avsc cannot read events of v1.avsc, for 1 reason\n"),
         "{}",
         ran.out
     );
-    assert!(ran.out.ends_with("\nv1.avsc reads what v10.avsc wrote\n"), "{}", ran.out);
+    assert!(ran.out.ends_with("\nv1.avsc can read events of v10.avsc\n"), "{}", ran.out);
     let ran = registry(&folder, &["diff", "--json", "orders/v2.avsc", "orders/v10.avsc"]);
     let compared: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(compared["fields"]["removed"][0]["path"], "note");
@@ -135,8 +139,8 @@ fn two_files_are_compared() {
     assert!(ran.out.starts_with("no field was added, removed or changed\n"), "{}", ran.out);
 }
 
-/// Everything that can be done with groups and schemas; `at` says where.
-fn live(folder: &TempDir, at: &[&str]) {
+/// Runs every command on groups and schemas; `at` is the store's flag.
+fn run_all_commands(folder: &TempDir, at: &[&str]) {
     let ran = |args: &[&str]| registry(folder, &[at, args].concat());
     let ok = |args: &[&str]| {
         let ran = ran(args);
@@ -145,7 +149,7 @@ fn live(folder: &TempDir, at: &[&str]) {
     };
     let group = ["--group", "orders", "--namespace", "shop"];
     let with = |args: &[&str]| ok(&[args, &group[..]].concat());
-    let made = ok(&[
+    let created = ok(&[
         "group",
         "create",
         "orders",
@@ -161,7 +165,7 @@ fn live(folder: &TempDir, at: &[&str]) {
         "team=a",
     ]);
     let expected = "group      orders\nnamespace  shop\nformat     Avro\npolicy     Backward\nrules      strict\ntypes      one\nlabel      kulya.rules=strict\nlabel      team=a\n";
-    assert_eq!(made, expected);
+    assert_eq!(created, expected);
     assert_eq!(ok(&["group", "describe", "orders", "--namespace", "shop"]), expected);
     ok(&["group", "create", "scope/clicks", "--format", "json", "--policy", "AllowAny", "--multiple-types"]);
     assert_eq!(
@@ -182,17 +186,19 @@ fn live(folder: &TempDir, at: &[&str]) {
         "shop.Order version 0 (id 0)\n",
         "it is found again"
     );
-    let refused = ran(&[&["schema", "add", "orders/v10.avsc"], &group[..]].concat());
-    assert_eq!((refused.code, refused.err.lines().count()), (Some(1), 1), "{refused:?}");
-    assert!(refused.err.contains("total"), "{refused:?}");
-    let refused = ran(&[&["check", "orders/v10.avsc"], &group[..]].concat());
-    assert_eq!((refused.code, refused.err.as_str()), (Some(1), ""), "{refused:?}");
-    assert!(refused.out.contains("it cannot read what shop.Order version 1 (id 1) wrote"), "{refused:?}");
+    let rejected = ran(&[&["schema", "add", "orders/v10.avsc"], &group[..]].concat());
+    assert_eq!((rejected.code, rejected.err.lines().count()), (Some(1), 1), "{rejected:?}");
+    assert!(rejected.err.contains("total"), "{rejected:?}");
+    let rejected = ran(&[&["check", "orders/v10.avsc"], &group[..]].concat());
+    assert_eq!((rejected.code, rejected.err.as_str()), (Some(1), ""), "{rejected:?}");
+    assert!(rejected.out.contains("it cannot read events of shop.Order version 1 (id 1)"), "{rejected:?}");
     let checked = with(&["check", "--policy", "Advanced", "--forward", "till:1", "orders/v10.avsc"]);
-    assert_eq!(checked, "v10.avsc may be added to group shop/orders\n");
-    assert!(with(&["check", "orders/v2.avsc"]).contains("is there already: shop.Order version 1 (id 1)"));
+    assert_eq!(checked, "v10.avsc is compatible with group shop/orders\n");
+    assert!(
+        with(&["check", "orders/v2.avsc"]).contains("is already registered: shop.Order version 1 (id 1)")
+    );
     let diff = with(&["diff", "0", "1"]);
-    assert!(diff.starts_with("+ note string\n\nschema 1 reads what schema 0 wrote\n"), "{diff}");
+    assert!(diff.starts_with("+ note string\n\nschema 1 can read events of schema 0\n"), "{diff}");
 
     assert_eq!(with(&["schema", "show", "0"]), format!("{ORDER}\n"));
     assert_eq!(with(&["schema", "show", "0", "--raw"]), ORDER);
@@ -244,15 +250,15 @@ fn live(folder: &TempDir, at: &[&str]) {
         "{changed}"
     );
 
-    // all of it moves, ids and deleted versions too
+    // export and import keep ids and deleted versions
     let exported = ok(&["export"]);
     assert_eq!(exported.lines().count(), 1 + 2 + 3 + 2 + 1, "{exported}");
     std::fs::write(folder.path().join("all.ndjson"), &exported).unwrap();
     let other = ["--data", "other"];
-    let moved = registry(folder, &[&other[..], &["import", "all.ndjson"]].concat());
+    let imported = registry(folder, &[&other[..], &["import", "all.ndjson"]].concat());
     assert_eq!(
-        moved.out, "2 groups with 3 schemas and 2 encodings taken in, 0 groups left as before\n",
-        "{moved:?}"
+        imported.out, "2 groups with 3 schemas and 2 encodings imported, 0 groups skipped\n",
+        "{imported:?}"
     );
     assert_eq!(registry(folder, &[&other[..], &["export"]].concat()).out, exported);
     let again = registry(folder, &[&other[..], &["import", "all.ndjson"]].concat());
@@ -267,21 +273,21 @@ fn live(folder: &TempDir, at: &[&str]) {
 }
 
 #[test]
-fn a_registry_in_a_folder() {
+fn registry_in_a_folder() {
     let folder = files();
-    live(&folder, &["--data", "d"]);
+    run_all_commands(&folder, &["--data", "d"]);
 }
 
 #[test]
-fn a_registry_behind_a_server() {
+fn registry_behind_a_server() {
     let folder = files();
     let (server, url) = Running::serve(&folder, &[]);
-    live(&folder, &["--url", &url]);
+    run_all_commands(&folder, &["--url", &url]);
     assert_eq!(server.interrupt(), Some(0));
 }
 
 #[test]
-fn changes_are_followed() {
+fn changes_are_watched() {
     let folder = files();
     let (server, url) = Running::serve(&folder, &[]);
     let at = |args: &[&str]| kulya(&folder, &[&["registry", "--url", &url], args].concat());
@@ -297,18 +303,20 @@ fn changes_are_followed() {
     watching.out.read_line(&mut lines).unwrap();
     assert!(lines.contains("\"change\":\"schema-added\""), "{lines}");
     assert_eq!(watching.interrupt(), Some(0));
-    // from a place on
-    let place = first["place"].as_str().unwrap();
-    let mut behind =
-        Running::start(&mut command(folder.path(), &["registry", "--url", &url, "watch", "--from", place]));
+    // from a position on
+    let position = first["place"].as_str().unwrap();
+    let mut later = Running::start(&mut command(
+        folder.path(),
+        &["registry", "--url", &url, "watch", "--from", position],
+    ));
     let mut line = String::new();
-    behind.out.read_line(&mut line).unwrap();
+    later.out.read_line(&mut line).unwrap();
     assert!(line.ends_with("  g  schema added: shop.Order version 0 (id 0)\n"), "{line}");
-    assert_eq!(behind.interrupt(), Some(0));
+    assert_eq!(later.interrupt(), Some(0));
     assert_eq!(server.interrupt(), Some(0));
 }
 
-/// Fills a registry by REST v1, as a Java client would; `made` names what is already made.
+/// Fills a registry by REST v1, as a Java client does.
 fn fill(url: &str, namespace: &str) {
     let base64 = |text: &str| {
         const SIGNS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -316,29 +324,29 @@ fn fill(url: &str, namespace: &str) {
         for chunk in text.as_bytes().chunks(3) {
             let bits =
                 chunk.iter().chain(&[0; 2]).take(3).fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
-            for place in 0..4 {
-                let sign = SIGNS[(bits >> (18 - 6 * place) & 63) as usize];
-                out.push(if place <= chunk.len() { sign as char } else { '=' });
+            for index in 0..4 {
+                let sign = SIGNS[(bits >> (18 - 6 * index) & 63) as usize];
+                out.push(if index <= chunk.len() { sign as char } else { '=' });
             }
         }
         out
     };
-    let ask = |method: &str, path: &str, body: &str, status: u16| {
-        let answer = http(method, &format!("{url}/v1/{path}?namespace={namespace}"), body);
-        assert_eq!(answer.0, status, "{method} {path}: {}", answer.1);
+    let send = |method: &str, path: &str, body: &str, status: u16| {
+        let response = http(method, &format!("{url}/v1/{path}?namespace={namespace}"), body);
+        assert_eq!(response.0, status, "{method} {path}: {}", response.1);
     };
     let group = |name: &str, format: &str| {
         let body = format!(
             r#"{{"groupName":"{name}","groupProperties":{{"serializationFormat":{{"serializationFormat":"{format}"}},"compatibility":{{"policy":"AllowAny"}},"allowMultipleTypes":true,"properties":{{"a":"b"}}}}}}"#
         );
-        ask("POST", "groups", &body, 201);
+        send("POST", "groups", &body, 201);
     };
     let schema = |group: &str, type_name: &str, format: &str, text: &str| {
         let body = format!(
             r#"{{"type":"{type_name}","serializationFormat":{{"serializationFormat":"{format}","fullTypeName":"{format}"}},"schemaData":"{}","properties":{{}}}}"#,
             base64(text)
         );
-        ask("POST", &format!("groups/{group}/schemas"), &body, 201);
+        send("POST", &format!("groups/{group}/schemas"), &body, 201);
     };
     group("orders", "Avro");
     group("mixed", "Any");
@@ -349,35 +357,35 @@ fn fill(url: &str, namespace: &str) {
     schema("mixed", "shop.Order", "Avro", ORDER);
     schema("mixed", "struct", "Custom", "struct T {}");
     schema("mixed", "click", "Json", CLICK_STRICTER);
-    ask("POST", "groups/orders/codecTypes", r#"{"name":"gz","properties":{"level":"1"}}"#, 201);
+    send("POST", "groups/orders/codecTypes", r#"{"name":"gz","properties":{"level":"1"}}"#, 201);
     for (id, codec, status) in [(0, "", 200), (1, "gz", 200), (2, "", 200), (2, "none", 412)] {
         let body = format!(
             r#"{{"versionInfo":{{"type":"shop.Order","serializationFormat":"Avro","version":{id},"id":{id}}},"codecType":"{codec}"}}"#
         );
-        ask("PUT", "groups/orders/encodings", &body, status);
+        send("PUT", "groups/orders/encodings", &body, status);
     }
     // one in the middle, and the last two of a group
-    ask("DELETE", "groups/orders/schemas/schema/1", "", 204);
-    ask("DELETE", "groups/mixed/schemas/schema/2", "", 204);
-    ask("DELETE", "groups/mixed/schemas/schema/3", "", 204);
+    send("DELETE", "groups/orders/schemas/schema/1", "", 204);
+    send("DELETE", "groups/mixed/schemas/schema/2", "", 204);
+    send("DELETE", "groups/mixed/schemas/schema/3", "", 204);
 }
 
-/// A registry that speaks REST v1 moves into a folder, and says the same there.
-fn moves(folder: &TempDir, java: &str, namespace: &str) {
+/// Migrates a registry with REST v1 into a folder, and compares the responses of both.
+fn migrate(folder: &TempDir, java: &str, namespace: &str) {
     let export = ["registry", "export", "--from-v1", java, "--namespace", namespace, "--namespace", "empty"];
     let exported = kulya(folder, &export);
     assert_eq!(exported.lines().count(), 1 + 2 + 7 + 3 + 1, "{exported}");
     assert_eq!(exported.matches("\"deleted\":true").count(), 3, "{exported}");
-    // through a pipe, as a shop would
+    // through a pipe
     let mut importing = command(folder.path(), &["registry", "--data", "moved", "import", "-"]);
     importing.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut importing = importing.spawn().unwrap();
     importing.stdin.take().unwrap().write_all(exported.as_bytes()).unwrap();
     let output = importing.wait_with_output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(said, "2 groups with 7 schemas and 3 encodings taken in, 0 groups left as before\n");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(printed, "2 groups with 7 schemas and 3 encodings imported, 0 groups skipped\n");
     assert_eq!(kulya(folder, &["registry", "--data", "moved", "export"]), exported);
-    // the moved one, asked by REST v1 again, says what the first one says
+    // the migrated registry responds like the original one
     let (server, url) = Running::serve(folder, &["--data", "moved"]);
     let again = kulya(folder, &["registry", "export", "--from-v1", &url, "--namespace", namespace]);
     assert_eq!(again, exported);
@@ -387,10 +395,10 @@ fn moves(folder: &TempDir, java: &str, namespace: &str) {
         "groups/orders/schemas/schema/1",
         "groups/orders/history",
     ] {
-        let asked = format!("v1/{path}?namespace={namespace}");
+        let path = format!("v1/{path}?namespace={namespace}");
         assert_eq!(
-            http("GET", &format!("{url}/{asked}"), ""),
-            http("GET", &format!("{java}/{asked}"), ""),
+            http("GET", &format!("{url}/{path}"), ""),
+            http("GET", &format!("{java}/{path}"), ""),
             "{path}"
         );
     }
@@ -398,26 +406,26 @@ fn moves(folder: &TempDir, java: &str, namespace: &str) {
 }
 
 #[test]
-fn a_registry_moves_by_rest_v1_alone() {
+fn registry_is_migrated_by_rest_v1() {
     let folder = files();
     let (server, url) = Running::serve(&folder, &["--data", "old"]);
     fill(&url, "shop");
-    moves(&folder, &url, "shop");
+    migrate(&folder, &url, "shop");
     assert_eq!(server.interrupt(), Some(0));
 }
 
 #[test]
 #[ignore = "needs a Java registry: cargo xtask registry -- cargo test -p kulya java_registry -- --ignored"]
-fn java_registry_moves() {
+fn java_registry_is_migrated() {
     let folder = files();
     let java = server("KULYA_TEST_JAVA_REGISTRY");
     let namespace = format!("moves-{}", std::process::id());
     fill(&java, &namespace);
-    moves(&folder, &java, &namespace);
+    migrate(&folder, &java, &namespace);
 }
 
 #[test]
-fn wrong_use_is_said_in_one_line() {
+fn usage_errors_are_one_line() {
     let folder = files();
     let path = |name: &str| folder.path().join(name).display().to_string();
     kulya(
@@ -427,15 +435,18 @@ fn wrong_use_is_said_in_one_line() {
     std::fs::write(path("cut.ndjson"), "{\"line\":\"begin\",\"kulyaRegistryExport\":1}\n").unwrap();
     std::fs::write(path("newer.ndjson"), "{\"line\":\"begin\",\"kulyaRegistryExport\":9}\n").unwrap();
     std::fs::write(path("odd.ndjson"), "{\"line\":\"begin\",\"kulyaRegistryExport\":1}\nodd\n").unwrap();
-    for (args, says) in [
+    for (args, message) in [
         (&["group", "list"][..], "folder kulya-data does not exist"),
         (&["--url", "nonsense", "group", "list"], "write http://host:port"),
         (&["--url", "http://127.0.0.1:1", "group", "list"], "no Kulya answers at http://127.0.0.1:1"),
         (
             &["--data", "d", "group", "create", "g", "--format", "avro", "--policy", "Full"],
-            "there is a group g already",
+            "group g already exists",
         ),
-        (&["--data", "d", "group", "create", "h", "--format", "avro"], "say by --policy"),
+        (
+            &["--data", "d", "group", "create", "h", "--format", "avro"],
+            "no compatibility policy: give --policy",
+        ),
         (
             &["--data", "d", "group", "create", "h", "--format", "json", "--policy", "Full"],
             "not supported for format Json",
@@ -446,25 +457,22 @@ fn wrong_use_is_said_in_one_line() {
         ),
         (
             &["--data", "d", "group", "create", "h", "--format", "avro", "--backward", "till:0"],
-            "till:0 names no schema",
+            "till:0 is not the id of a schema",
         ),
-        (&["--data", "d", "group", "describe", "none"], "there is no group none"),
-        (&["--data", "d", "group", "delete", "none"], "there is no group none"),
-        (&["--data", "d", "group", "change", "g"], "name what shall change"),
-        (&["--data", "d", "group", "change", "g", "--protobuf", "json"], "go with --rules strict"),
+        (&["--data", "d", "group", "describe", "none"], "group none does not exist"),
+        (&["--data", "d", "group", "delete", "none"], "group none does not exist"),
+        (&["--data", "d", "group", "change", "g"], "nothing to change"),
+        (&["--data", "d", "group", "change", "g", "--protobuf", "json"], "need --rules strict"),
         (
             &["--data", "d", "group", "change", "g", "--label", "kulya.rule=strict"],
             "\"kulya.rule\" is unknown",
         ),
         (&["--data", "d", "schema", "add", "--group", "g", "none.avsc"], "cannot read none.avsc"),
         (&["--data", "d", "schema", "add", "--group", "g", "broken.avsc"], "Unable to parse schema"),
-        (
-            &["--data", "d", "schema", "add", "--group", "g", "schema.txt"],
-            "schema.txt does not tell its format",
-        ),
+        (&["--data", "d", "schema", "add", "--group", "g", "schema.txt"], "schema.txt has an unknown format"),
         (
             &["--data", "d", "schema", "add", "--group", "g", "--format", "protobuf", "schema.txt"],
-            "schema.txt is no descriptor set",
+            "schema.txt is not a descriptor set",
         ),
         (&["--data", "d", "schema", "add", "--group", "g", "click1.json"], "Json"),
         (&["--data", "d", "schema", "show", "--group", "g", "7"], "schema 7 of group g does not exist"),
@@ -473,7 +481,7 @@ fn wrong_use_is_said_in_one_line() {
             &["--data", "d", "schema", "find", "--group", "g", "orders/v1.avsc"],
             "is not registered in group g",
         ),
-        (&["--data", "d", "diff", "--group", "g", "one", "2"], "\"one\" is no schema's id"),
+        (&["--data", "d", "diff", "--group", "g", "one", "2"], "\"one\" is no schema id"),
         (&["--data", "d", "encoding", "id", "--group", "g", "0"], "schema 0"),
         (&["--data", "d", "encoding", "show", "--group", "g", "0"], "encoding 0 of group g does not exist"),
         (&["--data", "d", "decode", "--group", "g", "--hex", "0"], "hexadecimal"),
@@ -483,43 +491,46 @@ fn wrong_use_is_said_in_one_line() {
             "encoding 0 of group g does not exist",
         ),
         (&["--data", "d", "watch", "--from", "here"], "is no place in the feed"),
-        (&["--data", "d", "export", "--namespace", "a", "--namespace", "b"], "name one namespace"),
+        (&["--data", "d", "export", "--namespace", "a", "--namespace", "b"], "give one --namespace"),
         (&["export", "--from-v1", "http://127.0.0.1:1"], "does not answer"),
         (&["export", "--from-v1", "nonsense"], "write http://host:port"),
         (&["--data", "d", "import", "none.ndjson"], "cannot read none.ndjson"),
         (&["--data", "d", "import", "cut.ndjson"], "the export is cut short"),
         (&["--data", "d", "import", "newer.ndjson"], "use a newer one"),
-        (&["--data", "d", "import", "odd.ndjson"], "line 2 of odd.ndjson is no line of an export"),
+        (&["--data", "d", "import", "odd.ndjson"], "line 2 of odd.ndjson is not a line of an export"),
         (&["diff", "orders/v1.avsc", "none.avsc"], "cannot read none.avsc"),
     ] {
         let ran = registry(&folder, args);
         assert_eq!((ran.code, ran.err.lines().count()), (Some(1), 1), "{args:?}: {ran:?}");
-        assert!(ran.err.contains(says), "{says}: {ran:?}");
+        assert!(ran.err.contains(message), "{message}: {ran:?}");
     }
-    // a check says by its code whether it was refused, or could not be made
-    for (args, says) in [
-        (&["orders/v1.avsc", "orders/v2.avsc"][..], "say by --policy"),
+    // the exit code tells incompatible from an error
+    for (args, message) in [
+        (&["orders/v1.avsc", "orders/v2.avsc"][..], "no compatibility policy: give --policy"),
         (&["--policy", "Full", "orders/v1.avsc", "none.avsc"], "cannot read none.avsc"),
         (&["--policy", "Full", "orders/v1.avsc", "broken.avsc"], "broken.avsc"),
-        (&["--policy", "Full", "orders/v1.avsc", "schema.txt"], "does not tell its format"),
-        (&["--policy", "Full", "click1.json", "click2.json"], "asks nothing of Json schemas by java rules"),
-        (&["--policy", "Full", "--unknown", "allow", "orders/v1.avsc"], "go with --rules strict"),
-        (&["--policy", "Full", "--backward", "latest", "orders/v1.avsc"], "go with policy Advanced"),
+        (&["--policy", "Full", "orders/v1.avsc", "schema.txt"], "has an unknown format"),
+        (
+            &["--policy", "Full", "click1.json", "click2.json"],
+            "has no effect on Json schemas with java rules",
+        ),
+        (&["--policy", "Full", "--unknown", "allow", "orders/v1.avsc"], "need --rules strict"),
+        (&["--policy", "Full", "--backward", "latest", "orders/v1.avsc"], "need policy Advanced"),
         (&["--policy", "Advanced", "orders/v1.avsc"], "needs --backward or --forward"),
-        (&["--policy", "Advanced", "--forward", "till:9", "orders"], "till:9 names no schema"),
+        (&["--policy", "Advanced", "--forward", "till:9", "orders"], "till:9 is not the id of a schema"),
         (&["--policy", "Full", "d"], "folder d has no schemas"),
-        (&["--policy", "Full", "--format", "any", "schema.txt"], "a format of its own"),
+        (&["--policy", "Full", "--format", "any", "schema.txt"], "any is not a schema's format"),
         (&["--group", "g", "orders/v1.avsc"], "folder kulya-data does not exist"),
-        (&["--group", "g", "--data", "d", "orders"], "name one schema"),
+        (&["--group", "g", "--data", "d", "orders"], "give one schema"),
         (&["--group", "none", "--data", "d", "orders/v1.avsc"], "group none does not exist"),
         (&["--group", "g", "--url", "http://127.0.0.1:1", "orders/v1.avsc"], "no Kulya answers"),
     ] {
         let ran = registry(&folder, &[&["check"], args].concat());
         assert_eq!((ran.code, ran.err.lines().count()), (Some(2), 1), "{args:?}: {ran:?}");
-        assert!(ran.err.contains(says), "{says}: {ran:?}");
+        assert!(ran.err.contains(message), "{message}: {ran:?}");
     }
-    for (args, says) in [
-        (&["check", "--policy", "Sometimes", "a.avsc"][..], "it is one of AllowAny"),
+    for (args, message) in [
+        (&["check", "--policy", "Sometimes", "a.avsc"][..], "use one of AllowAny"),
         (&["check", "--policy", "Full"], "--help"),
         (&["check", "--backward", "till:x", "a.avsc"], "as till:3"),
         (&["group", "create", "g", "--format", "thrift", "--policy", "Full"], "custom:NAME"),
@@ -527,7 +538,7 @@ fn wrong_use_is_said_in_one_line() {
         (&["schema", "show", "--group", "g", "first"], "first"),
     ] {
         let ran = registry(&folder, args);
-        assert!(ran.code == Some(2) && ran.err.contains(says), "{says}: {ran:?}");
+        assert!(ran.code == Some(2) && ran.err.contains(message), "{message}: {ran:?}");
     }
-    assert!(!Path::new(&path("kulya-data")).exists(), "what is wrong makes no folder");
+    assert!(!Path::new(&path("kulya-data")).exists(), "an error creates no folder");
 }

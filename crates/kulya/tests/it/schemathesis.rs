@@ -1,15 +1,15 @@
-//! The served document of REST v2 held against the server by schemathesis, with all its checks: every documented request
-//! is answered as the document says, and every other one is refused. `cargo xtask schemathesis` runs this alone.
+//! Checks the server against its OpenAPI document of REST v2 with schemathesis: responses conform to the
+//! document, and requests that do not are rejected. `cargo xtask schemathesis` runs this alone.
 
 use crate::program::Running;
-use kulya_guard::{PasswordHash, account};
+use kulya_auth::{PasswordHash, account};
 use std::num::NonZeroU32;
 use std::process::Command;
 use tempfile::tempdir;
 
 fn finds_nothing(url: &str, examples: &str, more: &[&str]) {
     let schemathesis = std::env::var("KULYA_TEST_SCHEMATHESIS").expect("cargo xtask sets it");
-    // it leaves files where it runs
+    // it writes files to its folder
     let folder = tempdir().unwrap();
     for (name, text) in [
         ("schemathesis.toml", include_str!("schemathesis/schemathesis.toml")),
@@ -35,9 +35,9 @@ fn finds_nothing(url: &str, examples: &str, more: &[&str]) {
         .args(more)
         .output()
         .unwrap();
-    let (said, wrong) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
-    assert!(ran.status.success(), "{said}\n{wrong}");
-    println!("{said}");
+    let (stdout, stderr) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success(), "{stdout}\n{stderr}");
+    println!("{stdout}");
 }
 
 #[test]

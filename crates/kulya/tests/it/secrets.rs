@@ -1,5 +1,5 @@
-//! No secret is shown: every setting that may hold one holds a marker here, and what many runs print, log and leave behind is
-//! searched for it. Also: two ends of which one alone speaks TLS, or whose certificate is not believed, are told so at once.
+//! Secrets do not leak: every setting that may contain one has a marker here, and output, logs and files of
+//! many runs are searched for it. Also: TLS mismatches and untrusted certificates are reported at once.
 
 use crate::program::{Ran, Running, command, run};
 use std::io::Write;
@@ -7,10 +7,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use tempfile::{TempDir, tempdir};
 
-/// What must not be seen.
+/// The secret.
 const MARKER: &str = "hidden7marker";
 
-/// The settings by variables, each with the marker.
+/// Sets the environment variables of secrets to the marker.
 fn with_secrets(command: &mut Command) -> &mut Command {
     for (name, value) in [
         ("KULYA_TOKEN", MARKER.to_owned()),
@@ -28,27 +28,27 @@ fn with_secrets(command: &mut Command) -> &mut Command {
     command
 }
 
-fn clean(ran: &Ran, what: &[&str]) {
+fn assert_no_secret(ran: &Ran, what: &[&str]) {
     for text in [&ran.out, &ran.err] {
         assert!(!text.contains(MARKER), "{what:?}: {ran:?}");
     }
 }
 
-fn no_file_holds_it(folder: &Path, but: &[&str]) {
+fn assert_no_secret_in_files(folder: &Path, except: &[&str]) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            no_file_holds_it(&path, but);
-        } else if !but.contains(&path.file_name().unwrap().to_str().unwrap()) {
+            assert_no_secret_in_files(&path, except);
+        } else if !except.contains(&path.file_name().unwrap().to_str().unwrap()) {
             let bytes = std::fs::read(&path).unwrap();
-            let holds = bytes.windows(MARKER.len()).any(|window| window == MARKER.as_bytes());
-            assert!(!holds, "{}", path.display());
+            let has_secret = bytes.windows(MARKER.len()).any(|window| window == MARKER.as_bytes());
+            assert!(!has_secret, "{}", path.display());
         }
     }
 }
 
 #[test]
-fn no_secret_is_shown() {
+fn secrets_do_not_leak() {
     let folder = tempdir().unwrap();
     let write = |name: &str, text: String| std::fs::write(folder.path().join(name), text).unwrap();
     write("secret", format!("{MARKER}\n"));
@@ -62,7 +62,7 @@ fn no_secret_is_shown() {
     write("bad.toml", format!("[[cdc]]\npassword = \"{MARKER}\"\nurl = 7\n"));
     write("bad2.toml", format!("[[cdc]]\nurl = \"postgres://me:{MARKER}@h/d\"\nslott = \"x\"\n"));
     let postgres = |rest: &str| format!("postgres://me:{MARKER}{rest}");
-    let wrong: Vec<String> = [
+    let urls: Vec<String> = [
         "@127.0.0.1:1/shop",
         "@127.0.0.1:port/shop",
         "x@y@127.0.0.1:1/shop",
@@ -102,13 +102,13 @@ fn no_secret_is_shown() {
         vec!["serve", "--config", "bad2.toml"],
         vec!["serve", "--accounts", "accounts", "--listen", "127.0.0.1:0"],
     ];
-    lines.extend(wrong.iter().map(|url| vec!["cdc", "--data", "d", "--postgres", url.as_str()]));
+    lines.extend(urls.iter().map(|url| vec!["cdc", "--data", "d", "--postgres", url.as_str()]));
     lines.extend(catalogs.iter().map(|text| vec!["sql", "-e", text.as_str()]));
     for line in &lines {
         let mut run_it = command(folder.path(), &[&line[..], &["--log", "trace"]].concat());
         let ran = run(with_secrets(&mut run_it));
         assert_eq!(ran.code, Some(1), "{line:?}: {ran:?}");
-        clean(&ran, line);
+        assert_no_secret(&ran, line);
     }
     for help in [
         &["--help"][..],
@@ -120,14 +120,14 @@ fn no_secret_is_shown() {
         let mut run_it = command(folder.path(), help);
         let ran = run(with_secrets(&mut run_it).env("KULYA_URL", format!("http://me:{MARKER}@h")));
         assert_eq!(ran.code, Some(0), "{ran:?}");
-        clean(&ran, help);
+        assert_no_secret(&ran, help);
     }
-    succeeding(&folder);
-    no_file_holds_it(folder.path(), &["secret", "accounts", "cdc.toml", "bad.toml", "bad2.toml"]);
+    check_successful_runs(&folder);
+    assert_no_secret_in_files(folder.path(), &["secret", "accounts", "cdc.toml", "bad.toml", "bad2.toml"]);
 }
 
-/// A server that knows the marker as a password, and its client.
-fn succeeding(folder: &TempDir) {
+/// Checks a server where the marker is a user's password, and its clients.
+fn check_successful_runs(folder: &TempDir) {
     let mut add = command(
         folder.path(),
         &[
@@ -156,8 +156,8 @@ fn succeeding(folder: &TempDir) {
     ];
     let mut serve = command(folder.path(), &[&args[..], &["--log", "trace"]].concat());
     let (mut server, url) = Running::serving(with_secrets(&mut serve));
-    // what it logs is read on, or it would wait for its reader
-    let mut log = std::mem::replace(&mut server.err, std::io::BufReader::new(spare()));
+    // the log is read, or a full pipe would block the server
+    let mut log = std::mem::replace(&mut server.err, std::io::BufReader::new(empty_stderr()));
     let log = std::thread::spawn(move || {
         let mut text = String::new();
         std::io::Read::read_to_string(&mut log, &mut text).unwrap();
@@ -169,11 +169,11 @@ fn succeeding(folder: &TempDir) {
         &["registry", "group", "list"],
         &["sql", "-e", "SELECT 1"],
     ] {
-        let there = ["--url", url.as_str(), "--user", "me", "--log", "trace"];
-        let mut run_it = command(folder.path(), &[line, &there].concat());
+        let connection = ["--url", url.as_str(), "--user", "me", "--log", "trace"];
+        let mut run_it = command(folder.path(), &[line, &connection].concat());
         let ran = run(with_secrets(&mut run_it));
         assert_eq!(ran.code, Some(0), "{line:?}: {ran:?}");
-        clean(&ran, line);
+        assert_no_secret(&ran, line);
     }
     let list = std::fs::read(format!("/proc/{}/cmdline", server.child.id())).unwrap_or_default();
     assert!(!String::from_utf8_lossy(&list).contains(MARKER));
@@ -182,8 +182,8 @@ fn succeeding(folder: &TempDir) {
     assert!(!log.contains(MARKER), "{log}");
 }
 
-/// Standard error of a process that says nothing.
-fn spare() -> std::process::ChildStderr {
+/// Returns the standard error of a process without output.
+fn empty_stderr() -> std::process::ChildStderr {
     let mut child = Command::new("true").stderr(Stdio::piped()).spawn().unwrap();
     let err = child.stderr.take().unwrap();
     child.wait().unwrap();
@@ -191,7 +191,7 @@ fn spare() -> std::process::ChildStderr {
 }
 
 #[test]
-fn what_is_wrong_with_tls_is_said_at_once() {
+fn tls_mismatches_are_reported_at_once() {
     let folder = tempdir().unwrap();
     let certificate = |name: &str| {
         let names = vec![name.to_owned()];
@@ -223,7 +223,7 @@ fn what_is_wrong_with_tls_is_said_at_once() {
     let (named, named_host) =
         serving(&["--data", "b", "--tls-certificate", "else.pem", "--tls-key", "else.key"]);
     let (plain, plain_host) = serving(&["--data", "c"]);
-    for (url, ca, says) in [
+    for (url, ca, message) in [
         (format!("https://{secure_host}"), "other.pem", "not signed by the given authority"),
         (format!("https://{named_host}"), "else.pem", "for another name"),
         (format!("https://{plain_host}"), "own.pem", "speaks no TLS: write http://"),
@@ -235,8 +235,8 @@ fn what_is_wrong_with_tls_is_said_at_once() {
                 args.extend(["--ca", ca]);
             }
             let ran = run(&mut command(folder.path(), &args));
-            assert!(ran.code == Some(1) && ran.err.contains(says), "{args:?}: {ran:?}");
-            assert!(!ran.err.contains("no Kulya answers"), "it was not tried for long: {ran:?}");
+            assert!(ran.code == Some(1) && ran.err.contains(message), "{args:?}: {ran:?}");
+            assert!(!ran.err.contains("no Kulya answers"), "it was not retried: {ran:?}");
         }
     }
     let args = ["stream", "list", "--url", &format!("https://{secure_host}"), "--ca", "own.pem"];

@@ -1,4 +1,4 @@
-//! The server, its settings, and the catalog of another server's registry.
+//! `kulya serve`, its settings, and SQL with another server's registry.
 
 use crate::program::{Running, command, http, kulya, run};
 use std::io::BufRead;
@@ -11,7 +11,7 @@ const SCHEMA: &str = r#"{"type":"U","serializationFormat":{"serializationFormat"
 const WIDER: &str = "eyJ0eXBlIjoicmVjb3JkIiwibmFtZSI6IlUiLCJmaWVsZHMiOlt7Im5hbWUiOiJuIiwidHlwZSI6ImludCJ9LHsibmFtZSI6Im0iLCJ0eXBlIjoiaW50IiwiZGVmYXVsdCI6MH1dfQ==";
 
 #[test]
-fn what_is_registered_survives_and_its_events_are_rows() {
+fn registered_schemas_survive_a_restart_and_events_are_rows() {
     let folder = tempdir().unwrap();
     for signal in ["INT", "TERM"] {
         let (mut server, url) = Running::serve(&folder, &[]);
@@ -38,14 +38,14 @@ fn what_is_registered_survives_and_its_events_are_rows() {
     let catalog = format!(
         "CREATE CATALOG c WITH ('type' = 'pravega', 'default-database' = 's', 'schema-registry-uri' = ' {url} '); USE CATALOG c; SELECT * FROM t"
     );
-    let shown = kulya(&other, &["sql", "-e", &catalog]);
-    assert!(shown.contains("| 1 |"), "{shown}");
+    let printed = kulya(&other, &["sql", "-e", &catalog]);
+    assert!(printed.contains("| 1 |"), "{printed}");
 }
 
 #[test]
 fn two_servers_share_a_folder_of_objects() {
     let folder = tempdir().unwrap();
-    share(&format!("file://{}/objects", folder.path().display()));
+    check_two_servers(&format!("file://{}/objects", folder.path().display()));
 }
 
 mod real_s3 {
@@ -55,12 +55,12 @@ mod real_s3 {
     #[ignore = "needs a server that speaks S3: cargo xtask test"]
     fn two_servers_share_a_bucket() {
         let url = server("KULYA_TEST_S3");
-        super::share(&url.replacen('?', "/two-servers?", 1));
+        super::check_two_servers(&url.replacen('?', "/two-servers?", 1));
     }
 }
 
-/// Two servers at once on one object storage give each schema one id, and what comes to one the other has.
-fn share(data: &str) {
+/// Checks that two servers on one object storage give each schema one id, and see each other's writes.
+fn check_two_servers(data: &str) {
     let folder = tempdir().unwrap();
     let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map(|name| (name, "kulya"));
     let args = ["serve", "--listen", "127.0.0.1:0", "--data", data];
@@ -72,44 +72,44 @@ fn share(data: &str) {
         |url: &str, schema: &str| http("POST", &format!("{url}/v1/groups/t/schemas?namespace=s"), schema);
     let version = r#"{"type":"U","serializationFormat":"Avro","version":0,"id":0}"#;
     assert_eq!(add(&right, SCHEMA), (201, version.to_owned()));
-    assert_eq!(add(&left, SCHEMA), (201, version.to_owned()), "it is there already");
+    assert_eq!(add(&left, SCHEMA), (201, version.to_owned()), "it is already registered");
     let (_, rest) = SCHEMA.split_once("schemaData").unwrap();
     let (old, _) = rest.trim_start_matches("\":\"").split_once('"').unwrap();
     let version = r#"{"type":"U","serializationFormat":"Avro","version":1,"id":1}"#;
     assert_eq!(add(&left, &SCHEMA.replace(old, WIDER)), (201, version.to_owned()));
     let latest = http("GET", &format!("{right}/v1/groups/t/schemas?namespace=s"), "").1;
     assert!(latest.contains(WIDER) && latest.contains(version), "{latest}");
-    let say = ["stream", "append", "s/t", "--text", "hello", "--data", data];
-    let said = run(command(folder.path(), &say).envs(keys));
-    assert_eq!(said.code, Some(0), "{said:?}");
+    let append = ["stream", "append", "s/t", "--text", "hello", "--data", data];
+    let appended = run(command(folder.path(), &append).envs(keys));
+    assert_eq!(appended.code, Some(0), "{appended:?}");
     for url in [left, right] {
         let (status, events) = http("GET", &format!("{url}/v2/streams/s/t/events"), "");
         assert!(status == 200 && events.contains("hello"), "{status} {events}");
     }
     assert_eq!((one.interrupt(), two.interrupt()), (Some(0), Some(0)));
-    assert!(!folder.path().join("kulya-data").exists(), "nothing is kept elsewhere");
+    assert!(!folder.path().join("kulya-data").exists(), "no default folder is created");
 }
 
 #[test]
-fn settings_come_from_file_environment_and_flag_in_this_order() {
+fn flags_override_environment_and_settings_file() {
     let folder = tempdir().unwrap();
     std::fs::write(folder.path().join("kulya.toml"), "data = \"from-file\"\n").unwrap();
     let append = ["stream", "append", "s/t", "--text", "x"];
-    let is_made = |name: &str| folder.path().join(name).is_dir();
+    let exists = |name: &str| folder.path().join(name).is_dir();
     kulya(&folder, &append);
-    assert!(is_made("from-file") && !is_made("from-variable"));
+    assert!(exists("from-file") && !exists("from-variable"));
     let with_variable = |args: &[&str]| {
         let ran = run(command(folder.path(), args).env("KULYA_DATA", "from-variable"));
         assert_eq!(ran.code, Some(0), "{ran:?}");
     };
     with_variable(&append);
-    assert!(is_made("from-variable") && !is_made("from-flag"));
+    assert!(exists("from-variable") && !exists("from-flag"));
     with_variable(&[&append[..], &["--data", "from-flag"]].concat());
-    assert!(is_made("from-flag"));
+    assert!(exists("from-flag"));
 }
 
 #[test]
-fn events_are_read_back_and_followed() {
+fn events_are_read_and_tailed() {
     let folder = tempdir().unwrap();
     let pointer =
         kulya(&folder, &["stream", "append", "s/t", "--text", "one", "--segments", "2", "--key", "k"]);

@@ -1,19 +1,20 @@
-//! Streams and stores by the command line: a stream's life, and a store's copy.
+//! `kulya stream` and `kulya store`: the commands on a stream, and check, repair, backup and restore of a
+//! store.
 
 use crate::program::{Running, command, kulya, run, server};
 use tempfile::tempdir;
 
 #[test]
-fn a_streams_life() {
+fn stream_commands() {
     let folder = tempdir().unwrap();
-    live(|args| kulya(&folder, &[&["stream"], args].concat()));
+    run_all_commands(|args| kulya(&folder, &[&["stream"], args].concat()));
 }
 
 #[test]
-fn a_streams_life_behind_a_server() {
+fn stream_commands_behind_a_server() {
     let folder = tempdir().unwrap();
     let (server, url) = Running::serve(&folder, &[]);
-    live(|args| kulya(&folder, &[&["stream", "--url", &url], args].concat()));
+    run_all_commands(|args| kulya(&folder, &[&["stream", "--url", &url], args].concat()));
     kulya(&folder, &["stream", "append", "s/kept", "--text", "{}", "--url", &url]);
     let rows = kulya(&folder, &["sql", "--url", &url, "-e", "SHOW DATABASES;", "--output", "csv"]);
     assert!(rows.lines().any(|line| line == "s"), "{rows}");
@@ -21,10 +22,10 @@ fn a_streams_life_behind_a_server() {
     assert_eq!(kulya(&folder, &["stream", "read", "s/kept", "--output", "text"]), "{}\n");
 }
 
-/// Everything on Pravega: a stream's events, the registry, and SQL; two processes of ours work on it side by side.
+/// Events, the registry and SQL on Pravega, from two processes at once.
 #[test]
 #[ignore = "needs Pravega: run cargo xtask test"]
-fn real_pravega_is_a_store_like_any_other() {
+fn real_pravega_supports_all_commands() {
     let folder = tempdir().unwrap();
     let pravega = server("KULYA_TEST_PRAVEGA");
     let stream = |args: &[&str]| kulya(&folder, &[&["stream", "--url", &pravega], args].concat());
@@ -48,14 +49,14 @@ fn real_pravega_is_a_store_like_any_other() {
     }
     let ran =
         run(&mut command(folder.path(), &["stream", "--url", &pravega, "read", "cli/t", "--since", "1d"]));
-    assert!(ran.code == Some(1) && ran.err.lines().count() == 1, "Pravega knows no cut at a time: {ran:?}");
+    assert!(ran.code == Some(1) && ran.err.lines().count() == 1, "Pravega has no cut by time: {ran:?}");
     assert_eq!(serving.interrupt(), Some(0));
     stream(&["seal", "cli/t"]);
     stream(&["delete", "cli/t"]);
 }
 
-/// Everything that can be done with a stream.
-fn live(stream: impl Fn(&[&str]) -> String) {
+/// Runs every command on a stream.
+fn run_all_commands(stream: impl Fn(&[&str]) -> String) {
     stream(&["create", "s/t", "--segments", "2", "--keep-for", "36h"]);
     for n in 0..6 {
         stream(&["append", "s/t", "--text", &format!("event {n}"), "--key", &n.to_string()]);
@@ -73,7 +74,7 @@ fn live(stream: impl Fn(&[&str]) -> String) {
     let updated = stream(&["update", "s/t", "--keep-bytes", "2GiB"]);
     assert!(
         updated.contains("keeps   2147483648 bytes") && updated.contains("36h"),
-        "what is not named stays: {updated}"
+        "a limit without a flag is unchanged: {updated}"
     );
     assert_eq!(stream(&["read", "s/t", "--since", "1d", "--output", "text"]).lines().count(), 6);
     assert_eq!(stream(&["truncate", "s/t", "--older-than", "1d"]), "s/t begins at s/t@0.0:0,1.0:0\n");
@@ -82,7 +83,7 @@ fn live(stream: impl Fn(&[&str]) -> String) {
     stream(&["append", "s/t", "--text", "kept"]);
     assert_eq!(stream(&["read", "s/t", "--output", "text"]), "kept\n");
     assert_eq!(stream(&["seal", "s/t"]), "s/t is sealed\n");
-    assert_eq!(stream(&["seal", "s/t"]), "s/t was sealed before\n");
+    assert_eq!(stream(&["seal", "s/t"]), "s/t was already sealed\n");
     assert_eq!(stream(&["tail", "s/t", "--output", "text"]), "", "nothing follows in a sealed stream");
     assert_eq!(stream(&["read", "s/t", "--tail", "--output", "text"]), "kept\n");
     stream(&["delete", "s/t"]);
@@ -90,7 +91,7 @@ fn live(stream: impl Fn(&[&str]) -> String) {
 }
 
 #[test]
-fn a_store_is_described_checked_copied_and_restored() {
+fn store_is_checked_backed_up_restored_and_repaired() {
     let folder = tempdir().unwrap();
     kulya(&folder, &["demo", "--data", "d", "--orders", "500", "--listen", "127.0.0.1:0"]);
     let store = |data: &str, args: &[&str]| kulya(&folder, &[&["store", "--data", data], args].concat());
@@ -99,24 +100,21 @@ fn a_store_is_described_checked_copied_and_restored() {
         info.contains("format   kulya-store 3\n") && info.contains("streams  3 with 6 segments, "),
         "{info}"
     );
-    let whole = |data: &str| store(data, &["check"]).split(';').next().unwrap().to_owned();
-    let before = whole("d");
-    assert!(
-        before.contains("in 1 log files (") && before.contains(") are as they were written\n"),
-        "{before}"
-    );
+    let check = |data: &str| store(data, &["check"]).split(';').next().unwrap().to_owned();
+    let before = check("d");
+    assert!(before.contains("in 1 log files (") && before.contains(") are intact\n"), "{before}");
     assert!(before.contains("\n754 events ("), "550 orders, 197 changes, and 7 of the registry: {before}");
     store("d", &["compact"]);
-    assert_eq!(whole("d"), before, "there was nothing to compact");
+    assert_eq!(check("d"), before, "there was nothing to compact");
     store("d", &["backup", "copy"]);
-    assert_eq!(whole("copy"), before);
+    assert_eq!(check("copy"), before);
     store("restored", &["restore", "copy"]);
-    assert_eq!(whole("restored"), before);
-    for (args, says) in [
+    assert_eq!(check("restored"), before);
+    for (args, message) in [
         (&["store", "--data", "d", "backup", "copy"][..], "folder copy is not empty"),
         (&["store", "--data", "d", "restore", "nowhere"], "folder nowhere does not exist"),
         (&["store", "--data", "nowhere", "check"], "folder nowhere does not exist"),
-        (&["stream", "--data", "d", "create", "shop/orders"], "there is a stream shop/orders already"),
+        (&["stream", "--data", "d", "create", "shop/orders"], "stream shop/orders already exists"),
         (
             &["stream", "--data", "d", "delete", "shop/orders"],
             "stream shop/orders still takes events: seal it",
@@ -143,13 +141,13 @@ fn a_store_is_described_checked_copied_and_restored() {
         (&["stream", "--url", "https://127.0.0.1:1", "--ca", "none", "list"], "cannot read none"),
         (&["stream", "--data", "d", "create", "shop/new", "--keep-for", "2w"], "write 90s, 15m, 36h or 7d"),
         (&["stream", "--data", "d", "update", "shop/orders", "--keep-bytes", "much"], "write 500MB or 2GiB"),
-        (&["stream", "--data", "d", "read", "shop/orders", "--since", "then"], "is no time span"),
+        (&["stream", "--data", "d", "read", "shop/orders", "--since", "then"], "invalid duration"),
     ] {
         let ran = run(&mut command(folder.path(), args));
         assert_eq!((ran.code, ran.err.lines().count()), (Some(1), 1), "{ran:?}");
-        assert!(ran.err.contains(says), "{says}: {ran:?}");
+        assert!(ran.err.contains(message), "{message}: {ran:?}");
     }
-    // damage in the middle is refused by every command, and named
+    // damage in the middle is reported by every command
     let log = folder.path().join("d/log/0000000000000000.log");
     let mut bytes = std::fs::read(&log).unwrap();
     let middle = bytes.len() / 2;
@@ -168,17 +166,16 @@ fn a_store_is_described_checked_copied_and_restored() {
             && repaired.contains("lost: the events of"),
         "{repaired}"
     );
-    assert!(whole("d").contains(" events ("), "it opens again");
-    assert!(store("d", &["repair"]).contains("the log is whole"));
+    assert!(check("d").contains(" events ("), "it opens again");
+    assert!(store("d", &["repair"]).contains("the log is intact"));
 }
 
-/// All commands on a store that processes share, the way they are typed: a copy while a server writes, damage that is named, and a
-/// repair.
+/// Every command on object storage: a backup while a server runs, damage that is reported, and a repair.
 #[test]
-fn the_commands_of_a_store_work_on_object_storage() {
+fn store_commands_on_object_storage() {
     let folder = tempdir().unwrap();
-    let place = |name: &str| format!("file://{}", folder.path().join(name).display());
-    let (data, copy) = (place("objects"), place("copy"));
+    let url_of = |name: &str| format!("file://{}", folder.path().join(name).display());
+    let (data, copy) = (url_of("objects"), url_of("copy"));
     let (server, url) = Running::serve(&folder, &["--data", &data]);
     kulya(&folder, &["stream", "create", "s/t", "--segments", "1", "--url", &url]);
     for n in 0..6 {
@@ -186,23 +183,23 @@ fn the_commands_of_a_store_work_on_object_storage() {
     }
     let store = |args: &[&str]| kulya(&folder, &[&["store"], args].concat());
     let read = |data: &str| kulya(&folder, &["stream", "--data", data, "read", "s/t", "--output", "text"]);
-    // a store that is served is copied as it is
+    // backup and compaction while a server has the store open
     assert!(store(&["backup", &copy, "--data", &data]).contains("bytes of events copied to"));
     assert!(store(&["compact", "--data", &data]).contains("bytes of events merged"));
     assert_eq!(server.interrupt(), Some(0));
-    assert!(store(&["info", "--data", &data]).contains("streams  "), "it says what it holds");
+    assert!(store(&["info", "--data", &data]).contains("streams  "), "info lists the streams");
     assert!(
         store(&["check", "--data", &copy]).contains("6 events"),
-        "all that was acknowledged is in the copy"
+        "the backup has every acknowledged event"
     );
     assert_eq!(read(&copy).lines().count(), 6);
-    let again = place("again");
+    let again = url_of("again");
     assert!(
         store(&["restore", folder.path().join("copy").to_str().unwrap(), "--data", &again])
             .contains("restored to")
     );
     assert_eq!(read(&again), read(&copy));
-    // what is missing is named, and given up only when somebody says so
+    // missing objects are reported, and dropped by a repair only
     let merged =
         std::fs::read_dir(folder.path().join("objects/data")).unwrap().next().unwrap().unwrap().path();
     std::fs::remove_file(&merged).unwrap();
@@ -212,11 +209,11 @@ fn the_commands_of_a_store_work_on_object_storage() {
         ran.code == Some(1) && ran.out.contains(&name) && ran.out.contains("lost: the events of segment s/t"),
         "{ran:?}"
     );
-    assert!(store(&["repair", "--data", &data]).contains("gives up what is lost"));
+    assert!(store(&["repair", "--data", &data]).contains("without what is lost"));
     assert!(
         store(&["check", "--data", &data])
-            .contains("given up by an earlier repair: the events of segment s/t")
+            .contains("dropped by an earlier repair: the events of segment s/t")
     );
-    let ran = run(&mut command(folder.path(), &["store", "check", "--data", &place("nowhere")]));
-    assert!(ran.code == Some(1) && ran.err.contains("no store is at"), "{ran:?}");
+    let ran = run(&mut command(folder.path(), &["store", "check", "--data", &url_of("nowhere")]));
+    assert!(ran.code == Some(1) && ran.err.contains("there is no store at"), "{ran:?}");
 }

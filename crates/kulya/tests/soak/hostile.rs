@@ -1,9 +1,9 @@
-//! Slow and hostile clients, all of them on an address of their own (127.0.0.2), so that limits for each address leave the
-//! well-behaved alone: answers and tails that nobody reads, bodies and heads that trickle, garbage, schemas made to be costly,
-//! large events, HTTP/2 windows that stay shut.
+//! Slow and hostile clients on an address of their own (127.0.0.2), so that limits per address do not affect
+//! the well-behaved: unread responses and tails, slow bodies and heads, garbage, expensive schemas, large
+//! events, HTTP/2 windows of 0.
 
-use super::watch::Counts;
-use kulya_dice::Dice;
+use super::monitor::Counts;
+use kulya_testkit::SeededRng;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,36 +11,36 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
-/// At a time.
+/// Concurrent clients.
 const CLIENTS: u64 = 24;
-/// The longest that one keeps its connection, in milliseconds.
-const HOLD_MS: u64 = 8000;
+/// Longest connection, in milliseconds.
+const MAX_CONNECTION_MS: u64 = 8000;
 
-/// Starts them; each lives one short life after another until the runtime ends.
+/// Starts the clients; each opens one short connection after another until the runtime ends.
 pub(super) fn start(url: &str, counts: &Arc<Counts>) {
     let server: SocketAddr = url.strip_prefix("http://").expect("an URL").parse().expect("an address");
     for seed in 0..CLIENTS {
         let counts = Arc::clone(counts);
         tokio::spawn(async move {
-            let mut dice = Dice::new(seed);
+            let mut rng = SeededRng::new(seed);
             loop {
-                let hold = Duration::from_millis(200 + dice.roll(HOLD_MS));
-                let life = live(server, &mut dice);
-                // whatever the server does to it is right, so long as others are served
-                let _ = tokio::time::timeout(hold, life).await;
+                let limit = Duration::from_millis(200 + rng.u64_below(MAX_CONNECTION_MS));
+                let connection = connect(server, &mut rng);
+                // any response is fine as long as others are served
+                let _ = tokio::time::timeout(limit, connection).await;
                 counts.add("hostile", 1);
             }
         });
     }
 }
 
-async fn live(server: SocketAddr, dice: &mut Dice) -> std::io::Result<()> {
+async fn connect(server: SocketAddr, rng: &mut SeededRng) -> std::io::Result<()> {
     let socket = TcpSocket::new_v4()?;
     socket.bind(([127, 0, 0, 2], 0).into())?;
-    // what is not read stays with the server
+    // unread responses stay in the server
     socket.set_recv_buffer_size(4096)?;
     let mut stream = socket.connect(server).await?;
-    match dice.roll(11) {
+    match rng.u64_below(11) {
         0 => unread(&mut stream, "/v2/streams/soak/by-size/events?limit=10000").await,
         1 => unread(&mut stream, "/v2/streams/soak/large/tail").await,
         2 => unread(&mut stream, "/v2/export").await,
@@ -53,7 +53,7 @@ async fn live(server: SocketAddr, dice: &mut Dice) -> std::io::Result<()> {
         }
         4 => trickle(&mut stream, "GET /ping HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ").await,
         5 => {
-            let garbage: Vec<u8> = (0..4096).map(|_| dice.byte()).collect();
+            let garbage: Vec<u8> = (0..4096).map(|_| rng.next_u8()).collect();
             stream.write_all(&garbage).await?;
             drain(&mut stream).await
         }
@@ -63,8 +63,8 @@ async fn live(server: SocketAddr, dice: &mut Dice) -> std::io::Result<()> {
             let event = "\u{1}".repeat(2 << 20);
             post(&mut stream, "/v2/streams/soak/large/events?key=k", &event).await
         }
-        9 => shut_windows(&mut stream).await,
-        // asks, and is gone
+        9 => zero_window(&mut stream).await,
+        // disconnects before the response
         _ => stream.write_all(b"GET /v2/search?field=f1_1 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").await,
     }
 }
@@ -122,8 +122,8 @@ fn union_check() -> String {
     check("Avro", &json!(records))
 }
 
-/// HTTP/2 with a window of nothing, and fifty answers asked for.
-async fn shut_windows(stream: &mut TcpStream) -> std::io::Result<()> {
+/// Sends fifty HTTP/2 requests with an initial window size of 0.
+async fn zero_window(stream: &mut TcpStream) -> std::io::Result<()> {
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     // SETTINGS_INITIAL_WINDOW_SIZE = 0
     frame(&mut bytes, 4, 0, 0, &[0, 4, 0, 0, 0, 0]);

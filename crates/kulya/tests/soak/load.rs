@@ -1,7 +1,7 @@
-//! Well-behaved clients: they write numbered events, follow and read them, change the registry and search it. Whatever is
-//! refused or wrong to them is a fault.
+//! Well-behaved clients: they write, tail and read numbered events, and change and search the registry. Every
+//! rejected request and every wrong event is a fault.
 
-use super::watch::Counts;
+use super::monitor::Counts;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 const PRODUCERS: u64 = 4;
 const TAILS: u64 = 4;
-/// Groups that the registry's changer lets grow and removes again.
+/// Groups that are created and deleted again.
 const GROUPS: u64 = 6;
-/// Versions that a group gets before it is removed.
+/// Versions of a group before it is deleted.
 const VERSIONS: u64 = 25;
-/// A tail goes on from its last event after so many.
-const EVENTS_OF_A_TAIL: usize = 5000;
+/// Events of a tail before it is resumed on a new connection.
+const EVENTS_PER_TAIL: usize = 5000;
 
-/// One client: where it calls, what it counts.
+/// One client: its server and its counts.
 #[derive(Clone)]
 struct Caller {
     client: Client,
@@ -25,7 +25,7 @@ struct Caller {
     counts: Arc<Counts>,
 }
 
-/// Starts them all; they end with the runtime.
+/// Starts all clients; they stop with the runtime.
 pub(super) fn start(url: &str, counts: &Arc<Counts>) {
     // the client looks for a crypto library at its start, though it speaks no TLS here
     let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
@@ -36,7 +36,7 @@ pub(super) fn start(url: &str, counts: &Arc<Counts>) {
     }
     for number in 0..TAILS {
         let stream = ["by-size", "by-age"][number as usize % 2];
-        tokio::spawn(caller().follow(stream));
+        tokio::spawn(caller().tail(stream));
     }
     tokio::spawn(caller().read("by-size"));
     tokio::spawn(caller().read("by-age"));
@@ -46,20 +46,20 @@ pub(super) fn start(url: &str, counts: &Arc<Counts>) {
     tokio::spawn(caller().ping());
 }
 
-/// What an event says: its writer and number.
-fn numbered(line: &Value) -> Option<(u64, u64)> {
+/// Returns the writer and the number of an event.
+fn writer_and_number(line: &Value) -> Option<(u64, u64)> {
     let text: Value = serde_json::from_str(line["text"].as_str()?).ok()?;
     Some((text["writer"].as_u64()?, text["number"].as_u64()?))
 }
 
 impl Caller {
-    /// A call that must succeed.
+    /// Sends a request that must succeed.
     async fn call(&self, what: &'static str, request: reqwest::RequestBuilder) -> Option<Response> {
         match request.send().await {
-            Ok(answer) if answer.status().is_success() => Some(answer),
-            Ok(answer) => {
-                let status = answer.status();
-                let body = answer.text().await.unwrap_or_default();
+            Ok(response) if response.status().is_success() => Some(response),
+            Ok(response) => {
+                let status = response.status();
+                let body = response.text().await.unwrap_or_default();
                 self.counts.fault(format!("{what}: {status} {body:.300}"));
                 None
             }
@@ -85,13 +85,13 @@ impl Caller {
             let since = Instant::now();
             let request = self.post(&format!("/v2/streams/soak/{stream}/events?key={writer}")).body(event);
             if self.call("append", request).await.is_some() {
-                self.counts.time("append", since);
+                self.counts.record_time("append", since);
             }
         }
     }
 
-    /// Follows a stream, and goes on from its last event now and then: each writer's numbers come without a gap.
-    async fn follow(self, stream: &'static str) {
+    /// Tails a stream, and resumes from the last event now and then: each writer's numbers have no gap.
+    async fn tail(self, stream: &'static str) {
         let path = format!("/v2/streams/soak/{stream}/tail");
         let (mut last_id, mut next) = (None::<String>, HashMap::new());
         loop {
@@ -99,60 +99,60 @@ impl Caller {
             if let Some(id) = &last_id {
                 request = request.header("Last-Event-ID", id);
             }
-            let Ok(answer) = request.send().await else {
-                self.counts.fault(format!("tail of {stream}: no answer"));
+            let Ok(response) = request.send().await else {
+                self.counts.fault(format!("tail of {stream}: no response"));
                 continue;
             };
-            if answer.status() == StatusCode::GONE {
-                // retention was quicker than this client
+            if response.status() == StatusCode::GONE {
+                // retention deleted the position
                 (last_id, next) = (None, HashMap::new());
-                self.counts.add("tails begun anew", 1);
+                self.counts.add("tails restarted", 1);
                 continue;
             }
-            last_id = self.follow_once(stream, answer, last_id, &mut next).await;
+            last_id = self.tail_once(stream, response, last_id, &mut next).await;
         }
     }
 
-    async fn follow_once(
+    async fn tail_once(
         &self,
         stream: &str,
-        mut answer: Response,
+        mut response: Response,
         mut last_id: Option<String>,
         next: &mut HashMap<u64, u64>,
     ) -> Option<String> {
         let (mut buffer, mut seen) = (Vec::new(), 0);
-        // an event's id counts once its data have come, which end with an empty line
-        let mut coming = None;
-        while let Ok(Some(chunk)) = answer.chunk().await {
+        // an id is valid once its event is complete, at the empty line
+        let mut pending_id = None;
+        while let Ok(Some(chunk)) = response.chunk().await {
             buffer.extend_from_slice(&chunk);
             while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = buffer.drain(..=end).collect();
                 let line = String::from_utf8_lossy(&line);
                 if let Some(id) = line.strip_prefix("id: ") {
-                    coming = Some(id.trim_end().to_owned());
+                    pending_id = Some(id.trim_end().to_owned());
                 } else if line.trim_end().is_empty() {
-                    last_id = coming.take().or(last_id);
+                    last_id = pending_id.take().or(last_id);
                 } else if line.starts_with("event: error") {
-                    // what it has not read yet was given up meanwhile
+                    // retention deleted unread events
                     next.clear();
                     return None;
                 } else if let Some(data) = line.strip_prefix("data: ") {
                     let event = serde_json::from_str(data).unwrap_or_default();
-                    self.see(stream, &event, next);
-                    self.counts.add("followed", 1);
+                    self.check_number(stream, &event, next);
+                    self.counts.add("tailed", 1);
                     seen += 1;
                 }
             }
-            if seen > EVENTS_OF_A_TAIL {
+            if seen > EVENTS_PER_TAIL {
                 break;
             }
         }
         last_id
     }
 
-    fn see(&self, stream: &str, event: &Value, next: &mut HashMap<u64, u64>) {
-        let Some((writer, number)) = numbered(event) else {
-            self.counts.fault(format!("{stream}: not an event of ours: {event:.200}"));
+    fn check_number(&self, stream: &str, event: &Value, next: &mut HashMap<u64, u64>) {
+        let Some((writer, number)) = writer_and_number(event) else {
+            self.counts.fault(format!("{stream}: unexpected event: {event:.200}"));
             return;
         };
         if next.insert(writer, number + 1).is_some_and(|expected| expected != number) {
@@ -167,31 +167,32 @@ impl Caller {
         loop {
             let since = Instant::now();
             let from = if next.is_empty() { String::new() } else { format!("&from={next}") };
-            let answer = self.get(&format!("/v2/streams/soak/{stream}/events?limit=500{from}")).send().await;
-            let Ok(answer) = answer else {
-                self.counts.fault(format!("read of {stream}: no answer"));
+            let response =
+                self.get(&format!("/v2/streams/soak/{stream}/events?limit=500{from}")).send().await;
+            let Ok(response) = response else {
+                self.counts.fault(format!("read of {stream}: no response"));
                 continue;
             };
-            if answer.status() == StatusCode::GONE {
+            if response.status() == StatusCode::GONE {
                 (next, numbers) = (String::new(), HashMap::new());
                 continue;
             }
-            let cut = answer.headers().get("kulya-next").and_then(|it| it.to_str().ok()).map(str::to_owned);
-            let status = answer.status();
-            let text = answer.text().await.unwrap_or_default();
+            let cut = response.headers().get("kulya-next").and_then(|it| it.to_str().ok()).map(str::to_owned);
+            let status = response.status();
+            let text = response.text().await.unwrap_or_default();
             let (Some(cut), true) = (cut, status.is_success()) else {
                 self.counts.fault(format!("read of {stream}: {status} {text:.300}"));
                 continue;
             };
-            self.counts.time("read", since);
+            self.counts.record_time("read", since);
             let mut events = 0;
             for line in text.lines() {
-                self.see(stream, &serde_json::from_str(line).unwrap_or_default(), &mut numbers);
+                self.check_number(stream, &serde_json::from_str(line).unwrap_or_default(), &mut numbers);
                 events += 1;
             }
             self.counts.add("events read", events);
             if events < 500 {
-                // at the tail: once more from the head
+                // at the tail: starts again from the head
                 (next, numbers) = (String::new(), HashMap::new());
                 tokio::time::sleep(Duration::from_millis(300)).await;
             } else {
@@ -200,17 +201,17 @@ impl Caller {
         }
     }
 
-    /// Groups come, get versions, and go.
+    /// Creates groups, registers versions, and deletes them.
     async fn change_groups(self) {
         for round in 0_u64.. {
             let group = format!("/v2/groups/g{}", round % GROUPS);
-            let made = json!({
+            let properties = json!({
                 "serializationFormat": {"serializationFormat": "Avro"},
                 "compatibility": {"policy": "Backward"},
                 "properties": {"kulya.rules": "strict"},
             });
-            let put = self.client.put(format!("{}{group}?namespace=soak", self.url)).json(&made);
-            let _ = self.call("make a group", put).await;
+            let put = self.client.put(format!("{}{group}?namespace=soak", self.url)).json(&properties);
+            let _ = self.call("create a group", put).await;
             for version in 0..VERSIONS {
                 let fields: Vec<_> = (0..=version)
                     .map(|field| json!({"name": format!("f{round}_{field}"), "type": "long", "default": 0}))
@@ -222,13 +223,13 @@ impl Caller {
                 let since = Instant::now();
                 let add = self.post(&format!("{group}/schemas?namespace=soak")).json(&schema);
                 if self.call("add a schema", add).await.is_some() {
-                    self.counts.time("schema", since);
+                    self.counts.record_time("schema", since);
                 }
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
-            // the search and the export look at the groups meanwhile
+            // searches and exports run concurrently
             let delete = self.client.delete(format!("{}{group}?namespace=soak", self.url));
-            let _ = self.call("remove a group", delete).await;
+            let _ = self.call("delete a group", delete).await;
         }
     }
 
@@ -240,11 +241,11 @@ impl Caller {
                 "/v2/export?namespace=soak",
             ] {
                 let since = Instant::now();
-                if let Some(answer) = self.call(path, self.get(path)).await {
-                    if answer.text().await.is_err() {
-                        self.counts.fault(format!("{path}: the answer was cut off"));
+                if let Some(response) = self.call(path, self.get(path)).await {
+                    if response.text().await.is_err() {
+                        self.counts.fault(format!("{path}: the response was truncated"));
                     }
-                    self.counts.time("search", since);
+                    self.counts.record_time("search", since);
                 }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
@@ -253,9 +254,9 @@ impl Caller {
 
     async fn watch_changes(self) {
         loop {
-            let Some(mut answer) = self.call("changes", self.get("/v2/changes")).await else { continue };
+            let Some(mut response) = self.call("changes", self.get("/v2/changes")).await else { continue };
             let mut bytes = 0;
-            while let Ok(Some(chunk)) = answer.chunk().await {
+            while let Ok(Some(chunk)) = response.chunk().await {
                 bytes += chunk.len();
                 if bytes > 1 << 20 {
                     break;
@@ -265,12 +266,12 @@ impl Caller {
         }
     }
 
-    /// What nobody should ever wait for.
+    /// Sends pings, which no load may delay.
     async fn ping(self) {
         loop {
             let since = Instant::now();
             if self.call("ping", self.get("/ping")).await.is_some() {
-                self.counts.time("ping", since);
+                self.counts.record_time("ping", since);
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

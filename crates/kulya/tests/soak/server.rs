@@ -1,4 +1,4 @@
-//! A server as its operator runs it: a process of its own that writes its log to a file.
+//! `kulya serve` as a process that writes its log to a file.
 
 use crate::program::command;
 use std::fs::File;
@@ -6,35 +6,35 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 
-/// `kulya serve`; killed when it is dropped.
+/// A running server; killed when dropped.
 pub(crate) struct Server {
     pub(crate) child: Child,
     pub(crate) url: String,
-    log: PathBuf,
+    log_file: PathBuf,
 }
 
 impl Server {
-    /// Starts one in `folder`, where its log is the file `log`, and waits until it serves.
+    /// Starts a server in `folder`, with its log in the file `log`, and waits until it serves.
     pub(crate) fn start(folder: &Path, args: &[&str]) -> Self {
-        let log = folder.join("log");
-        let file = File::options().create(true).append(true).open(&log).unwrap();
+        let log_file = folder.join("log");
+        let file = File::options().create(true).append(true).open(&log_file).unwrap();
         let mut command = command(folder, &[&["serve"], args].concat());
         let mut child = command.stdout(Stdio::piped()).stderr(file).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let url = line.split([' ', ',']).find(|word| word.starts_with("http://")).map(str::to_owned);
-        let server = Self { child, url: url.unwrap_or_default(), log };
-        assert!(!server.url.is_empty(), "it does not serve, and says {line:?} {}", server.said());
+        let server = Self { child, url: url.unwrap_or_default(), log_file };
+        assert!(!server.url.is_empty(), "the server did not start: {line:?} {}", server.log());
         server
     }
 
-    /// What it has written to its log.
-    pub(crate) fn said(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
+    /// Returns the log so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log_file).unwrap_or_default()
     }
 
-    /// Sends a signal by name, as `kill` knows it, and waits for the end.
-    pub(crate) fn end(mut self, signal: &str) -> ExitStatus {
+    /// Sends a signal by its name and waits for the exit.
+    pub(crate) fn stop(mut self, signal: &str) -> ExitStatus {
         let id = self.child.id().to_string();
         assert!(std::process::Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
         self.child.wait().unwrap()

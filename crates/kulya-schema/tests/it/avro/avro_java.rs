@@ -4,7 +4,7 @@
 use super::change::{corrupt, mutate};
 use super::generator;
 use super::pairs::{Pair, pairs};
-use kulya_dice::Dice;
+use kulya_testkit::SeededRng;
 use kulya_schema::avro::{Incompatibility, Rule, Schema, can_read, parse};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -54,7 +54,7 @@ fn env_number(name: &str, default: u64) -> u64 {
 fn random_pairs_resolve_as_in_java() {
     let (seed, cases) = (env_number("KULYA_SEED", 1), env_number("KULYA_CASES", 5_000));
     println!("KULYA_SEED={seed} KULYA_CASES={cases}");
-    let mut rng = Dice::new(seed);
+    let mut rng = SeededRng::new(seed);
     let mut java = Java::start();
     let mut tally = Tally::default();
     let mut remaining = cases as usize;
@@ -100,18 +100,18 @@ fn every_pair_of_the_table_resolves_as_in_java() {
     }
 }
 
-fn generate_pair(rng: &mut Dice) -> (String, String) {
+fn generate_pair(rng: &mut SeededRng) -> (String, String) {
     let one = generator::schema(rng);
-    let other = match rng.below(8) {
+    let other = match rng.index(8) {
         0 => generator::schema(rng),
         1 => one.clone(),
         _ => mutate(&one, rng),
     };
-    let text = |schema: &Value, rng: &mut Dice| {
-        if rng.once_in(10) { corrupt(schema, rng) } else { schema.to_string() }
+    let text = |schema: &Value, rng: &mut SeededRng| {
+        if rng.one_in(10) { corrupt(schema, rng) } else { schema.to_string() }
     };
     let (one, other) = (text(&one, rng), text(&other, rng));
-    if rng.once_in(2) { (one, other) } else { (other, one) }
+    if rng.one_in(2) { (one, other) } else { (other, one) }
 }
 
 #[derive(Debug, Default)]

@@ -1,7 +1,7 @@
 //! A generator of random schemas: every kind, nested, recursive, with aliases, defaults and namespaces; there
 //! are few names, so that they collide.
 
-use kulya_dice::Dice;
+use kulya_testkit::SeededRng;
 use serde_json::{Map, Value, json};
 
 pub(super) const PRIMITIVES: [&str; 8] =
@@ -35,7 +35,7 @@ struct KnownType {
 
 /// The state of one generated schema.
 pub(super) struct SchemaGenerator<'d> {
-    rng: &'d mut Dice,
+    rng: &'d mut SeededRng,
     known: Vec<KnownType>,
     /// The number of enclosing unions, arrays and maps, where a record may contain itself.
     optional_ancestors: usize,
@@ -47,14 +47,14 @@ struct GeneratedSchema {
     default: Option<Value>,
 }
 
-pub(super) fn schema(rng: &mut Dice) -> Value {
+pub(super) fn schema(rng: &mut SeededRng) -> Value {
     let mut generator = SchemaGenerator { rng, known: Vec::new(), optional_ancestors: 0 };
     generator.schema_of_any_kind(0, "").schema
 }
 
 impl SchemaGenerator<'_> {
     fn schema_of_any_kind(&mut self, depth: usize, namespace: &str) -> GeneratedSchema {
-        let kind = self.rng.below(if depth >= MAX_DEPTH { 5 } else { 16 });
+        let kind = self.rng.index(if depth >= MAX_DEPTH { 5 } else { 16 });
         match kind {
             0..=2 => self.primitive(),
             3 => self.logical(),
@@ -62,7 +62,7 @@ impl SchemaGenerator<'_> {
             5 => {
                 let items = self.optional(depth, namespace);
                 let default = match items.default {
-                    Some(item) if self.rng.once_in(2) => json!([item]),
+                    Some(item) if self.rng.one_in(2) => json!([item]),
                     _ => json!([]),
                 };
                 self.with_properties(json!({"type": "array", "items": items.schema}), Some(default))
@@ -70,7 +70,7 @@ impl SchemaGenerator<'_> {
             6 => {
                 let values = self.optional(depth, namespace);
                 let default = match values.default {
-                    Some(value) if self.rng.once_in(2) => json!({ "k": value }),
+                    Some(value) if self.rng.one_in(2) => json!({ "k": value }),
                     _ => json!({}),
                 };
                 self.with_properties(json!({"type": "map", "values": values.schema}), Some(default))
@@ -91,17 +91,17 @@ impl SchemaGenerator<'_> {
     }
 
     fn primitive(&mut self) -> GeneratedSchema {
-        let name = self.rng.of(&PRIMITIVES);
-        let schema = if self.rng.once_in(6) { json!({ "type": name }) } else { json!(name) };
+        let name = self.rng.pick(&PRIMITIVES);
+        let schema = if self.rng.one_in(6) { json!({ "type": name }) } else { json!(name) };
         let default = default_of(name, self.rng);
-        if schema.is_object() && self.rng.once_in(2) {
+        if schema.is_object() && self.rng.one_in(2) {
             return self.with_properties(schema, Some(default));
         }
         GeneratedSchema { schema, default: Some(default) }
     }
 
     fn logical(&mut self) -> GeneratedSchema {
-        let (kind, name) = self.rng.of(&LOGICAL);
+        let (kind, name) = self.rng.pick(&LOGICAL);
         let mut schema = json!({"type": kind, "logicalType": name});
         if name == "decimal" {
             schema["precision"] = json!(4);
@@ -114,8 +114,8 @@ impl SchemaGenerator<'_> {
     fn union(&mut self, depth: usize, namespace: &str) -> GeneratedSchema {
         let mut members: Vec<Value> = Vec::new();
         let mut default = None;
-        for index in 0..self.rng.below(4) + usize::from(!self.rng.once_in(20)) {
-            let member = if index == 0 && self.rng.once_in(3) {
+        for index in 0..self.rng.index(4) + usize::from(!self.rng.one_in(20)) {
+            let member = if index == 0 && self.rng.one_in(3) {
                 GeneratedSchema { schema: json!("null"), default: Some(Value::Null) }
             } else {
                 self.optional(depth, namespace)
@@ -128,7 +128,7 @@ impl SchemaGenerator<'_> {
                 let other = kind(other);
                 !other.is_empty() && other == kind(&member.schema)
             });
-            if (member.schema.is_array() || is_duplicate) && !self.rng.once_in(40) {
+            if (member.schema.is_array() || is_duplicate) && !self.rng.one_in(40) {
                 continue;
             }
             if members.is_empty() {
@@ -147,40 +147,40 @@ impl SchemaGenerator<'_> {
             return self.primitive();
         }
         let KnownType { namespace: type_namespace, simple, default, .. } =
-            known[self.rng.below(known.len())].clone();
+            known[self.rng.index(known.len())].clone();
         let full =
             if type_namespace.is_empty() { simple.clone() } else { format!("{type_namespace}.{simple}") };
-        let name = if type_namespace == namespace && self.rng.once_in(2) { simple } else { full };
-        let schema = if self.rng.once_in(10) { json!({ "type": name }) } else { json!(name) };
+        let name = if type_namespace == namespace && self.rng.one_in(2) { simple } else { full };
+        let schema = if self.rng.one_in(10) { json!({ "type": name }) } else { json!(name) };
         GeneratedSchema { schema, default }
     }
 
     /// Generates the header of a named type: its name in one of the possible notations, and common
     /// attributes.
     fn header(&mut self, kind: &str, namespace: &str) -> (Map<String, Value>, KnownType) {
-        let mut simple = self.rng.of(&TYPE_NAMES).to_owned();
-        let declared_namespace = if self.rng.once_in(3) { self.rng.of(&NAMESPACES) } else { namespace };
+        let mut simple = self.rng.pick(&TYPE_NAMES).to_owned();
+        let declared_namespace = if self.rng.one_in(3) { self.rng.pick(&NAMESPACES) } else { namespace };
         let is_used = |known: &[KnownType], simple: &str| {
             known.iter().any(|known| known.namespace == declared_namespace && known.simple == simple)
         };
-        if is_used(&self.known, &simple) && !self.rng.once_in(30) {
+        if is_used(&self.known, &simple) && !self.rng.one_in(30) {
             simple = (0..).map(|n| format!("T{n}")).find(|name| !is_used(&self.known, name)).unwrap();
         }
         let mut header = Map::new();
         header.insert("type".to_owned(), json!(kind));
         if declared_namespace == namespace {
             header.insert("name".to_owned(), json!(simple));
-        } else if declared_namespace.is_empty() || self.rng.once_in(2) {
+        } else if declared_namespace.is_empty() || self.rng.one_in(2) {
             header.insert("name".to_owned(), json!(simple));
             header.insert("namespace".to_owned(), json!(declared_namespace));
         } else {
             header.insert("name".to_owned(), json!(format!("{declared_namespace}.{simple}")));
         }
-        if self.rng.once_in(5) {
-            let alias = self.rng.of(&["A", "B", "C", "n.A", "n.B", "m.C", "Ünï", "T0", "map"]);
+        if self.rng.one_in(5) {
+            let alias = self.rng.pick(&["A", "B", "C", "n.A", "n.B", "m.C", "Ünï", "T0", "map"]);
             header.insert("aliases".to_owned(), json!([alias]));
         }
-        if self.rng.once_in(10) {
+        if self.rng.one_in(10) {
             header.insert("doc".to_owned(), json!("what it is"));
         }
         (
@@ -198,7 +198,7 @@ impl SchemaGenerator<'_> {
         let (mut schema, mut known) = self.header("enum", namespace);
         let symbols = self.some_of(&SYMBOLS);
         let default = symbols.first().map(|symbol| json!(symbol));
-        if let (Some(default), true) = (&default, self.rng.once_in(3)) {
+        if let (Some(default), true) = (&default, self.rng.one_in(3)) {
             schema.insert("default".to_owned(), default.clone());
         }
         schema.insert("symbols".to_owned(), json!(symbols));
@@ -209,14 +209,14 @@ impl SchemaGenerator<'_> {
 
     fn fixed(&mut self, namespace: &str) -> GeneratedSchema {
         let (mut schema, mut known) = self.header("fixed", namespace);
-        schema.insert("size".to_owned(), json!(self.rng.below(3) + 1));
+        schema.insert("size".to_owned(), json!(self.rng.index(3) + 1));
         known.default = Some(json!("\u{0}"));
         self.known.push(known.clone());
         self.with_properties(Value::Object(schema), known.default)
     }
 
     fn record(&mut self, depth: usize, namespace: &str) -> GeneratedSchema {
-        let kind = if self.rng.once_in(20) { "error" } else { "record" };
+        let kind = if self.rng.one_in(20) { "error" } else { "record" };
         let (mut schema, mut known) = self.header(kind, namespace);
         let index = self.known.len();
         self.known.push(KnownType { optional_depth: Some(self.optional_ancestors), ..known.clone() });
@@ -227,20 +227,20 @@ impl SchemaGenerator<'_> {
             let generated = self.schema_of_any_kind(depth + 1, &known.namespace);
             let mut field = json!({"name": name, "type": generated.schema});
             match generated.default {
-                Some(value) if self.rng.once_in(2) => field["default"] = value,
+                Some(value) if self.rng.one_in(2) => field["default"] = value,
                 Some(value) => _ = default.insert(name.to_owned(), value),
                 None => has_default = false,
             }
-            if self.rng.once_in(6) {
+            if self.rng.one_in(6) {
                 field["aliases"] = json!(self.some_of(&FIELDS));
             }
-            if self.rng.once_in(12) {
-                field["order"] = json!(self.rng.of(&["ascending", "descending", "ignore", "IGNORE"]));
+            if self.rng.one_in(12) {
+                field["order"] = json!(self.rng.pick(&["ascending", "descending", "ignore", "IGNORE"]));
             }
-            if self.rng.once_in(12) {
+            if self.rng.one_in(12) {
                 field["doc"] = json!("what it is");
             }
-            if self.rng.once_in(12) {
+            if self.rng.one_in(12) {
                 field["x"] = json!({"y": [1, 2.5, null]});
             }
             fields.push(field);
@@ -253,14 +253,14 @@ impl SchemaGenerator<'_> {
 
     /// Adds custom properties, sometimes.
     fn with_properties(&mut self, mut schema: Value, default: Option<Value>) -> GeneratedSchema {
-        if self.rng.once_in(12) {
+        if self.rng.one_in(12) {
             schema["x"] = json!(["own", 1]);
             schema["b"] = json!(true);
         }
-        if self.rng.once_in(40) {
+        if self.rng.one_in(40) {
             // attributes that have a meaning elsewhere
             let attribute =
-                self.rng.of(&["doc", "size", "aliases", "default", "items", "order", "namespace"]);
+                self.rng.pick(&["doc", "size", "aliases", "default", "items", "order", "namespace"]);
             if schema.get(attribute).is_none() && schema.get("name").is_none() {
                 schema[attribute] = json!("n");
             }
@@ -269,22 +269,22 @@ impl SchemaGenerator<'_> {
     }
 
     fn some_of(&mut self, all: &[&'static str]) -> Vec<&'static str> {
-        all.iter().filter(|_| self.rng.once_in(2)).copied().collect()
+        all.iter().filter(|_| self.rng.one_in(2)).copied().collect()
     }
 }
 
-pub(super) fn default_of(primitive: &str, rng: &mut Dice) -> Value {
+pub(super) fn default_of(primitive: &str, rng: &mut SeededRng) -> Value {
     match primitive {
         "null" => Value::Null,
         "boolean" => json!(true),
-        "int" => json!(rng.of(&[0, 7, -2_147_483_648])),
-        "long" => json!(rng.of(&[1, -3, i64::MAX])),
-        "float" | "double" => match rng.below(6) {
+        "int" => json!(rng.pick(&[0, 7, -2_147_483_648])),
+        "long" => json!(rng.pick(&[1, -3, i64::MAX])),
+        "float" | "double" => match rng.index(6) {
             0 => json!("1.5"),
-            1 => json!(rng.of(&["NaN", "-Infinity", "1e3", " 2f "])),
+            1 => json!(rng.pick(&["NaN", "-Infinity", "1e3", " 2f "])),
             2 => json!(3),
-            _ => json!(rng.of(&[0.5, 1e20, -1.0])),
+            _ => json!(rng.pick(&[0.5, 1e20, -1.0])),
         },
-        _ => json!(rng.of(&["", "a", "\u{ff}é\n"])),
+        _ => json!(rng.pick(&["", "a", "\u{ff}é\n"])),
     }
 }

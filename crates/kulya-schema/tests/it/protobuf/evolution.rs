@@ -2,7 +2,7 @@
 
 use super::oracle::{random_message, reads_json, reads_wire};
 use super::source::{Compiled, message};
-use kulya_dice::Dice;
+use kulya_testkit::SeededRng;
 use kulya_schema::protobuf::{Safety, can_read};
 use std::fmt::Write as _;
 
@@ -51,15 +51,15 @@ struct Model {
     enums: [Vec<(&'static str, i32)>; 2],
 }
 
-fn kind(rng: &mut Dice) -> &'static str {
-    match rng.below(4) {
-        0 => rng.of(&["A", "B", "E", "F"]),
-        _ => rng.of(&SCALARS),
+fn kind(rng: &mut SeededRng) -> &'static str {
+    match rng.index(4) {
+        0 => rng.pick(&["A", "B", "E", "F"]),
+        _ => rng.pick(&SCALARS),
     }
 }
 
-fn label(rng: &mut Dice) -> Label {
-    rng.of(&[
+fn label(rng: &mut SeededRng) -> Label {
+    rng.pick(&[
         Label::Plain,
         Label::Plain,
         Label::Optional,
@@ -72,59 +72,59 @@ fn label(rng: &mut Dice) -> Label {
     ])
 }
 
-fn field(rng: &mut Dice) -> Field {
+fn field(rng: &mut SeededRng) -> Field {
     Field {
-        name: rng.of(&NAMES),
-        number: 1 + rng.below(6) as u32,
+        name: rng.pick(&NAMES),
+        number: 1 + rng.index(6) as u32,
         label: label(rng),
         kind: kind(rng),
-        oneof: rng.once_in(3).then(|| rng.below(2) as u8),
+        oneof: rng.one_in(3).then(|| rng.index(2) as u8),
         json_name: None,
-        default: rng.once_in(3).then(|| rng.below(2) as u8),
+        default: rng.one_in(3).then(|| rng.index(2) as u8),
     }
 }
 
-fn model(rng: &mut Dice) -> Model {
+fn model(rng: &mut SeededRng) -> Model {
     let mut messages = [Vec::new(), Vec::new(), Vec::new()];
     for fields in &mut messages {
-        for _ in 0..1 + rng.below(4) {
+        for _ in 0..1 + rng.index(4) {
             fields.push(field(rng));
         }
     }
-    let values = |start: [&'static str; 3], rng: &mut Dice| {
-        start.into_iter().zip(0..).take(1 + rng.below(3)).collect::<Vec<_>>()
+    let values = |start: [&'static str; 3], rng: &mut SeededRng| {
+        start.into_iter().zip(0..).take(1 + rng.index(3)).collect::<Vec<_>>()
     };
     let enums = [values(["E0", "E1", "E2"], rng), values(["F0", "F1", "F2"], rng)];
-    let mut model = Model { proto2: rng.once_in(2), messages, enums };
+    let mut model = Model { proto2: rng.one_in(2), messages, enums };
     remove_duplicates(&mut model);
     model
 }
 
-fn change(model: &mut Model, rng: &mut Dice) {
-    let at = rng.below(3);
+fn change(model: &mut Model, rng: &mut SeededRng) {
+    let at = rng.index(3);
     let fields = &mut model.messages[at];
-    let chosen = rng.below(fields.len().max(1));
-    match (rng.below(14), fields.get_mut(chosen)) {
+    let chosen = rng.index(fields.len().max(1));
+    match (rng.index(14), fields.get_mut(chosen)) {
         (0, _) => fields.push(field(rng)),
         (1, Some(_)) => drop(fields.remove(chosen)),
         (2..=4, Some(it)) => {
             let near = NEAR.iter().find(|near| near.contains(&it.kind));
-            it.kind = near.map_or("double", |near| rng.of(near));
+            it.kind = near.map_or("double", |near| rng.pick(near));
         }
         (5, Some(it)) => it.kind = kind(rng),
         (6 | 7, Some(it)) => it.label = label(rng),
-        (8, Some(it)) => it.name = rng.of(&NAMES),
-        (9, Some(it)) => it.number = 1 + rng.below(6) as u32,
-        (10, Some(it)) => it.oneof = if it.oneof.is_some() { None } else { Some(rng.below(2) as u8) },
-        (11, Some(it)) => it.json_name = Some(rng.of(&["a", "bC", "other"])),
-        (12, Some(it)) => it.default = rng.once_in(2).then(|| rng.below(2) as u8),
+        (8, Some(it)) => it.name = rng.pick(&NAMES),
+        (9, Some(it)) => it.number = 1 + rng.index(6) as u32,
+        (10, Some(it)) => it.oneof = if it.oneof.is_some() { None } else { Some(rng.index(2) as u8) },
+        (11, Some(it)) => it.json_name = Some(rng.pick(&["a", "bC", "other"])),
+        (12, Some(it)) => it.default = rng.one_in(2).then(|| rng.index(2) as u8),
         (13, _) => {
-            let which = rng.below(2);
+            let which = rng.index(2);
             let values = &mut model.enums[which];
-            match rng.below(4) {
-                0 => values.push((rng.of(&["E3", "F3", "X"]), 1 + rng.below(4) as i32)),
+            match rng.index(4) {
+                0 => values.push((rng.pick(&["E3", "F3", "X"]), 1 + rng.index(4) as i32)),
                 1 if values.len() > 1 => drop(values.pop()),
-                2 if values.len() > 1 => values[1].0 = rng.of(&["E1", "Y", "F1"]),
+                2 if values.len() > 1 => values[1].0 = rng.pick(&["E1", "Y", "F1"]),
                 _ => model.proto2 = !model.proto2,
             }
         }
@@ -237,10 +237,10 @@ fn declaration_suffix(model: &Model, field: &Field) -> String {
 /// Generates two bodies of `message M` with their syntax, the second being the first with a few changes. A
 /// compiler may reject either.
 pub(super) fn draw(seed: u64) -> [(String, &'static str); 2] {
-    let mut rng = Dice::new(seed);
+    let mut rng = SeededRng::new(seed);
     let old = model(&mut rng);
     let mut new = old.clone();
-    (0..=rng.below(5)).for_each(|_| change(&mut new, &mut rng));
+    (0..=rng.index(5)).for_each(|_| change(&mut new, &mut rng));
     remove_duplicates(&mut new);
     [old, new].map(|model| (body(&model), if model.proto2 { "proto2" } else { "proto3" }))
 }
@@ -254,10 +254,10 @@ fn accepted_changes_are_readable() {
     const PAIRS: u64 = 600;
     let (mut compared, mut changed_and_accepted) = (0, [0, 0]);
     for seed in 0..PAIRS {
-        let mut rng = Dice::new(seed);
+        let mut rng = SeededRng::new(seed);
         let old = model(&mut rng);
         let mut new = old.clone();
-        (0..=rng.below(5)).for_each(|_| change(&mut new, &mut rng));
+        (0..=rng.index(5)).for_each(|_| change(&mut new, &mut rng));
         remove_duplicates(&mut new);
         let (Some(before), Some(after)) = (compile(&old), compile(&new)) else { continue };
         compared += 1;

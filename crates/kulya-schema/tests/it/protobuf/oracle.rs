@@ -1,7 +1,7 @@
 //! Verification by an independent codec: it decodes the writer's messages, and the result is compared with
 //! what the rules promise.
 
-use kulya_dice::Dice;
+use kulya_testkit::SeededRng;
 use prost::Message as _;
 use prost_reflect::{
     DeserializeOptions, DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage,
@@ -11,23 +11,23 @@ use prost_reflect::{
 const MAX_DEPTH: usize = 3;
 
 /// Generates a valid message: with all required fields, and at most one field of each oneof.
-pub(super) fn random_message(of: &MessageDescriptor, rng: &mut Dice, depth: usize) -> DynamicMessage {
+pub(super) fn random_message(of: &MessageDescriptor, rng: &mut SeededRng, depth: usize) -> DynamicMessage {
     let mut message = DynamicMessage::new(of.clone());
     for field in of.fields() {
         let nested = matches!(field.kind(), Kind::Message(_));
-        if (nested && depth >= MAX_DEPTH) || (!field.is_required() && rng.once_in(3)) {
+        if (nested && depth >= MAX_DEPTH) || (!field.is_required() && rng.one_in(3)) {
             continue;
         }
         let value = if field.is_map() {
             let Kind::Message(entry) = field.kind() else { unreachable!("a map's kind is its entry") };
-            let one = |rng: &mut Dice| {
+            let one = |rng: &mut SeededRng| {
                 let key = random_value(&entry.map_entry_key_field(), rng, depth);
                 let value = random_value(&entry.map_entry_value_field(), rng, depth);
                 (key.into_map_key().expect("a key's type"), value)
             };
-            Value::Map((0..rng.below(3)).map(|_| one(rng)).collect())
+            Value::Map((0..rng.index(3)).map(|_| one(rng)).collect())
         } else if field.is_list() {
-            Value::List((0..rng.below(4)).map(|_| random_value(&field, rng, depth)).collect())
+            Value::List((0..rng.index(4)).map(|_| random_value(&field, rng, depth)).collect())
         } else {
             random_value(&field, rng, depth)
         };
@@ -36,10 +36,10 @@ pub(super) fn random_message(of: &MessageDescriptor, rng: &mut Dice, depth: usiz
     message
 }
 
-fn random_value(field: &FieldDescriptor, rng: &mut Dice, depth: usize) -> Value {
+fn random_value(field: &FieldDescriptor, rng: &mut SeededRng, depth: usize) -> Value {
     const WHOLE: [i64; 12] =
         [0, 1, -1, 2, 127, -300, 1 << 31, (1 << 31) - 1, -(1 << 31), (1 << 32) + 5, i64::MAX, i64::MIN];
-    let integer = if rng.once_in(2) { rng.of(&WHOLE) } else { rng.number() as i64 };
+    let integer = if rng.one_in(2) { rng.pick(&WHOLE) } else { rng.next_u64() as i64 };
     match field.kind() {
         // within the range of the text form of timestamps and durations
         Kind::Int64 if is_time(field) => Value::I64(integer.rem_euclid(100_000)),
@@ -51,11 +51,11 @@ fn random_value(field: &FieldDescriptor, rng: &mut Dice, depth: usize) -> Value 
         Kind::Uint32 | Kind::Fixed32 => Value::U32(integer as u32),
         Kind::Uint64 | Kind::Fixed64 => Value::U64(integer as u64),
         Kind::Bool => Value::Bool(integer & 1 == 1),
-        Kind::String => Value::String((rng.of(&["", "a", "żubr", "1", "\u{1f9a9} two\n"])).to_owned()),
-        Kind::Bytes => Value::Bytes((0..rng.below(6)).map(|_| rng.number() as u8).collect::<Vec<_>>().into()),
+        Kind::String => Value::String((rng.pick(&["", "a", "żubr", "1", "\u{1f9a9} two\n"])).to_owned()),
+        Kind::Bytes => Value::Bytes((0..rng.index(6)).map(|_| rng.next_u64() as u8).collect::<Vec<_>>().into()),
         Kind::Enum(it) => {
             let numbers: Vec<_> = it.values().map(|value| value.number()).collect();
-            Value::EnumNumber(rng.of(&numbers))
+            Value::EnumNumber(rng.pick(&numbers))
         }
         Kind::Message(it) => Value::Message(random_message(&it, rng, depth + 1)),
     }

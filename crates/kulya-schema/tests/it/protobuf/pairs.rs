@@ -2,7 +2,7 @@
 
 use super::oracle::{random_message, reads_json, reads_wire};
 use super::source::{Compiled, message};
-use kulya_dice::Dice;
+use kulya_testkit::SeededRng;
 use kulya_schema::protobuf::{Incompatibility, Rule, Safety, can_read, reuses_reserved};
 
 const PAIRS: &str = include_str!("../../data/protobuf/pairs.txt");
@@ -134,7 +134,7 @@ fn messages_confirm_every_verdict() {
         for (direction, reader, writer) in [("new reads old", &new, &old), ("old reads new", &old, &new)] {
             for safety in [Safety::Wire, Safety::Json] {
                 let reasons = can_read(&reader.schema, &writer.schema, safety);
-                let mut rng = Dice::new(7);
+                let mut rng = SeededRng::new(7);
                 let failure = (0..MESSAGES).find_map(|_| {
                     let written = random_message(&writer.oracle, &mut rng, 0);
                     let wire = reads_wire(&reader.oracle, &written);

@@ -1,27 +1,27 @@
-//! The operations of REST v1, a few lines each (contract §1.3).
+//! The handlers of REST v1 (contract §1.3).
 
-use super::Call;
-use super::answer::Answer;
-use super::path::Route;
-use crate::reads::no_room;
-use crate::rest::records::{self, Around, Unanswered};
-use crate::strict::{self, Unknown};
-use axum::http::{Method, StatusCode};
+use super::call::Call;
+use super::response::ApiResponse;
+use crate::reads::out_of_memory;
+use crate::rest::record_stream::{self, Delimiters, RecordStreamError};
+use axum::http::StatusCode;
 use futures::stream::{BoxStream, StreamExt};
-use kulya_registry::{Listing, Registry};
 use kulya_registry_api::administration::{AddedTo, PageRequest, Question, RegistryAdministration};
 use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
+use kulya_registry::{Listing, Registry};
 use kulya_schema::{
     CodecType, Compatibility, EncodingId, GroupId, GroupProperties, HistoryRecord, SchemaInfo,
     SchemaWithVersion, VersionInfo,
 };
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+type Result<T = ApiResponse> = std::result::Result<T, ApiResponse>;
+
+/// Groups per page, unless the request has a limit.
 const DEFAULT_LIMIT: usize = 100;
-/// Of how many groups a page may be made, whatever is asked.
-const MOST_LIMIT: usize = 10_000;
+/// Groups per page at most, whatever the request's limit.
+const MAX_LIMIT: usize = 10_000;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -37,9 +37,8 @@ struct ListGroups {
     continuation_token: String,
 }
 
-/// Around the records of a history, and around schemas with their versions.
-const HISTORY: Around = Around { before: "{\"history\":[", between: ",", behind: "", after: "]}" };
-const SCHEMAS: Around = Around { before: "{\"schemas\":[", between: ",", behind: "", after: "]}" };
+const HISTORY: Delimiters = Delimiters { start: "{\"history\":[", separator: ",", terminator: "", end: "]}" };
+const SCHEMAS: Delimiters = Delimiters { start: "{\"schemas\":[", separator: ",", terminator: "", end: "]}" };
 
 #[derive(Serialize)]
 struct Groups {
@@ -83,162 +82,28 @@ struct UpdateCompatibility {
     previous_compatibility: Option<Compatibility>,
 }
 
-/// Runs the operation that method and route name.
-pub(crate) async fn dispatch(registry: &Registry, route: Route, call: &Call) -> Answer {
-    operate(registry, route, call).await.unwrap_or_else(|answer| answer)
+pub(super) async fn ping(_: &Registry, _: &Call) -> Result {
+    Ok(ApiResponse::empty(StatusCode::OK))
 }
 
-fn body<T: DeserializeOwned>(call: &Call) -> Result<T, Answer> {
-    if call.body.is_empty() {
-        return Err(Answer::bad("the request has no body: send a JSON object"));
-    }
-    // members that it does not know are passed over, as the Java registry does (contract §1.1)
-    strict::json(&call.body, Unknown::Ignored)
-        .map_err(|e| Answer::bad(format!("the request's body is wrong: {e}")))
-}
-
-/// An answer of many records.
-async fn made<T: Serialize + Send + 'static>(
-    call: &Call,
-    around: Around,
-    records: BoxStream<'static, RegistryResult<T>>,
-    bytes_of: fn(&T) -> usize,
-) -> Result<Answer, Answer> {
-    let body = records::body(call.visit.bytes().clone(), around, records, bytes_of).await;
-    body.map(Answer::made).map_err(|why| match why {
-        Unanswered::NoRoom => {
-            RegistryError::new(RegistryErrorKind::Unavailable, no_room().to_string()).into()
-        }
-        Unanswered::Unread(error) => error.into(),
-    })
-}
-
-async fn schemas(
-    call: &Call,
-    registry: &Registry,
-    group: &GroupId,
-    listing: Listing<'_>,
-) -> Result<Answer, Answer> {
-    let records = registry.live_schemas(group, listing).await?;
-    let with_version = |record: HistoryRecord| {
-        let HistoryRecord { schema, version, .. } = record;
-        SchemaWithVersion { schema, version }
-    };
-    let records = records.map(move |record| record.map(with_version)).boxed();
-    made(call, SCHEMAS, records, |schema| schema.schema.data.len()).await
-}
-
-async fn operate(registry: &Registry, route: Route, call: &Call) -> Result<Answer, Answer> {
-    let group = |name: String| GroupId::new(&call.namespace, name);
-    let type_name = call.query.get("type").map(String::as_str);
-    let (get, post) = (call.method == Method::GET, call.method == Method::POST);
-    let (put, delete) = (call.method == Method::PUT, call.method == Method::DELETE);
-    Ok(match route {
-        Route::Ping if get => Answer::empty(StatusCode::OK),
-        Route::Groups if get => list_groups(registry, call).await?,
-        Route::Groups if post => {
-            let CreateGroup { group_name, group_properties } = body(call)?;
-            let group = group(group_name);
-            if registry.create_group(&group, group_properties).await? {
-                Answer::empty(StatusCode::CREATED)
-            } else {
-                Answer::conflict(format!("group {:?} is there already, and stays as it is", group.name))
-            }
-        }
-        Route::Group(name) if get => Answer::ok(&registry.group(&group(name)).await?),
-        Route::Group(name) if delete => {
-            registry.delete_group(&group(name)).await?;
-            Answer::empty(StatusCode::NO_CONTENT)
-        }
-        Route::History(name) if get => {
-            let records = registry.live_schemas(&group(name), Listing::Versions(None)).await?;
-            made(call, HISTORY, records, |record: &HistoryRecord| record.schema.data.len()).await?
-        }
-        Route::Compatibility(name) if put => {
-            let UpdateCompatibility { compatibility, previous_compatibility } = body(call)?;
-            let group = group(name);
-            if registry.update_compatibility(&group, compatibility, previous_compatibility).await? {
-                Answer::empty(StatusCode::OK)
-            } else {
-                Answer::conflict(format!(
-                    "the policy of group {:?} is not previousCompatibility any more: read it again",
-                    group.name
-                ))
-            }
-        }
-        Route::Schemas(name) if get => {
-            schemas(call, registry, &group(name), Listing::Latest(type_name)).await?
-        }
-        Route::Schemas(name) if post => {
-            Answer::json(StatusCode::CREATED, &registry.add_schema(&group(name), body(call)?).await?)
-        }
-        Route::Versions(name) if get => {
-            schemas(call, registry, &group(name), Listing::Versions(type_name)).await?
-        }
-        Route::Find(name) if post => Answer::ok(&registry.find_schema(&group(name), body(call)?).await?),
-        Route::Validate(name) if post => {
-            let Validate { schema_info, compatibility } = body(call)?;
-            let question = Question { compatibility, ..Question::default() };
-            let verdict = registry.check(&group(name), schema_info, question).await?;
-            Answer::ok(&Valid { valid: verdict.refusal.is_none() })
-        }
-        Route::CanRead(name) if post => {
-            Answer::ok(&CanRead { compatible: registry.can_read(&group(name), body(call)?).await? })
-        }
-        Route::SchemaById(name, id) if get => Answer::ok(&registry.schema(&group(name), id).await?),
-        Route::SchemaById(name, id) if delete => {
-            registry.delete_schema(&group(name), id).await?;
-            Answer::empty(StatusCode::NO_CONTENT)
-        }
-        Route::SchemaByVersion { group: name, format, type_name, version } if get || delete => {
-            let group = group(name);
-            let id = registry.version_id(&group, &format, &type_name, version).await?;
-            if get {
-                Answer::ok(&registry.schema(&group, id).await?)
-            } else {
-                registry.delete_schema(&group, id).await?;
-                Answer::empty(StatusCode::NO_CONTENT)
-            }
-        }
-        Route::Encodings(name) if put => {
-            let GetEncodingId { version_info, codec_type } = body(call)?;
-            Answer::ok(&registry.encoding_id(&group(name), &version_info, &codec_type).await?)
-        }
-        Route::EncodingById(name, id) if get => {
-            Answer::ok(&registry.encoding(&group(name), EncodingId(id)).await?)
-        }
-        Route::CodecTypes(name) if get => {
-            Answer::ok(&CodecTypes { codec_types: registry.codec_types(&group(name)).await? })
-        }
-        Route::CodecTypes(name) if post => {
-            registry.add_codec_type(&group(name), body(call)?).await?;
-            Answer::empty(StatusCode::CREATED)
-        }
-        Route::AddedTo if post => {
-            Answer::ok(&Groups { groups: registry.added_to(&call.namespace, body(call)?).await? })
-        }
-        other => Answer::not_allowed(call.method.as_str(), allowed(&other)),
-    })
-}
-
-async fn list_groups(registry: &Registry, call: &Call) -> Result<Answer, Answer> {
+pub(super) async fn list_groups(registry: &Registry, call: &Call) -> Result {
     let limit = match call.query.get("limit") {
-        // a number that is none is an unknown place, as on the Java server
+        // 404 for an invalid number, as on the Java server
         Some(limit) => {
-            let wrong = |_| Answer::not_found(format!("limit {limit:.40?} is no whole number"));
-            limit.parse::<usize>().map_err(wrong)?.clamp(1, MOST_LIMIT)
+            let invalid = |_| ApiResponse::not_found(format!("limit {limit:.40?} is not a whole number"));
+            limit.parse::<usize>().map_err(invalid)?.clamp(1, MAX_LIMIT)
         }
         None => DEFAULT_LIMIT,
     };
     let mut token = call.query.get("continuationToken").cloned().unwrap_or_default();
     let mut groups = BTreeMap::new();
-    // an empty page says that there are no more: where the registry gives one, it is asked on
+    // clients take an empty page for the end: where the registry returns one, the next page is read
     while groups.is_empty() {
         let page = registry.groups_page(&call.namespace, &PageRequest::after(&token, limit)).await?;
         let is_last = page.next.is_none();
         match (page.next, page.items.last()) {
             (Some(next), _) => token = next,
-            // a client goes on until a page is empty, so the last page has a token too (contract §1.3)
+            // a client reads on until a page is empty, so the last page has a token too (contract §1.3)
             (None, Some((last, _))) => token = registry.token_behind(last).await?,
             (None, None) => {}
         }
@@ -247,16 +112,141 @@ async fn list_groups(registry: &Registry, call: &Call) -> Result<Answer, Answer>
             break;
         }
     }
-    Ok(Answer::ok(&ListGroups { groups, continuation_token: token }))
+    Ok(ApiResponse::ok(&ListGroups { groups, continuation_token: token }))
 }
 
-/// The methods of a place.
-pub(super) fn allowed(route: &Route) -> &'static str {
-    match route {
-        Route::Groups | Route::Schemas(_) | Route::CodecTypes(_) => "GET,HEAD,POST",
-        Route::Group(_) | Route::SchemaById(..) | Route::SchemaByVersion { .. } => "GET,HEAD,DELETE",
-        Route::Compatibility(_) | Route::Encodings(_) => "PUT",
-        Route::Find(_) | Route::Validate(_) | Route::CanRead(_) | Route::AddedTo => "POST",
-        Route::Ping | Route::History(_) | Route::Versions(_) | Route::EncodingById(..) => "GET,HEAD",
+pub(super) async fn create_group(registry: &Registry, call: &Call) -> Result {
+    let CreateGroup { group_name, group_properties } = call.body()?;
+    let group = GroupId::new(&call.namespace, group_name);
+    if registry.create_group(&group, group_properties).await? {
+        Ok(ApiResponse::empty(StatusCode::CREATED))
+    } else {
+        Ok(ApiResponse::conflict(format!("group {:?} already exists and is unchanged", group.name)))
     }
+}
+
+pub(super) async fn get_group(registry: &Registry, call: &Call) -> Result {
+    Ok(ApiResponse::ok(&registry.group(&call.group()).await?))
+}
+
+pub(super) async fn delete_group(registry: &Registry, call: &Call) -> Result {
+    registry.delete_group(&call.group()).await?;
+    Ok(ApiResponse::empty(StatusCode::NO_CONTENT))
+}
+
+pub(super) async fn get_history(registry: &Registry, call: &Call) -> Result {
+    let records = registry.live_schemas(&call.group(), Listing::Versions(None)).await?;
+    stream(call, HISTORY, records, |record: &HistoryRecord| record.schema.data.len()).await
+}
+
+pub(super) async fn update_compatibility(registry: &Registry, call: &Call) -> Result {
+    let UpdateCompatibility { compatibility, previous_compatibility } = call.body()?;
+    let group = call.group();
+    if registry.update_compatibility(&group, compatibility, previous_compatibility).await? {
+        Ok(ApiResponse::empty(StatusCode::OK))
+    } else {
+        Ok(ApiResponse::conflict(format!(
+            "the compatibility of group {:?} is no longer previousCompatibility: read it again",
+            group.name
+        )))
+    }
+}
+
+pub(super) async fn latest_schemas(registry: &Registry, call: &Call) -> Result {
+    schemas(registry, call, Listing::Latest(call.query.get("type").map(String::as_str))).await
+}
+
+pub(super) async fn schema_versions(registry: &Registry, call: &Call) -> Result {
+    schemas(registry, call, Listing::Versions(call.query.get("type").map(String::as_str))).await
+}
+
+async fn schemas(registry: &Registry, call: &Call, listing: Listing<'_>) -> Result {
+    let records = registry.live_schemas(&call.group(), listing).await?;
+    let with_version = |record: HistoryRecord| {
+        let HistoryRecord { schema, version, .. } = record;
+        SchemaWithVersion { schema, version }
+    };
+    let records = records.map(move |record| record.map(with_version)).boxed();
+    stream(call, SCHEMAS, records, |schema| schema.schema.data.len()).await
+}
+
+/// Responds with many records, generated as they are sent.
+async fn stream<T: Serialize + Send + 'static>(
+    call: &Call,
+    delimiters: Delimiters,
+    records: BoxStream<'static, RegistryResult<T>>,
+    bytes_of: fn(&T) -> usize,
+) -> Result {
+    let body = record_stream::body(call.context.bytes().clone(), delimiters, records, bytes_of).await;
+    body.map(ApiResponse::stream).map_err(|error| match error {
+        RecordStreamError::OutOfMemory => {
+            RegistryError::new(RegistryErrorKind::Unavailable, out_of_memory().to_string()).into()
+        }
+        RecordStreamError::Source(error) => error.into(),
+    })
+}
+
+pub(super) async fn add_schema(registry: &Registry, call: &Call) -> Result {
+    Ok(ApiResponse::json(StatusCode::CREATED, &registry.add_schema(&call.group(), call.body()?).await?))
+}
+
+pub(super) async fn find_schema(registry: &Registry, call: &Call) -> Result {
+    Ok(ApiResponse::ok(&registry.find_schema(&call.group(), call.body()?).await?))
+}
+
+pub(super) async fn validate_schema(registry: &Registry, call: &Call) -> Result {
+    let Validate { schema_info, compatibility } = call.body()?;
+    let question = Question { compatibility, ..Question::default() };
+    let verdict = registry.check(&call.group(), schema_info, question).await?;
+    Ok(ApiResponse::ok(&Valid { valid: verdict.refusal.is_none() }))
+}
+
+pub(super) async fn can_read(registry: &Registry, call: &Call) -> Result {
+    Ok(ApiResponse::ok(&CanRead { compatible: registry.can_read(&call.group(), call.body()?).await? }))
+}
+
+pub(super) async fn get_schema(registry: &Registry, call: &Call) -> Result {
+    Ok(ApiResponse::ok(&registry.schema(&call.group(), call.id()?).await?))
+}
+
+pub(super) async fn delete_schema(registry: &Registry, call: &Call) -> Result {
+    registry.delete_schema(&call.group(), call.id()?).await?;
+    Ok(ApiResponse::empty(StatusCode::NO_CONTENT))
+}
+
+pub(super) async fn get_schema_version(registry: &Registry, call: &Call) -> Result {
+    Ok(ApiResponse::ok(&registry.schema(&call.group(), version_id(registry, call).await?).await?))
+}
+
+pub(super) async fn delete_schema_version(registry: &Registry, call: &Call) -> Result {
+    registry.delete_schema(&call.group(), version_id(registry, call).await?).await?;
+    Ok(ApiResponse::empty(StatusCode::NO_CONTENT))
+}
+
+/// Returns the schema id of the version in the path.
+async fn version_id(registry: &Registry, call: &Call) -> Result<u32> {
+    let (format, type_name) = (call.parameter("format"), call.parameter("type"));
+    Ok(registry.version_id(&call.group(), format, type_name, call.id()?).await?)
+}
+
+pub(super) async fn get_encoding_id(registry: &Registry, call: &Call) -> Result {
+    let GetEncodingId { version_info, codec_type } = call.body()?;
+    Ok(ApiResponse::ok(&registry.encoding_id(&call.group(), &version_info, &codec_type).await?))
+}
+
+pub(super) async fn get_encoding(registry: &Registry, call: &Call) -> Result {
+    Ok(ApiResponse::ok(&registry.encoding(&call.group(), EncodingId(call.id()?)).await?))
+}
+
+pub(super) async fn list_codec_types(registry: &Registry, call: &Call) -> Result {
+    Ok(ApiResponse::ok(&CodecTypes { codec_types: registry.codec_types(&call.group()).await? }))
+}
+
+pub(super) async fn add_codec_type(registry: &Registry, call: &Call) -> Result {
+    registry.add_codec_type(&call.group(), call.body()?).await?;
+    Ok(ApiResponse::empty(StatusCode::CREATED))
+}
+
+pub(super) async fn added_to(registry: &Registry, call: &Call) -> Result {
+    Ok(ApiResponse::ok(&Groups { groups: registry.added_to(&call.namespace, call.body()?).await? }))
 }

@@ -1,9 +1,9 @@
-//! Examples of the document: requests that work as they stand, one after another, and what is answered to them. Tests send
-//! them.
+//! Examples of the OpenAPI document: requests that succeed when they are sent in order, and their responses.
+//! Tests send them.
 
 use serde_json::{Value, json};
 
-/// What a request or an answer of a schema may be.
+/// Returns an example of a schema.
 pub(super) fn of_schema(name: &str) -> Option<Value> {
     let avro = json!({ "serializationFormat": "Avro" });
     let version = json!({ "type": "shop.Order", "serializationFormat": "Avro", "version": 0, "id": 0 });
@@ -40,7 +40,7 @@ pub(super) fn of_schema(name: &str) -> Option<Value> {
     })
 }
 
-/// What a parameter or a part of a path may be.
+/// Returns an example of a parameter.
 pub(super) fn of_parameter(name: &str) -> Option<Value> {
     Some(match name {
         "group" | "stream" => json!("orders"),

@@ -1,15 +1,16 @@
-//! The list of places as an OpenAPI document (3.1).
+//! Generation of the OpenAPI 3.1 document from the list of endpoints.
 
-use super::place::{Content, HEX, NAME, Parameter, Place, U32};
-use super::{examples, schemas};
+use super::endpoint::{Content, Endpoint, HEX, NAME, Parameter, U32};
+use super::examples;
+use super::openapi_schemas::{all_schemas, reference};
 use crate::health;
 use serde_json::{Map, Value, json};
 
-pub(super) fn document(places: &[Place]) -> Value {
+pub(super) fn document(endpoints: &[Endpoint]) -> Value {
     let mut paths = Map::new();
-    for place in places {
-        let path = paths.entry(place.path).or_insert_with(|| json!({}));
-        path[place.method.as_str().to_ascii_lowercase()] = operation(place);
+    for endpoint in endpoints {
+        let path = paths.entry(endpoint.path).or_insert_with(|| json!({}));
+        path[endpoint.method.as_str().to_ascii_lowercase()] = operation(endpoint);
     }
     for (path, item) in health::document() {
         paths.insert(path.to_owned(), item);
@@ -19,81 +20,82 @@ pub(super) fn document(places: &[Place]) -> Value {
         "info": {
             "title": "Kulya, REST v2",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "The schema registry for those who look after it, and the store's streams. Names in a path are \
-                percent-encoded, each within one segment. Unknown parameters and members are refused.",
+            "description": "Administration of the schema registry, and the store's streams. Names in a path are \
+                percent-encoded, each in one segment. Unknown parameters and members are rejected.",
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "paths": paths,
-        // where the server knows nobody, nothing is asked for
+        // a server without authentication requires none
         "security": [{}, { "password": [] }, { "token": [] }],
         "components": {
-            "schemas": schemas::all(),
+            "schemas": all_schemas(),
             "securitySchemes": {
                 "password": { "type": "http", "scheme": "basic", "description": "a user of the account file" },
                 "token": {
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "a token of the issuer that the server believes",
+                    "description": "a token of the configured issuer",
                 },
             },
         },
     })
 }
 
-fn operation(place: &Place) -> Value {
-    let of_path = place.parts().map(|name| {
-        // ids and numbers are the only parts that are not texts
-        let (kind, bounds) = match name {
+fn operation(endpoint: &Endpoint) -> Value {
+    let of_path = endpoint.path_parameters().map(|name| {
+        // ids are the only parameters that are not strings
+        let (kind, constraints) = match name {
             "id" => ("integer", U32),
             "scope" | "stream" => ("string", NAME),
             "pointer" => ("string", HEX),
             _ => ("string", r#"{"minLength":1}"#),
         };
-        let schema = bounded(kind, bounds);
-        exemplified(json!({ "name": name, "in": "path", "required": true, "schema": schema }), name)
+        let schema = constrained(kind, constraints);
+        with_example(json!({ "name": name, "in": "path", "required": true, "schema": schema }), name)
     });
-    let of_query = place.query.iter().map(|parameter| parameter_of("query", parameter));
-    let of_headers = place.headers.iter().map(|parameter| parameter_of("header", parameter));
+    let of_query = endpoint.query.iter().map(|query| parameter("query", query));
+    let of_headers = endpoint.headers.iter().map(|header| parameter("header", header));
     let mut operation = json!({
-        "operationId": place.name,
-        "summary": place.summary,
-        "tags": [if place.path.contains("/streams") || place.path.contains("/events") { "streams" } else { "registry" }],
+        "operationId": endpoint.name,
+        "summary": endpoint.summary,
+        "tags": [endpoint.api()],
         "parameters": of_path.chain(of_query).chain(of_headers).collect::<Vec<_>>(),
         "responses": {},
     });
-    if let Some(content) = content(place.takes) {
+    if let Some(content) = content(endpoint.request) {
         // an event may be empty
-        let required = !matches!(place.takes, Content::Bytes);
+        let required = !matches!(endpoint.request, Content::Bytes);
         operation["requestBody"] = json!({ "required": required, "content": content });
     }
-    for (status, what, answer) in &place.answers {
-        let mut response = json!({ "description": what });
-        if let Some(content) = content(*answer) {
+    for (status, description, response_content) in &endpoint.responses {
+        let mut response = json!({ "description": description });
+        if let Some(content) = content(*response_content) {
             response["content"] = content;
         }
         operation["responses"][status.to_string()] = response;
     }
-    let has_parameters = place.parts().next().is_some() || !place.query.is_empty();
-    let takes_json = matches!(place.takes, Content::Json(_) | Content::Lines(_));
-    let takes_body = !matches!(place.takes, Content::Nothing);
-    // without a right, or sent by another site's page
-    let always = [
-        (400, has_parameters || takes_body),
+    let has_parameters = endpoint.path_parameters().next().is_some() || !endpoint.query.is_empty();
+    let has_json_body = matches!(endpoint.request, Content::Json(_) | Content::Lines(_));
+    let has_body = !matches!(endpoint.request, Content::Nothing);
+    // 403: without permission, or a cross-origin request
+    let common = [
+        (400, has_parameters || has_body),
         (401, true),
         (403, true),
-        (413, takes_body),
-        (415, takes_json),
+        (413, has_body),
+        (415, has_json_body),
         (429, true),
         (503, true),
     ];
-    let refuses = always.iter().filter(|(_, is_so)| *is_so).map(|(status, _)| status).chain(place.refuses);
-    for status in refuses {
+    let errors =
+        common.iter().filter(|(_, applies)| *applies).map(|(status, _)| status).chain(endpoint.errors);
+    for status in errors {
         operation["responses"][status.to_string()] = match status {
-            // nothing is said to whom nobody knows
-            401 | 429 => json!({ "description": refusal(*status) }),
+            // without a body
+            401 | 429 => json!({ "description": error_description(*status) }),
             _ => json!({
-                "description": refusal(*status),
+                "description": error_description(*status),
                 "content": content(Content::Json("Error")),
             }),
         };
@@ -101,29 +103,30 @@ fn operation(place: &Place) -> Value {
     operation
 }
 
-fn parameter_of(place: &str, parameter: &Parameter) -> Value {
-    let Parameter { name, kind, required, what, bounds } = parameter;
-    let schema = bounded(kind, bounds);
-    exemplified(
-        json!({ "name": name, "in": place, "required": required, "description": what, "schema": schema }),
+fn parameter(location: &str, parameter: &Parameter) -> Value {
+    let Parameter { name, kind, required, description, constraints } = parameter;
+    let schema = constrained(kind, constraints);
+    with_example(
+        json!({ "name": name, "in": location, "required": required, "description": description, "schema": schema }),
         name,
     )
 }
 
-/// A parameter with its example.
-fn exemplified(mut parameter: Value, name: &str) -> Value {
+/// Adds a parameter's example.
+fn with_example(mut parameter: Value, name: &str) -> Value {
     if let Some(example) = examples::of_parameter(name) {
         parameter["example"] = example;
     }
     parameter
 }
 
-/// A kind, and what its values are between.
-fn bounded(kind: &str, bounds: &str) -> Value {
+/// Returns the schema of a type with constraints.
+fn constrained(kind: &str, constraints: &str) -> Value {
     let mut schema = json!({ "type": kind });
-    let bounds: Map<String, Value> = serde_json::from_str(bounds).expect("bounds are written as JSON");
+    let constraints: Map<String, Value> =
+        serde_json::from_str(constraints).expect("constraints are valid JSON");
     if let Some(schema) = schema.as_object_mut() {
-        schema.extend(bounds);
+        schema.extend(constraints);
     }
     schema
 }
@@ -132,97 +135,39 @@ fn content(content: Content) -> Option<Value> {
     Some(match content {
         Content::Nothing => return None,
         Content::Json(name) => {
-            let mut media = json!({ "schema": schemas::refer(name) });
+            let mut media = json!({ "schema": reference(name) });
             if let Some(example) = examples::of_schema(name) {
                 media["example"] = example;
             }
             json!({ "application/json": media })
         }
-        // what a line and an event's data hold: OpenAPI 3.1 has no word for them
+        // OpenAPI 3.1 cannot describe the schema of a line or of an event's data
         Content::Lines(name) => {
-            json!({ "application/x-ndjson": { "schema": { "type": "string" }, "x-line": schemas::refer(name) } })
+            json!({ "application/x-ndjson": { "schema": { "type": "string" }, "x-line": reference(name) } })
         }
         Content::Events(name) => {
-            json!({ "text/event-stream": { "schema": { "type": "string" }, "x-data": schemas::refer(name) } })
+            json!({ "text/event-stream": { "schema": { "type": "string" }, "x-data": reference(name) } })
         }
         Content::Text => json!({ "text/plain": { "schema": { "type": "string" } } }),
         Content::Bytes => json!({ "application/octet-stream": {} }),
     })
 }
 
-fn refusal(status: u16) -> &'static str {
+fn error_description(status: u16) -> &'static str {
     match status {
-        400 => "the request is wrong; the text says how",
-        401 => "nobody who is known here",
-        403 => "the caller has no right to it: the text names the one that is missing",
-        429 => "asked too often: come again later",
-        404 => "what is asked for is not there",
-        409 => "it stands against what is there; a refused schema has every reason with it",
-        410 => "what was asked for is no longer kept",
-        412 => "the codec was never added to the group",
-        413 => "the body is too large",
-        415 => "the body is of another type",
-        417 => "the group takes schemas of another format",
-        503 => "come again later",
-        507 => "the disk is full",
-        _ => "it cannot be done",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::{document, places};
-    use crate::health;
-    use serde_json::Value;
-    use std::collections::HashSet;
-
-    fn refs<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
-        match value {
-            Value::Object(members) => {
-                for (name, value) in members {
-                    match value {
-                        Value::String(to) if name == "$ref" => found.push(to),
-                        value => refs(value, found),
-                    }
-                }
-            }
-            Value::Array(items) => items.iter().for_each(|item| refs(item, found)),
-            _ => {}
-        }
-    }
-
-    #[test]
-    fn the_document_is_whole() {
-        let document = document();
-        assert!(document["openapi"].as_str().unwrap().starts_with("3.1."));
-        let mut found = Vec::new();
-        refs(&document, &mut found);
-        assert!(found.len() > 50);
-        for to in &found {
-            assert!(document.pointer(to.strip_prefix('#').unwrap()).is_some(), "{to}");
-        }
-        // no schema that nobody names
-        let named: HashSet<&str> = found.iter().filter_map(|to| to.rsplit('/').next()).collect();
-        for name in document["components"]["schemas"].as_object().unwrap().keys() {
-            assert!(named.contains(name.as_str()), "{name}");
-        }
-        let mut names = HashSet::new();
-        for place in places() {
-            let operation = &document["paths"][place.path][place.method.as_str().to_ascii_lowercase()];
-            assert_eq!(operation["operationId"], place.name, "{} {}", place.method, place.path);
-            assert!(names.insert(place.name) && !place.summary.is_empty(), "{}", place.name);
-            assert!(!place.answers.is_empty(), "{}", place.name);
-            let parameters = operation["parameters"].as_array().unwrap();
-            for part in place.parts() {
-                assert!(
-                    parameters.iter().any(|it| it["name"] == part && it["in"] == "path"),
-                    "{}",
-                    place.path
-                );
-            }
-        }
-        let operations =
-            document["paths"].as_object().unwrap().values().map(|path| path.as_object().unwrap().len());
-        assert_eq!(operations.sum::<usize>(), names.len() + health::document().len());
+        400 => "invalid request; the text has the reason",
+        401 => "authentication failed",
+        403 => "permission denied; the text names the missing permission",
+        429 => "rate limit exceeded: retry later",
+        404 => "not found",
+        409 => "conflict; for an incompatible schema with all reasons",
+        410 => "no longer retained",
+        412 => "the codec has not been added to the group",
+        413 => "request body too large",
+        415 => "unsupported content type",
+        417 => "the group has another schema format",
+        503 => "unavailable: retry later",
+        507 => "disk full",
+        _ => "error",
     }
 }

@@ -1,13 +1,15 @@
-//! Events as they come: server-sent events, whose ids are cuts, so that a client that comes back goes on where it was.
+//! Tailing a stream with server-sent events, whose ids are cuts, so that a client that reconnects resumes
+//! where it was.
 //!
-//! The stream is read on when the client has taken what was read before, and an event becomes JSON in pieces, so that a
-//! tail holds a chunk of the stream, which it shares with others at the same place, and one piece.
+//! The stream is read when the client has read the events before, and events are encoded as JSON in pieces.
+//! So a tail holds one chunk of the stream, which is shared with other tails at the same position, and one
+//! piece of JSON.
 
-use super::Seen;
-use super::ask::{Path, Query};
-use super::event::{Encoder, Frame};
-use super::refusal::Refusal;
-use super::streams::{check_length, cut_of};
+use super::cut::{check_length, parse_cut};
+use super::error::ApiError;
+use super::event_json::{Encoder, Format};
+use super::extract::{Path, Query};
+use super::state::CallerServices;
 use crate::reads::Reads;
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
@@ -20,51 +22,51 @@ use std::convert::Infallible;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Bytes asked of the store at a time; so much, or one event, waits at most for a slow client.
+/// Bytes per read of the store; at most so many, or one event, are in memory for a slow client.
 const CHUNK_BYTES: usize = 1 << 18;
-/// When nothing has come for so long a comment is sent, by which proxies see that somebody is there.
+/// The interval of comments that keep an idle connection alive through proxies.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Following {
+pub(super) struct TailParameters {
     from: Option<String>,
 }
 
 pub(super) async fn follow(
-    served: Seen,
+    services: CallerServices,
     Path((scope, stream)): Path<(String, String)>,
-    Query(Following { from }): Query<Following>,
+    Query(TailParameters { from }): Query<TailParameters>,
     headers: HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let stream = StreamId::new(&scope, &stream)?;
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let cut = match last.or(from) {
-        Some(text) => cut_of(&stream, &text)?,
-        None => tail_cut(&*served.store, &stream).await?,
+        Some(text) => parse_cut(&stream, &text)?,
+        None => tail_cut(&*services.store, &stream).await?,
     };
-    cut.check(&served.store.segments(&stream).await?)?;
+    cut.check(&services.store.segments(&stream).await?)?;
     check_length(&cut)?;
-    let reads = served.reads;
-    let follower =
-        Follower { reads, ends: served.ends, tail: Tail::from(cut), encoder: None, is_over: false };
-    let pieces = stream::unfold(follower, |mut follower| async move {
-        let piece = follower.next().await?;
-        Some((Ok::<_, Infallible>(piece), follower))
+    let reads = services.reads;
+    let (stopping, tail) = (services.stopping, Tail::from(cut));
+    let tail = EventStream { reads, stopping, tail, encoder: None, has_failed: false };
+    let pieces = stream::unfold(tail, |mut tail| async move {
+        let piece = tail.next().await?;
+        Some((Ok::<_, Infallible>(piece), tail))
     });
     let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
     Ok((headers, Body::from_stream(pieces)).into_response())
 }
 
-struct Follower {
+struct EventStream {
     reads: Reads,
-    ends: watch::Receiver<bool>,
+    stopping: watch::Receiver<bool>,
     tail: Tail,
     encoder: Option<Encoder>,
-    is_over: bool,
+    has_failed: bool,
 }
 
-impl Follower {
+impl EventStream {
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(mut encoder) = self.encoder.take() {
@@ -76,25 +78,25 @@ impl Follower {
                     return Some(piece.into());
                 }
             }
-            if self.is_over {
+            if self.has_failed {
                 return None;
             }
-            // a segment's events get the cuts between them as their ids
+            // the ids of a segment's events are the cuts between them
             let cut = self.tail.cut.clone();
             let chunk = tokio::select! {
-                // an error here is the sender's end, and so the server's
-                _ = self.ends.wait_for(|ends| *ends) => return None,
+                // an error means that the sender was dropped with the server
+                _ = self.stopping.wait_for(|stopping| *stopping) => return None,
                 () = tokio::time::sleep(KEEP_ALIVE) => return Some(Bytes::from_static(b":\n\n")),
-                chunk = self.reads.follow(&mut self.tail, CHUNK_BYTES) => chunk,
+                chunk = self.reads.tail(&mut self.tail, CHUNK_BYTES) => chunk,
             };
             match chunk {
                 Ok(Some((segment, chunk))) => {
-                    self.encoder = Some(Encoder::new(Frame::ServerSent(cut), segment, chunk));
+                    self.encoder = Some(Encoder::new(Format::ServerSent(cut), segment, chunk));
                 }
-                // sealed, and read to its end
+                // sealed and read to the end
                 Ok(None) => return None,
                 Err(error) => {
-                    self.is_over = true;
+                    self.has_failed = true;
                     let what = error.to_string().replace(['\r', '\n'], " ");
                     return Some(format!("event: error\ndata: {what}\n\n").into());
                 }

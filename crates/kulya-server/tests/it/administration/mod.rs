@@ -1,15 +1,15 @@
-//! REST v2's registry: the suite that the registry in process passes too, every place with its answers held against the
-//! document, wrong requests.
+//! The registry over REST v2: the conformance suite, every endpoint's responses validated with the OpenAPI
+//! document, and invalid requests.
 
 mod bounds;
 mod document;
-mod refused;
+mod invalid_requests;
 mod walk;
 
-use crate::{registry_on, serve_house, serve_memory};
+use crate::{registry_on, serve_memory, serve_services};
 use kulya_client::HttpRegistry;
 use kulya_registry_api::conformance;
-use kulya_server::House;
+use kulya_server::Services;
 use kulya_store::StreamStore;
 use kulya_store::memory::MemoryStore;
 use reqwest::{Client, Method, Response};
@@ -23,9 +23,9 @@ async fn the_registry_over_http_conforms() {
     assert_eq!(ran, 23);
 }
 
-/// Whoever makes a group that others remove at the same time makes it.
+/// Creating a group that others delete concurrently succeeds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_group_is_made_while_others_remove_it() {
+async fn a_group_is_created_while_others_delete_it() {
     let (url, client) = (serve_memory().await, crate::client());
     let group = format!("{url}/v2/groups/g");
     let body = json!({ "serializationFormat": { "serializationFormat": "Avro" }, "compatibility": { "policy": "AllowAny" } });
@@ -45,26 +45,26 @@ async fn a_group_is_made_while_others_remove_it() {
     remover.await.unwrap();
 }
 
-/// A client that holds every answer against the document.
-struct Asker {
+/// A client that validates every response with the OpenAPI document.
+struct TestClient {
     url: String,
     store: Arc<dyn StreamStore>,
     client: Client,
     document: Value,
-    /// Operations and statuses that were met.
+    /// The operations and statuses seen so far.
     met: Mutex<BTreeSet<(String, u16)>>,
 }
 
-impl Asker {
+impl TestClient {
     async fn new() -> Self {
         let store: Arc<dyn StreamStore> = Arc::new(MemoryStore::new());
         let registry = Arc::new(registry_on(Arc::clone(&store)).await);
-        let url = serve_house(House { registry, store: Arc::clone(&store) }).await;
+        let url = serve_services(Services { registry, store: Arc::clone(&store) }).await;
         let (client, met) = (crate::client(), Mutex::default());
         Self { url, store, client, document: kulya_server::rest::v2::document(), met }
     }
 
-    /// The operation of a path, without its query.
+    /// Returns the operation of a path, without its query.
     fn operation(&self, method: &str, path: &str) -> &Value {
         let parts: Vec<&str> = path.split('/').collect();
         let fits = |template: &str| {
@@ -73,16 +73,16 @@ impl Asker {
                 && template.iter().zip(&parts).all(|(one, part)| one.starts_with('{') || one == part)
         };
         let paths = self.document["paths"].as_object().unwrap();
-        // a word goes before a name
+        // a literal takes precedence over a parameter
         let mut found: Vec<_> = paths.iter().filter(|(template, _)| fits(template)).collect();
         found.sort_by_key(|(template, _)| template.matches('{').count());
-        let (template, places) = found.first().unwrap_or_else(|| panic!("{path} stands in no document"));
+        let (template, places) = found.first().unwrap_or_else(|| panic!("{path} is not documented"));
         let operation = &places[method.to_ascii_lowercase()];
-        assert!(operation.is_object(), "{method} of {template} stands in no document");
+        assert!(operation.is_object(), "{method} of {template} is not documented");
         operation
     }
 
-    /// Refuses what the schema of that name, or a schema itself, does not allow.
+    /// Validates a value with a schema.
     fn hold(&self, schema: &Value, value: &Value, of: &str) {
         let mut whole = schema.clone();
         whole["components"] = self.document["components"].clone();
@@ -91,8 +91,8 @@ impl Asker {
         assert!(wrong.is_empty(), "{of}: {wrong:?}\n{value:#}");
     }
 
-    /// Sends a line such as `GET /v2/groups`, with a body of JSON; whatever comes back must be as the document says.
-    async fn ask(&self, line: &str, body: impl Into<Option<Value>>) -> (u16, Value) {
+    /// Sends a request such as `GET /v2/groups` with a JSON body; the response must be as documented.
+    async fn send(&self, line: &str, body: impl Into<Option<Value>>) -> (u16, Value) {
         let (method, path) = line.split_once(' ').unwrap();
         let operation = self.operation(method, path.split('?').next().unwrap());
         let mut request =
@@ -105,13 +105,13 @@ impl Asker {
         self.held(line, operation, request.send().await.unwrap()).await
     }
 
-    /// An answer as JSON, or as a text.
+    /// Returns a validated response as JSON, or as a text.
     async fn held(&self, line: &str, operation: &Value, response: Response) -> (u16, Value) {
         let status = response.status().as_u16();
         let kind = response.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
         let text = response.text().await.unwrap();
         let described = &operation["responses"][status.to_string()];
-        assert!(described.is_object(), "{line}: {status} stands in no document: {text}");
+        assert!(described.is_object(), "{line}: {status} is not documented: {text}");
         self.met.lock().unwrap().insert((operation["operationId"].as_str().unwrap().to_owned(), status));
         let Some(kind) = kind else {
             assert!(described["content"].is_null() && text.is_empty(), "{line}: {text}");
@@ -119,7 +119,7 @@ impl Asker {
         };
         let kind = kind.split(';').next().unwrap().to_owned();
         let content = &described["content"][&kind];
-        assert!(content.is_object(), "{line}: {status} with {kind} stands in no document");
+        assert!(content.is_object(), "{line}: {status} with {kind} is not documented");
         let value = match kind.as_str() {
             "application/json" => {
                 let value: Value = serde_json::from_str(&text).unwrap();
@@ -137,9 +137,9 @@ impl Asker {
         (status, value)
     }
 
-    /// The value of an answer that must have this status.
-    async fn told(&self, line: &str, body: impl Into<Option<Value>>, status: u16) -> Value {
-        let (found, value) = self.ask(line, body).await;
+    /// Returns the body of a response that must have this status.
+    async fn expect(&self, line: &str, body: impl Into<Option<Value>>, status: u16) -> Value {
+        let (found, value) = self.send(line, body).await;
         assert_eq!(found, status, "{line}: {value}");
         value
     }

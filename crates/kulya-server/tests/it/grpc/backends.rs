@@ -1,4 +1,4 @@
-//! A remote store keeps the contract, whatever stands behind its server, and agrees with the oracle step by step.
+//! A remote store conforms to the contract with every backend, and agrees with the model step by step.
 
 use super::Server;
 use kulya_store::clock::ManualClock;
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keeps_the_contract_with_memory_behind() {
+async fn conforms_with_the_memory_store() {
     let report = conformance::all(|| async {
         Arc::new(Server::of(Arc::new(MemoryStore::new())).await.connect().await)
     })
@@ -21,7 +21,7 @@ async fn keeps_the_contract_with_memory_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keeps_the_contract_with_a_folder_behind() {
+async fn conforms_with_the_embedded_store() {
     let folder = tempfile::tempdir().unwrap();
     let made = AtomicU64::new(0);
     let report = conformance::all(|| {
@@ -35,12 +35,12 @@ async fn keeps_the_contract_with_a_folder_behind() {
     assert_eq!(report.left_out, [], "nothing is left out");
 }
 
-/// The same steps on both stores; every answer and, in the end, everything readable must agree.
+/// Runs the same steps on both stores; every result and, in the end, all data must agree.
 async fn agree(steps: Vec<(u8, Step)>) {
     let clock = Arc::new(ManualClock::default());
     let oracle = MemoryStore::with_clock(clock.clone());
-    let served = MemoryStore::with_clock(clock.clone());
-    let remote = Server::of(Arc::new(served)).await.connect().await;
+    let server = MemoryStore::with_clock(clock.clone());
+    let remote = Server::of(Arc::new(server)).await.connect().await;
     model::make(&oracle).await.unwrap();
     model::make(&remote).await.unwrap();
     for (milliseconds, step) in steps {
@@ -55,7 +55,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn agrees_with_the_store_in_memory(steps in prop::collection::vec((any::<u8>(), model::any_step()), 1..25)) {
+    fn agrees_with_the_memory_store(steps in prop::collection::vec((any::<u8>(), model::any_step()), 1..25)) {
         tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(agree(steps));
     }
 }

@@ -1,16 +1,16 @@
-//! The store over gRPC: one more backend, and what the network may do to it; and the registry over gRPC.
+//! The store over gRPC as a backend, with network failures; and the registry over gRPC.
 
 mod backends;
-mod cuts;
-mod follow;
+mod disconnects;
+mod errors;
 mod proxy;
-mod refusals;
 mod registry;
 mod secured;
+mod tail;
 
 use crate::registry_on;
 use kulya_client::{RemoteSettings, RemoteStore};
-use kulya_server::House;
+use kulya_server::Services;
 use kulya_store::memory::MemoryStore;
 use kulya_store::{Append, Commit, StreamConfig, StreamId, StreamStore, TableId, bounded_read};
 use proxy::Proxy;
@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// A server on a free port, which ends when it is told to, or with the test's runtime.
+/// A server on a free port, which stops when it is told to, or with the test's runtime.
 struct Server {
     address: SocketAddr,
     end: oneshot::Sender<()>,
@@ -32,14 +32,14 @@ impl Server {
         let registry = Arc::new(registry_on(Arc::new(MemoryStore::new())).await);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (end, told) = oneshot::channel::<()>();
-        // a sender that is dropped ends nothing
+        let (end, result) = oneshot::channel::<()>();
+        // a dropped sender does not stop the server
         let shutdown = async move {
-            if told.await.is_err() {
+            if result.await.is_err() {
                 std::future::pending::<()>().await;
             }
         };
-        let running = tokio::spawn(kulya_server::serve(listener, House { registry, store }, shutdown));
+        let running = tokio::spawn(kulya_server::serve(listener, Services { registry, store }, shutdown));
         Self { address, end, running }
     }
 
@@ -61,8 +61,8 @@ async fn connect(address: SocketAddr) -> RemoteStore {
     RemoteStore::connect(settings(address)).await.unwrap()
 }
 
-/// A store in memory, a server on it, and somebody who connects through a wire that can be cut.
-async fn wired() -> (MemoryStore, Proxy, RemoteStore) {
+/// A store in memory, a server on it, and a client that connects through a proxy.
+async fn server_behind_proxy() -> (MemoryStore, Proxy, RemoteStore) {
     let store = MemoryStore::new();
     make(&store).await;
     let proxy = Proxy::to(Server::of(Arc::new(store.clone())).await.address).await;

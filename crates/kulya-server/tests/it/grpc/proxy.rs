@@ -1,4 +1,4 @@
-//! A wire that can be cut: passes bytes between clients and a server until it is told how many more may pass.
+//! A proxy that can cut connections after a number of bytes.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -7,9 +7,9 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// Which way bytes go.
+/// The direction of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Direction {
     ToServer,
     ToClient,
 }
@@ -17,22 +17,22 @@ pub(super) enum Way {
 #[derive(Clone)]
 pub(super) struct Proxy {
     pub(super) address: SocketAddr,
-    wire: Arc<Wire>,
+    link: Arc<Link>,
 }
 
-struct Wire {
+struct Link {
     state: Mutex<State>,
-    /// The number of cuts: connections end when it changes.
+    /// The number of cuts: connections close when it changes.
     cuts: watch::Sender<u64>,
 }
 
 struct State {
-    /// `None`: nobody is there.
+    /// `None`: there is no server.
     server: Option<SocketAddr>,
-    /// Who is there from the next cut on, when that is another one.
+    /// The server from the next cut on, if it changes.
     next: Option<Option<SocketAddr>>,
-    /// So many bytes pass that way before all connections are cut.
-    left: Option<(Way, usize)>,
+    /// The bytes that are forwarded in one direction before all connections are cut.
+    left: Option<(Direction, usize)>,
 }
 
 impl Proxy {
@@ -40,88 +40,88 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let state = Mutex::new(State { server: Some(server), next: None, left: None });
-        let wire = Arc::new(Wire { state, cuts: watch::Sender::new(0) });
-        let this = Self { address, wire };
+        let link = Arc::new(Link { state, cuts: watch::Sender::new(0) });
+        let this = Self { address, link };
         tokio::spawn(this.clone().listen(listener));
         this
     }
 
-    /// Cuts everything once `bytes` more have passed one way. What comes afterwards passes.
-    pub(super) fn cut_after(&self, way: Way, bytes: usize) {
-        self.wire.state.lock().unwrap().left = Some((way, bytes));
+    /// Cuts all connections once, after `bytes` more bytes in one direction.
+    pub(super) fn cut_after(&self, direction: Direction, bytes: usize) {
+        self.link.state.lock().unwrap().left = Some((direction, bytes));
     }
 
-    /// At the next cut another server takes over.
+    /// Switches to another server at the next cut.
     pub(super) fn then_to(&self, server: SocketAddr) {
-        self.wire.state.lock().unwrap().next = Some(Some(server));
+        self.link.state.lock().unwrap().next = Some(Some(server));
     }
 
-    /// At the next cut the server goes.
+    /// Removes the server at the next cut.
     pub(super) fn then_to_nobody(&self) {
-        self.wire.state.lock().unwrap().next = Some(None);
+        self.link.state.lock().unwrap().next = Some(None);
     }
 
-    /// Cuts everything now; who comes finds this server, or nobody.
+    /// Cuts all connections now and switches to this server, or to none.
     pub(super) fn cut_now(&self, server: Option<SocketAddr>) {
-        let mut state = self.wire.state.lock().unwrap();
+        let mut state = self.link.state.lock().unwrap();
         (state.server, state.next, state.left) = (server, None, None);
         drop(state);
-        self.wire.cuts.send_modify(|cuts| *cuts += 1);
+        self.link.cuts.send_modify(|cuts| *cuts += 1);
     }
 
-    /// Who is there.
+    /// Returns the current server.
     pub(super) fn server(&self) -> Option<SocketAddr> {
-        self.wire.state.lock().unwrap().server
+        self.link.state.lock().unwrap().server
     }
 
     pub(super) fn cuts(&self) -> u64 {
-        *self.wire.cuts.borrow()
+        *self.link.cuts.borrow()
     }
 
     async fn listen(self, listener: TcpListener) {
         loop {
             let (client, _) = listener.accept().await.unwrap();
-            let cuts = self.wire.cuts.subscribe();
-            let server = self.wire.state.lock().unwrap().server;
+            let cuts = self.link.cuts.subscribe();
+            let server = self.link.state.lock().unwrap().server;
             let Some(server) = server else { continue };
-            tokio::spawn(pass(Arc::clone(&self.wire), client, server, cuts));
+            tokio::spawn(pass(Arc::clone(&self.link), client, server, cuts));
         }
     }
 }
 
-/// Until one side ends, or the cut.
-async fn pass(wire: Arc<Wire>, client: TcpStream, server: SocketAddr, mut cuts: watch::Receiver<u64>) {
+/// Forwards until one side closes, or the cut.
+async fn pass(link: Arc<Link>, client: TcpStream, server: SocketAddr, mut cuts: watch::Receiver<u64>) {
     let Ok(server) = TcpStream::connect(server).await else { return };
     client.set_nodelay(true).unwrap();
     server.set_nodelay(true).unwrap();
     let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
     tokio::select! {
-        () = one_way(&wire, Way::ToServer, from_client, to_server) => {}
-        () = one_way(&wire, Way::ToClient, from_server, to_client) => {}
+        () = one_way(&link, Direction::ToServer, from_client, to_server) => {}
+        () = one_way(&link, Direction::ToClient, from_server, to_client) => {}
         _ = cuts.changed() => {}
     }
 }
 
-async fn one_way(wire: &Wire, way: Way, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+async fn one_way(link: &Link, direction: Direction, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
     let mut bytes = vec![0; 1 << 16];
     loop {
         let Ok(count @ 1..) = from.read(&mut bytes).await else { return };
-        let passing = wire.passing(way, count);
+        let passing = link.passing(direction, count);
         if to.write_all(&bytes[..passing]).await.is_err() {
             return;
         }
         if passing < count {
-            wire.cuts.send_modify(|cuts| *cuts += 1);
+            link.cuts.send_modify(|cuts| *cuts += 1);
             return;
         }
     }
 }
 
-impl Wire {
-    fn passing(&self, way: Way, count: usize) -> usize {
+impl Link {
+    fn passing(&self, direction: Direction, count: usize) -> usize {
         let mut state = self.state.lock().unwrap();
         match &mut state.left {
-            Some((counted, left)) if *counted == way => {
+            Some((counted, left)) if *counted == direction => {
                 if *left >= count {
                     *left -= count;
                     return count;

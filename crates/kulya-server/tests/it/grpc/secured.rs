@@ -1,4 +1,4 @@
-//! Made ready for locks: TLS in front of the server, a token with every call, and reflection for foreign clients.
+//! TLS in front of the server, a token with every call, and reflection for other clients.
 
 use super::{Server, event, make, settings, texts};
 use axum::Router;
@@ -18,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-/// What stands in front of a server and speaks TLS; gives its address and its authority's certificate.
+/// Starts a TLS proxy in front of a server; returns its address and its CA certificate.
 async fn with_tls(server: SocketAddr) -> (SocketAddr, String) {
     let rcgen::CertifiedKey { cert, signing_key } =
         rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
@@ -56,13 +56,13 @@ async fn tls_with_a_given_authority() {
     let remote = RemoteStore::connect(settings.clone()).await.unwrap();
     remote.commit(event("k", "sealed")).await.unwrap();
     assert_eq!(texts(&store).await, ["sealed"]);
-    // another authority
+    // another CA
     let (_, other) = with_tls(server.address).await;
     (settings.ca_pem, settings.patience) = (Some(other), Duration::ZERO);
     assert_eq!(RemoteStore::connect(settings).await.err().unwrap().kind(), ErrorKind::InvalidInput);
 }
 
-async fn let_in(request: Request, next: Next) -> Response {
+async fn check_token(request: Request, next: Next) -> Response {
     let token = request.headers().get("authorization").and_then(|value| value.to_str().ok());
     if token == Some("Bearer open sesame") {
         next.run(request).await
@@ -72,17 +72,17 @@ async fn let_in(request: Request, next: Next) -> Response {
 }
 
 #[tokio::test]
-async fn a_token_goes_with_every_call() {
+async fn every_call_carries_the_token() {
     let store = MemoryStore::new();
     make(&store).await;
     let (_ending, ends) = watch::channel(false);
     let router: Router = kulya_server::grpc::router(Arc::new(store.clone()), ends);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(axum::serve(listener, router.layer(middleware::from_fn(let_in))).into_future());
-    let refused = RemoteStore::connect(settings(address)).await.err().unwrap();
-    assert_eq!(refused.kind(), ErrorKind::InvalidInput);
-    assert!(refused.to_string().contains("token"), "{refused}");
+    tokio::spawn(axum::serve(listener, router.layer(middleware::from_fn(check_token))).into_future());
+    let error = RemoteStore::connect(settings(address)).await.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("token"), "{error}");
     let mut known = settings(address);
     known.token = Some("open sesame".to_owned());
     let remote = RemoteStore::connect(known).await.unwrap();
@@ -93,7 +93,7 @@ async fn a_token_goes_with_every_call() {
     assert_eq!(texts(&remote).await, ["in"]);
 }
 
-/// Asks a server for the names of its services in a version of reflection.
+/// Lists a server's services with one version of reflection.
 macro_rules! services {
     ($address:expr, $version:ident) => {{
         use tonic_reflection::pb::$version::ServerReflectionRequest;
@@ -101,13 +101,13 @@ macro_rules! services {
         use tonic_reflection::pb::$version::server_reflection_request::MessageRequest;
         use tonic_reflection::pb::$version::server_reflection_response::MessageResponse;
         let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{}", $address)).unwrap();
-        let asked = ServerReflectionRequest {
+        let request = ServerReflectionRequest {
             host: String::new(),
             message_request: Some(MessageRequest::ListServices(String::new())),
         };
         let mut client = ServerReflectionClient::new(endpoint.connect_lazy());
-        let asked = futures::stream::iter([asked]);
-        let mut replies = client.server_reflection_info(asked).await.unwrap().into_inner();
+        let request = futures::stream::iter([request]);
+        let mut replies = client.server_reflection_info(request).await.unwrap().into_inner();
         let reply = replies.message().await.unwrap().unwrap();
         let Some(MessageResponse::ListServicesResponse(services)) = reply.message_response else {
             panic!("{reply:?}")
@@ -116,13 +116,13 @@ macro_rules! services {
     }};
 }
 
-/// The names of the services that a server reflects.
+/// Lists the services that a server's reflection reports.
 pub(super) async fn services(address: SocketAddr) -> Vec<String> {
     services!(address, v1)
 }
 
 #[tokio::test]
-async fn reflection_names_the_services_in_both_of_its_versions() {
+async fn reflection_lists_the_services_in_both_versions() {
     let server = Server::of(Arc::new(MemoryStore::new())).await;
     let now = services!(server.address, v1);
     assert!(now.iter().any(|service| service == "kulya.store.v1.StreamStore"), "{now:?}");

@@ -2,11 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use kulya_dice::Dice;
+use kulya_testkit::SeededRng;
 use serde_json::{Value, json};
 
-/// A client that asks for anything.
-pub(super) struct Client(Dice);
+/// Generates random requests.
+pub(super) struct Client(SeededRng);
 
 /// One request: method, path with query, and body.
 #[derive(Debug, Clone)]
@@ -15,9 +15,9 @@ pub(super) struct Request {
     pub(super) method: &'static str,
     pub(super) path: String,
     pub(super) body: Option<Value>,
-    /// Who asks, where that matters.
+    /// The credentials, where they matter.
     pub(super) authorization: Option<String>,
-    /// Whether something was taken out of the body, or is of another kind than it should be.
+    /// Whether a member of the body was removed or has a wrong type.
     pub(super) is_wrong: bool,
 }
 
@@ -65,28 +65,28 @@ const PROTOBUF: [&[u8]; 4] = [
 
 impl Client {
     pub(super) fn new(seed: u64) -> Self {
-        Self(Dice::new(seed))
+        Self(SeededRng::new(seed))
     }
 
-    /// How much it asks: fewer than so many requests.
+    /// Returns a random number of requests below the maximum.
     pub(super) fn patience(&mut self, most: u64) -> u64 {
-        self.0.roll(most)
+        self.0.u64_below(most)
     }
 
     fn format(&mut self) -> Value {
-        let format = if self.0.once_in(2) { "Avro" } else { self.0.of(&FORMATS) };
+        let format = if self.0.one_in(2) { "Avro" } else { self.0.pick(&FORMATS) };
         match format {
             "Custom" => {
-                json!({ "serializationFormat": "Custom", "fullTypeName": self.0.of(&["mine", "yours"]) })
+                json!({ "serializationFormat": "Custom", "fullTypeName": self.0.pick(&["mine", "yours"]) })
             }
-            named if self.0.once_in(2) => json!({ "serializationFormat": named, "fullTypeName": named }),
+            named if self.0.one_in(2) => json!({ "serializationFormat": named, "fullTypeName": named }),
             named => json!({ "serializationFormat": named }),
         }
     }
 
     fn policy(&mut self) -> Value {
-        let till = |dice: &mut Dice| json!({ "type": dice.of(&TYPES), "serializationFormat": "Avro", "version": dice.roll(3), "id": dice.roll(4) });
-        match self.0.roll(12) {
+        let till = |rng: &mut SeededRng| json!({ "type": rng.pick(&TYPES), "serializationFormat": "Avro", "version": rng.u64_below(3), "id": rng.u64_below(4) });
+        match self.0.u64_below(12) {
             0 | 1 => json!({ "policy": "AllowAny" }),
             2 => json!({ "policy": "DenyAll" }),
             3 => json!({ "policy": "Backward" }),
@@ -105,12 +105,12 @@ impl Client {
                 json!({ "policy": "Advanced", "advanced": {
                     "backwardPolicy": { "backwardPolicy": backward }, "forwardPolicy": { "forwardPolicy": forward } } })
             }
-            _ => self.0.of(&[0, 1, 2]).into_wrong_policy(),
+            _ => self.0.pick(&[0, 1, 2]).into_wrong_policy(),
         }
     }
 
     fn properties(&mut self) -> Value {
-        match self.0.roll(4) {
+        match self.0.u64_below(4) {
             0 => json!({ "owner": "us" }),
             1 => json!({ "owner": "us", "team": "them" }),
             _ => json!({}),
@@ -120,16 +120,16 @@ impl Client {
     fn schema(&mut self) -> Value {
         let format = self.format();
         let data = match format["serializationFormat"].as_str().unwrap_or_default() {
-            "Avro" => self.0.of(&AVRO).as_bytes(),
-            "Json" => self.0.of(&JSON).as_bytes(),
-            "Protobuf" => self.0.of(&PROTOBUF),
-            _ => self.0.of(&[&b"anything"[..], b"", b"\x00\xff"]),
+            "Avro" => self.0.pick(&AVRO).as_bytes(),
+            "Json" => self.0.pick(&JSON).as_bytes(),
+            "Protobuf" => self.0.pick(&PROTOBUF),
+            _ => self.0.pick(&[&b"anything"[..], b"", b"\x00\xff"]),
         };
-        // a type that fits, more often than not
-        let type_name = match (format["serializationFormat"].as_str(), self.0.roll(3)) {
-            (Some("Avro"), 1..) => self.0.of(&["User", "", "a.b.User"]),
-            (Some("Protobuf"), 1..) => self.0.of(&["M", "p.M", ""]),
-            _ => self.0.of(&TYPES),
+        // a type that matches, more often than not
+        let type_name = match (format["serializationFormat"].as_str(), self.0.u64_below(3)) {
+            (Some("Avro"), 1..) => self.0.pick(&["User", "", "a.b.User"]),
+            (Some("Protobuf"), 1..) => self.0.pick(&["M", "p.M", ""]),
+            _ => self.0.pick(&TYPES),
         };
         json!({
             "type": type_name,
@@ -141,19 +141,19 @@ impl Client {
 
     fn version(&mut self) -> Value {
         json!({
-            "type": self.0.of(&TYPES),
-            "serializationFormat": self.0.of(&["Avro", "Json", "Custom", "mine"]),
-            "version": self.0.roll(3),
-            "id": self.0.roll(4),
+            "type": self.0.pick(&TYPES),
+            "serializationFormat": self.0.pick(&["Avro", "Json", "Custom", "mine"]),
+            "version": self.0.u64_below(3),
+            "id": self.0.u64_below(4),
         })
     }
 
-    /// Any request about a namespace; now and then a wrong one.
+    /// Generates a request about a namespace, sometimes an invalid one.
     pub(super) fn request(&mut self, namespace: &str) -> Request {
         let mut request = self.right_request(namespace);
-        // the Java server tries for ever to answer a wrong one for an encoding
+        // the Java server hangs on an invalid request for an encoding
         if let Some(body) = request.body.as_mut().filter(|_| request.operation != "encodingId")
-            && self.0.once_in(10)
+            && self.0.one_in(10)
         {
             self.spoil(body);
             request.is_wrong = true;
@@ -161,15 +161,15 @@ impl Client {
         request
     }
 
-    /// Takes a member out of a value, at any depth, or makes it one of another kind.
+    /// Removes a member of a value, at any depth, or changes its type.
     fn spoil(&mut self, value: &mut Value) {
         let Value::Object(members) = value else {
-            *value = self.0.of(&[0, 1, 2]).into_any_kind();
+            *value = self.0.pick(&[0, 1, 2]).into_any_kind();
             return;
         };
         let names: Vec<String> = members.keys().cloned().collect();
-        let Some(name) = names.get(self.0.below(names.len())) else { return };
-        match (members.get_mut(name), self.0.roll(3)) {
+        let Some(name) = names.get(self.0.index(names.len())) else { return };
+        match (members.get_mut(name), self.0.u64_below(3)) {
             (_, 0) => drop(members.remove(name)),
             (Some(member), 1) => *member = Value::Null,
             (Some(member), _) => self.spoil(member),
@@ -177,7 +177,7 @@ impl Client {
         }
     }
 
-    /// A history's first requests make groups, so that what follows finds some.
+    /// Generates the creation of a group, for the start of a history.
     pub(super) fn creation(&mut self, namespace: &str) -> Request {
         loop {
             let request = self.right_request(namespace);
@@ -188,9 +188,9 @@ impl Client {
     }
 
     fn right_request(&mut self, namespace: &str) -> Request {
-        let group = self.0.of(&GROUPS);
-        // the Java server does not find a name with a slash in it that way
-        let base = if self.0.once_in(if group.contains("%2F") { 40 } else { 3 }) {
+        let group = self.0.pick(&GROUPS);
+        // the Java server does not find a name with a slash by this path
+        let base = if self.0.one_in(if group.contains("%2F") { 40 } else { 3 }) {
             format!("/v1/namespace/{namespace}/groups")
         } else {
             "/v1/groups".to_owned()
@@ -204,21 +204,21 @@ impl Client {
         };
         let request =
             |operation, method, path: String, body| Request { body, ..Request::new(operation, method, path) };
-        let of_type = if self.0.once_in(2) { format!("type={}", self.0.of(&TYPES)) } else { String::new() };
+        let of_type = if self.0.one_in(2) { format!("type={}", self.0.pick(&TYPES)) } else { String::new() };
         let none = query(String::new());
         let of_version = {
             let (format, name) = (
-                self.0.of(&["Avro", "Json", "Protobuf", "mine"]),
-                self.0.of(&["User", "a.b.User", "E", "M"]),
+                self.0.pick(&["Avro", "Json", "Protobuf", "mine"]),
+                self.0.pick(&["User", "a.b.User", "E", "M"]),
             );
-            format!("{base}/{group}/schemas/format/{format}/type/{name}/versions/{}{none}", self.0.roll(3))
+            format!("{base}/{group}/schemas/format/{format}/type/{name}/versions/{}{none}", self.0.u64_below(3))
         };
-        match self.0.roll(40) {
+        match self.0.u64_below(40) {
             0..6 => {
                 let properties = json!({
                     "serializationFormat": self.format(),
                     "compatibility": self.policy(),
-                    "allowMultipleTypes": self.0.once_in(2),
+                    "allowMultipleTypes": self.0.one_in(2),
                     "properties": self.properties(),
                 });
                 let name = group.replace("%2F", "/").replace("%20", " ");
@@ -231,7 +231,7 @@ impl Client {
             9 => request("history", "GET", format!("{base}/{group}/history{none}"), None),
             10 | 11 => {
                 let mut body = json!({ "compatibility": self.policy() });
-                if self.0.once_in(3) {
+                if self.0.one_in(3) {
                     body["previousCompatibility"] = self.policy();
                 }
                 request(
@@ -256,7 +256,7 @@ impl Client {
             ),
             26 | 27 => {
                 let mut body = json!({ "schemaInfo": self.schema() });
-                if !self.0.once_in(3) {
+                if !self.0.one_in(3) {
                     body["compatibility"] = self.policy();
                 }
                 request(
@@ -275,27 +275,27 @@ impl Client {
             30 => request(
                 "schema",
                 "GET",
-                format!("{base}/{group}/schemas/schema/{}{none}", self.0.roll(4)),
+                format!("{base}/{group}/schemas/schema/{}{none}", self.0.u64_below(4)),
                 None,
             ),
             31 => request(
                 "deleteSchema",
                 "DELETE",
-                format!("{base}/{group}/schemas/schema/{}{none}", self.0.roll(4)),
+                format!("{base}/{group}/schemas/schema/{}{none}", self.0.u64_below(4)),
                 None,
             ),
             32 => request("schemaByVersion", "GET", of_version, None),
             33 => request("deleteByVersion", "DELETE", of_version, None),
             34 | 35 => {
-                let body = json!({ "versionInfo": self.version(), "codecType": self.0.of(&CODECS) });
+                let body = json!({ "versionInfo": self.version(), "codecType": self.0.pick(&CODECS) });
                 request("encodingId", "PUT", format!("{base}/{group}/encodings{none}"), Some(body))
             }
             36 => {
-                request("encoding", "GET", format!("{base}/{group}/encodings/{}{none}", self.0.roll(3)), None)
+                request("encoding", "GET", format!("{base}/{group}/encodings/{}{none}", self.0.u64_below(3)), None)
             }
             37 => request("codecs", "GET", format!("{base}/{group}/codecTypes{none}"), None),
             38 => {
-                let body = json!({ "name": self.0.of(&CODECS[1..]), "properties": self.properties() });
+                let body = json!({ "name": self.0.pick(&CODECS[1..]), "properties": self.properties() });
                 request("addCodec", "POST", format!("{base}/{group}/codecTypes{none}"), Some(body))
             }
             _ => {

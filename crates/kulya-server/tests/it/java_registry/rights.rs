@@ -1,30 +1,31 @@
-//! Who may do what: every operation asked by users with all kinds of rights, and by whoever cannot say who they are.
+//! Authorization compared with the Java server: every operation by users with different permissions, and
+//! unauthenticated.
 
-use super::compare::Beside;
+use super::compare::Comparison;
 use super::draw::Request;
 use crate::registry_on;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use kulya_guard::Guard;
-use kulya_guard::document::File;
-use kulya_guard::resource::Names;
-use kulya_server::{Door, House, Limits};
+use kulya_auth::Authenticator;
+use kulya_auth::resource::ResourceNames;
+use kulya_auth::text_source::FileSource;
+use kulya_server::{AccessControl, Limits, Services};
 use kulya_store::clock::SystemClock;
 use kulya_store::memory::MemoryStore;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Who may do everything: makes what the others ask for.
+/// The user with all permissions, who creates the data.
 const EVERYTHING: &str = "everything";
-/// Every user's.
+/// The password of all users.
 const PASSWORD: &str = "kulya";
 
 fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
 }
 
-/// Everybody in the file, and everybody who is not.
+/// Every user of the file, and invalid credentials.
 fn callers(accounts: &str) -> Vec<Option<String>> {
     let users =
         accounts.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(':').next());
@@ -44,7 +45,7 @@ fn callers(accounts: &str) -> Vec<Option<String>> {
     known.chain(wrong).map(Some).chain([None]).collect()
 }
 
-/// Every operation, on groups that are there and on some that are not; what removes comes last.
+/// Every operation, on existing and missing groups; deletions come last.
 fn requests() -> Vec<Request> {
     let group = |name: &str| {
         json!({ "groupName": name, "groupProperties": {
@@ -55,22 +56,22 @@ fn requests() -> Vec<Request> {
         "schemaData": STANDARD.encode(r#"{"type":"record","name":"U","fields":[{"name":"n","type":"int"}]}"#) });
     let version = json!({ "type": "U", "serializationFormat": "Avro", "version": 0, "id": 0 });
     let mut requests = Vec::new();
-    let mut ask = |operation, method, path: String, body: Option<&Value>| {
+    let mut push = |operation, method, path: String, body: Option<&Value>| {
         requests.push(Request { body: body.cloned(), ..Request::new(operation, method, path) });
     };
     for (path, name) in
         [("g", "g"), ("other", "other"), ("a%2Fb", "a/b"), ("g?namespace=n", "g"), ("g?namespace=m", "g")]
     {
         let query = path.split_once('?').map(|(_, query)| format!("?{query}")).unwrap_or_default();
-        ask("createGroup", "POST", format!("/v1/groups{query}"), Some(&group(name)));
+        push("createGroup", "POST", format!("/v1/groups{query}"), Some(&group(name)));
     }
     for (method, path) in
         [("GET", "/ping"), ("GET", "/nowhere"), ("GET", "/v1/groups"), ("GET", "/v1/groups?namespace=n")]
     {
-        ask("listGroups", method, path.to_owned(), None);
+        push("listGroups", method, path.to_owned(), None);
     }
-    ask("addedTo", "POST", "/v1/schemas/addedTo".to_owned(), Some(&schema));
-    ask("addedTo", "POST", "/v1/schemas/addedTo?namespace=n".to_owned(), Some(&schema));
+    push("addedTo", "POST", "/v1/schemas/addedTo".to_owned(), Some(&schema));
+    push("addedTo", "POST", "/v1/schemas/addedTo?namespace=n".to_owned(), Some(&schema));
     let validate = json!({ "schemaInfo": schema, "compatibility": { "policy": "AllowAny" } });
     let encoding = json!({ "versionInfo": version, "codecType": "" });
     let codec = json!({ "name": "mine", "properties": {} });
@@ -106,7 +107,7 @@ fn requests() -> Vec<Request> {
             ("g", "?namespace=n"),
             ("g", ""),
         ] {
-            ask(operation, method, format!("/v1/groups/{group}{place}{query}"), body);
+            push(operation, method, format!("/v1/groups/{group}{place}{query}"), body);
         }
     }
     requests
@@ -114,32 +115,41 @@ fn requests() -> Vec<Request> {
 
 #[tokio::test]
 #[ignore = "needs a Java registry: cargo xtask test"]
-async fn java_registry_and_ours_let_the_same_in() {
+async fn authorizes_like_the_java_registry() {
     let set = |variable| std::env::var(variable).unwrap_or_else(|_| panic!("cargo xtask sets {variable}"));
     let java = set("KULYA_TEST_JAVA_REGISTRY_GUARDED");
     let accounts = PathBuf::from(set("KULYA_TEST_JAVA_REGISTRY_ACCOUNTS"));
     let callers = callers(&std::fs::read_to_string(&accounts).unwrap());
-    let guard = Guard::new(Names::default(), [7; 32]).with_accounts(File::new(accounts)).unwrap();
-    // whoever cannot say who they are is let try again
+    let authenticator = Authenticator::new(ResourceNames::default(), [7; 32])
+        .with_accounts(FileSource::new(accounts))
+        .unwrap();
+    // failed logins are not throttled here
     let limits = Limits { failures_per_second: 0, ..Limits::default() };
-    let door = Door::open_to_all(Arc::new(SystemClock)).guarded_by(guard).with_limits(limits);
+    let access_control = AccessControl::permissive(Arc::new(SystemClock))
+        .with_authenticator(authenticator)
+        .with_limits(limits);
     let store = Arc::new(MemoryStore::new());
-    let house = House { registry: Arc::new(registry_on(store.clone()).await), store };
+    let services = Services { registry: Arc::new(registry_on(store.clone()).await), store };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let ours = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(kulya_server::serve_behind(door, listener, house, std::future::pending()));
+    tokio::spawn(kulya_server::serve_with_access_control(
+        access_control,
+        listener,
+        services,
+        std::future::pending(),
+    ));
 
-    let mut beside = Beside::of(java, ours);
+    let mut local = Comparison::of(java, ours);
     for request in requests() {
-        beside.begin("of rights");
+        local.begin("of rights");
         for caller in &callers {
-            beside.ask(&Request { authorization: caller.clone(), ..request.clone() }).await;
+            local.send(&Request { authorization: caller.clone(), ..request.clone() }).await;
         }
     }
-    let differences = beside.differences();
+    let differences = local.differences();
     assert!(differences.is_empty(), "{differences}");
-    println!("{}", beside.summary());
+    println!("{}", local.summary());
     for (status, least) in [(200, 100), (201, 10), (204, 10), (401, 1000), (403, 500), (404, 50)] {
-        assert!(beside.answered(status) >= least, "{}", beside.summary());
+        assert!(local.responded(status) >= least, "{}", local.summary());
     }
 }

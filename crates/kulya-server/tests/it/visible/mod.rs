@@ -1,15 +1,16 @@
-//! Nobody sees what they may not read. Callers with drawn rights ask every operation of every face - the lists of operations
-//! are the code's own, so one that is new fails here until it is asked - about everything there is, and no byte of an answer
-//! may hold a name or a content that they may not read: not as it is, and not in base64, percent signs or hexadecimal digits.
+//! Callers see nothing that they may not read. Callers with random permissions send every operation of every
+//! API - from the code's own endpoint lists, so that a new one fails here until it is covered - about every
+//! item, and no byte of a response may contain a name or a content that they may not read: neither plain nor
+//! in base64, percent-encoding or hexadecimal.
 //!
-//! `KULYA_SEED=n` draws other rights.
+//! `KULYA_SEED=n` selects other permissions.
 
+mod fixture;
 mod operations;
-mod world;
 
-use kulya_dice::Dice;
-use operations::Answer;
-use world::{Thing, World};
+use fixture::{Fixture, Thing};
+use kulya_testkit::SeededRng;
+use operations::TestResponse;
 
 const CALLERS: u64 = 3;
 
@@ -19,63 +20,63 @@ fn seed() -> u64 {
     seed
 }
 
-/// Whether an answer holds a text, in any of the ways in which it may be written.
-fn holds(answer: &str, marker: &str) -> bool {
-    answer.contains(marker)
+/// Whether a response contains a text, in any encoding.
+fn holds(response: &str, marker: &str) -> bool {
+    response.contains(marker)
 }
 
 #[tokio::test]
-async fn no_byte_of_an_answer_is_of_what_may_not_be_read() {
-    let mut dice = Dice::new(seed());
-    let (mut asked, mut shown, mut hidden) = (0, 0, 0);
+async fn responses_contain_nothing_unreadable() {
+    let mut rng = SeededRng::new(seed());
+    let (mut responses, mut visible, mut hidden) = (0, 0, 0);
     for _ in 0..CALLERS {
-        let world = World::new(&mut dice).await;
-        for (request, answer) in operations::all(&world).await {
-            asked += 1;
-            let text = answer.every_spelling();
-            for thing in &world.things {
-                let may_read = world.may_read(thing);
+        let fixture = Fixture::new(&mut rng).await;
+        for (request, response) in operations::all(&fixture).await {
+            responses += 1;
+            let text = response.all_encodings();
+            for thing in &fixture.things {
+                let may_read = fixture.may_read(thing);
                 for marker in thing.markers() {
-                    // what the request says itself is no news
-                    if request.says(marker) {
+                    // what the request contains is not revealed
+                    if request.message(marker) {
                         continue;
                     }
                     let is_held = holds(&text, marker);
-                    shown += u32::from(is_held);
+                    visible += u32::from(is_held);
                     hidden += u32::from(!may_read);
                     assert!(
                         may_read || !is_held,
-                        "rights {:?}: {} tells {marker} of {thing:?}:\n{text}",
-                        world.rights,
+                        "permissions {:?}: {} reveals {marker} of {thing:?}:\n{text}",
+                        fixture.rights,
                         request.line
                     );
                 }
             }
         }
     }
-    println!("{asked} answers, {shown} times shown what may be read, {hidden} times looked for what may not");
-    assert!(asked > 1000 && shown > 500 && hidden > 10_000, "{asked} {shown} {hidden}");
+    println!("{responses} responses, {visible} readable texts found, {hidden} unreadable texts searched for");
+    assert!(responses > 1000 && visible > 500 && hidden > 10_000, "{responses} {visible} {hidden}");
 }
 
-/// Whether there is such a thing is not told to whoever may not read it: the same status and the same text.
+/// The existence of an item is not revealed to a caller that may not read it: same status, same text.
 #[tokio::test]
-async fn what_may_not_be_read_is_as_if_it_were_not() {
-    let mut dice = Dice::new(seed() + 1);
+async fn unreadable_things_are_like_missing_ones() {
+    let mut rng = SeededRng::new(seed() + 1);
     let mut compared = 0;
     for _ in 0..CALLERS {
-        let world = World::with_whole_rights(&mut dice).await;
-        let there: Vec<&Thing> = world.things.iter().filter(|thing| !world.may_read(thing)).collect();
+        let fixture = Fixture::with_whole_rights(&mut rng).await;
+        let there: Vec<&Thing> = fixture.things.iter().filter(|thing| !fixture.may_read(thing)).collect();
         for thing in there {
             let gone = thing.renamed();
-            assert!(!world.may_read(&gone), "drawn rights are alike on both");
-            for (request, answer) in operations::about(&world, thing).await {
-                let absent = operations::again(&world, &request, thing, &gone).await;
-                let plain = |answer: &Answer, thing: &Thing| answer.without(thing.name());
+            assert!(!fixture.may_read(&gone), "permissions are equal on both");
+            for (request, response) in operations::about(&fixture, thing).await {
+                let absent = operations::again(&fixture, &request, thing, &gone).await;
+                let plain = |response: &TestResponse, thing: &Thing| response.without(thing.name());
                 assert_eq!(
-                    plain(&answer, thing),
+                    plain(&response, thing),
                     plain(&absent, &gone),
-                    "rights {:?}: {} tells whether {thing:?} is there",
-                    world.rights,
+                    "permissions {:?}: {} reveals whether {thing:?} exists",
+                    fixture.rights,
                     request.line
                 );
                 compared += 1;
@@ -85,12 +86,12 @@ async fn what_may_not_be_read_is_as_if_it_were_not() {
     assert!(compared > 200, "{compared}");
 }
 
-/// A page token is good for who got it, for what was asked for, and as it was given.
+/// A page token is valid for its caller, for its list, and unchanged only.
 #[tokio::test]
-async fn a_page_token_is_good_for_its_list_alone() {
-    let world = World::new(&mut Dice::new(seed() + 2)).await;
+async fn a_page_token_is_valid_for_its_list_only() {
+    let fixture = Fixture::new(&mut SeededRng::new(seed() + 2)).await;
     let first = async |path: &str, of: &str| {
-        let page = world.admin("GET", path, "").await;
+        let page = fixture.admin("GET", path, "").await;
         let page: serde_json::Value = serde_json::from_str(&page.body).unwrap();
         page[of].as_str().unwrap_or_else(|| panic!("{path}: {page}")).to_owned()
     };
@@ -109,16 +110,16 @@ async fn a_page_token_is_good_for_its_list_alone() {
     for (at, (path, _, parameter)) in lists.iter().enumerate() {
         for (of, token) in tokens.iter().enumerate() {
             let line = format!("{path}&{parameter}={token}");
-            // v1 and v2 have one list of groups
+            // v1 and v2 share the list of groups
             let fits = of == at || (of + at == 1);
             let expected = if fits { 200 } else { 400 };
-            assert_eq!(world.admin("GET", &line, "").await.status, expected, "{line}");
-            let eva = world.ask("eva", "GET", &line, "").await;
-            assert_ne!(eva.status, 200, "somebody else's token: {line}");
+            assert_eq!(fixture.admin("GET", &line, "").await.status, expected, "{line}");
+            let eva = fixture.send("eva", "GET", &line, "").await;
+            assert_ne!(eva.status, 200, "another caller's token: {line}");
         }
         for wrong in ["a", "/ns-a", "00.", "*", &tokens[at][1..], &format!("{}A", tokens[at])] {
             let line = format!("{path}&{parameter}={wrong}");
-            assert_eq!(world.admin("GET", &line, "").await.status, 400, "{line}");
+            assert_eq!(fixture.admin("GET", &line, "").await.status, 400, "{line}");
         }
     }
 }

@@ -1,6 +1,7 @@
-//! Every operation of every face, by the lists that the code has, about each thing; and what was answered.
+//! Sends every operation of every API, from the code's own endpoint lists, about each item; and the
+//! responses.
 
-use super::world::{Thing, World};
+use super::fixture::{Fixture, Thing};
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD as BASE64};
@@ -17,7 +18,7 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::Endpoint;
 use tonic::{Request as GrpcRequest, Status};
 
-/// Lenient, so that nothing escapes.
+/// Lenient, to find any encoding.
 const ANY_BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
@@ -27,7 +28,7 @@ const ANY_BASE64: GeneralPurpose = GeneralPurpose::new(
 
 #[derive(Debug, Clone)]
 pub(super) struct Request {
-    /// What is shown of it.
+    /// Its description.
     pub(super) line: String,
     what: What,
 }
@@ -49,11 +50,11 @@ impl Request {
         Self { line, what: What::Grpc { path: path.to_owned(), messages } }
     }
 
-    pub(super) fn says(&self, marker: &str) -> bool {
-        spellings(self.line.as_bytes()).contains(marker)
+    pub(super) fn message(&self, marker: &str) -> bool {
+        encodings_of(self.line.as_bytes()).contains(marker)
     }
 
-    /// Whether it takes something away: such come last.
+    /// Whether it deletes something: those come last.
     fn is_destructive(&self) -> bool {
         match &self.what {
             What::Http { method, .. } => method == "DELETE",
@@ -63,30 +64,30 @@ impl Request {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Answer {
+pub(super) struct TestResponse {
     pub(super) status: i32,
     pub(super) body: String,
     raw: Vec<u8>,
 }
 
-impl Answer {
+impl TestResponse {
     fn new(status: i32, raw: Vec<u8>) -> Self {
         Self { status, body: String::from_utf8_lossy(&raw).into_owned(), raw }
     }
 
-    pub(super) fn every_spelling(&self) -> String {
-        spellings(&self.raw)
+    pub(super) fn all_encodings(&self) -> String {
+        encodings_of(&self.raw)
     }
 
-    /// Status and text, without a name that the request had, and without what differs from one answer to the next.
+    /// Status and text, without the name in the request and without what differs between responses.
     pub(super) fn without(&self, name: &str) -> (i32, String) {
         let lines = self.body.lines().filter(|line| !line.starts_with("date:"));
         (self.status, lines.collect::<Vec<_>>().join("\n").replace(name, "…"))
     }
 }
 
-/// A text as it is, and with all of it decoded that may stand for another.
-fn spellings(bytes: &[u8]) -> String {
+/// A text as it is, and in all decodings.
+fn encodings_of(bytes: &[u8]) -> String {
     let mut all = String::from_utf8_lossy(bytes).into_owned();
     let plain = all.clone();
     all.push_str(&percent_encoding::percent_decode_str(&plain).decode_utf8_lossy());
@@ -114,61 +115,67 @@ fn spellings(bytes: &[u8]) -> String {
     all
 }
 
-/// Asks as the caller about everything.
-pub(super) async fn all(world: &World) -> Vec<(Request, Answer)> {
+/// Sends every request about every item as the caller.
+pub(super) async fn all(fixture: &Fixture) -> Vec<(Request, TestResponse)> {
     let mut requests = Vec::new();
-    for thing in &world.things {
+    for thing in &fixture.things {
         requests.extend(naming(thing));
     }
-    requests.extend(lists(world));
+    requests.extend(lists(fixture));
     requests.sort_by_key(Request::is_destructive);
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     for request in requests {
-        let answer = send(world, "anna", &request).await;
-        answers.extend(pages(world, &request, &answer).await);
-        answers.push((request, answer));
+        let response = send(fixture, "anna", &request).await;
+        responses.extend(pages(fixture, &request, &response).await);
+        responses.push((request, response));
     }
-    answers
+    responses
 }
 
-/// The pages behind a first one, to the last.
-async fn pages(world: &World, request: &Request, first: &Answer) -> Vec<(Request, Answer)> {
+/// Reads the pages after the first one.
+async fn pages(fixture: &Fixture, request: &Request, first: &TestResponse) -> Vec<(Request, TestResponse)> {
     let What::Http { method, path, kind, body } = &request.what else { return Vec::new() };
     let (mut pages, mut page) = (Vec::new(), first.clone());
     while page.status == 200
-        && let Ok(shown) = serde_json::from_str::<Value>(page.body.lines().last().unwrap_or_default())
+        && let Ok(output) = serde_json::from_str::<Value>(page.body.lines().last().unwrap_or_default())
     {
-        let is_over = shown["groups"].as_object().is_none_or(serde_json::Map::is_empty);
-        let (parameter, token) = match (shown["next"].as_str(), shown["continuationToken"].as_str()) {
+        let is_over = output["groups"].as_object().is_none_or(serde_json::Map::is_empty);
+        let (parameter, token) = match (output["next"].as_str(), output["continuationToken"].as_str()) {
             (Some(next), _) => ("after", next),
             (_, Some(token)) if !is_over => ("continuationToken", token),
             _ => break,
         };
         let request = Request::http(method, format!("{path}&{parameter}={token}"), kind, body.clone());
-        page = send(world, "anna", &request).await;
+        page = send(fixture, "anna", &request).await;
         assert_eq!(page.status, 200, "a token is good where it was given: {}", request.line);
-        // a token in a request says nothing that the caller knew
+        // a token in a request reveals nothing to its sender
         pages.push((Request { line: path.clone(), ..request }, page.clone()));
         assert!(pages.len() < 100, "a list ends: {}", page.body);
     }
     pages
 }
 
-/// Asks as the caller about one thing. Making a group on Java's face tells whether it is there, as Java's does.
-pub(super) async fn about(world: &World, thing: &Thing) -> Vec<(Request, Answer)> {
-    let mut answers = Vec::new();
+/// Sends every request about one item. Creating a group over REST v1 reveals whether it exists, as on the
+/// Java server.
+pub(super) async fn about(fixture: &Fixture, thing: &Thing) -> Vec<(Request, TestResponse)> {
+    let mut responses = Vec::new();
     for request in naming(thing) {
         if request.line.starts_with("POST /v1/groups?") {
             continue;
         }
-        let answer = send(world, "anna", &request).await;
-        answers.push((request, answer));
+        let response = send(fixture, "anna", &request).await;
+        responses.push((request, response));
     }
-    answers
+    responses
 }
 
-/// The same request about another thing, whose name is as long.
-pub(super) async fn again(world: &World, request: &Request, thing: &Thing, other: &Thing) -> Answer {
+/// Sends the same request about another item with a name of the same length.
+pub(super) async fn again(
+    fixture: &Fixture,
+    request: &Request,
+    thing: &Thing,
+    other: &Thing,
+) -> TestResponse {
     let (from, to) = (thing.name(), other.name());
     let pointer = |name: &str| hex::encode(name.as_bytes());
     let replace = |text: &str| text.replace(from, to).replace(&pointer(from), &pointer(to));
@@ -189,17 +196,17 @@ pub(super) async fn again(world: &World, request: &Request, thing: &Thing, other
             What::Grpc { path: path.clone(), messages: messages.iter().map(bytes).collect() }
         }
     };
-    send(world, "anna", &Request { line: replace(&request.line), what }).await
+    send(fixture, "anna", &Request { line: replace(&request.line), what }).await
 }
 
-async fn send(world: &World, user: &str, request: &Request) -> Answer {
+async fn send(fixture: &Fixture, user: &str, request: &Request) -> TestResponse {
     match &request.what {
-        What::Http { method, path, kind, body } => http(world, user, method, path, kind, body).await,
-        What::Grpc { path, messages } => grpc(world, user, path, messages.clone()).await,
+        What::Http { method, path, kind, body } => http(fixture, user, method, path, kind, body).await,
+        What::Grpc { path, messages } => grpc(fixture, user, path, messages.clone()).await,
     }
 }
 
-/// An answer that goes on is read as far as to what everybody may see.
+/// A streaming response is read up to what everybody may see.
 fn is_enough(path: &str, read: &[u8]) -> bool {
     let text = String::from_utf8_lossy(read);
     match path {
@@ -211,16 +218,16 @@ fn is_enough(path: &str, read: &[u8]) -> bool {
 }
 
 pub(super) async fn http(
-    world: &World,
+    fixture: &Fixture,
     user: &str,
     method: &str,
     path: &str,
     kind: &str,
     body: &str,
-) -> Answer {
-    let url = format!("http://{}{path}", world.address);
-    let mut request = world.client.request(method.parse().unwrap(), url);
-    request = request.header("Authorization", World::authorization(user));
+) -> TestResponse {
+    let url = format!("http://{}{path}", fixture.address);
+    let mut request = fixture.client.request(method.parse().unwrap(), url);
+    request = request.header("Authorization", Fixture::authorization(user));
     if !body.is_empty() {
         request = request.header("Content-Type", kind).body(body.to_owned());
     }
@@ -239,12 +246,12 @@ pub(super) async fn http(
             break;
         }
     }
-    let mut answer = Answer::new(status, [head.as_bytes(), b"\n", &read].concat());
-    answer.body = String::from_utf8_lossy(&read).into_owned();
-    answer
+    let mut response = TestResponse::new(status, [head.as_bytes(), b"\n", &read].concat());
+    response.body = String::from_utf8_lossy(&read).into_owned();
+    response
 }
 
-/// Messages as bytes: nothing that an answer holds is left out by who decodes it.
+/// Messages as raw bytes, so that decoding drops nothing.
 #[derive(Clone, Default)]
 struct Raw;
 
@@ -284,42 +291,42 @@ impl Decoder for Raw {
     }
 }
 
-async fn grpc(world: &World, user: &str, path: &str, messages: Vec<Vec<u8>>) -> Answer {
-    let channel = Endpoint::from_shared(format!("http://{}", world.address)).unwrap().connect_lazy();
+async fn grpc(fixture: &Fixture, user: &str, path: &str, messages: Vec<Vec<u8>>) -> TestResponse {
+    let channel = Endpoint::from_shared(format!("http://{}", fixture.address)).unwrap().connect_lazy();
     let mut client = tonic::client::Grpc::new(channel);
     client.ready().await.unwrap();
     let mut request = GrpcRequest::new(stream::iter(messages));
-    request.metadata_mut().insert("authorization", World::authorization(user).parse().unwrap());
+    request.metadata_mut().insert("authorization", Fixture::authorization(user).parse().unwrap());
     let mut read = Vec::new();
-    let told = |status: Status, mut read: Vec<u8>| {
+    let result = |status: Status, mut read: Vec<u8>| {
         read.extend_from_slice(status.message().as_bytes());
         read.extend_from_slice(status.details());
-        Answer::new(status.code() as i32, read)
+        TestResponse::new(status.code() as i32, read)
     };
     let mut replies = match client.streaming(request, path.parse().unwrap(), Raw).await {
         Ok(replies) => replies.into_inner(),
-        Err(status) => return told(status, read),
+        Err(status) => return result(status, read),
     };
     loop {
         match replies.message().await {
-            // a transaction's number, which is another each time
+            // a transaction's id, which always differs
             Ok(Some(message)) if path.ends_with("/Transact") && read.is_empty() && message.len() < 30 => {}
             Ok(Some(message)) => read.extend_from_slice(&message),
-            Ok(None) => return Answer::new(0, read),
-            Err(status) => return told(status, read),
+            Ok(None) => return TestResponse::new(0, read),
+            Err(status) => return result(status, read),
         }
         if is_enough(path, &read) {
-            return Answer::new(0, read);
+            return TestResponse::new(0, read);
         }
     }
 }
 
-/// Where the feed of changes ends now.
-pub(super) async fn end_of_changes(world: &World) -> String {
-    let channel = Endpoint::from_shared(format!("http://{}", world.address)).unwrap().connect_lazy();
+/// The current end of the changelog.
+pub(super) async fn end_of_changes(fixture: &Fixture) -> String {
+    let channel = Endpoint::from_shared(format!("http://{}", fixture.address)).unwrap().connect_lazy();
     let mut client = reg::schema_registry_client::SchemaRegistryClient::new(channel);
     let mut request = GrpcRequest::new(reg::WatchRequest { from: None });
-    request.metadata_mut().insert("authorization", World::authorization("admin").parse().unwrap());
+    request.metadata_mut().insert("authorization", Fixture::authorization("admin").parse().unwrap());
     let mut replies = client.watch(request).await.unwrap().into_inner();
     replies.message().await.unwrap().unwrap().place
 }
@@ -333,13 +340,13 @@ fn avro(thing: &Thing) -> (String, String) {
     (name.clone(), text)
 }
 
-/// The bodies of both REST faces, by what they describe.
+/// The bodies for both REST APIs, by their kind.
 fn body(thing: &Thing, kind: &str) -> String {
     let Thing::Group { id, .. } = thing else { return String::new() };
     let (name, text) = avro(thing);
     let format = json!({ "serializationFormat": "Avro" });
     let schema = json!({ "type": name, "serializationFormat": format, "schemaData": BASE64.encode(&text), "properties": {} });
-    // a schema that the group refuses, with reasons
+    // an incompatible schema
     let other = json!({ "type": name, "serializationFormat": format, "properties": {},
         "schemaData": BASE64.encode(format!(r#"{{"type":"record","name":"{name}","fields":[{{"name":"asked","type":"int"}}]}}"#)) });
     let version = json!({ "type": name, "serializationFormat": "Avro", "version": 0, "id": 0 });
@@ -362,7 +369,7 @@ fn body(thing: &Thing, kind: &str) -> String {
     .to_string()
 }
 
-/// Every request that names a thing, on every face.
+/// Every request that names an item, in every API.
 fn naming(thing: &Thing) -> Vec<Request> {
     let mut requests = Vec::new();
     if let Thing::Group { id, .. } = thing {
@@ -393,11 +400,11 @@ fn rest_v1(thing: &Thing, id: &GroupId) -> Vec<Request> {
             (_, "/v1/groups/{group}/schemas/versions/validate") => &["Validate"],
             (_, "/v1/groups/{group}/encodings") => &["GetEncodingId"],
             (_, "/v1/groups/{group}/codecTypes") => &["NewCodec"],
-            other => panic!("nobody asks {other:?}"),
+            other => panic!("no request for {other:?}"),
         };
         for kind in kinds {
             let body = if kind.is_empty() { String::new() } else { body(thing, kind) };
-            // the list of groups is no list of one group
+            // the list of groups names no group
             if *template != "/v1/groups" || *method != "GET" {
                 requests.push(Request::http(method, path.clone(), "application/json", body));
             }
@@ -406,7 +413,7 @@ fn rest_v1(thing: &Thing, id: &GroupId) -> Vec<Request> {
     requests
 }
 
-/// What the document describes.
+/// The operations of the document.
 fn operations() -> Vec<(String, String, Value)> {
     let document = kulya_server::rest::v2::document();
     let paths = document["paths"].as_object().unwrap().clone();
@@ -473,8 +480,8 @@ fn rest_v2(thing: &Thing) -> Vec<Request> {
     requests
 }
 
-/// Every request that names nothing, or a namespace: lists, searches, exports, changes, an import.
-fn lists(world: &World) -> Vec<Request> {
+/// Every request that names no item: lists, searches, exports, changes, an import.
+fn lists(fixture: &Fixture) -> Vec<Request> {
     let mut requests = Vec::new();
     let namespaces = [None, Some(""), Some("ns-a"), Some("ns-b")];
     let of = |namespace: Option<&str>| namespace.map(|it| format!("&namespace={it}")).unwrap_or_default();
@@ -491,9 +498,9 @@ fn lists(world: &World) -> Vec<Request> {
                 }
                 "exportRegistry" => (format!("?{}", query.trim_start_matches('&')), String::new()),
                 "importRegistry" => ("?existing=skip".to_owned(), import()),
-                "followChanges" => (format!("?from={}", world.place), String::new()),
+                "followChanges" => (format!("?from={}", fixture.place), String::new()),
                 _ if path.starts_with("/health") => (String::new(), String::new()),
-                other => panic!("nobody asks {other}"),
+                other => panic!("no request for {other}"),
             };
             let kind = if path == "/v2/import" { "application/x-ndjson" } else { "application/json" };
             requests.push(Request::http(&method, format!("{path}{query}"), kind, body));
@@ -514,7 +521,7 @@ fn lists(world: &World) -> Vec<Request> {
                     reg::SearchRequest { namespace, field, page, ..Default::default() }.encode_to_vec()
                 }
                 "Export" => reg::ExportRequest { namespace }.encode_to_vec(),
-                "Watch" => reg::WatchRequest { from: Some(world.place.clone()) }.encode_to_vec(),
+                "Watch" => reg::WatchRequest { from: Some(fixture.place.clone()) }.encode_to_vec(),
                 "ListScopes" => v1::ListScopesRequest {}.encode_to_vec(),
                 "Describe" if is_registry => reg::DescribeRequest {}.encode_to_vec(),
                 "Describe" => v1::DescribeRequest {}.encode_to_vec(),
@@ -526,7 +533,7 @@ fn lists(world: &World) -> Vec<Request> {
     requests
 }
 
-/// One group that is there in every namespace, under names that the request says itself.
+/// An import of one group.
 fn import() -> String {
     [
         r#"{"line":"begin","kulyaRegistryExport":1}"#,
@@ -536,7 +543,7 @@ fn import() -> String {
     .join("\n")
 }
 
-/// Every call of the services, as their descriptors name them.
+/// Every call of the services, from their descriptors.
 fn services() -> Vec<String> {
     let mut calls = Vec::new();
     for descriptor in [kulya_wire::DESCRIPTOR, kulya_wire::registry::DESCRIPTOR] {
@@ -552,15 +559,15 @@ fn services() -> Vec<String> {
     calls
 }
 
-/// What is sent with a call about a thing: nothing for a call that is about none of its kind.
+/// The messages of a call about an item: none for a call about another kind of item.
 fn messages(thing: &Thing, call: &str, is_registry: bool) -> Vec<Vec<Vec<u8>>> {
     let one = |message: Vec<u8>| vec![vec![message]];
     match thing {
         Thing::Group { id, .. } if is_registry => of_group(thing, id, call),
         Thing::Scope { name, .. } if !is_registry => {
-            let asked = v1::ScopeRequest { scope: name.clone(), call: None }.encode_to_vec();
+            let request = v1::ScopeRequest { scope: name.clone(), call: None }.encode_to_vec();
             if ["CreateScope", "DeleteScope", "ListStreams", "ListTables"].contains(&call) {
-                one(asked)
+                one(request)
             } else {
                 Vec::new()
             }
@@ -594,7 +601,7 @@ fn of_group(thing: &Thing, id: &GroupId, call: &str) -> Vec<Vec<Vec<u8>>> {
         allow_multiple_types: true,
         ..Default::default()
     });
-    let asked = |schema| reg::SchemaRequest { group: group.clone(), schema }.encode_to_vec();
+    let request = |schema| reg::SchemaRequest { group: group.clone(), schema }.encode_to_vec();
     let of_id = reg::SchemaIdRequest { group: group.clone(), id: 0 };
     let of_group = reg::GroupRequest { group: group.clone() };
     let of_type = reg::SchemasRequest { group: group.clone(), r#type: None };
@@ -605,8 +612,8 @@ fn of_group(thing: &Thing, id: &GroupId, call: &str) -> Vec<Vec<Vec<u8>>> {
             let labels = Some(reg::Labels::default());
             reg::ChangeGroupRequest { group, labels, ..Default::default() }.encode_to_vec()
         }
-        "AddSchema" | "CanRead" => return vec![vec![asked(schema(text))], vec![asked(other())]],
-        "FindSchema" => asked(schema(text)),
+        "AddSchema" | "CanRead" => return vec![vec![request(schema(text))], vec![request(other())]],
+        "FindSchema" => request(schema(text)),
         "Check" => reg::CheckRequest { group, schema: other(), ..Default::default() }.encode_to_vec(),
         "LatestSchemas" | "ListSchemas" => of_type.encode_to_vec(),
         "ListVersions" => reg::ListVersionsRequest { group, ..Default::default() }.encode_to_vec(),
@@ -640,9 +647,9 @@ fn of_group(thing: &Thing, id: &GroupId, call: &str) -> Vec<Vec<Vec<u8>>> {
             let message = |request| reg::ImportRequest { request: Some(request) }.encode_to_vec();
             return vec![requests.map(message).collect()];
         }
-        // of no group
+        // not about a group
         "Describe" | "ListNamespaces" | "ListGroups" | "Search" | "Export" | "Watch" => return Vec::new(),
-        other => panic!("nobody asks {other} of the registry"),
+        other => panic!("no request for {other} of the registry"),
     }]]
 }
 
@@ -684,13 +691,13 @@ fn of_stream(scope: &str, name: &str, event: &str, call: &str) -> Vec<Vec<Vec<u8
             let what = events().map(v1::transact_request::What::Stage);
             v1::TransactRequest { what }.encode_to_vec()
         }
-        // of what only its owner can name
+        // about ids that only their owner knows
         "LastEventNumber" => v1::WriterRequest { writer: vec![1; 16].into() }.encode_to_vec(),
         "Outcome" => v1::TransactionRequest { transaction: vec![1; 16].into() }.encode_to_vec(),
-        // of scopes and tables
+        // about scopes and tables
         "Describe" | "CreateScope" | "ListScopes" | "DeleteScope" | "ListStreams" | "CreateTable"
         | "ListTables" | "DeleteTable" | "GetEntry" | "Scan" => return Vec::new(),
-        other => panic!("nobody asks {other} of the store"),
+        other => panic!("no request for {other} of the store"),
     }]]
 }
 

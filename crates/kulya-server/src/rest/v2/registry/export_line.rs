@@ -1,16 +1,15 @@
-//! A line of an export as somebody sends it back: read as it is documented, and in no other way. `ExportLine` itself has the
-//! word that says what it is among its members, which serde reads through a buffer that takes lists for objects; here the
-//! word stands around them.
+//! Parsing a line of an import, strictly as it is documented. `ExportLine` itself is internally tagged, which
+//! serde parses through a buffer that accepts arrays for objects; here the tag is moved around the members.
 
-use crate::strict::{self, Unknown};
+use crate::strict::{self, UnknownFields};
 use kulya_registry_api::administration::ExportLine;
 use kulya_schema::{CodecType, Compatibility, GroupProperties, SchemaInfo, VersionInfo};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
-/// The member that says what a line is.
-const WORD: &str = "line";
+/// The member that is the tag.
+const TAG: &str = "line";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "camelCase")]
@@ -44,15 +43,16 @@ enum Line {
     },
 }
 
-/// Reads a line.
+/// Parses a line.
 ///
 /// # Errors
-/// What is wrong, and where.
-pub(super) fn read(text: &str) -> Result<ExportLine, String> {
-    let mut members: BTreeMap<String, Box<RawValue>> = strict::json(text.as_bytes(), Unknown::Refused)?;
-    let word = members.remove(WORD).ok_or("member `line` is missing: it says what the line is")?;
+/// The line is invalid: the text says where.
+pub(super) fn parse(text: &str) -> Result<ExportLine, String> {
+    let mut members: BTreeMap<String, Box<RawValue>> =
+        strict::from_json(text.as_bytes(), UnknownFields::Reject)?;
+    let tag = members.remove(TAG).ok_or("member `line` is missing: it is the kind of the line")?;
     let members = serde_json::to_string(&members).map_err(|error| error.to_string())?;
-    Ok(match strict::json(format!("{{{word}:{members}}}").as_bytes(), Unknown::Refused)? {
+    Ok(match strict::from_json(format!("{{{tag}:{members}}}").as_bytes(), UnknownFields::Reject)? {
         Line::Begin { kulya_registry_export } => ExportLine::Begin { kulya_registry_export },
         Line::Group { namespace, group, properties, codecs, schemas, encodings } => {
             ExportLine::Group { namespace, group, properties, codecs, schemas, encodings }
@@ -72,20 +72,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read() {
+    fn exported_lines_are_parsed() {
         let codec = CodecType { name: "application/x-snappy".into(), properties: BTreeMap::new() };
         for line in [
             ExportLine::Begin { kulya_registry_export: 1 },
             ExportLine::Encoding { encoding_id: 1, schema_id: 2, codec_type: codec },
             ExportLine::End { groups: 7 },
         ] {
-            assert_eq!(read(&serde_json::to_string(&line).unwrap()), Ok(line));
+            assert_eq!(parse(&serde_json::to_string(&line).unwrap()), Ok(line));
         }
     }
 
     #[test]
-    fn what_is_not_documented_is_refused() {
-        for (wrong, why) in [
+    fn undocumented_lines_are_rejected() {
+        for (invalid, message) in [
             (r#"["begin",1]"#, "sequence"),
             (r#"{"kulyaRegistryExport":1}"#, "`line` is missing"),
             (r#"{"line":"begin","kulyaRegistryExport":1,"more":2}"#, "`more`"),
@@ -95,8 +95,8 @@ mod tests {
             (r#"{"line":"encoding","encodingId":1,"schemaId":2,"codecType":["snappy",{}]}"#, "sequence"),
             (r#"{"line":"end","groups":1.5}"#, "groups"),
         ] {
-            let said = read(wrong).unwrap_err();
-            assert!(said.contains(why), "{wrong}: {said}");
+            let error = parse(invalid).unwrap_err();
+            assert!(error.contains(message), "{invalid}: {error}");
         }
     }
 }

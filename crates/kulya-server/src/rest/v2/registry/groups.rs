@@ -1,9 +1,9 @@
-//! Namespaces, groups, codecs and encodings.
+//! The endpoints of namespaces, groups, codecs and encodings.
 
-use super::super::Seen;
-use super::super::ask::{Json, Path, Query};
-use super::super::refusal::Refusal;
-use super::{InNamespace, page};
+use super::super::error::ApiError;
+use super::super::extract::{Json, Path, Query};
+use super::super::state::CallerServices;
+use super::query::{InNamespace, Paging, page};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use kulya_registry_api::RegistryErrorKind;
@@ -14,25 +14,18 @@ use kulya_schema::{
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-type Answer<T> = Result<axum::Json<T>, Refusal>;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Paging {
-    pub(super) limit: Option<u32>,
-    pub(super) after: Option<String>,
-}
+type JsonResult<T> = Result<axum::Json<T>, ApiError>;
 
 pub(crate) async fn namespaces(
-    served: Seen,
+    services: CallerServices,
     Query(Paging { limit, after }): Query<Paging>,
-) -> Answer<Page<String>> {
-    Ok(axum::Json(served.registry.namespaces(&page(limit, after)).await?))
+) -> JsonResult<Page<String>> {
+    Ok(axum::Json(services.registry.namespaces(&page(limit, after)).await?))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Listing {
+pub(crate) struct ListParameters {
     #[serde(default)]
     namespace: String,
     limit: Option<u32>,
@@ -40,31 +33,31 @@ pub(crate) struct Listing {
 }
 
 #[derive(Serialize)]
-pub(crate) struct Listed {
+pub(crate) struct GroupItem {
     namespace: String,
     group: String,
     properties: GroupProperties,
 }
 
 pub(crate) async fn list(
-    served: Seen,
-    Query(Listing { namespace, limit, after }): Query<Listing>,
-) -> Answer<Page<Listed>> {
-    let Page { items, next } = served.registry.groups_page(&namespace, &page(limit, after)).await?;
-    let listed = items.into_iter().map(|(id, properties)| Listed {
+    services: CallerServices,
+    Query(ListParameters { namespace, limit, after }): Query<ListParameters>,
+) -> JsonResult<Page<GroupItem>> {
+    let Page { items, next } = services.registry.groups_page(&namespace, &page(limit, after)).await?;
+    let groups = items.into_iter().map(|(id, properties)| GroupItem {
         namespace: id.namespace,
         group: id.name,
         properties,
     });
-    Ok(axum::Json(Page { items: listed.collect(), next }))
+    Ok(axum::Json(Page { items: groups.collect(), next }))
 }
 
 pub(crate) async fn get(
-    served: Seen,
+    services: CallerServices,
     Path(group): Path<String>,
     Query(namespace): Query<InNamespace>,
-) -> Answer<GroupProperties> {
-    Ok(axum::Json(served.registry.group(&namespace.group(group)).await?))
+) -> JsonResult<GroupProperties> {
+    Ok(axum::Json(services.registry.group(&namespace.group(group)).await?))
 }
 
 #[derive(Deserialize)]
@@ -78,63 +71,63 @@ pub(crate) struct NewGroup {
     properties: BTreeMap<String, String>,
 }
 
-/// How often a group that others remove meanwhile is made.
-const MOST_TRIES: u32 = 16;
+/// Attempts to create a group that is deleted concurrently.
+const MAX_ATTEMPTS: u32 = 16;
 
-/// May be repeated: it makes the group, or finds that it is so.
+/// Idempotent: creates the group, or finds it with the same properties.
 pub(crate) async fn create(
-    served: Seen,
+    services: CallerServices,
     Path(group): Path<String>,
     Query(namespace): Query<InNamespace>,
     Json(NewGroup { serialization_format, compatibility, allow_multiple_types, properties }): Json<NewGroup>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let group = namespace.group(group);
-    let wanted = GroupProperties {
+    let requested = GroupProperties {
         properties,
         ..GroupProperties::new(serialization_format, compatibility, allow_multiple_types)
     };
-    let mut tries = 0;
-    let found = loop {
-        if served.registry.create_group(&group, wanted.clone()).await? {
-            return Ok((StatusCode::CREATED, axum::Json(wanted)).into_response());
+    let mut attempts = 0;
+    let existing = loop {
+        if services.registry.create_group(&group, requested.clone()).await? {
+            return Ok((StatusCode::CREATED, axum::Json(requested)).into_response());
         }
-        tries += 1;
-        match served.registry.group(&group).await {
-            // removed meanwhile, so it can be made
-            Err(error) if error.kind() == RegistryErrorKind::NotFound && tries < MOST_TRIES => {}
-            found => break found?,
+        attempts += 1;
+        match services.registry.group(&group).await {
+            // deleted meanwhile: create it
+            Err(error) if error.kind() == RegistryErrorKind::NotFound && attempts < MAX_ATTEMPTS => {}
+            result => break result?,
         }
     };
-    if found == wanted {
-        return Ok(axum::Json(wanted).into_response());
+    if existing == requested {
+        return Ok(axum::Json(requested).into_response());
     }
     let what =
-        format!("group {group} is there with other properties: change it with PATCH, or choose another name");
-    Err(Refusal::new(StatusCode::CONFLICT, "conflict", what))
+        format!("group {group} exists with other properties: change it with PATCH, or use another name");
+    Err(ApiError::new(StatusCode::CONFLICT, "conflict", what))
 }
 
 pub(crate) async fn change(
-    served: Seen,
+    services: CallerServices,
     Path(group): Path<String>,
     Query(namespace): Query<InNamespace>,
     Json(change): Json<GroupChange>,
-) -> Answer<GroupProperties> {
+) -> JsonResult<GroupProperties> {
     let group = namespace.group(group);
-    match served.registry.change_group(&group, change).await? {
+    match services.registry.change_group(&group, change).await? {
         Some(properties) => Ok(axum::Json(properties)),
         None => {
-            let what = format!("group {group} is not as `previous` says: read it again");
-            Err(Refusal::new(StatusCode::CONFLICT, "conflict", what))
+            let what = format!("group {group} differs from `previous`: read it again");
+            Err(ApiError::new(StatusCode::CONFLICT, "conflict", what))
         }
     }
 }
 
 pub(crate) async fn delete(
-    served: Seen,
+    services: CallerServices,
     Path(group): Path<String>,
     Query(namespace): Query<InNamespace>,
-) -> Result<StatusCode, Refusal> {
-    served.registry.delete_group(&namespace.group(group)).await?;
+) -> Result<StatusCode, ApiError> {
+    services.registry.delete_group(&namespace.group(group)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -144,11 +137,11 @@ pub(crate) struct Codecs {
 }
 
 pub(crate) async fn codecs(
-    served: Seen,
+    services: CallerServices,
     Path(group): Path<String>,
     Query(namespace): Query<InNamespace>,
-) -> Answer<Codecs> {
-    let codecs = served.registry.codec_types(&namespace.group(group)).await?;
+) -> JsonResult<Codecs> {
+    let codecs = services.registry.codec_types(&namespace.group(group)).await?;
     Ok(axum::Json(Codecs { codecs }))
 }
 
@@ -161,12 +154,12 @@ pub(crate) struct NewCodec {
 }
 
 pub(crate) async fn add_codec(
-    served: Seen,
+    services: CallerServices,
     Path(group): Path<String>,
     Query(namespace): Query<InNamespace>,
     Json(NewCodec { name, properties }): Json<NewCodec>,
-) -> Result<StatusCode, Refusal> {
-    served.registry.add_codec_type(&namespace.group(group), CodecType { name, properties }).await?;
+) -> Result<StatusCode, ApiError> {
+    services.registry.add_codec_type(&namespace.group(group), CodecType { name, properties }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -180,19 +173,19 @@ pub(crate) struct NewEncoding {
 }
 
 pub(crate) async fn encoding_id(
-    served: Seen,
+    services: CallerServices,
     Path(group): Path<String>,
     Query(namespace): Query<InNamespace>,
     Json(NewEncoding { version_info, codec }): Json<NewEncoding>,
-) -> Answer<EncodingId> {
+) -> JsonResult<EncodingId> {
     let group = namespace.group(group);
-    Ok(axum::Json(served.registry.encoding_id(&group, &version_info, &codec).await?))
+    Ok(axum::Json(services.registry.encoding_id(&group, &version_info, &codec).await?))
 }
 
 pub(crate) async fn encoding(
-    served: Seen,
+    services: CallerServices,
     Path((group, id)): Path<(String, u32)>,
     Query(namespace): Query<InNamespace>,
-) -> Answer<EncodingInfo> {
-    Ok(axum::Json(served.registry.encoding(&namespace.group(group), EncodingId(id)).await?))
+) -> JsonResult<EncodingInfo> {
+    Ok(axum::Json(services.registry.encoding(&namespace.group(group), EncodingId(id)).await?))
 }

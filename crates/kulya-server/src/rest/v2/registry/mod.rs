@@ -1,175 +1,206 @@
-//! The registry over REST v2: every operation of
-//! [`RegistryAdministration`](kulya_registry_api::administration::RegistryAdministration), and of writers and readers what a person
-//! asks for.
+//! The endpoints of the registry: every operation of
+//! [`RegistryAdministration`](kulya_registry_api::administration::RegistryAdministration), and those of serializers
+//! that are useful to people.
 //!
-//! | call | what |
+//! | request | description |
 //! |---|---|
-//! | `GET /v2/namespaces` | namespaces that hold groups, a page |
-//! | `GET /v2/groups?namespace=N` | a namespace's groups, a page |
-//! | `PUT /v2/groups/{group}` | makes a group: 201, or 200 when it was there and is so |
-//! | `GET` `PATCH` `DELETE /v2/groups/{group}` | its properties; changes policy or labels, while it is as `previous` says; removes it |
+//! | `GET /v2/namespaces` | lists the namespaces with groups, paged |
+//! | `GET /v2/groups?namespace=N` | lists a namespace's groups, paged |
+//! | `PUT /v2/groups/{group}` | creates a group: 201, or 200 if it exists with these properties |
+//! | `GET` `PATCH` `DELETE /v2/groups/{group}` | reads, changes or deletes it |
 //! | `POST /v2/groups/{group}/schemas` | adds a schema: 201, or 409 with every reason |
-//! | `POST /v2/groups/{group}/check` | the same without adding it, by any policy and rules |
-//! | `POST /v2/groups/{group}/find` `…/can-read` | a schema's version; whether it may read the group |
-//! | `GET /v2/groups/{group}/versions?type=T` | versions, deleted ones too, a page |
-//! | `GET /v2/groups/{group}/versions/id?format=F&type=T&version=N` | a version's id |
-//! | `GET` `DELETE /v2/groups/{group}/schemas/{id}` | a schema with its text; deletes it softly |
-//! | `GET /v2/groups/{group}/schemas/{id}/text` | the text alone |
-//! | `GET /v2/groups/{group}/compare?from=ID&to=ID` | what changed, and who reads whom |
-//! | `GET` `POST /v2/groups/{group}/codecs`, `POST …/encodings`, `GET …/encodings/{id}` | codecs and encodings |
-//! | `GET` `POST /v2/search` | live versions by group, type, format, field, a page |
-//! | `POST /v2/added-to?namespace=N` | the groups that hold a schema |
-//! | `GET /v2/export?namespace=N` `POST /v2/import?existing=skip` | all as JSON lines, and back |
-//! | `GET /v2/changes?from=PLACE` | changes as they come (server-sent events; `Last-Event-ID` goes on) |
+//! | `POST /v2/groups/{group}/check` | checks a schema without adding it, by any policy and rules |
+//! | `POST /v2/groups/{group}/find` `…/can-read` | finds a version; checks a reader |
+//! | `GET /v2/groups/{group}/versions?type=T` | lists versions, including deleted ones, paged |
+//! | `GET /v2/groups/{group}/versions/id?format=F&type=T&version=N` | returns a version's id |
+//! | `GET` `DELETE /v2/groups/{group}/schemas/{id}` | returns a schema with its text; soft-deletes it |
+//! | `GET /v2/groups/{group}/schemas/{id}/text` | returns the text alone |
+//! | `GET /v2/groups/{group}/compare?from=ID&to=ID` | compares two schemas |
+//! | `GET` `POST /v2/groups/{group}/codecs` | lists and adds codecs |
+//! | `POST /v2/groups/{group}/encodings` `GET …/encodings/{id}` | encoding ids |
+//! | `GET` `POST /v2/search` | searches live versions by group, type, format and field, paged |
+//! | `POST /v2/added-to?namespace=N` | lists the groups that contain a schema |
+//! | `GET /v2/export?namespace=N` `POST /v2/import?existing=skip` | exports and imports JSON lines |
+//! | `GET /v2/changes?from=POSITION` | follows changes (server-sent events; `Last-Event-ID` resumes) |
 //!
-//! A group's namespace is the query's `namespace`, as in v1; without it the default one is meant, so that no name is
-//! reserved. (Export and search without it mean all namespaces, and with an empty one the default.) Bodies are the nouns'
-//! own shapes (contract §1.2); a schema may also be given as JSON or text (`schema`) instead of base64 (`schemaData`).
+//! A group's namespace is in the query's `namespace`, as in REST v1; without it the default namespace is
+//! used, so that no name is reserved. (Export and search without it use all namespaces, and with an empty one
+//! the default.) Bodies are the JSON of the contract's types (§1.2); a schema may be JSON or text (`schema`)
+//! instead of base64 (`schemaData`).
 
-mod body;
 mod changes;
+mod export_import;
 mod export_line;
 mod groups;
-mod lines;
+mod json_lines;
+mod query;
+mod schema_body;
 mod schemas;
 mod search;
-mod transfer;
 
-use super::place::{AFTER, Content, LIMIT, NAMESPACE, Parameter, Place, U32};
+use super::endpoint::{AFTER, Content, Endpoint, LIMIT, NAMESPACE, Parameter, U32};
+use crate::endpoint::Access;
 use axum::http::Method;
-use kulya_registry_api::administration::PageRequest;
-use kulya_schema::GroupId;
-use serde::Deserialize;
-
-/// Items of a page when nothing else is asked for. The registry says how many are the most.
-const DEFAULT_LIMIT: usize = 100;
+use kulya_auth::operation::RegistryCall;
+use kulya_auth::permission::Permission::{Read, ReadUpdate};
 
 const TYPE: Parameter = Parameter::text("type", "the type's full name");
 
-pub(super) fn places() -> Vec<Place> {
+pub(super) fn endpoints() -> Vec<Endpoint> {
     use Content::{Events, Json, Lines, Nothing, Text};
+    use RegistryCall::{
+        AddCodec, AddSchema, AddedTo, CreateGroup, DeleteGroup, DeleteSchema, EncodingId, ListGroups,
+        ReadGroup, UpdateCompatibility,
+    };
+    let registry = Access::Registry;
     let (get, put, post) = (Method::GET, Method::PUT, Method::POST);
     let (patch, delete) = (Method::PATCH, Method::DELETE);
     vec![
-        Place::new(get.clone(), "/v2/namespaces", groups::namespaces)
-            .named("listNamespaces", "the namespaces that hold groups")
+        Endpoint::new(get.clone(), "/v2/namespaces", Access::Authenticated, groups::namespaces)
+            .audited_as("listNamespaces")
+            .documented("listNamespaces", "lists the namespaces that have groups")
             .query(&[LIMIT, AFTER])
-            .answers(200, "a page", Json("Namespaces")),
-        Place::new(get.clone(), "/v2/groups", groups::list)
-            .named("listGroups", "the groups of a namespace, in name order")
+            .response(200, "a page", Json("Namespaces")),
+        Endpoint::new(get.clone(), "/v2/groups", registry(ListGroups), groups::list)
+            .documented("listGroups", "lists the groups of a namespace, ordered by name")
             .query(&[NAMESPACE, LIMIT, AFTER])
-            .answers(200, "a page", Json("Groups")),
-        Place::new(get.clone(), "/v2/groups/{group}", groups::get)
-            .named("getGroup", "a group's properties")
+            .response(200, "a page", Json("Groups")),
+        Endpoint::new(get.clone(), "/v2/groups/{group}", registry(ReadGroup), groups::get)
+            .documented("getGroup", "returns a group's properties")
             .query(&[NAMESPACE])
-            .answers(200, "its properties", Json("GroupProperties"))
-            .refuses(&[404]),
-        Place::new(put, "/v2/groups/{group}", groups::create)
-            .named("createGroup", "makes a group")
+            .response(200, "its properties", Json("GroupProperties"))
+            .errors(&[404]),
+        Endpoint::new(put, "/v2/groups/{group}", registry(CreateGroup), groups::create)
+            .documented("createGroup", "creates a group")
             .query(&[NAMESPACE])
-            .takes(Json("NewGroup"))
-            .answers(201, "made", Json("GroupProperties"))
-            .answers(200, "there was one that is so", Json("GroupProperties"))
-            .refuses(&[409]),
-        Place::new(patch, "/v2/groups/{group}", groups::change)
-            .named("changeGroup", "changes a group's policy or labels")
+            .request(Json("NewGroup"))
+            .response(201, "created", Json("GroupProperties"))
+            .response(200, "exists already, with these properties", Json("GroupProperties"))
+            .errors(&[409]),
+        Endpoint::new(patch, "/v2/groups/{group}", registry(UpdateCompatibility), groups::change)
+            .audited_as("changeGroup")
+            .documented("changeGroup", "changes a group's policy or labels")
             .query(&[NAMESPACE])
-            .takes(Json("GroupChange"))
-            .answers(200, "its properties now", Json("GroupProperties"))
-            .refuses(&[404, 409]),
-        Place::new(delete.clone(), "/v2/groups/{group}", groups::delete)
-            .named("deleteGroup", "removes a group with all it has")
+            .request(Json("GroupChange"))
+            .response(200, "its new properties", Json("GroupProperties"))
+            .errors(&[404, 409]),
+        Endpoint::new(delete.clone(), "/v2/groups/{group}", registry(DeleteGroup), groups::delete)
+            .documented("deleteGroup", "deletes a group with its contents")
             .query(&[NAMESPACE])
-            .answers(204, "there is none of that name", Nothing),
-        Place::new(get.clone(), "/v2/groups/{group}/versions", schemas::versions)
-            .named("listVersions", "a group's versions in id order, deleted ones too")
+            .response(204, "deleted, or did not exist", Nothing),
+        Endpoint::new(get.clone(), "/v2/groups/{group}/versions", registry(ReadGroup), schemas::versions)
+            .documented("listVersions", "lists a group's versions ordered by id, including deleted ones")
             .query(&[NAMESPACE, TYPE, LIMIT, AFTER])
-            .answers(200, "a page", Json("Versions"))
-            .refuses(&[404]),
-        Place::new(get.clone(), "/v2/groups/{group}/versions/id", schemas::version_id)
-            .named("getVersionId", "the id of a version by its number")
+            .response(200, "a page", Json("Versions"))
+            .errors(&[404]),
+        Endpoint::new(
+            get.clone(),
+            "/v2/groups/{group}/versions/id",
+            registry(ReadGroup),
+            schemas::version_id,
+        )
+        .documented("getVersionId", "returns the id of a version by its number")
+        .query(&[
+            NAMESPACE,
+            Parameter::text("format", "the format's full name").required(),
+            Parameter::text("type", "the type's full name").required(),
+            Parameter::number("version", "the version's number within its type").required().constrained(U32),
+        ])
+        .response(200, "its id", Json("VersionId"))
+        .errors(&[404]),
+        Endpoint::new(post.clone(), "/v2/groups/{group}/schemas", registry(AddSchema), schemas::add)
+            .documented("addSchema", "registers a schema, or returns the registered one")
+            .query(&[NAMESPACE])
+            .request(Json("NewSchema"))
+            .response(201, "its version", Json("VersionInfo"))
+            .errors(&[404, 409, 417]),
+        Endpoint::new(get.clone(), "/v2/groups/{group}/schemas/{id}", registry(ReadGroup), schemas::get)
+            .documented("getSchema", "returns a schema by its id with its text, even if deleted")
+            .query(&[NAMESPACE])
+            .response(200, "the schema", Json("Schema"))
+            .errors(&[404]),
+        Endpoint::new(
+            get.clone(),
+            "/v2/groups/{group}/schemas/{id}/text",
+            registry(ReadGroup),
+            schemas::text,
+        )
+        .documented("getSchemaText", "returns a schema's text")
+        .query(&[NAMESPACE])
+        .response(200, "its text", Text)
+        .errors(&[404]),
+        Endpoint::new(delete, "/v2/groups/{group}/schemas/{id}", registry(DeleteSchema), schemas::delete)
+            .documented("deleteSchema", "soft-deletes a schema: it stays readable but is ignored in checks")
+            .query(&[NAMESPACE])
+            .response(204, "deleted", Nothing)
+            .errors(&[404]),
+        Endpoint::new(post.clone(), "/v2/groups/{group}/check", registry(ReadGroup), schemas::check)
+            .documented("checkSchema", "checks whether a schema could be added, with all reasons against it")
+            .query(&[NAMESPACE])
+            .request(Json("Check"))
+            .response(200, "the verdict", Json("Verdict"))
+            .errors(&[404, 417]),
+        Endpoint::new(post.clone(), "/v2/groups/{group}/find", registry(ReadGroup), schemas::find)
+            .documented("findSchema", "returns the version of a registered schema")
+            .query(&[NAMESPACE])
+            .request(Json("NewSchema"))
+            .response(200, "its version", Json("VersionInfo"))
+            .errors(&[404]),
+        Endpoint::new(post.clone(), "/v2/groups/{group}/can-read", registry(ReadGroup), schemas::can_read)
+            .documented(
+                "canRead",
+                "checks whether a schema can read the group's schemas, by the group's policy",
+            )
+            .query(&[NAMESPACE])
+            .request(Json("NewSchema"))
+            .response(200, "whether it can", Json("CanRead"))
+            .errors(&[404]),
+        Endpoint::new(get.clone(), "/v2/groups/{group}/compare", registry(ReadGroup), schemas::compare)
+            .documented("compareSchemas", "compares two schemas: changes, and which one can read the other")
             .query(&[
                 NAMESPACE,
-                Parameter::text("format", "the format's full name").needed(),
-                Parameter::text("type", "the type's full name").needed(),
-                Parameter::number("version", "the number among those of the type").needed().bounded(U32),
+                Parameter::number("from", "the earlier schema's id").required().constrained(U32),
+                Parameter::number("to", "the later schema's id").required().constrained(U32),
             ])
-            .answers(200, "its id", Json("VersionId"))
-            .refuses(&[404]),
-        Place::new(post.clone(), "/v2/groups/{group}/schemas", schemas::add)
-            .named("addSchema", "registers a schema, or finds it again")
+            .response(200, "the comparison", Json("Comparison"))
+            .errors(&[404]),
+        Endpoint::new(get.clone(), "/v2/groups/{group}/codecs", registry(ReadGroup), groups::codecs)
+            .documented("listCodecs", "lists the codecs that a group's readers need")
             .query(&[NAMESPACE])
-            .takes(Json("NewSchema"))
-            .answers(201, "its version", Json("VersionInfo"))
-            .refuses(&[404, 409, 417]),
-        Place::new(get.clone(), "/v2/groups/{group}/schemas/{id}", schemas::get)
-            .named("getSchema", "a schema by its id, deleted ones too, with its text")
+            .response(200, "all of them", Json("Codecs"))
+            .errors(&[404]),
+        Endpoint::new(post.clone(), "/v2/groups/{group}/codecs", registry(AddCodec), groups::add_codec)
+            .documented("addCodec", "adds a codec; an existing one of the same name is unchanged")
             .query(&[NAMESPACE])
-            .answers(200, "the schema", Json("Schema"))
-            .refuses(&[404]),
-        Place::new(get.clone(), "/v2/groups/{group}/schemas/{id}/text", schemas::text)
-            .named("getSchemaText", "a schema as a person reads it")
-            .query(&[NAMESPACE])
-            .answers(200, "its text", Text)
-            .refuses(&[404]),
-        Place::new(delete, "/v2/groups/{group}/schemas/{id}", schemas::delete)
-            .named("deleteSchema", "deletes a schema: it stays readable, and counts no more")
-            .query(&[NAMESPACE])
-            .answers(204, "it is deleted", Nothing)
-            .refuses(&[404]),
-        Place::new(post.clone(), "/v2/groups/{group}/check", schemas::check)
-            .named("checkSchema", "whether a schema could be added, and every reason why not")
-            .query(&[NAMESPACE])
-            .takes(Json("Check"))
-            .answers(200, "the verdict", Json("Verdict"))
-            .refuses(&[404, 417]),
-        Place::new(post.clone(), "/v2/groups/{group}/find", schemas::find)
-            .named("findSchema", "the version of a registered schema")
-            .query(&[NAMESPACE])
-            .takes(Json("NewSchema"))
-            .answers(200, "its version", Json("VersionInfo"))
-            .refuses(&[404]),
-        Place::new(post.clone(), "/v2/groups/{group}/can-read", schemas::can_read)
-            .named("canRead", "whether a schema may read the group, by the group's rule")
-            .query(&[NAMESPACE])
-            .takes(Json("NewSchema"))
-            .answers(200, "whether it may", Json("CanRead"))
-            .refuses(&[404]),
-        Place::new(get.clone(), "/v2/groups/{group}/compare", schemas::compare)
-            .named("compareSchemas", "what changed from one schema to another, and who reads whom")
+            .request(Json("NewCodec"))
+            .response(204, "added, or existed already", Nothing)
+            .errors(&[404]),
+        Endpoint::new(
+            post.clone(),
+            "/v2/groups/{group}/encodings",
+            registry(EncodingId),
+            groups::encoding_id,
+        )
+        .documented("getEncodingId", "returns the encoding id of a version and a codec, created on first use")
+        .query(&[NAMESPACE])
+        .request(Json("NewEncoding"))
+        .response(200, "the id", Json("EncodingId"))
+        .errors(&[404, 412]),
+        Endpoint::new(
+            get.clone(),
+            "/v2/groups/{group}/encodings/{id}",
+            registry(ReadGroup),
+            groups::encoding,
+        )
+        .documented("getEncoding", "returns the schema, version and codec of an encoding id")
+        .query(&[NAMESPACE])
+        .response(200, "schema, version and codec", Json("EncodingInfo"))
+        .errors(&[404]),
+        Endpoint::new(get.clone(), "/v2/search", Access::Namespace(Read), search::by_query)
+            .audited_as("search")
+            .documented("searchByQuery", "searches live versions, group by group")
             .query(&[
-                NAMESPACE,
-                Parameter::number("from", "the earlier schema's id").needed().bounded(U32),
-                Parameter::number("to", "the later schema's id").needed().bounded(U32),
-            ])
-            .answers(200, "the comparison", Json("Comparison"))
-            .refuses(&[404]),
-        Place::new(get.clone(), "/v2/groups/{group}/codecs", groups::codecs)
-            .named("listCodecs", "the codecs a group's readers must know")
-            .query(&[NAMESPACE])
-            .answers(200, "all of them", Json("Codecs"))
-            .refuses(&[404]),
-        Place::new(post.clone(), "/v2/groups/{group}/codecs", groups::add_codec)
-            .named("addCodec", "adds a codec; one of the same name stays as it was")
-            .query(&[NAMESPACE])
-            .takes(Json("NewCodec"))
-            .answers(204, "it is there", Nothing)
-            .refuses(&[404]),
-        Place::new(post.clone(), "/v2/groups/{group}/encodings", groups::encoding_id)
-            .named("getEncodingId", "the encoding id of a version and a codec, made on first use")
-            .query(&[NAMESPACE])
-            .takes(Json("NewEncoding"))
-            .answers(200, "the id", Json("EncodingId"))
-            .refuses(&[404, 412]),
-        Place::new(get.clone(), "/v2/groups/{group}/encodings/{id}", groups::encoding)
-            .named("getEncoding", "what an encoding id stands for")
-            .query(&[NAMESPACE])
-            .answers(200, "schema, version and codec", Json("EncodingInfo"))
-            .refuses(&[404]),
-        Place::new(get.clone(), "/v2/search", search::by_query)
-            .named("searchByQuery", "live versions that a search names, group by group")
-            .query(&[
-                Parameter::text("namespace", "only in this namespace; left out for all"),
+                Parameter::text("namespace", "the namespace; absent for all"),
                 Parameter::text("group", "a part of the group's name"),
                 Parameter::text("type", "a part of the type's name"),
                 Parameter::text("format", "the format"),
@@ -178,57 +209,46 @@ pub(super) fn places() -> Vec<Place> {
                 LIMIT,
                 AFTER,
             ])
-            .answers(200, "a page", Json("FoundPage")),
-        Place::new(post.clone(), "/v2/search", search::by_body)
-            .named("search", "the same")
+            .response(200, "a page", Json("FoundPage")),
+        Endpoint::new(post.clone(), "/v2/search", Access::Authenticated, search::by_body)
+            .audited_as("search")
+            .documented("search", "searches live versions, group by group")
             .query(&[LIMIT, AFTER])
-            .takes(Json("Search"))
-            .answers(200, "a page", Json("FoundPage")),
-        Place::new(post.clone(), "/v2/added-to", search::added_to)
-            .named("addedTo", "the groups of a namespace that hold a schema")
+            .request(Json("Search"))
+            .response(200, "a page", Json("FoundPage")),
+        Endpoint::new(post.clone(), "/v2/added-to", registry(AddedTo), search::added_to)
+            .documented("addedTo", "lists the groups of a namespace that contain a schema")
             .query(&[NAMESPACE])
-            .takes(Json("NewSchema"))
-            .answers(200, "its version in each", Json("AddedTo")),
-        Place::new(get.clone(), "/v2/export", transfer::export)
-            .named("exportRegistry", "everything of a namespace, or of all")
-            .query(&[Parameter::text("namespace", "only this namespace; left out for all")])
-            .answers(
+            .request(Json("NewSchema"))
+            .response(200, "its version in each", Json("AddedTo")),
+        Endpoint::new(get.clone(), "/v2/export", Access::Namespace(Read), export_import::export)
+            .audited_as("export")
+            .long()
+            .documented("exportRegistry", "exports a namespace, or all")
+            .query(&[Parameter::text("namespace", "the namespace; absent for all")])
+            .response(
                 200,
-                "its lines; without the last one, `end`, the export is cut short",
+                "its lines; without the last line, `end`, the export is incomplete",
                 Lines("ExportLine"),
             ),
-        Place::new(post, "/v2/import", transfer::import)
-            .named("importRegistry", "takes in what an export gave; each group appears as a whole")
+        Endpoint::new(post, "/v2/import", Access::Everything(ReadUpdate), export_import::import)
+            .audited_as("import")
+            .long()
+            .documented("importRegistry", "imports an export; each group is imported atomically")
             .query(&[Parameter::text(
                 "existing",
-                "what is done with a group that is there: `refuse` (taken when it is left out) or `skip`",
+                "what to do with an existing group: `refuse` (the default) or `skip`",
             )])
-            .takes(Lines("ExportLine"))
-            .answers(200, "what was done", Json("Imported"))
-            .refuses(&[409]),
-        Place::new(get, "/v2/changes", changes::follow)
-            .named("followChanges", "changes as they come; an event's id is the place behind it")
-            .query(&[Parameter::text("from", "the place of a change: go on behind it; left out for now")])
+            .request(Lines("ExportLine"))
+            .response(200, "the imported counts", Json("Imported"))
+            .errors(&[409]),
+        Endpoint::new(get, "/v2/changes", Access::Everything(Read), changes::follow)
+            .audited_as("changes")
+            .long()
+            .documented("followChanges", "follows changes; an event's id is the position after it")
+            .query(&[Parameter::text("from", "the position after which to start; absent for the end")])
             .headers(&[Parameter::text("Last-Event-ID", "the same, as browsers send it")])
-            .answers(200, "the feed", Events("Change"))
-            .refuses(&[410]),
+            .response(200, "the changes", Events("Change"))
+            .errors(&[410]),
     ]
-}
-
-/// The query of a place that asks for nothing but a namespace.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct InNamespace {
-    #[serde(default)]
-    namespace: String,
-}
-
-impl InNamespace {
-    fn group(self, name: String) -> GroupId {
-        GroupId::new(self.namespace, name)
-    }
-}
-
-fn page(limit: Option<u32>, after: Option<String>) -> PageRequest {
-    PageRequest::after(after.unwrap_or_default(), limit.map_or(DEFAULT_LIMIT, |limit| limit as usize))
 }

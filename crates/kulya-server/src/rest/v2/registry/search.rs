@@ -1,22 +1,21 @@
-//! Search, by the query or by a body, and the groups that hold a schema.
+//! The endpoints of search, and of the groups that contain a schema.
 
-use super::super::Seen;
-use super::super::ask::{Json, Query};
-use super::super::refusal::Refusal;
-use super::body::SchemaBody;
-use super::groups::Paging;
-use super::{InNamespace, page};
-use crate::door::Visit;
-use kulya_guard::acl::Permission;
-use kulya_guard::operation;
+use super::super::error::ApiError;
+use super::super::extract::{Json, Query};
+use super::super::state::CallerServices;
+use super::query::{InNamespace, Paging, page};
+use super::schema_body::SchemaBody;
+use crate::middleware::RequestContext;
+use kulya_auth::operation;
+use kulya_auth::permission::Permission;
 use kulya_registry_api::administration::{self, Found, Page, Search};
 use serde::{Deserialize, Serialize};
 
-type Answer<T> = Result<axum::Json<T>, Refusal>;
+type JsonResult<T> = Result<axum::Json<T>, ApiError>;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Searching {
+pub(crate) struct SearchParameters {
     namespace: Option<String>,
     group: Option<String>,
     r#type: Option<String>,
@@ -28,22 +27,29 @@ pub(crate) struct Searching {
     after: Option<String>,
 }
 
-pub(crate) async fn by_query(served: Seen, Query(asked): Query<Searching>) -> Answer<Page<Found>> {
-    let Searching { namespace, group, r#type: type_name, format, field, all_versions, limit, after } = asked;
+pub(crate) async fn by_query(
+    services: CallerServices,
+    Query(parameters): Query<SearchParameters>,
+) -> JsonResult<Page<Found>> {
+    let SearchParameters { namespace, group, r#type: type_name, format, field, all_versions, limit, after } =
+        parameters;
     let search = Search { namespace, group, type_name, format, field, all_versions };
-    Ok(axum::Json(served.registry.search(&search, &page(limit, after)).await?))
+    Ok(axum::Json(services.registry.search(&search, &page(limit, after)).await?))
 }
 
 pub(crate) async fn by_body(
-    served: Seen,
-    visit: Visit,
+    services: CallerServices,
+    context: RequestContext,
     Query(paging): Query<Paging>,
     Json(search): Json<Search>,
-) -> Answer<Page<Found>> {
-    // the body says where, so the door could not ask
-    visit.allow(&operation::over(visit.names(), search.namespace.as_deref(), Permission::Read), false)?;
+) -> JsonResult<Page<Found>> {
+    // the namespace is in the body, so the middleware cannot check it
+    context.require(
+        &operation::namespace(context.names(), search.namespace.as_deref(), Permission::Read),
+        false,
+    )?;
     let Paging { limit, after } = paging;
-    Ok(axum::Json(served.registry.search(&search, &page(limit, after)).await?))
+    Ok(axum::Json(services.registry.search(&search, &page(limit, after)).await?))
 }
 
 #[derive(Serialize)]
@@ -52,10 +58,10 @@ pub(crate) struct AddedTo {
 }
 
 pub(crate) async fn added_to(
-    served: Seen,
+    services: CallerServices,
     Query(InNamespace { namespace }): Query<InNamespace>,
     Json(schema): Json<SchemaBody>,
-) -> Answer<AddedTo> {
-    let groups = served.registry.added_to(&namespace, schema.into_schema()?).await?;
+) -> JsonResult<AddedTo> {
+    let groups = services.registry.added_to(&namespace, schema.into_schema()?).await?;
     Ok(axum::Json(AddedTo { groups }))
 }

@@ -1,0 +1,158 @@
+//! `kulya cdc`: change data capture of one database, into a store or a file.
+
+use crate::address::Address;
+use crate::args::CdcArgs;
+use crate::progress::CaptureProgress;
+use crate::services::{Services, open_services, open_store};
+use crate::settings::Settings;
+use crate::shutdown;
+use anyhow::{Context, Result, bail};
+use kulya_cdc::{CdcResult, PostgresSettings, RecordingSink, Sink, StoreSink, Surroundings, Until};
+use kulya_registry_api::SchemaRegistry;
+use kulya_store::clock::{Clock, SystemClock};
+use std::sync::Arc;
+use std::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) async fn run(settings: Settings, args: CdcArgs) -> Result<()> {
+    let mut source = select_source(&settings.cdc, &args)?;
+    if args.postgres_password_file.is_some() {
+        source.password_file.clone_from(&args.postgres_password_file);
+    }
+    if let Ok(password) = std::env::var("KULYA_POSTGRES_PASSWORD") {
+        source.password = password;
+    }
+    let source = read_password_file(source)?;
+    let name = source.store_settings()?.name;
+    let until = if args.until_caught_up { Until::CaughtUp } else { Until::Stopped };
+    let stop = shutdown::on_service_signal()?;
+    let progress = CaptureProgress::new(&name);
+    let started = Instant::now();
+    if let Some(file) = &args.record {
+        let mut sink = RecordingSink::open(file)?;
+        run_into(&mut sink, source, until, Arc::new(SystemClock), &progress, stop).await?;
+    } else {
+        let address = Address::resolve(args.store, &settings)?;
+        let services = open_services(open_store(address, true).await?).await?;
+        run_capture(&services, source, until, &progress, stop).await?;
+        services.store.close().await?;
+    }
+    progress.finish(started);
+    Ok(())
+}
+
+/// Reads the source's password from its password file, if it has one.
+///
+/// # Errors
+/// An unreadable file.
+pub(crate) fn read_password_file(mut source: PostgresSettings) -> Result<PostgresSettings> {
+    if let Some(path) = &source.password_file {
+        let text = std::fs::read_to_string(path);
+        let text = text.with_context(|| format!("cannot read the password file {}", path.display()))?;
+        source.password = text.trim_end_matches(['\r', '\n']).to_owned();
+    }
+    Ok(source)
+}
+
+/// Captures a database's changes into a store, with schemas in its registry.
+///
+/// # Errors
+/// What the database, the store or the registry report.
+pub(crate) async fn run_capture(
+    services: &Services,
+    source: PostgresSettings,
+    until: Until,
+    progress: &CaptureProgress,
+    stop: CancellationToken,
+) -> CdcResult<()> {
+    let registry: Arc<dyn SchemaRegistry> = Arc::clone(&services.registry) as _;
+    let mut sink = StoreSink::new(Arc::clone(&services.store), registry, source.store_settings()?).await?;
+    run_into(&mut sink, source, until, Arc::clone(&services.clock), progress, stop).await
+}
+
+async fn run_into(
+    sink: &mut dyn Sink,
+    source: PostgresSettings,
+    until: Until,
+    clock: Arc<dyn Clock>,
+    progress: &CaptureProgress,
+    stop: CancellationToken,
+) -> CdcResult<()> {
+    let report = |event| progress.report(&event);
+    kulya_cdc::postgres::run(source, until, Surroundings { sink, clock, progress: &report, stop }).await
+}
+
+/// Selects the source of the settings file by `--name`, or the only one, and applies the flags to it.
+///
+/// # Errors
+/// No source at all, or several without `--name`.
+fn select_source(file: &[PostgresSettings], args: &CdcArgs) -> Result<PostgresSettings> {
+    let named = args.name.as_ref().and_then(|name| file.iter().find(|entry| entry.name == *name));
+    let mut source = match (named, &args.postgres, file) {
+        (Some(entry), ..) => entry.clone(),
+        (None, Some(_), _) => PostgresSettings::default(),
+        (None, None, [only]) if args.name.is_none() => only.clone(),
+        (None, None, []) => {
+            bail!("no database given: use --postgres URL, or a [[cdc]] section in kulya.toml")
+        }
+        (None, None, several) => {
+            let names: Vec<_> = several.iter().map(|entry| entry.name.as_str()).collect();
+            bail!("select a database of the settings file by --name: it has {}", names.join(", "))
+        }
+    };
+    let overrides = [
+        (&mut source.url, &args.postgres),
+        (&mut source.name, &args.name),
+        (&mut source.scope, &args.scope),
+        (&mut source.stream, &args.stream),
+        (&mut source.slot, &args.slot),
+        (&mut source.publication, &args.publication),
+    ];
+    for (setting, flag) in overrides {
+        if let Some(flag) = flag {
+            setting.clone_from(flag);
+        }
+    }
+    if !args.tables.is_empty() {
+        source.tables.clone_from(&args.tables);
+    }
+    source.segments = args.segments.unwrap_or(source.segments);
+    Ok(source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{Args, Command};
+    use clap::Parser;
+
+    fn selected(file: &[&str], words: &[&str]) -> Result<PostgresSettings> {
+        let entry = |name: &&str| PostgresSettings {
+            url: format!("postgres://file/{name}"),
+            name: (*name).to_owned(),
+            segments: 4,
+            ..Default::default()
+        };
+        let file: Vec<_> = file.iter().map(entry).collect();
+        let args = Args::parse_from(["kulya", "cdc"].iter().chain(words));
+        let Command::Cdc(args) = args.command else { panic!("not kulya cdc") };
+        select_source(&file, &args)
+    }
+
+    #[test]
+    fn flags_override_the_file() {
+        assert_eq!(selected(&["a"], &[]).unwrap().url, "postgres://file/a");
+        assert_eq!(selected(&["a", "b"], &["--name", "b"]).unwrap().url, "postgres://file/b");
+        let both =
+            selected(&["a"], &["--name", "a", "--postgres", "postgres://flag/x", "--table", "s.t"]).unwrap();
+        assert_eq!(
+            (both.url.as_str(), both.segments, both.tables),
+            ("postgres://flag/x", 4, vec!["s.t".into()])
+        );
+        let alone = selected(&["a"], &["--postgres", "postgres://flag/x"]).unwrap();
+        assert_eq!((alone.url.as_str(), alone.segments), ("postgres://flag/x", 1));
+        assert!(selected(&[], &[]).unwrap_err().to_string().contains("--postgres URL"));
+        assert!(selected(&["a", "b"], &[]).unwrap_err().to_string().contains("a, b"));
+        assert!(selected(&["a"], &["--name", "c"]).unwrap_err().to_string().contains("--name: it has a"));
+    }
+}

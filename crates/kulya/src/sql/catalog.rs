@@ -1,0 +1,127 @@
+//! Opens the stores and registries that `CREATE CATALOG` names.
+
+use crate::address::Address;
+use crate::args::StoreArgs;
+use crate::services::{open_services, open_store};
+use anyhow::{Context, Result, bail};
+use async_trait::async_trait;
+use kulya_client::{HttpRegistry, Login, RegistrySettings};
+use kulya_registry_api::SchemaRegistry;
+use kulya_auth::Credentials;
+use kulya_sql::{Backend, CatalogOptions, Opener, Security, SqlError, SqlResult, StoreAddress};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Opens backends for a session. The session's own folder is open already and shared.
+pub(super) struct CatalogBackends {
+    /// The folder of the session's store, if it is in one.
+    pub(super) own_folder: Option<PathBuf>,
+    /// The session's own store and registry.
+    pub(super) own_backend: Option<Backend>,
+}
+
+#[async_trait]
+impl Opener for CatalogBackends {
+    async fn open(&self, options: &CatalogOptions) -> SqlResult<Backend> {
+        let sql_error = |error: anyhow::Error| SqlError::new(format!("{error:#}"));
+        let is_own = |folder: &Path| self.own_folder.as_ref().is_some_and(|own| is_same_folder(folder, own));
+        let address = match &options.store {
+            Some(StoreAddress::Folder(folder)) if !is_own(folder) => {
+                if !folder.exists() {
+                    return Err(SqlError::new(format!("folder {} does not exist", folder.display())));
+                }
+                Some(Address::Folder(folder.clone()))
+            }
+            Some(StoreAddress::Url(url)) => {
+                Some(address_with_security(url, &options.security).map_err(sql_error)?)
+            }
+            _ => None,
+        };
+        let mut backend = self.own_backend.clone();
+        if let Some(address) = address {
+            let store = open_store(address, false).await.map_err(sql_error)?;
+            let services = open_services(store).await.map_err(sql_error)?;
+            backend = Some(Backend { store: services.store, registry: services.registry as _ });
+        }
+        let no_store = || SqlError::new("this session has no store of its own: give 'controller-uri'");
+        let mut backend = backend.ok_or_else(no_store)?;
+        if let Some(url) = &options.registry {
+            let mut settings = RegistrySettings::new(url);
+            // the option is for store and registry alike; it does not matter to one without TLS
+            if ["https://", "tls://"].iter().any(|scheme| url.starts_with(scheme)) {
+                settings.ca_pem = read_trust_store(&options.security).map_err(sql_error)?;
+            }
+            settings.login = match credentials(&options.security).map_err(sql_error)? {
+                None => Login::Nobody,
+                Some(CatalogCredentials::Basic(user, password)) => Login::Basic { user, password },
+                Some(CatalogCredentials::Token(token)) => Login::Token(token),
+            };
+            let registry = HttpRegistry::with(settings)?;
+            // reports a wrong address now instead of at the first query
+            registry.groups("").await?;
+            backend.registry = Arc::new(registry);
+        }
+        Ok(backend)
+    }
+}
+
+/// The credentials in a catalog's options.
+enum CatalogCredentials {
+    Basic(String, String),
+    Token(String),
+}
+
+fn credentials(security: &Security) -> Result<Option<CatalogCredentials>> {
+    let Some((method, token)) = &security.authorization else { return Ok(None) };
+    // messages do not repeat the token
+    match method.as_str() {
+        "Bearer" => Ok(Some(CatalogCredentials::Token(token.clone()))),
+        "Basic" => match Credentials::parse(&format!("Basic {token}")) {
+            Some(Credentials::Basic { user, password }) => {
+                let password = String::from_utf8(password.reveal().to_vec())
+                    .context("the password in security.auth-token is not UTF-8")?;
+                Ok(Some(CatalogCredentials::Basic(user, password)))
+            }
+            _ => bail!("security.auth-token must be the base64 of user:password for auth-type Basic"),
+        },
+        other => bail!("security.auth-type {other} is not supported: use Basic or Bearer"),
+    }
+}
+
+fn read_trust_store(security: &Security) -> Result<Option<String>> {
+    let read = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path);
+        text.with_context(|| format!("cannot read security.trust-store {} (a file in PEM)", path.display()))
+    };
+    security.authority.as_ref().map(read).transpose()
+}
+
+fn address_with_security(url: &str, security: &Security) -> Result<Address> {
+    Ok(match Address::parse(url, &StoreArgs::default())? {
+        Address::Server(mut remote) => {
+            if url.starts_with("https://") {
+                remote.ca_pem = read_trust_store(security)?;
+            }
+            match credentials(security)? {
+                None => {}
+                Some(CatalogCredentials::Basic(user, password)) => {
+                    (remote.basic, remote.token) = (Some((user, password)), None);
+                }
+                Some(CatalogCredentials::Token(token)) => remote.token = Some(token),
+            }
+            Address::Server(remote)
+        }
+        Address::Pravega(mut pravega) => {
+            if let Some((method, token)) = security.authorization.clone() {
+                pravega.credentials = Some(kulya_store_pravega::Credentials { method, token });
+            }
+            pravega.authorities = security.authority.clone().or(pravega.authorities);
+            Address::Pravega(pravega)
+        }
+        other => other,
+    })
+}
+
+fn is_same_folder(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
