@@ -56,3 +56,8 @@ use kulya_store::StreamStore;
 pub use random::random_id;
 pub use remote::{Connection, Network, RemoteRegistry, RemoteSettings, RemoteStore, RemoteTail};
 pub use rest_export::export_namespaces;
+
+/// The examples of the page for Rust developers, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/rust.md")]
+struct RustPage;

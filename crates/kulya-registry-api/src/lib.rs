@@ -36,6 +36,7 @@ mod error;
 pub mod prelude;
 mod registry;
 
+pub use async_trait;
 pub use error::{RegistryError, RegistryErrorKind, RegistryResult};
 pub use kulya_schema;
 pub use registry::SchemaRegistry;

@@ -11,7 +11,7 @@
 //!
 //! ```no_run
 //! use kulya_registry::prelude::*;
-//! use kulya_sql::{CatalogBackend, OutputFormat, Session};
+//! use kulya_sql::prelude::*;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let store = MemoryStore::new();
@@ -33,6 +33,7 @@ mod error;
 mod functions;
 mod limits;
 mod output;
+pub mod prelude;
 mod projections;
 mod scan;
 mod session;
@@ -40,11 +41,16 @@ mod statement;
 mod table;
 mod type_names;
 
+pub use arrow;
+pub use async_trait;
 pub use backend::CatalogBackend;
 pub use catalog_options::{CatalogOptions, Security, StoreAddress};
 pub use changelog::CurrentRows;
 pub use engine::{QueryLimits, RowStream};
 pub use error::{SqlError, SqlResult};
+pub use kulya_registry_api;
+pub use kulya_schema;
+pub use kulya_store;
 pub use output::{OutputFormat, RowWriter, StatementResult};
 pub use session::{BackendFactory, Execution, Session};
 pub use statement::{Statement, parse as parse_statements};

@@ -61,6 +61,7 @@ mod retention;
 pub mod supervision;
 mod writer;
 
+pub use async_trait;
 pub use bytes;
 pub use consumer::Consumer;
 pub use contract::{
