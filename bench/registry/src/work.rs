@@ -231,7 +231,7 @@ pub async fn write_many_schemas(folder: &Path) -> Fallible {
     use kulya_registry_api::SchemaRegistry;
     use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
     let store: Arc<dyn StreamStore> = Arc::new(EmbeddedStore::open(folder)?);
-    let registry = Arc::new(Registry::open(Arc::clone(&store), Arc::new(SystemClock)).await?);
+    let registry = Arc::new(Registry::open(Arc::clone(&store), SystemClock).await?);
     let mut tasks = JoinSet::new();
     for part in 0..64_u64 {
         let registry = Arc::clone(&registry);

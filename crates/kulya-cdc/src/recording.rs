@@ -253,22 +253,20 @@ mod tests {
         sink.commit(&position(lsn)).await.unwrap();
     }
 
-    async fn backends() -> (Arc<MemoryStore>, Arc<Registry>) {
-        let store = Arc::new(MemoryStore::new());
-        let clock = Arc::new(ManualClock::default());
-        let registry = Registry::open(Arc::clone(&store) as Arc<_>, clock).await.unwrap();
-        (store, Arc::new(registry))
+    async fn backends() -> (MemoryStore, Registry) {
+        let store = MemoryStore::new();
+        let registry = Registry::open(store.clone(), ManualClock::default()).await.unwrap();
+        (store, registry)
     }
 
-    async fn replay_text(log: &str, store: &Arc<MemoryStore>, registry: &Arc<Registry>) -> CdcResult<u64> {
+    async fn replay_text(log: &str, store: &MemoryStore, registry: &Registry) -> CdcResult<u64> {
         let settings = StoreSettings {
             name: "p".into(),
             scope: "s".into(),
             stream_template: "{table}".into(),
             segments: 2,
         };
-        let mut sink =
-            StoreSink::new(Arc::clone(store) as _, Arc::clone(registry) as _, settings).await.unwrap();
+        let mut sink = StoreSink::new(store.clone(), registry.clone(), settings).await.unwrap();
         replay(log.as_bytes(), &mut sink).await
     }
 
@@ -299,7 +297,7 @@ mod tests {
         assert_eq!(replay_text(&half, &store, &registry).await.unwrap(), 3);
         assert_eq!(replay_text(&whole, &store, &registry).await.unwrap(), 2);
         assert_eq!(replay_text(&whole, &store, &registry).await.unwrap(), 0);
-        let events = bounded_read(&*store, &StreamId::new("s", "t").unwrap()).await.unwrap();
+        let events = bounded_read(&store, &StreamId::new("s", "t").unwrap()).await.unwrap();
         let mut events: Vec<_> = events.into_iter().map(|(_, event)| event).collect();
         events.sort();
         let expected: Vec<_> = (0..5).map(|id| record(id).value.unwrap()).collect();

@@ -53,10 +53,11 @@ impl StoreSink {
     /// # Errors
     /// `Store` for an invalid scope name or when the store fails; `Unreachable`.
     pub async fn new(
-        store: Arc<dyn StreamStore>,
-        registry: Arc<dyn SchemaRegistry>,
+        store: impl Into<Arc<dyn StreamStore>>,
+        registry: impl Into<Arc<dyn SchemaRegistry>>,
         settings: StoreSettings,
     ) -> CdcResult<Self> {
+        let (store, registry) = (store.into(), registry.into());
         let scope = Scope::new(&settings.scope)?;
         store.create_scope(&scope).await?;
         store.create_scope(&Scope::system("_kulya")).await?;

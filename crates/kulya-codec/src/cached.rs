@@ -40,9 +40,9 @@ fn schema_key(group: &GroupId, schema: &SchemaInfo) -> SchemaKey {
 
 impl CachedRegistry {
     /// Creates an empty cache in front of a registry.
-    pub fn new(registry: Arc<dyn SchemaRegistry>) -> Self {
+    pub fn new(registry: impl Into<Arc<dyn SchemaRegistry>>) -> Self {
         Self {
-            registry,
+            registry: registry.into(),
             groups: SingleFlightCache::new(MAX_ENTRIES),
             added: SingleFlightCache::new(MAX_ENTRIES),
             found: SingleFlightCache::new(MAX_ENTRIES),
@@ -59,6 +59,12 @@ impl CachedRegistry {
         self.encoding_ids.invalidate(|key| key.0 == *group);
         self.encodings.invalidate(|key| key.0 == *group);
         self.codecs.invalidate(|key| key.0 == *group);
+    }
+}
+
+impl From<CachedRegistry> for Arc<dyn SchemaRegistry> {
+    fn from(registry: CachedRegistry) -> Self {
+        Arc::new(registry)
     }
 }
 

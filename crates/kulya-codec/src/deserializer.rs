@@ -44,7 +44,7 @@ enum WriterSchema {
 
 impl Deserializer {
     /// Creates a deserializer that reads each event with its writer's schema.
-    pub fn new(registry: Arc<dyn SchemaRegistry>, group: GroupId) -> Self {
+    pub fn new(registry: impl Into<Arc<dyn SchemaRegistry>>, group: GroupId) -> Self {
         Self::with_writer_schema(WriterSchema::ByHeader(EncodingCache::new(registry, group)))
     }
 

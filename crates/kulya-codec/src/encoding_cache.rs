@@ -19,8 +19,8 @@ pub struct EncodingCache {
 
 impl EncodingCache {
     /// Creates an empty cache. Calls the registry at the first id.
-    pub fn new(registry: Arc<dyn SchemaRegistry>, group: GroupId) -> Self {
-        Self { registry, group, encodings: SingleFlightCache::new(MAX_ENTRIES) }
+    pub fn new(registry: impl Into<Arc<dyn SchemaRegistry>>, group: GroupId) -> Self {
+        Self { registry: registry.into(), group, encodings: SingleFlightCache::new(MAX_ENTRIES) }
     }
 
     /// Returns the registry and the group.

@@ -8,27 +8,28 @@
 //!
 //! - [`Serializer`] and [`Deserializer`] write and read single values: Avro, JSON, [`protobuf`], and a user's
 //!   [`CustomFormat`];
+//! - [`schema_of`] returns the Avro schema of a Rust type;
 //! - [`CachedRegistry`] caches what never changes in a registry;
 //! - with the feature `arrow`, `arrow` decodes events into Arrow record batches for query engines.
 //!
 //! ```
-//! # use std::sync::Arc;
-//! # use kulya_store::{clock::SystemClock, memory::MemoryStore};
-//! use kulya_codec::{Deserializer, SchemaRegistry, Serializer, SerializerConfig};
-//! use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
+//! use kulya_codec::prelude::*;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-//! # let registry = kulya_registry::Registry::open(Arc::new(MemoryStore::new()), Arc::new(SystemClock)).await?;
-//! # let registry: Arc<dyn SchemaRegistry> = Arc::new(registry);
+//! # let store = kulya_store::memory::MemoryStore::new();
+//! # let registry = kulya_registry::Registry::open(store, kulya_store::clock::SystemClock).await?;
+//! // `registry` is a kulya_registry::Registry, a kulya_client::HttpRegistry or a kulya_client::RemoteRegistry
 //! let group = GroupId::new("shop", "orders");
-//! let properties = GroupProperties::new(Format::Json, Compatibility::AllowAny, false);
+//! let schema = SchemaInfo::json("Order", r#"{"type":"object"}"#);
+//! let properties = GroupProperties::new(Format::Json, Compatibility::Full, false).with_rules(Rules::strict());
 //! let config = SerializerConfig::new(group.clone()).create_group(properties).register_schema();
-//! let schema = SchemaInfo::new("Order", Format::Json, r#"{"type":"object"}"#);
-//! let serializer = Serializer::new(&*registry, schema, config).await?;
+//! let serializer = Serializer::new(registry.clone(), schema, config).await?;
 //! let event = serializer.serialize(&serde_json::json!({ "id": 7 }))?;
 //!
 //! let order: serde_json::Value = Deserializer::new(registry, group).deserialize(&event).await?;
 //! assert_eq!(order["id"], 7);
-//! # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+//! # Ok(()) }) }
 //! ```
 
 #[cfg(feature = "arrow")]
@@ -36,22 +37,31 @@ pub mod arrow;
 mod cached;
 pub mod codec;
 mod custom;
+mod derived;
 mod deserializer;
 mod encoding_cache;
 mod error;
 pub mod header;
+pub mod prelude;
 pub mod protobuf;
 mod schema;
 mod serializer;
 mod single_flight;
 mod value;
 
+pub use apache_avro;
 pub use apache_avro::types::Value as AvroValue;
+pub use bytes;
 pub use cached::CachedRegistry;
 pub use custom::{CustomError, CustomFormat};
+pub use derived::schema_of;
 pub use deserializer::Deserializer;
 pub use encoding_cache::EncodingCache;
 pub use error::{CodecError, CodecResult};
+pub use kulya_registry_api;
 pub use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult, SchemaRegistry};
+pub use kulya_schema;
+pub use prost;
+pub use prost_reflect;
 pub use serializer::{Serializer, SerializerConfig};
 pub use value::{Value, WithSchema};

@@ -74,10 +74,11 @@ impl Serializer {
     /// `Registry` for an error of the registry; `Schema` for a schema that cannot be used, or that needs a
     /// header.
     pub async fn new(
-        registry: &dyn SchemaRegistry,
+        registry: impl Into<Arc<dyn SchemaRegistry>>,
         schema: SchemaInfo,
         config: SerializerConfig,
     ) -> CodecResult<Self> {
+        let registry = registry.into();
         let group = &config.group;
         let codec_type = config.codec.codec_type();
         if !config.header && (schema.format == Format::Avro || !codec_type.name.is_empty()) {

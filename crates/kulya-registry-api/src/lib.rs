@@ -13,8 +13,7 @@
 //! others) are those of `kulya-schema`. This crate has no I/O and no format library.
 //!
 //! ```
-//! use kulya_registry_api::{RegistryErrorKind, RegistryResult, SchemaRegistry};
-//! use kulya_schema::{GroupId, SchemaInfo, VersionInfo};
+//! use kulya_registry_api::prelude::*;
 //!
 //! /// Registers a schema; returns `None` when the group's policy refuses it.
 //! async fn try_register(
@@ -34,7 +33,10 @@ pub mod administration;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
+pub mod prelude;
 mod registry;
 
+pub use async_trait;
 pub use error::{RegistryError, RegistryErrorKind, RegistryResult};
+pub use kulya_schema;
 pub use registry::SchemaRegistry;

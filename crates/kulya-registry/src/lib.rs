@@ -7,18 +7,19 @@
 //! of a [`Registry`] share, contain immutable data: versions, schemas, parsed schemas.
 //!
 //! ```
-//! # use std::sync::Arc;
-//! # use kulya_store::{clock::SystemClock, memory::MemoryStore};
-//! use kulya_registry_api::SchemaRegistry;
-//! use kulya_schema::{Compatibility, Format, GroupId, GroupProperties, SchemaInfo};
+//! use kulya_registry::prelude::*;
+//!
+//! # fn main() -> RegistryResult<()> {
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-//! let registry = kulya_registry::Registry::open(Arc::new(MemoryStore::new()), Arc::new(SystemClock)).await?;
+//! let registry = Registry::open(MemoryStore::new(), SystemClock).await?;
 //! let group = GroupId::new("shop", "orders");
-//! registry.create_group(&group, GroupProperties::new(Format::Avro, Compatibility::Backward, false)).await?;
+//! let properties = GroupProperties::new(Format::Avro, Compatibility::Backward, false);
+//! registry.create_group(&group, properties.with_rules(Rules::strict())).await?;
+//!
 //! let schema = r#"{"type":"record","name":"Order","fields":[{"name":"id","type":"long"}]}"#;
-//! let version = registry.add_schema(&group, SchemaInfo::new("Order", Format::Avro, schema)).await?;
+//! let version = registry.add_schema(&group, SchemaInfo::avro(schema)).await?;
 //! assert_eq!((version.id, version.version), (0, 0));
-//! # Ok::<(), kulya_registry_api::RegistryError>(()) }).unwrap();
+//! # Ok(()) }) }
 //! ```
 
 mod administration;
@@ -34,6 +35,7 @@ mod lifecycle;
 mod listing;
 mod page_token;
 mod paging;
+pub mod prelude;
 mod records;
 mod registry;
 mod schemas;
@@ -43,6 +45,9 @@ mod table;
 mod worker_pool;
 
 pub use authorizer::Authorizer;
+pub use kulya_registry_api;
+pub use kulya_schema;
+pub use kulya_store;
 pub use listing::Listing;
 pub use registry::Registry;
 pub use worker_pool::{WorkerPoolLimits, with_caller};

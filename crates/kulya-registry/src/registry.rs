@@ -9,7 +9,8 @@ use crate::page_token::PageTokenCiphers;
 use crate::snapshot::GroupSnapshot;
 use crate::table::Table;
 use crate::worker_pool::{JobRunner, WorkerPool, WorkerPoolLimits};
-use kulya_registry_api::RegistryResult;
+use kulya_registry_api::administration::RegistryAdministration;
+use kulya_registry_api::{RegistryResult, SchemaRegistry};
 use kulya_schema::compatibility::CompatibilityContext;
 use kulya_schema::{CanonicalSchema, Checkers, GroupId, SchemaInfo, canonicalize_with_budget};
 use kulya_store::StreamStore;
@@ -35,7 +36,10 @@ impl Registry {
     ///
     /// # Errors
     /// `Unavailable` or `Failed` when the store fails.
-    pub async fn open(store: Arc<dyn StreamStore>, clock: Arc<dyn Clock>) -> RegistryResult<Self> {
+    pub async fn open(
+        store: impl Into<Arc<dyn StreamStore>>,
+        clock: impl Into<Arc<dyn Clock>>,
+    ) -> RegistryResult<Self> {
         let this = Self::new(store, clock)?;
         this.table.create().await?;
         Ok(this)
@@ -46,14 +50,17 @@ impl Registry {
     ///
     /// # Errors
     /// None in practice: the names of the system scope are valid.
-    pub fn new(store: Arc<dyn StreamStore>, clock: Arc<dyn Clock>) -> RegistryResult<Self> {
+    pub fn new(
+        store: impl Into<Arc<dyn StreamStore>>,
+        clock: impl Into<Arc<dyn Clock>>,
+    ) -> RegistryResult<Self> {
         Ok(Self {
-            table: Arc::new(Table::new(store)?),
+            table: Arc::new(Table::new(store.into())?),
             cache: Arc::new(RegistryCache::new()),
             authorizer: None,
             token_ciphers: Arc::default(),
             workers: WorkerPool::new(WorkerPoolLimits::default()),
-            clock,
+            clock: clock.into(),
             checkers: Checkers::default(),
         })
     }
@@ -128,5 +135,17 @@ impl Registry {
 
     pub(crate) fn checkers(&self) -> &Checkers {
         &self.checkers
+    }
+}
+
+impl From<Registry> for Arc<dyn SchemaRegistry> {
+    fn from(registry: Registry) -> Self {
+        Arc::new(registry)
+    }
+}
+
+impl From<Registry> for Arc<dyn RegistryAdministration> {
+    fn from(registry: Registry) -> Self {
+        Arc::new(registry)
     }
 }

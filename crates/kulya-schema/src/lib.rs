@@ -15,21 +15,22 @@
 //! - [`fields`]: a schema's fields by path, and the differences of two schemas;
 //! - [`Rules`]: the compatibility rules of a group; [`Checker`]: the compatibility checker of a custom
 //!   format;
-//! - [`compatibility`]: whether a schema may be added to a group.
+//! - [`check`]: whether a schema may be added to a group, in one call; [`compatibility`]: the same in steps.
 //!
 //! ```
-//! use kulya_schema::avro;
-//! let writer = avro::parse(r#"{"type":"record","name":"User","fields":[{"name":"id","type":"int"}]}"#)?;
-//! let reader = avro::parse(r#"{"type":"record","name":"User","fields":[{"name":"name","type":"string"}]}"#)?;
-//! let reasons = avro::can_read(&reader, &writer);
-//! assert_eq!(reasons[0].reader_path, "User.name");
-//! # Ok::<(), kulya_schema::Error>(())
+//! use kulya_schema::prelude::*;
+//!
+//! let old = SchemaInfo::avro(r#"{"type":"record","name":"User","fields":[]}"#);
+//! let new = SchemaInfo::avro(r#"{"type":"record","name":"User","fields":[{"name":"id","type":"int"}]}"#);
+//! let refusal = check(Compatibility::Backward, Rules::strict(), &new, &[old]).unwrap_err();
+//! println!("{refusal}"); // each reason, its location, and the versions it concerns
 //! ```
 
 pub mod avro;
 mod bounded_json;
 mod budget;
 mod canonical;
+mod check;
 mod checker;
 pub mod compatibility;
 mod error;
@@ -39,6 +40,7 @@ mod incompatibility;
 pub mod json_schema;
 pub mod limits;
 pub mod model;
+pub mod prelude;
 mod pretty;
 pub mod protobuf;
 mod rules;
@@ -48,6 +50,7 @@ pub mod validation;
 pub use bounded_json::{MAX_DOCUMENT_MEMORY_BYTES, json_memory_bytes};
 pub use budget::{Budget, MAX_REQUEST_STEPS};
 pub use canonical::{CanonicalSchema, CompatibilityFingerprint, canonicalize, canonicalize_with_budget};
+pub use check::{CheckError, check};
 pub use checker::{Checker, Checkers};
 pub use compatibility::PreparedSchema;
 pub use error::{Error, Result};

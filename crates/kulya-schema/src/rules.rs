@@ -69,7 +69,7 @@ impl Rules {
     /// A label that starts with `kulya.` is unknown or has an unknown value, or is given without
     /// `kulya.rules` = `strict`.
     pub fn from_labels(labels: &BTreeMap<String, String>) -> Result<Self> {
-        for key in labels.keys().filter(|key| key.starts_with(PREFIX)) {
+        for key in labels.keys().filter(|key| Self::is_rule_label(key)) {
             if ![RULES, PROTOBUF, UNKNOWN].contains(&key.as_str()) {
                 let known = format!("{RULES}, {PROTOBUF} and {UNKNOWN}");
                 return Err(Error::new(format!(
@@ -115,6 +115,11 @@ impl Rules {
             labels.insert(UNKNOWN.to_owned(), "allow".to_owned());
         }
         labels
+    }
+
+    /// Returns whether a label chooses rules.
+    pub(crate) fn is_rule_label(key: &str) -> bool {
+        key.starts_with(PREFIX)
     }
 
     /// Returns `java` or `strict`.

@@ -17,7 +17,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind(address).await?;
     println!("http://{}", listener.local_addr()?);
     let store: Arc<dyn StreamStore> = Arc::new(MemoryStore::new());
-    let registry = Arc::new(Registry::open(Arc::clone(&store), Arc::new(SystemClock)).await?);
+    let registry = Arc::new(Registry::open(Arc::clone(&store), SystemClock).await?);
     kulya_server::serve(listener, Services { registry, store }, std::future::pending()).await?;
     Ok(())
 }

@@ -17,6 +17,11 @@ pub struct CatalogBackend {
 }
 
 impl CatalogBackend {
+    /// Creates a backend.
+    pub fn new(store: impl Into<Arc<dyn StreamStore>>, registry: impl Into<Arc<dyn SchemaRegistry>>) -> Self {
+        Self { store: store.into(), registry: registry.into() }
+    }
+
     /// Lists the databases in name order: all scopes but system scopes, whose names begin with `_`.
     pub(crate) async fn databases(&self) -> SqlResult<Vec<String>> {
         let scopes = self.store.scopes().await?;

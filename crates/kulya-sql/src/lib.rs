@@ -10,16 +10,13 @@
 //! Debezium's JSON is read as the current rows of its table ([`CurrentRows`]).
 //!
 //! ```no_run
-//! use kulya_registry::Registry;
-//! use kulya_sql::{CatalogBackend, OutputFormat, Session};
-//! use kulya_store::{StreamStore, clock::SystemClock, memory::MemoryStore};
-//! use std::sync::Arc;
+//! use kulya_registry::prelude::*;
+//! use kulya_sql::prelude::*;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let store: Arc<dyn StreamStore> = Arc::new(MemoryStore::new());
-//! let registry = Registry::open(Arc::clone(&store), Arc::new(SystemClock)).await?;
-//! let backend = CatalogBackend { store, registry: Arc::new(registry) };
-//! let mut session = Session::new("kulya", backend).await?;
+//! let store = MemoryStore::new();
+//! let registry = Registry::open(store.clone(), SystemClock).await?;
+//! let mut session = Session::new("kulya", CatalogBackend::new(store, registry)).await?;
 //! for result in session.execute("SHOW DATABASES; SELECT 1 + 1 AS sum").await? {
 //!     print!("{}", result.write(OutputFormat::Table)?);
 //! }
@@ -36,6 +33,7 @@ mod error;
 mod functions;
 mod limits;
 mod output;
+pub mod prelude;
 mod projections;
 mod scan;
 mod session;
@@ -43,11 +41,16 @@ mod statement;
 mod table;
 mod type_names;
 
+pub use arrow;
+pub use async_trait;
 pub use backend::CatalogBackend;
 pub use catalog_options::{CatalogOptions, Security, StoreAddress};
 pub use changelog::CurrentRows;
 pub use engine::{QueryLimits, RowStream};
 pub use error::{SqlError, SqlResult};
+pub use kulya_registry_api;
+pub use kulya_schema;
+pub use kulya_store;
 pub use output::{OutputFormat, RowWriter, StatementResult};
 pub use session::{BackendFactory, Execution, Session};
 pub use statement::{Statement, parse as parse_statements};

@@ -13,24 +13,22 @@
 //!
 //! # Example
 //! ```
-//! use kulya_store::{Append, Commit, StreamConfig, StreamId, StreamStore, bounded_read};
-//! use kulya_store_embedded::EmbeddedStore;
+//! use kulya_store_embedded::prelude::*;
+//!
+//! # fn main() -> kulya_store::Result<()> {
 //! # let folder = tempfile::tempdir().unwrap();
 //! # let path = folder.path();
 //! # futures::executor::block_on(async {
 //! let store = EmbeddedStore::open(path)?;
-//! let stream = StreamId::new("shop", "orders")?;
-//! store.create_scope(&stream.scope).await?;
-//! store.create_stream(&stream, StreamConfig::with_segments(4)).await?;
+//! let orders = StreamId::new("shop", "orders")?;
+//! store.ensure_stream(&orders, StreamConfig::with_segments(4)).await?;
+//! store.commit(Commit::events(vec![Append::keyed(&orders, "order-1", "hello")])).await?;
 //!
-//! let order = Append::keyed(&stream, "order-1", "hello");
-//! let receipt = store.commit(Commit::events(vec![order])).await?;
-//!
-//! let events = bounded_read(&store, &stream).await?;
-//! let pointer = receipt.pointers.first().unwrap();
-//! assert_eq!(events, [(pointer, "hello".into())]);
-//! store.close().await?;
-//! # Ok::<(), kulya_store::Error>(()) }).unwrap();
+//! let mut consumer = Consumer::open(store, "billing", &orders).await?;
+//! let next = consumer.try_next().await?;
+//! assert_eq!(next.map(|(_, event)| event), Some("hello".into()));
+//! consumer.commit().await?; // "billing" continues here when it is opened again
+//! # Ok(()) }) }
 //! ```
 
 mod backup;
@@ -56,6 +54,7 @@ mod maintenance;
 mod manifest;
 mod op;
 mod plan;
+pub mod prelude;
 mod prepare;
 mod recovery;
 mod repair;
@@ -66,6 +65,7 @@ mod verify;
 mod wakeup;
 
 pub use index::{Index, IndexChange, IndexEntry};
+pub use kulya_store;
 pub use salvage::{Damage, LostEvents, SalvageReport};
 pub use store::{EmbeddedStore, Options};
 pub use verify::VerifyReport;

@@ -11,13 +11,17 @@
 //! `docs/spec/object-log.md`.
 //!
 //! ```
-//! use kulya_store::{Scope, StreamStore};
-//! use kulya_store_object::{ObjectLogStore, StoreLocation, Settings};
+//! use kulya_store_object::prelude::*;
+//!
+//! # fn main() -> kulya_store::Result<()> {
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+//! // or s3://bucket/prefix?region=eu-west-1, with AWS's variables for credentials
 //! let location = StoreLocation::from_url("memory://", |name| std::env::var(name).ok())?;
-//! let store = ObjectLogStore::open(location.objects, &location.prefix, Settings::new(0x5eed)).await?;
-//! store.create_scope(&Scope::new("shop")?).await?;
-//! # Ok::<(), kulya_store::Error>(()) }).unwrap();
+//! let settings = Settings::new(0x5eed); // a random number, which no other process has
+//! let store = ObjectLogStore::open(location.objects, &location.prefix, settings).await?;
+//! let orders = StreamId::new("shop", "orders")?;
+//! assert!(store.ensure_stream(&orders, StreamConfig::with_segments(1)).await?);
+//! # Ok(()) }) }
 //! ```
 
 mod backup;
@@ -34,6 +38,7 @@ mod maintenance;
 mod merge;
 mod object;
 mod plan;
+pub mod prelude;
 mod record;
 mod settings;
 mod state;
@@ -43,7 +48,9 @@ mod tests;
 mod transaction;
 mod verify;
 
+pub use kulya_store;
 pub use location::StoreLocation;
+pub use object_store;
 pub use settings::Settings;
 pub use state::LostRange;
 pub use store::{CompactionReport, ObjectLogStore};

@@ -133,6 +133,12 @@ async fn run_maintenance(store: Weak<Shared>, due: Arc<Notify>, interval: Durati
     }
 }
 
+impl From<ObjectLogStore> for Arc<dyn StreamStore> {
+    fn from(store: ObjectLogStore) -> Self {
+        Arc::new(store)
+    }
+}
+
 #[async_trait]
 impl StreamStore for ObjectLogStore {
     fn health(&self) -> Health {

@@ -13,13 +13,14 @@
 //! `docs/spec/pravega-journal.md` the format of the journal.
 //!
 //! ```no_run
-//! use kulya_store::{Scope, StreamStore};
-//! use kulya_store_pravega::{Credentials, PravegaStore, Settings};
+//! use kulya_store_pravega::prelude::*;
+//!
 //! # async fn example() -> kulya_store::Result<()> {
 //! let mut settings = Settings::new("tcp://localhost:9090".parse()?, 0x5eed);
 //! settings.credentials = Credentials::from_variables(|name| std::env::var(name).ok());
 //! let store = PravegaStore::open(settings).await?;
-//! store.create_scope(&Scope::new("shop")?).await?;
+//! let orders = StreamId::new("shop", "orders")?;
+//! store.ensure_stream(&orders, StreamConfig::with_segments(4)).await?;
 //! # Ok(()) }
 //! ```
 
@@ -36,6 +37,7 @@ mod journal_handle;
 mod layout;
 mod operations;
 mod plan;
+pub mod prelude;
 mod segments;
 mod settings;
 mod staging;
@@ -46,5 +48,6 @@ mod tests;
 mod transaction;
 mod wire;
 
+pub use kulya_store;
 pub use settings::{ControllerUri, Credentials, Settings};
 pub use store::PravegaStore;

@@ -112,6 +112,12 @@ async fn probe(client: Weak<PravegaClient>, component: Component) {
     }
 }
 
+impl From<PravegaStore> for Arc<dyn StreamStore> {
+    fn from(store: PravegaStore) -> Self {
+        Arc::new(store)
+    }
+}
+
 #[async_trait]
 impl StreamStore for PravegaStore {
     fn health(&self) -> Health {

@@ -1,5 +1,6 @@
 //! The time source. Code that needs the time of day takes a [`Clock`], so that tests control the time.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -20,6 +21,12 @@ impl Clock for SystemClock {
     )]
     fn since_epoch(&self) -> Duration {
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+}
+
+impl From<SystemClock> for Arc<dyn Clock> {
+    fn from(clock: SystemClock) -> Self {
+        Arc::new(clock)
     }
 }
 
@@ -47,5 +54,11 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn since_epoch(&self) -> Duration {
         Duration::from_micros(self.0.load(Ordering::Relaxed))
+    }
+}
+
+impl From<ManualClock> for Arc<dyn Clock> {
+    fn from(clock: ManualClock) -> Self {
+        Arc::new(clock)
     }
 }

@@ -45,6 +45,12 @@ fn consume_write(allowed: &AtomicU64, kind: ErrorKind) -> Result<()> {
     })
 }
 
+impl<S: StreamStore> From<FaultyStore<S>> for Arc<dyn StreamStore> {
+    fn from(store: FaultyStore<S>) -> Self {
+        Arc::new(store)
+    }
+}
+
 #[async_trait]
 impl<S: StreamStore> StreamStore for FaultyStore<S> {
     fn unsupported(&self) -> &[(crate::Capability, &'static str)] {

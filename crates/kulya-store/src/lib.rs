@@ -18,29 +18,30 @@
 //!
 //! # Example
 //! ```
-//! use kulya_store::{memory::MemoryStore, Append, Commit, StreamConfig, StreamId, StreamStore, bounded_read};
+//! use kulya_store::prelude::*;
+//!
+//! # fn main() -> kulya_store::Result<()> {
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! let store = MemoryStore::new();
-//! let stream = StreamId::new("shop", "orders")?;
-//! store.create_scope(&stream.scope).await?;
-//! store.create_stream(&stream, StreamConfig::with_segments(4)).await?;
+//! let orders = StreamId::new("shop", "orders")?;
+//! store.ensure_stream(&orders, StreamConfig::with_segments(4)).await?;
+//! store.commit(Commit::events(vec![Append::keyed(&orders, "order-1", "hello")])).await?;
 //!
-//! let order = Append::keyed(&stream, "order-1", "hello");
-//! let receipt = store.commit(Commit::events(vec![order])).await?;
-//!
-//! let pointer = receipt.pointers.first().unwrap();
-//! assert_eq!(store.event(&pointer).await?, "hello");
-//! let events = bounded_read(&store, &stream).await?;
-//! assert_eq!(events, [(pointer, "hello".into())]);
-//! # Ok::<(), kulya_store::Error>(()) }).unwrap();
+//! let mut consumer = Consumer::open(store, "billing", &orders).await?;
+//! let next = consumer.try_next().await?;
+//! assert_eq!(next.map(|(_, event)| event), Some("hello".into()));
+//! consumer.commit().await?; // "billing" continues here when it is opened again
+//! # Ok(()) }) }
 //! ```
 
 pub mod clock;
 pub mod conformance;
+mod consumer;
 mod contract;
 mod cut;
 mod entries;
 mod error;
+mod extension;
 pub mod fault;
 pub mod framing;
 pub mod hash;
@@ -54,11 +55,15 @@ mod name;
 mod pointer;
 mod pointers;
 mod position;
+pub mod prelude;
 mod reader;
 mod retention;
 pub mod supervision;
 mod writer;
 
+pub use async_trait;
+pub use bytes;
+pub use consumer::Consumer;
 pub use contract::{
     Append, Capability, Commit, CommitReceipt, Condition, Durability, Entry, Outcome, REMEMBERED_OUTCOMES,
     ReadChunk, Retention, SegmentInfo, StreamConfig, StreamInfo, StreamStore, TableChange, Transaction,
@@ -67,6 +72,8 @@ pub use contract::{
 pub use cut::StreamCut;
 pub use entries::Entries;
 pub use error::{Error, ErrorKind, Result};
+pub use extension::StreamStoreExt;
+pub use futures;
 pub use health::{ComponentHealth, Health, HealthStatus};
 pub use name::{Scope, SegmentId, StreamId, StreamName, TableId};
 pub use pointer::EventPointer;

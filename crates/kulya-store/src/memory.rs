@@ -96,6 +96,12 @@ impl MemoryStore {
     }
 }
 
+impl From<MemoryStore> for Arc<dyn StreamStore> {
+    fn from(store: MemoryStore) -> Self {
+        Arc::new(store)
+    }
+}
+
 impl State {
     fn scope(&self, scope: &Scope) -> Result<()> {
         if self.scopes.contains(scope) { Ok(()) } else { Err(Error::not_found(format!("scope {scope}"))) }

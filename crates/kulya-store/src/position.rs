@@ -30,7 +30,8 @@ impl Positions {
     ///
     /// # Errors
     /// As [`StreamStore::create_table`].
-    pub async fn open(store: Arc<dyn StreamStore>, scope: &Scope) -> Result<Self> {
+    pub async fn open(store: impl Into<Arc<dyn StreamStore>>, scope: &Scope) -> Result<Self> {
+        let store = store.into();
         let table = TableId { scope: scope.clone(), name: StreamName::system("_positions") };
         store.create_table(&table).await?;
         Ok(Self { store, table })

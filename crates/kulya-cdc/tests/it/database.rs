@@ -1,11 +1,9 @@
 //! A database for one test, and a sink in memory.
 
 use async_trait::async_trait;
-use kulya_cdc::{CdcResult, Position, PostgresSettings, Record, RowSchema, RunContext, Sink, StopCondition};
-use kulya_store::clock::SystemClock;
+use kulya_cdc::{Capture, CdcResult, Position, PostgresSettings, Record, RowSchema, Sink};
 use std::sync::Arc;
 use tokio_postgres::{Client, NoTls};
-use tokio_util::sync::CancellationToken;
 
 /// The URL of a server that `cargo xtask test` starts.
 pub(crate) fn server(variable: &str) -> String {
@@ -73,13 +71,7 @@ impl Database {
 
 /// Runs until all committed changes are in the sink.
 pub(crate) async fn catch_up(settings: &PostgresSettings, sink: &mut dyn Sink) -> CdcResult<()> {
-    let context = RunContext {
-        sink,
-        clock: Arc::new(SystemClock),
-        on_progress: &|_| (),
-        cancel: CancellationToken::new(),
-    };
-    kulya_cdc::postgres::run(settings.clone(), StopCondition::CaughtUp, context).await
+    Capture::from(settings.clone()).until_caught_up().run(sink).await
 }
 
 /// A sink that stores records in memory.

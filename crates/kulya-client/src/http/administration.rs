@@ -87,6 +87,12 @@ impl HttpRegistry {
     }
 }
 
+impl From<HttpRegistry> for Arc<dyn RegistryAdministration> {
+    fn from(registry: HttpRegistry) -> Self {
+        Arc::new(registry)
+    }
+}
+
 #[async_trait]
 impl RegistryAdministration for HttpRegistry {
     async fn namespaces(&self, page: &PageRequest) -> RegistryResult<Page<String>> {

@@ -25,6 +25,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The characters to percent-encode in a path segment or a query value.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -318,6 +319,12 @@ fn version_path(format: &str, type_name: &str, version: u32) -> String {
 
 fn type_query(type_name: Option<&str>) -> Vec<(&'static str, &str)> {
     type_name.map(|name| ("type", name)).into_iter().collect()
+}
+
+impl From<HttpRegistry> for Arc<dyn SchemaRegistry> {
+    fn from(registry: HttpRegistry) -> Self {
+        Arc::new(registry)
+    }
 }
 
 #[async_trait]

@@ -114,6 +114,13 @@ impl RemoteSettings {
     }
 }
 
+/// Settings of a URL, as [`RemoteSettings::new`] returns them.
+impl From<&str> for RemoteSettings {
+    fn from(url: &str) -> Self {
+        Self::new(url)
+    }
+}
+
 /// Omits secrets.
 impl fmt::Debug for RemoteSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

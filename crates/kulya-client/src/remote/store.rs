@@ -21,10 +21,9 @@ use tonic::Response;
 /// A client of the stream store of a `kulya serve`, over gRPC. Clones share the connections.
 ///
 /// ```no_run
-/// use kulya_client::{RemoteSettings, RemoteStore};
-/// use kulya_store::{Append, Commit, StreamId, StreamStore, tail_cut};
+/// use kulya_client::prelude::*;
 /// # async fn example() -> kulya_store::Result<()> {
-/// let store = RemoteStore::connect(RemoteSettings::new("http://127.0.0.1:9092")).await?;
+/// let store = RemoteStore::connect("http://127.0.0.1:9092").await?;
 /// let orders = StreamId::new("shop", "orders")?;
 /// let mut tail = store.tail(tail_cut(&store, &orders).await?, 1 << 20);
 /// store.commit(Commit::events(vec![Append::keyed(&orders, "order-1", "hello")])).await?;
@@ -37,13 +36,13 @@ use tonic::Response;
 pub struct RemoteStore(Arc<Inner>);
 
 impl RemoteStore {
-    /// Connects to a server and reads its store's capabilities.
+    /// Connects to a server, by its URL or by settings, and reads its store's capabilities.
     ///
     /// # Errors
     /// `InvalidInput` for an invalid URL, certificate or token, and for a server without a stream store;
     /// `Unreachable` when no server responds within the settings' retry timeout.
-    pub async fn connect(settings: RemoteSettings) -> Result<Self> {
-        Inner::connect(settings, None).await.map(|inner| Self(Arc::new(inner)))
+    pub async fn connect(settings: impl Into<RemoteSettings>) -> Result<Self> {
+        Inner::connect(settings.into(), None).await.map(|inner| Self(Arc::new(inner)))
     }
 
     /// Connects to a server over a custom network, such as a simulated one.
@@ -59,6 +58,12 @@ impl RemoteStore {
     /// contain are not read.
     pub fn tail(&self, from: StreamCut, max_bytes: usize) -> RemoteTail {
         RemoteTail::new(Arc::clone(&self.0), from, max_bytes)
+    }
+}
+
+impl From<RemoteStore> for Arc<dyn StreamStore> {
+    fn from(store: RemoteStore) -> Self {
+        Arc::new(store)
     }
 }
 

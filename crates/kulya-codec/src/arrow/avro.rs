@@ -57,7 +57,7 @@ impl AvroBatchDecoder {
     /// # Errors
     /// `Schema` when the schema is not Avro, or its root is not a record.
     pub fn new(
-        registry: Arc<dyn SchemaRegistry>,
+        registry: impl Into<Arc<dyn SchemaRegistry>>,
         group: GroupId,
         reader: &SchemaInfo,
         projection: Option<Vec<usize>>,

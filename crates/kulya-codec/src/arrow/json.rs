@@ -34,7 +34,7 @@ pub struct JsonBatchDecoder {
 
 impl JsonBatchDecoder {
     /// Creates a decoder of the events of `group` with the members in `columns`; other members are ignored.
-    pub fn new(registry: Arc<dyn SchemaRegistry>, group: GroupId, columns: Vec<Column>) -> Self {
+    pub fn new(registry: impl Into<Arc<dyn SchemaRegistry>>, group: GroupId, columns: Vec<Column>) -> Self {
         let encodings = EncodingCache::new(registry, group);
         Self {
             encodings,

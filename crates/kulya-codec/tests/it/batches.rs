@@ -27,7 +27,7 @@ fn rows(batches: &[RecordBatch]) -> Vec<String> {
 
 async fn avro(registry: &Arc<dyn SchemaRegistry>, group: &GroupId, schema: &str) -> Serializer {
     let schema = SchemaInfo::new("", Format::Avro, schema);
-    Serializer::new(&**registry, schema, config(group, &Format::Avro)).await.unwrap()
+    Serializer::new(Arc::clone(registry), schema, config(group, &Format::Avro)).await.unwrap()
 }
 
 #[tokio::test]
@@ -37,9 +37,13 @@ async fn avro_events_of_several_schemas_are_resolved_to_the_latest() {
         .replace(r#""fields":["#, r#""fields":[{"name":"vip","type":["null","boolean"],"default":null},"#);
     let first = avro(&registry, &group, USER).await;
     let second = avro(&registry, &group, &newer).await;
-    let gzip = Serializer::new(&*registry, schema(&Format::Avro), config(&group, &Format::Avro).codec(Gzip))
-        .await
-        .unwrap();
+    let gzip = Serializer::new(
+        Arc::clone(&registry),
+        schema(&Format::Avro),
+        config(&group, &Format::Avro).codec(Gzip),
+    )
+    .await
+    .unwrap();
     let reader = SchemaInfo::new("", Format::Avro, newer);
     let mut batches = AvroBatchDecoder::new(Arc::clone(&registry), group, &reader, None).unwrap();
     let user = |name: &str, age: i32| User { name: name.into(), age };
@@ -81,8 +85,9 @@ async fn a_projection_of_a_root_union() {
 #[tokio::test]
 async fn json_events_become_rows() {
     let (registry, group) = (registry().await, GroupId::new("s", "t"));
-    let writer =
-        Serializer::new(&*registry, schema(&Format::Json), config(&group, &Format::Json)).await.unwrap();
+    let writer = Serializer::new(Arc::clone(&registry), schema(&Format::Json), config(&group, &Format::Json))
+        .await
+        .unwrap();
     let columns = columns(&SchemaInfo::new("", Format::Json, JSON)).unwrap();
     let mut batches = JsonBatchDecoder::new(registry, group, columns);
     batches.push(&writer.serialize(&json!({ "age": 1, "name": "a", "more": [] })).unwrap()).await.unwrap();

@@ -18,9 +18,9 @@ fn gzip(group: &GroupId) -> SerializerConfig {
 async fn concurrent_readers_of_a_new_id_make_one_call() {
     let group = GroupId::new("s", "t");
     let flaky = FlakyRegistry::new(registry().await);
-    let writer = Serializer::new(&*flaky, schema(&Format::Avro), gzip(&group)).await.unwrap();
+    let writer = Serializer::new(flaky.shared(), schema(&Format::Avro), gzip(&group)).await.unwrap();
     let event = writer.serialize(&alice()).unwrap();
-    let reader = Deserializer::new(Arc::<FlakyRegistry>::clone(&flaky), group);
+    let reader = Deserializer::new(flaky.shared(), group);
     flaky.take_calls();
     // no call responds before all readers have started
     let permits = flaky.permits.forget_permits(usize::MAX);
@@ -41,10 +41,11 @@ async fn concurrent_readers_of_a_new_id_make_one_call() {
 async fn cached_ids_resolve_during_an_outage_and_others_after_it() {
     let group = GroupId::new("s", "t");
     let flaky = FlakyRegistry::new(registry().await);
-    let compressed = Serializer::new(&*flaky, schema(&Format::Avro), gzip(&group)).await.unwrap();
-    let plain = Serializer::new(&*flaky, schema(&Format::Avro), config(&group, &Format::Avro)).await.unwrap();
+    let compressed = Serializer::new(flaky.shared(), schema(&Format::Avro), gzip(&group)).await.unwrap();
+    let plain =
+        Serializer::new(flaky.shared(), schema(&Format::Avro), config(&group, &Format::Avro)).await.unwrap();
     let (compressed, plain) = (compressed.serialize(&alice()).unwrap(), plain.serialize(&alice()).unwrap());
-    let reader = Deserializer::new(Arc::<FlakyRegistry>::clone(&flaky), group);
+    let reader = Deserializer::new(flaky.shared(), group);
     reader.deserialize::<User>(&compressed).await.unwrap();
     flaky.is_unavailable.store(true, Ordering::SeqCst);
     flaky.take_calls();
@@ -63,7 +64,7 @@ async fn cached_ids_resolve_during_an_outage_and_others_after_it() {
 async fn concurrent_callers_share_the_error_of_one_call() {
     let group = GroupId::new("s", "t");
     let flaky = FlakyRegistry::new(registry().await);
-    let encodings = EncodingCache::new(Arc::<FlakyRegistry>::clone(&flaky), group);
+    let encodings = EncodingCache::new(flaky.shared(), group);
     flaky.is_unavailable.store(true, Ordering::SeqCst);
     let permits = flaky.permits.forget_permits(usize::MAX);
     let all = join_all((0..100).map(|_| encodings.encoding(EncodingId(7))));
@@ -79,8 +80,8 @@ async fn concurrent_callers_share_the_error_of_one_call() {
 async fn a_cancelled_call_is_repeated_by_a_waiting_caller() {
     let group = GroupId::new("s", "t");
     let flaky = FlakyRegistry::new(registry().await);
-    let writer = Serializer::new(&*flaky, schema(&Format::Avro), gzip(&group)).await.unwrap();
-    let encodings = EncodingCache::new(Arc::<FlakyRegistry>::clone(&flaky), group);
+    let writer = Serializer::new(flaky.shared(), schema(&Format::Avro), gzip(&group)).await.unwrap();
+    let encodings = EncodingCache::new(flaky.shared(), group);
     let permits = flaky.permits.forget_permits(usize::MAX);
     let id = writer.encoding_id().unwrap();
     let (mut first, second) = (Box::pin(encodings.encoding(id)), encodings.encoding(id));
@@ -96,24 +97,26 @@ async fn a_cancelled_call_is_repeated_by_a_waiting_caller() {
 async fn serializers_of_a_cached_schema_make_no_calls() {
     let group = GroupId::new("s", "t");
     let flaky = FlakyRegistry::new(registry().await);
-    let cached: Arc<dyn SchemaRegistry> = Arc::new(CachedRegistry::new(Arc::<FlakyRegistry>::clone(&flaky)));
+    let cached: Arc<dyn SchemaRegistry> = Arc::new(CachedRegistry::new(flaky.shared()));
     // concurrent serializers register once: group, codec, schema, encoding
     let writers =
-        join_all((0..50).map(|_| Serializer::new(&*cached, schema(&Format::Avro), gzip(&group)))).await;
+        join_all((0..50).map(|_| Serializer::new(Arc::clone(&cached), schema(&Format::Avro), gzip(&group))))
+            .await;
     assert_eq!(flaky.take_calls(), 4);
     let event = writers[49].as_ref().unwrap().serialize(&alice()).unwrap();
     Deserializer::new(Arc::clone(&cached), group.clone()).deserialize::<User>(&event).await.unwrap();
     assert_eq!(flaky.take_calls(), 1);
 
     flaky.is_unavailable.store(true, Ordering::SeqCst);
-    let writer = Serializer::new(&*cached, schema(&Format::Avro), gzip(&group)).await.unwrap();
+    let writer = Serializer::new(Arc::clone(&cached), schema(&Format::Avro), gzip(&group)).await.unwrap();
     assert_eq!(writer.serialize(&alice()).unwrap(), event);
     let reader = Deserializer::new(Arc::clone(&cached), group.clone());
     assert_eq!(reader.deserialize::<User>(&event).await.unwrap(), alice());
     assert_eq!(flaky.take_calls(), 0);
     // what can change is not cached, nor is a new encoding
     assert_eq!(cached.group(&group).await.unwrap_err().kind(), RegistryErrorKind::Unavailable);
-    let new = Serializer::new(&*cached, schema(&Format::Avro), config(&group, &Format::Avro)).await;
+    let new =
+        Serializer::new(Arc::clone(&cached), schema(&Format::Avro), config(&group, &Format::Avro)).await;
     assert!(new.err().unwrap().to_string().contains("unavailable"), "its encoding is not cached");
 }
 
@@ -121,18 +124,19 @@ async fn serializers_of_a_cached_schema_make_no_calls() {
 async fn one_of_several_creators_creates_a_group_and_its_deletion_invalidates_the_cache() {
     let group = GroupId::new("s", "t");
     let flaky = FlakyRegistry::new(registry().await);
-    let cached: Arc<dyn SchemaRegistry> = Arc::new(CachedRegistry::new(Arc::<FlakyRegistry>::clone(&flaky)));
+    let cached: Arc<dyn SchemaRegistry> = Arc::new(CachedRegistry::new(flaky.shared()));
     let properties =
         || kulya_schema::GroupProperties::new(Format::Avro, kulya_schema::Compatibility::AllowAny, true);
     let created = join_all((0..10).map(|_| cached.create_group(&group, properties()))).await;
     assert_eq!(created.into_iter().filter(|created| *created.as_ref().unwrap()).count(), 1);
-    let writer = Serializer::new(&*cached, schema(&Format::Avro), gzip(&group)).await.unwrap();
+    let writer = Serializer::new(Arc::clone(&cached), schema(&Format::Avro), gzip(&group)).await.unwrap();
     let id = writer.encoding_id().unwrap();
     cached.encoding(&group, id).await.unwrap();
     cached.delete_group(&group).await.unwrap();
     assert_eq!(cached.encoding(&group, id).await.unwrap_err().kind(), RegistryErrorKind::NotFound);
     let find = SerializerConfig::new(group.clone());
-    let error = Serializer::new(&*cached, schema(&Format::Avro), find).await.err().unwrap().to_string();
+    let error =
+        Serializer::new(Arc::clone(&cached), schema(&Format::Avro), find).await.err().unwrap().to_string();
     assert!(error.contains("does not exist"), "{error}");
     assert!(cached.create_group(&group, properties()).await.unwrap());
 }

@@ -24,6 +24,11 @@ impl FlakyRegistry {
         Arc::new(Self { registry, is_unavailable: false.into(), calls: 0.into(), permits })
     }
 
+    /// Returns another handle of it.
+    pub(crate) fn shared(self: &Arc<Self>) -> Arc<dyn SchemaRegistry> {
+        Arc::<Self>::clone(self)
+    }
+
     /// Returns the number of calls since the last call of this function.
     pub(crate) fn take_calls(&self) -> usize {
         self.calls.swap(0, Ordering::SeqCst)

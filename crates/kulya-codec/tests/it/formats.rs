@@ -46,7 +46,7 @@ async fn writer(
     schema: SchemaInfo,
     config: SerializerConfig,
 ) -> Serializer {
-    Serializer::new(&**registry, schema, config.register_schema()).await.unwrap()
+    Serializer::new(Arc::clone(registry), schema, config.register_schema()).await.unwrap()
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn json_works_without_a_header_and_avro_does_not() {
     let reader = Deserializer::without_header(schema(&Format::Json)).unwrap();
     assert_eq!(reader.deserialize::<serde_json::Value>(&event).await.unwrap(), json!({ "a": 1 }));
     let avro = Serializer::new(
-        &*registry,
+        Arc::clone(&registry),
         schema(&Format::Avro),
         SerializerConfig::new(group.clone()).without_header(),
     );
@@ -210,4 +210,36 @@ async fn check_fails_when_the_group_cannot_be_read() {
     Deserializer::without_header(digits("hex")).unwrap().check().await.unwrap();
     let nowhere = Deserializer::new(Arc::clone(&registry), GroupId::new("s", "nowhere")).check().await;
     assert!(matches!(nowhere, Err(CodecError::Registry(_))), "{nowhere:?}");
+}
+
+#[derive(Debug, PartialEq, apache_avro::AvroSchema, serde::Serialize, serde::Deserialize)]
+#[avro(namespace = "shop")]
+struct Order {
+    id: i64,
+    note: Option<String>,
+    lines: Vec<OrderLine>,
+}
+
+#[derive(Debug, PartialEq, apache_avro::AvroSchema, serde::Serialize, serde::Deserialize)]
+struct OrderLine {
+    article: String,
+    count: i32,
+}
+
+#[tokio::test]
+async fn type_is_its_own_schema() {
+    let (registry, group) = (registry().await, GroupId::new("s", "orders"));
+    let schema = kulya_codec::schema_of::<Order>().unwrap();
+    assert_eq!(schema.type_name, "shop.Order");
+    let writer =
+        Serializer::new(Arc::clone(&registry), schema.clone(), config(&group, &Format::Avro)).await.unwrap();
+    assert_eq!(writer.version().type_name, "shop.Order");
+    let lines = vec![OrderLine { article: "tea".into(), count: 2 }];
+    for order in
+        [Order { id: 1, note: None, lines: Vec::new() }, Order { id: 2, note: Some("now".into()), lines }]
+    {
+        let event = writer.serialize(&order).unwrap();
+        let reader = Deserializer::new(Arc::clone(&registry), group.clone()).reader_schema(&schema).unwrap();
+        assert_eq!(reader.deserialize::<Order>(&event).await.unwrap(), order);
+    }
 }

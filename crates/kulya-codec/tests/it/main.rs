@@ -40,7 +40,7 @@ fn java(format: &str, codec: &str) -> Vec<u8> {
 }
 
 async fn registry() -> Arc<dyn SchemaRegistry> {
-    Arc::new(Registry::open(Arc::new(MemoryStore::new()), Arc::new(SystemClock)).await.unwrap())
+    Registry::open(MemoryStore::new(), SystemClock).await.unwrap().into()
 }
 
 fn schema(format: &Format) -> SchemaInfo {
@@ -60,12 +60,16 @@ fn config(group: &GroupId, format: &Format) -> SerializerConfig {
 async fn events_are_compatible_with_the_java_client() {
     for format in [Format::Avro, Format::Json] {
         let (registry, group) = (registry().await, GroupId::new("s", "t"));
-        let plain = Serializer::new(&*registry, schema(&format), config(&group, &format)).await.unwrap();
+        let plain =
+            Serializer::new(Arc::clone(&registry), schema(&format), config(&group, &format)).await.unwrap();
         let gzip =
-            Serializer::new(&*registry, schema(&format), config(&group, &format).codec(Gzip)).await.unwrap();
-        let snappy = Serializer::new(&*registry, schema(&format), config(&group, &format).codec(Snappy))
-            .await
-            .unwrap();
+            Serializer::new(Arc::clone(&registry), schema(&format), config(&group, &format).codec(Gzip))
+                .await
+                .unwrap();
+        let snappy =
+            Serializer::new(Arc::clone(&registry), schema(&format), config(&group, &format).codec(Snappy))
+                .await
+                .unwrap();
         let name = format.full_name().to_lowercase();
         assert_eq!(plain.serialize(&alice()).unwrap(), java(&name, "none"));
         let reader = Deserializer::new(registry, group);
@@ -87,8 +91,9 @@ async fn events_are_compatible_with_the_java_client() {
 #[tokio::test]
 async fn avro_values_are_resolved_to_the_reader_schema() {
     let (registry, group) = (registry().await, GroupId::new("s", "t"));
-    let writer =
-        Serializer::new(&*registry, schema(&Format::Avro), config(&group, &Format::Avro)).await.unwrap();
+    let writer = Serializer::new(Arc::clone(&registry), schema(&Format::Avro), config(&group, &Format::Avro))
+        .await
+        .unwrap();
     let value = AvroValue::Record(vec![("name".into(), "bob".into()), ("age".into(), 7.into())]);
     let event = writer.serialize_avro(&value).unwrap();
     let newer = USER
@@ -105,10 +110,12 @@ async fn avro_values_are_resolved_to_the_reader_schema() {
 async fn errors_name_the_schema_or_the_encoding() {
     let (registry, group) = (registry().await, GroupId::new("s", "t"));
     let unknown =
-        Serializer::new(&*registry, schema(&Format::Avro), SerializerConfig::new(group.clone())).await;
+        Serializer::new(Arc::clone(&registry), schema(&Format::Avro), SerializerConfig::new(group.clone()))
+            .await;
     assert!(unknown.err().unwrap().to_string().contains("group s/t does not exist"));
-    let writer =
-        Serializer::new(&*registry, schema(&Format::Avro), config(&group, &Format::Avro)).await.unwrap();
+    let writer = Serializer::new(Arc::clone(&registry), schema(&Format::Avro), config(&group, &Format::Avro))
+        .await
+        .unwrap();
     let error = writer.serialize(&serde_json::json!({"name": "x"})).unwrap_err().to_string();
     assert!(error.contains("feas.User"), "{error}");
     let reader = Deserializer::new(registry, group);

@@ -82,7 +82,7 @@ async fn writer(
     codec: impl Codec,
 ) -> Serializer {
     let config = config(&GroupId::new("s", "t"), &Format::Protobuf).codec(codec);
-    Serializer::new(&**registry, schema, config).await.unwrap()
+    Serializer::new(Arc::clone(registry), schema, config).await.unwrap()
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn another_message_is_rejected_by_name() {
 async fn without_a_header_the_event_is_the_message() {
     let registry = registry().await;
     let config = config(&GroupId::new("s", "t"), &Format::Protobuf).without_header();
-    let writer = Serializer::new(&*registry, user(), config).await.unwrap();
+    let writer = Serializer::new(Arc::clone(&registry), user(), config).await.unwrap();
     let event = writer.serialize_message(&alice()).unwrap();
     assert_eq!((&event[..], writer.encoding_id()), (&java("proto", "none")[5..], None));
     // Flink's padding is there without a header too
@@ -189,7 +189,7 @@ async fn without_a_header_the_event_is_the_message() {
     assert_eq!(reader.deserialize_dynamic(&event).await.unwrap().transcode_to::<PUser>().unwrap(), alice());
 
     let config = SerializerConfig::new(GroupId::new("s", "t")).without_header().codec(Gzip);
-    let error = Serializer::new(&*registry, user(), config).await.err().unwrap().to_string();
+    let error = Serializer::new(Arc::clone(&registry), user(), config).await.err().unwrap().to_string();
     assert!(error.contains("need a header") && error.contains(Gzip::NAME), "{error}");
 }
 

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 async fn registry_on(store: Arc<dyn StreamStore>) -> Registry {
-    Registry::open(store, Arc::new(ManualClock::at(Duration::from_secs(1_700_000_000)))).await.unwrap()
+    Registry::open(store, ManualClock::at(Duration::from_secs(1_700_000_000))).await.unwrap()
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod json;
 
+use crate::{Result, Rules};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -127,6 +128,22 @@ impl GroupProperties {
     pub fn new(format: Format, compatibility: Compatibility, allow_multiple_types: bool) -> Self {
         Self { format, compatibility, allow_multiple_types, properties: BTreeMap::new() }
     }
+
+    /// Sets the rules by which the group checks compatibility, as labels. The default is [`Rules::Java`].
+    #[must_use]
+    pub fn with_rules(mut self, rules: Rules) -> Self {
+        self.properties.retain(|key, _| !Rules::is_rule_label(key));
+        self.properties.extend(rules.to_labels());
+        self
+    }
+
+    /// Returns the rules by which the group checks compatibility.
+    ///
+    /// # Errors
+    /// A label that starts with `kulya.` is unknown or has an unknown value.
+    pub fn rules(&self) -> Result<Rules> {
+        Rules::from_labels(&self.properties)
+    }
 }
 
 /// A schema as sent by a client.
@@ -146,6 +163,21 @@ impl SchemaInfo {
     /// Creates a schema without labels.
     pub fn new(type_name: impl Into<String>, format: Format, data: impl Into<Vec<u8>>) -> Self {
         Self { type_name: type_name.into(), format, data: data.into(), properties: BTreeMap::new() }
+    }
+
+    /// Creates an Avro schema from its JSON text. The type name is that of the schema itself.
+    pub fn avro(text: impl Into<Vec<u8>>) -> Self {
+        Self::new("", Format::Avro, text)
+    }
+
+    /// Creates a JSON Schema, which describes events of this type.
+    pub fn json(type_name: impl Into<String>, text: impl Into<Vec<u8>>) -> Self {
+        Self::new(type_name, Format::Json, text)
+    }
+
+    /// Creates the schema of a Protobuf message from an encoded `FileDescriptorSet`.
+    pub fn protobuf(message_name: impl Into<String>, descriptor_set: impl Into<Vec<u8>>) -> Self {
+        Self::new(message_name, Format::Protobuf, descriptor_set)
     }
 }
 

@@ -40,7 +40,7 @@ fn client_from(address: std::net::IpAddr) -> reqwest::Client {
 }
 
 async fn registry_on(store: Arc<dyn StreamStore>) -> Registry {
-    Registry::open(store, Arc::new(ManualClock::at(Duration::from_millis(NOW_MS)))).await.unwrap()
+    Registry::open(store, ManualClock::at(Duration::from_millis(NOW_MS))).await.unwrap()
 }
 
 /// Starts a server on a free port and returns its URL. It stops with the test's runtime.

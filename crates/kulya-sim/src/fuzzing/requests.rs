@@ -20,8 +20,8 @@ const MAX_REQUESTS: usize = 64;
 pub fn registry_rest(bytes: &[u8]) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime starts");
     runtime.block_on(async {
-        let clock = Arc::new(ManualClock::at(Duration::from_secs(1_795_474_607)));
-        let registry = Registry::open(Arc::new(MemoryStore::new()), clock).await.expect("the registry opens");
+        let clock = ManualClock::at(Duration::from_secs(1_795_474_607));
+        let registry = Registry::open(MemoryStore::new(), clock).await.expect("the registry opens");
         let router = v1::router(Arc::new(registry));
         for line in bytes.split(|byte| *byte == b'\n').take(MAX_REQUESTS) {
             let Some(request) = request(line) else { continue };

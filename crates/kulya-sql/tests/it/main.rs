@@ -20,8 +20,8 @@ struct TestCatalog {
 impl TestCatalog {
     async fn new() -> Self {
         let store: Arc<dyn StreamStore> = Arc::new(MemoryStore::new());
-        let registry = Registry::open(Arc::clone(&store), Arc::new(ManualClock::default())).await.unwrap();
-        Self { backend: CatalogBackend { store, registry: Arc::new(registry) } }
+        let registry = Registry::open(Arc::clone(&store), ManualClock::default()).await.unwrap();
+        Self { backend: CatalogBackend::new(store, registry) }
     }
 
     async fn stream(&self, stream: &str, segments: u32) -> StreamId {
@@ -44,7 +44,7 @@ impl TestCatalog {
             _ => properties,
         };
         let config = SerializerConfig::new(group).create_group(properties).register_schema().codec(Gzip);
-        Serializer::new(&*self.backend.registry, schema, config).await.unwrap()
+        Serializer::new(Arc::clone(&self.backend.registry), schema, config).await.unwrap()
     }
 
     /// A stream of orders in two segments: three with the first schema, one with an extended one.

@@ -13,8 +13,15 @@ use kulya_store::{
     Scope, SegmentId, SegmentInfo, StreamConfig, StreamCut, StreamId, StreamInfo, StreamName, StreamStore,
     TableId, Transaction, TransactionId, WriterId,
 };
+use std::sync::Arc;
 use std::sync::PoisonError;
 use std::time::Duration;
+
+impl From<EmbeddedStore> for Arc<dyn StreamStore> {
+    fn from(store: EmbeddedStore) -> Self {
+        Arc::new(store)
+    }
+}
 
 #[async_trait]
 impl StreamStore for EmbeddedStore {

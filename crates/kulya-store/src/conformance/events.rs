@@ -2,8 +2,8 @@
 
 use super::fixture::{commit_one, kind, stream, table, texts};
 use crate::{
-    Append, Commit, CommitReceipt, Condition, Durability, ErrorKind, EventPointer, SegmentId, StreamStore,
-    TableChange, Tail, WriterId, bounded_read, framing, hash, tail_cut,
+    Append, Commit, CommitReceipt, Condition, Consumer, Durability, ErrorKind, EventPointer, SegmentId,
+    StreamStore, TableChange, Tail, WriterId, bounded_read, framing, hash, tail_cut,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -167,6 +167,35 @@ pub(super) async fn tail_returns_every_event_and_ends_when_sealed(store: Arc<imp
     assert_eq!(tail.cut, tail_cut(&*store, &orders).await.expect("exists"), "the reader ends at the tail");
     seen.sort_by_key(|text| text.parse::<u32>().unwrap_or(u32::MAX));
     assert_eq!(seen, (0..60).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+pub(super) async fn reopened_consumer_continues_at_its_committed_position(store: Arc<impl StreamStore>) {
+    let orders = stream(&*store, "orders", 2).await;
+    for n in 0..10 {
+        let append = Append::keyed(&orders, n.to_string(), n.to_string());
+        store.commit(Commit::events(vec![append])).await.expect("committed");
+    }
+    store.seal_stream(&orders).await.expect("sealed");
+    let store: Arc<dyn StreamStore> = store;
+    let mut committed = Vec::new();
+    let mut consumer = Consumer::open(Arc::clone(&store), "billing", &orders).await.expect("opened");
+    for _ in 0..5 {
+        let (_, event) = consumer.try_next().await.expect("read").expect("ten events");
+        committed.push(event);
+    }
+    consumer.commit().await.expect("committed");
+    let (_, returned) = consumer.try_next().await.expect("read").expect("ten events");
+    drop(consumer);
+
+    let mut consumer = Consumer::open(store, "billing", &orders).await.expect("opened");
+    let mut rest = Vec::new();
+    while let Some((_, event)) = consumer.try_next().await.expect("read") {
+        rest.push(event);
+    }
+    assert!(rest.contains(&returned), "an event after the committed position is returned again");
+    let mut all: Vec<Bytes> = committed.into_iter().chain(rest).collect();
+    all.sort();
+    assert_eq!(all, (0..10).map(|n| n.to_string()).collect::<Vec<_>>());
 }
 
 pub(super) async fn oversized_event_is_rejected_atomically(store: Arc<impl StreamStore>) {

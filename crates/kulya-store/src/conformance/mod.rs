@@ -13,8 +13,9 @@ use crate::{Capability, StreamStore};
 use events::{
     duplicate_commit_writes_nothing, invalid_offset_is_rejected, oversized_event_is_rejected_atomically,
     pointers_read_their_events, reads_continue_at_the_next_offset, reads_honour_any_chunk_size,
-    routing_keys_select_segments_and_keep_order, tail_returns_every_event_and_ends_when_sealed,
-    unkeyed_events_are_spread_over_segments, unsynced_commits_are_visible, waiting_reader_wakes_on_append,
+    reopened_consumer_continues_at_its_committed_position, routing_keys_select_segments_and_keep_order,
+    tail_returns_every_event_and_ends_when_sealed, unkeyed_events_are_spread_over_segments,
+    unsynced_commits_are_visible, waiting_reader_wakes_on_append,
 };
 use std::future::Future;
 use std::sync::Arc;
@@ -99,6 +100,7 @@ where
         retention_combines_age_and_size needs CombinedRetention,
         cut_at_time_skips_no_later_event needs CutAtTime,
         reader_position_is_updated_by_compare_and_set,
+        reopened_consumer_continues_at_its_committed_position,
         closed_store_returns_closed,
     );
     report

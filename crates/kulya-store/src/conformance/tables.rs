@@ -147,7 +147,8 @@ pub(super) async fn concurrent_updates_are_not_lost(store: Arc<impl StreamStore>
 
 pub(super) async fn reader_position_is_updated_by_compare_and_set(store: Arc<impl StreamStore>) {
     let orders = stream(&*store, "orders", 2).await;
-    let positions = Positions::open(store.clone(), &orders.scope).await.expect("opened");
+    let shared: Arc<dyn StreamStore> = store.clone();
+    let positions = Positions::open(shared, &orders.scope).await.expect("opened");
     let begin = positions.load("billing", &orders).await.expect("read");
     assert_eq!(begin.cut, None, "a new reader has no position");
     let head = head_cut(&*store, &orders).await.expect("exists");

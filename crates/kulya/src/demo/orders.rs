@@ -110,7 +110,7 @@ pub(super) async fn write(
     print_line!("\n2. A schema for orders, and {orders} of them through the serializer");
     let properties = GroupProperties::new(Format::Avro, Compatibility::BackwardTransitive, false);
     let config = || SerializerConfig::new(group.clone()).create_group(properties.clone()).register_schema();
-    let serializer = Serializer::new(registry, avro(&[], "int"), config()).await?;
+    let serializer = Serializer::new(registry.clone(), avro(&[], "int"), config()).await?;
     print_line!(
         "   group {group}: Avro, BackwardTransitive; shop.Order is version {}",
         serializer.version().version
@@ -123,7 +123,7 @@ pub(super) async fn write(
 
     print_line!("\n3. A compatible schema change: a new field with a default; existing events stay readable");
     let channel = json!({ "name": "channel", "type": "string", "default": "web" });
-    let evolved = Serializer::new(registry, avro(&[channel], "int"), config()).await?;
+    let evolved = Serializer::new(registry.clone(), avro(&[channel], "int"), config()).await?;
     print_line!("   shop.Order is version {}", evolved.version().version);
     let next = written + 1 + u64::from(orders);
     append(services, &stream, next, (orders / 10).into(), |order| evolved.serialize(&OrderV2::from(order)))

@@ -18,6 +18,12 @@ use std::task::{Context, Poll};
 use tonic::{Status, Streaming};
 use v1::import_request::Request;
 
+impl From<RemoteRegistry> for Arc<dyn RegistryAdministration> {
+    fn from(registry: RemoteRegistry) -> Self {
+        Arc::new(registry)
+    }
+}
+
 #[async_trait]
 impl RegistryAdministration for RemoteRegistry {
     async fn namespaces(&self, page: &PageRequest) -> RegistryResult<Page<String>> {

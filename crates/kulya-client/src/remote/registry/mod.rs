@@ -38,12 +38,10 @@ type RpcResult<T> = Result<Response<T>, Status>;
 /// A client of the schema registry of a `kulya serve`, over gRPC. Clones share the connection.
 ///
 /// ```no_run
-/// use kulya_client::{RemoteRegistry, RemoteSettings};
-/// use kulya_registry_api::SchemaRegistry;
-/// use kulya_schema::{Format, GroupId, SchemaInfo};
-/// # async fn example() -> kulya_registry_api::RegistryResult<()> {
-/// let registry = RemoteRegistry::connect(RemoteSettings::new("http://127.0.0.1:9092")).await?;
-/// let schema = SchemaInfo::new("", Format::Avro, r#"{"type":"record","name":"Order","fields":[]}"#);
+/// use kulya_client::prelude::*;
+/// # async fn example() -> RegistryResult<()> {
+/// let registry = RemoteRegistry::connect("http://127.0.0.1:9092").await?;
+/// let schema = SchemaInfo::avro(r#"{"type":"record","name":"Order","fields":[]}"#);
 /// let version = registry.add_schema(&GroupId::new("shop", "orders"), schema).await?;
 /// println!("version {} of {}", version.version, version.type_name);
 /// # Ok(()) }
@@ -52,13 +50,13 @@ type RpcResult<T> = Result<Response<T>, Status>;
 pub struct RemoteRegistry(Arc<Channel>);
 
 impl RemoteRegistry {
-    /// Connects to a server.
+    /// Connects to a server, by its URL or by settings.
     ///
     /// # Errors
     /// `InvalidInput` for an invalid URL, certificate or token, and for a server without a registry over
     /// gRPC; `Unavailable` when no server responds within the settings' retry timeout.
-    pub async fn connect(settings: RemoteSettings) -> RegistryResult<Self> {
-        let registry = Self(Arc::new(Channel::new(settings, None).map_err(from_store_error)?));
+    pub async fn connect(settings: impl Into<RemoteSettings>) -> RegistryResult<Self> {
+        let registry = Self(Arc::new(Channel::new(settings.into(), None).map_err(from_store_error)?));
         let ping = async { Ok(registry.ping().await) };
         registry.0.with_timeout(ping).await.map_err(from_store_error)??;
         Ok(registry)

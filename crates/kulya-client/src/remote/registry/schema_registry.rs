@@ -31,6 +31,13 @@ fn schemas_request(group: &GroupId, type_name: Option<&str>) -> v1::SchemasReque
     v1::SchemasRequest { group: group_message(group), r#type: type_name.map(str::to_owned) }
 }
 
+impl From<RemoteRegistry> for Arc<dyn SchemaRegistry> {
+    fn from(registry: RemoteRegistry) -> Self {
+        Arc::new(registry)
+    }
+}
+
+use std::sync::Arc;
 #[async_trait]
 impl SchemaRegistry for RemoteRegistry {
     async fn create_group(&self, group: &GroupId, properties: GroupProperties) -> RegistryResult<bool> {

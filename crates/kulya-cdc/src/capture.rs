@@ -1,0 +1,184 @@
+//! A capture, configured by a builder: [`Capture`].
+
+use crate::{CdcResult, PostgresSettings, Progress, RunContext, Sink, StopCondition, StoreSink, postgres};
+use kulya_registry_api::SchemaRegistry;
+use kulya_store::StreamStore;
+use kulya_store::clock::{Clock, SystemClock};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// The capture of one PostgreSQL database: [`postgres::run`] with its settings and defaults.
+///
+/// ```no_run
+/// use kulya_cdc::prelude::*;
+/// # async fn example() -> CdcResult<()> {
+/// let mut sink = RecordingSink::open("changes.jsonl")?;
+/// let capture = Capture::new("postgres://me:secret@localhost:5432/shop").name("shop").tables(["public.*"]);
+/// capture.until_caught_up().run(&mut sink).await?;
+/// # Ok(()) }
+/// ```
+pub struct Capture {
+    settings: PostgresSettings,
+    stop_condition: StopCondition,
+    clock: Arc<dyn Clock>,
+    on_progress: Box<dyn Fn(Progress) + Send + Sync>,
+    cancel: CancellationToken,
+}
+
+impl Capture {
+    /// Captures the database at `postgres://user:password@host:port/database`, all tables, until it is
+    /// cancelled.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self::from(PostgresSettings { url: url.into(), ..PostgresSettings::default() })
+    }
+
+    /// Sets the password, for a URL without one.
+    #[must_use]
+    pub fn password(mut self, password: impl Into<String>) -> Self {
+        self.settings.password = password.into();
+        self
+    }
+
+    /// Sets the name: Debezium's `topic.prefix`, under which the position is stored. Default: the database's
+    /// name.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.settings.name = name.into();
+        self
+    }
+
+    /// Sets the patterns of captured tables, as `schema.table` with `*` for any text.
+    #[must_use]
+    pub fn tables(mut self, patterns: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.settings.tables = patterns.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the scope of the streams that [`run_into_store`](Self::run_into_store) writes. Default: the name.
+    #[must_use]
+    pub fn scope(mut self, scope: impl Into<String>) -> Self {
+        self.settings.scope = scope.into();
+        self
+    }
+
+    /// Sets the template of the streams' names, with `{prefix}`, `{schema}` and `{table}`, for
+    /// [`run_into_store`](Self::run_into_store). Default: `{prefix}.{schema}.{table}`.
+    #[must_use]
+    pub fn stream_template(mut self, template: impl Into<String>) -> Self {
+        self.settings.stream = template.into();
+        self
+    }
+
+    /// Ends the run when all changes are stored that were committed before streaming started.
+    #[must_use]
+    pub fn until_caught_up(mut self) -> Self {
+        self.stop_condition = StopCondition::CaughtUp;
+        self
+    }
+
+    /// Ends the run cleanly when the token is cancelled. Stored changes are not captured again by the next
+    /// run.
+    #[must_use]
+    pub fn cancelled_by(mut self, token: CancellationToken) -> Self {
+        self.cancel = token;
+        self
+    }
+
+    /// Calls a function with each progress notification.
+    #[must_use]
+    pub fn on_progress(mut self, callback: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        self.on_progress = Box::new(callback);
+        self
+    }
+
+    /// Sets the clock for the events' processing time, `ts_ms`. Default: the system's.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Into<Arc<dyn Clock>>) -> Self {
+        self.clock = clock.into();
+        self
+    }
+
+    /// Captures into a sink: first a snapshot of the rows, if the sink has no position yet, and then the log.
+    /// Cancel-safe: each commit to the sink is atomic.
+    ///
+    /// # Errors
+    /// As [`postgres::run`].
+    pub async fn run(self, sink: &mut dyn Sink) -> CdcResult<()> {
+        let Self { settings, stop_condition, clock, on_progress, cancel } = self;
+        let context = RunContext { sink, clock, on_progress: &*on_progress, cancel };
+        postgres::run(settings, stop_condition, context).await
+    }
+
+    /// Captures into a [`StoreSink`] with these settings: one stream and one group of the registry per table.
+    /// Cancel-safe.
+    ///
+    /// # Errors
+    /// As [`StoreSink::new`] and [`postgres::run`].
+    pub async fn run_into_store(
+        self,
+        store: impl Into<Arc<dyn StreamStore>>,
+        registry: impl Into<Arc<dyn SchemaRegistry>>,
+    ) -> CdcResult<()> {
+        let mut sink = StoreSink::new(store, registry, self.settings.store_settings()?).await?;
+        self.run(&mut sink).await
+    }
+}
+
+/// Captures with these settings until it is cancelled.
+impl From<PostgresSettings> for Capture {
+    fn from(settings: PostgresSettings) -> Self {
+        Self {
+            settings,
+            stop_condition: StopCondition::Cancelled,
+            clock: SystemClock.into(),
+            on_progress: Box::new(|_| ()),
+            cancel: CancellationToken::new(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Capture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Capture")
+            .field("settings", &self.settings)
+            .field("stop_condition", &self.stop_condition)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CdcErrorKind, RecordingSink};
+    use kulya_registry::Registry;
+    use kulya_store::memory::MemoryStore;
+
+    #[tokio::test]
+    async fn settings_are_validated_before_anything_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sink = RecordingSink::open(folder.path().join("log")).unwrap();
+        let error = Capture::new("mysql://db/shop").run(&mut sink).await.unwrap_err();
+        assert_eq!(error.kind(), CdcErrorKind::Configuration);
+
+        let store = MemoryStore::new();
+        let registry = Registry::new(store.clone(), SystemClock).unwrap();
+        let capture = Capture::new("postgres://me@db/shop").tables(["orders"]);
+        let error = capture.run_into_store(store.clone(), registry).await.unwrap_err();
+        assert!(error.to_string().contains("schema.table"), "{error}");
+        assert_eq!(store.scopes().await.unwrap(), []);
+    }
+
+    #[test]
+    fn builder_sets_what_a_settings_file_does() {
+        let capture = Capture::new("postgres://me@db/d")
+            .password("secret")
+            .name("shop")
+            .tables(["public.orders", "public.users"])
+            .scope("raw")
+            .stream_template("{table}");
+        let store = capture.settings.store_settings().unwrap();
+        assert_eq!((&*store.name, &*store.scope, &*store.stream_template), ("shop", "raw", "{table}"));
+        assert_eq!(capture.settings.tables, ["public.orders", "public.users"]);
+        assert!(!format!("{capture:?}").contains("secret"));
+    }
+}

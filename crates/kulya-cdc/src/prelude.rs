@@ -1,0 +1,9 @@
+//! The names that most programs with a capture use, for `use kulya_cdc::prelude::*`: this crate's, and those
+//! of the registry's contract, of schemas and of stream stores.
+
+pub use crate::{
+    CancellationToken, Capture, CdcError, CdcErrorKind, CdcResult, PostgresSettings, Progress, Record,
+    RecordingSink, RowSchema, Sink, StoreSettings, StoreSink, replay,
+};
+pub use kulya_registry_api::prelude::*;
+pub use kulya_store::prelude::*;
