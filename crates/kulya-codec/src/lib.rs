@@ -19,10 +19,11 @@
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! # let store = kulya_store::memory::MemoryStore::new();
 //! # let registry = kulya_registry::Registry::open(store, kulya_store::clock::SystemClock).await?;
-//! // `registry` is a kulya_registry::Registry, a kulya_client::HttpRegistry or a kulya_client::RemoteRegistry
+//! // `registry` is a kulya_registry::Registry, kulya_client::HttpRegistry or kulya_client::RemoteRegistry
 //! let group = GroupId::new("shop", "orders");
 //! let schema = SchemaInfo::json("Order", r#"{"type":"object"}"#);
-//! let properties = GroupProperties::new(Format::Json, Compatibility::Full, false).with_rules(Rules::strict());
+//! let properties = GroupProperties::new(Format::Json, Compatibility::Full, false);
+//! let properties = properties.with_rules(Rules::strict());
 //! let config = SerializerConfig::new(group.clone()).create_group(properties).register_schema();
 //! let serializer = Serializer::new(registry.clone(), schema, config).await?;
 //! let event = serializer.serialize(&serde_json::json!({ "id": 7 }))?;

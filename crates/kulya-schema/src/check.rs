@@ -46,7 +46,8 @@ impl CheckError {
 ///
 /// let old = SchemaInfo::avro(r#"{"type":"record","name":"User","fields":[]}"#);
 /// let new = SchemaInfo::avro(r#"{"type":"record","name":"User","fields":[{"name":"id","type":"int"}]}"#);
-/// let Err(CheckError::Refused(refusal)) = check(Compatibility::Backward, Rules::strict(), &new, &[old]) else {
+/// let result = check(Compatibility::Backward, Rules::strict(), &new, &[old]);
+/// let Err(CheckError::Refused(refusal)) = result else {
 ///     panic!("events without the field cannot be read");
 /// };
 /// assert!(refusal.to_string().contains("User.id"), "{refusal}");

@@ -1,5 +1,5 @@
-//! Limits on the length and nesting of statements. They are checked on the tokens, and on the logical
-//! plan before it is optimized, so that no statement overflows a stack or expands to a plan of exponential size.
+//! Limits on the length and nesting of statements. They are checked on the tokens, and on the logical plan
+//! before it is optimized, so that no statement overflows a stack or expands to a plan of exponential size.
 //!
 //! The parser, the planner and the optimizer are recursive: `a + b + c + …` is a tree as deep as it is long.
 //! Statements within the limits fit the stacks of [`crate::engine`]; tests run statements at each limit.
