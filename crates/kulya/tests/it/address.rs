@@ -91,7 +91,7 @@ fn sql_on_a_remote_catalog_needs_no_folder() {
     for text in ["SHOW DATABASES", "SELECT * FROM shop.orders", "USE shop"] {
         let ran = sql(text);
         assert!(
-            ran.err.contains("no catalog is chosen: folder kulya-data does not exist"),
+            ran.err.contains("no catalog is selected: folder kulya-data does not exist"),
             "{text}: {ran:?}"
         );
     }

@@ -33,7 +33,7 @@ fn invalid_folders_settings_and_addresses() {
         (&["sql", "-e", "SELECT * FROM d.t"], &["folder kulya-data does not exist", "kulya demo"]),
         (&["sql", "--data", "kulya-data", "-e", "SELECT 1"], &["folder kulya-data does not exist"]),
         (&["stream", "read", "s/t"], &["folder kulya-data does not exist"]),
-        (&["serve", "--data", "photos"], &["folder photos is not empty and holds no Kulya store"]),
+        (&["serve", "--data", "photos"], &["folder photos is not empty and contains no Kulya store"]),
         (&["serve", "--data", "photos/cat.jpg"], &["photos/cat.jpg", "not a folder"]),
         (&["serve", "--listen", &taken], &["cannot listen on", &taken, "--listen"]),
         (&["serve", "--config", "none.toml"], &["cannot read settings none.toml"]),
@@ -98,17 +98,17 @@ fn invalid_statements() {
     assert_eq!(server.interrupt(), Some(0));
     kulya(&folder, &["stream", "append", "s/java", "--hex", "010000000054"]);
     for (sql, says) in [
-        ("SELEC 1", "no statement begins with SELEC"),
+        ("SELEC 1", "unknown statement SELEC"),
         ("SELECT FROM WHERE", "WHERE"),
         ("SELECT * FROM nothing", "no table nothing"),
         ("SELECT * FROM t", "stream s/t has no schema: register one in namespace s, group t"),
         ("SELECT nothing", "nothing"),
         ("USE nowhere", "no database nowhere: it has s"),
-        ("USE CATALOG c", "there is no catalog c: there are kulya"),
+        ("USE CATALOG c", "catalog c does not exist: catalogs are kulya"),
         ("CREATE CATALOG c WITH ('type' = 'hive')", "unknown type hive"),
         (
             "CREATE CATALOG c WITH ('type' = 'pravega', 'controller-uri' = 'http://127.0.0.1:1')",
-            "no Kulya answers at http://127.0.0.1:1",
+            "cannot connect to a Kulya server at http://127.0.0.1:1",
         ),
         (
             "CREATE CATALOG c WITH ('type' = 'pravega', 'controller-uri' = 'nowhere')",
@@ -116,13 +116,13 @@ fn invalid_statements() {
         ),
         (
             "CREATE CATALOG c WITH ('type' = 'pravega', 'schema-registry-uri' = 'http://127.0.0.1:1')",
-            "does not answer",
+            "cannot connect to the registry",
         ),
         ("CREATE CATALOG c WITH ('type' = 'pravega', 'default-database' = 'x')", "no database x"),
         ("CREATE TABLE x (a INT)", "CREATE TABLE is not supported yet"),
         ("INSERT INTO t VALUES (1)", "INSERT is not supported yet"),
         ("SELECT 1 / 0", "ivide by zero"),
-        ("SELECT * FROM java", "codec \"application/x-other\" is not known here; known are"),
+        ("SELECT * FROM java", "unknown codec \"application/x-other\"; known codecs are"),
     ] {
         check(&folder, &["sql", "-e", sql], &[says]);
     }
@@ -243,8 +243,8 @@ fn messages_name_the_object_and_the_fix() {
     }
     kulya(&folder, &["stream", "append", "s/db.public.t", "--text", "x"]);
     for (args, messages) in [
-        (&["sql", "-e", "SELECT * FROM db.public.t"][..], &["write it in backticks: `db.public.t`"][..]),
-        (&["sql", "-e", "DESCRIBE public.t"], &["write it in backticks: `public.t`"]),
+        (&["sql", "-e", "SELECT * FROM db.public.t"][..], &["quote it in backticks: `db.public.t`"][..]),
+        (&["sql", "-e", "DESCRIBE public.t"], &["quote it in backticks: `public.t`"]),
         (&["sql", "-e", "SELECT * FROM a.b.c.d"], &["backticks"]),
         (&["stream", "describe", "/"], &["\"/\"", "scope/stream"]),
         (&["stream", "describe", "/t"], &["\"/t\"", "scope"]),

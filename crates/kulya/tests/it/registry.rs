@@ -495,7 +495,7 @@ fn usage_errors_are_one_line() {
         ),
         (&["--data", "d", "watch", "--from", "here"], "is not a position in the changelog"),
         (&["--data", "d", "export", "--namespace", "a", "--namespace", "b"], "give one --namespace"),
-        (&["export", "--from-v1", "http://127.0.0.1:1"], "does not answer"),
+        (&["export", "--from-v1", "http://127.0.0.1:1"], "cannot connect to the registry"),
         (&["export", "--from-v1", "nonsense"], "write http://host:port"),
         (&["--data", "d", "import", "none.ndjson"], "cannot read none.ndjson"),
         (&["--data", "d", "import", "cut.ndjson"], "the export is truncated"),

@@ -146,19 +146,19 @@ fn no_query_exceeds_its_memory_limit() {
         format!("SELECT length(a) FROM ({begin}SELECT 'xxxxxxxx' AS a{}", ")".repeat(times + 1))
     };
     for (statement, message) in [
-        ("SELECT length(repeat('x', 2000000000))", "repeat would make a value"),
-        ("SELECT length(lpad('x', 2000000000, 'yz'))", "lpad would make a value"),
-        ("SELECT length(rpad('x', 2000000000))", "rpad would make a value"),
+        ("SELECT length(repeat('x', 2000000000))", "repeat would return a value"),
+        ("SELECT length(lpad('x', 2000000000, 'yz'))", "lpad would return a value"),
+        ("SELECT length(rpad('x', 2000000000))", "rpad would return a value"),
         (
             "SELECT length(replace(repeat('x', 100000), 'x', repeat('y', 100000)))",
-            "replace would make a value",
+            "replace would return a value",
         ),
         (
             "SELECT length(regexp_replace(repeat('x', 100000), '.', repeat('y', 100000), 'g'))",
-            "regexp_replace would make a value",
+            "regexp_replace would return a value",
         ),
         ("SELECT regexp_like('a', '((a{1000}){1000}){1000}')", "the pattern"),
-        (&rows(5, "sum(length(repeat('x', (a.n + 1) * 100000)))"), "repeat would make"),
+        (&rows(5, "sum(length(repeat('x', (a.n + 1) * 100000)))"), "repeat would return"),
         (&rows(5, "length(string_agg(repeat('x', 100000), ','))"), "memory"),
         (&doubled(30), "memory"),
         (&rows(7, "count(DISTINCT concat(a.n, b.n, c.n, d.n, e.n, f.n, g.n, repeat('x', 100)))"), "memory"),

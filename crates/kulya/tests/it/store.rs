@@ -115,10 +115,7 @@ fn store_is_checked_backed_up_restored_and_repaired() {
         (&["store", "--data", "d", "restore", "nowhere"], "folder nowhere does not exist"),
         (&["store", "--data", "nowhere", "check"], "folder nowhere does not exist"),
         (&["stream", "--data", "d", "create", "shop/orders"], "stream shop/orders already exists"),
-        (
-            &["stream", "--data", "d", "delete", "shop/orders"],
-            "stream shop/orders still takes events: seal it",
-        ),
+        (&["stream", "--data", "d", "delete", "shop/orders"], "stream shop/orders is not sealed: seal it"),
         (&["stream", "--data", "d", "delete", "shop/none"], "stream shop/none does not exist"),
         (&["stream", "--data", "d", "seal", "shop/none"], "stream shop/none does not exist"),
         (
@@ -132,11 +129,14 @@ fn store_is_checked_backed_up_restored_and_repaired() {
         ),
         (
             &["stream", "--data", "d", "truncate", "shop/customers", "--at", "shop/customers@0.0:1"],
-            "no event of segment",
+            "has no event at offset 1",
         ),
         (&["stream", "--data", "d", "list", "nowhere"], "scope nowhere does not exist"),
         (&["stream", "--url", "localhost:9092", "list"], "write http://host:port"),
-        (&["stream", "--url", "http://127.0.0.1:1", "list"], "no Kulya answers at http://127.0.0.1:1"),
+        (
+            &["stream", "--url", "http://127.0.0.1:1", "list"],
+            "cannot connect to a Kulya server at http://127.0.0.1:1",
+        ),
         (&["sql", "--url", "https://127.0.0.1:1", "-e", "SHOW TABLES;"], "needs the certificate"),
         (&["stream", "--url", "https://127.0.0.1:1", "--ca", "none", "list"], "cannot read none"),
         (&["stream", "--data", "d", "create", "shop/new", "--keep-for", "2w"], "write 90s, 15m, 36h or 7d"),
