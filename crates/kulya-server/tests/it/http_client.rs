@@ -156,7 +156,7 @@ async fn a_rejected_token_is_refreshed_once() {
     let registry = HttpRegistry::with_settings(settings).unwrap();
     registry.ping().await.unwrap();
     let error = registry.ping().await.unwrap_err();
-    assert!(error.to_string().contains("login"), "{error}");
+    assert!(error.to_string().contains("authentication failed"), "{error}");
     let output: Vec<_> = request
         .lock()
         .unwrap()

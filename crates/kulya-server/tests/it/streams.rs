@@ -165,12 +165,12 @@ async fn invalid_requests_get_the_reason() {
         (server.at("s/t/events?from=here"), 400, "must be written as scope/stream@"),
         (server.at("s/t/events?from=s/u@0.0:0"), 400, "is not of stream s/t"),
         (server.at("s/t/events?from=s/t@0.0:0"), 400, "does not name each segment"),
-        (server.at("s/t/events?from=s/t@0.0:0,1.0:0"), 410, "is no longer kept"),
+        (server.at("s/t/events?from=s/t@0.0:0,1.0:0"), 410, "is truncated"),
         (server.at("s/t/tail?from=s/t@0.0:0"), 400, "does not name each segment"),
         (server.at("s/t/events?limit=many"), 400, ""),
         (event("zz"), 400, "hexadecimal digits"),
         (event("00"), 400, "no event pointer"),
-        (event(&pointer), 410, "is no longer kept"),
+        (event(&pointer), 410, "is truncated"),
     ] {
         let (found, text) = result(server.client.get(&url).send().await.unwrap()).await;
         assert!(found == status && text.contains(message), "{url}: {found} {text}");

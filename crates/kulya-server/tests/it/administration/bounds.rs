@@ -41,7 +41,10 @@ async fn an_expired_change_position_is_gone() {
     let cut = StreamCut::tail(&stream, &client.store.segments(&stream).await.unwrap());
     client.store.truncate(&cut).await.unwrap();
     let gone = client.expect(&format!("GET /v2/changes?from={first}"), None, 410).await;
-    assert!(gone["kind"] == "gone" && gone["error"].as_str().unwrap().contains("no longer kept"), "{gone}");
+    assert!(
+        gone["kind"] == "gone" && gone["error"].as_str().unwrap().contains("removed by retention"),
+        "{gone}"
+    );
     let gone = registry.changes(Some(&first)).await.map(drop).unwrap_err();
     assert_eq!(gone.kind(), RegistryErrorKind::Gone, "{gone}");
     drop(registry.changes(Some(&cut.to_string())).await.unwrap());

@@ -49,7 +49,7 @@ async fn an_address_without_kulya_is_one_clear_error() {
     tokio::spawn(axum::serve(web, Router::new()).into_future());
     let error = error(address).await;
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
-    assert!(error.to_string().contains("keeps no stream store"), "{error}");
+    assert!(error.to_string().contains("has no stream store"), "{error}");
 }
 
 /// Calls both stores and expects equal errors.

@@ -488,7 +488,7 @@ async fn a_disconnect_anywhere_is_reported_correctly() {
                 }
                 Err(error) => {
                     assert_eq!(error.kind(), RegistryErrorKind::Unavailable);
-                    assert!(error.to_string().contains("look, and try again"), "{error}");
+                    assert!(error.to_string().contains("check and try again"), "{error}");
                     open += 1;
                 }
             }
@@ -565,7 +565,7 @@ async fn invalid_messages_of_other_clients_are_reported() {
     let version = client.describe(v1::DescribeRequest {}).await.unwrap().into_inner().version;
     assert!(version.starts_with("kulya "), "{version}");
     let error = client.describe_group(v1::GroupRequest::default()).await.unwrap_err();
-    assert_eq!((error.code(), error.message()), (tonic::Code::InvalidArgument, "the message names no group"));
+    assert_eq!((error.code(), error.message()), (tonic::Code::InvalidArgument, "the message has no group"));
     let named = Some(v1::Group { namespace: "shop".to_owned(), name: "orders".to_owned() });
     let format = Some(v1::Format { kind: 77, custom: String::new() });
     let properties = Some(v1::GroupProperties { format, ..v1::GroupProperties::default() });
