@@ -169,7 +169,7 @@ async fn invalid_requests_get_the_reason() {
         (server.at("s/t/tail?from=s/t@0.0:0"), 400, "does not name each segment"),
         (server.at("s/t/events?limit=many"), 400, ""),
         (event("zz"), 400, "hexadecimal digits"),
-        (event("00"), 400, "no event pointer"),
+        (event("00"), 400, "not an event pointer"),
         (event(&pointer), 410, "is truncated"),
     ] {
         let (found, text) = result(server.client.get(&url).send().await.unwrap()).await;

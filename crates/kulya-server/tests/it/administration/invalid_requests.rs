@@ -39,7 +39,7 @@ async fn invalid_requests_get_the_reason() {
         ("GET /v2/groups/nobody", "", 404, "not-found", "nobody"),
         ("GET /v2/groups/g?namespace=elsewhere", "", 404, "not-found", "elsewhere/g"),
         ("GET /v2/groups/%ff", "", 400, "invalid-input", "invalid path"),
-        ("GET /v2/namespaces?after=shop", "", 400, "invalid-input", "no page of namespaces"),
+        ("GET /v2/namespaces?after=shop", "", 400, "invalid-input", "not a page token of namespaces"),
         ("PUT /v2/groups/h", "", 400, "invalid-input", "no body"),
         ("PUT /v2/groups/h", "{", 400, "invalid-input", "invalid request body"),
         ("PUT /v2/groups/h", "[]", 400, "invalid-input", "invalid request body"),
@@ -76,7 +76,7 @@ async fn invalid_requests_get_the_reason() {
             r#"{"properties":{"kulya.unknown":"allow"}}"#,
             400,
             "invalid-input",
-            "means nothing without",
+            "has no effect without",
         ),
         (
             "PATCH /v2/groups/g",
@@ -102,7 +102,7 @@ async fn invalid_requests_get_the_reason() {
         ),
         ("POST /v2/groups/g/schemas", &schema(r#""schemaData":"*""#), 400, "invalid-input", "base64"),
         ("POST /v2/groups/g/schemas", &schema(r#""schema":{},"text":"""#), 400, "invalid-input", "`text`"),
-        ("POST /v2/groups/g/schemas", json_schema, 417, "format-mismatch", "takes Avro schemas only"),
+        ("POST /v2/groups/g/schemas", json_schema, 417, "format-mismatch", "accepts only Avro schemas"),
         ("POST /v2/groups/g/schemas", protobuf, 400, "invalid-input", "protoc --include_imports"),
         ("POST /v2/groups/nobody/schemas", &good, 404, "not-found", "create it first"),
         ("POST /v2/groups/g/find", &good, 404, "not-found", "not registered"),
@@ -133,7 +133,7 @@ async fn invalid_requests_get_the_reason() {
         ("GET /v2/groups/g/schemas/7", "", 404, "not-found", "schema 7"),
         ("GET /v2/groups/g/schemas/7/text", "", 404, "not-found", "schema 7"),
         ("DELETE /v2/groups/g/schemas/4294967296", "", 400, "invalid-input", "4294967296"),
-        ("GET /v2/groups/g/versions?after=first", "", 400, "invalid-input", "no page of versions"),
+        ("GET /v2/groups/g/versions?after=first", "", 400, "invalid-input", "not a page token of versions"),
         ("GET /v2/groups/g/versions/id?format=Avro&type=Order", "", 400, "invalid-input", "`version`"),
         (
             "GET /v2/groups/g/versions/id?format=Avro&type=Order&version=9",
@@ -206,10 +206,10 @@ async fn invalid_requests_get_the_reason() {
         ("GET /v2/groups/g", "{}", 400, "invalid-input", "use the query"),
         ("POST /v2/search", "", 400, "invalid-input", "no body"),
         ("POST /v2/search", r#"{"name":"orders"}"#, 400, "invalid-input", "`name`"),
-        ("POST /v2/search?after=zz", "{}", 400, "invalid-input", "no page of found schemas"),
+        ("POST /v2/search?after=zz", "{}", 400, "invalid-input", "not a page token of found schemas"),
         ("GET /v2/search?allVersions=perhaps", "", 400, "invalid-input", "invalid query"),
         ("POST /v2/added-to", "{}", 400, "invalid-input", "serializationFormat"),
-        ("GET /v2/changes?from=yesterday", "", 400, "invalid-input", "no place in the feed"),
+        ("GET /v2/changes?from=yesterday", "", 400, "invalid-input", "not a position in the changelog"),
         ("POST /v2/import?existing=overwrite", "", 400, "invalid-input", "overwrite"),
         ("PUT /v2/streams/s/t?segments=x", "", 400, "invalid-input", "invalid query"),
         ("GET /v2/events/zz", "", 400, "invalid-input", "hexadecimal digits"),
@@ -262,16 +262,16 @@ async fn damaged_imports_are_reported_by_line() {
     let mut swapped = lines.clone();
     swapped.swap(1, 2);
     for (text, message) in [
-        (String::new(), "the first line is no export's"),
+        (String::new(), "this is not an export: the first line must be"),
         ("[]".to_owned(), "line 1 is damaged"),
         (joined(&damaged), "line 3 is damaged"),
         (joined(&unknown), "line 2 is damaged"),
-        (joined(&swapped), "stands where a group should"),
+        (joined(&swapped), "is in the place of a group"),
         (joined(&other_version), "has version 2"),
-        (joined(&lines[..2]), "cut short"),
+        (joined(&lines[..2]), "the export is truncated"),
         (" ".repeat(13 * 1024 * 1024), "line 1 is longer"),
         // the group is complete and stays
-        (joined(&lines[..3]), "cut short"),
+        (joined(&lines[..3]), "the export is truncated"),
     ] {
         let (status, result) =
             send_raw(&client, "POST /v2/import", "application/x-ndjson", text.into_bytes()).await;
