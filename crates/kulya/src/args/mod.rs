@@ -1,5 +1,7 @@
 //! Command-line arguments: commands, flags and their help. Values are parsed elsewhere.
 
+#![allow(rustdoc::bare_urls, reason = "the docs of arguments are help texts, which have no links")]
+
 mod connection;
 pub(crate) mod registry;
 mod serve;
