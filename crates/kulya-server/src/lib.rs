@@ -111,7 +111,8 @@ pub async fn serve_health(
         stop.send_replace(true);
     };
     let router = health_router(&access_control).fallback(async || {
-        (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], "only health checks are served here\n")
+        let reason = "the server is starting, or this address serves health checks only: retry in a second\n";
+        (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], reason)
     });
     let access_control = access_control.with_endpoints(endpoint_tables());
     listener::serve(listener, router, access_control, stopping, shutdown).await;
