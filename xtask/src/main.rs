@@ -11,8 +11,8 @@
 //!   `--shared` four servers on one store, which are killed and stopped, 10 minutes by default.
 //! - `schemathesis`: tests REST v2 against its OpenAPI document; needs Python.
 //! - `record-demo`: records the demo's change log from a real PostgreSQL.
-//! - `tidy`: the project's rules that a program can check; `tidy circles` and `tidy words` list
-//!   the findings of crates that are exempt, too.
+//! - `tidy`: the project's rules that a program can check; `tidy circles` lists
+//!   the circles of modules, explained ones included.
 //! - `unused-dependencies`: dependencies that no source file of their crate names.
 
 mod avro;
@@ -130,7 +130,7 @@ fn run() -> Result<()> {
     }
     let fixtures = FIXTURES.map(|fixture| format!("{} -- COMMAND…", fixture.command)).join(" | ");
     bail!(
-        "usage: cargo xtask test [cargo test arguments] | {fixtures} | schemathesis | soak [--shared] [--minutes N] | record-demo | tidy [circles | words] | unused-dependencies"
+        "usage: cargo xtask test [cargo test arguments] | {fixtures} | schemathesis | soak [--shared] [--minutes N] | record-demo | tidy [circles] | unused-dependencies"
     )
 }
 

@@ -15,9 +15,6 @@ const MAX_LINES: usize = 700;
 /// Widest line of a comment, in columns: the width of code in rustfmt.toml, which does not wrap comments.
 const MAX_COMMENT_WIDTH: usize = 110;
 
-/// Crates that still have wider comments.
-const EXEMPT_FROM_WIDTH: &[&str] = &[];
-
 /// Adds every source file below `folder` that breaks a rule to `findings`.
 pub(super) fn check(folder: &Path, findings: &mut Vec<String>) -> Result<()> {
     for entry in std::fs::read_dir(folder)? {
@@ -42,9 +39,7 @@ fn check_source(path: &Path, stem: &str, findings: &mut Vec<String>) -> Result<(
     if text.starts_with("// This file is @generated") {
         return Ok(());
     }
-    if !EXEMPT_FROM_WIDTH.iter().any(|exempt| path.starts_with(exempt)) {
-        findings.extend(wide_comments(path, &text));
-    }
+    findings.extend(wide_comments(path, &text));
     let is_test = stem == "tests"
         || path.components().any(|part| matches!(part.as_os_str().to_str(), Some("tests" | "benches")));
     if is_test {

@@ -10,14 +10,12 @@ mod background;
 mod circles;
 mod files;
 mod layers;
-mod report;
 mod words;
 
 use anyhow::{Result, bail, ensure};
 use std::path::{Path, PathBuf};
 
-/// Runs every check; with `circles` or `words`, prints the findings of that check instead, those of exempt
-/// crates included.
+/// Runs every check; with `circles`, prints all circles instead, the explained ones included.
 ///
 /// # Errors
 /// Every finding, one a line.
@@ -25,8 +23,7 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
     match args {
         [] => check(),
         ["circles"] => circles::print(&crates()?),
-        ["words"] => words::print(),
-        _ => bail!("usage: cargo xtask tidy [circles | words]"),
+        _ => bail!("usage: cargo xtask tidy [circles]"),
     }
 }
 

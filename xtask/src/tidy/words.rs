@@ -125,10 +125,6 @@ const PHRASES: &[(&str, &str)] = &[
     ("ring 4", "layer 4"),
 ];
 
-/// Crates and folders that still have such words: reported by `cargo xtask tidy words`, not refused by `cargo
-/// xtask tidy`.
-const EXEMPT: &[&str] = &[];
-
 /// Files that need such a word: this list, a trait of another project, and names of the gRPC interface, that
 /// clients have compiled.
 const EXCEPTIONS: &[&str] = &[
@@ -157,28 +153,12 @@ fn finding(path: &Path, line: usize, word: &str, term: &str) -> String {
     format!("{}:{line}: {word:?}: use {term:?}", path.display())
 }
 
-/// Adds every former word outside exempt folders to `findings`.
+/// Adds every former word to `findings`.
 pub(super) fn check(findings: &mut Vec<String>) -> Result<()> {
-    each_file(&mut |path, text| {
-        if !EXEMPT.iter().any(|exempt| path.starts_with(exempt)) {
-            findings.extend(words_in(path, text));
-        }
-    })
-}
-
-/// Prints every former word, exempt folders included.
-pub(super) fn print() -> Result<()> {
-    let mut found = Vec::new();
-    each_file(&mut |path, text| found.extend(words_in(path, text)))?;
-    found.push(format!("{} former words", found.len()));
-    super::report::print_lines(&found)
-}
-
-fn each_file(check: &mut impl FnMut(&Path, &str)) -> Result<()> {
     for root in ROOTS {
         let root = Path::new(root);
         if root.exists() {
-            visit(root, check)?;
+            visit(root, &mut |path, text| findings.extend(words_in(path, text)))?;
         }
     }
     Ok(())
