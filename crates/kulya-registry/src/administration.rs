@@ -1,7 +1,7 @@
 //! The operations of administrators ([`RegistryAdministration`]).
 
 use crate::changelog;
-use crate::error::{contended, invalid_input, invalid_page_token, not_found};
+use crate::error::{contended, invalid_input, invalid_page_token, not_found, unless_deleted};
 use crate::export_import;
 use crate::keys;
 use crate::paging::{MAX_ITEMS, page_limit};
@@ -16,7 +16,7 @@ use kulya_registry_api::administration::{
     Change, ChangeEvent, CheckOptions, Comparison, ExportLine, GroupChange, ImportSummary, OnConflict, Page,
     PageRequest, RegistryAdministration, SchemaReferences, Search, SearchHit, Verdict, VersionEntry,
 };
-use kulya_registry_api::{RegistryErrorKind, RegistryResult, SchemaRegistry};
+use kulya_registry_api::{RegistryResult, SchemaRegistry};
 use kulya_schema::{
     GroupId, GroupProperties, Rules, SchemaInfo, StrictRules, VersionInfo, compatibility,
     difference_with_budget, pretty_print, validation,
@@ -211,13 +211,8 @@ impl RegistryAdministration for Registry {
         let canonical = self.canonicalize(&self.workers.runner(), schema).await?;
         let mut found = SchemaReferences::new();
         for (id, _) in self.groups(namespace).await? {
-            let snapshot = match self.snapshot(&id).await {
-                Ok(snapshot) => snapshot,
-                // deleted meanwhile
-                Err(error) if error.kind() == RegistryErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
-            };
-            if let Some(version) = snapshot.find(&canonical).await? {
+            let version = async { self.snapshot(&id).await?.find(&canonical).await };
+            if let Some(version) = unless_deleted(version.await)?.flatten() {
                 found.insert(id.name, version);
             }
         }

@@ -1,7 +1,7 @@
 //! The errors of the registry, built in one place each, so that a condition has the same kind and the same
 //! words everywhere.
 
-use kulya_registry_api::{RegistryError, RegistryErrorKind};
+use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult};
 use kulya_store::{Error, ErrorKind};
 
 /// Maps a store's error to a kind by what the registry's caller can do next; keeps the error as the source.
@@ -40,6 +40,14 @@ pub(crate) fn not_found(what: impl Into<String>) -> RegistryError {
 /// The error of a record that another record refers to and that the table does not have.
 pub(crate) fn missing_record(what: &str) -> RegistryError {
     RegistryError::new(RegistryErrorKind::Failed, format!("the registry's record of {what} is missing"))
+}
+
+/// Converts the result of reading a group from a listing: `None` for one that was deleted since it was listed.
+pub(crate) fn unless_deleted<T>(result: RegistryResult<T>) -> RegistryResult<Option<T>> {
+    match result {
+        Err(error) if error.kind() == RegistryErrorKind::NotFound => Ok(None),
+        result => result.map(Some),
+    }
 }
 
 /// The error of a page token that the list `of` did not return.

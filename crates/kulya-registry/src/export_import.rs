@@ -5,7 +5,7 @@
 //! at all.
 
 use crate::cache::VersionList;
-use crate::error::{invalid_input, missing_record};
+use crate::error::{invalid_input, missing_record, unless_deleted};
 use crate::keys;
 use crate::records::{EncodingRecord, GroupRecord, VersionRecord};
 use crate::registry::Registry;
@@ -90,8 +90,14 @@ impl Exporter {
             match std::mem::replace(&mut self.state, ExportState::Done) {
                 ExportState::Done => return Ok(None),
                 ExportState::Groups => self.read_group().await?,
-                ExportState::Schemas { record, next } => self.read_schemas(record, next).await?,
-                ExportState::Encodings { record, next } => self.read_encodings(record, next).await?,
+                ExportState::Schemas { record, next } => {
+                    let read = self.read_schemas(Arc::clone(&record), next).await;
+                    self.check_group(read, &record).await?;
+                }
+                ExportState::Encodings { record, next } => {
+                    let read = self.read_encodings(Arc::clone(&record), next).await;
+                    self.check_group(read, &record).await?;
+                }
             }
         }
     }
@@ -107,34 +113,64 @@ impl Exporter {
             return Ok(());
         };
         self.state = ExportState::Groups;
-        let record = match self.registry.snapshot(&id).await {
-            Ok(snapshot) => snapshot.record,
-            // deleted meanwhile
-            Err(error) if error.kind() == RegistryErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        self.groups += 1;
+        let Some(snapshot) = unless_deleted(self.registry.snapshot(&id).await)? else { return Ok(()) };
+        let record = snapshot.record;
+        self.group = Some(id.clone());
+        match self.start_group(id, &record).await {
+            Ok(()) => {
+                self.groups += 1;
+                Ok(())
+            }
+            // deleted before its first page was read: as if it had been deleted before the export
+            Err(_) if self.is_deleted(&record).await? => {
+                self.lines.clear();
+                self.state = ExportState::Groups;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads the first page of a group, its header included. Most groups have no further one.
+    async fn start_group(&mut self, id: GroupId, record: &Arc<GroupRecord>) -> RegistryResult<()> {
         self.lines.push_back(ExportLine::Group {
-            namespace: id.namespace.clone(),
-            group: id.name.clone(),
+            namespace: id.namespace,
+            group: id.name,
             properties: record.properties.clone(),
             codecs: record.codecs.clone(),
             schemas: record.schemas,
             encodings: record.encodings,
         });
-        self.group = Some(id);
-        self.state = ExportState::Schemas { record, next: 0 };
-        Ok(())
+        self.read_schemas(Arc::clone(record), 0).await?;
+        match &self.state {
+            ExportState::Encodings { .. } => self.read_encodings(Arc::clone(record), 0).await,
+            _ => Ok(()),
+        }
     }
 
-    /// Returns a snapshot of the group being exported: its schemas and encodings are immutable, but it may be
-    /// deleted.
+    /// Returns whether the group being exported was deleted. Its schemas and encodings are immutable.
+    async fn is_deleted(&self, group: &GroupRecord) -> RegistryResult<bool> {
+        let id = self.group.as_ref().ok_or_else(|| truncated("a group"))?;
+        let snapshot = unless_deleted(self.registry.snapshot(id).await)?;
+        Ok(snapshot.is_none_or(|snapshot| snapshot.record.incarnation != group.incarnation))
+    }
+
+    /// Replaces the error of reading a group by that of its deletion, if it was deleted.
+    async fn check_group(&self, read: RegistryResult<()>, group: &GroupRecord) -> RegistryResult<()> {
+        if read.is_err() && self.is_deleted(group).await? {
+            let id = self.group.as_ref().ok_or_else(|| truncated("a group"))?;
+            let what = format!("group {id} was deleted during the export: export again");
+            return Err(RegistryError::new(RegistryErrorKind::Unavailable, what));
+        }
+        read
+    }
+
+    /// Returns a snapshot of the group being exported.
     async fn snapshot(&self, group: &GroupRecord) -> RegistryResult<GroupSnapshot<'_>> {
         let id = self.group.as_ref().ok_or_else(|| truncated("a group"))?;
         let snapshot = self.registry.snapshot(id).await?;
         if snapshot.record.incarnation != group.incarnation {
-            let what = format!("group {id} was deleted during the export: export again");
-            return Err(RegistryError::new(RegistryErrorKind::Unavailable, what));
+            return Err(RegistryError::new(RegistryErrorKind::NotFound, format!("group {id} was replaced")));
         }
         Ok(snapshot)
     }
@@ -158,7 +194,7 @@ impl Exporter {
             });
         }
         drop(snapshot);
-        self.lines = lines;
+        self.lines.extend(lines);
         self.state = if end < group.schemas {
             ExportState::Schemas { record: group, next: end }
         } else {
@@ -176,7 +212,7 @@ impl Exporter {
             let (EncodingRecord { schema, codec }, _) = found.ok_or_else(|| missing_record(&what))?;
             lines.push_back(ExportLine::Encoding { encoding_id: id, schema_id: schema, codec_type: codec });
         }
-        self.lines = lines;
+        self.lines.extend(lines);
         self.state = if end < group.encodings {
             ExportState::Encodings { record: group, next: end }
         } else {
@@ -402,5 +438,60 @@ impl<'a> GroupImport<'a> {
         }
         self.registry.remove_incarnation(self.record.incarnation).await?;
         Err(already_exists(&self.id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kulya_registry_api::SchemaRegistry;
+    use kulya_schema::Format;
+    use kulya_store::clock::SystemClock;
+    use kulya_store::memory::MemoryStore;
+
+    fn custom() -> Format {
+        Format::Custom("bytes".into())
+    }
+
+    /// Creates a group with schemas of several types.
+    async fn create(registry: &Registry, name: &str, schemas: usize) -> GroupId {
+        let id = GroupId::new("bank", name);
+        let properties = GroupProperties::new(custom(), Compatibility::AllowAny, true);
+        assert!(registry.create_group(&id, properties).await.unwrap());
+        for number in 0..schemas {
+            let schema = SchemaInfo::new(format!("type{number}"), custom(), "x");
+            registry.add_schema(&id, schema).await.unwrap();
+        }
+        id
+    }
+
+    #[tokio::test]
+    async fn group_deleted_during_an_export_is_reported_or_left_out() {
+        let registry = Registry::new(MemoryStore::new(), SystemClock).unwrap();
+        let large = create(&registry, "large", PAGE + 1).await;
+        let small = create(&registry, "small", 1).await;
+        let mut lines = export(registry.clone(), None);
+        let (begin, group) = (lines.next().await.unwrap().unwrap(), lines.next().await.unwrap().unwrap());
+        assert!(matches!(begin, ExportLine::Begin { .. }));
+        assert!(matches!(group, ExportLine::Group { schemas, .. } if schemas as usize == PAGE + 1));
+        registry.delete_group(&large).await.unwrap();
+        let rest: Vec<_> = lines.collect().await;
+        assert_eq!(rest.iter().filter(|line| line.is_ok()).count(), PAGE, "the page that was read");
+        let error = rest.into_iter().find_map(Result::err).unwrap();
+        assert_eq!(error.kind(), RegistryErrorKind::Unavailable, "{error}");
+        assert!(error.to_string().contains("export again"), "{error}");
+
+        // listed and deleted before it is read
+        let other = create(&registry, "other", 1).await;
+        let mut lines = export(registry.clone(), None);
+        for _ in 0..2 {
+            lines.next().await.unwrap().unwrap();
+        }
+        registry.delete_group(&small).await.unwrap();
+        let rest: Vec<_> = lines.map(Result::unwrap).collect().await;
+        assert_eq!(rest.last(), Some(&ExportLine::End { groups: 1 }));
+        registry.delete_group(&other).await.unwrap();
+        let rest: Vec<_> = export(registry, None).map(Result::unwrap).collect().await;
+        assert_eq!(rest.last(), Some(&ExportLine::End { groups: 0 }));
     }
 }

@@ -2,14 +2,14 @@
 //! schemas. A page ends when it is full, or after a bounded number of schemas or bytes was examined; the next
 //! page continues there.
 
-use crate::error::{invalid_input, invalid_page_token};
+use crate::error::{invalid_input, invalid_page_token, unless_deleted};
 use crate::keys;
 use crate::paging::page_limit;
 use crate::registry::Registry;
 use crate::snapshot::GroupSnapshot;
 use crate::worker_pool::JobRunner;
 use kulya_registry_api::administration::{Page, PageRequest, Search, SearchHit};
-use kulya_registry_api::{RegistryErrorKind, RegistryResult};
+use kulya_registry_api::RegistryResult;
 use kulya_schema::{Budget, GroupId, VersionInfo, compatibility, fields_with_budget};
 use kulya_store::hex;
 
@@ -124,7 +124,8 @@ impl PageUsage {
     }
 }
 
-/// Searches one group. Returns the position after the last examined version when the page is full.
+/// Searches one group; one that is deleted meanwhile has nothing. Returns the position after the last examined
+/// version when the page is full.
 async fn search_group(
     registry: &Registry,
     search: &Search,
@@ -133,12 +134,19 @@ async fn search_group(
     items: &mut Vec<SearchHit>,
     usage: &mut PageUsage,
 ) -> RegistryResult<Option<Position>> {
-    let snapshot = match registry.snapshot(&position.group).await {
-        Ok(snapshot) => snapshot,
-        // deleted meanwhile
-        Err(error) if error.kind() == RegistryErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    let found = search_existing_group(registry, search, position, limit, items, usage).await;
+    unless_deleted(found).map(Option::flatten)
+}
+
+async fn search_existing_group(
+    registry: &Registry,
+    search: &Search,
+    position: Position,
+    limit: usize,
+    items: &mut Vec<SearchHit>,
+    usage: &mut PageUsage,
+) -> RegistryResult<Option<Position>> {
+    let snapshot = registry.snapshot(&position.group).await?;
     for version in candidates(&snapshot, search).await? {
         if position.after.is_some_and(|after| version.id <= after) {
             continue;
