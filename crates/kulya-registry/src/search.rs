@@ -8,8 +8,8 @@ use crate::paging::page_limit;
 use crate::registry::Registry;
 use crate::snapshot::GroupSnapshot;
 use crate::worker_pool::JobRunner;
-use kulya_registry_api::administration::{Page, PageRequest, Search, SearchHit};
 use kulya_registry_api::RegistryResult;
+use kulya_registry_api::administration::{Page, PageRequest, Search, SearchHit};
 use kulya_schema::{Budget, GroupId, VersionInfo, compatibility, fields_with_budget};
 use kulya_store::hex;
 
