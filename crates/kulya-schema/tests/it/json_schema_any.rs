@@ -214,8 +214,8 @@ fn has_duplicate_names(schema: &Value) -> bool {
 }
 
 /// Returns whether the other validator departs from the specification here: it lets `contains` evaluate items
-/// in draft 2019-09 also, where `unevaluatedItems` depends on `items` and `additionalItems` alone (core, section
-/// 9.3.1.3).
+/// in draft 2019-09 also, where `unevaluatedItems` depends on `items` and `additionalItems` alone (core,
+/// section 9.3.1.3).
 fn evaluates_contains_in_2019(document: &Value) -> bool {
     let text = document.to_string();
     document["$schema"] == DRAFTS[3]
