@@ -2,9 +2,10 @@
 //! rejected request and every wrong event is a fault.
 
 use super::monitor::Counts;
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -52,10 +53,24 @@ fn writer_and_number(line: &Value) -> Option<(u64, u64)> {
     Some((text["writer"].as_u64()?, text["number"].as_u64()?))
 }
 
+/// Returns whether a connection was closed before the response began.
+fn is_closed_connection(error: &reqwest::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        let is_reset = matches!(io, Some(ErrorKind::ConnectionReset | ErrorKind::BrokenPipe));
+        if is_reset || error.to_string().contains("connection closed before message completed") {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
 impl Caller {
     /// Sends a request that must succeed.
     async fn call(&self, what: &'static str, request: reqwest::RequestBuilder) -> Option<Response> {
-        match request.send().await {
+        match self.send(request).await {
             Ok(response) if response.status().is_success() => Some(response),
             Ok(response) => {
                 let status = response.status();
@@ -67,6 +82,20 @@ impl Caller {
                 self.counts.fault(format!("{what}: {error:?}"));
                 None
             }
+        }
+    }
+
+    /// Sends a request; a GET request again, once, if the server closed the idle connection at the same moment,
+    /// which it may do at any time (RFC 9112, section 9.5): the clients of this address are more than it has
+    /// slots.
+    async fn send(&self, request: reqwest::RequestBuilder) -> reqwest::Result<Response> {
+        let again = request.try_clone().and_then(|request| request.build().ok());
+        match (request.send().await, again) {
+            (Err(error), Some(again)) if *again.method() == Method::GET && is_closed_connection(&error) => {
+                self.counts.add("sent again", 1);
+                self.client.execute(again).await
+            }
+            (response, _) => response,
         }
     }
 
@@ -99,8 +128,9 @@ impl Caller {
             if let Some(id) = &last_id {
                 request = request.header("Last-Event-ID", id);
             }
-            let Ok(response) = request.send().await else {
-                self.counts.fault(format!("tail of {stream}: no response"));
+            let response = self.send(request).await;
+            let Ok(response) = response else {
+                self.counts.fault(format!("tail of {stream}: {response:?}"));
                 continue;
             };
             if response.status() == StatusCode::GONE {
@@ -167,11 +197,13 @@ impl Caller {
         loop {
             let since = Instant::now();
             let from = if next.is_empty() { String::new() } else { format!("&from={next}") };
-            let response =
-                self.get(&format!("/v2/streams/soak/{stream}/events?limit=500{from}")).send().await;
-            let Ok(response) = response else {
-                self.counts.fault(format!("read of {stream}: no response"));
-                continue;
+            let request = self.get(&format!("/v2/streams/soak/{stream}/events?limit=500{from}"));
+            let response = match self.send(request).await {
+                Ok(response) => response,
+                Err(error) => {
+                    self.counts.fault(format!("read of {stream}: {error:?}"));
+                    continue;
+                }
             };
             if response.status() == StatusCode::GONE {
                 (next, numbers) = (String::new(), HashMap::new());
