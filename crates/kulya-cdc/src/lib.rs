@@ -42,7 +42,7 @@ pub use error::{CdcError, CdcErrorKind, CdcResult};
 pub use kulya_registry_api;
 pub use kulya_schema;
 pub use kulya_store;
-pub use position::{Position, SnapshotCut};
+pub use position::{Coverage, Position, SnapshotCut};
 pub use postgres::settings::PostgresSettings;
 pub use postgres::{RunContext, StopCondition};
 pub use record::{ColumnDescription, Record, RowSchema};

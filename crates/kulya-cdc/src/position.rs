@@ -2,6 +2,7 @@
 //! events.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A position in the write-ahead log of a PostgreSQL database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,32 @@ pub struct Position {
     /// snapshot.
     #[serde(default)]
     pub snapshot: Option<SnapshotCut>,
+    /// The tables whose rows were read by a later snapshot, as `schema.table`, with the transactions that it
+    /// contains, as long as the log is read before its end.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub table_snapshots: BTreeMap<String, SnapshotCut>,
+    /// The tables that were captured when the capture last started; `None` if an earlier version stored the
+    /// position.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<Coverage>,
+}
+
+impl Position {
+    /// Removes the cuts of table snapshots that are behind the position: the log has nothing more that they
+    /// contain.
+    pub fn forget_passed_snapshots(&mut self) {
+        let lsn = self.lsn;
+        self.table_snapshots.retain(|_, cut| cut.lsn > lsn);
+    }
+}
+
+/// The tables that a capture's stream has from their first row on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// The patterns of captured tables; empty for all tables.
+    pub patterns: Vec<String>,
+    /// The tables that the publication had, as `schema.table`; `None` for all tables, later ones included.
+    pub published: Option<Vec<String>>,
 }
 
 /// The transactions that a snapshot contains (PostgreSQL documentation, "pg_snapshot Components").

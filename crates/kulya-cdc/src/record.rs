@@ -97,6 +97,16 @@ impl RowSchema {
         format!("{}.{}", self.schema, self.table)
     }
 
+    /// Returns `schema.table`, each quoted where it has a dot, a quotation mark or a space, so that two
+    /// tables never have the same name.
+    pub fn qualified_name(&self) -> String {
+        let quote = |name: &str| match name.contains(['.', '"', ' ']) || name.is_empty() {
+            true => format!("\"{}\"", name.replace('"', "\"\"")),
+            false => name.to_owned(),
+        };
+        format!("{}.{}", quote(&self.schema), quote(&self.table))
+    }
+
     /// Returns the type name of the row schema in a registry.
     pub fn type_name(&self) -> String {
         format!("{}.Value", self.topic())

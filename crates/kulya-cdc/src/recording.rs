@@ -216,6 +216,7 @@ mod tests {
     use kulya_store::clock::ManualClock;
     use kulya_store::memory::MemoryStore;
     use kulya_store::{StreamId, bounded_read};
+    use std::collections::BTreeMap;
 
     fn schema() -> Arc<RowSchema> {
         let id = ColumnDescription {
@@ -242,7 +243,16 @@ mod tests {
 
     fn position(lsn: u64) -> Position {
         let (system, database, slot) = ("1".into(), "d".into(), "s".into());
-        Position { system, database, slot, lsn, message_lsn: 0, snapshot: None }
+        Position {
+            system,
+            database,
+            slot,
+            lsn,
+            message_lsn: 0,
+            snapshot: None,
+            table_snapshots: BTreeMap::new(),
+            coverage: None,
+        }
     }
 
     async fn commit(sink: &mut RecordingSink, ids: std::ops::Range<u32>, lsn: u64) {

@@ -1,12 +1,15 @@
-//! Queries of PostgreSQL's catalog for tables and types, and the publication of the captured tables.
+//! Queries of PostgreSQL's catalog for tables and types.
 
 use super::column::{CatalogType, Kind};
-use super::pgoutput::Relation;
-use super::session::{Session, identifier};
+use super::connection::session::{Session, identifier};
+use super::pgoutput::{Relation, ReplicaIdentity};
 use super::settings::PostgresSettings;
 use super::table::{Column, Table};
-use crate::{CdcError, CdcErrorKind, CdcResult};
+use crate::{CdcError, CdcResult};
 use std::collections::{HashMap, HashSet};
+
+/// The OID of the type `text`.
+const TEXT: u32 = 25;
 
 /// A captured table, as the catalog lists it.
 #[derive(Debug, Clone)]
@@ -16,6 +19,30 @@ pub(crate) struct TableInfo {
     pub(crate) table: String,
     /// PostgreSQL's estimate of the number of rows.
     pub(crate) rows: u64,
+    /// Whether the table is partitioned; its rows are those of its partitions.
+    pub(crate) is_partitioned: bool,
+    /// Whether the log of an UPDATE or DELETE can name the row, without which PostgreSQL rejects both on a
+    /// published table.
+    pub(crate) has_identity: bool,
+    /// The partitioned tables that contain this one, nearest first, as schema and table.
+    pub(crate) ancestors: Vec<(String, String)>,
+}
+
+impl TableInfo {
+    /// Returns `schema.table`, as written in table patterns.
+    pub(crate) fn name(&self) -> String {
+        format!("{}.{}", self.schema, self.table)
+    }
+
+    /// Returns the quoted name.
+    pub(crate) fn quoted(&self) -> String {
+        quoted(&self.schema, &self.table)
+    }
+}
+
+/// Returns the quoted name of a table.
+pub(crate) fn quoted(schema: &str, table: &str) -> String {
+    format!("{}.{}", identifier(schema), identifier(table))
 }
 
 /// A cache of types by OID.
@@ -24,26 +51,44 @@ pub(crate) struct Catalog {
     types: HashMap<u32, CatalogType>,
 }
 
-/// Lists the captured tables in name order: permanent user tables, and the leaf partitions of partitioned
-/// ones.
+/// Lists the tables that the patterns name, in name order: permanent user tables, partitions and partitioned
+/// tables. A pattern that names a partitioned table names its partitions too.
 pub(crate) async fn captured_tables(
     session: &Session,
     settings: &PostgresSettings,
 ) -> CdcResult<Vec<TableInfo>> {
     let rows = session
         .rows(
-            "SELECT c.oid, n.nspname, c.relname, greatest(c.reltuples, 0)::bigint FROM pg_class c \
+            "SELECT c.oid, n.nspname, c.relname, greatest(c.reltuples, 0)::bigint, c.relkind, \
+             c.relreplident IN ('f', 'i') OR (c.relreplident = 'd' AND EXISTS ( \
+             SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)), \
+             (SELECT json_agg(json_build_array(an.nspname, ac.relname) ORDER BY a.place) \
+             FROM pg_partition_ancestors(c.oid) WITH ORDINALITY AS a(relid, place) \
+             JOIN pg_class ac ON ac.oid = a.relid JOIN pg_namespace an ON an.oid = ac.relnamespace \
+             WHERE a.relid <> c.oid) FROM pg_class c \
              JOIN pg_namespace n ON n.oid = c.relnamespace \
-             WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname !~ '^pg_' \
+             WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND n.nspname !~ '^pg_' \
              AND n.nspname <> 'information_schema' ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\"",
         )
         .await?;
     let mut found = Vec::new();
     for row in rows {
         let text = |column: usize| row.get(column).unwrap_or_default().to_owned();
-        if settings.is_captured(&text(1), &text(2)) {
-            let (oid, rows) = (parse_number(&text(0))?, text(3).parse().unwrap_or(0));
-            found.push(TableInfo { oid, schema: text(1), table: text(2), rows });
+        let ancestors = row.get(6).map_or_else(|| Ok(Vec::new()), serde_json::from_str);
+        let table = TableInfo {
+            oid: parse_number(&text(0))?,
+            schema: text(1),
+            table: text(2),
+            rows: text(3).parse().unwrap_or(0),
+            is_partitioned: text(4) == "p",
+            has_identity: text(5) == "t",
+            ancestors: ancestors
+                .map_err(|e| CdcError::source("the catalog has malformed partitions").because(e))?,
+        };
+        let names = std::iter::once((&table.schema, &table.table))
+            .chain(table.ancestors.iter().map(|(schema, name)| (schema, name)));
+        if names.into_iter().any(|(schema, name)| settings.is_captured(schema, name)) {
+            found.push(table);
         }
     }
     if found.is_empty() && !settings.tables.is_empty() {
@@ -55,36 +100,20 @@ pub(crate) async fn captured_tables(
     Ok(found)
 }
 
-/// Creates the publication if it does not exist: for all tables if a pattern may match future tables and the
-/// user is a superuser, else for the tables that exist now.
-pub(crate) async fn create_publication(
+/// Returns whether the patterns name a table or a partitioned table that contains it.
+pub(crate) async fn is_captured_partition(
     session: &Session,
     settings: &PostgresSettings,
-    is_superuser: bool,
-) -> CdcResult<()> {
-    let name = &settings.publication;
-    if session.has_publication(name).await? {
-        return Ok(());
-    }
-    let may_match_future_tables =
-        settings.tables.is_empty() || settings.tables.iter().any(|pattern| pattern.contains('*'));
-    let what = if is_superuser && may_match_future_tables {
-        "FOR ALL TABLES".to_owned()
-    } else {
-        let tables = captured_tables(session, settings).await?;
-        if tables.is_empty() {
-            return Err(CdcError::configuration("the database has no table to capture: create one first"));
-        }
-        let names = tables.iter().map(|t| format!("{}.{}", identifier(&t.schema), identifier(&t.table)));
-        format!("FOR TABLE {}", names.collect::<Vec<_>>().join(", "))
-    };
-    session.execute(&format!("CREATE PUBLICATION {} {what}", identifier(name))).await.map_err(|e| {
-        CdcError::new(
-            CdcErrorKind::Configuration,
-            format!("publication {name} does not exist and cannot be created: run CREATE PUBLICATION {name} {what}"),
-        )
-        .because(e)
-    })
+    table: u32,
+) -> CdcResult<bool> {
+    let sql = format!(
+        "SELECT n.nspname, c.relname FROM pg_partition_ancestors({table}) AS a(relid) \
+         JOIN pg_class c ON c.oid = a.relid JOIN pg_namespace n ON n.oid = c.relnamespace"
+    );
+    let rows = session.rows(&sql).await?;
+    let text =
+        |row: &tokio_postgres::SimpleQueryRow, column: usize| row.get(column).unwrap_or_default().to_owned();
+    Ok(rows.iter().any(|row| settings.is_captured(&text(row, 0), &text(row, 1))))
 }
 
 fn parse_number(text: &str) -> CdcResult<u32> {
@@ -128,29 +157,38 @@ async fn primary_key(session: &Session, table: u32) -> CdcResult<Vec<String>> {
 }
 
 impl Catalog {
-    /// Returns a table with its current columns, for the snapshot.
+    /// Returns a table with its current columns, for the snapshot; `published` restricts them to those that
+    /// the publication has.
     pub(crate) async fn current_table(
         &mut self,
         session: &Session,
         prefix: &str,
         table_info: &TableInfo,
+        published: Option<&[String]>,
     ) -> CdcResult<Table> {
         let mut table_columns = Vec::new();
         for column in columns(session, table_info.oid).await? {
+            if published.is_some_and(|names| !names.contains(&column.name)) {
+                continue;
+            }
             let kind = self.kind(session, column.type_oid, column.type_modifier).await?;
             table_columns.push(Column { name: column.name, optional: !column.is_required, kind });
         }
-        let key = primary_key(session, table_info.oid).await?;
+        let mut key = primary_key(session, table_info.oid).await?;
+        if key.iter().any(|name| !table_columns.iter().any(|column| column.name == *name)) {
+            key.clear();
+        }
         Ok(Table::new(prefix, &table_info.schema, &table_info.table, table_columns, key))
     }
 
-    /// Returns a table as described by the log. Nullability and primary key, which the log does not contain,
-    /// come from the catalog; for a dropped table, the key is derived from the replica identity.
+    /// Returns a table as the log describes it. Nullability, which the log does not contain, comes from the
+    /// catalog; `earlier` is the last version of the table that the log described, if any.
     pub(crate) async fn relation_table(
         &mut self,
         session: &Session,
         prefix: &str,
         relation: &Relation,
+        earlier: Option<&Table>,
     ) -> CdcResult<Table> {
         let required: HashSet<String> = columns(session, relation.id)
             .await?
@@ -167,18 +205,9 @@ impl Catalog {
                 kind,
             });
         }
-        let mut key = primary_key(session, relation.id).await?;
-        let dropped_query = || "SELECT 1 FROM pg_class WHERE oid = ".to_owned() + &relation.id.to_string();
-        if key.is_empty() && session.row(&dropped_query()).await?.is_none() {
-            let identity: Vec<_> = relation.columns.iter().filter(|c| c.identity).collect();
-            if identity.len() < relation.columns.len() {
-                key = identity.into_iter().map(|c| c.name.clone()).collect();
-            }
-        }
-        // without a key if a key column is not in the log's version of the table
-        if key.iter().any(|name| !relation.columns.iter().any(|c| c.name == *name)) {
-            key.clear();
-        }
+        let current = primary_key(session, relation.id).await?;
+        let earlier = earlier.map_or(&[][..], |table| &table.schema.key);
+        let key = key_at(relation, &current, earlier);
         Ok(Table::new(prefix, &relation.schema, &relation.table, table_columns, key))
     }
 
@@ -190,7 +219,7 @@ impl Catalog {
                 items.modifier = modifier;
             }
         }
-        Ok(Kind::from_type(&found))
+        Ok(Kind::from_type(&found, session.money_digits()))
     }
 
     async fn resolve_type(&mut self, session: &Session, oid: u32) -> CdcResult<CatalogType> {
@@ -198,7 +227,7 @@ impl Catalog {
             return Ok(cached.clone());
         }
         let sql = format!(
-            "SELECT typname, typtype, typbasetype, typtypmod, CASE WHEN typcategory = 'A' THEN typelem ELSE 0 END \
+            "SELECT typname, typtype, typbasetype, typtypmod, CASE WHEN typcategory = 'A' AND typname NOT IN ('int2vector', 'oidvector') THEN typelem ELSE 0 END \
              FROM pg_type WHERE oid = {oid}"
         );
         let unknown = CatalogType {
@@ -209,7 +238,8 @@ impl Catalog {
             labels: Vec::new(),
             items: None,
         };
-        let Some(row) = session.row(&sql).await? else { return Ok(unknown) };
+        // dropped since: the log has its values as text
+        let Some(row) = session.row(&sql).await? else { return Ok(CatalogType { oid: TEXT, ..unknown }) };
         let text = |column: usize| row.get(column).unwrap_or_default();
         let kind = text(1).chars().next().unwrap_or('p');
         let found = if kind == 'd' {
@@ -231,8 +261,71 @@ impl Catalog {
     }
 }
 
+/// Returns the primary key that a table had at a place in the log, in key order where it is known. `current`
+/// is the primary key of the catalog, which may be later than the log, `earlier` that of the version before.
+fn key_at(relation: &Relation, current: &[String], earlier: &[String]) -> Vec<String> {
+    let has = |name: &String| relation.columns.iter().any(|column| column.name == *name);
+    if relation.identity != ReplicaIdentity::Default {
+        // the log does not say
+        let known = [current, earlier].into_iter().find(|key| !key.is_empty() && key.iter().all(has));
+        return known.unwrap_or_default().to_vec();
+    }
+    let identity: Vec<&String> =
+        relation.columns.iter().filter(|column| column.is_identity).map(|column| &column.name).collect();
+    let is_same =
+        |key: &&[String]| key.len() == identity.len() && key.iter().all(|name| identity.contains(&name));
+    // the log has the key's columns in table order
+    let ordered = [current, earlier].into_iter().find(is_same).map(<[String]>::to_vec);
+    ordered.unwrap_or_else(|| identity.into_iter().cloned().collect())
+}
+
 async fn enum_labels(session: &Session, oid: u32) -> CdcResult<Vec<String>> {
     let sql = format!("SELECT enumlabel FROM pg_enum WHERE enumtypid = {oid} ORDER BY enumsortorder");
     let rows = session.rows(&sql).await?;
     Ok(rows.iter().filter_map(|row| row.get(0)).map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pgoutput::RelationColumn;
+    use super::*;
+
+    #[test]
+    fn key_is_that_of_the_place_in_the_log() {
+        use ReplicaIdentity::{Default, Full, Index, Nothing};
+        let relation = |identity, columns: &str| Relation {
+            id: 1,
+            schema: "public".into(),
+            table: "t".into(),
+            identity,
+            columns: columns
+                .split(' ')
+                .map(|name| RelationColumn {
+                    name: name.trim_end_matches('*').into(),
+                    is_identity: name.ends_with('*'),
+                    type_oid: 23,
+                    type_modifier: -1,
+                })
+                .collect(),
+        };
+        for (identity, columns, current, earlier, expected) in [
+            (Default, "a* b* c", "b a", "", "b a"),
+            (Default, "a* b* c", "", "b a", "b a"),
+            // replaced, renamed or dropped since
+            (Default, "a* b c", "b", "", "a"),
+            (Default, "a* b c", "x", "", "a"),
+            (Default, "a* b c", "", "", "a"),
+            // added since
+            (Default, "a b c", "a", "", ""),
+            (Full, "a* b* c*", "b", "", "b"),
+            (Full, "a* b* c*", "x", "a", "a"),
+            (Full, "a* b* c*", "x", "y", ""),
+            (Index, "a* b c", "c", "", "c"),
+            (Nothing, "a b c", "c", "", "c"),
+        ] {
+            let names = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            let found = key_at(&relation(identity, columns), &names(current), &names(earlier));
+            assert_eq!(found, names(expected), "{identity:?} {columns} {current} {earlier}");
+        }
+    }
 }

@@ -29,11 +29,15 @@ pub(crate) enum Kind {
     /// `numeric(p,s)`: the unscaled number's bytes.
     Decimal {
         precision: u32,
-        scale: u32,
+        /// Negative for digits before the point that are zero.
+        scale: i32,
     },
     /// `numeric` without a scale: `{scale, value}`.
     VariableDecimal,
-    Money,
+    /// An amount; its number of digits after the point is the database's.
+    Money {
+        digits: u32,
+    },
     Text,
     Json,
     Enum(Vec<String>),
@@ -65,10 +69,11 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Maps a type; `None` for types that Debezium skips by default.
-    pub(crate) fn from_type(catalog: &CatalogType) -> Option<Self> {
+    /// Maps a type; `None` for types that Debezium skips by default. `money_digits` is the number of digits
+    /// after the point of the database's currency.
+    pub(crate) fn from_type(catalog: &CatalogType, money_digits: u32) -> Option<Self> {
         if let Some(items) = &catalog.items {
-            return Some(Self::Array(Box::new(Self::from_type(items)?)));
+            return Some(Self::Array(Box::new(Self::from_type(items, money_digits)?)));
         }
         let modifier = catalog.modifier;
         // the modifier of time types is the number of fractional digits, six by default
@@ -82,10 +87,11 @@ impl Kind {
             701 => Self::Float64,
             1700 if modifier >= 4 => Self::Decimal {
                 precision: (modifier - 4) as u32 >> 16 & 0xffff,
-                scale: (modifier - 4) as u32 & 0x7ff,
+                // eleven bits with a sign
+                scale: (((modifier - 4) & 0x7ff) ^ 0x400) - 0x400,
             },
             1700 => Self::VariableDecimal,
-            790 => Self::Money,
+            790 => Self::Money { digits: money_digits },
             18 | 25 | 1042 | 1043 | 869 | 650 | 829 | 774 => Self::Text,
             3904 | 3906 | 3908 | 3910 | 3912 | 3926 => Self::Text,
             114 | 3802 => Self::Json,
@@ -146,7 +152,7 @@ impl Kind {
                     vec![("scale", scale.to_string()), ("connect.decimal.precision", precision.to_string())];
                 ("bytes", Some(DECIMAL), parameters)
             }
-            Self::Money => ("bytes", Some(DECIMAL), vec![("scale", "2".to_owned())]),
+            Self::Money { digits } => ("bytes", Some(DECIMAL), vec![("scale", (*digits).max(2).to_string())]),
             Self::VariableDecimal => named("struct", "io.debezium.data.VariableScaleDecimal"),
             Self::Text | Self::AlwaysNull => plain("string"),
             Self::Json | Self::Hstore => named("string", "io.debezium.data.Json"),

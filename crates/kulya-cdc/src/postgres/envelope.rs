@@ -1,8 +1,9 @@
 //! Debezium's change event envelope as JSON without embedded schemas, members in Debezium's order.
 
-use super::table::Table;
+use super::table::{Row, Table};
+use super::value::write;
 use crate::Record;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,60 +65,86 @@ impl TransactionOrder {
 
 impl Origin<'_> {
     fn source(&self, schema: &str, table: &str) -> Value {
-        let last = self.last_commit_lsn.map_or_else(|| "null".to_owned(), |lsn| format!("\"{lsn}\""));
-        json!({
-            "version": concat!("kulya-", env!("CARGO_PKG_VERSION")),
-            "connector": "postgresql",
-            "name": self.prefix,
-            "ts_ms": self.committed_micros.div_euclid(1000),
-            "snapshot": self.snapshot,
-            "db": self.database,
-            "sequence": format!("[{last},\"{}\"]", self.lsn),
-            "ts_us": self.committed_micros,
-            "ts_ns": self.committed_micros.saturating_mul(1000),
-            "schema": schema,
-            "table": table,
-            "txId": self.transaction,
-            "lsn": self.lsn,
-            "xmin": null,
-            "origin": null,
-            "origin_lsn": null,
-        })
+        let mut json = Vec::new();
+        self.write_source(schema, table, &mut json);
+        serde_json::from_slice(&json).expect("the block is JSON")
     }
+
+    fn write_source(&self, schema: &str, table: &str, out: &mut Vec<u8>) {
+        const START: &str = concat!(
+            "{\"version\":\"kulya-",
+            env!("CARGO_PKG_VERSION"),
+            "\",\"connector\":\"postgresql\",\"name\":"
+        );
+        let micros = self.committed_micros;
+        out.extend_from_slice(START.as_bytes());
+        write(out, self.prefix);
+        member(out, "ts_ms", &micros.div_euclid(1000));
+        member(out, "snapshot", self.snapshot);
+        member(out, "db", self.database);
+        out.extend_from_slice(b",\"sequence\":\"[");
+        match self.last_commit_lsn {
+            Some(lsn) => {
+                out.extend_from_slice(b"\\\"");
+                write(out, &lsn);
+                out.extend_from_slice(b"\\\"");
+            }
+            None => out.extend_from_slice(b"null"),
+        }
+        out.extend_from_slice(b",\\\"");
+        write(out, &self.lsn);
+        out.extend_from_slice(b"\\\"]\"");
+        member(out, "ts_us", &micros);
+        member(out, "ts_ns", &micros.saturating_mul(1000));
+        member(out, "schema", schema);
+        member(out, "table", table);
+        member(out, "txId", &self.transaction);
+        member(out, "lsn", &self.lsn);
+        out.extend_from_slice(b",\"xmin\":null,\"origin\":null,\"origin_lsn\":null}");
+    }
+}
+
+/// Writes a further member of an object; `name` needs no escapes.
+fn member<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, name: &str, value: &T) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+    write(out, value);
 }
 
 /// A change of one row, or of a whole table.
 pub(crate) struct Change {
     pub(crate) operation: Operation,
-    pub(crate) before: Option<Map<String, Value>>,
-    pub(crate) after: Option<Map<String, Value>>,
+    pub(crate) before: Option<Row>,
+    pub(crate) after: Option<Row>,
 }
 
 /// Converts a change to records: one, or, if the primary key has changed, a delete and a create. Each delete
 /// is followed by a tombstone.
 pub(crate) fn records(
     table: &Table,
-    change: Change,
+    mut change: Change,
     origin: &Origin<'_>,
     mut order: impl FnMut() -> Option<TransactionOrder>,
     now: Duration,
 ) -> Vec<Record> {
-    let key = |row: &Option<Map<String, Value>>| row.as_ref().and_then(|row| table.key(row));
-    let (old, new) = (key(&change.before), key(&change.after));
-    if let (Operation::Update, Some(old), Some(new)) = (change.operation, &old, &new)
+    let key = |row: &mut Option<Row>| row.as_mut().and_then(|row| row.key.take());
+    let (old, new) = (key(&mut change.before), key(&mut change.after));
+    let operation = change.operation;
+    if let (Operation::Update, Some(old), Some(new)) = (operation, &old, &new)
         && old != new
     {
-        let to = vec![("__debezium.newkey".into(), new.to_string())];
-        let from = vec![("__debezium.oldkey".into(), old.to_string())];
+        let to = vec![("__debezium.newkey".into(), new.clone())];
+        let from = vec![("__debezium.oldkey".into(), old.clone())];
         let delete = Change { operation: Operation::Delete, before: change.before, after: None };
         let create = Change { operation: Operation::Create, before: None, after: change.after };
-        let deletion = record(table, delete, Some(old), to, origin, order(), now);
+        let deletion = record(table, &delete, Some(old.clone()), to, origin, order(), now);
         let tombstone = Record { value: None, ..deletion.clone() };
-        return vec![deletion, tombstone, record(table, create, Some(new), from, origin, order(), now)];
+        let creation = record(table, &create, Some(new.clone()), from, origin, order(), now);
+        return vec![deletion, tombstone, creation];
     }
-    let operation = change.operation;
     let key = if operation == Operation::Delete { old } else { new };
-    let record = record(table, change, key.as_ref(), Vec::new(), origin, order(), now);
+    let record = record(table, &change, key, Vec::new(), origin, order(), now);
     if operation == Operation::Delete {
         let tombstone = Record { value: None, ..record.clone() };
         return vec![record, tombstone];
@@ -127,29 +154,34 @@ pub(crate) fn records(
 
 fn record(
     table: &Table,
-    change: Change,
-    key: Option<&Value>,
+    change: &Change,
+    key: Option<String>,
     headers: Vec<(Cow<'static, str>, String)>,
     origin: &Origin<'_>,
     order: Option<TransactionOrder>,
     now: Duration,
 ) -> Record {
     let schema = &table.schema;
-    let value = json!({
-        "before": change.before,
-        "after": change.after,
-        "source": origin.source(&schema.schema, &schema.table),
-        "transaction": order.map(|order| order.json()),
-        "op": change.operation.code(),
-        "ts_ms": now.as_millis() as u64,
-        "ts_us": now.as_micros() as u64,
-        "ts_ns": now.as_nanos() as u64,
-    });
+    let [before, after] =
+        [&change.before, &change.after].map(|row| row.as_ref().map_or("null", |row| row.json.as_str()));
+    let mut value = Vec::with_capacity(before.len() + after.len() + 512);
+    value.extend_from_slice(b"{\"before\":");
+    value.extend_from_slice(before.as_bytes());
+    value.extend_from_slice(b",\"after\":");
+    value.extend_from_slice(after.as_bytes());
+    value.extend_from_slice(b",\"source\":");
+    origin.write_source(&schema.schema, &schema.table, &mut value);
+    member(&mut value, "transaction", &order.map(|order| order.json()));
+    member(&mut value, "op", change.operation.code());
+    member(&mut value, "ts_ms", &(now.as_millis() as u64));
+    member(&mut value, "ts_us", &(now.as_micros() as u64));
+    member(&mut value, "ts_ns", &(now.as_nanos() as u64));
+    value.push(b'}');
     Record {
-        topic: schema.topic(),
+        topic: table.topic.clone(),
         table: Some(Arc::clone(schema)),
-        key: key.map(Value::to_string),
-        value: Some(value.to_string()),
+        key,
+        value: Some(String::from_utf8(value).expect("JSON is written as UTF-8")),
         headers,
     }
 }

@@ -1,12 +1,29 @@
 //! Decoder of `pgoutput` messages, protocol version 1 (PostgreSQL documentation, "Logical Replication Message
-//! Formats"), except those that the transport decodes (begin, commit, message). It accepts any bytes without
-//! panics.
+//! Formats"). It accepts any bytes without panics.
 
 use bytes::{Buf, Bytes};
 
 /// A message of `pgoutput`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Message {
+    Begin {
+        /// The log position of the transaction's commit record.
+        commit_lsn: u64,
+        /// The time of the commit in microseconds since 2000-01-01.
+        committed_micros: i64,
+        xid: u32,
+    },
+    Commit {
+        /// The log position after the commit record.
+        end_lsn: u64,
+    },
+    /// A message of `pg_logical_emit_message`.
+    Logical {
+        is_transactional: bool,
+        lsn: u64,
+        prefix: String,
+        content: Bytes,
+    },
     Relation(Relation),
     Insert {
         relation: u32,
@@ -34,14 +51,25 @@ pub(crate) struct Relation {
     pub(crate) id: u32,
     pub(crate) schema: String,
     pub(crate) table: String,
+    pub(crate) identity: ReplicaIdentity,
     pub(crate) columns: Vec<RelationColumn>,
+}
+
+/// The columns of an old row that the log contains (`REPLICA IDENTITY`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReplicaIdentity {
+    /// The primary key, if there is one.
+    Default,
+    Nothing,
+    Full,
+    Index,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RelationColumn {
     pub(crate) name: String,
     /// Whether the column is part of the replica identity.
-    pub(crate) identity: bool,
+    pub(crate) is_identity: bool,
     pub(crate) type_oid: u32,
     pub(crate) type_modifier: i32,
 }
@@ -70,6 +98,19 @@ pub(crate) enum OldTuple {
 pub(crate) fn decode(mut bytes: Bytes) -> Option<Message> {
     let input = &mut bytes;
     let message = match u8(input)? {
+        b'B' => {
+            Message::Begin { commit_lsn: u64(input)?, committed_micros: u64(input)? as i64, xid: u32(input)? }
+        }
+        b'C' => {
+            let (_flags, _commit_lsn, end_lsn, _time) = (u8(input)?, u64(input)?, u64(input)?, u64(input)?);
+            Message::Commit { end_lsn }
+        }
+        b'M' => {
+            let (is_transactional, lsn, prefix) = (u8(input)? & 1 == 1, u64(input)?, text(input)?);
+            let length = u32(input)? as usize;
+            let content = (length <= input.len()).then(|| input.split_to(length))?;
+            Message::Logical { is_transactional, lsn, prefix, content }
+        }
         b'R' => Message::Relation(relation(input)?),
         b'I' => {
             let relation = u32(input)?;
@@ -109,11 +150,16 @@ pub(crate) fn decode(mut bytes: Bytes) -> Option<Message> {
 
 fn relation(input: &mut Bytes) -> Option<Relation> {
     let (id, schema, table) = (u32(input)?, text(input)?, text(input)?);
-    u8(input)?; // the kind of replica identity, which follows from the old tuples
+    let identity = match u8(input)? {
+        b'n' => ReplicaIdentity::Nothing,
+        b'f' => ReplicaIdentity::Full,
+        b'i' => ReplicaIdentity::Index,
+        _ => ReplicaIdentity::Default,
+    };
     let columns = (0..u16(input)?).map(|_| {
-        let identity = u8(input)? & 1 == 1;
+        let is_identity = u8(input)? & 1 == 1;
         Some(RelationColumn {
-            identity,
+            is_identity,
             name: text(input)?,
             type_oid: u32(input)?,
             type_modifier: u32(input)? as i32,
@@ -122,7 +168,7 @@ fn relation(input: &mut Bytes) -> Option<Relation> {
     let columns: Option<Vec<_>> = columns.collect();
     // an empty schema name means pg_catalog
     let schema = if schema.is_empty() { "pg_catalog".to_owned() } else { schema };
-    Some(Relation { id, schema, table, columns: columns? })
+    Some(Relation { id, schema, table, identity, columns: columns? })
 }
 
 fn tuple(input: &mut Bytes) -> Option<Tuple> {
@@ -152,6 +198,10 @@ fn u32(input: &mut Bytes) -> Option<u32> {
     input.try_get_u32().ok()
 }
 
+fn u64(input: &mut Bytes) -> Option<u64> {
+    input.try_get_u64().ok()
+}
+
 /// Decodes a zero-terminated string.
 fn text(input: &mut Bytes) -> Option<String> {
     let end = input.iter().position(|byte| *byte == 0)?;
@@ -179,13 +229,29 @@ mod tests {
                 id: 7,
                 schema: "public".into(),
                 table: "t".into(),
+                identity: ReplicaIdentity::Default,
                 columns: vec![RelationColumn {
                     name: "id".into(),
-                    identity: true,
+                    is_identity: true,
                     type_oid: 23,
                     type_modifier: -1
                 }],
             }))
+        );
+        let (lsn, zero) = (9u64.to_be_bytes(), [0; 8]);
+        assert_eq!(
+            message(&[b"B", &lsn, &lsn, &7u32.to_be_bytes()]),
+            Some(Message::Begin { commit_lsn: 9, committed_micros: 9, xid: 7 })
+        );
+        assert_eq!(message(&[b"C\0", &zero, &lsn, &zero]), Some(Message::Commit { end_lsn: 9 }));
+        assert_eq!(
+            message(&[b"M\x01", &lsn, b"p\0\0\0\0\x02hi"]),
+            Some(Message::Logical {
+                is_transactional: true,
+                lsn: 9,
+                prefix: "p".into(),
+                content: Bytes::from_static(b"hi")
+            })
         );
         let row: &[u8] = b"\0\x03t\0\0\0\x011nu";
         let cells = vec![Cell::Text(Bytes::from_static(b"1")), Cell::Null, Cell::Unchanged];
@@ -222,7 +288,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_decoded_or_rejected(tag in prop::sample::select(b"RIUDTYO".to_vec()), bytes: Vec<u8>) {
+        fn any_bytes_are_decoded_or_rejected(tag in prop::sample::select(b"BCMRIUDTYO".to_vec()), bytes: Vec<u8>) {
             let mut input = BytesMut::new();
             input.put_u8(tag);
             input.put_slice(&bytes);

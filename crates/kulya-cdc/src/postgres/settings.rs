@@ -5,13 +5,19 @@ use crate::{CdcError, CdcResult, StoreSettings};
 use serde::Deserialize;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
+use tokio_postgres::config::Host;
+
+/// The default time in which a host must respond.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The settings of the capture of one database. In a settings file all members except `url` are optional.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct PostgresSettings {
-    /// `postgres://user:password@host:port/database`; the password may be in `password` or `password_file`
-    /// instead.
+    /// `postgres://user:password@host:port/database`, with the parameters of libpq `sslmode` (default
+    /// `prefer`), `sslrootcert`, `options`, `connect_timeout` and `application_name`; several hosts are tried
+    /// in order. The password may be in `password` or `password_file` instead.
     pub url: String,
     /// The password, if the URL has none.
     pub password: String,
@@ -86,8 +92,13 @@ impl Default for PostgresSettings {
 /// Validated settings with their defaults, and the parsed URL.
 #[derive(Clone)]
 pub(crate) struct Target {
-    pub(crate) host: String,
-    pub(crate) port: u16,
+    /// The hosts with their ports, in the order in which they are tried.
+    pub(crate) hosts: Vec<(String, u16)>,
+    pub(crate) tls: TlsSettings,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) application_name: String,
+    /// Session settings of the URL, in the form `-c name=value`.
+    pub(crate) options: String,
     pub(crate) user: String,
     pub(crate) password: String,
     pub(crate) database: String,
@@ -107,10 +118,86 @@ impl fmt::Debug for Target {
 }
 
 impl Target {
-    /// Returns host and port, for messages.
+    /// Returns the hosts with their ports, for messages.
     pub(crate) fn server(&self) -> String {
-        format!("{}:{}", self.host, self.port)
+        let hosts = self.hosts.iter().map(|(host, port)| format!("{host}:{port}"));
+        hosts.collect::<Vec<_>>().join(",")
     }
+}
+
+/// How the connections are encrypted, and what is checked (libpq's `sslmode`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TlsMode {
+    Disable,
+    /// TLS if the server has it; nothing is checked.
+    Prefer,
+    /// TLS; nothing is checked.
+    Require,
+    /// TLS with a certificate that a trusted authority signed.
+    VerifyCa,
+    /// TLS with such a certificate for the host's name.
+    VerifyFull,
+}
+
+/// The settings of TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TlsSettings {
+    pub(crate) mode: TlsMode,
+    /// A file with the certificates of the trusted authorities; `None` for the operating system's.
+    pub(crate) root_certificates: Option<PathBuf>,
+}
+
+/// Takes the parameters of TLS out of a URL; the other parameters stay.
+fn split_tls(url: &str) -> CdcResult<(String, TlsSettings)> {
+    let (base, query) = url.split_once('?').unwrap_or((url, ""));
+    let mut tls = TlsSettings { mode: TlsMode::Prefer, root_certificates: None };
+    let mut others = Vec::new();
+    for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+        match parameter.split_once('=') {
+            Some(("sslmode", mode)) => {
+                tls.mode = match mode {
+                    "disable" => TlsMode::Disable,
+                    "allow" | "prefer" => TlsMode::Prefer,
+                    "require" => TlsMode::Require,
+                    "verify-ca" => TlsMode::VerifyCa,
+                    "verify-full" => TlsMode::VerifyFull,
+                    _ => {
+                        return Err(CdcError::configuration(format!(
+                            "invalid sslmode {mode:?}: write disable, prefer, require, verify-ca or verify-full"
+                        )));
+                    }
+                }
+            }
+            Some(("sslrootcert", file)) => {
+                let file = percent_encoding::percent_decode_str(file).decode_utf8_lossy().into_owned();
+                tls.root_certificates = Some(file.into());
+            }
+            Some((name @ ("sslcert" | "sslkey" | "sslcrl"), _)) => {
+                return Err(CdcError::configuration(format!(
+                    "{name} in the database URL is not supported yet: authenticate by a password"
+                )));
+            }
+            _ => others.push(parameter),
+        }
+    }
+    // as libpq: a file of authorities is there to be checked against
+    if tls.root_certificates.is_some() && tls.mode == TlsMode::Require {
+        tls.mode = TlsMode::VerifyCa;
+    }
+    let separator = if others.is_empty() { "" } else { "?" };
+    Ok((format!("{base}{separator}{}", others.join("&")), tls))
+}
+
+/// Returns the hosts of a parsed URL with their ports.
+fn hosts(config: &tokio_postgres::Config) -> Option<Vec<(String, u16)>> {
+    let ports = config.get_ports();
+    let port = |index: usize| ports.get(index).or(ports.first()).copied().unwrap_or(5432);
+    let hosts = config.get_hosts().iter().enumerate().map(|(index, host)| match host {
+        Host::Tcp(host) => Some((host.clone(), port(index))),
+        #[cfg(unix)]
+        Host::Unix(_) => None,
+    });
+    hosts.collect::<Option<Vec<_>>>().filter(|hosts| !hosts.is_empty())
 }
 
 /// Converts a text to a valid name of a slot or publication: lowercase, at most 63 bytes.
@@ -134,27 +221,19 @@ impl PostgresSettings {
         if self.url.matches('@').count() > 1 {
             return Err(invalid_url("it has more than one @: encode it in user and password as %40"));
         }
+        let (url, tls) = split_tls(&self.url)?;
         let config: tokio_postgres::Config =
-            self.url.parse().map_err(|e| invalid_url("see the cause").because(Box::new(e)))?;
-        if !matches!(
-            config.get_ssl_mode(),
-            tokio_postgres::config::SslMode::Disable | tokio_postgres::config::SslMode::Prefer
-        ) {
-            return Err(CdcError::configuration(
-                "TLS to PostgreSQL is not supported yet: use sslmode=disable",
-            ));
-        }
-        let host = match config.get_hosts().first() {
-            Some(tokio_postgres::config::Host::Tcp(host)) => host.clone(),
-            _ => return Err(invalid_url("it names no host")),
-        };
+            url.parse().map_err(|e| invalid_url("see the cause").because(Box::new(e)))?;
+        let hosts = hosts(&config).ok_or_else(|| invalid_url("it names no host"))?;
         let user = config.get_user().ok_or_else(|| invalid_url("it names no user"))?.to_owned();
         let database = config.get_dbname().unwrap_or(&user).to_owned();
         let password = match config.get_password() {
             Some(password) => String::from_utf8_lossy(password).into_owned(),
             None => self.password.clone(),
         };
-        let port = config.get_ports().first().copied().unwrap_or(5432);
+        let connect_timeout = config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
+        let application_name = config.get_application_name().unwrap_or("kulya").to_owned();
+        let options = config.get_options().unwrap_or_default().to_owned();
         let default = |value: &mut String, default: String| {
             if value.is_empty() {
                 *value = default;
@@ -163,7 +242,8 @@ impl PostgresSettings {
         default(&mut self.name, database.clone());
         default(&mut self.scope, sanitize_name(&self.name));
         default(&mut self.slot, sanitize_identifier(&format!("kulya_{}", self.name)));
-        default(&mut self.publication, sanitize_identifier(&format!("kulya_{}", self.name)));
+        let publication = self.default_publication();
+        default(&mut self.publication, publication);
         for (what, name) in [("slot", &self.slot), ("publication", &self.publication)] {
             if *name != sanitize_identifier(name) {
                 return Err(CdcError::configuration(format!(
@@ -176,7 +256,22 @@ impl PostgresSettings {
                 "invalid table pattern {pattern:?}: write schema.table"
             )));
         }
-        Ok(Target { host, port, user, password, database, settings: self })
+        Ok(Target {
+            hosts,
+            tls,
+            connect_timeout,
+            application_name,
+            options,
+            user,
+            password,
+            database,
+            settings: self,
+        })
+    }
+
+    /// Returns the name of the publication that is created where the settings name none.
+    pub(crate) fn default_publication(&self) -> String {
+        sanitize_identifier(&format!("kulya_{}", self.name))
     }
 
     /// Returns whether a table matches the patterns.
@@ -255,11 +350,30 @@ mod tests {
     }
 
     #[test]
+    fn parameters_of_the_url_are_read() {
+        let found = target(
+            "postgres://me@a:1,b:2/x?sslmode=verify-full&connect_timeout=3&sslrootcert=%2Fca%20x.pem&application_name=app&options=-c%20x%3D1",
+        )
+        .unwrap();
+        assert_eq!(found.server(), "a:1,b:2");
+        let root_certificates = Some("/ca x.pem".into());
+        assert_eq!(found.tls, TlsSettings { mode: TlsMode::VerifyFull, root_certificates });
+        assert_eq!(found.connect_timeout, Duration::from_secs(3));
+        assert_eq!((found.application_name.as_str(), found.options.as_str()), ("app", "-c x=1"));
+        let plain = target("postgres://me@db").unwrap();
+        assert_eq!((plain.tls.mode, plain.application_name.as_str()), (TlsMode::Prefer, "kulya"));
+        let checked = target("postgres://me@db?sslmode=require&sslrootcert=a").unwrap();
+        assert_eq!(checked.tls.mode, TlsMode::VerifyCa);
+    }
+
+    #[test]
     fn invalid_settings_are_named() {
         for (url, expected) in [
             ("mysql://x", "postgres://"),
             ("postgres://me@db:port/x", "invalid"),
-            ("postgres://me@db/x?sslmode=require", "TLS"),
+            ("postgres://me@db/x?sslmode=on", "verify-full"),
+            ("postgres://me@db/x?sslcert=a", "sslcert"),
+            ("postgres://me@db/x?colour=a", "invalid"),
             ("postgres:///x", "invalid"),
         ] {
             let error = target(url).unwrap_err().to_string();

@@ -2,24 +2,23 @@
 //! database becomes one commit of the sink; several of them share a commit when they arrive faster than they
 //! are stored.
 
-use super::catalog::Catalog;
+use super::catalog::{Catalog, is_captured_partition, quoted};
+use super::connection::replication::{EPOCH_MICROS, ReplicationConnection, StreamMessage};
+use super::connection::session::{Session, lsn_text};
 use super::envelope::{self, Change, Operation, Origin, TransactionOrder};
-use super::pgoutput::{self, Cell, Message, OldTuple, Relation, Tuple};
-use super::session::Session;
+use super::pgoutput::{self, Cell, Message, OldTuple, Relation, ReplicaIdentity, Tuple};
+use super::replaced_values::ReplacedValues;
 use super::settings::Target;
-use super::table::Table;
-use crate::{CdcError, CdcErrorKind, CdcResult, Position, Progress, Record, Sink};
+use super::table::{Row, Table};
+use crate::{CdcError, CdcResult, Position, Progress, Record, Sink};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use futures::FutureExt;
 use kulya_store::clock::Clock;
-use pgwire_replication::{Lsn, PgWireError, ReplicationClient, ReplicationEvent};
 use std::collections::HashMap;
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// PostgreSQL's epoch, 2000-01-01, in microseconds since 1970-01-01.
-const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
 /// The number of records at which a commit of several transactions is stored.
 const RECORDS_PER_COMMIT: u64 = 10_000;
 /// The number of log bytes without captured changes after which the position is stored, so that the server
@@ -41,7 +40,8 @@ pub(crate) struct ReplicationStream<'a> {
     /// The content of the message at which to stop.
     pub(crate) caught_up_token: Option<String>,
     stored_lsn: u64,
-    relations: HashMap<u32, Option<Table>>,
+    relations: HashMap<u32, Option<Arc<Table>>>,
+    replaced_values: ReplacedValues,
     transaction: Option<Transaction>,
     last_commit: Option<LastCommit>,
     /// Records written to the sink and not committed, tombstones not counted.
@@ -58,6 +58,7 @@ struct LastCommit {
 /// The current transaction of the log.
 struct Transaction {
     xid: u32,
+    commit_lsn: u64,
     committed_micros: i64,
     /// Whether the transaction is stored already.
     is_skipped: bool,
@@ -117,6 +118,7 @@ impl<'a> ReplicationStream<'a> {
             stored_lsn: position.lsn,
             position,
             relations: HashMap::new(),
+            replaced_values: ReplacedValues::default(),
             transaction: None,
             last_commit: None,
             pending: 0,
@@ -128,86 +130,106 @@ impl<'a> ReplicationStream<'a> {
     /// run reads them again.
     pub(crate) async fn run(
         &mut self,
-        client: &mut ReplicationClient,
+        connection: &mut ReplicationConnection,
         sink: &mut dyn Sink,
         cancel: &CancellationToken,
     ) -> CdcResult<()> {
         loop {
-            let is_between_transactions = self.transaction.is_none();
-            let event = match client.recv().now_or_never() {
-                Some(event) => event,
-                None => {
-                    // no further event is available: store the finished transactions before waiting
-                    if is_between_transactions {
-                        self.store(client, sink).await?;
+            while let Some(message) = connection.next_received()? {
+                self.on_stream_message(message, connection, sink).await?;
+                if self.transaction.is_none() {
+                    let is_done = self.is_caught_up || cancel.is_cancelled();
+                    if self.pending >= RECORDS_PER_COMMIT || is_done {
+                        self.store(connection, sink).await?;
                     }
-                    tokio::select! {
-                        event = client.recv() => event,
-                        () = cancel.cancelled() => return Ok(()),
+                    if is_done {
+                        return Ok(());
                     }
                 }
-            };
-            let event = event.map_err(|e| connection_error(self.target, e))?.ok_or_else(|| {
-                let what = format!("PostgreSQL at {} ended the replication stream", self.target.server());
-                CdcError::new(CdcErrorKind::Unreachable, what)
-            })?;
-            self.on_event(event, client, sink).await?;
+            }
+            // what has arrived meanwhile shares the commit
+            if let Some(received) = connection.receive().now_or_never() {
+                received?;
+                continue;
+            }
+            // no further message has arrived: store the finished transactions before waiting
             if self.transaction.is_none() {
-                let is_done = self.is_caught_up || cancel.is_cancelled();
-                if self.pending >= RECORDS_PER_COMMIT || is_done {
-                    self.store(client, sink).await?;
-                }
-                if is_done {
-                    return Ok(());
-                }
+                self.store(connection, sink).await?;
+            }
+            tokio::select! {
+                received = connection.receive() => received?,
+                () = cancel.cancelled() => return Ok(()),
             }
         }
     }
 
-    async fn on_event(
+    async fn on_stream_message(
         &mut self,
-        event: ReplicationEvent,
-        client: &ReplicationClient,
+        message: StreamMessage,
+        connection: &mut ReplicationConnection,
         sink: &mut dyn Sink,
     ) -> CdcResult<()> {
-        match event {
-            ReplicationEvent::Begin { final_lsn, xid, commit_time_micros } => {
-                let commit_lsn = final_lsn.as_u64();
+        match message {
+            StreamMessage::Data { start, data } => {
+                let message = pgoutput::decode(data).ok_or_else(|| {
+                    let place = lsn_text(start);
+                    CdcError::source(format!("the log has a message at {place} that cannot be decoded"))
+                })?;
+                self.on_message(message, start, connection, sink).await
+            }
+            StreamMessage::KeepAlive { end, is_reply_requested } => {
+                if self.transaction.is_none() {
+                    self.position.lsn = self.position.lsn.max(end);
+                    // a server that shuts down waits until everything that it has sent is confirmed
+                    if is_reply_requested && self.position.lsn > self.stored_lsn {
+                        return self.store_position(connection, sink).await;
+                    }
+                    if self.pending == 0 {
+                        self.store_idle_position(connection, sink).await?;
+                    }
+                }
+                if is_reply_requested { connection.reply().await } else { Ok(()) }
+            }
+        }
+    }
+
+    async fn on_message(
+        &mut self,
+        message: Message,
+        lsn: u64,
+        connection: &mut ReplicationConnection,
+        sink: &mut dyn Sink,
+    ) -> CdcResult<()> {
+        match message {
+            Message::Begin { commit_lsn, committed_micros, xid } => {
                 let snapshot = self.position.snapshot.as_ref();
                 let is_in_snapshot = snapshot.is_some_and(|cut| cut.contains(xid, commit_lsn));
                 self.transaction = Some(Transaction {
                     xid,
-                    committed_micros: commit_time_micros + POSTGRES_EPOCH_MICROS,
+                    commit_lsn,
+                    committed_micros: committed_micros.saturating_add(EPOCH_MICROS),
                     // a stored commit ends at or before the position, so it starts before it
                     is_skipped: is_in_snapshot || commit_lsn < self.position.lsn,
                     events: 0,
                     counts: Vec::new(),
                 });
+                Ok(())
             }
-            ReplicationEvent::XLogData { wal_start, data, .. } => {
-                self.on_change(wal_start.as_u64(), data, sink).await?
+            Message::Commit { end_lsn } => self.on_commit(end_lsn, connection, sink).await,
+            Message::Logical { is_transactional, lsn, prefix, content } => {
+                self.on_logical_message(is_transactional, lsn, &prefix, &content, sink).await
             }
-            ReplicationEvent::Commit { end_lsn, .. } => {
-                self.on_commit(end_lsn.as_u64(), client, sink).await?
-            }
-            ReplicationEvent::Message { transactional, lsn, prefix, content } => {
-                self.on_message(transactional, lsn.as_u64(), &prefix, &content, sink).await?;
-            }
-            ReplicationEvent::KeepAlive { wal_end, .. }
-                if self.transaction.is_none() && self.pending == 0 =>
-            {
-                self.position.lsn = self.position.lsn.max(wal_end.as_u64());
-                self.store_idle_position(client, sink).await?;
-            }
-            _ => {}
+            // a table is described once per session, possibly within a skipped transaction
+            Message::Relation(relation) => self.on_relation(relation, sink).await,
+            _ if self.transaction.as_ref().is_none_or(|transaction| transaction.is_skipped) => Ok(()),
+            change => self.on_change(change, lsn, sink).await,
         }
-        Ok(())
     }
 
     async fn on_commit(
         &mut self,
         end_lsn: u64,
-        client: &ReplicationClient,
+        connection: &mut ReplicationConnection,
         sink: &mut dyn Sink,
     ) -> CdcResult<()> {
         if let Some(transaction) = self.transaction.take() {
@@ -220,32 +242,37 @@ impl<'a> ReplicationStream<'a> {
             }
         }
         self.position.lsn = self.position.lsn.max(end_lsn);
-        if self.pending == 0 { self.store_idle_position(client, sink).await } else { Ok(()) }
+        if self.pending == 0 { self.store_idle_position(connection, sink).await } else { Ok(()) }
     }
 
     /// Stores the position without events once it has advanced by [`IDLE_BYTES`], so that the server can
     /// remove its log.
     async fn store_idle_position(
         &mut self,
-        client: &ReplicationClient,
+        connection: &mut ReplicationConnection,
         sink: &mut dyn Sink,
     ) -> CdcResult<()> {
         if self.position.lsn > self.stored_lsn + IDLE_BYTES {
-            self.store_position(client, sink).await
+            self.store_position(connection, sink).await
         } else {
             Ok(())
         }
     }
 
-    async fn store(&mut self, client: &ReplicationClient, sink: &mut dyn Sink) -> CdcResult<()> {
-        if self.pending > 0 { self.store_position(client, sink).await } else { Ok(()) }
+    async fn store(&mut self, connection: &mut ReplicationConnection, sink: &mut dyn Sink) -> CdcResult<()> {
+        if self.pending > 0 { self.store_position(connection, sink).await } else { Ok(()) }
     }
 
     /// Commits to the sink, and then confirms the position to the database.
-    async fn store_position(&mut self, client: &ReplicationClient, sink: &mut dyn Sink) -> CdcResult<()> {
+    async fn store_position(
+        &mut self,
+        connection: &mut ReplicationConnection,
+        sink: &mut dyn Sink,
+    ) -> CdcResult<()> {
+        self.position.forget_passed_snapshots();
         sink.commit(&self.position).await?;
         self.stored_lsn = self.position.lsn;
-        client.update_applied_lsn(Lsn::from_u64(self.position.lsn));
+        connection.confirm(self.position.lsn).await?;
         (self.on_progress)(Progress::Stored { records: self.pending, lsn: self.position.lsn });
         self.pending = 0;
         Ok(())
@@ -257,40 +284,25 @@ impl<'a> ReplicationStream<'a> {
         sink.write(record).await
     }
 
-    async fn on_change(&mut self, lsn: u64, data: Bytes, sink: &mut dyn Sink) -> CdcResult<()> {
-        let message = pgoutput::decode(data).ok_or_else(|| {
-            CdcError::source(format!(
-                "the log has a message at {} that cannot be decoded",
-                Lsn::from_u64(lsn)
-            ))
-        })?;
-        // a table is described once per session, possibly within a skipped transaction
-        if let Message::Relation(relation) = message {
-            return self.on_relation(relation, sink).await;
-        }
-        if self.transaction.as_ref().is_none_or(|transaction| transaction.is_skipped) {
-            return Ok(());
-        }
+    async fn on_change(&mut self, message: Message, lsn: u64, sink: &mut dyn Sink) -> CdcResult<()> {
         let change = |operation, before, after| Change { operation, before, after };
         match message {
             Message::Insert { relation, new } => {
-                let Some(table) = self.table(relation)? else { return Ok(()) };
-                let after = table.row(&new)?;
+                let Some(mut table) = self.table(relation)? else { return Ok(()) };
+                let after = self.row(relation, &mut table, &new, sink).await?;
                 self.write_change(&table, change(Operation::Create, None, Some(after)), lsn, sink).await
             }
             Message::Update { relation, old, new } => {
-                let Some(table) = self.table(relation)? else { return Ok(()) };
-                let before = match &old {
-                    Some(OldTuple::Key(old) | OldTuple::Full(old)) => Some(table.row(old)?),
-                    None => None,
-                };
-                let after = table.row(&fill_unchanged(new, old.as_ref()))?;
+                let Some(mut table) = self.table(relation)? else { return Ok(()) };
+                let before = self.old_row(relation, &mut table, old.as_ref(), sink).await?;
+                let new = fill_unchanged(new, old.as_ref());
+                let after = self.row(relation, &mut table, &new, sink).await?;
                 self.write_change(&table, change(Operation::Update, before, Some(after)), lsn, sink).await
             }
-            Message::Delete { relation, old: OldTuple::Key(old) | OldTuple::Full(old) } => {
-                let Some(table) = self.table(relation)? else { return Ok(()) };
-                let before = table.row(&old)?;
-                self.write_change(&table, change(Operation::Delete, Some(before), None), lsn, sink).await
+            Message::Delete { relation, old } => {
+                let Some(mut table) = self.table(relation)? else { return Ok(()) };
+                let before = self.old_row(relation, &mut table, Some(&old), sink).await?;
+                self.write_change(&table, change(Operation::Delete, before, None), lsn, sink).await
             }
             Message::Truncate { relations } if self.target.settings.truncate => {
                 for relation in relations {
@@ -300,16 +312,67 @@ impl<'a> ReplicationStream<'a> {
                 }
                 Ok(())
             }
-            Message::Truncate { .. } | Message::Relation(_) | Message::Ignored => Ok(()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Converts a complete row. A null in a required column declares the table again, with that column
+    /// optional.
+    async fn row(
+        &mut self,
+        relation: u32,
+        table: &mut Arc<Table>,
+        tuple: &Tuple,
+        sink: &mut dyn Sink,
+    ) -> CdcResult<Row> {
+        let row = table.row(tuple);
+        self.replaced_values.report(&row.replaced);
+        if !row.nulls.is_empty() {
+            *table = Arc::new(table.with_optional(&row.nulls));
+            sink.table(&table.schema).await?;
+            self.relations.insert(relation, Some(Arc::clone(table)));
+        }
+        Ok(row)
+    }
+
+    /// Converts the part of an old row that the log contains.
+    async fn old_row(
+        &mut self,
+        relation: u32,
+        table: &mut Arc<Table>,
+        old: Option<&OldTuple>,
+        sink: &mut dyn Sink,
+    ) -> CdcResult<Option<Row>> {
+        match old {
+            None => Ok(None),
+            Some(OldTuple::Full(old)) => self.row(relation, table, old, sink).await.map(Some),
+            Some(OldTuple::Key(old)) => {
+                let row = table.identity_row(old);
+                self.replaced_values.report(&row.replaced);
+                Ok(Some(row))
+            }
         }
     }
 
     async fn on_relation(&mut self, relation: Relation, sink: &mut dyn Sink) -> CdcResult<()> {
         let settings = &self.target.settings;
-        let table = if settings.is_captured(&relation.schema, &relation.table) {
-            let table = self.catalog.relation_table(self.session, &settings.name, &relation).await?;
+        let is_captured = settings.is_captured(&relation.schema, &relation.table)
+            || is_captured_partition(self.session, settings, relation.id).await?;
+        let table = if is_captured {
+            let earlier = self.relations.get(&relation.id).and_then(Option::as_deref);
+            let table = self.catalog.relation_table(self.session, &settings.name, &relation, earlier).await?;
             sink.table(&table.schema).await?;
-            Some(table)
+            if relation.identity == ReplicaIdentity::Default
+                && !relation.columns.iter().any(|c| c.is_identity)
+            {
+                let table = quoted(&relation.schema, &relation.table);
+                tracing::warn!(
+                    table,
+                    statement = format!("ALTER TABLE {table} REPLICA IDENTITY FULL"),
+                    "a captured table has no primary key: PostgreSQL rejects UPDATE and DELETE on it"
+                );
+            }
+            Some(Arc::new(table))
         } else {
             None
         };
@@ -317,12 +380,22 @@ impl<'a> ReplicationStream<'a> {
         Ok(())
     }
 
-    /// Returns the table of a change; `None` if it is not captured.
-    fn table(&self, relation: u32) -> CdcResult<Option<Table>> {
-        let table = self.relations.get(&relation).cloned();
-        table.ok_or_else(|| {
+    /// Returns the table of a change; `None` if it is not captured, or if the snapshot of the table contains
+    /// the change.
+    fn table(&self, relation: u32) -> CdcResult<Option<Arc<Table>>> {
+        let table = self.relations.get(&relation).cloned().ok_or_else(|| {
             CdcError::source(format!("the log changes table {relation} without describing it first"))
-        })
+        })?;
+        Ok(table.filter(|table| !self.is_in_table_snapshot(table)))
+    }
+
+    fn is_in_table_snapshot(&self, table: &Table) -> bool {
+        let snapshots = &self.position.table_snapshots;
+        !snapshots.is_empty()
+            && self.transaction.as_ref().is_some_and(|transaction| {
+                let cut = snapshots.get(&table.schema.table_name());
+                cut.is_some_and(|cut| cut.contains(transaction.xid, transaction.commit_lsn))
+            })
     }
 
     /// Writes the records of a change.
@@ -335,14 +408,11 @@ impl<'a> ReplicationStream<'a> {
     ) -> CdcResult<()> {
         self.begin_transaction(lsn, sink).await?;
         let origin = origin(self.target, self.transaction.as_ref(), lsn, self.last_commit);
-        let name = table.schema.table_name();
         let has_metadata = self.target.settings.transaction_metadata;
         let transaction = &mut self.transaction;
         let order = || {
-            transaction
-                .as_mut()
-                .filter(|_| has_metadata)
-                .map(|transaction| transaction.next_order(&name, lsn))
+            let transaction = transaction.as_mut().filter(|_| has_metadata)?;
+            Some(transaction.next_order(&table.schema.table_name(), lsn))
         };
         for record in envelope::records(table, change, &origin, order, self.clock.since_epoch()) {
             self.write(record, sink).await?;
@@ -361,9 +431,9 @@ impl<'a> ReplicationStream<'a> {
         self.write(begin, sink).await
     }
 
-    async fn on_message(
+    async fn on_logical_message(
         &mut self,
-        transactional: bool,
+        is_transactional: bool,
         lsn: u64,
         prefix: &str,
         content: &[u8],
@@ -374,7 +444,7 @@ impl<'a> ReplicationStream<'a> {
             self.is_caught_up |= token.is_some_and(|token| token.as_bytes() == content);
             return Ok(());
         }
-        let is_stored = if transactional {
+        let is_stored = if is_transactional {
             self.transaction.as_ref().is_none_or(|transaction| transaction.is_skipped)
         } else {
             lsn <= self.position.message_lsn || lsn < self.position.lsn
@@ -382,7 +452,7 @@ impl<'a> ReplicationStream<'a> {
         if is_stored {
             return Ok(());
         }
-        if transactional {
+        if is_transactional {
             self.begin_transaction(lsn, sink).await?;
         } else {
             self.position.message_lsn = lsn;
@@ -402,28 +472,4 @@ fn fill_unchanged(new: Tuple, old: Option<&OldTuple>) -> Tuple {
     let Some(OldTuple::Full(old)) = old else { return new };
     let cells = new.into_iter().zip(old);
     cells.map(|(new, old)| if new == Cell::Unchanged { old.clone() } else { new }).collect()
-}
-
-/// Classifies an error of the replication connection.
-pub(crate) fn connection_error(target: &Target, error: PgWireError) -> CdcError {
-    let slot = &target.settings.slot;
-    let (kind, what) = match &error {
-        PgWireError::Server(text) if text.contains("is active for PID") => (
-            CdcErrorKind::Busy,
-            format!("replication slot {slot} is in use by another process: stop it, or set another slot"),
-        ),
-        PgWireError::Server(text) => {
-            (CdcErrorKind::Source, format!("PostgreSQL at {}: {text}", target.server()))
-        }
-        PgWireError::Auth(_) => (
-            CdcErrorKind::Configuration,
-            format!(
-                "authentication failed at PostgreSQL at {} for user {}: check name and password",
-                target.server(),
-                target.user
-            ),
-        ),
-        _ => (CdcErrorKind::Unreachable, format!("connection to PostgreSQL at {} closed", target.server())),
-    };
-    CdcError::new(kind, what).because(error)
 }

@@ -26,6 +26,11 @@ pub(crate) fn date(text: &str) -> Option<i32> {
 
 /// Converts a time of day to microseconds; 24:00 is valid.
 pub(crate) fn time(text: &str) -> Option<i64> {
+    i64::try_from(clock(text)?).ok()
+}
+
+/// Converts hours, minutes and seconds to microseconds.
+fn clock(text: &str) -> Option<i128> {
     let (clock, fraction) = text.split_once('.').unwrap_or((text, ""));
     let mut parts = clock.split(':');
     let mut part = |max: i64| -> Option<i64> {
@@ -33,25 +38,39 @@ pub(crate) fn time(text: &str) -> Option<i64> {
         let number = text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<i64>().ok())??;
         (number <= max).then_some(number)
     };
-    let (hours, minutes, seconds) = (part(i64::from(i32::MAX))?, part(59)?, part(60)?);
+    let (hours, minutes, seconds) = (part(i64::MAX)?, part(59)?, part(60)?);
     if parts.next().is_some() || fraction.len() > 6 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
     let micros: i64 = format!("{fraction:0<6}").parse().ok()?;
-    Some(((hours * 60 + minutes) * 60 + seconds) * 1_000_000 + micros)
+    let seconds = (i128::from(hours) * 60 + i128::from(minutes)) * 60 + i128::from(seconds);
+    Some(seconds * 1_000_000 + i128::from(micros))
 }
 
-/// Converts a timestamp without time zone to microseconds since 1970-01-01 00:00.
+/// Converts a timestamp without time zone to microseconds since 1970-01-01 00:00; saturates, because
+/// PostgreSQL's last year has more.
 pub(crate) fn timestamp(text: &str) -> Option<i64> {
     match text {
-        "infinity" => return Some(INFINITY),
-        "-infinity" => return Some(MINUS_INFINITY),
-        _ => {}
+        "infinity" => Some(INFINITY),
+        "-infinity" => Some(MINUS_INFINITY),
+        _ => Some(timestamp_micros(text)?.clamp(i64::MIN.into(), i64::MAX.into()) as i64),
     }
+}
+
+/// Converts a timestamp without time zone to milliseconds since 1970-01-01 00:00.
+pub(crate) fn timestamp_millis(text: &str) -> Option<i64> {
+    match text {
+        "infinity" | "-infinity" => Some(timestamp(text)?.div_euclid(1000)),
+        _ => i64::try_from(timestamp_micros(text)?.div_euclid(1000)).ok(),
+    }
+}
+
+fn timestamp_micros(text: &str) -> Option<i128> {
     let (text, is_bc) = split_era(text);
-    let (date, clock) = text.split_once(' ')?;
+    let (date, time_of_day) = text.split_once(' ')?;
     let (year, month, day) = parse_date(date, is_bc)?;
-    days_since_epoch(year, month, day).checked_mul(DAY_MICROS)?.checked_add(time(clock)?)
+    let days: i128 = days_since_epoch(year, month, day).into();
+    Some(days * i128::from(DAY_MICROS) + clock(time_of_day)?)
 }
 
 /// Converts a timestamp with time zone to ISO 8601 in UTC, with the declared number of fractional digits. The
@@ -103,12 +122,12 @@ pub(crate) fn interval(text: &str) -> Option<i64> {
     let mut words = text.split(' ').filter(|word| !word.is_empty());
     while let Some(word) = words.next() {
         if word.contains(':') {
-            let (negative, clock) = match word.strip_prefix('-') {
-                Some(clock) => (true, clock),
+            let (negative, text) = match word.strip_prefix('-') {
+                Some(text) => (true, text),
                 None => (false, word.strip_prefix('+').unwrap_or(word)),
             };
-            let clock = i128::from(time(clock)?);
-            micros += if negative { -clock } else { clock };
+            let time = clock(text)?;
+            micros += if negative { -time } else { time };
             continue;
         }
         let number: i128 = word.parse::<i64>().ok()?.into();

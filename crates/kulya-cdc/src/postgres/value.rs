@@ -7,6 +7,7 @@ use super::time;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use num_bigint::BigInt;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// Debezium's placeholder for an unchanged TOAST value.
@@ -34,10 +35,12 @@ pub(crate) fn json(kind: &Kind, text: &str) -> Option<Value> {
             Some((bytes, scale)) => json!({ "scale": scale, "value": STANDARD.encode(bytes) }),
             None => not_a_number(text)?,
         },
-        Kind::Money => {
-            let digits: String = text.chars().filter(|c| c.is_ascii_digit() || *c == '.').collect();
+        Kind::Money { digits } => {
+            // the session shows two digits after the point, of a number of the currency's smallest unit
+            let number: String = text.chars().filter(char::is_ascii_digit).collect();
             let sign = if text.starts_with(['-', '(']) { "-" } else { "" };
-            json!(STANDARD.encode(unscaled(&format!("{sign}{digits}"), Some(2))?.0))
+            let zeros = "0".repeat((2u32.saturating_sub(*digits)) as usize);
+            json!(STANDARD.encode(unscaled(&format!("{sign}{number}{zeros}"), Some(0))?.0))
         }
         Kind::Text | Kind::Json | Kind::Enum(_) | Kind::Uuid | Kind::Xml | Kind::Ltree | Kind::TsVector => {
             json!(text)
@@ -55,7 +58,7 @@ pub(crate) fn json(kind: &Kind, text: &str) -> Option<Value> {
         Kind::Time { millis } => json!(time::time(text)? / if *millis { 1000 } else { 1 }),
         Kind::TimeTz => json!(time::time_tz(text)?),
         Kind::Timestamp { millis: false } => json!(time::timestamp(text)?),
-        Kind::Timestamp { millis: true } => json!(time::timestamp(text)?.div_euclid(1000)),
+        Kind::Timestamp { millis: true } => json!(time::timestamp_millis(text)?),
         Kind::TimestampTz { digits } => json!(time::timestamp_tz(text, *digits)?),
         Kind::Interval => json!(time::interval(text)?),
         Kind::Point => point(text)?,
@@ -64,23 +67,100 @@ pub(crate) fn json(kind: &Kind, text: &str) -> Option<Value> {
     })
 }
 
+/// Writes a value as JSON, as [`json`] converts it; `false`, and nothing is written, when the text is not a
+/// value of the type.
+pub(crate) fn write_json(kind: &Kind, text: &str, out: &mut Vec<u8>) -> bool {
+    match kind {
+        Kind::Integer(_) => text.parse().is_ok_and(|number: i64| write(out, &number)),
+        Kind::Text | Kind::Json | Kind::Enum(_) | Kind::Uuid | Kind::Xml | Kind::Ltree | Kind::TsVector => {
+            write(out, text)
+        }
+        Kind::Decimal { scale, .. } => match small_unscaled(text, *scale) {
+            Some(number) => write_base64(out, minimal_bytes(&number.to_be_bytes())),
+            None => json(kind, text).is_some_and(|value| write(out, &value)),
+        },
+        Kind::Date => time::date(text).is_some_and(|days| write(out, &days)),
+        Kind::Timestamp { millis: false } => time::timestamp(text).is_some_and(|micros| write(out, &micros)),
+        _ => json(kind, text).is_some_and(|value| write(out, &value)),
+    }
+}
+
+/// Writes a serialisable value; `true`, because a buffer takes everything.
+pub(crate) fn write<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> bool {
+    serde_json::to_writer(out, value).expect("values serialise without errors");
+    true
+}
+
+/// Writes bytes as a JSON string in base64.
+fn write_base64(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
+    let start = out.len() + 1;
+    out.push(b'"');
+    out.resize(start + bytes.len().div_ceil(3) * 4, 0);
+    let written = out.get_mut(start..).and_then(|rest| STANDARD.encode_slice(bytes, rest).ok());
+    out.truncate(start + written.unwrap_or_default());
+    out.push(b'"');
+    true
+}
+
+/// Returns the unscaled number of a decimal of at most 38 digits; `None` for longer ones, and for texts that
+/// are not of that form.
+fn small_unscaled(text: &str, scale: i32) -> Option<i128> {
+    let scale = usize::try_from(scale).ok()?;
+    let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let missing = scale.checked_sub(fraction.len())?;
+    let is_short = !whole.is_empty() && whole.len() + scale <= 38;
+    let all = whole.bytes().chain(fraction.bytes()).chain(std::iter::repeat_n(b'0', missing));
+    (is_short.then_some(all)?)
+        .try_fold(0i128, |number, digit| {
+            digit.is_ascii_digit().then(|| number * 10 + i128::from(digit - b'0'))
+        })
+        .map(|number| sign * number)
+}
+
+/// Drops the leading bytes of a big-endian number in two's complement that only repeat its sign.
+fn minimal_bytes(bytes: &[u8; 16]) -> &[u8] {
+    let mut rest = &bytes[..];
+    while let [first @ (0 | 0xff), tail @ ..] = rest
+        && let [second, ..] = tail
+        && (second & 0x80 != 0) == (*first == 0xff)
+    {
+        rest = tail;
+    }
+    rest
+}
+
 /// Converts NaN and the infinities, which have no decimal representation, to null, as Debezium does.
 fn not_a_number(text: &str) -> Option<Value> {
     matches!(text, "NaN" | "Infinity" | "-Infinity").then_some(Value::Null)
 }
 
-/// Returns a decimal's unscaled number in two's complement, and its scale: the given one, or the minimal one.
-fn unscaled(text: &str, scale: Option<u32>) -> Option<(Vec<u8>, u32)> {
+/// Returns a decimal's unscaled number in two's complement, and its scale: the given one, or the minimal one
+/// that is not negative.
+fn unscaled(text: &str, scale: Option<i32>) -> Option<(Vec<u8>, i32)> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let fraction = match scale {
-        Some(scale) => {
-            let scale = scale as usize;
-            (fraction.len() <= scale).then(|| format!("{fraction:0<scale$}"))?
+    let (digits, scale) = match scale {
+        Some(scale @ 0..) => {
+            let length = scale as usize;
+            (fraction.len() <= length).then_some(())?;
+            (format!("{whole}{fraction:0<length$}"), scale)
         }
-        None => fraction.trim_end_matches('0').to_owned(),
+        Some(scale) => {
+            fraction.bytes().all(|digit| digit == b'0').then_some(())?;
+            let (digits, zeros) = match whole {
+                "0" => (whole, ""),
+                _ => whole.split_at_checked(whole.len().checked_sub(scale.unsigned_abs() as usize)?)?,
+            };
+            zeros.bytes().all(|digit| digit == b'0').then_some(())?;
+            (digits.to_owned(), scale)
+        }
+        None => {
+            let fraction = fraction.trim_end_matches('0');
+            (format!("{whole}{fraction}"), i32::try_from(fraction.len()).ok()?)
+        }
     };
-    let number: BigInt = format!("{whole}{fraction}").parse().ok()?;
-    Some((number.to_signed_bytes_be(), fraction.len() as u32))
+    let number: BigInt = digits.parse().ok()?;
+    Some((number.to_signed_bytes_be(), scale))
 }
 
 fn hex(text: &str) -> Option<Vec<u8>> {
@@ -177,8 +257,18 @@ mod tests {
                 r#"{"scale":0,"value":"DJ8snNBGdO3qQAAAAA=="}"#,
             ),
             (Kind::VariableDecimal, "-0.00001", r#"{"scale":5,"value":"/w=="}"#),
-            (Kind::Money, "$1,234.56", r#""AeJA""#),
-            (Kind::Money, "-$0.01", r#""/w==""#),
+            (decimal(5, -2), "12300", r#""ew==""#),
+            (decimal(5, -2), "-100", r#""/w==""#),
+            (decimal(5, -2), "0", r#""AA==""#),
+            (decimal(3, 5), "0.00123", r#""ew==""#),
+            (Kind::Money { digits: 2 }, "$1,234.56", r#""AeJA""#),
+            (Kind::Money { digits: 2 }, "-$0.01", r#""/w==""#),
+            // yen: 1234 is shown as 12.34; dinar: 1.234 as 12.34
+            (Kind::Money { digits: 0 }, "$12.34", r#""AeII""#),
+            (Kind::Money { digits: 3 }, "-$12.34", r#""+y4=""#),
+            (Kind::Interval, "2147483648:00:00", "7730941132800000000"),
+            (Kind::Timestamp { millis: false }, "294276-12-31 23:59:59.999999", "9223372036854775807"),
+            (Kind::Timestamp { millis: true }, "294276-12-31 23:59:59.999", "9224318015999999"),
             (Kind::Hstore, r#""a"=>"1", "b"=>NULL"#, r#""{\"a\":\"1\",\"b\":null}""#),
             (Kind::Bytes, "\\x00ff10", r#""AP8Q""#),
             (Kind::Bits(5), "10101", r#""FQ==""#),
@@ -200,19 +290,55 @@ mod tests {
         ] {
             let value = json(&kind, text).unwrap_or_else(|| panic!("{kind:?} {text}"));
             assert_eq!(value, serde_json::from_str::<Value>(expected).unwrap(), "{kind:?} {text}");
+            let mut written = b"before".to_vec();
+            assert!(write_json(&kind, text, &mut written));
+            assert_eq!(String::from_utf8(written).unwrap(), format!("before{value}"), "{kind:?} {text}");
         }
-        for (kind, text) in
-            [(Kind::Integer(16), "x"), (Kind::Bytes, "00"), (decimal(5, 2), "1.234"), (Kind::Point, "1")]
-        {
+        for (kind, text) in [
+            (Kind::Integer(16), "x"),
+            (Kind::Bytes, "00"),
+            (decimal(5, 2), "1.234"),
+            (decimal(5, -2), "12"),
+            (Kind::Point, "1"),
+        ] {
             assert_eq!(json(&kind, text), None, "{kind:?} {text}");
         }
+    }
+
+    /// Writes a number with `scale` digits after the point.
+    fn point_at(number: i128, scale: i32) -> String {
+        let digits = number.unsigned_abs().to_string();
+        let scale = usize::try_from(scale).unwrap_or(0);
+        let digits = format!("{digits:0>width$}", width = scale + 1);
+        let (whole, fraction) = digits.split_at(digits.len() - scale);
+        let point = if fraction.is_empty() { "" } else { "." };
+        format!("{}{whole}{point}{fraction}", if number < 0 { "-" } else { "" })
+    }
+
+    fn decimal_of(scale: i32) -> Kind {
+        Kind::Decimal { precision: 9, scale }
     }
 
     proptest! {
         #[test]
         fn any_text_is_converted_or_rejected(text: String) {
-            for kind in [Kind::VariableDecimal, Kind::Money, Kind::Hstore, Kind::Bytes, Kind::Bits(1), Kind::Point, Kind::Float32, Kind::Array(Box::new(Kind::Integer(32)))] {
+            for kind in [Kind::VariableDecimal, Kind::Money { digits: 2 }, decimal_of(-2), Kind::Hstore, Kind::Bytes, Kind::Bits(1), Kind::Point, Kind::Float32, Kind::Array(Box::new(Kind::Integer(32)))] {
                 let _ = json(&kind, &text);
+            }
+        }
+
+        #[test]
+        fn written_values_are_the_converted_ones(
+            number: i128, scale in -3i32..40, text in "[-0-9.eE:, aN]{0,45}", is_number: bool,
+        ) {
+            let text = if is_number { point_at(number, scale) } else { text };
+            for kind in [decimal_of(scale), Kind::Integer(64), Kind::Text, Kind::Date, Kind::Float64,
+                Kind::Timestamp { millis: false }]
+            {
+                let mut written = Vec::new();
+                let is_written = write_json(&kind, &text, &mut written);
+                let expected = json(&kind, &text).map(|value| value.to_string());
+                prop_assert_eq!(is_written.then(|| String::from_utf8(written).unwrap()), expected, "{:?} {}", kind, text);
             }
         }
     }

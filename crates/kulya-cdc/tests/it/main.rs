@@ -2,5 +2,7 @@
 //! publication.
 #![allow(clippy::unwrap_used, reason = "a failing test reports the line")]
 
+mod connection_faults;
 mod database;
+mod table_changes;
 mod zoo;

@@ -2,6 +2,7 @@
 
 use super::network::Network;
 use super::settings::RemoteSettings;
+use super::status_cause::StatusCause;
 use crate::backoff::Backoff;
 use crate::tls;
 use hyper_util::rt::TokioIo;
@@ -187,7 +188,7 @@ impl Channel {
             ),
             code => (ErrorKind::Failed, format!("the server at {address} responded with status {code:?}")),
         };
-        Some(Error::new(kind, what).because(status.clone()))
+        Some(Error::new(kind, what).because(StatusCause(status.clone())))
     }
 }
 
@@ -234,7 +235,7 @@ impl RetryPolicy<'_> {
         let now = Instant::now();
         let deadline = *self.deadline.get_or_insert(now + self.channel.retry_timeout);
         if now >= deadline {
-            return Err(self.channel.unreachable().because(status));
+            return Err(self.channel.unreachable().because(StatusCause(status)));
         }
         let wakeup = deadline.min(now + self.backoff.peek());
         self.channel.unless_closed(tokio::time::sleep_until(wakeup)).await?;

@@ -32,6 +32,7 @@ mod network;
 mod registry;
 mod session_slot;
 mod settings;
+mod status_cause;
 mod store;
 mod tail;
 mod transaction;

@@ -2,6 +2,7 @@
 //! transaction.
 
 use super::inner::Inner;
+use super::status_cause::StatusCause;
 use async_trait::async_trait;
 use kulya_store::{
     Append, CommitReceipt, Error, ErrorKind, Outcome, Result, TableChange, Transaction, TransactionId,
@@ -71,7 +72,7 @@ impl RemoteTransaction {
             "connection to {} lost during a transaction: the transaction is aborted, begin it again",
             self.store.channel.address()
         );
-        Error::new(ErrorKind::Unreachable, what).because(status)
+        Error::new(ErrorKind::Unreachable, what).because(StatusCause(status))
     }
 
     /// Looks up the outcome of a commit whose response was lost.

@@ -3,6 +3,7 @@
 use super::changes::ChangeStream;
 use super::schema_registry::{group_message, schema_message};
 use super::{Client, RemoteRegistry};
+use crate::remote::status_cause::StatusCause;
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 use kulya_registry_api::administration::{
@@ -215,7 +216,7 @@ impl RemoteRegistry {
         let to_error = |status: Status| {
             self.permanent_error(&status).unwrap_or_else(|| {
                 let what = format!("connection to {} lost during the export", self.0.address());
-                RegistryError::new(RegistryErrorKind::Unavailable, what).because(status)
+                RegistryError::new(RegistryErrorKind::Unavailable, what).because(StatusCause(status))
             })
         };
         lines.message().await.map_err(to_error)?.map(|line| self.convert(line)).transpose()

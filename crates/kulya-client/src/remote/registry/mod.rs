@@ -18,6 +18,7 @@ mod schema_registry;
 
 use super::channel::{Channel, RetryPolicy, Service};
 use super::settings::RemoteSettings;
+use super::status_cause::StatusCause;
 use kulya_registry_api::{RegistryError, RegistryErrorKind, RegistryResult};
 use kulya_store::ErrorKind;
 use kulya_wire::registry::v1::schema_registry_client::SchemaRegistryClient;
@@ -99,7 +100,7 @@ impl RemoteRegistry {
         let what = format!(
             "connection to {address} lost before the response: it is unknown whether {what}, check and try again"
         );
-        Err(RegistryError::new(RegistryErrorKind::Unavailable, what).because(status))
+        Err(RegistryError::new(RegistryErrorKind::Unavailable, what).because(StatusCause(status)))
     }
 
     /// Collects the items of a list that is split into several replies. An interrupted call is repeated from
@@ -143,7 +144,10 @@ impl RemoteRegistry {
             let address = self.0.address();
             let what =
                 format!("the server at {address} has no such registry: is the URL that of a kulya serve?");
-            return Some(RegistryError::new(RegistryErrorKind::InvalidInput, what).because(status.clone()));
+            return Some(
+                RegistryError::new(RegistryErrorKind::InvalidInput, what)
+                    .because(StatusCause(status.clone())),
+            );
         }
         self.0.permanent_error(status).map(from_store_error)
     }

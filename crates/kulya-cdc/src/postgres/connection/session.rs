@@ -1,19 +1,28 @@
 //! An SQL session with the database: prerequisites, replication slots, and the classification of errors.
 
-use super::settings::Target;
+use super::server_error::ServerError;
+use super::transport::{self, Transport};
+use crate::postgres::settings::Target;
 use crate::{CdcError, CdcErrorKind, CdcResult};
 use kulya_store::supervision;
-use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, SimpleQueryRow};
+use tokio_postgres::config::SslMode;
+use tokio_postgres::tls::NoTlsStream;
+use tokio_postgres::{Client, Config, Connection, NoTls, SimpleQueryMessage, SimpleQueryRow};
 
 /// Session settings of both connections, so that values have the same text form whatever the server's
-/// defaults are.
+/// defaults are, nothing ends them but the server's end, and row-level security is an error and no filter.
+/// The currency is set apart.
 pub(crate) const SESSION_OPTIONS: &str = "-c datestyle=ISO -c intervalstyle=postgres -c timezone=UTC \
-     -c bytea_output=hex -c extra_float_digits=3 -c lc_monetary=C -c statement_timeout=0";
+     -c bytea_output=hex -c extra_float_digits=3 -c statement_timeout=0 -c lock_timeout=0 \
+     -c idle_in_transaction_session_timeout=0 -c row_security=off";
 
 pub(crate) struct Session {
     pub(crate) client: Client,
     server: String,
+    /// The process id of the server's backend.
+    process: String,
+    /// The number of digits after the point of the database's currency.
+    money_digits: u32,
 }
 
 /// The properties of the server and the session's user.
@@ -22,6 +31,8 @@ pub(crate) struct Server {
     /// The cluster's system identifier.
     pub(crate) system: String,
     pub(crate) is_superuser: bool,
+    /// The version as a number: 150004 for 15.4.
+    pub(crate) version: u32,
 }
 
 /// A replication slot.
@@ -54,26 +65,51 @@ pub(crate) fn parse_lsn(text: &str) -> CdcResult<u64> {
     parsed.ok_or_else(|| CdcError::source(format!("{text:?} is not a log position")))
 }
 
+/// Writes a log position in PostgreSQL's text form.
+pub(crate) fn lsn_text(lsn: u64) -> String {
+    format!("{:X}/{:X}", lsn >> 32, lsn & 0xffff_ffff)
+}
+
 impl Session {
     pub(crate) async fn open(target: &Target) -> CdcResult<Self> {
+        let stream = transport::open(target).await?;
         let mut config = Config::new();
-        config.host(&target.host).port(target.port).user(&target.user).dbname(&target.database);
-        config.password(&target.password).options(SESSION_OPTIONS).application_name("kulya");
-        config.connect_timeout(std::time::Duration::from_secs(10));
-        let (client, connection) = config.connect(NoTls).await.map_err(|e| connect_error(target, e))?;
+        config.user(&target.user).dbname(&target.database).password(&target.password);
+        config.options(format!("{} {SESSION_OPTIONS}", target.options));
+        config.application_name(&target.application_name);
+        // the stream has TLS already, where the settings and the server do
+        config.ssl_mode(SslMode::Disable);
+        let connect = tokio::time::timeout(target.connect_timeout, config.connect_raw(stream, NoTls));
+        let connected: Result<(Client, Connection<Transport, NoTlsStream>), _> = match connect.await {
+            Ok(connected) => connected,
+            Err(_) => {
+                let what = format!("PostgreSQL at {} does not respond", target.server());
+                return Err(CdcError::new(CdcErrorKind::Unreachable, what));
+            }
+        };
+        let (client, connection) = connected.map_err(|e| connect_error(target, e))?;
         // ends with the client; its errors appear in the next query
         supervision::spawn_logged("PostgreSQL connection", connection);
-        Ok(Self { client, server: target.server() })
+        let mut session = Self { client, server: target.server(), process: String::new(), money_digits: 2 };
+        session.process = session.value("SELECT pg_backend_pid()").await?;
+        // of the database's currency; then amounts are shown as in the log
+        session.money_digits = session.value("SELECT scale('1'::money::numeric)").await?.parse().unwrap_or(2);
+        session.execute("SET lc_monetary = 'C'").await?;
+        Ok(session)
     }
 
     /// Classifies an error of a query.
-    fn query_error(&self, error: tokio_postgres::Error) -> CdcError {
-        let kind = if error.is_closed() { CdcErrorKind::Unreachable } else { CdcErrorKind::Source };
-        let what = match error.as_db_error() {
-            Some(db) => format!("PostgreSQL at {} failed: {}", self.server, db.message()),
-            None => format!("connection to PostgreSQL at {} closed", self.server),
-        };
-        CdcError::new(kind, what).because(error)
+    pub(crate) fn query_error(&self, error: tokio_postgres::Error) -> CdcError {
+        match ServerError::of_driver(&error) {
+            Some(found) => {
+                let what = format!("PostgreSQL at {} failed: {}", self.server, found.message);
+                CdcError::new(found.kind(), what).because(found)
+            }
+            None => {
+                let what = format!("connection to PostgreSQL at {} closed", self.server);
+                CdcError::new(CdcErrorKind::Unreachable, what).because(error)
+            }
+        }
     }
 
     pub(crate) async fn rows(&self, sql: &str) -> CdcResult<Vec<SimpleQueryRow>> {
@@ -104,19 +140,37 @@ impl Session {
                 self.server
             )));
         }
+        if self.value("SHOW max_wal_senders").await? == "0" {
+            return Err(CdcError::configuration(format!(
+                "PostgreSQL at {} has max_wal_senders = 0: set max_wal_senders = 10 in postgresql.conf and restart it",
+                self.server
+            )));
+        }
+        if self.value("SELECT pg_is_in_recovery()").await? == "t" {
+            return Err(CdcError::configuration(format!(
+                "PostgreSQL at {} is a standby: capture from the primary server",
+                self.server
+            )));
+        }
         let role = self
-            .row("SELECT rolsuper, rolreplication, rolname FROM pg_roles WHERE rolname = current_user")
+            .row(
+                "SELECT r.rolsuper, r.rolreplication, r.rolname, EXISTS (SELECT FROM pg_roles g \
+                 WHERE g.rolname = 'rds_replication' AND pg_has_role(r.oid, g.oid, 'member')) \
+                 FROM pg_roles r WHERE r.rolname = current_user",
+            )
             .await?;
         let flag = |column| role.as_ref().and_then(|row| row.get(column)) == Some("t");
-        if !flag(0) && !flag(1) {
+        let (is_superuser, may_replicate) = (flag(0), flag(1) || flag(3));
+        if !is_superuser && !may_replicate {
             let name = role.as_ref().and_then(|row| row.get(2)).unwrap_or_default();
+            let name_quoted = identifier(name);
             return Err(CdcError::configuration(format!(
-                "user {name} lacks the REPLICATION privilege: run ALTER ROLE {} REPLICATION",
-                identifier(name)
+                "user {name} lacks the REPLICATION privilege: run ALTER ROLE {name_quoted} REPLICATION, on Amazon RDS GRANT rds_replication TO {name_quoted}"
             )));
         }
         let system = self.value("SELECT system_identifier FROM pg_control_system()").await?;
-        Ok(Server { system, is_superuser: flag(0) })
+        let version = self.value("SHOW server_version_num").await?.parse().unwrap_or(0);
+        Ok(Server { system, is_superuser, version })
     }
 
     pub(crate) async fn slot(&self, name: &str) -> CdcResult<Option<Slot>> {
@@ -152,6 +206,14 @@ impl Session {
         self.rows(sql).await.map(drop)
     }
 
+    pub(crate) fn money_digits(&self) -> u32 {
+        self.money_digits
+    }
+
+    pub(crate) fn process(&self) -> &str {
+        &self.process
+    }
+
     pub(crate) fn server(&self) -> &str {
         &self.server
     }
@@ -159,25 +221,12 @@ impl Session {
 
 /// Classifies an error of opening a connection.
 fn connect_error(target: &Target, error: tokio_postgres::Error) -> CdcError {
-    let server = target.server();
-    let code = error.code().cloned();
-    let (kind, what) = match code {
-        Some(SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => (
-            CdcErrorKind::Configuration,
-            format!(
-                "authentication failed at PostgreSQL at {server} for user {}: check name and password in the URL",
-                target.user
-            ),
-        ),
-        Some(SqlState::INVALID_CATALOG_NAME) => (
-            CdcErrorKind::Configuration,
-            format!("PostgreSQL at {server} has no database {:?}: check the URL", target.database),
-        ),
-        Some(_) => (CdcErrorKind::Unreachable, format!("PostgreSQL at {server} rejected the connection")),
-        None => (
-            CdcErrorKind::Unreachable,
-            format!("cannot connect to PostgreSQL at {server}: is it running, and is the URL right?"),
-        ),
-    };
-    CdcError::new(kind, what).because(error)
+    match ServerError::of_driver(&error) {
+        Some(found) => found.on_connect(target),
+        None => {
+            let what =
+                format!("the connection to PostgreSQL at {} is lost during its start", target.server());
+            CdcError::new(CdcErrorKind::Unreachable, what).because(error)
+        }
+    }
 }

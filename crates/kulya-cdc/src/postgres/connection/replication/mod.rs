@@ -1,0 +1,254 @@
+//! A connection that streams the write-ahead log (PostgreSQL documentation, "Streaming Replication
+//! Protocol").
+//!
+//! The task that decodes the log reads the socket itself: no channel stands between, so that the memory is
+//! bounded by one frame and one read, and positions are confirmed when the server asks for them. A server
+//! that is silent is asked for a sign of life, and the connection ends when there is none.
+
+mod frame;
+
+pub(crate) use frame::{EPOCH_MICROS, Frame, StreamMessage};
+
+use super::server_error::ServerError;
+use super::session::{SESSION_OPTIONS, identifier, literal};
+use super::startup::{Startup, Step};
+use super::transport::{self, Transport};
+use crate::postgres::settings::Target;
+use crate::{CdcError, CdcErrorKind, CdcResult};
+use bytes::{Buf, BytesMut};
+use frame::{parse_stream_message, status_update, take_frame};
+use kulya_store::clock::Clock;
+use postgres_protocol::message::frontend;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
+
+/// The size of a read in bytes.
+const READ_BYTES: usize = 128 << 10;
+/// The time without any message after which the server is asked for one.
+const ASK_AFTER: Duration = Duration::from_secs(20);
+/// The time without any message after which the connection counts as lost. A server that decodes a large
+/// transaction of which nothing is captured may be silent for a while; its own limit is 60 s by default.
+const LOST_AFTER: Duration = Duration::from_secs(75);
+/// The time between two status updates while messages arrive.
+const STATUS_INTERVAL: Duration = Duration::from_secs(10);
+/// The time in which a closed connection says good-bye.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A replication connection.
+pub(crate) struct ReplicationConnection {
+    stream: Transport,
+    buffer: BytesMut,
+    server: String,
+    slot: String,
+    clock: Arc<dyn Clock>,
+    /// The position that the last status update confirmed.
+    confirmed: u64,
+    last_status: Instant,
+    last_received: Instant,
+    /// Whether the server was asked for a message since it sent the last one.
+    is_asked: bool,
+}
+
+impl ReplicationConnection {
+    /// Connects and authenticates.
+    ///
+    /// # Errors
+    /// `Unreachable`, `Busy`, `Configuration`.
+    pub(crate) async fn open(target: &Target, clock: Arc<dyn Clock>) -> CdcResult<Self> {
+        let now = Instant::now();
+        let mut connection = Self {
+            stream: transport::open(target).await?,
+            buffer: BytesMut::new(),
+            server: target.server(),
+            slot: target.settings.slot.clone(),
+            clock,
+            confirmed: 0,
+            last_status: now,
+            last_received: now,
+            is_asked: false,
+        };
+        let start = connection.authenticate(target);
+        match tokio::time::timeout(target.connect_timeout, start).await {
+            Ok(result) => result?,
+            Err(_) => return Err(connection.lost("it does not respond")),
+        }
+        Ok(connection)
+    }
+
+    async fn authenticate(&mut self, target: &Target) -> CdcResult<()> {
+        let mut startup = Startup::new(target);
+        let options = format!("{} {SESSION_OPTIONS} -c lc_monetary=C", target.options);
+        let first = startup.first_message(&options)?;
+        self.send(&first).await?;
+        loop {
+            match startup.on_frame(self.next_frame().await?)? {
+                Step::Send(message) => self.send(&message).await?,
+                Step::Ready => return Ok(()),
+            }
+        }
+    }
+
+    /// Starts streaming from a position of a slot.
+    ///
+    /// # Errors
+    /// `Busy` when the slot is in use; `Unreachable`, `Source`.
+    pub(crate) async fn start(&mut self, slot: &str, lsn: u64, publication: &str) -> CdcResult<()> {
+        slot.clone_into(&mut self.slot);
+        self.confirmed = lsn;
+        let sql = format!(
+            "START_REPLICATION SLOT {} LOGICAL {:X}/{:X} (proto_version '1', messages 'true', publication_names {})",
+            identifier(slot),
+            lsn >> 32,
+            lsn & 0xffff_ffff,
+            literal(&identifier(publication)),
+        );
+        let mut query = BytesMut::new();
+        frontend::query(&sql, &mut query)
+            .map_err(|e| CdcError::configuration("invalid slot name").because(e))?;
+        self.send(&query).await?;
+        loop {
+            let frame = self.next_frame().await?;
+            match frame.tag {
+                b'W' => return Ok(()),
+                b'E' => return Err(self.server_error(&frame.payload)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Returns the next message that has arrived wholly; `None` when more must be received.
+    ///
+    /// # Errors
+    /// What the server reports; `Source` for malformed messages.
+    pub(crate) fn next_received(&mut self) -> CdcResult<Option<StreamMessage>> {
+        while let Some(frame) = self.take_frame()? {
+            match frame.tag {
+                b'd' => {
+                    let message = parse_stream_message(frame.payload);
+                    return message
+                        .map(Some)
+                        .ok_or_else(|| CdcError::source("malformed replication message"));
+                }
+                b'E' => return Err(self.server_error(&frame.payload)),
+                b'c' | b'C' | b'Z' => return Err(self.lost("it ended the replication stream")),
+                // notices and parameters
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits until more bytes have arrived. Sends status updates meanwhile when they are due. Dropping the
+    /// future while it waits loses nothing; while it sends a status update, the connection must be given up.
+    ///
+    /// # Errors
+    /// `Unreachable` when the connection is lost or the server is silent.
+    pub(crate) async fn receive(&mut self) -> CdcResult<()> {
+        if self.last_status.elapsed() >= STATUS_INTERVAL {
+            self.send_status(false).await?;
+        }
+        loop {
+            let silence = if self.is_asked { LOST_AFTER } else { ASK_AFTER };
+            self.buffer.reserve(READ_BYTES);
+            let read = self.stream.read_buf(&mut self.buffer);
+            match tokio::time::timeout_at(self.last_received + silence, read).await {
+                Ok(Ok(0)) => return Err(self.lost("it closed the connection")),
+                Ok(Ok(_)) => {
+                    self.last_received = Instant::now();
+                    self.is_asked = false;
+                    return Ok(());
+                }
+                Ok(Err(e)) => return Err(self.lost("see the cause").because(e)),
+                Err(_) if self.is_asked => {
+                    let seconds = LOST_AFTER.as_secs();
+                    return Err(self.lost(&format!("it has been silent for {seconds} s")));
+                }
+                Err(_) => {
+                    self.is_asked = true;
+                    self.send_status(true).await?;
+                }
+            }
+        }
+    }
+
+    /// Confirms that everything before this position is stored durably.
+    ///
+    /// # Errors
+    /// `Unreachable`.
+    pub(crate) async fn confirm(&mut self, lsn: u64) -> CdcResult<()> {
+        self.confirmed = self.confirmed.max(lsn);
+        self.send_status(false).await
+    }
+
+    /// Confirms the last position again, because the server requested a reply.
+    ///
+    /// # Errors
+    /// `Unreachable`.
+    pub(crate) async fn reply(&mut self) -> CdcResult<()> {
+        self.send_status(false).await
+    }
+
+    /// Ends the stream, so that the server releases the slot. Errors do not matter any more.
+    pub(crate) async fn close(mut self) {
+        let mut message = BytesMut::new();
+        frontend::copy_done(&mut message);
+        frontend::terminate(&mut message);
+        let close = async {
+            self.send_status(false).await?;
+            self.send(&message).await
+        };
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, close).await;
+    }
+
+    async fn send_status(&mut self, is_reply_requested: bool) -> CdcResult<()> {
+        self.last_status = Instant::now();
+        let micros = self.clock.since_epoch().as_micros() as i64;
+        let message = status_update(self.confirmed, micros, is_reply_requested);
+        self.send(&message).await
+    }
+
+    async fn send(&mut self, mut message: &[u8]) -> CdcResult<()> {
+        let sent = async {
+            while message.has_remaining() {
+                self.stream.write_buf(&mut message).await?;
+            }
+            self.stream.flush().await
+        };
+        let sent: Result<(), std::io::Error> = sent.await;
+        sent.map_err(|e| self.lost("see the cause").because(e))
+    }
+
+    async fn next_frame(&mut self) -> CdcResult<Frame> {
+        loop {
+            if let Some(frame) = self.take_frame()? {
+                return Ok(frame);
+            }
+            self.receive().await?;
+        }
+    }
+
+    fn take_frame(&mut self) -> CdcResult<Option<Frame>> {
+        take_frame(&mut self.buffer)
+            .map_err(|length| CdcError::source(format!("the server sent a message of {} bytes", length.0)))
+    }
+
+    fn server_error(&self, payload: &[u8]) -> CdcError {
+        let error = ServerError::parse(payload);
+        let kind = error.kind();
+        let what = match kind {
+            CdcErrorKind::Busy => format!(
+                "replication slot {} is in use: stop the other process, or set another slot",
+                self.slot
+            ),
+            _ => format!("PostgreSQL at {} failed: {}", self.server, error.message),
+        };
+        CdcError::new(kind, what).because(error)
+    }
+
+    fn lost(&self, why: &str) -> CdcError {
+        let what = format!("the connection to PostgreSQL at {} is lost: {why}", self.server);
+        CdcError::new(CdcErrorKind::Unreachable, what)
+    }
+}

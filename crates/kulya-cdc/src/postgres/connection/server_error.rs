@@ -1,0 +1,125 @@
+//! Errors that a PostgreSQL server reports, and what a capture does about each (PostgreSQL documentation,
+//! "PostgreSQL Error Codes"). One table serves both kinds of connections.
+
+use crate::postgres::settings::Target;
+use crate::{CdcError, CdcErrorKind};
+use std::fmt;
+
+/// An error or notice of the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServerError {
+    /// The code of five characters, `SQLSTATE`.
+    pub(crate) code: String,
+    pub(crate) message: String,
+    /// Detail and hint, empty when the server gives none.
+    pub(crate) detail: String,
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.message)?;
+        if !self.detail.is_empty() {
+            write!(f, " ({})", self.detail)?;
+        }
+        write!(f, " [{}]", self.code)
+    }
+}
+
+impl std::error::Error for ServerError {}
+
+impl ServerError {
+    /// Parses the fields of an error or notice message; missing fields are empty.
+    pub(crate) fn parse(payload: &[u8]) -> Self {
+        let mut error = Self { code: String::new(), message: String::new(), detail: String::new() };
+        for field in payload.split(|byte| *byte == 0) {
+            let Some((kind, text)) = field.split_first() else { continue };
+            let text = String::from_utf8_lossy(text);
+            match kind {
+                b'C' => error.code = text.into_owned(),
+                b'M' => error.message = text.into_owned(),
+                b'D' | b'H' if error.detail.is_empty() => error.detail = text.into_owned(),
+                b'H' => error.detail = format!("{}; {text}", error.detail),
+                _ => {}
+            }
+        }
+        error
+    }
+
+    /// Returns the server's error that is the cause of an error.
+    pub(crate) fn cause_of(error: &CdcError) -> Option<&Self> {
+        std::error::Error::source(error)?.downcast_ref()
+    }
+
+    /// Converts a driver's error; `None` when the server reported none.
+    pub(crate) fn of_driver(error: &tokio_postgres::Error) -> Option<Self> {
+        let error = error.as_db_error()?;
+        let detail = [error.detail(), error.hint()].into_iter().flatten().collect::<Vec<_>>().join("; ");
+        Some(Self { code: error.code().code().to_owned(), message: error.message().to_owned(), detail })
+    }
+
+    /// Returns what the capture does about the error.
+    pub(crate) fn kind(&self) -> CdcErrorKind {
+        match self.code.as_str() {
+            // the slot is in use
+            "55006" => CdcErrorKind::Busy,
+            // administrator commands, start and shutdown, lost connections, resources, conflicts, time limits
+            "57P01" | "57P02" | "57P03" | "57P05" | "57014" | "55P03" | "40001" | "40P01" => {
+                CdcErrorKind::Unreachable
+            }
+            code if code.starts_with("08") || code.starts_with("53") || code.starts_with("58") => {
+                CdcErrorKind::Unreachable
+            }
+            // authentication, database name, privileges
+            "28P01" | "28000" | "3D000" | "42501" => CdcErrorKind::Configuration,
+            _ => CdcErrorKind::Source,
+        }
+    }
+
+    /// Returns the error of opening a connection, with what to do.
+    pub(crate) fn on_connect(self, target: &Target) -> CdcError {
+        let server = target.server();
+        let user = &target.user;
+        let what = match self.code.as_str() {
+            "28P01" => format!(
+                "authentication failed at PostgreSQL at {server} for user {user}: check name and password in the URL"
+            ),
+            "28000" => format!(
+                "PostgreSQL at {server} does not accept user {user} on this connection: {}",
+                self.message
+            ),
+            "3D000" => {
+                format!("PostgreSQL at {server} has no database {:?}: check the URL", target.database)
+            }
+            _ => format!("PostgreSQL at {server} rejected the connection: {}", self.message),
+        };
+        CdcError::new(self.kind(), what).because(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_parsed() {
+        let error = ServerError::parse(b"SFATAL\0C57P01\0Mterminating connection\0Dwhy\0Hwhat\0\0");
+        assert_eq!(error.to_string(), "terminating connection (why; what) [57P01]");
+        assert_eq!(ServerError::parse(b"\0M\0\xff"), ServerError::parse(b""));
+    }
+
+    #[test]
+    fn codes_say_what_to_do() {
+        for (code, kind) in [
+            ("57P01", CdcErrorKind::Unreachable),
+            ("57P03", CdcErrorKind::Unreachable),
+            ("53300", CdcErrorKind::Unreachable),
+            ("08006", CdcErrorKind::Unreachable),
+            ("55006", CdcErrorKind::Busy),
+            ("28P01", CdcErrorKind::Configuration),
+            ("42704", CdcErrorKind::Source),
+        ] {
+            let error = ServerError { code: code.into(), message: String::new(), detail: String::new() };
+            assert_eq!(error.kind(), kind, "{code}");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The publication of the captured tables: what it has, its creation, and tables that are added later.
+
+use super::catalog::{TableInfo, captured_tables, quoted};
+use super::connection::session::{Server, Session, identifier, literal};
+use super::settings::PostgresSettings;
+use crate::{CdcError, CdcErrorKind, CdcResult, Coverage};
+use std::collections::HashMap;
+
+/// The first version with column lists and row filters.
+const VERSION_WITH_FILTERS: u32 = 150_000;
+
+/// What the log has of the captured tables.
+#[derive(Debug)]
+pub(crate) struct Publication {
+    /// The captured tables that the publication has.
+    pub(crate) tables: Vec<PublishedTable>,
+    /// Whether it has all tables, later ones included.
+    pub(crate) is_for_all_tables: bool,
+    /// The captured tables that it lacks and may have, quoted.
+    missing: Vec<String>,
+    /// The captured tables that it lacks because PostgreSQL would reject their UPDATE and DELETE, quoted.
+    without_identity: Vec<String>,
+}
+
+/// A table of the publication.
+#[derive(Debug, Clone)]
+pub(crate) struct PublishedTable {
+    pub(crate) info: TableInfo,
+    /// The published columns; `None` for all.
+    pub(crate) columns: Option<Vec<String>>,
+    /// The condition of the published rows, an SQL expression; `None` for all rows.
+    pub(crate) filter: Option<String>,
+}
+
+impl Publication {
+    /// Returns what is to be stored with the position.
+    pub(crate) fn coverage(&self, settings: &PostgresSettings) -> Coverage {
+        let published = self.tables.iter().map(|table| table.info.name()).collect();
+        Coverage {
+            patterns: settings.tables.clone(),
+            published: (!self.is_for_all_tables).then_some(published),
+        }
+    }
+
+    /// Returns the tables whose rows the stream lacks: those that were not captured when `earlier` was
+    /// stored.
+    pub(crate) fn added_since(&self, earlier: &Coverage) -> Vec<PublishedTable> {
+        let was_captured = |table: &TableInfo| {
+            let was_published =
+                earlier.published.as_ref().is_none_or(|tables| tables.contains(&table.name()));
+            let patterns = PostgresSettings { tables: earlier.patterns.clone(), ..Default::default() };
+            was_published
+                && (patterns.is_captured(&table.schema, &table.table)
+                    || table.ancestors.iter().any(|(schema, name)| patterns.is_captured(schema, name)))
+        };
+        self.tables.iter().filter(|table| !was_captured(&table.info)).cloned().collect()
+    }
+}
+
+/// Creates the publication if it does not exist, and adds the captured tables that it lacks if its name is
+/// the default one.
+///
+/// # Errors
+/// `Configuration` when the user may not create it, with the statement to run.
+pub(crate) async fn prepare(
+    session: &Session,
+    settings: &PostgresSettings,
+    server: &Server,
+) -> CdcResult<Publication> {
+    if !session.has_publication(&settings.publication).await? {
+        create(session, settings, server.is_superuser).await?;
+    }
+    let publication = read(session, settings, server).await?;
+    if !publication.without_identity.is_empty() {
+        tracing::warn!(
+            tables = publication.without_identity.join(", "),
+            "tables without a primary key are not captured, because PostgreSQL would reject their UPDATE and \
+             DELETE: run ALTER TABLE … REPLICA IDENTITY FULL for those to capture"
+        );
+    }
+    if publication.missing.is_empty() {
+        return Ok(publication);
+    }
+    let name = &settings.publication;
+    let add = format!("ALTER PUBLICATION {} ADD TABLE {}", identifier(name), publication.missing.join(", "));
+    if *name != settings.default_publication() {
+        tracing::warn!(publication = name, statement = add, "captured tables are missing in the publication");
+        return Ok(publication);
+    }
+    match session.execute(&add).await {
+        Ok(()) => read(session, settings, server).await,
+        Err(error) => Err(CdcError::new(
+            CdcErrorKind::Configuration,
+            format!("publication {name} lacks captured tables and cannot be changed: run {add}"),
+        )
+        .because(error)),
+    }
+}
+
+/// Creates the publication: for all tables if a pattern may match future tables, the user is a superuser, and
+/// every table has a replica identity; else for the tables that exist now. Partitions are published by their
+/// partitioned table, so that later partitions are in it.
+async fn create(session: &Session, settings: &PostgresSettings, is_superuser: bool) -> CdcResult<()> {
+    let name = &settings.publication;
+    let tables = captured_tables(session, settings).await?;
+    let has_future_tables =
+        settings.tables.is_empty() || settings.tables.iter().any(|pattern| pattern.contains('*'));
+    let all_tables = captured_tables(session, &PostgresSettings::default()).await?;
+    let is_harmless = all_tables.iter().all(|table| table.has_identity || table.is_partitioned);
+    let what = if is_superuser && has_future_tables && is_harmless {
+        "FOR ALL TABLES".to_owned()
+    } else {
+        let names = publishable(&tables);
+        if names.is_empty() {
+            return Err(CdcError::configuration("the database has no table to capture: create one first"));
+        }
+        format!("FOR TABLE {}", names.join(", "))
+    };
+    session.execute(&format!("CREATE PUBLICATION {} {what}", identifier(name))).await.map_err(|e| {
+        CdcError::new(
+            CdcErrorKind::Configuration,
+            format!("publication {name} does not exist and cannot be created: run CREATE PUBLICATION {name} {what}"),
+        )
+        .because(e)
+    })
+}
+
+/// Returns the quoted names of the tables to publish: the topmost captured partitioned table instead of its
+/// partitions, and no table on which UPDATE and DELETE would fail.
+fn publishable(tables: &[TableInfo]) -> Vec<String> {
+    let is_captured =
+        |schema: &str, table: &str| tables.iter().any(|other| other.schema == schema && other.table == table);
+    let mut names: Vec<String> = Vec::new();
+    for table in tables.iter().filter(|table| table.has_identity) {
+        let root = table.ancestors.iter().rev().find(|(schema, name)| is_captured(schema, name));
+        let name = root.map_or_else(|| table.quoted(), |(schema, name)| quoted(schema, name));
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// Reads what the publication has of the captured tables.
+async fn read(session: &Session, settings: &PostgresSettings, server: &Server) -> CdcResult<Publication> {
+    let name = literal(&settings.publication);
+    let filters = if server.version >= VERSION_WITH_FILTERS {
+        "p.attnames = ARRAY(SELECT a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \
+         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = p.schemaname AND c.relname = p.tablename \
+         AND a.attnum > 0 AND NOT a.attisdropped AND (a.attgenerated = '' OR a.attname = ANY (p.attnames)) \
+         ORDER BY a.attnum), array_to_json(p.attnames), p.rowfilter"
+    } else {
+        "true, NULL, NULL"
+    };
+    let sql = format!(
+        "SELECT p.schemaname, p.tablename, {filters} FROM pg_publication_tables p WHERE p.pubname = {name}"
+    );
+    let mut published = HashMap::new();
+    for row in session.rows(&sql).await? {
+        let text = |column: usize| row.get(column).map(str::to_owned);
+        let columns = match (text(2).as_deref(), row.get(3)) {
+            (Some("t"), _) | (_, None) => None,
+            (_, Some(names)) => Some(
+                serde_json::from_str(names)
+                    .map_err(|e| CdcError::source("the catalog has a malformed column list").because(e))?,
+            ),
+        };
+        published.insert((text(0), text(1)), (columns, text(4)));
+    }
+    let all =
+        session.value(&format!("SELECT puballtables FROM pg_publication WHERE pubname = {name}")).await?;
+    let (mut tables, mut lacking) = (Vec::new(), Vec::new());
+    let captured = captured_tables(session, settings).await?;
+    for info in &captured {
+        let key = (Some(info.schema.clone()), Some(info.table.clone()));
+        match published.remove(&key) {
+            Some((columns, filter)) => tables.push(PublishedTable { info: info.clone(), columns, filter }),
+            None => lacking.push(info.clone()),
+        }
+    }
+    // a partitioned table is there by its partitions, and a partition by its partitioned table
+    let is_there = |schema: &str, name: &str| {
+        tables.iter().any(|table| table.info.schema == schema && table.info.table == name)
+    };
+    lacking.retain(|table| {
+        let is_parent = captured.iter().any(|other| {
+            let parents = &other.ancestors;
+            parents.iter().any(|(schema, name)| (schema, name) == (&table.schema, &table.table))
+                && is_there(&other.schema, &other.table)
+        });
+        let is_empty_parent = table.is_partitioned
+            && !captured.iter().any(|other| {
+                other.ancestors.iter().any(|(schema, name)| (schema, name) == (&table.schema, &table.table))
+            });
+        !is_parent && !is_empty_parent && !table.ancestors.iter().any(|(schema, name)| is_there(schema, name))
+    });
+    let without_identity =
+        lacking.iter().filter(|table| !table.has_identity && !table.is_partitioned).map(TableInfo::quoted);
+    Ok(Publication {
+        tables,
+        is_for_all_tables: all == "t",
+        missing: publishable(&lacking),
+        without_identity: without_identity.collect(),
+    })
+}
