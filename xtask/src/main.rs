@@ -2,6 +2,8 @@
 //!
 //! - `test`: tidy, then every test of the workspace, with the servers they need.
 //! - `postgres -- CMD…`: runs CMD with temporary PostgreSQL servers, whose URLs are in its environment.
+//! - `mariadb -- CMD…`: the same with a MariaDB server; needs Debian's packages and openssl.
+//! - `mysql -- CMD…`: the same with a MySQL server; needs Java and Maven.
 //! - `pravega -- CMD…`: the same with Pravega servers; needs Java and Maven.
 //! - `registry -- CMD…`: the same with Java schema registries; needs Java and Maven.
 //! - `s3 -- CMD…`: the same with an S3 server; needs Python.
@@ -17,8 +19,10 @@
 
 mod avro;
 mod buf;
+mod debian;
 mod jars;
 mod machete;
+mod mysql;
 mod postgres;
 mod pravega;
 mod registry;
@@ -49,7 +53,7 @@ struct Fixture {
 /// Starts it.
 type Start = Box<dyn FnOnce() -> Result<TestServers>>;
 
-const FIXTURES: [Fixture; 7] = [
+const FIXTURES: [Fixture; 9] = [
     Fixture {
         command: "pravega",
         // starting it takes a minute, which tests of other crates do not need
@@ -88,6 +92,20 @@ const FIXTURES: [Fixture; 7] = [
         find: || {
             schemathesis::find_or_fetch().map(|it| Box::new(move || Ok(schemathesis::start(it))) as Start)
         },
+    },
+    Fixture {
+        command: "mariadb",
+        crates: &["kulya-cdc"],
+        tests: Some(("real_mariadb", "the tests on a real MariaDB")),
+        find: || {
+            mysql::find_or_fetch_mariadb().map(|it| Box::new(move || mysql::start_mariadb(&it)) as Start)
+        },
+    },
+    Fixture {
+        command: "mysql",
+        crates: &["kulya-cdc"],
+        tests: Some(("real_mysql", "the tests on a real MySQL")),
+        find: || mysql::find_or_fetch_mysql().map(|it| Box::new(move || mysql::start_mysql(&it)) as Start),
     },
     Fixture {
         command: "postgres",

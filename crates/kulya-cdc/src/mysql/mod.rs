@@ -1,5 +1,8 @@
-//! MySQL and MariaDB: what their servers send and store, as functions of bytes and text. Nothing in it opens
-//! a connection.
+//! Capture of MySQL and MariaDB from their binary log: the parts from which it is built.
+//!
+//! The parts are independent of each other: the connection that reads the log, and the decoders of what it
+//! contains, which are functions on bytes and text.
 
 pub mod binlog;
+pub mod connection;
 pub mod gtid;

@@ -1,8 +1,12 @@
-//! Capture of real PostgreSQL databases. Each test creates its own database, replication slot and
-//! publication.
+//! Capture of real databases. Each PostgreSQL test creates its own database, replication slot and
+//! publication; each MariaDB and MySQL test its own database, accounts and server ids.
 #![allow(clippy::unwrap_used, reason = "a failing test reports the line")]
 
+mod binlog_cases;
+mod binlog_server;
 mod connection_faults;
 mod database;
+mod real_mariadb;
+mod real_mysql;
 mod table_changes;
 mod zoo;

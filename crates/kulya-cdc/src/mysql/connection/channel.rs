@@ -1,0 +1,180 @@
+//! The channel to a server: whole messages and pieces of messages over any transport, with a timeout for each
+//! read. The bytes that have arrived stay in the channel, so its reads are cancel-safe; its writes are not.
+
+use super::error::{ConnectionError, Endpoint};
+use super::packet::{Collector, Framer, MAX_PAYLOAD, MAX_PIECE, Piece};
+use super::server_error::{self, ERROR_MARKER, Phase};
+use bytes::{Bytes, BytesMut};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// A connection's bytes: TCP, TLS over TCP, and memory in tests.
+pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Transport for T {}
+
+/// Memory for bytes that have arrived, which holds a piece and its header at least.
+const BUFFER_BYTES: usize = 2 * MAX_PIECE;
+/// Free memory of the buffer below which it is enlarged or replaced before a read.
+const MIN_READ_BYTES: usize = MAX_PIECE / 4;
+
+/// The bound of messages, and what an operator does when it is exceeded.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MessageLimit {
+    pub(super) bytes: usize,
+    pub(super) what: &'static str,
+    pub(super) advice: &'static str,
+}
+
+/// A response to a command, except rows and events, which may have 16 MiB.
+pub(super) const RESPONSE_LIMIT: MessageLimit = MessageLimit {
+    bytes: 16 << 20,
+    what: "a response",
+    advice: "this is no response of a MySQL or MariaDB server",
+};
+
+/// What the end of waiting means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waiting {
+    /// A response is due.
+    Response(Duration),
+    /// A heartbeat is due.
+    Heartbeat(Duration),
+}
+
+pub(super) struct Channel {
+    transport: Box<dyn Transport>,
+    input: BytesMut,
+    framer: Framer,
+    collector: Collector,
+    pub(super) endpoint: Endpoint,
+    pub(super) waiting: Waiting,
+}
+
+impl Channel {
+    pub(super) fn new(transport: Box<dyn Transport>, endpoint: Endpoint, timeout: Duration) -> Self {
+        Self {
+            transport,
+            input: BytesMut::with_capacity(BUFFER_BYTES),
+            framer: Framer::default(),
+            collector: Collector::default(),
+            endpoint,
+            waiting: Waiting::Response(timeout),
+        }
+    }
+
+    /// Sends a command, the first message of an exchange.
+    pub(super) async fn send_command(&mut self, payload: &[u8]) -> Result<(), ConnectionError> {
+        self.framer.begin_command();
+        self.send(payload).await
+    }
+
+    /// Sends a message within an exchange.
+    pub(super) async fn send(&mut self, payload: &[u8]) -> Result<(), ConnectionError> {
+        if payload.len() >= MAX_PAYLOAD {
+            let what = format!("a request of {} bytes is too long: the limit is 16 MiB", payload.len());
+            return Err(ConnectionError::InvalidRequest { what });
+        }
+        let packet = [&self.framer.header(payload.len())[..], payload].concat();
+        let written = async {
+            self.transport.write_all(&packet).await?;
+            self.transport.flush().await
+        };
+        let waiting = self.waiting;
+        match tokio::time::timeout(waiting.time(), written).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(self.endpoint.lost(Some(error))),
+            Err(_) => Err(self.timed_out()),
+        }
+    }
+
+    /// Receives a message that is no error.
+    pub(super) async fn receive(&mut self, phase: Phase) -> Result<Bytes, ConnectionError> {
+        let message = self.receive_message(RESPONSE_LIMIT, |_| None).await?;
+        match message.first() {
+            Some(&ERROR_MARKER) => Err(self.decode_error(&message, phase)),
+            _ => Ok(message),
+        }
+    }
+
+    /// Returns the error of an error packet.
+    pub(super) fn decode_error(&self, message: &[u8], phase: Phase) -> ConnectionError {
+        match server_error::decode(message) {
+            Some(error) => self.endpoint.server_error(error, phase),
+            None => self.endpoint.malformed("an incomplete error packet"),
+        }
+    }
+
+    /// Receives a message; `expected_bytes` reads its size from its first piece.
+    pub(super) async fn receive_message(
+        &mut self,
+        limit: MessageLimit,
+        expected_bytes: impl Fn(&[u8]) -> Option<usize>,
+    ) -> Result<Bytes, ConnectionError> {
+        loop {
+            let piece = self.receive_piece().await?;
+            let added = self.collector.add(piece, limit.bytes, &expected_bytes);
+            let added = added.map_err(|e| self.endpoint.packet_error(e, limit.what, limit.advice))?;
+            if let Some(message) = added {
+                return Ok(message);
+            }
+        }
+    }
+
+    /// Receives the next piece of a message.
+    pub(super) async fn receive_piece(&mut self) -> Result<Piece, ConnectionError> {
+        loop {
+            let next = self.framer.next(&mut self.input);
+            if let Some(piece) = next.map_err(|e| self.endpoint.packet_error(e, "", ""))? {
+                return Ok(piece);
+            }
+            self.fill().await?;
+        }
+    }
+
+    /// Waits for further bytes.
+    async fn fill(&mut self) -> Result<(), ConnectionError> {
+        if self.input.capacity() - self.input.len() < MIN_READ_BYTES {
+            self.input.reserve(BUFFER_BYTES);
+        }
+        let read = self.transport.read_buf(&mut self.input);
+        match tokio::time::timeout(self.waiting.time(), read).await {
+            Ok(Ok(0)) => Err(self.endpoint.lost(None)),
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(self.endpoint.lost(Some(error))),
+            Err(_) => Err(self.timed_out()),
+        }
+    }
+
+    fn timed_out(&self) -> ConnectionError {
+        let server = self.endpoint.server.clone();
+        match self.waiting {
+            Waiting::Response(seconds) => ConnectionError::Timeout { server, seconds },
+            Waiting::Heartbeat(seconds) => ConnectionError::Silent { server, seconds },
+        }
+    }
+
+    /// Replaces the transport by one over it. Bytes that have arrived before are an error: they would be
+    /// taken for bytes of the new transport.
+    pub(super) async fn upgrade<F>(
+        self,
+        upgrade: impl FnOnce(Box<dyn Transport>) -> F,
+    ) -> Result<Self, ConnectionError>
+    where
+        F: Future<Output = Result<Box<dyn Transport>, ConnectionError>>,
+    {
+        if !self.input.is_empty() {
+            return Err(self.endpoint.malformed("data before the TLS handshake"));
+        }
+        let transport = upgrade(self.transport).await?;
+        Ok(Self { transport, ..self })
+    }
+}
+
+impl Waiting {
+    fn time(self) -> Duration {
+        match self {
+            Self::Response(time) | Self::Heartbeat(time) => time,
+        }
+    }
+}

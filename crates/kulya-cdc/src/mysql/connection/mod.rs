@@ -1,0 +1,55 @@
+//! The connection to a MySQL or MariaDB server that reads its binary log: protocol, authentication, TLS,
+//! small queries, and the stream of the log's events as bytes.
+//!
+//! It is no general SQL client: statements are texts, results are small, and there are no prepared
+//! statements. It does not decode events; their bytes are handed over as the server sends them, with header
+//! and checksum.
+//!
+//! ```no_run
+//! use kulya_cdc::mysql::connection::{Connection, ConnectionSettings, DumpSettings, DumpStart};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let settings = ConnectionSettings::parse("mysql://reader:secret@db:3306/?ssl-mode=verify-identity")?;
+//! let mut connection = Connection::open(&settings).await?;
+//! for problem in connection.configuration().await?.check(&Default::default()) {
+//!     eprintln!("{problem}");
+//! }
+//! let start = DumpStart::MariadbGtid("0-1-4711".to_owned());
+//! let mut stream = connection.dump(&start, &DumpSettings::new(54_001)).await?;
+//! while let Some(event) = stream.next_event().await? {
+//!     println!("type {}, {} bytes", event[4], event.len());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod authentication;
+mod channel;
+mod command;
+mod configuration;
+mod dump;
+mod error;
+mod field;
+mod grants;
+mod handshake;
+mod login;
+mod packet;
+mod query;
+mod rsa;
+mod server_error;
+mod session;
+mod settings;
+mod tls;
+mod version;
+
+#[cfg(test)]
+mod tests;
+
+pub use configuration::{CaptureNeeds, Problem, ServerConfiguration};
+pub use dump::{BinlogStream, DumpSettings, DumpStart, EventPiece};
+pub use error::{ConnectionError, NextStep};
+pub use query::{Row, Rows};
+pub use server_error::{Reason, ServerError};
+pub use session::Connection;
+pub use settings::{ConnectionSettings, SettingsError, SslMode};
+pub use version::{Flavor, ServerVersion};

@@ -1,0 +1,6 @@
+//! The connection against a scripted server in memory.
+
+mod login;
+mod queries;
+mod scripted_server;
+mod stream;

@@ -1,0 +1,166 @@
+//! The connection with a real MariaDB server: the cases of both products, TLS, and MariaDB's own methods.
+
+use crate::binlog_cases::{self, login_error};
+use crate::binlog_server::{ANNOTATE_ROWS, LOG, MARIADB, MARIADB_GTID, types};
+use crate::database::server;
+use kulya_cdc::mysql::connection::{
+    Connection, ConnectionSettings, DumpSettings, DumpStart, NextStep, Reason, SslMode,
+};
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn wrong_credentials_are_refused() {
+    binlog_cases::wrong_credentials_are_refused(MARIADB).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn the_limit_of_connections_is_worth_a_retry() {
+    binlog_cases::the_limit_of_connections_is_worth_a_retry(MARIADB).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn a_closed_port_is_unreachable() {
+    binlog_cases::a_closed_port_is_unreachable(MARIADB).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn the_configuration_is_suitable() {
+    binlog_cases::the_configuration_is_suitable(MARIADB).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn the_log_is_read_from_file_and_position() {
+    binlog_cases::the_log_is_read_from_file_and_position(MARIADB).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn a_killed_reader_retries() {
+    binlog_cases::a_killed_reader_retries(MARIADB).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn heartbeats_arrive() {
+    binlog_cases::heartbeats_arrive(MARIADB).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn a_row_of_20_mb_is_read() {
+    binlog_cases::a_row_of_20_mb_is_read(MARIADB).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn a_missing_privilege_is_named() {
+    binlog_cases::a_missing_privilege_is_named(MARIADB).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn the_older_reader_of_a_server_id_stops() {
+    binlog_cases::the_older_reader_of_a_server_id_stops(MARIADB).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn a_purged_log_is_refused() {
+    binlog_cases::a_purged_log_is_refused(MARIADB).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn the_log_is_read_from_gtids() {
+    binlog_cases::the_log_is_read_from_gtids(MARIADB, MARIADB_GTID).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn invalid_positions_are_refused() {
+    binlog_cases::invalid_positions_are_refused(MARIADB, DumpStart::MariadbGtid("0-1-999999999".to_owned()))
+        .await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn statements_are_read_before_their_rows() {
+    let _log = LOG.read().await;
+    MARIADB.create_table("c_annotate").await;
+    let start = MARIADB.log_end_as_start().await;
+    MARIADB.run(&["INSERT INTO c_annotate.t VALUES (1, 'x')"]).await;
+    let events = MARIADB.read(&start, 8201).await.unwrap();
+    assert!(types(&events).contains(&ANNOTATE_ROWS), "{:?}", types(&events));
+    // replaced for readers without the capability
+    assert!(types(&events).contains(&MARIADB_GTID), "{:?}", types(&events));
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn all_methods_authenticate() {
+    for (user, method) in [
+        ("c_native", "IDENTIFIED VIA mysql_native_password USING PASSWORD('geheim')"),
+        ("c_ed25519", "IDENTIFIED VIA ed25519 USING PASSWORD('geheim')"),
+        ("c_two", "IDENTIFIED VIA unix_socket OR ed25519 USING PASSWORD('geheim')"),
+    ] {
+        MARIADB.create_user(user, method).await;
+        for ssl_mode in [SslMode::Disabled, SslMode::Required] {
+            let settings = ConnectionSettings { ssl_mode, ..MARIADB.settings_of(user, "geheim") };
+            let connection = Connection::open(&settings).await.unwrap_or_else(|e| panic!("{user}: {e:?}"));
+            assert_eq!(connection.account(), format!("'{user}'@'%'"));
+        }
+        let error = login_error(MARIADB, user, "wrong").await;
+        assert_eq!(error.reason(), Some(Reason::AccessDenied), "{user}: {error:?}");
+    }
+}
+
+async fn cipher(settings: &ConnectionSettings) -> String {
+    let mut connection = Connection::open(settings).await.unwrap();
+    let rows = connection.query("SHOW SESSION STATUS LIKE 'Ssl_cipher'").await.unwrap();
+    rows.value("Value").unwrap().to_owned()
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn tls_follows_its_mode() {
+    let authority = server("KULYA_TEST_MARIADB_AUTHORITY");
+    let plain = ConnectionSettings { ssl_mode: SslMode::Disabled, ..MARIADB.settings() };
+    assert_eq!(cipher(&plain).await, "");
+    for ssl_mode in [SslMode::Preferred, SslMode::Required] {
+        assert_ne!(cipher(&ConnectionSettings { ssl_mode, ..plain.clone() }).await, "");
+    }
+    let trusting = ConnectionSettings { ssl_ca: Some(authority.into()), ..plain };
+    let named = ConnectionSettings { host: "localhost".to_owned(), ..trusting.clone() };
+    for (settings, ssl_mode) in
+        [(&trusting, SslMode::VerifyCa), (&named, SslMode::VerifyCa), (&named, SslMode::VerifyIdentity)]
+    {
+        assert_ne!(cipher(&ConnectionSettings { ssl_mode, ..settings.clone() }).await, "");
+    }
+    let untrusting = ConnectionSettings { ssl_ca: None, ..named };
+    for (settings, ssl_mode, expected) in [
+        (&trusting, SslMode::VerifyIdentity, "not valid for this host name"),
+        (&untrusting, SslMode::VerifyCa, "ssl-ca"),
+        (&untrusting, SslMode::VerifyIdentity, "ssl-ca"),
+    ] {
+        let settings = ConnectionSettings { ssl_mode, ..settings.clone() };
+        let error = Connection::open(&settings).await.err().unwrap();
+        assert_eq!(error.next_step(), NextStep::Stop);
+        assert!(error.to_string().contains(expected), "{error:?}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn the_log_is_read_over_tls() {
+    let _log = LOG.read().await;
+    let settings = ConnectionSettings { ssl_mode: SslMode::Required, ..MARIADB.settings() };
+    let connection = Connection::open(&settings).await.unwrap();
+    let start = MARIADB.log_end_as_start().await;
+    let settings = DumpSettings::new(8202);
+    let mut stream = connection.dump(&start, &settings).await.unwrap();
+    assert!(stream.next_event().await.unwrap().is_some());
+}

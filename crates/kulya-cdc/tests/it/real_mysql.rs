@@ -1,0 +1,157 @@
+//! The connection with a real MySQL server: the cases of both products, and MySQL's own methods.
+
+use crate::binlog_cases::{self, login_error};
+use crate::binlog_server::{LOG, MYSQL, MYSQL_GTID, contains, encode};
+use kulya_cdc::mysql::connection::{
+    Connection, ConnectionError, ConnectionSettings, DumpStart, NextStep, Reason, SslMode,
+};
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn wrong_credentials_are_refused() {
+    binlog_cases::wrong_credentials_are_refused(MYSQL).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn the_limit_of_connections_is_worth_a_retry() {
+    binlog_cases::the_limit_of_connections_is_worth_a_retry(MYSQL).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn a_closed_port_is_unreachable() {
+    binlog_cases::a_closed_port_is_unreachable(MYSQL).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn the_configuration_is_suitable() {
+    binlog_cases::the_configuration_is_suitable(MYSQL).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn the_log_is_read_from_file_and_position() {
+    binlog_cases::the_log_is_read_from_file_and_position(MYSQL).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn a_killed_reader_retries() {
+    binlog_cases::a_killed_reader_retries(MYSQL).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn heartbeats_arrive() {
+    binlog_cases::heartbeats_arrive(MYSQL).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn a_row_of_20_mb_is_read() {
+    binlog_cases::a_row_of_20_mb_is_read(MYSQL).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn a_missing_privilege_is_named() {
+    binlog_cases::a_missing_privilege_is_named(MYSQL).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn the_older_reader_of_a_server_id_stops() {
+    binlog_cases::the_older_reader_of_a_server_id_stops(MYSQL).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn a_purged_log_is_refused() {
+    binlog_cases::a_purged_log_is_refused(MYSQL).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn the_log_is_read_from_gtids() {
+    binlog_cases::the_log_is_read_from_gtids(MYSQL, MYSQL_GTID).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn invalid_positions_are_refused() {
+    let uuid = MYSQL.value("SELECT @@server_uuid").await;
+    let ahead = encode(&format!("{uuid}:1-999999999"));
+    binlog_cases::invalid_positions_are_refused(MYSQL, DumpStart::MysqlGtid(ahead)).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn all_methods_authenticate() {
+    for (user, method) in [
+        ("c_native", "IDENTIFIED WITH mysql_native_password BY 'geheim'"),
+        ("c_sha2", "IDENTIFIED WITH caching_sha2_password BY 'geheim'"),
+        (
+            "c_long",
+            "IDENTIFIED WITH caching_sha2_password BY 'geheim geheim geheim geheim geheim geheim geheim'",
+        ),
+        ("c_empty", "IDENTIFIED WITH caching_sha2_password BY ''"),
+    ] {
+        MYSQL.create_user(user, method).await;
+        let password = method.split('\'').nth(1).unwrap();
+        // the first login sends the password, the second finds its hash in the server's memory
+        for _ in 0..2 {
+            let connection = Connection::open(&MYSQL.settings_of(user, password)).await;
+            let connection = connection.unwrap_or_else(|e| panic!("{user}: {e:?}"));
+            assert_eq!(connection.account(), format!("'{user}'@'%'"));
+        }
+        let error = login_error(MYSQL, user, "wrong").await;
+        assert_eq!(error.reason(), Some(Reason::AccessDenied), "{user}: {error:?}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn the_servers_key_is_fetched_only_if_allowed() {
+    MYSQL.create_user("c_key", "IDENTIFIED WITH caching_sha2_password BY 'geheim'").await;
+    let settings = MYSQL.settings_of("c_key", "geheim");
+    let strict = ConnectionSettings { get_server_public_key: false, ..settings.clone() };
+    let error = Connection::open(&strict).await.err().unwrap();
+    assert!(error.to_string().contains("get-server-public-key=true"), "{error}");
+    Connection::open(&settings).await.unwrap();
+    // now the server knows the hash
+    Connection::open(&strict).await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn other_methods_are_refused_by_name() {
+    MYSQL.create_user("c_sha256", "IDENTIFIED WITH sha256_password BY 'geheim'").await;
+    let error = login_error(MYSQL, "c_sha256", "geheim").await;
+    assert!(matches!(error, ConnectionError::Authentication { .. }), "{error:?}");
+    assert!(error.to_string().contains("sha256_password"), "{error}");
+}
+
+/// The server's TLS library of 2019 does not agree with rustls.
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn a_failed_tls_handshake_says_what_to_do() {
+    let settings = ConnectionSettings { ssl_mode: SslMode::Required, ..MYSQL.settings() };
+    let error = Connection::open(&settings).await.err().unwrap();
+    assert!(matches!(error, ConnectionError::Tls { .. }), "{error:?}");
+    assert!(error.to_string().contains("ssl-mode=disabled"), "{error}");
+    assert_eq!(error.next_step(), NextStep::Stop);
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn an_empty_set_of_gtids_reads_everything() {
+    let _log = LOG.write().await;
+    // without earlier log files nothing of the set is purged
+    MYSQL.run(&["RESET MASTER"]).await;
+    MYSQL.create_table("c_all").await;
+    let start = DumpStart::MysqlGtid(0_u64.to_le_bytes().to_vec());
+    let events = MYSQL.read(&start, 8301).await.unwrap();
+    assert!(events.iter().any(|event| contains(event, "CREATE TABLE c_all.t")));
+}
