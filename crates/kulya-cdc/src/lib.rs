@@ -27,6 +27,7 @@
 //! ```
 
 mod capture;
+pub mod debezium_server;
 mod error;
 mod position;
 pub mod postgres;
