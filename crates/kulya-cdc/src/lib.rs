@@ -27,6 +27,7 @@
 //! ```
 
 mod capture;
+pub mod debezium_server;
 mod error;
 pub mod mysql;
 mod position;

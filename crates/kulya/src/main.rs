@@ -10,6 +10,7 @@ mod address_space;
 mod args;
 mod capture;
 mod credentials;
+mod debezium_server;
 mod demo;
 mod output;
 mod progress;
@@ -24,6 +25,7 @@ mod store;
 mod stream;
 mod units;
 
+use anyhow::bail;
 use args::{Args, Command};
 use clap::Parser;
 use output::report_error;
@@ -63,7 +65,15 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let settings = settings::load(args.config.as_deref())?;
+    let settings = match (args.config.as_deref(), &args.command) {
+        (Some(file), Command::Cdc(cdc)) if debezium_server::is_properties(file) => {
+            debezium_server::load(file, cdc)?
+        }
+        (Some(file), _) if debezium_server::is_properties(file) => {
+            bail!("{} is a settings file of Debezium Server, which only kulya cdc reads", file.display())
+        }
+        (file, _) => settings::load(file)?,
+    };
     let result = match args.command {
         // the exit code of `kulya registry check` is its result
         Command::Registry(registry) => return registry::run(settings, *registry).await,

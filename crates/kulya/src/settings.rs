@@ -302,6 +302,11 @@ impl Limits {
 }
 
 impl Settings {
+    /// Returns the settings of one capture, into the store at `data` or the default one.
+    pub(crate) fn of_capture(source: PostgresSettings, data: Option<PathBuf>) -> Self {
+        Self { data, cdc: vec![source], ..Self::default() }
+    }
+
     /// Returns the store: `flag`, else the file's, else the default.
     pub(crate) fn data(&self, flag: Option<PathBuf>) -> PathBuf {
         flag.or_else(|| self.data.clone()).unwrap_or_else(|| DEFAULT_DATA.into())

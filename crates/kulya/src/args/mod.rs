@@ -62,6 +62,9 @@ pub(crate) enum Command {
     /// file
     Serve(Box<ServeArgs>),
     /// Capture the changes of a PostgreSQL database as Debezium events, each transaction exactly once
+    #[command(
+        after_help = "The file of --config may also be the application.properties of a Debezium Server; see docs/debezium-server.md."
+    )]
     Cdc(Box<CdcArgs>),
     /// Query streams as SQL tables: a prompt, or -e / -f
     Sql(SqlArgs),

@@ -5,6 +5,7 @@ mod access;
 mod address;
 mod capture;
 mod damage;
+mod debezium_server;
 mod demo;
 mod docs;
 mod error_messages;

@@ -1,0 +1,46 @@
+//! Known keys of Debezium Server itself: sink, format, transformations, and Quarkus.
+
+use super::known::{Effect, Kind, KnownKey};
+use super::rows::{ALL, missing, needless, only, rows, used};
+use crate::debezium_server::choice::Format;
+use Kind::{Boolean, Choice, List, Secret, Text};
+
+const HEADER_FORMATS: &[&str] = &["json", "jsonbytearray", "connect", "clientprovided"];
+
+rows! { "":
+    "debezium.sink.type",                   ALL, Text,    "",        Events,    used("`pravega`; with `--data`, `--url` or `--record` any");
+    "debezium.sink.pravega.controller.uri", ALL, Text,    "tcp://localhost:9090", Events, used("`--data`");
+    "debezium.sink.pravega.scope",          ALL, Text,    "",        Events,    used("`--scope`");
+    "debezium.sink.pravega.transaction",    ALL, Boolean, "false",   Operation, needless("a database transaction is always written as a whole");
+    "debezium.sink.<type>.*",               ALL, Secret,  "",        Operation, needless("settings of another sink");
+    "debezium.format.key",                  ALL, Choice(Format::NAMES), "json", Operation, only(&["json", "jsonbytearray"], "keys are JSON, and only determine the segment");
+    "debezium.format.value",                ALL, Choice(Format::NAMES), "json", Events, only(&["json", "jsonbytearray"], "events are JSON");
+    "debezium.format.header",               ALL, Choice(HEADER_FORMATS), "json", Operation, needless("streams have no headers");
+    "debezium.format.schemas.enable",       ALL, Boolean, "true",    Events,    used("`false` only: events have no schema in them, it is in the registry");
+    "debezium.format.key.schemas.enable",   ALL, Boolean, "true",    Operation, needless("keys only determine the segment");
+    "debezium.format.value.schemas.enable", ALL, Boolean, "true",    Events,    used("`false` only: events have no schema in them, it is in the registry");
+    "debezium.format.header.schemas.enable", ALL, Boolean, "true",   Operation, needless("streams have no headers");
+    "debezium.format.key.*",                ALL, Secret,  "",        Operation, needless("keys only determine the segment");
+    "debezium.format.header.*",             ALL, Secret,  "",        Operation, needless("streams have no headers");
+    "debezium.format.<property>",           ALL, Secret,  "",        Events,    missing("the JSON of events has no options");
+    "debezium.source.key.converter.*",      ALL, Secret,  "",        Operation, needless("keys only determine the segment");
+    "debezium.source.value.converter.schemas.enable", ALL, Boolean, "true", Events, used("`false` only: events have no schema in them, it is in the registry");
+    "debezium.source.value.converter",      ALL, Text,    "",        Events,    missing("Java classes cannot be loaded");
+    "debezium.source.value.converter.*",    ALL, Secret,  "",        Events,    missing("the JSON of events has no options");
+    "debezium.transforms",                  ALL, List,    "",        Events,    missing("transformations are not supported yet; `--stream` sets the names of streams");
+    "debezium.transforms.<name>.*",         ALL, Secret,  "",        Operation, needless("belongs to debezium.transforms");
+    "debezium.predicates",                  ALL, List,    "",        Operation, needless("belongs to debezium.transforms");
+    "debezium.predicates.<name>.*",         ALL, Secret,  "",        Operation, needless("belongs to debezium.transforms");
+    "debezium.api.*",                       ALL, Text,    "",        Operation, missing("signals are not read");
+    "debezium.engine.factory",              ALL, Text,    "",        Operation, needless("a Java class");
+    "debezium.termination.wait",            ALL, Text,    "10",      Operation, needless("a commit is whole, whenever the program ends");
+    "debezium.embedded.shutdown.pause.before.interrupt.ms", ALL, Text, "300000", Operation, needless("a commit is whole, whenever the program ends");
+    "quarkus.debezium.*",                   ALL, Secret,  "",        Events,    missing("write the key as debezium.source.…");
+    "quarkus.config.locations",             ALL, Text,    "",        Events,    missing("write all keys in one file");
+    "smallrye.config.locations",            ALL, Text,    "",        Events,    missing("write all keys in one file");
+    "quarkus.http.port",                    ALL, Text,    "8080",    Operation, needless("`kulya serve --health-listen` serves health");
+    "quarkus.http.*",                       ALL, Secret,  "",        Operation, needless("`kulya serve` serves HTTP");
+    "quarkus.log.level",                    ALL, Text,    "INFO",    Operation, needless("`--log` or KULYA_LOG");
+    "quarkus.log.*",                        ALL, Text,    "",        Operation, needless("`--log` or KULYA_LOG");
+    "quarkus.*",                            ALL, Secret,  "",        Operation, needless("a setting of Quarkus, on which Debezium Server runs");
+}
