@@ -10,8 +10,8 @@ fn main() {
     if is_native_build() && does_loader_support_relr() {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
-    // Functions with equal code are one: a twentieth of the program. Only lld can; a linker of the user's choice
-    // may not.
+    // Functions with equal code are one: a twentieth of the program. Only lld can; a linker of the user's
+    // choice may not.
     if is_native_build() && does_linker_accept("-Wl,--icf=all") {
         println!("cargo::rustc-link-arg-bins=-Wl,--icf=all");
     }

@@ -42,7 +42,8 @@ pub(crate) fn missing_record(what: &str) -> RegistryError {
     RegistryError::new(RegistryErrorKind::Failed, format!("the registry's record of {what} is missing"))
 }
 
-/// Converts the result of reading a group from a listing: `None` for one that was deleted since it was listed.
+/// Converts the result of reading a group from a listing: `None` for one that was deleted since it was
+/// listed.
 pub(crate) fn unless_deleted<T>(result: RegistryResult<T>) -> RegistryResult<Option<T>> {
     match result {
         Err(error) if error.kind() == RegistryErrorKind::NotFound => Ok(None),

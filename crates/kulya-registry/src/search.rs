@@ -124,8 +124,8 @@ impl PageUsage {
     }
 }
 
-/// Searches one group; one that is deleted meanwhile has nothing. Returns the position after the last examined
-/// version when the page is full.
+/// Searches one group; one that is deleted meanwhile has nothing. Returns the position after the last
+/// examined version when the page is full.
 async fn search_group(
     registry: &Registry,
     search: &Search,

@@ -146,8 +146,8 @@ impl Table {
         }
     }
 
-    /// Writes a cell's text; returns whether it is null. A text that is no value of its type becomes null, and
-    /// one in another encoding has replacement characters; both are noted.
+    /// Writes a cell's text; returns whether it is null. A text that is no value of its type becomes null,
+    /// and one in another encoding has replacement characters; both are noted.
     fn write_text(
         &self,
         column: &Column,

@@ -85,9 +85,9 @@ impl Caller {
         }
     }
 
-    /// Sends a request; a GET request again, once, if the server closed the idle connection at the same moment,
-    /// which it may do at any time (RFC 9112, section 9.5): the clients of this address are more than it has
-    /// slots.
+    /// Sends a request; a GET request again, once, if the server closed the idle connection at the same
+    /// moment, which it may do at any time (RFC 9112, section 9.5): the clients of this address are more than
+    /// it has slots.
     async fn send(&self, request: reqwest::RequestBuilder) -> reqwest::Result<Response> {
         let again = request.try_clone().and_then(|request| request.build().ok());
         match (request.send().await, again) {
