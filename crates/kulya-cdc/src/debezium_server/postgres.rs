@@ -1,6 +1,6 @@
 //! Conversion to the settings for the capture of a PostgreSQL database.
 
-use super::choice::Operation;
+use super::choice::{Operation, TlsMode};
 use super::glob::{self, GlobError};
 use super::patterns::{NamePattern, NamePatterns};
 use super::settings::{Connection, DebeziumServerSettings, Filters, Secret};
@@ -44,11 +44,20 @@ pub(super) fn convert(settings: &DebeziumServerSettings) -> (PostgresSettings, T
 /// Returns the URL, without the password.
 fn url(connection: &Connection) -> String {
     let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    let Connection { hostname, port, user, database, .. } = connection;
+    let Connection { hostname, port, user, database, tls, tls_files, .. } = connection;
     let is_address_6 = hostname.contains(':') && !hostname.starts_with('[');
     let host = if is_address_6 { format!("[{hostname}]") } else { hostname.clone() };
     let database = database.as_deref().unwrap_or_default();
-    format!("postgres://{}@{host}:{port}/{}?sslmode=disable", encode(user), encode(database))
+    let mode = match tls {
+        TlsMode::Disable => "disable",
+        TlsMode::Allow | TlsMode::Prefer => "prefer",
+        TlsMode::Require | TlsMode::Trust => "require",
+        TlsMode::VerifyCa => "verify-ca",
+        TlsMode::VerifyFull => "verify-full",
+    };
+    let file = tls_files.root_certificate.as_deref();
+    let authorities = file.map(|file| format!("&sslrootcert={}", encode(file))).unwrap_or_default();
+    format!("postgres://{}@{host}:{port}/{}?sslmode={mode}{authorities}", encode(user), encode(database))
 }
 
 /// Returns the table patterns of both lists: of those that are not empty, a table must be in each.

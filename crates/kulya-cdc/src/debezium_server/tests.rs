@@ -62,7 +62,7 @@ fn deployment_into_pravega_is_converted() {
         ]
     );
     let postgres = converted.postgres.unwrap();
-    assert_eq!(postgres.url, "postgres://debezium@db:5432/shop?sslmode=disable");
+    assert_eq!(postgres.url, "postgres://debezium@db:5432/shop?sslmode=prefer");
     assert_eq!(postgres.password, "pa$word@ ");
     assert_eq!(postgres.tables, ["public.orders", "public.customers", "public.products"]);
     assert_eq!((postgres.name.as_str(), postgres.scope.as_str()), ("shop", "shop"));
@@ -111,7 +111,6 @@ fn what_would_change_the_events_is_refused() {
             "debezium.source.column.mask.hash.SHA-256.with.salt.…",
             "debezium.source.column.truncate.to.20.chars",
             "debezium.source.converters",
-            "debezium.source.database.sslmode",
             "debezium.source.decimal.handling.mode",
             "debezium.source.message.key.columns",
             "debezium.source.snapshot.mode",
@@ -126,7 +125,7 @@ fn what_would_change_the_events_is_refused() {
     assert!(ignored.contains(&"debezium.source.heartbeat.interval.ms"), "{ignored:?}");
     assert_eq!(converted.unknown, []);
     assert_eq!(
-        converted.refused[6].to_string(),
+        converted.refused[5].to_string(),
         "debezium.source.decimal.handling.mode = \"string\": the other modes are not supported yet"
     );
     // neither the lines for the user nor the settings as debug text contain passwords
@@ -265,9 +264,13 @@ fn schemas_in_events_are_refused_only_if_they_are_requested() {
 #[test]
 fn special_characters_of_the_connection_are_encoded() {
     let lines = "debezium.source.database.hostname=::1\ndebezium.source.database.user=a@b:c\n\
-        debezium.source.database.dbname=my/db?x\ndebezium.source.database.password=p@ss";
+        debezium.source.database.dbname=my/db?x\ndebezium.source.database.password=p@ss\n\
+        debezium.source.database.sslmode=verify-full\ndebezium.source.database.sslrootcert=/a b";
     let postgres = convert(&file(POSTGRES_CLASS, lines)).unwrap().postgres.unwrap();
-    assert_eq!(postgres.url, "postgres://a%40b%3Ac@[::1]:5432/my%2Fdb%3Fx?sslmode=disable");
+    assert_eq!(
+        postgres.url,
+        "postgres://a%40b%3Ac@[::1]:5432/my%2Fdb%3Fx?sslmode=verify-full&sslrootcert=%2Fa%20b"
+    );
     postgres.store_settings().unwrap();
 }
 

@@ -19,12 +19,12 @@ rows! { "debezium.source.":
     "database.tcpKeepAlive",              POSTGRES, Boolean, "true",      Operation, fixed(&["true"], &["false"], "always on");
     "database.initial.statements",        ALL,      Secret,    "",          Operation, missing("set what is needed for the user: ALTER ROLE … SET");
     "database.connection.factory.class",  ALL,      Class,   "",          Security,  missing("the user's name and password are used");
-    "database.sslmode",                   POSTGRES, Choice(&["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]), "prefer", Security, fixed(&["disable"], &["allow", "prefer"], "TLS to the database is not supported yet");
-    "database.sslcert",                   POSTGRES, Text,    "",          Operation, missing("TLS to the database is not supported yet");
-    "database.sslkey",                    POSTGRES, Text,    "",          Operation, missing("TLS to the database is not supported yet");
-    "database.sslpassword",               POSTGRES, Secret,  "",          Operation, missing("TLS to the database is not supported yet");
-    "database.sslrootcert",               POSTGRES, Text,    "",          Operation, missing("TLS to the database is not supported yet");
-    "database.sslfactory",                POSTGRES, Class,   "",          Security,  missing("TLS to the database is not supported yet");
+    "database.sslmode",                   POSTGRES, Choice(&["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]), "prefer", Security, used("`sslmode` of the URL; `allow` is `prefer`");
+    "database.sslcert",                   POSTGRES, Text,    "",          Operation, missing("client certificates are not supported yet");
+    "database.sslkey",                    POSTGRES, Text,    "",          Operation, missing("client certificates are not supported yet");
+    "database.sslpassword",               POSTGRES, Secret,  "",          Operation, missing("client certificates are not supported yet");
+    "database.sslrootcert",               POSTGRES, Text,    "",          Operation, used("`sslrootcert` of the URL");
+    "database.sslfactory",                POSTGRES, Class,   "",          Security,  missing("client certificates are not supported yet");
     "database.ssl.mode",                  MYSQL,    Choice(&["disabled", "preferred", "required", "verify_ca", "verify_identity"]), "preferred", Security, BINLOG_LATER;
     "database.ssl.mode",                  MARIADB,  Choice(&["disable", "trust", "verify-ca", "verify-full"]), "disable", Security, BINLOG_LATER;
     "database.ssl.keystore",              BINLOG,   Text,    "",          Security,  BINLOG_LATER;
