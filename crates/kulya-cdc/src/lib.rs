@@ -28,6 +28,7 @@
 
 mod capture;
 mod error;
+pub mod mysql;
 mod position;
 pub mod postgres;
 pub mod prelude;
