@@ -1,8 +1,10 @@
 //! Capture of MySQL and MariaDB from their binary log: the parts from which it is built.
 //!
-//! The parts are independent of each other: the connection that reads the log, and the decoders of what it
-//! contains, which are functions on bytes and text.
+//! The parts are independent of each other: the connection that reads the log, the decoders of what it
+//! contains, and the schemas that its DDL statements leave behind, which are functions on bytes and text.
 
 pub mod binlog;
 pub mod connection;
+pub mod ddl;
 pub mod gtid;
+pub mod schema_history;
