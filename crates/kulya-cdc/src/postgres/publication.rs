@@ -16,10 +16,8 @@ pub(crate) struct Publication {
     pub(crate) tables: Vec<PublishedTable>,
     /// Whether it has all tables, later ones included.
     pub(crate) is_for_all_tables: bool,
-    /// The captured tables that it lacks and may have, quoted.
+    /// The captured tables that it lacks, quoted.
     missing: Vec<String>,
-    /// The captured tables that it lacks because PostgreSQL would reject their UPDATE and DELETE, quoted.
-    without_identity: Vec<String>,
 }
 
 /// A table of the publication.
@@ -71,13 +69,7 @@ pub(crate) async fn prepare(
         create(session, settings, server.is_superuser).await?;
     }
     let publication = read(session, settings, server).await?;
-    if !publication.without_identity.is_empty() {
-        tracing::warn!(
-            tables = publication.without_identity.join(", "),
-            "tables without a primary key are not captured, because PostgreSQL would reject their UPDATE and \
-             DELETE: run ALTER TABLE … REPLICA IDENTITY FULL for those to capture"
-        );
-    }
+    warn_of_rejected_updates(&publication);
     if publication.missing.is_empty() {
         return Ok(publication);
     }
@@ -97,17 +89,29 @@ pub(crate) async fn prepare(
     }
 }
 
-/// Creates the publication: for all tables if a pattern may match future tables, the user is a superuser, and
-/// every table has a replica identity; else for the tables that exist now. Partitions are published by their
-/// partitioned table, so that later partitions are in it.
+/// Names the published tables on which PostgreSQL rejects UPDATE and DELETE.
+fn warn_of_rejected_updates(publication: &Publication) {
+    let published = publication.tables.iter().map(|table| &table.info);
+    let rejecting: Vec<String> =
+        published.filter(|info| !info.has_identity && !info.is_partitioned).map(TableInfo::quoted).collect();
+    if !rejecting.is_empty() {
+        tracing::warn!(
+            tables = rejecting.join(", "),
+            "PostgreSQL rejects UPDATE and DELETE on published tables without a primary key: run ALTER TABLE … \
+             REPLICA IDENTITY FULL, or use a publication of your own without them"
+        );
+    }
+}
+
+/// Creates the publication: for all tables if a pattern may match future tables and the user is a superuser,
+/// else for the tables that exist now. Partitions are published by their partitioned table, so that later
+/// partitions are in it.
 async fn create(session: &Session, settings: &PostgresSettings, is_superuser: bool) -> CdcResult<()> {
     let name = &settings.publication;
     let tables = captured_tables(session, settings).await?;
     let has_future_tables =
         settings.tables.is_empty() || settings.tables.iter().any(|pattern| pattern.contains('*'));
-    let all_tables = captured_tables(session, &PostgresSettings::default()).await?;
-    let is_harmless = all_tables.iter().all(|table| table.has_identity || table.is_partitioned);
-    let what = if is_superuser && has_future_tables && is_harmless {
+    let what = if is_superuser && has_future_tables {
         "FOR ALL TABLES".to_owned()
     } else {
         let names = publishable(&tables);
@@ -126,12 +130,12 @@ async fn create(session: &Session, settings: &PostgresSettings, is_superuser: bo
 }
 
 /// Returns the quoted names of the tables to publish: the topmost captured partitioned table instead of its
-/// partitions, and no table on which UPDATE and DELETE would fail.
+/// partitions.
 fn publishable(tables: &[TableInfo]) -> Vec<String> {
     let is_captured =
         |schema: &str, table: &str| tables.iter().any(|other| other.schema == schema && other.table == table);
     let mut names: Vec<String> = Vec::new();
-    for table in tables.iter().filter(|table| table.has_identity) {
+    for table in tables {
         let root = table.ancestors.iter().rev().find(|(schema, name)| is_captured(schema, name));
         let name = root.map_or_else(|| table.quoted(), |(schema, name)| quoted(schema, name));
         if !names.contains(&name) {
@@ -194,12 +198,5 @@ async fn read(session: &Session, settings: &PostgresSettings, server: &Server) -
             });
         !is_parent && !is_empty_parent && !table.ancestors.iter().any(|(schema, name)| is_there(schema, name))
     });
-    let without_identity =
-        lacking.iter().filter(|table| !table.has_identity && !table.is_partitioned).map(TableInfo::quoted);
-    Ok(Publication {
-        tables,
-        is_for_all_tables: all == "t",
-        missing: publishable(&lacking),
-        without_identity: without_identity.collect(),
-    })
+    Ok(Publication { tables, is_for_all_tables: all == "t", missing: publishable(&lacking) })
 }
