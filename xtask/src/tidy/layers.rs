@@ -34,7 +34,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("tonic-reflection", "kulya-server"),
     ("tonic-health", "kulya-server"),
     ("reqwest", "kulya-client"),
-    ("pgwire-replication", "kulya-cdc"),
+    ("postgres-protocol", "kulya-cdc"),
     ("tokio-postgres", "kulya-cdc"),
     ("apache-avro", "kulya-codec"),
     ("arrow-avro", "kulya-codec"),
