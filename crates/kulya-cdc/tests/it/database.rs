@@ -33,6 +33,11 @@ impl Database {
         Self { client: connect(&this.url()).await, ..this }
     }
 
+    /// Opens another session.
+    pub(crate) async fn connect(&self) -> Client {
+        connect(&self.url()).await
+    }
+
     pub(crate) fn url(&self) -> String {
         server("KULYA_TEST_POSTGRES")
             .replace("/postgres", &format!("/{}", self.name))

@@ -285,16 +285,21 @@ async fn snapshot_waits_for_changes_of_its_tables() {
     database
         .script("CREATE TABLE t (id int PRIMARY KEY, a int, b int)\nINSERT INTO t VALUES (1, 10, 100)")
         .await;
-    // no transaction id yet, which the replication slot would wait for
+    // as an interrupted run leaves it: the creation of a slot would wait for the transaction
+    database
+        .script("SELECT pg_create_logical_replication_slot('kulya_cdc_ddl_in_snapshot', 'pgoutput')")
+        .await;
+    // an open transaction sees the sessions of its first look
+    let observer = database.connect().await;
     database.script("BEGIN\nLOCK TABLE t IN ACCESS EXCLUSIVE MODE").await;
     let settings = database.settings();
     let capture = tokio::spawn(async move {
         let mut sink = MemorySink::default();
         catch_up(&settings, &mut sink).await.map(|()| sink)
     });
-    let waits = "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) \
-                 WHERE a.datname = 'cdc_ddl_in_snapshot' AND a.application_name = 'kulya' AND NOT l.granted";
-    while database.client.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+    let waits = "SELECT count(*) FROM pg_locks WHERE relation = 't'::regclass AND mode = 'AccessShareLock' \
+                 AND NOT granted";
+    while observer.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 0 {
         tokio::task::yield_now().await;
     }
     database.script("ALTER TABLE t DROP COLUMN a\nCOMMIT").await;
