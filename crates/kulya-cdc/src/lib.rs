@@ -37,6 +37,7 @@ mod record;
 mod recording;
 mod sink;
 mod store_sink;
+mod tls;
 
 pub use async_trait;
 pub use capture::Capture;

@@ -43,10 +43,10 @@ impl Publication {
     /// Returns the tables whose rows the stream lacks: those that were not captured when `earlier` was
     /// stored.
     pub(crate) fn added_since(&self, earlier: &Coverage) -> Vec<PublishedTable> {
+        let patterns = PostgresSettings { tables: earlier.patterns.clone(), ..Default::default() };
         let was_captured = |table: &TableInfo| {
             let was_published =
                 earlier.published.as_ref().is_none_or(|tables| tables.contains(&table.name()));
-            let patterns = PostgresSettings { tables: earlier.patterns.clone(), ..Default::default() };
             was_published
                 && (patterns.is_captured(&table.schema, &table.table)
                     || table.ancestors.iter().any(|(schema, name)| patterns.is_captured(schema, name)))

@@ -7,17 +7,16 @@
 use super::channel::Transport;
 use super::error::{ConnectionError, Endpoint};
 use super::settings::{ConnectionSettings, SslMode};
+use crate::tls::{AnyName, authorities};
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring::default_provider};
-use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, SignatureScheme,
 };
 
 /// Opens TLS over a transport.
@@ -56,7 +55,7 @@ async fn client_config(settings: &ConnectionSettings) -> Result<ClientConfig, St
     let verifier: Arc<dyn ServerCertVerifier> = match settings.ssl_mode {
         SslMode::Disabled | SslMode::Preferred | SslMode::Required => Arc::new(AnyCertificate(provider)),
         mode @ (SslMode::VerifyCa | SslMode::VerifyIdentity) => {
-            let roots = authorities(settings.ssl_ca.as_deref()).await?;
+            let roots = authorities("ssl-ca", settings.ssl_ca.as_deref()).await?;
             let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
             let verifier = verifier.map_err(|_| {
                 "this machine has no trusted certificate authorities: set ssl-ca to a file".to_owned()
@@ -70,25 +69,6 @@ async fn client_config(settings: &ConnectionSettings) -> Result<ClientConfig, St
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth())
-}
-
-/// Returns the authorities of a file, or of the operating system.
-async fn authorities(file: Option<&Path>) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    let Some(file) = file else {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        return Ok(roots);
-    };
-    let pem =
-        tokio::fs::read(file).await.map_err(|e| format!("cannot read ssl-ca {}: {e}", file.display()))?;
-    let invalid = || format!("ssl-ca {} contains no certificates in PEM format", file.display());
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        roots.add(certificate.map_err(|_| invalid())?).map_err(|_| invalid())?;
-    }
-    if roots.is_empty() {
-        return Err(invalid());
-    }
-    Ok(roots)
 }
 
 fn advice(error: &TlsError) -> String {
@@ -148,49 +128,5 @@ impl ServerCertVerifier for AnyCertificate {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// Accepts a certificate of a trusted authority for any name. The chain is checked before the name.
-#[derive(Debug)]
-struct AnyName(Arc<WebPkiServerVerifier>);
-
-impl ServerCertVerifier for AnyName {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, TlsError> {
-        match self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            Err(TlsError::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
-            result => result,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.0.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.0.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
     }
 }

@@ -80,9 +80,7 @@ impl ServerError {
         let server = target.server();
         let user = &target.user;
         let what = match self.code.as_str() {
-            "28P01" => format!(
-                "authentication failed at PostgreSQL at {server} for user {user}: check name and password in the URL"
-            ),
+            "28P01" => authentication_failed(target),
             "28000" => format!(
                 "PostgreSQL at {server} does not accept user {user} on this connection: {}",
                 self.message
@@ -94,6 +92,15 @@ impl ServerError {
         };
         CdcError::new(self.kind(), what).because(self)
     }
+}
+
+/// Returns the message of a user or password that the server does not accept.
+pub(super) fn authentication_failed(target: &Target) -> String {
+    format!(
+        "authentication failed at PostgreSQL at {} for user {}: check name and password in the URL",
+        target.server(),
+        target.user
+    )
 }
 
 #[cfg(test)]

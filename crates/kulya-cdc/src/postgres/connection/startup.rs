@@ -1,7 +1,7 @@
 //! The start of a connection: parameters and authentication (PostgreSQL documentation, "Start-up").
 
 use super::replication::Frame;
-use super::server_error::ServerError;
+use super::server_error::{ServerError, authentication_failed};
 use crate::postgres::settings::Target;
 use crate::{CdcError, CdcResult};
 use bytes::{Buf, Bytes, BytesMut};
@@ -70,14 +70,7 @@ impl<'a> Startup<'a> {
     fn on_authentication(&mut self, mut payload: Bytes) -> CdcResult<Step> {
         let target = self.target;
         let malformed = || CdcError::source("the server sent a malformed authentication message");
-        let failed = |e: std::io::Error| {
-            let what = format!(
-                "authentication failed at PostgreSQL at {} for user {}: check name and password in the URL",
-                target.server(),
-                target.user
-            );
-            CdcError::configuration(what).because(e)
-        };
+        let failed = |e: std::io::Error| CdcError::configuration(authentication_failed(target)).because(e);
         let mut out = BytesMut::new();
         match payload.try_get_u32().map_err(|_| malformed())? {
             0 => {}

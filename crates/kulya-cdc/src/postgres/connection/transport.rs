@@ -55,7 +55,7 @@ async fn open_host(target: &Target, host: &str, port: u16) -> CdcResult<Transpor
     }
     let name = ServerName::try_from(host.to_owned())
         .map_err(|e| CdcError::configuration(format!("{host:?} is no host name")).because(e))?;
-    let stream = tls::connector(&target.tls)?.connect(name, stream).await.map_err(|e| {
+    let stream = tls::connector(&target.tls).await?.connect(name, stream).await.map_err(|e| {
         let what = format!(
             "the TLS handshake with PostgreSQL at {host}:{port} failed: check sslmode and sslrootcert"
         );
