@@ -27,6 +27,7 @@
 //! ```
 
 mod capture;
+pub mod debezium;
 pub mod debezium_server;
 mod error;
 pub mod mysql;
@@ -41,6 +42,7 @@ mod tls;
 
 pub use async_trait;
 pub use capture::Capture;
+pub use debezium::{ColumnDescription, RowSchema, ValueModes};
 pub use error::{CdcError, CdcErrorKind, CdcResult};
 pub use kulya_registry_api;
 pub use kulya_schema;
@@ -48,7 +50,7 @@ pub use kulya_store;
 pub use position::{Coverage, Position, SnapshotCut};
 pub use postgres::settings::PostgresSettings;
 pub use postgres::{RunContext, StopCondition};
-pub use record::{ColumnDescription, Record, RowSchema};
+pub use record::Record;
 pub use recording::{RecordingSink, replay};
 pub use sink::{Progress, Sink};
 pub use store_sink::{StoreSettings, StoreSink};

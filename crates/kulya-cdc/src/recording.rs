@@ -226,6 +226,7 @@ mod tests {
             connect_name: None,
             parameters: vec![("a".into(), "b".into())],
             items: None,
+            default: None,
         };
         let (prefix, schema, table) = ("p".into(), "public".into(), "t".into());
         Arc::new(RowSchema { prefix, schema, table, columns: vec![id], key: vec!["id".into()] })

@@ -133,6 +133,7 @@ impl Kind {
             connect_name: connect_name.map(Into::into),
             parameters: parameters.into_iter().map(|(key, value)| (key.into(), value)).collect(),
             items,
+            default: None,
         }
     }
 

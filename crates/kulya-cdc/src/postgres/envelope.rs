@@ -1,8 +1,8 @@
 //! Debezium's change event envelope as JSON without embedded schemas, members in Debezium's order.
 
 use super::table::{Row, Table};
-use super::value::write;
 use crate::Record;
+use crate::debezium::json::{member, write};
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -102,14 +102,6 @@ impl Origin<'_> {
         member(out, "lsn", &self.lsn);
         out.extend_from_slice(b",\"xmin\":null,\"origin\":null,\"origin_lsn\":null}");
     }
-}
-
-/// Writes a further member of an object; `name` needs no escapes.
-fn member<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, name: &str, value: &T) {
-    out.extend_from_slice(b",\"");
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
-    write(out, value);
 }
 
 /// A change of one row, or of a whole table.

@@ -4,6 +4,7 @@ use super::column::Kind;
 use super::pgoutput::{Cell, Tuple};
 use super::value;
 use crate::RowSchema;
+use crate::debezium::json;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -30,7 +31,7 @@ pub(crate) struct Column {
 impl Column {
     /// Writes the member's name, with the colon.
     fn write_name(&self, out: &mut Vec<u8>) {
-        value::write(out, &self.name);
+        json::write(out, &self.name);
         out.push(b':');
     }
 }
@@ -136,11 +137,11 @@ impl Table {
         match cell {
             Cell::Null if is_identity_only && !column.optional => {
                 let value = value::default_value(kind);
-                value::write(out, &value);
+                json::write(out, &value);
                 value.is_null()
             }
             Cell::Null => write_null(out),
-            Cell::Unchanged => !value::write(out, &value::unavailable(kind)),
+            Cell::Unchanged => !json::write(out, &value::unavailable(kind)),
             Cell::Text(_) if *kind == Kind::AlwaysNull => write_null(out),
             Cell::Text(bytes) => self.write_text(column, kind, bytes, out, replaced),
         }
@@ -207,7 +208,7 @@ impl Table {
 }
 
 fn write_null(out: &mut Vec<u8>) -> bool {
-    out.extend_from_slice(b"null");
+    json::write_null(out);
     true
 }
 

@@ -4,10 +4,10 @@
 use super::column::Kind;
 use super::literal::{self, Element};
 use super::time;
+use crate::debezium::json::{write, write_unscaled};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use num_bigint::BigInt;
-use serde::Serialize;
 use serde_json::{Value, json};
 
 /// Debezium's placeholder for an unchanged TOAST value.
@@ -76,30 +76,13 @@ pub(crate) fn write_json(kind: &Kind, text: &str, out: &mut Vec<u8>) -> bool {
             write(out, text)
         }
         Kind::Decimal { scale, .. } => match small_unscaled(text, *scale) {
-            Some(number) => write_base64(out, minimal_bytes(&number.to_be_bytes())),
+            Some(number) => write_unscaled(out, number),
             None => json(kind, text).is_some_and(|value| write(out, &value)),
         },
         Kind::Date => time::date(text).is_some_and(|days| write(out, &days)),
         Kind::Timestamp { millis: false } => time::timestamp(text).is_some_and(|micros| write(out, &micros)),
         _ => json(kind, text).is_some_and(|value| write(out, &value)),
     }
-}
-
-/// Writes a serialisable value; `true`, because a buffer takes everything.
-pub(crate) fn write<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> bool {
-    serde_json::to_writer(out, value).expect("values serialise without errors");
-    true
-}
-
-/// Writes bytes as a JSON string in base64.
-fn write_base64(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
-    let start = out.len() + 1;
-    out.push(b'"');
-    out.resize(start + bytes.len().div_ceil(3) * 4, 0);
-    let written = out.get_mut(start..).and_then(|rest| STANDARD.encode_slice(bytes, rest).ok());
-    out.truncate(start + written.unwrap_or_default());
-    out.push(b'"');
-    true
 }
 
 /// Returns the unscaled number of a decimal of at most 38 digits; `None` for longer ones, and for texts that
@@ -116,18 +99,6 @@ fn small_unscaled(text: &str, scale: i32) -> Option<i128> {
             digit.is_ascii_digit().then(|| number * 10 + i128::from(digit - b'0'))
         })
         .map(|number| sign * number)
-}
-
-/// Drops the leading bytes of a big-endian number in two's complement that only repeat its sign.
-fn minimal_bytes(bytes: &[u8; 16]) -> &[u8] {
-    let mut rest = &bytes[..];
-    while let [first @ (0 | 0xff), tail @ ..] = rest
-        && let [second, ..] = tail
-        && (second & 0x80 != 0) == (*first == 0xff)
-    {
-        rest = tail;
-    }
-    rest
 }
 
 /// Converts NaN and the infinities, which have no decimal representation, to null, as Debezium does.

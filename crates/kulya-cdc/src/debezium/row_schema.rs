@@ -1,0 +1,117 @@
+//! The schema of a table's rows in Kafka Connect's terms, and its JSON schema for a registry.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+
+/// The schema of a table's rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RowSchema {
+    /// Debezium's `topic.prefix`.
+    pub prefix: String,
+    /// The table's schema.
+    pub schema: String,
+    /// The table's name.
+    pub table: String,
+    /// The columns that events contain, in table order.
+    pub columns: Vec<ColumnDescription>,
+    /// The primary key's columns in key order; empty without a primary key.
+    pub key: Vec<String>,
+}
+
+/// A column, in Kafka Connect's terms (`docs/spec/cdc-schema.md`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ColumnDescription {
+    /// The column's name.
+    pub name: String,
+    /// Whether the column is nullable.
+    pub optional: bool,
+    /// Connect's type: `int32`, `string`, `bytes`, `array`, `struct`, …
+    pub connect_type: Cow<'static, str>,
+    /// The semantic type, for example `io.debezium.time.Date`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_name: Option<Cow<'static, str>>,
+    /// Parameters of the semantic type, for example the scale.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<(Cow<'static, str>, String)>,
+    /// The items of an array.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<Box<ColumnDescription>>,
+    /// The column's default value, as an event has it; `None` without one, or if it is no constant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<Value>,
+}
+
+impl ColumnDescription {
+    fn json_schema(&self) -> Value {
+        let json_type = match &*self.connect_type {
+            "int16" | "int32" | "int64" => "integer",
+            "float32" | "float64" => "number",
+            "boolean" => "boolean",
+            "array" => "array",
+            "struct" | "map" => "object",
+            _ => "string",
+        };
+        let mut schema = Map::new();
+        schema
+            .insert("type".into(), if self.optional { json!(["null", json_type]) } else { json!(json_type) });
+        schema.insert("connect.type".into(), json!(self.connect_type));
+        if let Some(name) = &self.connect_name {
+            schema.insert("connect.name".into(), json!(name));
+        }
+        if !self.parameters.is_empty() {
+            let parameters: Map<String, Value> =
+                self.parameters.iter().map(|(key, value)| (key.to_string(), json!(value))).collect();
+            schema.insert("connect.parameters".into(), Value::Object(parameters));
+        }
+        if let Some(items) = &self.items {
+            schema.insert("items".into(), items.json_schema());
+        }
+        Value::Object(schema)
+    }
+}
+
+impl RowSchema {
+    /// Returns Debezium's topic name: `prefix.schema.table`, invalid characters replaced by `_`.
+    pub fn topic(&self) -> String {
+        let name = format!("{}.{}.{}", self.prefix, self.schema, self.table);
+        let is_valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        name.chars().map(|c| if is_valid(c) { c } else { '_' }).collect()
+    }
+
+    /// Returns `schema.table`, as written in table patterns.
+    pub fn table_name(&self) -> String {
+        format!("{}.{}", self.schema, self.table)
+    }
+
+    /// Returns `schema.table`, each quoted where it has a dot, a quotation mark or a space, so that two
+    /// tables never have the same name.
+    pub fn qualified_name(&self) -> String {
+        let quote = |name: &str| match name.contains(['.', '"', ' ']) || name.is_empty() {
+            true => format!("\"{}\"", name.replace('"', "\"\"")),
+            false => name.to_owned(),
+        };
+        format!("{}.{}", quote(&self.schema), quote(&self.table))
+    }
+
+    /// Returns the type name of the row schema in a registry.
+    pub fn type_name(&self) -> String {
+        format!("{}.Value", self.topic())
+    }
+
+    /// Returns the row's JSON schema, with annotations for what JSON Schema cannot express
+    /// (`docs/spec/cdc-schema.md`).
+    pub fn json_schema(&self) -> String {
+        let columns = || self.columns.iter();
+        let properties: Map<String, Value> = columns().map(|c| (c.name.clone(), c.json_schema())).collect();
+        let required: Vec<&str> = columns().filter(|c| !c.optional).map(|c| c.name.as_str()).collect();
+        json!({
+            "title": self.type_name(),
+            "type": "object",
+            "properties": properties,
+            "required": required,
+            "x-primary-key": self.key,
+        })
+        .to_string()
+    }
+}
