@@ -26,32 +26,35 @@
 //! }
 //! ```
 
+mod batch;
 mod capture;
 pub mod debezium;
 pub mod debezium_server;
+mod engine;
 mod error;
 pub mod mysql;
+mod output;
 mod position;
 pub mod postgres;
 pub mod prelude;
-mod record;
-mod recording;
+mod progress;
 mod sink;
-mod store_sink;
+mod source;
 mod tls;
 
 pub use async_trait;
+pub use batch::{Batch, Destination, Record};
 pub use capture::Capture;
 pub use debezium::{ColumnDescription, RowSchema, ValueModes};
+pub use engine::{RunContext, StopCondition};
 pub use error::{CdcError, CdcErrorKind, CdcResult};
 pub use kulya_registry_api;
 pub use kulya_schema;
 pub use kulya_store;
-pub use position::{Coverage, Position, SnapshotCut};
+pub use position::{Checkpoint, Position};
 pub use postgres::settings::PostgresSettings;
-pub use postgres::{RunContext, StopCondition};
-pub use record::Record;
-pub use recording::{RecordingSink, replay};
-pub use sink::{Progress, Sink};
-pub use store_sink::{StoreSettings, StoreSink};
+pub use progress::Progress;
+pub use sink::Sink;
+pub use sink::recording::{RecordingSink, replay};
+pub use sink::store::{StoreSettings, StoreSink};
 pub use tokio_util::sync::CancellationToken;

@@ -1,114 +1,41 @@
-//! The position of a source up to which its changes are stored. It is part of the commit that stores the
-//! events.
+//! What a commit stores beside its records: the position of the source up to which its changes are stored,
+//! and the source's history of schemas.
 
+use crate::postgres::PostgresPosition;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
-/// A position in the write-ahead log of a PostgreSQL database.
+/// The position in a source's log. Each kind of source has its own form of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Position {
-    /// The system identifier of the cluster, in which alone the position is valid.
-    pub system: String,
-    /// The database.
-    pub database: String,
-    /// The replication slot that retains the log.
-    pub slot: String,
-    /// Every transaction whose commit ends at or before this log position is stored.
-    pub lsn: u64,
-    /// The log position of the last stored non-transactional message.
-    #[serde(default)]
-    pub message_lsn: u64,
-    /// The transactions that the initial snapshot contains, which are skipped in the log; `None` without a
-    /// snapshot.
-    #[serde(default)]
-    pub snapshot: Option<SnapshotCut>,
-    /// The tables whose rows were read by a later snapshot, as `schema.table`, with the transactions that it
-    /// contains, as long as the log is read before its end.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub table_snapshots: BTreeMap<String, SnapshotCut>,
-    /// The tables that were captured when the capture last started; `None` if an earlier version stored the
-    /// position.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub coverage: Option<Coverage>,
+#[serde(untagged)]
+pub enum Position {
+    /// A position in PostgreSQL's write-ahead log.
+    Postgres(PostgresPosition),
 }
 
-impl Position {
-    /// Removes the cuts of table snapshots that are behind the position: the log has nothing more that they
-    /// contain.
-    pub fn forget_passed_snapshots(&mut self) {
-        let lsn = self.lsn;
-        self.table_snapshots.retain(|_, cut| cut.lsn > lsn);
-    }
-}
-
-/// The tables that a capture's stream has from their first row on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Coverage {
-    /// The patterns of captured tables; empty for all tables.
-    pub patterns: Vec<String>,
-    /// The tables that the publication had, as `schema.table`; `None` for all tables, later ones included.
-    pub published: Option<Vec<String>>,
-}
-
-/// The transactions that a snapshot contains (PostgreSQL documentation, "pg_snapshot Components").
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SnapshotCut {
-    /// The end of the log when the snapshot was taken. All transactions in the snapshot were committed before
-    /// it.
-    pub lsn: u64,
-    /// All lower transaction ids are contained.
-    pub xmin: u64,
-    /// This and all higher transaction ids are not contained.
-    pub xmax: u64,
-    /// The transaction ids between `xmin` and `xmax` that are not contained.
-    pub in_progress: Vec<u64>,
-}
-
-impl SnapshotCut {
-    /// Parses `xmin:xmax:xip,xip…`, the text of a `pg_snapshot`; `None` for other texts.
-    pub fn parse(lsn: u64, text: &str) -> Option<Self> {
-        let mut parts = text.split(':');
-        let xmin = parts.next()?.parse().ok()?;
-        let xmax = parts.next()?.parse().ok()?;
-        let in_progress = parts.next()?.split(',').filter(|id| !id.is_empty());
-        let in_progress: Result<Vec<u64>, _> = in_progress.map(str::parse).collect();
-        Some(Self { lsn, xmin, xmax, in_progress: in_progress.ok()? })
-    }
-
-    /// Returns whether the snapshot contains the transaction whose commit is at `commit_lsn`.
-    ///
-    /// The log has ids of 32 bits, without the epoch. A transaction that commits before the snapshot's log
-    /// position is within 2³¹ ids of `xmax`, so the epoch is the one that brings it nearest.
-    pub fn contains(&self, xid: u32, commit_lsn: u64) -> bool {
-        if commit_lsn >= self.lsn {
-            return false;
+/// Writes the position in the log as the database's own tools do.
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Postgres(position) => position.fmt(f),
         }
-        let distance = xid.wrapping_sub(self.xmax as u32) as i32;
-        let id = self.xmax.wrapping_add_signed(i64::from(distance));
-        id < self.xmax && (id < self.xmin || !self.in_progress.contains(&id))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A position, and the source's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The position.
+    pub position: Position,
+    /// What a source must remember of the log before the position, such as the tables' schemas of that time:
+    /// a text of any size, handed over when it has changed. `None` for sources that need none, and, in a
+    /// commit, if it has not changed.
+    pub history: Option<Arc<str>>,
+}
 
-    #[test]
-    fn a_snapshot_contains_the_transactions_committed_before_it() {
-        let cut = SnapshotCut::parse(1000, "10:15:11,13").unwrap();
-        let contained: Vec<u32> = (8..18).filter(|xid| cut.contains(*xid, 999)).collect();
-        assert_eq!(contained, [8, 9, 10, 12, 14]);
-        assert!(!cut.contains(9, 1000), "a later commit is not contained");
-        let none = SnapshotCut::parse(1000, "15:15:").unwrap();
-        assert!(none.contains(14, 1) && !none.contains(15, 1));
-        assert_eq!(SnapshotCut::parse(1, "x"), None);
-    }
-
-    #[test]
-    fn transaction_ids_wrap_around() {
-        let epoch = 3u64 << 32;
-        let cut = SnapshotCut { lsn: 9, xmin: epoch + 2, xmax: epoch + 5, in_progress: vec![epoch + 3] };
-        assert!(cut.contains(u32::MAX, 1), "an id of the previous epoch");
-        assert!(cut.contains(4, 1) && !cut.contains(3, 1) && !cut.contains(5, 1));
+impl From<Position> for Checkpoint {
+    fn from(position: Position) -> Self {
+        Self { position, history: None }
     }
 }

@@ -1,11 +1,11 @@
 //! Decoder of `pgoutput` messages, protocol version 1 (PostgreSQL documentation, "Logical Replication Message
 //! Formats"). It accepts any bytes without panics.
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 
 /// A message of `pgoutput`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Message {
+pub(crate) enum Message<'a> {
     Begin {
         /// The log position of the transaction's commit record.
         commit_lsn: u64,
@@ -21,22 +21,22 @@ pub(crate) enum Message {
     Logical {
         is_transactional: bool,
         lsn: u64,
-        prefix: String,
-        content: Bytes,
+        prefix: &'a str,
+        content: &'a [u8],
     },
     Relation(Relation),
     Insert {
         relation: u32,
-        new: Tuple,
+        new: Tuple<'a>,
     },
     Update {
         relation: u32,
-        old: Option<OldTuple>,
-        new: Tuple,
+        old: Option<OldTuple<'a>>,
+        new: Tuple<'a>,
     },
     Delete {
         relation: u32,
-        old: OldTuple,
+        old: OldTuple<'a>,
     },
     Truncate {
         relations: Vec<u32>,
@@ -75,28 +75,28 @@ pub(crate) struct RelationColumn {
 }
 
 /// A row's cells, in the relation's column order.
-pub(crate) type Tuple = Vec<Cell>;
+pub(crate) type Tuple<'a> = Vec<Cell<'a>>;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Cell {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cell<'a> {
     Null,
     /// An unchanged TOAST value, which the log does not contain.
     Unchanged,
-    Text(Bytes),
+    Text(&'a [u8]),
 }
 
 /// The part of a row before a change that the log contains.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum OldTuple {
+pub(crate) enum OldTuple<'a> {
     /// The replica identity's columns; the others are null.
-    Key(Tuple),
+    Key(Tuple<'a>),
     /// The whole row (REPLICA IDENTITY FULL).
-    Full(Tuple),
+    Full(Tuple<'a>),
 }
 
 /// Decodes a message; `None` for malformed bytes.
-pub(crate) fn decode(mut bytes: Bytes) -> Option<Message> {
-    let input = &mut bytes;
+pub(crate) fn decode(bytes: &[u8]) -> Option<Message<'_>> {
+    let input = &mut &*bytes;
     let message = match u8(input)? {
         b'B' => {
             Message::Begin { commit_lsn: u64(input)?, committed_micros: u64(input)? as i64, xid: u32(input)? }
@@ -108,7 +108,7 @@ pub(crate) fn decode(mut bytes: Bytes) -> Option<Message> {
         b'M' => {
             let (is_transactional, lsn, prefix) = (u8(input)? & 1 == 1, u64(input)?, text(input)?);
             let length = u32(input)? as usize;
-            let content = (length <= input.len()).then(|| input.split_to(length))?;
+            let content = take(input, length)?;
             Message::Logical { is_transactional, lsn, prefix, content }
         }
         b'R' => Message::Relation(relation(input)?),
@@ -148,8 +148,8 @@ pub(crate) fn decode(mut bytes: Bytes) -> Option<Message> {
     input.is_empty().then_some(message)
 }
 
-fn relation(input: &mut Bytes) -> Option<Relation> {
-    let (id, schema, table) = (u32(input)?, text(input)?, text(input)?);
+fn relation(input: &mut &[u8]) -> Option<Relation> {
+    let (id, schema, table) = (u32(input)?, text(input)?.to_owned(), text(input)?.to_owned());
     let identity = match u8(input)? {
         b'n' => ReplicaIdentity::Nothing,
         b'f' => ReplicaIdentity::Full,
@@ -160,7 +160,7 @@ fn relation(input: &mut Bytes) -> Option<Relation> {
         let is_identity = u8(input)? & 1 == 1;
         Some(RelationColumn {
             is_identity,
-            name: text(input)?,
+            name: text(input)?.to_owned(),
             type_oid: u32(input)?,
             type_modifier: u32(input)? as i32,
         })
@@ -171,14 +171,14 @@ fn relation(input: &mut Bytes) -> Option<Relation> {
     Some(Relation { id, schema, table, identity, columns: columns? })
 }
 
-fn tuple(input: &mut Bytes) -> Option<Tuple> {
+fn tuple<'a>(input: &mut &'a [u8]) -> Option<Tuple<'a>> {
     let cells = (0..u16(input)?).map(|_| {
         Some(match u8(input)? {
             b'n' => Cell::Null,
             b'u' => Cell::Unchanged,
             b't' => {
                 let length = u32(input)? as usize;
-                (length <= input.len()).then(|| Cell::Text(input.split_to(length)))?
+                Cell::Text(take(input, length)?)
             }
             _ => return None,
         })
@@ -186,38 +186,44 @@ fn tuple(input: &mut Bytes) -> Option<Tuple> {
     cells.collect()
 }
 
-fn u8(input: &mut Bytes) -> Option<u8> {
+fn u8(input: &mut &[u8]) -> Option<u8> {
     input.try_get_u8().ok()
 }
 
-fn u16(input: &mut Bytes) -> Option<u16> {
+fn u16(input: &mut &[u8]) -> Option<u16> {
     input.try_get_u16().ok()
 }
 
-fn u32(input: &mut Bytes) -> Option<u32> {
+fn u32(input: &mut &[u8]) -> Option<u32> {
     input.try_get_u32().ok()
 }
 
-fn u64(input: &mut Bytes) -> Option<u64> {
+fn u64(input: &mut &[u8]) -> Option<u64> {
     input.try_get_u64().ok()
 }
 
+/// Takes `length` bytes.
+fn take<'a>(input: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
+    let (taken, rest) = input.split_at_checked(length)?;
+    *input = rest;
+    Some(taken)
+}
+
 /// Decodes a zero-terminated string.
-fn text(input: &mut Bytes) -> Option<String> {
+fn text<'a>(input: &mut &'a [u8]) -> Option<&'a str> {
     let end = input.iter().position(|byte| *byte == 0)?;
-    let text = input.split_to(end);
+    let text = take(input, end)?;
     input.advance(1);
-    String::from_utf8(text.to_vec()).ok()
+    std::str::from_utf8(text).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::{BufMut, BytesMut};
     use proptest::prelude::*;
 
-    fn message(parts: &[&[u8]]) -> Option<Message> {
-        decode(Bytes::from(parts.concat()))
+    fn message(parts: &[&[u8]]) -> Option<Message<'static>> {
+        decode(parts.concat().leak())
     }
 
     #[test]
@@ -249,12 +255,12 @@ mod tests {
             Some(Message::Logical {
                 is_transactional: true,
                 lsn: 9,
-                prefix: "p".into(),
-                content: Bytes::from_static(b"hi")
+                prefix: "p",
+                content: b"hi"
             })
         );
         let row: &[u8] = b"\0\x03t\0\0\0\x011nu";
-        let cells = vec![Cell::Text(Bytes::from_static(b"1")), Cell::Null, Cell::Unchanged];
+        let cells = vec![Cell::Text(b"1"), Cell::Null, Cell::Unchanged];
         let id = 7u32.to_be_bytes();
         assert_eq!(
             message(&[b"I", &id, b"N", row]),
@@ -281,7 +287,7 @@ mod tests {
             Some(Message::Truncate { relations: vec![7, 7] })
         );
         for bad in [&b""[..], b"X", b"I\0", b"T\xff\xff\xff\xff\0", b"I\0\0\0\x07N\0\x01t\xff\xff\xff\xff"] {
-            assert_eq!(decode(Bytes::from_static(bad)), None, "{bad:?}");
+            assert_eq!(decode(bad), None, "{bad:?}");
         }
         assert_eq!(message(&[b"I", &id, b"N", row, b"!"]), None, "trailing bytes");
     }
@@ -289,10 +295,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_decoded_or_rejected(tag in prop::sample::select(b"BCMRIUDTYO".to_vec()), bytes: Vec<u8>) {
-            let mut input = BytesMut::new();
-            input.put_u8(tag);
-            input.put_slice(&bytes);
-            let _ = decode(input.freeze());
+            let _ = decode(&[&[tag], &bytes[..]].concat());
         }
     }
 }

@@ -1,9 +1,10 @@
-//! A captured table: converts rows of the log to rows of events.
+//! A captured table: writes rows of the log as rows of events.
 
 use super::column::Kind;
-use super::pgoutput::{Cell, Tuple};
+use super::pgoutput::Cell;
 use super::value;
 use crate::RowSchema;
+use crate::batch::{Destination, Span};
 use crate::debezium::json;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,8 +13,8 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
     pub(crate) schema: Arc<RowSchema>,
-    /// The topic of its records.
-    pub(crate) topic: String,
+    /// The destination of its records.
+    pub(crate) destination: Arc<Destination>,
     /// The columns, in the order of the log's rows.
     columns: Vec<Column>,
     /// The indexes of the primary key's columns, in key order.
@@ -26,23 +27,32 @@ pub(crate) struct Column {
     pub(crate) optional: bool,
     /// `None` for columns that events do not contain.
     pub(crate) kind: Option<Kind>,
+    /// The member's name in JSON, with the colon.
+    member: Vec<u8>,
 }
 
 impl Column {
-    /// Writes the member's name, with the colon.
-    fn write_name(&self, out: &mut Vec<u8>) {
-        json::write(out, &self.name);
-        out.push(b':');
+    pub(crate) fn new(name: String, optional: bool, kind: Option<Kind>) -> Self {
+        let mut member = Vec::new();
+        json::write(&mut member, &name);
+        member.push(b':');
+        Self { name, optional, kind, member }
     }
 }
 
-/// A converted row.
+/// What the log has of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Image {
+    /// All columns.
+    Complete,
+    /// The replica identity only: the other columns get their type's default value where they are required,
+    /// as Debezium does.
+    Identity,
+}
+
+/// What was found while rows were written.
 #[derive(Debug, Default)]
-pub(crate) struct Row {
-    /// The row as a JSON object.
-    pub(crate) json: String,
-    /// The primary key as a JSON object in key order; `None` without a primary key.
-    pub(crate) key: Option<String>,
+pub(crate) struct Findings {
     /// The indexes of required columns that are null.
     pub(crate) nulls: Vec<usize>,
     pub(crate) replaced: Vec<Replaced>,
@@ -83,7 +93,9 @@ impl Table {
         };
         let index = |name: &String| columns.iter().position(|column| column.name == *name);
         let key = schema.key.iter().filter_map(index).collect();
-        Self { topic: schema.topic(), schema: Arc::new(schema), columns, key }
+        let schema = Arc::new(schema);
+        let destination = Arc::new(Destination::of_table(Arc::clone(&schema)));
+        Self { schema, destination, columns, key }
     }
 
     /// Returns the names of all columns, those included that events do not contain.
@@ -91,37 +103,69 @@ impl Table {
         self.columns.iter().map(|column| column.name.as_str())
     }
 
-    /// Converts a row of which the log has all columns.
-    pub(crate) fn row(&self, tuple: &Tuple) -> Row {
-        self.convert(tuple, false)
-    }
-
-    /// Converts an old row of which the log has the replica identity only: the other columns get their type's
-    /// default value where they are required, as Debezium does.
-    pub(crate) fn identity_row(&self, tuple: &Tuple) -> Row {
-        self.convert(tuple, true)
-    }
-
-    fn convert(&self, tuple: &Tuple, is_identity_only: bool) -> Row {
-        let mut row = Row::default();
-        // most values are shorter as text than as JSON with their column's name
-        let mut json = Vec::with_capacity(self.columns.len() * 24);
-        json.push(b'{');
-        for (index, (column, cell)) in self.columns.iter().zip(tuple).enumerate() {
+    /// Writes a row as a JSON object.
+    pub(crate) fn write_row(
+        &self,
+        cells: &[Cell<'_>],
+        image: Image,
+        out: &mut Vec<u8>,
+        findings: &mut Findings,
+    ) {
+        out.push(b'{');
+        let start = out.len();
+        for (index, (column, cell)) in self.columns.iter().zip(cells).enumerate() {
             let Some(kind) = &column.kind else { continue };
-            if json.len() > 1 {
-                json.push(b',');
+            if out.len() > start {
+                out.push(b',');
             }
-            column.write_name(&mut json);
-            let is_null = self.write_cell(column, kind, cell, is_identity_only, &mut json, &mut row.replaced);
-            if is_null && !column.optional && *kind != Kind::AlwaysNull && !is_identity_only {
-                row.nulls.push(index);
+            out.extend_from_slice(&column.member);
+            let is_null = self.write_cell(column, kind, *cell, image, out, &mut findings.replaced);
+            if is_null && !column.optional && *kind != Kind::AlwaysNull && image == Image::Complete {
+                findings.nulls.push(index);
             }
         }
-        json.push(b'}');
-        row.json = into_text(json);
-        row.key = self.key(tuple, is_identity_only);
-        row
+        out.push(b'}');
+    }
+
+    /// Writes the primary key of a row as a JSON object in key order, and its values without names. Returns
+    /// where both are; `None` without a primary key.
+    pub(crate) fn write_key(
+        &self,
+        cells: &[Cell<'_>],
+        image: Image,
+        out: &mut Vec<u8>,
+    ) -> Option<(Span, Span)> {
+        if self.key.is_empty() {
+            return None;
+        }
+        let start = out.len();
+        out.push(b'{');
+        let mut values = Vec::with_capacity(self.key.len());
+        for (number, index) in self.key.iter().enumerate() {
+            let (column, cell) = (self.columns.get(*index)?, *cells.get(*index).unwrap_or(&Cell::Null));
+            if number > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(&column.member);
+            let value = out.len();
+            // what is replaced is noted with the row
+            let kind = column.kind.as_ref()?;
+            self.write_cell(column, kind, cell, image, out, &mut Vec::new());
+            values.push(value..out.len());
+        }
+        out.push(b'}');
+        let key = Span::new(start, out.len());
+        if let [value] = &values[..] {
+            return Some((key, Span::new(value.start, value.end)));
+        }
+        let start = out.len();
+        for (number, value) in values.into_iter().enumerate() {
+            if number > 0 {
+                out.push(b',');
+            }
+            out.extend_from_within(value);
+        }
+        Some((key, Span::new(start, out.len())))
     }
 
     /// Writes a cell; returns whether it is null.
@@ -129,13 +173,13 @@ impl Table {
         &self,
         column: &Column,
         kind: &Kind,
-        cell: &Cell,
-        is_identity_only: bool,
+        cell: Cell<'_>,
+        image: Image,
         out: &mut Vec<u8>,
         replaced: &mut Vec<Replaced>,
     ) -> bool {
         match cell {
-            Cell::Null if is_identity_only && !column.optional => {
+            Cell::Null if image == Image::Identity && !column.optional => {
                 let value = value::default_value(kind);
                 json::write(out, &value);
                 value.is_null()
@@ -172,26 +216,6 @@ impl Table {
         out.get(start..) == Some(b"null")
     }
 
-    /// Returns the primary key of a row as a JSON object in key order; `None` without a primary key.
-    fn key(&self, tuple: &Tuple, is_identity_only: bool) -> Option<String> {
-        if self.key.is_empty() {
-            return None;
-        }
-        let mut json = vec![b'{'];
-        for index in &self.key {
-            let (column, cell) = (self.columns.get(*index)?, tuple.get(*index).unwrap_or(&Cell::Null));
-            if json.len() > 1 {
-                json.push(b',');
-            }
-            column.write_name(&mut json);
-            // what is replaced was noted with the row
-            let kind = column.kind.as_ref()?;
-            self.write_cell(column, kind, cell, is_identity_only, &mut json, &mut Vec::new());
-        }
-        json.push(b'}');
-        Some(into_text(json))
-    }
-
     /// Returns the table with these columns optional. The log has null in them: they became required later,
     /// or their values have no representation.
     #[must_use]
@@ -212,19 +236,13 @@ fn write_null(out: &mut Vec<u8>) -> bool {
     true
 }
 
-/// Converts written JSON to text.
-fn into_text(json: Vec<u8>) -> String {
-    String::from_utf8(json).expect("JSON is written as UTF-8")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
     use serde_json::{Value, json};
 
     fn table(key: &[&str]) -> Table {
-        let column = |name: &str, kind| Column { name: name.to_owned(), optional: false, kind };
+        let column = |name: &str, kind| Column::new(name.to_owned(), false, kind);
         let columns = vec![
             column("id", Some(Kind::Integer(32))),
             column("n", Some(Kind::AlwaysNull)),
@@ -233,39 +251,54 @@ mod tests {
         Table::new("p", "public", "t", columns, key.iter().map(|name| (*name).to_owned()).collect())
     }
 
-    fn text(text: &'static [u8]) -> Cell {
-        Cell::Text(Bytes::from_static(text))
-    }
-
-    fn value(row: &Row) -> Value {
-        serde_json::from_str(&row.json).unwrap()
+    fn row(table: &Table, cells: &[Cell<'_>], image: Image) -> (Value, Findings) {
+        let (mut out, mut findings) = (Vec::new(), Findings::default());
+        table.write_row(cells, image, &mut out, &mut findings);
+        (serde_json::from_slice(&out).unwrap(), findings)
     }
 
     #[test]
     fn null_in_a_required_column_makes_it_optional() {
         let table = table(&["id"]);
-        let null = vec![Cell::Null, text(b"a"), text(b"b")];
-        let row = table.row(&null);
-        assert_eq!((value(&row), row.nulls.as_slice()), (json!({"id": null, "n": null}), &[0][..]));
-        let changed = table.with_optional(&row.nulls);
+        let null = [Cell::Null, Cell::Text(b"a"), Cell::Text(b"b")];
+        let (value, findings) = row(&table, &null, Image::Complete);
+        assert_eq!((value, findings.nulls.as_slice()), (json!({"id": null, "n": null}), &[0][..]));
+        let changed = table.with_optional(&findings.nulls);
         assert!(changed.schema.columns[0].optional && !table.schema.columns[0].optional);
-        assert_eq!(changed.row(&null).nulls, [0; 0]);
-        assert_eq!(value(&table.identity_row(&null)), json!({"id": 0, "n": null}));
+        assert_eq!(row(&changed, &null, Image::Complete).1.nulls, [0; 0]);
+        assert_eq!(row(&table, &null, Image::Identity).0, json!({"id": 0, "n": null}));
     }
 
     #[test]
     fn text_without_a_representation_is_null_and_noted() {
-        let row = table(&[]).row(&vec![text(b"x"), text(b"a"), text(b"b")]);
-        assert_eq!((value(&row)["id"].clone(), row.nulls.as_slice()), (Value::Null, &[0][..]));
+        let cells = [Cell::Text(b"x"), Cell::Text(b"a"), Cell::Text(b"b")];
+        let (value, findings) = row(&table(&[]), &cells, Image::Complete);
+        assert_eq!((value["id"].clone(), findings.nulls.as_slice()), (Value::Null, &[0][..]));
         let replaced = Replaced { table: "public.t".into(), column: "id".into(), text: "x".into() };
-        assert_eq!(row.replaced, [replaced]);
+        assert_eq!(findings.replaced, [replaced]);
     }
 
     #[test]
     fn key_columns_always_have_a_value() {
-        let row = table(&["n", "x"]).row(&vec![text(b"1"), text(b"a"), text(b"\xff")]);
-        assert_eq!(value(&row), json!({"id": 1, "n": "a", "x": "\u{fffd}"}));
-        assert_eq!(row.replaced[0].column, "x");
-        assert_eq!(row.key.as_deref(), Some("{\"n\":\"a\",\"x\":\"\u{fffd}\"}"));
+        let table = table(&["n", "x"]);
+        let cells = [Cell::Text(b"1"), Cell::Text(b"a"), Cell::Text(b"\xff")];
+        let (value, findings) = row(&table, &cells, Image::Complete);
+        assert_eq!(value, json!({"id": 1, "n": "a", "x": "\u{fffd}"}));
+        assert_eq!(findings.replaced[0].column, "x");
+        let mut out = b"before".to_vec();
+        let (key, values) = table.write_key(&cells, Image::Complete, &mut out).unwrap();
+        let bytes = out.into();
+        assert_eq!(key.slice(&bytes), "{\"n\":\"a\",\"x\":\"\u{fffd}\"}");
+        assert_eq!(values.slice(&bytes), "\"a\",\"\u{fffd}\"");
+    }
+
+    #[test]
+    fn key_of_one_column_is_routed_by_its_value() {
+        let mut out = Vec::new();
+        let cells = [Cell::Text(b"7"), Cell::Null, Cell::Null];
+        let (key, value) = table(&["id"]).write_key(&cells, Image::Complete, &mut out).unwrap();
+        let bytes = out.into();
+        assert_eq!((key.slice(&bytes), value.slice(&bytes)), ("{\"id\":7}".into(), "7".into()));
+        assert_eq!(table(&[]).write_key(&cells, Image::Complete, &mut Vec::new()), None);
     }
 }

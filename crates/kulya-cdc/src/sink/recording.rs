@@ -1,10 +1,11 @@
 //! Recording of captured changes to a file, and replay from it without the database.
 //!
 //! The file has one JSON object per line, each with one member: `{"table": …}` is a table's schema
-//! ([`RowSchema`]), `{"record": …}` an event (topic, key, value, headers), `{"commit": …}` ends a commit and
-//! holds the position. Lines after the last commit were never committed; opening the file truncates them.
+//! ([`RowSchema`]), `{"record": …}` an event (topic, key, value, headers), `{"history": …}` the source's
+//! history of schemas, `{"commit": …}` ends a commit and holds the position. Lines after the last commit were never committed; opening the file truncates them.
 
-use crate::{CdcError, CdcErrorKind, CdcResult, Position, Record, RowSchema, Sink};
+use crate::batch::{Batch, Destination, Parts, Record, Span};
+use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, RowSchema, Sink};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 enum Line {
     Table(RowSchema),
     Record(RecordLine),
+    History(String),
     Commit(Position),
 }
 
@@ -36,37 +38,56 @@ struct RecordLine {
 }
 
 impl RecordLine {
-    fn new(record: Record) -> serde_json::Result<Self> {
-        let raw = |text: Option<String>| text.map(RawValue::from_string).transpose();
-        let headers = record
-            .headers
-            .into_iter()
-            .map(|(name, text)| Ok((name.into_owned(), RawValue::from_string(text)?)));
+    fn new(record: &Record<'_>) -> serde_json::Result<Self> {
+        let headers = [b"{", record.headers, b"}"].concat();
+        let headers: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&headers)?;
+        let headers = headers.into_iter().map(|(name, value)| Ok((name, to_raw(&value)?)));
         Ok(Self {
-            topic: record.topic,
-            key: raw(record.key)?,
-            value: raw(record.value)?,
+            topic: record.destination.topic.clone(),
+            key: record.key.map(serde_json::from_slice).transpose()?,
+            value: record.value.map(serde_json::from_slice).transpose()?,
             headers: headers.collect::<serde_json::Result<_>>()?,
         })
     }
 
-    fn into_record(self, table: Option<Arc<RowSchema>>) -> Record {
-        let text = |raw: Box<RawValue>| raw.get().to_owned();
-        Record {
-            topic: self.topic,
-            table,
-            key: self.key.map(text),
-            value: self.value.map(text),
-            headers: self.headers.into_iter().map(|(name, raw)| (name.into(), text(raw))).collect(),
+    /// Adds the record to a batch.
+    fn push_to(&self, batch: &mut Batch, destination: &Arc<Destination>) {
+        let mut write = |texts: &[&str]| {
+            let start = batch.buffer().len();
+            texts.iter().for_each(|text| batch.buffer().extend_from_slice(text.as_bytes()));
+            Span::new(start, batch.buffer().len())
+        };
+        let key = self.key.as_ref().map(|key| write(&[key.get()]));
+        let routing_key = self.key.as_ref().map(|key| write(&[&routing_key(key)]));
+        let value = self.value.as_ref().map(|value| write(&[value.get()]));
+        let mut headers = None;
+        for (index, (name, value)) in self.headers.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "," };
+            let part = write(&[separator, &serde_json::Value::from(name.as_str()).to_string(), ":", value.get()]);
+            headers = Some(headers.map_or(part, |first: Span| first.to_end_of(part)));
         }
+        batch.push(destination, Parts { key, routing_key, value, headers });
     }
+}
+
+fn to_raw(value: &serde_json::Value) -> serde_json::Result<Box<RawValue>> {
+    RawValue::from_string(value.to_string())
+}
+
+/// Returns the values of a key, as sources write them.
+fn routing_key(key: &RawValue) -> String {
+    let Ok(columns) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(key.get()) else {
+        return key.get().to_owned();
+    };
+    let values: Vec<String> = columns.values().map(ToString::to_string).collect();
+    values.join(",")
 }
 
 /// A sink that records changes to a file, each commit synced to disk. An existing file is continued.
 pub struct RecordingSink {
     path: PathBuf,
     file: File,
-    position: Option<Position>,
+    checkpoint: Option<Checkpoint>,
     /// The tables by topic whose schemas are in the file.
     tables: HashMap<String, Arc<RowSchema>>,
     /// The tables by topic whose schemas are in the buffer.
@@ -90,7 +111,8 @@ impl RecordingSink {
             .truncate(false)
             .open(&path)
             .map_err(failed)?;
-        let (mut position, mut offset, mut commit_end) = (None, 0, 0);
+        let (mut checkpoint, mut history, mut new_history) = (None, None, None);
+        let (mut offset, mut commit_end) = (0, 0);
         let (mut tables, mut new_tables) = (HashMap::new(), HashMap::new());
         let mut lines = BufReader::new(&file);
         let mut line = String::new();
@@ -98,10 +120,13 @@ impl RecordingSink {
             offset += line.len() as u64;
             match serde_json::from_str(&line) {
                 Ok(Line::Commit(stored)) => {
-                    (position, commit_end) = (Some(stored), offset);
+                    history = new_history.take().or(history);
+                    checkpoint = Some(Checkpoint { position: stored, history: history.clone() });
+                    commit_end = offset;
                     tables.extend(new_tables.drain());
                 }
                 Ok(Line::Table(schema)) => drop(new_tables.insert(schema.topic(), Arc::new(schema))),
+                Ok(Line::History(text)) => new_history = Some(text.into()),
                 Ok(Line::Record(_)) => {}
                 // the incomplete last line of a run that crashed
                 Err(_) if !line.ends_with('\n') => {}
@@ -114,7 +139,7 @@ impl RecordingSink {
             line.clear();
         }
         file.set_len(commit_end).and_then(|()| file.seek(SeekFrom::End(0))).map_err(failed)?;
-        Ok(Self { path, file, position, tables, new_tables: HashMap::new(), buffer: Vec::new() })
+        Ok(Self { path, file, checkpoint, tables, new_tables: HashMap::new(), buffer: Vec::new() })
     }
 
     fn write_line(&mut self, line: &Line) -> CdcResult<()> {
@@ -131,32 +156,39 @@ fn io_error(path: &Path, error: std::io::Error) -> CdcError {
 
 #[async_trait]
 impl Sink for RecordingSink {
-    async fn position(&mut self) -> CdcResult<Option<Position>> {
+    async fn position(&mut self) -> CdcResult<Option<Checkpoint>> {
         self.buffer.clear();
         self.new_tables.clear();
-        Ok(self.position.clone())
+        Ok(self.checkpoint.clone())
     }
 
-    async fn table(&mut self, schema: &Arc<RowSchema>) -> CdcResult<()> {
-        let topic = schema.topic();
-        if self.new_tables.get(&topic).or_else(|| self.tables.get(&topic)) != Some(schema) {
-            self.write_line(&Line::Table(RowSchema::clone(schema)))?;
-            self.new_tables.insert(topic, Arc::clone(schema));
+    async fn stage(&mut self, batch: Batch) -> CdcResult<()> {
+        for schema in batch.destinations().iter().filter_map(|destination| destination.table.as_ref()) {
+            let topic = schema.topic();
+            if self.new_tables.get(&topic).or_else(|| self.tables.get(&topic)) != Some(schema) {
+                self.write_line(&Line::Table(RowSchema::clone(schema)))?;
+                self.new_tables.insert(topic, Arc::clone(schema));
+            }
+        }
+        for record in batch.records() {
+            let line = RecordLine::new(&record).map_err(|e| io_error(&self.path, e.into()))?;
+            self.write_line(&Line::Record(line))?;
         }
         Ok(())
     }
 
-    async fn write(&mut self, record: Record) -> CdcResult<()> {
-        let line = RecordLine::new(record).map_err(|e| io_error(&self.path, e.into()))?;
-        self.write_line(&Line::Record(line))
-    }
-
-    async fn commit(&mut self, position: &Position) -> CdcResult<()> {
-        self.write_line(&Line::Commit(position.clone()))?;
+    async fn commit(&mut self, batch: Batch, checkpoint: &Checkpoint) -> CdcResult<()> {
+        self.stage(batch).await?;
+        if let Some(history) = &checkpoint.history {
+            self.write_line(&Line::History(history.to_string()))?;
+        }
+        self.write_line(&Line::Commit(checkpoint.position.clone()))?;
         let lines = std::mem::take(&mut self.buffer);
         let result = self.file.write_all(&lines).and_then(|()| self.file.sync_data());
         result.map_err(|e| io_error(&self.path, e))?;
-        self.position = Some(position.clone());
+        let earlier = self.checkpoint.take().and_then(|checkpoint| checkpoint.history);
+        let history = checkpoint.history.clone().or(earlier);
+        self.checkpoint = Some(Checkpoint { position: checkpoint.position.clone(), history });
         self.tables.extend(self.new_tables.drain());
         Ok(())
     }
@@ -169,10 +201,10 @@ impl Sink for RecordingSink {
 /// `Source` for a line that cannot be parsed; `Position` when the sink's position is not in the log; the
 /// sink's errors.
 pub async fn replay(log: impl BufRead + Send, sink: &mut dyn Sink) -> CdcResult<u64> {
-    let stored = sink.position().await?;
+    let stored = sink.position().await?.map(|checkpoint| checkpoint.position);
     let mut is_resumed = stored.is_none();
-    let mut tables: HashMap<String, Arc<RowSchema>> = HashMap::new();
-    let (mut pending, mut records) = (Vec::new(), 0);
+    let mut destinations: HashMap<String, Arc<Destination>> = HashMap::new();
+    let (mut batch, mut history, mut records) = (Batch::default(), None, 0);
     for (number, text) in (1..).zip(log.lines()) {
         let invalid = |e: Box<dyn std::error::Error + Send + Sync>| {
             CdcError::new(CdcErrorKind::Source, format!("line {number} of the change log cannot be parsed"))
@@ -180,22 +212,26 @@ pub async fn replay(log: impl BufRead + Send, sink: &mut dyn Sink) -> CdcResult<
         };
         match serde_json::from_str(&text.map_err(|e| invalid(e.into()))?).map_err(|e| invalid(e.into()))? {
             Line::Table(schema) => {
-                let schema = Arc::new(schema);
-                sink.table(&schema).await?;
-                tables.insert(schema.topic(), schema);
+                let destination = Arc::new(Destination::of_table(Arc::new(schema)));
+                batch.declare(&destination);
+                destinations.insert(destination.topic.clone(), destination);
             }
-            Line::Record(line) => pending.push(line),
-            Line::Commit(position) if is_resumed => {
-                for line in pending.drain(..) {
-                    let table = tables.get(&line.topic).cloned();
-                    records += u64::from(line.value.is_some());
-                    sink.write(line.into_record(table)).await?;
-                }
-                sink.commit(&position).await?;
+            Line::Record(line) => {
+                let topic = destinations.entry(line.topic.clone());
+                let new = || Arc::new(Destination::of_topic(line.topic.clone()));
+                let destination = topic.or_insert_with(new);
+                line.push_to(&mut batch, destination);
             }
+            Line::History(text) => history = Some(text.into()),
             Line::Commit(position) => {
-                pending.clear();
-                is_resumed = stored.as_ref() == Some(&position);
+                let batch = std::mem::take(&mut batch);
+                if is_resumed {
+                    records += batch.events();
+                    sink.commit(batch, &Checkpoint { position, history: history.take() }).await?;
+                } else {
+                    is_resumed = stored.as_ref() == Some(&position);
+                    history = None;
+                }
             }
         }
     }
@@ -216,7 +252,6 @@ mod tests {
     use kulya_store::clock::ManualClock;
     use kulya_store::memory::MemoryStore;
     use kulya_store::{StreamId, bounded_read};
-    use std::collections::BTreeMap;
 
     fn schema() -> Arc<RowSchema> {
         let id = ColumnDescription {
@@ -232,36 +267,36 @@ mod tests {
         Arc::new(RowSchema { prefix, schema, table, columns: vec![id], key: vec!["id".into()] })
     }
 
-    fn record(id: u32) -> Record {
-        Record {
-            topic: "p.public.t".into(),
-            table: Some(schema()),
-            key: Some(format!("{{\"id\":{id}}}")),
-            value: Some(format!("{{\"op\":\"c\", \"n\":1.10,\"id\":{id}}}")),
-            headers: vec![("h".into(), "{}".into())],
-        }
+    fn value(id: u32) -> String {
+        format!("{{\"op\":\"c\", \"n\":1.10,\"id\":{id}}}")
     }
 
-    fn position(lsn: u64) -> Position {
-        let (system, database, slot) = ("1".into(), "d".into(), "s".into());
-        Position {
-            system,
-            database,
-            slot,
-            lsn,
-            message_lsn: 0,
-            snapshot: None,
-            table_snapshots: BTreeMap::new(),
-            coverage: None,
-        }
-    }
-
-    async fn commit(sink: &mut RecordingSink, ids: std::ops::Range<u32>, lsn: u64) {
-        sink.table(&schema()).await.unwrap();
+    fn batch(ids: std::ops::Range<u32>) -> Batch {
+        let destination = Arc::new(Destination::of_table(schema()));
+        let mut batch = Batch::default();
         for id in ids {
-            sink.write(record(id)).await.unwrap();
+            let line = RecordLine {
+                topic: "p.public.t".into(),
+                key: Some(RawValue::from_string(format!("{{\"id\":{id}}}")).unwrap()),
+                value: Some(RawValue::from_string(value(id)).unwrap()),
+                headers: vec![("h".into(), RawValue::from_string("{}".into()).unwrap()); 2],
+            };
+            line.push_to(&mut batch, &destination);
         }
-        sink.commit(&position(lsn)).await.unwrap();
+        batch
+    }
+
+    fn checkpoint(lsn: u64) -> Checkpoint {
+        let text = format!(r#"{{"system":"1","database":"d","slot":"s","lsn":{lsn}}}"#);
+        serde_json::from_str::<Position>(&text).unwrap().into()
+    }
+
+    #[test]
+    fn records_keep_their_headers_and_keys() {
+        let batch = batch(7..8);
+        let record = batch.records().next().unwrap();
+        assert_eq!(record.headers, br#""h":{},"h":{}"#);
+        assert_eq!((record.key, record.routing_key), (Some(&br#"{"id":7}"#[..]), Some(&b"7"[..])));
     }
 
     async fn backends() -> (MemoryStore, Registry) {
@@ -286,8 +321,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let mut sink = RecordingSink::open(&path).unwrap();
-        commit(&mut sink, 0..3, 10).await;
-        sink.write(record(99)).await.unwrap();
+        sink.commit(batch(0..3), &checkpoint(10)).await.unwrap();
+        sink.stage(batch(99..100)).await.unwrap();
         drop(sink);
         // a second run continues after the last commit
         OpenOptions::new()
@@ -297,9 +332,11 @@ mod tests {
             .write_all(b"{\"record\":{\"topic\":\"p.pub")
             .unwrap();
         let mut sink = RecordingSink::open(&path).unwrap();
-        assert_eq!(sink.position().await.unwrap(), Some(position(10)));
+        assert_eq!(sink.position().await.unwrap(), Some(checkpoint(10)));
         let half = std::fs::read_to_string(&path).unwrap();
-        commit(&mut sink, 3..5, 20).await;
+        let history = Checkpoint { history: Some("h".into()), ..checkpoint(20) };
+        sink.commit(batch(3..5), &history).await.unwrap();
+        assert_eq!(RecordingSink::open(&path).unwrap().position().await.unwrap(), Some(history));
         let whole = std::fs::read_to_string(&path).unwrap();
         assert!(whole.starts_with(&half) && !whole.contains("99"));
         assert_eq!(whole.matches("\"table\":{").count(), 1, "{whole}");
@@ -311,14 +348,14 @@ mod tests {
         let events = bounded_read(&store, &StreamId::new("s", "t").unwrap()).await.unwrap();
         let mut events: Vec<_> = events.into_iter().map(|(_, event)| event).collect();
         events.sort();
-        let expected: Vec<_> = (0..5).map(|id| record(id).value.unwrap()).collect();
+        let expected: Vec<_> = (0..5).map(value).collect();
         assert_eq!(events, expected, "values are replayed byte for byte");
     }
 
     #[tokio::test]
     async fn a_log_of_another_store_is_rejected() {
         let (store, registry) = backends().await;
-        let commit = |lsn| serde_json::to_string(&Line::Commit(position(lsn))).unwrap();
+        let commit = |lsn| serde_json::to_string(&Line::Commit(checkpoint(lsn).position)).unwrap();
         replay_text(&commit(1), &store, &registry).await.unwrap();
         let other = replay_text(&commit(2), &store, &registry).await.unwrap_err();
         assert_eq!(other.kind(), CdcErrorKind::Position);

@@ -1,6 +1,6 @@
 //! Records of events that a stream cannot take.
 
-use crate::Record;
+use crate::batch::Destination;
 use kulya_store::framing::MAX_EVENT_BYTES;
 use serde_json::json;
 
@@ -8,19 +8,14 @@ use serde_json::json;
 const MAX_KEY_BYTES: usize = 64 << 10;
 
 /// Returns the record for the dead-letter topic of a capture, in place of an event of `bytes` bytes.
-pub(super) fn record(name: &str, event: &Record, bytes: usize) -> Record {
+pub(super) fn record(destination: &Destination, key: Option<&[u8]>, bytes: usize) -> String {
+    let key = key.filter(|key| key.len() <= MAX_KEY_BYTES).map(String::from_utf8_lossy);
     let value = json!({
-        "topic": event.topic,
-        "table": event.table.as_ref().map(|schema| schema.qualified_name()),
-        "key": event.key.as_ref().filter(|key| key.len() <= MAX_KEY_BYTES),
+        "topic": destination.topic,
+        "table": destination.table.as_ref().map(|schema| schema.qualified_name()),
+        "key": key,
         "bytes": bytes,
         "reason": format!("the event has {bytes} bytes, a stream's maximum is {MAX_EVENT_BYTES}"),
     });
-    Record {
-        topic: format!("{name}.dead-letter"),
-        table: None,
-        key: None,
-        value: Some(value.to_string()),
-        headers: Vec::new(),
-    }
+    value.to_string()
 }

@@ -1,0 +1,221 @@
+//! A batch of records in the order of the log: one buffer with their bytes, and where each of them is.
+//! Sources write values straight into the buffer, and sinks take slices of it.
+
+use crate::RowSchema;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// The destination of records: a topic, which is a table's or one of the capture itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Destination {
+    /// Debezium's topic name: `prefix.schema.table`, invalid characters replaced by `_`.
+    pub topic: String,
+    /// The table in its current version; `None` for transaction boundaries, messages and heartbeats.
+    pub table: Option<Arc<RowSchema>>,
+}
+
+impl Destination {
+    /// Returns the destination of a table's records.
+    pub fn of_table(schema: Arc<RowSchema>) -> Self {
+        Self { topic: schema.topic(), table: Some(schema) }
+    }
+
+    /// Returns the destination of a topic that is no table's.
+    pub fn of_topic(topic: impl Into<String>) -> Self {
+        Self { topic: topic.into(), table: None }
+    }
+}
+
+/// A record as a batch has it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Record<'a> {
+    /// The topic and the table.
+    pub destination: &'a Arc<Destination>,
+    /// The primary key as JSON; `None` for tables without one.
+    pub key: Option<&'a [u8]>,
+    /// The key's values without names, by which events of one row keep their order when the table changes;
+    /// `None` without a key.
+    pub routing_key: Option<&'a [u8]>,
+    /// The envelope; `None` for a tombstone, which follows a delete.
+    pub value: Option<&'a [u8]>,
+    /// Debezium's headers as members of a JSON object, without its braces; empty without headers.
+    pub headers: &'a [u8],
+}
+
+/// A part of the buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    start: usize,
+    end: usize,
+}
+
+impl Span {
+    pub(crate) fn new(start: usize, end: usize) -> Self {
+        Self { start, end }
+    }
+
+    /// Returns the part from the start of this one to the end of a later one.
+    pub(crate) fn to_end_of(self, later: Self) -> Self {
+        Self { start: self.start, end: later.end }
+    }
+
+    fn of(self, bytes: &[u8]) -> &[u8] {
+        bytes.get(self.start..self.end).unwrap_or_default()
+    }
+
+    pub(crate) fn slice(self, bytes: &Bytes) -> Bytes {
+        if self.end <= bytes.len() { bytes.slice(self.start..self.end) } else { Bytes::new() }
+    }
+
+    pub(crate) fn length(self) -> usize {
+        self.end.saturating_sub(self.start)
+    }
+}
+
+/// Where a record's parts are in the buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Parts {
+    pub(crate) key: Option<Span>,
+    pub(crate) routing_key: Option<Span>,
+    pub(crate) value: Option<Span>,
+    pub(crate) headers: Option<Span>,
+}
+
+/// A record of a batch that was taken apart.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry {
+    /// The index of the destination.
+    pub(crate) destination: usize,
+    pub(crate) parts: Parts,
+}
+
+/// Records in the order of the log.
+#[derive(Debug, Default)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    entries: Vec<Entry>,
+    destinations: Vec<Arc<Destination>>,
+    /// The number of records with a value.
+    events: u64,
+}
+
+impl Batch {
+    /// Returns the records, tombstones included.
+    pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
+        self.entries.iter().map(|entry| self.record(entry))
+    }
+
+    /// Returns the destinations of the records, and of tables that have been declared without a record. A
+    /// table whose schema has changed is a further destination.
+    pub fn destinations(&self) -> &[Arc<Destination>] {
+        &self.destinations
+    }
+
+    /// Returns the number of records with a value.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Returns the memory that the batch takes, in bytes.
+    pub fn size(&self) -> usize {
+        self.bytes.len() + self.entries.len() * size_of::<Entry>()
+    }
+
+    /// Returns whether the batch has neither records nor declared tables.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.destinations.is_empty()
+    }
+
+    fn record<'a>(&'a self, entry: &Entry) -> Record<'a> {
+        let part = |span: Option<Span>| span.map(|span| span.of(&self.bytes));
+        let Parts { key, routing_key, value, headers } = entry.parts;
+        Record {
+            // an entry's destination is one of the list
+            destination: &self.destinations[entry.destination],
+            key: part(key),
+            routing_key: part(routing_key),
+            value: part(value),
+            headers: part(headers).unwrap_or_default(),
+        }
+    }
+
+    /// Returns the buffer, at whose end a record's parts are written before [`push`](Self::push).
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Adds a record whose parts have been written to the buffer.
+    pub(crate) fn push(&mut self, destination: &Arc<Destination>, parts: Parts) {
+        let destination = self.declare(destination);
+        self.events += u64::from(parts.value.is_some());
+        self.entries.push(Entry { destination, parts });
+    }
+
+    /// Adds a record by copies of its parts.
+    pub(crate) fn push_copy(
+        &mut self,
+        destination: &Arc<Destination>,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+    ) {
+        let mut copy = |part: Option<&[u8]>| {
+            part.map(|part| {
+                let start = self.bytes.len();
+                self.bytes.extend_from_slice(part);
+                Span::new(start, self.bytes.len())
+            })
+        };
+        let (key, value) = (copy(key), copy(value));
+        self.push(destination, Parts { key, routing_key: key, value, headers: None });
+    }
+
+    /// Adds a destination, if the batch does not have it; returns its index.
+    pub(crate) fn declare(&mut self, destination: &Arc<Destination>) -> usize {
+        // rows of one table mostly follow one another
+        if let Some(last) = self.entries.last()
+            && self.destinations.get(last.destination).is_some_and(|found| Arc::ptr_eq(found, destination))
+        {
+            return last.destination;
+        }
+        let found = self.destinations.iter().position(|found| Arc::ptr_eq(found, destination));
+        found.unwrap_or_else(|| {
+            self.destinations.push(Arc::clone(destination));
+            self.destinations.len() - 1
+        })
+    }
+
+    /// Removes the newest record's bytes from `start` on. What is pushed must not refer to them.
+    pub(crate) fn truncate_buffer(&mut self, start: usize) {
+        self.bytes.truncate(start);
+    }
+
+    /// Takes the batch apart.
+    pub(crate) fn into_parts(self) -> (Bytes, Vec<Entry>, Vec<Arc<Destination>>) {
+        (self.bytes.into(), self.entries, self.destinations)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_slices_of_one_buffer() {
+        let (a, b) = (Arc::new(Destination::of_topic("a")), Arc::new(Destination::of_topic("b")));
+        let mut batch = Batch::default();
+        batch.buffer().extend_from_slice(b"{\"id\":1}value");
+        let (key, id) = (Span::new(0, 8), Span::new(6, 7));
+        let parts = Parts { key: Some(key), routing_key: Some(id), value: Some(Span::new(8, 13)), headers: None };
+        batch.push(&a, parts);
+        batch.push(&a, Parts { value: None, ..parts });
+        batch.push_copy(&b, None, Some(b"x"));
+        batch.declare(&a);
+        let records: Vec<_> = batch.records().collect();
+        assert_eq!(records[0].value, Some(&b"value"[..]));
+        assert_eq!((records[0].key, records[0].routing_key), (Some(&b"{\"id\":1}"[..]), Some(&b"1"[..])));
+        assert_eq!((records[1].value, records[2].value), (None, Some(&b"x"[..])));
+        assert_eq!((batch.events(), batch.destinations().len()), (2, 2));
+        let (bytes, entries, _) = batch.into_parts();
+        assert_eq!(entries[0].parts.value.unwrap().slice(&bytes), &b"value"[..]);
+    }
+}

@@ -1,0 +1,145 @@
+//! The way from a source to the sink: batches that are handed over while the next one is filled.
+//!
+//! A source fills a batch with whole transactions, and hands it over with the position after them. While the
+//! sink stores it, the source fills the next one; batches grow as long as the sink is busy, so that many
+//! small transactions share a commit when they arrive faster than they are stored.
+
+use crate::{Batch, CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, Progress, Sink};
+use kulya_store::clock::Clock;
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+/// The size at which a batch is handed over even if the sink is busy, in bytes.
+const MAX_BATCH_BYTES: usize = 2 << 20;
+
+/// A batch on its way to the sink.
+pub(crate) struct Delivery {
+    batch: Batch,
+    /// The position after the batch; `None` within a transaction.
+    checkpoint: Option<Checkpoint>,
+}
+
+/// The source's end.
+pub(crate) struct Output<'a> {
+    pub(crate) batch: Batch,
+    /// The clock for the events' processing time.
+    pub(crate) clock: &'a dyn Clock,
+    pub(crate) on_progress: &'a (dyn Fn(Progress) + Send + Sync),
+    pub(crate) cancel: &'a CancellationToken,
+    deliveries: mpsc::Sender<Delivery>,
+    /// The number of commits that were handed over.
+    committed: u64,
+    /// The number of commits that are stored.
+    stored: watch::Receiver<u64>,
+}
+
+/// The sink's end.
+pub(crate) struct Input {
+    deliveries: mpsc::Receiver<Delivery>,
+    stored: watch::Sender<u64>,
+}
+
+/// Connects a source and a sink.
+pub(crate) fn connect<'a>(
+    clock: &'a Arc<dyn Clock>,
+    on_progress: &'a (dyn Fn(Progress) + Send + Sync),
+    cancel: &'a CancellationToken,
+) -> (Output<'a>, Input) {
+    let (sender, deliveries) = mpsc::channel(1);
+    let (stored_sender, stored) = watch::channel(0);
+    let output = Output {
+        batch: Batch::default(),
+        clock: &**clock,
+        on_progress,
+        cancel,
+        deliveries: sender,
+        committed: 0,
+        stored,
+    };
+    (output, Input { deliveries, stored: stored_sender })
+}
+
+impl Output<'_> {
+    /// Returns whether the batch has its largest size: it must be handed over.
+    pub(crate) fn is_full(&self) -> bool {
+        self.batch.size() >= MAX_BATCH_BYTES
+    }
+
+    /// Returns whether everything that was handed over is stored.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.stored() == self.committed
+    }
+
+    /// Returns the number of commits that are stored.
+    pub(crate) fn stored(&self) -> u64 {
+        *self.stored.borrow()
+    }
+
+    /// Waits until a further commit is stored. Cancel-safe.
+    pub(crate) async fn stored_more(&mut self) {
+        if self.stored.changed().await.is_err() {
+            // the sink has failed: the engine ends the source
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Waits until everything that was handed over is stored.
+    pub(crate) async fn flush(&mut self) {
+        while !self.is_idle() {
+            self.stored_more().await;
+        }
+    }
+
+    /// Hands over the batch as a part of a transaction that has not ended.
+    ///
+    /// # Errors
+    /// `Unreachable` when the sink has failed; the engine has its error.
+    pub(crate) async fn stage(&mut self) -> CdcResult<()> {
+        self.deliver(None).await
+    }
+
+    /// Hands over the batch with the position after it. Returns the number of the commit, from 1.
+    ///
+    /// # Errors
+    /// As [`stage`](Self::stage).
+    pub(crate) async fn commit(&mut self, checkpoint: Checkpoint) -> CdcResult<u64> {
+        self.deliver(Some(checkpoint)).await?;
+        self.committed += 1;
+        Ok(self.committed)
+    }
+
+    async fn deliver(&mut self, checkpoint: Option<Checkpoint>) -> CdcResult<()> {
+        let batch = std::mem::take(&mut self.batch);
+        let sent = self.deliveries.send(Delivery { batch, checkpoint }).await;
+        // the sink shares the source's task
+        tokio::task::yield_now().await;
+        sent.map_err(|_| CdcError::new(CdcErrorKind::Unreachable, "the destination has failed"))
+    }
+}
+
+impl Input {
+    /// Gives everything that arrives to the sink, until the source ends.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub(crate) async fn write_to(
+        mut self,
+        sink: &mut dyn Sink,
+        on_progress: &(dyn Fn(Progress) + Send + Sync),
+    ) -> CdcResult<()> {
+        let mut staged = 0;
+        while let Some(Delivery { batch, checkpoint }) = self.deliveries.recv().await {
+            staged += batch.events();
+            let Some(checkpoint) = checkpoint else {
+                sink.stage(batch).await?;
+                continue;
+            };
+            sink.commit(batch, &checkpoint).await?;
+            self.stored.send_modify(|stored| *stored += 1);
+            let position: &Position = &checkpoint.position;
+            on_progress(Progress::Stored { records: std::mem::take(&mut staged), position: position.to_string() });
+        }
+        Ok(())
+    }
+}

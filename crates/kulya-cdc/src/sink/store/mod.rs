@@ -1,0 +1,290 @@
+//! A sink that writes to a stream store ([`StoreSink`]): one stream and one registry group per table, and the
+//! position in a table of the store.
+
+mod dead_letter;
+mod history;
+mod names;
+mod streams;
+
+pub(crate) use names::sanitize_name;
+
+use crate::batch::{Batch, Destination, Entry};
+use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Sink};
+use async_trait::async_trait;
+use bytes::Bytes;
+use kulya_registry_api::SchemaRegistry;
+use kulya_store::framing::MAX_EVENT_BYTES;
+use kulya_store::{
+    Append, Commit, Condition, Scope, StreamId, StreamStore, TableChange, TableId, Transaction, Version,
+};
+use std::sync::Arc;
+use streams::Streams;
+
+/// The maximum size of a commit in memory, in bytes; a larger one is staged in a transaction of the store.
+const STAGE_BYTES: usize = 4 << 20;
+
+/// The settings of a [`StoreSink`].
+#[derive(Debug, Clone)]
+pub struct StoreSettings {
+    /// The connector's name, under which the position is stored.
+    pub name: String,
+    /// The scope of the streams.
+    pub scope: String,
+    /// The template of stream names, with `{prefix}`, `{schema}` and `{table}`; invalid characters become
+    /// `-`.
+    pub stream_template: String,
+    /// The number of segments of a new stream.
+    pub segments: u32,
+}
+
+/// A sink that writes each table's records to its own stream, in order per key. Tombstones, which have no
+/// value, are skipped.
+pub struct StoreSink {
+    store: Arc<dyn StreamStore>,
+    name: String,
+    streams: Streams,
+    positions: TableId,
+    version: Option<Version>,
+    /// The number of entries of the stored history.
+    history_entries: usize,
+    transaction: Option<Box<dyn Transaction>>,
+    /// The topic of records in place of events that are too large.
+    dead_letters: Arc<Destination>,
+}
+
+impl StoreSink {
+    /// Creates the scope and the table of positions, if they do not exist.
+    ///
+    /// # Errors
+    /// `Store` for an invalid scope name or when the store fails; `Unreachable`.
+    pub async fn new(
+        store: impl Into<Arc<dyn StreamStore>>,
+        registry: impl Into<Arc<dyn SchemaRegistry>>,
+        settings: StoreSettings,
+    ) -> CdcResult<Self> {
+        let store = store.into();
+        let scope = Scope::new(&settings.scope)?;
+        store.create_scope(&scope).await?;
+        store.create_scope(&Scope::system("_kulya")).await?;
+        let positions = TableId::system("_kulya", "cdc")?;
+        store.create_table(&positions).await?;
+        let name = settings.name.clone();
+        let dead_letters = Arc::new(Destination::of_topic(format!("{name}.dead-letter")));
+        let streams = Streams::new(Arc::clone(&store), registry.into(), settings, scope);
+        Ok(Self {
+            store,
+            name,
+            streams,
+            positions,
+            version: None,
+            history_entries: 0,
+            transaction: None,
+            dead_letters,
+        })
+    }
+
+    /// Converts a batch to appends. The events are slices of the batch's buffer.
+    async fn appends(&mut self, batch: Batch) -> CdcResult<Vec<Append>> {
+        let (bytes, entries, destinations) = batch.into_parts();
+        let mut streams: Vec<StreamId> = Vec::with_capacity(destinations.len());
+        for destination in &destinations {
+            streams.push(self.streams.stream(destination).await?);
+        }
+        let mut appends = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let Some(value) = entry.parts.value else { continue };
+            // an entry's destination is one of the batch
+            let destination = &destinations[entry.destination];
+            if value.length() > MAX_EVENT_BYTES {
+                appends.push(self.dead_letter(destination, &entry, &bytes).await?);
+            } else {
+                let stream = &streams[entry.destination];
+                let routing_key = routing_key(destination, &entry, &bytes);
+                appends.push(Append::keyed(stream, routing_key, value.slice(&bytes)));
+            }
+        }
+        Ok(appends)
+    }
+
+    async fn dead_letter(
+        &mut self,
+        destination: &Destination,
+        entry: &Entry,
+        bytes: &Bytes,
+    ) -> CdcResult<Append> {
+        let key = entry.parts.key.map(|key| key.slice(bytes));
+        let size = entry.parts.value.map_or(0, |value| value.length());
+        let record = dead_letter::record(destination, key.as_deref(), size);
+        tracing::error!(
+            record,
+            "an event is larger than a stream takes: a record of it is in the dead-letter stream"
+        );
+        let topic = Arc::clone(&self.dead_letters);
+        let stream = self.streams.stream(&topic).await?;
+        Ok(Append::keyed(&stream, topic.topic.clone(), record))
+    }
+
+    async fn stage_appends(&mut self, appends: Vec<Append>) -> CdcResult<()> {
+        let transaction = match &mut self.transaction {
+            Some(transaction) => transaction,
+            none => none.insert(self.store.begin().await?),
+        };
+        Ok(transaction.stage(appends).await?)
+    }
+
+    /// Returns the changes of the table of positions.
+    fn changes(&self, checkpoint: &Checkpoint) -> Vec<TableChange> {
+        let condition = self.version.map_or(Condition::Absent, Condition::At);
+        let value = serde_json::to_vec(&checkpoint.position).expect("a position serializes without errors");
+        let mut changes = vec![TableChange::put(&self.positions, self.name.clone(), condition, value)];
+        if let Some(history) = &checkpoint.history {
+            changes.extend(history::changes(&self.positions, &self.name, history, self.history_entries));
+        }
+        changes
+    }
+}
+
+/// Returns the key by which events keep their order: that of the row, or the topic for all events of a table
+/// without a key.
+fn routing_key(destination: &Destination, entry: &Entry, bytes: &Bytes) -> String {
+    match entry.parts.routing_key {
+        Some(key) => String::from_utf8_lossy(&key.slice(bytes)).into_owned(),
+        None => destination.topic.clone(),
+    }
+}
+
+#[async_trait]
+impl Sink for StoreSink {
+    async fn position(&mut self) -> CdcResult<Option<Checkpoint>> {
+        self.transaction = None;
+        let Some(entry) = self.store.get(&self.positions, self.name.as_bytes()).await? else {
+            self.version = None;
+            return Ok(None);
+        };
+        self.version = Some(entry.version);
+        let position = serde_json::from_slice(&entry.value).map_err(|e| {
+            let what = format!("the stored position of {} cannot be parsed", self.name);
+            CdcError::new(CdcErrorKind::Position, what).because(e)
+        })?;
+        let (history, entries) = history::read(&*self.store, &self.positions, &self.name).await?;
+        self.history_entries = entries;
+        Ok(Some(Checkpoint { position, history }))
+    }
+
+    async fn stage(&mut self, batch: Batch) -> CdcResult<()> {
+        let appends = self.appends(batch).await?;
+        self.stage_appends(appends).await
+    }
+
+    async fn commit(&mut self, batch: Batch, checkpoint: &Checkpoint) -> CdcResult<()> {
+        let is_large = batch.size() > STAGE_BYTES;
+        let appends = self.appends(batch).await?;
+        let changes = self.changes(checkpoint);
+        let committed = if is_large || self.transaction.is_some() {
+            self.stage_appends(appends).await?;
+            let transaction = self.transaction.take().expect("the transaction was set above");
+            transaction.commit(changes).await?
+        } else {
+            self.store.commit(Commit { appends, changes, ..Commit::default() }).await?
+        };
+        self.version = committed.versions.first().copied();
+        if let Some(history) = &checkpoint.history {
+            self.history_entries = history::entries(history);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Position, RowSchema};
+    use kulya_registry::Registry;
+    use kulya_store::clock::SystemClock;
+    use kulya_store::memory::MemoryStore;
+
+    fn schema(schema: &str, table: &str) -> Arc<RowSchema> {
+        let (prefix, columns, key) = ("p".into(), Vec::new(), Vec::new());
+        Arc::new(RowSchema { prefix, schema: schema.into(), table: table.into(), columns, key })
+    }
+
+    fn destination(schema: &str, table: &str) -> Arc<Destination> {
+        Arc::new(Destination::of_table(self::schema(schema, table)))
+    }
+
+    async fn sink(store: &MemoryStore, name: &str) -> StoreSink {
+        let registry = Registry::new(store.clone(), SystemClock).unwrap();
+        let settings = StoreSettings {
+            name: name.into(),
+            scope: "scope".into(),
+            stream_template: "{table}".into(),
+            segments: 1,
+        };
+        let mut sink = StoreSink::new(store.clone(), registry, settings).await.unwrap();
+        assert_eq!(sink.position().await.unwrap(), None);
+        sink
+    }
+
+    fn checkpoint() -> Checkpoint {
+        let text = r#"{"system":"1","database":"d","slot":"s","lsn":1}"#;
+        serde_json::from_str::<Position>(text).unwrap().into()
+    }
+
+    #[tokio::test]
+    async fn tables_never_share_a_stream() {
+        let store = MemoryStore::new();
+        let tables = [("s", "日本"), ("s", "中国"), ("s.a", "b"), ("s", "a.b")];
+        let tables = tables.map(|(schema, table)| destination(schema, table));
+        let expected = ["--", "--.2", "b", "a.b"];
+        for round in ["first", "after a restart, in another order"] {
+            let mut sink = sink(&store, "one").await;
+            for table in tables.iter().rev().filter(|_| round != "first") {
+                sink.streams.stream(table).await.unwrap();
+            }
+            for (table, name) in tables.iter().zip(expected) {
+                assert_eq!(sink.streams.stream(table).await.unwrap().name.as_str(), name, "{round}");
+            }
+        }
+        // of another database
+        let mut other = sink(&store, "two").await;
+        assert_eq!(other.streams.stream(&tables[2]).await.unwrap().name.as_str(), "b.2");
+        let topic = Arc::new(Destination::of_topic("b"));
+        assert_eq!(other.streams.stream(&topic).await.unwrap().name.as_str(), "b.3");
+    }
+
+    #[tokio::test]
+    async fn event_that_is_too_large_goes_to_the_dead_letter_stream() {
+        let store = MemoryStore::new();
+        let mut sink = sink(&store, "shop").await;
+        let table = destination("s", "t");
+        let mut batch = Batch::default();
+        let large = vec![b'x'; MAX_EVENT_BYTES + 1];
+        batch.push_copy(&table, Some(br#"{"id":1}"#), Some(&large));
+        batch.push_copy(&table, Some(br#"{"id":1}"#), Some(b"small"));
+        sink.commit(batch, &checkpoint()).await.unwrap();
+        let read = async |name: &str| {
+            let stream = StreamId::new("scope", name).unwrap();
+            let events = kulya_store::bounded_read(&store, &stream).await.unwrap();
+            events.iter().map(|(_, event)| String::from_utf8_lossy(event).into_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(read("t").await, ["small"]);
+        let letters = read("shop.dead-letter").await;
+        assert!(letters.len() == 1 && letters[0].contains(r#""table":"s.t""#), "{letters:?}");
+        assert!(
+            letters[0].contains(r#""key":"{\"id\":1}""#) && letters[0].contains("8388609"),
+            "{letters:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn checkpoint_is_stored_with_its_history() {
+        let store = MemoryStore::new();
+        let mut sink = sink(&store, "shop").await;
+        let history = Checkpoint { history: Some("tables".into()), ..checkpoint() };
+        sink.commit(Batch::default(), &history).await.unwrap();
+        assert_eq!(sink.position().await.unwrap(), Some(history.clone()));
+        // the history stays until it changes
+        sink.commit(Batch::default(), &checkpoint()).await.unwrap();
+        assert_eq!(sink.position().await.unwrap(), Some(history));
+    }
+}

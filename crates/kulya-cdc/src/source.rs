@@ -1,0 +1,46 @@
+//! The contract of a source: a database whose log is captured.
+
+use crate::output::Output;
+use crate::{CdcResult, Checkpoint, StopCondition};
+use async_trait::async_trait;
+
+/// A database. The engine connects to it again after each failure.
+#[async_trait]
+pub(crate) trait Source: Send + Sync {
+    type Connection: SourceConnection;
+
+    /// Connects and checks what capture needs: the server's settings, privileges, the log.
+    ///
+    /// # Errors
+    /// `Unreachable`, `Busy`; `Configuration` with the statement that mends it.
+    async fn connect(&self) -> CdcResult<Self::Connection>;
+}
+
+/// A connected database.
+#[async_trait]
+pub(crate) trait SourceConnection: Send {
+    /// Checks that a stored position is valid in this database's log.
+    ///
+    /// # Errors
+    /// `Position` when it is not: changes would be missing.
+    async fn validate(&mut self, stored: &Checkpoint) -> CdcResult<()>;
+
+    /// Reads the rows that no commit has yet, and hands them over with a position: all captured tables
+    /// without a stored position, else tables that are captured newly. Returns the position from which the log is streamed.
+    ///
+    /// # Errors
+    /// As [`Source::connect`].
+    async fn snapshot(&mut self, stored: Option<Checkpoint>, output: &mut Output<'_>) -> CdcResult<Checkpoint>;
+
+    /// Streams the log until the condition, or until it is cancelled. Records of a transaction that has not
+    /// ended are not committed; the next run reads them again.
+    ///
+    /// # Errors
+    /// As [`Source::connect`].
+    async fn stream(
+        &mut self,
+        start: Checkpoint,
+        stop_condition: StopCondition,
+        output: &mut Output<'_>,
+    ) -> CdcResult<()>;
+}
