@@ -1,9 +1,14 @@
 //! Debezium's event format, shared by all sources: the schemas of rows, the modes by which values are
-//! represented, and the JSON of values.
+//! represented, the JSON of values, and what surrounds the rows: topics, envelopes, transaction metadata.
 
+pub mod connector;
+pub mod envelope;
+pub mod format;
 pub(crate) mod json;
 pub(crate) mod modes;
 mod row_schema;
+pub mod topic;
+pub mod transaction;
 
 pub use modes::{
     BigintUnsignedMode, BinaryMode, Compatibility, DecimalMode, HstoreMode, IntervalMode, TimePrecision,

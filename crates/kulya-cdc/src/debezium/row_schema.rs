@@ -1,5 +1,6 @@
 //! The schema of a table's rows in Kafka Connect's terms, and its JSON schema for a registry.
 
+use super::topic::table_topic;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
@@ -74,9 +75,7 @@ impl ColumnDescription {
 impl RowSchema {
     /// Returns Debezium's topic name: `prefix.schema.table`, invalid characters replaced by `_`.
     pub fn topic(&self) -> String {
-        let name = format!("{}.{}.{}", self.prefix, self.schema, self.table);
-        let is_valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        name.chars().map(|c| if is_valid(c) { c } else { '_' }).collect()
+        table_topic(&self.prefix, &self.schema, &self.table)
     }
 
     /// Returns `schema.table`, as written in table patterns.
