@@ -59,7 +59,11 @@ impl Span {
         Self { start: self.start, end: later.end }
     }
 
-    fn of(self, bytes: &[u8]) -> &[u8] {
+    pub(crate) fn range(self) -> std::ops::Range<usize> {
+        self.start..self.end
+    }
+
+    pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
         bytes.get(self.start..self.end).unwrap_or_default()
     }
 
@@ -87,6 +91,14 @@ pub(crate) struct Entry {
     /// The index of the destination.
     pub(crate) destination: usize,
     pub(crate) parts: Parts,
+}
+
+/// The content of a batch at a moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    bytes: usize,
+    entries: usize,
+    events: u64,
 }
 
 /// Records in the order of the log.
@@ -184,9 +196,16 @@ impl Batch {
         })
     }
 
-    /// Removes the newest record's bytes from `start` on. What is pushed must not refer to them.
-    pub(crate) fn truncate_buffer(&mut self, start: usize) {
-        self.bytes.truncate(start);
+    /// Returns what the batch has now, to go back to.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { bytes: self.bytes.len(), entries: self.entries.len(), events: self.events }
+    }
+
+    /// Removes what was written since the mark. Declared destinations stay.
+    pub(crate) fn go_back_to(&mut self, mark: Mark) {
+        self.bytes.truncate(mark.bytes);
+        self.entries.truncate(mark.entries);
+        self.events = mark.events;
     }
 
     /// Takes the batch apart.
@@ -205,7 +224,8 @@ mod tests {
         let mut batch = Batch::default();
         batch.buffer().extend_from_slice(b"{\"id\":1}value");
         let (key, id) = (Span::new(0, 8), Span::new(6, 7));
-        let parts = Parts { key: Some(key), routing_key: Some(id), value: Some(Span::new(8, 13)), headers: None };
+        let parts =
+            Parts { key: Some(key), routing_key: Some(id), value: Some(Span::new(8, 13)), headers: None };
         batch.push(&a, parts);
         batch.push(&a, Parts { value: None, ..parts });
         batch.push_copy(&b, None, Some(b"x"));

@@ -1,13 +1,14 @@
 //! A capture, configured by a builder: [`Capture`].
 
-use crate::{CdcResult, PostgresSettings, Progress, RunContext, Sink, StopCondition, StoreSink, postgres};
+use crate::postgres::PostgresSource;
+use crate::{CdcResult, PostgresSettings, Progress, RunContext, Sink, StopCondition, StoreSink, engine};
 use kulya_registry_api::SchemaRegistry;
 use kulya_store::StreamStore;
 use kulya_store::clock::{Clock, SystemClock};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// The capture of one PostgreSQL database: [`postgres::run`] with its settings and defaults.
+/// The capture of one PostgreSQL database: [`run`] with its settings and defaults.
 ///
 /// ```no_run
 /// use kulya_cdc::prelude::*;
@@ -102,18 +103,18 @@ impl Capture {
     /// Cancel-safe: each commit to the sink is atomic.
     ///
     /// # Errors
-    /// As [`postgres::run`].
+    /// As [`run`].
     pub async fn run(self, sink: &mut dyn Sink) -> CdcResult<()> {
         let Self { settings, stop_condition, clock, on_progress, cancel } = self;
         let context = RunContext { sink, clock, on_progress: &*on_progress, cancel };
-        postgres::run(settings, stop_condition, context).await
+        run(settings, stop_condition, context).await
     }
 
     /// Captures into a [`StoreSink`] with these settings: one stream and one group of the registry per table.
     /// Cancel-safe.
     ///
     /// # Errors
-    /// As [`StoreSink::new`] and [`postgres::run`].
+    /// As [`StoreSink::new`] and [`run`].
     pub async fn run_into_store(
         self,
         store: impl Into<Arc<dyn StreamStore>>,
@@ -122,6 +123,24 @@ impl Capture {
         let mut sink = StoreSink::new(store, registry, self.settings.store_settings()?).await?;
         self.run(&mut sink).await
     }
+}
+
+/// Captures a database: first a snapshot of its rows, if the sink has no position yet, and then its log.
+///
+/// A database or store that does not respond is tried again without end, with exponential backoff of at most
+/// ten seconds, once it has responded or a position is stored. Cancel-safe: each commit to the sink is
+/// atomic.
+///
+/// # Errors
+/// `Configuration` for invalid settings or an unsuitable database; `Unreachable` when the database does not
+/// respond at the very first; `Busy` when another process keeps the replication slot; `Position` when the
+/// stored position is not valid in the database; the errors of the sink.
+pub async fn run(
+    settings: PostgresSettings,
+    stop_condition: StopCondition,
+    context: RunContext<'_>,
+) -> CdcResult<()> {
+    engine::run(&PostgresSource::new(settings.target()?), stop_condition, context).await
 }
 
 /// Captures with these settings until it is cancelled.

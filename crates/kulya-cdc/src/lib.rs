@@ -44,7 +44,7 @@ mod tls;
 
 pub use async_trait;
 pub use batch::{Batch, Destination, Record};
-pub use capture::Capture;
+pub use capture::{Capture, run};
 pub use debezium::{ColumnDescription, RowSchema, ValueModes};
 pub use engine::{RunContext, StopCondition};
 pub use error::{CdcError, CdcErrorKind, CdcResult};

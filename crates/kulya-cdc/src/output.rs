@@ -24,7 +24,7 @@ pub(crate) struct Delivery {
 pub(crate) struct Output<'a> {
     pub(crate) batch: Batch,
     /// The clock for the events' processing time.
-    pub(crate) clock: &'a dyn Clock,
+    pub(crate) clock: &'a Arc<dyn Clock>,
     pub(crate) on_progress: &'a (dyn Fn(Progress) + Send + Sync),
     pub(crate) cancel: &'a CancellationToken,
     deliveries: mpsc::Sender<Delivery>,
@@ -50,7 +50,7 @@ pub(crate) fn connect<'a>(
     let (stored_sender, stored) = watch::channel(0);
     let output = Output {
         batch: Batch::default(),
-        clock: &**clock,
+        clock,
         on_progress,
         cancel,
         deliveries: sender,
@@ -138,7 +138,10 @@ impl Input {
             sink.commit(batch, &checkpoint).await?;
             self.stored.send_modify(|stored| *stored += 1);
             let position: &Position = &checkpoint.position;
-            on_progress(Progress::Stored { records: std::mem::take(&mut staged), position: position.to_string() });
+            on_progress(Progress::Stored {
+                records: std::mem::take(&mut staged),
+                position: position.to_string(),
+            });
         }
         Ok(())
     }

@@ -2,8 +2,8 @@
 //! of the registry's contract, of schemas and of stream stores.
 
 pub use crate::{
-    CancellationToken, Capture, CdcError, CdcErrorKind, CdcResult, PostgresSettings, Progress, Record,
-    RecordingSink, RowSchema, Sink, StoreSettings, StoreSink, replay,
+    Batch, CancellationToken, Capture, CdcError, CdcErrorKind, CdcResult, Checkpoint, PostgresSettings,
+    Progress, Record, RecordingSink, RowSchema, Sink, StoreSettings, StoreSink, replay,
 };
 pub use kulya_registry_api::prelude::*;
 pub use kulya_store::prelude::*;

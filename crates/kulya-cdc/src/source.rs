@@ -30,7 +30,11 @@ pub(crate) trait SourceConnection: Send {
     ///
     /// # Errors
     /// As [`Source::connect`].
-    async fn snapshot(&mut self, stored: Option<Checkpoint>, output: &mut Output<'_>) -> CdcResult<Checkpoint>;
+    async fn snapshot(
+        &mut self,
+        stored: Option<Checkpoint>,
+        output: &mut Output<'_>,
+    ) -> CdcResult<Checkpoint>;
 
     /// Streams the log until the condition, or until it is cancelled. Records of a transaction that has not
     /// ended are not committed; the next run reads them again.

@@ -79,8 +79,7 @@ async fn run_into(
     stop: CancellationToken,
 ) -> CdcResult<()> {
     let report = |event| progress.report(&event);
-    kulya_cdc::postgres::run(source, until, RunContext { sink, clock, on_progress: &report, cancel: stop })
-        .await
+    kulya_cdc::run(source, until, RunContext { sink, clock, on_progress: &report, cancel: stop }).await
 }
 
 /// Selects the source of the settings file by `--name`, or the only one, and applies the flags to it.

@@ -49,13 +49,11 @@ impl CaptureProgress {
             }
             Progress::SnapshotRows(rows) => self.bar.inc(*rows),
             Progress::SnapshotStored => self.print("snapshot stored"),
-            Progress::Streaming { lsn } => {
-                self.print(&format!("streaming the log from {}", format_lsn(*lsn)))
-            }
-            Progress::Stored { records, lsn } => {
+            Progress::Streaming { position } => self.print(&format!("streaming the log from {position}")),
+            Progress::Stored { records, position } => {
                 self.bar.inc(*records);
-                self.bar.set_message(format!("log position {}", format_lsn(*lsn)));
-                tracing::info!("{}: stored {records} records up to {}", self.name, format_lsn(*lsn));
+                self.bar.set_message(format!("log position {position}"));
+                tracing::info!("{}: stored {records} records up to {position}", self.name);
             }
             _ => {}
         }
@@ -75,9 +73,4 @@ impl CaptureProgress {
         self.bar.finish_and_clear();
         eprintln!("{}: {records} records stored in {seconds:.1} s", self.name);
     }
-}
-
-/// Formats a log sequence number as PostgreSQL does.
-fn format_lsn(lsn: u64) -> String {
-    format!("{:X}/{:X}", lsn >> 32, lsn & 0xffff_ffff)
 }

@@ -3,7 +3,7 @@
 use super::column::{CatalogType, Kind};
 use super::connection::session::{Session, identifier};
 use super::pgoutput::{Relation, ReplicaIdentity};
-use super::settings::PostgresSettings;
+use super::settings::{PostgresSettings, Target};
 use super::table::{Column, Table};
 use crate::{CdcError, CdcResult};
 use std::collections::{HashMap, HashSet};
@@ -162,7 +162,7 @@ impl Catalog {
     pub(crate) async fn current_table(
         &mut self,
         session: &Session,
-        prefix: &str,
+        target: &Target,
         table_info: &TableInfo,
         published: Option<&[String]>,
     ) -> CdcResult<Table> {
@@ -172,13 +172,13 @@ impl Catalog {
                 continue;
             }
             let kind = self.kind(session, column.type_oid, column.type_modifier).await?;
-            table_columns.push(Column { name: column.name, optional: !column.is_required, kind });
+            table_columns.push(Column::new(column.name, !column.is_required, kind));
         }
         let mut key = primary_key(session, table_info.oid).await?;
         if key.iter().any(|name| !table_columns.iter().any(|column| column.name == *name)) {
             key.clear();
         }
-        Ok(Table::new(prefix, &table_info.schema, &table_info.table, table_columns, key))
+        Ok(Table::new(&target.settings.name, &table_info.schema, &table_info.table, table_columns, key))
     }
 
     /// Returns a table as the log describes it. Nullability, which the log does not contain, comes from the
@@ -186,7 +186,7 @@ impl Catalog {
     pub(crate) async fn relation_table(
         &mut self,
         session: &Session,
-        prefix: &str,
+        target: &Target,
         relation: &Relation,
         earlier: Option<&Table>,
     ) -> CdcResult<Table> {
@@ -199,16 +199,13 @@ impl Catalog {
         let mut table_columns = Vec::new();
         for column in &relation.columns {
             let kind = self.kind(session, column.type_oid, column.type_modifier).await?;
-            table_columns.push(Column {
-                name: column.name.clone(),
-                optional: !required.contains(&column.name),
-                kind,
-            });
+            let is_optional = !required.contains(&column.name);
+            table_columns.push(Column::new(column.name.clone(), is_optional, kind));
         }
         let current = primary_key(session, relation.id).await?;
         let earlier = earlier.map_or(&[][..], |table| &table.schema.key);
         let key = key_at(relation, &current, earlier);
-        Ok(Table::new(prefix, &relation.schema, &relation.table, table_columns, key))
+        Ok(Table::new(&target.settings.name, &relation.schema, &relation.table, table_columns, key))
     }
 
     async fn kind(&mut self, session: &Session, oid: u32, modifier: i32) -> CdcResult<Option<Kind>> {

@@ -7,148 +7,116 @@
 mod catalog;
 mod column;
 mod connection;
-mod envelope;
+mod copy_line;
 mod literal;
+mod message;
+mod offset;
 mod pgoutput;
 mod publication;
-mod replaced_values;
 pub(crate) mod settings;
 mod snapshot;
+mod source_block;
 mod stream;
 mod table;
 mod time;
+mod transaction;
 mod value;
 
-use crate::{CdcError, CdcErrorKind, CdcResult, Position, PostgresSettings, Progress, Sink, SnapshotCut};
-use catalog::Catalog;
-use kulya_store::clock::Clock;
+pub use offset::{Coverage, PostgresPosition, SnapshotCut};
 
+use crate::output::Output;
+use crate::source::{Source, SourceConnection};
+use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, Progress, StopCondition};
+use async_trait::async_trait;
 use connection::replication::ReplicationConnection;
-use connection::session::{Session, lsn_text};
+use connection::session::{Server, Session, lsn_text};
 use connection::wait::wait_for;
+use kulya_store::clock::Clock;
 use publication::{Publication, PublishedTable};
-use replaced_values::ReplacedValues;
 use settings::Target;
 use snapshot::Snapshot;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 use stream::{CAUGHT_UP_PREFIX, ReplicationStream};
-use tokio_util::sync::CancellationToken;
 
-/// The maximum number of attempts to use a slot that another connection holds. The server notices the end of
-/// a process that was killed within this time.
-const MAX_BUSY_ATTEMPTS: u32 = 8;
-/// The delay before the first retry; it doubles with each further one.
-const MIN_DELAY: Duration = Duration::from_millis(200);
-/// The maximum delay between attempts.
-const MAX_DELAY: Duration = Duration::from_secs(10);
-
-/// The condition under which a run ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StopCondition {
-    /// The run ends only when it is cancelled.
-    Cancelled,
-    /// The run ends when all changes are stored that were committed before streaming started.
-    CaughtUp,
+/// A PostgreSQL database as a source.
+pub(crate) struct PostgresSource {
+    target: Target,
 }
 
-/// The context of a run: its sink, clock, progress callback and cancellation.
-pub struct RunContext<'a> {
-    /// The destination of the records.
-    pub sink: &'a mut dyn Sink,
-    /// The clock for the events' processing time, `ts_ms`.
-    pub clock: Arc<dyn Clock>,
-    /// Called with each progress notification.
-    pub on_progress: &'a (dyn Fn(Progress) + Send + Sync),
-    /// Ends the run cleanly.
-    pub cancel: CancellationToken,
-}
-
-/// Captures a database: first a snapshot of its rows, if the sink has no position yet, and then its log.
-///
-/// A database or store that does not respond is tried again without end, with exponential backoff of at most
-/// ten seconds, once it has responded or a position is stored. Cancel-safe: each commit to the sink is
-/// atomic.
-///
-/// # Errors
-/// `Configuration` for invalid settings or an unsuitable database; `Unreachable` when the database does not
-/// respond at the very first; `Busy` when another process keeps the replication slot; `Position` when the
-/// stored position is not valid in the database; the errors of the sink.
-pub async fn run(
-    settings: PostgresSettings,
-    stop_condition: StopCondition,
-    mut context: RunContext<'_>,
-) -> CdcResult<()> {
-    let target = settings.target()?;
-    let mut attempts = 0;
-    let mut state = RunState::default();
-    loop {
-        let result = run_connection(&target, stop_condition, &mut context, &mut state).await;
-        let error = match result {
-            Err(_) if context.cancel.is_cancelled() => return Ok(()),
-            Err(error) if matches!(error.kind(), CdcErrorKind::Unreachable | CdcErrorKind::Busy) => error,
-            other => return other,
-        };
-        attempts = if std::mem::take(&mut state.has_streamed) { 1 } else { attempts + 1 };
-        let is_wrong_address = !state.has_connected && error.kind() == CdcErrorKind::Unreachable;
-        let is_held = error.kind() == CdcErrorKind::Busy && attempts > MAX_BUSY_ATTEMPTS;
-        if is_held || is_wrong_address && !has_position(&mut context).await {
-            return Err(error);
-        }
-        let delay = delay(attempts);
-        tracing::warn!(%error, cause = source_text(&error), attempt = attempts, ?delay, "capture failed, retrying");
-        tokio::select! {
-            () = tokio::time::sleep(delay) => {}
-            () = context.cancel.cancelled() => return Ok(()),
-        }
+impl PostgresSource {
+    pub(crate) fn new(target: Target) -> Self {
+        Self { target }
     }
 }
 
-/// What a run has reached so far.
-#[derive(Debug, Default)]
-struct RunState {
-    /// The database has accepted a connection.
-    has_connected: bool,
-    /// The log was streamed since the last failure.
-    has_streamed: bool,
+#[async_trait]
+impl Source for PostgresSource {
+    type Connection = PostgresConnection;
+
+    async fn connect(&self) -> CdcResult<PostgresConnection> {
+        let session = Session::open(&self.target).await?;
+        let server = session.check().await?;
+        Ok(PostgresConnection { target: self.target.clone(), session, server })
+    }
 }
 
-/// Returns the delay before the next attempt; `attempts` counts from one.
-fn delay(attempts: u32) -> Duration {
-    (MIN_DELAY * 2u32.pow(attempts.saturating_sub(1).min(16))).min(MAX_DELAY)
+/// A connected PostgreSQL database.
+pub(crate) struct PostgresConnection {
+    target: Target,
+    session: Session,
+    server: Server,
 }
 
-async fn has_position(context: &mut RunContext<'_>) -> bool {
-    matches!(context.sink.position().await, Ok(Some(_)))
+/// Returns the PostgreSQL position of a checkpoint.
+///
+/// # Errors
+/// `Position` for one of another kind of database.
+fn position_of(checkpoint: Checkpoint) -> CdcResult<PostgresPosition> {
+    match checkpoint.position {
+        Position::Postgres(position) => Ok(position),
+    }
 }
 
-/// Returns the text of an error's cause, for the log.
-fn source_text(error: &CdcError) -> Option<String> {
-    std::error::Error::source(error).map(ToString::to_string)
-}
+#[async_trait]
+impl SourceConnection for PostgresConnection {
+    async fn validate(&mut self, stored: &Checkpoint) -> CdcResult<()> {
+        let position = position_of(stored.clone())?;
+        validate_offset(&self.session, &self.target, &self.server.system, &position).await
+    }
 
-/// Captures over one connection.
-async fn run_connection(
-    target: &Target,
-    stop_condition: StopCondition,
-    context: &mut RunContext<'_>,
-    state: &mut RunState,
-) -> CdcResult<()> {
-    let settings = &target.settings;
-    let session = Session::open(target).await?;
-    state.has_connected = true;
-    let server = session.check().await?;
-    let position = context.sink.position().await?;
-    let publication = publication::prepare(&session, settings, &server).await?;
-    let position = match position {
-        Some(position) => {
-            let position = validate_offset(&session, target, &server.system, position).await?;
-            run_added_tables(&session, target, &publication, position, context).await?
-        }
-        None => run_snapshot(&session, target, &publication, server.system, context).await?,
-    };
-    run_stream(&session, target, stop_condition, position, context, state).await
+    async fn snapshot(
+        &mut self,
+        stored: Option<Checkpoint>,
+        output: &mut Output<'_>,
+    ) -> CdcResult<Checkpoint> {
+        let publication = publication::prepare(&self.session, &self.target.settings, &self.server).await?;
+        let position = match stored {
+            Some(stored) => self.read_added_tables(&publication, position_of(stored)?, output).await?,
+            None => self.read_all_tables(&publication, output).await?,
+        };
+        Ok(Position::Postgres(position).into())
+    }
+
+    async fn stream(
+        &mut self,
+        start: Checkpoint,
+        stop_condition: StopCondition,
+        output: &mut Output<'_>,
+    ) -> CdcResult<()> {
+        let position = position_of(start)?;
+        let mut connection = ReplicationConnection::open(&self.target, Arc::clone(output.clock)).await?;
+        connection.start(&position.slot, position.lsn, &self.target.settings.publication).await?;
+        let caught_up_token = match stop_condition {
+            StopCondition::CaughtUp => Some(self.emit_caught_up_message(&**output.clock).await?),
+            StopCondition::Cancelled => None,
+        };
+        let mut stream =
+            ReplicationStream::new(&self.session, &self.target, position, caught_up_token, output);
+        let result = stream.run(&mut connection, output).await;
+        connection.close().await;
+        result
+    }
 }
 
 /// Checks that a stored position is valid in this database's log.
@@ -156,8 +124,8 @@ async fn validate_offset(
     session: &Session,
     target: &Target,
     system: &str,
-    position: Position,
-) -> CdcResult<Position> {
+    position: &PostgresPosition,
+) -> CdcResult<()> {
     let name = &target.settings.name;
     let invalid = |what: String| {
         Err(CdcError::new(
@@ -183,81 +151,83 @@ async fn validate_offset(
             lsn_text(slot.confirmed_lsn),
             lsn_text(position.lsn)
         )),
-        Some(_) => Ok(position),
+        Some(_) => Ok(()),
     }
 }
 
-/// Creates the replication slot, reads the snapshot, and commits it with the first position.
-async fn run_snapshot(
-    session: &Session,
-    target: &Target,
-    publication: &Publication,
-    system: String,
-    context: &mut RunContext<'_>,
-) -> CdcResult<Position> {
-    // what the log needs is checked before the rows are read
-    ReplicationConnection::open(target, Arc::clone(&context.clock)).await?.close().await;
-    let lsn = prepare_slot(session, target).await?;
-    let cut = read_tables(session, target, &publication.tables, lsn, context).await?;
-    let position = Position {
-        system,
-        database: target.database.clone(),
-        slot: target.settings.slot.clone(),
-        lsn,
-        message_lsn: 0,
-        snapshot: Some(cut),
-        table_snapshots: BTreeMap::new(),
-        coverage: Some(publication.coverage(&target.settings)),
-    };
-    context.sink.commit(&position).await?;
-    (context.on_progress)(Progress::SnapshotStored);
+impl PostgresConnection {
+    /// Creates the replication slot, reads the snapshot, and commits it with the first position.
+    async fn read_all_tables(
+        &mut self,
+        publication: &Publication,
+        output: &mut Output<'_>,
+    ) -> CdcResult<PostgresPosition> {
+        // what the log needs is checked before the rows are read
+        ReplicationConnection::open(&self.target, Arc::clone(output.clock)).await?.close().await;
+        let lsn = prepare_slot(&self.session, &self.target).await?;
+        let cut = self.read_tables(&publication.tables, lsn, output).await?;
+        let position = PostgresPosition {
+            system: self.server.system.clone(),
+            database: self.target.database.clone(),
+            slot: self.target.settings.slot.clone(),
+            lsn,
+            message_lsn: 0,
+            snapshot: Some(cut),
+            table_snapshots: BTreeMap::new(),
+            coverage: Some(publication.coverage(&self.target.settings)),
+        };
+        store_snapshot(position, output).await
+    }
+
+    /// Reads the rows of tables that were not captured when the position was stored, and commits them with
+    /// it.
+    async fn read_added_tables(
+        &mut self,
+        publication: &Publication,
+        mut position: PostgresPosition,
+        output: &mut Output<'_>,
+    ) -> CdcResult<PostgresPosition> {
+        let coverage = publication.coverage(&self.target.settings);
+        let added = match &position.coverage {
+            Some(earlier) if *earlier == coverage => return Ok(position),
+            Some(earlier) => publication.added_since(earlier),
+            None => Vec::new(),
+        };
+        position.coverage = Some(coverage);
+        if added.is_empty() {
+            return Ok(position);
+        }
+        let cut = self.read_tables(&added, position.lsn, output).await?;
+        for table in &added {
+            position.table_snapshots.insert(table.info.name(), cut.clone());
+        }
+        store_snapshot(position, output).await
+    }
+
+    async fn read_tables(
+        &self,
+        tables: &[PublishedTable],
+        lsn: u64,
+        output: &mut Output<'_>,
+    ) -> CdcResult<SnapshotCut> {
+        Snapshot::new(&self.session, &self.target).read(tables, output, lsn).await
+    }
+
+    /// Writes a message to the log. All changes committed before it precede it there.
+    async fn emit_caught_up_message(&self, clock: &dyn Clock) -> CdcResult<String> {
+        let token = clock.since_epoch().as_nanos().to_string();
+        self.session
+            .execute(&format!("SELECT pg_logical_emit_message(true, '{CAUGHT_UP_PREFIX}', '{token}')"))
+            .await?;
+        Ok(token)
+    }
+}
+
+async fn store_snapshot(position: PostgresPosition, output: &mut Output<'_>) -> CdcResult<PostgresPosition> {
+    output.commit(Position::Postgres(position.clone()).into()).await?;
+    output.flush().await;
+    (output.on_progress)(Progress::SnapshotStored);
     Ok(position)
-}
-
-/// Reads the rows of tables that were not captured when the position was stored, and commits them with it.
-async fn run_added_tables(
-    session: &Session,
-    target: &Target,
-    publication: &Publication,
-    mut position: Position,
-    context: &mut RunContext<'_>,
-) -> CdcResult<Position> {
-    let coverage = publication.coverage(&target.settings);
-    let added = match &position.coverage {
-        Some(earlier) if *earlier == coverage => return Ok(position),
-        Some(earlier) => publication.added_since(earlier),
-        None => Vec::new(),
-    };
-    position.coverage = Some(coverage);
-    if added.is_empty() {
-        return Ok(position);
-    }
-    let cut = read_tables(session, target, &added, position.lsn, context).await?;
-    for table in &added {
-        position.table_snapshots.insert(table.info.name(), cut.clone());
-    }
-    context.sink.commit(&position).await?;
-    (context.on_progress)(Progress::SnapshotStored);
-    Ok(position)
-}
-
-async fn read_tables(
-    session: &Session,
-    target: &Target,
-    tables: &[PublishedTable],
-    lsn: u64,
-    context: &mut RunContext<'_>,
-) -> CdcResult<SnapshotCut> {
-    let mut snapshot = Snapshot {
-        session,
-        target,
-        catalog: &mut Catalog::default(),
-        clock: &*context.clock,
-        on_progress: context.on_progress,
-        cancel: &context.cancel,
-        replaced_values: ReplacedValues::default(),
-    };
-    snapshot.read(tables, context.sink, lsn).await
 }
 
 /// Creates the replication slot, or takes over that of a run that ended during its snapshot. Returns the
@@ -293,44 +263,5 @@ async fn prepare_slot(session: &Session, target: &Target) -> CdcResult<u64> {
                 "replication slot {name} is in use by backend process {process}: stop its client, or set another slot"
             ),
         )),
-    }
-}
-
-/// Streams the log from a position.
-async fn run_stream(
-    session: &Session,
-    target: &Target,
-    stop_condition: StopCondition,
-    position: Position,
-    context: &mut RunContext<'_>,
-    state: &mut RunState,
-) -> CdcResult<()> {
-    let mut connection = ReplicationConnection::open(target, Arc::clone(&context.clock)).await?;
-    connection.start(&position.slot, position.lsn, &target.settings.publication).await?;
-    state.has_streamed = true;
-    (context.on_progress)(Progress::Streaming { lsn: position.lsn });
-    let mut replication =
-        ReplicationStream::new(session, target, &*context.clock, context.on_progress, position);
-    if stop_condition == StopCondition::CaughtUp {
-        // all changes committed before this message precede it in the log
-        let token = context.clock.since_epoch().as_nanos().to_string();
-        session
-            .execute(&format!("SELECT pg_logical_emit_message(true, '{CAUGHT_UP_PREFIX}', '{token}')"))
-            .await?;
-        replication.caught_up_token = Some(token);
-    }
-    let result = replication.run(&mut connection, context.sink, &context.cancel).await;
-    connection.close().await;
-    result
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn delays_double_up_to_a_maximum() {
-        let delays: Vec<u128> = [1, 2, 3, 6, 7, 100, u32::MAX].map(|n| delay(n).as_millis()).to_vec();
-        assert_eq!(delays, [200, 400, 800, 6400, 10_000, 10_000, 10_000]);
     }
 }

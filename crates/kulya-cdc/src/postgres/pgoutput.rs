@@ -252,12 +252,7 @@ mod tests {
         assert_eq!(message(&[b"C\0", &zero, &lsn, &zero]), Some(Message::Commit { end_lsn: 9 }));
         assert_eq!(
             message(&[b"M\x01", &lsn, b"p\0\0\0\0\x02hi"]),
-            Some(Message::Logical {
-                is_transactional: true,
-                lsn: 9,
-                prefix: "p",
-                content: b"hi"
-            })
+            Some(Message::Logical { is_transactional: true, lsn: 9, prefix: "p", content: b"hi" })
         );
         let row: &[u8] = b"\0\x03t\0\0\0\x011nu";
         let cells = vec![Cell::Text(b"1"), Cell::Null, Cell::Unchanged];

@@ -2,8 +2,9 @@
 
 use super::catalog::{TableInfo, captured_tables, quoted};
 use super::connection::session::{Server, Session, identifier, literal};
+use super::offset::Coverage;
 use super::settings::PostgresSettings;
-use crate::{CdcError, CdcErrorKind, CdcResult, Coverage};
+use crate::{CdcError, CdcErrorKind, CdcResult};
 use std::collections::HashMap;
 
 /// The first version with column lists and row filters.

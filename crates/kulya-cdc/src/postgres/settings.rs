@@ -1,6 +1,8 @@
 //! Settings of a PostgreSQL source: parsing of the URL, defaults and validation.
 
-use crate::store_sink::sanitize_name;
+use crate::debezium::ValueModes;
+use crate::debezium::format::EventFormat;
+use crate::sink::store::sanitize_name;
 use crate::{CdcError, CdcResult, StoreSettings};
 use serde::Deserialize;
 use std::fmt;
@@ -102,6 +104,8 @@ pub(crate) struct Target {
     pub(crate) user: String,
     pub(crate) password: String,
     pub(crate) database: String,
+    pub(crate) format: EventFormat,
+    pub(crate) modes: ValueModes,
     pub(crate) settings: PostgresSettings,
 }
 
@@ -265,6 +269,12 @@ impl PostgresSettings {
             user,
             password,
             database,
+            format: EventFormat {
+                topic_prefix: self.name.clone(),
+                provide_transaction_metadata: self.transaction_metadata,
+                ..EventFormat::default()
+            },
+            modes: ValueModes::default(),
             settings: self,
         })
     }

@@ -10,19 +10,22 @@ use super::catalog::{Catalog, TableInfo};
 use super::connection::server_error::ServerError;
 use super::connection::session::{Session, identifier, parse_lsn};
 use super::connection::wait::wait_for;
-use super::envelope::{self, Change, Operation, Origin};
-use super::pgoutput::{Cell, Tuple};
+use super::copy_line::CopyLine;
+use super::offset::SnapshotCut;
 use super::publication::PublishedTable;
-use super::replaced_values::ReplacedValues;
 use super::settings::Target;
-use super::table::Table;
-use crate::{CdcError, CdcErrorKind, CdcResult, Progress, Record, Sink, SnapshotCut};
-use bytes::{Buf, Bytes};
+use super::source_block::{Origin, SourceStart};
+use super::table::{Image, Table, TableRow};
+use crate::debezium::change::{Change, ChangeContext, write_change};
+use crate::debezium::envelope::{Operation, ProcessingTime};
+use crate::debezium::replaced_values::ReplacedValues;
+use crate::debezium::row_image::Findings;
+use crate::output::Output;
+use crate::{CdcError, CdcErrorKind, CdcResult, Progress};
+use bytes::Bytes;
 use futures::TryStreamExt;
-use kulya_store::clock::Clock;
 use std::pin::pin;
 use std::sync::Arc;
-use tokio_util::sync::CancellationToken;
 
 /// The number of rows between two progress notifications, and between two checks for cancellation.
 const ROWS_PER_PROGRESS: u64 = 1000;
@@ -32,23 +35,26 @@ const TABLES_PER_LOCK: usize = 100;
 pub(crate) struct Snapshot<'a> {
     pub(crate) session: &'a Session,
     pub(crate) target: &'a Target,
-    pub(crate) catalog: &'a mut Catalog,
-    pub(crate) clock: &'a dyn Clock,
-    pub(crate) on_progress: &'a (dyn Fn(Progress) + Send + Sync),
-    pub(crate) cancel: &'a CancellationToken,
+    pub(crate) catalog: Catalog,
     pub(crate) replaced_values: ReplacedValues,
+    pub(crate) line: CopyLine,
 }
 
 /// A row that is held back until it is known whether it is the last one.
 struct PendingRow {
     table: Arc<Table>,
-    tuple: Tuple,
+    line: Bytes,
     is_first_of_table: bool,
     is_first: bool,
 }
 
-impl Snapshot<'_> {
-    /// Writes all rows of the tables to the sink; the caller commits. `slot_lsn` is the position from which
+impl<'a> Snapshot<'a> {
+    pub(crate) fn new(session: &'a Session, target: &'a Target) -> Self {
+        let (catalog, replaced_values, line) = Default::default();
+        Self { session, target, catalog, replaced_values, line }
+    }
+
+    /// Hands over all rows of the tables; the caller commits. `slot_lsn` is the position from which
     /// the log is retained.
     ///
     /// # Errors
@@ -56,11 +62,11 @@ impl Snapshot<'_> {
     pub(crate) async fn read(
         &mut self,
         tables: &[PublishedTable],
-        sink: &mut dyn Sink,
+        output: &mut Output<'_>,
         slot_lsn: u64,
     ) -> CdcResult<SnapshotCut> {
         self.session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-        let result = self.read_in_transaction(tables, sink, slot_lsn).await;
+        let result = self.read_in_transaction(tables, output, slot_lsn).await;
         // the transaction only reads
         let rollback = self.session.execute("ROLLBACK").await;
         let cut = result?;
@@ -94,7 +100,7 @@ impl Snapshot<'_> {
     async fn read_in_transaction(
         &mut self,
         tables: &[PublishedTable],
-        sink: &mut dyn Sink,
+        output: &mut Output<'_>,
         slot_lsn: u64,
     ) -> CdcResult<SnapshotCut> {
         self.lock(tables).await?;
@@ -105,12 +111,12 @@ impl Snapshot<'_> {
         let cut = SnapshotCut::parse(end, &snapshot)
             .ok_or_else(|| CdcError::source(format!("{snapshot:?} is not a snapshot")))?;
         let rows = tables.iter().map(|table| table.info.rows).sum();
-        (self.on_progress)(Progress::SnapshotStarted { tables: tables.len(), rows });
+        (output.on_progress)(Progress::SnapshotStarted { tables: tables.len(), rows });
+        let source = SourceStart::new(&self.target.settings.name, &self.target.database);
         let origin = Origin {
-            prefix: &self.target.settings.name,
-            database: &self.target.database,
+            start: &source,
             snapshot: "true",
-            committed_micros: self.clock.since_epoch().as_micros() as i64,
+            committed_micros: output.clock.since_epoch().as_micros() as i64,
             transaction: Some(cut.xmax as u32),
             lsn: slot_lsn,
             last_commit_lsn: None,
@@ -118,11 +124,10 @@ impl Snapshot<'_> {
         let mut pending: Option<PendingRow> = None;
         for published in tables {
             let table_info = &published.info;
-            let prefix = &self.target.settings.name;
             let columns = published.columns.as_deref();
-            let table = self.catalog.current_table(self.session, prefix, table_info, columns).await?;
+            let table = self.catalog.current_table(self.session, self.target, table_info, columns).await?;
             let table = Arc::new(table);
-            sink.table(&table.schema).await?;
+            output.batch.declare(&table.destination);
             let sql = format!("COPY ({}) TO STDOUT", select(published, &table));
             let copy_error = |e: tokio_postgres::Error| {
                 let error = self.session.query_error(e);
@@ -133,20 +138,22 @@ impl Snapshot<'_> {
             let mut lines = pin!(self.session.client.copy_out(&sql).await.map_err(copy_error)?);
             let mut count = 0;
             while let Some(line) = lines.try_next().await.map_err(copy_error)? {
-                let tuple = parse_copy_line(line);
                 let next = PendingRow {
                     table: Arc::clone(&table),
-                    tuple,
+                    line,
                     is_first_of_table: count == 0,
                     is_first: count == 0 && pending.is_none(),
                 };
                 if let Some(row) = pending.replace(next) {
-                    self.write(sink, row, count == 0, false, &origin).await?;
+                    self.write(output, row, count == 0, false, &origin);
+                    if output.is_full() {
+                        output.stage().await?;
+                    }
                 }
                 count += 1;
                 if count % ROWS_PER_PROGRESS == 0 {
-                    (self.on_progress)(Progress::SnapshotRows(ROWS_PER_PROGRESS));
-                    if self.cancel.is_cancelled() {
+                    (output.on_progress)(Progress::SnapshotRows(ROWS_PER_PROGRESS));
+                    if output.cancel.is_cancelled() {
                         return Err(CdcError::new(
                             CdcErrorKind::Unreachable,
                             "cancelled during the snapshot",
@@ -154,22 +161,22 @@ impl Snapshot<'_> {
                     }
                 }
             }
-            (self.on_progress)(Progress::SnapshotRows(count % ROWS_PER_PROGRESS));
+            (output.on_progress)(Progress::SnapshotRows(count % ROWS_PER_PROGRESS));
         }
         if let Some(row) = pending {
-            self.write(sink, row, true, true, &origin).await?;
+            self.write(output, row, true, true, &origin);
         }
         Ok(cut)
     }
 
-    async fn write(
+    fn write(
         &mut self,
-        sink: &mut dyn Sink,
-        mut row: PendingRow,
+        output: &mut Output<'_>,
+        row: PendingRow,
         is_last_of_table: bool,
         is_last: bool,
         origin: &Origin<'_>,
-    ) -> CdcResult<()> {
+    ) {
         let snapshot = match (is_last, is_last_of_table, row.is_first, row.is_first_of_table) {
             (true, ..) => "last",
             (_, true, ..) => "last_in_data_collection",
@@ -177,20 +184,31 @@ impl Snapshot<'_> {
             (_, _, _, true) => "first_in_data_collection",
             _ => "true",
         };
-        let after = row.table.row(&row.tuple);
-        self.replaced_values.report(&after.replaced);
-        if !after.nulls.is_empty() {
-            row.table = Arc::new(row.table.with_optional(&after.nulls));
-            sink.table(&row.table.schema).await?;
+        let origin = Origin { snapshot, ..*origin };
+        let now = ProcessingTime::new(output.clock.since_epoch());
+        let cells = self.line.parse(&row.line);
+        let mark = output.batch.mark();
+        let mut table = row.table;
+        let mut findings = Findings::default();
+        loop {
+            let after = TableRow { table: &table, cells: &cells, image: Image::Complete };
+            let change = Change { operation: Operation::Read, before: None, after: Some(&after) };
+            let context = ChangeContext {
+                destination: &table.destination,
+                format: &self.target.format,
+                now: &now,
+                source: &|out| origin.write(&table.source_members, out),
+            };
+            write_change(&mut output.batch, &change, &context, &mut || None, &mut findings);
+            if findings.nulls.is_empty() {
+                break;
+            }
+            output.batch.go_back_to(mark);
+            table = Arc::new(table.with_optional(&findings.nulls));
+            findings.nulls.clear();
+            findings.replaced.clear();
         }
-        let change = Change { operation: Operation::Read, before: None, after: Some(after) };
-        let origin = Origin { snapshot, ..origin.clone() };
-        let records: Vec<Record> =
-            envelope::records(&row.table, change, &origin, || None, self.clock.since_epoch());
-        for record in records {
-            sink.write(record).await?;
-        }
-        Ok(())
+        self.replaced_values.report(&findings.replaced);
     }
 }
 
@@ -200,60 +218,4 @@ fn select(published: &PublishedTable, table: &Table) -> String {
     let only = if published.info.is_partitioned { "" } else { "ONLY " };
     let filter = published.filter.as_ref().map(|filter| format!(" WHERE {filter}")).unwrap_or_default();
     format!("SELECT {} FROM {only}{}{filter}", columns.join(", "), published.info.quoted())
-}
-
-/// Parses a line of COPY's text format: tab-separated fields, `\N` for null, `\` as escape character.
-fn parse_copy_line(line: Bytes) -> Tuple {
-    let end = line.strip_suffix(b"\n").map_or(line.len(), <[u8]>::len);
-    let mut cells = Vec::new();
-    let mut rest = line.slice(..end);
-    loop {
-        let length = rest.iter().position(|byte| *byte == b'\t').unwrap_or(rest.len());
-        let field = rest.split_to(length);
-        cells.push(match field.as_ref() {
-            b"\\N" => Cell::Null,
-            escaped if escaped.contains(&b'\\') => Cell::Text(unescape(escaped)),
-            _ => Cell::Text(field),
-        });
-        if rest.is_empty() {
-            return cells;
-        }
-        rest.advance(1);
-    }
-}
-
-fn unescape(field: &[u8]) -> Bytes {
-    let mut plain = Vec::with_capacity(field.len());
-    let mut bytes = field.iter();
-    while let Some(byte) = bytes.next() {
-        plain.push(match byte {
-            b'\\' => match bytes.next() {
-                Some(b'b') => 8,
-                Some(b'f') => 12,
-                Some(b'n') => b'\n',
-                Some(b'r') => b'\r',
-                Some(b't') => b'\t',
-                Some(b'v') => 11,
-                Some(other) => *other,
-                None => b'\\',
-            },
-            byte => *byte,
-        });
-    }
-    plain.into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn copy_lines_are_split_and_unescaped() {
-        let text = |t: &'static [u8]| Cell::Text(Bytes::from_static(t));
-        assert_eq!(
-            parse_copy_line(Bytes::from_static(b"1\t\\N\t\ta\\tb\\\\N\n")),
-            [text(b"1"), Cell::Null, text(b""), text(b"a\tb\\N")]
-        );
-        assert_eq!(parse_copy_line(Bytes::from_static(b"\\\\x00ff\n")), [text(b"\\x00ff")]);
-    }
 }

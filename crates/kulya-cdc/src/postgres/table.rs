@@ -2,10 +2,12 @@
 
 use super::column::Kind;
 use super::pgoutput::Cell;
+use super::source_block::table_members;
 use super::value;
 use crate::RowSchema;
 use crate::batch::{Destination, Span};
 use crate::debezium::json;
+use crate::debezium::row_image::{Findings, Replaced, RowImage};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -15,6 +17,8 @@ pub(crate) struct Table {
     pub(crate) schema: Arc<RowSchema>,
     /// The destination of its records.
     pub(crate) destination: Arc<Destination>,
+    /// The members of the `source` block that name the table.
+    pub(crate) source_members: Vec<u8>,
     /// The columns, in the order of the log's rows.
     columns: Vec<Column>,
     /// The indexes of the primary key's columns, in key order.
@@ -50,21 +54,22 @@ pub(crate) enum Image {
     Identity,
 }
 
-/// What was found while rows were written.
-#[derive(Debug, Default)]
-pub(crate) struct Findings {
-    /// The indexes of required columns that are null.
-    pub(crate) nulls: Vec<usize>,
-    pub(crate) replaced: Vec<Replaced>,
+/// A row of a table before or after a change.
+#[derive(Debug)]
+pub(crate) struct TableRow<'a> {
+    pub(crate) table: &'a Table,
+    pub(crate) cells: &'a [Cell<'a>],
+    pub(crate) image: Image,
 }
 
-/// A value that an event cannot contain as it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Replaced {
-    pub(crate) table: String,
-    pub(crate) column: String,
-    /// The beginning of the value's text.
-    pub(crate) text: String,
+impl RowImage for TableRow<'_> {
+    fn write_row(&self, out: &mut Vec<u8>, findings: &mut Findings) {
+        self.table.write_row(self.cells, self.image, out, findings);
+    }
+
+    fn write_key(&self, out: &mut Vec<u8>) -> Option<(Span, Span)> {
+        self.table.write_key(self.cells, self.image, out)
+    }
 }
 
 impl Table {
@@ -95,7 +100,8 @@ impl Table {
         let key = schema.key.iter().filter_map(index).collect();
         let schema = Arc::new(schema);
         let destination = Arc::new(Destination::of_table(Arc::clone(&schema)));
-        Self { schema, destination, columns, key }
+        let source_members = table_members(&schema.schema, &schema.table);
+        Self { schema, destination, source_members, columns, key }
     }
 
     /// Returns the names of all columns, those included that events do not contain.

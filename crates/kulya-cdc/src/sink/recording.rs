@@ -63,7 +63,8 @@ impl RecordLine {
         let mut headers = None;
         for (index, (name, value)) in self.headers.iter().enumerate() {
             let separator = if index == 0 { "" } else { "," };
-            let part = write(&[separator, &serde_json::Value::from(name.as_str()).to_string(), ":", value.get()]);
+            let part =
+                write(&[separator, &serde_json::Value::from(name.as_str()).to_string(), ":", value.get()]);
             headers = Some(headers.map_or(part, |first: Span| first.to_end_of(part)));
         }
         batch.push(destination, Parts { key, routing_key, value, headers });

@@ -1,8 +1,7 @@
 //! A database for one test, and a sink in memory.
 
 use async_trait::async_trait;
-use kulya_cdc::{Capture, CdcResult, Position, PostgresSettings, Record, RowSchema, Sink};
-use std::sync::Arc;
+use kulya_cdc::{Batch, Capture, CdcResult, Checkpoint, PostgresSettings, Sink};
 use tokio_postgres::{Client, NoTls};
 
 /// The URL of a server that `cargo xtask test` starts.
@@ -79,33 +78,47 @@ pub(crate) async fn catch_up(settings: &PostgresSettings, sink: &mut dyn Sink) -
     Capture::from(settings.clone()).until_caught_up().run(sink).await
 }
 
+/// A record that a sink has stored.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct StoredRecord {
+    pub(crate) topic: String,
+    pub(crate) key: Option<String>,
+    pub(crate) value: Option<String>,
+    pub(crate) headers: serde_json::Map<String, serde_json::Value>,
+}
+
 /// A sink that stores records in memory.
 #[derive(Default)]
 pub(crate) struct MemorySink {
-    pub(crate) records: Vec<Record>,
-    written: Vec<Record>,
-    position: Option<Position>,
+    pub(crate) records: Vec<StoredRecord>,
+    staged: Vec<StoredRecord>,
+    checkpoint: Option<Checkpoint>,
 }
 
 #[async_trait]
 impl Sink for MemorySink {
-    async fn position(&mut self) -> CdcResult<Option<Position>> {
-        self.written.clear();
-        Ok(self.position.clone())
+    async fn position(&mut self) -> CdcResult<Option<Checkpoint>> {
+        self.staged.clear();
+        Ok(self.checkpoint.clone())
     }
 
-    async fn table(&mut self, _: &Arc<RowSchema>) -> CdcResult<()> {
+    async fn stage(&mut self, batch: Batch) -> CdcResult<()> {
+        let text = |part: &[u8]| String::from_utf8(part.to_vec()).unwrap();
+        self.staged.extend(batch.records().map(|record| StoredRecord {
+            topic: record.destination.topic.clone(),
+            key: record.key.map(text),
+            value: record.value.map(text),
+            headers: serde_json::from_slice(&[b"{", record.headers, b"}"].concat()).unwrap(),
+        }));
         Ok(())
     }
 
-    async fn write(&mut self, record: Record) -> CdcResult<()> {
-        self.written.push(record);
-        Ok(())
-    }
-
-    async fn commit(&mut self, position: &Position) -> CdcResult<()> {
-        self.records.append(&mut self.written);
-        self.position = Some(position.clone());
+    async fn commit(&mut self, batch: Batch, checkpoint: &Checkpoint) -> CdcResult<()> {
+        self.stage(batch).await?;
+        self.records.append(&mut self.staged);
+        let earlier = self.checkpoint.take().and_then(|checkpoint| checkpoint.history);
+        let history = checkpoint.history.clone().or(earlier);
+        self.checkpoint = Some(Checkpoint { position: checkpoint.position.clone(), history });
         Ok(())
     }
 }

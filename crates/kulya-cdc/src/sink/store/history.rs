@@ -22,9 +22,8 @@ pub(super) fn entries(history: &str) -> usize {
 /// has the condition.
 pub(super) fn changes(table: &TableId, name: &str, history: &str, stored: usize) -> Vec<TableChange> {
     let chunks = history.as_bytes().chunks(ENTRY_BYTES).enumerate();
-    let put = chunks.map(|(index, chunk)| {
-        TableChange::put(table, key(name, index), Condition::Any, chunk.to_vec())
-    });
+    let put = chunks
+        .map(|(index, chunk)| TableChange::put(table, key(name, index), Condition::Any, chunk.to_vec()));
     let obsolete = entries(history)..stored;
     let remove = obsolete.map(|index| TableChange::remove(table, key(name, index), Condition::Any));
     put.chain(remove).collect()
