@@ -34,7 +34,7 @@ pub struct Context<'a> {
     pub task_id: &'a str,
     /// The connector.
     pub connector: Connector,
-    /// A UUID that each start of a capture has anew.
+    /// A UUID that is new at each start of a capture.
     pub run_id: &'a str,
 }
 
