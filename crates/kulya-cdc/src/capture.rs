@@ -1,7 +1,9 @@
 //! A capture, configured by a builder: [`Capture`].
 
+use crate::debezium::connector::Connector;
 use crate::postgres::PostgresSource;
-use crate::{CdcResult, PostgresSettings, Progress, RunContext, Sink, StopCondition, StoreSink, engine};
+use crate::settings::SourceKind;
+use crate::{CaptureSettings, CdcResult, Progress, RunContext, Sink, StopCondition, StoreSink, engine};
 use kulya_registry_api::SchemaRegistry;
 use kulya_store::StreamStore;
 use kulya_store::clock::{Clock, SystemClock};
@@ -19,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 /// # Ok(()) }
 /// ```
 pub struct Capture {
-    settings: PostgresSettings,
+    settings: CaptureSettings,
     stop_condition: StopCondition,
     clock: Arc<dyn Clock>,
     on_progress: Box<dyn Fn(Progress) + Send + Sync>,
@@ -30,7 +32,7 @@ impl Capture {
     /// Captures the database at `postgres://user:password@host:port/database`, all tables, until it is
     /// cancelled.
     pub fn new(url: impl Into<String>) -> Self {
-        Self::from(PostgresSettings { url: url.into(), ..PostgresSettings::default() })
+        Self::from(CaptureSettings { url: url.into(), ..CaptureSettings::default() })
     }
 
     /// Sets the password, for a URL without one.
@@ -136,16 +138,30 @@ impl Capture {
 /// respond at the very first; `Busy` when another process keeps the replication slot; `Position` when the
 /// stored position is not valid in the database; the errors of the sink.
 pub async fn run(
-    settings: PostgresSettings,
+    settings: CaptureSettings,
     stop_condition: StopCondition,
     context: RunContext<'_>,
 ) -> CdcResult<()> {
-    engine::run(&PostgresSource::new(settings.target()?), stop_condition, context).await
+    match settings.kind()? {
+        SourceKind::Postgres => {
+            let target = settings.postgres_target()?;
+            let events = target.settings.events(Connector::Postgresql, &run_id(&*context.clock));
+            engine::run(&PostgresSource::new(target, events), stop_condition, context).await
+        }
+        SourceKind::MySql => Err(crate::CdcError::configuration("MySQL is not supported yet")),
+    }
+}
+
+/// Returns an id of a run in the form of a UUID: the time of its start.
+fn run_id(clock: &dyn Clock) -> String {
+    let nanos = format!("{:032x}", clock.since_epoch().as_nanos());
+    let part = |range: std::ops::Range<usize>| nanos.get(range).unwrap_or_default().to_owned();
+    [part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)].join("-")
 }
 
 /// Captures with these settings until it is cancelled.
-impl From<PostgresSettings> for Capture {
-    fn from(settings: PostgresSettings) -> Self {
+impl From<CaptureSettings> for Capture {
+    fn from(settings: CaptureSettings) -> Self {
         Self {
             settings,
             stop_condition: StopCondition::Cancelled,

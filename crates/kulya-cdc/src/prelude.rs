@@ -2,7 +2,7 @@
 //! of the registry's contract, of schemas and of stream stores.
 
 pub use crate::{
-    Batch, CancellationToken, Capture, CdcError, CdcErrorKind, CdcResult, Checkpoint, PostgresSettings,
+    Batch, CancellationToken, Capture, CaptureSettings, CdcError, CdcErrorKind, CdcResult, Checkpoint,
     Progress, Record, RecordingSink, RowSchema, Sink, StoreSettings, StoreSink, replay,
 };
 pub use kulya_registry_api::prelude::*;

@@ -7,7 +7,7 @@ use crate::services::{Services, open_services, open_store};
 use crate::settings::Settings;
 use crate::shutdown;
 use anyhow::{Context, Result, bail};
-use kulya_cdc::{CdcResult, PostgresSettings, RecordingSink, RunContext, Sink, StopCondition, StoreSink};
+use kulya_cdc::{CaptureSettings, CdcResult, RecordingSink, RunContext, Sink, StopCondition, StoreSink};
 use kulya_registry_api::SchemaRegistry;
 use kulya_store::clock::{Clock, SystemClock};
 use std::sync::Arc;
@@ -45,7 +45,7 @@ pub(crate) async fn run(settings: Settings, args: CdcArgs) -> Result<()> {
 ///
 /// # Errors
 /// An unreadable file.
-pub(crate) fn read_password_file(mut source: PostgresSettings) -> Result<PostgresSettings> {
+pub(crate) fn read_password_file(mut source: CaptureSettings) -> Result<CaptureSettings> {
     if let Some(path) = &source.password_file {
         let text = std::fs::read_to_string(path);
         let text = text.with_context(|| format!("cannot read the password file {}", path.display()))?;
@@ -60,7 +60,7 @@ pub(crate) fn read_password_file(mut source: PostgresSettings) -> Result<Postgre
 /// What the database, the store or the registry report.
 pub(crate) async fn run_capture(
     services: &Services,
-    source: PostgresSettings,
+    source: CaptureSettings,
     until: StopCondition,
     progress: &CaptureProgress,
     stop: CancellationToken,
@@ -72,7 +72,7 @@ pub(crate) async fn run_capture(
 
 async fn run_into(
     sink: &mut dyn Sink,
-    source: PostgresSettings,
+    source: CaptureSettings,
     until: StopCondition,
     clock: Arc<dyn Clock>,
     progress: &CaptureProgress,
@@ -86,11 +86,11 @@ async fn run_into(
 ///
 /// # Errors
 /// No source at all, or several without `--name`.
-fn select_source(file: &[PostgresSettings], args: &CdcArgs) -> Result<PostgresSettings> {
+fn select_source(file: &[CaptureSettings], args: &CdcArgs) -> Result<CaptureSettings> {
     let named = args.name.as_ref().and_then(|name| file.iter().find(|entry| entry.name == *name));
     let mut source = match (named, &args.postgres, file) {
         (Some(entry), ..) => entry.clone(),
-        (None, Some(_), _) => PostgresSettings::default(),
+        (None, Some(_), _) => CaptureSettings::default(),
         (None, None, [only]) if args.name.is_none() => only.clone(),
         (None, None, []) => {
             bail!("no database given: use --postgres URL, or a [[cdc]] section in kulya.toml")
@@ -126,8 +126,8 @@ mod tests {
     use crate::args::{Args, Command};
     use clap::Parser;
 
-    fn selected(file: &[&str], words: &[&str]) -> Result<PostgresSettings> {
-        let entry = |name: &&str| PostgresSettings {
+    fn selected(file: &[&str], words: &[&str]) -> Result<CaptureSettings> {
+        let entry = |name: &&str| CaptureSettings {
             url: format!("postgres://file/{name}"),
             name: (*name).to_owned(),
             segments: 4,

@@ -11,7 +11,7 @@ use crate::services::{Services, open_server_store, open_services};
 use crate::settings::Settings;
 use crate::shutdown;
 use anyhow::{Context, Result};
-use kulya_cdc::{CdcErrorKind, PostgresSettings, StopCondition};
+use kulya_cdc::{CaptureSettings, CdcErrorKind, StopCondition};
 use kulya_server::AccessControl;
 use kulya_store::supervision::{Component, Supervisor};
 use kulya_store::{HealthStatus, StreamStore, supervision};
@@ -218,10 +218,10 @@ async fn stop_on_store_failure(store: Arc<dyn StreamStore>, stop: CancellationTo
 fn start_captures(
     supervisor: &Supervisor,
     services: &Services,
-    sources: Vec<PostgresSettings>,
+    sources: Vec<CaptureSettings>,
     stop: &CancellationToken,
 ) -> Vec<tokio::task::JoinHandle<()>> {
-    let start = |source: PostgresSettings| {
+    let start = |source: CaptureSettings| {
         let name = if source.name.is_empty() { "cdc".to_owned() } else { source.name.clone() };
         let component = supervisor.component(format!("capture.{name}"));
         let (services, stop) = (services.clone(), stop.clone());
@@ -244,7 +244,7 @@ async fn capture_until_stopped(
     name: String,
     component: Component,
     services: Services,
-    source: PostgresSettings,
+    source: CaptureSettings,
     stop: CancellationToken,
 ) {
     loop {

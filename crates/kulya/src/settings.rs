@@ -5,7 +5,7 @@ use crate::args::{AccessLogFormat, SqlArgs};
 use crate::units::parse_size;
 use anyhow::{Context, Result, bail};
 use kulya_auth::resource::ResourceNames;
-use kulya_cdc::PostgresSettings;
+use kulya_cdc::CaptureSettings;
 use kulya_server::strict::{StrictDeserializer, UnknownFields};
 use kulya_sql::QueryLimits;
 use kulya_store_embedded::Options;
@@ -88,7 +88,7 @@ pub(crate) struct Settings {
     sql: Sql,
     /// The databases whose changes `kulya serve` captures.
     #[serde(default)]
-    pub(crate) cdc: Vec<PostgresSettings>,
+    pub(crate) cdc: Vec<CaptureSettings>,
 }
 
 /// Tuning of a store in a folder; every value has a default.
@@ -303,7 +303,7 @@ impl Limits {
 
 impl Settings {
     /// Returns the settings of one capture, into the store at `data` or the default one.
-    pub(crate) fn of_capture(source: PostgresSettings, data: Option<PathBuf>) -> Self {
+    pub(crate) fn of_capture(source: CaptureSettings, data: Option<PathBuf>) -> Self {
         Self { data, cdc: vec![source], ..Self::default() }
     }
 

@@ -2,11 +2,10 @@
 //! followed by a tombstone.
 
 use super::envelope::{Operation, ProcessingTime, absent, write_envelope};
-use super::format::EventFormat;
+use super::events::{EventContext, TableEvents};
 use super::row_image::{Findings, RowImage};
 use super::transaction::TransactionOrder;
-use crate::batch::{Batch, Destination, Parts, Span};
-use std::sync::Arc;
+use crate::batch::{Batch, Parts, Span};
 
 /// A change of one row, or of a whole table.
 pub(crate) struct Change<'a, R> {
@@ -17,15 +16,23 @@ pub(crate) struct Change<'a, R> {
 
 /// What the records of a change have beside its rows.
 pub(crate) struct ChangeContext<'a> {
-    pub(crate) destination: &'a Arc<Destination>,
-    pub(crate) format: &'a EventFormat,
+    pub(crate) events: &'a EventContext,
+    pub(crate) table: &'a TableEvents,
     pub(crate) now: &'a ProcessingTime,
     /// Writes the `source` block.
     pub(crate) source: &'a dyn Fn(&mut Vec<u8>),
 }
 
-/// A key and its values.
-type Key = (Span, Span);
+/// Where a key is in the buffer.
+#[derive(Clone, Copy)]
+struct Key {
+    /// The key as the record has it, with its schema if keys have one.
+    whole: Span,
+    /// The JSON object.
+    payload: Span,
+    /// The values without names.
+    values: Span,
+}
 
 /// Writes the records of a change to a batch. `order` counts an event of the transaction.
 pub(crate) fn write_change<'t, R: RowImage>(
@@ -35,51 +42,76 @@ pub(crate) fn write_change<'t, R: RowImage>(
     order: &mut dyn FnMut() -> Option<TransactionOrder<'t>>,
     findings: &mut Findings,
 ) {
-    let out = batch.buffer();
-    let old = change.before.and_then(|row| row.write_key(out));
-    let new = change.after.and_then(|row| row.write_key(out));
-    if let (Operation::Update, Some(old), Some(new)) = (change.operation, old, new)
-        && old.0.of(out) != new.0.of(out)
-    {
-        let to = header(out, "__debezium.newkey", new.0);
-        let from = header(out, "__debezium.oldkey", old.0);
-        let delete = Change { operation: Operation::Delete, before: change.before, after: None };
-        let create = Change { operation: Operation::Create, before: None, after: change.after };
-        write_record(batch, &delete, context, Some(old), Some(to), order(), findings);
-        write_tombstone(batch, context, Some(old), Some(to));
-        write_record(batch, &create, context, Some(new), Some(from), order(), findings);
+    if context.is_skipped(change.operation) {
         return;
     }
+    let out = batch.buffer();
+    let old = change.before.and_then(|row| context.write_key(row, out));
+    let new = change.after.and_then(|row| context.write_key(row, out));
+    if let (Operation::Update, Some(old), Some(new)) = (change.operation, old, new)
+        && old.payload.of(out) != new.payload.of(out)
+    {
+        let to = context.write_headers(Some(("__debezium.newkey", new)), out);
+        let from = context.write_headers(Some(("__debezium.oldkey", old)), out);
+        let delete = Change { operation: Operation::Delete, before: change.before, after: None };
+        let create = Change { operation: Operation::Create, before: None, after: change.after };
+        write_record(batch, &delete, context, (Some(old), to), order, findings);
+        write_tombstone(batch, context, Some(old), to);
+        write_record(batch, &create, context, (Some(new), from), order, findings);
+        return;
+    }
+    let headers = context.write_headers(None, out);
     let is_delete = change.operation == Operation::Delete;
     let key = if is_delete { old } else { new };
-    write_record(batch, change, context, key, None, order(), findings);
+    write_record(batch, change, context, (key, headers), order, findings);
     if is_delete {
-        write_tombstone(batch, context, key, None);
+        write_tombstone(batch, context, key, headers);
     }
 }
 
-/// Writes a header whose value is a key; returns where it is.
-fn header(out: &mut Vec<u8>, name: &str, key: Span) -> Span {
-    let start = out.len();
-    out.push(b'"');
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b"\":");
-    out.extend_from_within(key.range());
-    Span::new(start, out.len())
+impl ChangeContext<'_> {
+    fn is_skipped(&self, operation: Operation) -> bool {
+        self.events.format.skipped_operations.contains(operation)
+    }
+
+    fn write_key(&self, row: &impl RowImage, out: &mut Vec<u8>) -> Option<Key> {
+        let block = self.table.blocks.key.as_ref()?;
+        let start = out.len();
+        let (payload, values) = block.write(out, |out| row.write_key(out))?;
+        // a key of several columns is followed by its values, which are no part of it
+        let end = if block.has_schema() { out.len() } else { payload.range().end };
+        Some(Key { whole: Span::new(start, end), payload, values })
+    }
+
+    /// Writes the headers as members of a JSON object.
+    fn write_headers(&self, other: Option<(&str, Key)>, out: &mut Vec<u8>) -> Option<Span> {
+        let start = out.len();
+        if let Some((name, key)) = other {
+            out.push(b'"');
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b"\":");
+            self.table.key_header.write(out, |out| out.extend_from_within(key.payload.range()));
+            if !self.events.headers.is_empty() {
+                out.push(b',');
+            }
+        }
+        out.extend_from_slice(&self.events.headers);
+        (out.len() > start).then(|| Span::new(start, out.len()))
+    }
 }
 
-fn write_record<R: RowImage>(
+fn write_record<'t, R: RowImage>(
     batch: &mut Batch,
     change: &Change<'_, R>,
     context: &ChangeContext<'_>,
-    key: Option<Key>,
-    headers: Option<Span>,
-    order: Option<TransactionOrder<'_>>,
+    (key, headers): (Option<Key>, Option<Span>),
+    order: &mut dyn FnMut() -> Option<TransactionOrder<'t>>,
     findings: &mut Findings,
 ) {
-    if context.format.skipped_operations.contains(change.operation) {
+    if context.is_skipped(change.operation) {
         return;
     }
+    let order = order();
     let out = batch.buffer();
     let start = out.len();
     let findings = std::cell::RefCell::new(findings);
@@ -87,33 +119,37 @@ fn write_record<R: RowImage>(
         Some(row) => row.write_row(out, &mut findings.borrow_mut()),
         None => absent(out),
     };
-    write_envelope(
-        out,
-        |out| row(change.before, out),
-        |out| row(change.after, out),
-        context.source,
-        order.as_ref(),
-        change.operation,
-        context.now,
-    );
+    context.table.blocks.value.write(out, |out| {
+        write_envelope(
+            out,
+            |out| row(change.before, out),
+            |out| row(change.after, out),
+            context.source,
+            order.as_ref(),
+            change.operation,
+            context.now,
+        );
+    });
     let value = Some(Span::new(start, out.len()));
-    batch.push(context.destination, parts(key, value, headers));
+    batch.push(&context.table.destination, parts(key, value, headers));
 }
 
 fn write_tombstone(batch: &mut Batch, context: &ChangeContext<'_>, key: Option<Key>, headers: Option<Span>) {
-    let is_skipped = context.format.skipped_operations.contains(Operation::Delete);
-    if context.format.tombstones_on_delete && !is_skipped {
-        batch.push(context.destination, parts(key, None, headers));
+    if context.events.format.tombstones_on_delete && !context.is_skipped(Operation::Delete) {
+        batch.push(&context.table.destination, parts(key, None, headers));
     }
 }
 
 fn parts(key: Option<Key>, value: Option<Span>, headers: Option<Span>) -> Parts {
-    Parts { key: key.map(|key| key.0), routing_key: key.map(|key| key.1), value, headers }
+    Parts { key: key.map(|key| key.whole), routing_key: key.map(|key| key.values), value, headers }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::debezium::connector::Connector;
+    use crate::debezium::format::EventFormat;
+    use crate::{ColumnDescription, RowSchema, ValueModes};
     use std::time::Duration;
 
     /// A row whose key is its first letter.
@@ -132,12 +168,29 @@ mod tests {
         }
     }
 
-    fn written(operation: Operation, before: Option<Letters>, after: Option<Letters>) -> Vec<String> {
-        let destination = Arc::new(Destination::of_topic("t"));
-        let format = EventFormat::default();
+    fn written(
+        operation: Operation,
+        before: Option<Letters>,
+        after: Option<Letters>,
+        with_schema: bool,
+    ) -> Vec<String> {
+        let format =
+            EventFormat { topic_prefix: "p".into(), schemas_in_keys: with_schema, ..EventFormat::default() };
+        let events = EventContext::new(Connector::Postgresql, format, ValueModes::default(), "run");
+        let column = ColumnDescription {
+            name: "a".into(),
+            optional: false,
+            connect_type: "string".into(),
+            connect_name: None,
+            parameters: Vec::new(),
+            items: None,
+            default: None,
+        };
+        let (prefix, schema, table) = ("p".into(), "s".into(), "t".into());
+        let schema = RowSchema { prefix, schema, table, columns: vec![column], key: vec!["a".into()] };
         let context = ChangeContext {
-            destination: &destination,
-            format: &format,
+            events: &events,
+            table: &events.table(schema),
             now: &ProcessingTime::new(Duration::from_millis(5)),
             source: &|out| out.extend_from_slice(b"{}"),
         };
@@ -156,19 +209,21 @@ mod tests {
     #[test]
     fn change_of_the_key_is_a_delete_and_a_create() {
         let row = |text| Some(Letters(text));
-        assert_eq!(written(Operation::Create, None, row("ab")), [r#"a {"before":null,"after":ab "#]);
-        assert_eq!(written(Operation::Update, row("ab"), row("ac")), [r#"a {"before":ab,"after":ac "#]);
-        assert_eq!(written(Operation::Update, None, row("ac")), [r#"a {"before":null,"after":ac "#]);
-        assert_eq!(written(Operation::Delete, row("ab"), None), [r#"a {"before":ab,"after":null "#, "a - "]);
+        let bare = |operation, before, after| written(operation, before, after, false);
+        assert_eq!(bare(Operation::Create, None, row("ab")), [r#"a {"before":null,"after":ab "#]);
+        assert_eq!(bare(Operation::Update, row("ab"), row("ac")), [r#"a {"before":ab,"after":ac "#]);
+        assert_eq!(bare(Operation::Update, None, row("ac")), [r#"a {"before":null,"after":ac "#]);
+        assert_eq!(bare(Operation::Delete, row("ab"), None), [r#"a {"before":ab,"after":null "#, "a - "]);
         assert_eq!(
-            written(Operation::Update, row("ab"), row("cd")),
+            bare(Operation::Update, row("ab"), row("cd")),
             [
                 r#"a {"before":ab,"after":null "__debezium.newkey":c"#,
                 r#"a - "__debezium.newkey":c"#,
                 r#"c {"before":null,"after":cd "__debezium.oldkey":a"#,
             ]
         );
-        let empty = Letters("");
-        assert_eq!(written(Operation::Delete, Some(empty), None), [r#"- {"before":,"after":null "#, "- - "]);
+        assert_eq!(bare(Operation::Delete, row(""), None), [r#"- {"before":,"after":null "#, "- - "]);
+        let with_schema = written(Operation::Create, None, row("ab"), true);
+        assert!(with_schema[0].contains(r#","payload":a} {"before""#), "{with_schema:?}");
     }
 }

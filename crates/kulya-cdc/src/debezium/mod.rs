@@ -1,17 +1,27 @@
 //! Debezium's event format, shared by all sources: the schemas of rows, the modes by which values are
-//! represented, the JSON of values, and what surrounds the rows: topics, envelopes, transaction metadata.
+//! represented, the JSON of values, and what surrounds the rows: topics, envelopes, schemas, headers and
+//! transaction metadata; and the records that belong to no table.
 
 pub(crate) mod change;
+pub mod connect_schema;
 pub mod connector;
 pub mod envelope;
+pub(crate) mod events;
 pub mod format;
+pub mod headers;
+pub mod heartbeat;
 pub(crate) mod json;
+pub mod message;
 pub(crate) mod modes;
 pub(crate) mod replaced_values;
 pub(crate) mod row_image;
 mod row_schema;
+pub mod schema_change;
 pub mod topic;
 pub mod transaction;
+
+#[cfg(test)]
+mod tests;
 
 pub use modes::{
     BigintUnsignedMode, BinaryMode, Compatibility, DecimalMode, HstoreMode, IntervalMode, TimePrecision,

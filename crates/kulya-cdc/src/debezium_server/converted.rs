@@ -9,7 +9,7 @@ use super::properties::Properties;
 use super::settings::reader::{shown, shown_key};
 use super::settings::{self, CONNECTOR_CLASS, DebeziumServerSettings};
 use super::unsupported::{UnknownKey, Unsupported};
-use crate::PostgresSettings;
+use crate::CaptureSettings;
 
 /// Maximum number of unknown keys for which a near one is looked for.
 const MAX_SUGGESTIONS: usize = 50;
@@ -22,7 +22,7 @@ pub struct Converted {
     pub settings: DebeziumServerSettings,
     /// Settings for the capture of a PostgreSQL database, if it is one. They are complete only if nothing is
     /// refused.
-    pub postgres: Option<PostgresSettings>,
+    pub postgres: Option<CaptureSettings>,
     /// What would change the events, or the protection of the connection: the capture must not start.
     pub refused: Vec<Unsupported>,
     /// What has no effect, with the same events.

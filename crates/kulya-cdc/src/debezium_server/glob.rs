@@ -1,4 +1,4 @@
-//! Conversion of regular expressions to the table patterns of [`PostgresSettings`](crate::PostgresSettings),
+//! Conversion of regular expressions to the table patterns of [`CaptureSettings`](crate::CaptureSettings),
 //! in which `*` matches any text and everything else itself.
 //!
 //! An expression is converted only if the patterns select exactly the same tables, given that the name of a
@@ -227,7 +227,7 @@ fn append(all: Vec<Sequence>, ends: &[Sequence]) -> Option<Vec<Sequence>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::PostgresSettings;
+    use crate::CaptureSettings;
     use proptest::prelude::*;
 
     fn tables(pattern: &str) -> Result<Vec<String>, GlobError> {
@@ -302,7 +302,7 @@ mod tests {
         ) {
             let pattern = NamePattern::new(&pattern).unwrap();
             if let Ok(tables) = table_globs(&pattern) {
-                let settings = PostgresSettings { tables, ..Default::default() };
+                let settings = CaptureSettings { tables, ..Default::default() };
                 for name in names {
                     let (schema, table) = name.split_once('.').unwrap();
                     let selected = settings.is_captured(schema, table);

@@ -5,7 +5,7 @@ use super::glob::{self, GlobError};
 use super::patterns::{NamePattern, NamePatterns};
 use super::settings::{Connection, DebeziumServerSettings, Filters, Secret};
 use super::unsupported::Unsupported;
-use crate::PostgresSettings;
+use crate::CaptureSettings;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 const TABLES_KEY: &str = "debezium.source.table.include.list";
@@ -21,12 +21,12 @@ pub(super) struct TableProblems {
 }
 
 /// Converts the settings, as far as there are settings for them.
-pub(super) fn convert(settings: &DebeziumServerSettings) -> (PostgresSettings, TableProblems) {
+pub(super) fn convert(settings: &DebeziumServerSettings) -> (CaptureSettings, TableProblems) {
     let mut problems = TableProblems::default();
     let tables = tables(&settings.filters, &mut problems);
     let scope = settings.sink.pravega.as_ref().and_then(|pravega| pravega.scope.clone());
     let log = settings.postgres.as_ref();
-    let converted = PostgresSettings {
+    let converted = CaptureSettings {
         url: url(&settings.connection),
         password: settings.connection.password.as_ref().map(Secret::expose).unwrap_or_default().to_owned(),
         name: settings.events.topic_prefix.clone(),
@@ -36,7 +36,7 @@ pub(super) fn convert(settings: &DebeziumServerSettings) -> (PostgresSettings, T
         publication: log.map(|log| log.publication.clone()).unwrap_or_default(),
         transaction_metadata: settings.events.transaction_metadata,
         truncate: !settings.events.skipped_operations.contains(&Operation::Truncate),
-        ..PostgresSettings::default()
+        ..CaptureSettings::default()
     };
     (converted, problems)
 }

@@ -3,9 +3,9 @@
 use super::column::{CatalogType, Kind};
 use super::connection::session::{Session, identifier};
 use super::pgoutput::{Relation, ReplicaIdentity};
-use super::settings::{PostgresSettings, Target};
 use super::table::{Column, Table};
-use crate::{CdcError, CdcResult};
+use crate::debezium::events::EventContext;
+use crate::{CaptureSettings, CdcError, CdcResult};
 use std::collections::{HashMap, HashSet};
 
 /// The OID of the type `text`.
@@ -55,7 +55,7 @@ pub(crate) struct Catalog {
 /// tables. A pattern that names a partitioned table names its partitions too.
 pub(crate) async fn captured_tables(
     session: &Session,
-    settings: &PostgresSettings,
+    settings: &CaptureSettings,
 ) -> CdcResult<Vec<TableInfo>> {
     let rows = session
         .rows(
@@ -103,7 +103,7 @@ pub(crate) async fn captured_tables(
 /// Returns whether the patterns name a table or a partitioned table that contains it.
 pub(crate) async fn is_captured_partition(
     session: &Session,
-    settings: &PostgresSettings,
+    settings: &CaptureSettings,
     table: u32,
 ) -> CdcResult<bool> {
     let sql = format!(
@@ -162,7 +162,7 @@ impl Catalog {
     pub(crate) async fn current_table(
         &mut self,
         session: &Session,
-        target: &Target,
+        events: &EventContext,
         table_info: &TableInfo,
         published: Option<&[String]>,
     ) -> CdcResult<Table> {
@@ -178,7 +178,7 @@ impl Catalog {
         if key.iter().any(|name| !table_columns.iter().any(|column| column.name == *name)) {
             key.clear();
         }
-        Ok(Table::new(&target.settings.name, &table_info.schema, &table_info.table, table_columns, key))
+        Ok(Table::new(events, &table_info.schema, &table_info.table, table_columns, key))
     }
 
     /// Returns a table as the log describes it. Nullability, which the log does not contain, comes from the
@@ -186,7 +186,7 @@ impl Catalog {
     pub(crate) async fn relation_table(
         &mut self,
         session: &Session,
-        target: &Target,
+        events: &EventContext,
         relation: &Relation,
         earlier: Option<&Table>,
     ) -> CdcResult<Table> {
@@ -203,9 +203,9 @@ impl Catalog {
             table_columns.push(Column::new(column.name.clone(), is_optional, kind));
         }
         let current = primary_key(session, relation.id).await?;
-        let earlier = earlier.map_or(&[][..], |table| &table.schema.key);
+        let earlier = earlier.map_or(&[][..], |table| &table.events.schema.key);
         let key = key_at(relation, &current, earlier);
-        Ok(Table::new(&target.settings.name, &relation.schema, &relation.table, table_columns, key))
+        Ok(Table::new(events, &relation.schema, &relation.table, table_columns, key))
     }
 
     async fn kind(&mut self, session: &Session, oid: u32, modifier: i32) -> CdcResult<Option<Kind>> {

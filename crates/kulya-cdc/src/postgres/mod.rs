@@ -9,7 +9,6 @@ mod column;
 mod connection;
 mod copy_line;
 mod literal;
-mod message;
 mod offset;
 mod pgoutput;
 mod publication;
@@ -24,6 +23,7 @@ mod value;
 
 pub use offset::{Coverage, PostgresPosition, SnapshotCut};
 
+use crate::debezium::events::EventContext;
 use crate::output::Output;
 use crate::source::{Source, SourceConnection};
 use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, Progress, StopCondition};
@@ -42,11 +42,12 @@ use stream::{CAUGHT_UP_PREFIX, ReplicationStream};
 /// A PostgreSQL database as a source.
 pub(crate) struct PostgresSource {
     target: Target,
+    events: Arc<EventContext>,
 }
 
 impl PostgresSource {
-    pub(crate) fn new(target: Target) -> Self {
-        Self { target }
+    pub(crate) fn new(target: Target, events: EventContext) -> Self {
+        Self { target, events: Arc::new(events) }
     }
 }
 
@@ -57,13 +58,15 @@ impl Source for PostgresSource {
     async fn connect(&self) -> CdcResult<PostgresConnection> {
         let session = Session::open(&self.target).await?;
         let server = session.check().await?;
-        Ok(PostgresConnection { target: self.target.clone(), session, server })
+        let (target, events) = (self.target.clone(), Arc::clone(&self.events));
+        Ok(PostgresConnection { target, events, session, server })
     }
 }
 
 /// A connected PostgreSQL database.
 pub(crate) struct PostgresConnection {
     target: Target,
+    events: Arc<EventContext>,
     session: Session,
     server: Server,
 }
@@ -111,8 +114,14 @@ impl SourceConnection for PostgresConnection {
             StopCondition::CaughtUp => Some(self.emit_caught_up_message(&**output.clock).await?),
             StopCondition::Cancelled => None,
         };
-        let mut stream =
-            ReplicationStream::new(&self.session, &self.target, position, caught_up_token, output);
+        let mut stream = ReplicationStream::new(
+            &self.session,
+            &self.target,
+            &self.events,
+            position,
+            caught_up_token,
+            output,
+        );
         let result = stream.run(&mut connection, output).await;
         connection.close().await;
         result
@@ -210,7 +219,7 @@ impl PostgresConnection {
         lsn: u64,
         output: &mut Output<'_>,
     ) -> CdcResult<SnapshotCut> {
-        Snapshot::new(&self.session, &self.target).read(tables, output, lsn).await
+        Snapshot::new(&self.session, &self.target, &self.events).read(tables, output, lsn).await
     }
 
     /// Writes a message to the log. All changes committed before it precede it there.

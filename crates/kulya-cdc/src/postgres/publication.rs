@@ -3,8 +3,7 @@
 use super::catalog::{TableInfo, captured_tables, quoted};
 use super::connection::session::{Server, Session, identifier, literal};
 use super::offset::Coverage;
-use super::settings::PostgresSettings;
-use crate::{CdcError, CdcErrorKind, CdcResult};
+use crate::{CaptureSettings, CdcError, CdcErrorKind, CdcResult};
 use std::collections::HashMap;
 
 /// The first version with column lists and row filters.
@@ -33,7 +32,7 @@ pub(crate) struct PublishedTable {
 
 impl Publication {
     /// Returns what is to be stored with the position.
-    pub(crate) fn coverage(&self, settings: &PostgresSettings) -> Coverage {
+    pub(crate) fn coverage(&self, settings: &CaptureSettings) -> Coverage {
         let published = self.tables.iter().map(|table| table.info.name()).collect();
         Coverage {
             patterns: settings.tables.clone(),
@@ -44,7 +43,7 @@ impl Publication {
     /// Returns the tables whose rows the stream lacks: those that were not captured when `earlier` was
     /// stored.
     pub(crate) fn added_since(&self, earlier: &Coverage) -> Vec<PublishedTable> {
-        let patterns = PostgresSettings { tables: earlier.patterns.clone(), ..Default::default() };
+        let patterns = CaptureSettings { tables: earlier.patterns.clone(), ..Default::default() };
         let was_captured = |table: &TableInfo| {
             let was_published =
                 earlier.published.as_ref().is_none_or(|tables| tables.contains(&table.name()));
@@ -63,7 +62,7 @@ impl Publication {
 /// `Configuration` when the user may not create it, with the statement to run.
 pub(crate) async fn prepare(
     session: &Session,
-    settings: &PostgresSettings,
+    settings: &CaptureSettings,
     server: &Server,
 ) -> CdcResult<Publication> {
     if !session.has_publication(&settings.publication).await? {
@@ -107,7 +106,7 @@ fn warn_of_rejected_updates(publication: &Publication) {
 /// Creates the publication: for all tables if a pattern may match future tables and the user is a superuser,
 /// else for the tables that exist now. Partitions are published by their partitioned table, so that later
 /// partitions are in it.
-async fn create(session: &Session, settings: &PostgresSettings, is_superuser: bool) -> CdcResult<()> {
+async fn create(session: &Session, settings: &CaptureSettings, is_superuser: bool) -> CdcResult<()> {
     let name = &settings.publication;
     let tables = captured_tables(session, settings).await?;
     let has_future_tables =
@@ -147,7 +146,7 @@ fn publishable(tables: &[TableInfo]) -> Vec<String> {
 }
 
 /// Reads what the publication has of the captured tables.
-async fn read(session: &Session, settings: &PostgresSettings, server: &Server) -> CdcResult<Publication> {
+async fn read(session: &Session, settings: &CaptureSettings, server: &Server) -> CdcResult<Publication> {
     let name = literal(&settings.publication);
     let filters = if server.version >= VERSION_WITH_FILTERS {
         "p.attnames = ARRAY(SELECT a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid \

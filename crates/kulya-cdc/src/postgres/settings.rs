@@ -1,10 +1,6 @@
-//! Settings of a PostgreSQL source: parsing of the URL, defaults and validation.
+//! Settings of a PostgreSQL source: parsing of the URL, the names of slot and publication.
 
-use crate::debezium::ValueModes;
-use crate::debezium::format::EventFormat;
-use crate::sink::store::sanitize_name;
-use crate::{CdcError, CdcResult, StoreSettings};
-use serde::Deserialize;
+use crate::{CaptureSettings, CdcError, CdcResult};
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,84 +8,6 @@ use tokio_postgres::config::Host;
 
 /// The default time in which a host must respond.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The settings of the capture of one database. In a settings file all members except `url` are optional.
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct PostgresSettings {
-    /// `postgres://user:password@host:port/database`, with the parameters of libpq `sslmode` (default
-    /// `prefer`), `sslrootcert`, `options`, `connect_timeout` and `application_name`; several hosts are tried
-    /// in order. The password may be in `password` or `password_file` instead.
-    pub url: String,
-    /// The password, if the URL has none.
-    pub password: String,
-    /// A file with the password and a line end; the program reads it into `password`.
-    pub password_file: Option<PathBuf>,
-    /// Debezium's `topic.prefix`, and the name under which the position is stored. Default: the database's
-    /// name.
-    pub name: String,
-    /// The scope of the streams. Default: the name, invalid characters replaced by `-`.
-    pub scope: String,
-    /// Patterns of captured tables, as `schema.table` with `*` for any text. Default: all tables of all user
-    /// schemas.
-    pub tables: Vec<String>,
-    /// The template of stream names, with `{prefix}`, `{schema}` and `{table}`.
-    pub stream: String,
-    /// The number of segments of a new stream.
-    pub segments: u32,
-    /// The replication slot. Default: `kulya_` and the name.
-    pub slot: String,
-    /// The publication, created if it does not exist. Default: `kulya_` and the name.
-    pub publication: String,
-    /// Whether to write transaction metadata: a block in each event, and a stream `prefix.transaction`.
-    pub transaction_metadata: bool,
-    /// Whether to write events for TRUNCATE. The default is true, unlike Debezium's, so that truncated rows
-    /// do not remain in tables derived from the stream.
-    pub truncate: bool,
-}
-
-/// Omits the password.
-impl fmt::Debug for PostgresSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { url, name, scope, tables, stream, segments, slot, publication, .. } = self;
-        f.debug_struct("PostgresSettings")
-            .field("url", &without_password(url))
-            .field("name", name)
-            .field("scope", scope)
-            .field("tables", tables)
-            .field("stream", stream)
-            .field("segments", segments)
-            .field("slot", slot)
-            .field("publication", publication)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Returns a URL without user, password and parameters.
-fn without_password(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    let location = rest.rsplit_once('@').map_or(rest, |(_, location)| location);
-    format!("{scheme}://…{}", location.split('?').next().unwrap_or_default())
-}
-
-impl Default for PostgresSettings {
-    fn default() -> Self {
-        Self {
-            url: String::new(),
-            password: String::new(),
-            password_file: None,
-            name: String::new(),
-            scope: String::new(),
-            tables: Vec::new(),
-            stream: "{prefix}.{schema}.{table}".to_owned(),
-            segments: 1,
-            slot: String::new(),
-            publication: String::new(),
-            transaction_metadata: false,
-            truncate: true,
-        }
-    }
-}
 
 /// Validated settings with their defaults, and the parsed URL.
 #[derive(Clone)]
@@ -104,9 +22,7 @@ pub(crate) struct Target {
     pub(crate) user: String,
     pub(crate) password: String,
     pub(crate) database: String,
-    pub(crate) format: EventFormat,
-    pub(crate) modes: ValueModes,
-    pub(crate) settings: PostgresSettings,
+    pub(crate) settings: CaptureSettings,
 }
 
 /// Omits the password.
@@ -210,17 +126,14 @@ fn sanitize_identifier(text: &str) -> String {
     lower.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).take(63).collect()
 }
 
-impl PostgresSettings {
-    /// Parses the URL, sets the defaults, and validates.
-    pub(crate) fn target(mut self) -> CdcResult<Target> {
+impl CaptureSettings {
+    /// Parses the URL of a PostgreSQL database, sets the defaults, and validates.
+    pub(crate) fn postgres_target(self) -> CdcResult<Target> {
         let invalid_url = |reason: &str| {
             CdcError::configuration(format!(
                 "invalid database URL ({reason}): write postgres://user:password@host:port/database"
             ))
         };
-        if !(self.url.starts_with("postgres://") || self.url.starts_with("postgresql://")) {
-            return Err(invalid_url("it does not begin with postgres://"));
-        }
         // otherwise a part of the password would be parsed as the host, and appear in messages
         if self.url.matches('@').count() > 1 {
             return Err(invalid_url("it has more than one @: encode it in user and password as %40"));
@@ -235,30 +148,25 @@ impl PostgresSettings {
             Some(password) => String::from_utf8_lossy(password).into_owned(),
             None => self.password.clone(),
         };
+        if self.server_id.is_some() {
+            return Err(CdcError::configuration("server-id is a setting of MySQL and MariaDB: remove it"));
+        }
         let connect_timeout = config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
         let application_name = config.get_application_name().unwrap_or("kulya").to_owned();
         let options = config.get_options().unwrap_or_default().to_owned();
-        let default = |value: &mut String, default: String| {
-            if value.is_empty() {
-                *value = default;
-            }
-        };
-        default(&mut self.name, database.clone());
-        default(&mut self.scope, sanitize_name(&self.name));
-        default(&mut self.slot, sanitize_identifier(&format!("kulya_{}", self.name)));
-        let publication = self.default_publication();
-        default(&mut self.publication, publication);
-        for (what, name) in [("slot", &self.slot), ("publication", &self.publication)] {
+        let mut settings = self.with_defaults(&database)?;
+        if settings.slot.is_empty() {
+            settings.slot = sanitize_identifier(&format!("kulya_{}", settings.name));
+        }
+        if settings.publication.is_empty() {
+            settings.publication = settings.default_publication();
+        }
+        for (what, name) in [("slot", &settings.slot), ("publication", &settings.publication)] {
             if *name != sanitize_identifier(name) {
                 return Err(CdcError::configuration(format!(
                     "invalid {what} name {name:?}: use lowercase letters, digits and '_' only"
                 )));
             }
-        }
-        if let Some(pattern) = self.tables.iter().find(|pattern| !pattern.contains('.')) {
-            return Err(CdcError::configuration(format!(
-                "invalid table pattern {pattern:?}: write schema.table"
-            )));
         }
         Ok(Target {
             hosts,
@@ -269,13 +177,7 @@ impl PostgresSettings {
             user,
             password,
             database,
-            format: EventFormat {
-                topic_prefix: self.name.clone(),
-                provide_transaction_metadata: self.transaction_metadata,
-                ..EventFormat::default()
-            },
-            modes: ValueModes::default(),
-            settings: self,
+            settings,
         })
     }
 
@@ -283,68 +185,14 @@ impl PostgresSettings {
     pub(crate) fn default_publication(&self) -> String {
         sanitize_identifier(&format!("kulya_{}", self.name))
     }
-
-    /// Returns whether a table matches the patterns.
-    pub(crate) fn is_captured(&self, schema: &str, table: &str) -> bool {
-        let name = format!("{schema}.{table}");
-        self.tables.is_empty() || self.tables.iter().any(|pattern| matches(pattern, &name))
-    }
-
-    /// Returns the settings of a [`StoreSink`](crate::StoreSink), defaults included.
-    ///
-    /// # Errors
-    /// `Configuration` for invalid settings.
-    pub fn store_settings(&self) -> CdcResult<StoreSettings> {
-        let settings = self.clone().target()?.settings;
-        Ok(StoreSettings {
-            name: settings.name,
-            scope: settings.scope,
-            stream_template: settings.stream,
-            segments: settings.segments,
-        })
-    }
-}
-
-/// Returns whether `name` matches a pattern, in which `*` matches any text.
-fn matches(pattern: &str, name: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
-    let mut parts = parts.peekable();
-    if parts.peek().is_none() {
-        return rest.is_empty();
-    }
-    while let Some(part) = parts.next() {
-        if parts.peek().is_none() {
-            return rest.ends_with(part);
-        }
-        let Some(index) = rest.find(part) else { return false };
-        rest = rest.get(index + part.len()..).unwrap_or_default();
-    }
-    true
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn patterns_match_tables() {
-        for (pattern, name, expected) in [
-            ("public.orders", "public.orders", true),
-            ("public.orders", "public.orders2", false),
-            ("public.*", "public.orders", true),
-            ("*.orders", "public.orders", true),
-            ("*.or*rs", "public.orders", true),
-            ("*.or*x", "public.orders", false),
-            ("*", "a.b", true),
-            ("a.*", "b.a", false),
-        ] {
-            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
-        }
-    }
-
     fn target(url: &str) -> CdcResult<Target> {
-        PostgresSettings { url: url.to_owned(), ..Default::default() }.target()
+        CaptureSettings { url: url.to_owned(), ..Default::default() }.postgres_target()
     }
 
     #[test]
@@ -379,7 +227,6 @@ mod tests {
     #[test]
     fn invalid_settings_are_named() {
         for (url, expected) in [
-            ("mysql://x", "postgres://"),
             ("postgres://me@db:port/x", "invalid"),
             ("postgres://me@db/x?sslmode=on", "verify-full"),
             ("postgres://me@db/x?sslcert=a", "sslcert"),
@@ -389,13 +236,14 @@ mod tests {
             let error = target(url).unwrap_err().to_string();
             assert!(error.contains(expected), "{url}: {error}");
         }
-        let settings = |slot: &str, table: &str| PostgresSettings {
+        let settings = |slot: &str| CaptureSettings {
             url: "postgres://me@db/x".into(),
             slot: slot.into(),
-            tables: vec![table.into()],
             ..Default::default()
         };
-        assert!(settings("Bad-Slot", "a.b").target().unwrap_err().to_string().contains("Bad-Slot"));
-        assert!(settings("", "orders").target().unwrap_err().to_string().contains("schema.table"));
+        let error = settings("Bad-Slot").postgres_target().unwrap_err();
+        assert!(error.to_string().contains("Bad-Slot"));
+        let with_id = CaptureSettings { server_id: Some(1), ..settings("") };
+        assert!(with_id.postgres_target().unwrap_err().to_string().contains("server-id"));
     }
 }

@@ -18,6 +18,7 @@ use super::source_block::{Origin, SourceStart};
 use super::table::{Image, Table, TableRow};
 use crate::debezium::change::{Change, ChangeContext, write_change};
 use crate::debezium::envelope::{Operation, ProcessingTime};
+use crate::debezium::events::EventContext;
 use crate::debezium::replaced_values::ReplacedValues;
 use crate::debezium::row_image::Findings;
 use crate::output::Output;
@@ -33,11 +34,12 @@ const ROWS_PER_PROGRESS: u64 = 1000;
 const TABLES_PER_LOCK: usize = 100;
 
 pub(crate) struct Snapshot<'a> {
-    pub(crate) session: &'a Session,
-    pub(crate) target: &'a Target,
-    pub(crate) catalog: Catalog,
-    pub(crate) replaced_values: ReplacedValues,
-    pub(crate) line: CopyLine,
+    session: &'a Session,
+    target: &'a Target,
+    events: &'a EventContext,
+    catalog: Catalog,
+    replaced_values: ReplacedValues,
+    line: CopyLine,
 }
 
 /// A row that is held back until it is known whether it is the last one.
@@ -49,9 +51,9 @@ struct PendingRow {
 }
 
 impl<'a> Snapshot<'a> {
-    pub(crate) fn new(session: &'a Session, target: &'a Target) -> Self {
+    pub(crate) fn new(session: &'a Session, target: &'a Target, events: &'a EventContext) -> Self {
         let (catalog, replaced_values, line) = Default::default();
-        Self { session, target, catalog, replaced_values, line }
+        Self { session, target, events, catalog, replaced_values, line }
     }
 
     /// Hands over all rows of the tables; the caller commits. `slot_lsn` is the position from which
@@ -125,9 +127,9 @@ impl<'a> Snapshot<'a> {
         for published in tables {
             let table_info = &published.info;
             let columns = published.columns.as_deref();
-            let table = self.catalog.current_table(self.session, self.target, table_info, columns).await?;
+            let table = self.catalog.current_table(self.session, self.events, table_info, columns).await?;
             let table = Arc::new(table);
-            output.batch.declare(&table.destination);
+            output.batch.declare(&table.events.destination);
             let sql = format!("COPY ({}) TO STDOUT", select(published, &table));
             let copy_error = |e: tokio_postgres::Error| {
                 let error = self.session.query_error(e);
@@ -194,8 +196,8 @@ impl<'a> Snapshot<'a> {
             let after = TableRow { table: &table, cells: &cells, image: Image::Complete };
             let change = Change { operation: Operation::Read, before: None, after: Some(&after) };
             let context = ChangeContext {
-                destination: &table.destination,
-                format: &self.target.format,
+                events: self.events,
+                table: &table.events,
                 now: &now,
                 source: &|out| origin.write(&table.source_members, out),
             };
@@ -204,7 +206,7 @@ impl<'a> Snapshot<'a> {
                 break;
             }
             output.batch.go_back_to(mark);
-            table = Arc::new(table.with_optional(&findings.nulls));
+            table = Arc::new(table.with_optional(self.events, &findings.nulls));
             findings.nulls.clear();
             findings.replaced.clear();
         }

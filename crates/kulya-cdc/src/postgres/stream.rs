@@ -8,12 +8,14 @@ use super::connection::session::{Session, lsn_text};
 use super::offset::PostgresPosition;
 use super::pgoutput::{self, Cell, Message, OldTuple, Relation, ReplicaIdentity, Tuple};
 use super::settings::Target;
-use super::source_block::{Origin, SourceStart};
+use super::source_block::{Origin, SourceStart, table_members};
 use super::table::{Image, Table, TableRow};
 use super::transaction::{LastCommit, Transaction};
-use crate::batch::Destination;
 use crate::debezium::change::{Change, ChangeContext, write_change};
 use crate::debezium::envelope::{Operation, ProcessingTime};
+use crate::debezium::events::{EventContext, TopicEvents};
+use crate::debezium::json::write_base64;
+use crate::debezium::message;
 use crate::debezium::replaced_values::ReplacedValues;
 use crate::debezium::row_image::Findings;
 use crate::output::Output;
@@ -34,8 +36,10 @@ pub(crate) struct ReplicationStream<'a> {
     session: &'a Session,
     target: &'a Target,
     catalog: Catalog,
+    events: &'a EventContext,
     source: SourceStart,
-    topics: Topics,
+    transactions: TopicEvents,
+    messages: TopicEvents,
     /// The position of the next commit.
     position: PostgresPosition,
     /// The content of the message at which to stop.
@@ -52,30 +56,23 @@ pub(crate) struct ReplicationStream<'a> {
     is_caught_up: bool,
 }
 
-/// The destinations that are no table's.
-struct Topics {
-    transaction: Arc<Destination>,
-    message: Arc<Destination>,
-}
-
 impl<'a> ReplicationStream<'a> {
     pub(crate) fn new(
         session: &'a Session,
         target: &'a Target,
+        events: &'a EventContext,
         position: PostgresPosition,
         caught_up_token: Option<String>,
         output: &Output<'_>,
     ) -> Self {
-        let topics = target.format.topics();
         Self {
             session,
             target,
             catalog: Catalog::default(),
             source: SourceStart::new(&target.settings.name, &target.database),
-            topics: Topics {
-                transaction: Arc::new(Destination::of_topic(topics.transaction())),
-                message: Arc::new(Destination::of_topic(topics.message())),
-            },
+            transactions: events.transactions(),
+            messages: events.messages(),
+            events,
             caught_up_token,
             committed_lsn: position.lsn,
             position,
@@ -237,12 +234,7 @@ impl<'a> ReplicationStream<'a> {
     async fn on_commit(&mut self, end_lsn: u64, output: &mut Output<'_>) -> CdcResult<()> {
         if let Some(mut transaction) = self.transaction.take() {
             self.last_commit = Some(LastCommit { end_lsn, micros: transaction.committed_micros });
-            transaction.write_end(
-                end_lsn,
-                self.target.modes.compat,
-                &self.topics.transaction,
-                &mut output.batch,
-            );
+            transaction.write_end(end_lsn, self.events.modes.compat, &self.transactions, &mut output.batch);
         }
         self.position.lsn = self.position.lsn.max(end_lsn);
         self.commit_idle_position(output).await
@@ -272,7 +264,7 @@ impl<'a> ReplicationStream<'a> {
                 let change = RowChange { operation: Operation::Delete, before, after: None, lsn };
                 self.write_row_change(relation, change, output)
             }
-            Message::Truncate { relations } if self.target.settings.truncate => {
+            Message::Truncate { relations } => {
                 for relation in relations {
                     let change = RowChange { operation: Operation::Truncate, before: None, after: None, lsn };
                     self.write_row_change(relation, change, output)?;
@@ -294,9 +286,9 @@ impl<'a> ReplicationStream<'a> {
         let Some(mut table) = self.table(relation)? else { return Ok(()) };
         let RowChange { operation, before, after, lsn } = change;
         let Some(transaction) = &mut self.transaction else { return Ok(()) };
-        let has_metadata = self.target.format.provide_transaction_metadata;
+        let has_metadata = self.events.format.provide_transaction_metadata;
         if has_metadata {
-            transaction.write_begin(lsn, &self.topics.transaction, &mut output.batch);
+            transaction.write_begin(lsn, &self.transactions, &mut output.batch);
         }
         let origin = origin(&self.source, Some(transaction), lsn, self.last_commit);
         let mark = output.batch.mark();
@@ -307,8 +299,8 @@ impl<'a> ReplicationStream<'a> {
             let before = before.map(|(cells, image)| row(cells, image));
             let after = after.map(|cells| row(cells, Image::Complete));
             let context = ChangeContext {
-                destination: &table.destination,
-                format: &self.target.format,
+                events: self.events,
+                table: &table.events,
                 now: &self.now,
                 source: &|out| origin.write(&table.source_members, out),
             };
@@ -316,7 +308,9 @@ impl<'a> ReplicationStream<'a> {
             let mut order = || {
                 number += 1;
                 if counted.len() < number {
-                    counted.push(has_metadata.then(|| transaction.count(&table.schema.table_name(), lsn)));
+                    counted.push(
+                        has_metadata.then(|| transaction.count(&table.events.schema.table_name(), lsn)),
+                    );
                 }
                 counted.get(number - 1).copied().flatten()
             };
@@ -326,7 +320,7 @@ impl<'a> ReplicationStream<'a> {
                 break;
             }
             output.batch.go_back_to(mark);
-            table = Arc::new(table.with_optional(&findings.nulls));
+            table = Arc::new(table.with_optional(self.events, &findings.nulls));
             findings.nulls.clear();
             findings.replaced.clear();
             self.relations.insert(relation, Some(Arc::clone(&table)));
@@ -341,8 +335,8 @@ impl<'a> ReplicationStream<'a> {
             || is_captured_partition(self.session, settings, relation.id).await?;
         let table = if is_captured {
             let earlier = self.relations.get(&relation.id).and_then(Option::as_deref);
-            let table = self.catalog.relation_table(self.session, self.target, &relation, earlier).await?;
-            output.batch.declare(&table.destination);
+            let table = self.catalog.relation_table(self.session, self.events, &relation, earlier).await?;
+            output.batch.declare(&table.events.destination);
             if relation.identity == ReplicaIdentity::Default
                 && !relation.columns.iter().any(|c| c.is_identity)
             {
@@ -374,7 +368,7 @@ impl<'a> ReplicationStream<'a> {
         let snapshots = &self.position.table_snapshots;
         !snapshots.is_empty()
             && self.transaction.as_ref().is_some_and(|transaction| {
-                let cut = snapshots.get(&table.schema.table_name());
+                let cut = snapshots.get(&table.events.schema.table_name());
                 cut.is_some_and(|cut| cut.contains(transaction.xid, transaction.commit_lsn))
             })
     }
@@ -397,13 +391,13 @@ impl<'a> ReplicationStream<'a> {
         } else {
             lsn <= self.position.message_lsn || lsn < self.position.lsn
         };
-        if is_stored || self.target.format.skipped_operations.contains(Operation::Message) {
+        if is_stored || self.events.format.skipped_operations.contains(Operation::Message) {
             return;
         }
-        let has_metadata = self.target.format.provide_transaction_metadata;
+        let has_metadata = self.events.format.provide_transaction_metadata;
         match &mut self.transaction {
             Some(transaction) if is_transactional && has_metadata => {
-                transaction.write_begin(lsn, &self.topics.transaction, &mut output.batch);
+                transaction.write_begin(lsn, &self.transactions, &mut output.batch);
             }
             _ if !is_transactional => self.position.message_lsn = lsn,
             _ => {}
@@ -411,13 +405,15 @@ impl<'a> ReplicationStream<'a> {
         let origin = origin(&self.source, self.transaction.as_ref(), lsn, self.last_commit);
         let transaction = self.transaction.as_mut().filter(|_| has_metadata);
         let order = transaction.map(|transaction| transaction.count("message", lsn));
-        super::message::write(
+        let source = |out: &mut Vec<u8>| origin.write(&table_members("", ""), out);
+        let content = |out: &mut Vec<u8>| {
+            write_base64(out, content);
+        };
+        self.messages.push(
             &mut output.batch,
-            &self.topics.message,
-            &origin,
-            order.as_ref(),
-            (prefix, content),
-            &self.now,
+            &[],
+            |out| message::write_key(out, prefix),
+            |out| message::write_value(out, prefix, content, source, order.as_ref(), &self.now),
         );
     }
 }

@@ -5,18 +5,16 @@ use super::pgoutput::Cell;
 use super::source_block::table_members;
 use super::value;
 use crate::RowSchema;
-use crate::batch::{Destination, Span};
+use crate::batch::Span;
+use crate::debezium::events::{EventContext, TableEvents};
 use crate::debezium::json;
 use crate::debezium::row_image::{Findings, Replaced, RowImage};
 use std::borrow::Cow;
-use std::sync::Arc;
 
 /// A table in its current version.
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
-    pub(crate) schema: Arc<RowSchema>,
-    /// The destination of its records.
-    pub(crate) destination: Arc<Destination>,
+    pub(crate) events: TableEvents,
     /// The members of the `source` block that name the table.
     pub(crate) source_members: Vec<u8>,
     /// The columns, in the order of the log's rows.
@@ -76,7 +74,7 @@ impl Table {
     /// Creates a table; `key` is the primary key in key order. Key columns of types that events leave out are
     /// text, or rows could not be told apart.
     pub(crate) fn new(
-        prefix: &str,
+        events: &EventContext,
         schema: &str,
         table: &str,
         mut columns: Vec<Column>,
@@ -90,7 +88,7 @@ impl Table {
         let descriptions =
             columns.iter().filter_map(|c| Some(c.kind.as_ref()?.describe(&c.name, c.optional)));
         let schema = RowSchema {
-            prefix: prefix.to_owned(),
+            prefix: events.format.topic_prefix.clone(),
             schema: schema.to_owned(),
             table: table.to_owned(),
             columns: descriptions.collect(),
@@ -98,10 +96,8 @@ impl Table {
         };
         let index = |name: &String| columns.iter().position(|column| column.name == *name);
         let key = schema.key.iter().filter_map(index).collect();
-        let schema = Arc::new(schema);
-        let destination = Arc::new(Destination::of_table(Arc::clone(&schema)));
         let source_members = table_members(&schema.schema, &schema.table);
-        Self { schema, destination, source_members, columns, key }
+        Self { events: events.table(schema), source_members, columns, key }
     }
 
     /// Returns the names of all columns, those included that events do not contain.
@@ -211,7 +207,7 @@ impl Table {
         let start = out.len();
         let is_value = value::write_json(kind, &text, out);
         if !is_value || matches!(text, Cow::Owned(_)) {
-            let table = self.schema.table_name();
+            let table = self.events.schema.table_name();
             let text = text.chars().take(60).collect();
             replaced.push(Replaced { table, column: column.name.clone(), text });
         }
@@ -225,15 +221,15 @@ impl Table {
     /// Returns the table with these columns optional. The log has null in them: they became required later,
     /// or their values have no representation.
     #[must_use]
-    pub(crate) fn with_optional(&self, indexes: &[usize]) -> Self {
+    pub(crate) fn with_optional(&self, events: &EventContext, indexes: &[usize]) -> Self {
         let mut columns = self.columns.clone();
         for index in indexes {
             if let Some(column) = columns.get_mut(*index) {
                 column.optional = true;
             }
         }
-        let RowSchema { prefix, schema, table, key, .. } = &*self.schema;
-        Self::new(prefix, schema, table, columns, key.clone())
+        let RowSchema { schema, table, key, .. } = &*self.events.schema;
+        Self::new(events, schema, table, columns, key.clone())
     }
 }
 
@@ -245,7 +241,15 @@ fn write_null(out: &mut Vec<u8>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::debezium::ValueModes;
+    use crate::debezium::connector::Connector;
+    use crate::debezium::format::EventFormat;
     use serde_json::{Value, json};
+
+    fn events() -> EventContext {
+        let format = EventFormat { topic_prefix: "p".into(), ..EventFormat::default() };
+        EventContext::new(Connector::Postgresql, format, ValueModes::default(), "")
+    }
 
     fn table(key: &[&str]) -> Table {
         let column = |name: &str, kind| Column::new(name.to_owned(), false, kind);
@@ -254,7 +258,7 @@ mod tests {
             column("n", Some(Kind::AlwaysNull)),
             column("x", None),
         ];
-        Table::new("p", "public", "t", columns, key.iter().map(|name| (*name).to_owned()).collect())
+        Table::new(&events(), "public", "t", columns, key.iter().map(|name| (*name).to_owned()).collect())
     }
 
     fn row(table: &Table, cells: &[Cell<'_>], image: Image) -> (Value, Findings) {
@@ -269,8 +273,8 @@ mod tests {
         let null = [Cell::Null, Cell::Text(b"a"), Cell::Text(b"b")];
         let (value, findings) = row(&table, &null, Image::Complete);
         assert_eq!((value, findings.nulls.as_slice()), (json!({"id": null, "n": null}), &[0][..]));
-        let changed = table.with_optional(&findings.nulls);
-        assert!(changed.schema.columns[0].optional && !table.schema.columns[0].optional);
+        let changed = table.with_optional(&events(), &findings.nulls);
+        assert!(changed.events.schema.columns[0].optional && !table.events.schema.columns[0].optional);
         assert_eq!(row(&changed, &null, Image::Complete).1.nulls, [0; 0]);
         assert_eq!(row(&table, &null, Image::Identity).0, json!({"id": 0, "n": null}));
     }

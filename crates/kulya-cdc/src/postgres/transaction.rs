@@ -1,11 +1,11 @@
 //! The transaction of the log that is being read, and the records of its begin and end.
 
-use crate::batch::{Batch, Destination};
+use crate::batch::Batch;
 use crate::debezium::Compatibility;
+use crate::debezium::events::TopicEvents;
 use crate::debezium::transaction::{
     TransactionCounts, TransactionId, TransactionOrder, write_begin, write_end, write_key,
 };
-use std::sync::Arc;
 
 /// The end of the last transaction.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +43,7 @@ impl Transaction {
     }
 
     /// Writes the record of the transaction's begin, if it has no event yet.
-    pub(crate) fn write_begin(&self, lsn: u64, topic: &Arc<Destination>, batch: &mut Batch) {
+    pub(crate) fn write_begin(&self, lsn: u64, topic: &TopicEvents, batch: &mut Batch) {
         if self.counts.total() == 0 {
             let id = TransactionId::Postgres { xid: self.xid, lsn };
             let millis = self.committed_micros.div_euclid(1000);
@@ -56,7 +56,7 @@ impl Transaction {
         &mut self,
         lsn: u64,
         compat: Compatibility,
-        topic: &Arc<Destination>,
+        topic: &TopicEvents,
         batch: &mut Batch,
     ) {
         if self.counts.total() > 0 {
@@ -71,14 +71,11 @@ impl Transaction {
 
     fn write(
         &self,
-        topic: &Arc<Destination>,
+        topic: &TopicEvents,
         batch: &mut Batch,
         id: TransactionId<'_>,
         value: impl FnOnce(&mut Vec<u8>),
     ) {
-        let (mut key, mut text) = (Vec::new(), Vec::new());
-        write_key(&mut key, &id);
-        value(&mut text);
-        batch.push_copy(topic, Some(&key), Some(&text));
+        topic.push(batch, &[], |out| write_key(out, &id), value);
     }
 }

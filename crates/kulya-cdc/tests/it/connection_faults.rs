@@ -16,7 +16,7 @@ impl Running {
     fn start(database: &Database, url: String) -> Self {
         let cancel = CancellationToken::new();
         let (sender, progress) = unbounded_channel();
-        let settings = kulya_cdc::PostgresSettings { url, ..database.settings() };
+        let settings = kulya_cdc::CaptureSettings { url, ..database.settings() };
         let capture = Capture::from(settings)
             .cancelled_by(cancel.clone())
             .on_progress(move |progress| drop(sender.send(progress)));

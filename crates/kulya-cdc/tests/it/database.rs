@@ -1,7 +1,7 @@
 //! A database for one test, and a sink in memory.
 
 use async_trait::async_trait;
-use kulya_cdc::{Batch, Capture, CdcResult, Checkpoint, PostgresSettings, Sink};
+use kulya_cdc::{Batch, Capture, CaptureSettings, CdcResult, Checkpoint, Sink};
 use tokio_postgres::{Client, NoTls};
 
 /// The URL of a server that `cargo xtask test` starts.
@@ -43,8 +43,8 @@ impl Database {
             .replace(&format!("{}://", self.name), "postgres://")
     }
 
-    pub(crate) fn settings(&self) -> PostgresSettings {
-        PostgresSettings { url: self.url(), ..Default::default() }
+    pub(crate) fn settings(&self) -> CaptureSettings {
+        CaptureSettings { url: self.url(), ..Default::default() }
     }
 
     /// Runs a script, one line after the other, each in a transaction of its own unless it says otherwise.
@@ -74,7 +74,7 @@ impl Database {
 }
 
 /// Runs until all committed changes are in the sink.
-pub(crate) async fn catch_up(settings: &PostgresSettings, sink: &mut dyn Sink) -> CdcResult<()> {
+pub(crate) async fn catch_up(settings: &CaptureSettings, sink: &mut dyn Sink) -> CdcResult<()> {
     Capture::from(settings.clone()).until_caught_up().run(sink).await
 }
 

@@ -1,7 +1,7 @@
 //! Changes of tables between the writing of the log and its reading, and between two runs of a capture.
 
 use crate::database::{Database, MemorySink, catch_up};
-use kulya_cdc::{CdcErrorKind, PostgresSettings};
+use kulya_cdc::{CaptureSettings, CdcErrorKind};
 use serde_json::{Value, json};
 
 /// The operations, keys and rows of the records of a table since an index, as `op key before after`.
@@ -152,7 +152,7 @@ INSERT INTO m VALUES (1, '2024-01-05', 'snap')
 CREATE PUBLICATION filtered FOR TABLE t WHERE (region = 'eu'), c (id, pub), m WITH (publish_via_partition_root = true)",
         )
         .await;
-    let settings = PostgresSettings { publication: "filtered".into(), ..database.settings() };
+    let settings = CaptureSettings { publication: "filtered".into(), ..database.settings() };
     let mut sink = MemorySink::default();
     catch_up(&settings, &mut sink).await.unwrap();
     let mut found: Vec<_> = sink.records.iter().map(|record| record.topic.clone()).collect();
@@ -181,7 +181,7 @@ CREATE TABLE b (id int PRIMARY KEY, v int)
 INSERT INTO b VALUES (1, 1), (2, 2)",
         )
         .await;
-    let only = |tables: &[&str]| PostgresSettings {
+    let only = |tables: &[&str]| CaptureSettings {
         tables: tables.iter().map(|name| (*name).to_owned()).collect(),
         ..database.settings()
     };
@@ -242,7 +242,7 @@ CREATE TABLE m1 PARTITION OF m FOR VALUES FROM (0) TO (10)
 INSERT INTO m VALUES (1)",
         )
         .await;
-    let settings = PostgresSettings { tables: vec!["public.m".into()], ..database.settings() };
+    let settings = CaptureSettings { tables: vec!["public.m".into()], ..database.settings() };
     let mut sink = MemorySink::default();
     catch_up(&settings, &mut sink).await.unwrap();
     database
@@ -270,7 +270,7 @@ CREATE PUBLICATION kulya_cdc_rls FOR ALL TABLES",
         )
         .await;
     let url = database.url().replace("//kulya:", "//kulya_rls:");
-    let settings = PostgresSettings { url, ..database.settings() };
+    let settings = CaptureSettings { url, ..database.settings() };
     let error = catch_up(&settings, &mut MemorySink::default()).await.unwrap_err();
     assert_eq!(error.kind(), CdcErrorKind::Configuration, "{error}");
     assert!(error.to_string().contains("row-level security"), "{error}");

@@ -7,7 +7,7 @@ use crate::output::print_line;
 use crate::progress::CaptureProgress;
 use crate::services::Services;
 use anyhow::{Context, Result, bail};
-use kulya_cdc::{PostgresSettings, StopCondition, StoreSink, replay};
+use kulya_cdc::{CaptureSettings, StopCondition, StoreSink, replay};
 use kulya_registry_api::SchemaRegistry;
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,15 +22,15 @@ const RECORDED_LOG: &str = include_str!("../../demo/customers.jsonl");
 /// The columns that the demo's query needs.
 const REQUIRED_COLUMNS: [&str; 3] = ["id", "country", "tier"];
 
-fn settings(url: &str) -> PostgresSettings {
-    PostgresSettings {
+fn settings(url: &str) -> CaptureSettings {
+    CaptureSettings {
         url: url.to_owned(),
         name: SCOPE.to_owned(),
         tables: vec!["public.customers".to_owned()],
         stream: "{table}".to_owned(),
         slot: "kulya_demo".to_owned(),
         publication: "kulya_demo".to_owned(),
-        ..PostgresSettings::default()
+        ..CaptureSettings::default()
     }
 }
 

@@ -49,7 +49,7 @@ impl TransactionCounts {
     }
 
     /// Ends the transaction: returns the tables in the order in which the END record has them, each with its
-    /// number of events, and starts anew. `name` gives a table's name for events, `schema.table`.
+    /// number of events, and starts again. `name` gives a table's name for events, `schema.table`.
     ///
     /// The order is that of the tables' first events; with [`Compatibility::Debezium`] it is that of
     /// Debezium's hash map.
@@ -74,6 +74,7 @@ impl TransactionCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const ID: TransactionId<'_> = TransactionId::Gtid("g");
 
@@ -92,5 +93,28 @@ mod tests {
         assert_eq!(counts.count(2, ID).data_collection_order, 1, "a new transaction starts at 1");
         assert_eq!(counts.finish(name, Compatibility::Corrected), (1, vec![("s.two", 1)]));
         assert_eq!(counts.finish(name, Compatibility::Corrected), (0, vec![]));
+    }
+
+    proptest! {
+        #[test]
+        fn each_event_is_counted_once(
+            indices in proptest::collection::vec(0_usize..40, 0..200),
+            is_debezium: bool,
+        ) {
+            let compat = if is_debezium { Compatibility::Debezium } else { Compatibility::Corrected };
+            let names: Vec<String> = (0..40).map(|index| index.to_string()).collect();
+            let mut counts = TransactionCounts::new();
+            for _ in 0..2 {
+                for index in &indices {
+                    counts.count(*index, ID);
+                }
+                let (total, mut found) = counts.finish(|index| &names[index], compat);
+                prop_assert_eq!(total, indices.len() as u64);
+                found.sort_by_key(|(name, _)| name.parse::<usize>().unwrap());
+                let of = |index| indices.iter().filter(|found| **found == index).count() as u64;
+                let expected: Vec<_> = (0..40).map(|index| (names[index].as_str(), of(index))).collect();
+                prop_assert_eq!(found, expected.into_iter().filter(|(_, count)| *count > 0).collect::<Vec<_>>());
+            }
+        }
     }
 }

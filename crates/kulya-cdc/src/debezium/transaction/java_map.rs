@@ -65,4 +65,30 @@ mod tests {
         // the map has 32 buckets now, and keeps them
         assert_eq!(sorted(&mut map, &["q", "a", "p"]), ["a", "p", "q"]);
     }
+
+    #[test]
+    fn entries_have_the_order_that_java_17_gives() {
+        let names = [
+            "public.customers",
+            "public.orders",
+            "public.order_lines",
+            "public.products",
+            "shop.inventory",
+            "Größe.Übung",
+            "public.geo",
+            "zoo.Mixed Case",
+        ];
+        let mut map = JavaMap::default();
+        for (larger, expected) in [
+            (0, [5, 0, 1, 4, 3, 7, 2, 6]),
+            // after `t0`, `t1`, …, `t99` were in the map
+            (100, [6, 5, 1, 3, 2, 7, 0, 4]),
+        ] {
+            let texts: Vec<String> = (0..larger).map(|number| format!("t{number}")).collect();
+            map.sort(&mut texts.iter().map(|text| (text.as_str(), 0)).collect::<Vec<_>>());
+            let mut entries: Vec<_> = names.into_iter().zip(0..).collect();
+            map.sort(&mut entries);
+            assert_eq!(entries.into_iter().map(|(_, place)| place).collect::<Vec<_>>(), expected);
+        }
+    }
 }

@@ -105,11 +105,11 @@ impl<'a> Startup<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{CdcErrorKind, PostgresSettings};
+    use crate::{CaptureSettings, CdcErrorKind};
 
     fn target() -> Target {
         let url = "postgres://me:secret@db/shop".to_owned();
-        PostgresSettings { url, ..Default::default() }.target().unwrap()
+        CaptureSettings { url, ..Default::default() }.postgres_target().unwrap()
     }
 
     fn frame(tag: u8, payload: &[u8]) -> Frame {

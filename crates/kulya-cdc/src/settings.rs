@@ -1,0 +1,249 @@
+//! The settings of a capture: what all sources have in common, and what only some have.
+
+use crate::debezium::ValueModes;
+use crate::debezium::connector::Connector;
+use crate::debezium::envelope::Operation;
+use crate::debezium::events::EventContext;
+use crate::debezium::format::{EventFormat, OperationSet};
+use crate::sink::store::sanitize_name;
+use crate::{CdcError, CdcResult, StoreSettings};
+use serde::Deserialize;
+use std::fmt;
+use std::path::PathBuf;
+
+/// The settings of the capture of one database. In a settings file all members except `url` are optional.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct CaptureSettings {
+    /// `postgres://user:password@host:port/database`, with the parameters of libpq `sslmode` (default
+    /// `prefer`), `sslrootcert`, `options`, `connect_timeout` and `application_name`; several hosts are tried
+    /// in order. Or `mysql://user:password@host:port/database`, `mariadb://…`
+    /// ([`ConnectionSettings::parse`](crate::mysql::connection::ConnectionSettings::parse)). The password may
+    /// be in `password` or `password_file` instead.
+    pub url: String,
+    /// The password, if the URL has none.
+    pub password: String,
+    /// A file with the password and a line end; the program reads it into `password`.
+    pub password_file: Option<PathBuf>,
+    /// Debezium's `topic.prefix`, and the name under which the position is stored. Default: the database's
+    /// name.
+    pub name: String,
+    /// The scope of the streams. Default: the name, invalid characters replaced by `-`.
+    pub scope: String,
+    /// Patterns of captured tables, as `schema.table` with `*` for any text; with MySQL the schema is the
+    /// database. Default: all tables of all user schemas, with MySQL those of the URL's database, if it
+    /// names one.
+    pub tables: Vec<String>,
+    /// The template of stream names, with `{prefix}`, `{schema}` and `{table}`.
+    pub stream: String,
+    /// The number of segments of a new stream.
+    pub segments: u32,
+    /// PostgreSQL's replication slot. Default: `kulya_` and the name.
+    pub slot: String,
+    /// PostgreSQL's publication, created if it does not exist. Default: `kulya_` and the name.
+    pub publication: String,
+    /// Whether to write transaction metadata: a block in each event, and a stream `prefix.transaction`.
+    pub transaction_metadata: bool,
+    /// Whether to write events for TRUNCATE. The default is true, unlike Debezium's, so that truncated rows
+    /// do not remain in tables derived from the stream.
+    pub truncate: bool,
+    /// The number by which MySQL or MariaDB knows this reader of its log, different from those of all other
+    /// readers and servers. Default: a number that follows from the name.
+    pub server_id: Option<u32>,
+    /// Which events are written, and what surrounds their rows.
+    pub format: EventFormat,
+    /// How values are represented.
+    pub values: ValueModes,
+}
+
+/// Omits the password.
+impl fmt::Debug for CaptureSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { url, name, scope, tables, stream, segments, slot, publication, .. } = self;
+        f.debug_struct("CaptureSettings")
+            .field("url", &without_password(url))
+            .field("name", name)
+            .field("scope", scope)
+            .field("tables", tables)
+            .field("stream", stream)
+            .field("segments", segments)
+            .field("slot", slot)
+            .field("publication", publication)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Returns a URL without user, password and parameters.
+fn without_password(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let location = rest.rsplit_once('@').map_or(rest, |(_, location)| location);
+    format!("{scheme}://…{}", location.split('?').next().unwrap_or_default())
+}
+
+impl Default for CaptureSettings {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            password: String::new(),
+            password_file: None,
+            name: String::new(),
+            scope: String::new(),
+            tables: Vec::new(),
+            stream: "{prefix}.{schema}.{table}".to_owned(),
+            segments: 1,
+            slot: String::new(),
+            publication: String::new(),
+            transaction_metadata: false,
+            truncate: true,
+            server_id: None,
+            format: EventFormat::default(),
+            values: ValueModes::default(),
+        }
+    }
+}
+
+/// The kind of database that a URL names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SourceKind {
+    Postgres,
+    /// MySQL or MariaDB, which of them the server says.
+    MySql,
+}
+
+impl CaptureSettings {
+    /// Returns the kind of database by the scheme of the URL.
+    ///
+    /// # Errors
+    /// `Configuration` for other schemes.
+    pub(crate) fn kind(&self) -> CdcResult<SourceKind> {
+        match self.url.split_once("://").map(|(scheme, _)| scheme) {
+            Some("postgres" | "postgresql") => Ok(SourceKind::Postgres),
+            Some("mysql" | "mariadb") => Ok(SourceKind::MySql),
+            _ => Err(CdcError::configuration(
+                "invalid database URL: write postgres://user:password@host:port/database, or mysql:// for MySQL and MariaDB",
+            )),
+        }
+    }
+
+    /// Sets the name and the scope where they are not set, and validates the patterns.
+    pub(crate) fn with_defaults(mut self, name: &str) -> CdcResult<Self> {
+        if self.name.is_empty() {
+            name.clone_into(&mut self.name);
+        }
+        if self.scope.is_empty() {
+            self.scope = sanitize_name(&self.name);
+        }
+        if let Some(pattern) = self.tables.iter().find(|pattern| !pattern.contains('.')) {
+            return Err(CdcError::configuration(format!(
+                "invalid table pattern {pattern:?}: write schema.table"
+            )));
+        }
+        Ok(self)
+    }
+
+    /// Returns what all events have in common. `run_id` is new at each start of a capture.
+    pub(crate) fn events(&self, connector: Connector, run_id: &str) -> EventContext {
+        let mut format = self.format.clone();
+        format.topic_prefix.clone_from(&self.name);
+        format.provide_transaction_metadata |= self.transaction_metadata;
+        if !self.truncate {
+            let skipped: Vec<Operation> = format.skipped_operations.into();
+            format.skipped_operations =
+                skipped.into_iter().chain([Operation::Truncate]).collect::<OperationSet>();
+        }
+        EventContext::new(connector, format, self.values.clone(), run_id)
+    }
+
+    /// Returns whether a table matches the patterns.
+    pub(crate) fn is_captured(&self, schema: &str, table: &str) -> bool {
+        let name = format!("{schema}.{table}");
+        self.tables.is_empty() || self.tables.iter().any(|pattern| matches(pattern, &name))
+    }
+
+    /// Returns the settings of a [`StoreSink`](crate::StoreSink), defaults included.
+    ///
+    /// # Errors
+    /// `Configuration` for invalid settings.
+    pub fn store_settings(&self) -> CdcResult<StoreSettings> {
+        let settings = match self.kind()? {
+            SourceKind::Postgres => self.clone().postgres_target()?.settings,
+            SourceKind::MySql => return Err(CdcError::configuration("MySQL is not supported yet")),
+        };
+        Ok(StoreSettings {
+            name: settings.name,
+            scope: settings.scope,
+            stream_template: settings.stream,
+            segments: settings.segments,
+        })
+    }
+}
+
+/// Returns whether `name` matches a pattern, in which `*` matches any text.
+fn matches(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
+    let mut parts = parts.peekable();
+    if parts.peek().is_none() {
+        return rest.is_empty();
+    }
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return rest.ends_with(part);
+        }
+        let Some(index) = rest.find(part) else { return false };
+        rest = rest.get(index + part.len()..).unwrap_or_default();
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_tables() {
+        for (pattern, name, expected) in [
+            ("public.orders", "public.orders", true),
+            ("public.orders", "public.orders2", false),
+            ("public.*", "public.orders", true),
+            ("*.orders", "public.orders", true),
+            ("*.or*rs", "public.orders", true),
+            ("*.or*x", "public.orders", false),
+            ("*", "a.b", true),
+            ("a.*", "b.a", false),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn invalid_settings_are_named() {
+        let settings = |url: &str, table: &str| CaptureSettings {
+            url: url.into(),
+            tables: vec![table.into()],
+            ..Default::default()
+        };
+        for (url, table, expected) in [
+            ("http://x", "a.b", "postgres://"),
+            ("", "a.b", "postgres://"),
+            ("postgres://me@db/x", "orders", "schema.table"),
+        ] {
+            let error = settings(url, table).store_settings().unwrap_err().to_string();
+            assert!(error.contains(expected), "{url}: {error}");
+        }
+    }
+
+    #[test]
+    fn format_of_events_has_the_short_settings() {
+        let settings = CaptureSettings {
+            name: "shop".into(),
+            truncate: false,
+            transaction_metadata: true,
+            ..Default::default()
+        };
+        let format = settings.events(Connector::Postgresql, "").format;
+        assert!(format.provide_transaction_metadata);
+        assert!(format.skipped_operations.contains(Operation::Truncate));
+        assert_eq!(format.topic_prefix, "shop");
+    }
+}
