@@ -1,10 +1,11 @@
 //! Queries of PostgreSQL's catalog for tables and types.
 
-use super::column::{CatalogType, Kind};
+use super::column::{CatalogType, Kind, KindContext};
 use super::connection::session::{Session, identifier};
 use super::pgoutput::{Relation, ReplicaIdentity};
 use super::settings::PostgresSettings;
 use super::table::{Column, Table};
+use crate::debezium::ValueModes;
 use crate::{CdcError, CdcResult};
 use std::collections::{HashMap, HashSet};
 
@@ -219,7 +220,9 @@ impl Catalog {
                 items.modifier = modifier;
             }
         }
-        Ok(Kind::from_type(&found, session.money_digits()))
+        let modes = ValueModes::default();
+        let context = KindContext { modes: &modes, money_digits: session.money_digits() };
+        Ok(Kind::from_type(&found, &context))
     }
 
     async fn resolve_type(&mut self, session: &Session, oid: u32) -> CdcResult<CatalogType> {

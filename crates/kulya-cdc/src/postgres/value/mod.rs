@@ -1,0 +1,28 @@
+//! Conversion of PostgreSQL's text values to the JSON values of Debezium's events, written straight to bytes
+//! (the differences are listed in `docs/cdc-differences.md`).
+
+mod array;
+mod binary;
+mod decimal;
+mod default_expression;
+mod default_value;
+mod geometric;
+mod hstore;
+mod number;
+mod temporal;
+#[cfg(test)]
+mod tests;
+mod text;
+mod write;
+mod written;
+
+#[cfg_attr(not(test), expect(unused_imports, reason = "used by the schemas of events"))]
+pub(crate) use default_expression::default_json;
+pub(crate) use default_value::default_value;
+#[expect(unused_imports, reason = "used by the rows of tables")]
+pub(crate) use default_value::write_default;
+pub(crate) use write::{unavailable, write_json};
+#[expect(unused_imports, reason = "used by the rows of tables")]
+pub(crate) use write::{write_unavailable, write_value};
+#[expect(unused_imports, reason = "used by the rows of tables")]
+pub(crate) use written::Written;
