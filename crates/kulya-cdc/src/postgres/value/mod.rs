@@ -16,7 +16,7 @@ mod text;
 mod write;
 mod written;
 
-#[cfg_attr(not(test), expect(unused_imports, reason = "used by the schemas of events"))]
+#[expect(unused_imports, reason = "used by the schemas of events")]
 pub(crate) use default_expression::default_json;
 pub(crate) use default_value::default_value;
 #[expect(unused_imports, reason = "used by the rows of tables")]
