@@ -146,7 +146,8 @@ pub async fn run(
         SourceKind::Postgres => {
             let target = settings.postgres_target()?;
             let events = target.settings.events(Connector::Postgresql, &run_id(&*context.clock));
-            engine::run(&PostgresSource::new(target, events), stop_condition, context).await
+            let mode = target.settings.snapshot_mode;
+            engine::run(&PostgresSource::new(target, events), mode, stop_condition, context).await
         }
         SourceKind::MySql => Err(crate::CdcError::configuration("MySQL is not supported yet")),
     }

@@ -37,7 +37,7 @@ pub(super) fn write_bytea(text: &[u8], mode: BinaryMode, out: &mut Vec<u8>) -> W
 }
 
 fn write_hex(hex: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    let is_valid = hex.len() % 2 == 0 && hex.iter().all(u8::is_ascii_hexdigit);
+    let is_valid = hex.len().is_multiple_of(2) && hex.iter().all(u8::is_ascii_hexdigit);
     is_valid.then(|| {
         out.push(b'"');
         out.extend(hex.iter().map(u8::to_ascii_lowercase));
@@ -46,7 +46,7 @@ fn write_hex(hex: &[u8], out: &mut Vec<u8>) -> Option<()> {
 }
 
 fn write_hex_as_base64(hex: &[u8], alphabet: &[u8; 64], out: &mut Vec<u8>) -> Option<()> {
-    if hex.len() % 2 != 0 {
+    if !hex.len().is_multiple_of(2) {
         return None;
     }
     let start = out.len();
@@ -161,7 +161,7 @@ mod tests {
         #[test]
         fn any_text_is_bytes_or_rejected(text in "(\\\\x)?[0-9a-fA-Fgä]{0,20}") {
             let is_hex = text.strip_prefix("\\x").is_some_and(|hex| {
-                hex.len() % 2 == 0 && hex.bytes().all(|digit| digit.is_ascii_hexdigit())
+                hex.len().is_multiple_of(2) && hex.bytes().all(|digit| digit.is_ascii_hexdigit())
             });
             for mode in [BinaryMode::Bytes, BinaryMode::Base64UrlSafe, BinaryMode::Hex] {
                 let mut out = Vec::new();

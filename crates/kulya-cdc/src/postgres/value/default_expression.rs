@@ -15,9 +15,10 @@ const CURRENT_TIMES: [&str; 5] =
 
 /// Returns a column's default value as an event has it; `None` if it is null or no constant.
 pub(crate) fn default_json(kind: &Kind, expression: &str, compat: Compatibility) -> Option<Value> {
-    if let Kind::WithPlaceholder(with) = kind {
-        return default_json(&with.kind, expression, compat);
-    }
+    let kind = match kind {
+        Kind::WithPlaceholder(with) => &with.kind,
+        _ => kind,
+    };
     let text = match compat {
         Compatibility::Corrected => constant(kind, expression.trim())?,
         Compatibility::Debezium => debezium_constant(kind, expression)?,

@@ -7,7 +7,6 @@ use super::geometric;
 use super::written::Written;
 use crate::debezium::json::write_null;
 use crate::debezium::{DecimalMode, HstoreMode};
-use serde_json::Value;
 
 /// Writes the default value of a kind; null for a kind that is always null.
 pub(crate) fn write_default(kind: &Kind, out: &mut Vec<u8>) -> Written {
@@ -64,11 +63,4 @@ fn write_zero(scale: u32, out: &mut Vec<u8>) {
     out.extend_from_slice(if scale == 0 { b"\"0" } else { b"\"0." });
     out.resize(out.len() + scale as usize, b'0');
     out.push(b'"');
-}
-
-/// Returns what [`write_default`] writes.
-pub(crate) fn default_value(kind: &Kind) -> Value {
-    let mut out = Vec::new();
-    write_default(kind, &mut out);
-    serde_json::from_slice(&out).unwrap_or_default()
 }

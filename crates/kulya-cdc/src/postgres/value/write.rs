@@ -4,7 +4,6 @@ use super::super::column::{self, Kind, OpaqueNumbers};
 use super::written::Written;
 use super::{array, binary, decimal, geometric, hstore, number, temporal, text};
 use crate::debezium::json::write_null;
-use serde_json::Value;
 
 /// Writes a value as JSON; nothing is written when the bytes are not a value of the type.
 pub(crate) fn write_value(kind: &Kind, bytes: &[u8], out: &mut Vec<u8>) -> Written {
@@ -65,20 +64,8 @@ fn write(kind: &Kind, bytes: &[u8], out: &mut Vec<u8>) -> Written {
     }
 }
 
-/// Writes a value as JSON; `false`, and nothing is written, when the text is not a value of the type.
-pub(crate) fn write_json(kind: &Kind, text: &str, out: &mut Vec<u8>) -> bool {
-    write_value(kind, text.as_bytes(), out) != Written::NotAValue
-}
-
 /// Writes the placeholder of a column's type for an unchanged TOAST value; null where the representation has
 /// none.
 pub(crate) fn write_unavailable(kind: &Kind, out: &mut Vec<u8>) -> Written {
     if column::write_unavailable(kind, out) { Written::Value } else { Written::Null }
-}
-
-/// Returns what [`write_unavailable`] writes.
-pub(crate) fn unavailable(kind: &Kind) -> Value {
-    let mut out = Vec::new();
-    write_unavailable(kind, &mut out);
-    serde_json::from_slice(&out).unwrap_or_default()
 }

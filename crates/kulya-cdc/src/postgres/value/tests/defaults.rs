@@ -1,7 +1,7 @@
 //! Default values: of required columns that the log does not contain, and of columns by their expression.
 
 use super::super::default_expression::default_json;
-use super::super::default_value::{default_value, write_default};
+use super::super::default_value::write_default;
 use super::super::write::write_value;
 use super::super::written::Written;
 use crate::debezium::{BinaryMode, Compatibility, DecimalMode, HstoreMode};
@@ -55,8 +55,9 @@ fn required_columns_are_zero_or_empty() {
         (array(Kind::Integer(32)), json!([])),
         (Kind::AlwaysNull, Value::Null),
     ] {
-        assert_eq!(default_value(&kind), expected, "{kind:?}");
-        let written = write_default(&kind, &mut Vec::new());
+        let mut out = Vec::new();
+        let written = write_default(&kind, &mut out);
+        assert_eq!(serde_json::from_slice::<Value>(&out).unwrap(), expected, "{kind:?}");
         assert_eq!(written, if expected.is_null() { Written::Null } else { Written::Value });
     }
 }
@@ -74,7 +75,7 @@ fn expressions_have_the_value_of_their_constant() {
         (integer(), "(a * 2)", none(), none()),
         (integer(), "1 + 1", none(), none()),
         (integer(), "NULL::integer", none(), none()),
-        (integer(), "('5'::text)::integer", none(), none()),
+        (integer(), "('5'::text)::integer", none(), json!(5)),
         (Kind::Text, "'x''y'::text", json!("x'y"), json!("x")),
         (Kind::Text, "'''q'''::text", json!("'q'"), json!("")),
         (Kind::Text, "''::text", json!(""), json!("")),
