@@ -8,5 +8,6 @@ mod connection_faults;
 mod database;
 mod real_mariadb;
 mod real_mysql;
+mod snapshots;
 mod table_changes;
 mod zoo;
