@@ -24,6 +24,11 @@ impl Mariadb {
     pub(crate) fn command(&self, program: &str) -> Command {
         debian::command(&self.0.join("usr").join(program), &self.0)
     }
+
+    /// Returns the folder of the client's plugins, which know MySQL's authentication.
+    pub(crate) fn client_plugins(&self) -> PathBuf {
+        self.0.join(format!("usr/lib/{}-linux-gnu/libmariadb3/plugin", std::env::consts::ARCH))
+    }
 }
 
 /// Returns MariaDB's programs, unpacked from Debian packages if needed.

@@ -103,7 +103,8 @@ impl Database {
                 let mut mariadb = client.command("bin/mariadb");
                 let socket = servers.servers[0].folder().join("socket");
                 mariadb.args(["--no-defaults", "--user=root", "--default-character-set=utf8mb4"]);
-                mariadb.arg(format!("--socket={}", socket.display())).args(database);
+                mariadb.arg(format!("--socket={}", socket.display()));
+                mariadb.arg(format!("--plugin-dir={}", client.client_plugins().display())).args(database);
                 mariadb
             }
         };

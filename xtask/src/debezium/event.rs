@@ -1,8 +1,8 @@
 //! One event of the engine, split into data and schemas, without what differs from run to run.
 //!
 //! Masked are times of processing and of commits, log positions, the server's id and thread, Debezium's
-//! version and its run's id: a number becomes 0, a string `"*"`, null stays. Transaction ids become numbers in
-//! the order in which they appear.
+//! version and its run's id: a number becomes 0, a string `"*"`, null stays. The ids in blocks and events of
+//! transactions become numbers in the order in which they appear.
 
 use super::json::Json;
 use anyhow::{Context, Result, bail};
@@ -11,7 +11,8 @@ use std::collections::HashMap;
 /// Times, which exist in three units, in an event and in its source.
 const TIMES: [&str; 3] = ["ts_ms", "ts_us", "ts_ns"];
 /// Members of a source that differ from run to run.
-const SOURCE: [&str; 8] = ["version", "sequence", "lsn", "file", "pos", "server_id", "thread", "origin_lsn"];
+const SOURCE: [&str; 9] =
+    ["version", "sequence", "txId", "lsn", "gtid", "file", "pos", "server_id", "thread"];
 /// A column that the database's clock fills, as the end of a topic and the column's name.
 const CLOCK_COLUMN: (&str, &str) = (".gen", "ts");
 const RUN_ID: &str = "__debezium.context.runId";
@@ -49,16 +50,14 @@ impl Event {
         if let Some(source) = self.value.get_mut("source") {
             mask_members(source, &TIMES);
             mask_members(source, &SOURCE);
-            for id in ["txId", "gtid"] {
-                transactions.replace(source.get_mut(id));
-            }
         }
         transactions.replace(self.value.get_mut("transaction").and_then(|block| block.get_mut("id")));
         if self.topic.ends_with(".transaction") {
             transactions.replace(self.key.get_mut("id"));
             transactions.replace(self.value.get_mut("id"));
-            mask_addresses(self.value.get_mut("data_collections"));
+            sort_messages(self.value.get_mut("data_collections"));
         }
+        mask_addresses(&mut self.value);
         if let Some(run) = self.headers.get_mut(RUN_ID) {
             mask_members(run, &["payload"]);
         }
@@ -91,16 +90,31 @@ fn mask_members(object: &mut Json, names: &[&str]) {
     }
 }
 
-/// Masks the address of a Java object, which is the name of a table that is none.
-fn mask_addresses(tables: Option<&mut Json>) {
-    let Some(Json::Array(tables)) = tables else { return };
-    for name in tables.iter_mut().filter_map(|table| table.get_mut("data_collection")) {
-        if let Some(class) = name.text().and_then(|text| Some(text.split_once('@')?.0))
-            && class.ends_with("LogicalDecodingMessage")
-        {
-            *name = Json::plain_text(&format!("{class}@*"));
-        }
+/// Moves the messages of a transaction behind its tables: their place in a Java map depends on an address.
+fn sort_messages(tables: Option<&mut Json>) {
+    if let Some(Json::Array(tables)) = tables {
+        tables.sort_by_key(|table| address(table.get("data_collection").unwrap_or(table)).is_some());
     }
+}
+
+/// Masks the addresses of Java objects, which are in the place of some values.
+fn mask_addresses(value: &mut Json) {
+    if let Some(before) = address(value) {
+        *value = Json::plain_text(&format!("{before}@*"));
+    }
+    match value {
+        Json::Scalar(_) => {}
+        Json::Array(items) => items.iter_mut().for_each(mask_addresses),
+        Json::Object(members) => members.iter_mut().for_each(|(_, member)| mask_addresses(member)),
+    }
+}
+
+/// Returns what is before the address of a Java object, if a value is its text.
+fn address(value: &Json) -> Option<&str> {
+    let (class, address) = value.text()?.rsplit_once('@')?;
+    let is_object = class.starts_with("[Ljava.") || class.starts_with("io.debezium.");
+    (is_object && !address.is_empty() && address.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        .then_some(class)
 }
 
 /// The transaction ids of a run, numbered from 1.

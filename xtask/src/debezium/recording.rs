@@ -2,7 +2,7 @@
 
 use super::event::Event;
 use super::json::Json;
-use super::schemas::Schemas;
+use super::schemas::Tables;
 use anyhow::{Context, Result, ensure};
 
 /// Headers that every change event of a connector has, with the same values.
@@ -18,8 +18,11 @@ pub(super) struct Recording {
 }
 
 impl Recording {
-    /// Adds an event; its schemas are replaced by their lines.
-    pub(super) fn add(&mut self, event: Event, schemas: &mut Schemas) -> Result<()> {
+    /// Adds an event; its schemas and its source are replaced by their lines.
+    pub(super) fn add(&mut self, mut event: Event, tables: &mut Tables) -> Result<()> {
+        if let Some(source) = event.value.get_mut("source") {
+            *source = Json::number(tables.sources.add(source.to_string()));
+        }
         let mut line: Line = vec![
             ("topic".into(), Json::plain_text(&event.topic.replace('\\', "\\\\").replace('"', "\\\""))),
             ("key".into(), event.key),
@@ -28,7 +31,7 @@ impl Recording {
         self.has_schemas |= event.value_schema.is_some();
         for (name, schema) in [("key_schema", event.key_schema), ("value_schema", event.value_schema)] {
             if let Some(schema) = schema {
-                line.push((name.into(), Json::number(schemas.add(schema)?)));
+                line.push((name.into(), Json::number(tables.add_schema(schema)?)));
             }
         }
         let Json::Object(headers) = event.headers else { anyhow::bail!("headers are no object") };
@@ -36,11 +39,13 @@ impl Recording {
             headers.into_iter().partition(|(name, _)| name.starts_with(CONTEXT));
         let count = context.len();
         ensure!(count == 0 || count == 4, "{count} headers of the context");
-        line.push(("context".into(), Json::Scalar((count > 0).to_string())));
+        if count == 0 {
+            line.push(("context".into(), Json::Scalar("false".into())));
+        }
         for (_, header) in &mut headers {
             if let Some(schema) = header.take("schema") {
                 let data = header.take("payload").context("a header without data")?;
-                let schema = Json::number(schemas.add(schema)?);
+                let schema = Json::number(tables.add_schema(schema)?);
                 *header = Json::Object(vec![("schema".into(), schema), ("payload".into(), data)]);
             }
         }

@@ -6,7 +6,7 @@ use super::engine::{Engine, Kind, Settings};
 use super::event::{Event, Transactions};
 use super::json::Json;
 use super::recording::{Recording, differences};
-use super::schemas::Schemas;
+use super::schemas::Tables;
 use crate::server;
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
@@ -101,7 +101,7 @@ fn run_database(kind: Kind, folder: &Path, selection: &Selection) -> Result<()> 
             schema: read("schema.sql")?,
             changes: read("changes.sql")?,
         };
-        let mut schemas = Schemas::default();
+        let mut tables = Tables::default();
         let mut default = None;
         for (mode, settings) in modes(kind) {
             if !(selection.modes.is_empty()
@@ -111,7 +111,7 @@ fn run_database(kind: Kind, folder: &Path, selection: &Selection) -> Result<()> 
                 continue;
             }
             eprintln!("{} {mode}", input.display());
-            let recording = zoo.record(settings, *mode != "noschema", &mut schemas)?;
+            let recording = zoo.record(settings, *mode != "noschema", &mut tables)?;
             let text = match &default {
                 None => recording.text(),
                 Some(default) => differences(default, &recording).with_context(|| format!("mode {mode}"))?,
@@ -119,7 +119,8 @@ fn run_database(kind: Kind, folder: &Path, selection: &Selection) -> Result<()> 
             std::fs::write(output.join(format!("{mode}.jsonl")), text)?;
             default = default.or(Some(recording));
         }
-        std::fs::write(output.join("schemas.jsonl"), schemas.text())?;
+        std::fs::write(output.join("schemas.jsonl"), tables.schemas.text())?;
+        std::fs::write(output.join("sources.jsonl"), tables.sources.text())?;
     }
     Ok(())
 }
@@ -136,7 +137,7 @@ struct Zoo<'a> {
 
 impl Zoo<'_> {
     /// Runs the scripts and returns the events.
-    fn record(&self, mode: &[(&str, &str)], has_schemas: bool, schemas: &mut Schemas) -> Result<Recording> {
+    fn record(&self, mode: &[(&str, &str)], has_schemas: bool, tables: &mut Tables) -> Result<Recording> {
         self.database.recreate()?;
         self.database.run(&self.schema)?;
         let running = self.engine.start(&self.settings(mode)?)?;
@@ -147,7 +148,7 @@ impl Zoo<'_> {
                 let mut event = Event::parse(&running.next()?, has_schemas)?;
                 event.mask(&mut transactions)?;
                 let is_last = is_last(&event);
-                recording.add(event, schemas)?;
+                recording.add(event, tables)?;
                 if is_last {
                     return Ok(());
                 }
