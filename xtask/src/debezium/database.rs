@@ -102,7 +102,12 @@ impl Database {
             Self::Binlog { servers, client } => {
                 let mut mariadb = client.command("bin/mariadb");
                 let socket = servers.servers[0].folder().join("socket");
-                mariadb.args(["--no-defaults", "--user=root", "--default-character-set=utf8mb4"]);
+                mariadb.args([
+                    "--no-defaults",
+                    "--comments",
+                    "--user=root",
+                    "--default-character-set=utf8mb4",
+                ]);
                 mariadb.arg(format!("--socket={}", socket.display()));
                 mariadb.arg(format!("--plugin-dir={}", client.client_plugins().display())).args(database);
                 mariadb

@@ -11,9 +11,11 @@ use std::time::Duration;
 
 const PROGRAM: &str = include_str!("../../debezium/Engine.java");
 /// Longest time without an expected event.
-const MAX_WAIT: Duration = Duration::from_secs(90);
+const MAX_WAIT: Duration = Duration::from_secs(60);
 /// Lines of the log that are shown after a failure.
-const MAX_LOG_LINES: usize = 40;
+const MAX_LOG_LINES: usize = 30;
+/// Frames of each stack in them.
+const MAX_FRAMES: usize = 3;
 
 /// The database that a connector reads.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -137,10 +139,15 @@ impl Engine {
         self.folder.join("engine.log")
     }
 
-    /// Returns the end of the log.
+    /// Returns the end of the log, with the first frames of each stack.
     fn log(&self) -> String {
         let log = std::fs::read_to_string(self.log_file()).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().collect();
+        let mut frames = 0;
+        let mut lines: Vec<&str> = log.lines().collect();
+        lines.retain(|line| {
+            frames = if line.starts_with("\tat ") { frames + 1 } else { 0 };
+            frames <= MAX_FRAMES
+        });
         lines[lines.len().saturating_sub(MAX_LOG_LINES)..].join("\n")
     }
 

@@ -18,10 +18,15 @@ pub(super) struct Recording {
 }
 
 impl Recording {
-    /// Adds an event; its schemas and its source are replaced by their lines.
+    /// Adds an event; its schemas, its source and its descriptions of tables are replaced by their lines.
     pub(super) fn add(&mut self, mut event: Event, tables: &mut Tables) -> Result<()> {
         if let Some(source) = event.value.get_mut("source") {
             *source = Json::number(tables.sources.add(source.to_string()));
+        }
+        if let Some(Json::Array(changes)) = event.value.get_mut("tableChanges") {
+            for change in changes {
+                *change = Json::number(tables.changes.add(change.to_string()));
+            }
         }
         let mut line: Line = vec![
             ("topic".into(), Json::plain_text(&event.topic.replace('\\', "\\\\").replace('"', "\\\""))),

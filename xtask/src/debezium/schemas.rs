@@ -1,15 +1,17 @@
-//! What many events have in common: their schemas and sources, each of which is written once, as a line of a
-//! file. A struct within a struct is a line, too: `{"ref":LINE,"field":NAME}`.
+//! What many events have in common: their schemas, sources and descriptions of tables, each of which is written
+//! once, as a line of a file. A struct within a struct is a line, too: `{"ref":LINE,"field":NAME}`.
 
 use super::json::Json;
 use anyhow::{Result, ensure};
 use std::collections::HashMap;
 
-/// The distinct schemas and sources of a zoo.
+/// The distinct lines of a zoo.
 #[derive(Default)]
 pub(super) struct Tables {
     pub(super) schemas: Lines,
     pub(super) sources: Lines,
+    /// Elements of `tableChanges`.
+    pub(super) changes: Lines,
 }
 
 impl Tables {

@@ -119,8 +119,13 @@ fn run_database(kind: Kind, folder: &Path, selection: &Selection) -> Result<()> 
             std::fs::write(output.join(format!("{mode}.jsonl")), text)?;
             default = default.or(Some(recording));
         }
-        std::fs::write(output.join("schemas.jsonl"), tables.schemas.text())?;
-        std::fs::write(output.join("sources.jsonl"), tables.sources.text())?;
+        for (name, lines) in
+            [("schemas", &tables.schemas), ("sources", &tables.sources), ("table-changes", &tables.changes)]
+        {
+            if !lines.text().is_empty() {
+                std::fs::write(output.join(format!("{name}.jsonl")), lines.text())?;
+            }
+        }
     }
     Ok(())
 }
