@@ -24,6 +24,11 @@ type Row = Map<String, Value>;
 
 /// Debezium's placeholder for an unchanged TOAST value.
 const UNCHANGED_PLACEHOLDER: &str = "__debezium_unavailable_value";
+/// Its form in a `uuid[]`.
+const UNCHANGED_PLACEHOLDER_UUID: &str = "b68a35a7-17ad-35b3-af2a-ae46edb4545a";
+/// Its form in a column of type hstore, as the text of a JSON object.
+const UNCHANGED_PLACEHOLDER_HSTORE: &str =
+    r#"{"__debezium_unavailable_value":"__debezium_unavailable_value"}"#;
 /// The placeholder in base64, for binary columns.
 const UNCHANGED_PLACEHOLDER_BASE64: &str = "X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==";
 
@@ -147,21 +152,33 @@ impl CurrentRows {
     }
 }
 
+/// Returns whether a value stands for one that the log does not contain, in the form of any column type.
 fn is_unchanged_placeholder(value: &Value) -> bool {
     match value {
-        Value::String(text) => text == UNCHANGED_PLACEHOLDER || text == UNCHANGED_PLACEHOLDER_BASE64,
+        Value::String(text) => {
+            is_placeholder_text(text)
+                || text == UNCHANGED_PLACEHOLDER_UUID
+                || text == UNCHANGED_PLACEHOLDER_HSTORE
+        }
+        Value::Object(members) => {
+            members.get(UNCHANGED_PLACEHOLDER).is_some_and(is_unchanged_placeholder)
+                || members.get("scale").is_some_and(|scale| *scale == json!(0))
+                    && members.get("value").is_some_and(is_unchanged_placeholder)
+        }
         Value::Array(items) => match items.as_slice() {
-            [Value::String(text)] => text == UNCHANGED_PLACEHOLDER,
+            [item] => is_unchanged_placeholder(item),
             _ => {
+                let bytes = UNCHANGED_PLACEHOLDER.bytes();
                 items.len() == UNCHANGED_PLACEHOLDER.len()
-                    && items
-                        .iter()
-                        .zip(UNCHANGED_PLACEHOLDER.bytes())
-                        .all(|(item, byte)| *item == json!(byte))
+                    && items.iter().zip(bytes).all(|(item, byte)| item.as_f64() == Some(byte.into()))
             }
         },
         _ => false,
     }
+}
+
+fn is_placeholder_text(text: &str) -> bool {
+    text == UNCHANGED_PLACEHOLDER || text == UNCHANGED_PLACEHOLDER_BASE64
 }
 
 /// A scan that reads all segments of a changelog and returns the current rows.
@@ -239,6 +256,29 @@ impl PartitionStream for ChangelogScan {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn placeholders_of_all_column_types_are_recognised() {
+        let base64 = UNCHANGED_PLACEHOLDER_BASE64;
+        for value in [
+            json!(UNCHANGED_PLACEHOLDER),
+            json!(base64),
+            json!([base64]),
+            json!([UNCHANGED_PLACEHOLDER]),
+            json!({"scale": 0, "value": base64}),
+            json!({UNCHANGED_PLACEHOLDER: UNCHANGED_PLACEHOLDER}),
+            json!(json!({UNCHANGED_PLACEHOLDER: UNCHANGED_PLACEHOLDER}).to_string()),
+            json!(["b68a35a7-17ad-35b3-af2a-ae46edb4545a"]),
+            UNCHANGED_PLACEHOLDER.bytes().map(f64::from).collect(),
+        ] {
+            assert!(is_unchanged_placeholder(&value), "{value}");
+        }
+        for value in
+            [json!(null), json!("x"), json!([]), json!([95, 95]), json!({"scale": 0, "value": "AA=="})]
+        {
+            assert!(!is_unchanged_placeholder(&value), "{value}");
+        }
+    }
 
     fn current(key: &[&str], events: &[Value]) -> Vec<String> {
         let mut rows = CurrentRows::new(key.iter().map(|k| (*k).to_owned()).collect());

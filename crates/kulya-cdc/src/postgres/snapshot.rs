@@ -51,7 +51,7 @@ struct PendingRow {
 #[derive(Clone, Copy)]
 struct TableOrigin<'a> {
     origin: Origin<'a>,
-    /// Whether the table is the first, or the last, that has rows.
+    /// Whether the table is the first one, or the last that has rows.
     is_first: bool,
     is_last: bool,
 }
@@ -166,7 +166,8 @@ impl<'a> Snapshot<'a> {
             versions.push(table);
         }
         for (index, (published, table)) in tables.iter().zip(versions).enumerate() {
-            let (is_first, is_last) = (with_rows.first() == Some(&index), with_rows.last() == Some(&index));
+            // Debezium has no first row if the first table is empty
+            let (is_first, is_last) = (index == 0, with_rows.last() == Some(&index));
             let origin = TableOrigin { origin, is_first, is_last };
             if with_rows.contains(&index) {
                 self.read_table(&mut reader, published, table, &origin, output).await?;

@@ -11,16 +11,18 @@ use super::settings::Target;
 use super::source_block::{Origin, SourceStart, table_members};
 use super::table::{Image, Table, TableRow};
 use super::transaction::{LastCommit, Transaction};
+use super::value::write_bytes;
+use crate::debezium::Compatibility;
 use crate::debezium::change::{Change, ChangeContext, write_change};
 use crate::debezium::envelope::{Operation, ProcessingTime};
 use crate::debezium::events::{EventContext, TopicEvents};
-use crate::debezium::json::write_base64;
 use crate::debezium::message;
 use crate::debezium::replaced_values::ReplacedValues;
 use crate::debezium::row_image::Findings;
 use crate::output::Output;
 use crate::{CdcError, CdcResult, Position};
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +34,9 @@ const IDLE_BYTES: u64 = 1 << 20;
 const SMALL_READ_BYTES: usize = 64 << 10;
 /// The time that it waits.
 const SMALL_READ_PAUSE: Duration = Duration::from_micros(500);
+/// Debezium's class of the collections of messages.
+const MESSAGE_CLASS: &str =
+    "io.debezium.connector.postgresql.LogicalDecodingMessageMonitor$LogicalDecodingMessageId";
 /// The prefix of the logical decoding message by which a run with `StopCondition::CaughtUp` recognizes its
 /// end.
 pub(crate) const CAUGHT_UP_PREFIX: &str = "kulya:caught-up";
@@ -450,10 +455,15 @@ impl<'a> ReplicationStream<'a> {
         }
         let origin = origin(&self.source, self.transaction.as_ref(), lsn, self.last_commit);
         let transaction = self.transaction.as_mut().filter(|_| has_metadata);
-        let order = transaction.map(|transaction| transaction.count("message", lsn));
+        let collection = match self.events.modes.compat {
+            Compatibility::Corrected => Cow::Borrowed("message"),
+            // each message is a collection of its own, with the address of an object as its name
+            Compatibility::Debezium => Cow::Owned(format!("{MESSAGE_CLASS}@{:x}", lsn as u32)),
+        };
+        let order = transaction.map(|transaction| transaction.count(&collection, lsn));
         let source = |out: &mut Vec<u8>| origin.write(&table_members("", ""), out);
         let content = |out: &mut Vec<u8>| {
-            write_base64(out, content);
+            write_bytes(content, self.events.modes.binary, out);
         };
         self.messages.push(
             &mut output.batch,

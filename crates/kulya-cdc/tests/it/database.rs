@@ -1,6 +1,7 @@
 //! A database for one test, and a sink in memory.
 
 use async_trait::async_trait;
+use futures::SinkExt;
 use kulya_cdc::{Batch, Capture, CaptureSettings, CdcResult, Checkpoint, Sink};
 use tokio_postgres::{Client, NoTls};
 
@@ -48,8 +49,22 @@ impl Database {
     }
 
     /// Runs a script, one line after the other, each in a transaction of its own unless it says otherwise.
+    /// The lines after COPY … FROM STDIN are its data, up to `\.`.
     pub(crate) async fn script(&self, text: &str) {
-        for line in text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with("--")) {
+        let mut lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with("--"));
+        while let Some(line) = lines.next() {
+            if line.starts_with("COPY") {
+                let data: String = lines
+                    .by_ref()
+                    .take_while(|line| *line != "\\.")
+                    .map(|line| format!("{line}\n"))
+                    .collect();
+                let sink = self.client.copy_in::<_, bytes::Bytes>(line.trim_end_matches(';')).await.unwrap();
+                let mut sink = std::pin::pin!(sink);
+                sink.send(data.into()).await.unwrap();
+                sink.close().await.unwrap();
+                continue;
+            }
             self.client.batch_execute(line).await.unwrap_or_else(|e| panic!("{line}: {e:?}"));
         }
     }

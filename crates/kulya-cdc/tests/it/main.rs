@@ -6,6 +6,7 @@ mod binlog_cases;
 mod binlog_server;
 mod connection_faults;
 mod database;
+mod golden;
 mod real_mariadb;
 mod real_mysql;
 mod snapshots;
