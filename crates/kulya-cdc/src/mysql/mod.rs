@@ -4,7 +4,14 @@
 //! contains, and the schemas that its DDL statements leave behind, which are functions on bytes and text.
 
 pub mod binlog;
+mod catalog;
 pub mod connection;
 pub mod ddl;
 pub mod gtid;
+mod offset;
 pub mod schema_history;
+mod session;
+mod snapshot;
+mod stream;
+
+pub use offset::{Cut, Gtids, LogPoint, MysqlPosition, ServerName, TransactionId};

@@ -1,0 +1,15 @@
+//! What a server's catalog says: its settings that give statements their meaning, its collations, its tables,
+//! and which of them are captured. From the tables' own statements it builds the schema history.
+//!
+//! It reads definitions, no rows and no log.
+
+mod definitions;
+mod server;
+mod tables;
+
+pub(crate) use definitions::read_history;
+pub(crate) use server::ServerFacts;
+pub(crate) use tables::{CapturedTables, TableInfo, is_system, quoted_table};
+
+#[cfg(test)]
+pub(crate) use server::tests;
