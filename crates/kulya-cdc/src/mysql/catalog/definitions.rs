@@ -4,7 +4,7 @@ use super::server::{ServerFacts, collated};
 use super::tables::{CapturedTables, Kind, TableInfo};
 use crate::mysql::connection::{Connection, ConnectionError};
 use crate::mysql::ddl::{Statement, TableRef, parse};
-use crate::mysql::schema_history::SchemaHistory;
+use crate::mysql::schema_history::{SchemaHistory, Table};
 use crate::{CdcError, CdcErrorKind, CdcResult};
 
 const DATABASES: &str = "SELECT s.schema_name, s.default_character_set_name, s.default_collation_name, c.is_default \
@@ -35,15 +35,33 @@ pub(crate) async fn read_history(
         add(&mut history, connection, facts, table).await?;
     }
     for table in &tables.others {
+        // a lost connection is found by what follows
         if let Err(error) = add(&mut history, connection, facts, table).await {
-            if error.kind() == CdcErrorKind::Unreachable {
-                return Err(error);
-            }
             // a statement that changes or copies the table is then reported where it matters
             tracing::warn!(table = %table.name, %error, "a table that is not captured is left out of the schema history");
         }
     }
     Ok(history)
+}
+
+/// Reads the definition of a table as it is now; `history` has the character sets of the databases.
+///
+/// # Errors
+/// As [`read_history`] for a captured table.
+pub(crate) async fn read_table(
+    connection: &mut Connection,
+    facts: &ServerFacts,
+    history: &SchemaHistory,
+    table: &TableInfo,
+) -> CdcResult<Option<Table>> {
+    let mut scratch = SchemaHistory::new(facts.case);
+    for (database, charset) in history.databases() {
+        if database.eq_ignore_ascii_case(&table.name.database) {
+            scratch.set_database(database, charset.clone());
+        }
+    }
+    add(&mut scratch, connection, facts, table).await?;
+    Ok(scratch.remove_table(&table.name.database, &table.name.table))
 }
 
 async fn add(

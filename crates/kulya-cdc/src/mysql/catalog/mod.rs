@@ -7,9 +7,12 @@ mod definitions;
 mod server;
 mod tables;
 
-pub(crate) use definitions::read_history;
+pub(crate) use definitions::{read_history, read_table};
 pub(crate) use server::ServerFacts;
 pub(crate) use tables::{CapturedTables, TableInfo, is_system, quoted_table};
 
 #[cfg(test)]
-pub(crate) use server::tests;
+pub(crate) mod tests {
+    pub(crate) use super::server::tests::facts;
+    pub(crate) use super::tables::tests::table;
+}

@@ -146,10 +146,15 @@ fn kind(table_type: &str) -> Kind {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn table(database: &str, name: &str, table_type: &str, engine: &str) -> TableInfo {
+    /// A table of InnoDB.
+    pub(crate) fn table(database: &str, name: &str) -> TableInfo {
+        listed(database, name, "BASE TABLE", "InnoDB")
+    }
+
+    fn listed(database: &str, name: &str, table_type: &str, engine: &str) -> TableInfo {
         TableInfo {
             name: TableName::new(database, name),
             kind: kind(table_type),
@@ -162,12 +167,12 @@ mod tests {
     #[test]
     fn captured_tables_come_with_the_others_of_their_databases() {
         let tables = vec![
-            table("other", "orders", "BASE TABLE", "InnoDB"),
-            table("shop", "history", "SYSTEM VERSIONED", "InnoDB"),
-            table("shop", "log", "BASE TABLE", "MyISAM"),
-            table("shop", "numbers", "SEQUENCE", "InnoDB"),
-            table("shop", "orders", "BASE TABLE", "InnoDB"),
-            table("shop", "orders_view", "VIEW", ""),
+            listed("other", "orders", "BASE TABLE", "InnoDB"),
+            listed("shop", "history", "SYSTEM VERSIONED", "InnoDB"),
+            listed("shop", "log", "BASE TABLE", "MyISAM"),
+            listed("shop", "numbers", "SEQUENCE", "InnoDB"),
+            listed("shop", "orders", "BASE TABLE", "InnoDB"),
+            listed("shop", "orders_view", "VIEW", ""),
         ];
         let found = CapturedTables::choose(tables, &|database, table| {
             database == "shop" && table != "log"
@@ -183,8 +188,8 @@ mod tests {
     #[test]
     fn tables_without_transactions_are_refused_by_name() {
         let mut tables: Vec<TableInfo> =
-            (0..12).map(|index| table("shop", &format!("t{index}"), "BASE TABLE", "MyISAM")).collect();
-        tables.push(table("shop", "broken", "BASE TABLE", ""));
+            (0..12).map(|index| listed("shop", &format!("t{index}"), "BASE TABLE", "MyISAM")).collect();
+        tables.push(listed("shop", "broken", "BASE TABLE", ""));
         tables.rotate_right(1);
         let error = CapturedTables::choose(tables, &|_, _| true).check_engines().unwrap_err().to_string();
         assert!(error.contains("`shop`.`broken` (no engine"), "{error}");

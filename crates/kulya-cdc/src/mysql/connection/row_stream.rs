@@ -21,17 +21,15 @@ pub(super) async fn start<'c>(
     let is_ended = columns.is_none();
     let columns = columns.unwrap_or_default();
     let max_row_bytes = DEFAULT_MAX_ROW_BYTES;
-    Ok(RowStream { channel, columns, packet: Bytes::new(), cells: Vec::new(), max_row_bytes, is_ended })
+    Ok(RowStream { channel, columns, row: TextRow::default(), max_row_bytes, is_ended })
 }
 
 /// The rows of a result, in order. Dropping the stream before its end closes the connection.
 pub struct RowStream<'c> {
     channel: &'c mut Channel,
     columns: Vec<String>,
-    /// The packet of the present row.
-    packet: Bytes,
-    /// Where its cells are in the packet; the memory is used again for each row.
-    cells: Vec<Option<Range<usize>>>,
+    /// The present row, whose memory is used again.
+    row: TextRow,
     max_row_bytes: usize,
     is_ended: bool,
 }
@@ -52,30 +50,39 @@ impl RowStream<'_> {
     /// Returns the next row; `None` after the last one. Cancel-safe: no byte is lost.
     ///
     /// # Errors
+    /// As [`Self::next_into`].
+    pub async fn next_row(&mut self) -> Result<Option<&TextRow>, ConnectionError> {
+        let mut row = std::mem::take(&mut self.row);
+        let is_row = self.next_into(&mut row).await?;
+        self.row = row;
+        Ok(is_row.then_some(&self.row))
+    }
+
+    /// Reads the next row into `row`, whose memory is used again; false after the last one. Cancel-safe.
+    ///
+    /// # Errors
     /// `Server` for the server's error, after which the connection can be used again; `Timeout` or `Lost` for
     /// the network, `TooLong` beyond the limit, `Malformed` for bytes that are no row: then it cannot.
-    pub async fn next_row(&mut self) -> Result<Option<TextRow<'_>>, ConnectionError> {
+    pub async fn next_into(&mut self, row: &mut TextRow) -> Result<bool, ConnectionError> {
         if self.is_ended {
-            return Ok(None);
+            return Ok(false);
         }
         let limit = MessageLimit {
             bytes: self.max_row_bytes,
             what: "a row",
             advice: "raise the limit of a row's size in the settings, or leave out the column",
         };
-        self.packet = self.channel.receive_message(limit, |_| None).await?;
-        if self.packet.first() == Some(&ERROR_MARKER) {
+        row.packet = self.channel.receive_message(limit, |_| None).await?;
+        if row.packet.first() == Some(&ERROR_MARKER) {
             self.is_ended = true;
-            return Err(self.channel.decode_error(&self.packet, Phase::Query));
+            return Err(self.channel.decode_error(&row.packet, Phase::Query));
         }
-        if query::is_end(&self.packet) {
+        if query::is_end(&row.packet) {
             self.is_ended = true;
-            return Ok(None);
+            return Ok(false);
         }
-        if !split(&self.packet, self.columns.len(), &mut self.cells) {
-            return Err(self.channel.endpoint.malformed("an invalid row"));
-        }
-        Ok(Some(TextRow { packet: &self.packet, cells: &self.cells }))
+        let is_row = split(&row.packet, self.columns.len(), &mut row.cells);
+        is_row.then_some(true).ok_or_else(|| self.channel.endpoint.malformed("an invalid row"))
     }
 }
 
@@ -87,14 +94,16 @@ impl Drop for RowStream<'_> {
     }
 }
 
-/// A row: the bytes of each cell's text.
-#[derive(Debug, Clone, Copy)]
-pub struct TextRow<'a> {
-    packet: &'a [u8],
-    cells: &'a [Option<Range<usize>>],
+/// A row: the bytes of each cell's text. It keeps the packet that has them, at most 128 KiB with others, or
+/// that of a longer row alone.
+#[derive(Debug, Clone, Default)]
+pub struct TextRow {
+    packet: Bytes,
+    /// Where the cells are in the packet.
+    cells: Vec<Option<Range<usize>>>,
 }
 
-impl<'a> TextRow<'a> {
+impl TextRow {
     /// Returns the number of cells.
     pub fn len(&self) -> usize {
         self.cells.len()
@@ -106,20 +115,19 @@ impl<'a> TextRow<'a> {
     }
 
     /// Returns a cell; `None` for NULL, and beyond the last cell.
-    pub fn cell(&self, index: usize) -> Option<&'a [u8]> {
+    pub fn cell(&self, index: usize) -> Option<&[u8]> {
         let range = self.cells.get(index)?.clone()?;
         self.packet.get(range)
     }
 
     /// Returns a cell's text; `None` for NULL, beyond the last cell, and for bytes that are no UTF-8.
-    pub fn text(&self, index: usize) -> Option<&'a str> {
+    pub fn text(&self, index: usize) -> Option<&str> {
         std::str::from_utf8(self.cell(index)?).ok()
     }
 
     /// Returns the cells in order; `None` for NULL.
-    pub fn cells(&self) -> impl Iterator<Item = Option<&'a [u8]>> {
-        let packet = self.packet;
-        self.cells.iter().map(move |cell| packet.get(cell.clone()?))
+    pub fn cells(&self) -> impl Iterator<Item = Option<&[u8]>> {
+        self.cells.iter().map(|cell| self.packet.get(cell.clone()?))
     }
 }
 
@@ -150,7 +158,7 @@ mod tests {
         let mut cells = Vec::new();
         let packet = b"\x02ab\xfb\0";
         assert!(split(packet, 3, &mut cells));
-        let row = TextRow { packet, cells: &cells };
+        let row = TextRow { packet: Bytes::from_static(packet), cells: cells.clone() };
         assert_eq!(row.cells().collect::<Vec<_>>(), [Some(&b"ab"[..]), None, Some(&b""[..])]);
         assert_eq!((row.cell(0), row.cell(1), row.cell(3)), (Some(&b"ab"[..]), None, None));
         for (packet, columns) in [(&b"\x02ab\xfb\0"[..], 2), (b"\x02ab\xfb\0", 4), (b"\x09ab", 1)] {
@@ -164,7 +172,7 @@ mod tests {
             let mut cells = Vec::new();
             if split(&bytes, columns, &mut cells) {
                 prop_assert_eq!(cells.len(), columns);
-                prop_assert_eq!(TextRow { packet: &bytes, cells: &cells }.cells().count(), columns);
+                prop_assert_eq!(TextRow { packet: bytes.into(), cells }.cells().count(), columns);
             }
         }
     }

@@ -14,7 +14,7 @@ pub struct Cut {
 
 impl Cut {
     /// Whether a transaction, which starts at `start`, is before the cut.
-    pub(super) fn contains(&self, transaction: Option<&TransactionId>, start: &LogPoint) -> bool {
+    pub(crate) fn contains(&self, transaction: Option<&TransactionId>, start: &LogPoint) -> bool {
         match transaction {
             Some(id) if !self.gtids.is_empty() => self.gtids.contains(id),
             // the cut is between transactions, so one that starts before it ends there at the latest

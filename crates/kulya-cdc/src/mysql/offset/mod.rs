@@ -18,6 +18,7 @@ pub(crate) use server_log::{GtidMode, ServerLog};
 
 use crate::mysql::schema_history::TableName;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// The position in a MySQL or MariaDB server's log up to which every transaction is stored.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -35,6 +36,16 @@ pub struct MysqlPosition {
     pub cuts: BTreeMap<TableName, Cut>,
     /// The patterns of captured tables; empty for all tables.
     pub coverage: Vec<String>,
+}
+
+/// Writes the position as the server's own statements do: GTIDs, or file and position.
+impl fmt::Display for MysqlPosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.gtids.is_empty() || self.has_anonymous {
+            return self.point.fmt(f);
+        }
+        self.gtids.fmt(f)
+    }
 }
 
 /// The identity of a server.
@@ -85,14 +96,9 @@ impl MysqlPosition {
         }
     }
 
-    /// Whether the rows of a table were read after a transaction, which starts at `start`.
-    pub(crate) fn is_in_snapshot(
-        &self,
-        table: &TableName,
-        transaction: Option<&TransactionId>,
-        start: &LogPoint,
-    ) -> bool {
-        self.cuts.get(table).is_some_and(|cut| cut.contains(transaction, start))
+    /// Returns this place as that at which rows were read.
+    pub(crate) fn cut(&self) -> Cut {
+        Cut { gtids: self.gtids.clone(), point: Some(self.point.clone()) }
     }
 
     /// Continues on another server, whose files are not those of the former one.

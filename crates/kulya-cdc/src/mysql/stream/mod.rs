@@ -13,10 +13,8 @@ mod schema;
 mod step;
 mod table_maps;
 
-pub(crate) use error::StreamError;
 pub(crate) use reader::LogReader;
-pub(crate) use step::{Change, Ddl, RowsChange, Step, Transaction};
-pub(crate) use table_maps::OpenTable;
+pub(crate) use step::{Change, Ddl, End, RowsChange, Step, Transaction};
 
 #[cfg(test)]
 mod tests;

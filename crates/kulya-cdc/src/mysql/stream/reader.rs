@@ -10,8 +10,9 @@ use crate::mysql::binlog::{
 };
 use crate::mysql::catalog::ServerFacts;
 use crate::mysql::ddl::{Statement, parse};
-use crate::mysql::offset::{LogPoint, TransactionId};
-use crate::mysql::schema_history::{SchemaHistory, TableName};
+use crate::mysql::offset::{Cut, LogPoint, TransactionId};
+use crate::mysql::schema_history::{SchemaHistory, Table, TableName};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 type Result<T> = std::result::Result<T, StreamError>;
@@ -33,6 +34,10 @@ pub(crate) struct LogReader {
     changed: Option<TableName>,
     /// The text of the statement whose rows follow, in the client's character set.
     statement: Option<Vec<u8>>,
+    /// When the last event was logged.
+    timestamp: Option<u32>,
+    /// The tables whose rows were read later than the log up to here.
+    cuts: BTreeMap<TableName, Cut>,
 }
 
 /// In which part of a transaction the reader is.
@@ -70,7 +75,17 @@ impl LogReader {
             state: State::Between,
             changed: None,
             statement: None,
+            timestamp: None,
+            cuts: BTreeMap::new(),
         }
+    }
+
+    /// Sets tables whose rows were read later: their changes before the cuts are passed over, and their
+    /// definitions are those at the cuts.
+    #[must_use]
+    pub(crate) fn with_cuts(mut self, cuts: BTreeMap<TableName, Cut>) -> Self {
+        self.cuts = cuts;
+        self
     }
 
     /// Returns the end of the last event.
@@ -81,6 +96,13 @@ impl LogReader {
     /// Returns the definitions at this place.
     pub(crate) fn history(&self) -> &SchemaHistory {
         self.schema.history()
+    }
+
+    /// Returns the definition of a table, if it is captured, and if its rows were not read after the
+    /// present transaction.
+    pub(crate) fn captured_table(&self, name: &TableName) -> Option<&Table> {
+        let is_captured = self.schema.is_captured(&name.database, &name.table) && !self.is_in_snapshot(name);
+        self.schema.table(&name.database, &name.table).filter(|_| is_captured)
     }
 
     /// Returns a number that increases when the definitions change.
@@ -108,6 +130,14 @@ impl LogReader {
     /// What prevents capture from here on. The reader cannot be used again.
     pub(crate) fn read<'e>(&mut self, header: &EventHeader, event: Event<'e>) -> Result<Step<'e>> {
         self.move_on(header);
+        let step = self.read_here(header, event)?;
+        if header.timestamp > 0 {
+            self.timestamp = Some(header.timestamp);
+        }
+        Ok(Step { timestamp: header.timestamp, ..step })
+    }
+
+    fn read_here<'e>(&mut self, header: &EventHeader, event: Event<'e>) -> Result<Step<'e>> {
         match event {
             Event::TransactionStart(start) => self.announce(header, &start),
             Event::MariadbTransactionStart(start) => self.announce_mariadb(header, &start),
@@ -117,7 +147,8 @@ impl LogReader {
                 Ok(Step::default())
             }
             Event::TableMap(map) => {
-                let put = self.maps.put(&map, &mut self.schema, &self.facts);
+                let is_in_snapshot = self.is_in_snapshot(&TableName::new(map.schema, map.table));
+                let put = self.maps.put(&map, is_in_snapshot, &mut self.schema, &self.facts);
                 put.map_err(|error| StreamError::Event { at: self.here(), error })?;
                 Ok(Step::default())
             }
@@ -155,6 +186,17 @@ impl LogReader {
         let end = if end < self.point.position { end + WRAP } else { end };
         self.event_start = end.saturating_sub(header.length.into());
         self.point.position = end;
+    }
+
+    /// Whether the rows of a table were read after the present transaction.
+    fn is_in_snapshot(&self, table: &TableName) -> bool {
+        let Some(cut) = self.cuts.get(table) else { return false };
+        let transaction = match &self.state {
+            State::Open(transaction) => transaction,
+            State::Announced { transaction, .. } => transaction,
+            State::Between => return cut.contains(None, &self.here()),
+        };
+        cut.contains(transaction.id.as_ref(), &transaction.start)
     }
 
     /// Returns the place of the event that is being read.
@@ -219,6 +261,7 @@ impl LogReader {
             id,
             start: self.here(),
             timestamp: header.timestamp,
+            timestamp_before: self.timestamp,
             commit_micros: None,
             thread: None,
             is_statement: true,
@@ -285,7 +328,7 @@ impl LogReader {
             begin: Some(Arc::new(transaction)),
             change,
             end: Some(End::Commit),
-            idle_at: None,
+            ..Step::default()
         })
     }
 
@@ -315,7 +358,11 @@ impl LogReader {
         let collation = query.variables.charset.map(|charset| charset.server);
         let session = self.facts.session(database, collation);
         let tables = tables_of(&statement, &session, self.schema.history());
+        let kept = self.cuts.keys().filter(|name| self.is_in_snapshot(name));
+        let kept: Vec<Table> =
+            kept.filter_map(|name| self.schema.table(&name.database, &name.table).cloned()).collect();
         let changes = self.schema.apply(&statement, &session, || tables);
+        kept.into_iter().for_each(|table| self.schema.replace(table));
         Ok(Some(Change::Ddl(Ddl {
             sql: query.sql,
             database: query.schema,

@@ -18,6 +18,8 @@ pub(crate) struct Step<'e> {
     pub(crate) end: Option<End>,
     /// The server is at this place of its log, between two transactions.
     pub(crate) idle_at: Option<LogPoint>,
+    /// When the event was logged, in seconds since 1970-01-01 UTC.
+    pub(crate) timestamp: u32,
 }
 
 /// A change within a transaction.
@@ -81,6 +83,8 @@ pub(crate) struct Transaction {
     pub(crate) start: LogPoint,
     /// When its first event was logged, in seconds since 1970-01-01 UTC.
     pub(crate) timestamp: u32,
+    /// When the event before it was logged, in seconds since 1970-01-01 UTC; `None` at the begin of a stream.
+    pub(crate) timestamp_before: Option<u32>,
     /// MySQL: when it was first committed, in microseconds since 1970-01-01 UTC.
     pub(crate) commit_micros: Option<u64>,
     /// The number of the connection that changed the rows, as far as the log tells.

@@ -34,6 +34,8 @@ enum Entry {
     Open(Arc<OpenTable>),
     /// Captured, but its rows cannot be decoded.
     Refused { map: TableMap, reason: String },
+    /// Captured, but its rows were read later than this place.
+    InSnapshot,
 }
 
 /// The maps by number.
@@ -61,6 +63,7 @@ impl TableMaps {
     pub(super) fn put(
         &mut self,
         event: &TableMapEvent<'_>,
+        is_in_snapshot: bool,
         schema: &mut Schema,
         facts: &ServerFacts,
     ) -> Result<(), BinlogError> {
@@ -71,7 +74,12 @@ impl TableMaps {
             Entry::Skipped { database, table } => database == event.schema && table == event.table,
             Entry::Open(open) => open.map.matches(event),
             Entry::Refused { map, .. } => map.matches(event),
+            Entry::InSnapshot => false,
         });
+        if is_in_snapshot {
+            self.entries.insert(event.table_id, Entry::InSnapshot);
+            return Ok(());
+        }
         if !is_known {
             let entry = entry(event, schema, facts)?;
             self.entries.insert(event.table_id, entry);
@@ -84,7 +92,7 @@ impl TableMaps {
     pub(super) fn table(&self, number: u64, at: &LogPoint) -> Result<Option<Arc<OpenTable>>, StreamError> {
         match self.entries.get(&number) {
             Some(Entry::Open(open)) => Ok(Some(Arc::clone(open))),
-            Some(Entry::Skipped { .. }) => Ok(None),
+            Some(Entry::Skipped { .. } | Entry::InSnapshot) => Ok(None),
             Some(Entry::Refused { map, reason }) => Err(StreamError::Table {
                 table: TableName::new(map.schema(), map.table()),
                 at: at.clone(),

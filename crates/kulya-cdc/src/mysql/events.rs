@@ -1,0 +1,205 @@
+//! The events of a capture: converts changed rows of the log and rows of a snapshot to records of a batch.
+
+use super::binlog::{Row, RowsKind};
+use super::connection::TextRow;
+use super::ddl::Flavour;
+use super::event_table::{EventTable, LogRow, SnapshotRow};
+use super::schema_history::{self, TableName};
+use super::settings::Target;
+use super::source_block::Origin;
+use super::stream::{Ddl, RowsChange};
+use super::transaction::{Metadata, OpenTransaction};
+use crate::CdcResult;
+use crate::batch::{Batch, Destination};
+use crate::debezium::change::{Change, ChangeContext, write_change};
+use crate::debezium::envelope::{Operation, ProcessingTime};
+use crate::debezium::replaced_values::ReplacedValues;
+use crate::debezium::row_image::{Findings, RowImage};
+use crate::debezium::transaction::TransactionOrder;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Writes events.
+pub(crate) struct EventWriter {
+    target: Target,
+    flavour: Flavour,
+    pub(crate) metadata: Metadata,
+    tables: HashMap<TableName, Arc<EventTable>>,
+    /// The names of tables by their numbers.
+    names: Vec<String>,
+    replaced_values: ReplacedValues,
+}
+
+/// The place of the events of a rows event in the log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EventPlace<'a> {
+    pub(crate) file: &'a str,
+    pub(crate) now: &'a ProcessingTime,
+    /// The statement that changed the rows.
+    pub(crate) statement: Option<&'a str>,
+}
+
+impl EventWriter {
+    pub(crate) fn new(target: &Target, flavour: Flavour) -> Self {
+        let topic = target.format.topics().transaction();
+        Self {
+            target: target.clone(),
+            flavour,
+            metadata: Metadata {
+                is_wanted: target.format.provide_transaction_metadata,
+                compat: target.settings.values.compat,
+                flavour,
+                destination: Arc::new(Destination::of_topic(topic)),
+            },
+            tables: HashMap::new(),
+            names: Vec::new(),
+            replaced_values: ReplacedValues::default(),
+        }
+    }
+
+    /// Returns the names of tables by their numbers.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Whether events contain statements.
+    pub(crate) fn has_statements(&self) -> bool {
+        self.target.settings.include_query
+    }
+
+    /// Returns a table in the version of its definition; a new version is declared to the batch.
+    pub(crate) fn table(
+        &mut self,
+        definition: &Arc<schema_history::Table>,
+        batch: &mut Batch,
+    ) -> Arc<EventTable> {
+        let found = self.tables.get(&definition.name);
+        if let Some(found) = found.filter(|found| found.is_of(definition)) {
+            return Arc::clone(found);
+        }
+        let name = format!("{}.{}", definition.name.database, definition.name.table);
+        let number = self.names.iter().position(|known| *known == name).unwrap_or_else(|| {
+            self.names.push(name);
+            self.names.len() - 1
+        });
+        let modes = &self.target.settings.values;
+        let prefix = &self.target.format.topic_prefix;
+        let table = Arc::new(EventTable::new(prefix, definition, modes, self.flavour, number));
+        batch.declare(&table.destination);
+        self.tables.insert(definition.name.clone(), Arc::clone(&table));
+        table
+    }
+
+    /// Writes the events of changed rows.
+    ///
+    /// # Errors
+    /// Those of the log's decoder.
+    pub(crate) fn write_rows(
+        &mut self,
+        change: &RowsChange<'_>,
+        transaction: &mut OpenTransaction,
+        place: EventPlace<'_>,
+        batch: &mut Batch,
+    ) -> CdcResult<()> {
+        let table = self.table(&change.table.table, batch);
+        let operation = match change.event.kind {
+            RowsKind::Insert => Operation::Create,
+            RowsKind::Update => Operation::Update,
+            RowsKind::Delete => Operation::Delete,
+        };
+        let micros = transaction.micros(change.timestamp);
+        let opened = Arc::clone(&transaction.transaction);
+        let gtid = transaction.gtid().map(str::to_owned);
+        let mut origin = Origin {
+            micros,
+            snapshot: "false",
+            server_id: change.server_id,
+            gtid: gtid.as_deref(),
+            file: place.file,
+            position: change.position,
+            row: 0,
+            thread: opened.thread,
+            query: place.statement,
+        };
+        let mut findings = Findings::default();
+        let mut rows = change.event.rows(&change.table.map)?;
+        let mut row = Row::default();
+        while rows.next_row(&mut row)? {
+            let image = |cells| LogRow { table: &table, cells };
+            let before = (operation != Operation::Create).then(|| image(&row.before));
+            let after = (operation != Operation::Delete).then(|| image(&row.after));
+            let change = Change { operation, before: before.as_ref(), after: after.as_ref() };
+            let counter = transaction.counter(table.number, &self.metadata, batch);
+            self.write(&change, &table, &origin, place.now, counter, &mut findings, batch);
+            origin.row += 1;
+        }
+        self.replaced_values.report(&findings.replaced);
+        Ok(())
+    }
+
+    /// Writes the event of a TRUNCATE of a table.
+    pub(crate) fn write_truncate(
+        &mut self,
+        definition: &Arc<schema_history::Table>,
+        ddl: &Ddl<'_>,
+        transaction: &mut OpenTransaction,
+        place: EventPlace<'_>,
+        batch: &mut Batch,
+    ) {
+        if !self.target.settings.truncate {
+            return;
+        }
+        let table = self.table(definition, batch);
+        let gtid = transaction.gtid().map(str::to_owned);
+        let origin = Origin {
+            micros: transaction.micros(ddl.timestamp),
+            snapshot: "false",
+            server_id: ddl.server_id,
+            gtid: gtid.as_deref(),
+            file: place.file,
+            position: ddl.position,
+            row: 0,
+            thread: None,
+            query: None,
+        };
+        let change = Change::<'_, LogRow<'_>> { operation: Operation::Truncate, before: None, after: None };
+        let counter = transaction.counter(table.number, &self.metadata, batch);
+        self.write(&change, &table, &origin, place.now, counter, &mut Findings::default(), batch);
+    }
+
+    /// Writes the event of a row that a snapshot has read.
+    pub(crate) fn write_snapshot_row(
+        &mut self,
+        table: &EventTable,
+        row: &TextRow,
+        origin: &Origin<'_>,
+        now: &ProcessingTime,
+        batch: &mut Batch,
+    ) {
+        let row = SnapshotRow { table, row };
+        let change = Change { operation: Operation::Read, before: None, after: Some(&row) };
+        let mut findings = Findings::default();
+        let counter = None::<fn() -> TransactionOrder<'static>>;
+        self.write(&change, table, origin, now, counter, &mut findings, batch);
+        self.replaced_values.report(&findings.replaced);
+    }
+
+    fn write<'t, R: RowImage>(
+        &self,
+        change: &Change<'_, R>,
+        table: &EventTable,
+        origin: &Origin<'_>,
+        now: &ProcessingTime,
+        mut counter: Option<impl FnMut() -> TransactionOrder<'t>>,
+        findings: &mut Findings,
+        batch: &mut Batch,
+    ) {
+        let context = ChangeContext {
+            destination: &table.destination,
+            format: &self.target.format,
+            now,
+            source: &|out| table.source.write(origin, out),
+        };
+        write_change(batch, change, &context, &mut || counter.as_mut().map(|count| count()), findings);
+    }
+}

@@ -1,0 +1,225 @@
+//! MySQL and MariaDB as a source: connects, validates the stored position, reads the snapshot, streams the
+//! log.
+
+use super::catalog::{CapturedTables, ServerFacts, is_system};
+use super::connection::{CaptureNeeds, Connection, DumpSettings};
+use super::events::EventWriter;
+use super::log_stream::LogStream;
+use super::offset::{MysqlPosition, ServerLog};
+use super::schema_history::{SchemaHistory, StoredHistory};
+use super::session;
+use super::settings::{Target, is_covered};
+use super::snapshot::{Snapshot, SnapshotSettings};
+use super::stream::LogReader;
+use super::table_rows;
+use crate::output::Output;
+use crate::source::{Source, SourceConnection};
+use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, Progress, StopCondition};
+use async_trait::async_trait;
+use std::sync::Arc;
+
+/// A MySQL or MariaDB server as a source.
+pub(crate) struct MysqlSource {
+    target: Target,
+}
+
+impl MysqlSource {
+    pub(crate) fn new(target: Target) -> Self {
+        Self { target }
+    }
+}
+
+#[async_trait]
+impl Source for MysqlSource {
+    type Connection = MysqlConnection;
+
+    async fn connect(&self) -> CdcResult<MysqlConnection> {
+        let mut session = Connection::open(&self.target.connection).await?;
+        session::prepare(&mut session).await?;
+        let needs = CaptureNeeds {
+            gtid: false,
+            snapshot: true,
+            reader_server_id: Some(self.target.settings.server_id),
+        };
+        let problems = session.configuration().await?.check(&needs);
+        if !problems.is_empty() {
+            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            return Err(CdcError::configuration(format!(
+                "{} cannot be captured: {}",
+                self.target.connection.server(),
+                lines.join("; and ")
+            )));
+        }
+        let facts = ServerFacts::read(&mut session).await?;
+        Ok(MysqlConnection { target: self.target.clone(), session, facts })
+    }
+}
+
+/// A connected server.
+pub(crate) struct MysqlConnection {
+    target: Target,
+    session: Connection,
+    facts: ServerFacts,
+}
+
+/// Returns the MySQL position of a checkpoint.
+///
+/// # Errors
+/// `Position` for one of another kind of database.
+fn position_of(checkpoint: &Checkpoint) -> CdcResult<MysqlPosition> {
+    match &checkpoint.position {
+        Position::Mysql(position) => Ok(position.clone()),
+        _ => Err(invalid("the stored position is of another kind of database")),
+    }
+}
+
+/// Returns the schema history of a checkpoint.
+///
+/// # Errors
+/// `Position` if it has none, or it cannot be read.
+fn history_of(checkpoint: &Checkpoint) -> CdcResult<SchemaHistory> {
+    let text = checkpoint.history.as_deref().ok_or_else(|| invalid("the stored position has no schema history"))?;
+    let stored: StoredHistory = serde_json::from_str(text)
+        .map_err(|error| invalid("the stored schema history cannot be read").because(error))?;
+    Ok(SchemaHistory::try_from(stored)?)
+}
+
+fn invalid(what: &str) -> CdcError {
+    CdcError::new(CdcErrorKind::Position, format!("{what}: capture under another name, into new streams"))
+}
+
+/// Returns the text in which a history is stored.
+///
+/// # Errors
+/// `Source` if it cannot be written.
+pub(super) fn history_text(history: &SchemaHistory) -> CdcResult<Arc<str>> {
+    let text = serde_json::to_string(&StoredHistory::from(history))
+        .map_err(|error| CdcError::source("the schema history cannot be stored").because(error))?;
+    Ok(text.into())
+}
+
+#[async_trait]
+impl SourceConnection for MysqlConnection {
+    async fn validate(&mut self, stored: &Checkpoint) -> CdcResult<()> {
+        let position = position_of(stored)?;
+        history_of(stored)?;
+        let log = ServerLog::read(&mut self.session).await?;
+        position.start(&log).map(|_| ())
+    }
+
+    async fn snapshot(
+        &mut self,
+        stored: Option<Checkpoint>,
+        output: &mut Output<'_>,
+    ) -> CdcResult<Checkpoint> {
+        match stored {
+            None => self.read_all_tables(output).await,
+            Some(stored) => self.read_added_tables(stored, output).await,
+        }
+    }
+
+    async fn stream(
+        &mut self,
+        start: Checkpoint,
+        stop_condition: StopCondition,
+        output: &mut Output<'_>,
+    ) -> CdcResult<()> {
+        let mut position = position_of(&start)?;
+        let log = ServerLog::read(&mut self.session).await?;
+        let dump_start = position.start(&log)?;
+        let target_end = (stop_condition == StopCondition::CaughtUp).then(|| log.end(Vec::new()));
+        position.move_to(log.server.clone());
+        let settings = &self.target.settings;
+        let dump_settings =
+            DumpSettings { annotate_rows: settings.include_query, ..DumpSettings::new(settings.server_id) };
+        let connection = Connection::open(&self.target.connection).await?;
+        let mut events = connection.dump(&dump_start, &dump_settings).await?;
+        let captured = Arc::clone(settings);
+        let reader = LogReader::new(
+            position.point.clone(),
+            history_of(&start)?,
+            self.facts.clone(),
+            Arc::new(move |database: &str, table: &str| captured.is_captured(database, table)),
+        )
+        .with_cuts(position.cuts.clone());
+        let writer = EventWriter::new(&self.target, self.facts.version.flavour);
+        LogStream::new(reader, writer, position, target_end, output).run(&mut events, output).await
+    }
+}
+
+impl MysqlConnection {
+    async fn read_all_tables(&mut self, output: &mut Output<'_>) -> CdcResult<Checkpoint> {
+        let settings = Arc::clone(&self.target.settings);
+        let snapshot = Snapshot::start(&SnapshotSettings {
+            connection: &self.target.connection,
+            is_captured: &|database, table| is_captured(&settings.tables, database, table),
+            is_read: &|_| true,
+            coverage: settings.tables.clone(),
+        })
+        .await?;
+        let history = history_text(&snapshot.history)?;
+        let position = snapshot.position.clone();
+        self.read_rows(snapshot, output).await?;
+        self.store(Checkpoint { position: Position::Mysql(position), history: Some(history) }, output).await
+    }
+
+    /// Reads the rows of tables that the patterns name now, but not when the position was stored.
+    async fn read_added_tables(
+        &mut self,
+        stored: Checkpoint,
+        output: &mut Output<'_>,
+    ) -> CdcResult<Checkpoint> {
+        let mut position = position_of(&stored)?;
+        let settings = Arc::clone(&self.target.settings);
+        if position.coverage == settings.tables {
+            return Ok(stored);
+        }
+        let is_new = |database: &str, table: &str| {
+            is_captured(&settings.tables, database, table)
+                && !is_covered(&position.coverage, database, table)
+        };
+        let added = CapturedTables::list(&mut self.session, &is_new).await?;
+        if added.captured.is_empty() {
+            position.coverage.clone_from(&settings.tables);
+            return Ok(Checkpoint { position: Position::Mysql(position), history: stored.history });
+        }
+        let snapshot = Snapshot::start(&SnapshotSettings {
+            connection: &self.target.connection,
+            is_captured: &is_new,
+            is_read: &|_| true,
+            coverage: settings.tables.clone(),
+        })
+        .await?;
+        let mut history = history_of(&stored)?;
+        for table in &snapshot.tables {
+            let name = &table.name;
+            let definition = snapshot.history.table(&name.database, &name.table);
+            definition.cloned().into_iter().for_each(|table| history.set_table(table));
+            position.cuts.insert(name.clone(), snapshot.position.cut());
+        }
+        for (database, charset) in snapshot.history.databases() {
+            history.set_database(database, charset.clone());
+        }
+        position.coverage.clone_from(&settings.tables);
+        let history = history_text(&history)?;
+        self.read_rows(snapshot, output).await?;
+        self.store(Checkpoint { position: Position::Mysql(position), history: Some(history) }, output).await
+    }
+
+    async fn read_rows(&self, mut snapshot: Snapshot, output: &mut Output<'_>) -> CdcResult<()> {
+        let writer = EventWriter::new(&self.target, self.facts.version.flavour);
+        table_rows::read(&mut snapshot, writer, output).await?;
+        snapshot.end().await
+    }
+
+    async fn store(&self, checkpoint: Checkpoint, output: &mut Output<'_>) -> CdcResult<Checkpoint> {
+        output.commit(checkpoint.clone()).await?;
+        output.flush().await;
+        (output.on_progress)(Progress::SnapshotStored);
+        Ok(checkpoint)
+    }
+}
+
+fn is_captured(patterns: &[String], database: &str, table: &str) -> bool {
+    !is_system(database) && is_covered(patterns, database, table)
+}

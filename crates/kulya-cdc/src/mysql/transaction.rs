@@ -1,0 +1,130 @@
+//! The transaction of the log that is being written, and the records of its begin and end.
+//!
+//! Debezium writes them for each transaction of the server, whether or not it changes a captured table, and
+//! with MariaDB a begin without an end for each statement that is a transaction of its own. The corrected
+//! form has both for each transaction with events.
+
+use super::ddl::Flavour;
+use super::stream;
+use crate::batch::{Batch, Destination};
+use crate::debezium::{Compatibility, Connector};
+use crate::debezium::transaction::{
+    TransactionCounts, TransactionId, TransactionOrder, begin_millis, write_begin, write_end, write_key,
+};
+use std::sync::Arc;
+
+/// How the records of transactions are written.
+#[derive(Debug, Clone)]
+pub(crate) struct Metadata {
+    /// Whether they are written at all.
+    pub(crate) is_wanted: bool,
+    pub(crate) compat: Compatibility,
+    pub(crate) flavour: Flavour,
+    pub(crate) destination: Arc<Destination>,
+}
+
+/// The transaction that is being written.
+#[derive(Debug)]
+pub(crate) struct OpenTransaction {
+    pub(crate) transaction: Arc<stream::Transaction>,
+    /// The id in events.
+    pub(crate) id: String,
+    counts: TransactionCounts,
+    has_begun: bool,
+}
+
+impl OpenTransaction {
+    /// Opens a transaction.
+    pub(crate) fn new(transaction: Arc<stream::Transaction>, metadata: &Metadata, batch: &mut Batch) -> Self {
+        let id = match &transaction.id {
+            Some(id) => id.to_string(),
+            None => format!("file={},pos={}", transaction.start.file, transaction.start.position),
+        };
+        let mut open = Self { transaction, id, counts: TransactionCounts::new(), has_begun: false };
+        if metadata.compat == Compatibility::Debezium && open.has_records(metadata) {
+            open.begin(metadata, batch);
+        }
+        open
+    }
+
+    /// Returns the GTID; `None` without.
+    pub(crate) fn gtid(&self) -> Option<&str> {
+        self.transaction.id.is_some().then_some(self.id.as_str())
+    }
+
+    /// Whether the transaction has records of its begin and end, if it has events.
+    fn has_records(&self, metadata: &Metadata) -> bool {
+        // Debezium knows MySQL's transactions by their BEGIN
+        let is_known = metadata.compat == Compatibility::Corrected
+            || metadata.flavour == Flavour::MariaDb
+            || !self.transaction.is_statement;
+        metadata.is_wanted && is_known
+    }
+
+    /// Prepares an event: writes the begin before the first one. Returns what counts the events of a table, whose
+    /// number is given; `None` if events have no position in the transaction.
+    pub(crate) fn counter(
+        &mut self,
+        table: usize,
+        metadata: &Metadata,
+        batch: &mut Batch,
+    ) -> Option<impl FnMut() -> TransactionOrder<'_>> {
+        if !self.has_records(metadata) {
+            return None;
+        }
+        if !self.has_begun {
+            self.begin(metadata, batch);
+        }
+        let Self { id, counts, .. } = self;
+        let id = TransactionId::Gtid(id);
+        Some(move || counts.count(table, id))
+    }
+
+    fn begin(&mut self, metadata: &Metadata, batch: &mut Batch) {
+        self.has_begun = true;
+        let connector = match metadata.flavour {
+            Flavour::MySql => Connector::Mysql,
+            Flavour::MariaDb => Connector::Mariadb,
+        };
+        let before = self.transaction.timestamp_before.map(|seconds| i64::from(seconds) * 1000);
+        let millis = begin_millis(connector, metadata.compat, self.millis(self.transaction.timestamp), before);
+        let id = TransactionId::Gtid(&self.id);
+        write(&id, metadata, batch, |out| write_begin(out, &id, millis));
+    }
+
+    /// Ends the transaction, with an event logged at `timestamp`. `name` gives a table's name by its number.
+    pub(crate) fn end<'n>(
+        mut self,
+        timestamp: u32,
+        name: impl Fn(usize) -> &'n str,
+        metadata: &Metadata,
+        batch: &mut Batch,
+    ) {
+        let is_without_end = metadata.compat == Compatibility::Debezium && self.transaction.is_statement;
+        if !self.has_begun || is_without_end {
+            return;
+        }
+        let millis = self.millis(timestamp);
+        let (total, counts) = self.counts.finish(name, metadata.compat);
+        let id = TransactionId::Gtid(&self.id);
+        write(&id, metadata, batch, |out| write_end(out, &id, total, &counts, millis));
+    }
+
+    fn millis(&self, timestamp: u32) -> i64 {
+        self.micros(timestamp).div_euclid(1000)
+    }
+
+    /// Returns the time of an event of the transaction that was logged at `timestamp`, in microseconds since
+    /// 1970-01-01 UTC: that of the commit, if the log has it.
+    pub(crate) fn micros(&self, timestamp: u32) -> i64 {
+        let commit = self.transaction.commit_micros.and_then(|micros| i64::try_from(micros).ok());
+        commit.unwrap_or(i64::from(timestamp) * 1_000_000)
+    }
+}
+
+fn write(id: &TransactionId<'_>, metadata: &Metadata, batch: &mut Batch, value: impl FnOnce(&mut Vec<u8>)) {
+    let (mut key, mut text) = (Vec::new(), Vec::new());
+    write_key(&mut key, id);
+    value(&mut text);
+    batch.push_copy(&metadata.destination, Some(&key), Some(&text));
+}
