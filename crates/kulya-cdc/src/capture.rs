@@ -1,6 +1,7 @@
 //! A capture, configured by a builder: [`Capture`].
 
 use crate::debezium::connector::Connector;
+use crate::mysql::source::MysqlSource;
 use crate::postgres::PostgresSource;
 use crate::settings::SourceKind;
 use crate::{CaptureSettings, CdcResult, Progress, RunContext, Sink, StopCondition, StoreSink, engine};
@@ -148,7 +149,10 @@ pub async fn run(
             let events = target.settings.events(Connector::Postgresql, &run_id(&*context.clock));
             engine::run(&PostgresSource::new(target, events), stop_condition, context).await
         }
-        SourceKind::MySql => Err(crate::CdcError::configuration("MySQL is not supported yet")),
+        SourceKind::MySql => {
+            let source = MysqlSource::new(settings.mysql_target()?, run_id(&*context.clock));
+            engine::run(&source, stop_condition, context).await
+        }
     }
 }
 

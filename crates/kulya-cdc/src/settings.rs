@@ -167,7 +167,7 @@ impl CaptureSettings {
     pub fn store_settings(&self) -> CdcResult<StoreSettings> {
         let settings = match self.kind()? {
             SourceKind::Postgres => self.clone().postgres_target()?.settings,
-            SourceKind::MySql => return Err(CdcError::configuration("MySQL is not supported yet")),
+            SourceKind::MySql => CaptureSettings::clone(&self.clone().mysql_target()?.settings),
         };
         Ok(StoreSettings {
             name: settings.name,

@@ -7,8 +7,9 @@ use super::ddl::Flavour;
 use super::schema_history;
 use super::source_block::SourceBlock;
 use super::table::Table;
-use crate::batch::{Destination, Span};
-use crate::debezium::ValueModes;
+use crate::RowSchema;
+use crate::batch::Span;
+use crate::debezium::events::{EventContext, TableEvents};
 use crate::debezium::row_image::{Findings, RowImage};
 use std::sync::Arc;
 
@@ -18,24 +19,24 @@ pub(crate) struct EventTable {
     definition: Arc<schema_history::Table>,
     pub(crate) rows: Table,
     pub(crate) source: SourceBlock,
-    pub(crate) destination: Arc<Destination>,
+    pub(crate) events: TableEvents,
     /// The number of the table's name.
     pub(crate) number: usize,
 }
 
 impl EventTable {
     pub(crate) fn new(
-        prefix: &str,
+        events: &EventContext,
         definition: &Arc<schema_history::Table>,
-        modes: &ValueModes,
         flavour: Flavour,
         number: usize,
     ) -> Self {
-        let rows = Table::new(prefix, definition, modes, flavour);
+        let prefix = &events.format.topic_prefix;
+        let rows = Table::new(prefix, definition, &events.modes, flavour);
+        let schema = RowSchema::clone(&rows.schema);
         let name = &definition.name;
-        let destination = Arc::new(Destination::of_table(Arc::clone(&rows.schema)));
         let source = SourceBlock::new(flavour, prefix, &name.database, &name.table);
-        Self { definition: Arc::clone(definition), rows, source, destination, number }
+        Self { definition: Arc::clone(definition), rows, source, events: events.table(schema), number }
     }
 
     /// Whether this is the version of a definition.
@@ -69,10 +70,10 @@ pub(crate) struct SnapshotRow<'a> {
 
 impl RowImage for SnapshotRow<'_> {
     fn write_row(&self, out: &mut Vec<u8>, findings: &mut Findings) {
-        self.table.rows.write_text_row(|index| self.row.cell(index), out, &mut findings.replaced);
+        self.table.rows.write_text_row(self.row, out, &mut findings.replaced);
     }
 
     fn write_key(&self, out: &mut Vec<u8>) -> Option<(Span, Span)> {
-        self.table.rows.write_text_key(|index| self.row.cell(index), out)
+        self.table.rows.write_text_key(self.row, out)
     }
 }

@@ -5,14 +5,14 @@ use super::connection::TextRow;
 use super::ddl::Flavour;
 use super::event_table::{EventTable, LogRow, SnapshotRow};
 use super::schema_history::{self, TableName};
-use super::settings::Target;
 use super::source_block::Origin;
 use super::stream::{Ddl, RowsChange};
 use super::transaction::{Metadata, OpenTransaction};
 use crate::CdcResult;
-use crate::batch::{Batch, Destination};
+use crate::batch::Batch;
 use crate::debezium::change::{Change, ChangeContext, write_change};
 use crate::debezium::envelope::{Operation, ProcessingTime};
+use crate::debezium::events::EventContext;
 use crate::debezium::replaced_values::ReplacedValues;
 use crate::debezium::row_image::{Findings, RowImage};
 use crate::debezium::transaction::TransactionOrder;
@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 /// Writes events.
 pub(crate) struct EventWriter {
-    target: Target,
+    events: Arc<EventContext>,
     flavour: Flavour,
     pub(crate) metadata: Metadata,
     tables: HashMap<TableName, Arc<EventTable>>,
@@ -35,22 +35,14 @@ pub(crate) struct EventWriter {
 pub(crate) struct EventPlace<'a> {
     pub(crate) file: &'a str,
     pub(crate) now: &'a ProcessingTime,
-    /// The statement that changed the rows.
-    pub(crate) statement: Option<&'a str>,
 }
 
 impl EventWriter {
-    pub(crate) fn new(target: &Target, flavour: Flavour) -> Self {
-        let topic = target.format.topics().transaction();
+    pub(crate) fn new(events: Arc<EventContext>, flavour: Flavour) -> Self {
         Self {
-            target: target.clone(),
+            metadata: Metadata::new(&events),
+            events,
             flavour,
-            metadata: Metadata {
-                is_wanted: target.format.provide_transaction_metadata,
-                compat: target.settings.values.compat,
-                flavour,
-                destination: Arc::new(Destination::of_topic(topic)),
-            },
             tables: HashMap::new(),
             names: Vec::new(),
             replaced_values: ReplacedValues::default(),
@@ -60,11 +52,6 @@ impl EventWriter {
     /// Returns the names of tables by their numbers.
     pub(crate) fn names(&self) -> &[String] {
         &self.names
-    }
-
-    /// Whether events contain statements.
-    pub(crate) fn has_statements(&self) -> bool {
-        self.target.settings.include_query
     }
 
     /// Returns a table in the version of its definition; a new version is declared to the batch.
@@ -82,10 +69,8 @@ impl EventWriter {
             self.names.push(name);
             self.names.len() - 1
         });
-        let modes = &self.target.settings.values;
-        let prefix = &self.target.format.topic_prefix;
-        let table = Arc::new(EventTable::new(prefix, definition, modes, self.flavour, number));
-        batch.declare(&table.destination);
+        let table = Arc::new(EventTable::new(&self.events, definition, self.flavour, number));
+        batch.declare(&table.events.destination);
         self.tables.insert(definition.name.clone(), Arc::clone(&table));
         table
     }
@@ -119,7 +104,7 @@ impl EventWriter {
             position: change.position,
             row: 0,
             thread: opened.thread,
-            query: place.statement,
+            query: None,
         };
         let mut findings = Findings::default();
         let mut rows = change.event.rows(&change.table.map)?;
@@ -146,9 +131,6 @@ impl EventWriter {
         place: EventPlace<'_>,
         batch: &mut Batch,
     ) {
-        if !self.target.settings.truncate {
-            return;
-        }
         let table = self.table(definition, batch);
         let gtid = transaction.gtid().map(str::to_owned);
         let origin = Origin {
@@ -195,8 +177,8 @@ impl EventWriter {
         batch: &mut Batch,
     ) {
         let context = ChangeContext {
-            destination: &table.destination,
-            format: &self.target.format,
+            events: &self.events,
+            table: &table.events,
             now,
             source: &|out| table.source.write(origin, out),
         };

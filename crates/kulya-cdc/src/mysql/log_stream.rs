@@ -6,7 +6,7 @@ use super::events::{EventPlace, EventWriter};
 use super::offset::MysqlPosition;
 use super::schema_history::{self, TableName};
 use super::source::history_text;
-use super::stream::{Change, End, LogReader, Step, Transaction};
+use super::stream::{Change, Ddl, End, LogReader, Step, Transaction};
 use super::transaction::OpenTransaction;
 use crate::batch::Mark;
 use crate::debezium::envelope::ProcessingTime;
@@ -173,10 +173,7 @@ impl LogStream {
                 let (Some(transaction), place) = (&mut self.transaction, self.reader.point()) else {
                     return Ok(());
                 };
-                let statement = self.reader.statement().filter(|_| self.writer.has_statements());
-                let statement = statement.map(String::from_utf8_lossy);
-                let place =
-                    EventPlace { file: &place.file, now: &self.now, statement: statement.as_deref() };
+                let place = EventPlace { file: &place.file, now: &self.now };
                 self.writer.write_rows(&change, transaction, place, &mut output.batch)?;
             }
             Some(Change::Ddl(ddl)) => {
@@ -203,11 +200,11 @@ impl LogStream {
             Some(OpenTransaction::new(transaction, &self.writer.metadata, &mut output.batch));
     }
 
-    fn truncate(&mut self, name: &TableName, ddl: &super::stream::Ddl<'_>, output: &mut Output<'_>) {
+    fn truncate(&mut self, name: &TableName, ddl: &Ddl<'_>, output: &mut Output<'_>) {
         let Some(table) = self.reader.captured_table(name) else { return };
         let Some(transaction) = &mut self.transaction else { return };
         let file = self.reader.point().file.as_str();
-        let place = EventPlace { file, now: &self.now, statement: None };
+        let place = EventPlace { file, now: &self.now };
         self.writer.write_truncate(&Arc::new(table.clone()), ddl, transaction, place, &mut output.batch);
     }
 

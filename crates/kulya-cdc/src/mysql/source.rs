@@ -2,30 +2,34 @@
 //! log.
 
 use super::catalog::{CapturedTables, ServerFacts, is_system};
-use super::connection::{CaptureNeeds, Connection, DumpSettings};
+use super::connection::{CaptureNeeds, Connection, DumpSettings, Flavor};
 use super::events::EventWriter;
 use super::log_stream::LogStream;
 use super::offset::{MysqlPosition, ServerLog};
 use super::schema_history::{SchemaHistory, StoredHistory};
 use super::session;
-use super::settings::{Target, is_covered};
+use super::settings::Target;
 use super::snapshot::{Snapshot, SnapshotSettings};
 use super::stream::LogReader;
 use super::table_rows;
+use crate::debezium::connector::Connector;
+use crate::debezium::events::EventContext;
 use crate::output::Output;
 use crate::source::{Source, SourceConnection};
-use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, Progress, StopCondition};
+use crate::{CaptureSettings, CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, Progress, StopCondition};
 use async_trait::async_trait;
 use std::sync::Arc;
 
 /// A MySQL or MariaDB server as a source.
 pub(crate) struct MysqlSource {
     target: Target,
+    run_id: String,
 }
 
 impl MysqlSource {
-    pub(crate) fn new(target: Target) -> Self {
-        Self { target }
+    /// `run_id` is new at each start of a capture.
+    pub(crate) fn new(target: Target, run_id: String) -> Self {
+        Self { target, run_id }
     }
 }
 
@@ -39,7 +43,7 @@ impl Source for MysqlSource {
         let needs = CaptureNeeds {
             gtid: false,
             snapshot: true,
-            reader_server_id: Some(self.target.settings.server_id),
+            reader_server_id: Some(self.target.server_id),
         };
         let problems = session.configuration().await?.check(&needs);
         if !problems.is_empty() {
@@ -51,13 +55,19 @@ impl Source for MysqlSource {
             )));
         }
         let facts = ServerFacts::read(&mut session).await?;
-        Ok(MysqlConnection { target: self.target.clone(), session, facts })
+        let connector = match session.version().flavor {
+            Flavor::Mariadb => Connector::Mariadb,
+            _ => Connector::Mysql,
+        };
+        let events = Arc::new(self.target.settings.events(connector, &self.run_id));
+        Ok(MysqlConnection { target: self.target.clone(), events, session, facts })
     }
 }
 
 /// A connected server.
 pub(crate) struct MysqlConnection {
     target: Target,
+    events: Arc<EventContext>,
     session: Connection,
     facts: ServerFacts,
 }
@@ -129,12 +139,10 @@ impl SourceConnection for MysqlConnection {
         let dump_start = position.start(&log)?;
         let target_end = (stop_condition == StopCondition::CaughtUp).then(|| log.end(Vec::new()));
         position.move_to(log.server.clone());
-        let settings = &self.target.settings;
-        let dump_settings =
-            DumpSettings { annotate_rows: settings.include_query, ..DumpSettings::new(settings.server_id) };
+        let dump_settings = DumpSettings::new(self.target.server_id);
         let connection = Connection::open(&self.target.connection).await?;
         let mut events = connection.dump(&dump_start, &dump_settings).await?;
-        let captured = Arc::clone(settings);
+        let captured = Arc::clone(&self.target.settings);
         let reader = LogReader::new(
             position.point.clone(),
             history_of(&start)?,
@@ -142,7 +150,7 @@ impl SourceConnection for MysqlConnection {
             Arc::new(move |database: &str, table: &str| captured.is_captured(database, table)),
         )
         .with_cuts(position.cuts.clone());
-        let writer = EventWriter::new(&self.target, self.facts.version.flavour);
+        let writer = EventWriter::new(Arc::clone(&self.events), self.facts.version.flavour);
         LogStream::new(reader, writer, position, target_end, output).run(&mut events, output).await
     }
 }
@@ -152,7 +160,7 @@ impl MysqlConnection {
         let settings = Arc::clone(&self.target.settings);
         let snapshot = Snapshot::start(&SnapshotSettings {
             connection: &self.target.connection,
-            is_captured: &|database, table| is_captured(&settings.tables, database, table),
+            is_captured: &|database, table| is_captured(&settings, database, table),
             is_read: &|_| true,
             coverage: settings.tables.clone(),
         })
@@ -160,7 +168,7 @@ impl MysqlConnection {
         let history = history_text(&snapshot.history)?;
         let position = snapshot.position.clone();
         self.read_rows(snapshot, output).await?;
-        self.store(Checkpoint { position: Position::Mysql(position), history: Some(history) }, output).await
+        store(Checkpoint { position: Position::Mysql(position), history: Some(history) }, output).await
     }
 
     /// Reads the rows of tables that the patterns name now, but not when the position was stored.
@@ -174,9 +182,9 @@ impl MysqlConnection {
         if position.coverage == settings.tables {
             return Ok(stored);
         }
+        let earlier = CaptureSettings { tables: position.coverage.clone(), ..CaptureSettings::default() };
         let is_new = |database: &str, table: &str| {
-            is_captured(&settings.tables, database, table)
-                && !is_covered(&position.coverage, database, table)
+            is_captured(&settings, database, table) && !earlier.is_captured(database, table)
         };
         let added = CapturedTables::list(&mut self.session, &is_new).await?;
         if added.captured.is_empty() {
@@ -203,23 +211,25 @@ impl MysqlConnection {
         position.coverage.clone_from(&settings.tables);
         let history = history_text(&history)?;
         self.read_rows(snapshot, output).await?;
-        self.store(Checkpoint { position: Position::Mysql(position), history: Some(history) }, output).await
+        store(Checkpoint { position: Position::Mysql(position), history: Some(history) }, output).await
     }
 
-    async fn read_rows(&self, mut snapshot: Snapshot, output: &mut Output<'_>) -> CdcResult<()> {
-        let writer = EventWriter::new(&self.target, self.facts.version.flavour);
+    async fn read_rows(&mut self, mut snapshot: Snapshot, output: &mut Output<'_>) -> CdcResult<()> {
+        let writer = EventWriter::new(Arc::clone(&self.events), self.facts.version.flavour);
         table_rows::read(&mut snapshot, writer, output).await?;
         snapshot.end().await
     }
 
-    async fn store(&self, checkpoint: Checkpoint, output: &mut Output<'_>) -> CdcResult<Checkpoint> {
-        output.commit(checkpoint.clone()).await?;
-        output.flush().await;
-        (output.on_progress)(Progress::SnapshotStored);
-        Ok(checkpoint)
-    }
 }
 
-fn is_captured(patterns: &[String], database: &str, table: &str) -> bool {
-    !is_system(database) && is_covered(patterns, database, table)
+/// Commits the rows of a snapshot with the position.
+async fn store(checkpoint: Checkpoint, output: &mut Output<'_>) -> CdcResult<Checkpoint> {
+    output.commit(checkpoint.clone()).await?;
+    output.flush().await;
+    (output.on_progress)(Progress::SnapshotStored);
+    Ok(checkpoint)
+}
+
+fn is_captured(settings: &CaptureSettings, database: &str, table: &str) -> bool {
+    !is_system(database) && settings.is_captured(database, table)
 }

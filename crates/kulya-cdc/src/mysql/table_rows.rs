@@ -56,7 +56,7 @@ pub(crate) async fn read(
             CdcError::source(format!("table {} is not in the schema history", info.name))
         })?);
         let table = writer.table(&definition, &mut output.batch);
-        output.batch.declare(&table.destination);
+        output.batch.declare(&table.events.destination);
         let sql = format!("SELECT {} FROM {}", table.rows.select_list(), info.quoted());
         let failed = |error| {
             let error = CdcError::from(error);

@@ -4,10 +4,11 @@
 //! with MariaDB a begin without an end for each statement that is a transaction of its own. The corrected
 //! form has both for each transaction with events.
 
-use super::ddl::Flavour;
 use super::stream;
-use crate::batch::{Batch, Destination};
-use crate::debezium::{Compatibility, Connector};
+use crate::batch::Batch;
+use crate::debezium::Compatibility;
+use crate::debezium::connector::Connector;
+use crate::debezium::events::{EventContext, TopicEvents};
 use crate::debezium::transaction::{
     TransactionCounts, TransactionId, TransactionOrder, begin_millis, write_begin, write_end, write_key,
 };
@@ -17,10 +18,21 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub(crate) struct Metadata {
     /// Whether they are written at all.
-    pub(crate) is_wanted: bool,
-    pub(crate) compat: Compatibility,
-    pub(crate) flavour: Flavour,
-    pub(crate) destination: Arc<Destination>,
+    is_wanted: bool,
+    compat: Compatibility,
+    connector: Connector,
+    topic: TopicEvents,
+}
+
+impl Metadata {
+    pub(crate) fn new(events: &EventContext) -> Self {
+        Self {
+            is_wanted: events.format.provide_transaction_metadata,
+            compat: events.modes.compat,
+            connector: events.connector,
+            topic: events.transactions(),
+        }
+    }
 }
 
 /// The transaction that is being written.
@@ -56,19 +68,19 @@ impl OpenTransaction {
     fn has_records(&self, metadata: &Metadata) -> bool {
         // Debezium knows MySQL's transactions by their BEGIN
         let is_known = metadata.compat == Compatibility::Corrected
-            || metadata.flavour == Flavour::MariaDb
+            || metadata.connector == Connector::Mariadb
             || !self.transaction.is_statement;
         metadata.is_wanted && is_known
     }
 
     /// Prepares an event: writes the begin before the first one. Returns what counts the events of a table, whose
     /// number is given; `None` if events have no position in the transaction.
-    pub(crate) fn counter(
-        &mut self,
+    pub(crate) fn counter<'t>(
+        &'t mut self,
         table: usize,
         metadata: &Metadata,
         batch: &mut Batch,
-    ) -> Option<impl FnMut() -> TransactionOrder<'_>> {
+    ) -> Option<impl FnMut() -> TransactionOrder<'t> + use<'t>> {
         if !self.has_records(metadata) {
             return None;
         }
@@ -82,12 +94,8 @@ impl OpenTransaction {
 
     fn begin(&mut self, metadata: &Metadata, batch: &mut Batch) {
         self.has_begun = true;
-        let connector = match metadata.flavour {
-            Flavour::MySql => Connector::Mysql,
-            Flavour::MariaDb => Connector::Mariadb,
-        };
         let before = self.transaction.timestamp_before.map(|seconds| i64::from(seconds) * 1000);
-        let millis = begin_millis(connector, metadata.compat, self.millis(self.transaction.timestamp), before);
+        let millis = begin_millis(metadata.connector, metadata.compat, self.millis(self.transaction.timestamp), before);
         let id = TransactionId::Gtid(&self.id);
         write(&id, metadata, batch, |out| write_begin(out, &id, millis));
     }
@@ -123,8 +131,5 @@ impl OpenTransaction {
 }
 
 fn write(id: &TransactionId<'_>, metadata: &Metadata, batch: &mut Batch, value: impl FnOnce(&mut Vec<u8>)) {
-    let (mut key, mut text) = (Vec::new(), Vec::new());
-    write_key(&mut key, id);
-    value(&mut text);
-    batch.push_copy(&metadata.destination, Some(&key), Some(&text));
+    metadata.topic.push(batch, &[], |out| write_key(out, id), value);
 }

@@ -9,7 +9,7 @@ mod tables;
 
 pub(crate) use definitions::{read_history, read_table};
 pub(crate) use server::ServerFacts;
-pub(crate) use tables::{CapturedTables, TableInfo, is_system, quoted_table};
+pub(crate) use tables::{CapturedTables, TableInfo, is_system};
 
 #[cfg(test)]
 pub(crate) mod tests {

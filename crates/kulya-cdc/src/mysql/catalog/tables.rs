@@ -46,13 +46,8 @@ pub(crate) enum Kind {
 impl TableInfo {
     /// Returns the quoted name.
     pub(crate) fn quoted(&self) -> String {
-        quoted_table(&self.name)
+        format!("{}.{}", quoted(&self.name.database), quoted(&self.name.table))
     }
-}
-
-/// Returns the quoted name of a table.
-pub(crate) fn quoted_table(name: &TableName) -> String {
-    format!("{}.{}", quoted(&name.database), quoted(&name.table))
 }
 
 /// The captured tables of a server, and the others that the schema history needs.
