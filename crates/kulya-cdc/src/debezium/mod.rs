@@ -3,10 +3,12 @@
 
 pub(crate) mod json;
 pub(crate) mod modes;
+mod replaced;
 mod row_schema;
 
 pub use modes::{
     BigintUnsignedMode, BinaryMode, Compatibility, DecimalMode, HstoreMode, IntervalMode, TimePrecision,
     ValueModes,
 };
+pub use replaced::Replaced;
 pub use row_schema::{ColumnDescription, RowSchema};

@@ -4,7 +4,14 @@
 //! contains, and the schemas that its DDL statements leave behind, which are functions on bytes and text.
 
 pub mod binlog;
+pub mod charset;
 pub mod connection;
 pub mod ddl;
+mod default_value;
 pub mod gtid;
+mod json_text;
 pub mod schema_history;
+pub mod source_block;
+pub mod table;
+pub mod types;
+pub mod value;

@@ -4,7 +4,7 @@ use super::column::Kind;
 use super::pgoutput::{Cell, Tuple};
 use super::value;
 use crate::RowSchema;
-use crate::debezium::json;
+use crate::debezium::{Replaced, json};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -46,15 +46,6 @@ pub(crate) struct Row {
     /// The indexes of required columns that are null.
     pub(crate) nulls: Vec<usize>,
     pub(crate) replaced: Vec<Replaced>,
-}
-
-/// A value that an event cannot contain as it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Replaced {
-    pub(crate) table: String,
-    pub(crate) column: String,
-    /// The beginning of the value's text.
-    pub(crate) text: String,
 }
 
 impl Table {
