@@ -1,9 +1,9 @@
 //! Default values of columns, as events have them.
 
 use super::charset::Charset;
+use super::column::Kind;
 use super::ddl::{DefaultValue, TypeName};
 use super::schema_history::Column;
-use super::types::Kind;
 use super::value::{Written, write_text_value};
 use std::borrow::Cow;
 

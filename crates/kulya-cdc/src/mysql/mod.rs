@@ -5,6 +5,7 @@
 
 pub mod binlog;
 pub mod charset;
+pub mod column;
 pub mod connection;
 pub mod ddl;
 mod default_value;
@@ -13,5 +14,4 @@ mod json_text;
 pub mod schema_history;
 pub mod source_block;
 pub mod table;
-pub mod types;
 pub mod value;

@@ -1,5 +1,5 @@
-//! Debezium's `source` block of MySQL and MariaDB: where a change comes from. What is the same for all changes
-//! of a table is prepared once.
+//! Debezium's `source` block of MySQL and MariaDB: where a change comes from. What is the same for all
+//! changes of a table is prepared once.
 
 use super::ddl::Flavour;
 use crate::debezium::json;

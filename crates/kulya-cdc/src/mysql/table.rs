@@ -1,10 +1,10 @@
 //! A captured table: converts rows of the log and of a snapshot to the rows and keys of events.
 
 use super::binlog::value::Value;
+use super::column::Kind;
 use super::ddl::{Flavour, Generated};
 use super::default_value;
 use super::schema_history;
-use super::types::Kind;
 use super::value::{Written, write_binlog_value, write_text_value};
 use crate::RowSchema;
 use crate::debezium::{Compatibility, Replaced, ValueModes, json};
@@ -39,9 +39,9 @@ struct Column {
 }
 
 impl Table {
-    /// Creates a table with the topic prefix and the modes of a capture. Events contain all columns, invisible
-    /// and generated ones included, but not the row times that a system-versioned table of MariaDB has
-    /// without declaring them. The end of a row's validity is no part of the key.
+    /// Creates a table with the topic prefix and the modes of a capture. Events contain all columns,
+    /// invisible and generated ones included, but not the row times that a system-versioned table of MariaDB
+    /// has without declaring them. The end of a row's validity is no part of the key.
     pub fn new(prefix: &str, table: &schema_history::Table, modes: &ValueModes, flavour: Flavour) -> Self {
         let is_debezium = modes.compat == Compatibility::Debezium;
         let mut columns = Vec::with_capacity(table.columns.len());
@@ -77,8 +77,8 @@ impl Table {
         self.selected().map(|column| column.name.as_str())
     }
 
-    /// Returns what a snapshot selects, in the same order: quoted names, and of FLOAT, which the servers print
-    /// with six digits only, all digits.
+    /// Returns what a snapshot selects, in the same order: quoted names, and of FLOAT, which the servers
+    /// print with six digits only, all digits.
     pub fn select_list(&self) -> String {
         let expression = |column: &Column| {
             let name = format!("`{}`", column.name.replace('`', "``"));

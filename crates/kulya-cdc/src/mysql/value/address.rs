@@ -1,8 +1,8 @@
 //! UUID and addresses of MariaDB as the server prints them. The log has their bytes without zero bytes at the
 //! end.
 
-use super::Written;
 use super::bytes::push_hex;
+use super::written::Written;
 use std::io::Write;
 use std::net::Ipv4Addr;
 

@@ -1,6 +1,6 @@
 //! Geometries: well-known binary with the number of the spatial reference system, and coordinates of points.
 
-use super::{Written, done};
+use super::written::{Written, done};
 use crate::debezium::json;
 
 /// Writes a geometry. System 0, which stands for none, is null, as Debezium has it.

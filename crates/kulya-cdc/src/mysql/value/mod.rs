@@ -1,6 +1,6 @@
-//! Values to JSON: a cell of the binary log, or the text that a SELECT gives of it, to the bytes that an event
-//! has, written straight into a buffer. Both give the same bytes for the same value, with one exception:
-//! MySQL's JSON with Debezium's defects ([`Kind::Json`]).
+//! Values to JSON: a cell of the binary log, or the text that a SELECT gives of it, to the bytes that an
+//! event has, written straight into a buffer. Both give the same bytes for the same value, with one
+//! exception: MySQL's JSON with Debezium's defects ([`Kind::Json`]).
 //!
 //! The text is that of a session with `character_set_results=utf8mb4` and `time_zone='+00:00'`, in the text
 //! protocol. FLOAT must be selected as `column + 0e0`: the servers print it with six digits otherwise.
@@ -14,27 +14,18 @@ mod date_text;
 mod geometry;
 mod number;
 mod temporal;
+mod written;
 
 use super::binlog::value::{CompressedBytes, JsonDocument, Value};
+use super::column::{Kind, Labels};
 use super::json_text;
-use super::types::{Kind, Labels};
 use crate::debezium::json;
+use written::done;
+
+pub use written::Written;
 
 /// Greatest size of an unpacked value of a COMPRESSED column, in bytes: the largest packet of the servers.
 const MAX_UNPACKED_BYTES: u64 = 1 << 30;
-
-/// What was written of a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Written {
-    /// The value.
-    Value,
-    /// A text in which bytes that are no characters are replaced by `?` or U+FFFD.
-    Lossy,
-    /// Nothing: the value is null.
-    Null,
-    /// Nothing: the value has no representation.
-    NotAValue,
-}
 
 /// Writes a cell of the binary log.
 pub fn write_binlog_value(kind: &Kind, value: &Value<'_>, out: &mut Vec<u8>) -> Written {
@@ -112,11 +103,6 @@ pub fn write_text_value(kind: &Kind, value: &[u8], out: &mut Vec<u8>) -> Written
         Kind::Vector => Some(number::write_vector(value, out)),
     };
     written.unwrap_or(Written::NotAValue)
-}
-
-/// A buffer takes everything.
-fn done(_: bool) -> Written {
-    Written::Value
 }
 
 fn text(is_complete: bool) -> Written {

@@ -1,9 +1,9 @@
 //! Dates and times in the units of the modes.
 
-use super::{Written, done};
+use super::written::{Written, done};
 use crate::debezium::json;
 use crate::mysql::binlog::value::{Date, DateTime, Time};
-use crate::mysql::types::{Temporal, Unit};
+use crate::mysql::column::{Temporal, Unit};
 
 const SECOND_MICROS: i64 = 1_000_000;
 const DAY_SECONDS: i64 = 86_400;
@@ -54,8 +54,8 @@ pub(super) fn write_date_time(temporal: Temporal, time: &DateTime, out: &mut Vec
     done(json::write(out, &number))
 }
 
-/// Writes a time span. Kafka Connect's type and text in ISO 8601 are times of day, which cannot be negative or
-/// longer than a day.
+/// Writes a time span. Kafka Connect's type and text in ISO 8601 are times of day, which cannot be negative
+/// or longer than a day.
 pub(super) fn write_time(temporal: Temporal, time: Time, out: &mut Vec<u8>) -> Written {
     const DAY_MICROS: i64 = DAY_SECONDS * SECOND_MICROS;
     let micros = time.micros;

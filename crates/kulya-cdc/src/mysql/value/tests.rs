@@ -4,7 +4,7 @@ use super::*;
 use crate::debezium::{BinaryMode, DecimalMode};
 use crate::mysql::binlog::value::{Date, DateTime, Time};
 use crate::mysql::charset::Charset;
-use crate::mysql::types::{Temporal, Unit};
+use crate::mysql::column::{Temporal, Unit};
 use proptest::prelude::*;
 
 fn from_text(kind: &Kind, text: &[u8]) -> Result<String, Written> {
