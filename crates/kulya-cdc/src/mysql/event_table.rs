@@ -70,10 +70,10 @@ pub(crate) struct SnapshotRow<'a> {
 
 impl RowImage for SnapshotRow<'_> {
     fn write_row(&self, out: &mut Vec<u8>, findings: &mut Findings) {
-        self.table.rows.write_text_row(self.row, out, &mut findings.replaced);
+        self.table.rows.write_text_row(|index| self.row.cell(index), out, &mut findings.replaced);
     }
 
     fn write_key(&self, out: &mut Vec<u8>) -> Option<(Span, Span)> {
-        self.table.rows.write_text_key(self.row, out)
+        self.table.rows.write_text_key(|index| self.row.cell(index), out)
     }
 }

@@ -6,6 +6,7 @@
 pub mod binlog;
 mod catalog;
 pub mod charset;
+pub mod column;
 pub mod connection;
 pub mod ddl;
 mod default_value;
@@ -25,7 +26,6 @@ mod stream;
 pub mod table;
 mod table_rows;
 mod transaction;
-pub mod types;
 pub mod value;
 
 pub use offset::{Cut, Gtids, LogPoint, MysqlPosition, ServerName, TransactionId};

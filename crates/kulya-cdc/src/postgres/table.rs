@@ -7,8 +7,8 @@ use super::value;
 use crate::RowSchema;
 use crate::batch::Span;
 use crate::debezium::events::{EventContext, TableEvents};
-use crate::debezium::json;
-use crate::debezium::row_image::{Findings, Replaced, RowImage};
+use crate::debezium::row_image::{Findings, RowImage};
+use crate::debezium::{Replaced, json};
 use std::borrow::Cow;
 
 /// A table in its current version.
