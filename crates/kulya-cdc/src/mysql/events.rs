@@ -94,7 +94,7 @@ impl EventWriter {
         };
         let micros = transaction.micros(change.timestamp);
         let opened = Arc::clone(&transaction.transaction);
-        let gtid = transaction.gtid().map(str::to_owned);
+        let gtid = transaction.gtid();
         let mut origin = Origin {
             micros,
             snapshot: "false",
@@ -132,7 +132,7 @@ impl EventWriter {
         batch: &mut Batch,
     ) {
         let table = self.table(definition, batch);
-        let gtid = transaction.gtid().map(str::to_owned);
+        let gtid = transaction.gtid();
         let origin = Origin {
             micros: transaction.micros(ddl.timestamp),
             snapshot: "false",

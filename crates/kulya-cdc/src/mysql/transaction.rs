@@ -40,7 +40,7 @@ impl Metadata {
 pub(crate) struct OpenTransaction {
     pub(crate) transaction: Arc<stream::Transaction>,
     /// The id in events.
-    pub(crate) id: String,
+    pub(crate) id: Arc<str>,
     counts: TransactionCounts,
     has_begun: bool,
 }
@@ -52,7 +52,7 @@ impl OpenTransaction {
             Some(id) => id.to_string(),
             None => format!("file={},pos={}", transaction.start.file, transaction.start.position),
         };
-        let mut open = Self { transaction, id, counts: TransactionCounts::new(), has_begun: false };
+        let mut open = Self { transaction, id: id.into(), counts: TransactionCounts::new(), has_begun: false };
         if metadata.compat == Compatibility::Debezium && open.has_records(metadata) {
             open.begin(metadata, batch);
         }
@@ -60,8 +60,8 @@ impl OpenTransaction {
     }
 
     /// Returns the GTID; `None` without.
-    pub(crate) fn gtid(&self) -> Option<&str> {
-        self.transaction.id.is_some().then_some(self.id.as_str())
+    pub(crate) fn gtid(&self) -> Option<Arc<str>> {
+        self.transaction.id.is_some().then(|| Arc::clone(&self.id))
     }
 
     /// Whether the transaction has records of its begin and end, if it has events.

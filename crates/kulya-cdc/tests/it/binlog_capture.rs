@@ -107,6 +107,19 @@ fn hide_time_of_gen(topic: &str, value: &mut Value) {
     }
 }
 
+/// Applies the intended differences to Debezium's output.
+fn expected(line: &str) -> Value {
+    let mut event: Value = serde_json::from_str(line).unwrap();
+    let topic = event["topic"].as_str().unwrap().to_owned();
+    hide_time_of_gen(&topic, &mut event["value"]);
+    // the zero value of TIMESTAMP is null on both servers; Debezium's with MariaDB is the begin of 1970
+    let after = &mut event["value"]["after"];
+    if after.get("ts").is_some_and(|time| *time == "1970-01-01T00:00:00Z") {
+        after["ts"] = Value::Null;
+    }
+    event
+}
+
 /// All column types and kinds of changes, compared event by event with the output of Debezium.
 pub(crate) async fn events_match_debeziums(server: Server, events: &str) {
     let mut session = create(server, "zoo").await;
@@ -122,13 +135,8 @@ pub(crate) async fn events_match_debeziums(server: Server, events: &str) {
     catch_up(&settings, &mut sink).await.unwrap();
 
     let ours: Vec<Value> = sink.records.iter().map(masked).collect();
-    let theirs = events.lines().map(|line| {
-        let mut event: Value = serde_json::from_str(line).unwrap();
-        let topic = event["topic"].as_str().unwrap().to_owned();
-        hide_time_of_gen(&topic, &mut event["value"]);
-        event
-    });
-    let (ours, theirs) = (without_empty_transactions(ours), without_empty_transactions(theirs.collect()));
+    let theirs = events.lines().map(expected).collect();
+    let (ours, theirs) = (without_empty_transactions(ours), without_empty_transactions(theirs));
     for (number, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
         assert!(ours == theirs, "event {number}\nours   {ours}\ntheirs {theirs}");
     }
