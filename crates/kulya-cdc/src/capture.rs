@@ -147,11 +147,14 @@ pub async fn run(
         SourceKind::Postgres => {
             let target = settings.postgres_target()?;
             let events = target.settings.events(Connector::Postgresql, &run_id(&*context.clock));
-            engine::run(&PostgresSource::new(target, events), stop_condition, context).await
+            let mode = target.settings.snapshot_mode;
+            engine::run(&PostgresSource::new(target, events), mode, stop_condition, context).await
         }
         SourceKind::MySql => {
-            let source = MysqlSource::new(settings.mysql_target()?, run_id(&*context.clock));
-            engine::run(&source, stop_condition, context).await
+            let target = settings.mysql_target()?;
+            let mode = target.settings.snapshot_mode;
+            let source = MysqlSource::new(target, run_id(&*context.clock));
+            engine::run(&source, mode, stop_condition, context).await
         }
     }
 }

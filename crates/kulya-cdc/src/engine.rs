@@ -3,7 +3,7 @@
 
 use crate::output;
 use crate::source::{Source, SourceConnection};
-use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Progress, Sink};
+use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Progress, Sink, SnapshotMode};
 use kulya_store::clock::Clock;
 use std::pin::pin;
 use std::sync::Arc;
@@ -55,13 +55,14 @@ struct RunState {
 /// As [`run`](crate::run).
 pub(crate) async fn run(
     source: &impl Source,
+    mode: SnapshotMode,
     stop_condition: StopCondition,
     mut context: RunContext<'_>,
 ) -> CdcResult<()> {
     let mut attempts = 0;
     let state = RunState::default();
     loop {
-        let error = match run_once(source, stop_condition, &mut context, &state).await {
+        let error = match run_once(source, mode, stop_condition, &mut context, &state).await {
             Err(_) if context.cancel.is_cancelled() => return Ok(()),
             Err(error) if matches!(error.kind(), CdcErrorKind::Unreachable | CdcErrorKind::Busy) => error,
             other => return other,
@@ -100,6 +101,7 @@ fn source_text(error: &CdcError) -> Option<String> {
 /// the source reads on.
 async fn run_once(
     source: &impl Source,
+    mode: SnapshotMode,
     stop_condition: StopCondition,
     context: &mut RunContext<'_>,
     state: &RunState,
@@ -111,7 +113,10 @@ async fn run_once(
     let mut write = pin!(input.write_to(context.sink, context.on_progress));
     let result = {
         let read = async move {
-            let start = prepare(&mut connection, stored, &mut output).await?;
+            let start = prepare(&mut connection, stored, mode, &mut output).await?;
+            if mode == SnapshotMode::InitialOnly {
+                return Ok(());
+            }
             state.has_streamed.store(true, Ordering::Relaxed);
             let position = start.position.to_string();
             (output.on_progress)(Progress::Streaming { position });
@@ -131,13 +136,21 @@ async fn run_once(
 /// Validates the stored position and reads what the sink lacks of the snapshot.
 async fn prepare<C: SourceConnection>(
     connection: &mut C,
-    stored: Option<Checkpoint>,
+    mut stored: Option<Checkpoint>,
+    mode: SnapshotMode,
     output: &mut output::Output<'_>,
 ) -> CdcResult<Checkpoint> {
-    if let Some(stored) = &stored {
-        connection.validate(stored).await?;
+    if let Some(checkpoint) = &stored
+        && let Err(error) = connection.validate(checkpoint).await
+    {
+        if mode != SnapshotMode::WhenNeeded || error.kind() != CdcErrorKind::Position {
+            return Err(error);
+        }
+        tracing::warn!(%error, "the stored position is not valid: all rows are read again");
+        connection.discard(checkpoint).await?;
+        stored = None;
     }
-    connection.snapshot(stored, output).await
+    connection.snapshot(stored, mode, output).await
 }
 
 #[cfg(test)]

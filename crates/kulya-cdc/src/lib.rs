@@ -54,7 +54,7 @@ pub use kulya_schema;
 pub use kulya_store;
 pub use position::{Checkpoint, Position};
 pub use progress::Progress;
-pub use settings::CaptureSettings;
+pub use settings::{CaptureSettings, SnapshotMode};
 pub use sink::Sink;
 pub use sink::recording::{RecordingSink, replay};
 pub use sink::store::{StoreSettings, StoreSink};

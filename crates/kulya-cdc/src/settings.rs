@@ -50,6 +50,8 @@ pub struct CaptureSettings {
     /// The number by which MySQL or MariaDB knows this reader of its log, different from those of all other
     /// readers and servers. Default: a number that follows from the name.
     pub server_id: Option<u32>,
+    /// Whether the existing rows are read, and when.
+    pub snapshot_mode: SnapshotMode,
     /// Which events are written, and what surrounds their rows.
     pub format: EventFormat,
     /// How values are represented.
@@ -96,10 +98,27 @@ impl Default for CaptureSettings {
             transaction_metadata: false,
             truncate: true,
             server_id: None,
+            snapshot_mode: SnapshotMode::default(),
             format: EventFormat::default(),
             values: ValueModes::default(),
         }
     }
+}
+
+/// Whether the existing rows are read, and when (`snapshot.mode`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SnapshotMode {
+    /// The rows are read before the log is streamed for the first time.
+    #[default]
+    Initial,
+    /// The rows are not read; the log is streamed from its current end.
+    NoData,
+    /// The rows are read, and the capture ends.
+    InitialOnly,
+    /// The rows are read before the log is streamed for the first time, and again when the stored position is
+    /// not valid any more.
+    WhenNeeded,
 }
 
 /// The kind of database that a URL names.

@@ -1,7 +1,7 @@
 //! The contract of a source: a database whose log is captured.
 
 use crate::output::Output;
-use crate::{CdcResult, Checkpoint, StopCondition};
+use crate::{CdcResult, Checkpoint, SnapshotMode, StopCondition};
 use async_trait::async_trait;
 
 /// A database. The engine connects to it again after each failure.
@@ -25,14 +25,23 @@ pub(crate) trait SourceConnection: Send {
     /// `Position` when it is not: changes would be missing.
     async fn validate(&mut self, stored: &Checkpoint) -> CdcResult<()>;
 
-    /// Reads the rows that no commit has yet, and hands them over with a position: all captured tables
-    /// without a stored position, else tables that are captured newly. Returns the position from which the log is streamed.
+    /// Removes what the database keeps for a stored position that is not valid any more, so that the rows can
+    /// be read anew.
+    ///
+    /// # Errors
+    /// As [`Source::connect`].
+    async fn discard(&mut self, stored: &Checkpoint) -> CdcResult<()>;
+
+    /// Reads the rows that no commit has yet, and hands them over with a position: of all captured tables
+    /// without a stored position, else of those that an earlier run has not read, or that are captured newly.
+    /// With [`SnapshotMode::NoData`] no rows are read. Returns the position from which the log is streamed.
     ///
     /// # Errors
     /// As [`Source::connect`].
     async fn snapshot(
         &mut self,
         stored: Option<Checkpoint>,
+        mode: SnapshotMode,
         output: &mut Output<'_>,
     ) -> CdcResult<Checkpoint>;
 

@@ -1,12 +1,12 @@
 //! MySQL and MariaDB as a source: connects, validates the stored position, reads the snapshot, streams the
 //! log.
 
-use super::catalog::{CapturedTables, ServerFacts, is_system};
+use super::catalog::{ServerFacts, is_system};
 use super::connection::{CaptureNeeds, Connection, DumpSettings, Flavor};
 use super::events::EventWriter;
 use super::log_stream::LogStream;
 use super::offset::{MysqlPosition, ServerLog};
-use super::schema_history::{SchemaHistory, StoredHistory};
+use super::schema_history::{SchemaHistory, StoredHistory, TableName};
 use super::session;
 use super::settings::Target;
 use super::snapshot::{Snapshot, SnapshotSettings};
@@ -16,6 +16,7 @@ use crate::debezium::connector::Connector;
 use crate::debezium::events::EventContext;
 use crate::output::Output;
 use crate::source::{Source, SourceConnection};
+use crate::settings::SnapshotMode;
 use crate::{CaptureSettings, CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, Progress, StopCondition};
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -117,15 +118,28 @@ impl SourceConnection for MysqlConnection {
         position.start(&log).map(|_| ())
     }
 
+    async fn discard(&mut self, _: &Checkpoint) -> CdcResult<()> {
+        // the server keeps nothing for its readers
+        Ok(())
+    }
+
     async fn snapshot(
         &mut self,
         stored: Option<Checkpoint>,
+        mode: SnapshotMode,
         output: &mut Output<'_>,
     ) -> CdcResult<Checkpoint> {
-        match stored {
-            None => self.read_all_tables(output).await,
-            Some(stored) => self.read_added_tables(stored, output).await,
+        let stored = match stored {
+            Some(stored) => Some((position_of(&stored)?, history_of(&stored)?)),
+            None => None,
+        };
+        if let Some((position, history)) = &stored
+            && position.coverage.as_ref() == Some(&self.target.settings.tables)
+        {
+            let history = Some(history_text(history)?);
+            return Ok(Checkpoint { position: Position::Mysql(position.clone()), history });
         }
+        self.read_tables(stored, mode, output).await
     }
 
     async fn stream(
@@ -137,7 +151,7 @@ impl SourceConnection for MysqlConnection {
         let mut position = position_of(&start)?;
         let log = ServerLog::read(&mut self.session).await?;
         let dump_start = position.start(&log)?;
-        let target_end = (stop_condition == StopCondition::CaughtUp).then(|| log.end(Vec::new()));
+        let target_end = (stop_condition == StopCondition::CaughtUp).then(|| log.end());
         position.move_to(log.server.clone());
         let dump_settings = DumpSettings::new(self.target.server_id);
         let connection = Connection::open(&self.target.connection).await?;
@@ -156,78 +170,62 @@ impl SourceConnection for MysqlConnection {
 }
 
 impl MysqlConnection {
-    async fn read_all_tables(&mut self, output: &mut Output<'_>) -> CdcResult<Checkpoint> {
-        let settings = Arc::clone(&self.target.settings);
-        let snapshot = Snapshot::start(&SnapshotSettings {
-            connection: &self.target.connection,
-            is_captured: &|database, table| is_captured(&settings, database, table),
-            is_read: &|_| true,
-            coverage: settings.tables.clone(),
-        })
-        .await?;
-        let history = history_text(&snapshot.history)?;
-        let position = snapshot.position.clone();
-        self.read_rows(snapshot, output).await?;
-        store(Checkpoint { position: Position::Mysql(position), history: Some(history) }, output).await
-    }
-
-    /// Reads the rows of tables that the patterns name now, but not when the position was stored.
-    async fn read_added_tables(
+    /// Reads the rows that are not stored yet: of all tables, of those that an interrupted snapshot has not
+    /// read, or of those that the patterns name now, but not when the last snapshot ended.
+    async fn read_tables(
         &mut self,
-        stored: Checkpoint,
+        stored: Option<(MysqlPosition, SchemaHistory)>,
+        mode: SnapshotMode,
         output: &mut Output<'_>,
     ) -> CdcResult<Checkpoint> {
-        let mut position = position_of(&stored)?;
         let settings = Arc::clone(&self.target.settings);
-        if position.coverage == settings.tables {
-            return Ok(stored);
-        }
-        let earlier = CaptureSettings { tables: position.coverage.clone(), ..CaptureSettings::default() };
+        let position = stored.as_ref().map(|(position, _)| position);
+        let earlier = position.and_then(|position| position.coverage.clone());
+        let earlier = earlier.map(|tables| CaptureSettings { tables, ..CaptureSettings::default() });
         let is_new = |database: &str, table: &str| {
-            is_captured(&settings, database, table) && !earlier.is_captured(database, table)
+            !earlier.as_ref().is_some_and(|earlier| earlier.is_captured(database, table))
         };
-        let added = CapturedTables::list(&mut self.session, &is_new).await?;
-        if added.captured.is_empty() {
-            position.coverage.clone_from(&settings.tables);
-            return Ok(Checkpoint { position: Position::Mysql(position), history: stored.history });
-        }
-        let snapshot = Snapshot::start(&SnapshotSettings {
+        let is_read = |table: &TableName| {
+            mode != SnapshotMode::NoData
+                && is_new(&table.database, &table.table)
+                && !position.is_some_and(|position| position.cuts.contains_key(table))
+        };
+        let mut snapshot = Snapshot::start(&SnapshotSettings {
             connection: &self.target.connection,
-            is_captured: &is_new,
-            is_read: &|_| true,
-            coverage: settings.tables.clone(),
+            is_captured: &|database, table| is_captured(&settings, database, table),
+            is_read: &is_read,
         })
         .await?;
-        let mut history = history_of(&stored)?;
+        let (mut position, mut history) = match stored {
+            Some(stored) => stored,
+            None => (snapshot.position.clone(), snapshot.history.clone()),
+        };
+        // the others' definitions are those of their own place in the log
         for table in &snapshot.tables {
-            let name = &table.name;
-            let definition = snapshot.history.table(&name.database, &name.table);
+            let definition = snapshot.history.table(&table.name.database, &table.name.table);
             definition.cloned().into_iter().for_each(|table| history.set_table(table));
-            position.cuts.insert(name.clone(), snapshot.position.cut());
         }
-        for (database, charset) in snapshot.history.databases() {
-            history.set_database(database, charset.clone());
+        let mut writer = EventWriter::new(Arc::clone(&self.events), self.facts.version.flavour);
+        let has_rows = !snapshot.tables.is_empty();
+        if has_rows {
+            table_rows::read(&mut snapshot, &mut position, &history, &mut writer, output).await?;
         }
-        position.coverage.clone_from(&settings.tables);
-        let history = history_text(&history)?;
-        self.read_rows(snapshot, output).await?;
-        store(Checkpoint { position: Position::Mysql(position), history: Some(history) }, output).await
+        if mode == SnapshotMode::NoData {
+            for table in snapshot.captured.clone() {
+                table_rows::declare(&snapshot, &table, &mut writer, output)?;
+            }
+        }
+        snapshot.end().await?;
+        position.finish_snapshot(settings.tables.clone());
+        let history = Some(history_text(&history)?);
+        let checkpoint = Checkpoint { position: Position::Mysql(position), history };
+        output.commit(checkpoint.clone()).await?;
+        output.flush().await;
+        if has_rows {
+            (output.on_progress)(Progress::SnapshotStored);
+        }
+        Ok(checkpoint)
     }
-
-    async fn read_rows(&mut self, mut snapshot: Snapshot, output: &mut Output<'_>) -> CdcResult<()> {
-        let writer = EventWriter::new(Arc::clone(&self.events), self.facts.version.flavour);
-        table_rows::read(&mut snapshot, writer, output).await?;
-        snapshot.end().await
-    }
-
-}
-
-/// Commits the rows of a snapshot with the position.
-async fn store(checkpoint: Checkpoint, output: &mut Output<'_>) -> CdcResult<Checkpoint> {
-    output.commit(checkpoint.clone()).await?;
-    output.flush().await;
-    (output.on_progress)(Progress::SnapshotStored);
-    Ok(checkpoint)
 }
 
 fn is_captured(settings: &CaptureSettings, database: &str, table: &str) -> bool {

@@ -1,12 +1,14 @@
 //! Queries of PostgreSQL's catalog for tables and types.
 
-use super::column::{CatalogType, Kind};
+use super::column::{CatalogType, Kind, KindContext};
 use super::connection::session::{Session, identifier};
 use super::pgoutput::{Relation, ReplicaIdentity};
 use super::table::{Column, Table};
+use super::value;
 use crate::debezium::events::EventContext;
 use crate::{CaptureSettings, CdcError, CdcResult};
-use std::collections::{HashMap, HashSet};
+use serde_json::Value;
+use std::collections::HashMap;
 
 /// The OID of the type `text`.
 const TEXT: u32 = 25;
@@ -125,12 +127,15 @@ struct CatalogColumn {
     is_required: bool,
     type_oid: u32,
     type_modifier: i32,
+    /// The expression of the default value.
+    default: Option<String>,
 }
 
 async fn columns(session: &Session, table: u32) -> CdcResult<Vec<CatalogColumn>> {
     let sql = format!(
-        "SELECT attname, attnotnull, atttypid, atttypmod FROM pg_attribute \
-         WHERE attrelid = {table} AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+        "SELECT attname, attnotnull, atttypid, atttypmod, \
+         CASE WHEN attgenerated = '' THEN pg_get_expr(adbin, adrelid) END FROM pg_attribute \
+         LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum WHERE attrelid = {table} AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
     );
     let mut columns = Vec::new();
     for row in session.rows(&sql).await? {
@@ -140,6 +145,7 @@ async fn columns(session: &Session, table: u32) -> CdcResult<Vec<CatalogColumn>>
             is_required: text(1) == "t",
             type_oid: parse_number(text(2))?,
             type_modifier: text(3).parse().unwrap_or(-1),
+            default: row.get(4).map(str::to_owned),
         });
     }
     Ok(columns)
@@ -171,8 +177,9 @@ impl Catalog {
             if published.is_some_and(|names| !names.contains(&column.name)) {
                 continue;
             }
-            let kind = self.kind(session, column.type_oid, column.type_modifier).await?;
-            table_columns.push(Column::new(column.name, !column.is_required, kind));
+            let kind = self.kind(session, events, column.type_oid, column.type_modifier).await?;
+            let default = default(kind.as_ref(), column.default.as_deref(), events);
+            table_columns.push(Column::new(column.name, !column.is_required, kind).with_default(default));
         }
         let mut key = primary_key(session, table_info.oid).await?;
         if key.iter().any(|name| !table_columns.iter().any(|column| column.name == *name)) {
@@ -181,8 +188,8 @@ impl Catalog {
         Ok(Table::new(events, &table_info.schema, &table_info.table, table_columns, key))
     }
 
-    /// Returns a table as the log describes it. Nullability, which the log does not contain, comes from the
-    /// catalog; `earlier` is the last version of the table that the log described, if any.
+    /// Returns a table as the log describes it. Nullability and default values, which the log does not contain,
+    /// come from the catalog; `earlier` is the last version of the table that the log described, if any.
     pub(crate) async fn relation_table(
         &mut self,
         session: &Session,
@@ -190,17 +197,18 @@ impl Catalog {
         relation: &Relation,
         earlier: Option<&Table>,
     ) -> CdcResult<Table> {
-        let required: HashSet<String> = columns(session, relation.id)
-            .await?
-            .into_iter()
-            .filter(|c| c.is_required)
-            .map(|c| c.name)
-            .collect();
+        let current = columns(session, relation.id).await?;
+        let current: HashMap<&str, &CatalogColumn> = current.iter().map(|c| (c.name.as_str(), c)).collect();
         let mut table_columns = Vec::new();
         for column in &relation.columns {
-            let kind = self.kind(session, column.type_oid, column.type_modifier).await?;
-            let is_optional = !required.contains(&column.name);
-            table_columns.push(Column::new(column.name.clone(), is_optional, kind));
+            let kind = self.kind(session, events, column.type_oid, column.type_modifier).await?;
+            let current = current.get(column.name.as_str());
+            let is_optional = current.is_none_or(|current| !current.is_required);
+            // of another type the default value is no value
+            let current = current.filter(|current| current.type_oid == column.type_oid);
+            let expression = current.and_then(|current| current.default.as_deref());
+            let default = default(kind.as_ref(), expression, events);
+            table_columns.push(Column::new(column.name.clone(), is_optional, kind).with_default(default));
         }
         let current = primary_key(session, relation.id).await?;
         let earlier = earlier.map_or(&[][..], |table| &table.events.schema.key);
@@ -208,7 +216,13 @@ impl Catalog {
         Ok(Table::new(events, &relation.schema, &relation.table, table_columns, key))
     }
 
-    async fn kind(&mut self, session: &Session, oid: u32, modifier: i32) -> CdcResult<Option<Kind>> {
+    async fn kind(
+        &mut self,
+        session: &Session,
+        events: &EventContext,
+        oid: u32,
+        modifier: i32,
+    ) -> CdcResult<Option<Kind>> {
         let mut found = self.resolve_type(session, oid).await?;
         if modifier != -1 {
             found.modifier = modifier;
@@ -216,7 +230,8 @@ impl Catalog {
                 items.modifier = modifier;
             }
         }
-        Ok(Kind::from_type(&found, session.money_digits()))
+        let context = KindContext { modes: &events.modes, money_digits: session.money_digits() };
+        Ok(Kind::from_type(&found, &context))
     }
 
     async fn resolve_type(&mut self, session: &Session, oid: u32) -> CdcResult<CatalogType> {
@@ -256,6 +271,11 @@ impl Catalog {
         self.types.insert(oid, found.clone());
         Ok(found)
     }
+}
+
+/// Returns a column's default value as events have it.
+fn default(kind: Option<&Kind>, expression: Option<&str>, events: &EventContext) -> Option<Value> {
+    value::default_json(kind?, expression?, events.modes.compat)
 }
 
 /// Returns the primary key that a table had at a place in the log, in key order where it is known. `current`

@@ -26,7 +26,7 @@ pub use offset::{Coverage, PostgresPosition, SnapshotCut};
 use crate::debezium::events::EventContext;
 use crate::output::Output;
 use crate::source::{Source, SourceConnection};
-use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, Progress, StopCondition};
+use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, Progress, SnapshotMode, StopCondition};
 use async_trait::async_trait;
 use connection::replication::ReplicationConnection;
 use connection::session::{Server, Session, lsn_text};
@@ -92,16 +92,28 @@ impl SourceConnection for PostgresConnection {
         validate_offset(&self.session, &self.target, &self.server.system, &position).await
     }
 
+    async fn discard(&mut self, stored: &Checkpoint) -> CdcResult<()> {
+        let position = position_of(stored.clone())?;
+        let slot = self.session.slot(&position.slot).await?;
+        if slot.is_some_and(|slot| slot.is_lost && slot.active_process.is_none()) {
+            let name = connection::session::literal(&position.slot);
+            self.session.execute(&format!("SELECT pg_drop_replication_slot({name})")).await?;
+        }
+        Ok(())
+    }
+
     async fn snapshot(
         &mut self,
         stored: Option<Checkpoint>,
+        mode: SnapshotMode,
         output: &mut Output<'_>,
     ) -> CdcResult<Checkpoint> {
         let publication = publication::prepare(&self.session, &self.target.settings, &self.server).await?;
         let position = match stored {
-            Some(stored) => self.read_added_tables(&publication, position_of(stored)?, output).await?,
-            None => self.read_all_tables(&publication, output).await?,
+            Some(stored) => position_of(stored)?,
+            None => self.first_position(output).await?,
         };
+        let position = self.read_tables(&publication, position, mode, output).await?;
         Ok(Position::Postgres(position).into())
     }
 
@@ -169,61 +181,57 @@ async fn validate_offset(
 }
 
 impl PostgresConnection {
-    /// Creates the replication slot, reads the snapshot, and commits it with the first position.
-    async fn read_all_tables(
-        &mut self,
-        publication: &Publication,
-        output: &mut Output<'_>,
-    ) -> CdcResult<PostgresPosition> {
+    /// Creates the replication slot. Returns the position before the snapshot.
+    async fn first_position(&mut self, output: &Output<'_>) -> CdcResult<PostgresPosition> {
         // what the log needs is checked before the rows are read
         ReplicationConnection::open(&self.target, Arc::clone(output.clock)).await?.close().await;
         let lsn = prepare_slot(&self.session, &self.target).await?;
-        let cut = self.read_tables(&publication.tables, lsn, output).await?;
-        let position = PostgresPosition {
+        Ok(PostgresPosition {
             system: self.server.system.clone(),
             database: self.target.database.clone(),
             slot: self.target.settings.slot.clone(),
             lsn,
             message_lsn: 0,
-            snapshot: Some(cut),
+            snapshot: None,
             table_snapshots: BTreeMap::new(),
-            coverage: Some(publication.coverage(&self.target.settings)),
-        };
-        store_snapshot(position, output).await
+            is_snapshot_unfinished: true,
+            coverage: None,
+        })
     }
 
-    /// Reads the rows of tables that were not captured when the position was stored, and commits them with
-    /// it.
-    async fn read_added_tables(
+    /// Reads the rows that are not stored yet: of all tables, of those that an interrupted snapshot has not
+    /// read, or of those that were not captured when the position was stored. Each table's rows and the
+    /// transactions that they contain are one commit, so that what was read once is not read again.
+    async fn read_tables(
         &mut self,
         publication: &Publication,
         mut position: PostgresPosition,
+        mode: SnapshotMode,
         output: &mut Output<'_>,
     ) -> CdcResult<PostgresPosition> {
         let coverage = publication.coverage(&self.target.settings);
-        let added = match &position.coverage {
+        let tables = match &position.coverage {
             Some(earlier) if *earlier == coverage => return Ok(position),
             Some(earlier) => publication.added_since(earlier),
+            None if position.is_snapshot_unfinished => publication.tables.clone(),
             None => Vec::new(),
         };
+        let is_read = |table: &PublishedTable| position.table_snapshots.contains_key(&table.info.name());
+        let tables: Vec<PublishedTable> = tables.into_iter().filter(|table| !is_read(table)).collect();
+        let mut snapshot = Snapshot::new(&self.session, &self.target, &self.events);
+        if mode == SnapshotMode::NoData {
+            snapshot.declare(&tables, output).await?;
+        } else if !tables.is_empty() {
+            snapshot.read(&tables, &mut position, output).await?;
+        }
+        position.is_snapshot_unfinished = false;
         position.coverage = Some(coverage);
-        if added.is_empty() {
-            return Ok(position);
+        output.commit(Position::Postgres(position.clone()).into()).await?;
+        output.flush().await;
+        if !tables.is_empty() && mode != SnapshotMode::NoData {
+            (output.on_progress)(Progress::SnapshotStored);
         }
-        let cut = self.read_tables(&added, position.lsn, output).await?;
-        for table in &added {
-            position.table_snapshots.insert(table.info.name(), cut.clone());
-        }
-        store_snapshot(position, output).await
-    }
-
-    async fn read_tables(
-        &self,
-        tables: &[PublishedTable],
-        lsn: u64,
-        output: &mut Output<'_>,
-    ) -> CdcResult<SnapshotCut> {
-        Snapshot::new(&self.session, &self.target, &self.events).read(tables, output, lsn).await
+        Ok(position)
     }
 
     /// Writes a message to the log. All changes committed before it precede it there.
@@ -234,13 +242,6 @@ impl PostgresConnection {
             .await?;
         Ok(token)
     }
-}
-
-async fn store_snapshot(position: PostgresPosition, output: &mut Output<'_>) -> CdcResult<PostgresPosition> {
-    output.commit(Position::Postgres(position.clone()).into()).await?;
-    output.flush().await;
-    (output.on_progress)(Progress::SnapshotStored);
-    Ok(position)
 }
 
 /// Creates the replication slot, or takes over that of a run that ended during its snapshot. Returns the

@@ -26,6 +26,9 @@ pub struct PostgresPosition {
     /// contains, as long as the log is read before its end.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub table_snapshots: BTreeMap<String, SnapshotCut>,
+    /// Whether tables remain whose rows have not been read; those of `table_snapshots` have been.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_snapshot_unfinished: bool,
     /// The tables that were captured when the capture last started; `None` if an earlier version stored the
     /// position.
     #[serde(default, skip_serializing_if = "Option::is_none")]

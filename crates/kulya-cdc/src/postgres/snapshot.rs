@@ -3,15 +3,15 @@
 //!
 //! The handover to the log needs no exported snapshot. The replication slot is created first, so the log is
 //! retained from before the snapshot. Transactions that the snapshot contains are skipped in the log
-//! ([`SnapshotCut::contains`]). All rows and the position are one commit, so after a crash the next run reads
-//! the snapshot again.
+//! ([`SnapshotCut::contains`]). A table's rows and the transactions that they contain are one commit, so after
+//! a crash the next run reads the tables that have none.
 
 use super::catalog::{Catalog, TableInfo};
 use super::connection::server_error::ServerError;
 use super::connection::session::{Session, identifier, parse_lsn};
 use super::connection::wait::wait_for;
 use super::copy_line::CopyLine;
-use super::offset::SnapshotCut;
+use super::offset::{PostgresPosition, SnapshotCut};
 use super::publication::PublishedTable;
 use super::settings::Target;
 use super::source_block::{Origin, SourceStart};
@@ -22,7 +22,7 @@ use crate::debezium::events::EventContext;
 use crate::debezium::replaced_values::ReplacedValues;
 use crate::debezium::row_image::Findings;
 use crate::output::Output;
-use crate::{CdcError, CdcErrorKind, CdcResult, Progress};
+use crate::{CdcError, CdcErrorKind, CdcResult, Position, Progress};
 use bytes::Bytes;
 use futures::TryStreamExt;
 use std::pin::pin;
@@ -42,12 +42,32 @@ pub(crate) struct Snapshot<'a> {
     line: CopyLine,
 }
 
-/// A row that is held back until it is known whether it is the last one.
+/// A row that is held back until it is known whether it is the last one of its table.
 struct PendingRow {
-    table: Arc<Table>,
     line: Bytes,
     is_first_of_table: bool,
+}
+
+/// What the rows of one table have in common.
+#[derive(Clone, Copy)]
+struct TableOrigin<'a> {
+    origin: Origin<'a>,
+    /// Whether the table is the first, or the last, that has rows.
     is_first: bool,
+    is_last: bool,
+}
+
+impl TableOrigin<'_> {
+    /// Returns Debezium's mark of a row.
+    fn mark(&self, is_first_of_table: bool, is_last_of_table: bool) -> &'static str {
+        match (is_last_of_table, is_first_of_table) {
+            (true, _) if self.is_last => "last",
+            (true, _) => "last_in_data_collection",
+            (_, true) if self.is_first => "first",
+            (_, true) => "first_in_data_collection",
+            _ => "true",
+        }
+    }
 }
 
 impl<'a> Snapshot<'a> {
@@ -56,24 +76,36 @@ impl<'a> Snapshot<'a> {
         Self { session, target, events, catalog, replaced_values, line }
     }
 
-    /// Hands over all rows of the tables; the caller commits. `slot_lsn` is the position from which
-    /// the log is retained.
+    /// Declares the tables without their rows.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(crate) async fn declare(
+        &mut self,
+        tables: &[PublishedTable],
+        output: &mut Output<'_>,
+    ) -> CdcResult<()> {
+        for published in tables {
+            self.table(published, output).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads all rows of the tables and commits each table's with the transactions that they contain.
     ///
     /// # Errors
     /// `Unreachable` when a table was dropped or renamed meanwhile, among others: read the publication again.
     pub(crate) async fn read(
         &mut self,
         tables: &[PublishedTable],
+        position: &mut PostgresPosition,
         output: &mut Output<'_>,
-        slot_lsn: u64,
-    ) -> CdcResult<SnapshotCut> {
+    ) -> CdcResult<()> {
         self.session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-        let result = self.read_in_transaction(tables, output, slot_lsn).await;
+        let result = self.read_in_transaction(tables, position, output).await;
         // the transaction only reads
         let rollback = self.session.execute("ROLLBACK").await;
-        let cut = result?;
-        rollback?;
-        Ok(cut)
+        result.and(rollback)
     }
 
     /// Locks the tables, so that their columns stay as they are until their rows are read.
@@ -102,9 +134,9 @@ impl<'a> Snapshot<'a> {
     async fn read_in_transaction(
         &mut self,
         tables: &[PublishedTable],
+        position: &mut PostgresPosition,
         output: &mut Output<'_>,
-        slot_lsn: u64,
-    ) -> CdcResult<SnapshotCut> {
+    ) -> CdcResult<()> {
         self.lock(tables).await?;
         // the first query takes the snapshot; the log position is read after it, so that all transactions
         // in the snapshot were committed before that position
@@ -120,80 +152,92 @@ impl<'a> Snapshot<'a> {
             snapshot: "true",
             committed_micros: output.clock.since_epoch().as_micros() as i64,
             transaction: Some(cut.xmax as u32),
-            lsn: slot_lsn,
+            lsn: position.lsn,
             last_commit_lsn: None,
         };
+        let mut versions = Vec::new();
+        let mut with_rows = Vec::new();
+        for (index, published) in tables.iter().enumerate() {
+            let table = self.table(published, output).await?;
+            let exists = format!("SELECT EXISTS ({})", select(published, &table));
+            if self.session.value(&exists).await.map_err(|e| reading_failed(published, e))? == "t" {
+                with_rows.push(index);
+            }
+            versions.push(table);
+        }
+        for (index, (published, table)) in tables.iter().zip(versions).enumerate() {
+            let (is_first, is_last) = (with_rows.first() == Some(&index), with_rows.last() == Some(&index));
+            let origin = TableOrigin { origin, is_first, is_last };
+            if with_rows.contains(&index) {
+                self.read_table(published, table, &origin, output).await?;
+            }
+            position.table_snapshots.insert(published.info.name(), cut.clone());
+            output.commit(Position::Postgres(position.clone()).into()).await?;
+        }
+        Ok(())
+    }
+
+    /// Declares a table in its current version.
+    async fn table(&mut self, published: &PublishedTable, output: &mut Output<'_>) -> CdcResult<Arc<Table>> {
+        let columns = published.columns.as_deref();
+        let table = self.catalog.current_table(self.session, self.events, &published.info, columns).await?;
+        output.batch.declare(&table.events.destination);
+        Ok(Arc::new(table))
+    }
+
+    async fn read_table(
+        &mut self,
+        published: &PublishedTable,
+        mut table: Arc<Table>,
+        origin: &TableOrigin<'_>,
+        output: &mut Output<'_>,
+    ) -> CdcResult<()> {
+        let sql = format!("COPY ({}) TO STDOUT", select(published, &table));
+        let session = self.session;
+        let copy_error = |e: tokio_postgres::Error| reading_failed(published, session.query_error(e));
+        let mut lines = pin!(session.client.copy_out(&sql).await.map_err(copy_error)?);
         let mut pending: Option<PendingRow> = None;
-        for published in tables {
-            let table_info = &published.info;
-            let columns = published.columns.as_deref();
-            let table = self.catalog.current_table(self.session, self.events, table_info, columns).await?;
-            let table = Arc::new(table);
-            output.batch.declare(&table.events.destination);
-            let sql = format!("COPY ({}) TO STDOUT", select(published, &table));
-            let copy_error = |e: tokio_postgres::Error| {
-                let error = self.session.query_error(e);
-                let what =
-                    format!("reading table {}.{} failed: {error}", table_info.schema, table_info.table);
-                CdcError::new(error.kind(), what).because(error)
-            };
-            let mut lines = pin!(self.session.client.copy_out(&sql).await.map_err(copy_error)?);
-            let mut count = 0;
-            while let Some(line) = lines.try_next().await.map_err(copy_error)? {
-                let next = PendingRow {
-                    table: Arc::clone(&table),
-                    line,
-                    is_first_of_table: count == 0,
-                    is_first: count == 0 && pending.is_none(),
-                };
-                if let Some(row) = pending.replace(next) {
-                    self.write(output, row, count == 0, false, &origin);
-                    if output.is_full() {
-                        output.stage().await?;
-                    }
-                }
-                count += 1;
-                if count % ROWS_PER_PROGRESS == 0 {
-                    (output.on_progress)(Progress::SnapshotRows(ROWS_PER_PROGRESS));
-                    if output.cancel.is_cancelled() {
-                        return Err(CdcError::new(
-                            CdcErrorKind::Unreachable,
-                            "cancelled during the snapshot",
-                        ));
-                    }
+        let mut count = 0;
+        while let Some(line) = lines.try_next().await.map_err(copy_error)? {
+            let next = PendingRow { line, is_first_of_table: count == 0 };
+            if let Some(row) = pending.replace(next) {
+                self.write(output, &row, &mut table, false, origin);
+                if output.is_full() {
+                    output.stage().await?;
                 }
             }
-            (output.on_progress)(Progress::SnapshotRows(count % ROWS_PER_PROGRESS));
+            count += 1;
+            if count % ROWS_PER_PROGRESS == 0 {
+                (output.on_progress)(Progress::SnapshotRows(ROWS_PER_PROGRESS));
+                if output.cancel.is_cancelled() {
+                    let what = "cancelled during the snapshot";
+                    return Err(CdcError::new(CdcErrorKind::Unreachable, what));
+                }
+            }
         }
         if let Some(row) = pending {
-            self.write(output, row, true, true, &origin);
+            self.write(output, &row, &mut table, true, origin);
         }
-        Ok(cut)
+        (output.on_progress)(Progress::SnapshotRows(count % ROWS_PER_PROGRESS));
+        Ok(())
     }
 
     fn write(
         &mut self,
         output: &mut Output<'_>,
-        row: PendingRow,
+        row: &PendingRow,
+        table: &mut Arc<Table>,
         is_last_of_table: bool,
-        is_last: bool,
-        origin: &Origin<'_>,
+        origin: &TableOrigin<'_>,
     ) {
-        let snapshot = match (is_last, is_last_of_table, row.is_first, row.is_first_of_table) {
-            (true, ..) => "last",
-            (_, true, ..) => "last_in_data_collection",
-            (_, _, true, _) => "first",
-            (_, _, _, true) => "first_in_data_collection",
-            _ => "true",
-        };
-        let origin = Origin { snapshot, ..*origin };
+        let origin =
+            Origin { snapshot: origin.mark(row.is_first_of_table, is_last_of_table), ..origin.origin };
         let now = ProcessingTime::new(output.clock.since_epoch());
         let cells = self.line.parse(&row.line);
         let mark = output.batch.mark();
-        let mut table = row.table;
         let mut findings = Findings::default();
         loop {
-            let after = TableRow { table: &table, cells: &cells, image: Image::Complete };
+            let after = TableRow { table, cells: &cells, image: Image::Complete };
             let change = Change { operation: Operation::Read, before: None, after: Some(&after) };
             let context = ChangeContext {
                 events: self.events,
@@ -206,12 +250,18 @@ impl<'a> Snapshot<'a> {
                 break;
             }
             output.batch.go_back_to(mark);
-            table = Arc::new(table.with_optional(self.events, &findings.nulls));
+            *table = Arc::new(table.with_optional(self.events, &findings.nulls));
             findings.nulls.clear();
             findings.replaced.clear();
         }
         self.replaced_values.report(&findings.replaced);
     }
+}
+
+fn reading_failed(published: &PublishedTable, error: CdcError) -> CdcError {
+    let info = &published.info;
+    let what = format!("reading table {}.{} failed: {error}", info.schema, info.table);
+    CdcError::new(error.kind(), what).because(error)
 }
 
 /// Returns the query of a table's published rows, with its columns by name.

@@ -23,10 +23,15 @@ use crate::{CdcError, CdcResult, Position};
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The number of log bytes without captured changes after which the position is stored, so that the server
 /// can remove the log.
 const IDLE_BYTES: u64 = 1 << 20;
+/// The size of a read below which the next one waits while the sink is busy, in bytes.
+const SMALL_READ_BYTES: usize = 64 << 10;
+/// The time that it waits.
+const SMALL_READ_PAUSE: Duration = Duration::from_micros(500);
 /// The prefix of the logical decoding message by which a run with `StopCondition::CaughtUp` recognizes its
 /// end.
 pub(crate) const CAUGHT_UP_PREFIX: &str = "kulya:caught-up";
@@ -93,6 +98,7 @@ impl<'a> ReplicationStream<'a> {
         connection: &mut ReplicationConnection,
         output: &mut Output<'_>,
     ) -> CdcResult<()> {
+        let mut received = 0;
         loop {
             self.now = ProcessingTime::new(output.clock.since_epoch());
             while let Some(message) = connection.next_received()? {
@@ -115,8 +121,17 @@ impl<'a> ReplicationStream<'a> {
                 }
             }
             let (cancel, is_idle) = (output.cancel, output.is_idle());
+            if !is_idle && received < SMALL_READ_BYTES {
+                // what arrives meanwhile is read at once: many small reads cost more than the decoding
+                received = SMALL_READ_BYTES;
+                tokio::select! {
+                    () = tokio::time::sleep(SMALL_READ_PAUSE) => {}
+                    () = output.stored_more() => continue,
+                    () = cancel.cancelled() => {}
+                }
+            }
             tokio::select! {
-                received = connection.receive() => received?,
+                read = connection.receive() => received = read?,
                 () = output.stored_more(), if !is_idle => {}
                 () = cancel.cancelled() => {
                     if self.transaction.is_some() {

@@ -3,13 +3,15 @@
 use super::column::Kind;
 use super::pgoutput::Cell;
 use super::source_block::table_members;
-use super::value;
-use crate::RowSchema;
+use super::value::{self, Written};
 use crate::batch::Span;
+use crate::debezium::Compatibility;
 use crate::debezium::events::{EventContext, TableEvents};
+use crate::debezium::json;
 use crate::debezium::row_image::{Findings, RowImage};
-use crate::debezium::{Replaced, json};
-use std::borrow::Cow;
+use crate::debezium::Replaced;
+use crate::{ColumnDescription, RowSchema};
+use serde_json::Value;
 
 /// A table in its current version.
 #[derive(Debug, Clone)]
@@ -17,6 +19,7 @@ pub(crate) struct Table {
     pub(crate) events: TableEvents,
     /// The members of the `source` block that name the table.
     pub(crate) source_members: Vec<u8>,
+    compat: Compatibility,
     /// The columns, in the order of the log's rows.
     columns: Vec<Column>,
     /// The indexes of the primary key's columns, in key order.
@@ -29,6 +32,10 @@ pub(crate) struct Column {
     pub(crate) optional: bool,
     /// `None` for columns that events do not contain.
     pub(crate) kind: Option<Kind>,
+    /// The default value as events have it.
+    default: Option<Value>,
+    /// The default value's JSON.
+    default_json: Vec<u8>,
     /// The member's name in JSON, with the colon.
     member: Vec<u8>,
 }
@@ -38,7 +45,21 @@ impl Column {
         let mut member = Vec::new();
         json::write(&mut member, &name);
         member.push(b':');
-        Self { name, optional, kind, member }
+        Self { name, optional, kind, default: None, default_json: Vec::new(), member }
+    }
+
+    /// Sets the default value as events have it.
+    pub(crate) fn with_default(mut self, default: Option<Value>) -> Self {
+        self.default_json.clear();
+        if let Some(default) = &default {
+            json::write(&mut self.default_json, default);
+        }
+        Self { default, ..self }
+    }
+
+    fn describe(&self) -> Option<ColumnDescription> {
+        let description = self.kind.as_ref()?.describe(&self.name, self.optional);
+        Some(ColumnDescription { default: self.default.clone(), ..description })
     }
 }
 
@@ -83,10 +104,10 @@ impl Table {
         for column in columns.iter_mut().filter(|column| key.contains(&column.name)) {
             if matches!(column.kind, None | Some(Kind::AlwaysNull)) {
                 column.kind = Some(Kind::Text);
+                column.default = None;
             }
         }
-        let descriptions =
-            columns.iter().filter_map(|c| Some(c.kind.as_ref()?.describe(&c.name, c.optional)));
+        let descriptions = columns.iter().filter_map(Column::describe);
         let schema = RowSchema {
             prefix: events.format.topic_prefix.clone(),
             schema: schema.to_owned(),
@@ -97,7 +118,8 @@ impl Table {
         let index = |name: &String| columns.iter().position(|column| column.name == *name);
         let key = schema.key.iter().filter_map(index).collect();
         let source_members = table_members(&schema.schema, &schema.table);
-        Self { events: events.table(schema), source_members, columns, key }
+        let compat = events.modes.compat;
+        Self { events: events.table(schema), source_members, compat, columns, key }
     }
 
     /// Returns the names of all columns, those included that events do not contain.
@@ -170,7 +192,8 @@ impl Table {
         Some((key, Span::new(start, out.len())))
     }
 
-    /// Writes a cell; returns whether it is null.
+    /// Writes a cell; returns whether it is null. A text that is no value of its type becomes null, and one
+    /// in another encoding has replacement characters; both are noted.
     fn write_cell(
         &self,
         column: &Column,
@@ -182,40 +205,41 @@ impl Table {
     ) -> bool {
         match cell {
             Cell::Null if image == Image::Identity && !column.optional => {
-                let value = value::default_value(kind);
-                json::write(out, &value);
-                value.is_null()
+                if column.default.is_none() {
+                    return value::write_default(kind, out) == Written::Null;
+                }
+                out.extend_from_slice(&column.default_json);
+                false
+            }
+            // Kafka Connect's converter replaces null by the default value
+            Cell::Null if self.compat == Compatibility::Debezium && column.default.is_some() => {
+                out.extend_from_slice(&column.default_json);
+                false
             }
             Cell::Null => write_null(out),
-            Cell::Unchanged => !json::write(out, &value::unavailable(kind)),
-            Cell::Text(_) if *kind == Kind::AlwaysNull => write_null(out),
-            Cell::Text(bytes) => self.write_text(column, kind, bytes, out, replaced),
+            Cell::Unchanged => value::write_unavailable(kind, out) == Written::Null,
+            Cell::Text(bytes) => match value::write_value(kind, bytes, out) {
+                Written::Value => false,
+                Written::Null => true,
+                Written::Replaced => {
+                    replaced.push(self.replaced(column, bytes));
+                    false
+                }
+                Written::NotAValue => {
+                    replaced.push(self.replaced(column, bytes));
+                    write_null(out)
+                }
+            },
         }
     }
 
-    /// Writes a cell's text; returns whether it is null. A text that is no value of its type becomes null,
-    /// and one in another encoding has replacement characters; both are noted.
-    fn write_text(
-        &self,
-        column: &Column,
-        kind: &Kind,
-        bytes: &[u8],
-        out: &mut Vec<u8>,
-        replaced: &mut Vec<Replaced>,
-    ) -> bool {
-        let text = String::from_utf8_lossy(bytes);
-        let start = out.len();
-        let is_value = value::write_json(kind, &text, out);
-        if !is_value || matches!(text, Cow::Owned(_)) {
-            let table = self.events.schema.table_name();
-            let text = text.chars().take(60).collect();
-            replaced.push(Replaced { table, column: column.name.clone(), text });
+    fn replaced(&self, column: &Column, bytes: &[u8]) -> Replaced {
+        let start = bytes.get(..240).unwrap_or(bytes);
+        Replaced {
+            table: self.events.schema.table_name(),
+            column: column.name.clone(),
+            text: String::from_utf8_lossy(start).chars().take(60).collect(),
         }
-        if !is_value {
-            return write_null(out);
-        }
-        // NaN as a decimal
-        out.get(start..) == Some(b"null")
     }
 
     /// Returns the table with these columns optional. The log has null in them: they became required later,
@@ -244,7 +268,7 @@ mod tests {
     use crate::debezium::ValueModes;
     use crate::debezium::connector::Connector;
     use crate::debezium::format::EventFormat;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn events() -> EventContext {
         let format = EventFormat { topic_prefix: "p".into(), ..EventFormat::default() };

@@ -113,9 +113,10 @@ fn expected(line: &str) -> Value {
     let topic = event["topic"].as_str().unwrap().to_owned();
     hide_time_of_gen(&topic, &mut event["value"]);
     // the zero value of TIMESTAMP is null on both servers; Debezium's with MariaDB is the begin of 1970
-    let after = &mut event["value"]["after"];
-    if after.get("ts").is_some_and(|time| *time == "1970-01-01T00:00:00Z") {
-        after["ts"] = Value::Null;
+    if let Some(time) = event.pointer_mut("/value/after/ts")
+        && *time == "1970-01-01T00:00:00Z"
+    {
+        *time = Value::Null;
     }
     event
 }
@@ -255,9 +256,9 @@ pub(crate) async fn a_run_that_fails_is_continued(server: Server, database: &'st
     let settings = CaptureSettings { transaction_metadata: true, ..settings(server, database) };
     let mut sink = FailingSink::default();
     let mut failures = 0;
-    for round in 0..6 {
+    for round in 0..4 {
         // a transaction of several batches, and small ones behind it
-        let values: Vec<String> = (0..6000).map(|id| format!("({}, {round})", 1000 + round * 10_000 + id)).collect();
+        let values: Vec<String> = (0..4000).map(|id| format!("({}, {round})", 1000 + round * 10_000 + id)).collect();
         script(&mut session, &format!("BEGIN; INSERT INTO t VALUES {}", values.join(", "))).await;
         script(&mut session, "DELETE FROM t WHERE id % 10 = 5; UPDATE t SET v = v + 1; COMMIT").await;
         for id in 0..20 {

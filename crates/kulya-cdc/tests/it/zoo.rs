@@ -40,21 +40,8 @@ fn expected(line: &str) -> Value {
     {
         event["value"]["data_collections"][0]["data_collection"] = json!("message");
     }
-    match event["topic"].as_str().unwrap() {
-        "zoo.zoo.gen" => {
-            event["value"]["after"]["ts"] = json!("*");
-            // null stays null; Debezium's JSON converter replaces it by the column's default
-            if event["value"]["after"]["id"] == json!(3) {
-                assert_eq!(event["value"]["after"]["b"], json!("x"));
-                event["value"]["after"]["b"] = Value::Null;
-            }
-        }
-        // nested arrays are preserved; Debezium replaces each by null
-        "zoo.zoo.arrays" if event["value"]["after"]["id"] == json!(1) => {
-            assert_eq!(event["value"]["after"]["i2d"], json!([null, null]));
-            event["value"]["after"]["i2d"] = json!([[1, 2], [3, 4]]);
-        }
-        _ => {}
+    if event["topic"] == "zoo.zoo.gen" {
+        event["value"]["after"]["ts"] = json!("*");
     }
     event
 }
@@ -69,6 +56,7 @@ async fn events_match_debeziums() {
     settings.slot = "kulya_zoo_golden".into();
     settings.tables = vec!["zoo.*".into()];
     settings.transaction_metadata = true;
+    settings.values.compat = kulya_cdc::debezium::Compatibility::Debezium;
     let mut sink = MemorySink::default();
     catch_up(&settings, &mut sink).await.unwrap();
     database.script(include_str!("../data/zoo-changes.sql")).await;

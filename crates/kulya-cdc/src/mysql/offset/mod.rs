@@ -32,10 +32,14 @@ pub struct MysqlPosition {
     pub gtids: Gtids,
     /// Whether transactions had no id since `gtids` was read from the server, so that it does not tell them.
     pub has_anonymous: bool,
-    /// The tables whose rows were read later than the log up to `point`.
+    /// The tables whose rows were read later than the log up to `point`, and, as long as tables remain to be
+    /// read, all those that were read.
     pub cuts: BTreeMap<TableName, Cut>,
-    /// The patterns of captured tables; empty for all tables.
-    pub coverage: Vec<String>,
+    /// Whether captured tables remain whose rows have not been read; those of `cuts` have been.
+    pub is_snapshot_unfinished: bool,
+    /// The patterns of the tables that the streams have from their first row on, empty for all tables; `None`
+    /// before the first snapshot has ended.
+    pub coverage: Option<Vec<String>>,
 }
 
 /// Writes the position as the server's own statements do: GTIDs, or file and position.
@@ -88,9 +92,16 @@ impl MysqlPosition {
         is_further
     }
 
+    /// Ends a snapshot of all tables that the patterns name.
+    pub(crate) fn finish_snapshot(&mut self, coverage: Vec<String>) {
+        self.is_snapshot_unfinished = false;
+        self.coverage = Some(coverage);
+        self.forget_passed_cuts();
+    }
+
     /// Removes the cuts that the log has reached: it has nothing more that they contain.
     fn forget_passed_cuts(&mut self) {
-        if !self.cuts.is_empty() {
+        if !self.cuts.is_empty() && !self.is_snapshot_unfinished {
             let Self { gtids, point, .. } = self;
             self.cuts.retain(|_, cut| !cut.is_passed(gtids, point));
         }

@@ -6,6 +6,7 @@ use super::{MysqlPosition, ServerName};
 use crate::mysql::connection::{Connection, Flavor, Rows};
 use crate::mysql::gtid::GtidSet;
 use crate::{CdcError, CdcResult};
+use std::collections::BTreeMap;
 
 /// MySQL's `gtid_mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,16 +73,17 @@ impl ServerLog {
         })
     }
 
-    /// Returns the position at which the log ends, before the transactions that are not in it yet.
-    pub(crate) fn end(&self, coverage: Vec<String>) -> MysqlPosition {
+    /// Returns the position at the end of the log, before any snapshot.
+    pub(crate) fn end(&self) -> MysqlPosition {
         let (file, position) = self.files.last().cloned().unwrap_or_default();
         MysqlPosition {
             server: self.server.clone(),
             point: LogPoint { file, position },
             gtids: self.executed.clone(),
             has_anonymous: false,
-            cuts: Default::default(),
-            coverage,
+            cuts: BTreeMap::new(),
+            is_snapshot_unfinished: true,
+            coverage: None,
         }
     }
 }

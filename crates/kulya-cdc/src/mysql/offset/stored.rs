@@ -21,8 +21,10 @@ pub(super) struct StoredOffset {
     has_anonymous: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     cuts: Vec<StoredCut>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    coverage: Vec<String>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    is_snapshot_unfinished: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    coverage: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +66,7 @@ impl From<MysqlPosition> for StoredOffset {
             gtids: offset.gtids.to_string(),
             has_anonymous: offset.has_anonymous,
             cuts: offset.cuts.into_iter().map(cut).collect(),
+            is_snapshot_unfinished: offset.is_snapshot_unfinished,
             coverage: offset.coverage,
         }
     }
@@ -84,6 +87,7 @@ impl TryFrom<StoredOffset> for MysqlPosition {
             gtids: Gtids::parse(is_mariadb, &stored.gtids)?,
             has_anonymous: stored.has_anonymous,
             cuts: stored.cuts.into_iter().map(cut).collect::<Result<_, GtidError>>()?,
+            is_snapshot_unfinished: stored.is_snapshot_unfinished,
             coverage: stored.coverage,
         })
     }

@@ -31,7 +31,8 @@ fn offset(gtids: &str, file: &str, position: u64) -> MysqlPosition {
         gtids: Gtids::parse(is_mariadb, gtids).unwrap(),
         has_anonymous: false,
         cuts: BTreeMap::new(),
-        coverage: Vec::new(),
+        is_snapshot_unfinished: false,
+        coverage: None,
     }
 }
 
@@ -165,9 +166,10 @@ fn a_stored_position_is_read_back() {
     assert!(serde_json::from_str::<MysqlPosition>(text).is_err());
     let mut stored = offset("", "log.000002", 300);
     stored.advance(None, LogPoint::new("log.000002", 400));
+    stored.finish_snapshot(vec!["shop.*".to_owned()]);
     let text = serde_json::to_string(&stored).unwrap();
     assert_eq!(
         text,
-        format!(r#"{{"product":"mysql","server_uuid":"{A}","server_id":1,"file":"log.000002","position":400,"has_anonymous":true}}"#)
+        format!(r#"{{"product":"mysql","server_uuid":"{A}","server_id":1,"file":"log.000002","position":400,"has_anonymous":true,"coverage":["shop.*"]}}"#)
     );
 }

@@ -5,10 +5,10 @@
 //! later.
 
 use super::place::{BEGIN, end_of_mysql};
-use super::{SnapshotSettings, session};
 use crate::mysql::catalog::TableInfo;
-use crate::mysql::connection::{Connection, ConnectionError, Rows};
+use crate::mysql::connection::{Connection, ConnectionError, ConnectionSettings, Rows};
 use crate::mysql::offset::MysqlPosition;
+use crate::mysql::session;
 use crate::{CdcError, CdcErrorKind, CdcResult};
 
 const LOCK_WAIT_TIMEOUT: u16 = 1205;
@@ -29,21 +29,21 @@ const HOLDERS: &str = "SELECT DISTINCT t.processlist_id, t.processlist_user, t.p
 pub(super) async fn begin_mysql(
     reader: &mut Connection,
     tables: &[TableInfo],
-    settings: &SnapshotSettings<'_>,
+    connection: &ConnectionSettings,
 ) -> CdcResult<MysqlPosition> {
     if tables.is_empty() {
         reader.query(BEGIN).await?;
-        return end_of_mysql(reader, settings).await;
+        return end_of_mysql(reader).await;
     }
     // the transaction would release locks of its own session
-    let mut locker = Connection::open(settings.connection).await?;
+    let mut locker = Connection::open(connection).await?;
     session::prepare(&mut locker).await?;
     let names: Vec<String> = tables.iter().map(|table| format!("{} READ", table.quoted())).collect();
     if let Err(error) = locker.query(&format!("LOCK TABLES {}", names.join(", "))).await {
         return Err(lock_error(error, &mut locker, tables).await);
     }
     reader.query(BEGIN).await?;
-    let position = end_of_mysql(reader, settings).await?;
+    let position = end_of_mysql(reader).await?;
     locker.query("UNLOCK TABLES").await?;
     Ok(position)
 }

@@ -1,6 +1,5 @@
 //! The end of the log as the server tells it, and the place of MariaDB's snapshots.
 
-use super::SnapshotSettings;
 use crate::mysql::connection::{Connection, Rows};
 use crate::mysql::offset::{Gtids, LogPoint, MysqlPosition, ServerLog};
 use crate::mysql::session::literal;
@@ -14,7 +13,6 @@ const RENAMED: (u16, u16, u16) = (8, 2, 0);
 /// Opens the transaction on MariaDB, and returns its place.
 pub(super) async fn begin_mariadb(
     connection: &mut Connection,
-    settings: &SnapshotSettings<'_>,
 ) -> CdcResult<MysqlPosition> {
     let log = ServerLog::read(connection).await?;
     connection.query(BEGIN).await?;
@@ -27,7 +25,7 @@ pub(super) async fn begin_mariadb(
     Ok(MysqlPosition {
         point,
         gtids: Gtids::parse(true, gtids)?,
-        ..log.end(settings.coverage.clone())
+        ..log.end()
     })
 }
 
@@ -44,7 +42,6 @@ fn snapshot_point(status: &Rows) -> Option<LogPoint> {
 /// Returns the end of MySQL's log.
 pub(super) async fn end_of_mysql(
     connection: &mut Connection,
-    settings: &SnapshotSettings<'_>,
 ) -> CdcResult<MysqlPosition> {
     let is_renamed = connection.version().number >= RENAMED;
     let sql = if is_renamed { "SHOW BINARY LOG STATUS" } else { "SHOW MASTER STATUS" };
@@ -53,7 +50,7 @@ pub(super) async fn end_of_mysql(
     let point = point.ok_or_else(|| CdcError::source(format!("{sql} gave no position")))?;
     let gtids = Gtids::parse(false, status.value("Executed_Gtid_Set").unwrap_or_default())?;
     let log = ServerLog::read(connection).await?;
-    Ok(MysqlPosition { point, gtids, ..log.end(settings.coverage.clone()) })
+    Ok(MysqlPosition { point, gtids, ..log.end() })
 }
 
 #[cfg(test)]

@@ -140,12 +140,12 @@ impl ReplicationConnection {
         Ok(None)
     }
 
-    /// Waits until more bytes have arrived. Sends status updates meanwhile when they are due. Dropping the
+    /// Waits until more bytes have arrived; returns their number. Sends status updates meanwhile when they are due. Dropping the
     /// future while it waits loses nothing; while it sends a status update, the connection must be given up.
     ///
     /// # Errors
     /// `Unreachable` when the connection is lost or the server is silent.
-    pub(crate) async fn receive(&mut self) -> CdcResult<()> {
+    pub(crate) async fn receive(&mut self) -> CdcResult<usize> {
         if self.last_status.elapsed() >= STATUS_INTERVAL {
             self.send_status(false).await?;
         }
@@ -155,10 +155,10 @@ impl ReplicationConnection {
             let read = self.stream.read_buf(&mut self.buffer);
             match tokio::time::timeout_at(self.last_received + silence, read).await {
                 Ok(Ok(0)) => return Err(self.lost("it closed the connection")),
-                Ok(Ok(_)) => {
+                Ok(Ok(bytes)) => {
                     self.last_received = Instant::now();
                     self.is_asked = false;
-                    return Ok(());
+                    return Ok(bytes);
                 }
                 Ok(Err(e)) => return Err(self.lost("see the cause").because(e)),
                 Err(_) if self.is_asked => {

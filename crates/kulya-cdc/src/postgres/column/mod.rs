@@ -1,0 +1,158 @@
+//! The representation of a column's values in events: PostgreSQL's type, with the modes of the capture
+//! resolved (Debezium documentation, "Data type mappings").
+
+mod describe;
+mod resolve;
+mod unavailable;
+
+use crate::debezium::{BinaryMode, Compatibility, DecimalMode, HstoreMode, ValueModes};
+
+pub(super) use unavailable::write_unavailable;
+
+/// A type of `pg_type`; a domain is resolved to its base type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CatalogType {
+    pub(crate) oid: u32,
+    pub(crate) name: String,
+    /// `b` base, `e` enum, `c` composite, `d` domain, `r` range, `m` multirange, `p` pseudo.
+    pub(crate) kind: char,
+    /// The type modifier, -1 for none; a domain's own where it has one.
+    pub(crate) modifier: i32,
+    /// The labels of an enum.
+    pub(crate) labels: Vec<String>,
+    /// The item type of an array.
+    pub(crate) items: Option<Box<CatalogType>>,
+}
+
+/// What the representation of types depends on, beside the type.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KindContext<'a> {
+    pub(crate) modes: &'a ValueModes,
+    /// The number of digits after the point of the database's currency.
+    pub(crate) money_digits: u32,
+}
+
+/// The representation of a column's values in events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Boolean,
+    /// An integer of 16, 32 or 64 bits.
+    Integer(u8),
+    Float32,
+    Float64,
+    /// `numeric(p,s)`: the unscaled number's bytes.
+    Decimal {
+        precision: u32,
+        /// Negative for digits before the point that are zero.
+        scale: i32,
+    },
+    /// `numeric` without a scale: `{scale, value}`.
+    VariableDecimal,
+    /// `numeric` as a text with `scale` digits after the point, or as many as there are.
+    DecimalText {
+        scale: u32,
+        compat: Compatibility,
+    },
+    /// `numeric` as a floating-point number.
+    DecimalFloat,
+    /// An amount; its number of digits after the point is the database's.
+    Money {
+        digits: u32,
+        mode: DecimalMode,
+    },
+    /// `text`, `varchar`, `char(n)`.
+    Text,
+    /// The text that PostgreSQL prints of other types without a semantic type, such as `inet` and ranges.
+    Printed,
+    Json,
+    Enum(Vec<String>),
+    Uuid,
+    Xml,
+    Ltree,
+    TsVector,
+    Hstore {
+        mode: HstoreMode,
+        compat: Compatibility,
+    },
+    Bytes(BinaryMode),
+    /// A type without a representation of its own: the bytes of its text.
+    Opaque {
+        mode: BinaryMode,
+        numbers: OpaqueNumbers,
+    },
+    Bit,
+    Bits(u32),
+    Date(DateForm),
+    Time(ClockForm),
+    TimeTz,
+    Timestamp {
+        form: ClockForm,
+        compat: Compatibility,
+    },
+    TimestampTz {
+        digits: usize,
+    },
+    Interval(IntervalForm),
+    Point,
+    Array(Box<ArrayKind>),
+    /// Always null, as Debezium represents `name`.
+    AlwaysNull,
+    /// A kind whose placeholder for unchanged TOAST values is not the default one.
+    WithPlaceholder(Box<WithPlaceholder>),
+}
+
+/// The numbers in the text of a type without a representation of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OpaqueNumbers {
+    /// As PostgreSQL prints them.
+    Printed,
+    /// As Java prints floating-point numbers, which geometric types are made of with Debezium.
+    Java,
+}
+
+/// The representation of dates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DateForm {
+    /// Days since 1970-01-01.
+    Days,
+    /// The same, of Kafka Connect's type.
+    ConnectDays,
+    Iso,
+}
+
+/// The representation of times of day and timestamps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ClockForm {
+    Millis,
+    /// Milliseconds of Kafka Connect's type.
+    ConnectMillis,
+    Micros,
+    Nanos,
+    Iso,
+}
+
+/// The representation of intervals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IntervalForm {
+    Micros,
+    /// Microseconds that are computed with floating-point numbers, as Debezium does.
+    FloatingMicros,
+    Iso,
+}
+
+/// An array.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ArrayKind {
+    pub(crate) items: Kind,
+    /// The character between items: a comma, or for `box` a semicolon.
+    pub(crate) delimiter: u8,
+    /// Whether arrays in arrays are null, as with Debezium.
+    pub(crate) has_null_arrays: bool,
+}
+
+/// A kind, with its placeholder for unchanged TOAST values as JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WithPlaceholder {
+    pub(crate) kind: Kind,
+    pub(crate) json: Vec<u8>,
+}

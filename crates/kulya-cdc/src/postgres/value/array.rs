@@ -1,0 +1,53 @@
+//! Writing of arrays, item by item as they are parsed.
+
+use super::super::column::ArrayKind;
+use super::super::literal::{ArrayParser, ArrayPart};
+use super::written::Written;
+use crate::debezium::json::write_null;
+
+/// Writes an array; `write_item` writes an item. What is written of a text that is not an array of such items
+/// is to be removed by the caller.
+pub(super) fn write_array(
+    text: &[u8],
+    array: &ArrayKind,
+    out: &mut Vec<u8>,
+    mut write_item: impl FnMut(&[u8], &mut Vec<u8>) -> Written,
+) -> Written {
+    let Some(mut parser) = ArrayParser::new(text, array.delimiter) else { return Written::NotAValue };
+    let mut result = Written::Value;
+    let mut depth = 0;
+    let mut inner_start = None;
+    while !parser.is_finished() {
+        let Some(part) = parser.next_part() else { return Written::NotAValue };
+        if part != ArrayPart::End && depth > 0 && out.last() != Some(&b'[') {
+            out.push(b',');
+        }
+        match part {
+            ArrayPart::Start => {
+                depth += 1;
+                if depth == 2 {
+                    inner_start = Some(out.len());
+                }
+                out.push(b'[');
+            }
+            ArrayPart::End => {
+                depth -= 1;
+                out.push(b']');
+                if array.has_null_arrays
+                    && depth == 1
+                    && let Some(start) = inner_start.take()
+                {
+                    out.truncate(start);
+                    write_null(out);
+                }
+            }
+            ArrayPart::Null => write_null(out),
+            ArrayPart::Item(item) => match write_item(item, out) {
+                Written::NotAValue => return Written::NotAValue,
+                Written::Replaced => result = Written::Replaced,
+                Written::Value | Written::Null => {}
+            },
+        }
+    }
+    result
+}

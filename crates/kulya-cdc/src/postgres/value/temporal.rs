@@ -1,0 +1,85 @@
+//! Writing of dates, times, timestamps and intervals in all modes.
+
+use super::super::column::{ClockForm, DateForm, IntervalForm};
+use super::super::time::interval::Interval;
+use super::super::time::{epoch, format, parse};
+use super::written::Written;
+use crate::debezium::Compatibility;
+use crate::debezium::json::write;
+
+/// Writes a date.
+pub(super) fn write_date(text: &[u8], form: DateForm, out: &mut Vec<u8>) -> Option<()> {
+    let date = parse::date(text)?;
+    match form {
+        DateForm::Days | DateForm::ConnectDays => write(out, &epoch::days(date)?),
+        DateForm::Iso => quoted(out, |out| format::write_date(date, out)),
+    };
+    Some(())
+}
+
+/// Writes a time of day without time zone.
+pub(super) fn write_time(text: &[u8], form: ClockForm, out: &mut Vec<u8>) -> Option<()> {
+    let clock = parse::time(text)?;
+    let micros = clock.micros_of_day();
+    match form {
+        ClockForm::Millis | ClockForm::ConnectMillis => write(out, &(micros / 1000)),
+        ClockForm::Micros => write(out, &micros),
+        ClockForm::Nanos => write(out, &(micros * 1000)),
+        ClockForm::Iso => quoted(out, |out| format::write_time(clock, out)),
+    };
+    Some(())
+}
+
+/// Writes a time of day with time zone in UTC.
+pub(super) fn write_time_tz(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let clock = parse::time_tz(text)?;
+    quoted(out, |out| format::write_time(clock, out));
+    Some(())
+}
+
+/// Writes a timestamp without time zone.
+pub(super) fn write_timestamp(
+    text: &[u8],
+    form: ClockForm,
+    compat: Compatibility,
+    out: &mut Vec<u8>,
+) -> Written {
+    let Some(timestamp) = parse::timestamp(text) else { return Written::NotAValue };
+    let number = match form {
+        ClockForm::Millis | ClockForm::ConnectMillis => epoch::millis(timestamp),
+        ClockForm::Micros => Some(epoch::micros(timestamp, compat)),
+        ClockForm::Nanos => epoch::nanos(timestamp, compat),
+        ClockForm::Iso => {
+            quoted(out, |out| format::write_timestamp(timestamp, out));
+            return Written::Value;
+        }
+    };
+    Written::from_option(number.map(|number| {
+        write(out, &number);
+    }))
+}
+
+/// Writes a timestamp with time zone.
+pub(super) fn write_timestamp_tz(text: &[u8], digits: usize, out: &mut Vec<u8>) -> Option<()> {
+    let timestamp = parse::timestamp_tz(text)?;
+    quoted(out, |out| format::write_timestamp_tz(timestamp, digits, out));
+    Some(())
+}
+
+/// Writes an interval.
+pub(super) fn write_interval(text: &[u8], form: IntervalForm, out: &mut Vec<u8>) -> Option<()> {
+    let interval = Interval::parse(text)?;
+    match form {
+        IntervalForm::Micros => write(out, &interval.saturated_micros()),
+        IntervalForm::FloatingMicros => write(out, &interval.debezium_micros()),
+        IntervalForm::Iso => quoted(out, |out| interval.write_iso(out)),
+    };
+    Some(())
+}
+
+fn quoted(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+    out.push(b'"');
+    write(out);
+    out.push(b'"');
+    true
+}

@@ -1,0 +1,71 @@
+//! Writing of a value of any kind.
+
+use super::super::column::{self, Kind, OpaqueNumbers};
+use super::written::Written;
+use super::{array, binary, decimal, geometric, hstore, number, temporal, text};
+use crate::debezium::json::write_null;
+
+/// Writes a value as JSON; nothing is written when the bytes are not a value of the type.
+pub(crate) fn write_value(kind: &Kind, bytes: &[u8], out: &mut Vec<u8>) -> Written {
+    let start = out.len();
+    let written = write(kind, bytes, out);
+    if written == Written::NotAValue {
+        out.truncate(start);
+    }
+    written
+}
+
+fn write(kind: &Kind, bytes: &[u8], out: &mut Vec<u8>) -> Written {
+    let checked = Written::from_option;
+    match kind {
+        Kind::Text
+        | Kind::Printed
+        | Kind::Json
+        | Kind::Enum(_)
+        | Kind::Uuid
+        | Kind::Xml
+        | Kind::Ltree
+        | Kind::TsVector => text::write_text(bytes, out),
+        Kind::Integer(_) => number::write_integer(bytes, out),
+        Kind::Boolean | Kind::Bit => number::write_boolean(bytes, out),
+        Kind::Float32 => number::write_float32(bytes, out),
+        Kind::Float64 => number::write_float64(bytes, out),
+        Kind::Decimal { scale, .. } => decimal::write_scaled(bytes, *scale, out),
+        Kind::VariableDecimal => decimal::write_variable(bytes, out),
+        Kind::DecimalText { compat, .. } => decimal::write_text(bytes, *compat, out),
+        Kind::DecimalFloat => decimal::write_float(bytes, out),
+        Kind::Money { digits, mode } => decimal::write_money(bytes, *digits, *mode, out),
+        Kind::Date(form) => checked(temporal::write_date(bytes, *form, out)),
+        Kind::Time(form) => checked(temporal::write_time(bytes, *form, out)),
+        Kind::TimeTz => checked(temporal::write_time_tz(bytes, out)),
+        Kind::Timestamp { form, compat } => temporal::write_timestamp(bytes, *form, *compat, out),
+        Kind::TimestampTz { digits } => checked(temporal::write_timestamp_tz(bytes, *digits, out)),
+        Kind::Interval(form) => checked(temporal::write_interval(bytes, *form, out)),
+        Kind::Bytes(mode) => binary::write_bytea(bytes, *mode, out),
+        Kind::Bits(_) => binary::write_bits(bytes, out),
+        Kind::Opaque { mode, numbers: OpaqueNumbers::Printed } => {
+            binary::write_bytes(bytes, *mode, out);
+            Written::Value
+        }
+        Kind::Opaque { mode, numbers: OpaqueNumbers::Java } => {
+            binary::write_bytes(&geometric::with_java_numbers(bytes), *mode, out);
+            Written::Value
+        }
+        Kind::Hstore { mode, compat } => hstore::write_hstore(bytes, *mode, *compat, out),
+        Kind::Point => checked(geometric::write_point(bytes, out)),
+        Kind::Array(array) => {
+            array::write_array(bytes, array, out, |item, out| write(&array.items, item, out))
+        }
+        Kind::AlwaysNull => {
+            write_null(out);
+            Written::Null
+        }
+        Kind::WithPlaceholder(with) => write(&with.kind, bytes, out),
+    }
+}
+
+/// Writes the placeholder of a column's type for an unchanged TOAST value; null where the representation has
+/// none.
+pub(crate) fn write_unavailable(kind: &Kind, out: &mut Vec<u8>) -> Written {
+    if column::write_unavailable(kind, out) { Written::Value } else { Written::Null }
+}
