@@ -20,4 +20,3 @@ pub(crate) struct Findings {
     pub(crate) nulls: Vec<usize>,
     pub(crate) replaced: Vec<Replaced>,
 }
-

@@ -35,6 +35,16 @@ pub(crate) struct EventWriter {
 pub(crate) struct EventPlace<'a> {
     pub(crate) file: &'a str,
     pub(crate) now: &'a ProcessingTime,
+    /// The statement that changed the rows, if it is wanted.
+    pub(crate) statement: Option<&'a str>,
+}
+
+/// Where a change comes from.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    table: &'a EventTable,
+    origin: &'a Origin<'a>,
+    now: &'a ProcessingTime,
 }
 
 impl EventWriter {
@@ -86,12 +96,15 @@ impl EventWriter {
         place: EventPlace<'_>,
         batch: &mut Batch,
     ) -> CdcResult<()> {
-        let table = self.table(&change.table.table, batch);
         let operation = match change.event.kind {
             RowsKind::Insert => Operation::Create,
             RowsKind::Update => Operation::Update,
             RowsKind::Delete => Operation::Delete,
         };
+        if self.is_skipped(operation) {
+            return Ok(());
+        }
+        let table = self.table(&change.table.table, batch);
         let micros = transaction.micros(change.timestamp);
         let opened = Arc::clone(&transaction.transaction);
         let gtid = transaction.gtid();
@@ -104,7 +117,7 @@ impl EventWriter {
             position: change.position,
             row: 0,
             thread: opened.thread,
-            query: None,
+            query: place.statement,
         };
         let mut findings = Findings::default();
         let mut rows = change.event.rows(&change.table.map)?;
@@ -115,7 +128,8 @@ impl EventWriter {
             let after = (operation != Operation::Delete).then(|| image(&row.after));
             let change = Change { operation, before: before.as_ref(), after: after.as_ref() };
             let counter = transaction.counter(table.number, &self.metadata, batch);
-            self.write(&change, &table, &origin, place.now, counter, &mut findings, batch);
+            let source = Source { table: &table, origin: &origin, now: place.now };
+            self.write(&change, source, counter, &mut findings, batch);
             origin.row += 1;
         }
         self.replaced_values.report(&findings.replaced);
@@ -131,6 +145,9 @@ impl EventWriter {
         place: EventPlace<'_>,
         batch: &mut Batch,
     ) {
+        if self.is_skipped(Operation::Truncate) {
+            return;
+        }
         let table = self.table(definition, batch);
         let gtid = transaction.gtid();
         let origin = Origin {
@@ -146,7 +163,8 @@ impl EventWriter {
         };
         let change = Change::<'_, LogRow<'_>> { operation: Operation::Truncate, before: None, after: None };
         let counter = transaction.counter(table.number, &self.metadata, batch);
-        self.write(&change, &table, &origin, place.now, counter, &mut Findings::default(), batch);
+        let source = Source { table: &table, origin: &origin, now: place.now };
+        self.write(&change, source, counter, &mut Findings::default(), batch);
     }
 
     /// Writes the event of a row that a snapshot has read.
@@ -162,20 +180,23 @@ impl EventWriter {
         let change = Change { operation: Operation::Read, before: None, after: Some(&row) };
         let mut findings = Findings::default();
         let counter = None::<fn() -> TransactionOrder<'static>>;
-        self.write(&change, table, origin, now, counter, &mut findings, batch);
+        self.write(&change, Source { table, origin, now }, counter, &mut findings, batch);
         self.replaced_values.report(&findings.replaced);
+    }
+
+    fn is_skipped(&self, operation: Operation) -> bool {
+        self.events.format.skipped_operations.contains(operation)
     }
 
     fn write<'t, R: RowImage>(
         &self,
         change: &Change<'_, R>,
-        table: &EventTable,
-        origin: &Origin<'_>,
-        now: &ProcessingTime,
+        source: Source<'_>,
         mut counter: Option<impl FnMut() -> TransactionOrder<'t>>,
         findings: &mut Findings,
         batch: &mut Batch,
     ) {
+        let Source { table, origin, now } = source;
         let context = ChangeContext {
             events: &self.events,
             table: &table.events,

@@ -173,7 +173,8 @@ impl LogStream {
                 let (Some(transaction), place) = (&mut self.transaction, self.reader.point()) else {
                     return Ok(());
                 };
-                let place = EventPlace { file: &place.file, now: &self.now };
+                let statement = self.reader.statement().map(String::from_utf8_lossy);
+                let place = EventPlace { file: &place.file, now: &self.now, statement: statement.as_deref() };
                 self.writer.write_rows(&change, transaction, place, &mut output.batch)?;
             }
             Some(Change::Ddl(ddl)) => {
@@ -196,15 +197,14 @@ impl LogStream {
 
     fn begin(&mut self, transaction: Arc<Transaction>, output: &mut Output<'_>) {
         self.before = Some(output.batch.mark());
-        self.transaction =
-            Some(OpenTransaction::new(transaction, &self.writer.metadata, &mut output.batch));
+        self.transaction = Some(OpenTransaction::new(transaction, &self.writer.metadata, &mut output.batch));
     }
 
     fn truncate(&mut self, name: &TableName, ddl: &Ddl<'_>, output: &mut Output<'_>) {
         let Some(table) = self.reader.captured_table(name) else { return };
         let Some(transaction) = &mut self.transaction else { return };
         let file = self.reader.point().file.as_str();
-        let place = EventPlace { file, now: &self.now };
+        let place = EventPlace { file, now: &self.now, statement: None };
         self.writer.write_truncate(&Arc::new(table.clone()), ddl, transaction, place, &mut output.batch);
     }
 

@@ -61,7 +61,10 @@ mod tests {
         ] {
             let statements = statements(flavor).join("; ");
             assert!(statements.contains(expected) && !statements.contains(other), "{statements}");
-            assert!(statements.contains("sql_mode = '', ") && statements.contains("'+00:00'"), "{statements}");
+            assert!(
+                statements.contains("sql_mode = '', ") && statements.contains("'+00:00'"),
+                "{statements}"
+            );
         }
     }
 

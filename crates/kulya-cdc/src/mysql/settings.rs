@@ -30,13 +30,17 @@ impl CaptureSettings {
         }
         for (setting, value) in [("slot", &self.slot), ("publication", &self.publication)] {
             if !value.is_empty() {
-                return Err(CdcError::configuration(format!("{setting} is a setting of PostgreSQL: remove it")));
+                return Err(CdcError::configuration(format!(
+                    "{setting} is a setting of PostgreSQL: remove it"
+                )));
             }
         }
         let database = connection.database.clone();
         let mut settings = self.with_defaults(database.as_deref().unwrap_or_default())?;
         if settings.name.is_empty() {
-            return Err(CdcError::configuration("the capture has no name: set one, or a database in the URL"));
+            return Err(CdcError::configuration(
+                "the capture has no name: set one, or a database in the URL",
+            ));
         }
         if let (true, Some(database)) = (settings.tables.is_empty(), database) {
             settings.tables = vec![format!("{database}.*")];

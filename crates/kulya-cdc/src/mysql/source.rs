@@ -15,9 +15,11 @@ use super::table_rows;
 use crate::debezium::connector::Connector;
 use crate::debezium::events::EventContext;
 use crate::output::Output;
-use crate::source::{Source, SourceConnection};
 use crate::settings::SnapshotMode;
-use crate::{CaptureSettings, CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, Progress, StopCondition};
+use crate::source::{Source, SourceConnection};
+use crate::{
+    CaptureSettings, CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, Progress, StopCondition,
+};
 use async_trait::async_trait;
 use std::sync::Arc;
 
@@ -41,11 +43,8 @@ impl Source for MysqlSource {
     async fn connect(&self) -> CdcResult<MysqlConnection> {
         let mut session = Connection::open(&self.target.connection).await?;
         session::prepare(&mut session).await?;
-        let needs = CaptureNeeds {
-            gtid: false,
-            snapshot: true,
-            reader_server_id: Some(self.target.server_id),
-        };
+        let needs =
+            CaptureNeeds { gtid: false, snapshot: true, reader_server_id: Some(self.target.server_id) };
         let problems = session.configuration().await?.check(&needs);
         if !problems.is_empty() {
             let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -89,7 +88,8 @@ fn position_of(checkpoint: &Checkpoint) -> CdcResult<MysqlPosition> {
 /// # Errors
 /// `Position` if it has none, or it cannot be read.
 fn history_of(checkpoint: &Checkpoint) -> CdcResult<SchemaHistory> {
-    let text = checkpoint.history.as_deref().ok_or_else(|| invalid("the stored position has no schema history"))?;
+    let text =
+        checkpoint.history.as_deref().ok_or_else(|| invalid("the stored position has no schema history"))?;
     let stored: StoredHistory = serde_json::from_str(text)
         .map_err(|error| invalid("the stored schema history cannot be read").because(error))?;
     Ok(SchemaHistory::try_from(stored)?)
@@ -153,7 +153,11 @@ impl SourceConnection for MysqlConnection {
         let dump_start = position.start(&log)?;
         let target_end = (stop_condition == StopCondition::CaughtUp).then(|| log.end());
         position.move_to(log.server.clone());
-        let dump_settings = DumpSettings::new(self.target.server_id);
+        let settings = &self.target.settings;
+        let dump_settings = DumpSettings {
+            annotate_rows: settings.include_query,
+            ..DumpSettings::new(self.target.server_id)
+        };
         let connection = Connection::open(&self.target.connection).await?;
         let mut events = connection.dump(&dump_start, &dump_settings).await?;
         let captured = Arc::clone(&self.target.settings);
@@ -163,7 +167,8 @@ impl SourceConnection for MysqlConnection {
             self.facts.clone(),
             Arc::new(move |database: &str, table: &str| captured.is_captured(database, table)),
         )
-        .with_cuts(position.cuts.clone());
+        .with_cuts(position.cuts.clone())
+        .with_statements(self.target.settings.include_query);
         let writer = EventWriter::new(Arc::clone(&self.events), self.facts.version.flavour);
         LogStream::new(reader, writer, position, target_end, output).run(&mut events, output).await
     }

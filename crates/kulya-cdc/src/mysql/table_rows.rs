@@ -80,11 +80,20 @@ pub(crate) async fn read(
         let (is_first, is_last) = (with_rows.first() == Some(&index), with_rows.last() == Some(&index));
         let converter = declare(snapshot, table, writer, output)?;
         if with_rows.contains(&index) {
-            read_table(snapshot, table, &converter, &TableOrigin { origin, is_first, is_last }, writer, output)
-                .await?;
+            read_table(
+                snapshot,
+                table,
+                &converter,
+                &TableOrigin { origin, is_first, is_last },
+                writer,
+                output,
+            )
+            .await?;
         }
         position.cuts.insert(table.name.clone(), cut.clone());
-        output.commit(Checkpoint { position: Position::Mysql(position.clone()), history: history.take() }).await?;
+        output
+            .commit(Checkpoint { position: Position::Mysql(position.clone()), history: history.take() })
+            .await?;
     }
     Ok(())
 }

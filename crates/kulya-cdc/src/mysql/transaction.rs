@@ -52,7 +52,8 @@ impl OpenTransaction {
             Some(id) => id.to_string(),
             None => format!("file={},pos={}", transaction.start.file, transaction.start.position),
         };
-        let mut open = Self { transaction, id: id.into(), counts: TransactionCounts::new(), has_begun: false };
+        let mut open =
+            Self { transaction, id: id.into(), counts: TransactionCounts::new(), has_begun: false };
         if metadata.compat == Compatibility::Debezium && open.has_records(metadata) {
             open.begin(metadata, batch);
         }
@@ -95,7 +96,12 @@ impl OpenTransaction {
     fn begin(&mut self, metadata: &Metadata, batch: &mut Batch) {
         self.has_begun = true;
         let before = self.transaction.timestamp_before.map(|seconds| i64::from(seconds) * 1000);
-        let millis = begin_millis(metadata.connector, metadata.compat, self.millis(self.transaction.timestamp), before);
+        let millis = begin_millis(
+            metadata.connector,
+            metadata.compat,
+            self.millis(self.transaction.timestamp),
+            before,
+        );
         let id = TransactionId::Gtid(&self.id);
         write(&id, metadata, batch, |out| write_begin(out, &id, millis));
     }

@@ -6,10 +6,10 @@ use super::source_block::table_members;
 use super::value::{self, Written};
 use crate::batch::Span;
 use crate::debezium::Compatibility;
+use crate::debezium::Replaced;
 use crate::debezium::events::{EventContext, TableEvents};
 use crate::debezium::json;
 use crate::debezium::row_image::{Findings, RowImage};
-use crate::debezium::Replaced;
 use crate::{ColumnDescription, RowSchema};
 use serde_json::Value;
 

@@ -1,11 +1,11 @@
 //! Capture of MariaDB and MySQL: the cases of both products.
 
 use crate::binlog_server::Server;
-use crate::failing_sink::FailingSink;
 use crate::database::{MemorySink, StoredRecord, catch_up};
+use crate::failing_sink::FailingSink;
 use kulya_cdc::debezium::Compatibility;
 use kulya_cdc::mysql::connection::Connection;
-use kulya_cdc::{CancellationToken, CaptureSettings, CdcErrorKind, ValueModes};
+use kulya_cdc::{CancellationToken, Capture, CaptureSettings, CdcErrorKind, Progress, ValueModes};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -229,9 +229,8 @@ async fn write_until(server: Server, database: &'static str, writer: u32, stop: 
 pub(crate) async fn a_snapshot_under_load_is_exact(server: Server, database: &'static str) {
     drop(create_t(server, database, 40).await);
     let stop = CancellationToken::new();
-    let writers: Vec<_> = (0..4)
-        .map(|writer| tokio::spawn(write_until(server, database, writer, stop.clone())))
-        .collect();
+    let writers: Vec<_> =
+        (0..4).map(|writer| tokio::spawn(write_until(server, database, writer, stop.clone()))).collect();
     let settings = settings(server, database);
     let mut sinks = Vec::new();
     for _ in 0..10 {
@@ -258,7 +257,8 @@ pub(crate) async fn a_run_that_fails_is_continued(server: Server, database: &'st
     let mut failures = 0;
     for round in 0..4 {
         // a transaction of several batches, and small ones behind it
-        let values: Vec<String> = (0..4000).map(|id| format!("({}, {round})", 1000 + round * 10_000 + id)).collect();
+        let values: Vec<String> =
+            (0..4000).map(|id| format!("({}, {round})", 1000 + round * 10_000 + id)).collect();
         script(&mut session, &format!("BEGIN; INSERT INTO t VALUES {}", values.join(", "))).await;
         script(&mut session, "DELETE FROM t WHERE id % 10 = 5; UPDATE t SET v = v + 1; COMMIT").await;
         for id in 0..20 {
@@ -283,7 +283,9 @@ pub(crate) async fn a_run_that_fails_is_continued(server: Server, database: &'st
         let value: Value = serde_json::from_str(value).unwrap();
         match (&value["status"], &value["transaction"]["total_order"]) {
             (Value::String(status), _) if status == "BEGIN" => assert_eq!(open.replace(0), None),
-            (Value::String(_), _) => assert_eq!(open.take().map(Value::from).as_ref(), Some(&value["event_count"])),
+            (Value::String(_), _) => {
+                assert_eq!(open.take().map(Value::from).as_ref(), Some(&value["event_count"]))
+            }
             (_, Value::Number(order)) => {
                 let count = open.as_mut().unwrap();
                 *count += 1;
@@ -315,7 +317,8 @@ pub(crate) async fn added_tables_are_read_once(server: Server, database: &'stati
     catch_up(&both, &mut sink).await.unwrap();
     let topic = format!("{database}.{database}.t");
     assert_eq!(table(&sink.records, &topic), rows_of(server, database).await);
-    let ops: Vec<String> = sink.records.iter().filter(|record| record.topic == topic).filter_map(op).collect();
+    let ops: Vec<String> =
+        sink.records.iter().filter(|record| record.topic == topic).filter_map(op).collect();
     assert_eq!(ops.concat(), format!("{}uuud", "r".repeat(11)));
     assert_eq!(table(&sink.records, &format!("{database}.{database}.u")).len(), 2);
 }
@@ -371,8 +374,14 @@ pub(crate) async fn what_cannot_be_captured_is_named(server: Server, database: &
     script(&mut session, "ALTER TABLE old ENGINE = InnoDB").await;
 
     for (statements, expected) in [
-        ("SET SESSION binlog_format = STATEMENT; INSERT INTO t VALUES (7, 7); SET SESSION binlog_format = ROW", "INSERT INTO t VALUES (7, 7)"),
-        ("XA START 'a'; INSERT INTO t VALUES (8, 8); XA END 'a'; XA PREPARE 'a'; XA COMMIT 'a'", "XA transaction"),
+        (
+            "SET SESSION binlog_format = STATEMENT; INSERT INTO t VALUES (7, 7); SET SESSION binlog_format = ROW",
+            "INSERT INTO t VALUES (7, 7)",
+        ),
+        (
+            "XA START 'a'; INSERT INTO t VALUES (8, 8); XA END 'a'; XA PREPARE 'a'; XA COMMIT 'a'",
+            "XA transaction",
+        ),
     ] {
         let mut sink = MemorySink::default();
         catch_up(&all, &mut sink).await.unwrap();
@@ -382,4 +391,60 @@ pub(crate) async fn what_cannot_be_captured_is_named(server: Server, database: &
         assert!(error.to_string().contains(expected), "{error}");
         assert_eq!(sink.records.iter().filter_map(op).collect::<String>(), "r".repeat(sink.records.len()));
     }
+}
+
+/// A snapshot starts when the open transactions that have changed its tables have ended, and not before.
+pub(crate) async fn a_snapshot_waits_for_writers(server: Server, database: &'static str) {
+    let mut writer = create_t(server, database, 3).await;
+    script(&mut writer, "BEGIN; UPDATE t SET v = 7 WHERE id = 1").await;
+    let settings = settings(server, database);
+    let mut sink = MemorySink::default();
+    let mut observer = server.admin().await;
+    let waiting = "SELECT id FROM information_schema.processlist WHERE state = 'Waiting for table metadata lock' \
+                   AND info LIKE 'LOCK TABLES%'";
+    let commit = async {
+        while observer.query(waiting).await.unwrap().rows.is_empty() {}
+        script(&mut writer, "COMMIT").await;
+    };
+    tokio::select! {
+        biased;
+        result = catch_up(&settings, &mut sink) => panic!("the snapshot has not waited: {result:?}"),
+        () = commit => {}
+    }
+    catch_up(&settings, &mut sink).await.unwrap();
+    assert_eq!(table(&sink.records, &format!("{database}.{database}.t")), rows_of(server, database).await);
+}
+
+/// A capture whose connection the server ends goes on by itself.
+pub(crate) async fn a_killed_capture_goes_on(server: Server, database: &'static str) {
+    let mut session = create_t(server, database, 3).await;
+    let user = format!("u_{database}");
+    server.create_user(&user, "IDENTIFIED BY 'geheim'").await;
+    server.run(&[&format!("GRANT ALL PRIVILEGES ON *.* TO {user}@'%'")]).await;
+    let (url, rest) =
+        server.url().split_once("kulya:kulya@").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let settings =
+        CaptureSettings { url: format!("{url}{user}:geheim@{rest}"), ..settings(server, database) };
+    let (sender, mut streaming) = tokio::sync::mpsc::unbounded_channel();
+    let stop = CancellationToken::new();
+    let capture = Capture::from(settings)
+        .cancelled_by(stop.clone())
+        .on_progress(move |progress| sender.send(progress).unwrap_or_default());
+    let mut sink = MemorySink::default();
+    let writes = async {
+        for round in 0..3 {
+            while !matches!(streaming.recv().await.unwrap(), Progress::Streaming { .. }) {}
+            script(&mut session, &format!("INSERT INTO t VALUES ({}, 1)", 100 + round)).await;
+            while !matches!(streaming.recv().await.unwrap(), Progress::Stored { records: 1, .. }) {}
+            let sql = format!("SELECT id FROM information_schema.processlist WHERE user = '{user}'");
+            for id in session.query(&sql).await.unwrap().column(0) {
+                // a session may have ended by itself
+                let _ = server.admin().await.query(&format!("KILL {id}")).await;
+            }
+        }
+        stop.cancel();
+    };
+    let (result, ()) = tokio::join!(capture.run(&mut sink), writes);
+    result.unwrap();
+    assert_eq!(table(&sink.records, &format!("{database}.{database}.t")), rows_of(server, database).await);
 }

@@ -201,3 +201,9 @@ async fn a_table_that_is_swapped_keeps_its_stream() {
 async fn what_cannot_be_captured_is_named() {
     binlog_capture::what_cannot_be_captured_is_named(MARIADB, "c_named").await;
 }
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn a_killed_capture_goes_on() {
+    binlog_capture::a_killed_capture_goes_on(MARIADB, "c_kill").await;
+}

@@ -192,3 +192,15 @@ async fn a_table_that_is_swapped_keeps_its_stream() {
 async fn what_cannot_be_captured_is_named() {
     binlog_capture::what_cannot_be_captured_is_named(MYSQL, "c_named").await;
 }
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn a_killed_capture_goes_on() {
+    binlog_capture::a_killed_capture_goes_on(MYSQL, "c_kill").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn a_snapshot_waits_for_writers() {
+    binlog_capture::a_snapshot_waits_for_writers(MYSQL, "c_wait").await;
+}

@@ -89,9 +89,7 @@ fn collations_query(flavor: Flavor) -> &'static str {
             "SELECT id, character_set_name, full_collation_name, is_default \
              FROM information_schema.collation_character_set_applicability"
         }
-        _ => {
-            "SELECT id, character_set_name, collation_name, is_default FROM information_schema.collations"
-        }
+        _ => "SELECT id, character_set_name, collation_name, is_default FROM information_schema.collations",
     }
 }
 
@@ -145,7 +143,10 @@ pub(crate) mod tests {
         ]);
         let facts = ServerFacts::from_rows(&settings, &collations).unwrap();
         assert_eq!(facts.case, TableNameCase::Insensitive);
-        assert_eq!(facts.charset, Collated { charset: "latin1".into(), collation: Some("latin1_bin".into()) });
+        assert_eq!(
+            facts.charset,
+            Collated { charset: "latin1".into(), collation: Some("latin1_bin".into()) }
+        );
         assert_eq!(facts.session(None, Some(33)).server_charset, &Collated::new("utf8mb3"));
         assert_eq!(facts.session(None, Some(99)).server_charset, &facts.charset);
         assert!(facts.explicit_timestamps && facts.collation(1).is_none());

@@ -169,9 +169,7 @@ pub(crate) mod tests {
             listed("shop", "orders", "BASE TABLE", "InnoDB"),
             listed("shop", "orders_view", "VIEW", ""),
         ];
-        let found = CapturedTables::choose(tables, &|database, table| {
-            database == "shop" && table != "log"
-        });
+        let found = CapturedTables::choose(tables, &|database, table| database == "shop" && table != "log");
         let names = |tables: &[TableInfo]| -> Vec<String> {
             tables.iter().map(|table| table.name.table.clone()).collect()
         };

@@ -13,10 +13,7 @@ use std::ops::Range;
 pub const DEFAULT_MAX_ROW_BYTES: usize = 256 << 20;
 
 /// Sends a statement and receives the names of its columns.
-pub(super) async fn start<'c>(
-    channel: &'c mut Channel,
-    sql: &str,
-) -> Result<RowStream<'c>, ConnectionError> {
+pub(super) async fn start<'c>(channel: &'c mut Channel, sql: &str) -> Result<RowStream<'c>, ConnectionError> {
     let columns = query::begin(channel, sql, &mut Budget(MAX_RESULT_BYTES)).await?;
     let is_ended = columns.is_none();
     let columns = columns.unwrap_or_default();

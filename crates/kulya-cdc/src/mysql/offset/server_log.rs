@@ -34,7 +34,8 @@ pub(crate) struct ServerLog {
     pub(crate) files: Vec<(String, u64)>,
 }
 
-const MYSQL: &str = "SELECT @@server_id, @@server_uuid, @@global.gtid_mode, @@global.gtid_executed, @@global.gtid_purged";
+const MYSQL: &str =
+    "SELECT @@server_id, @@server_uuid, @@global.gtid_mode, @@global.gtid_executed, @@global.gtid_purged";
 const MARIADB: &str = "SELECT @@server_id, NULL, 'ON', @@global.gtid_binlog_pos, ''";
 
 impl ServerLog {

@@ -1,9 +1,9 @@
 //! Whether a server's log can be read from a stored position, and how. Each refusal is one line with what to
 //! do: a start elsewhere would lose changes without a word.
 
+use super::MysqlPosition;
 use super::gtids::Gtids;
 use super::server_log::{GtidMode, ServerLog};
-use super::MysqlPosition;
 use crate::mysql::connection::DumpStart;
 use crate::mysql::gtid::{GtidSet, MariadbPosition};
 use crate::{CdcError, CdcErrorKind, CdcResult};
@@ -28,8 +28,11 @@ impl MysqlPosition {
             }
             (Gtids::Mariadb(stored), Gtids::Mariadb(executed)) => by_domains(stored, executed),
             (stored, _) => {
-                let (stored, found) = if stored.is_mariadb() { ("MariaDB", "MySQL") } else { ("MySQL", "MariaDB") };
-                refuse(format!("the stored position is of {stored}, but the server is {found}: check the address, or {NEW_SNAPSHOT}"))
+                let (stored, found) =
+                    if stored.is_mariadb() { ("MariaDB", "MySQL") } else { ("MySQL", "MariaDB") };
+                refuse(format!(
+                    "the stored position is of {stored}, but the server is {found}: check the address, or {NEW_SNAPSHOT}"
+                ))
             }
         }
     }

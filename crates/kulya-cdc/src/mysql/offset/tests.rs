@@ -1,6 +1,6 @@
 use super::*;
-use crate::mysql::connection::{DumpStart, Rows};
 use crate::CdcErrorKind;
+use crate::mysql::connection::{DumpStart, Rows};
 
 const A: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
 const B: &str = "4e11fa47-71ca-11e1-9e33-c80aa9429562";
@@ -86,8 +86,16 @@ fn starts_that_would_lose_changes_are_refused() {
     let by_set = || offset(&format!("{A}:1-5"), "log.000002", 300);
     let by_file = |file, position| offset("", file, position);
     for (stored, log, expected) in [
-        (by_set(), mysql(A, "ON", &format!("{A}:1-9"), &format!("{A}:1-7")), "purged transactions that are not stored yet (3e11fa47-71ca-11e1-9e33-c80aa9429562:6-7)"),
-        (by_set(), mysql(A, "ON", &format!("{A}:1-4"), ""), "does not have (3e11fa47-71ca-11e1-9e33-c80aa9429562:5)"),
+        (
+            by_set(),
+            mysql(A, "ON", &format!("{A}:1-9"), &format!("{A}:1-7")),
+            "purged transactions that are not stored yet (3e11fa47-71ca-11e1-9e33-c80aa9429562:6-7)",
+        ),
+        (
+            by_set(),
+            mysql(A, "ON", &format!("{A}:1-4"), ""),
+            "does not have (3e11fa47-71ca-11e1-9e33-c80aa9429562:5)",
+        ),
         (by_set(), mysql(B, "ON", "", ""), "does not have"),
         (by_set(), mysql(B, "ON_PERMISSIVE", &format!("{A}:1-9"), ""), "valid on that server only"),
         (by_set(), mariadb("0-1-5"), "is of MySQL, but the server is MariaDB"),
@@ -110,12 +118,18 @@ fn starts_that_would_lose_changes_are_refused() {
 fn cuts_hold_until_the_log_has_reached_them() {
     let orders = TableName::new("shop", "orders");
     let mut stored = offset(&format!("{A}:1-5"), "log.000002", 300);
-    let cut = Cut { gtids: Gtids::parse(false, &format!("{A}:1-7")).unwrap(), point: Some(LogPoint::new("log.000002", 700)) };
+    let cut = Cut {
+        gtids: Gtids::parse(false, &format!("{A}:1-7")).unwrap(),
+        point: Some(LogPoint::new("log.000002", 700)),
+    };
     stored.cuts.insert(orders.clone(), cut);
     let at = |position| LogPoint::new("log.000002", position);
-    for (id, start, expected) in
-        [(Some(format!("{A}:7")), 900, true), (Some(format!("{A}:8")), 300, false), (None, 600, true), (None, 700, false)]
-    {
+    for (id, start, expected) in [
+        (Some(format!("{A}:7")), 900, true),
+        (Some(format!("{A}:8")), 300, false),
+        (None, 600, true),
+        (None, 700, false),
+    ] {
         let id = id.map(|id| mysql_id(&id));
         let cut = &stored.cuts[&orders];
         assert_eq!(cut.contains(id.as_ref(), &at(start)), expected, "{id:?} {start}");
@@ -133,7 +147,10 @@ fn cuts_hold_until_the_log_has_reached_them() {
 fn a_cut_on_a_former_server_is_told_by_ids_only() {
     let orders = TableName::new("shop", "orders");
     let mut stored = offset(&format!("{A}:1-5"), "log.000002", 300);
-    let cut = Cut { gtids: Gtids::parse(false, &format!("{A}:1-7")).unwrap(), point: Some(LogPoint::new("log.000009", 700)) };
+    let cut = Cut {
+        gtids: Gtids::parse(false, &format!("{A}:1-7")).unwrap(),
+        point: Some(LogPoint::new("log.000009", 700)),
+    };
     stored.cuts.insert(orders.clone(), cut);
     stored.move_to(ServerName { uuid: Some(B.into()), id: 1 });
     assert!(!stored.cuts[&orders].contains(None, &LogPoint::new("log.000001", 4)));
@@ -158,7 +175,9 @@ fn positions_without_transactions_only_go_forward() {
 
 #[test]
 fn a_stored_position_is_read_back() {
-    for stored in [offset(&format!("{A}:1-5:tag:1"), "log.000002", 300), offset("0-1-5,3-1-7", "log.000002", 4)] {
+    for stored in
+        [offset(&format!("{A}:1-5:tag:1"), "log.000002", 300), offset("0-1-5,3-1-7", "log.000002", 4)]
+    {
         let text = serde_json::to_string(&stored).unwrap();
         assert_eq!(serde_json::from_str::<MysqlPosition>(&text).unwrap(), stored, "{text}");
     }
@@ -170,6 +189,8 @@ fn a_stored_position_is_read_back() {
     let text = serde_json::to_string(&stored).unwrap();
     assert_eq!(
         text,
-        format!(r#"{{"product":"mysql","server_uuid":"{A}","server_id":1,"file":"log.000002","position":400,"has_anonymous":true,"coverage":["shop.*"]}}"#)
+        format!(
+            r#"{{"product":"mysql","server_uuid":"{A}","server_id":1,"file":"log.000002","position":400,"has_anonymous":true,"coverage":["shop.*"]}}"#
+        )
     );
 }

@@ -53,7 +53,7 @@ async fn lock_error(error: ConnectionError, locker: &mut Connection, tables: &[T
         ConnectionError::Server { source, .. } => source.code,
         _ => return error.into(),
     };
-    let error = match code {
+    match code {
         LOCK_WAIT_TIMEOUT => {
             let holders = match locker.query(HOLDERS).await {
                 Ok(rows) => holders(&rows, tables),
@@ -79,8 +79,7 @@ async fn lock_error(error: ConnectionError, locker: &mut Connection, tables: &[T
             .because(error)
         }
         _ => error.into(),
-    };
-    error
+    }
 }
 
 /// Names the first session that holds a captured table.
@@ -89,7 +88,8 @@ fn holders(rows: &Rows, tables: &[TableInfo]) -> String {
     let found = rows.rows.iter().find(|row| {
         let (database, table) = (text(row.get(4)), text(row.get(5)));
         tables.iter().any(|known| {
-            known.name.database.eq_ignore_ascii_case(&database) && known.name.table.eq_ignore_ascii_case(&table)
+            known.name.database.eq_ignore_ascii_case(&database)
+                && known.name.table.eq_ignore_ascii_case(&table)
         })
     });
     let Some(row) = found else { return String::new() };

@@ -11,9 +11,7 @@ pub(super) const BEGIN: &str = "START TRANSACTION WITH CONSISTENT SNAPSHOT";
 const RENAMED: (u16, u16, u16) = (8, 2, 0);
 
 /// Opens the transaction on MariaDB, and returns its place.
-pub(super) async fn begin_mariadb(
-    connection: &mut Connection,
-) -> CdcResult<MysqlPosition> {
+pub(super) async fn begin_mariadb(connection: &mut Connection) -> CdcResult<MysqlPosition> {
     let log = ServerLog::read(connection).await?;
     connection.query(BEGIN).await?;
     let status = connection.query("SHOW STATUS LIKE 'binlog_snapshot_%'").await?;
@@ -22,11 +20,7 @@ pub(super) async fn begin_mariadb(
     let sql = format!("SELECT BINLOG_GTID_POS({}, {})", literal(&point.file), point.position);
     let gtids = connection.query(&sql).await?;
     let gtids = gtids.column(0).next().unwrap_or_default();
-    Ok(MysqlPosition {
-        point,
-        gtids: Gtids::parse(true, gtids)?,
-        ..log.end()
-    })
+    Ok(MysqlPosition { point, gtids: Gtids::parse(true, gtids)?, ..log.end() })
 }
 
 fn snapshot_point(status: &Rows) -> Option<LogPoint> {
@@ -40,9 +34,7 @@ fn snapshot_point(status: &Rows) -> Option<LogPoint> {
 }
 
 /// Returns the end of MySQL's log.
-pub(super) async fn end_of_mysql(
-    connection: &mut Connection,
-) -> CdcResult<MysqlPosition> {
+pub(super) async fn end_of_mysql(connection: &mut Connection) -> CdcResult<MysqlPosition> {
     let is_renamed = connection.version().number >= RENAMED;
     let sql = if is_renamed { "SHOW BINARY LOG STATUS" } else { "SHOW MASTER STATUS" };
     let status = connection.query(sql).await?;

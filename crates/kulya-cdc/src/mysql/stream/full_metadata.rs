@@ -13,8 +13,9 @@ const BINARY: u64 = 63;
 /// Returns the definition; `None` if the log does not have all of it.
 pub(super) fn table(map: &TableMap, former: Option<&Table>, facts: &ServerFacts) -> Option<Table> {
     let described = map.types().iter().zip(map.columns());
-    let columns: Vec<Column> =
-        described.map(|(column_type, column)| self::column(*column_type, column, former, facts)).collect::<Option<_>>()?;
+    let columns: Vec<Column> = described
+        .map(|(column_type, column)| self::column(*column_type, column, former, facts))
+        .collect::<Option<_>>()?;
     let part = |part: &binlog::KeyPart| {
         let column = columns.get(part.column)?;
         let prefix = u32::try_from(part.prefix_length).ok().filter(|length| *length > 0);
@@ -102,7 +103,9 @@ fn column_type(
             Some(ColumnType { unsigned: column.is_unsigned?, ..ColumnType::new(name) })
         }
         Log::Float => Some(ColumnType { unsigned: column.is_unsigned?, ..ColumnType::new(TypeName::Float) }),
-        Log::Double => Some(ColumnType { unsigned: column.is_unsigned?, ..ColumnType::new(TypeName::Double) }),
+        Log::Double => {
+            Some(ColumnType { unsigned: column.is_unsigned?, ..ColumnType::new(TypeName::Double) })
+        }
         Log::Decimal { precision, scale } => Some(ColumnType {
             length: Some(precision.into()),
             scale: Some(scale.into()),
@@ -147,7 +150,12 @@ fn with_charset(name: TypeName, charset: Option<Collated>) -> ColumnType {
     ColumnType { charset, collation, ..ColumnType::new(name) }
 }
 
-fn characters(text: TypeName, bytes: TypeName, max_bytes: u32, charset: Option<Collated>) -> Option<ColumnType> {
+fn characters(
+    text: TypeName,
+    bytes: TypeName,
+    max_bytes: u32,
+    charset: Option<Collated>,
+) -> Option<ColumnType> {
     let Some(charset) = charset else {
         return Some(ColumnType { length: Some(max_bytes), ..ColumnType::new(bytes) });
     };
@@ -161,12 +169,12 @@ fn labelled(
     charset: Option<Collated>,
 ) -> Option<ColumnType> {
     // labels in other character sets are known from statements only
-    let label = |label: &Box<[u8]>| String::from_utf8(label.to_vec()).ok();
+    let label = |label: &[u8]| String::from_utf8(label.to_vec()).ok();
     let is_utf8 = charset.as_ref().is_none_or(|charset| {
         matches!(charset.charset.as_str(), "utf8mb4" | "utf8mb3" | "ascii" | "binary")
             || column.labels.iter().all(|label| label.is_ascii())
     });
-    let labels: Vec<String> = column.labels.iter().map(label).collect::<Option<_>>()?;
+    let labels: Vec<String> = column.labels.iter().map(|text| label(text)).collect::<Option<_>>()?;
     let is_set = matches!(column_type, binlog::ColumnType::Set { .. });
     let name = if is_set { TypeName::Set } else { TypeName::Enum };
     let charset = charset.or_else(|| Some(Collated::new("binary")));

@@ -34,6 +34,9 @@ pub(crate) struct LogReader {
     changed: Option<TableName>,
     /// The text of the statement whose rows follow, in the client's character set.
     statement: Option<Vec<u8>>,
+    has_statements: bool,
+    /// Whether the last rows were the last ones of their statement.
+    is_statement_ended: bool,
     /// When the last event was logged.
     timestamp: Option<u32>,
     /// The tables whose rows were read later than the log up to here.
@@ -45,7 +48,10 @@ pub(crate) struct LogReader {
 enum State {
     Between,
     /// A transaction was announced by its id; a statement tells whether it is a statement alone.
-    Announced { transaction: Transaction, effect: Effect },
+    Announced {
+        transaction: Transaction,
+        effect: Effect,
+    },
     Open(Arc<Transaction>),
 }
 
@@ -75,6 +81,8 @@ impl LogReader {
             state: State::Between,
             changed: None,
             statement: None,
+            has_statements: false,
+            is_statement_ended: false,
             timestamp: None,
             cuts: BTreeMap::new(),
         }
@@ -85,6 +93,13 @@ impl LogReader {
     #[must_use]
     pub(crate) fn with_cuts(mut self, cuts: BTreeMap<TableName, Cut>) -> Self {
         self.cuts = cuts;
+        self
+    }
+
+    /// Sets whether the texts of statements are kept for their rows.
+    #[must_use]
+    pub(crate) fn with_statements(mut self, has_statements: bool) -> Self {
+        self.has_statements = has_statements;
         self
     }
 
@@ -116,12 +131,10 @@ impl LogReader {
         self.statement.as_deref()
     }
 
-    /// Returns the open transaction.
-    pub(crate) fn transaction(&self) -> Option<&Arc<Transaction>> {
-        match &self.state {
-            State::Open(transaction) => Some(transaction),
-            _ => None,
-        }
+    /// Whether the reader is within a transaction.
+    #[cfg(test)]
+    pub(super) fn is_in_transaction(&self) -> bool {
+        matches!(self.state, State::Open(_))
     }
 
     /// Reads an event, or one of a compressed transaction.
@@ -143,10 +156,14 @@ impl LogReader {
             Event::MariadbTransactionStart(start) => self.announce_mariadb(header, &start),
             Event::Query(query) => self.query(header, query),
             Event::RowsQuery(text) => {
-                self.statement = Some(text.to_vec());
+                self.statement = self.has_statements.then(|| text.to_vec());
+                self.is_statement_ended = false;
                 Ok(Step::default())
             }
             Event::TableMap(map) => {
+                if std::mem::take(&mut self.is_statement_ended) {
+                    self.statement = None;
+                }
                 let is_in_snapshot = self.is_in_snapshot(&TableName::new(map.schema, map.table));
                 let put = self.maps.put(&map, is_in_snapshot, &mut self.schema, &self.facts);
                 put.map_err(|error| StreamError::Event { at: self.here(), error })?;
@@ -324,12 +341,7 @@ impl LogReader {
     /// A statement that is a transaction of its own.
     fn alone<'e>(&mut self, header: &EventHeader, change: Option<Change<'e>>) -> Result<Step<'e>> {
         let (transaction, _) = self.take_announced(header)?;
-        Ok(Step {
-            begin: Some(Arc::new(transaction)),
-            change,
-            end: Some(End::Commit),
-            ..Step::default()
-        })
+        Ok(Step { begin: Some(Arc::new(transaction)), change, end: Some(End::Commit), ..Step::default() })
     }
 
     fn statement_event<'e>(&mut self, header: &EventHeader, query: Query<'e>) -> Result<Step<'e>> {
@@ -384,6 +396,7 @@ impl LogReader {
             return self.out_of_order("rows without a transaction");
         }
         let is_end = event.is_statement_end();
+        self.is_statement_ended = is_end;
         if event.table_id != NO_TABLE
             && let Some(table) = self.maps.table(event.table_id, &self.here())?
         {

@@ -3,7 +3,9 @@
 
 use crate::mysql::catalog::is_system;
 use crate::mysql::ddl::{DdlError, Statement};
-use crate::mysql::schema_history::{Change, HistoryError, SchemaHistory, Session, Table, TableName, TableNameCase};
+use crate::mysql::schema_history::{
+    Change, HistoryError, SchemaHistory, Session, Table, TableName, TableNameCase,
+};
 use std::sync::Arc;
 
 /// Decides by database and table whether a table is captured.

@@ -30,10 +30,16 @@ pub(crate) struct OpenTable {
 #[derive(Debug)]
 enum Entry {
     /// Not captured.
-    Skipped { database: String, table: String },
+    Skipped {
+        database: String,
+        table: String,
+    },
     Open(Arc<OpenTable>),
     /// Captured, but its rows cannot be decoded.
-    Refused { map: TableMap, reason: String },
+    Refused {
+        map: TableMap,
+        reason: String,
+    },
     /// Captured, but its rows were read later than this place.
     InSnapshot,
 }
@@ -103,11 +109,7 @@ impl TableMaps {
     }
 }
 
-fn entry(
-    event: &TableMapEvent<'_>,
-    schema: &mut Schema,
-    facts: &ServerFacts,
-) -> Result<Entry, BinlogError> {
+fn entry(event: &TableMapEvent<'_>, schema: &mut Schema, facts: &ServerFacts) -> Result<Entry, BinlogError> {
     let (database, table) = (event.schema.to_owned(), event.table.to_owned());
     let known = schema.table(event.schema, event.table);
     let is_sequence = known.is_some_and(|table| table.kind == TableKind::Sequence);

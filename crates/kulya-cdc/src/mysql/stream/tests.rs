@@ -1,14 +1,13 @@
 //! The recorded logs of real servers, read from an empty schema history.
 
 use super::*;
-use crate::mysql::binlog::{
-    Checksum, Decoder, Event, LogFile, Row, RowsKind, TableMap, TransactionPayload,
-};
+use crate::mysql::binlog::{Checksum, Decoder, Event, LogFile, Row, RowsKind, TableMap, TransactionPayload};
 use crate::mysql::catalog::ServerFacts;
 use crate::mysql::catalog::tests::facts;
 use crate::mysql::offset::LogPoint;
 use crate::mysql::schema_history::{SchemaHistory, TableNameCase};
-use crate::{CdcErrorKind, CdcError};
+use crate::{CdcError, CdcErrorKind};
+use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -44,7 +43,11 @@ struct Found {
 }
 
 /// Reads files in order, with a history and settings.
-fn read(files: &[&str], facts: ServerFacts, history: SchemaHistory) -> Result<(Found, SchemaHistory), CdcError> {
+fn read(
+    files: &[&str],
+    facts: ServerFacts,
+    history: SchemaHistory,
+) -> Result<(Found, SchemaHistory), CdcError> {
     // a transaction of the logs changes it in two phases
     read_captured(files, facts, history, |table| table != "evolve")
 }
@@ -56,7 +59,8 @@ fn read_captured(
     is_captured: fn(&str) -> bool,
 ) -> Result<(Found, SchemaHistory), CdcError> {
     let captured = Arc::new(move |database: &str, table: &str| database == "zoo" && is_captured(table));
-    let mut reader = LogReader::new(LogPoint::new(files[0], 4), history, facts, captured);
+    let mut reader =
+        LogReader::new(LogPoint::new(files[0], 4), history, facts, captured).with_statements(true);
     let mut found = Found::default();
     for file in files {
         let data = bytes(file);
@@ -69,11 +73,14 @@ fn read_captured(
             if let Some(Change::Payload(payload)) = &step.change {
                 read_payload(&mut reader, &decoder, payload, &mut found)?;
             }
-            assert!(is_rotate || reader.point().position == position + bytes.len() as u64, "{file}:{position}");
+            assert!(
+                is_rotate || reader.point().position == position + bytes.len() as u64,
+                "{file}:{position}"
+            );
             note(&mut found, &reader, step);
         }
     }
-    assert!(reader.transaction().is_none());
+    assert!(!reader.is_in_transaction());
     found.last = Some(reader.point().clone());
     Ok((found, reader.history().clone()))
 }
@@ -109,18 +116,19 @@ fn note(found: &mut Found, reader: &LogReader, step: Step<'_>) {
             }
             let columns = change.table.table.columns.iter().map(|column| column.name.clone());
             found.columns.insert(name, columns.collect());
-            assert_eq!(change.table.map.types().len(), change.table.table.columns.len() + change.table.trailing);
+            assert_eq!(
+                change.table.map.types().len(),
+                change.table.table.columns.len() + change.table.trailing
+            );
             found.texts += usize::from(reader.statement().is_some());
         }
-        Some(Change::Ddl(ddl)) => {
-            if !ddl.changes.is_empty() {
-                found.statements.push(String::from_utf8_lossy(&ddl.sql).into_owned());
-            }
+        Some(Change::Ddl(ddl)) if !ddl.changes.is_empty() => {
+            found.statements.push(String::from_utf8_lossy(&ddl.sql).into_owned());
         }
         _ => {}
     }
     if step.end.is_some() {
-        assert!(reader.transaction().is_none());
+        assert!(!reader.is_in_transaction());
     }
 }
 
@@ -208,7 +216,10 @@ fn rows_without_a_certain_definition_are_refused() {
     };
     let line = error.to_string();
     assert_eq!(error.kind(), CdcErrorKind::Source);
-    assert!(line.contains("at mariadb-compressed.2.binlog:") && line.contains("not in the schema history"), "{line}");
+    assert!(
+        line.contains("at mariadb-compressed.2.binlog:") && line.contains("not in the schema history"),
+        "{line}"
+    );
     assert!(line.contains("take a new snapshot of the table"), "{line}");
 }
 
@@ -216,7 +227,8 @@ fn rows_without_a_certain_definition_are_refused() {
 fn an_alter_in_two_phases_counts_once_it_has_succeeded() {
     let (found, history) = read(&["mariadb-two-phase.binlog"], facts(MARIADB), empty()).unwrap();
     let alters = found.statements.iter().filter(|sql| sql.to_uppercase().contains("ALTER TABLE"));
-    let tables: Vec<_> = history.tables().map(|table| (table.name.to_string(), table.columns.len())).collect();
+    let tables: Vec<_> =
+        history.tables().map(|table| (table.name.to_string(), table.columns.len())).collect();
     assert_eq!(alters.count(), 1, "{:?} {tables:?}", found.statements);
 }
 
@@ -237,5 +249,37 @@ fn two_phase_xa_transactions_are_refused() {
         };
         assert_eq!(error.kind(), CdcErrorKind::Configuration, "{error}");
         assert!(error.to_string().contains("XA transaction with changes of table `zoo`.`evolve`"), "{error}");
+    }
+}
+
+/// Reads a log with changed bytes; the checksums are off, so that they reach the reader.
+fn read_damaged(data: &[u8], captured: bool) {
+    let captured = Arc::new(move |_: &str, _: &str| captured);
+    let mut reader = LogReader::new(LogPoint::new("f.1", 4), empty(), facts(MYSQL), captured);
+    let mut decoder = Decoder::new(Checksum::Off);
+    let Ok(events) = LogFile::new(data) else { return };
+    for event in events {
+        let Ok((header, event)) = event.and_then(|(_, bytes)| decoder.decode(bytes)) else { continue };
+        let Ok(step) = reader.read(&header, event) else { return };
+        if let Some(Change::Rows(change)) = &step.change {
+            let Ok(mut rows) = change.event.rows(&change.table.map) else { continue };
+            let mut row = Row::default();
+            while let Ok(true) = rows.next_row(&mut row) {}
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_damage_is_an_error_or_read(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..60),
+        captured: bool,
+    ) {
+        let mut data = bytes("mysql-v1.1.binlog");
+        for (place, byte) in changes {
+            let length = data.len();
+            data[place.index(length)] = byte;
+        }
+        read_damaged(&data, captured);
     }
 }

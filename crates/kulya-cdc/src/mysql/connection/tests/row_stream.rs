@@ -72,7 +72,10 @@ async fn rows_of_several_packets_are_read_within_the_limit() {
         match cells {
             Ok(cells) => assert!(is_read && cells[0].as_ref().is_some_and(|cell| cell.len() == length)),
             Err(error) => {
-                assert!(!is_read && matches!(error, ConnectionError::TooLong { what: "a row", .. }), "{error}");
+                assert!(
+                    !is_read && matches!(error, ConnectionError::TooLong { what: "a row", .. }),
+                    "{error}"
+                );
             }
         }
     }
