@@ -13,12 +13,14 @@
 //!   `--shared` four servers on one store, which are killed and stopped, 10 minutes by default.
 //! - `schemathesis`: tests REST v2 against its OpenAPI document; needs Python.
 //! - `record-demo`: records the demo's change log from a real PostgreSQL.
+//! - `debezium zoo`, `debezium bench`: the events and the speed of Debezium's engine; needs Java and Maven.
 //! - `tidy`: the project's rules that a program can check; `tidy circles` lists
 //!   the circles of modules, explained ones included.
 //! - `unused-dependencies`: dependencies that no source file of their crate names.
 
 mod avro;
 mod buf;
+mod debezium;
 mod debian;
 mod jars;
 mod machete;
@@ -137,6 +139,7 @@ fn run() -> Result<()> {
             return run_with(schemathesis::start(schemathesis::find_or_fetch()?), &mut cargo);
         }
         ["tidy", rest @ ..] => return tidy::run(rest),
+        ["debezium", rest @ ..] => return debezium::run(rest),
         ["unused-dependencies"] => return machete::check(&mut cargo()),
         ["soak", rest @ ..] => return soak(rest),
         [command, "--", program, rest @ ..] => {
@@ -148,7 +151,7 @@ fn run() -> Result<()> {
     }
     let fixtures = FIXTURES.map(|fixture| format!("{} -- COMMAND…", fixture.command)).join(" | ");
     bail!(
-        "usage: cargo xtask test [cargo test arguments] | {fixtures} | schemathesis | soak [--shared] [--minutes N] | record-demo | tidy [circles] | unused-dependencies"
+        "usage: cargo xtask test [cargo test arguments] | {fixtures} | schemathesis | soak [--shared] [--minutes N] | record-demo | debezium zoo|bench … | tidy [circles] | unused-dependencies"
     )
 }
 

@@ -20,8 +20,14 @@ const ED25519: &str = "usr/lib/mysql/plugin/auth_ed25519.so";
 pub(crate) struct Mariadb(PathBuf);
 
 impl Mariadb {
-    fn command(&self, program: &str) -> Command {
+    /// Returns the command of a program below `usr`.
+    pub(crate) fn command(&self, program: &str) -> Command {
         debian::command(&self.0.join("usr").join(program), &self.0)
+    }
+
+    /// Returns the folder of the client's plugins, which know MySQL's authentication.
+    pub(crate) fn client_plugins(&self) -> PathBuf {
+        self.0.join(format!("usr/lib/{}-linux-gnu/libmariadb3/plugin", std::env::consts::ARCH))
     }
 }
 

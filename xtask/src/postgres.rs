@@ -102,6 +102,7 @@ pub(crate) fn launch(programs: &Programs, wal_level: &str) -> Result<Server> {
             "max_wal_senders=40",
             "max_replication_slots=40",
             "max_connections=100",
+            "max_prepared_transactions=10",
             "fsync=off",
             "log_min_messages=log",
             "lc_messages=C",

@@ -93,11 +93,30 @@ pub(crate) struct Entry {
     pub(crate) parts: Parts,
 }
 
+/// An event that is larger than a stream takes. Its value is not in the batch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OmittedEvent<'a> {
+    /// The topic and the table.
+    pub destination: &'a Arc<Destination>,
+    /// The primary key as JSON; `None` for tables without one, and if it is not known.
+    pub key: Option<&'a [u8]>,
+    /// The event's size, or that of its row in the log, in bytes.
+    pub bytes: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Omitted {
+    destination: usize,
+    key: Option<Span>,
+    bytes: usize,
+}
+
 /// The content of a batch at a moment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mark {
     bytes: usize,
     entries: usize,
+    omitted: usize,
     events: u64,
 }
 
@@ -107,6 +126,7 @@ pub struct Batch {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
     destinations: Vec<Arc<Destination>>,
+    omitted: Vec<Omitted>,
     /// The number of records with a value.
     events: u64,
 }
@@ -126,6 +146,16 @@ impl Batch {
     /// Returns the number of records with a value.
     pub fn events(&self) -> u64 {
         self.events
+    }
+
+    /// Returns the events that were left out, because they are larger than a stream takes.
+    pub fn omitted(&self) -> impl ExactSizeIterator<Item = OmittedEvent<'_>> {
+        self.omitted.iter().map(|omitted| OmittedEvent {
+            // an event's destination is one of the list
+            destination: &self.destinations[omitted.destination],
+            key: omitted.key.map(|key| key.of(&self.bytes)),
+            bytes: omitted.bytes,
+        })
     }
 
     /// Returns the memory that the batch takes, in bytes.
@@ -164,6 +194,7 @@ impl Batch {
     }
 
     /// Adds a record by copies of its parts.
+    #[cfg(test)]
     pub(crate) fn push_copy(
         &mut self,
         destination: &Arc<Destination>,
@@ -179,6 +210,12 @@ impl Batch {
         };
         let (key, value) = (copy(key), copy(value));
         self.push(destination, Parts { key, routing_key: key, value, headers: None });
+    }
+
+    /// Leaves out an event of `bytes` bytes.
+    pub(crate) fn omit(&mut self, destination: &Arc<Destination>, key: Option<Span>, bytes: usize) {
+        let destination = self.declare(destination);
+        self.omitted.push(Omitted { destination, key, bytes });
     }
 
     /// Adds a destination, if the batch does not have it; returns its index.
@@ -198,13 +235,19 @@ impl Batch {
 
     /// Returns what the batch has now, to go back to.
     pub(crate) fn mark(&self) -> Mark {
-        Mark { bytes: self.bytes.len(), entries: self.entries.len(), events: self.events }
+        Mark {
+            bytes: self.bytes.len(),
+            entries: self.entries.len(),
+            omitted: self.omitted.len(),
+            events: self.events,
+        }
     }
 
     /// Removes what was written since the mark. Declared destinations stay.
     pub(crate) fn go_back_to(&mut self, mark: Mark) {
         self.bytes.truncate(mark.bytes);
         self.entries.truncate(mark.entries);
+        self.omitted.truncate(mark.omitted);
         self.events = mark.events;
     }
 
@@ -230,6 +273,9 @@ mod tests {
         batch.push(&a, Parts { value: None, ..parts });
         batch.push_copy(&b, None, Some(b"x"));
         batch.declare(&a);
+        batch.omit(&b, Some(id), 9);
+        let omitted = OmittedEvent { destination: &b, key: Some(b"1"), bytes: 9 };
+        assert_eq!(batch.omitted().collect::<Vec<_>>(), [omitted]);
         let records: Vec<_> = batch.records().collect();
         assert_eq!(records[0].value, Some(&b"value"[..]));
         assert_eq!((records[0].key, records[0].routing_key), (Some(&b"{\"id\":1}"[..]), Some(&b"1"[..])));

@@ -44,7 +44,7 @@ mod source;
 mod tls;
 
 pub use async_trait;
-pub use batch::{Batch, Destination, Record};
+pub use batch::{Batch, Destination, OmittedEvent, Record};
 pub use capture::{Capture, run};
 pub use debezium::{ColumnDescription, RowSchema, ValueModes};
 pub use engine::{RunContext, StopCondition};

@@ -125,6 +125,21 @@ pub enum SnapshotMode {
     WhenNeeded,
 }
 
+/// Parses the name that a settings file has.
+impl std::str::FromStr for SnapshotMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "initial" => Ok(Self::Initial),
+            "no_data" => Ok(Self::NoData),
+            "initial_only" => Ok(Self::InitialOnly),
+            "when_needed" => Ok(Self::WhenNeeded),
+            _ => Err("write initial, no_data, initial_only or when_needed".to_owned()),
+        }
+    }
+}
+
 /// The kind of database that a URL names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SourceKind {

@@ -16,10 +16,15 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) async fn run(settings: Settings, args: CdcArgs) -> Result<()> {
     let mut source = select_source(&settings.cdc, &args)?;
-    if args.postgres_password_file.is_some() {
-        source.password_file.clone_from(&args.postgres_password_file);
+    let is_postgres = source.url.starts_with("postgres");
+    let (file, variable) = match is_postgres {
+        true => (&args.postgres_password_file, "KULYA_POSTGRES_PASSWORD"),
+        false => (&args.mysql_password_file, "KULYA_MYSQL_PASSWORD"),
+    };
+    if file.is_some() {
+        source.password_file.clone_from(file);
     }
-    if let Ok(password) = std::env::var("KULYA_POSTGRES_PASSWORD") {
+    if let Ok(password) = std::env::var(variable) {
         source.password = password;
     }
     let source = read_password_file(source)?;
@@ -88,20 +93,23 @@ async fn run_into(
 /// No source at all, or several without `--name`.
 fn select_source(file: &[CaptureSettings], args: &CdcArgs) -> Result<CaptureSettings> {
     let named = args.name.as_ref().and_then(|name| file.iter().find(|entry| entry.name == *name));
-    let mut source = match (named, &args.postgres, file) {
+    let url = args.mysql.as_ref().or(args.postgres.as_ref());
+    let mut source = match (named, url, file) {
         (Some(entry), ..) => entry.clone(),
         (None, Some(_), _) => CaptureSettings::default(),
         (None, None, [only]) if args.name.is_none() => only.clone(),
         (None, None, []) => {
-            bail!("no database given: use --postgres URL, or a [[cdc]] section in kulya.toml")
+            bail!("no database given: use --postgres URL or --mysql URL, or a [[cdc]] section in kulya.toml")
         }
         (None, None, several) => {
             let names: Vec<_> = several.iter().map(|entry| entry.name.as_str()).collect();
             bail!("select a database of the settings file by --name: it has {}", names.join(", "))
         }
     };
+    if let Some(url) = url {
+        source.url.clone_from(url);
+    }
     let overrides = [
-        (&mut source.url, &args.postgres),
         (&mut source.name, &args.name),
         (&mut source.scope, &args.scope),
         (&mut source.stream, &args.stream),
@@ -116,6 +124,8 @@ fn select_source(file: &[CaptureSettings], args: &CdcArgs) -> Result<CaptureSett
     if !args.tables.is_empty() {
         source.tables.clone_from(&args.tables);
     }
+    source.server_id = args.server_id.or(source.server_id);
+    source.snapshot_mode = args.snapshot_mode.unwrap_or(source.snapshot_mode);
     source.segments = args.segments.unwrap_or(source.segments);
     Ok(source)
 }

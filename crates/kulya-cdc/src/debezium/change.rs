@@ -6,6 +6,7 @@ use super::events::{EventContext, TableEvents};
 use super::row_image::{Findings, RowImage};
 use super::transaction::TransactionOrder;
 use crate::batch::{Batch, Parts, Span};
+use kulya_store::framing::MAX_EVENT_BYTES;
 
 /// A change of one row, or of a whole table.
 pub(crate) struct Change<'a, R> {
@@ -130,8 +131,14 @@ fn write_record<'t, R: RowImage>(
             context.now,
         );
     });
-    let value = Some(Span::new(start, out.len()));
-    batch.push(&context.table.destination, parts(key, value, headers));
+    let value = Span::new(start, out.len());
+    if value.length() > MAX_EVENT_BYTES {
+        // rows stop being written beyond that size
+        out.truncate(start);
+        batch.omit(&context.table.destination, key.map(|key| key.whole), value.length());
+    } else {
+        batch.push(&context.table.destination, parts(key, Some(value), headers));
+    }
 }
 
 fn write_tombstone(batch: &mut Batch, context: &ChangeContext<'_>, key: Option<Key>, headers: Option<Span>) {

@@ -148,6 +148,24 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Message<'_>> {
     input.is_empty().then_some(message)
 }
 
+/// The beginning of a change that is larger than an event can be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CutChange<'a> {
+    pub(crate) relation: u32,
+    /// The cells of the first row that are there.
+    pub(crate) cells: Tuple<'a>,
+}
+
+/// Decodes the beginning of a change; `None` for other messages and for malformed bytes.
+pub(crate) fn decode_cut_change(bytes: &[u8]) -> Option<CutChange<'_>> {
+    let input = &mut &*bytes;
+    matches!(u8(input)?, b'I' | b'U' | b'D').then_some(())?;
+    let relation = u32(input)?;
+    u8(input)?; // which row it is
+    let cells = (0..u16(input)?).map_while(|_| cell(input)).collect();
+    Some(CutChange { relation, cells })
+}
+
 fn relation(input: &mut &[u8]) -> Option<Relation> {
     let (id, schema, table) = (u32(input)?, text(input)?.to_owned(), text(input)?.to_owned());
     let identity = match u8(input)? {
@@ -172,18 +190,19 @@ fn relation(input: &mut &[u8]) -> Option<Relation> {
 }
 
 fn tuple<'a>(input: &mut &'a [u8]) -> Option<Tuple<'a>> {
-    let cells = (0..u16(input)?).map(|_| {
-        Some(match u8(input)? {
-            b'n' => Cell::Null,
-            b'u' => Cell::Unchanged,
-            b't' => {
-                let length = u32(input)? as usize;
-                Cell::Text(take(input, length)?)
-            }
-            _ => return None,
-        })
-    });
-    cells.collect()
+    (0..u16(input)?).map(|_| cell(input)).collect()
+}
+
+fn cell<'a>(input: &mut &'a [u8]) -> Option<Cell<'a>> {
+    Some(match u8(input)? {
+        b'n' => Cell::Null,
+        b'u' => Cell::Unchanged,
+        b't' => {
+            let length = u32(input)? as usize;
+            Cell::Text(take(input, length)?)
+        }
+        _ => return None,
+    })
 }
 
 fn u8(input: &mut &[u8]) -> Option<u8> {
@@ -285,12 +304,17 @@ mod tests {
             assert_eq!(decode(bad), None, "{bad:?}");
         }
         assert_eq!(message(&[b"I", &id, b"N", row, b"!"]), None, "trailing bytes");
+        let cut = [b"U", &id[..], b"O\0\x03t\0\0\0\x011nt\0\x01\0\0abc"].concat();
+        let cells = vec![Cell::Text(b"1"), Cell::Null];
+        assert_eq!(decode_cut_change(&cut), Some(CutChange { relation: 7, cells }));
+        assert_eq!(decode_cut_change(b"M\0"), None);
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_decoded_or_rejected(tag in prop::sample::select(b"BCMRIUDTYO".to_vec()), bytes: Vec<u8>) {
-            let _ = decode(&[&[tag], &bytes[..]].concat());
+            let message = [&[tag], &bytes[..]].concat();
+            let _ = (decode(&message), decode_cut_change(&message));
         }
     }
 }

@@ -7,8 +7,9 @@
 //! a crash the next run reads the tables that have none.
 
 use super::catalog::{Catalog, TableInfo};
+use super::connection::copy::CopySession;
 use super::connection::server_error::ServerError;
-use super::connection::session::{Session, identifier, parse_lsn};
+use super::connection::session::{Session, identifier, literal, parse_lsn};
 use super::connection::wait::wait_for;
 use super::copy_line::CopyLine;
 use super::offset::{PostgresPosition, SnapshotCut};
@@ -24,8 +25,6 @@ use crate::debezium::row_image::Findings;
 use crate::output::Output;
 use crate::{CdcError, CdcErrorKind, CdcResult, Position, Progress};
 use bytes::Bytes;
-use futures::TryStreamExt;
-use std::pin::pin;
 use std::sync::Arc;
 
 /// The number of rows between two progress notifications, and between two checks for cancellation.
@@ -155,6 +154,7 @@ impl<'a> Snapshot<'a> {
             lsn: position.lsn,
             last_commit_lsn: None,
         };
+        let mut reader = self.open_reader().await?;
         let mut versions = Vec::new();
         let mut with_rows = Vec::new();
         for (index, published) in tables.iter().enumerate() {
@@ -169,12 +169,22 @@ impl<'a> Snapshot<'a> {
             let (is_first, is_last) = (with_rows.first() == Some(&index), with_rows.last() == Some(&index));
             let origin = TableOrigin { origin, is_first, is_last };
             if with_rows.contains(&index) {
-                self.read_table(published, table, &origin, output).await?;
+                self.read_table(&mut reader, published, table, &origin, output).await?;
             }
             position.table_snapshots.insert(published.info.name(), cut.clone());
             output.commit(Position::Postgres(position.clone()).into()).await?;
         }
+        reader.close().await;
         Ok(())
+    }
+
+    /// Opens a session that sees what this one's transaction sees.
+    async fn open_reader(&self) -> CdcResult<CopySession> {
+        let snapshot = self.session.value("SELECT pg_export_snapshot()").await?;
+        let mut reader = CopySession::open(self.target).await?;
+        reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        reader.execute(&format!("SET TRANSACTION SNAPSHOT {}", literal(&snapshot))).await?;
+        Ok(reader)
     }
 
     /// Declares a table in its current version.
@@ -187,18 +197,22 @@ impl<'a> Snapshot<'a> {
 
     async fn read_table(
         &mut self,
+        reader: &mut CopySession,
         published: &PublishedTable,
         mut table: Arc<Table>,
         origin: &TableOrigin<'_>,
         output: &mut Output<'_>,
     ) -> CdcResult<()> {
         let sql = format!("COPY ({}) TO STDOUT", select(published, &table));
-        let session = self.session;
-        let copy_error = |e: tokio_postgres::Error| reading_failed(published, session.query_error(e));
-        let mut lines = pin!(session.client.copy_out(&sql).await.map_err(copy_error)?);
+        reader.start(&sql).await.map_err(|e| reading_failed(published, e))?;
         let mut pending: Option<PendingRow> = None;
         let mut count = 0;
-        while let Some(line) = lines.try_next().await.map_err(copy_error)? {
+        while let Some(frame) = reader.next_line().await.map_err(|e| reading_failed(published, e))? {
+            if let Some(bytes) = frame.cut_from {
+                self.omit(output, &frame.payload, bytes, &table);
+                continue;
+            }
+            let line = frame.payload;
             let next = PendingRow { line, is_first_of_table: count == 0 };
             if let Some(row) = pending.replace(next) {
                 self.write(output, &row, &mut table, false, origin);
@@ -220,6 +234,15 @@ impl<'a> Snapshot<'a> {
         }
         (output.on_progress)(Progress::SnapshotRows(count % ROWS_PER_PROGRESS));
         Ok(())
+    }
+
+    /// Leaves out an event whose row is larger than an event can be.
+    fn omit(&mut self, output: &mut Output<'_>, beginning: &[u8], bytes: usize, table: &Table) {
+        let mut cells = self.line.parse(beginning);
+        // the last cell may have been cut
+        cells.pop();
+        let key = table.write_cut_key(&cells, output.batch.buffer());
+        output.batch.omit(&table.events.destination, key, bytes);
     }
 
     fn write(

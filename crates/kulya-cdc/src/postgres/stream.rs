@@ -203,7 +203,10 @@ impl<'a> ReplicationStream<'a> {
         output: &mut Output<'_>,
     ) -> CdcResult<()> {
         match message {
-            StreamMessage::Data { start, data } => self.on_data(&data, start, output).await,
+            StreamMessage::Data { start, data, cut_from: None } => self.on_data(&data, start, output).await,
+            StreamMessage::Data { start, data, cut_from: Some(bytes) } => {
+                self.on_cut_message(&data, bytes, start, output)
+            }
             StreamMessage::KeepAlive { end, is_reply_requested } => {
                 if self.transaction.is_none() {
                     self.position.lsn = self.position.lsn.max(end);
@@ -244,6 +247,34 @@ impl<'a> ReplicationStream<'a> {
             _ if self.transaction.as_ref().is_none_or(|transaction| transaction.is_skipped) => Ok(()),
             change => self.on_change(change, lsn, output),
         }
+    }
+
+    /// Leaves out an event whose row is larger than an event can be.
+    fn on_cut_message(
+        &mut self,
+        data: &[u8],
+        bytes: usize,
+        lsn: u64,
+        output: &mut Output<'_>,
+    ) -> CdcResult<()> {
+        if self.transaction.as_ref().is_none_or(|transaction| transaction.is_skipped) {
+            return Ok(());
+        }
+        if data.first() == Some(&b'M') {
+            output.batch.omit(&self.messages.destination, None, bytes);
+            return Ok(());
+        }
+        let Some(change) = pgoutput::decode_cut_change(data) else {
+            let place = lsn_text(lsn);
+            return Err(CdcError::source(format!(
+                "the log has a message of {bytes} bytes at {place}, which is no row"
+            )));
+        };
+        if let Some(table) = self.table(change.relation)? {
+            let key = table.write_cut_key(&change.cells, output.batch.buffer());
+            output.batch.omit(&table.events.destination, key, bytes);
+        }
+        Ok(())
     }
 
     async fn on_commit(&mut self, end_lsn: u64, output: &mut Output<'_>) -> CdcResult<()> {

@@ -11,6 +11,7 @@ use crate::debezium::events::{EventContext, TableEvents};
 use crate::debezium::json;
 use crate::debezium::row_image::{Findings, RowImage};
 use crate::{ColumnDescription, RowSchema};
+use kulya_store::framing::MAX_EVENT_BYTES;
 use serde_json::Value;
 
 /// A table in its current version.
@@ -142,6 +143,10 @@ impl Table {
             if out.len() > start {
                 out.push(b',');
             }
+            if out.len() - start > MAX_EVENT_BYTES {
+                // the event is left out: the rest would only take memory
+                break;
+            }
             out.extend_from_slice(&column.member);
             let is_null = self.write_cell(column, kind, *cell, image, out, &mut findings.replaced);
             if is_null && !column.optional && *kind != Kind::AlwaysNull && image == Image::Complete {
@@ -190,6 +195,14 @@ impl Table {
             out.extend_from_within(value);
         }
         Some((key, Span::new(start, out.len())))
+    }
+
+    /// Writes the primary key of a row of which only the first cells are there; `None` if a key column is not
+    /// among them.
+    pub(crate) fn write_cut_key(&self, cells: &[Cell<'_>], out: &mut Vec<u8>) -> Option<Span> {
+        let is_there = self.key.iter().all(|index| *index < cells.len());
+        let (key, _) = is_there.then(|| self.write_key(cells, Image::Complete, out))??;
+        Some(key)
     }
 
     /// Writes a cell; returns whether it is null. A text that is no value of its type becomes null, and one

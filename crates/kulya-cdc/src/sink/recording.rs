@@ -171,6 +171,10 @@ impl Sink for RecordingSink {
                 self.new_tables.insert(topic, Arc::clone(schema));
             }
         }
+        for omitted in batch.omitted() {
+            let (topic, bytes) = (&omitted.destination.topic, omitted.bytes);
+            tracing::error!(topic, bytes, "an event is larger than a stream takes: it is not recorded");
+        }
         for record in batch.records() {
             let line = RecordLine::new(&record).map_err(|e| io_error(&self.path, e.into()))?;
             self.write_line(&Line::Record(line))?;

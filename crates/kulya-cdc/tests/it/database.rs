@@ -91,6 +91,8 @@ pub(crate) struct StoredRecord {
 #[derive(Default)]
 pub(crate) struct MemorySink {
     pub(crate) records: Vec<StoredRecord>,
+    /// The topics and keys of events that were left out.
+    pub(crate) omitted: Vec<String>,
     staged: Vec<StoredRecord>,
     checkpoint: Option<Checkpoint>,
 }
@@ -104,6 +106,9 @@ impl Sink for MemorySink {
 
     async fn stage(&mut self, batch: Batch) -> CdcResult<()> {
         let text = |part: &[u8]| String::from_utf8(part.to_vec()).unwrap();
+        self.omitted.extend(batch.omitted().map(|omitted| {
+            format!("{} {}", omitted.destination.topic, omitted.key.map(text).unwrap_or_default())
+        }));
         self.staged.extend(batch.records().map(|record| StoredRecord {
             topic: record.destination.topic.clone(),
             key: record.key.map(text),

@@ -10,5 +10,6 @@ mod database;
 mod failing_sink;
 mod real_mariadb;
 mod real_mysql;
+mod snapshots;
 mod table_changes;
 mod zoo;

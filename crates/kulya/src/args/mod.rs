@@ -12,6 +12,7 @@ pub(crate) use serve::{AccessArgs, AccessLogFormat, ServeArgs};
 pub(crate) use stream::{EventOutput, OneStream, ReadArgs, RetentionArgs, StreamArgs, StreamCommand};
 
 use clap::{Parser, Subcommand, ValueEnum};
+use kulya_cdc::SnapshotMode;
 use registry::RegistryArgs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -90,6 +91,24 @@ pub(crate) struct CdcArgs {
     /// A file with the user's password; KULYA_POSTGRES_PASSWORD is the password itself
     #[arg(long, env = "KULYA_POSTGRES_PASSWORD_FILE", hide_env_values = true, value_name = "FILE")]
     pub(crate) postgres_password_file: Option<PathBuf>,
+    /// The database of MySQL or MariaDB, as mysql://user@host:port/database
+    #[arg(
+        long,
+        env = "KULYA_MYSQL",
+        hide_env_values = true,
+        value_name = "URL",
+        conflicts_with_all = ["postgres", "postgres_password_file", "slot", "publication"]
+    )]
+    pub(crate) mysql: Option<String>,
+    /// A file with the user's password; KULYA_MYSQL_PASSWORD is the password itself
+    #[arg(long, env = "KULYA_MYSQL_PASSWORD_FILE", hide_env_values = true, value_name = "FILE")]
+    pub(crate) mysql_password_file: Option<PathBuf>,
+    /// The number by which MySQL or MariaDB knows this reader of its log [default: from the name]
+    #[arg(long, env = "KULYA_CDC_SERVER_ID", hide_env_values = true, value_name = "N")]
+    pub(crate) server_id: Option<u32>,
+    /// Whether existing rows are read: initial, no_data, initial_only, when_needed [default: initial]
+    #[arg(long, env = "KULYA_CDC_SNAPSHOT_MODE", hide_env_values = true, value_name = "MODE")]
+    pub(crate) snapshot_mode: Option<SnapshotMode>,
     /// The name of this source: Debezium's topic.prefix, and the default scope [default: the database's name]
     #[arg(long, env = "KULYA_CDC_NAME", hide_env_values = true, value_name = "NAME")]
     pub(crate) name: Option<String>,
@@ -215,6 +234,13 @@ pub(crate) enum AccountCommand {
     },
 }
 
+/// A kind of database that can have the demo's customers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum CustomersDatabase {
+    Postgres,
+    Mysql,
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct DemoArgs {
     /// The folder of the store; a second run continues with it
@@ -223,9 +249,12 @@ pub(crate) struct DemoArgs {
     /// Capture the customers from this PostgreSQL database instead of the recorded change log
     #[arg(long, value_name = "URL")]
     pub(crate) postgres: Option<String>,
-    /// Print the SQL that creates the table of customers for --postgres, and exit
-    #[arg(long)]
-    pub(crate) customers_sql: bool,
+    /// Capture the customers from this MySQL or MariaDB database instead of the recorded change log
+    #[arg(long, value_name = "URL", conflicts_with = "postgres")]
+    pub(crate) mysql: Option<String>,
+    /// Print the SQL that creates the table of customers, and exit: for postgres, or for mysql
+    #[arg(long, value_name = "DATABASE", num_args = 0..=1, default_missing_value = "postgres")]
+    pub(crate) customers_sql: Option<CustomersDatabase>,
     /// The address of the registry [default: 127.0.0.1:9092, or a free port if that is in use]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,

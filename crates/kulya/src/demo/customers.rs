@@ -2,6 +2,7 @@
 //! live database.
 
 use super::orders::SCOPE;
+use crate::args::CustomersDatabase;
 use crate::capture::run_capture;
 use crate::output::print_line;
 use crate::progress::CaptureProgress;
@@ -13,8 +14,14 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// SQL that creates and fills the table, for `--postgres`.
-pub(super) const SCRIPT: &str = include_str!("../../demo/customers.sql");
+/// Returns the SQL that creates and fills the table.
+pub(super) fn script(database: CustomersDatabase) -> &'static str {
+    match database {
+        CustomersDatabase::Postgres => include_str!("../../demo/customers.sql"),
+        CustomersDatabase::Mysql => include_str!("../../demo/customers-mysql.sql"),
+    }
+}
+
 /// The change log of `customers.sql` and `changes.sql`, recorded from PostgreSQL by `cargo xtask
 /// record-demo`.
 const RECORDED_LOG: &str = include_str!("../../demo/customers.jsonl");
@@ -23,15 +30,17 @@ const RECORDED_LOG: &str = include_str!("../../demo/customers.jsonl");
 const REQUIRED_COLUMNS: [&str; 3] = ["id", "country", "tier"];
 
 fn settings(url: &str) -> CaptureSettings {
-    CaptureSettings {
+    let common = CaptureSettings {
         url: url.to_owned(),
         name: SCOPE.to_owned(),
-        tables: vec!["public.customers".to_owned()],
         stream: "{table}".to_owned(),
-        slot: "kulya_demo".to_owned(),
-        publication: "kulya_demo".to_owned(),
         ..CaptureSettings::default()
+    };
+    if url.starts_with("postgres") {
+        let (slot, publication) = ("kulya_demo".to_owned(), "kulya_demo".to_owned());
+        return CaptureSettings { tables: vec!["public.customers".to_owned()], slot, publication, ..common };
     }
+    CaptureSettings { tables: vec!["*.customers".to_owned()], ..common }
 }
 
 pub(super) async fn capture(services: &Services, url: Option<&str>, stop: CancellationToken) -> Result<()> {
@@ -43,7 +52,7 @@ pub(super) async fn capture(services: &Services, url: Option<&str>, stop: Cancel
         Some(url) => {
             let progress = CaptureProgress::new(SCOPE);
             run_capture(services, settings(url), StopCondition::CaughtUp, &progress, stop).await.context(
-                "cannot capture the customers; kulya demo --customers-sql | psql URL creates the table",
+                "cannot capture the customers; kulya demo --customers-sql prints the SQL that creates the table",
             )?;
             progress.finish(started);
         }
@@ -52,7 +61,7 @@ pub(super) async fn capture(services: &Services, url: Option<&str>, stop: Cancel
             let settings = settings("postgres://recorded@localhost/shop").store_settings()?;
             let mut sink = StoreSink::new(Arc::clone(&services.store), registry, settings).await?;
             let records = replay(RECORDED_LOG.as_bytes(), &mut sink).await.context(
-                "the customers in this folder are from another database: give its --postgres, or another --data",
+                "the customers in this folder are from another database: give its URL, or another --data",
             )?;
             let seconds = started.elapsed().as_secs_f64();
             match records {
@@ -68,7 +77,7 @@ pub(super) async fn capture(services: &Services, url: Option<&str>, stop: Cancel
 
 /// Checks the columns of the captured table, for a clearer error than the query's.
 async fn check_columns(services: &Services) -> Result<()> {
-    let hint = "create it with: kulya demo --customers-sql | psql URL";
+    let hint = "kulya demo --customers-sql prints the SQL that creates it";
     let group = kulya_schema::GroupId::new(SCOPE, "customers");
     let latest = services.registry.latest_schemas(&group, None).await?;
     let text = latest.first().map(|latest| String::from_utf8_lossy(&latest.schema.data).into_owned());
@@ -76,7 +85,7 @@ async fn check_columns(services: &Services) -> Result<()> {
         serde_json::from_str(&text.unwrap_or_default()).context("the table's schema")?;
     for column in REQUIRED_COLUMNS {
         if schema.pointer(&format!("/properties/{column}")).is_none() {
-            bail!("table public.customers has no column {column}, which the demo needs: {hint}");
+            bail!("table customers has no column {column}, which the demo needs: {hint}");
         }
     }
     Ok(())

@@ -30,8 +30,8 @@ FROM orders AS o JOIN customers AS c ON o.customer_id = c.id
 GROUP BY c.country ORDER BY amount DESC";
 
 pub(crate) async fn run(args: DemoArgs) -> Result<()> {
-    if args.customers_sql {
-        print_line!("{}", customers::SCRIPT.trim_end());
+    if let Some(database) = args.customers_sql {
+        print_line!("{}", customers::script(database).trim_end());
         return Ok(());
     }
     let stop = shutdown::on_signal()?;
@@ -61,7 +61,7 @@ async fn run_steps(args: &DemoArgs, stop: CancellationToken) -> Result<()> {
         query_count(&mut session, &format!("SELECT count(*) FROM {SCOPE}.orders")).await
     };
     orders::write(&services, &registry, existing, args.orders).await?;
-    customers::capture(&services, args.postgres.as_deref(), stop.clone()).await?;
+    customers::capture(&services, args.postgres.as_deref().or(args.mysql.as_deref()), stop.clone()).await?;
     let mut session = sql::open_session(&services, Some(args.data.clone())).await?;
     run_join(&mut session).await?;
     print_line!("\nDone in {:.1} s. Next steps:", started.elapsed().as_secs_f64());

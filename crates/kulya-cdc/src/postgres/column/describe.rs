@@ -37,7 +37,7 @@ impl Kind {
             Self::Boolean | Self::Bit => plain("boolean"),
             Self::Integer(16) => plain("int16"),
             Self::Integer(32) => plain("int32"),
-            Self::Integer(_) => plain("int64"),
+            Self::Integer(_) | Self::Oid => plain("int64"),
             Self::Float32 => plain("float32"),
             Self::Float64 | Self::DecimalFloat => plain("float64"),
             Self::Decimal { precision, scale } => {
@@ -65,8 +65,8 @@ impl Kind {
                 ("bytes", Some("io.debezium.data.Bits"), vec![("length", length.to_string())])
             }
             Self::Date(form) => date(*form),
-            Self::Time(form) => time(*form),
-            Self::TimeTz => named("string", "io.debezium.time.ZonedTime"),
+            Self::Time(form) | Self::ArrayTime(form) => time(*form),
+            Self::TimeTz | Self::ArrayTimeTz => named("string", "io.debezium.time.ZonedTime"),
             Self::Timestamp { form, .. } => timestamp(*form),
             Self::TimestampTz { .. } => named("string", "io.debezium.time.ZonedTimestamp"),
             Self::Interval(IntervalForm::Iso) => named("string", "io.debezium.time.Interval"),
@@ -74,6 +74,7 @@ impl Kind {
             Self::Point => named("struct", "io.debezium.data.geometry.Point"),
             Self::Array(_) => plain("array"),
             Self::WithPlaceholder(with) => with.kind.connect(),
+            Self::AlwaysNullAs(kind) => kind.connect(),
         }
     }
 }

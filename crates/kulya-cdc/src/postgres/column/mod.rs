@@ -38,6 +38,8 @@ pub(crate) enum Kind {
     Boolean,
     /// An integer of 16, 32 or 64 bits.
     Integer(u8),
+    /// An object identifier: an integer of 64 bits.
+    Oid,
     Float32,
     Float64,
     /// `numeric(p,s)`: the unscaled number's bytes.
@@ -84,7 +86,11 @@ pub(crate) enum Kind {
     Bits(u32),
     Date(DateForm),
     Time(ClockForm),
+    /// A time in an array, as Debezium has it: in whole milliseconds, and 24:00 is 00:00.
+    ArrayTime(ClockForm),
     TimeTz,
+    /// A time with time zone in an array, as Debezium has it: in whole seconds.
+    ArrayTimeTz,
     Timestamp {
         form: ClockForm,
         compat: Compatibility,
@@ -97,6 +103,8 @@ pub(crate) enum Kind {
     Array(Box<ArrayKind>),
     /// Always null, as Debezium represents `name`.
     AlwaysNull,
+    /// Always null, but described as another kind, as Debezium represents arrays of `bit`.
+    AlwaysNullAs(Box<Kind>),
     /// A kind whose placeholder for unchanged TOAST values is not the default one.
     WithPlaceholder(Box<WithPlaceholder>),
 }
@@ -146,8 +154,8 @@ pub(crate) struct ArrayKind {
     pub(crate) items: Kind,
     /// The character between items: a comma, or for `box` a semicolon.
     pub(crate) delimiter: u8,
-    /// Whether arrays in arrays are null, as with Debezium.
-    pub(crate) has_null_arrays: bool,
+    /// With Debezium, arrays in arrays are null, and an array of decimals with NaN or an infinity is null.
+    pub(crate) compat: Compatibility,
 }
 
 /// A kind, with its placeholder for unchanged TOAST values as JSON.

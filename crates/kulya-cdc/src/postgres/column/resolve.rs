@@ -32,6 +32,7 @@ impl Kind {
             Self::Boolean
                 | Self::Bit
                 | Self::Integer(_)
+                | Self::Oid
                 | Self::Float32
                 | Self::Float64
                 | Self::Money { .. }
@@ -39,12 +40,15 @@ impl Kind {
                 | Self::Uuid
                 | Self::Date(_)
                 | Self::Time(_)
+                | Self::ArrayTime(_)
                 | Self::TimeTz
+                | Self::ArrayTimeTz
                 | Self::Timestamp { .. }
                 | Self::TimestampTz { .. }
                 | Self::Interval(_)
                 | Self::Point
                 | Self::AlwaysNull
+                | Self::AlwaysNullAs(_)
         )
     }
 }
@@ -56,10 +60,18 @@ fn resolve(catalog: &CatalogType, context: &KindContext<'_>) -> Option<Kind> {
         if is_debezium && WITHOUT_ARRAYS.contains(&items.oid) {
             return None;
         }
+        let items_kind = match resolve(items, context)? {
+            bits @ (Kind::Bit | Kind::Bits(_)) if is_debezium => {
+                return Some(Kind::AlwaysNullAs(Box::new(bits)));
+            }
+            Kind::Time(form) if is_debezium => Kind::ArrayTime(form),
+            Kind::TimeTz if is_debezium => Kind::ArrayTimeTz,
+            kind => kind,
+        };
         return Some(Kind::Array(Box::new(ArrayKind {
-            items: resolve(items, context)?,
+            items: items_kind,
             delimiter: if items.oid == BOX { b';' } else { b',' },
-            has_null_arrays: is_debezium,
+            compat: modes.compat,
         })));
     }
     scalar(catalog, context).or_else(|| {
@@ -82,7 +94,8 @@ fn scalar(catalog: &CatalogType, context: &KindContext<'_>) -> Option<Kind> {
         16 => Kind::Boolean,
         21 => Kind::Integer(16),
         23 => Kind::Integer(32),
-        20 | 26 => Kind::Integer(64),
+        20 => Kind::Integer(64),
+        26 => Kind::Oid,
         700 => Kind::Float32,
         701 => Kind::Float64,
         1700 => decimal(modifier, modes),
@@ -125,8 +138,11 @@ fn scalar(catalog: &CatalogType, context: &KindContext<'_>) -> Option<Kind> {
 fn decimal(modifier: i32, modes: &ValueModes) -> Kind {
     let size = (modifier >= 4).then_some(modifier - 4);
     let precision = size.map(|size| size as u32 >> 16 & 0xffff);
-    // eleven bits with a sign
-    let scale = size.map_or(0, |size| ((size & 0x7ff) ^ 0x400) - 0x400);
+    // eleven bits with a sign, which Debezium takes for digits
+    let scale = size.map_or(0, |size| match modes.compat {
+        Compatibility::Corrected => ((size & 0x7ff) ^ 0x400) - 0x400,
+        Compatibility::Debezium => size & 0x7ff,
+    });
     match (modes.decimal, precision) {
         (DecimalMode::Precise, Some(precision)) => Kind::Decimal { precision, scale },
         (DecimalMode::Precise, None) => Kind::VariableDecimal,

@@ -76,19 +76,26 @@ fn write_array(array: &ArrayKind, placeholder: &str, compat: Compatibility, out:
             write_single(&array.items, placeholder, compat, out)
         }
         _ if is_debezium => none(out),
-        Kind::Integer(_) | Kind::Float32 | Kind::Float64 | Kind::DecimalFloat => {
+        Kind::Integer(_) | Kind::Oid | Kind::Float32 | Kind::Float64 | Kind::DecimalFloat => {
             write_numbers(placeholder, out)
         }
         Kind::Date(DateForm::ConnectDays)
         | Kind::Interval(IntervalForm::Micros | IntervalForm::FloatingMicros) => {
             write_numbers(placeholder, out)
         }
-        Kind::Time(form) | Kind::Timestamp { form, .. } if *form != ClockForm::Iso => {
+        Kind::Time(form) | Kind::ArrayTime(form) | Kind::Timestamp { form, .. }
+            if *form != ClockForm::Iso =>
+        {
             write_numbers(placeholder, out)
         }
-        Kind::Date(_) | Kind::Time(_) | Kind::Timestamp { .. } => write(out, &[placeholder]),
-        Kind::TimeTz | Kind::TimestampTz { .. } | Kind::Interval(_) => write(out, &[placeholder]),
-        Kind::Boolean | Kind::Bit | Kind::Point | Kind::Money { .. } | Kind::AlwaysNull => none(out),
+        Kind::Date(_) | Kind::Time(_) | Kind::ArrayTime(_) | Kind::Timestamp { .. } => {
+            write(out, &[placeholder])
+        }
+        Kind::TimeTz | Kind::ArrayTimeTz | Kind::TimestampTz { .. } | Kind::Interval(_) => {
+            write(out, &[placeholder])
+        }
+        Kind::Boolean | Kind::Bit | Kind::Point | Kind::Money { .. } => none(out),
+        Kind::AlwaysNull | Kind::AlwaysNullAs(_) => none(out),
         items => write_single(items, placeholder, compat, out),
     }
 }
@@ -132,7 +139,7 @@ mod tests {
     use crate::debezium::Compatibility::{Corrected, Debezium};
 
     fn array(items: Kind) -> Kind {
-        Kind::Array(Box::new(ArrayKind { items, delimiter: b',', has_null_arrays: false }))
+        Kind::Array(Box::new(ArrayKind { items, delimiter: b',', compat: Corrected }))
     }
 
     #[test]

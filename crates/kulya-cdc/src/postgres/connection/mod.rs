@@ -1,6 +1,8 @@
 //! Connections to a PostgreSQL server: the transport with or without TLS, an SQL session, and a replication
-//! connection.
+//! connection, and one that reads tables.
 
+pub(crate) mod copy;
+pub(crate) mod frames;
 pub(crate) mod replication;
 pub(crate) mod server_error;
 pub(crate) mod session;
@@ -8,3 +10,4 @@ mod startup;
 mod tls;
 mod transport;
 pub(crate) mod wait;
+mod wire;

@@ -1,6 +1,6 @@
 //! The start of a connection: parameters and authentication (PostgreSQL documentation, "Start-up").
 
-use super::replication::Frame;
+use super::frames::Frame;
 use super::server_error::{ServerError, authentication_failed};
 use crate::postgres::settings::Target;
 use crate::{CdcError, CdcResult};
@@ -12,7 +12,17 @@ use postgres_protocol::message::frontend;
 /// The authentication of one connection. A pure state machine: frames of the server in, messages to send out.
 pub(super) struct Startup<'a> {
     target: &'a Target,
+    purpose: Purpose,
     scram: Option<ScramSha256>,
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Streaming of the log.
+    Replication,
+    /// SQL.
+    Session,
 }
 
 /// What follows a frame.
@@ -25,8 +35,8 @@ pub(super) enum Step {
 }
 
 impl<'a> Startup<'a> {
-    pub(super) fn new(target: &'a Target) -> Self {
-        Self { target, scram: None }
+    pub(super) fn new(target: &'a Target, purpose: Purpose) -> Self {
+        Self { target, purpose, scram: None }
     }
 
     /// Returns the first message.
@@ -38,7 +48,7 @@ impl<'a> Startup<'a> {
         let parameters = [
             ("user", self.target.user.as_str()),
             ("database", self.target.database.as_str()),
-            ("replication", "database"),
+            ("replication", if self.purpose == Purpose::Replication { "database" } else { "false" }),
             ("client_encoding", "UTF8"),
             ("application_name", self.target.application_name.as_str()),
             ("options", options),
@@ -113,14 +123,14 @@ mod tests {
     }
 
     fn frame(tag: u8, payload: &[u8]) -> Frame {
-        Frame { tag, payload: Bytes::copy_from_slice(payload) }
+        Frame { tag, payload: Bytes::copy_from_slice(payload), cut_from: None }
     }
 
     #[test]
     fn each_method_is_answered() {
         let target = target();
         let sent = |frames: &[(u8, &[u8])]| {
-            let mut startup = Startup::new(&target);
+            let mut startup = Startup::new(&target, Purpose::Replication);
             let steps = frames.iter().map(|(tag, payload)| startup.on_frame(frame(*tag, payload)));
             steps.last().unwrap()
         };

@@ -3,6 +3,7 @@
 use super::super::column::ArrayKind;
 use super::super::literal::{ArrayParser, ArrayPart};
 use super::written::Written;
+use crate::debezium::Compatibility;
 use crate::debezium::json::write_null;
 
 /// Writes an array; `write_item` writes an item. What is written of a text that is not an array of such items
@@ -33,7 +34,7 @@ pub(super) fn write_array(
             ArrayPart::End => {
                 depth -= 1;
                 out.push(b']');
-                if array.has_null_arrays
+                if array.compat == Compatibility::Debezium
                     && depth == 1
                     && let Some(start) = inner_start.take()
                 {

@@ -1,5 +1,6 @@
 //! Writing of `numeric` and `money` in all modes.
 
+use super::super::column::{ArrayKind, Kind};
 use super::text::write_str;
 use super::written::Written;
 use crate::debezium::json::{write, write_base64, write_null, write_unscaled};
@@ -78,6 +79,16 @@ fn append_digits(number: i128, digits: &[u8]) -> i128 {
         let part = chunk.iter().fold(0u64, |part, digit| part * 10 + u64::from(digit - b'0'));
         number * i128::from(10u64.pow(chunk.len() as u32)) + i128::from(part)
     })
+}
+
+/// Returns whether Debezium has null for an array, because it is one of decimals with NaN or an infinity.
+pub(super) fn is_null_array(array: &ArrayKind, text: &[u8]) -> bool {
+    let is_decimal = matches!(
+        array.items,
+        Kind::Decimal { .. } | Kind::VariableDecimal | Kind::DecimalText { .. } | Kind::DecimalFloat
+    );
+    let has_special = || text.windows(3).any(|part| part == b"NaN" || part == b"Inf");
+    array.compat == Compatibility::Debezium && is_decimal && has_special()
 }
 
 /// Writes `numeric(p,s)` as its unscaled number's bytes.

@@ -82,6 +82,7 @@ fn constant<'a>(kind: &Kind, expression: &'a str) -> Option<Cow<'a, str>> {
     let takes_numbers = matches!(
         kind,
         Kind::Integer(_)
+            | Kind::Oid
             | Kind::Float32
             | Kind::Float64
             | Kind::Decimal { .. }

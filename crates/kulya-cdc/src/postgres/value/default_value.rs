@@ -12,7 +12,7 @@ use crate::debezium::{DecimalMode, HstoreMode};
 pub(crate) fn write_default(kind: &Kind, out: &mut Vec<u8>) -> Written {
     let text = match kind {
         Kind::Boolean | Kind::Bit => "false",
-        Kind::Integer(_) => "0",
+        Kind::Integer(_) | Kind::Oid => "0",
         Kind::Float32 | Kind::Float64 | Kind::DecimalFloat => "0.0",
         Kind::Decimal { .. } | Kind::Money { mode: DecimalMode::Precise, .. } => "\"AA==\"",
         Kind::VariableDecimal => "{\"scale\":0,\"value\":\"AA==\"}",
@@ -26,10 +26,14 @@ pub(crate) fn write_default(kind: &Kind, out: &mut Vec<u8>) -> Written {
         }
         Kind::Money { mode: DecimalMode::Double, .. } => "0.0",
         Kind::Date(DateForm::Iso) => "\"1970-01-01Z\"",
-        Kind::Time(ClockForm::Iso) | Kind::TimeTz => "\"00:00:00Z\"",
+        Kind::Time(ClockForm::Iso) | Kind::ArrayTime(ClockForm::Iso) | Kind::TimeTz | Kind::ArrayTimeTz => {
+            "\"00:00:00Z\""
+        }
         Kind::Timestamp { form: ClockForm::Iso, .. } | Kind::TimestampTz { .. } => "\"1970-01-01T00:00:00Z\"",
         Kind::Interval(IntervalForm::Iso) => "\"P0Y0M0DT0H0M0S\"",
-        Kind::Date(_) | Kind::Time(_) | Kind::Timestamp { .. } | Kind::Interval(_) => "0",
+        Kind::Date(_) | Kind::Time(_) | Kind::ArrayTime(_) | Kind::Timestamp { .. } | Kind::Interval(_) => {
+            "0"
+        }
         Kind::Hstore { mode: HstoreMode::Json, .. } => "\"{}\"",
         Kind::Hstore { mode: HstoreMode::Map, .. } => "{}",
         Kind::Array(_) => "[]",
@@ -38,7 +42,7 @@ pub(crate) fn write_default(kind: &Kind, out: &mut Vec<u8>) -> Written {
             return Written::Value;
         }
         Kind::WithPlaceholder(with) => return write_default(&with.kind, out),
-        Kind::AlwaysNull => {
+        Kind::AlwaysNull | Kind::AlwaysNullAs(_) => {
             write_null(out);
             return Written::Null;
         }

@@ -2,6 +2,7 @@
 
 use super::super::column::{ClockForm, DateForm, IntervalForm};
 use super::super::time::interval::Interval;
+use super::super::time::parse::Clock;
 use super::super::time::{epoch, format, parse};
 use super::written::Written;
 use crate::debezium::Compatibility;
@@ -19,7 +20,19 @@ pub(super) fn write_date(text: &[u8], form: DateForm, out: &mut Vec<u8>) -> Opti
 
 /// Writes a time of day without time zone.
 pub(super) fn write_time(text: &[u8], form: ClockForm, out: &mut Vec<u8>) -> Option<()> {
+    write_clock(parse::time(text)?, form, out);
+    Some(())
+}
+
+/// Writes a time of day in an array as Debezium does: in whole milliseconds, 24:00 as 00:00.
+pub(super) fn write_array_time(text: &[u8], form: ClockForm, out: &mut Vec<u8>) -> Option<()> {
     let clock = parse::time(text)?;
+    let clock = Clock { hours: clock.hours % 24, micros: clock.micros / 1000 * 1000, ..clock };
+    write_clock(clock, form, out);
+    Some(())
+}
+
+fn write_clock(clock: Clock, form: ClockForm, out: &mut Vec<u8>) {
     let micros = clock.micros_of_day();
     match form {
         ClockForm::Millis | ClockForm::ConnectMillis => write(out, &(micros / 1000)),
@@ -27,12 +40,18 @@ pub(super) fn write_time(text: &[u8], form: ClockForm, out: &mut Vec<u8>) -> Opt
         ClockForm::Nanos => write(out, &(micros * 1000)),
         ClockForm::Iso => quoted(out, |out| format::write_time(clock, out)),
     };
-    Some(())
 }
 
 /// Writes a time of day with time zone in UTC.
 pub(super) fn write_time_tz(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let clock = parse::time_tz(text)?;
+    quoted(out, |out| format::write_time(clock, out));
+    Some(())
+}
+
+/// Writes a time of day with time zone in an array as Debezium does: in whole seconds.
+pub(super) fn write_array_time_tz(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let clock = Clock { micros: 0, ..parse::time_tz(text)? };
     quoted(out, |out| format::write_time(clock, out));
     Some(())
 }

@@ -26,7 +26,7 @@ fn write(kind: &Kind, bytes: &[u8], out: &mut Vec<u8>) -> Written {
         | Kind::Xml
         | Kind::Ltree
         | Kind::TsVector => text::write_text(bytes, out),
-        Kind::Integer(_) => number::write_integer(bytes, out),
+        Kind::Integer(_) | Kind::Oid => number::write_integer(bytes, out),
         Kind::Boolean | Kind::Bit => number::write_boolean(bytes, out),
         Kind::Float32 => number::write_float32(bytes, out),
         Kind::Float64 => number::write_float64(bytes, out),
@@ -37,7 +37,9 @@ fn write(kind: &Kind, bytes: &[u8], out: &mut Vec<u8>) -> Written {
         Kind::Money { digits, mode } => decimal::write_money(bytes, *digits, *mode, out),
         Kind::Date(form) => checked(temporal::write_date(bytes, *form, out)),
         Kind::Time(form) => checked(temporal::write_time(bytes, *form, out)),
+        Kind::ArrayTime(form) => checked(temporal::write_array_time(bytes, *form, out)),
         Kind::TimeTz => checked(temporal::write_time_tz(bytes, out)),
+        Kind::ArrayTimeTz => checked(temporal::write_array_time_tz(bytes, out)),
         Kind::Timestamp { form, compat } => temporal::write_timestamp(bytes, *form, *compat, out),
         Kind::TimestampTz { digits } => checked(temporal::write_timestamp_tz(bytes, *digits, out)),
         Kind::Interval(form) => checked(temporal::write_interval(bytes, *form, out)),
@@ -53,10 +55,14 @@ fn write(kind: &Kind, bytes: &[u8], out: &mut Vec<u8>) -> Written {
         }
         Kind::Hstore { mode, compat } => hstore::write_hstore(bytes, *mode, *compat, out),
         Kind::Point => checked(geometric::write_point(bytes, out)),
+        Kind::Array(array) if decimal::is_null_array(array, bytes) => {
+            write_null(out);
+            Written::Null
+        }
         Kind::Array(array) => {
             array::write_array(bytes, array, out, |item, out| write(&array.items, item, out))
         }
-        Kind::AlwaysNull => {
+        Kind::AlwaysNull | Kind::AlwaysNullAs(_) => {
             write_null(out);
             Written::Null
         }

@@ -85,18 +85,24 @@ impl StoreSink {
 
     /// Converts a batch to appends. The events are slices of the batch's buffer.
     async fn appends(&mut self, batch: Batch) -> CdcResult<Vec<Append>> {
+        let mut dead_letters = Vec::new();
+        for omitted in batch.omitted() {
+            dead_letters.push(self.dead_letter(omitted.destination, omitted.key, omitted.bytes).await?);
+        }
         let (bytes, entries, destinations) = batch.into_parts();
         let mut streams: Vec<StreamId> = Vec::with_capacity(destinations.len());
         for destination in &destinations {
             streams.push(self.streams.stream(destination).await?);
         }
-        let mut appends = Vec::with_capacity(entries.len());
+        let mut appends = dead_letters;
+        appends.reserve(entries.len());
         for entry in entries {
             let Some(value) = entry.parts.value else { continue };
             // an entry's destination is one of the batch
             let destination = &destinations[entry.destination];
             if value.length() > MAX_EVENT_BYTES {
-                appends.push(self.dead_letter(destination, &entry, &bytes).await?);
+                let key = entry.parts.key.map(|key| key.slice(&bytes));
+                appends.push(self.dead_letter(destination, key.as_deref(), value.length()).await?);
             } else {
                 let stream = &streams[entry.destination];
                 let routing_key = routing_key(destination, &entry, &bytes);
@@ -109,12 +115,10 @@ impl StoreSink {
     async fn dead_letter(
         &mut self,
         destination: &Destination,
-        entry: &Entry,
-        bytes: &Bytes,
+        key: Option<&[u8]>,
+        size: usize,
     ) -> CdcResult<Append> {
-        let key = entry.parts.key.map(|key| key.slice(bytes));
-        let size = entry.parts.value.map_or(0, |value| value.length());
-        let record = dead_letter::record(destination, key.as_deref(), size);
+        let record = dead_letter::record(destination, key, size);
         tracing::error!(
             record,
             "an event is larger than a stream takes: a record of it is in the dead-letter stream"

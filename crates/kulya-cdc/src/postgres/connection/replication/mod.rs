@@ -5,27 +5,25 @@
 //! bounded by one frame and one read, and positions are confirmed when the server asks for them. A server
 //! that is silent is asked for a sign of life, and the connection ends when there is none.
 
-mod frame;
+mod message;
 
-pub(crate) use frame::{EPOCH_MICROS, Frame, StreamMessage};
+pub(crate) use message::{EPOCH_MICROS, StreamMessage};
 
+use super::frames::Frame;
 use super::server_error::ServerError;
-use super::session::{SESSION_OPTIONS, identifier, literal};
-use super::startup::{Startup, Step};
-use super::transport::{self, Transport};
+use super::session::{identifier, literal};
+use super::startup::Purpose;
+use super::wire::Wire;
 use crate::postgres::settings::Target;
 use crate::{CdcError, CdcErrorKind, CdcResult};
-use bytes::{Buf, BytesMut};
-use frame::{parse_stream_message, status_update, take_frame};
+use bytes::BytesMut;
 use kulya_store::clock::Clock;
+use message::{parse_stream_message, status_update};
 use postgres_protocol::message::frontend;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
-/// The size of a read in bytes.
-const READ_BYTES: usize = 128 << 10;
 /// The time without any message after which the server is asked for one.
 const ASK_AFTER: Duration = Duration::from_secs(20);
 /// The time without any message after which the connection counts as lost. A server that decodes a large
@@ -38,9 +36,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A replication connection.
 pub(crate) struct ReplicationConnection {
-    stream: Transport,
-    buffer: BytesMut,
-    server: String,
+    wire: Wire,
     slot: String,
     clock: Arc<dyn Clock>,
     /// The position that the last status update confirmed.
@@ -57,37 +53,17 @@ impl ReplicationConnection {
     /// # Errors
     /// `Unreachable`, `Busy`, `Configuration`.
     pub(crate) async fn open(target: &Target, clock: Arc<dyn Clock>) -> CdcResult<Self> {
+        let wire = Wire::open(target, Purpose::Replication).await?;
         let now = Instant::now();
-        let mut connection = Self {
-            stream: transport::open(target).await?,
-            buffer: BytesMut::new(),
-            server: target.server(),
+        Ok(Self {
+            wire,
             slot: target.settings.slot.clone(),
             clock,
             confirmed: 0,
             last_status: now,
             last_received: now,
             is_asked: false,
-        };
-        let start = connection.authenticate(target);
-        match tokio::time::timeout(target.connect_timeout, start).await {
-            Ok(result) => result?,
-            Err(_) => return Err(connection.lost("it does not respond")),
-        }
-        Ok(connection)
-    }
-
-    async fn authenticate(&mut self, target: &Target) -> CdcResult<()> {
-        let mut startup = Startup::new(target);
-        let options = format!("{} {SESSION_OPTIONS} -c lc_monetary=C", target.options);
-        let first = startup.first_message(&options)?;
-        self.send(&first).await?;
-        loop {
-            match startup.on_frame(self.next_frame().await?)? {
-                Step::Send(message) => self.send(&message).await?,
-                Step::Ready => return Ok(()),
-            }
-        }
+        })
     }
 
     /// Starts streaming from a position of a slot.
@@ -107,12 +83,12 @@ impl ReplicationConnection {
         let mut query = BytesMut::new();
         frontend::query(&sql, &mut query)
             .map_err(|e| CdcError::configuration("invalid slot name").because(e))?;
-        self.send(&query).await?;
+        self.wire.send(&query).await?;
         loop {
-            let frame = self.next_frame().await?;
+            let frame = self.wire.next_frame().await?;
             match frame.tag {
                 b'W' => return Ok(()),
-                b'E' => return Err(self.server_error(&frame.payload)),
+                b'E' => return Err(self.server_error(&frame)),
                 _ => {}
             }
         }
@@ -123,16 +99,16 @@ impl ReplicationConnection {
     /// # Errors
     /// What the server reports; `Source` for malformed messages.
     pub(crate) fn next_received(&mut self) -> CdcResult<Option<StreamMessage>> {
-        while let Some(frame) = self.take_frame()? {
+        while let Some(frame) = self.wire.take_frame()? {
             match frame.tag {
                 b'd' => {
-                    let message = parse_stream_message(frame.payload);
+                    let message = parse_stream_message(frame);
                     return message
                         .map(Some)
                         .ok_or_else(|| CdcError::source("malformed replication message"));
                 }
-                b'E' => return Err(self.server_error(&frame.payload)),
-                b'c' | b'C' | b'Z' => return Err(self.lost("it ended the replication stream")),
+                b'E' => return Err(self.server_error(&frame)),
+                b'c' | b'C' | b'Z' => return Err(self.wire.lost("it ended the replication stream")),
                 // notices and parameters
                 _ => {}
             }
@@ -151,19 +127,16 @@ impl ReplicationConnection {
         }
         loop {
             let silence = if self.is_asked { LOST_AFTER } else { ASK_AFTER };
-            self.buffer.reserve(READ_BYTES);
-            let read = self.stream.read_buf(&mut self.buffer);
-            match tokio::time::timeout_at(self.last_received + silence, read).await {
-                Ok(Ok(0)) => return Err(self.lost("it closed the connection")),
-                Ok(Ok(bytes)) => {
+            match tokio::time::timeout_at(self.last_received + silence, self.wire.receive()).await {
+                Ok(received) => {
+                    let bytes = received?;
                     self.last_received = Instant::now();
                     self.is_asked = false;
                     return Ok(bytes);
                 }
-                Ok(Err(e)) => return Err(self.lost("see the cause").because(e)),
                 Err(_) if self.is_asked => {
                     let seconds = LOST_AFTER.as_secs();
-                    return Err(self.lost(&format!("it has been silent for {seconds} s")));
+                    return Err(self.wire.lost(&format!("it has been silent for {seconds} s")));
                 }
                 Err(_) => {
                     self.is_asked = true;
@@ -197,7 +170,7 @@ impl ReplicationConnection {
         frontend::terminate(&mut message);
         let close = async {
             self.send_status(false).await?;
-            self.send(&message).await
+            self.wire.send(&message).await
         };
         let _ = tokio::time::timeout(CLOSE_TIMEOUT, close).await;
     }
@@ -206,49 +179,16 @@ impl ReplicationConnection {
         self.last_status = Instant::now();
         let micros = self.clock.since_epoch().as_micros() as i64;
         let message = status_update(self.confirmed, micros, is_reply_requested);
-        self.send(&message).await
+        self.wire.send(&message).await
     }
 
-    async fn send(&mut self, mut message: &[u8]) -> CdcResult<()> {
-        let sent = async {
-            while message.has_remaining() {
-                self.stream.write_buf(&mut message).await?;
-            }
-            self.stream.flush().await
-        };
-        let sent: Result<(), std::io::Error> = sent.await;
-        sent.map_err(|e| self.lost("see the cause").because(e))
-    }
-
-    async fn next_frame(&mut self) -> CdcResult<Frame> {
-        loop {
-            if let Some(frame) = self.take_frame()? {
-                return Ok(frame);
-            }
-            self.receive().await?;
+    fn server_error(&self, frame: &Frame) -> CdcError {
+        let error = ServerError::parse(&frame.payload);
+        if error.kind() != CdcErrorKind::Busy {
+            return self.wire.server_error(&frame.payload);
         }
-    }
-
-    fn take_frame(&mut self) -> CdcResult<Option<Frame>> {
-        take_frame(&mut self.buffer)
-            .map_err(|length| CdcError::source(format!("the server sent a message of {} bytes", length.0)))
-    }
-
-    fn server_error(&self, payload: &[u8]) -> CdcError {
-        let error = ServerError::parse(payload);
-        let kind = error.kind();
-        let what = match kind {
-            CdcErrorKind::Busy => format!(
-                "replication slot {} is in use: stop the other process, or set another slot",
-                self.slot
-            ),
-            _ => format!("PostgreSQL at {} failed: {}", self.server, error.message),
-        };
-        CdcError::new(kind, what).because(error)
-    }
-
-    fn lost(&self, why: &str) -> CdcError {
-        let what = format!("the connection to PostgreSQL at {} is lost: {why}", self.server);
-        CdcError::new(CdcErrorKind::Unreachable, what)
+        let what =
+            format!("replication slot {} is in use: stop the other process, or set another slot", self.slot);
+        CdcError::new(CdcErrorKind::Busy, what).because(error)
     }
 }

@@ -24,7 +24,7 @@ fn timestamp(form: ClockForm) -> Kind {
 }
 
 fn array(items: Kind) -> Kind {
-    Kind::Array(Box::new(ArrayKind { items, delimiter: b',', has_null_arrays: false }))
+    Kind::Array(Box::new(ArrayKind { items, delimiter: b',', compat: Compatibility::Corrected }))
 }
 
 #[test]

@@ -41,10 +41,10 @@ const CASES: &[(&str, &str, &str, &str, &str)] = &[
     ("numeric:50,10", "", "1000000000000000000000000000000.0000000000", "\"HWMp8cNcpL+rufVhAAAAAAA=\"", "?"),
     ("numeric:5,2", "", "NaN", "null", "="),
     ("numeric:5,2", "", "1.234", "-", "="),
-    ("numeric:5,-2", "", "12300", "\"ew==\"", "="),
-    ("numeric:5,-2", "", "-100", "\"/w==\"", "="),
+    ("numeric:5,-2", "", "12300", "\"ew==\"", "?"),
+    ("numeric:5,-2", "", "-100", "\"/w==\"", "?"),
     ("numeric:5,-2", "", "0", "\"AA==\"", "="),
-    ("numeric:5,-2", "", "12", "-", "="),
+    ("numeric:5,-2", "", "12", "-", "?"),
     ("numeric:3,5", "", "0.00123", "\"ew==\"", "="),
     ("numeric", "", "1.10", "{\"scale\":1,\"value\":\"Cw==\"}", "="),
     (
@@ -67,7 +67,7 @@ const CASES: &[(&str, &str, &str, &str, &str)] = &[
     ("numeric", "decimal=double", "12345678901234567890.123456789", "1.2345678901234567e+19", "="),
     ("numeric", "decimal=double", "NaN", "\"NaN\"", "="),
     ("numeric", "decimal=double", "1e5", "-", "="),
-    ("numeric[]:6,2", "", "{1.50,-2.25,NaN}", "[\"AJY=\",\"/x8=\",null]", "="),
+    ("numeric[]:6,2", "", "{1.50,-2.25,NaN}", "[\"AJY=\",\"/x8=\",null]", "null"),
     ("numeric[]:6,2", "decimal=string", "{1.50,NULL}", "[\"1.50\",null]", "="),
     ("numeric[]:6,2", "decimal=double", "{1.50,-2.25}", "[1.5,-2.25]", "="),
     ("money", "", "$1,234.56", "\"AeJA\"", "="),
@@ -171,6 +171,14 @@ const CASES: &[(&str, &str, &str, &str, &str)] = &[
         "?",
     ),
     // arrays
+    ("time[]", "", "{00:00:00.000999,24:00:00}", "[999,86400000000]", "[0,0]"),
+    (
+        "timetz[]",
+        "",
+        "{12:34:56.789012+02,23:59:59.999999-12}",
+        "[\"10:34:56.789012Z\",\"11:59:59.999999Z\"]",
+        "[\"10:34:56Z\",\"11:59:59Z\"]",
+    ),
     ("int4[]", "", "{1,NULL,3}", "[1,null,3]", "="),
     ("int4[]", "", "{}", "[]", "="),
     ("int4[]", "", "{{1,2},{3,4}}", "[[1,2],[3,4]]", "[null,null]"),
@@ -200,6 +208,14 @@ fn values_match_debeziums_in_every_mode() {
             }
         }
     }
+}
+
+#[test]
+fn debezium_takes_a_negative_scale_for_a_large_one() {
+    let kind = kind("numeric:5,-2", "", Compatibility::Debezium).unwrap();
+    assert_eq!(kind.describe("", true).parameters[0], ("scale".into(), "2046".to_owned()));
+    let json = written(&kind, "12300").unwrap();
+    assert!(json.starts_with("\"BMLOWGDcR8HNxiEpsSUGEhmQXT50") && json.len() == 1138, "{}", json.len());
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn array_text(items: &[Option<String>]) -> String {
 }
 
 fn array(items: Kind) -> Kind {
-    Kind::Array(Box::new(ArrayKind { items, delimiter: b',', has_null_arrays: false }))
+    Kind::Array(Box::new(ArrayKind { items, delimiter: b',', compat: Compatibility::Corrected }))
 }
 
 fn written(kind: &Kind, text: &str) -> Option<Value> {

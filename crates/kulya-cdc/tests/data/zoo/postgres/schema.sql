@@ -1,0 +1,43 @@
+-- Schema for the Postgres table zoo. Written for this project.
+CREATE EXTENSION IF NOT EXISTS hstore;
+CREATE EXTENSION IF NOT EXISTS ltree;
+CREATE EXTENSION IF NOT EXISTS citext;
+CREATE SCHEMA zoo;
+CREATE TYPE zoo.mood AS ENUM ('sad','ok','happy');
+CREATE TYPE zoo.pair AS (a int, b text);
+CREATE DOMAIN zoo.posint AS int CHECK (VALUE > 0);
+CREATE DOMAIN zoo.money2 AS numeric(10,2);
+CREATE TABLE zoo.numbers (id int PRIMARY KEY, i2 smallint, i4 integer, i8 bigint, n numeric, n52 numeric(5,2), n380 numeric(38,0), f4 real, f8 double precision, m money, b boolean, o oid, s2 smallserial, s4 serial, s8 bigserial, dom zoo.posint, dm zoo.money2);
+CREATE TABLE zoo.texts (id int PRIMARY KEY, c char(5), vc varchar(20), t text, cit citext, e zoo.mood, u uuid, j json, jb jsonb, x xml, lt ltree, hs hstore, nm name);
+CREATE TABLE zoo.times (id int PRIMARY KEY, d date, t time, t3 time(3), ttz timetz, ts timestamp, ts0 timestamp(0), ts3 timestamp(3), tstz timestamptz, tstz3 timestamptz(3), iv interval);
+CREATE TABLE zoo.bins (id int PRIMARY KEY, b bytea, b1 bit(1), b5 bit(5), vb varbit(12), b64 bit(64), i inet, ci cidr, m macaddr, m8 macaddr8);
+CREATE TABLE zoo.arrays (id int PRIMARY KEY, ia int[], ta text[], na numeric(6,2)[], ba boolean[], da date[], tza timestamptz[], ua uuid[], ea zoo.mood[], ja jsonb[], i2d int[][], bya bytea[]);
+CREATE TABLE zoo.geo (id int PRIMARY KEY, p point, l line, bx box, pl polygon, cr circle, i4r int4range, nr numrange, tsr tsrange, tstzr tstzrange, dr daterange, imr int4multirange, tsv tsvector, comp zoo.pair);
+CREATE TABLE zoo.gen (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, a int NOT NULL DEFAULT 7, b text DEFAULT 'x''y', g int GENERATED ALWAYS AS (a * 2) STORED, ts timestamptz DEFAULT now());
+CREATE TABLE zoo.composite_pk (region text, num int, note text, PRIMARY KEY (num, region));
+CREATE TABLE zoo.no_pk (a int, b text);
+ALTER TABLE zoo.no_pk REPLICA IDENTITY FULL;
+CREATE TABLE zoo.no_pk_nothing (a int, b text);
+ALTER TABLE zoo.no_pk_nothing REPLICA IDENTITY NOTHING;
+CREATE TABLE zoo.ri_index (id int PRIMARY KEY, code text NOT NULL, v int);
+CREATE UNIQUE INDEX ri_index_code ON zoo.ri_index(code);
+ALTER TABLE zoo.ri_index REPLICA IDENTITY USING INDEX ri_index_code;
+CREATE TABLE zoo.ri_full (id int PRIMARY KEY, v text, big text);
+ALTER TABLE zoo.ri_full REPLICA IDENTITY FULL;
+CREATE TABLE zoo.toast_default (id int PRIMARY KEY, small int, big text, bigb bytea, bigj jsonb, biga int[], bigta text[]);
+ALTER TABLE zoo.toast_default ALTER big SET STORAGE EXTERNAL, ALTER bigb SET STORAGE EXTERNAL, ALTER bigj SET STORAGE EXTERNAL, ALTER biga SET STORAGE EXTERNAL, ALTER bigta SET STORAGE EXTERNAL;
+CREATE TABLE zoo.orders (id int PRIMARY KEY, customer int, total numeric(12,2));
+CREATE TABLE zoo.order_lines (order_id int, line int, sku text, qty int, PRIMARY KEY(order_id, line));
+CREATE TABLE zoo.evolve (id int PRIMARY KEY, a int);
+CREATE TABLE zoo.part (id int, ts date, v text, PRIMARY KEY (id, ts)) PARTITION BY RANGE (ts);
+CREATE TABLE zoo.part_2024 PARTITION OF zoo.part FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+CREATE TABLE zoo."Mixed Case" ("Id" int PRIMARY KEY, "a.b" text, "sp ace" int, "1num" int);
+CREATE TABLE zoo.marker (id int PRIMARY KEY); -- parts of the changes end with a row of it
+-- rows present before the connector starts (snapshot, op=r)
+INSERT INTO zoo.orders VALUES (1, 10, 99.95), (2, 11, 0.10);
+INSERT INTO zoo.gen (a) VALUES (1), (2);
+INSERT INTO zoo.composite_pk VALUES ('eu', 1, 'one');
+INSERT INTO zoo.no_pk VALUES (1,'snap');
+INSERT INTO zoo.times VALUES (1,'2024-02-29','12:34:56.789012','12:34:56.789','12:34:56.789012+02','2024-02-29 12:34:56.789012','2024-02-29 12:34:56','2024-02-29 12:34:56.789','2024-02-29 12:34:56.789012+02','2024-02-29 12:34:56.789+02','1 year 2 mons 3 days 04:05:06.789');
+INSERT INTO zoo.numbers VALUES (1,-32768,-2147483648,-9223372036854775808,12345678901234567890.123456789,-999.99,99999999999999999999999999999999999999,1.5,2.5,'$1,234.56',true,4294967295,1,1,1,5,12.34);
+INSERT INTO zoo.toast_default SELECT 1, 1, (SELECT string_agg(md5(i::text), '') FROM generate_series(1,200) i), decode((SELECT string_agg(md5(i::text), '') FROM generate_series(1,200) i),'hex'), jsonb_build_object('k',(SELECT string_agg(md5(i::text), '') FROM generate_series(1,200) i)), (SELECT array_agg(i) FROM generate_series(1,2000) i), (SELECT array_agg(md5(i::text)) FROM generate_series(1,200) i);

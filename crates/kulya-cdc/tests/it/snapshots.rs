@@ -1,0 +1,168 @@
+//! Snapshots: modes, and interrupted ones.
+
+use crate::database::{Database, MemorySink, StoredRecord, catch_up};
+use async_trait::async_trait;
+use kulya_cdc::{Batch, Capture, CdcError, CdcErrorKind, CdcResult, Checkpoint, Sink, SnapshotMode};
+use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The table, operation and row of each record with a value.
+fn rows(records: &[StoredRecord]) -> Vec<String> {
+    let with_value = records.iter().filter_map(|record| Some((record, record.value.as_ref()?)));
+    let rows = with_value.map(|(record, value)| {
+        let value: Value = serde_json::from_str(value).unwrap();
+        let table = record.topic.rsplit('.').next().unwrap();
+        format!(
+            "{table} {} {} {}",
+            value["op"].as_str().unwrap(),
+            value["after"]["id"],
+            value["source"]["snapshot"]
+        )
+    });
+    rows.collect()
+}
+
+/// A sink whose commits fail after a number of them, until it is mended.
+struct FailingSink {
+    memory: MemorySink,
+    commits_left: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl Sink for FailingSink {
+    async fn position(&mut self) -> CdcResult<Option<Checkpoint>> {
+        self.memory.position().await
+    }
+
+    async fn stage(&mut self, batch: Batch) -> CdcResult<()> {
+        self.memory.stage(batch).await
+    }
+
+    async fn commit(&mut self, batch: Batch, checkpoint: &Checkpoint) -> CdcResult<()> {
+        if self.commits_left.fetch_sub(1, Ordering::Relaxed) == 0 {
+            return Err(CdcError::new(CdcErrorKind::Store, "the disk is full"));
+        }
+        self.memory.commit(batch, checkpoint).await
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run cargo xtask test"]
+async fn interrupted_snapshot_goes_on_with_the_tables_that_it_has_not_read() {
+    let database = Database::create("snapshot_interrupted").await;
+    for table in ["a", "b", "c"] {
+        let sql = format!("CREATE TABLE {table} (id int PRIMARY KEY); INSERT INTO {table} VALUES (1), (2)");
+        database.client.batch_execute(&sql).await.unwrap();
+    }
+    let settings = database.settings();
+    // the tables a and b are stored
+    let commits_left = Arc::new(AtomicUsize::new(2));
+    let mut sink = FailingSink { memory: MemorySink::default(), commits_left: Arc::clone(&commits_left) };
+    let error = catch_up(&settings, &mut sink).await.unwrap_err();
+    assert!(error.to_string().contains("full"), "{error}");
+    let changes =
+        "UPDATE a SET id = 3 WHERE id = 1; INSERT INTO b VALUES (3); UPDATE c SET id = 3 WHERE id = 1";
+    database.client.batch_execute(changes).await.unwrap();
+    commits_left.store(1000, Ordering::Relaxed);
+    catch_up(&settings, &mut sink).await.unwrap();
+    assert_eq!(
+        rows(&sink.memory.records),
+        [
+            "a r 1 \"first\"",
+            "a r 2 \"last_in_data_collection\"",
+            "b r 1 \"first_in_data_collection\"",
+            "b r 2 \"last_in_data_collection\"",
+            // the second run reads c alone, with the change
+            "c r 2 \"first\"",
+            "c r 3 \"last\"",
+            "a d null \"false\"",
+            "a c 3 \"false\"",
+            "b c 3 \"false\"",
+        ]
+    );
+    database.drop_everything().await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run cargo xtask test"]
+async fn modes_decide_whether_rows_are_read() {
+    let database = Database::create("snapshot_modes").await;
+    database
+        .client
+        .batch_execute("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)")
+        .await
+        .unwrap();
+    let mut settings = database.settings();
+
+    settings.snapshot_mode = SnapshotMode::InitialOnly;
+    let mut sink = MemorySink::default();
+    // ends by itself
+    Capture::from(settings.clone()).run(&mut sink).await.unwrap();
+    database.client.batch_execute("INSERT INTO t VALUES (2)").await.unwrap();
+    Capture::from(settings.clone()).run(&mut sink).await.unwrap();
+    assert_eq!(rows(&sink.records), ["t r 1 \"last\""]);
+
+    // the stored position goes on in another mode
+    settings.snapshot_mode = SnapshotMode::WhenNeeded;
+    catch_up(&settings, &mut sink).await.unwrap();
+    assert_eq!(rows(&sink.records), ["t r 1 \"last\"", "t c 2 \"false\""]);
+    let drop_slot = "SELECT pg_drop_replication_slot('kulya_snapshot_modes')";
+    database.client.batch_execute(drop_slot).await.unwrap();
+    database.client.batch_execute("INSERT INTO t VALUES (3)").await.unwrap();
+    sink.records.clear();
+    catch_up(&settings, &mut sink).await.unwrap();
+    assert_eq!(rows(&sink.records), ["t r 1 \"first\"", "t r 2 \"true\"", "t r 3 \"last\""]);
+    database.client.batch_execute(drop_slot).await.unwrap();
+    settings.snapshot_mode = SnapshotMode::Initial;
+    let error = catch_up(&settings, &mut sink).await.unwrap_err();
+    assert_eq!(error.kind(), CdcErrorKind::Position, "{error}");
+
+    settings.snapshot_mode = SnapshotMode::NoData;
+    let mut sink = MemorySink::default();
+    catch_up(&settings, &mut sink).await.unwrap();
+    database.client.batch_execute("INSERT INTO t VALUES (4)").await.unwrap();
+    catch_up(&settings, &mut sink).await.unwrap();
+    assert_eq!(rows(&sink.records), ["t c 4 \"false\""]);
+    database.drop_everything().await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run cargo xtask test"]
+async fn rows_larger_than_an_event_are_left_out_with_their_key() {
+    let database = Database::create("snapshot_large").await;
+    let large = "repeat('x', 20000000)";
+    let sql = format!(
+        "CREATE TABLE t (id int PRIMARY KEY, b text, n int); ALTER TABLE t ALTER b SET STORAGE EXTERNAL; \
+         INSERT INTO t VALUES (1, 'a'), (2, {large}), (3, repeat('y', 9000000)), (4, 'd')"
+    );
+    database.client.batch_execute(&sql).await.unwrap();
+    let settings = database.settings();
+    let mut sink = MemorySink::default();
+    catch_up(&settings, &mut sink).await.unwrap();
+    assert_eq!(rows(&sink.records), ["t r 1 \"first\"", "t r 4 \"last\""]);
+    assert_eq!(sink.omitted, ["snapshot_large.public.t {\"id\":2}", "snapshot_large.public.t {\"id\":3}"]);
+    sink.records.clear();
+    sink.omitted.clear();
+    let changes = format!(
+        "INSERT INTO t VALUES (5, {large}); INSERT INTO t VALUES (6, 'f'); UPDATE t SET b = {large} WHERE id = 1; \
+         UPDATE t SET n = 1 WHERE id = 2; DELETE FROM t WHERE id = 2; DELETE FROM t WHERE id = 5; \
+         SELECT pg_logical_emit_message(true, 'm', {large})"
+    );
+    database.client.batch_execute(&changes).await.unwrap();
+    catch_up(&settings, &mut sink).await.unwrap();
+    // unchanged TOAST values are not in the log
+    assert_eq!(
+        rows(&sink.records),
+        ["t c 6 \"false\"", "t u 2 \"false\"", "t d null \"false\"", "t d null \"false\""]
+    );
+    assert_eq!(
+        sink.omitted,
+        [
+            "snapshot_large.public.t {\"id\":5}",
+            "snapshot_large.public.t {\"id\":1}",
+            "snapshot_large.message "
+        ]
+    );
+    database.drop_everything().await;
+}

@@ -1,0 +1,132 @@
+//! The database of a zoo, on a temporary server, and the scripts that run in it.
+
+use super::engine::{Kind, Settings};
+use crate::server::{Server, TestServers};
+use crate::{mysql, postgres};
+use anyhow::{Context, Result, ensure};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+/// Account of the engine. MySQL's default authentication needs TLS or a key, which this one does without.
+const ACCOUNT: &str = "debezium";
+
+/// A running server, and its client program.
+pub(super) enum Database {
+    Postgres { server: Server, programs: postgres::Programs },
+    Binlog { servers: TestServers, client: mysql::Mariadb },
+}
+
+impl Database {
+    /// Finds or fetches the programs, and starts a server.
+    pub(super) fn start(kind: Kind) -> Result<Self> {
+        let client = || mysql::find_or_fetch_mariadb();
+        let (database, plugin) = match kind {
+            Kind::Postgres => {
+                let programs = postgres::find_or_install()?;
+                return Ok(Self::Postgres { server: postgres::launch(&programs, "logical")?, programs });
+            }
+            Kind::Mariadb => {
+                let client = client()?;
+                (Self::Binlog { servers: mysql::start_mariadb(&client)?, client }, "")
+            }
+            Kind::Mysql => {
+                let servers = mysql::start_mysql(&mysql::find_or_fetch_mysql()?)?;
+                (Self::Binlog { servers, client: client()? }, "WITH mysql_native_password ")
+            }
+        };
+        let secret = if plugin.is_empty() { "IDENTIFIED BY" } else { "BY" };
+        database.run_in(
+            None,
+            &format!(
+                "CREATE USER {ACCOUNT}@'%' {}{secret} '{ACCOUNT}'; GRANT ALL PRIVILEGES ON *.* TO {ACCOUNT}@'%';",
+                if plugin.is_empty() { String::new() } else { format!("IDENTIFIED {plugin}") },
+            ),
+        )?;
+        Ok(database)
+    }
+
+    /// Creates the database `zoo` anew.
+    pub(super) fn recreate(&self) -> Result<()> {
+        match self {
+            Self::Postgres { .. } => self.run_in(
+                None,
+                "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active_pid IS NOT NULL;\n\
+                 SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots;\n\
+                 DROP DATABASE IF EXISTS zoo WITH (FORCE);\nCREATE DATABASE zoo;\n",
+            ),
+            Self::Binlog { .. } => self.run_in(
+                None,
+                "DROP DATABASE IF EXISTS zoo;\nCREATE DATABASE zoo CHARACTER SET utf8mb4;\n",
+            ),
+        }
+    }
+
+    /// Runs a script in the database `zoo`, in a session of its own.
+    pub(super) fn run(&self, script: &str) -> Result<()> {
+        self.run_in(Some("zoo"), script)
+    }
+
+    /// Sets where the engine finds the database `zoo`, and what it captures.
+    pub(super) fn configure(&self, settings: &mut Settings) {
+        let (port, account) = match self {
+            Self::Postgres { server, .. } => (server.port(), "kulya"),
+            Self::Binlog { servers, .. } => (servers.servers[0].port(), ACCOUNT),
+        };
+        settings.set("database.hostname", "127.0.0.1");
+        settings.set("database.port", &port.to_string());
+        settings.set("database.user", account);
+        settings.set("database.password", account);
+        match self {
+            Self::Postgres { .. } => {
+                settings.set("database.dbname", "zoo");
+                settings.set("slot.name", "zoo");
+                settings.set("publication.name", "zoo");
+                settings.set("publication.autocreate.mode", "all_tables");
+                settings.set("schema.include.list", "zoo");
+            }
+            Self::Binlog { .. } => settings.set("database.include.list", "zoo"),
+        }
+    }
+
+    fn run_in(&self, database: Option<&str>, script: &str) -> Result<()> {
+        let mut client = match self {
+            Self::Postgres { server, programs } => {
+                let url = postgres::url(server);
+                let url = database
+                    .map_or(url.clone(), |database| url.replace("/postgres", &format!("/{database}")));
+                // the scheme is changed by that, too
+                let mut psql = programs.psql(&url.replace("zoo://", "postgres://"));
+                psql.args(["-f", "-"]).envs([("PGTZ", "UTC"), ("PGCLIENTENCODING", "UTF8")]);
+                psql
+            }
+            Self::Binlog { servers, client } => {
+                let mut mariadb = client.command("bin/mariadb");
+                let socket = servers.servers[0].folder().join("socket");
+                mariadb.args([
+                    "--no-defaults",
+                    "--comments",
+                    "--user=root",
+                    "--default-character-set=utf8mb4",
+                ]);
+                mariadb.arg(format!("--socket={}", socket.display()));
+                mariadb.arg(format!("--plugin-dir={}", client.client_plugins().display())).args(database);
+                mariadb
+            }
+        };
+        run(&mut client, script)
+    }
+}
+
+/// Runs a client program with a script as its input.
+fn run(client: &mut Command, script: &str) -> Result<()> {
+    let program = client.get_program().to_string_lossy().into_owned();
+    client.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut process = client.spawn().with_context(|| format!("cannot run {program}"))?;
+    let mut input = process.stdin.take().context("a client has no input")?;
+    // it reads nothing more after an error, which its exit status tells
+    let _ = input.write_all(script.as_bytes());
+    drop(input);
+    let output = process.wait_with_output()?;
+    ensure!(output.status.success(), "{program} failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    Ok(())
+}

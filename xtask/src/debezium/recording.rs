@@ -1,0 +1,95 @@
+//! The events of one run as lines, and the lines of another run that differ.
+
+use super::event::Event;
+use super::json::Json;
+use super::schemas::Tables;
+use anyhow::{Context, Result, ensure};
+
+/// Headers that every change event of a connector has, with the same values.
+const CONTEXT: &str = "__debezium.context.";
+
+/// Members of an event's line.
+type Line = Vec<(String, Json)>;
+
+#[derive(Default)]
+pub(super) struct Recording {
+    lines: Vec<Line>,
+    has_schemas: bool,
+}
+
+impl Recording {
+    /// Adds an event; its schemas, its source and its descriptions of tables are replaced by their lines.
+    pub(super) fn add(&mut self, mut event: Event, tables: &mut Tables) -> Result<()> {
+        if let Some(source) = event.value.get_mut("source") {
+            *source = Json::number(tables.sources.add(source.to_string()));
+        }
+        if let Some(Json::Array(changes)) = event.value.get_mut("tableChanges") {
+            for change in changes {
+                *change = Json::number(tables.changes.add(change.to_string()));
+            }
+        }
+        let mut line: Line = vec![
+            ("topic".into(), Json::plain_text(&event.topic.replace('\\', "\\\\").replace('"', "\\\""))),
+            ("key".into(), event.key),
+            ("value".into(), event.value),
+        ];
+        self.has_schemas |= event.value_schema.is_some();
+        for (name, schema) in [("key_schema", event.key_schema), ("value_schema", event.value_schema)] {
+            if let Some(schema) = schema {
+                line.push((name.into(), Json::number(tables.add_schema(schema)?)));
+            }
+        }
+        let Json::Object(headers) = event.headers else { anyhow::bail!("headers are no object") };
+        let (context, mut headers): (Vec<_>, Vec<_>) =
+            headers.into_iter().partition(|(name, _)| name.starts_with(CONTEXT));
+        let count = context.len();
+        ensure!(count == 0 || count == 4, "{count} headers of the context");
+        if count == 0 {
+            line.push(("context".into(), Json::Scalar("false".into())));
+        }
+        for (_, header) in &mut headers {
+            if let Some(schema) = header.take("schema") {
+                let data = header.take("payload").context("a header without data")?;
+                let schema = Json::number(tables.add_schema(schema)?);
+                *header = Json::Object(vec![("schema".into(), schema), ("payload".into(), data)]);
+            }
+        }
+        if !headers.is_empty() {
+            line.push(("headers".into(), Json::Object(headers)));
+        }
+        self.lines.push(line);
+        Ok(())
+    }
+
+    pub(super) fn text(&self) -> String {
+        self.lines.iter().map(|line| format!("{}\n", Json::Object(line.clone()))).collect()
+    }
+}
+
+/// Returns a line for each event of `default` that `other` lacks or has with other members, with its index.
+///
+/// # Errors
+/// An event that is only in `other`.
+pub(super) fn differences(default: &Recording, other: &Recording) -> Result<String> {
+    let mut text = String::new();
+    let mut others = other.lines.iter().peekable();
+    for (index, expected) in default.lines.iter().enumerate() {
+        let mut line: Line = vec![("index".into(), Json::number(index))];
+        match others.next_if(|other| is_same_event(expected, other)) {
+            Some(found) => line.extend(found.iter().filter(|member| !expected.contains(member)).cloned()),
+            None => line.push(("absent".into(), Json::Scalar("true".into()))),
+        }
+        if line.len() > 1 {
+            text += &format!("{}\n", Json::Object(line));
+        }
+    }
+    ensure!(others.next().is_none(), "an event is not one of the default mode's");
+    Ok(text)
+}
+
+/// Returns whether two lines are of the same event: of one topic, and tombstones both or neither.
+fn is_same_event(left: &Line, right: &Line) -> bool {
+    let topic = |line: &Line| line.first().cloned();
+    let is_tombstone = |line: &Line| line.iter().any(|(name, value)| name == "value" && value.is_null());
+    topic(left) == topic(right) && is_tombstone(left) == is_tombstone(right)
+}
