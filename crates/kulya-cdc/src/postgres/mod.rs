@@ -78,6 +78,10 @@ pub(crate) struct PostgresConnection {
 fn position_of(checkpoint: Checkpoint) -> CdcResult<PostgresPosition> {
     match checkpoint.position {
         Position::Postgres(position) => Ok(position),
+        _ => Err(CdcError::new(
+            CdcErrorKind::Position,
+            "the stored position is of another kind of database: capture under another name, into new streams",
+        )),
     }
 }
 
