@@ -54,8 +54,12 @@ impl Table {
                 description.default = default.as_deref().and_then(default_value::value);
                 descriptions.push(description);
             }
-            let null = default.filter(|_| is_debezium).unwrap_or_else(|| b"null".to_vec());
-            columns.push(Column::new(column, kind, null));
+            columns.push(match default.filter(|_| is_debezium) {
+                // Debezium's JSON converter replaces null by the default, also that of a date that no
+                // calendar has
+                Some(default) => Column::new(column, kind.without_epoch(), default),
+                None => Column::new(column, kind, b"null".to_vec()),
+            });
         }
         let is_key = |place: &usize| {
             table.columns.get(*place).is_some_and(|column| column.generated != Some(Generated::RowEnd))

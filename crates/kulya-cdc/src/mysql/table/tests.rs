@@ -2,6 +2,7 @@
 //! (`tests/data/mysql/README.md`).
 
 mod debezium;
+mod extremes;
 mod replay;
 mod select;
 
