@@ -251,7 +251,8 @@ impl Kind {
             .then(|| Box::new(Self::Float { is_widened: false }.describe("", false)));
         ColumnDescription {
             name: name.to_owned(),
-            optional,
+            // Debezium's types of geometries are optional by themselves
+            optional: optional || matches!(self, Self::Geometry { .. }),
             connect_type: connect_type.into(),
             connect_name: connect_name.map(Into::into),
             parameters: self.parameters().into_iter().map(|(key, value)| (key.into(), value)).collect(),
@@ -353,3 +354,6 @@ fn is_exact(modes: &ValueModes) -> bool {
 fn charset(column_type: &ColumnType) -> Charset {
     column_type.charset.as_deref().and_then(Charset::from_name).unwrap_or(Charset::UTF8)
 }
+
+#[cfg(test)]
+mod tests;

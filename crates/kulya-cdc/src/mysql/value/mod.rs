@@ -1,7 +1,7 @@
 //! Values to JSON: a cell of the binary log, or the text that a SELECT gives of it, to the bytes that an
 //! event has, written straight into a buffer. Both give the same bytes for the same value, unless the modes
-//! ask for Debezium's defects: there JSON, labels with commas, the year 0000 and fractions of TIMESTAMP differ
-//! between log and snapshot.
+//! ask for Debezium's defects: there JSON, labels with commas, the year 0000 and fractions of TIMESTAMP
+//! differ between log and snapshot.
 //!
 //! The text is that of a session with `character_set_results=utf8mb4` and `time_zone='+00:00'`, in the text
 //! protocol. FLOAT must be selected as `column + 0e0`: the servers print it with six digits otherwise.
