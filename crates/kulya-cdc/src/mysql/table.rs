@@ -25,6 +25,8 @@ pub struct Table {
     columns: Vec<Column>,
     /// The places of the key's columns, in key order.
     key: Vec<usize>,
+    /// The place of a system-versioned table's end of validity, if the table does not declare it.
+    hidden_row_end: Option<usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -42,7 +44,7 @@ struct Column {
 impl Table {
     /// Creates a table with the topic prefix and the modes of a capture. Events contain all columns,
     /// invisible and generated ones included, but not the row times that a system-versioned table of MariaDB
-    /// has without declaring them. The end of a row's validity is no part of the key.
+    /// has without declaring them, nor does the key contain these.
     pub fn new(prefix: &str, table: &schema_history::Table, modes: &ValueModes, flavour: Flavour) -> Self {
         let is_debezium = modes.compat == Compatibility::Debezium;
         let mut columns = Vec::with_capacity(table.columns.len());
@@ -55,13 +57,18 @@ impl Table {
                 description.default = default.as_deref().and_then(default_value::value);
                 descriptions.push(description);
             }
-            let null = default.filter(|_| is_debezium).unwrap_or_else(|| b"null".to_vec());
-            columns.push(Column::new(column, kind, null));
+            columns.push(match default.filter(|_| is_debezium) {
+                // Debezium's JSON converter replaces null by the default, also that of a date that no
+                // calendar has
+                Some(default) => Column::new(column, kind.without_epoch(), default),
+                None => Column::new(column, kind, b"null".to_vec()),
+            });
         }
-        let is_key = |place: &usize| {
-            table.columns.get(*place).is_some_and(|column| column.generated != Some(Generated::RowEnd))
-        };
+        let is_key = |place: &usize| columns.get(*place).is_some_and(|column| !column.is_hidden);
         let key: Vec<usize> = table.primary_key().into_iter().filter(is_key).collect();
+        let is_row_end =
+            |column: &schema_history::Column| column.hidden && column.generated == Some(Generated::RowEnd);
+        let hidden_row_end = table.columns.iter().position(is_row_end);
         let schema = RowSchema {
             prefix: prefix.to_owned(),
             schema: table.name.database.clone(),
@@ -69,7 +76,19 @@ impl Table {
             columns: descriptions,
             key: key.iter().filter_map(|place| Some(columns.get(*place)?.name.clone())).collect(),
         };
-        Self { topic: schema.topic(), schema: Arc::new(schema), columns, key }
+        Self { topic: schema.topic(), schema: Arc::new(schema), columns, key, hidden_row_end }
+    }
+
+    /// Whether a row of the log is one that SELECT gives: a system-versioned table of MariaDB that does not
+    /// declare its row times logs the former versions of a row under the same key, as inserted rows, and a
+    /// deleted row as one whose validity ends.
+    pub fn is_current(&self, row: &[Value<'_>]) -> bool {
+        // the last second of the type, which MariaDB 11.5 has moved
+        const ENDS: [u32; 2] = [0x7fff_ffff, u32::MAX];
+        match self.hidden_row_end.and_then(|place| row.get(place)) {
+            Some(Value::Timestamp(end)) => ENDS.contains(&end.seconds),
+            _ => true,
+        }
     }
 
     /// Returns the names of the columns that a snapshot selects, in the order of the fields that
@@ -219,11 +238,7 @@ impl<'a> ObjectWriter<'a> {
         self.name(column);
         let start = self.out.len();
         let written = write_binlog_value(&column.kind, value, self.out);
-        self.end(column, written, start, report, || match value {
-            Value::Bytes(bytes) => prefix(bytes),
-            Value::Time(time) => time.to_string(),
-            other => format!("{other:?}").chars().take(MAX_REPLACED_TEXT).collect(),
-        });
+        self.end(column, written, start, report, || describe(value));
     }
 
     fn text_member(&mut self, column: &Column, field: Option<&[u8]>, report: &mut Vec<Replaced>) {
@@ -252,6 +267,20 @@ impl<'a> ObjectWriter<'a> {
             }
         }
         report.push(Replaced { table: self.schema.table_name(), column: column.name.clone(), text: text() });
+    }
+}
+
+/// Describes a cell in a few words.
+fn describe(value: &Value<'_>) -> String {
+    match value {
+        Value::Bytes(bytes) => prefix(bytes),
+        Value::Time(time) => time.to_string(),
+        Value::DateTime(time) => time.to_string(),
+        Value::Json(_) => "a JSON document".to_owned(),
+        Value::Geometry { .. } => "a geometry".to_owned(),
+        Value::Vector(_) => "a vector".to_owned(),
+        Value::Compressed(_) => "compressed bytes".to_owned(),
+        short => format!("{short:?}").chars().take(MAX_REPLACED_TEXT).collect(),
     }
 }
 

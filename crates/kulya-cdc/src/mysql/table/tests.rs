@@ -2,7 +2,9 @@
 //! (`tests/data/mysql/README.md`).
 
 mod debezium;
+mod extremes;
 mod replay;
+mod schemas;
 mod select;
 
 use super::*;
@@ -81,6 +83,40 @@ fn hidden_row_times_are_in_the_log_only() {
     let (whole, values) = table.write_key(&row, &mut key).unwrap();
     assert_eq!(json, b"{\"id\":1,\"inv\":null}");
     assert_eq!((whole.of(&key), values.of(&key)), (&b"{\"id\":1}"[..], &b"1"[..]));
+}
+
+#[test]
+fn former_versions_of_rows_are_recognized() {
+    let mut changes = Vec::new();
+    replay::replay(&["mariadb-versioned.binlog"], MARIADB, &ValueModes::default(), |change| {
+        let text = |image: Option<replay::Image>| {
+            let image = image?;
+            let [row, key] = [image.row, image.key.unwrap()].map(|json| String::from_utf8(json).unwrap());
+            Some(format!("{} {key} {row}", if image.is_current { "current" } else { "former" }))
+        };
+        changes.push([text(change.before), text(change.after)]);
+    });
+    let row = |validity: &str, id: i32, a: i32| {
+        Some(format!("{validity} {{\"id\":{id}}} {{\"id\":{id},\"a\":{a}}}"))
+    };
+    let expected = [
+        // INSERT
+        [None, row("current", 1, 1)],
+        [None, row("current", 2, 2)],
+        // UPDATE, which keeps the former version
+        [row("current", 1, 1), row("current", 1, 3)],
+        [None, row("former", 1, 1)],
+        // DELETE
+        [row("current", 2, 2), row("former", 2, 2)],
+        // REPLACE
+        [row("current", 1, 3), row("former", 1, 3)],
+        [None, row("current", 1, 9)],
+        // DELETE HISTORY
+        [row("former", 1, 1), None],
+        [row("former", 1, 3), None],
+        [row("former", 2, 2), None],
+    ];
+    assert_eq!(changes, expected);
 }
 
 #[test]
