@@ -88,6 +88,11 @@ impl Capture {
         self
     }
 
+    /// Returns the token that ends the run.
+    pub(crate) fn cancellation(&self) -> &CancellationToken {
+        &self.cancel
+    }
+
     /// Calls a function with each progress notification.
     #[must_use]
     pub fn on_progress(mut self, callback: impl Fn(Progress) + Send + Sync + 'static) -> Self {
