@@ -71,7 +71,8 @@ impl Database {
         }
     }
 
-    pub(crate) async fn drop_everything(&self) {
+    /// Drops the replication slot, if there is one.
+    pub(crate) async fn drop_slot(&self) {
         let slot = format!("kulya_{}", self.name);
         let drop_slot = format!(
             "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{slot}'"
@@ -83,6 +84,10 @@ impl Database {
         );
         self.admin.batch_execute(&terminate).await.unwrap();
         self.admin.batch_execute(&drop_slot).await.unwrap();
+    }
+
+    pub(crate) async fn drop_everything(&self) {
+        self.drop_slot().await;
         self.admin
             .batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name))
             .await
