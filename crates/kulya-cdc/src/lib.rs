@@ -61,5 +61,5 @@ pub use progress::Progress;
 pub use settings::{CaptureSettings, SnapshotMode};
 pub use sink::Sink;
 pub use sink::recording::{RecordingSink, replay};
-pub use sink::store::{StoreSettings, StoreSink};
+pub use sink::store::{RefusedSchema, StoreSettings, StoreSink};
 pub use tokio_util::sync::CancellationToken;

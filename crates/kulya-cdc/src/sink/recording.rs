@@ -316,6 +316,7 @@ mod tests {
             scope: "s".into(),
             stream_template: "{table}".into(),
             segments: 2,
+            refused_schema: crate::RefusedSchema::default(),
         };
         let mut sink = StoreSink::new(store.clone(), registry.clone(), settings).await.unwrap();
         replay(log.as_bytes(), &mut sink).await
