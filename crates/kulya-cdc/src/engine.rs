@@ -2,7 +2,7 @@
 //! starts again after a failure. It is the same for all sources.
 
 use crate::output;
-use crate::source::{Source, SourceConnection};
+use crate::source::{Source, SourceConnection, StopCondition};
 use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Progress, Sink, SnapshotMode};
 use kulya_store::clock::Clock;
 use std::pin::pin;
@@ -18,15 +18,6 @@ const MAX_BUSY_ATTEMPTS: u32 = 8;
 const MIN_DELAY: Duration = Duration::from_millis(200);
 /// The maximum delay between attempts.
 const MAX_DELAY: Duration = Duration::from_secs(10);
-
-/// The condition under which a run ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StopCondition {
-    /// The run ends only when it is cancelled.
-    Cancelled,
-    /// The run ends when all changes are stored that were committed before streaming started.
-    CaughtUp,
-}
 
 /// The context of a run: its sink, clock, progress callback and cancellation.
 pub struct RunContext<'a> {

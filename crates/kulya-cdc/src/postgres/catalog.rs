@@ -188,8 +188,9 @@ impl Catalog {
         Ok(Table::new(events, &table_info.schema, &table_info.table, table_columns, key))
     }
 
-    /// Returns a table as the log describes it. Nullability and default values, which the log does not contain,
-    /// come from the catalog; `earlier` is the last version of the table that the log described, if any.
+    /// Returns a table as the log describes it. Nullability and default values, which the log does not
+    /// contain, come from the catalog; `earlier` is the last version of the table that the log described, if
+    /// any.
     pub(crate) async fn relation_table(
         &mut self,
         session: &Session,

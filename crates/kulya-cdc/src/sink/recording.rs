@@ -2,7 +2,8 @@
 //!
 //! The file has one JSON object per line, each with one member: `{"table": …}` is a table's schema
 //! ([`RowSchema`]), `{"record": …}` an event (topic, key, value, headers), `{"history": …}` the source's
-//! history of schemas, `{"commit": …}` ends a commit and holds the position. Lines after the last commit were never committed; opening the file truncates them.
+//! history of schemas, `{"commit": …}` ends a commit and holds the position. Lines after the last commit were
+//! never committed; opening the file truncates them.
 
 use crate::batch::{Batch, Destination, Parts, Record, Span};
 use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, RowSchema, Sink};

@@ -4,9 +4,11 @@
 mod dead_letter;
 mod history;
 mod names;
+mod settings;
 mod streams;
 
 pub(crate) use names::sanitize_name;
+pub use settings::{RefusedSchema, StoreSettings};
 
 use crate::batch::{Batch, Destination, Entry};
 use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Sink};
@@ -17,40 +19,11 @@ use kulya_store::framing::MAX_EVENT_BYTES;
 use kulya_store::{
     Append, Commit, Condition, Scope, StreamStore, TableChange, TableId, Transaction, Version,
 };
-use serde::Deserialize;
 use std::sync::Arc;
 use streams::{Route, Streams};
 
 /// The maximum size of a commit in memory, in bytes; a larger one is staged in a transaction of the store.
 const STAGE_BYTES: usize = 4 << 20;
-
-/// The settings of a [`StoreSink`].
-#[derive(Debug, Clone)]
-pub struct StoreSettings {
-    /// The connector's name, under which the position is stored.
-    pub name: String,
-    /// The scope of the streams.
-    pub scope: String,
-    /// The template of stream names, with `{prefix}`, `{schema}` and `{table}`; invalid characters become
-    /// `-`.
-    pub stream_template: String,
-    /// The number of segments of a new stream.
-    pub segments: u32,
-    /// What happens when the registry refuses a table's schema.
-    pub refused_schema: RefusedSchema,
-}
-
-/// What happens when the registry refuses the schema of a table, because the policy of its group does not
-/// allow the change.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RefusedSchema {
-    /// The events of the table go to the dead-letter stream, until its schema or the policy changes.
-    #[default]
-    DeadLetters,
-    /// The capture stops.
-    Stop,
-}
 
 /// A sink that writes each table's records to its own stream, in order per key. Tombstones, which have no
 /// value, are skipped.

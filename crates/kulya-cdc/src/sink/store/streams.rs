@@ -1,8 +1,8 @@
 //! The streams of a capture's tables and topics, with the groups of the registry that have the tables'
 //! schemas. Both are created on first use.
 
-use super::names;
-use super::{RefusedSchema, StoreSettings, sanitize_name};
+use super::names::{self, sanitize_name};
+use super::settings::{RefusedSchema, StoreSettings};
 use crate::batch::Destination;
 use crate::{CdcError, CdcResult, RowSchema};
 use kulya_registry_api::{RegistryErrorKind, SchemaRegistry};
@@ -55,8 +55,8 @@ impl Streams {
         Self { store, registry, settings, scope, used: HashMap::new() }
     }
 
-    /// Returns where the events of a destination go. A table's schema is registered if it is new; one that the
-    /// registry refuses stops its table alone, or the capture, by the settings.
+    /// Returns where the events of a destination go. A table's schema is registered if it is new; one that
+    /// the registry refuses stops its table alone, or the capture, by the settings.
     ///
     /// # Errors
     /// `Configuration` when a thousand tables have the same name; `Store`, `Registry`, `Unreachable`.

@@ -119,8 +119,9 @@ impl ReplicationConnection {
         Ok(None)
     }
 
-    /// Waits until more bytes have arrived; returns their number. Sends status updates meanwhile when they are due. Dropping the
-    /// future while it waits loses nothing; while it sends a status update, the connection must be given up.
+    /// Waits until more bytes have arrived; returns their number. Sends status updates meanwhile when they
+    /// are due. Dropping the future while it waits loses nothing; while it sends a status update, the
+    /// connection must be given up.
     ///
     /// # Errors
     /// `Unreachable` when the connection is lost or the server is silent.
