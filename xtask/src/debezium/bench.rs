@@ -7,7 +7,13 @@
 //! - `drain` streams from there until N events have come.
 //! - `snapshot` reads tables until N events have come.
 //!
-//! `--set` has the connection and what is captured, in Debezium's settings.
+//! `--set` has the connection and what is captured, in Debezium's settings:
+//!
+//! ```text
+//! cargo xtask debezium bench drain postgres --state /tmp/debezium --events 500000 \
+//!     --set database.hostname=127.0.0.1 --set database.port=5432 --set database.user=u --set database.password=p \
+//!     --set database.dbname=shop --set slot.name=s --set publication.name=p --set table.include.list=public.orders
+//! ```
 
 use super::engine::{Engine, Kind, Settings};
 use crate::server;
