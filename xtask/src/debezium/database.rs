@@ -43,7 +43,7 @@ impl Database {
         Ok(database)
     }
 
-    /// Creates the database `zoo` anew.
+    /// Creates the database `zoo` again.
     pub(super) fn recreate(&self) -> Result<()> {
         match self {
             Self::Postgres { .. } => self.run_in(

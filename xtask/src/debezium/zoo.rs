@@ -1,5 +1,5 @@
-//! Runs a zoo, the scripts `schema.sql` and `changes.sql` of a folder, in each mode of a database's connector,
-//! and writes the events. `crates/kulya-cdc/tests/data/zoo/README.md` describes the files.
+//! Runs a zoo, the scripts `schema.sql` and `changes.sql` of a folder, in each mode of a database's
+//! connector, and writes the events. `crates/kulya-cdc/tests/data/zoo/README.md` describes the files.
 
 use super::database::Database;
 use super::engine::{Engine, Kind, Settings};
