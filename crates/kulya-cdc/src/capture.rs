@@ -1,6 +1,7 @@
 //! A capture, configured by a builder: [`Capture`].
 
 use crate::debezium::connector::Connector;
+use crate::mysql::source::MysqlSource;
 use crate::postgres::PostgresSource;
 use crate::settings::SourceKind;
 use crate::{CaptureSettings, CdcResult, Progress, RunContext, Sink, StopCondition, StoreSink, engine};
@@ -87,6 +88,11 @@ impl Capture {
         self
     }
 
+    /// Returns the token that ends the run.
+    pub(crate) fn cancellation(&self) -> &CancellationToken {
+        &self.cancel
+    }
+
     /// Calls a function with each progress notification.
     #[must_use]
     pub fn on_progress(mut self, callback: impl Fn(Progress) + Send + Sync + 'static) -> Self {
@@ -149,7 +155,12 @@ pub async fn run(
             let mode = target.settings.snapshot_mode;
             engine::run(&PostgresSource::new(target, events), mode, stop_condition, context).await
         }
-        SourceKind::MySql => Err(crate::CdcError::configuration("MySQL is not supported yet")),
+        SourceKind::MySql => {
+            let target = settings.mysql_target()?;
+            let mode = target.settings.snapshot_mode;
+            let source = MysqlSource::new(target, run_id(&*context.clock));
+            engine::run(&source, mode, stop_condition, context).await
+        }
     }
 }
 

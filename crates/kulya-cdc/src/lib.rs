@@ -1,14 +1,16 @@
 //! Change data capture: a database's changes as events in Debezium's format, stored together with the source
 //! position.
 //!
-//! Data flow: source bytes → a pure decoder ([`postgres`]) → [`Record`]s with Debezium's envelope → a
-//! [`Sink`], which commits the records of a source transaction and the new [`Position`] atomically → only
-//! then is the position confirmed to the database. A crash at any point replays from the stored position, so
-//! delivery is exactly once.
+//! Data flow: source bytes → a pure decoder ([`postgres`], [`mysql`]) → a [`Batch`] of records in Debezium's
+//! format ([`debezium`]) → a [`Sink`], which commits the records of whole transactions and the new
+//! [`Checkpoint`] atomically → only then is the position confirmed to the database. A crash at any point
+//! replays from the stored position, so delivery is exactly once.
 //!
-//! - [`Capture`] captures a PostgreSQL database by logical replication (`pgoutput`).
+//! - [`Capture`] captures a PostgreSQL database by logical replication (`pgoutput`), or one of MySQL or
+//!   MariaDB by its binary log. The engine (`engine`) is the same for all sources (`source`).
 //! - [`StoreSink`] writes to a stream store and registers each table's schema; [`RecordingSink`] writes to a
-//!   file, and [`replay`] writes a recorded file to another sink. Applications may implement [`Sink`] too.
+//!   file, and [`replay`] writes a recorded file to another sink. Applications may implement [`Sink`] too,
+//!   or take the changes from a [`ChangeStream`] and acknowledge them.
 //!
 //! ```no_run
 //! use kulya_cdc::prelude::*;
@@ -28,6 +30,7 @@
 
 mod batch;
 mod capture;
+mod changes;
 pub mod debezium;
 pub mod debezium_server;
 mod engine;
@@ -46,6 +49,7 @@ mod tls;
 pub use async_trait;
 pub use batch::{Batch, Destination, OmittedEvent, Record};
 pub use capture::{Capture, run};
+pub use changes::{ChangeStream, Changes};
 pub use debezium::{ColumnDescription, RowSchema, ValueModes};
 pub use engine::{RunContext, StopCondition};
 pub use error::{CdcError, CdcErrorKind, CdcResult};

@@ -1,6 +1,7 @@
 //! What a commit stores beside its records: the position of the source up to which its changes are stored,
 //! and the source's history of schemas.
 
+use crate::mysql::MysqlPosition;
 use crate::postgres::PostgresPosition;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -12,6 +13,8 @@ use std::sync::Arc;
 pub enum Position {
     /// A position in PostgreSQL's write-ahead log.
     Postgres(PostgresPosition),
+    /// A position in MySQL's or MariaDB's binary log.
+    Mysql(MysqlPosition),
 }
 
 /// Writes the position in the log as the database's own tools do.
@@ -19,6 +22,7 @@ impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Postgres(position) => position.fmt(f),
+            Self::Mysql(position) => position.fmt(f),
         }
     }
 }

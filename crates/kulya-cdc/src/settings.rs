@@ -47,6 +47,9 @@ pub struct CaptureSettings {
     /// Whether to write events for TRUNCATE. The default is true, unlike Debezium's, so that truncated rows
     /// do not remain in tables derived from the stream.
     pub truncate: bool,
+    /// Whether events of MySQL and MariaDB contain the statement that changed the rows, where the server logs
+    /// it (`binlog_rows_query_log_events`, `binlog_annotate_row_events`; Debezium's `include.query`).
+    pub include_query: bool,
     /// The number by which MySQL or MariaDB knows this reader of its log, different from those of all other
     /// readers and servers. Default: a number that follows from the name.
     pub server_id: Option<u32>,
@@ -97,6 +100,7 @@ impl Default for CaptureSettings {
             publication: String::new(),
             transaction_metadata: false,
             truncate: true,
+            include_query: false,
             server_id: None,
             snapshot_mode: SnapshotMode::default(),
             format: EventFormat::default(),
@@ -201,7 +205,7 @@ impl CaptureSettings {
     pub fn store_settings(&self) -> CdcResult<StoreSettings> {
         let settings = match self.kind()? {
             SourceKind::Postgres => self.clone().postgres_target()?.settings,
-            SourceKind::MySql => return Err(CdcError::configuration("MySQL is not supported yet")),
+            SourceKind::MySql => CaptureSettings::clone(&self.clone().mysql_target()?.settings),
         };
         Ok(StoreSettings {
             name: settings.name,

@@ -13,6 +13,7 @@ pub mod heartbeat;
 pub(crate) mod json;
 pub mod message;
 pub(crate) mod modes;
+mod replaced;
 pub(crate) mod replaced_values;
 pub(crate) mod row_image;
 mod row_schema;
@@ -27,4 +28,5 @@ pub use modes::{
     BigintUnsignedMode, BinaryMode, Compatibility, DecimalMode, HstoreMode, IntervalMode, TimePrecision,
     ValueModes,
 };
+pub use replaced::Replaced;
 pub use row_schema::{ColumnDescription, RowSchema};

@@ -1,7 +1,7 @@
 //! Reports of values that events cannot contain as they are. A column with many of them is reported ever more
 //! rarely.
 
-use super::row_image::Replaced;
+use super::replaced::Replaced;
 use std::collections::HashMap;
 
 /// The numbers of replaced values by table and column.

@@ -1,5 +1,6 @@
 //! What the log has of a row, as the writer of events needs it, and what was found while it was written.
 
+use super::replaced::Replaced;
 use crate::batch::Span;
 
 /// A row before or after a change.
@@ -18,13 +19,4 @@ pub(crate) struct Findings {
     /// The indexes of required columns that are null.
     pub(crate) nulls: Vec<usize>,
     pub(crate) replaced: Vec<Replaced>,
-}
-
-/// A value that an event cannot contain as it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Replaced {
-    pub(crate) table: String,
-    pub(crate) column: String,
-    /// The beginning of the value's text.
-    pub(crate) text: String,
 }

@@ -1,10 +1,32 @@
 //! Capture of MySQL and MariaDB from their binary log: the parts from which it is built.
 //!
-//! The parts are independent of each other: the connection that reads the log, the decoders of what it
-//! contains, and the schemas that its DDL statements leave behind, which are functions on bytes and text.
+//! The connection that reads the log, the decoders of what it contains, and the schemas that its DDL
+//! statements leave behind are independent of each other. On the latter two stands the conversion of rows to
+//! events' ([`table`]). All but the connection are functions on bytes and text.
 
 pub mod binlog;
+mod catalog;
+pub mod charset;
+pub mod column;
 pub mod connection;
 pub mod ddl;
+mod default_value;
+mod event_table;
+mod events;
 pub mod gtid;
+mod json_text;
+mod log_stream;
+mod offset;
 pub mod schema_history;
+mod session;
+mod settings;
+mod snapshot;
+pub(crate) mod source;
+pub mod source_block;
+mod stream;
+pub mod table;
+mod table_rows;
+mod transaction;
+pub mod value;
+
+pub use offset::{Cut, Gtids, LogPoint, MysqlPosition, ServerName, TransactionId};

@@ -192,6 +192,14 @@ impl<'a> Snapshot<'a> {
         let columns = published.columns.as_deref();
         let table = self.catalog.current_table(self.session, self.events, &published.info, columns).await?;
         output.batch.declare(&table.events.destination);
+        let omitted = table.omitted_columns();
+        if !omitted.is_empty() {
+            tracing::warn!(
+                table = table.events.schema.table_name(),
+                columns = omitted.join(", "),
+                "events do not contain columns of these types: set include-unknown-types to have their text"
+            );
+        }
         Ok(Arc::new(table))
     }
 

@@ -6,9 +6,10 @@ use super::source_block::table_members;
 use super::value::{self, Written};
 use crate::batch::Span;
 use crate::debezium::Compatibility;
+use crate::debezium::Replaced;
 use crate::debezium::events::{EventContext, TableEvents};
 use crate::debezium::json;
-use crate::debezium::row_image::{Findings, Replaced, RowImage};
+use crate::debezium::row_image::{Findings, RowImage};
 use crate::{ColumnDescription, RowSchema};
 use kulya_store::framing::MAX_EVENT_BYTES;
 use serde_json::Value;
@@ -125,6 +126,12 @@ impl Table {
     /// Returns the names of all columns, those included that events do not contain.
     pub(crate) fn column_names(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().map(|column| column.name.as_str())
+    }
+
+    /// Returns the names of the columns that events do not contain, because of their types.
+    pub(crate) fn omitted_columns(&self) -> Vec<&str> {
+        let omitted = self.columns.iter().filter(|column| column.kind.is_none());
+        omitted.map(|column| column.name.as_str()).collect()
     }
 
     /// Writes a row as a JSON object.

@@ -27,9 +27,14 @@ pub(crate) const MARIADB: Server = Server { flavor: Flavor::Mariadb, variable: "
 pub(crate) const MYSQL: Server = Server { flavor: Flavor::Mysql, variable: "KULYA_TEST_MYSQL" };
 
 impl Server {
+    /// The URL of the administrator.
+    pub(crate) fn url(self) -> String {
+        server(self.variable)
+    }
+
     /// The settings of the administrator.
     pub(crate) fn settings(self) -> ConnectionSettings {
-        ConnectionSettings::parse(&server(self.variable)).unwrap()
+        ConnectionSettings::parse(&self.url()).unwrap()
     }
 
     pub(crate) fn settings_of(self, user: &str, password: &str) -> ConnectionSettings {

@@ -2,11 +2,16 @@
 //! publication; each MariaDB and MySQL test its own database, accounts and server ids.
 #![allow(clippy::unwrap_used, reason = "a failing test reports the line")]
 
+mod binlog_capture;
 mod binlog_cases;
+mod binlog_faults;
 mod binlog_server;
 mod connection_faults;
 mod database;
+mod failing_sink;
+mod faults;
 mod golden;
+mod proxy;
 mod real_mariadb;
 mod real_mysql;
 mod snapshots;

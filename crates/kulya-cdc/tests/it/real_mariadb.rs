@@ -1,5 +1,6 @@
 //! The connection with a real MariaDB server: the cases of both products, TLS, and MariaDB's own methods.
 
+use crate::binlog_capture;
 use crate::binlog_cases::{self, login_error};
 use crate::binlog_server::{ANNOTATE_ROWS, LOG, MARIADB, MARIADB_GTID, types};
 use crate::database::server;
@@ -163,4 +164,53 @@ async fn the_log_is_read_over_tls() {
     let settings = DumpSettings::new(8202);
     let mut stream = connection.dump(&start, &settings).await.unwrap();
     assert!(stream.next_event().await.unwrap().is_some());
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn events_match_debeziums() {
+    binlog_capture::events_match_debeziums(MARIADB, include_str!("../data/mysql/zoo-mariadb.jsonl")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn a_snapshot_under_load_is_exact() {
+    binlog_capture::a_snapshot_under_load_is_exact(MARIADB, "c_load").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn a_run_that_fails_is_continued() {
+    binlog_capture::a_run_that_fails_is_continued(MARIADB, "c_fail").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn added_tables_are_read_once() {
+    binlog_capture::added_tables_are_read_once(MARIADB, "c_added").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn a_table_that_is_swapped_keeps_its_stream() {
+    binlog_capture::a_table_that_is_swapped_keeps_its_stream(MARIADB, "c_swap").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn what_cannot_be_captured_is_named() {
+    binlog_capture::what_cannot_be_captured_is_named(MARIADB, "c_named").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn a_killed_capture_goes_on() {
+    binlog_capture::a_killed_capture_goes_on(MARIADB, "c_kill").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn captures_survive_faults() {
+    let _log = LOG.read().await;
+    crate::binlog_faults::captures_survive_faults(MARIADB).await;
 }

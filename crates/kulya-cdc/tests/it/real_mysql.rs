@@ -1,5 +1,6 @@
 //! The connection with a real MySQL server: the cases of both products, and MySQL's own methods.
 
+use crate::binlog_capture;
 use crate::binlog_cases::{self, login_error};
 use crate::binlog_server::{LOG, MYSQL, MYSQL_GTID, contains, encode};
 use kulya_cdc::mysql::connection::{
@@ -154,4 +155,59 @@ async fn an_empty_set_of_gtids_reads_everything() {
     let start = DumpStart::MysqlGtid(0_u64.to_le_bytes().to_vec());
     let events = MYSQL.read(&start, 8301).await.unwrap();
     assert!(events.iter().any(|event| contains(event, "CREATE TABLE c_all.t")));
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn events_match_debeziums() {
+    binlog_capture::events_match_debeziums(MYSQL, include_str!("../data/mysql/zoo-mysql.jsonl")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn a_snapshot_under_load_is_exact() {
+    binlog_capture::a_snapshot_under_load_is_exact(MYSQL, "c_load").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn a_run_that_fails_is_continued() {
+    binlog_capture::a_run_that_fails_is_continued(MYSQL, "c_fail").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn added_tables_are_read_once() {
+    binlog_capture::added_tables_are_read_once(MYSQL, "c_added").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn a_table_that_is_swapped_keeps_its_stream() {
+    binlog_capture::a_table_that_is_swapped_keeps_its_stream(MYSQL, "c_swap").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn what_cannot_be_captured_is_named() {
+    binlog_capture::what_cannot_be_captured_is_named(MYSQL, "c_named").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn a_killed_capture_goes_on() {
+    binlog_capture::a_killed_capture_goes_on(MYSQL, "c_kill").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn a_snapshot_waits_for_writers() {
+    binlog_capture::a_snapshot_waits_for_writers(MYSQL, "c_wait").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn captures_survive_faults() {
+    let _log = LOG.read().await;
+    crate::binlog_faults::captures_survive_faults(MYSQL).await;
 }

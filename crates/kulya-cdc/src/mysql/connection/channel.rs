@@ -154,6 +154,14 @@ impl Channel {
         }
     }
 
+    /// Closes the connection: what arrives later must not be taken for a response to another command.
+    pub(super) fn close(&mut self) {
+        self.transport = Box::new(tokio::io::empty());
+        self.input.clear();
+        self.framer = Framer::default();
+        self.collector = Collector::default();
+    }
+
     /// Replaces the transport by one over it. Bytes that have arrived before are an error: they would be
     /// taken for bytes of the new transport.
     pub(super) async fn upgrade<F>(

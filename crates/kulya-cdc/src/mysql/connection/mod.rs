@@ -1,8 +1,8 @@
 //! The connection to a MySQL or MariaDB server that reads its binary log: protocol, authentication, TLS,
-//! small queries, and the stream of the log's events as bytes.
+//! queries, and the stream of the log's events as bytes.
 //!
-//! It is no general SQL client: statements are texts, results are small, and there are no prepared
-//! statements. It does not decode events; their bytes are handed over as the server sends them, with header
+//! It is no general SQL client: statements are texts, results are texts, small or row by row, and there are no
+//! prepared statements. It does not decode events; their bytes are handed over as the server sends them, with header
 //! and checksum.
 //!
 //! ```no_run
@@ -35,6 +35,7 @@ mod handshake;
 mod login;
 mod packet;
 mod query;
+mod row_stream;
 mod rsa;
 mod server_error;
 mod session;
@@ -49,6 +50,7 @@ pub use configuration::{CaptureNeeds, Problem, ServerConfiguration};
 pub use dump::{BinlogStream, DumpSettings, DumpStart, EventPiece};
 pub use error::{ConnectionError, NextStep};
 pub use query::{Row, Rows};
+pub use row_stream::{DEFAULT_MAX_ROW_BYTES, RowStream, TextRow};
 pub use server_error::{Reason, ServerError};
 pub use session::Connection;
 pub use settings::{ConnectionSettings, SettingsError, SslMode};

@@ -9,7 +9,7 @@ use bytes::Bytes;
 /// Maximum number of columns of a result, as the servers have it.
 const MAX_COLUMNS: u64 = 4096;
 /// Maximum size of a result, in bytes of its messages.
-const MAX_RESULT_BYTES: usize = 16 << 20;
+pub(super) const MAX_RESULT_BYTES: usize = 16 << 20;
 /// Memory of a row besides its texts, in bytes.
 const ROW_BYTES: usize = 32;
 
@@ -17,7 +17,7 @@ const OK_MARKER: u8 = 0x00;
 const END_MARKER: u8 = 0xfe;
 /// A packet of the end marker with this many bytes or more is a row.
 const END_BYTES: usize = 9;
-const NULL_MARKER: u8 = 0xfb;
+pub(super) const NULL_MARKER: u8 = 0xfb;
 
 /// A result: the rows' values as texts; no rows for a statement without a result.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,26 +46,8 @@ impl Rows {
 
 /// Sends a statement and receives its result.
 pub(super) async fn run(channel: &mut Channel, sql: &str) -> Result<Rows, ConnectionError> {
-    channel.send_command(&command::query(sql)).await?;
-    let head = channel.receive(Phase::Query).await?;
-    let malformed = |what| channel.endpoint.malformed(what);
-    let count = match head.first() {
-        Some(&OK_MARKER) => return Ok(Rows::default()),
-        // the server asks for a file of this machine, which no statement of ours does
-        Some(&NULL_MARKER) => return Err(malformed("a request for a local file")),
-        _ => field::length(&mut &head[..]).filter(|count| *count <= MAX_COLUMNS),
-    };
-    let count = count.ok_or_else(|| malformed("an invalid number of columns"))?;
     let mut budget = Budget(MAX_RESULT_BYTES);
-    let mut columns = Vec::new();
-    for _ in 0..count {
-        let packet = budget.receive(channel).await?;
-        let name = column_name(&packet);
-        columns.push(name.ok_or_else(|| channel.endpoint.malformed("an invalid column"))?);
-    }
-    if !is_end(&budget.receive(channel).await?) {
-        return Err(channel.endpoint.malformed("more columns than announced"));
-    }
+    let Some(columns) = begin(channel, sql, &mut budget).await? else { return Ok(Rows::default()) };
     let mut rows = Vec::new();
     loop {
         let packet = budget.receive(channel).await?;
@@ -77,8 +59,37 @@ pub(super) async fn run(channel: &mut Channel, sql: &str) -> Result<Rows, Connec
     }
 }
 
+/// Sends a statement and receives the names of its columns; `None` for a statement without a result. The rows
+/// follow.
+pub(super) async fn begin(
+    channel: &mut Channel,
+    sql: &str,
+    budget: &mut Budget,
+) -> Result<Option<Vec<String>>, ConnectionError> {
+    channel.send_command(&command::query(sql)).await?;
+    let head = channel.receive(Phase::Query).await?;
+    let malformed = |what| channel.endpoint.malformed(what);
+    let count = match head.first() {
+        Some(&OK_MARKER) => return Ok(None),
+        // the server asks for a file of this machine, which no statement of ours does
+        Some(&NULL_MARKER) => return Err(malformed("a request for a local file")),
+        _ => field::length(&mut &head[..]).filter(|count| *count <= MAX_COLUMNS),
+    };
+    let count = count.ok_or_else(|| malformed("an invalid number of columns"))?;
+    let mut columns = Vec::new();
+    for _ in 0..count {
+        let packet = budget.receive(channel).await?;
+        let name = column_name(&packet);
+        columns.push(name.ok_or_else(|| channel.endpoint.malformed("an invalid column"))?);
+    }
+    if !is_end(&budget.receive(channel).await?) {
+        return Err(channel.endpoint.malformed("more columns than announced"));
+    }
+    Ok(Some(columns))
+}
+
 /// The bytes that a result may still have.
-struct Budget(usize);
+pub(super) struct Budget(pub(super) usize);
 
 impl Budget {
     async fn receive(&mut self, channel: &mut Channel) -> Result<Bytes, ConnectionError> {
@@ -96,7 +107,7 @@ impl Budget {
     }
 }
 
-fn is_end(packet: &[u8]) -> bool {
+pub(super) fn is_end(packet: &[u8]) -> bool {
     packet.first() == Some(&END_MARKER) && packet.len() < END_BYTES
 }
 

@@ -5,6 +5,7 @@ use super::configuration::ServerConfiguration;
 use super::dump::{self, BinlogStream, DumpSettings, DumpStart};
 use super::error::{ConnectionError, Endpoint};
 use super::query::{self, Rows};
+use super::row_stream::{self, RowStream};
 use super::settings::ConnectionSettings;
 use super::version::ServerVersion;
 use super::{configuration, login};
@@ -94,6 +95,15 @@ impl Connection {
     /// `Server` for the server's error, after which the connection can be used again; else it cannot.
     pub async fn query(&mut self, sql: &str) -> Result<Rows, ConnectionError> {
         query::run(&mut self.channel, sql).await
+    }
+
+    /// Runs a statement whose result may be of any size, and returns the stream of its rows, which must be
+    /// read to its end before the connection can be used again. Not cancel-safe, as [`Self::query`].
+    ///
+    /// # Errors
+    /// As [`Self::query`].
+    pub async fn query_rows(&mut self, sql: &str) -> Result<RowStream<'_>, ConnectionError> {
+        row_stream::start(&mut self.channel, sql).await
     }
 
     /// Reads the configuration that capture depends on.

@@ -2,5 +2,6 @@
 
 mod login;
 mod queries;
+mod row_stream;
 mod scripted_server;
 mod stream;

@@ -44,7 +44,7 @@ impl Collated {
     }
 
     /// Returns the longest character in bytes; `None` for a character set that is not known.
-    pub(super) fn max_bytes(&self) -> Option<u32> {
+    pub fn max_character_bytes(&self) -> Option<u32> {
         max_bytes(&self.charset)
     }
 }

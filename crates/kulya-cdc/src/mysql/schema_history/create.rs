@@ -208,7 +208,7 @@ pub(super) fn convert_charset(column_type: &mut ColumnType, collated: &Collated,
         _ => None,
     };
     let old = column_type.charset.as_deref().and_then(max_bytes);
-    if let (Some(capacity), Some(old), Some(new)) = (capacity, old, collated.max_bytes()) {
+    if let (Some(capacity), Some(old), Some(new)) = (capacity, old, collated.max_character_bytes()) {
         column_type.name = text_of(capacity / u64::from(old) * u64::from(new));
     }
     set_charset(column_type, collated.clone());

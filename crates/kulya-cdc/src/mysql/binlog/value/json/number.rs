@@ -32,3 +32,20 @@ pub(super) fn write_double(number: f64, text: &mut String) -> Option<()> {
     }
     Some(())
 }
+
+/// Writes a number without an exponent: those that Java prints with one get all their digits. `None` if it
+/// is not finite.
+pub(super) fn write_plain_double(number: f64, text: &mut String) -> Option<()> {
+    if !number.is_finite() {
+        return None;
+    }
+    let absolute = number.abs();
+    if absolute == 0.0 || (1e-3..1e7).contains(&absolute) {
+        write!(text, "{number:?}").ok()?;
+        return Some(());
+    }
+    // no number has more digits after the point than its 1074 binary ones
+    let digits = format!("{number:.1074}");
+    text.push_str(digits.trim_end_matches('0').trim_end_matches('.'));
+    Some(())
+}

@@ -1,5 +1,6 @@
 //! The walk through a binary JSON document that writes its text.
 
+use super::style::Style;
 use super::{number, opaque};
 use crate::mysql::binlog::error::BinlogError;
 use crate::mysql::binlog::reader::{Reader, utf8};
@@ -36,14 +37,15 @@ impl Format {
 /// The text so far, and what the rest of the document may contain.
 pub(super) struct Writer<'t> {
     text: &'t mut String,
+    style: Style,
     depth: usize,
     /// Bytes of values that are not written yet, of a document without overlapping values.
     budget: usize,
 }
 
 impl<'t> Writer<'t> {
-    pub(super) fn new(document: &[u8], text: &'t mut String) -> Self {
-        Self { text, depth: 0, budget: document.len() }
+    pub(super) fn new(document: &[u8], text: &'t mut String, style: Style) -> Self {
+        Self { text, style, depth: 0, budget: document.len() }
     }
 
     /// Writes a whole document.
@@ -73,7 +75,12 @@ impl<'t> Writer<'t> {
             0x0a => self.integer(reader.u64(PART)?),
             0x0b => {
                 self.spend(8)?;
-                number::write_double(f64::from_le_bytes(reader.array(PART)?), self.text).ok_or(MALFORMED)
+                let number = f64::from_le_bytes(reader.array(PART)?);
+                let written = match self.style {
+                    Style::Server => number::write_double(number, self.text),
+                    Style::Compact => number::write_plain_double(number, self.text),
+                };
+                written.ok_or(MALFORMED)
             }
             0x0c => {
                 let text = self.length_and_bytes(&mut reader)?;
@@ -82,7 +89,7 @@ impl<'t> Writer<'t> {
             0x0f => {
                 let field_type = reader.u8(PART)?;
                 let value = self.length_and_bytes(&mut reader)?;
-                opaque::write(field_type, value, self.text)
+                opaque::write(field_type, value, self.style, self.text)
             }
             _ => Err(MALFORMED),
         }
@@ -102,7 +109,7 @@ impl<'t> Writer<'t> {
             self.spend(key_entry + length)?;
             let key = container.get(offset..).and_then(|key| key.get(..length)).ok_or(MALFORMED)?;
             self.string(key)?;
-            self.text.push_str(": ");
+            self.text.push_str(if self.style == Style::Compact { ":" } else { ": " });
             self.entry(format, container, &mut values)?;
         }
         self.text.push('}');
@@ -157,7 +164,7 @@ impl<'t> Writer<'t> {
 
     fn separate(&mut self, index: usize) {
         if index > 0 {
-            self.text.push_str(", ");
+            self.text.push_str(if self.style == Style::Compact { "," } else { ", " });
         }
     }
 
@@ -203,6 +210,7 @@ impl<'t> Writer<'t> {
             self.text.push_str(&text[start..index]);
             start = index + 1;
             match escape {
+                b'u' if self.style == Style::Compact => self.text.push_str(&format!("\\u{byte:04X}")),
                 b'u' => self.text.push_str(&format!("\\u{byte:04x}")),
                 _ => self.text.extend(['\\', char::from(escape)]),
             }

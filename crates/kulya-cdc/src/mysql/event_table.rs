@@ -1,0 +1,79 @@
+//! A captured table as its events need it: the converter of its rows, its part of the `source` block, its
+//! destination.
+
+use super::binlog::value::Value;
+use super::connection::TextRow;
+use super::ddl::Flavour;
+use super::schema_history;
+use super::source_block::SourceBlock;
+use super::table::Table;
+use crate::RowSchema;
+use crate::batch::Span;
+use crate::debezium::events::{EventContext, TableEvents};
+use crate::debezium::row_image::{Findings, RowImage};
+use std::sync::Arc;
+
+/// A captured table in a version of its definition.
+#[derive(Debug)]
+pub(crate) struct EventTable {
+    definition: Arc<schema_history::Table>,
+    pub(crate) rows: Table,
+    pub(crate) source: SourceBlock,
+    pub(crate) events: TableEvents,
+    /// The number of the table's name.
+    pub(crate) number: usize,
+}
+
+impl EventTable {
+    pub(crate) fn new(
+        events: &EventContext,
+        definition: &Arc<schema_history::Table>,
+        flavour: Flavour,
+        number: usize,
+    ) -> Self {
+        let prefix = &events.format.topic_prefix;
+        let rows = Table::new(prefix, definition, &events.modes, flavour);
+        let schema = RowSchema::clone(&rows.schema);
+        let name = &definition.name;
+        let source = SourceBlock::new(flavour, prefix, &name.database, &name.table);
+        Self { definition: Arc::clone(definition), rows, source, events: events.table(schema), number }
+    }
+
+    /// Whether this is the version of a definition.
+    pub(crate) fn is_of(&self, definition: &Arc<schema_history::Table>) -> bool {
+        // the server describes a table anew whenever it opens it
+        Arc::ptr_eq(&self.definition, definition) || self.definition == *definition
+    }
+}
+
+/// A row of the log.
+pub(crate) struct LogRow<'a> {
+    pub(crate) table: &'a EventTable,
+    pub(crate) cells: &'a [Value<'a>],
+}
+
+impl RowImage for LogRow<'_> {
+    fn write_row(&self, out: &mut Vec<u8>, findings: &mut Findings) {
+        self.table.rows.write_row(self.cells, out, &mut findings.replaced);
+    }
+
+    fn write_key(&self, out: &mut Vec<u8>) -> Option<(Span, Span)> {
+        self.table.rows.write_key(self.cells, out)
+    }
+}
+
+/// A row of a snapshot.
+pub(crate) struct SnapshotRow<'a> {
+    pub(crate) table: &'a EventTable,
+    pub(crate) row: &'a TextRow,
+}
+
+impl RowImage for SnapshotRow<'_> {
+    fn write_row(&self, out: &mut Vec<u8>, findings: &mut Findings) {
+        self.table.rows.write_text_row(|index| self.row.cell(index), out, &mut findings.replaced);
+    }
+
+    fn write_key(&self, out: &mut Vec<u8>) -> Option<(Span, Span)> {
+        self.table.rows.write_text_key(|index| self.row.cell(index), out)
+    }
+}

@@ -1,0 +1,231 @@
+//! Streaming of the log: events as they arrive, batches of whole transactions with the position after them.
+
+use super::binlog::{Checksum, Decoder};
+use super::connection::BinlogStream;
+use super::events::{EventPlace, EventWriter};
+use super::offset::MysqlPosition;
+use super::schema_history::{self, TableName};
+use super::source::history_text;
+use super::stream::{Change, Ddl, End, LogReader, Step, Transaction};
+use super::transaction::OpenTransaction;
+use crate::batch::Mark;
+use crate::debezium::envelope::ProcessingTime;
+use crate::output::Output;
+use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position};
+use bytes::Bytes;
+use futures::FutureExt;
+use std::sync::Arc;
+
+/// The number of log bytes without captured changes after which the position is stored, so that the server
+/// may purge the log.
+const IDLE_BYTES: u64 = 1 << 20;
+
+/// The stream of one connection, and its state.
+pub(crate) struct LogStream {
+    reader: LogReader,
+    decoder: Decoder,
+    writer: EventWriter,
+    /// The position of the next commit.
+    position: MysqlPosition,
+    /// The position of the last commit that was handed over.
+    committed: MysqlPosition,
+    /// The version of the definitions that is stored.
+    stored_version: u64,
+    /// The place at which to stop.
+    target: Option<MysqlPosition>,
+    transaction: Option<OpenTransaction>,
+    /// The batch before the transaction; `None` if a part of the transaction was handed over.
+    before: Option<Mark>,
+    now: ProcessingTime,
+}
+
+impl LogStream {
+    pub(crate) fn new(
+        reader: LogReader,
+        writer: EventWriter,
+        position: MysqlPosition,
+        target: Option<MysqlPosition>,
+        output: &Output<'_>,
+    ) -> Self {
+        Self {
+            stored_version: reader.schema_version(),
+            reader,
+            // what the session has declared; the log says what holds from its first event on
+            decoder: Decoder::new(Checksum::Crc32),
+            writer,
+            committed: position.clone(),
+            position,
+            target,
+            transaction: None,
+            before: None,
+            now: ProcessingTime::new(output.clock.since_epoch()),
+        }
+    }
+
+    /// Streams until cancelled or caught up. Records of an unfinished transaction are not committed; the next
+    /// run reads them again.
+    pub(crate) async fn run(mut self, events: &mut BinlogStream, output: &mut Output<'_>) -> CdcResult<()> {
+        loop {
+            self.now = ProcessingTime::new(output.clock.since_epoch());
+            while !self.is_caught_up()
+                && let Some(event) = events.next_event().now_or_never()
+            {
+                self.on_received(event?, output).await?;
+            }
+            if self.transaction.is_none() {
+                if self.is_caught_up() || output.cancel.is_cancelled() {
+                    return self.finish(output).await;
+                }
+                // while the sink is busy, what arrives shares the next commit
+                if !output.batch.is_empty() && output.is_idle() {
+                    self.commit(output).await?;
+                }
+            }
+            let (cancel, is_idle) = (output.cancel, output.is_idle());
+            tokio::select! {
+                event = events.next_event() => self.on_received(event?, output).await?,
+                () = output.stored_more(), if !is_idle => {}
+                () = cancel.cancelled() => {
+                    if self.transaction.is_some() {
+                        output.flush().await;
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    async fn on_received(&mut self, event: Option<Bytes>, output: &mut Output<'_>) -> CdcResult<()> {
+        let ended = || CdcError::new(CdcErrorKind::Unreachable, "the server has ended the binary log");
+        let event = event.ok_or_else(ended)?;
+        self.on_event(&event, output).await?;
+        if output.is_full() { self.hand_over(output).await } else { Ok(()) }
+    }
+
+    /// Hands over everything.
+    async fn finish(&mut self, output: &mut Output<'_>) -> CdcResult<()> {
+        if self.position != self.committed || !output.batch.is_empty() {
+            self.commit(output).await?;
+        }
+        output.flush().await;
+        Ok(())
+    }
+
+    /// Hands over a full batch: with the position, or as a part of the transaction.
+    async fn hand_over(&mut self, output: &mut Output<'_>) -> CdcResult<()> {
+        if self.transaction.is_none() {
+            return self.commit(output).await;
+        }
+        self.before = None;
+        output.stage().await
+    }
+
+    async fn commit(&mut self, output: &mut Output<'_>) -> CdcResult<()> {
+        let version = self.reader.schema_version();
+        let history = match version == self.stored_version {
+            true => None,
+            false => Some(history_text(self.reader.history())?),
+        };
+        let position = Position::Mysql(self.position.clone());
+        output.commit(Checkpoint { position, history }).await?;
+        self.stored_version = version;
+        self.committed.clone_from(&self.position);
+        Ok(())
+    }
+
+    /// Commits the position without events once it has advanced by [`IDLE_BYTES`] or to another file.
+    async fn commit_idle_position(&mut self, output: &mut Output<'_>) -> CdcResult<()> {
+        let (point, committed) = (&self.position.point, &self.committed.point);
+        let is_far = point.file != committed.file || point.position > committed.position + IDLE_BYTES;
+        if output.batch.is_empty() && is_far { self.commit(output).await } else { Ok(()) }
+    }
+
+    fn is_caught_up(&self) -> bool {
+        let Some(target) = &self.target else { return false };
+        let is_told_by_ids = !target.gtids.is_empty() && !self.position.has_anonymous;
+        self.transaction.is_none()
+            && (target.point.is_at_or_before(&self.position.point)
+                || is_told_by_ids && target.gtids.is_subset(&self.position.gtids))
+    }
+
+    async fn on_event(&mut self, bytes: &[u8], output: &mut Output<'_>) -> CdcResult<()> {
+        let (header, event) = self.decoder.decode(bytes)?;
+        let step = self.reader.read(&header, event)?;
+        let Some(Change::Payload(payload)) = &step.change else { return self.on_step(step, output).await };
+        let mut events = payload.events()?;
+        while let Some(bytes) = events.next_event()? {
+            let (header, event) = self.decoder.decode_inner(bytes)?;
+            let step = self.reader.read(&header, event)?;
+            self.on_step(step, output).await?;
+            if output.is_full() {
+                self.hand_over(output).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn on_step(&mut self, step: Step<'_>, output: &mut Output<'_>) -> CdcResult<()> {
+        if let Some(transaction) = step.begin {
+            self.begin(transaction, output);
+        }
+        match step.change {
+            Some(Change::Rows(change)) => {
+                let (Some(transaction), place) = (&mut self.transaction, self.reader.point()) else {
+                    return Ok(());
+                };
+                let statement = self.reader.statement().map(String::from_utf8_lossy);
+                let place = EventPlace { file: &place.file, now: &self.now, statement: statement.as_deref() };
+                self.writer.write_rows(&change, transaction, place, &mut output.batch)?;
+            }
+            Some(Change::Ddl(ddl)) => {
+                for change in &ddl.changes {
+                    if let schema_history::Change::Truncated(name) = change {
+                        self.truncate(name, &ddl, output);
+                    }
+                }
+            }
+            _ => {}
+        }
+        if let Some(end) = step.end {
+            self.end(end, step.timestamp, output)?;
+        }
+        if let Some(point) = step.idle_at {
+            self.position.advance_to(point);
+        }
+        if self.transaction.is_none() { self.commit_idle_position(output).await } else { Ok(()) }
+    }
+
+    fn begin(&mut self, transaction: Arc<Transaction>, output: &mut Output<'_>) {
+        self.before = Some(output.batch.mark());
+        self.transaction = Some(OpenTransaction::new(transaction, &self.writer.metadata, &mut output.batch));
+    }
+
+    fn truncate(&mut self, name: &TableName, ddl: &Ddl<'_>, output: &mut Output<'_>) {
+        let Some(table) = self.reader.captured_table(name) else { return };
+        let Some(transaction) = &mut self.transaction else { return };
+        let file = self.reader.point().file.as_str();
+        let place = EventPlace { file, now: &self.now, statement: None };
+        self.writer.write_truncate(&Arc::new(table.clone()), ddl, transaction, place, &mut output.batch);
+    }
+
+    fn end(&mut self, end: End, timestamp: u32, output: &mut Output<'_>) -> CdcResult<()> {
+        let Some(transaction) = self.transaction.take() else { return Ok(()) };
+        let id = transaction.transaction.id.clone();
+        match (end, self.before.take()) {
+            (End::Commit, _) => {
+                let names = self.writer.names();
+                let name = |number: usize| names.get(number).map_or("", String::as_str);
+                transaction.end(timestamp, name, &self.writer.metadata, &mut output.batch);
+            }
+            (End::Rollback, Some(before)) => output.batch.go_back_to(before),
+            (End::Rollback, None) => {
+                return Err(CdcError::source(format!(
+                    "the binary log has a ROLLBACK of a large transaction at {}, which is not supported yet",
+                    self.reader.point()
+                )));
+            }
+        }
+        self.position.advance(id.as_ref(), self.reader.point().clone());
+        Ok(())
+    }
+}

@@ -1,0 +1,94 @@
+//! The form in which a position is stored, apart from that of the program so that this can change.
+
+use super::{Cut, Gtids, LogPoint, MysqlPosition, ServerName};
+use crate::mysql::gtid::GtidError;
+use crate::mysql::schema_history::TableName;
+use serde::{Deserialize, Serialize};
+
+/// A position as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct StoredOffset {
+    product: Product,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    server_uuid: Option<String>,
+    server_id: u32,
+    file: String,
+    position: u64,
+    /// The text that the product has for its transactions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    gtids: String,
+    #[serde(default, skip_serializing_if = "is_false")]
+    has_anonymous: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    cuts: Vec<StoredCut>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    is_snapshot_unfinished: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    coverage: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Product {
+    Mysql,
+    Mariadb,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct StoredCut {
+    database: String,
+    table: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    gtids: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    point: Option<LogPoint>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl From<MysqlPosition> for StoredOffset {
+    fn from(offset: MysqlPosition) -> Self {
+        let cut = |(table, cut): (TableName, Cut)| StoredCut {
+            database: table.database,
+            table: table.table,
+            gtids: cut.gtids.to_string(),
+            point: cut.point,
+        };
+        Self {
+            product: if offset.gtids.is_mariadb() { Product::Mariadb } else { Product::Mysql },
+            server_uuid: offset.server.uuid,
+            server_id: offset.server.id,
+            file: offset.point.file,
+            position: offset.point.position,
+            gtids: offset.gtids.to_string(),
+            has_anonymous: offset.has_anonymous,
+            cuts: offset.cuts.into_iter().map(cut).collect(),
+            is_snapshot_unfinished: offset.is_snapshot_unfinished,
+            coverage: offset.coverage,
+        }
+    }
+}
+
+impl TryFrom<StoredOffset> for MysqlPosition {
+    type Error = GtidError;
+
+    fn try_from(stored: StoredOffset) -> Result<Self, GtidError> {
+        let is_mariadb = stored.product == Product::Mariadb;
+        let cut = |cut: StoredCut| {
+            let gtids = Gtids::parse(is_mariadb, &cut.gtids)?;
+            Ok((TableName::new(cut.database, cut.table), Cut { gtids, point: cut.point }))
+        };
+        Ok(Self {
+            server: ServerName { uuid: stored.server_uuid, id: stored.server_id },
+            point: LogPoint::new(stored.file, stored.position),
+            gtids: Gtids::parse(is_mariadb, &stored.gtids)?,
+            has_anonymous: stored.has_anonymous,
+            cuts: stored.cuts.into_iter().map(cut).collect::<Result<_, GtidError>>()?,
+            is_snapshot_unfinished: stored.is_snapshot_unfinished,
+            coverage: stored.coverage,
+        })
+    }
+}

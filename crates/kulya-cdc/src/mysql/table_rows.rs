@@ -1,0 +1,156 @@
+//! The rows of a snapshot as events, each table's committed with its cut.
+
+use super::catalog::TableInfo;
+use super::connection::TextRow;
+use super::event_table::EventTable;
+use super::events::EventWriter;
+use super::offset::MysqlPosition;
+use super::schema_history::SchemaHistory;
+use super::snapshot::{Snapshot, read_error};
+use super::source::history_text;
+use super::source_block::Origin;
+use crate::debezium::envelope::ProcessingTime;
+use crate::output::Output;
+use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, Progress};
+use std::sync::Arc;
+
+/// The number of rows between two progress notifications, and between two checks for cancellation.
+const ROWS_PER_PROGRESS: u64 = 1000;
+
+/// What the rows of one table have in common.
+#[derive(Clone, Copy)]
+struct TableOrigin<'a> {
+    origin: Origin<'a>,
+    /// Whether the table is the first, or the last, that has rows.
+    is_first: bool,
+    is_last: bool,
+}
+
+impl TableOrigin<'_> {
+    /// Returns Debezium's mark of a row.
+    fn mark(&self, is_first_of_table: bool, is_last_of_table: bool) -> &'static str {
+        match (is_last_of_table, is_first_of_table) {
+            (true, _) if self.is_last => "last",
+            (true, _) => "last_in_data_collection",
+            (_, true) if self.is_first => "first",
+            (_, true) => "first_in_data_collection",
+            _ => "true",
+        }
+    }
+}
+
+/// Hands over the rows of all tables of a snapshot, and commits each table's with its cut. `history` has the
+/// tables' definitions.
+///
+/// # Errors
+/// `Unreachable` when a table was changed meanwhile, or for the network: what is not committed is read again.
+pub(crate) async fn read(
+    snapshot: &mut Snapshot,
+    position: &mut MysqlPosition,
+    history: &SchemaHistory,
+    writer: &mut EventWriter,
+    output: &mut Output<'_>,
+) -> CdcResult<()> {
+    let tables = snapshot.tables.clone();
+    let rows = tables.iter().map(|table| table.rows).sum();
+    (output.on_progress)(Progress::SnapshotStarted { tables: tables.len(), rows });
+    let cut = snapshot.position.cut();
+    let place = snapshot.position.point.clone();
+    // whole seconds, as Debezium has them
+    let seconds = i64::try_from(output.clock.since_epoch().as_secs()).unwrap_or_default();
+    let origin = Origin {
+        micros: seconds.saturating_mul(1_000_000),
+        snapshot: "true",
+        server_id: 0,
+        gtid: None,
+        file: &place.file,
+        position: place.position,
+        row: 0,
+        thread: None,
+        query: None,
+    };
+    let mut with_rows = Vec::new();
+    for (index, table) in tables.iter().enumerate() {
+        if snapshot.has_rows(table).await? {
+            with_rows.push(index);
+        }
+    }
+    let mut history = Some(history_text(history)?);
+    for (index, table) in tables.iter().enumerate() {
+        let (is_first, is_last) = (with_rows.first() == Some(&index), with_rows.last() == Some(&index));
+        let converter = declare(snapshot, table, writer, output)?;
+        if with_rows.contains(&index) {
+            read_table(
+                snapshot,
+                table,
+                &converter,
+                &TableOrigin { origin, is_first, is_last },
+                writer,
+                output,
+            )
+            .await?;
+        }
+        position.cuts.insert(table.name.clone(), cut.clone());
+        output
+            .commit(Checkpoint { position: Position::Mysql(position.clone()), history: history.take() })
+            .await?;
+    }
+    Ok(())
+}
+
+/// Declares a table of a snapshot to the batch.
+///
+/// # Errors
+/// `Source` for a table without a definition.
+pub(crate) fn declare(
+    snapshot: &Snapshot,
+    table: &TableInfo,
+    writer: &mut EventWriter,
+    output: &mut Output<'_>,
+) -> CdcResult<Arc<EventTable>> {
+    let definition = snapshot.history.table(&table.name.database, &table.name.table).cloned();
+    let definition = definition
+        .ok_or_else(|| CdcError::source(format!("table {} is not in the schema history", table.name)))?;
+    let converter = writer.table(&Arc::new(definition), &mut output.batch);
+    output.batch.declare(&converter.events.destination);
+    Ok(converter)
+}
+
+async fn read_table(
+    snapshot: &mut Snapshot,
+    info: &TableInfo,
+    table: &EventTable,
+    origin: &TableOrigin<'_>,
+    writer: &mut EventWriter,
+    output: &mut Output<'_>,
+) -> CdcResult<()> {
+    snapshot.hold(info).await?;
+    let sql = format!("SELECT {} FROM {}", table.rows.select_list(), info.quoted());
+    let failed = |error| read_error(info, error);
+    let mut rows = snapshot.session.query_rows(&sql).await.map_err(failed)?;
+    // a row is held back until it is known whether it is the last one
+    let (mut row, mut next) = (TextRow::default(), TextRow::default());
+    let mut count = 0;
+    let mut is_row = rows.next_into(&mut row).await.map_err(failed)?;
+    while is_row {
+        let is_followed = rows.next_into(&mut next).await.map_err(failed)?;
+        let origin = Origin { snapshot: origin.mark(count == 0, !is_followed), ..origin.origin };
+        let now = ProcessingTime::new(output.clock.since_epoch());
+        writer.write_snapshot_row(table, &row, &origin, &now, &mut output.batch);
+        if output.is_full() {
+            output.stage().await?;
+        }
+        count += 1;
+        if count % ROWS_PER_PROGRESS == 0 {
+            (output.on_progress)(Progress::SnapshotRows(ROWS_PER_PROGRESS));
+            if output.cancel.is_cancelled() {
+                return Err(CdcError::new(CdcErrorKind::Unreachable, "cancelled during the snapshot"));
+            }
+        }
+        std::mem::swap(&mut row, &mut next);
+        is_row = is_followed;
+    }
+    drop(rows);
+    (output.on_progress)(Progress::SnapshotRows(count % ROWS_PER_PROGRESS));
+    snapshot.release().await
+}
