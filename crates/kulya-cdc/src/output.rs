@@ -110,7 +110,9 @@ impl Output<'_> {
     }
 
     async fn deliver(&mut self, checkpoint: Option<Checkpoint>) -> CdcResult<()> {
-        let batch = std::mem::take(&mut self.batch);
+        // a batch that was full is followed by another one, which need not grow step by step
+        let capacity = if self.is_full() { MAX_BATCH_BYTES + MAX_BATCH_BYTES / 16 } else { 0 };
+        let batch = std::mem::replace(&mut self.batch, Batch::with_capacity(capacity));
         let sent = self.deliveries.send(Delivery { batch, checkpoint }).await;
         // the sink shares the source's task
         tokio::task::yield_now().await;
