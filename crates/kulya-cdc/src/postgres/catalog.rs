@@ -135,14 +135,15 @@ struct CatalogColumn {
     is_required: bool,
     type_oid: u32,
     type_modifier: i32,
-    /// The expression of the default value.
+    /// The expression of the default value, or of a generated value.
     default: Option<String>,
+    is_generated: bool,
 }
 
 async fn columns(session: &Session, table: u32) -> CdcResult<Vec<CatalogColumn>> {
     let sql = format!(
         "SELECT attname, attnotnull, atttypid, atttypmod, \
-         CASE WHEN attgenerated = '' THEN pg_get_expr(adbin, adrelid) END FROM pg_attribute \
+         pg_get_expr(adbin, adrelid), attgenerated <> '' FROM pg_attribute \
          LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum WHERE attrelid = {table} AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
     );
     let mut columns = Vec::new();
@@ -154,6 +155,7 @@ async fn columns(session: &Session, table: u32) -> CdcResult<Vec<CatalogColumn>>
             type_oid: parse_number(text(2))?,
             type_modifier: text(3).parse().unwrap_or(-1),
             default: row.get(4).map(str::to_owned),
+            is_generated: text(5) == "t",
         });
     }
     Ok(columns)
@@ -164,9 +166,31 @@ async fn primary_key(session: &Session, table: u32) -> CdcResult<Vec<String>> {
     let sql = format!(
         "SELECT a.attname FROM pg_index i CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place) \
          JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum \
-         WHERE i.indrelid = {table} AND i.indisprimary ORDER BY k.place"
+         WHERE i.indrelid = {table} AND i.indisprimary AND k.place <= i.indnkeyatts ORDER BY k.place"
     );
-    let rows = session.rows(&sql).await?;
+    names(session, &sql).await
+}
+
+/// Returns the columns of the table's key in key order. Debezium takes those of the first unique index, by its
+/// name, where there is no primary key: null or partial ones too.
+async fn key(session: &Session, events: &EventContext, table: u32) -> CdcResult<Vec<String>> {
+    let primary = primary_key(session, table).await?;
+    if !primary.is_empty() || events.modes.compat == Compatibility::Corrected {
+        return Ok(primary);
+    }
+    let sql = format!(
+        "SELECT a.attname FROM (SELECT i.* FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+         WHERE i.indrelid = {table} AND i.indisunique AND i.indexprs IS NULL \
+         ORDER BY i.indisclustered DESC, c.relname COLLATE \"C\" LIMIT 1) i \
+         CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place) \
+         JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum \
+         WHERE k.place <= i.indnkeyatts ORDER BY k.place"
+    );
+    names(session, &sql).await
+}
+
+async fn names(session: &Session, sql: &str) -> CdcResult<Vec<String>> {
+    let rows = session.rows(sql).await?;
     Ok(rows.iter().filter_map(|row| row.get(0)).map(str::to_owned).collect())
 }
 
@@ -186,10 +210,10 @@ impl Catalog {
                 continue;
             }
             let kind = self.kind(session, events, column.type_oid, column.type_modifier).await?;
-            let default = default(kind.as_ref(), column.default.as_deref(), events);
+            let default = default(kind.as_ref(), &column, events);
             table_columns.push(Column::new(column.name, !column.is_required, kind).with_default(default));
         }
-        let mut key = primary_key(session, table_info.oid).await?;
+        let mut key = key(session, events, table_info.oid).await?;
         if key.iter().any(|name| !table_columns.iter().any(|column| column.name == *name)) {
             key.clear();
         }
@@ -215,13 +239,12 @@ impl Catalog {
             let is_optional = current.is_none_or(|current| !current.is_required);
             // of another type the default value is no value
             let current = current.filter(|current| current.type_oid == column.type_oid);
-            let expression = current.and_then(|current| current.default.as_deref());
-            let default = default(kind.as_ref(), expression, events);
+            let default = current.and_then(|current| default(kind.as_ref(), current, events));
             table_columns.push(Column::new(column.name.clone(), is_optional, kind).with_default(default));
         }
-        let current = primary_key(session, relation.id).await?;
+        let current = key(session, events, relation.id).await?;
         let earlier = earlier.map_or(&[][..], |table| &table.events.schema.key);
-        let key = key_at(relation, &current, earlier);
+        let key = key_at(relation, &current, earlier, events.modes.compat);
         Ok(Table::new(events, &relation.schema, &relation.table, table_columns, key))
     }
 
@@ -256,6 +279,7 @@ impl Catalog {
             name: String::new(),
             kind: 'p',
             modifier: -1,
+            is_domain: false,
             labels: Vec::new(),
             items: None,
         };
@@ -268,7 +292,7 @@ impl Catalog {
             if let Ok(modifier @ 0..) = text(3).parse() {
                 base.modifier = modifier;
             }
-            base
+            CatalogType { is_domain: true, ..base }
         } else {
             let items = match parse_number(text(4))? {
                 0 => None,
@@ -282,15 +306,29 @@ impl Catalog {
     }
 }
 
-/// Returns a column's default value as events have it.
-fn default(kind: Option<&Kind>, expression: Option<&str>, events: &EventContext) -> Option<Value> {
-    value::default_json(kind?, expression?, events.modes.compat)
+/// Returns a column's default value as events have it. Debezium takes the expression of a generated value for
+/// one, but has none for a column of a domain.
+fn default(kind: Option<&Kind>, column: &CatalogColumn, events: &EventContext) -> Option<Value> {
+    let compat = events.modes.compat;
+    if column.is_generated && compat == Compatibility::Corrected {
+        return None;
+    }
+    value::default_json(kind?, column.default.as_deref()?, compat)
 }
 
 /// Returns the primary key that a table had at a place in the log, in key order where it is known. `current`
-/// is the primary key of the catalog, which may be later than the log, `earlier` that of the version before.
-fn key_at(relation: &Relation, current: &[String], earlier: &[String]) -> Vec<String> {
+/// is the key of the catalog, which may be later than the log, `earlier` that of the version before. Debezium
+/// has the current one.
+fn key_at(
+    relation: &Relation,
+    current: &[String],
+    earlier: &[String],
+    compat: Compatibility,
+) -> Vec<String> {
     let has = |name: &String| relation.columns.iter().any(|column| column.name == *name);
+    if compat == Compatibility::Debezium && current.iter().all(has) {
+        return current.to_vec();
+    }
     if relation.identity != ReplicaIdentity::Default {
         // the log does not say
         let known = [current, earlier].into_iter().find(|key| !key.is_empty() && key.iter().all(has));

@@ -239,7 +239,9 @@ impl<'a> ReplicationStream<'a> {
                 // a stored commit ends at or before the position, so it starts before it
                 let is_skipped = is_in_snapshot || commit_lsn < self.position.lsn;
                 let micros = committed_micros.saturating_add(EPOCH_MICROS);
-                self.transaction = Some(Transaction::new(xid, commit_lsn, micros, is_skipped));
+                let mut transaction = Transaction::new(xid, lsn, commit_lsn, micros);
+                transaction.is_skipped = is_skipped;
+                self.transaction = Some(transaction);
                 Ok(())
             }
             Message::Commit { end_lsn } => self.on_commit(end_lsn, output).await,
@@ -284,11 +286,27 @@ impl<'a> ReplicationStream<'a> {
 
     async fn on_commit(&mut self, end_lsn: u64, output: &mut Output<'_>) -> CdcResult<()> {
         if let Some(mut transaction) = self.transaction.take() {
+            let compat = self.events.modes.compat;
             self.last_commit = Some(LastCommit { end_lsn, micros: transaction.committed_micros });
-            transaction.write_end(end_lsn, self.events.modes.compat, &self.transactions, &mut output.batch);
+            if self.has_records_without_events(&transaction) {
+                transaction.write_begin(end_lsn, compat, &self.transactions, &mut output.batch);
+            }
+            transaction.write_end(end_lsn, compat, &self.transactions, &mut output.batch);
         }
         self.position.lsn = self.position.lsn.max(end_lsn);
         self.commit_idle_position(output).await
+    }
+
+    /// Returns whether a transaction has records of its begin and end even if it has no events, because only
+    /// tables that are not captured were changed: with Debezium.
+    fn has_records_without_events(&self, transaction: &Transaction) -> bool {
+        let mut snapshots = self.position.table_snapshots.values();
+        let mut is_read = || snapshots.any(|cut| cut.contains(transaction.xid, transaction.commit_lsn));
+        self.events.modes.compat == Compatibility::Debezium
+            && self.events.format.provide_transaction_metadata
+            && !transaction.is_own
+            && !transaction.is_skipped
+            && !is_read()
     }
 
     /// Commits the position without events once it has advanced by [`IDLE_BYTES`], so that the server can
@@ -337,9 +355,14 @@ impl<'a> ReplicationStream<'a> {
         let Some(mut table) = self.table(relation)? else { return Ok(()) };
         let RowChange { operation, before, after, lsn } = change;
         let Some(transaction) = &mut self.transaction else { return Ok(()) };
+        let compat = self.events.modes.compat;
+        if compat == Compatibility::Debezium && table.has_no_columns() && operation != Operation::Truncate {
+            // without values Debezium has no event
+            return Ok(());
+        }
         let has_metadata = self.events.format.provide_transaction_metadata;
         if has_metadata {
-            transaction.write_begin(lsn, &self.transactions, &mut output.batch);
+            transaction.write_begin(lsn, compat, &self.transactions, &mut output.batch);
         }
         let origin = origin(&self.source, Some(transaction), lsn, self.last_commit);
         let mark = output.batch.mark();
@@ -435,6 +458,9 @@ impl<'a> ReplicationStream<'a> {
         if prefix == CAUGHT_UP_PREFIX {
             let token = self.caught_up_token.as_ref();
             self.is_caught_up |= token.is_some_and(|token| token.as_bytes() == content);
+            if let Some(transaction) = &mut self.transaction {
+                transaction.is_own = true;
+            }
             return;
         }
         let is_stored = if is_transactional {
@@ -445,17 +471,18 @@ impl<'a> ReplicationStream<'a> {
         if is_stored || self.events.format.skipped_operations.contains(Operation::Message) {
             return;
         }
+        let compat = self.events.modes.compat;
         let has_metadata = self.events.format.provide_transaction_metadata;
         match &mut self.transaction {
             Some(transaction) if is_transactional && has_metadata => {
-                transaction.write_begin(lsn, &self.transactions, &mut output.batch);
+                transaction.write_begin(lsn, compat, &self.transactions, &mut output.batch);
             }
             _ if !is_transactional => self.position.message_lsn = lsn,
             _ => {}
         }
         let origin = origin(&self.source, self.transaction.as_ref(), lsn, self.last_commit);
         let transaction = self.transaction.as_mut().filter(|_| has_metadata);
-        let collection = match self.events.modes.compat {
+        let collection = match compat {
             Compatibility::Corrected => Cow::Borrowed("message"),
             // each message is a collection of its own, with the address of an object as its name
             Compatibility::Debezium => Cow::Owned(format!("{MESSAGE_CLASS}@{:x}", lsn as u32)),
@@ -506,11 +533,14 @@ fn origin<'a>(
     }
 }
 
-/// Fills the unchanged TOAST values of a new row from the old row, if that is complete.
+/// Fills the unchanged TOAST values of a new row from the old row. Of an old row that is the replica identity
+/// only, the other columns are null.
 fn fill_unchanged<'a>(mut new: Tuple<'a>, old: Option<&OldTuple<'a>>) -> Tuple<'a> {
-    if let Some(OldTuple::Full(old)) = old {
-        let cells = new.iter_mut().zip(old);
-        cells.filter(|(new, _)| **new == Cell::Unchanged).for_each(|(new, old)| *new = *old);
+    if let Some(OldTuple::Full(old) | OldTuple::Key(old)) = old {
+        let is_missing = |(new, old): &(&mut Cell<'_>, &Cell<'_>)| {
+            **new == Cell::Unchanged && matches!(old, Cell::Text(_))
+        };
+        new.iter_mut().zip(old).filter(is_missing).for_each(|(new, old)| *new = *old);
     }
     new
 }

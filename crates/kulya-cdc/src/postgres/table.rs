@@ -134,6 +134,11 @@ impl Table {
         omitted.map(|column| column.name.as_str()).collect()
     }
 
+    /// Returns whether the table has no columns at all.
+    pub(crate) fn has_no_columns(&self) -> bool {
+        self.columns.is_empty()
+    }
+
     /// Writes a row as a JSON object.
     pub(crate) fn write_row(
         &self,
@@ -236,6 +241,15 @@ impl Table {
                 false
             }
             Cell::Null => write_null(out),
+            // Debezium has no value, and an empty one where it is required
+            Cell::Text(_)
+                if self.compat == Compatibility::Debezium
+                    && *kind == Kind::AlwaysNull
+                    && !column.optional =>
+            {
+                out.extend_from_slice(b"\"\"");
+                false
+            }
             Cell::Unchanged => value::write_unavailable(kind, out) == Written::Null,
             Cell::Text(bytes) => match value::write_value(kind, bytes, out) {
                 Written::Value => false,
