@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 /// Names of tables that are compared with expressions, besides the names in the input.
 const NAMES: [&str; 6] = ["public.orders", "a.b", "ab.ba", "inventory.customers", "x.y_1", "aa.bb"];
 /// Number of values that are read as expressions.
-const MAX_LISTS: usize = 8;
+const MAX_LISTS: usize = 2;
+/// Number of expressions of a list that are compared.
+const MAX_PATTERNS: usize = 4;
 
 /// Reads a file.
 pub(crate) fn run(bytes: &[u8]) {
@@ -61,7 +63,7 @@ fn check_list(list: &str) {
     let Ok(patterns) = NamePatterns::parse(list) else { return };
     let mut names: Vec<&str> = list.split([',', '|', '(', ')', '^', '$']).collect();
     names.extend(NAMES);
-    for pattern in patterns.iter().take(8) {
+    for pattern in patterns.iter().take(MAX_PATTERNS) {
         let _ = schema_globs(pattern);
         let Ok(tables) = table_globs(pattern) else { continue };
         assert!(!tables.is_empty());

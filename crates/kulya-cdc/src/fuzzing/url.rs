@@ -16,12 +16,12 @@ pub fn replication_url(bytes: &[u8]) {
     assert!(!settings.store_settings().is_err_and(|error| error.to_string().is_empty()));
     if let Ok(target) = settings.clone().postgres_target() {
         assert!(!target.hosts.is_empty() && !target.user.is_empty());
-        assert_hidden(url, &target.password, &target);
-        assert_hidden(url, &target.password, &target.settings);
+        assert_hidden(&text, &target.password, &target);
+        assert_hidden(&text, &target.password, &target.settings);
     }
     if let Ok(target) = settings.mysql_target() {
         assert!(target.server_id > 0);
-        assert_hidden(url, &target.connection.password, &target);
+        assert_hidden(&text, &target.connection.password, &target);
     }
     if let Ok(connection) = ConnectionSettings::parse(url) {
         let again = ConnectionSettings::parse(&format!("mysql://me@{}", connection.server()));
@@ -30,9 +30,9 @@ pub fn replication_url(bytes: &[u8]) {
     }
 }
 
-/// Checks that the password is not shown, if it is nothing else in the URL.
-fn assert_hidden(url: &str, password: &str, value: &impl Debug) {
-    if password.len() >= MIN_SECRET_BYTES && url.matches(password).count() == 1 {
+/// Checks that the password is not shown, if it is nothing else in the input.
+fn assert_hidden(text: &str, password: &str, value: &impl Debug) {
+    if password.len() >= MIN_SECRET_BYTES && text.matches(password).count() == 1 {
         let shown = format!("{value:?}");
         assert!(!shown.contains(password), "{shown}");
     }
