@@ -2,7 +2,7 @@
 //! starts again after a failure. It is the same for all sources.
 
 use crate::output;
-use crate::source::{Source, SourceConnection};
+use crate::source::{Source, SourceConnection, StopCondition};
 use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Progress, Sink, SnapshotMode};
 use kulya_store::clock::Clock;
 use std::pin::pin;
@@ -18,15 +18,6 @@ const MAX_BUSY_ATTEMPTS: u32 = 8;
 const MIN_DELAY: Duration = Duration::from_millis(200);
 /// The maximum delay between attempts.
 const MAX_DELAY: Duration = Duration::from_secs(10);
-
-/// The condition under which a run ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StopCondition {
-    /// The run ends only when it is cancelled.
-    Cancelled,
-    /// The run ends when all changes are stored that were committed before streaming started.
-    CaughtUp,
-}
 
 /// The context of a run: its sink, clock, progress callback and cancellation.
 pub struct RunContext<'a> {
@@ -47,6 +38,8 @@ struct RunState {
     has_connected: AtomicBool,
     /// The log was streamed since the last failure.
     has_streamed: AtomicBool,
+    /// The log cannot be read from the stored position on.
+    is_position_invalid: AtomicBool,
 }
 
 /// Captures a source: first a snapshot of its rows, if the sink has no position yet, and then its log.
@@ -65,6 +58,13 @@ pub(crate) async fn run(
         let error = match run_once(source, mode, stop_condition, &mut context, &state).await {
             Err(_) if context.cancel.is_cancelled() => return Ok(()),
             Err(error) if matches!(error.kind(), CdcErrorKind::Unreachable | CdcErrorKind::Busy) => error,
+            // found while the log was streamed; when the position was validated it would have been replaced
+            Err(error) if error.kind() == CdcErrorKind::Position && mode == SnapshotMode::WhenNeeded => {
+                if state.is_position_invalid.swap(true, Ordering::Relaxed) {
+                    return Err(error);
+                }
+                error
+            }
             other => return other,
         };
         attempts = if state.has_streamed.swap(false, Ordering::Relaxed) { 1 } else { attempts + 1 };
@@ -113,7 +113,8 @@ async fn run_once(
     let mut write = pin!(input.write_to(context.sink, context.on_progress));
     let result = {
         let read = async move {
-            let start = prepare(&mut connection, stored, mode, &mut output).await?;
+            let start =
+                prepare(&mut connection, stored, mode, &state.is_position_invalid, &mut output).await?;
             if mode == SnapshotMode::InitialOnly {
                 return Ok(());
             }
@@ -138,8 +139,15 @@ async fn prepare<C: SourceConnection>(
     connection: &mut C,
     mut stored: Option<Checkpoint>,
     mode: SnapshotMode,
+    is_invalid: &AtomicBool,
     output: &mut output::Output<'_>,
 ) -> CdcResult<Checkpoint> {
+    if is_invalid.load(Ordering::Relaxed)
+        && let Some(checkpoint) = stored.take()
+    {
+        tracing::warn!("the log cannot be read from the stored position on: all rows are read again");
+        connection.discard(&checkpoint).await?;
+    }
     if let Some(checkpoint) = &stored
         && let Err(error) = connection.validate(checkpoint).await
     {
@@ -150,7 +158,9 @@ async fn prepare<C: SourceConnection>(
         connection.discard(checkpoint).await?;
         stored = None;
     }
-    connection.snapshot(stored, mode, output).await
+    let start = connection.snapshot(stored, mode, output).await?;
+    is_invalid.store(false, Ordering::Relaxed);
+    Ok(start)
 }
 
 #[cfg(test)]

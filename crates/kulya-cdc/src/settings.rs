@@ -6,7 +6,7 @@ use crate::debezium::envelope::Operation;
 use crate::debezium::events::EventContext;
 use crate::debezium::format::{EventFormat, OperationSet};
 use crate::sink::store::sanitize_name;
-use crate::{CdcError, CdcResult, StoreSettings};
+use crate::{CdcError, CdcResult, RefusedSchema, StoreSettings};
 use serde::Deserialize;
 use std::fmt;
 use std::path::PathBuf;
@@ -55,6 +55,8 @@ pub struct CaptureSettings {
     pub server_id: Option<u32>,
     /// Whether the existing rows are read, and when.
     pub snapshot_mode: SnapshotMode,
+    /// What happens when the registry refuses a table's schema.
+    pub refused_schema: RefusedSchema,
     /// Which events are written, and what surrounds their rows.
     pub format: EventFormat,
     /// How values are represented.
@@ -103,6 +105,7 @@ impl Default for CaptureSettings {
             include_query: false,
             server_id: None,
             snapshot_mode: SnapshotMode::default(),
+            refused_schema: RefusedSchema::default(),
             format: EventFormat::default(),
             values: ValueModes::default(),
         }
@@ -212,6 +215,7 @@ impl CaptureSettings {
             scope: settings.scope,
             stream_template: settings.stream,
             segments: settings.segments,
+            refused_schema: settings.refused_schema,
         })
     }
 }

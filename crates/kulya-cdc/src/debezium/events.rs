@@ -1,4 +1,5 @@
-//! What the events of a capture have in common, and those of a table or topic: destinations, schemas, headers.
+//! What the events of a capture have in common, and those of a table or topic: destinations, schemas,
+//! headers.
 
 use super::connect_schema::{SchemaBlock, SchemaBlocks};
 use super::connector::Connector;

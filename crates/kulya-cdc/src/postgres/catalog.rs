@@ -5,6 +5,7 @@ use super::connection::session::{Session, identifier};
 use super::pgoutput::{Relation, ReplicaIdentity};
 use super::table::{Column, Table};
 use super::value;
+use crate::debezium::Compatibility;
 use crate::debezium::events::EventContext;
 use crate::{CaptureSettings, CdcError, CdcResult};
 use serde_json::Value;
@@ -23,6 +24,8 @@ pub(crate) struct TableInfo {
     pub(crate) rows: u64,
     /// Whether the table is partitioned; its rows are those of its partitions.
     pub(crate) is_partitioned: bool,
+    /// Whether changes are in the log, which they are not of an unlogged table.
+    pub(crate) is_logged: bool,
     /// Whether the log of an UPDATE or DELETE can name the row, without which PostgreSQL rejects both on a
     /// published table.
     pub(crate) has_identity: bool,
@@ -54,7 +57,8 @@ pub(crate) struct Catalog {
 }
 
 /// Lists the tables that the patterns name, in name order: permanent user tables, partitions and partitioned
-/// tables. A pattern that names a partitioned table names its partitions too.
+/// tables; with [`Compatibility::Debezium`] unlogged tables too, whose rows Debezium's snapshot has. A pattern
+/// that names a partitioned table names its partitions too.
 pub(crate) async fn captured_tables(
     session: &Session,
     settings: &CaptureSettings,
@@ -67,9 +71,9 @@ pub(crate) async fn captured_tables(
              (SELECT json_agg(json_build_array(an.nspname, ac.relname) ORDER BY a.place) \
              FROM pg_partition_ancestors(c.oid) WITH ORDINALITY AS a(relid, place) \
              JOIN pg_class ac ON ac.oid = a.relid JOIN pg_namespace an ON an.oid = ac.relnamespace \
-             WHERE a.relid <> c.oid) FROM pg_class c \
+             WHERE a.relid <> c.oid), c.relpersistence = 'p' FROM pg_class c \
              JOIN pg_namespace n ON n.oid = c.relnamespace \
-             WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND n.nspname !~ '^pg_' \
+             WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' \
              AND n.nspname <> 'information_schema' ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\"",
         )
         .await?;
@@ -83,10 +87,14 @@ pub(crate) async fn captured_tables(
             table: text(2),
             rows: text(3).parse().unwrap_or(0),
             is_partitioned: text(4) == "p",
+            is_logged: text(7) == "t",
             has_identity: text(5) == "t",
             ancestors: ancestors
                 .map_err(|e| CdcError::source("the catalog has malformed partitions").because(e))?,
         };
+        if !table.is_logged && settings.values.compat == Compatibility::Corrected {
+            continue;
+        }
         let names = std::iter::once((&table.schema, &table.table))
             .chain(table.ancestors.iter().map(|(schema, name)| (schema, name)));
         if names.into_iter().any(|(schema, name)| settings.is_captured(schema, name)) {
@@ -188,8 +196,9 @@ impl Catalog {
         Ok(Table::new(events, &table_info.schema, &table_info.table, table_columns, key))
     }
 
-    /// Returns a table as the log describes it. Nullability and default values, which the log does not contain,
-    /// come from the catalog; `earlier` is the last version of the table that the log described, if any.
+    /// Returns a table as the log describes it. Nullability and default values, which the log does not
+    /// contain, come from the catalog; `earlier` is the last version of the table that the log described, if
+    /// any.
     pub(crate) async fn relation_table(
         &mut self,
         session: &Session,

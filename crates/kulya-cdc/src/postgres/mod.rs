@@ -97,7 +97,7 @@ impl SourceConnection for PostgresConnection {
     async fn discard(&mut self, stored: &Checkpoint) -> CdcResult<()> {
         let position = position_of(stored.clone())?;
         let slot = self.session.slot(&position.slot).await?;
-        if slot.is_some_and(|slot| slot.is_lost && slot.active_process.is_none()) {
+        if slot.is_some_and(|slot| slot.active_process.is_none()) {
             let name = connection::session::literal(&position.slot);
             self.session.execute(&format!("SELECT pg_drop_replication_slot({name})")).await?;
         }

@@ -128,6 +128,12 @@ impl Table {
         self.columns.iter().map(|column| column.name.as_str())
     }
 
+    /// Returns the names of the columns that events do not contain, because of their types.
+    pub(crate) fn omitted_columns(&self) -> Vec<&str> {
+        let omitted = self.columns.iter().filter(|column| column.kind.is_none());
+        omitted.map(|column| column.name.as_str()).collect()
+    }
+
     /// Writes a row as a JSON object.
     pub(crate) fn write_row(
         &self,

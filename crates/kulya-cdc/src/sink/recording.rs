@@ -2,7 +2,8 @@
 //!
 //! The file has one JSON object per line, each with one member: `{"table": …}` is a table's schema
 //! ([`RowSchema`]), `{"record": …}` an event (topic, key, value, headers), `{"history": …}` the source's
-//! history of schemas, `{"commit": …}` ends a commit and holds the position. Lines after the last commit were never committed; opening the file truncates them.
+//! history of schemas, `{"commit": …}` ends a commit and holds the position. Lines after the last commit were
+//! never committed; opening the file truncates them.
 
 use crate::batch::{Batch, Destination, Parts, Record, Span};
 use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, RowSchema, Sink};
@@ -316,6 +317,7 @@ mod tests {
             scope: "s".into(),
             stream_template: "{table}".into(),
             segments: 2,
+            refused_schema: crate::RefusedSchema::default(),
         };
         let mut sink = StoreSink::new(store.clone(), registry.clone(), settings).await.unwrap();
         replay(log.as_bytes(), &mut sink).await

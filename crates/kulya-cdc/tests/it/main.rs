@@ -4,11 +4,14 @@
 
 mod binlog_capture;
 mod binlog_cases;
+mod binlog_faults;
 mod binlog_server;
 mod connection_faults;
 mod database;
 mod failing_sink;
+mod faults;
 mod golden;
+mod proxy;
 mod real_mariadb;
 mod real_mysql;
 mod snapshots;

@@ -207,3 +207,10 @@ async fn what_cannot_be_captured_is_named() {
 async fn a_killed_capture_goes_on() {
     binlog_capture::a_killed_capture_goes_on(MARIADB, "c_kill").await;
 }
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn captures_survive_faults() {
+    let _log = LOG.read().await;
+    crate::binlog_faults::captures_survive_faults(MARIADB).await;
+}

@@ -204,3 +204,10 @@ async fn a_killed_capture_goes_on() {
 async fn a_snapshot_waits_for_writers() {
     binlog_capture::a_snapshot_waits_for_writers(MYSQL, "c_wait").await;
 }
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn captures_survive_faults() {
+    let _log = LOG.read().await;
+    crate::binlog_faults::captures_survive_faults(MYSQL).await;
+}

@@ -95,6 +95,9 @@ impl Session {
         // of the database's currency; then amounts are shown as in the log
         session.money_digits = session.value("SELECT scale('1'::money::numeric)").await?.parse().unwrap_or(2);
         session.execute("SET lc_monetary = 'C'").await?;
+        // a session whose process was killed while it waits for locks ends soon, and not with the wait; not
+        // all servers can notice that
+        let _ = session.execute("SET client_connection_check_interval = '10s'").await;
         Ok(session)
     }
 
