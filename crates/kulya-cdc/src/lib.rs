@@ -35,6 +35,8 @@ pub mod debezium;
 pub mod debezium_server;
 mod engine;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod mysql;
 mod output;
 mod position;

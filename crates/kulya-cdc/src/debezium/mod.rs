@@ -8,6 +8,8 @@ pub mod connector;
 pub mod envelope;
 pub(crate) mod events;
 pub mod format;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 pub mod headers;
 pub mod heartbeat;
 pub(crate) mod json;

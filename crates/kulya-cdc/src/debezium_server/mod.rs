@@ -28,6 +28,8 @@
 mod choice;
 mod converted;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod glob;
 mod keys;
 mod patterns;

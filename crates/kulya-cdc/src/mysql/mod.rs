@@ -13,6 +13,8 @@ pub mod ddl;
 mod default_value;
 mod event_table;
 mod events;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 pub mod gtid;
 mod json_text;
 mod log_stream;

@@ -8,6 +8,8 @@ mod catalog;
 mod column;
 mod connection;
 mod copy_line;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod literal;
 mod offset;
 mod pgoutput;

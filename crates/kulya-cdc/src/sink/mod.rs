@@ -1,5 +1,7 @@
 //! The destination of captured changes ([`Sink`]) and the sinks of this crate.
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 pub(crate) mod recording;
 pub(crate) mod store;
 

@@ -28,7 +28,7 @@ enum Line {
 /// A record. Key, value and headers are JSON and written unchanged.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RecordLine {
+pub(super) struct RecordLine {
     topic: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<Box<RawValue>>,
@@ -39,7 +39,7 @@ struct RecordLine {
 }
 
 impl RecordLine {
-    fn new(record: &Record<'_>) -> serde_json::Result<Self> {
+    pub(super) fn new(record: &Record<'_>) -> serde_json::Result<Self> {
         let headers = [b"{", record.headers, b"}"].concat();
         let headers: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&headers)?;
         let headers = headers.into_iter().map(|(name, value)| Ok((name, to_raw(&value)?)));

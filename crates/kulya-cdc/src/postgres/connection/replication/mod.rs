@@ -5,7 +5,7 @@
 //! bounded by one frame and one read, and positions are confirmed when the server asks for them. A server
 //! that is silent is asked for a sign of life, and the connection ends when there is none.
 
-mod message;
+pub(super) mod message;
 
 pub(crate) use message::{EPOCH_MICROS, StreamMessage};
 
