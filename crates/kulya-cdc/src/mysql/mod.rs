@@ -15,6 +15,7 @@ mod event_table;
 mod events;
 pub mod gtid;
 mod json_text;
+mod log_meter;
 mod log_stream;
 mod offset;
 pub mod schema_history;
