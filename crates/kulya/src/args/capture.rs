@@ -17,7 +17,7 @@ pub(crate) struct CaptureArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CaptureCommand {
-    /// List the captures of a server, or those that a store has a position of
+    /// List the captures that a server runs, or those that a store has a position of
     List,
     /// Show what a capture does, its position and how far it is behind
     Status {
@@ -54,4 +54,17 @@ pub(crate) enum CaptureCommand {
         #[arg(long)]
         streams: bool,
     },
+}
+
+impl CaptureCommand {
+    /// Returns the capture's name; `None` for all.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            Self::List => None,
+            Self::Status { name }
+            | Self::Pause { name }
+            | Self::Resume { name }
+            | Self::Drop { name, .. } => Some(name),
+        }
+    }
 }

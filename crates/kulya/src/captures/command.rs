@@ -14,25 +14,38 @@ use kulya_cdc::{
     forget_capture, stored_captures,
 };
 use kulya_client::{Credentials, HttpCaptures, RegistrySettings, RemoteSettings};
+use kulya_registry_api::RegistryErrorKind;
 use kulya_store::StreamStore;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 pub(crate) async fn run(settings: Settings, args: CaptureArgs) -> Result<()> {
     let CaptureArgs { store, json: as_json, command } = args;
-    match Address::resolve(store, &settings)? {
-        Address::Server(remote) => run_on_server(remote, command, as_json).await,
-        address => {
-            let services = open_services(open_store(address, false).await?).await?;
-            run_on_store(&services, &settings, command, as_json).await?;
-            Ok(services.store.close().await?)
+    let address = Address::resolve(store, &settings)?;
+    if let Address::Server(remote) = &address {
+        let captures = HttpCaptures::with_settings(http_settings(remote.clone()))?;
+        if is_run_by(&captures, &command).await? {
+            return run_on_server(&captures, command, as_json).await;
         }
+    }
+    let services = open_services(open_store(address, false).await?).await?;
+    run_on_store(&services, &settings, command, as_json).await?;
+    Ok(services.store.close().await?)
+}
+
+/// Returns whether a command is for the server itself, and not for a capture that another process runs on the
+/// server's store.
+async fn is_run_by(captures: &HttpCaptures, command: &CaptureCommand) -> Result<bool> {
+    let Some(name) = command.name() else { return Ok(true) };
+    match captures.status::<CaptureStatus>(name).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == RegistryErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
 /// Runs a command by the server that runs the captures.
-async fn run_on_server(remote: RemoteSettings, command: CaptureCommand, as_json: bool) -> Result<()> {
-    let captures = HttpCaptures::with_settings(http_settings(remote))?;
+async fn run_on_server(captures: &HttpCaptures, command: CaptureCommand, as_json: bool) -> Result<()> {
     match command {
         CaptureCommand::List => print_list(&captures.list().await?, as_json),
         CaptureCommand::Status { name } => print_status(&captures.status(&name).await?, as_json),

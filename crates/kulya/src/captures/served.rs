@@ -115,7 +115,13 @@ async fn capture_until_stopped(
     let mut attempts = 0;
     loop {
         let stored = capture.control.status().records;
-        let Err(error) = run_once(capture, component, services, stop).await else { return };
+        let Err(error) = run_once(capture, component, services, stop).await else {
+            // it was cancelled, or has only a snapshot to read
+            tokio::select! {
+                () = capture.control.resumed() => continue,
+                () = stop.cancelled() => return,
+            }
+        };
         let is_retried = matches!(error.kind(), CdcErrorKind::Unreachable | CdcErrorKind::Busy);
         let error = format_error(&anyhow::Error::from(error));
         let has_progressed = capture.control.status().records > stored;
