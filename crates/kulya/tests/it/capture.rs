@@ -113,8 +113,10 @@ async fn captures_of_a_server_are_paused_resumed_and_dropped() {
     let (code, listed) = http("GET", &format!("{url}/v2/captures"), "");
     let listed: Value = serde_json::from_str(&listed).unwrap();
     assert_eq!((code, listed["captures"].as_array().unwrap().len()), (200, 2));
-    let (_, health) = http("GET", &format!("{url}/health"), "");
-    assert!(health.contains(r#""lag bytes":"#) && health.contains("the capture stopped"), "{health}");
+    wait_until("the health has the numbers and the reason", || {
+        let (_, health) = http("GET", &format!("{url}/health"), "");
+        health.contains(r#""lag bytes":"#) && health.contains("the capture stopped")
+    });
 
     assert_eq!(http("DELETE", &format!("{url}/v2/captures/operated"), "").0, 409);
     assert_eq!(http("POST", &format!("{url}/v2/captures/operated/pause"), "").0, 200);
