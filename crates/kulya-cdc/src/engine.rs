@@ -90,7 +90,9 @@ async fn run_and_retry(
             Ok(()) if is_paused => continue,
             Err(error) if matches!(error.kind(), CdcErrorKind::Unreachable | CdcErrorKind::Busy) => error,
             // found while the log was streamed; when the position was validated it would have been replaced
-            Err(error) if error.kind() == CdcErrorKind::Position && conditions.0 == SnapshotMode::WhenNeeded => {
+            Err(error)
+                if error.kind() == CdcErrorKind::Position && conditions.0 == SnapshotMode::WhenNeeded =>
+            {
                 if state.is_position_invalid.swap(true, Ordering::Relaxed) {
                     return Err(error);
                 }

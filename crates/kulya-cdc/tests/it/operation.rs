@@ -1,7 +1,7 @@
 //! Operation of a capture: its status, pause and resume, and dropping it.
 
 use crate::database::Database;
-use kulya_cdc::kulya_store::StreamStore;
+use kulya_cdc::kulya_store::{Scope, StreamStore};
 use kulya_cdc::kulya_store::clock::SystemClock;
 use kulya_cdc::kulya_store::memory::MemoryStore;
 use kulya_cdc::{
@@ -84,7 +84,7 @@ async fn capture_is_paused_resumed_and_dropped() {
     let again = drop_capture(&settings, &store, Some(&control)).await.unwrap();
     assert_eq!((again.slot, again.publication, again.position), (None, None, None));
     // the streams stay, and the capture does not start anew by itself
-    let scope = kulya_cdc::kulya_store::Scope::new("cdc-operation").unwrap();
+    let scope = Scope::new("cdc-operation").unwrap();
     assert_eq!(store.streams(&scope).await.unwrap().len(), 1);
     let [stored] = &stored_captures(&store).await.unwrap()[..] else { panic!("one name is left") };
     assert!(stored.is_paused && stored.position.is_none());
@@ -132,7 +132,7 @@ async fn what_kulya_has_not_created_is_not_dropped() {
         let deleted = delete_captured_streams(&settings, &store, &registry).await.unwrap();
         assert_eq!(deleted.len(), expected, "{deleted:?}");
     }
-    let scope = kulya_cdc::kulya_store::Scope::new("shop").unwrap();
+    let scope = Scope::new("shop").unwrap();
     assert_eq!(store.streams(&scope).await.unwrap(), []);
     database.drop_everything().await;
 }
