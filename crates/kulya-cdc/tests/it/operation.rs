@@ -1,9 +1,9 @@
 //! Operation of a capture: its status, pause and resume, and dropping it.
 
 use crate::database::Database;
-use kulya_cdc::kulya_store::{Scope, StreamStore};
 use kulya_cdc::kulya_store::clock::SystemClock;
 use kulya_cdc::kulya_store::memory::MemoryStore;
+use kulya_cdc::kulya_store::{Scope, StreamStore};
 use kulya_cdc::{
     CancellationToken, Capture, CaptureState, CaptureStatus, CdcErrorKind, Control, Progress,
     delete_captured_streams, drop_capture, stored_captures,
