@@ -31,7 +31,7 @@ pub struct DroppedCapture {
 
 /// Removes a capture: its replication slot and the publication that it created, then its position and its
 /// history of schemas. The streams and their groups stay. If it is dropped again after a failure, it goes on.
-/// A capture that was paused stays paused, so that it does not start anew by itself.
+/// A capture that was paused stays paused, so that it does not start again by itself.
 ///
 /// `control` is that of the capture in this program, if it has one.
 ///

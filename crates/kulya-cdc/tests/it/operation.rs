@@ -83,7 +83,7 @@ async fn capture_is_paused_resumed_and_dropped() {
     assert_eq!(database.client.query_one(left, &[]).await.unwrap().get::<_, i64>(0), 0);
     let again = drop_capture(&settings, &store, Some(&control)).await.unwrap();
     assert_eq!((again.slot, again.publication, again.position), (None, None, None));
-    // the streams stay, and the capture does not start anew by itself
+    // the streams stay, and the capture does not start again by itself
     let scope = Scope::new("cdc-operation").unwrap();
     assert_eq!(store.streams(&scope).await.unwrap().len(), 1);
     let [stored] = &stored_captures(&store).await.unwrap()[..] else { panic!("one name is left") };

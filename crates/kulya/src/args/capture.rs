@@ -36,7 +36,7 @@ pub(crate) enum CaptureCommand {
         name: String,
     },
     /// Remove the replication slot, publication and position of a capture that does not run. When it runs
-    /// again, it starts anew
+    /// again, it reads all rows again
     Drop {
         /// The capture's name
         name: String,

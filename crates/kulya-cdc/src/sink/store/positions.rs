@@ -182,7 +182,7 @@ mod tests {
         assert!(remove(&store, "shop").await.unwrap().is_some());
         assert!(read(&store, "shop").await.unwrap().is_none());
         assert_eq!(history::read(&store, &table().unwrap(), "shop").await.unwrap(), (None, 0));
-        // the mark stays, so that the capture does not start anew by itself
+        // the mark stays, so that the capture does not start again by itself
         assert_eq!(list().await, ["market true false", "shop false true", "shop2 false true"]);
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             .documented(
                 "dropCapture",
                 "removes a capture's replication slot, publication and position. It must be \
-                 paused or stopped; when it is resumed, it starts anew",
+                 paused or stopped; when it is resumed, it reads all rows again",
             )
             .query(&[
                 Parameter::flag("storeOnly", "leaves the database as it is"),
