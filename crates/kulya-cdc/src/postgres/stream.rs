@@ -5,6 +5,7 @@
 use super::catalog::{Catalog, is_captured_partition, quoted};
 use super::connection::replication::{EPOCH_MICROS, ReplicationConnection, StreamMessage};
 use super::connection::session::{Session, lsn_text};
+use super::log_meter::LogMeter;
 use super::offset::PostgresPosition;
 use super::pgoutput::{self, Cell, Message, OldTuple, Relation, ReplicaIdentity, Tuple};
 use super::settings::Target;
@@ -64,6 +65,7 @@ pub(crate) struct ReplicationStream<'a> {
     last_commit: Option<LastCommit>,
     now: ProcessingTime,
     is_caught_up: bool,
+    meter: LogMeter,
 }
 
 impl<'a> ReplicationStream<'a> {
@@ -93,6 +95,7 @@ impl<'a> ReplicationStream<'a> {
             last_commit: None,
             now: ProcessingTime::new(output.clock.since_epoch()),
             is_caught_up: false,
+            meter: LogMeter::default(),
         }
     }
 
@@ -116,6 +119,9 @@ impl<'a> ReplicationStream<'a> {
                 }
             }
             self.confirm_stored(connection, output).await?;
+            if self.meter.is_due() {
+                self.meter.measure(self.session, &self.position.slot, connection, output).await?;
+            }
             if self.transaction.is_none() {
                 if self.is_caught_up || output.cancel.is_cancelled() {
                     return self.finish(connection, output).await;
@@ -138,6 +144,7 @@ impl<'a> ReplicationStream<'a> {
             tokio::select! {
                 read = connection.receive() => received = read?,
                 () = output.stored_more(), if !is_idle => {}
+                () = self.meter.due() => {}
                 () = cancel.cancelled() => {
                     if self.transaction.is_some() {
                         return self.confirm_all(connection, output).await;
@@ -215,6 +222,7 @@ impl<'a> ReplicationStream<'a> {
             StreamMessage::KeepAlive { end, is_reply_requested } => {
                 if self.transaction.is_none() {
                     self.position.lsn = self.position.lsn.max(end);
+                    self.meter.on_position(end, output);
                     // a server that shuts down waits until everything that it has sent is confirmed
                     if is_reply_requested && self.position.lsn > self.committed_lsn {
                         self.commit(output).await?;
@@ -288,6 +296,8 @@ impl<'a> ReplicationStream<'a> {
         if let Some(mut transaction) = self.transaction.take() {
             let compat = self.events.modes.compat;
             self.last_commit = Some(LastCommit { end_lsn, micros: transaction.committed_micros });
+            output.last_committed =
+                u64::try_from(transaction.committed_micros).ok().map(Duration::from_micros);
             if self.has_records_without_events(&transaction) {
                 transaction.write_begin(end_lsn, compat, &self.transactions, &mut output.batch);
             }

@@ -11,6 +11,7 @@ mod database;
 mod failing_sink;
 mod faults;
 mod golden;
+mod operation;
 mod proxy;
 mod real_mariadb;
 mod real_mysql;

@@ -1,8 +1,8 @@
 //! Writing of a value of any kind.
 
 use super::super::column::{self, ArrayKind, Kind, OpaqueNumbers};
-use super::written::Written;
 use super::temporal::without_era;
+use super::written::Written;
 use super::{array, binary, decimal, geometric, hstore, number, temporal, text};
 use crate::debezium::Compatibility;
 use crate::debezium::json::write_null;
@@ -61,9 +61,7 @@ fn write(kind: &Kind, bytes: &[u8], out: &mut Vec<u8>) -> Written {
             write_null(out);
             Written::Null
         }
-        Kind::Array(array) => {
-            array::write_array(bytes, array, out, |item, out| write_item(array, item, out))
-        }
+        Kind::Array(array) => array::write_array(bytes, array, out, |item, out| write_item(array, item, out)),
         Kind::EmptyArray(_) => {
             out.extend_from_slice(b"[]");
             Written::Value
