@@ -31,13 +31,16 @@
 mod batch;
 mod capture;
 mod changes;
+pub mod column_rules;
 pub mod debezium;
 pub mod debezium_server;
 mod engine;
 mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod heartbeat_timer;
 pub mod mysql;
+pub mod name_patterns;
 mod output;
 mod position;
 pub mod postgres;
@@ -46,6 +49,7 @@ mod progress;
 mod settings;
 mod sink;
 mod source;
+pub mod table_filter;
 mod tls;
 
 pub use async_trait;

@@ -10,6 +10,7 @@ mod connection;
 mod copy_line;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod heartbeat;
 mod literal;
 mod offset;
 mod pgoutput;
@@ -17,6 +18,7 @@ mod publication;
 pub(crate) mod settings;
 mod snapshot;
 mod source_block;
+mod source_type;
 mod stream;
 mod table;
 mod time;
