@@ -34,6 +34,7 @@
 mod batch;
 mod capture;
 mod changes;
+pub mod column_rules;
 mod control;
 pub mod debezium;
 pub mod debezium_server;
@@ -41,7 +42,9 @@ mod engine;
 mod error;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod heartbeat_timer;
 pub mod mysql;
+pub mod name_patterns;
 mod output;
 mod position;
 pub mod postgres;
@@ -52,6 +55,7 @@ mod settings;
 mod sink;
 mod source;
 pub mod status;
+pub mod table_filter;
 mod tls;
 
 pub use async_trait;

@@ -7,6 +7,7 @@ use crate::services::{Services, open_services, open_store};
 use crate::settings::Settings;
 use crate::shutdown;
 use anyhow::{Context, Result, bail};
+use kulya_cdc::table_filter::TableFilter;
 use kulya_cdc::{
     CaptureSettings, CdcResult, Control, RecordingSink, RunContext, Sink, StopCondition, StoreSink,
 };
@@ -141,6 +142,7 @@ fn select_source(file: &[CaptureSettings], args: &CdcArgs) -> Result<CaptureSett
     }
     if !args.tables.is_empty() {
         source.tables.clone_from(&args.tables);
+        source.table_filter = TableFilter::default();
     }
     source.server_id = args.server_id.or(source.server_id);
     source.snapshot_mode = args.snapshot_mode.unwrap_or(source.snapshot_mode);

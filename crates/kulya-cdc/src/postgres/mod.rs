@@ -10,6 +10,7 @@ mod connection;
 mod copy_line;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod heartbeat;
 mod literal;
 mod log_meter;
 mod offset;
@@ -19,6 +20,7 @@ pub(crate) mod removal;
 pub(crate) mod settings;
 mod snapshot;
 mod source_block;
+mod source_type;
 mod stream;
 mod table;
 mod time;

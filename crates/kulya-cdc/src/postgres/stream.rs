@@ -5,6 +5,7 @@
 use super::catalog::{Catalog, is_captured_partition, quoted};
 use super::connection::replication::{EPOCH_MICROS, ReplicationConnection, StreamMessage};
 use super::connection::session::{Session, lsn_text};
+use super::heartbeat::Heartbeats;
 use super::log_meter::LogMeter;
 use super::offset::PostgresPosition;
 use super::pgoutput::{self, Cell, Message, OldTuple, Relation, ReplicaIdentity, Tuple};
@@ -51,6 +52,7 @@ pub(crate) struct ReplicationStream<'a> {
     source: SourceStart,
     transactions: TopicEvents,
     messages: TopicEvents,
+    heartbeats: Heartbeats<'a>,
     /// The position of the next commit.
     position: PostgresPosition,
     /// The content of the message at which to stop.
@@ -84,6 +86,7 @@ impl<'a> ReplicationStream<'a> {
             source: SourceStart::new(&target.settings.name, &target.database),
             transactions: events.transactions(),
             messages: events.messages(),
+            heartbeats: Heartbeats::new(&target.settings, events, output),
             events,
             caught_up_token,
             committed_lsn: position.lsn,
@@ -126,6 +129,7 @@ impl<'a> ReplicationStream<'a> {
                 if self.is_caught_up || output.cancel.is_cancelled() {
                     return self.finish(connection, output).await;
                 }
+                self.heartbeats.beat(self.session, output).await?;
                 // while the sink is busy, what arrives shares the next commit
                 if !output.batch.is_empty() && output.is_idle() {
                     self.commit(output).await?;
@@ -143,6 +147,7 @@ impl<'a> ReplicationStream<'a> {
             }
             tokio::select! {
                 read = connection.receive() => received = read?,
+                () = self.heartbeats.wait(output.clock.since_epoch()), if self.transaction.is_none() => {}
                 () = output.stored_more(), if !is_idle => {}
                 () = self.meter.due() => {}
                 () = cancel.cancelled() => {
@@ -368,6 +373,9 @@ impl<'a> ReplicationStream<'a> {
         let compat = self.events.modes.compat;
         if compat == Compatibility::Debezium && table.has_no_columns() && operation != Operation::Truncate {
             // without values Debezium has no event
+            return Ok(());
+        }
+        if self.events.format.skipped_operations.contains(operation) {
             return Ok(());
         }
         let has_metadata = self.events.format.provide_transaction_metadata;
