@@ -12,6 +12,7 @@ use super::settings::Target;
 use super::snapshot::{Snapshot, SnapshotSettings};
 use super::stream::LogReader;
 use super::table_rows;
+use crate::debezium::Compatibility;
 use crate::debezium::connector::Connector;
 use crate::debezium::events::EventContext;
 use crate::output::Output;
@@ -168,7 +169,8 @@ impl SourceConnection for MysqlConnection {
             Arc::new(move |database: &str, table: &str| captured.is_captured(database, table)),
         )
         .with_cuts(position.cuts.clone())
-        .with_statements(self.target.settings.include_query);
+        .with_statements(self.target.settings.include_query)
+        .with_commit_at_prepare(self.events.modes.compat == Compatibility::Debezium);
         let writer = EventWriter::new(Arc::clone(&self.events), self.facts.version.flavour);
         LogStream::new(reader, writer, position, target_end, output).run(&mut events, output).await
     }

@@ -21,7 +21,7 @@ const ROWS_PER_PROGRESS: u64 = 1000;
 #[derive(Clone, Copy)]
 struct TableOrigin<'a> {
     origin: Origin<'a>,
-    /// Whether the table is the first, or the last, that has rows.
+    /// Whether the table is the first of all, as Debezium has it, or the last that has rows.
     is_first: bool,
     is_last: bool,
 }
@@ -77,7 +77,7 @@ pub(crate) async fn read(
     }
     let mut history = Some(history_text(history)?);
     for (index, table) in tables.iter().enumerate() {
-        let (is_first, is_last) = (with_rows.first() == Some(&index), with_rows.last() == Some(&index));
+        let (is_first, is_last) = (index == 0, with_rows.last() == Some(&index));
         let converter = declare(snapshot, table, writer, output)?;
         if with_rows.contains(&index) {
             read_table(

@@ -5,6 +5,7 @@
 mod binlog_capture;
 mod binlog_cases;
 mod binlog_server;
+mod binlog_zoo;
 mod connection_faults;
 mod database;
 mod failing_sink;

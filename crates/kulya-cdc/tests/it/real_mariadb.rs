@@ -3,9 +3,23 @@
 use crate::binlog_capture;
 use crate::binlog_cases::{self, login_error};
 use crate::binlog_server::{ANNOTATE_ROWS, LOG, MARIADB, MARIADB_GTID, types};
+use crate::binlog_zoo::{self, Zoo};
 use crate::database::server;
 use kulya_cdc::mysql::connection::{
     Connection, ConnectionSettings, DumpSettings, DumpStart, NextStep, Reason, SslMode,
+};
+
+const ZOO: Zoo = Zoo {
+    schema: include_str!("../data/zoo/mariadb/schema.sql"),
+    changes: include_str!("../data/zoo/mariadb/changes.sql"),
+    events: include_str!("../data/zoo/mariadb/default.jsonl"),
+    sources: include_str!("../data/zoo/mariadb/sources.jsonl"),
+};
+const EXTENDED_ZOO: Zoo = Zoo {
+    schema: include_str!("../data/zoo-extended/mariadb/schema.sql"),
+    changes: include_str!("../data/zoo-extended/mariadb/changes.sql"),
+    events: include_str!("../data/zoo-extended/mariadb/default.jsonl"),
+    sources: include_str!("../data/zoo-extended/mariadb/sources.jsonl"),
 };
 
 #[tokio::test]
@@ -169,7 +183,7 @@ async fn the_log_is_read_over_tls() {
 #[tokio::test]
 #[ignore = "needs MariaDB: run cargo xtask test"]
 async fn events_match_debeziums() {
-    binlog_capture::events_match_debeziums(MARIADB, include_str!("../data/mysql/zoo-mariadb.jsonl")).await;
+    binlog_zoo::events_match_debeziums(MARIADB, ZOO).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -206,4 +220,10 @@ async fn what_cannot_be_captured_is_named() {
 #[ignore = "needs MariaDB: run cargo xtask test"]
 async fn a_killed_capture_goes_on() {
     binlog_capture::a_killed_capture_goes_on(MARIADB, "c_kill").await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn events_of_the_extended_zoo_match_debeziums() {
+    binlog_zoo::events_match_debeziums(MARIADB, EXTENDED_ZOO).await;
 }
