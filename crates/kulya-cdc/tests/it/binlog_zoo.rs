@@ -16,6 +16,9 @@ pub(crate) struct Zoo {
     pub(crate) changes: &'static str,
     pub(crate) events: &'static str,
     pub(crate) sources: &'static str,
+    pub(crate) table_changes: &'static str,
+    /// Whether the schema changes are the same, too.
+    pub(crate) has_all_schema_changes: bool,
 }
 
 /// The members of `source` that differ between two runs.
@@ -60,6 +63,13 @@ fn without_intended_differences(topic: &str, key: &mut Value, value: &mut Value)
     if let (true, Value::Object(key)) = (table == "versioned_columns", &mut *key) {
         key.remove("e");
     }
+    if table == "replaced"
+        && let Some(Value::Object(row)) = value.get_mut("after")
+    {
+        // the second CREATE OR REPLACE TABLE counts too
+        row.remove("v");
+        row.remove("w");
+    }
     // a key that is known since CREATE UNIQUE INDEX, and no longer since DROP INDEX
     if table == "rekeyed" && value.pointer("/after/id") == Some(&json!(6)) {
         *key = Value::Null;
@@ -96,10 +106,15 @@ fn ours(record: &StoredRecord) -> Value {
 }
 
 /// Applies the intended differences to Debezium's output.
-fn theirs_of(line: &str, sources: &[Value]) -> Value {
+fn theirs_of(line: &str, sources: &[Value], tables: &[Value]) -> Value {
     let mut event: Value = serde_json::from_str(line).unwrap();
     if let Some(source) = event.pointer_mut("/value/source") {
         *source = sources[source.as_u64().unwrap() as usize].clone();
+    }
+    if let Some(Value::Array(changes)) = event.pointer_mut("/value/tableChanges") {
+        for change in changes {
+            *change = tables[change.as_u64().unwrap() as usize].clone();
+        }
     }
     let headers = event["headers"].as_object().cloned().unwrap_or_default();
     let headers: Map<String, Value> =
@@ -142,6 +157,7 @@ pub(crate) async fn events_match_debeziums(server: Server, zoo: Zoo) {
     script(&mut session, &with_transactions(zoo.schema)).await;
     let settings = CaptureSettings {
         transaction_metadata: true,
+        schema_changes: true,
         values: ValueModes { compat: Compatibility::Debezium, ..ValueModes::default() },
         ..settings(server, "zoo")
     };
@@ -163,16 +179,29 @@ pub(crate) async fn events_match_debeziums(server: Server, zoo: Zoo) {
     script(&mut reconnect(server, "zoo").await, &part).await;
     catch_up(&settings, &mut sink).await.unwrap();
 
-    let sources: Vec<Value> = zoo.sources.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines =
+        |text: &str| -> Vec<Value> { text.lines().map(|line| serde_json::from_str(line).unwrap()).collect() };
+    let (sources, tables) = (lines(zoo.sources), lines(zoo.table_changes));
     let ours = without_empty_transactions(sink.records.iter().map(ours));
-    let theirs = zoo.events.lines().filter(|line| !line.starts_with("{\"topic\":\"zoo\","));
+    let is_schema_change = |event: &Value| event["topic"] == "zoo";
+    let (ours_of_schema, ours): (Vec<Value>, Vec<Value>) = ours.into_iter().partition(is_schema_change);
+    let theirs = zoo.events.lines();
     // Debezium has the end of a row's validity in the key, so that each change is one of the key
-    let theirs = theirs.map(|line| theirs_of(line, &sources)).filter(|event| {
+    let theirs = theirs.map(|line| theirs_of(line, &sources, &tables)).filter(|event| {
         event["topic"] != "zoo.zoo.versioned_columns" || event.pointer("/value/op") == Some(&json!("r"))
     });
     let theirs = without_empty_transactions(theirs);
+    let (theirs_of_schema, theirs): (Vec<Value>, Vec<Value>) = theirs.into_iter().partition(is_schema_change);
+    if zoo.has_all_schema_changes {
+        compare(&ours_of_schema, &theirs_of_schema);
+    }
+    compare(&ours, &theirs);
+}
+
+/// Compares events one by one.
+fn compare(ours: &[Value], theirs: &[Value]) {
     let mut differences = Vec::new();
-    for (number, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
+    for (number, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
         if ours != theirs {
             differences.push(format!("event {number}\nours   {ours}\ntheirs {theirs}"));
         }

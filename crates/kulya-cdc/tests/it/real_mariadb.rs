@@ -14,12 +14,16 @@ const ZOO: Zoo = Zoo {
     changes: include_str!("../data/zoo/mariadb/changes.sql"),
     events: include_str!("../data/zoo/mariadb/default.jsonl"),
     sources: include_str!("../data/zoo/mariadb/sources.jsonl"),
+    table_changes: include_str!("../data/zoo/mariadb/table-changes.jsonl"),
+    has_all_schema_changes: true,
 };
 const EXTENDED_ZOO: Zoo = Zoo {
     schema: include_str!("../data/zoo-extended/mariadb/schema.sql"),
     changes: include_str!("../data/zoo-extended/mariadb/changes.sql"),
     events: include_str!("../data/zoo-extended/mariadb/default.jsonl"),
     sources: include_str!("../data/zoo-extended/mariadb/sources.jsonl"),
+    table_changes: include_str!("../data/zoo-extended/mariadb/table-changes.jsonl"),
+    has_all_schema_changes: false,
 };
 
 #[tokio::test]

@@ -13,12 +13,16 @@ const ZOO: Zoo = Zoo {
     changes: include_str!("../data/zoo/mysql8/changes.sql"),
     events: include_str!("../data/zoo/mysql8/default.jsonl"),
     sources: include_str!("../data/zoo/mysql8/sources.jsonl"),
+    table_changes: include_str!("../data/zoo/mysql8/table-changes.jsonl"),
+    has_all_schema_changes: true,
 };
 const EXTENDED_ZOO: Zoo = Zoo {
     schema: include_str!("../data/zoo-extended/mysql8/schema.sql"),
     changes: include_str!("../data/zoo-extended/mysql8/changes.sql"),
     events: include_str!("../data/zoo-extended/mysql8/default.jsonl"),
     sources: include_str!("../data/zoo-extended/mysql8/sources.jsonl"),
+    table_changes: include_str!("../data/zoo-extended/mysql8/table-changes.jsonl"),
+    has_all_schema_changes: false,
 };
 
 #[tokio::test]

@@ -124,6 +124,11 @@ impl LogReader {
         self.schema.history()
     }
 
+    /// Whether a table is captured.
+    pub(crate) fn is_captured(&self, name: &TableName) -> bool {
+        self.schema.is_captured(&name.database, &name.table)
+    }
+
     /// Returns the definition of a table, if it is captured, and if its rows were not read after the
     /// present transaction.
     pub(crate) fn captured_table(&self, name: &TableName) -> Option<&Table> {
@@ -392,7 +397,6 @@ impl LogReader {
         kept.into_iter().for_each(|table| self.schema.replace(table));
         Ok(Some(Change::Ddl(Ddl {
             sql: query.sql,
-            database: query.schema,
             changes,
             timestamp: header.timestamp,
             server_id: header.server_id,

@@ -53,8 +53,6 @@ pub(crate) struct RowsChange<'e> {
 pub(crate) struct Ddl<'e> {
     /// The statement.
     pub(crate) sql: Cow<'e, [u8]>,
-    /// The default database of its session; empty if there was none.
-    pub(crate) database: &'e str,
     /// What it changed, in order.
     pub(crate) changes: Vec<schema_history::Change>,
     /// When the statement started, in seconds since 1970-01-01 UTC.
