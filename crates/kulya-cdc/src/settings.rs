@@ -54,6 +54,9 @@ pub struct CaptureSettings {
     /// Whether to write events for TRUNCATE. The default is true, unlike Debezium's, so that truncated rows
     /// do not remain in tables derived from the stream.
     pub truncate: bool,
+    /// Whether the statements that change tables of MySQL and MariaDB are written, to the topic that has the
+    /// capture's name (`include.schema.changes`).
+    pub schema_changes: bool,
     /// Whether events of MySQL and MariaDB contain the statement that changed the rows, where the server logs
     /// it (`binlog_rows_query_log_events`, `binlog_annotate_row_events`; Debezium's `include.query`).
     pub include_query: bool,
@@ -116,6 +119,7 @@ impl Default for CaptureSettings {
             publication: String::new(),
             transaction_metadata: false,
             truncate: true,
+            schema_changes: false,
             include_query: false,
             server_id: None,
             snapshot_mode: SnapshotMode::default(),

@@ -35,7 +35,7 @@ impl EventTable {
         let rows = Table::new(prefix, definition, &events.modes, flavour);
         let schema = RowSchema::clone(&rows.schema);
         let name = &definition.name;
-        let source = SourceBlock::new(flavour, prefix, &name.database, &name.table);
+        let source = SourceBlock::new(flavour, prefix, &name.database, Some(&name.table));
         Self { definition: Arc::clone(definition), rows, source, events: events.table(schema), number }
     }
 

@@ -1,12 +1,14 @@
 //! Streaming of the log: events as they arrive, batches of whole transactions with the position after them.
 
 use super::binlog::{Checksum, Decoder};
+use super::checkpoint::history_text;
 use super::connection::{BinlogStream, Connection};
 use super::events::{EventPlace, EventWriter};
 use super::log_meter::LogMeter;
 use super::offset::MysqlPosition;
+use super::schema_changes::SchemaChanges;
 use super::schema_history::{self, TableName};
-use super::source::history_text;
+use super::source_block::Origin;
 use super::stream::{Change, Ddl, End, LogReader, Step, Transaction};
 use super::transaction::OpenTransaction;
 use crate::batch::Mark;
@@ -27,6 +29,7 @@ pub(crate) struct LogStream {
     reader: LogReader,
     decoder: Decoder,
     writer: EventWriter,
+    schema_changes: Option<SchemaChanges>,
     /// The position of the next commit.
     position: MysqlPosition,
     /// The position of the last commit that was handed over.
@@ -56,6 +59,7 @@ impl LogStream {
             // what the session has declared; the log says what holds from its first event on
             decoder: Decoder::new(Checksum::Crc32),
             writer,
+            schema_changes: None,
             committed: position.clone(),
             meter: LogMeter::new(position.point.clone()),
             position,
@@ -64,6 +68,12 @@ impl LogStream {
             before: None,
             now: ProcessingTime::new(output.clock.since_epoch()),
         }
+    }
+
+    /// Sets what writes the statements that change tables.
+    pub(crate) fn with_schema_changes(mut self, changes: Option<SchemaChanges>) -> Self {
+        self.schema_changes = changes;
+        self
     }
 
     /// Streams until cancelled or caught up. Records of an unfinished transaction are not committed; the next
@@ -190,6 +200,7 @@ impl LogStream {
                 self.writer.write_rows(&change, transaction, place, &mut output.batch)?;
             }
             Some(Change::Ddl(ddl)) => {
+                self.write_schema_change(&ddl, output);
                 for change in &ddl.changes {
                     if let schema_history::Change::Truncated(name) = change {
                         self.truncate(name, &ddl, output);
@@ -210,6 +221,23 @@ impl LogStream {
     fn begin(&mut self, transaction: Arc<Transaction>, output: &mut Output<'_>) {
         self.before = Some(output.batch.mark());
         self.transaction = Some(OpenTransaction::new(transaction, &self.writer.metadata, &mut output.batch));
+    }
+
+    fn write_schema_change(&self, ddl: &Ddl<'_>, output: &mut Output<'_>) {
+        let (Some(changes), Some(transaction)) = (&self.schema_changes, &self.transaction) else { return };
+        let gtid = transaction.gtid();
+        let origin = Origin {
+            micros: transaction.micros(ddl.timestamp),
+            snapshot: "false",
+            server_id: ddl.server_id,
+            gtid: gtid.as_deref(),
+            file: &self.reader.point().file,
+            position: ddl.position,
+            row: 0,
+            thread: None,
+            query: None,
+        };
+        changes.write_statement(ddl, &self.reader, &origin, &self.now, &mut output.batch);
     }
 
     fn truncate(&mut self, name: &TableName, ddl: &Ddl<'_>, output: &mut Output<'_>) {

@@ -2,25 +2,26 @@
 //! log.
 
 use super::catalog::{ServerFacts, is_system};
+use super::checkpoint::{history_of, history_text, position_of};
 use super::connection::{CaptureNeeds, Connection, DumpSettings, Flavor};
 use super::events::EventWriter;
 use super::log_stream::LogStream;
 use super::offset::{MysqlPosition, ServerLog};
-use super::schema_history::{SchemaHistory, StoredHistory, TableName};
+use super::schema_changes::SchemaChanges;
+use super::schema_history::{SchemaHistory, TableName};
 use super::session;
 use super::settings::Target;
 use super::snapshot::{Snapshot, SnapshotSettings};
 use super::stream::LogReader;
 use super::table_rows;
 use crate::control::Control;
+use crate::debezium::Compatibility;
 use crate::debezium::connector::Connector;
 use crate::debezium::events::EventContext;
 use crate::output::Output;
 use crate::settings::SnapshotMode;
 use crate::source::{Source, SourceConnection};
-use crate::{
-    CaptureSettings, CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, Progress, StopCondition,
-};
+use crate::{CaptureSettings, CdcError, CdcResult, Checkpoint, Position, Progress, StopCondition};
 use async_trait::async_trait;
 use std::sync::Arc;
 
@@ -73,43 +74,6 @@ pub(crate) struct MysqlConnection {
     events: Arc<EventContext>,
     session: Connection,
     facts: ServerFacts,
-}
-
-/// Returns the MySQL position of a checkpoint.
-///
-/// # Errors
-/// `Position` for one of another kind of database.
-fn position_of(checkpoint: &Checkpoint) -> CdcResult<MysqlPosition> {
-    match &checkpoint.position {
-        Position::Mysql(position) => Ok(position.clone()),
-        _ => Err(invalid("the stored position is of another kind of database")),
-    }
-}
-
-/// Returns the schema history of a checkpoint.
-///
-/// # Errors
-/// `Position` if it has none, or it cannot be read.
-fn history_of(checkpoint: &Checkpoint) -> CdcResult<SchemaHistory> {
-    let text =
-        checkpoint.history.as_deref().ok_or_else(|| invalid("the stored position has no schema history"))?;
-    let stored: StoredHistory = serde_json::from_str(text)
-        .map_err(|error| invalid("the stored schema history cannot be read").because(error))?;
-    Ok(SchemaHistory::try_from(stored)?)
-}
-
-fn invalid(what: &str) -> CdcError {
-    CdcError::new(CdcErrorKind::Position, format!("{what}: capture under another name, into new streams"))
-}
-
-/// Returns the text in which a history is stored.
-///
-/// # Errors
-/// `Source` if it cannot be written.
-pub(super) fn history_text(history: &SchemaHistory) -> CdcResult<Arc<str>> {
-    let text = serde_json::to_string(&StoredHistory::from(history))
-        .map_err(|error| CdcError::source("the schema history cannot be stored").because(error))?;
-    Ok(text.into())
 }
 
 #[async_trait]
@@ -171,15 +135,21 @@ impl SourceConnection for MysqlConnection {
             Arc::new(move |database: &str, table: &str| captured.is_captured(database, table)),
         )
         .with_cuts(position.cuts.clone())
-        .with_statements(self.target.settings.include_query);
+        .with_statements(self.target.settings.include_query)
+        .with_commit_at_prepare(self.events.modes.compat == Compatibility::Debezium);
         let writer = EventWriter::new(Arc::clone(&self.events), self.facts.version.flavour);
-        LogStream::new(reader, writer, position, target_end, output)
-            .run(&mut events, &mut self.session, output)
-            .await
+        let stream = LogStream::new(reader, writer, position, target_end, output);
+        let stream = stream.with_schema_changes(self.schema_changes());
+        stream.run(&mut events, &mut self.session, output).await
     }
 }
 
 impl MysqlConnection {
+    fn schema_changes(&self) -> Option<SchemaChanges> {
+        let new = || SchemaChanges::new(Arc::clone(&self.events), self.facts.version.flavour);
+        self.target.settings.schema_changes.then(new)
+    }
+
     /// Reads the rows that are not stored yet: of all tables, of those that an interrupted snapshot has not
     /// read, or of those that the patterns name now, but not when the last snapshot ended.
     async fn read_tables(
@@ -208,16 +178,19 @@ impl MysqlConnection {
         .await?;
         let (mut position, mut history) = match stored {
             Some(stored) => stored,
-            None => (snapshot.position.clone(), snapshot.history.clone()),
+            None => (snapshot.position.clone(), snapshot.definitions.history.clone()),
         };
         // the others' definitions are those of their own place in the log
         for table in &snapshot.tables {
-            let definition = snapshot.history.table(&table.name.database, &table.name.table);
+            let definition = snapshot.definitions.history.table(&table.name.database, &table.name.table);
             definition.cloned().into_iter().for_each(|table| history.set_table(table));
         }
         let mut writer = EventWriter::new(Arc::clone(&self.events), self.facts.version.flavour);
         let has_rows = !snapshot.tables.is_empty();
         if has_rows {
+            if let Some(changes) = self.schema_changes() {
+                table_rows::describe(&snapshot, &changes, output);
+            }
             table_rows::read(&mut snapshot, &mut position, &history, &mut writer, output).await?;
         }
         if mode == SnapshotMode::NoData {

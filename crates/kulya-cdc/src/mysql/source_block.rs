@@ -39,8 +39,8 @@ pub struct Origin<'a> {
 }
 
 impl SourceBlock {
-    /// Prepares the block of a table, with the topic prefix of the capture.
-    pub fn new(flavour: Flavour, prefix: &str, database: &str, table: &str) -> Self {
+    /// Prepares the block of a table, or of a database, with the topic prefix of the capture.
+    pub fn new(flavour: Flavour, prefix: &str, database: &str, table: Option<&str>) -> Self {
         let connector = match flavour {
             Flavour::MySql => "mysql",
             Flavour::MariaDb => "mariadb",
@@ -53,7 +53,7 @@ impl SourceBlock {
         json::member(&mut before_micros, "db", database);
         before_micros.extend_from_slice(b",\"sequence\":null,\"ts_us\":");
         let mut before_server = Vec::new();
-        json::member(&mut before_server, "table", table);
+        json::member(&mut before_server, "table", &table);
         before_server.extend_from_slice(b",\"server_id\":");
         Self { start: start.into(), database: before_micros.into(), table: before_server.into() }
     }
@@ -96,7 +96,7 @@ mod tests {
             query: None,
         };
         let mut out = Vec::new();
-        SourceBlock::new(Flavour::MySql, "zoo", "zoo", "a \"b\"").write(&origin, &mut out);
+        SourceBlock::new(Flavour::MySql, "zoo", "zoo", Some("a \"b\"")).write(&origin, &mut out);
         let expected = concat!(
             r#"{"version":"kulya-"#,
             env!("CARGO_PKG_VERSION"),
@@ -122,7 +122,7 @@ mod tests {
             query: Some("insert"),
         };
         let mut out = Vec::new();
-        SourceBlock::new(Flavour::MariaDb, "p", "d", "t").write(&origin, &mut out);
+        SourceBlock::new(Flavour::MariaDb, "p", "d", Some("t")).write(&origin, &mut out);
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(value["connector"], "mariadb");
         assert_eq!((&value["ts_ms"], &value["ts_us"]), (&serde_json::json!(-1), &serde_json::json!(-1)));

@@ -1,13 +1,14 @@
 //! The rows of a snapshot as events, each table's committed with its cut.
 
 use super::catalog::TableInfo;
+use super::checkpoint::history_text;
 use super::connection::TextRow;
 use super::event_table::EventTable;
 use super::events::EventWriter;
-use super::offset::MysqlPosition;
+use super::offset::{LogPoint, MysqlPosition};
+use super::schema_changes::SchemaChanges;
 use super::schema_history::SchemaHistory;
 use super::snapshot::{Snapshot, read_error};
-use super::source::history_text;
 use super::source_block::Origin;
 use crate::debezium::envelope::ProcessingTime;
 use crate::output::Output;
@@ -21,7 +22,7 @@ const ROWS_PER_PROGRESS: u64 = 1000;
 #[derive(Clone, Copy)]
 struct TableOrigin<'a> {
     origin: Origin<'a>,
-    /// Whether the table is the first, or the last, that has rows.
+    /// Whether the table is the first of all, as Debezium has it, or the last that has rows.
     is_first: bool,
     is_last: bool,
 }
@@ -37,6 +38,30 @@ impl TableOrigin<'_> {
             _ => "true",
         }
     }
+}
+
+/// Returns the origin of what a snapshot reads at a place of the log.
+fn origin<'a>(place: &'a LogPoint, output: &Output<'_>) -> Origin<'a> {
+    // whole seconds, as Debezium has them
+    let seconds = i64::try_from(output.clock.since_epoch().as_secs()).unwrap_or_default();
+    Origin {
+        micros: seconds.saturating_mul(1_000_000),
+        snapshot: "true",
+        server_id: 0,
+        gtid: None,
+        file: &place.file,
+        position: place.position,
+        row: 0,
+        thread: None,
+        query: None,
+    }
+}
+
+/// Writes the statements that would create the tables of a snapshot.
+pub(crate) fn describe(snapshot: &Snapshot, changes: &SchemaChanges, output: &mut Output<'_>) {
+    let now = ProcessingTime::new(output.clock.since_epoch());
+    let origin = origin(&snapshot.position.point, output);
+    changes.write_snapshot(snapshot, &origin, &now, &mut output.batch);
 }
 
 /// Hands over the rows of all tables of a snapshot, and commits each table's with its cut. `history` has the
@@ -56,19 +81,7 @@ pub(crate) async fn read(
     (output.on_progress)(Progress::SnapshotStarted { tables: tables.len(), rows });
     let cut = snapshot.position.cut();
     let place = snapshot.position.point.clone();
-    // whole seconds, as Debezium has them
-    let seconds = i64::try_from(output.clock.since_epoch().as_secs()).unwrap_or_default();
-    let origin = Origin {
-        micros: seconds.saturating_mul(1_000_000),
-        snapshot: "true",
-        server_id: 0,
-        gtid: None,
-        file: &place.file,
-        position: place.position,
-        row: 0,
-        thread: None,
-        query: None,
-    };
+    let origin = origin(&place, output);
     let mut with_rows = Vec::new();
     for (index, table) in tables.iter().enumerate() {
         if snapshot.has_rows(table).await? {
@@ -77,7 +90,7 @@ pub(crate) async fn read(
     }
     let mut history = Some(history_text(history)?);
     for (index, table) in tables.iter().enumerate() {
-        let (is_first, is_last) = (with_rows.first() == Some(&index), with_rows.last() == Some(&index));
+        let (is_first, is_last) = (index == 0, with_rows.last() == Some(&index));
         let converter = declare(snapshot, table, writer, output)?;
         if with_rows.contains(&index) {
             read_table(
@@ -108,7 +121,7 @@ pub(crate) fn declare(
     writer: &mut EventWriter,
     output: &mut Output<'_>,
 ) -> CdcResult<Arc<EventTable>> {
-    let definition = snapshot.history.table(&table.name.database, &table.name.table).cloned();
+    let definition = snapshot.definitions.history.table(&table.name.database, &table.name.table).cloned();
     let definition = definition
         .ok_or_else(|| CdcError::source(format!("table {} is not in the schema history", table.name)))?;
     let converter = writer.table(&Arc::new(definition), &mut output.batch);

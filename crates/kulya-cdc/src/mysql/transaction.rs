@@ -4,7 +4,7 @@
 //! with MariaDB a begin without an end for each statement that is a transaction of its own. The corrected
 //! form has both for each transaction with events.
 
-use super::stream;
+use super::stream::{self, TransactionKind};
 use crate::batch::Batch;
 use crate::debezium::Compatibility;
 use crate::debezium::connector::Connector;
@@ -70,7 +70,7 @@ impl OpenTransaction {
         // Debezium knows MySQL's transactions by their BEGIN
         let is_known = metadata.compat == Compatibility::Corrected
             || metadata.connector == Connector::Mariadb
-            || !self.transaction.is_statement;
+            || self.transaction.kind == TransactionKind::Rows;
         metadata.is_wanted && is_known
     }
 
@@ -114,7 +114,8 @@ impl OpenTransaction {
         metadata: &Metadata,
         batch: &mut Batch,
     ) {
-        let is_without_end = metadata.compat == Compatibility::Debezium && self.transaction.is_statement;
+        let is_without_end =
+            metadata.compat == Compatibility::Debezium && self.transaction.kind != TransactionKind::Rows;
         if !self.has_begun || is_without_end {
             return;
         }

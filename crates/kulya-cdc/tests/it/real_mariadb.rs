@@ -3,9 +3,27 @@
 use crate::binlog_capture;
 use crate::binlog_cases::{self, login_error};
 use crate::binlog_server::{ANNOTATE_ROWS, LOG, MARIADB, MARIADB_GTID, types};
+use crate::binlog_zoo::{self, Zoo};
 use crate::database::server;
 use kulya_cdc::mysql::connection::{
     Connection, ConnectionSettings, DumpSettings, DumpStart, NextStep, Reason, SslMode,
+};
+
+const ZOO: Zoo = Zoo {
+    schema: include_str!("../data/zoo/mariadb/schema.sql"),
+    changes: include_str!("../data/zoo/mariadb/changes.sql"),
+    events: include_str!("../data/zoo/mariadb/default.jsonl"),
+    sources: include_str!("../data/zoo/mariadb/sources.jsonl"),
+    table_changes: include_str!("../data/zoo/mariadb/table-changes.jsonl"),
+    has_all_schema_changes: true,
+};
+const EXTENDED_ZOO: Zoo = Zoo {
+    schema: include_str!("../data/zoo-extended/mariadb/schema.sql"),
+    changes: include_str!("../data/zoo-extended/mariadb/changes.sql"),
+    events: include_str!("../data/zoo-extended/mariadb/default.jsonl"),
+    sources: include_str!("../data/zoo-extended/mariadb/sources.jsonl"),
+    table_changes: include_str!("../data/zoo-extended/mariadb/table-changes.jsonl"),
+    has_all_schema_changes: false,
 };
 
 #[tokio::test]
@@ -169,7 +187,7 @@ async fn the_log_is_read_over_tls() {
 #[tokio::test]
 #[ignore = "needs MariaDB: run cargo xtask test"]
 async fn events_match_debeziums() {
-    binlog_capture::events_match_debeziums(MARIADB, include_str!("../data/mysql/zoo-mariadb.jsonl")).await;
+    binlog_zoo::events_match_debeziums(MARIADB, ZOO).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -213,4 +231,10 @@ async fn a_killed_capture_goes_on() {
 async fn captures_survive_faults() {
     let _log = LOG.read().await;
     crate::binlog_faults::captures_survive_faults(MARIADB).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn events_of_the_extended_zoo_match_debeziums() {
+    binlog_zoo::events_match_debeziums(MARIADB, EXTENDED_ZOO).await;
 }

@@ -3,8 +3,26 @@
 use crate::binlog_capture;
 use crate::binlog_cases::{self, login_error};
 use crate::binlog_server::{LOG, MYSQL, MYSQL_GTID, contains, encode};
+use crate::binlog_zoo::{self, Zoo};
 use kulya_cdc::mysql::connection::{
     Connection, ConnectionError, ConnectionSettings, DumpStart, NextStep, Reason, SslMode,
+};
+
+const ZOO: Zoo = Zoo {
+    schema: include_str!("../data/zoo/mysql8/schema.sql"),
+    changes: include_str!("../data/zoo/mysql8/changes.sql"),
+    events: include_str!("../data/zoo/mysql8/default.jsonl"),
+    sources: include_str!("../data/zoo/mysql8/sources.jsonl"),
+    table_changes: include_str!("../data/zoo/mysql8/table-changes.jsonl"),
+    has_all_schema_changes: true,
+};
+const EXTENDED_ZOO: Zoo = Zoo {
+    schema: include_str!("../data/zoo-extended/mysql8/schema.sql"),
+    changes: include_str!("../data/zoo-extended/mysql8/changes.sql"),
+    events: include_str!("../data/zoo-extended/mysql8/default.jsonl"),
+    sources: include_str!("../data/zoo-extended/mysql8/sources.jsonl"),
+    table_changes: include_str!("../data/zoo-extended/mysql8/table-changes.jsonl"),
+    has_all_schema_changes: false,
 };
 
 #[tokio::test]
@@ -160,7 +178,7 @@ async fn an_empty_set_of_gtids_reads_everything() {
 #[tokio::test]
 #[ignore = "needs MySQL: run cargo xtask test"]
 async fn events_match_debeziums() {
-    binlog_capture::events_match_debeziums(MYSQL, include_str!("../data/mysql/zoo-mysql.jsonl")).await;
+    binlog_zoo::events_match_debeziums(MYSQL, ZOO).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -210,4 +228,10 @@ async fn a_snapshot_waits_for_writers() {
 async fn captures_survive_faults() {
     let _log = LOG.read().await;
     crate::binlog_faults::captures_survive_faults(MYSQL).await;
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn events_of_the_extended_zoo_match_debeziums() {
+    binlog_zoo::events_match_debeziums(MYSQL, EXTENDED_ZOO).await;
 }

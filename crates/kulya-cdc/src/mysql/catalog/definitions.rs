@@ -1,11 +1,12 @@
 //! The schema history of a server as it is now, from the statements that would create its tables.
 
-use super::server::{ServerFacts, collated};
+use super::server::{CharsetNames, ServerFacts, collated};
 use super::tables::{CapturedTables, Kind, TableInfo};
 use crate::mysql::connection::{Connection, ConnectionError};
 use crate::mysql::ddl::{Statement, TableRef, parse};
-use crate::mysql::schema_history::{SchemaHistory, Table};
+use crate::mysql::schema_history::{SchemaHistory, Table, TableName};
 use crate::{CdcError, CdcErrorKind, CdcResult};
+use std::collections::BTreeMap;
 
 const DATABASES: &str = "SELECT s.schema_name, s.default_character_set_name, s.default_collation_name, c.is_default \
      FROM information_schema.schemata s \
@@ -14,25 +15,39 @@ const DATABASES: &str = "SELECT s.schema_name, s.default_character_set_name, s.d
 /// The server's error for a table that does not exist, or no longer.
 const NO_SUCH_TABLE: u16 = 1146;
 
+/// The definitions of databases and tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Definitions {
+    pub(crate) history: SchemaHistory,
+    /// The statements that would create the captured tables.
+    pub(crate) statements: BTreeMap<TableName, String>,
+    /// The default character sets of databases.
+    pub(crate) databases: BTreeMap<String, CharsetNames>,
+}
+
 /// Reads the definitions of all databases and of the given tables.
 ///
 /// # Errors
 /// Those of the connection; `Unreachable` for a captured table that is gone; `Source` for one whose statement
 /// is not understood. Other tables are left out then.
-pub(crate) async fn read_history(
+pub(crate) async fn read_definitions(
     connection: &mut Connection,
     facts: &ServerFacts,
     tables: &CapturedTables,
-) -> CdcResult<SchemaHistory> {
+) -> CdcResult<Definitions> {
     let mut history = SchemaHistory::new(facts.case);
+    let (mut statements, mut databases) = (BTreeMap::new(), BTreeMap::new());
     for row in connection.query(DATABASES).await?.rows {
         if let [Some(database), Some(charset), Some(collation), is_default] = row.as_slice() {
             let is_default = is_default.as_deref() == Some("Yes");
             history.set_database(database, collated(charset, collation, is_default));
+            let names = CharsetNames { charset: charset.clone(), collation: collation.clone() };
+            databases.insert(database.clone(), names);
         }
     }
     for table in &tables.captured {
-        add(&mut history, connection, facts, table).await?;
+        let statement = add(&mut history, connection, facts, table).await?;
+        statements.insert(table.name.clone(), statement);
     }
     for table in &tables.others {
         // a lost connection is found by what follows
@@ -41,13 +56,13 @@ pub(crate) async fn read_history(
             tracing::warn!(table = %table.name, %error, "a table that is not captured is left out of the schema history");
         }
     }
-    Ok(history)
+    Ok(Definitions { history, statements, databases })
 }
 
 /// Reads the definition of a table as it is now; `history` has the character sets of the databases.
 ///
 /// # Errors
-/// As [`read_history`] for a captured table.
+/// As [`read_definitions`] for a captured table.
 pub(crate) async fn read_table(
     connection: &mut Connection,
     facts: &ServerFacts,
@@ -69,13 +84,13 @@ async fn add(
     connection: &mut Connection,
     facts: &ServerFacts,
     table: &TableInfo,
-) -> CdcResult<()> {
+) -> CdcResult<String> {
     let database = Some(table.name.database.as_str());
     let session = facts.session(database, None);
     if table.kind == Kind::Sequence {
         let sequence = TableRef { database: None, table: table.name.table.clone() };
         history.apply(&Statement::CreateSequence { sequence, if_not_exists: false }, &session)?;
-        return Ok(());
+        return Ok(String::new());
     }
     let sql = format!("SHOW CREATE TABLE {}", table.quoted());
     let rows = connection.query(&sql).await.map_err(|error| read_error(table, error))?;
@@ -85,7 +100,7 @@ async fn add(
         CdcError::source(what).because(error)
     })?;
     history.apply(&statement, &session)?;
-    Ok(())
+    Ok(created.to_owned())
 }
 
 fn read_error(table: &TableInfo, error: ConnectionError) -> CdcError {

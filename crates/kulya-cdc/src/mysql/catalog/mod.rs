@@ -7,7 +7,7 @@ mod definitions;
 mod server;
 mod tables;
 
-pub(crate) use definitions::{read_history, read_table};
+pub(crate) use definitions::{Definitions, read_definitions, read_table};
 pub(crate) use server::ServerFacts;
 pub(crate) use tables::{CapturedTables, TableInfo, is_system};
 

@@ -6,6 +6,13 @@ use crate::mysql::schema_history::{Collated, Session, TableNameCase};
 use crate::{CdcError, CdcResult};
 use std::collections::HashMap;
 
+/// A character set and a collation, by the server's names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct CharsetNames {
+    pub(crate) charset: String,
+    pub(crate) collation: String,
+}
+
 /// The settings of a server.
 #[derive(Debug, Clone)]
 pub(crate) struct ServerFacts {
@@ -15,6 +22,8 @@ pub(crate) struct ServerFacts {
     pub(crate) case: TableNameCase,
     /// The default character set of new databases.
     pub(crate) charset: Collated,
+    /// The names that the server has for it and for its collation.
+    pub(crate) charset_names: CharsetNames,
     /// `explicit_defaults_for_timestamp`.
     pub(crate) explicit_timestamps: bool,
     /// The collations by number.
@@ -28,7 +37,7 @@ impl ServerFacts {
     /// Those of the connection, and `Source` for a version that is none.
     pub(crate) async fn read(connection: &mut Connection) -> CdcResult<Self> {
         let sql = "SELECT @@version, @@lower_case_table_names, @@collation_server, \
-                   @@global.explicit_defaults_for_timestamp";
+                   @@global.explicit_defaults_for_timestamp, @@character_set_server";
         let settings = connection.query(sql).await?;
         let collations = connection.query(collations_query(connection.version().flavor)).await?;
         Self::from_rows(&settings, &collations)
@@ -52,6 +61,7 @@ impl ServerFacts {
             version,
             case: TableNameCase::from_setting(setting(1).parse().unwrap_or(0)),
             charset: charset.unwrap_or_else(|| Collated::of_collation(name)),
+            charset_names: CharsetNames { charset: setting(4).to_owned(), collation: name.to_owned() },
             explicit_timestamps: setting(3) == "1",
             collations,
         })
@@ -123,6 +133,7 @@ pub(crate) mod tests {
             version: ddl::ServerVersion::parse(version).unwrap(),
             case: TableNameCase::Sensitive,
             charset: Collated::new("utf8mb4"),
+            charset_names: CharsetNames::default(),
             explicit_timestamps: true,
             collations: collations.map(|(number, charset)| (number, Collated::new(charset))).into(),
         }
@@ -135,7 +146,7 @@ pub(crate) mod tests {
 
     #[test]
     fn settings_are_read() {
-        let settings = rows(&[&["8.0.36-28.1", "1", "latin1_bin", "1"]]);
+        let settings = rows(&[&["8.0.36-28.1", "1", "latin1_bin", "1", "latin1"]]);
         let collations = rows(&[
             &["8", "latin1", "latin1_swedish_ci", "Yes"],
             &["47", "latin1", "latin1_bin", ""],

@@ -13,8 +13,7 @@ const SYSTEM_DATABASES: [&str; 5] = ["information_schema", "mysql", "ndbinfo", "
 const MAX_NAMES: usize = 10;
 
 const TABLES: &str = "SELECT t.table_schema, t.table_name, t.table_type, t.engine, t.table_rows, e.transactions \
-     FROM information_schema.tables t LEFT JOIN information_schema.engines e ON e.engine = t.engine \
-     ORDER BY t.table_schema, t.table_name";
+     FROM information_schema.tables t LEFT JOIN information_schema.engines e ON e.engine = t.engine";
 
 /// Whether a database is the server's own, and never captured.
 pub(crate) fn is_system(database: &str) -> bool {
@@ -84,6 +83,8 @@ impl CapturedTables {
                 rows: text(4).parse().unwrap_or(0),
             });
         }
+        // the order of the names' bytes, which no collation of a server has
+        tables.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Self::choose(tables, is_captured))
     }
 

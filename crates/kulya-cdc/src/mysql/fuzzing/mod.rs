@@ -40,5 +40,6 @@ fn facts(is_mariadb: bool) -> ServerFacts {
         charset: Collated::new("utf8mb4"),
         explicit_timestamps: true,
         collations: collations.map(|(number, charset)| (number, Collated::new(charset))).into(),
+        charset_names: Default::default(),
     }
 }

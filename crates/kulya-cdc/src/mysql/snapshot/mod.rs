@@ -8,7 +8,7 @@
 mod lock;
 mod place;
 
-use super::catalog::{CapturedTables, ServerFacts, TableInfo, read_history, read_table};
+use super::catalog::{CapturedTables, Definitions, ServerFacts, TableInfo, read_definitions, read_table};
 use super::connection::{Connection, ConnectionError, ConnectionSettings, Flavor};
 use super::offset::MysqlPosition;
 use super::schema_history::{SchemaHistory, TableName};
@@ -28,12 +28,12 @@ pub(crate) struct Snapshot {
     /// The place in the log at which the rows are read.
     pub(crate) position: MysqlPosition,
     /// The definitions at that place.
-    pub(crate) history: SchemaHistory,
+    pub(crate) definitions: Definitions,
     /// The tables to be read, by name.
     pub(crate) tables: Vec<TableInfo>,
     /// All captured tables, by name.
     pub(crate) captured: Vec<TableInfo>,
-    facts: ServerFacts,
+    pub(crate) facts: ServerFacts,
 }
 
 /// What a snapshot reads.
@@ -58,7 +58,7 @@ impl Snapshot {
         let facts = ServerFacts::read(&mut connection).await?;
         let before = CapturedTables::list(&mut connection, settings.is_captured).await?;
         before.check_engines()?;
-        let history = read_history(&mut connection, &facts, &before).await?;
+        let definitions = read_definitions(&mut connection, &facts, &before).await?;
         let tables: Vec<TableInfo> =
             before.captured.iter().filter(|table| (settings.is_read)(&table.name)).cloned().collect();
         let position = match connection.version().flavor {
@@ -71,10 +71,10 @@ impl Snapshot {
             return Err(changed("tables were created, dropped or renamed"));
         }
         for table in &before.captured {
-            check_definition(&mut connection, &facts, &history, table).await?;
+            check_definition(&mut connection, &facts, &definitions.history, table).await?;
         }
         connection.query(&format!("SAVEPOINT {SAVEPOINT}")).await?;
-        Ok(Self { session: connection, position, history, tables, captured: before.captured, facts })
+        Ok(Self { session: connection, position, definitions, tables, captured: before.captured, facts })
     }
 
     /// Whether a table has rows.
@@ -97,7 +97,7 @@ impl Snapshot {
         // a transaction that has read a table keeps others from changing its definition
         let held = self.session.query(&format!("SELECT 1 FROM {} LIMIT 0", table.quoted())).await;
         held.map_err(|error| read_error(table, error))?;
-        check_definition(&mut self.session, &self.facts, &self.history, table).await
+        check_definition(&mut self.session, &self.facts, &self.definitions.history, table).await
     }
 
     /// Lets others change the definitions of the tables that were read.

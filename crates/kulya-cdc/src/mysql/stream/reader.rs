@@ -3,7 +3,7 @@
 use super::error::StreamError;
 use super::query::Control;
 use super::schema::{IsCaptured, Schema, tables_of};
-use super::step::{Change, Ddl, End, RowsChange, Step, Transaction};
+use super::step::{Change, Ddl, End, RowsChange, Step, Transaction, TransactionKind};
 use super::table_maps::TableMaps;
 use crate::mysql::binlog::{
     AlterPhase, Event, EventHeader, MariadbTransactionStart, Query, RowsEvent, TransactionStart, XaPrepare,
@@ -35,6 +35,8 @@ pub(crate) struct LogReader {
     /// The text of the statement whose rows follow, in the client's character set.
     statement: Option<Vec<u8>>,
     has_statements: bool,
+    /// Whether XA transactions are taken for committed when they are prepared.
+    commits_at_prepare: bool,
     /// Whether the last rows were the last ones of their statement.
     is_statement_ended: bool,
     /// When the last event was logged.
@@ -82,6 +84,7 @@ impl LogReader {
             changed: None,
             statement: None,
             has_statements: false,
+            commits_at_prepare: false,
             is_statement_ended: false,
             timestamp: None,
             cuts: BTreeMap::new(),
@@ -103,6 +106,14 @@ impl LogReader {
         self
     }
 
+    /// Sets whether XA transactions are taken for committed when they are prepared, as Debezium does; otherwise
+    /// they are an error.
+    #[must_use]
+    pub(crate) fn with_commit_at_prepare(mut self, commits_at_prepare: bool) -> Self {
+        self.commits_at_prepare = commits_at_prepare;
+        self
+    }
+
     /// Returns the end of the last event.
     pub(crate) fn point(&self) -> &LogPoint {
         &self.point
@@ -111,6 +122,11 @@ impl LogReader {
     /// Returns the definitions at this place.
     pub(crate) fn history(&self) -> &SchemaHistory {
         self.schema.history()
+    }
+
+    /// Whether a table is captured.
+    pub(crate) fn is_captured(&self, name: &TableName) -> bool {
+        self.schema.is_captured(&name.database, &name.table)
     }
 
     /// Returns the definition of a table, if it is captured, and if its rows were not read after the
@@ -263,7 +279,10 @@ impl LogReader {
             self.state = State::Announced { transaction, effect };
             return Ok(Step::default());
         }
-        transaction.is_statement = false;
+        transaction.kind = match start.is_xa_prepare() {
+            true => TransactionKind::Xa,
+            false => TransactionKind::Rows,
+        };
         Ok(self.begin(transaction))
     }
 
@@ -281,7 +300,7 @@ impl LogReader {
             timestamp_before: self.timestamp,
             commit_micros: None,
             thread: None,
-            is_statement: true,
+            kind: TransactionKind::Statement,
         })
     }
 
@@ -314,10 +333,11 @@ impl LogReader {
     fn query<'e>(&mut self, header: &EventHeader, query: Query<'e>) -> Result<Step<'e>> {
         match Control::of(&query.sql) {
             None => self.statement_event(header, query),
-            Some(Control::Begin | Control::XaStart) => {
+            Some(control @ (Control::Begin | Control::XaStart)) => {
                 let (mut transaction, _) = self.take_announced(header)?;
                 transaction.thread = Some(query.thread_id);
-                transaction.is_statement = false;
+                let is_xa = control == Control::XaStart;
+                transaction.kind = if is_xa { TransactionKind::Xa } else { TransactionKind::Rows };
                 Ok(self.begin(transaction))
             }
             Some(Control::Commit) => self.end(End::Commit),
@@ -377,7 +397,6 @@ impl LogReader {
         kept.into_iter().for_each(|table| self.schema.replace(table));
         Ok(Some(Change::Ddl(Ddl {
             sql: query.sql,
-            database: query.schema,
             changes,
             timestamp: header.timestamp,
             server_id: header.server_id,
@@ -419,7 +438,9 @@ impl LogReader {
 
     fn xa_prepare(&mut self, prepare: &XaPrepare) -> Result<Step<'static>> {
         match self.changed.clone() {
-            Some(table) if !prepare.is_one_phase => Err(StreamError::Xa { table, at: self.here() }),
+            Some(table) if !prepare.is_one_phase && !self.commits_at_prepare => {
+                Err(StreamError::Xa { table, at: self.here() })
+            }
             _ => self.end(End::Commit),
         }
     }

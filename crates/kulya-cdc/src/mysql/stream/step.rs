@@ -53,8 +53,6 @@ pub(crate) struct RowsChange<'e> {
 pub(crate) struct Ddl<'e> {
     /// The statement.
     pub(crate) sql: Cow<'e, [u8]>,
-    /// The default database of its session; empty if there was none.
-    pub(crate) database: &'e str,
     /// What it changed, in order.
     pub(crate) changes: Vec<schema_history::Change>,
     /// When the statement started, in seconds since 1970-01-01 UTC.
@@ -89,6 +87,17 @@ pub(crate) struct Transaction {
     pub(crate) commit_micros: Option<u64>,
     /// The number of the connection that changed the rows, as far as the log tells.
     pub(crate) thread: Option<u32>,
-    /// Whether the transaction is a statement alone, such as DDL.
-    pub(crate) is_statement: bool,
+    /// What the transaction is made of.
+    pub(crate) kind: TransactionKind,
+}
+
+/// What a transaction is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TransactionKind {
+    /// Changes of rows.
+    Rows,
+    /// Changes of rows by an XA transaction, up to its XA PREPARE.
+    Xa,
+    /// A statement alone, such as DDL or XA COMMIT.
+    Statement,
 }

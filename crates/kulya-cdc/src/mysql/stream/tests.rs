@@ -103,7 +103,7 @@ fn read_payload(
 fn note(found: &mut Found, reader: &LogReader, step: Step<'_>) {
     if let Some(begin) = &step.begin {
         let id = begin.id.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
-        found.transactions.push((id, begin.is_statement, 0));
+        found.transactions.push((id, begin.kind == TransactionKind::Statement, 0));
     }
     match step.change {
         Some(Change::Rows(change)) => {
