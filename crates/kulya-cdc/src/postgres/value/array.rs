@@ -18,8 +18,8 @@ pub(super) fn write_array(
     let mut result = Written::Value;
     let mut depth = 0;
     let mut inner_start = None;
-    let is_null_with_null = array.compat == Compatibility::Debezium
-        && matches!(array.items, Kind::Enum(_) | Kind::Ltree);
+    let is_null_with_null =
+        array.compat == Compatibility::Debezium && matches!(array.items, Kind::Enum(_) | Kind::Ltree);
     let start = out.len();
     while !parser.is_finished() {
         let Some(part) = parser.next_part() else { return Written::NotAValue };

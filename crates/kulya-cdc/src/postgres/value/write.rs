@@ -1,8 +1,8 @@
 //! Writing of a value of any kind.
 
 use super::super::column::{self, ArrayKind, Kind, OpaqueNumbers};
-use super::written::Written;
 use super::temporal::without_era;
+use super::written::Written;
 use super::{array, binary, decimal, geometric, hstore, number, temporal, text};
 use crate::debezium::Compatibility;
 use crate::debezium::json::write_null;
@@ -30,7 +30,8 @@ fn write(kind: &Kind, bytes: &[u8], out: &mut Vec<u8>) -> Written {
         | Kind::TsVector => text::write_text(bytes, out),
         Kind::Integer(_) | Kind::Oid => number::write_integer(bytes, out),
         Kind::Boolean | Kind::Bit => number::write_boolean(bytes, out),
-        Kind::Float32 => number::write_float32(bytes, out),
+        Kind::Float32(Compatibility::Corrected) => number::write_float32(bytes, out),
+        Kind::Float32(Compatibility::Debezium) => number::write_java_float32(bytes, out),
         Kind::Float64 => number::write_float64(bytes, out),
         Kind::Decimal { scale, .. } => decimal::write_scaled(bytes, *scale, out),
         Kind::VariableDecimal => decimal::write_variable(bytes, out),
@@ -61,9 +62,7 @@ fn write(kind: &Kind, bytes: &[u8], out: &mut Vec<u8>) -> Written {
             write_null(out);
             Written::Null
         }
-        Kind::Array(array) => {
-            array::write_array(bytes, array, out, |item, out| write_item(array, item, out))
-        }
+        Kind::Array(array) => array::write_array(bytes, array, out, |item, out| write_item(array, item, out)),
         Kind::EmptyArray(_) => {
             out.extend_from_slice(b"[]");
             Written::Value
