@@ -2,6 +2,7 @@
 
 use crate::{Batch, CancellationToken, Capture, CdcError, CdcErrorKind, CdcResult, Checkpoint, Sink};
 use async_trait::async_trait;
+use kulya_store::supervision::spawn_logged;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -28,7 +29,7 @@ use tokio::task::JoinHandle;
 pub struct ChangeStream {
     changes: mpsc::Receiver<Changes>,
     cancel: CancellationToken,
-    task: Option<JoinHandle<CdcResult<()>>>,
+    task: Option<JoinHandle<Option<CdcResult<()>>>>,
 }
 
 /// Records, and the checkpoint after them.
@@ -77,7 +78,9 @@ impl ChangeStream {
         let result = task.await;
         self.task = None;
         match result {
-            Ok(result) => result.map(|()| None),
+            Ok(Some(result)) => result.map(|()| None),
+            // the panic is in the log
+            Ok(None) => Err(CdcError::source("the capture has stopped unexpectedly")),
             Err(error) => Err(CdcError::source("the capture has stopped unexpectedly").because(error)),
         }
     }
@@ -99,7 +102,7 @@ impl Capture {
         let cancel = self.cancellation().child_token();
         let mut sink = ChannelSink { sender, stored, staged: Vec::new() };
         let capture = self.cancelled_by(cancel.clone());
-        let task = tokio::spawn(async move { capture.run(&mut sink).await });
+        let task = spawn_logged("change stream", async move { capture.run(&mut sink).await });
         ChangeStream { changes, cancel, task: Some(task) }
     }
 }

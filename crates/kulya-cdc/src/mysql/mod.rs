@@ -13,8 +13,11 @@ pub mod ddl;
 mod default_value;
 mod event_table;
 mod events;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 pub mod gtid;
 mod json_text;
+mod log_meter;
 mod log_stream;
 mod offset;
 pub mod schema_history;

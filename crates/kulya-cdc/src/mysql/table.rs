@@ -9,6 +9,7 @@ use super::value::{Written, write_binlog_value, write_text_value};
 use crate::RowSchema;
 use crate::batch::Span;
 use crate::debezium::{Compatibility, Replaced, ValueModes, json};
+use kulya_store::framing::MAX_EVENT_BYTES;
 use std::sync::Arc;
 
 /// Greatest length of the text of a [`Replaced`], in characters.
@@ -108,11 +109,17 @@ impl Table {
     }
 
     /// Writes a row of the log as a JSON object. Cells behind those of the table's columns are left out. A
-    /// value that an event cannot contain is null, also in a required column, and is appended to `report`.
+    /// value that an event cannot contain is null, also in a required column, and is appended to `report`. A row
+    /// that is larger than an event can be ends with the column that made it so.
     pub fn write_row(&self, row: &[Value<'_>], out: &mut Vec<u8>, report: &mut Vec<Replaced>) {
         let cells = self.columns.iter().zip(row).filter(|(column, _)| !column.is_hidden);
         let mut writer = ObjectWriter::new(&self.schema, out);
-        cells.for_each(|(column, value)| writer.log_member(column, value, report));
+        for (column, value) in cells {
+            if writer.is_too_large() {
+                break;
+            }
+            writer.log_member(column, value, report);
+        }
         writer.finish();
     }
 
@@ -167,8 +174,12 @@ impl Table {
         report: &mut Vec<Replaced>,
     ) {
         let mut writer = ObjectWriter::new(&self.schema, out);
-        let columns = self.selected().enumerate();
-        columns.for_each(|(index, column)| writer.text_member(column, field(index), report));
+        for (index, column) in self.selected().enumerate() {
+            if writer.is_too_large() {
+                break;
+            }
+            writer.text_member(column, field(index), report);
+        }
         writer.finish();
     }
 
@@ -210,6 +221,8 @@ impl Column {
 struct ObjectWriter<'a> {
     schema: &'a RowSchema,
     out: &'a mut Vec<u8>,
+    /// Where the object begins.
+    start: usize,
     is_first: bool,
     /// Where the last member's value begins.
     value: usize,
@@ -217,8 +230,14 @@ struct ObjectWriter<'a> {
 
 impl<'a> ObjectWriter<'a> {
     fn new(schema: &'a RowSchema, out: &'a mut Vec<u8>) -> Self {
+        let start = out.len();
         out.push(b'{');
-        Self { schema, out, is_first: true, value: 0 }
+        Self { schema, out, start, is_first: true, value: 0 }
+    }
+
+    /// Whether the event is left out, so that further members would only take memory.
+    fn is_too_large(&self) -> bool {
+        self.out.len() - self.start > MAX_EVENT_BYTES
     }
 
     fn finish(self) {

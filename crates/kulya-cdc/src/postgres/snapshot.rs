@@ -3,8 +3,8 @@
 //!
 //! The handover to the log needs no exported snapshot. The replication slot is created first, so the log is
 //! retained from before the snapshot. Transactions that the snapshot contains are skipped in the log
-//! ([`SnapshotCut::contains`]). A table's rows and the transactions that they contain are one commit, so after
-//! a crash the next run reads the tables that have none.
+//! ([`SnapshotCut::contains`]). A table's rows and the transactions that they contain are one commit, so
+//! after a crash the next run reads the tables that have none.
 
 use super::catalog::{Catalog, TableInfo};
 use super::connection::copy::CopySession;

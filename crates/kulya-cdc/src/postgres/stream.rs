@@ -5,6 +5,8 @@
 use super::catalog::{Catalog, is_captured_partition, quoted};
 use super::connection::replication::{EPOCH_MICROS, ReplicationConnection, StreamMessage};
 use super::connection::session::{Session, lsn_text};
+use super::heartbeat::Heartbeats;
+use super::log_meter::LogMeter;
 use super::offset::PostgresPosition;
 use super::pgoutput::{self, Cell, Message, OldTuple, Relation, ReplicaIdentity, Tuple};
 use super::settings::Target;
@@ -50,6 +52,7 @@ pub(crate) struct ReplicationStream<'a> {
     source: SourceStart,
     transactions: TopicEvents,
     messages: TopicEvents,
+    heartbeats: Heartbeats<'a>,
     /// The position of the next commit.
     position: PostgresPosition,
     /// The content of the message at which to stop.
@@ -64,6 +67,7 @@ pub(crate) struct ReplicationStream<'a> {
     last_commit: Option<LastCommit>,
     now: ProcessingTime,
     is_caught_up: bool,
+    meter: LogMeter,
 }
 
 impl<'a> ReplicationStream<'a> {
@@ -82,6 +86,7 @@ impl<'a> ReplicationStream<'a> {
             source: SourceStart::new(&target.settings.name, &target.database),
             transactions: events.transactions(),
             messages: events.messages(),
+            heartbeats: Heartbeats::new(&target.settings, events, output),
             events,
             caught_up_token,
             committed_lsn: position.lsn,
@@ -93,6 +98,7 @@ impl<'a> ReplicationStream<'a> {
             last_commit: None,
             now: ProcessingTime::new(output.clock.since_epoch()),
             is_caught_up: false,
+            meter: LogMeter::default(),
         }
     }
 
@@ -116,10 +122,14 @@ impl<'a> ReplicationStream<'a> {
                 }
             }
             self.confirm_stored(connection, output).await?;
+            if self.meter.is_due() {
+                self.meter.measure(self.session, &self.position.slot, connection, output).await?;
+            }
             if self.transaction.is_none() {
                 if self.is_caught_up || output.cancel.is_cancelled() {
                     return self.finish(connection, output).await;
                 }
+                self.heartbeats.beat(self.session, output).await?;
                 // while the sink is busy, what arrives shares the next commit
                 if !output.batch.is_empty() && output.is_idle() {
                     self.commit(output).await?;
@@ -137,7 +147,9 @@ impl<'a> ReplicationStream<'a> {
             }
             tokio::select! {
                 read = connection.receive() => received = read?,
+                () = self.heartbeats.wait(output.clock.since_epoch()), if self.transaction.is_none() => {}
                 () = output.stored_more(), if !is_idle => {}
+                () = self.meter.due() => {}
                 () = cancel.cancelled() => {
                     if self.transaction.is_some() {
                         return self.confirm_all(connection, output).await;
@@ -215,6 +227,7 @@ impl<'a> ReplicationStream<'a> {
             StreamMessage::KeepAlive { end, is_reply_requested } => {
                 if self.transaction.is_none() {
                     self.position.lsn = self.position.lsn.max(end);
+                    self.meter.on_position(end, output);
                     // a server that shuts down waits until everything that it has sent is confirmed
                     if is_reply_requested && self.position.lsn > self.committed_lsn {
                         self.commit(output).await?;
@@ -288,6 +301,8 @@ impl<'a> ReplicationStream<'a> {
         if let Some(mut transaction) = self.transaction.take() {
             let compat = self.events.modes.compat;
             self.last_commit = Some(LastCommit { end_lsn, micros: transaction.committed_micros });
+            output.last_committed =
+                u64::try_from(transaction.committed_micros).ok().map(Duration::from_micros);
             if self.has_records_without_events(&transaction) {
                 transaction.write_begin(end_lsn, compat, &self.transactions, &mut output.batch);
             }
@@ -358,6 +373,9 @@ impl<'a> ReplicationStream<'a> {
         let compat = self.events.modes.compat;
         if compat == Compatibility::Debezium && table.has_no_columns() && operation != Operation::Truncate {
             // without values Debezium has no event
+            return Ok(());
+        }
+        if self.events.format.skipped_operations.contains(operation) {
             return Ok(());
         }
         let has_metadata = self.events.format.provide_transaction_metadata;

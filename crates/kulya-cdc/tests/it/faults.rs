@@ -137,7 +137,7 @@ fn statements(rng: &mut SeededRng, next_id: &mut i64) -> Vec<String> {
     statements
 }
 
-/// Captures a workload with all the faults of a number of seeds. `create` makes the tables anew and returns
+/// Captures a workload with all the faults of a number of seeds. `create` makes the tables again and returns
 /// the settings of their capture.
 pub(crate) async fn captures_survive_faults<W>(create: impl AsyncFn(u64) -> (Arc<W>, CaptureSettings))
 where

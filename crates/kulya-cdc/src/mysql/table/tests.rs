@@ -154,3 +154,17 @@ fn values_without_a_representation_are_null_and_noted() {
     assert_eq!(report[0].text, "-00:00:00.000001");
     assert_eq!(report.len(), 2);
 }
+
+#[test]
+fn rows_end_beyond_the_size_of_an_event() {
+    let sql = "CREATE TABLE t (a INT PRIMARY KEY, b LONGTEXT, c LONGTEXT, d LONGTEXT, e LONGTEXT)";
+    let (table, text) = (table(MYSQL, sql, &ValueModes::default()), vec![b'x'; MAX_EVENT_BYTES / 2]);
+    let (mut log, mut snapshot) = (b"before".to_vec(), b"before".to_vec());
+    let row = [Value::Int(1), Value::Bytes(&text), Value::Bytes(&text), Value::Bytes(&text), Value::Null];
+    table.write_row(&row, &mut log, &mut Vec::new());
+    let field = |index: usize| if index == 0 { Some(&b"1"[..]) } else { Some(&text[..]) };
+    table.write_text_row(field, &mut snapshot, &mut Vec::new());
+    assert!(log == snapshot);
+    let json = parse_json(log.strip_prefix(b"before").unwrap());
+    assert_eq!(json.as_object().unwrap().keys().collect::<Vec<_>>(), ["a", "b", "c"]);
+}

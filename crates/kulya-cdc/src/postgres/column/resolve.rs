@@ -139,7 +139,7 @@ fn scalar(catalog: &CatalogType, context: &KindContext<'_>) -> Option<Kind> {
 }
 
 fn decimal(modifier: i32, modes: &ValueModes) -> Kind {
-    let size = (modifier >= 4).then_some(modifier - 4);
+    let size = modifier.checked_sub(4).filter(|size| *size >= 0);
     let precision = size.map(|size| size as u32 >> 16 & 0xffff);
     // eleven bits with a sign, which Debezium takes for digits
     let scale = size.map_or(0, |size| match modes.compat {

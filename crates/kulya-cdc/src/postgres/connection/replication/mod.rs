@@ -5,7 +5,7 @@
 //! bounded by one frame and one read, and positions are confirmed when the server asks for them. A server
 //! that is silent is asked for a sign of life, and the connection ends when there is none.
 
-mod message;
+pub(super) mod message;
 
 pub(crate) use message::{EPOCH_MICROS, StreamMessage};
 
@@ -119,8 +119,9 @@ impl ReplicationConnection {
         Ok(None)
     }
 
-    /// Waits until more bytes have arrived; returns their number. Sends status updates meanwhile when they are due. Dropping the
-    /// future while it waits loses nothing; while it sends a status update, the connection must be given up.
+    /// Waits until more bytes have arrived; returns their number. Sends status updates meanwhile when they
+    /// are due. Dropping the future while it waits loses nothing; while it sends a status update, the
+    /// connection must be given up.
     ///
     /// # Errors
     /// `Unreachable` when the connection is lost or the server is silent.
@@ -156,6 +157,19 @@ impl ReplicationConnection {
     pub(crate) async fn confirm(&mut self, lsn: u64) -> CdcResult<()> {
         self.confirmed = self.confirmed.max(lsn);
         self.send_status(false).await
+    }
+
+    /// Returns the last confirmed position: everything before it is stored.
+    pub(crate) fn confirmed(&self) -> u64 {
+        self.confirmed
+    }
+
+    /// Requests a message with the position up to which the server has sent the log.
+    ///
+    /// # Errors
+    /// `Unreachable`.
+    pub(crate) async fn request_position(&mut self) -> CdcResult<()> {
+        self.send_status(true).await
     }
 
     /// Confirms the last position again, because the server requested a reply.
