@@ -154,13 +154,15 @@ struct CatalogColumn {
     /// The expression of the default value, or of a generated value.
     default: Option<String>,
     is_generated: bool,
+    is_domain: bool,
 }
 
 async fn columns(session: &Session, table: u32) -> CdcResult<Vec<CatalogColumn>> {
     let sql = format!(
         "SELECT attname, attnotnull, atttypid, atttypmod, \
-         pg_get_expr(adbin, adrelid), attgenerated <> '' FROM pg_attribute \
-         LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum WHERE attrelid = {table} AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+         pg_get_expr(adbin, adrelid), attgenerated <> '', typtype = 'd' FROM pg_attribute \
+         JOIN pg_type ON pg_type.oid = atttypid LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum \
+         WHERE attrelid = {table} AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
     );
     let mut columns = Vec::new();
     for row in session.rows(&sql).await? {
@@ -172,6 +174,7 @@ async fn columns(session: &Session, table: u32) -> CdcResult<Vec<CatalogColumn>>
             type_modifier: text(3).parse().unwrap_or(-1),
             default: row.get(4).map(str::to_owned),
             is_generated: text(5) == "t",
+            is_domain: text(6) == "t",
         });
     }
     Ok(columns)
@@ -382,7 +385,11 @@ fn context<'a>(session: &Session, events: &'a EventContext) -> KindContext<'a> {
 /// one, but has none for a column of a domain.
 fn default(kind: Option<&Kind>, column: &CatalogColumn, events: &EventContext) -> Option<Value> {
     let compat = events.modes.compat;
-    if column.is_generated && compat == Compatibility::Corrected {
+    let is_omitted = match compat {
+        Compatibility::Corrected => column.is_generated,
+        Compatibility::Debezium => column.is_domain,
+    };
+    if is_omitted {
         return None;
     }
     value::default_json(kind?, column.default.as_deref()?, compat)
@@ -455,13 +462,12 @@ mod tests {
             (Nothing, "a b c", "c", "", "c"),
         ] {
             let names = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-            let found = key_at(
-                &relation(identity, columns),
-                &names(current),
-                &names(earlier),
-                Compatibility::Corrected,
-            );
+            let key = |compat| key_at(&relation(identity, columns), &names(current), &names(earlier), compat);
+            let found = key(Compatibility::Corrected);
             assert_eq!(found, names(expected), "{identity:?} {columns} {current} {earlier}");
+            // a column that the log does not have yet cannot be in the key
+            let expected = if current == "x" { expected } else { current };
+            assert_eq!(key(Compatibility::Debezium), names(expected), "{identity:?} {columns} {current}");
         }
     }
 }

@@ -64,8 +64,8 @@ impl Zoo {
     }
 
     /// Returns the events of a mode, whose file has the differences from the default; with their schemas if
-    /// asked for.
-    pub(crate) fn events(&self, mode: &str, with_schemas: bool) -> Vec<Value> {
+    /// asked for. What cannot be copied is replaced by the expected value.
+    pub(crate) fn events(&self, mode: &str, with_schemas: bool, differences: &[Difference]) -> Vec<Value> {
         let sources: Vec<Value> = self.sources.lines().map(parse).collect();
         let changes: Vec<Value> = self.table_changes.lines().map(parse).collect();
         let schemas = Schemas(self.schemas.lines().map(parse).collect());
@@ -111,7 +111,51 @@ impl Zoo {
                 "context": event.get("context") != Some(&json!(false)),
             })
         };
-        events.into_iter().flatten().map(whole).collect()
+        let expected = |(number, event): (usize, Option<Map<String, Value>>)| {
+            let mut differences = differences.iter().filter(|difference| difference.event == number);
+            let event = whole(event?);
+            differences.try_fold(event, |event, difference| difference.applied(event, with_schemas))
+        };
+        events.into_iter().enumerate().filter_map(expected).collect()
+    }
+}
+
+/// A difference from Debezium's events that cannot be copied.
+pub(crate) struct Difference {
+    /// The event's line in `default.jsonl`, from 0.
+    pub(crate) event: usize,
+    pub(crate) place: Place,
+    /// The captured JSON.
+    pub(crate) ours: &'static str,
+    pub(crate) why: &'static str,
+}
+
+/// Where events differ.
+pub(crate) enum Place {
+    /// The event is Debezium's only.
+    Event,
+    /// A JSON pointer into the value's payload.
+    Payload(&'static str),
+    /// A JSON pointer into the value's schema.
+    Schema(&'static str),
+}
+
+impl Difference {
+    /// Replaces Debezium's value, which must be another one than the captured.
+    fn applied(&self, mut event: Value, with_schemas: bool) -> Option<Value> {
+        let value = &mut event["value"];
+        let (part, pointer) = match self.place {
+            Place::Event => return None,
+            Place::Payload(pointer) if with_schemas => (&mut value["payload"], pointer),
+            Place::Payload(pointer) => (value, pointer),
+            Place::Schema(pointer) if with_schemas => (&mut value["schema"], pointer),
+            Place::Schema(_) => return Some(event),
+        };
+        let Some(theirs) = part.pointer_mut(pointer) else { panic!("{}: {pointer} in {part}", self.why) };
+        let ours = parse(self.ours);
+        assert_ne!(*theirs, ours, "{}", self.why);
+        *theirs = ours;
+        Some(event)
     }
 }
 

@@ -2,7 +2,7 @@
 //! engine (`tests/data/zoo/README.md`), with `compat = "debezium"`.
 
 use crate::database::{Database, MemorySink, catch_up};
-use crate::golden::{Masks, Zoo, compare, zoo};
+use crate::golden::{Difference, Masks, Place, Zoo, compare, zoo};
 use kulya_cdc::CaptureSettings;
 use kulya_cdc::debezium::{
     BinaryMode, Compatibility, DecimalMode, HstoreMode, IntervalMode, TimePrecision, ValueModes,
@@ -56,10 +56,11 @@ fn time(settings: &mut CaptureSettings, precision: TimePrecision) {
 }
 
 /// Captures a zoo in each mode, and compares.
-async fn compare_modes(name: &str, zoo: &Zoo, modes: &[Mode]) {
+async fn compare_modes(name: &str, zoo: &Zoo, modes: &[Mode], differences: &[Difference]) {
     let mut failures = Vec::new();
-    for (mode, differences, set) in modes {
-        let (ours, theirs) = run(name, zoo, differences, *set).await;
+    for (mode, file, set) in modes {
+        let (ours, with_schemas) = run(name, zoo, *set).await;
+        let theirs = zoo.events(file, with_schemas, differences);
         let what = format!("{name} {mode}");
         if let Err(panic) = std::panic::catch_unwind(|| compare(&what, &ours, &theirs)) {
             failures.push(panic.downcast_ref::<String>().cloned().unwrap_or_default());
@@ -68,12 +69,8 @@ async fn compare_modes(name: &str, zoo: &Zoo, modes: &[Mode]) {
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
-async fn run(
-    name: &str,
-    zoo: &Zoo,
-    differences: &str,
-    set: fn(&mut CaptureSettings),
-) -> (Vec<serde_json::Value>, Vec<serde_json::Value>) {
+/// Captures a zoo; returns the events, and whether they have schemas.
+async fn run(name: &str, zoo: &Zoo, set: fn(&mut CaptureSettings)) -> (Vec<serde_json::Value>, bool) {
     let database = Database::create(name).await;
     database.script(zoo.schema).await;
     let mut settings = database.settings();
@@ -94,19 +91,46 @@ async fn run(
     database.drop_everything().await;
     let mut masks = Masks::new();
     let ours = sink.records.iter().map(|record| masks.masked(record, &database.name)).collect();
-    (ours, zoo.events(differences, settings.format.schemas_in_values))
+    (ours, settings.format.schemas_in_values)
+}
+
+const JAVA_FLOAT: &str = "the same number of 32 bits; its digits are those of Java before version 19";
+const JAVA_ADDRESS: &str = "an array in an array of texts is the address of an object in Java";
+const LABELS: &str = "Debezium reads the labels of an enum once; after a restart it has the new ones too";
+const RENAMED: &str = "a table that leaves the captured schema keeps its name until Debezium is restarted";
+
+/// What cannot be copied. A difference that disappears makes the comparison fail.
+const DIFFERENCES: &[Difference] = &[
+    payload(20, "/after/f4", "1.1754944e-38", JAVA_FLOAT),
+    payload(150, "/after/vc", "[null]", JAVA_ADDRESS),
+    payload(150, "/after/t", "[null,null]", JAVA_ADDRESS),
+    schema(713, "/fields/0/fields/5/parameters/allowed", r#""small,medium,large""#, LABELS),
+    schema(713, "/fields/1/fields/5/parameters/allowed", r#""small,medium,large""#, LABELS),
+    schema(719, "/fields/0/fields/5/parameters/allowed", r#""tiny,medium,large""#, LABELS),
+    schema(719, "/fields/1/fields/5/parameters/allowed", r#""tiny,medium,large""#, LABELS),
+    Difference { event: 777, place: Place::Event, ours: "", why: RENAMED },
+    payload(778, "/event_count", "0", RENAMED),
+    payload(778, "/data_collections", "[]", RENAMED),
+];
+
+const fn payload(event: usize, place: &'static str, ours: &'static str, why: &'static str) -> Difference {
+    Difference { event, place: Place::Payload(place), ours, why }
+}
+
+const fn schema(event: usize, place: &'static str, ours: &'static str, why: &'static str) -> Difference {
+    Difference { event, place: Place::Schema(place), ours, why }
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: run cargo xtask test"]
 async fn events_match_debeziums_in_all_modes() {
     let zoo = zoo!("zoo/postgres");
-    compare_modes("zoo_first", &zoo, modes!("zoo/postgres")).await;
+    compare_modes("zoo_first", &zoo, modes!("zoo/postgres"), &[]).await;
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: run cargo xtask test"]
 async fn events_of_the_extended_zoo_match_debeziums_in_all_modes() {
     let zoo = zoo!("zoo-extended/postgres");
-    compare_modes("zoo_extended", &zoo, modes!("zoo-extended/postgres")).await;
+    compare_modes("zoo_extended", &zoo, modes!("zoo-extended/postgres"), DIFFERENCES).await;
 }

@@ -39,7 +39,7 @@ impl Kind {
             Self::Integer(16) => plain("int16"),
             Self::Integer(32) => plain("int32"),
             Self::Integer(_) | Self::Oid => plain("int64"),
-            Self::Float32 => plain("float32"),
+            Self::Float32(_) => plain("float32"),
             Self::Float64 | Self::DecimalFloat => plain("float64"),
             Self::Decimal { precision, scale } => {
                 let parameters =

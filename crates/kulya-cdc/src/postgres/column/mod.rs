@@ -42,7 +42,7 @@ pub(crate) enum Kind {
     Integer(u8),
     /// An object identifier: an integer of 64 bits.
     Oid,
-    Float32,
+    Float32(Compatibility),
     Float64,
     /// `numeric(p,s)`: the unscaled number's bytes.
     Decimal {

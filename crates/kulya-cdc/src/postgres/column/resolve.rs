@@ -33,7 +33,7 @@ impl Kind {
                 | Self::Bit
                 | Self::Integer(_)
                 | Self::Oid
-                | Self::Float32
+                | Self::Float32(_)
                 | Self::Float64
                 | Self::Money { .. }
                 | Self::Enum(_)
@@ -97,7 +97,7 @@ fn scalar(catalog: &CatalogType, context: &KindContext<'_>) -> Option<Kind> {
         23 => Kind::Integer(32),
         20 => Kind::Integer(64),
         26 => Kind::Oid,
-        700 => Kind::Float32,
+        700 => Kind::Float32(modes.compat),
         701 => Kind::Float64,
         1700 => decimal(modifier, modes),
         790 => Kind::Money { digits: context.money_digits, mode: modes.decimal },

@@ -76,7 +76,7 @@ fn write_array(array: &ArrayKind, placeholder: &str, compat: Compatibility, out:
             write_single(&array.items, placeholder, compat, out)
         }
         _ if is_debezium => none(out),
-        Kind::Integer(_) | Kind::Oid | Kind::Float32 | Kind::Float64 | Kind::DecimalFloat => {
+        Kind::Integer(_) | Kind::Oid | Kind::Float32(_) | Kind::Float64 | Kind::DecimalFloat => {
             write_numbers(placeholder, out)
         }
         Kind::Date(DateForm::ConnectDays)

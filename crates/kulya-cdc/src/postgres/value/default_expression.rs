@@ -83,7 +83,7 @@ fn constant<'a>(kind: &Kind, expression: &'a str) -> Option<Cow<'a, str>> {
         kind,
         Kind::Integer(_)
             | Kind::Oid
-            | Kind::Float32
+            | Kind::Float32(_)
             | Kind::Float64
             | Kind::Decimal { .. }
             | Kind::VariableDecimal
@@ -134,7 +134,7 @@ fn debezium_constant<'a>(kind: &Kind, expression: &'a str) -> Option<Cow<'a, str
         Kind::Boolean => "false",
         Kind::Bit | Kind::Bits(_) | Kind::Integer(_) => "0",
         Kind::Decimal { .. } | Kind::DecimalText { .. } | Kind::DecimalFloat => "0.0",
-        Kind::Float32 | Kind::Float64 => "0.0",
+        Kind::Float32(_) | Kind::Float64 => "0.0",
         Kind::Json => "{}",
         Kind::Text | Kind::Xml => "",
         Kind::Uuid => "00000000-0000-0000-0000-000000000000",

@@ -13,7 +13,7 @@ pub(crate) fn write_default(kind: &Kind, out: &mut Vec<u8>) -> Written {
     let text = match kind {
         Kind::Boolean | Kind::Bit => "false",
         Kind::Integer(_) | Kind::Oid => "0",
-        Kind::Float32 | Kind::Float64 | Kind::DecimalFloat => "0.0",
+        Kind::Float32(_) | Kind::Float64 | Kind::DecimalFloat => "0.0",
         Kind::Decimal { .. } | Kind::Money { mode: DecimalMode::Precise, .. } => "\"AA==\"",
         Kind::VariableDecimal => "{\"scale\":0,\"value\":\"AA==\"}",
         Kind::DecimalText { scale, .. } => {

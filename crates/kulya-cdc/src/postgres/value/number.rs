@@ -48,6 +48,18 @@ pub(super) fn write_float32(text: &[u8], out: &mut Vec<u8>) -> Written {
     write_float::<f32>(text, f32::is_finite, out)
 }
 
+/// Writes a floating-point number of 32 bits as Java does: with two digits at least, which near zero are not
+/// those of the shortest representation.
+pub(super) fn write_java_float32(text: &[u8], out: &mut Vec<u8>) -> Written {
+    if let [_, b'e', b'-', b'4', _] | [b'-', _, b'e', b'-', b'4', _] = text
+        && let Some(number) = std::str::from_utf8(text).ok().and_then(|text| text.parse::<f32>().ok())
+    {
+        out.extend_from_slice(format!("{number:.1e}").as_bytes());
+        return Written::Value;
+    }
+    write_float32(text, out)
+}
+
 fn write_float<F: std::str::FromStr + Serialize + Copy>(
     text: &[u8],
     is_finite: fn(F) -> bool,
@@ -136,6 +148,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn numbers_near_zero_have_two_digits_with_java() {
+        for (text, expected) in [
+            ("1e-45", Some("1.4e-45")),
+            ("-1e-45", Some("-1.4e-45")),
+            ("3e-45", Some("2.8e-45")),
+            ("7e-45", Some("7.0e-45")),
+            ("1e-40", Some("1.0e-40")),
+            ("1.4e-44", Some("1.4e-44")),
+            ("1e-05", Some("1e-05")),
+            ("0.1", Some("0.1")),
+            ("xe-45", None),
+        ] {
+            assert_eq!(written(write_java_float32, text).as_deref(), expected, "{text}");
+        }
+    }
+
     /// Prints a number as PostgreSQL does.
     fn printed(number: impl std::fmt::LowerExp + std::fmt::Display) -> String {
         let text = format!("{number:e}");
@@ -158,7 +187,7 @@ mod tests {
 
         #[test]
         fn any_text_is_a_number_or_rejected(text in "[-+0-9.eE]{0,40}") {
-            for write in [write_float64, write_float32, write_integer] {
+            for write in [write_float64, write_float32, write_java_float32, write_integer] {
                 if let Some(json) = written(write, &text) {
                     serde_json::from_str::<Value>(&json).unwrap();
                 }

@@ -33,7 +33,7 @@ fn required_columns_are_zero_or_empty() {
     for (kind, expected) in [
         (Kind::Boolean, json!(false)),
         (Kind::Integer(64), json!(0)),
-        (Kind::Float32, json!(0.0)),
+        (Kind::Float32(Compatibility::Corrected), json!(0.0)),
         (decimal(2), json!("AA==")),
         (Kind::VariableDecimal, json!({"scale": 0, "value": "AA=="})),
         (decimal_text(2), json!("0.00")),
