@@ -15,6 +15,7 @@ pub mod heartbeat;
 pub(crate) mod json;
 pub mod message;
 pub(crate) mod modes;
+pub mod name_adjustment;
 mod replaced;
 pub(crate) mod replaced_values;
 pub(crate) mod row_image;

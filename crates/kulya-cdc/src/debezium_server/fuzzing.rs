@@ -1,18 +1,15 @@
 //! Fuzz entry point for settings of Debezium Server: the file with variables of the environment, the conversion
 //! of what it says, and regular expressions for tables.
 
-use super::glob::{schema_globs, table_globs};
-use super::patterns::{NamePattern, NamePatterns};
 use super::{DebeziumServerSettings, MAX_VALUE_BYTES, Properties, find, nearest};
-use crate::CaptureSettings;
+use crate::name_patterns::NamePatterns;
+use crate::table_filter::TableFilter;
 use std::collections::BTreeMap;
 
 /// Names of tables that are compared with expressions, besides the names in the input.
 const NAMES: [&str; 6] = ["public.orders", "a.b", "ab.ba", "inventory.customers", "x.y_1", "aa.bb"];
 /// Number of values that are read as expressions.
 const MAX_LISTS: usize = 2;
-/// Number of expressions of a list that are compared.
-const MAX_PATTERNS: usize = 4;
 
 /// Reads a file.
 pub(crate) fn run(bytes: &[u8]) {
@@ -49,40 +46,25 @@ fn convert(properties: &Properties) {
         Ok(converted) => {
             let all = converted.refused.iter().chain(&converted.ignored);
             assert!(all.map(ToString::to_string).chain(converted.warnings()).all(|text| !text.is_empty()));
-            if let Some(settings) = converted.postgres.filter(|_| converted.refused.is_empty()) {
-                let _ = settings.clone().postgres_target();
-                let _ = settings.store_settings();
+            if converted.refused.is_empty() {
+                let _ = converted.capture.store_settings();
             }
         }
         Err(error) => assert!(!error.to_string().is_empty()),
     }
 }
 
-/// Reads a list of expressions. The patterns that an expression is converted to match the same tables.
+/// Reads a list of expressions, and compares a filter of tables with each of them.
 fn check_list(list: &str) {
     let Ok(patterns) = NamePatterns::parse(list) else { return };
+    let again = Vec::<String>::from(patterns.clone());
+    assert_eq!(NamePatterns::try_from(again).as_ref(), Ok(&patterns));
     let mut names: Vec<&str> = list.split([',', '|', '(', ')', '^', '$']).collect();
     names.extend(NAMES);
-    for pattern in patterns.iter().take(MAX_PATTERNS) {
-        let _ = schema_globs(pattern);
-        let Ok(tables) = table_globs(pattern) else { continue };
-        assert!(!tables.is_empty());
-        let settings = CaptureSettings { tables, ..Default::default() };
-        names.iter().for_each(|name| compare(pattern, &settings, name));
+    let filter = TableFilter { tables: patterns.clone(), ..TableFilter::default() };
+    for name in names {
+        let Some((schema, table)) = name.split_once('.') else { continue };
+        let is_match = patterns.iter().any(|pattern| pattern.is_match(name));
+        assert_eq!(filter.accepts(schema, table), patterns.is_empty() || is_match, "{patterns:?} {name}");
     }
-}
-
-/// Compares where both forms mean the same: upper case is another letter for patterns with `*` only, and `.`
-/// matches no line break.
-fn compare(pattern: &NamePattern, settings: &CaptureSettings, name: &str) {
-    let is_plain =
-        |text: &str| text.bytes().all(|byte| (b' '..=b'~').contains(&byte) && !byte.is_ascii_uppercase());
-    let Some((schema, table)) = name.split_once('.').filter(|(_, table)| !table.contains('.')) else {
-        return;
-    };
-    if schema.is_empty() || table.is_empty() || !is_plain(name) || !is_plain(pattern.as_str()) {
-        return;
-    }
-    let is_captured = settings.is_captured(schema, table);
-    assert_eq!(is_captured, pattern.is_match(name), "{pattern:?} {:?} {name}", settings.tables);
 }

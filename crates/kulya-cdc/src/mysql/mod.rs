@@ -17,6 +17,7 @@ mod events;
 pub(crate) mod fuzzing;
 pub mod gtid;
 mod json_text;
+mod log_meter;
 mod log_stream;
 mod offset;
 pub mod schema_history;

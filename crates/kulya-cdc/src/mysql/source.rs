@@ -12,6 +12,7 @@ use super::settings::Target;
 use super::snapshot::{Snapshot, SnapshotSettings};
 use super::stream::LogReader;
 use super::table_rows;
+use crate::control::Control;
 use crate::debezium::connector::Connector;
 use crate::debezium::events::EventContext;
 use crate::output::Output;
@@ -27,12 +28,13 @@ use std::sync::Arc;
 pub(crate) struct MysqlSource {
     target: Target,
     run_id: String,
+    control: Control,
 }
 
 impl MysqlSource {
     /// `run_id` is new at each start of a capture.
-    pub(crate) fn new(target: Target, run_id: String) -> Self {
-        Self { target, run_id }
+    pub(crate) fn new(target: Target, run_id: String, control: Control) -> Self {
+        Self { target, run_id, control }
     }
 }
 
@@ -59,6 +61,7 @@ impl Source for MysqlSource {
             Flavor::Mariadb => Connector::Mariadb,
             _ => Connector::Mysql,
         };
+        self.control.describe(&self.target.settings.name, connector.name());
         let events = Arc::new(self.target.settings.events(connector, &self.run_id));
         Ok(MysqlConnection { target: self.target.clone(), events, session, facts })
     }
@@ -170,7 +173,9 @@ impl SourceConnection for MysqlConnection {
         .with_cuts(position.cuts.clone())
         .with_statements(self.target.settings.include_query);
         let writer = EventWriter::new(Arc::clone(&self.events), self.facts.version.flavour);
-        LogStream::new(reader, writer, position, target_end, output).run(&mut events, output).await
+        LogStream::new(reader, writer, position, target_end, output)
+            .run(&mut events, &mut self.session, output)
+            .await
     }
 }
 

@@ -38,6 +38,7 @@ impl Publication {
         let published = self.tables.iter().map(|table| table.info.name()).collect();
         Coverage {
             patterns: settings.tables.clone(),
+            filter: settings.table_filter.clone(),
             published: (!self.is_for_all_tables).then_some(published),
         }
     }
@@ -45,7 +46,8 @@ impl Publication {
     /// Returns the tables whose rows the stream lacks: those that were not captured when `earlier` was
     /// stored.
     pub(crate) fn added_since(&self, earlier: &Coverage) -> Vec<PublishedTable> {
-        let patterns = CaptureSettings { tables: earlier.patterns.clone(), ..Default::default() };
+        let (tables, table_filter) = (earlier.patterns.clone(), earlier.filter.clone());
+        let patterns = CaptureSettings { tables, table_filter, ..Default::default() };
         let was_captured = |table: &TableInfo| {
             let was_published =
                 earlier.published.as_ref().is_none_or(|tables| tables.contains(&table.name()));

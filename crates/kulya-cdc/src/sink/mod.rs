@@ -32,4 +32,10 @@ pub trait Sink: Send {
     /// # Errors
     /// As [`stage`](Self::stage); `Fenced` when another process has advanced the position.
     async fn commit(&mut self, batch: Batch, checkpoint: &Checkpoint) -> CdcResult<()>;
+
+    /// Returns the number of events since the start that the destination could not take, and of which it has
+    /// a record instead.
+    fn dead_letters(&self) -> u64 {
+        0
+    }
 }

@@ -152,8 +152,8 @@ fn all_values_together_are_bounded() {
     }
     let properties = Properties::parse(file.as_bytes(), &BTreeMap::new()).unwrap();
     let values: Vec<_> = properties.iter().map(|(_, property)| &property.value).collect();
-    // sixteen in a mebibyte, and the one that is written
-    assert_eq!(values.iter().filter(|value| value.is_ok()).count(), 16 * 16 + 1);
+    // sixteen in a mebibyte, the one that is written among them
+    assert_eq!(values.iter().filter(|value| value.is_ok()).count(), 16 * 16);
     assert_eq!(values.last(), Some(&&Err(ExpressionError::TooLong)));
 }
 

@@ -193,6 +193,11 @@ impl Session {
         }))
     }
 
+    /// Removes a replication slot.
+    pub(crate) async fn drop_slot(&self, name: &str) -> CdcResult<()> {
+        self.execute(&format!("SELECT pg_drop_replication_slot({})", literal(name))).await
+    }
+
     /// Creates a replication slot; returns the log position from which it retains the log.
     pub(crate) async fn create_slot(&self, name: &str) -> CdcResult<u64> {
         let sql =

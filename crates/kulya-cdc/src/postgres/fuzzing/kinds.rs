@@ -67,6 +67,7 @@ pub(super) fn catalog_type(oid: u32, modifier: i32) -> CatalogType {
         name: (*name).to_owned(),
         kind: *kind,
         modifier: if modifier == -1 { *default } else { modifier },
+        is_domain: false,
         labels: if *kind == 'e' { vec!["sad".to_owned(), "o\"k".to_owned()] } else { Vec::new() },
         items: None,
     };
@@ -87,6 +88,7 @@ fn array_of(items: CatalogType) -> CatalogType {
         name: format!("_{}", items.name),
         kind: 'b',
         modifier: items.modifier,
+        is_domain: false,
         labels: Vec::new(),
         items: Some(Box::new(items)),
     }

@@ -2,8 +2,10 @@
 //! position in a table of the store.
 
 mod dead_letter;
+pub(crate) mod deletion;
 mod history;
 mod names;
+pub(crate) mod positions;
 mod settings;
 mod streams;
 
@@ -11,7 +13,7 @@ pub(crate) use names::sanitize_name;
 pub use settings::{RefusedSchema, StoreSettings};
 
 use crate::batch::{Batch, Destination, Entry};
-use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Sink};
+use crate::{CdcResult, Checkpoint, Sink};
 use async_trait::async_trait;
 use bytes::Bytes;
 use kulya_registry_api::SchemaRegistry;
@@ -38,6 +40,8 @@ pub struct StoreSink {
     transaction: Option<Box<dyn Transaction>>,
     /// The topic of records in place of events that are too large.
     dead_letters: Arc<Destination>,
+    /// The number of such records.
+    dead_letter_count: u64,
 }
 
 impl StoreSink {
@@ -53,9 +57,7 @@ impl StoreSink {
         let store = store.into();
         let scope = Scope::new(&settings.scope)?;
         store.create_scope(&scope).await?;
-        store.create_scope(&Scope::system("_kulya")).await?;
-        let positions = TableId::system("_kulya", "cdc")?;
-        store.create_table(&positions).await?;
+        let positions = positions::create_table(&*store).await?;
         let name = settings.name.clone();
         let dead_letters = Arc::new(Destination::of_topic(format!("{name}.dead-letter")));
         let streams = Streams::new(Arc::clone(&store), registry.into(), settings, scope);
@@ -68,6 +70,7 @@ impl StoreSink {
             history_entries: 0,
             transaction: None,
             dead_letters,
+            dead_letter_count: 0,
         })
     }
 
@@ -127,6 +130,7 @@ impl StoreSink {
     }
 
     async fn dead_letter_append(&mut self, record: String) -> CdcResult<Append> {
+        self.dead_letter_count += 1;
         let topic = Arc::clone(&self.dead_letters);
         let stream = self.streams.topic_stream(&topic).await?;
         Ok(Append::keyed(&stream, topic.topic.clone(), record))
@@ -165,18 +169,13 @@ fn routing_key(destination: &Destination, entry: &Entry, bytes: &Bytes) -> Strin
 impl Sink for StoreSink {
     async fn position(&mut self) -> CdcResult<Option<Checkpoint>> {
         self.transaction = None;
-        let Some(entry) = self.store.get(&self.positions, self.name.as_bytes()).await? else {
+        let found = positions::read(&*self.store, &self.name).await?;
+        let Some((checkpoint, version, history_entries)) = found else {
             self.version = None;
             return Ok(None);
         };
-        self.version = Some(entry.version);
-        let position = serde_json::from_slice(&entry.value).map_err(|e| {
-            let what = format!("the stored position of {} cannot be parsed", self.name);
-            CdcError::new(CdcErrorKind::Position, what).because(e)
-        })?;
-        let (history, entries) = history::read(&*self.store, &self.positions, &self.name).await?;
-        self.history_entries = entries;
-        Ok(Some(Checkpoint { position, history }))
+        (self.version, self.history_entries) = (Some(version), history_entries);
+        Ok(Some(checkpoint))
     }
 
     async fn stage(&mut self, batch: Batch) -> CdcResult<()> {
@@ -200,6 +199,10 @@ impl Sink for StoreSink {
             self.history_entries = history::entries(history);
         }
         Ok(())
+    }
+
+    fn dead_letters(&self) -> u64 {
+        self.dead_letter_count
     }
 }
 

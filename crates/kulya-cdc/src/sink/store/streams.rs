@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// The labels of a table's group: the format of its events, the table, and the capture's name.
 const FORMAT_LABEL: &str = "format";
 const TABLE_LABEL: &str = "source.table";
-const SOURCE_LABEL: &str = "source.name";
+pub(super) const SOURCE_LABEL: &str = "source.name";
 
 pub(super) struct Streams {
     store: Arc<dyn StreamStore>,

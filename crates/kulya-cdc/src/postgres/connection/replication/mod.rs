@@ -159,6 +159,19 @@ impl ReplicationConnection {
         self.send_status(false).await
     }
 
+    /// Returns the last confirmed position: everything before it is stored.
+    pub(crate) fn confirmed(&self) -> u64 {
+        self.confirmed
+    }
+
+    /// Requests a message with the position up to which the server has sent the log.
+    ///
+    /// # Errors
+    /// `Unreachable`.
+    pub(crate) async fn request_position(&mut self) -> CdcResult<()> {
+        self.send_status(true).await
+    }
+
     /// Confirms the last position again, because the server requested a reply.
     ///
     /// # Errors
