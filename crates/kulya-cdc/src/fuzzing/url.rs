@@ -15,7 +15,8 @@ pub fn replication_url(bytes: &[u8]) {
     let settings = CaptureSettings { url: url.to_owned(), name: name.to_owned(), ..Default::default() };
     assert!(!settings.store_settings().is_err_and(|error| error.to_string().is_empty()));
     if let Ok(target) = settings.clone().postgres_target() {
-        assert!(!target.hosts.is_empty() && !target.user.is_empty());
+        assert!(!target.hosts.is_empty() && target.hosts.iter().all(|(host, _)| !host.is_empty()));
+        assert!(!target.user.is_empty() && !target.database.is_empty() && !target.settings.slot.is_empty());
         assert_hidden(&text, &target.password, &target);
         assert_hidden(&text, &target.password, &target.settings);
     }

@@ -116,7 +116,7 @@ fn hosts(config: &tokio_postgres::Config) -> Option<Vec<(String, u16)>> {
     let ports = config.get_ports();
     let port = |index: usize| ports.get(index).or(ports.first()).copied().unwrap_or(5432);
     let hosts = config.get_hosts().iter().enumerate().map(|(index, host)| match host {
-        Host::Tcp(host) => Some((host.clone(), port(index))),
+        Host::Tcp(host) => (!host.is_empty()).then(|| (host.clone(), port(index))),
         #[cfg(unix)]
         Host::Unix(_) => None,
     });
@@ -145,8 +145,9 @@ impl CaptureSettings {
         let config: tokio_postgres::Config =
             url.parse().map_err(|e| invalid_url("see the cause").because(Box::new(e)))?;
         let hosts = hosts(&config).ok_or_else(|| invalid_url("it names no host"))?;
-        let user = config.get_user().ok_or_else(|| invalid_url("it names no user"))?.to_owned();
-        let database = config.get_dbname().unwrap_or(&user).to_owned();
+        let user = config.get_user().filter(|user| !user.is_empty());
+        let user = user.ok_or_else(|| invalid_url("it names no user"))?.to_owned();
+        let database = config.get_dbname().filter(|name| !name.is_empty()).unwrap_or(&user).to_owned();
         let password = match config.get_password() {
             Some(password) => String::from_utf8_lossy(password).into_owned(),
             None => self.password.clone(),
@@ -227,6 +228,7 @@ mod tests {
         assert_eq!(found.tls, TlsSettings { mode: TlsMode::VerifyFull, root_certificates });
         assert_eq!(found.connect_timeout, Duration::from_secs(3));
         assert_eq!((found.application_name.as_str(), found.options.as_str()), ("app", "-c x=1"));
+        assert_eq!(target("postgres://me@db/?dbname=").unwrap().database, "me");
         let plain = target("postgres://me@db").unwrap();
         assert_eq!((plain.tls.mode, plain.application_name.as_str()), (TlsMode::Prefer, "kulya"));
         let checked = target("postgres://me@db?sslmode=require&sslrootcert=a").unwrap();
@@ -241,6 +243,10 @@ mod tests {
             ("postgres://me@db/x?sslcert=a", "sslcert"),
             ("postgres://me@db/x?colour=a", "invalid"),
             ("postgres:///x", "invalid"),
+            ("postgres://db/x", "no user"),
+            ("postgres://:secret@db/x", "no user"),
+            ("postgres://me@:6000/x", "no host"),
+            ("postgres://me@db,:6000/x", "no host"),
         ] {
             let error = target(url).unwrap_err().to_string();
             assert!(error.contains(expected), "{url}: {error}");

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod members;
 pub(crate) mod recording;
 pub(crate) mod store;
 

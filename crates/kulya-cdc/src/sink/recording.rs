@@ -5,6 +5,7 @@
 //! history of schemas, `{"commit": …}` ends a commit and holds the position. Lines after the last commit were
 //! never committed; opening the file truncates them.
 
+use super::members::Members;
 use crate::batch::{Batch, Destination, Parts, Record, Span};
 use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, RowSchema, Sink};
 use async_trait::async_trait;
@@ -41,13 +42,12 @@ pub(super) struct RecordLine {
 impl RecordLine {
     pub(super) fn new(record: &Record<'_>) -> serde_json::Result<Self> {
         let headers = [b"{", record.headers, b"}"].concat();
-        let headers: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&headers)?;
-        let headers = headers.into_iter().map(|(name, value)| Ok((name, to_raw(&value)?)));
+        let Members(headers) = serde_json::from_slice(&headers)?;
         Ok(Self {
             topic: record.destination.topic.clone(),
             key: record.key.map(serde_json::from_slice).transpose()?,
             value: record.value.map(serde_json::from_slice).transpose()?,
-            headers: headers.collect::<serde_json::Result<_>>()?,
+            headers,
         })
     }
 
@@ -72,16 +72,10 @@ impl RecordLine {
     }
 }
 
-fn to_raw(value: &serde_json::Value) -> serde_json::Result<Box<RawValue>> {
-    RawValue::from_string(value.to_string())
-}
-
 /// Returns the values of a key, as sources write them.
 fn routing_key(key: &RawValue) -> String {
-    let Ok(columns) = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(key.get()) else {
-        return key.get().to_owned();
-    };
-    let values: Vec<String> = columns.values().map(ToString::to_string).collect();
+    let Ok(Members(columns)) = serde_json::from_str(key.get()) else { return key.get().to_owned() };
+    let values: Vec<&str> = columns.iter().map(|(_, value)| value.get()).collect();
     values.join(",")
 }
 
@@ -303,6 +297,12 @@ mod tests {
         let record = batch.records().next().unwrap();
         assert_eq!(record.headers, br#""h":{},"h":{}"#);
         assert_eq!((record.key, record.routing_key), (Some(&br#"{"id":7}"#[..]), Some(&b"7"[..])));
+        // recorded again, they are the same
+        let line = RecordLine::new(&record).unwrap();
+        let names: Vec<&str> = line.headers.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["h", "h"]);
+        let key = RawValue::from_string(r#"{"a": 1.10,"b":1e999,"c":"x"}"#.into()).unwrap();
+        assert_eq!(routing_key(&key), r#"1.10,1e999,"x""#);
     }
 
     async fn backends() -> (MemoryStore, Registry) {

@@ -1,10 +1,12 @@
 //! The tables of a log that is fuzzed, and their rows as JSON.
 
 use super::kinds;
+use crate::ValueModes;
 use crate::debezium::connector::Connector;
 use crate::debezium::events::EventContext;
 use crate::debezium::format::EventFormat;
 use crate::debezium::fuzzing::{all_modes, parsed_json};
+use crate::debezium::name_adjustment::NameAdjustment;
 use crate::debezium::row_image::Findings;
 use crate::postgres::column::{Kind, KindContext};
 use crate::postgres::pgoutput::{Cell, CutChange, Message, OldTuple, Relation};
@@ -12,10 +14,27 @@ use crate::postgres::table::{Column, Image, Table};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+/// Rules for columns.
+const RULES: [&str; 6] = [
+    r#"{"truncate":[{"columns":["(?s).*"],"length":3}]}"#,
+    r#"{"mask":[{"columns":["(?s).*1"],"length":3}]}"#,
+    r#"{"hash":[{"columns":["(?s).*"],"algorithm":"sha-256","salt":"s"}]}"#,
+    r#"{"hash":[{"columns":["(?s).*"],"algorithm":"sha-256","salt":"s","version":"v1"}]}"#,
+    r#"{"exclude":["(?s).*2"],"source-type":["(?s).*"]}"#,
+    r#"{"key":["(?s).*a.*"]}"#,
+];
+
+/// The modes, without rules and with one of the rules each.
 static CONTEXTS: LazyLock<Vec<EventContext>> = LazyLock::new(|| {
     let format = EventFormat { topic_prefix: "p".to_owned(), ..EventFormat::default() };
-    let contexts = all_modes().into_iter();
-    contexts.map(|modes| EventContext::new(Connector::Postgresql, format.clone(), modes, "run")).collect()
+    let adjusted = EventFormat { field_names: NameAdjustment::AvroUnicode, ..format.clone() };
+    let new = |format: &EventFormat, modes: ValueModes| {
+        EventContext::new(Connector::Postgresql, format.clone(), modes, "run")
+    };
+    let rules = RULES.iter().cycle().map(|json| serde_json::from_str(json).expect("the rules are valid"));
+    let ruled = all_modes().into_iter().zip(rules);
+    let ruled = ruled.map(|(modes, rules)| new(&adjusted, modes).with_columns(rules));
+    all_modes().into_iter().map(|modes| new(&format, modes)).chain(ruled).collect()
 });
 
 /// Tables by the number of their relation.
