@@ -36,6 +36,7 @@ pub(super) fn convert(settings: &DebeziumServerSettings, refused: &mut Vec<Unsup
         transaction_metadata: events.transaction_metadata,
         server_id: settings.binlog.as_ref().and_then(|binlog| binlog.server_id),
         snapshot_mode: snapshot_mode(snapshot.mode),
+        schema_changes: settings.binlog.as_ref().is_some_and(|binlog| binlog.schema_changes),
         include_query: settings.binlog.as_ref().is_some_and(|binlog| binlog.statements),
         heartbeat_interval_ms: log.map_or(0, |_| signals.heartbeat_interval_ms),
         heartbeat_query: signals.heartbeat_statement.clone().unwrap_or_default(),

@@ -265,8 +265,6 @@ fn mysql_and_mariadb_are_converted() {
     let converted = convert(MYSQL_TUTORIAL).unwrap();
     assert_eq!(refused_beside_the_database(&converted), ["debezium.source.gtid.source.includes"]);
     assert!(converted.unknown.is_empty());
-    let ignored = keys_of(&converted.ignored);
-    assert!(ignored.contains(&"debezium.source.include.schema.changes"), "{ignored:?}");
     let (settings, capture) = (converted.settings, converted.capture);
     assert_eq!((settings.database, settings.connection.port), (DatabaseKind::MySql, 3306));
     assert_eq!(settings.snapshot.locking, SnapshotLocking::Minimal);
@@ -277,6 +275,7 @@ fn mysql_and_mariadb_are_converted() {
     assert!(capture.is_captured("Inventory", "orders") && !capture.is_captured("other", "orders"));
     assert!(!capture.is_captured("inventory", "x"));
     assert_eq!(capture.columns.mask[0].length, 12);
+    assert!(capture.schema_changes && !capture.include_query);
     assert_eq!(
         capture.values,
         debezium::ValueModes {
@@ -297,6 +296,7 @@ fn mysql_and_mariadb_are_converted() {
     assert_eq!(settings.signals.tables, ["inventory.debezium_signal"]);
     let url = "mariadb://debezium@mariadb:3307/?ssl-mode=verify-ca&connect-timeout=2";
     assert_eq!((capture.url.as_str(), capture.server_id), (url, Some(1)));
+    assert!(!capture.schema_changes && capture.include_query);
     ConnectionSettings::parse(&capture.url).unwrap();
     assert_eq!(capture.values.bigint_unsigned, Some(debezium::BigintUnsignedMode::Long));
     assert!(capture.is_captured("any", "table") && !capture.is_captured("sys_a", "table"));

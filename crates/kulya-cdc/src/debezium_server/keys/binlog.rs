@@ -14,7 +14,7 @@ rows! { "debezium.source.":
     "gtid.source.excludes",                      BINLOG, Patterns, "",      Events,    missing("transactions of all servers are captured");
     "gtid.source.filter.dml.events",             BINLOG, Boolean,  "true",  Events,    needless("belongs to gtid.source.includes");
     "gtid.ignore.on.recovery",                   MYSQL,  Boolean,  "false", Operation, needless("the position has GTIDs where the server has them");
-    "include.schema.changes",                    BINLOG, Boolean,  "true",  Events,    fixed(&["false"], &["true"], "there is no stream of schema changes yet");
+    "include.schema.changes",                    BINLOG, Boolean,  "true",  Events,    used("`schema-changes`");
     "include.query",                             BINLOG, Boolean,  "false", Events,    used("`include-query`");
     "bigint.unsigned.handling.mode",             BINLOG, Choice(UnsignedBigintMode::NAMES), "long", Events, used("`values.bigint-unsigned`");
     "enable.time.adjuster",                      BINLOG, Boolean,  "true",  Events,    only(&["true"], "years of two digits are completed");
