@@ -354,8 +354,7 @@ fn bytes_that_are_not_utf8_are_replaced() {
 /// With Debezium the scale -2 is 2046.
 #[test]
 fn arrays_end_beyond_the_size_of_an_event() {
-    let kind = kind("numeric[]:5,-2", "", Compatibility::Debezium);
-    let kind = kind.unwrap_or_else(|| panic!("no kind"));
+    let kind = kind("numeric[]:5,-2", "", Compatibility::Debezium).unwrap();
     let mut out = b"before".to_vec();
     let text = format!("{{{}1}}", "1,".repeat(20_000));
     assert_eq!(write_value(&kind, text.as_bytes(), &mut out), Written::Value);
