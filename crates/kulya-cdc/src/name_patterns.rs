@@ -2,9 +2,9 @@
 //! the whole name, in any case of letters. In a settings file a list of texts, in Debezium's properties one
 //! text with commas between.
 //!
-//! An expression is compiled once, when the settings are read, and bounded in size. Java's expressions are compiled by the crate `regex`, which has no look-around and no references to
-//! groups. Names that differ only in the case of a letter outside ASCII are equal here, and different in
-//! Debezium.
+//! An expression is compiled once, when the settings are read, and bounded in size. Java's expressions are
+//! compiled by the crate `regex`, which has no look-around and no references to groups. Names that differ
+//! only in the case of a letter outside ASCII are equal here, and different in Debezium.
 
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};

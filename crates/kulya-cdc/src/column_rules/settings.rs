@@ -1,8 +1,6 @@
 //! The settings of the rules for columns.
 
 use super::hash::{HashAlgorithm, HashVersion};
-use super::table::TableRules;
-use crate::debezium::Compatibility;
 use crate::name_patterns::NamePatterns;
 use crate::{CdcError, CdcResult};
 use serde::Deserialize;
@@ -86,11 +84,6 @@ pub struct TruncateRule {
 }
 
 impl ColumnRules {
-    /// Returns the rules for a table.
-    pub(crate) fn of_table(&self, schema: &str, table: &str, compat: Compatibility) -> TableRules<'_> {
-        TableRules::new(self, format!("{schema}.{table}"), compat)
-    }
-
     /// Returns whether schemas have types of the database.
     pub(crate) fn has_source_types(&self) -> bool {
         !self.source_type.is_empty() || !self.source_datatype.is_empty()

@@ -41,6 +41,13 @@ pub(crate) struct TableRules<'a> {
     compat: Compatibility,
 }
 
+impl ColumnRules {
+    /// Returns the rules for a table.
+    pub(crate) fn of_table(&self, schema: &str, table: &str, compat: Compatibility) -> TableRules<'_> {
+        TableRules::new(self, format!("{schema}.{table}"), compat)
+    }
+}
+
 impl<'a> TableRules<'a> {
     pub(super) fn new(rules: &'a ColumnRules, table: String, compat: Compatibility) -> Self {
         Self { rules, table, compat }

@@ -1,5 +1,5 @@
-//! Fuzz entry point for settings of Debezium Server: the file with variables of the environment, the conversion
-//! of what it says, and regular expressions for tables.
+//! Fuzz entry point for settings of Debezium Server: the file with variables of the environment, the
+//! conversion of what it says, and regular expressions for tables.
 
 use super::{DebeziumServerSettings, MAX_VALUE_BYTES, Properties, find, nearest};
 use crate::name_patterns::NamePatterns;

@@ -41,7 +41,7 @@ impl EventTable {
 
     /// Whether this is the version of a definition.
     pub(crate) fn is_of(&self, definition: &Arc<schema_history::Table>) -> bool {
-        // the server describes a table anew whenever it opens it
+        // the server describes a table again whenever it opens it
         Arc::ptr_eq(&self.definition, definition) || self.definition == *definition
     }
 }

@@ -109,8 +109,8 @@ impl Table {
     }
 
     /// Writes a row of the log as a JSON object. Cells behind those of the table's columns are left out. A
-    /// value that an event cannot contain is null, also in a required column, and is appended to `report`. A row
-    /// that is larger than an event can be ends with the column that made it so.
+    /// value that an event cannot contain is null, also in a required column, and is appended to `report`. A
+    /// row that is larger than an event can be ends with the column that made it so.
     pub fn write_row(&self, row: &[Value<'_>], out: &mut Vec<u8>, report: &mut Vec<Replaced>) {
         let cells = self.columns.iter().zip(row).filter(|(column, _)| !column.is_hidden);
         let mut writer = ObjectWriter::new(&self.schema, out);
@@ -123,8 +123,8 @@ impl Table {
         writer.finish();
     }
 
-    /// Writes the key of a row of the log as a JSON object in key order, and its values without names. Returns
-    /// where both are; `None`, and writes nothing, if the table has no key.
+    /// Writes the key of a row of the log as a JSON object in key order, and its values without names.
+    /// Returns where both are; `None`, and writes nothing, if the table has no key.
     pub(crate) fn write_key(&self, row: &[Value<'_>], out: &mut Vec<u8>) -> Option<(Span, Span)> {
         self.key_of(out, |writer, place| {
             if let (Some(column), Some(value)) = (self.columns.get(place), row.get(place)) {

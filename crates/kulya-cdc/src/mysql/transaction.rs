@@ -74,8 +74,8 @@ impl OpenTransaction {
         metadata.is_wanted && is_known
     }
 
-    /// Prepares an event: writes the begin before the first one. Returns what counts the events of a table, whose
-    /// number is given; `None` if events have no position in the transaction.
+    /// Prepares an event: writes the begin before the first one. Returns what counts the events of a table,
+    /// whose number is given; `None` if events have no position in the transaction.
     pub(crate) fn counter<'t>(
         &'t mut self,
         table: usize,

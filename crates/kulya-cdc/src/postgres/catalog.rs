@@ -68,8 +68,8 @@ struct TypeName {
 }
 
 /// Lists the tables that the patterns name, in name order: permanent user tables, partitions and partitioned
-/// tables; with [`Compatibility::Debezium`] unlogged tables too, whose rows Debezium's snapshot has. A pattern
-/// that names a partitioned table names its partitions too.
+/// tables; with [`Compatibility::Debezium`] unlogged tables too, whose rows Debezium's snapshot has. A
+/// pattern that names a partitioned table names its partitions too.
 pub(crate) async fn captured_tables(
     session: &Session,
     settings: &CaptureSettings,
@@ -190,8 +190,8 @@ async fn primary_key(session: &Session, table: u32) -> CdcResult<Vec<String>> {
     names(session, &sql).await
 }
 
-/// Returns the columns of the table's key in key order. Debezium takes those of the first unique index, by its
-/// name, where there is no primary key: null or partial ones too.
+/// Returns the columns of the table's key in key order. Debezium takes those of the first unique index, by
+/// its name, where there is no primary key: null or partial ones too.
 async fn key(session: &Session, events: &EventContext, table: u32) -> CdcResult<Vec<String>> {
     let primary = primary_key(session, table).await?;
     if !primary.is_empty() || events.modes.compat == Compatibility::Corrected {
@@ -371,8 +371,8 @@ impl Catalog {
     }
 }
 
-/// Returns the kind of a column in a snapshot: there Debezium has the values of `name`, which are always null in
-/// events of the log.
+/// Returns the kind of a column in a snapshot: there Debezium has the values of `name`, which are always null
+/// in events of the log.
 fn snapshot_kind(kind: Option<Kind>) -> Option<Kind> {
     if kind == Some(Kind::AlwaysNull) { Some(Kind::Printed) } else { kind }
 }

@@ -213,8 +213,8 @@ impl<'a> Snapshot<'a> {
     /// Returns a table as a statement names it: without the tables that inherit from it, whose rows are their
     /// own. Debezium reads them with both.
     fn relation(&self, table: &TableInfo) -> String {
-        let is_whole = table.is_partitioned || self.events.modes.compat == Compatibility::Debezium;
-        format!("{}{}", if is_whole { "" } else { "ONLY " }, table.quoted())
+        let has_descendants = table.is_partitioned || self.events.modes.compat == Compatibility::Debezium;
+        format!("{}{}", if has_descendants { "" } else { "ONLY " }, table.quoted())
     }
 
     async fn read_table(

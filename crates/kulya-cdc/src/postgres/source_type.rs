@@ -1,5 +1,5 @@
-//! A column's type as PostgreSQL's JDBC driver describes it to Debezium, which masks, cuts and schemas with the
-//! source's type depend on. A snapshot describes a few types otherwise than the log.
+//! A column's type as PostgreSQL's JDBC driver describes it to Debezium, which masks, cuts and schemas with
+//! the source's type depend on. A snapshot describes a few types otherwise than the log.
 
 use super::column::CatalogType;
 use crate::column_rules::SourceColumn;

@@ -144,8 +144,8 @@ impl RowImage for TableRow<'_> {
 }
 
 impl Table {
-    /// Creates a table, to which the rules for columns are applied. Key columns of types that events leave out
-    /// are text, or rows could not be told apart.
+    /// Creates a table, to which the rules for columns are applied. Key columns of types that events leave
+    /// out are text, or rows could not be told apart.
     pub(crate) fn new(
         events: &EventContext,
         schema: &str,
@@ -233,8 +233,8 @@ impl Table {
         out.push(b'}');
     }
 
-    /// Writes a cell whose values the rules change; returns whether it is null. Nothing is noted, so that logs
-    /// do not have the value.
+    /// Writes a cell whose values the rules change; returns whether it is null. Nothing is noted, so that
+    /// logs do not have the value.
     fn write_changed(
         &self,
         (column, change): (&Column, &ValueChange),

@@ -1,9 +1,9 @@
 //! The connection to a MySQL or MariaDB server that reads its binary log: protocol, authentication, TLS,
 //! queries, and the stream of the log's events as bytes.
 //!
-//! It is no general SQL client: statements are texts, results are texts, small or row by row, and there are no
-//! prepared statements. It does not decode events; their bytes are handed over as the server sends them, with header
-//! and checksum.
+//! It is no general SQL client: statements are texts, results are texts, small or row by row, and there are
+//! no prepared statements. It does not decode events; their bytes are handed over as the server sends them,
+//! with header and checksum.
 //!
 //! ```no_run
 //! use kulya_cdc::mysql::connection::{Connection, ConnectionSettings, DumpSettings, DumpStart};

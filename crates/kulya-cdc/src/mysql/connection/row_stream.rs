@@ -1,5 +1,5 @@
-//! Large results: the rows of a statement one by one, as the server sends them. A row's cells are bytes of its
-//! packet, so the memory used is that of the longest row.
+//! Large results: the rows of a statement one by one, as the server sends them. A row's cells are bytes of
+//! its packet, so the memory used is that of the longest row.
 
 use super::channel::{Channel, MessageLimit};
 use super::error::ConnectionError;

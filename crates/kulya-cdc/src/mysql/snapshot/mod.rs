@@ -1,5 +1,5 @@
-//! The start of a snapshot: a transaction in which the rows of tables are read as they are at a known place of
-//! the log, and the definitions of the tables at that place.
+//! The start of a snapshot: a transaction in which the rows of tables are read as they are at a known place
+//! of the log, and the definitions of the tables at that place.
 //!
 //! MySQL tells no transaction's place in the log, so the tables are locked for a moment: the lock waits for
 //! every writer to finish its commit, and lets none begin, until the transaction is open and the end of the
@@ -142,7 +142,7 @@ pub(crate) fn read_error(table: &TableInfo, error: ConnectionError) -> CdcError 
     CdcError::new(kind, format!("cannot read table {}: {error}", table.name)).because(error)
 }
 
-/// The next attempt reads the tables anew.
+/// The next attempt reads the tables again.
 fn changed(what: &str) -> CdcError {
     CdcError::new(CdcErrorKind::Unreachable, format!("{what} while the snapshot was read"))
 }

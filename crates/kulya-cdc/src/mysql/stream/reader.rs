@@ -106,8 +106,8 @@ impl LogReader {
         self
     }
 
-    /// Sets whether XA transactions are taken for committed when they are prepared, as Debezium does; otherwise
-    /// they are an error.
+    /// Sets whether XA transactions are taken for committed when they are prepared, as Debezium does;
+    /// otherwise they are an error.
     #[must_use]
     pub(crate) fn with_commit_at_prepare(mut self, commits_at_prepare: bool) -> Self {
         self.commits_at_prepare = commits_at_prepare;

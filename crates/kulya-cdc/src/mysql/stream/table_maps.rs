@@ -13,7 +13,8 @@ use crate::mysql::schema_history::{Table, TableKind, TableName, check};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Maps that are kept, at most, when a transaction begins: servers number tables anew whenever they open them.
+/// Maps that are kept, at most, when a transaction begins: servers number tables again whenever they open
+/// them.
 const MAX_MAPS: usize = 4096;
 
 /// A captured table whose rows can be decoded.
@@ -53,7 +54,7 @@ pub(super) struct TableMaps {
 }
 
 impl TableMaps {
-    /// Forgets all maps: a server that starts numbers tables anew.
+    /// Forgets all maps: a server that starts numbers tables again.
     pub(super) fn clear(&mut self) {
         self.entries.clear();
     }

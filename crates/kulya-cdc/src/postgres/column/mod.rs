@@ -158,8 +158,8 @@ pub(crate) struct ArrayKind {
     pub(crate) items: Kind,
     /// The character between items: a comma, or for `box` a semicolon.
     pub(crate) delimiter: u8,
-    /// With Debezium, arrays in arrays are null, and so is an array of decimals with NaN or an infinity, or of
-    /// labels with null.
+    /// With Debezium, arrays in arrays are null, and so is an array of decimals with NaN or an infinity, or
+    /// of labels with null.
     pub(crate) compat: Compatibility,
 }
 

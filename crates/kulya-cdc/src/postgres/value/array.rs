@@ -5,9 +5,11 @@ use super::super::literal::{ArrayParser, ArrayPart};
 use super::written::Written;
 use crate::debezium::Compatibility;
 use crate::debezium::json::write_null;
+use kulya_store::framing::MAX_EVENT_BYTES;
 
 /// Writes an array; `write_item` writes an item. What is written of a text that is not an array of such items
-/// is to be removed by the caller.
+/// is to be removed by the caller. An array that is larger than an event can be ends with the item that made
+/// it so.
 pub(super) fn write_array(
     text: &[u8],
     array: &ArrayKind,
@@ -57,6 +59,11 @@ pub(super) fn write_array(
                 Written::Replaced => result = Written::Replaced,
                 Written::Value | Written::Null => {}
             },
+        }
+        if out.len() - start > MAX_EVENT_BYTES {
+            // the event is left out: the rest would only take memory, with Debezium a kilobyte for each digit
+            // of numeric(p,-s)
+            break;
         }
     }
     result

@@ -6,6 +6,7 @@ use super::super::written::Written;
 use super::kinds::{catalog_type, kind, modes};
 use crate::debezium::Compatibility;
 use crate::postgres::column::{CatalogType, Kind, KindContext};
+use kulya_store::framing::MAX_EVENT_BYTES;
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -389,6 +390,16 @@ fn bytes_that_are_not_utf8_are_replaced() {
         assert_eq!(write_value(&kind, bytes, &mut out), expected, "{name}");
         assert_eq!(String::from_utf8(out).unwrap(), json);
     }
+}
+
+/// With Debezium the scale -2 is 2046.
+#[test]
+fn arrays_end_beyond_the_size_of_an_event() {
+    let kind = kind("numeric[]:5,-2", "", Compatibility::Debezium).unwrap();
+    let mut out = b"before".to_vec();
+    let text = format!("{{{}1}}", "1,".repeat(20_000));
+    assert_eq!(write_value(&kind, text.as_bytes(), &mut out), Written::Value);
+    assert!((MAX_EVENT_BYTES..MAX_EVENT_BYTES + 2000).contains(&out.len()), "{}", out.len());
 }
 
 proptest! {

@@ -36,8 +36,8 @@ impl<'a> JsonDocument<'a> {
 
     /// Writes the text as Debezium does: without spaces, numbers without exponents but with all their digits,
     /// dates and times without zeros at the end, other values of SQL without the name of their type. It is at
-    /// most about six times as long as the document, or 1100 characters for each value; numbers behind a text that
-    /// is longer than an event can be are 0.
+    /// most about six times as long as the document, or 1100 characters for each value; numbers behind a text
+    /// that is longer than an event can be are 0.
     ///
     /// # Errors
     /// Those of [`Self::write_text`].
