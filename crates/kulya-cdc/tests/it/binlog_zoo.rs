@@ -19,7 +19,49 @@ pub(crate) struct Zoo {
     pub(crate) table_changes: &'static str,
     /// Whether the schema changes are the same, too.
     pub(crate) has_all_schema_changes: bool,
+    /// The modes beside the default one.
+    pub(crate) modes: &'static [Mode],
 }
+
+/// A mode: its name, its file with the events that differ, and what it sets.
+pub(crate) type Mode = (&'static str, &'static str, fn(&mut CaptureSettings));
+
+/// The modes of a zoo whose files are in a folder.
+macro_rules! modes {
+    ($folder:literal) => {{
+        macro_rules! file {
+            ($mode:literal) => {
+                include_str!(concat!("../data/", $folder, "/", $mode, ".jsonl"))
+            };
+        }
+        &[
+            ("decimal-string", file!("decimal-string"), |s| s.values.decimal = DecimalMode::String),
+            ("decimal-double", file!("decimal-double"), |s| s.values.decimal = DecimalMode::Double),
+            ("time-connect", file!("time-connect"), |s| {
+                s.values.time_precision = Some(TimePrecision::Connect);
+            }),
+            ("time-isostring", file!("time-isostring"), |s| {
+                s.values.time_precision = Some(TimePrecision::Isostring);
+            }),
+            ("time-microseconds", file!("time-microseconds"), |s| {
+                s.values.time_precision = Some(TimePrecision::Microseconds);
+            }),
+            ("time-nanoseconds", file!("time-nanoseconds"), |s| {
+                s.values.time_precision = Some(TimePrecision::Nanoseconds);
+            }),
+            ("binary-base64", file!("binary-base64"), |s| s.values.binary = BinaryMode::Base64),
+            ("binary-base64-url-safe", file!("binary-base64-url-safe"), |s| {
+                s.values.binary = BinaryMode::Base64UrlSafe;
+            }),
+            ("binary-hex", file!("binary-hex"), |s| s.values.binary = BinaryMode::Hex),
+            ("bigint-precise", file!("bigint-precise"), |s| {
+                s.values.bigint_unsigned = Some(BigintUnsignedMode::Precise);
+            }),
+            ("tombstones-off", file!("tombstones-off"), |s| s.format.tombstones_on_delete = false),
+        ]
+    }};
+}
+pub(crate) use modes;
 
 /// The members of `source` that differ between two runs.
 const OWN: [&str; 9] = ["version", "ts_ms", "ts_us", "ts_ns", "server_id", "gtid", "file", "pos", "thread"];
@@ -105,9 +147,25 @@ fn ours(record: &StoredRecord) -> Value {
     masked(&record.topic, Value::Object(record.headers.clone()), parse(&record.key), parse(&record.value))
 }
 
+/// Returns the events of a mode, whose lines have the differences from the default.
+fn lines_of(default: &str, mode: &str) -> Vec<Value> {
+    let mut events: Vec<Option<Value>> =
+        default.lines().map(|line| Some(serde_json::from_str(line).unwrap())).collect();
+    for line in mode.lines() {
+        let Value::Object(mut difference) = serde_json::from_str(line).unwrap() else { panic!("{line}") };
+        let index = difference.remove("index").and_then(|index| index.as_u64()).unwrap();
+        let event = &mut events[usize::try_from(index).unwrap()];
+        match (difference.contains_key("absent"), event) {
+            (true, event) => *event = None,
+            (false, Some(Value::Object(event))) => event.extend(difference),
+            (false, other) => panic!("{other:?}"),
+        }
+    }
+    events.into_iter().flatten().collect()
+}
+
 /// Applies the intended differences to Debezium's output.
-fn theirs_of(line: &str, sources: &[Value], tables: &[Value]) -> Value {
-    let mut event: Value = serde_json::from_str(line).unwrap();
+fn theirs_of(mut event: Value, sources: &[Value], tables: &[Value]) -> Value {
     if let Some(source) = event.pointer_mut("/value/source") {
         *source = sources[source.as_u64().unwrap() as usize].clone();
     }
@@ -148,19 +206,34 @@ fn without_empty_transactions(events: impl Iterator<Item = Value>) -> Vec<Value>
 /// Held by the test that has the database.
 static DATABASE: Mutex<()> = Mutex::const_new(());
 
-/// The events of a zoo are those of Debezium.
+/// The events of a zoo are those of Debezium, in all modes.
 pub(crate) async fn events_match_debeziums(server: Server, zoo: Zoo) {
     let _database = DATABASE.lock().await;
+    let default: Mode = ("default", "", |_| {});
+    let mut failures = Vec::new();
+    for mode in std::iter::once(&default).chain(zoo.modes) {
+        let (ours, theirs) = run(server, zoo, mode).await;
+        if let Err(panic) = std::panic::catch_unwind(|| compare(&ours, &theirs)) {
+            let differences = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+            failures.push(format!("{}: {differences}", mode.0));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
+
+/// Captures a zoo in a mode; returns the events and those of Debezium.
+async fn run(server: Server, zoo: Zoo, (_, mode, set): &Mode) -> (Vec<Value>, Vec<Value>) {
     // tables without transactions are refused
     let with_transactions = |text: &str| text.replace("MyISAM;", "InnoDB;");
     let mut session = create(server, "zoo").await;
     script(&mut session, &with_transactions(zoo.schema)).await;
-    let settings = CaptureSettings {
+    let mut settings = CaptureSettings {
         transaction_metadata: true,
         schema_changes: true,
         values: ValueModes { compat: Compatibility::Debezium, ..ValueModes::default() },
         ..settings(server, "zoo")
     };
+    set(&mut settings);
     let mut sink = MemorySink::default();
     catch_up(&settings, &mut sink).await.unwrap();
     if zoo.schema.contains("MyISAM") {
@@ -185,17 +258,17 @@ pub(crate) async fn events_match_debeziums(server: Server, zoo: Zoo) {
     let ours = without_empty_transactions(sink.records.iter().map(ours));
     let is_schema_change = |event: &Value| event["topic"] == "zoo";
     let (ours_of_schema, ours): (Vec<Value>, Vec<Value>) = ours.into_iter().partition(is_schema_change);
-    let theirs = zoo.events.lines();
+    let theirs = lines_of(zoo.events, mode).into_iter();
     // Debezium has the end of a row's validity in the key, so that each change is one of the key
-    let theirs = theirs.map(|line| theirs_of(line, &sources, &tables)).filter(|event| {
+    let theirs = theirs.map(|event| theirs_of(event, &sources, &tables)).filter(|event| {
         event["topic"] != "zoo.zoo.versioned_columns" || event.pointer("/value/op") == Some(&json!("r"))
     });
     let theirs = without_empty_transactions(theirs);
     let (theirs_of_schema, theirs): (Vec<Value>, Vec<Value>) = theirs.into_iter().partition(is_schema_change);
-    if zoo.has_all_schema_changes {
-        compare(&ours_of_schema, &theirs_of_schema);
+    match zoo.has_all_schema_changes {
+        true => ([ours, ours_of_schema].concat(), [theirs, theirs_of_schema].concat()),
+        false => (ours, theirs),
     }
-    compare(&ours, &theirs);
 }
 
 /// Compares events one by one.

@@ -3,8 +3,9 @@
 use crate::binlog_capture;
 use crate::binlog_cases::{self, login_error};
 use crate::binlog_server::{ANNOTATE_ROWS, LOG, MARIADB, MARIADB_GTID, types};
-use crate::binlog_zoo::{self, Zoo};
+use crate::binlog_zoo::{self, Zoo, modes};
 use crate::database::server;
+use kulya_cdc::debezium::{BigintUnsignedMode, BinaryMode, DecimalMode, TimePrecision};
 use kulya_cdc::mysql::connection::{
     Connection, ConnectionSettings, DumpSettings, DumpStart, NextStep, Reason, SslMode,
 };
@@ -16,6 +17,7 @@ const ZOO: Zoo = Zoo {
     sources: include_str!("../data/zoo/mariadb/sources.jsonl"),
     table_changes: include_str!("../data/zoo/mariadb/table-changes.jsonl"),
     has_all_schema_changes: true,
+    modes: modes!("zoo/mariadb"),
 };
 const EXTENDED_ZOO: Zoo = Zoo {
     schema: include_str!("../data/zoo-extended/mariadb/schema.sql"),
@@ -24,6 +26,7 @@ const EXTENDED_ZOO: Zoo = Zoo {
     sources: include_str!("../data/zoo-extended/mariadb/sources.jsonl"),
     table_changes: include_str!("../data/zoo-extended/mariadb/table-changes.jsonl"),
     has_all_schema_changes: false,
+    modes: modes!("zoo-extended/mariadb"),
 };
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 use crate::binlog_capture;
 use crate::binlog_cases::{self, login_error};
 use crate::binlog_server::{LOG, MYSQL, MYSQL_GTID, contains, encode};
-use crate::binlog_zoo::{self, Zoo};
+use crate::binlog_zoo::{self, Zoo, modes};
+use kulya_cdc::debezium::{BigintUnsignedMode, BinaryMode, DecimalMode, TimePrecision};
 use kulya_cdc::mysql::connection::{
     Connection, ConnectionError, ConnectionSettings, DumpStart, NextStep, Reason, SslMode,
 };
@@ -15,6 +16,7 @@ const ZOO: Zoo = Zoo {
     sources: include_str!("../data/zoo/mysql8/sources.jsonl"),
     table_changes: include_str!("../data/zoo/mysql8/table-changes.jsonl"),
     has_all_schema_changes: true,
+    modes: modes!("zoo/mysql8"),
 };
 const EXTENDED_ZOO: Zoo = Zoo {
     schema: include_str!("../data/zoo-extended/mysql8/schema.sql"),
@@ -23,6 +25,7 @@ const EXTENDED_ZOO: Zoo = Zoo {
     sources: include_str!("../data/zoo-extended/mysql8/sources.jsonl"),
     table_changes: include_str!("../data/zoo-extended/mysql8/table-changes.jsonl"),
     has_all_schema_changes: false,
+    modes: modes!("zoo-extended/mysql8"),
 };
 
 #[tokio::test]
