@@ -117,12 +117,21 @@ pub(super) fn write_decimal_text(
         DecimalMode::Double => Some(write_double(parse(text)?, out)),
         DecimalMode::String => {
             out.push(b'"');
-            out.extend_from_slice(text);
+            out.extend_from_slice(without_zerofill(text));
             out.push(b'"');
             Some(Written::Value)
         }
         DecimalMode::Precise => write_unscaled(scale, text, out),
     }
+}
+
+/// Removes the zeros in front of a number that SELECT shows of a ZEROFILL column, and the log does not have.
+fn without_zerofill(text: &[u8]) -> &[u8] {
+    let mut rest = text;
+    while let [b'0', tail @ [b'0'..=b'9', ..]] = rest {
+        rest = tail;
+    }
+    rest
 }
 
 /// Writes the number without its point.

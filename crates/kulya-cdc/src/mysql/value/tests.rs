@@ -176,6 +176,8 @@ fn numbers() {
         (decimal(2, DecimalMode::Precise), "-0.01", "\"/w==\""),
         (decimal(0, DecimalMode::Precise), "128", "\"AIA=\""),
         (decimal(2, DecimalMode::String), "-0.01", "\"-0.01\""),
+        (decimal(2, DecimalMode::String), "00000001.50", "\"1.50\""),
+        (decimal(2, DecimalMode::String), "0000.00", "\"0.00\""),
         (decimal(2, DecimalMode::Double), "1.10", "1.1"),
         (
             decimal(0, DecimalMode::Precise),
