@@ -128,7 +128,9 @@ pub(super) fn write_decimal_text(
 /// Removes the zeros in front of a number that SELECT shows of a ZEROFILL column, and the log does not have.
 fn without_zerofill(text: &[u8]) -> &[u8] {
     let mut rest = text;
-    while let [b'0', tail @ [b'0'..=b'9', ..]] = rest {
+    while let [b'0', tail @ ..] = rest
+        && tail.first().is_some_and(u8::is_ascii_digit)
+    {
         rest = tail;
     }
     rest
