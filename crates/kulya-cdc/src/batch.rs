@@ -132,6 +132,11 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Creates a batch with room for the bytes of records.
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), ..Self::default() }
+    }
+
     /// Returns the records, tombstones included.
     pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
         self.entries.iter().map(|entry| self.record(entry))

@@ -1,5 +1,6 @@
 //! A capture, configured by a builder: [`Capture`].
 
+use crate::control::Control;
 use crate::debezium::connector::Connector;
 use crate::mysql::source::MysqlSource;
 use crate::postgres::PostgresSource;
@@ -27,6 +28,7 @@ pub struct Capture {
     clock: Arc<dyn Clock>,
     on_progress: Box<dyn Fn(Progress) + Send + Sync>,
     cancel: CancellationToken,
+    control: Option<Control>,
 }
 
 impl Capture {
@@ -88,6 +90,18 @@ impl Capture {
         self
     }
 
+    /// Returns the token that ends the run.
+    pub(crate) fn cancellation(&self) -> &CancellationToken {
+        &self.cancel
+    }
+
+    /// Sets the control by which others observe and pause the capture.
+    #[must_use]
+    pub fn controlled_by(mut self, control: Control) -> Self {
+        self.control = Some(control);
+        self
+    }
+
     /// Calls a function with each progress notification.
     #[must_use]
     pub fn on_progress(mut self, callback: impl Fn(Progress) + Send + Sync + 'static) -> Self {
@@ -108,8 +122,8 @@ impl Capture {
     /// # Errors
     /// As [`run`].
     pub async fn run(self, sink: &mut dyn Sink) -> CdcResult<()> {
-        let Self { settings, stop_condition, clock, on_progress, cancel } = self;
-        let context = RunContext { sink, clock, on_progress: &*on_progress, cancel };
+        let Self { settings, stop_condition, clock, on_progress, cancel, control } = self;
+        let context = RunContext { sink, clock, on_progress: &*on_progress, cancel, control };
         run(settings, stop_condition, context).await
     }
 
@@ -131,8 +145,8 @@ impl Capture {
 /// Captures a database: first a snapshot of its rows, if the sink has no position yet, and then its log.
 ///
 /// A database or store that does not respond is tried again without end, with exponential backoff of at most
-/// ten seconds, once it has responded or a position is stored. Cancel-safe: each commit to the sink is
-/// atomic.
+/// ten seconds, once it has responded or a position is stored. While the capture is paused by its control, it
+/// has no connection; the run goes on when it is resumed. Cancel-safe: each commit to the sink is atomic.
 ///
 /// # Errors
 /// `Configuration` for invalid settings or an unsuitable database; `Unreachable` when the database does not
@@ -141,11 +155,14 @@ impl Capture {
 pub async fn run(
     settings: CaptureSettings,
     stop_condition: StopCondition,
-    context: RunContext<'_>,
+    mut context: RunContext<'_>,
 ) -> CdcResult<()> {
+    let control = context.control.get_or_insert_default().clone();
     match settings.kind()? {
         SourceKind::Postgres => {
-            let target = settings.postgres_target()?;
+            let mut target = settings.postgres_target()?;
+            control.describe(&target.settings.name, Connector::Postgresql.name());
+            target.control = control;
             let events = target.settings.events(Connector::Postgresql, &run_id(&*context.clock));
             let mode = target.settings.snapshot_mode;
             engine::run(&PostgresSource::new(target, events), mode, stop_condition, context).await
@@ -153,7 +170,7 @@ pub async fn run(
         SourceKind::MySql => {
             let target = settings.mysql_target()?;
             let mode = target.settings.snapshot_mode;
-            let source = MysqlSource::new(target, run_id(&*context.clock));
+            let source = MysqlSource::new(target, run_id(&*context.clock), control);
             engine::run(&source, mode, stop_condition, context).await
         }
     }
@@ -175,6 +192,7 @@ impl From<CaptureSettings> for Capture {
             clock: SystemClock.into(),
             on_progress: Box::new(|_| ()),
             cancel: CancellationToken::new(),
+            control: None,
         }
     }
 }

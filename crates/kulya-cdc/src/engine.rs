@@ -1,8 +1,10 @@
 //! The run of a capture: connects, validates the stored position, reads the snapshot, streams the log, and
 //! starts again after a failure. It is the same for all sources.
 
+use crate::control::Control;
 use crate::output;
-use crate::source::{Source, SourceConnection};
+use crate::source::{Source, SourceConnection, StopCondition};
+use crate::status::CaptureState;
 use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Progress, Sink, SnapshotMode};
 use kulya_store::clock::Clock;
 use std::pin::pin;
@@ -19,15 +21,6 @@ const MIN_DELAY: Duration = Duration::from_millis(200);
 /// The maximum delay between attempts.
 const MAX_DELAY: Duration = Duration::from_secs(10);
 
-/// The condition under which a run ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StopCondition {
-    /// The run ends only when it is cancelled.
-    Cancelled,
-    /// The run ends when all changes are stored that were committed before streaming started.
-    CaughtUp,
-}
-
 /// The context of a run: its sink, clock, progress callback and cancellation.
 pub struct RunContext<'a> {
     /// The destination of the records.
@@ -38,6 +31,8 @@ pub struct RunContext<'a> {
     pub on_progress: &'a (dyn Fn(Progress) + Send + Sync),
     /// Ends the run cleanly.
     pub cancel: CancellationToken,
+    /// By which others observe and pause the run.
+    pub control: Option<Control>,
 }
 
 /// What a run has reached so far.
@@ -47,6 +42,8 @@ struct RunState {
     has_connected: AtomicBool,
     /// The log was streamed since the last failure.
     has_streamed: AtomicBool,
+    /// The log cannot be read from the stored position on.
+    is_position_invalid: AtomicBool,
 }
 
 /// Captures a source: first a snapshot of its rows, if the sink has no position yet, and then its log.
@@ -59,28 +56,91 @@ pub(crate) async fn run(
     stop_condition: StopCondition,
     mut context: RunContext<'_>,
 ) -> CdcResult<()> {
+    let control = context.control.clone().unwrap_or_default();
+    let result = run_and_retry(source, (mode, stop_condition), &mut context, &control).await;
+    control.ended(result.as_ref().err().map(error_text));
+    result
+}
+
+async fn run_and_retry(
+    source: &impl Source,
+    conditions: (SnapshotMode, StopCondition),
+    context: &mut RunContext<'_>,
+    control: &Control,
+) -> CdcResult<()> {
     let mut attempts = 0;
     let state = RunState::default();
-    loop {
-        let error = match run_once(source, mode, stop_condition, &mut context, &state).await {
+    while wait_while_paused(control, &context.cancel).await {
+        control.set_state(CaptureState::Starting);
+        let stop = context.cancel.child_token();
+        let result = tokio::select! {
+            biased;
+            result = run_once(source, conditions, context, &state, (control, &stop)) => result,
+            () = stop_when_paused(control, &stop) => Ok(()),
+        };
+        let is_paused = stop.is_cancelled() && !context.cancel.is_cancelled();
+        let error = match result {
             Err(_) if context.cancel.is_cancelled() => return Ok(()),
+            Err(error) if is_paused => {
+                // changes that are not stored are captured again from the stored position
+                control.failed_while_pausing(&error_text(&error));
+                attempts = 0;
+                continue;
+            }
+            Ok(()) if is_paused => continue,
             Err(error) if matches!(error.kind(), CdcErrorKind::Unreachable | CdcErrorKind::Busy) => error,
+            // found while the log was streamed; when the position was validated it would have been replaced
+            Err(error)
+                if error.kind() == CdcErrorKind::Position && conditions.0 == SnapshotMode::WhenNeeded =>
+            {
+                if state.is_position_invalid.swap(true, Ordering::Relaxed) {
+                    return Err(error);
+                }
+                error
+            }
             other => return other,
         };
         attempts = if state.has_streamed.swap(false, Ordering::Relaxed) { 1 } else { attempts + 1 };
         let has_connected = state.has_connected.load(Ordering::Relaxed);
         let is_wrong_address = !has_connected && error.kind() == CdcErrorKind::Unreachable;
         let is_held = error.kind() == CdcErrorKind::Busy && attempts > MAX_BUSY_ATTEMPTS;
-        if is_held || is_wrong_address && !has_position(&mut context).await {
+        if is_held || is_wrong_address && !has_position(context).await {
             return Err(error);
         }
         let delay = delay(attempts);
         tracing::warn!(%error, cause = source_text(&error), attempt = attempts, ?delay, "capture failed, retrying");
+        control.retrying(&error_text(&error), attempts, delay);
         tokio::select! {
             () = tokio::time::sleep(delay) => {}
+            () = control.paused() => attempts = 0,
             () = context.cancel.cancelled() => return Ok(()),
         }
     }
+    Ok(())
+}
+
+/// Waits until the capture is not paused. Returns whether it is to run: it is not cancelled.
+async fn wait_while_paused(control: &Control, cancel: &CancellationToken) -> bool {
+    if control.is_paused() && !cancel.is_cancelled() {
+        control.set_state(CaptureState::Paused);
+        tracing::info!("{}: capture is paused", control.status().name);
+        tokio::select! {
+            () = control.not_paused() => {}
+            () = control.follow_store() => {}
+            () = cancel.cancelled() => {}
+        }
+    }
+    !cancel.is_cancelled()
+}
+
+/// Ends a run when the capture is paused. Does not end itself.
+async fn stop_when_paused(control: &Control, stop: &CancellationToken) {
+    let stop_run = async {
+        control.paused().await;
+        stop.cancel();
+        std::future::pending().await
+    };
+    tokio::join!(control.follow_store(), control.log_status(), stop_run).2
 }
 
 /// Returns the delay before the next attempt; `attempts` counts from one.
@@ -97,23 +157,42 @@ fn source_text(error: &CdcError) -> Option<String> {
     std::error::Error::source(error).map(ToString::to_string)
 }
 
-/// Captures over one connection. The source and the sink share a task: while the sink waits for the store,
-/// the source reads on.
+/// Returns the text of an error with its causes, for the status.
+fn error_text(error: &CdcError) -> String {
+    match source_text(error) {
+        Some(cause) if !error.to_string().contains(&cause) => format!("{error}: {cause}"),
+        _ => error.to_string(),
+    }
+}
+
+/// Captures over one connection, until `stop`. The source and the sink share a task: while the sink waits for
+/// the store, the source reads on.
 async fn run_once(
     source: &impl Source,
-    mode: SnapshotMode,
-    stop_condition: StopCondition,
+    (mode, stop_condition): (SnapshotMode, StopCondition),
     context: &mut RunContext<'_>,
     state: &RunState,
+    (control, stop): (&Control, &CancellationToken),
 ) -> CdcResult<()> {
-    let mut connection = source.connect().await?;
+    let mut connection = tokio::select! {
+        connected = source.connect() => connected?,
+        () = stop.cancelled() => return Ok(()),
+    };
     state.has_connected.store(true, Ordering::Relaxed);
     let stored = context.sink.position().await?;
-    let (mut output, input) = output::connect(&context.clock, context.on_progress, &context.cancel);
-    let mut write = pin!(input.write_to(context.sink, context.on_progress));
+    let on_progress = |progress: Progress| {
+        control.on_progress(&progress);
+        (context.on_progress)(progress);
+    };
+    let (mut output, input) = output::connect(&context.clock, &on_progress, stop, control);
+    let mut write = pin!(input.write_to(context.sink, &on_progress, control));
     let result = {
         let read = async move {
-            let start = prepare(&mut connection, stored, mode, &mut output).await?;
+            let is_invalid = &state.is_position_invalid;
+            let start = tokio::select! {
+                start = prepare(&mut connection, stored, mode, is_invalid, &mut output) => start?,
+                () = stop.cancelled() => return Ok(()),
+            };
             if mode == SnapshotMode::InitialOnly {
                 return Ok(());
             }
@@ -138,8 +217,15 @@ async fn prepare<C: SourceConnection>(
     connection: &mut C,
     mut stored: Option<Checkpoint>,
     mode: SnapshotMode,
+    is_invalid: &AtomicBool,
     output: &mut output::Output<'_>,
 ) -> CdcResult<Checkpoint> {
+    if is_invalid.load(Ordering::Relaxed)
+        && let Some(checkpoint) = stored.take()
+    {
+        tracing::warn!("the log cannot be read from the stored position on: all rows are read again");
+        connection.discard(&checkpoint).await?;
+    }
     if let Some(checkpoint) = &stored
         && let Err(error) = connection.validate(checkpoint).await
     {
@@ -150,16 +236,10 @@ async fn prepare<C: SourceConnection>(
         connection.discard(checkpoint).await?;
         stored = None;
     }
-    connection.snapshot(stored, mode, output).await
+    let start = connection.snapshot(stored, mode, output).await?;
+    is_invalid.store(false, Ordering::Relaxed);
+    Ok(start)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn delays_double_up_to_a_maximum() {
-        let delays: Vec<u128> = [1, 2, 3, 6, 7, 100, u32::MAX].map(|n| delay(n).as_millis()).to_vec();
-        assert_eq!(delays, [200, 400, 800, 6400, 10_000, 10_000, 10_000]);
-    }
-}
+mod tests;

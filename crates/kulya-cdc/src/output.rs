@@ -4,9 +4,12 @@
 //! sink stores it, the source fills the next one; batches grow as long as the sink is busy, so that many
 //! small transactions share a commit when they arrive faster than they are stored.
 
-use crate::{Batch, CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, Progress, Sink};
+use crate::control::Control;
+use crate::status::Stored;
+use crate::{Batch, CdcError, CdcErrorKind, CdcResult, Checkpoint, Progress, Sink};
 use kulya_store::clock::Clock;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +21,8 @@ pub(crate) struct Delivery {
     batch: Batch,
     /// The position after the batch; `None` within a transaction.
     checkpoint: Option<Checkpoint>,
+    /// When the last transaction of the batch was committed.
+    committed: Option<Duration>,
 }
 
 /// The source's end.
@@ -27,6 +32,10 @@ pub(crate) struct Output<'a> {
     pub(crate) clock: &'a Arc<dyn Clock>,
     pub(crate) on_progress: &'a (dyn Fn(Progress) + Send + Sync),
     pub(crate) cancel: &'a CancellationToken,
+    /// The control of the capture, to which the source reports what it measures.
+    pub(crate) control: &'a Control,
+    /// When the last transaction was committed in the database, since 1970-01-01 00:00 UTC.
+    pub(crate) last_committed: Option<Duration>,
     deliveries: mpsc::Sender<Delivery>,
     /// The number of commits that were handed over.
     committed: u64,
@@ -45,6 +54,7 @@ pub(crate) fn connect<'a>(
     clock: &'a Arc<dyn Clock>,
     on_progress: &'a (dyn Fn(Progress) + Send + Sync),
     cancel: &'a CancellationToken,
+    control: &'a Control,
 ) -> (Output<'a>, Input) {
     let (sender, deliveries) = mpsc::channel(1);
     let (stored_sender, stored) = watch::channel(0);
@@ -53,6 +63,8 @@ pub(crate) fn connect<'a>(
         clock,
         on_progress,
         cancel,
+        control,
+        last_committed: None,
         deliveries: sender,
         committed: 0,
         stored,
@@ -110,8 +122,11 @@ impl Output<'_> {
     }
 
     async fn deliver(&mut self, checkpoint: Option<Checkpoint>) -> CdcResult<()> {
-        let batch = std::mem::take(&mut self.batch);
-        let sent = self.deliveries.send(Delivery { batch, checkpoint }).await;
+        // a batch that was full is followed by another one, which need not grow step by step
+        let capacity = if self.is_full() { MAX_BATCH_BYTES + MAX_BATCH_BYTES / 16 } else { 0 };
+        let batch = std::mem::replace(&mut self.batch, Batch::with_capacity(capacity));
+        let committed = self.last_committed;
+        let sent = self.deliveries.send(Delivery { batch, checkpoint, committed }).await;
         // the sink shares the source's task
         tokio::task::yield_now().await;
         sent.map_err(|_| CdcError::new(CdcErrorKind::Unreachable, "the destination has failed"))
@@ -127,9 +142,10 @@ impl Input {
         mut self,
         sink: &mut dyn Sink,
         on_progress: &(dyn Fn(Progress) + Send + Sync),
+        control: &Control,
     ) -> CdcResult<()> {
         let mut staged = 0;
-        while let Some(Delivery { batch, checkpoint }) = self.deliveries.recv().await {
+        while let Some(Delivery { batch, checkpoint, committed }) = self.deliveries.recv().await {
             staged += batch.events();
             let Some(checkpoint) = checkpoint else {
                 sink.stage(batch).await?;
@@ -137,11 +153,10 @@ impl Input {
             };
             sink.commit(batch, &checkpoint).await?;
             self.stored.send_modify(|stored| *stored += 1);
-            let position: &Position = &checkpoint.position;
-            on_progress(Progress::Stored {
-                records: std::mem::take(&mut staged),
-                position: position.to_string(),
-            });
+            let (records, position) = (std::mem::take(&mut staged), checkpoint.position.to_string());
+            let dead_letters = sink.dead_letters();
+            control.on_stored(Stored { records, position: position.clone(), committed, dead_letters });
+            on_progress(Progress::Stored { records, position });
         }
         Ok(())
     }

@@ -1,12 +1,15 @@
 //! The settings of a capture: what all sources have in common, and what only some have.
 
+use crate::column_rules::ColumnRules;
 use crate::debezium::ValueModes;
 use crate::debezium::connector::Connector;
 use crate::debezium::envelope::Operation;
 use crate::debezium::events::EventContext;
 use crate::debezium::format::{EventFormat, OperationSet};
+use crate::debezium::name_adjustment::NameAdjustment;
 use crate::sink::store::sanitize_name;
-use crate::{CdcError, CdcResult, StoreSettings};
+use crate::table_filter::TableFilter;
+use crate::{CdcError, CdcResult, RefusedSchema, StoreSettings};
 use serde::Deserialize;
 use std::fmt;
 use std::path::PathBuf;
@@ -34,6 +37,10 @@ pub struct CaptureSettings {
     /// database. Default: all tables of all user schemas, with MySQL those of the URL's database, if it
     /// names one.
     pub tables: Vec<String>,
+    /// Which of these tables are captured, by regular expressions.
+    pub table_filter: TableFilter,
+    /// Rules for the columns: which ones events have, and how their values are masked.
+    pub columns: ColumnRules,
     /// The template of stream names, with `{prefix}`, `{schema}` and `{table}`.
     pub stream: String,
     /// The number of segments of a new stream.
@@ -58,6 +65,13 @@ pub struct CaptureSettings {
     pub server_id: Option<u32>,
     /// Whether the existing rows are read, and when.
     pub snapshot_mode: SnapshotMode,
+    /// What happens when the registry refuses a table's schema.
+    pub refused_schema: RefusedSchema,
+    /// The time between two heartbeats, in milliseconds: events of a stream of their own, whether there are
+    /// changes or not. 0 for none.
+    pub heartbeat_interval_ms: u64,
+    /// A statement that each heartbeat runs in the database; empty for none.
+    pub heartbeat_query: String,
     /// Which events are written, and what surrounds their rows.
     pub format: EventFormat,
     /// How values are represented.
@@ -97,6 +111,8 @@ impl Default for CaptureSettings {
             name: String::new(),
             scope: String::new(),
             tables: Vec::new(),
+            table_filter: TableFilter::default(),
+            columns: ColumnRules::default(),
             stream: "{prefix}.{schema}.{table}".to_owned(),
             segments: 1,
             slot: String::new(),
@@ -107,6 +123,9 @@ impl Default for CaptureSettings {
             include_query: false,
             server_id: None,
             snapshot_mode: SnapshotMode::default(),
+            refused_schema: RefusedSchema::default(),
+            heartbeat_interval_ms: 0,
+            heartbeat_query: String::new(),
             format: EventFormat::default(),
             values: ValueModes::default(),
         }
@@ -180,7 +199,22 @@ impl CaptureSettings {
                 "invalid table pattern {pattern:?}: write schema.table"
             )));
         }
+        self.columns.validate()?;
+        if self.kind()? == SourceKind::MySql {
+            self.refuse_rules_of_postgres()?;
+        }
         Ok(self)
+    }
+
+    /// Refuses what MySQL and MariaDB do not have yet: values would be readable that are to be masked.
+    fn refuse_rules_of_postgres(&self) -> CdcResult<()> {
+        let refused = match self {
+            _ if self.columns != ColumnRules::default() => "rules for columns are",
+            _ if self.format.field_names != NameAdjustment::None => "format.field-names is",
+            _ if self.heartbeat_interval_ms > 0 => "heartbeat-interval-ms is",
+            _ => return Ok(()),
+        };
+        Err(CdcError::configuration(format!("{refused} not supported with MySQL and MariaDB yet")))
     }
 
     /// Returns what all events have in common. `run_id` is new at each start of a capture.
@@ -193,13 +227,14 @@ impl CaptureSettings {
             format.skipped_operations =
                 skipped.into_iter().chain([Operation::Truncate]).collect::<OperationSet>();
         }
-        EventContext::new(connector, format, self.values.clone(), run_id)
+        EventContext::new(connector, format, self.values.clone(), run_id).with_columns(self.columns.clone())
     }
 
-    /// Returns whether a table matches the patterns.
+    /// Returns whether a table matches the patterns and the filter.
     pub(crate) fn is_captured(&self, schema: &str, table: &str) -> bool {
         let name = format!("{schema}.{table}");
-        self.tables.is_empty() || self.tables.iter().any(|pattern| matches(pattern, &name))
+        let is_named = self.tables.is_empty() || self.tables.iter().any(|pattern| matches(pattern, &name));
+        is_named && self.table_filter.accepts(schema, table)
     }
 
     /// Returns the settings of a [`StoreSink`](crate::StoreSink), defaults included.
@@ -216,6 +251,7 @@ impl CaptureSettings {
             scope: settings.scope,
             stream_template: settings.stream,
             segments: settings.segments,
+            refused_schema: settings.refused_schema,
         })
     }
 }
@@ -273,6 +309,19 @@ mod tests {
             let error = settings(url, table).store_settings().unwrap_err().to_string();
             assert!(error.contains(expected), "{url}: {error}");
         }
+        let rules = |json: &str| CaptureSettings {
+            columns: serde_json::from_str(json).unwrap(),
+            ..settings("mysql://me@db/x", "x.y")
+        };
+        let masked = rules(r#"{"mask":[{"columns":["x.y.z"],"length":3}]}"#);
+        let beating = CaptureSettings { heartbeat_interval_ms: 1, ..rules("{}") };
+        for (settings, expected) in
+            [(masked.clone(), "rules for columns"), (beating, "heartbeat-interval-ms")]
+        {
+            let error = settings.store_settings().unwrap_err().to_string();
+            assert!(error.contains(expected) && error.contains("MySQL"), "{error}");
+        }
+        CaptureSettings { url: "postgres://me@db/x".into(), ..masked }.store_settings().unwrap();
     }
 
     #[test]

@@ -1,8 +1,17 @@
 //! The contract of a source: a database whose log is captured.
 
 use crate::output::Output;
-use crate::{CdcResult, Checkpoint, SnapshotMode, StopCondition};
+use crate::{CdcResult, Checkpoint, SnapshotMode};
 use async_trait::async_trait;
+
+/// The condition under which a run ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopCondition {
+    /// The run ends only when it is cancelled.
+    Cancelled,
+    /// The run ends when all changes are stored that were committed before streaming started.
+    CaughtUp,
+}
 
 /// A database. The engine connects to it again after each failure.
 #[async_trait]
@@ -26,7 +35,7 @@ pub(crate) trait SourceConnection: Send {
     async fn validate(&mut self, stored: &Checkpoint) -> CdcResult<()>;
 
     /// Removes what the database keeps for a stored position that is not valid any more, so that the rows can
-    /// be read anew.
+    /// be read again.
     ///
     /// # Errors
     /// As [`Source::connect`].

@@ -45,7 +45,7 @@ mod rest_export;
 mod tls;
 
 pub use fetch::fetch;
-pub use http::{AccessToken, Credentials, HttpRegistry, RegistrySettings, TokenSource};
+pub use http::{AccessToken, Credentials, HttpCaptures, HttpRegistry, RegistrySettings, TokenSource};
 pub use kulya_registry_api;
 #[cfg(doc)]
 use kulya_registry_api::{SchemaRegistry, administration::RegistryAdministration};

@@ -16,6 +16,7 @@
 //! # }
 //! ```
 
+mod captures;
 mod connections;
 mod endpoint;
 mod error_chain;
@@ -30,6 +31,8 @@ pub mod strict;
 
 use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
+use captures::NoCaptures;
+pub use captures::{CaptureError, CaptureErrorKind, Captures, RemoveOptions};
 pub use health::ServerHealth;
 pub use kulya_auth::tls::Tls;
 use kulya_registry::Registry;
@@ -76,6 +79,20 @@ pub async fn serve_with_access_control(
     services: Services,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
+    serve_with_captures(access_control, listener, services, Arc::new(NoCaptures), shutdown).await
+}
+
+/// Serves like [`serve_with_access_control`], with the captures of the program in REST v2.
+///
+/// # Errors
+/// None at present.
+pub async fn serve_with_captures(
+    access_control: AccessControl,
+    listener: TcpListener,
+    services: Services,
+    captures: Arc<dyn Captures>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
     let Services { registry, store } = services;
     let (stop, stopping) = watch::channel(false);
     let health = access_control.health().clone();
@@ -86,7 +103,7 @@ pub async fn serve_with_access_control(
         stop.send_replace(true);
     };
     let router = rest::v1::router(Arc::clone(&registry))
-        .merge(rest::v2::router(Arc::clone(&registry), Arc::clone(&store), stopping.clone()))
+        .merge(rest::v2::router(Arc::clone(&registry), Arc::clone(&store), captures, stopping.clone()))
         .merge(grpc::services_router(store, registry, stopping.clone()))
         .merge(health_router(&access_control));
     let access_control = access_control.with_endpoints(endpoint_tables());

@@ -196,6 +196,11 @@ impl Component {
         self.change(|state| *state.counters.entry(counter).or_default() += more);
     }
 
+    /// Sets one of the counters, for a measure.
+    pub fn measure(&self, counter: &'static str, value: u64) {
+        self.change(|state| state.counters.insert(counter, value));
+    }
+
     /// Runs `work` and catches a panic, which is logged and counted.
     ///
     /// # Errors

@@ -7,27 +7,22 @@ use crate::services::{Services, open_services, open_store};
 use crate::settings::Settings;
 use crate::shutdown;
 use anyhow::{Context, Result, bail};
-use kulya_cdc::{CaptureSettings, CdcResult, RecordingSink, RunContext, Sink, StopCondition, StoreSink};
+use kulya_cdc::table_filter::TableFilter;
+use kulya_cdc::{
+    CaptureSettings, CdcResult, Control, RecordingSink, RunContext, Sink, StopCondition, StoreSink,
+};
 use kulya_registry_api::SchemaRegistry;
 use kulya_store::clock::{Clock, SystemClock};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) async fn run(settings: Settings, args: CdcArgs) -> Result<()> {
-    let mut source = select_source(&settings.cdc, &args)?;
+    let source = select_source(&settings.cdc, &args)?;
     let is_postgres = source.url.starts_with("postgres");
-    let (file, variable) = match is_postgres {
-        true => (&args.postgres_password_file, "KULYA_POSTGRES_PASSWORD"),
-        false => (&args.mysql_password_file, "KULYA_MYSQL_PASSWORD"),
-    };
-    if file.is_some() {
-        source.password_file.clone_from(file);
-    }
-    if let Ok(password) = std::env::var(variable) {
-        source.password = password;
-    }
-    let source = read_password_file(source)?;
+    let file = if is_postgres { &args.postgres_password_file } else { &args.mysql_password_file };
+    let source = with_password(source, file.as_ref())?;
     let name = source.store_settings()?.name;
     let until = if args.until_caught_up { StopCondition::CaughtUp } else { StopCondition::Cancelled };
     let stop = shutdown::on_service_signal()?;
@@ -35,15 +30,37 @@ pub(crate) async fn run(settings: Settings, args: CdcArgs) -> Result<()> {
     let started = Instant::now();
     if let Some(file) = &args.record {
         let mut sink = RecordingSink::open(file)?;
-        run_into(&mut sink, source, until, Arc::new(SystemClock), &progress, stop).await?;
+        let control = Control::new(&name, SystemClock);
+        run_into(&mut sink, source, until, Arc::new(SystemClock), &progress, (stop, control)).await?;
     } else {
         let address = Address::resolve(args.store, &settings)?;
         let services = open_services(open_store(address, true).await?).await?;
-        run_capture(&services, source, until, &progress, stop).await?;
+        let control = Control::open(Arc::clone(&services.store), &name).await?;
+        if control.is_paused() {
+            bail!("capture {name} is paused: run kulya capture resume {name}");
+        }
+        run_capture(&services, source, until, &progress, (stop, control)).await?;
         services.store.close().await?;
     }
     progress.finish(started);
     Ok(())
+}
+
+/// Sets the password: that of the environment, else that of a file, else that of the source's own password
+/// file.
+///
+/// # Errors
+/// An unreadable file.
+pub(crate) fn with_password(mut source: CaptureSettings, file: Option<&PathBuf>) -> Result<CaptureSettings> {
+    let is_postgres = source.url.starts_with("postgres");
+    let variable = if is_postgres { "KULYA_POSTGRES_PASSWORD" } else { "KULYA_MYSQL_PASSWORD" };
+    if file.is_some() {
+        source.password_file = file.cloned();
+    }
+    if let Ok(password) = std::env::var(variable) {
+        source.password = password;
+    }
+    read_password_file(source)
 }
 
 /// Reads the source's password from its password file, if it has one.
@@ -68,11 +85,11 @@ pub(crate) async fn run_capture(
     source: CaptureSettings,
     until: StopCondition,
     progress: &CaptureProgress,
-    stop: CancellationToken,
+    (stop, control): (CancellationToken, Control),
 ) -> CdcResult<()> {
     let registry: Arc<dyn SchemaRegistry> = Arc::clone(&services.registry) as _;
     let mut sink = StoreSink::new(Arc::clone(&services.store), registry, source.store_settings()?).await?;
-    run_into(&mut sink, source, until, Arc::clone(&services.clock), progress, stop).await
+    run_into(&mut sink, source, until, Arc::clone(&services.clock), progress, (stop, control)).await
 }
 
 async fn run_into(
@@ -81,10 +98,12 @@ async fn run_into(
     until: StopCondition,
     clock: Arc<dyn Clock>,
     progress: &CaptureProgress,
-    stop: CancellationToken,
+    (stop, control): (CancellationToken, Control),
 ) -> CdcResult<()> {
     let report = |event| progress.report(&event);
-    kulya_cdc::run(source, until, RunContext { sink, clock, on_progress: &report, cancel: stop }).await
+    let control = Some(control);
+    kulya_cdc::run(source, until, RunContext { sink, clock, on_progress: &report, cancel: stop, control })
+        .await
 }
 
 /// Selects the source of the settings file by `--name`, or the only one, and applies the flags to it.
@@ -123,6 +142,7 @@ fn select_source(file: &[CaptureSettings], args: &CdcArgs) -> Result<CaptureSett
     }
     if !args.tables.is_empty() {
         source.tables.clone_from(&args.tables);
+        source.table_filter = TableFilter::default();
     }
     source.server_id = args.server_id.or(source.server_id);
     source.snapshot_mode = args.snapshot_mode.unwrap_or(source.snapshot_mode);

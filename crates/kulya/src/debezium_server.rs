@@ -54,24 +54,18 @@ fn is_overridden(refused: &Unsupported, args: &CdcArgs) -> bool {
         "debezium.sink.type" => {
             args.store.data.is_some() || args.store.url.is_some() || args.record.is_some()
         }
-        "debezium.source.table.include.list" | "debezium.source.schema.include.list" => {
-            !args.tables.is_empty()
-        }
         _ => false,
     }
 }
 
 fn into_settings(converted: Converted) -> Result<Settings> {
     converted.refused.iter().for_each(|refused| eprintln!("kulya: not supported yet: {refused}"));
-    match (converted.refused.len(), converted.postgres) {
-        (0, Some(source)) => {
+    match converted.refused.len() {
+        0 => {
             let controller = converted.settings.sink.pravega.map(|pravega| pravega.controller);
-            Ok(Settings::of_capture(source, controller.map(Into::into)))
+            Ok(Settings::of_capture(converted.capture, controller.map(Into::into)))
         }
-        (0, None) => bail!("only PostgreSQL is supported yet"),
-        (1, _) => bail!("a setting is not supported yet, and the events would differ without it"),
-        (count, _) => {
-            bail!("{count} settings are not supported yet, and the events would differ without them")
-        }
+        1 => bail!("a setting is not supported yet, and the events would differ without it"),
+        count => bail!("{count} settings are not supported yet, and the events would differ without them"),
     }
 }

@@ -9,6 +9,7 @@ mod address;
 mod address_space;
 mod args;
 mod capture;
+mod captures;
 mod credentials;
 mod debezium_server;
 mod demo;
@@ -80,6 +81,7 @@ async fn run(args: Args) -> anyhow::Result<ExitCode> {
         // the exit code tells a failed store from other ends
         Command::Serve(serve) => return serve::run(settings, *serve).await,
         Command::Cdc(cdc) => capture::run(settings, *cdc).await,
+        Command::Capture(capture) => captures::command::run(settings, capture).await,
         Command::Sql(sql) => sql::run(settings, sql).await,
         Command::Stream(stream) => stream::run(settings, stream).await,
         Command::Store(store) => store::run(settings, store).await,

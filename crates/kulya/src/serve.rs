@@ -4,16 +4,14 @@
 use crate::access;
 use crate::address::Address;
 use crate::args::ServeArgs;
-use crate::capture::{read_password_file, run_capture};
-use crate::output::{format_error, print_line};
-use crate::progress::CaptureProgress;
+use crate::capture::read_password_file;
+use crate::captures::served::ServedCaptures;
+use crate::output::print_line;
 use crate::services::{Services, open_server_store, open_services};
 use crate::settings::Settings;
 use crate::shutdown;
 use anyhow::{Context, Result};
-use kulya_cdc::{CaptureSettings, CdcErrorKind, StopCondition};
 use kulya_server::AccessControl;
-use kulya_store::supervision::{Component, Supervisor};
 use kulya_store::{HealthStatus, StreamStore, supervision};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -22,8 +20,6 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// Pause between two attempts to connect to a database.
-const CAPTURE_RETRY_PAUSE: Duration = Duration::from_secs(10);
 /// How long health requests that came during the start may still take.
 const HEALTH_DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 /// Interval of the check whether the store has failed.
@@ -41,9 +37,7 @@ pub(crate) async fn run(mut settings: Settings, args: ServeArgs) -> Result<ExitC
     settings.cdc = settings.cdc.into_iter().map(read_password_file).collect::<Result<_>>()?;
     let address = Address::resolve(args.store, &settings)?;
     let store_name = address.to_string();
-    for source in &settings.cdc {
-        source.store_settings()?;
-    }
+    ServedCaptures::validate(&settings.cdc)?;
     let components = settings.store.components()?;
     let access = access::configure(args.access, &settings).await?;
     let stop = shutdown::on_service_signal()?;
@@ -77,7 +71,8 @@ pub(crate) async fn run(mut settings: Settings, args: ServeArgs) -> Result<ExitC
     if let Some(warning) = access.warning(address) {
         eprintln!("kulya: warning: {address} is reachable from other machines, and {warning}");
     }
-    let captures = start_captures(health.supervisor(), &services, settings.cdc, &stop);
+    let (captures, capture_tasks) =
+        ServedCaptures::start(health.supervisor(), &services, settings.cdc, &stop)?;
     let failure = supervision::spawn_logged(
         "store check",
         stop_on_store_failure(Arc::clone(&services.store), stop.clone()),
@@ -89,14 +84,16 @@ pub(crate) async fn run(mut settings: Settings, args: ServeArgs) -> Result<ExitC
         }
     };
     tokio::select! {
-        served = serve_with(access.access_control, listener, &services, stop.clone()) => served?,
+        served = serve_with(access.access_control, listener, &services, Arc::new(captures), stop.clone()) => {
+            served?;
+        }
         error = unreachable => return Err(error),
     }
     // the server may have stopped by itself
     stop.cancel();
     let captures_stopped = async {
-        for capture in captures {
-            capture.await?;
+        for task in capture_tasks {
+            task.await?;
         }
         anyhow::Ok(())
     };
@@ -177,22 +174,30 @@ pub(crate) async fn serve_permissive(
     services: &Services,
     stop: CancellationToken,
 ) -> Result<()> {
-    serve_with(AccessControl::permissive(Arc::clone(&services.clock)), listener, services, stop).await
+    let access_control = AccessControl::permissive(Arc::clone(&services.clock));
+    let services = kulya_server::Services::from(services);
+    kulya_server::serve_with_access_control(access_control, listener, services, stop.cancelled_owned())
+        .await
+        .context("the HTTP server failed")
 }
 
 async fn serve_with(
     access_control: AccessControl,
     listener: TcpListener,
     services: &Services,
+    captures: Arc<ServedCaptures>,
     stop: CancellationToken,
 ) -> Result<()> {
-    let services = kulya_server::Services {
-        registry: Arc::clone(&services.registry),
-        store: Arc::clone(&services.store),
-    };
-    kulya_server::serve_with_access_control(access_control, listener, services, stop.cancelled_owned())
+    let services = kulya_server::Services::from(services);
+    kulya_server::serve_with_captures(access_control, listener, services, captures, stop.cancelled_owned())
         .await
         .context("the HTTP server failed")
+}
+
+impl From<&Services> for kulya_server::Services {
+    fn from(services: &Services) -> Self {
+        Self { registry: Arc::clone(&services.registry), store: Arc::clone(&services.store) }
+    }
 }
 
 /// Stops the server once its store has failed for good, and returns the reason. Only a restart helps, as with
@@ -210,63 +215,6 @@ async fn stop_on_store_failure(store: Arc<dyn StreamStore>, stop: CancellationTo
             tracing::error!("{} failed, the server stops: {reason}", worst.name);
             stop.cancel();
             return Some(format!("{}: {reason}", worst.name));
-        }
-    }
-}
-
-/// Starts the captures, each as a task that is restarted after a panic.
-fn start_captures(
-    supervisor: &Supervisor,
-    services: &Services,
-    sources: Vec<CaptureSettings>,
-    stop: &CancellationToken,
-) -> Vec<tokio::task::JoinHandle<()>> {
-    let start = |source: CaptureSettings| {
-        let name = if source.name.is_empty() { "cdc".to_owned() } else { source.name.clone() };
-        let component = supervisor.component(format!("capture.{name}"));
-        let (services, stop) = (services.clone(), stop.clone());
-        supervisor.spawn_restarting(format!("capture.{name}.task"), move || {
-            capture_until_stopped(
-                name.clone(),
-                component.clone(),
-                services.clone(),
-                source.clone(),
-                stop.clone(),
-            )
-        })
-    };
-    sources.into_iter().map(start).collect()
-}
-
-/// Captures until `stop` is cancelled. An unreachable database is retried without end; another error is
-/// reported and ends this capture, not the server.
-async fn capture_until_stopped(
-    name: String,
-    component: Component,
-    services: Services,
-    source: CaptureSettings,
-    stop: CancellationToken,
-) {
-    loop {
-        let progress = CaptureProgress::new(&name).with_component(component.clone());
-        let error =
-            match run_capture(&services, source.clone(), StopCondition::Cancelled, &progress, stop.clone())
-                .await
-            {
-                Ok(()) => return,
-                Err(error) => error,
-            };
-        let is_retried = matches!(error.kind(), CdcErrorKind::Unreachable | CdcErrorKind::Busy);
-        let next = if is_retried { "retrying" } else { "the capture stopped: fix the cause and restart" };
-        let reason = format!("{}; {next}", format_error(&anyhow::Error::from(error)));
-        eprintln!("{name}: {reason}");
-        component.set(HealthStatus::Degraded, reason);
-        if !is_retried {
-            return;
-        }
-        tokio::select! {
-            () = tokio::time::sleep(CAPTURE_RETRY_PAUSE) => {}
-            () = stop.cancelled() => return,
         }
     }
 }

@@ -2,12 +2,19 @@
 //! snapshot. One line of JSON goes to standard output, with the time, the CPU time and the peak memory of the
 //! Java process.
 //!
-//! - `position` stores where streaming begins, before the backlog is made; PostgreSQL's slot can be created by
-//!   SQL instead.
+//! - `position` stores where streaming begins, before the backlog is made; PostgreSQL's slot can be created
+//!   by SQL instead.
 //! - `drain` streams from there until N events have come.
 //! - `snapshot` reads tables until N events have come.
 //!
-//! `--set` has the connection and what is captured, in Debezium's settings.
+//! `--set` has the connection and what is captured, in Debezium's settings:
+//!
+//! ```text
+//! cargo xtask debezium bench drain postgres --state /tmp/debezium --events 500000 \
+//!     --set database.hostname=127.0.0.1 --set database.port=5432 --set database.user=u \
+//!     --set database.password=p --set database.dbname=shop --set table.include.list=public.orders \
+//!     --set slot.name=s --set publication.name=p
+//! ```
 
 use super::engine::{Engine, Kind, Settings};
 use crate::server;

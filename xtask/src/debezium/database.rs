@@ -19,33 +19,31 @@ pub(super) enum Database {
 impl Database {
     /// Finds or fetches the programs, and starts a server.
     pub(super) fn start(kind: Kind) -> Result<Self> {
-        let client = || mysql::find_or_fetch_mariadb();
-        let (database, plugin) = match kind {
+        let (servers, client, identified) = match kind {
             Kind::Postgres => {
                 let programs = postgres::find_or_install()?;
                 return Ok(Self::Postgres { server: postgres::launch(&programs, "logical")?, programs });
             }
             Kind::Mariadb => {
-                let client = client()?;
-                (Self::Binlog { servers: mysql::start_mariadb(&client)?, client }, "")
+                let client = mysql::find_or_fetch_mariadb()?;
+                (mysql::start_mariadb(&client)?, client, "IDENTIFIED BY")
             }
             Kind::Mysql => {
                 let servers = mysql::start_mysql(&mysql::find_or_fetch_mysql()?)?;
-                (Self::Binlog { servers, client: client()? }, "WITH mysql_native_password ")
+                (servers, mysql::find_or_fetch_mariadb()?, "IDENTIFIED WITH mysql_native_password BY")
             }
         };
-        let secret = if plugin.is_empty() { "IDENTIFIED BY" } else { "BY" };
+        let database = Self::Binlog { servers, client };
         database.run_in(
             None,
             &format!(
-                "CREATE USER {ACCOUNT}@'%' {}{secret} '{ACCOUNT}'; GRANT ALL PRIVILEGES ON *.* TO {ACCOUNT}@'%';",
-                if plugin.is_empty() { String::new() } else { format!("IDENTIFIED {plugin}") },
+                "CREATE USER {ACCOUNT}@'%' {identified} '{ACCOUNT}'; GRANT ALL PRIVILEGES ON *.* TO {ACCOUNT}@'%';"
             ),
         )?;
         Ok(database)
     }
 
-    /// Creates the database `zoo` anew.
+    /// Creates the database `zoo` again.
     pub(super) fn recreate(&self) -> Result<()> {
         match self {
             Self::Postgres { .. } => self.run_in(

@@ -137,3 +137,51 @@ impl Transactions {
         *id = if is_text { Json::plain_text(&number.to_string()) } else { Json::number(number) };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Event, Transactions};
+
+    #[test]
+    fn what_differs_from_run_to_run_is_masked() {
+        let line = r#"{"topic":"zoo.zoo.gen","key":{"schema":{"type":"K"},"payload":{"id":1}},"value":{"schema":{"type":"V"},"payload":{"before":null,"after":{"ts_ms":5,"ts":"now","t":["[Ljava.lang.String;@1f"]},"source":{"version":"3","ts_ms":1,"sequence":null,"lsn":7,"file":"binlog.1","table":"gen"},"transaction":{"id":"41:99","total_order":1},"ts_ms":2}},"headers":{"__debezium.context.runId":{"payload":"x"}}}"#;
+        let mut event = Event::parse(line, true).unwrap();
+        event.mask(&mut Transactions::default()).unwrap();
+        assert_eq!(event.key.to_string(), r#"{"id":1}"#);
+        assert_eq!(event.value_schema.unwrap().to_string(), r#"{"type":"V"}"#);
+        assert_eq!(
+            event.value.to_string(),
+            r#"{"before":null,"after":{"ts_ms":5,"ts":"*","t":["[Ljava.lang.String;@*"]},"source":{"version":"*","ts_ms":0,"sequence":null,"lsn":0,"file":"*","table":"gen"},"transaction":{"id":"1","total_order":1},"ts_ms":0}"#
+        );
+        assert_eq!(event.headers.to_string(), r#"{"__debezium.context.runId":{"payload":"*"}}"#);
+    }
+
+    #[test]
+    fn transactions_are_numbered_and_messages_come_last() {
+        let mut transactions = Transactions::default();
+        let mut masked = |id: &str| {
+            let line = format!(
+                r#"{{"topic":"zoo.transaction","key":{{"id":"{id}"}},"value":{{"id":"{id}","data_collections":[{{"data_collection":"io.debezium.LogicalDecodingMessage$Id@ab12"}},{{"data_collection":"a@b"}}]}},"headers":{{}}}}"#
+            );
+            let mut event = Event::parse(&line, false).unwrap();
+            event.mask(&mut transactions).unwrap();
+            event.value.to_string()
+        };
+        let with = |id: &str| {
+            format!(
+                r#"{{"id":"{id}","data_collections":[{{"data_collection":"a@b"}},{{"data_collection":"io.debezium.LogicalDecodingMessage$Id@*"}}]}}"#
+            )
+        };
+        // PostgreSQL's ids are followed by a position, the others are GTIDs
+        for (id, number) in [
+            ("41:100", "1"),
+            ("41:200", "1"),
+            ("43:100", "2"),
+            ("0-1-41", "3"),
+            ("u-u:7", "4"),
+            ("u-u:8", "5"),
+        ] {
+            assert_eq!(masked(id), with(number), "{id}");
+        }
+    }
+}

@@ -188,12 +188,38 @@ impl<'a> Parser<'a> {
 
     fn literal(&mut self) -> Result<Json> {
         let rest = &self.text[self.position..];
-        let length = rest.find([',', '}', ']', ' ', '\n']).unwrap_or(rest.len());
+        let is_literal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+        let length = rest.find(|c| !is_literal(c)).unwrap_or(rest.len());
         ensure!(length > 0, "no value at byte {}", self.position);
         self.position += length;
         Ok(match &rest[..length] {
             "null" => Json::null(),
             literal => Json::Scalar(literal.to_owned()),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Json;
+
+    #[test]
+    fn a_document_is_written_as_it_was_read() {
+        for text in [
+            r#"{"b":1.0E10,"a":[-0.0,12345678901234567890.10,null,true],"b\"":{}}"#,
+            r#"["\u001a\\","é",[],{"":null}]"#,
+            "null",
+            "7",
+        ] {
+            assert_eq!(Json::parse(text).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_an_error() {
+        for text in ["", "{", "[1", "{\"a\"}", "{\"a\":}", "\"open", "\"\\", "1 2", "[1;2]", &"[".repeat(100)]
+        {
+            assert!(Json::parse(text).is_err(), "{text}");
+        }
     }
 }

@@ -6,6 +6,7 @@ mod database;
 mod engine;
 mod event;
 mod json;
+mod modes;
 mod recording;
 mod schemas;
 mod zoo;

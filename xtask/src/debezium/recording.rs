@@ -3,7 +3,7 @@
 use super::event::Event;
 use super::json::Json;
 use super::schemas::Tables;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 /// Headers that every change event of a connector has, with the same values.
 const CONTEXT: &str = "__debezium.context.";
@@ -14,7 +14,6 @@ type Line = Vec<(String, Json)>;
 #[derive(Default)]
 pub(super) struct Recording {
     lines: Vec<Line>,
-    has_schemas: bool,
 }
 
 impl Recording {
@@ -33,13 +32,12 @@ impl Recording {
             ("key".into(), event.key),
             ("value".into(), event.value),
         ];
-        self.has_schemas |= event.value_schema.is_some();
         for (name, schema) in [("key_schema", event.key_schema), ("value_schema", event.value_schema)] {
             if let Some(schema) = schema {
                 line.push((name.into(), Json::number(tables.add_schema(schema)?)));
             }
         }
-        let Json::Object(headers) = event.headers else { anyhow::bail!("headers are no object") };
+        let Json::Object(headers) = event.headers else { bail!("headers are no object") };
         let (context, mut headers): (Vec<_>, Vec<_>) =
             headers.into_iter().partition(|(name, _)| name.starts_with(CONTEXT));
         let count = context.len();
@@ -92,4 +90,54 @@ fn is_same_event(left: &Line, right: &Line) -> bool {
     let topic = |line: &Line| line.first().cloned();
     let is_tombstone = |line: &Line| line.iter().any(|(name, value)| name == "value" && value.is_null());
     topic(left) == topic(right) && is_tombstone(left) == is_tombstone(right)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Recording, differences};
+    use crate::debezium::event::Event;
+    use crate::debezium::schemas::Tables;
+
+    fn record(events: &[&str], tables: &mut Tables) -> Recording {
+        let mut recording = Recording::default();
+        for event in events {
+            let event = format!(r#"{{"topic":"t",{event},"headers":{{}}}}"#);
+            recording.add(Event::parse(&event, true).unwrap(), tables).unwrap();
+        }
+        recording
+    }
+
+    fn with_schema(name: &str, value: &str) -> String {
+        format!(
+            r#""key":null,"value":{{"schema":{{"type":"struct","fields":[{{"type":"struct","fields":[],"name":"{name}","field":"after"}}]}},"payload":{value}}}"#
+        )
+    }
+
+    #[test]
+    fn structs_and_sources_are_lines_of_their_own() {
+        let mut tables = Tables::default();
+        let events = [with_schema("A", r#"{"source":{"a":1}}"#), with_schema("A", r#"{"source":{"a":1}}"#)];
+        let text = record(&[&events[0], &events[1]], &mut tables).text();
+        let line = r#"{"topic":"t","key":null,"value":{"source":0},"value_schema":1,"context":false}"#;
+        assert_eq!(text, format!("{line}\n{line}\n"));
+        assert_eq!(
+            tables.schemas.text(),
+            "{\"type\":\"struct\",\"fields\":[],\"name\":\"A\"}\n{\"type\":\"struct\",\"fields\":[{\"ref\":0,\"field\":\"after\"}]}\n"
+        );
+        assert_eq!(tables.sources.text(), "{\"a\":1}\n");
+    }
+
+    #[test]
+    fn differences_are_by_index_and_member() {
+        let mut tables = Tables::default();
+        let (same, changed, other) = (with_schema("A", "1"), with_schema("A", "2"), with_schema("B", "3"));
+        let tombstone = r#""key":null,"value":null"#;
+        let default = record(&[&same, &changed, tombstone, &same], &mut tables);
+        let mode = record(&[&same, &other, &same], &mut tables);
+        assert_eq!(
+            differences(&default, &mode).unwrap(),
+            "{\"index\":1,\"value\":3,\"value_schema\":3}\n{\"index\":2,\"absent\":true}\n"
+        );
+        assert!(differences(&mode, &default).is_err());
+    }
 }

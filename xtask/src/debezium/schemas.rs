@@ -1,5 +1,5 @@
-//! What many events have in common: their schemas, sources and descriptions of tables, each of which is written
-//! once, as a line of a file. A struct within a struct is a line, too: `{"ref":LINE,"field":NAME}`.
+//! What many events have in common: their schemas, sources and descriptions of tables, each of which is
+//! written once, as a line of a file. A struct within a struct is a line, too: `{"ref":LINE,"field":NAME}`.
 
 use super::json::Json;
 use anyhow::{Result, ensure};

@@ -1,10 +1,11 @@
-//! Runs a zoo, the scripts `schema.sql` and `changes.sql` of a folder, in each mode of a database's connector,
-//! and writes the events. `crates/kulya-cdc/tests/data/zoo/README.md` describes the files.
+//! Runs a zoo, the scripts `schema.sql` and `changes.sql` of a folder, in each mode of a database's
+//! connector, and writes the events. `crates/kulya-cdc/tests/data/zoo/README.md` describes the files.
 
 use super::database::Database;
 use super::engine::{Engine, Kind, Settings};
 use super::event::{Event, Transactions};
 use super::json::Json;
+use super::modes::{Mode, modes};
 use super::recording::{Recording, differences};
 use super::schemas::Tables;
 use crate::server;
@@ -18,37 +19,6 @@ const ZOOS: [&str; 2] = ["zoo", "zoo-extended"];
 /// A table whose rows part the changes: after one, the script goes on when its event has come.
 const MARKER: &str = "marker";
 
-/// A mode's name and settings.
-type Mode = (&'static str, &'static [(&'static str, &'static str)]);
-
-/// Modes of all databases. The first one is compared with the others.
-const MODES: &[Mode] = &[
-    ("default", &[]),
-    ("noschema", &[("key.converter.schemas.enable", "false"), ("value.converter.schemas.enable", "false")]),
-    ("decimal-string", &[("decimal.handling.mode", "string")]),
-    ("decimal-double", &[("decimal.handling.mode", "double")]),
-    ("time-connect", &[("time.precision.mode", "connect")]),
-    ("time-isostring", &[("time.precision.mode", "isostring")]),
-    ("time-microseconds", &[("time.precision.mode", "microseconds")]),
-    ("time-nanoseconds", &[("time.precision.mode", "nanoseconds")]),
-    ("binary-base64", &[("binary.handling.mode", "base64")]),
-    ("binary-base64-url-safe", &[("binary.handling.mode", "base64-url-safe")]),
-    ("binary-hex", &[("binary.handling.mode", "hex")]),
-    ("tombstones-off", &[("tombstones.on.delete", "false")]),
-];
-const POSTGRES_MODES: &[Mode] = &[
-    ("time-adaptive-time-microseconds", &[("time.precision.mode", "adaptive_time_microseconds")]),
-    ("interval-string", &[("interval.handling.mode", "string")]),
-    ("hstore-map", &[("hstore.handling.mode", "map")]),
-    ("unknown-types", &[("include.unknown.datatypes", "true")]),
-    ("unavailable-placeholder", &[("unavailable.value.placeholder", "not sent: \"täst\"")]),
-];
-const BINLOG_MODES: &[Mode] = &[("bigint-precise", &[("bigint.unsigned.handling.mode", "precise")])];
-
-fn modes(kind: Kind) -> impl Iterator<Item = &'static Mode> {
-    MODES.iter().chain(if kind == Kind::Postgres { POSTGRES_MODES } else { BINLOG_MODES })
-}
-
 /// What to run, and where to write it instead of the folder of the zoo.
 #[derive(Default)]
 pub(super) struct Selection {
@@ -56,6 +26,13 @@ pub(super) struct Selection {
     pub(super) zoos: Vec<String>,
     pub(super) modes: Vec<String>,
     pub(super) output: Option<PathBuf>,
+}
+
+impl Selection {
+    /// Returns whether a list has a name, or nothing, which stands for everything.
+    fn has(list: &[String], name: &str) -> bool {
+        list.is_empty() || list.iter().any(|selected| selected == name)
+    }
 }
 
 /// Runs the selected zoos and writes their files.
@@ -82,50 +59,18 @@ pub(super) fn run(selection: &Selection) -> Result<()> {
 fn run_database(kind: Kind, folder: &Path, selection: &Selection) -> Result<()> {
     let engine = Engine::prepare(kind, folder)?;
     let database = Database::start(kind)?;
-    for zoo in
-        ZOOS.into_iter().filter(|zoo| selection.zoos.is_empty() || selection.zoos.iter().any(|z| z == zoo))
-    {
-        let input = Path::new(DATA).join(zoo).join(kind.name());
-        let output = selection.output.as_ref().map(|output| output.join(zoo).join(kind.name()));
-        let output = output.unwrap_or_else(|| input.clone());
-        std::fs::create_dir_all(&output)?;
+    for name in ZOOS.into_iter().filter(|name| Selection::has(&selection.zoos, name)) {
+        let input = Path::new(DATA).join(name).join(kind.name());
+        let output = selection.output.as_ref().map(|output| output.join(name).join(kind.name()));
         let read = |name: &str| {
             let path = input.join(name);
             std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
         };
-        let zoo = Zoo {
-            kind,
-            folder,
-            engine: &engine,
-            database: &database,
-            schema: read("schema.sql")?,
-            changes: read("changes.sql")?,
-        };
-        let mut tables = Tables::default();
-        let mut default = None;
-        for (mode, settings) in modes(kind) {
-            if !(selection.modes.is_empty()
-                || *mode == "default"
-                || selection.modes.iter().any(|m| m == mode))
-            {
-                continue;
-            }
-            eprintln!("{} {mode}", input.display());
-            let recording = zoo.record(settings, *mode != "noschema", &mut tables)?;
-            let text = match &default {
-                None => recording.text(),
-                Some(default) => differences(default, &recording).with_context(|| format!("mode {mode}"))?,
-            };
-            std::fs::write(output.join(format!("{mode}.jsonl")), text)?;
-            default = default.or(Some(recording));
-        }
-        for (name, lines) in
-            [("schemas", &tables.schemas), ("sources", &tables.sources), ("table-changes", &tables.changes)]
-        {
-            if !lines.text().is_empty() {
-                std::fs::write(output.join(format!("{name}.jsonl")), lines.text())?;
-            }
-        }
+        let (schema, changes) = (read("schema.sql")?, read("changes.sql")?);
+        let zoo = Zoo { kind, folder, engine: &engine, database: &database, schema, changes };
+        let is_selected = |mode: &&Mode| mode.0 == "default" || Selection::has(&selection.modes, mode.0);
+        zoo.write(modes(kind).filter(is_selected), output.as_ref().unwrap_or(&input))
+            .with_context(|| format!("in {}", input.display()))?;
     }
     Ok(())
 }
@@ -141,8 +86,34 @@ struct Zoo<'a> {
 }
 
 impl Zoo<'_> {
+    /// Runs the scripts in modes, of which the first is the default one, and writes the files.
+    fn write(&self, modes: impl Iterator<Item = &'static Mode>, output: &Path) -> Result<()> {
+        std::fs::create_dir_all(output)?;
+        let write = |name: &str, text: &str| std::fs::write(output.join(format!("{name}.jsonl")), text);
+        let mut tables = Tables::default();
+        let mut default = None;
+        for (mode, settings) in modes {
+            eprintln!("{} {mode}", output.display());
+            let recording = self.record(settings, &mut tables).with_context(|| format!("mode {mode}"))?;
+            match &default {
+                None => write(mode, &recording.text())?,
+                Some(default) => write(mode, &differences(default, &recording)?)?,
+            }
+            default = default.or(Some(recording));
+        }
+        for (name, lines) in
+            [("schemas", &tables.schemas), ("sources", &tables.sources), ("table-changes", &tables.changes)]
+        {
+            if !lines.text().is_empty() {
+                write(name, lines.text())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Runs the scripts and returns the events.
-    fn record(&self, mode: &[(&str, &str)], has_schemas: bool, tables: &mut Tables) -> Result<Recording> {
+    fn record(&self, mode: &[(&str, &str)], tables: &mut Tables) -> Result<Recording> {
+        let has_schemas = !mode.contains(&("value.converter.schemas.enable", "false"));
         self.database.recreate()?;
         self.database.run(&self.schema)?;
         let running = self.engine.start(&self.settings(mode)?)?;
@@ -215,4 +186,22 @@ fn parts(script: &str) -> Result<Vec<(&str, &str)>> {
         rest = after;
     }
     Ok(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parts;
+
+    #[test]
+    fn a_part_ends_with_a_row_of_the_marker() {
+        let script = "A;\nINSERT INTO zoo.marker VALUES (1);\nB;\nINSERT INTO marker VALUES (20);\n";
+        let expected = [
+            ("A;\nINSERT INTO zoo.marker VALUES (1);", "1"),
+            ("\nB;\nINSERT INTO marker VALUES (20);", "20"),
+        ];
+        assert_eq!(parts(script).unwrap(), expected);
+        for script in ["A;", "INSERT INTO marker VALUES (1", "INSERT INTO marker VALUES (1);\nB;"] {
+            assert!(parts(script).is_err(), "{script}");
+        }
+    }
 }

@@ -77,11 +77,13 @@ impl ChangeContext<'_> {
 
     fn write_key(&self, row: &impl RowImage, out: &mut Vec<u8>) -> Option<Key> {
         let block = self.table.blocks.key.as_ref()?;
+        let (payload, values) = row.write_key(out)?;
+        if !block.has_schema() {
+            return Some(Key { whole: payload, payload, values });
+        }
         let start = out.len();
-        let (payload, values) = block.write(out, |out| row.write_key(out))?;
-        // a key of several columns is followed by its values, which are no part of it
-        let end = if block.has_schema() { out.len() } else { payload.range().end };
-        Some(Key { whole: Span::new(start, end), payload, values })
+        block.write(out, |out| out.extend_from_within(payload.range()));
+        Some(Key { whole: Span::new(start, out.len()), payload, values })
     }
 
     /// Writes the headers as members of a JSON object.

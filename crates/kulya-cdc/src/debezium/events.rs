@@ -1,12 +1,14 @@
-//! What the events of a capture have in common, and those of a table or topic: destinations, schemas, headers.
+//! What the events of a capture have in common, and those of a table or topic: destinations, schemas,
+//! headers.
 
 use super::connect_schema::{SchemaBlock, SchemaBlocks};
 use super::connector::Connector;
 use super::format::EventFormat;
 use super::headers::{Context, Header};
 use super::modes::ValueModes;
-use crate::RowSchema;
 use crate::batch::{Batch, Destination, Parts, Span};
+use crate::column_rules::ColumnRules;
+use crate::{ColumnDescription, RowSchema};
 use std::sync::Arc;
 
 /// What all events of a capture have in common.
@@ -15,6 +17,7 @@ pub(crate) struct EventContext {
     pub(crate) connector: Connector,
     pub(crate) format: EventFormat,
     pub(crate) modes: ValueModes,
+    pub(crate) columns: ColumnRules,
     /// The headers `__debezium.context.*` as members of a JSON object; empty without them.
     pub(crate) headers: Vec<u8>,
 }
@@ -30,13 +33,30 @@ impl EventContext {
                 .iter()
                 .for_each(|header| add_header(header, &mut headers));
         }
-        Self { connector, format, modes, headers }
+        Self { connector, format, modes, columns: ColumnRules::default(), headers }
     }
 
-    /// Returns what the events of a version of a table have in common.
+    /// Sets the rules for columns.
+    pub(crate) fn with_columns(self, columns: ColumnRules) -> Self {
+        Self { columns, ..self }
+    }
+
+    /// Returns what the events of a version of a table have in common, whose key has columns of the rows.
     pub(crate) fn table(&self, schema: RowSchema) -> TableEvents {
         let blocks = SchemaBlocks::of_table(&schema, self.connector, &self.format);
         let key_header = SchemaBlocks::of_key_header(&schema, &self.format);
+        self.table_events(schema, blocks, key_header)
+    }
+
+    /// Returns what the events of a version of a table have in common. The key's columns may be others than
+    /// those of the rows.
+    pub(crate) fn table_with_key(&self, schema: RowSchema, key: &[ColumnDescription]) -> TableEvents {
+        let blocks = SchemaBlocks::of_table_with_key(&schema, key, self.connector, &self.format);
+        let key_header = SchemaBlocks::of_key_header_with(&schema, key, &self.format);
+        self.table_events(schema, blocks, key_header)
+    }
+
+    fn table_events(&self, schema: RowSchema, blocks: SchemaBlocks, key_header: SchemaBlock) -> TableEvents {
         let topic = self.format.topics().table(&schema.schema, &schema.table);
         let schema = Arc::new(schema);
         let destination = Arc::new(Destination { topic, table: Some(Arc::clone(&schema)) });

@@ -2,6 +2,7 @@
 //! metadata, and the parts of topic names.
 
 use super::envelope::Operation;
+use super::name_adjustment::NameAdjustment;
 use super::topic::TopicNames;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -34,6 +35,10 @@ pub struct EventFormat {
     pub skipped_operations: OperationSet,
     /// Whether events have the headers `__debezium.context.*`.
     pub context_headers: bool,
+    /// How the names of tables' schemas are changed (`schema.name.adjustment.mode`).
+    pub schema_names: NameAdjustment,
+    /// How the names of columns are changed to those of fields (`field.name.adjustment.mode`).
+    pub field_names: NameAdjustment,
 }
 
 impl Default for EventFormat {
@@ -50,6 +55,8 @@ impl Default for EventFormat {
             provide_transaction_metadata: false,
             skipped_operations: OperationSet::default(),
             context_headers: false,
+            schema_names: NameAdjustment::None,
+            field_names: NameAdjustment::None,
         }
     }
 }

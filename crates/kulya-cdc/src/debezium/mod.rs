@@ -8,11 +8,14 @@ pub mod connector;
 pub mod envelope;
 pub(crate) mod events;
 pub mod format;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 pub mod headers;
 pub mod heartbeat;
 pub(crate) mod json;
 pub mod message;
 pub(crate) mod modes;
+pub mod name_adjustment;
 mod replaced;
 pub(crate) mod replaced_values;
 pub(crate) mod row_image;

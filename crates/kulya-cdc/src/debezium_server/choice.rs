@@ -47,6 +47,7 @@ choices! {
         Initial = "initial",
         InitialOnly = "initial_only",
         NoData = "no_data",
+        Never = "never",
         WhenNeeded = "when_needed",
         Recovery = "recovery",
         ConfigurationBased = "configuration_based",

@@ -1,10 +1,10 @@
 //! What Kulya makes of the settings: what it can do, what it cannot do and must therefore refuse, and what it
 //! ignores with a warning.
 
-use super::choice::{DatabaseKind, Operation};
+use super::capture;
+use super::choice::DatabaseKind;
 use super::error::InvalidSettings;
 use super::keys::{self, Effect, Handling, KnownKey};
-use super::postgres;
 use super::properties::Properties;
 use super::settings::reader::{shown, shown_key};
 use super::settings::{self, CONNECTOR_CLASS, DebeziumServerSettings};
@@ -20,9 +20,8 @@ const MAX_SUGGESTIONS: usize = 50;
 pub struct Converted {
     /// Everything that the properties say.
     pub settings: DebeziumServerSettings,
-    /// Settings for the capture of a PostgreSQL database, if it is one. They are complete only if nothing is
-    /// refused.
-    pub postgres: Option<CaptureSettings>,
+    /// Settings for the capture. They are complete only if nothing is refused.
+    pub capture: CaptureSettings,
     /// What would change the events, or the protection of the connection: the capture must not start.
     pub refused: Vec<Unsupported>,
     /// What has no effect, with the same events.
@@ -48,27 +47,15 @@ impl DebeziumServerSettings {
         let settings = settings::read(properties)?;
         let mut converted = Converted {
             settings,
-            postgres: None,
+            capture: CaptureSettings::default(),
             refused: Vec::new(),
             ignored: Vec::new(),
             unknown: Vec::new(),
         };
         converted.add_keys(properties);
-        if converted.settings.database != DatabaseKind::Postgres {
-            // what else is missing is not known yet
-            converted.refused.clear();
-            let class = converted.settings.database.as_str().to_owned();
-            let why = "only PostgreSQL is supported yet";
-            converted.refused.push(Unsupported::new(CONNECTOR_CLASS, Some(class), why));
-            return Ok(converted);
-        }
         converted.add_sink();
-        converted.add_skipped_operations();
-        converted.add_schemas();
-        let (postgres, tables) = postgres::convert(&converted.settings);
-        converted.postgres = Some(postgres);
-        converted.refused.extend(tables.refused);
-        converted.ignored.extend(tables.ignored);
+        converted.capture = capture::convert(&converted.settings, &mut converted.refused);
+        converted.add_database();
         Ok(converted)
     }
 
@@ -132,29 +119,14 @@ impl Converted {
         }
     }
 
-    fn add_skipped_operations(&mut self) {
-        let skipped = self.settings.events.skipped_operations.iter();
-        let others: Vec<&str> = skipped.filter(|o| **o != Operation::Truncate).map(|o| o.as_str()).collect();
-        if !others.is_empty() {
-            let why = "only truncates (t) can be skipped";
-            let key = "debezium.source.skipped.operations";
-            self.refused.push(Unsupported::new(key, Some(others.join(",")), why));
+    /// Adds a database that is not captured yet.
+    fn add_database(&mut self) {
+        if self.settings.database == DatabaseKind::Postgres {
+            return;
         }
-    }
-
-    /// Adds that events have no schema in them, which is not Debezium's default.
-    fn add_schemas(&mut self) {
-        let format = &self.settings.format;
-        match format.value_schemas_key {
-            Some(key) if format.value_schemas => {
-                let why = "events have no schema in them; it is in the registry";
-                self.refused.push(Unsupported::new(key, Some("true".to_owned()), why));
-            }
-            Some(_) => {}
-            None => {
-                let why = "not set; Debezium puts each event into {\"schema\", \"payload\"}, Kulya writes the payload alone";
-                self.ignored.push(Unsupported::new("debezium.format.value.schemas.enable", None, why));
-            }
+        if let Err(error) = self.capture.store_settings() {
+            let class = self.settings.database.as_str().to_owned();
+            self.refused.push(Unsupported::new(CONNECTOR_CLASS, Some(class), error.to_string()));
         }
     }
 }

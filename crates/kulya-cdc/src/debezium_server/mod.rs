@@ -18,26 +18,28 @@
 //!     debezium.source.database.dbname = shop
 //!     debezium.source.table.include.list = public\\\\.orders
 //!     debezium.source.decimal.handling.mode = string
+//!     debezium.source.converters = isbn
 //! ";
 //! let properties = Properties::parse(file, &BTreeMap::new()).unwrap();
 //! let converted = DebeziumServerSettings::from_properties(&properties).unwrap();
-//! assert_eq!(converted.postgres.unwrap().tables, ["public.orders"]);
-//! assert_eq!(converted.refused[0].key, "debezium.source.decimal.handling.mode");
+//! assert!(converted.capture.table_filter.accepts("public", "orders"));
+//! assert_eq!(converted.refused[0].key, "debezium.source.converters");
 //! ```
 
+mod capture;
 mod choice;
 mod converted;
 mod error;
-mod glob;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod keys;
-mod patterns;
-mod postgres;
 mod properties;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod unsupported;
 
+pub use crate::name_patterns::{NamePattern, NamePatterns, PatternError};
 pub use choice::{
     BinaryMode, DatabaseKind, DecimalMode, DecodingPlugin, FailureMode, Format, HstoreMode, IntervalMode,
     NameAdjustment, Operation, PublicationMode, SnapshotLocking, SnapshotMode, TimeMode, TlsMode,
@@ -48,7 +50,6 @@ pub use error::{InvalidSettings, InvalidValue};
 pub use keys::{
     Databases, Effect, Handling, Kind, KnownKey, NearestKey, find, known_keys, markdown_table, nearest,
 };
-pub use patterns::{NamePattern, NamePatterns, PatternError};
 pub use properties::{
     ExpressionError, LineError, MAX_DEPTH, MAX_FILE_BYTES, MAX_PAIRS, MAX_VALUE_BYTES, Properties,
     PropertiesError, Property,

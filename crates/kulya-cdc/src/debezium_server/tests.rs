@@ -1,13 +1,18 @@
 //! The table of keys, and whole files of deployments.
 
 use super::*;
-use crate::CdcErrorKind;
+use crate::column_rules::{ColumnRules, HashAlgorithm, HashRule, HashVersion, MaskRule, TruncateRule};
+use crate::debezium::format::EventFormat;
+use crate::mysql::connection::ConnectionSettings;
+use crate::table_filter::TableFilter;
+use crate::{CaptureSettings, CdcErrorKind, debezium};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 const POSTGRES_PRAVEGA: &str = include_str!("../../tests/data/debezium-server/postgres-pravega.properties");
 const POSTGRES_TUTORIAL: &str = include_str!("../../tests/data/debezium-server/postgres-tutorial.properties");
+const POSTGRES_CONTENT: &str = include_str!("../../tests/data/debezium-server/postgres-content.properties");
 const POSTGRES_UNSUPPORTED: &str =
     include_str!("../../tests/data/debezium-server/postgres-unsupported.properties");
 const MYSQL_TUTORIAL: &str = include_str!("../../tests/data/debezium-server/mysql-tutorial.properties");
@@ -41,6 +46,46 @@ fn file(class: &str, lines: &str) -> String {
     )
 }
 
+/// Returns those of a few tables that are captured.
+fn captured(capture: &CaptureSettings) -> Vec<&'static str> {
+    let tables = [
+        "public.orders",
+        "public.customers",
+        "public.products",
+        "public.audit",
+        "inventory.orders",
+        "sales.b",
+        "Sales.Orders",
+    ];
+    let is_captured = |name: &&str| {
+        let (schema, table) = name.split_once('.').unwrap();
+        capture.is_captured(schema, table)
+    };
+    tables.into_iter().filter(is_captured).collect()
+}
+
+/// Returns the format that Debezium has by default, but without skipped operations.
+fn debeziums_format(prefix: &str, has_schemas: bool) -> EventFormat {
+    EventFormat {
+        topic_prefix: prefix.to_owned(),
+        schemas_in_keys: has_schemas,
+        schemas_in_values: has_schemas,
+        schemas_in_headers: has_schemas,
+        context_headers: true,
+        ..EventFormat::default()
+    }
+}
+
+/// Returns the modes that Debezium has by default.
+fn debeziums_values() -> debezium::ValueModes {
+    debezium::ValueModes {
+        time_precision: Some(debezium::TimePrecision::Adaptive),
+        bigint_unsigned: Some(debezium::BigintUnsignedMode::Long),
+        compat: debezium::Compatibility::Debezium,
+        ..debezium::ValueModes::default()
+    }
+}
+
 fn keys_of(list: &[Unsupported]) -> Vec<&str> {
     list.iter().map(|unsupported| unsupported.key.as_str()).collect()
 }
@@ -61,16 +106,21 @@ fn deployment_into_pravega_is_converted() {
             "quarkus.log.level",
         ]
     );
-    let postgres = converted.postgres.unwrap();
-    assert_eq!(postgres.url, "postgres://debezium@db:5432/shop?sslmode=prefer");
-    assert_eq!(postgres.password, "pa$word@ ");
-    assert_eq!(postgres.tables, ["public.orders", "public.customers", "public.products"]);
-    assert_eq!((postgres.name.as_str(), postgres.scope.as_str()), ("shop", "shop"));
-    assert_eq!((postgres.slot.as_str(), postgres.publication.as_str()), ("shop_slot", "shop_publication"));
-    assert!(postgres.transaction_metadata && postgres.truncate);
+    let capture = converted.capture;
+    assert_eq!(capture.url, "postgres://debezium@db:5432/shop?sslmode=prefer");
+    assert_eq!(capture.password, "pa$word@ ");
+    assert_eq!(captured(&capture), ["public.orders", "public.customers", "public.products"]);
+    assert_eq!((capture.name.as_str(), capture.scope.as_str()), ("shop", "shop"));
+    assert_eq!((capture.slot.as_str(), capture.publication.as_str()), ("shop_slot", "shop_publication"));
+    assert!(capture.transaction_metadata && capture.truncate);
+    assert_eq!(
+        capture.format,
+        EventFormat { provide_transaction_metadata: true, ..debeziums_format("shop", false) }
+    );
+    assert_eq!(capture.values, debeziums_values());
     let pravega = converted.settings.sink.pravega.unwrap();
     assert_eq!((pravega.controller.as_str(), pravega.transaction), ("tcp://pravega:9090", true));
-    postgres.store_settings().unwrap();
+    capture.store_settings().unwrap();
 }
 
 #[test]
@@ -79,25 +129,94 @@ fn tutorial_has_debeziums_defaults() {
     assert_eq!(converted.refused, []);
     assert_eq!(
         keys_of(&converted.ignored),
-        [
-            "debezium.source.offset.flush.interval.ms",
-            "debezium.source.offset.storage.file.filename",
-            "debezium.format.value.schemas.enable",
-        ]
+        ["debezium.source.offset.flush.interval.ms", "debezium.source.offset.storage.file.filename"]
     );
-    let postgres = converted.postgres.unwrap();
-    assert_eq!(postgres.tables, ["inventory.*"]);
-    assert_eq!((postgres.slot.as_str(), postgres.publication.as_str()), ("debezium", "dbz_publication"));
-    assert!(!postgres.transaction_metadata && !postgres.truncate);
+    let capture = converted.capture;
+    assert_eq!(captured(&capture), ["inventory.orders"]);
+    assert_eq!((capture.slot.as_str(), capture.publication.as_str()), ("debezium", "dbz_publication"));
+    assert_eq!(capture.stream, "{prefix}.{schema}.{table}");
+    let truncate = [debezium::envelope::Operation::Truncate].into_iter().collect();
+    let format = EventFormat { skipped_operations: truncate, ..debeziums_format("tutorial", true) };
+    assert_eq!((capture.format, capture.values), (format, debeziums_values()));
+    assert_eq!((capture.columns, capture.heartbeat_interval_ms), (ColumnRules::default(), 0));
+    assert_eq!(capture.snapshot_mode, crate::SnapshotMode::Initial);
+    assert!(!capture.transaction_metadata);
     let settings = converted.settings;
     assert_eq!(settings.modes.decimal, DecimalMode::Precise);
     assert_eq!(settings.modes.time, TimeMode::Adaptive);
     assert_eq!(settings.snapshot.mode, SnapshotMode::Initial);
     assert_eq!(settings.events.skipped_operations, [Operation::Truncate]);
-    assert_eq!(settings.events.unavailable_placeholder, "__debezium_unavailable_value");
     assert_eq!(settings.connection.tls, TlsMode::Prefer);
-    assert!(settings.events.tombstones && settings.format.value_schemas && settings.binlog.is_none());
+    assert!(settings.binlog.is_none());
     assert_eq!(settings.sink.pravega.unwrap().controller, "tcp://localhost:9090");
+}
+
+#[test]
+fn content_of_events_is_converted() {
+    let converted = convert(POSTGRES_CONTENT).unwrap();
+    assert_eq!((converted.refused, converted.ignored, converted.unknown), Default::default());
+    let capture = converted.capture;
+    let operations = [debezium::envelope::Operation::Create, debezium::envelope::Operation::Truncate];
+    assert_eq!(
+        capture.format,
+        EventFormat {
+            topic_delimiter: "-".into(),
+            topic_transaction: "tx".into(),
+            topic_heartbeat_prefix: "beat".into(),
+            schemas_in_keys: false,
+            schemas_in_headers: false,
+            tombstones_on_delete: false,
+            skipped_operations: operations.into_iter().collect(),
+            context_headers: false,
+            schema_names: debezium::name_adjustment::NameAdjustment::AvroUnicode,
+            field_names: debezium::name_adjustment::NameAdjustment::Avro,
+            ..debeziums_format("shop", true)
+        }
+    );
+    assert_eq!(
+        capture.values,
+        debezium::ValueModes {
+            decimal: debezium::DecimalMode::String,
+            time_precision: Some(debezium::TimePrecision::Connect),
+            binary: debezium::BinaryMode::Base64UrlSafe,
+            interval: debezium::IntervalMode::String,
+            hstore: debezium::HstoreMode::Map,
+            include_unknown_types: true,
+            unavailable_value: "not sent".into(),
+            ..debeziums_values()
+        }
+    );
+    let patterns = |list: &str| NamePatterns::parse(list).unwrap();
+    let columns = |list: &str| patterns(list);
+    let hash = |list, algorithm, salt: &str, version| HashRule {
+        columns: columns(list),
+        algorithm,
+        salt: salt.into(),
+        version,
+    };
+    assert_eq!(
+        capture.columns,
+        ColumnRules {
+            include: NamePatterns::default(),
+            exclude: columns("public.users.password"),
+            key: patterns(r"public\.orders.customer,public\.orders.id,(.*).log.at"),
+            mask: vec![MaskRule { columns: columns("public.users.name"), length: 4 }],
+            hash: vec![
+                hash("public.users.email", HashAlgorithm::Sha256, "a.b", HashVersion::V1),
+                hash("public.users.phone", HashAlgorithm::Md5, "c", HashVersion::V2),
+            ],
+            truncate: vec![TruncateRule { columns: columns("public.*.text"), length: 20 }],
+            source_type: columns("public.orders.*"),
+            source_datatype: columns(".*numeric"),
+        }
+    );
+    let filter = TableFilter { exclude_tables: patterns(r".*\.audit"), ..TableFilter::default() };
+    assert_eq!(capture.table_filter, filter);
+    assert_eq!(captured(&capture).len(), 6);
+    assert_eq!((capture.heartbeat_interval_ms, capture.heartbeat_query.as_str()), (10_000, "SELECT 1"));
+    assert_eq!(capture.snapshot_mode, crate::SnapshotMode::NoData);
+    assert_eq!(capture.stream, "{prefix}-{schema}-{table}");
+    assert!(!format!("{:?}", capture.columns).contains("a.b"));
 }
 
 #[test]
@@ -108,67 +227,79 @@ fn what_would_change_the_events_is_refused() {
         [
             "debezium.format.value",
             "debezium.format.value.basic.auth.user.info",
-            "debezium.source.column.mask.hash.SHA-256.with.salt.…",
-            "debezium.source.column.truncate.to.20.chars",
             "debezium.source.converters",
-            "debezium.source.decimal.handling.mode",
-            "debezium.source.message.key.columns",
+            "debezium.source.money.fraction.digits",
             "debezium.source.snapshot.mode",
-            "debezium.source.table.exclude.list",
             "debezium.source.time.precision.mode",
             "debezium.transforms",
             "debezium.sink.type",
-            "debezium.source.skipped.operations",
+            "debezium.source.column.mask.hash.SHA3-256.with.salt.…",
+            "debezium.source.unavailable.value.placeholder",
         ]
     );
     let ignored = keys_of(&converted.ignored);
-    assert!(ignored.contains(&"debezium.source.heartbeat.interval.ms"), "{ignored:?}");
+    assert!(ignored.contains(&"debezium.source.signal.file"), "{ignored:?}");
     assert_eq!(converted.unknown, []);
-    assert_eq!(
-        converted.refused[5].to_string(),
-        "debezium.source.decimal.handling.mode = \"string\": the other modes are not supported yet"
-    );
+    assert_eq!(converted.refused[4].to_string(), "debezium.source.snapshot.mode = \"always\": snapshot-mode");
     // neither the lines for the user nor the settings as debug text contain passwords
     let lines: Vec<String> = converted.refused.iter().map(ToString::to_string).collect();
     let all = format!("{} {:?} {converted:?}", lines.join(" "), converted.warnings().collect::<Vec<_>>());
     assert!(!all.contains("very-secret"), "{all}");
     assert!(!all.contains('\n') && !all.contains('`'), "{all}");
     let settings = converted.settings;
-    assert_eq!(settings.column_rules.len(), 2);
-    assert_eq!(settings.column_rules[1].change, ColumnChange::Truncate { length: 20 });
-    assert!(settings.column_rules[1].columns.is_match("public.customers.name"));
+    assert_eq!(settings.column_rules.len(), 1);
     assert_eq!(settings.transforms[0].name, "route");
     assert_eq!(settings.transforms[0].options["regex"].expose(), "(.*)");
     assert_eq!(settings.converters[0].class.as_deref(), Some("io.debezium.test.IsbnConverter"));
 }
 
-#[test]
-fn mysql_and_mariadb_are_read_but_not_captured() {
-    let converted = convert(MYSQL_TUTORIAL).unwrap();
-    assert_eq!(keys_of(&converted.refused), ["debezium.source.connector.class"]);
-    assert!(converted.postgres.is_none() && converted.unknown.is_empty());
-    let settings = converted.settings;
-    assert_eq!((settings.database, settings.connection.port), (DatabaseKind::MySql, 3306));
-    assert_eq!(settings.connection.tls, TlsMode::Require);
-    assert_eq!(settings.modes.time, TimeMode::AdaptiveTimeMicroseconds);
-    assert_eq!(settings.modes.unsigned_bigint, UnsignedBigintMode::Precise);
-    assert_eq!(settings.snapshot.locking, SnapshotLocking::Minimal);
-    assert!(settings.filters.databases.accepts("Inventory") && !settings.filters.databases.accepts("other"));
-    assert!(
-        settings.filters.tables.accepts("inventory.orders")
-            && !settings.filters.tables.accepts("inventory.x")
-    );
-    assert_eq!(settings.column_rules[0].change, ColumnChange::Mask { length: 12 });
-    let binlog = settings.binlog.unwrap();
-    assert_eq!((binlog.server_id, binlog.server_id_offset), (Some(184_054), 10_000));
-    assert!(binlog.schema_changes && !binlog.statements && binlog.gtid_includes.is_match("1-aaaa-2"));
+/// Returns what is refused beside the database itself, if that is not captured yet.
+fn refused_beside_the_database(converted: &Converted) -> Vec<&str> {
+    let mut keys = keys_of(&converted.refused);
+    keys.retain(|key| *key != "debezium.source.connector.class");
+    keys
+}
 
-    let settings = convert(MARIADB).unwrap().settings;
-    assert_eq!((settings.database, settings.connection.port), (DatabaseKind::MariaDb, 3307));
-    assert_eq!(settings.connection.tls, TlsMode::VerifyCa);
+#[test]
+fn mysql_and_mariadb_are_converted() {
+    let converted = convert(MYSQL_TUTORIAL).unwrap();
+    assert_eq!(refused_beside_the_database(&converted), ["debezium.source.gtid.source.includes"]);
+    assert!(converted.unknown.is_empty());
+    let ignored = keys_of(&converted.ignored);
+    assert!(ignored.contains(&"debezium.source.include.schema.changes"), "{ignored:?}");
+    let (settings, capture) = (converted.settings, converted.capture);
+    assert_eq!((settings.database, settings.connection.port), (DatabaseKind::MySql, 3306));
+    assert_eq!(settings.snapshot.locking, SnapshotLocking::Minimal);
+    let url = "mysql://debezium@mysql:3306/?ssl-mode=required&connect-timeout=30&get-server-public-key=true";
+    assert_eq!((capture.url.as_str(), capture.password.as_str()), (url, "dbz"));
+    ConnectionSettings::parse(&capture.url).unwrap();
+    assert_eq!((capture.server_id, capture.name.as_str()), (Some(184_054), "dbserver1"));
+    assert!(capture.is_captured("Inventory", "orders") && !capture.is_captured("other", "orders"));
+    assert!(!capture.is_captured("inventory", "x"));
+    assert_eq!(capture.columns.mask[0].length, 12);
+    assert_eq!(
+        capture.values,
+        debezium::ValueModes {
+            time_precision: Some(debezium::TimePrecision::AdaptiveTimeMicroseconds),
+            bigint_unsigned: Some(debezium::BigintUnsignedMode::Precise),
+            ..debeziums_values()
+        }
+    );
+    let truncate = [debezium::envelope::Operation::Truncate].into_iter().collect();
+    let format = EventFormat { skipped_operations: truncate, ..debeziums_format("dbserver1", true) };
+    assert_eq!(capture.format, format);
+    assert_eq!((capture.slot.as_str(), capture.publication.as_str()), ("", ""));
+
+    let converted = convert(MARIADB).unwrap();
+    assert_eq!(refused_beside_the_database(&converted), ["debezium.source.snapshot.mode"]);
+    let (settings, capture) = (converted.settings, converted.capture);
     assert_eq!(settings.snapshot.locking, SnapshotLocking::Extended);
-    assert_eq!(settings.snapshot.mode, SnapshotMode::Recovery);
     assert_eq!(settings.signals.tables, ["inventory.debezium_signal"]);
+    let url = "mariadb://debezium@mariadb:3307/?ssl-mode=verify-ca&connect-timeout=2";
+    assert_eq!((capture.url.as_str(), capture.server_id), (url, Some(1)));
+    ConnectionSettings::parse(&capture.url).unwrap();
+    assert_eq!(capture.values.bigint_unsigned, Some(debezium::BigintUnsignedMode::Long));
+    assert!(capture.is_captured("any", "table") && !capture.is_captured("sys_a", "table"));
 }
 
 #[test]
@@ -208,57 +339,95 @@ fn each_invalid_value_is_named_with_what_is_permitted() {
 
 #[test]
 fn lists_of_tables_are_combined() {
-    for (schemas, tables, expected) in [
-        ("", "", &[][..]),
-        ("inventory,sales", "", &["inventory.*", "sales.*"]),
-        ("", "inventory.*", &["inventory*.*"]),
-        ("inventory", r".*\\.orders", &["inventory.orders"]),
-        ("inventory|sales", ".*", &["inventory.*", "sales.*"]),
-        ("inventory", r"inventory\\.a,sales\\.b", &["inventory.a"]),
-        ("inv.*", r"inventory\\.a", &["inventory.a"]),
+    for (lines, expected) in [
+        (
+            "",
+            "public.orders public.customers public.products public.audit inventory.orders sales.b Sales.Orders",
+        ),
+        ("schema.include.list=inventory,sales", "inventory.orders sales.b Sales.Orders"),
+        ("schema.exclude.list=inventory,public", "sales.b Sales.Orders"),
+        ("table.include.list=inventory.*", "inventory.orders"),
+        (r"table.include.list=.*\\.orders", "public.orders inventory.orders Sales.Orders"),
+        (r"table.include.list=sales\\.[a-z]{1}", "sales.b"),
+        (r"table.exclude.list=public\\..*,sales\\.b", "inventory.orders Sales.Orders"),
+        (
+            "schema.include.list=inventory|public\ntable.include.list=.*orders",
+            "public.orders inventory.orders",
+        ),
+        ("schema.include.list=public\ntable.exclude.list=.*[so]", "public.audit"),
+        ("table.include.list=orders", ""),
     ] {
-        let lines = format!(
-            "debezium.source.schema.include.list={schemas}\ndebezium.source.table.include.list={tables}"
-        );
+        let lines: String = lines.lines().map(|line| format!("debezium.source.{line}\n")).collect();
         let converted = convert(&file(POSTGRES_CLASS, &lines)).unwrap();
-        assert_eq!(converted.refused, [], "{schemas} {tables}");
-        assert_eq!(converted.postgres.unwrap().tables, expected, "{schemas} {tables}");
+        assert_eq!((converted.refused, converted.ignored), (Vec::new(), Vec::new()), "{lines}");
+        assert_eq!(captured(&converted.capture).join(" "), expected, "{lines}");
     }
-    for (schemas, tables, expected) in [
-        ("", "orders", "matches no table"),
-        ("", "shop.cust.*", "write \\\\."),
-        ("", r"shop\\.\\w+", "only *"),
-        ("a.b", "", "only *"),
-        ("inventory", r"sales\\.b", "no table is also"),
-        ("inventory", "inv.*", "cannot be combined"),
-    ] {
-        let lines = format!(
-            "debezium.source.schema.include.list={schemas}\ndebezium.source.table.include.list={tables}"
-        );
-        let refused = convert(&file(POSTGRES_CLASS, &lines)).unwrap().refused;
-        assert!(
-            refused.len() == 1 && refused[0].to_string().contains(expected),
-            "{schemas} {tables}: {refused:?}"
-        );
-    }
-    let uppercase =
-        convert(&file(POSTGRES_CLASS, r"debezium.source.table.include.list=public\\.Orders")).unwrap();
-    assert!(uppercase.ignored[0].to_string().contains("ignores the case"), "{:?}", uppercase.ignored);
 }
 
 #[test]
-fn schemas_in_events_are_refused_only_if_they_are_requested() {
-    let with = |lines: &str| {
-        let file = file(POSTGRES_CLASS, lines).replace("debezium.format.value.schemas.enable=false\n", "");
-        convert(&file).unwrap()
-    };
-    assert_eq!(with("").ignored.len(), 1);
-    assert_eq!(
-        keys_of(&with("debezium.format.schemas.enable=true").refused),
-        ["debezium.format.schemas.enable"]
-    );
-    let both = with("debezium.format.schemas.enable=true\ndebezium.format.value.schemas.enable=false ");
-    assert_eq!((both.refused, both.ignored), (Vec::new(), Vec::new()));
+fn schemas_are_in_keys_values_and_headers_unless_they_are_switched_off() {
+    for (lines, expected) in [
+        ("", [true, true, true]),
+        ("format.schemas.enable=false", [false, false, false]),
+        ("format.schemas.enable=false\nformat.value.schemas.enable=true", [false, true, false]),
+        ("format.key.schemas.enable=false", [false, true, true]),
+        ("format.header.schemas.enable=FALSE", [true, true, false]),
+        (
+            "source.key.converter.schemas.enable=false\nsource.value.converter.schemas.enable=false",
+            [false, false, true],
+        ),
+        ("format.schemas.enable=true\nsource.header.converter.schemas.enable=false", [true, true, true]),
+    ] {
+        let lines: String = lines.lines().map(|line| format!("debezium.{line}\n")).collect();
+        let file = file(POSTGRES_CLASS, &lines);
+        let file = file.replacen("debezium.format.value.schemas.enable=false\n", "", 1);
+        let converted = convert(&file).unwrap();
+        assert_eq!((converted.refused, converted.ignored), (Vec::new(), Vec::new()), "{lines}");
+        let format = converted.capture.format;
+        let found = [format.schemas_in_keys, format.schemas_in_values, format.schemas_in_headers];
+        assert_eq!(found, expected, "{lines}");
+    }
+}
+
+#[test]
+fn placeholders_may_be_in_hexadecimal_digits() {
+    for (text, expected) in [
+        ("hex:c3A4", Some("ä")),
+        ("hex:", Some("")),
+        ("hex:f", Some("\u{f}")),
+        ("hex:xy", None),
+        ("hex:ff", None),
+        ("a", Some("a")),
+    ] {
+        let converted =
+            convert(&file(POSTGRES_CLASS, &format!("debezium.source.unavailable.value.placeholder={text}")));
+        let converted = converted.unwrap();
+        assert_eq!(converted.refused.is_empty(), expected.is_some(), "{text}");
+        assert_eq!(converted.capture.values.unavailable_value, expected.unwrap_or(text));
+    }
+}
+
+#[test]
+fn columns_of_keys_are_expressions() {
+    let key =
+        |text: &str| convert(&file(POSTGRES_CLASS, &format!("debezium.source.message.key.columns={text}")));
+    for (text, expected) in
+        [("a.b:x", "a.b.x"), (" a.b:x , y ; (.*).c:z; ", "a.b.x a.b.y (.*).c.z"), ("a,b.c:x", "a b.c.x")]
+    {
+        let patterns: Vec<String> = key(text).unwrap().capture.columns.key.into();
+        assert_eq!(patterns.join(" "), expected, "{text}");
+    }
+    for (text, expected) in [
+        ("a.b", "write schema.table:column"),
+        ("a.b:", "write schema.table:column"),
+        (":x", "write schema.table:column"),
+        ("a.b:x:y", "write schema.table:column"),
+        ("a.b:x;;c.d:y", "write schema.table:column"),
+        ("a.(b:x", "is not a regular expression"),
+    ] {
+        let error = key(text).unwrap_err().to_string();
+        assert!(error.contains(expected), "{text}: {error}");
+    }
 }
 
 #[test]
@@ -266,12 +435,18 @@ fn special_characters_of_the_connection_are_encoded() {
     let lines = "debezium.source.database.hostname=::1\ndebezium.source.database.user=a@b:c\n\
         debezium.source.database.dbname=my/db?x\ndebezium.source.database.password=p@ss\n\
         debezium.source.database.sslmode=verify-full\ndebezium.source.database.sslrootcert=/a b";
-    let postgres = convert(&file(POSTGRES_CLASS, lines)).unwrap().postgres.unwrap();
+    let capture = convert(&file(POSTGRES_CLASS, lines)).unwrap().capture;
     assert_eq!(
-        postgres.url,
+        capture.url,
         "postgres://a%40b%3Ac@[::1]:5432/my%2Fdb%3Fx?sslmode=verify-full&sslrootcert=%2Fa%20b"
     );
-    postgres.store_settings().unwrap();
+    capture.store_settings().unwrap();
+    let class = DatabaseKind::MySql.as_str();
+    let lines = lines.replace("sslmode=verify-full", "ssl.mode=verify_identity");
+    let capture = convert(&file(class, &lines)).unwrap().capture;
+    assert_eq!(capture.url, "mysql://a%40b%3Ac@[::1]:3306/?ssl-mode=verify-identity&connect-timeout=30");
+    let parsed = ConnectionSettings::parse(&capture.url).unwrap();
+    assert_eq!((parsed.host.as_str(), parsed.user.as_str()), ("::1", "a@b:c"));
 }
 
 #[test]
@@ -344,9 +519,14 @@ fn every_key_of_the_table_is_handled_as_it_says() {
             };
             assert!(is_valid, "{name}: {value}");
         }
-        if !databases.postgres || matches!(handling, Handling::Used(_)) {
+        if matches!(handling, Handling::Used(_)) {
             continue;
         }
+        let class = match databases {
+            Databases { postgres: true, .. } => POSTGRES_CLASS,
+            Databases { mysql: true, .. } => DatabaseKind::MySql.as_str(),
+            _ => DatabaseKind::MariaDb.as_str(),
+        };
         // a key of the family, and a value that is none of the fixed ones
         let key = name
             .replace("<length>", "3")
@@ -362,7 +542,7 @@ fn every_key_of_the_table_is_handled_as_it_says() {
             _ => "other",
         };
         let report = |value: &str| {
-            let converted = convert(&file(POSTGRES_CLASS, &format!("{key}={value}"))).unwrap();
+            let converted = convert(&file(class, &format!("{key}={value}"))).unwrap();
             assert_eq!(converted.unknown, [], "{key}");
             let has = |list: &[Unsupported]| {
                 list.iter().any(|unsupported| key.starts_with(unsupported.key.trim_end_matches('…')))
@@ -399,7 +579,7 @@ fn the_table_has_the_fields_of_the_connectors() {
     // text whose default is not shown, families with defaults of their members, and a value of 3.7
     const OTHER_DEFAULTS: [&str; 3] =
         ["custom.sanitize.pattern", "openlineage.", "snapshot.mode.configuration"];
-    const ADDED_VALUES: [&str; 1] = ["structured"];
+    const ADDED_VALUES: [&str; 2] = ["structured", "never"];
     const REMOVED_VALUES: [&str; 1] = ["never"];
     for line in FIELDS.lines() {
         let fields: Vec<&str> = line.split('\t').collect();

@@ -81,11 +81,13 @@ pub enum Kind {
         digits: u8,
         /// NOT NULL: the zero value is written as the start of 1970.
         required: bool,
+        /// Whether texts are Debezium's, which in a snapshot have no zeros at the end of the fraction.
+        is_debezium: bool,
     },
     /// YEAR.
     Year {
-        /// Whether 0000 is 1900, as Debezium has it.
-        zero_is_1900: bool,
+        /// Whether 0000 is Debezium's: 1900 in the log, 2000 in a snapshot.
+        is_debezium: bool,
     },
     /// GEOMETRY and its kinds.
     Geometry {
@@ -149,31 +151,33 @@ pub struct Labels(Arc<[Label]>);
 
 #[derive(Debug, PartialEq, Eq)]
 struct Label {
-    text: String,
-    /// The text with the escapes of a JSON string, without quotation marks.
-    escaped: Box<[u8]>,
+    /// The text, with commas and backslashes escaped.
+    allowed: String,
+    /// The text of values, as the inner part of a JSON string.
+    json: Box<[u8]>,
 }
 
 impl Labels {
-    fn new(labels: &[String]) -> Self {
+    /// Debezium writes cells of the log with the escapes that stand in the list of labels.
+    fn new(labels: &[String], is_debezium: bool) -> Self {
         let label = |text: &String| {
-            let mut escaped = Vec::new();
-            json::write(&mut escaped, text);
-            let inner = escaped.get(1..escaped.len().saturating_sub(1)).unwrap_or_default();
-            Label { text: text.clone(), escaped: inner.into() }
+            let allowed = text.replace('\\', "\\\\").replace(',', "\\,");
+            let mut json = Vec::new();
+            json::write(&mut json, if is_debezium { &allowed } else { text });
+            let inner = json.get(1..json.len().saturating_sub(1)).unwrap_or_default();
+            Label { json: inner.into(), allowed }
         };
         Self(labels.iter().map(label).collect())
     }
 
     /// Returns a label by its place, from 0, as the inner part of a JSON string.
-    pub(super) fn escaped(&self, place: usize) -> Option<&[u8]> {
-        self.0.get(place).map(|label| &*label.escaped)
+    pub(super) fn json(&self, place: usize) -> Option<&[u8]> {
+        self.0.get(place).map(|label| &*label.json)
     }
 
-    /// Returns the labels with commas between them; commas and backslashes within a label are escaped.
+    /// Returns the labels with commas between them.
     fn allowed(&self) -> String {
-        let escape = |label: &Label| label.text.replace('\\', "\\\\").replace(',', "\\,");
-        self.0.iter().map(escape).collect::<Vec<_>>().join(",")
+        self.0.iter().map(|label| label.allowed.as_str()).collect::<Vec<_>>().join(",")
     }
 }
 
@@ -208,10 +212,10 @@ impl Kind {
             TypeName::Date => Self::Date(temporal(false)),
             TypeName::Time => Self::Time(temporal(true)),
             TypeName::DateTime => Self::DateTime(temporal(false)),
-            TypeName::Timestamp => Self::Timestamp { digits, required },
-            TypeName::Year => Self::Year { zero_is_1900: is_debezium },
-            TypeName::Enum => Self::Enum(Labels::new(&column_type.labels)),
-            TypeName::Set => Self::Set(Labels::new(&column_type.labels)),
+            TypeName::Timestamp => Self::Timestamp { digits, required, is_debezium },
+            TypeName::Year => Self::Year { is_debezium },
+            TypeName::Enum => Self::Enum(Labels::new(&column_type.labels, is_debezium)),
+            TypeName::Set => Self::Set(Labels::new(&column_type.labels, is_debezium)),
             // MariaDB's JSON is text
             TypeName::Json if flavour == Flavour::MySql => Self::Json { is_compact: is_debezium, required },
             TypeName::Vector => Self::Vector,
@@ -227,6 +231,19 @@ impl Kind {
         }
     }
 
+    /// Returns the representation whose dates and times that no calendar has are null.
+    #[must_use]
+    pub fn without_epoch(mut self) -> Self {
+        match &mut self {
+            Self::Date(temporal) | Self::Time(temporal) | Self::DateTime(temporal) => {
+                temporal.required = false
+            }
+            Self::Timestamp { required, .. } => *required = false,
+            _ => {}
+        }
+        self
+    }
+
     /// Describes a column of this representation in Kafka Connect's terms, without its default value.
     pub fn describe(&self, name: &str, optional: bool) -> ColumnDescription {
         let (connect_type, connect_name) = self.connect_type();
@@ -234,7 +251,8 @@ impl Kind {
             .then(|| Box::new(Self::Float { is_widened: false }.describe("", false)));
         ColumnDescription {
             name: name.to_owned(),
-            optional,
+            // Debezium's types of geometries are optional by themselves
+            optional: optional || matches!(self, Self::Geometry { .. }),
             connect_type: connect_type.into(),
             connect_name: connect_name.map(Into::into),
             parameters: self.parameters().into_iter().map(|(key, value)| (key.into(), value)).collect(),
@@ -336,3 +354,6 @@ fn is_exact(modes: &ValueModes) -> bool {
 fn charset(column_type: &ColumnType) -> Charset {
     column_type.charset.as_deref().and_then(Charset::from_name).unwrap_or(Charset::UTF8)
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,24 +11,49 @@ use std::borrow::Cow;
 const EPOCH: &str = "1970-01-01 00:00:00";
 
 /// Returns the JSON of a column's default value; `None` if it has none, or none that is a constant. With
-/// `is_debezium` it is Debezium's: quotation marks stay doubled, and the current time is the start of 1970.
+/// `is_debezium` it is Debezium's: texts keep their escapes, large integers are rounded, BINARY has no zero
+/// bytes at its end, and the current time is the start of 1970.
 pub(super) fn default_json(column: &Column, kind: &Kind, is_debezium: bool) -> Option<Vec<u8>> {
     let text = match column.default.as_ref()? {
         DefaultValue::Null => return None,
-        DefaultValue::Text(text) if is_debezium && matches!(kind, Kind::Text(_)) => {
-            Cow::Owned(text.replace('\'', "''").into_bytes())
-        }
+        DefaultValue::Text(text) if is_debezium && has_literal(kind) => Cow::Owned(literal(text)),
         DefaultValue::Text(text) | DefaultValue::Number(text) => Cow::Borrowed(text.as_bytes()),
         DefaultValue::Bytes(bytes) => from_bytes(kind, bytes),
         DefaultValue::Expression(text) if is_debezium => Cow::Borrowed(current_time(column, text)?),
         DefaultValue::Expression(_) => return None,
     };
-    let text = normalized(kind, text)?;
+    let text = match kind {
+        Kind::Integer { .. } if is_debezium => Cow::Owned(rounded(&text)?.into_bytes()),
+        _ => normalized(kind, text)?,
+    };
     let mut json = Vec::new();
-    match write_text_value(kind, &text, &mut json) {
+    let written = match kind {
+        Kind::Bytes { mode, .. } if is_debezium => {
+            write_text_value(&Kind::Bytes { mode: *mode, length: 0 }, &text, &mut json)
+        }
+        _ => write_text_value(kind, &text, &mut json),
+    };
+    match written {
         Written::Value | Written::Lossy => Some(json),
         Written::Null | Written::NotAValue => None,
     }
+}
+
+/// Whether Debezium takes the default from the statement as it is written.
+fn has_literal(kind: &Kind) -> bool {
+    matches!(kind, Kind::Text(_) | Kind::Enum(_) | Kind::Set(_) | Kind::Bytes { .. })
+}
+
+/// A text as it stands in a statement, without the quotation marks around it.
+fn literal(text: &str) -> Vec<u8> {
+    text.replace('\\', "\\\\").replace('\'', "''").replace('\0', "\\0").replace('\n', "\\n").into_bytes()
+}
+
+/// An integer as Debezium reads it: through a floating-point number, and within 64 bits.
+fn rounded(text: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(text).ok()?.trim();
+    let number = text.parse::<f64>().ok().filter(|number| number.is_finite())?;
+    Some((number.round() as i64).to_string())
 }
 
 /// Debezium's constant for the current time. A nullable TIMESTAMP has none.

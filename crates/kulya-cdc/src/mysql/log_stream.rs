@@ -2,8 +2,9 @@
 
 use super::binlog::{Checksum, Decoder};
 use super::checkpoint::history_text;
-use super::connection::BinlogStream;
+use super::connection::{BinlogStream, Connection};
 use super::events::{EventPlace, EventWriter};
+use super::log_meter::LogMeter;
 use super::offset::MysqlPosition;
 use super::schema_changes::SchemaChanges;
 use super::schema_history::{self, TableName};
@@ -17,6 +18,7 @@ use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position};
 use bytes::Bytes;
 use futures::FutureExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The number of log bytes without captured changes after which the position is stored, so that the server
 /// may purge the log.
@@ -40,6 +42,7 @@ pub(crate) struct LogStream {
     /// The batch before the transaction; `None` if a part of the transaction was handed over.
     before: Option<Mark>,
     now: ProcessingTime,
+    meter: LogMeter,
 }
 
 impl LogStream {
@@ -58,6 +61,7 @@ impl LogStream {
             writer,
             schema_changes: None,
             committed: position.clone(),
+            meter: LogMeter::new(position.point.clone()),
             position,
             target,
             transaction: None,
@@ -73,8 +77,13 @@ impl LogStream {
     }
 
     /// Streams until cancelled or caught up. Records of an unfinished transaction are not committed; the next
-    /// run reads them again.
-    pub(crate) async fn run(mut self, events: &mut BinlogStream, output: &mut Output<'_>) -> CdcResult<()> {
+    /// run reads them again. `session` is asked for the end of the log.
+    pub(crate) async fn run(
+        mut self,
+        events: &mut BinlogStream,
+        session: &mut Connection,
+        output: &mut Output<'_>,
+    ) -> CdcResult<()> {
         loop {
             self.now = ProcessingTime::new(output.clock.since_epoch());
             while !self.is_caught_up()
@@ -91,10 +100,13 @@ impl LogStream {
                     self.commit(output).await?;
                 }
             }
+            let read = self.transaction.is_none().then_some(&self.position.point);
+            self.meter.measure(session, &self.committed.point, read, output).await;
             let (cancel, is_idle) = (output.cancel, output.is_idle());
             tokio::select! {
                 event = events.next_event() => self.on_received(event?, output).await?,
                 () = output.stored_more(), if !is_idle => {}
+                () = self.meter.due() => {}
                 () = cancel.cancelled() => {
                     if self.transaction.is_some() {
                         output.flush().await;
@@ -244,6 +256,7 @@ impl LogStream {
                 let names = self.writer.names();
                 let name = |number: usize| names.get(number).map_or("", String::as_str);
                 transaction.end(timestamp, name, &self.writer.metadata, &mut output.batch);
+                output.last_committed = Some(Duration::from_secs(timestamp.into()));
             }
             (End::Rollback, Some(before)) => output.batch.go_back_to(before),
             (End::Rollback, None) => {

@@ -1,7 +1,8 @@
 //! Capture of MySQL and MariaDB from their binary log: the parts from which it is built.
 //!
-//! The parts are independent of each other: the connection that reads the log, the decoders of what it
-//! contains, and the schemas that its DDL statements leave behind, which are functions on bytes and text.
+//! The connection that reads the log, the decoders of what it contains, and the schemas that its DDL
+//! statements leave behind are independent of each other. On the latter two stands the conversion of rows to
+//! events' ([`table`]). All but the connection are functions on bytes and text.
 
 pub mod binlog;
 mod catalog;
@@ -13,8 +14,11 @@ pub mod ddl;
 mod default_value;
 mod event_table;
 mod events;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 pub mod gtid;
 mod json_text;
+mod log_meter;
 mod log_stream;
 mod offset;
 mod schema_changes;

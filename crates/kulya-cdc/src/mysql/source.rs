@@ -14,15 +14,14 @@ use super::settings::Target;
 use super::snapshot::{Snapshot, SnapshotSettings};
 use super::stream::LogReader;
 use super::table_rows;
+use crate::control::Control;
 use crate::debezium::Compatibility;
 use crate::debezium::connector::Connector;
 use crate::debezium::events::EventContext;
 use crate::output::Output;
 use crate::settings::SnapshotMode;
 use crate::source::{Source, SourceConnection};
-use crate::{
-    CaptureSettings, CdcError, CdcResult, Checkpoint, Position, Progress, StopCondition,
-};
+use crate::{CaptureSettings, CdcError, CdcResult, Checkpoint, Position, Progress, StopCondition};
 use async_trait::async_trait;
 use std::sync::Arc;
 
@@ -30,12 +29,13 @@ use std::sync::Arc;
 pub(crate) struct MysqlSource {
     target: Target,
     run_id: String,
+    control: Control,
 }
 
 impl MysqlSource {
     /// `run_id` is new at each start of a capture.
-    pub(crate) fn new(target: Target, run_id: String) -> Self {
-        Self { target, run_id }
+    pub(crate) fn new(target: Target, run_id: String, control: Control) -> Self {
+        Self { target, run_id, control }
     }
 }
 
@@ -62,6 +62,7 @@ impl Source for MysqlSource {
             Flavor::Mariadb => Connector::Mariadb,
             _ => Connector::Mysql,
         };
+        self.control.describe(&self.target.settings.name, connector.name());
         let events = Arc::new(self.target.settings.events(connector, &self.run_id));
         Ok(MysqlConnection { target: self.target.clone(), events, session, facts })
     }
@@ -137,8 +138,10 @@ impl SourceConnection for MysqlConnection {
         .with_statements(self.target.settings.include_query)
         .with_commit_at_prepare(self.events.modes.compat == Compatibility::Debezium);
         let writer = EventWriter::new(Arc::clone(&self.events), self.facts.version.flavour);
-        let stream = LogStream::new(reader, writer, position, target_end, output);
-        stream.with_schema_changes(self.schema_changes()).run(&mut events, output).await
+        LogStream::new(reader, writer, position, target_end, output)
+            .with_schema_changes(self.schema_changes())
+            .run(&mut events, &mut self.session, output)
+            .await
     }
 }
 

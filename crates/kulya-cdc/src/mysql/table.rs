@@ -9,6 +9,7 @@ use super::value::{Written, write_binlog_value, write_text_value};
 use crate::RowSchema;
 use crate::batch::Span;
 use crate::debezium::{Compatibility, Replaced, ValueModes, json};
+use kulya_store::framing::MAX_EVENT_BYTES;
 use std::sync::Arc;
 
 /// Greatest length of the text of a [`Replaced`], in characters.
@@ -25,6 +26,8 @@ pub struct Table {
     columns: Vec<Column>,
     /// The places of the key's columns, in key order.
     key: Vec<usize>,
+    /// The place of a system-versioned table's end of validity, if the table does not declare it.
+    hidden_row_end: Option<usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -42,7 +45,7 @@ struct Column {
 impl Table {
     /// Creates a table with the topic prefix and the modes of a capture. Events contain all columns,
     /// invisible and generated ones included, but not the row times that a system-versioned table of MariaDB
-    /// has without declaring them. The end of a row's validity is no part of the key.
+    /// has without declaring them, nor does the key contain these.
     pub fn new(prefix: &str, table: &schema_history::Table, modes: &ValueModes, flavour: Flavour) -> Self {
         let is_debezium = modes.compat == Compatibility::Debezium;
         let mut columns = Vec::with_capacity(table.columns.len());
@@ -55,13 +58,18 @@ impl Table {
                 description.default = default.as_deref().and_then(default_value::value);
                 descriptions.push(description);
             }
-            let null = default.filter(|_| is_debezium).unwrap_or_else(|| b"null".to_vec());
-            columns.push(Column::new(column, kind, null));
+            columns.push(match default.filter(|_| is_debezium) {
+                // Debezium's JSON converter replaces null by the default, also that of a date that no
+                // calendar has
+                Some(default) => Column::new(column, kind.without_epoch(), default),
+                None => Column::new(column, kind, b"null".to_vec()),
+            });
         }
-        let is_key = |place: &usize| {
-            table.columns.get(*place).is_some_and(|column| column.generated != Some(Generated::RowEnd))
-        };
+        let is_key = |place: &usize| columns.get(*place).is_some_and(|column| !column.is_hidden);
         let key: Vec<usize> = table.primary_key().into_iter().filter(is_key).collect();
+        let is_row_end =
+            |column: &schema_history::Column| column.hidden && column.generated == Some(Generated::RowEnd);
+        let hidden_row_end = table.columns.iter().position(is_row_end);
         let schema = RowSchema {
             prefix: prefix.to_owned(),
             schema: table.name.database.clone(),
@@ -69,7 +77,19 @@ impl Table {
             columns: descriptions,
             key: key.iter().filter_map(|place| Some(columns.get(*place)?.name.clone())).collect(),
         };
-        Self { topic: schema.topic(), schema: Arc::new(schema), columns, key }
+        Self { topic: schema.topic(), schema: Arc::new(schema), columns, key, hidden_row_end }
+    }
+
+    /// Whether a row of the log is one that SELECT gives: a system-versioned table of MariaDB that does not
+    /// declare its row times logs the former versions of a row under the same key, as inserted rows, and a
+    /// deleted row as one whose validity ends.
+    pub fn is_current(&self, row: &[Value<'_>]) -> bool {
+        // the last second of the type, which MariaDB 11.5 has moved
+        const ENDS: [u32; 2] = [0x7fff_ffff, u32::MAX];
+        match self.hidden_row_end.and_then(|place| row.get(place)) {
+            Some(Value::Timestamp(end)) => ENDS.contains(&end.seconds),
+            _ => true,
+        }
     }
 
     /// Returns the names of the columns that a snapshot selects, in the order of the fields that
@@ -89,11 +109,17 @@ impl Table {
     }
 
     /// Writes a row of the log as a JSON object. Cells behind those of the table's columns are left out. A
-    /// value that an event cannot contain is null, also in a required column, and is appended to `report`.
+    /// value that an event cannot contain is null, also in a required column, and is appended to `report`. A row
+    /// that is larger than an event can be ends with the column that made it so.
     pub fn write_row(&self, row: &[Value<'_>], out: &mut Vec<u8>, report: &mut Vec<Replaced>) {
         let cells = self.columns.iter().zip(row).filter(|(column, _)| !column.is_hidden);
         let mut writer = ObjectWriter::new(&self.schema, out);
-        cells.for_each(|(column, value)| writer.log_member(column, value, report));
+        for (column, value) in cells {
+            if writer.is_too_large() {
+                break;
+            }
+            writer.log_member(column, value, report);
+        }
         writer.finish();
     }
 
@@ -148,8 +174,12 @@ impl Table {
         report: &mut Vec<Replaced>,
     ) {
         let mut writer = ObjectWriter::new(&self.schema, out);
-        let columns = self.selected().enumerate();
-        columns.for_each(|(index, column)| writer.text_member(column, field(index), report));
+        for (index, column) in self.selected().enumerate() {
+            if writer.is_too_large() {
+                break;
+            }
+            writer.text_member(column, field(index), report);
+        }
         writer.finish();
     }
 
@@ -191,6 +221,8 @@ impl Column {
 struct ObjectWriter<'a> {
     schema: &'a RowSchema,
     out: &'a mut Vec<u8>,
+    /// Where the object begins.
+    start: usize,
     is_first: bool,
     /// Where the last member's value begins.
     value: usize,
@@ -198,8 +230,14 @@ struct ObjectWriter<'a> {
 
 impl<'a> ObjectWriter<'a> {
     fn new(schema: &'a RowSchema, out: &'a mut Vec<u8>) -> Self {
+        let start = out.len();
         out.push(b'{');
-        Self { schema, out, is_first: true, value: 0 }
+        Self { schema, out, start, is_first: true, value: 0 }
+    }
+
+    /// Whether the event is left out, so that further members would only take memory.
+    fn is_too_large(&self) -> bool {
+        self.out.len() - self.start > MAX_EVENT_BYTES
     }
 
     fn finish(self) {
@@ -219,11 +257,7 @@ impl<'a> ObjectWriter<'a> {
         self.name(column);
         let start = self.out.len();
         let written = write_binlog_value(&column.kind, value, self.out);
-        self.end(column, written, start, report, || match value {
-            Value::Bytes(bytes) => prefix(bytes),
-            Value::Time(time) => time.to_string(),
-            other => format!("{other:?}").chars().take(MAX_REPLACED_TEXT).collect(),
-        });
+        self.end(column, written, start, report, || describe(value));
     }
 
     fn text_member(&mut self, column: &Column, field: Option<&[u8]>, report: &mut Vec<Replaced>) {
@@ -252,6 +286,20 @@ impl<'a> ObjectWriter<'a> {
             }
         }
         report.push(Replaced { table: self.schema.table_name(), column: column.name.clone(), text: text() });
+    }
+}
+
+/// Describes a cell in a few words.
+fn describe(value: &Value<'_>) -> String {
+    match value {
+        Value::Bytes(bytes) => prefix(bytes),
+        Value::Time(time) => time.to_string(),
+        Value::DateTime(time) => time.to_string(),
+        Value::Json(_) => "a JSON document".to_owned(),
+        Value::Geometry { .. } => "a geometry".to_owned(),
+        Value::Vector(_) => "a vector".to_owned(),
+        Value::Compressed(_) => "compressed bytes".to_owned(),
+        short => format!("{short:?}").chars().take(MAX_REPLACED_TEXT).collect(),
     }
 }
 

@@ -3,8 +3,11 @@
 use super::column::{CatalogType, Kind, KindContext};
 use super::connection::session::{Session, identifier};
 use super::pgoutput::{Relation, ReplicaIdentity};
+use super::source_type::{DescribedBy, source_column};
 use super::table::{Column, Table};
 use super::value;
+use crate::column_rules::SourceColumn;
+use crate::debezium::Compatibility;
 use crate::debezium::events::EventContext;
 use crate::{CaptureSettings, CdcError, CdcResult};
 use serde_json::Value;
@@ -23,6 +26,8 @@ pub(crate) struct TableInfo {
     pub(crate) rows: u64,
     /// Whether the table is partitioned; its rows are those of its partitions.
     pub(crate) is_partitioned: bool,
+    /// Whether changes are in the log, which they are not of an unlogged table.
+    pub(crate) is_logged: bool,
     /// Whether the log of an UPDATE or DELETE can name the row, without which PostgreSQL rejects both on a
     /// published table.
     pub(crate) has_identity: bool,
@@ -51,10 +56,20 @@ pub(crate) fn quoted(schema: &str, table: &str) -> String {
 #[derive(Debug, Default)]
 pub(crate) struct Catalog {
     types: HashMap<u32, CatalogType>,
+    names: HashMap<u32, TypeName>,
+}
+
+/// The name of a type, of a domain its own.
+#[derive(Debug, Clone, Default)]
+struct TypeName {
+    name: String,
+    /// The name with the schema where a query must name it.
+    qualified: String,
 }
 
 /// Lists the tables that the patterns name, in name order: permanent user tables, partitions and partitioned
-/// tables. A pattern that names a partitioned table names its partitions too.
+/// tables; with [`Compatibility::Debezium`] unlogged tables too, whose rows Debezium's snapshot has. A pattern
+/// that names a partitioned table names its partitions too.
 pub(crate) async fn captured_tables(
     session: &Session,
     settings: &CaptureSettings,
@@ -67,9 +82,9 @@ pub(crate) async fn captured_tables(
              (SELECT json_agg(json_build_array(an.nspname, ac.relname) ORDER BY a.place) \
              FROM pg_partition_ancestors(c.oid) WITH ORDINALITY AS a(relid, place) \
              JOIN pg_class ac ON ac.oid = a.relid JOIN pg_namespace an ON an.oid = ac.relnamespace \
-             WHERE a.relid <> c.oid) FROM pg_class c \
+             WHERE a.relid <> c.oid), c.relpersistence = 'p' FROM pg_class c \
              JOIN pg_namespace n ON n.oid = c.relnamespace \
-             WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p' AND n.nspname !~ '^pg_' \
+             WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' \
              AND n.nspname <> 'information_schema' ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\"",
         )
         .await?;
@@ -83,10 +98,14 @@ pub(crate) async fn captured_tables(
             table: text(2),
             rows: text(3).parse().unwrap_or(0),
             is_partitioned: text(4) == "p",
+            is_logged: text(7) == "t",
             has_identity: text(5) == "t",
             ancestors: ancestors
                 .map_err(|e| CdcError::source("the catalog has malformed partitions").because(e))?,
         };
+        if !table.is_logged && settings.values.compat == Compatibility::Corrected {
+            continue;
+        }
         let names = std::iter::once((&table.schema, &table.table))
             .chain(table.ancestors.iter().map(|(schema, name)| (schema, name)));
         if names.into_iter().any(|(schema, name)| settings.is_captured(schema, name)) {
@@ -98,6 +117,11 @@ pub(crate) async fn captured_tables(
             "no table matches {}: check the patterns (schema.table, case counts)",
             settings.tables.join(", ")
         )));
+    }
+    if found.is_empty() && !settings.table_filter.is_empty() {
+        let what =
+            "no table is in the lists of captured tables: check their regular expressions (schema.table)";
+        return Err(CdcError::configuration(what));
     }
     Ok(found)
 }
@@ -127,14 +151,15 @@ struct CatalogColumn {
     is_required: bool,
     type_oid: u32,
     type_modifier: i32,
-    /// The expression of the default value.
+    /// The expression of the default value, or of a generated value.
     default: Option<String>,
+    is_generated: bool,
 }
 
 async fn columns(session: &Session, table: u32) -> CdcResult<Vec<CatalogColumn>> {
     let sql = format!(
         "SELECT attname, attnotnull, atttypid, atttypmod, \
-         CASE WHEN attgenerated = '' THEN pg_get_expr(adbin, adrelid) END FROM pg_attribute \
+         pg_get_expr(adbin, adrelid), attgenerated <> '' FROM pg_attribute \
          LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum WHERE attrelid = {table} AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
     );
     let mut columns = Vec::new();
@@ -146,6 +171,7 @@ async fn columns(session: &Session, table: u32) -> CdcResult<Vec<CatalogColumn>>
             type_oid: parse_number(text(2))?,
             type_modifier: text(3).parse().unwrap_or(-1),
             default: row.get(4).map(str::to_owned),
+            is_generated: text(5) == "t",
         });
     }
     Ok(columns)
@@ -156,9 +182,31 @@ async fn primary_key(session: &Session, table: u32) -> CdcResult<Vec<String>> {
     let sql = format!(
         "SELECT a.attname FROM pg_index i CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place) \
          JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum \
-         WHERE i.indrelid = {table} AND i.indisprimary ORDER BY k.place"
+         WHERE i.indrelid = {table} AND i.indisprimary AND k.place <= i.indnkeyatts ORDER BY k.place"
     );
-    let rows = session.rows(&sql).await?;
+    names(session, &sql).await
+}
+
+/// Returns the columns of the table's key in key order. Debezium takes those of the first unique index, by its
+/// name, where there is no primary key: null or partial ones too.
+async fn key(session: &Session, events: &EventContext, table: u32) -> CdcResult<Vec<String>> {
+    let primary = primary_key(session, table).await?;
+    if !primary.is_empty() || events.modes.compat == Compatibility::Corrected {
+        return Ok(primary);
+    }
+    let sql = format!(
+        "SELECT a.attname FROM (SELECT i.* FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+         WHERE i.indrelid = {table} AND i.indisunique AND i.indexprs IS NULL \
+         ORDER BY i.indisclustered DESC, c.relname COLLATE \"C\" LIMIT 1) i \
+         CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place) \
+         JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum \
+         WHERE k.place <= i.indnkeyatts ORDER BY k.place"
+    );
+    names(session, &sql).await
+}
+
+async fn names(session: &Session, sql: &str) -> CdcResult<Vec<String>> {
+    let rows = session.rows(sql).await?;
     Ok(rows.iter().filter_map(|row| row.get(0)).map(str::to_owned).collect())
 }
 
@@ -172,24 +220,33 @@ impl Catalog {
         table_info: &TableInfo,
         published: Option<&[String]>,
     ) -> CdcResult<Table> {
+        let mut key = key(session, events, table_info.oid).await?;
+        let all = columns(session, table_info.oid).await?;
+        let is_published = |name: &String| published.is_none_or(|names| names.contains(name));
+        if !key.iter().all(|name| is_published(name) && all.iter().any(|column| column.name == *name)) {
+            key.clear();
+        }
+        let rules = events.columns.of_table(&table_info.schema, &table_info.table, events.modes.compat);
         let mut table_columns = Vec::new();
-        for column in columns(session, table_info.oid).await? {
-            if published.is_some_and(|names| !names.contains(&column.name)) {
+        for column in all {
+            // the user may lack the privilege to read a column that no event has
+            if !is_published(&column.name) || !rules.is_needed(&column.name, &key) {
                 continue;
             }
-            let kind = self.kind(session, events, column.type_oid, column.type_modifier).await?;
-            let default = default(kind.as_ref(), column.default.as_deref(), events);
-            table_columns.push(Column::new(column.name, !column.is_required, kind).with_default(default));
-        }
-        let mut key = primary_key(session, table_info.oid).await?;
-        if key.iter().any(|name| !table_columns.iter().any(|column| column.name == *name)) {
-            key.clear();
+            let described = self.catalog_type(session, column.type_oid, column.type_modifier).await?;
+            let kind = snapshot_kind(Kind::from_type(&described, &context(session, events)));
+            let default_value = default(kind.as_ref(), &column, events);
+            let by = DescribedBy::Snapshot { default: column.default.as_deref() };
+            let source = self.source(session, events, &described, column.type_oid, by).await?;
+            let column = Column::new(column.name, !column.is_required, kind);
+            table_columns.push(column.with_default(default_value).with_source(source));
         }
         Ok(Table::new(events, &table_info.schema, &table_info.table, table_columns, key))
     }
 
-    /// Returns a table as the log describes it. Nullability and default values, which the log does not contain,
-    /// come from the catalog; `earlier` is the last version of the table that the log described, if any.
+    /// Returns a table as the log describes it. Nullability and default values, which the log does not
+    /// contain, come from the catalog; `earlier` is the last version of the table that the log described, if
+    /// any.
     pub(crate) async fn relation_table(
         &mut self,
         session: &Session,
@@ -199,30 +256,31 @@ impl Catalog {
     ) -> CdcResult<Table> {
         let current = columns(session, relation.id).await?;
         let current: HashMap<&str, &CatalogColumn> = current.iter().map(|c| (c.name.as_str(), c)).collect();
+        let rules = events.columns.of_table(&relation.schema, &relation.table, events.modes.compat);
         let mut table_columns = Vec::new();
         for column in &relation.columns {
-            let kind = self.kind(session, events, column.type_oid, column.type_modifier).await?;
-            let current = current.get(column.name.as_str());
+            let described = self.catalog_type(session, column.type_oid, column.type_modifier).await?;
+            let kind = Kind::from_type(&described, &context(session, events));
+            let source = self.source(session, events, &described, column.type_oid, DescribedBy::Log).await?;
+            // Debezium does not look for columns that rows do not have
+            let is_looked_up =
+                events.modes.compat == Compatibility::Corrected || rules.is_in_rows(&column.name);
+            let current = current.get(column.name.as_str()).filter(|_| is_looked_up);
             let is_optional = current.is_none_or(|current| !current.is_required);
             // of another type the default value is no value
             let current = current.filter(|current| current.type_oid == column.type_oid);
-            let expression = current.and_then(|current| current.default.as_deref());
-            let default = default(kind.as_ref(), expression, events);
-            table_columns.push(Column::new(column.name.clone(), is_optional, kind).with_default(default));
+            let default = current.and_then(|current| default(kind.as_ref(), current, events));
+            let column = Column::new(column.name.clone(), is_optional, kind);
+            table_columns.push(column.with_default(default).with_source(source));
         }
-        let current = primary_key(session, relation.id).await?;
-        let earlier = earlier.map_or(&[][..], |table| &table.events.schema.key);
-        let key = key_at(relation, &current, earlier);
+        let current = key(session, events, relation.id).await?;
+        let earlier = earlier.map_or(&[][..], Table::primary_key);
+        let key = key_at(relation, &current, earlier, events.modes.compat);
         Ok(Table::new(events, &relation.schema, &relation.table, table_columns, key))
     }
 
-    async fn kind(
-        &mut self,
-        session: &Session,
-        events: &EventContext,
-        oid: u32,
-        modifier: i32,
-    ) -> CdcResult<Option<Kind>> {
+    /// Returns a type with a column's modifier.
+    async fn catalog_type(&mut self, session: &Session, oid: u32, modifier: i32) -> CdcResult<CatalogType> {
         let mut found = self.resolve_type(session, oid).await?;
         if modifier != -1 {
             found.modifier = modifier;
@@ -230,8 +288,44 @@ impl Catalog {
                 items.modifier = modifier;
             }
         }
-        let context = KindContext { modes: &events.modes, money_digits: session.money_digits() };
-        Ok(Kind::from_type(&found, &context))
+        Ok(found)
+    }
+
+    /// Describes the source's column of a type. The name of the type is only looked up if events have it.
+    async fn source(
+        &mut self,
+        session: &Session,
+        events: &EventContext,
+        described: &CatalogType,
+        oid: u32,
+        by: DescribedBy<'_>,
+    ) -> CdcResult<SourceColumn> {
+        let mut source = source_column(described, by);
+        if events.columns.has_source_types() && source.type_name == described.name {
+            let TypeName { name, qualified } = self.type_name(session, oid).await?;
+            source.type_name = if by == DescribedBy::Log { name } else { qualified };
+        }
+        Ok(source)
+    }
+
+    async fn type_name(&mut self, session: &Session, oid: u32) -> CdcResult<TypeName> {
+        if let Some(found) = self.names.get(&oid) {
+            return Ok(found.clone());
+        }
+        let sql = format!(
+            "SELECT typname, nspname, nspname = ANY(current_schemas(true)) \
+             FROM pg_type JOIN pg_namespace n ON n.oid = typnamespace WHERE pg_type.oid = {oid}"
+        );
+        let found = session.row(&sql).await?.map(|row| {
+            let text = |column: usize| row.get(column).unwrap_or_default();
+            let (name, schema) = (text(0), text(1));
+            let is_visible = text(2) == "t";
+            let qualified = if is_visible { name.to_owned() } else { format!("\"{schema}\".\"{name}\"") };
+            TypeName { name: name.to_owned(), qualified }
+        });
+        let found = found.unwrap_or_default();
+        self.names.insert(oid, found.clone());
+        Ok(found)
     }
 
     async fn resolve_type(&mut self, session: &Session, oid: u32) -> CdcResult<CatalogType> {
@@ -247,6 +341,7 @@ impl Catalog {
             name: String::new(),
             kind: 'p',
             modifier: -1,
+            is_domain: false,
             labels: Vec::new(),
             items: None,
         };
@@ -259,7 +354,7 @@ impl Catalog {
             if let Ok(modifier @ 0..) = text(3).parse() {
                 base.modifier = modifier;
             }
-            base
+            CatalogType { is_domain: true, ..base }
         } else {
             let items = match parse_number(text(4))? {
                 0 => None,
@@ -273,15 +368,34 @@ impl Catalog {
     }
 }
 
-/// Returns a column's default value as events have it.
-fn default(kind: Option<&Kind>, expression: Option<&str>, events: &EventContext) -> Option<Value> {
-    value::default_json(kind?, expression?, events.modes.compat)
+/// Returns the kind of a column in a snapshot: there Debezium has the values of `name`, which are always null in
+/// events of the log.
+fn snapshot_kind(kind: Option<Kind>) -> Option<Kind> {
+    if kind == Some(Kind::AlwaysNull) { Some(Kind::Printed) } else { kind }
+}
+
+fn context<'a>(session: &Session, events: &'a EventContext) -> KindContext<'a> {
+    KindContext { modes: &events.modes, money_digits: session.money_digits() }
+}
+
+/// Returns a column's default value as events have it. Debezium takes the expression of a generated value for
+/// one, but has none for a column of a domain.
+fn default(kind: Option<&Kind>, column: &CatalogColumn, events: &EventContext) -> Option<Value> {
+    let compat = events.modes.compat;
+    if column.is_generated && compat == Compatibility::Corrected {
+        return None;
+    }
+    value::default_json(kind?, column.default.as_deref()?, compat)
 }
 
 /// Returns the primary key that a table had at a place in the log, in key order where it is known. `current`
-/// is the primary key of the catalog, which may be later than the log, `earlier` that of the version before.
-fn key_at(relation: &Relation, current: &[String], earlier: &[String]) -> Vec<String> {
+/// is the key of the catalog, which may be later than the log, `earlier` that of the version before. Debezium
+/// has the current one.
+fn key_at(relation: &Relation, current: &[String], earlier: &[String], compat: Compatibility) -> Vec<String> {
     let has = |name: &String| relation.columns.iter().any(|column| column.name == *name);
+    if compat == Compatibility::Debezium && current.iter().all(has) {
+        return current.to_vec();
+    }
     if relation.identity != ReplicaIdentity::Default {
         // the log does not say
         let known = [current, earlier].into_iter().find(|key| !key.is_empty() && key.iter().all(has));
@@ -341,7 +455,12 @@ mod tests {
             (Nothing, "a b c", "c", "", "c"),
         ] {
             let names = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-            let found = key_at(&relation(identity, columns), &names(current), &names(earlier));
+            let found = key_at(
+                &relation(identity, columns),
+                &names(current),
+                &names(earlier),
+                Compatibility::Corrected,
+            );
             assert_eq!(found, names(expected), "{identity:?} {columns} {current} {earlier}");
         }
     }

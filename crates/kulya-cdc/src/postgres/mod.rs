@@ -8,13 +8,19 @@ mod catalog;
 mod column;
 mod connection;
 mod copy_line;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
+mod heartbeat;
 mod literal;
+mod log_meter;
 mod offset;
 mod pgoutput;
 mod publication;
+pub(crate) mod removal;
 pub(crate) mod settings;
 mod snapshot;
 mod source_block;
+mod source_type;
 mod stream;
 mod table;
 mod time;
@@ -95,9 +101,8 @@ impl SourceConnection for PostgresConnection {
     async fn discard(&mut self, stored: &Checkpoint) -> CdcResult<()> {
         let position = position_of(stored.clone())?;
         let slot = self.session.slot(&position.slot).await?;
-        if slot.is_some_and(|slot| slot.is_lost && slot.active_process.is_none()) {
-            let name = connection::session::literal(&position.slot);
-            self.session.execute(&format!("SELECT pg_drop_replication_slot({name})")).await?;
+        if slot.is_some_and(|slot| slot.active_process.is_none()) {
+            self.session.drop_slot(&position.slot).await?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The position in PostgreSQL's write-ahead log up to which changes are stored, and the cuts of snapshots.
 
+use crate::table_filter::TableFilter;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -56,6 +57,9 @@ impl PostgresPosition {
 pub struct Coverage {
     /// The patterns of captured tables; empty for all tables.
     pub patterns: Vec<String>,
+    /// The filter of captured tables.
+    #[serde(default, skip_serializing_if = "TableFilter::is_empty")]
+    pub filter: TableFilter,
     /// The tables that the publication had, as `schema.table`; `None` for all tables, later ones included.
     pub published: Option<Vec<String>>,
 }

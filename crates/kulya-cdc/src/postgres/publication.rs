@@ -3,6 +3,7 @@
 use super::catalog::{TableInfo, captured_tables, quoted};
 use super::connection::session::{Server, Session, identifier, literal};
 use super::offset::Coverage;
+use crate::debezium::Compatibility;
 use crate::{CaptureSettings, CdcError, CdcErrorKind, CdcResult};
 use std::collections::HashMap;
 
@@ -12,7 +13,8 @@ const VERSION_WITH_FILTERS: u32 = 150_000;
 /// What the log has of the captured tables.
 #[derive(Debug)]
 pub(crate) struct Publication {
-    /// The captured tables that the publication has.
+    /// The captured tables that the publication has; with [`Compatibility::Debezium`] those too of which only
+    /// the snapshot has rows.
     pub(crate) tables: Vec<PublishedTable>,
     /// Whether it has all tables, later ones included.
     pub(crate) is_for_all_tables: bool,
@@ -36,6 +38,7 @@ impl Publication {
         let published = self.tables.iter().map(|table| table.info.name()).collect();
         Coverage {
             patterns: settings.tables.clone(),
+            filter: settings.table_filter.clone(),
             published: (!self.is_for_all_tables).then_some(published),
         }
     }
@@ -43,7 +46,8 @@ impl Publication {
     /// Returns the tables whose rows the stream lacks: those that were not captured when `earlier` was
     /// stored.
     pub(crate) fn added_since(&self, earlier: &Coverage) -> Vec<PublishedTable> {
-        let patterns = CaptureSettings { tables: earlier.patterns.clone(), ..Default::default() };
+        let (tables, table_filter) = (earlier.patterns.clone(), earlier.filter.clone());
+        let patterns = CaptureSettings { tables, table_filter, ..Default::default() };
         let was_captured = |table: &TableInfo| {
             let was_published =
                 earlier.published.as_ref().is_none_or(|tables| tables.contains(&table.name()));
@@ -92,8 +96,10 @@ pub(crate) async fn prepare(
 /// Names the published tables on which PostgreSQL rejects UPDATE and DELETE.
 fn warn_of_rejected_updates(publication: &Publication) {
     let published = publication.tables.iter().map(|table| &table.info);
-    let rejecting: Vec<String> =
-        published.filter(|info| !info.has_identity && !info.is_partitioned).map(TableInfo::quoted).collect();
+    let rejecting: Vec<String> = published
+        .filter(|info| info.is_logged && !info.has_identity && !info.is_partitioned)
+        .map(TableInfo::quoted)
+        .collect();
     if !rejecting.is_empty() {
         tracing::warn!(
             tables = rejecting.join(", "),
@@ -135,7 +141,7 @@ fn publishable(tables: &[TableInfo]) -> Vec<String> {
     let is_captured =
         |schema: &str, table: &str| tables.iter().any(|other| other.schema == schema && other.table == table);
     let mut names: Vec<String> = Vec::new();
-    for table in tables {
+    for table in tables.iter().filter(|table| table.is_logged) {
         let root = table.ancestors.iter().rev().find(|(schema, name)| is_captured(schema, name));
         let name = root.map_or_else(|| table.quoted(), |(schema, name)| quoted(schema, name));
         if !names.contains(&name) {
@@ -186,7 +192,7 @@ async fn read(session: &Session, settings: &CaptureSettings, server: &Server) ->
     let is_there = |schema: &str, name: &str| {
         tables.iter().any(|table| table.info.schema == schema && table.info.table == name)
     };
-    lacking.retain(|table| {
+    let (missing, by_others): (Vec<_>, Vec<_>) = lacking.into_iter().partition(|table| {
         let is_parent = captured.iter().any(|other| {
             let parents = &other.ancestors;
             parents.iter().any(|(schema, name)| (schema, name) == (&table.schema, &table.table))
@@ -196,7 +202,14 @@ async fn read(session: &Session, settings: &CaptureSettings, server: &Server) ->
             && !captured.iter().any(|other| {
                 other.ancestors.iter().any(|(schema, name)| (schema, name) == (&table.schema, &table.table))
             });
-        !is_parent && !is_empty_parent && !table.ancestors.iter().any(|(schema, name)| is_there(schema, name))
+        let is_partition = table.ancestors.iter().any(|(schema, name)| is_there(schema, name));
+        table.is_logged && !is_parent && !is_empty_parent && !is_partition
     });
-    Ok(Publication { tables, is_for_all_tables: all == "t", missing: publishable(&lacking) })
+    if settings.values.compat == Compatibility::Debezium {
+        // its snapshot reads partitioned tables beside their partitions, and unlogged tables
+        let by_others = by_others.into_iter();
+        tables.extend(by_others.map(|info| PublishedTable { info, columns: None, filter: None }));
+        tables.sort_by_key(|table| (table.info.schema.clone(), table.info.table.clone()));
+    }
+    Ok(Publication { tables, is_for_all_tables: all == "t", missing: publishable(&missing) })
 }

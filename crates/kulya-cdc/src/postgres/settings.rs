@@ -1,5 +1,6 @@
 //! Settings of a PostgreSQL source: parsing of the URL, the names of slot and publication.
 
+use crate::control::Control;
 use crate::{CaptureSettings, CdcError, CdcResult};
 use std::fmt;
 use std::path::PathBuf;
@@ -23,6 +24,8 @@ pub(crate) struct Target {
     pub(crate) password: String,
     pub(crate) database: String,
     pub(crate) settings: CaptureSettings,
+    /// The control of the capture, to which connections report for what they wait.
+    pub(crate) control: Control,
 }
 
 /// Omits the password.
@@ -156,7 +159,7 @@ impl CaptureSettings {
         let options = config.get_options().unwrap_or_default().to_owned();
         let mut settings = self.with_defaults(&database)?;
         if settings.slot.is_empty() {
-            settings.slot = sanitize_identifier(&format!("kulya_{}", settings.name));
+            settings.slot = settings.default_slot();
         }
         if settings.publication.is_empty() {
             settings.publication = settings.default_publication();
@@ -178,7 +181,13 @@ impl CaptureSettings {
             password,
             database,
             settings,
+            control: Control::default(),
         })
+    }
+
+    /// Returns the name of the replication slot where the settings name none.
+    pub(crate) fn default_slot(&self) -> String {
+        sanitize_identifier(&format!("kulya_{}", self.name))
     }
 
     /// Returns the name of the publication that is created where the settings name none.

@@ -3,8 +3,8 @@
 //!
 //! The handover to the log needs no exported snapshot. The replication slot is created first, so the log is
 //! retained from before the snapshot. Transactions that the snapshot contains are skipped in the log
-//! ([`SnapshotCut::contains`]). A table's rows and the transactions that they contain are one commit, so after
-//! a crash the next run reads the tables that have none.
+//! ([`SnapshotCut::contains`]). A table's rows and the transactions that they contain are one commit, so
+//! after a crash the next run reads the tables that have none.
 
 use super::catalog::{Catalog, TableInfo};
 use super::connection::copy::CopySession;
@@ -17,6 +17,7 @@ use super::publication::PublishedTable;
 use super::settings::Target;
 use super::source_block::{Origin, SourceStart};
 use super::table::{Image, Table, TableRow};
+use crate::debezium::Compatibility;
 use crate::debezium::change::{Change, ChangeContext, write_change};
 use crate::debezium::envelope::{Operation, ProcessingTime};
 use crate::debezium::events::EventContext;
@@ -51,7 +52,7 @@ struct PendingRow {
 #[derive(Clone, Copy)]
 struct TableOrigin<'a> {
     origin: Origin<'a>,
-    /// Whether the table is the first, or the last, that has rows.
+    /// Whether the table is the first one, or the last that has rows.
     is_first: bool,
     is_last: bool,
 }
@@ -110,9 +111,7 @@ impl<'a> Snapshot<'a> {
     /// Locks the tables, so that their columns stay as they are until their rows are read.
     async fn lock(&self, tables: &[PublishedTable]) -> CdcResult<()> {
         for group in tables.chunks(TABLES_PER_LOCK) {
-            let only = |table: &TableInfo| if table.is_partitioned { "" } else { "ONLY " };
-            let names: Vec<String> =
-                group.iter().map(|table| format!("{}{}", only(&table.info), table.info.quoted())).collect();
+            let names: Vec<String> = group.iter().map(|table| self.relation(&table.info)).collect();
             let names = names.join(", ");
             let sql = format!("LOCK TABLE {names} IN ACCESS SHARE MODE");
             let lock = self.session.execute(&sql);
@@ -159,14 +158,15 @@ impl<'a> Snapshot<'a> {
         let mut with_rows = Vec::new();
         for (index, published) in tables.iter().enumerate() {
             let table = self.table(published, output).await?;
-            let exists = format!("SELECT EXISTS ({})", select(published, &table));
+            let exists = format!("SELECT EXISTS ({})", self.select(published, &table));
             if self.session.value(&exists).await.map_err(|e| reading_failed(published, e))? == "t" {
                 with_rows.push(index);
             }
             versions.push(table);
         }
         for (index, (published, table)) in tables.iter().zip(versions).enumerate() {
-            let (is_first, is_last) = (with_rows.first() == Some(&index), with_rows.last() == Some(&index));
+            // Debezium has no first row if the first table is empty
+            let (is_first, is_last) = (index == 0, with_rows.last() == Some(&index));
             let origin = TableOrigin { origin, is_first, is_last };
             if with_rows.contains(&index) {
                 self.read_table(&mut reader, published, table, &origin, output).await?;
@@ -192,7 +192,29 @@ impl<'a> Snapshot<'a> {
         let columns = published.columns.as_deref();
         let table = self.catalog.current_table(self.session, self.events, &published.info, columns).await?;
         output.batch.declare(&table.events.destination);
+        let omitted = table.omitted_columns();
+        if !omitted.is_empty() {
+            tracing::warn!(
+                table = table.events.schema.table_name(),
+                columns = omitted.join(", "),
+                "events do not contain columns of these types: set include-unknown-types to have their text"
+            );
+        }
         Ok(Arc::new(table))
+    }
+
+    /// Returns the query of a table's published rows, with its columns by name.
+    fn select(&self, published: &PublishedTable, table: &Table) -> String {
+        let columns: Vec<String> = table.column_names().map(identifier).collect();
+        let filter = published.filter.as_ref().map(|filter| format!(" WHERE {filter}")).unwrap_or_default();
+        format!("SELECT {} FROM {}{filter}", columns.join(", "), self.relation(&published.info))
+    }
+
+    /// Returns a table as a statement names it: without the tables that inherit from it, whose rows are their
+    /// own. Debezium reads them with both.
+    fn relation(&self, table: &TableInfo) -> String {
+        let is_whole = table.is_partitioned || self.events.modes.compat == Compatibility::Debezium;
+        format!("{}{}", if is_whole { "" } else { "ONLY " }, table.quoted())
     }
 
     async fn read_table(
@@ -203,7 +225,7 @@ impl<'a> Snapshot<'a> {
         origin: &TableOrigin<'_>,
         output: &mut Output<'_>,
     ) -> CdcResult<()> {
-        let sql = format!("COPY ({}) TO STDOUT", select(published, &table));
+        let sql = format!("COPY ({}) TO STDOUT", self.select(published, &table));
         reader.start(&sql).await.map_err(|e| reading_failed(published, e))?;
         let mut pending: Option<PendingRow> = None;
         let mut count = 0;
@@ -285,12 +307,4 @@ fn reading_failed(published: &PublishedTable, error: CdcError) -> CdcError {
     let info = &published.info;
     let what = format!("reading table {}.{} failed: {error}", info.schema, info.table);
     CdcError::new(error.kind(), what).because(error)
-}
-
-/// Returns the query of a table's published rows, with its columns by name.
-fn select(published: &PublishedTable, table: &Table) -> String {
-    let columns: Vec<String> = table.column_names().map(identifier).collect();
-    let only = if published.info.is_partitioned { "" } else { "ONLY " };
-    let filter = published.filter.as_ref().map(|filter| format!(" WHERE {filter}")).unwrap_or_default();
-    format!("SELECT {} FROM {only}{}{filter}", columns.join(", "), published.info.quoted())
 }

@@ -5,22 +5,26 @@
 use super::catalog::{Catalog, is_captured_partition, quoted};
 use super::connection::replication::{EPOCH_MICROS, ReplicationConnection, StreamMessage};
 use super::connection::session::{Session, lsn_text};
+use super::heartbeat::Heartbeats;
+use super::log_meter::LogMeter;
 use super::offset::PostgresPosition;
 use super::pgoutput::{self, Cell, Message, OldTuple, Relation, ReplicaIdentity, Tuple};
 use super::settings::Target;
 use super::source_block::{Origin, SourceStart, table_members};
 use super::table::{Image, Table, TableRow};
 use super::transaction::{LastCommit, Transaction};
+use super::value::write_bytes;
+use crate::debezium::Compatibility;
 use crate::debezium::change::{Change, ChangeContext, write_change};
 use crate::debezium::envelope::{Operation, ProcessingTime};
 use crate::debezium::events::{EventContext, TopicEvents};
-use crate::debezium::json::write_base64;
 use crate::debezium::message;
 use crate::debezium::replaced_values::ReplacedValues;
 use crate::debezium::row_image::Findings;
 use crate::output::Output;
 use crate::{CdcError, CdcResult, Position};
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +36,9 @@ const IDLE_BYTES: u64 = 1 << 20;
 const SMALL_READ_BYTES: usize = 64 << 10;
 /// The time that it waits.
 const SMALL_READ_PAUSE: Duration = Duration::from_micros(500);
+/// Debezium's class of the collections of messages.
+const MESSAGE_CLASS: &str =
+    "io.debezium.connector.postgresql.LogicalDecodingMessageMonitor$LogicalDecodingMessageId";
 /// The prefix of the logical decoding message by which a run with `StopCondition::CaughtUp` recognizes its
 /// end.
 pub(crate) const CAUGHT_UP_PREFIX: &str = "kulya:caught-up";
@@ -45,6 +52,7 @@ pub(crate) struct ReplicationStream<'a> {
     source: SourceStart,
     transactions: TopicEvents,
     messages: TopicEvents,
+    heartbeats: Heartbeats<'a>,
     /// The position of the next commit.
     position: PostgresPosition,
     /// The content of the message at which to stop.
@@ -59,6 +67,7 @@ pub(crate) struct ReplicationStream<'a> {
     last_commit: Option<LastCommit>,
     now: ProcessingTime,
     is_caught_up: bool,
+    meter: LogMeter,
 }
 
 impl<'a> ReplicationStream<'a> {
@@ -77,6 +86,7 @@ impl<'a> ReplicationStream<'a> {
             source: SourceStart::new(&target.settings.name, &target.database),
             transactions: events.transactions(),
             messages: events.messages(),
+            heartbeats: Heartbeats::new(&target.settings, events, output),
             events,
             caught_up_token,
             committed_lsn: position.lsn,
@@ -88,6 +98,7 @@ impl<'a> ReplicationStream<'a> {
             last_commit: None,
             now: ProcessingTime::new(output.clock.since_epoch()),
             is_caught_up: false,
+            meter: LogMeter::default(),
         }
     }
 
@@ -111,10 +122,14 @@ impl<'a> ReplicationStream<'a> {
                 }
             }
             self.confirm_stored(connection, output).await?;
+            if self.meter.is_due() {
+                self.meter.measure(self.session, &self.position.slot, connection, output).await?;
+            }
             if self.transaction.is_none() {
                 if self.is_caught_up || output.cancel.is_cancelled() {
                     return self.finish(connection, output).await;
                 }
+                self.heartbeats.beat(self.session, output).await?;
                 // while the sink is busy, what arrives shares the next commit
                 if !output.batch.is_empty() && output.is_idle() {
                     self.commit(output).await?;
@@ -132,7 +147,9 @@ impl<'a> ReplicationStream<'a> {
             }
             tokio::select! {
                 read = connection.receive() => received = read?,
+                () = self.heartbeats.wait(output.clock.since_epoch()), if self.transaction.is_none() => {}
                 () = output.stored_more(), if !is_idle => {}
+                () = self.meter.due() => {}
                 () = cancel.cancelled() => {
                     if self.transaction.is_some() {
                         return self.confirm_all(connection, output).await;
@@ -210,6 +227,7 @@ impl<'a> ReplicationStream<'a> {
             StreamMessage::KeepAlive { end, is_reply_requested } => {
                 if self.transaction.is_none() {
                     self.position.lsn = self.position.lsn.max(end);
+                    self.meter.on_position(end, output);
                     // a server that shuts down waits until everything that it has sent is confirmed
                     if is_reply_requested && self.position.lsn > self.committed_lsn {
                         self.commit(output).await?;
@@ -234,7 +252,9 @@ impl<'a> ReplicationStream<'a> {
                 // a stored commit ends at or before the position, so it starts before it
                 let is_skipped = is_in_snapshot || commit_lsn < self.position.lsn;
                 let micros = committed_micros.saturating_add(EPOCH_MICROS);
-                self.transaction = Some(Transaction::new(xid, commit_lsn, micros, is_skipped));
+                let mut transaction = Transaction::new(xid, lsn, commit_lsn, micros);
+                transaction.is_skipped = is_skipped;
+                self.transaction = Some(transaction);
                 Ok(())
             }
             Message::Commit { end_lsn } => self.on_commit(end_lsn, output).await,
@@ -279,11 +299,29 @@ impl<'a> ReplicationStream<'a> {
 
     async fn on_commit(&mut self, end_lsn: u64, output: &mut Output<'_>) -> CdcResult<()> {
         if let Some(mut transaction) = self.transaction.take() {
+            let compat = self.events.modes.compat;
             self.last_commit = Some(LastCommit { end_lsn, micros: transaction.committed_micros });
-            transaction.write_end(end_lsn, self.events.modes.compat, &self.transactions, &mut output.batch);
+            output.last_committed =
+                u64::try_from(transaction.committed_micros).ok().map(Duration::from_micros);
+            if self.has_records_without_events(&transaction) {
+                transaction.write_begin(end_lsn, compat, &self.transactions, &mut output.batch);
+            }
+            transaction.write_end(end_lsn, compat, &self.transactions, &mut output.batch);
         }
         self.position.lsn = self.position.lsn.max(end_lsn);
         self.commit_idle_position(output).await
+    }
+
+    /// Returns whether a transaction has records of its begin and end even if it has no events, because only
+    /// tables that are not captured were changed: with Debezium.
+    fn has_records_without_events(&self, transaction: &Transaction) -> bool {
+        let mut snapshots = self.position.table_snapshots.values();
+        let mut is_read = || snapshots.any(|cut| cut.contains(transaction.xid, transaction.commit_lsn));
+        self.events.modes.compat == Compatibility::Debezium
+            && self.events.format.provide_transaction_metadata
+            && !transaction.is_own
+            && !transaction.is_skipped
+            && !is_read()
     }
 
     /// Commits the position without events once it has advanced by [`IDLE_BYTES`], so that the server can
@@ -332,9 +370,17 @@ impl<'a> ReplicationStream<'a> {
         let Some(mut table) = self.table(relation)? else { return Ok(()) };
         let RowChange { operation, before, after, lsn } = change;
         let Some(transaction) = &mut self.transaction else { return Ok(()) };
+        let compat = self.events.modes.compat;
+        if compat == Compatibility::Debezium && table.has_no_columns() && operation != Operation::Truncate {
+            // without values Debezium has no event
+            return Ok(());
+        }
+        if self.events.format.skipped_operations.contains(operation) {
+            return Ok(());
+        }
         let has_metadata = self.events.format.provide_transaction_metadata;
         if has_metadata {
-            transaction.write_begin(lsn, &self.transactions, &mut output.batch);
+            transaction.write_begin(lsn, compat, &self.transactions, &mut output.batch);
         }
         let origin = origin(&self.source, Some(transaction), lsn, self.last_commit);
         let mark = output.batch.mark();
@@ -430,6 +476,9 @@ impl<'a> ReplicationStream<'a> {
         if prefix == CAUGHT_UP_PREFIX {
             let token = self.caught_up_token.as_ref();
             self.is_caught_up |= token.is_some_and(|token| token.as_bytes() == content);
+            if let Some(transaction) = &mut self.transaction {
+                transaction.is_own = true;
+            }
             return;
         }
         let is_stored = if is_transactional {
@@ -440,20 +489,26 @@ impl<'a> ReplicationStream<'a> {
         if is_stored || self.events.format.skipped_operations.contains(Operation::Message) {
             return;
         }
+        let compat = self.events.modes.compat;
         let has_metadata = self.events.format.provide_transaction_metadata;
         match &mut self.transaction {
             Some(transaction) if is_transactional && has_metadata => {
-                transaction.write_begin(lsn, &self.transactions, &mut output.batch);
+                transaction.write_begin(lsn, compat, &self.transactions, &mut output.batch);
             }
             _ if !is_transactional => self.position.message_lsn = lsn,
             _ => {}
         }
         let origin = origin(&self.source, self.transaction.as_ref(), lsn, self.last_commit);
         let transaction = self.transaction.as_mut().filter(|_| has_metadata);
-        let order = transaction.map(|transaction| transaction.count("message", lsn));
+        let collection = match compat {
+            Compatibility::Corrected => Cow::Borrowed("message"),
+            // each message is a collection of its own, with the address of an object as its name
+            Compatibility::Debezium => Cow::Owned(format!("{MESSAGE_CLASS}@{:x}", lsn as u32)),
+        };
+        let order = transaction.map(|transaction| transaction.count(&collection, lsn));
         let source = |out: &mut Vec<u8>| origin.write(&table_members("", ""), out);
         let content = |out: &mut Vec<u8>| {
-            write_base64(out, content);
+            write_bytes(content, self.events.modes.binary, out);
         };
         self.messages.push(
             &mut output.batch,
@@ -496,11 +551,14 @@ fn origin<'a>(
     }
 }
 
-/// Fills the unchanged TOAST values of a new row from the old row, if that is complete.
+/// Fills the unchanged TOAST values of a new row from the old row. Of an old row that is the replica identity
+/// only, the other columns are null.
 fn fill_unchanged<'a>(mut new: Tuple<'a>, old: Option<&OldTuple<'a>>) -> Tuple<'a> {
-    if let Some(OldTuple::Full(old)) = old {
-        let cells = new.iter_mut().zip(old);
-        cells.filter(|(new, _)| **new == Cell::Unchanged).for_each(|(new, old)| *new = *old);
+    if let Some(OldTuple::Full(old) | OldTuple::Key(old)) = old {
+        let is_missing = |(new, old): &(&mut Cell<'_>, &Cell<'_>)| {
+            **new == Cell::Unchanged && matches!(old, Cell::Text(_))
+        };
+        new.iter_mut().zip(old).filter(is_missing).for_each(|(new, old)| *new = *old);
     }
     new
 }

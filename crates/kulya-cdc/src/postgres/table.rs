@@ -5,10 +5,12 @@ use super::pgoutput::Cell;
 use super::source_block::table_members;
 use super::value::{self, Written};
 use crate::batch::Span;
+use crate::column_rules::{AppliedRule, SourceColumn, TableRules, ValueChange};
 use crate::debezium::Compatibility;
 use crate::debezium::Replaced;
 use crate::debezium::events::{EventContext, TableEvents};
 use crate::debezium::json;
+use crate::debezium::name_adjustment::NameAdjustment;
 use crate::debezium::row_image::{Findings, RowImage};
 use crate::{ColumnDescription, RowSchema};
 use kulya_store::framing::MAX_EVENT_BYTES;
@@ -23,7 +25,9 @@ pub(crate) struct Table {
     compat: Compatibility,
     /// The columns, in the order of the log's rows.
     columns: Vec<Column>,
-    /// The indexes of the primary key's columns, in key order.
+    /// The primary key in key order.
+    primary_key: Vec<String>,
+    /// The indexes of the key's columns, in key order: those of the primary key, or of the rules.
     key: Vec<usize>,
 }
 
@@ -33,6 +37,13 @@ pub(crate) struct Column {
     pub(crate) optional: bool,
     /// `None` for columns that events do not contain.
     pub(crate) kind: Option<Kind>,
+    source: SourceColumn,
+    /// Whether rows have the column; the key may have it nonetheless.
+    is_in_rows: bool,
+    /// What the rules for columns say.
+    rule: AppliedRule,
+    /// The field's name.
+    field: String,
     /// The default value as events have it.
     default: Option<Value>,
     /// The default value's JSON.
@@ -43,10 +54,23 @@ pub(crate) struct Column {
 
 impl Column {
     pub(crate) fn new(name: String, optional: bool, kind: Option<Kind>) -> Self {
-        let mut member = Vec::new();
-        json::write(&mut member, &name);
-        member.push(b':');
-        Self { name, optional, kind, default: None, default_json: Vec::new(), member }
+        Self {
+            field: name.clone(),
+            member: member(&name),
+            name,
+            optional,
+            kind,
+            source: SourceColumn::default(),
+            is_in_rows: true,
+            rule: AppliedRule::default(),
+            default: None,
+            default_json: Vec::new(),
+        }
+    }
+
+    /// Sets how the database describes the column, which rules for columns depend on.
+    pub(crate) fn with_source(self, source: SourceColumn) -> Self {
+        Self { source, ..self }
     }
 
     /// Sets the default value as events have it.
@@ -58,10 +82,37 @@ impl Column {
         Self { default, ..self }
     }
 
-    fn describe(&self) -> Option<ColumnDescription> {
-        let description = self.kind.as_ref()?.describe(&self.name, self.optional);
+    /// Applies the rules for columns, and names the field.
+    fn apply(&mut self, rules: &TableRules<'_>, field_names: NameAdjustment) {
+        self.field = field_names.field_name(&self.name);
+        self.member = member(&self.field);
+        self.is_in_rows = rules.is_in_rows(&self.name);
+        self.rule = match self.describe_key().filter(|_| self.is_in_rows) {
+            Some(description) => rules.column(&self.name, &self.source, &description),
+            None => AppliedRule::default(),
+        };
+    }
+
+    /// Describes the column as keys have it.
+    fn describe_key(&self) -> Option<ColumnDescription> {
+        let description = self.kind.as_ref()?.describe(&self.field, self.optional);
         Some(ColumnDescription { default: self.default.clone(), ..description })
     }
+
+    /// Describes the column as rows have it.
+    fn describe(&self) -> Option<ColumnDescription> {
+        let mut description = self.describe_key().filter(|_| self.is_in_rows)?;
+        description.parameters.extend(self.rule.parameters.iter().cloned());
+        Some(description)
+    }
+}
+
+/// Returns the name of a member in JSON, with the colon.
+fn member(name: &str) -> Vec<u8> {
+    let mut member = Vec::new();
+    json::write(&mut member, name);
+    member.push(b':');
+    member
 }
 
 /// What the log has of a row.
@@ -93,39 +144,62 @@ impl RowImage for TableRow<'_> {
 }
 
 impl Table {
-    /// Creates a table; `key` is the primary key in key order. Key columns of types that events leave out are
-    /// text, or rows could not be told apart.
+    /// Creates a table, to which the rules for columns are applied. Key columns of types that events leave out
+    /// are text, or rows could not be told apart.
     pub(crate) fn new(
         events: &EventContext,
         schema: &str,
         table: &str,
         mut columns: Vec<Column>,
-        key: Vec<String>,
+        primary_key: Vec<String>,
     ) -> Self {
-        for column in columns.iter_mut().filter(|column| key.contains(&column.name)) {
-            if matches!(column.kind, None | Some(Kind::AlwaysNull)) {
+        let compat = events.modes.compat;
+        let rules = events.columns.of_table(schema, table, compat);
+        let key = rules.key(columns.iter().map(|column| column.name.as_str()), &primary_key);
+        for (index, column) in columns.iter_mut().enumerate() {
+            if key.contains(&index) && matches!(column.kind, None | Some(Kind::AlwaysNull)) {
                 column.kind = Some(Kind::Text);
                 column.default = None;
             }
+            column.apply(&rules, events.format.field_names);
         }
+        let key_columns = || key.iter().filter_map(|index| columns.get(*index));
         let descriptions = columns.iter().filter_map(Column::describe);
+        // a key that rows have in another form, or not at all, is none of the rows
+        let is_in_rows = |column: &Column| column.is_in_rows && column.rule.change.is_none();
+        let names = key_columns().map(|column| column.field.clone());
         let schema = RowSchema {
             prefix: events.format.topic_prefix.clone(),
             schema: schema.to_owned(),
             table: table.to_owned(),
             columns: descriptions.collect(),
-            key,
+            key: if key_columns().all(is_in_rows) { names.collect() } else { Vec::new() },
         };
-        let index = |name: &String| columns.iter().position(|column| column.name == *name);
-        let key = schema.key.iter().filter_map(index).collect();
         let source_members = table_members(&schema.schema, &schema.table);
-        let compat = events.modes.compat;
-        Self { events: events.table(schema), source_members, compat, columns, key }
+        let described: Vec<ColumnDescription> = key_columns().filter_map(Column::describe_key).collect();
+        let events = events.table_with_key(schema, &described);
+        Self { events, source_members, compat, columns, primary_key, key }
+    }
+
+    /// Returns the primary key in key order.
+    pub(crate) fn primary_key(&self) -> &[String] {
+        &self.primary_key
     }
 
     /// Returns the names of all columns, those included that events do not contain.
     pub(crate) fn column_names(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().map(|column| column.name.as_str())
+    }
+
+    /// Returns the names of the columns that events do not contain, because of their types.
+    pub(crate) fn omitted_columns(&self) -> Vec<&str> {
+        let omitted = self.columns.iter().filter(|column| column.kind.is_none());
+        omitted.map(|column| column.name.as_str()).collect()
+    }
+
+    /// Returns whether the table has no columns at all.
+    pub(crate) fn has_no_columns(&self) -> bool {
+        self.columns.is_empty()
     }
 
     /// Writes a row as a JSON object.
@@ -139,7 +213,7 @@ impl Table {
         out.push(b'{');
         let start = out.len();
         for (index, (column, cell)) in self.columns.iter().zip(cells).enumerate() {
-            let Some(kind) = &column.kind else { continue };
+            let Some(kind) = column.kind.as_ref().filter(|_| column.is_in_rows) else { continue };
             if out.len() > start {
                 out.push(b',');
             }
@@ -148,7 +222,10 @@ impl Table {
                 break;
             }
             out.extend_from_slice(&column.member);
-            let is_null = self.write_cell(column, kind, *cell, image, out, &mut findings.replaced);
+            let is_null = match &column.rule.change {
+                None => self.write_cell(column, kind, *cell, image, out, &mut findings.replaced),
+                Some(change) => self.write_changed((column, change), kind, *cell, image, out),
+            };
             if is_null && !column.optional && *kind != Kind::AlwaysNull && image == Image::Complete {
                 findings.nulls.push(index);
             }
@@ -156,7 +233,31 @@ impl Table {
         out.push(b'}');
     }
 
-    /// Writes the primary key of a row as a JSON object in key order, and its values without names. Returns
+    /// Writes a cell whose values the rules change; returns whether it is null. Nothing is noted, so that logs
+    /// do not have the value.
+    fn write_changed(
+        &self,
+        (column, change): (&Column, &ValueChange),
+        kind: &Kind,
+        cell: Cell<'_>,
+        image: Image,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        if let Some(constant) = change.constant() {
+            out.extend_from_slice(constant);
+            return false;
+        }
+        let start = out.len();
+        let is_null = self.write_cell(column, kind, cell, image, out, &mut Vec::new());
+        // the default value that the converter puts in place of null comes after the rules
+        let is_default = cell == Cell::Null && (image == Image::Complete || column.optional);
+        if !is_default {
+            change.apply(out, start);
+        }
+        is_null
+    }
+
+    /// Writes the key of a row as a JSON object in key order, and its values without names. Returns
     /// where both are; `None` without a primary key.
     pub(crate) fn write_key(
         &self,
@@ -230,6 +331,15 @@ impl Table {
                 false
             }
             Cell::Null => write_null(out),
+            // Debezium has no value, and an empty one where it is required
+            Cell::Text(_)
+                if self.compat == Compatibility::Debezium
+                    && *kind == Kind::AlwaysNull
+                    && !column.optional =>
+            {
+                out.extend_from_slice(b"\"\"");
+                false
+            }
             Cell::Unchanged => value::write_unavailable(kind, out) == Written::Null,
             Cell::Text(bytes) => match value::write_value(kind, bytes, out) {
                 Written::Value => false,
@@ -265,8 +375,8 @@ impl Table {
                 column.optional = true;
             }
         }
-        let RowSchema { schema, table, key, .. } = &*self.events.schema;
-        Self::new(events, schema, table, columns, key.clone())
+        let RowSchema { schema, table, .. } = &*self.events.schema;
+        Self::new(events, schema, table, columns, self.primary_key.clone())
     }
 }
 

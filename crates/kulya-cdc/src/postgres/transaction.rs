@@ -22,15 +22,30 @@ pub(crate) struct Transaction {
     pub(crate) committed_micros: i64,
     /// Whether the transaction is stored already.
     pub(crate) is_skipped: bool,
+    /// Whether it is the capture's own, by which a run recognizes its end.
+    pub(crate) is_own: bool,
+    /// The position of the transaction's first change in the log.
+    begin_lsn: u64,
+    has_begin: bool,
     counts: TransactionCounts,
     /// The tables that have events.
     names: Vec<String>,
 }
 
 impl Transaction {
-    pub(crate) fn new(xid: u32, commit_lsn: u64, committed_micros: i64, is_skipped: bool) -> Self {
-        let counts = TransactionCounts::new();
-        Self { xid, commit_lsn, committed_micros, is_skipped, counts, names: Vec::new() }
+    /// Creates a transaction; `begin_lsn` is the position of its first change.
+    pub(crate) fn new(xid: u32, begin_lsn: u64, commit_lsn: u64, committed_micros: i64) -> Self {
+        Self {
+            xid,
+            commit_lsn,
+            committed_micros,
+            is_skipped: false,
+            is_own: false,
+            begin_lsn,
+            has_begin: false,
+            counts: TransactionCounts::new(),
+            names: Vec::new(),
+        }
     }
 
     /// Counts an event of a table.
@@ -42,16 +57,24 @@ impl Transaction {
         self.counts.count(index, TransactionId::Postgres { xid: self.xid, lsn })
     }
 
-    /// Writes the record of the transaction's begin, if it has no event yet.
-    pub(crate) fn write_begin(&self, lsn: u64, topic: &TopicEvents, batch: &mut Batch) {
-        if self.counts.total() == 0 {
+    /// Writes the record of the transaction's begin, if it is not written yet. `lsn` is the position of the
+    /// first event; Debezium has that of the first change, captured or not.
+    pub(crate) fn write_begin(
+        &mut self,
+        lsn: u64,
+        compat: Compatibility,
+        topic: &TopicEvents,
+        batch: &mut Batch,
+    ) {
+        if !std::mem::replace(&mut self.has_begin, true) {
+            let lsn = if compat == Compatibility::Debezium { self.begin_lsn } else { lsn };
             let id = TransactionId::Postgres { xid: self.xid, lsn };
             let millis = self.committed_micros.div_euclid(1000);
             self.write(topic, batch, id, |out| write_begin(out, &id, millis));
         }
     }
 
-    /// Writes the record of the transaction's end, if events were counted.
+    /// Writes the record of the transaction's end, if that of its begin is written.
     pub(crate) fn write_end(
         &mut self,
         lsn: u64,
@@ -59,7 +82,7 @@ impl Transaction {
         topic: &TopicEvents,
         batch: &mut Batch,
     ) {
-        if self.counts.total() > 0 {
+        if self.has_begin {
             let id = TransactionId::Postgres { xid: self.xid, lsn };
             let millis = self.committed_micros.div_euclid(1000);
             let names = std::mem::take(&mut self.names);

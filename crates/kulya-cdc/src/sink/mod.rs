@@ -1,5 +1,7 @@
 //! The destination of captured changes ([`Sink`]) and the sinks of this crate.
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 pub(crate) mod recording;
 pub(crate) mod store;
 
@@ -30,4 +32,10 @@ pub trait Sink: Send {
     /// # Errors
     /// As [`stage`](Self::stage); `Fenced` when another process has advanced the position.
     async fn commit(&mut self, batch: Batch, checkpoint: &Checkpoint) -> CdcResult<()>;
+
+    /// Returns the number of events since the start that the destination could not take, and of which it has
+    /// a record instead.
+    fn dead_letters(&self) -> u64 {
+        0
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! The file has one JSON object per line, each with one member: `{"table": …}` is a table's schema
 //! ([`RowSchema`]), `{"record": …}` an event (topic, key, value, headers), `{"history": …}` the source's
-//! history of schemas, `{"commit": …}` ends a commit and holds the position. Lines after the last commit were never committed; opening the file truncates them.
+//! history of schemas, `{"commit": …}` ends a commit and holds the position. Lines after the last commit were
+//! never committed; opening the file truncates them.
 
 use crate::batch::{Batch, Destination, Parts, Record, Span};
 use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, RowSchema, Sink};
@@ -27,7 +28,7 @@ enum Line {
 /// A record. Key, value and headers are JSON and written unchanged.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RecordLine {
+pub(super) struct RecordLine {
     topic: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<Box<RawValue>>,
@@ -38,7 +39,7 @@ struct RecordLine {
 }
 
 impl RecordLine {
-    fn new(record: &Record<'_>) -> serde_json::Result<Self> {
+    pub(super) fn new(record: &Record<'_>) -> serde_json::Result<Self> {
         let headers = [b"{", record.headers, b"}"].concat();
         let headers: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&headers)?;
         let headers = headers.into_iter().map(|(name, value)| Ok((name, to_raw(&value)?)));
@@ -316,6 +317,7 @@ mod tests {
             scope: "s".into(),
             stream_template: "{table}".into(),
             segments: 2,
+            refused_schema: crate::RefusedSchema::default(),
         };
         let mut sink = StoreSink::new(store.clone(), registry.clone(), settings).await.unwrap();
         replay(log.as_bytes(), &mut sink).await

@@ -1,7 +1,10 @@
 //! A database for one test, and a sink in memory.
 
+use crate::faults::Workload;
 use async_trait::async_trait;
+use futures::SinkExt;
 use kulya_cdc::{Batch, Capture, CaptureSettings, CdcResult, Checkpoint, Sink};
+use std::collections::BTreeMap;
 use tokio_postgres::{Client, NoTls};
 
 /// The URL of a server that `cargo xtask test` starts.
@@ -48,13 +51,28 @@ impl Database {
     }
 
     /// Runs a script, one line after the other, each in a transaction of its own unless it says otherwise.
+    /// The lines after COPY … FROM STDIN are its data, up to `\.`.
     pub(crate) async fn script(&self, text: &str) {
-        for line in text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with("--")) {
+        let mut lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with("--"));
+        while let Some(line) = lines.next() {
+            if line.starts_with("COPY") {
+                let data: String = lines
+                    .by_ref()
+                    .take_while(|line| *line != "\\.")
+                    .map(|line| format!("{line}\n"))
+                    .collect();
+                let sink = self.client.copy_in::<_, bytes::Bytes>(line.trim_end_matches(';')).await.unwrap();
+                let mut sink = std::pin::pin!(sink);
+                sink.send(data.into()).await.unwrap();
+                sink.close().await.unwrap();
+                continue;
+            }
             self.client.batch_execute(line).await.unwrap_or_else(|e| panic!("{line}: {e:?}"));
         }
     }
 
-    pub(crate) async fn drop_everything(&self) {
+    /// Drops the replication slot, if there is one.
+    pub(crate) async fn drop_slot(&self) {
         let slot = format!("kulya_{}", self.name);
         let drop_slot = format!(
             "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = '{slot}'"
@@ -66,6 +84,10 @@ impl Database {
         );
         self.admin.batch_execute(&terminate).await.unwrap();
         self.admin.batch_execute(&drop_slot).await.unwrap();
+    }
+
+    pub(crate) async fn drop_everything(&self) {
+        self.drop_slot().await;
         self.admin
             .batch_execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name))
             .await
@@ -125,5 +147,40 @@ impl Sink for MemorySink {
         let history = checkpoint.history.clone().or(earlier);
         self.checkpoint = Some(Checkpoint { position: checkpoint.position.clone(), history });
         Ok(())
+    }
+}
+
+/// The tables of a load, and their current rows.
+pub(crate) struct PostgresWorkload {
+    database: Database,
+}
+
+impl PostgresWorkload {
+    /// Creates the tables in a new database.
+    pub(crate) async fn create(name: &str) -> Self {
+        let database = Database::create(name).await;
+        let sql = "CREATE TABLE acc (id int PRIMARY KEY, v int NOT NULL); \
+                   CREATE TABLE hist (id int PRIMARY KEY, v int NOT NULL); \
+                   INSERT INTO acc SELECT i, i FROM generate_series(1, 20) AS i";
+        database.client.batch_execute(sql).await.unwrap();
+        Self { database }
+    }
+
+    pub(crate) fn settings(&self) -> CaptureSettings {
+        self.database.settings()
+    }
+}
+
+#[async_trait]
+impl Workload for PostgresWorkload {
+    async fn transaction(&self, statements: &[String]) {
+        let sql = format!("BEGIN; {}; COMMIT", statements.join("; "));
+        self.database.client.batch_execute(&sql).await.unwrap_or_else(|e| panic!("{sql}: {e:?}"));
+    }
+
+    async fn rows(&self, table: &str) -> BTreeMap<i64, i64> {
+        let sql = format!("SELECT id::int8, v::int8 FROM {table}");
+        let rows = self.database.client.query(&sql, &[]).await.unwrap();
+        rows.iter().map(|row| (row.get(0), row.get(1))).collect()
     }
 }

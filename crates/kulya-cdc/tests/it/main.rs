@@ -4,11 +4,17 @@
 
 mod binlog_capture;
 mod binlog_cases;
+mod binlog_faults;
 mod binlog_server;
 mod binlog_zoo;
+mod column_rules;
 mod connection_faults;
 mod database;
 mod failing_sink;
+mod faults;
+mod golden;
+mod operation;
+mod proxy;
 mod real_mariadb;
 mod real_mysql;
 mod snapshots;

@@ -231,3 +231,10 @@ async fn a_killed_capture_goes_on() {
 async fn events_of_the_extended_zoo_match_debeziums() {
     binlog_zoo::events_match_debeziums(MARIADB, EXTENDED_ZOO).await;
 }
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run cargo xtask test"]
+async fn captures_survive_faults() {
+    let _log = LOG.read().await;
+    crate::binlog_faults::captures_survive_faults(MARIADB).await;
+}

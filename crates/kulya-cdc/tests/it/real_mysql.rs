@@ -228,3 +228,10 @@ async fn a_snapshot_waits_for_writers() {
 async fn events_of_the_extended_zoo_match_debeziums() {
     binlog_zoo::events_match_debeziums(MYSQL, EXTENDED_ZOO).await;
 }
+
+#[tokio::test]
+#[ignore = "needs MySQL: run cargo xtask test"]
+async fn captures_survive_faults() {
+    let _log = LOG.read().await;
+    crate::binlog_faults::captures_survive_faults(MYSQL).await;
+}

@@ -107,13 +107,12 @@ async fn modes_decide_whether_rows_are_read() {
     settings.snapshot_mode = SnapshotMode::WhenNeeded;
     catch_up(&settings, &mut sink).await.unwrap();
     assert_eq!(rows(&sink.records), ["t r 1 \"last\"", "t c 2 \"false\""]);
-    let drop_slot = "SELECT pg_drop_replication_slot('kulya_snapshot_modes')";
-    database.client.batch_execute(drop_slot).await.unwrap();
+    database.drop_slot().await;
     database.client.batch_execute("INSERT INTO t VALUES (3)").await.unwrap();
     sink.records.clear();
     catch_up(&settings, &mut sink).await.unwrap();
     assert_eq!(rows(&sink.records), ["t r 1 \"first\"", "t r 2 \"true\"", "t r 3 \"last\""]);
-    database.client.batch_execute(drop_slot).await.unwrap();
+    database.drop_slot().await;
     settings.snapshot_mode = SnapshotMode::Initial;
     let error = catch_up(&settings, &mut sink).await.unwrap_err();
     assert_eq!(error.kind(), CdcErrorKind::Position, "{error}");
@@ -164,5 +163,29 @@ async fn rows_larger_than_an_event_are_left_out_with_their_key() {
             "snapshot_large.message "
         ]
     );
+    database.drop_everything().await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run cargo xtask test"]
+async fn dropped_publication_is_named_and_can_be_overcome() {
+    let database = Database::create("snapshot_publication").await;
+    let sql = "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)";
+    database.client.batch_execute(sql).await.unwrap();
+    let mut settings = database.settings();
+    let mut sink = MemorySink::default();
+    catch_up(&settings, &mut sink).await.unwrap();
+    for sql in ["DROP PUBLICATION kulya_snapshot_publication", "INSERT INTO t VALUES (2)"] {
+        database.client.batch_execute(sql).await.unwrap();
+    }
+    let error = catch_up(&settings, &mut sink).await.unwrap_err();
+    assert_eq!(error.kind(), CdcErrorKind::Position);
+    assert!(error.to_string().contains("when_needed"), "{error}");
+    settings.snapshot_mode = SnapshotMode::WhenNeeded;
+    sink.records.clear();
+    catch_up(&settings, &mut sink).await.unwrap();
+    database.client.batch_execute("INSERT INTO t VALUES (3)").await.unwrap();
+    catch_up(&settings, &mut sink).await.unwrap();
+    assert_eq!(rows(&sink.records), ["t r 1 \"first\"", "t r 2 \"last\"", "t c 3 \"false\""]);
     database.drop_everything().await;
 }

@@ -3,11 +3,13 @@
 //! [`administration`] uses REST v2, which the Java registry does not have.
 
 mod administration;
+mod captures;
 mod credentials;
 mod error;
 mod retry;
 mod settings;
 
+pub use captures::HttpCaptures;
 pub use credentials::{AccessToken, Credentials, TokenSource};
 use error::parse_error_body;
 use retry::{Idempotency, RetryingClient};

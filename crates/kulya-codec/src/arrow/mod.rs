@@ -2,13 +2,16 @@
 //!
 //! - [`AvroBatchDecoder`]: events of an Avro group with any writer schemas, resolved to one reader schema;
 //! - [`JsonBatchDecoder`]: events of a JSON group, with the columns of a JSON schema ([`columns`]);
-//! - [`rows_to_batch`]: rows that are JSON objects (the rows of a change log).
+//! - [`CurrentRows`]: the rows of a table from its changelog in Debezium's JSON;
+//! - [`rows_to_batch`]: rows that are JSON objects, such as these.
 
 mod avro;
+mod changelog;
 mod column;
 mod json;
 
 pub use avro::AvroBatchDecoder;
+pub use changelog::CurrentRows;
 pub use column::{Column, ColumnType, arrow_schema, columns, primary_key};
 pub use json::{JsonBatchDecoder, rows_to_batch};
 

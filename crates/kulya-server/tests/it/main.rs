@@ -5,6 +5,7 @@
 
 mod access_control;
 mod administration;
+mod captures;
 mod contract;
 mod grpc;
 mod health;
@@ -19,7 +20,7 @@ mod wrong;
 use kulya_registry::Registry;
 use kulya_server::Services;
 use kulya_store::StreamStore;
-use kulya_store::clock::ManualClock;
+use kulya_store::clock::{ManualClock, SystemClock};
 use kulya_store::memory::MemoryStore;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,7 +53,15 @@ async fn serve(registry: Registry) -> String {
 async fn serve_services(services: Services) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(kulya_server::serve(listener, services, std::future::pending()));
+    let access_control = kulya_server::AccessControl::permissive(SystemClock.into());
+    let captures = Arc::new(captures::ShopCapture::default());
+    tokio::spawn(kulya_server::serve_with_captures(
+        access_control,
+        listener,
+        services,
+        captures,
+        std::future::pending(),
+    ));
     url
 }
 

@@ -1,6 +1,7 @@
 //! Fuzz entry points for readers of events: headers, payloads of every codec, descriptor sets and their
-//! messages.
+//! messages, changes in Debezium's envelopes.
 
+use kulya_codec::arrow::{Column, CurrentRows, columns, primary_key, rows_to_batch};
 use kulya_codec::codec::{
     Codec, Encrypted, Gzip, KEY_BYTES, Key, Keyring, Lz4, MAX_DECODED_BYTES, NONCE_BYTES, NoCodec, Snappy,
     Zstd,
@@ -49,4 +50,29 @@ pub fn protobuf(bytes: &[u8]) {
     let again =
         DynamicMessage::decode(descriptor, &written[..]).expect("an encoded message_descriptor is decoded");
     assert_eq!(again.encoded_len(), written.len());
+}
+
+/// Number of events that are read of a changelog.
+const MAX_CHANGES: usize = 256;
+
+/// Reads a changelog: the table's JSON schema in the first line, an event with Debezium's envelope in each
+/// further one. The rows are converted to a batch.
+pub fn envelope(bytes: &[u8]) {
+    let mut lines = bytes.split(|byte| *byte == b'\n');
+    let schema = SchemaInfo::new("t", Format::Json, lines.next().unwrap_or_default());
+    let mut current = CurrentRows::new(primary_key(&schema).unwrap_or_default());
+    let mut changes = 0;
+    for event in lines.take(MAX_CHANGES) {
+        match current.apply(event) {
+            Ok(()) => changes += 1,
+            Err(reason) => assert!(!reason.is_empty()),
+        }
+    }
+    let rows = current.into_rows();
+    assert!(rows.len() <= changes, "{} rows of {changes} changes", rows.len());
+    let Ok(columns) = columns(&schema) else { return };
+    let columns: Vec<Column> = columns.into_iter().map(|c| Column { nullable: true, ..c }).collect();
+    if let Ok(batch) = rows_to_batch(&columns, &rows) {
+        assert_eq!((batch.num_rows(), batch.num_columns()), (rows.len(), columns.len()));
+    }
 }

@@ -1,4 +1,5 @@
-//! Entry points for fuzzing: arbitrary bytes as input of the store, of event readers and of the registry.
+//! Entry points for fuzzing: arbitrary bytes as input of the store, of event readers, of the registry and of
+//! change data capture.
 //! Nothing may panic or allocate more than the input justifies. The fuzz targets call these functions, and
 //! the tests call them with the corpora.
 
@@ -6,7 +7,8 @@ mod events;
 mod requests;
 mod schemas;
 
-pub use events::{codec, header, protobuf};
+pub use events::{codec, envelope, header, protobuf};
+pub use kulya_cdc::fuzzing::{binlog, mysql_ddl, pgoutput, properties, recording, replication_url};
 pub use requests::registry_rest;
 pub use schemas::{avro_schema, json_schema, protobuf_schema};
 

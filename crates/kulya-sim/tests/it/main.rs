@@ -89,6 +89,17 @@ fn fuzzing_corpora_pass() {
 }
 
 #[test]
+fn fuzzing_corpora_of_change_data_capture_pass() {
+    run_corpus("envelope", kulya_sim::fuzzing::envelope);
+    run_corpus("pgoutput", kulya_sim::fuzzing::pgoutput);
+    run_corpus("binlog", kulya_sim::fuzzing::binlog);
+    run_corpus("mysql_ddl", kulya_sim::fuzzing::mysql_ddl);
+    run_corpus("recording", kulya_sim::fuzzing::recording);
+    run_corpus("properties", kulya_sim::fuzzing::properties);
+    run_corpus("replication_url", kulya_sim::fuzzing::replication_url);
+}
+
+#[test]
 fn killed_processes_lose_nothing() {
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_kulya-sim"));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");

@@ -2,11 +2,13 @@
 
 #![allow(rustdoc::bare_urls, reason = "the docs of arguments are help texts, which have no links")]
 
+mod capture;
 mod connection;
 pub(crate) mod registry;
 mod serve;
 mod stream;
 
+pub(crate) use capture::{CaptureArgs, CaptureCommand};
 pub(crate) use connection::StoreArgs;
 pub(crate) use serve::{AccessArgs, AccessLogFormat, ServeArgs};
 pub(crate) use stream::{EventOutput, OneStream, ReadArgs, RetentionArgs, StreamArgs, StreamCommand};
@@ -67,6 +69,8 @@ pub(crate) enum Command {
         after_help = "The file of --config may also be the application.properties of a Debezium Server; see docs/debezium-server.md."
     )]
     Cdc(Box<CdcArgs>),
+    /// Captures: list, show their status, pause, resume, drop
+    Capture(CaptureArgs),
     /// Query streams as SQL tables: a prompt, or -e / -f
     Sql(SqlArgs),
     /// Streams and their raw events: create, list, append, read, truncate, seal, delete

@@ -8,7 +8,7 @@ use crate::output::print_line;
 use crate::progress::CaptureProgress;
 use crate::services::Services;
 use anyhow::{Context, Result, bail};
-use kulya_cdc::{CaptureSettings, StopCondition, StoreSink, replay};
+use kulya_cdc::{CaptureSettings, Control, StopCondition, StoreSink, replay};
 use kulya_registry_api::SchemaRegistry;
 use std::sync::Arc;
 use std::time::Instant;
@@ -51,7 +51,8 @@ pub(super) async fn capture(services: &Services, url: Option<&str>, stop: Cancel
     match url {
         Some(url) => {
             let progress = CaptureProgress::new(SCOPE);
-            run_capture(services, settings(url), StopCondition::CaughtUp, &progress, stop).await.context(
+            let steering = (stop, Control::default());
+            run_capture(services, settings(url), StopCondition::CaughtUp, &progress, steering).await.context(
                 "cannot capture the customers; kulya demo --customers-sql prints the SQL that creates the table",
             )?;
             progress.finish(started);

@@ -15,7 +15,7 @@ const MAX_BUFFERED_ROWS: usize = 500;
 const MAX_NAMES: usize = 10;
 
 /// A table printed in aligned columns.
-pub(super) struct Table<const N: usize> {
+pub(crate) struct Table<const N: usize> {
     head: [&'static str; N],
     rows: Vec<[String; N]>,
     widths: [usize; N],
@@ -23,11 +23,11 @@ pub(super) struct Table<const N: usize> {
 }
 
 impl<const N: usize> Table<N> {
-    pub(super) fn new(head: [&'static str; N]) -> Self {
+    pub(crate) fn new(head: [&'static str; N]) -> Self {
         Self { head, rows: Vec::new(), widths: head.map(str::len), is_header_printed: false }
     }
 
-    pub(super) fn row(&mut self, row: [String; N]) {
+    pub(crate) fn row(&mut self, row: [String; N]) {
         self.rows
             .push(row.map(|cell| if cell.is_empty() { "-".to_owned() } else { escape(&cell).into_owned() }));
         if self.rows.len() >= MAX_BUFFERED_ROWS {
@@ -36,7 +36,7 @@ impl<const N: usize> Table<N> {
     }
 
     /// Prints the remaining rows.
-    pub(super) fn finish(mut self) {
+    pub(crate) fn finish(mut self) {
         self.print();
     }
 

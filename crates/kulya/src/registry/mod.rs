@@ -4,7 +4,7 @@
 mod compatibility;
 mod connection;
 mod decode;
-mod display;
+pub(crate) mod display;
 mod export_import;
 mod groups;
 mod schema_files;

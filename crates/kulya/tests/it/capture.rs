@@ -1,6 +1,7 @@
 //! Change data capture of PostgreSQL by the program: into streams, and out as SQL rows.
 
-use crate::program::{Running, command, database, http, kulya, run};
+use crate::program::{Running, command, database, http, kulya, run, wait_until};
+use serde_json::Value;
 use tempfile::tempdir;
 
 const SETUP: &str = "CREATE TABLE item (id int PRIMARY KEY, name text NOT NULL, price numeric(8,2));
@@ -84,4 +85,88 @@ async fn capture_of_a_replaced_database_is_rejected() {
         ),
         "{failed:?}"
     );
+}
+
+/// Returns the status of a capture of a server.
+fn status(server: &str, name: &str) -> Value {
+    let (code, body) = http("GET", &format!("{server}/v2/captures/{name}"), "");
+    assert_eq!(code, 200, "{body}");
+    serde_json::from_str(&body).unwrap()
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run cargo xtask test"]
+async fn captures_of_a_server_are_paused_resumed_and_dropped() {
+    let (client, url) = database("capture_operated").await;
+    client.batch_execute(SETUP).await.unwrap();
+    let folder = tempdir().unwrap();
+    let settings = format!(
+        "[[cdc]]\nurl = \"{url}\"\nname = \"operated\"\n[[cdc]]\nurl = \"{url}_missing\"\nname = \"broken\"\n"
+    );
+    std::fs::write(folder.path().join("kulya.toml"), settings).unwrap();
+    let (_server, url) = Running::serve(&folder, &[]);
+    let state = |name: &str| status(&url, name)["state"].as_str().unwrap().to_owned();
+    wait_until("the log is streamed", || state("operated") == "streaming");
+    // a capture that stops stops neither the other one nor the server
+    wait_until("the other capture has stopped", || state("broken") == "stopped");
+    assert!(status(&url, "broken")["error"].as_str().unwrap().contains("capture_operated_missing"));
+    let (code, listed) = http("GET", &format!("{url}/v2/captures"), "");
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!((code, listed["captures"].as_array().unwrap().len()), (200, 2));
+    wait_until("the health has the numbers and the reason", || {
+        let (_, health) = http("GET", &format!("{url}/health"), "");
+        health.contains(r#""lag bytes":"#) && health.contains("the capture stopped")
+    });
+
+    assert_eq!(http("DELETE", &format!("{url}/v2/captures/operated"), "").0, 409);
+    assert_eq!(http("POST", &format!("{url}/v2/captures/operated/pause"), "").0, 200);
+    wait_until("the capture is paused", || state("operated") == "paused");
+    client.batch_execute(CHANGES).await.unwrap();
+    let capture = |args: &[&str]| kulya(&folder, &[&["capture", "--url", &url], args].concat());
+    let shown = capture(&["status", "operated"]);
+    assert!(shown.contains("state        paused\n") && shown.contains("records      100, "), "{shown}");
+    assert!(capture(&["list"]).contains("operated  paused"));
+    capture(&["resume", "operated"]);
+    wait_until("the changes are stored", || status(&url, "operated")["records"] == 192);
+    assert_eq!(capture(&["pause", "operated", "--json"]).lines().count(), 1);
+    wait_until("the capture is paused again", || state("operated") == "paused");
+    let dropped = capture(&["drop", "operated", "--streams"]);
+    let expected = "operated: removed replication slot kulya_operated, publication kulya_operated, position ";
+    assert!(dropped.starts_with(expected), "{dropped}");
+    assert!(dropped.ends_with(", stream operated/operated.public.item\n"), "{dropped}");
+    let slots = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'kulya_operated'";
+    assert_eq!(client.query_one(slots, &[]).await.unwrap().get::<_, i64>(0), 0);
+    assert_eq!(http("GET", &format!("{url}/v2/captures/none"), "").0, 404);
+}
+
+#[test]
+fn captures_are_paused_and_dropped_without_a_server() {
+    let folder = tempdir().unwrap();
+    let settings = "[[cdc]]\nurl = \"postgres://me@127.0.0.1:1/shop\"\n";
+    std::fs::write(folder.path().join("kulya.toml"), settings).unwrap();
+    let failed = |args: &[&str]| {
+        let ran = run(&mut command(folder.path(), args));
+        assert_eq!(ran.code, Some(1), "{args:?}: {ran:?}");
+        ran.err
+    };
+    assert!(failed(&["capture", "list"]).contains("does not exist"));
+    kulya(&folder, &["stream", "create", "any/stream"]);
+    assert_eq!(kulya(&folder, &["capture", "list"]), "");
+    assert!(failed(&["capture", "pause", "mistyped"]).contains("capture mistyped does not exist"));
+    assert_eq!(kulya(&folder, &["capture", "pause", "shop"]), "shop: paused\n");
+    assert_eq!(
+        kulya(&folder, &["capture", "list"]),
+        "NAME  STATE   POSITION  LAG  RECORDS  RESTARTS\nshop  paused  -         -    0        0\n"
+    );
+    assert!(failed(&["cdc"]).contains("capture shop is paused: run kulya capture resume shop"));
+    assert!(failed(&["capture", "drop", "shop"]).contains("127.0.0.1:1"));
+    assert_eq!(kulya(&folder, &["capture", "drop", "shop", "--store-only"]), "shop: nothing to remove\n");
+    assert_eq!(kulya(&folder, &["capture", "resume", "shop"]), "shop: stopped\n");
+    let shown = kulya(&folder, &["capture", "status", "shop", "--json"]);
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!((&shown["name"], &shown["state"]), (&"shop".into(), &"stopped".into()));
+    let settings = settings.repeat(2);
+    std::fs::write(folder.path().join("kulya.toml"), settings).unwrap();
+    let twice = failed(&["serve", "--listen", "127.0.0.1:0"]);
+    assert!(twice.contains("two [[cdc]] sections have the name shop"), "{twice}");
 }

@@ -2,8 +2,7 @@
 //! does with each. It is the only place where this is written; `docs/debezium-server.md` shows the same
 //! table.
 //!
-//! Keys and defaults are those of Debezium 3.6 (MariaDB: 3.5), with the additions of 3.7. What Kulya does is
-//! said of PostgreSQL.
+//! Keys and defaults are those of Debezium 3.6 (MariaDB: 3.5), with the additions of 3.7.
 
 mod binlog;
 mod connection;

@@ -1,9 +1,7 @@
 //! Known keys of the snapshot, of signals and notifications, and of running a connector.
 
 use super::known::{Effect, Kind, KnownKey};
-use super::rows::{
-    ALL, BINLOG, BINLOG_LATER, MARIADB, MYSQL, POSTGRES, fixed, missing, needless, only, rows,
-};
+use super::rows::{ALL, BINLOG, MARIADB, MYSQL, POSTGRES, fixed, missing, needless, only, rows, used};
 use Kind::{Boolean, Choice, Class, List, Number, Patterns, Secret, Text};
 
 const MODES: &[&str] =
@@ -13,21 +11,24 @@ const BINLOG_MODES: &[&str] = &[
     "always",
     "initial_only",
     "no_data",
+    "never",
     "when_needed",
     "recovery",
     "configuration_based",
     "custom",
 ];
+/// The modes of the snapshot that are supported.
+const SUPPORTED_MODES: &[&str] = &["initial", "no_data", "initial_only", "when_needed"];
 const ISOLATION: &[&str] = &["serializable", "repeatable_read", "read_committed", "read_uncommitted"];
 
 rows! { "debezium.source.":
-    "snapshot.mode",                      POSTGRES, Choice(MODES),        "initial", Events, fixed(&["initial"], &["when_needed"], "the snapshot is read once, before the first change");
-    "snapshot.mode",                      BINLOG,   Choice(BINLOG_MODES), "initial", Events, BINLOG_LATER;
+    "snapshot.mode",                      POSTGRES, Choice(MODES),        "initial", Events, only(SUPPORTED_MODES, "`snapshot-mode`");
+    "snapshot.mode",                      BINLOG,   Choice(BINLOG_MODES), "initial", Events, only(SUPPORTED_MODES, "`snapshot-mode`");
     "snapshot.mode.custom.name",          ALL, Text,    "",        Events,    missing("Java classes cannot be loaded");
     "snapshot.mode.configuration.based.*", ALL, Boolean, "false",  Operation, needless("for a snapshot.mode that is not supported");
     "snapshot.locking.mode",              POSTGRES, Choice(&["none", "shared", "custom"]), "none", Operation, fixed(&["none"], &["shared", "custom"], "no table is locked");
-    "snapshot.locking.mode",              MYSQL, Choice(&["minimal", "minimal_percona", "minimal_percona_no_table_locks", "extended", "none", "custom"]), "minimal", Operation, BINLOG_LATER;
-    "snapshot.locking.mode",              MARIADB, Choice(&["minimal", "extended", "none", "custom"]), "minimal", Operation, BINLOG_LATER;
+    "snapshot.locking.mode",              MYSQL, Choice(&["minimal", "minimal_percona", "minimal_percona_no_table_locks", "extended", "none", "custom"]), "minimal", Operation, needless("tables are locked as long as the place in the log is read");
+    "snapshot.locking.mode",              MARIADB, Choice(&["minimal", "extended", "none", "custom"]), "minimal", Operation, needless("tables are locked as long as the place in the log is read");
     "snapshot.locking.mode.custom.name",  ALL, Text,    "",        Operation, needless("no table is locked");
     "snapshot.lock.timeout.ms",           ALL, Number,  "10000",   Operation, needless("no table is locked");
     "snapshot.isolation.mode",            ALL, Choice(ISOLATION), "serializable", Operation, needless("tables are read at one point of the log");
@@ -56,10 +57,12 @@ rows! { "debezium.source.":
     "signal.consumer.*",                  ALL, Secret,  "",        Operation, missing("signals are not read");
     "notification.enabled.channels",      ALL, List,    "",        Operation, missing("notifications are not sent; progress is on standard error");
     "notification.sink.topic.name",       ALL, Text,    "",        Operation, missing("notifications are not sent; progress is on standard error");
-    "heartbeat.interval.ms",              ALL, Number,  "0",       Operation, fixed(&["0"], &[], "there is no heartbeat topic; the position is confirmed without heartbeats");
-    "heartbeat.action.query",             ALL, Secret,    "",        Operation, missing("the statement is not run");
-    "heartbeat.topics.prefix",            ALL, Text,    "__debezium-heartbeat", Operation, needless("there is no heartbeat topic");
-    "topic.heartbeat.prefix",             ALL, Text,    "__debezium-heartbeat", Operation, needless("there is no heartbeat topic");
+    "heartbeat.interval.ms",              POSTGRES, Number, "0",   Operation, used("`heartbeat-interval-ms`; the position is confirmed without heartbeats");
+    "heartbeat.interval.ms",              BINLOG, Number, "0",     Operation, fixed(&["0"], &[], "there are no heartbeats with this database yet");
+    "heartbeat.action.query",             POSTGRES, Secret, "",    Operation, used("`heartbeat-query`");
+    "heartbeat.action.query",             BINLOG, Secret, "",      Operation, missing("there are no heartbeats with this database yet");
+    "heartbeat.topics.prefix",            ALL, Text,    "__debezium-heartbeat", Operation, needless("the topic is named by topic.heartbeat.prefix, as in Debezium");
+    "topic.heartbeat.prefix",             ALL, Text,    "__debezium-heartbeat", Operation, used("`format.topic-heartbeat-prefix`");
     "topic.heartbeat.name",               ALL, Text,    "",        Operation, needless("there is no heartbeat topic");
     "max.batch.size",                     ALL, Number,  "2048",    Operation, needless("a commit has whole transactions");
     "max.queue.size",                     ALL, Number,  "8192",    Operation, needless("there is no queue; the database waits for the store");

@@ -29,6 +29,6 @@ rows! { "debezium.source.":
     "read.only",                       POSTGRES, Boolean, "false",           Operation, needless("nothing is written to tables; slot and publication are created if they are missing");
     "money.fraction.digits",           POSTGRES, Number,  "2",               Events,    only(&["2"], "money has 2 digits");
     "schema.refresh.mode",             POSTGRES, Choice(&["columns_diff", "columns_diff_exclude_unchanged_toast"]), "columns_diff", Operation, needless("a table's columns come with the log");
-    "hstore.handling.mode",            POSTGRES, Choice(crate::debezium_server::choice::HstoreMode::NAMES), "json", Events, only(&["json"], "hstore is a string with a JSON object");
-    "interval.handling.mode",          POSTGRES, Choice(crate::debezium_server::choice::IntervalMode::NAMES), "numeric", Events, only(&["numeric"], "an interval is a number of microseconds");
+    "hstore.handling.mode",            POSTGRES, Choice(crate::debezium_server::choice::HstoreMode::NAMES), "json", Events, used("`values.hstore`");
+    "interval.handling.mode",          POSTGRES, Choice(crate::debezium_server::choice::IntervalMode::NAMES), "numeric", Events, used("`values.interval`");
 }

@@ -8,10 +8,6 @@ pub(super) const MYSQL: Databases = Databases { postgres: false, mysql: true, ma
 pub(super) const MARIADB: Databases = Databases { postgres: false, mysql: false, mariadb: true };
 pub(super) const BINLOG: Databases = Databases { postgres: false, mysql: true, mariadb: true };
 
-/// The note of keys of MySQL and MariaDB only.
-pub(super) const BINLOG_LATER: Handling =
-    Handling::NotSupported("capture of this database is not supported yet");
-
 /// The setting is used.
 pub(super) const fn used(note: &'static str) -> Handling {
     Handling::Used(note)

@@ -10,16 +10,19 @@ pub const MAX_VALUE_BYTES: usize = 64 << 10;
 /// Maximum number of references that are followed in a file. Keys that refer to each other twice double the
 /// work with each of them.
 const MAX_LOOKUPS: usize = 100_000;
+/// Maximum length of all values of a file that have expressions, together with those in them, in bytes.
+const MAX_EXPANDED_BYTES: usize = 16 << 20;
 
 pub(super) struct Resolver<'a> {
     sources: &'a Sources<'a>,
     lookups: usize,
+    expanded_bytes: usize,
     references: BTreeSet<String>,
 }
 
 impl<'a> Resolver<'a> {
     pub(super) fn new(sources: &'a Sources<'a>) -> Self {
-        Self { sources, lookups: 0, references: BTreeSet::new() }
+        Self { sources, lookups: 0, expanded_bytes: 0, references: BTreeSet::new() }
     }
 
     /// Returns the names that expressions refer to.
@@ -58,6 +61,10 @@ impl<'a> Resolver<'a> {
             if expanded.len() > MAX_VALUE_BYTES {
                 return Err(ExpressionError::TooLong);
             }
+        }
+        self.expanded_bytes += expanded.len();
+        if self.expanded_bytes > MAX_EXPANDED_BYTES {
+            return Err(ExpressionError::TooLong);
         }
         Ok(expanded)
     }

@@ -144,6 +144,19 @@ fn expressions_are_bounded() {
     assert_eq!(value(&long), Err(ExpressionError::TooLong));
 }
 
+#[test]
+fn all_values_together_are_bounded() {
+    let mut file = format!("a={}\n", "x".repeat(MAX_VALUE_BYTES));
+    for number in 0..1000 {
+        file += &format!("b{number:03}=${{a}}\n");
+    }
+    let properties = Properties::parse(file.as_bytes(), &BTreeMap::new()).unwrap();
+    let values: Vec<_> = properties.iter().map(|(_, property)| &property.value).collect();
+    // sixteen in a mebibyte, the one that is written among them
+    assert_eq!(values.iter().filter(|value| value.is_ok()).count(), 16 * 16);
+    assert_eq!(values.last(), Some(&&Err(ExpressionError::TooLong)));
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_read_or_rejected(bytes: Vec<u8>) {

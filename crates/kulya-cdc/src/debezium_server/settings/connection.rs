@@ -23,6 +23,8 @@ pub struct Connection {
     pub tls_files: TlsFiles,
     /// The timeout of opening a connection, in milliseconds (MySQL, MariaDB).
     pub connect_timeout_ms: Option<u64>,
+    /// Whether the server is asked for the key that encrypts the password (MySQL).
+    pub gets_public_key: bool,
 }
 
 /// Paths of certificates and keys, as the properties name them.
@@ -66,6 +68,8 @@ impl Connection {
             connect_timeout_ms: (!is_postgres)
                 .then(|| reader.number("debezium.source.connect.timeout.ms"))
                 .flatten(),
+            gets_public_key: reader.database() == DatabaseKind::MySql
+                && reader.boolean("debezium.source.driver.allowPublicKeyRetrieval"),
         }
     }
 }

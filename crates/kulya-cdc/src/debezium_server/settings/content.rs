@@ -7,7 +7,7 @@ use crate::debezium_server::choice::{
     TimeMode, UnsignedBigintMode,
 };
 use crate::debezium_server::error::InvalidValue;
-use crate::debezium_server::patterns::NamePatterns;
+use crate::name_patterns::NamePatterns;
 
 /// Names that are included and excluded. An empty list is no restriction.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -215,18 +215,26 @@ pub struct EventOptions {
     pub topic_delimiter: String,
     /// The name of the topic of transactions, without the prefix.
     pub transaction_topic: String,
+    /// The beginning of the topic of heartbeats.
+    pub heartbeat_prefix: String,
     /// The Java class that names topics.
     pub topic_naming: String,
     /// Whether a tombstone follows each delete.
     pub tombstones: bool,
+    /// Whether events have headers with the connector's context.
+    pub context_headers: bool,
     /// Whether events have a transaction block, and transactions a topic.
     pub transaction_metadata: bool,
     /// Operations without events; empty if there is an event for each.
     pub skipped_operations: Vec<Operation>,
     /// Whether updates without a change of a captured column are left out.
     pub skip_unchanged: bool,
-    /// The columns of keys, as Debezium writes them: `schema.table:column,column;…`.
-    pub key_columns: Option<String>,
+    /// The columns of keys in key order, as `schema.table.column`.
+    pub key_columns: NamePatterns,
+    /// Columns whose schema has the type in the database.
+    pub source_types: NamePatterns,
+    /// Types of columns whose schema has the type in the database, as `schema.table.type`.
+    pub source_datatypes: NamePatterns,
     /// The text in place of a value that the log does not contain.
     pub unavailable_placeholder: String,
     /// Whether columns of unknown types are in the events.
@@ -246,12 +254,16 @@ impl EventOptions {
             topic_prefix: reader.required("debezium.source.topic.prefix"),
             topic_delimiter: text(reader, "debezium.source.topic.delimiter"),
             transaction_topic: text(reader, "debezium.source.topic.transaction"),
+            heartbeat_prefix: text(reader, "debezium.source.topic.heartbeat.prefix"),
             topic_naming: text(reader, "debezium.source.topic.naming.strategy"),
             tombstones: reader.boolean("debezium.source.tombstones.on.delete"),
+            context_headers: reader.boolean("debezium.source.extended.headers.enabled"),
             transaction_metadata: reader.boolean("debezium.source.provide.transaction.metadata"),
             skipped_operations: skipped_operations(reader),
             skip_unchanged: reader.boolean("debezium.source.skip.messages.without.change"),
-            key_columns: reader.text("debezium.source.message.key.columns"),
+            key_columns: key_columns(reader),
+            source_types: reader.patterns("debezium.source.column.propagate.source.type"),
+            source_datatypes: reader.patterns("debezium.source.datatype.propagate.source.type"),
             unavailable_placeholder: text(reader, "debezium.source.unavailable.value.placeholder"),
             unknown_types: reader.boolean("debezium.source.include.unknown.datatypes"),
             schema_names: reader.choice("debezium.source.schema.name.adjustment.mode", NameAdjustment::None),
@@ -260,6 +272,38 @@ impl EventOptions {
                 .choice("debezium.source.event.processing.failure.handling.mode", FailureMode::Fail),
         }
     }
+}
+
+/// Reads `schema.table:column,column;…`: an expression for each column.
+fn key_columns(reader: &mut Reader<'_>) -> NamePatterns {
+    const KEY: &str = "debezium.source.message.key.columns";
+    let Some(text) = reader.text(KEY) else { return NamePatterns::default() };
+    let mut all = NamePatterns::default();
+    for part in text.trim().trim_end_matches(';').split(';') {
+        let Some((tables, columns)) = tables_and_columns(part) else {
+            let reason = "write schema.table:column,column, with ; between tables".to_owned();
+            reader.invalid.push(InvalidValue { key: KEY.to_owned(), value: Some(text.clone()), reason });
+            break;
+        };
+        for column in columns {
+            match NamePatterns::parse(&format!("{tables}.{column}")) {
+                Ok(patterns) => all.append(patterns),
+                Err(error) => {
+                    let (key, value) = (KEY.to_owned(), Some(text.clone()));
+                    reader.invalid.push(InvalidValue { key, value, reason: error.to_string() });
+                }
+            }
+        }
+    }
+    all
+}
+
+/// Splits `schema.table:column,column`.
+fn tables_and_columns(part: &str) -> Option<(&str, Vec<&str>)> {
+    let (tables, columns) = part.split_once(':').filter(|(tables, _)| !tables.trim().is_empty())?;
+    let columns: Vec<&str> = columns.split(',').map(str::trim).collect();
+    let is_column = |column: &&str| !column.is_empty() && !column.contains(':');
+    columns.iter().all(is_column).then_some((tables, columns))
 }
 
 fn skipped_operations(reader: &mut Reader<'_>) -> Vec<Operation> {

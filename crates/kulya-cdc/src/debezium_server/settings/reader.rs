@@ -6,8 +6,8 @@
 use crate::debezium_server::choice::{Choice, DatabaseKind};
 use crate::debezium_server::error::InvalidValue;
 use crate::debezium_server::keys::{self, Kind};
-use crate::debezium_server::patterns::NamePatterns;
 use crate::debezium_server::properties::Properties;
+use crate::name_patterns::NamePatterns;
 
 /// Longest value that a message shows, in characters.
 const MAX_SHOWN: usize = 100;

@@ -44,25 +44,36 @@ pub struct FormatSettings {
     pub key: Format,
     /// The format of values.
     pub value: Format,
+    /// Whether a JSON key has its schema in it.
+    pub key_schemas: bool,
     /// Whether a JSON value has its schema in it.
     pub value_schemas: bool,
-    /// The key that says so; none if it is Debezium's default.
-    pub value_schemas_key: Option<&'static str>,
+    /// Whether a JSON header has its schema in it.
+    pub header_schemas: bool,
 }
 
 impl FormatSettings {
     pub(super) fn read(reader: &Reader<'_>) -> Self {
-        const SCHEMAS_KEYS: [&str; 3] = [
-            "debezium.format.value.schemas.enable",
-            "debezium.format.schemas.enable",
-            "debezium.source.value.converter.schemas.enable",
-        ];
-        let key = SCHEMAS_KEYS.into_iter().find(|key| reader.set(key).is_some());
+        let has_schemas = |of_part: &'static str, of_converter: &'static str| {
+            let keys = [of_part, "debezium.format.schemas.enable", of_converter];
+            let key = keys.into_iter().find(|key| reader.set(key).is_some());
+            reader.boolean(key.unwrap_or(of_part))
+        };
         Self {
             key: reader.choice("debezium.format.key", Format::Json),
             value: reader.choice("debezium.format.value", Format::Json),
-            value_schemas: reader.boolean(key.unwrap_or("debezium.format.value.schemas.enable")),
-            value_schemas_key: key,
+            key_schemas: has_schemas(
+                "debezium.format.key.schemas.enable",
+                "debezium.source.key.converter.schemas.enable",
+            ),
+            value_schemas: has_schemas(
+                "debezium.format.value.schemas.enable",
+                "debezium.source.value.converter.schemas.enable",
+            ),
+            header_schemas: has_schemas(
+                "debezium.format.header.schemas.enable",
+                "debezium.source.header.converter.schemas.enable",
+            ),
         }
     }
 }

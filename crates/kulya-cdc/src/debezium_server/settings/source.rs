@@ -4,7 +4,7 @@ use super::reader::Reader;
 use crate::debezium_server::choice::{
     DatabaseKind, DecodingPlugin, PublicationMode, SnapshotLocking, SnapshotMode,
 };
-use crate::debezium_server::patterns::NamePatterns;
+use crate::name_patterns::NamePatterns;
 
 /// The snapshot before the first change.
 #[derive(Debug, Clone, PartialEq, Eq)]

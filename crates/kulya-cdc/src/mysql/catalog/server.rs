@@ -27,7 +27,7 @@ pub(crate) struct ServerFacts {
     /// `explicit_defaults_for_timestamp`.
     pub(crate) explicit_timestamps: bool,
     /// The collations by number.
-    collations: HashMap<u64, Collated>,
+    pub(crate) collations: HashMap<u64, Collated>,
 }
 
 impl ServerFacts {

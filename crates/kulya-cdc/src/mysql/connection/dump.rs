@@ -309,7 +309,7 @@ fn event_bytes(event: &[u8]) -> Option<usize> {
 }
 
 /// Returns the length of a message that begins with an event's first piece.
-fn message_bytes(piece: &[u8]) -> Option<usize> {
+pub(super) fn message_bytes(piece: &[u8]) -> Option<usize> {
     match piece.split_first()? {
         (&EVENT_MARKER, event) => event_bytes(event)?.checked_add(1),
         _ => None,

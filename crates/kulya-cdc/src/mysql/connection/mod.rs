@@ -30,6 +30,8 @@ mod configuration;
 mod dump;
 mod error;
 mod field;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod grants;
 mod handshake;
 mod login;

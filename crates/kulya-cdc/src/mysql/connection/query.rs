@@ -112,7 +112,7 @@ pub(super) fn is_end(packet: &[u8]) -> bool {
 }
 
 /// Returns the name in a column's definition, which is the fifth text.
-fn column_name(mut packet: &[u8]) -> Option<String> {
+pub(super) fn column_name(mut packet: &[u8]) -> Option<String> {
     let input = &mut packet;
     for _ in 0..4 {
         field::counted(input)?;
@@ -121,7 +121,7 @@ fn column_name(mut packet: &[u8]) -> Option<String> {
 }
 
 /// Decodes a row of texts.
-fn row(mut packet: &[u8], columns: usize) -> Option<Row> {
+pub(super) fn row(mut packet: &[u8], columns: usize) -> Option<Row> {
     let input = &mut packet;
     let mut row = Vec::with_capacity(columns.min(input.len()));
     for _ in 0..columns {

@@ -129,7 +129,7 @@ impl TextRow {
 }
 
 /// Finds the cells of a row; false for bytes that are no row of so many columns.
-fn split(packet: &[u8], columns: usize, cells: &mut Vec<Option<Range<usize>>>) -> bool {
+pub(super) fn split(packet: &[u8], columns: usize, cells: &mut Vec<Option<Range<usize>>>) -> bool {
     cells.clear();
     let mut input = packet;
     for _ in 0..columns {

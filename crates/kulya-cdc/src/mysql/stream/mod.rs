@@ -6,6 +6,8 @@
 
 mod error;
 mod full_metadata;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod mapped;
 mod query;
 mod reader;

@@ -2,7 +2,9 @@
 //! (`tests/data/mysql/README.md`).
 
 mod debezium;
+mod extremes;
 mod replay;
+mod schemas;
 mod select;
 
 use super::*;
@@ -84,6 +86,40 @@ fn hidden_row_times_are_in_the_log_only() {
 }
 
 #[test]
+fn former_versions_of_rows_are_recognized() {
+    let mut changes = Vec::new();
+    replay::replay(&["mariadb-versioned.binlog"], MARIADB, &ValueModes::default(), |change| {
+        let text = |image: Option<replay::Image>| {
+            let image = image?;
+            let [row, key] = [image.row, image.key.unwrap()].map(|json| String::from_utf8(json).unwrap());
+            Some(format!("{} {key} {row}", if image.is_current { "current" } else { "former" }))
+        };
+        changes.push([text(change.before), text(change.after)]);
+    });
+    let row = |validity: &str, id: i32, a: i32| {
+        Some(format!("{validity} {{\"id\":{id}}} {{\"id\":{id},\"a\":{a}}}"))
+    };
+    let expected = [
+        // INSERT
+        [None, row("current", 1, 1)],
+        [None, row("current", 2, 2)],
+        // UPDATE, which keeps the former version
+        [row("current", 1, 1), row("current", 1, 3)],
+        [None, row("former", 1, 1)],
+        // DELETE
+        [row("current", 2, 2), row("former", 2, 2)],
+        // REPLACE
+        [row("current", 1, 3), row("former", 1, 3)],
+        [None, row("current", 1, 9)],
+        // DELETE HISTORY
+        [row("former", 1, 1), None],
+        [row("former", 1, 3), None],
+        [row("former", 2, 2), None],
+    ];
+    assert_eq!(changes, expected);
+}
+
+#[test]
 fn select_lists_quote_names_and_keep_all_digits() {
     let sql = "CREATE TABLE t (`a``b` INT, f FLOAT, f2 FLOAT(7,3), d DOUBLE)";
     let list = table(MYSQL, sql, &ValueModes::default()).select_list();
@@ -117,4 +153,18 @@ fn values_without_a_representation_are_null_and_noted() {
     assert_eq!(parse_json(&json), json!({"a": null, "b": null, "c": null}));
     assert_eq!(report[0].text, "-00:00:00.000001");
     assert_eq!(report.len(), 2);
+}
+
+#[test]
+fn rows_end_beyond_the_size_of_an_event() {
+    let sql = "CREATE TABLE t (a INT PRIMARY KEY, b LONGTEXT, c LONGTEXT, d LONGTEXT, e LONGTEXT)";
+    let (table, text) = (table(MYSQL, sql, &ValueModes::default()), vec![b'x'; MAX_EVENT_BYTES / 2]);
+    let (mut log, mut snapshot) = (b"before".to_vec(), b"before".to_vec());
+    let row = [Value::Int(1), Value::Bytes(&text), Value::Bytes(&text), Value::Bytes(&text), Value::Null];
+    table.write_row(&row, &mut log, &mut Vec::new());
+    let field = |index: usize| if index == 0 { Some(&b"1"[..]) } else { Some(&text[..]) };
+    table.write_text_row(field, &mut snapshot, &mut Vec::new());
+    assert!(log == snapshot);
+    let json = parse_json(log.strip_prefix(b"before").unwrap());
+    assert_eq!(json.as_object().unwrap().keys().collect::<Vec<_>>(), ["a", "b", "c"]);
 }

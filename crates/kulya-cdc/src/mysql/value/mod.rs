@@ -1,6 +1,7 @@
 //! Values to JSON: a cell of the binary log, or the text that a SELECT gives of it, to the bytes that an
-//! event has, written straight into a buffer. Both give the same bytes for the same value, with one
-//! exception: MySQL's JSON with Debezium's defects ([`Kind::Json`]).
+//! event has, written straight into a buffer. Both give the same bytes for the same value, unless the modes
+//! ask for Debezium's defects: there JSON, labels with commas, the year 0000 and fractions of TIMESTAMP
+//! differ between log and snapshot.
 //!
 //! The text is that of a session with `character_set_results=utf8mb4` and `time_zone='+00:00'`, in the text
 //! protocol. FLOAT must be selected as `column + 0e0`: the servers print it with six digits otherwise.
@@ -47,10 +48,12 @@ pub fn write_binlog_value(kind: &Kind, value: &Value<'_>, out: &mut Vec<u8>) -> 
         (Kind::Date(temporal), Value::Date(date)) => temporal::write_date(*temporal, *date, out),
         (Kind::Time(temporal), Value::Time(time)) => temporal::write_time(*temporal, *time, out),
         (Kind::DateTime(temporal), Value::DateTime(time)) => temporal::write_date_time(*temporal, time, out),
-        (Kind::Timestamp { digits, required }, Value::Timestamp(time)) => {
-            temporal::write_timestamp(*digits, *required, time.seconds.into(), time.micros, out)
+        (Kind::Timestamp { digits, required, .. }, Value::Timestamp(time)) => {
+            temporal::write_timestamp(Some(*digits), *required, time.seconds.into(), time.micros, out)
         }
-        (Kind::Year { zero_is_1900 }, Value::Year(year)) => write_year(*zero_is_1900, *year, out),
+        (Kind::Year { is_debezium }, Value::Year(year)) => {
+            write_year(*year, if *is_debezium { 1900 } else { 0 }, out)
+        }
         (Kind::Boolean, Value::Bit(bits)) => done(json::write(out, &(*bits != 0))),
         (Kind::Bits { bits }, Value::Bit(value)) => number::write_bits(*bits, *value, out),
         (Kind::Enum(labels), Value::Enum(index)) => write_label(labels, *index, out),
@@ -90,11 +93,14 @@ pub fn write_text_value(kind: &Kind, value: &[u8], out: &mut Vec<u8>) -> Written
         Kind::DateTime(temporal) => {
             date_text::date_time(value).map(|time| temporal::write_date_time(*temporal, &time, out))
         }
-        Kind::Timestamp { digits, required } => date_text::date_time(value).map(|time| {
+        Kind::Timestamp { digits, required, is_debezium } => date_text::date_time(value).map(|time| {
             let seconds = temporal::seconds(&time).unwrap_or(0);
-            temporal::write_timestamp(*digits, *required, seconds, time.micros, out)
+            let digits = (!is_debezium).then_some(*digits);
+            temporal::write_timestamp(digits, *required, seconds, time.micros, out)
         }),
-        Kind::Year { zero_is_1900 } => number::parse(value).map(|year| write_year(*zero_is_1900, year, out)),
+        Kind::Year { is_debezium } => {
+            number::parse(value).map(|year| write_year(year, if *is_debezium { 2000 } else { 0 }, out))
+        }
         Kind::Boolean => number::bits(value).map(|bits| done(json::write(out, &(bits != 0)))),
         Kind::Bits { bits } => number::bits(value).map(|value| number::write_bits(*bits, value, out)),
         Kind::Geometry { is_point } => value
@@ -109,16 +115,15 @@ fn text(is_complete: bool) -> Written {
     if is_complete { Written::Value } else { Written::Lossy }
 }
 
-fn write_year(zero_is_1900: bool, year: u16, out: &mut Vec<u8>) -> Written {
-    let year = if year == 0 && zero_is_1900 { 1900 } else { year };
-    done(json::write(out, &year))
+fn write_year(year: u16, zero: u16, out: &mut Vec<u8>) -> Written {
+    done(json::write(out, if year == 0 { &zero } else { &year }))
 }
 
 fn write_label(labels: &Labels, index: u16, out: &mut Vec<u8>) -> Written {
     let label = match usize::from(index).checked_sub(1) {
         // the invalid value
         None => &b""[..],
-        Some(place) => match labels.escaped(place) {
+        Some(place) => match labels.json(place) {
             Some(label) => label,
             None => return Written::NotAValue,
         },
@@ -134,7 +139,7 @@ fn write_labels(labels: &Labels, bits: u64, out: &mut Vec<u8>) -> Written {
     out.push(b'"');
     let mut rest = bits;
     while rest != 0 {
-        let Some(label) = labels.escaped(rest.trailing_zeros() as usize) else {
+        let Some(label) = labels.json(rest.trailing_zeros() as usize) else {
             out.truncate(start);
             return Written::NotAValue;
         };

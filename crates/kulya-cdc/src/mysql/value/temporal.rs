@@ -81,9 +81,10 @@ pub(super) fn write_time(temporal: Temporal, time: Time, out: &mut Vec<u8>) -> W
     }
 }
 
-/// Writes an instant, with the digits that the column has; second 0 stands for the zero value.
+/// Writes an instant, with as many digits of the fraction as the column has, or, with `None`, as are needed.
+/// Second 0 stands for the zero value.
 pub(super) fn write_timestamp(
-    digits: u8,
+    digits: Option<u8>,
     required: bool,
     seconds: i64,
     micros: u32,
@@ -100,10 +101,13 @@ pub(super) fn write_timestamp(
     out.push(b'"');
     push_date(date(days), out);
     push_clock(clock(rest), out);
-    if digits > 0 {
-        out.push(b'.');
-        let fraction = micros / 10u32.pow(u32::from(6 - digits.min(6)));
-        push_padded(fraction, digits.min(6).into(), out);
+    match digits {
+        None => push_shortest_fraction(micros, out),
+        Some(digits @ 1..=6) => {
+            out.push(b'.');
+            push_padded(micros / 10u32.pow(u32::from(6 - digits)), digits.into(), out);
+        }
+        Some(_) => {}
     }
     out.extend_from_slice(b"Z\"");
     Written::Value

@@ -70,7 +70,7 @@ fn dates_that_no_calendar_has_are_null_or_the_epoch() {
     for (digits, required, expected) in
         [(3, false, Err(Written::Null)), (3, true, Ok("\"1970-01-01T00:00:00Z\"".to_owned()))]
     {
-        let kind = Kind::Timestamp { digits, required };
+        let kind = Kind::Timestamp { digits, required, is_debezium: false };
         assert_eq!(from_text(&kind, b"0000-00-00 00:00:00.000"), expected);
     }
 }
@@ -88,8 +88,15 @@ fn debezium_reads_years_of_two_digits() {
         let found = from_text(&Kind::Date(debezium(Unit::Iso)), text.as_bytes());
         assert_eq!(found.as_deref(), Ok(iso), "{text}");
     }
-    for (zero_is_1900, expected) in [(false, "0"), (true, "1900")] {
-        assert_eq!(from_text(&Kind::Year { zero_is_1900 }, b"0000").as_deref(), Ok(expected));
+    for (is_debezium, log, select) in [(false, "0", "0"), (true, "1900", "2000")] {
+        let kind = Kind::Year { is_debezium };
+        assert_eq!(from_log(&kind, Value::Year(0)).as_deref(), Ok(log));
+        assert_eq!(from_text(&kind, b"0000").as_deref(), Ok(select));
+    }
+    for (is_debezium, expected) in [(false, "500000"), (true, "5")] {
+        let kind = Kind::Timestamp { digits: 6, required: false, is_debezium };
+        let expected = format!("\"1970-01-01T00:00:01.{expected}Z\"");
+        assert_eq!(from_text(&kind, b"1970-01-01 00:00:01.500000"), Ok(expected));
     }
 }
 
@@ -271,8 +278,8 @@ fn kinds() -> Vec<Kind> {
         Kind::Double,
         Kind::Text(Charset::UTF8),
         Kind::Bytes { mode: BinaryMode::Hex, length: 255 },
-        Kind::Timestamp { digits: 6, required: true },
-        Kind::Year { zero_is_1900: true },
+        Kind::Timestamp { digits: 6, required: true, is_debezium: true },
+        Kind::Year { is_debezium: true },
         Kind::Geometry { is_point: true },
         Kind::Vector,
         Kind::Uuid,

@@ -18,6 +18,7 @@ impl Kind {
                 let optional = !matches!(array.items, Self::Enum(_));
                 Some(Box::new(array.items.describe("", optional)))
             }
+            Self::EmptyArray(items) => Some(Box::new(items.describe("", false))),
             Self::WithPlaceholder(with) => return with.kind.describe(name, optional),
             _ => None,
         };
@@ -72,7 +73,7 @@ impl Kind {
             Self::Interval(IntervalForm::Iso) => named("string", "io.debezium.time.Interval"),
             Self::Interval(_) => named("int64", "io.debezium.time.MicroDuration"),
             Self::Point => named("struct", "io.debezium.data.geometry.Point"),
-            Self::Array(_) => plain("array"),
+            Self::Array(_) | Self::EmptyArray(_) => plain("array"),
             Self::WithPlaceholder(with) => with.kind.connect(),
             Self::AlwaysNullAs(kind) => kind.connect(),
         }

@@ -18,6 +18,8 @@ pub(crate) struct CatalogType {
     pub(crate) kind: char,
     /// The type modifier, -1 for none; a domain's own where it has one.
     pub(crate) modifier: i32,
+    /// Whether the type is a domain, whose members here are those of its base type.
+    pub(crate) is_domain: bool,
     /// The labels of an enum.
     pub(crate) labels: Vec<String>,
     /// The item type of an array.
@@ -101,6 +103,8 @@ pub(crate) enum Kind {
     Interval(IntervalForm),
     Point,
     Array(Box<ArrayKind>),
+    /// An array of items of a kind that is always empty, as Debezium represents `int2vector` and `oidvector`.
+    EmptyArray(Box<Kind>),
     /// Always null, as Debezium represents `name`.
     AlwaysNull,
     /// Always null, but described as another kind, as Debezium represents arrays of `bit`.
@@ -154,7 +158,8 @@ pub(crate) struct ArrayKind {
     pub(crate) items: Kind,
     /// The character between items: a comma, or for `box` a semicolon.
     pub(crate) delimiter: u8,
-    /// With Debezium, arrays in arrays are null, and an array of decimals with NaN or an infinity is null.
+    /// With Debezium, arrays in arrays are null, and so is an array of decimals with NaN or an infinity, or of
+    /// labels with null.
     pub(crate) compat: Compatibility,
 }
 

@@ -47,6 +47,7 @@ impl Kind {
                 | Self::TimestampTz { .. }
                 | Self::Interval(_)
                 | Self::Point
+                | Self::EmptyArray(_)
                 | Self::AlwaysNull
                 | Self::AlwaysNullAs(_)
         )
@@ -57,7 +58,7 @@ fn resolve(catalog: &CatalogType, context: &KindContext<'_>) -> Option<Kind> {
     let modes = context.modes;
     if let Some(items) = &catalog.items {
         let is_debezium = modes.compat == Compatibility::Debezium;
-        if is_debezium && WITHOUT_ARRAYS.contains(&items.oid) {
+        if is_debezium && (items.is_domain || WITHOUT_ARRAYS.contains(&items.oid)) {
             return None;
         }
         let items_kind = match resolve(items, context)? {
@@ -123,6 +124,8 @@ fn scalar(catalog: &CatalogType, context: &KindContext<'_>) -> Option<Kind> {
             (IntervalMode::Numeric, Compatibility::Debezium) => IntervalForm::FloatingMicros,
         }),
         600 => Kind::Point,
+        22 if is_debezium => Kind::EmptyArray(Box::new(Kind::Integer(16))),
+        30 if is_debezium => Kind::EmptyArray(Box::new(Kind::Oid)),
         19 if is_debezium && !modes.include_unknown_types => Kind::AlwaysNull,
         19 => Kind::Printed,
         _ => match (catalog.kind, catalog.name.as_str()) {
@@ -136,7 +139,7 @@ fn scalar(catalog: &CatalogType, context: &KindContext<'_>) -> Option<Kind> {
 }
 
 fn decimal(modifier: i32, modes: &ValueModes) -> Kind {
-    let size = (modifier >= 4).then_some(modifier - 4);
+    let size = modifier.checked_sub(4).filter(|size| *size >= 0);
     let precision = size.map(|size| size as u32 >> 16 & 0xffff);
     // eleven bits with a sign, which Debezium takes for digits
     let scale = size.map_or(0, |size| match modes.compat {

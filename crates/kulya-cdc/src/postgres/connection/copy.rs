@@ -1,5 +1,5 @@
-//! A session that reads tables by COPY. Unlike the SQL session it hands out the frames as they arrive, so that
-//! a row costs no task switch, and a row of any size takes bounded memory.
+//! A session that reads tables by COPY. Unlike the SQL session it hands out the frames as they arrive, so
+//! that a row costs no task switch, and a row of any size takes bounded memory.
 
 use super::frames::Frame;
 use super::startup::Purpose;

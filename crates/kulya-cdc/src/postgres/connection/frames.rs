@@ -1,6 +1,6 @@
-//! The frames of PostgreSQL's protocol (PostgreSQL documentation, "Message Formats"), taken from the bytes that
-//! have arrived. A frame of any size takes bounded memory: of one that is larger than an event can be, only
-//! the beginning is kept.
+//! The frames of PostgreSQL's protocol (PostgreSQL documentation, "Message Formats"), taken from the bytes
+//! that have arrived. A frame of any size takes bounded memory: of one that is larger than an event can be,
+//! only the beginning is kept.
 
 use bytes::{Buf, Bytes, BytesMut};
 

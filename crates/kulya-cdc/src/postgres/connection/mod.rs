@@ -3,6 +3,8 @@
 
 pub(crate) mod copy;
 pub(crate) mod frames;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 pub(crate) mod replication;
 pub(crate) mod server_error;
 pub(crate) mod session;

@@ -95,6 +95,9 @@ impl Session {
         // of the database's currency; then amounts are shown as in the log
         session.money_digits = session.value("SELECT scale('1'::money::numeric)").await?.parse().unwrap_or(2);
         session.execute("SET lc_monetary = 'C'").await?;
+        // a session whose process was killed while it waits for locks ends soon, and not with the wait; not
+        // all servers can notice that
+        let _ = session.execute("SET client_connection_check_interval = '10s'").await;
         Ok(session)
     }
 
@@ -188,6 +191,11 @@ impl Session {
             confirmed_lsn: parse_lsn(&text(3))?,
             is_lost: text(4) == "t",
         }))
+    }
+
+    /// Removes a replication slot.
+    pub(crate) async fn drop_slot(&self, name: &str) -> CdcResult<()> {
+        self.execute(&format!("SELECT pg_drop_replication_slot({})", literal(name))).await
     }
 
     /// Creates a replication slot; returns the log position from which it retains the log.

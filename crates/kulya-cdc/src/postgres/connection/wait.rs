@@ -9,7 +9,8 @@ use std::time::Duration;
 /// The time between two reports.
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Waits for a statement of `session`; reports every ten seconds which sessions block it. `what` names what
+/// Waits for a statement of `session`; reports every ten seconds which sessions block it, to the log and to
+/// the capture's control. `what` names what
 /// it waits for.
 ///
 /// # Errors
@@ -24,6 +25,7 @@ pub(crate) async fn wait_for<T>(
     let mut seconds = 0;
     loop {
         if let Ok(result) = tokio::time::timeout(REPORT_INTERVAL, statement.as_mut()).await {
+            target.control.waited();
             return result;
         }
         seconds += REPORT_INTERVAL.as_secs();
@@ -33,6 +35,7 @@ pub(crate) async fn wait_for<T>(
             Err(error) => format!("unknown ({error})"),
         };
         tracing::warn!(seconds, blockers, "waiting for {what}");
+        target.control.waiting(format!("{what}; blocked by {blockers}"));
     }
 }
 

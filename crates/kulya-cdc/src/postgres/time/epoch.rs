@@ -34,6 +34,11 @@ pub(crate) fn days(date: Bounded<Date>) -> Option<i32> {
     }
 }
 
+/// Converts a date to days; those that do not fit wrap around, as in Java.
+pub(crate) fn wrapped_days(date: Date) -> i32 {
+    date.epoch_days() as i32
+}
+
 /// Converts a timestamp to milliseconds.
 pub(crate) fn millis(timestamp: Bounded<(Date, Clock)>) -> Option<i64> {
     i64::try_from(exact_micros(timestamp).div_euclid(1000)).ok()

@@ -1,6 +1,6 @@
 //! Writing of arrays, item by item as they are parsed.
 
-use super::super::column::ArrayKind;
+use super::super::column::{ArrayKind, Kind};
 use super::super::literal::{ArrayParser, ArrayPart};
 use super::written::Written;
 use crate::debezium::Compatibility;
@@ -18,6 +18,9 @@ pub(super) fn write_array(
     let mut result = Written::Value;
     let mut depth = 0;
     let mut inner_start = None;
+    let is_null_with_null =
+        array.compat == Compatibility::Debezium && matches!(array.items, Kind::Enum(_) | Kind::Ltree);
+    let start = out.len();
     while !parser.is_finished() {
         let Some(part) = parser.next_part() else { return Written::NotAValue };
         if part != ArrayPart::End && depth > 0 && out.last() != Some(&b'[') {
@@ -41,6 +44,12 @@ pub(super) fn write_array(
                     out.truncate(start);
                     write_null(out);
                 }
+            }
+            ArrayPart::Null if is_null_with_null => {
+                // its schema has no null
+                out.truncate(start);
+                write_null(out);
+                return Written::Null;
             }
             ArrayPart::Null => write_null(out),
             ArrayPart::Item(item) => match write_item(item, out) {

@@ -85,7 +85,7 @@ fn encode_group(group: [u8; 6], alphabet: &[u8; 64], seen: &mut u8) -> [u8; 4] {
 }
 
 /// Writes bytes in a mode.
-pub(super) fn write_bytes(bytes: &[u8], mode: BinaryMode, out: &mut Vec<u8>) {
+pub(crate) fn write_bytes(bytes: &[u8], mode: BinaryMode, out: &mut Vec<u8>) {
     match mode {
         BinaryMode::Bytes | BinaryMode::Base64 => {
             write_base64(out, bytes);

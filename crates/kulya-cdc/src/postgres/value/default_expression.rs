@@ -1,6 +1,6 @@
 //! Default values of columns, from the text of their expression (`pg_get_expr`): only constants have a value.
-//! With [`Compatibility::Debezium`] the text is read as Debezium reads it, which takes a quoted text to end at
-//! the first quote, and gives functions such as `nextval` the zero of their type.
+//! With [`Compatibility::Debezium`] the text is read as Debezium reads it, which takes a quoted text to end
+//! at the first quote, and gives functions such as `nextval` the zero of their type.
 
 use super::super::column::Kind;
 use super::write::write_value;

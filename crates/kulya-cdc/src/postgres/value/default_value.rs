@@ -36,7 +36,7 @@ pub(crate) fn write_default(kind: &Kind, out: &mut Vec<u8>) -> Written {
         }
         Kind::Hstore { mode: HstoreMode::Json, .. } => "\"{}\"",
         Kind::Hstore { mode: HstoreMode::Map, .. } => "{}",
-        Kind::Array(_) => "[]",
+        Kind::Array(_) | Kind::EmptyArray(_) => "[]",
         Kind::Point => {
             geometric::write_coordinates(0.0, 0.0, out);
             return Written::Value;

@@ -2,11 +2,14 @@
 
 use super::super::column::{ClockForm, DateForm, IntervalForm};
 use super::super::time::interval::Interval;
-use super::super::time::parse::Clock;
+use super::super::time::parse::{Bounded, Clock, Date};
 use super::super::time::{epoch, format, parse};
 use super::written::Written;
 use crate::debezium::Compatibility;
 use crate::debezium::json::write;
+
+/// The day of Java's first millisecond that stands for `-infinity`, without its era.
+const FIRST_JAVA_DAY: Date = Date { year: 292_269_055, month: 12, day: 2 };
 
 /// Writes a date.
 pub(super) fn write_date(text: &[u8], form: DateForm, out: &mut Vec<u8>) -> Option<()> {
@@ -16,6 +19,26 @@ pub(super) fn write_date(text: &[u8], form: DateForm, out: &mut Vec<u8>) -> Opti
         DateForm::Iso => quoted(out, |out| format::write_date(date, out)),
     };
     Some(())
+}
+
+/// Writes a date in an array as Debezium does: years before Christ are after Christ, and the infinities are
+/// the last and the first day of Java's milliseconds. Days that do not fit wrap around.
+pub(super) fn write_array_date(text: &[u8], form: DateForm, out: &mut Vec<u8>) -> Option<()> {
+    let date = match parse::date(without_era(text))? {
+        Bounded::Infinity => Date { year: 292_278_994, month: 8, day: 16 },
+        Bounded::MinusInfinity => FIRST_JAVA_DAY,
+        Bounded::Finite(date) => date,
+    };
+    match form {
+        DateForm::Days | DateForm::ConnectDays => write(out, &epoch::wrapped_days(date)),
+        DateForm::Iso => quoted(out, |out| format::write_date(Bounded::Finite(date), out)),
+    };
+    Some(())
+}
+
+/// Removes the era, as Debezium does in arrays.
+pub(super) fn without_era(text: &[u8]) -> &[u8] {
+    text.strip_suffix(b" BC").unwrap_or(text)
 }
 
 /// Writes a time of day without time zone.
@@ -81,6 +104,18 @@ pub(super) fn write_timestamp(
 /// Writes a timestamp with time zone.
 pub(super) fn write_timestamp_tz(text: &[u8], digits: usize, out: &mut Vec<u8>) -> Option<()> {
     let timestamp = parse::timestamp_tz(text)?;
+    quoted(out, |out| format::write_timestamp_tz(timestamp, digits, out));
+    Some(())
+}
+
+/// Writes a timestamp with time zone in an array as Debezium does: years before Christ are after Christ.
+pub(super) fn write_array_timestamp_tz(text: &[u8], digits: usize, out: &mut Vec<u8>) -> Option<()> {
+    let timestamp = match parse::timestamp_tz(without_era(text))? {
+        Bounded::MinusInfinity => {
+            Bounded::Finite((FIRST_JAVA_DAY, Clock { hours: 23, minutes: 0, seconds: 0, micros: 0 }))
+        }
+        timestamp => timestamp,
+    };
     quoted(out, |out| format::write_timestamp_tz(timestamp, digits, out));
     Some(())
 }

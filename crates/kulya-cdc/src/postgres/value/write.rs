@@ -1,8 +1,10 @@
 //! Writing of a value of any kind.
 
-use super::super::column::{self, Kind, OpaqueNumbers};
+use super::super::column::{self, ArrayKind, Kind, OpaqueNumbers};
+use super::temporal::without_era;
 use super::written::Written;
 use super::{array, binary, decimal, geometric, hstore, number, temporal, text};
+use crate::debezium::Compatibility;
 use crate::debezium::json::write_null;
 
 /// Writes a value as JSON; nothing is written when the bytes are not a value of the type.
@@ -59,14 +61,33 @@ fn write(kind: &Kind, bytes: &[u8], out: &mut Vec<u8>) -> Written {
             write_null(out);
             Written::Null
         }
-        Kind::Array(array) => {
-            array::write_array(bytes, array, out, |item, out| write(&array.items, item, out))
+        Kind::Array(array) => array::write_array(bytes, array, out, |item, out| write_item(array, item, out)),
+        Kind::EmptyArray(_) => {
+            out.extend_from_slice(b"[]");
+            Written::Value
         }
         Kind::AlwaysNull | Kind::AlwaysNullAs(_) => {
             write_null(out);
             Written::Null
         }
         Kind::WithPlaceholder(with) => write(&with.kind, bytes, out),
+    }
+}
+
+/// Writes an item of an array. Debezium converts dates and timestamps in arrays by other ways than those of
+/// columns.
+fn write_item(array: &ArrayKind, bytes: &[u8], out: &mut Vec<u8>) -> Written {
+    match (&array.items, array.compat) {
+        (Kind::Date(form), Compatibility::Debezium) => {
+            Written::from_option(temporal::write_array_date(bytes, *form, out))
+        }
+        (Kind::Timestamp { form, compat }, Compatibility::Debezium) => {
+            temporal::write_timestamp(without_era(bytes), *form, *compat, out)
+        }
+        (Kind::TimestampTz { digits }, Compatibility::Debezium) => {
+            Written::from_option(temporal::write_array_timestamp_tz(bytes, *digits, out))
+        }
+        (items, _) => write(items, bytes, out),
     }
 }
 

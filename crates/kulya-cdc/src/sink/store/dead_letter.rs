@@ -19,3 +19,20 @@ pub(super) fn record(destination: &Destination, key: Option<&[u8]>, bytes: usize
     });
     value.to_string()
 }
+
+/// Returns the record of an event whose table has a schema that the registry refuses.
+pub(super) fn of_refused_schema(
+    destination: &Destination,
+    key: Option<&[u8]>,
+    event: &[u8],
+    reason: &str,
+) -> String {
+    let value = json!({
+        "topic": destination.topic,
+        "table": destination.table.as_ref().map(|schema| schema.qualified_name()),
+        "key": key.map(String::from_utf8_lossy),
+        "event": String::from_utf8_lossy(event),
+        "reason": format!("the registry refuses the table's schema: {reason}"),
+    });
+    value.to_string()
+}

@@ -2,40 +2,30 @@
 //! position in a table of the store.
 
 mod dead_letter;
+pub(crate) mod deletion;
 mod history;
 mod names;
+pub(crate) mod positions;
+mod settings;
 mod streams;
 
 pub(crate) use names::sanitize_name;
+pub use settings::{RefusedSchema, StoreSettings};
 
 use crate::batch::{Batch, Destination, Entry};
-use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Sink};
+use crate::{CdcResult, Checkpoint, Sink};
 use async_trait::async_trait;
 use bytes::Bytes;
 use kulya_registry_api::SchemaRegistry;
 use kulya_store::framing::MAX_EVENT_BYTES;
 use kulya_store::{
-    Append, Commit, Condition, Scope, StreamId, StreamStore, TableChange, TableId, Transaction, Version,
+    Append, Commit, Condition, Scope, StreamStore, TableChange, TableId, Transaction, Version,
 };
 use std::sync::Arc;
-use streams::Streams;
+use streams::{Route, Streams};
 
 /// The maximum size of a commit in memory, in bytes; a larger one is staged in a transaction of the store.
 const STAGE_BYTES: usize = 4 << 20;
-
-/// The settings of a [`StoreSink`].
-#[derive(Debug, Clone)]
-pub struct StoreSettings {
-    /// The connector's name, under which the position is stored.
-    pub name: String,
-    /// The scope of the streams.
-    pub scope: String,
-    /// The template of stream names, with `{prefix}`, `{schema}` and `{table}`; invalid characters become
-    /// `-`.
-    pub stream_template: String,
-    /// The number of segments of a new stream.
-    pub segments: u32,
-}
 
 /// A sink that writes each table's records to its own stream, in order per key. Tombstones, which have no
 /// value, are skipped.
@@ -50,6 +40,8 @@ pub struct StoreSink {
     transaction: Option<Box<dyn Transaction>>,
     /// The topic of records in place of events that are too large.
     dead_letters: Arc<Destination>,
+    /// The number of such records.
+    dead_letter_count: u64,
 }
 
 impl StoreSink {
@@ -65,9 +57,7 @@ impl StoreSink {
         let store = store.into();
         let scope = Scope::new(&settings.scope)?;
         store.create_scope(&scope).await?;
-        store.create_scope(&Scope::system("_kulya")).await?;
-        let positions = TableId::system("_kulya", "cdc")?;
-        store.create_table(&positions).await?;
+        let positions = positions::create_table(&*store).await?;
         let name = settings.name.clone();
         let dead_letters = Arc::new(Destination::of_topic(format!("{name}.dead-letter")));
         let streams = Streams::new(Arc::clone(&store), registry.into(), settings, scope);
@@ -80,6 +70,7 @@ impl StoreSink {
             history_entries: 0,
             transaction: None,
             dead_letters,
+            dead_letter_count: 0,
         })
     }
 
@@ -90,9 +81,9 @@ impl StoreSink {
             dead_letters.push(self.dead_letter(omitted.destination, omitted.key, omitted.bytes).await?);
         }
         let (bytes, entries, destinations) = batch.into_parts();
-        let mut streams: Vec<StreamId> = Vec::with_capacity(destinations.len());
+        let mut routes: Vec<Route> = Vec::with_capacity(destinations.len());
         for destination in &destinations {
-            streams.push(self.streams.stream(destination).await?);
+            routes.push(self.streams.route(destination).await?);
         }
         let mut appends = dead_letters;
         appends.reserve(entries.len());
@@ -100,13 +91,25 @@ impl StoreSink {
             let Some(value) = entry.parts.value else { continue };
             // an entry's destination is one of the batch
             let destination = &destinations[entry.destination];
+            let key = entry.parts.key.map(|key| key.slice(&bytes));
             if value.length() > MAX_EVENT_BYTES {
-                let key = entry.parts.key.map(|key| key.slice(&bytes));
                 appends.push(self.dead_letter(destination, key.as_deref(), value.length()).await?);
-            } else {
-                let stream = &streams[entry.destination];
-                let routing_key = routing_key(destination, &entry, &bytes);
-                appends.push(Append::keyed(stream, routing_key, value.slice(&bytes)));
+                continue;
+            }
+            let event = value.slice(&bytes);
+            match &routes[entry.destination] {
+                Route::Stream(stream) => {
+                    let routing_key = routing_key(destination, &entry, &bytes);
+                    appends.push(Append::keyed(stream, routing_key, event));
+                }
+                Route::DeadLetters { reason, .. } => {
+                    let key = key.as_deref();
+                    let mut record = dead_letter::of_refused_schema(destination, key, &event, reason);
+                    if record.len() > MAX_EVENT_BYTES {
+                        record = dead_letter::record(destination, key, event.len());
+                    }
+                    appends.push(self.dead_letter_append(record).await?);
+                }
             }
         }
         Ok(appends)
@@ -123,8 +126,13 @@ impl StoreSink {
             record,
             "an event is larger than a stream takes: a record of it is in the dead-letter stream"
         );
+        self.dead_letter_append(record).await
+    }
+
+    async fn dead_letter_append(&mut self, record: String) -> CdcResult<Append> {
+        self.dead_letter_count += 1;
         let topic = Arc::clone(&self.dead_letters);
-        let stream = self.streams.stream(&topic).await?;
+        let stream = self.streams.topic_stream(&topic).await?;
         Ok(Append::keyed(&stream, topic.topic.clone(), record))
     }
 
@@ -161,18 +169,13 @@ fn routing_key(destination: &Destination, entry: &Entry, bytes: &Bytes) -> Strin
 impl Sink for StoreSink {
     async fn position(&mut self) -> CdcResult<Option<Checkpoint>> {
         self.transaction = None;
-        let Some(entry) = self.store.get(&self.positions, self.name.as_bytes()).await? else {
+        let found = positions::read(&*self.store, &self.name).await?;
+        let Some((checkpoint, version, history_entries)) = found else {
             self.version = None;
             return Ok(None);
         };
-        self.version = Some(entry.version);
-        let position = serde_json::from_slice(&entry.value).map_err(|e| {
-            let what = format!("the stored position of {} cannot be parsed", self.name);
-            CdcError::new(CdcErrorKind::Position, what).because(e)
-        })?;
-        let (history, entries) = history::read(&*self.store, &self.positions, &self.name).await?;
-        self.history_entries = entries;
-        Ok(Some(Checkpoint { position, history }))
+        (self.version, self.history_entries) = (Some(version), history_entries);
+        Ok(Some(checkpoint))
     }
 
     async fn stage(&mut self, batch: Batch) -> CdcResult<()> {
@@ -197,13 +200,18 @@ impl Sink for StoreSink {
         }
         Ok(())
     }
+
+    fn dead_letters(&self) -> u64 {
+        self.dead_letter_count
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Position, RowSchema};
+    use crate::{ColumnDescription, Position, RowSchema};
     use kulya_registry::Registry;
+    use kulya_store::StreamId;
     use kulya_store::clock::SystemClock;
     use kulya_store::memory::MemoryStore;
 
@@ -223,6 +231,7 @@ mod tests {
             scope: "scope".into(),
             stream_template: "{table}".into(),
             segments: 1,
+            refused_schema: RefusedSchema::default(),
         };
         let mut sink = StoreSink::new(store.clone(), registry, settings).await.unwrap();
         assert_eq!(sink.position().await.unwrap(), None);
@@ -234,6 +243,63 @@ mod tests {
         serde_json::from_str::<Position>(text).unwrap().into()
     }
 
+    async fn stream(sink: &mut StoreSink, destination: &Arc<Destination>) -> String {
+        match sink.streams.route(destination).await.unwrap() {
+            Route::Stream(stream) => stream.name.as_str().to_owned(),
+            refused => panic!("{refused:?}"),
+        }
+    }
+
+    async fn read(store: &MemoryStore, name: &str) -> Vec<String> {
+        let stream = StreamId::new("scope", name).unwrap();
+        let events = kulya_store::bounded_read(store, &stream).await.unwrap();
+        events.iter().map(|(_, event)| String::from_utf8_lossy(event).into_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn refused_schema_stops_its_table_alone() {
+        let store = MemoryStore::new();
+        let registry = Registry::new(store.clone(), SystemClock).unwrap();
+        let mut sink = sink(&store, "shop").await;
+        let version = |columns: &[(&str, &str)]| {
+            let columns = columns.iter().map(|(name, connect_type)| ColumnDescription {
+                name: (*name).to_owned(),
+                optional: false,
+                connect_type: (*connect_type).to_owned().into(),
+                connect_name: None,
+                parameters: Vec::new(),
+                items: None,
+                default: None,
+            });
+            let (prefix, schema, table) = ("p".into(), "s".into(), "t".into());
+            let (columns, key) = (columns.collect(), Vec::new());
+            Arc::new(Destination::of_table(Arc::new(RowSchema { prefix, schema, table, columns, key })))
+        };
+        let (first, other) = (version(&[("a", "int32")]), destination("s", "other"));
+        let mut write = async |events: &[(&Arc<Destination>, &str)]| {
+            let mut batch = Batch::default();
+            for (destination, event) in events {
+                batch.push_copy(destination, None, Some(event.as_bytes()));
+            }
+            sink.commit(batch, &checkpoint()).await
+        };
+        write(&[(&first, "1"), (&other, "1")]).await.unwrap();
+        let group = kulya_schema::GroupId::new("scope", "t");
+        registry.update_compatibility(&group, kulya_schema::Compatibility::DenyAll, None).await.unwrap();
+        let second = version(&[("a", "string")]);
+        write(&[(&first, "2"), (&second, "3"), (&other, "2")]).await.unwrap();
+        assert_eq!(
+            (read(&store, "t").await, read(&store, "other").await),
+            (vec!["1".into(), "2".into()], vec!["1".into(), "2".into()])
+        );
+        let letters = read(&store, "shop.dead-letter").await;
+        assert!(letters.len() == 1 && letters[0].contains(r#""event":"3""#), "{letters:?}");
+        registry.update_compatibility(&group, kulya_schema::Compatibility::AllowAny, None).await.unwrap();
+        let third = version(&[("a", "int64")]);
+        write(&[(&third, "4")]).await.unwrap();
+        assert_eq!(read(&store, "t").await, ["1", "2", "4"]);
+    }
+
     #[tokio::test]
     async fn tables_never_share_a_stream() {
         let store = MemoryStore::new();
@@ -243,17 +309,17 @@ mod tests {
         for round in ["first", "after a restart, in another order"] {
             let mut sink = sink(&store, "one").await;
             for table in tables.iter().rev().filter(|_| round != "first") {
-                sink.streams.stream(table).await.unwrap();
+                stream(&mut sink, table).await;
             }
             for (table, name) in tables.iter().zip(expected) {
-                assert_eq!(sink.streams.stream(table).await.unwrap().name.as_str(), name, "{round}");
+                assert_eq!(stream(&mut sink, table).await, name, "{round}");
             }
         }
         // of another database
         let mut other = sink(&store, "two").await;
-        assert_eq!(other.streams.stream(&tables[2]).await.unwrap().name.as_str(), "b.2");
+        assert_eq!(stream(&mut other, &tables[2]).await, "b.2");
         let topic = Arc::new(Destination::of_topic("b"));
-        assert_eq!(other.streams.stream(&topic).await.unwrap().name.as_str(), "b.3");
+        assert_eq!(stream(&mut other, &topic).await, "b.3");
     }
 
     #[tokio::test]
@@ -266,13 +332,8 @@ mod tests {
         batch.push_copy(&table, Some(br#"{"id":1}"#), Some(&large));
         batch.push_copy(&table, Some(br#"{"id":1}"#), Some(b"small"));
         sink.commit(batch, &checkpoint()).await.unwrap();
-        let read = async |name: &str| {
-            let stream = StreamId::new("scope", name).unwrap();
-            let events = kulya_store::bounded_read(&store, &stream).await.unwrap();
-            events.iter().map(|(_, event)| String::from_utf8_lossy(event).into_owned()).collect::<Vec<_>>()
-        };
-        assert_eq!(read("t").await, ["small"]);
-        let letters = read("shop.dead-letter").await;
+        assert_eq!(read(&store, "t").await, ["small"]);
+        let letters = read(&store, "shop.dead-letter").await;
         assert!(letters.len() == 1 && letters[0].contains(r#""table":"s.t""#), "{letters:?}");
         assert!(
             letters[0].contains(r#""key":"{\"id\":1}""#) && letters[0].contains("8388609"),

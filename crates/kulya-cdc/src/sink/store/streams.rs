@@ -1,8 +1,8 @@
 //! The streams of a capture's tables and topics, with the groups of the registry that have the tables'
 //! schemas. Both are created on first use.
 
-use super::names;
-use super::{StoreSettings, sanitize_name};
+use super::names::{self, sanitize_name};
+use super::settings::{RefusedSchema, StoreSettings};
 use crate::batch::Destination;
 use crate::{CdcError, CdcResult, RowSchema};
 use kulya_registry_api::{RegistryErrorKind, SchemaRegistry};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// The labels of a table's group: the format of its events, the table, and the capture's name.
 const FORMAT_LABEL: &str = "format";
 const TABLE_LABEL: &str = "source.table";
-const SOURCE_LABEL: &str = "source.name";
+pub(super) const SOURCE_LABEL: &str = "source.name";
 
 pub(super) struct Streams {
     store: Arc<dyn StreamStore>,
@@ -22,7 +22,27 @@ pub(super) struct Streams {
     settings: StoreSettings,
     scope: Scope,
     /// The streams by the table or topic that is written to them, with the last version of the table.
-    used: HashMap<String, (Arc<Destination>, StreamId)>,
+    used: HashMap<String, (Arc<Destination>, Route)>,
+}
+
+/// Where the events of a destination go.
+#[derive(Debug, Clone)]
+pub(super) enum Route {
+    Stream(StreamId),
+    /// To the dead-letter stream, because the registry refuses the table's schema.
+    DeadLetters {
+        stream: StreamId,
+        /// The registry's reasons.
+        reason: Arc<str>,
+    },
+}
+
+impl Route {
+    fn stream(&self) -> &StreamId {
+        match self {
+            Self::Stream(stream) | Self::DeadLetters { stream, .. } => stream,
+        }
+    }
 }
 
 impl Streams {
@@ -35,28 +55,43 @@ impl Streams {
         Self { store, registry, settings, scope, used: HashMap::new() }
     }
 
-    /// Returns the stream of a destination. A table's schema is registered if it is new.
+    /// Returns where the events of a destination go. A table's schema is registered if it is new; one that
+    /// the registry refuses stops its table alone, or the capture, by the settings.
     ///
     /// # Errors
     /// `Configuration` when a thousand tables have the same name; `Store`, `Registry`, `Unreachable`.
-    pub(super) async fn stream(&mut self, destination: &Arc<Destination>) -> CdcResult<StreamId> {
-        let Some(schema) = &destination.table else { return self.topic_stream(destination).await };
+    pub(super) async fn route(&mut self, destination: &Arc<Destination>) -> CdcResult<Route> {
+        let Some(schema) = &destination.table else {
+            return self.topic_stream(destination).await.map(Route::Stream);
+        };
         let owner = schema.qualified_name();
         let used = self.used.get(&owner);
-        if let Some((last, stream)) = used
+        if let Some((last, route)) = used
             && (Arc::ptr_eq(last, destination) || last.table.as_ref() == Some(schema))
         {
-            return Ok(stream.clone());
+            return Ok(route.clone());
         }
         let stream = match used {
-            Some((_, stream)) => stream.clone(),
+            Some((_, route)) => route.stream().clone(),
             None => self.table_stream(schema, &owner).await?,
         };
         let group = GroupId::new(stream.scope.as_str(), stream.name.as_str());
         let row = SchemaInfo::new(schema.type_name(), Format::Json, schema.json_schema());
-        self.registry.add_schema(&group, row).await?;
-        self.used.insert(owner, (Arc::clone(destination), stream.clone()));
-        Ok(stream)
+        let is_survived = self.settings.refused_schema == RefusedSchema::DeadLetters;
+        let route = match self.registry.add_schema(&group, row).await {
+            Ok(_) => Route::Stream(stream),
+            Err(error) if error.kind() == RegistryErrorKind::Incompatible && is_survived => {
+                tracing::error!(
+                    table = owner,
+                    reason = %error,
+                    "the registry refuses the table's schema: its events go to the dead-letter stream until the schema or the policy changes"
+                );
+                Route::DeadLetters { stream, reason: error.to_string().into() }
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.used.insert(owner, (Arc::clone(destination), route.clone()));
+        Ok(route)
     }
 
     /// Finds or creates the stream of a table, and its group. A name that another table has already gets a
@@ -86,10 +121,13 @@ impl Streams {
     }
 
     /// Returns the stream of a topic that is no table's.
-    async fn topic_stream(&mut self, destination: &Arc<Destination>) -> CdcResult<StreamId> {
+    ///
+    /// # Errors
+    /// As [`route`](Self::route).
+    pub(super) async fn topic_stream(&mut self, destination: &Arc<Destination>) -> CdcResult<StreamId> {
         let topic = &destination.topic;
-        if let Some((_, stream)) = self.used.get(topic) {
-            return Ok(stream.clone());
+        if let Some((_, route)) = self.used.get(topic) {
+            return Ok(route.stream().clone());
         }
         let name = sanitize_name(topic);
         for name in names::candidates(&name) {
@@ -99,7 +137,8 @@ impl Streams {
             match self.registry.group(&group).await {
                 Err(error) if error.kind() == RegistryErrorKind::NotFound => {
                     self.create(&stream).await?;
-                    self.used.insert(topic.clone(), (Arc::clone(destination), stream.clone()));
+                    let route = Route::Stream(stream.clone());
+                    self.used.insert(topic.clone(), (Arc::clone(destination), route));
                     return Ok(stream);
                 }
                 Err(error) => return Err(error.into()),

@@ -164,6 +164,7 @@ impl Endpoint {
     pub(super) fn api(&self) -> &'static str {
         match self.access {
             Access::Store(_) | Access::PointedStream => "streams",
+            _ if self.path.starts_with("/v2/captures") => "captures",
             _ => "registry",
         }
     }

@@ -34,6 +34,13 @@ pub(super) fn of_schema(name: &str) -> Option<Value> {
         "CanRead" => json!({ "compatible": true }),
         "EncodingId" => json!({ "encodingId": 0 }),
         "VersionId" => json!({ "id": 0 }),
+        "Capture" => json!({
+            "name": "shop", "connector": "postgresql", "state": "streaming", "position": "0/1A2B3C8", "lagBytes": 0,
+            "lagSeconds": 0, "retainedBytes": 5120, "records": 9000, "recordsPerSecond": 12, "restarts": 0, "deadLetters": 0,
+        }),
+        "DroppedCapture" => {
+            json!({ "name": "shop", "slot": "kulya_shop", "publication": "kulya_shop", "position": "0/1A2B3C8" })
+        }
         "Streams" => json!({ "streams": ["orders"] }),
         "Error" => json!({ "error": "group shop/orders does not exist", "kind": "not-found" }),
         _ => return None,
@@ -44,7 +51,7 @@ pub(super) fn of_schema(name: &str) -> Option<Value> {
 pub(super) fn of_parameter(name: &str) -> Option<Value> {
     Some(match name {
         "group" | "stream" => json!("orders"),
-        "scope" | "namespace" => json!("shop"),
+        "scope" | "namespace" | "capture" => json!("shop"),
         "type" => json!("shop.Order"),
         "format" => json!("Avro"),
         "field" | "key" => json!("id"),

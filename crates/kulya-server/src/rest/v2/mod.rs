@@ -11,12 +11,14 @@
 //! | `GET /v2/streams/{scope}/{stream}/events?from=CUT&limit=N` | reads events; `Kulya-Next` is the next cut |
 //! | `GET /v2/streams/{scope}/{stream}/tail?from=CUT` | tails a stream (server-sent events) |
 //! | `GET /v2/events/{pointer}` | the event at a pointer (in hexadecimal digits) |
+//! | `GET /v2/captures`, `GET`, `DELETE /v2/captures/{capture}` and `POST …/pause`, `…/resume` | the program's change data captures |
 //! | all other paths | the registry: see the module `registry` |
 //!
 //! A POST with `Kulya-Writer` (32 hexadecimal digits) and `Kulya-Event-Number` is idempotent: 200 and
 //! `{"duplicate":true}` mean that the event is stored already. An error is `{"error": text, "kind": word}`.
 //! Unknown parameters and members are rejected, because a misspelt one would silently be ignored.
 
+mod captures;
 mod cut;
 mod endpoint;
 mod error;
@@ -33,6 +35,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 
+use crate::captures::Captures;
 use crate::endpoint::{Access, EndpointTable, Unmatched};
 use axum::Router;
 use axum::http::{Method, StatusCode, Uri};
@@ -52,6 +55,7 @@ use tokio::sync::watch;
 pub fn router(
     registry: Arc<Registry>,
     store: Arc<dyn StreamStore>,
+    captures: Arc<dyn Captures>,
     stopping: watch::Receiver<bool>,
 ) -> Router {
     let mut router = Router::new();
@@ -65,7 +69,7 @@ pub fn router(
     router
         .method_not_allowed_fallback(method_not_allowed)
         .route("/v2/{*unknown}", any(not_found))
-        .with_state(ApiState::new(registry, store, stopping))
+        .with_state(ApiState::new(registry, store, captures, stopping))
 }
 
 /// Returns the endpoints for the middleware. What matches none requires permission on everything.
@@ -85,7 +89,8 @@ fn endpoints() -> Vec<Endpoint> {
         .audited_as("document")
         .documented("getDocument", "returns this document")
         .response(200, "OpenAPI 3.1", Content::Json("Document"));
-    streams::endpoints().into_iter().chain(registry::endpoints()).chain([own]).collect()
+    let all = streams::endpoints().into_iter().chain(captures::endpoints());
+    all.chain(registry::endpoints()).chain([own]).collect()
 }
 
 async fn not_found(uri: Uri) -> ApiError {

@@ -20,7 +20,7 @@ pub(super) fn document(endpoints: &[Endpoint]) -> Value {
         "info": {
             "title": "Kulya, REST v2",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Administration of the schema registry, and the store's streams. Names in a path are \
+            "description": "Administration of the schema registry and of change data captures, and the store's streams. Names in a path are \
                 percent-encoded, each in one segment. Unknown parameters and members are rejected.",
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },

@@ -86,8 +86,12 @@ fn base64(description: &str) -> Value {
 /// Returns all schemas.
 pub(super) fn all_schemas() -> Value {
     let mut schemas = Map::new();
-    for (name, schema) in
-        registry_types().into_iter().chain(checks()).chain(administration()).chain(streams())
+    for (name, schema) in registry_types()
+        .into_iter()
+        .chain(checks())
+        .chain(administration())
+        .chain(streams())
+        .chain(captures())
     {
         schemas.insert(name.to_owned(), schema);
     }
@@ -412,6 +416,58 @@ fn streams() -> Vec<NamedSchema> {
             "Event",
             json!({ "oneOf": [event(("text", text())), event(("base64", base64("an event that is not UTF-8")))] }),
         ),
+    ]
+}
+
+/// The status of captures.
+fn captures() -> Vec<NamedSchema> {
+    let states = ["starting", "snapshot", "streaming", "waiting", "retrying", "paused", "stopped"];
+    let counted = |description: &str| json!({ "type": "integer", "minimum": 0, "description": description });
+    let time = || counted("in milliseconds since 1970-01-01 00:00 UTC");
+    let snapshot = object(&[
+        ("tables", number()),
+        ("rows", counted("the rows read so far")),
+        ("estimatedRows", counted("the database's estimate of all rows")),
+        ("rowsPerSecond", number()),
+        ("?secondsLeft", number()),
+    ]);
+    let members = [
+        ("name", text()),
+        ("?connector", described_text("postgresql, mysql or mariadb")),
+        ("state", one_of(&states)),
+        ("?waitingFor", described_text("waiting: for what, and which sessions block it")),
+        ("?since", time()),
+        ("?error", described_text("retrying and stopped: the error with its causes")),
+        ("?attempt", counted("retrying: the number of failures in a row")),
+        ("?next", time()),
+        ("?position", described_text("the stored position, as the database's tools write it")),
+        ("?lagBytes", counted("the database's log after the stored position, in bytes")),
+        (
+            "?lagSeconds",
+            counted("the time since the last stored transaction was committed; 0 if nothing is missing"),
+        ),
+        ("?retainedBytes", counted("the log that PostgreSQL retains for the capture, in bytes")),
+        ("?filesBehind", counted("MySQL: the log files after that of the position")),
+        ("records", counted("the records stored since the program started")),
+        ("recordsPerSecond", counted("over the last minute")),
+        ("?snapshot", snapshot),
+        ("?lastStored", time()),
+        ("?lastCommitted", time()),
+        ("?lastError", object(&[("error", text()), ("time", time())])),
+        ("restarts", counted("how often it was started again after an error")),
+        ("deadLetters", counted("the events of which the dead-letter stream has a record instead")),
+    ];
+    let dropped = [
+        ("name", text()),
+        ("?slot", text()),
+        ("?publication", text()),
+        ("?position", text()),
+        ("?streams", list(text())),
+    ];
+    vec![
+        ("Capture", object(&members)),
+        ("Captures", object(&[("captures", list(reference("Capture")))])),
+        ("DroppedCapture", object(&dropped)),
     ]
 }
 

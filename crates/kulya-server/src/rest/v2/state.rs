@@ -1,5 +1,6 @@
 //! The state of the API and of one request: [`ApiState`] and [`CallerServices`].
 
+use crate::captures::Captures;
 use crate::middleware::{ProtectedRegistry, ProtectedStore, RequestContext, VisibleStore};
 use crate::reads::{Reads, SharedReads};
 use axum::extract::FromRequestParts;
@@ -17,6 +18,7 @@ pub(super) struct ApiState {
     registry: ProtectedRegistry,
     store: ProtectedStore,
     shared_reads: SharedReads,
+    captures: Arc<dyn Captures>,
     /// True when the server shuts down.
     stopping: watch::Receiver<bool>,
 }
@@ -25,10 +27,16 @@ impl ApiState {
     pub(super) fn new(
         registry: Arc<Registry>,
         store: Arc<dyn StreamStore>,
+        captures: Arc<dyn Captures>,
         stopping: watch::Receiver<bool>,
     ) -> Self {
         let (registry, store) = (ProtectedRegistry::new(registry), ProtectedStore::new(store));
-        Self { registry, store, shared_reads: SharedReads::default(), stopping }
+        Self { registry, store, shared_reads: SharedReads::default(), captures, stopping }
+    }
+
+    /// Returns the captures of the program.
+    pub(super) fn captures(&self) -> &dyn Captures {
+        &*self.captures
     }
 }
 

@@ -64,6 +64,11 @@ async fn registry_operations_require_their_permissions() {
             [401, 404, 403, 404, 403, 404, 403],
         ),
         ("DELETE /v1/groups/gone?namespace=ns", "", [401, 204, 403, 204, 403, 403, 403]),
+        ("GET /v2/captures", "", [401, 200, 403, 403, 403, 403, 403]),
+        ("GET /v2/captures/none", "", [401, 404, 403, 403, 403, 403, 403]),
+        ("POST /v2/captures/none/pause", "", [401, 404, 403, 403, 403, 403, 403]),
+        ("POST /v2/captures/none/resume", "", [401, 404, 403, 403, 403, 403, 403]),
+        ("DELETE /v2/captures/none", "", [401, 404, 403, 403, 403, 403, 403]),
         ("GET /v2/nowhere", "", [401, 404, 403, 403, 403, 403, 403]),
         ("GET /v2/registry/anything", "", [401, 404, 403, 403, 403, 403, 403]),
     ] {

@@ -145,6 +145,11 @@ async fn the_examples_succeed() {
         ("changeGroup", 200),
         ("createStream", 201),
         ("listStreams", 200),
+        ("listCaptures", 200),
+        ("pauseCapture", 200),
+        ("dropCapture", 200),
+        ("resumeCapture", 200),
+        ("getCapture", 200),
         ("deleteSchema", 204),
         ("deleteGroup", 204),
     ] {

@@ -26,6 +26,7 @@ async fn every_endpoint_responds_as_documented() {
     lists(&client).await;
     exports_and_imports(&client).await;
     streams(&client).await;
+    captures(&client).await;
     client.expect("GET /v2/openapi.json", None, 200).await;
     for probe in ["GET /health", "GET /health/live", "GET /health/ready"] {
         assert_eq!(client.expect(probe, None, 200).await["status"], "healthy");
@@ -47,6 +48,21 @@ async fn every_endpoint_responds_as_documented() {
                 );
             }
         }
+    }
+}
+
+async fn captures(client: &TestClient) {
+    let listed = client.expect("GET /v2/captures", None, 200).await;
+    assert_eq!(listed["captures"][0]["name"], "shop");
+    assert_eq!(client.expect("GET /v2/captures/shop", None, 200).await["state"], "streaming");
+    assert_eq!(client.expect("DELETE /v2/captures/shop", None, 409).await["kind"], "conflict");
+    assert_eq!(client.expect("POST /v2/captures/shop/pause", None, 200).await["state"], "paused");
+    let dropped = client.expect("DELETE /v2/captures/shop?storeOnly=true", None, 200).await;
+    assert_eq!(dropped, json!({ "name": "shop", "position": "0/10" }));
+    assert_eq!(client.expect("POST /v2/captures/shop/resume", None, 200).await["state"], "streaming");
+    for request in ["GET /v2/captures/a%2Fb", "POST /v2/captures/x/pause", "DELETE /v2/captures/x"] {
+        let missing = client.expect(request, None, 404).await;
+        assert_eq!(missing["kind"], "not-found", "{request}");
     }
 }
 

@@ -499,6 +499,7 @@ fn lists(fixture: &Fixture) -> Vec<Request> {
                 "exportRegistry" => (format!("?{}", query.trim_start_matches('&')), String::new()),
                 "importRegistry" => ("?existing=skip".to_owned(), import()),
                 "followChanges" => (format!("?from={}", fixture.place), String::new()),
+                "listCaptures" => (String::new(), String::new()),
                 _ if path.starts_with("/health") => (String::new(), String::new()),
                 other => panic!("no request for {other}"),
             };

@@ -80,6 +80,7 @@ fn check_value(value: &Value<'_>, length: usize) -> Result<(), BinlogError> {
     match value {
         Value::Json(document) => {
             document.write_text(&mut text)?;
+            document.write_compact(&mut String::new())?;
             assert!(text.len() <= 40 * length, "{} bytes of text", text.len());
         }
         Value::Decimal(decimal) => decimal.write_text(&mut text),

@@ -15,6 +15,7 @@ pub(super) struct Change {
 pub(super) struct Image {
     pub(super) row: Vec<u8>,
     pub(super) key: Option<Vec<u8>>,
+    pub(super) is_current: bool,
 }
 
 pub(super) fn read(file: &str) -> Vec<u8> {
@@ -85,7 +86,8 @@ fn image(table: &Table, cells: &[Value<'_>]) -> Image {
     let is_time = |replaced: &Replaced| replaced.text.contains(':');
     assert!(report.iter().all(is_time), "{report:?}");
     let span = table.write_key(cells, &mut key);
-    Image { row, key: span.map(|(span, _)| span.of(&key).to_vec()) }
+    let key = span.map(|(span, _)| span.of(&key).to_vec());
+    Image { row, key, is_current: table.is_current(cells) }
 }
 
 /// Decodes a line of a recorded SELECT: a table and fields in hexadecimal.

@@ -5,7 +5,7 @@
 //! bounded by one frame and one read, and positions are confirmed when the server asks for them. A server
 //! that is silent is asked for a sign of life, and the connection ends when there is none.
 
-mod message;
+pub(super) mod message;
 
 pub(crate) use message::{EPOCH_MICROS, StreamMessage};
 
@@ -24,6 +24,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// The code of an error that names an object that does not exist: a publication, whose definition at that
+/// place in the log counts.
+const UNDEFINED_OBJECT: &str = "42704";
 /// The time without any message after which the server is asked for one.
 const ASK_AFTER: Duration = Duration::from_secs(20);
 /// The time without any message after which the connection counts as lost. A server that decodes a large
@@ -116,8 +119,9 @@ impl ReplicationConnection {
         Ok(None)
     }
 
-    /// Waits until more bytes have arrived; returns their number. Sends status updates meanwhile when they are due. Dropping the
-    /// future while it waits loses nothing; while it sends a status update, the connection must be given up.
+    /// Waits until more bytes have arrived; returns their number. Sends status updates meanwhile when they
+    /// are due. Dropping the future while it waits loses nothing; while it sends a status update, the
+    /// connection must be given up.
     ///
     /// # Errors
     /// `Unreachable` when the connection is lost or the server is silent.
@@ -155,6 +159,19 @@ impl ReplicationConnection {
         self.send_status(false).await
     }
 
+    /// Returns the last confirmed position: everything before it is stored.
+    pub(crate) fn confirmed(&self) -> u64 {
+        self.confirmed
+    }
+
+    /// Requests a message with the position up to which the server has sent the log.
+    ///
+    /// # Errors
+    /// `Unreachable`.
+    pub(crate) async fn request_position(&mut self) -> CdcResult<()> {
+        self.send_status(true).await
+    }
+
     /// Confirms the last position again, because the server requested a reply.
     ///
     /// # Errors
@@ -184,6 +201,14 @@ impl ReplicationConnection {
 
     fn server_error(&self, frame: &Frame) -> CdcError {
         let error = ServerError::parse(&frame.payload);
+        if error.code == UNDEFINED_OBJECT {
+            let what = format!(
+                "PostgreSQL cannot decode the log: {}. It was dropped at a place that has not been read yet: drop slot {} \
+                 and capture under another name, or set snapshot-mode = \"when_needed\" to read all rows again",
+                error.message, self.slot
+            );
+            return CdcError::new(CdcErrorKind::Position, what).because(error);
+        }
         if error.kind() != CdcErrorKind::Busy {
             return self.wire.server_error(&frame.payload);
         }

@@ -44,7 +44,8 @@ pub(super) fn catalog_type(name: &str) -> CatalogType {
         None => modifier.parse().unwrap(),
     };
     let labels = if kind == 'e' { vec!["sad".to_owned(), "ok".to_owned()] } else { Vec::new() };
-    let scalar = CatalogType { oid, name: name.to_owned(), kind, modifier, labels, items: None };
+    let scalar =
+        CatalogType { oid, name: name.to_owned(), kind, modifier, is_domain: false, labels, items: None };
     match is_array {
         true => {
             CatalogType { oid: 0, name: format!("_{name}"), items: Some(Box::new(scalar.clone())), ..scalar }

@@ -47,6 +47,8 @@ const CASES: &[(&str, &str, &str, &str, &str)] = &[
     ("numeric:5,-2", "", "12", "-", "?"),
     ("numeric:3,5", "", "0.00123", "\"ew==\"", "="),
     ("numeric", "", "1.10", "{\"scale\":1,\"value\":\"Cw==\"}", "="),
+    ("numeric:-2147483648", "", "1.10", "{\"scale\":1,\"value\":\"Cw==\"}", "="),
+    ("numeric:3", "", "1.10", "{\"scale\":1,\"value\":\"Cw==\"}", "="),
     (
         "numeric",
         "",

@@ -47,7 +47,8 @@ struct RecordedType {
 impl From<RecordedType> for CatalogType {
     fn from(recorded: RecordedType) -> Self {
         let RecordedType { oid, name, kind, modifier, labels, items } = recorded;
-        Self { oid, name, kind, modifier, labels, items: items.map(|items| Box::new(Self::from(*items))) }
+        let items = items.map(|items| Box::new(Self::from(*items)));
+        Self { oid, name, kind, modifier, is_domain: false, labels, items }
     }
 }
 

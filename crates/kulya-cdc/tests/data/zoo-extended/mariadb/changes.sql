@@ -17,7 +17,10 @@ INSERT INTO moments (id, dt, ts, ts6) VALUES (6, '2024-02-29 12:34:56', '2024-02
 SET time_zone = DEFAULT;
 SET sql_mode = '';
 INSERT INTO moments (id, d, dt, dt1, dt3, dt6, ts, ts6) VALUES (7, '0000-00-00', '0000-00-00 00:00:00', '0000-00-00 00:00:00', '0000-00-00 00:00:00', '0000-00-00 00:00:00', '0000-00-00 00:00:00', '0000-00-00 00:00:00'), (8, '2024-00-00', '2024-00-15 00:00:00', '2024-02-00 01:02:03', '0000-02-29 00:00:00', '2024-00-00 12:34:56.789012', NULL, NULL), (9, '0000-01-01', '0000-01-01 00:00:00', NULL, NULL, NULL, NULL, NULL);
+INSERT INTO moments_zero VALUES (3, 0, 0, 0, 0, 0, 0, 0, 0), (4, '2024-00-15', '2024-02-00 00:00:00', '0000-02-29 00:00:00', 0, 0, '2024-00-00', '2024-00-15 01:02:03', 0);
 SET sql_mode = DEFAULT;
+INSERT INTO uuids VALUES ('123e4567-e89b-12d3-a456-426655440001', 'ffffffff-ffff-ffff-ffff-ffffffffffff');
+DELETE FROM uuids;
 INSERT INTO moments_needed (id, d, dt, y) VALUES (2, '1970-01-01', '1970-01-01 00:00:00', '0000');
 INSERT INTO documents VALUES (2, 'null', 'true'), (3, '"text \\u00e9 \\n \\" \\\\ / 😀"', '-0'), (4, '12345678901234567890', '-9223372036854775808'), (5, '18446744073709551615', '1.7976931348623157e308'), (6, '0.1', '1e-7'), (7, '[[], {}, [null, [true, false]]]', '{"": 1, "z": 2, "aa": 3, "b": 4}'), (8, '123456789012345678901234567890.123', '1.0'), (9, '{"a": {"b": {"c": [1, 32767, 32768, 65535, 65536, 2147483648, 4294967296]}}}', '-1'), (10, NULL, '""');
 UPDATE documents SET j = JSON_SET(j, '$.a.x', 1) WHERE id = 9;
@@ -102,8 +105,6 @@ DELETE a, l FROM accounts a JOIN account_log l ON l.id = 105 AND a.id = 105;
 DELETE FROM account_log ORDER BY id LIMIT 1;
 INSERT INTO accounts VALUES (300, 1, 'returned') RETURNING id;
 DELETE FROM accounts WHERE id = 300 RETURNING *;
-INSERT INTO accounts VALUES (1000, 1, NULL), (1001, 2, NULL), (1002, 3, NULL);
-DELETE FROM accounts WHERE id >= 1000;
 INSERT INTO marker VALUES (3);
 
 -- transactions

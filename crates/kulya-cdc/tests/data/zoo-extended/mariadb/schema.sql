@@ -13,6 +13,8 @@ CREATE TABLE binaries (id int PRIMARY KEY, b binary, b4 binary(4), vb varbinary(
 CREATE TABLE choices (id int PRIMARY KEY, e enum('', 'with space', 'a,b', 'it''s', 'ünï', 'back\\slash', '"quoted"', '(paren)', 'NULL', '1'), s set('with space', 'it''s', 'ünï', '(paren)', '1', 'e f'), en enum('x', 'y') NOT NULL DEFAULT 'y', sn set('p', 'q', 'r') NOT NULL DEFAULT 'p,r', e64 set('s1','s2','s3','s4','s5','s6','s7','s8','s9','s10','s11','s12','s13','s14','s15','s16','s17','s18','s19','s20','s21','s22','s23','s24','s25','s26','s27','s28','s29','s30','s31','s32','s33','s34','s35','s36','s37','s38','s39','s40','s41','s42','s43','s44','s45','s46','s47','s48','s49','s50','s51','s52','s53','s54','s55','s56','s57','s58','s59','s60','s61','s62','s63','s64'));
 CREATE TABLE moments (id int PRIMARY KEY, d date, t time, t1 time(1), t4 time(4), t6 time(6), dt datetime, dt1 datetime(1), dt3 datetime(3), dt4 datetime(4), dt6 datetime(6), ts timestamp NULL, ts1 timestamp(1) NULL, ts4 timestamp(4) NULL, ts6 timestamp(6) NULL);
 CREATE TABLE moments_needed (id int PRIMARY KEY, d date NOT NULL, t time NOT NULL DEFAULT '12:34:56', dt datetime NOT NULL, dt6 datetime(6) NOT NULL DEFAULT '2024-02-29 12:34:56.789012', ts timestamp NOT NULL DEFAULT '2024-02-29 12:34:56', y year NOT NULL DEFAULT 1901);
+CREATE TABLE moments_zero (id int PRIMARY KEY, d date NOT NULL, dt datetime NOT NULL, dt6 datetime(6) NOT NULL, ts timestamp NOT NULL, ts6 timestamp(6) NOT NULL, dn date, dtn datetime(3), tsn timestamp(6) NULL);
+CREATE TABLE uuids (id uuid PRIMARY KEY, u uuid);
 CREATE TABLE clock (id int PRIMARY KEY, v int, c timestamp(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6), u datetime(3) DEFAULT CURRENT_TIMESTAMP(3) ON UPDATE CURRENT_TIMESTAMP(3));
 CREATE TABLE documents (id int PRIMARY KEY, j json, jn json NOT NULL);
 CREATE TABLE shapes (id int PRIMARY KEY, g geometry, p point, ls linestring, pl polygon, mp multipoint, ml multilinestring, mpl multipolygon, gc geometrycollection);
@@ -87,7 +89,11 @@ INSERT INTO binaries VALUES (1, 'a', x'01', x'0001ff', x'deadbeef', x'00', x'fbf
 INSERT INTO choices VALUES (1, 'with space', 'with space,1', 'x', 'q', 's1,s64');
 INSERT INTO moments VALUES (1, '1000-01-01', '838:59:59', '-838:59:58.9', '00:00:00.0001', '-00:00:00.999999', '1000-01-01 00:00:00', '9999-12-31 23:59:59.9', '1582-10-04 00:00:00.001', '1969-12-31 23:59:59.9999', '1970-01-01 00:00:00.000001', '2038-01-19 03:14:07', '1970-01-01 00:00:01.1', '2024-02-29 12:34:56.7891', '2024-02-29 12:34:56.100000');
 INSERT INTO moments_needed (id, d, dt) VALUES (1, '2024-02-29', '2024-02-29 12:34:56');
+INSERT INTO uuids VALUES ('123e4567-e89b-12d3-a456-426655440000', NULL);
 INSERT INTO clock (id, v) VALUES (1, 1);
+SET sql_mode = '';
+INSERT INTO moments_zero VALUES (1, 0, 0, 0, 0, 0, 0, 0, 0), (2, '2024-00-15', '2024-02-00 00:00:00', '0000-02-29 00:00:00', 0, 0, '2024-00-00', '2024-00-15 01:02:03', 0);
+SET sql_mode = DEFAULT;
 INSERT INTO documents VALUES (1, '{"b": 1, "a": [1, 2.50, null, true, "s"], "c": 1e3}', '[]');
 INSERT INTO shapes VALUES (1, ST_GeomFromText('POINT(1 2)'), ST_GeomFromText('POINT(-1.5 2.5)'), ST_GeomFromText('LINESTRING(0 0,1 1,2 2)'), ST_GeomFromText('POLYGON((0 0,9 0,9 9,0 0),(1 1,2 1,2 2,1 1))'), ST_GeomFromText('MULTIPOINT(0 0,1 1)'), ST_GeomFromText('MULTILINESTRING((0 0,1 1),(2 2,3 3))'), ST_GeomFromText('MULTIPOLYGON(((0 0,1 0,1 1,0 0)))'), ST_GeomFromText('GEOMETRYCOLLECTION(POINT(1 1),LINESTRING(0 0,1 1))'));
 INSERT INTO `back``tick` VALUES (1, 1, 2, 3, 4, 5, 6, 7, 'ü');

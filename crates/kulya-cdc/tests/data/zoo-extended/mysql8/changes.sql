@@ -17,7 +17,9 @@ INSERT INTO moments (id, dt, ts, ts6) VALUES (6, '2024-02-29 12:34:56', '2024-02
 SET time_zone = DEFAULT;
 SET sql_mode = '';
 INSERT INTO moments (id, d, dt, dt1, dt3, dt6, ts, ts6) VALUES (7, '0000-00-00', '0000-00-00 00:00:00', '0000-00-00 00:00:00', '0000-00-00 00:00:00', '0000-00-00 00:00:00', '0000-00-00 00:00:00', '0000-00-00 00:00:00'), (8, '2024-00-00', '2024-00-15 00:00:00', '2024-02-00 01:02:03', '0000-02-29 00:00:00', '2024-00-00 12:34:56.789012', NULL, NULL), (9, '0000-01-01', '0000-01-01 00:00:00', NULL, NULL, NULL, NULL, NULL);
+INSERT INTO moments_zero VALUES (3, 0, 0, 0, 0, 0, 0, 0, 0), (4, '2024-00-15', '2024-02-00 00:00:00', '0000-02-29 00:00:00', 0, 0, '2024-00-00', '2024-00-15 01:02:03', 0);
 SET sql_mode = DEFAULT;
+INSERT INTO years VALUES (3, '0000'), (4, 2155);
 INSERT INTO moments_needed (id, d, dt, y) VALUES (2, '1970-01-01', '1970-01-01 00:00:00', '0000');
 INSERT INTO documents VALUES (2, 'null', 'true'), (3, '"text \\u00e9 \\n \\" \\\\ / 😀"', '-0'), (4, '12345678901234567890', '-9223372036854775808'), (5, '18446744073709551615', '1.7976931348623157e308'), (6, '0.1', '1e-7'), (7, '[[], {}, [null, [true, false]]]', '{"": 1, "z": 2, "aa": 3, "b": 4}'), (8, '123456789012345678901234567890.123', '1.0'), (9, '{"a": {"b": {"c": [1, 32767, 32768, 65535, 65536, 2147483648, 4294967296]}}}', '-1'), (10, NULL, '""');
 INSERT INTO documents VALUES (11, JSON_OBJECT('d', CAST('2024-02-29' AS date), 't', CAST('12:34:56.789012' AS time(6)), 'dt', CAST('2024-02-29 12:34:56.789012' AS datetime(6)), 'n', CAST(1.50 AS decimal(5,2)), 'b', CAST('ab' AS binary), 'i', 1, 'f', 1.5e0), JSON_ARRAY(CAST(18446744073709551615 AS unsigned), ST_GeomFromText('POINT(1 2)')));
@@ -103,8 +105,6 @@ UPDATE accounts SET id = 200, note = 'key and more' WHERE id = 104;
 INSERT INTO account_log SELECT id, 1, balance FROM accounts;
 DELETE a, l FROM accounts a JOIN account_log l ON l.id = 105 AND a.id = 105;
 DELETE FROM account_log ORDER BY id LIMIT 1;
-INSERT INTO accounts VALUES (1000, 1, NULL), (1001, 2, NULL), (1002, 3, NULL);
-DELETE FROM accounts WHERE id >= 1000;
 INSERT INTO marker VALUES (3);
 
 -- transactions
@@ -190,6 +190,7 @@ INSERT INTO columns (id, f) VALUES (9, 1);
   DROP INDEX f;
 INSERT INTO columns (id, f) VALUES (10, 1);
 ALTER TABLE columns AUTO_INCREMENT = 50, COMMENT = 'it''s', ENGINE = InnoDB;
+ALTER TABLE /*! columns */ ADD COLUMN exec int /*!80000 DEFAULT 3 */;
 ALTER TABLE columns MODIFY n int NOT NULL DEFAULT 6 FIRST, ALGORITHM = COPY, LOCK = SHARED;
 INSERT INTO columns (id, f) VALUES (11, 1);
 INSERT INTO marker VALUES (7);

@@ -36,7 +36,8 @@ impl<'a> JsonDocument<'a> {
 
     /// Writes the text as Debezium does: without spaces, numbers without exponents but with all their digits,
     /// dates and times without zeros at the end, other values of SQL without the name of their type. It is at
-    /// most about six times as long as the document, or 1100 characters for each value.
+    /// most about six times as long as the document, or 1100 characters for each value; numbers behind a text that
+    /// is longer than an event can be are 0.
     ///
     /// # Errors
     /// Those of [`Self::write_text`].
@@ -47,5 +48,39 @@ impl<'a> JsonDocument<'a> {
     /// Whether the value is empty, which the server reads as null. Some of its statements leave it behind.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kulya_store::framing::MAX_EVENT_BYTES;
+
+    /// Returns an array of the smallest number, which has 1074 digits after the point.
+    fn smallest_numbers(count: u32) -> Vec<u8> {
+        let (head, entry, number) = (8, 5, 8);
+        let length = head + count * (entry + number);
+        let mut document = vec![0x03];
+        document.extend_from_slice(&[count.to_le_bytes(), length.to_le_bytes()].concat());
+        for index in 0..count {
+            document.push(0x0b);
+            document.extend_from_slice(&(head + count * entry + index * number).to_le_bytes());
+        }
+        document.extend(f64::from_bits(1).to_le_bytes().repeat(count as usize));
+        document
+    }
+
+    #[test]
+    fn numbers_with_many_digits_take_bounded_memory() {
+        let compact = |count: u32| {
+            let mut text = String::new();
+            JsonDocument::new(&smallest_numbers(count)).write_compact(&mut text).unwrap();
+            text
+        };
+        let few = compact(2);
+        assert!(few.starts_with("[0.0000") && few.ends_with("5]") && few.len() == 2 * 1076 + 3, "{few}");
+        let many = compact(20_000);
+        assert!(many.len() > MAX_EVENT_BYTES && many.len() < MAX_EVENT_BYTES + 50_000, "{}", many.len());
+        assert!(many.ends_with(",0,0]"));
     }
 }

@@ -4,6 +4,7 @@ use super::style::Style;
 use super::{number, opaque};
 use crate::mysql::binlog::error::BinlogError;
 use crate::mysql::binlog::reader::{Reader, utf8};
+use kulya_store::framing::MAX_EVENT_BYTES;
 
 type Result<T> = std::result::Result<T, BinlogError>;
 
@@ -75,6 +76,11 @@ impl<'t> Writer<'t> {
             0x0a => self.integer(reader.u64(PART)?),
             0x0b => {
                 self.spend(8)?;
+                if self.text.len() > MAX_EVENT_BYTES {
+                    // no event contains the text: the number's thousand digits would only take memory
+                    self.text.push('0');
+                    return Ok(());
+                }
                 let number = f64::from_le_bytes(reader.array(PART)?);
                 let written = match self.style {
                     Style::Server => number::write_double(number, self.text),

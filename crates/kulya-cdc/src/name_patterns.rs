@@ -1,11 +1,13 @@
-//! Lists of regular expressions that select names, as Debezium reads them: separated by commas, compared with
-//! the whole name, in any case of letters.
+//! Lists of regular expressions that select names of tables and columns, as Debezium has them: compared with
+//! the whole name, in any case of letters. In a settings file a list of texts, in Debezium's properties one
+//! text with commas between.
 //!
-//! Java's expressions are compiled by the crate `regex`, which has no look-around and no references to
+//! An expression is compiled once, when the settings are read, and bounded in size. Java's expressions are compiled by the crate `regex`, which has no look-around and no references to
 //! groups. Names that differ only in the case of a letter outside ASCII are equal here, and different in
 //! Debezium.
 
 use regex::{Regex, RegexBuilder};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Largest compiled expression, in bytes.
@@ -80,7 +82,8 @@ impl NamePattern {
 }
 
 /// A list of expressions.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct NamePatterns {
     patterns: Vec<NamePattern>,
 }
@@ -91,12 +94,12 @@ impl NamePatterns {
     /// # Errors
     /// [`PatternError`] for a list that cannot be used.
     pub fn parse(list: &str) -> Result<Self, PatternError> {
-        let texts = split(list)?;
-        if texts.len() > MAX_PATTERNS {
-            return Err(PatternError::TooMany);
-        }
-        let patterns = texts.iter().map(|text| NamePattern::new(text)).collect::<Result<_, _>>()?;
-        Ok(Self { patterns })
+        split(list)?.try_into()
+    }
+
+    /// Appends the expressions of another list.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.patterns.append(&mut other.patterns);
     }
 
     /// Returns whether the list is empty.
@@ -112,6 +115,24 @@ impl NamePatterns {
     /// Returns whether one of the expressions matches the whole name.
     pub fn is_match(&self, name: &str) -> bool {
         self.patterns.iter().any(|pattern| pattern.is_match(name))
+    }
+}
+
+impl TryFrom<Vec<String>> for NamePatterns {
+    type Error = PatternError;
+
+    fn try_from(texts: Vec<String>) -> Result<Self, PatternError> {
+        if texts.len() > MAX_PATTERNS {
+            return Err(PatternError::TooMany);
+        }
+        let patterns = texts.iter().map(|text| NamePattern::new(text)).collect::<Result<_, _>>()?;
+        Ok(Self { patterns })
+    }
+}
+
+impl From<NamePatterns> for Vec<String> {
+    fn from(patterns: NamePatterns) -> Self {
+        patterns.patterns.into_iter().map(|pattern| pattern.text).collect()
     }
 }
 
@@ -167,6 +188,14 @@ mod tests {
             let error = NamePatterns::parse(list).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn settings_have_a_list_of_texts() {
+        let patterns: NamePatterns = serde_json::from_str(r#"["a\\..{1,2}","b"]"#).unwrap();
+        assert!(patterns.is_match("A.xy") && !patterns.is_match("a.xyz"));
+        assert_eq!(serde_json::to_string(&patterns).unwrap(), r#"["a\\..{1,2}","b"]"#);
+        assert!(serde_json::from_str::<NamePatterns>(r#"["("]"#).is_err());
     }
 
     proptest! {

@@ -1,0 +1,16 @@
+INSERT INTO zoo.people (id, name, email, code, note, big, data, hn) VALUES (4, 'Bob', 'bob@example.org', 'xy', repeat('n', 70000), repeat('z', 100), '\xdeadbeef', NULL);
+UPDATE zoo.people SET name = 'Bobby' WHERE id = 4;
+ALTER TABLE zoo.people ALTER note SET STORAGE EXTERNAL;
+UPDATE zoo.people SET name = 'Rob' WHERE id = 4;
+UPDATE zoo.people SET id = 5 WHERE id = 1;
+DELETE FROM zoo.people WHERE id = 2;
+INSERT INTO zoo.other (a, b, hidden) VALUES (3, 'b3', 'hid');
+UPDATE zoo.other SET hidden = 'x' WHERE b = 'b1';
+UPDATE zoo.other SET a = 9 WHERE b = 'b1';
+DELETE FROM zoo.other WHERE b = 'b2';
+UPDATE zoo.keyless SET y = 'z';
+UPDATE zoo.keyless SET x = 2;
+DELETE FROM zoo.keyless;
+INSERT INTO zoo."Mixed Case" VALUES (2, 'c', 'd');
+UPDATE zoo."Mixed Case" SET "a b" = 'e' WHERE "Id" = 2;
+INSERT INTO zoo.types DEFAULT VALUES;

@@ -1,0 +1,16 @@
+CREATE EXTENSION IF NOT EXISTS citext;
+CREATE SCHEMA zoo;
+CREATE TYPE zoo.mood AS ENUM ('sad', 'ok', 'happy');
+CREATE DOMAIN zoo.short AS varchar(7);
+CREATE TABLE zoo.people ( id int PRIMARY KEY, name text, email varchar(20) NOT NULL, code char(5), note text DEFAULT 'none', mood zoo.mood, data bytea, doc jsonb, u uuid, ci citext, n numeric(8,2), salary int, tags text[], at timestamptz, nm name, "1st-col" int, "ünï.x" text, big text, v5 varchar(5), dom zoo.short, hn text DEFAULT 'def', free text);
+CREATE TABLE zoo.other (id serial PRIMARY KEY, a int, b text NOT NULL, hidden text);
+ALTER TABLE zoo.other REPLICA IDENTITY FULL;
+CREATE TABLE zoo.keyless (x int, y text);
+ALTER TABLE zoo.keyless REPLICA IDENTITY FULL;
+CREATE TABLE zoo."Mixed Case" ("Id" int PRIMARY KEY, "a b" text, "2x" text);
+CREATE TABLE zoo.types ( id bigserial PRIMARY KEY, s2 smallserial, i2 int2, i4 int4, i8 int8, f4 float4, f8 float8, bo bool, o oid, num numeric, n52 numeric(5,2), m money, ch "char", c bpchar, c3 char(3), vc varchar, vc9 varchar(9), tx text, nm name, by bytea, d date, t time, t3 time(3), tz timetz, ts timestamp, ts0 timestamp(0), ts1 timestamp(1), tsz timestamptz, tsz2 timestamptz(2), iv interval, iv3 interval(3), b1 bit, b5 bit(5), vb varbit, vb9 varbit(9), j json, jb jsonb, x xml, u uuid, ine inet, ci citext, mo zoo.mood, dom zoo.short, ai int[], av varchar(4)[], an numeric(6,1)[], r int4range, p point, tv tsvector);
+INSERT INTO zoo.people VALUES (1, 'Anna', 'anna@example.org', 'ab', 'nöte "x"', 'ok', '\x0102030405', '{"a": 1}', '00112233-4455-6677-8899-aabbccddeeff', 'Ci', 12.34, 100, '{abcdef,g}', '2024-02-29 10:00:00+00', 'nm', 1, 'x', 'abcdefgh', 'abc', 'domval', 'h', 'plain'), (2, NULL, '', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL), (3, '', 'ü😀', 'abcde', E'a\nb', 'sad', '\x01', 'null', NULL, '', 0, 0, '{}', NULL, '', 0, '', 'äöüß', '', '', '', '');
+INSERT INTO zoo.other (a, b, hidden) VALUES (1, 'b1', 'h'), (NULL, 'b2', NULL);
+INSERT INTO zoo.keyless VALUES (1, 'y');
+INSERT INTO zoo."Mixed Case" VALUES (1, 'a', 'b');
+INSERT INTO zoo.types DEFAULT VALUES;
