@@ -138,9 +138,10 @@ impl SourceConnection for MysqlConnection {
         .with_statements(self.target.settings.include_query)
         .with_commit_at_prepare(self.events.modes.compat == Compatibility::Debezium);
         let writer = EventWriter::new(Arc::clone(&self.events), self.facts.version.flavour);
-        let stream = LogStream::new(reader, writer, position, target_end, output);
-        let stream = stream.with_schema_changes(self.schema_changes());
-        stream.run(&mut events, &mut self.session, output).await
+        LogStream::new(reader, writer, position, target_end, output)
+            .with_schema_changes(self.schema_changes())
+            .run(&mut events, &mut self.session, output)
+            .await
     }
 }
 

@@ -276,7 +276,8 @@ pub(crate) fn compare(what: &str, ours: &[Value], theirs: &[Value]) {
     let mut differences = Vec::new();
     for (number, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
         // texts have the order of members too
-        if ours.to_string() != theirs.to_string() {
+        let (ours, theirs) = (ours.to_string(), theirs.to_string());
+        if ours != theirs {
             differences.push(format!("{what}, event {number}\nours   {ours}\ntheirs {theirs}"));
         }
     }

@@ -38,8 +38,8 @@ fn facts(is_mariadb: bool) -> ServerFacts {
         version: server(is_mariadb),
         case: TableNameCase::Sensitive,
         charset: Collated::new("utf8mb4"),
+        charset_names: Default::default(),
         explicit_timestamps: true,
         collations: collations.map(|(number, charset)| (number, Collated::new(charset))).into(),
-        charset_names: Default::default(),
     }
 }
