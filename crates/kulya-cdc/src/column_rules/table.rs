@@ -168,7 +168,7 @@ impl<'a> TableRules<'a> {
             salt: rule.salt.clone().into_bytes(),
             max_digits: length.filter(|length| *length > 0).unwrap_or(usize::MAX),
         };
-        let change = source.is_text.then(|| ValueChange::Hash(HashedText(hash)));
+        let change = source.is_text.then_some(ValueChange::Hash(HashedText(hash)));
         Some(AppliedRule { change, parameters: masked() })
     }
 
