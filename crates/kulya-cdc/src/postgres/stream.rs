@@ -321,6 +321,7 @@ impl<'a> ReplicationStream<'a> {
             && self.events.format.provide_transaction_metadata
             && !transaction.is_own
             && !transaction.is_skipped
+            && !transaction.has_skipped_changes
             && !is_read()
     }
 
@@ -376,6 +377,7 @@ impl<'a> ReplicationStream<'a> {
             return Ok(());
         }
         if self.events.format.skipped_operations.contains(operation) {
+            transaction.has_skipped_changes = true;
             return Ok(());
         }
         let has_metadata = self.events.format.provide_transaction_metadata;

@@ -24,6 +24,9 @@ pub(crate) struct Transaction {
     pub(crate) is_skipped: bool,
     /// Whether it is the capture's own, by which a run recognizes its end.
     pub(crate) is_own: bool,
+    /// Whether there are changes of operations that give no events. Debezium's publication does not have them,
+    /// and the server leaves out a transaction of which nothing is published.
+    pub(crate) has_skipped_changes: bool,
     /// The position of the transaction's first change in the log.
     begin_lsn: u64,
     has_begin: bool,
@@ -41,6 +44,7 @@ impl Transaction {
             committed_micros,
             is_skipped: false,
             is_own: false,
+            has_skipped_changes: false,
             begin_lsn,
             has_begin: false,
             counts: TransactionCounts::new(),
