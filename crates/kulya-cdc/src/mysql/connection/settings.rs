@@ -199,6 +199,9 @@ fn split_address(address: &str) -> Result<(String, u16), SettingsError> {
     if host.is_empty() {
         return Err(invalid("it names no host"));
     }
+    if host.contains(['[', ']']) {
+        return Err(invalid("its host contains [ or ]"));
+    }
     let port = match port.strip_prefix(':') {
         None if port.is_empty() => DEFAULT_PORT,
         // the port is not repeated: in a wrong URL it may be a part of the password
@@ -249,6 +252,8 @@ mod tests {
             ("mysql://me:geheim@db:port", "port"),
             ("mysql://me:geheim@db:0", "port"),
             ("mysql://me:geheim@[::1", "]"),
+            ("mysql://me:geheim@[[db]", "its host contains"),
+            ("mysql://me:geheim@db]:1", "its host contains"),
             ("mysql://me:geheim@db/?ssl-mode=on", "verify-identity"),
             ("mysql://me:geheim@db/?sslmode=require", "no parameter \"sslmode\""),
             ("mysql://me:geheim@db/?connect-timeout=0", "seconds"),
