@@ -2,7 +2,7 @@
 //! Debezium's engine (`tests/data/zoo*`). Intended differences are listed here.
 
 use crate::binlog_capture::{create, reconnect, script, settings};
-use crate::binlog_server::Server;
+use crate::binlog_server::{LOG, Server};
 use crate::database::{MemorySink, StoredRecord, catch_up};
 use kulya_cdc::debezium::Compatibility;
 use kulya_cdc::{CaptureSettings, ValueModes};
@@ -101,6 +101,10 @@ fn masked(topic: &str, headers: Value, mut key: Value, mut value: Value) -> Valu
 fn without_intended_differences(topic: &str, key: &mut Value, value: &mut Value) {
     let table = topic.strip_prefix("zoo.zoo.").unwrap_or_default();
     let is_snapshot = value["op"] == "r";
+    // Debezium cuts the end of a comment that ends a statement
+    if let Some(ddl) = value.get_mut("ddl") {
+        *ddl = json!(ddl.as_str().map(|ddl| ddl.strip_suffix(" */").unwrap_or(ddl)));
+    }
     // of a system-versioned table, the end of a row's validity is no part of the key
     if let (true, Value::Object(key)) = (table == "versioned_columns", &mut *key) {
         key.remove("e");
@@ -131,6 +135,10 @@ fn without_intended_differences(topic: &str, key: &mut Value, value: &mut Value)
             ("floats", "f") => *cell = Value::Null,
             // the digits that the column has, in the snapshot too
             ("moments", "ts6") if is_snapshot => *cell = Value::Null,
+            // nanoseconds beyond 64 bits; the recorded version of MariaDB's connector wraps them
+            ("times" | "moments", "dt" | "dt1" | "dt3" | "dt6") if cell.as_i64().is_some_and(is_wrapped) => {
+                *cell = Value::Null;
+            }
             // a label is not escaped
             ("choices" | "late", "e") => *cell = json!(cell.as_str().map(|label| label.replace('\\', ""))),
             // a character set that a statement sets for the table and for a new column
@@ -138,6 +146,11 @@ fn without_intended_differences(topic: &str, key: &mut Value, value: &mut Value)
             _ => {}
         }
     }
+}
+
+/// Returns whether a number may be one of nanoseconds that has wrapped.
+fn is_wrapped(number: i64) -> bool {
+    number.unsigned_abs() > 4_800_000_000_000_000_000
 }
 
 fn ours(record: &StoredRecord) -> Value {
@@ -209,6 +222,7 @@ static DATABASE: Mutex<()> = Mutex::const_new(());
 /// The events of a zoo are those of Debezium, in all modes.
 pub(crate) async fn events_match_debeziums(server: Server, zoo: Zoo) {
     let _database = DATABASE.lock().await;
+    let _log = LOG.read().await;
     let default: Mode = ("default", "", |_| {});
     let mut failures = Vec::new();
     for mode in std::iter::once(&default).chain(zoo.modes) {
