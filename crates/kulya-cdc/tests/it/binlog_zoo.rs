@@ -120,6 +120,12 @@ fn without_intended_differences(topic: &str, key: &mut Value, value: &mut Value)
     if table == "rekeyed" && value.pointer("/after/id") == Some(&json!(6)) {
         *key = Value::Null;
     }
+    // a UUID that ends in zero bytes, which Debezium shifts in the log
+    for place in [key.pointer_mut("/id"), value.pointer_mut("/before/id")].into_iter().flatten() {
+        if table == "uuids" && *place == "0000123e-4567-e89b-12d3-a45642665544" {
+            *place = json!("123e4567-e89b-12d3-a456-426655440000");
+        }
+    }
     let Some(Value::Object(row)) = value.get_mut("after") else { return };
     // dates of the year 0
     if table == "moments" && row["id"] == 9 {
@@ -136,7 +142,9 @@ fn without_intended_differences(topic: &str, key: &mut Value, value: &mut Value)
             // the digits that the column has, in the snapshot too
             ("moments", "ts6") if is_snapshot => *cell = Value::Null,
             // nanoseconds beyond 64 bits; the recorded version of MariaDB's connector wraps them
-            ("times" | "moments", "dt" | "dt1" | "dt3" | "dt6") if cell.as_i64().is_some_and(is_wrapped) => {
+            ("times" | "moments", "dt" | "dt1" | "dt3" | "dt4" | "dt6")
+                if cell.as_i64().is_some_and(is_wrapped) =>
+            {
                 *cell = Value::Null;
             }
             // a label is not escaped
@@ -150,7 +158,7 @@ fn without_intended_differences(topic: &str, key: &mut Value, value: &mut Value)
 
 /// Returns whether a number may be one of nanoseconds that has wrapped.
 fn is_wrapped(number: i64) -> bool {
-    number.unsigned_abs() > 4_800_000_000_000_000_000
+    number.unsigned_abs() > 3_600_000_000_000_000_000
 }
 
 fn ours(record: &StoredRecord) -> Value {
@@ -269,16 +277,18 @@ async fn run(server: Server, zoo: Zoo, (_, mode, set): &Mode) -> (Vec<Value>, Ve
     let lines =
         |text: &str| -> Vec<Value> { text.lines().map(|line| serde_json::from_str(line).unwrap()).collect() };
     let (sources, tables) = (lines(zoo.sources), lines(zoo.table_changes));
-    let ours = without_empty_transactions(sink.records.iter().map(ours));
+    // statements that only this test runs are in transactions of their own
     let is_schema_change = |event: &Value| event["topic"] == "zoo";
-    let (ours_of_schema, ours): (Vec<Value>, Vec<Value>) = ours.into_iter().partition(is_schema_change);
+    let (ours_of_schema, ours): (Vec<Value>, Vec<Value>) =
+        sink.records.iter().map(ours).partition(is_schema_change);
+    let ours = without_empty_transactions(ours.into_iter());
     let theirs = lines_of(zoo.events, mode).into_iter();
     // Debezium has the end of a row's validity in the key, so that each change is one of the key
     let theirs = theirs.map(|event| theirs_of(event, &sources, &tables)).filter(|event| {
         event["topic"] != "zoo.zoo.versioned_columns" || event.pointer("/value/op") == Some(&json!("r"))
     });
-    let theirs = without_empty_transactions(theirs);
-    let (theirs_of_schema, theirs): (Vec<Value>, Vec<Value>) = theirs.into_iter().partition(is_schema_change);
+    let (theirs_of_schema, theirs): (Vec<Value>, Vec<Value>) = theirs.partition(is_schema_change);
+    let theirs = without_empty_transactions(theirs.into_iter());
     match zoo.has_all_schema_changes {
         true => ([ours, ours_of_schema].concat(), [theirs, theirs_of_schema].concat()),
         false => (ours, theirs),
