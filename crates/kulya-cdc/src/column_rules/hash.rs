@@ -44,7 +44,7 @@ impl HashAlgorithm {
     /// Returns the algorithm of a name, in any case.
     ///
     /// # Errors
-    /// [`UnknownAlgorithm`].
+    /// `UnknownAlgorithm`.
     pub fn from_name(name: &str) -> Result<Self, UnknownAlgorithm> {
         let found = Self::NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, algorithm)| *algorithm).ok_or_else(|| UnknownAlgorithm(name.to_owned()))

@@ -2,8 +2,8 @@
 //! are masked, hashed or cut, and what schemas say of the column in the database (Debezium's `column.*`,
 //! `datatype.propagate.source.type` and `message.key.columns`).
 //!
-//! The rules are applied once for each version of a table ([`TableRules`]); what is left for each row is a
-//! [`ValueChange`], which writes straight into the buffer.
+//! The rules are applied once for each version of a table (`TableRules`); what is left for each row is a
+//! `ValueChange`, which writes straight into the buffer.
 
 mod hash;
 mod settings;

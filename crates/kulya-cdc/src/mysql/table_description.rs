@@ -86,7 +86,7 @@ fn jdbc_type(name: TypeName) -> i32 {
 }
 
 fn length(column_type: &ColumnType) -> Option<i32> {
-    use TypeName::{DateTime, Enum, Set, Time, Timestamp};
+    use TypeName::{DateTime, Enum, Set, Time, Timestamp, Year};
     let length = match column_type.name {
         Enum => Some(1),
         // the text of all labels
@@ -95,6 +95,7 @@ fn length(column_type: &ColumnType) -> Option<i32> {
             u32::try_from(characters + column_type.labels.len().saturating_sub(1)).ok()
         }
         Time | DateTime | Timestamp => column_type.length.filter(|digits| *digits > 0),
+        Year => Some(4),
         _ => column_type.length,
     };
     length.and_then(|length| i32::try_from(length).ok())

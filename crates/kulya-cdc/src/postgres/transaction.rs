@@ -24,8 +24,8 @@ pub(crate) struct Transaction {
     pub(crate) is_skipped: bool,
     /// Whether it is the capture's own, by which a run recognizes its end.
     pub(crate) is_own: bool,
-    /// Whether there are changes of operations that give no events. Debezium's publication does not have them,
-    /// and the server leaves out a transaction of which nothing is published.
+    /// Whether there are changes of operations that give no events. Debezium's publication does not have
+    /// them, and the server leaves out a transaction of which nothing is published.
     pub(crate) has_skipped_changes: bool,
     /// The position of the transaction's first change in the log.
     begin_lsn: u64,

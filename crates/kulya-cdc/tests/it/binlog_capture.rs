@@ -1,6 +1,6 @@
 //! Capture of MariaDB and MySQL: the cases of both products.
 
-use crate::binlog_server::Server;
+use crate::binlog_server::{LOG, Server};
 use crate::database::{MemorySink, StoredRecord, catch_up};
 use crate::failing_sink::FailingSink;
 use kulya_cdc::mysql::connection::Connection;
@@ -139,6 +139,7 @@ async fn write_until(server: Server, database: &'static str, writer: u32, stop: 
 
 /// A snapshot and the log after it give each row exactly as it was before each of its changes.
 pub(crate) async fn a_snapshot_under_load_is_exact(server: Server, database: &'static str) {
+    let _log = LOG.read().await;
     drop(create_t(server, database, 40).await);
     let stop = CancellationToken::new();
     let writers: Vec<_> =
@@ -163,6 +164,7 @@ pub(crate) async fn a_snapshot_under_load_is_exact(server: Server, database: &'s
 
 /// A run that fails at any of its writes to the sink loses and repeats nothing.
 pub(crate) async fn a_run_that_fails_is_continued(server: Server, database: &'static str) {
+    let _log = LOG.read().await;
     let mut session = create_t(server, database, 40).await;
     let settings = CaptureSettings { transaction_metadata: true, ..settings(server, database) };
     let mut sink = FailingSink::default();
@@ -210,6 +212,7 @@ pub(crate) async fn a_run_that_fails_is_continued(server: Server, database: &'st
 
 /// Tables that the settings name later are read then, and their earlier changes are passed over.
 pub(crate) async fn added_tables_are_read_once(server: Server, database: &'static str) {
+    let _log = LOG.read().await;
     let mut session = create_t(server, database, 10).await;
     script(&mut session, "CREATE TABLE u (id INT PRIMARY KEY); INSERT INTO u VALUES (1)").await;
     let only_u = CaptureSettings { tables: vec![format!("{database}.u")], ..settings(server, database) };
@@ -242,6 +245,7 @@ fn op(record: &StoredRecord) -> Option<String> {
 
 /// A migration that copies a table and swaps the names in one statement.
 pub(crate) async fn a_table_that_is_swapped_keeps_its_stream(server: Server, database: &'static str) {
+    let _log = LOG.read().await;
     let mut session = create_t(server, database, 2).await;
     let only_t = CaptureSettings { tables: vec![format!("{database}.t")], ..settings(server, database) };
     let mut sink = MemorySink::default();
@@ -275,6 +279,8 @@ pub(crate) async fn a_table_that_is_swapped_keeps_its_stream(server: Server, dat
 
 /// What would lose changes ends the capture with what to do.
 pub(crate) async fn what_cannot_be_captured_is_named(server: Server, database: &'static str) {
+    // changes as statements end each capture of the server
+    let _log = LOG.write().await;
     let mut session = create_t(server, database, 1).await;
     script(&mut session, "CREATE TABLE old (id INT PRIMARY KEY) ENGINE = MyISAM").await;
     let all = settings(server, database);
@@ -307,6 +313,7 @@ pub(crate) async fn what_cannot_be_captured_is_named(server: Server, database: &
 
 /// A snapshot starts when the open transactions that have changed its tables have ended, and not before.
 pub(crate) async fn a_snapshot_waits_for_writers(server: Server, database: &'static str) {
+    let _log = LOG.read().await;
     let mut writer = create_t(server, database, 3).await;
     script(&mut writer, "BEGIN; UPDATE t SET v = 7 WHERE id = 1").await;
     let settings = settings(server, database);
@@ -329,6 +336,7 @@ pub(crate) async fn a_snapshot_waits_for_writers(server: Server, database: &'sta
 
 /// A capture whose connection the server ends goes on by itself.
 pub(crate) async fn a_killed_capture_goes_on(server: Server, database: &'static str) {
+    let _log = LOG.read().await;
     let mut session = create_t(server, database, 3).await;
     let user = format!("u_{database}");
     server.create_user(&user, "IDENTIFIED BY 'geheim'").await;

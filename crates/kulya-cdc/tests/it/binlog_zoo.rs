@@ -2,7 +2,7 @@
 //! Debezium's engine (`tests/data/zoo*`). Intended differences are listed here.
 
 use crate::binlog_capture::{create, reconnect, script, settings};
-use crate::binlog_server::Server;
+use crate::binlog_server::{LOG, Server};
 use crate::database::{MemorySink, StoredRecord, catch_up};
 use kulya_cdc::debezium::Compatibility;
 use kulya_cdc::{CaptureSettings, ValueModes};
@@ -101,6 +101,10 @@ fn masked(topic: &str, headers: Value, mut key: Value, mut value: Value) -> Valu
 fn without_intended_differences(topic: &str, key: &mut Value, value: &mut Value) {
     let table = topic.strip_prefix("zoo.zoo.").unwrap_or_default();
     let is_snapshot = value["op"] == "r";
+    // Debezium cuts the end of a comment that ends a statement
+    if let Some(ddl) = value.get_mut("ddl") {
+        *ddl = json!(ddl.as_str().map(|ddl| ddl.strip_suffix(" */").unwrap_or(ddl)));
+    }
     // of a system-versioned table, the end of a row's validity is no part of the key
     if let (true, Value::Object(key)) = (table == "versioned_columns", &mut *key) {
         key.remove("e");
@@ -115,6 +119,12 @@ fn without_intended_differences(topic: &str, key: &mut Value, value: &mut Value)
     // a key that is known since CREATE UNIQUE INDEX, and no longer since DROP INDEX
     if table == "rekeyed" && value.pointer("/after/id") == Some(&json!(6)) {
         *key = Value::Null;
+    }
+    // a UUID that ends in zero bytes, which Debezium shifts in the log
+    for place in [key.pointer_mut("/id"), value.pointer_mut("/before/id")].into_iter().flatten() {
+        if table == "uuids" && *place == "0000123e-4567-e89b-12d3-a45642665544" {
+            *place = json!("123e4567-e89b-12d3-a456-426655440000");
+        }
     }
     let Some(Value::Object(row)) = value.get_mut("after") else { return };
     // dates of the year 0
@@ -131,6 +141,12 @@ fn without_intended_differences(topic: &str, key: &mut Value, value: &mut Value)
             ("floats", "f") => *cell = Value::Null,
             // the digits that the column has, in the snapshot too
             ("moments", "ts6") if is_snapshot => *cell = Value::Null,
+            // nanoseconds beyond 64 bits; the recorded version of MariaDB's connector wraps them
+            ("times" | "moments", "dt" | "dt1" | "dt3" | "dt4" | "dt6")
+                if cell.as_i64().is_some_and(is_wrapped) =>
+            {
+                *cell = Value::Null;
+            }
             // a label is not escaped
             ("choices" | "late", "e") => *cell = json!(cell.as_str().map(|label| label.replace('\\', ""))),
             // a character set that a statement sets for the table and for a new column
@@ -138,6 +154,11 @@ fn without_intended_differences(topic: &str, key: &mut Value, value: &mut Value)
             _ => {}
         }
     }
+}
+
+/// Returns whether a number may be one of nanoseconds that has wrapped.
+fn is_wrapped(number: i64) -> bool {
+    number.unsigned_abs() > 3_600_000_000_000_000_000
 }
 
 fn ours(record: &StoredRecord) -> Value {
@@ -209,6 +230,7 @@ static DATABASE: Mutex<()> = Mutex::const_new(());
 /// The events of a zoo are those of Debezium, in all modes.
 pub(crate) async fn events_match_debeziums(server: Server, zoo: Zoo) {
     let _database = DATABASE.lock().await;
+    let _log = LOG.read().await;
     let default: Mode = ("default", "", |_| {});
     let mut failures = Vec::new();
     for mode in std::iter::once(&default).chain(zoo.modes) {
@@ -255,16 +277,18 @@ async fn run(server: Server, zoo: Zoo, (_, mode, set): &Mode) -> (Vec<Value>, Ve
     let lines =
         |text: &str| -> Vec<Value> { text.lines().map(|line| serde_json::from_str(line).unwrap()).collect() };
     let (sources, tables) = (lines(zoo.sources), lines(zoo.table_changes));
-    let ours = without_empty_transactions(sink.records.iter().map(ours));
+    // statements that only this test runs are in transactions of their own
     let is_schema_change = |event: &Value| event["topic"] == "zoo";
-    let (ours_of_schema, ours): (Vec<Value>, Vec<Value>) = ours.into_iter().partition(is_schema_change);
+    let (ours_of_schema, ours): (Vec<Value>, Vec<Value>) =
+        sink.records.iter().map(ours).partition(is_schema_change);
+    let ours = without_empty_transactions(ours.into_iter());
     let theirs = lines_of(zoo.events, mode).into_iter();
     // Debezium has the end of a row's validity in the key, so that each change is one of the key
     let theirs = theirs.map(|event| theirs_of(event, &sources, &tables)).filter(|event| {
         event["topic"] != "zoo.zoo.versioned_columns" || event.pointer("/value/op") == Some(&json!("r"))
     });
-    let theirs = without_empty_transactions(theirs);
-    let (theirs_of_schema, theirs): (Vec<Value>, Vec<Value>) = theirs.into_iter().partition(is_schema_change);
+    let (theirs_of_schema, theirs): (Vec<Value>, Vec<Value>) = theirs.partition(is_schema_change);
+    let theirs = without_empty_transactions(theirs.into_iter());
     match zoo.has_all_schema_changes {
         true => ([ours, ours_of_schema].concat(), [theirs, theirs_of_schema].concat()),
         false => (ours, theirs),
