@@ -38,7 +38,7 @@ fn invalid_folders_settings_and_addresses() {
         (&["serve", "--listen", &taken], &["cannot listen on", &taken, "--listen"]),
         (&["serve", "--config", "none.toml"], &["cannot read settings none.toml"]),
         (&["serve", "--config", "bad.toml"], &["bad.toml", "line 2", "lisen"]),
-        (&["serve", "--config", "cdc.toml"], &["does not begin with postgres://"]),
+        (&["serve", "--config", "cdc.toml"], &["invalid database URL", "mysql://user:password@host"]),
         (&["cdc"], &["no database given", "--postgres URL"]),
         (&["cdc", "--postgres", "http://x"], &["invalid database URL", "postgres://user:password@host"]),
         (&["cdc", "--postgres", "postgres://me:secret@127.0.0.1:1/x"], &["127.0.0.1:1"]),
