@@ -203,7 +203,7 @@ pub(crate) async fn the_older_reader_of_a_server_id_stops(server: Server) {
 }
 
 pub(crate) async fn invalid_positions_are_refused(server: Server, ahead: DumpStart) {
-    let _log = LOG.read().await;
+    let _log = LOG.write().await;
     server.create_table("c_position").await;
     let (file, position) = server.log_end().await;
     server.run(&["INSERT INTO c_position.t VALUES (1, 'x')"]).await;
