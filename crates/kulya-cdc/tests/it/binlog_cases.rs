@@ -72,14 +72,13 @@ pub(crate) async fn the_log_is_read_from_file_and_position(server: Server) {
     server.create_table("c_file").await;
     let start = server.log_end_as_start().await;
     server.run(&["INSERT INTO c_file.t VALUES (1, 'first row'), (2, 'second row')"]).await;
-    let (_, end) = server.log_end().await;
+    let (file, end) = server.log_end().await;
     let events = server.read(&start, 8101).await.unwrap();
     // the server begins with artificial events: the file's name, and its format
     assert_eq!(types(&events)[..2], [ROTATE, FORMAT_DESCRIPTION]);
     let rows = events.iter().filter(|event| contains(event, "first row") && contains(event, "second row"));
     assert_eq!(rows.count(), if server.flavor == Flavor::Mariadb { 2 } else { 1 }, "{:?}", types(&events));
     // from the end position there is nothing more
-    let file = server.log_end().await.0;
     let events = server.read(&DumpStart::File { file, position: end }, 8101).await.unwrap();
     assert!(!events.iter().any(|event| contains(event, "first row")));
 }
@@ -204,6 +203,8 @@ pub(crate) async fn the_older_reader_of_a_server_id_stops(server: Server) {
 
 pub(crate) async fn invalid_positions_are_refused(server: Server, ahead: DumpStart) {
     let _log = LOG.write().await;
+    // in a new file: what the server makes of bytes within an event depends on how far they are
+    server.run(&["FLUSH BINARY LOGS"]).await;
     server.create_table("c_position").await;
     let (file, position) = server.log_end().await;
     server.run(&["INSERT INTO c_position.t VALUES (1, 'x')"]).await;

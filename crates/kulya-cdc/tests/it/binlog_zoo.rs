@@ -214,7 +214,7 @@ fn without_empty_transactions(events: impl Iterator<Item = Value>) -> Vec<Value>
     while let Some(event) = events.next() {
         let is_empty = match event["value"]["status"].as_str() {
             Some("BEGIN") => events.peek().is_none_or(is_boundary),
-            Some(_) => kept.last().is_none_or(is_boundary),
+            Some(_) => event["value"]["event_count"] == 0 || kept.last().is_none_or(is_boundary),
             None => false,
         };
         if !is_empty {
