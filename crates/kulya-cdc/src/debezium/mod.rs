@@ -21,6 +21,7 @@ pub(crate) mod replaced_values;
 pub(crate) mod row_image;
 mod row_schema;
 pub mod schema_change;
+pub(crate) mod snapshot_mark;
 pub mod topic;
 pub mod transaction;
 

@@ -11,33 +11,16 @@ use super::schema_history::SchemaHistory;
 use super::snapshot::{Snapshot, read_error};
 use super::source_block::Origin;
 use crate::debezium::envelope::ProcessingTime;
+use crate::debezium::snapshot_mark::TablePlace;
 use crate::output::Output;
-use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, Progress};
+use crate::{CdcError, CdcResult, Checkpoint, Position, Progress};
 use std::sync::Arc;
-
-/// The number of rows between two progress notifications, and between two checks for cancellation.
-const ROWS_PER_PROGRESS: u64 = 1000;
 
 /// What the rows of one table have in common.
 #[derive(Clone, Copy)]
 struct TableOrigin<'a> {
     origin: Origin<'a>,
-    /// Whether the table is the first of all, as Debezium has it, or the last that has rows.
-    is_first: bool,
-    is_last: bool,
-}
-
-impl TableOrigin<'_> {
-    /// Returns Debezium's mark of a row.
-    fn mark(&self, is_first_of_table: bool, is_last_of_table: bool) -> &'static str {
-        match (is_last_of_table, is_first_of_table) {
-            (true, _) if self.is_last => "last",
-            (true, _) => "last_in_data_collection",
-            (_, true) if self.is_first => "first",
-            (_, true) => "first_in_data_collection",
-            _ => "true",
-        }
-    }
+    place: TablePlace,
 }
 
 /// Returns the origin of what a snapshot reads at a place of the log.
@@ -90,18 +73,10 @@ pub(crate) async fn read(
     }
     let mut history = Some(history_text(history)?);
     for (index, table) in tables.iter().enumerate() {
-        let (is_first, is_last) = (index == 0, with_rows.last() == Some(&index));
+        let place = TablePlace { is_first: index == 0, is_last: with_rows.last() == Some(&index) };
         let converter = declare(snapshot, table, writer, output)?;
         if with_rows.contains(&index) {
-            read_table(
-                snapshot,
-                table,
-                &converter,
-                &TableOrigin { origin, is_first, is_last },
-                writer,
-                output,
-            )
-            .await?;
+            read_table(snapshot, table, &converter, &TableOrigin { origin, place }, writer, output).await?;
         }
         position.cuts.insert(table.name.clone(), cut.clone());
         output
@@ -147,23 +122,18 @@ async fn read_table(
     let mut is_row = rows.next_into(&mut row).await.map_err(failed)?;
     while is_row {
         let is_followed = rows.next_into(&mut next).await.map_err(failed)?;
-        let origin = Origin { snapshot: origin.mark(count == 0, !is_followed), ..origin.origin };
+        let origin = Origin { snapshot: origin.place.mark(count == 0, !is_followed), ..origin.origin };
         let now = ProcessingTime::new(output.clock.since_epoch());
         writer.write_snapshot_row(table, &row, &origin, &now, &mut output.batch);
         if output.is_full() {
             output.stage().await?;
         }
         count += 1;
-        if count % ROWS_PER_PROGRESS == 0 {
-            (output.on_progress)(Progress::SnapshotRows(ROWS_PER_PROGRESS));
-            if output.cancel.is_cancelled() {
-                return Err(CdcError::new(CdcErrorKind::Unreachable, "cancelled during the snapshot"));
-            }
-        }
+        output.on_snapshot_row(count)?;
         std::mem::swap(&mut row, &mut next);
         is_row = is_followed;
     }
     drop(rows);
-    (output.on_progress)(Progress::SnapshotRows(count % ROWS_PER_PROGRESS));
+    output.on_snapshot_table_end(count);
     snapshot.release().await
 }

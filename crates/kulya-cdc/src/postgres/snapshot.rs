@@ -1,10 +1,11 @@
 //! The initial snapshot: the existing rows, read in one repeatable-read transaction before the log is
 //! streamed.
 //!
-//! The handover to the log needs no exported snapshot. The replication slot is created first, so the log is
-//! retained from before the snapshot. Transactions that the snapshot contains are skipped in the log
-//! ([`SnapshotCut::contains`]). A table's rows and the transactions that they contain are one commit, so
-//! after a crash the next run reads the tables that have none.
+//! The handover to the log needs no exported snapshot: the one that is exported is for the session that
+//! copies the rows. The replication slot is created first, so the log is retained from before the snapshot.
+//! Transactions that the snapshot contains are skipped in the log ([`SnapshotCut::contains`]). A table's rows
+//! and the transactions that they contain are one commit, so after a crash the next run reads the tables
+//! that have none.
 
 use super::catalog::{Catalog, TableInfo};
 use super::connection::copy::CopySession;
@@ -23,13 +24,12 @@ use crate::debezium::envelope::{Operation, ProcessingTime};
 use crate::debezium::events::EventContext;
 use crate::debezium::replaced_values::ReplacedValues;
 use crate::debezium::row_image::Findings;
+use crate::debezium::snapshot_mark::TablePlace;
 use crate::output::Output;
 use crate::{CdcError, CdcErrorKind, CdcResult, Position, Progress};
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// The number of rows between two progress notifications, and between two checks for cancellation.
-const ROWS_PER_PROGRESS: u64 = 1000;
 /// The number of tables that one statement locks.
 const TABLES_PER_LOCK: usize = 100;
 
@@ -52,22 +52,7 @@ struct PendingRow {
 #[derive(Clone, Copy)]
 struct TableOrigin<'a> {
     origin: Origin<'a>,
-    /// Whether the table is the first one, or the last that has rows.
-    is_first: bool,
-    is_last: bool,
-}
-
-impl TableOrigin<'_> {
-    /// Returns Debezium's mark of a row.
-    fn mark(&self, is_first_of_table: bool, is_last_of_table: bool) -> &'static str {
-        match (is_last_of_table, is_first_of_table) {
-            (true, _) if self.is_last => "last",
-            (true, _) => "last_in_data_collection",
-            (_, true) if self.is_first => "first",
-            (_, true) => "first_in_data_collection",
-            _ => "true",
-        }
-    }
+    place: TablePlace,
 }
 
 impl<'a> Snapshot<'a> {
@@ -165,9 +150,8 @@ impl<'a> Snapshot<'a> {
             versions.push(table);
         }
         for (index, (published, table)) in tables.iter().zip(versions).enumerate() {
-            // Debezium has no first row if the first table is empty
-            let (is_first, is_last) = (index == 0, with_rows.last() == Some(&index));
-            let origin = TableOrigin { origin, is_first, is_last };
+            let place = TablePlace { is_first: index == 0, is_last: with_rows.last() == Some(&index) };
+            let origin = TableOrigin { origin, place };
             if with_rows.contains(&index) {
                 self.read_table(&mut reader, published, table, &origin, output).await?;
             }
@@ -243,18 +227,12 @@ impl<'a> Snapshot<'a> {
                 }
             }
             count += 1;
-            if count % ROWS_PER_PROGRESS == 0 {
-                (output.on_progress)(Progress::SnapshotRows(ROWS_PER_PROGRESS));
-                if output.cancel.is_cancelled() {
-                    let what = "cancelled during the snapshot";
-                    return Err(CdcError::new(CdcErrorKind::Unreachable, what));
-                }
-            }
+            output.on_snapshot_row(count)?;
         }
         if let Some(row) = pending {
             self.write(output, &row, &mut table, true, origin);
         }
-        (output.on_progress)(Progress::SnapshotRows(count % ROWS_PER_PROGRESS));
+        output.on_snapshot_table_end(count);
         Ok(())
     }
 
@@ -276,7 +254,7 @@ impl<'a> Snapshot<'a> {
         origin: &TableOrigin<'_>,
     ) {
         let origin =
-            Origin { snapshot: origin.mark(row.is_first_of_table, is_last_of_table), ..origin.origin };
+            Origin { snapshot: origin.place.mark(row.is_first_of_table, is_last_of_table), ..origin.origin };
         let now = ProcessingTime::new(output.clock.since_epoch());
         let cells = self.line.parse(&row.line);
         let mark = output.batch.mark();
