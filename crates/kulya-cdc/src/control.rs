@@ -1,8 +1,10 @@
-//! The handle by which others observe and steer a capture ([`Control`]): its status, and pausing.
+//! The handle by which others observe and steer a capture ([`Control`]): its status, pausing, and signals.
 //!
 //! What is wanted of a capture is kept apart from what it does. The engine and the sources read the first and
 //! report the second; neither calls the other. What is to reach a running capture in another way belongs
 //! beside `wanted`, and a source finds it in its `Output`.
+
+mod signals;
 
 use crate::sink::store::positions;
 use crate::status::{CaptureState, CaptureStatus, LogReport, Stored, Tracker};
@@ -37,7 +39,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     tracker: Mutex<Tracker>,
     wanted: watch::Sender<Wanted>,
-    /// Where the pause is stored, under the name.
+    signals: signals::Signals,
+    /// Where the pause and the signals are stored, under the name.
     store: Option<(Arc<dyn StreamStore>, String)>,
 }
 
@@ -82,16 +85,18 @@ impl Control {
 
     fn with(name: String, clock: Arc<dyn Clock>, store: Option<(Arc<dyn StreamStore>, String)>) -> Self {
         let wanted = watch::Sender::new(Wanted { is_paused: false, requests: 0 });
-        Self(Arc::new(Inner { clock, tracker: Mutex::new(Tracker::new(name)), wanted, store }))
+        let (tracker, signals) = (Mutex::new(Tracker::new(name)), Default::default());
+        Self(Arc::new(Inner { clock, tracker, wanted, signals, store }))
     }
 
-    /// Reads whether the capture is paused, and its position.
+    /// Reads whether the capture is paused, its signals and its position.
     ///
     /// # Errors
     /// `Store`, `Unreachable`; `Position` when the stored position cannot be parsed.
     pub async fn load(&self) -> CdcResult<()> {
         let Some((store, name)) = &self.0.store else { return Ok(()) };
         self.read_paused().await?;
+        self.read_signals().await?;
         if let Some((checkpoint, ..)) = positions::read(&**store, name).await? {
             self.tracker().set_position(checkpoint.position.to_string());
         }
@@ -191,12 +196,16 @@ impl Control {
         self.tracker().on_retry(error.to_owned(), attempt, delay, now);
     }
 
-    /// Follows the pause in the store, which other processes may change. Does not end. Cancel-safe.
+    /// Follows the pause and the signals in the store, which other processes may change. Does not end. Cancel-safe.
     pub(crate) async fn follow_store(&self) {
         loop {
             tokio::time::sleep(STORE_INTERVAL).await;
-            if let Err(error) = self.read_paused().await {
-                tracing::debug!(%error, "cannot read whether the capture is paused");
+            let read = async {
+                self.read_paused().await?;
+                self.read_signals().await
+            };
+            if let Err(error) = read.await {
+                tracing::debug!(%error, "cannot read whether the capture is paused, and its signals");
             }
         }
     }

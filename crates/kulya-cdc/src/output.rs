@@ -174,6 +174,7 @@ impl Input {
                 continue;
             };
             sink.commit(batch, &checkpoint).await?;
+            control.on_signals_stored(checkpoint.position.incremental().last_signal);
             self.stored.send_modify(|stored| *stored += 1);
             let (records, position) = (std::mem::take(&mut staged), checkpoint.position.to_string());
             let dead_letters = sink.dead_letters();

@@ -1,6 +1,7 @@
 //! What a commit stores beside its records: the position of the source up to which its changes are stored,
 //! and the source's history of schemas.
 
+use crate::incremental::IncrementalState;
 use crate::mysql::MysqlPosition;
 use crate::postgres::PostgresPosition;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,16 @@ pub enum Position {
     Postgres(PostgresPosition),
     /// A position in MySQL's or MariaDB's binary log.
     Mysql(MysqlPosition),
+}
+
+impl Position {
+    /// Returns what is left of incremental snapshots.
+    pub fn incremental(&self) -> &IncrementalState {
+        match self {
+            Self::Postgres(position) => &position.incremental,
+            Self::Mysql(position) => &position.incremental,
+        }
+    }
 }
 
 /// Writes the position in the log as the database's own tools do.

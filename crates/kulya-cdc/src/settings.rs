@@ -72,6 +72,12 @@ pub struct CaptureSettings {
     pub heartbeat_interval_ms: u64,
     /// A statement that each heartbeat runs in the database; empty for none.
     pub heartbeat_query: String,
+    /// A table by which the capture gets signals, as `schema.table`: Debezium's `signal.data.collection`. It is
+    /// captured too. Empty for none.
+    pub signal_table: String,
+    /// The maximum number of rows of a chunk of an incremental snapshot
+    /// (`incremental.snapshot.chunk.size`).
+    pub incremental_snapshot_chunk_size: u32,
     /// Which events are written, and what surrounds their rows.
     pub format: EventFormat,
     /// How values are represented.
@@ -126,6 +132,8 @@ impl Default for CaptureSettings {
             refused_schema: RefusedSchema::default(),
             heartbeat_interval_ms: 0,
             heartbeat_query: String::new(),
+            signal_table: String::new(),
+            incremental_snapshot_chunk_size: 1024,
             format: EventFormat::default(),
             values: ValueModes::default(),
         }
@@ -199,6 +207,15 @@ impl CaptureSettings {
                 "invalid table pattern {pattern:?}: write schema.table"
             )));
         }
+        if !self.signal_table.is_empty() && !self.signal_table.contains('.') {
+            return Err(CdcError::configuration(format!(
+                "invalid signal-table {:?}: write schema.table",
+                self.signal_table
+            )));
+        }
+        if self.incremental_snapshot_chunk_size == 0 {
+            return Err(CdcError::configuration("incremental-snapshot-chunk-size is 0: write 1024"));
+        }
         self.columns.validate()?;
         if self.kind()? == SourceKind::MySql {
             self.refuse_rules_of_postgres()?;
@@ -233,8 +250,16 @@ impl CaptureSettings {
     /// Returns whether a table matches the patterns and the filter.
     pub(crate) fn is_captured(&self, schema: &str, table: &str) -> bool {
         let name = format!("{schema}.{table}");
+        if self.is_signal_table(schema, table) {
+            return true;
+        }
         let is_named = self.tables.is_empty() || self.tables.iter().any(|pattern| matches(pattern, &name));
         is_named && self.table_filter.accepts(schema, table)
+    }
+
+    /// Returns whether a table is that of signals.
+    pub(crate) fn is_signal_table(&self, schema: &str, table: &str) -> bool {
+        self.signal_table.strip_prefix(schema).and_then(|rest| rest.strip_prefix('.')) == Some(table)
     }
 
     /// Returns the settings of a [`StoreSink`](crate::StoreSink), defaults included.

@@ -11,6 +11,7 @@ mod copy_line;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod heartbeat;
+mod incremental;
 mod literal;
 mod log_meter;
 mod offset;
@@ -30,6 +31,7 @@ mod value;
 pub use offset::{Coverage, PostgresPosition, SnapshotCut};
 
 use crate::debezium::events::EventContext;
+use crate::incremental::IncrementalState;
 use crate::output::Output;
 use crate::source::{Source, SourceConnection};
 use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position, Progress, SnapshotMode, StopCondition};
@@ -201,6 +203,7 @@ impl PostgresConnection {
             table_snapshots: BTreeMap::new(),
             is_snapshot_unfinished: true,
             coverage: None,
+            incremental: IncrementalState::default(),
         })
     }
 

@@ -1,5 +1,6 @@
 //! The position in PostgreSQL's write-ahead log up to which changes are stored, and the cuts of snapshots.
 
+use crate::incremental::IncrementalState;
 use crate::table_filter::TableFilter;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -34,6 +35,9 @@ pub struct PostgresPosition {
     /// position.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coverage: Option<Coverage>,
+    /// What is left of incremental snapshots.
+    #[serde(default, skip_serializing_if = "IncrementalState::is_empty")]
+    pub incremental: IncrementalState,
 }
 
 /// Writes the log position as PostgreSQL does.

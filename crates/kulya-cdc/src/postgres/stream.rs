@@ -2,10 +2,13 @@
 //! database is stored as a whole; several of them share a commit when they arrive faster than they are
 //! stored.
 
+mod incremental;
+
 use super::catalog::{Catalog, is_captured_partition, quoted};
 use super::connection::replication::{EPOCH_MICROS, ReplicationConnection, StreamMessage};
 use super::connection::session::{Session, lsn_text};
 use super::heartbeat::Heartbeats;
+use super::incremental::{PostgresChunks, StreamedTransactions};
 use super::log_meter::LogMeter;
 use super::offset::PostgresPosition;
 use super::pgoutput::{self, Cell, Message, OldTuple, Relation, ReplicaIdentity, Tuple};
@@ -21,6 +24,7 @@ use crate::debezium::events::{EventContext, TopicEvents};
 use crate::debezium::message;
 use crate::debezium::replaced_values::ReplacedValues;
 use crate::debezium::row_image::Findings;
+use crate::incremental::Incremental;
 use crate::output::Output;
 use crate::{CdcError, CdcResult, Position};
 use bytes::Bytes;
@@ -68,13 +72,15 @@ pub(crate) struct ReplicationStream<'a> {
     now: ProcessingTime,
     is_caught_up: bool,
     meter: LogMeter,
+    incremental: Incremental<PostgresChunks>,
+    streamed: StreamedTransactions,
 }
 
 impl<'a> ReplicationStream<'a> {
     pub(crate) fn new(
         session: &'a Session,
         target: &'a Target,
-        events: &'a EventContext,
+        events: &'a Arc<EventContext>,
         position: PostgresPosition,
         caught_up_token: Option<String>,
         output: &Output<'_>,
@@ -99,6 +105,8 @@ impl<'a> ReplicationStream<'a> {
             now: ProcessingTime::new(output.clock.since_epoch()),
             is_caught_up: false,
             meter: LogMeter::default(),
+            incremental: Self::new_incremental(target, events),
+            streamed: StreamedTransactions::default(),
         }
     }
 
@@ -130,6 +138,7 @@ impl<'a> ReplicationStream<'a> {
                     return self.finish(connection, output).await;
                 }
                 self.heartbeats.beat(self.session, output).await?;
+                self.advance_incremental(output).await?;
                 // while the sink is busy, what arrives shares the next commit
                 if !output.batch.is_empty() && output.is_idle() {
                     self.commit(output).await?;
@@ -148,6 +157,7 @@ impl<'a> ReplicationStream<'a> {
             tokio::select! {
                 read = connection.receive() => received = read?,
                 () = self.heartbeats.wait(output.clock.since_epoch()), if self.transaction.is_none() => {}
+                () = self.incremental.ready(output.control), if self.transaction.is_none() => {}
                 () = output.stored_more(), if !is_idle => {}
                 () = self.meter.due() => {}
                 () = cancel.cancelled() => {
@@ -291,6 +301,7 @@ impl<'a> ReplicationStream<'a> {
             )));
         };
         if let Some(table) = self.table(change.relation)? {
+            self.note_cut_change(&table);
             let key = table.write_cut_key(&change.cells, output.batch.buffer());
             output.batch.omit(&table.events.destination, key, bytes);
         }
@@ -299,6 +310,7 @@ impl<'a> ReplicationStream<'a> {
 
     async fn on_commit(&mut self, end_lsn: u64, output: &mut Output<'_>) -> CdcResult<()> {
         if let Some(mut transaction) = self.transaction.take() {
+            self.streamed.add((transaction.xid, transaction.commit_lsn));
             let compat = self.events.modes.compat;
             self.last_commit = Some(LastCommit { end_lsn, micros: transaction.committed_micros });
             output.last_committed =
@@ -309,6 +321,7 @@ impl<'a> ReplicationStream<'a> {
             transaction.write_end(end_lsn, compat, &self.transactions, &mut output.batch);
         }
         self.position.lsn = self.position.lsn.max(end_lsn);
+        self.advance_incremental(output).await?;
         self.commit_idle_position(output).await
     }
 
@@ -369,6 +382,7 @@ impl<'a> ReplicationStream<'a> {
         output: &mut Output<'_>,
     ) -> CdcResult<()> {
         let Some(mut table) = self.table(relation)? else { return Ok(()) };
+        self.note_change(&table, &change);
         let RowChange { operation, before, after, lsn } = change;
         let Some(transaction) = &mut self.transaction else { return Ok(()) };
         let compat = self.events.modes.compat;
@@ -431,6 +445,7 @@ impl<'a> ReplicationStream<'a> {
             let earlier = self.relations.get(&relation.id).and_then(Option::as_deref);
             let table = self.catalog.relation_table(self.session, self.events, &relation, earlier).await?;
             output.batch.declare(&table.events.destination);
+            self.note_table(&table);
             if relation.identity == ReplicaIdentity::Default
                 && !relation.columns.iter().any(|c| c.is_identity)
             {

@@ -46,6 +46,9 @@ pub struct CaptureStatus {
     /// The progress of the snapshot, while there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<SnapshotStatus>,
+    /// The progress of an incremental snapshot, while there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incremental_snapshot: Option<IncrementalStatus>,
     /// When the last records were stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_stored: Option<u64>,
@@ -55,6 +58,9 @@ pub struct CaptureStatus {
     /// The last error, which may be past.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<LastError>,
+    /// The last signal that was not executed, or what an incremental snapshot could not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal_error: Option<LastError>,
     /// The number of times that the capture was started again after an error.
     #[serde(default)]
     pub restarts: u64,
@@ -141,6 +147,24 @@ pub struct SnapshotStatus {
     /// The estimated time left, in seconds; absent before the first rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds_left: Option<u64>,
+}
+
+/// The progress of an incremental snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IncrementalStatus {
+    /// The table that is being read; absent while tables are looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// The number of tables that are left, with that one.
+    pub tables_left: u64,
+    /// The number of rows written.
+    pub rows: u64,
+    /// The number of chunks read.
+    pub chunks: u64,
+    /// Whether it is paused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_paused: bool,
 }
 
 /// An error and its time.

@@ -1,7 +1,7 @@
 //! Derives the status from what happens to a capture: a plain value, changed by events and read at a time.
 
 use super::rate::Rate;
-use super::{CaptureState, CaptureStatus, LastError, LogReport, SnapshotStatus};
+use super::{CaptureState, CaptureStatus, IncrementalStatus, LastError, LogReport, SnapshotStatus};
 use crate::Progress;
 use std::time::Duration;
 
@@ -156,6 +156,16 @@ impl Tracker {
 
     pub(crate) fn on_error(&mut self, error: &str, now: Duration) {
         self.status.last_error = Some(LastError { error: error.to_owned(), time: millis(now) });
+    }
+
+    /// Sets the last error of a signal.
+    pub(crate) fn on_signal_error(&mut self, error: &str, now: Duration) {
+        self.status.signal_error = Some(LastError { error: error.to_owned(), time: millis(now) });
+    }
+
+    /// Sets the progress of an incremental snapshot.
+    pub(crate) fn on_incremental(&mut self, status: Option<IncrementalStatus>) {
+        self.status.incremental_snapshot = status;
     }
 
     /// Returns the status at a time.

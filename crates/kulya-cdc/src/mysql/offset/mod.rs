@@ -16,6 +16,7 @@ pub use gtids::{Gtids, TransactionId};
 pub use log_point::LogPoint;
 pub(crate) use server_log::ServerLog;
 
+use crate::incremental::IncrementalState;
 use crate::mysql::schema_history::TableName;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -40,6 +41,8 @@ pub struct MysqlPosition {
     /// The patterns of the tables that the streams have from their first row on, empty for all tables; `None`
     /// before the first snapshot has ended.
     pub coverage: Option<Vec<String>>,
+    /// What is left of incremental snapshots.
+    pub incremental: IncrementalState,
 }
 
 /// Writes the position as the server's own statements do: GTIDs, or file and position.

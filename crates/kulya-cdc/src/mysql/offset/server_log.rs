@@ -3,6 +3,7 @@
 use super::gtids::Gtids;
 use super::log_point::LogPoint;
 use super::{MysqlPosition, ServerName};
+use crate::incremental::IncrementalState;
 use crate::mysql::connection::{Connection, Flavor, Rows};
 use crate::mysql::gtid::GtidSet;
 use crate::{CdcError, CdcResult};
@@ -85,6 +86,7 @@ impl ServerLog {
             cuts: BTreeMap::new(),
             is_snapshot_unfinished: true,
             coverage: None,
+            incremental: IncrementalState::default(),
         }
     }
 }

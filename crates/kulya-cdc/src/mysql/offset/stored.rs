@@ -1,6 +1,7 @@
 //! The form in which a position is stored, apart from that of the program so that this can change.
 
 use super::{Cut, Gtids, LogPoint, MysqlPosition, ServerName};
+use crate::incremental::IncrementalState;
 use crate::mysql::gtid::GtidError;
 use crate::mysql::schema_history::TableName;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,8 @@ pub(super) struct StoredOffset {
     is_snapshot_unfinished: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     coverage: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "IncrementalState::is_empty")]
+    incremental: IncrementalState,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +71,7 @@ impl From<MysqlPosition> for StoredOffset {
             cuts: offset.cuts.into_iter().map(cut).collect(),
             is_snapshot_unfinished: offset.is_snapshot_unfinished,
             coverage: offset.coverage,
+            incremental: offset.incremental,
         }
     }
 }
@@ -89,6 +93,7 @@ impl TryFrom<StoredOffset> for MysqlPosition {
             cuts: stored.cuts.into_iter().map(cut).collect::<Result<_, GtidError>>()?,
             is_snapshot_unfinished: stored.is_snapshot_unfinished,
             coverage: stored.coverage,
+            incremental: stored.incremental,
         })
     }
 }

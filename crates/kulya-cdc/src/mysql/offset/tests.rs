@@ -33,6 +33,7 @@ fn offset(gtids: &str, file: &str, position: u64) -> MysqlPosition {
         cuts: BTreeMap::new(),
         is_snapshot_unfinished: false,
         coverage: None,
+        incremental: Default::default(),
     }
 }
 

@@ -7,6 +7,7 @@ mod history;
 mod names;
 pub(crate) mod positions;
 mod settings;
+pub(crate) mod signals;
 mod streams;
 
 pub(crate) use names::sanitize_name;

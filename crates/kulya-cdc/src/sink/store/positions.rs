@@ -1,7 +1,7 @@
 //! The table of positions, which all captures of a store share: the position of a capture under its name, its
-//! history of schemas, and the mark that it is paused.
+//! history of schemas, the mark that it is paused, and the signals that wait for it.
 
-use super::history;
+use super::{history, signals};
 use crate::{CdcError, CdcErrorKind, CdcResult, Checkpoint, Position};
 use kulya_store::{Commit, Condition, ErrorKind, Scope, StreamStore, TableChange, TableId, Version};
 
@@ -40,7 +40,7 @@ fn paused_key(name: &str) -> String {
 }
 
 /// Returns the value of a key; `None` in a store without captures.
-async fn value(store: &dyn StreamStore, key: &str) -> CdcResult<Option<(Vec<u8>, Version)>> {
+pub(super) async fn value(store: &dyn StreamStore, key: &str) -> CdcResult<Option<(Vec<u8>, Version)>> {
     match store.get(&table()?, key.as_bytes()).await {
         Ok(entry) => Ok(entry.map(|entry| (entry.value.to_vec(), entry.version))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -79,6 +79,8 @@ pub(crate) async fn remove(store: &dyn StreamStore, name: &str) -> CdcResult<Opt
     let table = table()?;
     let mut changes = vec![TableChange::remove(&table, name.to_owned(), Condition::At(version))];
     changes.extend(history::changes(&table, name, "", entries));
+    // they were for tables as they were
+    changes.extend(signals::removal(store, name).await?);
     store.commit(Commit::changes(changes)).await?;
     Ok(Some(checkpoint.position))
 }

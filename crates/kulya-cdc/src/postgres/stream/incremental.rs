@@ -1,0 +1,160 @@
+//! Incremental snapshots beside the stream: tells the window of a chunk what the log changes, and writes the
+//! rows of chunks.
+
+use super::{ReplicationStream, RowChange};
+use crate::CdcResult;
+use crate::debezium::change::{Change, ChangeContext, write_change};
+use crate::debezium::envelope::{Operation, ProcessingTime};
+use crate::debezium::row_image::Findings;
+use crate::incremental::{FinishedChunk, Incremental, StreamProgress};
+use crate::output::Output;
+use crate::postgres::connection::session::lsn_text;
+use crate::postgres::copy_line::CopyLine;
+use crate::postgres::incremental::{ChunkLine, ChunkTable, PostgresChunks, row_key};
+use crate::postgres::pgoutput::Cell;
+use crate::postgres::source_block::Origin;
+use crate::postgres::table::{Image, Table, TableRow};
+use crate::signal::SignalRecord;
+use std::sync::Arc;
+
+impl ReplicationStream<'_> {
+    pub(super) fn new_incremental(
+        target: &crate::postgres::settings::Target,
+        events: &Arc<crate::debezium::events::EventContext>,
+    ) -> Incremental<PostgresChunks> {
+        let (max_rows, target, events) =
+            (target.settings.incremental_snapshot_chunk_size, target.clone(), Arc::clone(events));
+        Incremental::new(max_rows, move || PostgresChunks::new(target.clone(), Arc::clone(&events)))
+    }
+
+    /// Goes on with incremental snapshots and signals if there are any. Must not be called within a
+    /// transaction of the log.
+    pub(super) async fn advance_incremental(&mut self, output: &mut Output<'_>) -> CdcResult<()> {
+        if !self.incremental.is_active(&self.position.incremental, output.control) {
+            return Ok(());
+        }
+        if let Some(chunk) = self.finished_chunk(output) {
+            self.write_chunk(chunk, output).await?;
+        }
+        if self.incremental.take_changed() { self.commit(output).await } else { Ok(()) }
+    }
+
+    fn finished_chunk(&mut self, output: &Output<'_>) -> Option<FinishedChunk<PostgresChunks>> {
+        let lsn = self.position.lsn;
+        let streamed = &self.streamed;
+        let progress =
+            StreamProgress { place: &lsn, position: &lsn_text(lsn), streamed: &|| streamed.to_vec() };
+        self.incremental.advance(&mut self.position.incremental, &progress, output.control)
+    }
+
+    /// Writes the rows of a chunk. They are committed with the progress.
+    async fn write_chunk(
+        &mut self,
+        chunk: FinishedChunk<PostgresChunks>,
+        output: &mut Output<'_>,
+    ) -> CdcResult<()> {
+        let FinishedChunk { table: ChunkTable { mut table, key_cells }, rows } = chunk;
+        let mut line = CopyLine::default();
+        for ChunkLine { line: text, cut_from } in rows {
+            let cells = line.parse(&text);
+            let cells = cells.get(key_cells..).unwrap_or_default();
+            match cut_from {
+                None => self.write_chunk_row(cells, &mut table, output),
+                Some(bytes) => {
+                    // the last cell may have been cut
+                    let cells = cells.split_last().map_or(&[][..], |(_, cells)| cells);
+                    let key = table.write_cut_key(cells, output.batch.buffer());
+                    output.batch.omit(&table.events.destination, key, bytes);
+                }
+            }
+            if output.is_full() {
+                output.stage().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a row. A null in a required column declares the table again, with that column optional.
+    fn write_chunk_row(&mut self, cells: &[Cell<'_>], table: &mut Table, output: &mut Output<'_>) {
+        let now = ProcessingTime::new(output.clock.since_epoch());
+        let origin = Origin {
+            start: &self.source,
+            snapshot: "incremental",
+            committed_micros: output.clock.since_epoch().as_micros() as i64,
+            transaction: None,
+            lsn: self.position.lsn,
+            last_commit_lsn: self.last_commit.map(|last| last.end_lsn),
+        };
+        let mark = output.batch.mark();
+        let mut findings = Findings::default();
+        loop {
+            let after = TableRow { table, cells, image: Image::Complete };
+            let change = Change { operation: Operation::Read, before: None, after: Some(&after) };
+            let context = ChangeContext {
+                events: self.events,
+                table: &table.events,
+                now: &now,
+                source: &|out| origin.write(&table.source_members, out),
+            };
+            write_change(&mut output.batch, &change, &context, &mut || None, &mut findings);
+            if findings.nulls.is_empty() {
+                break;
+            }
+            output.batch.go_back_to(mark);
+            *table = table.with_optional(self.events, &findings.nulls);
+            findings.nulls.clear();
+            findings.replaced.clear();
+        }
+        self.replaced_values.report(&findings.replaced);
+    }
+
+    /// Takes note of a change of a row: a chunk does not have it, and a signal may be in it.
+    pub(super) fn note_change(&mut self, table: &Table, change: &RowChange<'_>) {
+        let schema = &table.events.schema;
+        if change.operation == Operation::Create && self.target.settings.is_signal_table(&schema.schema, &schema.table)
+        {
+            self.incremental.on_logged_signal(signal(change.after.map_or(&[][..], |cells| cells)));
+        }
+        if !self.incremental.has_window() {
+            return;
+        }
+        let Some(transaction) = &self.transaction else { return };
+        let transaction = (transaction.xid, transaction.commit_lsn);
+        let Some((window, progress)) = self.incremental.window_of(&schema.table_name()) else { return };
+        let surrogate_key = progress.surrogate_key.as_deref();
+        let before = change.before.map(|(cells, _)| cells);
+        let after = change.after.map(|cells| &cells[..]);
+        if before.is_none() && after.is_none() {
+            return window.on_unknown_change(&transaction);
+        }
+        for cells in [before, after].into_iter().flatten() {
+            match row_key(table, surrogate_key, cells) {
+                Some(key) => window.on_change(&transaction, &key),
+                None => window.on_unknown_change(&transaction),
+            }
+        }
+    }
+
+    /// Takes note of a change of which only the beginning is there.
+    pub(super) fn note_cut_change(&mut self, table: &Table) {
+        self.note_table(table);
+    }
+
+    /// Takes note that the log describes a table anew: its columns or its key may be others.
+    pub(super) fn note_table(&mut self, table: &Table) {
+        if let Some(transaction) = &self.transaction
+            && let Some((window, _)) = self.incremental.window_of(&table.events.schema.table_name())
+        {
+            window.on_unknown_change(&(transaction.xid, transaction.commit_lsn));
+        }
+    }
+}
+
+/// Returns the signal of a row: its first three columns, whatever their names.
+fn signal(cells: &[Cell<'_>]) -> SignalRecord {
+    let text = |place: usize| match cells.get(place) {
+        Some(Cell::Text(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+        _ => String::new(),
+    };
+    SignalRecord { id: text(0), kind: text(1), data: text(2) }
+}
