@@ -5,6 +5,7 @@ use crate::CdcResult;
 use crate::debezium::Compatibility;
 use crate::debezium::change::{Change, ChangeContext, write_change};
 use crate::debezium::envelope::Operation;
+use crate::debezium::required_columns::write_with_optional_columns;
 use crate::debezium::row_image::Findings;
 use crate::output::Output;
 use crate::postgres::pgoutput::{Cell, Message, OldTuple, Tuple};
@@ -53,8 +54,7 @@ impl ReplicationStream<'_> {
         }
     }
 
-    /// Writes the records of a change. A null in a required column declares the table again, with that column
-    /// optional.
+    /// Writes the records of a change.
     fn write_row_change(
         &mut self,
         relation: u32,
@@ -78,41 +78,32 @@ impl ReplicationStream<'_> {
             transaction.write_begin(lsn, compat, &self.transactions, &mut output.batch);
         }
         let origin = origin(&self.source, Some(transaction), lsn, self.last_commit);
-        let mark = output.batch.mark();
         let mut findings = Findings::default();
-        let mut counted = Vec::new();
-        loop {
-            let row = |cells, image| TableRow { table: &table, cells, image };
-            let before = before.map(|(cells, image)| row(cells, image));
-            let after = after.map(|cells| row(cells, Image::Complete));
-            let context = ChangeContext {
-                events: self.events,
-                table: &table.events,
-                now: &self.now,
-                source: &|out| origin.write(&table.source_members, out),
-            };
-            let mut number = 0;
-            let mut order = || {
-                number += 1;
-                if counted.len() < number {
-                    counted.push(
-                        has_metadata.then(|| transaction.count(&table.events.schema.table_name(), lsn)),
-                    );
-                }
-                counted.get(number - 1).copied().flatten()
-            };
-            let change = Change { operation, before: before.as_ref(), after: after.as_ref() };
-            write_change(&mut output.batch, &change, &context, &mut order, &mut findings);
-            if findings.nulls.is_empty() {
-                break;
-            }
-            output.batch.go_back_to(mark);
-            table = Arc::new(table.with_optional(self.events, &findings.nulls));
-            findings.nulls.clear();
-            findings.replaced.clear();
-            self.relations.insert(relation, Some(Arc::clone(&table)));
-        }
+        let schema = Arc::clone(&table.events.schema);
+        let is_changed = write_with_optional_columns(
+            &mut output.batch,
+            &mut table,
+            &mut || has_metadata.then(|| transaction.count(&schema.table_name(), lsn)),
+            &mut findings,
+            |table, batch, order, findings| {
+                let row = |cells, image| TableRow { table, cells, image };
+                let before = before.map(|(cells, image)| row(cells, image));
+                let after = after.map(|cells| row(cells, Image::Complete));
+                let context = ChangeContext {
+                    events: self.events,
+                    table: &table.events,
+                    now: &self.now,
+                    source: &|out| origin.write(&table.source_members, out),
+                };
+                let change = Change { operation, before: before.as_ref(), after: after.as_ref() };
+                write_change(batch, &change, &context, order, findings);
+            },
+            |table, nulls| table.with_optional(self.events, nulls),
+        );
         self.replaced_values.report(&findings.replaced);
+        if is_changed {
+            self.relations.insert(relation, Some(table));
+        }
         Ok(())
     }
 }
