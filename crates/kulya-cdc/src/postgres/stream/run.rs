@@ -10,10 +10,13 @@ use std::time::Duration;
 /// The number of log bytes without captured changes after which the position is stored, so that the server
 /// can remove the log.
 const IDLE_BYTES: u64 = 1 << 20;
-/// The size of a read below which the next one waits while the sink is busy, in bytes.
+/// The size of a read below which the next one waits while nothing depends on it, in bytes.
 const SMALL_READ_BYTES: usize = 64 << 10;
-/// The time that it waits.
+/// The time that it waits while the sink is busy.
 const SMALL_READ_PAUSE: Duration = Duration::from_micros(500);
+/// The time that it waits within a transaction that is larger than a batch: no reader sees its events before
+/// its end.
+const LARGE_TRANSACTION_PAUSE: Duration = Duration::from_millis(2);
 
 impl ReplicationStream<'_> {
     /// Streams until cancelled or caught up. Records of an unfinished transaction are not committed; the next
@@ -50,11 +53,17 @@ impl ReplicationStream<'_> {
                 }
             }
             let (cancel, is_idle) = (output.cancel, output.is_idle());
-            if !is_idle && received < SMALL_READ_BYTES {
+            let pause = match &self.transaction {
+                Some(transaction) if transaction.is_staged => Some(LARGE_TRANSACTION_PAUSE),
+                _ => (!is_idle).then_some(SMALL_READ_PAUSE),
+            };
+            if let Some(pause) = pause
+                && received < SMALL_READ_BYTES
+            {
                 // what arrives meanwhile is read at once: many small reads cost more than the decoding
                 received = SMALL_READ_BYTES;
                 tokio::select! {
-                    () = tokio::time::sleep(SMALL_READ_PAUSE) => {}
+                    () = tokio::time::sleep(pause) => {}
                     () = output.stored_more() => continue,
                     () = cancel.cancelled() => {}
                 }
@@ -96,7 +105,13 @@ impl ReplicationStream<'_> {
 
     /// Hands over a full batch: with the position, or as a part of the transaction.
     async fn hand_over(&mut self, output: &mut Output<'_>) -> CdcResult<()> {
-        if self.transaction.is_some() { output.stage().await } else { self.commit(output).await }
+        match &mut self.transaction {
+            Some(transaction) => {
+                transaction.is_staged = true;
+                output.stage().await
+            }
+            None => self.commit(output).await,
+        }
     }
 
     async fn commit(&mut self, output: &mut Output<'_>) -> CdcResult<()> {
