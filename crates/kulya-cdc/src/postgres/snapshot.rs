@@ -23,6 +23,7 @@ use crate::debezium::change::{Change, ChangeContext, write_change};
 use crate::debezium::envelope::{Operation, ProcessingTime};
 use crate::debezium::events::EventContext;
 use crate::debezium::replaced_values::ReplacedValues;
+use crate::debezium::required_columns::write_with_optional_columns;
 use crate::debezium::row_image::Findings;
 use crate::debezium::snapshot_mark::TablePlace;
 use crate::output::Output;
@@ -257,26 +258,25 @@ impl<'a> Snapshot<'a> {
             Origin { snapshot: origin.place.mark(row.is_first_of_table, is_last_of_table), ..origin.origin };
         let now = ProcessingTime::new(output.clock.since_epoch());
         let cells = self.line.parse(&row.line);
-        let mark = output.batch.mark();
         let mut findings = Findings::default();
-        loop {
-            let after = TableRow { table, cells: &cells, image: Image::Complete };
-            let change = Change { operation: Operation::Read, before: None, after: Some(&after) };
-            let context = ChangeContext {
-                events: self.events,
-                table: &table.events,
-                now: &now,
-                source: &|out| origin.write(&table.source_members, out),
-            };
-            write_change(&mut output.batch, &change, &context, &mut || None, &mut findings);
-            if findings.nulls.is_empty() {
-                break;
-            }
-            output.batch.go_back_to(mark);
-            *table = Arc::new(table.with_optional(self.events, &findings.nulls));
-            findings.nulls.clear();
-            findings.replaced.clear();
-        }
+        write_with_optional_columns(
+            &mut output.batch,
+            table,
+            &mut || None,
+            &mut findings,
+            |table, batch, order, findings| {
+                let after = TableRow { table, cells: &cells, image: Image::Complete };
+                let change = Change { operation: Operation::Read, before: None, after: Some(&after) };
+                let context = ChangeContext {
+                    events: self.events,
+                    table: &table.events,
+                    now: &now,
+                    source: &|out| origin.write(&table.source_members, out),
+                };
+                write_change(batch, &change, &context, order, findings);
+            },
+            |table, nulls| table.with_optional(self.events, nulls),
+        );
         self.replaced_values.report(&findings.replaced);
     }
 }

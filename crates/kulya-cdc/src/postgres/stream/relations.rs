@@ -1,0 +1,56 @@
+//! The tables of the log: their descriptions, which precede the changes of their rows.
+
+use super::state::ReplicationStream;
+use crate::output::Output;
+use crate::postgres::catalog::{is_captured_partition, quoted};
+use crate::postgres::pgoutput::{Relation, ReplicaIdentity};
+use crate::postgres::table::Table;
+use crate::{CdcError, CdcResult};
+use std::sync::Arc;
+
+impl ReplicationStream<'_> {
+    pub(super) async fn on_relation(&mut self, relation: Relation, output: &mut Output<'_>) -> CdcResult<()> {
+        let settings = &self.target.settings;
+        let is_captured = settings.is_captured(&relation.schema, &relation.table)
+            || is_captured_partition(self.session, settings, relation.id).await?;
+        let table = if is_captured {
+            let earlier = self.relations.get(&relation.id).and_then(Option::as_deref);
+            let table = self.catalog.relation_table(self.session, self.events, &relation, earlier).await?;
+            output.batch.declare(&table.events.destination);
+            self.note_table(&table);
+            if relation.identity == ReplicaIdentity::Default
+                && !relation.columns.iter().any(|c| c.is_identity)
+            {
+                let table = quoted(&relation.schema, &relation.table);
+                tracing::warn!(
+                    table,
+                    statement = format!("ALTER TABLE {table} REPLICA IDENTITY FULL"),
+                    "a captured table has no primary key: PostgreSQL rejects UPDATE and DELETE on it"
+                );
+            }
+            Some(Arc::new(table))
+        } else {
+            None
+        };
+        self.relations.insert(relation.id, table);
+        Ok(())
+    }
+
+    /// Returns the table of a change; `None` if it is not captured, or if the snapshot of the table contains
+    /// the change.
+    pub(super) fn table(&self, relation: u32) -> CdcResult<Option<Arc<Table>>> {
+        let table = self.relations.get(&relation).cloned().ok_or_else(|| {
+            CdcError::source(format!("the log changes table {relation} without describing it first"))
+        })?;
+        Ok(table.filter(|table| !self.is_in_table_snapshot(table)))
+    }
+
+    fn is_in_table_snapshot(&self, table: &Table) -> bool {
+        let snapshots = &self.position.table_snapshots;
+        !snapshots.is_empty()
+            && self.transaction.as_ref().is_some_and(|transaction| {
+                let cut = snapshots.get(&table.events.schema.table_name());
+                cut.is_some_and(|cut| cut.contains(transaction.xid, transaction.commit_lsn))
+            })
+    }
+}
